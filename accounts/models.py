@@ -1,0 +1,237 @@
+"""Who: the library, its branches and hours, people, roles, consent, the audit trail."""
+
+import uuid
+import zoneinfo
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.core.files.storage import storages
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+
+def private_storage():
+    return storages["private"]
+
+
+class Library(models.Model):
+    """The library this portal belongs to. There is one row."""
+
+    name = models.CharField(_("name"), max_length=120)
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", choices=[(z, z) for z in sorted(zoneinfo.available_timezones())])
+    language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES, default="en")
+    accent_colour = models.CharField(
+        _("accent colour"), max_length=7, default="#0b5d4d", validators=[RegexValidator(r"\A#[0-9a-fA-F]{6}\Z", _("Write the colour as # and six digits, such as #0b5d4d."))]
+    )
+    logo = models.FileField(_("logo"), storage=private_storage, upload_to="logo", blank=True)
+    catalogue_link = models.CharField(
+        _("catalogue link template"), max_length=300, blank=True, help_text=_("An address with {isbn}, {title} or {number} where the item's own goes.")
+    )
+    default_branch = models.ForeignKey("Branch", verbose_name=_("default branch"), on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_library")]
+
+    def __str__(self):
+        return self.name
+
+    @cached_property
+    def zone(self):
+        return zoneinfo.ZoneInfo(self.time_zone)
+
+    def today(self, at=None):
+        """The library's own day at the moment `at` (now by default): every `…_on` is counted in it."""
+        return (at or timezone.now()).astimezone(self.zone).date()
+
+    @classmethod
+    def current(cls):
+        """The one library; an unsaved placeholder before `setup_library` has run, so that pages can still say so."""
+        return cls.objects.first() or cls(name="Afterword")
+
+
+class Branch(models.Model):
+    """One location of the library."""
+
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    slug = models.SlugField(max_length=60, unique=True)
+    address = models.CharField(_("address"), max_length=200, blank=True)
+    phone = models.CharField(_("phone"), max_length=40, blank=True)
+    promise_hours = models.PositiveSmallIntegerField(
+        _("answers within (opening hours)"), default=24, validators=[MinValueValidator(1), MaxValueValidator(400)]
+    )
+    closed_at = models.DateTimeField(_("no longer in use since"), null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "branches"
+        ordering = ["name"]
+
+    def __str__(self):
+        return self.name
+
+
+class OpeningHours(models.Model):
+    """One stretch of opening on one day of the week; Monday is 0."""
+
+    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="opening_hours")
+    weekday = models.PositiveSmallIntegerField()
+    opens = models.TimeField()
+    closes = models.TimeField()
+
+    class Meta:
+        ordering = ["weekday", "opens"]
+        constraints = [
+            models.CheckConstraint(condition=Q(weekday__lte=6), name="weekday_is_0_to_6"),
+            models.CheckConstraint(condition=Q(closes__gt=models.F("opens")), name="closes_after_it_opens"),
+            models.UniqueConstraint(fields=["branch", "weekday", "opens"], name="one_opening_at_a_time"),
+        ]
+
+    def __str__(self):
+        return f"{self.branch}: {self.weekday} {self.opens}–{self.closes}"
+
+
+class ClosedDay(models.Model):
+    """A day on which a branch is closed although its week says open."""
+
+    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="closed_days")
+    day = models.DateField(_("day"))
+    reason = models.CharField(_("reason"), max_length=80, blank=True)
+
+    class Meta:
+        ordering = ["day"]
+        constraints = [models.UniqueConstraint(fields=["branch", "day"], name="one_closed_day")]
+
+    def __str__(self):
+        return f"{self.branch}: {self.day}"
+
+
+class UserManager(BaseUserManager):
+    def get_by_natural_key(self, email):
+        return self.get(email__iexact=email)
+
+
+class User(AbstractBaseUser):
+    """A person: a patron, and a member of staff as well where a StaffRole says so. Nobody needs an e-mail address."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    email = models.EmailField(_("e-mail"), null=True, blank=True, unique=True)
+    name = models.CharField(_("name"), max_length=80, blank=True)
+    language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES, blank=True)
+    is_active = models.BooleanField(default=True)
+    joined_at = models.DateTimeField(default=timezone.now)
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+
+    objects = UserManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="one_person_per_address"),
+            models.CheckConstraint(condition=Q(email__isnull=True) | ~Q(email=""), name="no_empty_address"),
+        ]
+
+    def __str__(self):
+        return self.display_name
+
+    def save(self, *args, **kwargs):
+        self.email = self.email.strip().lower() if self.email else None
+        super().save(*args, **kwargs)
+
+    @property
+    def display_name(self):
+        """What others see: the chosen name, never the address."""
+        return self.name or str(_("a reader"))
+
+    @cached_property
+    def roles(self):
+        return list(self.staff_roles.select_related("branch").order_by("branch__name")) if self.pk else []
+
+    @cached_property
+    def desk_branch_ids(self):
+        """The branches whose desk this person works at."""
+        return [role.branch_id for role in self.roles]
+
+    @property
+    def is_staff(self):
+        return self.is_active and bool(self.roles)
+
+    @property
+    def is_coordinator(self):
+        return self.is_active and any(role.role == StaffRole.Role.COORDINATOR for role in self.roles)
+
+
+class StaffRole(models.Model):
+    """A person works at the desk of a branch."""
+
+    class Role(models.TextChoices):
+        STAFF = "staff", _("staff")
+        COORDINATOR = "coordinator", _("coordinator")
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="staff_roles")
+    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="staff_roles")
+    role = models.CharField(_("role"), max_length=12, choices=Role, default=Role.STAFF)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "branch"], name="one_role_per_branch"),
+            models.CheckConstraint(condition=Q(role__in=["staff", "coordinator"]), name="known_role"),
+        ]
+
+    def __str__(self):
+        return f"{self.user}: {self.role} at {self.branch}"
+
+
+class Consent(models.Model):
+    """What a person agreed to, in the words they read, and when."""
+
+    class Purpose(models.TextChoices):
+        KEEP_SESSION = "keep_session", _("keep a help session in my library account")
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="consents")
+    purpose = models.CharField(max_length=30, choices=Purpose)
+    subject = models.UUIDField(help_text="public id of what the consent is about")
+    wording = models.TextField()
+    language = models.CharField(max_length=12)
+    given_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-given_at"]
+
+    def __str__(self):
+        return f"{self.person}: {self.purpose}"
+
+
+class AuditEvent(models.Model):
+    """Who did or opened what, and whom it concerned. Written by accounts.audit.record and never changed."""
+
+    at = models.DateTimeField()
+    action = models.CharField(max_length=60)
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    patron = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="audit_events")
+    subject_type = models.CharField(max_length=40)
+    subject = models.CharField(max_length=40, help_text="public id of the subject")
+
+    class Meta:
+        indexes = [models.Index(fields=["patron", "-at"]), models.Index(fields=["subject_type", "subject"])]
+
+    def __str__(self):
+        return f"{self.at:%Y-%m-%d %H:%M} {self.action} {self.subject_type} {self.subject}"
+
+
+class RefusedPost(models.Model):
+    """What somebody had typed when an expired sign-in or form refused it: kept 30 minutes, for that person only."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    path = models.CharField(max_length=300)
+    fields = models.JSONField()
+    refused_at = models.DateTimeField(db_index=True)
+
+    def __str__(self):
+        return f"{self.path} at {self.refused_at:%H:%M}"

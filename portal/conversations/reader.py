@@ -1,0 +1,45 @@
+"""Fills in request.reader: who is looking at a patron page (accounts.reader)."""
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject, cached_property
+
+from accounts.reader import Reader
+from portal.helpsessions.models import ClaimCode
+from recommendations.models import Recommendation
+
+OPENED_CODES = "opened_codes"  # in the Django session: primary keys of the claim codes this browser has shown
+
+
+class BrowserReader(Reader):
+    def __init__(self, person, opened_code_ids):
+        self.person = person
+        self._opened_code_ids = opened_code_ids
+
+    @cached_property
+    def opened_sessions(self):
+        if not self._opened_code_ids:
+            return []
+        live = ClaimCode.objects.live(timezone.now()).filter(pk__in=self._opened_code_ids)
+        return list(live.values_list("help_session_id", flat=True))
+
+    @cached_property
+    def opened_recommendations(self):
+        """A subquery: those of the opened sessions and of the answers in their threads; an empty list without any."""
+        if not self.opened_sessions:
+            return []
+        return Recommendation.objects.filter(
+            Q(sessionrecommendation__help_session__in=self.opened_sessions)
+            | Q(messagerecommendation__message__conversation__help_session__in=self.opened_sessions)
+        ).values("pk")
+
+
+class ReaderMiddleware:
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        request.reader = SimpleLazyObject(
+            lambda: BrowserReader(request.user if request.user.is_authenticated else None, request.session.get(OPENED_CODES, []))
+        )
+        return self.get_response(request)

@@ -1,0 +1,211 @@
+"""One contact at a desk in which staff helped, and its hand-over to the patron."""
+
+import uuid
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import formats
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Branch, User
+from recommendations.models import QuestionType, Recommendation, Topic
+
+KEPT_BY_CODE_FOR_DAYS = 30
+
+
+class HelpSessionQuerySet(models.QuerySet):
+    # Who may do what. Every view starts from one of these.
+
+    def belonging_to(self, reader):
+        """What this reader may open as a patron: what they kept, and what this browser opened by code."""
+        return self.filter(
+            Q(patron=reader.person, patron__isnull=False) | Q(pk__in=reader.opened_sessions),
+            status=HelpSession.Status.RECORDED,
+        )
+
+    def at_desk_of(self, user):
+        """What this member of staff may open at the desk: their branches', and what they recorded elsewhere."""
+        return self.filter(Q(branch__in=user.desk_branch_ids) | Q(staff=user))
+
+    # What to look for.
+
+    def recorded(self):
+        return self.filter(status=HelpSession.Status.RECORDED)
+
+    def unfinished(self):
+        """The tray, oldest first: the longer ago, the more is forgotten."""
+        return self.filter(status=HelpSession.Status.UNFINISHED).order_by("created_at", "pk")
+
+    def latest_first(self):
+        return self.order_by("-happened_on", "-pk")
+
+
+class HelpSession(models.Model):
+    """One contact in which staff helped: the field's *reference transaction*. Tallies and unfinished ones are told apart by status."""
+
+    class Status(models.TextChoices):
+        UNFINISHED = "unfinished", _("to be finished")
+        RECORDED = "recorded", _("recorded")
+        TALLY = "tally", _("tally")
+
+    class Mode(models.TextChoices):
+        IN_PERSON = "in_person", _("in person")
+        PHONE = "phone", _("phone")
+        EMAIL = "email", _("e-mail")
+        CHAT = "chat", _("chat")
+        TEXT = "text", _("text message")
+        VIDEO = "video", _("video")
+        WEB_FORM = "web_form", _("web form")
+        LETTER = "letter", _("letter")
+        ROVING = "roving", _("roving")
+        OUTREACH = "outreach", _("outreach")
+
+    class Found(models.TextChoices):
+        """Did you find what you needed?"""
+
+        ALL = "all", _("all of it")
+        PART = "part", _("part of it")
+        SOMETHING_ELSE = "something_else", _("something else useful")
+        NO = "no", _("no")
+        STILL_WORKING = "still_working", _("still working on it")
+
+    class Satisfaction(models.TextChoices):
+        """How was the help?"""
+
+        VERY_GOOD = "very_good", _("very good")
+        GOOD = "good", _("good")
+        NOT_SO_GOOD = "not_so_good", _("not so good")
+        POOR = "poor", _("poor")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    status = models.CharField(max_length=12, choices=Status)
+    patron = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="help_sessions")
+    staff = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="help_sessions")
+    happened_on = models.DateField(_("day"))
+    hour = models.PositiveSmallIntegerField(_("hour"), validators=[MaxValueValidator(23)])
+    mode = models.CharField(_("mode"), max_length=12, choices=Mode, default=Mode.IN_PERSON)
+    question_type = models.CharField(_("question type"), max_length=20, choices=QuestionType, default=QuestionType.REFERENCE)
+    topic = models.ForeignKey(Topic, verbose_name=_("topic"), on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    read_level = models.PositiveSmallIntegerField(_("READ level"), null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(6)])
+    minutes = models.PositiveSmallIntegerField(_("minutes"), null=True, blank=True, validators=[MaxValueValidator(600)])
+    people = models.PositiveSmallIntegerField(_("people"), default=1, validators=[MinValueValidator(1), MaxValueValidator(500)])
+    language = models.CharField(_("language of the patron"), max_length=12, default="en")
+    question = models.TextField(_("question"), blank=True)
+    summary = models.TextField(_("summary for the patron"), blank=True)
+    quiet = models.BooleanField(_("quiet session"), default=False)
+    found = models.CharField(max_length=20, choices=Found, blank=True)
+    satisfaction = models.CharField(max_length=20, choices=Satisfaction, blank=True)
+    created_at = models.DateTimeField()
+    handed_over_at = models.DateTimeField(null=True, blank=True)
+    kept_at = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True, help_text="when found or satisfaction was last said")
+
+    objects = HelpSessionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=["unfinished", "recorded", "tally"]), name="known_session_status"),
+            models.CheckConstraint(condition=Q(hour__lte=23), name="hour_is_0_to_23"),
+            models.CheckConstraint(condition=Q(read_level__isnull=True) | Q(read_level__gte=1, read_level__lte=6), name="read_level_is_1_to_6"),
+            models.CheckConstraint(condition=Q(quiet=False) | Q(patron__isnull=True), name="a_quiet_session_has_no_name"),
+            models.CheckConstraint(condition=Q(status="recorded") | Q(patron__isnull=True), name="only_a_recorded_session_has_a_patron"),
+        ]
+        indexes = [
+            models.Index(fields=["patron", "-happened_on", "-id"]),
+            models.Index(fields=["branch", "-happened_on", "-id"]),
+            models.Index(fields=["staff", "-happened_on", "-id"]),
+            models.Index(fields=["staff", "created_at", "id"], name="tray", condition=Q(status="unfinished")),
+        ]
+
+    def __str__(self):
+        return self.title
+
+    def get_absolute_url(self):
+        return reverse("help_session", args=[self.public_id])
+
+    @property
+    def title(self):
+        """What the patron's pages call it: the question, or for a quiet session (or one without words) only the day."""
+        if self.quiet or not self.question:
+            return _now("Your visit on %(day)s") % {"day": formats.date_format(self.happened_on, "l j F")}
+        return Truncator(" ".join(self.question.split())).chars(90)
+
+
+class SessionRecommendation(models.Model):
+    """A recommendation made in a help session. One recommendation, one occasion."""
+
+    help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, related_name="recommendation_links")
+    recommendation = models.OneToOneField(Recommendation, on_delete=models.CASCADE, related_name="+", related_query_name="sessionrecommendation")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "pk"]
+        indexes = [models.Index(fields=["help_session", "position"])]
+
+    def __str__(self):
+        return f"{self.help_session}: {self.recommendation}"
+
+
+class UnfinishedForm(models.Model):
+    """What was typed into the form of a session that is not finished, as it was typed, wrong values included. Never leaves the desk."""
+
+    help_session = models.OneToOneField(HelpSession, on_delete=models.CASCADE, primary_key=True, related_name="unfinished_form")
+    fields = models.JSONField(default=dict)
+    saved_at = models.DateTimeField()
+
+    def __str__(self):
+        return f"form of {self.help_session_id}"
+
+
+class SessionNote(models.Model):
+    """The private note of a help session. It never leaves the desk: no patron page, mail or export is ever handed one."""
+
+    help_session = models.OneToOneField(HelpSession, on_delete=models.CASCADE, primary_key=True, related_name="note")
+    body = models.TextField()
+    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    written_at = models.DateTimeField()
+
+    def __str__(self):
+        return f"note of {self.help_session_id}"
+
+
+class ClaimCodeQuerySet(models.QuerySet):
+    def live(self, at):
+        """Those that open a session now."""
+        return self.filter(state=ClaimCode.State.LIVE, expires_at__gt=at)
+
+
+class ClaimCode(models.Model):
+    """The code that hands a session to its patron. Only its HMAC is kept (portal.helpsessions.codes)."""
+
+    class State(models.TextChoices):
+        BLANK = "blank", _("on a card, not attached yet")
+        LIVE = "live", _("opens its session")
+        KEPT = "kept", _("ended: the session was kept in an account")
+        REVOKED = "revoked", _("revoked")
+
+    hmac = models.CharField(max_length=64, unique=True)
+    state = models.CharField(max_length=8, choices=State)
+    help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, null=True, blank=True, related_name="claim_codes")
+    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="+")
+    made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    made_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    objects = ClaimCodeQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=["blank", "live", "kept", "revoked"]), name="known_code_state"),
+            models.CheckConstraint(condition=~Q(state__in=["live", "kept"]) | Q(help_session__isnull=False), name="a_live_code_has_its_session"),
+            models.CheckConstraint(condition=Q(expires_at__gt=F("made_at")), name="a_code_expires_after_it_was_made"),
+        ]
+        indexes = [models.Index(fields=["expires_at"], name="codes_by_expiry")]
+
+    def __str__(self):
+        return f"code of {self.help_session_id} ({self.state})"

@@ -1,0 +1,59 @@
+"""A patron's own lists of items."""
+
+import uuid
+
+from django.db import models
+
+from accounts.models import User
+from recommendations.models import Item, Recommendation
+
+
+class SavedListQuerySet(models.QuerySet):
+    def belonging_to(self, reader):
+        """A list has an owner; a browser that only opened sessions by code has none."""
+        return self.filter(patron=reader.person, patron__isnull=False)
+
+
+class SavedList(models.Model):
+    """A patron's list. The first exists as soon as something is saved."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    patron = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_lists")
+    name = models.CharField(max_length=80, blank=True)
+    made_at = models.DateTimeField()
+
+    objects = SavedListQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["patron", "made_at"])]
+        constraints = [models.UniqueConstraint(fields=["patron", "name"], name="one_list_of_a_name")]
+
+    def __str__(self):
+        return self.name
+
+
+class SavedItemQuerySet(models.QuerySet):
+    def belonging_to(self, reader):
+        return self.filter(saved_list__patron=reader.person, saved_list__patron__isnull=False)
+
+    def latest_first(self):
+        return self.order_by("-saved_at", "-pk")
+
+
+class SavedItem(models.Model):
+    """An item on a list, and the recommendation it came from, if any."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    saved_list = models.ForeignKey(SavedList, on_delete=models.CASCADE, related_name="saved_items")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
+    recommendation = models.ForeignKey(Recommendation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    saved_at = models.DateTimeField()
+
+    objects = SavedItemQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["saved_list", "-saved_at", "-id"])]
+        constraints = [models.UniqueConstraint(fields=["saved_list", "item"], name="saved_once_per_list")]
+
+    def __str__(self):
+        return f"{self.item}"

@@ -1,0 +1,186 @@
+"""What: items, topics, recommendations and the patron's verdict on each."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Branch, User
+
+
+class QuestionType(models.TextChoices):
+    """The field's kinds of contact; a recommendation carries its session's, for figures and for the wording of the verdict."""
+
+    DIRECTIONAL = "directional", _("directional")
+    KNOWN_ITEM = "known_item", _("known item")
+    REFERENCE = "reference", _("reference")
+    READERS_ADVISORY = "readers_advisory", _("readers' advisory")
+    TECHNOLOGY = "technology", _("technology help")
+    REFERRAL = "referral", _("referral")
+    CONSULTATION = "consultation", _("consultation")
+
+
+class Topic(models.Model):
+    """What a help session is about, in the library's own list."""
+
+    name = models.CharField(_("name"), max_length=60, unique=True)
+    name_es = models.CharField(_("name in Spanish"), max_length=60, blank=True)
+    retired_at = models.DateTimeField(_("retired since"), null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self):
+        from django.utils.translation import get_language
+
+        return (self.name_es if (get_language() or "").startswith("es") else "") or self.name
+
+
+class Item(models.Model):
+    """Something that can be recommended: a title in the catalogue (the bibliographic record, not one barcoded copy), an
+    article, database, web page, person, course or event."""
+
+    class Kind(models.TextChoices):
+        BOOK = "book", _("book")
+        AUDIOBOOK = "audiobook", _("audiobook")
+        SOUND = "sound", _("sound recording")
+        SCORE = "score", _("music score")
+        VIDEO = "video", _("video")
+        MAP = "map", _("map")
+        SERIAL = "serial", _("journal or newspaper")
+        ARTICLE = "article", _("article")
+        DATABASE = "database", _("database")
+        WEB_PAGE = "web_page", _("web page")
+        PERSON = "person", _("person")
+        COURSE = "course", _("course or group")
+        EVENT = "event", _("event")
+        OTHER = "other", _("other")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind, default=Kind.BOOK)
+    title = models.CharField(_("title"), max_length=400)
+    creators = models.CharField(_("by"), max_length=300, blank=True)
+    original_title = models.CharField(max_length=400, blank=True, help_text="title in its original script, MARC 880")
+    publisher = models.CharField(_("publisher"), max_length=200, blank=True)
+    year = models.CharField(_("year"), max_length=20, blank=True)
+    isbn = models.CharField("ISBN", max_length=13, blank=True, db_index=True, help_text="ISBN-13, digits only")
+    doi = models.CharField("DOI", max_length=200, blank=True)
+    url = models.URLField(_("link"), max_length=600, blank=True)
+    series = models.CharField(max_length=300, blank=True)
+    summary = models.TextField(_("description"), blank=True)
+    language = models.CharField(max_length=12, blank=True)
+    source = models.CharField(max_length=40, blank=True, help_text="where it was imported from; empty when made at the desk")
+    source_key = models.CharField(max_length=120, blank=True, help_text="its identifier there: importing it again changes this row")
+    added_at = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "source_key"], condition=~Q(source=""), name="one_item_per_source_key"),
+            models.CheckConstraint(condition=~Q(title=""), name="item_has_a_title"),
+        ]
+        indexes = [models.Index(fields=["title", "id"])]
+
+    def __str__(self):
+        return self.title
+
+
+class Holding(models.Model):
+    """Where a branch keeps an item."""
+
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="holdings")
+    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="holdings")
+    call_number = models.CharField(_("call number"), max_length=80, blank=True)
+    location = models.CharField(_("location"), max_length=80, blank=True)
+
+    class Meta:
+        ordering = ["branch__name"]
+        constraints = [models.UniqueConstraint(fields=["item", "branch", "call_number"], name="one_holding")]
+
+    def __str__(self):
+        return f"{self.call_number} ({self.branch})"
+
+
+class SearchEntry(models.Model):
+    """One item's words, folded by recommendations.search.fold; written by the actions, never by a trigger.
+
+    `words` is what full-text search looks in: the migrations put an FTS5 table (SQLite) or a GIN index (PostgreSQL) beside it.
+    """
+
+    item = models.OneToOneField(Item, on_delete=models.CASCADE, primary_key=True, related_name="search_entry")
+    words = models.TextField()
+
+    def __str__(self):
+        return self.words[:60]
+
+
+class RecommendationQuerySet(models.QuerySet):
+    # Who may do what.
+
+    def belonging_to(self, reader):
+        """What this reader may open as a patron: their own, and those of the sessions this browser opened by code."""
+        return self.filter(Q(patron=reader.person, patron__isnull=False) | Q(pk__in=reader.opened_recommendations))
+
+    # What to look for.
+
+    def undecided(self):
+        """Asked about and without a verdict yet."""
+        return self.filter(starred=True, verdict="")
+
+    def for_page(self):
+        """With everything that an item card shows."""
+        return self.select_related("item", "branch", "recommended_by").prefetch_related("item__holdings__branch")
+
+
+class Recommendation(models.Model):
+    """One item suggested on one occasion, with a reason. It knows neither the session nor the message it was part of."""
+
+    class Verdict(models.TextChoices):
+        """The patron's word. The words shown fit the question type: recommendations/verdicts.py."""
+
+        HELPED = "helped", _("helped")
+        PARTLY = "partly", _("partly")
+        DID_NOT_HELP = "did_not_help", _("did not help")
+        COULD_NOT_GET_IT = "could_not_get_it", _("could not get it")
+        NOT_TRIED = "not_tried", _("not tried yet")
+
+    class Why(models.TextChoices):
+        TOO_HARD = "too_hard", _("too hard")
+        TOO_BASIC = "too_basic", _("too basic")
+        OFF_TOPIC = "off_topic", _("off topic")
+        CHECKED_OUT = "checked_out", _("checked out")
+        SIGN_IN = "sign_in", _("sign-in or payment asked")
+        LINK_BROKEN = "link_broken", _("link broken")
+        STOPPED = "stopped", _("stopped partway")
+        OTHER = "other", _("other")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="recommendations")
+    reason = models.CharField(_("reason"), max_length=400, blank=True)
+    starred = models.BooleanField(default=True, help_text="with many items only the starred ones are asked about")
+    patron = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="recommendations")
+    recommended_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="+")
+    topic = models.ForeignKey(Topic, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    question_type = models.CharField(max_length=20, choices=QuestionType)
+    recommended_at = models.DateTimeField()
+    verdict = models.CharField(max_length=20, choices=Verdict, blank=True)
+    why = models.CharField(max_length=20, choices=Why, blank=True)
+    comment = models.TextField(blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RecommendationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(verdict="", decided_at__isnull=True) | (~Q(verdict="") & Q(decided_at__isnull=False)), name="a_verdict_has_its_time"),
+            models.CheckConstraint(condition=Q(verdict__in=["", "helped", "partly", "did_not_help", "could_not_get_it", "not_tried"]), name="known_verdict"),
+        ]
+        indexes = [
+            models.Index(fields=["patron", "-recommended_at"]),
+            models.Index(fields=["patron", "-recommended_at"], name="undecided_by_patron", condition=Q(starred=True, verdict="")),
+        ]
+
+    def __str__(self):
+        return f"{self.item}"
