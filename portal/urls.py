@@ -1,3 +1,13 @@
-from django.urls import include, path  # noqa: F401
+from django.conf import settings
+from django.urls import include, path
 
-urlpatterns = []
+urlpatterns = [
+    path("", include("portal.home.urls")),
+    path("", include("portal.helpsessions.urls")),
+    path("", include("portal.conversations.urls")),
+    path("", include("portal.lists.urls")),
+    path("", include("accounts.urls")),
+    path("desk/", include("portal.desk.urls")),
+]
+if settings.DEMO:
+    urlpatterns.append(path("demo/", include("portal.demo.urls")))
