@@ -1,0 +1,102 @@
+import pytest
+from django import forms
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.text import MARKS_IN_A_ROW, TextField, clean, looks_like_secret_number
+
+
+@pytest.mark.parametrize(
+    ("given_text", "kept"),
+    [
+        ("  two\twords\n here ", "two words here"),
+        ("nul\x00 and bell\x07", "nul and bell"),
+        ("lone \ud83d surrogate", "lone surrogate"),
+        ("invoice\u202egnp.exe", "invoicegnp.exe"),
+        ("\u2067isolated\u2069", "isolated"),
+        ("\ufeffmark first", "mark first"),
+        ("cafe\u0301", "café"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("👩\u200d👩\u200d👧", "👩\u200d👩\u200d👧"),
+        ("שלום\u200f!", "שלום\u200f!"),
+        ("<b>&amp;</b>", "<b>&amp;</b>"),
+    ],
+)
+def test_what_is_kept_of_one_line(given_text, kept):
+    assert clean(given_text) == kept
+
+
+def test_lines_end_alike_wherever_they_come_from():
+    assert clean("a\r\nb\rc\u2028d\x85e  \n\n\n\n\n\nf\n", multiline=True) == "a\nb\nc\nd\ne\n\n\nf"
+
+
+def test_the_indent_of_a_first_line_stays():
+    assert clean("\n  indented\n", multiline=True) == "  indented"
+    assert clean(" \n \t\n", multiline=True) == ""
+
+
+def test_a_pile_of_combining_marks_is_cut_down():
+    piled = "Z" + "\u0334\u0335\u0336" * 200 + "algo"
+    assert clean(piled).count("\u0334") <= MARKS_IN_A_ROW
+    assert clean(piled).endswith("algo")
+
+
+def test_too_long_is_cut_where_nobody_can_be_asked():
+    assert clean("abcdefghij", max_length=5) == "abcd…"
+    assert clean("abcde", max_length=5) == "abcde"
+
+
+@given(st.text(st.characters()), st.booleans())
+def test_cleaning_twice_changes_nothing_and_every_database_takes_it(text, multiline):
+    once = clean(text, multiline=multiline)
+    assert clean(once, multiline=multiline) == once
+    assert "\x00" not in once
+    assert "\r" not in once
+    once.encode()
+
+
+class TwoFields(forms.Form):
+    title = TextField(max_length=10)
+    body = TextField(max_length=20, multiline=True, required=False)
+
+
+def test_a_form_cleans_and_counts_what_is_left():
+    form = TwoFields({"title": "\x00\u202e0123456789\x00", "body": "a\r\nb"})
+    assert form.is_valid()
+    assert form.cleaned_data == {"title": "0123456789", "body": "a\nb"}
+
+
+def test_nothing_but_control_characters_is_an_empty_field():
+    form = TwoFields({"title": "\x00\u202e "})
+    assert list(form.errors) == ["title"]
+
+
+def test_too_long_is_said_and_what_was_typed_stays():
+    form = TwoFields({"title": "ok", "body": "b" * 21})
+    assert list(form.errors) == ["body"]
+    assert form["body"].value() == "b" * 21
+    assert "maxlength" not in str(form["body"])
+    assert 'dir="auto"' in str(form["body"])
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [
+        ("her number is 536-90-4399", True),
+        ("536 90 4399", True),
+        ("card 4111 1111 1111 1111 exp", True),
+        ("5500-0000-0000-0004", True),
+        ("４１１１１１１１１１１１１１１１", True),
+        ("378282246310005", True),
+        ("4111 1111 1111 1112", False),
+        ("ISBN 978-0-306-40615-7", False),
+        ("9780306406157", False),
+        ("call 555-867-5309 or 000-12-3456", False),
+        ("library card 21234567890124", False),
+        ("code 1234 567 890 123", False),
+        ("QA76.73 .P98 2019", False),
+        ("", False),
+    ],
+)
+def test_numbers_that_should_not_be_kept_are_noticed(text, warned):
+    assert looks_like_secret_number(text) is warned
