@@ -3,7 +3,7 @@
 import uuid
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -39,6 +39,11 @@ class ConversationQuerySet(models.QuerySet):
 
     def latest_first(self):
         return self.order_by("-last_message_at", "-pk")
+
+    def with_unread(self, reader):
+        """Annotates `unread`: whether it holds something that this reader has not seen. One's own message is seen."""
+        seen = Participation.objects.filter(conversation=OuterRef("pk"), person=reader.person)
+        return self.annotate(unread=~Exists(seen.filter(read_until__gte=OuterRef("last_message_at"))))
 
 
 class Conversation(models.Model):

@@ -1,0 +1,292 @@
+"""What is done with a help session: recorded, finished later, tallied, handed over, kept, answered for."""
+
+import datetime
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.models import Consent, Library
+from portal.notifications.actions import notify
+from recommendations.choosing import ChosenItem, recommend_chosen
+from recommendations.models import QuestionType, Recommendation
+
+from . import codes
+from .models import KEPT_BY_CODE_FOR_DAYS, ClaimCode, HelpSession, SessionNote, SessionRecommendation, UnfinishedForm
+
+__all__ = ["ChosenItem"]
+
+CODE_LIFE = datetime.timedelta(days=KEPT_BY_CODE_FOR_DAYS)
+CARD_LIFE = datetime.timedelta(days=365)
+FORGET_ENDED_CODES_AFTER = datetime.timedelta(days=60)  # so long a late comer still reads why the code no longer works
+
+
+class UnknownCard(Exception):
+    """No card of this library has that code."""
+
+
+class CardAlreadyAttached(Exception):
+    """The card belongs to a session already, was revoked or is too old."""
+
+
+class CodeUnknown(Exception):
+    """No session has that code."""
+
+
+class CodeKept(Exception):
+    """The session was kept in an account, which ended the code. `help_session` is the session."""
+
+    def __init__(self, help_session):
+        self.help_session = help_session
+
+
+class CodeExpired(Exception):
+    """More than 30 days have passed since the hand-over."""
+
+
+class CodeRevoked(Exception):
+    """The library took the code back."""
+
+
+class CardNotReady(Exception):
+    """The card is not attached to a session yet, or staff are still writing that session up."""
+
+
+class AlreadyKept(Exception):
+    """Somebody else keeps this session in their account."""
+
+
+class QuietSession(Exception):
+    """A quiet session is never tied to a name or an address."""
+
+
+@transaction.atomic
+def record(
+    *,
+    by,
+    at,
+    branch,
+    happened_on,
+    hour,
+    mode,
+    question_type,
+    topic,
+    read_level,
+    minutes,
+    people,
+    language,
+    question,
+    summary,
+    quiet,
+    note,
+    items,
+    unfinished=None,
+    token=None,
+):
+    """Put a help session on record, with its recommendations and the desk's own note.
+
+    `items` are ChosenItems. `unfinished` is the session that was begun earlier and is now complete. `token` is a UUID of
+    the form: the same token recorded twice is one session. Returns the session.
+    """
+    if unfinished is None and token is not None:
+        unfinished = HelpSession.objects.filter(public_id=token, staff=by).first()
+    if unfinished is None:
+        help_session = HelpSession(staff=by, created_at=at)
+        if token is not None:
+            help_session.public_id = token
+    else:
+        help_session = HelpSession.objects.select_for_update().get(pk=unfinished.pk)
+        if help_session.status == HelpSession.Status.RECORDED:
+            return help_session
+    help_session.status = HelpSession.Status.RECORDED
+    help_session.branch, help_session.happened_on, help_session.hour = branch, happened_on, hour
+    help_session.mode, help_session.question_type, help_session.topic = mode, question_type, topic
+    help_session.read_level, help_session.minutes, help_session.people = read_level, minutes, people
+    help_session.language, help_session.question, help_session.summary, help_session.quiet = language, question, summary, quiet
+    help_session.save()
+    UnfinishedForm.objects.filter(help_session=help_session).delete()
+    if note:
+        SessionNote.objects.create(help_session=help_session, body=note, author=by, written_at=at)
+    recommendations = recommend_chosen(items, by=by, at=at, branch=branch, topic=topic, question_type=question_type)
+    SessionRecommendation.objects.bulk_create(
+        SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
+        for position, recommendation in enumerate(recommendations)
+    )
+    audit.record("recorded", help_session, by=by, at=at)
+    return help_session
+
+
+def tally(*, by, at, branch):
+    """Count one directional contact."""
+    return HelpSession.objects.create(
+        status=HelpSession.Status.TALLY, question_type=QuestionType.DIRECTIONAL, staff=by, branch=branch, created_at=at, **_now_in_the_library(at)
+    )
+
+
+def undo_tally(help_session, *, by, at):
+    """Take a tally back, by the one who counted it."""
+    HelpSession.objects.filter(pk=help_session.pk, status=HelpSession.Status.TALLY, staff=by).delete()
+
+
+@transaction.atomic
+def start_unfinished(*, by, at, branch, fields, token=None):
+    """Begin a session that is finished later. `fields` is the form as it was typed. The same token twice is one session."""
+    if token is not None:
+        begun = HelpSession.objects.filter(public_id=token, staff=by).first()
+        if begun is not None:
+            save_unfinished(begun, fields=fields, at=at)
+            return begun
+    help_session = HelpSession(status=HelpSession.Status.UNFINISHED, staff=by, branch=branch, created_at=at, **_now_in_the_library(at))
+    if token is not None:
+        help_session.public_id = token
+    help_session.save()
+    UnfinishedForm.objects.create(help_session=help_session, fields=fields, saved_at=at)
+    return help_session
+
+
+@transaction.atomic
+def save_unfinished(help_session, *, fields, at):
+    """Keep the form as it now stands. A session recorded meanwhile is left alone."""
+    help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
+    if help_session.status == HelpSession.Status.UNFINISHED:
+        UnfinishedForm.objects.update_or_create(help_session=help_session, defaults={"fields": fields, "saved_at": at})
+
+
+@transaction.atomic
+def discard_unfinished(help_session, *, by, at):
+    """Throw away a session that was begun and is not wanted. A card attached to it opens nothing from then on."""
+    help_session = HelpSession.objects.select_for_update().filter(pk=help_session.pk, status=HelpSession.Status.UNFINISHED).first()
+    if help_session is not None:
+        audit.record("discarded", help_session, by=by, at=at)
+        help_session.delete()
+
+
+@transaction.atomic
+def hand_over(help_session, *, by, at, base_url, to_address=""):
+    """Make a code that opens the session for 30 days, mail its link to `to_address` if there is one, and return the code.
+
+    Codes made before stay good until they are revoked: somebody may hold that slip. Raises QuietSession if a quiet
+    session is to be mailed.
+    """
+    if to_address and help_session.quiet:
+        raise QuietSession
+    help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
+    code = codes.new_code()
+    ClaimCode.objects.create(
+        hmac=codes.hmac_of(code),
+        state=ClaimCode.State.LIVE,
+        help_session=help_session,
+        branch=help_session.branch,
+        made_by=by,
+        made_at=at,
+        expires_at=at + CODE_LIFE,
+    )
+    _mark_handed_over(help_session, at)
+    audit.record("handed_over", help_session, by=by, patron=help_session.patron, at=at)
+    if to_address:
+        notify(
+            "helpsessions/hand_over",
+            to=to_address,
+            at=at,
+            language=help_session.language,
+            context={"url": f"{base_url}/c/{code}/", "code": codes.grouped(code), "days": KEPT_BY_CODE_FOR_DAYS},
+            blank=True,
+        )
+    return code
+
+
+@transaction.atomic
+def print_cards(*, by, at, branch, count):
+    """Make `count` codes for cards that are handed out before their session is written. Returns the codes."""
+    new = [codes.new_code() for _ in range(count)]
+    ClaimCode.objects.bulk_create(
+        ClaimCode(hmac=codes.hmac_of(code), state=ClaimCode.State.BLANK, branch=branch, made_by=by, made_at=at, expires_at=at + CARD_LIFE) for code in new
+    )
+    audit.record("printed_cards", branch, by=by, at=at)
+    return new
+
+
+@transaction.atomic
+def attach_card(help_session, *, code, by, at):
+    """Tie the card with that code to the session. Exactly one session gets a card. Raises UnknownCard, CardAlreadyAttached."""
+    card = ClaimCode.objects.filter(hmac=codes.hmac_of(codes.normalise(code))).first()
+    if card is None:
+        raise UnknownCard
+    attached = ClaimCode.objects.filter(pk=card.pk, state=ClaimCode.State.BLANK, expires_at__gt=at).update(
+        state=ClaimCode.State.LIVE, help_session=help_session, expires_at=at + CODE_LIFE
+    )
+    if not attached and card.help_session_id != help_session.pk:
+        raise CardAlreadyAttached
+    _mark_handed_over(help_session, at)
+    audit.record("attached_card", help_session, by=by, patron=help_session.patron, at=at)
+
+
+@transaction.atomic
+def revoke_codes(help_session, *, by, at):
+    """Take back every code of the session that still opens it. Returns how many there were."""
+    revoked = help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
+    audit.record("revoked_codes", help_session, by=by, patron=help_session.patron, at=at)
+    return revoked
+
+
+def open_by_code(code, *, at):
+    """The live claim code for what was typed or scanned.
+
+    Raises CodeUnknown, CodeKept, CodeExpired, CodeRevoked or CardNotReady; none of them may reveal anything of the session.
+    """
+    digits = codes.normalise(code)
+    claim = ClaimCode.objects.select_related("help_session").filter(hmac=codes.hmac_of(digits)).first() if digits else None
+    if claim is None:
+        raise CodeUnknown
+    if claim.state == ClaimCode.State.KEPT:
+        raise CodeKept(claim.help_session)
+    if claim.state == ClaimCode.State.REVOKED:
+        raise CodeRevoked
+    if claim.expires_at <= at:
+        raise CodeExpired
+    if claim.state == ClaimCode.State.BLANK or claim.help_session.status != HelpSession.Status.RECORDED:
+        raise CardNotReady
+    return claim
+
+
+@transaction.atomic
+def keep(help_session, *, by, at, wording, language):
+    """Join the session to `by`, once, at their wish; that wish is the consent, recorded in the words they read.
+
+    Ends the code. Raises QuietSession, or AlreadyKept if somebody else keeps it.
+    """
+    help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
+    if help_session.quiet:
+        raise QuietSession
+    if help_session.patron == by:
+        return help_session
+    if help_session.patron is not None:
+        raise AlreadyKept
+    help_session.patron, help_session.kept_at = by, at
+    help_session.save(update_fields=["patron", "kept_at"])
+    help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.KEPT)
+    Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(patron=by)
+    Consent.objects.create(
+        person=by, purpose=Consent.Purpose.KEEP_SESSION, subject=help_session.public_id, wording=wording, language=language, given_at=at
+    )
+    audit.record("kept", help_session, by=by, patron=by, at=at)
+    return help_session
+
+
+def answer_outcome(help_session, *, at, found=None, satisfaction=None):
+    """Note the patron's word on the whole session. The two questions are separate: what is None stays as it was."""
+    said = {name: value for name, value in {"found": found, "satisfaction": satisfaction}.items() if value is not None}
+    HelpSession.objects.filter(pk=help_session.pk).update(answered_at=at, **said)
+
+
+def end_expired_codes(*, at):
+    """Forget codes that ended long ago. Returns how many."""
+    return ClaimCode.objects.filter(expires_at__lt=at - FORGET_ENDED_CODES_AFTER).delete()[0]
+
+
+def _mark_handed_over(help_session, at):
+    HelpSession.objects.filter(pk=help_session.pk, handed_over_at__isnull=True).update(handed_over_at=at)
+
+
+def _now_in_the_library(at):
+    local = at.astimezone(Library.current().zone)
+    return {"happened_on": local.date(), "hour": local.hour}

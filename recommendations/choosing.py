@@ -1,0 +1,35 @@
+"""Items chosen in a form at the desk, found or made by hand, and their recommendation all at once."""
+
+from dataclasses import dataclass
+
+from .actions import add_item, recommend
+from .models import Holding, Item
+
+
+@dataclass(frozen=True)
+class ChosenItem:
+    """One row of the form: an item that was found, or (item None) the words to make one by hand."""
+
+    item: Item | None = None
+    reason: str = ""
+    starred: bool = True
+    kind: str = Item.Kind.OTHER
+    title: str = ""
+    creators: str = ""
+    url: str = ""
+    call_number: str = ""
+
+
+def recommend_chosen(chosen, *, by, at, branch, topic, question_type, patron=None):
+    """Recommend each ChosenItem in order and return the recommendations. Call inside the transaction of the occasion."""
+    recommendations = []
+    for row in chosen:
+        item = row.item
+        if item is None:
+            item = add_item(at=at, kind=row.kind, title=row.title, creators=row.creators, url=row.url)
+            if row.call_number:
+                Holding.objects.create(item=item, branch=branch, call_number=row.call_number)
+        recommendations.append(
+            recommend(item, reason=row.reason, starred=row.starred, by=by, at=at, branch=branch, topic=topic, question_type=question_type, patron=patron)
+        )
+    return recommendations

@@ -1,0 +1,62 @@
+import pytest
+from django.utils import timezone
+
+from accounts.access import SECOND_FACTOR
+from portal.conversations.reader import OPENED_CODES
+from portal.helpsessions import codes
+from portal.helpsessions.models import ClaimCode
+from tests.factories import LibraryFactory, StaffFactory, UserFactory
+
+
+@pytest.fixture
+def library(db):
+    return LibraryFactory()
+
+
+@pytest.fixture
+def branch(library):
+    return library.default_branch
+
+
+@pytest.fixture
+def patron(library):
+    return UserFactory(name="Sam Okafor", email="sam@example.org")
+
+
+@pytest.fixture
+def staff(branch):
+    """A member of staff of the default branch."""
+    return StaffFactory(name="Rosa Lindqvist", email="rosa@example.org", branch=branch)
+
+
+@pytest.fixture
+def coordinator(branch):
+    return StaffFactory(name="Ines Coordinator", email="ines@example.org", branch=branch, branch__role="coordinator")
+
+
+@pytest.fixture
+def sign_in():
+    """sign_in(client, user, second_factor=True): as after the e-mailed code and, for staff, the second factor."""
+
+    def sign_in(client, user, *, second_factor=True):
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        if second_factor and user.is_staff:
+            session = client.session
+            session[SECOND_FACTOR] = timezone.now().isoformat()
+            session.save()
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def show_code():
+    """show_code(client, code): as after this browser opened a session by its code."""
+
+    def show_code(client, code):
+        session = client.session
+        session[OPENED_CODES] = [*session.get(OPENED_CODES, []), ClaimCode.objects.get(hmac=codes.hmac_of(code)).pk]
+        session.save()
+        return client
+
+    return show_code

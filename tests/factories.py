@@ -1,0 +1,219 @@
+"""Test data. Each factory makes the least that is believable; a test names what matters to it."""
+
+import datetime
+import uuid
+
+import factory
+from django.utils import timezone
+from factory.django import DjangoModelFactory
+
+from accounts.models import Branch, Library, StaffRole, User
+from portal.conversations.models import Conversation, Message, MessageRecommendation
+from portal.helpsessions import codes
+from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
+from portal.lists.models import SavedItem, SavedList
+from recommendations.actions import add_item
+from recommendations.models import Item, QuestionType, Recommendation, Topic
+
+
+class BranchFactory(DjangoModelFactory):
+    class Meta:
+        model = Branch
+
+    name = factory.Sequence(lambda n: f"Branch {n}")
+    slug = factory.Sequence(lambda n: f"branch-{n}")
+
+
+class LibraryFactory(DjangoModelFactory):
+    class Meta:
+        model = Library
+        django_get_or_create = ["id"]
+
+    id = 1
+    name = "Harbour Library"
+    time_zone = "America/Chicago"
+    default_branch = factory.SubFactory(BranchFactory, name="Harbour Main", slug="harbour-main")
+
+
+class UserFactory(DjangoModelFactory):
+    class Meta:
+        model = User
+
+    name = factory.Sequence(lambda n: f"Patron {n}")
+    email = factory.Sequence(lambda n: f"patron{n}@example.org")
+    language = "en"
+
+
+class StaffFactory(UserFactory):
+    """A member of staff; `branch` and `role` say where and as what."""
+
+    class Meta:
+        skip_postgeneration_save = True
+
+    name = factory.Sequence(lambda n: f"Librarian {n}")
+    email = factory.Sequence(lambda n: f"staff{n}@example.org")
+
+    @factory.post_generation
+    def branch(self, create, extracted, **kwargs):
+        StaffRole.objects.create(user=self, branch=extracted or BranchFactory(), role=kwargs.get("role", StaffRole.Role.STAFF))
+
+
+class TopicFactory(DjangoModelFactory):
+    class Meta:
+        model = Topic
+
+    name = factory.Sequence(lambda n: f"Topic {n}")
+
+
+class ItemFactory(DjangoModelFactory):
+    """Made through the action, so that search finds it."""
+
+    class Meta:
+        model = Item
+
+    title = factory.Sequence(lambda n: f"The Book of Things {n}")
+    creators = "A. Writer"
+    kind = Item.Kind.BOOK
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        return add_item(at=kwargs.pop("added_at", timezone.now()), **kwargs)
+
+
+class HelpSessionFactory(DjangoModelFactory):
+    class Meta:
+        model = HelpSession
+
+    status = HelpSession.Status.RECORDED
+    branch = factory.SubFactory(BranchFactory)
+    staff = factory.LazyAttribute(lambda session: StaffFactory(branch=session.branch))
+    happened_on = factory.LazyFunction(lambda: timezone.now().date())
+    hour = 14
+    question_type = QuestionType.REFERENCE
+    question = "How do I start a balcony compost bin?"
+    summary = "We found three books and a course."
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class QuietSessionFactory(HelpSessionFactory):
+    quiet = True
+    question = "Where can I get help with a violent partner?"
+
+
+class SessionNoteFactory(DjangoModelFactory):
+    class Meta:
+        model = SessionNote
+
+    help_session = factory.SubFactory(HelpSessionFactory)
+    body = "STAFF ONLY: seemed upset"
+    written_at = factory.LazyFunction(timezone.now)
+
+
+class RecommendationFactory(DjangoModelFactory):
+    """A recommendation made in a help session: pass `help_session`, or one is made."""
+
+    class Meta:
+        model = Recommendation
+
+    class Params:
+        help_session = factory.SubFactory(HelpSessionFactory)
+
+    item = factory.SubFactory(ItemFactory)
+    reason = "because you asked for something a beginner can follow"
+    patron = factory.SelfAttribute("help_session.patron")
+    recommended_by = factory.SelfAttribute("help_session.staff")
+    branch = factory.SelfAttribute("help_session.branch")
+    question_type = factory.SelfAttribute("help_session.question_type")
+    recommended_at = factory.SelfAttribute("help_session.created_at")
+
+
+def recommend_in(help_session, count=1, **kwargs):
+    """`count` recommendations of the session, linked to it. Returns them."""
+    recommendations = RecommendationFactory.create_batch(count, help_session=help_session, **kwargs)
+    SessionRecommendation.objects.bulk_create(
+        SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
+        for position, recommendation in enumerate(recommendations)
+    )
+    return recommendations
+
+
+def recommend_in_message(message, count=1, **kwargs):
+    """`count` recommendations made inside an answer. Returns them."""
+    session = message.conversation.help_session
+    recommendations = RecommendationFactory.create_batch(count, help_session=session, **kwargs)
+    MessageRecommendation.objects.bulk_create(
+        MessageRecommendation(message=message, recommendation=recommendation, position=position) for position, recommendation in enumerate(recommendations)
+    )
+    return recommendations
+
+
+def code_for(help_session, *, at=None, state=ClaimCode.State.LIVE):
+    """A code for the session; returns its 13 digits. For a blank card pass help_session=None."""
+    at = at or timezone.now()
+    code = codes.new_code()
+    ClaimCode.objects.create(
+        hmac=codes.hmac_of(code),
+        state=state if help_session else ClaimCode.State.BLANK,
+        help_session=help_session,
+        branch=help_session.branch if help_session else BranchFactory(),
+        made_at=at,
+        expires_at=at + datetime.timedelta(days=30),
+    )
+    return code
+
+
+class ConversationFactory(DjangoModelFactory):
+    """A thread that waits for staff, without a message: add some with MessageFactory."""
+
+    class Meta:
+        model = Conversation
+
+    help_session = factory.SubFactory(HelpSessionFactory)
+    patron = factory.SelfAttribute("help_session.patron")
+    branch = factory.SelfAttribute("help_session.branch")
+    subject = "How do I start a balcony compost bin?"
+    status = Conversation.Status.WAITING_FOR_STAFF
+    reason = Conversation.Reason.ASKED
+    opened_at = factory.LazyFunction(timezone.now)
+    at_desk_from = factory.SelfAttribute("opened_at")
+    waiting_since = factory.LazyAttribute(lambda c: c.opened_at if c.status == Conversation.Status.WAITING_FOR_STAFF else None)
+    closed_at = factory.LazyAttribute(lambda c: c.opened_at if c.status == Conversation.Status.CLOSED else None)
+
+
+class MessageFactory(DjangoModelFactory):
+    """One message; it moves last_message_at of its thread along."""
+
+    class Meta:
+        model = Message
+
+    conversation = factory.SubFactory(ConversationFactory)
+    side = Message.Side.PATRON
+    author = factory.LazyAttribute(lambda m: m.conversation.patron if m.side == Message.Side.PATRON else m.conversation.help_session.staff)
+    body = "The soil test page was spot on."
+    language = "en"
+    sent_at = factory.LazyFunction(timezone.now)
+    client_token = factory.LazyFunction(uuid.uuid4)
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        message = super()._create(model_class, *args, **kwargs)
+        message.conversation.last_message_at = message.sent_at
+        message.conversation.save(update_fields=["last_message_at"])
+        return message
+
+
+class SavedListFactory(DjangoModelFactory):
+    class Meta:
+        model = SavedList
+
+    patron = factory.SubFactory(UserFactory)
+    made_at = factory.LazyFunction(timezone.now)
+
+
+class SavedItemFactory(DjangoModelFactory):
+    class Meta:
+        model = SavedItem
+
+    saved_list = factory.SubFactory(SavedListFactory)
+    item = factory.SubFactory(ItemFactory)
+    saved_at = factory.LazyFunction(timezone.now)

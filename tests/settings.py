@@ -1,0 +1,7 @@
+"""The portal's own settings in the mode for tests; a file of its own because they are read before any conftest."""
+
+import os
+
+os.environ["AFTERWORD_MODE"] = "test"
+
+from portal.settings import *  # noqa: E402, F403 (the settings are the portal's, all of them)
