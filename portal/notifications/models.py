@@ -8,6 +8,12 @@ from django.db.models import Q
 from accounts.models import User
 
 
+class NotificationQuerySet(models.QuerySet):
+    def due(self, at):
+        """What may be sent now: its time has come and no worker holds it."""
+        return self.filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at), state=Notification.State.WAITING, due_at__lte=at).order_by("due_at", "id")
+
+
 class Notification(models.Model):
     """One mail to one address: the outbox. A dead row stays until a person looks at it; a delivered one loses its body when it held a code or a link."""
 
@@ -27,6 +33,7 @@ class Notification(models.Model):
     html = models.TextField(blank=True)
     headers = models.JSONField(default=dict)
     message_id = models.CharField(max_length=200, unique=True)
+    blanked = models.BooleanField(default=False, help_text="it holds a code or a link: its body is emptied once delivered, or given up")
     state = models.CharField(max_length=12, choices=State, default=State.WAITING)
     created_at = models.DateTimeField()
     due_at = models.DateTimeField()
@@ -34,6 +41,8 @@ class Notification(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     last_error = models.CharField(max_length=300, blank=True)
     delivered_at = models.DateTimeField(null=True)
+
+    objects = NotificationQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -44,6 +53,16 @@ class Notification(models.Model):
 
     def __str__(self):
         return f"{self.kind} ({self.state})"
+
+
+class RepeatedJob(models.Model):
+    """When a job that the worker repeats is due again: the row that any number of workers compete for, so that one of them runs it."""
+
+    name = models.CharField(max_length=80, primary_key=True)
+    due_at = models.DateTimeField()
+
+    def __str__(self):
+        return f"{self.name}, due {self.due_at:%Y-%m-%d %H:%M}"
 
 
 class Heartbeat(models.Model):

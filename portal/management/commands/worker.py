@@ -1,0 +1,17 @@
+from django.core.management.base import BaseCommand
+
+from portal.worker import Worker
+
+
+class Command(BaseCommand):
+    help = "Delivers mail and runs the repeated jobs, until it is told to stop."
+
+    def add_arguments(self, parser):
+        parser.add_argument("--once", action="store_true", help="do what is due now, then stop")
+
+    def handle(self, *, once, **options):
+        worker = Worker()
+        if once:
+            worker.round()
+        else:
+            worker.run()

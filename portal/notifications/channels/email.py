@@ -1,0 +1,88 @@
+"""A row of the outbox as a mail, and its delivery."""
+
+import smtplib
+from email.utils import format_datetime, formataddr, parseaddr
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+
+from accounts.models import Library
+
+
+class ServerAway(Exception):
+    """The mail server could not be reached or let us in: the fault of no mail, worth trying again soon."""
+
+
+class Refused(Exception):
+    """This mail was not taken. `permanent` when the server said never."""
+
+    def __init__(self, error, permanent):
+        super().__init__(error)
+        self.permanent = permanent
+
+
+def build(notification):
+    """The mail. Message-ID is the row's own, so that a mail sent twice is seen to be the same one."""
+    mail = EmailMultiAlternatives(
+        subject=notification.subject,
+        body=notification.text,
+        from_email=formataddr((" ".join(Library.current().name.split()), parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
+        to=[notification.to_address],
+        headers={
+            **notification.headers,
+            "Message-ID": notification.message_id,
+            "Date": format_datetime(notification.created_at),
+            "Auto-Submitted": "auto-generated",
+            "Content-Language": notification.language,
+        },
+    )
+    if notification.html:
+        mail.attach_alternative(notification.html, "text/html")
+    return mail
+
+
+def deliver(notification):
+    """Hand the mail to the server. Raises ServerAway or Refused.
+
+    A connection for each mail: after a refusal servers differ in what they still take on the old one.
+    """
+    connection = get_connection(settings.DELIVERY_EMAIL_BACKEND)
+    try:
+        connection.open()
+    except (OSError, smtplib.SMTPException) as error:
+        raise ServerAway(_describe(error)) from error
+    try:
+        connection.send_messages([build(notification)])
+    except smtplib.SMTPRecipientsRefused as error:
+        raise Refused(_describe(error), permanent=all(500 <= code < 600 for code, _ in error.recipients.values())) from error
+    except smtplib.SMTPSenderRefused as error:
+        # Our own address is wrong, not theirs: the next tries may find it mended.
+        raise Refused(_describe(error), permanent=False) from error
+    except smtplib.SMTPResponseException as error:
+        raise Refused(_describe(error), permanent=500 <= error.smtp_code < 600) from error
+    except (ValueError, smtplib.SMTPNotSupportedError) as error:
+        # An address or header that no server can take.
+        raise Refused(_describe(error), permanent=True) from error
+    except (OSError, smtplib.SMTPException) as error:
+        raise Refused(_describe(error), permanent=False) from error
+    finally:
+        _close(connection)
+
+
+def _describe(error):
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return "; ".join(f"{code} {_words(reply)}" for code, reply in error.recipients.values())
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"{error.smtp_code} {_words(error.smtp_error)}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _words(reply):
+    return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
+
+
+def _close(connection):
+    try:
+        connection.close()
+    except (OSError, smtplib.SMTPException):
+        return  # the mail has its answer already

@@ -1,0 +1,129 @@
+"""The loop that runs all later work: delivers the outbox and runs the repeated jobs. Any number may run, on any number of machines."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from datetime import timedelta
+
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import Error as DatabaseError
+from django.db import connections
+from django.utils import timezone
+
+import accounts.actions
+import portal.helpsessions.actions
+from portal.notifications import actions as outbox
+from portal.notifications.channels import email
+
+log = logging.getLogger("portal.worker")
+
+EVERY_HOUR = timedelta(hours=1)
+BEAT_SECONDS = 8
+LOOK_AGAIN_SECONDS = 1
+SERVER_AWAY_SECONDS = 15
+
+
+def clear_expired_sign_ins(*, at):
+    """Django's own `clearsessions`."""
+    SessionStore.clear_expired()
+
+
+JOBS = [
+    (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),
+    (accounts.actions.forget_refused_posts, EVERY_HOUR),
+    (accounts.actions.forget_unconfirmed_people, EVERY_HOUR),
+    (outbox.forget_old_notifications, EVERY_HOUR),
+    (clear_expired_sign_ins, EVERY_HOUR),
+]
+
+
+class Worker:
+    def __init__(self):
+        self.name = f"{socket.gethostname()[:60]}:{os.getpid()}"
+        self.stopping = False
+        self.progress_at = time.monotonic()
+        self.mail_from = 0.0  # monotonic time before which the mail server is left alone
+
+    def run(self):
+        """Until told to stop by SIGTERM or SIGINT: then the mail in hand is finished first."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        threading.Thread(target=self._pulse, daemon=True).start()
+        while not self.stopping:
+            try:
+                self.round()
+            except DatabaseError as error:
+                log.error("the database is away, waiting: %s", type(error).__name__)
+            finally:
+                connections.close_all()  # a database that was restarted is met with a new connection
+            time.sleep(LOOK_AGAIN_SECONDS)
+        self._quietly(outbox.fall_silent, self.name)
+
+    def round(self):
+        """All that is due now, once."""
+        self._beat()
+        self.deliver_due()
+        for job, every in JOBS:
+            self.run_job(job, every)
+
+    def deliver_due(self):
+        while not self.stopping and time.monotonic() >= self.mail_from:
+            self.progress_at = time.monotonic()
+            notification = outbox.take_next(at=timezone.now())
+            if notification is None:
+                return
+            self._deliver(notification)
+
+    def _deliver(self, notification):
+        try:
+            email.deliver(notification)
+        except email.ServerAway as error:
+            log.warning("the mail server is away, waiting: %s", error)
+            outbox.give_back(notification, error=error)
+            self.mail_from = time.monotonic() + SERVER_AWAY_SECONDS
+        except email.Refused as error:
+            log.warning("mail %s was not taken (%s): %s", notification.pk, notification.kind, "for good" if error.permanent else "yet")
+            outbox.mark_failed(notification, at=timezone.now(), error=error, permanent=error.permanent)
+        except Exception as error:
+            # A fault of ours must not stop the mails behind this one.
+            log.exception("mail %s could not be delivered", notification.pk)
+            outbox.mark_failed(notification, at=timezone.now(), error=type(error).__name__)
+        else:
+            outbox.mark_delivered(notification, at=timezone.now())
+
+    def run_job(self, job, every):
+        if self.stopping:
+            return
+        self.progress_at = time.monotonic()
+        at = timezone.now()
+        if not outbox.take_turn(job.__name__, at=at, every=every):
+            return
+        try:
+            job(at=at)
+        except DatabaseError:
+            raise
+        except Exception:
+            log.exception("the job %s failed; it runs again at its next turn", job.__name__)
+
+    def _stop(self, *_):
+        self.stopping = True
+
+    def _pulse(self):
+        """Its own thread, so that a slow mail server doesn't look like a dead worker. A worker that hangs falls silent."""
+        while not self.stopping:
+            if time.monotonic() - self.progress_at < outbox.LEASE.total_seconds():
+                self._quietly(self._beat)
+                connections.close_all()
+            time.sleep(BEAT_SECONDS)
+
+    def _beat(self):
+        outbox.beat(self.name, at=timezone.now())
+
+    def _quietly(self, action, *args):
+        try:
+            action(*args)
+        except DatabaseError:
+            log.warning("the database is away: no heartbeat")
