@@ -103,16 +103,21 @@ class Holding(models.Model):
 
 
 class SearchEntry(models.Model):
-    """One item's words, folded by recommendations.search.fold; written by the actions, never by a trigger.
+    """One item's words as recommendations.search.fold leaves them; written by the actions, never by a trigger.
 
-    `words` is what full-text search looks in: the migrations put an FTS5 table (SQLite) or a GIN index (PostgreSQL) beside it.
+    On PostgreSQL two GIN indexes over these columns are the text index; on SQLite an FTS5 table holds a copy of them.
     """
 
     item = models.OneToOneField(Item, on_delete=models.CASCADE, primary_key=True, related_name="search_entry")
-    words = models.TextField()
+    title = models.CharField(max_length=400, db_index=True)
+    names = models.TextField(help_text="creators, and the title in its original script")
+    rest = models.TextField(help_text="everything else a person may type: ISBN, call numbers, series, publisher, year, description")
+
+    class Meta:
+        verbose_name_plural = "search entries"
 
     def __str__(self):
-        return self.words[:60]
+        return self.title[:60]
 
 
 class RecommendationQuerySet(models.QuerySet):
@@ -174,7 +179,9 @@ class Recommendation(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(verdict="", decided_at__isnull=True) | (~Q(verdict="") & Q(decided_at__isnull=False)), name="a_verdict_has_its_time"),
+            models.CheckConstraint(
+                condition=Q(verdict="", decided_at__isnull=True) | (~Q(verdict="") & Q(decided_at__isnull=False)), name="a_verdict_has_its_time"
+            ),
             models.CheckConstraint(condition=Q(verdict__in=["", "helped", "partly", "did_not_help", "could_not_get_it", "not_tried"]), name="known_verdict"),
         ]
         indexes = [

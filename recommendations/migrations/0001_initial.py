@@ -82,8 +82,13 @@ class Migration(migrations.Migration):
             name='SearchEntry',
             fields=[
                 ('item', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='search_entry', serialize=False, to='recommendations.item')),
-                ('words', models.TextField()),
+                ('title', models.CharField(db_index=True, max_length=400)),
+                ('names', models.TextField(help_text='creators, and the title in its original script')),
+                ('rest', models.TextField(help_text='everything else a person may type: ISBN, call numbers, series, publisher, year, description')),
             ],
+            options={
+                'verbose_name_plural': 'search entries',
+            },
         ),
         migrations.AddIndex(
             model_name='item',

@@ -1,0 +1,210 @@
+"""Full-text search over items, one module for both databases.
+
+Text is folded here, in Python, so that both databases see the same words: ASCII letters and digits or other scripts, one
+space between. SQLite looks them up in an FTS5 table, PostgreSQL through GIN indexes (migration 0002). Neither has a trigger:
+whoever changes an item calls index(). Why: docs/decisions/ and docs/importing.md.
+"""
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+from django.db import connection, transaction
+from stdnum import isbn
+
+from recommendations.models import Holding, Item, SearchEntry
+
+LONGEST_WORD = 80
+WORDS_ASKED = 12
+REST_KEPT = 4000
+CANDIDATES = 300  # a search so broad that more match is ranked among these; an exact title is looked up apart from them
+
+APOSTROPHES = "'`´‘’‛ʹʻʼʽˈ′＇׳״"
+# What Unicode doesn't decompose but a reader with another keyboard types plainly.
+PLAIN_LETTERS = {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "ŧ": "t", "ŋ": "n", "ĸ": "k", "ə": "e", "ـ": ""}
+FOLDED_LETTERS = str.maketrans(PLAIN_LETTERS)
+NO_APOSTROPHES = str.maketrans("", "", APOSTROPHES)
+# Their vowels and accents may be left out by whoever writes; in the scripts above this point the marks are the vowels.
+FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS = 0x0780
+# Thai, Lao, Burmese, Khmer, kana and Han are written without spaces: each letter becomes a word.
+WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+WORD = re.compile(r"[^\x00-/:-@\[-`{-\x7f]+")  # whatever isn't an ASCII sign; FTS5's tokenizer "ascii" splits at the same places
+PLUS = re.compile(r"(?<=[a-z0-9])\++(?![a-z0-9])")
+SHARP = re.compile(r"(?<![^\W_])([a-z])#")
+
+
+def fold(text):
+    """The words of `text` without case, accents and punctuation, one space between; folding twice changes nothing.
+
+    C++ and C# stay apart from C: cplusplus, csharp.
+    """
+    text = str(text).translate(NO_APOSTROPHES)
+    if text.isascii():
+        text = text.lower()
+    else:
+        text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(NO_APOSTROPHES).translate(FOLDED_LETTERS)
+        text = unicodedata.normalize("NFC", "".join(_letters(text)))
+    text = SHARP.sub(r"\1sharp", PLUS.sub(lambda signs: "plus" * len(signs.group()), text))
+    return " ".join(word[:LONGEST_WORD] for word in WORD.findall(text))
+
+
+def _letters(text):
+    """Letters, digits and the marks that matter; a space for everything else that isn't ASCII."""
+    base = ""
+    for character in text:
+        category = unicodedata.category(character)
+        if character.isascii():
+            base = character if character.isalnum() else ""
+            yield character
+        elif category[0] == "M":
+            if base and ord(base) >= FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS:
+                yield character
+        elif category == "Cf":  # soft hyphens and joiners inside words
+            continue
+        elif category[0] in "LN":
+            base = character
+            yield " " + character if WITHOUT_SPACES.match(character) else str(unicodedata.decimal(character, character))
+        else:
+            base = ""
+            yield " "
+
+
+def find_items(query, *, limit=10, branch=None):
+    """The items that hold every word of `query`, best first: the last word may be unfinished.
+
+    An exact title, ISBN or call number comes first, then words found in the title, then in the creators, then anywhere;
+    within each, what `branch` holds before the rest. A list, with holdings and their branches fetched.
+    """
+    folded = fold(str(query)[:400])
+    words = folded.split()[:WORDS_ASKED]
+    if not words:
+        return []
+    found = _candidates(folded, words)
+    held_here = set()
+    if branch is not None and found:
+        held_here = set(Holding.objects.filter(branch=branch, item__in=found).values_list("item_id", flat=True))
+    best = sorted(found, key=lambda pk: (*_rank(found[pk], folded, words, pk in held_here), pk))[:limit]
+    items = Item.objects.prefetch_related("holdings__branch").in_bulk(best)
+    return [items[pk] for pk in best if pk in items]
+
+
+class _Entry(NamedTuple):
+    title: str
+    names: str
+    rest: str
+
+
+def _candidates(folded, words):
+    """{item id: _Entry}, enough of them to hold the best."""
+    exact = SearchEntry.objects.filter(title=folded).values_list("item_id", "title", "names", "rest")
+    found = {pk: _Entry(*entry) for pk, *entry in exact[:CANDIDATES]}
+    found.update(_look_up(words, in_title=True))
+    if len(found) < CANDIDATES or _number(words):
+        found.update(_look_up(words))
+    return found
+
+
+def _rank(entry, folded, words, held_here):
+    number = _number(words)
+    exact = entry.title == folded or (number and number in entry.rest.split())
+    if _holds(entry.title, words):
+        place = 0
+    elif _holds(f"{entry.title} {entry.names}", words):
+        place = 1
+    else:
+        place = 2
+    as_typed = 0 if entry.title.startswith(folded) else 1 if folded in entry.title else 2
+    return not exact, place, not held_here, as_typed, len(entry.title), entry.title
+
+
+def _holds(text, words):
+    there = text.split()
+    *finished, last = words
+    return set(finished) <= set(there) and any(word.startswith(last) for word in there)
+
+
+def _number(words):
+    """An ISBN or a call number without its dashes and spaces; "" for anything without a digit."""
+    joined = "".join(words)
+    return joined[:LONGEST_WORD] if len(joined) >= 3 and any(character.isdigit() for character in joined) else ""
+
+
+# The text index.
+
+
+def index(item_ids):
+    """Bring the words of these items up to date, from what the database holds now. Call it in the transaction of the change."""
+    with transaction.atomic():
+        items = list(Item.objects.filter(pk__in=item_ids, retired_at=None))
+        call_numbers: dict[int, list[str]] = {}
+        for item_id, call_number in Holding.objects.filter(item__in=items).order_by("pk").values_list("item_id", "call_number"):
+            call_numbers.setdefault(item_id, []).append(call_number)
+        entries = [entry_for(item, call_numbers.get(item.pk, [])) for item in items]
+        gone = set(item_ids) - {item.pk for item in items}
+        SearchEntry.objects.filter(pk__in=gone).delete()
+        SearchEntry.objects.bulk_create(entries, update_conflicts=True, unique_fields=["item"], update_fields=["title", "names", "rest"])
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.executemany("DELETE FROM recommendations_text WHERE rowid = %s", [[pk] for pk in item_ids])
+                cursor.executemany(
+                    "INSERT INTO recommendations_text (rowid, title, names, rest) VALUES (%s, %s, %s, %s)",
+                    [[entry.item_id, entry.title, entry.names, entry.rest] for entry in entries],
+                )
+
+
+def entry_for(item, call_numbers):
+    """What the index should hold for an item."""
+    folded_numbers = [fold(number) for number in call_numbers]
+    joined_numbers = [number.replace(" ", "") for number in folded_numbers]
+    isbns = [item.isbn, isbn.to_isbn10(item.isbn) if item.isbn.startswith("978") and isbn.is_valid(item.isbn) else ""]
+    names = [item.creators, item.original_title, *_after_elisions(item.title), *_after_elisions(item.creators)]
+    rest = [*isbns, *folded_numbers, *joined_numbers, item.doi, item.series, item.publisher, item.year, item.summary]
+    return SearchEntry(item_id=item.pk, title=fold(item.title)[:400].rstrip(), names=fold(" ".join(names)), rest=fold(" ".join(rest))[:REST_KEPT].rstrip())
+
+
+def _after_elisions(text):
+    """étranger in L'étranger: it is looked for under either."""
+    return re.findall(rf"(?<=\w[{APOSTROPHES}])\w{{3,}}", text)
+
+
+def rebuild():
+    """Write the whole index anew, a thousand items at a time and in place, so that the search works meanwhile. Yields the count."""
+    done, last = 0, 0
+    while ids := list(Item.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:1000]):
+        index(ids)
+        done, last = done + len(ids), ids[-1]
+        yield done
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM recommendations_text WHERE rowid NOT IN (SELECT item_id FROM recommendations_searchentry)")
+            cursor.execute("INSERT INTO recommendations_text (recommendations_text) VALUES ('optimize')")
+
+
+# Folded words hold no quote, backslash, NUL or operator, so quoting them is all that the query languages ask for.
+
+ON_SQLITE = """
+SELECT entry.item_id, entry.title, entry.names, entry.rest
+FROM recommendations_text AS found JOIN recommendations_searchentry AS entry ON entry.item_id = found.rowid
+WHERE recommendations_text MATCH %s LIMIT %s"""
+ON_POSTGRESQL = """
+SELECT item_id, title, names, rest FROM recommendations_searchentry WHERE {indexed} @@ %s::tsquery LIMIT %s"""
+TITLE_WORDS = "array_to_tsvector(string_to_array(title, ' '))"
+ALL_WORDS = "array_to_tsvector(array_remove(string_to_array(title || ' ' || names || ' ' || rest, ' '), ''))"
+
+
+def _look_up(words, *, in_title=False):
+    *finished, last = words
+    number = "" if in_title else _number(words)
+    if connection.vendor == "sqlite":
+        asked = " AND ".join([*(f'"{word}"' for word in finished), f'"{last}"*'])
+        asked = f'({asked}) OR "{number}"*' if number else asked
+        query, asked = ON_SQLITE, f"title : ({asked})" if in_title else asked
+    else:
+        asked = " & ".join([*(f"'{word}'" for word in finished), f"'{last}':*"])
+        asked = f"({asked}) | '{number}':*" if number else asked
+        query = ON_POSTGRESQL.format(indexed=TITLE_WORDS if in_title else ALL_WORDS)
+    with connection.cursor() as cursor:
+        cursor.execute(query, [asked, CANDIDATES])
+        return {pk: _Entry(*entry) for pk, *entry in cursor.fetchall()}
