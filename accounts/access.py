@@ -1,11 +1,31 @@
-"""Who may open a page at all. What they see on it is the business of the scopes."""
+"""Who may open a page at all, and how somebody is let in. What they see inside is the business of the scopes."""
 
+from datetime import datetime, timedelta
 from functools import wraps
+from urllib.parse import urlencode
 
+from allauth.account.internal.flows.login import perform_login
+from allauth.account.models import Login
 from django.contrib.auth.decorators import login_required
 from django.http import Http404
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 
 SECOND_FACTOR = "second_factor_at"
+SECOND_FACTOR_LASTS = timedelta(hours=12)  # a working day: the sign-in itself lasts far longer, the desk's door must not
+
+
+def sign_in(request, user):
+    """Let `user` in on this device, once something has proved who it is. The session key changes; codes opened before stay open."""
+    perform_login(request, Login(user=user))
+
+
+def show_second_factor(request, *, at):
+    """Open the desk's door for this sign-in."""
+    request.session.cycle_key()
+    request.session[SECOND_FACTOR] = at.isoformat()
 
 
 def needs_second_factor(request):
@@ -13,8 +33,20 @@ def needs_second_factor(request):
 
 
 def may_pass_the_desk_door(request):
-    """Whether the second factor was shown in this sign-in."""
-    return SECOND_FACTOR in request.session
+    """Whether the second factor was shown in this sign-in, and not too long ago."""
+    shown_at = request.session.get(SECOND_FACTOR)
+    return bool(shown_at) and timezone.now() - datetime.fromisoformat(shown_at) < SECOND_FACTOR_LASTS
+
+
+def to_the_desk_door(request):
+    return redirect(f"{reverse('second_factor')}?{urlencode({'next': request.get_full_path()})}")
+
+
+def safe_next(request):
+    """Where the person was going, if that is a page of ours; otherwise an empty string."""
+    going_to = request.POST.get("next") or request.GET.get("next") or ""
+    safe = url_has_allowed_host_and_scheme(going_to, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return going_to if safe and going_to.isprintable() else ""
 
 
 def staff_only(view):
@@ -25,6 +57,8 @@ def staff_only(view):
     def guarded(request, *args, **kwargs):
         if not request.user.is_staff:
             raise Http404
+        if not may_pass_the_desk_door(request):
+            return to_the_desk_door(request)
         return view(request, *args, **kwargs)
 
     guarded.guard = "staff_only"

@@ -1,10 +1,89 @@
+"""What allauth does in our own way: the codes, the mails, the words."""
+
+import base64
+import hashlib
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.utils.crypto import get_random_string
+from django.utils.translation import get_language, get_language_bidi, override
+from django.utils.translation import gettext_lazy as _
+
+from .models import Library, User
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    pass
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "incorrect_code": _("That is not the code. Look at it once more, or ask for a new one."),
+        "too_many_login_attempts": _("That was tried too often. Wait a few minutes, then try again."),
+        "rate_limited": _("That was tried too often. Wait a few minutes, then try again."),
+    }
+
+    def get_login_stages(self):
+        """The second factor is asked for at the desk's door, not of a member of staff who reads as a patron."""
+        return ["allauth.account.stages.LoginByCodeStage"]
+
+    def generate_login_code(self):
+        return get_random_string(6, "0123456789")
+
+    def is_reauthentication_required(self, **kwargs):
+        """Our own views ask for a fresh proof before they touch a second factor: accounts/views/second_factor.py."""
+        return False
+
+    def add_message(self, *args, **kwargs):
+        """Our own pages say what happened."""
+
+    def send_mail(self, template_prefix, email, context):
+        """In the language of the person, or for a stranger in the language of the page that asked for it."""
+        language = User.objects.filter(email__iexact=email).values_list("language", flat=True).first() or get_language()
+        with override(language):
+            library = Library.current()
+            context = {
+                **context,
+                "email": email,
+                "library": library,
+                "base_url": settings.BASE_URL,
+                "language": language,
+                "direction": "rtl" if get_language_bidi() else "ltr",
+            }
+            # Reading it on a lock screen or in the outbox must be of no use later: the outbox empties it once delivered.
+            self.render_mail(template_prefix, email, context, headers={"X-Afterword-Blank": "1"}).send()
+
+    def format_email_subject(self, subject):
+        return str(subject)
 
 
 class MFAAdapter(DefaultMFAAdapter):
-    pass
+    error_messages = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": _("That is not the code that the app shows now. Wait for the next one and write that."),
+        "unverified_email": _("Sign in with a code from your e-mail first, so that we know the address is yours."),
+    }
+
+    def get_totp_label(self, user):
+        return user.email or user.display_name
+
+    def get_totp_issuer(self):
+        request = allauth_context.request
+        return request.library.name.replace(":", " ") if request else super().get_totp_issuer()
+
+    def build_totp_url(self, user, secret):
+        # A secret whose padding is written out is refused by some apps.
+        return super().build_totp_url(user, secret.rstrip("="))
+
+    def encrypt(self, text):
+        return _fernet().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text):
+        return _fernet().decrypt(encrypted_text.encode()).decode()
+
+
+def _fernet():
+    """Secrets of authenticator apps are of no use to whoever reads the database alone. Old keys still open them."""
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    digests = (hashlib.sha256(b"accounts.second-factor:" + key.encode()).digest() for key in keys)
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

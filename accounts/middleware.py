@@ -1,9 +1,22 @@
-from django.shortcuts import redirect
+import json
+from contextlib import suppress
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpResponse, HttpResponseRedirect, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.shortcuts import resolve_url
+from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import HttpResponseClientRedirect
 
-from .access import may_pass_the_desk_door, needs_second_factor
-from .models import Library
+from . import actions
+from .access import may_pass_the_desk_door, needs_second_factor, to_the_desk_door
+from .models import Library, User
 
 
 class LibraryMiddleware:
@@ -27,12 +40,19 @@ class LanguageMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
-        language = request.user.language if request.user.is_authenticated else ""
-        translation.activate(language or translation.get_language_from_request(request))
+        translation.activate(self._language(request))
         request.LANGUAGE_CODE = translation.get_language()
         response = self.get_response(request)
         response.headers.setdefault("Content-Language", translation.get_language())
         return response
+
+    def _language(self, request):
+        known = dict(settings.LANGUAGES)
+        if request.user.is_authenticated and request.user.language in known:
+            return request.user.language
+        if settings.LANGUAGE_COOKIE_NAME in request.COOKIES or request.headers.get("Accept-Language"):
+            return translation.get_language_from_request(request)
+        return request.library.language
 
 
 class SecondFactorMiddleware:
@@ -43,5 +63,109 @@ class SecondFactorMiddleware:
 
     def __call__(self, request):
         if request.path.startswith("/desk/") and needs_second_factor(request) and not may_pass_the_desk_door(request):
-            return redirect("second_factor")
+            return to_the_desk_door(request)
         return self.get_response(request)
+
+
+LAST_PERSON = ("__Host-" if settings.SESSION_COOKIE_NAME.startswith("__Host-") else "") + "last_person"
+NEVER_KEPT_PATHS = ("/sign-in/", "/sign-out/", "/second-factor/", "/c/", "/language/", "/kept/", "/me/address/", "/me/prove/", "/demo/")
+NEVER_KEPT_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "pin", "password", "next"}
+MOST_KEPT = 200_000  # characters
+
+
+class KeepRefusedPostMiddleware:
+    """What somebody wrote is not lost when their sign-in or form has run out: it waits for them at /kept/.
+
+    A signed cookie, set while they are signed in and gone at sign-out, says whose it was.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        if not hasattr(request, "user"):
+            return response
+        refused_to = self._refused_to(request, response)
+        if request.method == "POST" and not request.path.startswith(NEVER_KEPT_PATHS):
+            if refused_to:
+                response = self._keep(request, response, refused_to)
+            else:
+                self._drop_what_was_sent_again(request, response)
+        elif refused_to and request.htmx:
+            response = HttpResponse(status=401)  # htmx swaps no 4xx: the page stays, a sign-in form never lands inside it
+        if request.user.is_authenticated and _last_person_id(request) != str(request.user.public_id):
+            response.set_signed_cookie(
+                LAST_PERSON,
+                str(request.user.public_id),
+                max_age=settings.SESSION_COOKIE_AGE,
+                httponly=True,
+                samesite="Lax",
+                secure=bool(settings.SESSION_COOKIE_SECURE),
+            )
+        return response
+
+    def _refused_to(self, request, response):
+        """The door to which this request was sent instead of being answered, or an empty string."""
+        if response.status_code == 403 and request.method == "POST" and not getattr(request, "csrf_processing_done", False):
+            return "csrf"
+        if response.status_code == 302:
+            path = urlsplit(response["Location"]).path
+            if path in {resolve_url(settings.LOGIN_URL), reverse("second_factor")}:
+                return path
+        return ""
+
+    def _keep(self, request, response, refused_to):
+        fields = _words_of(request) if _is_same_origin(request) else {}
+        person = request.user if request.user.is_authenticated else _last_person(request)
+        kept = bool(person and fields)
+        if kept:
+            path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path
+            actions.keep_refused_post(person, path=path, fields=fields, at=timezone.now())
+        elif refused_to == "csrf":
+            return response
+        going_to = reverse("kept") if kept else _page_it_came_from(request)
+        url = going_to if refused_to == "csrf" else f"{refused_to}?{urlencode({'next': going_to})}"
+        return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
+
+    def _drop_what_was_sent_again(self, request, response):
+        if not request.user.is_authenticated or response.status_code >= 400 or "refused_post" not in request.POST:
+            return
+        with suppress(ValueError):
+            actions.drop_refused_post(request.user, UUID(request.POST["refused_post"]))
+
+
+def _is_same_origin(request):
+    """Another site must not be able to put words into somebody's mouth."""
+    if site := request.headers.get("Sec-Fetch-Site"):
+        return site == "same-origin"
+    origin = request.headers.get("Origin") or request.headers.get("Referer") or ""
+    return urlsplit(origin).netloc == request.get_host()
+
+
+def _words_of(request):
+    """The fields worth keeping: no file, no secret, nothing too long, nothing for a path that isn't ours."""
+    if not url_has_allowed_host_and_scheme(request.get_full_path(), allowed_hosts=None) or len(request.path) > 300:
+        return {}
+    try:
+        fields = {name: values for name, values in request.POST.lists() if name.rpartition("-")[2] not in NEVER_KEPT_FIELDS}
+    except (SuspiciousOperation, MultiPartParserError, UnreadablePostError):
+        return {}
+    too_long = len(json.dumps(fields)) > MOST_KEPT
+    return fields if any(any(values) for values in fields.values()) and not too_long else {}
+
+
+def _last_person_id(request):
+    return request.get_signed_cookie(LAST_PERSON, default="")
+
+
+def _last_person(request):
+    public_id = _last_person_id(request)
+    return User.objects.filter(public_id=public_id, is_active=True).first() if public_id else None
+
+
+def _page_it_came_from(request):
+    referer = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(referer, allowed_hosts={request.get_host()}):
+        return urlsplit(referer).path or "/"
+    return "/"

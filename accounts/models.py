@@ -2,6 +2,7 @@
 
 import uuid
 import zoneinfo
+from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
@@ -26,7 +27,10 @@ class Library(models.Model):
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", choices=[(z, z) for z in sorted(zoneinfo.available_timezones())])
     language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES, default="en")
     accent_colour = models.CharField(
-        _("accent colour"), max_length=7, default="#0b5d4d", validators=[RegexValidator(r"\A#[0-9a-fA-F]{6}\Z", _("Write the colour as # and six digits, such as #0b5d4d."))]
+        _("accent colour"),
+        max_length=7,
+        default="#0b5d4d",
+        validators=[RegexValidator(r"\A#[0-9a-fA-F]{6}\Z", _("Write the colour as # and six digits, such as #0b5d4d."))],
     )
     logo = models.FileField(_("logo"), storage=private_storage, upload_to="logo", blank=True)
     catalogue_link = models.CharField(
@@ -61,9 +65,7 @@ class Branch(models.Model):
     slug = models.SlugField(max_length=60, unique=True)
     address = models.CharField(_("address"), max_length=200, blank=True)
     phone = models.CharField(_("phone"), max_length=40, blank=True)
-    promise_hours = models.PositiveSmallIntegerField(
-        _("answers within (opening hours)"), default=24, validators=[MinValueValidator(1), MaxValueValidator(400)]
-    )
+    promise_hours = models.PositiveSmallIntegerField(_("answers within (opening hours)"), default=24, validators=[MinValueValidator(1), MaxValueValidator(400)])
     closed_at = models.DateTimeField(_("no longer in use since"), null=True, blank=True)
 
     class Meta:
@@ -224,8 +226,16 @@ class AuditEvent(models.Model):
         return f"{self.at:%Y-%m-%d %H:%M} {self.action} {self.subject_type} {self.subject}"
 
 
+class RefusedPostQuerySet(models.QuerySet):
+    def offered_to(self, person, *, at):
+        """What this person may still take up, newest first."""
+        return self.filter(person=person, refused_at__gt=at - RefusedPost.KEPT_FOR).order_by("-refused_at", "-pk")
+
+
 class RefusedPost(models.Model):
     """What somebody had typed when an expired sign-in or form refused it: kept 30 minutes, for that person only."""
+
+    KEPT_FOR = timedelta(minutes=30)
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
@@ -233,5 +243,12 @@ class RefusedPost(models.Model):
     fields = models.JSONField()
     refused_at = models.DateTimeField(db_index=True)
 
+    objects = RefusedPostQuerySet.as_manager()
+
     def __str__(self):
         return f"{self.path} at {self.refused_at:%H:%M}"
+
+    @property
+    def words(self):
+        """The longest thing in it that was written: what its author will know it by."""
+        return max((value for values in self.fields.values() for value in values), key=len, default="")

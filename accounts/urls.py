@@ -1,1 +1,21 @@
-urlpatterns = []
+from django.urls import path
+
+from .views import kept, logo, me, prove, second_factor, sign_in
+
+urlpatterns = [
+    path("sign-in/", sign_in.sign_in, name="sign_in"),
+    path("sign-in/", sign_in.sign_in, name="account_login"),  # where allauth sends somebody whose sign-in it gave up
+    path("sign-in/code/", sign_in.enter_code, name="account_confirm_login_code"),
+    path("sign-in/code/again/", sign_in.resend_code, name="resend_code"),
+    path("sign-out/", sign_in.sign_out, name="sign_out"),
+    path("signed-out/", sign_in.signed_out, name="signed_out"),
+    path("language/", sign_in.set_language, name="set_language"),
+    path("me/", me.me, name="me"),
+    path("me/address/", me.add_address, name="add_address"),
+    path("me/prove/", prove.prove, name="prove"),
+    path("second-factor/", second_factor.second_factor, name="second_factor"),
+    path("second-factor/change/", second_factor.change_second_factor, name="change_second_factor"),
+    path("kept/", kept.kept, name="kept"),
+    path("kept/<uuid:public_id>/discard/", kept.discard_kept, name="discard_kept"),
+    path("logo/", logo.logo, name="logo"),
+]

@@ -1,0 +1,87 @@
+"""What people do with their own record, and the forgetting of records that nobody needs. The library's own: accounts/library.py."""
+
+from datetime import timedelta
+
+from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+
+from . import audit
+from .models import RefusedPost, User
+
+UNCONFIRMED_FOR = timedelta(days=1)
+REFUSED_POSTS_EACH = 20
+
+
+class AddressTaken(Exception):
+    """The address belongs to another library account, which its owner can open with it."""
+
+
+@transaction.atomic
+def person_with_address(email, *, at, language=""):
+    """The person of this address. An unknown one gets a record at once, so that known and unknown are answered alike;
+    it is forgotten after a day unless a code confirms it."""
+    email = email.strip().lower()
+    person, _created = User.objects.get_or_create(email=email, defaults={"joined_at": at, "language": language, "password": make_password(None)})
+    EmailAddress.objects.get_or_create(user=person, email=email, defaults={"primary": True, "verified": False})
+    return person
+
+
+@transaction.atomic
+def person_without_address(*, at, name="", language):
+    """A person whom only one device can show: whoever holds it is them."""
+    person = User.objects.create(name=name, language=language, joined_at=at, password=make_password(None))
+    audit.record("joined_without_address", person, by=person, patron=person, at=at)
+    return person
+
+
+@transaction.atomic
+def add_address(person, *, email, at):
+    """Give a person without an address the one they have just proved to be theirs. Raises AddressTaken."""
+    email = email.strip().lower()
+    unconfirmed(at=None).filter(email=email).delete()  # somebody's sign-in attempt with it, never finished
+    person = User.objects.select_for_update().get(pk=person.pk)
+    if User.objects.filter(email=email).exclude(pk=person.pk).exists():
+        raise AddressTaken
+    person.email = email
+    person.save(update_fields=["email"])
+    EmailAddress.objects.update_or_create(user=person, email=email, defaults={"primary": True, "verified": True})
+    audit.record("added_address", person, by=person, patron=person, at=at)
+
+
+def change_name(person, *, name):
+    User.objects.filter(pk=person.pk).update(name=name)
+
+
+def change_language(person, *, language):
+    User.objects.filter(pk=person.pk).update(language=language)
+
+
+@transaction.atomic
+def keep_refused_post(person, *, path, fields, at):
+    """Hold what somebody had written when their sign-in or form had run out. The oldest make room."""
+    kept = RefusedPost.objects.create(person=person, path=path, fields=fields, refused_at=at)
+    newest = RefusedPost.objects.filter(person=person).order_by("-refused_at", "-pk").values_list("pk", flat=True)[:REFUSED_POSTS_EACH]
+    RefusedPost.objects.filter(person=person).exclude(pk__in=list(newest)).delete()
+    return kept
+
+
+def drop_refused_post(person, public_id):
+    """It was sent after all, or is not wanted any more."""
+    RefusedPost.objects.filter(person=person, public_id=public_id).delete()
+
+
+def forget_refused_posts(*, at):
+    """For the worker: what was not taken up in time."""
+    RefusedPost.objects.filter(refused_at__lte=at - RefusedPost.KEPT_FOR).delete()
+
+
+def forget_unconfirmed_people(*, at):
+    """For the worker: records made for an address that no code ever confirmed."""
+    unconfirmed(at=at - UNCONFIRMED_FOR).delete()
+
+
+def unconfirmed(*, at):
+    """People who are no more than an address that somebody wrote, before `at` or at any time."""
+    strangers = User.objects.filter(last_login=None, staff_roles=None, consents=None, audit_events=None, emailaddress__verified=False)
+    return strangers.exclude(emailaddress__verified=True) if at is None else strangers.exclude(emailaddress__verified=True).filter(joined_at__lt=at)

@@ -1,0 +1,76 @@
+"""When a branch is open, and by when it has promised an answer."""
+
+import datetime
+import math
+from itertools import groupby
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from .models import Library
+
+LOOKED_AHEAD = 4000  # days: a promise of 400 hours at a branch open one hour a week still ends within them
+
+
+def promised_at(branch, waiting_since):
+    """The moment by which `branch` answers what waits since `waiting_since`: its promise, counted in the hours it is open.
+
+    A branch that names no hours counts those of the clock.
+    """
+    left = datetime.timedelta(hours=branch.promise_hours)
+    for opens, closes in _openings(branch, waiting_since):
+        opens = max(opens, waiting_since)
+        if closes <= opens:
+            continue
+        if left <= closes - opens:
+            return opens + left
+        left -= closes - opens
+    return waiting_since + datetime.timedelta(hours=branch.promise_hours)
+
+
+def is_open(branch, at):
+    """Whether the doors are open at `at`; a branch that names no hours never says that it is."""
+    return any(opens <= at < closes for opens, closes in _openings(branch, at, days=1))
+
+
+def promise_in_words(branch):
+    """What a patron who waits is told, rounded so that it is true."""
+    days = _open_days(branch)
+    if days <= 1:
+        return _("They usually answer within a day.")
+    return ngettext("They usually answer within %(days)d day.", "They usually answer within %(days)d days.", days) % {"days": days}
+
+
+def _open_days(branch):
+    """How many of the days that people count the promise takes, on a week of average length."""
+    hours = branch.opening_hours.all()
+    length = sum(((_minutes(stretch.closes) - _minutes(stretch.opens)) for stretch in hours), 0) / 60
+    if not length:
+        return math.ceil(branch.promise_hours / 24)
+    return math.ceil(branch.promise_hours * 7 / length)
+
+
+def _openings(branch, since, days=LOOKED_AHEAD):
+    """(opens, closes) in UTC from the library's day of `since` on, in order and without overlaps."""
+    week = {weekday: list(stretches) for weekday, stretches in groupby(branch.opening_hours.all(), key=lambda stretch: stretch.weekday)}
+    if not week:
+        return
+    closed = {closed_day.day for closed_day in branch.closed_days.all()}
+    zone = Library.current().zone
+    first = since.astimezone(zone).date()
+    open_until = None
+    for day in (first + datetime.timedelta(days=number) for number in range(days)):
+        if day in closed:
+            continue
+        for stretch in week.get(day.weekday(), ()):
+            # Measured in UTC: when the clocks change, a day between the same two hours is longer or shorter.
+            opens = datetime.datetime.combine(day, stretch.opens, zone).astimezone(datetime.UTC)
+            closes = datetime.datetime.combine(day, stretch.closes, zone).astimezone(datetime.UTC)
+            opens = max(opens, open_until or opens)
+            if closes > opens:
+                yield opens, closes
+                open_until = closes
+
+
+def _minutes(time):
+    return time.hour * 60 + time.minute

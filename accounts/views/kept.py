@@ -1,0 +1,24 @@
+"""What somebody had written when their sign-in or form had run out, offered to them again."""
+
+from django.contrib.auth.decorators import login_required
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from accounts import actions
+from accounts.models import RefusedPost
+
+
+@login_required
+def kept(request):
+    posts = RefusedPost.objects.offered_to(request.user, at=timezone.now())
+    if not posts:
+        return redirect("home")
+    return render(request, "accounts/kept.html", {"posts": posts})
+
+
+@login_required
+@require_POST
+def discard_kept(request, public_id):
+    actions.drop_refused_post(request.user, public_id)
+    return redirect("kept")

@@ -1,0 +1,66 @@
+"""What a person can say about themselves, and what being signed in means on this device."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts import actions
+from accounts.forms import AddressForm, CodeForm, NameForm
+from accounts.languages import languages
+from accounts.mailed_codes import MailedCode
+
+
+def me(request):
+    if request.method == "POST" and not request.user.is_authenticated:
+        return redirect("sign_in")
+    form = NameForm(request.POST or None, initial={"name": request.user.name}) if request.user.is_authenticated else None
+    if form and form.is_valid():
+        actions.change_name(request.user, name=form.cleaned_data["name"])
+        messages.success(request, _("Your name is changed."))
+        return redirect("me")
+    return render(request, "accounts/me.html", {"form": form, "languages": languages()})
+
+
+@login_required
+def add_address(request):
+    """For a person whom only this device can show: an address, so that they can come back from any other."""
+    if request.user.email:
+        return redirect("me")
+    process = MailedCode.going_on(request, purpose="add_address")
+    if request.POST.get("another") and process:
+        process.abort()
+        return redirect("add_address")
+    if not process:
+        return _ask_address(request)
+    return _ask_code(request, process)
+
+
+def _ask_address(request):
+    form = AddressForm(request.POST or None, request=request)
+    if form.is_valid():
+        MailedCode.start(request, purpose="add_address", email=form.cleaned_data["email"])
+        return redirect("add_address")
+    return render(request, "accounts/add_address.html", {"form": form})
+
+
+def _ask_code(request, process):
+    form = CodeForm(request.POST or None, request=request, process=process)
+    if form.is_valid():
+        process.abort()
+        return _add(request, process.email)
+    if form.is_bound and not process.record_invalid_attempt():
+        messages.error(request, _("That was not the code either, so it no longer works. Write your address again to get a new one."))
+        return redirect("add_address")
+    return render(request, "accounts/add_address.html", {"form": form, "email": process.email})
+
+
+def _add(request, email):
+    try:
+        actions.add_address(request.user, email=email, at=timezone.now())
+    except actions.AddressTaken:
+        messages.error(request, _("This address already opens another library account. Sign out here and sign in with it to see that one."))
+        return redirect("me")
+    messages.success(request, _("From now on you can sign in with this address on any device."))
+    return redirect("me")

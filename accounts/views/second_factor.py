@@ -1,0 +1,83 @@
+"""What staff show before any page of the desk: a code of their authenticator app."""
+
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.flows import generate_recovery_codes
+from allauth.mfa.totp.internal.flows import activate_totp, deactivate_totp
+from django.contrib.auth.decorators import login_required
+from django.http import Http404
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from accounts import audit
+from accounts.access import safe_next, show_second_factor, staff_only
+from accounts.forms import SecondFactorForm, SetUpAppForm
+from accounts.views.prove import lately_proved, to_prove
+
+
+@login_required
+def second_factor(request):
+    """Asks for a code, or on the first visit sets up the app that makes them."""
+    if not request.user.is_staff:
+        raise Http404
+    if _app_of(request.user):
+        return _ask(request)
+    if not lately_proved(request):
+        return to_prove(request)
+    return _set_up(request)
+
+
+@staff_only
+def change_second_factor(request):
+    """New recovery codes, or another app: each after one more code of the present app."""
+    app = _app_of(request.user)
+    if not app:
+        return redirect("second_factor")
+    form = SecondFactorForm(request.POST or None, user=request.user)
+    if not form.is_valid():
+        return render(request, "accounts/change_second_factor.html", {"form": form})
+    form.save()
+    if request.POST.get("change") == "app":
+        deactivate_totp(request, app)
+        audit.record("removed_second_factor", request.user, by=request.user)
+        return redirect("second_factor")
+    authenticator = generate_recovery_codes(request)
+    audit.record("renewed_recovery_codes", request.user, by=request.user)
+    return _show_recovery_codes(request, authenticator, next_page="")
+
+
+def _ask(request):
+    form = SecondFactorForm(request.POST or None, user=request.user)
+    if form.is_valid():
+        form.save()
+        show_second_factor(request, at=timezone.now())
+        return redirect(safe_next(request) or "desk")
+    return render(request, "accounts/second_factor.html", {"form": form, "next": safe_next(request)})
+
+
+def _set_up(request):
+    form = SetUpAppForm(request.POST or None, user=request.user)
+    if form.is_valid():
+        _app, recovery_codes = activate_totp(request, form)
+        audit.record("added_second_factor", request.user, by=request.user)
+        show_second_factor(request, at=timezone.now())
+        return _show_recovery_codes(request, recovery_codes, next_page=safe_next(request))
+    url = get_adapter().build_totp_url(request.user, form.secret)
+    secret = form.secret.rstrip("=")
+    context = {
+        "form": form,
+        "next": safe_next(request),
+        "qr_code": get_adapter().build_totp_svg(url),
+        "secret": " ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
+    }
+    return render(request, "accounts/set_up_second_factor.html", context)
+
+
+def _show_recovery_codes(request, authenticator, *, next_page):
+    """Once only: this answer to the POST is the one place where they can be read."""
+    codes = [f"{code[:4]} {code[4:]}" for code in authenticator.wrap().get_unused_codes()]
+    return render(request, "accounts/recovery_codes.html", {"codes": codes, "next": next_page})
+
+
+def _app_of(user):
+    return Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).first()

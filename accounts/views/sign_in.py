@@ -1,0 +1,106 @@
+"""One field to sign in or up, a mailed code, and the way out. The steps are allauth's; the pages are ours."""
+
+from urllib.parse import urlencode
+
+from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
+from allauth.account.internal.flows.logout import logout
+from allauth.account.stages import LoginByCodeStage, LoginStageController
+from django.conf import settings
+from django.contrib import messages
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from accounts import actions
+from accounts.access import safe_next
+from accounts.forms import AddressForm, CodeForm
+from accounts.languages import languages
+from accounts.mailed_codes import may_send_code
+from accounts.middleware import LAST_PERSON
+
+
+def sign_in(request):
+    """Known and unknown addresses are answered alike: each gets a code, and a person to enter it for."""
+    if request.user.is_authenticated:
+        return redirect(safe_next(request) or "home")
+    form = AddressForm(request.POST or None, request=request)
+    if form.is_valid():
+        email = form.cleaned_data["email"]
+        person = actions.person_with_address(email, at=timezone.now(), language=get_language())
+        LoginCodeVerificationProcess.initiate(request=request, user=person if person.is_active else None, email=email)
+        return redirect(_with_next(request, "account_confirm_login_code"))
+    return render(request, "accounts/sign_in.html", {"form": form, "next": safe_next(request), "languages": languages()})
+
+
+def enter_code(request):
+    """The code works only in the browser that asked for it."""
+    if request.user.is_authenticated:
+        return redirect(safe_next(request) or "home")
+    stage = LoginStageController.enter(request, LoginByCodeStage.key)
+    process = stage and LoginCodeVerificationProcess.resume(stage)
+    if not process:
+        messages.error(request, _("That code has run out. Write your address again to get a new one."))
+        return redirect(_with_next(request, "sign_in"))
+    form = CodeForm(request.POST or None, request=request, process=process)
+    if form.is_valid():
+        return process.finish(safe_next(request) or None)
+    if form.is_bound and not process.record_invalid_attempt():
+        messages.error(request, _("That was not the code either, so it no longer works. Write your address again to get a new one."))
+        return redirect(_with_next(request, "sign_in"))
+    return render(
+        request, "accounts/enter_code.html", {"form": form, "email": process.state["email"], "can_resend": process.can_resend, "next": safe_next(request)}
+    )
+
+
+@require_POST
+def resend_code(request):
+    stage = LoginStageController.enter(request, LoginByCodeStage.key)
+    process = stage and LoginCodeVerificationProcess.resume(stage)
+    if process and process.can_resend and may_send_code(request, process.state["email"]):
+        process.resend()
+        messages.success(request, _("A new code is on its way. Only the newest one works."))
+    elif process:
+        messages.error(request, _("We have sent as many codes as we can for now. Look in the folder for junk mail, or try again in a few minutes."))
+    return redirect(_with_next(request, "account_confirm_login_code"))
+
+
+@require_POST
+def sign_out(request):
+    """Leaves nothing of this person on the device: session, opened codes, stored pages."""
+    logout(request)
+    request.session.flush()
+    response = redirect("signed_out")
+    response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+    response.delete_cookie(LAST_PERSON, samesite="Lax")
+    return response
+
+
+def signed_out(request):
+    return render(request, "accounts/signed_out.html")
+
+
+@require_POST
+def set_language(request):
+    """On this device, and for a signed-in person wherever they read."""
+    language = request.POST.get("language")
+    response = redirect(safe_next(request) or "home")
+    if language in dict(settings.LANGUAGES):
+        if request.user.is_authenticated:
+            actions.change_language(request.user, language=language)
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            language,
+            max_age=settings.SESSION_COOKIE_AGE,
+            httponly=True,
+            samesite="Lax",
+            secure=bool(settings.SESSION_COOKIE_SECURE),
+        )
+    return response
+
+
+def _with_next(request, name):
+    going_to = safe_next(request)
+    return reverse(name) + (f"?{urlencode({'next': going_to})}" if going_to else "")
