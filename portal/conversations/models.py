@@ -24,9 +24,10 @@ class ConversationQuerySet(models.QuerySet):
             last_message_at__isnull=False,
         )
 
-    def at_desk_of(self, user):
-        """What this member of staff may open at the desk: their branches', and what is assigned to them."""
-        return self.filter(Q(branch__in=user.desk_branch_ids) | Q(assignee=user))
+    def at_desk_of(self, user, shown=()):
+        """What this member of staff may open at the desk: their branches', what is assigned to them, and the threads of
+        sessions (primary keys) whose code a patron showed them today."""
+        return self.filter(Q(branch__in=user.desk_branch_ids) | Q(assignee=user) | Q(help_session__in=shown))
 
     # What to look for.
 

@@ -27,9 +27,10 @@ class HelpSessionQuerySet(models.QuerySet):
             status=HelpSession.Status.RECORDED,
         )
 
-    def at_desk_of(self, user):
-        """What this member of staff may open at the desk: their branches', and what they recorded elsewhere."""
-        return self.filter(Q(branch__in=user.desk_branch_ids) | Q(staff=user))
+    def at_desk_of(self, user, shown=()):
+        """What this member of staff may open at the desk: their branches', what they recorded elsewhere, and the sessions
+        (primary keys) whose code a patron showed them today."""
+        return self.filter(Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown))
 
     # What to look for.
 
