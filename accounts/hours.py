@@ -34,20 +34,16 @@ def is_open(branch, at):
 
 
 def promise_in_words(branch):
-    """What a patron who waits is told, rounded so that it is true."""
-    days = _open_days(branch)
-    if days <= 1:
+    """What a patron who waits is told: the promise, rounded up to days on which the branch is open."""
+    hours = [_minutes(stretch.closes) - _minutes(stretch.opens) for stretch in branch.opening_hours.all()]
+    open_weekdays = len({stretch.weekday for stretch in branch.opening_hours.all()})
+    usual_day = sum(hours) / 60 / open_weekdays if open_weekdays else 24
+    days = math.ceil(branch.promise_hours / usual_day)
+    if days == 1:
         return _("They usually answer within a day.")
-    return ngettext("They usually answer within %(days)d day.", "They usually answer within %(days)d days.", days) % {"days": days}
-
-
-def _open_days(branch):
-    """How many of the days that people count the promise takes, on a week of average length."""
-    hours = branch.opening_hours.all()
-    length = sum(((_minutes(stretch.closes) - _minutes(stretch.opens)) for stretch in hours), 0) / 60
-    if not length:
-        return math.ceil(branch.promise_hours / 24)
-    return math.ceil(branch.promise_hours * 7 / length)
+    if not open_weekdays:
+        return ngettext("They usually answer within %(days)d day.", "They usually answer within %(days)d days.", days) % {"days": days}
+    return ngettext("They usually answer within %(days)d opening day.", "They usually answer within %(days)d opening days.", days) % {"days": days}
 
 
 def _openings(branch, since, days=LOOKED_AHEAD):
