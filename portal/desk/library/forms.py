@@ -1,0 +1,188 @@
+import datetime
+import re
+import string
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.utils.dates import WEEKDAYS
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.languages import languages
+from accounts.models import Branch, Library, StaffRole
+from portal import files
+from portal.text import TextField
+
+LOGO_SIDE = 512
+LINK_PLACES = {"isbn", "title", "number"}
+
+
+class LibraryForm(forms.Form):
+    name = TextField(label=gettext_lazy("Name"), max_length=120)
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language"), choices=languages, help_text=gettext_lazy("For those whose browser asks for no language that we speak.")
+    )
+    time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=Library._meta.get_field("time_zone").choices)
+    default_branch = forms.ModelChoiceField(
+        label=gettext_lazy("Default branch"),
+        queryset=Branch.objects.filter(closed_at=None),
+        empty_label=None,
+        help_text=gettext_lazy("Questions that belong to no branch in particular go to its desk."),
+    )
+    accent_colour = forms.CharField(
+        label=gettext_lazy("Accent colour"),
+        help_text=gettext_lazy("For buttons and links. Where its text would be hard to read, pages use a darker or lighter shade of it."),
+        validators=[RegexValidator(r"\A#[0-9a-fA-F]{6}\Z", gettext_lazy("Write the colour as # and six digits, such as #0b5d4d."))],
+        widget=forms.TextInput(attrs={"type": "color"}),
+    )
+    catalogue_link = forms.CharField(
+        label=gettext_lazy("Catalogue link"),
+        max_length=300,
+        required=False,
+        help_text=gettext_lazy(
+            "An address in your catalogue, with {isbn}, {title} or {number} where the item's own goes, such as https://catalogue.example.org/search?q={isbn}"
+        ),
+        widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"}),
+    )
+
+    def clean_catalogue_link(self):
+        link = self.cleaned_data["catalogue_link"]
+        if not link:
+            return ""
+        try:
+            places = {name for _text, name, _spec, _conversion in string.Formatter().parse(link) if name is not None}
+        except ValueError:
+            places = {""}
+        if not re.match(r"https?://[^\s/]+\.[^\s]*\Z", link):
+            raise forms.ValidationError(_("Write the whole address, beginning with https://"))
+        if not places or places - LINK_PLACES:
+            raise forms.ValidationError(_("Put {isbn}, {title} or {number} where the item's own goes, and no other curly brackets."))
+        return link
+
+
+class LogoForm(forms.Form):
+    logo = forms.FileField(
+        label=gettext_lazy("Logo"),
+        help_text=gettext_lazy("A PNG, JPEG or WebP picture of at most 5 MB. It stands beside the name on every page, quite small."),
+        error_messages={"required": gettext_lazy("Choose a picture."), "empty": gettext_lazy("That file is empty. Choose another.")},
+        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
+    )
+
+    def clean_logo(self):
+        """The bytes of the picture drawn anew."""
+        try:
+            return files.picture(self.cleaned_data["logo"], side=LOGO_SIDE)
+        except files.NotAPicture:
+            raise forms.ValidationError(_("That is not a PNG, JPEG or WebP picture of at most 5 MB. Choose another.")) from None
+
+
+class BranchForm(forms.Form):
+    name = TextField(label=gettext_lazy("Name"), max_length=120)
+    address = TextField(label=gettext_lazy("Address"), max_length=200, required=False)
+    phone = TextField(label=gettext_lazy("Phone"), max_length=40, required=False, widget=forms.TextInput(attrs={"type": "tel"}))
+    promise_hours = forms.IntegerField(
+        label=gettext_lazy("Answers within how many opening hours"),
+        help_text=gettext_lazy("The promise to patrons who ask. Only hours in which the branch is open count."),
+        validators=[MinValueValidator(1), MaxValueValidator(400)],
+        widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 400}),
+    )
+
+    def __init__(self, *args, branch=None, **kwargs):
+        self.branch = branch
+        super().__init__(*args, **kwargs)
+
+    def clean_name(self):
+        name = self.cleaned_data["name"]
+        if Branch.objects.filter(name__iexact=name).exclude(pk=self.branch and self.branch.pk).exists():
+            raise forms.ValidationError(_("Another branch has this name."))
+        return name
+
+
+class HoursForm(forms.Form):
+    """One line for each day of the week: "9:00–12:00, 13:00–17:00", or nothing."""
+
+    def __init__(self, *args, branch, **kwargs):
+        week = {}
+        for stretch in branch.opening_hours.all():
+            week.setdefault(f"day{stretch.weekday}", []).append(f"{stretch.opens:%H:%M}–{stretch.closes:%H:%M}")
+        kwargs.setdefault("initial", {day: ", ".join(stretches) for day, stretches in week.items()})
+        super().__init__(*args, **kwargs)
+        for weekday in range(7):
+            self.fields[f"day{weekday}"] = HoursField(
+                label=WEEKDAYS[weekday], required=False, max_length=100, widget=forms.TextInput(attrs={"autocomplete": "off"})
+            )
+
+    @property
+    def week(self):
+        return [(weekday, opens, closes) for weekday in range(7) for opens, closes in self.cleaned_data[f"day{weekday}"]]
+
+
+class HoursField(forms.CharField):
+    """Gives (opens, closes) pairs in order."""
+
+    STRETCH = re.compile(r"\s*(\d{1,2})(?:[:.h](\d{2}))?\s*([ap]m)?\s*(?:-|–|—|to|a)\s*(\d{1,2})(?:[:.h](\d{2}))?\s*([ap]m)?\s*\Z", re.IGNORECASE)
+
+    def to_python(self, value):
+        text = super().to_python(value)
+        stretches = sorted(self._stretch(part) for part in text.split(",") if part.strip())
+        for (_opens, closes), (opens, _closes) in zip(stretches, stretches[1:], strict=False):
+            if opens < closes:
+                raise forms.ValidationError(_("These times overlap."))
+        return stretches
+
+    def has_changed(self, initial, data):
+        return True
+
+    def _stretch(self, text):
+        found = self.STRETCH.match(text)
+        if not found:
+            raise forms.ValidationError(_("Write from when to when, such as 9:00–17:00, and a comma between two openings."))
+        opens, closes = self._time(*found.group(1, 2, 3)), self._time(*found.group(4, 5, 6))
+        if closes <= opens:
+            raise forms.ValidationError(_("It has to close later than it opens, and before midnight."))
+        return opens, closes
+
+    def _time(self, hour, minute, half):
+        hour, minute = int(hour), int(minute or 0)
+        if half and 1 <= hour <= 12:
+            hour = hour % 12 + (12 if half.lower() == "pm" else 0)
+        try:
+            return datetime.time(hour, minute)
+        except ValueError:
+            raise forms.ValidationError(_("There is no such time. Write from when to when, such as 9:00–17:00.")) from None
+
+
+class ClosedDayForm(forms.Form):
+    day = forms.DateField(
+        label=gettext_lazy("Day"),
+        error_messages={"required": gettext_lazy("Choose the day."), "invalid": gettext_lazy("Write the day as year, month and day, such as 2027-01-01.")},
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        input_formats=["%Y-%m-%d"],
+    )
+    reason = TextField(label=gettext_lazy("Reason"), max_length=80, required=False)
+
+
+class TopicForm(forms.Form):
+    name = TextField(label=gettext_lazy("Name"), max_length=60)
+    name_es = TextField(label=gettext_lazy("Name in Spanish"), max_length=60, required=False)
+
+
+class RoleForm(forms.Form):
+    branch = forms.ModelChoiceField(label=gettext_lazy("Branch"), queryset=Branch.objects.filter(closed_at=None), empty_label=None)
+    role = forms.ChoiceField(
+        label=gettext_lazy("Role"),
+        choices=StaffRole.Role.choices,
+        help_text=gettext_lazy("Coordinators change these settings, for the whole library."),
+        widget=forms.RadioSelect,
+    )
+
+
+class PersonForm(RoleForm):
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail address"),
+        max_length=254,
+        help_text=gettext_lazy("They sign in with a code sent there."),
+        error_messages={"invalid": gettext_lazy("Write the whole e-mail address, such as ana@example.org.")},
+    )
+    name = TextField(label=gettext_lazy("Name that patrons see"), max_length=80)
+    field_order = ["email", "name", "branch", "role"]

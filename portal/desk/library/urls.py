@@ -1,0 +1,18 @@
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("", views.settings, name="settings"),
+    path("library/", views.library_settings, name="library_settings"),
+    path("library/logo/", views.logo_settings, name="logo_settings"),
+    path("branches/new/", views.add_branch, name="add_branch"),
+    path("branches/of/<slug:slug>/", views.branch_settings, name="branch_settings"),
+    path("branches/of/<slug:slug>/hours/", views.branch_hours, name="branch_hours"),
+    path("branches/of/<slug:slug>/closed-days/", views.branch_closed_days, name="branch_closed_days"),
+    path("branches/of/<slug:slug>/use/", views.branch_use, name="branch_use"),
+    path("topics/", views.topics, name="topics"),
+    path("people/", views.people, name="people"),
+    path("people/<uuid:public_id>/", views.person, name="person"),
+    path("people/<uuid:public_id>/second-factor/", views.forget_second_factor, name="forget_second_factor"),
+]
