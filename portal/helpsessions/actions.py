@@ -1,6 +1,7 @@
 """What is done with a help session: recorded, finished later, tallied, handed over, kept, answered for."""
 
 import datetime
+import uuid
 
 from django.db import transaction
 
@@ -87,16 +88,9 @@ def record(
     `items` are ChosenItems. `unfinished` is the session that was begun earlier and is now complete. `token` is a UUID of
     the form: the same token recorded twice is one session. Returns the session.
     """
-    if unfinished is None and token is not None:
-        unfinished = HelpSession.objects.filter(public_id=token, staff=by).first()
-    if unfinished is None:
-        help_session = HelpSession(staff=by, created_at=at)
-        if token is not None:
-            help_session.public_id = token
-    else:
-        help_session = HelpSession.objects.select_for_update().get(pk=unfinished.pk)
-        if help_session.status == HelpSession.Status.RECORDED:
-            return help_session
+    help_session = HelpSession.objects.select_for_update().get(pk=(unfinished or _begin(token, by=by, at=at, branch=branch)).pk)
+    if help_session.status == HelpSession.Status.RECORDED:
+        return help_session
     help_session.status = HelpSession.Status.RECORDED
     help_session.branch, help_session.happened_on, help_session.hour = branch, happened_on, hour
     help_session.mode, help_session.question_type, help_session.topic = mode, question_type, topic
@@ -130,17 +124,15 @@ def undo_tally(help_session, *, by, at):
 @transaction.atomic
 def start_unfinished(*, by, at, branch, fields, token=None):
     """Begin a session that is finished later. `fields` is the form as it was typed. The same token twice is one session."""
-    if token is not None:
-        begun = HelpSession.objects.filter(public_id=token, staff=by).first()
-        if begun is not None:
-            save_unfinished(begun, fields=fields, at=at)
-            return begun
-    help_session = HelpSession(status=HelpSession.Status.UNFINISHED, staff=by, branch=branch, created_at=at, **_now_in_the_library(at))
-    if token is not None:
-        help_session.public_id = token
-    help_session.save()
-    UnfinishedForm.objects.create(help_session=help_session, fields=fields, saved_at=at)
+    help_session = _begin(token, by=by, at=at, branch=branch)
+    save_unfinished(help_session, fields=fields, at=at)
     return help_session
+
+
+def _begin(token, *, by, at, branch):
+    """An unfinished session; the one with this token if another post of the same form, perhaps at this moment, was faster."""
+    begun = {"status": HelpSession.Status.UNFINISHED, "branch": branch, "created_at": at, **_now_in_the_library(at)}
+    return HelpSession.objects.get_or_create(public_id=token or uuid.uuid4(), staff=by, defaults=begun)[0]
 
 
 @transaction.atomic
