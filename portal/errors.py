@@ -1,5 +1,47 @@
+"""The pages for what went wrong. Each says what to do next; none says more than that."""
+
+import logging
+
+from django.http import HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from portal.styles import page_style
+
+log = logging.getLogger(__name__)
+
+
+def bad_request(request, exception=None):
+    return _page_without_library(request, "errors/400.html", 400)
+
+
+def permission_denied(request, exception=None):
+    return render(request, "errors/403.html", status=403)
 
 
 def csrf_failure(request, reason=""):
-    return render(request, "errors/csrf.html", status=403)
+    return render(request, "errors/csrf.html", {"back_to": request.path}, status=403)
+
+
+def page_not_found(request, exception=None):
+    return render(request, "errors/404.html", status=404)
+
+
+def too_many_requests(request, exception=None):
+    return render(request, "errors/429.html", status=429)
+
+
+def server_error(request):
+    return _page_without_library(request, "errors/500.html", 500)
+
+
+def _page_without_library(request, template, status):
+    """A page made of nothing but its template: the database may be away, the host forged, the session unreadable."""
+    try:
+        page = render_to_string(template)
+    except Exception:
+        log.exception("the page %s can't be shown", template)
+        page = f"<!doctype html><meta charset=utf-8><title>Error</title><p>{_('Something went wrong on our side. Please try again in a few minutes.')}</p>"
+    request.style_source = page_style()[1]
+    return HttpResponse(page, status=status)

@@ -1,6 +1,13 @@
 from django.conf import settings
 from django.urls import include, path
 
+handler400 = "portal.errors.bad_request"
+handler403 = "portal.errors.permission_denied"
+handler404 = "portal.errors.page_not_found"
+handler429 = "portal.errors.too_many_requests"  # allauth's rate limits ask for it
+handler500 = "portal.errors.server_error"
+
+# /healthz and /readyz are answered by portal.health.HealthMiddleware, before any of these.
 urlpatterns = [
     path("", include("portal.home.urls")),
     path("", include("portal.helpsessions.urls")),

@@ -1,0 +1,72 @@
+"""/healthz: the process is alive. /readyz: it can do its work. Both for machines: JSON, 200 or 503, no secrets."""
+
+from datetime import timedelta
+
+from django.core.cache import cache
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import JsonResponse
+from django.utils import timezone
+
+from portal.notifications.models import Heartbeat, Notification
+
+WORKER_SILENT_AFTER = timedelta(seconds=60)
+MAIL_LATE_AFTER = timedelta(minutes=15)
+
+
+class HealthMiddleware:
+    """Answers before everything that needs a known host, https, a session or the database: a probe brings none of them."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if request.path == "/healthz":
+            return JsonResponse({"status": "ok"})
+        if request.path == "/readyz":
+            report = readiness(at=timezone.now())
+            ready = all(state == "ok" for state in report.values())
+            return JsonResponse({"status": "ok" if ready else "not ready", **report}, status=200 if ready else 503)
+        return self.get_response(request)
+
+
+def readiness(*, at):
+    """Each part that the portal needs, "ok" or what is wrong with it."""
+    try:
+        connection.ensure_connection()
+    except DatabaseError:
+        return {"database": "unreachable"}
+    report = {"database": "ok"}
+    for part, look in {"migrations": _migrations, "cache": _cache, "worker": _worker, "outbox": _outbox}.items():
+        try:
+            report[part] = look(at)
+        except DatabaseError:
+            report[part] = "unreadable"
+    return report
+
+
+def _migrations(at):
+    executor = MigrationExecutor(connection)
+    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return f"{len(waiting)} not applied" if waiting else "ok"
+
+
+def _cache(at):
+    cache.get("readyz")
+    return "ok"
+
+
+def _worker(at):
+    last = Heartbeat.objects.order_by("-beat_at").values_list("beat_at", flat=True).first()
+    if last is None:
+        return "never seen"
+    return "ok" if at - last < WORKER_SILENT_AFTER else f"silent for {_seconds(at - last)} s"
+
+
+def _outbox(at):
+    oldest = Notification.objects.filter(state=Notification.State.WAITING).order_by("due_at").values_list("due_at", flat=True).first()
+    return "ok" if oldest is None or at - oldest < MAIL_LATE_AFTER else f"oldest mail due for {_seconds(at - oldest)} s"
+
+
+def _seconds(duration):
+    return int(duration.total_seconds())
