@@ -1,0 +1,246 @@
+import datetime
+import uuid
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AuditEvent, Consent
+from portal.helpsessions import actions
+from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, UnfinishedForm
+from recommendations.models import Item, Recommendation
+from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, UserFactory, code_for, recommend_in
+
+NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
+BASE = "https://portal.example.org"
+
+
+@pytest.fixture
+def typed(staff, branch):
+    """What the form of a recorded session hands to the action."""
+    return {
+        "by": staff,
+        "at": NOW,
+        "branch": branch,
+        "happened_on": datetime.date(2026, 3, 3),
+        "hour": 14,
+        "mode": HelpSession.Mode.IN_PERSON,
+        "question_type": "reference",
+        "topic": None,
+        "read_level": 3,
+        "minutes": 12,
+        "people": 1,
+        "language": "en",
+        "question": "Danish kids who hid people in the war",
+        "summary": "Two books and a museum page",
+        "quiet": False,
+        "note": "",
+        "items": [],
+    }
+
+
+def test_recording_keeps_the_items_in_order_and_the_note_apart(typed, branch):
+    found = ItemFactory(title="Number the Stars")
+    typed["items"] = [
+        actions.ChosenItem(item=found, reason="age 11"),
+        actions.ChosenItem(kind="web_page", title="Museum encyclopedia", url="https://example.org/maps", call_number="K 12", reason="maps", starred=False),
+    ]
+
+    session = actions.record(**typed | {"note": "was in a hurry"})
+
+    recommendations = Recommendation.objects.filter(sessionrecommendation__help_session=session).order_by("sessionrecommendation__position")
+    assert [(r.item.title, r.reason, r.starred, r.patron) for r in recommendations] == [
+        ("Number the Stars", "age 11", True, None),
+        ("Museum encyclopedia", "maps", False, None),
+    ]
+    assert recommendations[1].item.holdings.get().call_number == "K 12"
+    assert SessionNote.objects.get().body == "was in a hurry"
+    assert "hurry" not in session.question + session.summary
+
+
+def test_a_form_sent_twice_is_one_session(typed):
+    token = uuid.uuid4()
+    first = actions.record(**typed, token=token)
+    second = actions.record(**typed, token=token)
+    assert first == second
+    assert HelpSession.objects.count() == 1
+
+
+def test_a_token_of_somebody_else_is_not_theirs_to_overwrite(typed, library):
+    other = HelpSessionFactory(status=HelpSession.Status.UNFINISHED)
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        actions.record(**typed, token=other.public_id)
+
+
+def test_finishing_what_was_begun_forgets_the_raw_form(typed, staff, branch):
+    begun = actions.start_unfinished(by=staff, at=NOW, branch=branch, fields={"question": "half a qu", "minutes": "abc"})
+    session = actions.record(**typed, unfinished=begun)
+    assert session.pk == begun.pk
+    assert session.status == "recorded"
+    assert not UnfinishedForm.objects.exists()
+
+
+def test_an_unfinished_form_keeps_wrong_values_as_typed(staff, branch):
+    begun = actions.start_unfinished(by=staff, at=NOW, branch=branch, fields={"minutes": "abc"})
+    actions.save_unfinished(begun, fields={"minutes": "ab"}, at=NOW)
+    assert UnfinishedForm.objects.get().fields == {"minutes": "ab"}
+
+
+def test_autosave_after_recording_changes_nothing(typed, staff, branch):
+    begun = actions.start_unfinished(by=staff, at=NOW, branch=branch, fields={})
+    actions.record(**typed, unfinished=begun)
+    actions.save_unfinished(begun, fields={"question": "late"}, at=NOW)
+    assert not UnfinishedForm.objects.exists()
+
+
+def test_a_tally_counts_in_the_librarys_own_day_and_hour(staff, branch):
+    after_midnight_utc = datetime.datetime(2026, 3, 4, 1, 15, tzinfo=datetime.UTC)  # 19:15 the day before in Chicago
+    tally = actions.tally(by=staff, at=after_midnight_utc, branch=branch)
+    assert (tally.happened_on, tally.hour, tally.question_type, tally.status) == (datetime.date(2026, 3, 3), 19, "directional", "tally")
+
+
+def test_a_tally_is_taken_back_only_by_who_counted_it(staff, coordinator, branch):
+    tally = actions.tally(by=staff, at=NOW, branch=branch)
+    actions.undo_tally(tally, by=coordinator, at=NOW)
+    assert HelpSession.objects.filter(pk=tally.pk).exists()
+    actions.undo_tally(tally, by=staff, at=NOW)
+    assert not HelpSession.objects.filter(pk=tally.pk).exists()
+
+
+def test_undo_of_a_tally_never_deletes_a_recorded_session(typed, staff):
+    session = actions.record(**typed)
+    actions.undo_tally(session, by=staff, at=NOW)
+    assert HelpSession.objects.filter(pk=session.pk).exists()
+
+
+def test_the_code_of_a_hand_over_opens_its_session_for_thirty_days(typed, staff):
+    session = actions.record(**typed)
+    code = actions.hand_over(session, by=staff, at=NOW, base_url=BASE)
+
+    assert actions.open_by_code(code, at=NOW + datetime.timedelta(days=29)).help_session == session
+    with pytest.raises(actions.CodeExpired):
+        actions.open_by_code(code, at=NOW + datetime.timedelta(days=30))
+    session.refresh_from_db()
+    assert session.handed_over_at == NOW
+
+
+def test_the_code_itself_is_stored_nowhere(typed, staff):
+    code = actions.hand_over(actions.record(**typed), by=staff, at=NOW, base_url=BASE)
+    for claim in ClaimCode.objects.values():
+        assert code not in str(claim)
+
+
+def test_a_quiet_session_is_never_mailed(staff, library):
+    with pytest.raises(actions.QuietSession):
+        actions.hand_over(QuietSessionFactory(), by=staff, at=NOW, base_url=BASE, to_address="a@example.org")
+
+
+@pytest.mark.parametrize("typed_code", ["", "123", "no digits", "9" * 13, "9" * 300, "٩" * 13])
+def test_a_wrong_code_is_unknown(library, typed_code):
+    with pytest.raises(actions.CodeUnknown):
+        actions.open_by_code(typed_code, at=NOW)
+
+
+def test_a_code_may_be_typed_with_spaces_dashes_or_other_digits(library):
+    session = HelpSessionFactory()
+    code = code_for(session)
+    arabic = code.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))
+    for spelled in (f" {code[:4]}-{code[4:9]} {code[9:]} ", arabic):
+        assert actions.open_by_code(spelled, at=timezone.now()).help_session == session
+
+
+def test_a_card_opens_nothing_until_its_session_is_written(typed, staff, branch):
+    (code,) = actions.print_cards(by=staff, at=NOW, branch=branch, count=1)
+    with pytest.raises(actions.CardNotReady):
+        actions.open_by_code(code, at=NOW)
+    begun = actions.start_unfinished(by=staff, at=NOW, branch=branch, fields={})
+    actions.attach_card(begun, code=code, by=staff, at=NOW)
+    with pytest.raises(actions.CardNotReady):
+        actions.open_by_code(code, at=NOW)
+    session = actions.record(**typed, unfinished=begun)
+    assert actions.open_by_code(code, at=NOW).help_session == session
+
+
+def test_a_card_is_attached_to_one_session_only(staff, branch):
+    (code,) = actions.print_cards(by=staff, at=NOW, branch=branch, count=1)
+    session, other = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=branch)
+    actions.attach_card(session, code=code, by=staff, at=NOW)
+    actions.attach_card(session, code=code, by=staff, at=NOW)
+    with pytest.raises(actions.CardAlreadyAttached):
+        actions.attach_card(other, code=code, by=staff, at=NOW)
+    with pytest.raises(actions.UnknownCard):
+        actions.attach_card(other, code="0" * 13, by=staff, at=NOW)
+
+
+def test_revoking_ends_every_code_of_the_session_and_of_no_other(staff, library):
+    session, other = HelpSessionFactory(), HelpSessionFactory()
+    first, second, foreign = code_for(session), code_for(session), code_for(other)
+    actions.revoke_codes(session, by=staff, at=NOW)
+    for code in (first, second):
+        with pytest.raises(actions.CodeRevoked):
+            actions.open_by_code(code, at=NOW)
+    assert actions.open_by_code(foreign, at=NOW).help_session == other
+
+
+def test_keeping_ties_session_and_items_to_the_person_and_records_their_consent(patron, library):
+    session = HelpSessionFactory()
+    (recommendation,) = recommend_in(session)
+    code = code_for(session)
+
+    actions.keep(session, by=patron, at=NOW, wording="Keep it, please", language="en")
+
+    session.refresh_from_db()
+    recommendation.refresh_from_db()
+    assert (session.patron, session.kept_at, recommendation.patron) == (patron, NOW, patron)
+    consent = Consent.objects.get()
+    assert (consent.person, consent.subject, consent.wording, consent.given_at) == (patron, session.public_id, "Keep it, please", NOW)
+    with pytest.raises(actions.CodeKept):
+        actions.open_by_code(code, at=NOW)
+    assert AuditEvent.objects.get(action="kept").patron == patron
+
+
+def test_a_session_is_kept_once(patron, library):
+    session = HelpSessionFactory()
+    actions.keep(session, by=patron, at=NOW, wording="", language="en")
+    actions.keep(session, by=patron, at=NOW, wording="", language="en")
+    assert Consent.objects.count() == 1
+    with pytest.raises(actions.AlreadyKept):
+        actions.keep(session, by=UserFactory(), at=NOW, wording="", language="en")
+
+
+def test_a_quiet_session_is_kept_by_nobody(patron, library):
+    with pytest.raises(actions.QuietSession):
+        actions.keep(QuietSessionFactory(), by=patron, at=NOW, wording="", language="en")
+
+
+def test_the_two_outcome_questions_are_answered_apart(library):
+    session = HelpSessionFactory()
+    actions.answer_outcome(session, at=NOW, found="part")
+    actions.answer_outcome(session, at=NOW, satisfaction="very_good")
+    session.refresh_from_db()
+    assert (session.found, session.satisfaction) == ("part", "very_good")
+
+
+def test_the_title_of_a_quiet_session_is_only_its_day(library):
+    session = QuietSessionFactory(happened_on=datetime.date(2026, 3, 3))
+    assert session.title == "Your visit on Tuesday 3 March"
+
+
+def test_discarding_throws_away_what_was_begun_and_nothing_else(typed, staff, branch):
+    begun = actions.start_unfinished(by=staff, at=NOW, branch=branch, fields={"question": "x"})
+    recorded = actions.record(**typed)
+    actions.discard_unfinished(begun, by=staff, at=NOW)
+    actions.discard_unfinished(recorded, by=staff, at=NOW)
+    assert list(HelpSession.objects.all()) == [recorded]
+
+
+def test_only_the_staff_of_the_branch_and_who_recorded_it_reach_a_session(staff, branch, library):
+    here, elsewhere = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=BranchFactory())
+    recorded_elsewhere = HelpSessionFactory(branch=BranchFactory(), staff=staff)
+    assert set(HelpSession.objects.at_desk_of(staff)) == {here, recorded_elsewhere}
+    assert elsewhere not in HelpSession.objects.at_desk_of(staff)
+
+
+def test_items_by_hand_are_of_the_kind_that_was_said(typed):
+    typed["items"] = [actions.ChosenItem(kind="person", title="Data librarian")]
+    actions.record(**typed)
+    assert Item.objects.get().kind == "person"
