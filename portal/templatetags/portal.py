@@ -1,3 +1,151 @@
+"""What every template may use without loading it: icons, covers, times, plain text, the style sheet."""
+
+import datetime
+import re
+from urllib.parse import quote
+
 from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import escape, format_html
+from django.utils.safestring import mark_safe
+from django.utils.text import Truncator
+from django.utils.translation import gettext, pgettext
+
+from portal import styles
+from portal.icons import FLIPPED, ICONS
 
 register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def page_style(context):
+    """The <style> of the page. Its hash is left on the request for the content security policy."""
+    library = context.get("library")
+    css, source = styles.page_style(library.accent_colour if library else styles.DEFAULT_ACCENT)
+    if request := context.get("request"):
+        request.style_source = source
+    return mark_safe(f"<style>{css}</style>")
+
+
+@register.simple_tag
+def icon(name):
+    """One of our own shapes (portal/icons.py), for the eye only: the words stand beside it."""
+    flips = " flips" if name in FLIPPED else ""
+    return mark_safe(f'<svg class="icon{flips}" viewBox="0 0 24 24" aria-hidden="true">{ICONS[name]}</svg>')
+
+
+KIND_ICONS = {
+    "audiobook": "headphones",
+    "sound": "music",
+    "score": "music",
+    "video": "video",
+    "map": "map",
+    "serial": "article",
+    "article": "article",
+    "database": "database",
+    "web_page": "globe",
+    "person": "person",
+    "course": "people",
+    "event": "calendar",
+}
+
+
+@register.simple_tag
+def cover(item):
+    """A cover drawn from title and author: the same item always has the same one. It repeats what stands beside it, so it is hidden from screen readers."""
+    title = Truncator(item.title.partition(" / ")[0].partition(" : ")[0]).chars(60)
+    creator = Truncator(re.split(r"[;|]", item.creators)[0].strip()).chars(36)
+    shape = icon(KIND_ICONS[item.kind]) if item.kind in KIND_ICONS else ""
+    number = item.public_id.int
+    return format_html(
+        '<span class="cover h{} p{}" aria-hidden="true"><span><b>{}</b>{}<small>{}</small></span></span>', number % 8, number // 8 % 4, title, shape, creator
+    )
+
+
+@register.simple_tag
+def when(moment):
+    """A day, or a moment in the library's own time, in words: today 14:02, yesterday, Tue 3 Nov, and with its year when that isn't this one."""
+    if not moment:
+        return ""
+    timed = isinstance(moment, datetime.datetime)
+    local = timezone.localtime(moment) if timed and timezone.is_aware(moment) else moment
+    day, today = (local.date() if timed else local), timezone.localdate()
+    if day == today:
+        words = gettext("today")
+    elif day == today - datetime.timedelta(days=1):
+        words = gettext("yesterday")
+    elif day.year == today.year:
+        words = date_format(day, pgettext("format of a day in this year", "D j M"))
+    else:
+        words = date_format(day, pgettext("format of a day in another year", "j M Y"))
+    if timed:
+        words = f"{words} {date_format(local, pgettext('format of a time', 'H:i'))}"
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="minutes") if timed else local.isoformat(), words)
+
+
+LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
+
+
+@register.filter
+def plain(text):
+    """What somebody typed, as paragraphs: escaped, lines kept, web addresses linked. Nothing in it is ever markup."""
+    paragraphs = re.split(r"\n\s*\n", str(text or "").replace("\r\n", "\n").strip())
+    return mark_safe("".join(f'<p dir="auto">{_linked(paragraph)}</p>' for paragraph in paragraphs if paragraph))
+
+
+def _linked(text):
+    parts, end = [], 0
+    for found in LINK.finditer(text):
+        address = found[0].rstrip(".,;:!?*")
+        if address.endswith(")") and "(" not in address:  # (see https://example.org/page)
+            address = address.rstrip(").,;:!?")
+        parts += [escape(text[end : found.start()]), format_html('<a href="{0}" rel="nofollow noopener noreferrer">{0}</a>', address)]
+        end = found.start() + len(address)
+    parts.append(escape(text[end:]))
+    return "".join(parts).replace("\n", "<br>")
+
+
+@register.simple_tag(takes_context=True)
+def catalogue_url(context, item):
+    """Where this item can be found: its own link, or its place in the library's catalogue; empty where there is neither."""
+    if item.url:
+        return item.url if item.url.startswith(("https://", "http://")) else ""
+    library = context.get("library")
+    address = library.catalogue_link if library else ""
+    known = {"{isbn}": item.isbn, "{title}": item.title, "{number}": item.source_key}
+    if not address.startswith("https://") or any(name in address and not value for name, value in known.items()):
+        return ""
+    for name, value in known.items():
+        address = address.replace(name, quote(value, safe=""))
+    return address
+
+
+@register.filter
+def undo_url(message):
+    """The address that undoes what a message tells of: `messages.success(request, words, extra_tags=f"undo={address}")`."""
+    return message.extra_tags.partition("undo=")[2] if message.extra_tags else ""
+
+
+@register.filter
+def first_choice_id(field):
+    """The id that an error's link goes to: of the control, or of the first one of a group."""
+    return field.id_for_label or f"{field.auto_id}_0"
+
+
+class CaptureNode(template.Node):
+    def __init__(self, nodelist, name):
+        self.nodelist, self.name = nodelist, name
+
+    def render(self, context):
+        context[self.name] = self.nodelist.render(context).strip()
+        return ""
+
+
+@register.tag
+def capture(parser, token):
+    """{% capture tab %}{% block tab %}{% endblock %}{% endcapture %}: what a page says in a block, as a variable to compare with."""
+    _, name = token.split_contents()
+    nodelist = parser.parse(("endcapture",))
+    parser.delete_first_token()
+    return CaptureNode(nodelist, name)

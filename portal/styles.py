@@ -1,0 +1,77 @@
+"""The style sheet of every page, with the library's own accent colour, inlined in the head."""
+
+import base64
+import hashlib
+import re
+from functools import lru_cache
+
+from django.conf import settings
+
+STYLE_SHEET = settings.BASE_DIR / "static" / "css" / "portal.css"
+DEFAULT_ACCENT = "#0b5d4d"
+
+# The grounds that the accent must be readable on: the page's and the cards', as portal.css names them.
+LIGHT = {"ground": "#f7f4ee", "surface": "#fffefb", "away": "#000000", "tint": 0.10}
+DARK = {"ground": "#161513", "surface": "#211f1c", "away": "#ffffff", "tint": 0.16}
+READABLE = 4.5
+
+
+def page_style(accent_colour=DEFAULT_ACCENT):
+    """The style sheet and the source expression that lets it through the content security policy: (css, "'sha256-…'")."""
+    # While developing, an edited file shows on the next reload.
+    return _page_style(accent_colour, STYLE_SHEET.stat().st_mtime_ns if settings.DEBUG else 0)
+
+
+@lru_cache(maxsize=8)
+def _page_style(accent_colour, _edited):
+    css = minified(STYLE_SHEET.read_text("utf-8")) + minified(accent_block(accent_colour))
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    return css, f"'sha256-{digest}'"
+
+
+def accent_block(accent_colour):
+    """The custom properties made from the library's colour, for light and dark."""
+    light, dark = (" ".join(f"--{name}: {value};" for name, value in accent_colours(accent_colour, on).items()) for on in (LIGHT, DARK))
+    return f"@layer tokens {{ :root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }} }}"
+
+
+def accent_colours(accent_colour, theme):
+    """The colour, moved away from the grounds only as far as its text needs to be readable (WCAG AA), and what goes with it.
+
+    `accent` is for text, lines and buttons; `on-accent` for text on it; `soft` a tint for large areas below ordinary text.
+    """
+    for step in range(51):
+        accent = mixed(accent_colour, theme["away"], step / 50)
+        soft = mixed(theme["surface"], accent, theme["tint"])
+        if all(contrast(accent, under) >= READABLE for under in (theme["ground"], theme["surface"], soft)):
+            break
+    return {"accent": accent, "on-accent": max(("#ffffff", "#161513"), key=lambda text: contrast(text, accent)), "soft": soft}
+
+
+def mixed(colour, other, share):
+    """`colour` with `share` (0 to 1) of `other` in it."""
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(_channels(colour), _channels(other), strict=True))
+
+
+def contrast(one, other):
+    """Contrast ratio as WCAG 2 defines it, 1 to 21."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour):
+    red, green, blue = (c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in _channels(colour))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _channels(colour):
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def minified(css):
+    """Without comments and the spaces that mean nothing. Strings in our style sheet hold neither braces nor runs of spaces."""
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    css = re.sub(r"\s+", " ", css)
+    css = re.sub(r" ?([{};,]) ?", r"\1", css)
+    css = re.sub(r"([\w)-]): ", r"\1:", css)
+    return css.replace(";}", "}").strip()

@@ -1,0 +1,91 @@
+// The keys of the desk. Each page works without them.
+(() => {
+  for (const part of document.querySelectorAll("[data-print], [data-copy]")) part.hidden = false;
+
+  const say = text => document.dispatchEvent(new CustomEvent("announce", { detail: { value: text } }));
+  const isField = element => element.matches("input, select, textarea, [contenteditable]");
+  const found = () => [...document.querySelectorAll("#found .found-item")];
+
+  document.addEventListener("click", async event => {
+    const button = event.target.closest("[data-print], [data-copy]");
+    if (!button) return;
+    if (button.hasAttribute("data-print")) return print();
+    const field = document.getElementById(button.dataset.copy);
+    field.select();
+    try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
+    button.textContent = button.dataset.copied;
+    say(button.dataset.copied);
+  });
+
+  document.addEventListener("keydown", event => {
+    if (event.isComposing) return;
+    const on = event.target;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      const main = (on.closest("[data-form]") || document.querySelector("[data-form]"))?.querySelector("[data-main]");
+      if (main) { event.preventDefault(); main.click(); }
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (on.matches("[data-find]")) return inSearch(event, on);
+    if (on.matches(".found-item")) return inFound(event, on);
+    if (event.key === "Enter" && on.matches("[data-form] input:not([type=checkbox])")) {
+      event.preventDefault();  // a line of the form is not its end
+      if (on.matches("[data-reason]")) document.getElementById("q")?.focus();
+      else if (on.closest(".by-hand")) document.getElementById("add-item").click();
+      return;
+    }
+    if (isField(on)) return;
+    if (event.key === "?") {
+      const keys = document.getElementById("keys");
+      if (keys) { keys.open = !keys.open; keys.scrollIntoView({ block: "nearest" }); }
+      return;
+    }
+    const named = event.key.length === 1 && document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
+    if (named && !event.repeat) { event.preventDefault(); named.click(); }
+  });
+
+  // Enter finds; once the list shows what was typed, Enter picks its first.
+  function inSearch(event, field) {
+    if (event.key === "ArrowDown" && found().length) {
+      event.preventDefault();
+      found()[0].focus();
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      const shown = document.querySelector("#found [data-query]")?.dataset.query;
+      if (shown && shown === field.value.trim()) found()[0]?.click();
+      else if (field.value.trim()) htmx.trigger(field, "find-now");
+    } else if (event.key === "Escape") {
+      document.getElementById("found").replaceChildren();
+    }
+  }
+
+  function inFound(event, button) {
+    const all = found(), at = all.indexOf(button);
+    if (event.key === "ArrowDown") (all[at + 1] || button).focus();
+    else if (event.key === "ArrowUp") (all[at - 1] || document.getElementById("q")).focus();
+    else if (event.key === "Escape") document.getElementById("q").focus();
+    else return;
+    event.preventDefault();
+  }
+
+  // An answer from another address is the sign-in page: what was typed must not be replaced by it.
+  const stay = event => {
+    const notice = document.getElementById("signed-out");
+    if (!notice) return;
+    notice.hidden = false;
+    notice.scrollIntoView({ block: "nearest" });
+    event.detail.shouldSwap = false;
+  };
+  document.addEventListener("htmx:beforeSwap", event => {
+    const { xhr, requestConfig } = event.detail;
+    const asked = new URL(requestConfig.path, location).pathname;
+    if (xhr.responseURL && new URL(xhr.responseURL).pathname !== asked) stay(event);
+  });
+  document.addEventListener("htmx:responseError", stay);
+  document.addEventListener("htmx:sendError", stay);
+  document.addEventListener("htmx:afterRequest", event => {
+    const notice = document.getElementById("signed-out");
+    const { xhr, requestConfig } = event.detail;
+    if (notice && event.detail.successful && new URL(xhr.responseURL).pathname === new URL(requestConfig.path, location).pathname) notice.hidden = true;
+  });
+})();
