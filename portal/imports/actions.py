@@ -1,0 +1,99 @@
+"""Bring the records of a file into the catalogue, many at a time, so that doing it again changes nothing."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import islice
+
+from django.db import transaction
+
+from portal.imports.records import FIELDS, Fault
+from recommendations import search
+from recommendations.models import Holding, Item
+
+BATCH = 500
+
+
+@dataclass
+class Tally:
+    """What came of an import so far. `isbns` counts by isbns.Repair."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    faults: list = field(default_factory=list)
+    isbns: Counter = field(default_factory=Counter)
+
+    @property
+    def read(self):
+        return self.added + self.changed + self.unchanged
+
+    @property
+    def seen(self):
+        return self.read + len(self.faults)
+
+
+def import_records(records, *, source, branch, at, dry_run=False):
+    """Add and change items so that they are as `records` say; yields the Tally after each batch, which is one transaction.
+
+    A record is the item with its key in `source`. Where a record's key came before in the same file, the first one stands.
+    With `branch`, its call numbers for these items become those of the records.
+    """
+    tally = Tally()
+    seen: dict[int, int] = {}  # hash of a key: its record's number. The one thing that grows with the file.
+    records = iter(records)
+    while batch := list(islice(records, BATCH)):
+        good = []
+        for record in batch:
+            if isinstance(record, Fault):
+                tally.faults.append(record)
+            elif (first := seen.setdefault(hash(record.key), record.number)) != record.number:
+                tally.faults.append(Fault(record.number, f"it has the same identifier as record {first}"))
+            else:
+                good.append(record)
+                tally.isbns[record.isbn] += 1
+        _import_batch(good, source, branch, at, dry_run, tally)
+        yield tally
+
+
+@transaction.atomic
+def _import_batch(records, source, branch, at, dry_run, tally):
+    there = {item.source_key: item for item in Item.objects.select_for_update().filter(source=source, source_key__in=[record.key for record in records])}
+    new = [Item(source=source, source_key=record.key, added_at=at, **record.values) for record in records if record.key not in there]
+    different = {
+        item.pk: item for record in records if (item := there.get(record.key)) and any(getattr(item, name) != value for name, value in record.values.items())
+    }
+    for record in records:
+        if (item := there.get(record.key)) and item.pk in different:
+            for name, value in record.values.items():
+                setattr(item, name, value)
+    if not dry_run:
+        Item.objects.bulk_create(new)
+        Item.objects.bulk_update(different.values(), FIELDS, batch_size=50)
+        there |= {item.source_key: item for item in new}
+    moved = _place(records, there, branch, dry_run) if branch else set()
+    changed = (different.keys() | moved) - {item.pk for item in new}
+    if not dry_run:
+        search.index([*(item.pk for item in new), *changed])
+    tally.added += len(new)
+    tally.changed += len(changed)
+    tally.unchanged += len(records) - len(new) - len(changed)
+
+
+def _place(records, items, branch, dry_run):
+    """The branch's call numbers of these items become the records'; returns the items for which that was a change."""
+    before: dict[int, dict] = {}
+    for holding in Holding.objects.filter(branch=branch, item__in=[item.pk for item in items.values()]):
+        before.setdefault(holding.item_id, {})[holding.call_number] = holding.pk
+    new, gone, moved = [], [], set()
+    for record in records:
+        if not (item := items.get(record.key)):
+            continue  # only when nothing is written
+        held = before.get(item.pk, {})
+        if set(held) != set(record.call_numbers):
+            moved.add(item.pk)
+            new += [Holding(item=item, branch=branch, call_number=number) for number in record.call_numbers if number not in held]
+            gone += [pk for number, pk in held.items() if number not in record.call_numbers]
+    if not dry_run:
+        Holding.objects.filter(pk__in=gone).delete()
+        Holding.objects.bulk_create(new)
+    return moved

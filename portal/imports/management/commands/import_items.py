@@ -1,0 +1,119 @@
+"""What it reads and how to map a file's columns: docs/importing.md."""
+
+import re
+import sys
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts.models import Branch
+from portal.imports.actions import import_records
+from portal.imports.isbns import Repair
+from portal.imports.readers.marc import read_binary, read_xml
+from portal.imports.readers.table import read_table
+from portal.imports.records import Unreadable
+
+FAULTS_SHOWN = 50
+IN_A_LOG = 10_000  # off a terminal, progress is shown after so many records
+
+SOME_FAILED, NOTHING_READ = 1, 2
+
+
+class Command(BaseCommand):
+    help = (
+        "Bring the items of a catalogue file in: MARC 21, MARCXML or CSV. Doing it again changes only what changed in the file. "
+        "Exit status: 0 all well, 1 some records could not be read, 2 nothing could."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--format", choices=["marc", "marcxml", "csv"], help="found out from the file when not given")
+        parser.add_argument("--map", action="append", default=[], metavar="FIELD=COLUMN", help="CSV: which column fills a field; may be repeated")
+        parser.add_argument("--branch", metavar="SLUG", help="the branch that has these call numbers; without it they are left out")
+        parser.add_argument("--source", default="catalogue", help="a name for where the file comes from; the same name again changes the same items")
+        parser.add_argument("--all-faults", action="store_true", help=f"list every record that could not be read, not only the first {FAULTS_SHOWN}")
+        parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+
+    def handle(self, *, file, branch, source, dry_run, all_faults, **options):
+        if not source.strip() or len(source) > 40:
+            raise CommandError("--source needs a name of 1 to 40 characters.", returncode=NOTHING_READ)
+        branch = self._branch(branch) if branch else None
+        tally = None
+        try:
+            with file.open("rb") as opened:
+                records = self._records(opened, options["format"], self._mapping(options["map"]))
+                for tally in import_records(records, source=source, branch=branch, at=timezone.now(), dry_run=dry_run):
+                    self._show_progress(tally)
+        except OSError as error:
+            raise CommandError(f"{file} can't be opened: {error.strerror}.", returncode=NOTHING_READ) from error
+        except Unreadable as reason:
+            self._end_progress(tally)
+            raise CommandError(str(reason), returncode=NOTHING_READ if not (tally and tally.read) else SOME_FAILED) from reason
+        self._end_progress(tally)
+        if tally is None:
+            raise CommandError(f"{file} holds no records.", returncode=NOTHING_READ)
+        self._summarise(tally, dry_run, all_faults)
+        if tally.faults:
+            sys.exit(SOME_FAILED if tally.read else NOTHING_READ)
+
+    def _branch(self, slug):
+        try:
+            return Branch.objects.get(slug=slug)
+        except Branch.DoesNotExist:
+            known = ", ".join(Branch.objects.values_list("slug", flat=True)) or "none yet"
+            raise CommandError(f"There is no branch {slug!r}. Branches: {known}.", returncode=NOTHING_READ) from None
+
+    def _mapping(self, pairs):
+        mapping = {}
+        for pair in pairs:
+            field, equals, column = pair.partition("=")
+            if not equals or not column.strip():
+                raise CommandError(f"--map {pair!r} should be FIELD=COLUMN, as in --map creators=authors.", returncode=NOTHING_READ)
+            mapping.setdefault(field.strip(), []).append(column)
+        return mapping
+
+    def _records(self, opened, kind, mapping):
+        kind = kind or _kind_of(opened.read(64))
+        opened.seek(0)
+        if kind == "csv":
+            return read_table(opened, mapping=mapping)
+        if mapping:
+            raise Unreadable("--map is for CSV files; MARC says itself what its fields are.")
+        return read_xml(opened) if kind == "marcxml" else read_binary(opened)
+
+    def _show_progress(self, tally):
+        if self.stdout.isatty():
+            self.stdout.write(f"\r{tally.seen} records read", ending="")
+            self.stdout.flush()
+        elif tally.seen % IN_A_LOG == 0:
+            self.stdout.write(f"{tally.seen} records read")
+
+    def _end_progress(self, tally):
+        if tally and self.stdout.isatty():
+            self.stdout.write("")
+
+    def _summarise(self, tally, dry_run, all_faults):
+        would = "Nothing was written. It would be: " if dry_run else ""
+        self.stdout.write(f"{would}{tally.added} added, {tally.changed} changed, {tally.unchanged} unchanged.")
+        isbns = tally.isbns
+        if isbns.total() > isbns[Repair.ABSENT]:
+            self.stdout.write(
+                f"ISBNs: {isbns[Repair.AS_GIVEN]} as given, {isbns[Repair.REPAIRED]} repaired (the check digit proves it), "
+                f"{isbns[Repair.LEFT_EMPTY]} left empty because nothing proves them, {isbns[Repair.ABSENT]} records without one."
+            )
+        if not tally.faults:
+            return
+        self.stderr.write(f"{len(tally.faults)} could not be read:")
+        shown = tally.faults if all_faults else tally.faults[:FAULTS_SHOWN]
+        for fault in shown:
+            self.stderr.write(f"  record {fault.number}: {fault.reason}")
+        if len(shown) < len(tally.faults):
+            self.stderr.write(f"  … and {len(tally.faults) - len(shown)} more; --all-faults lists them.")
+
+
+def _kind_of(start):
+    start = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"<"):
+        return "marcxml"
+    return "marc" if re.match(rb"\d{5}[a-z ]{3}", start) else "csv"

@@ -1,0 +1,121 @@
+"""Comma-separated files, whatever their columns are called, their encoding and their delimiter."""
+
+import codecs
+import csv
+import hashlib
+import io
+import re
+
+from portal.imports import isbns
+from portal.imports.records import FIELDS, Draft, Fault, Unreadable
+from recommendations.models import Item
+from recommendations.search import fold
+
+# What a column may be called, folded; the first that is there is taken.
+GUESSES = {
+    "title": ["title", "main title", "book title", "name", "titulo", "titre", "titel"],
+    "creators": ["creators", "authors", "creator", "author", "by", "contributors", "autor", "autores", "auteur"],
+    "original_title": ["original title"],
+    "publisher": ["publisher", "editorial", "verlag"],
+    "year": ["year", "publication year", "original publication year", "year of publication", "published", "date", "ano"],
+    "isbn": ["isbn13", "isbn 13", "isbn", "isbn10", "isbn 10", "isbns"],
+    "doi": ["doi"],
+    "url": ["url", "link", "web address"],
+    "series": ["series", "serie"],
+    "summary": ["summary", "description", "abstract", "resumen"],
+    "language": ["language code", "language", "lang", "idioma"],
+    "kind": ["kind", "item type", "material type", "format", "type"],
+    "call_number": ["call number", "callnumber", "shelfmark", "signatura"],
+    "id": ["id", "item id", "record id", "bib id", "bibnumber", "biblionumber", "record number", "book id", "control number"],
+}
+KINDS = {fold(word): kind for kind, label in Item.Kind.choices for word in (kind, str(label))} | {"dvd": Item.Kind.VIDEO, "cd": Item.Kind.SOUND}
+DELIMITERS = ",;\t|"
+
+
+def read_table(file, *, mapping):
+    """Records and Faults of a CSV file, in order; the header is not counted. `mapping`: {our field: [columns]}.
+
+    Raises Unreadable, with the columns that there are, where a column is unknown or the title's can't be guessed.
+    """
+    text = io.TextIOWrapper(file, encoding=_encoding(file), errors="replace", newline="")
+    sample = text.readline()
+    delimiter = max(DELIMITERS, key=sample.count)
+    text.seek(0)
+    rows = csv.reader(text, delimiter=delimiter)
+    header = [name.strip().removeprefix("\ufeff") for name in _next(rows, 0) or []]
+    columns = _columns(header, mapping)
+    number = 0
+    while (row := _next(rows, number + 1)) is not None:
+        if isinstance(row, list) and not any(cell.strip() for cell in row):
+            continue
+        number += 1
+        yield row if isinstance(row, Fault) else _read_row(row, number, header, columns)
+
+
+def _next(rows, number):
+    """A row, a Fault, or None at the end."""
+    try:
+        return next(rows, None)
+    except csv.Error as error:
+        if not number:
+            raise Unreadable(f"The first line is not a line of column names: {error}.") from error
+        return Fault(number, str(error))
+
+
+def _encoding(file):
+    """UTF-8, with or without its mark, UTF-16 with one, or what Windows writes where it writes neither."""
+    start = file.read(4)
+    file.seek(0)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while block := file.read(1024 * 1024):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return "cp1252"
+    finally:
+        file.seek(0)
+    return "utf-8-sig"
+
+
+def _columns(header, mapping):
+    """{our field: [position of a column]}"""
+    there = f"The columns are: {', '.join(header)}." if any(header) else "The file has no line of column names."
+    positions = {}
+    by_name = {fold(name): position for position, name in reversed(list(enumerate(header)))}
+    for field, names in mapping.items():
+        if field not in GUESSES:
+            raise Unreadable(f"There is no field {field!r} to fill. Fields: {', '.join(GUESSES)}.")
+        unknown = [name for name in names if fold(name) not in by_name]
+        if unknown:
+            raise Unreadable(f"There is no column {unknown[0]!r}. {there}")
+        positions[field] = [by_name[fold(name)] for name in names]
+    for field, guesses in GUESSES.items():
+        found = [by_name[guess] for guess in guesses if guess in by_name]
+        positions.setdefault(field, found if field == "isbn" else found[:1])
+    if not positions["title"]:
+        raise Unreadable(f"Which column holds the title? Say so with --map title=COLUMN. {there}")
+    return positions
+
+
+def _read_row(row, number, header, columns):
+    if len(row) > len(header):
+        return Fault(number, f"it has {len(row)} cells, the first line {len(header)}")
+    cells = {field: [row[position].strip() for position in found if position < len(row)] for field, found in columns.items()}
+    first = {field: next((cell for cell in found if cell), "") for field, found in cells.items()}
+    values = {field: first.get(field, "") for field in FIELDS}
+    values["isbn"], repair = isbns.best_of(cells["isbn"])
+    values["year"] = re.sub(r"\.0$", "", values["year"])
+    values["kind"] = KINDS.get(fold(values["kind"]), Item.Kind.BOOK)
+    return Draft(number, _key(first["id"], values), values, [first["call_number"]], repair).finished()
+
+
+def _key(identifier, values):
+    """Its own identifier, else its ISBN, else what it is called and by whom."""
+    if identifier:
+        return f"id:{identifier}"
+    if values["isbn"]:
+        return f"isbn:{values['isbn']}"
+    return "sha256:" + hashlib.sha256(f"{fold(values['title'])}\n{fold(values['creators'])}".encode()).hexdigest()
