@@ -1,0 +1,67 @@
+# Everything is reached from here. A machine needs Python 3.11 to 3.13 with venv, and make; nothing else.
+
+HOST ?= 127.0.0.1
+PORT ?= 8000
+MODE ?= development
+TEST_DATABASE_URL ?= postgres://postgres@127.0.0.1/test
+
+PY := .venv/bin/python
+DEMO := DATA_DIR=var/demo AFTERWORD_MODE=demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset run test check fix bench lock
+
+help:
+	@echo "make demo         a believable library to look at; HOST=0.0.0.0 lets a phone in, PORT=8080 is another port"
+	@echo "make demo-reset   the same, begun anew"
+	@echo "make test         all tests, on SQLite and on PostgreSQL where one answers (TEST_DATABASE_URL)"
+	@echo "make check        format, lint, types, import contracts, migrations, deployment, templates"
+	@echo "make fix          format and mend what can be mended by machine"
+	@echo "make run          web server and worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
+	@echo "make bench        the cost of a request, compared with the plainest page"
+	@echo "make lock         pin the dependencies anew, with hashes"
+
+# The environment is built once, and again when the requirements change.
+.venv/running: requirements.txt
+	@./.ci/venv requirements.txt
+	@touch $@
+
+.venv/developing: requirements-dev.txt
+	@./.ci/venv requirements-dev.txt
+	@touch $@ .venv/running
+
+demo: .venv/running
+	@mkdir -p var/demo
+	@$(DEMO) $(PY) manage.py migrate --verbosity 0
+	@$(DEMO) $(PY) manage.py createcachetable
+	@$(DEMO) $(PY) manage.py collectstatic --noinput --verbosity 0
+	@$(DEMO) $(PY) manage.py build_demo
+	@$(DEMO) $(PY) manage.py run --host $(HOST) --port $(PORT)
+
+demo-reset:
+	@rm -rf var/demo
+	@$(MAKE) --no-print-directory demo
+
+run: .venv/running
+	@AFTERWORD_MODE=$(MODE) $(PY) manage.py migrate --verbosity 0
+	@AFTERWORD_MODE=$(MODE) $(PY) manage.py createcachetable
+	@AFTERWORD_MODE=$(MODE) $(PY) manage.py collectstatic --noinput --verbosity 0
+	@AFTERWORD_MODE=$(MODE) $(PY) manage.py run --host $(HOST) --port $(PORT)
+
+test: .venv/developing
+	@TEST_DATABASE_URL=$(TEST_DATABASE_URL) ./.ci/test
+
+check: .venv/developing
+	@./.ci/check
+
+fix: .venv/developing
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+	@find templates -name '*.html' -print0 | xargs -0 .venv/bin/djade --target-version 5.2 || true
+
+bench: .venv/developing
+	@$(PY) -m bench
+
+lock: .venv/developing
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements.txt
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --group dev pyproject.toml -o requirements-dev.txt
