@@ -1,0 +1,195 @@
+"""What is typed at the desk."""
+
+import datetime
+import uuid
+
+from django import forms
+from django.conf import settings
+from django.conf.locale import LANG_INFO
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Branch
+from portal.helpsessions import codes
+from portal.helpsessions.models import HelpSession
+from portal.text import TextField, clean, looks_like_secret_number
+from recommendations.models import QuestionType, Topic
+
+from .choosing import uuid_or_none
+
+OLDEST = datetime.timedelta(days=3660)
+
+# Our own wording of the Reference Effort Assessment Data scale (Bella Karr Gerlich, readscale.org).
+READ_LEVELS = [
+    ("", _("none")),
+    ("1", _("1 – no resource needed, under five minutes")),
+    ("2", _("2 – little effort: a call number, where something is, small machine help")),
+    ("3", _("3 – some effort: ready reference, one or two resources")),
+    ("4", _("4 – several resources consulted, showing how")),
+    ("5", _("5 – considerable effort: research, consultation")),
+    ("6", _("6 – most effort, over several contacts")),
+]
+
+
+def language_choices():
+    """The languages the portal speaks first, then those that patrons speak, each under its own name."""
+    spoken = [code for code, _name in settings.LANGUAGES]
+    others = sorted((info["name_local"].capitalize(), code) for code, info in LANG_INFO.items() if "name_local" in info and "-" not in code)
+    return [(code, LANG_INFO[code]["name_local"].capitalize()) for code in spoken] + [(code, name) for name, code in others if code not in spoken]
+
+
+def language_name(code):
+    return LANG_INFO.get(code, {}).get("name_local", code)
+
+
+def language_field(label):
+    return forms.ChoiceField(label=label, choices=language_choices)
+
+
+class RecordForm(forms.Form):
+    """One help session. `has_items` says whether items were chosen beside it."""
+
+    token = forms.UUIDField(widget=forms.HiddenInput)
+    quiet = forms.BooleanField(
+        label=_("Quiet session"),
+        required=False,
+        help_text=_("No name, no mail, a plain title, nothing kept in a list. For what could hurt someone if another person read it."),
+    )
+    question = TextField(label=_("Question"), max_length=4000, multiline=True, required=False)
+    summary = TextField(
+        label=_("Summary for the patron"), max_length=8000, multiline=True, required=False, help_text=_("The patron reads this. No numbers of cards or papers.")
+    )
+    mode = forms.ChoiceField(label=_("Mode"), choices=HelpSession.Mode.choices)
+    question_type = forms.ChoiceField(label=_("Question type"), choices=QuestionType.choices)
+    topic = forms.ModelChoiceField(label=_("Topic"), queryset=Topic.objects.filter(retired_at=None), required=False, empty_label=_("no topic"))
+    read_level = forms.TypedChoiceField(label=_("READ level"), choices=READ_LEVELS, coerce=int, empty_value=None, required=False)
+    minutes = forms.IntegerField(label=_("Minutes"), min_value=0, max_value=600, required=False)
+    people = forms.IntegerField(label=_("People"), min_value=1, max_value=500)
+    language = language_field(_("Language of the patron"))
+    happened_on = forms.DateField(label=_("Day"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
+    hour = forms.TypedChoiceField(label=_("Hour"), choices=[(hour, f"{hour:02}:00") for hour in range(24)], coerce=int)
+    branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), empty_label=None)
+    note = TextField(
+        label=_("Private note"), max_length=4000, multiline=True, required=False, help_text=_("Never leaves the desk: no patron page, mail or export shows it.")
+    )
+    card = forms.CharField(
+        label=_("Card code"), max_length=60, required=False, help_text=_("If the patron walked away with a card, type its code. No other code is made then.")
+    )
+
+    def __init__(self, *args, user, library, at, has_items=False, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.now, self.has_items = at.astimezone(library.zone), has_items
+        self.fields["branch"].queryset = Branch.objects.filter(pk__in=user.desk_branch_ids)
+        self.fields["happened_on"].widget.attrs["max"] = self.now.date().isoformat()
+        self.fields["question"].widget.attrs.update(autofocus=True, rows=3)
+        self.fields["summary"].widget.attrs["rows"] = 3
+        self.fields["note"].widget.attrs["rows"] = 2
+        self.fields["card"].widget.attrs.update(inputmode="numeric", autocomplete="off")
+        for name in ("minutes", "people"):
+            self.fields[name].widget.attrs["inputmode"] = "numeric"
+        if len(user.desk_branch_ids) == 1:
+            self.fields["branch"].widget = forms.HiddenInput()
+
+    @property
+    def details(self):
+        """How it is counted: what stands in the second column."""
+        names = ["topic", "read_level", "minutes", "mode", "question_type", "language", "people", "happened_on", "hour", "branch"]
+        return [self[name] for name in names if not self[name].is_hidden]
+
+    def clean_happened_on(self):
+        day = self.cleaned_data["happened_on"]
+        if day > self.now.date():
+            raise forms.ValidationError(gettext("This day is still to come. Write the day on which the help was given."))
+        if day < self.now.date() - OLDEST:
+            raise forms.ValidationError(gettext("This is more than ten years ago. Is the year right?"))
+        return day
+
+    def clean_card(self):
+        card = self.cleaned_data["card"]
+        if card and not codes.normalise(card):
+            raise forms.ValidationError(gettext("A card's code has 13 digits."))
+        return codes.normalise(card)
+
+    def clean(self):
+        data = super().clean()
+        if data.get("happened_on") == self.now.date() and data.get("hour", 0) > self.now.hour:
+            self.add_error("hour", gettext("This hour is still to come."))
+        if not (data.get("quiet") or data.get("question") or data.get("summary") or self.has_items) and "question" not in self.errors:
+            self.add_error("question", gettext("Write what was asked, or choose an item. To count a contact without words, use Tally."))
+        return data
+
+    @property
+    def secret_number(self):
+        """Whether the patron's part seems to hold a number that should not be written down."""
+        return any(looks_like_secret_number(self[name].value() or "") for name in ("question", "summary"))
+
+
+class ReplyForm(forms.Form):
+    client_token = forms.UUIDField(widget=forms.HiddenInput)
+    seen = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)  # public id of the last message on the page
+    body = TextField(label=_("Your answer"), max_length=20_000, multiline=True, error_messages={"required": _("Write an answer first.")})
+    language = language_field(_("Language of the answer"))
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["body"].widget.attrs["rows"] = 6
+
+
+class CardsForm(forms.Form):
+    branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), empty_label=None)
+    count = forms.IntegerField(label=_("Cards"), min_value=1, max_value=40, initial=10, help_text=_("Ten fill a page; forty at most at a time."))
+
+    def __init__(self, *args, user, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["branch"].queryset = Branch.objects.filter(pk__in=user.desk_branch_ids)
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=100,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+        error_messages={"required": _("Type the code first.")},
+    )
+
+    def clean_code(self):
+        code = codes.normalise(self.cleaned_data["code"])
+        if not code:
+            count = sum(char.isdecimal() for char in self.cleaned_data["code"])
+            raise forms.ValidationError(
+                ngettext("A code has 13 digits; this has %(count)s.", "A code has 13 digits; this has %(count)s.", count) % {"count": count}
+            )
+        return code
+
+
+class AddressForm(forms.Form):
+    address = forms.EmailField(label=_("E-mail of the patron"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+
+
+def typed_fields(data):
+    """What of a posted record form is kept for later: as typed, but fit for any database."""
+    kept = {}
+    for name in list(data)[:500]:
+        if name in RecordForm.base_fields or name.startswith(("items-", "new-")):
+            kept[name[:60]] = clean(data[name], max_length=20_000, multiline=True)
+    return kept
+
+
+def token_in(data):
+    """The form's token: the public id that its session has or will have."""
+    return uuid_or_none(data.get("token")) or uuid.uuid4()
+
+
+def defaults_after(last, *, user, library, at):
+    """How the form begins: as the member's last session, here and now."""
+    now = at.astimezone(library.zone)
+    first = {"token": uuid.uuid4(), "people": 1, "happened_on": now.date(), "hour": now.hour, "language": library.language, "branch": _first_branch(user)}
+    if last is not None:
+        first |= {"mode": last.mode, "question_type": last.question_type, "language": last.language}
+        if last.branch_id in user.desk_branch_ids:
+            first["branch"] = last.branch_id
+    return first
+
+
+def _first_branch(user):
+    return user.desk_branch_ids[0] if user.desk_branch_ids else None

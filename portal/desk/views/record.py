@@ -1,0 +1,188 @@
+"""Recording a help session: now, in pieces, or later."""
+
+from django.contrib import messages
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.access import staff_only
+from portal.desk import slips
+from portal.desk.choosing import Choosing
+from portal.desk.forms import RecordForm, defaults_after, token_in, typed_fields
+from portal.helpsessions import actions
+from portal.helpsessions.models import HelpSession
+from portal.htmx import render_page
+
+from .items import branch_named, found_for
+from .tally import tally_context
+
+SAVES = {"save", "save_only"}  # with and without a code for the patron
+
+
+@staff_only
+@require_http_methods(["GET", "POST"])
+def record(request):
+    if request.method == "GET":
+        last = HelpSession.objects.at_desk_of(request.user).recorded().filter(staff=request.user).latest_first().first()
+        first = defaults_after(last, user=request.user, library=request.library, at=timezone.now())
+        return _page(request, _form(request, initial=first), Choosing())
+    token, action = token_in(request.POST), request.POST.get("action", "save")
+    draft = _begun(request, token)
+    if draft is not None and draft.status == HelpSession.Status.RECORDED:
+        return redirect("slip", draft.public_id)  # posted twice
+    if action in SAVES:
+        return _save(request, draft, token, hand_over=action == "save")
+    if action == "later":
+        return _finish_later(request, draft, token)
+    return _edit_items(request, draft, token, action)
+
+
+@staff_only
+@require_http_methods(["GET"])
+def finish_session(request, public_id):
+    """A session that was begun, with all that was typed."""
+    draft = get_object_or_404(HelpSession.objects.at_desk_of(request.user).select_related("unfinished_form"), public_id=public_id)
+    if draft.status == HelpSession.Status.RECORDED:
+        return redirect("desk_session", public_id)
+    if draft.status != HelpSession.Status.UNFINISHED:
+        raise Http404
+    fields = draft.unfinished_form.fields if hasattr(draft, "unfinished_form") else {}
+    form = _form(request, initial={**fields, "token": draft.public_id})
+    return _page(request, form, Choosing({**fields, "q": request.GET.get("q", "")}), draft=draft)
+
+
+@staff_only
+@require_POST
+def autosave(request):
+    """Keep the form as it stands. The page's address becomes that of the session begun, so that a reload shows it again."""
+    token = token_in(request.POST)
+    draft = _begun(request, token)
+    if draft is None or draft.status == HelpSession.Status.UNFINISHED:
+        draft = _keep(request, draft, token)
+    kept = {"draft": draft, "saved_at": timezone.now(), "secret_number": _form(request, data=request.POST).secret_number}
+    response = render(request, "desk/record.html#kept", kept)
+    if draft.status == HelpSession.Status.UNFINISHED:
+        response["HX-Replace-Url"] = reverse("finish_session", args=[draft.public_id])
+    return response
+
+
+@staff_only
+@require_http_methods(["GET", "POST"])
+def discard_session(request, public_id):
+    draft = get_object_or_404(HelpSession.objects.at_desk_of(request.user).unfinished().select_related("unfinished_form"), public_id=public_id)
+    if request.method == "GET":
+        return render(request, "desk/discard.html", {"draft": with_first_words(draft)})
+    actions.discard_unfinished(draft, by=request.user, at=timezone.now())
+    messages.info(request, _("Discarded."))
+    return redirect("record")
+
+
+def tray(request):
+    """What this member of staff began and has not finished."""
+    begun = HelpSession.objects.at_desk_of(request.user).unfinished().filter(staff=request.user).select_related("unfinished_form", "branch")
+    return [with_first_words(draft) for draft in begun]
+
+
+def with_first_words(draft):
+    """An unfinished session with what it can be told by."""
+    fields = draft.unfinished_form.fields if hasattr(draft, "unfinished_form") else {}
+    draft.first_words = fields.get("question") or fields.get("summary") or fields.get("items-0-title") or _("Nothing written yet")
+    return draft
+
+
+def _save(request, draft, token, *, hand_over):
+    choosing = Choosing(request.POST)
+    items_fine = choosing.check()
+    form = _form(request, data=request.POST, has_items=bool(choosing.rows))
+    warn = form.secret_number and "warned" not in request.POST
+    if not form.is_valid() or not items_fine or warn:
+        return _page(request, form, choosing, draft=_keep(request, draft, token), warned=form.secret_number, status=422)
+    fields, at = form.cleaned_data, timezone.now()
+    card = fields.pop("card")
+    if card:
+        draft = _keep(request, draft, token)
+        if not _attach(request, form, draft, card):
+            return _page(request, form, choosing, draft=draft, warned=form.secret_number, status=422)
+    help_session = actions.record(by=request.user, at=at, items=choosing.chosen(), unfinished=draft, **fields)
+    if hand_over and not help_session.claim_codes.live(at).exists():
+        slips.keep(request.session, help_session.public_id, [actions.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())], at=at)
+    return redirect("slip" if hand_over else "desk_session", help_session.public_id)
+
+
+def _finish_later(request, draft, token):
+    draft = _keep(request, draft, token)
+    form = _form(request, data=request.POST)
+    form.is_valid()
+    card = form.cleaned_data.get("card")
+    if "card" in form.errors or (card and not _attach(request, form, draft, card)):
+        return _page(request, _only_the_error_of("card", form), Choosing(request.POST), draft=draft, status=422)
+    messages.success(request, _("It is on your tray, to be finished later."))
+    return redirect("record")
+
+
+def _edit_items(request, draft, token, action):
+    """Without JavaScript: the whole form comes along, and is kept before the page is shown again."""
+    choosing = Choosing(request.POST)
+    choosing.change(action)
+    fields = {name: value for name, value in typed_fields(request.POST).items() if not name.startswith(("items-", "new-"))}
+    draft = _keep(request, draft, token, fields | choosing.fields())
+    if choosing.written.errors:
+        return _page(request, _form(request, initial={**fields, "token": draft.public_id}), choosing, draft=draft, status=422)
+    find = f"?q={choosing.query_for_url}" if choosing.query_for_url else ""
+    return redirect(reverse("finish_session", args=[draft.public_id]) + find + "#items")
+
+
+def _attach(request, form, help_session, card):
+    try:
+        actions.attach_card(help_session, code=card, by=request.user, at=timezone.now())
+    except actions.UnknownCard:
+        form.add_error("card", _("No card has this code. Please compare it with the card."))
+    except actions.CardAlreadyAttached:
+        form.add_error("card", _("This card belongs to another session already, or is too old. Give the patron another card."))
+    return "card" not in form.errors
+
+
+def _only_the_error_of(name, form):
+    """The form as it was typed, with the complaint about one field: the rest may wait."""
+    errors = form.errors.get(name)
+    form._errors = type(form.errors)({name: errors})
+    return form
+
+
+def _begun(request, token):
+    """The session that has this form's token, if it was begun; somebody else's is not there."""
+    begun = HelpSession.objects.at_desk_of(request.user).filter(public_id=token).exclude(status=HelpSession.Status.TALLY).first()
+    if begun is None and HelpSession.objects.filter(public_id=token).exists():
+        raise Http404
+    return begun
+
+
+def _keep(request, draft, token, fields=None):
+    fields = typed_fields(request.POST) if fields is None else fields
+    if draft is None:
+        branch = branch_named(request)
+        return actions.start_unfinished(by=request.user, at=timezone.now(), branch=branch, fields=fields, token=token)
+    actions.save_unfinished(draft, fields=fields, at=timezone.now())
+    return draft
+
+
+def _form(request, **kwargs):
+    return RecordForm(user=request.user, library=request.library, at=timezone.now(), **kwargs)
+
+
+def _page(request, form, choosing, *, draft=None, warned=False, status=200):
+    context = {
+        "form": form,
+        "choosing": choosing,
+        "draft": draft,
+        "warned": warned,
+        "secret_number": warned,
+        "card_attached": draft is not None and draft.claim_codes.live(timezone.now()).exists(),
+        "tray": [begun for begun in tray(request) if draft is None or begun.pk != draft.pk],
+        **found_for(choosing, branch_named(request)),
+        **tally_context(request),
+    }
+    return render_page(request, "desk/record.html", context, status=status)

@@ -1,0 +1,99 @@
+"""The help sessions of a desk, and one of them with all that came of it."""
+
+from django.db.models import Prefetch
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts import audit
+from accounts.access import staff_only
+from portal.desk import shown_today
+from portal.desk.forms import CodeForm, language_name
+from portal.helpsessions import actions
+from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.htmx import render_page
+from portal.paging import page_of
+from recommendations.models import Recommendation
+from recommendations.verdicts import label_for
+
+from .record import with_first_words
+
+FILTERS = {"all", "mine", "unfinished"}
+
+
+@staff_only
+@require_GET
+def desk_sessions(request):
+    return _list(request, CodeForm())
+
+
+@staff_only
+@require_POST
+def open_by_patrons_code(request):
+    """A patron shows a code at any desk: its session opens for this member of staff for the day, and the access log says so."""
+    form, at = CodeForm(request.POST), timezone.now()
+    if form.is_valid():
+        try:
+            claim = actions.open_by_code(form.cleaned_data["code"], at=at)
+        except actions.CodeKept:
+            form.add_error("code", _("This session is kept in the patron's own account. Ask the patron to open it on their phone."))
+        except (actions.CodeExpired, actions.CodeRevoked):
+            form.add_error("code", _("This code no longer opens a session."))
+        except actions.CardNotReady:
+            form.add_error("code", _("This card is not attached to a finished session yet."))
+        except actions.CodeUnknown:
+            form.add_error("code", _("No session has this code. Please compare it with the slip."))
+        else:
+            shown_today.remember(request, claim.help_session)
+            audit.record("opened_by_code", claim.help_session, by=request.user, patron=claim.help_session.patron, at=at)
+            return redirect("desk_session", claim.help_session.public_id)
+    return _list(request, form, status=422)
+
+
+@staff_only
+@require_GET
+def desk_session(request, public_id):
+    sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)).recorded()
+    help_session = get_object_or_404(sessions.select_related("branch", "staff", "topic", "patron", "note__author"), public_id=public_id)
+    at = timezone.now()
+    if help_session.patron_id:
+        audit.record("opened", help_session, by=request.user, patron=help_session.patron, at=at)
+    given = Recommendation.objects.filter(sessionrecommendation__help_session=help_session).order_by("sessionrecommendation__position", "pk")
+    codes = list(help_session.claim_codes.order_by("-made_at", "-pk"))
+    context = {
+        "help_session": help_session,
+        "language_name": language_name(help_session.language),
+        "given": with_words(given.for_page()),
+        "live_codes": [code for code in codes if code.state == ClaimCode.State.LIVE and code.expires_at > at],
+        "codes": codes,
+        "conversations": help_session.conversations.order_by("-opened_at", "-pk"),
+        "is_mine_to_hand_over": help_session.branch_id in request.user.desk_branch_ids or help_session.staff_id == request.user.pk,
+        "card_form": CodeForm(),
+    }
+    return render_page(request, "desk/session.html", context)
+
+
+def with_words(recommendations):
+    """Each recommendation with its verdict in the patron's words."""
+    recommendations = list(recommendations)
+    for recommendation in recommendations:
+        recommendation.said = label_for(recommendation)
+    return recommendations
+
+
+def _list(request, form, *, status=200):
+    show = request.GET.get("show", "all")
+    show = show if show in FILTERS else "all"
+    sessions = HelpSession.objects.at_desk_of(request.user)
+    sessions = sessions.unfinished() if show == "unfinished" else sessions.recorded()
+    if show == "mine":
+        sessions = sessions.filter(staff=request.user)
+    sessions = sessions.select_related("branch", "staff", "topic", "unfinished_form").prefetch_related(
+        Prefetch("claim_codes", ClaimCode.objects.live(timezone.now()), to_attr="live_codes")
+    )
+    rows, after = page_of(sessions, "happened_on", request.GET.get("after"), size=30)
+    if show == "unfinished":
+        rows = [with_first_words(draft) for draft in rows]
+    context = {"rows": rows, "after": after, "show": show, "form": form, "is_first": "after" not in request.GET}
+    return render_page(request, "desk/sessions.html", context, status=status)

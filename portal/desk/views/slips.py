@@ -1,0 +1,102 @@
+"""Handing a session over: the slip on the screen and on paper, by mail, on a card; taking it back."""
+
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.access import staff_only
+from portal.desk import slips
+from portal.desk.forms import AddressForm, CodeForm
+from portal.helpsessions import actions, codes
+from portal.helpsessions.models import HelpSession
+from portal.htmx import render_page
+from recommendations.models import Recommendation
+
+PAPERS = {"receipt", "a4", "letter"}
+
+
+@staff_only
+@require_GET
+def slip(request, public_id):
+    return _slip_page(request, _session(request, public_id))
+
+
+@staff_only
+@require_POST
+def hand_over(request, public_id):
+    """Make a new code, and mail its link where an address was typed."""
+    help_session, at = _session(request, public_id), timezone.now()
+    form = AddressForm(request.POST) if "address" in request.POST else None
+    if form is not None and (help_session.quiet or not form.is_valid()):
+        return _slip_page(request, help_session, form, status=422)
+    address = form.cleaned_data["address"] if form else ""
+    code = actions.hand_over(help_session, by=request.user, at=at, to_address=address, base_url=slips.base_url())
+    slips.keep(request.session, public_id, [code], at=at)
+    if address:
+        messages.success(request, _("The link is on its way to %(address)s.") % {"address": address})
+    return redirect("slip", public_id)
+
+
+@staff_only
+@require_POST
+def revoke(request, public_id):
+    help_session = _session(request, public_id)
+    actions.revoke_codes(help_session, by=request.user, at=timezone.now())
+    slips.forget(request.session, public_id)
+    messages.info(request, _("Revoked. No slip, card or link opens this session any more."))
+    return redirect("desk_session", public_id)
+
+
+@staff_only
+@require_POST
+def attach_card(request, public_id):
+    """Tie a card that the patron walked away with to the session."""
+    help_session = _session(request, public_id)
+    form = CodeForm(request.POST)
+    if form.is_valid():
+        try:
+            actions.attach_card(help_session, code=form.cleaned_data["code"], by=request.user, at=timezone.now())
+        except actions.UnknownCard:
+            form.add_error("code", _("No card has this code. Please compare it with the card."))
+        except actions.CardAlreadyAttached:
+            form.add_error("code", _("This card belongs to another session already, or is too old. Give the patron another card."))
+        else:
+            messages.success(request, _("The card now opens this session."))
+            return redirect("desk_session", public_id)
+    return _slip_page(request, help_session, card_form=form, status=422)
+
+
+def _session(request, public_id):
+    sessions = HelpSession.objects.at_desk_of(request.user).recorded().select_related("branch", "staff", "topic", "patron")
+    return get_object_or_404(sessions, public_id=public_id)
+
+
+def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
+    at = timezone.now()
+    code = next(iter(slips.kept(request.session, help_session.public_id, at=at)), "")
+    context = {
+        "help_session": help_session,
+        "recommendations": Recommendation.objects.filter(sessionrecommendation__help_session=help_session)
+        .order_by("sessionrecommendation__position", "pk")
+        .for_page(),
+        "live_codes": help_session.claim_codes.live(at).count(),
+        "paper_language": slips.paper_language(help_session),
+        "form": form or AddressForm(),
+        "card_form": card_form or CodeForm(prefix=None),
+        "code": code,
+    }
+    if code:
+        with override(context["paper_language"]):
+            context |= {
+                "link_page": slips.typed_at(),
+                "grouped": codes.grouped(code),
+                "link": slips.link(code),
+                "qr": slips.qr_svg(slips.link(code), _("QR code that opens this page on a phone")),
+            }
+    paper = request.GET.get("paper")
+    if paper in PAPERS and code:
+        return render(request, "desk/paper.html", {**context, "paper": paper})
+    return render_page(request, "desk/slip.html", context, status=status)

@@ -1,0 +1,61 @@
+import uuid
+
+import pytest
+import time_machine
+
+from tests.factories import BranchFactory, ItemFactory, StaffFactory
+
+NOON = "2026-03-04T18:30:00+00:00"  # half past noon in the library's zone
+
+
+@pytest.fixture
+def at_noon():
+    with time_machine.travel(NOON, tick=False):
+        yield
+
+
+@pytest.fixture
+def desk(client, staff, sign_in):
+    """Rosa's browser at the desk of the default branch."""
+    return sign_in(client, staff)
+
+
+@pytest.fixture
+def elsewhere(library):
+    """A member of staff of another branch."""
+    return StaffFactory(name="Omar Elsewhere", branch=BranchFactory(name="Hill"))
+
+
+@pytest.fixture
+def item(branch):
+    return ItemFactory(title="To Kill a Mockingbird", creators="Harper Lee", branch=branch, call_number="FIC LEE")
+
+
+@pytest.fixture
+def typed(branch):
+    """typed(**changes): a complete record form as a browser posts it; a field set to None is left out."""
+
+    def typed(**changes):
+        fields = {
+            "token": str(uuid.uuid4()),
+            "question": "Books like Mockingbird?",
+            "summary": "Two novels about growing up.",
+            "mode": "phone",
+            "question_type": "readers_advisory",
+            "topic": "",
+            "read_level": "3",
+            "minutes": "6",
+            "people": "1",
+            "language": "en",
+            "happened_on": "2026-03-04",
+            "hour": "12",
+            "branch": str(branch.pk),
+            "note": "",
+            "card": "",
+            "items-TOTAL_FORMS": "0",
+            "items-INITIAL_FORMS": "0",
+            "action": "save",
+        }
+        return {name: value for name, value in (fields | changes).items() if value is not None}
+
+    return typed

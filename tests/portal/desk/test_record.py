@@ -1,0 +1,322 @@
+import re
+import uuid
+
+import pytest
+from django.urls import reverse
+
+from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote
+from recommendations.models import Item, Recommendation
+from tests.factories import HelpSessionFactory, ItemFactory, TopicFactory, code_for
+
+pytestmark = pytest.mark.usefixtures("at_noon")
+RECORD = "/desk/record/"
+
+
+def rows(*chosen):
+    """The items part of a form with these rows."""
+    fields = {"items-TOTAL_FORMS": str(len(chosen)), "items-INITIAL_FORMS": "0"}
+    for number, row in enumerate(chosen):
+        fields |= {f"items-{number}-{name}": value for name, value in row.items()}
+    return fields
+
+
+def shown(response):
+    return response.content.decode()
+
+
+def test_the_form_begins_as_the_last_session_here_and_now(desk, staff, branch):
+    HelpSessionFactory(staff=staff, branch=branch, mode="chat", question_type="technology", language="es")
+    page = desk.get(RECORD)
+    form = page.context["form"]
+    assert {name: form[name].value() for name in ("mode", "question_type", "language", "people", "hour", "branch")} == {
+        "mode": "chat", "question_type": "technology", "language": "es", "people": 1, "hour": 12, "branch": branch.pk,
+    }  # fmt: skip
+    assert str(form["happened_on"].value()) == "2026-03-04"
+
+
+def test_the_quiet_switch_comes_first_and_nobody_is_asked_for_a_name(desk):
+    page = shown(desk.get(RECORD))
+    names = [name for name in re.findall(r'<(?:input|textarea|select)[^>]* name="([^"]+)"', page) if name in {"quiet", "question", "mode", "read_level"}]
+    assert names[0] == "quiet"
+    assert "patron" not in re.findall(r' name="([^"]+)"', page)
+
+
+def test_a_session_is_recorded_with_its_items_and_note(desk, staff, branch, item, typed):
+    topic = TopicFactory()
+    chosen = rows({"item": item.public_id, "reason": "quiet courage", "starred": "on"}, {"kind": "web_page", "title": "Reading map", "url": "example.org/map"})
+    answer = desk.post(RECORD, typed(topic=topic.pk, note="Seemed shy", **chosen))
+    session = HelpSession.objects.get()
+    assert answer.url == reverse("slip", args=[session.public_id])
+    assert (session.status, session.staff, session.branch, session.patron) == ("recorded", staff, branch, None)
+    assert (session.mode, session.question_type, session.topic, session.read_level, session.minutes, session.hour) == (
+        "phone", "readers_advisory", topic, 3, 6, 12,
+    )  # fmt: skip
+    assert session.note.body == "Seemed shy"
+    given = [(r.item.title, r.reason, r.starred) for r in Recommendation.objects.order_by("pk")]
+    assert given == [("To Kill a Mockingbird", "quiet courage", True), ("Reading map", "", False)]
+    assert Item.objects.get(title="Reading map").url == "https://example.org/map"
+    assert session.claim_codes.get().state == ClaimCode.State.LIVE
+
+
+def test_saving_without_a_code_makes_none(desk, typed):
+    answer = desk.post(RECORD, typed(action="save_only"))
+    session = HelpSession.objects.get()
+    assert answer.url == reverse("desk_session", args=[session.public_id])
+    assert not session.claim_codes.exists()
+
+
+def test_posting_twice_records_one_session(desk, typed, item):
+    fields = typed(**rows({"item": item.public_id}))
+    first, second = desk.post(RECORD, fields), desk.post(RECORD, fields)
+    assert first.url == second.url
+    assert (HelpSession.objects.count(), Recommendation.objects.count(), ClaimCode.objects.count()) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"happened_on": "2026-03-05"}, "still to come"),
+        ({"hour": "13"}, "still to come"),
+        ({"happened_on": "0206-03-04"}, "Is the year right?"),
+        ({"minutes": "10000000000000000000"}, "600"),
+        ({"people": "0"}, "1"),
+        ({"question": ""}, None),
+        ({"question": "", "summary": " "}, "use Tally"),
+        ({"mode": "pigeon"}, "pigeon"),
+        ({"card": "123"}, "13 digits"),
+        ({"branch": "999999"}, "valid"),
+    ],
+)
+def test_a_mistake_is_told_beside_the_field_and_everything_stays(desk, typed, item, wrong, words):
+    answer = desk.post(RECORD, typed(note="stays too", **rows({"item": item.public_id, "reason": "kept reason"}), **wrong))
+    if words is None or "question" in wrong:  # an item says enough
+        assert answer.status_code == 302
+        return
+    page = shown(answer)
+    assert answer.status_code == 422
+    assert words in page
+    for kept in ("stays too", "kept reason", "To Kill a Mockingbird", "Two novels about growing up."):
+        assert kept in page
+    assert not HelpSession.objects.recorded().exists()
+
+
+def test_a_session_without_a_word_is_refused(desk, typed):
+    answer = desk.post(RECORD, typed(question="", summary=" "))
+    assert answer.status_code == 422
+    assert "use Tally" in shown(answer)
+
+
+def test_after_a_mistake_the_form_is_on_the_tray(desk, typed):
+    desk.post(RECORD, typed(people="0", question="Kept on the server"))
+    assert "Kept on the server" in shown(desk.get(RECORD))
+
+
+def test_a_backdated_session_may_name_any_hour(desk, typed):
+    desk.post(RECORD, typed(happened_on="2026-03-01", hour="20"))
+    assert (str(HelpSession.objects.get().happened_on), HelpSession.objects.get().hour) == ("2026-03-01", 20)
+
+
+def test_a_secret_number_warns_once_and_may_stay(desk, typed):
+    fields = typed(summary="Form filled for 078-05-1120")
+    answer = desk.post(RECORD, fields)
+    assert answer.status_code == 422
+    assert "social security or card number" in shown(answer)
+    assert 'name="warned"' in shown(answer)
+    desk.post(RECORD, {**fields, "warned": "1"})
+    assert HelpSession.objects.recorded().count() == 1
+
+
+@pytest.mark.parametrize("query", ["mockingbird", "harper", "fic lee"])
+def test_items_are_found_as_one_types(desk, item, query):
+    page = shown(desk.get("/desk/items/", {"q": query}, headers={"HX-Request": "true"}))
+    assert f"pick-{item.public_id}" in page
+    assert "FIC LEE" in page
+    assert "<html" not in page
+
+
+def test_nothing_found_says_what_to_do(desk):
+    assert "by hand" in shown(desk.get("/desk/items/", {"q": "zzz"}))
+
+
+def test_picking_keeps_the_other_rows_and_removing_takes_one(desk, item):
+    other = ItemFactory(title="Other")
+    fields = rows({"item": other.public_id, "reason": "was here", "starred": "on"})
+    part = desk.post("/desk/items/", {**fields, "action": f"pick-{item.public_id}"}, headers={"HX-Request": "true"})
+    assert [row.get("reason") for row in part.context["choosing"].rows] == ["was here", None]
+    assert part["HX-Trigger-After-Settle"] == "items-changed"
+    fields = rows({"item": other.public_id}, {"item": item.public_id, "reason": "stays"})
+    part = desk.post("/desk/items/", {**fields, "action": "remove-0"})
+    assert [row["reason"] for row in part.context["choosing"].rows] == ["stays"]
+
+
+def test_picking_one_twice_gives_one_row(desk, item):
+    fields = rows({"item": str(item.public_id)})
+    assert len(desk.post("/desk/items/", {**fields, "action": f"pick-{item.public_id}"}).context["choosing"].rows) == 1
+
+
+@pytest.mark.parametrize("action", ["pick-nonsense", "remove-7", "remove-²", "dance", ""])
+def test_a_strange_button_changes_nothing(desk, item, action):
+    assert len(desk.post("/desk/items/", {**rows({"item": str(item.public_id)}), "action": action}).context["choosing"].rows) == 1
+
+
+def test_an_item_by_hand_needs_a_title_and_a_web_address(desk):
+    part = desk.post("/desk/items/", {"new-kind": "web_page", "new-title": "", "new-url": "javascript:alert(1)", "action": "add_item"})
+    assert set(part.context["choosing"].written.errors) == {"title", "url"}
+    assert "javascript:alert(1)" in shown(part)
+
+
+def test_an_item_half_written_by_hand_is_saved_with_the_session(desk, typed):
+    desk.post(RECORD, typed(**{"new-kind": "person", "new-title": "Ada, data librarian"}))
+    assert Recommendation.objects.get().item.title == "Ada, data librarian"
+
+
+def test_an_item_that_is_gone_is_told(desk, typed):
+    answer = desk.post(RECORD, typed(**rows({"item": str(uuid.uuid4()), "reason": "stays"})))
+    assert answer.status_code == 422
+    assert "no longer in the catalogue" in shown(answer)
+    assert "stays" in shown(answer)
+
+
+def test_without_javascript_finding_and_picking_keeps_everything(desk, typed, item):
+    fields = typed(note="stays")
+    found = desk.post(RECORD, {**fields, "q": "mockingbird", "action": "find"}, follow=True)
+    assert f"pick-{item.public_id}" in shown(found)
+    picked = desk.post(RECORD, {**fields, "q": "mockingbird", "action": f"pick-{item.public_id}"}, follow=True)
+    page = shown(picked)
+    assert "stays" in page
+    assert "Two novels about growing up." in page
+    assert [row["item"] for row in picked.context["choosing"].rows] == [str(item.public_id)]
+    assert not HelpSession.objects.recorded().exists()
+    by_hand = {"new-kind": "event", "new-title": "Thursday club", "action": "add_item"}
+    desk.post(RECORD, {**fields, **rows({"item": item.public_id}), **by_hand})
+    form = desk.get(f"/desk/record/{fields['token']}/")
+    assert [item.title for _row, item in form.context["choosing"].formset.shown()] == ["To Kill a Mockingbird", "Thursday club"]
+
+
+def test_autosave_keeps_the_form_and_a_reload_shows_it(desk, typed, item):
+    fields = typed(question="Half a quest", people="many", **rows({"item": item.public_id, "reason": "so far"}))
+    answer = desk.post("/desk/record/autosave/", fields, headers={"HX-Request": "true"})
+    assert answer["HX-Replace-Url"] == f"/desk/record/{fields['token']}/"
+    desk.post("/desk/record/autosave/", {**fields, "question": "Half a question"}, headers={"HX-Request": "true"})
+    assert HelpSession.objects.count() == 1
+    page = desk.get(answer["HX-Replace-Url"])
+    assert page.context["form"]["people"].value() == "many"
+    assert page.context["form"]["question"].value() == "Half a question"
+    assert "so far" in shown(page)
+    assert not page.context["form"].errors
+
+
+def test_autosave_warns_of_a_secret_number(desk, typed):
+    assert "card number" in shown(desk.post("/desk/record/autosave/", typed(summary="4111 1111 1111 1111")))
+
+
+def test_autosave_from_an_old_tab_leaves_the_recorded_session_alone(desk, typed):
+    fields = typed()
+    desk.post(RECORD, fields)
+    answer = desk.post("/desk/record/autosave/", {**fields, "question": "older"})
+    assert "saved already" in shown(answer)
+    assert HelpSession.objects.get().question == "Books like Mockingbird?"
+
+
+@pytest.mark.parametrize("text", ["\x00null", "a\u202eb", "x" * 30_000])
+def test_whatever_was_typed_can_be_kept(desk, typed, text):
+    assert desk.post("/desk/record/autosave/", typed(question=text)).status_code == 200
+
+
+def test_finish_later_works_with_nothing_typed(desk):
+    desk.post(RECORD, {"action": "later"})
+    draft = HelpSession.objects.unfinished().get()
+    assert "Nothing written yet" in shown(desk.get(RECORD))
+    assert "Nothing written yet" in shown(desk.get("/desk/"))
+    assert desk.get(f"/desk/record/{draft.public_id}/").status_code == 200
+
+
+def test_one_from_the_tray_is_finished(desk, typed):
+    fields = typed(action="later")
+    desk.post(RECORD, fields)
+    desk.post(RECORD, {**fields, "action": "save"})
+    session = HelpSession.objects.get()
+    assert (session.status, str(session.public_id)) == ("recorded", fields["token"])
+    assert "On your tray" not in shown(desk.get(RECORD))
+
+
+def test_discarding_asks_first(desk, typed):
+    fields = typed(action="later")
+    desk.post(RECORD, fields)
+    address = f"/desk/record/{fields['token']}/discard/"
+    assert "Books like Mockingbird?" in shown(desk.get(address))
+    assert HelpSession.objects.count() == 1
+    desk.post(address)
+    assert HelpSession.objects.count() == 0
+    assert desk.post(address).status_code == 404
+
+
+def test_somebody_elses_unfinished_session_is_not_there(client, sign_in, elsewhere, desk, typed):
+    fields = typed(action="later")
+    desk.post(RECORD, fields)
+    sign_in(client, elsewhere)
+    assert client.get(f"/desk/record/{fields['token']}/").status_code == 404
+    assert client.post(RECORD, fields).status_code == 404
+    assert client.post("/desk/record/autosave/", {**fields, "question": "mine now"}).status_code == 404
+    assert HelpSession.objects.get().unfinished_form.fields["question"] == "Books like Mockingbird?"
+
+
+def test_a_card_given_before_opens_the_session_once_saved(desk, typed):
+    card = code_for(None)
+    answer = desk.post(RECORD, typed(card=f"{card[:4]} {card[4:]}"))
+    session = HelpSession.objects.get()
+    assert session.claim_codes.get().state == ClaimCode.State.LIVE
+    assert "slips or cards" in shown(desk.get(answer.url)) or "slip or card" in shown(desk.get(answer.url))
+
+
+def test_a_card_is_attached_when_finishing_later(desk, typed):
+    fields = typed(action="later", card=code_for(None), people="")
+    desk.post(RECORD, fields)
+    draft = HelpSession.objects.unfinished().get()
+    assert draft.claim_codes.count() == 1
+    assert "A card is attached" in shown(desk.get(f"/desk/record/{draft.public_id}/"))
+
+
+@pytest.mark.parametrize("action", ["save", "later"])
+def test_an_unknown_card_is_told_and_nothing_is_lost(desk, typed, action):
+    answer = desk.post(RECORD, typed(card="1" * 13, action=action))
+    assert answer.status_code == 422
+    assert "No card has this code" in shown(answer)
+    assert "Two novels about growing up." in shown(answer)
+    assert not HelpSession.objects.recorded().exists()
+
+
+def test_a_tally_counts_and_is_undone(desk, branch):
+    part = desk.post("/desk/tally/", headers={"HX-Request": "true"})
+    counted = HelpSession.objects.get()
+    assert (counted.status, counted.question_type, counted.branch) == ("tally", "directional", branch)
+    assert "1 directional contact today" in shown(part)
+    part = desk.post(f"/desk/tally/{counted.public_id}/undo/", headers={"HX-Request": "true"})
+    assert "0 directional contacts today" in shown(part)
+    assert not HelpSession.objects.exists()
+
+
+def test_a_tally_without_javascript_offers_undo_and_comes_back(desk):
+    page = desk.post("/desk/tally/", {"from": "queue"}, follow=True)
+    assert page.redirect_chain[-1][0] == "/desk/"
+    assert f"/desk/tally/{HelpSession.objects.get().public_id}/undo/" in shown(page)
+
+
+def test_a_quiet_session_needs_no_question(desk, typed):
+    desk.post(RECORD, typed(quiet="on", question="", summary=""))
+    assert HelpSession.objects.get().quiet
+
+
+def test_the_note_is_kept_apart(desk, typed):
+    desk.post(RECORD, typed(note="STAFF ONLY"))
+    assert SessionNote.objects.get().body == "STAFF ONLY"
+    assert "STAFF ONLY" not in str(HelpSession.objects.values().get())
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_the_form_costs_the_same_however_many_items(desk, typed, branch, count, django_assert_max_num_queries):
+    chosen = [{"item": ItemFactory(branch=branch, call_number=str(n)).public_id} for n in range(count)]
+    fields = typed(action="later", **rows(*chosen))
+    desk.post(RECORD, fields)
+    with django_assert_max_num_queries(15):
+        desk.get(f"/desk/record/{fields['token']}/")

@@ -1,0 +1,110 @@
+import datetime
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from accounts.models import AuditEvent
+from portal.helpsessions.models import ClaimCode, HelpSession, UnfinishedForm
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, SessionNoteFactory, code_for, recommend_in
+
+pytestmark = pytest.mark.usefixtures("at_noon")
+LIST = "/desk/sessions/"
+
+
+def shown(response):
+    return response.content.decode()
+
+
+def test_the_newest_comes_first_and_only_of_own_branches(desk, staff, branch):
+    HelpSessionFactory(question="Older", branch=branch, happened_on="2026-03-01")
+    HelpSessionFactory(question="Newer", branch=branch, happened_on="2026-03-03")
+    HelpSessionFactory(question="Elsewhere", happened_on="2026-03-03")
+    HelpSessionFactory(question="A tally", branch=branch, status=HelpSession.Status.TALLY)
+    assert [row.question for row in desk.get(LIST).context["rows"]] == ["Newer", "Older"]
+
+
+def test_the_list_can_be_narrowed(desk, staff, branch):
+    HelpSessionFactory(question="By a colleague", branch=branch)
+    HelpSessionFactory(question="By me", branch=branch, staff=staff)
+    draft = HelpSessionFactory(question="", branch=branch, staff=staff, status=HelpSession.Status.UNFINISHED)
+    UnfinishedForm.objects.create(help_session=draft, fields={"question": "Half"}, saved_at=timezone.now())
+    assert [row.question for row in desk.get(LIST + "?show=mine").context["rows"]] == ["By me"]
+    page = desk.get(LIST + "?show=unfinished")
+    assert [row.first_words for row in page.context["rows"]] == ["Half"]
+    assert f"/desk/record/{draft.public_id}/" in shown(page)
+
+
+def test_the_pages_of_the_list_hold_every_session_once(desk, branch):
+    HelpSessionFactory.create_batch(35, branch=branch, staff=None)
+    first = desk.get(LIST)
+    rest = desk.get(LIST + f"?after={first.context['after']}")
+    rows = [row.pk for page in (first, rest) for row in page.context["rows"]]
+    assert (len(rows), len(set(rows)), rest.context["after"]) == (35, 35, None)
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_the_list_costs_the_same_whatever_its_length(desk, staff, branch, rows, django_assert_max_num_queries):
+    for session in HelpSessionFactory.create_batch(rows, branch=branch, staff=staff):
+        code_for(session)
+    with django_assert_max_num_queries(15):
+        desk.get(LIST)
+
+
+def test_the_page_of_a_session_tells_what_was_recorded_and_what_came_of_it(desk, staff, branch, item):
+    session = HelpSessionFactory(staff=staff, branch=branch, read_level=4, minutes=25, found="part", satisfaction="good")
+    SessionNoteFactory(help_session=session, body="Seemed shy")
+    recommend_in(session, item=item, verdict="did_not_help", decided_at=timezone.now(), why="too_hard", comment="Small print")
+    MessageFactory(conversation=ConversationFactory(help_session=session, subject="And now?"))
+    page = shown(desk.get(f"/desk/sessions/{session.public_id}/"))
+    for words in ("Seemed shy", "To Kill a Mockingbird", "Did not help", "too hard", "Small print", "part of it", "And now?", "Not handed over yet", "25"):
+        assert words in page
+
+
+def test_opening_a_patrons_session_is_in_the_access_log_once(desk, staff, branch, patron):
+    session = HelpSessionFactory(staff=staff, branch=branch, patron=patron)
+    anonymous = HelpSessionFactory(staff=staff, branch=branch)
+    desk.get(f"/desk/sessions/{session.public_id}/")
+    desk.get(f"/desk/sessions/{anonymous.public_id}/")
+    assert list(AuditEvent.objects.values_list("action", "by", "patron", "subject")) == [("opened", staff.pk, patron.pk, str(session.public_id))]
+
+
+@pytest.mark.parametrize(("who", "status"), [("staff", 200), ("elsewhere", 404), ("patron", 404)])
+def test_who_may_open_a_session_at_the_desk(client, sign_in, request, branch, who, status):
+    session = HelpSessionFactory(branch=branch)
+    sign_in(client, request.getfixturevalue(who))
+    assert client.get(f"/desk/sessions/{session.public_id}/").status_code == status
+
+
+def test_no_desk_page_opens_before_the_second_factor(client, sign_in, staff):
+    sign_in(client, staff, second_factor=False)
+    for page in ("/desk/", "/desk/record/", LIST, "/desk/cards/", "/desk/items/?q=x"):
+        assert client.get(page).status_code == 302
+
+
+def test_a_code_shown_at_any_desk_opens_that_session_for_the_day(client, sign_in, elsewhere, branch, patron):
+    session, other = HelpSessionFactory(branch=branch, patron=patron), HelpSessionFactory(branch=branch)
+    thread = ConversationFactory(help_session=session)
+    sign_in(client, elsewhere)
+    answer = client.post(LIST + "open/", {"code": code_for(session)})
+    assert answer.url == f"/desk/sessions/{session.public_id}/"
+    assert client.get(answer.url).status_code == 200
+    assert client.get(f"/desk/threads/{thread.public_id}/").status_code == 200
+    assert client.get(f"/desk/sessions/{other.public_id}/").status_code == 404
+    assert AuditEvent.objects.filter(action="opened_by_code", by=elsewhere, patron=patron).count() == 1
+    with time_machine.travel(timezone.now() + datetime.timedelta(days=1), tick=False):
+        sign_in(client, elsewhere)  # a new day, a new second factor
+        assert client.get(answer.url).status_code == 404
+
+
+@pytest.mark.parametrize(("state", "words"), [("revoked", "no longer opens"), ("kept", "own account")])
+def test_an_ended_code_opens_nothing_and_says_why(desk, branch, state, words):
+    code = code_for(HelpSessionFactory(branch=branch), state=ClaimCode.State(state))
+    page = desk.post(LIST + "open/", {"code": code})
+    assert page.status_code == 422
+    assert words in shown(page)
+
+
+@pytest.mark.parametrize(("code", "words"), [("", "Type the code first"), ("123", "this has 3"), ("9" * 13, "No session has this code")])
+def test_a_mistyped_code_is_told(desk, code, words):
+    assert words in shown(desk.post(LIST + "open/", {"code": code}))

@@ -1,0 +1,174 @@
+import datetime
+import re
+
+import pytest
+import time_machine
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+
+from portal.desk import slips
+from portal.helpsessions import actions
+from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.notifications.models import Notification
+from tests.factories import HelpSessionFactory, QuietSessionFactory, SessionNoteFactory, code_for, recommend_in
+
+pytestmark = pytest.mark.usefixtures("at_noon")
+
+
+@pytest.fixture
+def session(staff, branch):
+    return HelpSessionFactory(staff=staff, branch=branch)
+
+
+def shown(response):
+    return response.content.decode()
+
+
+def hand_over(browser, session, **fields):
+    return browser.post(f"/desk/sessions/{session.public_id}/hand-over/", fields, follow=True)
+
+
+def code_on(page):
+    return re.sub(r"\D", "", re.search(r'class="code"[^>]*>([\d ]+)<', shown(page))[1])
+
+
+def test_the_slip_shows_the_code_and_what_opens_it(desk, session):
+    page = hand_over(desk, session)
+    code = code_on(page)
+    assert actions.open_by_code(code, at=timezone.now()).help_session == session
+    assert f'value="{settings.BASE_URL}/c/{code}/" readonly' in shown(page)
+    assert '<svg class="qr"' in shown(page)
+
+
+def test_the_code_is_nowhere_in_clear(desk, session):
+    code = code_on(hand_over(desk, session))
+    assert code not in str(dict(desk.session))
+    assert not ClaimCode.objects.filter(hmac=code).exists()
+
+
+def test_after_ten_minutes_the_slip_offers_a_new_code(desk, session):
+    hand_over(desk, session)
+    with time_machine.travel(timezone.now() + datetime.timedelta(seconds=slips.SECONDS + 2), tick=False):
+        page = shown(desk.get(f"/desk/sessions/{session.public_id}/slip/"))
+        assert 'class="code"' not in page
+        assert "Make a new code" in page
+        assert 'class="code"' in shown(hand_over(desk, session))
+
+
+def test_another_browser_is_not_shown_the_code(desk, session, client_of_rosa):
+    hand_over(desk, session)
+    assert 'class="code"' not in shown(client_of_rosa.get(f"/desk/sessions/{session.public_id}/slip/"))
+
+
+@pytest.fixture
+def client_of_rosa(staff, sign_in):
+    return sign_in(Client(), staff)
+
+
+@pytest.mark.parametrize("paper", ["receipt", "a4", "letter"])
+def test_the_paper_speaks_the_patrons_language_and_holds_no_note(desk, staff, branch, item, paper, monkeypatch):
+    session = HelpSessionFactory(staff=staff, branch=branch, language="es", happened_on=datetime.date(2026, 3, 2), question="")
+    SessionNoteFactory(help_session=session, body="STAFF ONLY")
+    recommend_in(session, item=item, reason="para practicar")
+    hand_over(desk, session)
+    page = shown(desk.get(f"/desk/sessions/{session.public_id}/slip/?paper={paper}"))
+    article = re.search(rf'<article class="paper {paper}" lang="es" dir="ltr">.*</article>', page, re.DOTALL)[0]
+    for words in ("lunes", "To Kill a Mockingbird", "FIC LEE", "para practicar", '<svg class="qr"'):
+        assert words in article
+    assert "STAFF ONLY" not in page
+
+
+def test_a_language_that_the_portal_does_not_speak_gets_the_librarys_paper(desk, staff, branch):
+    session = HelpSessionFactory(staff=staff, branch=branch, language="ar")
+    hand_over(desk, session)
+    assert '<article class="paper a4" lang="en" dir="ltr">' in shown(desk.get(f"/desk/sessions/{session.public_id}/slip/?paper=a4"))
+
+
+def test_the_paper_of_a_quiet_session_says_nothing_of_the_matter(desk, staff, branch):
+    session = QuietSessionFactory(staff=staff, branch=branch)
+    given = recommend_in(session)[0]
+    hand_over(desk, session)
+    page = shown(desk.get(f"/desk/sessions/{session.public_id}/slip/?paper=receipt"))
+    assert session.question not in page
+    assert given.item.title not in page
+
+
+def test_the_link_is_mailed_where_an_address_was_typed(desk, session):
+    page = hand_over(desk, session, address="reader@example.org")
+    assert "reader@example.org" in shown(page)
+    assert Notification.objects.get().to_address == "reader@example.org"
+
+
+def test_a_wrong_address_is_told_and_stays(desk, session):
+    page = hand_over(desk, session, address="reader@")
+    assert page.status_code == 422
+    assert 'value="reader@"' in shown(page)
+    assert not ClaimCode.objects.exists()
+
+
+def test_a_quiet_session_is_never_mailed(desk, staff, branch):
+    session = QuietSessionFactory(staff=staff, branch=branch)
+    page = hand_over(desk, session, address="reader@example.org")
+    assert not Notification.objects.exists()
+    assert 'name="address"' not in shown(page)
+
+
+def test_revoking_ends_every_code(desk, session):
+    code = code_on(hand_over(desk, session))
+    code_for(session)
+    desk.post(f"/desk/sessions/{session.public_id}/revoke/")
+    assert set(ClaimCode.objects.values_list("state", flat=True)) == {"revoked"}
+    with pytest.raises(actions.CodeRevoked):
+        actions.open_by_code(code, at=timezone.now())
+    assert 'class="code"' not in shown(desk.get(f"/desk/sessions/{session.public_id}/slip/"))
+
+
+@pytest.mark.parametrize(("card", "words"), [("12", "13 digits"), ("1" * 13, "No card has this code")])
+def test_a_card_that_is_none_is_told(desk, session, card, words):
+    page = desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": card})
+    assert page.status_code == 422
+    assert words in shown(page)
+
+
+def test_a_card_of_another_session_is_told(desk, session, branch):
+    card = code_for(HelpSessionFactory(branch=branch))
+    assert "another session" in shown(desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": card}))
+
+
+def test_a_card_is_attached_on_the_sessions_page(desk, session):
+    desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": code_for(None)})
+    assert session.claim_codes.get().state == ClaimCode.State.LIVE
+
+
+@pytest.mark.parametrize("page", ["slip", "hand-over", "revoke", "card"])
+def test_nobody_from_elsewhere_hands_over(client, sign_in, elsewhere, session, page):
+    sign_in(client, elsewhere)
+    address = f"/desk/sessions/{session.public_id}/{page}/"
+    assert (client.get if page == "slip" else client.post)(address).status_code == 404
+    assert not ClaimCode.objects.exists()
+
+
+def test_a_sheet_of_cards_is_printed_and_each_opens_what_it_is_attached_to(desk, branch, session):
+    page = desk.post("/desk/cards/", {"branch": branch.pk, "count": "12"}, follow=True)
+    assert "12 cards are ready" in shown(page)
+    sheet = shown(desk.get("/desk/cards/?paper=a4"))
+    codes = [re.sub(r"\D", "", code) for code in re.findall(r'class="code">([\d ]+)<', sheet)]
+    assert (len(codes), len(set(codes)), sheet.count('<svg class="qr"')) == (12, 12, 12)
+    actions.attach_card(session, code=codes[3], by=session.staff, at=timezone.now())
+    assert actions.open_by_code(codes[3], at=timezone.now()).help_session == session
+
+
+@pytest.mark.parametrize("count", ["0", "41", "many", ""])
+def test_too_many_cards_are_refused(desk, branch, count):
+    assert desk.post("/desk/cards/", {"branch": branch.pk, "count": count}).status_code == 422
+    assert not ClaimCode.objects.exists()
+
+
+def test_cards_are_made_for_ones_own_branch_only(desk, elsewhere):
+    assert desk.post("/desk/cards/", {"branch": elsewhere.desk_branch_ids[0], "count": "1"}).status_code == 422
+
+
+def test_the_unfinished_has_no_slip(desk, staff, branch):
+    draft = HelpSessionFactory(staff=staff, branch=branch, status=HelpSession.Status.UNFINISHED)
+    assert desk.get(f"/desk/sessions/{draft.public_id}/slip/").status_code == 404

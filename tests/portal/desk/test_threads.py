@@ -1,0 +1,162 @@
+import datetime
+import uuid
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AuditEvent
+from portal.conversations.models import Message
+from recommendations.models import Recommendation
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, SessionNoteFactory, StaffFactory, recommend_in, recommend_in_message
+
+pytestmark = pytest.mark.usefixtures("at_noon")
+
+
+@pytest.fixture
+def session(staff, branch, patron):
+    return HelpSessionFactory(staff=staff, branch=branch, patron=patron)
+
+
+@pytest.fixture
+def thread(session):
+    thread = ConversationFactory(help_session=session)
+    MessageFactory(conversation=thread, body="It is checked out", language="es", sent_at=timezone.now() - datetime.timedelta(hours=2))
+    return thread
+
+
+def address(thread, part=""):
+    return f"/desk/threads/{thread.public_id}/{part}"
+
+
+def shown(response):
+    return response.content.decode()
+
+
+def answer(thread, **changes):
+    seen = thread.messages.in_order().last()
+    fields = {"client_token": str(uuid.uuid4()), "seen": str(seen.public_id) if seen else "", "body": "There is another copy.", "language": "en"}
+    return {**fields, "items-TOTAL_FORMS": "0", "items-INITIAL_FORMS": "0", "action": "send", **changes}
+
+
+def test_the_page_tells_the_thread_and_what_the_patron_was_given(desk, thread, session, item):
+    recommend_in(session, item=item, verdict="could_not_get_it", decided_at=timezone.now(), comment="Three holds")
+    page = shown(desk.get(address(thread)))
+    for words in ("It is checked out", "To Kill a Mockingbird", "Could not get it", "Three holds", session.summary, "Sam Okafor"):
+        assert words in page
+
+
+def test_the_page_shows_no_other_history_of_the_patron(desk, thread, patron, branch):
+    other = HelpSessionFactory(patron=patron, branch=branch, question="Another matter")
+    recommend_in(other)
+    page = shown(desk.get(address(thread)))
+    assert "Another matter" not in page
+    assert "The Book of Things" not in page
+
+
+def test_the_answer_is_offered_in_the_language_of_the_question(desk, thread):
+    assert desk.get(address(thread)).context["form"]["language"].value() == "es"
+
+
+def test_opening_is_in_the_access_log_once(desk, thread, staff, patron):
+    desk.get(address(thread))
+    desk.post(address(thread, "reply/"), answer(thread), headers={"HX-Request": "true"})
+    assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [(staff.pk, patron.pk, str(thread.public_id))]
+
+
+def test_an_answer_is_sent_once_however_often_it_is_posted(desk, thread, staff):
+    fields = answer(thread)
+    for _ in range(3):
+        assert desk.post(address(thread, "reply/"), fields).status_code == 302
+    sent = Message.objects.get(side="staff")
+    assert (sent.body, sent.author, sent.language) == ("There is another copy.", staff, "en")
+    thread.refresh_from_db()
+    assert thread.status == "waiting_for_patron"
+
+
+def test_the_swapped_part_is_what_a_reload_would_show(desk, thread):
+    part = shown(desk.post(address(thread, "reply/"), answer(thread), headers={"HX-Request": "true"}))
+    assert "<html" not in part
+    assert part.strip().startswith('<section id="thread"')
+    assert part.count("There is another copy.") == 1
+    assert 'data-announce="Sent."' in part
+
+
+def test_an_empty_answer_is_told_and_the_items_stay(desk, thread, item):
+    fields = answer(thread, body="  ", **{"items-TOTAL_FORMS": "1", "items-0-item": item.public_id, "items-0-reason": "still here"})
+    page = desk.post(address(thread, "reply/"), fields)
+    assert page.status_code == 422
+    assert "Write an answer first." in shown(page)
+    assert "still here" in shown(page)
+
+
+def test_items_are_recommended_inside_the_answer_each_with_its_reason(desk, thread, item, patron):
+    rows = {
+        "items-TOTAL_FORMS": "2", "items-0-item": item.public_id, "items-0-reason": "on the shelf", "items-0-starred": "on",
+        "items-1-kind": "course", "items-1-title": "Thursday club", "items-1-reason": "practice",
+    }  # fmt: skip
+    desk.post(address(thread, "reply/"), answer(thread, **rows))
+    given = [(r.item.title, r.reason, r.patron) for r in Recommendation.objects.order_by("pk")]
+    assert given == [("To Kill a Mockingbird", "on the shelf", patron), ("Thursday club", "practice", patron)]
+    assert "on the shelf" in shown(desk.get(address(thread)))
+
+
+def test_without_javascript_an_item_is_found_and_picked_and_the_answer_stays(desk, thread, item):
+    found = desk.post(address(thread, "reply/"), answer(thread, q="mockingbird", action="find"))
+    assert f"pick-{item.public_id}" in shown(found)
+    picked = desk.post(address(thread, "reply/"), answer(thread, action=f"pick-{item.public_id}"))
+    assert "There is another copy." in shown(picked)
+    assert [row["item"] for row in picked.context["choosing"].rows] == [str(item.public_id)]
+    assert not thread.messages.filter(side="staff").exists()
+
+
+def test_a_colleagues_answer_is_shown_before_one_sends_again(desk, thread, branch):
+    fields = answer(thread)
+    omar = StaffFactory(name="Omar", branch=branch)
+    MessageFactory(conversation=thread, side="staff", author=omar, body="I ordered it", sent_at=timezone.now() - datetime.timedelta(minutes=1))
+    page = shown(desk.post(address(thread, "reply/"), fields))
+    for words in ("Omar answered 1\xa0minute ago", "There is another copy.", "Send anyway", "I ordered it"):
+        assert words in page
+    assert thread.messages.filter(side="staff").count() == 1
+    desk.post(address(thread, "reply/"), {**fields, "action": "send_anyway"})
+    assert [m.body for m in thread.messages.filter(side="staff").order_by("sent_at")] == ["I ordered it", "There is another copy."]
+
+
+def test_the_first_answer_to_a_verdict_warns_too_when_a_colleague_was_faster(desk, session, branch):
+    thread = ConversationFactory(help_session=session, reason="did_not_help")
+    fields = answer(thread)
+    MessageFactory(conversation=thread, side="staff", author=StaffFactory(name="Omar", branch=branch), body="Try this")
+    assert "Omar answered" in shown(desk.post(address(thread, "reply/"), fields))
+
+
+def test_closing_and_writing_again(desk, thread):
+    desk.post(address(thread, "close/"))
+    thread.refresh_from_db()
+    assert thread.status == "closed"
+    page = shown(desk.get(address(thread)))
+    assert "Closed by the library" in page
+    assert "Send and open again" in page
+    desk.post(address(thread, "reply/"), answer(thread))
+    assert "Opened again" in shown(desk.get(address(thread)))
+
+
+@pytest.mark.parametrize(("part", "method"), [("", "get"), ("reply/", "post"), ("close/", "post")])
+@pytest.mark.parametrize(("who", "status"), [("elsewhere", 404), ("patron", 404)])
+def test_for_others_there_is_no_such_thread(client, sign_in, request, thread, part, method, who, status):
+    sign_in(client, request.getfixturevalue(who))
+    assert getattr(client, method)(address(thread, part), answer(thread)).status_code == status
+    thread.refresh_from_db()
+    assert (thread.status, thread.messages.count()) == ("waiting_for_staff", 1)
+
+
+def test_the_note_of_the_session_is_not_in_the_thread(desk, thread, session):
+    SessionNoteFactory(help_session=session, body="STAFF ONLY")
+    assert "STAFF ONLY" not in shown(desk.get(address(thread)))
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_a_thread_costs_the_same_whatever_its_length(desk, thread, session, branch, count, django_assert_num_queries):
+    recommend_in(session, count)
+    MessageFactory.create_batch(count, conversation=thread)
+    recommend_in_message(thread.messages.first(), count)
+    with django_assert_num_queries(12):
+        desk.get(address(thread))
