@@ -249,6 +249,11 @@ class RefusedPost(models.Model):
         return f"{self.path} at {self.refused_at:%H:%M}"
 
     @property
+    def pairs(self):
+        """(name, value) of each field, as a form sends them."""
+        return [(name, value) for name, values in self.fields.items() for value in values]
+
+    @property
     def words(self):
         """The longest thing in it that was written: what its author will know it by."""
-        return max((value for values in self.fields.values() for value in values), key=len, default="")
+        return max((value for _name, value in self.pairs), key=len, default="")

@@ -1,0 +1,7 @@
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _mail_goes_to_the_outbox(settings):
+    """As it does outside of tests: Django's runner puts its own backend there."""
+    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"

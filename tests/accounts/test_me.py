@@ -1,0 +1,90 @@
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import actions
+from accounts.models import User
+from tests.accounts.test_sign_in import ask_for_code, mailed_code
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def device(client, library):
+    """The browser of a person without an address."""
+    person = actions.person_without_address(at=timezone.now(), name="Noor", language="en")
+    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.person = person
+    return client
+
+
+def test_the_chosen_name_is_changed(client, patron, sign_in):
+    sign_in(client, patron)
+    client.post(reverse("me"), {"name": "  Sam\u202e the   reader "})
+    patron.refresh_from_db()
+    assert patron.name == "Sam the reader"
+
+
+def test_a_name_too_long_stays_in_the_form(client, patron, sign_in):
+    page = sign_in(client, patron).post(reverse("me"), {"name": "x" * 81}).content.decode()
+    assert "x" * 81 in page
+    assert "Error:" in page
+
+
+def test_nobody_reads_what_they_can_do(client, library):
+    page = client.get(reverse("me")).content.decode()
+    assert reverse("sign_in") in page
+    assert reverse("open_code") in page
+
+
+def test_language_is_chosen_on_the_device_and_for_the_person(client, patron, sign_in):
+    assert client.post(reverse("set_language"), {"language": "es", "next": "/me/"}).status_code == 302
+    assert client.get(reverse("me")).headers["Content-Language"] == "es"
+    sign_in(client, patron).post(reverse("set_language"), {"language": "es"})
+    patron.refresh_from_db()
+    assert patron.language == "es"
+    assert Client().get(reverse("me")).headers["Content-Language"] == "en"
+
+
+@pytest.mark.parametrize("language", ["xx", "", "en\0", "../../"])
+def test_a_language_that_is_not_spoken_changes_nothing(client, patron, sign_in, language):
+    sign_in(client, patron).post(reverse("set_language"), {"language": language})
+    patron.refresh_from_db()
+    assert patron.language == "en"
+
+
+def test_a_person_without_address_is_told_and_adds_one(device):
+    assert "Only this device" in device.get(reverse("me")).content.decode()
+    device.post(reverse("add_address"), {"email": "noor@example.org"})
+    device.post(reverse("add_address"), {"code": mailed_code("noor@example.org")})
+    device.person.refresh_from_db()
+    assert device.person.email == "noor@example.org"
+    other = Client()
+    ask_for_code(other, "noor@example.org")
+    other.post(reverse("account_confirm_login_code"), {"code": mailed_code("noor@example.org")})
+    assert other.session["_auth_user_id"] == str(device.person.pk)
+
+
+def test_a_wrong_code_adds_no_address(device):
+    device.post(reverse("add_address"), {"email": "noor@example.org"})
+    code = mailed_code("noor@example.org")
+    device.post(reverse("add_address"), {"code": "111111" if code != "111111" else "222222"})
+    device.person.refresh_from_db()
+    assert device.person.email is None
+
+
+def test_an_address_of_somebody_else_is_told_only_after_the_proof(device, patron):
+    asked = device.post(reverse("add_address"), {"email": patron.email}, follow=True).content.decode()
+    assert "another library account" not in asked
+    proved = device.post(reverse("add_address"), {"code": mailed_code(patron.email)}, follow=True).content.decode()
+    assert "another library account" in proved
+    device.person.refresh_from_db()
+    assert device.person.email is None
+
+
+def test_a_sign_in_never_finished_does_not_hold_the_address(device):
+    ask_for_code(Client(), "noor@example.org")
+    device.post(reverse("add_address"), {"email": "noor@example.org"})
+    device.post(reverse("add_address"), {"code": mailed_code("noor@example.org")})
+    assert User.objects.get(email="noor@example.org") == device.person

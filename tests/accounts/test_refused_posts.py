@@ -1,0 +1,125 @@
+import pytest
+import time_machine
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import actions
+from accounts.models import RefusedPost, User
+
+pytestmark = pytest.mark.django_db
+OURS = {"headers": {"sec-fetch-site": "same-origin"}}
+
+
+@pytest.fixture
+def lapsed(client, staff, sign_in):
+    """The browser of a member of staff whose session has ended."""
+    sign_in(client, staff)
+    client.get(reverse("me"))
+    client.session.flush()
+    return client
+
+
+def test_what_was_written_waits_for_its_author(lapsed, staff, sign_in):
+    words = "Three pages of a summary.\n\nAnd <more> of it."
+    fields = {"summary": words, "items": ["a", "b"], "csrfmiddlewaretoken": "t", "code": "1234", "form-pin": "9"}
+    response = lapsed.post(reverse("record"), fields, **OURS)
+    assert response["Location"] == "/sign-in/?next=%2Fkept%2F"
+    kept = RefusedPost.objects.get()
+    assert (kept.person, kept.path, kept.fields) == (staff, "/desk/record/", {"summary": [words], "items": ["a", "b"]})
+    page = sign_in(lapsed, staff).get("/kept/").content.decode()
+    assert 'action="/desk/record/"' in page
+    assert "And &lt;more&gt; of it." in page
+    assert page.count('name="items"') == 2
+
+
+def test_nobody_else_is_offered_it(lapsed, patron, sign_in):
+    lapsed.post(reverse("record"), {"summary": "private"}, **OURS)
+    response = sign_in(lapsed, patron).get("/kept/")
+    assert response.status_code == 302
+    other = sign_in(Client(), patron)
+    other.post(reverse("discard_kept", args=[RefusedPost.objects.get().public_id]))
+    assert RefusedPost.objects.exists()
+
+
+@pytest.mark.parametrize("headers", [{}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}, {"origin": "null"}])
+def test_another_site_cannot_put_words_into_it(lapsed, headers):
+    lapsed.post(reverse("record"), {"summary": "forged"}, headers=headers)
+    assert not RefusedPost.objects.exists()
+
+
+def test_a_stranger_leaves_nothing(client, library):
+    response = client.post(reverse("record"), {"summary": "hello"}, **OURS)
+    assert response["Location"] == "/sign-in/?next=%2F"
+    assert not RefusedPost.objects.exists()
+
+
+def test_a_forged_cookie_names_nobody(client, staff):
+    client.cookies["last_person"] = f"{staff.public_id}:forged"
+    client.post(reverse("record"), {"summary": "hello"}, **OURS)
+    assert not RefusedPost.objects.exists()
+
+
+def test_after_signing_out_nothing_is_kept(client, staff, sign_in):
+    sign_in(client, staff).get(reverse("me"))
+    client.post(reverse("sign_out"))
+    client.post(reverse("record"), {"summary": "hello"}, **OURS)
+    assert not RefusedPost.objects.exists()
+
+
+def test_a_form_grown_too_old_is_kept_as_well(patron, sign_in):
+    client = sign_in(Client(enforce_csrf_checks=True), patron)
+    client.get(reverse("me"))
+    response = client.post(reverse("me"), {"name": "Samuel"}, **OURS)
+    assert response["Location"] == "/kept/"
+    assert "Samuel" in client.get("/kept/").content.decode()
+    patron.refresh_from_db()
+    assert patron.name == "Sam Okafor"
+
+
+def test_a_forged_form_is_refused_and_not_kept(patron, sign_in):
+    client = sign_in(Client(enforce_csrf_checks=True), patron)
+    assert client.post(reverse("me"), {"name": "Mallory"}, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    assert not RefusedPost.objects.exists()
+
+
+def test_the_desks_door_keeps_it_too(client, staff, sign_in):
+    sign_in(client, staff, second_factor=False)
+    response = client.post(reverse("record"), {"summary": "typed before lunch"}, **OURS)
+    assert response["Location"] == "/second-factor/?next=%2Fkept%2F"
+    assert RefusedPost.objects.get().words == "typed before lunch"
+
+
+def test_sending_it_again_lets_it_go(client, patron, sign_in):
+    kept = actions.keep_refused_post(patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now())
+    sign_in(client, patron).post("/me/", {"name": "Samuel", "refused_post": str(kept.public_id)})
+    assert User.objects.get(pk=patron.pk).name == "Samuel"
+    assert not RefusedPost.objects.exists()
+    assert client.post("/me/", {"name": "Sam", "refused_post": "no id"}).status_code == 302
+
+
+def test_discarding(client, patron, sign_in):
+    kept = actions.keep_refused_post(patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now())
+    sign_in(client, patron).post(reverse("discard_kept", args=[kept.public_id]))
+    assert not RefusedPost.objects.exists()
+
+
+def test_after_half_an_hour_it_is_gone(client, patron, sign_in):
+    with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
+        actions.keep_refused_post(patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now())
+        clock.shift(1800)
+        assert sign_in(client, patron).get("/kept/").status_code == 302
+        actions.forget_refused_posts(at=timezone.now())
+    assert not RefusedPost.objects.exists()
+
+
+def test_only_the_newest_are_held(patron):
+    for number in range(25):
+        actions.keep_refused_post(patron, path="/me/", fields={"name": [str(number)]}, at=timezone.now())
+    assert RefusedPost.objects.count() == actions.REFUSED_POSTS_EACH
+
+
+def test_htmx_is_sent_on_and_a_poll_swaps_in_no_sign_in_form(lapsed):
+    sent = lapsed.post(reverse("record"), {"summary": "words"}, headers={"hx-request": "true", "sec-fetch-site": "same-origin"})
+    assert sent["HX-Redirect"] == "/sign-in/?next=%2Fkept%2F"
+    assert lapsed.get(reverse("desk"), headers={"hx-request": "true"}).status_code == 401

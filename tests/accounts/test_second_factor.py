@@ -1,0 +1,165 @@
+import re
+
+import pytest
+import time_machine
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import library as library_actions
+from tests.accounts.test_sign_in import ask_for_code, mailed_code
+
+pytestmark = pytest.mark.django_db
+
+
+def app_code(secret, *, later=0):
+    """What the app shows now, or `later` periods from now."""
+    now = list(yield_hotp_counters_from_time())[1]
+    return format_hotp_value(hotp_value(secret, now + later))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
+        yield clock
+
+
+def sign_in_by_code(client, email):
+    ask_for_code(client, email)
+    client.post(reverse("account_confirm_login_code"), {"code": mailed_code(email)})
+
+
+@pytest.fixture
+def secret(client, clock, staff):
+    """Rosa has signed in by code and set up her app; `client` is at the desk."""
+    sign_in_by_code(client, staff.email)
+    page = client.get(reverse("second_factor")).content.decode()
+    secret = re.search(r"<code dir=\"ltr\">([A-Z2-7 ]+)</code>", page)[1].replace(" ", "")
+    client.recovery_page = client.post(reverse("second_factor"), {"code": app_code(secret)}).content.decode()
+    return secret
+
+
+def at_the_desk(client):
+    return client.get(reverse("cards")).status_code == 200
+
+
+def test_the_desk_leads_to_the_second_factor_and_back(client, clock, staff):
+    sign_in_by_code(client, staff.email)
+    response = client.get(reverse("cards"))
+    assert response["Location"] == "/second-factor/?next=%2Fdesk%2Fcards%2F"
+    assert "Set up your authenticator app" in client.get(response["Location"]).content.decode()
+
+
+def test_setting_up_opens_the_desk_and_shows_recovery_codes_once(client, secret):
+    assert at_the_desk(client)
+    codes = re.findall(r"\d{4} \d{4}", client.recovery_page)
+    assert len(codes) == 10
+    assert codes[0] not in client.get(reverse("second_factor")).content.decode()
+
+
+def test_the_secret_is_not_readable_in_the_database(secret, staff):
+    assert secret not in str(Authenticator.objects.get(user=staff, type="totp").data)
+
+
+def test_another_browser_needs_the_app_again(client, secret, staff, clock):
+    clock.shift(90)
+    other = Client()
+    sign_in_by_code(other, staff.email)
+    assert not at_the_desk(other)
+    response = other.post(reverse("second_factor"), {"code": app_code(secret), "next": "/desk/cards/"})
+    assert response["Location"] == "/desk/cards/"
+    assert at_the_desk(other)
+
+
+@pytest.mark.parametrize("seconds", [0, 29, 45, 59])
+def test_no_code_of_the_app_works_twice(client, secret, staff, clock, seconds):
+    clock.shift(300)
+    code = app_code(secret)
+    first, second = Client(), Client()
+    for browser in (first, second):
+        sign_in_by_code(browser, staff.email)
+    first.post(reverse("second_factor"), {"code": code})
+    clock.shift(seconds)
+    page = second.post(reverse("second_factor"), {"code": code})
+    assert at_the_desk(first)
+    assert "That is not the code" in page.content.decode()
+    assert not at_the_desk(second)
+
+
+def test_the_code_of_the_set_up_does_not_work_again(client, secret, staff):
+    other = Client()
+    sign_in_by_code(other, staff.email)
+    other.post(reverse("second_factor"), {"code": app_code(secret)})
+    assert not at_the_desk(other)
+
+
+def test_a_recovery_code_works_once(client, secret, staff):
+    code = re.findall(r"\d{4} \d{4}", client.recovery_page)[3]
+    for expected in (True, False):
+        browser = Client()
+        sign_in_by_code(browser, staff.email)
+        browser.post(reverse("second_factor"), {"code": code})
+        assert at_the_desk(browser) is expected
+
+
+def test_wrong_codes_lock_the_door_for_a_while(client, secret, staff, clock):
+    clock.shift(300)
+    other = Client()
+    sign_in_by_code(other, staff.email)
+    wrong = "000000" if app_code(secret) != "000000" else "000001"
+    for _number in range(5):
+        other.post(reverse("second_factor"), {"code": wrong})
+    page = other.post(reverse("second_factor"), {"code": app_code(secret)})
+    assert "tried too often" in page.content.decode()
+    assert not at_the_desk(other)
+    clock.shift(301)
+    other.post(reverse("second_factor"), {"code": app_code(secret)})
+    assert at_the_desk(other)
+
+
+def test_the_door_closes_after_a_working_day_though_the_sign_in_lasts(client, secret, clock):
+    clock.shift(13 * 3600)
+    assert not at_the_desk(client)
+    assert client.get(reverse("me")).status_code == 200
+    assert "Open the desk" in client.get(reverse("second_factor")).content.decode()
+
+
+def test_a_sign_in_of_long_ago_sets_up_no_app_without_a_new_proof(client, staff, sign_in, clock):
+    sign_in(client, staff, second_factor=False)
+    response = client.get(reverse("second_factor"))
+    assert response["Location"] == "/me/prove/?next=%2Fsecond-factor%2F"
+    client.post(response["Location"], {"send": "1"})
+    answer = client.post(response["Location"], {"code": mailed_code(staff.email)})
+    assert answer["Location"] == "/second-factor/"
+    assert "Set up your authenticator app" in client.get("/second-factor/").content.decode()
+    assert not Authenticator.objects.exists()
+
+
+def test_another_app_and_new_recovery_codes_take_one_more_code(client, secret, staff, clock):
+    clock.shift(300)
+    refused = client.post(reverse("change_second_factor"), {"change": "app", "code": "000000"})
+    assert refused.status_code == 200
+    assert Authenticator.objects.filter(user=staff, type="totp").exists()
+    old = re.findall(r"\d{4} \d{4}", client.recovery_page)
+    new = client.post(reverse("change_second_factor"), {"change": "codes", "code": app_code(secret)}).content.decode()
+    assert not set(old) & set(re.findall(r"\d{4} \d{4}", new))
+    clock.shift(90)
+    assert client.post(reverse("change_second_factor"), {"change": "app", "code": app_code(secret)})["Location"] == "/second-factor/"
+    assert not Authenticator.objects.filter(user=staff).exists()
+
+
+def test_a_coordinator_frees_somebody_who_lost_the_phone(client, secret, staff, coordinator):
+    library_actions.forget_second_factor(staff, by=coordinator, at=timezone.now())
+    assert not Authenticator.objects.filter(user=staff).exists()
+
+
+def test_patrons_have_no_second_factor(client, patron, sign_in):
+    sign_in(client, patron)
+    assert client.get(reverse("second_factor")).status_code == 404
+    assert client.get(reverse("change_second_factor")).status_code == 404
+
+
+def test_nobody_is_asked_to_sign_in_first(client, library):
+    assert client.get(reverse("second_factor"))["Location"] == "/sign-in/?next=/second-factor/"

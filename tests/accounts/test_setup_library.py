@@ -1,0 +1,50 @@
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import Branch, Library, User
+from recommendations.topics import STARTING, Topic
+
+pytestmark = pytest.mark.django_db
+OPTIONS = {
+    "name": "Lakeside Public Library",
+    "time_zone": "America/Chicago",
+    "branch": "Main",
+    "coordinator_email": "Ana@Example.org",
+    "coordinator_name": "Ana",
+    "language": "es",
+    "interactive": False,
+}
+
+
+def test_a_library_begins_with_one_command(capsys):
+    call_command("setup_library", **OPTIONS)
+    library = Library.current()
+    assert (library.name, library.time_zone, library.language, library.default_branch.name) == ("Lakeside Public Library", "America/Chicago", "es", "Main")
+    assert User.objects.get(email="ana@example.org").is_coordinator
+    assert library.default_branch.opening_hours.count() == 5
+    assert Topic.objects.count() == len(STARTING)
+    assert "/sign-in/" in capsys.readouterr().out
+
+
+def test_a_second_time_it_changes_nothing():
+    call_command("setup_library", **OPTIONS)
+    with pytest.raises(CommandError, match="set up already"):
+        call_command("setup_library", **{**OPTIONS, "name": "Another"})
+    assert Library.current().name == "Lakeside Public Library"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("time_zone", "Chicago", "No time zone is called"),
+        ("coordinator_email", "ana", "valid email"),
+        ("name", "", "needed"),
+        ("language", "xx", "does not speak"),
+        ("branch", "x" * 121, "At most 120"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_made(option, value, says):
+    with pytest.raises(CommandError, match=says):
+        call_command("setup_library", **{**OPTIONS, option: value})
+    assert not Library.objects.exists()
+    assert not Branch.objects.exists()

@@ -1,0 +1,225 @@
+import re
+
+import pytest
+import time_machine
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import actions
+from accounts.models import User
+from accounts.views.sign_in import LAST_PERSON
+from portal.conversations.reader import OPENED_CODES
+from portal.notifications.models import Notification
+
+pytestmark = pytest.mark.django_db
+
+
+def ask_for_code(client, email, **extra):
+    return client.post(reverse("sign_in"), {"email": email, **extra})
+
+
+def mailed_code(email):
+    """The code of the newest mail to this address."""
+    mail = Notification.objects.filter(to_address=email).latest("pk")
+    return re.search(r"^(\d{6})$", mail.text, re.MULTILINE)[1]
+
+
+def enter(client, code, **extra):
+    return client.post(reverse("account_confirm_login_code"), {"code": code, **extra})
+
+
+def signed_in_as(client):
+    return client.session.get("_auth_user_id")
+
+
+def test_a_known_person_signs_in_with_the_mailed_code(client, patron):
+    assert ask_for_code(client, "Sam@Example.org ").status_code == 302
+    assert enter(client, mailed_code("sam@example.org"))["Location"] == "/"
+    assert signed_in_as(client) == str(patron.pk)
+    assert EmailAddress.objects.get(user=patron).verified
+
+
+def test_an_unknown_address_signs_up_with_the_same_one_field(client, library):
+    ask_for_code(client, "new@example.org")
+    assert not EmailAddress.objects.get(email="new@example.org").verified
+    enter(client, mailed_code("new@example.org"))
+    person = User.objects.get(email="new@example.org")
+    assert signed_in_as(client) == str(person.pk)
+    assert EmailAddress.objects.get(user=person).verified
+    assert not person.has_usable_password()
+
+
+def test_known_and_unknown_addresses_are_answered_alike(library, patron):
+    def seen(email):
+        client = Client()
+        asked = ask_for_code(client, email)
+        page = client.get(asked["Location"])
+        mail = Notification.objects.get(to_address=email)
+        same = re.sub(r'value="\w{64}"|nonce="\w+"', "", page.content.decode()).replace(email, "ADDRESS")
+        return asked.status_code, asked["Location"], sorted(asked.cookies), same, mail.subject, re.sub(r"\d{6}", "CODE", mail.text)
+
+    assert seen("sam@example.org") == seen("nobody@example.org")
+
+
+@pytest.mark.parametrize("typed", ["{a} {b}", "{a}-{b}", " {a}{b} ", "{a} – {b}", "code: {a}{b}."])
+def test_spaces_and_dashes_in_the_code_do_not_matter(client, patron, typed):
+    ask_for_code(client, patron.email)
+    code = mailed_code(patron.email)
+    enter(client, typed.format(a=code[:3], b=code[3:]))
+    assert signed_in_as(client)
+
+
+def test_digits_of_other_scripts_count(client, patron):
+    ask_for_code(client, patron.email)
+    enter(client, mailed_code(patron.email).translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")))
+    assert signed_in_as(client)
+
+
+def test_another_browser_cannot_use_my_code(client, patron):
+    ask_for_code(client, patron.email)
+    other = Client()
+    assert enter(other, mailed_code(patron.email))["Location"] == reverse("sign_in")
+    assert not signed_in_as(other)
+
+
+def test_a_code_works_once(client, patron):
+    ask_for_code(client, patron.email)
+    code = mailed_code(patron.email)
+    enter(client, code)
+    client.logout()
+    enter(client, code)
+    assert not signed_in_as(client)
+
+
+def test_a_code_runs_out_after_ten_minutes(client, patron):
+    with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
+        ask_for_code(client, patron.email)
+        clock.shift(601)
+        assert enter(client, mailed_code(patron.email))["Location"] == reverse("sign_in")
+    assert not signed_in_as(client)
+
+
+def test_a_wrong_code_keeps_the_page_and_five_of_them_end_it(client, patron):
+    ask_for_code(client, patron.email)
+    right = mailed_code(patron.email)
+    wrong = "000000" if right != "000000" else "000001"
+    for _number in range(4):
+        page = enter(client, wrong)
+        assert page.status_code == 200
+        assert "That is not the code" in page.content.decode()
+    assert enter(client, wrong)["Location"] == reverse("sign_in")
+    enter(client, right)
+    assert not signed_in_as(client)
+
+
+def test_a_burst_of_tries_with_one_session_is_counted_outside_it(client, patron):
+    """Each request of a burst sees the same session; the limit on tries of one code holds all the same."""
+    ask_for_code(client, patron.email)
+    before = dict(client.session.items())
+    right = mailed_code(patron.email)
+    for _number in range(5):
+        enter(client, "000000" if right != "000000" else "000001")
+        session = client.session
+        session.update(before)
+        session.save()
+    assert "tried too often" in enter(client, right).content.decode()
+    assert not signed_in_as(client)
+
+
+def test_too_many_requests_for_codes_are_a_message_beside_the_field(client, patron):
+    for _number in range(3):
+        ask_for_code(Client(), patron.email)
+    page = ask_for_code(client, patron.email)
+    assert page.status_code == 200
+    assert "tried too often" in page.content.decode()
+    assert Notification.objects.filter(to_address=patron.email).count() == 3
+
+
+def test_a_new_code_replaces_the_old_one(client, patron):
+    ask_for_code(client, patron.email)
+    old = mailed_code(patron.email)
+    client.post(reverse("resend_code"))
+    new = mailed_code(patron.email)
+    if old != new:
+        enter(client, old)
+        assert not signed_in_as(client)
+    enter(client, new)
+    assert signed_in_as(client)
+
+
+def test_a_person_who_may_not_sign_in_is_told_nothing_different(client, patron):
+    User.objects.filter(pk=patron.pk).update(is_active=False)
+    page = client.get(ask_for_code(client, patron.email)["Location"])
+    assert "sent six digits" in page.content.decode()
+    assert not Notification.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("going_to", "ends_at"),
+    [
+        ("/lists/", "/lists/"),
+        ("https://evil.example/", "/"),
+        ("//evil.example/", "/"),
+        ("/\\evil.example/", "/"),
+        ("javascript:alert(1)", "/"),
+        ("http:evil.example", "/"),
+    ],
+)
+def test_after_signing_in_one_lands_only_on_our_own_pages(client, patron, going_to, ends_at):
+    ask_for_code(client, patron.email, next=going_to)
+    assert enter(client, mailed_code(patron.email), next=going_to)["Location"] == ends_at
+    assert client.get(reverse("sign_in"), {"next": going_to})["Location"] == ends_at
+
+
+def test_the_session_changes_at_sign_in_and_opened_codes_stay(client, patron):
+    session = client.session
+    session[OPENED_CODES] = [7]
+    session.save()
+    before = session.session_key
+    ask_for_code(client, patron.email)
+    enter(client, mailed_code(patron.email))
+    assert client.session.session_key != before
+    assert client.session[OPENED_CODES] == [7]
+
+
+def test_signing_out_leaves_nothing_in_the_browser(client, patron, sign_in):
+    sign_in(client, patron)
+    client.get(reverse("me"))
+    old_session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    assert client.get(reverse("sign_out")).status_code == 405
+    response = client.post(reverse("sign_out"))
+    assert response["Clear-Site-Data"] == '"cache", "cookies", "storage"'
+    assert response.cookies[LAST_PERSON].value == ""
+    assert client.get(response["Location"]).status_code == 200
+    client.cookies[settings.SESSION_COOKIE_NAME] = old_session
+    assert client.get(reverse("add_address")).status_code == 302
+
+
+def test_the_code_comes_in_the_language_of_the_person_and_is_blanked_later(client, patron):
+    User.objects.filter(pk=patron.pk).update(language="es")
+    ask_for_code(client, patron.email)
+    mail = Notification.objects.get()
+    assert mail.language == "es"
+    assert mail.html
+    assert "X-Afterword-Blank" not in mail.headers
+    assert mail.blank
+
+
+def test_nothing_else_of_allauth_can_be_reached(client, library):
+    for path in ["/accounts/login/", "/accounts/signup/", "/accounts/2fa/", "/login/", "/signup/", "/password/reset/", "/logout/"]:
+        assert client.get(path).status_code == 404
+
+
+def test_records_never_confirmed_go_after_a_day(client, patron, staff):
+    with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
+        ask_for_code(client, "typo@example.org")
+        EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=True)
+        clock.shift(23 * 3600)
+        actions.forget_unconfirmed_people(at=timezone.now())
+        assert User.objects.filter(email="typo@example.org").exists()
+        clock.shift(2 * 3600)
+        actions.forget_unconfirmed_people(at=timezone.now())
+    assert set(User.objects.all()) == {patron, staff}
