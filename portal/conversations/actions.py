@@ -51,13 +51,11 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=())
 
     The same token twice is the same message: nothing is added and nobody is told again. Returns the message.
     """
-    conversation = Conversation.objects.select_for_update().select_related("help_session", "patron").get(pk=conversation.pk)
+    conversation = Conversation.objects.select_for_update(of=("self",)).select_related("help_session", "patron").get(pk=conversation.pk)
     sent_before = conversation.messages.filter(client_token=client_token).first()
     if sent_before is not None:
         return sent_before
-    message = Message.objects.create(
-        conversation=conversation, side=side, author=by, body=body, language=language, sent_at=at, client_token=client_token
-    )
+    message = Message.objects.create(conversation=conversation, side=side, author=by, body=body, language=language, sent_at=at, client_token=client_token)
     _recommend_in(message, items)
     if conversation.status == Status.CLOSED and conversation.last_message_at is not None:
         Event.objects.create(conversation=conversation, kind=Event.Kind.REOPENED, side=side, by=by, at=at)
@@ -99,9 +97,7 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
         thread = Conversation.objects.select_for_update().get(pk=thread.pk)
     if verdict in ASKS_FOR_FOLLOW_UP:
         if thread is None:
-            thread = _begin(
-                session_of(recommendation), recommendation, subject=str(recommendation.item), reason=verdict, at=at, at_desk_from=at + GRACE
-            )
+            thread = _begin(session_of(recommendation), recommendation, subject=str(recommendation.item), reason=verdict, at=at, at_desk_from=at + GRACE)
         else:
             _wait_for_staff(thread, verdict, at=at, at_desk_from=at + GRACE)
     elif thread is not None and thread.status == Status.WAITING_FOR_STAFF:

@@ -1,0 +1,21 @@
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.management import call_command
+from django.utils import timezone
+
+from .models import Row
+
+
+def set_up():
+    """The minimal page, of about 14 kB, for one signed-in person among others."""
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    people = [get_user_model().objects.create(username=f"person{n}") for n in range(20)]
+    Row.objects.bulk_create(Row(owner=person, title=f"Row {n} of {person.username}", text="word " * 46, at=timezone.now()) for person in people for n in range(50))
+    store = SessionStore()
+    store[SESSION_KEY], store[BACKEND_SESSION_KEY], store[HASH_SESSION_KEY] = (
+        str(people[0].pk),
+        "django.contrib.auth.backends.ModelBackend",
+        people[0].get_session_auth_hash(),
+    )
+    store.create()
+    return {"minimal": ("/", store.session_key, "sessionid")}
