@@ -28,12 +28,18 @@ def settings_are_safe(app_configs=None, **kwargs):
 
 def _production_rules():
     """(id, whether the rule is broken, the problem, its mend) for each."""
+    key = _secret_key()
     base = urlsplit(settings.BASE_URL)
     hosts = settings.ALLOWED_HOSTS
     make_a_key = "python3 -c 'import secrets; print(secrets.token_urlsafe(60))'"
     cache = settings.CACHES["default"]["BACKEND"]
     return [
-        ("afterword.E002", len(_secret_key()) < 50, "SECRET_KEY is missing or shorter than 50 characters.", f"Set it to the output of: {make_a_key}"),
+        (
+            "afterword.E002",
+            len(key) < 50 or len(set(key)) < 5,
+            "SECRET_KEY is missing, shorter than 50 characters or too simple.",
+            f"Set it to the output of: {make_a_key}",
+        ),
         ("afterword.E003", settings.DEBUG, "DEBUG is on: errors would show settings and data to anybody.", "Remove DEBUG from the environment."),
         (
             "afterword.E004",

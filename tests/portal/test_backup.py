@@ -1,0 +1,183 @@
+"""Each test works on portals of their own, by the commands as they are typed: on SQLite a folder, on PostgreSQL a database each."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import uuid
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from django.conf import settings
+from psycopg import sql
+
+ON_POSTGRES = "postgresql" in settings.DATABASES["default"]["ENGINE"]
+pytestmark = pytest.mark.skipif(ON_POSTGRES and not shutil.which("pg_dump"), reason="pg_dump is not installed")
+
+FILL = """
+from accounts.models import Library, Branch
+from django.core.files.base import ContentFile
+library = Library.objects.create(pk=1, name="Harbour Library")
+library.logo.save("logo.png", ContentFile(b"a picture"))
+Branch.objects.create(name="Main", slug="main")
+"""
+NAME_AND_LOGO = "from accounts.models import Library; library = Library.objects.get(); print(library.name, library.logo.read())"
+
+
+class PortalOfItsOwn:
+    def __init__(self, folder):
+        self.environment = os.environ | {"AFTERWORD_MODE": "test", "DATA_DIR": str(folder)}
+        self.environment.pop("DJANGO_SETTINGS_MODULE", None)
+        self.private = folder / "private"
+        self.database = f"backup_{uuid.uuid4().hex}"
+        if ON_POSTGRES:
+            self.server(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.database)))
+            self.environment["DATABASE_URL"] = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{self.database}"))
+        self.manage("migrate", "--verbosity=0")
+
+    def end(self):
+        if ON_POSTGRES:
+            self.server(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self.database)))
+
+    def server(self, statement):
+        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+            server.execute(statement)
+
+    def manage(self, *arguments, status=0):
+        done = subprocess.run([sys.executable, "manage.py", *arguments], cwd=settings.BASE_DIR, env=self.environment, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout + done.stderr
+        return (done.stdout + done.stderr).strip()
+
+    def run(self, code):
+        return self.manage("shell", "--no-imports", "-c", code)
+
+
+@pytest.fixture
+def new_portal(tmp_path):
+    portals = []
+
+    def new_portal(name):
+        (tmp_path / name).mkdir()
+        portals.append(PortalOfItsOwn(tmp_path / name))
+        return portals[-1]
+
+    yield new_portal
+    for portal in portals:
+        portal.end()
+
+
+@pytest.fixture
+def old(new_portal):
+    portal = new_portal("old")
+    portal.run(FILL)
+    return portal
+
+
+@pytest.fixture
+def archive(old, tmp_path):
+    old.manage("backup", str(tmp_path / "a.tar.gz"))
+    return tmp_path / "a.tar.gz"
+
+
+def test_what_was_backed_up_comes_back_on_another_machine(old, archive, new_portal):
+    new = new_portal("new")
+    assert "Restored the state of" in new.manage("restore", str(archive))
+    assert new.run(NAME_AND_LOGO) == old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
+
+
+def test_the_archive_is_for_its_owner_only_and_says_what_it_is(archive):
+    assert archive.stat().st_mode & 0o077 == 0
+    with tarfile.open(archive) as opened:
+        manifest = json.load(opened.extractfile("manifest.json"))
+    assert manifest["version"] == "0.1.0"
+    assert "accounts.0001_initial" in manifest["migrations"]
+    assert manifest["made_at"].endswith("+00:00")
+    assert [path.name for path in archive.parent.iterdir() if path.name not in {"old", "new", archive.name}] == []
+
+
+def test_a_portal_that_holds_something_is_overwritten_only_on_request(old, archive):
+    old.run("from accounts.models import Library; Library.objects.update(name='Changed since')")
+    (old.private / "later.txt").write_text("x")
+    assert "--replace" in old.manage("restore", str(archive), status=1)
+    assert old.run(NAME_AND_LOGO).startswith("Changed since")
+    old.manage("restore", str(archive), "--replace")
+    assert old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
+    assert not (old.private / "later.txt").exists()
+
+
+def test_a_backup_never_overwrites_another(old, archive):
+    before = archive.read_bytes()
+    assert "exists already" in old.manage("backup", str(archive), status=1)
+    assert archive.read_bytes() == before
+
+
+def changed(archive, *, name, content):
+    """The archive with one member replaced."""
+    target = archive.with_name("changed.tar.gz")
+    with tarfile.open(archive) as source, tarfile.open(target, "w:gz") as copy:
+        for member in source:
+            if member.name != name:
+                copy.addfile(member, source.extractfile(member) if member.isfile() else None)
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        copy.addfile(member, io.BytesIO(content))
+    return target
+
+
+def test_what_is_no_sound_backup_changes_nothing(old, archive):
+    with tarfile.open(archive) as opened:
+        manifest = json.load(opened.extractfile("manifest.json"))
+    half = archive.with_name("half.tar.gz")
+    half.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    from_the_future = json.dumps(manifest | {"migrations": [*manifest["migrations"], "accounts.0999_later"]}).encode()
+    assert "not a complete backup" in old.manage("restore", str(half), "--replace", status=1)
+    assert "does not exist" in old.manage("restore", str(archive.with_name("absent.tar.gz")), "--replace", status=1)
+    for name, content, said in [
+        ("database", b"SQLite format 3\0 rubbish", "damaged"),
+        ("../escaped", b"x", "no backup has"),
+        ("manifest.json", from_the_future, "Upgrade first"),
+    ]:
+        assert said in old.manage("restore", str(changed(archive, name=name, content=content)), "--replace", status=1)
+    assert old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
+
+
+def test_a_backup_while_people_write_is_one_moments_state(old, new_portal, tmp_path):
+    """A writer adds branches in pairs, each pair in one transaction: no copy may hold half of one."""
+    writer = """
+import itertools, sys
+from django.db import transaction
+from accounts.models import Branch
+for n in itertools.count():
+    with transaction.atomic():
+        Branch.objects.create(name=f"left {n}", slug=f"left-{n}")
+        Branch.objects.create(name=f"right {n}", slug=f"right-{n}")
+    if n == 0:
+        print("writing", flush=True)
+"""
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", writer]
+    with subprocess.Popen(command, cwd=settings.BASE_DIR, env=old.environment, stdout=subprocess.PIPE, text=True) as writing:
+        try:
+            assert writing.stdout.readline() == "writing\n"
+            old.manage("backup", str(tmp_path / "busy.tar.gz"))
+            assert writing.poll() is None
+        finally:
+            writing.kill()
+    new = new_portal("new")
+    new.manage("restore", str(tmp_path / "busy.tar.gz"))
+    lefts, rights = new.run(
+        "from accounts.models import Branch; print(*(Branch.objects.filter(name__startswith=side).count() for side in ('left', 'right')))"
+    ).split()
+    assert lefts == rights
+    assert int(lefts) > 0
+
+
+def test_pg_dump_missing_is_said_with_its_mend(monkeypatch, tmp_path):
+    from portal import backups
+
+    monkeypatch.setattr(backups.shutil, "which", lambda program: None)
+    with pytest.raises(backups.BackupError, match="apt-get install postgresql-client"):
+        backups._run_postgres("pg_dump")

@@ -1,0 +1,95 @@
+import pytest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import OperationalError
+from django.test import Client
+from django.urls import path
+
+from portal import errors
+from portal.urls import handler400, handler403, handler404, handler429, handler500  # noqa: F401
+from portal.urls import urlpatterns as portal_urls
+
+
+def broken(request):
+    raise RuntimeError("the secret word is xyzzy")
+
+
+def malformed(request):
+    raise SuspiciousOperation("bad")
+
+
+def forbidden(request):
+    raise PermissionDenied
+
+
+urlpatterns = [
+    path("broken/", broken),
+    path("malformed/", malformed),
+    path("forbidden/", forbidden),
+    path("busy/", errors.too_many_requests),
+    *portal_urls,
+]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+
+
+@pytest.fixture
+def browser(library):
+    return Client(raise_request_exception=False, enforce_csrf_checks=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "words"),
+    [
+        ("/malformed/", 400, "We could not read that"),
+        ("/forbidden/", 403, "This page is not open to you"),
+        ("/nowhere/", 404, "There is nothing at this address"),
+        ("/busy/", 429, "Too many tries"),
+        ("/broken/", 500, "Something went wrong"),
+    ],
+)
+def test_each_error_has_its_page(browser, url, status, words):
+    response = browser.get(url)
+    page = response.content.decode()
+    assert response.status_code == status
+    assert f"<h1>{words}</h1>" in page
+    assert "noindex" in page
+    assert response["X-Robots-Tag"] == "noindex"
+    assert "Traceback" not in page
+    assert "xyzzy" not in page
+    assert "'sha256-" in response["Content-Security-Policy"]
+
+
+def test_a_form_sent_without_its_token_is_refused_with_words(browser):
+    response = browser.post("/nowhere/", {})
+    assert response.status_code in {403, 404}
+    response = browser.post("/busy/", {})
+    assert response.status_code == 403
+    assert "This page was open too long" in response.content.decode()
+
+
+def test_an_unknown_host_is_told_nothing(browser):
+    response = browser.get("/", headers={"host": "evil.example"})
+    assert response.status_code == 400
+    assert "evil.example" not in response.content.decode()
+
+
+def test_the_page_for_our_own_fault_needs_no_database(browser, monkeypatch):
+    def away(*args, **kwargs):
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr("django.db.backends.base.base.BaseDatabaseWrapper.cursor", away)
+    for url in ["/broken/", "/"]:
+        response = browser.get(url)
+        assert response.status_code == 500
+        assert "<h1>Something went wrong</h1>" in response.content.decode()
+
+
+@pytest.mark.urls("portal.urls")
+def test_even_a_broken_template_ends_in_words(browser, monkeypatch, rf):
+    def render(template):
+        raise RuntimeError("xyzzy")
+
+    monkeypatch.setattr(errors, "render_to_string", render)
+    response = errors.server_error(rf.get("/"))
+    assert response.status_code == 500
+    assert "Please try again" in response.content.decode()
+    assert "xyzzy" not in response.content.decode()

@@ -1,0 +1,97 @@
+import base64
+import hashlib
+import json
+import logging
+import re
+
+import pytest
+from django.urls import reverse
+
+from portal.headers import JsonFormatter, redacted
+
+pytestmark = pytest.mark.django_db
+
+
+def directives(response):
+    return dict(part.split(" ", 1) for part in response["Content-Security-Policy"].split("; "))
+
+
+def test_a_page_runs_no_inline_script_and_sends_nothing_elsewhere(client, library):
+    policy = directives(client.get("/nowhere/"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == "'self'"
+    assert policy["form-action"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert policy["base-uri"] == "'none'"
+    assert "unsafe" not in str(policy)
+    assert "http" not in str(policy)
+
+
+@pytest.mark.parametrize("colour", ["#0b5d4d", "#7a1f5c"])
+def test_the_style_in_the_page_is_the_one_that_the_policy_lets_through(client, library, colour):
+    library.accent_colour = colour
+    library.save()
+    response = client.get("/nowhere/")
+    css = re.search(r"<style>(.*?)</style>", response.content.decode(), re.DOTALL).group(1)
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    assert directives(response)["style-src"] == f"'self' 'sha256-{digest}'"
+
+
+def test_every_answer_carries_the_strict_headers(client, library):
+    for path in ["/nowhere/", reverse("sign_in"), "/healthz"]:
+        headers = client.get(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "camera=()" in headers["Permissions-Policy"]
+        assert "no-store" in headers["Cache-Control"]
+
+
+def test_each_request_has_its_own_id_and_one_line(client, library, caplog):
+    with caplog.at_level(logging.INFO, logger="portal.requests"):
+        first, second = client.get("/nowhere/?q=private"), client.get("/nowhere/?q=private")
+    assert len(first["X-Request-ID"]) == 32
+    assert first["X-Request-ID"] != second["X-Request-ID"]
+    lines = [record for record in caplog.records if record.name == "portal.requests"]
+    assert [line.facts["status"] for line in lines] == [404, 404]
+    assert "private" not in JsonFormatter().format(lines[0])
+
+
+CODE = "1234567890123"
+TOKEN = "kX9zPq2mWv7Rt4Ls8Ny3Bd6Hf1Jg5Tc0"
+
+
+@pytest.mark.parametrize(
+    ("text", "logged"),
+    [
+        (f"Not Found: /c/{CODE}/", "Not Found: /c/…/"),
+        ("/c/1234%20567%20890%20123/", "/c/…/"),
+        (f"code {CODE} or 1234 567 890 123 or 1234-567-890-123", "code … or … or …"),
+        (f"/lists/shared/{TOKEN}/", "/lists/shared/…/"),
+        ("GET /desk/?q=jane&page=2 HTTP/1.1", "GET /desk/?… HTTP/1.1"),
+        ("/sessions/9f1b6d2e-0f0a-4c7e-9d43-0c55d0f7a111/", "/sessions/9f1b6d2e-0f0a-4c7e-9d43-0c55d0f7a111/"),
+        ("request 784154e1f4774468bc72fdefbc29d96d", "request 784154e1f4774468bc72fdefbc29d96d"),
+        ("Is it ready? Yes.", "Is it ready? Yes."),
+        ("21 of 1500 rows at 2026-11-25 01:06", "21 of 1500 rows at 2026-11-25 01:06"),
+    ],
+)
+def test_codes_tokens_and_queries_are_not_logged(text, logged):
+    assert redacted(text) == logged
+
+
+def test_a_trace_is_logged_without_codes():
+    try:
+        raise ValueError(f"bad code {CODE}")
+    except ValueError as error:
+        record = logging.LogRecord("x", logging.ERROR, "f", 1, "failed for /c/%s/", (CODE,), (type(error), error, error.__traceback__))
+    line = json.loads(JsonFormatter().format(record))
+    assert CODE not in json.dumps(line)
+    assert "ValueError" in line["trace"]
+
+
+def test_the_page_opened_by_a_code_is_never_indexed_or_kept(client, library):
+    response = client.get(f"/c/{CODE}/")
+    assert response["X-Robots-Tag"] == "noindex"
+    assert "no-store" in response["Cache-Control"]

@@ -1,0 +1,80 @@
+"""Settings that would be unsafe stop everything, each with its own mend. Each case is a process of its own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from portal.checks import refuse_unsafe_settings, settings_are_safe
+
+SAFE = {
+    "SECRET_KEY": "not a secret but long enough, and of many letters: 0123456789",
+    "BASE_URL": "https://help.library.example",
+    "ALLOWED_HOSTS": "help.library.example",
+    "MAIL_FROM": "Example Library <help@library.example>",
+}
+
+
+def manage(*arguments, **variables):
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": os.environ.get("DATA_DIR", ""), **variables}
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(command, cwd=settings.BASE_DIR, env={name: value for name, value in environment.items() if value}, capture_output=True, text=True)
+
+
+def test_safe_settings_pass_the_deployment_check_without_a_warning():
+    done = manage("check", "--deploy", "--fail-level", "WARNING", **SAFE)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("unsafe", "number", "mend"),
+    [
+        ({"SECRET_KEY": ""}, "E002", "token_urlsafe"),
+        ({"SECRET_KEY": "short"}, "E002", "token_urlsafe"),
+        ({"SECRET_KEY": "k" * 60}, "E002", "token_urlsafe"),
+        ({"DEBUG": "1"}, "E003", "Remove DEBUG"),
+        ({"DEMO": "1"}, "E004", "Remove DEMO"),
+        ({"BASE_URL": ""}, "E005", "https://help.library.example"),
+        ({"BASE_URL": "http://help.library.example"}, "E005", "https://help.library.example"),
+        ({"ALLOWED_HOSTS": ""}, "E006", "host names"),
+        ({"ALLOWED_HOSTS": "*"}, "E006", "host names"),
+        ({"MAIL_FROM": ""}, "E008", "help@library.example"),
+        ({"ALLOWED_HOSTS": "other.example"}, "E009", "Add help.library.example"),
+        ({"TRUSTED_PROXY_COUNT": "one"}, "E010", "TRUSTED_PROXY_COUNT"),
+        ({"AFTERWORD_MODE": "prod"}, "E001", "production, development, demo, test"),
+    ],
+)
+def test_an_unsafe_setting_is_an_error_with_its_mend(unsafe, number, mend):
+    done = manage("check", **SAFE | unsafe)
+    assert done.returncode == 1
+    assert f"afterword.{number}" in done.stderr
+    assert mend in done.stderr
+    assert done.stderr.count("afterword.") == 1
+
+
+def test_nothing_set_at_all_is_production_and_refused():
+    done = manage("check")
+    assert done.returncode == 1
+    assert done.stderr.count("HINT") == 4
+
+
+@pytest.mark.parametrize("backend", ["django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache"])
+def test_a_cache_of_one_process_is_an_error(settings, backend):
+    settings.LOCAL = False
+    settings.CACHES = {"default": {"BACKEND": backend}}
+    assert "afterword.E007" in [error.id for error in settings_are_safe()]
+
+
+def test_the_server_does_not_start_with_unsafe_settings(settings):
+    settings.LOCAL, settings.DEBUG = False, True
+    with pytest.raises(ImproperlyConfigured, match="DEBUG is on") as refused:
+        refuse_unsafe_settings()
+    assert "Remove DEBUG" in str(refused.value)
+
+
+@pytest.mark.parametrize("mode", ["development", "demo", "test"])
+def test_the_other_modes_need_no_setting(mode):
+    assert manage("check", AFTERWORD_MODE=mode).returncode == 0
