@@ -5,8 +5,10 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, cached_property
 
 from accounts.reader import Reader
-from portal.helpsessions.models import ClaimCode
+from portal.helpsessions.models import ClaimCode, HelpSession
 from recommendations.models import Recommendation
+
+from .models import Conversation
 
 OPENED_CODES = "opened_codes"  # in the Django session: primary keys of the claim codes this browser has shown
 
@@ -33,13 +35,21 @@ class BrowserReader(Reader):
             | Q(messagerecommendation__message__conversation__help_session__in=self.opened_sessions)
         ).values("pk")
 
+    def session_of(self, recommendation):
+        """The help session, of those this reader may open, in which or in whose threads the item was recommended; or None."""
+        made_here = Q(recommendation_links__recommendation=recommendation) | Q(conversations__messages__recommendation_links__recommendation=recommendation)
+        return HelpSession.objects.belonging_to(self).filter(made_here).first()
+
+    @cached_property
+    def unread(self):
+        """How many conversations hold something this reader has not seen: the badge of the tab."""
+        return Conversation.objects.belonging_to(self).with_unread(self).filter(unread=True).count()
+
 
 class ReaderMiddleware:
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
-        request.reader = SimpleLazyObject(
-            lambda: BrowserReader(request.user if request.user.is_authenticated else None, request.session.get(OPENED_CODES, []))
-        )
+        request.reader = SimpleLazyObject(lambda: BrowserReader(request.user if request.user.is_authenticated else None, request.session.get(OPENED_CODES, [])))
         return self.get_response(request)

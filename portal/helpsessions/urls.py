@@ -1,1 +1,10 @@
-urlpatterns = []
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("sessions/", views.help_sessions, name="help_sessions"),
+    path("sessions/<uuid:public_id>/", views.help_session, name="help_session"),
+    path("sessions/<uuid:public_id>/outcome/", views.session_outcome, name="session_outcome"),
+    path("sessions/<uuid:public_id>/all-helped/", views.all_helped, name="all_helped"),
+]

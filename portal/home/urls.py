@@ -1,1 +1,10 @@
-urlpatterns = []
+from django.urls import path
+
+from .views import door, front
+
+urlpatterns = [
+    path("", front.home, name="home"),
+    path("c/", door.open_code, name="open_code"),
+    path("c/<str:code>/", door.open_code_link, name="open_code_link"),
+    path("leave/", door.leave, name="leave"),
+]

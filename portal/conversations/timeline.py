@@ -1,0 +1,29 @@
+"""A thread as its page tells it: days, messages and events in one order; and when an answer may be expected."""
+
+from itertools import groupby
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from .models import Conversation
+
+
+def days_of(messages, events):
+    """[(day, entries)]: the entries are messages and events in the order in which they happened, by the library's days."""
+    entries = sorted([(m.sent_at, 0, m.pk, m) for m in messages] + [(e.at, 1, e.pk, e) for e in events], key=lambda entry: entry[:3])
+    return [(day, [entry[3] for entry in group]) for day, group in groupby(entries, key=lambda entry: timezone.localdate(entry[0]))]
+
+
+def promise(conversation, at):
+    """When the library said it would answer, in plain words; "" where nobody waits for it."""
+    if conversation.status != Conversation.Status.WAITING_FOR_STAFF or conversation.promised_at is None:
+        return ""
+    if conversation.promised_at < at:
+        return _("This is taking longer than we promised. It is not forgotten.")
+    days = (timezone.localdate(conversation.promised_at) - timezone.localdate(at)).days
+    if days == 0:
+        return _("You can expect an answer today.")
+    if days == 1:
+        return _("You can expect an answer by tomorrow.")
+    return _("You can expect an answer by %(day)s.") % {"day": date_format(timezone.localtime(conversation.promised_at), "l j F")}

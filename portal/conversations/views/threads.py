@@ -1,0 +1,142 @@
+"""A conversation on the patron's phone: the list, the thread, writing in it, closing it."""
+
+import uuid
+
+from django.db.models import F
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from portal.conversations import actions
+from portal.conversations.forms import MessageForm
+from portal.conversations.models import Conversation, Message
+from portal.conversations.timeline import days_of, promise
+from portal.helpsessions.cards import cards
+from portal.helpsessions.models import HelpSession
+from portal.htmx import render_page
+from portal.paging import page_of
+from recommendations.models import Recommendation
+
+
+@require_safe
+def conversations(request):
+    """All of them, the latest word first."""
+    rows = Conversation.objects.belonging_to(request.reader).with_unread(request.reader).select_related("help_session", "branch")
+    threads, older = page_of(rows, "last_message_at", request.GET.get("after"))
+    for thread in threads:
+        thread.promise = promise(thread, timezone.now())
+    return render_page(request, "conversations/all.html", {"conversations": threads, "older": older, "after": request.GET.get("after")})
+
+
+@require_safe
+def conversation(request, public_id):
+    return _thread(request, _find(request, public_id), MessageForm())
+
+
+@require_safe
+def conversation_news(request, public_id):
+    """What an open thread asks every 20 seconds: 204, or the thread as it is now."""
+    found = _find(request, public_id)
+    if not request.htmx:
+        return redirect(found)
+    if request.GET.get("since") == str(found.version):
+        return HttpResponse(status=204)
+    latest = found.messages.in_order().select_related("author").last()
+    news = _("%(name)s replied") % {"name": _name(latest, found)} if latest.side == Message.Side.STAFF else ""
+    return _thread(request, found, MessageForm(), partial="thread", announce=news)
+
+
+@require_POST
+def reply(request, public_id):
+    found = _find(request, public_id)
+    form = MessageForm(request.POST)
+    if not form.is_valid():
+        return _thread(request, found, form, partial="composer", status=422)
+    actions.reply(found, by=request.reader.person, side=Message.Side.PATRON, at=timezone.now(), language=get_language(), **form.cleaned_data)
+    if not request.htmx:
+        return redirect(f"{found.get_absolute_url()}#latest")
+    return _thread(request, _find(request, public_id), MessageForm(), partial="sent", announce=_("Sent."))
+
+
+@require_POST
+def close_conversation(request, public_id):
+    found = _find(request, public_id)
+    actions.close(found, by=request.reader.person, side=Message.Side.PATRON, at=timezone.now())
+    if not request.htmx:
+        return redirect(f"{found.get_absolute_url()}#latest")
+    return _thread(request, _find(request, public_id), MessageForm(), partial="thread")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask_about_session(request, public_id):
+    about = get_object_or_404(HelpSession.objects.belonging_to(request.reader).select_related("branch"), public_id=public_id)
+    return _ask(request, {"help_session": about}, title=about.title, back=about.get_absolute_url())
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask_about_item(request, public_id):
+    about = get_object_or_404(Recommendation.objects.belonging_to(request.reader).select_related("item"), public_id=public_id)
+    thread = Conversation.objects.belonging_to(request.reader).filter(recommendation=about).first()
+    if thread is not None and request.method != "POST":
+        return redirect(f"{thread.get_absolute_url()}#write")
+    return _ask(request, {"recommendation": about}, title=about.item.title, back=reverse("verdict", args=[public_id]))
+
+
+def _ask(request, about, *, title, back):
+    form = MessageForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        asked = actions.ask(by=request.reader.person, at=timezone.now(), language=get_language(), **about, **form.cleaned_data)
+        return redirect(f"{asked.get_absolute_url()}#latest")
+    context = {"form": form, "about": title, "token": _token(form), "back": back}
+    return render_page(request, "conversations/ask.html", context, status=422 if form.errors else 200)
+
+
+def _name(message, conversation):
+    quiet = conversation.help_session is not None and conversation.help_session.quiet
+    return message.author.display_name if message.author and not quiet else _("The library")
+
+
+def _token(form):
+    """The token of the composer: the one that came, so that sending what was mended is still the same message; or a new one."""
+    return (form.is_bound and form.cleaned_data.get("client_token")) or uuid.uuid4()
+
+
+def _find(request, public_id):
+    rows = Conversation.objects.belonging_to(request.reader).with_unread(request.reader).select_related("help_session", "recommendation__item", "branch")
+    return get_object_or_404(rows, public_id=public_id)
+
+
+def _thread(request, conversation, form, *, partial="", status=200, announce=""):
+    now = timezone.now()
+    messages = list(conversation.messages.in_order().select_related("author"))
+    quiet = conversation.help_session is not None and conversation.help_session.quiet
+    given = list(
+        Recommendation.objects.filter(messagerecommendation__message__conversation=conversation)
+        .for_page()
+        .annotate(message_id=F("messagerecommendation__message"))
+        .order_by("messagerecommendation__position", "pk")
+    )
+    given = cards(given, request.reader, dict.fromkeys([recommendation.pk for recommendation in given], conversation), may_save=not quiet)
+    for message in messages:
+        message.given = [recommendation for recommendation in given if recommendation.message_id == message.pk]
+    latest = messages[-1]
+    context = {
+        "conversation": conversation,
+        "quiet": quiet,
+        "days": days_of(messages, conversation.events.select_related("by")),
+        "latest": latest,
+        "promise": promise(conversation, now),
+        "form": form,
+        "token": _token(form),
+        "oob": partial == "sent",
+        "announce": announce,
+        "back": conversation.get_absolute_url(),
+    }
+    response = render_page(request, "conversations/thread.html", context, partial=partial, status=status)
+    if conversation.unread and request.method == "GET":
+        actions.mark_read(conversation, person=request.reader.person, at=now)
+    return response

@@ -1,0 +1,73 @@
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from portal.htmx import render_page
+from portal.paging import page_of
+from recommendations.actions import record_verdict
+from recommendations.models import Recommendation
+
+from . import actions
+from .cards import cards
+from .forms import OutcomeForm
+from .models import HelpSession
+
+ALL_AT_ONCE_FROM = 2  # so many open verdicts make "all helped" worth a button
+
+
+@require_safe
+def help_sessions(request):
+    """All of them, latest first."""
+    rows = HelpSession.objects.belonging_to(request.reader).select_related("branch", "staff")
+    sessions, older = page_of(rows, "happened_on", request.GET.get("after"))
+    return render_page(request, "helpsessions/all.html", {"help_sessions": sessions, "older": older, "after": request.GET.get("after")})
+
+
+@require_safe
+def help_session(request, public_id):
+    return _page(request, public_id)
+
+
+@require_POST
+def session_outcome(request, public_id):
+    found = get_object_or_404(HelpSession.objects.belonging_to(request.reader), public_id=public_id)
+    form = OutcomeForm(request.POST)
+    if form.is_valid() and form.answers():
+        actions.answer_outcome(found, at=timezone.now(), **form.answers())
+    if not request.htmx:
+        return redirect(f"{found.get_absolute_url()}#outcome")
+    return _page(request, public_id, partial="outcome")
+
+
+@require_POST
+def all_helped(request, public_id):
+    """One tap for everything that is asked about and not answered yet."""
+    found = get_object_or_404(HelpSession.objects.belonging_to(request.reader), public_id=public_id)
+    for recommendation in Recommendation.objects.belonging_to(request.reader).filter(sessionrecommendation__help_session=found).undecided():
+        record_verdict(recommendation, verdict=Recommendation.Verdict.HELPED, at=timezone.now())
+    if not request.htmx:
+        return redirect(f"{found.get_absolute_url()}#items")
+    return _page(request, public_id, partial="items")
+
+
+def _page(request, public_id, *, partial=""):
+    rows = HelpSession.objects.belonging_to(request.reader).select_related("branch", "staff")
+    found = get_object_or_404(rows, public_id=public_id)
+    threads = found.conversations.belonging_to(request.reader).with_unread(request.reader).latest_first()
+    recommendations = cards(
+        Recommendation.objects.filter(sessionrecommendation__help_session=found).for_page().order_by("sessionrecommendation__position", "pk"),
+        request.reader,
+        {thread.recommendation_id: thread for thread in threads if thread.recommendation_id},
+        may_save=not found.quiet,
+    )
+    context = {
+        "help_session": found,
+        "recommendations": recommendations,
+        "conversations": threads,
+        "all_at_once": sum(r.starred and not r.verdict for r in recommendations) >= ALL_AT_ONCE_FROM,
+        "found_choices": HelpSession.Found.choices,
+        "satisfaction_choices": HelpSession.Satisfaction.choices,
+        "mine": request.reader.person is not None and found.patron_id == request.reader.person.pk,
+        "back": found.get_absolute_url(),
+    }
+    return render_page(request, "helpsessions/session.html", context, partial=partial)

@@ -1,0 +1,97 @@
+"""The way in by code, and the quick way out."""
+
+import uuid
+from urllib.parse import urlsplit
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from portal.conversations.reader import OPENED_CODES
+from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeKept, CodeRevoked, CodeUnknown, open_by_code
+from portal.helpsessions.models import ClaimCode
+from portal.home.forms import CodeForm
+from portal.home.tries import WAIT_MINUTES, Tries
+
+REMEMBERED = 50  # codes a browser holds at most
+REFUSALS = {CodeKept: ("used", 410), CodeExpired: ("expired", 410), CodeRevoked: ("revoked", 410), CardNotReady: ("not_ready", 409)}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def open_code(request):
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        return _open(request, form.cleaned_data["code"])
+    return render(request, "home/open_code.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "HEAD"])
+def open_code_link(request, code):
+    """What the QR code and the mailed link hold. Looking ahead (HEAD, or a prefetch) opens and counts nothing."""
+    if request.method == "HEAD":
+        return HttpResponse()
+    if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
+        return HttpResponse(status=503)  # the browser asks again once the link is really followed
+    form = CodeForm({"code": code})
+    return _open(request, form.cleaned_data["code"] if form.is_valid() else "")
+
+
+@require_POST
+def leave(request):
+    """Take one visit, or without naming one every visit opened by code, out of this browser, and show something harmless."""
+    ids = request.session.get(OPENED_CODES, [])
+    leaving = ClaimCode.objects.filter(pk__in=ids)
+    if named := request.POST.get("session"):
+        leaving = leaving.filter(help_session__in=request.reader.opened_sessions, help_session__public_id=named) if _is_uuid(named) else leaving.none()
+    gone = set(leaving.values_list("pk", flat=True))
+    request.session[OPENED_CODES] = [pk for pk in ids if pk not in gone]
+    outside = _catalogue(request.library)
+    if not outside or named:
+        return redirect("home")
+    # A redirect to another host after a form is refused by our own content security policy; a page that moves on is not.
+    response = render(request, "home/leaving.html", {"outside": outside})
+    response["Refresh"] = f"0; url={outside}"
+    return response
+
+
+def _open(request, code):
+    """Into the session, or one page that says why not, and reveals nothing of it."""
+    tries = Tries(request)
+    if not tries.allowed:
+        return _refused(request, "too_many", status=429)
+    try:
+        claim = open_by_code(code, at=timezone.now())
+    except CodeUnknown:
+        tries.was_wrong()
+        return _refused(request, "unknown", status=404)
+    except (CodeKept, CodeExpired, CodeRevoked, CardNotReady) as why:
+        tries.was_right()  # a real code: nobody guessed
+        if isinstance(why, CodeKept) and request.reader.person and why.help_session.patron_id == request.reader.person.pk:
+            return redirect(why.help_session)
+        refusal, status = REFUSALS[type(why)]
+        return _refused(request, refusal, status=status)
+    tries.was_right()
+    opened = [pk for pk in request.session.get(OPENED_CODES, []) if pk != claim.pk]
+    request.session[OPENED_CODES] = [*opened, claim.pk][-REMEMBERED:]
+    return redirect(claim.help_session)
+
+
+def _refused(request, why, *, status):
+    response = render(request, "home/open_code.html", {"form": CodeForm(), "refused": why}, status=status)
+    if status == 429:
+        response["Retry-After"] = str(WAIT_MINUTES * 60)
+    return response
+
+
+def _catalogue(library):
+    """The front page of the library's catalogue, or None."""
+    address = urlsplit(library.catalogue_link)
+    return f"https://{address.netloc}/" if address.scheme == "https" and address.netloc and "{" not in address.netloc else None
+
+
+def _is_uuid(text):
+    try:
+        return bool(uuid.UUID(text))
+    except ValueError:
+        return False
