@@ -1,0 +1,64 @@
+"""A real mail server on this machine, which does as the address says."""
+
+import contextlib
+import socket
+import threading
+from email import message_from_bytes, policy
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
+
+
+class MailServer:
+    """`received` holds the mails it took. An address that begins with busy, unknown, stuck or silent is answered so."""
+
+    def __init__(self):
+        self.received = []
+        self.reached = threading.Event()  # a stuck or silent address was reached
+        self.released = threading.Event()  # … and may now go on
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("busy"):
+            return "450 mailbox busy"
+        if address.startswith("unknown"):
+            return "550 no such mailbox"
+        if address.startswith("stuck"):
+            await self._hold(server)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        self.received.append(message_from_bytes(envelope.content, policy=policy.default))
+        if envelope.rcpt_tos[0].startswith("silent"):
+            await self._hold(server)  # it has the mail, and its yes never arrives
+        return "250 taken"
+
+    async def _hold(self, server):
+        self.reached.set()
+        await server.loop.run_in_executor(None, self.released.wait, 20)
+
+    def addresses(self):
+        return sorted(mail["To"] for mail in self.received)
+
+
+class _Controller(Controller):
+    def factory(self):
+        return SMTP(self.handler, enable_SMTPUTF8=True, decode_data=False)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def mail_server(port):
+    server = MailServer()
+    controller = _Controller(server, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        controller.stop()

@@ -1,0 +1,28 @@
+"""Nothing is kept without a line that says how long and why."""
+
+import pytest
+from django.apps import apps
+
+from portal import worker
+from portal.privacy.policy import POLICY
+
+STAFF_WORDS = ["helpsessions.SessionNote", "helpsessions.UnfinishedForm"]
+
+
+def test_every_model_has_a_line_and_every_line_a_model():
+    assert set(POLICY) == {model._meta.label for model in apps.get_models()}
+
+
+@pytest.mark.parametrize("label", POLICY)
+def test_a_line_says_what_how_long_and_why(label):
+    line = POLICY[label]
+    assert all([line.keeps, line.until, line.why])
+
+
+def test_what_is_to_end_by_itself_has_its_job():
+    assert {line.ended_by for line in POLICY.values()} - {""} <= {job.__name__ for job, _ in worker.JOBS}
+
+
+@pytest.mark.parametrize("label", STAFF_WORDS)
+def test_words_of_the_staff_are_not_exported(label):
+    assert not POLICY[label].exported

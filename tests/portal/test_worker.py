@@ -1,0 +1,140 @@
+"""The worker's loop and its repeated jobs; delivery itself is tested in tests/portal/notifications/."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.db import OperationalError, connection, connections
+from django.utils import timezone
+
+from portal import worker
+from portal.notifications import actions
+from portal.notifications.models import Heartbeat, Notification, RepeatedJob
+from portal.worker import EVERY_HOUR, Worker
+
+AT = timezone.now()
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The times at which the one job of this worker ran."""
+    ran = []
+
+    def job(*, at):
+        ran.append(at)
+
+    monkeypatch.setattr(worker, "JOBS", [(job, EVERY_HOUR)])
+    return ran
+
+
+@pytest.mark.django_db
+def test_a_job_runs_once_an_hour_across_workers(ran, time_machine):
+    time_machine.move_to(AT, tick=False)
+    for _ in range(3):
+        Worker().round()
+    assert ran == [AT]
+    time_machine.move_to(AT + timedelta(hours=1), tick=False)
+    for _ in range(3):
+        Worker().round()
+    assert ran == [AT, AT + timedelta(hours=1)]
+
+
+@pytest.mark.django_db
+def test_a_job_that_fails_stops_neither_the_mail_nor_the_other_jobs(monkeypatch, ran, caplog):
+    def broken(*, at):
+        raise ValueError
+
+    monkeypatch.setattr(worker, "JOBS", [(broken, EVERY_HOUR), *worker.JOBS])
+    Worker().round()
+    assert len(ran) == 1
+    assert "the job broken failed" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite lets one writer in at a time and so hides the race")
+@pytest.mark.parametrize("known", [False, True])
+def test_of_eight_workers_at_once_one_gets_the_turn(known):
+    if known:
+        RepeatedJob.objects.create(name="job", due_at=AT)
+    barrier = Barrier(8)
+
+    def take(_):
+        try:
+            connection.ensure_connection()
+            barrier.wait()
+            return actions.take_turn("job", at=AT, every=EVERY_HOUR)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(take, range(8))) == [False] * 7 + [True]
+
+
+@pytest.mark.django_db
+def test_every_job_of_the_worker_runs_on_an_empty_library():
+    for job, _ in worker.JOBS:
+        job(at=AT)
+
+
+@pytest.mark.django_db
+def test_delivered_mail_goes_after_30_days_and_dead_mail_after_90():
+    def mail(state, age):
+        sent_at = AT - timedelta(days=age)
+        row = actions.write(kind="test/mail", to="a@example.org", at=sent_at, language="en", subject=f"{state} {age}", text="x")
+        Notification.objects.filter(pk=row.pk).update(state=state, delivered_at=sent_at if state == "delivered" else None)
+
+    for state, age in [("delivered", 29), ("delivered", 31), ("dead", 89), ("dead", 91), ("waiting", 400)]:
+        mail(state, age)
+    actions.forget_old_notifications(at=AT)
+    assert set(Notification.objects.values_list("subject", flat=True)) == {"delivered 29", "dead 89", "waiting 400"}
+
+
+@pytest.mark.django_db
+def test_expired_sign_ins_are_cleared():
+    Session.objects.create(session_key="old", session_data="x", expire_date=AT - timedelta(days=1))
+    Session.objects.create(session_key="new", session_data="x", expire_date=AT + timedelta(days=1))
+    worker.clear_expired_sign_ins(at=AT)
+    assert list(Session.objects.values_list("session_key", flat=True)) == ["new"]
+
+
+@pytest.mark.django_db
+def test_each_round_leaves_a_heartbeat_and_the_next_worker_clears_those_long_silent(ran, time_machine):
+    time_machine.move_to(AT, tick=False)
+    Heartbeat.objects.create(worker="gone", beat_at=AT - timedelta(days=2))
+    one = Worker()
+    one.round()
+    actions.forget_old_notifications(at=AT)
+    assert list(Heartbeat.objects.values_list("worker", "beat_at")) == [(one.name, AT)]
+
+
+@pytest.mark.django_db
+def test_a_worker_that_hangs_falls_silent(ran, monkeypatch):
+    hanging = Worker()
+    hanging.progress_at -= actions.LEASE.total_seconds() + 1
+    monkeypatch.setattr(worker.time, "sleep", lambda _: hanging._stop())
+    monkeypatch.setattr(worker.connections, "close_all", lambda: None)
+    hanging._pulse()
+    assert not Heartbeat.objects.exists()
+
+
+@pytest.mark.django_db
+def test_with_the_database_away_the_worker_waits_and_goes_on(monkeypatch, caplog):
+    away = [OperationalError("gone"), OperationalError("gone"), None]
+    one = Worker()
+
+    def a_round():
+        error = away.pop(0)
+        if error:
+            raise error
+        one._stop()
+
+    monkeypatch.setattr(one, "round", a_round)
+    monkeypatch.setattr(one, "_pulse", lambda: None)
+    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(worker.time, "sleep", lambda _: None)
+    monkeypatch.setattr(worker.connections, "close_all", lambda: None)
+    one.run()
+    assert away == []
+    assert caplog.text.count("the database is away") == 2
