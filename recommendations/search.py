@@ -81,7 +81,7 @@ def find_items(query, *, limit=10, branch=None):
     words = folded.split()[:WORDS_ASKED]
     if not words:
         return []
-    found = _candidates(folded, words)
+    found = _candidates(folded, words, branch)
     held_here = set()
     if branch is not None and found:
         held_here = set(Holding.objects.filter(branch=branch, item__in=found).values_list("item_id", flat=True))
@@ -96,13 +96,15 @@ class _Entry(NamedTuple):
     rest: str
 
 
-def _candidates(folded, words):
+def _candidates(folded, words, branch):
     """{item id: _Entry}, enough of them to hold the best."""
     exact = SearchEntry.objects.filter(title=folded).values_list("item_id", "title", "names", "rest")
     found = {pk: _Entry(*entry) for pk, *entry in exact[:CANDIDATES]}
     found.update(_look_up(words, in_title=True))
     if len(found) < CANDIDATES or _number(words):
         found.update(_look_up(words))
+    if branch is not None and len(found) >= CANDIDATES:
+        found.update(_look_up(words, in_title=True, branch=branch))
     return found
 
 
@@ -115,8 +117,8 @@ def _rank(entry, folded, words, held_here):
         place = 1
     else:
         place = 2
-    as_typed = 0 if entry.title.startswith(folded) else 1 if folded in entry.title else 2
-    return not exact, place, not held_here, as_typed, len(entry.title), entry.title
+    typed_at = entry.title.find(folded)
+    return not exact, place, not held_here, typed_at < 0, typed_at, len(entry.title), entry.title
 
 
 def _holds(text, words):
@@ -186,15 +188,17 @@ def rebuild():
 
 ON_SQLITE = """
 SELECT entry.item_id, entry.title, entry.names, entry.rest
-FROM recommendations_text AS found JOIN recommendations_searchentry AS entry ON entry.item_id = found.rowid
-WHERE recommendations_text MATCH %s LIMIT %s"""
+FROM recommendations_text JOIN recommendations_searchentry AS entry ON entry.item_id = recommendations_text.rowid
+WHERE recommendations_text MATCH %s{held} LIMIT %s"""
 ON_POSTGRESQL = """
-SELECT item_id, title, names, rest FROM recommendations_searchentry WHERE {indexed} @@ %s::tsquery LIMIT %s"""
+SELECT entry.item_id, entry.title, entry.names, entry.rest
+FROM recommendations_searchentry AS entry WHERE {indexed} @@ %s::tsquery{held} LIMIT %s"""
+HELD = " AND EXISTS (SELECT 1 FROM recommendations_holding AS held WHERE held.item_id = entry.item_id AND held.branch_id = %s)"
 TITLE_WORDS = "array_to_tsvector(string_to_array(title, ' '))"
 ALL_WORDS = "array_to_tsvector(array_remove(string_to_array(title || ' ' || names || ' ' || rest, ' '), ''))"
 
 
-def _look_up(words, *, in_title=False):
+def _look_up(words, *, in_title=False, branch=None):
     *finished, last = words
     number = "" if in_title else _number(words)
     if connection.vendor == "sqlite":
@@ -204,7 +208,8 @@ def _look_up(words, *, in_title=False):
     else:
         asked = " & ".join([*(f"'{word}'" for word in finished), f"'{last}':*"])
         asked = f"({asked}) | '{number}':*" if number else asked
-        query = ON_POSTGRESQL.format(indexed=TITLE_WORDS if in_title else ALL_WORDS)
+        query = ON_POSTGRESQL
+    query = query.format(indexed=TITLE_WORDS if in_title else ALL_WORDS, held=HELD if branch else "")
     with connection.cursor() as cursor:
-        cursor.execute(query, [asked, CANDIDATES])
+        cursor.execute(query, [asked, *([branch.pk] if branch else []), CANDIDATES])
         return {pk: _Entry(*entry) for pk, *entry in cursor.fetchall()}

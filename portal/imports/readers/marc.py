@@ -84,7 +84,9 @@ def _read_piece(piece, number):
             record = pymarc.Record(piece, force_utf8=_is_utf8(piece), hide_utf8_warnings=True)
         return _draft(record, number, piece).finished()
     except UnicodeDecodeError:
-        return Fault(number, "its text is not in the encoding that its leader names")
+        return Fault(number, "it holds bytes that are no text in the encoding it names")
+    except ValueError:
+        return Fault(number, "the numbers in its leader or directory are damaged")
     except Exception as error:  # whatever pymarc meets in a damaged record, the next one is to be read
         return Fault(number, str(error) or type(error).__name__)
 

@@ -38,11 +38,16 @@ def read_table(file, *, mapping):
     Raises Unreadable, with the columns that there are, where a column is unknown or the title's can't be guessed.
     """
     text = io.TextIOWrapper(file, encoding=_encoding(file), errors="replace", newline="")
-    sample = text.readline()
-    delimiter = max(DELIMITERS, key=sample.count)
-    text.seek(0)
-    rows = csv.reader(text, delimiter=delimiter)
-    header = [name.strip().removeprefix("\ufeff") for name in _next(rows, 0) or []]
+    try:
+        delimiter = max(DELIMITERS, key=text.readline().count)
+        text.seek(0)
+        yield from _read_rows(csv.reader(text, delimiter=delimiter), mapping)
+    finally:
+        text.detach()  # the file is its opener's to close
+
+
+def _read_rows(rows, mapping):
+    header = [name.strip() for name in _next(rows, 0) or []]
     columns = _columns(header, mapping)
     number = 0
     while (row := _next(rows, number + 1)) is not None:

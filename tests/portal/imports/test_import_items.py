@@ -1,0 +1,127 @@
+import pytest
+from django.core.management import CommandError, call_command
+
+from recommendations.models import Holding, Item
+from recommendations.search import find_items
+from tests.factories import BranchFactory
+from tests.portal.imports.test_readers import as_xml, marc, titled
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def run(capsys):
+    """run(file, *options) -> (exit status, what was said, what was complained of)"""
+
+    def run(file, *options):
+        status = 0
+        try:
+            call_command("import_items", str(file), *options)
+        except SystemExit as ended:
+            status = ended.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def marc_file(tmp_path):
+    def write(*records):
+        file = tmp_path / "records.mrc"
+        file.write_bytes(b"".join(record if isinstance(record, bytes) else record.as_marc() for record in records))
+        return file
+
+    return write
+
+
+def test_importing_again_changes_nothing_and_says_so(run, marc_file):
+    file = marc_file(*[titled(f"Title {number}", number=str(number)) for number in range(30)])
+    assert run(file) == (0, "30 added, 0 changed, 0 unchanged.\n", "")
+    before = list(Item.objects.values())
+    assert run(file) == (0, "0 added, 0 changed, 30 unchanged.\n", "")
+    assert list(Item.objects.values()) == before
+
+
+def test_only_what_changed_in_the_file_changes(run, marc_file):
+    run(marc_file(titled("Old name", number="1"), titled("Other", number="2")))
+    assert run(marc_file(titled("New name", number="1"), titled("Other", number="2"), titled("Third", number="3")))[1] == "1 added, 1 changed, 1 unchanged.\n"
+    assert [item.title for item in find_items("name")] == ["New name"]
+    assert find_items("old") == []
+
+
+def test_a_broken_record_is_reported_by_number_and_the_exit_status_says_so(run, marc_file):
+    file = marc_file(titled("First"), titled("Cut", number="2").as_marc()[:50], titled("Last", number="3"), titled("Again", number="3"))
+    status, said, complaint = run(file)
+    assert (status, said) == (1, "2 added, 0 changed, 0 unchanged.\n")
+    assert complaint.splitlines() == [
+        "2 could not be read:",
+        "  record 2: it is cut off after 50 bytes",
+        "  record 4: it has the same identifier as record 3",
+    ]
+    assert sorted(Item.objects.values_list("title", flat=True)) == ["First", "Last"]
+
+
+def test_call_numbers_go_to_the_branch_that_is_named(run, marc_file):
+    BranchFactory(slug="east")
+    other = BranchFactory()
+    one = marc(("245", "0", ("a", "Atlas")), ("050", " ", ("a", "G1021")))
+    run(marc_file(one))
+    assert Holding.objects.count() == 0
+    assert run(marc_file(one), "--branch", "east")[1] == "0 added, 1 changed, 0 unchanged.\n"
+    Holding.objects.create(item=Item.objects.get(), branch=other, call_number="912")
+    moved = marc(("245", "0", ("a", "Atlas")), ("050", " ", ("a", "G1046")))
+    assert run(marc_file(moved), "--branch", "east")[1] == "0 added, 1 changed, 0 unchanged.\n"
+    assert run(marc_file(moved), "--branch", "east")[1] == "0 added, 0 changed, 1 unchanged.\n"
+    assert sorted(Holding.objects.values_list("branch__slug", "call_number")) == sorted([("east", "G1046"), (other.slug, "912")])
+    assert [item.title for item in find_items("g1046")] == ["Atlas"]
+    assert find_items("g1021") == []
+
+
+def test_two_sources_do_not_touch_each_other(run, marc_file):
+    run(marc_file(titled("Ours")))
+    assert run(marc_file(titled("Theirs")), "--source", "partner")[1] == "1 added, 0 changed, 0 unchanged.\n"
+
+
+def test_a_dry_run_says_what_would_happen_and_changes_nothing(run, marc_file):
+    branch = BranchFactory()
+    run(marc_file(titled("Old"), titled("Same", number="2")))
+    file = marc_file(titled("New"), titled("Same", number="2"), titled("Third", number="3"))
+    assert run(file, "--dry-run", "--branch", branch.slug)[1] == "Nothing was written. It would be: 1 added, 1 changed, 1 unchanged.\n"
+    assert sorted(Item.objects.values_list("title", flat=True)) == ["Old", "Same"]
+
+
+def test_xml_and_csv_are_recognised(run, tmp_path):
+    (tmp_path / "a").write_bytes(as_xml(titled("From XML")))
+    (tmp_path / "b").write_text("title,isbn\nFrom CSV,306406152\nNo number,9.78E+12\n")
+    assert run(tmp_path / "a")[0] == 0
+    status, said, _ = run(tmp_path / "b")
+    assert status == 0
+    assert "0 as given, 1 repaired (the check digit proves it), 1 left empty" in said
+    assert sorted(Item.objects.values_list("title", flat=True)) == ["From CSV", "From XML", "No number"]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words"),
+    [
+        (None, [], "can't be opened"),
+        (b"", [], "no line of column names"),
+        (b"a,b\n1,2\n", [], "--map title=COLUMN"),
+        (b"title\n", [], "holds no records"),
+        (b"title\nx\n", ["--map", "title"], "should be FIELD=COLUMN"),
+        (b"title\nx\n", ["--branch", "nowhere"], "There is no branch 'nowhere'. Branches: none yet."),
+        (b"<a>", [], "holds no records"),
+        (b"title\nx\n", ["--source", " "], "--source needs a name"),
+    ],
+)
+def test_a_file_of_which_nothing_can_be_read(tmp_path, content, options, words):
+    file = tmp_path / "file"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(CommandError, match=words) as refused:
+        call_command("import_items", str(file), *options)
+    assert refused.value.returncode == 2
+
+
+def test_only_broken_records_is_nothing_read(run, marc_file):
+    assert run(marc_file(b"rubbish\x1d"), "--format", "marc")[0] == 2

@@ -1,0 +1,49 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stdnum import isbn
+
+from portal.imports.isbns import Repair, best_of, read
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", ("", Repair.ABSENT)),
+        ("9780306406157", ("9780306406157", Repair.AS_GIVEN)),
+        ("978-0-306-40615-7", ("9780306406157", Repair.AS_GIVEN)),
+        ("ISBN 0-306-40615-2 (pbk.) : $12.50", ("9780306406157", Repair.AS_GIVEN)),
+        ("080442957X", ("9780804429573", Repair.AS_GIVEN)),
+        ("306406152", ("9780306406157", Repair.REPAIRED)),
+        ("9.780306406157E+12", ("9780306406157", Repair.REPAIRED)),
+        ("306406152.0", ("9780306406157", Repair.REPAIRED)),
+        ("306406153", ("", Repair.LEFT_EMPTY)),
+        ("9.78030640616E+12", ("", Repair.LEFT_EMPTY)),
+        ("9.78E+12", ("", Repair.LEFT_EMPTY)),
+        ("0000000000", ("", Repair.LEFT_EMPTY)),
+        ("0", ("", Repair.LEFT_EMPTY)),
+        ("9780306406158", ("", Repair.LEFT_EMPTY)),
+        ("$12.50", ("", Repair.LEFT_EMPTY)),
+    ],
+)
+def test_a_number_is_repaired_only_where_the_check_digit_proves_it(given, expected):
+    assert read(given) == expected
+
+
+@given(st.integers(10**5, 10**9 - 1))
+def test_an_isbn_10_that_lost_its_zeros_comes_back(body):
+    whole = f"{body:09}" + isbn._calc_isbn10_check_digit(f"{body:09}")
+    number, repair = read(whole.lstrip("0"))
+    assert number == isbn.to_isbn13(whole)
+    assert repair == (Repair.REPAIRED if whole.startswith("0") else Repair.AS_GIVEN)
+
+
+@given(st.text())
+def test_whatever_is_written_there_the_result_is_an_isbn_or_nothing(text):
+    number, _repair = read(text)
+    assert number == "" or (isbn.is_valid(number) and len(number) == 13)
+
+
+def test_the_first_number_that_holds_is_taken():
+    assert best_of(["9.78E+12", "306406152"]) == ("9780306406157", Repair.REPAIRED)
+    assert best_of([]) == ("", Repair.ABSENT)

@@ -1,0 +1,239 @@
+"""Samples are made here: pymarc writes good records, and the tests damage them."""
+
+import io
+
+import pymarc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pymarc import Field, Indicators, Subfield
+
+from portal.imports.readers.marc import read_binary, read_xml
+from portal.imports.readers.table import read_table
+from portal.imports.records import Fault, Record, Unreadable
+
+LEADER = "00000nam a2200000 a 4500"
+
+
+def marc(*fields, number="1", leader=LEADER):
+    record = pymarc.Record()
+    record.leader = pymarc.Leader(leader)
+    if number:
+        record.add_field(Field(tag="001", data=number))
+    for tag, *parts in fields:
+        if isinstance(parts[0], str) and len(parts) == 1:
+            record.add_field(Field(tag=tag, data=parts[0]))
+        else:
+            second, *subfields = parts
+            record.add_field(Field(tag=tag, indicators=Indicators(" ", second), subfields=[Subfield(code, value) for code, value in subfields]))
+    return record
+
+
+def titled(title, **options):
+    return marc(("245", "0", ("a", title)), **options)
+
+
+def binary(*records):
+    return list(read_binary(io.BytesIO(b"".join(record if isinstance(record, bytes) else record.as_marc() for record in records))))
+
+
+def outcome(found):
+    """Titles and the numbers of faults, in order."""
+    return [one.number if isinstance(one, Fault) else one.values["title"] for one in found]
+
+
+FULL = (
+    ("003", "XX"),
+    ("008", "030512s1999    nyu           000 0 spa d"),
+    ("020", " ", ("a", "0306406153 (bad)")),
+    ("020", " ", ("a", "0-306-40615-2 (pbk.)")),
+    ("050", " ", ("a", "QA76.73"), ("b", ".C15")),
+    ("082", " ", ("a", "005.13")),
+    ("100", " ", ("a", "Rivas, Ana,"), ("d", "1950-")),
+    ("245", "0", ("6", "880-01"), ("a", "Zima :"), ("b", "a winter /"), ("c", "by Ana Rivas")),
+    ("260", " ", ("a", "Old :"), ("b", "Old House,"), ("c", "1901.")),
+    ("264", "1", ("a", "New :"), ("b", "New House,"), ("c", "[2003]")),
+    ("490", " ", ("a", "Seasons ;"), ("v", "4")),
+    ("520", " ", ("a", "Snow falls.")),
+    ("700", " ", ("a", "Lee, J.")),
+    ("856", "2", ("u", "https://example.org/review")),
+    ("856", "0", ("u", "https://example.org/zima")),
+    ("880", "0", ("6", "245-01"), ("a", "Зима :"), ("b", "повесть /")),
+)
+FULL_VALUES = {
+    "kind": "book",
+    "title": "Zima : a winter",
+    "creators": "Rivas, Ana; Lee, J.",
+    "original_title": "Зима : повесть",
+    "publisher": "New House",
+    "year": "2003",
+    "isbn": "9780306406157",
+    "doi": "",
+    "url": "https://example.org/zima",
+    "series": "Seasons ; 4",
+    "summary": "Snow falls.",
+    "language": "spa",
+}
+
+
+def as_xml(*records, prefix=""):
+    texts = [pymarc.record_to_xml(record).decode() for record in records]
+    if prefix:
+        texts = [text.replace("</", f"</{prefix}:").replace("<", f"<{prefix}:").replace(f"<{prefix}:/", "</") for text in texts]
+        return f'<?xml version="1.0" encoding="UTF-8"?><{prefix}:collection xmlns:{prefix}="http://www.loc.gov/MARC21/slim">{"".join(texts)}</{prefix}:collection>'.encode()
+    return f'<?xml version="1.0"?>\n<collection xmlns="http://www.loc.gov/MARC21/slim">{"".join(texts)}</collection>'.encode()
+
+
+def test_fields_of_a_record():
+    [found] = binary(marc(*FULL))
+    assert found == Record(1, "XX:1", FULL_VALUES, ("QA76.73 .C15",), "as given")
+
+
+@pytest.mark.parametrize("prefix", ["", "marc"])
+def test_the_same_record_in_xml(prefix):
+    [found] = read_xml(io.BytesIO(as_xml(marc(*FULL), prefix=prefix)))
+    assert found == Record(1, "XX:1", FULL_VALUES, ("QA76.73 .C15",), "as given")
+
+
+def test_holdings_in_the_record_come_before_its_classification():
+    [found] = binary(
+        marc(("245", "0", ("a", "T")), ("050", " ", ("a", "QA76")), ("852", " ", ("h", "FIC"), ("i", "RIV")), ("852", " ", ("h", "FIC"), ("i", "RIV")))
+    )
+    assert found.call_numbers == ("FIC RIV",)
+
+
+@pytest.mark.parametrize(
+    ("type_and_level", "kind"),
+    [("am", "book"), ("tm", "book"), ("as", "serial"), ("cm", "score"), ("em", "map"), ("gm", "video"), ("im", "audiobook"), ("jm", "sound"), ("mm", "other")],
+)
+def test_type_of_record(type_and_level, kind):
+    [found] = binary(titled("T", leader=f"00000n{type_and_level} a2200000 a 4500"))
+    assert found.values["kind"] == kind
+
+
+def test_marc_8_and_utf_8_that_does_not_say_so():
+    def unmarked(raw):
+        return raw[:9] + b" " + raw[10:]  # pymarc always writes UTF-8, and says so there
+
+    in_marc_8 = unmarked(titled("XXtude").as_marc().replace(b"XX", b"\xe2E"))
+    in_utf_8 = unmarked(titled("Étude", number="2").as_marc())
+    assert outcome(binary(in_marc_8, in_utf_8)) == ["Étude", "Étude"]
+
+
+GOOD, LAST = titled("First").as_marc(), titled("Last", number="3").as_marc()
+BAD = titled("Bad one", number="2").as_marc()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        BAD[:40],
+        BAD[:-1],
+        BAD[:3],
+        b"00009" + BAD[5:],
+        b"99999" + BAD[5:],
+        b"x" + BAD[1:],
+        BAD[:12] + b"00000" + BAD[17:],
+        BAD[:12] + b"99998" + BAD[17:],
+        BAD.replace(b"Bad", b"B\xffd"),
+        BAD[:30] + b"zz" + BAD[32:],
+        BAD.replace(b"245", b"246"),
+        b"\x1d",
+        b"rubbish between records\x1d",
+    ],
+)
+def test_a_damaged_record_costs_that_record_only(damaged):
+    found = binary(GOOD, damaged, LAST)
+    assert outcome(found) == ["First", 2, "Last"]
+    assert found[1].reason
+
+
+def test_a_file_cut_off_in_its_last_record():
+    assert outcome(binary(GOOD, BAD[:50])) == ["First", 2]
+    assert "cut off after 50 bytes" in binary(GOOD, BAD[:50])[1].reason
+
+
+def test_line_ends_between_records_do_not_matter():
+    assert outcome(binary(GOOD + b"\r\n", LAST + b"\n\x1a")) == ["First", "Last"]
+
+
+@settings(max_examples=150)
+@given(st.integers(0, len(BAD) - 1), st.binary(max_size=6))
+def test_no_damage_inside_a_record_reaches_its_neighbours(position, put):
+    damaged = BAD[:position] + put.replace(b"\x1d", b"") + BAD[position + len(put) :]
+    found = binary(GOOD, damaged if damaged.endswith(b"\x1d") else damaged + b"\x1d", LAST)
+    assert outcome(found)[0] == "First"
+    assert outcome(found)[-1] == "Last"
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"<record><leader>a & b</leader></record>", b"<record><leader>x", b"<record><datafield></record>", b"</record>", b"<record></record>"]
+)
+def test_a_damaged_xml_record_costs_that_record_only(damaged):
+    start, first, last = b"<collection>", pymarc.record_to_xml(titled("First")), pymarc.record_to_xml(titled("Last"))
+    assert outcome(read_xml(io.BytesIO(start + first + damaged + last + b"</collection>"))) == ["First", 2, "Last"]
+
+
+def test_harvested_xml_with_its_envelopes():
+    text = pymarc.record_to_xml(titled("First")).decode()
+    assert outcome(read_xml(io.BytesIO(f"<list><record><header/><metadata>{text}</metadata></record></list>".encode()))) == ["First", 2]
+
+
+def test_a_doctype_is_never_looked_at():
+    bomb = b'<!DOCTYPE a [<!ENTITY b "bang"><!ENTITY c SYSTEM "file:///etc/hostname">]>'
+    text = pymarc.record_to_xml(titled("First")).replace(b"First", b"&b;&c;")
+    [found] = read_xml(io.BytesIO(bomb + b"<collection>" + text + b"</collection>"))
+    assert isinstance(found, Fault)
+
+
+def table(text, encoding="utf-8", **mapping):
+    return list(read_table(io.BytesIO(text.encode(encoding)), mapping=mapping))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_columns_are_guessed_in_any_encoding(encoding, delimiter):
+    [found] = table(
+        delimiter.join(["Title", "Author", "ISBN", "Publication Year"]) + "\r\n" + delimiter.join(["Étude", "Brontë", "306406152", "1999.0"]), encoding
+    )
+    assert found.values["title"] == "Étude"
+    assert found.values["creators"] == "Brontë"
+    assert found.values["isbn"] == "9780306406157"
+    assert found.values["year"] == "1999"
+
+
+def test_columns_can_be_said():
+    [found] = table("title,original_title,who,shelf\nA,B,C,D\n", title=["original_title"], creators=["WHO"], call_number=["shelf"])
+    assert (found.values["title"], found.values["creators"], found.call_numbers) == ("B", "C", ("D",))
+
+
+@pytest.mark.parametrize(
+    ("text", "mapping", "words"),
+    [
+        ("a,b\n1,2\n", {}, "--map title=COLUMN. The columns are: a, b."),
+        ("title,b\n1,2\n", {"creators": ["who"]}, "There is no column 'who'. The columns are: title, b."),
+        ("title,b\n1,2\n", {"colour": ["b"]}, "There is no field 'colour'"),
+        ("", {}, "no line of column names"),
+    ],
+)
+def test_what_cannot_be_guessed_is_asked_for(text, mapping, words):
+    with pytest.raises(Unreadable) as reason:
+        table(text, **mapping)
+    assert words in str(reason.value)
+
+
+def test_a_bad_row_costs_that_row_only():
+    found = table('title,by\nFirst,A\n,B\nToo,many,cells\n\n"On two\nlines",C\nShort\n' + "x" * 140_000 + ",D\nLast,E\n")
+    assert outcome(found) == ["First", 2, 3, "On two lines", "Short", 6, "Last"]
+
+
+def test_what_a_row_is_known_by():
+    keys = [one.key.partition(":")[0] for one in table("id,title,isbn\n7,A,306406152\n,A,306406152\n,A,\n")]
+    assert keys == ["id", "isbn", "sha256"]
+
+
+def test_hostile_text_is_cleaned_and_cut():
+    [found] = table("title,url,summary\n" + "A\x00\u202eB" + "x" * 500 + ",javascript:alert(1),\x07ok\n")
+    assert found.values["title"].startswith("ABxx")
+    assert len(found.values["title"]) == 400
+    assert (found.values["url"], found.values["summary"]) == ("", "ok")

@@ -1,0 +1,229 @@
+import random
+import unicodedata
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recommendations import actions
+from recommendations.models import Holding, Item, SearchEntry
+from recommendations.search import WORD, entry_for, find_items, fold
+from tests.factories import BranchFactory, ItemFactory
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("Łódź, Æsop & Straße", "lodz aesop strasse"),
+        ("Søren Đỗ ISTANBUL İstanbul ısı", "soren do istanbul istanbul isi"),
+        ("O’Brien's l'étranger", "obriens letranger"),
+        ("C++ and C# and C", "cplusplus and csharp and c"),
+        ("a-b  a_b\x00a/b", "a b a b a b"),
+        ("Ёлка ЧЕХОВ", "елка чехов"),
+        ("Ἀθῆναι", "αθηναι"),
+        ("كِتَاب", "كتاب"),
+        ("שָׁלוֹם", "שלום"),
+        ("हिन्दी", "हिन्दी"),
+        ("한국어", "한국어"),
+        ("日本の文学", "日 本 の 文 学"),
+        ("がく", "が く"),
+        ("١٩٨٤", "1984"),
+        ("ＦＵＬＬ ﬁne ½", "full fine 1 2"),
+        ("co\u00adop \ud800 🎷", "coop"),
+        ("'", ""),
+    ],
+)
+def test_fold(text, folded):
+    assert fold(text) == unicodedata.normalize("NFC", folded)
+
+
+@given(st.text(st.characters(exclude_categories=[])))
+def test_folding_twice_changes_nothing_and_leaves_only_words(text):
+    folded = fold(text)
+    assert fold(folded) == folded
+    assert folded == " ".join(WORD.findall(folded))
+    folded.encode()
+
+
+@given(st.text())
+def test_case_and_form_do_not_matter(text):
+    assert fold(unicodedata.normalize("NFD", text)) == fold(text)
+    assert fold(text.casefold()) == fold(text)
+
+
+def titles(query, **options):
+    return [item.title for item in find_items(query, **options)]
+
+
+@pytest.mark.django_db
+def test_any_script_is_found_with_accents_or_without_and_while_still_typing():
+    for title in ["Łódź by night", "L'Étranger", "Война и мир", "日本文学史", "हिन्दी व्याकरण", "ألف ليلة وليلة", "C++ in a day"]:
+        ItemFactory(title=title)
+    expected = {
+        "lodz": "Łódź by night",
+        "ŁÓDŹ NI": "Łódź by night",
+        "etranger": "L'Étranger",
+        "l’etr": "L'Étranger",
+        "война": "Война и мир",
+        "МИР": "Война и мир",
+        "文学": "日本文学史",
+        "हिन्": "हिन्दी व्याकरण",
+        "الف ليلة": "ألف ليلة وليلة",
+        "c++": "C++ in a day",
+        "c+": "C++ in a day",
+    }
+    assert {query: titles(query) for query in expected} == {query: [title] for query, title in expected.items()}
+
+
+@pytest.mark.django_db
+def test_title_comes_before_creator_before_the_rest_and_an_exact_title_before_all():
+    ItemFactory(title="A study", creators="B", summary="about Jazz")
+    ItemFactory(title="Collected poems", creators="Jazz, Ann")
+    ItemFactory(title="Jazz piano", creators="C")
+    ItemFactory(title="All that jazz", creators="C")
+    ItemFactory(title="Jazz", creators="Morrison, Toni")
+    assert titles("jazz") == ["Jazz", "Jazz piano", "All that jazz", "Collected poems", "A study"]
+    assert titles("jazz", limit=2) == ["Jazz", "Jazz piano"]
+    assert titles("jazz morr") == ["Jazz"]
+
+
+@pytest.mark.django_db
+def test_an_exact_title_is_found_among_more_than_are_ranked():
+    for number in range(320):
+        ItemFactory(title=f"It {number}")
+    ItemFactory(title="It")
+    assert titles("it", limit=1) == ["It"]
+
+
+@pytest.mark.django_db
+def test_what_the_branch_holds_is_found_among_more_than_are_ranked(branch):
+    for number in range(320):
+        ItemFactory(title=f"Rivers {number}")
+    ItemFactory(title="Rivers of the far and distant north", branch=branch, call_number="551 R")
+    assert titles("rivers", limit=1, branch=branch) == ["Rivers of the far and distant north"]
+
+
+@pytest.mark.django_db
+def test_what_the_branch_holds_comes_first():
+    here, elsewhere = BranchFactory(), BranchFactory()
+    ItemFactory(title="Knots", branch=elsewhere, call_number="623 K")
+    ItemFactory(title="Knots and splices", branch=here, call_number="623.88 K")
+    ItemFactory(title="Knots for all")
+    assert titles("knot") == ["Knots", "Knots for all", "Knots and splices"]
+    assert titles("knot", branch=here) == ["Knots and splices", "Knots", "Knots for all"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "query", ["9780306406157", "978-0-306-40615-7", "0306406152", "0-306-40615-2", "978-0-306-4", "qa76.73 .c15", "QA 76.73.C15", "qa7673"]
+)
+def test_isbn_and_call_number_are_found_however_they_are_typed(query):
+    ItemFactory(title="Another 76")
+    ItemFactory(title="The one", isbn="9780306406157", branch=BranchFactory(), call_number="QA76.73 .C15")
+    assert titles(query) == ["The one"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "query",
+    ["", " ", "'", '"', '"a', "a-b", "NEAR(", "a AND", "OR", "a*", "*", "title:", "\\", "\x00", "a\x00b", "🎷", "{a}", "a:*&|!", "%", "x" * 5000, "9" * 400],
+)
+def test_signs_of_the_query_languages_are_harmless(query):
+    ItemFactory(title="Unrelated", creators="")
+    assert titles(query) == []
+
+
+@pytest.mark.django_db
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(st.text(min_size=1, max_size=40))
+def test_whatever_is_typed_finds_the_item_of_that_title_and_breaks_nothing(text):
+    title = "".join(character for character in text if character != "\x00")
+    item = ItemFactory(title=title or "x")
+    found = find_items(item.title)
+    assert not fold(item.title) or fold(item.title) in {fold(other.title) for other in found}
+    Item.objects.all().delete()
+
+
+@pytest.mark.django_db
+def test_a_retired_item_is_not_found():
+    item = ItemFactory(title="Old almanac")
+    actions.change_item(item, retired_at=timezone.now())
+    assert titles("almanac") == []
+    actions.change_item(item, retired_at=None, title="New almanac")
+    assert titles("almanac") == ["New almanac"]
+
+
+@pytest.mark.django_db
+def test_a_call_number_given_later_is_found_and_replaces_the_one_before(branch):
+    item = ItemFactory(title="Atlas")
+    actions.place_item(item, branch=branch, call_number="912 A")
+    actions.place_item(item, branch=branch, call_number="G1021")
+    assert (titles("912 a"), titles("g1021")) == ([], ["Atlas"])
+    assert [holding.call_number for holding in item.holdings.all()] == ["G1021"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("rows", [1, 30])
+def test_a_search_costs_the_same_whatever_it_finds(rows, branch, django_assert_num_queries):
+    for number in range(rows):
+        ItemFactory(title=f"Rivers {number}", branch=branch, call_number=f"55{number}")
+    with django_assert_num_queries(7):
+        found = find_items("rivers", limit=30, branch=branch)
+        assert [str(holding.branch) for item in found for holding in item.holdings.all()] == [branch.name] * rows
+
+
+def whole_index():
+    """What the database would look in, by item."""
+    entries = {entry.item_id: (entry.title, entry.names, entry.rest) for entry in SearchEntry.objects.all()}
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT rowid, title, names, rest FROM recommendations_text")
+            assert {pk: tuple(words) for pk, *words in cursor.fetchall() if pk in entries} == entries
+    return entries
+
+
+def should_be():
+    entries = [entry_for(item, [holding.call_number for holding in item.holdings.order_by("pk")]) for item in Item.objects.filter(retired_at=None)]
+    return {entry.item_id: (entry.title, entry.names, entry.rest) for entry in entries}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", range(5))
+def test_the_index_holds_what_the_items_say_after_any_series_of_actions(seed, branch):
+    chance = random.Random(seed)
+    items = [ItemFactory() for _ in range(3)]
+    for step in range(60):
+        item = chance.choice(items)
+        match chance.randrange(5):
+            case 0:
+                items.append(ItemFactory(title=f"New {step}", summary="Œuvre", isbn="9780306406157"))
+            case 1:
+                actions.change_item(Item.objects.get(pk=item.pk), title=f"Changed {step}", creators="Ø")
+            case 2:
+                actions.change_item(item, retired_at=chance.choice([None, timezone.now()]))
+            case 3:
+                actions.place_item(item, branch=branch, call_number=f"{chance.randrange(9)} X")
+            case 4:
+                actions.change_item(item, original_title="Ёж")
+    assert whole_index() == should_be()
+
+
+@pytest.mark.django_db
+def test_rebuilding_mends_whatever_went_wrong(branch, capsys):
+    kept, changed = ItemFactory(title="Kept"), ItemFactory(title="Before")
+    Item.objects.filter(pk=changed.pk).update(title="After")
+    Holding.objects.create(item=kept, branch=branch, call_number="1 A")
+    SearchEntry.objects.filter(pk=kept.pk).delete()
+    call_command("rebuild_search")
+    assert whole_index() == should_be()
+    assert (titles("before"), titles("after"), titles("1 a")) == ([], ["After"], ["Kept"])
+    assert capsys.readouterr().out == "The search now knows 2 items.\n"
+
+
+@pytest.mark.django_db
+def test_a_misspelt_field_is_refused():
+    with pytest.raises(Exception, match="titel"):
+        actions.change_item(ItemFactory(), titel="x")
