@@ -79,6 +79,7 @@ def test_gathering_again_keeps_the_translations_and_changes_no_byte(tree, po):
     messages.update(tree, tree / "locale", "es")
     assert po.read_bytes() == before
     assert faults(tree) == []
+    assert before.startswith(b'msgid ""\nmsgstr ""\n"Language: es\\n"')
     assert b"Date" not in before
     assert b"@" not in before
 
@@ -86,6 +87,7 @@ def test_gathering_again_keeps_the_translations_and_changes_no_byte(tree, po):
 def test_the_compiled_file_is_read_by_gettext(tree, po):
     translate(tree)
     catalogue = gettext.GNUTranslations(io.BytesIO(po.with_suffix(".mo").read_bytes()))
+    assert catalogue.info()["content-type"] == "text/plain; charset=utf-8"
     assert catalogue.gettext("Hello") == "¡Hello"
     assert catalogue.ngettext("%(n)d book", "%(n)d books", 2) == "¡%(n)d books"
     assert catalogue.pgettext("of a day", "second") == "¡second"

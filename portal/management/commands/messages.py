@@ -37,7 +37,7 @@ class Texts(Catalog):
     """A catalogue whose header says only what gettext needs."""
 
     def __init__(self, language=None):
-        super().__init__(locale=language, header_comment="", charset="utf-8")
+        super().__init__(locale=language, header_comment="", charset="utf-8", fuzzy=False)
 
     def _headers(self):
         headers = [("MIME-Version", "1.0"), ("Content-Type", "text/plain; charset=utf-8"), ("Content-Transfer-Encoding", "8bit")]
@@ -144,7 +144,7 @@ def read(locale, language):
 def written(texts):
     file = io.BytesIO()
     write_po(file, texts, width=120, include_lineno=False)
-    return file.getvalue().lstrip(b"\n#").lstrip()
+    return file.getvalue().removeprefix(b"#\n")  # an empty comment
 
 
 def compiled(texts):
