@@ -86,7 +86,7 @@ def unapplied_migrations():
 
 
 def _private():
-    return Path(storages["private"].location)
+    return Path(storages["private"].location)  # type: ignore[attr-defined]  # files on this machine's disk
 
 
 def _version():
@@ -128,8 +128,8 @@ def _unpack(source, folder):
                 if path.is_absolute() or ".." in path.parts or path.parts[0] not in {"manifest.json", "database", "private"}:
                     raise BackupError(f"{source} holds a file that no backup has: {member.name!r}. Nothing was changed.")
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                with open(folder / path, "wb") as stream:
-                    shutil.copyfileobj(archive.extractfile(member), stream)
+                with open(folder / path, "wb") as stream, archive.extractfile(member) as content:  # type: ignore[union-attr]  # it is a file
+                    shutil.copyfileobj(content, stream)
         return json.loads((folder / "manifest.json").read_text("utf-8"))
     except FileNotFoundError as error:
         raise BackupError(f"{error.filename} does not exist. Nothing was changed.") from error

@@ -228,7 +228,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"  # of the server; people see the library's own zone (accounts.middleware)
 
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = None if MODE == "test" else DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = MODE in {"development", "test"}  # nothing has to be collected there
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # nothing is public: uploads go to "private"

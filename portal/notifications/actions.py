@@ -92,7 +92,7 @@ def new_message_id():
 
 def _render(template, context):
     """Plain text is not escaped, whatever its template says: Django would write &amp; into it."""
-    return get_template(template).template.render(Context(context, autoescape=template.endswith(".html"))).strip() + "\n"
+    return get_template(template).template.render(Context(context, autoescape=template.endswith(".html"))).strip() + "\n"  # type: ignore[attr-defined]
 
 
 def take_next(*, at):

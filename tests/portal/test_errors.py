@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 
 @pytest.fixture
-def browser(library):
+def visitor(library):
     return Client(raise_request_exception=False, enforce_csrf_checks=True)
 
 
@@ -46,8 +46,8 @@ def browser(library):
         ("/broken/", 500, "Something went wrong"),
     ],
 )
-def test_each_error_has_its_page(browser, url, status, words):
-    response = browser.get(url)
+def test_each_error_has_its_page(visitor, url, status, words):
+    response = visitor.get(url)
     page = response.content.decode()
     assert response.status_code == status
     assert f"<h1>{words}</h1>" in page
@@ -58,33 +58,33 @@ def test_each_error_has_its_page(browser, url, status, words):
     assert "'sha256-" in response["Content-Security-Policy"]
 
 
-def test_a_form_sent_without_its_token_is_refused_with_words(browser):
-    response = browser.post("/nowhere/", {})
+def test_a_form_sent_without_its_token_is_refused_with_words(visitor):
+    response = visitor.post("/nowhere/", {})
     assert response.status_code in {403, 404}
-    response = browser.post("/busy/", {})
+    response = visitor.post("/busy/", {})
     assert response.status_code == 403
     assert "This page was open too long" in response.content.decode()
 
 
-def test_an_unknown_host_is_told_nothing(browser):
-    response = browser.get("/", headers={"host": "evil.example"})
+def test_an_unknown_host_is_told_nothing(visitor):
+    response = visitor.get("/", headers={"host": "evil.example"})
     assert response.status_code == 400
     assert "evil.example" not in response.content.decode()
 
 
-def test_the_page_for_our_own_fault_needs_no_database(browser, monkeypatch):
+def test_the_page_for_our_own_fault_needs_no_database(visitor, monkeypatch):
     def away(*args, **kwargs):
         raise OperationalError("the database is away")
 
     monkeypatch.setattr("django.db.backends.base.base.BaseDatabaseWrapper.cursor", away)
     for url in ["/broken/", "/"]:
-        response = browser.get(url)
+        response = visitor.get(url)
         assert response.status_code == 500
         assert "<h1>Something went wrong</h1>" in response.content.decode()
 
 
 @pytest.mark.urls("portal.urls")
-def test_even_a_broken_template_ends_in_words(browser, monkeypatch, rf):
+def test_even_a_broken_template_ends_in_words(visitor, monkeypatch, rf):
     def render(template):
         raise RuntimeError("xyzzy")
 

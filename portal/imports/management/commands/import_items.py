@@ -65,7 +65,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no branch {slug!r}. Branches: {known}.", returncode=NOTHING_READ) from None
 
     def _mapping(self, pairs):
-        mapping = {}
+        mapping: dict[str, list[str]] = {}
         for pair in pairs:
             field, equals, column = pair.partition("=")
             if not equals or not column.strip():
