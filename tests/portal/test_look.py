@@ -1,0 +1,187 @@
+"""The look: colours anybody can read, a style sheet that the policy lets through and a slow network can carry, text that stays text."""
+
+import base64
+import datetime
+import gzip
+import hashlib
+import html.parser
+import uuid
+from types import SimpleNamespace
+
+import pytest
+import time_machine
+from django.template import Context, Template
+from django.template.loader import render_to_string
+from django.test import RequestFactory
+from django.utils import timezone, translation
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal import styles
+from portal.icons import FLIPPED, ICONS
+from portal.templatetags.portal import catalogue_url, cover, icon, plain, undo_url, when
+
+COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
+
+
+@given(COLOURS, st.sampled_from([styles.LIGHT, styles.DARK]))
+def test_any_accent_is_readable_in_light_and_dark(colour, theme):
+    made = styles.accent_colours(colour, theme)
+    pairs = [(made["accent"], theme["ground"]), (made["accent"], theme["surface"]), (made["accent"], made["soft"]), (made["on-accent"], made["accent"])]
+    assert [pair for pair in pairs if styles.contrast(*pair) < 4.5] == []
+
+
+def test_an_accent_that_is_readable_already_stays_as_the_library_chose_it():
+    assert styles.accent_colours("#0b5d4d", styles.LIGHT)["accent"] == "#0b5d4d"
+
+
+@given(COLOURS, st.sampled_from([(styles.LIGHT, "#23211c"), (styles.DARK, "#f0ece4")]))
+def test_ordinary_text_is_readable_on_the_tint(colour, theme_and_ink):
+    theme, ink = theme_and_ink
+    assert styles.contrast(styles.accent_colours(colour, theme)["soft"], ink) >= 4.5
+
+
+def test_the_style_sheet_names_the_grounds_that_the_accent_was_measured_on():
+    css = styles.STYLE_SHEET.read_text("utf-8")
+    for theme in (styles.LIGHT, styles.DARK):
+        assert f"--ground: {theme['ground']};\n" in css
+        assert f"--surface: {theme['surface']};\n" in css
+
+
+def test_black_on_white_has_the_greatest_contrast():
+    assert styles.contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert styles.contrast("#777777", "#777777") == 1
+
+
+def test_the_style_on_the_page_is_the_one_that_the_policy_names():
+    request = RequestFactory().get("/")
+    page = Template("{% page_style %}").render(Context({"request": request, "library": SimpleNamespace(accent_colour="#8a1538")}))
+    css = page.removeprefix("<style>").removesuffix("</style>")
+    assert request.style_source == f"'sha256-{base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()}'"
+    assert "#8a1538" in css
+    assert "<" not in css
+
+
+def test_the_style_sheet_fits_the_first_packets():
+    css, _ = styles.page_style()
+    assert len(gzip.compress(css.encode(), 6)) <= 5_000
+
+
+def test_minifying_leaves_every_value_as_it_was():
+    css = "/* why */\na > b,\nc :hover { margin: calc(1rem + 2px)  auto; }\n@media (min-width: 10em) { a { --x: 1; } }"
+    assert styles.minified(css) == "a > b,c :hover{margin:calc(1rem + 2px) auto}@media (min-width:10em){a{--x:1}}"
+
+
+@pytest.mark.parametrize("direction", ["left", "right", "top", "bottom"])
+def test_the_style_sheets_know_no_left_and_right(direction):
+    for sheet in styles.STYLE_SHEET.parent.glob("*.css"):
+        css = sheet.read_text("utf-8")
+        for prefix in ("margin-", "padding-", "border-", " ", "text-align: "):
+            assert f"{prefix}{direction}:" not in css
+
+
+class Tags(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+
+
+@given(st.one_of(st.text(), st.text(alphabet="<>\"'&/:;()= \nhtpsa.x"), st.from_regex(r"(https?://[\"'<>a-z()&;. ]{0,20}){1,4}")))
+def test_typed_text_never_becomes_markup(text):
+    parser = Tags()
+    parser.feed(plain(text))
+    for tag, attributes in parser.seen:
+        assert tag in {"p", "br", "a"}
+        assert set(attributes) <= {"p": {"dir"}, "br": set(), "a": {"href", "rel"}}[tag]
+        assert tag != "a" or attributes["href"].lower().startswith(("http://", "https://"))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        (None, ""),
+        ("one\ntwo\n\nthree", '<p dir="auto">one<br>two</p><p dir="auto">three</p>'),
+        ("<script>alert(1)</script>", '<p dir="auto">&lt;script&gt;alert(1)&lt;/script&gt;</p>'),
+        ("javascript:alert(1)", '<p dir="auto">javascript:alert(1)</p>'),
+        (
+            "See (https://example.org/a?b=1&c=2).",
+            '<p dir="auto">See (<a href="https://example.org/a?b=1&amp;c=2" rel="nofollow noopener noreferrer">https://example.org/a?b=1&amp;c=2</a>).</p>',
+        ),
+    ],
+)
+def test_typed_text_keeps_its_lines_and_links(text, shown):
+    assert plain(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        (datetime.datetime(2026, 11, 25, 9, 5), "today 09:05"),
+        (datetime.datetime(2026, 11, 24, 23, 59), "yesterday 23:59"),
+        (datetime.datetime(2026, 11, 3, 14, 2), "Tue 3 Nov 14:02"),
+        (datetime.datetime(2025, 11, 3, 14, 2), "3 Nov 2025 14:02"),
+        (datetime.date(2026, 11, 25), "today"),
+        (datetime.date(2026, 11, 24), "yesterday"),
+        (datetime.date(2025, 1, 2), "2 Jan 2025"),
+    ],
+)
+def test_times_are_said_as_a_person_would_in_the_librarys_own_day(moment, shown):
+    with (
+        timezone.override("America/Chicago"),
+        translation.override("en"),
+        time_machine.travel(datetime.datetime(2026, 11, 26, 3, 0, tzinfo=datetime.UTC), tick=False),
+    ):
+        moment = timezone.make_aware(moment) if isinstance(moment, datetime.datetime) else moment
+        assert f">{shown}</time>" in when(moment)
+        assert when(None) == ""
+
+
+def item(**facts):
+    return SimpleNamespace(**{"public_id": uuid.UUID(int=9), "kind": "book", "title": "A & B", "creators": "", "url": "", "isbn": "", "source_key": ""} | facts)
+
+
+@pytest.mark.parametrize(
+    ("link", "facts", "address"),
+    [
+        ("https://cat.example.org/?q={title}", {}, "https://cat.example.org/?q=A%20%26%20B"),
+        ("https://cat.example.org/isbn/{isbn}", {"isbn": "9780000000002"}, "https://cat.example.org/isbn/9780000000002"),
+        ("https://cat.example.org/isbn/{isbn}", {}, ""),
+        ("https://cat.example.org/{number}", {"source_key": "../b/1?x"}, "https://cat.example.org/..%2Fb%2F1%3Fx"),
+        ("https://cat.example.org/{title}", {"title": "{isbn}{number}"}, "https://cat.example.org/%7Bisbn%7D%7Bnumber%7D"),
+        ("http://cat.example.org/?q={title}", {}, ""),
+        ("javascript:alert('{title}')", {}, ""),
+        ("", {}, ""),
+        ("https://cat.example.org/?q={title}", {"url": "https://example.org/"}, "https://example.org/"),
+        ("https://cat.example.org/?q={title}", {"url": "javascript:alert(1)"}, ""),
+    ],
+)
+def test_an_item_links_to_itself_or_to_the_catalogue_and_nowhere_else(link, facts, address):
+    assert catalogue_url({"library": SimpleNamespace(catalogue_link=link)}, item(**facts)) == address
+
+
+def test_the_same_item_always_has_the_same_cover_and_its_title_is_text():
+    first, again = cover(item(title="<b>Bold</b>")), cover(item(title="<b>Bold</b>"))
+    assert first == again
+    assert "&lt;b&gt;Bold&lt;/b&gt;" in first
+    assert 'aria-hidden="true"' in first
+
+
+@pytest.mark.parametrize("name", sorted(ICONS))
+def test_every_icon_is_for_the_eye_only(name):
+    assert 'aria-hidden="true"' in icon(name)
+    assert ("flips" in icon(name)) == (name in FLIPPED)
+
+
+def test_an_undo_address_is_read_from_its_message():
+    assert undo_url(SimpleNamespace(extra_tags="undo=/lists/save/1/")) == "/lists/save/1/"
+    assert undo_url(SimpleNamespace(extra_tags="")) == ""
+
+
+def test_the_page_for_our_own_faults_needs_neither_context_nor_database():
+    page = render_to_string("errors/500.html")
+    assert "<h1>Something went wrong</h1>" in page
+    assert styles.page_style()[0] in page
