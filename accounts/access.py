@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from allauth.account.internal.flows.login import perform_login
 from allauth.account.models import Login
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.decorators import login_required
 from django.http import Http404
 from django.shortcuts import redirect
@@ -24,8 +25,15 @@ def sign_in(request, user):
 
 def show_second_factor(request, *, at):
     """Open the desk's door for this sign-in."""
-    request.session.cycle_key()
+    renew_session(request)
     request.session[SECOND_FACTOR] = at.isoformat()
+
+
+def renew_session(request):
+    """A new session key, because the session may now do more; it stays the same entry in the list of this person's sign-ins."""
+    old_key = request.session.session_key
+    request.session.cycle_key()
+    UserSession.objects.filter(session_key=old_key).update(session_key=request.session.session_key)
 
 
 def needs_second_factor(request):

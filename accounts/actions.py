@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
@@ -47,6 +48,11 @@ def add_address(person, *, email, at):
     person.save(update_fields=["email"])
     EmailAddress.objects.update_or_create(user=person, email=email, defaults={"primary": True, "verified": True})
     audit.record("added_address", person, by=person, patron=person, at=at)
+
+
+def end_sign_in(session_key):
+    """This device no longer stands in the list of the person's sign-ins. The session itself is flushed by the view."""
+    UserSession.objects.filter(session_key=session_key).delete()
 
 
 def change_name(person, *, name):

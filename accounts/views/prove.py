@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.access import safe_next
+from accounts.access import renew_session, safe_next
 from accounts.forms import CodeForm
 from accounts.mailed_codes import PROVED_AT, MailedCode, may_send_code
 
@@ -43,7 +43,7 @@ def prove(request):
         form = CodeForm(request.POST or None, request=request, process=process)
         if form.is_valid():
             process.abort()
-            request.session.cycle_key()
+            renew_session(request)
             request.session[PROVED_AT] = time.time()
             return redirect(safe_next(request) or "me")
         if form.is_bound and not process.record_invalid_attempt():

@@ -65,7 +65,12 @@ def test_open_or_not(nine_to_five):
 
 @pytest.mark.parametrize(
     ("hours", "words"),
-    [(1, "They usually answer within a day."), (8, "They usually answer within a day."), (9, "They usually answer within 2 opening days."), (24, "They usually answer within 3 opening days.")],
+    [
+        (1, "They usually answer within a day."),
+        (8, "They usually answer within a day."),
+        (9, "They usually answer within 2 opening days."),
+        (24, "They usually answer within 3 opening days."),
+    ],
 )
 def test_the_promise_in_words(nine_to_five, hours, words):
     nine_to_five.promise_hours = hours

@@ -42,7 +42,9 @@ def test_nobody_else_is_offered_it(lapsed, patron, sign_in):
     assert RefusedPost.objects.exists()
 
 
-@pytest.mark.parametrize("headers", [{}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}, {"origin": "null"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}, {"origin": "null"}]
+)
 def test_another_site_cannot_put_words_into_it(lapsed, headers):
     lapsed.post(reverse("record"), {"summary": "forged"}, headers=headers)
     assert not RefusedPost.objects.exists()

@@ -205,7 +205,7 @@ def test_the_code_comes_in_the_language_of_the_person_and_is_blanked_later(clien
     assert mail.language == "es"
     assert mail.html
     assert "X-Afterword-Blank" not in mail.headers
-    assert mail.blank
+    assert mail.blanked
 
 
 def test_nothing_else_of_allauth_can_be_reached(client, library):

@@ -1,0 +1,210 @@
+"""What a coordinator can change, and that nobody else can."""
+
+import io
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from django.utils import timezone
+from PIL import Image
+
+from accounts import library as actions
+from accounts.models import AuditEvent, Branch, Library, StaffRole, User
+from portal.desk.library.urls import urlpatterns
+from recommendations.models import Topic
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def desk(client, coordinator, sign_in, library, settings, tmp_path):
+    return sign_in(client, coordinator)
+
+
+def address(name, branch, someone):
+    return reverse(
+        name,
+        kwargs={"slug": branch.slug} if name.startswith("branch_") else {"public_id": someone.public_id} if name in {"person", "forget_second_factor"} else {},
+    )
+
+
+@pytest.mark.parametrize("name", [pattern.name for pattern in urlpatterns])
+def test_only_coordinators_reach_the_settings(client, branch, patron, staff, coordinator, sign_in, name):
+    url = address(name, branch, staff)
+    assert client.get(url)["Location"].startswith("/sign-in/")
+    for person, second_factor, status in [(patron, True, 404), (staff, True, 404), (coordinator, False, 302)]:
+        sign_in(client, person, second_factor=second_factor)
+        assert client.get(url).status_code == status
+        client.logout()
+    assert sign_in(client, coordinator).get(url).status_code in {200, 405}
+
+
+LIBRARY = {
+    "name": "Bay Library",
+    "language": "es",
+    "time_zone": "Europe/Madrid",
+    "accent_colour": "#aa3300",
+    "catalogue_link": "https://c.example.org/?q={isbn}",
+}
+
+
+def test_the_library_is_changed_and_it_is_on_record(desk, coordinator, branch):
+    assert desk.post(reverse("library_settings"), {**LIBRARY, "default_branch": branch.pk}).status_code == 302
+    library = Library.current()
+    assert (library.name, library.language, library.time_zone, library.accent_colour) == ("Bay Library", "es", "Europe/Madrid", "#aa3300")
+    assert AuditEvent.objects.filter(action="changed_library", by=coordinator).exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("accent_colour", "red"),
+        ("accent_colour", "#12345g"),
+        ("accent_colour", "#fff;} body{display:none"),
+        ("catalogue_link", "javascript:alert('{isbn}')"),
+        ("catalogue_link", "https://c.example.org/"),
+        ("catalogue_link", "https://c.example.org/{password}"),
+        ("catalogue_link", "https://c.example.org/{"),
+        ("catalogue_link", "https://c.example.org/{isbn.__class__}"),
+        ("time_zone", "Mars/Base"),
+        ("name", ""),
+        ("name", "x" * 121),
+    ],
+)
+def test_what_is_wrong_is_said_beside_the_field(desk, branch, field, value):
+    page = desk.post(reverse("library_settings"), {**LIBRARY, "default_branch": branch.pk, field: value})
+    assert page.status_code == 200
+    assert f'id="id_{field}_error"' in page.content.decode()
+    assert Library.current().name == "Harbour Library"
+
+
+def picture(kind="PNG", size=(900, 300), **kwargs):
+    out = io.BytesIO()
+    Image.new("RGB", size, "teal").save(out, kind, **kwargs)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_logo_is_drawn_anew(desk, library, kind):
+    tail = b"<script>alert(1)</script>"
+    desk.post(reverse("logo_settings"), {"logo": SimpleUploadedFile("../../x.html", picture(kind) + tail, content_type="text/html")})
+    served = desk.get(reverse("logo"))
+    body = b"".join(served.streaming_content)
+    assert served["Content-Type"] == "image/png"
+    assert tail not in body
+    assert Image.open(io.BytesIO(body)).size == (512, 171)
+    desk.post(reverse("logo_settings"), {"remove": "1"})
+    assert desk.get(reverse("logo")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a", picture()[:200], picture(size=(6000, 5000)), picture("GIF"), picture("PPM")]
+)
+def test_what_is_no_picture_is_no_logo(desk, library, content):
+    page = desk.post(reverse("logo_settings"), {"logo": SimpleUploadedFile("logo.png", content, content_type="image/png")})
+    assert page.status_code == 200
+    assert 'id="id_logo_error"' in page.content.decode()
+    assert not Library.current().logo
+
+
+def test_a_branch_is_added_changed_and_taken_out_of_use(desk, branch):
+    desk.post(reverse("add_branch"), {"name": "East Point", "promise_hours": 8})
+    east = Branch.objects.get(name="East Point")
+    assert (east.slug, east.opening_hours.count()) == ("east-point", 5)
+    desk.post(reverse("branch_settings", args=["east-point"]), {"name": "East", "phone": "555 0100", "promise_hours": 16})
+    desk.post(reverse("branch_use", args=["east-point"]))
+    east.refresh_from_db()
+    assert (east.name, east.phone, east.promise_hours, bool(east.closed_at)) == ("East", "555 0100", 16, True)
+    desk.post(reverse("branch_use", args=["east-point"]))
+    east.refresh_from_db()
+    assert east.closed_at is None
+
+
+def test_a_branch_needs_a_name_of_its_own(desk, branch):
+    page = desk.post(reverse("add_branch"), {"name": branch.name.upper(), "promise_hours": 8})
+    assert "Another branch has this name." in page.content.decode()
+
+
+def test_the_default_branch_stays_in_use(desk, branch):
+    page = desk.post(reverse("branch_use", args=[branch.slug]), follow=True)
+    assert "This is the default branch" in page.content.decode()
+    branch.refresh_from_db()
+    assert branch.closed_at is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("9-17", [("09:00", "17:00")]),
+        ("9:00–12:30, 13.30 – 18", [("09:00", "12:30"), ("13:30", "18:00")]),
+        ("1pm-5pm,9am to 12pm", [("09:00", "12:00"), ("13:00", "17:00")]),
+        ("", []),
+    ],
+)
+def test_opening_hours_as_people_write_them(desk, branch, typed, kept):
+    assert desk.post(reverse("branch_hours", args=[branch.slug]), {"day1": typed}).status_code == 302
+    assert [(f"{each.opens:%H:%M}", f"{each.closes:%H:%M}") for each in branch.opening_hours.filter(weekday=1)] == kept
+    assert branch.opening_hours.count() == len(kept)
+
+
+@pytest.mark.parametrize("typed", ["9", "17-9", "9-25", "9-12, 11-14", "nine to five", "9:75-10", "²-5"])
+def test_hours_that_mean_nothing_stay_in_the_form(desk, branch, typed):
+    page = desk.post(reverse("branch_hours", args=[branch.slug]), {"day1": typed})
+    assert page.status_code == 200
+    assert f'value="{typed}"' in page.content.decode()
+    assert not branch.opening_hours.exists()
+
+
+def test_closed_days(desk, branch, library):
+    day = library.today().replace(year=library.today().year + 1).isoformat()
+    desk.post(reverse("branch_closed_days", args=[branch.slug]), {"day": day, "reason": "Holiday"})
+    assert "Holiday" in desk.get(reverse("branch_settings", args=[branch.slug])).content.decode()
+    desk.post(reverse("branch_closed_days", args=[branch.slug]), {"remove": day})
+    assert not branch.closed_days.exists()
+    assert desk.post(reverse("branch_closed_days", args=[branch.slug]), {"day": "soon"}).status_code == 200
+
+
+def test_topics(desk):
+    desk.post(reverse("topics"), {"name": "Gardening", "name_es": "Jardinería"})
+    topic = Topic.objects.get()
+    desk.post(reverse("topics"), {"topic": topic.pk, "name": "Gardens"})
+    desk.post(reverse("topics"), {"topic": topic.pk, "retire": "1"})
+    topic.refresh_from_db()
+    assert (topic.name, topic.name_es, bool(topic.retired_at)) == ("Gardens", "", True)
+    assert "retired one" in desk.post(reverse("topics"), {"name": "gardens"}).content.decode()
+    desk.post(reverse("topics"), {"topic": topic.pk, "bring_back": "1"})
+    topic.refresh_from_db()
+    assert topic.retired_at is None
+
+
+def test_somebody_is_added_by_address(desk, branch, patron):
+    for email, name in [("Lee@Example.org", "Lee"), (patron.email, "Another Name")]:
+        desk.post(reverse("people"), {"email": email, "name": name, "branch": branch.pk, "role": "staff"})
+    assert User.objects.get(email="lee@example.org").is_staff
+    assert User.objects.get(pk=patron.pk).name == "Sam Okafor"
+    assert User.objects.get(pk=patron.pk).is_staff
+
+
+def test_a_role_is_changed_and_removed(desk, branch, staff):
+    desk.post(reverse("person", args=[staff.public_id]), {"branch": branch.pk, "role": "coordinator"})
+    assert StaffRole.objects.get(user=staff).role == "coordinator"
+    desk.post(reverse("person", args=[staff.public_id]), {"remove": branch.slug})
+    assert not User.objects.get(pk=staff.pk).is_staff
+
+
+@pytest.mark.parametrize("data", [{"remove": "harbour-main"}, {"role": "staff"}])
+def test_the_last_coordinator_stays(desk, branch, coordinator, data):
+    page = desk.post(reverse("person", args=[coordinator.public_id]), {"branch": branch.pk, **data}, follow=True)
+    assert "only coordinator" in page.content.decode()
+    assert User.objects.get(pk=coordinator.pk).is_coordinator
+
+
+def test_an_inactive_coordinator_does_not_count(branch, staff, coordinator):
+    StaffRole.objects.filter(user=staff).update(role="coordinator")
+    User.objects.filter(pk=staff.pk).update(is_active=False)
+    with pytest.raises(actions.LastCoordinator):
+        actions.remove_role(coordinator, branch=branch, by=coordinator, at=timezone.now())
+
+
+def test_patrons_have_no_page_here(desk, patron):
+    assert desk.get(reverse("person", args=[patron.public_id])).status_code == 404
