@@ -210,7 +210,7 @@ def _text(field, codes):
 
 
 def _names(record):
-    names = []
+    names: list[str] = []
     for field in record.get_fields("100", "110", "111", "700"):
         name = _text(field, "abc" if field.tag != "111" else "a")
         name = re.sub(r"(?<=\w{3})\.$", "", name)  # the full stop of a field, not of an initial
