@@ -9,7 +9,7 @@ PY := .venv/bin/python
 DEMO := DATA_DIR=var/demo AFTERWORD_MODE=demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset run test check fix bench lock
+.PHONY: help demo demo-reset run test check fix bench lock messages
 
 help:
 	@echo "make demo         a believable library to look at; HOST=0.0.0.0 lets a phone in, PORT=8080 is another port"
@@ -19,6 +19,7 @@ help:
 	@echo "make fix          format and mend what can be mended by machine"
 	@echo "make run          web server and worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
 	@echo "make bench        the cost of a request, compared with the plainest page"
+	@echo "make messages     collect the texts to translate, and compile the translations"
 	@echo "make lock         pin the dependencies anew, with hashes"
 
 # The environment is built once, and again when the requirements change.
@@ -61,6 +62,9 @@ fix: .venv/developing
 
 bench: .venv/developing
 	@$(PY) -m bench
+
+messages: .venv/developing
+	@AFTERWORD_MODE=development $(PY) manage.py messages
 
 lock: .venv/developing
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements.txt
