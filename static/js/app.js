@@ -20,7 +20,19 @@
     if (event.detail.elt.querySelector?.("#error-summary")) focusErrors();
   });
   document.addEventListener("announce", event => announce(event.detail.value));
-  document.addEventListener("htmx:sendError", () => announce(document.body.dataset.offline));
+
+  // What failed on its way says so beside the control that was used. A poll just tries again later.
+  const complain = (event, words) => {
+    const from = event.detail.elt;
+    if (from.dataset.poll) return;
+    document.getElementById("failed")?.remove();
+    const notice = Object.assign(document.createElement("p"), { id: "failed", className: "notice error", textContent: words });
+    from.after(notice);
+    announce(words);
+  };
+  document.addEventListener("htmx:sendError", event => complain(event, document.body.dataset.offline));
+  document.addEventListener("htmx:responseError", event => complain(event, document.body.dataset.failed));
+  document.addEventListener("htmx:afterSwap", () => document.getElementById("failed")?.remove());
 
   // One tap, one post. The server would make one of two posts as well; this spares the wait and the wonder.
   document.addEventListener("submit", event => {
@@ -37,20 +49,21 @@
 
   // <section data-poll="/news/?since=7" data-every="20">: asks while the page is seen, more seldom while nothing comes
   // (204), and puts what comes in its own place.
-  let unchanged = 0;
+  let unchanged = 0, timer;
   const poll = () => {
     const part = document.querySelector("[data-poll]");
-    if (!part) return;
-    const wait = Math.min(part.dataset.every * 1000 * 1.15 ** unchanged, 300000);
-    setTimeout(async () => {
-      if (document.visibilityState === "visible" && part.isConnected) {
-        unchanged += 1;
-        await htmx.ajax("GET", part.dataset.poll, { source: part, target: part, swap: "outerHTML" }).catch(() => {});
-      }
-      poll();
-    }, wait);
+    if (part) timer = setTimeout(ask, Math.min(part.dataset.every * 1000 * 1.15 ** unchanged, 300000));
+  };
+  const ask = async () => {
+    clearTimeout(timer);
+    const part = document.querySelector("[data-poll]");
+    if (part && document.visibilityState === "visible") {
+      unchanged += 1;
+      await window.htmx?.ajax("GET", part.dataset.poll, { source: part, target: part, swap: "outerHTML" }).catch(() => {});
+    }
+    poll();
   };
   document.addEventListener("htmx:afterSwap", () => { unchanged = 0; });
-  document.addEventListener("visibilitychange", () => { unchanged = 0; });
+  document.addEventListener("visibilitychange", () => { unchanged = 0; ask(); });
   addEventListener("load", poll);
 })();
