@@ -144,7 +144,7 @@ def read(locale, language):
 def written(texts):
     file = io.BytesIO()
     write_po(file, texts, width=120, include_lineno=False)
-    return file.getvalue().removeprefix(b"#\n")  # an empty comment
+    return file.getvalue().lstrip(b"#\n")  # an empty comment; every entry begins with a letter or, after it, with "#:"
 
 
 def compiled(texts):
