@@ -2,7 +2,8 @@
 
 Text is folded here, in Python, so that both databases see the same words: ASCII letters and digits or other scripts, one
 space between. SQLite looks them up in an FTS5 table, PostgreSQL through GIN indexes (migration 0002). Neither has a trigger:
-whoever changes an item calls index(). Why: docs/decisions/ and docs/importing.md.
+whoever changes an item calls index(). On SQLite altering a table drops its triggers without a word, and the index would rot;
+neither database's own folding knows Ł, æ and ß alike.
 """
 
 import re

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from portal.imports.records import FIELDS, Fault
 from recommendations import search
@@ -51,13 +51,17 @@ def import_records(records, *, source, branch, at, dry_run=False):
             else:
                 good.append(record)
                 tally.isbns[record.isbn] += 1
-        _import_batch(good, source, branch, at, dry_run, tally)
+        try:
+            _import_batch(good, source, branch, at, dry_run, tally)
+        except IntegrityError:  # another import added some of them in the same moment: now they are there to be compared
+            _import_batch(good, source, branch, at, dry_run, tally)
         yield tally
 
 
 @transaction.atomic
 def _import_batch(records, source, branch, at, dry_run, tally):
-    there = {item.source_key: item for item in Item.objects.select_for_update().filter(source=source, source_key__in=[record.key for record in records])}
+    same = Item.objects.filter(source=source, source_key__in=[record.key for record in records])
+    there = {item.source_key: item for item in same.select_for_update().order_by("pk")}
     new = [Item(source=source, source_key=record.key, added_at=at, **record.values) for record in records if record.key not in there]
     different = {
         item.pk: item for record in records if (item := there.get(record.key)) and any(getattr(item, name) != value for name, value in record.values.items())

@@ -8,6 +8,7 @@ import re
 
 from portal.imports import isbns
 from portal.imports.records import FIELDS, Draft, Fault, Unreadable
+from portal.text import clean
 from recommendations.models import Item
 from recommendations.search import fold
 
@@ -47,7 +48,7 @@ def read_table(file, *, mapping):
 
 
 def _read_rows(rows, mapping):
-    header = [name.strip() for name in _next(rows, 0) or []]
+    header = [clean(name, max_length=80) for name in _next(rows, 0) or []]
     columns = _columns(header, mapping)
     number = 0
     while (row := _next(rows, number + 1)) is not None:

@@ -1,5 +1,6 @@
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError
 
 from recommendations.models import Holding, Item
 from recommendations.search import find_items
@@ -125,3 +126,13 @@ def test_a_file_of_which_nothing_can_be_read(tmp_path, content, options, words):
 
 def test_only_broken_records_is_nothing_read(run, marc_file):
     assert run(marc_file(b"rubbish\x1d"), "--format", "marc")[0] == 2
+
+
+def test_an_import_that_meets_another_one_compares_again(run, marc_file, monkeypatch):
+    def meet_the_other(*args):
+        monkeypatch.undo()
+        raise IntegrityError("one_item_per_source_key")
+
+    monkeypatch.setattr(type(Item.objects), "bulk_create", meet_the_other)
+    assert run(marc_file(titled("First")))[:2] == (0, "1 added, 0 changed, 0 unchanged.\n")
+    assert Item.objects.get().title == "First"
