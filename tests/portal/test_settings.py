@@ -78,3 +78,21 @@ def test_the_server_does_not_start_with_unsafe_settings(settings):
 @pytest.mark.parametrize("mode", ["development", "demo", "test"])
 def test_the_other_modes_need_no_setting(mode):
     assert manage("check", AFTERWORD_MODE=mode).returncode == 0
+
+
+def test_production_speaks_https_only_and_its_cookies_belong_to_one_host():
+    code = """
+from django.conf import settings
+from django.test import Client
+print(settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, settings.SESSION_COOKIE_SECURE, settings.CSRF_COOKIE_SECURE, settings.SESSION_COOKIE_HTTPONLY)
+client = Client(raise_request_exception=False, headers={"host": "help.library.example"})
+plain, secure = client.get("/static/x"), client.get("/healthz")
+print(plain.status_code, plain["Location"], secure.status_code)
+print(client.get("/static/x", secure=True)["Strict-Transport-Security"])
+"""
+    done = manage("shell", "--no-imports", "-c", code, **SAFE, DATABASE_URL="sqlite://:memory:")
+    assert done.stdout.splitlines() == [
+        "__Host-sessionid __Host-csrftoken True True True",
+        "301 https://help.library.example/static/x 200",
+        "max-age=31536000; includeSubDomains; preload",
+    ]

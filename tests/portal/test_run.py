@@ -1,0 +1,127 @@
+"""`manage.py run` as it is typed: both processes begin, and both are gone at the end."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+PATIENCE = 40
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    environment = os.environ | {"AFTERWORD_MODE": "demo", "DATA_DIR": str(tmp_path_factory.mktemp("run"))}
+    for name in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "BASE_URL", "ALLOWED_HOSTS"):
+        environment.pop(name, None)
+    for command in (["migrate", "--verbosity=0"], ["createcachetable"], ["collectstatic", "--noinput", "--verbosity=0"]):
+        subprocess.run([sys.executable, "manage.py", *command], cwd=settings.BASE_DIR, env=environment, check=True)
+    return environment
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def typed(environment, port, *options):
+    command = [sys.executable, "manage.py", "run", f"--port={port}", "--workers=1", *options]
+    return subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def said_until(process, words):
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if words in line:
+            return "".join(lines)
+    pytest.fail(f"it never said {words!r}: {''.join(lines)}")
+
+
+def children(process):
+    """{"worker": pid, "web": pid} of its own children."""
+    found = {}
+    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError):
+            found["worker" if b"manage.py\0worker" in Path(f"/proc/{child}/cmdline").read_bytes() else "web"] = int(child)
+    return found
+
+
+def is_alive(pid):
+    return Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_one_terminal_one_end(environment, ending):
+    port = free_port()
+    with typed(environment, port) as process:
+        try:
+            said = said_until(process, "Ctrl-C")
+            assert f"http://localhost:{port}/demo/" in said
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
+                assert answer.status == 200
+            pids = children(process)
+            assert set(pids) == {"web", "worker"}
+        finally:
+            process.send_signal(ending)
+        assert process.wait(PATIENCE) == 0
+    assert not any(is_alive(pid) for pid in pids.values())
+
+
+def test_a_worker_that_dies_is_started_again(environment):
+    with typed(environment, free_port()) as process:
+        try:
+            said_until(process, "Ctrl-C")
+            first = children(process)["worker"]
+            os.kill(first, signal.SIGKILL)
+            assert "status -9" in said_until(process, "started again")
+            deadline = time.monotonic() + PATIENCE
+            while children(process).get("worker") in {None, first} and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert children(process)["worker"] != first
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+
+
+def test_without_its_web_server_everything_ends(environment):
+    with typed(environment, free_port()) as process:
+        said_until(process, "Ctrl-C")
+        pids = children(process)
+        os.kill(pids["web"], signal.SIGKILL)
+        assert "The web server ended by itself" in said_until(process, "stopped")
+        assert process.wait(PATIENCE) == 1
+    assert not is_alive(pids["worker"])
+
+
+def test_a_taken_port_is_said_before_anything_starts(environment):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with typed(environment, taken.getsockname()[1]) as process:
+            assert "choose another port" in process.stdout.read()
+            assert process.wait(PATIENCE) == 1
+
+
+def test_every_address_means_one_for_the_phone(environment):
+    with typed(environment, free_port(), "--host=0.0.0.0", "--no-worker") as process:
+        try:
+            said = said_until(process, "Ctrl-C")
+            address = said.split()[0]
+            assert "█" in said or "▀" in said
+            request = urllib.request.Request(f"{address}nowhere/")
+            with pytest.raises(urllib.error.HTTPError) as answer:
+                urllib.request.urlopen(request)
+            assert answer.value.code == 404  # 400 would mean that the host is not allowed
+            answer.value.close()
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
