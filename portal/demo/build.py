@@ -1,0 +1,290 @@
+"""Makes the demo library, through the same actions as everything else, three months of it in the order in which it happened."""
+
+import datetime
+import heapq
+import itertools
+import json
+import random
+import uuid
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.db import transaction
+
+import accounts.library
+import portal.lists.actions
+from accounts.actions import person_with_address, person_without_address
+from accounts.models import Library, User
+from portal.conversations import actions as conversations
+from portal.conversations.models import Conversation, Message
+from portal.helpsessions import actions as helpsessions
+from portal.notifications.models import Notification
+from recommendations.actions import add_item, place_item
+from recommendations.choosing import ChosenItem
+from recommendations.models import Item, Recommendation, Topic
+
+from . import library as demo
+from .calendar import Calendar
+from .items.books import BOOKS
+from .items.others import DOIS, OTHERS
+from .people import PATRONS
+from .scenarios.letters import LETTERS
+from .scenarios.life import LIFE
+from .scenarios.reading import READING
+from .scenarios.small import SMALL_VISITS
+from .scenarios.study import STUDY
+from .scenarios.tray import UNFINISHED
+from .scenarios.work import WORK
+
+VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS]
+SESSIONS = 150
+NOT_TRIED_YET = 19  # besides those that the scenarios tell of
+CARDS = 10
+MAILS_STILL_TO_SEND = 6  # so that the worker has something to show in the mailbox
+WORDING = {"en": "Keep this in my library account", "es": "Guardar esto en mi cuenta de la biblioteca"}
+CODES_FILE = settings.DATA_DIR / "demo-codes.json"
+
+
+def person_id(key):
+    """The same in every demo library, so that its pages find people by it."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"https://demo.example.org/people/{key}")
+
+
+def build(*, at, seed=1):
+    """The whole library, or nothing of it. The same seed on the same day builds the same content."""
+    with transaction.atomic():
+        builder = Builder(at, seed)
+        builder.build()
+    CODES_FILE.parent.mkdir(parents=True, exist_ok=True)
+    CODES_FILE.write_text(json.dumps(builder.codes))
+
+
+def codes_to_try():
+    """{what becomes of it: a code}, as the last build left them; the database knows only their HMAC."""
+    try:
+        return json.loads(CODES_FILE.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+class Builder:
+    def __init__(self, at, seed):
+        self.now = at
+        self.random = random.Random(seed)  # noqa: S311 (believable, not secret)
+        self.people, self.branches, self.topics, self.items, self.codes = {}, {}, {}, {}, {}
+        self.steps, self.count = [], itertools.count()
+
+    def build(self):
+        began = self.now - datetime.timedelta(days=120)
+        self._set_up(began)
+        self._add_people(began)
+        self._add_items(began)
+        self.calendar = Calendar(demo.BRANCHES, Library.current().zone, self.now)
+        self._choose_what_was_not_tried()
+        self.cards = helpsessions.print_cards(by=self.people["rosa"], at=self.now - datetime.timedelta(days=30), branch=self.branches["central"], count=CARDS)
+        self._plan()
+        while self.steps:
+            at, _order, step = heapq.heappop(self.steps)
+            step(at)
+        self.codes["blank"] = self.cards[-1]
+        self._deliver_old_mail()
+
+    # The house.
+
+    def _set_up(self, at):
+        first = demo.STAFF[0]
+        accounts.library.set_up(
+            at=at,
+            name=demo.NAME,
+            time_zone=demo.TIME_ZONE,
+            language="en",
+            branch=demo.BRANCHES[0].name,
+            coordinator_email=_staff_address(first),
+            coordinator_name=first.name,
+        )
+        library = Library.current()
+        rosa = self.people[first.key] = User.objects.get(email=_staff_address(first))
+        accounts.library.change_library(library, by=rosa, at=at, accent_colour=demo.ACCENT_COLOUR, catalogue_link=demo.CATALOGUE_LINK)
+        for number, branch in enumerate(demo.BRANCHES):
+            fields = {"name": branch.name, "address": branch.address, "phone": branch.phone, "promise_hours": branch.promise_hours}
+            if number == 0:
+                row = library.default_branch
+                accounts.library.change_branch(row, by=rosa, at=at, **fields)
+            else:
+                row = accounts.library.add_branch(by=rosa, at=at, **fields)
+            week = [(int(day), datetime.time(opens), datetime.time(closes)) for days, (opens, closes) in branch.hours.items() for day in days]
+            accounts.library.change_hours(row, week=week, by=rosa, at=at)
+            for days, reason in branch.closed.items():
+                accounts.library.add_closed_day(row, day=library.today(self.now) + datetime.timedelta(days=days), reason=reason, by=rosa, at=at)
+            self.branches[branch.key] = row
+        for key, (name, name_es) in demo.TOPICS.items():
+            self.topics[key] = Topic.objects.create(name=name, name_es=name_es)
+
+    def _add_people(self, at):
+        rosa = self.people["rosa"]
+        for person in demo.STAFF:
+            for branch, role in person.roles.items():
+                accounts.library.give_role(email=_staff_address(person), name=person.name, branch=self.branches[branch], role=role, by=rosa, at=at)
+            self.people[person.key] = self._known(User.objects.get(email=_staff_address(person)), person)
+        for person in PATRONS:
+            address = f"{person.address}@example.org"
+            row = person_with_address(address, at=at) if person.address else person_without_address(at=at, language=person.language)
+            self.people[person.key] = self._known(row, person)
+
+    def _known(self, row, person):
+        row.public_id, row.name, row.language = person_id(person.key), person.name, person.language
+        row.save()
+        EmailAddress.objects.filter(user=row).update(verified=True)
+        return row
+
+    def _add_items(self, at):
+        for key, kind, title, creators, year, call_number, branches in BOOKS:
+            self.items[key] = add_item(at=at, kind=kind, title=title, creators=creators, year=year)
+            for branch in branches:
+                place_item(self.items[key], branch=self.branches[branch], call_number=call_number)
+        for key, kind, title, creators, url in OTHERS:
+            self.items[key] = add_item(at=at, kind=kind, title=title, creators=creators, url=url, doi=DOIS.get(key, ""))
+
+    # What happened, as steps in the order of time. A step may plan others.
+
+    def _then(self, at, step):
+        heapq.heappush(self.steps, (min(at, self.now - datetime.timedelta(seconds=90)), next(self.count), step))
+
+    def _choose_what_was_not_tried(self):
+        candidates = [gave for visit in SMALL_VISITS if visit.patron and visit.days_ago > 3 for gave in visit.gave]
+        self.not_tried = {id(gave) for gave in self.random.sample(candidates, NOT_TRIED_YET)}
+
+    def _plan(self):
+        for visit in VISITS:
+            self._then(self.calendar.moment(visit.branch, visit.days_ago, visit.hour), lambda at, visit=visit: self._visit(visit, at))
+        for days_ago, hour, staff, branch, fields in UNFINISHED:
+            self._then(
+                self.calendar.moment(branch, days_ago, hour),
+                lambda at, staff=staff, branch=branch, fields=fields: self._begin(at, self.people[staff], self.branches[branch], fields),
+            )
+        for _number in range(SESSIONS - len(VISITS) - len(UNFINISHED)):
+            person = self.random.choice(demo.STAFF)
+            branch = self.random.choice(list(person.roles))
+            at = self.calendar.moment(branch, self.random.randrange(90), self.random.randrange(9, 20)) + datetime.timedelta(minutes=self.random.randrange(50))
+            self._then(at, lambda at, person=person, branch=branch: helpsessions.tally(by=self.people[person.key], at=at, branch=self.branches[branch]))
+
+    def _begin(self, at, staff, branch, fields):
+        local = at.astimezone(self.calendar.zone)
+        form = {"question_type": "reference", "mode": "in_person", "people": "1", "language": "en", "branch": str(branch.pk)}
+        form |= {"happened_on": local.date().isoformat(), "hour": str(local.hour)}
+        helpsessions.start_unfinished(by=staff, at=at, branch=branch, fields=form | fields)
+
+    def _visit(self, visit, began):
+        local = began.astimezone(self.calendar.zone)
+        staff, at = self.people[visit.staff], began + datetime.timedelta(minutes=visit.minutes)
+        help_session = helpsessions.record(
+            by=staff,
+            at=at,
+            branch=self.branches[visit.branch],
+            happened_on=local.date(),
+            hour=local.hour,
+            mode=visit.mode,
+            question_type=visit.type,
+            topic=self.topics[visit.topic],
+            read_level=visit.read,
+            minutes=visit.minutes,
+            people=visit.people,
+            language=visit.language,
+            question=visit.question,
+            summary=visit.summary,
+            quiet=visit.quiet,
+            note=visit.note,
+            items=self._chosen(visit.gave),
+        )
+        patron = self.people.get(visit.patron)
+        self._hand_over(visit, help_session, staff, at)
+        if patron:
+            after = at + datetime.timedelta(minutes=self.random.randrange(15, 60))
+            language = patron.language if patron.language in WORDING else "en"
+            self._then(after, lambda at: conversations.keep(help_session, by=patron, at=at, wording=WORDING[language], language=language))
+        recommendations = [link.recommendation for link in help_session.recommendation_links.select_related("recommendation__item")]
+        self._plan_verdicts(visit.gave, recommendations, patron, at)
+        if visit.found or visit.satisfaction:
+            outcome = {"found": visit.found or None, "satisfaction": visit.satisfaction or None}
+            self._then(at + datetime.timedelta(days=4), lambda at: helpsessions.answer_outcome(help_session, at=at, **outcome))
+        about = {gave.item: recommendation for gave, recommendation in zip(visit.gave, recommendations, strict=True)}
+        for thread in visit.threads:
+            self._plan_thread(thread, visit, help_session, about.get(thread.about), at)
+
+    def _hand_over(self, visit, help_session, staff, at):
+        if visit.code == "card":
+            code = self.cards.pop()
+            helpsessions.attach_card(help_session, code=code, by=staff, at=at)
+        elif visit.code:
+            address = "neighbor@example.org" if visit.code == "mailed" else ""
+            code = helpsessions.hand_over(help_session, by=staff, at=at, base_url=settings.BASE_URL, to_address=address)
+            if visit.code == "revoked":
+                self._then(at + datetime.timedelta(hours=1), lambda at: helpsessions.revoke_codes(help_session, by=staff, at=at))
+        else:
+            return
+        self.codes["quiet" if visit.quiet else visit.code] = code  # the latest of each kind
+
+    def _plan_verdicts(self, gave, recommendations, patron, since):
+        for row, recommendation in zip(gave, recommendations, strict=True):
+            at = since + datetime.timedelta(days=row.days)
+            if row.saved and patron:
+                self._then(at, lambda at, r=recommendation: portal.lists.actions.save(r.item, patron=patron, at=at, recommendation=r))
+            verdict = row.verdict or (Recommendation.Verdict.NOT_TRIED if id(row) in self.not_tried else "")
+            if verdict:
+                self._then(at, lambda at, r=recommendation, row=row, verdict=verdict: self._take_verdict(r, row, verdict, patron, at))
+
+    def _take_verdict(self, recommendation, row, verdict, patron, at):
+        recommendation.refresh_from_db()
+        conversations.take_verdict(recommendation, verdict=verdict, why=row.why, comment=row.comment, by=patron, at=at)
+
+    def _plan_thread(self, thread, visit, help_session, recommendation, since):
+        patron, tokens = self.people.get(visit.patron), [uuid.UUID(int=self.random.getrandbits(128), version=4) for _ in thread.said]
+        told = {}
+        earliest = since
+
+        def say(said, token, at):
+            words = {"at": at, "body": said.body, "language": thread.language, "client_token": token}
+            if not told:
+                help_session.refresh_from_db()  # somebody may have kept it since
+                about = {"recommendation": recommendation} if recommendation else {"help_session": help_session}
+                told["thread"] = conversations.ask(by=patron, **words, **about)
+                return
+            side = Message.Side.STAFF if said.by else Message.Side.PATRON
+            message = conversations.reply(told["thread"], by=self.people[said.by] if said.by else patron, side=side, items=self._chosen(said.gave), **words)
+            given = [link.recommendation for link in message.recommendation_links.select_related("recommendation__item")]
+            self._plan_verdicts(said.gave, given, patron, since)
+
+        for said, token in zip(thread.said, tokens, strict=True):
+            at = max(since + datetime.timedelta(days=said.days), earliest + datetime.timedelta(minutes=4))
+            if said.by:
+                at = self.calendar.when_open(visit.branch, at)
+            earliest = at
+            self._then(at, lambda at, said=said, token=token: say(said, token, at))
+        if thread.closed_by:
+            side = thread.closed_by
+            by = patron if side == Message.Side.PATRON else self.people[next(said.by for said in reversed(thread.said) if said.by)]
+            after_all = thread.closed_days > thread.said[-1].days
+            closed = max(since + datetime.timedelta(days=thread.closed_days), earliest + datetime.timedelta(minutes=4) if after_all else since)
+            self._then(closed, lambda at: conversations.close(told["thread"], by=by, side=side, at=at))
+        if thread.read:
+            self._then(self.now, lambda at: conversations.mark_read(Conversation.objects.get(pk=told["thread"].pk), person=patron, at=at))
+
+    def _chosen(self, gave):
+        rows = []
+        for row in gave:
+            item = self.items.get(row.item)
+            by_hand = {} if item else {"kind": Item.Kind.WEB_PAGE, "title": row.item, "url": "https://city.example.gov/"}
+            rows.append(ChosenItem(item=item, reason=row.reason, starred=row.starred, **by_hand))
+        return rows
+
+    def _deliver_old_mail(self):
+        """As the worker would have, so that only the latest few go out now."""
+        for mail in Notification.objects.order_by("-created_at", "-pk")[MAILS_STILL_TO_SEND:]:
+            mail.state, mail.delivered_at = Notification.State.DELIVERED, mail.created_at
+            if mail.blanked:
+                mail.text = mail.html = ""
+            mail.save()
+
+
+def _staff_address(person):
+    return f"{person.key}@library.example.org"

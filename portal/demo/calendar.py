@@ -1,0 +1,44 @@
+"""When the demo's branches are open, so that nothing in it happens on a closed day or in the night."""
+
+import datetime
+
+HOUR = datetime.timedelta(hours=1)
+
+
+class Calendar:
+    def __init__(self, branches, zone, now):
+        self.branches = {branch.key: branch for branch in branches}
+        self.zone, self.now = zone, now
+        self.today = now.astimezone(zone).date()
+
+    def moment(self, branch, days_ago, hour):
+        """About that hour of that day; an earlier day if the branch was closed then or if it is still to come."""
+        day = self.today - datetime.timedelta(days=days_ago)
+        while True:
+            hours = self._hours(branch, day)
+            if hours:
+                moment = self._at(day, min(max(hour, hours[0]), hours[1] - 1))
+                if moment <= self.now - HOUR:
+                    return moment
+            day -= datetime.timedelta(days=1)
+
+    def when_open(self, branch, at):
+        """`at`, or the next opening of the branch if it is closed then."""
+        local = at.astimezone(self.zone)
+        hours = self._hours(branch, local.date())
+        if hours and hours[0] <= local.hour < hours[1]:
+            return at
+        day = local.date() if hours and local.hour < hours[0] else local.date() + datetime.timedelta(days=1)
+        while not (hours := self._hours(branch, day)):
+            day += datetime.timedelta(days=1)
+        return self._at(day, hours[0]) + datetime.timedelta(minutes=25)
+
+    def _hours(self, branch, day):
+        """(opens, closes) on that day, or None."""
+        known = self.branches[branch]
+        if (day - self.today).days in known.closed:
+            return None
+        return next((hours for weekdays, hours in known.hours.items() if str(day.weekday()) in weekdays), None)
+
+    def _at(self, day, hour):
+        return datetime.datetime.combine(day, datetime.time(hour), tzinfo=self.zone)

@@ -1,0 +1,78 @@
+"""The library of the demo: its branches, staff and topics. Days and hours are the library's own, relative to today."""
+
+from typing import NamedTuple
+
+NAME = "Alder Bay Public Library"
+TIME_ZONE = "America/New_York"
+ACCENT_COLOUR = "#0b5d4d"
+CATALOGUE_LINK = "https://catalogue.example.org/search?title={title}&isbn={isbn}"
+
+
+class DemoBranch(NamedTuple):
+    key: str
+    name: str
+    address: str
+    phone: str
+    promise_hours: int
+    hours: dict[str, tuple[int, int]]  # weekdays, Monday 0, as digits: from, to
+    closed: dict[int, str]  # days from today: why
+
+
+BRANCHES = [
+    DemoBranch(
+        "central",
+        "Central Library",
+        "1 Lantern Square, Alder Bay",
+        "555-0100",
+        8,
+        {"0123": (9, 20), "45": (9, 17), "6": (13, 17)},
+        {-24: "Staff training", 9: "Staff training", 30: "Winter holiday"},
+    ),
+    DemoBranch("harbor", "Harbor Branch", "48 Ropewalk Street, Alder Bay", "555-0120", 12, {"12345": (10, 18)}, {-17: "Burst pipe", 30: "Winter holiday"}),
+    DemoBranch("northfield", "Northfield Branch", "2210 Orchard Road, Northfield", "555-0140", 16, {"024": (12, 19), "5": (10, 14)}, {30: "Winter holiday"}),
+]
+
+
+class DemoStaff(NamedTuple):
+    key: str
+    name: str
+    language: str
+    roles: dict[str, str]  # branch: role
+    about: str
+
+
+STAFF = [
+    DemoStaff(
+        "rosa", "Rosa Delgado", "en", {"central": "coordinator", "harbor": "coordinator"}, "Coordinates Central and Harbor; phoned the furious patron back"
+    ),
+    DemoStaff("thomas", "Thomas Okafor", "en", {"northfield": "coordinator"}, "Coordinates Northfield; also stands at its desk"),
+    DemoStaff("anneke", "Anneke Vermeulen", "en", {"central": "staff"}, "Data and research librarian; the long consultations are hers"),
+    DemoStaff("jun", "Jun Takahashi", "en", {"central": "staff"}, "Desk and manga shelves; has two sessions waiting to be finished"),
+    DemoStaff("priya", "Priya Raghunathan-Castellanos", "en", {"central": "staff", "northfield": "staff"}, "Works at two branches, so has two queues in one"),
+    DemoStaff("maribel", "Maribel Santos", "es", {"harbor": "staff"}, "Reads the desk in Spanish; answers in English and Spanish"),
+    DemoStaff("daniel", "Daniel Whitlock", "en", {"harbor": "staff"}, "Away since last week; what he was asked before waits for his colleagues"),
+    DemoStaff("leila", "Leila Haddad", "en", {"northfield": "staff", "central": "staff"}, "Answers the thread in Arabic"),
+]
+
+TOPICS = {
+    "jobs": ("Jobs and careers", "Empleo"),
+    "research": ("Research and theses", "Investigación y tesis"),
+    "reading": ("What to read next", "Qué leer ahora"),
+    "school": ("School and homework", "Escuela y tareas"),
+    "citizenship": ("Citizenship and immigration", "Ciudadanía e inmigración"),
+    "accessible": ("Accessible reading", "Lectura accesible"),
+    "family": ("Family and local history", "Historia familiar y local"),
+    "tax": ("Taxes and forms", "Impuestos y formularios"),
+    "health": ("Health", "Salud"),
+    "business": ("Small business", "Pequeños negocios"),
+    "housing": ("Housing and tenants", "Vivienda e inquilinos"),
+    "computers": ("Computers and coding", "Computadoras y programación"),
+    "grief": ("Grief and hard times", "Duelo y momentos difíciles"),
+    "comics": ("Comics and manga", "Cómics y manga"),
+    "music": ("Music", "Música"),
+    "law": ("Law and legal aid", "Leyes y ayuda legal"),
+    "news": ("Newspapers and obituaries", "Periódicos y obituarios"),
+    "languages": ("Learning a language", "Aprender un idioma"),
+    "home": ("Cooking, garden, repair", "Cocina, jardín y reparaciones"),
+    "children": ("Children and parents", "Niños y familias"),
+}

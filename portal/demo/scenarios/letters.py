@@ -1,0 +1,197 @@
+"""Threads worth looking at for their own sake: the long, the silent, the overdue, the one from right to left."""
+
+from ..story import Gave, Said, Thread, Visit
+
+C, A = None, "anneke"
+
+# Thirty messages about one house. Day, who, what.
+HOUSE = [
+    (1, C, "Good morning! I have been to the deeds register as you said. The house at 17 Tanner's Row appears in 1904, sold by a Mr. E. Lowell to a widow Hatch. But my deed says BUILT 1891?!"),
+    (1.3, A, "Good morning, Constance. Both can be true: deeds record sales, not building. Look at the fire insurance maps for 1886 and 1896, whether the lot is empty.", ),
+    (2, C, "1886: empty lot. 1896: a house!! But it has the wrong shape. Mine is an L, that one is a square."),
+    (2.2, A, "Then the L came later. Kitchens were often added. What does the 1906 sheet say?"),
+    (2.4, C, "How do I get to 1906, it keeps showing me 1896"),
+    (2.6, A, "Top right, a small arrow beside the year. It hides on phones; turn the phone sideways."),
+    (2.7, C, "Oh for heaven's sake. Sideways! There it is. 1906 is an L."),
+    (2.9, A, "So the kitchen was built between 1896 and 1906. Probably the widow Hatch, soon after she bought."),
+    (4, C, "Who was she? I feel I should know who paid for my kitchen."),
+    (4.3, A, "Try the city directories, 1903 to 1910, under Hatch. Widows are listed with the late husband's name in brackets."),
+    (5, C, "“Hatch, Lavinia (wid. Obed), dressmaker, h. 17 Tanner's Row.” LAVINIA."),
+    (5.1, C, "A dressmaker! My sewing machine stands in the bay window. I bet hers did too."),
+    (5.4, A, "North light, bay window, dressmaker: I would bet so too."),
+    (6, C, "Directory of 1911: no Hatch. What happened to her?"),
+    (6.5, A, "Three places: the Courier (deaths 1910 and 1911), the probate index, and the 1910 census if she moved in with a child."),
+    (7, C, "Nothing in the Courier but I only searched “Lavinia Hatch”. Should I search differently?"),
+    (7.2, A, "Newspapers wrote “Mrs. Obed Hatch”. I know."),
+    (7.4, C, "I know too, now. Found. Not dead at all: “Mrs. Obed Hatch, for many years of this city, was married Saturday to Capt. Silas Rowe.” 1910. At fifty-eight!"),
+    (7.6, A, "Well done, Lavinia. And well done, Constance."),
+    (9, C, "My neighbor says there was a fire in the row in 1938. Would that be in the paper?"),
+    (9.3, A, "Yes, and the fire department's log is at the city archive, open Thursdays. Ask for volume 12."),
+    (12, C, "I went. Volume 12! They let me hold it. The fire was in number 21 but “the roof of No. 17 was wetted throughout the night by its owner, Miss Rowe.”"),
+    (12.1, C, "Miss ROWE. A stepdaughter? Lavinia's husband had a daughter?"),
+    (12.8, A, "Probably. The 1920 census will list her with relation to the head of the house. Your turn."),
+    (14, C, "“Rowe, Adelaide, daughter, 24, teacher.” So the house stayed in the family. And the roof beams do have water marks, I always thought it leaked."),
+    (14.5, A, "You could write this up, you know. The local history shelf has a box for house histories and it is sadly thin."),
+    (15, C, "Me? I wouldn't know how to begin"),
+    (15.4, A, "“I have a sewing machine in the bay window.” Begin there."),
+    (20, C, "I have nine pages. It is called “Who Paid for My Kitchen”. Could you look at the footnotes before I bring it in? I have numbered them by hand."),
+    (20.6, A, "With pleasure. Bring it on Thursday, I am at the desk until five. And a second copy for the box."),
+]  # fmt: skip
+
+LETTERS = [
+    Visit(
+        25, 10, "anneke", "central", "reference", "family", 3, 15,
+        "How old is my house, really?",
+        "Deeds first, then fire insurance maps, then directories. Each answers a different question: who owned, what stood, who lived there.",
+        (
+            Gave("deeds", "who owned it, back to the first sale"),
+            Gave("fire-maps", "the outline of the house, every ten years", "helped", days=3),
+            Gave("house-history", "which source answers which question", saved=True),
+            Gave("field-guide-houses", "so that you can date the windows", "not_tried", saved=True),
+        ),
+        patron="constance", found="something_else", satisfaction="very_good",
+        threads=(Thread(tuple(Said(day, body, by) for day, by, body in HOUSE)),),
+    ),
+    Visit(
+        19, 15, "jun", "central", "technology", "computers", 3, 12,
+        "Photos from the old phone to the new phone",
+        "The cable way worked for half of them. For the rest: same wireless network, both phones charging, overnight.",
+        (Gave("tablet-class", "Fridays, bring both phones"),),
+        patron="bradley",
+        threads=(
+            Thread((
+                Said(1, "it stopped at 1,204 of 3,377. do i start over"),
+                Said(1.3, "No need: start it again and it goes on from 1,204. If it stops at the same number twice, tell me what the last photo is.", "jun"),
+                Said(6, "How did it go, Bradley? If it is still stuck, bring both phones on Friday.", "jun"),
+            ), read=False),
+        ),
+    ),
+    Visit(
+        8, 13, "leila", "northfield", "reference", "languages", 3, 15,
+        "كتب عربية للكبار، ودرس في الإنجليزية للمبتدئين",
+        "عندنا رف عربي صغير في فرع نورثفيلد. حلقة المحادثة يوم الأربعاء مجانية ولا تحتاج إلى تسجيل.",
+        (
+            Gave("season-migration", "رواية قصيرة، نسخة عربية كاملة", "helped", comment="قرأتها في ليلتين", saved=True),
+            Gave("arabian-nights", "للأسرة كلها"),
+            Gave("english-circle", "محادثة للمبتدئين، مجاناً"),
+        ),
+        language="ar", patron="yusuf", found="all", satisfaction="very_good",
+        threads=(
+            Thread((
+                Said(1, "السلام عليكم أستاذة ليلى، هل يمكن طلب كتب عربية أخرى من مكتبة ثانية؟ أبحث عن روايات نجيب محفوظ، خصوصاً «الثلاثية»."),
+                Said(2, "وعليكم السلام أستاذ يوسف. نعم، بالإعارة بين المكتبات، مجاناً، وتصل خلال أسبوع تقريباً. طلبت لك «بين القصرين» (Palace Walk) اليوم.", "leila",
+                     (Gave("ill", "لطلب الجزأين الثاني والثالث"),)),
+                Said(2.4, "شكراً جزيلاً. سأنتظر الرسالة. وهل الحلقة يوم الأربعاء الساعة 6 أم 7؟"),
+            ), language="ar"),
+        ),
+    ),
+    Visit(
+        11, 14, "daniel", "harbor", "reference", "housing", 3, 10,
+        "Who decides whether I may keep chickens",
+        "The city's page says six, no rooster. Your lease may say otherwise.",
+        (Gave("City rules on keeping animals", "says how many, and how far from the fence"),),
+        patron="abby",
+        threads=(
+            Thread((
+                Said(1, "Thanks Daniel! One question: the rules say “coop 15 ft from a dwelling”. Is that MY dwelling or the neighbours'?"),
+                Said(4, "Hello again, just checking that this arrived? The neighbour is measuring things."),
+            )),
+        ),
+    ),
+    Visit(
+        5, 12, "priya", "northfield", "readers_advisory", "reading", 2, 6,
+        "Something by Ngozi Adichie, my wife has read Americanah",
+        "Half of a Yellow Sun. Central has it; you can have it sent here.",
+        (Gave("half-yellow-sun", "her own favorite of her novels, she says", "could_not_get_it", "checked_out", "The hold says 7 people before me", 1), Gave("things-fall-apart", "on the shelf right here")),
+        patron="samuel", found="part",
+    ),
+    Visit(
+        3, 12, "thomas", "northfield", "reference", "home", 2, 8,
+        "Get the smell out of a rug, cat",
+        "Page 88, and air.",
+        (Gave("readers-digest-repair", "has a page on exactly that", "did_not_help", "off_topic", "", 1),),
+        patron="gertrude",
+    ),
+    Visit(
+        7, 11, "maribel", "harbor", "reference", "tax", 2, 7,
+        "Do I need to keep paper receipts or are photos ok",
+        "The instructions say photos are fine if they can be read. For your own case ask the clinic on Saturday.",
+        (Gave("tax-instructions", "section “records”, with what must be legible"), Gave("tax-clinic", "they may advise you, we may not")),
+        patron="marcus",
+        threads=(
+            Thread((
+                Said(1, "does that go for receipts from 2 yrs ago too? the ink is all gone on those"),
+                Said(1.6, "For faded ones a bank statement beside the photo is accepted, same section, third paragraph. I have marked the page for you.", "maribel"),
+            ), read=False),
+        ),
+    ),
+    Visit(
+        14, 15, "rosa", "central", "readers_advisory", "reading", 3, 18,
+        "Books in which the weather matters",
+        "Wind, ice, drought, and one with a great deal of rain.",
+        (Gave("left-hand", "ice, eighty days of it"), Gave("dune", "no rain at all, which is the point"), Gave("hundred-years", "it rains for four years, eleven months and two days", "helped", days=9, saved=True)),
+        patron="ingrid", found="all", satisfaction="very_good",
+        threads=(
+            Thread((
+                Said(9, "Dear Rosa,\n\nI finished the García Márquez yesterday during an actual thunderstorm, which felt like cheating.\n\nTwo questions. First, is there anything like it where the weather is *kind*? I have noticed "
+                        "that in all your suggestions it wants to kill people.\n\nSecond, my reading circle asks whether we may put our list on the library's page: https://reading-circle.example.org/weather/a-very-long-address-that-goes-on/and-on/and-on/2026/autumn/list.html\n\nWarmly,\nIngrid"),
+                Said(10, "Dear Ingrid,\n\nKind weather is rarer than I thought. Braiding Sweetgrass comes close: the rain in it is on everybody's side.\n\nAnd yes to the list, with pleasure. Send it to me as it is.\n\nRosa", "rosa",
+                     (Gave("braiding", "the rain in it is on everybody's side"),)),
+            )),
+        ),
+    ),
+    Visit(
+        22, 17, "jun", "central", "reference", "computers", 3, 14,
+        "Printer at home prints only pink",
+        "Clean the heads twice, then print the test page. If it stays pink it is the cartridge, not you.",
+        (Gave("repair-cafe", "they like printers there"), Gave("consumer-reports", "before you buy a new one")),
+        patron="kofi",
+        threads=(
+            Thread((
+                Said(1, "cleaned them, still pink"),
+                Said(1.4, "Then the cyan cartridge has dried out. Take it to the repair café before you buy one.", "jun"),
+                Said(4.0, "it was not dry, the tape was still on it. from the factory. i am ashamed"),
+                Said(7, "Hello again. Now it prints only green. No tape this time"),
+            ), closed_by="patron", closed_days=4.1),
+        ),
+    ),
+    Visit(
+        1, 11, "rosa", "central", "consultation", "business", 3, 35,
+        "Everything for opening a bakery, from the beginning",
+        "Start with the three that are starred; the rest can wait until you have a name for it.",
+        (
+            Gave("mentor", "book the first Monday now, it fills up", saved=True),
+            Gave("business-dir", "where the other bakeries are"),
+            Gave("e-myth", "why good bakers go broke"),
+            Gave("county-stats", "who lives where, and eats what", starred=False),
+            Gave("lean-startup", "trying it at the market first", starred=False),
+            Gave("bread", "because the bread has to be good too", starred=False),
+            Gave("Food permits, county health office", "ask for the cottage food rules", starred=False),
+        ),
+        patron="rebecca",
+    ),
+    Visit(
+        13, 10, "maribel", "harbor", "technology", "jobs", 2, 15,
+        "Hacer un currículum en el teléfono",
+        "Ya está guardado con su nombre. Para cambiarlo, entre otra vez con el número de teléfono.",
+        (Gave("resume-builder", "funciona en el teléfono y en español", "helped", days=1), Gave("job-board", "para mandarlo")),
+        language="es", patron="ernesto", found="all", satisfaction="very_good",
+    ),
+    # Somebody who came by code alone and asks: no name, no address.
+    Visit(
+        2, 13, "priya", "central", "reference", "law", 2, 9,
+        "How do I change my name, what does it cost",
+        "The county clerk's page has the form; the fee can be waived, form two.",
+        (Gave("County clerk: change of name", "the form and the fee"), Gave("law-librarian", "shows you a filled-in example")),
+        code="live",
+        threads=(Thread((Said(0.5, "the page says i need to put a notice in a newspaper?? is that still a thing. i would rather not"),)),),
+    ),
+    Visit(40, 14, "maribel", "harbor", "readers_advisory", "children", 2, 7, "First chapter book for a boy who likes spiders", "Then read him the last line yourself.",
+          (Gave("charlottes-web", "a spider who can spell"),), code="expired"),
+    Visit(12, 11, "thomas", "northfield", "reference", "health", 2, 8, "Side effects, blood pressure pills", "The leaflet in plain words; your pharmacist knows the rest.",
+          (Gave("health-encyclopedia", "same substance, plain words"),), code="revoked", note="Slip left lying on the copier; code revoked at once."),
+    Visit(1, 12, "jun", "central", "readers_advisory", "comics", 2, 5, "My daughter (13) loved Spirited Away", "Persepolis is drawn, true and funny, and one scene is not for younger ones.",
+          (Gave("persepolis", "a girl who won't be told"), Gave("spirited-away", "to watch once more together")), code="card"),
+    Visit(3, 15, "priya", "central", "reference", "news", 2, 6, "Crossword solutions of last week's Courier", "Page 22 every day; the archive has them too.",
+          (Gave("courier", "at the desk, last four weeks"),), code="mailed", mode="phone"),
+]  # fmt: skip
