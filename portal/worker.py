@@ -33,7 +33,7 @@ def clear_expired_sign_ins(*, at):
 
 JOBS = [
     (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),
-    (accounts.actions.forget_refused_posts, EVERY_HOUR),
+    (accounts.actions.forget_refused_posts, timedelta(minutes=1)),
     (accounts.actions.forget_unconfirmed_people, EVERY_HOUR),
     (outbox.forget_old_notifications, EVERY_HOUR),
     (clear_expired_sign_ins, EVERY_HOUR),

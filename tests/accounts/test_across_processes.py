@@ -1,0 +1,104 @@
+"""Limits and one-time codes that must hold for several processes together."""
+
+import time
+from functools import partial
+
+import pytest
+from allauth.core import context
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.cache import cache
+from django.core.management import call_command
+from django.db import connection
+from django.test import RequestFactory
+from django.utils import timezone
+
+from accounts import actions
+from accounts import library as library_actions
+from accounts.forms import CodeForm, SecondFactorForm
+from accounts.models import StaffRole, User
+from tests.factories import BranchFactory, LibraryFactory, StaffFactory
+from tests.processes import at_once
+
+PROCESSES = 8
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(transactional_db):
+    call_command("createcachetable")
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def rosa(transactional_db):
+    return StaffFactory(branch=LibraryFactory().default_branch)
+
+
+def request(user=None):
+    request = RequestFactory().post("/")
+    request.user, request.session = user or AnonymousUser(), SessionStore()
+    return request
+
+
+def show(user, code):
+    def work():
+        with context.request_context(request(user)):
+            return SecondFactorForm({"code": code}, user=user).is_valid()
+
+    return work
+
+
+def test_a_code_of_the_app_opens_one_door(rosa, settings):
+    settings.ACCOUNT_RATE_LIMITS = {"login_failed": "100/m/key"}
+    secret = generate_totp_secret()
+    TOTP.activate(rosa, secret)
+    code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+    assert at_once(*[show(rosa, code)] * PROCESSES).count(True) == 1
+
+
+def test_a_recovery_code_opens_one_door(rosa, settings):
+    settings.ACCOUNT_RATE_LIMITS = {"login_failed": "100/m/key"}
+    TOTP.activate(rosa, generate_totp_secret())
+    code = RecoveryCodes.activate(rosa).get_unused_codes()[0]
+    assert at_once(*[show(rosa, code)] * PROCESSES).count(True) == 1
+    assert len(Authenticator.objects.get(user=rosa, type="recovery_codes").wrap().get_unused_codes()) == 9
+
+
+def test_tries_for_a_mailed_code_are_counted_together():
+    class Process:
+        code, state = "123456", {"email": "sam@example.org", "at": 1}
+
+    def guess():
+        with context.request_context(request()):
+            form = CodeForm({"code": "000000"}, request=request(), process=Process)
+            return "not the code" in str(form.errors)
+
+    tried = [outcome for _round in range(2) for outcome in at_once(*[guess] * PROCESSES)]
+    assert tried.count(True) == 5
+
+
+def test_one_address_asked_for_at_once_is_one_person(rosa):
+    people = at_once(*[lambda: actions.person_with_address("new@example.org", at=timezone.now()).pk] * PROCESSES)
+    assert len(set(people)) == 1
+    assert User.objects.filter(email="new@example.org").count() == 1
+
+
+def test_two_coordinators_who_remove_each_other_leave_one(rosa):
+    for _round in range(5):
+        StaffRole.objects.all().delete()
+        branch = BranchFactory()
+        one, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))
+        outcomes = at_once(*[partial(library_actions.remove_role, gone, branch=branch, by=one, at=timezone.now()) for gone in (one, other)])
+        assert sorted(map(str, outcomes)) == ["LastCoordinator", "None"]
+        assert StaffRole.objects.filter(role="coordinator").count() == 1
