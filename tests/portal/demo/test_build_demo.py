@@ -1,0 +1,151 @@
+import datetime
+from collections import Counter
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from accounts.models import Branch, Library, StaffRole, User
+from portal.conversations.models import Conversation, Event, Message
+from portal.demo import build as demo_build
+from portal.demo.management.commands.build_demo import Command
+from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeKept, CodeRevoked, open_by_code
+from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.lists.models import SavedItem
+from portal.notifications.models import Notification
+from recommendations.models import Item, Recommendation
+
+WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
+
+
+@pytest.fixture(autouse=True)
+def codes_file(tmp_path, monkeypatch, settings):
+    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    monkeypatch.setattr(demo_build, "CODES_FILE", tmp_path / "codes.json")
+    monkeypatch.setattr("portal.demo.management.commands.build_demo.CODES_FILE", tmp_path / "codes.json")
+
+
+@pytest.fixture
+def built(db):
+    demo_build.build(at=WEDNESDAY_AFTERNOON)
+
+
+def test_it_holds_what_it_promises(built):
+    assert Branch.objects.count() == 3
+    assert StaffRole.objects.values("user").distinct().count() == 8
+    assert StaffRole.objects.filter(role="coordinator").values("user").distinct().count() == 2
+    assert User.objects.count() == 8 + 40
+    assert User.objects.filter(email=None).count() == 3
+    assert 115 <= Item.objects.count() <= 135
+    assert HelpSession.objects.count() == demo_build.SESSIONS == 150
+    books = Item.objects.filter(kind="book").count()
+    assert 0.3 < 1 - books / Item.objects.count() < 0.45
+
+
+def test_it_looks_like_a_real_desk(built):
+    sessions = HelpSession.objects.all()
+    quick = sessions.filter(status="tally").count() + sessions.filter(question_type="known_item").count()
+    assert 0.4 < quick / 150 < 0.6
+    levels = Counter(sessions.exclude(read_level=None).values_list("read_level", flat=True))
+    assert 0.88 < sum(levels[level] for level in (1, 2, 3)) / levels.total() < 0.95
+    assert levels[6] == 1
+    verdicts = Counter(Recommendation.objects.exclude(verdict="").values_list("verdict", flat=True))
+    assert 0.2 < verdicts.total() / Recommendation.objects.count() < 0.3
+    assert verdicts.most_common(1)[0][0] == "not_tried"
+    assert set(verdicts) == set(Recommendation.Verdict.values)
+
+
+def test_every_state_that_the_pages_know_is_there(built):
+    assert set(HelpSession.objects.values_list("status", flat=True)) == set(HelpSession.Status.values)
+    assert set(Conversation.objects.values_list("status", flat=True)) == set(Conversation.Status.values)
+    assert set(ClaimCode.objects.values_list("state", flat=True)) == set(ClaimCode.State.values)
+    waiting = Conversation.objects.filter(status="waiting_for_staff")
+    assert set(waiting.values_list("reason", flat=True)) == set(Conversation.Reason.values)
+    assert waiting.filter(promised_at__lt=WEDNESDAY_AFTERNOON).exists()
+    assert waiting.filter(promised_at__gt=WEDNESDAY_AFTERNOON).exists()
+    assert waiting.filter(patron=None).exists()
+    assert set(Event.objects.values_list("kind", flat=True)) == set(Event.Kind.values)
+    assert set(HelpSession.objects.exclude(found="").values_list("found", flat=True)) >= {"all", "part", "something_else", "still_working"}
+    assert HelpSession.objects.filter(quiet=True, claim_codes__state="live").exists()
+    assert SavedItem.objects.exists()
+    assert {"en", "es", "ar"} <= set(Message.objects.values_list("language", flat=True))
+    longest = max(conversation.messages.count() for conversation in Conversation.objects.all())
+    assert longest == 30
+
+
+def test_threads_belong_to_those_who_kept_their_session(built):
+    for conversation in Conversation.objects.select_related("help_session"):
+        assert conversation.patron_id == conversation.help_session.patron_id
+
+
+def test_nothing_happens_in_the_future_or_while_the_branch_is_closed(built):
+    zone = Library.current().zone
+    for help_session in HelpSession.objects.select_related("branch"):
+        assert help_session.created_at <= WEDNESDAY_AFTERNOON
+        assert not help_session.branch.closed_days.filter(day=help_session.happened_on).exists()
+        opened = help_session.branch.opening_hours.get(weekday=help_session.happened_on.weekday())
+        assert opened.opens.hour <= help_session.hour < opened.closes.hour
+    for message in Message.objects.filter(side="staff").select_related("conversation__branch"):
+        assert message.sent_at <= WEDNESDAY_AFTERNOON
+        local = message.sent_at.astimezone(zone)
+        assert message.conversation.branch.opening_hours.filter(weekday=local.weekday(), opens__lte=local.time(), closes__gt=local.time()).exists()
+
+
+def test_the_latest_mails_wait_for_the_worker_and_old_ones_hold_no_code(built):
+    assert Notification.objects.filter(state="waiting").count() == demo_build.MAILS_STILL_TO_SEND
+    assert not Notification.objects.filter(state="delivered", blanked=True).exclude(text="").exists()
+
+
+def test_its_codes_show_each_page_of_the_door(built):
+    codes = demo_build.codes_to_try()
+    assert open_by_code(codes["live"], at=WEDNESDAY_AFTERNOON).help_session.conversations is not None
+    assert open_by_code(codes["quiet"], at=WEDNESDAY_AFTERNOON).help_session.quiet
+    for kind, refusal in {"kept": CodeKept, "expired": CodeExpired, "revoked": CodeRevoked, "blank": CardNotReady}.items():
+        with pytest.raises(refusal):
+            open_by_code(codes[kind], at=WEDNESDAY_AFTERNOON)
+
+
+def content():
+    return [
+        list(HelpSession.objects.order_by("pk").values_list("status", "staff__name", "patron__name", "happened_on", "hour", "question", "found")),
+        list(Recommendation.objects.order_by("pk").values_list("item__title", "reason", "verdict", "decided_at")),
+        list(Message.objects.order_by("pk").values_list("side", "author__name", "body", "sent_at", "client_token")),
+        list(Conversation.objects.order_by("pk").values_list("status", "reason", "subject", "promised_at", "version")),
+        list(User.objects.order_by("pk").values_list("public_id", "email", "name")),
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_seed_builds_the_same_library(settings):
+    settings.DEMO = True
+    demo_build.build(at=WEDNESDAY_AFTERNOON, seed=7)
+    once = content()
+    Command()._empty()
+    assert not HelpSession.objects.exists()
+    demo_build.build(at=WEDNESDAY_AFTERNOON, seed=7)
+    assert content() == once
+
+
+@pytest.mark.django_db
+def test_whatever_the_hour_it_can_be_built(settings):
+    """At night, on a closed day, on New Year's Day."""
+    demo_build.build(at=datetime.datetime(2027, 1, 1, 3, tzinfo=datetime.UTC))
+    assert HelpSession.objects.count() == 150
+
+
+def test_a_second_run_keeps_the_data_and_says_so(db, settings, capsys):
+    settings.DEMO = True
+    call_command(Command())
+    User.objects.filter(name="Olive Park").update(name="Olive Changed")
+    call_command(Command())
+    assert "keeps its data" in capsys.readouterr().out
+    assert User.objects.filter(name="Olive Changed").exists()
+    assert HelpSession.objects.filter(happened_on__gt=timezone.now().date() - datetime.timedelta(days=7)).exists()
+
+
+@pytest.mark.parametrize("options", [{}, {"reset": True}])
+def test_it_touches_nothing_while_the_demo_is_off(library, settings, options):
+    settings.DEMO = False
+    with pytest.raises(CommandError, match="not a demo"):
+        call_command(Command(), **options)
+    assert Library.objects.get().name == "Harbour Library"

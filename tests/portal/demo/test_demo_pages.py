@@ -1,0 +1,134 @@
+import json
+
+import pytest
+from django.core.mail import EmailMultiAlternatives, get_connection
+from django.test import override_settings
+from django.urls import NoReverseMatch, include, path, reverse
+from django.utils import timezone
+
+from accounts.models import User
+from portal.demo import build as demo_build
+from portal.notifications.actions import write
+from portal.urls import urlpatterns as portal_urls
+from portal.worker import Worker
+from tests.factories import UserFactory
+
+urlpatterns = [*portal_urls, path("demo/", include("portal.demo.urls"))]
+HOSTILE = '<script>alert(1)</script><img src="https://evil.example.org/x.gif"> javascript:alert(2) https://library.example.org/ok'
+
+
+@pytest.fixture
+def demo_on(settings, tmp_path, monkeypatch):
+    settings.DEMO = True
+    settings.ROOT_URLCONF = __name__
+    settings.EMAIL_FILE_PATH = tmp_path / "mail"
+    settings.DELIVERY_EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    monkeypatch.setattr(demo_build, "CODES_FILE", tmp_path / "codes.json")
+
+
+@pytest.mark.parametrize("page", ["/demo/", "/demo/mail/", "/demo/mail/1.log/"])
+def test_while_the_demo_is_off_its_pages_do_not_exist(client, library, page):
+    assert client.get(page).status_code == 404
+    with pytest.raises(NoReverseMatch):
+        reverse("demo")
+
+
+def test_while_the_demo_is_off_nobody_becomes_anybody(client, patron):
+    assert client.post(f"/demo/become/{patron.public_id}/").status_code == 404
+    assert "_auth_user_id" not in client.session
+
+
+@override_settings(DEMO=False)
+def test_while_the_demo_is_off_no_page_speaks_of_it(client, library):
+    assert "demo" not in client.get(reverse("sign_in")).content.decode().lower()
+
+
+def test_the_page_lists_everybody_and_a_code_for_a_phone(client, db, demo_on):
+    demo_build.build(at=timezone.now())
+    page = client.get("/demo/").content.decode()
+    for name in ["Rosa Delgado", "Delroy Simmons", "Olive Park", "يوسف الخطيب"]:
+        assert name in page
+    assert page.count("/demo/become/") == 48 + 1
+    assert f"http://testserver/c/{json.loads(demo_build.CODES_FILE.read_text())['live']}/" in page
+    assert "<svg" in page
+
+
+def test_an_empty_demo_says_how_to_build_it(client, library, demo_on):
+    assert "build_demo" in client.get("/demo/").content.decode()
+
+
+def test_becoming_a_patron_opens_their_home(client, patron, demo_on):
+    response = client.post(f"/demo/become/{patron.public_id}/")
+    assert (response.status_code, response.url) == (302, "/")
+    assert client.session["_auth_user_id"] == str(patron.pk)
+
+
+def test_becoming_staff_opens_the_desk_with_the_second_factor_shown(client, patron, staff, demo_on):
+    client.post(f"/demo/become/{patron.public_id}/")
+    response = client.post(f"/demo/become/{staff.public_id}/")
+    assert (response.status_code, response.url) == (302, "/desk/")
+    assert client.get("/desk/").status_code == 200
+
+
+def test_somebody_without_an_address_can_be_become(client, library, demo_on):
+    person = UserFactory(email=None, name="Otis")
+    client.post(f"/demo/become/{person.public_id}/")
+    assert client.session["_auth_user_id"] == str(person.pk)
+
+
+def test_becoming_changes_who_one_is_only_by_post(client, patron, demo_on):
+    assert client.get(f"/demo/become/{patron.public_id}/").status_code == 405
+    assert client.post("/demo/become/11111111-1111-4111-8111-111111111111/").status_code == 404
+
+
+def test_being_nobody_signs_out(client, patron, demo_on):
+    client.post(f"/demo/become/{patron.public_id}/")
+    client.post("/demo/become/nobody/")
+    assert "_auth_user_id" not in client.session
+
+
+def test_the_mailbox_shows_what_the_worker_delivered(client, library, demo_on, settings):
+    assert "No mail yet" in client.get("/demo/mail/").content.decode()
+    write(kind="x/y", to="sam@example.org", at=timezone.now(), language="en", subject="Antwort für Zoë", text="Open http://localhost:8000/messages/ now.")
+    Worker().deliver_due()
+    page = client.get("/demo/mail/").content.decode()
+    assert "Antwort für Zoë" in page
+    assert "sam@example.org" in page
+    mail = client.get(f"/demo/mail/{next(settings.EMAIL_FILE_PATH.iterdir()).name}/").content.decode()
+    assert 'href="http://testserver/messages/"' in mail
+
+
+def test_a_hostile_mail_shows_as_text(client, library, demo_on, settings):
+    mail = EmailMultiAlternatives(f"Re: {HOSTILE}", f"{HOSTILE}\n{'-' * 79}\nafter the line", "a@example.org", ["b@example.org"])
+    mail.attach_alternative(f"<p>{HOSTILE}</p>", "text/html")
+    get_connection(settings.DELIVERY_EMAIL_BACKEND).send_messages([mail])
+    name = next(settings.EMAIL_FILE_PATH.iterdir()).name
+    for page in (client.get("/demo/mail/"), client.get(f"/demo/mail/{name}/")):
+        text = page.content.decode()
+        assert "<script>alert" not in text
+        assert "<img" not in text
+        assert 'href="javascript' not in text
+        assert "&lt;script&gt;alert(1)" in text
+    assert "after the line" in text
+
+
+@pytest.mark.parametrize("name", ["..%2F..%2Fafterword.sqlite3", "nothing.log", "x.sqlite3", "%00.log"])
+def test_only_mails_are_read(client, library, demo_on, name):
+    assert client.get(f"/demo/mail/{name}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"\xff\xfe\x00garbage", b"Content-Type: text/plain; charset=nonsense\n\nhello", b"Date: yesterday\nSubject: =?x?q?=ff?=\n\nhi"]
+)
+def test_a_damaged_file_costs_no_page(client, library, demo_on, settings, rubbish):
+    settings.EMAIL_FILE_PATH.mkdir()
+    (settings.EMAIL_FILE_PATH / "1.log").write_bytes(rubbish)
+    assert client.get("/demo/mail/").status_code == 200
+    assert client.get("/demo/mail/1.log/").status_code == 200
+
+
+def test_no_page_of_the_demo_writes(client, library, demo_on):
+    people = User.objects.count()
+    client.get("/demo/")
+    client.get("/demo/mail/")
+    assert User.objects.count() == people
