@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation.trans_real import parse_accept_lang_header
 from django_htmx.http import HttpResponseClientRedirect
 
 from . import actions
@@ -47,11 +48,12 @@ class LanguageMiddleware:
         return response
 
     def _language(self, request):
-        known = dict(settings.LANGUAGES)
-        if request.user.is_authenticated and request.user.language in known:
-            return request.user.language
-        if settings.LANGUAGE_COOKIE_NAME in request.COOKIES or request.headers.get("Accept-Language"):
-            return translation.get_language_from_request(request)
+        wanted = [request.user.language] if request.user.is_authenticated else []
+        wanted.append(request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME))
+        wanted += [language for language, _weight in parse_accept_lang_header(request.headers.get("Accept-Language", ""))]
+        for language in filter(None, wanted):
+            with suppress(LookupError):
+                return translation.get_supported_language_variant(language)
         return request.library.language
 
 
@@ -68,7 +70,18 @@ class SecondFactorMiddleware:
 
 
 LAST_PERSON = ("__Host-" if settings.SESSION_COOKIE_NAME.startswith("__Host-") else "") + "last_person"
-NEVER_KEPT_PATHS = ("/sign-in/", "/sign-out/", "/second-factor/", "/c/", "/language/", "/kept/", "/me/address/", "/me/prove/", "/demo/")
+NEVER_KEPT_PATHS = (
+    "/sign-in/",
+    "/sign-out/",
+    "/second-factor/",
+    "/c/",
+    "/language/",
+    "/kept/",
+    "/me/address/",
+    "/me/prove/",
+    "/demo/",
+    "/desk/record/autosave/",
+)
 NEVER_KEPT_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "pin", "password", "next"}
 MOST_KEPT = 200_000  # characters
 

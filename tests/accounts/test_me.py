@@ -5,7 +5,9 @@ from django.utils import timezone
 
 from accounts import actions
 from accounts.models import User
+from portal.helpsessions import actions as helpsessions
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
+from tests.factories import HelpSessionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -88,3 +90,25 @@ def test_a_sign_in_never_finished_does_not_hold_the_address(device):
     device.post(reverse("add_address"), {"email": "noor@example.org"})
     device.post(reverse("add_address"), {"code": mailed_code("noor@example.org")})
     assert User.objects.get(email="noor@example.org") == device.person
+
+
+@pytest.mark.parametrize(
+    ("cookie", "header", "shown"),
+    [("", "", "es"), ("", "fr, tlh;q=0.5", "es"), ("", "fr, en-GB;q=0.5", "en"), ("en", "es", "en"), ("xx", "en", "en"), ("", "*", "es"), ("", ";;q=,,", "es")],
+)
+def test_whose_language_is_shown(client, library, cookie, header, shown):
+    """The device's choice, then the browser's, then the library's."""
+    type(library).objects.update(language="es")
+    if cookie:
+        client.cookies["django_language"] = cookie
+    assert client.get(reverse("me"), headers={"accept-language": header}).headers["Content-Language"] == shown
+
+
+def test_who_opened_a_code_reads_what_that_means(client, staff, branch, show_code):
+    session = HelpSessionFactory(branch=branch, staff=staff)
+    code = helpsessions.hand_over(session, by=staff, at=timezone.now(), base_url="http://testserver")
+    page = show_code(client, code).get(reverse("me")).content.decode()
+    assert "The library does not know your name." in page
+    assert reverse("sign_in") in page
+    client.post(reverse("sign_out"))
+    assert "The library does not know your name." not in client.get(reverse("me")).content.decode()
