@@ -16,8 +16,11 @@ from recommendations.models import Item
 MOST_ITEMS = 20
 
 
-def web_address(**kwargs):
-    return forms.URLField(max_length=600, required=False, assume_scheme="https", validators=[URLValidator(schemes=["http", "https"])], **kwargs)
+class WebAddress(forms.URLField):
+    default_validators = [URLValidator(schemes=["http", "https"])]
+
+    def __init__(self, **kwargs):
+        super().__init__(max_length=600, required=False, assume_scheme="https", **kwargs)
 
 
 class ItemRow(forms.Form):
@@ -27,7 +30,7 @@ class ItemRow(forms.Form):
     kind = forms.ChoiceField(choices=Item.Kind.choices, required=False, widget=forms.HiddenInput)
     title = TextField(max_length=400, required=False, widget=forms.HiddenInput)
     creators = TextField(max_length=300, required=False, widget=forms.HiddenInput)
-    url = web_address(widget=forms.HiddenInput)
+    url = WebAddress(widget=forms.HiddenInput)
     call_number = TextField(max_length=80, required=False, widget=forms.HiddenInput)
     reason = TextField(label=_("Because"), max_length=400, required=False)
     starred = forms.BooleanField(label=_("Ask how it turned out"), required=False)
@@ -75,7 +78,7 @@ class WrittenItem(forms.Form):
     kind = forms.ChoiceField(label=_("Kind"), choices=Item.Kind.choices, initial=Item.Kind.WEB_PAGE)
     title = TextField(label=_("Title or name"), max_length=400)
     creators = TextField(label=_("By"), max_length=300, required=False)
-    url = web_address(label=_("Link"))
+    url = WebAddress(label=_("Link"))
     call_number = TextField(label=_("Call number"), max_length=80, required=False)
 
 

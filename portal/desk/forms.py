@@ -93,7 +93,7 @@ class RecordForm(forms.Form):
     @property
     def details(self):
         """How it is counted: what stands in the second column."""
-        names = ["topic", "read_level", "minutes", "mode", "question_type", "language", "people", "happened_on", "hour", "branch"]
+        names = ["topic", "read_level", "minutes", "people", "mode", "question_type", "language", "happened_on", "hour", "branch"]
         return [self[name] for name in names if not self[name].is_hidden]
 
     def clean_happened_on(self):

@@ -1,28 +1,30 @@
-"""The items part of a form, as one types: the same for a session and for an answer."""
+"""The items part of a form: the same for a session and for an answer."""
 
 from django.shortcuts import render
-from django.views.decorators.http import require_http_methods
+from django.urls import reverse
+from django.views.decorators.http import require_GET
 
 from accounts.access import staff_only
 from accounts.models import Branch
-from portal.desk.choosing import Choosing
+from portal.desk.choosing import uuid_or_none
 from recommendations.search import find_items
 
 SHOWN = 8
 
 
 @staff_only
-@require_http_methods(["GET", "POST"])
+@require_GET
 def desk_items(request):
-    """The items part of a form: GET finds items as one types, POST does what a button of that part asks."""
-    if request.method == "GET":
-        query = request.GET.get("q", "")
-        return render(request, "desk/items.html#found", {"found": find_items(query, limit=SHOWN, branch=branch_named(request)), "query": query.strip()})
-    choosing = Choosing(request.POST)
-    choosing.change(request.POST.get("action", ""))
-    response = render(request, "desk/items.html", {"choosing": choosing, **found_for(choosing, branch_named(request))})
-    response["HX-Trigger-After-Settle"] = "items-changed"
-    return response
+    """What is found as one types, in the form of a session or, with `thread`, of an answer."""
+    query, thread = request.GET.get("q", ""), uuid_or_none(request.GET.get("thread"))
+    found = find_items(query, limit=SHOWN, branch=branch_named(request))
+    items_url = reverse("desk_reply", args=[thread]) if thread else reverse("record")
+    return render(request, "desk/items.html#found", {"found": found, "query": query.strip(), "items_url": items_url})
+
+
+def items_part(request, choosing, branch, items_url):
+    """The part alone, after one of its buttons was pressed."""
+    return render(request, "desk/items.html", {"choosing": choosing, "items_url": items_url, "swapped": True, **found_for(choosing, branch)})
 
 
 def found_for(choosing, branch):

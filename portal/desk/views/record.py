@@ -16,7 +16,7 @@ from portal.helpsessions import actions
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
 
-from .items import branch_named, found_for
+from .items import branch_named, found_for, items_part
 from .tally import tally_context
 
 SAVES = {"save", "save_only"}  # with and without a code for the patron
@@ -124,11 +124,16 @@ def _finish_later(request, draft, token):
 
 
 def _edit_items(request, draft, token, action):
-    """Without JavaScript: the whole form comes along, and is kept before the page is shown again."""
+    """A button of the items part: the whole form comes along, and is kept before the part, or the page, is shown again."""
     choosing = Choosing(request.POST)
     choosing.change(action)
     fields = {name: value for name, value in typed_fields(request.POST).items() if not name.startswith(("items-", "new-"))}
     draft = _keep(request, draft, token, fields | choosing.fields())
+    if request.htmx:
+        response = items_part(request, choosing, branch_named(request), reverse("record"))
+        response["HX-Replace-Url"] = reverse("finish_session", args=[draft.public_id])
+        response["HX-Trigger-After-Settle"] = "items-changed"  # an autosave under way must not have the last word
+        return response
     if choosing.written.errors:
         return _page(request, _form(request, initial={**fields, "token": draft.public_id}), choosing, draft=draft, status=422)
     find = f"?q={choosing.query_for_url}" if choosing.query_for_url else ""
@@ -177,6 +182,7 @@ def _page(request, form, choosing, *, draft=None, warned=False, status=200):
     context = {
         "form": form,
         "choosing": choosing,
+        "items_url": reverse("record"),
         "draft": draft,
         "warned": warned,
         "secret_number": warned,

@@ -5,6 +5,7 @@ import uuid
 from django.contrib import messages
 from django.db.models import Prefetch
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -20,7 +21,7 @@ from portal.desk.forms import ReplyForm
 from portal.htmx import render_page
 from recommendations.models import Recommendation
 
-from .items import found_for
+from .items import found_for, items_part
 from .sessions import with_words
 
 SENDS = {"send", "send_anyway"}
@@ -40,8 +41,10 @@ def desk_conversation(request, public_id):
 def desk_reply(request, public_id):
     conversation = _conversation(request, public_id)
     action, form, choosing = request.POST.get("action", "send"), ReplyForm(request.POST), Choosing(request.POST)
-    if action not in SENDS:  # without JavaScript: a button of the items part
+    if action not in SENDS:  # a button of the items part
         choosing.change(action)
+        if request.htmx:
+            return items_part(request, choosing, conversation.branch, request.path)
         return _page(request, conversation, ReplyForm(initial=_typed(request.POST)), choosing)
     items_fine = choosing.check()
     if not form.is_valid() or not items_fine:
@@ -108,6 +111,8 @@ def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=Fal
         form = ReplyForm(initial={"client_token": uuid.uuid4(), "language": _language(conversation, said), "seen": seen})
     elif newer:
         form.initial["seen"] = seen  # shown now: sending again is sending anyway
+    if sent:
+        form.fields["body"].widget.attrs["autofocus"] = True
     choosing = choosing or Choosing()
     context = {
         "conversation": conversation,
@@ -116,6 +121,7 @@ def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=Fal
         "given": with_words(_given(conversation)),
         "form": form,
         "choosing": choosing,
+        "items_url": reverse("desk_reply", args=[conversation.public_id]),
         **found_for(choosing, conversation.branch),
         "newer": newer,
         "sent": sent,

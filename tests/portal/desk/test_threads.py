@@ -109,6 +109,14 @@ def test_without_javascript_an_item_is_found_and_picked_and_the_answer_stays(des
     assert not thread.messages.filter(side="staff").exists()
 
 
+def test_with_javascript_only_the_items_part_comes_back(desk, thread, item):
+    found = shown(desk.get("/desk/items/", {"q": "mockingbird", "thread": thread.public_id}))
+    assert f'hx-post="{address(thread, "reply/")}"' in found
+    part = shown(desk.post(address(thread, "reply/"), answer(thread, action=f"pick-{item.public_id}"), headers={"HX-Request": "true"}))
+    assert part.strip().startswith('<section id="items"')
+    assert str(item.public_id) in part
+
+
 def test_a_colleagues_answer_is_shown_before_one_sends_again(desk, thread, branch):
     fields = answer(thread)
     omar = StaffFactory(name="Omar", branch=branch)
