@@ -31,11 +31,15 @@ help:
 	@./.ci/venv requirements-dev.txt
 	@touch $@ .venv/running
 
-demo: .venv/running
+# Compressing the static files takes longer than everything else at a start: only when they changed.
+var/demo/static/staticfiles.json: .venv/running $(shell find static -type f)
 	@mkdir -p var/demo
-	@$(DEMO) $(PY) manage.py migrate --verbosity 0
-	@$(DEMO) $(PY) manage.py createcachetable
 	@$(DEMO) $(PY) manage.py collectstatic --noinput --verbosity 0
+	@touch $@
+
+demo: .venv/running var/demo/static/staticfiles.json
+	@$(DEMO) $(PY) manage.py migrate --verbosity 0
+	@$(DEMO) $(PY) manage.py createcachetable --verbosity 0
 	@$(DEMO) $(PY) manage.py build_demo
 	@$(DEMO) $(PY) manage.py run --host $(HOST) --port $(PORT)
 
@@ -45,8 +49,7 @@ demo-reset:
 
 run: .venv/running
 	@AFTERWORD_MODE=$(MODE) $(PY) manage.py migrate --verbosity 0
-	@AFTERWORD_MODE=$(MODE) $(PY) manage.py createcachetable
-	@AFTERWORD_MODE=$(MODE) $(PY) manage.py collectstatic --noinput --verbosity 0
+	@AFTERWORD_MODE=$(MODE) $(PY) manage.py createcachetable --verbosity 0
 	@AFTERWORD_MODE=$(MODE) $(PY) manage.py run --host $(HOST) --port $(PORT)
 
 test: .venv/developing
