@@ -40,6 +40,7 @@ VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS]
 SESSIONS = 150
 NOT_TRIED_YET = 19  # besides those that the scenarios tell of
 CARDS = 10
+QUARTER_OF_A_DAY = datetime.timedelta(hours=6)
 MAILS_STILL_TO_SEND = 6  # so that the worker has something to show in the mailbox
 WORDING = {"en": "Keep this in my library account", "es": "Guardar esto en mi cuenta de la biblioteca"}
 CODES_FILE = settings.DATA_DIR / "demo-codes.json"
@@ -240,7 +241,7 @@ class Builder:
     def _plan_thread(self, thread, visit, help_session, recommendation, since):
         patron, tokens = self.people.get(visit.patron), [uuid.UUID(int=self.random.getrandbits(128), version=4) for _ in thread.said]
         told = {}
-        earliest = since
+        earliest, planned = since, since
 
         def say(said, token, at):
             words = {"at": at, "body": said.body, "language": thread.language, "client_token": token}
@@ -255,9 +256,10 @@ class Builder:
             self._plan_verdicts(said.gave, given, patron, since)
 
         for said, token in zip(thread.said, tokens, strict=True):
-            at = max(since + datetime.timedelta(days=said.days), earliest + datetime.timedelta(minutes=4))
-            if said.by:
-                at = self.calendar.when_open(visit.branch, at)
+            wished = since + datetime.timedelta(days=said.days)
+            # An answer that waited for the desk to open moves what follows it, so that nobody phones back before they were asked to.
+            at = max(wished, earliest + min(wished - planned, QUARTER_OF_A_DAY))
+            planned, at = wished, self.calendar.when_open(visit.branch, at) if said.by else at
             earliest = at
             self._then(at, lambda at, said=said, token=token: say(said, token, at))
         if thread.closed_by:

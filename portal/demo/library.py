@@ -24,7 +24,7 @@ BRANCHES = [
         "Central Library",
         "1 Lantern Square, Alder Bay",
         "555-0100",
-        8,
+        16,
         {"0123": (9, 20), "45": (9, 17), "6": (13, 17)},
         {-24: "Staff training", 9: "Staff training", 30: "Winter holiday"},
     ),

@@ -36,7 +36,8 @@ def latest_mails(origin):
     if not settings.EMAIL_FILE_PATH.is_dir():
         return []
     names = sorted((path.name for path in settings.EMAIL_FILE_PATH.iterdir() if NAME.fullmatch(path.name)), reverse=True)
-    return [mail for name in names[:MOST] if (mail := find_mail(name, origin))]
+    mails = [mail for name in names[:MOST] if (mail := find_mail(name, origin))]
+    return sorted(mails, key=lambda mail: mail.sent_at.timestamp() if mail.sent_at else 0, reverse=True)
 
 
 def find_mail(name, origin):

@@ -160,7 +160,7 @@ LETTERS = [
         "Everything for opening a bakery, from the beginning",
         "Start with the three that are starred; the rest can wait until you have a name for it.",
         (
-            Gave("mentor", "book the first Monday now, it fills up", saved=True),
+            Gave("mentor", "book the first Monday now, it fills up", "could_not_get_it", "other", "all the Mondays are full until January", days=1.5, saved=True),
             Gave("business-dir", "where the other bakeries are"),
             Gave("e-myth", "why good bakers go broke"),
             Gave("county-stats", "who lives where, and eats what", starred=False),
@@ -169,6 +169,7 @@ LETTERS = [
             Gave("Food permits, county health office", "ask for the cottage food rules", starred=False),
         ),
         patron="rebecca",
+        threads=(Thread((Said(1.4, "Rosa, one more: is the oven a “fixture” when I rent? The contract is on my table and he wants it back tomorrow."),)),),
     ),
     Visit(
         13, 10, "maribel", "harbor", "technology", "jobs", 2, 15,

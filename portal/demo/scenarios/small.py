@@ -7,6 +7,8 @@ from ..story import Gave, Visit
 
 KNOWN, REFERENCE, ADVISORY, TECHNOLOGY, REFERRAL = "known_item", "reference", "readers_advisory", "technology", "referral"
 
+SAVERS = {"fern", "aisha"}
+
 SMALL = [
     (88, 10, "daniel", "harbor", KNOWN, "reading", 2, 3, "Have you got Circe?", "On the shelf.", {"circe": "here it is"}, "fern", "in_person"),
     (87, 12, "jun", "central", KNOWN, "reading", 1, 2, "the hobbit, big one with pictures", "", {"hobbit": "the illustrated one is upstairs"}, "-", "in_person"),
@@ -78,7 +80,7 @@ SMALL = [
 SMALL_VISITS = [
     Visit(
         days_ago, hour, staff, branch, type, topic, read, minutes, question, summary,
-        tuple(Gave(item, reason) for item, reason in gave.items()),
+        tuple(Gave(item, reason, saved=patron in SAVERS) for item, reason in gave.items()),
         mode=mode, patron=patron.strip("-"), code="kept" if patron.strip("-") else "" if patron else "live",
         language="es" if "¿" in question or "español" in question else "en",
     )
