@@ -3,7 +3,7 @@
 import uuid
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, User
@@ -135,7 +135,7 @@ class RecommendationQuerySet(models.QuerySet):
 
     def for_page(self):
         """With everything that an item card shows."""
-        return self.select_related("item", "branch", "recommended_by").prefetch_related("item__holdings__branch")
+        return self.select_related("item", "branch", "recommended_by").prefetch_related(Prefetch("item__holdings", Holding.objects.select_related("branch")))
 
 
 class Recommendation(models.Model):

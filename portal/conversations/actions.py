@@ -228,8 +228,6 @@ def _announce(message, conversation, at):
 
 
 def _read_by(conversation, person, until):
-    changed = Participation.objects.filter(conversation=conversation, person=person)
-    if not changed.exists():
+    seen = Participation.objects.filter(conversation=conversation, person=person)
+    if not seen.filter(read_until__lt=until).update(read_until=until):
         Participation.objects.get_or_create(conversation=conversation, person=person, defaults={"read_until": until})
-    else:
-        changed.filter(read_until__lt=until).update(read_until=until)

@@ -84,8 +84,13 @@ class Conversation(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(status__in=["waiting_for_staff", "waiting_for_patron", "closed"]), name="known_conversation_status"),
-            models.CheckConstraint(condition=Q(status="waiting_for_staff", waiting_since__isnull=False) | (~Q(status="waiting_for_staff") & Q(waiting_since__isnull=True)), name="waiting_since_while_waiting"),
-            models.CheckConstraint(condition=Q(status="closed", closed_at__isnull=False) | (~Q(status="closed") & Q(closed_at__isnull=True)), name="closed_has_its_time"),
+            models.CheckConstraint(
+                condition=Q(status="waiting_for_staff", waiting_since__isnull=False) | (~Q(status="waiting_for_staff") & Q(waiting_since__isnull=True)),
+                name="waiting_since_while_waiting",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="closed", closed_at__isnull=False) | (~Q(status="closed") & Q(closed_at__isnull=True)), name="closed_has_its_time"
+            ),
             models.UniqueConstraint(fields=["recommendation"], condition=Q(recommendation__isnull=False), name="one_thread_per_recommendation"),
         ]
         indexes = [

@@ -235,7 +235,7 @@ def open_by_code(code, *, at):
         raise CodeRevoked
     if claim.expires_at <= at:
         raise CodeExpired
-    if claim.state == ClaimCode.State.BLANK or claim.help_session.status != HelpSession.Status.RECORDED:
+    if claim.help_session is None or claim.help_session.status != HelpSession.Status.RECORDED:
         raise CardNotReady
     return claim
 
@@ -257,9 +257,7 @@ def keep(help_session, *, by, at, wording, language):
     help_session.save(update_fields=["patron", "kept_at"])
     help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.KEPT)
     Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(patron=by)
-    Consent.objects.create(
-        person=by, purpose=Consent.Purpose.KEEP_SESSION, subject=help_session.public_id, wording=wording, language=language, given_at=at
-    )
+    Consent.objects.create(person=by, purpose=Consent.Purpose.KEEP_SESSION, subject=help_session.public_id, wording=wording, language=language, given_at=at)
     audit.record("kept", help_session, by=by, patron=by, at=at)
     return help_session
 

@@ -17,14 +17,17 @@ WHY = {
 }
 
 
-def cards(recommendations, reader, threads=None, *, may_save=True):
+def cards(recommendations, reader, threads=None, *, quiet=False, may_save=True, saved=None):
     """The recommendations, each with what its card shows.
 
-    `threads`: {primary key of a recommendation: the conversation about it, if this reader may open it}. `may_save` is False
-    in a quiet session.
+    `threads`: {primary key of a recommendation: the conversation about it, if this reader may open it}. Of a
+    `quiet` session nothing is saved and nobody is named. `saved`: {primary key of an item: public id of
+    the saved item}, where the page knows it already.
     """
     recommendations = list(recommendations)
-    saved = _saved(recommendations, reader) if may_save else {}
+    may_save = may_save and not quiet
+    if saved is None:
+        saved = _saved(recommendations, reader) if may_save else {}
     for recommendation in recommendations:
         thread = (threads or {}).get(recommendation.pk)
         recommendation.choices = choices_for(recommendation.question_type)
@@ -34,6 +37,7 @@ def cards(recommendations, reader, threads=None, *, may_save=True):
         recommendation.asked_since = bool(thread and recommendation.decided_at and thread.last_message_at >= recommendation.decided_at)
         recommendation.offer = first_line(recommendation) if recommendation.verdict in NEEDS_FOLLOW_UP and not recommendation.asked_since else ""
         recommendation.token = uuid.uuid4()
+        recommendation.quiet = quiet
         recommendation.may_save = may_save
         recommendation.saved_as = saved.get(recommendation.item_id)
     return recommendations

@@ -58,7 +58,7 @@ def _page(request, public_id, *, partial=""):
         Recommendation.objects.filter(sessionrecommendation__help_session=found).for_page().order_by("sessionrecommendation__position", "pk"),
         request.reader,
         {thread.recommendation_id: thread for thread in threads if thread.recommendation_id},
-        may_save=not found.quiet,
+        quiet=found.quiet,
     )
     context = {
         "help_session": found,

@@ -1,4 +1,5 @@
 from django.contrib import messages
+from django.db.models import Prefetch
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -9,7 +10,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from portal.htmx import back_to, render_page
 from portal.paging import page_of
-from recommendations.models import Recommendation
+from recommendations.models import Holding, Recommendation
 
 from . import actions
 from .models import SavedItem
@@ -47,7 +48,11 @@ def remove_saved(request, public_id):
 
 
 def _page(request, *, partial=""):
-    rows = SavedItem.objects.belonging_to(request.reader).select_related("item", "recommendation__recommended_by").prefetch_related("item__holdings__branch")
+    rows = (
+        SavedItem.objects.belonging_to(request.reader)
+        .select_related("item", "recommendation__recommended_by")
+        .prefetch_related(Prefetch("item__holdings", Holding.objects.select_related("branch")))
+    )
     saved_items, older = page_of(rows, "saved_at", request.GET.get("after"))
     context = {"saved_items": saved_items, "older": older, "later_page": bool(request.GET.get("after")), "oob": bool(partial)}
     return render_page(request, "lists/saved.html", context, partial=partial)

@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.db.models import F
+from django.db.models import F, OuterRef, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -18,6 +18,7 @@ from portal.conversations.timeline import days_of, promise
 from portal.helpsessions.cards import cards
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
+from portal.lists.models import SavedItem
 from portal.paging import page_of
 from recommendations.models import Recommendation
 
@@ -112,15 +113,24 @@ def _find(request, public_id):
 
 def _thread(request, conversation, form, *, partial="", status=200, announce=""):
     now = timezone.now()
+    if conversation.unread and request.method == "GET":
+        actions.mark_read(conversation, person=request.reader.person, at=now)
     messages = list(conversation.messages.in_order().select_related("author"))
     quiet = conversation.help_session is not None and conversation.help_session.quiet
+    saved = SavedItem.objects.belonging_to(request.reader).filter(item=OuterRef("item"))
     given = list(
         Recommendation.objects.filter(messagerecommendation__message__conversation=conversation)
         .for_page()
-        .annotate(message_id=F("messagerecommendation__message"))
+        .annotate(message_id=F("messagerecommendation__message"), saved_as=Subquery(saved.values("public_id")[:1]))
         .order_by("messagerecommendation__position", "pk")
     )
-    given = cards(given, request.reader, dict.fromkeys([recommendation.pk for recommendation in given], conversation), may_save=not quiet)
+    given = cards(
+        given,
+        request.reader,
+        {recommendation.pk: conversation for recommendation in given},
+        quiet=quiet,
+        saved={recommendation.item_id: recommendation.saved_as for recommendation in given},
+    )
     for message in messages:
         message.given = [recommendation for recommendation in given if recommendation.message_id == message.pk]
     latest = messages[-1]
@@ -136,7 +146,4 @@ def _thread(request, conversation, form, *, partial="", status=200, announce="")
         "announce": announce,
         "back": conversation.get_absolute_url(),
     }
-    response = render_page(request, "conversations/thread.html", context, partial=partial, status=status)
-    if conversation.unread and request.method == "GET":
-        actions.mark_read(conversation, person=request.reader.person, at=now)
-    return response
+    return render_page(request, "conversations/thread.html", context, partial=partial, status=status)

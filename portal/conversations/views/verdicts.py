@@ -27,6 +27,8 @@ def verdict(request, public_id):
     actions.take_verdict(found, by=request.reader.person, at=timezone.now(), **form.cleaned_data)
     back = back_to(request, otherwise=_found_at(found, request.reader))
     if not request.htmx:
+        if back == reverse("home"):
+            back = f"{back}?said={found.public_id}"  # there it would leave the page at once
         return redirect(f"{back}#rec-{found.public_id}")
     return render(request, "conversations/item.html", _card(request, found, back))
 
@@ -39,8 +41,10 @@ def _card(request, recommendation, back):
         .first()
     )
     session = request.reader.session_of(recommendation)
-    [recommendation] = cards([recommendation], request.reader, {recommendation.pk: thread}, may_save=not (session and session.quiet))
-    return {"recommendation": recommendation, "back": back, "compact": back == reverse("home")}
+    compact = back == reverse("home")
+    quiet = session is not None and session.quiet
+    [recommendation] = cards([recommendation], request.reader, {recommendation.pk: thread}, quiet=quiet, may_save=not compact)
+    return {"recommendation": recommendation, "back": back, "compact": compact}
 
 
 def _found_at(recommendation, reader):

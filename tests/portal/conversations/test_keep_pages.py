@@ -1,0 +1,99 @@
+import pytest
+from django.urls import reverse
+
+from accounts.models import Consent, User
+from portal.conversations.views.keeping import wording
+from portal.helpsessions.actions import AlreadyKept
+from portal.helpsessions.models import ClaimCode
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, QuietSessionFactory, code_for, recommend_in
+from tests.portal.pages import text
+
+
+@pytest.fixture
+def session(branch, staff):
+    return HelpSessionFactory(branch=branch, staff=staff)
+
+
+@pytest.fixture
+def holder(client, session, show_code):
+    return show_code(client, code_for(session))
+
+
+def address(session):
+    return reverse("keep_session", args=[session.public_id])
+
+
+def test_the_page_says_in_plain_words_what_keeping_means_and_offers_two_ways(holder, session):
+    response = holder.get(address(session))
+    page = text(response)
+    for sentence in wording():
+        assert sentence in page
+    assert f"{reverse('sign_in')}?next={address(session)}" in response.content.decode()
+    assert "Keep it on this device" in page
+
+
+def test_a_signed_in_person_keeps_it_with_one_tap_and_its_threads_come_along(holder, session, patron, sign_in):
+    [recommendation] = recommend_in(session)
+    conversation = ConversationFactory(help_session=session)
+    MessageFactory(conversation=conversation, author=None)
+    sign_in(holder, patron)
+    assert "Yes, keep it" in text(holder.get(address(session)))
+    assert holder.post(address(session)).url == session.get_absolute_url()
+    for row in [session, recommendation, conversation]:
+        row.refresh_from_db()
+        assert row.patron == patron
+    consent = Consent.objects.get()
+    assert (consent.person, consent.subject, consent.wording, consent.language) == (patron, session.public_id, "\n".join(wording()), "en")
+    assert ClaimCode.objects.get().state == ClaimCode.State.KEPT
+    page = text(holder.get(session.get_absolute_url()))
+    assert "Kept." in page
+    assert "Keep this in my library account" not in page
+
+
+def test_without_email_this_device_keeps_it(holder, session):
+    assert holder.post(address(session), {"without_address": "1"}).url == session.get_absolute_url()
+    person = User.objects.get(email=None)
+    session.refresh_from_db()
+    assert session.patron == person
+    assert holder.get(session.get_absolute_url()).status_code == 200
+    assert holder.get(reverse("home")).context["reader"].person == person
+
+
+def test_a_post_of_somebody_unknown_without_choosing_makes_nobody(holder, session):
+    assert holder.post(address(session)).url == f"{address(session)}#how"
+    session.refresh_from_db()
+    assert session.patron is None
+
+
+def test_keeping_twice_is_keeping_once(holder, session, patron, sign_in):
+    sign_in(holder, patron)
+    for _again in range(2):
+        assert holder.post(address(session)).url == session.get_absolute_url()
+    assert Consent.objects.count() == 1
+
+
+@pytest.mark.parametrize("way", ["account", "device"])
+def test_who_comes_a_moment_too_late_is_told_and_nobody_is_made(holder, session, patron, sign_in, monkeypatch, way):
+    def too_late(*_args, **_kwargs):
+        raise AlreadyKept
+
+    monkeypatch.setattr("portal.conversations.actions.keep", too_late)
+    if way == "account":
+        sign_in(holder, patron)
+    people = User.objects.count()
+    response = holder.post(address(session), {"without_address": "1"})
+    assert response.status_code == 409
+    assert "Somebody keeps this visit already" in text(response)
+    assert User.objects.count() == people
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_quiet_visit_is_not_kept(client, branch, show_code, patron, sign_in, method):
+    quiet = QuietSessionFactory(branch=branch)
+    show_code(client, code_for(quiet))
+    sign_in(client, patron)
+    response = getattr(client, method)(address(quiet))
+    assert response.status_code == 409
+    assert "A quiet visit is not kept" in text(response)
+    quiet.refresh_from_db()
+    assert quiet.patron is None

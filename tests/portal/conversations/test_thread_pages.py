@@ -1,0 +1,263 @@
+import datetime
+import uuid
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.conversations import actions
+from portal.conversations.models import Conversation, Message
+from recommendations.models import Holding
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+    recommend_in_message,
+)
+from tests.portal.pages import HTMX, part, text
+
+Status = Conversation.Status
+
+
+@pytest.fixture
+def session(patron, staff, branch):
+    return HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+
+
+@pytest.fixture
+def thread(session, patron):
+    return actions.ask(by=patron, at=timezone.now(), help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+
+
+@pytest.fixture
+def me(client, patron, sign_in):
+    return sign_in(client, patron)
+
+
+def address(name, conversation):
+    return reverse(name, args=[conversation.public_id])
+
+
+def answer(conversation, staff, body="Yes, on Thursday."):
+    return actions.reply(conversation, by=staff, side="staff", at=timezone.now(), body=body, language="en", client_token=uuid.uuid4())
+
+
+def test_the_thread_tells_who_said_what_and_for_whom_it_waits(me, thread, staff):
+    page = text(me.get(thread.get_absolute_url()))
+    for words in ["You wrote", "Is there a class?", "Waiting for the library.", "You can expect an answer"]:
+        assert words in page
+    answer(thread, staff)
+    page = text(me.get(thread.get_absolute_url()))
+    for words in ["Rosa Lindqvist wrote", "Yes, on Thursday.", "The library answered"]:
+        assert words in page
+    assert "You can expect" not in page
+
+
+def test_a_broken_promise_is_owned(me, thread):
+    Conversation.objects.filter(pk=thread.pk).update(promised_at=timezone.now() - datetime.timedelta(hours=1))
+    assert "This is taking longer than we promised" in text(me.get(thread.get_absolute_url()))
+
+
+def test_each_message_carries_its_language_and_finds_its_own_direction(me, thread, staff):
+    actions.reply(thread, by=staff, side="staff", at=timezone.now(), body="نعم، يوم الخميس", language="ar", client_token=uuid.uuid4())
+    page = me.get(thread.get_absolute_url()).content.decode()
+    assert '<div class="bubble prose" lang="ar"><p dir="auto">نعم، يوم الخميس</p></div>' in page
+
+
+def test_what_was_typed_is_shown_as_text(me, thread, staff):
+    answer(thread, staff, body="<script>alert(1)</script>")
+    page = me.get(thread.get_absolute_url()).content.decode()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_writing_swaps_in_what_a_reload_shows(me, thread):
+    swapped = me.post(address("reply", thread), {"body": "One more thing", "client_token": uuid.uuid4()}, **HTMX)
+    page = me.get(thread.get_absolute_url())
+    for element in ["thread", "write"]:
+        assert part(swapped, element) == part(page, element)
+    assert "One more thing" in text(page)
+
+
+def test_writing_without_script_leads_to_the_new_message(me, thread):
+    response = me.post(address("reply", thread), {"body": "One more thing", "client_token": uuid.uuid4()})
+    assert response.url == f"{thread.get_absolute_url()}#latest"
+
+
+@pytest.mark.parametrize("htmx", [True, False])
+def test_posting_twice_makes_one_message(me, thread, htmx):
+    data = {"body": "One more thing", "client_token": uuid.uuid4()}
+    for _again in range(2):
+        me.post(address("reply", thread), data, **(HTMX if htmx else {}))
+    assert thread.messages.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "words"), [("", "Write your message first"), (" \n ", "Write your message first"), ("x" * 5001, "longer than one message can be")]
+)
+@pytest.mark.parametrize("htmx", [True, False])
+def test_what_cannot_be_sent_stays_in_the_box(me, thread, body, words, htmx):
+    token = str(uuid.uuid4())
+    response = me.post(address("reply", thread), {"body": body, "client_token": token}, **(HTMX if htmx else {}))
+    assert response.status_code == (200 if htmx else 422)
+    assert words in text(response)
+    assert token in response.content.decode()
+    assert body.strip() in response.content.decode()
+    assert thread.messages.count() == 1
+
+
+@pytest.mark.parametrize("token", ["", "nonsense"])
+def test_a_lost_token_loses_no_message(me, thread, token):
+    response = me.post(address("reply", thread), {"body": "Still here", "client_token": token})
+    if response.status_code == 422:  # the box comes back with a token that works
+        response = me.post(address("reply", thread), {"body": "Still here", "client_token": response.context["token"]})
+    assert thread.messages.filter(body="Still here").count() == 1
+
+
+def test_this_sorted_it_closes_and_writing_opens_again(me, thread):
+    swapped = me.post(address("close_conversation", thread), **HTMX)
+    page = me.get(thread.get_absolute_url())
+    assert part(swapped, "thread") == part(page, "thread")
+    assert "You closed this" in text(page)
+    assert "Writing opens it again" in text(page)
+    assert "This sorted it" not in text(page)
+    me.post(address("reply", thread), {"body": "Not quite", "client_token": uuid.uuid4()})
+    page = text(me.get(thread.get_absolute_url()))
+    assert "Opened again" in page
+    assert "Waiting for the library." in page
+
+
+def test_polling_brings_the_thread_only_when_there_is_news(me, thread, staff):
+    news = address("conversation_news", thread)
+    version = Conversation.objects.get(pk=thread.pk).version
+    nothing = me.get(news, {"since": version}, **HTMX)
+    assert (nothing.status_code, nothing.content) == (204, b"")
+    answer(thread, staff)
+    swapped = me.get(news, {"since": version}, **HTMX)
+    assert 'data-announce="Rosa Lindqvist replied"' in swapped.content.decode()
+    assert part(swapped, "thread") == part(me.get(thread.get_absolute_url()), "thread")
+    assert 'id="write"' not in swapped.content.decode()  # what is being typed is left alone
+    assert me.get(news).url == thread.get_absolute_url()
+
+
+def test_reading_takes_the_mark_off(me, thread, staff, patron):
+    answer(thread, staff)
+    assert "not read yet" in text(me.get(reverse("conversations")))
+    assert "not read yet" not in text(me.get(thread.get_absolute_url()))
+    assert "not read yet" not in text(me.get(reverse("conversations")))
+
+
+@pytest.mark.parametrize("name", ["conversation", "conversation_news", "reply", "close_conversation"])
+@pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])
+def test_strangers_find_nothing(client, thread, branch, staff, sign_in, show_code, name, who):
+    if who == "another patron":
+        sign_in(client, UserFactory())
+    elif who == "staff of the branch":
+        sign_in(client, staff)
+    elif who == "holder of another code":
+        show_code(client, code_for(HelpSessionFactory(branch=branch)))
+    url = address(name, thread)
+    response = client.get(url) if name.startswith("conversation") else client.post(url, {"body": "hello", "client_token": uuid.uuid4()})
+    assert response.status_code == 404
+    assert (thread.messages.count(), Conversation.objects.get().status) == (1, Status.WAITING_FOR_STAFF)
+
+
+def test_the_holder_of_the_code_asks_and_reads_the_answer(client, branch, staff, show_code):
+    session = HelpSessionFactory(branch=branch, staff=staff)
+    show_code(client, code_for(session))
+    ask = reverse("ask_about_session", args=[session.public_id])
+    assert "Ask the library" in text(client.get(ask))
+    response = client.post(ask, {"body": "Is there a class?", "client_token": uuid.uuid4()})
+    thread = Conversation.objects.get()
+    assert response.url == f"{thread.get_absolute_url()}#latest"
+    answer(thread, staff)
+    assert "Yes, on Thursday." in text(client.get(thread.get_absolute_url()))
+
+
+def test_asking_twice_with_one_token_is_one_question(me, session):
+    data = {"body": "Is there a class?", "client_token": uuid.uuid4()}
+    for _again in range(2):
+        me.post(reverse("ask_about_session", args=[session.public_id]), data)
+    assert Message.objects.count() == 1
+
+
+def test_an_empty_question_is_an_error_beside_the_field(me, session):
+    response = me.post(reverse("ask_about_session", args=[session.public_id]), {"body": ""})
+    assert response.status_code == 422
+    assert "Write your message first" in text(response)
+    assert "<title>Error:" in response.content.decode()
+
+
+def test_asking_about_an_item_goes_on_in_its_thread(me, session):
+    [recommendation] = recommend_in(session)
+    ask = reverse("ask_about_item", args=[recommendation.public_id])
+    assert recommendation.item.title in text(me.get(ask))
+    me.post(ask, {"body": "It is checked out", "client_token": uuid.uuid4()})
+    thread = Conversation.objects.get()
+    assert me.get(ask).url == f"{thread.get_absolute_url()}#write"
+    me.post(ask, {"body": "Anything else?", "client_token": uuid.uuid4()})
+    assert thread.messages.count() == 2
+
+
+def test_a_quiet_thread_names_nobody(client, branch, staff, show_code):
+    quiet = QuietSessionFactory(branch=branch, staff=staff)
+    thread = ConversationFactory(help_session=quiet, subject="Legal aid")
+    MessageFactory(conversation=thread, side="staff", author=staff)
+    show_code(client, code_for(quiet))
+    page = text(client.get(thread.get_absolute_url()))
+    assert "Leave quickly" in page
+    assert "Your visit on" in page
+    assert "Rosa" not in page
+    assert "Legal aid" not in page
+
+
+def test_items_in_an_answer_carry_their_verdict(me, thread, staff):
+    message = answer(thread, staff)
+    [recommendation] = recommend_in_message(message, item__title="The Enchanted April")
+    page = text(me.get(thread.get_absolute_url()))
+    assert "The Enchanted April" in page
+    assert "Did it work out?" in page
+    swapped = me.post(address("verdict", recommendation), {"verdict": "could_not_get_it", "back": thread.get_absolute_url()}, **HTMX)
+    card = f"rec-{recommendation.public_id}"
+    assert part(swapped, card) == part(me.get(thread.get_absolute_url()), card)
+
+
+def test_the_list_says_what_waits(me, thread, library):
+    page = text(me.get(reverse("conversations")))
+    assert "balcony compost" in page
+    assert "Waiting for the library." in page
+
+
+def test_without_messages_the_list_says_what_to_do(me):
+    page = text(me.get(reverse("conversations")))
+    assert "No messages yet" in page
+    assert "Open a visit" in page
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_the_thread_costs_the_same_whatever_its_length(me, thread, branch, staff, django_assert_num_queries, rows):
+    for _number in range(rows):
+        message = MessageFactory(conversation=thread, side="staff", author=staff)
+        [recommendation] = recommend_in_message(message)
+        Holding.objects.create(item=recommendation.item, branch=branch, call_number="1")
+    for queries in [10, 9]:  # unread, read
+        with django_assert_num_queries(queries):
+            me.get(thread.get_absolute_url())
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_the_list_costs_the_same_whatever_its_length(me, session, django_assert_num_queries, rows):
+    for _number in range(rows):
+        MessageFactory(conversation=ConversationFactory(help_session=session), side="staff")
+    with django_assert_num_queries(5):
+        me.get(reverse("conversations"))
+
+
+def test_asking_for_news_costs_little(me, thread, django_assert_num_queries):
+    url = f"{address('conversation_news', thread)}?since={Conversation.objects.get().version}"
+    with django_assert_num_queries(4):
+        assert me.get(url, **HTMX).status_code == 204

@@ -1,0 +1,176 @@
+import datetime
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.helpsessions.models import HelpSession
+from recommendations.models import Holding, Recommendation
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    SavedItemFactory,
+    SavedListFactory,
+    SessionNoteFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
+from tests.portal.pages import HTMX, part, text
+
+
+@pytest.fixture
+def session(patron, staff, branch):
+    return HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+
+
+@pytest.fixture
+def me(client, patron, sign_in):
+    return sign_in(client, patron)
+
+
+def address(name, session):
+    return reverse(name, args=[session.public_id])
+
+
+def test_the_page_tells_what_was_found_why_and_where(me, session, branch):
+    item = ItemFactory(title="Worms Eat My Garbage", url="https://example.org/worms")
+    Holding.objects.create(item=item, branch=branch, call_number="631.8 APP", location="2nd floor")
+    recommend_in(session, item=item, reason="because it is short")
+    page = client_text = text(me.get(session.get_absolute_url()))
+    for words in [
+        "balcony compost bin",
+        "We found three books",
+        "Rosa Lindqvist",
+        "in person",
+        "Harbour Main",
+        "Worms Eat My Garbage",
+        "because it is short",
+        "631.8 APP",
+    ]:
+        assert words in page
+    assert "Keep this in my library account" not in client_text
+
+
+def test_opened_by_code_it_offers_to_keep_it_and_to_take_it_off_the_device(client, branch, show_code):
+    session = HelpSessionFactory(branch=branch)
+    show_code(client, code_for(session))
+    page = text(client.get(session.get_absolute_url()))
+    assert "Keep this in my library account" in page
+    assert "Take this visit off it" in page
+
+
+def test_a_quiet_visit_has_a_plain_title_no_names_and_a_quick_way_out(client, branch, show_code, staff):
+    quiet = QuietSessionFactory(branch=branch, staff=staff)
+    recommend_in(quiet, 2)
+    show_code(client, code_for(quiet))
+    response = client.get(quiet.get_absolute_url())
+    page = text(response)
+    assert "Your visit on" in page
+    assert "Leave quickly" in page
+    for absent in ["violent", "Rosa", "Keep this", "Save", "Your visit as a whole", "All of these helped"]:
+        assert absent not in page
+
+
+def test_the_note_of_the_desk_is_never_there(me, session):
+    SessionNoteFactory(help_session=session)
+    assert "STAFF ONLY" not in me.get(session.get_absolute_url()).content.decode()
+
+
+@pytest.mark.parametrize("name", ["help_session", "session_outcome", "all_helped", "keep_session", "ask_about_session"])
+@pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])
+def test_strangers_find_nothing(client, session, branch, staff, sign_in, show_code, name, who):
+    if who == "another patron":
+        sign_in(client, UserFactory())
+    elif who == "staff of the branch":
+        sign_in(client, staff)
+    elif who == "holder of another code":
+        show_code(client, code_for(HelpSessionFactory(branch=branch)))
+    url = address(name, session)
+    response = client.get(url) if name == "help_session" else client.post(url, {"found": "all", "body": "hello"})
+    assert response.status_code == 404
+    session.refresh_from_db()
+    assert (session.found, session.conversations.count()) == ("", 0)
+
+
+@pytest.mark.parametrize(("field", "value"), [("found", "something_else"), ("satisfaction", "not_so_good")])
+def test_each_question_is_one_tap_and_leaves_the_other_alone(me, session, field, value):
+    HelpSession.objects.filter(pk=session.pk).update(found="no", satisfaction="poor")
+    swapped = me.post(address("session_outcome", session), {field: value}, **HTMX)
+    session.refresh_from_db()
+    assert {"found": session.found, "satisfaction": session.satisfaction} == {"found": "no", "satisfaction": "poor"} | {field: value}
+    assert part(swapped, "outcome") == part(me.get(session.get_absolute_url()), "outcome")
+    assert me.post(address("session_outcome", session), {field: value}).url == f"{session.get_absolute_url()}#outcome"
+
+
+@pytest.mark.parametrize("data", [{}, {"found": "nonsense"}, {"satisfaction": ""}])
+def test_a_tap_that_says_nothing_changes_nothing(me, session, data):
+    assert me.post(address("session_outcome", session), data).status_code == 302
+    session.refresh_from_db()
+    assert session.answered_at is None
+
+
+@pytest.mark.parametrize("htmx", [True, False])
+def test_all_helped_answers_for_the_starred_ones_that_are_open(me, session, htmx):
+    recommend_in(session, 2)
+    [failed] = recommend_in(session, verdict="did_not_help", decided_at=timezone.now())
+    [unstarred] = recommend_in(session, starred=False)
+    url = address("all_helped", session)
+    response = me.post(url, **(HTMX if htmx else {}))
+    assert list(Recommendation.objects.order_by("pk").values_list("verdict", flat=True)) == ["helped", "helped", "did_not_help", ""]
+    if htmx:
+        assert part(response, "items") == part(me.get(session.get_absolute_url()), "items")
+    else:
+        assert response.url == f"{session.get_absolute_url()}#items"
+    assert "All of these helped" not in text(me.get(session.get_absolute_url()))
+
+
+@pytest.mark.parametrize("open_ones", [0, 1, 2])
+def test_all_helped_is_offered_where_it_saves_a_tap(me, session, open_ones):
+    recommend_in(session, open_ones)
+    assert ("All of these helped" in text(me.get(session.get_absolute_url()))) is (open_ones == 2)
+
+
+def test_without_items_the_page_says_so(me, session):
+    assert "Nothing was recommended at this visit" in text(me.get(session.get_absolute_url()))
+
+
+def test_the_list_pages_by_key(me, patron, branch):
+    today = timezone.localdate()
+    for number in range(45):
+        HelpSessionFactory(patron=patron, branch=branch, question=f"Question {number:02}", happened_on=today - datetime.timedelta(days=number // 2))
+    url, seen = reverse("help_sessions"), []
+    while url:
+        response = me.get(url)
+        seen += [session.question for session in response.context["help_sessions"]]
+        url = f"{reverse('help_sessions')}?after={response.context['older']}" if response.context["older"] else None
+    in_order = HelpSession.objects.latest_first().values_list("question", flat=True)
+    assert seen == list(in_order)
+    assert len(seen) == 45
+
+
+@pytest.mark.parametrize("after", ["x", "00000000-0000-4000-8000-000000000000"])
+def test_a_key_from_nowhere_leads_to_the_first_page(me, session, after):
+    assert session.title in text(me.get(reverse("help_sessions"), {"after": after}))
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_the_page_costs_the_same_whatever_its_length(me, session, branch, patron, show_code, django_assert_num_queries, rows):
+    recommend_in(session, rows)
+    for recommendation in Recommendation.objects.all():
+        Holding.objects.create(item=recommendation.item, branch=branch, call_number="1")
+        MessageFactory(conversation=ConversationFactory(help_session=session, recommendation=recommendation))
+    SavedItemFactory(saved_list=SavedListFactory(patron=patron), item=recommendation.item)
+    show_code(me, code_for(HelpSessionFactory(branch=branch)))
+    with django_assert_num_queries(10):
+        me.get(session.get_absolute_url())
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_the_list_costs_the_same_whatever_its_length(me, patron, branch, staff, django_assert_num_queries, rows):
+    HelpSessionFactory.create_batch(rows, patron=patron, branch=branch, staff=staff)
+    with django_assert_num_queries(5):
+        me.get(reverse("help_sessions"))

@@ -1,0 +1,113 @@
+import datetime
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.conversations.models import Conversation
+from recommendations.models import Recommendation
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    SavedItemFactory,
+    SavedListFactory,
+    code_for,
+    recommend_in,
+)
+from tests.portal.pages import HTMX, part, text
+
+HOME = reverse("home")
+
+
+@pytest.fixture(autouse=True)
+def _library(library):
+    pass
+
+
+def test_somebody_unknown_reads_what_this_is_and_finds_both_ways_in(client):
+    page = text(client.get(HOME))
+    assert "What happens after the help desk" in page
+    assert "Code from the library" in page
+    assert "Sign in" in page
+
+
+def test_a_new_person_sees_what_will_appear_and_what_to_do(client, patron, sign_in):
+    sign_in(client, patron)
+    page = text(client.get(HOME))
+    assert "Hello Sam Okafor" in page
+    assert "No visit yet" in page
+    assert "Type a code" in page
+
+
+def test_what_waits_comes_first(client, patron, staff, branch, sign_in):
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Compost?")
+    recommend_in(session, starred=True)
+    conversation = ConversationFactory(help_session=session, status=Conversation.Status.WAITING_FOR_PATRON, subject="Worms?")
+    MessageFactory(conversation=conversation, side="staff")
+    SavedItemFactory(saved_list__patron=patron, item__title="Saved Thing")
+    sign_in(client, patron)
+    page = text(client.get(HOME))
+    order = [page.index(words) for words in ["Worms?", "How did these turn out?", "The Book of Things", "Your visits", "Compost?", "Saved Thing"]]
+    assert order == sorted(order)
+
+
+def test_only_starred_items_without_a_verdict_are_asked_about(client, patron, branch, sign_in):
+    session = HelpSessionFactory(patron=patron, branch=branch)
+    [open_one] = recommend_in(session, item__title="Open One")
+    recommend_in(session, item__title="Not Starred", starred=False)
+    recommend_in(session, item__title="Answered", verdict="helped", decided_at=timezone.now())
+    sign_in(client, patron)
+    page = text(client.get(HOME))
+    assert open_one.item.title in page
+    assert "Not Starred" not in page
+    assert "Answered" not in page
+
+
+def test_a_quiet_visit_shows_nothing_but_its_day(client, branch, show_code):
+    quiet = QuietSessionFactory(branch=branch)
+    recommend_in(quiet, item__title="Legal aid office")
+    MessageFactory(conversation=ConversationFactory(help_session=quiet, subject="Legal aid office"), side="staff", author=quiet.staff)
+    show_code(client, code_for(quiet))
+    for name in ["home", "help_sessions", "conversations", "saved"]:
+        page = text(client.get(reverse(name)))
+        assert "Legal aid" not in page
+        assert "violent" not in page
+        assert quiet.staff.name not in page
+    assert "Your visit on" in text(client.get(HOME))
+
+
+@pytest.mark.parametrize("verdict", ["helped", "did_not_help"])
+def test_a_verdict_given_at_home_swaps_in_what_a_reload_shows(client, patron, branch, sign_in, verdict):
+    [recommendation] = recommend_in(HelpSessionFactory(patron=patron, branch=branch))
+    sign_in(client, patron)
+    address = reverse("verdict", args=[recommendation.public_id])
+    card = f"rec-{recommendation.public_id}"
+    swapped = client.post(address, {"verdict": verdict, "back": HOME}, **HTMX)
+    without_script = client.post(address, {"verdict": verdict, "back": HOME})
+    assert without_script.url == f"{HOME}?said={recommendation.public_id}#{card}"
+    assert part(swapped, card) == part(client.get(without_script.url), card)
+    assert card not in client.get(HOME).content.decode()
+
+
+def test_nonsense_in_the_address_is_ignored(client, patron, sign_in):
+    sign_in(client, patron)
+    assert client.get(HOME, {"said": "nonsense"}).status_code == 200
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_home_costs_the_same_whatever_waits(client, patron, staff, branch, sign_in, show_code, django_assert_num_queries, rows):
+    by_code = HelpSessionFactory(branch=branch, staff=staff)
+    recommend_in(by_code, rows)
+    for number in range(rows):
+        session = HelpSessionFactory(patron=patron, staff=staff, branch=branch, happened_on=timezone.localdate() - datetime.timedelta(days=number))
+        recommend_in(session)
+        MessageFactory(conversation=ConversationFactory(help_session=session), side="staff")
+    SavedItemFactory.create_batch(rows, saved_list=SavedListFactory(patron=patron))
+    sign_in(client, patron)
+    show_code(client, code_for(by_code))
+    client.get(HOME)
+    with django_assert_num_queries(9):
+        client.get(HOME)
+    assert Recommendation.objects.undecided().count() == 2 * rows

@@ -1,0 +1,126 @@
+import pytest
+from django.urls import reverse
+
+from portal.lists.models import SavedItem
+from recommendations.models import Holding
+from tests.factories import HelpSessionFactory, ItemFactory, QuietSessionFactory, SavedItemFactory, SavedListFactory, UserFactory, code_for, recommend_in
+from tests.portal.pages import HTMX, part, text
+
+SAVED = reverse("saved")
+
+
+@pytest.fixture
+def session(patron, staff, branch):
+    return HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+
+
+@pytest.fixture
+def recommendation(session):
+    return recommend_in(session)[0]
+
+
+@pytest.fixture
+def me(client, patron, sign_in):
+    return sign_in(client, patron)
+
+
+def save(client, recommendation, **extra):
+    back = extra.pop("back", "")
+    return client.post(reverse("save_item", args=[recommendation.item.public_id]), {"recommendation": str(recommendation.public_id), "back": back}, **extra)
+
+
+def test_saving_swaps_in_what_a_reload_shows(me, session, recommendation):
+    page = session.get_absolute_url()
+    swapped = save(me, recommendation, back=page, **HTMX)
+    button = f"saving-{recommendation.public_id}"
+    assert part(swapped, button) == part(me.get(page), button)
+    assert SavedItem.objects.get().recommendation == recommendation
+    assert recommendation.item.title in text(me.get(SAVED))
+
+
+def test_saving_without_script_goes_back_to_the_item(me, session, recommendation):
+    for _again in range(2):
+        response = save(me, recommendation, back=session.get_absolute_url())
+        assert response.url == f"{session.get_absolute_url()}#rec-{recommendation.public_id}"
+    assert SavedItem.objects.count() == 1
+
+
+@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", ""])
+def test_saving_never_leads_elsewhere(me, recommendation, back):
+    assert save(me, recommendation, back=back).url == SAVED
+
+
+@pytest.mark.parametrize("htmx", [True, False])
+def test_removing_can_be_undone(me, recommendation, htmx):
+    save(me, recommendation)
+    saved = SavedItem.objects.get()
+    response = me.post(reverse("remove_saved", args=[saved.public_id]), **(HTMX if htmx else {}))
+    assert SavedItem.objects.count() == 0
+    if not htmx:
+        assert response.url == SAVED
+        response = me.get(SAVED)
+    undo = reverse("save_item", args=[recommendation.item.public_id])
+    assert f'action="{undo}"' in response.content.decode()
+    assert "is no longer in your list" in text(response)
+    assert part(response, "saved") == part(me.get(SAVED), "saved")
+    assert me.post(undo).url == SAVED
+    assert SavedItem.objects.get().item == recommendation.item
+
+
+@pytest.mark.parametrize("htmx", [True, False])
+def test_who_came_by_code_is_asked_to_keep_the_visit_first(client, branch, show_code, htmx):
+    session = HelpSessionFactory(branch=branch)
+    [recommendation] = recommend_in(session)
+    show_code(client, code_for(session))
+    response = save(client, recommendation, **(HTMX if htmx else {}))
+    keep = reverse("keep_session", args=[session.public_id])
+    assert (response["HX-Redirect"] if htmx else response.url) == keep
+    assert "A list needs an owner" in text(client.get(keep))
+    assert SavedItem.objects.count() == 0
+
+
+def test_of_a_quiet_visit_nothing_is_saved(me, branch, show_code):
+    quiet = QuietSessionFactory(branch=branch)
+    [recommendation] = recommend_in(quiet)
+    show_code(me, code_for(quiet))
+    assert save(me, recommendation).url == quiet.get_absolute_url()
+    assert SavedItem.objects.count() == 0
+
+
+@pytest.mark.parametrize("who", ["nobody", "another patron", "staff of the branch"])
+def test_strangers_can_neither_save_nor_remove(client, recommendation, patron, staff, sign_in, who):
+    saved = SavedItemFactory(saved_list=SavedListFactory(patron=patron))
+    if who != "nobody":
+        sign_in(client, staff if who == "staff of the branch" else UserFactory())
+    assert save(client, recommendation).status_code == 404
+    assert client.post(reverse("remove_saved", args=[saved.public_id])).status_code == 404
+    assert SavedItem.objects.count() == 1
+    assert saved.item.title not in text(client.get(SAVED))
+
+
+def test_an_empty_list_says_what_to_do(client, library, patron, sign_in, branch, show_code):
+    assert "Sign in to see what you saved" in text(client.get(SAVED))
+    show_code(client, code_for(HelpSessionFactory(branch=branch)))
+    assert "A list needs an owner" in text(client.get(SAVED))
+    sign_in(client, patron)
+    assert "Press Save on anything" in text(client.get(SAVED))
+
+
+def test_the_list_pages_by_key(me, patron):
+    SavedItemFactory.create_batch(25, saved_list=SavedListFactory(patron=patron))
+    first = me.get(SAVED)
+    second = me.get(SAVED, {"after": first.context["older"]})
+    shown = [*first.context["saved_items"], *second.context["saved_items"]]
+    assert shown == list(SavedItem.objects.latest_first())
+    assert second.context["older"] is None
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_the_list_costs_the_same_whatever_its_length(me, session, patron, branch, django_assert_num_queries, rows):
+    saved_list = SavedListFactory(patron=patron)
+    for recommendation in recommend_in(session, rows):
+        Holding.objects.create(item=recommendation.item, branch=branch, call_number="1")
+        SavedItemFactory(saved_list=saved_list, item=recommendation.item, recommendation=recommendation)
+    SavedItemFactory(saved_list=saved_list, item=ItemFactory())
+    with django_assert_num_queries(6):
+        me.get(SAVED)

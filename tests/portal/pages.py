@@ -1,0 +1,63 @@
+"""What a page shows, for comparing a swapped-in part with a reload."""
+
+import re
+from html.parser import HTMLParser
+
+VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "path", "circle", "rect", "ellipse"}
+NEW_EACH_TIME = re.compile(r'(name="(?:csrfmiddlewaretoken|client_token)" value=)"[^"]*"')
+SWAP_ONLY = re.compile(r' (?:hx-swap-oob|data-announce)="[^"]*"')
+
+
+class _Finder(HTMLParser):
+    def __init__(self, wanted):
+        super().__init__(convert_charrefs=False)
+        self.wanted, self.depth, self.parts, self.found = wanted, 0, [], False
+
+    def handle_starttag(self, tag, attrs):
+        if not self.found and dict(attrs).get("id") == self.wanted:
+            self.found, self.depth = True, 0
+            self.parts.append(self.get_starttag_text())
+            self.depth = 1
+        elif self.depth:
+            self.parts.append(self.get_starttag_text())
+            if tag not in VOID and not self.get_starttag_text().endswith("/>"):
+                self.depth += 1
+
+    def handle_startendtag(self, tag, attrs):
+        if self.depth:
+            self.parts.append(self.get_starttag_text())
+
+    def handle_endtag(self, tag):
+        if self.depth:
+            self.parts.append(f"</{tag}>")
+            if tag not in VOID:
+                self.depth -= 1
+
+    def handle_data(self, data):
+        if self.depth:
+            self.parts.append(data)
+
+    def handle_entityref(self, name):
+        self.handle_data(f"&{name};")
+
+    def handle_charref(self, name):
+        self.handle_data(f"&#{name};")
+
+
+def part(response, element_id):
+    """The element with that id as HTML, without what is new each time it is drawn or is only said when it is swapped in."""
+    finder = _Finder(element_id)
+    finder.feed(response.content.decode())
+    assert finder.found, f"no #{element_id} in the page"
+    html = SWAP_ONLY.sub("", NEW_EACH_TIME.sub(r'\1""', "".join(finder.parts)))
+    return re.sub(r"\s+", " ", html)
+
+
+def text(response):
+    """The words of the page, as one line."""
+    html = re.sub(r"(?s)<style.*?</style>|<script.*?</script>", "", response.content.decode())
+    html = re.sub(r"<[^>]+>", " ", html)
+    return re.sub(r"\s+", " ", html)
+
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
