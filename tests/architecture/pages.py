@@ -1,0 +1,56 @@
+"""Looking at a page as its reader does: which words on it never went through gettext."""
+
+import re
+from html.parser import HTMLParser
+
+from django.utils.translation import _trans
+
+SHOWN_ATTRIBUTES = {"alt", "aria-label", "placeholder", "title"}
+UNREAD = {"script", "style"}
+MARKED = re.compile("⟦[^⟦⟧]*⟧")
+WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+def mark_translations(monkeypatch):
+    """From here on each text that goes through gettext comes out as ⟦text⟧: a language that nobody wrote."""
+
+    def marked(original):
+        return lambda *args: f"⟦{original(*args)}⟧"
+
+    for name in ("gettext", "ngettext", "pgettext", "npgettext"):
+        monkeypatch.setattr(_trans, name, marked(getattr(_trans, name)), raising=False)
+
+
+def plain_literals(html, data_texts=()):
+    """The words of a page made under mark_translations that are neither marked nor data."""
+    reader = _Reader()
+    reader.feed(html)
+    found = []
+    for text in reader.texts:
+        left = text
+        while MARKED.search(left):
+            left = MARKED.sub(" ", left)
+        for data in sorted(data_texts, key=len, reverse=True):
+            left = left.replace(data, " ")
+        if WORD.search(left):
+            found.append(" ".join(left.split()))
+    return found
+
+
+class _Reader(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.texts, self.unread = [""], 0
+
+    def handle_starttag(self, tag, attrs):
+        self.unread += tag in UNREAD
+        attrs = dict(attrs)
+        shown = SHOWN_ATTRIBUTES | ({"value"} if tag == "input" and attrs.get("type") == "submit" else set())
+        self.texts += [value for name, value in attrs.items() if name in shown and value]
+
+    def handle_endtag(self, tag):
+        self.unread -= tag in UNREAD
+
+    def handle_data(self, data):
+        if not self.unread:
+            self.texts.append(data)

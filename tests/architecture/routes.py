@@ -1,0 +1,114 @@
+"""Every URL of the portal and who it is for. A URL that stands in no table fails a test."""
+
+import inspect
+from dataclasses import dataclass
+
+from django.urls import URLPattern, get_resolver
+
+# Open to anybody, with the reason.
+PUBLIC = {
+    "home": "without a reader it says how to begin",
+    "open_code": "the form into which a code is typed",
+    "open_code_link": "the code is the key",
+    "leave": "leads out of the portal",
+    "sign_in": "the way in",
+    "account_login": "the way in, by allauth's name",
+    "account_confirm_login_code": "the second step of the way in",
+    "resend_code": "the second step of the way in, again",
+    "sign_out": "out of one's own sign-in",
+    "signed_out": "the words after it",
+    "set_language": "a choice on this device",
+    "logo": "the library's own picture",
+}
+# Show only what belongs to the reader; nothing in the address says whose.
+READERS_OWN = {"help_sessions", "conversations", "saved", "me", "add_address", "prove", "second_factor", "change_second_factor", "kept"}
+# Name an object in the address: which of `world` it is.
+OBJECT = {
+    "help_session": "session",
+    "session_outcome": "session",
+    "all_helped": "session",
+    "keep_session": "session",
+    "ask_about_session": "session",
+    "conversation": "conversation",
+    "conversation_news": "conversation",
+    "reply": "conversation",
+    "close_conversation": "conversation",
+    "verdict": "recommendation",
+    "ask_about_item": "recommendation",
+    "save_item": "item",
+    "remove_saved": "saved_item",
+    "discard_kept": "refused_post",
+    "desk_conversation": "conversation",
+    "desk_reply": "conversation",
+    "desk_close": "conversation",
+    "finish_session": "unfinished",
+    "discard_session": "unfinished",
+    "undo_tally": "tally",
+    "desk_session": "session",
+    "slip": "session",
+    "hand_over": "session",
+    "revoke_codes": "session",
+    "attach_card": "session",
+    "branch_settings": "branch",
+    "branch_hours": "branch",
+    "branch_closed_days": "branch",
+    "branch_use": "branch",
+    "person": "person",
+    "forget_second_factor": "person",
+}
+# Objects that are nobody's in particular, with the reason why no scope stands before them.
+SHARED = {
+    "save_item": "an item of the catalogue is everybody's",
+    "branch_settings": "a coordinator sees to all branches",
+    "branch_hours": "a coordinator sees to all branches",
+    "branch_closed_days": "a coordinator sees to all branches",
+    "branch_use": "a coordinator sees to all branches",
+    "person": "a coordinator sees to the people of the whole library",
+    "forget_second_factor": "a coordinator sees to the people of the whole library",
+    "discard_kept": "looked up among the person's own",
+    "open_code_link": "the code is the key",
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    path: str
+    name: str
+    view: object
+    converters: tuple
+
+    @property
+    def at_desk(self):
+        return self.path.startswith("desk/")
+
+    def __str__(self):
+        return self.name
+
+
+def routes():
+    return list(_walk(get_resolver(), "", ()))
+
+
+def _walk(resolver, prefix, converters):
+    for pattern in resolver.url_patterns:
+        path, found = prefix + str(pattern.pattern), (*converters, *pattern.pattern.converters)
+        if isinstance(pattern, URLPattern):
+            if not path.startswith("demo/"):
+                yield Route(path, pattern.name, pattern.callback, found)
+        else:
+            yield from _walk(pattern, path, found)
+
+
+def functions_behind(view):
+    """The view itself and every function of ours that it calls, directly or through others."""
+    seen, todo = [], [inspect.unwrap(view)]
+    while todo:
+        function = todo.pop()
+        if function not in seen:
+            seen.append(function)
+            names = set(function.__code__.co_names)
+            for name in names & set(function.__globals__):
+                called = inspect.unwrap(function.__globals__[name]) if callable(function.__globals__[name]) else None
+                if inspect.isfunction(called) and called.__module__.split(".")[0] in {"accounts", "portal", "recommendations"}:
+                    todo.append(called)
+    return seen

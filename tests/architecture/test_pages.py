@@ -1,0 +1,82 @@
+"""Every page that the URLconf knows, as the one for whom it is: each word translated, each variable there."""
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.conf.locale import LANG_INFO
+from django.db import models
+from django.template import engines
+
+from .pages import mark_translations, plain_literals
+from .routes import routes
+from .world import address
+
+pytestmark = pytest.mark.django_db
+
+ROUTES = routes()
+
+
+class Missing(str):
+    """What a variable that isn't there shows; false, as it would be, to `if` and `default`."""
+
+    __slots__ = ()
+
+    def __bool__(self):
+        return False
+
+
+MISSING = Missing("‼")
+# Said the same in every language.
+NAMES = {"Afterword", "English", "Español", "Spanish", "Inglés", "ISBN", "DOI", "READ", "QR", "PIN", "UTC", "Alt", "Ctrl", "Enter"}
+
+
+def texts_of_the_data():
+    """Every text in the database, and what is named alike everywhere: time zones, and languages in their own words."""
+    texts = set(NAMES) | {name for name, _ in apps.get_model("accounts.Library")._meta.get_field("time_zone").choices}
+    texts |= {post.words for post in apps.get_model("accounts.RefusedPost").objects.all()}
+    texts |= {form for info in LANG_INFO.values() if "name_local" in info for form in (info["name_local"], info["name_local"].capitalize())}
+    for model in apps.get_models():
+        for field in model._meta.get_fields():
+            if isinstance(field, (models.CharField, models.TextField)):
+                texts |= {line.strip() for text in model._base_manager.values_list(field.name, flat=True) for line in (text or "").splitlines()}
+    return {text for text in texts if len(text) > 1}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_no_word_of_a_page_is_left_out_of_the_translation(route, world, as_owner, monkeypatch):
+    browser = as_owner(route)
+    mark_translations(monkeypatch)
+    answer = browser.get(address(route, world))
+    if answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html"):
+        assert plain_literals(answer.content.decode(), texts_of_the_data()) == []
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_no_page_names_a_variable_that_isnt_there(route, world, as_owner, monkeypatch):
+    browser = as_owner(route)
+    monkeypatch.setattr(engines["django"].engine, "string_if_invalid", MISSING)
+    assert MISSING not in browser.get(address(route, world)).content.decode(errors="replace")
+
+
+# The guards are seen to fail.
+
+
+@pytest.mark.parametrize(
+    ("html", "left"),
+    [
+        ("<p>⟦Hello⟧</p><p>Plain</p>", ["Plain"]),
+        ('<input type="submit" value="Send"><img alt="Cover"><a title="⟦ok⟧">⟦on ⟦Monday⟧⟧</a>', ["Send", "Cover"]),
+        ("<p>Rosa ⟦replied⟧ 14:02</p><style>.x{color:red}</style><script>var x</script>", []),
+    ],
+)
+def test_a_plain_word_is_found(html, left):
+    assert plain_literals(html, {"Rosa"}) == left
+
+
+def test_a_missing_variable_is_found(monkeypatch):
+    monkeypatch.setattr(engines["django"].engine, "string_if_invalid", MISSING)
+    assert engines["django"].from_string("{% if nothing %}no{% endif %}{{ nothing.at_all }}{{ nothing|default:'' }}").render({}) == "‼"
+
+
+def test_the_languages_are_those_whose_names_are_known():
+    assert {str(name) for _, name in settings.LANGUAGES} <= NAMES

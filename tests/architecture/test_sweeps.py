@@ -1,0 +1,106 @@
+"""Every URL, generated from the URLconf: who may open it, what opening it changes, which headers it carries."""
+
+import pytest
+from django.apps import apps
+from django.urls import reverse
+
+from .routes import PUBLIC, SHARED, routes
+from .world import address
+
+pytestmark = pytest.mark.django_db
+
+ROUTES = routes()
+FOREIGN = [route for route in ROUTES if route.converters and route.name not in PUBLIC and route.name not in SHARED]
+DESK = [route for route in ROUTES if route.at_desk]
+# Rows that opening a page may write: who looked, how far they read, the device's own session and its counts of tries.
+MAY_CHANGE = {"accounts.AuditEvent", "conversations.Participation", "sessions.Session"}
+UNDONE_ALREADY = {"undo_tally": "a tally that is gone needs no undoing: pressing twice is no error, and says no more of a stranger's"}
+METHODS = ["get", "post"]
+NOT_THIS_METHOD = 405
+
+
+def stranger(who, client, world, sign_in, show_code):
+    if who == "holder of another code":
+        return show_code(client, world.other_code)
+    if who == "another patron":
+        return sign_in(client, world.other_patron)
+    if who in {"staff elsewhere", "staff elsewhere without second factor"}:
+        return sign_in(client, world.staff_elsewhere, second_factor=who == "staff elsewhere")
+    return client
+
+
+def rows():
+    return {model._meta.label: sorted(map(str, model._base_manager.values_list())) for model in apps.get_models() if model._meta.label not in MAY_CHANGE}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("who", ["nobody", "holder of another code", "another patron", "staff elsewhere", "staff elsewhere without second factor"])
+@pytest.mark.parametrize("route", FOREIGN, ids=str)
+def test_a_strangers_object_does_not_exist(route, who, method, client, world, sign_in, show_code):
+    browser = stranger(who, client, world, sign_in, show_code)
+    before = rows()
+    answer = getattr(browser, method)(address(route, world))
+    if answer.status_code == 302 and route.name not in UNDONE_ALREADY:
+        assert answer.url.startswith((reverse("sign_in"), reverse("second_factor")))
+    else:
+        assert answer.status_code in {302, 404, NOT_THIS_METHOD}
+    assert rows() == before
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("who", "expected"),
+    [("nobody", 302), ("holder of another code", 302), ("another patron", 404), ("staff elsewhere without second factor", 302)],
+)
+@pytest.mark.parametrize("route", DESK, ids=str)
+def test_the_desk_is_closed_to_all_but_staff_behind_their_second_factor(route, who, expected, method, client, world, sign_in, show_code):
+    answer = getattr(stranger(who, client, world, sign_in, show_code), method)(address(route, world))
+    assert answer.status_code == expected
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_opening_a_page_changes_nothing(route, method, world, as_owner):
+    browser = as_owner(route)
+    before = rows()
+    answer = getattr(browser, method)(address(route, world))
+    assert answer.status_code < 500
+    assert rows() == before
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if not route.at_desk], ids=str)
+def test_a_scanner_that_follows_links_changes_nothing_at_all(route, client, world):
+    before = rows()
+    client.get(address(route, world))
+    assert rows() == before
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_every_answer_carries_the_headers(route, world, as_owner):
+    headers = as_owner(route).get(address(route, world)).headers
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"] or route.name == "logo"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] in {"same-origin", "no-referrer"}
+    assert headers["Permissions-Policy"]
+    assert "no-store" in headers["Cache-Control"] or route.name == "logo"
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_other_methods_do_nothing(route, world, as_owner):
+    browser = as_owner(route)
+    before = rows()
+    for method in (browser.put, browser.patch, browser.delete):
+        assert method(address(route, world)).status_code < 500
+    assert rows() == before
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_a_post_without_its_token_is_refused(route, world, as_owner):
+    browser = as_owner(route)
+    browser.handler.enforce_csrf_checks = True
+    before = rows()
+    assert browser.post(address(route, world)).status_code in {403, NOT_THIS_METHOD, 302}
+    changed = {label for label, value in rows().items() if value != before[label]}
+    assert changed <= {"accounts.RefusedPost"}  # what was typed is kept for its writer

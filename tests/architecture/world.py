@@ -1,0 +1,64 @@
+"""One library with something of every kind in it, and the people who may and may not open it."""
+
+from types import SimpleNamespace
+
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import RefusedPost
+from portal.helpsessions.models import HelpSession
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    SavedItemFactory,
+    StaffFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
+
+from .routes import OBJECT
+
+
+def build(branch, patron, staff, coordinator):
+    """Everything belongs to `patron` and to the desk of `staff`."""
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now())
+    recommendation = recommend_in(session, 2)[0]
+    conversation = ConversationFactory(help_session=session)
+    MessageFactory(conversation=conversation)
+    MessageFactory(conversation=conversation, side="staff", author=staff)
+    elsewhere = BranchFactory(name="Faraway", slug="faraway")
+    by_code = HelpSessionFactory(branch=elsewhere, staff=StaffFactory(branch=elsewhere, name="Far Away"), handed_over_at=timezone.now())
+    return SimpleNamespace(
+        session=session,
+        recommendation=recommendation,
+        conversation=conversation,
+        item=recommendation.item,
+        saved_item=SavedItemFactory(saved_list__patron=patron, item=recommendation.item),
+        refused_post=RefusedPost.objects.create(
+            person=patron, path="/messages/", fields={"body": ["The soil test page was spot on."]}, refused_at=timezone.now()
+        ),
+        unfinished=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.UNFINISHED),
+        tally=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.TALLY, question="", summary=""),
+        branch=branch,
+        person=staff,
+        code=code_for(session),
+        other_code=code_for(by_code),
+        patron=patron,
+        staff=staff,
+        coordinator=coordinator,
+        other_patron=UserFactory(name="Somebody Else", email="else@example.org"),
+        staff_elsewhere=by_code.staff,
+    )
+
+
+def address(route, world):
+    """The route's address, naming the world's object."""
+    if not route.converters:
+        return reverse(route.name)
+    if route.name == "open_code_link":
+        return reverse(route.name, args=[world.code])
+    found = getattr(world, OBJECT[route.name])
+    return reverse(route.name, args=[found.slug if "slug" in route.converters else found.public_id])
