@@ -1,4 +1,8 @@
-"""The mails that the portal sent, read from the folder into which the demo's worker delivers them, one mail a file."""
+"""The mails that the portal sent, read from the folder into which the demo's worker delivers them.
+
+Django's file backend names a file by second and object, so two mails of one second may share a file: each then ends with a
+line of dashes. A mail's name here is its file's and its number in it.
+"""
 
 import email
 import email.policy
@@ -10,8 +14,9 @@ from email.utils import parsedate_to_datetime
 from django.conf import settings
 from django.utils import timezone
 
-END = b"-" * 79  # Django's file backend closes each mail with such a line
-NAME = re.compile(r"[0-9A-Za-z-]+\.log")
+BETWEEN_MAILS = re.compile(rb"\r?\n-{79}\s*(?=Content-Type: |\Z)")
+FILE = re.compile(r"[0-9A-Za-z-]+\.log")
+NAME = re.compile(rf"({FILE.pattern})-(\d{{1,4}})")
 MOST = 200
 WEB_ADDRESS = re.compile(r"https?://[^\s<>\"']+")
 THIS_MACHINE = re.compile(r"https?://(?:localhost|127\.0\.0\.1)(?::\d+)?(?=/)")
@@ -35,20 +40,30 @@ def latest_mails(origin):
     """The newest first. `origin` is where this demo is being looked at: links to it lead there, wherever it was built."""
     if not settings.EMAIL_FILE_PATH.is_dir():
         return []
-    names = sorted((path.name for path in settings.EMAIL_FILE_PATH.iterdir() if NAME.fullmatch(path.name)), reverse=True)
-    mails = [mail for name in names[:MOST] if (mail := find_mail(name, origin))]
+    files = sorted((path.name for path in settings.EMAIL_FILE_PATH.iterdir() if FILE.fullmatch(path.name)), reverse=True)
+    mails = [_mail(f"{file}-{number}", raw, origin) for file in files[:MOST] for number, raw in enumerate(_raw_mails(file))]
     return sorted(mails, key=lambda mail: mail.sent_at.timestamp() if mail.sent_at else 0, reverse=True)
 
 
 def find_mail(name, origin):
-    """The mail in that file, or None."""
-    if not NAME.fullmatch(name):
+    """The mail of that name, or None."""
+    asked = NAME.fullmatch(name)
+    if not asked:
         return None
+    raw = dict(enumerate(_raw_mails(asked[1]))).get(int(asked[2]))
+    return None if raw is None else _mail(name, raw, origin)
+
+
+def _raw_mails(file):
     try:
-        raw = (settings.EMAIL_FILE_PATH / name).read_bytes()
+        content = (settings.EMAIL_FILE_PATH / file).read_bytes()
     except OSError:
-        return None
-    message = email.message_from_bytes(raw.strip().removesuffix(END).strip(), policy=email.policy.default)
+        return []
+    return [raw for raw in BETWEEN_MAILS.split(content) if raw.strip()]
+
+
+def _mail(name, raw, origin):
+    message = email.message_from_bytes(raw.strip(), policy=email.policy.default)
     return Mail(
         name=name,
         to=_header(message, "To"),

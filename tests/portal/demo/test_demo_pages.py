@@ -26,7 +26,7 @@ def demo_on(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(demo_build, "CODES_FILE", tmp_path / "codes.json")
 
 
-@pytest.mark.parametrize("page", ["/demo/", "/demo/mail/", "/demo/mail/1.log/"])
+@pytest.mark.parametrize("page", ["/demo/", "/demo/mail/", "/demo/mail/1.log-0/"])
 def test_while_the_demo_is_off_its_pages_do_not_exist(client, library, page):
     assert client.get(page).status_code == 404
     with pytest.raises(NoReverseMatch):
@@ -94,8 +94,23 @@ def test_the_mailbox_shows_what_the_worker_delivered(client, library, demo_on, s
     page = client.get("/demo/mail/").content.decode()
     assert "Antwort für Zoë" in page
     assert "sam@example.org" in page
-    mail = client.get(f"/demo/mail/{next(settings.EMAIL_FILE_PATH.iterdir()).name}/").content.decode()
+    mail = client.get(f"/demo/mail/{next(settings.EMAIL_FILE_PATH.iterdir()).name}-0/").content.decode()
     assert 'href="http://testserver/messages/"' in mail
+
+
+def test_two_mails_in_one_file_are_two_mails(client, library, demo_on, settings):
+    connection = get_connection(settings.DELIVERY_EMAIL_BACKEND)
+    connection.open()
+    for subject in ("The first", "The second"):
+        connection.send_messages([EmailMultiAlternatives(subject, f"{subject}\n{'-' * 79}\nits end", "a@example.org", ["b@example.org"])])
+    connection.close()
+    assert len(list(settings.EMAIL_FILE_PATH.iterdir())) == 1
+    name = next(settings.EMAIL_FILE_PATH.iterdir()).name
+    assert client.get("/demo/mail/").content.decode().count(f"/demo/mail/{name}-") == 2
+    second = client.get(f"/demo/mail/{name}-1/").content.decode()
+    assert "The second" in second
+    assert "its end" in second
+    assert "The first" not in second
 
 
 def test_a_hostile_mail_shows_as_text(client, library, demo_on, settings):
@@ -103,7 +118,7 @@ def test_a_hostile_mail_shows_as_text(client, library, demo_on, settings):
     mail.attach_alternative(f"<p>{HOSTILE}</p>", "text/html")
     get_connection(settings.DELIVERY_EMAIL_BACKEND).send_messages([mail])
     name = next(settings.EMAIL_FILE_PATH.iterdir()).name
-    for page in (client.get("/demo/mail/"), client.get(f"/demo/mail/{name}/")):
+    for page in (client.get("/demo/mail/"), client.get(f"/demo/mail/{name}-0/")):
         text = page.content.decode()
         assert "<script>alert" not in text
         assert "<img" not in text
@@ -112,7 +127,7 @@ def test_a_hostile_mail_shows_as_text(client, library, demo_on, settings):
     assert "after the line" in text
 
 
-@pytest.mark.parametrize("name", ["..%2F..%2Fafterword.sqlite3", "nothing.log", "x.sqlite3", "%00.log"])
+@pytest.mark.parametrize("name", ["..%2F..%2Fafterword.sqlite3", "nothing.log-0", "x.sqlite3-0", "%00.log-0", "nothing.log-99999999999"])
 def test_only_mails_are_read(client, library, demo_on, name):
     assert client.get(f"/demo/mail/{name}/").status_code == 404
 
@@ -124,7 +139,7 @@ def test_a_damaged_file_costs_no_page(client, library, demo_on, settings, rubbis
     settings.EMAIL_FILE_PATH.mkdir()
     (settings.EMAIL_FILE_PATH / "1.log").write_bytes(rubbish)
     assert client.get("/demo/mail/").status_code == 200
-    assert client.get("/demo/mail/1.log/").status_code == 200
+    assert client.get("/demo/mail/1.log-0/").status_code == (200 if rubbish else 404)
 
 
 def test_no_page_of_the_demo_writes(client, library, demo_on):
