@@ -1,6 +1,7 @@
 """Looking at a page as its reader does: which words on it never went through gettext."""
 
 import re
+import unicodedata
 from html.parser import HTMLParser
 
 from django.utils.translation import _trans
@@ -27,11 +28,11 @@ def plain_literals(html, data_texts=()):
     reader.feed(html)
     found = []
     for text in reader.texts:
-        left = text
+        left = unicodedata.normalize("NFC", text)
         while MARKED.search(left):
             left = MARKED.sub(" ", left)
         for data in sorted(data_texts, key=len, reverse=True):
-            left = left.replace(data, " ")
+            left = left.replace(unicodedata.normalize("NFC", data), " ")
         if WORD.search(left):
             found.append(" ".join(left.split()))
     return found

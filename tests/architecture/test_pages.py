@@ -27,7 +27,7 @@ class Missing(str):
 
 MISSING = Missing("‼")
 # Said the same in every language.
-NAMES = {"Afterword", "English", "Español", "Spanish", "Inglés", "ISBN", "DOI", "READ", "QR", "PIN", "UTC", "Alt", "Ctrl", "Enter"}
+NAMES = {"Afterword", "English", "Español", "Spanish", "Inglés", "ISBN", "DOI", "READ", "QR", "PIN", "UTC", "Alt", "Ctrl", "Enter", "Esc"}
 
 
 def texts_of_the_data():
