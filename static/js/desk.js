@@ -44,7 +44,7 @@
     if (named && !event.repeat) { event.preventDefault(); named.click(); }
   });
 
-  // Enter finds; once the list shows what was typed, Enter picks its first.
+  // Enter finds; once the list shows what was typed, Enter picks its first; with nothing typed it goes on.
   function inSearch(event, field) {
     if (event.key === "ArrowDown" && found().length) {
       event.preventDefault();
@@ -52,8 +52,9 @@
     } else if (event.key === "Enter") {
       event.preventDefault();
       const shown = document.querySelector("#found [data-query]")?.dataset.query;
-      if (shown && shown === field.value.trim()) found()[0]?.click();
-      else if (field.value.trim()) htmx.trigger(field, "find-now");
+      if (!field.value.trim()) document.getElementById(field.form.dataset.after)?.focus();
+      else if (shown === field.value.trim()) found()[0]?.click();
+      else htmx.trigger(field, "find-now");
     } else if (event.key === "Escape") {
       document.getElementById("found").replaceChildren();
     }

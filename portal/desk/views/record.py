@@ -159,8 +159,11 @@ def _only_the_error_of(name, form):
 
 def _begun(request, token):
     """The session that has this form's token, if it was begun; somebody else's is not there."""
-    begun = HelpSession.objects.at_desk_of(request.user).filter(public_id=token).exclude(status=HelpSession.Status.TALLY).first()
-    if begun is None and HelpSession.objects.filter(public_id=token).exists():
+    mine = HelpSession.objects.at_desk_of(request.user)
+    begun = mine.filter(public_id=token).first()
+    # One query, so that another post of this form, which begins the session at this moment, is not taken for a stranger's.
+    somebody_elses = begun is None and HelpSession.objects.filter(public_id=token).exclude(pk__in=mine.values("pk")).exists()
+    if somebody_elses or (begun is not None and begun.status == HelpSession.Status.TALLY):
         raise Http404
     return begun
 
@@ -179,6 +182,8 @@ def _form(request, **kwargs):
 
 
 def _page(request, form, choosing, *, draft=None, warned=False, status=200):
+    if status != 200:
+        del form.fields["question"].widget.attrs["autofocus"]  # the summary of the mistakes has the focus
     context = {
         "form": form,
         "choosing": choosing,

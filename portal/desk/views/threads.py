@@ -7,7 +7,9 @@ from django.db.models import Prefetch
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts import audit
@@ -114,6 +116,8 @@ def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=Fal
     if sent:
         form.fields["body"].widget.attrs["autofocus"] = True
     choosing = choosing or Choosing()
+    for message in newer:
+        message.ago = _ago(message.sent_at)
     context = {
         "conversation": conversation,
         "help_session": conversation.help_session,
@@ -128,6 +132,13 @@ def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=Fal
         "now": timezone.now(),
     }
     return render_page(request, "desk/thread.html", context, partial="thread", status=status)
+
+
+def _ago(moment):
+    seconds = int((timezone.now() - moment).total_seconds())
+    if seconds < 60:
+        return ngettext("%(count)s second", "%(count)s seconds", seconds) % {"count": seconds}
+    return timesince(moment)
 
 
 def _language(conversation, said):

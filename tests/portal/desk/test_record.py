@@ -1,7 +1,10 @@
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connection
+from django.test import Client
 from django.urls import reverse
 
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote
@@ -75,6 +78,41 @@ def test_posting_twice_records_one_session(desk, typed, item):
     first, second = desk.post(RECORD, fields), desk.post(RECORD, fields)
     assert first.url == second.url
     assert (HelpSession.objects.count(), Recommendation.objects.count(), ClaimCode.objects.count()) == (1, 1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("action", ["save", "later"])
+def test_posts_of_one_form_at_the_same_moment_make_one_session(desk, typed, item, action):
+    fields, cookies = typed(action=action, **rows({"item": item.public_id})), desk.cookies
+
+    def post(_number):
+        browser = Client()
+        browser.cookies = cookies
+        try:
+            return browser.post(RECORD, fields).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as threads:
+        assert set(threads.map(post, range(6))) == {302}
+    assert HelpSession.objects.count() == 1
+    assert Recommendation.objects.count() == (action == "save")
+
+
+def test_a_form_refused_by_an_expired_sign_in_waits_for_the_same_person(desk, staff, sign_in, typed):
+    desk.get(RECORD)
+    del desk.cookies["sessionid"]
+    answer = desk.post(RECORD, typed(), headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code == 302
+    assert not HelpSession.objects.exists()
+    assert "Books like Mockingbird?" in shown(sign_in(desk, staff).get("/kept/"))
+
+
+def test_an_autosave_refused_by_an_expired_sign_in_leaves_the_page_alone(desk, typed):
+    desk.get(RECORD)
+    del desk.cookies["sessionid"]
+    answer = desk.post("/desk/record/autosave/", typed(), headers={"HX-Request": "true", "Sec-Fetch-Site": "same-origin"})
+    assert (answer.status_code, answer.headers.get("HX-Redirect")) == (401, None)
 
 
 @pytest.mark.parametrize(
