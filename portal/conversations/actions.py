@@ -35,7 +35,7 @@ def ask(*, by, at, body, language, client_token, help_session=None, recommendati
         conversation = thread_of(recommendation)
         help_session = conversation.help_session if conversation else session_of(recommendation)
     else:
-        HelpSession.objects.select_for_update().get(pk=help_session.pk)
+        help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
         conversation = Conversation.objects.filter(help_session=help_session, messages__client_token=client_token).first()
     if conversation is None:
         subject = str(recommendation.item) if recommendation else help_session.title

@@ -6,12 +6,16 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from .models import Conversation
+from .models import Conversation, Event
 
 
 def days_of(messages, events):
-    """[(day, entries)]: the entries are messages and events in the order in which they happened, by the library's days."""
-    entries = sorted([(m.sent_at, 0, m.pk, m) for m in messages] + [(e.at, 1, e.pk, e) for e in events], key=lambda entry: entry[:3])
+    """[(day, entries)]: the entries are messages and events in the order in which they happened, by the library's days.
+
+    At one moment a thread is opened again before the message that does it, and closed after."""
+    told = [(m.sent_at, 1, m.pk, m) for m in messages]
+    told += [(e.at, 0 if e.kind == Event.Kind.REOPENED else 2, e.pk, e) for e in events]
+    entries = sorted(told, key=lambda entry: entry[:3])
     return [(day, [entry[3] for entry in group]) for day, group in groupby(entries, key=lambda entry: timezone.localdate(entry[0]))]
 
 
