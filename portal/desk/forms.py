@@ -6,6 +6,7 @@ import uuid
 from django import forms
 from django.conf import settings
 from django.conf.locale import LANG_INFO
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -34,8 +35,8 @@ READ_LEVELS = [
 def language_choices():
     """The languages the portal speaks first, then those that patrons speak, each under its own name."""
     spoken = [code for code, _name in settings.LANGUAGES]
-    others = sorted((info["name_local"].capitalize(), code) for code, info in LANG_INFO.items() if "name_local" in info and "-" not in code)
-    return [(code, LANG_INFO[code]["name_local"].capitalize()) for code in spoken] + [(code, name) for name, code in others if code not in spoken]
+    others = sorted((capfirst(info["name_local"]), code) for code, info in LANG_INFO.items() if "name_local" in info and "-" not in code)
+    return [(code, capfirst(LANG_INFO[code]["name_local"])) for code in spoken] + [(code, name) for name, code in others if code not in spoken]
 
 
 def language_name(code):

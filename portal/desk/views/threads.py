@@ -73,7 +73,12 @@ def desk_reply(request, public_id):
 @staff_only
 @require_POST
 def desk_close(request, public_id):
-    actions.close(_conversation(request, public_id), by=request.user, side=Message.Side.STAFF, at=timezone.now())
+    conversation = _conversation(request, public_id)
+    if request.POST.get("body", "").strip():  # closing must not throw away what was written
+        return _page(request, conversation, ReplyForm(initial=_typed(request.POST)), Choosing(request.POST), unsent=True, status=422)
+    actions.close(conversation, by=request.user, side=Message.Side.STAFF, at=timezone.now())
+    if request.htmx:
+        return _page(request, _conversation(request, public_id))
     messages.info(request, _("Closed. It opens again when somebody writes."))
     return redirect("desk_conversation", public_id)
 
@@ -97,7 +102,7 @@ def _typed(data):
     return {name: data[name] for name in ReplyForm.base_fields if name in data}
 
 
-def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=False, status=200):
+def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=False, unsent=False, status=200):
     said = list(
         conversation.messages.in_order()
         .select_related("author")
@@ -129,6 +134,7 @@ def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=Fal
         **found_for(choosing, conversation.branch),
         "newer": newer,
         "sent": sent,
+        "unsent": unsent,
         "now": timezone.now(),
     }
     return render_page(request, "desk/thread.html", context, partial="thread", status=status)

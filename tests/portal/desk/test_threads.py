@@ -147,6 +147,16 @@ def test_closing_and_writing_again(desk, thread):
     assert "Opened again" in shown(desk.get(address(thread)))
 
 
+def test_closing_keeps_an_answer_that_is_not_sent(desk, thread):
+    page = desk.post(address(thread, "close/"), answer(thread))
+    thread.refresh_from_db()
+    assert (page.status_code, thread.status) == (422, "waiting_for_staff")
+    assert "There is another copy." in shown(page)
+    part = shown(desk.post(address(thread, "close/"), answer(thread, body=""), headers={"HX-Request": "true"}))
+    assert part.strip().startswith('<section id="thread"')
+    assert "Closed by the library" in part
+
+
 @pytest.mark.parametrize(("part", "method"), [("", "get"), ("reply/", "post"), ("close/", "post")])
 @pytest.mark.parametrize(("who", "status"), [("elsewhere", 404), ("patron", 404)])
 def test_for_others_there_is_no_such_thread(client, sign_in, request, thread, part, method, who, status):
