@@ -7,7 +7,6 @@ from django import forms
 from django.conf import settings
 from django.conf.locale import LANG_INFO
 from django.utils.text import capfirst
-from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
