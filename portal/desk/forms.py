@@ -6,7 +6,6 @@ import uuid
 from django import forms
 from django.conf import settings
 from django.conf.locale import LANG_INFO
-from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -35,8 +34,12 @@ READ_LEVELS = [
 def language_choices():
     """The languages the portal speaks first, then those that patrons speak, each under its own name."""
     spoken = [code for code, _name in settings.LANGUAGES]
-    others = sorted((capfirst(info["name_local"]), code) for code, info in LANG_INFO.items() if "name_local" in info and "-" not in code)
-    return [(code, capfirst(LANG_INFO[code]["name_local"])) for code in spoken] + [(code, name) for name, code in others if code not in spoken]
+    others = sorted((_in_title_case(info["name_local"]), code) for code, info in LANG_INFO.items() if "name_local" in info and "-" not in code)
+    return [(code, _in_title_case(LANG_INFO[code]["name_local"])) for code in spoken] + [(code, name) for name, code in others if code not in spoken]
+
+
+def _in_title_case(name):
+    return name[:1].title() + name[1:]  # not upper(): Georgian has capitals, but no word begins with one
 
 
 def language_name(code):
