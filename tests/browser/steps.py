@@ -1,0 +1,35 @@
+"""What people do, in more than one journey. Found by address, id or name: the words are the translators'."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.accounts.test_second_factor import app_code
+
+
+def sign_in(page, address, post):
+    page.locator("#id_email").fill(address)
+    page.locator("#send-code").click()
+    code = re.search(r"^\d{6}$", post(address).body, re.MULTILINE)[0]
+    page.locator("#id_code").fill(code)
+    page.locator("#check-code").click()
+
+
+def sign_in_with_second_factor(desk, staff, post):
+    desk.goto("/desk/")
+    sign_in(desk, staff.email, post)
+    secret = desk.locator("main code").inner_text().replace(" ", "")
+    desk.locator("#id_code").fill(app_code(secret))
+    desk.locator("#set-up").click()
+    desk.locator("main a.button").click()
+    expect(desk).to_have_url(re.compile("/desk/$"))
+
+
+def card(page, title):
+    return page.locator(".item-card").filter(has=page.get_by_role("heading", name=title))
+
+
+def say(page, title, verdict):
+    button = card(page, title).locator(f".verdict button[value={verdict}]")
+    button.tap()
+    expect(button).to_have_attribute("aria-pressed", "true")

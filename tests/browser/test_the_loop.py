@@ -1,0 +1,174 @@
+"""One visit, from the desk to the patron's phone and back, as the people in it see it."""
+
+import re
+
+import pytest
+from django.utils import translation
+from playwright.sync_api import expect
+
+from accounts.models import User
+from portal.conversations.models import Conversation
+from portal.helpsessions.models import HelpSession
+from recommendations.models import Recommendation
+from tests.factories import HelpSessionFactory, ItemFactory, code_for, recommend_in
+
+from .steps import card, say, sign_in, sign_in_with_second_factor
+
+pytestmark = pytest.mark.browser
+
+QUESTION = "How do I start a balcony compost bin?"
+ASKED_AGAIN = "I live on the fourth floor: nothing that smells, please."
+ANSWER = "Then worms are the answer. Try this one."
+PRIVATE_WORDS = ["ompost", "worm", "Worm", "floor", "balcony"]
+
+
+@pytest.fixture
+def catalogue(library):
+    return [ItemFactory(title=title) for title in ("Compost City", "The Rodale Guide to Composting", "Worms Eat My Garbage")]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_the_whole_loop_with_an_account(language, javascript, catalogue, staff, desk_computer, phone, post):
+    desk, patron = desk_computer(), phone(language=language, javascript=javascript)
+
+    sign_in_with_second_factor(desk, staff, post)
+    record_by_keyboard(desk)
+    patron.goto(desk.input_value("#link"))
+
+    expect(patron.locator("html")).to_have_attribute("lang", language)
+    expect(patron.locator("#items")).to_contain_text("because worms need no garden")
+    say(patron, "Compost City", "helped")
+    say(patron, "The Rodale Guide to Composting", "did_not_help")
+    follow_up = card(patron, "The Rodale Guide to Composting").locator(".follow-up")
+    expect(follow_up.locator("textarea")).to_have_value(re.compile("Rodale"))
+    follow_up.locator("textarea").fill(ASKED_AGAIN)
+    follow_up.locator("button").tap()
+    expect(patron.locator(".message.mine")).to_have_text(re.compile(ASKED_AGAIN))
+
+    patron.locator("main a[href*='/sessions/']").tap()
+    patron.locator("a[href$='/keep/']").tap()
+    patron.locator("#how a").tap()
+    sign_in(patron, "sam@example.org", post)
+    patron.locator("#keep").tap()
+    expect(patron.locator("a[href$='/keep/']")).to_have_count(0)
+    assert HelpSession.objects.get().patron == User.objects.get(email="sam@example.org")
+    patron.locator("nav a[href='/messages/']").tap()
+    patron.locator("main .rows a").tap()
+
+    answer_from_the_queue(desk)
+    mail = post("sam@example.org")
+    with translation.override(language):
+        assert mail.subject == translation.gettext("The library has answered")
+    everything = mail.message().as_string() + mail.body + mail.alternatives[0].content
+    assert [word for word in PRIVATE_WORDS if word in everything] == []
+
+    if javascript:  # the thread is open on the phone, which is taken up again
+        patron.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    else:
+        patron.goto(re.search(r"http://\S+", mail.body)[0])
+    expect(patron.locator(".message.theirs .bubble")).to_have_text(ANSWER)
+    say(patron, "Worms Eat My Garbage", "helped")
+    patron.locator("#sorted").tap()
+    expect(patron.locator("#sorted")).to_have_count(0)
+    expect(patron.locator("li.event")).to_have_count(1)
+    patron.locator("#id_body").fill("It worked, thank you!")
+    patron.locator("#send").tap()
+    expect(patron.locator("#latest .bubble")).to_have_text("It worked, thank you!")
+    expect(patron.locator("li.event")).to_have_count(2)
+    assert Conversation.objects.get().status == Conversation.Status.WAITING_FOR_STAFF
+    assert dict(Recommendation.objects.values_list("item__title", "verdict")) == {
+        "Compost City": "helped",
+        "The Rodale Guide to Composting": "did_not_help",
+        "Worms Eat My Garbage": "helped",
+    }
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_by_code_alone_and_kept_without_an_address(javascript, branch, staff, desk_computer, phone, show):
+    session = HelpSessionFactory(branch=branch, staff=staff, question=QUESTION)
+    title = recommend_in(session, 1)[0].item.title
+    code = code_for(session)
+    desk, patron = show(desk_computer(), staff), phone(javascript=javascript)
+
+    patron.goto("/")
+    patron.locator("#id_code").fill(f"{code[:4]} {code[4:7]}-{code[7:10]} {code[10:]}")
+    patron.locator("#open").tap()
+    say(patron, title, "could_not_get_it")
+    patron.locator("#ask a.button").tap()
+    patron.locator("#id_body").fill(ASKED_AGAIN)
+    patron.locator("#send").tap()
+    expect(patron.locator("#latest .bubble")).to_have_text(ASKED_AGAIN)
+
+    desk.goto("/desk/")
+    desk.locator(".queue a").first.click()
+    desk.locator("#id_body").fill(ANSWER)
+    desk.locator("#send").click()
+    expect(desk.locator(".message.mine .bubble")).to_have_text(ANSWER)
+
+    patron.goto("/")
+    patron.locator("main .rows a[href*='/messages/']").tap()
+    expect(patron.locator("#latest .bubble")).to_have_text(ANSWER)
+    patron.locator("main a[href*='/sessions/']").first.tap()
+    patron.locator("a[href$='/keep/']").tap()
+    patron.locator("#keep-here").tap()
+    expect(patron.locator("#notices .notice")).to_have_count(1)
+    person = User.objects.get(staff_roles=None)
+    assert (person.email, HelpSession.objects.get().patron) == (None, person)
+
+    patron.locator("nav a[href='/me/']").tap()
+    patron.locator("#sign-out").tap()
+    expect(patron).to_have_url(re.compile("/signed-out/"))
+    assert {cookie["name"] for cookie in patron.context.cookies()} <= {"csrftoken"}
+    patron.goto("/messages/")
+    expect(patron.locator("main")).not_to_contain_text(QUESTION)
+
+
+# What people do.
+
+
+def record_by_keyboard(desk):
+    desk.locator("a[href='/desk/record/']").first.click()
+    keys = desk.keyboard
+    expect(desk.locator("#id_question")).to_be_focused()
+    keys.type(QUESTION)
+    keys.press("Tab")
+    expect(desk.locator("#q")).to_be_focused()
+    keys.type("compost")
+    expect(desk.locator(".found-item")).to_have_count(2)
+    keys.press("ArrowDown")
+    desk.keyboard.press("ArrowUp")
+    expect(desk.locator("#q")).to_be_focused()
+    keys.press("Control+a")
+    keys.type("compost city")
+    expect(desk.locator(".found-item")).to_have_count(1)
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(desk.locator("#id_items-0-reason")).to_be_focused()
+    keys.type("because it is for beginners")
+    keys.press("Enter")
+    expect(desk.locator("#q")).to_be_focused()
+    keys.type("rodale")
+    expect(desk.locator("[data-query=rodale]")).to_have_count(1)
+    keys.press("Enter")
+    expect(desk.locator("#id_items-1-reason")).to_be_focused()
+    keys.type("because worms need no garden")
+    keys.press("Enter")
+    keys.press("Enter")
+    expect(desk.locator("#id_topic")).to_be_focused()
+    keys.press("Control+Enter")
+    expect(desk.locator("#code")).to_have_text(re.compile(r"^\d{4} \d{3} \d{3} \d{3}$"))
+
+
+def answer_from_the_queue(desk):
+    desk.goto("/desk/")
+    row = desk.locator(".queue li")
+    expect(row).to_have_count(1)
+    row.locator("a").click()
+    expect(desk.locator(".message.theirs .bubble")).to_have_text(ASKED_AGAIN)
+    desk.locator("#id_body").fill(ANSWER)
+    desk.locator("#q").fill("worms")
+    desk.locator(".found-item").click()
+    desk.locator("#id_items-0-reason").fill("because it needs no garden")
+    desk.keyboard.press("Control+Enter")
+    expect(desk.locator(".message.mine .bubble")).to_contain_text(ANSWER)
