@@ -135,6 +135,7 @@ class KeepRefusedPostMiddleware:
         if kept:
             path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path
             actions.keep_refused_post(person, path=path, fields=fields, at=timezone.now())
+            self._drop_the_one_before(request, person)
         elif refused_to == "csrf":
             return response
         going_to = reverse("kept") if kept else _page_it_came_from(request)
@@ -142,10 +143,12 @@ class KeepRefusedPostMiddleware:
         return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
 
     def _drop_what_was_sent_again(self, request, response):
-        if not request.user.is_authenticated or response.status_code >= 400 or "refused_post" not in request.POST:
-            return
+        if request.user.is_authenticated and response.status_code < 400:
+            self._drop_the_one_before(request, request.user)
+
+    def _drop_the_one_before(self, request, person):
         with suppress(ValueError):
-            actions.drop_refused_post(request.user, UUID(request.POST["refused_post"]))
+            actions.drop_refused_post(person, UUID(request.POST.get("refused_post", "")))
 
 
 def _is_same_origin(request):

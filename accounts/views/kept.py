@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from accounts import actions
+from accounts.access import may_pass_the_desk_door, to_the_desk_door
 from accounts.models import RefusedPost
 
 
@@ -14,6 +15,8 @@ def kept(request):
     posts = RefusedPost.objects.offered_to(request.user, at=timezone.now())
     if not posts:
         return redirect("home")
+    if request.user.is_staff and any(post.path.startswith("/desk/") for post in posts) and not may_pass_the_desk_door(request):
+        return to_the_desk_door(request)  # words of the desk, and the desk would refuse them again
     return render(request, "accounts/kept.html", {"posts": posts})
 
 

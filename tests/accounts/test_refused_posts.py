@@ -92,6 +92,19 @@ def test_the_desks_door_keeps_it_too(client, staff, sign_in):
     assert RefusedPost.objects.get().words == "typed before lunch"
 
 
+def test_words_of_the_desk_are_offered_behind_its_door(lapsed, staff, sign_in):
+    lapsed.post(reverse("record"), {"summary": "private"}, **OURS)
+    assert sign_in(lapsed, staff, second_factor=False).get("/kept/")["Location"] == "/second-factor/?next=%2Fkept%2F"
+
+
+def test_refused_a_second_time_it_is_still_one(client, staff, sign_in):
+    sign_in(client, staff, second_factor=False)
+    client.post(reverse("record"), {"summary": "private"}, **OURS)
+    kept = RefusedPost.objects.get()
+    client.post(reverse("record"), {"summary": "private", "refused_post": str(kept.public_id)}, **OURS)
+    assert RefusedPost.objects.get().fields == {"summary": ["private"]}
+
+
 def test_sending_it_again_lets_it_go(client, patron, sign_in):
     kept = actions.keep_refused_post(patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now())
     sign_in(client, patron).post("/me/", {"name": "Samuel", "refused_post": str(kept.public_id)})

@@ -24,5 +24,7 @@ def test_the_browser_keeps_no_page_but_that_one(new_context, site, library):
     page.goto("/")
     page.evaluate("navigator.serviceWorker.ready")
     page.goto("/c/")
-    kept = page.evaluate("caches.keys().then(names => Promise.all(names.map(name => caches.open(name).then(c => c.keys())))).then(all => all.flat().map(r => r.url))")
+    kept = page.evaluate(
+        "caches.keys().then(names => Promise.all(names.map(name => caches.open(name).then(c => c.keys())))).then(all => all.flat().map(r => r.url))"
+    )
     assert kept == [f"{site}/offline/"]

@@ -1,0 +1,28 @@
+import pytest
+from playwright.sync_api import expect
+
+from portal.lists.models import SavedItem
+from tests.factories import HelpSessionFactory, recommend_in
+
+from .steps import card
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_an_item_is_saved_removed_and_brought_back(javascript, branch, staff, patron, phone, show):
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    title = recommend_in(session, 2)[0].item.title
+    page = show(phone(javascript=javascript), patron)
+
+    page.goto(session.get_absolute_url())
+    card(page, title).locator("button[id^='save-']").tap()
+    expect(card(page, title).locator("button[id^='save-']")).to_have_count(0)
+    page.locator("nav a[href='/lists/']").tap()
+    expect(page.locator("#saved .item-card h3")).to_have_text([title])
+
+    page.locator("#saved button[id^='remove-']").tap()
+    expect(page.locator("#saved .item-card")).to_have_count(0)
+    page.locator("#notices button[id^='undo-']").tap()
+    expect(page.locator("#saved .item-card h3")).to_have_text([title])
+    assert SavedItem.objects.get().item.title == title

@@ -1,0 +1,95 @@
+"""Wrong codes, two taps, a sign-in that ran out: nothing is revealed, nothing is lost."""
+
+import re
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from portal.conversations.models import Message
+from portal.helpsessions.actions import keep
+from portal.helpsessions.models import HelpSession
+from tests.accounts.test_second_factor import app_code
+from tests.factories import HelpSessionFactory, code_for, recommend_in
+
+from .steps import sign_in, sign_in_with_second_factor
+
+pytestmark = pytest.mark.browser
+
+QUESTION = "How do I start a balcony compost bin?"
+
+
+@pytest.fixture
+def session(branch, staff):
+    session = HelpSessionFactory(branch=branch, staff=staff, question=QUESTION)
+    recommend_in(session, 1)
+    return session
+
+
+def test_a_code_that_opens_nothing_says_why_and_reveals_nothing(session, patron, staff, phone, desk_computer, show):
+    code, page = code_for(session), phone()
+
+    def refused(status):
+        assert page.goto(f"/c/{code}/").status == status
+        expect(page.locator("main")).not_to_contain_text("compost")
+        expect(page.locator("#id_code")).to_have_count(1)
+        return page.locator("h1").inner_text()
+
+    page.goto("/c/")
+    page.locator("#id_code").fill("1234 567 890 123")
+    page.locator("#open").tap()
+    said = [page.locator("h1").inner_text()]
+
+    page.goto(f"/c/{code}/")
+    expect(page.locator("main")).to_contain_text(QUESTION)
+    desk = show(desk_computer(), staff)
+    desk.goto(f"/desk/sessions/{session.public_id}/")
+    desk.locator("#revoke").click()
+    expect(desk.locator("#revoke")).to_have_count(0)
+    said.append(refused(410))
+    assert page.goto(session.get_absolute_url()).status == 404
+
+    code = code_for(session)
+    keep(session, by=patron, at=timezone.now(), wording="yes", language="en")
+    said.append(refused(410))
+    assert len(set(said)) == 3
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+def test_two_taps_on_send_make_one_message(javascript, session, phone):
+    page = phone(javascript=javascript)
+    page.goto(f"/c/{code_for(session)}/")
+    page.locator("#ask a.button").tap()
+    page.locator("#id_body").fill("Once")
+    page.locator("#send").dblclick()
+    expect(page.locator(".message.mine")).to_have_count(1)
+    page.locator("#id_body").fill("Twice")
+    page.locator("#send").dblclick()
+    expect(page.locator(".message.mine")).to_have_count(2)
+    page.goto("/messages/")
+    expect(page.locator("main .rows li")).to_have_count(1)
+    assert sorted(Message.objects.values_list("body", flat=True)) == ["Once", "Twice"]
+
+
+def test_nothing_typed_at_the_desk_is_lost(staff, desk_computer, post):
+    desk = desk_computer()
+    secret = sign_in_with_second_factor(desk, staff, post)
+
+    desk.goto("/desk/record/")
+    desk.locator("#id_question").fill(QUESTION)
+    desk.wait_for_url(re.compile(r"/desk/record/[0-9a-f-]{36}/"))  # what was typed is kept by itself
+    desk.reload()
+    expect(desk.locator("#id_question")).to_have_value(QUESTION)
+
+    desk.locator("#id_summary").fill("We found three books.")
+    Session.objects.all().delete()
+    desk.locator("#save").click()
+    sign_in(desk, staff.email, post)
+    desk.locator("#id_code").fill(app_code(secret, later=1))
+    desk.locator("#open-desk").click()
+    expect(desk.locator("main blockquote")).to_contain_text(QUESTION)
+    desk.locator("main button[id^='send-']").click()
+    expect(desk.locator("#code")).to_be_visible()
+    recorded = HelpSession.objects.get()
+    assert (recorded.status, recorded.question, recorded.summary) == (HelpSession.Status.RECORDED, QUESTION, "We found three books.")
