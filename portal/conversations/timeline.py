@@ -5,6 +5,7 @@ from itertools import groupby
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from .models import Conversation, Event
 
@@ -30,4 +31,5 @@ def promise(conversation, at):
         return _("You can expect an answer today.")
     if days == 1:
         return _("You can expect an answer by tomorrow.")
-    return _("You can expect an answer by %(day)s.") % {"day": date_format(timezone.localtime(conversation.promised_at), "l j F")}
+    day = date_format(timezone.localtime(conversation.promised_at), pgettext("format of a day in a sentence", "l j F"))
+    return _("You can expect an answer by %(day)s.") % {"day": day}

@@ -80,7 +80,8 @@ def when(moment):
     else:
         words = date_format(day, pgettext("format of a day in another year", "j M Y"))
     if timed:
-        words = f"{words} {date_format(local, pgettext('format of a time', 'H:i'))}"
+        time = date_format(local, pgettext("format of a time", "H:i"))
+        words = f"{words} {time}"
     return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="minutes") if timed else local.isoformat(), words)
 
 
