@@ -65,5 +65,8 @@
   };
   document.addEventListener("htmx:afterSwap", () => { unchanged = 0; });
   document.addEventListener("visibilitychange", () => { unchanged = 0; ask(); });
-  addEventListener("load", poll);
+  addEventListener("load", () => {
+    poll();
+    navigator.serviceWorker?.register("/sw.js").catch(() => {});
+  });
 })();

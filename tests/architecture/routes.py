@@ -19,6 +19,8 @@ PUBLIC = {
     "signed_out": "the words after it",
     "set_language": "a choice on this device",
     "logo": "the library's own picture",
+    "offline": "holds nothing of anybody's",
+    "service_worker": "holds nothing of anybody's",
 }
 # Show only what belongs to the reader; nothing in the address says whose.
 READERS_OWN = {"help_sessions", "conversations", "saved", "me", "add_address", "prove", "second_factor", "change_second_factor", "kept"}
