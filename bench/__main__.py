@@ -20,7 +20,7 @@ class Child:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.child", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | environment
         )
-        self.sizes = json.loads(self.process.stdout.readline() or "{}")
+        self.sizes = json.loads(self.process.stdout.readline() or "{}")  # largest answer of each page, in bytes
 
     def measure(self, name):
         """CPU milliseconds per request."""
@@ -51,9 +51,9 @@ def main():
     rows = [{"page": "minimal", "ratio": 1.0, "cpu_ms": statistics.median(base), "bytes": minimal.sizes["minimal"]}]
     for name, values in ratios.items():
         rows.append({"page": name, "ratio": statistics.median(values), "cpu_ms": statistics.median(times[name]), "bytes": portal.sizes[name]})
-    print(f"{'page':10} {'ratio':>6} {'CPU ms':>7} {'bytes':>7}   ({ROUNDS} rounds of {REQUESTS} requests; bytes as sent)")
+    print(f"{'page':12} {'ratio':>6} {'CPU ms':>7} {'bytes':>7}   ({ROUNDS} rounds of {REQUESTS} requests; bytes as sent)")
     for row in rows:
-        print(f"{row['page']:10} {row['ratio']:6.2f} {row['cpu_ms']:7.2f} {row['bytes']:7}")
+        print(f"{row['page']:12} {row['ratio']:6.2f} {row['cpu_ms']:7.2f} {row['bytes']:7}")
     out = Path(os.environ.get("BENCH_JSON", "var/bench.json"))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps({"rounds": ROUNDS, "requests": REQUESTS, "pages": rows}, indent=2) + "\n")

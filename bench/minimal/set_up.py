@@ -3,6 +3,8 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from django.utils import timezone
 
+from bench.child import Page
+
 from .models import Row
 
 
@@ -10,7 +12,9 @@ def set_up():
     """The minimal page, of about 14 kB, for one signed-in person among others."""
     call_command("migrate", run_syncdb=True, verbosity=0)
     people = [get_user_model().objects.create(username=f"person{n}") for n in range(20)]
-    Row.objects.bulk_create(Row(owner=person, title=f"Row {n} of {person.username}", text="word " * 55, at=timezone.now()) for person in people for n in range(50))
+    Row.objects.bulk_create(
+        Row(owner=person, title=f"Row {n} of {person.username}", text="word " * 55, at=timezone.now()) for person in people for n in range(50)
+    )
     store = SessionStore()
     store[SESSION_KEY], store[BACKEND_SESSION_KEY], store[HASH_SESSION_KEY] = (
         str(people[0].pk),
@@ -18,4 +22,4 @@ def set_up():
         people[0].get_session_auth_hash(),
     )
     store.create()
-    return {"minimal": ("/", store.session_key, "sessionid")}
+    return {"minimal": Page("/", store.session_key)}
