@@ -13,6 +13,8 @@ from portal.text import TextField, clean
 from recommendations.choosing import ChosenItem
 from recommendations.models import Item
 
+from .widgets import LongSelect
+
 MOST_ITEMS = 20
 
 
@@ -75,7 +77,7 @@ class WrittenItem(forms.Form):
 
     prefix = "new"
 
-    kind = forms.ChoiceField(label=_("Kind"), choices=Item.Kind.choices, initial=Item.Kind.WEB_PAGE)
+    kind = forms.ChoiceField(label=_("Kind"), choices=Item.Kind.choices, initial=Item.Kind.WEB_PAGE, widget=LongSelect)
     title = TextField(label=_("Title or name"), max_length=400)
     creators = TextField(label=_("By"), max_length=300, required=False)
     url = WebAddress(label=_("Link"))

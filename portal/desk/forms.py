@@ -2,6 +2,7 @@
 
 import datetime
 import uuid
+from functools import cache
 
 from django import forms
 from django.conf import settings
@@ -16,6 +17,7 @@ from portal.text import TextField, clean, looks_like_secret_number
 from recommendations.models import QuestionType, Topic
 
 from .choosing import uuid_or_none
+from .widgets import LongSelect
 
 OLDEST = datetime.timedelta(days=3660)
 
@@ -31,6 +33,7 @@ READ_LEVELS = [
 ]
 
 
+@cache
 def language_choices():
     """The languages the portal speaks first, then those that patrons speak, each under its own name."""
     spoken = [code for code, _name in settings.LANGUAGES]
@@ -47,7 +50,7 @@ def language_name(code):
 
 
 def language_field(label):
-    return forms.ChoiceField(label=label, choices=language_choices)
+    return forms.ChoiceField(label=label, choices=language_choices, widget=LongSelect)
 
 
 class RecordForm(forms.Form):
@@ -65,13 +68,15 @@ class RecordForm(forms.Form):
     )
     mode = forms.ChoiceField(label=_("Mode"), choices=HelpSession.Mode.choices)
     question_type = forms.ChoiceField(label=_("Question type"), choices=QuestionType.choices)
-    topic = forms.ModelChoiceField(label=_("Topic"), queryset=Topic.objects.filter(retired_at=None), required=False, empty_label=_("no topic"))
+    topic = forms.ModelChoiceField(
+        label=_("Topic"), queryset=Topic.objects.filter(retired_at=None), required=False, empty_label=_("no topic"), widget=LongSelect
+    )
     read_level = forms.TypedChoiceField(label=_("READ level"), choices=READ_LEVELS, coerce=int, empty_value=None, required=False)
     minutes = forms.IntegerField(label=_("Minutes"), min_value=0, max_value=600, required=False)
     people = forms.IntegerField(label=_("People"), min_value=1, max_value=500)
     language = language_field(_("Language of the patron"))
     happened_on = forms.DateField(label=_("Day"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
-    hour = forms.TypedChoiceField(label=_("Hour"), choices=[(hour, f"{hour:02}:00") for hour in range(24)], coerce=int)
+    hour = forms.TypedChoiceField(label=_("Hour"), choices=[(hour, f"{hour:02}:00") for hour in range(24)], coerce=int, widget=LongSelect)
     branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), empty_label=None)
     note = TextField(
         label=_("Private note"), max_length=4000, multiline=True, required=False, help_text=_("Never leaves the desk: no patron page, mail or export shows it.")
