@@ -55,6 +55,7 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=())
     sent_before = conversation.messages.filter(client_token=client_token).first()
     if sent_before is not None:
         return sent_before
+    by = _who(conversation, by, side)
     message = Message.objects.create(conversation=conversation, side=side, author=by, body=body, language=language, sent_at=at, client_token=client_token)
     _recommend_in(message, items)
     if conversation.status == Status.CLOSED and conversation.last_message_at is not None:
@@ -80,7 +81,7 @@ def close(conversation, *, by, side, at):
         return
     _close(conversation, at)
     if conversation.last_message_at is not None:
-        Event.objects.create(conversation=conversation, kind=Event.Kind.CLOSED, side=side, by=by, at=at)
+        Event.objects.create(conversation=conversation, kind=Event.Kind.CLOSED, side=side, by=_who(conversation, by, side), at=at)
         conversation.version += 1
     conversation.save()
 
@@ -122,7 +123,7 @@ def keep(help_session, *, by, at, wording, language):
 def mark_read(conversation, *, person, at):
     """Remember that this person (None: the holder of the code) has seen all that the thread holds now."""
     if conversation.last_message_at is not None:
-        _read_by(conversation, person, conversation.last_message_at)
+        _read_by(conversation, _who(conversation, person, PATRON), conversation.last_message_at)
 
 
 def session_of(recommendation):
@@ -137,6 +138,12 @@ def thread_of(recommendation):
     if link is not None:
         return link.message.conversation
     return Conversation.objects.select_related("help_session").filter(recommendation=recommendation).first()
+
+
+def _who(conversation, person, side):
+    """The name that goes with what `person` does here. On the patron's side there is one only where the visit is kept in their account:
+    until they wish it, and in a quiet session always, who is signed in while they read by code stays unknown."""
+    return person if side == STAFF or (person is not None and conversation.patron_id == person.pk) else None
 
 
 def _begin(help_session, recommendation, *, subject, reason, at, at_desk_from):

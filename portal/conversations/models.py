@@ -42,8 +42,10 @@ class ConversationQuerySet(models.QuerySet):
         return self.order_by("-last_message_at", "-pk")
 
     def with_unread(self, reader):
-        """Annotates `unread`: whether it holds something that this reader has not seen. One's own message is seen."""
-        seen = Participation.objects.filter(conversation=OuterRef("pk"), person=reader.person)
+        """Annotates `unread`: whether it holds something that this reader has not seen. One's own message is seen.
+
+        What isn't kept in the reader's account is read without a name, also by somebody who is signed in."""
+        seen = Participation.objects.filter(Q(person=reader.person) | Q(person=None), conversation=OuterRef("pk"))
         return self.annotate(unread=~Exists(seen.filter(read_until__gte=OuterRef("last_message_at"))))
 
 

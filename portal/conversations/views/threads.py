@@ -75,7 +75,7 @@ def close_conversation(request, public_id):
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_session(request, public_id):
     about = get_object_or_404(HelpSession.objects.belonging_to(request.reader).select_related("branch"), public_id=public_id)
-    return _ask(request, {"help_session": about}, title=about.title, quiet=about.quiet, back=about.get_absolute_url())
+    return _ask(request, {"help_session": about}, title=about.title, quiet=about.quiet, kept_by=about.patron_id, back=about.get_absolute_url())
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -86,15 +86,17 @@ def ask_about_item(request, public_id):
         return redirect(f"{thread.get_absolute_url()}#write")
     session = request.reader.session_of(about)
     quiet = session is not None and session.quiet
-    return _ask(request, {"recommendation": about}, title=about.item.title, quiet=quiet, back=reverse("verdict", args=[public_id]))
+    return _ask(request, {"recommendation": about}, title=about.item.title, quiet=quiet, kept_by=about.patron_id, back=reverse("verdict", args=[public_id]))
 
 
-def _ask(request, about, *, title, quiet, back):
+def _ask(request, about, *, title, quiet, kept_by, back):
     form = MessageForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         asked = actions.ask(by=request.reader.person, at=timezone.now(), language=get_language(), **about, **form.cleaned_data)
         return redirect(f"{asked.get_absolute_url()}#latest")
-    context = {"form": form, "about": title, "quiet": quiet, "token": _token(form), "back": back}
+    person = request.reader.person
+    mailed = bool(person and person.email and person.pk == kept_by)  # nobody is mailed about a visit that carries no name
+    context = {"form": form, "about": title, "quiet": quiet, "mailed": mailed, "token": _token(form), "back": back}
     return render_page(request, "conversations/ask.html", context, status=422 if form.errors else 200)
 
 

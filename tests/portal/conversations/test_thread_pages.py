@@ -6,7 +6,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.conversations import actions
-from portal.conversations.models import Conversation, Message
+from portal.conversations.models import Conversation, Event, Message, Participation
+from portal.conversations.reader import OPENED_CODES, BrowserReader
 from recommendations.models import Holding
 from tests.factories import (
     ConversationFactory,
@@ -213,6 +214,24 @@ def test_a_quiet_thread_names_nobody(client, branch, staff, show_code):
     assert "Your visit on" in page
     assert "Rosa" not in page
     assert "Legal aid" not in page
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_what_is_not_kept_is_not_tied_to_whoever_is_signed_in(client, branch, staff, patron, sign_in, show_code, quiet):
+    session = HelpSessionFactory(branch=branch, staff=staff, quiet=quiet)
+    show_code(sign_in(client, patron), code_for(session))
+    ask = reverse("ask_about_session", args=[session.public_id])
+    assert "a mail tells you" not in text(client.get(ask))
+    thread = client.post(ask, {"body": "Please help", "client_token": uuid.uuid4()}).url.partition("#")[0]
+    question = Message.objects.get()
+    MessageFactory(conversation=question.conversation, side="staff", author=staff)
+    assert "new" in text(client.get(reverse("conversations")))
+    client.get(thread)
+    assert BrowserReader(patron, client.session[OPENED_CODES]).unread == 0
+    client.post(reverse("close_conversation", args=[question.conversation.public_id]))
+    assert question.author is None
+    assert not Participation.objects.exclude(person=None).exists()
+    assert Event.objects.get().by is None
 
 
 def test_items_in_an_answer_carry_their_verdict(me, thread, staff):
