@@ -1,0 +1,96 @@
+"""What every page is measured against: docs/testing.md says why each bar is there."""
+
+import gzip
+
+from axe_playwright_python.sync_playwright import Axe
+
+FIRST_PAINT, FIRST_VIEW, REQUESTS = 10_000, 35 * 1024, 8  # bytes gzipped: what blocks, and everything
+NARROW = {"width": 320, "height": 640}
+axe = Axe()
+
+BLOCKING = """[...document.querySelectorAll('link[rel=stylesheet], script[src]:not([defer]):not([async])')].map(e => e.href || e.src)"""
+
+# Targets under 44 px. A link within a sentence is excused; where a link's ::after covers its row, the row is the target; a box with
+# a label around it is as large as the label.
+SMALL_TARGETS = """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')].filter(e => {
+    const covers = getComputedStyle(e, '::after').position === 'absolute';
+    const target = covers ? e.closest('li, article') : e.closest('label') || e;
+    const { width, height } = target.getBoundingClientRect();
+    const inline = e.matches('a') && getComputedStyle(e).display === 'inline' && e.parentElement.textContent.trim() !== e.textContent.trim();
+    return e.checkVisibility() && width > 1 && height > 1 && !e.matches('.skip, .visually-hidden') && !inline && (width < 43.5 || height < 43.5);
+}).map(e => `${e.outerHTML.slice(0, 90)} ${Math.round(e.getBoundingClientRect().width)}x${Math.round(e.getBoundingClientRect().height)}`)"""
+
+# What is wider than the page, and text that its box cuts off.
+OVERFLOW = """() => {
+    const page = document.scrollingElement, tooWide = page.scrollWidth - page.clientWidth;
+    const cut = [...document.querySelectorAll('main *, header *, footer *')].filter(e => {
+        const style = getComputedStyle(e);
+        const hides = style.overflowX !== 'visible' && style.overflowX !== 'auto' && style.overflowX !== 'scroll';
+        return hides && e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1 && e.textContent.trim()
+            && !e.matches('svg *, textarea, input, select, .cover *');
+    });
+    const out = tooWide > 0 ? [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > page.clientWidth + 1) : [];
+    return [...(tooWide > 0 ? [`${tooWide}px too wide`] : []), ...[...out.slice(-2), ...cut].map(e => e.outerHTML.slice(0, 120))];
+}"""
+
+# What has the focus but is hidden below a bar.
+HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')].filter(e => {
+    if (!e.checkVisibility() || e.matches('.visually-hidden')) return false;
+    e.focus();
+    const box = (e.closest('label') || e).getClientRects()[0];
+    if (document.activeElement !== e || !box) return false;
+    const seen = document.elementFromPoint(box.left + box.width / 2, box.top + Math.min(box.height / 2, 40));
+    return !seen || !(e.contains(seen) || seen.contains(e) || seen.closest('label')?.contains(e));
+}).map(e => e.outerHTML.slice(0, 90))"""
+
+# What typed text must never become.
+MADE_FROM_TEXT = (
+    """[...document.querySelectorAll('img, main script, iframe, object, [onerror], a[href^="javascript:" i]')].map(e => e.outerHTML.slice(0, 120))"""
+)
+
+
+def weigh(page, path):
+    """Opens the page and gives (blocking bytes, all bytes, requests)."""
+    answers = []
+
+    def hear(answer):
+        answers.append(answer)
+
+    page.on("response", hear)
+    page.goto(path, wait_until="load")
+    page.remove_listener("response", hear)
+    blocking = set(page.evaluate(BLOCKING))
+    sizes = {answer.url: len(gzip.compress(answer.body(), 6)) for answer in answers if answer.status != 302}
+    first = sum(size for url, size in sizes.items() if url in blocking) + sizes[page.url]
+    return first, sum(sizes.values()), len(answers)
+
+
+def problems(page):
+    """Everything of a page, as it now stands, that misses a bar."""
+    found = [f"axe: {said}" for said in violations(page)]
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
+    found += [f"axe in the dark: {said}" for said in violations(page, rules=["color-contrast"])]
+    page.emulate_media(color_scheme="light")
+    found += [f"small: {said}" for said in page.evaluate(SMALL_TARGETS)]
+    found += [f"hidden focus: {said}" for said in page.evaluate(HIDDEN_FOCUS)]
+    return found + overflows(page)
+
+
+def violations(page, rules=None):
+    options = {"resultTypes": ["violations"]} | ({"runOnly": {"type": "rule", "values": rules}} if rules else {})
+    found = axe.run(page, options=options).response["violations"]
+    return [f"{violation['id']} {node['html'][:120]} {node['failureSummary'][:200]}" for violation in found for node in violation["nodes"]]
+
+
+def overflows(page):
+    """At 320 px, and with letters of 200%."""
+    size = page.viewport_size
+    found = [f"at {size['width']} px: {said}" for said in page.evaluate(OVERFLOW)]
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    found += [f"at 200%: {said}" for said in page.evaluate(OVERFLOW)]
+    page.evaluate("document.documentElement.style.fontSize = ''")
+    page.set_viewport_size(NARROW)
+    found += [f"at 320 px: {said}" for said in page.evaluate(OVERFLOW)]
+    page.set_viewport_size(size)
+    return found

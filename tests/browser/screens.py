@@ -1,0 +1,47 @@
+"""Every page of the loop as a picture, for the eyes: `make screens`. Not a test; its name keeps it out of the suite."""
+
+import pytest
+
+from portal.settings import BASE_DIR
+
+from .conftest import DESK, PHONE
+from .states import Words, build
+
+pytestmark = pytest.mark.browser
+
+FOLDER = BASE_DIR / "var" / "screens"
+VARIANTS = {"light": {}, "dark": {"color_scheme": "dark"}, "es": {"language": "es"}, "text200": {}, "wide": DESK}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_pictures_of_the_phone(variant, branch, staff, patron, opened, show):
+    built = build(branch, staff, patron, Words())
+    if variant == "es":
+        patron.language = "es"
+        patron.save()
+    for who, states in built.pages.items():
+        page = built.show_as(show, opened(PHONE | {"device_scale_factor": 1}, **VARIANTS[variant]), who)
+        for state in states:
+            if state.main or variant == "light":
+                page.goto(state.path)
+                state.do(page)
+                take(page, f"{variant}-{state.name}", text200=variant == "text200")
+
+
+def test_pictures_of_the_desk(branch, staff, coordinator, patron, opened, show):
+    built = build(branch, staff, patron, Words())
+    for width in (1280, 360):
+        page = show(opened({"viewport": {"width": width, "height": 800}}), coordinator)
+        for state in built.desk:
+            page.goto(state.path)
+            state.do(page)
+            take(page, f"{state.name}-{width}")
+
+
+def take(page, name, *, text200=False):
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    if text200:
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+    page.evaluate("window.scrollTo(0, 0)")
+    page.screenshot(path=FOLDER / f"{name}.png")
+    page.screenshot(path=FOLDER / f"{name}-whole.png", full_page=True)

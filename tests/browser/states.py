@@ -1,0 +1,267 @@
+"""A library in which every page has something to show, and the addresses of every state of every page."""
+
+import datetime
+from dataclasses import dataclass, field
+
+from django.utils import timezone
+
+from accounts.actions import keep_refused_post
+from accounts.models import Library
+from portal.conversations import actions as conversations
+from portal.conversations.models import Conversation
+from portal.helpsessions.models import ClaimCode
+from portal.lists.actions import save
+from recommendations.actions import record_verdict
+from recommendations.models import Holding, QuestionType, Topic
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    SessionNoteFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+    recommend_in_message,
+)
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)> {{7*7}} <script>alert(2)</script> javascript:alert(3) http://evil.example/?a=\"b'c "
+    "\u202egnirts\u202c Z\u0351\u036b\u0343\u0334\u0489a\u0489l\u0352\u0315g\u035e\u0489o " + "w" * 400
+)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What people wrote; with `hostile` the same everywhere, cut to what each field holds."""
+
+    library: str = "Harbour Library"
+    branch: str = "Harbour Main"
+    name: str = "Sam Okafor"
+    helper: str = "Rosa Lindqvist"
+    question: str = "How do I start a balcony compost bin without it smelling? My neighbour sits next to it."
+    summary: str = "We looked at what works in the shade.\n\nThe course on Saturday is free: https://harbour.example/courses"
+    title: str = "Compost City: Practical Composting Know-How for Small-Space Living"
+    creators: str = "Rebecca Louie"
+    reason: str = "because you asked for something a beginner can follow"
+    call_number: str = "631.875 LOU"
+    location: str = "Gardening, second floor"
+    message: str = "The book was spot on, thank you. What do I do about the flies?"
+    comment: str = "Chapter three did it."
+    topic: str = "Home and garden"
+    url: str = "https://catalogue.example/compost"
+
+    @classmethod
+    def hostile(cls):
+        short = {
+            "library": 120,
+            "branch": 120,
+            "name": 80,
+            "helper": 80,
+            "call_number": 80,
+            "location": 80,
+            "topic": 60,
+            "creators": 300,
+            "title": 400,
+            "reason": 400,
+        }
+        words = {name: HOSTILE[: most // 2].ljust(most, "w") for name, most in short.items()}
+        return cls(**dict.fromkeys(cls.__dataclass_fields__, HOSTILE) | words | {"url": "javascript:alert(4)"})
+
+
+@dataclass(frozen=True)
+class State:
+    """One state of one page: `do` makes it out of the page that `path` opens. `main`: one of the five that the eyes see in every variant."""
+
+    name: str
+    path: str
+    do: object = field(default=lambda page: None)
+    main: bool = False
+
+
+def build(branch, staff, patron, words):
+    """Everything belongs to `patron`, or to whoever holds one of two codes; one of them is of a quiet session."""
+    now = timezone.now()
+    library = Library.current()
+    for thing, name in ((library, words.library), (branch, words.branch), (staff, words.helper), (patron, words.name)):
+        thing.name = name
+        thing.save()
+    topic = Topic.objects.create(name=words.topic)
+
+    def session(**more):
+        day = timezone.localdate() - datetime.timedelta(days=more.pop("days_ago", 2))
+        return HelpSessionFactory(
+            **{
+                "branch": branch,
+                "staff": staff,
+                "question": words.question,
+                "summary": words.summary,
+                "topic": topic,
+                "happened_on": day,
+                "handed_over_at": now,
+            }
+            | more
+        )
+
+    def given(help_session, count):
+        items = [ItemFactory(title=words.title, creators=words.creators, url=words.url, year="2015") for _ in range(count)]
+        for item in items:
+            Holding.objects.create(item=item, branch=branch, call_number=words.call_number, location=words.location)
+        found = recommend_in(help_session, count, reason=words.reason)
+        for recommendation, item in zip(found, items, strict=True):
+            recommendation.item = item
+            recommendation.save()
+        return found
+
+    def thread(help_session, *, about=None, status=Conversation.Status.WAITING_FOR_STAFF, answered=True):
+        found = ConversationFactory(help_session=help_session, recommendation=about, subject=words.question[:200], status=status, promised_at=now)
+        MessageFactory(conversation=found, body=words.message)
+        if answered:
+            answer = MessageFactory(conversation=found, side="staff", author=staff, body=words.message)
+            recommend_in_message(answer, 1, reason=words.reason, item=ItemFactory(title=words.title, creators=words.creators, url=words.url))
+        return found
+
+    kept = session(patron=patron, kept_at=now, found="part", satisfaction="very_good", answered_at=now)
+    items = given(kept, 4)
+    record_verdict(items[0], verdict="helped", comment=words.comment, at=now)
+    record_verdict(items[1], verdict="partly", why="too_hard", comment=words.comment, at=now)
+    conversations.take_verdict(items[2], verdict="could_not_get_it", why="checked_out", comment=words.comment, by=patron, at=now)
+    SessionNoteFactory(help_session=kept, body=words.message, author=staff)
+    for item in items:
+        save(item.item, patron=patron, at=now, recommendation=item)
+    waiting = thread(kept, answered=False)
+    answered = thread(kept, status=Conversation.Status.WAITING_FOR_PATRON)
+    closed = thread(kept, status=Conversation.Status.CLOSED)
+    conversations.close(answered_twin := thread(kept), by=patron, side="patron", at=now)
+    older = [session(patron=patron, kept_at=now, days_ago=3 + n, question_type=QuestionType.READERS_ADVISORY) for n in range(24)]
+    given(older[0], 1)
+
+    by_code = session()
+    code_items = given(by_code, 3)
+    conversations.take_verdict(code_items[0], verdict="did_not_help", why="", comment="", by=None, at=now)
+    code_thread = thread(by_code, status=Conversation.Status.WAITING_FOR_PATRON)
+    quiet = QuietSessionFactory(branch=branch, staff=staff, summary=words.summary)
+    given(quiet, 1)
+    quiet_thread = thread(quiet, status=Conversation.Status.WAITING_FOR_PATRON)
+
+    codes = {"live": code_for(by_code), "quiet": code_for(quiet), "card": code_for(None)}
+    codes |= {state.value: code_for(session(), state=state) for state in (ClaimCode.State.KEPT, ClaimCode.State.REVOKED)}
+    codes["expired"] = code_for(session(), at=now - datetime.timedelta(days=31))
+    keep_refused_post(patron, path=waiting.get_absolute_url() + "reply/", fields={"body": [words.message]}, at=now)
+
+    at = {name: found.get_absolute_url() for name, found in {"kept": kept, "by_code": by_code, "quiet": quiet, "plain": older[0]}.items()}
+    threads = {name: found.get_absolute_url() for name, found in {"waiting": waiting, "answered": answered, "closed": closed, "sorted": answered_twin}.items()}
+
+    def verdict(recommendation):
+        return f"/recommendations/{recommendation.public_id}/verdict/"
+
+    def empty(field="body", button="#send"):
+        def do(page):
+            page.locator(f"#id_{field}").fill("")
+            page.locator(button).click()
+            page.locator(".field-error").first.wait_for()
+
+        return do
+
+    def ask_for_code(page):
+        page.locator("#id_email").fill("new@example.org")
+        page.locator("#send-code").click()
+        page.locator("#check-code").wait_for()
+
+    def wrong_code(page):
+        ask_for_code(page)
+        page.locator("#id_code").fill("12")
+        page.locator("#check-code").click()
+        page.locator(".field-error").first.wait_for()
+
+    pages = {
+        "nobody": [
+            State("welcome", "/", main=True),
+            State("code", "/c/"),
+            State("code-missing", "/c/", empty("code", "#open")),
+            State("code-unknown", "/c/1234567890123/"),
+            *[State(f"code-{name}", f"/c/{codes[name]}/") for name in ("kept", "revoked", "expired", "card")],
+            State("sign-in", "/sign-in/"),
+            State("sign-in-error", "/sign-in/", empty("email", "#send-code")),
+            State("sign-in-code", "/sign-in/", ask_for_code),
+            State("sign-in-wrong-code", "/sign-in/", wrong_code),
+            State("signed-out", "/signed-out/"),
+            State("no-such-page", "/nowhere/"),
+            State("nobody-sessions", "/sessions/"),
+            State("nobody-messages", "/messages/"),
+            State("nobody-list", "/lists/"),
+            State("nobody-me", "/me/"),
+        ],
+        "holder of a code": [
+            State("code-home", "/"),
+            State("code-sessions", "/sessions/"),
+            State("session", at["by_code"], main=True),
+            State("verdict", verdict(code_items[0]), main=True),
+            State("ask-about-session", f"{at['by_code']}ask/"),
+            State("ask-nothing", f"{at['by_code']}ask/", empty()),
+            State("ask-about-item", f"/recommendations/{code_items[1].public_id}/ask/"),
+            State("code-thread", code_thread.get_absolute_url()),
+            State("keep", f"{at['by_code']}keep/"),
+            State("code-list", "/lists/"),
+            State("code-me", "/me/"),
+        ],
+        "holder of a quiet code": [
+            State("quiet-home", "/"),
+            State("quiet-session", at["quiet"]),
+            State("quiet-thread", quiet_thread.get_absolute_url()),
+            State("quiet-ask", f"{at['quiet']}ask/"),
+            State("quiet-keep", f"{at['quiet']}keep/"),
+            State("quiet-messages", "/messages/"),
+        ],
+        "patron": [
+            State("home", "/", main=True),
+            State("sessions", "/sessions/"),
+            State("kept-session", at["kept"]),
+            State("plain-session", at["plain"]),
+            *[State(f"verdict-{item.verdict or 'none'}", verdict(item)) for item in items],
+            State("messages", "/messages/"),
+            State("thread", threads["answered"], main=True),
+            *[State(f"thread-{name}", threads[name]) for name in ("waiting", "closed", "sorted")],
+            State("reply-nothing", threads["waiting"], empty()),
+            State("list", "/lists/"),
+            State("me", "/me/"),
+            State("refused", "/kept/"),
+        ],
+        "new patron": [
+            State("new-home", "/"),
+            State("new-sessions", "/sessions/"),
+            State("new-messages", "/messages/"),
+            State("new-list", "/lists/"),
+            State("new-me", "/me/"),
+            State("add-address", "/me/address/"),
+        ],
+    }
+    desk = [
+        State("desk-queue", "/desk/"),
+        State("desk-record", "/desk/record/"),
+        State("desk-record-error", "/desk/record/", lambda page: (page.locator("#save").click(), page.locator("#error-summary").wait_for())),
+        State("desk-thread", f"/desk/threads/{waiting.public_id}/"),
+        State("desk-sessions", "/desk/sessions/"),
+        State("desk-session", f"/desk/sessions/{kept.public_id}/"),
+        State("desk-slip", f"/desk/sessions/{by_code.public_id}/slip/"),
+        State("desk-cards", "/desk/cards/"),
+        State("desk-settings", "/desk/settings/"),
+    ]
+    return Built(library, pages, desk, codes, patron, UserFactory(name="", email=None, joined_at=now))
+
+
+@dataclass(frozen=True)
+class Built:
+    library: object
+    pages: dict
+    desk: list
+    codes: dict
+    patron: object
+    new_patron: object
+
+    def show_as(self, show, page, who):
+        """The browser of `page` becomes that of one of the keys of `pages`."""
+        person = {"patron": self.patron, "new patron": self.new_patron}.get(who)
+        codes = {"holder of a code": [self.codes["live"]], "holder of a quiet code": [self.codes["quiet"]]}.get(who, [])
+        return show(page, person, codes=codes)

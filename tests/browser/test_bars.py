@@ -1,0 +1,52 @@
+"""Every state of every page against every bar, in one visit to each."""
+
+import pytest
+
+from . import bars
+from .states import HOSTILE, Words, build
+
+pytestmark = pytest.mark.browser
+
+WHO = ["nobody", "holder of a code", "holder of a quiet code", "patron", "new patron"]
+
+
+@pytest.fixture
+def built(branch, staff, patron):
+    return build(branch, staff, patron, Words())
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_every_page_of_a_patron_keeps_to_the_bars(who, built, phone, show):
+    page, missed = built.show_as(show, phone(), who), []
+    for state in built.pages[who]:
+        first, everything, requests = bars.weigh(page, state.path)
+        state.do(page)
+        missed += [f"{state.name}: {problem}" for problem in bars.problems(page)]
+        if first > bars.FIRST_PAINT or everything > bars.FIRST_VIEW or requests > bars.REQUESTS:
+            missed.append(f"{state.name}: {first} bytes block, {everything} in all, {requests} requests")
+    assert not missed, "\n".join(missed)
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_every_page_of_the_desk_is_accessible_and_fits(width, built, staff, opened, show):
+    page, missed = show(opened({"viewport": {"width": width, "height": 800}}), staff), []
+    for state in built.desk:
+        page.goto(state.path)
+        state.do(page)
+        missed += [f"{state.name}: {problem}" for problem in [*bars.violations(page), *page.evaluate(bars.OVERFLOW)]]
+    assert not missed, "\n".join(missed)
+
+
+@pytest.mark.parametrize("who", [*WHO, "staff"])
+def test_hostile_text_is_text_wherever_it_is_shown(who, branch, staff, coordinator, patron, phone, show):
+    built = build(branch, staff, patron, Words.hostile())
+    page, missed = phone(viewport=bars.NARROW), []
+    page.on("dialog", lambda dialog: (missed.append(f"a script ran: {dialog.message}"), dialog.dismiss()))
+    show(page, staff) if who == "staff" else built.show_as(show, page, who)
+    for state in built.desk if who == "staff" else built.pages[who]:
+        page.goto(state.path)
+        state.do(page)
+        if HOSTILE[:30] not in page.locator("body").inner_text():
+            missed.append(f"{state.name}: the text is not there")
+        missed += [f"{state.name}: {said}" for said in [*page.evaluate(bars.MADE_FROM_TEXT), *page.evaluate(bars.OVERFLOW)]]
+    assert not missed, "\n".join(missed)
