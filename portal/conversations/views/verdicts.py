@@ -26,11 +26,12 @@ def verdict(request, public_id):
         return render(request, "conversations/verdict.html", context, status=422 if form.is_bound else 200)
     actions.take_verdict(found, by=request.reader.person, at=timezone.now(), **form.cleaned_data)
     back = back_to(request, otherwise=_found_at(found, request.reader))
+    # Home asks about one at a time: the one just answered would leave it at once, so its address says to keep that in sight.
+    shown_at = f"{back}?said={found.public_id}" if back == reverse("home") else back
     if not request.htmx:
-        if back == reverse("home"):
-            back = f"{back}?said={found.public_id}"  # there it would leave the page at once
-        return redirect(f"{back}#rec-{found.public_id}")
-    return render(request, "conversations/item.html", _card(request, found, back))
+        return redirect(f"{shown_at}#rec-{found.public_id}")
+    context = {"next_question": shown_at if shown_at != back else "", **_card(request, found, back)}
+    return render(request, "conversations/item.html", context)
 
 
 def _card(request, recommendation, back):
