@@ -53,7 +53,7 @@ class CardNotReady(Exception):
 
 
 class AlreadyKept(Exception):
-    """Somebody else keeps this session in their account."""
+    """Somebody keeps this session in their account: nobody else can keep it, and no code opens it any more."""
 
 
 class QuietSession(Exception):
@@ -157,11 +157,11 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
     """Make a code that opens the session for 30 days, mail its link to `to_address` if there is one, and return the code.
 
     Codes made before stay good until they are revoked: somebody may hold that slip. Raises QuietSession if a quiet
-    session is to be mailed.
+    session is to be mailed, AlreadyKept for one that its patron keeps.
     """
     if to_address and help_session.quiet:
         raise QuietSession
-    help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
+    help_session = _still_nobodys(help_session)
     code = codes.new_code()
     ClaimCode.objects.create(
         hmac=codes.hmac_of(code),
@@ -173,7 +173,7 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
         expires_at=at + CODE_LIFE,
     )
     _mark_handed_over(help_session, at)
-    audit.record("handed_over", help_session, by=by, patron=help_session.patron, at=at)
+    audit.record("handed_over", help_session, by=by, at=at)
     if to_address:
         notify(
             "helpsessions/hand_over",
@@ -199,7 +199,10 @@ def print_cards(*, by, at, branch, count):
 
 @transaction.atomic
 def attach_card(help_session, *, code, by, at):
-    """Tie the card with that code to the session. Exactly one session gets a card. Raises UnknownCard, CardAlreadyAttached."""
+    """Tie the card with that code to the session. Exactly one session gets a card.
+
+    Raises UnknownCard, CardAlreadyAttached, or AlreadyKept for a session that its patron keeps."""
+    help_session = _still_nobodys(help_session)
     card = ClaimCode.objects.filter(hmac=codes.hmac_of(codes.normalise(code))).first()
     if card is None:
         raise UnknownCard
@@ -209,7 +212,7 @@ def attach_card(help_session, *, code, by, at):
     if not attached and card.help_session_id != help_session.pk:
         raise CardAlreadyAttached
     _mark_handed_over(help_session, at)
-    audit.record("attached_card", help_session, by=by, patron=help_session.patron, at=at)
+    audit.record("attached_card", help_session, by=by, at=at)
 
 
 @transaction.atomic
@@ -271,6 +274,14 @@ def answer_outcome(help_session, *, at, found=None, satisfaction=None):
 def end_expired_codes(*, at):
     """Forget codes that ended long ago. Returns how many."""
     return ClaimCode.objects.filter(expires_at__lt=at - FORGET_ENDED_CODES_AFTER).delete()[0]
+
+
+def _still_nobodys(help_session):
+    """The session, locked. Its patron was promised that keeping it ends the codes: none is made after that. Raises AlreadyKept."""
+    help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
+    if help_session.patron_id:
+        raise AlreadyKept
+    return help_session
 
 
 def _mark_handed_over(help_session, at):

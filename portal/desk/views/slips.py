@@ -33,7 +33,10 @@ def hand_over(request, public_id):
     if form is not None and (help_session.quiet or not form.is_valid()):
         return _slip_page(request, help_session, form, status=422)
     address = form.cleaned_data["address"] if form else ""
-    code = actions.hand_over(help_session, by=request.user, at=at, to_address=address, base_url=slips.base_url())
+    try:
+        code = actions.hand_over(help_session, by=request.user, at=at, to_address=address, base_url=slips.base_url())
+    except actions.AlreadyKept:
+        return redirect("slip", public_id)  # which says that it needs no code
     slips.keep(request.session, public_id, [code], at=at)
     if address:
         messages.success(request, _("The link is on its way to %(address)s.") % {"address": address})
@@ -61,6 +64,8 @@ def attach_card(request, public_id):
             actions.attach_card(help_session, code=form.cleaned_data["code"], by=request.user, at=timezone.now())
         except actions.UnknownCard:
             form.add_error("code", _("No card has this code. Please compare it with the card."))
+        except actions.AlreadyKept:
+            return redirect("slip", public_id)
         except actions.CardAlreadyAttached:
             form.add_error("code", _("This card belongs to another session already, or is too old. Give the patron another card."))
         else:
@@ -76,7 +81,7 @@ def _session(request, public_id):
 
 def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
     at = timezone.now()
-    code = next(iter(slips.kept(request.session, help_session.public_id, at=at)), "")
+    code = "" if help_session.patron_id else next(iter(slips.kept(request.session, help_session.public_id, at=at)), "")
     context = {
         "help_session": help_session,
         "recommendations": Recommendation.objects.filter(sessionrecommendation__help_session=help_session)

@@ -141,6 +141,18 @@ def test_a_card_is_attached_on_the_sessions_page(desk, session):
     assert session.claim_codes.get().state == ClaimCode.State.LIVE
 
 
+def test_a_session_that_its_patron_keeps_gets_no_code_any_more(desk, session, patron):
+    hand_over(desk, session)
+    actions.keep(session, by=patron, at=timezone.now(), wording="…", language="en")
+    [card] = actions.print_cards(by=session.staff, at=timezone.now(), branch=session.branch, count=1)
+    assert "It needs no code" in shown(desk.get(f"/desk/sessions/{session.public_id}/slip/"))
+    assert "It needs no code" in shown(hand_over(desk, session, address="reader@example.org"))
+    assert "It needs no code" in shown(desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": card}, follow=True))
+    assert not session.claim_codes.filter(state="live").exists()
+    with pytest.raises(actions.CardNotReady):
+        actions.open_by_code(card, at=timezone.now())
+
+
 @pytest.mark.parametrize("page", ["slip", "hand-over", "revoke", "card"])
 def test_nobody_from_elsewhere_hands_over(client, sign_in, elsewhere, session, page):
     sign_in(client, elsewhere)
