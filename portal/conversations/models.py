@@ -3,7 +3,7 @@
 import uuid
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import F, FilteredRelation, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -41,12 +41,13 @@ class ConversationQuerySet(models.QuerySet):
     def latest_first(self):
         return self.order_by("-last_message_at", "-pk")
 
-    def with_unread(self, reader):
-        """Annotates `unread`: whether it holds something that this reader has not seen. One's own message is seen.
+    def unread_by(self, person):
+        """Those that hold something which this person (None: the holder of a code) has not seen. One's own message is seen.
 
-        What isn't kept in the reader's account is read without a name, also by somebody who is signed in."""
-        seen = Participation.objects.filter(Q(person=reader.person) | Q(person=None), conversation=OuterRef("pk"))
-        return self.annotate(unread=~Exists(seen.filter(read_until__gte=OuterRef("last_message_at"))))
+        What isn't kept in somebody's account is read without a name, also by a person who is signed in."""
+        readers = Q(participations__person=person) | Q(participations__person=None)
+        seen = FilteredRelation("participations", condition=readers & Q(participations__read_until__gte=F("last_message_at")))
+        return self.alias(seen=seen).filter(seen=None)
 
 
 class Conversation(models.Model):

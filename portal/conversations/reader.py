@@ -42,8 +42,8 @@ class BrowserReader(Reader):
 
     @cached_property
     def unread(self):
-        """How many conversations hold something this reader has not seen: the badge of the tab."""
-        return Conversation.objects.belonging_to(self).with_unread(self).filter(unread=True).count()
+        """Primary keys of the conversations that hold something this reader has not seen; how many is the badge of the tab."""
+        return set(Conversation.objects.belonging_to(self).unread_by(self.person).values_list("pk", flat=True))
 
 
 class ReaderMiddleware:

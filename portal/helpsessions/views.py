@@ -53,7 +53,7 @@ def all_helped(request, public_id):
 def _page(request, public_id, *, partial=""):
     rows = HelpSession.objects.belonging_to(request.reader).select_related("branch", "staff")
     found = get_object_or_404(rows, public_id=public_id)
-    threads = found.conversations.belonging_to(request.reader).with_unread(request.reader).latest_first()
+    threads = found.conversations.belonging_to(request.reader).latest_first()
     recommendations = cards(
         Recommendation.objects.filter(sessionrecommendation__help_session=found).for_page().order_by("sessionrecommendation__position", "pk"),
         request.reader,

@@ -26,7 +26,7 @@ from recommendations.models import Recommendation
 @require_safe
 def conversations(request):
     """All of them, the latest word first."""
-    rows = Conversation.objects.belonging_to(request.reader).with_unread(request.reader).select_related("help_session", "branch")
+    rows = Conversation.objects.belonging_to(request.reader).select_related("help_session")
     threads, older = page_of(rows, "last_message_at", request.GET.get("after"))
     for thread in threads:
         thread.promise = promise(thread, timezone.now())
@@ -111,14 +111,14 @@ def _token(form):
 
 
 def _find(request, public_id):
-    rows = Conversation.objects.belonging_to(request.reader).with_unread(request.reader).select_related("help_session", "recommendation__item", "branch")
-    return get_object_or_404(rows, public_id=public_id)
+    return get_object_or_404(Conversation.objects.belonging_to(request.reader).select_related("help_session"), public_id=public_id)
 
 
 def _thread(request, conversation, form, *, partial="", status=200, announce=""):
     now = timezone.now()
-    if conversation.unread and request.method == "GET":
+    if request.method == "GET" and conversation.pk in request.reader.unread:
         actions.mark_read(conversation, person=request.reader.person, at=now)
+        request.reader.unread.remove(conversation.pk)
     messages = list(conversation.messages.in_order().select_related("author"))
     quiet = conversation.help_session is not None and conversation.help_session.quiet
     saved = SavedItem.objects.belonging_to(request.reader).filter(item=OuterRef("item"))
@@ -141,7 +141,7 @@ def _thread(request, conversation, form, *, partial="", status=200, announce="")
     context = {
         "conversation": conversation,
         "quiet": quiet,
-        "days": days_of(messages, conversation.events.select_related("by")),
+        "days": days_of(messages, conversation.events.all()),
         "latest": latest,
         "promise": promise(conversation, now),
         "form": form,

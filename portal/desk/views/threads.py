@@ -126,7 +126,7 @@ def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=Fal
     context = {
         "conversation": conversation,
         "help_session": conversation.help_session,
-        "days": days_of(said, conversation.events.select_related("by")),
+        "days": days_of(said, conversation.events.all()),
         "given": with_words(_given(conversation)),
         "form": form,
         "choosing": choosing,

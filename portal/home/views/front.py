@@ -32,7 +32,7 @@ def home(request):
     asked = _asked(reader, _uuid(request.GET.get("said", "")))
     if request.htmx:
         return render_page(request, "home/home.html", {**asked, "back": reverse("home")}, partial="asked")
-    unread = list(Conversation.objects.belonging_to(reader).with_unread(reader).filter(unread=True).select_related("help_session").latest_first()[:AT_MOST])
+    unread = list(Conversation.objects.belonging_to(reader).filter(pk__in=reader.unread).select_related("help_session").latest_first()[:AT_MOST])
     for conversation in unread:
         conversation.promise = promise(conversation, now)
     sessions = list(HelpSession.objects.belonging_to(reader).select_related("branch", "staff").latest_first()[: AT_MOST + 1])

@@ -187,15 +187,14 @@ def test_holders_of_a_code_reach_the_threads_of_that_session_only(session, patro
 
 
 def test_unread_is_what_came_after_the_last_look(session, patron, staff):
-    reader = Reader(patron)
-    unread = lambda: [c.unread for c in Conversation.objects.belonging_to(reader).with_unread(reader)]  # noqa: E731
+    unread = lambda: list(Conversation.objects.unread_by(patron))  # noqa: E731
     thread = ask(session, patron)
-    assert unread() == [False]
+    assert unread() == []
     say(thread, staff, STAFF, at=NOW + minute)
-    assert unread() == [True]
+    assert unread() == [thread]
     thread.refresh_from_db()
     actions.mark_read(thread, person=patron, at=NOW + hour)
-    assert unread() == [False]
+    assert unread() == []
 
 
 def test_the_version_is_raised_by_what_the_patron_may_see(session, patron, staff):

@@ -227,7 +227,7 @@ def test_what_is_not_kept_is_not_tied_to_whoever_is_signed_in(client, branch, st
     MessageFactory(conversation=question.conversation, side="staff", author=staff)
     assert "new" in text(client.get(reverse("conversations")))
     client.get(thread)
-    assert BrowserReader(patron, client.session[OPENED_CODES]).unread == 0
+    assert BrowserReader(patron, client.session[OPENED_CODES]).unread == set()
     client.post(reverse("close_conversation", args=[question.conversation.public_id]))
     assert question.author is None
     assert not Participation.objects.exclude(person=None).exists()
