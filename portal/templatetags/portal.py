@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 from django import template
@@ -10,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.html import escape, format_html
 from django.utils.safestring import mark_safe
 from django.utils.text import Truncator
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import get_language, gettext, pgettext
 
 from portal import styles
 from portal.icons import FLIPPED, ICONS
@@ -70,19 +71,29 @@ def when(moment):
         return ""
     timed = isinstance(moment, datetime.datetime)
     local = timezone.localtime(moment) if timed and timezone.is_aware(moment) else moment
-    day, today = (local.date() if timed else local), timezone.localdate()
-    if day == today:
-        words = gettext("today")
-    elif day == today - datetime.timedelta(days=1):
-        words = gettext("yesterday")
-    elif day.year == today.year:
-        words = date_format(day, pgettext("format of a day in this year", "D j M"))
-    else:
-        words = date_format(day, pgettext("format of a day in another year", "j M Y"))
+    words = _day_in_words(local.date() if timed else local, timezone.localdate(), get_language())
     if timed:
-        time = date_format(local, pgettext("format of a time", "H:i"))
-        words = f"{words} {time}"
+        words = f"{words} {_time_in_words(local.time().replace(second=0, microsecond=0), get_language())}"
     return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="minutes") if timed else local.isoformat(), words)
+
+
+# Django formats a date slowly, and a page names the same few days and times over and over.
+
+
+@lru_cache(maxsize=2000)
+def _day_in_words(day, today, _language):
+    if day == today:
+        return gettext("today")
+    if day == today - datetime.timedelta(days=1):
+        return gettext("yesterday")
+    if day.year == today.year:
+        return date_format(day, pgettext("format of a day in this year", "D j M"))
+    return date_format(day, pgettext("format of a day in another year", "j M Y"))
+
+
+@lru_cache(maxsize=2000)
+def _time_in_words(time, _language):
+    return date_format(time, pgettext("format of a time", "H:i"))
 
 
 LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
