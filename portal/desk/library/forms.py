@@ -5,6 +5,7 @@ import string
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.utils.dates import WEEKDAYS
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -109,7 +110,7 @@ class HoursForm(forms.Form):
         super().__init__(*args, **kwargs)
         for weekday in range(7):
             self.fields[f"day{weekday}"] = HoursField(
-                label=WEEKDAYS[weekday], required=False, max_length=100, widget=forms.TextInput(attrs={"autocomplete": "off"})
+                label=capfirst(WEEKDAYS[weekday]), required=False, max_length=100, widget=forms.TextInput(attrs={"autocomplete": "off"})
             )
 
     @property
