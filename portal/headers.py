@@ -90,9 +90,9 @@ class RequestLogMiddleware:
 
 
 SECRETS = [
-    (re.compile(r"/c/[^/\s?\"']+"), "/c/…"),  # a claim code in a path
+    (re.compile(r"(?<!\d)\d{4}(?:\D{0,3}\d{3}){3}(?!\d)"), "…"),  # a claim code, whatever stands between its digits
+    (re.compile(r"(?i)/c/[^\s?\"'][^?\"'\n]*"), "/c/…"),  # whatever was typed as one, to the end of the path
     (re.compile(r"\?[^\s\"']*=[^\s\"']*"), "?…"),  # a query
-    (re.compile(r"(?<!\d)\d{4}(?:[ -]?\d{3}){3}(?!\d)"), "…"),  # a claim code anywhere else
     (re.compile(r"(?<![\w-])(?=[\w-]*\d)(?![0-9a-f]{8}-[0-9a-f]{4}-)(?![0-9a-f]{32}\b)[\w-]{22,}", re.ASCII), "…"),  # a token; ids of rows and requests stay
 ]
 

@@ -66,9 +66,12 @@ TOKEN = "kX9zPq2mWv7Rt4Ls8Ny3Bd6Hf1Jg5Tc0"
 @pytest.mark.parametrize(
     ("text", "logged"),
     [
-        (f"Not Found: /c/{CODE}/", "Not Found: /c/…/"),
-        ("/c/1234%20567%20890%20123/", "/c/…/"),
-        (f"code {CODE} or 1234 567 890 123 or 1234-567-890-123", "code … or … or …"),
+        (f"Not Found: /c/{CODE}/", "Not Found: /c/…"),
+        ("/c/1234%20567%20890%20123/", "/c/…"),
+        ("/c/1234 567 890 123/", "/c/…"),
+        ("/C/1234.567.890.12/", "/c/…"),
+        (f"GET /c/{CODE}/?x=1 HTTP/1.1", "GET /c/…?… HTTP/1.1"),
+        (f"code {CODE} or 1234 567 890 123 or 1234-567-890-123 or 1234 · 567 · 890 · 123", "code … or … or … or …"),
         (f"/lists/shared/{TOKEN}/", "/lists/shared/…/"),
         ("GET /desk/?q=jane&page=2 HTTP/1.1", "GET /desk/?… HTTP/1.1"),
         ("/sessions/9f1b6d2e-0f0a-4c7e-9d43-0c55d0f7a111/", "/sessions/9f1b6d2e-0f0a-4c7e-9d43-0c55d0f7a111/"),
