@@ -47,7 +47,7 @@ def conversation_news(request, public_id):
     if request.GET.get("since") == str(found.version):
         return HttpResponse(status=204)
     latest = found.messages.in_order().select_related("author").last()
-    news = _("%(name)s replied") % {"name": _name(latest, found)} if latest.side == Message.Side.STAFF else ""
+    news = _("%(name)s replied") % {"name": _told_by(latest, _is_quiet(found))[0]} if latest.side == Message.Side.STAFF else ""
     return _thread(request, found, MessageForm(), partial="thread", announce=news)
 
 
@@ -100,9 +100,18 @@ def _ask(request, about, *, title, quiet, kept_by, back):
     return render_page(request, "conversations/ask.html", context, status=422 if form.errors else 200)
 
 
-def _name(message, conversation):
-    quiet = conversation.help_session is not None and conversation.help_session.quiet
-    return message.author.display_name if message.author and not quiet else _("The library")
+def _is_quiet(conversation):
+    return conversation.help_session is not None and conversation.help_session.quiet
+
+
+def _told_by(message, quiet):
+    """Who wrote it, as the patron reads it, and the heading that says so. In a quiet session nobody is named."""
+    if message.side == Message.Side.PATRON:
+        return _("You"), _("You wrote")
+    if message.author is None or quiet:
+        return _("The library"), _("The library wrote")
+    name = message.author.display_name
+    return name, _("%(name)s wrote") % {"name": name}
 
 
 def _token(form):
@@ -120,7 +129,7 @@ def _thread(request, conversation, form, *, partial="", status=200, announce="")
         actions.mark_read(conversation, person=request.reader.person, at=now)
         request.reader.unread.remove(conversation.pk)
     messages = list(conversation.messages.in_order().select_related("author"))
-    quiet = conversation.help_session is not None and conversation.help_session.quiet
+    quiet = _is_quiet(conversation)
     saved = SavedItem.objects.belonging_to(request.reader).filter(item=OuterRef("item"))
     given = list(
         Recommendation.objects.filter(messagerecommendation__message__conversation=conversation)
@@ -137,6 +146,7 @@ def _thread(request, conversation, form, *, partial="", status=200, announce="")
     )
     for message in messages:
         message.given = [recommendation for recommendation in given if recommendation.message_id == message.pk]
+        message.by, message.heading = _told_by(message, quiet)
     latest = messages[-1]
     context = {
         "conversation": conversation,
