@@ -7,6 +7,8 @@ from allauth.usersessions.models import UserSession
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
+from portal.text import clean
+
 from . import audit
 from .models import RefusedPost, User
 
@@ -66,6 +68,7 @@ def change_language(person, *, language):
 @transaction.atomic
 def keep_refused_post(person, *, path, fields, at):
     """Hold what somebody had written when their sign-in or form had run out. The oldest make room."""
+    fields = {clean(name): [clean(value, multiline=True) for value in values] for name, values in fields.items()}  # no database takes a NUL, even in JSON
     kept = RefusedPost.objects.create(person=person, path=path, fields=fields, refused_at=at)
     newest = RefusedPost.objects.filter(person=person).order_by("-refused_at", "-pk").values_list("pk", flat=True)[:REFUSED_POSTS_EACH]
     RefusedPost.objects.filter(person=person).exclude(pk__in=list(newest)).delete()

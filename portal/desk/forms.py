@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Branch
 from portal.helpsessions import codes
 from portal.helpsessions.models import HelpSession
-from portal.text import TextField, clean, looks_like_secret_number
+from portal.text import TextField, looks_like_secret_number
 from recommendations.models import QuestionType, Topic
 
 from .choosing import uuid_or_none
@@ -176,11 +176,11 @@ class AddressForm(forms.Form):
 
 
 def typed_fields(data):
-    """What of a posted record form is kept for later: as typed, but fit for any database."""
+    """What of a posted record form is kept for later, as typed."""
     kept = {}
     for name in list(data)[:500]:
         if name in RecordForm.base_fields or name.startswith(("items-", "new-")):
-            kept[name[:60]] = clean(data[name], max_length=20_000, multiline=True)
+            kept[name[:60]] = data[name]
     return kept
 
 
@@ -193,6 +193,7 @@ def defaults_after(last, *, user, library, at):
     """How the form begins: as the member's last session, here and now."""
     now = at.astimezone(library.zone)
     first = {"token": uuid.uuid4(), "people": 1, "happened_on": now.date(), "hour": now.hour, "language": library.language, "branch": _first_branch(user)}
+    first["question_type"] = QuestionType.REFERENCE
     if last is not None:
         first |= {"mode": last.mode, "question_type": last.question_type, "language": last.language}
         if last.branch_id in user.desk_branch_ids:

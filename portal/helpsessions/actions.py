@@ -8,6 +8,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.models import Consent, Library
 from portal.notifications.actions import notify
+from portal.text import clean
 from recommendations.choosing import ChosenItem, recommend_chosen
 from recommendations.models import QuestionType, Recommendation
 
@@ -137,7 +138,8 @@ def _begin(token, *, by, at, branch):
 
 @transaction.atomic
 def save_unfinished(help_session, *, fields, at):
-    """Keep the form as it now stands. A session recorded meanwhile is left alone."""
+    """Keep the form as it now stands, wrong values included, but fit for any database. A session recorded meanwhile is left alone."""
+    fields = {clean(name): clean(value, max_length=20_000, multiline=True) for name, value in fields.items()}
     help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
     if help_session.status == HelpSession.Status.UNFINISHED:
         UnfinishedForm.objects.update_or_create(help_session=help_session, defaults={"fields": fields, "saved_at": at})

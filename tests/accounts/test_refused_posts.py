@@ -33,6 +33,11 @@ def test_what_was_written_waits_for_its_author(lapsed, staff, sign_in):
     assert page.count('name="items"') == 2
 
 
+def test_what_no_database_takes_is_left_out(lapsed):
+    assert lapsed.post(reverse("record"), {"summary": "a\0b", "items-\0": "x"}, **OURS).status_code == 302
+    assert RefusedPost.objects.get().fields == {"summary": ["ab"], "items-": ["x"]}
+
+
 def test_nobody_else_is_offered_it(lapsed, patron, sign_in):
     lapsed.post(reverse("record"), {"summary": "private"}, **OURS)
     response = sign_in(lapsed, patron).get("/kept/")

@@ -1,3 +1,4 @@
+import json
 import re
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -248,6 +249,14 @@ def test_autosave_keeps_the_form_and_a_reload_shows_it(desk, typed, item):
     assert page.context["form"]["question"].value() == "Half a question"
     assert "so far" in shown(page)
     assert not page.context["form"].errors
+
+
+@pytest.mark.parametrize("action", ["later", "find", "save"])
+def test_what_no_database_takes_is_left_out_of_what_is_kept(desk, typed, action):
+    hostile = typed(question="a\0b", mode="", action=action, **{"items-\0": "x", "new-title": "c\0d"}) | rows({"title": "e\0f"})
+    desk.post(RECORD, hostile)
+    desk.post("/desk/record/autosave/", hostile)
+    assert "\\u0000" not in json.dumps(HelpSession.objects.get().unfinished_form.fields)
 
 
 def test_autosave_warns_of_a_secret_number(desk, typed):
