@@ -133,7 +133,7 @@ def build(branch, staff, patron, words):
     waiting = thread(kept, answered=False)
     answered = thread(kept, status=Conversation.Status.WAITING_FOR_PATRON)
     closed = thread(kept, status=Conversation.Status.CLOSED)
-    conversations.close(answered_twin := thread(kept), by=patron, side="patron", at=now)
+    conversations.close(answered_twin := thread(kept), by=patron, side="patron", at=timezone.now())
     older = [session(patron=patron, kept_at=now, days_ago=3 + n, question_type=QuestionType.READERS_ADVISORY) for n in range(24)]
     given(older[0], 1)
 
