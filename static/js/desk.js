@@ -44,7 +44,7 @@
     if (named && !event.repeat) { event.preventDefault(); named.click(); }
   });
 
-  // Enter finds; once the list shows what was typed, Enter picks its first; with nothing typed it goes on.
+  // Enter finds; once the list shows what was typed, Enter picks its first, or goes on to write what was not found; with nothing typed it goes on.
   function inSearch(event, field) {
     if (event.key === "ArrowDown" && found().length) {
       event.preventDefault();
@@ -53,11 +53,17 @@
       event.preventDefault();
       const shown = document.querySelector("#found [data-query]")?.dataset.query;
       if (!field.value.trim()) document.getElementById(field.form.dataset.after)?.focus();
-      else if (shown === field.value.trim()) found()[0]?.click();
+      else if (shown === field.value.trim()) found().length ? found()[0].click() : writeByHand(shown);
       else htmx.trigger(field, "find-now");
     } else if (event.key === "Escape") {
       document.getElementById("found").replaceChildren();
     }
+  }
+
+  function writeByHand(title) {
+    document.querySelector(".by-hand").open = true;
+    document.getElementById("id_new-title").value ||= title;
+    document.getElementById("id_new-kind").focus();
   }
 
   function inFound(event, button) {
