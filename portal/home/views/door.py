@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.access import renew_session
 from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeKept, CodeRevoked, CodeUnknown, open_by_code
 from portal.helpsessions.models import ClaimCode
@@ -72,6 +73,8 @@ def _open(request, code):
         refusal, status = REFUSALS[type(why)]
         return _refused(request, refusal, status=status)
     tries.was_right()
+    if claim.pk not in request.session.get(OPENED_CODES, []):
+        renew_session(request)  # whoever knows the key of this browser's session from before must not read along
     opened = [pk for pk in request.session.get(OPENED_CODES, []) if pk != claim.pk]
     request.session[OPENED_CODES] = [*opened, claim.pk][-REMEMBERED:]
     return redirect(claim.help_session)

@@ -1,6 +1,7 @@
 import datetime
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -36,6 +37,17 @@ def test_the_typed_code_opens_the_session_again_and_again(client, session, typed
     page = client.get(session.get_absolute_url())
     assert page.status_code == 200
     assert SECRET in text(page)
+
+
+def test_opening_a_visit_changes_the_key_of_the_browsers_session(client, session, branch):
+    client.get(f"/c/{code_for(session)}/")
+    known = client.session.session_key
+    client.get(f"/c/{code_for(HelpSessionFactory(branch=branch))}/")
+    assert len(client.session[OPENED_CODES]) == 2
+    eavesdropper = Client()
+    eavesdropper.cookies["sessionid"] = known
+    assert eavesdropper.get(session.get_absolute_url()).status_code == 404
+    assert client.get(session.get_absolute_url()).status_code == 200
 
 
 def test_the_link_of_the_qr_code_opens_the_session(client, session):
