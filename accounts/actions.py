@@ -57,6 +57,12 @@ def end_sign_in(session_key):
     UserSession.objects.filter(session_key=session_key).delete()
 
 
+def end_all_sign_ins(person):
+    """Wherever this person is signed in, they are so no longer."""
+    for signed_in in UserSession.objects.filter(user=person):
+        signed_in.end()
+
+
 def change_name(person, *, name):
     User.objects.filter(pk=person.pk).update(name=name)
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from . import audit
-from .actions import person_with_address
+from .actions import end_all_sign_ins, person_with_address
 from .models import Branch, ClosedDay, Library, OpeningHours, StaffRole, User
 
 USUAL_WEEK = [(weekday, datetime.time(9), datetime.time(17)) for weekday in range(5)]
@@ -157,8 +157,12 @@ def remove_role(person, *, branch, by, at):
 
 @transaction.atomic
 def forget_second_factor(person, *, by, at):
-    """For somebody whose phone is lost: at the desk's door they set up a new app, after a new code by mail."""
+    """For somebody whose phone is lost: at the desk's door they set up a new app, after a new code by mail.
+
+    Whoever has the phone may be signed in on it, behind the door: that ends too."""
     Authenticator.objects.filter(user=person).delete()
+    if person != by:
+        end_all_sign_ins(person)
     audit.record("removed_second_factor", person, by=by, patron=person, at=at)
 
 

@@ -151,8 +151,10 @@ def test_another_app_and_new_recovery_codes_take_one_more_code(client, secret, s
 
 
 def test_a_coordinator_frees_somebody_who_lost_the_phone(client, secret, staff, coordinator):
+    assert at_the_desk(client)
     library_actions.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert not Authenticator.objects.filter(user=staff).exists()
+    assert client.get(reverse("desk"))["Location"].startswith(reverse("sign_in"))  # also for whoever found the phone
 
 
 def test_patrons_have_no_second_factor(client, patron, sign_in):
