@@ -9,6 +9,7 @@ import uuid
 from datetime import UTC, datetime
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 
 CONTENT_SECURITY_POLICY = {
     "default-src": "'none'",
@@ -59,6 +60,19 @@ class SecurityHeadersMiddleware:
         if response.status_code >= 400 or request.path.startswith("/c/"):
             headers.setdefault("X-Robots-Tag", "noindex")
         return response
+
+
+class BodyLimitMiddleware:
+    """Refuses what is larger than any upload of ours. Django writes the files of a form to the disk before a view knows who sent them."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or len(length) > 12 or int(length) > settings.MOST_BYTES_OF_A_REQUEST:
+            raise RequestDataTooBig
+        return self.get_response(request)
 
 
 request_id = contextvars.ContextVar("request_id", default="")

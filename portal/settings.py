@@ -75,6 +75,7 @@ if DEMO:
 MIDDLEWARE = [
     "portal.headers.RequestLogMiddleware",
     "portal.headers.SecurityHeadersMiddleware",
+    "portal.headers.BodyLimitMiddleware",
     "portal.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -195,6 +196,7 @@ if not LOCAL:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SILENCED_SYSTEM_CHECKS = ["security.W002"]  # X-Frame-Options is sent by portal.headers
+MOST_BYTES_OF_A_REQUEST = 20 * 1024 * 1024  # files included; the largest that we take has 5 MB
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
