@@ -7,6 +7,7 @@ import shutil
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from playwright.sync_api import expect
 
 from portal.worker import Worker
 
@@ -21,7 +22,8 @@ ARGUMENTS = [
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 DESK = {"viewport": {"width": 1280, "height": 800}}
 LOCALES = {"en": "en-US", "es": "es-ES"}
-PATIENCE = 8000  # milliseconds
+PATIENCE = 15_000  # milliseconds: nothing waits longer than it must, and a busy machine fails nothing
+expect.set_options(timeout=PATIENCE)
 ANSWERED = re.compile("Failed to load resource: the server responded with a status of 4")  # what we refuse is refused on purpose
 
 

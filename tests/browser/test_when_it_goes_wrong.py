@@ -38,7 +38,9 @@ def test_a_code_that_opens_nothing_says_why_and_reveals_nothing(session, patron,
 
     page.goto("/c/")
     page.locator("#id_code").fill("1234 567 890 123")
-    page.locator("#open").tap()
+    with page.expect_navigation() as going:
+        page.locator("#open").tap()
+    assert going.value.status == 404
     said = [page.locator("h1").inner_text()]
 
     page.goto(f"/c/{code}/")
