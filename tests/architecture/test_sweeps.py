@@ -4,7 +4,9 @@ import pytest
 from django.apps import apps
 from django.urls import reverse
 
-from .routes import PUBLIC, SHARED, routes
+from accounts.models import User
+
+from .routes import OBJECT, PUBLIC, SHARED, routes
 from .world import address
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +26,8 @@ def stranger(who, client, world, sign_in, show_code):
         return show_code(client, world.other_code)
     if who == "another patron":
         return sign_in(client, world.other_patron)
+    if who == "coordinator elsewhere":
+        return sign_in(client, world.coordinator_elsewhere)
     if who in {"staff elsewhere", "staff elsewhere without second factor"}:
         return sign_in(client, world.staff_elsewhere, second_factor=who == "staff elsewhere")
     return client
@@ -34,7 +38,9 @@ def rows():
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("who", ["nobody", "holder of another code", "another patron", "staff elsewhere", "staff elsewhere without second factor"])
+@pytest.mark.parametrize(
+    "who", ["nobody", "holder of another code", "another patron", "staff elsewhere", "staff elsewhere without second factor", "coordinator elsewhere"]
+)
 @pytest.mark.parametrize("route", FOREIGN, ids=str)
 def test_a_strangers_object_does_not_exist(route, who, method, client, world, sign_in, show_code):
     browser = stranger(who, client, world, sign_in, show_code)
@@ -56,6 +62,46 @@ def test_a_strangers_object_does_not_exist(route, who, method, client, world, si
 def test_the_desk_is_closed_to_all_but_staff_behind_their_second_factor(route, who, expected, method, client, world, sign_in, show_code):
     answer = getattr(stranger(who, client, world, sign_in, show_code), method)(address(route, world))
     assert answer.status_code == expected
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("route", [route for route in DESK if route.view.guard == "coordinator_only"], ids=str)
+def test_the_settings_do_not_exist_for_staff_who_coordinate_nothing(route, method, client, world, sign_in):
+    browser = sign_in(client, world.staff)
+    before = rows()
+    assert getattr(browser, method)(address(route, world)).status_code == 404
+    assert rows() == before
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("route", DESK, ids=str)
+def test_the_desk_closes_at_once_for_who_no_longer_works_there(route, method, client, world, sign_in):
+    sign_in(client, world.staff)
+    world.staff.staff_roles.all().delete()
+    assert getattr(client, method)(address(route, world)).status_code == 404
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_who_may_sign_in_no_longer_is_signed_out_at_once(route, client, world, sign_in):
+    sign_in(client, world.coordinator)
+    User.objects.filter(pk=world.coordinator.pk).update(is_active=False)
+    response = client.get(address(route, world))
+    assert response.status_code in {200, 302, 404, NOT_THIS_METHOD}
+    assert response.status_code == 302 or not route.at_desk
+    assert not response.wsgi_request.user.is_authenticated
+
+
+BY_CODE = {"session", "recommendation", "conversation", "item"}  # what the holder of a code has of their own
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if not route.at_desk], ids=str)
+def test_the_holder_of_a_code_sees_their_own_visit_and_nobody_elses(route, client, world, show_code):
+    show_code(client, world.other_code)
+    mine = OBJECT.get(route.name) in BY_CODE
+    response = client.get(address(route, world.by_code if mine else world))
+    assert response.status_code in ({200, 302, NOT_THIS_METHOD} if mine else {200, 302, 404, NOT_THIS_METHOD})
+    for theirs in (world.patron.name, world.patron.email, world.session.question, str(world.session.public_id)):
+        assert theirs not in response.content.decode(errors="replace").replace(world.by_code.session.question, "")
 
 
 @pytest.mark.parametrize("method", ["get", "head"])

@@ -31,6 +31,8 @@ def build(branch, patron, staff, coordinator):
     MessageFactory(conversation=conversation, side="staff", author=staff)
     elsewhere = BranchFactory(name="Faraway", slug="faraway")
     by_code = HelpSessionFactory(branch=elsewhere, staff=StaffFactory(branch=elsewhere, name="Far Away"), handed_over_at=timezone.now())
+    recommendation_by_code = recommend_in(by_code)[0]
+    MessageFactory(conversation=ConversationFactory(help_session=by_code))
     return SimpleNamespace(
         session=session,
         recommendation=recommendation,
@@ -51,6 +53,10 @@ def build(branch, patron, staff, coordinator):
         coordinator=coordinator,
         other_patron=UserFactory(name="Somebody Else", email="else@example.org"),
         staff_elsewhere=by_code.staff,
+        coordinator_elsewhere=StaffFactory(branch=elsewhere, branch__role="coordinator", name="Far Coordinator"),
+        by_code=SimpleNamespace(
+            session=by_code, recommendation=recommendation_by_code, item=recommendation_by_code.item, conversation=by_code.conversations.get()
+        ),
     )
 
 
