@@ -1,0 +1,91 @@
+"""What only a portal in production does, seen from a browser: in a process of its own, since the settings are read once."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+from .test_settings import SAFE
+
+VISIT = """
+import json, re
+import django
+django.setup()
+from django.core.management import call_command
+from django.test import Client
+for command in ("migrate", "createcachetable"):
+    call_command(command, verbosity=0)
+call_command("collectstatic", interactive=False, verbosity=0)
+from django.utils import timezone
+from accounts.library import set_up
+from portal.notifications.models import Notification
+set_up(at=timezone.now(), name="Example", time_zone="UTC", language="en", branch="Main", coordinator_email="ines@example.org", coordinator_name="Ines")
+
+browser = Client(enforce_csrf_checks=True)
+cookies = {}
+
+def ask(method, path, data=None, *, secure=True, host="help.library.example", **headers):
+    headers = {"host": host, "referer": f"https://{host}{path}", **headers}
+    response = getattr(browser, method)(path, data, secure=secure, headers=headers)
+    for name, morsel in response.cookies.items():
+        cookies[name] = [bool(morsel["secure"]), bool(morsel["httponly"]), morsel["samesite"], morsel["path"], morsel["domain"]]
+    return response
+
+def token(page):
+    return re.search(r'csrfmiddlewaretoken" value="(\\w+)"', page.content.decode())[1]
+
+first = ask("get", "/sign-in/")
+ask("post", "/sign-in/", {"email": "ines@example.org", "csrfmiddlewaretoken": token(first)})
+code = re.search(r"\\b\\d{6}\\b", Notification.objects.get().text)[0]
+signed_in = ask("post", "/sign-in/code/", {"code": code, "csrfmiddlewaretoken": token(ask("get", "/sign-in/code/"))})
+seen = {
+    "headers": dict(first.headers),
+    "signed_in": signed_in.status_code,
+    "cookies": cookies,
+    "desk": ask("get", "/desk/").headers.get("Location"),
+    "demo": ask("get", "/demo/").status_code,
+    "become": ask("post", "/demo/become/nobody/", {"csrfmiddlewaretoken": token(ask("get", "/me/"))}).status_code,
+    "plain http": ask("get", "/sign-in/", secure=False).headers.get("Location"),
+    "a proxy that nobody named": ask("get", "/sign-in/", secure=False, **{"x-forwarded-proto": "https"}).status_code,
+    "another host": ask("get", "/sign-in/", host="evil.example").status_code,
+    "another host for the proxy": ask("get", "/sign-in/", **{"x-forwarded-host": "evil.example"}).headers.get("Location"),
+    "another site's form": ask("post", "/language/", {"language": "es", "csrfmiddlewaretoken": token(ask("get", "/me/"))}, origin="https://evil.example").status_code,
+}
+print(json.dumps(seen))
+"""
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path_factory.mktemp("production")), "DJANGO_SETTINGS_MODULE": "portal.settings", **SAFE}
+    done = subprocess.run([sys.executable, "-c", VISIT], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_cookies_that_let_somebody_in_belong_to_this_host_alone(seen):
+    assert seen["signed_in"] == 302
+    assert seen["cookies"] == {name: [True, True, "Lax", "/", ""] for name in ("__Host-csrftoken", "__Host-sessionid", "__Host-last_person")}
+
+
+def test_https_is_asked_for_and_kept_to(seen):
+    assert seen["headers"]["Strict-Transport-Security"].startswith("max-age=31536000")
+    assert seen["plain http"] == "https://help.library.example/sign-in/"
+    assert seen["a proxy that nobody named"] == 301
+
+
+def test_a_forged_host_leads_nowhere(seen):
+    assert seen["another host"] == 400
+    assert seen["another host for the proxy"] == "/"
+
+
+def test_another_sites_form_is_refused(seen):
+    assert seen["another site's form"] == 403
+
+
+def test_the_desk_asks_for_the_second_factor_and_there_is_no_demo(seen):
+    assert seen["desk"] == "/second-factor/?next=%2Fdesk%2F"
+    assert (seen["demo"], seen["become"]) == (404, 404)
