@@ -18,8 +18,12 @@ from .widgets import LongSelect
 MOST_ITEMS = 20
 
 
+WHOLE_ADDRESS = _("Write the whole address, beginning with https://")
+
+
 class WebAddress(forms.URLField):
-    default_validators = [URLValidator(schemes=["http", "https"])]
+    default_validators = [URLValidator(schemes=["http", "https"], message=WHOLE_ADDRESS)]
+    default_error_messages = {"invalid": WHOLE_ADDRESS}
 
     def __init__(self, **kwargs):
         super().__init__(max_length=600, required=False, assume_scheme="https", **kwargs)

@@ -7,6 +7,7 @@ from functools import cache
 from django import forms
 from django.conf import settings
 from django.conf.locale import LANG_INFO
+from django.utils.text import format_lazy
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +21,16 @@ from .choosing import uuid_or_none
 from .widgets import LongSelect
 
 OLDEST = datetime.timedelta(days=3660)
+
+
+class WholeNumber(forms.IntegerField):
+    """Whatever is wrong with the number, the same words say what would be right."""
+
+    def __init__(self, *, min_value, max_value, **kwargs):
+        wanted = format_lazy(_("Write a whole number from {least} to {most}."), least=min_value, most=max_value)
+        messages = dict.fromkeys(("required", "invalid", "min_value", "max_value"), wanted)
+        super().__init__(min_value=min_value, max_value=max_value, error_messages=messages, **kwargs)
+
 
 # Our own wording of the Reference Effort Assessment Data scale (Bella Karr Gerlich, readscale.org).
 READ_LEVELS = [
@@ -72,8 +83,8 @@ class RecordForm(forms.Form):
         label=_("Topic"), queryset=Topic.objects.filter(retired_at=None), required=False, empty_label=_("no topic"), widget=LongSelect
     )
     read_level = forms.TypedChoiceField(label=_("READ level"), choices=READ_LEVELS, coerce=int, empty_value=None, required=False)
-    minutes = forms.IntegerField(label=_("Minutes"), min_value=0, max_value=600, required=False)
-    people = forms.IntegerField(label=_("People"), min_value=1, max_value=500)
+    minutes = WholeNumber(label=_("Minutes"), min_value=0, max_value=600, required=False)
+    people = WholeNumber(label=_("People"), min_value=1, max_value=500)
     language = language_field(_("Language of the patron"))
     happened_on = forms.DateField(label=_("Day"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
     hour = forms.TypedChoiceField(label=_("Hour"), choices=[(hour, f"{hour:02}:00") for hour in range(24)], coerce=int, widget=LongSelect)
@@ -146,7 +157,7 @@ class ReplyForm(forms.Form):
 
 class CardsForm(forms.Form):
     branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), empty_label=None)
-    count = forms.IntegerField(label=_("Cards"), min_value=1, max_value=40, initial=10, help_text=_("Ten fill a page; forty at most at a time."))
+    count = WholeNumber(label=_("Cards"), min_value=1, max_value=40, initial=10, help_text=_("Ten fill a page; forty at most at a time."))
 
     def __init__(self, *args, user, **kwargs):
         super().__init__(*args, **kwargs)

@@ -83,7 +83,7 @@ class BranchForm(forms.Form):
     phone = TextField(label=gettext_lazy("Phone"), max_length=40, required=False, widget=forms.TextInput(attrs={"type": "tel"}))
     promise_hours = forms.IntegerField(
         label=gettext_lazy("Answers within how many opening hours"),
-        help_text=gettext_lazy("The promise to patrons who ask. Only hours in which the branch is open count."),
+        help_text=gettext_lazy("The promise to patrons who ask. Only hours in which the branch is open count: open eight hours a day, 8 is one working day."),
         validators=[MinValueValidator(1), MaxValueValidator(400)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 400}),
     )

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from accounts import library
@@ -34,7 +34,11 @@ class Command(BaseCommand):
         parser.add_argument("--no-input", action="store_false", dest="interactive", help="Never ask: use the options and their defaults.")
 
     def handle(self, *, interactive, **options):
-        if Library.objects.exists():
+        try:
+            is_set_up = Library.objects.exists()
+        except DatabaseError as error:
+            raise CommandError("The database has no tables of this version yet. Run: manage.py migrate") from error
+        if is_set_up:
             raise CommandError(f"{Library.current()} is set up already. A coordinator changes it at {settings.BASE_URL}/desk/settings/.")
         interactive = interactive and sys.stdin.isatty()
         answers = {name: self._answer(name, question, default, options[name], interactive) for name, question, default in QUESTIONS}
