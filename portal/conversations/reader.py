@@ -5,10 +5,9 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, cached_property
 
 from accounts.reader import Reader
-from portal.helpsessions.models import ClaimCode, HelpSession
-from recommendations.models import Recommendation
+from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommendation
 
-from .models import Conversation
+from .models import Conversation, MessageRecommendation
 
 OPENED_CODES = "opened_codes"  # in the Django session: primary keys of the claim codes this browser has shown
 
@@ -27,13 +26,14 @@ class BrowserReader(Reader):
 
     @cached_property
     def opened_recommendations(self):
-        """A subquery: those of the opened sessions and of the answers in their threads; an empty list without any."""
+        """A subquery: those of the opened sessions and of the answers in their threads; an empty list without any.
+
+        A union, because joined by "or" it would read every recommendation there is."""
         if not self.opened_sessions:
             return []
-        return Recommendation.objects.filter(
-            Q(sessionrecommendation__help_session__in=self.opened_sessions)
-            | Q(messagerecommendation__message__conversation__help_session__in=self.opened_sessions)
-        ).values("pk")
+        in_sessions = SessionRecommendation.objects.filter(help_session__in=self.opened_sessions)
+        in_threads = MessageRecommendation.objects.filter(message__conversation__help_session__in=self.opened_sessions)
+        return in_sessions.order_by().values("recommendation").union(in_threads.order_by().values("recommendation"))
 
     def session_of(self, recommendation):
         """The help session, of those this reader may open, in which or in whose threads the item was recommended; or None."""
