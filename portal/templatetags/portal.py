@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import escape, format_html
 from django.utils.safestring import mark_safe
-from django.utils.text import Truncator
+from django.utils.text import Truncator, capfirst
 from django.utils.translation import get_language, gettext, pgettext
 
 from portal import styles
@@ -94,6 +94,19 @@ def _day_in_words(day, today, _language):
 @lru_cache(maxsize=2000)
 def _time_in_words(time, _language):
     return date_format(time, pgettext("format of a time", "H:i"))
+
+
+@register.simple_tag
+def choice_buttons(name, choices, chosen, of="", announce=False):
+    """The answers to one question as buttons that submit `name`, the chosen one pressed. `of` tells their ids from those of the same question elsewhere."""
+    buttons = []
+    for value, label in choices:
+        said = format_html(' data-announce="{}"', gettext("Your answer is kept: %(label)s") % {"label": label}) if announce and value == chosen else ""
+        which = f"{value}-{of}" if of else f"{name}-{value}"
+        pressed = "true" if value == chosen else "false"
+        start = format_html('<button class="choice" name="{}" value="{}" id="{}" aria-pressed="{}"{}>', name, value, which, pressed, said)
+        buttons.append(format_html("{}{}{}</button>", start, icon("check"), capfirst(label)))
+    return mark_safe("".join(buttons))
 
 
 LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)

@@ -27,5 +27,6 @@ def desk(request):
     for row in rows:
         row.is_overdue = row.promised_at is not None and row.promised_at <= at
         row.failed = row.reason != Conversation.Reason.ASKED
+        row.reason_label = Conversation.Reason(row.reason).label
     context = {"rows": rows, "after": after, "is_first": "after" not in request.GET, "now": at, "tray": tray(request), **tally_context(request)}
     return render_page(request, "desk/queue.html", context)

@@ -113,6 +113,8 @@ def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=Fal
             )
         )
     )
+    for message in said:
+        message.by, message.heading = _told_by(message)
     seen = str(said[-1].public_id) if said else ""
     if form is None:
         form = ReplyForm(initial={"client_token": uuid.uuid4(), "language": _language(conversation, said), "seen": seen})
@@ -138,6 +140,14 @@ def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=Fal
         "now": timezone.now(),
     }
     return render_page(request, "desk/thread.html", context, partial="thread", status=status)
+
+
+def _told_by(message):
+    """Who wrote it, as the desk reads it, and the heading that says so."""
+    if message.side == Message.Side.PATRON:
+        return message.author.display_name if message.author else _("The patron"), _("The patron wrote")
+    name = message.author.display_name if message.author else _("The library")
+    return name, _("%(name)s answered") % {"name": name}
 
 
 def _ago(moment):
