@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import renew_session
+from accounts.languages import languages
 from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeKept, CodeRevoked, CodeUnknown, open_by_code
 from portal.helpsessions.models import ClaimCode
@@ -24,7 +25,7 @@ def open_code(request):
     form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         return _open(request, form.cleaned_data["code"])
-    return render(request, "home/open_code.html", {"form": form}, status=422 if form.is_bound else 200)
+    return render(request, "home/open_code.html", {"languages": languages(), "form": form}, status=422 if form.is_bound else 200)
 
 
 @require_http_methods(["GET", "HEAD"])
@@ -81,7 +82,7 @@ def _open(request, code):
 
 
 def _refused(request, why, *, status):
-    response = render(request, "home/open_code.html", {"form": CodeForm(), "refused": why}, status=status)
+    response = render(request, "home/open_code.html", {"languages": languages(), "form": CodeForm(), "refused": why}, status=status)
     if status == 429:
         response["Retry-After"] = str(WAIT_MINUTES * 60)
     return response

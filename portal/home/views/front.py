@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts.languages import languages
 from portal.conversations.models import Conversation
 from portal.conversations.timeline import promise
 from portal.helpsessions.cards import cards
@@ -28,7 +29,7 @@ def home(request):
     """
     reader, now = request.reader, timezone.now()
     if not reader:
-        return render(request, "home/welcome.html", {"form": CodeForm()})
+        return render(request, "home/welcome.html", {"form": CodeForm(), "languages": languages()})
     asked = _asked(reader, _uuid(request.GET.get("said", "")))
     if request.htmx:
         return render_page(request, "home/home.html", {**asked, "back": reverse("home")}, partial="asked")
