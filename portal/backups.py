@@ -125,12 +125,15 @@ def _unpack(source, folder):
                 path = PurePosixPath(member.name)
                 if not member.isfile():
                     continue
-                if path.is_absolute() or ".." in path.parts or path.parts[0] not in {"manifest.json", "database", "private"}:
+                if ".." in path.parts or not (str(path) in {"manifest.json", "database"} or path.parts[:1] == ("private",)):
                     raise BackupError(f"{source} holds a file that no backup has: {member.name!r}. Nothing was changed.")
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 with open(folder / path, "wb") as stream, archive.extractfile(member) as content:  # type: ignore[union-attr]  # it is a file
                     shutil.copyfileobj(content, stream)
-        return json.loads((folder / "manifest.json").read_text("utf-8"))
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        if not isinstance(manifest, dict):
+            raise ValueError("its manifest is not one of ours")
+        return manifest
     except FileNotFoundError as error:
         raise BackupError(f"{error.filename} does not exist. Nothing was changed.") from error
     except (tarfile.TarError, EOFError, ValueError, OSError) as error:
@@ -140,6 +143,8 @@ def _unpack(source, folder):
 def _check(manifest, copy):
     if manifest.get("format") != FORMAT:
         raise BackupError("The backup was written in a format that this version does not know. Nothing was changed.")
+    if missing := {"database", "sha256", "migrations", "version", "made_at"} - manifest.keys():
+        raise BackupError(f"The manifest of the backup says nothing of: {', '.join(sorted(missing))}. Nothing was changed.")
     if manifest["database"] != connection.vendor:
         raise BackupError(f"The backup is of {manifest['database']}, this portal runs on {connection.vendor}. Nothing was changed.")
     if not copy.exists() or _digest(copy) != manifest["sha256"]:
@@ -177,11 +182,18 @@ def _load(copy):
     connection.close()
     if connection.vendor == "sqlite":
         with closing(sqlite3.connect(copy)) as source, closing(sqlite3.connect(_sqlite_file(), timeout=20)) as live:
-            if source.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+            if not _is_sound(source):
                 raise BackupError("The database in the backup is damaged. Nothing was changed.")
             source.backup(live)
     else:
         _run_postgres("pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error", str(copy))
+
+
+def _is_sound(database):
+    try:
+        return database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    except sqlite3.DatabaseError:  # not even one
+        return False
 
 
 def _sqlite_file():

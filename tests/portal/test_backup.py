@@ -139,6 +139,10 @@ def test_what_is_no_sound_backup_changes_nothing(old, archive):
     for name, content, said in [
         ("database", b"SQLite format 3\0 rubbish", "damaged"),
         ("../escaped", b"x", "no backup has"),
+        (".", b"x", "no backup has"),
+        ("database/x", b"x", "no backup has"),
+        ("manifest.json", b"[]", "not a complete backup"),
+        ("manifest.json", b'{"format": 1}', "says nothing of"),
         ("manifest.json", from_the_future, "Upgrade first"),
     ]:
         assert said in old.manage("restore", str(changed(archive, name=name, content=content)), "--replace", status=1)
