@@ -166,6 +166,7 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_RATE_LIMITS = {
     "request_login_code": "30/m/ip,3/m/key,8/h/key",  # a whole library may share one network address
     "try_code": "5/10m/key",  # tries for one mailed code, however many at once
+    "code_at_desk": "60/10m/user",  # codes of slips and cards that a member of staff types
 }
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False

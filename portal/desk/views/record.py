@@ -12,6 +12,7 @@ from accounts.access import staff_only
 from portal.desk import slips
 from portal.desk.choosing import Choosing
 from portal.desk.forms import RecordForm, defaults_after, token_in, typed_fields
+from portal.desk.tries import TOO_OFTEN, may_try_code
 from portal.helpsessions import actions
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
@@ -141,6 +142,9 @@ def _edit_items(request, draft, token, action):
 
 
 def _attach(request, form, help_session, card):
+    if not may_try_code(request):
+        form.add_error("card", TOO_OFTEN)
+        return False
     try:
         actions.attach_card(help_session, code=card, by=request.user, at=timezone.now())
     except actions.UnknownCard:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.access import staff_only
 from portal.desk import slips
 from portal.desk.forms import AddressForm, CodeForm
+from portal.desk.tries import TOO_OFTEN, may_try_code
 from portal.helpsessions import actions, codes
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
@@ -59,6 +60,8 @@ def attach_card(request, public_id):
     """Tie a card that the patron walked away with to the session."""
     help_session = _session(request, public_id)
     form = CodeForm(request.POST)
+    if form.is_valid() and not may_try_code(request):
+        form.add_error("code", TOO_OFTEN)
     if form.is_valid():
         try:
             actions.attach_card(help_session, code=form.cleaned_data["code"], by=request.user, at=timezone.now())

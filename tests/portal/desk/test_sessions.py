@@ -108,3 +108,14 @@ def test_an_ended_code_opens_nothing_and_says_why(desk, branch, state, words):
 @pytest.mark.parametrize(("code", "words"), [("", "Type the code first"), ("123", "this has 3"), ("9" * 13, "No session has this code")])
 def test_a_mistyped_code_is_told(desk, code, words):
     assert words in shown(desk.post(LIST + "open/", {"code": code}))
+
+
+def test_nobody_guesses_codes_at_the_desk(desk, branch, staff):
+    session = HelpSessionFactory(branch=branch, staff=staff)
+    for _ in range(30):
+        assert "No session has this code" in shown(desk.post("/desk/sessions/open/", {"code": "1" * 13}))
+        assert "No card has this code" in shown(desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": "1" * 13}))
+    for page in ("/desk/sessions/open/", f"/desk/sessions/{session.public_id}/card/"):
+        refused = desk.post(page, {"code": code_for(session)})
+        assert refused.status_code == 422
+        assert "tried too often" in shown(refused)
