@@ -2,12 +2,13 @@ import json
 
 import pytest
 from django.core.mail import EmailMultiAlternatives, get_connection
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.urls import NoReverseMatch, include, path, reverse
 from django.utils import timezone
 
 from accounts.models import User
 from portal.demo import build as demo_build
+from portal.demo import urls as demo_urls
 from portal.notifications.actions import write
 from portal.urls import urlpatterns as portal_urls
 from portal.worker import Worker
@@ -140,6 +141,20 @@ def test_a_damaged_file_costs_no_page(client, library, demo_on, settings, rubbis
     (settings.EMAIL_FILE_PATH / "1.log").write_bytes(rubbish)
     assert client.get("/demo/mail/").status_code == 200
     assert client.get("/demo/mail/1.log-0/").status_code == (200 if rubbish else 404)
+
+
+@pytest.mark.parametrize("route", demo_urls.urlpatterns, ids=lambda route: route.name)
+def test_every_address_of_the_demo_keeps_the_rules_of_the_house(patron, demo_on, route):
+    values = {"public_id": patron.public_id, "name": "1.log-0"}
+    url = reverse(route.name, kwargs={name: values[name] for name in route.pattern.converters})
+    browser = Client(enforce_csrf_checks=True)
+    looked = browser.get(url)
+    assert looked.status_code in {200, 404, 405}
+    assert "_auth_user_id" not in browser.session
+    assert "no-store" in looked["Cache-Control"]
+    assert "unsafe" not in looked["Content-Security-Policy"]
+    assert browser.post(url).status_code in {403, 405}
+    assert "_auth_user_id" not in browser.session
 
 
 def test_no_page_of_the_demo_writes(client, library, demo_on):
