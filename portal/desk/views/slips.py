@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts import audit
 from accounts.access import staff_only
 from portal.desk import slips
 from portal.desk.forms import AddressForm, CodeForm
@@ -84,6 +85,8 @@ def _session(request, public_id):
 
 def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
     at = timezone.now()
+    if help_session.patron_id:
+        audit.record("opened", help_session, by=request.user, patron=help_session.patron, at=at)
     code = "" if help_session.patron_id else next(iter(slips.kept(request.session, help_session.public_id, at=at)), "")
     context = {
         "help_session": help_session,

@@ -32,10 +32,7 @@ SENDS = {"send", "send_anyway"}
 @staff_only
 @require_GET
 def desk_conversation(request, public_id):
-    conversation = _conversation(request, public_id)
-    if conversation.patron_id:
-        audit.record("opened", conversation, by=request.user, patron=conversation.patron, at=timezone.now())
-    return _page(request, conversation)
+    return _page(request, _conversation(request, public_id))
 
 
 @staff_only
@@ -103,6 +100,8 @@ def _typed(data):
 
 
 def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=False, unsent=False, status=200):
+    if conversation.patron_id and not sent:  # whoever draws the page has read it, by whatever button
+        audit.record("opened", conversation, by=request.user, patron=conversation.patron, at=timezone.now())
     said = list(
         conversation.messages.in_order()
         .select_related("author")

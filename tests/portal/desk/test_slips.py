@@ -7,6 +7,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import AuditEvent
 from portal.desk import slips
 from portal.helpsessions import actions
 from portal.helpsessions.models import ClaimCode, HelpSession
@@ -151,6 +152,12 @@ def test_a_session_that_its_patron_keeps_gets_no_code_any_more(desk, session, pa
     assert not session.claim_codes.filter(state="live").exists()
     with pytest.raises(actions.CardNotReady):
         actions.open_by_code(card, at=timezone.now())
+
+
+def test_the_slip_of_a_kept_session_is_in_the_access_log(desk, session, staff, patron):
+    actions.keep(session, by=patron, at=timezone.now(), wording="…", language="en")
+    desk.get(f"/desk/sessions/{session.public_id}/slip/")
+    assert AuditEvent.objects.filter(action="opened", by=staff, patron=patron, subject=str(session.public_id)).count() == 1
 
 
 @pytest.mark.parametrize("page", ["slip", "hand-over", "revoke", "card"])

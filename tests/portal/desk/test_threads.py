@@ -63,6 +63,13 @@ def test_opening_is_in_the_access_log_once(desk, thread, staff, patron):
     assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [(staff.pk, patron.pk, str(thread.public_id))]
 
 
+@pytest.mark.parametrize(("part", "fields"), [("reply/", {"action": "find"}), ("reply/", {"body": ""}), ("close/", {"body": "not sent"})])
+def test_no_button_shows_a_thread_past_the_access_log(desk, thread, staff, patron, part, fields):
+    MessageFactory(conversation=thread, body="Read me")
+    assert "Read me" in shown(desk.post(address(thread, part), fields))
+    assert AuditEvent.objects.filter(action="opened", by=staff, patron=patron, subject=str(thread.public_id)).count() == 1
+
+
 def test_an_answer_is_sent_once_however_often_it_is_posted(desk, thread, staff):
     fields = answer(thread)
     for _ in range(3):
