@@ -134,6 +134,15 @@ def test_all_helped_is_offered_where_it_saves_a_tap(me, session, open_ones):
     assert ("All of these helped" in text(me.get(session.get_absolute_url()))) is (open_ones == 2)
 
 
+def test_without_a_star_an_item_asks_nothing_but_can_be_answered(me, session):
+    [quiet_one] = recommend_in(session, starred=False)
+    address = reverse("verdict", args=[quiet_one.public_id])
+    page = me.get(session.get_absolute_url()).content.decode()
+    assert f'href="{address}"' in page
+    assert f"helped-{quiet_one.public_id}" not in page
+    assert f"helped-{quiet_one.public_id}" in me.get(address).content.decode()
+
+
 def test_without_items_the_page_says_so(me, session):
     assert "Nothing was recommended at this visit" in text(me.get(session.get_absolute_url()))
 

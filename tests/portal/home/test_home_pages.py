@@ -91,6 +91,30 @@ def test_a_verdict_given_at_home_swaps_in_what_a_reload_shows(client, patron, br
     assert card not in client.get(HOME).content.decode()
 
 
+def test_one_question_at_a_time_and_the_next_one_after_the_answer(client, patron, branch, sign_in):
+    first, second, third = recommend_in(HelpSessionFactory(patron=patron, branch=branch), 3)
+    sign_in(client, patron)
+
+    def asked(response):
+        return [recommendation.public_id for recommendation in response.context["asked"]]
+
+    [now] = asked(client.get(HOME))
+    swapped = client.post(reverse("verdict", args=[now]), {"verdict": "helped", "back": HOME}, **HTMX).content.decode()
+    assert f'hx-get="{HOME}?said={now}"' in swapped
+    after = client.get(HOME, {"said": now}, **HTMX)
+    assert after.content.decode().strip().startswith('<section class="stack" id="asked"')
+    [answered, following] = asked(after)
+    assert answered == now
+    assert following in {first.public_id, second.public_id, third.public_id} - {now}
+    client.post(reverse("verdict", args=[now]), {"verdict": "", "back": HOME})
+    assert asked(client.get(HOME, {"said": now})) == [now]  # taken back: it is the one question again
+
+
+def test_a_stranger_can_choose_the_language(client):
+    for page in [HOME, reverse("open_code")]:
+        assert 'id="language-es"' in client.get(page).content.decode()
+
+
 def test_nonsense_in_the_address_is_ignored(client, patron, sign_in):
     sign_in(client, patron)
     assert client.get(HOME, {"said": "nonsense"}).status_code == 200
