@@ -1,5 +1,6 @@
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from accounts.models import Branch, Library, User
 from recommendations.topics import STARTING, Topic
@@ -48,3 +49,12 @@ def test_what_is_wrong_is_said_and_nothing_is_made(option, value, says):
         call_command("setup_library", **{**OPTIONS, option: value})
     assert not Library.objects.exists()
     assert not Branch.objects.exists()
+
+
+def test_before_migrating_it_says_what_to_do(monkeypatch):
+    def no_tables():
+        raise OperationalError("no such table: accounts_library")
+
+    monkeypatch.setattr(Library.objects, "exists", no_tables)
+    with pytest.raises(CommandError, match="manage.py migrate"):
+        call_command("setup_library", **OPTIONS)

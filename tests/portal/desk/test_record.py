@@ -150,6 +150,11 @@ def test_a_session_without_a_word_is_refused(desk, typed):
     assert "use Tally" in shown(answer)
 
 
+@pytest.mark.parametrize("people", ["", "0", "501", "two"])
+def test_whatever_is_wrong_with_a_number_what_would_be_right_is_said(desk, typed, people):
+    assert "Write a whole number from 1 to 500." in shown(desk.post(RECORD, typed(people=people)))
+
+
 def test_after_a_mistake_the_form_is_on_the_tray(desk, typed):
     desk.post(RECORD, typed(people="0", question="Kept on the server"))
     assert "Kept on the server" in shown(desk.get(RECORD))
