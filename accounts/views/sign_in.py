@@ -46,12 +46,15 @@ def enter_code(request):
         return redirect(safe_next(request) or "home")
     stage = LoginStageController.enter(request, LoginByCodeStage.key)
     process = stage and LoginCodeVerificationProcess.resume(stage)
+    form = process and CodeForm(request.POST or None, request=request, process=process)
+    if form and form.is_valid():
+        if process.user and process.user.is_active:
+            return process.finish(safe_next(request) or None)
+        process.abort()  # erased or disabled since the code was mailed
+        process = None
     if not process:
         messages.error(request, _("That code has run out. Write your address again to get a new one."))
         return redirect(_with_next(request, "sign_in"))
-    form = CodeForm(request.POST or None, request=request, process=process)
-    if form.is_valid():
-        return process.finish(safe_next(request) or None)
     if form.is_bound and not process.record_invalid_attempt():
         messages.error(request, _("That was not the code either, so it no longer works. Write your address again to get a new one."))
         return redirect(_with_next(request, "sign_in"))

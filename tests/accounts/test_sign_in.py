@@ -52,6 +52,16 @@ def test_an_unknown_address_signs_up_with_the_same_one_field(client, library):
     assert not person.has_usable_password()
 
 
+@pytest.mark.parametrize("gone", [lambda person: person.delete(), lambda person: person.update(is_active=False)])
+def test_who_was_erased_or_disabled_since_the_code_was_mailed_is_told_to_begin_anew(client, patron, gone):
+    ask_for_code(client, patron.email)
+    code = mailed_code(patron.email)
+    gone(User.objects.filter(pk=patron.pk))
+    assert enter(client, code)["Location"] == "/sign-in/"
+    assert "has run out" in client.get("/sign-in/").content.decode()
+    assert signed_in_as(client) is None
+
+
 def test_known_and_unknown_addresses_are_answered_alike(library, patron):
     def seen(email):
         client = Client()
