@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import Error as DatabaseError
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
 import accounts.actions
@@ -21,6 +21,7 @@ from portal.notifications.channels import email
 log = logging.getLogger("portal.worker")
 
 EVERY_HOUR = timedelta(hours=1)
+EVERY_DAY = timedelta(days=1)
 BEAT_SECONDS = 8
 LOOK_AGAIN_SECONDS = 1
 SERVER_AWAY_SECONDS = 15
@@ -31,12 +32,23 @@ def clear_expired_sign_ins(*, at):
     SessionStore.clear_expired()
 
 
+def refresh_statistics(*, at):
+    """SQLite chooses its indexes by statistics that only this renews: at 100,000 rows the desk's lists took 20 ms without, 1 ms with.
+
+    PostgreSQL sees to its own.
+    """
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA optimize = 0x10002")  # all tables, also those that this connection has not read
+
+
 JOBS = [
     (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),
     (accounts.actions.forget_refused_posts, timedelta(minutes=1)),
     (accounts.actions.forget_unconfirmed_people, EVERY_HOUR),
     (outbox.forget_old_notifications, EVERY_HOUR),
     (clear_expired_sign_ins, EVERY_HOUR),
+    (refresh_statistics, EVERY_DAY),
 ]
 
 

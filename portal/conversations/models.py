@@ -98,6 +98,7 @@ class Conversation(models.Model):
         ]
         indexes = [
             models.Index(fields=["branch", "waiting_since", "id"], name="queue", condition=Q(status="waiting_for_staff")),
+            models.Index(fields=["assignee", "waiting_since", "id"], name="queue_of_assignee", condition=Q(status="waiting_for_staff")),
             models.Index(fields=["patron", "-last_message_at", "-id"]),
             models.Index(fields=["help_session", "-last_message_at"]),
         ]

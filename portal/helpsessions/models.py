@@ -121,6 +121,7 @@ class HelpSession(models.Model):
             models.Index(fields=["patron", "-happened_on", "-id"]),
             models.Index(fields=["branch", "-happened_on", "-id"]),
             models.Index(fields=["staff", "-happened_on", "-id"]),
+            models.Index(fields=["-happened_on", "-id"], name="sessions_by_day"),
             models.Index(fields=["staff", "created_at", "id"], name="tray", condition=Q(status="unfinished")),
         ]
 

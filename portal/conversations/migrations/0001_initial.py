@@ -93,6 +93,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='conversation',
+            index=models.Index(condition=models.Q(('status', 'waiting_for_staff')), fields=['assignee', 'waiting_since', 'id'], name='queue_of_assignee'),
+        ),
+        migrations.AddIndex(
+            model_name='conversation',
             index=models.Index(fields=['patron', '-last_message_at', '-id'], name='conversatio_patron__51fb2c_idx'),
         ),
         migrations.AddIndex(

@@ -103,6 +103,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='helpsession',
+            index=models.Index(fields=['-happened_on', '-id'], name='sessions_by_day'),
+        ),
+        migrations.AddIndex(
+            model_name='helpsession',
             index=models.Index(condition=models.Q(('status', 'unfinished')), fields=['staff', 'created_at', 'id'], name='tray'),
         ),
         migrations.AddConstraint(
