@@ -195,6 +195,12 @@ def typed_fields(data):
     return kept
 
 
+def says_something(data):
+    """Whether a posted record form holds words or items, not only what it began with."""
+    typed = typed_fields(data)
+    return any(typed.get(name, "").strip() for name in ("question", "summary", "note", "card", "new-title", "new-url", "items-0-item", "items-0-title"))
+
+
 def token_in(data):
     """The form's token: the public id that its session has or will have."""
     return uuid_or_none(data.get("token")) or uuid.uuid4()

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import staff_only
 from portal.desk import slips
 from portal.desk.choosing import Choosing
-from portal.desk.forms import RecordForm, defaults_after, token_in, typed_fields
+from portal.desk.forms import RecordForm, defaults_after, says_something, token_in, typed_fields
 from portal.desk.tries import TOO_OFTEN, may_try_code
 from portal.helpsessions import actions
 from portal.helpsessions.models import HelpSession
@@ -100,7 +100,9 @@ def _save(request, draft, token, *, hand_over):
     form = _form(request, data=request.POST, has_items=bool(choosing.rows))
     warn = form.secret_number and "warned" not in request.POST
     if not form.is_valid() or not items_fine or warn:
-        return _page(request, form, choosing, draft=_keep(request, draft, token), warned=form.secret_number, status=422)
+        if draft is not None or says_something(request.POST):
+            draft = _keep(request, draft, token)
+        return _page(request, form, choosing, draft=draft, warned=form.secret_number, status=422)
     fields, at = form.cleaned_data, timezone.now()
     card = fields.pop("card")
     if card:

@@ -155,6 +155,11 @@ def test_whatever_is_wrong_with_a_number_what_would_be_right_is_said(desk, typed
     assert "Write a whole number from 1 to 500." in shown(desk.post(RECORD, typed(people=people)))
 
 
+def test_saving_an_empty_form_leaves_nothing_on_the_tray(desk, typed):
+    desk.post(RECORD, typed(question="", summary=" "))
+    assert not HelpSession.objects.exists()
+
+
 def test_after_a_mistake_the_form_is_on_the_tray(desk, typed):
     desk.post(RECORD, typed(people="0", question="Kept on the server"))
     assert "Kept on the server" in shown(desk.get(RECORD))
