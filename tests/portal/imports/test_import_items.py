@@ -1,6 +1,6 @@
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 
 from recommendations.models import Holding, Item
 from recommendations.search import find_items
@@ -136,3 +136,13 @@ def test_an_import_that_meets_another_one_compares_again(run, marc_file, monkeyp
     monkeypatch.setattr(type(Item.objects), "bulk_create", meet_the_other)
     assert run(marc_file(titled("First")))[:2] == (0, "1 added, 0 changed, 0 unchanged.\n")
     assert Item.objects.get().title == "First"
+
+
+def test_before_migrating_it_says_what_to_do(monkeypatch, tmp_path):
+    def no_tables():
+        raise OperationalError("no such table: recommendations_item")
+
+    monkeypatch.setattr(Item.objects, "exists", no_tables)
+    with pytest.raises(CommandError, match="manage.py migrate") as refused:
+        call_command("import_items", str(tmp_path / "any.csv"))
+    assert refused.value.returncode == 2

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from django.utils import timezone
 
 from accounts.models import Branch
@@ -13,6 +14,7 @@ from portal.imports.isbns import Repair
 from portal.imports.readers.marc import read_binary, read_xml
 from portal.imports.readers.table import read_table
 from portal.imports.records import Unreadable
+from recommendations.models import Item
 
 FAULTS_SHOWN = 50
 IN_A_LOG = 10_000  # off a terminal, progress is shown after so many records
@@ -38,7 +40,11 @@ class Command(BaseCommand):
     def handle(self, *, file, branch, source, dry_run, all_faults, **options):
         if not source.strip() or len(source) > 40:
             raise CommandError("--source needs a name of 1 to 40 characters.", returncode=NOTHING_READ)
-        branch = self._branch(branch) if branch else None
+        try:
+            branch = self._branch(branch) if branch else None
+            Item.objects.exists()
+        except DatabaseError as error:
+            raise CommandError("The database has no tables of this version yet. Run: manage.py migrate", returncode=NOTHING_READ) from error
         tally = None
         try:
             with file.open("rb") as opened:
