@@ -54,7 +54,8 @@ def safe_next(request):
     """Where the person was going, if that is a page of ours; otherwise an empty string."""
     going_to = request.POST.get("next") or request.GET.get("next") or ""
     safe = url_has_allowed_host_and_scheme(going_to, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    return going_to if safe and going_to.isprintable() else ""
+    # From the root: anything else Django would first take for the name of a page.
+    return going_to if safe and going_to.isprintable() and going_to.startswith("/") else ""
 
 
 def staff_only(view):

@@ -49,7 +49,7 @@ def enter_code(request):
     form = process and CodeForm(request.POST or None, request=request, process=process)
     if form and form.is_valid():
         if process.user and process.user.is_active:
-            return process.finish(safe_next(request) or None)
+            return process.finish(safe_next(request) or reverse("home"))
         process.abort()  # erased or disabled since the code was mailed
         process = None
     if not process:

@@ -176,6 +176,8 @@ def test_a_person_who_may_not_sign_in_is_told_nothing_different(client, patron):
         ("/\\evil.example/", "/"),
         ("javascript:alert(1)", "/"),
         ("http:evil.example", "/"),
+        ("sign_out", "/"),
+        ("{}", "/"),
     ],
 )
 def test_after_signing_in_one_lands_only_on_our_own_pages(client, patron, going_to, ends_at):
