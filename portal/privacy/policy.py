@@ -42,7 +42,9 @@ POLICY = {
         "to come back without a new code",
         ended_by="clear_expired_sign_ins",
     ),
-    "usersessions.UserSession": Line("the devices you are signed in on", "sign-out on that device", "so that a sign-in elsewhere can be ended, when a device is lost", exported=True),
+    "usersessions.UserSession": Line(
+        "the devices you are signed in on", "sign-out on that device", "so that a sign-in elsewhere can be ended, when a device is lost", exported=True
+    ),
     "mfa.Authenticator": Line("the secret of a second factor", "the person removes it", "to sign staff in safely"),
     # The help.
     "helpsessions.HelpSession": Line(

@@ -33,9 +33,7 @@ pytestmark = [
 @pytest.fixture
 def session(transactional_db):
     library = LibraryFactory()
-    return HelpSessionFactory(
-        branch=library.default_branch, staff=StaffFactory(branch=library.default_branch), patron=UserFactory(email="sam@example.org")
-    )
+    return HelpSessionFactory(branch=library.default_branch, staff=StaffFactory(branch=library.default_branch), patron=UserFactory(email="sam@example.org"))
 
 
 def say(thread, by, side, token):
@@ -79,9 +77,9 @@ def test_a_verdict_tapped_eight_times_at_once_is_one_thread(session):
         verdicts = ["did_not_help", "could_not_get_it"] * (PROCESSES // 2)
         at_once(
             *[
-                lambda verdict=verdict, recommendation=recommendation: actions.take_verdict(
-                    recommendation, verdict=verdict, why="", comment="", by=None, at=timezone.now()
-                ).pk
+                lambda verdict=verdict, recommendation=recommendation: (
+                    actions.take_verdict(recommendation, verdict=verdict, why="", comment="", by=None, at=timezone.now()).pk
+                )
                 for verdict in verdicts
             ]
         )
