@@ -42,6 +42,7 @@ def _page_without_library(request, template, status):
         page = render_to_string(template)
     except Exception:
         log.exception("the page %s can't be shown", template)
-        page = f"<!doctype html><meta charset=utf-8><title>Error</title><p>{_('Something went wrong on our side. Please try again in a few minutes.')}</p>"
+        words = _("Something went wrong on our side. Please try again in a few minutes.")
+        page = f"<!doctype html><meta charset=utf-8><title>{words}</title><p>{words}</p>"
     request.style_source = page_style()[1]
     return HttpResponse(page, status=status)

@@ -3,7 +3,8 @@
 from allauth.core.internal import ratelimit
 
 WRONG_TRIES = {
-    "address": "10/10m/ip",
+    # All who use the library's own wireless network share one address. Thirty tries of 43 bits are still nothing.
+    "address": "30/10m/ip",
     "person": "10/10m/user",
     # Once the whole library sees many wrong tries, somebody is guessing from many addresses: one that nobody knows yet gets
     # fewer, but never none, or the guesser would shut out every patron.
