@@ -11,7 +11,8 @@ from django.utils.formats import date_format
 from django.utils.html import escape, format_html
 from django.utils.safestring import mark_safe
 from django.utils.text import Truncator, capfirst
-from django.utils.translation import get_language, gettext, pgettext
+from django.utils.timesince import timesince
+from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 from portal import styles
 from portal.icons import FLIPPED, ICONS
@@ -110,6 +111,15 @@ def choice_buttons(name, choices, chosen, of="", announce=False):
 
 
 LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
+
+
+@register.filter
+def waited(moment, at=None):
+    """How long ago, in words. Django's own words count minutes and say "0 minutes" of a moment ago; these begin with seconds."""
+    seconds = max(int(((at or timezone.now()) - moment).total_seconds()), 0)
+    if seconds < 60:
+        return ngettext("%(count)s second", "%(count)s seconds", seconds) % {"count": seconds}
+    return timesince(moment, at)
 
 
 @register.filter

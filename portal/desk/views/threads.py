@@ -7,9 +7,7 @@ from django.db.models import Prefetch
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts import audit
@@ -122,8 +120,6 @@ def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=Fal
     if sent:
         form.fields["body"].widget.attrs["autofocus"] = True
     choosing = choosing or Choosing()
-    for message in newer:
-        message.ago = _ago(message.sent_at)
     context = {
         "conversation": conversation,
         "help_session": conversation.help_session,
@@ -147,13 +143,6 @@ def _told_by(message):
         return message.author.display_name if message.author else _("The patron"), _("The patron wrote")
     name = message.author.display_name if message.author else _("The library")
     return name, _("%(name)s answered") % {"name": name}
-
-
-def _ago(moment):
-    seconds = int((timezone.now() - moment).total_seconds())
-    if seconds < 60:
-        return ngettext("%(count)s second", "%(count)s seconds", seconds) % {"count": seconds}
-    return timesince(moment)
 
 
 def _language(conversation, said):

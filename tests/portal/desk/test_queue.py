@@ -83,3 +83,8 @@ def test_the_queue_costs_the_same_whatever_its_length(desk, branch, patron, rows
         MessageFactory(conversation=ConversationFactory(help_session=session, recommendation=recommend_in(session)[0]))
     with django_assert_num_queries(7):
         assert len(desk.get(QUEUE).context["rows"]) == rows
+
+
+def test_what_came_a_moment_ago_waits_seconds(desk, branch):
+    waiting(branch, hours=20 / 3600)
+    assert "Waiting 20 seconds" in shown(desk.get(QUEUE))
