@@ -57,9 +57,9 @@ def end_sign_in(session_key):
     UserSession.objects.filter(session_key=session_key).delete()
 
 
-def end_all_sign_ins(person):
-    """Wherever this person is signed in, they are so no longer."""
-    for signed_in in UserSession.objects.filter(user=person):
+def end_all_sign_ins(person, *, but=""):
+    """Wherever this person is signed in, they are so no longer; except in the session with the key `but`."""
+    for signed_in in UserSession.objects.filter(user=person).exclude(session_key=but):
         signed_in.end()
 
 

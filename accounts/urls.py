@@ -11,6 +11,7 @@ urlpatterns = [
     path("signed-out/", sign_in.signed_out, name="signed_out"),
     path("language/", sign_in.set_language, name="set_language"),
     path("me/", me.me, name="me"),
+    path("me/sign-out-elsewhere/", me.sign_out_elsewhere, name="sign_out_elsewhere"),
     path("me/address/", me.add_address, name="add_address"),
     path("me/prove/", prove.prove, name="prove"),
     path("second-factor/", second_factor.second_factor, name="second_factor"),

@@ -5,8 +5,9 @@ from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
 
-from accounts import actions
+from accounts import actions, sign_ins
 from accounts.forms import AddressForm, CodeForm, NameForm
 from accounts.languages import languages
 from accounts.mailed_codes import MailedCode
@@ -20,7 +21,16 @@ def me(request):
         actions.change_name(request.user, name=form.cleaned_data["name"])
         messages.success(request, _("Your name is changed."))
         return redirect("me")
-    return render(request, "accounts/me.html", {"form": form, "languages": languages()})
+    elsewhere = sign_ins.elsewhere(request.user, but=request.session.session_key) if form else []
+    return render(request, "accounts/me.html", {"form": form, "languages": languages(), "elsewhere": elsewhere})
+
+
+@login_required
+@require_POST
+def sign_out_elsewhere(request):
+    actions.end_all_sign_ins(request.user, but=request.session.session_key)
+    messages.success(request, _("You are signed in on this device only."))
+    return redirect("me")
 
 
 @login_required

@@ -3,11 +3,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import actions
+from accounts import actions, sign_ins
 from accounts.models import User
 from portal.helpsessions import actions as helpsessions
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
-from tests.factories import HelpSessionFactory
+from tests.factories import HelpSessionFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -112,3 +112,31 @@ def test_who_opened_a_code_reads_what_that_means(client, staff, branch, show_cod
     assert reverse("sign_in") in page
     client.post(reverse("sign_out"))
     assert "The library does not know your name." not in client.get(reverse("me")).content.decode()
+
+
+def test_other_devices_are_listed_and_signed_out_and_this_one_stays(client, patron, sign_in):
+    phone, stranger = Client(HTTP_USER_AGENT="Mozilla/5.0 (Linux; Android 13) Chrome/156.0 Mobile Safari/537.36"), Client()
+    for browser, person in ((client, patron), (phone, patron), (stranger, UserFactory())):
+        browser.post(reverse("sign_in"), {"email": person.email})
+        browser.post(reverse("account_confirm_login_code"), {"code": mailed_code(person.email)})
+
+    page = client.get(reverse("me")).content.decode()
+    assert page.count("Chrome, Android") == 1
+
+    client.post(reverse("sign_out_elsewhere"))
+    assert "Chrome, Android" not in client.get(reverse("me")).content.decode()
+    signed_in = [browser.get(reverse("me")).wsgi_request.user.is_authenticated for browser in (client, phone, stranger)]
+    assert signed_in == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "said"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/156.0 Safari/537.36 Edg/156.0", "Edge, Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0) AppleWebKit/605.1 Version/19.0 Mobile Safari/604.1", "Safari, iPhone"),
+        ("Mozilla/5.0 (Macintosh) Gecko/20100101 Firefox/150.0", "Firefox, Mac"),
+        ("<script>", "a browser that does not say its name"),
+    ],
+)
+def test_a_device_is_told_by_what_its_browser_says(user_agent, said):
+    assert sign_ins.device(user_agent) == said

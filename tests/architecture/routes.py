@@ -23,7 +23,7 @@ PUBLIC = {
     "service_worker": "holds nothing of anybody's",
 }
 # Show only what belongs to the reader; nothing in the address says whose.
-READERS_OWN = {"help_sessions", "conversations", "saved", "me", "add_address", "prove", "second_factor", "change_second_factor", "kept"}
+READERS_OWN = {"help_sessions", "conversations", "saved", "me", "sign_out_elsewhere", "add_address", "prove", "second_factor", "change_second_factor", "kept"}
 # Name an object in the address: which of `world` it is.
 OBJECT = {
     "help_session": "session",
