@@ -183,3 +183,12 @@ def test_the_list_costs_the_same_whatever_its_length(me, patron, branch, staff, 
     HelpSessionFactory.create_batch(rows, patron=patron, branch=branch, staff=staff)
     with django_assert_num_queries(5):
         me.get(reverse("help_sessions"))
+
+
+@pytest.mark.parametrize(
+    ("question", "summary", "shown"),
+    [("Where is the atlas?", "", False), ("Where is the atlas?", "On the second floor.", True), ("Where is it? " * 20, "", True), ("", "", False)],
+)
+def test_what_was_talked_about_is_shown_where_the_title_does_not_say_it_all(me, session, question, summary, shown):
+    HelpSession.objects.filter(pk=session.pk).update(question=question, summary=summary)
+    assert ("What we talked about" in text(me.get(session.get_absolute_url()))) == shown
