@@ -69,7 +69,6 @@ class Worker:
                 self.round()
             except DatabaseError as error:
                 log.error("the database is away, waiting: %s", type(error).__name__)
-            finally:
                 connections.close_all()  # a database that was restarted is met with a new connection
             time.sleep(LOOK_AGAIN_SECONDS)
         self._quietly(outbox.fall_silent, self.name)
@@ -128,7 +127,6 @@ class Worker:
         while not self.stopping:
             if time.monotonic() - self.progress_at < outbox.LEASE.total_seconds():
                 self._quietly(self._beat)
-                connections.close_all()
             time.sleep(BEAT_SECONDS)
 
     def _beat(self):
@@ -139,3 +137,4 @@ class Worker:
             action(*args)
         except DatabaseError:
             log.warning("the database is away: no heartbeat")
+            connections.close_all()
