@@ -91,5 +91,5 @@ class MFAAdapter(DefaultMFAAdapter):
 def _fernet():
     """Secrets of authenticator apps are of no use to whoever reads the database alone. Old keys still open them."""
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    digests = (hashlib.sha256(b"accounts.second-factor:" + key.encode()).digest() for key in keys)  # type: ignore[union-attr]
+    digests = (hashlib.sha256(b"accounts.second-factor:" + key.encode()).digest() for key in keys)  # type: ignore[union-attr]  # keys are text
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

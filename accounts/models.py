@@ -128,7 +128,7 @@ class User(AbstractBaseUser):
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []  # type: ignore[misc]
+    REQUIRED_FIELDS: list[str] = []  # type: ignore[misc]  # the stubs know it as a class variable
 
     objects = UserManager()
 

@@ -56,7 +56,7 @@ class Draft:
 def _tidy(name, value):
     if name == "summary":
         return clean(value, max_length=LONGEST_SUMMARY, multiline=True)
-    longest: int = Item._meta.get_field(name).max_length  # type: ignore[union-attr, assignment]
+    longest: int = Item._meta.get_field(name).max_length  # type: ignore[union-attr, assignment]  # they all have one
     if name in {"url", "doi"}:  # cut, they would lead elsewhere
         value = clean(value)
         return value if len(value) <= longest and (name == "doi" or value.lower().startswith(("http://", "https://"))) else ""

@@ -137,7 +137,7 @@ def _read_element(declaration, text, prefix, number):
         undeclared = set(re.findall(rb"</([\w.-]+):", text)) | ({prefix} if prefix else set())
         wrapper = b"".join(b' xmlns:%s="marc"' % name for name in sorted(undeclared))
         # It is one record without a doctype: there are no entities to expand.
-        element = ElementTree.fromstring(declaration + b"<one" + wrapper + b">" + text + b"</one>")[0]  # noqa: S314
+        element = ElementTree.fromstring(declaration + b"<one" + wrapper + b">" + text + b"</one>")[0]  # noqa: S314 (see above)
         return _draft(_from_element(element), number, text).finished()
     except ElementTree.ParseError as error:
         return Fault(number, f"it is not well-formed XML: {error}")

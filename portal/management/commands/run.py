@@ -67,7 +67,7 @@ class Command(BaseCommand):
             if self.stopping or web.poll() is not None:
                 return
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-                if probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0:  # noqa: S104
+                if probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0:  # noqa: S104 (compared with)
                     return
             time.sleep(0.1)
 
