@@ -36,6 +36,18 @@ class Library(models.Model):
     catalogue_link = models.CharField(
         _("catalogue link template"), max_length=300, blank=True, help_text=_("An address with {isbn}, {title} or {number} where the item's own goes.")
     )
+    closes_after_days = models.PositiveSmallIntegerField(
+        _("a conversation closes by itself after (days)"),
+        default=14,
+        validators=[MaxValueValidator(365)],
+        help_text=_("Counted from the answer, if the patron writes no more. 0: never."),
+    )
+    released_after_days = models.PositiveSmallIntegerField(
+        _("a conversation left lying is free again after (days)"),
+        default=3,
+        validators=[MaxValueValidator(90)],
+        help_text=_("Counted from the day on which somebody took it and did not answer. 0: never."),
+    )
     default_branch = models.ForeignKey("Branch", verbose_name=_("default branch"), on_delete=models.PROTECT, null=True, blank=True, related_name="+")
 
     class Meta:
@@ -187,6 +199,34 @@ class StaffRole(models.Model):
 
     def __str__(self):
         return f"{self.user}: {self.role} at {self.branch}"
+
+
+class AbsenceQuerySet(models.QuerySet):
+    def on(self, day):
+        return self.filter(first_day__lte=day, last_day__gte=day)
+
+
+class Absence(models.Model):
+    """Days on which a member of staff doesn't answer, and who does meanwhile. Days are the library's, both included."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="absences")
+    first_day = models.DateField(_("first day"))
+    last_day = models.DateField(_("last day"))
+    cover = models.ForeignKey(User, verbose_name=_("who covers"), on_delete=models.SET_NULL, null=True, blank=True, related_name="covers")
+
+    objects = AbsenceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["first_day"]
+        constraints = [
+            models.CheckConstraint(condition=Q(last_day__gte=models.F("first_day")), name="absence_ends_after_it_began"),
+            models.CheckConstraint(condition=Q(cover__isnull=True) | ~Q(cover=models.F("person")), name="nobody_covers_themselves"),
+        ]
+        indexes = [models.Index(fields=["cover", "last_day"], condition=Q(cover__isnull=False), name="covers")]
+
+    def __str__(self):
+        return f"{self.person}: {self.first_day} to {self.last_day}"
 
 
 class Consent(models.Model):

@@ -14,6 +14,9 @@ from django.db import connection, connections
 from django.utils import timezone
 
 import accounts.actions
+import portal.conversations.actions
+import portal.conversations.drafts
+import portal.conversations.handling
 import portal.helpsessions.actions
 from portal.notifications import actions as outbox
 from portal.notifications.channels import email
@@ -43,6 +46,10 @@ def refresh_statistics(*, at):
 
 
 JOBS = [
+    (portal.conversations.handling.wake_the_snoozed, timedelta(minutes=1)),
+    (portal.conversations.handling.close_the_quiet, timedelta(minutes=10)),
+    (portal.conversations.handling.release_the_left_lying, timedelta(minutes=10)),
+    (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
     (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),
     (accounts.actions.forget_refused_posts, timedelta(minutes=1)),
     (accounts.actions.forget_unconfirmed_people, EVERY_HOUR),
@@ -76,6 +83,7 @@ class Worker:
     def round(self):
         """All that is due now, once."""
         self._beat()
+        portal.conversations.actions.show_held(at=timezone.now())  # every round: its mail goes in the next line
         self.deliver_due()
         for job, every in JOBS:
             self.run_job(job, every)

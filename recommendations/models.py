@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Prefetch, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, User
@@ -124,8 +125,11 @@ class RecommendationQuerySet(models.QuerySet):
     # Who may do what.
 
     def belonging_to(self, reader):
-        """What this reader may open as a patron: their own, and those of the sessions this browser opened by code."""
-        return self.filter(Q(patron=reader.person, patron__isnull=False) | Q(pk__in=reader.opened_recommendations))
+        """What this reader may open as a patron: their own, and those of the sessions this browser opened by code.
+
+        What was recommended in an answer shows with it: `recommended_at` is then a few seconds ahead."""
+        theirs = Q(patron=reader.person, patron__isnull=False) | Q(pk__in=reader.opened_recommendations)
+        return self.filter(theirs, recommended_at__lte=timezone.now())
 
     # What to look for.
 

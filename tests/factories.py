@@ -177,7 +177,9 @@ class ConversationFactory(DjangoModelFactory):
     opened_at = factory.LazyFunction(timezone.now)
     at_desk_from = factory.SelfAttribute("opened_at")
     waiting_since = factory.LazyAttribute(lambda c: c.opened_at if c.status == Conversation.Status.WAITING_FOR_STAFF else None)
-    closed_at = factory.LazyAttribute(lambda c: c.opened_at if c.status == Conversation.Status.CLOSED else None)
+    closed_at = factory.LazyAttribute(lambda c: c.opened_at if c.status in {Conversation.Status.CLOSED, Conversation.Status.ERASED} else None)
+    queued_at = factory.LazyAttribute(lambda c: c.waiting_since or c.closed_at or c.opened_at)
+    assigned_at = factory.LazyAttribute(lambda c: c.opened_at if getattr(c, "assignee", None) else None)
 
 
 class MessageFactory(DjangoModelFactory):
@@ -192,12 +194,14 @@ class MessageFactory(DjangoModelFactory):
     body = "The soil test page was spot on."
     language = "en"
     sent_at = factory.LazyFunction(timezone.now)
+    shown_from = factory.SelfAttribute("sent_at")  # long shown, not held
+    then = factory.LazyAttribute(lambda m: "turn" if m.side == Message.Side.STAFF else "")
     client_token = factory.LazyFunction(uuid.uuid4)
 
     @classmethod
     def _create(cls, model_class, *args, **kwargs):
         message = super()._create(model_class, *args, **kwargs)
-        message.conversation.last_message_at = message.sent_at
+        message.conversation.last_message_at = message.shown_from
         message.conversation.save(update_fields=["last_message_at"])
         return message
 

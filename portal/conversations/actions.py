@@ -1,89 +1,170 @@
-"""What is done with a thread: asked, answered, closed, opened by a verdict, kept with its session."""
+"""What patron and library say to each other in a thread: asked, answered, taken back, closed, opened by a verdict, kept with its session.
+
+What the desk does with a thread without a word to the patron stands in handling.py.
+"""
 
 import datetime
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Max, Min
+from django.utils.text import Truncator
+from django.utils.translation import gettext
 
 from accounts.hours import promised_at
+from accounts.models import Library, User
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import HelpSession, SessionRecommendation
-from portal.notifications.actions import notify
+from portal.notifications.actions import notify, withdraw
 from recommendations.actions import record_verdict
 from recommendations.choosing import recommend_chosen
 from recommendations.models import QuestionType, Recommendation
 
-from .models import Conversation, Event, Message, MessageRecommendation, Participation
+from . import drafts, states
+from .models import (
+    Attachment,
+    BranchQueue,
+    Conversation,
+    DeskEvent,
+    Draft,
+    Event,
+    Message,
+    MessageRecommendation,
+    Participation,
+    ReadersForm,
+    Side,
+)
 
-GRACE = datetime.timedelta(minutes=1)  # before the desk sees a verdict: a slip of the finger can be mended
 ASKS_FOR_FOLLOW_UP = {Recommendation.Verdict.DID_NOT_HELP, Recommendation.Verdict.COULD_NOT_GET_IT}
 
-PATRON, STAFF = Message.Side.PATRON, Message.Side.STAFF
-Status = Conversation.Status
+PATRON, STAFF = Side.PATRON, Side.STAFF
+Status, Then = Conversation.Status, Message.Then
+
+
+class Erased(Exception):
+    """The thread was erased: nothing is added to it any more."""
+
+
+class TooLate(Exception):
+    """The patron may have seen the answer: it can't be taken back."""
 
 
 @transaction.atomic
-def ask(*, by, at, body, language, client_token, help_session=None, recommendation=None):
-    """Ask the library again, about a session or about one of its items. Returns the conversation.
+def ask(*, by, at, body, language, client_token, help_session=None, recommendation=None, topic=None, branch=None, readers_form=None):
+    """Ask the library: again about a session or about one of its items, or (with `by` alone) something new. Returns the conversation.
 
-    An item has one thread, so asking about it goes on there; a session begins a new one each time. `by` is None for
-    somebody who came by code. The same token twice is one question.
+    An item has one thread, so asking about it goes on there; everything else begins a new one each time. `by` is None for
+    somebody who came by code. `readers_form`: the answers of *Find me something to read*, fields of ReadersForm.
+    The same token twice is one question.
     """
     if recommendation is not None:
         recommendation = Recommendation.objects.select_for_update().get(pk=recommendation.pk)
         conversation = thread_of(recommendation)
         help_session = conversation.help_session if conversation else session_of(recommendation)
-    else:
+    elif help_session is not None:
         help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
         conversation = Conversation.objects.filter(help_session=help_session, messages__client_token=client_token).first()
+    else:
+        User.objects.select_for_update().get(pk=by.pk)
+        conversation = Conversation.objects.filter(patron=by, help_session=None, messages__client_token=client_token).first()
     if conversation is None:
-        subject = str(recommendation.item) if recommendation else help_session.title
-        conversation = _begin(help_session, recommendation, subject=subject, reason=Conversation.Reason.ASKED, at=at, at_desk_from=at)
+        conversation = _begin(
+            at,
+            help_session=help_session,
+            recommendation=recommendation,
+            patron=help_session.patron if help_session else recommendation.patron if recommendation else by,
+            branch=branch or (help_session or recommendation or Library.current()).branch,
+            topic=topic or (help_session.topic if help_session else None),
+            subject=_subject(body, help_session, recommendation, readers_form),
+        )
+        if readers_form is not None:
+            ReadersForm.objects.create(conversation=conversation, **readers_form)
     reply(conversation, by=by, side=PATRON, at=at, body=body, language=language, client_token=client_token)
     conversation.refresh_from_db()
     return conversation
 
 
 @transaction.atomic
-def reply(conversation, *, by, side, at, body, language, client_token, items=()):
-    """Add one message to the thread, with the recommendations made in it, and let the other side know.
+def reply(conversation, *, by, side, at, body, language, client_token, items=(), then=Then.TURN):
+    """Add one message to the thread, with the recommendations made in it and the files added to its composer, and let the other side know.
 
-    The same token twice is the same message: nothing is added and nobody is told again. Returns the message.
+    An answer is held for some seconds before the patron sees it (Message.HELD), so that it can be taken back; `then` says what
+    the thread does after it. Whose it is doesn't change. The same token twice is the same message: nothing is added and
+    nobody is told again. Returns the message. Raises Erased.
     """
-    conversation = Conversation.objects.select_for_update(of=("self",)).select_related("help_session", "patron").get(pk=conversation.pk)
+    conversation = locked(conversation, at)
     sent_before = conversation.messages.filter(client_token=client_token).first()
     if sent_before is not None:
         return sent_before
     by = _who(conversation, by, side)
-    message = Message.objects.create(conversation=conversation, side=side, author=by, body=body, language=language, sent_at=at, client_token=client_token)
-    _recommend_in(message, items)
-    if conversation.status == Status.CLOSED and conversation.last_message_at is not None:
-        Event.objects.create(conversation=conversation, kind=Event.Kind.REOPENED, side=side, by=by, at=at)
+    message = Message.objects.create(
+        conversation=conversation,
+        side=side,
+        author=by,
+        body=body,
+        language=language,
+        sent_at=at,
+        shown_from=at if side == PATRON else at + Message.HELD,
+        then="" if side == PATRON else then,
+        client_token=client_token,
+    )
+    Attachment.objects.filter(conversation=conversation, side=side, client_token=client_token, message=None).update(message=message)
+    drafts.forget(conversation, person=by, side=side, kind=Draft.Kind.REPLY)
+    if conversation.status == Status.CLOSED and (side == PATRON or then != Then.CLOSE) and _has_words(conversation):
+        _tell(conversation, Event.Kind.REOPENED, side, by, at, message=message)
     if side == PATRON:
-        _wait_for_staff(conversation, Conversation.Reason.ASKED, at=at, at_desk_from=at)
+        reason = Conversation.Reason.READERS_ADVISORY if _begins_by_form(conversation) else Conversation.Reason.ASKED
+        enter(conversation, states.patron_wrote(states.state_of(conversation), at, reason))
         _read_by(conversation, by, at)
+        conversation.last_message_at = at
+        conversation.version += 1
     else:
-        _wait_for_patron(conversation)
+        _hold(conversation, message)
+        _recommend_in(message, items)
+        enter(conversation, states.staff_answered(states.state_of(conversation), at, then))
+        if then == Then.CLOSE:
+            _tell(conversation, Event.Kind.CLOSED, side, by, at, message=message)
         message.mail_id = _announce(message, conversation, at)
         message.save(update_fields=["mail_id"])
-    conversation.last_message_at = at
-    conversation.version += 1
-    conversation.save()
+    save(conversation)
     return message
 
 
 @transaction.atomic
+def take_back(message, *, by, at, typed=None):
+    """Put an answer that the patron hasn't seen back into its writer's composer, with its files; it is as if it had never been sent.
+
+    `typed` are the other fields of the composer, for its draft. Raises TooLate, also for anybody but its writer.
+    """
+    conversation = locked(message.conversation, at)
+    message = conversation.messages.filter(pk=message.pk, side=STAFF, author=by, shown_from__gt=at).first()
+    if message is None:
+        raise TooLate
+    drafts.put_back(message, typed=typed or {}, at=at)
+    withdraw(message.mail_id)
+    message.attachments.update(message=None, added_at=at)
+    Recommendation.objects.filter(messagerecommendation__message=message).delete()
+    message.delete()  # and the events that it brought about
+    conversation.held_from = conversation.messages.filter(shown_from__gt=at).aggregate(first=Min("shown_from"))["first"]
+    enter(conversation, states.replay(conversation))
+    save(conversation)
+    return conversation
+
+
+@transaction.atomic
 def close(conversation, *, by, side, at):
-    """End the thread; writing in it opens it again. Closing twice is closing once."""
-    conversation = Conversation.objects.select_for_update().get(pk=conversation.pk)
+    """End the thread; writing in it opens it again. Closing twice is closing once. Raises Erased."""
+    conversation = locked(conversation, at)
     if conversation.status == Status.CLOSED:
         return
-    _close(conversation, at)
-    if conversation.last_message_at is not None:
-        Event.objects.create(conversation=conversation, kind=Event.Kind.CLOSED, side=side, by=_who(conversation, by, side), at=at)
+    if _has_words(conversation):
+        _tell(conversation, Event.Kind.CLOSED, side, _who(conversation, by, side), at)
         conversation.version += 1
-    conversation.save()
+    else:
+        DeskEvent.objects.create(conversation=conversation, kind=DeskEvent.Kind.CLOSED, by=by, at=at)
+    enter(conversation, states.closed(states.state_of(conversation), at), seen_by_patron=side == PATRON)
+    save(conversation)
 
 
 @transaction.atomic
@@ -95,17 +176,26 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
     recommendation = record_verdict(recommendation, verdict=verdict, why=why, comment=comment, at=at)
     thread = thread_of(recommendation)
     if thread is not None:
-        thread = Conversation.objects.select_for_update().get(pk=thread.pk)
+        thread = locked(thread, at)
+    elif verdict in ASKS_FOR_FOLLOW_UP:
+        help_session = session_of(recommendation)
+        thread = _begin(
+            at,
+            help_session=help_session,
+            recommendation=recommendation,
+            patron=help_session.patron if help_session else recommendation.patron,
+            branch=(help_session or recommendation).branch,
+            topic=recommendation.topic,
+            subject=str(recommendation.item),
+        )
+    if thread is None:
+        return recommendation
     if verdict in ASKS_FOR_FOLLOW_UP:
-        if thread is None:
-            thread = _begin(session_of(recommendation), recommendation, subject=str(recommendation.item), reason=verdict, at=at, at_desk_from=at + GRACE)
-        else:
-            _wait_for_staff(thread, verdict, at=at, at_desk_from=at + GRACE)
-    elif thread is not None and thread.status == Status.WAITING_FOR_STAFF:
-        _undo_waiting(thread, at)
-    if thread is not None:
-        thread.version += 1
-        thread.save()
+        enter(thread, states.item_failed(states.state_of(thread), at, verdict))
+    else:
+        enter(thread, states.replay(thread))
+    thread.version += 1
+    save(thread, shows_at=thread.at_desk_from)
     return recommendation
 
 
@@ -116,14 +206,26 @@ def keep(help_session, *, by, at, wording, language):
     threads = Conversation.objects.filter(help_session=help_session)
     threads.update(patron=by)
     Recommendation.objects.filter(messagerecommendation__message__conversation__in=threads).update(patron=by)
-    Participation.objects.filter(conversation__in=threads.exclude(participations__person=by), person=None).update(person=by)
+    for rows in (Participation, Draft):  # what the person has as themselves already stays as it is
+        own = rows.objects.filter(person=by, side=PATRON, conversation__isnull=False).values("conversation")
+        rows.objects.filter(conversation__in=threads, person=None).exclude(conversation__in=own).update(person=by)
     return help_session
 
 
 def mark_read(conversation, *, person, at):
-    """Remember that this person (None: the holder of the code) has seen all that the thread holds now."""
-    if conversation.last_message_at is not None:
-        _read_by(conversation, _who(conversation, person, PATRON), conversation.last_message_at)
+    """Remember that this person (None: the holder of the code) has seen all that the thread shows now."""
+    latest = conversation.messages.shown(at).aggregate(latest=Max("shown_from"))["latest"]
+    if latest is not None:
+        _read_by(conversation, _who(conversation, person, PATRON), latest)
+
+
+def show_held(*, at):
+    """Count the answers whose seconds are over as shown, in the patrons' lists too. For the worker."""
+    for conversation in Conversation.objects.filter(held_from__lte=at)[:200]:
+        with transaction.atomic():
+            conversation = Conversation.objects.select_for_update().get(pk=conversation.pk)
+            if _show_held(conversation, at):
+                conversation.save(update_fields=["version", "last_message_at", "held_from", "held_status"])
 
 
 def session_of(recommendation):
@@ -140,78 +242,152 @@ def thread_of(recommendation):
     return Conversation.objects.select_related("help_session").filter(recommendation=recommendation).first()
 
 
+# What every change of a thread is made of; handling.py uses it too.
+
+
+def locked(conversation, at):
+    """The thread as it is now, its row locked until the transaction ends; of one that was joined into another, that other. Raises Erased."""
+    rows = Conversation.objects.select_for_update(of=("self",)).select_related("help_session", "patron", "branch")
+    conversation = rows.get(pk=conversation.pk)
+    if conversation.joined_into_id:
+        return locked(conversation.joined_into, at)
+    if conversation.status == Status.ERASED:
+        raise Erased
+    _show_held(conversation, at)
+    return conversation
+
+
+def enter(conversation, state, *, seen_by_patron=False):
+    """Write the state into the row, with what follows from it: by when the promise falls due, and when it closes by itself.
+
+    While an answer is held the patron goes on reading the state before it, unless they changed it themselves.
+    """
+    if state.waiting_since != conversation.waiting_since:
+        conversation.promised_at = promised_at(conversation.branch, state.waiting_since) if state.waiting_since else None
+    if state.status != Status.WAITING_FOR_PATRON:
+        conversation.closes_at = None
+    elif (conversation.status, conversation.queued_at) != (state.status, state.turned_at):
+        days = Library.current().closes_after_days
+        conversation.closes_at = state.turned_at + datetime.timedelta(days=days) if days else None
+    conversation.status, conversation.reason, conversation.queued_at = state.status, state.reason, state.turned_at
+    conversation.waiting_since, conversation.snoozed_until = state.waiting_since, state.snoozed_until
+    conversation.at_desk_from = state.at_desk_from or conversation.at_desk_from
+    conversation.closed_at = state.turned_at if state.status == Status.CLOSED else None
+    if conversation.held_from is None:
+        conversation.held_status = ""
+    elif seen_by_patron or state.status == Status.WAITING_FOR_STAFF:
+        conversation.held_status = state.status
+
+
+def save(conversation, *, shows_at=None):
+    """Save the row that a change was made to, and let the open pages of the desk know. `shows_at`: when the queue shows it, if later."""
+    conversation.desk_version += 1
+    conversation.save()
+    raise_queue(conversation.branch_id, shows_at=shows_at)
+
+
+def raise_queue(branch_id, *, shows_at=None):
+    """Let the open queues of a branch know that something changed. Last in its transaction: many wait for this row."""
+    later = {} if shows_at is None else {"next_at": shows_at}
+    if not BranchQueue.objects.filter(branch=branch_id).update(version=F("version") + 1, **later):
+        queue, new = BranchQueue.objects.get_or_create(branch_id=branch_id, defaults={"version": 1, **later})
+        if not new:
+            BranchQueue.objects.filter(branch=branch_id).update(version=F("version") + 1, **later)
+
+
+def _begin(at, *, help_session, recommendation, patron, branch, topic, subject):
+    """A thread that says nothing yet: what follows at once puts it into the queue."""
+    return Conversation.objects.create(
+        help_session=help_session,
+        recommendation=recommendation,
+        patron=patron,
+        branch=branch,
+        topic=topic,
+        subject=subject[:200],
+        status=Status.CLOSED,
+        reason=Conversation.Reason.ASKED,
+        opened_at=at,
+        at_desk_from=at,
+        closed_at=at,
+        queued_at=at,
+    )
+
+
+def _subject(body, help_session, recommendation, readers_form):
+    if readers_form is not None:
+        return gettext("Something to read")
+    if recommendation is not None:
+        return str(recommendation.item)
+    if help_session is not None:
+        return help_session.title
+    first_line = next((line.strip() for line in body.splitlines() if line.strip()), "")
+    return Truncator(first_line).chars(90)
+
+
+def _begins_by_form(conversation):
+    return conversation.last_message_at is None and hasattr(conversation, "readers_form")
+
+
 def _who(conversation, person, side):
     """The name that goes with what `person` does here. On the patron's side there is one only where the visit is kept in their account:
     until they wish it, and in a quiet session always, who is signed in while they read by code stays unknown."""
     return person if side == STAFF or (person is not None and conversation.patron_id == person.pk) else None
 
 
-def _begin(help_session, recommendation, *, subject, reason, at, at_desk_from):
-    return Conversation.objects.create(
-        help_session=help_session,
-        recommendation=recommendation,
-        patron=help_session.patron if help_session else recommendation.patron,
-        branch=help_session.branch if help_session else recommendation.branch,
-        subject=subject[:200],
-        status=Status.WAITING_FOR_STAFF,
-        reason=reason,
-        opened_at=at,
-        at_desk_from=at_desk_from,
-        waiting_since=at,
-        promised_at=promised_at(help_session.branch if help_session else recommendation.branch, at),
-    )
+def _has_words(conversation):
+    """Whether there is a message: without one the thread is the desk's alone."""
+    return conversation.last_message_at is not None or conversation.held_from is not None
 
 
-def _wait_for_staff(conversation, reason, *, at, at_desk_from):
-    """Put it in the queue. One that waits already keeps its place; what is the more urgent to say is its reason."""
-    if conversation.status == Status.WAITING_FOR_STAFF:
-        conversation.at_desk_from = min(conversation.at_desk_from, at_desk_from)
-        if reason != Conversation.Reason.ASKED:
-            conversation.reason = reason
-        return
-    conversation.status, conversation.reason, conversation.closed_at = Status.WAITING_FOR_STAFF, reason, None
-    conversation.waiting_since, conversation.at_desk_from = at, at_desk_from
-    conversation.promised_at = promised_at(conversation.branch, at)
+def _tell(conversation, kind, side, by, at, *, message=None):
+    """An event of the time line. What an answer brings about shows with it; and nothing shows before an answer that came first."""
+    shown_from = message.shown_from if message else max(at, conversation.held_from or at)
+    if side == PATRON:
+        shown_from = at
+    Event.objects.create(conversation=conversation, message=message, kind=kind, side=side, by=by, at=at, shown_from=shown_from)
 
 
-def _wait_for_patron(conversation):
-    conversation.status, conversation.waiting_since, conversation.promised_at, conversation.closed_at = Status.WAITING_FOR_PATRON, None, None, None
+def _hold(conversation, message):
+    if conversation.held_from is None:
+        conversation.held_from, conversation.held_status = message.shown_from, conversation.status
 
 
-def _close(conversation, at):
-    conversation.status, conversation.closed_at, conversation.waiting_since, conversation.promised_at = Status.CLOSED, at, None, None
-
-
-def _undo_waiting(conversation, at):
-    """The verdict was mended: the thread waits for staff only if the patron's own words do."""
-    last_message = conversation.messages.order_by("-sent_at", "-pk").first()
-    if last_message is None:
-        _close(conversation, at)
-    elif last_message.side == PATRON:
-        conversation.reason = Conversation.Reason.ASKED
-    elif conversation.events.filter(kind=Event.Kind.CLOSED, at__gte=last_message.sent_at).exists():
-        _close(conversation, at)
-    else:
-        _wait_for_patron(conversation)
+def _show_held(conversation, at):
+    """Bring `version` and `last_message_at` up to what is shown now. Whether that changed anything."""
+    if conversation.held_from is None or conversation.held_from > at:
+        return False
+    held = conversation.messages.filter(side=STAFF, shown_from__gte=conversation.held_from)
+    shown = held.filter(shown_from__lte=at)
+    conversation.version += shown.count()
+    conversation.last_message_at = max(filter(None, [conversation.last_message_at, shown.aggregate(latest=Max("shown_from"))["latest"]]))
+    conversation.held_from = held.filter(shown_from__gt=at).aggregate(first=Min("shown_from"))["first"]
+    if conversation.held_from is None:
+        conversation.held_status = ""
+    return True
 
 
 def _recommend_in(message, items):
     if not items:
         return
     conversation = message.conversation
-    help_session = conversation.help_session
     recommendations = recommend_chosen(
         items,
         by=message.author,
-        at=message.sent_at,
+        at=message.shown_from,
         branch=conversation.branch,
-        topic=help_session.topic if help_session else None,
-        question_type=help_session.question_type if help_session else QuestionType.REFERENCE,
+        topic=conversation.topic,
+        question_type=_question_type(conversation),
         patron=conversation.patron,
     )
     MessageRecommendation.objects.bulk_create(
         MessageRecommendation(message=message, recommendation=recommendation, position=position) for position, recommendation in enumerate(recommendations)
     )
+
+
+def _question_type(conversation):
+    if conversation.help_session is not None:
+        return conversation.help_session.question_type
+    return QuestionType.READERS_ADVISORY if hasattr(conversation, "readers_form") else QuestionType.REFERENCE
 
 
 def _announce(message, conversation, at):
@@ -225,6 +401,7 @@ def _announce(message, conversation, at):
         "conversations/answer",
         to=patron.email,
         at=at,
+        due_at=message.shown_from,
         recipient=patron,
         language=patron.language or message.language,
         context={"helper": message.author, "url": settings.BASE_URL + conversation.get_absolute_url(), "thread": conversation.public_id},
@@ -235,6 +412,6 @@ def _announce(message, conversation, at):
 
 
 def _read_by(conversation, person, until):
-    seen = Participation.objects.filter(conversation=conversation, person=person)
-    if not seen.filter(read_until__lt=until).update(read_until=until):
-        Participation.objects.get_or_create(conversation=conversation, person=person, defaults={"read_until": until})
+    seen = Participation.objects.filter(conversation=conversation, person=person, side=PATRON)
+    if not seen.exclude(read_until__gte=until).update(read_until=until):
+        Participation.objects.get_or_create(conversation=conversation, person=person, side=PATRON, defaults={"read_until": until})

@@ -1,15 +1,17 @@
 """The thread between a patron and the library."""
 
+import datetime
 import uuid
 
 from django.db import models
 from django.db.models import F, FilteredRelation, Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Branch, User
+from accounts.models import Absence, Branch, User, private_storage
 from portal.helpsessions.models import HelpSession
-from recommendations.models import Recommendation
+from recommendations.models import Recommendation, Topic
 
 
 class ConversationQuerySet(models.QuerySet):
@@ -25,38 +27,55 @@ class ConversationQuerySet(models.QuerySet):
         )
 
     def at_desk_of(self, user, shown=()):
-        """What this member of staff may open at the desk: their branches', what is assigned to them, and the threads of
-        sessions (primary keys) whose code a patron showed them today."""
-        return self.filter(Q(branch__in=user.desk_branch_ids) | Q(assignee=user) | Q(help_session__in=shown))
+        """What this member of staff may open at the desk: their branches', what is assigned to them or to somebody whom they
+        cover today, and the threads of sessions (primary keys) whose code a patron showed them today."""
+        covered = Absence.objects.on(timezone.localdate()).filter(cover=user).values("person")
+        return self.filter(Q(branch__in=user.desk_branch_ids) | Q(assignee=user) | Q(assignee__in=covered) | Q(help_session__in=shown))
 
     # What to look for.
 
     def waiting_for_staff(self, at):
         """The staff queue, longest wait first. A verdict's thread shows after its minute of grace."""
-        return self.filter(status=Conversation.Status.WAITING_FOR_STAFF, waiting_since__isnull=False, at_desk_from__lte=at).order_by("waiting_since", "pk")
+        return self.filter(status=Conversation.Status.WAITING_FOR_STAFF, at_desk_from__lte=at).order_by("queued_at", "pk")
 
     def open(self):
-        return self.exclude(status=Conversation.Status.CLOSED)
+        return self.filter(status__in=Conversation.OPEN)
 
     def latest_first(self):
         return self.order_by("-last_message_at", "-pk")
+
+    def not_joined(self):
+        """Without those that were joined into another: these only lead there."""
+        return self.filter(joined_into=None)
 
     def unread_by(self, person):
         """Those that hold something which this person (None: the holder of a code) has not seen. One's own message is seen.
 
         What isn't kept in somebody's account is read without a name, also by a person who is signed in."""
         readers = Q(participations__person=person) | Q(participations__person=None)
-        seen = FilteredRelation("participations", condition=readers & Q(participations__read_until__gte=F("last_message_at")))
+        up_to_now = Q(participations__side=Side.PATRON, participations__read_until__gte=F("last_message_at"))
+        seen = FilteredRelation("participations", condition=readers & up_to_now)
         return self.alias(seen=seen).filter(seen=None)
+
+
+class Side(models.TextChoices):
+    """Who speaks in a thread, or looks at it."""
+
+    PATRON = "patron", _("the patron")
+    STAFF = "staff", _("the library")
 
 
 class Conversation(models.Model):
     """One thread per need, hung on the session or the item it is about. Every row of the desk's queue is one."""
 
     class Status(models.TextChoices):
+        """Whose turn it is. What changes it stands in portal.conversations.states."""
+
         WAITING_FOR_STAFF = "waiting_for_staff", _("waiting for the library")
         WAITING_FOR_PATRON = "waiting_for_patron", _("waiting for you")
+        SNOOZED = "snoozed", _("put off until a day")
         CLOSED = "closed", _("closed")
+        ERASED = "erased", _("erased")
 
     class Reason(models.TextChoices):
         """Why it is, or was, in the queue."""
@@ -64,41 +83,73 @@ class Conversation(models.Model):
         ASKED = "asked", _("asked")
         DID_NOT_HELP = "did_not_help", _("did not help")
         COULD_NOT_GET_IT = "could_not_get_it", _("could not get it")
+        READERS_ADVISORY = "readers_advisory", _("something to read")
+        CAME_BACK = "came_back", _("back from a snooze")
+
+    OPEN = (Status.WAITING_FOR_STAFF, Status.WAITING_FOR_PATRON, Status.SNOOZED)
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, null=True, blank=True, related_name="conversations")
     recommendation = models.ForeignKey(Recommendation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     patron = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="conversations")
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="conversations")
-    assignee = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    subject = models.CharField(max_length=200)
+    topic = models.ForeignKey(Topic, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    assignee = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="assigned_conversations")
+    assigned_at = models.DateTimeField(null=True, blank=True)
+    logged_as = models.ForeignKey(
+        HelpSession, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="the contact as which the answer was counted"
+    )
+    joined_into = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="joined", help_text="where its messages went")
+    subject = models.CharField(max_length=200, blank=True, help_text="blank only once it is erased")
     status = models.CharField(max_length=20, choices=Status)
     reason = models.CharField(max_length=20, choices=Reason)
     opened_at = models.DateTimeField()
     at_desk_from = models.DateTimeField(help_text="a verdict's thread waits a minute, so that a slip of the finger can be mended")
-    waiting_since = models.DateTimeField(null=True, blank=True, help_text="first unanswered message or verdict; null unless it waits for staff")
+    waiting_since = models.DateTimeField(null=True, blank=True, help_text="first unanswered message or verdict; null where nothing is unanswered")
     promised_at = models.DateTimeField(null=True, blank=True, help_text="by when the branch promised to answer")
-    last_message_at = models.DateTimeField(null=True, blank=True)
+    snoozed_until = models.DateField(null=True, blank=True, help_text="the library's day on which it comes back")
+    closes_at = models.DateTimeField(null=True, blank=True, help_text="when it closes by itself, unless the patron writes")
     closed_at = models.DateTimeField(null=True, blank=True)
+    queued_at = models.DateTimeField(help_text="its place in the desk's lists: waiting since, answered at, put off at, closed at")
+    last_message_at = models.DateTimeField(null=True, blank=True, help_text="shown_from of the last message the patron may see")
+    held_from = models.DateTimeField(null=True, blank=True, help_text="shown_from of the first answer that isn't in `version` and `last_message_at` yet")
+    held_status = models.CharField(max_length=20, blank=True, help_text="what the patron reads as its state until then")
     version = models.PositiveIntegerField(default=0, help_text="raised by what the patron may see, and only then: what an open page polls")
+    desk_version = models.PositiveIntegerField(default=0, help_text="raised by everything: what an open page at the desk polls")
 
     objects = ConversationQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(status__in=["waiting_for_staff", "waiting_for_patron", "closed"]), name="known_conversation_status"),
             models.CheckConstraint(
-                condition=Q(status="waiting_for_staff", waiting_since__isnull=False) | (~Q(status="waiting_for_staff") & Q(waiting_since__isnull=True)),
+                condition=Q(status__in=["waiting_for_staff", "waiting_for_patron", "snoozed", "closed", "erased"]), name="known_conversation_status"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="waiting_for_staff", waiting_since__isnull=False)
+                | Q(status="snoozed")
+                | (~Q(status__in=["waiting_for_staff", "snoozed"]) & Q(waiting_since__isnull=True)),
                 name="waiting_since_while_waiting",
             ),
             models.CheckConstraint(
-                condition=Q(status="closed", closed_at__isnull=False) | (~Q(status="closed") & Q(closed_at__isnull=True)), name="closed_has_its_time"
+                condition=Q(status="snoozed", snoozed_until__isnull=False) | (~Q(status="snoozed") & Q(snoozed_until__isnull=True)), name="snoozed_has_its_day"
             ),
+            models.CheckConstraint(
+                condition=Q(status="waiting_for_patron") | Q(closes_at__isnull=True), name="only_what_waits_for_the_patron_closes_by_itself"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["closed", "erased"], closed_at__isnull=False) | (~Q(status__in=["closed", "erased"]) & Q(closed_at__isnull=True)),
+                name="closed_has_its_time",
+            ),
+            models.CheckConstraint(condition=Q(joined_into__isnull=True) | Q(status="closed"), name="joined_is_closed"),
+            models.CheckConstraint(condition=Q(assignee__isnull=True) | Q(assigned_at__isnull=False), name="assigned_has_its_time"),
             models.UniqueConstraint(fields=["recommendation"], condition=Q(recommendation__isnull=False), name="one_thread_per_recommendation"),
         ]
         indexes = [
-            models.Index(fields=["branch", "waiting_since", "id"], name="queue", condition=Q(status="waiting_for_staff")),
-            models.Index(fields=["assignee", "waiting_since", "id"], name="queue_of_assignee", condition=Q(status="waiting_for_staff")),
+            models.Index(fields=["branch", "status", "queued_at", "id"], name="desk_lists"),
+            models.Index(fields=["assignee", "status", "queued_at", "id"], name="desk_lists_of_assignee", condition=Q(assignee__isnull=False)),
+            models.Index(fields=["snoozed_until"], name="asleep", condition=Q(status="snoozed")),
+            models.Index(fields=["closes_at"], name="closing_by_themselves", condition=Q(closes_at__isnull=False)),
+            models.Index(fields=["held_from"], name="holding_an_answer", condition=Q(held_from__isnull=False)),
             models.Index(fields=["patron", "-last_message_at", "-id"]),
             models.Index(fields=["help_session", "-last_message_at"]),
         ]
@@ -109,8 +160,32 @@ class Conversation(models.Model):
     def get_absolute_url(self):
         return reverse("conversation", args=[self.public_id])
 
+    @property
+    def is_open(self):
+        return self.status in self.OPEN
+
+    def verdicts(self):
+        """The recommendations whose verdicts belong to this thread: the one it hangs on (or a thread joined into it did), and those
+        made in its answers."""
+        hung = Conversation.objects.filter(Q(pk=self.pk) | Q(joined_into=self), recommendation__isnull=False).values("recommendation")
+        return Recommendation.objects.filter(Q(pk__in=hung) | Q(messagerecommendation__message__conversation=self))
+
+    def version_at(self, at):
+        """The version as the patron may know it: an answer counts from the moment it is shown, whether the worker has been here or not."""
+        if self.held_from is None or self.held_from > at:
+            return self.version
+        return self.version + self.messages.filter(shown_from__gte=self.held_from, shown_from__lte=at).count()
+
+    def status_at(self, at):
+        """The state as the patron may know it: what an answer changed stays unsaid while the answer is held."""
+        return self.held_status if self.held_from is not None and self.held_from > at else self.status
+
 
 class MessageQuerySet(models.QuerySet):
+    def shown(self, at):
+        """What the patron may see. Every page, mail and export of theirs starts from this."""
+        return self.filter(shown_from__lte=at)
+
     def in_order(self):
         return self.order_by("sent_at", "pk")
 
@@ -118,9 +193,16 @@ class MessageQuerySet(models.QuerySet):
 class Message(models.Model):
     """What one side said to the other. Notes of the staff are never here."""
 
-    class Side(models.TextChoices):
-        PATRON = "patron", _("the patron")
-        STAFF = "staff", _("the library")
+    HELD = datetime.timedelta(seconds=15)  # an answer can be taken back so long; the patron doesn't see it before
+
+    Side = Side
+
+    class Then(models.TextChoices):
+        """What the writer of an answer asked for."""
+
+        TURN = "turn", _("wait for the patron")
+        OURS = "ours", _("stay in the queue: more is to come")
+        CLOSE = "close", _("close the conversation")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
@@ -129,6 +211,8 @@ class Message(models.Model):
     body = models.TextField()
     language = models.CharField(max_length=12)
     sent_at = models.DateTimeField()
+    shown_from = models.DateTimeField(help_text="from when the patron may see it")
+    then = models.CharField(max_length=8, choices=Then, blank=True, help_text="of an answer: what the thread does after it")
     client_token = models.UUIDField(help_text="one composer, one message: posting twice makes one")
     mail_id = models.CharField(max_length=200, blank=True, help_text="Message-ID of the mail that announced it, for threading")
 
@@ -137,7 +221,8 @@ class Message(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["conversation", "client_token"], name="one_message_per_token"),
-            models.CheckConstraint(condition=Q(side__in=["patron", "staff"]), name="known_side"),
+            models.CheckConstraint(condition=Q(side="patron", then="") | Q(side="staff", then__in=["turn", "ours", "close"]), name="known_side"),
+            models.CheckConstraint(condition=Q(shown_from__gte=F("sent_at")), name="shown_once_sent"),
         ]
         indexes = [models.Index(fields=["conversation", "sent_at", "id"])]
 
@@ -160,16 +245,51 @@ class MessageRecommendation(models.Model):
 
 
 class Event(models.Model):
-    """Something that happened to a thread, told in its time line to both sides in plain words."""
+    """Something that happened to a thread, told in its time line to both sides in plain words. What only the desk may know is a DeskEvent."""
 
     class Kind(models.TextChoices):
         CLOSED = "closed", _("closed")
+        CLOSED_BY_ITSELF = "closed_by_itself", _("closed by itself")
         REOPENED = "reopened", _("reopened")
+        JOINED = "joined", _("joined with another")
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events")
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="the message that brought it about")
     kind = models.CharField(max_length=20, choices=Kind)
-    side = models.CharField(max_length=8, choices=Message.Side)
+    side = models.CharField(max_length=8, choices=Side)
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    at = models.DateTimeField()
+    shown_from = models.DateTimeField(help_text="from when the patron may see it")
+
+    class Meta:
+        indexes = [models.Index(fields=["conversation", "at"])]
+
+    def __str__(self):
+        return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class DeskEvent(models.Model):
+    """Something that was done with a thread at the desk. Like a note it never leaves the desk."""
+
+    class Kind(models.TextChoices):
+        TAKEN = "taken", _("taken")
+        ASSIGNED = "assigned", _("assigned")
+        UNASSIGNED = "unassigned", _("unassigned")
+        RELEASED = "released", _("released: it lay too long")
+        HANDED_OVER = "handed_over", _("handed to another branch")
+        SNOOZED = "snoozed", _("put off")
+        WOKEN = "woken", _("came back")
+        CLOSED = "closed", _("closed before a word was written")
+        LOGGED = "logged", _("logged as a contact")
+        ERASED = "erased", _("erased")
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="desk_events")
+    kind = models.CharField(max_length=12, choices=Kind)
+    by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    to = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="whose it became")
+    was = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="whose it had been")
+    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="to which branch it went")
+    until = models.DateField(null=True, blank=True, help_text="until which day it was put off")
     at = models.DateTimeField()
 
     class Meta:
@@ -179,18 +299,183 @@ class Event(models.Model):
         return f"{self.kind} at {self.at:%Y-%m-%d %H:%M}"
 
 
+class ConversationNote(models.Model):
+    """What staff write to each other beside a thread. It never leaves the desk: no patron page, mail or export is ever handed one."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="notes")
+    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    body = models.TextField()
+    written_at = models.DateTimeField()
+    client_token = models.UUIDField(help_text="one composer, one note")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["conversation", "client_token"], name="one_note_per_token")]
+        indexes = [models.Index(fields=["conversation", "written_at", "id"])]
+
+    def __str__(self):
+        return f"note {self.public_id}"
+
+
+class NoteMention(models.Model):
+    """A colleague named in a note, and when they looked."""
+
+    note = models.ForeignKey(ConversationNote, on_delete=models.CASCADE, related_name="mentions")
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="note_mentions")
+    seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["note", "person"], name="one_mention_per_person")]
+        indexes = [models.Index(fields=["person"], name="unseen_mentions", condition=Q(seen_at__isnull=True))]
+
+    def __str__(self):
+        return f"{self.person_id} in {self.note_id}"
+
+
 class Participation(models.Model):
-    """How far one person has read. The holder of a code, who has no name, is the row without a person."""
+    """How far one person has read, and, at the desk, whether they are here. The holder of a code, who has no name, is the row without a person."""
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="participations")
     person = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
-    read_until = models.DateTimeField(help_text="sent_at of the last message this person has seen")
+    side = models.CharField(max_length=8, choices=Side, default=Side.PATRON)
+    read_until = models.DateTimeField(null=True, blank=True, help_text="shown_from (at the desk: sent_at) of the last message this person has seen")
+    seen_at = models.DateTimeField(null=True, blank=True, help_text="when the page was last open before them; of staff alone")
+    writing_at = models.DateTimeField(null=True, blank=True, help_text="when they last wrote in the composer; of staff alone")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["conversation", "person"], name="one_participation_per_person"),
+            models.UniqueConstraint(fields=["conversation", "person", "side"], name="one_participation_per_person"),
             models.UniqueConstraint(fields=["conversation"], condition=Q(person__isnull=True), name="one_participation_by_code"),
+            models.CheckConstraint(
+                condition=Q(side="staff", person__isnull=False) | Q(side="patron", seen_at__isnull=True, writing_at__isnull=True), name="only_staff_are_seen"
+            ),
         ]
 
     def __str__(self):
         return f"{self.person_id} in {self.conversation_id}"
+
+
+class Draft(models.Model):
+    """What somebody was writing, kept as it was typed. A save wins only with a higher sequence number, so that an older tab never
+    overwrites a newer draft."""
+
+    class Kind(models.TextChoices):
+        REPLY = "reply", _("reply")
+        NOTE = "note", _("note")
+        ASK = "ask", _("question")
+
+    kind = models.CharField(max_length=8, choices=Kind)
+    side = models.CharField(max_length=8, choices=Side)
+    person = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="null: the holder of the code")
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, null=True, blank=True, related_name="drafts", help_text="null: of a new question")
+    client_token = models.UUIDField(help_text="the composer's: sent from two devices it is one message")
+    body = models.TextField(blank=True)
+    language = models.CharField(max_length=12, blank=True)
+    typed = models.JSONField(default=dict, help_text="the other fields of the composer by name, as typed")
+    sequence = models.PositiveIntegerField()
+    saved_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "person", "side", "kind"], name="one_draft_per_person"),
+            models.UniqueConstraint(fields=["conversation", "kind"], condition=Q(person__isnull=True), name="one_draft_by_code"),
+            models.UniqueConstraint(fields=["person", "kind"], condition=Q(conversation__isnull=True), name="one_draft_of_a_question"),
+            models.CheckConstraint(condition=Q(person__isnull=False) | Q(conversation__isnull=False, side="patron"), name="a_draft_is_somebodys"),
+        ]
+        indexes = [models.Index(fields=["saved_at"], name="drafts_by_age")]
+
+    def __str__(self):
+        return f"{self.kind} of {self.person_id}, {self.sequence}"
+
+
+class Attachment(models.Model):
+    """A picture or a PDF. Until its message is sent it belongs to the composer (`client_token`) that it was added to."""
+
+    class Kind(models.TextChoices):
+        PICTURE = "picture", _("picture")
+        PDF = "pdf", "PDF"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="attachments")
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, null=True, blank=True, related_name="attachments")
+    client_token = models.UUIDField()
+    side = models.CharField(max_length=8, choices=Side)
+    added_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="null: the holder of the code")
+    kind = models.CharField(max_length=8, choices=Kind)
+    file = models.FileField(storage=private_storage, max_length=120)
+    preview = models.FileField(storage=private_storage, max_length=120, blank=True, help_text="a small picture of the picture")
+    name = models.CharField(max_length=120, help_text="what its owner called it; never where it is kept")
+    alt = models.CharField(max_length=300, blank=True, help_text="what can be seen in it, for those who can't")
+    size = models.PositiveIntegerField(help_text="bytes, preview included")
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    added_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["added_at", "pk"]
+        indexes = [models.Index(fields=["added_at"], name="attachments_not_sent", condition=Q(message__isnull=True))]
+
+    def __str__(self):
+        return self.name
+
+    def stored_names(self):
+        return [name for name in (self.file.name, self.preview.name) if name]
+
+    @staticmethod
+    def remove_files(names):
+        for name in names:
+            private_storage().delete(name)
+
+
+class ReadersForm(models.Model):
+    """The answers of *Find me something to read*, for the desk to read at a glance; the thread's first message says the same in a sentence or two."""
+
+    conversation = models.OneToOneField(Conversation, on_delete=models.CASCADE, primary_key=True, related_name="readers_form")
+    loved = models.TextField(blank=True)
+    mood = models.CharField(max_length=200, blank=True)
+    avoid = models.CharField(max_length=400, blank=True)
+    for_whom = models.CharField(max_length=200, blank=True)
+    formats = models.CharField(max_length=200, blank=True)
+
+    def __str__(self):
+        return f"readers' form of {self.conversation_id}"
+
+
+class ReplyTemplateQuerySet(models.QuerySet):
+    def at_branch(self, branch):
+        """What may be used in a thread of this branch: its own, and those of all branches."""
+        return self.filter(Q(branch=branch) | Q(branch=None))
+
+
+class ReplyTemplate(models.Model):
+    """An answer that is often given, with places for what differs."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    branch = models.ForeignKey(Branch, verbose_name=_("branch"), on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    language = models.CharField(_("language"), max_length=12)
+    name = models.CharField(_("name"), max_length=80)
+    body = models.TextField(_("text"))
+    changed_at = models.DateTimeField()
+
+    objects = ReplyTemplateQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "language", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["branch", "language", "name"], name="one_reply_template_per_name"),
+            models.UniqueConstraint(fields=["language", "name"], condition=Q(branch__isnull=True), name="one_reply_template_per_name_for_all"),
+        ]
+
+    def __str__(self):
+        return self.name
+
+
+class BranchQueue(models.Model):
+    """What an open queue polls: one row a branch, raised by whatever changes one of its threads."""
+
+    branch = models.OneToOneField(Branch, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    version = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField(null=True, blank=True, help_text="when the last verdict's minute of grace is over: it shows then")
+
+    def __str__(self):
+        return f"{self.branch_id}: {self.version}"

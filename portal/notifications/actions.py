@@ -32,8 +32,8 @@ KEEP_DELIVERED = timedelta(days=30)
 KEEP_DEAD = timedelta(days=90)
 
 
-def notify(kind, *, to, at, recipient=None, language, context, blank=False, message_id="", references=()):
-    """Write one mail to the outbox, in the caller's transaction, and return its row.
+def notify(kind, *, to, at, due_at=None, recipient=None, language, context, blank=False, message_id="", references=()):
+    """Write one mail to the outbox, in the caller's transaction, and return its row. It waits until `due_at`, if that is given.
 
     `kind` is "app/name": templates/<app>/email/<name>.subject.txt, .txt and .html are rendered in `language`, with `context`,
     `library`, `base_url`, `language` and `direction`. With `blank` the body is emptied once delivered: for codes and links that open
@@ -57,6 +57,7 @@ def notify(kind, *, to, at, recipient=None, language, context, blank=False, mess
         kind=kind,
         to=to,
         at=at,
+        due_at=due_at,
         recipient=recipient,
         language=language,
         subject=subject,
@@ -68,7 +69,7 @@ def notify(kind, *, to, at, recipient=None, language, context, blank=False, mess
     )
 
 
-def write(*, kind, to, at, recipient=None, language, subject, text, html="", headers=None, blank=False, message_id=""):
+def write(*, kind, to, at, due_at=None, recipient=None, language, subject, text, html="", headers=None, blank=False, message_id=""):
     """Write a mail that is already rendered."""
     return Notification.objects.create(
         kind=kind,
@@ -82,8 +83,13 @@ def write(*, kind, to, at, recipient=None, language, subject, text, html="", hea
         message_id=message_id or new_message_id(),
         blanked=blank,
         created_at=at,
-        due_at=at,
+        due_at=due_at or at,
     )
+
+
+def withdraw(message_id):
+    """Take back a mail that no worker has taken up yet."""
+    Notification.objects.filter(message_id=message_id, state=Notification.State.WAITING, leased_until=None).delete()
 
 
 def new_message_id():

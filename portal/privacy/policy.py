@@ -76,7 +76,26 @@ POLICY = {
     "conversations.Message": Line("what you and the library wrote to each other", "the thread ends", "to answer you", exported=True),
     "conversations.MessageRecommendation": Line("which items belong to an answer", "the message ends", "to show them together", exported=True),
     "conversations.Event": Line("when a thread was closed and reopened, and by whom", "the thread ends", "to tell what happened", exported=True),
-    "conversations.Participation": Line("how far each side has read a thread", "the thread ends", "to show what is new", exported=True),
+    "conversations.DeskEvent": Line(
+        "which of the staff took a thread, handed it on or put it off, and when", "the thread ends", "so that colleagues can go on"
+    ),
+    "conversations.ConversationNote": Line("notes of the staff about a thread", "the thread ends", "so that colleagues can go on"),
+    "conversations.NoteMention": Line("which of the staff a note names, and whether they looked", "the note ends", "to tell them"),
+    "conversations.Participation": Line(
+        "how far each side has read a thread; which of the staff has it open",
+        "the thread ends",
+        "to show what is new, and that somebody is at it",
+        exported=True,
+    ),
+    "conversations.Draft": Line(
+        "what you were writing and have not sent",
+        "you send or empty it; 30 days",
+        "so that nothing you typed is lost",
+        exported=True,
+        ended_by="forget_old_drafts",
+    ),
+    "conversations.Attachment": Line("pictures and PDFs sent in a thread", "the thread ends", "to show them", exported=True),
+    "conversations.ReadersForm": Line("your answers in “Find me something to read”", "the thread ends", "to recommend what fits", exported=True),
     "lists.SavedList": Line("your lists", "you remove them", "because you made them", exported=True),
     "lists.SavedItem": Line("the items on your lists", "you remove them", "because you saved them", exported=True),
     "notifications.Notification": Line(
@@ -91,6 +110,9 @@ POLICY = {
     "accounts.Branch": Line("the branches", "the portal ends", "to show them"),
     "accounts.OpeningHours": Line("when a branch is open", "a coordinator changes it", "to say by when an answer comes"),
     "accounts.ClosedDay": Line("days on which a branch is closed", "a coordinator removes it", "to say by when an answer comes"),
+    "accounts.Absence": Line("days on which a member of staff is away, and who covers", "a coordinator removes it", "so that nobody waits for them"),
+    "conversations.ReplyTemplate": Line("answers that are often given", "a coordinator removes them", "to write them once"),
+    "conversations.BranchQueue": Line("how often a branch's queue changed", "the portal ends", "to show an open queue what is new"),
     "recommendations.Topic": Line("the library's list of topics", "a coordinator changes it", "to sort help sessions"),
     "recommendations.Item": Line("titles and other things that can be recommended", "the library removes them", "to recommend them"),
     "recommendations.Holding": Line("where a branch keeps an item", "the item is removed", "to find it on the shelf"),

@@ -26,7 +26,7 @@ from recommendations.models import Recommendation
 @require_safe
 def conversations(request):
     """All of them, the latest word first."""
-    rows = Conversation.objects.belonging_to(request.reader).select_related("help_session")
+    rows = Conversation.objects.belonging_to(request.reader).not_joined().select_related("help_session")
     threads, older = page_of(rows, "last_message_at", request.GET.get("after"))
     for thread in threads:
         thread.promise = promise(thread, timezone.now())
@@ -44,9 +44,9 @@ def conversation_news(request, public_id):
     found = _find(request, public_id)
     if not request.htmx:
         return redirect(found)
-    if request.GET.get("since") == str(found.version):
+    if request.GET.get("since") == str(found.version_at(timezone.now())):
         return HttpResponse(status=204)
-    latest = found.messages.in_order().select_related("author").last()
+    latest = found.messages.shown(timezone.now()).in_order().select_related("author").last()
     news = _("%(name)s replied") % {"name": _told_by(latest, _is_quiet(found))[0]} if latest.side == Message.Side.STAFF else ""
     return _thread(request, found, MessageForm(), partial="thread", announce=news)
 
@@ -128,7 +128,7 @@ def _thread(request, conversation, form, *, partial="", status=200, announce="")
     if request.method == "GET" and conversation.pk in request.reader.unread:
         actions.mark_read(conversation, person=request.reader.person, at=now)
         request.reader.unread.remove(conversation.pk)
-    messages = list(conversation.messages.in_order().select_related("author"))
+    messages = list(conversation.messages.shown(now).in_order().select_related("author"))
     quiet = _is_quiet(conversation)
     saved = SavedItem.objects.belonging_to(request.reader).filter(item=OuterRef("item"))
     given = list(
@@ -151,7 +151,8 @@ def _thread(request, conversation, form, *, partial="", status=200, announce="")
     context = {
         "conversation": conversation,
         "quiet": quiet,
-        "days": days_of(messages, conversation.events.all()),
+        "days": days_of(messages, conversation.events.filter(shown_from__lte=now)),
+        "version": conversation.version_at(now),
         "latest": latest,
         "promise": promise(conversation, now),
         "form": form,
