@@ -8,7 +8,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils.text import slugify
 
-from . import audit
+from . import absences, audit
 from .actions import end_all_sign_ins, person_with_address
 from .models import Branch, ClosedDay, Library, OpeningHours, StaffRole, User
 
@@ -44,7 +44,7 @@ def set_up(*, at, name, time_zone, language, branch, coordinator_email, coordina
 
 @transaction.atomic
 def change_library(library, *, by, at, **fields):
-    """`fields`: name, language, time_zone, accent_colour, catalogue_link, default_branch."""
+    """`fields`: name, language, time_zone, accent_colour, catalogue_link, default_branch, closes_after_days, released_after_days."""
     for field, value in fields.items():
         setattr(library, field, value)
     library.save(update_fields=list(fields))
@@ -152,6 +152,7 @@ def remove_role(person, *, branch, by, at):
     role = StaffRole.objects.filter(user=person, branch=branch)
     _leave_a_coordinator(without=role)
     role.delete()
+    absences.stop_covering(person, at=at)
     audit.record("removed_role", person, by=by, patron=person, at=at)
 
 

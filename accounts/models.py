@@ -202,6 +202,10 @@ class StaffRole(models.Model):
 
 
 class AbsenceQuerySet(models.QuerySet):
+    def at_desk_of(self, user):
+        """What this member of staff may change: their own; a coordinator everybody's."""
+        return self if user.is_coordinator else self.filter(person=user)
+
     def on(self, day):
         return self.filter(first_day__lte=day, last_day__gte=day)
 

@@ -7,8 +7,7 @@ import datetime
 import uuid
 
 from django.db import transaction
-from django.db.models import Q
-from django.utils import timezone
+from django.db.models import Exists, OuterRef, Q
 
 from accounts import audit
 from accounts.models import Absence, Library
@@ -192,7 +191,7 @@ def erase(conversation, *, by, at):
 
 
 def is_away(person, at):
-    return Absence.objects.on(timezone.localdate(at)).filter(person=person).exists()
+    return Absence.objects.on(Library.current().today(at)).filter(person=person).exists()
 
 
 # For the worker.
@@ -221,10 +220,12 @@ def close_the_quiet(*, at):
 
 
 def release_the_left_lying(*, at):
-    """Those that somebody took and that have waited for their answer longer than the library lets them."""
+    """Those that somebody took and that have waited for their answer longer than the library lets them. Whoever has written
+    meanwhile that more is to come has not left it lying."""
     days = Library.current().released_after_days
     before = at - datetime.timedelta(days=days)
-    lying = Q(status=Status.WAITING_FOR_STAFF, assigned_at__lte=before, waiting_since__lte=before, assignee__isnull=False)
+    wrote = Message.objects.filter(conversation=OuterRef("pk"), author=OuterRef("assignee"), side=STAFF, sent_at__gt=before)
+    lying = Q(status=Status.WAITING_FOR_STAFF, assigned_at__lte=before, waiting_since__lte=before, assignee__isnull=False) & ~Exists(wrote)
     for conversation in Conversation.objects.filter(lying)[:500] if days else []:
         with transaction.atomic():
             conversation = locked(conversation, at)

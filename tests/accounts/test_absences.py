@@ -1,0 +1,179 @@
+"""Days away: whose they are, that they never overlap, and what becomes of a thread meanwhile."""
+
+import datetime
+import uuid
+
+import pytest
+from django.db import IntegrityError
+from django.utils import timezone
+
+from accounts import absences, library
+from accounts.models import Absence, AuditEvent, StaffRole
+from portal.conversations import actions, handling
+from portal.conversations.models import Conversation, DeskEvent
+from tests.factories import BranchFactory, ConversationFactory, StaffFactory
+
+pytestmark = pytest.mark.django_db
+MARCH = datetime.date(2026, 3, 2)
+NOW = datetime.datetime(2026, 3, 4, 18, tzinfo=datetime.UTC)  # noon in the library's zone
+
+
+def days(first, last):
+    return {"first_day": MARCH.replace(day=first), "last_day": MARCH.replace(day=last)}
+
+
+@pytest.fixture
+def colleague(branch):
+    return StaffFactory(name="Maribel Santos", branch=branch)
+
+
+def away(person, first, last, cover=None):
+    return absences.add_absence(person=person, **days(first, last), cover=cover, by=person, at=NOW)
+
+
+@pytest.mark.parametrize(("first", "last"), [(2, 2), (2, 5), (4, 4), (5, 9), (6, 6), (6, 20), (1, 30)])
+def test_nobody_is_away_twice_on_a_day(staff, first, last):
+    absence = away(staff, 2, 6)
+    with pytest.raises(absences.Overlaps) as refused:
+        away(staff, first, last)
+    assert refused.value.absence == absence
+    assert Absence.objects.count() == 1
+
+
+def test_days_next_to_each_other_and_those_of_others_are_no_overlap(staff, colleague):
+    away(staff, 3, 6)
+    away(staff, 2, 2)
+    away(staff, 7, 7)
+    away(colleague, 2, 7)
+    assert Absence.objects.count() == 4
+
+
+def test_changing_an_absence_is_not_held_against_itself(staff, colleague):
+    absence, later = away(staff, 2, 6), away(staff, 10, 12)
+    absences.change_absence(absence, **days(3, 9), cover=colleague, by=staff, at=NOW)
+    with pytest.raises(absences.Overlaps):
+        absences.change_absence(absence, **days(3, 10), cover=None, by=staff, at=NOW)
+    absence.refresh_from_db()
+    assert (absence.last_day.day, absence.cover) == (9, colleague)
+    absences.remove_absence(later, by=staff, at=NOW)
+    assert list(Absence.objects.all()) == [absence]
+    assert list(AuditEvent.objects.values_list("action", flat=True)) == ["added_absence", "added_absence", "changed_absence", "removed_absence"]
+
+
+@pytest.mark.parametrize(("day", "is_away"), [(1, False), (2, True), (4, True), (6, True), (7, False)])
+def test_who_is_away_is_one_query_and_counts_both_days(staff, colleague, day, is_away, django_assert_num_queries):
+    absence = away(staff, 2, 6, cover=colleague)
+    with django_assert_num_queries(1):
+        found = absences.away_on(MARCH.replace(day=day))
+        told = {person: (absence.person.name, absence.cover.name) for person, absence in found.items()}
+    assert found == ({staff.pk: absence} if is_away else {})
+    assert told == ({staff.pk: ("Rosa Lindqvist", "Maribel Santos")} if is_away else {})
+
+
+def test_a_cover_who_is_away_too_is_known_from_both_sides(staff, colleague):
+    first = away(staff, 2, 6, cover=colleague)
+    assert absences.clashes_of(first) == ([], [])
+    second = away(colleague, 6, 9)
+    assert absences.clashes_of(first) == ([second], [])
+    assert absences.clashes_of(second) == ([], [first])
+
+
+def test_nobody_covers_themselves(staff):
+    with pytest.raises(IntegrityError):
+        away(staff, 2, 6, cover=staff)
+
+
+def test_whoever_leaves_the_last_desk_covers_nobody(staff, coordinator, branch, colleague):
+    past, coming = away(staff, 2, 3, cover=colleague), away(staff, 4, 6, cover=colleague)
+    away(colleague, 9, 12)
+    elsewhere = BranchFactory()
+    StaffRole.objects.create(user=colleague, branch=elsewhere)
+    library.remove_role(colleague, branch=branch, by=coordinator, at=NOW)
+    assert Absence.objects.get(pk=coming.pk).cover == colleague
+    library.remove_role(colleague, branch=elsewhere, by=coordinator, at=NOW)
+    assert (Absence.objects.get(pk=past.pk).cover, Absence.objects.get(pk=coming.pk).cover) == (colleague, None)
+    assert not Absence.objects.filter(person=colleague).exists()
+
+
+# What becomes of a thread.
+
+
+@pytest.fixture
+def thread(branch, staff):
+    return ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - datetime.timedelta(hours=5))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "free"),
+    [(4, 4, True), (3, 5, True), (1, 3, False), (5, 9, False)],
+)
+def test_a_thread_of_somebody_away_is_free_on_these_days(thread, staff, colleague, first, last, free):
+    away(staff, first, last)
+    if free:
+        assert handling.take(thread, by=colleague, at=NOW).assignee == colleague
+    else:
+        with pytest.raises(handling.AlreadyTaken):
+            handling.take(thread, by=colleague, at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("utc", "free"), [("2026-03-05T05:59:00", True), ("2026-03-05T06:00:00", False), ("2026-03-04T06:00:00", True), ("2026-03-04T05:59:00", False)]
+)
+def test_the_days_are_the_librarys(thread, staff, colleague, utc, free):
+    """In Chicago the fourth of March begins and ends six hours after Greenwich's."""
+    away(staff, 4, 4)
+    assert handling.is_away(staff, datetime.datetime.fromisoformat(utc).replace(tzinfo=datetime.UTC)) == free
+
+
+def test_the_cover_sees_the_threads_while_they_cover(thread, staff, library, time_machine):
+    time_machine.move_to(NOW)
+    cover = StaffFactory(name="From Elsewhere", branch=BranchFactory())
+    absence = away(staff, 4, 5, cover=cover)
+    assert list(Conversation.objects.at_desk_of(cover)) == [thread]
+    absences.change_absence(absence, **days(5, 6), cover=cover, by=staff, at=NOW)
+    assert not Conversation.objects.at_desk_of(cover).exists()
+
+
+# Left lying.
+
+
+def hours(number):
+    return datetime.timedelta(hours=number)
+
+
+@pytest.mark.parametrize(
+    ("taken", "waiting", "released"),
+    [(hours(72), hours(72), True), (hours(72), hours(71), False), (hours(71), hours(100), False), (hours(100), hours(90), True)],
+)
+def test_what_was_taken_and_left_lying_is_free_again(library, branch, staff, taken, waiting, released):
+    thread = ConversationFactory(branch=branch, assignee=staff, assigned_at=NOW - taken, opened_at=NOW - waiting)
+    handling.release_the_left_lying(at=NOW)
+    thread.refresh_from_db()
+    assert thread.assignee == (None if released else staff)
+    assert list(DeskEvent.objects.values_list("kind", "was")) == ([("released", staff.pk)] if released else [])
+
+
+def test_a_library_may_leave_things_lying(library, branch, staff):
+    library.released_after_days = 0
+    library.save()
+    thread = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(900))
+    handling.release_the_left_lying(at=NOW)
+    thread.refresh_from_db()
+    assert thread.assignee == staff
+
+
+@pytest.mark.parametrize(("who", "ago", "released"), [("holder", hours(50), False), ("holder", hours(80), True), ("colleague", hours(50), True)])
+def test_more_is_to_come_is_a_sign_of_life_of_whoever_says_it(library, branch, staff, colleague, who, ago, released):
+    thread = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(100))
+    writer = staff if who == "holder" else colleague
+    actions.reply(thread, by=writer, side="staff", at=NOW - ago, body="I ask the archive.", language="en", client_token=uuid.uuid4(), then="ours")
+    handling.release_the_left_lying(at=NOW)
+    thread.refresh_from_db()
+    assert thread.assignee == (None if released else staff)
+
+
+def test_what_waits_for_the_patron_lies_with_nobody(library, branch, staff):
+    thread = ConversationFactory(branch=branch, assignee=staff, status="waiting_for_patron", opened_at=timezone.now() - hours(900))
+    handling.release_the_left_lying(at=timezone.now())
+    thread.refresh_from_db()
+    assert thread.assignee == staff
