@@ -1,3 +1,8 @@
+from django.db.models import Q
+
+NOBODYS = Q(pk__in=[])
+
+
 class Reader:
     """Whoever is looking at a patron page: a signed-in person, a browser that opened sessions by code, or both.
 
@@ -13,3 +18,12 @@ class Reader:
 
     def __bool__(self):
         return bool(self.person or self.opened_sessions)
+
+    def owns(self, person_field, **opened):
+        """The rows whose `person_field` is this person, or whose one field in `opened` is among what was opened by code.
+
+        Built from what there is: most readers are one or the other, and a condition that can't be met still costs.
+        """
+        [(field, among)] = opened.items()
+        theirs = Q(**{person_field: self.person}) if self.person else NOBODYS
+        return theirs if not self.opened_sessions else theirs | Q(**{f"{field}__in": among})

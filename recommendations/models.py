@@ -128,8 +128,7 @@ class RecommendationQuerySet(models.QuerySet):
         """What this reader may open as a patron: their own, and those of the sessions this browser opened by code.
 
         What was recommended in an answer shows with it: `recommended_at` is then a few seconds ahead."""
-        theirs = Q(patron=reader.person, patron__isnull=False) | Q(pk__in=reader.opened_recommendations)
-        return self.filter(theirs, recommended_at__lte=timezone.now())
+        return self.filter(reader.owns("patron", pk=reader.opened_recommendations), recommended_at__lte=timezone.now())
 
     # What to look for.
 

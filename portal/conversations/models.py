@@ -21,10 +21,7 @@ class ConversationQuerySet(models.QuerySet):
         """What this reader may open as a patron: their own, and those of the sessions this browser opened by code.
 
         A thread that a verdict opened is the desk's alone until it holds a message."""
-        return self.filter(
-            Q(patron=reader.person, patron__isnull=False) | Q(help_session__in=reader.opened_sessions, help_session__isnull=False),
-            last_message_at__isnull=False,
-        )
+        return self.filter(reader.owns("patron", help_session=reader.opened_sessions), last_message_at__isnull=False)
 
     def at_desk_of(self, user, shown=()):
         """What this member of staff may open at the desk: their branches', what is assigned to them or to somebody whom they

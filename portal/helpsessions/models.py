@@ -23,10 +23,7 @@ class HelpSessionQuerySet(models.QuerySet):
 
     def belonging_to(self, reader):
         """What this reader may open as a patron: what they kept, and what this browser opened by code."""
-        return self.filter(
-            Q(patron=reader.person, patron__isnull=False) | Q(pk__in=reader.opened_sessions),
-            status=HelpSession.Status.RECORDED,
-        )
+        return self.filter(reader.owns("patron", pk=reader.opened_sessions), status=HelpSession.Status.RECORDED)
 
     def at_desk_of(self, user, shown=()):
         """What this member of staff may open at the desk: their branches', what they recorded elsewhere, and the sessions
