@@ -1,9 +1,9 @@
 """A thread as its page tells it: the part of it that is shown, days, messages and events in one order; and when an answer may be expected."""
 
-from collections import namedtuple
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from uuid import UUID
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -15,8 +15,6 @@ from .models import Conversation, Event
 FEW = 20  # messages that a page shows, and by which it goes back
 MANY = 60  # as many if there are so many to be read
 
-Row = namedtuple("Row", "pk public_id sent_at shown_from side author_id")
-
 
 @dataclass(frozen=True)
 class Window:
@@ -24,33 +22,43 @@ class Window:
 
     messages: list
     unread: int | None  # primary key of the first message that wasn't read yet: the page opens there
-    earlier: str  # public id of the message from which "Show earlier messages" goes on; "" where all are shown
+    earlier: str  # with this as its `start` the page shows earlier messages too; "" where all are shown
     since: datetime | None  # events before this belong to what is folded; None: all are shown
 
 
 def window(messages, *, unread, start=None):
-    """The last messages of a thread, or all from the first that wasn't read; with `start` (a public id) all from that one.
+    """The last messages of a thread, or all from the first that wasn't read; with `start` (a public id) that one, some before it
+    and all after it.
 
-    `messages` is what this reader may see; `unread(row)` says of a Row whether they haven't read it. Two queries, and
-    without `start` the same few rows whether there are 3 messages or 3,000.
+    `messages` is what this reader may see; `unread(message)` says whether they haven't read it. Without `start` it costs the
+    same whether there are 3 messages or 3,000.
     """
-    rows = messages.order_by("-sent_at", "-pk").values_list(*Row._fields)
-    rows = [Row(*row) for row in (rows if start else rows[: MANY + FEW])]
-    count = len(rows) if len(rows) <= FEW else FEW
-    new = [number for number, row in enumerate(rows[:MANY]) if unread(row)]
-    if new:
-        count = max(count, min(new[-1] + 1, MANY))
-    if start:
-        count = max([count, *(number + 1 for number, row in enumerate(rows) if str(row.public_id) == start)])
-    earlier = rows[count : count + FEW]
-    first = rows[count - 1] if rows else None
-    shown = messages.filter(pk__in=[row.pk for row in rows[:count]]).in_order()
+    newest_first = messages.order_by("-sent_at", "-pk")
+    begin = messages.filter(public_id=start).values_list("sent_at", flat=True).first() if is_uuid(start) else None
+    if begin is not None:
+        after, before = list(newest_first.filter(sent_at__gte=begin)), list(newest_first.filter(sent_at__lt=begin)[: FEW + 1])
+        found, count = after + before, len(after) + min(len(before), FEW)
+    else:
+        found = list(newest_first[: FEW + 1])
+        count = min(len(found), FEW)
+        if len(found) > FEW and unread(found[FEW]):
+            found += newest_first[FEW + 1 : MANY + 1]
+            count = next((number for number, message in enumerate(found[:MANY]) if number >= FEW and not unread(message)), min(len(found), MANY))
+    shown = found[:count][::-1]
+    folded = len(found) > count
     return Window(
-        messages=list(shown),
-        unread=rows[new[-1]].pk if new else None,
-        earlier=str(earlier[-1].public_id) if earlier else "",
-        since=first.sent_at if earlier else None,
+        messages=shown,
+        unread=next((message.pk for message in shown if unread(message)), None),
+        earlier=str(shown[0].public_id) if folded else "",
+        since=shown[0].sent_at if folded else None,
     )
+
+
+def is_uuid(text):
+    try:
+        return bool(text) and bool(UUID(text))
+    except ValueError:
+        return False
 
 
 def days_of(messages, events):
