@@ -83,6 +83,7 @@ NEVER_KEPT_PATHS = (
     "/desk/record/autosave/",
 )
 NEVER_KEPT_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "pin", "password", "next"}
+NEVER_KEPT_ENDINGS = ("/draft/",)  # saved by itself as it is typed: the form that it comes from is what is sent
 MOST_KEPT = 200_000  # characters
 
 
@@ -100,7 +101,7 @@ class KeepRefusedPostMiddleware:
         if not hasattr(request, "user"):
             return response
         refused_to = self._refused_to(request, response)
-        if request.method == "POST" and not request.path.startswith(NEVER_KEPT_PATHS):
+        if request.method == "POST" and not request.path.startswith(NEVER_KEPT_PATHS) and not request.path.endswith(NEVER_KEPT_ENDINGS):
             if refused_to:
                 response = self._keep(request, response, refused_to)
             else:

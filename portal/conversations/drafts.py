@@ -7,8 +7,9 @@ import datetime
 import uuid
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
-from .models import Draft, Message, Side
+from .models import Attachment, Draft, Message, Side
 
 KEPT_FOR = datetime.timedelta(days=30)
 
@@ -51,12 +52,25 @@ def put_back(message, *, typed, at):
     begun = Draft.objects.select_for_update().filter(**key).first()
     body = "\n\n".join(filter(None, [message.body, begun.body if begun else ""]))
     words = {"client_token": message.client_token, "body": body, "language": message.language, "typed": typed, "saved_at": at}
+    if begun:  # the composer's files are the message's now
+        Attachment.objects.filter(conversation=message.conversation, client_token=begun.client_token, message=None).update(client_token=message.client_token)
     Draft.objects.update_or_create(**key, defaults={**words, "sequence": begun.sequence + 1 if begun else 1})
 
 
-def forget(conversation, *, person, side, kind):
-    """It was sent, or thrown away."""
-    Draft.objects.filter(conversation=conversation, person=person, side=side, kind=kind).delete()
+def forget(conversation, *, person, side, kind, up_to=None, body=""):
+    """It was sent, or thrown away.
+
+    `up_to` is the number of the last state that the composer knew of: other words than `body` that were typed since, in
+    another tab, stay and become a message of their own.
+    """
+    rows = Draft.objects.filter(conversation=conversation, person=person, side=side, kind=kind)
+    if up_to is None:
+        rows.delete()
+        return
+    newer = Q(sequence__gt=up_to) & ~Q(body=body)
+    gone, _models = rows.exclude(newer).delete()
+    if not gone:
+        rows.update(client_token=uuid.uuid4())
 
 
 def forget_old_drafts(*, at):

@@ -3,11 +3,13 @@ import uuid
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Branch
 from portal.text import TextField
-from recommendations.models import Recommendation
+from recommendations.models import Recommendation, Topic
 
 LONGEST_MESSAGE = 5000
 LONGEST_COMMENT = 1000
+MOST_SAVES = 1_000_000_000
 
 
 class MessageForm(forms.Form):
@@ -30,6 +32,59 @@ class MessageForm(forms.Form):
 
     def clean_client_token(self):
         return self.cleaned_data["client_token"] or uuid.uuid4()
+
+
+class ComposerForm(MessageForm):
+    """A message in a thread, and the number of the last state of its draft that the composer knew of."""
+
+    sequence = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0, max_value=MOST_SAVES)
+
+
+class DraftForm(forms.Form):
+    """What is being typed, longer than one message can be if need be: too long is said when it is sent."""
+
+    body = TextField(max_length=4 * LONGEST_MESSAGE, multiline=True, required=False)
+    client_token = forms.UUIDField()
+    sequence = forms.IntegerField(min_value=1, max_value=MOST_SAVES)
+
+
+class AboutForm(forms.Form):
+    """Which of `visits`, those that this browser opened by code, a question is about; without any there is nothing to choose."""
+
+    NEW = "new"
+
+    about = forms.ChoiceField(label=_("What is it about?"), widget=forms.RadioSelect, error_messages={"required": _("Choose what it is about.")})
+
+    def __init__(self, *args, visits=(), person=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.visits = {str(visit.public_id): visit for visit in visits}
+        if not self.visits:
+            del self.fields["about"]
+            return
+        something_new = _("Something new") if person else _("Something new: the answer goes to my e-mail address")
+        self.fields["about"].choices = [*((key, visit.title) for key, visit in self.visits.items()), (self.NEW, something_new)]
+        self.fields["about"].initial = self.NEW if person else next(iter(self.visits))
+
+    @property
+    def visit(self):
+        """The visit that was chosen, or None."""
+        return self.visits.get(self.cleaned_data.get("about"))
+
+
+class AskForm(AboutForm, MessageForm):
+    """A question to the library, with what little it takes to reach the right people; all but the words may be left as it is."""
+
+    topic = forms.ModelChoiceField(
+        label=_("Topic"), queryset=Topic.objects.filter(retired_at=None), required=False, empty_label=_("I am not sure")
+    )
+    branch = forms.ModelChoiceField(label=_("Which branch should answer?"), queryset=Branch.objects.filter(closed_at=None), required=False, empty_label=None)
+
+    field_order = ("about", "body", "topic", "branch")
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["body"].label = _("Your question")
+        self.fields["body"].widget.attrs["rows"] = 5
 
 
 class VerdictForm(forms.Form):

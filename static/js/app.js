@@ -42,6 +42,11 @@
     form.dataset.sent = "1";
     event.submitter?.setAttribute("aria-disabled", "true");
   });
+  // What drafts.js kept in this browser while there was no connection is gone with whoever it belongs to.
+  document.addEventListener("submit", event => {
+    if (!event.target.matches("[action$='/sign-out/'], [action$='/leave/']")) return;
+    try { for (const key of Object.keys(localStorage)) if (key.startsWith("draft ")) localStorage.removeItem(key); } catch {}
+  });
   addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
     for (const button of document.querySelectorAll("button[aria-disabled]")) button.removeAttribute("aria-disabled");

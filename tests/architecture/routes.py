@@ -35,6 +35,7 @@ OBJECT = {
     "conversation_news": "conversation",
     "reply": "conversation",
     "close_conversation": "conversation",
+    "conversation_draft": "conversation",
     "verdict": "recommendation",
     "ask_about_item": "recommendation",
     "save_item": "item",

@@ -4,15 +4,15 @@ import uuid
 
 from django.db.models import F, OuterRef, Subquery
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from portal.conversations import actions
-from portal.conversations.forms import MessageForm
-from portal.conversations.models import Conversation, Message
+from portal.conversations import actions, drafts
+from portal.conversations.forms import ComposerForm, DraftForm
+from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.timeline import days_of, promise
 from portal.helpsessions.cards import cards
 from portal.htmx import render_page
@@ -33,7 +33,7 @@ def conversations(request):
 
 @require_safe
 def conversation(request, public_id):
-    return _thread(request, _find(request, public_id), MessageForm())
+    return _thread(request, _find(request, public_id))
 
 
 @require_safe
@@ -46,19 +46,51 @@ def conversation_news(request, public_id):
         return HttpResponse(status=204)
     latest = found.messages.shown(timezone.now()).in_order().select_related("author").last()
     news = _("%(name)s replied") % {"name": _told_by(latest, _is_quiet(found))[0]} if latest.side == Message.Side.STAFF else ""
-    return _thread(request, found, MessageForm(), partial="thread", announce=news)
+    return _thread(request, found, partial="thread", announce=news)
 
 
 @require_POST
 def reply(request, public_id):
     found = _find(request, public_id)
-    form = MessageForm(request.POST)
+    form = ComposerForm(request.POST)
     if not form.is_valid():
         return _thread(request, found, form, partial="composer", status=422)
-    actions.reply(found, by=request.reader.person, side=Message.Side.PATRON, at=timezone.now(), language=get_language(), **form.cleaned_data)
+    typed = form.cleaned_data
+    sent = actions.reply(
+        found,
+        by=request.reader.person,
+        side=Message.Side.PATRON,
+        at=timezone.now(),
+        body=typed["body"],
+        language=get_language(),
+        client_token=typed["client_token"],
+        draft_sequence=typed["sequence"],
+    )
+    if sent.body != typed["body"]:  # the composer was sent from another device, with other words: these are not lost
+        form = ComposerForm(typed | {"client_token": uuid.uuid4()})
+        form.add_error("body", _("You have sent this from another page, with other words. These are not sent yet: send them too, or change them."))
+        return _thread(request, found, form, partial="composer", status=422)
     if not request.htmx:
         return redirect(f"{found.get_absolute_url()}#latest")
-    return _thread(request, _find(request, public_id), MessageForm(), partial="sent", announce=_("Sent."))
+    return _thread(request, _find(request, public_id), partial="sent", announce=_("Sent."))
+
+
+@require_POST
+def conversation_draft(request, public_id):
+    """Keeps what is being typed: 204. Where newer words are kept 409 and a word about them; where it was sent meanwhile 410 and the
+    token of another message. static/js/drafts.js asks."""
+    found = _find(request, public_id)
+    form = DraftForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(status=422)
+    try:
+        drafts.save_draft(**_whose_draft(request, found), language=get_language(), at=timezone.now(), **form.cleaned_data)
+    except drafts.AlreadySent:
+        return HttpResponse(str(uuid.uuid4()), status=410, content_type="text/plain")
+    except drafts.NewerDraft as newer:
+        if newer.draft is not None and newer.draft.body != form.cleaned_data["body"]:
+            return render(request, "components/newer_draft.html", {"draft": newer.draft}, status=409)
+    return HttpResponse(status=204)
 
 
 @require_POST
@@ -67,7 +99,7 @@ def close_conversation(request, public_id):
     actions.close(found, by=request.reader.person, side=Message.Side.PATRON, at=timezone.now())
     if not request.htmx:
         return redirect(f"{found.get_absolute_url()}#latest")
-    return _thread(request, _find(request, public_id), MessageForm(), partial="thread")
+    return _thread(request, _find(request, public_id), partial="thread")
 
 
 def _is_quiet(conversation):
@@ -84,16 +116,31 @@ def _told_by(message, quiet):
     return name, _("%(name)s wrote") % {"name": name}
 
 
-def _token(form):
-    """The token of the composer: the one that came, so that sending what was mended is still the same message; or a new one."""
-    return (form.is_bound and form.cleaned_data.get("client_token")) or uuid.uuid4()
+def _whose_draft(request, conversation):
+    """By what a draft of this reader in this thread is found. Where the visit is not kept in their account it has no name."""
+    person = request.reader.person
+    mine = person if person is not None and conversation.patron_id == person.pk else None
+    return {"conversation": conversation, "person": mine, "side": Message.Side.PATRON, "kind": Draft.Kind.REPLY}
+
+
+def _composer(request, conversation):
+    """What was being typed, wherever that was."""
+    draft = drafts.draft_of(**_whose_draft(request, conversation))
+    return ComposerForm(initial={"body": draft.body, "client_token": draft.client_token, "sequence": draft.sequence})
+
+
+def _with_token(form):
+    """A composer that came back has the token that it came with, so that sending what was mended is still the same message; or a new one."""
+    token = form.cleaned_data.get("client_token") if form.is_bound else form.initial["client_token"]
+    sequence = form.cleaned_data.get("sequence") if form.is_bound else form.initial["sequence"]
+    return {"form": form, "token": token or uuid.uuid4(), "sequence": sequence or 0}
 
 
 def _find(request, public_id):
     return get_object_or_404(Conversation.objects.belonging_to(request.reader).select_related("help_session"), public_id=public_id)
 
 
-def _thread(request, conversation, form, *, partial="", status=200, announce=""):
+def _thread(request, conversation, form=None, *, partial="", status=200, announce=""):
     now = timezone.now()
     if request.method == "GET" and conversation.pk in request.reader.unread:
         actions.mark_read(conversation, person=request.reader.person, at=now)
@@ -125,8 +172,7 @@ def _thread(request, conversation, form, *, partial="", status=200, announce="")
         "version": conversation.version_at(now),
         "latest": latest,
         "promise": promise(conversation, now),
-        "form": form,
-        "token": _token(form),
+        **_with_token(form or _composer(request, conversation)),
         "oob": partial == "sent",
         "announce": announce,
         "back": conversation.get_absolute_url(),

@@ -1,0 +1,174 @@
+"""What somebody is typing is not lost, whatever happens to their phone."""
+
+import re
+import uuid
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from portal.conversations import actions
+from portal.conversations.models import Draft, Message
+from tests.factories import HelpSessionFactory, QuietSessionFactory, code_for
+
+pytestmark = pytest.mark.browser
+
+KEPT_HERE = "Object.keys(localStorage).filter(key => key.startsWith('draft ')).map(key => JSON.parse(localStorage.getItem(key)).body)"
+
+
+@pytest.fixture
+def session(branch, staff, patron):
+    return HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+
+
+@pytest.fixture
+def thread(session, patron):
+    return ask(session, patron)
+
+
+def ask(session, by=None):
+    return actions.ask(by=by, at=timezone.now(), help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+
+
+def kept(page):
+    expect(page.locator("[data-draft-state]")).to_have_text(page.locator("[data-draft-state]").get_attribute("data-kept"))
+
+
+def not_kept(page):
+    expect(page.locator("[data-draft-state]")).to_have_text(page.locator("[data-draft-state]").get_attribute("data-failed"))
+
+
+def opened_thread(show, page, thread, *args, **more):
+    show(page, *args, **more)
+    page.goto(thread.get_absolute_url())
+    return page
+
+
+def write(page, words):
+    page.locator("#id_body").fill(words)
+
+
+def test_typed_on_one_phone_it_is_on_the_other(phone, show, patron, thread):
+    one, other = opened_thread(show, phone(), thread, patron), phone()
+    write(one, "Is it on Thurs")
+    kept(one)
+    opened_thread(show, other, thread, patron)
+    expect(other.locator("#id_body")).to_have_value("Is it on Thurs")
+    write(other, "Is it on Thursday?")
+    other.locator("#send").tap()
+    expect(other.locator("#latest .bubble")).to_have_text("Is it on Thursday?")
+    expect(other.locator("#id_body")).to_have_value("")
+    assert not Draft.objects.exists()
+
+
+def test_leaving_the_page_in_the_middle_of_a_word_keeps_it(phone, show, patron, thread):
+    page = opened_thread(show, phone(), thread, patron)
+    write(page, "Is it on Thurs")
+    page.goto("/messages/")
+    page.goto(thread.get_absolute_url())
+    expect(page.locator("#id_body")).to_have_value("Is it on Thurs")
+
+
+@pytest.mark.parametrize("choice", ["#keep-this", "#show-newer"])
+def test_an_older_tab_is_told_of_the_newer_text_and_may_choose(phone, show, patron, thread, choice):
+    older = opened_thread(show, phone(), thread, patron)
+    newer = older.context.new_page()
+    newer.goto(thread.get_absolute_url())
+    write(newer, "Is it on Thursday?")
+    kept(newer)
+    write(older, "Is it on Fri")
+    expect(older.locator("[data-draft-newer] q")).to_have_text("Is it on Thursday?")
+    expect(older.locator("#id_body")).to_have_value("Is it on Fri")
+    assert Draft.objects.get().body == "Is it on Thursday?"
+    older.locator(choice).tap()
+    expect(older.locator("[data-draft-newer] q")).to_have_count(0)
+    if choice == "#keep-this":
+        kept(older)
+    chosen = "Is it on Fri" if choice == "#keep-this" else "Is it on Thursday?"
+    expect(older.locator("#id_body")).to_have_value(chosen)
+    assert Draft.objects.get().body == chosen
+
+
+def test_without_a_network_it_is_kept_on_this_device_until_there_is_one(phone, show, patron, thread):
+    page = opened_thread(show, phone(), thread, patron)
+    page.context.set_offline(True)
+    write(page, "Is it on Thurs")
+    not_kept(page)
+    assert page.evaluate(KEPT_HERE) == ["Is it on Thurs"]
+    page.context.set_offline(False)
+    kept(page)
+    assert page.evaluate(KEPT_HERE) == []
+    assert Draft.objects.get().body == "Is it on Thurs"
+
+
+def test_what_this_device_kept_and_what_came_from_another_are_both_there(phone, show, patron, thread):
+    page, other = opened_thread(show, phone(), thread, patron), phone()
+    page.context.set_offline(True)
+    write(page, "Written in the cellar")
+    not_kept(page)
+    page.goto("about:blank")
+    opened_thread(show, other, thread, patron)
+    write(other, "Written on the bus")
+    kept(other)
+    page.context.set_offline(False)
+    page.goto(thread.get_absolute_url())
+    expect(page.locator("#id_body")).to_have_value("Written on the bus\n\nWritten in the cellar")
+    kept(page)
+    assert page.evaluate(KEPT_HERE) == []
+
+
+def test_sending_without_a_network_loses_nothing_and_sends_once(phone, show, patron, thread):
+    page = opened_thread(show, phone(), thread, patron)
+    write(page, "Is it on Thursday?")
+    page.context.set_offline(True)
+    page.locator("#send").tap()
+    expect(page.locator("#failed")).to_be_visible()
+    page.context.set_offline(False)
+    page.locator("#send").tap()
+    expect(page.locator("#latest .bubble")).to_have_text("Is it on Thursday?")
+    assert page.evaluate(KEPT_HERE) == []
+    assert Message.objects.filter(body="Is it on Thursday?").count() == 1
+
+
+def test_words_typed_while_a_message_is_on_its_way_stay(phone, show, patron, thread):
+    page = opened_thread(show, phone(), thread, patron)
+    page.route("**/reply/", lambda route: (write(page, "Is it on Thursday? And where?"), route.continue_()))
+    write(page, "Is it on Thursday?")
+    page.locator("#send").tap()
+    expect(page.locator("#latest .bubble")).to_have_text("Is it on Thursday?")
+    expect(page.locator("#id_body")).to_have_value("And where?")
+
+
+def test_signing_out_takes_the_copy_out_of_this_device(phone, show, patron, thread):
+    page = opened_thread(show, phone(), thread, patron)
+    page.route("**/draft/", lambda route: route.fulfill(status=404))  # as where the sign-in has ended
+    write(page, "Is it on Thurs")
+    not_kept(page)
+    page.goto("/me/")
+    assert page.evaluate(KEPT_HERE) == ["Is it on Thurs"]
+    page.route("**/sign-out/", lambda route: route.fulfill(status=204))  # without the answer that clears the browser
+    page.locator("#sign-out").tap()
+    page.wait_for_function(f"!({KEPT_HERE}).length")
+
+
+def test_nothing_of_a_quiet_visit_rests_in_the_browser(phone, show, branch, staff):
+    session = QuietSessionFactory(branch=branch, staff=staff)
+    page = opened_thread(show, phone(), ask(session), codes=[code_for(session)])
+    page.context.set_offline(True)
+    write(page, "He reads my phone")
+    not_kept(page)
+    assert "phone" not in page.evaluate("JSON.stringify([localStorage, sessionStorage])")
+    page.context.set_offline(False)
+    kept(page)
+    assert "phone" not in page.evaluate("JSON.stringify([localStorage, sessionStorage])")
+
+
+def test_without_javascript_a_draft_from_elsewhere_is_sent_all_the_same(phone, show, patron, thread):
+    one, other = opened_thread(show, phone(), thread, patron), phone(javascript=False)
+    write(one, "Is it on Thursday?")
+    kept(one)
+    opened_thread(show, other, thread, patron)
+    expect(other.locator("#id_body")).to_have_value("Is it on Thursday?")
+    other.locator("#send").tap()
+    expect(other).to_have_url(re.compile("#latest$"))
+    assert not Draft.objects.exists()

@@ -1,0 +1,172 @@
+"""What a patron is typing is kept, wherever they type it."""
+
+import re
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import RefusedPost
+from portal.conversations import actions
+from portal.conversations.models import Draft, Message
+from tests.factories import HelpSessionFactory, code_for
+from tests.portal.pages import HTMX, text
+
+
+@pytest.fixture
+def thread(patron, staff, branch):
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+    return actions.ask(by=patron, at=timezone.now(), help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+
+
+@pytest.fixture
+def phone(patron, sign_in):
+    return sign_in(Client(), patron)
+
+
+@pytest.fixture
+def tablet(patron, sign_in):
+    return sign_in(Client(), patron)
+
+
+class Composer:
+    """The composer of one open page: it sends what drafts.js would."""
+
+    def __init__(self, browser, thread):
+        self.browser, self.thread = browser, thread
+        page = browser.get(thread.get_absolute_url())
+        self.shown = page.context["form"]["body"].value() or ""
+        self.token, self.sequence = page.context["token"], page.context["sequence"]
+
+    def save(self, body, *, sequence=None):
+        sequence = sequence or self.sequence + 1
+        answer = self.browser.post(
+            reverse("conversation_draft", args=[self.thread.public_id]), {"body": body, "client_token": self.token, "sequence": sequence}
+        )
+        if answer.status_code == 204:
+            self.sequence = sequence
+        return answer
+
+    def send(self, body, **more):
+        return self.browser.post(reverse("reply", args=[self.thread.public_id]), {"body": body, "client_token": self.token, "sequence": self.sequence}, **more)
+
+
+def messages(thread):
+    return list(thread.messages.in_order().values_list("body", flat=True))[1:]
+
+
+def test_what_was_typed_on_one_phone_is_on_the_other(phone, tablet, thread):
+    assert Composer(phone, thread).save("Is it on Thurs").status_code == 204
+    assert Composer(tablet, thread).shown == "Is it on Thurs"
+
+
+def test_it_is_there_after_signing_in_again(phone, thread, patron, sign_in):
+    Composer(phone, thread).save("Is it on Thurs")
+    phone.post(reverse("sign_out"))
+    assert phone.get(thread.get_absolute_url()).status_code == 404
+    assert Composer(sign_in(phone, patron), thread).shown == "Is it on Thurs"
+
+
+def test_it_is_there_for_the_holder_of_a_code_and_for_nobody_else(client, phone, branch, staff, show_code):
+    session = HelpSessionFactory(branch=branch, staff=staff)
+    code = code_for(session)
+    thread = actions.ask(by=None, at=timezone.now(), help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+    Composer(show_code(client, code), thread).save("Is it on Thurs")
+    assert Draft.objects.get().person is None
+    assert Composer(show_code(Client(), code), thread).shown == "Is it on Thurs"
+    assert Composer(show_code(phone, code), thread).shown == "Is it on Thurs"  # signed in, but not kept in their account
+
+
+def test_an_older_tab_cannot_write_over_a_newer_text(phone, tablet, thread):
+    older, newer = Composer(phone, thread), Composer(tablet, thread)
+    newer.save("Is it on Thursday")
+    newer.save("Is it on Thursday, or on Friday?")
+    answer = older.save("Is it")
+    assert answer.status_code == 409
+    assert "Is it on Thursday, or on Friday?" in text(answer)
+    assert f'data-sequence="{newer.sequence}"' in answer.content.decode()
+    assert Draft.objects.get().body == "Is it on Thursday, or on Friday?"
+    assert older.save("Is it", sequence=newer.sequence + 1).status_code == 204  # "Keep this one"
+    assert Draft.objects.get().body == "Is it"
+
+
+def test_saving_again_what_arrived_although_its_answer_did_not_is_no_conflict(phone, thread):
+    composer = Composer(phone, thread)
+    assert [composer.save("Is it on", sequence=1).status_code for _again in range(2)] == [204, 204]
+
+
+def test_sending_takes_the_draft_along(phone, thread):
+    composer = Composer(phone, thread)
+    composer.save("Is it on Thursday?")
+    composer.send("Is it on Thursday?")
+    assert messages(thread) == ["Is it on Thursday?"]
+    assert not Draft.objects.exists()
+    assert Composer(phone, thread).shown == ""
+
+
+def test_a_save_that_arrives_after_its_message_is_told_so_and_given_a_new_token(phone, thread):
+    composer = Composer(phone, thread)
+    composer.send("Is it on Thursday?")
+    answer = composer.save("Is it on Thursday?")
+    assert answer.status_code == 410
+    assert uuid.UUID(answer.content.decode()) != composer.token
+    assert not Draft.objects.exists()
+
+
+def test_sending_an_older_text_leaves_the_newer_one_to_be_sent_too(phone, tablet, thread):
+    Composer(phone, thread).save("Is it on")
+    older, newer = Composer(phone, thread), Composer(tablet, thread)
+    newer.save("Is it on Thursday? And is it free?")
+    older.send("Is it on Friday?")
+    again = Composer(tablet, thread)
+    assert again.shown == "Is it on Thursday? And is it free?"
+    again.send(again.shown)
+    assert messages(thread) == ["Is it on Friday?", "Is it on Thursday? And is it free?"]
+
+
+@pytest.mark.parametrize("htmx", [True, False])
+def test_two_devices_that_send_one_composer_with_different_words_lose_neither(phone, tablet, thread, htmx):
+    Composer(phone, thread).save("Is it on")
+    first, second = Composer(phone, thread), Composer(tablet, thread)
+    assert first.token == second.token
+    first.send("Is it on Thursday?")
+    answer = second.send("Is it on Friday?", **(HTMX if htmx else {}))
+    assert answer.status_code == (200 if htmx else 422)
+    assert "These are not sent yet" in text(answer)
+    assert "Is it on Friday?" in text(answer)
+    second.token = re.search(r'name="client_token" value="([^"]+)"', answer.content.decode())[1]
+    second.send("Is it on Friday?")
+    assert messages(thread) == ["Is it on Thursday?", "Is it on Friday?"]
+
+
+def test_a_text_too_long_for_one_message_is_kept_as_a_draft(phone, thread):
+    composer = Composer(phone, thread)
+    assert composer.save("x" * 6000).status_code == 204
+    assert composer.send("x" * 6000).status_code == 422
+    assert Composer(phone, thread).shown == "x" * 6000
+
+
+@pytest.mark.parametrize("fields", [{}, {"sequence": 0}, {"sequence": "x"}, {"sequence": 10**12}, {"client_token": "x"}, {"body": "x" * 20_001}])
+def test_what_is_no_draft_is_not_kept(phone, thread, fields):
+    data = {"body": "Is it", "client_token": uuid.uuid4(), "sequence": 1} | fields if fields else {}
+    assert phone.post(reverse("conversation_draft", args=[thread.public_id]), data).status_code == 422
+    assert not Draft.objects.exists()
+
+
+def test_a_draft_is_no_message(phone, thread):
+    Composer(phone, thread).save("Is it on")
+    assert Message.objects.count() == 1
+
+
+def test_a_form_that_ran_out_is_not_offered_for_sending_a_draft(patron, thread, sign_in):
+    browser = sign_in(Client(enforce_csrf_checks=True), patron)
+    browser.get(thread.get_absolute_url())
+    answer = browser.post(
+        reverse("conversation_draft", args=[thread.public_id]),
+        {"body": "Is it", "client_token": uuid.uuid4(), "sequence": 1},
+        HTTP_SEC_FETCH_SITE="same-origin",
+    )
+    assert answer.status_code == 403
+    assert not RefusedPost.objects.exists()
