@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from .views import cards, items, queue, record, sessions, slips, tally, threads
+from .views import cards, items, queue, record, sessions, slips, tally, templates, threads
 
 urlpatterns = [
     path("", queue.desk, name="desk"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("record/<uuid:public_id>/", record.finish_session, name="finish_session"),
     path("record/<uuid:public_id>/discard/", record.discard_session, name="discard_session"),
     path("items/", items.desk_items, name="desk_items"),
+    path("templates/", templates.desk_templates, name="desk_templates"),
     path("tally/", tally.tally, name="tally"),
     path("tally/<uuid:public_id>/undo/", tally.undo_tally, name="undo_tally"),
     path("sessions/", sessions.desk_sessions, name="desk_sessions"),

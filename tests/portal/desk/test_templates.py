@@ -1,0 +1,199 @@
+"""Answers that are often given: how their places are filled, and what a composer is offered."""
+
+import uuid
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.translation import gettext
+
+from portal.conversations import reply_templates
+from portal.conversations.models import ReplyTemplate
+from portal.conversations.reply_templates import fill_in
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    MessageFactory,
+    recommend_in,
+    recommend_in_message,
+)
+
+HOSTILE = '<img src=x onerror="alert(1)"> {me} {item}'
+
+
+def template(name="Closing words", body="Goodbye.", *, branch=None, language="en"):
+    return ReplyTemplate.objects.create(branch=branch, language=language, name=name, body=body, changed_at=timezone.now())
+
+
+@pytest.mark.parametrize(
+    ("body", "named", "nameless"),
+    [
+        ("Hello, {patron}!", "Hello, Sam!", "Hello!"),
+        ("Hello {patron},\n\nthe book is here.", "Hello Sam,\n\nthe book is here.", "Hello,\n\nthe book is here."),
+        ("{patron}, your book is here.", "Sam, your book is here.", "Your book is here."),
+        ("It is here. {patron}, please come.", "It is here. Sam, please come.", "It is here. Please come."),
+        ("{patron}:\n\nYour book is here.", "Sam:\n\nYour book is here.", "Your book is here."),
+        ("{patron}!", "Sam!", ""),
+        ("Thank you, {patron}, for asking.", "Thank you, Sam, for asking.", "Thank you, for asking."),
+        ("Thank you {patron}.", "Thank you Sam.", "Thank you."),
+        ("¡Hola, {patron}!", "¡Hola, Sam!", "¡Hola!"),
+        ("{patron}, ésta es.", "Sam, ésta es.", "Ésta es."),
+        ("مرحبا، {patron}!", "مرحبا، Sam!", "مرحبا!"),
+        ("Dear {patron|neighbor},", "Dear Sam,", "Dear neighbor,"),
+        ("Dear {patron|},", "Dear Sam,", "Dear ,"),
+    ],
+)
+def test_a_sentence_survives_without_a_name(body, named, nameless):
+    assert (fill_in(body, patron="Sam"), fill_in(body)) == (named, nameless)
+
+
+@pytest.mark.parametrize(
+    ("body", "filled", "without"),
+    [
+        ("Did {item} help?", "Did Dune help?", "Did what we suggested help?"),
+        ("{item} is back.", "Dune is back.", "What we suggested is back."),
+        ("Well. {item|the book} is back.", "Well. Dune is back.", "Well. The book is back."),
+        ("{item|the book} is back.\n{me}", "Dune is back.\nRosa", "The book is back.\nThe library"),
+        ("No place, {not one} { } {", "No place, {not one} { } {", "No place, {not one} { } {"),
+    ],
+)
+def test_an_item_and_ones_own_name_have_words_instead(body, filled, without):
+    assert (fill_in(body, item="Dune", me="Rosa"), fill_in(body)) == (filled, without)
+
+
+def test_what_fills_a_place_is_not_read_again():
+    assert fill_in("{patron} {item}", patron=HOSTILE, item="Dune") == f"{HOSTILE} Dune"
+
+
+def test_what_stands_instead_is_in_the_templates_language():
+    with translation.override("es"):
+        words = gettext("what we suggested")
+    assert fill_in("¿Le sirvió {item}?", language="es") == f"¿Le sirvió {words}?"
+
+
+@pytest.mark.parametrize(
+    ("body", "unknown"),
+    [
+        ("{patron} {item|x} {me}", []),
+        ("{name} and {me} and { me } {}", ["{name}", "{ me }", "{}"]),
+        ("{ open, closed }", ["{ open, closed }"]),
+        ("a } b {", []),
+    ],
+)
+def test_unknown_places_are_named(body, unknown):
+    assert reply_templates.unknown_places(body) == unknown
+
+
+# What a composer is offered.
+
+
+@pytest.fixture
+def thread(db, branch, patron, staff):
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, language="es")
+    conversation = ConversationFactory(help_session=session)
+    MessageFactory(conversation=conversation, language="en")
+    return conversation
+
+
+def offered(desk, thread, **query):
+    return desk.get(reverse("desk_templates"), {"thread": thread.public_id, **query})
+
+
+def names(thread, staff, query=""):
+    return [each.name for each in reply_templates.offered_in(thread, by=staff, query=query)]
+
+
+def test_those_of_the_branch_and_of_all_and_the_patrons_language_first(thread, branch, staff):
+    template("Adiós", language="es")
+    template("Ours", branch=branch)
+    template("Theirs", branch=BranchFactory())
+    template("Everybody's")
+    assert names(thread, staff) == ["Everybody's", "Ours", "Adiós"]
+    MessageFactory(conversation=thread, language="es")
+    assert names(thread, staff) == ["Adiós", "Everybody's", "Ours"]
+    assert [each.in_language for each in reply_templates.offered_in(thread, by=staff)] == ["", "English", "English"]
+
+
+def test_before_the_patron_writes_the_visits_language_comes_first(thread, staff):
+    thread.messages.all().delete()
+    template("Adiós", language="es")
+    template("Bye")
+    assert names(thread, staff) == ["Adiós", "Bye"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("", {"Adiós", "On hold"}), ("HOLD", {"On hold"}), ("adios", {"Adiós"}), ("hold sam", {"On hold"}), ("desk put", {"On hold"}), ("xyz", set())],
+)
+def test_they_are_found_by_name_and_by_what_they_say(thread, staff, query, found):
+    template("Adiós", "Hasta luego.")
+    template("On hold", "{patron}, I put it aside at the desk.")
+    thread.patron.name = "Sam"
+    assert set(names(thread, staff, query)) == found
+
+
+def test_the_item_is_the_threads_own_else_the_first_of_the_visit_else_of_the_answers(thread, staff):
+    template(body="{item}")
+
+    def item():
+        return reply_templates.offered_in(thread, by=staff)[0].text
+
+    assert item() == "What we suggested"
+    answer = MessageFactory(conversation=thread, side="staff", author=staff)
+    recommend_in_message(answer, 1, item=ItemFactory(title="In the Answer"))
+    assert item() == "In the Answer"
+    in_visit = recommend_in(thread.help_session, 2, item=ItemFactory(title="In the Visit"))
+    assert item() == "In the Visit"
+    thread.recommendation = in_visit[1]
+    thread.recommendation.item.title = "Its Own"
+    assert item() == "Its Own"
+
+
+def test_a_hostile_name_stays_text(thread, patron, staff, desk):
+    patron.name = staff.name = HOSTILE[:80]
+    patron.save()
+    staff.save()
+    template('"><script>', 'Hello, {patron}! "><script>alert(1)</script>\n{me}')
+    page = offered(desk, thread).content.decode()
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt; {me}" in page
+
+
+def test_only_those_who_may_open_the_thread_are_offered_any(thread, client, sign_in, elsewhere, desk):
+    template(body="Hello, {patron}!")
+    assert "Sam Okafor" in offered(desk, thread).content.decode()
+    sign_in(client, elsewhere)
+    assert offered(client, thread).status_code == 404
+    assert client.get(reverse("desk_templates")).status_code == 404
+    assert client.get(reverse("desk_templates"), {"thread": "x"}).status_code == 404
+
+
+def test_without_any_it_says_who_writes_them(thread, desk):
+    assert "A coordinator writes them" in offered(desk, thread).content.decode()
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_they_cost_the_same_however_many_there_are(thread, desk, rows, django_assert_num_queries):
+    for number in range(rows):
+        template(f"Template {number}", "{patron} {item} {me}")
+    offered(desk, thread)
+    with django_assert_num_queries(9):
+        assert offered(desk, thread).content.decode().count("data-text") == rows
+
+
+# Without JavaScript.
+
+
+@pytest.fixture
+def composer(desk, thread):
+    """composer(action, **typed): a button of the composer is pressed."""
+
+    def post(action, **typed):
+        fields = {"client_token": str(uuid.uuid4()), "seen": str(thread.messages.get().public_id), "body": "", "language": "en"}
+        items = {"items-TOTAL_FORMS": "0", "items-INITIAL_FORMS": "0"}
+        return desk.post(reverse("desk_reply", args=[thread.public_id]), fields | items | {"action": action} | typed)
+
+    return post
