@@ -39,11 +39,19 @@ from .models import (
 ASKS_FOR_FOLLOW_UP = {Recommendation.Verdict.DID_NOT_HELP, Recommendation.Verdict.COULD_NOT_GET_IT}
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
+LONGEST_WAIT = datetime.timedelta(minutes=1)  # for the row of a thread; a clock that is further off is wrong
 Status, Then = Conversation.Status, Message.Then
 
 
 class Erased(Exception):
     """The thread was erased: nothing is added to it any more."""
+
+
+class AnsweredMeanwhile(Exception):
+    """Somebody wrote since the writer's page was drawn: `newer` are those messages. Nothing was added."""
+
+    def __init__(self, newer):
+        self.newer = newer
 
 
 class TooLate(Exception):
@@ -59,14 +67,14 @@ def ask(*, by, at, body, language, client_token, help_session=None, recommendati
     The same token twice is one question.
     """
     if recommendation is not None:
-        recommendation = Recommendation.objects.select_for_update().get(pk=recommendation.pk)
+        recommendation = Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk)
         conversation = thread_of(recommendation)
         help_session = conversation.help_session if conversation else session_of(recommendation)
     elif help_session is not None:
-        help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
+        help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
         conversation = Conversation.objects.filter(help_session=help_session, messages__client_token=client_token).first()
     else:
-        User.objects.select_for_update().get(pk=by.pk)
+        User.objects.select_for_update(no_key=True).get(pk=by.pk)
         conversation = Conversation.objects.filter(patron=by, help_session=None, messages__client_token=client_token).first()
     if conversation is None:
         conversation = _begin(
@@ -74,29 +82,36 @@ def ask(*, by, at, body, language, client_token, help_session=None, recommendati
             help_session=help_session,
             recommendation=recommendation,
             patron=help_session.patron if help_session else recommendation.patron if recommendation else by,
-            branch=branch or (help_session or recommendation or Library.current()).branch,
+            branch=branch or (about.branch if (about := help_session or recommendation) else Library.current().default_branch),
             topic=topic or (help_session.topic if help_session else None),
             subject=_subject(body, help_session, recommendation, readers_form),
         )
         if readers_form is not None:
             ReadersForm.objects.create(conversation=conversation, **readers_form)
-    reply(conversation, by=by, side=PATRON, at=at, body=body, language=language, client_token=client_token)
-    conversation.refresh_from_db()
-    return conversation
+    message = reply(conversation, by=by, side=PATRON, at=at, body=body, language=language, client_token=client_token)
+    if by is not None:
+        Draft.objects.filter(conversation=None, person=by, client_token=client_token).delete()
+    return message.conversation
 
 
 @transaction.atomic
-def reply(conversation, *, by, side, at, body, language, client_token, items=(), then=Then.TURN):
+def reply(conversation, *, by, side, at, body, language, client_token, items=(), then=Then.TURN, draft_sequence=None, seen=None):
     """Add one message to the thread, with the recommendations made in it and the files added to its composer, and let the other side know.
 
     An answer is held for some seconds before the patron sees it (Message.HELD), so that it can be taken back; `then` says what
     the thread does after it. Whose it is doesn't change. The same token twice is the same message: nothing is added and
-    nobody is told again. Returns the message. Raises Erased.
+    nobody is told again. The writer's draft is gone with it, up to `draft_sequence` (drafts.forget). Returns the message,
+    which holds other words than `body` if the token was sent before with those. `seen` is the primary key of the last message
+    that the writer had before them (0: there was none; None: never mind). Raises AnsweredMeanwhile, Erased.
     """
     conversation = locked(conversation, at)
     sent_before = conversation.messages.filter(client_token=client_token).first()
     if sent_before is not None:
         return sent_before
+    at = conversation.changed_at
+    newer = list(conversation.messages.filter(pk__gt=seen).in_order().select_related("author")) if seen is not None else []
+    if newer:
+        raise AnsweredMeanwhile(newer)
     by = _who(conversation, by, side)
     message = Message.objects.create(
         conversation=conversation,
@@ -110,12 +125,12 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
         client_token=client_token,
     )
     Attachment.objects.filter(conversation=conversation, side=side, client_token=client_token, message=None).update(message=message)
-    drafts.forget(conversation, person=by, side=side, kind=Draft.Kind.REPLY)
+    drafts.forget(conversation, person=by, side=side, kind=Draft.Kind.REPLY, up_to=draft_sequence, body=body)
     if conversation.status == Status.CLOSED and (side == PATRON or then != Then.CLOSE) and _has_words(conversation):
-        _tell(conversation, Event.Kind.REOPENED, side, by, at, message=message)
+        _tell_reopened(conversation, message, by)
     if side == PATRON:
         reason = Conversation.Reason.READERS_ADVISORY if _begins_by_form(conversation) else Conversation.Reason.ASKED
-        enter(conversation, states.patron_wrote(states.state_of(conversation), at, reason))
+        enter(conversation, states.patron_wrote(states.state_of(conversation), at, reason), seen_by_patron=True)
         _read_by(conversation, by, at)
         conversation.last_message_at = at
         conversation.version += 1
@@ -138,6 +153,7 @@ def take_back(message, *, by, at, typed=None):
     `typed` are the other fields of the composer, for its draft. Raises TooLate, also for anybody but its writer.
     """
     conversation = locked(message.conversation, at)
+    at = conversation.changed_at
     message = conversation.messages.filter(pk=message.pk, side=STAFF, author=by, shown_from__gt=at).first()
     if message is None:
         raise TooLate
@@ -146,7 +162,10 @@ def take_back(message, *, by, at, typed=None):
     message.attachments.update(message=None, added_at=at)
     Recommendation.objects.filter(messagerecommendation__message=message).delete()
     message.delete()  # and the events that it brought about
-    conversation.held_from = conversation.messages.filter(shown_from__gt=at).aggregate(first=Min("shown_from"))["first"]
+    held = _held(conversation, at)
+    conversation.held_from = held["first"]
+    if conversation.events.filter(message=None, shown_from__gt=at).update(shown_from=held["last"] or at) and held["last"] is None:
+        conversation.version += 1  # a colleague closed it meanwhile: no answer is left for that to wait for
     enter(conversation, states.replay(conversation))
     save(conversation)
     return conversation
@@ -156,11 +175,13 @@ def take_back(message, *, by, at, typed=None):
 def close(conversation, *, by, side, at):
     """End the thread; writing in it opens it again. Closing twice is closing once. Raises Erased."""
     conversation = locked(conversation, at)
-    if conversation.status == Status.CLOSED:
+    if conversation.status == Status.CLOSED and (side == STAFF or conversation.status_at(at) == Status.CLOSED):
         return
+    at = conversation.changed_at
     if _has_words(conversation):
         _tell(conversation, Event.Kind.CLOSED, side, _who(conversation, by, side), at)
-        conversation.version += 1
+        if side == PATRON or conversation.held_from is None:
+            conversation.version += 1
     else:
         DeskEvent.objects.create(conversation=conversation, kind=DeskEvent.Kind.CLOSED, by=by, at=at)
     enter(conversation, states.closed(states.state_of(conversation), at), seen_by_patron=side == PATRON)
@@ -173,10 +194,14 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
 
     The thread holds no message of it: the patron sees such a thread only once somebody writes.
     """
+    before = Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk)
     recommendation = record_verdict(recommendation, verdict=verdict, why=why, comment=comment, at=at)
     thread = thread_of(recommendation)
     if thread is not None:
-        thread = locked(thread, at)
+        try:
+            thread = locked(thread, at)
+        except Erased:
+            return recommendation
     elif verdict in ASKS_FOR_FOLLOW_UP:
         help_session = session_of(recommendation)
         thread = _begin(
@@ -190,10 +215,12 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
         )
     if thread is None:
         return recommendation
-    if verdict in ASKS_FOR_FOLLOW_UP:
-        enter(thread, states.item_failed(states.state_of(thread), at, verdict))
+    _stands_since(recommendation, before, thread)
+    if verdict in ASKS_FOR_FOLLOW_UP and before.verdict not in ASKS_FOR_FOLLOW_UP:
+        state = states.item_failed(states.state_of(thread), recommendation.decided_at, verdict)
     else:
-        enter(thread, states.replay(thread))
+        state = states.replay(thread)
+    enter(thread, state, seen_by_patron=state.status == Status.WAITING_FOR_STAFF)
     thread.version += 1
     save(thread, shows_at=thread.at_desk_from)
     return recommendation
@@ -204,8 +231,10 @@ def keep(help_session, *, by, at, wording, language):
     """Keep the session (helpsessions.actions.keep) and move its threads with it."""
     help_session = helpsessions.keep(help_session, by=by, at=at, wording=wording, language=language)
     threads = Conversation.objects.filter(help_session=help_session)
+    given = Recommendation.objects.filter(messagerecommendation__message__conversation__in=threads)
+    lock_first(given)
     threads.update(patron=by)
-    Recommendation.objects.filter(messagerecommendation__message__conversation__in=threads).update(patron=by)
+    given.update(patron=by)
     for rows in (Participation, Draft):  # what the person has as themselves already stays as it is
         own = rows.objects.filter(person=by, side=PATRON, conversation__isnull=False).values("conversation")
         rows.objects.filter(conversation__in=threads, person=None).exclude(conversation__in=own).update(person=by)
@@ -223,7 +252,7 @@ def show_held(*, at):
     """Count the answers whose seconds are over as shown, in the patrons' lists too. For the worker."""
     for conversation in Conversation.objects.filter(held_from__lte=at)[:200]:
         with transaction.atomic():
-            conversation = Conversation.objects.select_for_update().get(pk=conversation.pk)
+            conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
             if _show_held(conversation, at):
                 conversation.save(update_fields=["version", "last_message_at", "held_from", "held_status"])
 
@@ -246,21 +275,34 @@ def thread_of(recommendation):
 
 
 def locked(conversation, at):
-    """The thread as it is now, its row locked until the transaction ends; of one that was joined into another, that other. Raises Erased."""
-    rows = Conversation.objects.select_for_update(of=("self",)).select_related("help_session", "patron", "branch")
-    conversation = rows.get(pk=conversation.pk)
+    """The thread as it is now, its row locked until the transaction ends; of one that was joined into another, that other.
+
+    Its `changed_at` is the moment of the change to come: `at`, or just after what somebody else did while the row was waited
+    for. So a thread's history, by its times, is what happened. Raises Erased.
+    """
+    rows = Conversation.objects.select_for_update(of=("self",), no_key=True).select_related("help_session", "patron", "branch")
+    conversation = rows.get(pk=conversation.joined_into_id or conversation.pk)
     if conversation.joined_into_id:
-        return locked(conversation.joined_into, at)
+        return locked(conversation, at)
     if conversation.status == Status.ERASED:
         raise Erased
-    _show_held(conversation, at)
+    if conversation.changed_at is None or not at < conversation.changed_at < at + LONGEST_WAIT:
+        conversation.changed_at = at
+    else:
+        conversation.changed_at += datetime.timedelta(microseconds=1)
+    _show_held(conversation, conversation.changed_at)
     return conversation
+
+
+def lock_first(recommendations):
+    """Lock these before the row of their thread, as whoever gives a verdict does: two that cross must not wait for each other."""
+    list(recommendations.select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
 def enter(conversation, state, *, seen_by_patron=False):
     """Write the state into the row, with what follows from it: by when the promise falls due, and when it closes by itself.
 
-    While an answer is held the patron goes on reading the state before it, unless they changed it themselves.
+    While an answer is held the patron goes on reading the state before it, unless they changed it themselves (`seen_by_patron`).
     """
     if state.waiting_since != conversation.waiting_since:
         conversation.promised_at = promised_at(conversation.branch, state.waiting_since) if state.waiting_since else None
@@ -275,7 +317,7 @@ def enter(conversation, state, *, seen_by_patron=False):
     conversation.closed_at = state.turned_at if state.status == Status.CLOSED else None
     if conversation.held_from is None:
         conversation.held_status = ""
-    elif seen_by_patron or state.status == Status.WAITING_FOR_STAFF:
+    elif seen_by_patron:
         conversation.held_status = state.status
 
 
@@ -310,6 +352,7 @@ def _begin(at, *, help_session, recommendation, patron, branch, topic, subject):
         at_desk_from=at,
         closed_at=at,
         queued_at=at,
+        changed_at=at,
     )
 
 
@@ -339,12 +382,43 @@ def _has_words(conversation):
     return conversation.last_message_at is not None or conversation.held_from is not None
 
 
+def _tell_reopened(conversation, message, by):
+    """That `message` opens the thread again. If the patron hasn't seen yet that it was closed, they see both at once, or neither."""
+    shown_from = message.shown_from
+    if message.side == PATRON and conversation.status_at(message.sent_at) != Status.CLOSED:
+        held = conversation.messages.filter(side=STAFF, shown_from__gt=message.sent_at)
+        shown_from = _held(conversation, message.sent_at)["last"]
+        message = held.filter(then=Then.CLOSE).last() or message
+    Event.objects.create(
+        conversation=conversation, message=message, kind=Event.Kind.REOPENED, side=message.side, by=by, at=message.sent_at, shown_from=shown_from
+    )
+
+
 def _tell(conversation, kind, side, by, at, *, message=None):
-    """An event of the time line. What an answer brings about shows with it; and nothing shows before an answer that came first."""
-    shown_from = message.shown_from if message else max(at, conversation.held_from or at)
-    if side == PATRON:
-        shown_from = at
+    """An event of the time line. What an answer brings about shows with it; and nothing of the desk's shows before an answer that came first."""
+    if message is not None:
+        shown_from = message.shown_from
+    else:
+        shown_from = at if side == PATRON else _held(conversation, at)["last"] or at
     Event.objects.create(conversation=conversation, message=message, kind=kind, side=side, by=by, at=at, shown_from=shown_from)
+
+
+def _held(conversation, at):
+    """{"first", "last"}: from when the first and the last of the answers are shown that aren't yet; None where there is none."""
+    if conversation.held_from is None:
+        return {"first": None, "last": None}
+    return conversation.messages.filter(side=STAFF, shown_from__gt=at).aggregate(first=Min("shown_from"), last=Max("shown_from"))
+
+
+def _stands_since(recommendation, before, thread):
+    """What is said anew of an item that failed, before anybody answered, is the same complaint: it keeps its time. What else is said
+    is said at the moment of this change."""
+    failed = {before.verdict, recommendation.verdict} <= ASKS_FOR_FOLLOW_UP
+    is_unanswered = thread.status == Status.WAITING_FOR_STAFF and failed and before.decided_at >= thread.waiting_since
+    since = before.decided_at if is_unanswered else thread.changed_at
+    if recommendation.decided_at not in (None, since):
+        recommendation.decided_at = since
+        recommendation.save(update_fields=["decided_at"])
 
 
 def _hold(conversation, message):
@@ -385,9 +459,9 @@ def _recommend_in(message, items):
 
 
 def _question_type(conversation):
-    if conversation.help_session is not None:
-        return conversation.help_session.question_type
-    return QuestionType.READERS_ADVISORY if hasattr(conversation, "readers_form") else QuestionType.REFERENCE
+    if hasattr(conversation, "readers_form"):
+        return QuestionType.READERS_ADVISORY
+    return conversation.help_session.question_type if conversation.help_session else QuestionType.REFERENCE
 
 
 def _announce(message, conversation, at):

@@ -6,11 +6,14 @@
 import datetime
 import uuid
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 
-from .models import Attachment, Draft, Message, Side
+from accounts.models import User
 
+from .models import Attachment, Conversation, ConversationNote, Draft, Message, Side
+
+NUMBERED_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 KEPT_FOR = datetime.timedelta(days=30)
 
 
@@ -31,30 +34,50 @@ def draft_of(conversation, *, person, side, kind):
     return found or Draft(conversation=conversation, person=person, side=side, kind=kind, client_token=uuid.uuid4(), sequence=0)
 
 
+@transaction.atomic
 def save_draft(conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at):
-    """Keep what was typed, if `sequence` is higher than what is kept. Raises NewerDraft, AlreadySent."""
-    if Message.objects.filter(client_token=client_token, **({"conversation": conversation} if conversation else {"conversation__patron": person})).exists():
+    """Keep what was typed, if `sequence` is higher than what is kept. Raises NewerDraft, AlreadySent.
+
+    Whoever sends holds the same row meanwhile: a draft that came a moment late would be sent words in a new composer.
+    """
+    conversation = _thread_locked(conversation) if conversation else None
+    if conversation is None:
+        User.objects.select_for_update(no_key=True).get(pk=person.pk)
+        sent = Message.objects.filter(conversation__patron=person, client_token=client_token)
+    else:
+        sent = (ConversationNote if kind == Draft.Kind.NOTE else Message).objects.filter(conversation=conversation, client_token=client_token)
+    if sent.exists():
         raise AlreadySent
     key = {"conversation": conversation, "person": person, "side": side, "kind": kind}
+    kept = Draft.objects.filter(**key).first()
+    if kept and (kept.sequence, kept.client_token, kept.body) == (sequence, client_token, body):
+        return  # the same save, sent twice
+    if kept and kept.sequence >= sequence:
+        raise NewerDraft(kept)
     words = {"client_token": client_token, "body": body, "language": language, "typed": typed or {}, "sequence": sequence, "saved_at": at}
-    if Draft.objects.filter(sequence__lt=sequence, **key).update(**words):
-        return
-    try:
-        with transaction.atomic():
-            Draft.objects.create(**key, **words)
-    except IntegrityError:
-        raise NewerDraft(Draft.objects.filter(**key).first()) from None
+    if not Draft.objects.filter(**key).update(**words):
+        Draft.objects.create(**key, **words)
+
+
+def _thread_locked(conversation):
+    thread = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.joined_into_id or conversation.pk)
+    if thread.status == Conversation.Status.ERASED:
+        raise AlreadySent  # nothing is kept of it, nor of what is typed for it
+    return _thread_locked(thread) if thread.joined_into_id else thread
 
 
 def put_back(message, *, typed, at):
-    """An answer that was taken back is a draft again, before whatever was begun since."""
+    """An answer that was taken back is a draft again, before whatever was begun since.
+
+    Its number is higher than any that a page from before can have counted up to: it isn't overwritten by one.
+    """
     key = {"conversation": message.conversation, "person": message.author, "side": Side.STAFF, "kind": Draft.Kind.REPLY}
     begun = Draft.objects.select_for_update().filter(**key).first()
     body = "\n\n".join(filter(None, [message.body, begun.body if begun else ""]))
     words = {"client_token": message.client_token, "body": body, "language": message.language, "typed": typed, "saved_at": at}
     if begun:  # the composer's files are the message's now
         Attachment.objects.filter(conversation=message.conversation, client_token=begun.client_token, message=None).update(client_token=message.client_token)
-    Draft.objects.update_or_create(**key, defaults={**words, "sequence": begun.sequence + 1 if begun else 1})
+    Draft.objects.update_or_create(**key, defaults={**words, "sequence": int((at - NUMBERED_FROM).total_seconds())})
 
 
 def forget(conversation, *, person, side, kind, up_to=None, body=""):

@@ -15,7 +15,7 @@ from portal.notifications.actions import withdraw
 from recommendations.models import Recommendation
 
 from . import states
-from .actions import STAFF, enter, locked, raise_queue, save
+from .actions import STAFF, enter, lock_first, locked, raise_queue, save
 from .models import Attachment, Conversation, ConversationNote, DeskEvent, Draft, Event, Message, Participation
 
 Kind, Status = DeskEvent.Kind, Conversation.Status
@@ -88,6 +88,7 @@ def snooze(conversation, *, until, by, at):
     conversation = locked(conversation, at)
     if not conversation.is_open:
         raise NotOpen
+    at = conversation.changed_at
     DeskEvent.objects.create(conversation=conversation, kind=Kind.SNOOZED, by=by, until=until, at=at)
     enter(conversation, states.snoozed(states.state_of(conversation), at, until))
     save(conversation)
@@ -99,7 +100,7 @@ def wake(conversation, *, by, at):
     """Back into the queue before its day. Waking what is awake changes nothing."""
     conversation = locked(conversation, at)
     if conversation.status == Status.SNOOZED:
-        _wake(conversation, by, at)
+        _wake(conversation, by)
     return conversation
 
 
@@ -109,25 +110,33 @@ def join(conversation, *, into, by, at):
 
     Raises CannotJoin.
     """
-    first, second = sorted([conversation, into], key=lambda thread: thread.pk)  # always in one order
-    found = {thread.pk: thread for thread in (locked(first, at), locked(second, at))}
-    if len(found) == 1:
+    found = {}
+    for thread in sorted([conversation, into], key=lambda thread: thread.pk):  # always in one order
+        # Read before it is locked: whoever writes to a joined thread holds its row and waits for that of the other.
+        thread.refresh_from_db(fields=["joined_into"])
+        found[thread.pk] = None if thread.joined_into_id else locked(thread, at)
+    if conversation.joined_into_id == into.pk:
         return into
     conversation, into = found[conversation.pk], found[into.pk]
-    if not may_join(conversation, into):
+    if conversation is None or into is None or not may_join(conversation, into):
         raise CannotJoin
+    at = conversation.changed_at = into.changed_at = max(conversation.changed_at, into.changed_at)
+    unanswered = [since for since in (states.unanswered_in(conversation, at), states.unanswered_in(into, at)) if since]
     _move_words(conversation, into)
-    Conversation.objects.filter(joined_into=conversation).update(joined_into=into)
-    Event.objects.create(conversation=into, kind=Event.Kind.JOINED, side=STAFF, by=by, at=at, shown_from=at)
+    Event.objects.create(conversation=into, kind=Event.Kind.JOINED, side=STAFF, by=by, at=at, shown_from=at, waiting_since=min(unanswered, default=None))
+    if into.held_from is None and conversation.held_from is not None:
+        into.held_status = into.status
     into.held_from = min(filter(None, [conversation.held_from, into.held_from]), default=None)
     into.last_message_at = max(filter(None, [conversation.last_message_at, into.last_message_at]), default=None)
+    conversation.held_from, conversation.joined_into = None, into
+    enter(conversation, states.closed(states.state_of(conversation), at))
+    conversation.desk_version += 1
+    conversation.save()
+    Conversation.objects.filter(joined_into=conversation).update(joined_into=into)
     enter(into, states.replay(into))
     into.version += 1
     into.desk_version += 1
     into.save()
-    conversation.held_from, conversation.joined_into = None, into
-    enter(conversation, states.closed(states.state_of(conversation), at))
-    conversation.save()
     for branch_id in sorted({conversation.branch_id, into.branch_id}):
         raise_queue(branch_id)
     return into
@@ -166,7 +175,9 @@ def may_join(conversation, into):
 
 @transaction.atomic
 def erase(conversation, *, by, at):
-    """Take out every word, file and name; the row stays as a count. There is no way back."""
+    """Take out every word, file and name; the row stays as a count. There is no way back. Raises Erased."""
+    given = Recommendation.objects.filter(messagerecommendation__message__conversation=conversation)
+    lock_first(given)
     conversation = locked(conversation, at)
     patron = conversation.patron
     for mail_id in conversation.messages.exclude(mail_id="").values_list("mail_id", flat=True):
@@ -204,7 +215,7 @@ def wake_the_snoozed(*, at):
         with transaction.atomic():
             conversation = locked(conversation, at)
             if conversation.status == Status.SNOOZED and conversation.snoozed_until <= today:
-                _wake(conversation, None, at)
+                _wake(conversation, None)
 
 
 def close_the_quiet(*, at):
@@ -213,8 +224,9 @@ def close_the_quiet(*, at):
         with transaction.atomic():
             conversation = locked(conversation, at)
             if conversation.closes_at is not None and conversation.closes_at <= at:
-                Event.objects.create(conversation=conversation, kind=Event.Kind.CLOSED_BY_ITSELF, side=STAFF, at=at, shown_from=at)
-                enter(conversation, states.closed(states.state_of(conversation), at))
+                now = conversation.changed_at
+                Event.objects.create(conversation=conversation, kind=Event.Kind.CLOSED_BY_ITSELF, side=STAFF, at=now, shown_from=now)
+                enter(conversation, states.closed(states.state_of(conversation), now))
                 conversation.version += 1
                 save(conversation)
 
@@ -240,7 +252,8 @@ def _assign(conversation, kind, *, to, by, at):
     return conversation
 
 
-def _wake(conversation, by, at):
+def _wake(conversation, by):
+    at = conversation.changed_at
     DeskEvent.objects.create(conversation=conversation, kind=Kind.WOKEN, by=by, at=at)
     enter(conversation, states.woken(states.state_of(conversation), at))
     save(conversation)

@@ -110,7 +110,8 @@ class Conversation(models.Model):
     queued_at = models.DateTimeField(help_text="its place in the desk's lists: waiting since, answered at, put off at, closed at")
     last_message_at = models.DateTimeField(null=True, blank=True, help_text="shown_from of the last message the patron may see")
     held_from = models.DateTimeField(null=True, blank=True, help_text="shown_from of the first answer that isn't in `version` and `last_message_at` yet")
-    held_status = models.CharField(max_length=20, blank=True, help_text="what the patron reads as its state until then")
+    held_status = models.CharField(max_length=20, blank=True, help_text="what the patron reads as its state until all held answers are shown")
+    changed_at = models.DateTimeField(null=True, blank=True, help_text="the last change; the next one comes after it, whoever's clock says what")
     version = models.PositiveIntegerField(default=0, help_text="raised by what the patron may see, and only then: what an open page polls")
     desk_version = models.PositiveIntegerField(default=0, help_text="raised by everything: what an open page at the desk polls")
 
@@ -174,8 +175,11 @@ class Conversation(models.Model):
         return self.version + self.messages.filter(shown_from__gte=self.held_from, shown_from__lte=at).count()
 
     def status_at(self, at):
-        """The state as the patron may know it: what an answer changed stays unsaid while the answer is held."""
-        return self.held_status if self.held_from is not None and self.held_from > at else self.status
+        """The state as the patron may know it: what an answer changed stays unsaid while an answer is held."""
+        if self.held_from is None:
+            return self.status
+        is_held = self.held_from > at or self.messages.filter(side=Side.STAFF, shown_from__gt=at).exists()
+        return self.held_status if is_held else self.status
 
 
 class MessageQuerySet(models.QuerySet):
@@ -257,6 +261,7 @@ class Event(models.Model):
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     at = models.DateTimeField()
     shown_from = models.DateTimeField(help_text="from when the patron may see it")
+    waiting_since = models.DateTimeField(null=True, blank=True, help_text="of a join: the first that was unanswered in either thread")
 
     class Meta:
         indexes = [models.Index(fields=["conversation", "at"])]

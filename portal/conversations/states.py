@@ -65,6 +65,19 @@ def closed(state, at):
     return State(Status.CLOSED, state.reason, turned_at=at)
 
 
+def joined(state, at, waiting_since):
+    """What was unanswered in either of two threads is unanswered in the one that they become, whatever was answered in the other."""
+    if waiting_since is None:
+        return state
+    since = min(filter(None, [state.waiting_since, waiting_since]))
+    return _wait_for_staff(replace(state, waiting_since=since), at, at_desk_from=at, reason=state.reason)
+
+
+def unanswered_in(conversation, at):
+    """Since when a thread that is joined to another waits for the library. One that was put off comes back with it."""
+    return conversation.waiting_since or (at if conversation.status == Status.SNOOZED else None)
+
+
 def _wait_for_staff(state, at, *, at_desk_from, reason):
     if state.status == Status.WAITING_FOR_STAFF:
         at_desk_from = min(state.at_desk_from, at_desk_from)
@@ -99,6 +112,8 @@ def _history(conversation):
         yield at, 0, item_failed, (verdict,)
     for at in conversation.events.filter(kind__in=[Event.Kind.CLOSED, Event.Kind.CLOSED_BY_ITSELF]).values_list("at", flat=True):
         yield at, 2, closed, ()
+    for at, since in conversation.events.filter(kind=Event.Kind.JOINED).values_list("at", "waiting_since"):
+        yield at, 5, joined, (since,)
     for at, kind, until in conversation.desk_events.values_list("at", "kind", "until"):
         if kind == DeskEvent.Kind.SNOOZED:
             yield at, 3, snoozed, (until,)

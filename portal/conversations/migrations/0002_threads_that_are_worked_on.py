@@ -178,7 +178,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='conversation',
             name='held_status',
-            field=models.CharField(blank=True, help_text='what the patron reads as its state until then', max_length=20),
+            field=models.CharField(blank=True, help_text='what the patron reads as its state until all held answers are shown', max_length=20),
+        ),
+        migrations.AddField(
+            model_name='conversation',
+            name='changed_at',
+            field=models.DateTimeField(blank=True, help_text="the last change; the next one comes after it, whoever's clock says what", null=True),
         ),
         migrations.AddField(
             model_name='conversation',
@@ -216,6 +221,11 @@ class Migration(migrations.Migration):
             name='shown_from',
             field=models.DateTimeField(default=django.utils.timezone.now, help_text='from when the patron may see it'),
             preserve_default=False,
+        ),
+        migrations.AddField(
+            model_name='event',
+            name='waiting_since',
+            field=models.DateTimeField(blank=True, help_text='of a join: the first that was unanswered in either thread', null=True),
         ),
         migrations.AddField(
             model_name='message',
