@@ -112,7 +112,7 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
     newer = list(conversation.messages.filter(pk__gt=seen).in_order().select_related("author")) if seen is not None else []
     if newer:
         raise AnsweredMeanwhile(newer)
-    by = _who(conversation, by, side)
+    by = writer_in(conversation, by, side)
     message = Message.objects.create(
         conversation=conversation,
         side=side,
@@ -132,7 +132,7 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
         reason = Conversation.Reason.READERS_ADVISORY if _begins_by_form(conversation) else Conversation.Reason.ASKED
         enter(conversation, states.patron_wrote(states.state_of(conversation), at, reason), seen_by_patron=True)
         _read_by(conversation, by, at)
-        conversation.last_message_at = at
+        conversation.last_message_at = max(at, conversation.last_message_at or at)
         conversation.version += 1
     else:
         _hold(conversation, message)
@@ -179,7 +179,7 @@ def close(conversation, *, by, side, at):
         return
     at = conversation.changed_at
     if _has_words(conversation):
-        _tell(conversation, Event.Kind.CLOSED, side, _who(conversation, by, side), at)
+        _tell(conversation, Event.Kind.CLOSED, side, writer_in(conversation, by, side), at)
         if side == PATRON or conversation.held_from is None:
             conversation.version += 1
     else:
@@ -245,7 +245,7 @@ def mark_read(conversation, *, person, at):
     """Remember that this person (None: the holder of the code) has seen all that the thread shows now."""
     latest = conversation.messages.shown(at).aggregate(latest=Max("shown_from"))["latest"]
     if latest is not None:
-        _read_by(conversation, _who(conversation, person, PATRON), latest)
+        _read_by(conversation, writer_in(conversation, person, PATRON), latest)
 
 
 def show_held(*, at):
@@ -371,7 +371,7 @@ def _begins_by_form(conversation):
     return conversation.last_message_at is None and hasattr(conversation, "readers_form")
 
 
-def _who(conversation, person, side):
+def writer_in(conversation, person, side):
     """The name that goes with what `person` does here. On the patron's side there is one only where the visit is kept in their account:
     until they wish it, and in a quiet session always, who is signed in while they read by code stays unknown."""
     return person if side == STAFF or (person is not None and conversation.patron_id == person.pk) else None
@@ -396,10 +396,9 @@ def _tell_reopened(conversation, message, by):
 
 def _tell(conversation, kind, side, by, at, *, message=None):
     """An event of the time line. What an answer brings about shows with it; and nothing of the desk's shows before an answer that came first."""
+    shown_from = at if side == PATRON else _held(conversation, at)["last"] or at
     if message is not None:
         shown_from = message.shown_from
-    else:
-        shown_from = at if side == PATRON else _held(conversation, at)["last"] or at
     Event.objects.create(conversation=conversation, message=message, kind=kind, side=side, by=by, at=at, shown_from=shown_from)
 
 

@@ -2,10 +2,12 @@ import datetime
 import uuid
 
 import pytest
+import time_machine
+from django.urls import reverse
 
 from accounts.reader import Reader
-from portal.conversations import actions
-from portal.conversations.models import Conversation, Event, Message, Participation
+from portal.conversations import actions, drafts, handling, states
+from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, Participation
 from portal.helpsessions.actions import ChosenItem
 from portal.notifications.models import Notification
 from recommendations.models import Recommendation
@@ -13,7 +15,11 @@ from tests.factories import HelpSessionFactory, ItemFactory, QuietSessionFactory
 
 NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
 PATRON, STAFF = Message.Side.PATRON, Message.Side.STAFF
-minute, hour = datetime.timedelta(minutes=1), datetime.timedelta(hours=1)
+second, minute, hour = datetime.timedelta(seconds=1), datetime.timedelta(minutes=1), datetime.timedelta(hours=1)
+
+# What a thread's row says of its state, but for the counters.
+COLUMNS = ["status", "reason", "waiting_since", "promised_at", "queued_at", "at_desk_from", "closes_at", "closed_at", "snoozed_until", "last_message_at"]
+COLUMNS += ["held_from", "held_status", "version", "assignee"]
 
 
 @pytest.fixture
@@ -131,7 +137,18 @@ def test_a_mended_verdict_leaves_the_patrons_own_question_waiting(recommendation
     actions.ask(by=patron, at=NOW + minute, recommendation=recommendation, body="Something easier?", language="en", client_token=uuid.uuid4())
     judge(recommendation, "helped", by=patron, at=NOW + hour)
     thread = Conversation.objects.get()
-    assert (thread.status, thread.waiting_since, thread.reason) == ("waiting_for_staff", NOW, "asked")
+    assert (thread.status, thread.waiting_since, thread.reason) == ("waiting_for_staff", NOW + minute, "asked")
+
+
+def test_what_is_said_anew_of_an_item_that_failed_keeps_its_place(recommendation, patron, staff):
+    judge(recommendation, "did_not_help", by=patron)
+    judge(recommendation, "could_not_get_it", by=patron, at=NOW + hour)
+    thread = Conversation.objects.get()
+    assert (thread.waiting_since, thread.reason, thread.at_desk_from) == (NOW, "could_not_get_it", NOW + minute)
+    say(thread, staff, STAFF, at=NOW + 2 * hour)
+    judge(recommendation, "did_not_help", by=patron, at=NOW + 3 * hour)
+    thread.refresh_from_db()
+    assert (thread.waiting_since, thread.reason, states.replay(thread).waiting_since) == (NOW + 3 * hour, "did_not_help", NOW + 3 * hour)
 
 
 def test_the_follow_up_of_a_verdict_goes_on_in_its_thread(recommendation, patron):
@@ -186,28 +203,281 @@ def test_holders_of_a_code_reach_the_threads_of_that_session_only(session, patro
     assert other not in Conversation.objects.belonging_to(reader)
 
 
-def test_unread_is_what_came_after_the_last_look(session, patron, staff):
+def test_unread_is_what_was_shown_after_the_last_look(session, patron, staff):
     unread = lambda: list(Conversation.objects.unread_by(patron))  # noqa: E731
     thread = ask(session, patron)
-    assert unread() == []
     say(thread, staff, STAFF, at=NOW + minute)
+    actions.mark_read(thread, person=patron, at=NOW + minute)  # looked while the answer was held
+    assert unread() == []
+    actions.show_held(at=NOW + minute + Message.HELD)
     assert unread() == [thread]
-    thread.refresh_from_db()
     actions.mark_read(thread, person=patron, at=NOW + hour)
     assert unread() == []
 
 
-def test_the_version_is_raised_by_what_the_patron_may_see(session, patron, staff):
+def test_writing_is_reading_but_not_what_is_still_held(session, patron, staff):
     thread = ask(session, patron)
-    before = thread.version
-    say(thread, staff, STAFF)
-    thread.refresh_from_db()
-    assert thread.version == before + 1
-    actions.mark_read(thread, person=patron, at=NOW)
-    thread.refresh_from_db()
-    assert thread.version == before + 1
+    say(thread, staff, STAFF, at=NOW + minute)
+    say(thread, patron, PATRON, at=NOW + minute + 5 * second)
+    actions.show_held(at=NOW + hour)
+    assert list(Conversation.objects.unread_by(patron)) == [thread]
 
 
 def test_the_queue_is_longest_wait_first(branch, staff):
     late, early = ask(HelpSessionFactory(branch=branch), None, at=NOW + hour), ask(HelpSessionFactory(branch=branch), None, at=NOW)
     assert list(Conversation.objects.at_desk_of(staff).waiting_for_staff(NOW + hour)) == [early, late]
+
+
+# The seconds in which an answer is held.
+
+
+def seen(thread, at):
+    """What the patron's page, list and poll are made of."""
+    thread.refresh_from_db()
+    shown = [message.body for message in thread.messages.shown(at).in_order()]
+    told = list(thread.events.filter(shown_from__lte=at).order_by("at").values_list("kind", flat=True))
+    return shown, told, thread.version_at(at), thread.status_at(at)
+
+
+@pytest.mark.parametrize("with_the_worker", [True, False])
+@pytest.mark.parametrize(
+    ("then", "status", "told"),
+    [("turn", "waiting_for_patron", []), ("ours", "waiting_for_staff", []), ("close", "closed", ["closed"])],
+)
+def test_an_answer_and_all_that_it_brings_shows_after_its_seconds_and_not_before(session, patron, staff, then, status, told, with_the_worker):
+    thread = ask(session, patron)
+    before = seen(thread, NOW)
+    assert before == (["It is checked out"], [], 1, "waiting_for_staff")
+    say(thread, staff, STAFF, at=NOW + minute, then=then)
+    shown_from = NOW + minute + Message.HELD
+    for at in (NOW + minute, shown_from - second):
+        if with_the_worker:
+            actions.show_held(at=at)
+        assert seen(thread, at) == before
+        assert thread.last_message_at == NOW
+    if with_the_worker:
+        actions.show_held(at=shown_from)
+    assert seen(thread, shown_from) == (["It is checked out", "Try this"], told, 2, status)
+    assert thread.last_message_at == (shown_from if with_the_worker else NOW)
+    assert thread.status == status
+
+
+@pytest.mark.parametrize("with_the_worker", [True, False])
+def test_two_answers_on_each_others_heels_show_one_after_the_other(session, patron, staff, with_the_worker):
+    thread = ask(session, patron)
+    say(thread, staff, STAFF, body="first", at=NOW + minute)
+    say(thread, staff, STAFF, body="second", at=NOW + minute + 10 * second, then="close")
+    views = []
+    for seconds in (14, 15, 24, 25):
+        at = NOW + minute + seconds * second
+        if with_the_worker:
+            actions.show_held(at=at)
+        shown, told, version, status = seen(thread, at)
+        views.append((shown[1:], told, version, status))
+    assert views == [
+        ([], [], 1, "waiting_for_staff"),
+        (["first"], [], 2, "waiting_for_staff"),
+        (["first"], [], 2, "waiting_for_staff"),
+        (["first", "second"], ["closed"], 3, "closed"),
+    ]
+
+
+def test_the_next_word_counts_the_answers_that_were_shown_since(session, patron, staff):
+    thread = ask(session, patron)
+    say(thread, staff, STAFF, at=NOW + minute)
+    say(thread, patron, PATRON, at=NOW + hour)
+    thread.refresh_from_db()
+    assert (thread.version, thread.last_message_at, thread.held_from, thread.held_status) == (3, NOW + hour, None, "")
+
+
+def test_an_answer_that_asks_for_nothing_leaves_the_place_in_the_queue(session, patron, staff):
+    thread = ask(session, patron)
+    say(thread, staff, STAFF, at=NOW + hour, then="ours")
+    thread.refresh_from_db()
+    assert (thread.status, thread.waiting_since, thread.queued_at) == ("waiting_for_staff", NOW, NOW)
+    say(thread, staff, STAFF, at=NOW + 2 * hour)
+    say(thread, staff, STAFF, at=NOW + 3 * hour, then="ours")  # more is to come after all
+    thread.refresh_from_db()
+    assert (thread.status, thread.waiting_since) == ("waiting_for_staff", NOW + 3 * hour)
+
+
+def test_an_answer_changes_neither_owner_nor_anything_else_of_the_desks(session, patron, staff, coordinator):
+    thread = ask(session, patron)
+    handling.take(thread, by=coordinator, at=NOW + minute)
+    say(thread, staff, STAFF, at=NOW + hour)
+    thread.refresh_from_db()
+    assert (thread.assignee, thread.assigned_at, thread.branch) == (coordinator, NOW + minute, session.branch)
+
+
+def test_what_a_held_answer_recommends_is_nowhere_of_the_patrons_yet(client, session, patron, staff, sign_in):
+    thread = ask(session, patron)
+    say(thread, staff, STAFF, items=[ChosenItem(item=ItemFactory(title="Held back"))], at=NOW + minute)
+    pages = ["/", thread.get_absolute_url(), "/messages/", "/visits/", "/saved/"]
+    found = Recommendation.objects.get()
+    for at, expected in [(NOW + minute + 14 * second, False), (NOW + minute + 15 * second, True)]:
+        with time_machine.travel(at, tick=False):
+            sign_in(client, patron)
+            assert any(b"Held back" in client.get(page).content for page in pages) is expected
+            assert (client.get(reverse("verdict", args=[found.public_id])).status_code == 200) is expected
+            client.logout()
+
+
+def test_what_a_patron_is_told_of_a_closing_they_have_not_seen_waits_for_it(session, patron, staff):
+    thread = ask(session, patron)
+    say(thread, staff, STAFF, at=NOW + minute, then="close")
+    say(thread, patron, PATRON, body="one thing more", at=NOW + minute + 5 * second)
+    at = NOW + minute + 5 * second
+    assert seen(thread, at) == (["It is checked out", "one thing more"], [], 2, "waiting_for_staff")
+    assert seen(thread, NOW + hour) == (["It is checked out", "Try this", "one thing more"], ["closed", "reopened"], 3, "waiting_for_staff")
+
+
+def test_a_patron_closes_what_a_held_answer_has_closed_already(session, patron, staff):
+    thread = ask(session, patron)
+    message = say(thread, staff, STAFF, at=NOW + minute, then="close")
+    actions.close(thread, by=patron, side=PATRON, at=NOW + minute + 5 * second)
+    assert seen(thread, NOW + minute + 5 * second) == (["It is checked out"], ["closed"], 2, "closed")
+    actions.take_back(message, by=staff, at=NOW + minute + 6 * second)
+    assert seen(thread, NOW + minute + 6 * second) == (["It is checked out"], ["closed"], 2, "closed")
+    assert thread.status == "closed"
+
+
+def test_a_colleagues_closing_waits_for_the_answer_before_it(session, patron, staff, coordinator):
+    thread = ask(session, patron)
+    message = say(thread, staff, STAFF, at=NOW + minute)
+    actions.close(thread, by=coordinator, side=STAFF, at=NOW + minute + 5 * second)
+    assert seen(thread, NOW + minute + 6 * second) == (["It is checked out"], [], 1, "waiting_for_staff")
+    assert seen(thread, NOW + minute + 15 * second) == (["It is checked out", "Try this"], ["closed"], 2, "closed")
+    actions.take_back(message, by=staff, at=NOW + minute + 14 * second)  # then there is nothing to wait for
+    assert seen(thread, NOW + minute + 14 * second) == (["It is checked out"], ["closed"], 2, "closed")
+
+
+# Taken back.
+
+
+def test_an_answer_taken_back_is_as_if_it_had_never_been_sent(session, patron, staff):
+    thread = ask(session, patron)
+    before = seen(thread, NOW)
+    was = Conversation.objects.values(*COLUMNS).get()
+    token = uuid.uuid4()
+    items = [ChosenItem(item=ItemFactory(), reason="newer")]
+    message = say(thread, staff, STAFF, body="Come at five", at=NOW + hour, token=token, items=items, then="close")
+    Attachment.objects.create(
+        conversation=thread, message=message, client_token=token, side=STAFF, added_by=staff, kind="pdf", file="a.pdf", name="a.pdf", size=3, added_at=NOW
+    )
+    actions.take_back(message, by=staff, at=NOW + hour + 14 * second, typed={"item-0": "1"})
+    assert seen(thread, NOW + 2 * hour) == before
+    assert Conversation.objects.values(*COLUMNS).get() == was
+    assert (Message.objects.count(), Event.objects.count(), Recommendation.objects.count(), Notification.objects.count()) == (1, 0, 0, 0)
+    draft = Draft.objects.get()
+    assert (draft.person, draft.body, draft.client_token, draft.typed) == (staff, "Come at five", token, {"item-0": "1"})
+    assert list(Attachment.objects.values_list("message", "client_token")) == [(None, token)]
+
+    again = say(thread, staff, STAFF, body=draft.body, at=NOW + 2 * hour, token=token)  # with the same token: it was never used
+    assert (again.attachments.count(), Draft.objects.count(), Notification.objects.count()) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(("who", "seconds"), [("staff", 15), ("coordinator", 5), ("patron", 5)])
+def test_only_its_writer_takes_an_answer_back_and_only_in_time(session, patron, staff, coordinator, who, seconds):
+    thread = ask(session, patron)
+    message = say(thread, staff, STAFF, at=NOW + minute)
+    person = {"staff": staff, "coordinator": coordinator, "patron": patron}[who]
+    with pytest.raises(actions.TooLate):
+        actions.take_back(message, by=person, at=NOW + minute + seconds * second)
+    assert (thread.messages.count(), Draft.objects.count(), Notification.objects.count()) == (2, 0, 1)
+
+
+def test_taking_back_twice_is_too_late(session, patron, staff):
+    message = say(ask(session, patron), staff, STAFF, at=NOW + minute)
+    actions.take_back(message, by=staff, at=NOW + minute + second)
+    with pytest.raises(actions.TooLate):
+        actions.take_back(message, by=staff, at=NOW + minute + 2 * second)
+    assert Draft.objects.get().body == "Try this"
+
+
+def test_what_the_patron_wrote_meanwhile_waits_from_their_first_word_again(session, patron, staff):
+    thread = ask(session, patron)
+    message = say(thread, staff, STAFF, at=NOW + hour)
+    say(thread, patron, PATRON, at=NOW + hour + 3 * second)
+    thread.refresh_from_db()
+    assert thread.waiting_since == NOW + hour + 3 * second
+    actions.take_back(message, by=staff, at=NOW + hour + 5 * second)
+    thread.refresh_from_db()
+    assert (thread.status, thread.waiting_since, thread.queued_at) == ("waiting_for_staff", NOW, NOW)
+
+
+def test_of_two_held_answers_one_is_taken_back(session, patron, staff, coordinator):
+    thread = ask(session, patron)
+    first = say(thread, staff, STAFF, body="first", at=NOW + minute)
+    say(thread, coordinator, STAFF, body="second", at=NOW + minute + 5 * second, then="ours")
+    actions.take_back(first, by=staff, at=NOW + minute + 10 * second)
+    thread.refresh_from_db()
+    assert (thread.held_from, thread.status, thread.waiting_since) == (NOW + minute + 20 * second, "waiting_for_staff", NOW)
+    assert seen(thread, NOW + minute + 19 * second)[0] == ["It is checked out"]
+    assert seen(thread, NOW + minute + 20 * second)[0] == ["It is checked out", "second"]
+
+
+def test_what_was_begun_since_follows_what_is_taken_back_with_its_files(session, patron, staff):
+    thread, begun = ask(session, patron), uuid.uuid4()
+    message = say(thread, staff, STAFF, body="Come at five.", at=NOW + minute)
+    drafts.save_draft(thread, person=staff, side=STAFF, kind="reply", client_token=begun, sequence=1, body="And bring", at=NOW + minute + second)
+    Attachment.objects.create(
+        conversation=thread, client_token=begun, side=STAFF, added_by=staff, kind="pdf", file="a.pdf", name="a.pdf", size=3, added_at=NOW + minute
+    )
+    actions.take_back(message, by=staff, at=NOW + minute + 2 * second)
+    draft = Draft.objects.get()
+    assert (draft.body, draft.client_token) == ("Come at five.\n\nAnd bring", message.client_token)
+    assert Attachment.objects.get().client_token == draft.client_token
+
+
+def test_the_first_answer_to_a_verdict_taken_back_leaves_the_thread_the_desks_alone(recommendation, patron, staff):
+    judge(recommendation, "did_not_help", by=patron)
+    thread = Conversation.objects.get()
+    message = say(thread, staff, STAFF, at=NOW + hour)
+    actions.take_back(message, by=staff, at=NOW + hour + second)
+    thread.refresh_from_db()
+    assert (thread.status, thread.reason, thread.waiting_since, thread.last_message_at) == ("waiting_for_staff", "did_not_help", NOW, None)
+    assert list(Conversation.objects.belonging_to(Reader(patron))) == []
+
+
+# What was erased.
+
+
+def test_nothing_is_added_to_what_was_erased(session, patron, staff):
+    thread = ask(session, patron)
+    message = say(thread, staff, STAFF, items=[ChosenItem(item=ItemFactory(), reason="SECRET")], at=NOW + minute)
+    handling.erase(thread, by=staff, at=NOW + minute + second)
+    for change in (
+        lambda: say(thread, patron, PATRON, at=NOW + hour),
+        lambda: say(thread, staff, STAFF, at=NOW + hour),
+        lambda: actions.close(thread, by=patron, side=PATRON, at=NOW + hour),
+        lambda: actions.take_back(message, by=staff, at=NOW + minute + 2 * second),
+        lambda: handling.take(thread, by=staff, at=NOW + hour),
+        lambda: handling.erase(thread, by=staff, at=NOW + hour),
+    ):
+        with pytest.raises(actions.Erased):
+            change()
+    thread.refresh_from_db()
+    assert (thread.status, thread.subject, thread.patron, thread.messages.count()) == ("erased", "", None, 0)
+    assert list(Notification.objects.all()) == []
+    assert Recommendation.objects.get().reason == ""
+
+
+# Two clocks.
+
+
+def test_who_waited_for_the_row_comes_after_whatever_their_clock_says(session, patron, staff):
+    thread = ask(session, patron)
+    say(thread, staff, STAFF, at=NOW + hour)
+    say(thread, patron, PATRON, at=NOW + hour - second)  # began a second before, and waited
+    thread.refresh_from_db()
+    assert thread.status == "waiting_for_staff"
+    assert NOW + hour < thread.waiting_since < NOW + hour + second
+    assert states.replay(thread) == states.state_of(thread)
+
+
+def test_a_clock_that_ran_an_hour_ahead_hides_nothing_that_is_said_after(session, patron, staff):
+    thread = ask(session, patron, at=NOW + hour)
+    say(thread, patron, PATRON, body="right again", at=NOW)
+    assert [message.body for message in thread.messages.shown(NOW)] == ["right again"]
+    thread.refresh_from_db()
+    assert thread.last_message_at == NOW + hour
