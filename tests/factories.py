@@ -8,7 +8,7 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from accounts.models import Branch, Library, StaffRole, User
-from portal.conversations.models import Conversation, Message, MessageRecommendation
+from portal.conversations.models import Conversation, Message, MessageRecommendation, ReplyTemplate
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
 from portal.lists.models import SavedItem, SavedList
@@ -221,3 +221,15 @@ class SavedItemFactory(DjangoModelFactory):
     saved_list = factory.SubFactory(SavedListFactory)
     item = factory.SubFactory(ItemFactory)
     saved_at = factory.LazyFunction(timezone.now)
+
+
+class ReplyTemplateFactory(DjangoModelFactory):
+    """An answer that is often given, at all branches."""
+
+    class Meta:
+        model = ReplyTemplate
+
+    language = "en"
+    name = factory.Sequence(lambda n: f"Template {n}")
+    body = "Hello, {patron}! We have put {item} aside for you."
+    changed_at = factory.LazyFunction(timezone.now)

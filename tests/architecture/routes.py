@@ -11,6 +11,12 @@ PUBLIC = {
     "open_code": "the form into which a code is typed",
     "open_code_link": "the code is the key",
     "leave": "leads out of the portal",
+    "ask": "anybody may write a question first",
+    "send_question": "shows what this browser wrote",
+    "discard_question": "throws away what this browser wrote",
+    "find_reading": "anybody may answer first",
+    "send_reading": "shows what this browser answered",
+    "discard_reading": "throws away what this browser answered",
     "sign_in": "the way in",
     "account_login": "the way in, by allauth's name",
     "account_confirm_login_code": "the second step of the way in",
@@ -23,7 +29,19 @@ PUBLIC = {
     "service_worker": "holds nothing of anybody's",
 }
 # Show only what belongs to the reader; nothing in the address says whose.
-READERS_OWN = {"help_sessions", "conversations", "saved", "me", "sign_out_elsewhere", "add_address", "prove", "second_factor", "change_second_factor", "kept"}
+READERS_OWN = {
+    "ask_draft",
+    "help_sessions",
+    "conversations",
+    "saved",
+    "me",
+    "sign_out_elsewhere",
+    "add_address",
+    "prove",
+    "second_factor",
+    "change_second_factor",
+    "kept",
+}
 # Name an object in the address: which of `world` it is.
 OBJECT = {
     "help_session": "session",
@@ -43,6 +61,10 @@ OBJECT = {
     "discard_kept": "refused_post",
     "desk_conversation": "conversation",
     "desk_reply": "conversation",
+    "desk_news": "conversation",
+    "desk_leave": "conversation",
+    "desk_draft": "conversation",
+    "desk_take_back": "conversation",
     "desk_close": "conversation",
     "finish_session": "unfinished",
     "discard_session": "unfinished",
@@ -56,6 +78,8 @@ OBJECT = {
     "branch_hours": "branch",
     "branch_closed_days": "branch",
     "branch_use": "branch",
+    "reply_template": "reply_template",
+    "remove_reply_template": "reply_template",
     "person": "person",
     "forget_second_factor": "person",
 }
@@ -66,6 +90,8 @@ SHARED = {
     "branch_hours": "a coordinator sees to all branches",
     "branch_closed_days": "a coordinator sees to all branches",
     "branch_use": "a coordinator sees to all branches",
+    "reply_template": "a coordinator sees to all branches",
+    "remove_reply_template": "a coordinator sees to all branches",
     "person": "a coordinator sees to the people of the whole library",
     "forget_second_factor": "a coordinator sees to the people of the whole library",
     "discard_kept": "looked up among the person's own",

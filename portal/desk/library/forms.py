@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy
 from accounts.languages import languages
 from accounts.models import Branch, Library, StaffRole
 from portal import files
+from portal.conversations.reply_templates import unknown_places
+from portal.desk.forms import language_field
 from portal.text import TextField
 
 LOGO_SIDE = 512
@@ -44,6 +46,20 @@ class LibraryForm(forms.Form):
             "An address in your catalogue, with {isbn}, {title} or {number} where the item's own goes, such as https://catalogue.example.org/search?q={isbn}"
         ),
         widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"}),
+    )
+    closes_after_days = forms.IntegerField(
+        label=gettext_lazy("A conversation closes by itself after how many days"),
+        help_text=gettext_lazy(
+            "Counted from your answer, if the patron writes no more. They are told the day beforehand, and writing opens it again. 0: never."
+        ),
+        validators=[MinValueValidator(0), MaxValueValidator(365)],
+        widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 365}),
+    )
+    released_after_days = forms.IntegerField(
+        label=gettext_lazy("A conversation that was taken is free again after how many days"),
+        help_text=gettext_lazy("If whoever took it has not written so long while the patron waits: then any colleague may take it. 0: never."),
+        validators=[MinValueValidator(0), MaxValueValidator(90)],
+        widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 90}),
     )
 
     def clean_catalogue_link(self):
@@ -166,6 +182,32 @@ class ClosedDayForm(forms.Form):
 class TopicForm(forms.Form):
     name = TextField(label=gettext_lazy("Name"), max_length=60)
     name_es = TextField(label=gettext_lazy("Name in Spanish"), max_length=60, required=False)
+
+
+class ReplyTemplateForm(forms.Form):
+    name = TextField(label=gettext_lazy("Name"), max_length=80, help_text=gettext_lazy("By which it is found. Patrons don't see it."))
+    branch = forms.ModelChoiceField(
+        label=gettext_lazy("Branch"), queryset=Branch.objects.filter(closed_at=None), required=False, empty_label=gettext_lazy("All branches")
+    )
+    language = language_field(gettext_lazy("Language of the text"))
+    body = TextField(
+        label=gettext_lazy("Text"),
+        max_length=5000,
+        multiline=True,
+        help_text=gettext_lazy(
+            "{patron} becomes the patron's name, {item} the title it is about, {me} the name of whoever answers. "
+            "Without a name the sentence goes on without it; {patron|neighbor} puts a word of yours there instead."
+        ),
+        widget=forms.Textarea(attrs={"rows": 8}),
+    )
+
+    def clean_body(self):
+        body = self.cleaned_data["body"]
+        unknown = unknown_places(body)
+        if unknown:
+            words = _("There is nothing to put in place of %(unknown)s. You can use {patron}, {item} and {me}, and no other curly brackets.")
+            raise forms.ValidationError(words % {"unknown": ", ".join(unknown)})
+        return body
 
 
 class RoleForm(forms.Form):

@@ -1,5 +1,7 @@
 from django.urls import path
 
+from portal.desk.views import templates
+
 from . import views
 
 urlpatterns = [
@@ -12,6 +14,10 @@ urlpatterns = [
     path("branches/of/<slug:slug>/closed-days/", views.branch_closed_days, name="branch_closed_days"),
     path("branches/of/<slug:slug>/use/", views.branch_use, name="branch_use"),
     path("topics/", views.topics, name="topics"),
+    path("templates/", templates.reply_templates, name="reply_templates"),
+    path("templates/new/", templates.add_reply_template, name="add_reply_template"),
+    path("templates/<uuid:public_id>/", templates.reply_template, name="reply_template"),
+    path("templates/<uuid:public_id>/remove/", templates.remove_reply_template, name="remove_reply_template"),
     path("people/", views.people, name="people"),
     path("people/<uuid:public_id>/", views.person, name="person"),
     path("people/<uuid:public_id>/second-factor/", views.forget_second_factor, name="forget_second_factor"),

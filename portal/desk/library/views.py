@@ -10,12 +10,13 @@ from django.views.decorators.http import require_POST
 from accounts import library as actions
 from accounts.access import coordinator_only
 from accounts.models import Branch, StaffRole, User
+from portal.conversations.models import ReplyTemplate
 from recommendations import topics as topic_actions
 from recommendations.models import Topic
 
 from .forms import BranchForm, ClosedDayForm, HoursForm, LibraryForm, LogoForm, PersonForm, RoleForm, TopicForm
 
-LIBRARY_FIELDS = ["name", "language", "time_zone", "default_branch", "accent_colour", "catalogue_link"]
+LIBRARY_FIELDS = ["name", "language", "time_zone", "default_branch", "accent_colour", "catalogue_link", "closes_after_days", "released_after_days"]
 BRANCH_FIELDS = ["name", "address", "phone", "promise_hours"]
 
 
@@ -23,7 +24,8 @@ BRANCH_FIELDS = ["name", "address", "phone", "promise_hours"]
 def settings(request):
     branches = Branch.objects.annotate(people=Count("staff_roles")).order_by("closed_at", "name")
     topics = Topic.objects.aggregate(used=Count("pk", filter=Q(retired_at=None)), retired=Count("pk", filter=Q(retired_at__isnull=False)))
-    return render(request, "desk/library/settings.html", {"branches": branches, "topics": topics, "people": _staff()})
+    context = {"branches": branches, "topics": topics, "people": _staff(), "reply_templates": ReplyTemplate.objects.count()}
+    return render(request, "desk/library/settings.html", context)
 
 
 @coordinator_only

@@ -10,8 +10,10 @@ from PIL import Image
 
 from accounts import library as actions
 from accounts.models import AuditEvent, Branch, Library, StaffRole, User
+from portal.conversations.models import ReplyTemplate
 from portal.desk.library.urls import urlpatterns
 from recommendations.models import Topic
+from tests.factories import BranchFactory, ReplyTemplateFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -21,16 +23,19 @@ def desk(client, coordinator, sign_in, library, settings, tmp_path):
     return sign_in(client, coordinator)
 
 
-def address(name, branch, someone):
-    return reverse(
-        name,
-        kwargs={"slug": branch.slug} if name.startswith("branch_") else {"public_id": someone.public_id} if name in {"person", "forget_second_factor"} else {},
-    )
+@pytest.fixture
+def template(library):
+    return ReplyTemplateFactory(name="On hold", body="Hello, {patron}! {item} is here. {me}")
+
+
+def address(name, branch, someone, template):
+    of = {"person": someone, "forget_second_factor": someone, "reply_template": template, "remove_reply_template": template}
+    return reverse(name, kwargs={"slug": branch.slug} if name.startswith("branch_") else {"public_id": of[name].public_id} if name in of else {})
 
 
 @pytest.mark.parametrize("name", [pattern.name for pattern in urlpatterns])
-def test_only_coordinators_reach_the_settings(client, branch, patron, staff, coordinator, sign_in, name):
-    url = address(name, branch, staff)
+def test_only_coordinators_reach_the_settings(client, branch, patron, staff, coordinator, template, sign_in, name):
+    url = address(name, branch, staff, template)
     assert client.get(url)["Location"].startswith("/sign-in/")
     for person, second_factor, status in [(patron, True, 404), (staff, True, 404), (coordinator, False, 302)]:
         sign_in(client, person, second_factor=second_factor)
@@ -45,6 +50,8 @@ LIBRARY = {
     "time_zone": "Europe/Madrid",
     "accent_colour": "#aa3300",
     "catalogue_link": "https://c.example.org/?q={isbn}",
+    "closes_after_days": "21",
+    "released_after_days": "0",
 }
 
 
@@ -52,7 +59,11 @@ def test_the_library_is_changed_and_it_is_on_record(desk, coordinator, branch):
     assert desk.post(reverse("library_settings"), {**LIBRARY, "default_branch": branch.pk}).status_code == 302
     library = Library.current()
     assert (library.name, library.language, library.time_zone, library.accent_colour) == ("Bay Library", "es", "Europe/Madrid", "#aa3300")
+    assert (library.closes_after_days, library.released_after_days) == (21, 0)
     assert AuditEvent.objects.filter(action="changed_library", by=coordinator).exists()
+    page = desk.get(reverse("settings")).content.decode()
+    assert "21 days after your answer" in page
+    assert "never" in page
 
 
 @pytest.mark.parametrize(
@@ -69,6 +80,11 @@ def test_the_library_is_changed_and_it_is_on_record(desk, coordinator, branch):
         ("time_zone", "Mars/Base"),
         ("name", ""),
         ("name", "x" * 121),
+        ("closes_after_days", "366"),
+        ("closes_after_days", "-1"),
+        ("released_after_days", ""),
+        ("released_after_days", "91"),
+        ("released_after_days", "soon"),
     ],
 )
 def test_what_is_wrong_is_said_beside_the_field(desk, branch, field, value):
@@ -208,3 +224,106 @@ def test_an_inactive_coordinator_does_not_count(branch, staff, coordinator):
 
 def test_patrons_have_no_page_here(desk, patron):
     assert desk.get(reverse("person", args=[patron.public_id])).status_code == 404
+
+
+# Reply templates.
+
+TEMPLATE = {"name": "Renewed", "branch": "", "language": "es", "body": "Hola, {patron}: {item|el libro} se renovó. {me}"}
+
+
+def test_a_template_is_written_changed_and_removed(desk, branch, coordinator):
+    page = desk.post(reverse("add_reply_template"), TEMPLATE, follow=True).content.decode()
+    assert "Renewed can be used now." in page
+    template = ReplyTemplate.objects.get()
+    assert (template.name, template.branch, template.language, template.body) == ("Renewed", None, "es", TEMPLATE["body"])
+    desk.post(reverse("reply_template", args=[template.public_id]), TEMPLATE | {"name": "Renewed here", "branch": branch.pk})
+    template.refresh_from_db()
+    assert (template.name, template.branch) == ("Renewed here", branch)
+    remove = reverse("remove_reply_template", args=[template.public_id])
+    assert "Remove this template?" in desk.get(remove).content.decode()
+    assert ReplyTemplate.objects.exists()
+    assert "Renewed here is removed." in desk.post(remove, follow=True).content.decode()
+    assert not ReplyTemplate.objects.exists()
+    done = AuditEvent.objects.filter(by=coordinator, subject=str(template.public_id)).values_list("action", flat=True)
+    assert list(done) == ["added_reply_template", "changed_reply_template", "removed_reply_template"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"body": "Dear {name}, {item}"}, "There is nothing to put in place of {name}. You can use {patron}, {item} and {me}"),
+        ({"body": "{ patron }"}, "There is nothing to put in place of { patron }."),
+        ({"body": "{patron.email}"}, "There is nothing to put in place of {patron.email}."),
+        ({"body": " "}, "This field is required."),
+        ({"body": "x" * 5001}, "at most 5000 characters"),
+        ({"name": ""}, "This field is required."),
+        ({"name": "x" * 81}, "at most 80 characters"),
+        ({"language": "xx"}, "Select a valid choice"),
+        ({"branch": "999"}, "Select a valid choice"),
+    ],
+)
+def test_a_template_that_could_not_be_filled_in_is_refused(desk, changes, words):
+    page = desk.post(reverse("add_reply_template"), TEMPLATE | changes)
+    assert words in page.content.decode()
+    assert page.content.decode().count('class="field-error"') == 1
+    assert not ReplyTemplate.objects.exists()
+
+
+def test_two_of_one_name_would_not_be_told_apart(desk, branch, template):
+    same = {"name": "on HOLD", "branch": "", "language": "en", "body": "x"}
+    assert "has a template of this name" in desk.post(reverse("add_reply_template"), same).content.decode()
+    for changes in ({"language": "es"}, {"branch": branch.pk}):
+        assert desk.post(reverse("add_reply_template"), same | changes).status_code == 302
+    assert desk.post(reverse("reply_template", args=[template.public_id]), same).status_code == 302
+    template.refresh_from_db()
+    assert template.name == "on HOLD"
+
+
+def test_how_a_template_reads_is_shown_with_a_name_and_without(desk, coordinator, template):
+    page = desk.get(reverse("reply_template", args=[template.public_id])).content.decode()
+    assert "Hello, Sam! The Secret Garden is here. Ines Coordinator" in page
+    assert "Hello! What we suggested is here. Ines Coordinator" in page
+
+
+@pytest.mark.parametrize("language", ["en", "xx", "../../x"])
+def test_how_it_would_read_is_shown_and_nothing_saved(desk, template, language):
+    typed = {"preview": "1", "name": "", "language": language, "branch": "", "body": "Bye, {patron}! <b>{nobody}</b>"}
+    for url in (reverse("add_reply_template"), reverse("reply_template", args=[template.public_id])):
+        page = desk.post(url, typed).content.decode()
+        assert "Bye, Sam! &lt;b&gt;{nobody}&lt;/b&gt;" in page
+        assert 'class="field-error"' not in page
+        assert page.count("Bye, {patron}!") == 1  # what was typed stays in the form
+    template.refresh_from_db()
+    assert (ReplyTemplate.objects.count(), template.name) == (1, "On hold")
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ({}, {"All en", "All es", "Hill en"}),
+        ({"branch": "all"}, {"All en", "All es"}),
+        ({"branch": "hill"}, {"Hill en"}),
+        ({"language": "es"}, {"All es"}),
+        ({"branch": "hill", "language": "es"}, set()),
+        ({"branch": "nowhere"}, set()),
+    ],
+)
+def test_templates_by_branch_and_language(desk, query, shown):
+    hill = BranchFactory(name="Hill", slug="hill")
+    for name, branch, language in [("All en", None, "en"), ("All es", None, "es"), ("Hill en", hill, "en")]:
+        ReplyTemplateFactory(name=name, branch=branch, language=language)
+    page = desk.get(reverse("reply_templates"), query).content.decode()
+    assert {name for name in ("All en", "All es", "Hill en") if f">{name}<" in page} == shown
+    assert ("None of this branch in this language." in page) == (not shown)
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_the_list_of_templates_costs_the_same_whatever_its_length(desk, branch, rows, django_assert_num_queries):
+    ReplyTemplateFactory.create_batch(rows, branch=branch)
+    desk.get(reverse("reply_templates"))
+    with django_assert_num_queries(7):
+        assert desk.get(reverse("reply_templates")).content.decode().count('class="cover-all"') == rows
+
+
+def test_without_templates_it_says_what_they_are_for(desk, library):
+    assert "No templates yet" in desk.get(reverse("reply_templates")).content.decode()
