@@ -7,7 +7,7 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from accounts.models import Branch, Library, StaffRole, User
+from accounts.models import Absence, Branch, Library, StaffRole, User
 from portal.conversations.models import Conversation, Message, MessageRecommendation, ReplyTemplate
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
@@ -56,6 +56,17 @@ class StaffFactory(UserFactory):
     @factory.post_generation
     def branch(self, create, extracted, **kwargs):
         StaffRole.objects.create(user=self, branch=extracted or BranchFactory(), role=kwargs.get("role", StaffRole.Role.STAFF))
+
+
+class AbsenceFactory(DjangoModelFactory):
+    """Today and two days more."""
+
+    class Meta:
+        model = Absence
+
+    person = factory.SubFactory(StaffFactory)
+    first_day = factory.LazyFunction(lambda: Library.current().today())
+    last_day = factory.LazyAttribute(lambda absence: absence.first_day + datetime.timedelta(days=2))
 
 
 class TopicFactory(DjangoModelFactory):

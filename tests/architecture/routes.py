@@ -30,17 +30,8 @@ PUBLIC = {
 }
 # Show only what belongs to the reader; nothing in the address says whose.
 READERS_OWN = {
-    "ask_draft",
-    "help_sessions",
-    "conversations",
-    "saved",
-    "me",
-    "sign_out_elsewhere",
-    "add_address",
-    "prove",
-    "second_factor",
-    "change_second_factor",
-    "kept",
+    *("ask_draft", "help_sessions", "conversations", "saved", "me", "sign_out_elsewhere", "add_address", "prove"),
+    *("second_factor", "change_second_factor", "kept"),
 }
 # Name an object in the address: which of `world` it is.
 OBJECT = {
@@ -66,6 +57,15 @@ OBJECT = {
     "desk_draft": "conversation",
     "desk_take_back": "conversation",
     "desk_close": "conversation",
+    "desk_take": "conversation",
+    "desk_hand_on": "conversation",
+    "desk_snooze": "conversation",
+    "desk_wake": "conversation",
+    "desk_undo": "conversation",
+    "desk_join": "conversation",
+    "desk_erase": "conversation",
+    "desk_note": "conversation",
+    "desk_colleagues": "conversation",
     "finish_session": "unfinished",
     "discard_session": "unfinished",
     "undo_tally": "tally",
@@ -78,6 +78,7 @@ OBJECT = {
     "branch_hours": "branch",
     "branch_closed_days": "branch",
     "branch_use": "branch",
+    "absence": "absence",
     "reply_template": "reply_template",
     "remove_reply_template": "reply_template",
     "person": "person",
@@ -90,6 +91,7 @@ SHARED = {
     "branch_hours": "a coordinator sees to all branches",
     "branch_closed_days": "a coordinator sees to all branches",
     "branch_use": "a coordinator sees to all branches",
+    "absence": "a coordinator sees to the people of the whole library",
     "reply_template": "a coordinator sees to all branches",
     "remove_reply_template": "a coordinator sees to all branches",
     "person": "a coordinator sees to the people of the whole library",

@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts.models import RefusedPost
 from portal.helpsessions.models import HelpSession
 from tests.factories import (
+    AbsenceFactory,
     BranchFactory,
     ConversationFactory,
     HelpSessionFactory,
@@ -47,6 +48,7 @@ def build(branch, patron, staff, coordinator):
         tally=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.TALLY, question="", summary=""),
         branch=branch,
         reply_template=ReplyTemplateFactory(),
+        absence=AbsenceFactory(person=staff, cover=coordinator),
         person=staff,
         code=code_for(session),
         other_code=code_for(by_code),

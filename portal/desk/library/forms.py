@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.languages import languages
-from accounts.models import Branch, Library, StaffRole
+from accounts.models import Branch, Library, StaffRole, User
 from portal import files
 from portal.conversations.reply_templates import unknown_places
 from portal.desk.forms import language_field
@@ -169,13 +169,15 @@ class HoursField(forms.CharField):
             raise forms.ValidationError(_("There is no such time. Write from when to when, such as 9:00–17:00.")) from None
 
 
+class DayField(forms.DateField):
+    def __init__(self, **kwargs):
+        wrong = {"required": gettext_lazy("Choose the day."), "invalid": gettext_lazy("Write the day as year, month and day, such as 2027-01-01.")}
+        widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        super().__init__(error_messages=wrong, widget=widget, input_formats=["%Y-%m-%d"], **kwargs)
+
+
 class ClosedDayForm(forms.Form):
-    day = forms.DateField(
-        label=gettext_lazy("Day"),
-        error_messages={"required": gettext_lazy("Choose the day."), "invalid": gettext_lazy("Write the day as year, month and day, such as 2027-01-01.")},
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        input_formats=["%Y-%m-%d"],
-    )
+    day = DayField(label=gettext_lazy("Day"))
     reason = TextField(label=gettext_lazy("Reason"), max_length=80, required=False)
 
 
@@ -229,3 +231,49 @@ class PersonForm(RoleForm):
     )
     name = TextField(label=gettext_lazy("Name that patrons see"), max_length=80)
     field_order = ["email", "name", "branch", "role"]
+
+
+class ColleagueField(forms.ModelChoiceField):
+    """Somebody who works at a desk of the library."""
+
+    def __init__(self, **kwargs):
+        staff = User.objects.filter(is_active=True, staff_roles__isnull=False).distinct().order_by("name", "pk")
+        super().__init__(queryset=staff, **kwargs)
+
+    def label_from_instance(self, person):
+        return person.display_name
+
+
+class AbsenceForm(forms.Form):
+    """Days away of one person: `person`, or whom a coordinator chooses."""
+
+    MOST_DAYS = 366
+
+    person = ColleagueField(label=gettext_lazy("Who is away"), empty_label=None)
+    first_day = DayField(label=gettext_lazy("First day away"))
+    last_day = DayField(label=gettext_lazy("Last day away"))
+    cover = ColleagueField(
+        label=gettext_lazy("Who covers"),
+        required=False,
+        empty_label=gettext_lazy("Nobody in particular"),
+        help_text=gettext_lazy("Their open conversations go to this colleague meanwhile. With nobody in particular, anybody at the branch may take them."),
+    )
+
+    def __init__(self, *args, person=None, today, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.person, self.today = person, today
+        if person is not None:
+            del self.fields["person"]
+            self.fields["cover"].queryset = self.fields["cover"].queryset.exclude(pk=person.pk)
+
+    def clean(self):
+        first, last, cover = (self.cleaned_data.get(name) for name in ("first_day", "last_day", "cover"))
+        if first and last and last < first:
+            self.add_error("last_day", _("The last day comes before the first."))
+        elif first and last and (last - first).days >= self.MOST_DAYS:
+            self.add_error("last_day", _("That is more than a year. Look at the last day again."))
+        elif last and last < self.today:
+            self.add_error("last_day", _("These days are over."))
+        if cover and cover == (self.person or self.cleaned_data.get("person")):
+            self.add_error("cover", _("Nobody can cover for themselves. Choose somebody else, or nobody in particular."))
+        return self.cleaned_data

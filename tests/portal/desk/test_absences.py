@@ -1,0 +1,155 @@
+"""The page on which days away are set."""
+
+import datetime
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Absence, User
+from tests.factories import AbsenceFactory, BranchFactory, StaffFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("at_noon")]  # of Wednesday, the fourth of March 2026
+TODAY = datetime.date(2026, 3, 4)
+
+
+def day(number):
+    return TODAY.replace(day=number)
+
+
+def days(first, last, **more):
+    return {"first_day": day(first), "last_day": day(last), **more}
+
+
+@pytest.fixture
+def maribel(branch):
+    return StaffFactory(name="Maribel Santos", branch=branch)
+
+
+def text(response):
+    return " ".join(response.content.decode().split())
+
+
+def test_somebody_sets_changes_and_removes_their_days(desk, staff, maribel):
+    page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
+    assert "Rosa Lindqvist is away from Monday 9 March to Friday 13 March." in page
+    assert "Maribel Santos covers" in page
+    absence = Absence.objects.get()
+    assert (absence.person, absence.first_day, absence.last_day, absence.cover) == (staff, day(9), day(13), maribel)
+    page = text(desk.post(reverse("absence", args=[absence.public_id]), days(10, 10), follow=True))
+    assert "Rosa Lindqvist is away on Tuesday 10 March." in page
+    absence.refresh_from_db()
+    assert (absence.first_day, absence.cover) == (day(10), None)
+    page = text(desk.post(reverse("absence", args=[absence.public_id]), {"remove": "1"}, follow=True))
+    assert "Removed: on Tuesday 10 March." in page
+    assert "Everybody is here" in page
+    assert not Absence.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (days(9, 8), "The last day comes before the first."),
+        (days(1, 3), "These days are over."),
+        ({"first_day": day(9), "last_day": "2062-03-09"}, "That is more than a year."),
+        ({"first_day": "", "last_day": day(9)}, "Choose the day."),
+        ({"first_day": "soon", "last_day": day(9)}, "Write the day as year, month and day"),
+        (days(9, 9, cover="12345"), "Select a valid choice"),
+        (days(20, 25), "Rosa Lindqvist is away from Wednesday 18 March to Friday 20 March already. Change those days instead."),
+    ],
+)
+def test_days_that_cannot_be_are_refused_in_words(desk, staff, typed, words):
+    AbsenceFactory(person=staff, **days(18, 20))
+    page = text(desk.post(reverse("absences"), typed))
+    assert words in page
+    assert Absence.objects.count() == 1
+
+
+def test_days_that_began_may_still_be_changed(desk, staff):
+    absence = AbsenceFactory(person=staff, **days(2, 6))
+    desk.post(reverse("absence", args=[absence.public_id]), days(2, 4))
+    absence.refresh_from_db()
+    assert absence.last_day == TODAY
+
+
+def test_nobody_covers_for_themselves(desk, client, staff, coordinator, sign_in):
+    assert "Select a valid choice" in text(desk.post(reverse("absences"), days(9, 9, cover=staff.pk)))
+    sign_in(client, coordinator)
+    page = text(client.post(reverse("absences"), days(9, 9, person=staff.pk, cover=staff.pk)))
+    assert "Nobody can cover for themselves." in page
+    assert not Absence.objects.exists()
+
+
+def test_patrons_and_whoever_left_cover_for_nobody(desk, patron, elsewhere):
+    User.objects.filter(pk=elsewhere.pk).update(is_active=False)
+    page = desk.get(reverse("absences")).content.decode()
+    assert patron.name not in page
+    assert elsewhere.name not in page
+    assert "Select a valid choice" in text(desk.post(reverse("absences"), days(9, 9, cover=patron.pk)))
+
+
+def test_staff_set_nobody_elses_days(desk, staff, maribel):
+    desk.post(reverse("absences"), days(9, 9, person=maribel.pk))
+    assert Absence.objects.get().person == staff
+    theirs = AbsenceFactory(person=maribel)
+    for answer in (desk.get(reverse("absence", args=[theirs.public_id])), desk.post(reverse("absence", args=[theirs.public_id]), {"remove": "1"})):
+        assert answer.status_code == 404
+    assert Absence.objects.filter(pk=theirs.pk).exists()
+
+
+def test_a_coordinator_sets_anybodys(client, coordinator, sign_in, library):
+    far = StaffFactory(name="Far Away", branch=BranchFactory())
+    sign_in(client, coordinator)
+    page = text(client.post(reverse("absences"), days(9, 9, person=far.pk), follow=True))
+    assert "Far Away is away on Monday 9 March." in page
+    client.post(reverse("absence", args=[Absence.objects.get().public_id]), days(10, 11, person=coordinator.pk))
+    absence = Absence.objects.get()
+    assert (absence.person, absence.first_day) == (far, day(10))
+
+
+def test_a_cover_who_is_away_as_well_is_told_from_both_sides(desk, client, staff, maribel, coordinator, sign_in):
+    AbsenceFactory(person=maribel, **days(12, 16))
+    page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
+    assert "Maribel Santos is away from Thursday 12 March to Monday 16 March as well" in page
+    assert "The cover is away as well:" in page
+    assert Absence.objects.count() == 2
+    sign_in(client, coordinator)
+    AbsenceFactory(person=coordinator, cover=staff, **days(20, 20))
+    page = text(client.post(reverse("absences"), days(20, 22, person=staff.pk), follow=True))
+    assert "Rosa Lindqvist was to cover for Ines Coordinator, away on Friday 20 March. Who does now?" in page
+
+
+def test_everybody_sees_who_is_away_and_what_is_over_fades(desk, staff, maribel):
+    AbsenceFactory(person=maribel, **days(3, 4))
+    AbsenceFactory(person=staff, **days(9, 9))
+    AbsenceFactory(person=staff, **days(1, 3))
+    AbsenceFactory(person=maribel, **days(1, 2))
+    page = text(desk.get(reverse("absences")))
+    who, over = page[page.index("Who is away") :].split('class="rows past"')
+    assert who.count("Maribel Santos") == 1
+    assert who.count("away now") == 1
+    assert over.count("<li>") == 1  # one's own; those of others are nobody's business any more
+    assert "Rosa Lindqvist" in over.split("</details>")[0]
+
+
+@pytest.mark.parametrize(("first", "last", "away"), [(4, 4, True), (2, 6, True), (5, 6, False)])
+def test_whoever_is_away_today_is_told_so(desk, staff, first, last, away):
+    AbsenceFactory(person=staff, **days(first, last))
+    assert ("You are away today." in text(desk.get(reverse("absences")))) == away
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_the_page_costs_the_same_whatever_its_length(desk, branch, maribel, rows, django_assert_num_queries):
+    AbsenceFactory.create_batch(rows, cover=maribel)
+    desk.get(reverse("absences"))
+    with django_assert_num_queries(7):
+        assert desk.get(reverse("absences")).content.decode().count("away now") == rows
+
+
+def test_a_hostile_name_stays_text(desk, branch):
+    hostile = "<script>alert(1)</script>"
+    AbsenceFactory(person__name=hostile, person__branch=branch, cover=StaffFactory(name=hostile, branch=branch))
+    page = desk.get(reverse("absences")).content.decode()
+    assert hostile not in page
+    assert page.count("&lt;script&gt;") >= 3
+    assert timezone.now().date() == TODAY
