@@ -1,0 +1,338 @@
+"""What reopens a thread and what doesn't: every state and everything that can happen to it, one line each.
+
+Each line is tried three ways: as the pure functions say, as the actions leave the row, and as a replay of the history finds it.
+"""
+
+import datetime
+import uuid
+from dataclasses import replace
+
+import pytest
+
+from portal.conversations import actions, handling, notes, states
+from portal.conversations.models import Conversation, Message
+from portal.conversations.states import State
+from portal.helpsessions.actions import ChosenItem
+from recommendations.models import Recommendation
+from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, StaffFactory, recommend_in
+
+T0 = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
+hour, day = datetime.timedelta(hours=1), datetime.timedelta(days=1)
+T1, T2 = T0 + hour, T0 + 2 * hour  # when the state was reached, and when the thing happens
+UNTIL = datetime.date(2026, 3, 10)
+LATER = datetime.date(2026, 3, 17)
+SINCE_FIRST, SINCE_NOW, NOTHING = T0, T2, None
+
+#  state it was in, what happens, state afterwards, waiting since
+TABLE = [
+    # Waiting for the library since the first word.
+    ("waiting_for_staff", "patron writes", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "item failed", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "item helped", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "staff answer", "waiting_for_patron", NOTHING),
+    ("waiting_for_staff", "staff say more is to come", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "staff answer and close", "closed", NOTHING),
+    ("waiting_for_staff", "patron closes", "closed", NOTHING),
+    ("waiting_for_staff", "staff close", "closed", NOTHING),
+    ("waiting_for_staff", "staff snooze", "snoozed", SINCE_FIRST),
+    ("waiting_for_staff", "staff wake", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "its day comes", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "it lies quiet", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "it is taken", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "it is handed over", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "a note is written", "waiting_for_staff", SINCE_FIRST),
+    ("waiting_for_staff", "it is erased", "erased", NOTHING),
+    # Waiting for the patron.
+    ("waiting_for_patron", "patron writes", "waiting_for_staff", SINCE_NOW),
+    ("waiting_for_patron", "item failed", "waiting_for_staff", SINCE_NOW),
+    ("waiting_for_patron", "item helped", "waiting_for_patron", NOTHING),
+    ("waiting_for_patron", "staff answer", "waiting_for_patron", NOTHING),
+    ("waiting_for_patron", "staff say more is to come", "waiting_for_staff", SINCE_NOW),
+    ("waiting_for_patron", "staff answer and close", "closed", NOTHING),
+    ("waiting_for_patron", "patron closes", "closed", NOTHING),
+    ("waiting_for_patron", "staff close", "closed", NOTHING),
+    ("waiting_for_patron", "staff snooze", "snoozed", NOTHING),
+    ("waiting_for_patron", "staff wake", "waiting_for_patron", NOTHING),
+    ("waiting_for_patron", "its day comes", "waiting_for_patron", NOTHING),
+    ("waiting_for_patron", "it lies quiet", "closed", NOTHING),
+    ("waiting_for_patron", "it is taken", "waiting_for_patron", NOTHING),
+    ("waiting_for_patron", "it is handed over", "waiting_for_patron", NOTHING),
+    ("waiting_for_patron", "a note is written", "waiting_for_patron", NOTHING),
+    ("waiting_for_patron", "it is erased", "erased", NOTHING),
+    # Put off while somebody waited.
+    ("snoozed", "patron writes", "waiting_for_staff", SINCE_FIRST),
+    ("snoozed", "item failed", "waiting_for_staff", SINCE_FIRST),
+    ("snoozed", "item helped", "snoozed", SINCE_FIRST),
+    ("snoozed", "staff answer", "waiting_for_patron", NOTHING),
+    ("snoozed", "staff say more is to come", "snoozed", SINCE_FIRST),
+    ("snoozed", "staff answer and close", "closed", NOTHING),
+    ("snoozed", "patron closes", "closed", NOTHING),
+    ("snoozed", "staff close", "closed", NOTHING),
+    ("snoozed", "staff snooze", "snoozed", SINCE_FIRST),
+    ("snoozed", "staff wake", "waiting_for_staff", SINCE_FIRST),
+    ("snoozed", "its day comes", "waiting_for_staff", SINCE_FIRST),
+    ("snoozed", "it lies quiet", "snoozed", SINCE_FIRST),
+    ("snoozed", "it is taken", "snoozed", SINCE_FIRST),
+    ("snoozed", "it is handed over", "snoozed", SINCE_FIRST),
+    ("snoozed", "a note is written", "snoozed", SINCE_FIRST),
+    ("snoozed", "it is erased", "erased", NOTHING),
+    # Put off while nothing was unanswered.
+    ("snoozed, answered", "patron writes", "waiting_for_staff", SINCE_NOW),
+    ("snoozed, answered", "staff say more is to come", "snoozed", NOTHING),
+    ("snoozed, answered", "staff wake", "waiting_for_staff", SINCE_NOW),
+    ("snoozed, answered", "its day comes", "waiting_for_staff", "that day"),
+    ("snoozed, answered", "it lies quiet", "snoozed", NOTHING),
+    # Closed.
+    ("closed", "patron writes", "waiting_for_staff", SINCE_NOW),
+    ("closed", "item failed", "waiting_for_staff", SINCE_NOW),
+    ("closed", "item helped", "closed", NOTHING),
+    ("closed", "staff answer", "waiting_for_patron", NOTHING),
+    ("closed", "staff say more is to come", "waiting_for_staff", SINCE_NOW),
+    ("closed", "staff answer and close", "closed", NOTHING),
+    ("closed", "patron closes", "closed", NOTHING),
+    ("closed", "staff close", "closed", NOTHING),
+    ("closed", "staff snooze", "NotOpen", NOTHING),
+    ("closed", "staff wake", "closed", NOTHING),
+    ("closed", "its day comes", "closed", NOTHING),
+    ("closed", "it lies quiet", "closed", NOTHING),
+    ("closed", "it is taken", "closed", NOTHING),
+    ("closed", "it is handed over", "closed", NOTHING),
+    ("closed", "a note is written", "closed", NOTHING),
+    ("closed", "it is erased", "erased", NOTHING),
+    # Erased: nothing brings it back.
+    *[
+        ("erased", happening, "erased" if happening in {"item failed", "item helped", "its day comes", "it lies quiet"} else "Erased", NOTHING)
+        for happening in [
+            "patron writes",
+            "item failed",
+            "item helped",
+            "staff answer",
+            "staff say more is to come",
+            "staff answer and close",
+            "patron closes",
+            "staff close",
+            "staff snooze",
+            "staff wake",
+            "its day comes",
+            "it lies quiet",
+            "it is taken",
+            "it is handed over",
+            "a note is written",
+            "it is erased",
+        ]
+    ],
+]
+
+
+def assert_replay_agrees(thread):
+    """The row says what the history says; since when the desk sees it matters only while it waits there."""
+    state, replayed = states.state_of(thread), states.replay(thread)
+    if thread.status != "waiting_for_staff":
+        state, replayed = replace(state, at_desk_from=None), replace(replayed, at_desk_from=None)
+    assert state == replayed
+
+
+def write(thread, by, side, at, **kwargs):
+    return actions.reply(thread, by=by, side=side, at=at, body="words", language="en", client_token=uuid.uuid4(), **kwargs)
+
+
+@pytest.fixture
+def world(library, branch, patron, staff):
+    """A thread that asked at T0 and holds an item to judge, which its first answer would be too early to bring."""
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+    other = actions.ask(by=patron, at=T0 - day, help_session=session, body="Before", language="en", client_token=uuid.uuid4())
+    write(other, staff, "staff", T0 - day + hour, items=[ChosenItem(item=ItemFactory())])
+    write(other, patron, "patron", T0)
+    return other
+
+
+def reach(thread, state, patron, staff):
+    if state == "snoozed, answered":
+        write(thread, staff, "staff", T1 - hour / 2)
+        handling.snooze(thread, until=UNTIL, by=staff, at=T1)
+    elif state == "snoozed":
+        handling.snooze(thread, until=UNTIL, by=staff, at=T1)
+    elif state == "waiting_for_patron":
+        write(thread, staff, "staff", T1)
+    elif state == "closed":
+        write(thread, staff, "staff", T1, then="close")
+    elif state == "erased":
+        handling.erase(thread, by=staff, at=T1)
+
+
+def happen(thread, happening, patron, staff):
+    judge = lambda verdict: actions.take_verdict(Recommendation.objects.get(), verdict=verdict, why="", comment="", by=patron, at=T2)  # noqa: E731
+    those = {
+        "patron writes": lambda: write(thread, patron, "patron", T2),
+        "item failed": lambda: judge("did_not_help"),
+        "item helped": lambda: judge("helped"),
+        "staff answer": lambda: write(thread, staff, "staff", T2),
+        "staff say more is to come": lambda: write(thread, staff, "staff", T2, then="ours"),
+        "staff answer and close": lambda: write(thread, staff, "staff", T2, then="close"),
+        "patron closes": lambda: actions.close(thread, by=patron, side="patron", at=T2),
+        "staff close": lambda: actions.close(thread, by=staff, side="staff", at=T2),
+        "staff snooze": lambda: handling.snooze(thread, until=LATER, by=staff, at=T2),
+        "staff wake": lambda: handling.wake(thread, by=staff, at=T2),
+        "its day comes": lambda: handling.wake_the_snoozed(at=T0 + 8 * day),
+        "it lies quiet": lambda: handling.close_the_quiet(at=T0 + 365 * day),
+        "it is taken": lambda: handling.take(thread, by=staff, at=T2),
+        "it is handed over": lambda: handling.hand_over(thread, branch=BranchFactory(), by=staff, at=T2, was=None),
+        "a note is written": lambda: notes.write_note(thread, by=staff, at=T2, body="n", client_token=uuid.uuid4()),
+        "it is erased": lambda: handling.erase(thread, by=staff, at=T2),
+    }
+    those[happening]()
+
+
+@pytest.mark.parametrize(("state", "happening", "expected", "since"), TABLE, ids=[f"{line[0]}: {line[1]}" for line in TABLE])
+def test_what_reopens_and_what_does_not(world, patron, staff, state, happening, expected, since):
+    reach(world, state, patron, staff)
+    if expected in {"Erased", "NotOpen"}:
+        with pytest.raises((actions.Erased, handling.NotOpen)) as refused:
+            happen(world, happening, patron, staff)
+        assert refused.typename == expected
+        expected = state
+    else:
+        happen(world, happening, patron, staff)
+    world.refresh_from_db()
+    assert (world.status, world.waiting_since) == (expected, T0 + 8 * day if since == "that day" else since)
+    if expected != "erased":
+        assert_replay_agrees(world)
+    assert (world.promised_at is None) == (world.waiting_since is None)
+    assert (world.closes_at is not None) == (world.status == "waiting_for_patron")
+
+
+def test_the_table_names_every_state_and_everything_that_happens():
+    happenings = {line[1] for line in TABLE}
+    assert {line[0].partition(",")[0] for line in TABLE} == set(Conversation.Status.values)
+    for state in ("waiting_for_staff", "waiting_for_patron", "snoozed", "closed", "erased"):
+        assert {line[1] for line in TABLE if line[0] == state} == happenings
+
+
+# Details that a table of states doesn't show.
+
+
+def test_the_most_urgent_reason_is_said_and_a_later_word_keeps_it():
+    state = states.patron_wrote(states.nothing_yet(T0), T0)
+    assert state == State("waiting_for_staff", "asked", turned_at=T0, waiting_since=T0, at_desk_from=T0)
+    state = states.item_failed(state, T1, "could_not_get_it")
+    assert (state.reason, state.waiting_since, state.at_desk_from) == ("could_not_get_it", T0, T0)
+    assert states.patron_wrote(state, T2).reason == "could_not_get_it"
+
+
+def test_words_after_a_verdict_end_its_minute_of_grace():
+    state = states.item_failed(states.nothing_yet(T0), T0, "did_not_help")
+    assert state.at_desk_from == T0 + states.GRACE
+    assert states.patron_wrote(state, T0 + states.GRACE / 2).at_desk_from == T0 + states.GRACE / 2
+
+
+@pytest.mark.parametrize("days", [0, 1, 14])
+def test_what_waits_for_the_patron_closes_by_itself_after_the_librarys_days_and_says_so_beforehand(library, world, patron, staff, days):
+    library.closes_after_days = days
+    library.save()
+    write(world, staff, "staff", T1)
+    world.refresh_from_db()
+    assert world.closes_at == (T1 + days * day if days else None)
+    handling.close_the_quiet(at=T1 + days * day - datetime.timedelta(seconds=1))
+    world.refresh_from_db()
+    assert (world.status, world.version) == ("waiting_for_patron", 3)
+    handling.close_the_quiet(at=T1 + days * day)
+    world.refresh_from_db()
+    assert world.status == ("closed" if days else "waiting_for_patron")
+    told = [("closed_by_itself", "staff", None, T1 + days * day)] if days else []
+    assert list(world.events.values_list("kind", "side", "by", "shown_from")) == told
+
+
+def test_a_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
+    handling.snooze(world, until=UNTIL, by=staff, at=T1)
+    midnight = datetime.datetime(2026, 3, 10, 5, 0, tzinfo=datetime.UTC)  # in Chicago, on summer time by then
+    handling.wake_the_snoozed(at=midnight - datetime.timedelta(seconds=1))
+    assert Conversation.objects.get().status == "snoozed"
+    handling.wake_the_snoozed(at=midnight)
+    handling.wake_the_snoozed(at=midnight)
+    world.refresh_from_db()
+    assert (world.status, list(world.desk_events.values_list("kind", "by"))) == ("waiting_for_staff", [("snoozed", staff.pk), ("woken", None)])
+
+
+# Two threads that become one.
+
+
+def join(first, second, patron, staff, session):
+    """first and second: what happens in each, [(what, hour)]; returns the second, joined."""
+    threads = []
+    for happenings in (first, second):
+        thread = None
+        for what, at in happenings:
+            at = T0 + at * hour
+            if thread is None:
+                thread = actions.ask(by=patron, at=at, help_session=session, body=what, language="en", client_token=uuid.uuid4())
+            elif what == "snooze":
+                handling.snooze(thread, until=UNTIL, by=staff, at=at)
+            elif what == "patron":
+                write(thread, patron, "patron", at)
+            else:
+                write(thread, staff, "staff", at, then=what)
+        threads.append(thread)
+    handling.join(threads[0], into=threads[1], by=staff, at=T0 + 20 * hour)
+    threads[1].refresh_from_db()
+    return threads[1]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status", "since"),
+    [
+        ([("ask", 0)], [("ask", 1)], "waiting_for_staff", 0),
+        ([("ask", 1)], [("ask", 0)], "waiting_for_staff", 0),
+        # Answered in the one is not answered in the other, however late.
+        ([("ask", 0)], [("ask", 1), ("turn", 2)], "waiting_for_staff", 0),
+        ([("ask", 0)], [("ask", 1), ("close", 2)], "waiting_for_staff", 0),
+        ([("ask", 1), ("close", 3)], [("ask", 0), ("turn", 1), ("patron", 2)], "waiting_for_staff", 2),
+        # Nor is it put off.
+        ([("ask", 0)], [("ask", 1), ("snooze", 2)], "waiting_for_staff", 0),
+        ([("ask", 0), ("snooze", 2)], [("ask", 1), ("close", 3)], "waiting_for_staff", 0),
+        # Where nothing is unanswered, the last word counts.
+        ([("ask", 0), ("turn", 3)], [("ask", 1), ("close", 2)], "waiting_for_patron", None),
+        ([("ask", 0), ("turn", 2)], [("ask", 1), ("close", 3)], "closed", None),
+    ],
+)
+def test_what_was_unanswered_in_either_thread_is_unanswered_in_both(library, branch, patron, staff, first, second, status, since):
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+    thread = join(first, second, patron, staff, session)
+    assert (thread.status, thread.waiting_since) == (status, None if since is None else T0 + since * hour)
+    assert_replay_agrees(thread)
+
+
+def test_an_answer_after_the_join_answers_both_and_taken_back_leaves_both_waiting(library, branch, patron, staff):
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+    thread = join([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
+    answer = write(thread, staff, "staff", T0 + 21 * hour)
+    thread.refresh_from_db()
+    assert (thread.status, thread.waiting_since) == ("waiting_for_patron", None)
+    actions.take_back(answer, by=staff, at=T0 + 21 * hour + Message.HELD / 2)
+    thread.refresh_from_db()
+    assert (thread.status, thread.waiting_since) == ("waiting_for_staff", T0)
+
+
+def test_a_verdict_before_the_join_is_still_before_the_desk(library, branch, patron, staff):
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+    [failed] = recommend_in(session)
+    actions.take_verdict(failed, verdict="did_not_help", why="", comment="", by=patron, at=T0)
+    of_verdict = Conversation.objects.get()
+    asked = actions.ask(by=patron, at=T1, help_session=session, body="Hi", language="en", client_token=uuid.uuid4())
+    write(asked, staff, "staff", T1 + hour / 2)
+    handling.join(of_verdict, into=asked, by=staff, at=T2)
+    asked.refresh_from_db()
+    assert (asked.status, asked.waiting_since) == ("waiting_for_staff", T0)
+    assert_replay_agrees(asked)
+    actions.take_verdict(failed, verdict="could_not_get_it", why="", comment="", by=patron, at=T2 + hour)
+    asked.refresh_from_db()
+    assert (asked.reason, asked.waiting_since, Conversation.objects.count()) == ("could_not_get_it", T0, 2)
+
+
+def test_people_who_are_asked_for_colleagues_are_no_part_of_a_state(library, world, staff):
+    other = StaffFactory(branch=world.branch)
+    world.refresh_from_db()
+    before = states.state_of(world)
+    for to, was in [(other, None), (staff, other), (None, staff)]:
+        handling.assign(world, to=to, by=staff, at=T2, was=was)
+        world.refresh_from_db()
+        assert (world.assignee, states.state_of(world)) == (to, before)
