@@ -29,6 +29,11 @@ class AccountAdapter(DefaultAccountAdapter):
         """The second factor is asked for at the desk's door, not of a member of staff who reads as a patron."""
         return ["allauth.account.stages.LoginByCodeStage"]
 
+    def login(self, request, user):
+        """A stranger's session may have been made to end soon, with what they had written: from here on it lasts."""
+        super().login(request, user)
+        request.session.set_expiry(None)
+
     def generate_login_code(self):
         return get_random_string(6, "0123456789")
 

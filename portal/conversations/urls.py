@@ -1,8 +1,15 @@
 from django.urls import path
 
-from .views import asking, keeping, threads, verdicts
+from .views import asking, keeping, reading, threads, verdicts
 
 urlpatterns = [
+    path("ask/", asking.ask, name="ask"),
+    path("ask/draft/", asking.ask_draft, name="ask_draft"),
+    path("ask/send/", asking.send_question, name="send_question"),
+    path("ask/discard/", asking.discard_question, name="discard_question"),
+    path("find-something-to-read/", reading.find_reading, name="find_reading"),
+    path("find-something-to-read/send/", reading.send_reading, name="send_reading"),
+    path("find-something-to-read/discard/", reading.discard_reading, name="discard_reading"),
     path("messages/", threads.conversations, name="conversations"),
     path("messages/<uuid:public_id>/", threads.conversation, name="conversation"),
     path("messages/<uuid:public_id>/news/", threads.conversation_news, name="conversation_news"),

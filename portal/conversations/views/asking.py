@@ -1,25 +1,111 @@
-"""Ask the library: again about a session or one of its items."""
+"""Ask the library: something new, or again about a session or one of its items. The receipt is the thread itself.
+
+Whoever is signed in, or asks about a visit that this browser opened by code, sends at once. Anybody else writes first and then
+proves an address or types a code; meanwhile the question rests in the browser's session (unsent.py). It is sent by a button of
+its own after that: the proof itself sends nothing, because on a shared device the words that wait may be somebody else's.
+"""
 
 import uuid
 
-from django.shortcuts import get_object_or_404, redirect
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language
-from django.views.decorators.http import require_http_methods
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.conversations import actions
-from portal.conversations.forms import MessageForm
-from portal.conversations.models import Conversation
-from portal.helpsessions.models import HelpSession
+from accounts.forms import AddressForm
+from accounts.hours import promise_in_words
+from accounts.languages import languages
+from accounts.models import Branch
+from portal.conversations import actions, drafts, floods, unsent
+from portal.conversations.forms import AboutForm, AskForm, DraftForm, MessageForm
+from portal.conversations.models import Conversation, Draft, Message
+from portal.conversations.reader import OPENED_CODES
+from portal.helpsessions.forms import CodeForm
+from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.htmx import render_page
-from recommendations.models import Recommendation
+from recommendations.models import Recommendation, Topic
+
+TYPED = ("about", "topic", "branch")  # the fields of the form beside the words
+ASK = {"side": Message.Side.PATRON, "kind": Draft.Kind.ASK}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask(request):
+    visits = opened_visits(request)
+    if request.method != "POST":
+        return _ask_page(request, AskForm(initial=_begun(request), visits=visits, person=request.reader.person))
+    form = AskForm(request.POST, visits=visits, person=request.reader.person)
+    if not form.is_valid():
+        return _ask_page(request, form, status=422)
+    if request.reader.person or form.visit:
+        said = {name: form.cleaned_data[name] for name in ("body", "client_token", "topic", "branch")}
+        try:
+            return send(request, unsent.QUESTION, visit=form.visit, **said)
+        except floods.TooMany as wait:
+            return too_many(_ask_page, request, form, wait)
+    composer, waiting = str(form.cleaned_data["client_token"]), unsent.found(request, unsent.QUESTION)
+    if waiting and waiting["composer"] != composer and "instead" not in request.POST:
+        return _ask_page(request, form, waiting=waiting["body"], status=409)  # written in another tab
+    kept = {name: found and found.pk for name, found in form.cleaned_data.items() if name in ("topic", "branch")}
+    unsent.keep(request, unsent.QUESTION, body=form.cleaned_data["body"], composer=composer, **kept)
+    return redirect("send_question")
+
+
+@require_POST
+def ask_draft(request):
+    """Keeps the question of somebody signed in while it is typed, as conversation_draft does an answer."""
+    form = DraftForm(request.POST)
+    if request.reader.person is None or not form.is_valid():
+        return HttpResponse(status=422)
+    typed = {name: request.POST[name][:40] for name in TYPED if name in request.POST}
+    try:
+        drafts.save_draft(None, person=request.reader.person, **ASK, language=get_language(), typed=typed, at=timezone.now(), **form.cleaned_data)
+    except drafts.AlreadySent:
+        return HttpResponse(str(uuid.uuid4()), status=410, content_type="text/plain")
+    except drafts.NewerDraft as newer:
+        if newer.draft is not None and newer.draft.body != form.cleaned_data["body"]:
+            return render(request, "components/newer_draft.html", {"draft": newer.draft}, status=409)
+    return HttpResponse(status=204)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def send_question(request):
+    """The question as it would be sent, once it is known where the answer goes."""
+    kept = unsent.found(request, unsent.QUESTION)
+    if request.method == "POST" and (kept is None or request.POST.get("client_token") != kept["client_token"]):
+        return sent_elsewhere(request, kept, "ask", "send_question")
+    if kept is None:
+        return redirect("ask")
+    form = about_form(request)
+    if request.method == "POST" and form.is_valid() and (request.reader.person or form.visit):
+        said = {
+            "body": kept["body"],
+            "client_token": kept["client_token"],
+            "topic": Topic.objects.filter(pk=kept["topic"]).first(),
+            "branch": Branch.objects.filter(pk=kept["branch"]).first(),
+        }
+        try:
+            return send(request, unsent.QUESTION, visit=form.visit, **said)
+        except floods.TooMany as wait:
+            return too_many(_send_page, request, form, wait, kept=kept)
+    return _send_page(request, form, kept=kept, status=422 if form.errors else 200)
+
+
+@require_POST
+def discard_question(request):
+    unsent.forget(request, unsent.QUESTION)
+    messages.success(request, _("Thrown away. Nothing was sent."))
+    return redirect("home")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_session(request, public_id):
     about = get_object_or_404(HelpSession.objects.belonging_to(request.reader).select_related("branch"), public_id=public_id)
-    return _ask(request, {"help_session": about}, title=about.title, quiet=about.quiet, kept_by=about.patron_id, back=about.get_absolute_url())
+    return _ask_about(request, {"help_session": about}, title=about.title, quiet=about.quiet, kept_by=about.patron_id, back=about.get_absolute_url())
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -30,17 +116,136 @@ def ask_about_item(request, public_id):
         return redirect(f"{thread.get_absolute_url()}#write")
     session = request.reader.session_of(about)
     quiet = session is not None and session.quiet
-    return _ask(request, {"recommendation": about}, title=about.item.title, quiet=quiet, kept_by=about.patron_id, back=reverse("verdict", args=[public_id]))
+    back = reverse("verdict", args=[public_id])
+    return _ask_about(request, {"recommendation": about}, title=about.item.title, quiet=quiet, kept_by=about.patron_id, back=back)
 
 
-def _ask(request, about, *, title, quiet, kept_by, back):
+# What asking has in common with the readers' form (reading.py).
+
+
+def opened_visits(request):
+    """The visits that this browser opened by code, the one opened last first."""
+    claims = request.session.get(OPENED_CODES, [])
+    if not claims or not request.reader.opened_sessions:
+        return []
+    opened = dict(ClaimCode.objects.filter(pk__in=claims).values_list("help_session", "pk"))
+    visits = HelpSession.objects.belonging_to(request.reader).filter(pk__in=request.reader.opened_sessions)
+    return sorted(visits, key=lambda visit: claims.index(opened[visit.pk]), reverse=True)
+
+
+def about_form(request):
+    return AboutForm(request.POST if request.method == "POST" else None, visits=opened_visits(request), person=request.reader.person)
+
+
+def send(request, kind, *, visit, client_token, body, **more):
+    """Send it and lead to its thread. The same token twice is one question. Raises floods.TooMany."""
+    sent = _sent_before(request, client_token)
+    if sent is not None and not sent.messages.filter(client_token=client_token, body=body).exists():
+        client_token = uuid.uuid5(uuid.UUID(str(client_token)), body)  # other words, from another device: a question of their own
+        sent = _sent_before(request, client_token)
+    if sent is None:
+        floods.count_question(request, visit=visit)
+        if visit is not None:
+            more["branch"] = None  # that of the visit
+        sent = actions.ask(
+            by=request.reader.person, at=timezone.now(), language=get_language(), help_session=visit, body=body, client_token=client_token, **more
+        )
+        messages.success(request, _("Sent. The answer will appear here."))
+    unsent.forget(request, kind)
+    return redirect(f"{sent.get_absolute_url()}#latest")
+
+
+def sent_elsewhere(request, kept, begin, review):
+    """Where to go from a button whose words are no longer those that wait: they were sent, changed or thrown away in another tab."""
+    try:
+        sent = _sent_before(request, uuid.UUID(request.POST.get("client_token", "")))
+    except ValueError:
+        sent = None
+    if sent is not None:
+        return redirect(f"{sent.get_absolute_url()}#latest")
+    if kept is None:
+        return redirect(begin)
+    messages.warning(request, _("You changed this in another tab. Here it is as it would be sent now."))
+    return redirect(review)
+
+
+def too_many(page, request, form, wait, **context):
+    """The page again, with the words on it and when they can be sent."""
+    words = ngettext(
+        "You have asked very many new questions today. This one stays here, and can be sent in %(hours)s hour. In your conversations you can go on writing.",
+        "You have asked very many new questions today. This one stays here, and can be sent in %(hours)s hours. In your conversations you can go on writing.",
+        wait.hours,
+    )
+    form.add_error(None, words % {"hours": wait.hours})
+    response = page(request, form, status=429, **context)
+    response["Retry-After"] = str(wait.hours * 60 * 60)
+    return response
+
+
+def ways(request, going_to):
+    """What a page needs that asks for an address or a code (conversations/ask_proof.html); `going_to` is the page that follows."""
+    if request.reader.person:
+        return {}
+    return {"address_form": AddressForm(request=request), "code_form": CodeForm(), "going_to": reverse(going_to), "languages": languages()}
+
+
+def _sent_before(request, client_token):
+    return Conversation.objects.belonging_to(request.reader).filter(messages__client_token=client_token).first()
+
+
+def _begun(request):
+    """What was written before: by somebody signed in as a draft on the server, by anybody else in this browser."""
+    begun = {"branch": request.library.default_branch_id}
+    if kept := unsent.found(request, unsent.QUESTION):
+        return {**begun, **{name: kept[name] for name in ("body", "topic", "branch") if kept[name]}, "client_token": kept["composer"]}
+    if request.reader.person is None:
+        return begun
+    draft = drafts.draft_of(None, person=request.reader.person, **ASK)
+    return {**begun, **draft.typed, "body": draft.body, "client_token": draft.client_token, "sequence": draft.sequence}
+
+
+def _ask_page(request, form, *, waiting="", status=200):
+    """`waiting`: another question, written in another tab and not sent, that this one would take the place of."""
+    person = request.reader.person
+    token = form.cleaned_data.get("client_token") if form.is_bound else form.initial.get("client_token")
+    context = {
+        "form": form,
+        "token": token or uuid.uuid4(),
+        "sequence": (not form.is_bound and form.initial.get("sequence")) or 0,
+        "waiting": waiting,
+        "promise": promise_in_words(request.library.default_branch) if request.library.default_branch else "",
+        "mailed": bool(person and person.email),
+        "quiet": any(visit.quiet for visit in form.visits.values()),
+        "more_branches": form.fields["branch"].queryset.count() > 1,
+    }
+    return render(request, "conversations/ask_new.html", context, status=status)
+
+
+def _send_page(request, form, *, kept, status=200):
+    return render(request, "conversations/ask_send.html", {"form": form, "kept": kept, **ways(request, "send_question")}, status=status)
+
+
+def _ask_about(request, about, *, title, quiet, kept_by, back):
     form = MessageForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        said = {name: form.cleaned_data[name] for name in ("body", "client_token")}
-        asked = actions.ask(by=request.reader.person, at=timezone.now(), language=get_language(), **about, **said)
-        return redirect(f"{asked.get_absolute_url()}#latest")
+        try:
+            return _send_about(request, about, **form.cleaned_data)
+        except floods.TooMany as wait:
+            return too_many(_about_page, request, form, wait, title=title, quiet=quiet, kept_by=kept_by, back=back)
+    return _about_page(request, form, title=title, quiet=quiet, kept_by=kept_by, back=back, status=422 if form.errors else 200)
+
+
+def _send_about(request, about, *, body, client_token):
+    session = about.get("help_session")
+    if session is not None and _sent_before(request, client_token) is None:
+        floods.count_question(request, visit=session)
+    asked = actions.ask(by=request.reader.person, at=timezone.now(), language=get_language(), body=body, client_token=client_token, **about)
+    return redirect(f"{asked.get_absolute_url()}#latest")
+
+
+def _about_page(request, form, *, title, quiet, kept_by, back, status=200):
     person = request.reader.person
     mailed = bool(person and person.email and person.pk == kept_by)  # nobody is mailed about a visit that carries no name
     token = (form.is_bound and form.cleaned_data.get("client_token")) or uuid.uuid4()
     context = {"form": form, "about": title, "quiet": quiet, "mailed": mailed, "token": token, "back": back}
-    return render_page(request, "conversations/ask.html", context, status=422 if form.errors else 200)
+    return render_page(request, "conversations/ask.html", context, status=status)

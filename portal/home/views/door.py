@@ -8,12 +8,13 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import renew_session
+from accounts.access import renew_session, safe_next
 from accounts.languages import languages
+from portal.conversations import unsent
 from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeKept, CodeRevoked, CodeUnknown, open_by_code
+from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode
-from portal.home.forms import CodeForm
 from portal.home.tries import WAIT_MINUTES, Tries
 
 REMEMBERED = 50  # codes a browser holds at most
@@ -25,7 +26,7 @@ def open_code(request):
     form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         return _open(request, form.cleaned_data["code"])
-    return render(request, "home/open_code.html", {"languages": languages(), "form": form}, status=422 if form.is_bound else 200)
+    return render(request, "home/open_code.html", {"languages": languages(), "form": form, "next": safe_next(request)}, status=422 if form.is_bound else 200)
 
 
 @require_http_methods(["GET", "HEAD"])
@@ -41,13 +42,16 @@ def open_code_link(request, code):
 
 @require_POST
 def leave(request):
-    """Take one visit, or without naming one every visit opened by code, out of this browser, and show something harmless."""
+    """Take one visit, or without naming one every visit opened by code, out of this browser, and show something harmless.
+
+    What was written here and not sent goes with it."""
     ids = request.session.get(OPENED_CODES, [])
     leaving = ClaimCode.objects.filter(pk__in=ids)
     if named := request.POST.get("session"):
         leaving = leaving.filter(help_session__in=request.reader.opened_sessions, help_session__public_id=named) if _is_uuid(named) else leaving.none()
     gone = set(leaving.values_list("pk", flat=True))
     request.session[OPENED_CODES] = [pk for pk in ids if pk not in gone]
+    unsent.forget(request, unsent.QUESTION, unsent.READING)
     outside = _catalogue(request.library)
     if not outside or named:
         return redirect("home")
@@ -78,11 +82,12 @@ def _open(request, code):
         renew_session(request)  # whoever knows the key of this browser's session from before must not read along
     opened = [pk for pk in request.session.get(OPENED_CODES, []) if pk != claim.pk]
     request.session[OPENED_CODES] = [*opened, claim.pk][-REMEMBERED:]
-    return redirect(claim.help_session)
+    request.session.set_expiry(None)
+    return redirect(safe_next(request) or claim.help_session)
 
 
 def _refused(request, why, *, status):
-    response = render(request, "home/open_code.html", {"languages": languages(), "form": CodeForm(), "refused": why}, status=status)
+    response = render(request, "home/open_code.html", {"languages": languages(), "form": CodeForm(), "refused": why, "next": safe_next(request)}, status=status)
     if status == 429:
         response["Retry-After"] = str(WAIT_MINUTES * 60)
     return response

@@ -10,8 +10,8 @@ from accounts.languages import languages
 from portal.conversations.models import Conversation
 from portal.conversations.timeline import promise
 from portal.helpsessions.cards import cards
+from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import HelpSession
-from portal.home.forms import CodeForm
 from portal.htmx import render_page
 from portal.lists.models import SavedItem
 from recommendations.models import Recommendation

@@ -1,0 +1,47 @@
+"""How many new questions may be asked: far more than anybody in distress needs, and few enough that no program fills the queue.
+
+Only what begins a thread is counted. Writing in one that is there has no limit.
+"""
+
+import math
+import time
+
+from allauth.core.internal import ratelimit
+from django.core.cache import cache
+
+# All who use the library's own wireless network share one address.
+MOST = {"person": "20/d/user", "visit": "20/d/key", "address": "200/d/ip"}
+DAY = 24 * 60 * 60
+
+
+class TooMany(Exception):
+    """Nothing was sent. `hours`: after how many there is room for one more."""
+
+    def __init__(self, hours):
+        self.hours = hours
+
+
+def count_question(request, *, visit=None):
+    """Count one new question of this person, or of the visit it hangs on, and of this network address. Raises TooMany."""
+    kinds = ["address"]
+    if request.user.is_authenticated:
+        kinds.append("person")
+    elif visit is not None:
+        kinds.append("visit")
+    used = []
+    for kind in kinds:
+        key = str(visit.pk) if kind == "visit" else None
+        usage = ratelimit.consume(request, app="portal", action=f"ask_{kind}", config={f"ask_{kind}": MOST[kind]}, key=key, limit_get=True)
+        if not usage:
+            for earlier in used:
+                earlier.rollback()
+            raise TooMany(_hours_left(request, kind, key))
+        used.append(usage)
+
+
+def _hours_left(request, kind, key):
+    """Until the oldest one that counts is a day old."""
+    [rate] = ratelimit.parse_rates(MOST[kind])
+    counted = cache.get(ratelimit.get_cache_key(request, app="portal", action=f"ask_{kind}", rate=rate, key=key), [])
+    left = min(counted, default=time.time()) + DAY - time.time()
+    return max(1, math.ceil(left / 3600))

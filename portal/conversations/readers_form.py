@@ -1,0 +1,137 @@
+"""Find me something to read: the questions, one a page, and what becomes of the answers.
+
+Answers are {name of the step: {name of its field: what was typed or chosen}}.
+"""
+
+from django import forms
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+
+from portal.text import TextField
+
+TOO_LONG = {"max_length": _("Please say it in %(limit_value)s characters or fewer; you have %(show_value)s.")}
+OWN_WORDS = _("Or in your own words")
+
+
+class LovedStep(forms.Form):
+    title = _("What did you love lately?")
+    summary = _("Loved lately")
+    words = TextField(
+        label=title,
+        help_text=_("A book, a series, a film: one is enough. If nothing comes to mind, just go on."),
+        max_length=1000,
+        multiline=True,
+        required=False,
+        error_messages=TOO_LONG,
+    )
+
+
+class MoodStep(forms.Form):
+    title = _("What are you in the mood for?")
+    summary = _("In the mood for")
+    chosen = forms.MultipleChoiceField(
+        label=title,
+        help_text=_("Choose as many as you like, or none."),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        choices=[
+            ("comforting", _("comforting")),
+            ("gripping", _("gripping")),
+            ("funny", _("funny")),
+            ("thoughtful", _("thoughtful")),
+            ("surprising", _("surprising")),
+            ("romantic", _("romantic")),
+            ("dark", _("dark")),
+            ("true", _("a true story")),
+        ],
+    )
+    words = TextField(label=OWN_WORDS, max_length=80, required=False, error_messages=TOO_LONG)
+
+
+class AvoidStep(forms.Form):
+    title = _("What should we leave out?")
+    summary = _("Leave out")
+    words = TextField(
+        label=title,
+        help_text=_("For example violence, sad endings, very long books. If there is nothing, just go on."),
+        max_length=400,
+        multiline=True,
+        required=False,
+        error_messages=TOO_LONG,
+    )
+
+
+class WhomStep(forms.Form):
+    title = _("Who is it for?")
+    summary = _("For")
+    chosen = forms.ChoiceField(
+        label=title,
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Choose one, so that we look on the right shelf.")},
+        choices=[
+            ("me", _("me")),
+            ("adult", _("another adult")),
+            ("teenager", _("a teenager")),
+            ("child_9", _("a child of 9 to 12")),
+            ("child_6", _("a child of 6 to 8")),
+            ("child_0", _("a child up to 5")),
+            ("together", _("to read together")),
+        ],
+    )
+    words = TextField(label=_("Anything about them that helps us choose?"), max_length=120, required=False, error_messages=TOO_LONG)
+
+
+class FormatStep(forms.Form):
+    title = _("How would you like it?")
+    summary = _("As")
+    chosen = forms.MultipleChoiceField(
+        label=title,
+        help_text=_("Choose as many as you like, or none if it is all the same."),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        choices=[
+            ("paper", _("on paper")),
+            ("large_print", _("large print")),
+            ("audiobook", _("audiobook")),
+            ("ebook", _("e-book")),
+            ("comic", _("comic")),
+            ("film", _("film or series")),
+        ],
+    )
+
+
+STEPS = {"loved": LovedStep, "mood": MoodStep, "avoid": AvoidStep, "whom": WhomStep, "format": FormatStep}
+
+
+def in_words(step, answer):
+    """One answer as it is read, in the language that is active; "" where there is none."""
+    chosen = answer.get("chosen") or []
+    chosen = [chosen] if isinstance(chosen, str) else chosen
+    choices = STEPS[step].base_fields["chosen"].choices if chosen else []
+    labels = [str(label) for value, label in choices if value in chosen]
+    return ", ".join(filter(None, [*labels, answer.get("words", "")]))
+
+
+def all_in_words(answers):
+    return {step: in_words(step, answers.get(step, {})) for step in STEPS}
+
+
+def message_of(answers):
+    """The first message of the thread, as somebody would write it."""
+    said = {
+        "loved": _now("I loved lately: %(answer)s"),
+        "mood": _now("I am in the mood for: %(answer)s"),
+        "avoid": _now("Please leave out: %(answer)s"),
+        "whom": _now("It is for: %(answer)s"),
+        "format": _now("I would like it as: %(answer)s"),
+    }
+    lines = [said[step] % {"answer": words} for step, words in all_in_words(answers).items() if words]
+    return "\n\n".join([_now("Can you find me something to read?"), *lines])
+
+
+def fields_of(answers, language):
+    """The fields of ReadersForm, in the language of the desk."""
+    with override(language):
+        words = all_in_words(answers)
+    return {"loved": words["loved"], "mood": words["mood"], "avoid": words["avoid"], "for_whom": words["whom"], "formats": words["format"]}

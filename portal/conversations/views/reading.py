@@ -1,0 +1,102 @@
+"""Find me something to read: five questions, one a page; all answers together; then a thread.
+
+The answers rest in the browser's session (unsent.py) from page to page, so that going back, another tab and a sign-in lose none.
+"""
+
+from django.contrib import messages
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.hours import promise_in_words
+from portal.conversations import floods, readers_form, unsent
+from portal.conversations.readers_form import STEPS
+from portal.conversations.views.asking import about_form, send, sent_elsewhere, too_many, ways
+
+ORDER = list(STEPS)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def find_reading(request):
+    """The question that `?step=` names. `?then=check` leads back to all answers."""
+    kept = unsent.found(request, unsent.READING)
+    answers = kept["answers"] if kept else {}
+    step = request.GET.get("step", "")
+    step = step if step in STEPS else ORDER[0]
+    if request.method != "POST":
+        return _step_page(request, step, STEPS[step](initial=answers.get(step)))
+    form = STEPS[step](request.POST)
+    back = "back" in request.POST
+    if back:
+        for field in form.fields.values():
+            field.required = False
+    if not form.is_valid():
+        return _step_page(request, step, form, status=422)
+    unsent.keep(request, unsent.READING, answers={**answers, step: form.cleaned_data})
+    return redirect(_address_beside(step, -1) if back else reverse("send_reading") if request.GET.get("then") == "check" else _address_beside(step, 1))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def send_reading(request):
+    """All answers, each to be changed, once more before they are sent."""
+    kept = unsent.found(request, unsent.READING)
+    if request.method == "POST" and (kept is None or request.POST.get("client_token") != kept["client_token"]):
+        return sent_elsewhere(request, kept, "find_reading", "send_reading")
+    missing = next((step for step in ORDER if kept is None or step not in kept["answers"] or not STEPS[step](kept["answers"][step]).is_valid()), None)
+    if missing:
+        return redirect(_address(missing))
+    form = about_form(request)
+    if request.method == "POST" and form.is_valid() and (request.reader.person or form.visit):
+        said = {
+            "body": readers_form.message_of(kept["answers"]),
+            "client_token": kept["client_token"],
+            "readers_form": readers_form.fields_of(kept["answers"], request.library.language),
+        }
+        try:
+            return send(request, unsent.READING, visit=form.visit, **said)
+        except floods.TooMany as wait:
+            return too_many(_send_page, request, form, wait, kept=kept)
+    return _send_page(request, form, kept=kept, status=422 if form.errors else 200)
+
+
+@require_POST
+def discard_reading(request):
+    unsent.forget(request, unsent.READING)
+    messages.success(request, _("Thrown away. Nothing was sent."))
+    return redirect("home")
+
+
+def _step_page(request, step, form, *, status=200):
+    context = {
+        "form": form,
+        "step": step,
+        "number": ORDER.index(step) + 1,
+        "of": len(ORDER),
+        "first": step == ORDER[0],
+        "then": request.GET.get("then") == "check",
+    }
+    return render(request, "conversations/read_step.html", context, status=status)
+
+
+def _send_page(request, form, *, kept, status=200):
+    words = readers_form.all_in_words(kept["answers"])
+    branch = request.library.default_branch
+    context = {
+        "form": form,
+        "kept": kept,
+        "answers": [(STEPS[step].summary, words[step], f"{_address(step)}&then=check", step) for step in ORDER],
+        "promise": promise_in_words(branch) if branch else "",
+        **ways(request, "send_reading"),
+    }
+    return render(request, "conversations/read_send.html", context, status=status)
+
+
+def _address(step):
+    return f"{reverse('find_reading')}?step={step}"
+
+
+def _address_beside(step, by):
+    """Of the question before or after; after the last one that of all answers."""
+    place = ORDER.index(step) + by
+    return _address(ORDER[max(place, 0)]) if place < len(ORDER) else reverse("send_reading")

@@ -1,0 +1,572 @@
+import datetime
+import re
+import uuid
+
+import pytest
+from django.core import mail
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from accounts.models import Branch
+from portal.conversations import actions, readers_form, unsent
+from portal.conversations.models import Conversation, Draft, Message, ReadersForm
+from portal.helpsessions.models import ClaimCode
+from recommendations.choosing import ChosenItem
+from recommendations.models import QuestionType
+from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, TopicFactory, UserFactory, code_for
+from tests.portal.pages import text
+
+ASK, SEND = reverse("ask"), reverse("send_question")
+READ, SEND_READING = reverse("find_reading"), reverse("send_reading")
+QUESTION = "Is there a class on worms?\nI live on the fourth floor."
+
+
+@pytest.fixture(autouse=True)
+def _library(library):
+    cache.clear()
+
+
+@pytest.fixture
+def me(client, patron, sign_in):
+    return sign_in(client, patron)
+
+
+@pytest.fixture
+def visit(branch, staff):
+    return HelpSessionFactory(branch=branch, staff=staff, topic=TopicFactory())
+
+
+def typed(body=QUESTION, **more):
+    return {"body": body, "client_token": str(uuid.uuid4()), **more}
+
+
+def token_on(page):
+    return page.content.decode().split('name="client_token" value="')[1].split('"')[0]
+
+
+def chosen_on(page):
+    """The tag of the one choice that is made already."""
+    [chosen] = [tag for tag in re.findall("<input[^>]*>", page.content.decode()) if "checked" in tag]
+    return chosen
+
+
+def send(client, address=SEND, **more):
+    """Presses Send on the page that shows what waits."""
+    return client.post(address, {"client_token": token_on(client.get(address)), **more})
+
+
+def prove(client, address):
+    """Signs in with the code that the mail brings."""
+    client.post(reverse("sign_in"), {"email": address, "next": SEND})
+    code = next(line for line in mail.outbox[-1].body.splitlines() if line.isdecimal() and len(line) == 6)
+    return client.post(reverse("account_confirm_login_code"), {"code": code, "next": SEND})
+
+
+# Somebody signed in.
+
+
+def test_a_patron_asks_and_the_receipt_is_the_thread(me, patron, branch):
+    answer = me.post(ASK, typed(), follow=True)
+    thread = Conversation.objects.get()
+    assert answer.redirect_chain == [(f"{thread.get_absolute_url()}#latest", 302)]
+    assert (thread.patron, thread.help_session, thread.branch, thread.reason) == (patron, None, branch, Conversation.Reason.ASKED)
+    assert thread.subject == "Is there a class on worms?"
+    page = text(answer)
+    for words in ["Sent. The answer will appear here.", "I live on the fourth floor.", "Waiting for the library."]:
+        assert words in page
+
+
+def test_topic_and_branch_may_be_chosen(me, branch):
+    other, topic = BranchFactory(name="Hillside"), TopicFactory(name="Gardening")
+    page = text(me.get(ASK))
+    assert "Gardening" in page
+    assert "Hillside" in page
+    me.post(ASK, typed(topic=topic.pk, branch=other.pk))
+    thread = Conversation.objects.get()
+    assert (thread.topic, thread.branch) == (topic, other)
+
+
+def test_what_is_out_of_use_is_not_offered(me):
+    gone, retired = BranchFactory(name="Hillside", closed_at=timezone.now()), TopicFactory(name="Telegraphy", retired_at=timezone.now())
+    page = text(me.get(ASK))
+    assert "Hillside" not in page
+    assert "Telegraphy" not in page
+    assert me.post(ASK, typed(topic=retired.pk, branch=gone.pk)).status_code == 422
+
+
+def test_one_says_by_when_an_answer_comes(me, branch):
+    branch.promise_hours = 48
+    branch.save()
+    assert "They usually answer within 2 days." in text(me.get(ASK))
+
+
+def test_a_double_tap_is_one_question(me):
+    fields = typed()
+    first, second = me.post(ASK, fields), me.post(ASK, fields)
+    assert first.url == second.url
+    assert Message.objects.count() == 1
+
+
+def test_other_words_from_the_same_composer_are_another_question(me):
+    fields = typed()
+    me.post(ASK, fields)
+    for _ in range(2):
+        me.post(ASK, fields | {"body": "And what about flies?"})
+    assert sorted(Message.objects.values_list("body", flat=True)) == sorted([QUESTION, "And what about flies?"])
+
+
+def test_nothing_written_is_said_and_keeps_the_composer(me):
+    fields = typed(body="  ")
+    answer = me.post(ASK, fields)
+    assert answer.status_code == 422
+    assert "Your question: Write your message first." in text(answer)
+    assert token_on(answer) == fields["client_token"]
+    assert Conversation.objects.count() == 0
+
+
+def test_the_draft_of_a_question_is_there_on_another_device_and_gone_once_sent(me, patron, sign_in):
+    fields = typed("Is there", sequence=1, topic=TopicFactory(name="Gardening").pk)
+    assert me.post(reverse("ask_draft"), fields).status_code == 204
+    page = sign_in(Client(), patron).get(ASK).content.decode()
+    assert ">\nIs there</textarea>" in page
+    assert "selected>Gardening" in page
+    assert fields["client_token"] in page
+    me.post(ASK, fields | {"body": QUESTION})
+    assert Draft.objects.count() == 0
+    late = me.post(reverse("ask_draft"), fields | {"sequence": 2})
+    assert late.status_code == 410
+    assert uuid.UUID(late.content.decode()) != uuid.UUID(fields["client_token"])
+
+
+def test_an_older_tab_does_not_write_over_a_newer_draft(me):
+    fields = typed("Newer", sequence=2)
+    me.post(reverse("ask_draft"), fields)
+    older = me.post(reverse("ask_draft"), fields | {"body": "Older", "sequence": 1})
+    assert older.status_code == 409
+    assert "Newer" in text(older)
+    assert Draft.objects.get().body == "Newer"
+
+
+def test_nobody_has_no_draft(client):
+    assert client.post(reverse("ask_draft"), typed(sequence=1)).status_code == 422
+    assert Draft.objects.count() == 0
+
+
+# Somebody whom nobody knows yet.
+
+
+def test_somebody_unknown_writes_first_and_proves_an_address_then(client, branch):
+    assert client.post(ASK, typed()).url == SEND
+    page = text(client.get(SEND))
+    for words in ["Where may the answer go?", "I live on the fourth floor.", "To an e-mail address", "To a visit"]:
+        assert words in page
+    assert prove(client, "new@example.org").url == SEND
+    ready = text(client.get(SEND))
+    assert "new@example.org" in ready
+    assert Conversation.objects.count() == 0  # the proof alone sends nothing
+    answer = send(client)
+    thread = Conversation.objects.get()
+    assert answer.url == f"{thread.get_absolute_url()}#latest"
+    assert (thread.patron.email, thread.messages.get().body) == ("new@example.org", QUESTION)
+    assert unsent.KEY not in client.session
+
+
+def test_topic_and_branch_wait_with_the_question(client):
+    other, topic = BranchFactory(name="Hillside"), TopicFactory(name="Gardening")
+    client.post(ASK, typed(topic=topic.pk, branch=other.pk))
+    prove(client, "new@example.org")
+    send(client)
+    thread = Conversation.objects.get()
+    assert (thread.topic, thread.branch) == (topic, other)
+
+
+def test_a_wrong_code_and_an_address_that_is_none_lose_nothing(client):
+    client.post(ASK, typed())
+    assert client.post(reverse("sign_in"), {"email": "nobody", "next": SEND}).status_code == 200
+    client.post(reverse("sign_in"), {"email": "new@example.org", "next": SEND})
+    page = text(client.post(reverse("account_confirm_login_code"), {"code": "1", "next": SEND}))
+    assert "What you wrote is kept here." in page
+    assert "I live on the fourth floor." in text(client.get(SEND))
+    assert "I live on the fourth floor." in text(client.get(ASK))
+    assert "Your question is not sent yet" in text(client.get("/"))
+
+
+def test_what_waits_can_be_changed(client):
+    client.post(ASK, typed())
+    composer = token_on(client.get(ASK))
+    client.post(ASK, {"body": "Shorter", "client_token": composer})
+    prove(client, "new@example.org")
+    send(client)
+    assert Message.objects.get().body == "Shorter"
+
+
+def test_what_was_changed_in_another_tab_is_shown_before_it_is_sent(client):
+    client.post(ASK, typed())
+    prove(client, "new@example.org")
+    stale = token_on(client.get(SEND))
+    client.post(ASK, typed("Written here"))  # a signed-in person sends at once
+    assert Message.objects.get().body == "Written here"
+    assert client.post(SEND, {"client_token": stale}).url == ASK
+
+
+def test_a_page_that_shows_older_words_sends_none(client, visit, show_code):
+    show_code(client, code_for(visit))
+    client.post(ASK, typed(about="new"))
+    stale = token_on(client.get(SEND))
+    client.post(ASK, {"body": "Changed", "client_token": token_on(client.get(ASK)), "about": "new"})
+    answer = client.post(SEND, {"client_token": stale, "about": str(visit.public_id)}, follow=True)
+    assert "You changed this in another tab." in text(answer)
+    assert Message.objects.count() == 0
+
+
+def test_another_question_of_the_same_browser_is_not_written_over(client):
+    client.post(ASK, typed())
+    second = typed("Where do I park?")
+    answer = client.post(ASK, second)
+    assert answer.status_code == 409
+    for words in ["Another question of yours is not sent yet", "Is there a class on worms?", "Where do I park?"]:
+        assert words in text(answer)
+    client.post(ASK, second | {"instead": "1"})
+    assert "Where do I park?" in text(client.get(SEND))
+
+
+def test_pressing_send_in_two_tabs_is_one_question(client):
+    client.post(ASK, typed())
+    prove(client, "new@example.org")
+    token = token_on(client.get(SEND))
+    first, second = client.post(SEND, {"client_token": token}), client.post(SEND, {"client_token": token})
+    assert first.url == second.url
+    assert Message.objects.count() == 1
+
+
+def test_it_waits_a_day_and_the_session_of_a_stranger_no_longer(client, monkeypatch):
+    client.post(ASK, typed())
+    assert client.session.get_expiry_age() == pytest.approx(unsent.KEPT_FOR.total_seconds(), abs=60)
+    monkeypatch.setattr(unsent.timezone, "now", lambda: datetime.datetime.now(datetime.UTC) + unsent.KEPT_FOR)
+    assert client.get(SEND).url == ASK
+    assert unsent.KEY not in client.session
+
+
+@pytest.mark.parametrize("how", ["by mail", "by code"])
+def test_who_comes_in_stays_in(client, visit, how, settings):
+    client.post(ASK, typed())
+    if how == "by mail":
+        prove(client, "new@example.org")
+    else:
+        client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND})
+    assert client.session.get_expiry_age() == settings.SESSION_COOKIE_AGE
+
+
+def test_it_can_be_thrown_away(client):
+    client.post(ASK, typed())
+    client.post(reverse("discard_question"))
+    assert client.get(SEND).url == ASK
+    assert "fourth floor" not in text(client.get(ASK))
+
+
+def test_nobody_can_send(client):
+    client.post(ASK, typed())
+    token = client.session[unsent.KEY][unsent.QUESTION]["client_token"]
+    assert client.post(SEND, {"client_token": token, "about": "new"}).status_code == 200
+    assert Conversation.objects.count() == 0
+
+
+def test_a_question_too_long_is_not_kept(client):
+    assert client.post(ASK, typed("x" * 5001)).status_code == 422
+    assert unsent.KEY not in client.session
+
+
+# By the code of a visit.
+
+
+def test_a_code_typed_for_the_question_hangs_it_on_its_visit(client, visit):
+    client.post(ASK, typed())
+    assert client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND}).url == SEND
+    assert visit.question in text(client.get(SEND))
+    send(client, about=str(visit.public_id))
+    thread = Conversation.objects.get()
+    assert (thread.help_session, thread.patron, thread.topic, thread.branch) == (visit, None, visit.topic, visit.branch)
+
+
+def test_a_wrong_code_of_a_visit_keeps_the_way(client, visit):
+    client.post(ASK, typed())
+    for code in ("1", "1234567890123"):
+        page = client.post(reverse("open_code"), {"code": code, "next": SEND}).content.decode()
+        assert f'name="next" value="{SEND}"' in page
+    assert "fourth floor" in text(client.get(SEND))
+
+
+def test_a_code_leads_to_no_page_that_is_not_ours(client, visit):
+    assert client.post(reverse("open_code"), {"code": code_for(visit), "next": "https://evil.example/"}).url == visit.get_absolute_url()
+
+
+def test_the_visit_opened_last_is_chosen_already(client, visit, branch, show_code):
+    older = HelpSessionFactory(branch=branch, question="Older")
+    show_code(show_code(client, code_for(older)), code_for(visit))
+    assert str(visit.public_id) in chosen_on(client.get(ASK))
+
+
+def test_the_holder_of_a_code_asks_about_the_visit_at_once(client, visit, show_code):
+    show_code(client, code_for(visit))
+    answer = client.post(ASK, typed(about=str(visit.public_id)))
+    assert answer.url == f"{visit.conversations.get().get_absolute_url()}#latest"
+
+
+def test_the_holder_of_a_code_asks_something_new_by_mail(client, visit, show_code):
+    show_code(client, code_for(visit))
+    assert client.post(ASK, typed(about="new")).url == SEND
+    prove(client, "new@example.org")
+    assert 'value="new"' in chosen_on(client.get(SEND))
+    send(client, about="new")
+    thread = Conversation.objects.get()
+    assert (thread.help_session, thread.patron.email) == (None, "new@example.org")
+
+
+def test_a_visit_of_somebody_else_cannot_be_chosen(client, visit, branch, show_code):
+    show_code(client, code_for(visit))
+    assert client.post(ASK, typed(about=str(HelpSessionFactory(branch=branch).public_id))).status_code == 422
+    assert Conversation.objects.count() == 0
+
+
+def test_a_code_that_ended_meanwhile_leaves_the_question(client, visit):
+    client.post(ASK, typed())
+    client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND})
+    token = token_on(client.get(SEND))
+    ClaimCode.objects.update(state=ClaimCode.State.REVOKED)
+    answer = client.post(SEND, {"client_token": token, "about": str(visit.public_id)})
+    assert "Where may the answer go?" in text(answer)
+    assert "fourth floor" in text(answer)
+    assert Conversation.objects.count() == 0
+
+
+def test_a_quiet_visit_is_asked_about_without_its_words_or_a_name(client, patron, branch, sign_in, show_code):
+    quiet = QuietSessionFactory(branch=branch)
+    show_code(sign_in(client, patron), code_for(quiet))
+    page = text(client.get(ASK))
+    assert "violent" not in page
+    assert "Leave quickly" in page
+    client.post(ASK, typed(about=str(quiet.public_id)))
+    thread = Conversation.objects.get()
+    assert (thread.help_session, thread.patron, thread.messages.get().author) == (quiet, None, None)
+
+
+def test_leaving_quickly_takes_what_was_written_with_it(client):
+    client.post(ASK, typed())
+    client.post(READ, {"words": "Piranesi"})
+    client.post(reverse("leave"))
+    assert unsent.KEY not in client.session
+
+
+# Floods.
+
+
+def test_twenty_new_questions_a_day_and_then_when_to_try_again(me):
+    for number in range(20):
+        assert me.post(ASK, typed(f"Question {number}")).status_code == 302
+    answer = me.post(ASK, typed("One more"))
+    assert (answer.status_code, answer["Retry-After"]) == (429, "86400")
+    assert "can be sent in 24 hours" in text(answer)
+    assert "One more" in text(answer)
+    assert Conversation.objects.count() == 20
+
+
+def test_writing_in_a_thread_has_no_limit(me):
+    me.post(ASK, typed())
+    thread = Conversation.objects.get()
+    for number in range(30):
+        me.post(reverse("reply", args=[thread.public_id]), typed(f"Are you there? {number}"))
+    assert thread.messages.count() == 31
+
+
+def test_a_double_tap_counts_once(me):
+    fields = typed()
+    for _ in range(25):
+        assert me.post(ASK, fields).status_code == 302
+
+
+def test_a_visit_is_asked_about_twenty_times_a_day_by_whoever_holds_its_code(client, visit, show_code):
+    show_code(client, code_for(visit))
+    for number in range(19):
+        client.post(reverse("ask_about_session", args=[visit.public_id]), typed(f"Question {number}"))
+    assert client.post(ASK, typed(about=str(visit.public_id))).status_code == 302
+    refused = client.post(reverse("ask_about_session", args=[visit.public_id]), typed("One more"))
+    assert refused.status_code == 429
+    assert "One more" in text(refused)
+
+
+# Something to read.
+
+ANSWERS = {
+    "loved": {"words": "Piranesi"},
+    "mood": {"chosen": ["comforting", "funny"], "words": "like a warm bath"},
+    "avoid": {"words": "Violence"},
+    "whom": {"chosen": "child_9", "words": "she loves horses"},
+    "format": {"chosen": ["large_print", "audiobook"]},
+}
+
+
+def answer_all(client, answers=ANSWERS):
+    address = READ
+    for step, fields in answers.items():
+        assert address in (READ, f"{READ}?step={step}")
+        address = client.post(f"{READ}?step={step}", fields).url
+    assert address == SEND_READING
+
+
+def test_one_question_at_a_time_becomes_a_readers_advisory_thread(me, patron):
+    answer_all(me)
+    page = text(me.get(SEND_READING))
+    for words in ["Piranesi", "comforting, funny, like a warm bath", "Violence", "a child of 9 to 12, she loves horses", "large print, audiobook"]:
+        assert words in page
+    answer = send(me, SEND_READING)
+    thread = Conversation.objects.get()
+    assert answer.url == f"{thread.get_absolute_url()}#latest"
+    assert (thread.patron, thread.reason, thread.subject) == (patron, Conversation.Reason.READERS_ADVISORY, "Something to read")
+    assert thread.messages.get().body.split("\n\n") == [
+        "Can you find me something to read?",
+        "I loved lately: Piranesi",
+        "I am in the mood for: comforting, funny, like a warm bath",
+        "Please leave out: Violence",
+        "It is for: a child of 9 to 12, she loves horses",
+        "I would like it as: large print, audiobook",
+    ]
+    found = thread.readers_form
+    assert (found.loved, found.mood, found.avoid) == ("Piranesi", "comforting, funny, like a warm bath", "Violence")
+    assert (found.for_whom, found.formats) == ("a child of 9 to 12, she loves horses", "large print, audiobook")
+
+
+def test_the_desk_reads_the_answers_in_its_own_language(library):
+    with translation.override("es"):
+        assert readers_form.fields_of(ANSWERS, "en")["formats"] == "large print, audiobook"
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_all_answers_at_their_longest_find_room(language):
+    most = {}
+    for step, form in readers_form.STEPS.items():
+        fields = form.base_fields
+        chosen = [value for value, _label in fields["chosen"].choices] if "chosen" in fields else []
+        most[step] = {"chosen": chosen, "words": "w" * fields["words"].max_length if "words" in fields else ""}
+    most["whom"]["chosen"] = max(readers_form.WhomStep.base_fields["chosen"].choices, key=lambda choice: len(str(choice[1])))[0]
+    ReadersForm(conversation_id=1, **readers_form.fields_of(most, language)).clean_fields(exclude=["conversation"])
+    with translation.override(language):
+        assert len(readers_form.message_of(most)) < 5000
+
+
+def test_every_question_but_one_may_be_left_out(me):
+    answer_all(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
+    send(me, SEND_READING)
+    assert Message.objects.get().body == "Can you find me something to read?\n\nIt is for: me"
+
+
+def test_for_whom_must_be_said(me):
+    answer = me.post(f"{READ}?step=whom", {})
+    assert answer.status_code == 422
+    assert "Choose one, so that we look on the right shelf." in text(answer)
+
+
+def test_going_back_loses_nothing_and_asks_for_nothing(me):
+    me.post(READ, {"words": "Piranesi"})
+    assert me.post(f"{READ}?step=mood", {"chosen": "funny", "back": "1"}).url == f"{READ}?step=loved"
+    assert "Piranesi" in text(me.get(READ))
+    assert 'value="funny"' in chosen_on(me.get(f"{READ}?step=mood"))
+    assert me.post(f"{READ}?step=whom", {"words": "she loves horses", "back": "1"}).url == f"{READ}?step=avoid"
+    assert "she loves horses" in me.get(f"{READ}?step=whom").content.decode()
+
+
+def test_changing_an_answer_leads_back_to_all_of_them(me):
+    answer_all(me)
+    assert f"{READ}?step=mood&amp;then=check" in me.get(SEND_READING).content.decode()
+    assert me.post(f"{READ}?step=mood&then=check", {"chosen": "dark"}).url == SEND_READING
+    assert "comforting" not in text(me.get(SEND_READING))
+
+
+def test_what_was_not_asked_yet_is_asked_before_anything_is_sent(me):
+    assert me.get(SEND_READING).url == f"{READ}?step=loved"
+    me.post(READ, {"words": "Piranesi"})
+    assert me.get(SEND_READING).url == f"{READ}?step=mood"
+    for step in ("mood", "avoid"):
+        me.post(f"{READ}?step={step}", {})
+    me.post(f"{READ}?step=whom", {"back": "1"})
+    me.post(f"{READ}?step=format", {})
+    assert me.get(SEND_READING).url == f"{READ}?step=whom"
+
+
+def test_somebody_unknown_proves_an_address_at_the_end(client):
+    answer_all(client)
+    assert "Where may the answer go?" in text(client.get(SEND_READING)) or "To an e-mail address" in text(client.get(SEND_READING))
+    prove(client, "new@example.org")
+    assert Conversation.objects.count() == 0
+    send(client, SEND_READING)
+    assert Conversation.objects.get().patron.email == "new@example.org"
+    assert unsent.KEY not in client.session
+
+
+def test_by_code_it_hangs_on_the_visit_and_asks_a_readers_questions(client, visit):
+    answer_all(client)
+    client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND_READING})
+    send(client, SEND_READING, about=str(visit.public_id))
+    thread = Conversation.objects.get()
+    assert (thread.help_session, thread.readers_form.loved) == (visit, "Piranesi")
+
+
+def test_what_is_recommended_is_readers_advisory(me, staff, visit, branch):
+    answer_all(me)
+    send(me, SEND_READING)
+    thread = Conversation.objects.get()
+    item = ItemFactory()
+    actions.reply(
+        thread,
+        by=staff,
+        side="staff",
+        at=timezone.now(),
+        body="This one",
+        language="en",
+        client_token=uuid.uuid4(),
+        items=[ChosenItem(item=item, reason="because")],
+    )
+    assert item.recommendations.get().question_type == QuestionType.READERS_ADVISORY
+
+
+def test_sending_twice_is_one_thread(me):
+    answer_all(me)
+    token = token_on(me.get(SEND_READING))
+    first, second = (me.post(SEND_READING, {"client_token": token}) for _ in range(2))
+    assert first.url == second.url
+    assert Conversation.objects.count() == 1
+
+
+def test_answers_can_be_thrown_away(me):
+    answer_all(me)
+    me.post(reverse("discard_reading"))
+    assert me.get(SEND_READING).url == f"{READ}?step=loved"
+
+
+def test_answers_are_not_those_of_the_next_person(client, patron, sign_in):
+    sign_in(client, patron)
+    client.post(READ, {"words": "Piranesi"})
+    client.post(reverse("sign_out"))
+    sign_in(client, UserFactory())
+    assert "Piranesi" not in text(client.get(READ))
+
+
+# The ways there.
+
+
+@pytest.mark.parametrize("page", ["/", reverse("conversations")])
+@pytest.mark.parametrize("who", ["nobody", "patron"])
+def test_both_ways_to_begin_are_in_sight(page, who, client, patron, sign_in):
+    if who == "patron":
+        sign_in(client, patron)
+    shown = client.get(page).content.decode()
+    assert f'href="{ASK}"' in shown
+    assert f'href="{READ}"' in shown
+
+
+def test_pages_of_asking_cost_few_queries(me, django_assert_max_num_queries):
+    BranchFactory.create_batch(5)
+    with django_assert_max_num_queries(14):
+        me.get(ASK)
+    assert Branch.objects.count() == 6
