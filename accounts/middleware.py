@@ -83,7 +83,7 @@ NEVER_KEPT_PATHS = (
     "/desk/record/autosave/",
 )
 NEVER_KEPT_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "pin", "password", "next"}
-NEVER_KEPT_ENDINGS = ("/draft/",)  # saved by itself as it is typed: the form that it comes from is what is sent
+NEVER_KEPT_ENDINGS = ("/draft/", "/attach/")  # sent by themselves while somebody types: the form that they come from is what is sent
 MOST_KEPT = 200_000  # characters
 
 

@@ -9,7 +9,8 @@ import uuid
 from datetime import UTC, datetime
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.urls import Resolver404, resolve
 
 CONTENT_SECURITY_POLICY = {
     "default-src": "'none'",
@@ -63,16 +64,27 @@ class SecurityHeadersMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses what is larger than any upload of ours. Django writes the files of a form to the disk before a view knows who sent them."""
+    """Refuses what is larger than its address takes. Django writes the files of a form to the disk before a view knows who sent them."""
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if not length.isdecimal() or len(length) > 12 or int(length) > settings.MOST_BYTES_OF_A_REQUEST:
+        if not length.isdecimal():
+            raise BadRequest
+        if len(length) > 12 or (int(length) > settings.MOST_BYTES_OF_A_REQUEST and int(length) > _most_bytes(request)):
             raise RequestDataTooBig
         return self.get_response(request)
+
+
+def _most_bytes(request):
+    """Looked up for a large body only: that costs."""
+    try:
+        name = resolve(request.path_info).url_name
+    except Resolver404:
+        name = ""
+    return settings.MOST_BYTES_BY_URL.get(name, settings.MOST_BYTES_OF_A_REQUEST)
 
 
 request_id = contextvars.ContextVar("request_id", default="")

@@ -46,6 +46,8 @@ ICONS = {
     "mail": '<rect x="3.5" y="5.5" width="17" height="13" rx="2"/><path d="m4.5 7 7.5 6 7.5-6"/>',
     "phone": '<rect x="7" y="3" width="10" height="18" rx="2.25"/><path d="M11 17.8h2"/>',
     "trash": '<path d="M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10.5 11v5.5M13.5 11v5.5"/>',
+    "clip": '<path d="m8.5 12.5 6-6a2.75 2.75 0 0 1 4 4l-7.75 7.75a4.5 4.5 0 0 1-6.4-6.4L11 5.25"/>',
+    "camera": '<path d="M4.5 7.5H8l1.5-2.5h5L16 7.5h3.5v11h-15z"/><circle cx="12" cy="12.75" r="3.25"/>',
     "outside": '<path d="M13 4.5h6.5V11M19 5l-8 8M16.5 14v5.5h-12v-12H10"/>',
 }
 

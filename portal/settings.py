@@ -197,7 +197,14 @@ if not LOCAL:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SILENCED_SYSTEM_CHECKS = ["security.W002"]  # X-Frame-Options is sent by portal.headers
-MOST_BYTES_OF_A_REQUEST = 20 * 1024 * 1024  # files included; the largest that we take has 5 MB
+MOST_BYTES_OF_A_REQUEST = 6 * 1024 * 1024  # files included: the library's logo has 5 MB at most
+MOST_BYTES_OF_ONE_FILE = 11 * 1024 * 1024  # 10 MB and what goes with it
+MOST_BYTES_OF_A_MESSAGE = 50 * 1024 * 1024  # with its files, where no script sends these one by one
+MOST_BYTES_BY_URL = {"attach": MOST_BYTES_OF_ONE_FILE, "desk_attach": MOST_BYTES_OF_ONE_FILE} | dict.fromkeys(
+    ["reply", "desk_reply", "ask", "ask_about_session", "ask_about_item"], MOST_BYTES_OF_A_MESSAGE
+)
+FILE_UPLOAD_HANDLERS = ["portal.uploads.FewFiles", "django.core.files.uploadhandler.MemoryFileUploadHandler", "portal.uploads.OnDisk"]
+FILE_UPLOAD_MAX_MEMORY_SIZE = MOST_BYTES_OF_ONE_FILE  # one file never touches the disk before it is known what it is
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 

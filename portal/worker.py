@@ -15,6 +15,7 @@ from django.utils import timezone
 
 import accounts.actions
 import portal.conversations.actions
+import portal.conversations.attachments
 import portal.conversations.drafts
 import portal.conversations.handling
 import portal.helpsessions.actions
@@ -50,6 +51,8 @@ JOBS = [
     (portal.conversations.handling.close_the_quiet, timedelta(minutes=10)),
     (portal.conversations.handling.release_the_left_lying, timedelta(minutes=10)),
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
+    (portal.conversations.attachments.forget_unsent_attachments, EVERY_HOUR),
+    (portal.conversations.attachments.forget_stray_files, EVERY_DAY),
     (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),
     (accounts.actions.forget_refused_posts, timedelta(minutes=1)),
     (accounts.actions.forget_unconfirmed_people, EVERY_HOUR),

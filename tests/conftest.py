@@ -1,4 +1,5 @@
 import pytest
+from django.core.files.storage import storages
 from django.utils import timezone
 
 from accounts.access import SECOND_FACTOR
@@ -6,6 +7,12 @@ from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode
 from tests.factories import LibraryFactory, StaffFactory, UserFactory
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_files(tmp_path_factory):
+    """What tests upload is written to a folder that goes with them."""
+    storages["private"].__dict__["location"] = str(tmp_path_factory.mktemp("private"))  # what FileSystemStorage has computed from its options
 
 
 @pytest.fixture

@@ -1,14 +1,18 @@
 """Test data. Each factory makes the least that is believable; a test names what matters to it."""
 
 import datetime
+import io
 import uuid
 
 import factory
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from factory.django import DjangoModelFactory
+from PIL import Image
 
 from accounts.models import Absence, Branch, Library, StaffRole, User
-from portal.conversations.models import Conversation, Message, MessageRecommendation, ReplyTemplate
+from portal.conversations.attachments import add, checked
+from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, ReplyTemplate
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
 from portal.lists.models import SavedItem, SavedList
@@ -215,6 +219,36 @@ class MessageFactory(DjangoModelFactory):
         message.conversation.last_message_at = message.shown_from
         message.conversation.save(update_fields=["last_message_at"])
         return message
+
+
+def picture_file(name="shelf.jpg", *, size=(120, 80), kind="JPEG", colour="#2b5876", **how):
+    """An uploaded picture."""
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, kind, **how)
+    return SimpleUploadedFile(name, out.getvalue())
+
+
+def pdf_file(name="form.pdf", content=b"%PDF-1.4 a form of the library"):
+    return SimpleUploadedFile(name, content)
+
+
+def attach_to(message, *files, alt=""):
+    """What of the files (a picture, unless given) can be kept, as attachments of the message. Returns the last one."""
+    for file in files or [picture_file()]:
+        usable = checked([(file.name, file, "")])[0][0][1]
+        attachment = add(
+            message.conversation,
+            by=message.author,
+            side=message.side,
+            client_token=uuid.uuid4(),
+            at=message.sent_at,
+            name=file.name,
+            usable=usable,
+        )
+        Attachment.objects.filter(pk=attachment.pk).update(message=message, client_token=message.client_token, alt=alt)
+        Draft.objects.filter(client_token=attachment.client_token).delete()
+    attachment.refresh_from_db()
+    return attachment
 
 
 class SavedListFactory(DjangoModelFactory):

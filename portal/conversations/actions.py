@@ -238,12 +238,13 @@ def keep(help_session, *, by, at, wording, language):
     for rows in (Participation, Draft):  # what the person has as themselves already stays as it is
         own = rows.objects.filter(person=by, side=PATRON, conversation__isnull=False).values("conversation")
         rows.objects.filter(conversation__in=threads, person=None).exclude(conversation__in=own).update(person=by)
+    Attachment.objects.filter(conversation__in=threads, message=None, side=PATRON, added_by=None).update(added_by=by)
     return help_session
 
 
-def mark_read(conversation, *, person, at):
-    """Remember that this person (None: the holder of the code) has seen all that the thread shows now."""
-    latest = conversation.messages.shown(at).aggregate(latest=Max("shown_from"))["latest"]
+def mark_read(conversation, *, person, at, until=None):
+    """Remember that this person (None: the holder of the code) has seen all that the thread shows now; `until`: no more than up to there."""
+    latest = until or conversation.messages.shown(at).aggregate(latest=Max("shown_from"))["latest"]
     if latest is not None:
         _read_by(conversation, writer_in(conversation, person, PATRON), latest)
 

@@ -74,9 +74,7 @@ class AboutForm(forms.Form):
 class AskForm(AboutForm, MessageForm):
     """A question to the library, with what little it takes to reach the right people; all but the words may be left as it is."""
 
-    topic = forms.ModelChoiceField(
-        label=_("Topic"), queryset=Topic.objects.filter(retired_at=None), required=False, empty_label=_("I am not sure")
-    )
+    topic = forms.ModelChoiceField(label=_("Topic"), queryset=Topic.objects.filter(retired_at=None), required=False, empty_label=_("I am not sure"))
     branch = forms.ModelChoiceField(label=_("Which branch should answer?"), queryset=Branch.objects.filter(closed_at=None), required=False, empty_label=None)
 
     field_order = ("about", "body", "topic", "branch")
@@ -85,6 +83,20 @@ class AskForm(AboutForm, MessageForm):
         super().__init__(*args, **kwargs)
         self.fields["body"].label = _("Your question")
         self.fields["body"].widget.attrs["rows"] = 5
+
+
+class AttachForm(forms.Form):
+    """To which composer the files that come with it are added, and which one is taken out."""
+
+    client_token = forms.UUIDField()
+    remove = forms.UUIDField(required=False)
+    body = TextField(max_length=8 * LONGEST_MESSAGE, multiline=True, required=False)
+    sequence = forms.IntegerField(required=False, min_value=0, max_value=MOST_SAVES)
+
+    def as_draft(self):
+        """What was typed, as the next state of the draft."""
+        typed = self.cleaned_data
+        return {"client_token": typed["client_token"], "body": typed["body"], "sequence": (typed["sequence"] or 0) + 1}
 
 
 class VerdictForm(forms.Form):

@@ -225,7 +225,10 @@ class Message(models.Model):
             models.CheckConstraint(condition=Q(side="patron", then="") | Q(side="staff", then__in=["turn", "ours", "close"]), name="known_side"),
             models.CheckConstraint(condition=Q(shown_from__gte=F("sent_at")), name="shown_once_sent"),
         ]
-        indexes = [models.Index(fields=["conversation", "sent_at", "id"])]
+        indexes = [
+            models.Index(fields=["conversation", "sent_at", "id"]),
+            models.Index(fields=["conversation", "shown_from", "id"], name="as_shown_to_the_patron"),
+        ]
 
     def __str__(self):
         return self.body[:60]
@@ -390,6 +393,22 @@ class Draft(models.Model):
         return f"{self.kind} of {self.person_id}, {self.sequence}"
 
 
+class AttachmentQuerySet(models.QuerySet):
+    """Of one thread that somebody may open: which of its files they may."""
+
+    def open_to_patron(self, person, at):
+        """Those of messages that are shown, and what this person (None: the holder of the code) has added and not sent."""
+        return self.filter(Q(message__shown_from__lte=at) | Q(message=None, side=Side.PATRON, added_by=person))
+
+    def open_to_staff(self, user):
+        """Those of all messages, and what this member of staff has added and not sent."""
+        return self.filter(Q(message__isnull=False) | Q(message=None, side=Side.STAFF, added_by=user))
+
+    def in_composer(self, client_token, *, side, person):
+        """What this person has added to this composer."""
+        return self.filter(message=None, client_token=client_token, side=side, added_by=person)
+
+
 class Attachment(models.Model):
     """A picture or a PDF. Until its message is sent it belongs to the composer (`client_token`) that it was added to."""
 
@@ -413,12 +432,18 @@ class Attachment(models.Model):
     height = models.PositiveIntegerField(null=True, blank=True)
     added_at = models.DateTimeField()
 
+    objects = AttachmentQuerySet.as_manager()
+
     class Meta:
         ordering = ["added_at", "pk"]
         indexes = [models.Index(fields=["added_at"], name="attachments_not_sent", condition=Q(message__isnull=True))]
 
     def __str__(self):
         return self.name
+
+    @property
+    def is_picture(self):
+        return self.kind == self.Kind.PICTURE
 
     def stored_names(self):
         return [name for name in (self.file.name, self.preview.name) if name]

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import asking, keeping, reading, threads, verdicts
+from .views import asking, attachments, keeping, reading, threads, verdicts
 
 urlpatterns = [
     path("ask/", asking.ask, name="ask"),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("messages/<uuid:public_id>/news/", threads.conversation_news, name="conversation_news"),
     path("messages/<uuid:public_id>/reply/", threads.reply, name="reply"),
     path("messages/<uuid:public_id>/draft/", threads.conversation_draft, name="conversation_draft"),
+    path("messages/<uuid:public_id>/attach/", attachments.attach, name="attach"),
+    path("messages/<uuid:public_id>/files/<uuid:file_id>/", attachments.attachment, name="attachment"),
     path("messages/<uuid:public_id>/close/", threads.close_conversation, name="close_conversation"),
     path("sessions/<uuid:public_id>/ask/", asking.ask_about_session, name="ask_about_session"),
     path("sessions/<uuid:public_id>/keep/", keeping.keep_session, name="keep_session"),

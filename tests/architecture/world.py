@@ -17,6 +17,7 @@ from tests.factories import (
     SavedItemFactory,
     StaffFactory,
     UserFactory,
+    attach_to,
     code_for,
     recommend_in,
 )
@@ -29,7 +30,7 @@ def build(branch, patron, staff, coordinator):
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now())
     recommendation = recommend_in(session, 2)[0]
     conversation = ConversationFactory(help_session=session)
-    MessageFactory(conversation=conversation)
+    attachment = attach_to(MessageFactory(conversation=conversation))
     MessageFactory(conversation=conversation, side="staff", author=staff)
     elsewhere = BranchFactory(name="Faraway", slug="faraway")
     by_code = HelpSessionFactory(branch=elsewhere, staff=StaffFactory(branch=elsewhere, name="Far Away"), handed_over_at=timezone.now())
@@ -39,6 +40,7 @@ def build(branch, patron, staff, coordinator):
         session=session,
         recommendation=recommendation,
         conversation=conversation,
+        attachment=attachment,
         item=recommendation.item,
         saved_item=SavedItemFactory(saved_list__patron=patron, item=recommendation.item),
         refused_post=RefusedPost.objects.create(
@@ -71,4 +73,6 @@ def address(route, world):
     if route.name == "open_code_link":
         return reverse(route.name, args=[world.code])
     found = getattr(world, OBJECT[route.name])
+    if "file_id" in route.path:
+        return reverse(route.name, args=[world.conversation.public_id, found.public_id])
     return reverse(route.name, args=[found.slug if "slug" in route.converters else found.public_id])

@@ -36,11 +36,19 @@ def visitor(library):
     return Client(raise_request_exception=False, enforce_csrf_checks=True)
 
 
-@pytest.mark.parametrize("length", [str(20 * 1024 * 1024 + 1), "9" * 300, "-1", "x"])
-def test_what_is_larger_than_any_upload_is_not_read(visitor, length):
+@pytest.mark.parametrize(
+    ("length", "status", "words"),
+    [
+        (str(6 * 1024 * 1024 + 1), 413, "That is too much at once"),
+        ("9" * 300, 413, "That is too much at once"),
+        ("-1", 400, "We could not read that"),
+        ("x", 400, "We could not read that"),
+    ],
+)
+def test_what_is_larger_than_its_address_takes_is_not_read(visitor, length, status, words):
     response = visitor.post("/sign-in/", {"email": "a@example.org"}, CONTENT_LENGTH=length)
-    assert response.status_code == 400
-    assert "<h1>We could not read that</h1>" in response.content.decode()
+    assert response.status_code == status
+    assert f"<h1>{words}</h1>" in response.content.decode()
     assert "no-store" in response["Cache-Control"]
 
 

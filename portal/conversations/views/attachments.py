@@ -1,0 +1,41 @@
+"""Files in a thread, for its patron: added, removed, opened."""
+
+from contextlib import suppress
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.views.decorators.http import require_POST, require_safe
+
+from portal.conversations import actions, drafts
+from portal.conversations.forms import AttachForm
+from portal.conversations.models import Conversation, Draft, Side
+from portal.conversations.views import attaching
+
+
+@require_POST
+def attach(request, public_id):
+    conversation, person = _find(request, public_id)
+    form = AttachForm(request.POST)
+
+    def keep_typed():
+        with suppress(drafts.NewerDraft, drafts.AlreadySent):
+            drafts.save_draft(
+                conversation, person=person, side=Side.PATRON, kind=Draft.Kind.REPLY, language=get_language(), at=timezone.now(), **form.as_draft()
+            )
+
+    back = f"{conversation.get_absolute_url()}#write"
+    return attaching.change_composer(request, conversation, form, by=person, side=Side.PATRON, route="attachment", keep_typed=keep_typed, back=back)
+
+
+@require_safe
+def attachment(request, public_id, file_id):
+    conversation, person = _find(request, public_id)
+    open_to_them = conversation.attachments.open_to_patron(person, timezone.now())
+    return attaching.served(request, get_object_or_404(open_to_them, public_id=file_id))
+
+
+def _find(request, public_id):
+    """The thread, and in whose name this reader writes in it."""
+    conversation = get_object_or_404(Conversation.objects.belonging_to(request.reader), public_id=public_id)
+    return conversation, actions.writer_in(conversation, request.reader.person, Side.PATRON)
