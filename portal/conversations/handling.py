@@ -1,6 +1,7 @@
-"""What the desk does with a thread: takes it, hands it on, puts it off, joins, erases; and what the worker does with it in time.
+"""What the desk does with a thread: takes it, hands it on, puts it off, joins, erases, counts it; and what the worker does with it in time.
 
-None of it writes to the patron. Each is told in the thread by a DeskEvent, to colleagues only.
+None of it writes to the patron. Each is told in the thread by a DeskEvent, to colleagues only; that two threads are one, or that
+a thread was closed, is an Event.
 """
 
 import datetime
@@ -11,14 +12,19 @@ from django.db.models import Exists, OuterRef, Q
 
 from accounts import audit
 from accounts.models import Absence, Library
+from portal.helpsessions import actions as helpsessions
 from portal.notifications.actions import withdraw
 from recommendations.models import Recommendation
 
 from . import states
-from .actions import STAFF, enter, lock_first, locked, raise_queue, save
-from .models import Attachment, Conversation, ConversationNote, DeskEvent, Draft, Event, Message, Participation
+from .actions import STAFF, Erased, enter, lock_first, locked, raise_queue, save
+from .models import Attachment, Conversation, ConversationNote, DeskEvent, Draft, Event, Message, Participation, ReadersForm, Side
 
 Kind, Status = DeskEvent.Kind, Conversation.Status
+
+UNDO_WITHIN = datetime.timedelta(minutes=10)
+ASSIGNS = {Kind.TAKEN, Kind.ASSIGNED, Kind.UNASSIGNED, Kind.RELEASED, Kind.HANDED_OVER}
+TURNS = {Kind.SNOOZED, Kind.WOKEN, Kind.CLOSED}
 
 
 class AlreadyTaken(Exception):
@@ -32,8 +38,19 @@ class NotOpen(Exception):
     """What is closed can't be put off."""
 
 
+class CannotUndo(Exception):
+    """It is too long ago, or something has happened to the thread since."""
+
+
 class CannotJoin(Exception):
     """The two threads aren't one person's, or one of them is quiet: whoever may read the one might not read the other."""
+
+
+class AlreadyLogged(Exception):
+    """The thread was counted as a contact already: `help_session`."""
+
+    def __init__(self, help_session):
+        self.help_session = help_session
 
 
 @transaction.atomic
@@ -48,7 +65,7 @@ def take(conversation, *, by, at):
         return conversation
     if holder is not None and not is_away(holder, at):
         raise AlreadyTaken(holder)
-    return _assign(conversation, Kind.TAKEN, to=by, by=by, at=at)
+    return _assign(conversation, Kind.TAKEN, to=by, by=by)
 
 
 @transaction.atomic
@@ -61,7 +78,7 @@ def assign(conversation, *, to, by, at, was):
         return conversation
     if conversation.assignee != was:
         raise AlreadyTaken(conversation.assignee)
-    return _assign(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by, at=at)
+    return _assign(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by)
 
 
 @transaction.atomic
@@ -72,7 +89,7 @@ def hand_over(conversation, *, branch, by, at, was):
         return conversation
     if conversation.assignee != was:
         raise AlreadyTaken(conversation.assignee)
-    DeskEvent.objects.create(conversation=conversation, kind=Kind.HANDED_OVER, by=by, was=was, branch=branch, at=at)
+    DeskEvent.objects.create(conversation=conversation, kind=Kind.HANDED_OVER, by=by, was=was, branch=branch, at=conversation.changed_at)
     left = conversation.branch_id
     conversation.branch, conversation.assignee, conversation.assigned_at = branch, None, None
     conversation.desk_version += 1
@@ -88,9 +105,10 @@ def snooze(conversation, *, until, by, at):
     conversation = locked(conversation, at)
     if not conversation.is_open:
         raise NotOpen
-    at = conversation.changed_at
-    DeskEvent.objects.create(conversation=conversation, kind=Kind.SNOOZED, by=by, until=until, at=at)
-    enter(conversation, states.snoozed(states.state_of(conversation), at, until))
+    if conversation.snoozed_until == until:
+        return conversation
+    DeskEvent.objects.create(conversation=conversation, kind=Kind.SNOOZED, by=by, until=until, at=conversation.changed_at)
+    enter(conversation, states.snoozed(states.state_of(conversation), conversation.changed_at, until))
     save(conversation)
     return conversation
 
@@ -105,10 +123,43 @@ def wake(conversation, *, by, at):
 
 
 @transaction.atomic
+def undo(conversation, *, done_at, by, at):
+    """Take back what `by` did with the thread at `done_at` (its `changed_at` then): whose it is goes back to whose it was; that it
+    was put off, woken or closed is as if it had never been. Raises CannotUndo, and so a second time changes nothing.
+    """
+    conversation = locked(conversation, at)
+    done = conversation.desk_events.filter(by=by, at=done_at).first()
+    closing = conversation.events.filter(by=by, at=done_at, kind=Event.Kind.CLOSED, side=STAFF, message=None).first()
+    if at - done_at > UNDO_WITHIN or (done is None and closing is None):
+        raise CannotUndo
+    if done is not None and done.kind in {Kind.TAKEN, Kind.ASSIGNED, Kind.UNASSIGNED}:
+        if conversation.desk_events.filter(kind__in=ASSIGNS, at__gt=done_at).exists() or conversation.assignee_id != done.to_id:
+            raise CannotUndo
+        return _assign(conversation, Kind.ASSIGNED if done.was else Kind.UNASSIGNED, to=done.was, by=by)
+    if (done is not None and done.kind not in TURNS) or _something_happened(conversation, since=done_at):
+        raise CannotUndo
+    if closing is not None and closing.shown_from <= conversation.changed_at:
+        conversation.version += 1
+    (done or closing).delete()
+    enter(conversation, states.replay(conversation))
+    save(conversation)
+    return conversation
+
+
+def _something_happened(conversation, *, since):
+    """Whether anything turned the thread after that moment."""
+    return (
+        conversation.messages.filter(sent_at__gt=since).exists()
+        or conversation.events.filter(at__gt=since).exists()
+        or conversation.desk_events.filter(at__gt=since, kind__in=TURNS).exists()
+    )
+
+
+@transaction.atomic
 def join(conversation, *, into, by, at):
     """Make two threads of one patron one: the messages, notes and files go to `into`, where the old address leads from now on.
 
-    Raises CannotJoin.
+    What was unanswered in either is unanswered; what was unread in either is unread. Raises CannotJoin, Erased.
     """
     found = {}
     for thread in sorted([conversation, into], key=lambda thread: thread.pk):  # always in one order
@@ -122,45 +173,33 @@ def join(conversation, *, into, by, at):
         raise CannotJoin
     at = conversation.changed_at = into.changed_at = max(conversation.changed_at, into.changed_at)
     unanswered = [since for since in (states.unanswered_in(conversation, at), states.unanswered_in(into, at)) if since]
-    _move_words(conversation, into)
-    Event.objects.create(conversation=into, kind=Event.Kind.JOINED, side=STAFF, by=by, at=at, shown_from=at, waiting_since=min(unanswered, default=None))
-    if into.held_from is None and conversation.held_from is not None:
-        into.held_status = into.status
+    _keep_unread(conversation, into)
+    promised_at = min(filter(None, [conversation.promised_at, into.promised_at]), default=None)
+    shown_from = max(_shown_last(thread, at) for thread in (conversation, into))
+    since = min(unanswered, default=None)
+    Event.objects.create(conversation=into, kind=Event.Kind.JOINED, side=STAFF, by=by, at=at, shown_from=shown_from, waiting_since=since)
+    into.held_status = _as_the_patron_knows(conversation, into, at)
     into.held_from = min(filter(None, [conversation.held_from, into.held_from]), default=None)
     into.last_message_at = max(filter(None, [conversation.last_message_at, into.last_message_at]), default=None)
-    conversation.held_from, conversation.joined_into = None, into
+    _move_words(conversation, into)
+    into.logged_as = into.logged_as or conversation.logged_as
+    if into.assignee is None and conversation.assignee is not None:
+        into.assignee, into.assigned_at = conversation.assignee, conversation.assigned_at
+    conversation.held_from, conversation.joined_into, conversation.assignee, conversation.assigned_at = None, into, None, None
     enter(conversation, states.closed(states.state_of(conversation), at))
+    conversation.version += 1  # an open page of it asks anew, and is led on
     conversation.desk_version += 1
     conversation.save()
     Conversation.objects.filter(joined_into=conversation).update(joined_into=into)
     enter(into, states.replay(into))
+    if into.waiting_since and promised_at:
+        into.promised_at = promised_at  # the earlier one, whichever branch gave it
     into.version += 1
     into.desk_version += 1
     into.save()
     for branch_id in sorted({conversation.branch_id, into.branch_id}):
         raise_queue(branch_id)
     return into
-
-
-def _move_words(conversation, into):
-    for model in (Message, ConversationNote):  # tokens are unique in a thread only
-        clashing = model.objects.filter(conversation=conversation, client_token__in=model.objects.filter(conversation=into).values("client_token"))
-        for row in clashing:
-            row.client_token = uuid.uuid4()
-            row.save(update_fields=["client_token"])
-    for model in (Message, ConversationNote, Attachment, Event, DeskEvent):
-        model.objects.filter(conversation=conversation).update(conversation=into)
-    for row in Participation.objects.filter(conversation=conversation, read_until__isnull=False):  # what was unread stays unread
-        there = Participation.objects.filter(conversation=into, person=row.person, side=row.side)
-        there.filter(read_until__gt=row.read_until).update(read_until=row.read_until)
-    for draft in Draft.objects.filter(conversation=conversation):
-        there = Draft.objects.filter(conversation=into, person=draft.person, side=draft.side, kind=draft.kind).first()
-        if there is None:
-            draft.conversation = into
-            draft.save(update_fields=["conversation"])
-        elif draft.body:
-            there.body, there.sequence = f"{there.body}\n\n{draft.body}".strip(), there.sequence + 1
-            there.save(update_fields=["body", "sequence"])
 
 
 def may_join(conversation, into):
@@ -173,27 +212,132 @@ def may_join(conversation, into):
     return conversation.patron_id is not None and conversation.patron_id == into.patron_id and not quiet
 
 
+def joinable(conversation):
+    """The threads into which this one may be joined, or that may be joined into it."""
+    same_person = Q(patron=conversation.patron_id, patron__isnull=False) & ~Q(help_session__quiet=True)
+    if conversation.help_session and conversation.help_session.quiet:
+        same_person = Q(pk=None)
+    same_session = Q(help_session=conversation.help_session_id, help_session__isnull=False)
+    others = Conversation.objects.filter(same_person | same_session, joined_into=None).exclude(status=Status.ERASED).exclude(pk=conversation.pk)
+    return others.order_by("-opened_at", "-pk")
+
+
+def _as_the_patron_knows(conversation, into, at):
+    """What the patron reads as the state of the two as one, while an answer in either is held."""
+    if conversation.held_from is None and into.held_from is None:
+        return ""
+    known = {conversation.status_at(at), into.status_at(at)}
+    return next(status for status in (Status.WAITING_FOR_STAFF, Status.SNOOZED, Status.WAITING_FOR_PATRON, Status.CLOSED) if status in known)
+
+
+def _shown_last(thread, at):
+    """From when all that was said in the thread until now is shown."""
+    last = thread.messages.order_by("-shown_from").values_list("shown_from", flat=True).first()
+    return max(at, last or at)
+
+
+def _keep_unread(conversation, into):
+    """How far each person has read the two as one: up to the first message of either that they haven't seen."""
+    rows = {(row.conversation_id, row.person_id, row.side): row for row in Participation.objects.filter(conversation__in=[conversation, into])}
+    said = list(Message.objects.filter(conversation__in=[conversation, into]).values_list("conversation_id", "sent_at", "shown_from"))
+    for person_id, side in {key[1:] for key in rows}:
+        times, unread = [], []
+        for thread_id, sent_at, shown_from in said:
+            time = shown_from if side == Side.PATRON else sent_at
+            row = rows.get((thread_id, person_id, side))
+            times.append(time)
+            if row is None or row.read_until is None or row.read_until < time:
+                unread.append(time)
+        until = max((time for time in times if not unread or time < min(unread)), default=None)
+        there = rows.get((into.pk, person_id, side)) or Participation(conversation=into, person_id=person_id, side=side)
+        there.read_until = until
+        there.save()
+
+
+def _move_words(conversation, into):
+    for model in (Message, ConversationNote):  # tokens are unique in a thread only
+        clashing = model.objects.filter(conversation=conversation, client_token__in=model.objects.filter(conversation=into).values("client_token"))
+        for row in clashing:
+            row.client_token = uuid.uuid4()
+            row.save(update_fields=["client_token"])
+    for draft in Draft.objects.filter(conversation=conversation):
+        _move_draft(draft, into)
+    for model in (Message, ConversationNote, Attachment, Event, DeskEvent):
+        model.objects.filter(conversation=conversation).update(conversation=into)
+    _move_readers_form(conversation, into)
+
+
+def _move_readers_form(conversation, into):
+    """Two forms become one, which says both."""
+    moved, there = (ReadersForm.objects.filter(conversation=thread) for thread in (conversation, into))
+    second, first = moved.first(), there.first()
+    if first is None:
+        moved.update(conversation=into)
+    elif second is not None:
+        for field in ReadersForm._meta.concrete_fields[1:]:
+            both = dict.fromkeys(filter(None, [getattr(first, field.name), getattr(second, field.name)]))
+            setattr(first, field.name, "; ".join(both)[: field.max_length])
+        first.save()
+        second.delete()
+
+
+def _move_draft(draft, into):
+    """What was being written goes on there, after what its writer was writing there already; its files come along."""
+    there = Draft.objects.filter(conversation=into, person=draft.person, side=draft.side, kind=draft.kind).first()
+    if there is None:
+        draft.conversation = into
+        draft.save(update_fields=["conversation"])
+        return
+    files = Attachment.objects.filter(conversation=draft.conversation, client_token=draft.client_token, side=draft.side, message=None)
+    files.update(client_token=there.client_token)
+    there.body = "\n\n".join(filter(None, [there.body, draft.body]))
+    there.typed = there.typed or draft.typed
+    there.sequence = max(there.sequence, draft.sequence) + 1
+    there.save(update_fields=["body", "typed", "sequence"])
+    draft.delete()
+
+
+@transaction.atomic
+def log_as_contact(conversation, *, by, at, token, **contact):
+    """Count an answer that took real work as a contact. `contact` is what helpsessions.actions.record takes.
+
+    It is the desk's own: it holds no patron. A thread is counted once. Returns the help session. Raises AlreadyLogged, Erased.
+    """
+    conversation = locked(conversation, at)
+    logged = conversation.logged_as
+    if logged is not None and logged.public_id == token:
+        return logged
+    if logged is not None:
+        raise AlreadyLogged(logged)
+    conversation.logged_as = helpsessions.record(by=by, at=at, token=token, **contact)
+    DeskEvent.objects.create(conversation=conversation, kind=Kind.LOGGED, by=by, at=conversation.changed_at)
+    save(conversation)
+    return conversation.logged_as
+
+
 @transaction.atomic
 def erase(conversation, *, by, at):
-    """Take out every word, file and name; the row stays as a count. There is no way back. Raises Erased."""
-    given = Recommendation.objects.filter(messagerecommendation__message__conversation=conversation)
+    """Take out every word, file and name, also of the contact as which it was counted; the rows stay as counts. There is no way back."""
+    given = Recommendation.objects.filter(messagerecommendation__message__conversation=conversation.joined_into_id or conversation.pk)
     lock_first(given)
     conversation = locked(conversation, at)
     patron = conversation.patron
     for mail_id in conversation.messages.exclude(mail_id="").values_list("mail_id", flat=True):
         withdraw(mail_id)
-    Recommendation.objects.filter(messagerecommendation__message__conversation=conversation).update(patron=None, reason="", comment="")
+    given.update(patron=None, reason="", comment="")
+    if conversation.logged_as is not None:
+        helpsessions.forget_words(conversation.logged_as)
     files = [name for attachment in Attachment.objects.filter(conversation=conversation) for name in attachment.stored_names()]
     transaction.on_commit(lambda: Attachment.remove_files(files))
     for rows in ("messages", "notes", "events", "desk_events", "attachments", "drafts", "participations", "joined"):
         getattr(conversation, rows).all().delete()
+    ReadersForm.objects.filter(conversation=conversation).delete()
     conversation.patron = conversation.help_session = conversation.recommendation = conversation.logged_as = None
     conversation.assignee = conversation.assigned_at = conversation.last_message_at = None
     conversation.held_from, conversation.held_status, conversation.subject = None, "", ""
     conversation.waiting_since = conversation.promised_at = conversation.snoozed_until = conversation.closes_at = None
+    at = conversation.changed_at
     conversation.status, conversation.closed_at, conversation.queued_at = Status.ERASED, at, at
-    if hasattr(conversation, "readers_form"):
-        conversation.readers_form.delete()
     DeskEvent.objects.create(conversation=conversation, kind=Kind.ERASED, by=by, at=at)
     audit.record("erased", conversation, by=by, patron=patron, at=at)
     conversation.version += 1
@@ -211,24 +355,26 @@ def is_away(person, at):
 def wake_the_snoozed(*, at):
     """Those whose day has come, in the library's time zone."""
     today = Library.current().today(at)
-    for conversation in Conversation.objects.filter(status=Status.SNOOZED, snoozed_until__lte=today)[:500]:
-        with transaction.atomic():
-            conversation = locked(conversation, at)
-            if conversation.status == Status.SNOOZED and conversation.snoozed_until <= today:
-                _wake(conversation, None)
+
+    def come_back(conversation):
+        if conversation.status == Status.SNOOZED and conversation.snoozed_until <= today:
+            _wake(conversation, None)
+
+    _each(Conversation.objects.filter(status=Status.SNOOZED, snoozed_until__lte=today), come_back, at)
 
 
 def close_the_quiet(*, at):
     """Those that waited for the patron as long as they said they would."""
-    for conversation in Conversation.objects.filter(closes_at__lte=at)[:500]:
-        with transaction.atomic():
-            conversation = locked(conversation, at)
-            if conversation.closes_at is not None and conversation.closes_at <= at:
-                now = conversation.changed_at
-                Event.objects.create(conversation=conversation, kind=Event.Kind.CLOSED_BY_ITSELF, side=STAFF, at=now, shown_from=now)
-                enter(conversation, states.closed(states.state_of(conversation), now))
-                conversation.version += 1
-                save(conversation)
+
+    def close(conversation):
+        if conversation.closes_at is not None and conversation.closes_at <= at:
+            now = conversation.changed_at
+            Event.objects.create(conversation=conversation, kind=Event.Kind.CLOSED_BY_ITSELF, side=STAFF, at=now, shown_from=now)
+            enter(conversation, states.closed(states.state_of(conversation), now))
+            conversation.version += 1
+            save(conversation)
+
+    _each(Conversation.objects.filter(closes_at__lte=at), close, at)
 
 
 def release_the_left_lying(*, at):
@@ -238,14 +384,28 @@ def release_the_left_lying(*, at):
     before = at - datetime.timedelta(days=days)
     wrote = Message.objects.filter(conversation=OuterRef("pk"), author=OuterRef("assignee"), side=STAFF, sent_at__gt=before)
     lying = Q(status=Status.WAITING_FOR_STAFF, assigned_at__lte=before, waiting_since__lte=before, assignee__isnull=False) & ~Exists(wrote)
-    for conversation in Conversation.objects.filter(lying)[:500] if days else []:
+
+    def release(conversation):
+        if Conversation.objects.filter(lying, pk=conversation.pk).exists():
+            _assign(conversation, Kind.RELEASED, to=None, by=None)
+
+    if days:
+        _each(Conversation.objects.filter(lying), release, at)
+
+
+def _each(conversations, change, at):
+    """Some hundreds at a time, each locked in a transaction of its own; `change` looks again whether it is still one of them."""
+    for conversation in conversations[:500]:
         with transaction.atomic():
-            conversation = locked(conversation, at)
-            if Conversation.objects.filter(lying, pk=conversation.pk).exists():
-                _assign(conversation, Kind.RELEASED, to=None, by=None, at=at)
+            try:
+                conversation = locked(conversation, at)
+            except Erased:
+                continue
+            change(conversation)
 
 
-def _assign(conversation, kind, *, to, by, at):
+def _assign(conversation, kind, *, to, by):
+    at = conversation.changed_at
     DeskEvent.objects.create(conversation=conversation, kind=kind, by=by, to=to, was=conversation.assignee, at=at)
     conversation.assignee, conversation.assigned_at = to, at if to else None
     save(conversation)

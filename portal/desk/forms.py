@@ -7,11 +7,15 @@ from functools import cache
 from django import forms
 from django.conf import settings
 from django.conf.locale import LANG_INFO
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.text import format_lazy
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch
+from portal.conversations.forms import MOST_SAVES
+from portal.conversations.models import Draft, Message
 from portal.helpsessions import codes
 from portal.helpsessions.models import HelpSession
 from portal.text import TextField, looks_like_secret_number
@@ -145,14 +149,37 @@ class RecordForm(forms.Form):
 
 
 class ReplyForm(forms.Form):
-    client_token = forms.UUIDField(widget=forms.HiddenInput)
-    seen = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)  # public id of the last message on the page
+    """An answer. Its template draws the fields itself: Django's way of drawing them was most of what the page cost."""
+
+    client_token = forms.UUIDField()
+    sequence = forms.IntegerField(required=False, min_value=0, max_value=MOST_SAVES)  # of the draft's last state that was kept
+    seen = forms.IntegerField(required=False, min_value=0, max_value=MOST_SAVES)  # primary key of the last message on the page
     body = TextField(label=_("Your answer"), max_length=20_000, multiline=True, error_messages={"required": _("Write an answer first.")})
     language = language_field(_("Language of the answer"))
+    then = forms.ChoiceField(label=_("Afterwards"), choices=Message.Then.choices, required=False)
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.fields["body"].widget.attrs["rows"] = 6
+    def clean_then(self):
+        return self.cleaned_data["then"] or Message.Then.TURN
+
+
+class DraftForm(forms.Form):
+    """What is being typed: an answer or a note, longer than it may be if need be, for that is said when it is sent."""
+
+    kind = forms.ChoiceField(choices=[(Draft.Kind.REPLY, ""), (Draft.Kind.NOTE, "")], required=False)
+    client_token = forms.UUIDField()
+    sequence = forms.IntegerField(min_value=1, max_value=MOST_SAVES)
+    body = TextField(max_length=40_000, multiline=True, required=False)
+    language = forms.ChoiceField(choices=language_choices, required=False)
+
+    def clean_kind(self):
+        return self.cleaned_data["kind"] or Draft.Kind.REPLY
+
+
+@cache
+def language_options(chosen):
+    """The options of a select of languages, drawn once: each is named in its own language, for whoever reads."""
+    marks = ((code, mark_safe(" selected") if code == chosen else "", name) for code, name in language_choices())
+    return format_html_join("", '<option value="{}"{}>{}</option>', marks)
 
 
 class CardsForm(forms.Form):
@@ -195,6 +222,11 @@ def typed_fields(data):
     return kept
 
 
+def typed_beside(data):
+    """What of a posted composer is kept beside the words themselves, as typed: the items and what comes afterwards."""
+    return {name[:60]: data[name][:20_000] for name in list(data)[:500] if name == "then" or name.startswith(("items-", "new-"))}
+
+
 def says_something(data):
     """Whether a posted record form holds words or items, not only what it began with."""
     typed = typed_fields(data)
@@ -220,3 +252,71 @@ def defaults_after(last, *, user, library, at):
 
 def _first_branch(user):
     return user.desk_branch_ids[0] if user.desk_branch_ids else None
+
+
+class HandOnForm(forms.Form):
+    """To whom a thread goes: a colleague, nobody in particular, or another branch. `was` is whose it was on the page."""
+
+    to = forms.ChoiceField(
+        label=_("Give it to"),
+        error_messages={"invalid_choice": _("The thread can no longer go there. Please choose again."), "required": _("Choose who is to have it.")},
+    )
+    was = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args, colleagues, coordinators, branches, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.people = {f"person:{person.public_id}": person for person in [*colleagues, *coordinators]}
+        self.branches = {f"branch:{branch.slug}": branch for branch in branches}
+        groups = [
+            (gettext("Here"), [("nobody", gettext("Nobody in particular")), *self._named(colleagues)]),
+            (gettext("Coordinators elsewhere"), self._named(coordinators)),
+            (gettext("Another branch"), [(f"branch:{branch.slug}", branch.name) for branch in branches]),
+        ]
+        self.fields["to"].choices = [("", gettext("choose")), *[(name, choices) for name, choices in groups if choices]]
+
+    @staticmethod
+    def _named(people):
+        return [
+            (f"person:{person.public_id}", gettext("%(name)s, away today") % {"name": person.display_name} if person.is_away else person.display_name)
+            for person in people
+        ]
+
+
+class SnoozeForm(forms.Form):
+    """Until which day a thread is put off: one of the days offered, or the day that was written beside them."""
+
+    OTHER = "other"
+    LONGEST = datetime.timedelta(days=366)
+
+    until = forms.CharField(max_length=10)
+    day = forms.DateField(label=_("Another day"), required=False, widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
+
+    def __init__(self, *args, today, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.today = today
+
+    def clean(self):
+        data = super().clean()
+        until = data.get("day") if data.get("until") == self.OTHER else _day_or_none(data.get("until", ""))
+        if until is None:
+            raise forms.ValidationError(gettext("Choose the day on which it is to come back."))
+        if until <= self.today:
+            raise forms.ValidationError(gettext("This day isn't still to come. Choose a later one."))
+        if until > self.today + self.LONGEST:
+            raise forms.ValidationError(gettext("This is more than a year away. Choose an earlier day."))
+        return {"until": until}
+
+
+def _day_or_none(text):
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+class NoteForm(forms.Form):
+    """A note beside a thread. `warned`: its writer has read that a name in it is nobody's who could be told."""
+
+    client_token = forms.UUIDField(widget=forms.HiddenInput)
+    body = TextField(label=_("Note for colleagues"), max_length=8000, multiline=True, error_messages={"required": _("Write the note first.")})
+    warned = forms.CharField(required=False, widget=forms.HiddenInput)

@@ -273,6 +273,12 @@ def answer_outcome(help_session, *, at, found=None, satisfaction=None):
     HelpSession.objects.filter(pk=help_session.pk).update(answered_at=at, **said)
 
 
+def forget_words(help_session):
+    """Take out what was written; the session stays as a count."""
+    HelpSession.objects.filter(pk=help_session.pk).update(question="", summary="")
+    SessionNote.objects.filter(help_session=help_session).delete()
+
+
 def end_expired_codes(*, at):
     """Forget codes that ended long ago. Returns how many."""
     return ClaimCode.objects.filter(expires_at__lt=at - FORGET_ENDED_CODES_AFTER).delete()[0]

@@ -1,0 +1,254 @@
+"""What the desk does with a thread besides answering: whose it is, until when it waits, notes, joining, closing, erasing.
+
+Each is a form of its own that posts and leads back to the thread; what is being typed there is kept as a draft.
+"""
+
+import datetime
+from functools import wraps
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts import audit
+from accounts.access import coordinator_only, staff_only
+from portal.conversations import actions, handling, notes
+from portal.conversations.models import Conversation
+from portal.desk import shown_today
+from portal.desk.forms import HandOnForm, NoteForm, SnoozeForm
+from portal.desk.handling import may_be_given_to
+from portal.htmx import render_page
+from portal.templatetags.portal import waited
+
+A_MOMENT = datetime.timedelta(minutes=2)
+
+
+def unless_erased(view):
+    """Of a thread that was erased, perhaps meanwhile, there is only the page that says so."""
+
+    @wraps(view)
+    def guarded(request, public_id):
+        try:
+            return view(request, public_id)
+        except actions.Erased:
+            return redirect("desk_conversation", public_id)
+
+    return guarded
+
+
+@staff_only
+@require_POST
+@unless_erased
+def desk_take(request, public_id):
+    conversation, at = _conversation(request, public_id), timezone.now()
+    try:
+        conversation = handling.take(conversation, by=request.user, at=at)
+    except handling.AlreadyTaken as taken:
+        return _taken_first(request, conversation, taken.assignee)
+    return _back(request, conversation, _("It is yours."), undo=True)
+
+
+@staff_only
+@require_http_methods(["GET", "POST"])
+@unless_erased
+def desk_hand_on(request, public_id):
+    """To a colleague, to nobody in particular, to another branch."""
+    conversation, at = _conversation(request, public_id), timezone.now()
+    colleagues, coordinators, branches = may_be_given_to(conversation, request.library.today(at))
+    was = conversation.assignee.public_id if conversation.assignee else None
+    form = HandOnForm(request.POST or None, initial={"was": was}, colleagues=colleagues, coordinators=coordinators, branches=branches)
+    if request.method == "POST" and form.is_valid():
+        return _hand_on(request, conversation, form, at)
+    context = {"conversation": conversation, "form": form}
+    return render_page(request, "desk/hand_on.html", context, partial="form", status=422 if form.errors else 200)
+
+
+def _hand_on(request, conversation, form, at):
+    to, said = form.cleaned_data["to"], form.cleaned_data["was"]
+    holder = conversation.assignee
+    if said != (holder.public_id if holder else None):
+        return _taken_first(request, conversation, holder)
+    try:
+        if to in form.branches:
+            handling.hand_over(conversation, branch=form.branches[to], by=request.user, at=at, was=holder)
+            return _handed_over(request, conversation, form.branches[to])
+        conversation = handling.assign(conversation, to=form.people.get(to), by=request.user, at=at, was=holder)
+    except handling.AlreadyTaken as taken:
+        return _taken_first(request, conversation, taken.assignee)
+    name = conversation.assignee.display_name if conversation.assignee else ""
+    return _back(request, conversation, _("%(name)s has it now.") % {"name": name} if name else _("It is nobody's in particular now."), undo=True)
+
+
+def _handed_over(request, conversation, branch):
+    messages.info(request, _("%(branch)s has it now.") % {"branch": branch})
+    return redirect("desk_conversation", conversation.public_id) if _may_open(request, conversation) else redirect("desk")
+
+
+@staff_only
+@require_POST
+@unless_erased
+def desk_snooze(request, public_id):
+    conversation, at = _conversation(request, public_id), timezone.now()
+    form = SnoozeForm(request.POST, today=request.library.today(at))
+    if not form.is_valid():
+        messages.error(request, form.non_field_errors()[0] if form.non_field_errors() else _("Choose the day on which it is to come back."))
+        return redirect("desk_conversation", conversation.public_id)
+    until = form.cleaned_data["until"]
+    try:
+        conversation = handling.snooze(conversation, until=until, by=request.user, at=at)
+    except handling.NotOpen:
+        return _back(request, conversation, _("It is closed: there is nothing to put off."), level=messages.WARNING)
+    day = date_format(until, pgettext("format of a day in a sentence", "l j F"))
+    return _back(request, conversation, _("Put off until %(day)s. It comes back sooner if the patron writes.") % {"day": day}, undo=True)
+
+
+@staff_only
+@require_POST
+@unless_erased
+def desk_wake(request, public_id):
+    conversation = handling.wake(_conversation(request, public_id), by=request.user, at=timezone.now())
+    return _back(request, conversation, _("It is back among those that need an answer."), undo=True)
+
+
+@staff_only
+@require_POST
+@unless_erased
+def desk_undo(request, public_id):
+    """What this member of staff did a moment ago, named by its time: a button pressed twice takes back nothing else."""
+    conversation, done_at = _conversation(request, public_id), _moment(request.GET.get("done", ""))
+    if done_at is None:
+        raise Http404
+    try:
+        conversation = handling.undo(conversation, done_at=done_at, by=request.user, at=timezone.now())
+    except handling.CannotUndo:
+        words = _("This can't be undone any more: something else has happened since, or it is too long ago.")
+        return _back(request, conversation, words, level=messages.WARNING)
+    return _back(request, conversation, _("Undone."))
+
+
+@staff_only
+@require_http_methods(["GET", "POST"])
+@unless_erased
+def desk_join(request, public_id):
+    """First the patron's other threads, then the chosen one beside this one, then it is done."""
+    conversation, at = _conversation(request, public_id), timezone.now()
+    others = handling.joinable(conversation).filter(pk__in=Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).values("pk"))
+    chosen = _chosen(others.select_related("branch", "assignee", "patron"), request.POST.get("with") or request.GET.get("with"))
+    if request.method == "POST" and chosen is not None:
+        try:
+            joined = handling.join(chosen, into=conversation, by=request.user, at=at)
+        except handling.CannotJoin:
+            return _back(request, conversation, _("These two can't be joined any more. Nothing was changed."), level=messages.WARNING)
+        return _back(request, joined, _("Joined. What was written in either stands here now, by its time."))
+    context = {"conversation": conversation, "others": list(others.select_related("branch")[:30]) if chosen is None else [], "chosen": chosen}
+    if chosen is not None:
+        context["both"] = [with_first_and_last(thread) for thread in (conversation, chosen)]
+        if chosen.patron_id:
+            audit.record("opened", chosen, by=request.user, patron=chosen.patron, at=at)
+    return render(request, "desk/join.html", context)
+
+
+@coordinator_only
+@require_http_methods(["GET", "POST"])
+@unless_erased
+def desk_erase(request, public_id):
+    conversation = _conversation(request, public_id)
+    if request.method == "POST":
+        handling.erase(conversation, by=request.user, at=timezone.now())
+        messages.info(request, _("Erased."))
+        return redirect("desk_conversation", conversation.public_id)
+    context = {
+        "conversation": conversation,
+        "counts": {rows: getattr(conversation, rows).count() for rows in ("messages", "attachments", "notes", "joined")},
+    }
+    return render(request, "desk/erase.html", context)
+
+
+@staff_only
+@require_POST
+@unless_erased
+def desk_note(request, public_id):
+    conversation, at = _conversation(request, public_id), timezone.now()
+    form = NoteForm(request.POST)
+    unknown = notes.names_of_nobody(form.cleaned_data["body"], conversation) if form.is_valid() else []
+    if form.errors or (unknown and not form.cleaned_data["warned"]):
+        context = {"conversation": conversation, "form": form, "unknown": unknown, "people": notes.may_be_mentioned(conversation)}
+        return render(request, "desk/note.html", context, status=422)
+    note = notes.write_note(conversation, by=request.user, at=at, body=form.cleaned_data["body"], client_token=form.cleaned_data["client_token"])
+    told = [mention.person.display_name for mention in note.mentions.select_related("person").order_by("person__name")]
+    words = _("Noted. %(names)s will be told that there is a note.") % {"names": ", ".join(told)} if told else _("Noted, for colleagues only.")
+    messages.info(request, words)
+    return redirect(f"{reverse('desk_conversation', args=[conversation.public_id])}#note-{note.public_id}")
+
+
+@staff_only
+@require_GET
+@unless_erased
+def desk_colleagues(request, public_id):
+    """The names that an @ in a note may be followed by."""
+    conversation = _conversation(request, public_id)
+    return render(request, "desk/colleagues.html", {"people": [person for person in notes.may_be_mentioned(conversation) if person != request.user]})
+
+
+def with_first_and_last(thread):
+    """A thread with its first and its last message, for a look at what is joined."""
+    said = thread.messages.in_order().select_related("author")
+    thread.first_said, thread.last_said, thread.count = said.first(), said.last(), said.count()
+    return thread
+
+
+def _conversation(request, public_id):
+    """The thread; of one that was joined into another, that other, if this member of staff may open it. Raises Erased."""
+    mine = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related("branch", "patron", "help_session", "assignee")
+    conversation = get_object_or_404(mine, public_id=public_id)
+    if conversation.joined_into_id:
+        conversation = get_object_or_404(mine, pk=conversation.joined_into_id)
+    if conversation.status == Conversation.Status.ERASED:
+        raise actions.Erased
+    return conversation
+
+
+def _may_open(request, conversation):
+    return Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).filter(pk=conversation.pk).exists()
+
+
+def _taken_first(request, conversation, holder):
+    """Somebody was faster: nothing is changed, and the page says who."""
+    current = Conversation.objects.select_related("assignee").get(pk=conversation.pk)
+    if holder is None:
+        words = _("It is nobody's any more. Nothing was changed: please look again.")
+    elif timezone.now() - current.assigned_at < A_MOMENT:
+        words = _("%(name)s took this a moment ago. Nothing was changed.") % {"name": holder.display_name}
+    else:
+        words = _("%(name)s took this %(time)s ago. Nothing was changed.") % {"name": holder.display_name, "time": waited(current.assigned_at)}
+    return _back(request, conversation, words, level=messages.WARNING)
+
+
+def _back(request, conversation, words, *, undo=False, level=messages.INFO):
+    """To the thread again, which says what was done and, with `undo`, takes it back at a touch."""
+    address = reverse("desk_undo", args=[conversation.public_id])
+    done = urlencode({"done": conversation.changed_at.isoformat()}) if undo else ""
+    messages.add_message(request, level, words, extra_tags=f"undo={address}?{done}" if undo else "")
+    if not _may_open(request, conversation):
+        return redirect("desk")
+    return redirect("desk_conversation", conversation.public_id)
+
+
+def _moment(text):
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None
+
+
+def _chosen(threads, public_id):
+    return next((thread for thread in threads if str(thread.public_id) == public_id), None) if public_id else None
