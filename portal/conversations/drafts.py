@@ -30,8 +30,14 @@ class AlreadySent(Exception):
 
 def draft_of(conversation, *, person, side, kind):
     """What this person was writing; where there is nothing, a new row that isn't saved: a new composer."""
-    found = Draft.objects.filter(conversation=conversation, person=person, side=side, kind=kind).first()
-    return found or Draft(conversation=conversation, person=person, side=side, kind=kind, client_token=uuid.uuid4(), sequence=0)
+    return drafts_of(conversation, person=person, side=side, kinds=[kind])[kind]
+
+
+def drafts_of(conversation, *, person, side, kinds):
+    """{kind: what draft_of finds}, in one query."""
+    found = {draft.kind: draft for draft in Draft.objects.filter(conversation=conversation, person=person, side=side, kind__in=kinds)}
+    new = {"conversation": conversation, "person": person, "side": side, "sequence": 0}
+    return {kind: found.get(kind) or Draft(kind=kind, client_token=uuid.uuid4(), **new) for kind in kinds}
 
 
 @transaction.atomic
@@ -94,6 +100,29 @@ def forget(conversation, *, person, side, kind, up_to=None, body=""):
     gone, _models = rows.exclude(newer).delete()
     if not gone:
         rows.update(client_token=uuid.uuid4())
+
+
+def keep_both(conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at):
+    """Keep what was typed, as save_draft does; where newer words are kept that this page didn't know of, after them."""
+    words = {"body": body, "language": language, "typed": typed, "at": at, "person": person, "side": side, "kind": kind}
+    try:
+        save_draft(conversation, client_token=client_token, sequence=sequence, **words)
+    except NewerDraft as newer:
+        kept = newer.draft
+        words["body"] = "\n\n".join(dict.fromkeys(filter(None, [kept.body, body])))
+        save_draft(conversation, client_token=kept.client_token, sequence=kept.sequence + 1, **words)
+    except AlreadySent:
+        save_draft(conversation, client_token=uuid.uuid4(), sequence=sequence, **words)
+
+
+@transaction.atomic
+def throw_away(conversation, *, person, side, kind, client_token):
+    """What was typed, and the files that were added to it."""
+    forget(conversation, person=person, side=side, kind=kind)
+    added = Attachment.objects.filter(conversation=conversation, client_token=client_token, side=side, added_by=person, message=None)
+    files = [name for attachment in added for name in attachment.stored_names()]
+    transaction.on_commit(lambda: Attachment.remove_files(files))
+    added.delete()
 
 
 def forget_old_drafts(*, at):

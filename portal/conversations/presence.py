@@ -1,6 +1,9 @@
 """Who is looking at a thread at the desk, and who is writing: a row a person and thread, carried by the poll of the open page."""
 
 import datetime
+from dataclasses import dataclass
+
+from django.db.models import Q
 
 from .models import Participation, Side
 
@@ -9,14 +12,40 @@ WRITTEN_EVERY = datetime.timedelta(seconds=10)
 HERE = datetime.timedelta(seconds=20)
 
 
-def come(conversation, *, person, at, writing=False):
-    """This member of staff has the page open, and wrote in it a moment ago or not. At most one write in ten seconds, but for a change."""
-    row = Participation.objects.filter(conversation=conversation, person=person, side=Side.STAFF).first()
-    if row is None:
-        row, _new = Participation.objects.get_or_create(conversation=conversation, person=person, side=Side.STAFF)
-    was_writing = row.writing_at is not None and row.writing_at > at - HERE
-    if row.seen_at is None or row.seen_at <= at - WRITTEN_EVERY or writing != was_writing:
-        Participation.objects.filter(pk=row.pk).update(seen_at=at, writing_at=at if writing else None)
+@dataclass(frozen=True)
+class Around:
+    own: Participation | None  # this person's row
+    others: list  # [(colleague who is here too, whether they are writing)], by name
+
+    @property
+    def read_until(self):
+        return self.own.read_until if self.own else None
+
+
+def look(conversation, *, person, at):
+    """Who has the page open now, and how far this member of staff has read."""
+    rows = Participation.objects.filter(Q(person=person) | Q(seen_at__gt=at - HERE), conversation=conversation, side=Side.STAFF)
+    rows = list(rows.select_related("person").order_by("person__name", "person_id"))
+    own = next((row for row in rows if row.person_id == person.pk), None)
+    return Around(own, [(row.person, _is_writing(row, at)) for row in rows if row is not own])
+
+
+def come(conversation, *, person, at, writing=False, read_until=None, around=None):
+    """This member of staff has the page open, wrote in it a moment ago or not, and has read as far as `read_until`. At most one
+    write in ten seconds, but for a change. `around`: what `look` found.
+    """
+    around = around or look(conversation, person=person, at=at)
+    own, before = around.own, around.read_until
+    reads_on = read_until is not None and (before is None or read_until > before)
+    if own is None or own.seen_at is None or own.seen_at <= at - WRITTEN_EVERY or writing != _is_writing(own, at) or reads_on:
+        row = Participation(conversation=conversation, person=person, side=Side.STAFF, seen_at=at, writing_at=at if writing else None)
+        row.read_until = read_until if reads_on else before
+        Participation.objects.bulk_create(
+            [row],
+            update_conflicts=True,
+            unique_fields=["conversation", "person", "side"],
+            update_fields=["seen_at", "writing_at", *(["read_until"] if reads_on else [])],
+        )
 
 
 def leave(conversation, *, person):
@@ -26,7 +55,8 @@ def leave(conversation, *, person):
 
 def others(conversation, *, person, at):
     """[(person, whether they are writing)] of the colleagues who are here, by name."""
-    here = Participation.objects.filter(conversation=conversation, side=Side.STAFF, seen_at__gt=at - HERE).exclude(person=person)
-    return [
-        (row.person, row.writing_at is not None and row.writing_at > at - HERE) for row in here.select_related("person").order_by("person__name", "person_id")
-    ]
+    return look(conversation, person=person, at=at).others
+
+
+def _is_writing(row, at):
+    return row.writing_at is not None and row.writing_at > at - HERE

@@ -162,6 +162,17 @@ class Choosing:
             self.new_row = len(self.rows) - 1
 
 
+def fields_of(recommendations, *, and_then=None):
+    """The fields of a form in which these were chosen, as if they had been typed, before what else was typed since."""
+    rows = [{"item": str(r.item.public_id), "reason": r.reason, "starred": "on" if r.starred else ""} for r in recommendations]
+    chosen = {row["item"] for row in rows}
+    rows += [row for row in _rows(and_then or {}) if row.get("item") not in chosen]
+    fields = {"items-TOTAL_FORMS": str(len(rows[:MOST_ITEMS]))}
+    for number, row in enumerate(rows[:MOST_ITEMS]):
+        fields |= {f"items-{number}-{name}": value for name, value in row.items() if value}
+    return fields | {name: value for name, value in (and_then or {}).items() if name.startswith("new-") and value}
+
+
 def _rows(data):
     total = str(data.get("items-TOTAL_FORMS", "0"))
     count = min(int(total), MOST_ITEMS) if total.isdecimal() and len(total) < 5 else 0

@@ -1,36 +1,83 @@
-"""A conversation at the desk: read, answered, closed."""
+"""A conversation at the desk: read, answered, closed. What arrives while the page is open comes by `desk_news`."""
 
+import datetime
 import uuid
+import zlib
+from collections import defaultdict
 
 from django.contrib import messages
-from django.db.models import Prefetch
-from django.shortcuts import get_object_or_404, redirect
+from django.db.models import Exists, F, Max, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRedirect
 
 from accounts import audit
 from accounts.access import staff_only
-from portal.conversations import actions
-from portal.conversations.models import Conversation, Message, MessageRecommendation
-from portal.conversations.timeline import days_of
+from portal.conversations import actions, drafts, presence
+from portal.conversations.models import Conversation, Draft, Message, MessageRecommendation, NoteMention, Side
 from portal.desk import shown_today
-from portal.desk.choosing import Choosing
-from portal.desk.forms import ReplyForm
+from portal.desk.beside import beside_context
+from portal.desk.choosing import Choosing, fields_of, uuid_or_none
+from portal.desk.forms import DraftForm, ReplyForm, language_options, typed_beside
+from portal.desk.handling import away_columns, handling_context
+from portal.desk.timeline import tell
+from portal.helpsessions.models import SessionRecommendation
 from portal.htmx import render_page
 from recommendations.models import Recommendation
 
-from .items import found_for, items_part
+from .items import found_for, items_part, number_or_none
 from .sessions import with_words
 
 SENDS = {"send", "send_anyway"}
+OF_THE_ITEMS = ("find", "add_item", "pick-", "remove-")
+OVERLAP = datetime.timedelta(minutes=1)  # told again with what is new: what was held and is taken back, what was slow to be saved
 
 
 @staff_only
 @require_GET
 def desk_conversation(request, public_id):
-    return _page(request, _conversation(request, public_id))
+    conversation = _conversation(request, public_id)
+    if conversation.public_id != public_id:
+        return redirect("desk_conversation", conversation.public_id)
+    return _page(request, conversation)
+
+
+@staff_only
+@require_GET
+def desk_news(request, public_id):
+    """What an open page asks every few seconds: 204, or what is new in the thread and who is here. That this member of staff is
+    here, and whether they are writing, is remembered by it."""
+    conversation, at = _conversation(request, public_id), timezone.now()
+    if conversation.status == Conversation.Status.ERASED:
+        return HttpResponse("<div data-gone></div>")
+    around = presence.look(conversation, person=request.user, at=at)
+    unchanged = request.GET.get("since") == _state_of_page(conversation, around)
+    since = parse_moment(request.GET.get("at")) or at
+    told = None if unchanged else tell(conversation, viewer=request.user, at=at, read_until=around.read_until, since=min(since, at) - OVERLAP)
+    presence.come(conversation, person=request.user, at=at, writing="writing" in request.GET, read_until=told.read_until if told else None, around=around)
+    if unchanged:
+        return HttpResponse(status=204)
+    context = {
+        **_told(request, conversation, told, around, at, since=since),
+        **handling_context(request, conversation, draft=Draft(), is_named=conversation.is_named),
+    }
+    return render(request, "desk/thread.html#news", context)
+
+
+@staff_only
+@require_POST
+def desk_leave(request, public_id):
+    """The page was closed: sent by the browser on its way out, and nobody waits for the answer."""
+    presence.leave(_conversation(request, public_id), person=request.user)
+    return HttpResponse(status=204)
 
 
 @staff_only
@@ -38,123 +85,261 @@ def desk_conversation(request, public_id):
 def desk_reply(request, public_id):
     conversation = _conversation(request, public_id)
     action, form, choosing = request.POST.get("action", "send"), ReplyForm(request.POST), Choosing(request.POST)
+    if action == "discard":
+        return _page(request, conversation, form, choosing, asks="discard")
+    if action == "discard_now":
+        drafts.throw_away(
+            conversation, person=request.user, side=Side.STAFF, kind=Draft.Kind.REPLY, client_token=uuid_or_none(request.POST.get("client_token"))
+        )
+        return _composer_again(request, conversation, _("Thrown away."))
     if action not in SENDS:  # a button of the items part
         choosing.change(action)
-        if request.htmx:
+        if request.htmx and action.startswith(OF_THE_ITEMS):
             return items_part(request, choosing, conversation.branch, request.path)
-        return _page(request, conversation, ReplyForm(initial=_typed(request.POST)), choosing)
+        return _page(request, conversation, form, choosing)
     items_fine = choosing.check()
     if not form.is_valid() or not items_fine:
         return _page(request, conversation, form, choosing, status=422)
-    newer = [] if action == "send_anyway" else _said_since(conversation, form.cleaned_data)
-    if newer:
-        return _page(request, conversation, ReplyForm(initial=_typed(request.POST)), choosing, newer=newer, status=422)
-    actions.reply(
-        conversation,
-        by=request.user,
-        side=Message.Side.STAFF,
-        at=timezone.now(),
-        body=form.cleaned_data["body"],
-        language=form.cleaned_data["language"],
-        client_token=form.cleaned_data["client_token"],
-        items=choosing.chosen(),
-    )
-    if not request.htmx:
-        messages.success(request, _("Sent."))
-        return redirect("desk_conversation", public_id)
-    return _page(request, _conversation(request, public_id), sent=True)
+    typed = form.cleaned_data
+    try:
+        sent = actions.reply(
+            conversation,
+            by=request.user,
+            side=Side.STAFF,
+            at=timezone.now(),
+            body=typed["body"],
+            language=typed["language"],
+            client_token=typed["client_token"],
+            items=choosing.chosen(),
+            then=typed["then"],
+            draft_sequence=typed["sequence"],
+            seen=None if action == "send_anyway" else typed["seen"] or 0,
+        )
+    except actions.AnsweredMeanwhile as meanwhile:
+        return _page(request, conversation, form, choosing, newer=meanwhile.newer, status=422)
+    except actions.Erased:
+        return _go(request, conversation)
+    if sent.body != typed["body"]:
+        return _page(request, conversation, form, choosing, asks="sent_otherwise", status=422)
+    return _composer_again(request, conversation, _("Sent."), anchor=f"#message-{sent.public_id}")
+
+
+@staff_only
+@require_POST
+def desk_draft(request, public_id):
+    """Keeps what is being typed: 204. Where newer words are kept 409 and a word about them; where it was sent meanwhile 410 and the
+    token of another message. static/js/drafts.js asks."""
+    conversation, form = _conversation(request, public_id), DraftForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(status=422)
+    typed = typed_beside(request.POST)
+    try:
+        drafts.save_draft(conversation, person=request.user, side=Side.STAFF, typed=typed, at=timezone.now(), **form.cleaned_data)
+    except drafts.AlreadySent:
+        return HttpResponse(str(uuid.uuid4()), status=410, content_type="text/plain")
+    except drafts.NewerDraft as newer:
+        if newer.draft is not None and (newer.draft.body, newer.draft.typed) != (form.cleaned_data["body"], typed):
+            return render(request, "components/newer_draft.html", {"draft": newer.draft}, status=409)
+    return HttpResponse(status=204)
+
+
+@staff_only
+@require_POST
+def desk_take_back(request, public_id):
+    """An answer that the patron hasn't seen is in the composer again, before what was typed there since."""
+    conversation, at = _conversation(request, public_id), timezone.now()
+    message = conversation.messages.filter(public_id=uuid_or_none(request.POST.get("message"))).first()
+    begun = DraftForm(request.POST | {"sequence": (number_or_none(request.POST.get("sequence")) or 0) + 1})
+    if begun.is_valid() and begun.cleaned_data["body"]:
+        drafts.keep_both(conversation, person=request.user, side=Side.STAFF, typed=typed_beside(request.POST), at=at, **begun.cleaned_data)
+    try:
+        if message is None:
+            raise actions.TooLate
+        given = Recommendation.objects.filter(messagerecommendation__message=message).select_related("item").order_by("messagerecommendation__position")
+        typed = fields_of(given, and_then=typed_beside(request.POST)) | {"then": message.then}
+        actions.take_back(message, by=request.user, at=at, typed=typed)
+    except (actions.TooLate, actions.Erased):
+        return _composer_again(request, conversation, _("It is too late to take it back: the patron may have read it."), level=messages.WARNING)
+    return _composer_again(request, conversation, _("Taken back. The patron never saw it."))
 
 
 @staff_only
 @require_POST
 def desk_close(request, public_id):
     conversation = _conversation(request, public_id)
-    if request.POST.get("body", "").strip():  # closing must not throw away what was written
-        return _page(request, conversation, ReplyForm(initial=_typed(request.POST)), Choosing(request.POST), unsent=True, status=422)
-    actions.close(conversation, by=request.user, side=Message.Side.STAFF, at=timezone.now())
-    if request.htmx:
-        return _page(request, _conversation(request, public_id))
-    messages.info(request, _("Closed. It opens again when somebody writes."))
-    return redirect("desk_conversation", public_id)
+    try:
+        actions.close(conversation, by=request.user, side=Side.STAFF, at=timezone.now())
+    except actions.Erased:
+        return _go(request, conversation)
+    return _composer_again(request, conversation, _("Closed. It opens again when somebody writes."))
 
 
 def _conversation(request, public_id):
+    """The thread, or the one that it was joined into."""
     conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
-    related = "branch", "patron", "help_session__topic", "help_session__staff", "help_session__branch", "recommendation__item"
-    return get_object_or_404(conversations.select_related(*related), public_id=public_id)
-
-
-def _said_since(conversation, typed):
-    """The messages that came after the page was drawn; none if this very answer is among them: then it was posted twice."""
-    sent = list(conversation.messages.in_order().select_related("author"))
-    if any(message.client_token == typed["client_token"] for message in sent):
-        return []
-    seen = [str(message.public_id) for message in sent]
-    return sent[seen.index(typed["seen"]) + 1 :] if typed["seen"] in seen else sent
-
-
-def _typed(data):
-    return {name: data[name] for name in ReplyForm.base_fields if name in data}
-
-
-def _page(request, conversation, form=None, choosing=None, *, newer=(), sent=False, unsent=False, status=200):
-    if conversation.patron_id and not sent:  # whoever draws the page has read it, by whatever button
-        audit.record("opened", conversation, by=request.user, patron=conversation.patron, at=timezone.now())
-    said = list(
-        conversation.messages.in_order()
-        .select_related("author")
-        .prefetch_related(
-            Prefetch(
-                "recommendation_links",
-                MessageRecommendation.objects.select_related("recommendation__item").prefetch_related("recommendation__item__holdings__branch"),
-            )
-        )
+    related = "branch", "patron", "assignee", "help_session__topic", "help_session__staff", "help_session__branch", "recommendation__item"
+    theirs = Message.objects.filter(conversation=OuterRef("pk"), side=Side.PATRON).order_by("-sent_at", "-pk").values("language")[:1]
+    naming = NoteMention.objects.filter(note__conversation=OuterRef("pk"), person=request.user, seen_at=None)
+    conversations = conversations.select_related(*related, "readers_form", "logged_as").annotate(
+        language_of_patron=Subquery(theirs), is_named=Exists(naming), **away_columns(request.library.today())
     )
-    for message in said:
-        message.by, message.heading = _told_by(message)
-    seen = str(said[-1].public_id) if said else ""
-    if form is None:
-        form = ReplyForm(initial={"client_token": uuid.uuid4(), "language": _language(conversation, said), "seen": seen})
-    elif newer:
-        form.initial["seen"] = seen  # shown now: sending again is sending anyway
-    if sent:
-        form.fields["body"].widget.attrs["autofocus"] = True
-    choosing = choosing or Choosing()
+    found = get_object_or_404(conversations, public_id=public_id)
+    return get_object_or_404(conversations, pk=found.joined_into_id) if found.joined_into_id else found
+
+
+def _go(request, conversation, anchor=""):
+    address = reverse("desk_conversation", args=[conversation.public_id]) + anchor
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
+
+
+def _composer_again(request, conversation, words, *, anchor="#reply-form", level=messages.INFO):
+    """A composer as a reload would show it, and with it what is new in the time line."""
+    if not request.htmx:
+        messages.add_message(request, level, words)
+        return _go(request, conversation, anchor)
+    return _swap(request, _conversation(request, conversation.public_id), None, None, says=words, alarm=level == messages.WARNING)
+
+
+def _page(request, conversation, form=None, choosing=None, *, status=200, **more):
+    """The whole page; to htmx the composer, with what is new. `form` and `choosing`: what was typed, where not as it is kept."""
+    if conversation.status == Conversation.Status.ERASED:
+        erased = conversation.desk_events.select_related("by").order_by("at").last()
+        return render(request, "desk/thread_erased.html", {"erased": erased})
+    if request.htmx:
+        return _swap(request, conversation, form, choosing, **more)
+    at = timezone.now()
+    if conversation.patron_id:  # whoever draws the page has read it, by whatever button
+        audit.record("opened", conversation, by=request.user, patron=conversation.patron, at=at)
+    around = presence.look(conversation, person=request.user, at=at)
+    told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, start=request.GET.get("from"))
+    presence.come(conversation, person=request.user, at=at, read_until=told.read_until, around=around)
+    kept = _drafts(request, conversation)
     context = {
+        **_told(request, conversation, told, around, at),
+        **handling_context(request, conversation, draft=kept[Draft.Kind.NOTE], is_named=conversation.is_named),
+        **_composer(conversation, kept, request, form, choosing, seen=told.latest, **more),
+        **beside_context(conversation, request.user),
+        "opens_at": "first-unread" if told.unread else "end" if around.read_until else "",
+    }
+    return render_page(request, "desk/thread.html", context, status=status)
+
+
+def _swap(request, conversation, form, choosing, **more):
+    at = timezone.now()
+    around = presence.look(conversation, person=request.user, at=at)
+    since = min(parse_moment(request.POST.get("at")) or at, at)
+    told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, since=since - OVERLAP)
+    presence.come(conversation, person=request.user, at=at, read_until=told.read_until, around=around)
+    kept = _drafts(request, conversation)
+    latest = conversation.messages.aggregate(latest=Max("pk"))["latest"] or 0
+    context = {
+        **_told(request, conversation, told, around, at),
+        **handling_context(request, conversation, draft=kept[Draft.Kind.NOTE]),
+        **_composer(conversation, kept, request, form, choosing, seen=latest, **more),
+    }
+    return render(request, "desk/thread.html#swapped", context)
+
+
+def _told(request, conversation, told, around, at, *, since=None):
+    """The time line with the items recommended in it, and who is here. `since`: what came later is said aloud."""
+    by_message, given = _recommendations(conversation, told)
+    for entry in told.entries:
+        entry.given = by_message.get(entry.pk, ()) if entry.shape == "message" else ()
+    news = [entry.news for entry in told.entries if since and entry.told_at > since and getattr(entry, "by_id", None) != request.user.pk]
+    return {
         "conversation": conversation,
         "help_session": conversation.help_session,
-        "days": days_of(said, conversation.events.all()),
-        "given": with_words(_given(conversation)),
-        "form": form,
+        "told": told,
+        "given": given,
+        "here": _who_is_here(around),
+        "state_of_page": _state_of_page(conversation, around),
+        "now": at,
+        "announce": ". ".join(dict.fromkeys(news)),
+    }
+
+
+def _state_of_page(conversation, around):
+    """What an open page is compared by: what happened, and who is here."""
+    here = ",".join(f"{person.pk}{'w' if writing else ''}" for person, writing in around.others)
+    return f"{conversation.desk_version}-{zlib.crc32(here.encode()):x}"
+
+
+def _who_is_here(around):
+    """Who else looks at the thread, in a sentence."""
+    writing = [person.display_name for person, writes in around.others if writes]
+    looking = [person.display_name for person, writes in around.others if not writes]
+    said = []
+    if writing:
+        said.append(ngettext("%(names)s is writing.", "%(names)s are writing.", len(writing)) % {"names": get_text_list(writing, _("and"))})
+    if looking:
+        words = ngettext("%(names)s is looking at this too.", "%(names)s are looking at this too.", len(looking))
+        said.append(words % {"names": get_text_list(looking, _("and"))})
+    return " ".join(said)
+
+
+def _drafts(request, conversation):
+    return drafts.drafts_of(conversation, person=request.user, side=Side.STAFF, kinds=[Draft.Kind.REPLY, Draft.Kind.NOTE])
+
+
+def _composer(conversation, kept, request, form, choosing, *, seen, typed=None, templates=None, newer=(), asks="", says="", alarm=False):
+    """What the composer holds: what was posted, or what is kept. `asks`: a question that it is drawn with; `says`: what just happened."""
+    posted = form is not None
+    draft = kept[Draft.Kind.REPLY]
+    typed = typed or (request.POST if posted else draft.typed)
+    token = (uuid_or_none(typed.get("client_token")) if posted else draft.client_token) or uuid.uuid4()
+    choosing = choosing or Choosing(typed)
+    language = typed.get("language") if posted else draft.language
+    return {
+        "form": form or ReplyForm(),
         "choosing": choosing,
+        "composer": {
+            "client_token": uuid.uuid4() if asks == "sent_otherwise" else token,
+            "sequence": number_or_none(typed.get("sequence")) or 0 if posted else draft.sequence,
+            "seen": seen,
+            "body": typed.get("body", "") if posted else draft.body,
+            "languages": language_options(language or _language(conversation)),
+            "then": typed.get("then") or Message.Then.TURN,
+            "newer": newer,
+            "asks": asks,
+            "says": says,
+            "alarm": alarm,
+        },
+        "templates": templates,
         "items_url": reverse("desk_reply", args=[conversation.public_id]),
         **found_for(choosing, conversation.branch),
-        "newer": newer,
-        "sent": sent,
-        "unsent": unsent,
-        "now": timezone.now(),
     }
-    return render_page(request, "desk/thread.html", context, partial="thread", status=status)
 
 
-def _told_by(message):
-    """Who wrote it, as the desk reads it, and the heading that says so."""
-    if message.side == Message.Side.PATRON:
-        return message.author.display_name if message.author else _("The patron"), _("The patron wrote")
-    name = message.author.display_name if message.author else _("The library")
-    return name, _("%(name)s answered") % {"name": name}
-
-
-def _language(conversation, said):
+def _language(conversation):
     """The language of the patron's last words, or of the session."""
-    theirs = [message.language for message in said if message.side == Message.Side.PATRON]
     session = conversation.help_session
-    return theirs[-1] if theirs else session.language if session else "en"
+    return conversation.language_of_patron or (session.language if session else "en")
 
 
-def _given(conversation):
-    """What this patron was given on this occasion: nothing of their other history."""
-    if conversation.help_session_id is None:
-        return Recommendation.objects.filter(pk=conversation.recommendation_id).for_page()
-    in_session = Recommendation.objects.filter(sessionrecommendation__help_session=conversation.help_session_id)
-    return in_session.order_by("sessionrecommendation__position", "pk").for_page()
+def _recommendations(conversation, told):
+    """({message's primary key: [recommendations made in it]}, [what this patron was given on this occasion]): nothing of their
+    other history. One look-up for both."""
+    messages = [entry.pk for entry in told.entries if entry.shape == "message"]
+    chosen = MessageRecommendation.objects.filter(message__in=messages).order_by().values("recommendation")
+    session = conversation.help_session_id
+    if session is None:
+        hung = Recommendation.objects.filter(pk=conversation.recommendation_id).order_by().values("pk")
+    else:
+        hung = SessionRecommendation.objects.filter(help_session=session).order_by().values("recommendation")
+    found = Recommendation.objects.filter(pk__in=chosen.union(hung)).for_page()
+    found = found.annotate(
+        message_id=F("messagerecommendation__message"),
+        place=Coalesce("messagerecommendation__position", "sessionrecommendation__position", 0),
+    ).order_by("place", "pk")
+    by_message, given = defaultdict(list), []
+    for recommendation in with_words(found):
+        (by_message[recommendation.message_id] if recommendation.message_id else given).append(recommendation)
+    return by_message, given
+
+
+def parse_moment(text):
+    """A moment that this page was told before, or None."""
+    try:
+        return parse_datetime(text or "")
+    except ValueError:
+        return None

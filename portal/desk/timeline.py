@@ -1,0 +1,184 @@
+"""A thread's time line as the desk reads it: messages, events, what was done at the desk, notes, in one order and in plain words.
+
+It is made here and not in portal.conversations: nothing that a patron is shown can be handed a note or an event of the desk by it.
+"""
+
+import math
+from collections import namedtuple
+from itertools import groupby
+
+from django.db.models import CharField, DateField, F, IntegerField, TextField, UUIDField, Value
+from django.db.models.functions import Cast
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from accounts.models import User
+from portal.conversations.models import ConversationNote, DeskEvent, Event, Side
+from portal.conversations.timeline import Window, window
+
+
+class Told:
+    """The time line, or its newest part."""
+
+    def __init__(self, shown: Window, entries, latest):
+        self.days = [(day, list(group)) for day, group in groupby(entries, key=lambda entry: timezone.localdate(entry.told_at))]
+        self.entries = entries
+        self.unread, self.earlier = shown.unread, shown.earlier
+        self.latest = latest  # primary key of the last message, 0 where there is none
+        self.read_until = shown.messages[-1].sent_at if shown.messages else None
+
+
+def tell(conversation, *, viewer, at, read_until, start=None, since=None):
+    """What happened in the thread: of a long one the last part, from what `viewer` hasn't read since `read_until`; with `start`
+    (a message's public id) an earlier part too; with `since` only what happened from then on.
+    """
+    told = conversation.messages.select_related("author")
+    if since is None:
+        shown = window(told, unread=lambda message: _is_unread(message, viewer, read_until), start=start)
+    else:
+        shown = Window(messages=list(told.filter(sent_at__gte=since).in_order()), unread=None, earlier="", since=since)
+    entries = [_message(message, viewer, at) for message in shown.messages]
+    entries += [_told(line) for line in _lines(conversation, shown.since)]
+    entries.sort(key=lambda entry: (entry.told_at, entry.told_as, entry.pk))
+    return Told(shown, entries, max((message.pk for message in shown.messages), default=0))
+
+
+# Events, events of the desk and notes come in one query: each was one before, on a page that has fifteen at most.
+
+FIELDS = "table pk told_at kind side by_id by to_id to was_id was branch until public_id body"
+NOTHING = {
+    "side": Value("", CharField()),
+    "to_id": Cast(None, IntegerField()),
+    "to": Value("", CharField()),
+    "was_id": Cast(None, IntegerField()),
+    "was": Value("", CharField()),
+    "branch": Value("", CharField()),
+    "until": Cast(None, DateField()),
+    "public_id": Cast(None, UUIDField()),
+    "body": Value("", TextField()),
+}
+
+
+class Line(namedtuple("Line", FIELDS)):
+    """A row of one of the three tables. What is found out about it is put beside it, as with a message."""
+
+
+def _lines(conversation, since):
+    desk_events = _rows(
+        "desk event", conversation.desk_events, since, to="to__name", to_id="to", was="was__name", was_id="was", branch="branch__name", until="until"
+    )
+    events = _rows("event", conversation.events, since, side="side")
+    notes = _rows("note", conversation.notes, since, at="written_at", by="author", kind="", public_id="public_id", body="body")
+    return [Line(*row) for row in desk_events.union(events, notes, all=True)]
+
+
+def _rows(table, rows, since, *, at="at", by="by", kind="kind", **named):
+    if since is not None:
+        rows = rows.filter(**{f"{at}__gte": since})
+    columns = {
+        "table": Value(table, CharField()),
+        "told_at": F(at),
+        "kind": F(kind) if kind else Value("", CharField()),
+        "by_id": F(f"{by}_id"),
+        "by": F(f"{by}__name"),
+        **NOTHING,
+        **{name: F(field) for name, field in named.items()},
+    }
+    columns = {f"told_{name}": column for name, column in columns.items()}
+    return rows.order_by().annotate(**columns).values_list(*["pk" if name == "pk" else f"told_{name}" for name in FIELDS.split()])
+
+
+def _told(line):
+    if line.table == "note":
+        return _note(line)
+    return _event(line) if line.table == "event" else _desk_event(line)
+
+
+def _is_unread(message, viewer, read_until):
+    return read_until is not None and message.sent_at > read_until and message.author_id != viewer.pk
+
+
+# Each entry gets: `told_at`; `told_as`, which comes first at one moment; `shape`, how it looks; `anchor`, its id in the page;
+# `news`, what is said aloud when it arrives.
+
+BEFORE, WORDS, AFTER = 0, 1, 2
+
+
+def _message(message, viewer, at):
+    message.told_at, message.told_as, message.shape, message.anchor = message.sent_at, WORDS, "message", f"message-{message.public_id}"
+    message.by = message.author.display_name if message.author else _("The patron") if message.side == Side.PATRON else _("The library")
+    if message.side == Side.PATRON:
+        message.heading = message.news = _("The patron wrote")
+    else:
+        message.heading = message.news = _("%(name)s answered") % {"name": message.by}
+    left = (message.shown_from - at).total_seconds()
+    message.held_for = math.ceil(left) if left > 0 else 0
+    message.is_own = message.author_id == viewer.pk and message.side == Side.STAFF
+    return message
+
+
+def _note(line):
+    author = User(pk=line.by_id, name=line.by) if line.by_id else None
+    note = ConversationNote(pk=line.pk, public_id=line.public_id, author=author, body=line.body, written_at=line.told_at)
+    note.told_at, note.told_as, note.shape, note.anchor = line.told_at, AFTER, "note", f"note-{line.public_id}"
+    note.news = _("%(name)s wrote a note") % {"name": author.display_name} if author else _("A new note")
+    return note
+
+
+def _event(line):
+    line.told_as = BEFORE if line.kind == Event.Kind.REOPENED else AFTER
+    line.shape, line.anchor = "event", f"event-{line.pk}"
+    line.words = line.news = _words_of_event(line)
+    return line
+
+
+def _words_of_event(event):
+    if event.kind == Event.Kind.REOPENED:
+        return _("Opened again")
+    if event.kind == Event.Kind.JOINED:
+        return _("Another conversation was joined into this one")
+    if event.kind == Event.Kind.CLOSED_BY_ITSELF:
+        return _("Closed by itself: the patron didn't write again")
+    if event.side == Side.PATRON:
+        return _("Closed by the patron: this sorted it")
+    return _("Closed by %(name)s") % {"name": event.by} if event.by else _("Closed by the library")
+
+
+def _desk_event(line):
+    line.told_as, line.shape, line.anchor = AFTER, "event", f"desk-event-{line.pk}"
+    line.words = line.news = _words_of_desk_event(line)
+    return line
+
+
+def _words_of_desk_event(event):
+    names = {"by": event.by or _("somebody"), "to": event.to or _("somebody"), "was": event.was or _("somebody"), "branch": event.branch}
+    kind = DeskEvent.Kind
+    if event.kind == kind.TAKEN:
+        return (_("%(by)s took this over from %(was)s") if event.was_id else _("%(by)s took this")) % names
+    if event.kind == kind.ASSIGNED:
+        if event.was_id and event.was_id != event.by_id:
+            return _("%(by)s handed this from %(was)s to %(to)s") % names
+        if event.was_id:
+            return _("Handed from %(was)s to %(to)s") % names
+        return _("%(by)s gave this to %(to)s") % names
+    if event.kind == kind.UNASSIGNED:
+        return (_("%(by)s gave this back") if event.was_id == event.by_id else _("%(by)s took this from %(was)s: free to take")) % names
+    if event.kind == kind.RELEASED:
+        return _("Free to take again: it lay too long with %(was)s") % names
+    if event.kind == kind.HANDED_OVER:
+        return _("%(by)s handed this to %(branch)s") % names
+    if event.kind == kind.SNOOZED:
+        return _("%(by)s put this off until %(day)s") % {**names, "day": _day(event.until)}
+    if event.kind == kind.WOKEN:
+        return _("%(by)s brought this back") % names if event.by else _("Its day has come: back in the queue")
+    if event.kind == kind.CLOSED:
+        return _("%(by)s closed this before a word was written") % names
+    if event.kind == kind.LOGGED:
+        return _("%(by)s logged this as a contact") % names
+    return _("%(by)s erased this") % names
+
+
+def _day(day):
+    return date_format(day, pgettext("format of a day in a sentence", "l j F")) if day else ""
