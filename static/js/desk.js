@@ -3,7 +3,7 @@
   for (const part of document.querySelectorAll("[data-print], [data-copy]")) part.hidden = false;
 
   const say = text => document.dispatchEvent(new CustomEvent("announce", { detail: { value: text } }));
-  const isField = element => element.matches("input, select, textarea, [contenteditable]");
+  const isField = element => element.matches("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
   const found = () => [...document.querySelectorAll("#found .found-item")];
 
   document.addEventListener("click", async event => {

@@ -1,12 +1,25 @@
-"""Who waits for an answer."""
+"""The queue: who waits for an answer, and what else the desk has before it."""
 
+import datetime
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from accounts.access import staff_only
 from portal.conversations.models import Conversation
+from portal.desk import queue
+from portal.desk.handling import snooze_days
+from portal.desk.widgets import LongSelect
 from portal.htmx import render_page
-from portal.paging import page_of
+from recommendations.models import Topic
 
 from .record import tray
 from .tally import tally_context
@@ -16,17 +29,138 @@ from .tally import tally_context
 @require_GET
 def desk(request):
     at = timezone.now()
-    waiting = Conversation.objects.at_desk_of(request.user).waiting_for_staff(at)
-    rows, after = page_of(
-        waiting.select_related("branch", "patron", "help_session__topic", "recommendation__item"),
-        "waiting_since",
-        request.GET.get("after"),
-        size=30,
-        oldest_first=True,
-    )
-    for row in rows:
-        row.is_overdue = row.promised_at is not None and row.promised_at <= at
-        row.failed = row.reason != Conversation.Reason.ASKED
-        row.reason_label = Conversation.Reason(row.reason).label
-    context = {"rows": rows, "after": after, "is_first": "after" not in request.GET, "now": at, "tray": tray(request), **tally_context(request)}
+    asked = queue.Asked.read(request.GET, request.user)
+    token = queue.news_token(request.user, at)  # read before the lists: what changes meanwhile is news
+    today, topics = queue.desk_today(request, at), _topics()
+    context = {
+        **_lists(request, asked, today, topics, at, poll=_poll(request, asked, token, at)),
+        **_filters(request, asked, topics),
+        **_bulk(request, at),
+        "tray": tray(request),
+        **tally_context(request),
+    }
+    if not context["rows"]:
+        context["empty"] = _empty(asked)
     return render_page(request, "desk/queue.html", context)
+
+
+@staff_only
+@require_GET
+def desk_queue_news(request):
+    """What an open queue asks every few seconds: 204, or how many are in each list by now, how many came, and the rows of its page."""
+    at = timezone.now()
+    asked = queue.Asked.read(request.GET, request.user)
+    if not request.htmx:
+        return redirect(asked.url())
+    token = queue.news_token(request.user, at)
+    if request.GET.get("since") == token:
+        return HttpResponse(status=204)
+    drawn = _drawn(request, at)
+    context = _lists(request, asked, queue.desk_today(request, at), _topics(), at, poll=_poll(request, asked, token, drawn), drawn=drawn)
+    return render_page(request, "desk/queue.html", context | {"is_news": True}, partial="news")
+
+
+def _lists(request, asked, today, topics, at, *, poll, drawn=None):
+    """The tabs with their counts, and the rows of the page. `drawn`: when the page was, whose news this is."""
+    rows, further, beyond = queue.page(request, asked, today, at=at, topics=topics)
+    counts, came = queue.counts(request, asked, today, at=at, since=drawn)
+    tabs = [
+        {"name": tab, "label": label, "count": counts[tab], "current": tab == asked.tab, "url": queue.replace(asked, tab=tab).url()}
+        for tab, label in queue.TABS.items()
+    ]
+    return {
+        "asked": asked,
+        "heading": queue.TABS[asked.tab],
+        "tabs": tabs,
+        "elsewhere": [tab for tab in tabs if not tab["current"] and tab["count"] != "0"],
+        "rows": rows,
+        "more": asked.url(after=further) if further else "",
+        "is_later": beyond is not None,
+        "first_page": asked.url(),
+        "unfiltered": queue.Asked(tab=asked.tab).url(),
+        "here": request.get_full_path(),
+        "poll": poll,
+        "news": ngettext("%(count)s new", "%(count)s new", came) % {"count": queue.in_words(came)} if came else "",
+    }
+
+
+def _filters(request, asked, topics):
+    """The controls that narrow the lists, drawn."""
+    branches = [(role.branch.slug, role.branch.name) for role in request.user.roles]
+    offered = [(pk, str(topic)) for pk, topic in topics.items() if topic.retired_at is None or str(pk) == asked.topic]
+    reasons = [(reason.value, capfirst(reason.label)) for reason in Conversation.Reason]
+    return {
+        "branches": _select("branch", asked.branch, [("", _("All of yours")), *branches]) if len(branches) > 1 else "",
+        "topics": _select("topic", asked.topic, [("", _("All")), *offered]) if offered else "",
+        "reasons": _select("reason", asked.reason, [("", _("All")), *reasons]),
+    }
+
+
+def _bulk(request, at):
+    """What can be done with many at once."""
+    today = request.library.today(at)
+    colleagues = [(person.public_id, person.display_name) for person in queue.colleagues(request.user)]
+    return {
+        "colleagues": _select("to", "", colleagues, id="bulk-to") if colleagues else "",
+        "days": snooze_days(today),
+        "first_day": today + datetime.timedelta(days=1),
+    }
+
+
+def _empty(asked):
+    """What an empty list says: what will be there, and what to do now."""
+    queue_page = reverse("desk")
+    return {
+        "needs": {
+            "title": _("Nobody waits"),
+            "text": _("When a patron asks again, or says that an item did not help or could not be had, it appears here. The longest wait comes first."),
+            "url": reverse("record"),
+            "label": _("Record a help session"),
+        },
+        "mine": {
+            "title": _("Nothing is yours"),
+            "text": _("What you take, or are given, stands here until it is done; so does what belongs to a colleague whom you cover."),
+            "url": queue_page,
+            "label": _("See who needs an answer"),
+        },
+        "patron": {
+            "title": _("No patron has the next word"),
+            "text": _("Threads that you have answered stand here until the patron writes. Those that stay quiet close by themselves."),
+            "url": queue_page,
+            "label": _("See who needs an answer"),
+        },
+        "snoozed": {
+            "title": _("Nothing is snoozed"),
+            "text": _("What is put off until a day waits here, the next to come back first. A patron's word brings it back sooner."),
+            "url": queue_page,
+            "label": _("See who needs an answer"),
+        },
+        "done": {
+            "title": _("Nothing is done yet"),
+            "text": _("Threads that are closed stand here, the latest first. Writing in one opens it again."),
+            "url": queue_page,
+            "label": _("See who needs an answer"),
+        },
+    }[asked.tab]
+
+
+def _topics():
+    return {topic.pk: topic for topic in Topic.objects.all()}
+
+
+def _select(name, chosen, choices, id=""):
+    return LongSelect(choices=choices).render(name, chosen, {"id": id or f"filter-{name}"})
+
+
+def _poll(request, asked, token, drawn):
+    """The address that the page asks for its news: the same list, what it knows, and when it was drawn."""
+    known = urlencode({"since": token, "drawn": drawn.isoformat()})
+    return f"{reverse('desk_queue_news')}?{asked.query(after=request.GET.get('after', ''))}&{known}"
+
+
+def _drawn(request, at):
+    try:
+        drawn = parse_datetime(request.GET.get("drawn", ""))
+    except ValueError:
+        drawn = None
+    return drawn if drawn is not None and timezone.is_aware(drawn) and drawn < at else at

@@ -1,0 +1,203 @@
+# ruff: noqa: S608, S611 (all that comes from outside is a parameter)
+"""The lists of the desk: what stands in each, in which order, and how many.
+
+They are written in arms, one for each branch and each person whose threads one answers. An arm reads the first few entries of one
+index (desk_lists, desk_lists_of_assignee) and stops. With the condition of `at_desk_of`, which joins the same things by OR, a
+database reads and sorts every thread of the branch, however long ago it was closed. A test holds the two against each other.
+"""
+
+import datetime
+from dataclasses import dataclass
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models.expressions import RawSQL
+
+from .models import Conversation
+from .search import find_conversations
+
+COUNTED = 100  # as far as a count is exact, and one more
+TABLE = Conversation._meta.db_table
+Status = Conversation.Status
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Whose threads one sees: those of `branches` (primary keys) and those that belong to `people` (oneself, and whom one covers)."""
+
+    branches: tuple
+    people: tuple
+
+
+@dataclass(frozen=True)
+class Filters:
+    branch: int | None = None
+    topic: int | None = None
+    reason: str = ""
+    text: str = ""
+    since: datetime.datetime | None = None  # only what came into the list after that
+
+
+@dataclass(frozen=True)
+class DeskList:
+    """`statuses` follow each other; within each the order is that of `column`."""
+
+    statuses: tuple
+    column: str = "queued_at"
+    latest_first: bool = False
+    only_own: bool = False
+
+
+LISTS = {
+    "needs": DeskList((Status.WAITING_FOR_STAFF,)),
+    "mine": DeskList((Status.WAITING_FOR_STAFF, Status.WAITING_FOR_PATRON, Status.SNOOZED), only_own=True),
+    "patron": DeskList((Status.WAITING_FOR_PATRON,)),
+    "snoozed": DeskList((Status.SNOOZED,), column="snoozed_until"),
+    "done": DeskList((Status.CLOSED,), latest_first=True),
+}
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a thread stands in a list, or stood: it stays the same place when the thread is gone from there."""
+
+    turn: int  # of its status
+    value: datetime.datetime | datetime.date
+    pk: int
+
+    @classmethod
+    def of(cls, conversation, desk_list):
+        """`conversation` is in the list now."""
+        return cls(desk_list.statuses.index(conversation.status), getattr(conversation, desk_list.column), conversation.id)
+
+    @classmethod
+    def read(cls, text, desk_list):
+        """The place that an address names, or None."""
+        try:
+            turn, value, pk = (int(part) for part in text.split("."))
+            moment = EPOCH + datetime.timedelta(microseconds=value)
+            if turn < 0 or not 0 <= pk < 2**63:
+                return None
+            return cls(turn, moment.date() if desk_list.column == "snoozed_until" else moment, pk)
+        except (ValueError, OverflowError):
+            return None
+
+    def __str__(self):
+        value = self.value
+        if not isinstance(value, datetime.datetime):
+            value = datetime.datetime.combine(value, datetime.time(), datetime.UTC)
+        return f"{self.turn}.{(value - EPOCH) // datetime.timedelta(microseconds=1)}.{self.pk}"
+
+    def key(self, desk_list):
+        """To sort by in Python what the database gave without order."""
+        value = self.value
+        if desk_list.latest_first:
+            return self.turn, EPOCH - value, -self.pk
+        return self.turn, value, self.pk
+
+
+def in_list(desk, desk_list, filters, *, at, size, beyond=None, backwards=False):
+    """The threads of the list that come next after (or before) the place `beyond`: at most `size`, in no order. A queryset."""
+    sql, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=backwards)
+    return Conversation.objects.filter(pk__in=RawSQL(sql, params))
+
+
+def around(desk, desk_list, filters, *, at, place):
+    """The thread before this place and the one after it. A queryset of up to two, in no order."""
+    sides = [_page(desk, desk_list, filters, at=at, size=1, beyond=place, backwards=backwards) for backwards in (True, False)]
+    sql = " UNION ALL ".join(f"SELECT id FROM ({side}) AS side{number}" for number, (side, _params) in enumerate(sides))
+    return Conversation.objects.filter(pk__in=RawSQL(sql, [param for _sql, params in sides for param in params]))
+
+
+def counted(desk, lists, *, at):
+    """How many stand in each of `lists` (pairs of a DeskList and its Filters), up to COUNTED. One query."""
+    parts, values = [], []
+    for desk_list, filters in lists:
+        sql, params = _found(filters)
+        arms = list(_arms(desk, desk_list, filters, at))
+        joined = " UNION ".join(f"SELECT id FROM (SELECT id FROM {TABLE} WHERE {where} LIMIT {COUNTED}) AS arm{n}" for n, (_turn, where, _p) in enumerate(arms))
+        parts.append(f"(SELECT COUNT(*) FROM ({sql}{joined}) AS listed)" if arms else "0")
+        values += params + [param for _turn, _where, some in arms for param in some] if arms else []
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(parts)}", values)
+        return [min(count, COUNTED) for count in cursor.fetchone()]
+
+
+def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
+    descending = desk_list.latest_first != backwards
+    order = "DESC" if descending else "ASC"
+    sql, params = _found(filters)
+    arms = []
+    for number, (turn, where, values) in enumerate(_arms(desk, desk_list, filters, at)):
+        if beyond is not None:
+            if turn != beyond.turn:
+                if (turn < beyond.turn) != backwards:
+                    continue
+            else:
+                value = Conversation._meta.get_field(desk_list.column).get_db_prep_value(beyond.value, connection)
+                where += f" AND ({desk_list.column}, id) {'<' if descending else '>'} (%s, %s)"
+                values = [*values, value, beyond.pk]
+        arms.append(
+            f"SELECT * FROM (SELECT id, {turn} AS turn, {desk_list.column} AS place FROM {TABLE} WHERE {where} "
+            f"ORDER BY {desk_list.column} {order}, id {order} LIMIT {size}) AS arm{number}"
+        )
+        params += values
+    if not arms:
+        return "SELECT 0 AS id WHERE 1 = 0", []
+    return (
+        f"{sql}SELECT id FROM ({' UNION '.join(arms)}) AS listed ORDER BY turn {'DESC' if backwards else 'ASC'}, place {order}, id {order} LIMIT {size}",
+        params,
+    )
+
+
+def _arms(desk, desk_list, filters, at):
+    """(turn of the status, condition, its values) of each arm."""
+    narrower, values = _narrower(filters)
+    for turn, status in enumerate(desk_list.statuses):
+        such, params = f"status = '{status.value}'", []
+        if status == Status.WAITING_FOR_STAFF:
+            such, params = f"{such} AND at_desk_from <= %s", [_moment(at)]
+        elif status == Status.CLOSED:  # nothing else can be joined into another
+            such = f"{such} AND joined_into_id IS NULL"
+        if filters.since is not None:
+            came = ["at_desk_from" if status == Status.WAITING_FOR_STAFF else "queued_at", *(["assigned_at"] if desk_list.only_own else [])]
+            such = f"{such} AND ({' OR '.join(f'{column} > %s' for column in came)})"
+            params = [*params, *[_moment(filters.since)] * len(came)]
+        for branch in () if desk_list.only_own else desk.branches:
+            if filters.branch in {None, branch}:
+                yield turn, f"branch_id = %s AND {such}{narrower}", [branch, *params, *values]
+        for person in desk.people:
+            elsewhere, where = ("", []) if filters.branch is None else (" AND branch_id = %s", [filters.branch])
+            yield turn, f"assignee_id = %s AND {such}{elsewhere}{narrower}", [person, *params, *where, *values]
+
+
+def _narrower(filters):
+    sql, values = "", []
+    if filters.topic is not None:
+        sql, values = f"{sql} AND topic_id = %s", [*values, filters.topic]
+    if filters.reason:
+        sql, values = f"{sql} AND reason = %s", [*values, filters.reason]
+    if filters.text:
+        sql = f"{sql} AND id IN (SELECT id FROM found)"
+    return sql, values
+
+
+def _found(filters):
+    """What the words find, once for all arms."""
+    if not filters.text:
+        return "", []
+    try:
+        sql, params = find_conversations(Conversation.objects.all(), filters.text).order_by().values("pk").query.sql_with_params()
+    except EmptyResultSet:
+        sql, params = "SELECT 0 WHERE 1 = 0", []
+    return f"WITH found (id) AS MATERIALIZED ({sql}) ", list(params)
+
+
+def _moment(at):
+    return connection.ops.adapt_datetimefield_value(at)
+
+
+def desk_of(user, absences):
+    """`absences`: the absences of today."""
+    return Desk(tuple(user.desk_branch_ids), (user.pk, *(absence.person_id for absence in absences if absence.cover_id == user.pk)))
