@@ -72,6 +72,7 @@ class RecordForm(forms.Form):
     """One help session. `has_items` says whether items were chosen beside it."""
 
     token = forms.UUIDField(widget=forms.HiddenInput)
+    thread = forms.UUIDField(widget=forms.HiddenInput, required=False)  # the conversation whose answer is counted
     quiet = forms.BooleanField(
         label=_("Quiet session"),
         required=False,

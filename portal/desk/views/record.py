@@ -9,13 +9,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import staff_only
-from portal.desk import slips
-from portal.desk.choosing import Choosing
+from portal.conversations import handling
+from portal.conversations.actions import Erased
+from portal.conversations.models import Conversation, Side
+from portal.desk import shown_today, slips
+from portal.desk.choosing import Choosing, uuid_or_none
 from portal.desk.forms import RecordForm, defaults_after, says_something, token_in, typed_fields
 from portal.desk.tries import TOO_OFTEN, may_try_code
 from portal.helpsessions import actions
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
+from recommendations.models import QuestionType
 
 from .items import branch_named, found_for, items_part
 from .tally import tally_context
@@ -29,11 +33,17 @@ def record(request):
     if request.method == "GET":
         last = HelpSession.objects.at_desk_of(request.user).recorded().filter(staff=request.user).latest_first().first()
         first = defaults_after(last, user=request.user, library=request.library, at=timezone.now())
+        if "thread" in request.GET:
+            thread = _thread(request, request.GET["thread"]) or _not_there()
+            if thread.logged_as_id:
+                messages.info(request, _("This thread was logged as a contact already."))
+                return redirect("desk_conversation", thread.public_id)
+            first |= _said_in(thread, request.user)
         return _page(request, _form(request, initial=first), Choosing())
     token, action = token_in(request.POST), request.POST.get("action", "save")
     draft = _begun(request, token)
     if draft is not None and draft.status == HelpSession.Status.RECORDED:
-        return redirect("slip", draft.public_id)  # posted twice
+        return redirect("desk_session" if request.POST.get("thread") else "slip", draft.public_id)  # posted twice
     if action in SAVES:
         return _save(request, draft, token, hand_over=action == "save")
     if action == "later":
@@ -104,7 +114,9 @@ def _save(request, draft, token, *, hand_over):
             draft = _keep(request, draft, token)
         return _page(request, form, choosing, draft=draft, warned=form.secret_number, status=422)
     fields, at = form.cleaned_data, timezone.now()
-    card = fields.pop("card")
+    card, counted = fields.pop("card"), fields.pop("thread")
+    if counted:
+        return _log(request, form, choosing, draft, token, _thread(request, counted) or _not_there(), fields)
     if card:
         draft = _keep(request, draft, token)
         if not _attach(request, form, draft, card):
@@ -113,6 +125,44 @@ def _save(request, draft, token, *, hand_over):
     if hand_over and not help_session.claim_codes.live(at).exists():
         slips.keep(request.session, help_session.public_id, [actions.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())], at=at)
     return redirect("slip" if hand_over else "desk_session", help_session.public_id)
+
+
+def _log(request, form, choosing, draft, token, thread, fields):
+    """The answer that took real work becomes a contact, of nobody in particular, and leads back to its thread."""
+    contact = {**fields, "items": choosing.chosen(), "unfinished": draft}
+    try:
+        handling.log_as_contact(thread, by=request.user, at=timezone.now(), token=draft.public_id if draft else token, **contact)
+    except (handling.AlreadyLogged, Erased):
+        form.add_error(None, _("This thread was logged as a contact already, or is erased. This one is not saved: it can be discarded."))
+        return _page(request, form, choosing, draft=_keep(request, draft, token), status=422)
+    messages.success(request, _("Logged as a contact."))
+    return redirect("desk_conversation", thread.public_id)
+
+
+def _thread(request, public_id):
+    """The conversation of which the form tells, or None."""
+    threads = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).not_joined().exclude(status=Conversation.Status.ERASED)
+    public_id = uuid_or_none(str(public_id or ""))
+    return threads.select_related("help_session", "readers_form", "branch").filter(public_id=public_id).first() if public_id else None
+
+
+def _not_there():
+    raise Http404
+
+
+def _said_in(thread, user):
+    """How the form begins for a contact that was a thread: with the patron's first words, and no name."""
+    session, asked = thread.help_session, thread.messages.filter(side=Side.PATRON).in_order().first()
+    readers_advisory = thread.reason == Conversation.Reason.READERS_ADVISORY or hasattr(thread, "readers_form")
+    said = {"thread": thread.public_id, "mode": HelpSession.Mode.WEB_FORM, "topic": thread.topic_id or (session.topic_id if session else None)}
+    said["question"] = asked.body if asked else thread.subject
+    said["question_type"] = QuestionType.READERS_ADVISORY if readers_advisory else session.question_type if session else QuestionType.REFERENCE
+    said["quiet"] = session is not None and session.quiet
+    if asked or session:
+        said["language"] = asked.language if asked else session.language
+    if thread.branch_id in user.desk_branch_ids:
+        said["branch"] = thread.branch_id
+    return said
 
 
 def _finish_later(request, draft, token):
@@ -198,6 +248,7 @@ def _page(request, form, choosing, *, draft=None, warned=False, status=200):
         "warned": warned,
         "secret_number": warned,
         "card_attached": draft is not None and draft.claim_codes.live(timezone.now()).exists(),
+        "thread": _thread(request, form["thread"].value()),
         "tray": [begun for begun in tray(request) if draft is None or begun.pk != draft.pk],
         **found_for(choosing, branch_named(request)),
         **tally_context(request),
