@@ -206,7 +206,7 @@ class Wording:
             return words if row.latest[0] == "p" else _("The library: %(words)s") % {"words": words}
         if row.reason in FAILED:
             why = Recommendation.Why(row.recommendation__why).label if row.recommendation__why else ""
-            return Truncator(": ".join(filter(None, [capfirst(why), row.recommendation__comment]))).chars(120)
+            return Truncator(": ".join(filter(None, [str(capfirst(why)), row.recommendation__comment]))).chars(120)
         return ""
 
     def _tag(self, reason):

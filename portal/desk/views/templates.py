@@ -31,10 +31,11 @@ def desk_templates(request):
     return render(request, "desk/template_picker.html#offered", {"templates": offered})
 
 
-def with_template(request, conversation, typed):
+def with_template(request, conversation):
     """(what the composer holds, what it offers) after its button `templates`, or one of those that this shows, was pressed: without
     JavaScript both post what was typed. Nothing is sent."""
-    chosen = actions.chosen_in(conversation, request.POST["action"].removeprefix("template-"), by=request.user)
+    typed = request.POST.dict()
+    chosen = actions.chosen_in(conversation, typed["action"].removeprefix("template-"), by=request.user)
     if chosen is None:
         return typed, actions.offered_in(conversation, by=request.user)
     written = typed.get("body", "").rstrip()

@@ -35,6 +35,7 @@ from recommendations.models import Recommendation
 
 from .items import found_for, items_part, number_or_none
 from .sessions import with_words
+from .templates import with_template
 
 SENDS = {"send", "send_anyway"}
 OF_THE_ITEMS = ("find", "add_item", "pick-", "remove-")
@@ -92,6 +93,9 @@ def desk_reply(request, public_id):
             conversation, person=request.user, side=Side.STAFF, kind=Draft.Kind.REPLY, client_token=uuid_or_none(request.POST.get("client_token"))
         )
         return _composer_again(request, conversation, _("Thrown away."))
+    if action.startswith("template"):
+        typed, offered = with_template(request, conversation)
+        return _page(request, conversation, ReplyForm(), choosing, typed=typed, templates=offered)
     if action not in SENDS:  # a button of the items part
         choosing.change(action)
         if request.htmx and action.startswith(OF_THE_ITEMS):

@@ -1,5 +1,7 @@
 """Answers that are often given: how their places are filled, and what a composer is offered."""
 
+import html
+import re
 import uuid
 
 import pytest
@@ -197,3 +199,39 @@ def composer(desk, thread):
         return desk.post(reverse("desk_reply", args=[thread.public_id]), fields | items | {"action": action} | typed)
 
     return post
+
+
+def body(answer):
+    return html.unescape(re.search(r'<textarea name="body"[^>]*>\n(.*?)</textarea>', answer.content.decode(), re.S)[1])
+
+
+def test_the_button_lists_them_and_keeps_what_was_typed(composer):
+    template("On hold", "Hello, {patron}!")
+    answer = composer("templates", body="Half a sentence")
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert body(answer) == "Half a sentence"
+    assert page.count('data-text="Hello, Sam Okafor!"') == 1
+    assert 'class="field-error"' not in page
+
+
+@pytest.mark.parametrize(
+    ("typed", "language", "written", "chosen"),
+    [("", "en", "¡Hola, Sam Okafor!", "es"), ("Good morning.  ", "en", "Good morning.\n\n¡Hola, Sam Okafor!", "en")],
+)
+def test_the_one_that_is_chosen_stands_in_the_answer_and_is_not_sent(composer, thread, typed, language, written, chosen):
+    hello = template("Hola", "¡Hola, {patron}!", language="es")
+    answer = composer(f"template-{hello.public_id}", body=typed, language=language)
+    assert body(answer) == written
+    assert f'<option value="{chosen}" selected>' in answer.content.decode()
+    assert "data-text" not in answer.content.decode()
+    assert thread.messages.count() == 1
+
+
+def test_one_that_is_gone_or_of_another_branch_puts_nothing_in(composer, branch):
+    template("Ours", "Ours", branch=branch)
+    theirs = template("Theirs", "Theirs", branch=BranchFactory())
+    for named in (theirs.public_id, uuid.uuid4(), "x"):
+        answer = composer(f"template-{named}", body="Half")
+        assert body(answer) == "Half"
+        assert answer.content.decode().count("data-text") == 1
