@@ -11,10 +11,13 @@
   const fetched = new Map();  // address: what it answered, as long as the page is open
   let how = "", left = -1, at = 0;  // "typed" or "button"; where a `/` stands that was left as it is; which one Enter takes
 
+  let been;  // the field in which a caret has been placed; elsewhere a text goes to the end
+  document.addEventListener("focusin", event => { if (event.target === area()) been = event.target; });
+
   // The `/` before the caret and what was typed after it, or nothing.
   const typed = field => {
     if (field.selectionStart !== field.selectionEnd) return null;
-    const found = /(?:^|\s)\/(|[^\s/][^\n]{0,40})$/.exec(field.value.slice(0, field.selectionStart));
+    const found = /(?:^|\s)\/(|[^\s/][^\n/]{0,40})$/.exec(field.value.slice(0, field.selectionStart));
     return found && { start: field.selectionStart - found[1].length - 1, words: found[1] };
   };
 
@@ -93,7 +96,8 @@
   // Never sent by itself: the text stands in the answer, the caret behind it.
   function insert(button) {
     const field = area(), slash = how === "typed" ? typed(field) : null;
-    const start = slash ? slash.start : field.selectionStart, end = field.selectionEnd;
+    const end = been === field ? field.selectionEnd : field.value.length;
+    const start = slash ? slash.start : been === field ? field.selectionStart : end;
     const before = field.value.slice(0, start), rest = before + field.value.slice(end);
     const text = (!slash && /\S$/.test(before) ? "\n" : "") + button.dataset.text;
     const language = field.form.elements.language;
