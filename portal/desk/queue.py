@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
 from django.utils.safestring import mark_safe
-from django.utils.text import Truncator, capfirst
+from django.utils.text import capfirst
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
@@ -17,11 +17,13 @@ from accounts.absences import away_on
 from accounts.models import User
 from portal.conversations.desk_lists import COUNTED, LISTS, Filters, Place, around, counted, desk_of, in_list
 from portal.conversations.models import BranchQueue, Conversation
-from portal.templatetags.portal import icon, waited, when
+from portal.icons import ICONS
+from portal.templatetags.portal import waited, when
 from portal.text import clean
 from recommendations.models import Recommendation
 
 SIZE = 25
+SAID = 120  # letters of the last words
 FIRST = "needs"
 TABS = {
     "needs": gettext_lazy("Needs an answer"),
@@ -31,6 +33,7 @@ TABS = {
     "done": gettext_lazy("Done"),
 }
 FAILED = {Conversation.Reason.DID_NOT_HELP, Conversation.Reason.COULD_NOT_GET_IT}
+SHAPES = ["alert", "message", "clock", "person"]
 Status = Conversation.Status
 COLUMNS = [
     *("id", "public_id", "subject", "status", "reason", "topic_id", "branch__name", "patron_id", "patron__name", "assignee_id", "assignee__name"),
@@ -109,7 +112,7 @@ def page(request, asked, today, *, at, topics):
     found = sorted(((Place.of(row, asked.list), row) for row in found), key=lambda pair: pair[0].key(asked.list))
     wording = Wording(request.user, away, topics, at)
     link = quote(asked.query(tab=asked.tab))
-    rows = [wording.row(row, f"{link}&amp;at={place}") for place, row in found[:SIZE]]
+    rows = [wording.row(row, f"{link}&amp;place={place}") for place, row in found[:SIZE]]
     return rows, found[SIZE - 1][0] if len(found) > SIZE else None, beyond
 
 
@@ -143,13 +146,13 @@ def colleagues(user):
 def neighbours(request, conversation):
     """For desk/queue_nav.html on a thread's page: the ways back into the list from which it was opened, and to its neighbours there.
 
-    The address of the page says which list (`from`) and which place (`at`): the thread may have left it by now. None where it says neither.
+    The address of the page says which list (`queue`) and which place: the thread may have left it by now. None where it says neither.
     """
-    if "from" not in request.GET:
+    if "queue" not in request.GET:
         return None
     at = timezone.now()
-    asked = Asked.read(dict(parse_qsl(request.GET["from"])), request.user)
-    place = Place.read(request.GET.get("at", ""), asked.list)
+    asked = Asked.read(dict(parse_qsl(request.GET["queue"])), request.user)
+    place = Place.read(request.GET.get("place", ""), asked.list)
     found = {}
     if place is not None:
         desk, _away = desk_today(request, at)
@@ -157,9 +160,27 @@ def neighbours(request, conversation):
         for thread in near.only("public_id", "status", "queued_at", "snoozed_until"):
             its_place = Place.of(thread, asked.list)
             side = "next" if its_place.key(asked.list) > place.key(asked.list) else "previous"
-            query = urlencode({"from": request.GET["from"], "at": its_place})
+            query = urlencode({"queue": request.GET["queue"], "place": its_place})
             found[side] = f"{reverse('desk_conversation', args=[thread.public_id])}?{query}"
     return {"back": asked.url(), "list": TABS[asked.tab], **found}
+
+
+def thread_url(request, conversation):
+    """The thread's page after something was done on it: still in the list from which it was opened."""
+    came_from = urlsplit(request.META.get("HTTP_REFERER", ""))
+    on_a_thread = came_from.path.startswith(reverse("desk") + "threads/")
+    known = [(name, value) for name, value in parse_qsl(came_from.query) if on_a_thread and name in {"queue", "place"}]
+    return reverse("desk_conversation", args=[conversation.public_id]) + (f"?{urlencode(known)}" if known else "")
+
+
+def shapes():
+    """The icons of the rows, drawn once a page; each row only points to them."""
+    drawn = "".join(f'<symbol id="shape-{name}" viewBox="0 0 24 24">{ICONS[name]}</symbol>' for name in SHAPES)
+    return mark_safe(f'<svg hidden aria-hidden="true">{drawn}</svg>')
+
+
+def _shape(name):
+    return f'<svg class="icon" aria-hidden="true"><use href="#shape-{name}"/></svg>'
 
 
 class Wording:
@@ -171,14 +192,14 @@ class Wording:
         self.reasons = {reason: self._tag(reason) for reason in Conversation.Reason}
         self.late, self.promised, self.waiting = _("Overdue: promised by %(time)s"), _("Promised by %(time)s"), _("Waiting %(time)s")
         self.by_code, self.nameless = escape(_("by code, no name")), escape(_("a reader"))
-        self.clock, self.person = icon("clock"), icon("person")
+        self.clock, self.person = _shape("clock"), _shape("person")
         self.desk = reverse("desk")
 
     def row(self, row, link):
         overdue = row.status == Status.WAITING_FOR_STAFF and row.promised_at is not None and row.promised_at <= self.at
         return {
             "id": row.public_id,
-            "url": mark_safe(f"{self.desk}threads/{row.public_id}/?from={link}"),
+            "url": mark_safe(f"{self.desk}threads/{row.public_id}/?queue={link}"),
             "value": f"{row.public_id}.{row.desk_version}",
             "subject": row.subject,
             "css": "overdue" if overdue else "",
@@ -202,17 +223,20 @@ class Wording:
     def _said(self, row):
         """The last words; of an item that failed what the patron said of it, if they wrote nothing else."""
         if row.latest:
-            words = Truncator(" ".join(row.latest[1:].split())).chars(120)
-            return words if row.latest[0] == "p" else _("The library: %(words)s") % {"words": words}
+            words = " ".join(row.latest[1:].split())
+            if row.subject and words.startswith(row.subject.removesuffix("…")):  # the subject is the beginning of the first message
+                words = words[len(row.subject.removesuffix("…")) :].lstrip(" .,;:!?-–—")
+            words = _cut(words)
+            return words if not words or row.latest[0] == "p" else _("The library: %(words)s") % {"words": words}
         if row.reason in FAILED:
             why = Recommendation.Why(row.recommendation__why).label if row.recommendation__why else ""
-            return Truncator(": ".join(filter(None, [str(capfirst(why)), row.recommendation__comment]))).chars(120)
+            return _cut(": ".join(filter(None, [str(capfirst(why)), row.recommendation__comment])))
         return ""
 
     def _tag(self, reason):
         failed = reason in FAILED
         css, shape = ("tag warn", "alert") if failed else ("tag", "message")
-        return mark_safe(f'<span class="{css}">{icon(shape)}{escape(capfirst(reason.label))}</span>')
+        return mark_safe(f'<span class="{css}">{_shape(shape)}{escape(capfirst(reason.label))}</span>')
 
     def _whose(self, row):
         if row.assignee_id not in self.holders:
@@ -236,7 +260,7 @@ class Wording:
         if row.status == Status.WAITING_FOR_STAFF:
             words = self.waiting % {"time": _waited(row.waiting_since, self.at)}
             if overdue:
-                return mark_safe(f'<strong class="late">{self.clock}{self.late % {"time": when(row.promised_at)}}</strong><br>{words}')
+                return mark_safe(f'<strong class="late">{self.clock}<span>{self.late % {"time": when(row.promised_at)}}</span></strong><br>{words}')
             return mark_safe(f"{words}<br>{self.promised % {'time': when(row.promised_at)}}" if row.promised_at else words)
         if row.status == Status.WAITING_FOR_PATRON:
             words = _("Answered %(time)s") % {"time": when(row.queued_at)}
@@ -247,6 +271,10 @@ class Wording:
         if row.status == Status.SNOOZED:
             return mark_safe(_("Snoozed until %(day)s") % {"day": when(row.snoozed_until)})
         return mark_safe(_("Closed %(time)s") % {"time": when(row.queued_at)})
+
+
+def _cut(words):
+    return words if len(words) <= SAID else f"{words[: SAID - 1].rstrip()}…"
 
 
 def _waited(since, at):

@@ -25,6 +25,7 @@ from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.forms import HandOnForm, NoteForm, SnoozeForm
 from portal.desk.handling import may_be_given_to
+from portal.desk.queue import thread_url
 from portal.htmx import render_page
 from portal.templatetags.portal import waited
 
@@ -89,7 +90,7 @@ def _hand_on(request, conversation, form, at):
 
 def _handed_over(request, conversation, branch):
     messages.info(request, _("%(branch)s has it now.") % {"branch": branch})
-    return redirect("desk_conversation", conversation.public_id) if _may_open(request, conversation) else redirect("desk")
+    return redirect(thread_url(request, conversation)) if _may_open(request, conversation) else redirect("desk")
 
 
 @staff_only
@@ -100,7 +101,7 @@ def desk_snooze(request, public_id):
     form = SnoozeForm(request.POST, today=request.library.today(at))
     if not form.is_valid():
         messages.error(request, form.non_field_errors()[0] if form.non_field_errors() else _("Choose the day on which it is to come back."))
-        return redirect("desk_conversation", conversation.public_id)
+        return redirect(thread_url(request, conversation))
     until = form.cleaned_data["until"]
     try:
         conversation = handling.snooze(conversation, until=until, by=request.user, at=at)
@@ -164,7 +165,7 @@ def desk_erase(request, public_id):
     if request.method == "POST":
         handling.erase(conversation, by=request.user, at=timezone.now())
         messages.info(request, _("Erased."))
-        return redirect("desk_conversation", conversation.public_id)
+        return redirect(thread_url(request, conversation))
     context = {
         "conversation": conversation,
         "counts": {rows: getattr(conversation, rows).count() for rows in ("messages", "attachments", "notes", "joined")},
@@ -186,7 +187,7 @@ def desk_note(request, public_id):
     told = [mention.person.display_name for mention in note.mentions.select_related("person").order_by("person__name")]
     words = _("Noted. %(names)s will be told that there is a note.") % {"names": ", ".join(told)} if told else _("Noted, for colleagues only.")
     messages.info(request, words)
-    return redirect(f"{reverse('desk_conversation', args=[conversation.public_id])}#note-{note.public_id}")
+    return redirect(f"{thread_url(request, conversation)}#note-{note.public_id}")
 
 
 @staff_only
@@ -239,7 +240,7 @@ def _back(request, conversation, words, *, undo=False, level=messages.INFO):
     messages.add_message(request, level, words, extra_tags=f"undo={address}?{done}" if undo else "")
     if not _may_open(request, conversation):
         return redirect("desk")
-    return redirect("desk_conversation", conversation.public_id)
+    return redirect(thread_url(request, conversation))
 
 
 def _moment(text):

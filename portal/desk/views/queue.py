@@ -74,6 +74,7 @@ def _lists(request, asked, today, topics, at, *, poll, drawn=None):
         "tabs": tabs,
         "elsewhere": [tab for tab in tabs if not tab["current"] and tab["count"] != "0"],
         "rows": rows,
+        "shapes": queue.shapes(),
         "more": asked.url(after=further) if further else "",
         "is_later": beyond is not None,
         "first_page": asked.url(),

@@ -28,6 +28,7 @@ from portal.desk.beside import beside_context
 from portal.desk.choosing import Choosing, fields_of, uuid_or_none
 from portal.desk.forms import DraftForm, ReplyForm, language_options, typed_beside
 from portal.desk.handling import away_columns, handling_context
+from portal.desk.queue import neighbours, thread_url
 from portal.desk.timeline import tell
 from portal.helpsessions.models import SessionRecommendation
 from portal.htmx import render_page
@@ -192,7 +193,7 @@ def _conversation(request, public_id):
 
 
 def _go(request, conversation, anchor=""):
-    address = reverse("desk_conversation", args=[conversation.public_id]) + anchor
+    address = thread_url(request, conversation) + anchor
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 
 
@@ -223,6 +224,7 @@ def _page(request, conversation, form=None, choosing=None, *, status=200, **more
         **handling_context(request, conversation, draft=kept[Draft.Kind.NOTE], is_named=conversation.is_named),
         **_composer(conversation, kept, request, form, choosing, seen=told.latest, **more),
         **beside_context(conversation, request.user),
+        "queue": neighbours(request, conversation),
         "opens_at": "first-unread" if told.unread else "end" if around.read_until else "",
     }
     return render_page(request, "desk/thread.html", context, status=status)
