@@ -20,7 +20,7 @@ from portal import files
 from portal.text import clean
 from portal.uploads import MOST_BYTES, MOST_FILES
 
-from .actions import locked, writer_in
+from .actions import locked, save, writer_in
 from .models import Attachment, Draft, Side
 
 MEGABYTE = 1024 * 1024
@@ -78,10 +78,11 @@ def checked(uploads):
     return fine, refused
 
 
-def add(conversation, *, by, side, client_token, at, name, usable):
-    """Put one file (of `checked`) into the composer, or into the message that it has become. The same file twice is one.
+def add(conversation, *, by, side, client_token, at, name, usable, is_sent=False):
+    """Put one file (of `checked`) into the composer; with `is_sent` into the message that the composer became: the file came in its form.
 
-    Its draft is begun with it, so that it is there on another device. Returns the attachment. Raises NotAdded, actions.Erased.
+    The same file twice is one. A draft is begun with it, so that it is there on another device. Returns the attachment.
+    Raises NotAdded, actions.Erased.
     """
     attachment = Attachment(
         public_id=uuid.uuid4(),
@@ -96,7 +97,7 @@ def add(conversation, *, by, side, client_token, at, name, usable):
     )
     try:
         _write(attachment, usable)
-        added = _add_row(attachment, conversation, by)
+        added = _add_row(attachment, conversation, by, is_sent)
     except OSError as error:
         log.error("an attachment could not be written: %s", error)
         Attachment.remove_files(attachment.stored_names())
@@ -109,13 +110,13 @@ def add(conversation, *, by, side, client_token, at, name, usable):
     return added
 
 
-def add_each(conversation, *, by, side, client_token, at, uploads):
-    """Put the uploads into the composer. Returns what was added and what was not: [Attachment], [NotAdded]. Raises actions.Erased."""
+def add_each(conversation, *, uploads, **where):
+    """Put the uploads there (see `add`). Returns what was added and what was not: [Attachment], [NotAdded]. Raises actions.Erased."""
     fine, refused = checked(uploads)
     added = []
     for name, usable in fine:
         try:
-            added.append(add(conversation, by=by, side=side, client_token=client_token, at=at, name=name, usable=usable))
+            added.append(add(conversation, name=name, usable=usable, **where))
         except NotAdded as error:
             refused.append(error)
     return added, refused
@@ -176,7 +177,7 @@ def _write(attachment, usable):
 
 
 @transaction.atomic
-def _add_row(attachment, conversation, by):
+def _add_row(attachment, conversation, by, is_sent):
     """The row, if there is room for it. Whoever else adds meanwhile waits, so that the sums are right. Returns it, or that of the same file."""
     if by is not None:
         User.objects.select_for_update(no_key=True).get(pk=by.pk)
@@ -187,13 +188,19 @@ def _add_row(attachment, conversation, by):
     same = in_it.filter(name=attachment.name, size=attachment.size, width=attachment.width, height=attachment.height).first()
     if same is not None:
         return same
-    if conversation.messages.filter(client_token=attachment.client_token).exists():
+    message = conversation.messages.filter(client_token=attachment.client_token, side=attachment.side, author=by).first()
+    if message is not None and not is_sent:
         raise NotAdded(attachment.name, "sent")
     if in_it.count() >= MOST_FILES:
         raise NotAdded(attachment.name, "too_many")
     if _used(conversation, by, attachment.side) + attachment.size > _most(by, attachment.side):
         raise NotAdded(attachment.name, "used_up" if by else "used_up_by_code")
+    attachment.message = message
     attachment.save()
+    if message is not None:
+        conversation.version += 1
+        save(conversation)
+        return attachment
     begun = {"client_token": attachment.client_token, "sequence": 0, "saved_at": attachment.added_at}
     Draft.objects.get_or_create(conversation=conversation, person=by, side=attachment.side, kind=Draft.Kind.REPLY, defaults=begun)
     return attachment

@@ -101,9 +101,10 @@
     const error = lines.content.querySelector(".field-error");
     failed ||= Boolean(error);
     say(error ? error.textContent.trim() : `${job.file.name}: ${words.added}`);
-    const focused = job.line.contains(document.activeElement);
+    const focused = job.line.contains(document.activeElement), line = lines.content.lastElementChild;
     if (job.line.isConnected) job.line.replaceWith(lines.content);
     else list().append(lines.content);
+    line?.scrollIntoView({ block: "nearest" });
     if (focused) place().querySelector("[type=file]").focus();
   };
 
@@ -129,10 +130,31 @@
       const files = [...field.files];
       field.value = "";
       add(files);
-    } else if (field.matches("[data-attach] [name^=alt-]")) {
-      post([[field.name, field.value]]);
+    } else if (described.has(field)) {
+      describe(field);
     }
   });
+
+  // What can be seen in a picture is kept as it is typed; what was typed last, also when the page is left.
+  const described = new Map();  // field: timer
+  const describe = (field, leaving = false) => {
+    clearTimeout(described.get(field));
+    described.delete(field);
+    if (!field.isConnected || !place()) return;
+    const data = new FormData(), form = field.form;
+    data.append("client_token", form.elements.client_token.value);
+    data.append(field.name, field.value);
+    const headers = { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value, "HX-Request": "true" };
+    fetch(place().dataset.attach, { method: "POST", headers, body: data, keepalive: leaving }).catch(() => {});  // it also goes with the message
+  };
+  document.addEventListener("input", event => {
+    const field = event.target;
+    if (!field.matches("[data-attach] [name^=alt-]")) return;
+    clearTimeout(described.get(field));
+    described.set(field, setTimeout(describe, 1200, field));
+  });
+  addEventListener("pagehide", () => { for (const field of [...described.keys()]) describe(field, true); });
+
   document.addEventListener("click", async event => {
     const gone = event.target.closest?.("[data-attach] [name=remove]");
     if (!gone) return;

@@ -20,7 +20,7 @@ from portal.files import preview_size
 from portal.text import clean
 from portal.uploads import uploaded
 
-POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+POLICY = "sandbox; frame-ancestors 'none'"
 SHOWN_SIDE = 240
 TYPES = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "pdf": "application/pdf"}
 
@@ -49,14 +49,15 @@ def addressed(some, conversation, *, route):
     return some
 
 
-def take_in(request, conversation, *, by, side, client_token):
-    """Put the files and the descriptions that came with a form into its composer: ([Attachment], [NotAdded])."""
+def take_in(request, conversation, *, by, side, client_token, is_sent=False):
+    """Put the files and the descriptions that came with a form into its composer: ([Attachment], [NotAdded]). With `is_sent` into
+    the message that it just became."""
     composer = {"by": by, "side": side, "client_token": client_token, "at": timezone.now()}
     words = _descriptions(request.POST)
     if words:
         attachments.describe(conversation, words=words, **composer)
     uploads = uploaded(request)
-    return attachments.add_each(conversation, uploads=uploads, **composer) if uploads else ([], [])
+    return attachments.add_each(conversation, uploads=uploads, is_sent=is_sent, **composer) if uploads else ([], [])
 
 
 def change_composer(request, conversation, form, *, by, side, route, keep_typed, back):
