@@ -18,6 +18,7 @@ import portal.conversations.actions
 import portal.conversations.attachments
 import portal.conversations.drafts
 import portal.conversations.handling
+import portal.conversations.search
 import portal.helpsessions.actions
 from portal.notifications import actions as outbox
 from portal.notifications.channels import email
@@ -51,6 +52,7 @@ JOBS = [
     (portal.conversations.handling.close_the_quiet, timedelta(minutes=10)),
     (portal.conversations.handling.release_the_left_lying, timedelta(minutes=10)),
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
+    (portal.conversations.search.renew_names, EVERY_HOUR),
     (portal.conversations.attachments.forget_unsent_attachments, EVERY_HOUR),
     (portal.conversations.attachments.forget_stray_files, EVERY_DAY),
     (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),

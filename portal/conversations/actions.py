@@ -21,7 +21,7 @@ from recommendations.actions import record_verdict
 from recommendations.choosing import recommend_chosen
 from recommendations.models import QuestionType, Recommendation
 
-from . import drafts, states
+from . import drafts, search, states
 from .models import (
     Attachment,
     BranchQueue,
@@ -125,6 +125,7 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
         client_token=client_token,
     )
     Attachment.objects.filter(conversation=conversation, side=side, client_token=client_token, message=None).update(message=message)
+    search.index_message(message)
     drafts.forget(conversation, person=by, side=side, kind=Draft.Kind.REPLY, up_to=draft_sequence, body=body)
     if conversation.status == Status.CLOSED and (side == PATRON or then != Then.CLOSE) and _has_words(conversation):
         _tell_reopened(conversation, message, by)
@@ -137,6 +138,8 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
     else:
         _hold(conversation, message)
         _recommend_in(message, items)
+        if items:
+            search.index_thread(conversation)
         enter(conversation, states.staff_answered(states.state_of(conversation), at, then))
         if then == Then.CLOSE:
             _tell(conversation, Event.Kind.CLOSED, side, by, at, message=message)
@@ -160,7 +163,10 @@ def take_back(message, *, by, at, typed=None):
     drafts.put_back(message, typed=typed or {}, at=at)
     withdraw(message.mail_id)
     message.attachments.update(message=None, added_at=at)
-    Recommendation.objects.filter(messagerecommendation__message=message).delete()
+    search.remove_message(message)
+    gave, _models = Recommendation.objects.filter(messagerecommendation__message=message).delete()
+    if gave:
+        search.index_thread(conversation)
     message.delete()  # and the events that it brought about
     held = _held(conversation, at)
     conversation.held_from = held["first"]
@@ -234,6 +240,8 @@ def keep(help_session, *, by, at, wording, language):
     given = Recommendation.objects.filter(messagerecommendation__message__conversation__in=threads)
     lock_first(given)
     threads.update(patron=by)
+    for thread in threads.filter(joined_into=None):
+        search.index_thread(thread)
     given.update(patron=by)
     for rows in (Participation, Draft):  # what the person has as themselves already stays as it is
         own = rows.objects.filter(person=by, side=PATRON, conversation__isnull=False).values("conversation")
@@ -340,7 +348,7 @@ def raise_queue(branch_id, *, shows_at=None):
 
 def _begin(at, *, help_session, recommendation, patron, branch, topic, subject):
     """A thread that says nothing yet: what follows at once puts it into the queue."""
-    return Conversation.objects.create(
+    conversation = Conversation.objects.create(
         help_session=help_session,
         recommendation=recommendation,
         patron=patron,
@@ -355,6 +363,8 @@ def _begin(at, *, help_session, recommendation, patron, branch, topic, subject):
         queued_at=at,
         changed_at=at,
     )
+    search.index_thread(conversation)
+    return conversation
 
 
 def _subject(body, help_session, recommendation, readers_form):

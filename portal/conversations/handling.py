@@ -16,7 +16,7 @@ from portal.helpsessions import actions as helpsessions
 from portal.notifications.actions import withdraw
 from recommendations.models import Recommendation
 
-from . import states
+from . import search, states
 from .actions import STAFF, Erased, enter, lock_first, locked, raise_queue, save
 from .models import Attachment, Conversation, ConversationNote, DeskEvent, Draft, Event, Message, Participation, ReadersForm, Side
 
@@ -191,6 +191,8 @@ def join(conversation, *, into, by, at):
     conversation.desk_version += 1
     conversation.save()
     Conversation.objects.filter(joined_into=conversation).update(joined_into=into)
+    search.move(conversation, into)
+    search.index_thread(into)
     enter(into, states.replay(into))
     if into.waiting_since and promised_at:
         into.promised_at = promised_at  # the earlier one, whichever branch gave it
@@ -329,6 +331,7 @@ def erase(conversation, *, by, at):
         helpsessions.forget_words(conversation.logged_as)
     files = [name for attachment in Attachment.objects.filter(conversation=conversation) for name in attachment.stored_names()]
     transaction.on_commit(lambda: Attachment.remove_files(files))
+    search.remove_thread(conversation)
     for rows in ("messages", "notes", "events", "desk_events", "attachments", "drafts", "participations", "joined"):
         getattr(conversation, rows).all().delete()
     ReadersForm.objects.filter(conversation=conversation).delete()

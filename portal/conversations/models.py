@@ -497,6 +497,23 @@ class ReplyTemplate(models.Model):
         return self.name
 
 
+class ConversationWords(models.Model):
+    """The words of a message, or (without one) those that are a thread's own, as recommendations.search.fold leaves them; written by
+    the actions, never by a trigger. For the desk's search alone."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="words")
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    name = models.CharField(max_length=200, blank=True, help_text="of the patron, as it was when the row was written")
+    words = models.TextField()
+
+    class Meta:
+        verbose_name_plural = "conversation words"
+        constraints = [models.UniqueConstraint(fields=["conversation"], condition=Q(message__isnull=True), name="one_row_of_words_per_thread")]
+
+    def __str__(self):
+        return self.words[:60]
+
+
 class BranchQueue(models.Model):
     """What an open queue polls: one row a branch, raised by whatever changes one of its threads."""
 

@@ -1,9 +1,156 @@
-"""Finding threads by their words: subject, patron's name, message text, item titles."""
+"""Finding threads by their words: subject, the patron's name, what was written, titles of what was recommended. For the desk alone.
+
+One row a message and one a thread hold the words as recommendations.search folds them; on SQLite an FTS5 table finds them, on
+PostgreSQL a GIN index (migration 0003). Neither has a trigger: whoever changes a thread calls index_thread() or index_message().
+Notes of the staff are not in it.
+
+A word that many rows hold is not looked up but looked for: in the threads that the other words left, or in those that a list
+shows first. So neither "a" nor a rare name reads the whole index.
+"""
+
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, Q
+
+from recommendations.search import WORDS_ASKED, fold
+
+from .models import Conversation, ConversationWords, Message, MessageRecommendation
+
+FEW = 5000  # rows: what more than these hold is a common word
+LONGEST_TEXT = 400
+
+# conversations_text is SQLite's FTS5 table over these rows.
+ON_SQLITE = (
+    "SELECT words.conversation_id FROM conversations_text JOIN conversations_conversationwords AS words ON words.id = conversations_text.rowid "
+    "WHERE conversations_text MATCH %s LIMIT %s"
+)
+ON_POSTGRESQL = (
+    "SELECT conversation_id FROM conversations_conversationwords WHERE array_to_tsvector(array_remove(string_to_array(words, ' '), '')) @@ %s::tsquery LIMIT %s"
+)
+ADD = "INSERT INTO conversations_text (rowid, words) VALUES (%s, %s)"
+REMOVE = "INSERT INTO conversations_text (conversations_text, rowid, words) VALUES ('delete', %s, %s)"
+REBUILD = "INSERT INTO conversations_text (conversations_text) VALUES ('rebuild')"
 
 
 def find_conversations(queryset, text):
-    """Those of `queryset` that hold every word of `text`, the words perhaps unfinished; all of them where it has no word."""
-    words = text.split()
-    for word in words:
-        queryset = queryset.filter(subject__icontains=word)
+    """Those of `queryset` that hold every word of `text`, each perhaps unfinished; all of them where it has no word."""
+    ids, common = look_up(text)
+    if ids is not None:
+        queryset = queryset.filter(pk__in=ids)
+    for word in common:
+        queryset = queryset.filter(Exists(ConversationWords.objects.filter(_holds(word), conversation=OuterRef("pk"))))
     return queryset
+
+
+def look_up(text):
+    """(ids, common): the threads (primary keys) that hold all the words that few rows hold, None where there is no such word; and
+    the words still to be looked for in them."""
+    ids, common = None, []
+    for word in _asked(text):
+        found = _rows_with(word)
+        if len(found) > FEW:
+            common.append(word)
+        else:
+            ids = set(found) if ids is None else ids.intersection(found)
+    if ids is not None and len(ids) <= FEW and common:
+        for word in common:
+            ids = set(ConversationWords.objects.filter(_holds(word), conversation__in=ids).values_list("conversation", flat=True))
+        common = []
+    return ids, common
+
+
+def _asked(text):
+    """The folded words that say something: not those with which another begins."""
+    words = sorted(set(fold(str(text)[:LONGEST_TEXT]).split()[:WORDS_ASKED]), key=lambda word: (-len(word), word))
+    return [word for number, word in enumerate(words) if not any(longer.startswith(word) for longer in words[:number])]
+
+
+def _holds(word):
+    """Folded words hold no sign that LIKE knows."""
+    return Q(words__startswith=word) | Q(words__contains=f" {word}")
+
+
+def _rows_with(word):
+    """The threads of the rows that hold the word, one for each row, at most one more than FEW."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(ON_SQLITE, [f'"{word}"*', FEW + 1])
+        else:
+            cursor.execute(ON_POSTGRESQL, [f"'{word}':*", FEW + 1])
+        return [conversation for (conversation,) in cursor.fetchall()]
+
+
+# Kept in step by the actions, in the transaction of the change.
+
+
+def index_thread(conversation):
+    """Bring the row of the thread up to date: its subject and those of the threads joined into it, the patron's name, titles."""
+    _remove(Q(conversation=conversation, message=None))
+    _add([_row_of_thread(conversation)])
+
+
+def index_message(message):
+    _add([ConversationWords(conversation_id=message.conversation_id, message=message, words=fold(message.body))])
+
+
+def remove_message(message):
+    _remove(Q(message=message))
+
+
+def remove_thread(conversation):
+    """Every word of it."""
+    _remove(Q(conversation=conversation))
+
+
+def move(conversation, into):
+    """After a join: its messages' words go with them. Their own rows say so only after index_thread(into)."""
+    _remove(Q(conversation=conversation, message=None))
+    ConversationWords.objects.filter(conversation=conversation).update(conversation=into)
+
+
+def renew_names(*, at):
+    """Those whose patron has another name by now. For the worker: people change it on a floor that knows no threads."""
+    renamed = ConversationWords.objects.filter(message=None, conversation__patron__isnull=False).exclude(name=F("conversation__patron__name"))
+    for row in renamed.select_related("conversation__patron")[:1000]:
+        with transaction.atomic():
+            index_thread(row.conversation)
+
+
+def rebuild():
+    """Write the whole index anew, a thousand threads at a time. Yields how many are done."""
+    done, last = 0, 0
+    while threads := list(Conversation.objects.filter(pk__gt=last, joined_into=None).select_related("patron").order_by("pk")[:1000]):
+        with transaction.atomic():
+            _remove(Q(conversation__in=threads) | Q(conversation__joined_into__in=threads))
+            alive = [thread for thread in threads if thread.status != Conversation.Status.ERASED]
+            _add([_row_of_thread(thread) for thread in alive])
+            said = Message.objects.filter(conversation__in=alive).values_list("conversation_id", "pk", "body")
+            _add([ConversationWords(conversation_id=thread_id, message_id=pk, words=fold(body)) for thread_id, pk, body in said])
+        done, last = done + len(threads), threads[-1].pk
+        yield done
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(REBUILD)
+
+
+def _row_of_thread(conversation):
+    joined = Conversation.objects.filter(joined_into=conversation).order_by("pk").values_list("subject", flat=True)
+    given = MessageRecommendation.objects.filter(message__conversation=conversation).order_by("pk").values_list("recommendation__item__title", flat=True)
+    hung_on = [conversation.recommendation.item.title] if conversation.recommendation else []
+    name = conversation.patron.name if conversation.patron else ""
+    return ConversationWords(conversation=conversation, name=name, words=fold(" ".join([conversation.subject, *joined, name, *hung_on, *given])))
+
+
+def _add(rows):
+    rows = ConversationWords.objects.bulk_create(rows)
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.executemany(ADD, [[row.pk, row.words] for row in rows])
+
+
+def _remove(which):
+    rows = ConversationWords.objects.filter(which)
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:  # the FTS5 table reads its words from the row: it is told them once more to forget them
+            gone = list(rows.values_list("pk", "words"))
+            cursor.executemany(REMOVE, gone)
+    rows.delete()

@@ -97,20 +97,22 @@ def state_of(conversation):
     )
 
 
-def replay(conversation):
-    """Where the thread stands, as all that happened to it says: its messages, its events and the verdicts as they are now."""
+def replay(conversation, *, shown_at=None):
+    """Where the thread stands, as all that happened to it says: its messages, its events and the verdicts as they are now. With
+    `shown_at`, where it stands as far as the patron may know at that moment."""
     state = nothing_yet(conversation.opened_at)
-    for at, _order, happened, what in sorted(_history(conversation), key=lambda entry: entry[:2]):
+    for at, _order, happened, what in sorted(_history(conversation, shown_at), key=lambda entry: entry[:2]):
         state = happened(state, at, *what)
     return state
 
 
-def _history(conversation):
+def _history(conversation, shown_at):
     """[(when, which first at one moment, function of this module, what else it is told)]"""
-    yield from _messages(conversation)
+    shown = {} if shown_at is None else {"shown_from__lte": shown_at}
+    yield from _messages(conversation, shown)
     for at, verdict in conversation.verdicts().filter(verdict__in=[Reason.DID_NOT_HELP, Reason.COULD_NOT_GET_IT]).values_list("decided_at", "verdict"):
         yield at, 0, item_failed, (verdict,)
-    for at in conversation.events.filter(kind__in=[Event.Kind.CLOSED, Event.Kind.CLOSED_BY_ITSELF]).values_list("at", flat=True):
+    for at in conversation.events.filter(kind__in=[Event.Kind.CLOSED, Event.Kind.CLOSED_BY_ITSELF], **shown).values_list("at", flat=True):
         yield at, 2, closed, ()
     for at, since in conversation.events.filter(kind=Event.Kind.JOINED).values_list("at", "waiting_since"):
         yield at, 5, joined, (since,)
@@ -123,9 +125,9 @@ def _history(conversation):
             yield at, 2, closed, ()
 
 
-def _messages(conversation):
+def _messages(conversation, shown):
     by_form = Reason.READERS_ADVISORY if hasattr(conversation, "readers_form") else Reason.ASKED
-    for number, (at, side, then) in enumerate(conversation.messages.in_order().values_list("sent_at", "side", "then")):
+    for number, (at, side, then) in enumerate(conversation.messages.filter(**shown).in_order().values_list("sent_at", "side", "then")):
         if side == Side.PATRON:
             yield at, 1, patron_wrote, (by_form if number == 0 else Reason.ASKED,)
         else:

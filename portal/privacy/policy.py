@@ -74,6 +74,7 @@ POLICY = {
         "a thread between you and the library", "as long as the library keeps its records; your name until you are erased", "to answer you", exported=True
     ),
     "conversations.Message": Line("what you and the library wrote to each other", "the thread ends", "to answer you", exported=True),
+    "conversations.ConversationWords": Line("the words of a thread once more, for the desk's search", "the message or the thread ends", "to find it"),
     "conversations.MessageRecommendation": Line("which items belong to an answer", "the message ends", "to show them together", exported=True),
     "conversations.Event": Line("when a thread was closed and reopened, and by whom", "the thread ends", "to tell what happened", exported=True),
     "conversations.DeskEvent": Line(

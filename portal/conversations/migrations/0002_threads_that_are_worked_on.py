@@ -434,6 +434,10 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.branch', verbose_name='branch'),
         ),
         migrations.AddIndex(
+            model_name='message',
+            index=models.Index(fields=['conversation', 'shown_from', 'id'], name='as_shown_to_the_patron'),
+        ),
+        migrations.AddIndex(
             model_name='attachment',
             index=models.Index(condition=models.Q(('message__isnull', True)), fields=['added_at'], name='attachments_not_sent'),
         ),

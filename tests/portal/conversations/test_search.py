@@ -1,0 +1,154 @@
+import datetime
+import uuid
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from accounts.actions import change_name
+from portal.conversations import actions, handling, notes, search
+from portal.conversations.models import Conversation, ConversationWords, Message
+from portal.conversations.search import find_conversations
+from portal.helpsessions.actions import ChosenItem
+from recommendations.models import Recommendation
+from recommendations.search import fold
+from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, MessageFactory, recommend_in
+
+NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
+second, minute = datetime.timedelta(seconds=1), datetime.timedelta(minutes=1)
+
+
+@pytest.fixture
+def session(patron, staff, branch):
+    return HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="How do I keep bees?")
+
+
+def ask(session, by, body, at=NOW):
+    return actions.ask(by=by, at=at, help_session=session, body=body, language="en", client_token=uuid.uuid4())
+
+
+def answer(thread, by, body="Try this", at=NOW + minute, **kwargs):
+    return actions.reply(thread, by=by, side="staff", at=at, body=body, language="en", client_token=uuid.uuid4(), **kwargs)
+
+
+def found(text):
+    return set(find_conversations(Conversation.objects.all(), text))
+
+
+def assert_index_agrees():
+    """Rows and tables say the same, and the text index finds what the rows hold and nothing else."""
+    expected = {}
+    for thread in Conversation.objects.filter(joined_into=None).exclude(status="erased"):
+        joined = Conversation.objects.filter(joined_into=thread).order_by("pk")
+        titles = [given.item.title for given in Recommendation.objects.filter(messagerecommendation__message__conversation=thread).order_by("pk")]
+        hung_on = [thread.recommendation.item.title] if thread.recommendation else []
+        name = thread.patron.name if thread.patron else ""
+        expected[thread.pk, None] = fold(" ".join([thread.subject, *[other.subject for other in joined], name, *hung_on, *titles]))
+    for message in Message.objects.all():
+        expected[message.conversation_id, message.pk] = fold(message.body)
+    rows = ConversationWords.objects.all()
+    assert {(row.conversation_id, row.message_id): row.words for row in rows} == expected
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO conversations_text (conversations_text, rank) VALUES ('integrity-check', 1)")  # raises where they differ
+    for row in rows:
+        for word in row.words.split():
+            assert row.conversation_id in search._rows_with(word)
+
+
+def test_a_thread_is_found_by_subject_name_words_and_titles_each_in_any_of_its_messages(session, patron, staff):
+    thread = ask(session, patron, "The smoker is too hot")
+    other = ask(session, patron, "Something else")
+    answer(thread, staff, "Use cold smoke, Łukasz", items=[ChosenItem(item=ItemFactory(title="Der Bienenstock"))])
+    for text in ["smoker", "SMOK", "keep bees smoker", "okafor hot", "lukasz", "bienen", "cold smoke bienenstock sam", "smo smoke smoker"]:
+        assert found(text) == {thread}
+    assert found("bees") == {thread, other}
+    assert found("smoker else") == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("C++", {"c++"}),
+        ("c+", {"c++"}),
+        ("c#", {"c#"}),
+        ('"c++', {"c++"}),
+        ("日本", {"日本"}),
+        ("* OR NOT ( )", set()),
+        *[(nothing, None) for nothing in ('"', "'", "", " \t", "%", "\\", "\0")],
+    ],
+)
+def test_signs_are_words_or_nothing_and_never_an_operator(session, patron, text, expected):
+    threads = {body: ask(session, patron, body) for body in ["c++", "c#", "日本", "plain"]}
+    assert found(text) == (set(threads.values()) if expected is None else {threads[body] for body in expected})
+
+
+def test_only_within_what_one_may_see(session, patron, staff):
+    thread = ask(session, patron, "The smoker is too hot")
+    assert list(find_conversations(Conversation.objects.at_desk_of(staff), "smoker")) == [thread]
+    assert list(find_conversations(Conversation.objects.at_desk_of(patron), "smoker")) == []
+
+
+def test_notes_are_not_searched(session, patron, staff):
+    thread = ask(session, patron, "Hello")
+    notes.write_note(thread, by=staff, at=NOW, body="peculiar", client_token=uuid.uuid4())
+    assert found("peculiar") == set()
+
+
+@pytest.mark.parametrize("few", [0, 1, 2, 5000])
+def test_words_that_many_rows_hold_are_looked_for_another_way_and_found_alike(monkeypatch, session, patron, staff, few):
+    monkeypatch.setattr(search, "FEW", few)
+    first, second_, third = (ask(session, patron, body) for body in ["the red kite", "the red fox", "the fox"])
+    answer(first, staff, "the fox flew")
+    assert found("the") == {first, second_, third}
+    assert found("the red") == {first, second_}
+    assert found("kite fox") == {first}
+    assert found("red fox") == {first, second_}
+    assert found("fo re ki") == {first}
+    assert found("nothing the") == set()
+
+
+def test_index_and_tables_agree_after_every_path(session, patron, staff, branch):
+    [failed] = recommend_in(session)
+    unkept = HelpSessionFactory(branch=branch, staff=staff)
+    thread, other, kept = ask(session, patron, "one"), ask(session, patron, "two"), ask(unkept, None, "three")
+    assert_index_agrees()
+    actions.take_verdict(failed, verdict="did_not_help", why="", comment="", by=patron, at=NOW)
+    assert_index_agrees()
+    taken = answer(thread, staff, "SECRET answer", items=[ChosenItem(item=ItemFactory(title="Hidden"))])
+    answer(thread, staff, "stays", items=[ChosenItem(item=ItemFactory(title="Shown"))])
+    assert_index_agrees()
+    assert found("hidden secret") == {thread}
+    actions.take_back(taken, by=staff, at=NOW + minute + second)
+    assert_index_agrees()
+    assert found("hidden") == found("secret") == set()
+    actions.keep(unkept, by=patron, at=NOW, wording="yes", language="en")
+    assert_index_agrees()
+    assert found("okafor three") == {kept}
+    handling.join(thread, into=other, by=staff, at=NOW + 2 * minute)
+    assert_index_agrees()
+    assert found("one two shown") == {other}
+    of_verdict = Conversation.objects.get(recommendation=failed)
+    handling.join(of_verdict, into=other, by=staff, at=NOW + 3 * minute)
+    assert_index_agrees()
+    assert found(f"{failed.item.title} one") == {other}
+    change_name(patron, name="Ola Nordmann")
+    search.renew_names(at=NOW)
+    patron.refresh_from_db()
+    assert_index_agrees()
+    assert found("okafor") == set()
+    handling.erase(other, by=staff, at=NOW + 4 * minute)
+    assert_index_agrees()
+    assert found("one") == set()
+    assert {row.conversation_id for row in ConversationWords.objects.all()} == {kept.pk}
+
+
+def test_rebuild_writes_what_is_missing_and_removes_what_is_gone(session, patron, staff):
+    thread = ask(session, patron, "The smoker is too hot")
+    MessageFactory(conversation=ConversationFactory(subject="Unindexed"), body="never seen")
+    Message.objects.filter(conversation=thread).update(body="changed under it")
+    assert found("unindexed") == found("changed") == set()
+    call_command("rebuild_thread_search", verbosity=0)
+    assert_index_agrees()
+    assert len(found("unindexed")) == len(found("changed")) == 1
+    assert found("smoker") == set()

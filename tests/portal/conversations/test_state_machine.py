@@ -1,0 +1,407 @@
+"""Whatever a patron, two members of staff, the worker and the clock do with two threads, in whatever order: the rows stay right.
+
+The oracle below knows nothing of states.py. It keeps a log of what happened to each thread, in the order in which it happened,
+and reads it from the beginning each time. `STATE_MACHINE_EXAMPLES=1000` makes it try for long.
+"""
+
+import datetime
+import os
+import uuid
+from dataclasses import dataclass, field
+
+import pytest
+from django.db import connection, transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from accounts.reader import Reader
+from portal.conversations import actions, drafts, handling, notes, states
+from portal.conversations.models import BranchQueue, Conversation, Draft, Message
+from portal.helpsessions.actions import ChosenItem
+from recommendations.models import Recommendation
+from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, StaffFactory
+
+BEGUN = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
+second, day = datetime.timedelta(seconds=1), datetime.timedelta(days=1)
+EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", 20))
+THREADS, STAFF = st.integers(0, 1), st.integers(0, 1)
+
+
+@dataclass
+class Entry:
+    at: datetime.datetime
+    what: str  # word, answer, close, snooze, wake, join
+    key: object = None  # of a word: the recommendation it is a verdict on; of an answer: its message
+    then: str = ""
+    since: datetime.datetime | None = None
+
+
+@dataclass
+class Thread:
+    pk: int
+    log: list = field(default_factory=list)
+    messages: list = field(default_factory=list)  # [(message, author, shown_from)]
+    read_until: datetime.datetime | None = None
+    assignee: object = None
+    erased: bool = False
+    joined: bool = False
+
+    def reading(self):
+        """(status, waiting since, when it turned): the whole log, from the beginning."""
+        status, unanswered, turned = "closed", [], None
+        for entry in self.log:
+            if entry.what == "word":
+                unanswered.append(entry.at)
+                status = "waiting_for_staff"
+            elif entry.what == "wake" or (entry.what == "answer" and entry.then == "ours" and status in {"closed", "waiting_for_patron"}):
+                unanswered = unanswered or [entry.at]
+                status = "waiting_for_staff"
+            elif entry.what == "close" or (entry.what == "answer" and entry.then in {"turn", "close"}):
+                status = "waiting_for_patron" if entry.then == "turn" else "closed"
+                unanswered, turned = [], entry.at
+            elif entry.what == "snooze":
+                status, turned = "snoozed", entry.at
+            elif entry.what == "join" and entry.since:
+                unanswered = sorted([entry.since, *unanswered])
+                status = "waiting_for_staff"
+        since = unanswered[0] if unanswered else None
+        return status, since, since if status == "waiting_for_staff" else turned
+
+    def without(self, what, key):
+        return [entry for entry in self.log if (entry.what, entry.key) != (what, key)]
+
+
+class TwoThreads(RuleBasedStateMachine):
+    world: dict = {}
+
+    def __init__(self):
+        super().__init__()
+        self.example = transaction.atomic()
+        self.example.__enter__()
+        self.patron, self.staff, self.branches, self.item = (self.world[name] for name in ("patron", "staff", "branches", "item"))
+        self.session = self.world["session"]
+        self.now = BEGUN
+        self.threads = []
+        for _ in range(2):
+            self.now += second
+            asked = actions.ask(by=self.patron, at=self.now, help_session=self.session, body="Where?", language="en", client_token=uuid.uuid4())
+            thread = Thread(asked.pk, [Entry(self.now, "word")], [(asked.messages.get().pk, self.patron, self.now)], read_until=self.now)
+            self.threads.append(thread)
+        self.seen = {}
+
+    def teardown(self):
+        if connection.vendor == "postgresql":
+            connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")
+        transaction.set_rollback(True)
+        self.example.__exit__(None, None, None)
+
+    # What everything is done through.
+
+    def row(self, thread):
+        return Conversation.objects.get(pk=thread.pk)
+
+    def do(self, thread, action, *, refuses=(), desk_only=False):
+        """Run the action at the next second. Of an erased thread it must be refused."""
+        self.now += second
+        before, views = self.row(thread), [self.view(other) for other in self.threads]
+        expected = (actions.Erased,) if thread.erased else refuses
+        if expected:
+            with pytest.raises(expected):
+                action(before, self.now)
+            assert Conversation.objects.filter(pk=thread.pk).values().get() == Conversation.objects.filter(pk=before.pk).values().get()
+            return None
+        done = action(before, self.now)
+        if desk_only:
+            assert [self.view(other) for other in self.threads] == views
+        return done
+
+    def view(self, thread):
+        """What the patron may know of the thread at this moment."""
+        row = self.row(thread)
+        told = list(row.events.filter(shown_from__lte=self.now).order_by("at", "pk").values_list("kind", "pk"))
+        status = row.status_at(self.now)
+        return (
+            list(row.messages.shown(self.now).in_order().values_list("pk", flat=True)),
+            told,
+            row.version_at(self.now),
+            "away" if status == "snoozed" else status,
+        )
+
+    def open_threads(self):
+        return [thread for thread in self.threads if not thread.joined]
+
+    def target(self, number):
+        """The thread itself, or the one it was joined into: what is done to the old one is done there."""
+        thread = self.threads[number]
+        return self.threads[1 - number] if thread.joined else thread
+
+    # The patron.
+
+    @rule(number=THREADS, twice=st.booleans())
+    def patron_writes(self, number, twice):
+        thread, token = self.target(number), uuid.uuid4()
+
+        def write(row, at):
+            row = self.row(self.threads[number])  # perhaps the one that was joined since
+            return actions.reply(row, by=self.patron, side="patron", at=at, body="Hm", language="en", client_token=token)
+
+        message = self.do(thread, write)
+        if message is None:
+            return
+        thread.log.append(Entry(self.now, "word"))
+        thread.messages.append((message.pk, self.patron, self.now))
+        thread.read_until = self.now
+        if twice:
+            assert self.do(thread, write) == message
+
+    @rule(number=THREADS)
+    def patron_closes(self, number):
+        thread = self.target(number)
+        was, seen_as = thread.reading()[0], None if thread.erased else self.row(thread).status_at(self.now + second)
+        self.do(thread, lambda row, at: actions.close(row, by=self.patron, side="patron", at=at))
+        if not thread.erased and (was != "closed" or seen_as != "closed"):
+            thread.log.append(Entry(self.now, "close"))
+
+    @rule(number=THREADS)
+    def patron_looks(self, number):
+        thread = self.target(number)
+        if not thread.erased:
+            actions.mark_read(self.row(thread), person=self.patron, at=self.now)
+            thread.read_until = max(shown for _, _, shown in thread.messages if shown <= self.now)
+
+    @rule(number=THREADS, verdict=st.sampled_from(["did_not_help", "could_not_get_it", "helped", ""]))
+    def patron_judges(self, number, verdict):
+        thread = self.target(number)
+        given = Recommendation.objects.filter(messagerecommendation__message__conversation=thread.pk, recommended_at__lte=self.now).order_by("pk").first()
+        if given is None or thread.erased:
+            return
+        [said] = [entry for entry in thread.log if entry.key == given] or [None]
+        status, since, _ = thread.reading()
+        self.do(thread, lambda row, at: actions.take_verdict(given, verdict=verdict, why="", comment="", by=self.patron, at=at))
+        if verdict in {"helped", ""}:
+            thread.log = thread.without("word", given)
+        elif not (said and status == "waiting_for_staff" and said.at >= since):
+            thread.log = [*thread.without("word", given), Entry(self.now, "word", key=given)]
+
+    # The staff.
+
+    @rule(number=THREADS, who=STAFF, then=st.sampled_from(["turn", "turn", "ours", "close"]), gives=st.booleans(), twice=st.booleans())
+    def staff_answer(self, number, who, then, gives, twice):
+        thread, by, token = self.target(number), self.staff[who], uuid.uuid4()
+        items = [ChosenItem(item=self.item)] if gives else []
+
+        def answer(row, at):
+            row = self.row(self.threads[number])
+            return actions.reply(row, by=by, side="staff", at=at, body="Try", language="en", client_token=token, items=items, then=then)
+
+        message = self.do(thread, answer, desk_only=True)
+        if message is None:
+            return
+        thread.log.append(Entry(self.now, "answer", key=message.pk, then=then))
+        thread.messages.append((message.pk, by, self.now + Message.HELD))
+        if twice:
+            assert self.do(thread, answer) == message
+
+    @rule(number=THREADS, who=STAFF, which=st.integers(0, 2))
+    def staff_take_back(self, number, who, which):
+        thread, by = self.target(number), self.staff[who]
+        answers = [found for found in thread.messages if found[1] in self.staff][-1 - which :][:1]
+        if not answers or thread.erased:
+            return
+        [(pk, author, shown_from)] = answers
+        in_time = author == by and shown_from > self.now + second
+        message = Message.objects.get(pk=pk)
+        self.do(thread, lambda row, at: actions.take_back(message, by=by, at=at), refuses=() if in_time else (actions.TooLate,))
+        if in_time:
+            thread.log = thread.without("answer", pk)
+            thread.messages.remove(answers[0])
+            draft = Draft.objects.get(conversation=thread.pk, person=by)
+            assert draft.body.startswith("Try")
+            drafts.forget(self.row(thread), person=by, side="staff", kind="reply")
+
+    @rule(number=THREADS, who=STAFF)
+    def staff_close(self, number, who):
+        thread = self.target(number)
+        was_closed = thread.reading()[0] == "closed"
+        is_held = any(shown > self.now + second for _, _, shown in thread.messages)
+        self.do(thread, lambda row, at: actions.close(row, by=self.staff[who], side="staff", at=at), desk_only=was_closed or is_held)
+        if not thread.erased and not was_closed:
+            thread.log.append(Entry(self.now, "close"))
+
+    @rule(number=THREADS, who=STAFF, days=st.integers(1, 9))
+    def staff_snooze(self, number, who, days):
+        thread = self.target(number)
+        until, is_closed = (self.now + days * day).date(), thread.reading()[0] == "closed"
+        if not thread.erased and self.row(thread).snoozed_until == until:
+            return
+        self.do(thread, lambda row, at: handling.snooze(row, until=until, by=self.staff[who], at=at), refuses=(handling.NotOpen,) if is_closed else ())
+        if not thread.erased and not is_closed:
+            thread.log.append(Entry(self.now, "snooze"))
+
+    @rule(number=THREADS, who=STAFF)
+    def staff_wake(self, number, who):
+        thread = self.target(number)
+        was = thread.reading()[0]
+        self.do(thread, lambda row, at: handling.wake(row, by=self.staff[who], at=at))
+        if not thread.erased and was == "snoozed":
+            thread.log.append(Entry(self.now, "wake"))
+
+    @rule(number=THREADS, who=STAFF)
+    def staff_take(self, number, who):
+        thread, by = self.target(number), self.staff[who]
+        taken = thread.assignee not in (None, by)
+        self.do(thread, lambda row, at: handling.take(row, by=by, at=at), refuses=(handling.AlreadyTaken,) if taken else (), desk_only=True)
+        if not thread.erased and not taken:
+            thread.assignee = by
+
+    @rule(number=THREADS, to=st.sampled_from([None, 0, 1]), was=st.sampled_from([None, 0, 1]))
+    def staff_assign(self, number, to, was):
+        thread = self.target(number)
+        to, was = (None if who is None else self.staff[who] for who in (to, was))
+        stale = thread.assignee not in (was, to)
+        self.do(
+            thread,
+            lambda row, at: handling.assign(row, to=to, by=self.staff[0], at=at, was=was),
+            refuses=(handling.AlreadyTaken,) if stale else (),
+            desk_only=True,
+        )
+        if not thread.erased and not stale:
+            thread.assignee = to
+
+    @rule(number=THREADS, to=st.integers(0, 1))
+    def staff_hand_over(self, number, to):
+        thread = self.target(number)
+        branch = self.branches[to]
+        stays = not thread.erased and self.row(thread).branch == branch
+        self.do(thread, lambda row, at: handling.hand_over(row, branch=branch, by=self.staff[0], at=at, was=thread.assignee), desk_only=True)
+        if not thread.erased and not stays:
+            thread.assignee = None
+
+    @rule(number=THREADS)
+    def staff_note(self, number):
+        self.do(self.target(number), lambda row, at: notes.write_note(row, by=self.staff[0], at=at, body="NOTE", client_token=uuid.uuid4()), desk_only=True)
+
+    @precondition(lambda self: not any(thread.joined or thread.erased for thread in self.threads))
+    @rule(number=THREADS, really=st.integers(0, 3))
+    def staff_join(self, number, really):
+        if really:  # seldom, or there is one thread only
+            return
+        first, second_ = self.threads[number], self.threads[1 - number]
+        unanswered = [since for since in (first.reading()[1], second_.reading()[1]) if since]
+        self.do(first, lambda row, at: handling.join(row, into=self.row(second_), by=self.staff[0], at=at))
+        second_.log = sorted([*first.log, *second_.log], key=lambda entry: entry.at)
+        second_.log.append(Entry(self.now, "join", since=min(unanswered, default=None)))
+        second_.messages = sorted([*first.messages, *second_.messages], key=lambda found: found[0])
+        second_.assignee = second_.assignee or first.assignee
+        first.joined = True
+        second_.read_until = None  # what is read of two threads at once has a test of its own
+
+    @rule(number=THREADS, really=st.integers(0, 9))
+    def staff_erase(self, number, really):
+        if really == 0:
+            thread = self.target(number)
+            self.do(thread, lambda row, at: handling.erase(row, by=self.staff[0], at=at))
+            thread.erased = True
+            for other in self.threads:
+                if other.joined:
+                    self.threads = [thread, thread]
+
+    # The clock and the worker.
+
+    @rule(seconds=st.sampled_from([2, 5, 14, 60, 86_400, 8 * 86_400]), works=st.booleans())
+    def time_passes(self, seconds, works):
+        self.now += seconds * second
+        if works:
+            self.the_worker_runs()
+
+    @rule()
+    def the_worker_runs(self):
+        views = [self.view(thread) for thread in self.open_threads() if not thread.erased]
+        actions.show_held(at=self.now)
+        assert [self.view(thread) for thread in self.open_threads() if not thread.erased] == views  # it shows nothing that wasn't shown
+        today = self.now.astimezone(self.world["library"].zone).date()
+        asleep = [thread for thread in self.open_threads() if not thread.erased and self.row(thread).snoozed_until and self.row(thread).snoozed_until <= today]
+        handling.wake_the_snoozed(at=self.now)
+        for thread in asleep:
+            thread.log.append(Entry(self.now, "wake"))
+        quiet = [thread for thread in self.open_threads() if not thread.erased and thread.reading()[0] == "waiting_for_patron"]
+        quiet = [thread for thread in quiet if thread.reading()[2] + 14 * day <= self.now]
+        handling.close_the_quiet(at=self.now)
+        for thread in quiet:
+            thread.log.append(Entry(self.now, "close"))
+
+    # What holds after each step.
+
+    @invariant()
+    def the_row_says_what_the_log_says(self):
+        for thread in self.open_threads():
+            row = self.row(thread)
+            if thread.erased:
+                assert (row.status, row.subject, row.patron, row.messages.count(), row.events.count()) == ("erased", "", None, 0, 0)
+                continue
+            status, since, turned = thread.reading()
+            assert (row.status, row.waiting_since, row.queued_at, row.assignee) == (status, since, turned, thread.assignee)
+            assert (row.promised_at is None) == (since is None)
+            assert row.closes_at == (turned + 14 * day if status == "waiting_for_patron" else None)
+            replayed = states.replay(row)
+            assert (replayed.status, replayed.waiting_since, replayed.turned_at, replayed.reason) == (status, since, turned, row.reason)
+            assert replayed.snoozed_until == row.snoozed_until
+
+    @invariant()
+    def the_patron_sees_what_was_shown_and_the_version_only_grows(self):
+        for thread in self.open_threads():
+            if thread.erased:
+                continue
+            row = self.row(thread)
+            shown, told, version, _status = self.view(thread)
+            assert shown == [pk for pk, _, shown_from in sorted(thread.messages) if shown_from <= self.now]
+            seen = self.seen.get(thread.pk)
+            if seen is not None:
+                assert version >= seen[2]
+                assert version > seen[2] or (shown, told) == seen[:2]
+            self.seen[thread.pk] = shown, told, version
+            held = sorted(shown_from for _, _, shown_from in thread.messages if shown_from > self.now)
+            if row.held_from is None or row.held_from > self.now:
+                assert row.held_from == (held[0] if held else None)
+                assert row.last_message_at == max(shown_from for _, _, shown_from in thread.messages if shown_from <= self.now)
+                assert bool(row.held_status) == bool(held)
+                if thread.read_until:
+                    unread = Conversation.objects.belonging_to(Reader(self.patron)).unread_by(self.patron).filter(pk=thread.pk).exists()
+                    assert unread == any(shown_from > thread.read_until for _, _, shown_from in thread.messages if shown_from <= self.now)
+
+    @invariant()
+    def the_counters_only_grow(self):
+        counters = {f"queue of {queue.branch_id}": queue.version for queue in BranchQueue.objects.all()}
+        for thread in self.open_threads():
+            row = self.row(thread)
+            counters[f"desk {thread.pk}"] = row.desk_version
+            was = self.seen.get(f"row {thread.pk}")
+            now = (row.status, row.waiting_since, row.assignee_id, row.branch_id, row.messages.count(), row.events.count(), row.notes.count())
+            if was is not None and was != now:
+                assert row.desk_version > self.seen["counters"][f"desk {thread.pk}"]
+                assert sum(value for name, value in counters.items() if name.startswith("queue")) > sum(
+                    value for name, value in self.seen["counters"].items() if name.startswith("queue")
+                )
+            self.seen[f"row {thread.pk}"] = now
+        assert all(counters.get(name, value) >= value for name, value in self.seen.get("counters", {}).items())
+        self.seen["counters"] = counters
+
+
+@pytest.mark.django_db
+def test_whatever_happens_in_whatever_order_the_rows_stay_right(library, branch, patron, staff):
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+    TwoThreads.world = {
+        "library": library,
+        "patron": patron,
+        "staff": [staff, StaffFactory(branch=branch)],
+        "branches": [branch, BranchFactory()],
+        "item": ItemFactory(),
+        "session": session,
+    }
+    run_state_machine_as_test(
+        TwoThreads,
+        settings=settings(
+            max_examples=EXAMPLES, stateful_step_count=30, deadline=None, derandomize=EXAMPLES <= 20, database=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
