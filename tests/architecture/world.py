@@ -49,7 +49,7 @@ def build(branch, patron, staff, coordinator):
         unfinished=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.UNFINISHED),
         tally=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.TALLY, question="", summary=""),
         branch=branch,
-        reply_template=ReplyTemplateFactory(),
+        reply_template=ReplyTemplateFactory(body="We have put it aside for you."),
         absence=AbsenceFactory(person=staff, cover=coordinator),
         person=staff,
         code=code_for(session),
