@@ -38,7 +38,7 @@
       const old = byId(entry.id);
       if (old && list.contains(old)) {
         if (old.hasAttribute("data-held") && !entry.hasAttribute("data-held")) old.replaceWith(entry), before = entry;
-        else before = old;
+        else if (!entry.matches(".day")) before = old;  // of its day there may be more than what came
         continue;
       }
       if (entry.id === "first-unread") continue;
