@@ -157,10 +157,12 @@ def forget_stray_files(*, at):
         Attachment.remove_files([name for name, public_id in ids.items() if public_id not in known])
 
 
-def attachments_of(messages):
-    """{primary key of the message: its attachments}, for the messages of a page, in one query."""
+def attachments_of(messages, *, unsent=None):
+    """{primary key of the message: its attachments}, for the messages of a page, in one query. With `unsent` (a query) also those,
+    under None."""
+    wanted = Attachment.objects.filter(message__in=[message.pk for message in messages])
     found = {}
-    for attachment in Attachment.objects.filter(message__in=[message.pk for message in messages]):
+    for attachment in wanted if unsent is None else wanted | unsent:
         found.setdefault(attachment.message_id, []).append(attachment)
     return found
 

@@ -1,6 +1,6 @@
 // Files for a composer: inside its form <div data-attach="/address/"> with a list and file fields (components/attach.html).
 // Chosen, pasted or dropped, they are sent one after the other while somebody goes on writing; the message waits for them.
-// The words stand in the data- attributes. Without this the form sends them itself.
+// What is said stands in #attach-words. Without this the form sends them itself.
 (() => {
   const ENOUGH = 7e6;  // dots: more are not kept, so more are not sent
   const WORTH_IT = 1.5e6;  // bytes from which a picture is made smaller before it is sent
@@ -8,6 +8,7 @@
   let sending = null, held = null, failed = false;
 
   const place = () => document.querySelector("[data-attach]");
+  const words = document.getElementById("attach-words").dataset;
   const list = () => place()?.querySelector("ul");
   const say = text => document.dispatchEvent(new CustomEvent("announce", { detail: { value: text } }));
   const made = (tag, of) => Object.assign(document.createElement(tag), of);
@@ -53,10 +54,10 @@
     for (const file of files) {
       const job = { file, line: made("li", { className: "sending" }), bar: made("progress", { max: 1, value: 0 }) };
       const name = made("bdi", { textContent: file.name });
-      job.bar.setAttribute("aria-label", `${place().dataset.sending}: ${file.name}`);
+      job.bar.setAttribute("aria-label", `${words.sending}: ${file.name}`);
       const about = made("div", { className: "grow" });
       about.append(name, job.bar);
-      job.line.append(about, button(place().dataset.stop, () => stop(job)));
+      job.line.append(about, button(words.stop, () => stop(job)));
       list().append(job.line);
       waiting.push(job);
     }
@@ -76,17 +77,17 @@
     if (sending) return;
     if (!(sending = waiting.shift())) return release();
     const job = sending;
-    const words = place().dataset, file = await smaller(job.file);
+    const file = await smaller(job.file);
     const heard = job.stopped ? "" : file.size > words.most ? 413 : await post([["files", file]], event => {
       if (event.lengthComputable && event.loaded < event.total) job.bar.value = event.loaded / event.total;
       else job.bar.removeAttribute("value");  // all is there; it is being looked at
     }, job);
     sending = null;
-    if (!job.stopped && place()) show(job, heard, place().dataset);
+    if (!job.stopped && place()) show(job, heard);
     next();
   };
 
-  const show = (job, heard, words) => {
+  const show = (job, heard) => {
     const lines = document.createElement("template");
     if (typeof heard === "string") {
       lines.innerHTML = heard;  // of our own server
@@ -113,7 +114,7 @@
     const send = held;
     held = null;
     if (send?.form.isConnected && !failed) send.form.requestSubmit(send.submitter);
-    else if (send && place()) say(place().dataset.notSent);
+    else if (send && place()) say(words.notSent);
     failed = false;
   };
   document.addEventListener("submit", event => {
@@ -121,7 +122,7 @@
     event.preventDefault();
     event.stopImmediatePropagation();
     held = { form: event.target, submitter: event.submitter };
-    say(place().dataset.waits);
+    say(words.waits);
   }, true);
 
   document.addEventListener("change", event => {
@@ -163,7 +164,7 @@
     if (typeof heard !== "string") return say(document.body.dataset.failed);
     gone.closest("li").remove();
     place().querySelector("[type=file]").focus();
-    say(place().dataset.removed);
+    say(words.removed);
   });
 
   document.addEventListener("keydown", event => {  // the end of a description is not the end of the message

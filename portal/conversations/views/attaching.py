@@ -25,9 +25,9 @@ SHOWN_SIDE = 240
 TYPES = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "pdf": "application/pdf"}
 
 
-def files_of(conversation, said, *, route):
-    """{primary key of the message: its attachments} for the messages `said` of a page, in one query."""
-    found = attachments.attachments_of(said)
+def files_of(conversation, said, *, route, unsent=None):
+    """{primary key of the message: its attachments} for the messages `said` of a page, in one query; under None those of `unsent`."""
+    found = attachments.attachments_of(said, unsent=unsent)
     for some in found.values():
         addressed(some, conversation, route=route)
     return found

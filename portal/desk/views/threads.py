@@ -22,7 +22,8 @@ from django_htmx.http import HttpResponseClientRedirect
 from accounts import audit
 from accounts.access import staff_only
 from portal.conversations import actions, drafts, presence
-from portal.conversations.models import Conversation, Draft, Message, MessageRecommendation, NoteMention, Side
+from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, NoteMention, Side
+from portal.conversations.views import attaching
 from portal.desk import shown_today
 from portal.desk.beside import beside_context
 from portal.desk.choosing import Choosing, fields_of, uuid_or_none
@@ -89,6 +90,8 @@ def desk_reply(request, public_id):
     action, form, choosing = request.POST.get("action", "send"), ReplyForm(request.POST), Choosing(request.POST)
     if action == "discard":
         return _page(request, conversation, form, choosing, asks="discard")
+    token = uuid_or_none(request.POST.get("client_token")) if action in SENDS or request.FILES else None
+    refused = _take_in_files(request, conversation, token) if token else []
     if action == "discard_now":
         drafts.throw_away(
             conversation, person=request.user, side=Side.STAFF, kind=Draft.Kind.REPLY, client_token=uuid_or_none(request.POST.get("client_token"))
@@ -103,8 +106,8 @@ def desk_reply(request, public_id):
             return items_part(request, choosing, conversation.branch, request.path)
         return _page(request, conversation, form, choosing)
     items_fine = choosing.check()
-    if not form.is_valid() or not items_fine:
-        return _page(request, conversation, form, choosing, status=422)
+    if not form.is_valid() or not items_fine or refused:
+        return _page(request, conversation, form, choosing, refused=refused, status=422)
     typed = form.cleaned_data
     try:
         sent = actions.reply(
@@ -186,7 +189,10 @@ def _conversation(request, public_id):
     theirs = Message.objects.filter(conversation=OuterRef("pk"), side=Side.PATRON).order_by("-sent_at", "-pk").values("language")[:1]
     naming = NoteMention.objects.filter(note__conversation=OuterRef("pk"), person=request.user, seen_at=None)
     conversations = conversations.select_related(*related, "readers_form", "logged_as").annotate(
-        language_of_patron=Subquery(theirs), is_named=Exists(naming), **away_columns(request.library.today())
+        language_of_patron=Subquery(theirs),
+        is_named=Exists(naming),
+        has_files=Exists(Attachment.objects.filter(conversation=OuterRef("pk"))),
+        **away_columns(request.library.today()),
     )
     found = get_object_or_404(conversations, public_id=public_id)
     return get_object_or_404(conversations, pk=found.joined_into_id) if found.joined_into_id else found
@@ -249,7 +255,9 @@ def _swap(request, conversation, form, choosing, **more):
 def _told(request, conversation, told, around, at, *, since=None):
     """The time line with the items recommended in it, and who is here. `since`: what came later is said aloud."""
     by_message, given = _recommendations(conversation, told)
+    files = _files(request, conversation, [entry for entry in told.entries if entry.shape == "message"])
     for entry in told.entries:
+        entry.files = files.get(entry.pk) if entry.shape == "message" else None
         entry.given = by_message.get(entry.pk, ()) if entry.shape == "message" else ()
     news = [entry.news for entry in told.entries if since and entry.told_at > since and getattr(entry, "by_id", None) != request.user.pk]
     return {
@@ -287,7 +295,7 @@ def _drafts(request, conversation):
     return drafts.drafts_of(conversation, person=request.user, side=Side.STAFF, kinds=[Draft.Kind.REPLY, Draft.Kind.NOTE])
 
 
-def _composer(conversation, kept, request, form, choosing, *, seen, typed=None, templates=None, newer=(), asks="", says="", alarm=False):
+def _composer(conversation, kept, request, form, choosing, *, seen, typed=None, templates=None, newer=(), refused=(), asks="", says="", alarm=False):
     """What the composer holds: what was posted, or what is kept. `asks`: a question that it is drawn with; `says`: what just happened."""
     posted = form is not None
     draft = kept[Draft.Kind.REPLY]
@@ -311,9 +319,28 @@ def _composer(conversation, kept, request, form, choosing, *, seen, typed=None, 
             "alarm": alarm,
         },
         "templates": templates,
+        "attached": [file for file in conversation.unsent if file.client_token == token],
+        "refused": refused,
         "items_url": reverse("desk_reply", args=[conversation.public_id]),
         **found_for(choosing, conversation.branch),
     }
+
+
+def _take_in_files(request, conversation, client_token):
+    """What came with the form goes into its composer. Returns what could not be taken."""
+    if conversation.status == Conversation.Status.ERASED:
+        return []
+    added, refused = attaching.take_in(request, conversation, by=request.user, side=Side.STAFF, client_token=client_token)
+    conversation.has_files = conversation.has_files or bool(added)
+    return refused
+
+
+def _files(request, conversation, said):
+    """{primary key of the message: its files}; and beside the conversation what this person has added and not sent. One look-up for both."""
+    unsent = Attachment.objects.filter(conversation=conversation, message=None, side=Side.STAFF, added_by=request.user)
+    files = attaching.files_of(conversation, said, unsent=unsent, route="desk_attachment") if conversation.has_files else {}
+    conversation.unsent = files.get(None, [])
+    return files
 
 
 def _language(conversation):
