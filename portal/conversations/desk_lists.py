@@ -7,14 +7,12 @@ database reads and sorts every thread of the branch, however long ago it was clo
 """
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models.expressions import RawSQL
 
-from .models import Conversation
-from .search import find_conversations
+from .models import Conversation, ConversationWords
 
 COUNTED = 100  # as far as a count is exact, and one more
 TABLE = Conversation._meta.db_table
@@ -34,7 +32,7 @@ class Filters:
     branch: int | None = None
     topic: int | None = None
     reason: str = ""
-    text: str = ""
+    words: tuple | None = None  # what search.look_up says of them
     since: datetime.datetime | None = None  # only what came into the list after that
 
 
@@ -55,6 +53,10 @@ LISTS = {
     "snoozed": DeskList((Status.SNOOZED,), column="snoozed_until"),
     "done": DeskList((Status.CLOSED,), latest_first=True),
 }
+# A word that many threads hold.
+HOLDS = (
+    f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS held WHERE held.conversation_id = {TABLE}.id AND (held.words LIKE %s OR held.words LIKE %s))"
+)
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -110,25 +112,24 @@ def around(desk, desk_list, filters, *, at, place):
     return Conversation.objects.filter(pk__in=RawSQL(sql, [param for _sql, params in sides for param in params]))
 
 
-def counted(desk, lists, *, at):
-    """How many stand in each of `lists` (pairs of a DeskList and its Filters), up to COUNTED. One query."""
+def counted(desk, lists, filters, *, at):
+    """How many stand in each of `lists`, up to COUNTED, and how many of them came into it after a moment: pairs of a DeskList and
+    that moment or None. One query."""
     parts, values = [], []
-    for desk_list, filters in lists:
-        sql, params = _found(filters)
-        arms = list(_arms(desk, desk_list, filters, at))
-        joined = " UNION ".join(f"SELECT id FROM (SELECT id FROM {TABLE} WHERE {where} LIMIT {COUNTED}) AS arm{n}" for n, (_turn, where, _p) in enumerate(arms))
-        parts.append(f"(SELECT COUNT(*) FROM ({sql}{joined}) AS listed)" if arms else "0")
-        values += params + [param for _turn, _where, some in arms for param in some] if arms else []
+    for desk_list, since in lists:
+        arms = [(where, some) for _turn, where, some in _arms(desk, desk_list, replace(filters, since=since), at)]
+        joined = " UNION ".join(f"SELECT id FROM (SELECT id FROM {TABLE} WHERE {where} LIMIT {COUNTED}) AS arm{n}" for n, (where, _some) in enumerate(arms))
+        parts.append(f"(SELECT COUNT(*) FROM ({joined}) AS listed)" if arms else "0")
+        values += [value for _where, some in arms for value in some]
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(parts)}", values)
+        cursor.execute(f"{_found(filters)}SELECT {', '.join(parts)}", values)
         return [min(count, COUNTED) for count in cursor.fetchone()]
 
 
 def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
     descending = desk_list.latest_first != backwards
     order = "DESC" if descending else "ASC"
-    sql, params = _found(filters)
-    arms = []
+    arms, params = [], []
     for number, (turn, where, values) in enumerate(_arms(desk, desk_list, filters, at)):
         if beyond is not None:
             if turn != beyond.turn:
@@ -145,10 +146,8 @@ def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
         params += values
     if not arms:
         return "SELECT 0 AS id WHERE 1 = 0", []
-    return (
-        f"{sql}SELECT id FROM ({' UNION '.join(arms)}) AS listed ORDER BY turn {'DESC' if backwards else 'ASC'}, place {order}, id {order} LIMIT {size}",
-        params,
-    )
+    turns = "DESC" if backwards else "ASC"
+    return f"{_found(filters)}SELECT id FROM ({' UNION '.join(arms)}) AS listed ORDER BY turn {turns}, place {order}, id {order} LIMIT {size}", params
 
 
 def _arms(desk, desk_list, filters, at):
@@ -164,6 +163,9 @@ def _arms(desk, desk_list, filters, at):
             came = ["at_desk_from" if status == Status.WAITING_FOR_STAFF else "queued_at", *(["assigned_at"] if desk_list.only_own else [])]
             such = f"{such} AND ({' OR '.join(f'{column} > %s' for column in came)})"
             params = [*params, *[_moment(filters.since)] * len(came)]
+        if filters.words is not None and filters.words[0] is not None:
+            yield turn, *_among_found(desk, desk_list, filters, such + narrower, [*params, *values])
+            continue
         for branch in () if desk_list.only_own else desk.branches:
             if filters.branch in {None, branch}:
                 yield turn, f"branch_id = %s AND {such}{narrower}", [branch, *params, *values]
@@ -172,26 +174,31 @@ def _arms(desk, desk_list, filters, at):
             yield turn, f"assignee_id = %s AND {such}{elsewhere}{narrower}", [person, *params, *where, *values]
 
 
+def _among_found(desk, desk_list, filters, such, params):
+    """Of what a search found each row is looked at: (condition, its values). The signs keep SQLite from beginning anywhere else."""
+    branches = () if desk_list.only_own else desk.branches
+    places = [f"+{column} IN ({', '.join(['%s'] * len(keys))})" for column, keys in (("branch_id", branches), ("assignee_id", desk.people)) if keys]
+    where, keys = f"id IN (SELECT id FROM found) AND ({' OR '.join(places)}) AND {such}", [*branches, *desk.people, *params]
+    return (where, keys) if filters.branch is None else (f"{where} AND +branch_id = %s", [*keys, filters.branch])
+
+
 def _narrower(filters):
     sql, values = "", []
     if filters.topic is not None:
         sql, values = f"{sql} AND topic_id = %s", [*values, filters.topic]
     if filters.reason:
         sql, values = f"{sql} AND reason = %s", [*values, filters.reason]
-    if filters.text:
-        sql = f"{sql} AND id IN (SELECT id FROM found)"
+    for word in filters.words[1] if filters.words is not None else ():
+        sql, values = f"{sql} AND {HOLDS}", [*values, f"{word}%", f"% {word}%"]
     return sql, values
 
 
 def _found(filters):
-    """What the words find, once for all arms."""
-    if not filters.text:
-        return "", []
-    try:
-        sql, params = find_conversations(Conversation.objects.all(), filters.text).order_by().values("pk").query.sql_with_params()
-    except EmptyResultSet:
-        sql, params = "SELECT 0 WHERE 1 = 0", []
-    return f"WITH found (id) AS MATERIALIZED ({sql}) ", list(params)
+    """The threads that hold the rare words, for all arms."""
+    if filters.words is None or filters.words[0] is None:
+        return ""
+    rows = ", ".join(f"({int(pk)})" for pk in filters.words[0])
+    return f"WITH found (id) AS ({f'VALUES {rows}' if rows else 'SELECT 0 WHERE 1 = 0'}) "
 
 
 def _moment(at):

@@ -1,6 +1,6 @@
 """The queue of the desk: which list an address names, and what its rows say."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -17,6 +17,7 @@ from accounts.absences import away_on
 from accounts.models import User
 from portal.conversations.desk_lists import COUNTED, LISTS, Filters, Place, around, counted, desk_of, in_list
 from portal.conversations.models import BranchQueue, Conversation
+from portal.conversations.search import look_up
 from portal.icons import ICONS
 from portal.templatetags.portal import waited, when
 from portal.text import clean
@@ -76,9 +77,9 @@ class Asked:
         return bool(self.branch or self.topic or self.reason or self.text)
 
     def filters(self, user):
-        return Filters(
-            branch=_branches(user)[self.branch].pk if self.branch else None, topic=int(self.topic) if self.topic else None, reason=self.reason, text=self.text
-        )
+        branch = _branches(user)[self.branch].pk if self.branch else None
+        words = look_up(self.text) if self.text else None
+        return Filters(branch=branch, topic=int(self.topic) if self.topic else None, reason=self.reason, words=words)
 
     def query(self, **more):
         """As parameters of an address; the first list, unfiltered, has none."""
@@ -100,14 +101,14 @@ def desk_today(request, at):
     return desk_of(request.user, away.values()), away
 
 
-def page(request, asked, today, *, at, topics):
+def page(request, asked, filters, today, *, at, topics):
     """(rows, the place to go on from or None, the place that the page begins after or None), as the address asks.
 
-    `today`: what desk_today says. `topics`: {primary key: Topic}.
+    `filters`: those of `asked`. `today`: what desk_today says. `topics`: {primary key: Topic}.
     """
     desk, away = today
     beyond = Place.read(request.GET.get("after", ""), asked.list)
-    found = in_list(desk, asked.list, asked.filters(request.user), at=at, size=SIZE + 1, beyond=beyond)
+    found = in_list(desk, asked.list, filters, at=at, size=SIZE + 1, beyond=beyond)
     found = list(found.annotate(latest=RawSQL(LATEST, [])).values_list(*COLUMNS, named=True))  # noqa: S611 (nothing from outside is in it)
     found = sorted(((Place.of(row, asked.list), row) for row in found), key=lambda pair: pair[0].key(asked.list))
     wording = Wording(request.user, away, topics, at)
@@ -116,15 +117,12 @@ def page(request, asked, today, *, at, topics):
     return rows, found[SIZE - 1][0] if len(found) > SIZE else None, beyond
 
 
-def counts(request, asked, today, *, at, since=None):
+def counts(asked, filters, today, *, at, since=None):
     """({tab: how many are in its list, as words}, how many came into the shown list after `since`)."""
     desk, _away = today
-    filters = asked.filters(request.user)
-    lists = [(LISTS[tab], filters) for tab in TABS]
-    if since is not None:
-        lists.append((asked.list, replace(filters, since=since)))
-    numbers = counted(desk, lists, at=at)
-    return dict(zip(TABS, map(in_words, numbers), strict=False)), numbers[len(TABS)] if since is not None else 0
+    lists = [(desk_list, None) for desk_list in LISTS.values()]
+    numbers = counted(desk, [*lists, (asked.list, since)] if since is not None else lists, filters, at=at)
+    return dict(zip(LISTS, map(in_words, numbers), strict=False)), numbers[len(LISTS)] if since is not None else 0
 
 
 def in_words(count):
@@ -190,7 +188,7 @@ class Wording:
         self.user, self.away, self.topics, self.at = user, away, topics, at
         self.holders = {}
         self.reasons = {reason: self._tag(reason) for reason in Conversation.Reason}
-        self.late, self.promised, self.waiting = _("Overdue: promised by %(time)s"), _("Promised by %(time)s"), _("Waiting %(time)s")
+        self.late, self.promised, self.waiting = escape(_("Overdue")), _("Promised by %(time)s"), _("Waiting %(time)s")
         self.by_code, self.nameless = escape(_("by code, no name")), escape(_("a reader"))
         self.clock, self.person = _shape("clock"), _shape("person")
         self.desk = reverse("desk")
@@ -260,7 +258,7 @@ class Wording:
         if row.status == Status.WAITING_FOR_STAFF:
             words = self.waiting % {"time": _waited(row.waiting_since, self.at)}
             if overdue:
-                return mark_safe(f'<strong class="late">{self.clock}<span>{self.late % {"time": when(row.promised_at)}}</span></strong><br>{words}')
+                words = f'<strong class="late">{self.clock}{self.late}</strong> · {words}'
             return mark_safe(f"{words}<br>{self.promised % {'time': when(row.promised_at)}}" if row.promised_at else words)
         if row.status == Status.WAITING_FOR_PATRON:
             words = _("Answered %(time)s") % {"time": when(row.queued_at)}

@@ -1,6 +1,7 @@
 """The queue: who waits for an answer, and what else the desk has before it."""
 
 import datetime
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
@@ -62,10 +63,11 @@ def desk_queue_news(request):
 
 def _lists(request, asked, today, topics, at, *, poll, drawn=None):
     """The tabs with their counts, and the rows of the page. `drawn`: when the page was, whose news this is."""
-    rows, further, beyond = queue.page(request, asked, today, at=at, topics=topics)
-    counts, came = queue.counts(request, asked, today, at=at, since=drawn)
+    filters = asked.filters(request.user)
+    rows, further, beyond = queue.page(request, asked, filters, today, at=at, topics=topics)
+    counts, came = queue.counts(asked, filters, today, at=at, since=drawn)
     tabs = [
-        {"name": tab, "label": label, "count": counts[tab], "current": tab == asked.tab, "url": queue.replace(asked, tab=tab).url()}
+        {"name": tab, "label": label, "count": counts[tab], "current": tab == asked.tab, "url": replace(asked, tab=tab).url()}
         for tab, label in queue.TABS.items()
     ]
     return {

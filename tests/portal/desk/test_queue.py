@@ -1,24 +1,62 @@
 import datetime
+import html
+import itertools
+import re
 
 import pytest
 from django.utils import timezone
 
-from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, TopicFactory, recommend_in
+from accounts.models import Absence, User
+from portal.conversations import desk_lists, search
+from portal.conversations.actions import raise_queue
+from portal.conversations.desk_lists import LISTS, Filters, Place
+from portal.conversations.models import BranchQueue, Conversation
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    StaffFactory,
+    TopicFactory,
+    UserFactory,
+    recommend_in,
+)
 
 pytestmark = pytest.mark.usefixtures("at_noon")
-QUEUE = "/desk/"
+QUEUE, NEWS = "/desk/", "/desk/queue/news/"
+HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
 def shown(response):
     return response.content.decode()
 
 
+def subjects(response):
+    return [row["subject"] for row in response.context["rows"]]
+
+
+def counts(response):
+    return {tab["name"]: tab["count"] for tab in response.context["tabs"]}
+
+
 def hours_ago(hours):
     return timezone.now() - datetime.timedelta(hours=hours)
 
 
-def waiting(branch, *, hours=1, **kwargs):
-    return ConversationFactory(help_session=HelpSessionFactory(branch=branch, topic=kwargs.pop("topic", None)), opened_at=hours_ago(hours), **kwargs)
+def today(days=0):
+    return timezone.localdate() + datetime.timedelta(days=days)
+
+
+def waiting(branch, *, hours=1, topic=None, **kwargs):
+    kwargs.setdefault("topic", topic)
+    return ConversationFactory(help_session=HelpSessionFactory(branch=branch, topic=topic), opened_at=hours_ago(hours), **kwargs)
+
+
+def away(person, cover=None):
+    return Absence.objects.create(person=person, first_day=today(), last_day=today(), cover=cover)
+
+
+# What stands in which list.
 
 
 def test_the_longest_wait_comes_first_and_only_of_own_branches(desk, branch):
@@ -28,20 +66,89 @@ def test_the_longest_wait_comes_first_and_only_of_own_branches(desk, branch):
     waiting(branch, subject="Answered", status="waiting_for_patron")
     waiting(branch, subject="Closed", status="closed")
     waiting(branch, subject="In its minute of grace", at_desk_from=timezone.now() + datetime.timedelta(seconds=30))
-    assert [row.subject for row in desk.get(QUEUE).context["rows"]] == ["First", "Second"]
+    assert subjects(desk.get(QUEUE)) == ["First", "Second"]
+
+
+def test_mine_is_what_i_must_answer_then_what_waits_for_others(desk, branch, staff, elsewhere):
+    waiting(branch, hours=9, subject="Waits for the patron", status="waiting_for_patron", assignee=staff)
+    waiting(branch, hours=3, subject="Later", assignee=staff)
+    waiting(branch, hours=5, subject="Sooner", assignee=staff)
+    waiting(BranchFactory(), hours=6, subject="Given to me elsewhere", assignee=staff)
+    waiting(branch, subject="Put off", status="snoozed", snoozed_until=today(2), assignee=staff)
+    waiting(branch, subject="Closed", status="closed", assignee=staff)
+    waiting(branch, subject="A colleague's", assignee=StaffFactory(branch=branch))
+    waiting(branch, subject="Nobody's")
+    assert subjects(desk.get(QUEUE + "?tab=mine")) == ["Given to me elsewhere", "Sooner", "Later", "Waits for the patron", "Put off"]
+
+
+def test_the_other_lists_have_their_own_order(desk, branch):
+    for name, hours, days in (("a", 3, 5), ("b", 2, 1), ("c", 1, 3)):
+        waiting(branch, hours=hours, subject=f"Answered {name}", status="waiting_for_patron")
+        waiting(branch, hours=hours, subject=f"Put off {name}", status="snoozed", snoozed_until=today(days))
+        waiting(branch, hours=hours, subject=f"Done {name}", status="closed")
+    assert subjects(desk.get(QUEUE + "?tab=patron")) == ["Answered a", "Answered b", "Answered c"]
+    assert subjects(desk.get(QUEUE + "?tab=snoozed")) == ["Put off b", "Put off c", "Put off a"]
+    assert subjects(desk.get(QUEUE + "?tab=done")) == ["Done c", "Done b", "Done a"]
+
+
+def test_what_was_joined_or_erased_is_in_no_list(desk, branch):
+    target = waiting(branch)
+    waiting(branch, subject="Joined", status="closed", joined_into=target)
+    waiting(branch, subject="", status="erased")
+    assert counts(desk.get(QUEUE)) == {"needs": "1", "mine": "0", "patron": "0", "snoozed": "0", "done": "0"}
+    assert subjects(desk.get(QUEUE + "?tab=done")) == []
+
+
+STATES = [
+    {"status": "waiting_for_staff"},
+    {"status": "waiting_for_patron"},
+    {"status": "snoozed", "snoozed_until": datetime.date(2026, 3, 9)},
+    {"status": "closed"},
+]
+
+
+@pytest.mark.parametrize("tab", LISTS)
+def test_the_lists_are_what_one_may_open_and_nothing_else(desk, staff, branch, tab):
+    """The arms in which they are written say the same as the scope of every other page."""
+    colleague, covered, second = StaffFactory(branch=branch), StaffFactory(), BranchFactory()
+    staff.staff_roles.create(branch=second)
+    away(covered, cover=staff)
+    away(colleague, cover=StaffFactory())
+    holders = [None, staff, colleague, covered, StaffFactory()]
+    for place, holder, state in itertools.product([branch, second, BranchFactory()], holders, STATES):
+        waiting(place, assignee=holder, **state)
+    at_desk = Conversation.objects.at_desk_of(User.objects.get(pk=staff.pk)).filter(status__in=LISTS[tab].statuses)
+    if LISTS[tab].only_own:
+        at_desk = at_desk.filter(assignee__in=[staff, covered])
+    rows = [*desk.get(f"{QUEUE}?tab={tab}").context["rows"]]
+    more = desk.get(f"{QUEUE}?tab={tab}").context["more"]
+    if more:
+        rows += desk.get(more).context["rows"]
+    assert len(rows) == len({row["id"] for row in rows})
+    assert {row["id"] for row in rows} == {thread.public_id for thread in at_desk}
+
+
+# What its rows say.
 
 
 def test_a_row_says_why_how_long_and_against_what_promise(desk, branch, item):
     session = HelpSessionFactory(branch=branch, topic=TopicFactory(name="Novels"))
     given = recommend_in(session, item=item)[0]
     ConversationFactory(
-        help_session=session, recommendation=given, reason="could_not_get_it", opened_at=hours_ago(30), promised_at=hours_ago(6), subject="To Kill"
+        help_session=session,
+        topic=session.topic,
+        recommendation=given,
+        reason="could_not_get_it",
+        opened_at=hours_ago(30),
+        promised_at=hours_ago(6),
+        subject="To Kill",
     )
     page = shown(desk.get(QUEUE))
     for words in (
         "Could not get it",
         "Waiting 1\xa0day, 6\xa0hours",
-        "Overdue: promised by",
+        "Overdue",
+        "Promised by",
         "Novels",
         "To Kill a Mockingbird",
         branch.name,
@@ -57,34 +164,317 @@ def test_one_that_is_in_time_is_not_called_overdue(desk, branch):
     assert "Promised by" in page
 
 
-def test_an_empty_queue_says_what_will_be_there(desk):
-    assert "Nobody waits" in shown(desk.get(QUEUE))
+def test_overdue_is_said_in_a_word_with_an_icon_and_on_its_border(desk, branch):
+    waiting(branch, promised_at=hours_ago(3))
+    row = desk.get(QUEUE).context["rows"][0]
+    assert row["css"] == "overdue"
+    assert re.search(r'<strong class="late"><svg .*</svg>Overdue</strong>', row["wait"])
+
+
+def test_what_came_a_moment_ago_waits_seconds(desk, branch):
+    waiting(branch, hours=20 / 3600)
+    assert "Waiting 20 seconds" in shown(desk.get(QUEUE))
+
+
+def test_a_row_says_whose_it_is(desk, branch, staff):
+    colleague, gone, covered, theirs = (StaffFactory(name=name, branch=branch) for name in ("Omar", "Gone", "Covered", "Theirs"))
+    away(gone)
+    away(covered, cover=staff)
+    away(theirs, cover=colleague)
+    for hours, holder in enumerate([None, staff, colleague, gone, covered, theirs]):
+        waiting(branch, hours=10 - hours, assignee=holder)
+    said = [re.sub("<.*?>", "", row["whose"]) for row in desk.get(QUEUE).context["rows"]]
+    assert said == ["", "Yours", "Omar", "Free: Gone is away", "Covered is away: you cover", "Theirs is away: Omar covers"]
+
+
+def test_a_row_shows_the_last_words_without_repeating_its_subject(desk, branch, staff):
+    thread = waiting(branch, subject="Zoning maps before 1950")
+    MessageFactory(conversation=thread, body="Zoning maps before 1950\nI need the harbour.", sent_at=hours_ago(5))
+    assert desk.get(QUEUE).context["rows"][0]["said"] == "I need the harbour."
+    MessageFactory(conversation=thread, side="staff", author=staff, body="Two of them are here", sent_at=hours_ago(4))
+    assert desk.get(QUEUE).context["rows"][0]["said"] == "The library: Two of them are here"
+
+
+def test_what_somebody_wrote_is_text_wherever_it_stands(desk, branch):
+    evil = "<script>alert(1)</script>"
+    session = HelpSessionFactory(branch=branch, patron=UserFactory(name=evil), topic=TopicFactory(name=evil))
+    thread = ConversationFactory(help_session=session, topic=session.topic, subject=evil, assignee=StaffFactory(name=evil, branch=branch))
+    MessageFactory(conversation=thread, body=evil)
+    page = shown(desk.get(QUEUE, {"q": evil[:8]})) + shown(desk.get(QUEUE)) + shown(desk.get(NEWS, **HTMX))
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+# The address.
 
 
 def test_the_pages_of_the_queue_hold_everybody_once(desk, branch):
     for hours in range(35):
         waiting(branch, hours=hours // 2)
     first = desk.get(QUEUE)
-    rest = desk.get(QUEUE + f"?after={first.context['after']}")
-    rows = [row.pk for page in (first, rest) for row in page.context["rows"]]
-    assert (len(rows), len(set(rows)), rest.context["after"]) == (35, 35, None)
+    rest = desk.get(first.context["more"])
+    rows = [row["id"] for page in (first, rest) for row in page.context["rows"]]
+    assert (len(rows), len(set(rows)), rest.context["more"]) == (35, 35, "")
 
 
-@pytest.mark.parametrize("after", ["nonsense", "00000000-0000-0000-0000-000000000000"])
-def test_a_page_that_is_gone_is_the_first(desk, branch, after):
+def test_a_page_stays_the_same_page_when_its_threads_leave_the_list(desk, branch):
+    for hours in range(40):
+        waiting(branch, hours=50 - hours, subject=f"{hours}")
+    more = desk.get(QUEUE).context["more"]
+    before = subjects(desk.get(more))
+    Conversation.objects.filter(subject__in=["3", "24"]).update(status="waiting_for_patron", waiting_since=None, queued_at=timezone.now())
+    assert subjects(desk.get(more)) == before == [f"{n}" for n in range(25, 40)]
+
+
+@pytest.mark.parametrize(
+    "after", ["nonsense", "00000000-0000-0000-0000-000000000000", "1.2", "0.99999999999999999999999.1", "0.1.99999999999999999999", "٠.١.٢"]
+)
+def test_a_page_that_never_was_is_the_first(desk, branch, after):
     waiting(branch)
-    assert len(desk.get(QUEUE + f"?after={after}").context["rows"]) == 1
+    assert len(desk.get(QUEUE, {"after": after}).context["rows"]) == 1
+
+
+@pytest.mark.parametrize(
+    "said", [{"tab": "nothing"}, {"branch": "elsewhere"}, {"topic": "x"}, {"topic": "9" * 30}, {"topic": "²"}, {"reason": "why"}, {"q": "\x00 "}]
+)
+def test_what_an_address_says_wrongly_it_does_not_say(desk, branch, said):
+    waiting(branch, subject="There")
+    assert subjects(desk.get(QUEUE, said)) == ["There"]
+
+
+def test_filters_narrow_lists_and_counts_and_stay_from_list_to_list(desk, staff, branch):
+    second, novels = BranchFactory(name="Hill", slug="hill"), TopicFactory(name="Novels")
+    staff.staff_roles.create(branch=second)
+    waiting(branch, topic=novels, subject="Here")
+    waiting(second, topic=novels, subject="Asked")
+    waiting(second, topic=novels, reason="did_not_help", subject="Failed")
+    waiting(second, subject="Of no topic")
+    waiting(second, topic=novels, subject="Done", status="closed")
+    page = desk.get(QUEUE, {"branch": "hill", "topic": novels.pk})
+    assert (sorted(subjects(page)), counts(page)["needs"], counts(page)["done"]) == (["Asked", "Failed"], "2", "1")
+    assert subjects(desk.get(QUEUE, {"branch": "hill", "topic": novels.pk, "reason": "did_not_help"})) == ["Failed"]
+    done = next(tab["url"] for tab in page.context["tabs"] if tab["name"] == "done")
+    assert subjects(desk.get(done)) == ["Done"]
+
+
+@pytest.mark.parametrize("few", [5000, 0], ids=["by a rare word", "by a common word"])
+def test_the_search_narrows_lists_and_counts(desk, branch, staff, monkeypatch, few):
+    monkeypatch.setattr(search, "FEW", few)
+    waiting(branch, subject="Zoning maps")
+    waiting(branch, subject="Compost")
+    waiting(branch, subject="Zoning rules", status="closed")
+    waiting(branch, subject="Zoning of mine", status="closed", assignee=staff, reason="did_not_help")
+    waiting(BranchFactory(), subject="Zoning elsewhere")
+    waiting(BranchFactory(), subject="Zoning elsewhere, mine", assignee=staff)
+    list(search.rebuild())
+    page = desk.get(QUEUE, {"q": "zoning"})
+    assert (sorted(subjects(page)), counts(page)) == (
+        ["Zoning elsewhere, mine", "Zoning maps"],
+        {"needs": "2", "mine": "1", "patron": "0", "snoozed": "0", "done": "2"},
+    )
+    assert sorted(subjects(desk.get(QUEUE, {"q": "zoning", "tab": "done"}))) == ["Zoning of mine", "Zoning rules"]
+    assert subjects(desk.get(QUEUE, {"q": "zoning", "tab": "done", "reason": "did_not_help"})) == ["Zoning of mine"]
+    assert subjects(desk.get(QUEUE, {"q": "zoning maps"})) == ["Zoning maps"]
+    assert subjects(desk.get(QUEUE, {"q": "zoning", "branch": branch.slug})) == ["Zoning maps"]
+    assert subjects(desk.get(QUEUE, {"q": "zebra"})) == []
+
+
+def test_the_pages_of_a_search_hold_each_once(desk, branch, staff):
+    for hours in range(30):
+        waiting(branch, hours=30 - hours, subject=f"Zoning {hours}", assignee=staff)
+    list(search.rebuild())
+    first = desk.get(QUEUE, {"q": "zoning"})
+    assert subjects(first) + subjects(desk.get(first.context["more"])) == [f"Zoning {hours}" for hours in range(30)]
+
+
+def test_a_search_never_leaves_the_desk(desk, branch):
+    waiting(HelpSessionFactory().branch, subject="Zoning elsewhere")
+    list(search.rebuild())
+    assert subjects(desk.get(QUEUE, {"q": "zoning"})) == []
+
+
+@pytest.mark.parametrize("many", [99, 100, 130])
+def test_counts_are_exact_to_99(desk, branch, staff, many):
+    session = HelpSessionFactory(branch=branch)
+    rows = ConversationFactory.build_batch(many, help_session=session, branch=branch, assignee=staff, assigned_at=timezone.now())
+    Conversation.objects.bulk_create(rows)
+    assert counts(desk.get(QUEUE))["needs"] == counts(desk.get(QUEUE))["mine"] == ("99" if many == 99 else "99+")
+
+
+@pytest.mark.parametrize(
+    ("tab", "words"),
+    [("needs", "Nobody waits"), ("mine", "Nothing is yours"), ("patron", "No patron has"), ("snoozed", "Nothing is snoozed"), ("done", "Nothing is done yet")],
+)
+def test_an_empty_list_says_what_will_be_there(desk, tab, words):
+    assert words in shown(desk.get(f"{QUEUE}?tab={tab}"))
+
+
+def test_filters_that_find_nothing_say_so_and_where_there_is_something(desk, branch):
+    novels = TopicFactory()
+    waiting(branch, topic=novels, status="closed")
+    page = desk.get(QUEUE, {"topic": novels.pk})
+    assert "Nothing here fits" in shown(page)
+    assert [(tab["name"], tab["count"]) for tab in page.context["elsewhere"]] == [("done", "1")]
+    assert 'href="/desk/"' in shown(page)
 
 
 @pytest.mark.parametrize("rows", [1, 30])
 def test_the_queue_costs_the_same_whatever_its_length(desk, branch, patron, rows, django_assert_num_queries):
     for _ in range(rows):
         session = HelpSessionFactory(branch=branch, topic=TopicFactory(), patron=patron)
-        MessageFactory(conversation=ConversationFactory(help_session=session, recommendation=recommend_in(session)[0]))
-    with django_assert_num_queries(7):
-        assert len(desk.get(QUEUE).context["rows"]) == rows
+        given = recommend_in(session)[0]
+        MessageFactory(conversation=ConversationFactory(help_session=session, topic=session.topic, recommendation=given, assignee=StaffFactory(branch=branch)))
+    with django_assert_num_queries(12):
+        assert len(desk.get(QUEUE).context["rows"]) == min(rows, 25)
 
 
-def test_what_came_a_moment_ago_waits_seconds(desk, branch):
-    waiting(branch, hours=20 / 3600)
-    assert "Waiting 20 seconds" in shown(desk.get(QUEUE))
+# What comes while it is read.
+
+
+def news(desk, page):
+    """The answer to the poll of the page, or of an answer to one."""
+    return desk.get(html.unescape(re.search(r'data-poll="(.*?)"', shown(page))[1]), **HTMX)
+
+
+def test_nothing_new_is_nothing(desk, branch, django_assert_max_num_queries):
+    waiting(branch)
+    page = desk.get(QUEUE)
+    with django_assert_max_num_queries(5):
+        assert news(desk, page).status_code == 204
+
+
+def test_what_came_is_counted_and_every_count_is_new(desk, branch, monkeypatch):
+    waiting(branch, hours=5)
+    page = desk.get(QUEUE)
+    later = timezone.now() + datetime.timedelta(seconds=20)
+    ConversationFactory(help_session=HelpSessionFactory(branch=branch), opened_at=later)
+    waiting(branch, status="closed")
+    raise_queue(branch.pk)
+    monkeypatch.setattr(timezone, "now", lambda: later + datetime.timedelta(seconds=1))
+    answer = news(desk, page)
+    assert 'data-announce="1 new"' in shown(answer)
+    assert re.findall(r'id="count-(\w+)" hx-swap-oob="true">(\d+)<', shown(answer)) == [
+        ("needs", "2"),
+        ("mine", "0"),
+        ("patron", "0"),
+        ("snoozed", "0"),
+        ("done", "1"),
+    ]
+    assert news(desk, answer).status_code == 204
+
+
+def test_what_only_changed_is_no_new_thread_but_comes_with_its_row(desk, branch, staff):
+    thread = waiting(branch, hours=5)
+    page = desk.get(QUEUE)
+    Conversation.objects.update(desk_version=7, assignee=staff, assigned_at=timezone.now())
+    raise_queue(branch.pk)
+    answer = shown(news(desk, page))
+    assert "data-announce" not in answer
+    assert f'value="{thread.public_id}.7"' in answer
+    assert "Yours" in answer
+
+
+def test_a_verdict_is_news_when_its_minute_is_over(desk, branch, monkeypatch):
+    shows_at = timezone.now() + datetime.timedelta(minutes=1)
+    waiting(branch, hours=0, at_desk_from=shows_at, reason="did_not_help")
+    raise_queue(branch.pk, shows_at=shows_at)
+    page = desk.get(QUEUE)
+    assert (subjects(page), news(desk, page).status_code) == ([], 204)
+    monkeypatch.setattr(timezone, "now", lambda: shows_at)
+    assert "1 new" in shown(news(desk, page))
+
+
+def test_other_branches_are_no_news(desk, branch):
+    page = desk.get(QUEUE)
+    raise_queue(BranchFactory().pk)
+    assert news(desk, page).status_code == 204
+    assert BranchQueue.objects.count() == 1
+
+
+def test_news_keep_the_list_its_filters_and_its_page(desk, branch):
+    for hours in range(30):
+        waiting(branch, hours=30 - hours, status="waiting_for_patron", reason="did_not_help", subject=f"{hours}")
+    waiting(branch, status="waiting_for_patron")
+    page = desk.get(desk.get(QUEUE, {"tab": "patron", "reason": "did_not_help"}).context["more"])
+    raise_queue(branch.pk)
+    assert subjects(page) == ["25", "26", "27", "28", "29"]
+    assert re.findall(r'aria-label="(\d+)"', shown(news(desk, page))) == subjects(page)
+
+
+@pytest.mark.parametrize("drawn", ["", "nonsense", "2026-03-04T18:30:00", "9999-01-01T00:00:00+00:00", "2026-13-45T00:00:00+00:00"])
+def test_news_since_a_moment_that_never_was_are_none(desk, branch, drawn):
+    waiting(branch)
+    assert "data-announce" not in shown(desk.get(NEWS, {"drawn": drawn, "since": "?"}, **HTMX))
+
+
+def test_whoever_opens_the_address_of_the_news_gets_the_queue(desk):
+    assert desk.get(NEWS + "?tab=mine").url == "/desk/?tab=mine"
+
+
+# On to the next.
+
+
+def links(desk, url):
+    found = desk.get(url).context["queue"]
+    return found.get("previous"), found.get("next")
+
+
+def test_from_a_thread_one_goes_on_in_the_list_it_was_opened_from(desk, branch):
+    novels = TopicFactory()
+    first, second, third = (waiting(branch, hours=9 - number, topic=novels, subject=f"{number}") for number in range(3))
+    waiting(branch, hours=8.5, subject="Not of this topic")
+    rows = desk.get(QUEUE, {"topic": novels.pk}).context["rows"]
+    previous, following = links(desk, rows[1]["url"].replace("&amp;", "&"))
+    assert (str(first.public_id) in previous, str(third.public_id) in following) == (True, True)
+    assert links(desk, following)[1] is None
+    assert str(second.public_id) in links(desk, following)[0]
+    assert desk.get(following).context["queue"]["back"] == f"/desk/?topic={novels.pk}"
+
+
+def test_the_next_one_is_the_same_when_the_thread_has_left_the_list(desk, branch):
+    threads = [waiting(branch, hours=9 - number) for number in range(3)]
+    url = desk.get(QUEUE).context["rows"][1]["url"].replace("&amp;", "&")
+    before = links(desk, url)
+    Conversation.objects.filter(pk=threads[1].pk).update(status="closed", closed_at=timezone.now(), waiting_since=None, queued_at=timezone.now())
+    assert links(desk, url) == before
+    assert all(before)
+
+
+@pytest.mark.parametrize(("tab", "state"), [("done", {"status": "closed"}), ("snoozed", {"status": "snoozed"}), ("mine", {})])
+def test_every_list_can_be_gone_through(desk, branch, staff, tab, state):
+    for hours in range(4):
+        more = {"snoozed_until": today(9 - hours)} if tab == "snoozed" else {}
+        waiting(branch, hours=hours, assignee=staff, **state, **more)
+    rows = [str(row["id"]) for row in desk.get(f"{QUEUE}?tab={tab}").context["rows"]]
+    url, gone_through = desk.get(f"{QUEUE}?tab={tab}").context["rows"][0]["url"].replace("&amp;", "&"), []
+    while url:
+        gone_through.append(re.search(r"threads/([^/]+)/", url)[1])
+        url = links(desk, url)[1]
+    assert gone_through == rows
+
+
+@pytest.mark.parametrize("query", ["", "queue=tab%3Dneeds", "queue=&place=x", "queue=tab%3Dmine%26branch%3Dx&place=5.0.1"])
+def test_a_thread_opened_from_elsewhere_leads_back_to_the_queue(desk, branch, query):
+    thread = waiting(branch)
+    assert 'id="to-queue" href="/desk/' in shown(desk.get(f"/desk/threads/{thread.public_id}/?{query}"))
+
+
+def test_what_is_done_on_a_thread_keeps_its_way_through_the_queue(desk, branch):
+    thread = waiting(branch)
+    page = f"/desk/threads/{thread.public_id}/?queue=tab%3Dneeds&place=0.1.2"
+    answer = desk.post(f"/desk/threads/{thread.public_id}/take/", {}, HTTP_REFERER=f"http://testserver{page}")
+    assert answer.url == page
+
+
+def test_a_place_survives_its_way_through_an_address():
+    for name, desk_list in LISTS.items():
+        value = datetime.date(2026, 3, 4) if name == "snoozed" else datetime.datetime(2026, 3, 4, 5, 6, 7, 891011, datetime.UTC)
+        place = Place(0, value, 17)
+        assert Place.read(str(place), desk_list) == place
+
+
+def test_filters_of_the_lists_hold_for_every_arm(branch, staff):
+    """A thread that is mine at a branch which the filter doesn't name is not shown through the arm of the person."""
+    waiting(BranchFactory(), assignee=staff)
+    mine = desk_lists.in_list(desk_lists.desk_of(staff, []), LISTS["needs"], Filters(branch=branch.pk), at=timezone.now(), size=5)
+    assert list(mine) == []
