@@ -63,7 +63,7 @@ def _page(request, public_id, *, partial=""):
     context = {
         "help_session": found,
         "recommendations": recommendations,
-        "conversations": threads,
+        "conversations": [thread for thread in threads if thread.joined_into_id is None],
         "all_at_once": sum(r.starred and not r.verdict for r in recommendations) >= ALL_AT_ONCE_FROM,
         "found_choices": HelpSession.Found.choices,
         "satisfaction_choices": HelpSession.Satisfaction.choices,

@@ -14,7 +14,7 @@
 
   focusErrors();
   announceIn(document.getElementById("notices") || document);
-  document.addEventListener("htmx:oobAfterSwap", event => announceIn(event.detail.target));
+  document.addEventListener("htmx:oobAfterSwap", event => { if (event.detail.target.id !== "entries") announceIn(event.detail.target); });
   document.addEventListener("htmx:afterSettle", event => {
     announceIn(event.detail.elt);
     if (event.detail.elt.querySelector?.("#error-summary")) focusErrors();
@@ -42,6 +42,29 @@
     form.dataset.sent = "1";
     event.submitter?.setAttribute("aria-disabled", "true");
   });
+  // What is put in above what is being read doesn't move it, and the focus stays near.
+  let still;
+  document.addEventListener("htmx:beforeSwap", event => {
+    if (!["earlier", "thread"].includes(event.detail.target.id)) return;
+    const read = [...document.querySelectorAll(".message")].find(message => message.getBoundingClientRect().bottom > 0);
+    still = read && { id: read.id, top: read.getBoundingClientRect().top };
+    document.documentElement.style.overflowAnchor = "none";  // or the browser does the same once more
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    const read = still && document.getElementById(still.id);
+    if (read) scrollBy({ top: read.getBoundingClientRect().top - still.top, behavior: "instant" });
+    if (read && document.activeElement === document.body) { read.tabIndex = -1; read.focus({ preventScroll: true }); }
+    still = document.documentElement.style.overflowAnchor = "";
+  });
+
+  // An answer that came below what is seen is named beside the composer, until somebody went there.
+  const isSeen = link => document.querySelector(link.hash)?.getBoundingClientRect().top < innerHeight - document.querySelector(".dock").offsetHeight;
+  document.addEventListener("htmx:oobAfterSwap", event => {
+    const link = event.detail.target.querySelector("#arrived a");
+    if (link && isSeen(link)) link.remove();
+  });
+  document.addEventListener("click", event => event.target.closest("#arrived a")?.remove());
+
   // What drafts.js kept in this browser while there was no connection is gone with whoever it belongs to.
   document.addEventListener("submit", event => {
     if (!event.target.matches("[action$='/sign-out/'], [action$='/leave/']")) return;

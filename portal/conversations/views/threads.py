@@ -9,11 +9,12 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
-from portal.conversations import actions, drafts
+from portal.conversations import actions, drafts, thread_page
 from portal.conversations.forms import ComposerForm, DraftForm
-from portal.conversations.models import Conversation, Draft, Message
-from portal.conversations.timeline import days_of, promise
+from portal.conversations.models import Conversation, Draft, Event, Message
+from portal.conversations.views import attaching
 from portal.helpsessions.cards import cards
 from portal.htmx import render_page
 from portal.lists.models import SavedItem
@@ -26,35 +27,49 @@ def conversations(request):
     """All of them, the latest word first."""
     rows = Conversation.objects.belonging_to(request.reader).not_joined().select_related("help_session")
     threads, older = page_of(rows, "last_message_at", request.GET.get("after"))
-    for thread in threads:
-        thread.promise = promise(thread, timezone.now())
-    return render_page(request, "conversations/all.html", {"conversations": threads, "older": older, "after": request.GET.get("after")})
+    context = {"conversations": threads, "older": older, "after": request.GET.get("after")}
+    return render_page(request, "conversations/all.html", context)
 
 
 @require_safe
 def conversation(request, public_id):
-    return _thread(request, _find(request, public_id))
+    """The last messages and all that is new; `?message=` the part around that one. `?before=` gives htmx the page of messages before one."""
+    now, before, named = timezone.now(), request.GET.get("before"), request.GET.get("message")
+    found = _for_page(request, now, public_id=public_id)
+    if found.joined_into_id:
+        return redirect(_find(request, public_id))
+    if before and request.htmx:
+        part = thread_page.part_before(found, now, before)
+        return _answer(request, found, part, now, partial="earlier") if part else HttpResponse(status=204)
+    if before:
+        return _answer(request, found, thread_page.part_around(found, now, before, back=thread_page.PAGE), now)
+    part = thread_page.part_around(found, now, named) if named else thread_page.latest_part(found, now)
+    return _answer(request, found, part, now)
 
 
 @require_safe
 def conversation_news(request, public_id):
-    """What an open thread asks every 20 seconds: 204, or the thread as it is now."""
-    found = _find(request, public_id)
+    """What an open thread asks every 20 seconds: 204, or what was shown since, and whose turn it is now."""
+    now, polled = timezone.now(), ("public_id", "patron", "joined_into", "version", "held_from")
+    found = get_object_or_404(Conversation.objects.belonging_to(request.reader).only(*polled), public_id=public_id)
     if not request.htmx:
         return redirect(found)
-    if request.GET.get("since") == str(found.version_at(timezone.now())):
+    if request.GET.get("since") == str(found.version_at(now)):
         return HttpResponse(status=204)
-    latest = found.messages.shown(timezone.now()).in_order().select_related("author").last()
-    news = _("%(name)s replied") % {"name": _told_by(latest, _is_quiet(found))[0]} if latest.side == Message.Side.STAFF else ""
-    return _thread(request, found, partial="thread", announce=news)
+    if found.joined_into_id:
+        return HttpResponseClientRedirect(f"{_find(request, public_id).get_absolute_url()}#latest")
+    return _news(request, found, now)
 
 
 @require_POST
 def reply(request, public_id):
     found = _find(request, public_id)
     form = ComposerForm(request.POST)
-    if not form.is_valid():
-        return _thread(request, found, form, partial="composer", status=422)
+    is_fine, token = form.is_valid(), form.cleaned_data.get("client_token")
+    composer = {"by": request.reader.person, "side": Message.Side.PATRON, "client_token": token}
+    refused = attaching.take_in(request, found, **composer)[1] if token else []
+    if refused or not is_fine:
+        return _composer_again(request, found, form, refused)
     typed = form.cleaned_data
     sent = actions.reply(
         found,
@@ -69,10 +84,10 @@ def reply(request, public_id):
     if sent.body != typed["body"]:  # the composer was sent from another device, with other words: these are not lost
         form = ComposerForm(typed | {"client_token": uuid.uuid4()})
         form.add_error("body", _("You have sent this from another page, with other words. These are not sent yet: send them too, or change them."))
-        return _thread(request, found, form, partial="composer", status=422)
+        return _composer_again(request, found, form)
     if not request.htmx:
         return redirect(f"{found.get_absolute_url()}#latest")
-    return _thread(request, _find(request, public_id), partial="sent", announce=_("Sent."))
+    return _news(request, found, timezone.now(), shown=request.POST.get("shown"), partial="sent")
 
 
 @require_POST
@@ -99,11 +114,107 @@ def close_conversation(request, public_id):
     actions.close(found, by=request.reader.person, side=Message.Side.PATRON, at=timezone.now())
     if not request.htmx:
         return redirect(f"{found.get_absolute_url()}#latest")
-    return _thread(request, _find(request, public_id), partial="thread")
+    return _news(request, found, timezone.now(), shown=request.POST.get("shown"))
 
 
-def _is_quiet(conversation):
-    return conversation.help_session is not None and conversation.help_session.quiet
+def _find(request, public_id):
+    """The thread; of one that was joined into another, that other."""
+    mine = Conversation.objects.belonging_to(request.reader)
+    found = get_object_or_404(mine, public_id=public_id)
+    return get_object_or_404(mine, pk=found.joined_into_id) if found.joined_into_id else found
+
+
+def _for_page(request, at, **which):
+    """The thread with what its page needs to know beside it."""
+    mine = Conversation.objects.belonging_to(request.reader)
+    return get_object_or_404(thread_page.for_page(mine, request.reader.person, at), **which)
+
+
+def _whose_draft(request, conversation):
+    """By what a draft of this reader in this thread is found."""
+    person = actions.writer_in(conversation, request.reader.person, Message.Side.PATRON)
+    return {"conversation": conversation, "person": person, "side": Message.Side.PATRON, "kind": Draft.Kind.REPLY}
+
+
+def _composer_again(request, found, form, refused=()):
+    now = timezone.now()
+    found = _for_page(request, now, pk=found.pk)
+    part = thread_page.latest_part(found, now)
+    return _answer(request, found, part, now, form=form, refused=refused, partial="composer", status=422)
+
+
+def _news(request, found, now, *, shown=None, partial="news"):
+    """To htmx what was shown since `shown`, to be put below the rest. Where it can't be, the whole thread anew."""
+    found = _for_page(request, now, pk=found.pk)
+    part = thread_page.part_since(found, now, request.GET.get("shown") if shown is None else shown)
+    if part is not None:
+        return _answer(request, found, part, now, partial=partial)
+    whole = _answer(request, found, thread_page.latest_part(found, now), now, partial="sent_whole" if partial == "sent" else "thread")
+    return reswap(retarget(whole, "#thread"), "outerHTML")
+
+
+def _answer(request, conversation, part, now, *, form=None, refused=(), partial="", status=200):
+    quiet = conversation.help_session is not None and conversation.help_session.quiet
+    _read(request, conversation, part, now)
+    _dress(request, conversation, part, quiet)
+    composer = _composer(conversation, form)
+    context = {
+        "conversation": conversation,
+        "quiet": quiet,
+        "address": conversation.get_absolute_url(),
+        "part": part,
+        "version": conversation.version_at(now),
+        "closed": thread_page.turn(conversation, now) == Conversation.Status.CLOSED,
+        "state": thread_page.state_in_words(conversation, now),
+        "away": "" if quiet else thread_page.away_in_words(conversation, part, now),
+        **composer,
+        "attached": _attached(request, conversation, composer),
+        "refused": refused,
+        "announce": _("Sent.") if partial.startswith("sent") else _arrived(part, quiet) if part.after else "",
+        "partial": partial,
+        "back": conversation.get_absolute_url(),
+    }
+    return render_page(request, "conversations/thread.html", context, partial=partial, status=status)
+
+
+def _read(request, conversation, part, now):
+    """What the page shows is read."""
+    latest = part.messages[-1].shown_from if part.messages else None
+    if request.method != "GET" or latest is None:
+        return
+    if conversation.read_until is None or conversation.read_until < latest:
+        actions.mark_read(conversation, person=request.reader.person, at=now, until=latest)
+    if not part.later:
+        request.reader.unread.discard(conversation.pk)
+
+
+def _dress(request, conversation, part, quiet):
+    """What each entry says, and what hangs on it."""
+    given = _given(request, conversation, part, quiet) if conversation.has_items else []
+    files = attaching.files_of(conversation, part.messages, route="attachment") if conversation.has_files else {}
+    for message in part.messages:
+        message.files = files.get(message.pk)
+        message.given = [recommendation for recommendation in given if recommendation.message_id == message.pk]
+        message.by, message.heading = _told_by(message, quiet)
+    for event in part.events:
+        event.said = _told_of(event)
+
+
+def _given(request, conversation, part, quiet):
+    saved = SavedItem.objects.belonging_to(request.reader).filter(item=OuterRef("item"))
+    given = list(
+        Recommendation.objects.filter(messagerecommendation__message__in=[message.pk for message in part.messages])
+        .for_page()
+        .annotate(message_id=F("messagerecommendation__message"), saved_as=Subquery(saved.values("public_id")[:1]))
+        .order_by("messagerecommendation__position", "pk")
+    )
+    return cards(
+        given,
+        request.reader,
+        {recommendation.pk: conversation for recommendation in given},
+        quiet=quiet,
+        saved={recommendation.item_id: recommendation.saved_as for recommendation in given},
+    )
 
 
 def _told_by(message, quiet):
@@ -116,65 +227,36 @@ def _told_by(message, quiet):
     return name, _("%(name)s wrote") % {"name": name}
 
 
-def _whose_draft(request, conversation):
-    """By what a draft of this reader in this thread is found. Where the visit is not kept in their account it has no name."""
-    person = request.reader.person
-    mine = person if person is not None and conversation.patron_id == person.pk else None
-    return {"conversation": conversation, "person": mine, "side": Message.Side.PATRON, "kind": Draft.Kind.REPLY}
+def _told_of(event):
+    if event.kind == Event.Kind.CLOSED and event.side == Message.Side.PATRON:
+        return _("You closed this: it was sorted")
+    return {
+        Event.Kind.CLOSED: _("The library closed this"),
+        Event.Kind.CLOSED_BY_ITSELF: _("This closed by itself, because nothing more was written"),
+        Event.Kind.REOPENED: _("Opened again"),
+        Event.Kind.JOINED: _("The library put another conversation of yours in here"),
+    }[event.kind]
 
 
-def _composer(request, conversation):
-    """What was being typed, wherever that was."""
-    draft = drafts.draft_of(**_whose_draft(request, conversation))
-    return ComposerForm(initial={"body": draft.body, "client_token": draft.client_token, "sequence": draft.sequence})
+def _arrived(part, quiet):
+    """What a screen reader is told of an answer that came while the page was open."""
+    answers = [message for message in part.messages if message.side == Message.Side.STAFF]
+    return _("%(name)s replied") % {"name": _told_by(answers[-1], quiet)[0]} if answers else ""
 
 
-def _with_token(form):
-    """A composer that came back has the token that it came with, so that sending what was mended is still the same message; or a new one."""
-    token = form.cleaned_data.get("client_token") if form.is_bound else form.initial["client_token"]
-    sequence = form.cleaned_data.get("sequence") if form.is_bound else form.initial["sequence"]
-    return {"form": form, "token": token or uuid.uuid4(), "sequence": sequence or 0}
+def _composer(conversation, form):
+    """What was being typed, wherever that was. A form that came back has the token that it came with, so that sending what was mended is
+    still the same message."""
+    if form is not None:
+        typed = form.cleaned_data
+        return {"form": form, "token": typed.get("client_token") or uuid.uuid4(), "sequence": typed.get("sequence") or 0}
+    token = conversation.draft_token or uuid.uuid4()
+    return {"form": ComposerForm(initial={"body": conversation.draft_body or ""}), "token": token, "sequence": conversation.draft_sequence or 0}
 
 
-def _find(request, public_id):
-    return get_object_or_404(Conversation.objects.belonging_to(request.reader).select_related("help_session"), public_id=public_id)
-
-
-def _thread(request, conversation, form=None, *, partial="", status=200, announce=""):
-    now = timezone.now()
-    if request.method == "GET" and conversation.pk in request.reader.unread:
-        actions.mark_read(conversation, person=request.reader.person, at=now)
-        request.reader.unread.remove(conversation.pk)
-    messages = list(conversation.messages.shown(now).in_order().select_related("author"))
-    quiet = _is_quiet(conversation)
-    saved = SavedItem.objects.belonging_to(request.reader).filter(item=OuterRef("item"))
-    given = list(
-        Recommendation.objects.filter(messagerecommendation__message__conversation=conversation)
-        .for_page()
-        .annotate(message_id=F("messagerecommendation__message"), saved_as=Subquery(saved.values("public_id")[:1]))
-        .order_by("messagerecommendation__position", "pk")
-    )
-    given = cards(
-        given,
-        request.reader,
-        {recommendation.pk: conversation for recommendation in given},
-        quiet=quiet,
-        saved={recommendation.item_id: recommendation.saved_as for recommendation in given},
-    )
-    for message in messages:
-        message.given = [recommendation for recommendation in given if recommendation.message_id == message.pk]
-        message.by, message.heading = _told_by(message, quiet)
-    latest = messages[-1]
-    context = {
-        "conversation": conversation,
-        "quiet": quiet,
-        "days": days_of(messages, conversation.events.filter(shown_from__lte=now)),
-        "version": conversation.version_at(now),
-        "latest": latest,
-        "promise": promise(conversation, now),
-        **_with_token(form or _composer(request, conversation)),
-        "oob": partial == "sent",
-        "announce": announce,
-        "back": conversation.get_absolute_url(),
-    }
-    return render_page(request, "conversations/thread.html", context, partial=partial, status=status)
+def _attached(request, conversation, composer):
+    """The files of the composer. One that nothing is kept of has none."""
+    if not conversation.has_unsent_files:
+        return []
+    person, side = request.reader.person, Message.Side.PATRON
+    return attaching.files_in_composer(conversation, composer["token"], by=person, side=side, route="attachment")

@@ -3,12 +3,10 @@ import uuid
 from django.db.models import Case, Q, When
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.languages import languages
 from portal.conversations.models import Conversation
-from portal.conversations.timeline import promise
 from portal.helpsessions.cards import cards
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import HelpSession
@@ -27,15 +25,13 @@ def home(request):
     One question at a time: the newest recommendation without a verdict. `?said=` names the one whose verdict was given
     here a moment ago: it stays in sight, to be mended or explained, and the next one follows it. That part alone goes to htmx.
     """
-    reader, now = request.reader, timezone.now()
+    reader = request.reader
     if not reader:
         return render(request, "home/welcome.html", {"form": CodeForm(), "languages": languages()})
     asked = _asked(reader, _uuid(request.GET.get("said", "")))
     if request.htmx:
         return render_page(request, "home/home.html", {**asked, "back": reverse("home")}, partial="asked")
     unread = list(Conversation.objects.belonging_to(reader).filter(pk__in=reader.unread).select_related("help_session").latest_first()[:AT_MOST])
-    for conversation in unread:
-        conversation.promise = promise(conversation, now)
     sessions = list(HelpSession.objects.belonging_to(reader).select_related("branch", "staff").latest_first()[: AT_MOST + 1])
     context = {
         **asked,

@@ -1,0 +1,269 @@
+"""A thread as its patron's page tells it: which part of it, in which order, and in which words whose turn it is.
+
+Everything here is made of what is shown by a moment `at`: while an answer is held nothing of it can be noticed. The order is that
+in which things were shown, so what arrives always comes last.
+"""
+
+import datetime
+from dataclasses import dataclass, field
+from itertools import groupby
+from uuid import UUID
+
+from django.db.models import Count, Exists, F, FilteredRelation, OuterRef, Q, Subquery
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from accounts.hours import promised_at
+from accounts.models import Absence, Library
+
+from . import states
+from .models import Attachment, Conversation, Draft, Event, Message, MessageRecommendation, Participation, Side
+
+FEW = 8  # messages that a page shows at least
+MANY = 40  # as many if there are so many that weren't read
+PAGE = 50  # by how many it goes back
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+Status, Kind = Conversation.Status, Event.Kind
+
+
+@dataclass
+class Part:
+    """What a page shows of a thread."""
+
+    messages: list
+    earlier: int  # how many messages come before it, and after it
+    later: int = 0
+    events: list = field(default_factory=list)
+    first_unread: Message | None = None
+    after: datetime.datetime | None = None  # what was shown until then stands on the page already
+    goes_on: datetime.date | None = None  # the day that stands first on the page already begins in this part
+
+    @cached_property
+    def days(self):
+        """[(day, entries)], the entries being messages and events. Of a day whose name stands on the page already the name is None."""
+        told = [((m.shown_from, m.sent_at, 1, m.pk), m) for m in self.messages]
+        told += [((e.shown_from, e.at, 0 if e.kind == Kind.REOPENED else 2, e.pk), e) for e in self.events]
+        told.sort(key=lambda entry: entry[0])
+        days = [(day, [entry for _key, entry in group]) for day, group in groupby(told, key=lambda entry: timezone.localdate(entry[0][0]))]
+        if days and self.after is not None and days[0][0] == timezone.localdate(self.after):
+            days[0] = (None, days[0][1])
+        return days
+
+    @property
+    def earlier_in_words(self):
+        if self.earlier > PAGE:
+            return _("Show %(some)s of the %(all)s earlier messages") % {"some": PAGE, "all": self.earlier}
+        return ngettext("Show the %(count)s earlier message", "Show the %(count)s earlier messages", self.earlier) % {"count": self.earlier}
+
+    @property
+    def shown_until(self):
+        """Of the last entry, for asking what came since; microseconds, since a second holds many."""
+        latest = max((entry.shown_from for entry in [*self.messages, *self.events]), default=self.after or EPOCH)
+        return (latest - EPOCH) // datetime.timedelta(microseconds=1)
+
+
+def for_page(conversations, person, at):
+    """The rows with what the page of a thread needs to know beside them: how far `person` (None: the holder of a code) has read, what
+    they were writing (drafts.draft_of, without a query of its own), and what there is to be looked up."""
+    whose = Q(drafts__person__isnull=True)
+    if person is not None:  # whose name stands on what they do here only where the visit is kept in their account
+        whose = Q(drafts__person=person) | (whose & ~Q(patron=person))
+    mine = FilteredRelation("drafts", condition=whose & Q(drafts__kind=Draft.Kind.REPLY, drafts__side=Side.PATRON))
+    read = Participation.objects.filter(Q(person=person) | Q(person=None), conversation=OuterRef("pk"), side=Side.PATRON, read_until__isnull=False)
+    messages = Message.objects.filter(conversation=OuterRef("pk"), shown_from__lte=at).order_by().values("conversation")
+    return conversations.select_related("help_session", "assignee").annotate(
+        my_draft=mine,
+        draft_body=F("my_draft__body"),
+        draft_token=F("my_draft__client_token"),
+        draft_sequence=F("my_draft__sequence"),
+        read_until=Subquery(read.order_by("-read_until").values("read_until")[:1]),
+        message_count=Subquery(messages.annotate(count=Count("pk")).values("count")),
+        somebody_is_away=Exists(Absence.objects.on(timezone.localdate(at))),
+        has_events=Exists(Event.objects.filter(conversation=OuterRef("pk"))),
+        has_items=Exists(MessageRecommendation.objects.filter(message__conversation=OuterRef("pk"))),
+        has_files=Exists(Attachment.objects.filter(conversation=OuterRef("pk"), message__isnull=False)),
+        has_unsent_files=Exists(Attachment.objects.filter(conversation=OuterRef("pk"), message__isnull=True)),
+    )
+
+
+def latest_part(conversation, at):
+    """The last messages, and all that weren't read. It costs the same whether there are 3 messages or 3,000."""
+    until, latest = conversation.read_until, conversation.last_message_at
+    may_be_unread = until is None or latest > until or conversation.held_from is not None
+    found = list(_shown(conversation, at).order_by("-shown_from", "-pk")[: MANY if may_be_unread else FEW])
+    first_unread = next((message for message in reversed(found) if _is_unread(message, conversation)), None)
+    found = found[: max(FEW, found.index(first_unread) + 1 if first_unread else 0)]
+    part = Part(messages=found[::-1], earlier=conversation.message_count - len(found), first_unread=first_unread)
+    return _with_events(part, conversation, at)
+
+
+def part_around(conversation, at, public_id, *, back=FEW):
+    """The part in which this message stands, with `back` messages before it; the latest if there is no such message."""
+    there = _place(conversation, at, public_id)
+    if there is None:
+        return latest_part(conversation, at)
+    rows = _shown(conversation, at)
+    before = rows.filter(_before(there))
+    earlier = list(before.order_by("-shown_from", "-pk")[:back])[::-1]
+    found = list(rows.exclude(_before(there)).order_by("shown_from", "pk")[: MANY + 1])
+    count = before.count() - len(earlier)
+    shown = earlier + found[:MANY]
+    part = Part(messages=shown, earlier=count, later=conversation.message_count - count - len(shown))
+    return _with_events(part, conversation, at, until=found[MANY].shown_from if len(found) > MANY else None)
+
+
+def part_before(conversation, at, public_id):
+    """The page of messages that come before this one, which stands first on the page; None if there is no such message."""
+    there = _place(conversation, at, public_id)
+    if there is None:
+        return None
+    before = _shown(conversation, at).filter(_before(there))
+    found = list(before.order_by("-shown_from", "-pk")[:PAGE])[::-1]
+    if not found:
+        return None
+    part = _with_events(Part(messages=found, earlier=before.count() - len(found)), conversation, at, until=there[0])
+    day = timezone.localdate(there[0])
+    part.goes_on = day if part.days[-1][0] == day else None
+    return part
+
+
+def part_since(conversation, at, shown_until):
+    """What was shown since, to be put after what a page shows; None where that isn't its place: two threads became one, or too much came."""
+    try:
+        after = EPOCH + datetime.timedelta(microseconds=int(shown_until))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    messages = list(_shown(conversation, at).filter(shown_from__gt=after).order_by("shown_from", "pk")[: MANY + 1])
+    events = list(conversation.events.filter(shown_from__gt=after, shown_from__lte=at))
+    if len(messages) > MANY or any(event.kind == Kind.JOINED for event in events):
+        return None
+    return Part(messages=messages, events=events, earlier=0, after=after)
+
+
+def _shown(conversation, at):
+    names = "public_id", "conversation", "side", "body", "language", "sent_at", "shown_from", "author__name"
+    return conversation.messages.shown(at).select_related("author").only(*names)
+
+
+def _is_unread(message, conversation):
+    return message.side == Side.STAFF and (conversation.read_until is None or message.shown_from > conversation.read_until)
+
+
+def _place(conversation, at, public_id):
+    try:
+        return conversation.messages.shown(at).filter(public_id=UUID(public_id)).values_list("shown_from", "pk").first()
+    except ValueError:
+        return None
+
+
+def _before(there):
+    shown_from, pk = there
+    return Q(shown_from__lt=shown_from) | Q(shown_from=shown_from, pk__lt=pk)
+
+
+def _with_events(part, conversation, at, until=None):
+    if not conversation.has_events:
+        return part
+    events = conversation.events.filter(shown_from__lte=at)
+    if part.earlier and part.messages:
+        events = events.filter(shown_from__gte=part.messages[0].shown_from)
+    if until is not None:
+        events = events.filter(shown_from__lt=until)
+    part.events = list(events)
+    return part
+
+
+# Whose turn it is.
+
+
+def turn(conversation, at):
+    """The status as the patron reads it: what was put off waits for the library if something is unanswered, and is answered otherwise."""
+    status = conversation.status_at(at)
+    if status != Status.SNOOZED:
+        return status
+    return Status.WAITING_FOR_STAFF if _unanswered_since(conversation, at) else Status.WAITING_FOR_PATRON
+
+
+def turn_in_words(conversation, at):
+    """For a row of a list."""
+    return {
+        Status.WAITING_FOR_STAFF: _("Waiting for the library."),
+        Status.WAITING_FOR_PATRON: _("The library answered"),
+        Status.CLOSED: _("Closed"),
+    }.get(turn(conversation, at), "")
+
+
+def state_in_words(conversation, at):
+    """For the page: [sentence]."""
+    now = turn(conversation, at)
+    if now == Status.CLOSED:
+        return [_("This is closed. Writing opens it again.")]
+    if now == Status.WAITING_FOR_STAFF:
+        return list(filter(None, [_("Waiting for the library."), promise(conversation, at)]))
+    closes = closes_at(conversation, at)
+    return [_("The library answered."), closes_in_words(closes)] if closes else [_("The library answered.")]
+
+
+def promise(conversation, at):
+    """When the library said it would answer, in plain words; "" where nobody waits for it."""
+    if turn(conversation, at) != Status.WAITING_FOR_STAFF:
+        return ""
+    promised = conversation.promised_at
+    if _is_holding(conversation, at):  # the answer that took the promise off isn't shown yet
+        since = _unanswered_since(conversation, at)
+        promised = promised_at(conversation.branch, since) if since else None
+    if promised is None:
+        return ""
+    if promised < at:
+        return _("This is taking longer than we promised. It is not forgotten.")
+    days = (timezone.localdate(promised) - timezone.localdate(at)).days
+    if days == 0:
+        return _("You can expect an answer today.")
+    if days == 1:
+        return _("You can expect an answer by tomorrow.")
+    return _("You can expect an answer by %(day)s.") % {"day": _day_in_words(timezone.localdate(promised))}
+
+
+def closes_at(conversation, at):
+    """When it closes by itself, as the patron may know it: the answer that is held moves that day."""
+    if not _is_holding(conversation, at):
+        return conversation.closes_at
+    shown, days = states.replay(conversation, shown_at=at), Library.current().closes_after_days
+    return shown.turned_at + datetime.timedelta(days=days) if days and shown.status == Status.WAITING_FOR_PATRON else None
+
+
+def closes_in_words(moment):
+    return _("If you write no more, this closes on %(day)s. Writing opens it again.") % {"day": _day_in_words(timezone.localdate(moment))}
+
+
+def away_in_words(conversation, part, at):
+    """That the person who answers is away today; "" if they aren't. Who answers: whose it is, else who answered last."""
+    if not conversation.somebody_is_away or turn(conversation, at) == Status.CLOSED:
+        return ""
+    answered = (message.author for message in reversed(part.messages) if message.side == Side.STAFF and message.author)
+    person = conversation.assignee or next(answered, None)
+    absence = Absence.objects.on(timezone.localdate(at)).filter(person=person).select_related("cover").order_by("-last_day").first() if person else None
+    if absence is None:
+        return ""
+    words = {"name": person.display_name, "day": _day_in_words(absence.last_day)}
+    if absence.cover is None:
+        return _("%(name)s is away until %(day)s. A colleague answers meanwhile.") % words
+    return _("%(name)s is away until %(day)s. %(cover)s answers meanwhile.") % (words | {"cover": absence.cover.display_name})
+
+
+def _is_holding(conversation, at):
+    return conversation.held_from is not None and conversation.held_from > at
+
+
+def _unanswered_since(conversation, at):
+    if not _is_holding(conversation, at):
+        return conversation.waiting_since
+    return states.replay(conversation, shown_at=at).waiting_since
+
+
+def _day_in_words(day):
+    return date_format(day, pgettext("format of a day in a sentence", "l j F"))
