@@ -66,16 +66,16 @@ class WhomStep(forms.Form):
     title = _("Who is it for?")
     summary = _("For")
     chosen = forms.ChoiceField(
-        label=title,
+        label=summary,
         widget=forms.RadioSelect,
         error_messages={"required": _("Choose one, so that we look on the right shelf.")},
         choices=[
             ("me", _("me")),
             ("adult", _("another adult")),
             ("teenager", _("a teenager")),
-            ("child_9", _("a child of 9 to 12")),
-            ("child_6", _("a child of 6 to 8")),
-            ("child_0", _("a child up to 5")),
+            ("child_9", _("a child, 9–12")),
+            ("child_6", _("a child, 6–8")),
+            ("child_0", _("a child, 0–5")),
             ("together", _("to read together")),
         ],
     )

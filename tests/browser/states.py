@@ -175,6 +175,35 @@ def build(branch, staff, patron, words):
         page.locator("#check-code").click()
         page.locator(".field-error").first.wait_for()
 
+    def write_question(page):
+        page.locator("#id_body").fill(words.question)
+        page.locator("#send").click()
+        page.locator("#by-mail").wait_for()
+
+    def write_another(page):
+        write_question(page)
+        page.goto("/ask/")
+        page.locator("[name=client_token]").evaluate("field => { field.value = '00000000-0000-4000-8000-000000000001'; }")
+        page.locator("#id_body").fill(words.message)
+        page.locator("#send").click()
+        page.locator("#waiting-title").wait_for()
+
+    def answer_all(page):
+        for fill in (
+            lambda: page.locator("#id_words").fill(words.title),
+            lambda: page.locator("[value=funny]").check(),
+            lambda: page.locator("#id_words").fill(words.reason[:400]),
+            lambda: page.locator("[value=me]").check(),
+            lambda: page.locator("[value=paper]").check(),
+        ):
+            fill()
+            page.locator("#next").click()
+        page.locator("#change-loved").wait_for()
+
+    def no_answer(page):
+        page.locator("#next").click()
+        page.locator(".field-error").first.wait_for()
+
     pages = {
         "nobody": [
             State("welcome", "/", main=True),
@@ -192,6 +221,14 @@ def build(branch, staff, patron, words):
             State("nobody-messages", "/messages/"),
             State("nobody-list", "/lists/"),
             State("nobody-me", "/me/"),
+            State("ask", "/ask/"),
+            State("ask-new-nothing", "/ask/", empty()),
+            State("ask-where", "/ask/", write_question),
+            State("ask-another", "/ask/", write_another),
+            State("ask-not-sent", "/"),
+            *[State(f"read-{step}", f"/find-something-to-read/?step={step}") for step in ("loved", "mood", "avoid", "whom", "format")],
+            State("read-whom-nothing", "/find-something-to-read/?step=whom", no_answer),
+            State("read-answers-where", "/find-something-to-read/", answer_all),
         ],
         "holder of a code": [
             State("code-home", "/"),
@@ -201,6 +238,7 @@ def build(branch, staff, patron, words):
             State("ask-about-session", f"{at['by_code']}ask/"),
             State("ask-nothing", f"{at['by_code']}ask/", empty()),
             State("ask-about-item", f"/recommendations/{code_items[1].public_id}/ask/"),
+            State("code-ask", "/ask/"),
             State("code-thread", code_thread.get_absolute_url()),
             State("keep", f"{at['by_code']}keep/"),
             State("code-list", "/lists/"),
@@ -211,6 +249,7 @@ def build(branch, staff, patron, words):
             State("quiet-session", at["quiet"]),
             State("quiet-thread", quiet_thread.get_absolute_url()),
             State("quiet-ask", f"{at['quiet']}ask/"),
+            State("quiet-ask-new", "/ask/"),
             State("quiet-keep", f"{at['quiet']}keep/"),
             State("quiet-messages", "/messages/"),
         ],
@@ -224,6 +263,9 @@ def build(branch, staff, patron, words):
             State("thread", threads["answered"], main=True),
             *[State(f"thread-{name}", threads[name]) for name in ("waiting", "closed", "sorted")],
             State("reply-nothing", threads["waiting"], empty()),
+            State("patron-ask", "/ask/"),
+            State("patron-read-answers", "/find-something-to-read/", answer_all),
+            State("patron-read-change", "/find-something-to-read/?step=mood&then=check"),
             State("list", "/lists/"),
             State("me", "/me/"),
             State("refused", "/kept/"),

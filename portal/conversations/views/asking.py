@@ -24,6 +24,7 @@ from portal.conversations import actions, drafts, floods, unsent
 from portal.conversations.forms import AboutForm, AskForm, DraftForm, MessageForm
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.reader import OPENED_CODES
+from portal.conversations.views import attaching
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.htmx import render_page
@@ -51,6 +52,8 @@ def ask(request):
     if waiting and waiting["composer"] != composer and "instead" not in request.POST:
         return _ask_page(request, form, waiting=waiting["body"], status=409)  # written in another tab
     kept = {name: found and found.pk for name, found in form.cleaned_data.items() if name in ("topic", "branch")}
+    if request.FILES:
+        messages.warning(request, _("Your files are not kept yet: add them once the question is sent."))
     unsent.keep(request, unsent.QUESTION, body=form.cleaned_data["body"], composer=composer, **kept)
     return redirect("send_question")
 
@@ -150,9 +153,10 @@ def send(request, kind, *, visit, client_token, body, **more):
         sent = actions.ask(
             by=request.reader.person, at=timezone.now(), language=get_language(), help_session=visit, body=body, client_token=client_token, **more
         )
+        _take_in_files(request, sent, client_token)
         messages.success(request, _("Sent. The answer will appear here."))
     unsent.forget(request, kind)
-    return redirect(f"{sent.get_absolute_url()}#latest")
+    return redirect(sent)
 
 
 def sent_elsewhere(request, kept, begin, review):
@@ -162,7 +166,7 @@ def sent_elsewhere(request, kept, begin, review):
     except ValueError:
         sent = None
     if sent is not None:
-        return redirect(f"{sent.get_absolute_url()}#latest")
+        return redirect(sent)
     if kept is None:
         return redirect(begin)
     messages.warning(request, _("You changed this in another tab. Here it is as it would be sent now."))
@@ -187,6 +191,13 @@ def ways(request, going_to):
     if request.reader.person:
         return {}
     return {"address_form": AddressForm(request=request), "code_form": CodeForm(), "going_to": reverse(going_to), "languages": languages()}
+
+
+def _take_in_files(request, asked, client_token):
+    """The files that came with the question, into its message. What can't be taken is said: the words are sent all the same."""
+    _added, refused = attaching.take_in(request, asked, by=request.reader.person, side=Message.Side.PATRON, client_token=client_token, is_sent=True)
+    for error in refused:
+        messages.error(request, _("%(name)s was not sent. %(why)s") % {"name": error.name, "why": error.words})
 
 
 def _sent_before(request, client_token):
@@ -240,6 +251,7 @@ def _send_about(request, about, *, body, client_token):
     if session is not None and _sent_before(request, client_token) is None:
         floods.count_question(request, visit=session)
     asked = actions.ask(by=request.reader.person, at=timezone.now(), language=get_language(), body=body, client_token=client_token, **about)
+    _take_in_files(request, asked, client_token)
     return redirect(f"{asked.get_absolute_url()}#latest")
 
 

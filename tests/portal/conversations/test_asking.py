@@ -5,6 +5,7 @@ import uuid
 import pytest
 from django.core import mail
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -15,7 +16,7 @@ from portal.conversations.models import Conversation, Draft, Message, ReadersFor
 from portal.helpsessions.models import ClaimCode
 from recommendations.choosing import ChosenItem
 from recommendations.models import QuestionType
-from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, TopicFactory, UserFactory, code_for
+from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, TopicFactory, UserFactory, code_for, picture_file
 from tests.portal.pages import text
 
 ASK, SEND = reverse("ask"), reverse("send_question")
@@ -70,7 +71,7 @@ def prove(client, address):
 def test_a_patron_asks_and_the_receipt_is_the_thread(me, patron, branch):
     answer = me.post(ASK, typed(), follow=True)
     thread = Conversation.objects.get()
-    assert answer.redirect_chain == [(f"{thread.get_absolute_url()}#latest", 302)]
+    assert answer.redirect_chain == [(thread.get_absolute_url(), 302)]
     assert (thread.patron, thread.help_session, thread.branch, thread.reason) == (patron, None, branch, Conversation.Reason.ASKED)
     assert thread.subject == "Is there a class on worms?"
     page = text(answer)
@@ -154,6 +155,28 @@ def test_nobody_has_no_draft(client):
     assert Draft.objects.count() == 0
 
 
+def test_pictures_go_with_the_question(me):
+    me.post(ASK, typed(files=[picture_file()]))
+    assert Message.objects.get().attachments.count() == 1
+
+
+def test_a_file_that_cannot_be_sent_costs_no_word_of_the_question(me):
+    page = text(me.post(ASK, typed(files=[SimpleUploadedFile("phone.exe", b"MZ")]), follow=True))
+    assert "phone.exe was not sent." in page
+    assert "I live on the fourth floor." in page
+
+
+def test_files_of_somebody_unknown_are_not_kept_and_that_is_said(client):
+    page = text(client.post(ASK, typed(files=[picture_file()]), follow=True))
+    assert "Your files are not kept yet: add them once the question is sent." in page
+
+
+def test_pictures_go_with_a_question_about_a_visit(client, visit, show_code):
+    show_code(client, code_for(visit))
+    client.post(reverse("ask_about_session", args=[visit.public_id]), typed(files=[picture_file()]))
+    assert Message.objects.get().attachments.count() == 1
+
+
 # Somebody whom nobody knows yet.
 
 
@@ -168,7 +191,7 @@ def test_somebody_unknown_writes_first_and_proves_an_address_then(client, branch
     assert Conversation.objects.count() == 0  # the proof alone sends nothing
     answer = send(client)
     thread = Conversation.objects.get()
-    assert answer.url == f"{thread.get_absolute_url()}#latest"
+    assert answer.url == thread.get_absolute_url()
     assert (thread.patron.email, thread.messages.get().body) == ("new@example.org", QUESTION)
     assert unsent.KEY not in client.session
 
@@ -311,7 +334,7 @@ def test_the_visit_opened_last_is_chosen_already(client, visit, branch, show_cod
 def test_the_holder_of_a_code_asks_about_the_visit_at_once(client, visit, show_code):
     show_code(client, code_for(visit))
     answer = client.post(ASK, typed(about=str(visit.public_id)))
-    assert answer.url == f"{visit.conversations.get().get_absolute_url()}#latest"
+    assert answer.url == visit.conversations.get().get_absolute_url()
 
 
 def test_the_holder_of_a_code_asks_something_new_by_mail(client, visit, show_code):
@@ -418,23 +441,23 @@ def answer_all(client, answers=ANSWERS):
 def test_one_question_at_a_time_becomes_a_readers_advisory_thread(me, patron):
     answer_all(me)
     page = text(me.get(SEND_READING))
-    for words in ["Piranesi", "comforting, funny, like a warm bath", "Violence", "a child of 9 to 12, she loves horses", "large print, audiobook"]:
+    for words in ["Piranesi", "comforting, funny, like a warm bath", "Violence", "a child, 9–12, she loves horses", "large print, audiobook"]:
         assert words in page
     answer = send(me, SEND_READING)
     thread = Conversation.objects.get()
-    assert answer.url == f"{thread.get_absolute_url()}#latest"
+    assert answer.url == thread.get_absolute_url()
     assert (thread.patron, thread.reason, thread.subject) == (patron, Conversation.Reason.READERS_ADVISORY, "Something to read")
     assert thread.messages.get().body.split("\n\n") == [
         "Can you find me something to read?",
         "I loved lately: Piranesi",
         "I am in the mood for: comforting, funny, like a warm bath",
         "Please leave out: Violence",
-        "It is for: a child of 9 to 12, she loves horses",
+        "It is for: a child, 9–12, she loves horses",
         "I would like it as: large print, audiobook",
     ]
     found = thread.readers_form
     assert (found.loved, found.mood, found.avoid) == ("Piranesi", "comforting, funny, like a warm bath", "Violence")
-    assert (found.for_whom, found.formats) == ("a child of 9 to 12, she loves horses", "large print, audiobook")
+    assert (found.for_whom, found.formats) == ("a child, 9–12, she loves horses", "large print, audiobook")
 
 
 def test_the_desk_reads_the_answers_in_its_own_language(library):

@@ -1,0 +1,148 @@
+"""The loop begins at the patron: a question, or something to read, from a phone that nobody knows yet."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from portal.conversations.models import Conversation, Message
+from tests.factories import HelpSessionFactory, code_for
+
+from .steps import sign_in
+
+pytestmark = pytest.mark.browser
+
+QUESTION = "Is there a group for new phones?"
+JAVASCRIPT = pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+
+
+@pytest.fixture(autouse=True)
+def _library(library, branch):
+    pass
+
+
+def write(page, words=QUESTION):
+    page.locator("#id_body").fill(words)
+    page.locator("#send").tap()
+
+
+@JAVASCRIPT
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_somebody_unknown_asks_proves_an_address_and_reads_the_receipt(javascript, language, phone, post):
+    patron = phone(javascript=javascript, language=language)
+    patron.goto("/")
+    patron.locator("main a[href='/ask/']").tap()
+    write(patron)
+    expect(patron.locator("main .prose")).to_contain_text(QUESTION)
+    patron.locator("#id_email").fill("nobody")
+    patron.locator("#send-code").tap()
+    expect(patron.locator("#error-summary")).to_be_visible()
+    sign_in(patron, "new@example.org", post)
+    expect(patron.locator("main .prose")).to_contain_text(QUESTION)
+    assert Conversation.objects.count() == 0
+    patron.locator("#send").tap()
+    expect(patron).to_have_url(re.compile(r"/messages/[0-9a-f-]{36}/$"))
+    expect(patron.locator("#notices .notice")).to_be_in_viewport()
+    expect(patron.locator(".message.mine .bubble")).to_contain_text(QUESTION)
+    if javascript:
+        expect(patron.locator("#announce")).to_have_text(patron.locator("#notices .notice p").inner_text())
+    patron.goto("/messages/")
+    expect(patron.locator("main .rows li")).to_have_count(1)
+
+
+@JAVASCRIPT
+def test_a_patron_asks(javascript, phone, patron, show):
+    page = phone(javascript=javascript)
+    show(page, patron)
+    page.goto("/ask/")
+    write(page, "  ")
+    expect(page.locator("#error-summary")).to_be_visible()
+    write(page)
+    expect(page.locator(".message.mine .bubble")).to_contain_text(QUESTION)
+    assert Conversation.objects.get().patron == patron
+
+
+def test_what_a_patron_types_is_there_after_leaving_the_page(phone, patron, show):
+    page = phone()
+    show(page, patron)
+    page.goto("/ask/")
+    page.locator("summary").tap()
+    page.locator("#id_body").fill("Is there a gr")
+    expect(page.locator("[data-draft-state]")).to_have_text(page.locator("[data-draft-state]").get_attribute("data-kept"))
+    page.goto("/")
+    page.goto("/ask/")
+    expect(page.locator("#id_body")).to_have_value("Is there a gr")
+    write(page)
+    expect(page.locator(".message.mine .bubble")).to_contain_text(QUESTION)
+    page.goto("/ask/")
+    expect(page.locator("#id_body")).to_have_value("")
+
+
+@JAVASCRIPT
+def test_the_code_on_a_slip_says_where_the_answer_goes(javascript, branch, staff, phone):
+    visit = HelpSessionFactory(branch=branch, staff=staff, question="How do I start a balcony compost bin?")
+    patron = phone(javascript=javascript)
+    patron.goto("/ask/")
+    write(patron)
+    patron.locator("#id_code").fill("1234567890123")
+    patron.locator("#open").tap()
+    expect(patron.locator("#id_code")).to_be_visible()
+    patron.locator("#id_code").fill(code_for(visit))
+    patron.locator("#open").tap()
+    expect(patron.locator("[name=about]").first).to_be_checked()
+    patron.locator("#send").tap()
+    expect(patron.locator(".message.mine .bubble")).to_contain_text(QUESTION)
+    assert Conversation.objects.get().help_session == visit
+
+
+@JAVASCRIPT
+def test_something_to_read_one_question_at_a_time(javascript, phone, post):
+    patron = phone(javascript=javascript)
+    patron.goto("/")
+    patron.locator("main a[href='/find-something-to-read/']").tap()
+    patron.locator("#id_words").fill("Piranesi")
+    patron.locator("#next").tap()
+    patron.locator(".option", has=patron.locator("[value=funny]")).tap()
+    patron.locator("#id_words").fill("like a warm bath")
+    patron.locator("#back").tap()
+    expect(patron.locator("#id_words")).to_have_value("Piranesi")
+    patron.locator("#next").tap()
+    expect(patron.locator("[value=funny]")).to_be_checked()
+    expect(patron.locator("#id_words")).to_have_value("like a warm bath")
+    patron.locator("#id_words").press("Enter")  # goes on, not back
+    patron.locator("#next").tap()
+    patron.locator("#next").tap()
+    expect(patron.locator("#error-summary")).to_be_visible()
+    patron.locator(".option", has=patron.locator("[value=me]")).tap()
+    patron.locator("#next").tap()
+    patron.locator(".option", has=patron.locator("[value=large_print]")).tap()
+    patron.locator("#next").tap()
+    patron.locator("#change-mood").tap()
+    patron.locator(".option", has=patron.locator("[value=gripping]")).tap()
+    patron.locator("#next").tap()
+    expect(patron.locator("main .rows li")).to_have_count(5)
+    sign_in(patron, "new@example.org", post)
+    patron.locator("#send").tap()
+    expect(patron.locator(".message.mine .bubble")).to_contain_text("Piranesi")
+    thread = Conversation.objects.get()
+    assert (thread.reason, thread.readers_form.mood) == ("readers_advisory", "gripping, funny, like a warm bath")
+
+
+def test_two_quick_taps_send_one_question(phone, patron, show):
+    page = phone()
+    show(page, patron)
+    page.goto("/ask/")
+    page.locator("#id_body").fill(QUESTION)
+    page.evaluate("() => { const form = document.querySelector('main form.stack'); form.submit(); form.submit(); }")
+    expect(page.locator(".message.mine .bubble")).to_contain_text(QUESTION)
+    assert Message.objects.count() == 1
+
+
+def test_each_question_is_one_screen_of_a_phone(phone, patron, show):
+    """What goes on is in sight above the tabs, without a move of the thumb."""
+    page = phone()
+    show(page, patron)
+    for step in ("loved", "mood", "avoid", "whom", "format"):
+        page.goto(f"/find-something-to-read/?step={step}")
+        button, tabs = page.locator("#next").bounding_box(), page.locator("nav.tabs").bounding_box()
+        assert button["y"] + button["height"] <= tabs["y"], step
