@@ -23,7 +23,7 @@ from .models import Attachment, Conversation, ConversationNote, DeskEvent, Draft
 Kind, Status = DeskEvent.Kind, Conversation.Status
 
 UNDO_WITHIN = datetime.timedelta(minutes=10)
-ASSIGNS = {Kind.TAKEN, Kind.ASSIGNED, Kind.UNASSIGNED, Kind.RELEASED, Kind.HANDED_OVER}
+GIVES = {Kind.TAKEN, Kind.ASSIGNED, Kind.UNASSIGNED}
 TURNS = {Kind.SNOOZED, Kind.WOKEN, Kind.CLOSED}
 
 
@@ -122,6 +122,12 @@ def wake(conversation, *, by, at):
     return conversation
 
 
+def can_be_undone(conversation, *, by):
+    """Whether `by` has just done something with the thread, as an action returned it, that `undo` knows how to take back."""
+    desk_events = conversation.desk_events.filter(by=by, at=conversation.changed_at, kind__in=GIVES | TURNS)
+    return desk_events.exists() or _closings(conversation, by, conversation.changed_at).exists()
+
+
 @transaction.atomic
 def undo(conversation, *, done_at, by, at):
     """Take back what `by` did with the thread at `done_at` (its `changed_at` then): whose it is goes back to whose it was; that it
@@ -129,11 +135,14 @@ def undo(conversation, *, done_at, by, at):
     """
     conversation = locked(conversation, at)
     done = conversation.desk_events.filter(by=by, at=done_at).first()
-    closing = conversation.events.filter(by=by, at=done_at, kind=Event.Kind.CLOSED, side=STAFF, message=None).first()
+    closing = _closings(conversation, by, done_at).first()
     if at - done_at > UNDO_WITHIN or (done is None and closing is None):
         raise CannotUndo
-    if done is not None and done.kind in {Kind.TAKEN, Kind.ASSIGNED, Kind.UNASSIGNED}:
-        if conversation.desk_events.filter(kind__in=ASSIGNS, at__gt=done_at).exists() or conversation.assignee_id != done.to_id:
+    if done is not None and done.kind in GIVES:
+        if (
+            conversation.desk_events.filter(kind__in=GIVES | {Kind.RELEASED, Kind.HANDED_OVER}, at__gt=done_at).exists()
+            or conversation.assignee_id != done.to_id
+        ):
             raise CannotUndo
         return _assign(conversation, Kind.ASSIGNED if done.was else Kind.UNASSIGNED, to=done.was, by=by)
     if (done is not None and done.kind not in TURNS) or _something_happened(conversation, since=done_at):
@@ -144,6 +153,10 @@ def undo(conversation, *, done_at, by, at):
     enter(conversation, states.replay(conversation))
     save(conversation)
     return conversation
+
+
+def _closings(conversation, by, at):
+    return conversation.events.filter(by=by, at=at, kind=Event.Kind.CLOSED, side=STAFF, message=None)
 
 
 def _something_happened(conversation, *, since):

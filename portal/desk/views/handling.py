@@ -235,12 +235,17 @@ def _taken_first(request, conversation, holder):
 
 def _back(request, conversation, words, *, undo=False, level=messages.INFO):
     """To the thread again, which says what was done and, with `undo`, takes it back at a touch."""
-    address = reverse("desk_undo", args=[conversation.public_id])
-    done = urlencode({"done": conversation.changed_at.isoformat()}) if undo else ""
-    messages.add_message(request, level, words, extra_tags=f"undo={address}?{done}" if undo else "")
+    messages.add_message(request, level, words, extra_tags=undo_tag(request, conversation) if undo else "")
     if not _may_open(request, conversation):
         return redirect("desk")
     return redirect(thread_url(request, conversation))
+
+
+def undo_tag(request, conversation):
+    """For a message: how what was just done is taken back; "" where nothing was."""
+    if not handling.can_be_undone(conversation, by=request.user):
+        return ""
+    return f"undo={reverse('desk_undo', args=[conversation.public_id])}?{urlencode({'done': conversation.changed_at.isoformat()})}"
 
 
 def _moment(text):

@@ -1,0 +1,514 @@
+import datetime
+import uuid
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from accounts.models import Absence, AuditEvent, OpeningHours
+from accounts.reader import Reader
+from portal.conversations import actions, drafts, handling, notes, states
+from portal.conversations.models import Conversation, ConversationNote, DeskEvent, Draft, Event, Message, Participation, ReadersForm
+from portal.helpsessions.actions import ChosenItem
+from portal.helpsessions.models import HelpSession
+from portal.notifications.models import Notification
+from recommendations.models import Recommendation
+from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, StaffFactory, UserFactory, recommend_in
+
+NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)  # a Tuesday, half past two in the library's zone
+PATRON, STAFF = Message.Side.PATRON, Message.Side.STAFF
+second, minute, hour, day = (datetime.timedelta(**{name: 1}) for name in ("seconds", "minutes", "hours", "days"))
+
+
+@pytest.fixture
+def session(patron, staff, branch):
+    return HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+
+
+@pytest.fixture
+def thread(session, patron):
+    return ask(session, patron)
+
+
+@pytest.fixture
+def omar(branch):
+    return StaffFactory(name="Omar Haddad", branch=branch)
+
+
+def ask(session, by, *, at=NOW, body="It is checked out", **kwargs):
+    return actions.ask(by=by, at=at, help_session=session, body=body, language="en", client_token=uuid.uuid4(), **kwargs)
+
+
+def say(thread, by, side, *, at, body="Try this", **kwargs):
+    return actions.reply(thread, by=by, side=side, at=at, body=body, language="en", client_token=uuid.uuid4(), **kwargs)
+
+
+def now_of(thread):
+    return Conversation.objects.get(pk=thread.pk)
+
+
+def is_as_its_history_says(thread):
+    row, told = now_of(thread), states.replay(now_of(thread))
+    return (row.status, row.waiting_since, row.snoozed_until) == (told.status, told.waiting_since, told.snoozed_until)
+
+
+def kinds(thread):
+    return list(thread.desk_events.order_by("at", "pk").values_list("kind", flat=True))
+
+
+class TestWhoseItIs:
+    def test_the_first_takes_it_and_the_others_are_told_who(self, thread, staff, branch):
+        handling.take(thread, by=staff, at=NOW)
+        for number in range(8):
+            with pytest.raises(handling.AlreadyTaken) as taken:
+                handling.take(thread, by=StaffFactory(branch=branch), at=NOW + number * second)
+            assert taken.value.assignee == staff
+        assert (now_of(thread).assignee, kinds(thread)) == (staff, ["taken"])
+
+    def test_taking_twice_is_taking_once(self, thread, staff):
+        handling.take(thread, by=staff, at=NOW)
+        handling.take(thread, by=staff, at=NOW + hour)
+        assert now_of(thread).assigned_at < NOW + second
+        assert kinds(thread) == ["taken"]
+
+    @pytest.mark.parametrize(("first_day", "free"), [("2026-03-03", True), ("2026-03-04", False)])
+    def test_what_belongs_to_somebody_away_today_is_free(self, thread, staff, omar, first_day, free):
+        handling.take(thread, by=omar, at=NOW)
+        Absence.objects.create(person=omar, first_day=first_day, last_day="2026-03-10")
+        if free:
+            handling.take(thread, by=staff, at=NOW + minute)
+        else:
+            with pytest.raises(handling.AlreadyTaken):
+                handling.take(thread, by=staff, at=NOW + minute)
+        assert now_of(thread).assignee == (staff if free else omar)
+
+    def test_today_is_the_librarys_day(self, thread, staff, omar):
+        """At half past one in the night of UTC it is still the evening before in Chicago."""
+        handling.take(thread, by=omar, at=NOW)
+        Absence.objects.create(person=omar, first_day="2026-03-04", last_day="2026-03-04")
+        with pytest.raises(handling.AlreadyTaken):
+            handling.take(thread, by=staff, at=datetime.datetime(2026, 3, 4, 1, 30, tzinfo=datetime.UTC))
+
+    def test_a_page_that_is_out_of_date_changes_nothing(self, thread, staff, omar, coordinator):
+        handling.take(thread, by=omar, at=NOW)
+        with pytest.raises(handling.AlreadyTaken) as taken:
+            handling.assign(thread, to=coordinator, by=staff, at=NOW + minute, was=None)
+        assert (taken.value.assignee, now_of(thread).assignee) == (omar, omar)
+        with pytest.raises(handling.AlreadyTaken):
+            handling.hand_over(thread, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
+        assert (now_of(thread).branch, kinds(thread)) == (thread.branch, ["taken"])
+
+    def test_assigned_unassigned_and_what_is_told(self, thread, staff, omar):
+        handling.assign(thread, to=omar, by=staff, at=NOW + minute, was=None)
+        handling.assign(thread, to=None, by=omar, at=NOW + 2 * minute, was=omar)
+        assert (now_of(thread).assignee, now_of(thread).assigned_at) == (None, None)
+        assert [(e.kind, e.by, e.to, e.was) for e in thread.desk_events.order_by("at")] == [("assigned", staff, omar, None), ("unassigned", omar, None, omar)]
+
+    def test_an_answer_changes_no_owner(self, thread, staff, omar):
+        handling.take(thread, by=omar, at=NOW)
+        say(thread, staff, STAFF, at=NOW + minute)
+        assert now_of(thread).assignee == omar
+
+    def test_handing_over_keeps_what_was_promised(self, thread, staff, branch):
+        slow = BranchFactory(promise_hours=400)
+        OpeningHours.objects.create(branch=slow, weekday=0, opens="10:00", closes="11:00")
+        handling.take(thread, by=staff, at=NOW)
+        promised = now_of(thread).promised_at
+        handling.hand_over(thread, branch=slow, by=staff, at=NOW + minute, was=staff)
+        say(thread, thread.patron, PATRON, at=NOW + hour)
+        row = now_of(thread)
+        assert (row.branch, row.assignee, row.promised_at, row.waiting_since) == (slow, None, promised, NOW)
+        assert promised is not None
+        assert kinds(thread) == ["taken", "handed_over"]
+
+    def test_the_queues_of_both_branches_are_told(self, thread, staff, branch):
+        other = BranchFactory()
+        handling.hand_over(thread, branch=other, by=staff, at=NOW + minute, was=None)
+        assert set(actions.BranchQueue.objects.values_list("branch", "version")) == {(branch.pk, 2), (other.pk, 1)}
+
+
+class TestSnoozing:
+    UNTIL = datetime.date(2026, 3, 9)
+
+    def test_put_off_and_back_on_its_day(self, thread, staff):
+        handling.snooze(thread, until=self.UNTIL, by=staff, at=NOW + minute)
+        assert (now_of(thread).status, now_of(thread).waiting_since) == ("snoozed", NOW)
+        handling.wake_the_snoozed(at=NOW + 5 * day)
+        assert now_of(thread).status == "snoozed"
+        handling.wake_the_snoozed(at=NOW + 6 * day)
+        assert (now_of(thread).status, now_of(thread).waiting_since, now_of(thread).reason) == ("waiting_for_staff", NOW, "asked")
+        assert kinds(thread) == ["snoozed", "woken"]
+        assert is_as_its_history_says(thread)
+
+    @pytest.mark.parametrize(
+        ("zone", "until", "asleep", "awake"),
+        [
+            ("America/Chicago", "2026-03-08", "2026-03-08T05:59:59+00:00", "2026-03-08T06:00:00+00:00"),  # the night in which clocks go forward
+            ("America/Chicago", "2026-03-09", "2026-03-09T04:59:59+00:00", "2026-03-09T05:00:00+00:00"),  # the day after: an hour sooner
+            ("America/Chicago", "2026-11-02", "2026-11-02T05:59:59+00:00", "2026-11-02T06:00:00+00:00"),  # after they went back
+            ("Pacific/Auckland", "2026-04-05", "2026-04-04T10:59:59+00:00", "2026-04-04T11:00:00+00:00"),
+        ],
+    )
+    def test_a_day_begins_at_the_librarys_midnight(self, thread, staff, library, zone, until, asleep, awake):
+        library.time_zone = zone
+        library.save()
+        until = datetime.date.fromisoformat(until)
+        handling.snooze(thread, until=until, by=staff, at=NOW + minute)
+        handling.wake_the_snoozed(at=datetime.datetime.fromisoformat(asleep))
+        assert now_of(thread).status == "snoozed"
+        handling.wake_the_snoozed(at=datetime.datetime.fromisoformat(awake))
+        assert now_of(thread).status == "waiting_for_staff"
+        assert datetime.datetime.fromisoformat(awake).astimezone(ZoneInfo(zone)).time() == datetime.time(0)
+
+    def test_what_was_answered_comes_back_at_the_end_and_says_why(self, thread, staff):
+        say(thread, staff, STAFF, at=NOW + minute)
+        handling.snooze(thread, until=self.UNTIL, by=staff, at=NOW + hour)
+        handling.wake_the_snoozed(at=NOW + 6 * day)
+        assert (now_of(thread).reason, now_of(thread).waiting_since) == ("came_back", NOW + 6 * day)
+
+    def test_the_patrons_word_brings_it_back(self, thread, staff, patron):
+        handling.snooze(thread, until=self.UNTIL, by=staff, at=NOW + minute)
+        say(thread, patron, PATRON, at=NOW + hour)
+        assert (now_of(thread).status, now_of(thread).snoozed_until, now_of(thread).waiting_since) == ("waiting_for_staff", None, NOW)
+
+    def test_it_no_longer_closes_by_itself(self, thread, staff):
+        say(thread, staff, STAFF, at=NOW + minute)
+        handling.snooze(thread, until=datetime.date(2026, 8, 1), by=staff, at=NOW + hour)
+        handling.close_the_quiet(at=NOW + 60 * day)
+        assert now_of(thread).status == "snoozed"
+
+    def test_what_is_closed_cannot_be_put_off(self, thread, staff):
+        actions.close(thread, by=staff, side=STAFF, at=NOW + minute)
+        with pytest.raises(handling.NotOpen):
+            handling.snooze(thread, until=self.UNTIL, by=staff, at=NOW + hour)
+
+
+class TestInTime:
+    @pytest.mark.parametrize(("days", "after", "closed"), [(14, 14 * day - second, False), (14, 14 * day, True), (3, 3 * day, True), (0, 400 * day, False)])
+    def test_a_thread_that_waits_for_the_patron_closes_quietly(self, thread, staff, library, days, after, closed):
+        library.closes_after_days = days
+        library.save()
+        say(thread, staff, STAFF, at=NOW + minute)
+        mails = Notification.objects.count()
+        handling.close_the_quiet(at=NOW + minute + after)
+        assert (now_of(thread).status == "closed") is closed
+        assert thread.events.filter(kind="closed_by_itself").exists() is closed
+        assert Notification.objects.count() == mails
+        assert is_as_its_history_says(thread)
+
+    def test_what_was_said_beforehand_holds_when_the_library_changes_its_mind(self, thread, staff, library):
+        say(thread, staff, STAFF, at=NOW)
+        library.closes_after_days = 2
+        library.save()
+        handling.close_the_quiet(at=NOW + 3 * day)
+        assert now_of(thread).status == "waiting_for_patron"
+
+    @pytest.mark.parametrize(
+        ("taken", "written", "released"),
+        [(0 * day, None, True), (1 * day, None, False), (0 * day, 2 * day, False)],
+        ids=["taken and left", "taken only yesterday", "wrote that more is to come"],
+    )
+    def test_what_was_taken_and_left_lying_is_free_again(self, thread, staff, omar, taken, written, released):
+        handling.take(thread, by=omar, at=NOW + taken + minute)
+        if written:
+            say(thread, omar, STAFF, at=NOW + written, then="ours")
+        handling.release_the_left_lying(at=NOW + 3 * day + 2 * minute)
+        assert (now_of(thread).assignee is None) is released
+        assert ("released" in kinds(thread)) is released
+        assert now_of(thread).status == "waiting_for_staff"
+
+    def test_what_waits_for_the_patron_is_nobodys_neglect(self, thread, omar):
+        handling.take(thread, by=omar, at=NOW)
+        say(thread, omar, STAFF, at=NOW + minute)
+        handling.release_the_left_lying(at=NOW + 30 * day)
+        assert now_of(thread).assignee == omar
+
+    def test_a_thread_erased_meanwhile_stops_no_job(self, thread, staff, patron, session, monkeypatch):
+        other = ask(session, patron, at=NOW + minute)
+        for one in (thread, other):
+            handling.snooze(one, until=datetime.date(2026, 3, 4), by=staff, at=NOW + hour)
+        locked = handling.locked
+
+        def erased_first(conversation, at):
+            if conversation.pk == thread.pk:
+                raise actions.Erased
+            return locked(conversation, at)
+
+        monkeypatch.setattr(handling, "locked", erased_first)
+        handling.wake_the_snoozed(at=NOW + 2 * day)
+        assert (now_of(thread).status, now_of(other).status) == ("snoozed", "waiting_for_staff")
+
+
+class TestUndo:
+    def test_a_snooze_is_as_if_it_had_never_been(self, thread, staff):
+        say(thread, staff, STAFF, at=NOW + minute)
+        before = {name: getattr(now_of(thread), name) for name in ("status", "queued_at", "closes_at", "waiting_since", "reason")}
+        done = handling.snooze(thread, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
+        handling.undo(thread, done_at=done.changed_at, by=staff, at=NOW + hour + minute)
+        assert {name: getattr(now_of(thread), name) for name in before} == before
+        assert kinds(thread) == []
+
+    def test_a_close_leaves_no_trace_and_keeps_the_place_in_the_queue(self, thread, staff):
+        promised = now_of(thread).promised_at
+        actions.close(thread, by=staff, side=STAFF, at=NOW + hour)
+        handling.undo(thread, done_at=now_of(thread).changed_at, by=staff, at=NOW + hour + minute)
+        row = now_of(thread)
+        assert (row.status, row.waiting_since, row.promised_at, row.queued_at) == ("waiting_for_staff", NOW, promised, NOW)
+        assert not thread.events.exists()
+        assert is_as_its_history_says(thread)
+
+    def test_whose_it_was_it_is_again(self, thread, staff, omar):
+        handling.take(thread, by=omar, at=NOW)
+        done = handling.assign(thread, to=staff, by=staff, at=NOW + minute, was=omar)
+        handling.undo(thread, done_at=done.changed_at, by=staff, at=NOW + 2 * minute)
+        assert now_of(thread).assignee == omar
+        with pytest.raises(handling.CannotUndo):
+            handling.undo(thread, done_at=done.changed_at, by=staff, at=NOW + 3 * minute)
+        assert now_of(thread).assignee == omar
+
+    @pytest.mark.parametrize("since", ["the patron wrote", "a colleague took it up", "too long ago", "somebody else's doing"])
+    def test_nothing_is_undone_where_something_else_has_happened_since(self, thread, staff, omar, patron, since):
+        done = handling.snooze(thread, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
+        at, by = NOW + hour + minute, staff
+        if since == "the patron wrote":
+            say(thread, patron, PATRON, at=at)
+        elif since == "a colleague took it up":
+            handling.wake(thread, by=omar, at=at)
+        elif since == "too long ago":
+            at += handling.UNDO_WITHIN
+        else:
+            by = omar
+        before = Conversation.objects.filter(pk=thread.pk).values().get()
+        with pytest.raises(handling.CannotUndo):
+            handling.undo(thread, done_at=done.changed_at, by=by, at=at + minute)
+        assert Conversation.objects.filter(pk=thread.pk).values().get() == before
+
+
+class TestJoining:
+    @pytest.fixture
+    def other(self, patron, staff, branch):
+        """Another thread of the same patron, a day older and answered."""
+        other = ask(HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Older"), patron, at=NOW - day, body="Older question")
+        say(other, staff, STAFF, at=NOW - day + hour, body="Older answer")
+        actions.show_held(at=NOW)
+        return now_of(other)
+
+    def test_all_that_was_written_stands_in_one_thread_and_the_old_address_leads_there(self, thread, other, staff, patron):
+        notes.write_note(thread, by=staff, at=NOW + minute, body="A note", client_token=uuid.uuid4())
+        joined = handling.join(thread, into=other, by=staff, at=NOW + hour)
+        assert [m.body for m in joined.messages.in_order()] == ["Older question", "Older answer", "It is checked out"]
+        assert (joined.notes.get().body, list(joined.events.values_list("kind", flat=True))) == ("A note", ["joined"])
+        gone = now_of(thread)
+        assert (gone.joined_into, gone.status, gone.messages.count(), gone.waiting_since) == (joined, "closed", 0, None)
+        mine = Conversation.objects.belonging_to(Reader(patron))
+        assert (gone in mine, gone in mine.not_joined(), gone in mine.unread_by(patron)) == (True, False, False)
+
+    def test_what_was_unanswered_is_unanswered_even_where_the_other_was_answered_later(self, thread, other, staff):
+        say(other, staff, STAFF, at=NOW + minute, body="About the older")
+        promised = now_of(thread).promised_at
+        joined = now_of(handling.join(thread, into=other, by=staff, at=NOW + hour))
+        assert (joined.status, joined.waiting_since, joined.promised_at) == ("waiting_for_staff", NOW, promised)
+        assert is_as_its_history_says(joined)
+
+    def test_the_earlier_promise_holds(self, thread, other, staff, patron):
+        slow = BranchFactory(promise_hours=400)
+        say(other, patron, PATRON, at=NOW - minute)
+        promised = now_of(other).promised_at
+        handling.hand_over(thread, branch=slow, by=staff, at=NOW + minute, was=None)
+        joined = now_of(handling.join(other, into=thread, by=staff, at=NOW + hour))
+        assert (joined.branch, joined.waiting_since, joined.promised_at) == (slow, NOW - minute, min(promised, now_of(thread).promised_at))
+
+    def test_joining_twice_is_joining_once_and_a_chain_leads_to_its_end(self, thread, other, staff, patron, session):
+        third = ask(session, patron, at=NOW + minute, body="Third")
+        handling.join(thread, into=other, by=staff, at=NOW + hour)
+        assert handling.join(now_of(thread), into=now_of(other), by=staff, at=NOW + 2 * hour) == other
+        handling.join(now_of(other), into=third, by=staff, at=NOW + 3 * hour)
+        assert {now_of(thread).joined_into, now_of(other).joined_into} == {third}
+        say(now_of(thread), patron, PATRON, at=NOW + 4 * hour, body="to the first address")
+        assert now_of(third).messages.count() == 5
+
+    def test_what_was_joined_elsewhere_cannot_be_joined_again(self, thread, other, staff, patron, session):
+        third = ask(session, patron, at=NOW + minute)
+        handling.join(thread, into=other, by=staff, at=NOW + hour)
+        with pytest.raises(handling.CannotJoin):
+            handling.join(now_of(thread), into=third, by=staff, at=NOW + 2 * hour)
+        assert now_of(third).joined_into is None
+
+    @pytest.mark.parametrize("whose", ["another patron's", "one by code", "a quiet one"])
+    def test_never_two_peoples(self, thread, staff, branch, whose, patron):
+        session = {
+            "another patron's": lambda: HelpSessionFactory(patron=UserFactory(), branch=branch),
+            "one by code": lambda: HelpSessionFactory(branch=branch),
+            "a quiet one": lambda: QuietSessionFactory(branch=branch),
+        }[whose]()
+        other = ask(session, session.patron)
+        assert not handling.may_join(thread, other)
+        assert not handling.joinable(thread).exists()
+        with pytest.raises(handling.CannotJoin):
+            handling.join(thread, into=other, by=staff, at=NOW + hour)
+        assert now_of(thread).messages.count() == 1
+
+    def test_two_of_one_visit_by_code_may_be_joined(self, staff, branch):
+        session = QuietSessionFactory(branch=branch)
+        first, second_ = ask(session, None), ask(session, None, at=NOW + minute)
+        assert list(handling.joinable(first)) == [second_]
+        assert handling.join(second_, into=first, by=staff, at=NOW + hour).messages.count() == 2
+
+    def test_an_answer_that_is_held_is_held_there_too(self, thread, other, staff, patron):
+        said = say(thread, staff, STAFF, at=NOW + hour, body="held")
+        joined = now_of(handling.join(thread, into=other, by=staff, at=NOW + hour + second))
+        at = NOW + hour + 2 * second
+        assert "held" not in [m.body for m in joined.messages.shown(at)]
+        assert joined.status_at(at) == "waiting_for_staff"
+        assert (joined.status, joined.held_from) == ("waiting_for_patron", said.shown_from)
+        assert not joined.events.filter(kind="joined", shown_from__lte=at).exists()
+        actions.take_back(said, by=staff, at=at)
+        assert (now_of(joined).status, now_of(joined).waiting_since) == ("waiting_for_staff", NOW)
+        assert Draft.objects.get(person=staff).conversation == joined
+
+    def test_two_composers_with_one_token_stay_two_messages(self, thread, other, staff):
+        token = uuid.uuid4()
+        for one in (thread, other):
+            actions.reply(one, by=staff, side=STAFF, at=NOW + minute, body=f"in {one.pk}", language="en", client_token=token)
+        joined = handling.join(thread, into=other, by=staff, at=NOW + hour)
+        assert joined.messages.filter(side="staff").count() == 3
+        assert joined.messages.get(client_token=token).body == f"in {other.pk}"
+
+    def test_what_was_being_typed_in_both_is_kept_with_its_place_in_the_numbers(self, thread, other, staff):
+        for one, words, number in ((thread, "newer words", 7), (other, "older words", 2)):
+            drafts.save_draft(one, person=staff, side=STAFF, kind="reply", client_token=uuid.uuid4(), sequence=number, body=words, at=NOW + minute)
+        joined = handling.join(thread, into=other, by=staff, at=NOW + hour)
+        draft = Draft.objects.get()
+        assert (draft.conversation, draft.body, draft.sequence) == (joined, "older words\n\nnewer words", 8)
+
+    @pytest.mark.parametrize(
+        ("read_thread", "read_other", "unread"),
+        [(True, True, []), (True, False, ["Older answer"]), (False, True, ["Answer"]), (False, False, ["Older answer", "Answer"])],
+    )
+    def test_what_was_unread_is_unread(self, thread, other, staff, patron, read_thread, read_other, unread):
+        say(thread, staff, STAFF, at=NOW + minute, body="Answer")
+        actions.show_held(at=NOW + hour)
+        for one, read in ((thread, read_thread), (other, read_other)):
+            if read:
+                actions.mark_read(now_of(one), person=patron, at=NOW + hour)
+        joined = handling.join(now_of(thread), into=now_of(other), by=staff, at=NOW + 2 * hour)
+        until = Participation.objects.get(conversation=joined, person=patron, side="patron").read_until
+        assert bool(unread) is Conversation.objects.unread_by(patron).filter(pk=joined.pk).exists()
+        new = joined.messages.filter(shown_from__gt=until) if until else joined.messages.all()
+        assert set(unread) <= set(new.values_list("body", flat=True))
+
+    def test_a_verdict_of_the_joined_thread_is_followed_up_in_the_other(self, patron, staff, branch, other):
+        recommendation = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))[0]
+        judge = {"why": "", "comment": "", "by": patron}
+        actions.take_verdict(recommendation, verdict="did_not_help", at=NOW, **judge)
+        hung = Conversation.objects.get(recommendation=recommendation)
+        joined = handling.join(hung, into=other, by=staff, at=NOW + hour)
+        assert (now_of(joined).status, now_of(joined).reason, now_of(joined).waiting_since) == ("waiting_for_staff", "did_not_help", NOW)
+        say(joined, staff, STAFF, at=NOW + 2 * hour)
+        actions.take_verdict(recommendation, verdict="could_not_get_it", at=NOW + 3 * hour, **judge)
+        actions.take_verdict(recommendation, verdict="helped", at=NOW + 4 * hour, **judge)
+        actions.take_verdict(recommendation, verdict="did_not_help", at=NOW + 5 * hour, **judge)
+        assert (now_of(joined).status, now_of(joined).waiting_since) == ("waiting_for_staff", NOW + 5 * hour)
+        assert now_of(hung).status == "closed"
+        assert is_as_its_history_says(joined)
+
+    def test_whose_one_of_them_was_and_what_it_was_counted_as_go_along(self, thread, other, staff, omar):
+        handling.take(thread, by=omar, at=NOW)
+        contact = HelpSessionFactory()
+        Conversation.objects.filter(pk=thread.pk).update(logged_as=contact)
+        joined = now_of(handling.join(now_of(thread), into=other, by=staff, at=NOW + hour))
+        assert (joined.assignee, joined.logged_as, now_of(thread).assignee) == (omar, contact, None)
+
+    def test_two_readers_forms_say_both(self, thread, other, staff):
+        ReadersForm.objects.create(conversation=thread, loved="Emma", mood="calm")
+        ReadersForm.objects.create(conversation=other, loved="Dune", mood="calm", avoid="gore")
+        joined = handling.join(thread, into=other, by=staff, at=NOW + hour)
+        form = ReadersForm.objects.get()
+        assert (form.conversation, form.loved, form.mood, form.avoid) == (joined, "Dune; Emma", "calm", "gore")
+
+    def test_open_pages_of_both_ask_anew(self, thread, other, staff):
+        before = {one.pk: (now_of(one).version, now_of(one).desk_version) for one in (thread, other)}
+        handling.join(thread, into=other, by=staff, at=NOW + hour)
+        for one in (thread, other):
+            assert now_of(one).version > before[one.pk][0]
+            assert now_of(one).desk_version > before[one.pk][1]
+
+
+class TestErasing:
+    def test_every_word_goes_and_the_row_stays_as_a_count(self, thread, staff, patron, coordinator):
+        item = ItemFactory()
+        say(thread, staff, STAFF, at=NOW + minute, body="SECRET", items=[ChosenItem(item=item, reason="SECRET")])
+        notes.write_note(thread, by=staff, at=NOW + minute, body="SECRET", client_token=uuid.uuid4())
+        drafts.save_draft(thread, person=patron, side=PATRON, kind="reply", client_token=uuid.uuid4(), sequence=1, body="SECRET", at=NOW + minute)
+        ReadersForm.objects.create(conversation=thread, loved="SECRET")
+        handling.erase(thread, by=coordinator, at=NOW + 2 * minute)
+        row = now_of(thread)
+        assert (row.status, row.subject, row.patron, row.help_session, row.assignee, row.closed_at) == ("erased", "", None, None, None, NOW + 2 * minute)
+        left = [Message, ConversationNote, Draft, Event, Participation, ReadersForm]
+        assert [rows.objects.filter(**{"conversation": thread}).count() for rows in left] == [0] * len(left)
+        assert [(e.kind, e.by) for e in DeskEvent.objects.filter(conversation=thread)] == [("erased", coordinator)]
+        assert list(Recommendation.objects.values_list("patron", "reason")) == [(None, "")]
+        assert not Notification.objects.filter(kind="conversations/answer").exists()
+        assert AuditEvent.objects.filter(action="erased", patron=patron, by=coordinator).exists()
+        assert not Conversation.objects.belonging_to(Reader(patron)).filter(pk=thread.pk).exists()
+
+    def test_what_was_joined_into_it_goes_too(self, thread, session, patron, staff, coordinator):
+        other = ask(session, patron, at=NOW + minute)
+        handling.join(other, into=thread, by=staff, at=NOW + hour)
+        handling.erase(now_of(other), by=coordinator, at=NOW + 2 * hour)
+        assert list(Conversation.objects.values_list("pk", "status")) == [(thread.pk, "erased")]
+
+    def test_the_contact_as_which_it_was_counted_stays_without_words(self, thread, staff, coordinator, branch):
+        contact = handling.log_as_contact(thread, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch))
+        handling.erase(thread, by=coordinator, at=NOW + 2 * hour)
+        contact.refresh_from_db()
+        assert (contact.status, contact.question, contact.summary, hasattr(contact, "note")) == ("recorded", "", "", False)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda thread, by: say(thread, by, STAFF, at=NOW + hour),
+            lambda thread, by: handling.take(thread, by=by, at=NOW + hour),
+            lambda thread, by: notes.write_note(thread, by=by, at=NOW + hour, body="x", client_token=uuid.uuid4()),
+            lambda thread, by: handling.erase(thread, by=by, at=NOW + hour),
+        ],
+    )
+    def test_nothing_is_added_afterwards(self, thread, staff, change):
+        handling.erase(thread, by=staff, at=NOW + minute)
+        with pytest.raises(actions.Erased):
+            change(thread, staff)
+
+
+def a_contact(branch, **changes):
+    return {
+        "branch": branch,
+        "happened_on": NOW.date(),
+        "hour": 14,
+        "mode": "web_form",
+        "question_type": "reference",
+        "topic": None,
+        "read_level": 4,
+        "minutes": 25,
+        "people": 1,
+        "language": "en",
+        "question": "It is checked out",
+        "summary": "Found another",
+        "quiet": False,
+        "note": "For us",
+        "items": [],
+        **changes,
+    }
+
+
+class TestLoggingAsAContact:
+    def test_it_counts_the_work_and_names_nobody(self, thread, staff, branch):
+        contact = handling.log_as_contact(thread, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch))
+        assert (contact.patron, contact.minutes, contact.status, contact.claim_codes.count()) == (None, 25, "recorded", 0)
+        assert (now_of(thread).logged_as, kinds(thread)) == (contact, ["logged"])
+
+    def test_once(self, thread, staff, omar, branch):
+        token = uuid.uuid4()
+        contact = handling.log_as_contact(thread, by=staff, at=NOW + hour, token=token, **a_contact(branch))
+        assert handling.log_as_contact(thread, by=staff, at=NOW + hour, token=token, **a_contact(branch)) == contact
+        with pytest.raises(handling.AlreadyLogged):
+            handling.log_as_contact(thread, by=omar, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch))
+        assert HelpSession.objects.filter(minutes=25).count() == 1

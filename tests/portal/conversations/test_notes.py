@@ -1,0 +1,147 @@
+import datetime
+import uuid
+
+import pytest
+
+from accounts.models import Absence
+from portal.conversations import actions, drafts, handling, notes
+from portal.conversations.models import ConversationNote, Draft, Message, NoteMention
+from portal.notifications.models import Notification
+from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, UserFactory
+
+NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
+minute = datetime.timedelta(minutes=1)
+
+
+@pytest.fixture
+def thread(patron, staff, branch):
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="SECRET MATTER")
+    return actions.ask(by=patron, at=NOW, help_session=session, body="SECRET QUESTION", language="en", client_token=uuid.uuid4())
+
+
+@pytest.fixture
+def omar(branch):
+    return StaffFactory(name="Omar Haddad", email="omar@example.org", branch=branch)
+
+
+def note(thread, by, body, *, at=NOW + minute, token=None):
+    return notes.write_note(thread, by=by, at=at, body=body, client_token=token or uuid.uuid4())
+
+
+def test_a_note_sent_twice_is_one_and_tells_once(thread, staff, omar):
+    token = uuid.uuid4()
+    assert note(thread, staff, "@Omar Haddad have a look", token=token) == note(thread, staff, "@Omar Haddad have a look", token=token)
+    assert (ConversationNote.objects.count(), NoteMention.objects.count(), Notification.objects.filter(kind="conversations/mention").count()) == (1, 1, 1)
+
+
+def test_a_note_changes_nothing_that_the_patron_could_notice(thread, staff):
+    before = actions.Conversation.objects.values("status", "version", "last_message_at", "waiting_since", "queued_at").get(pk=thread.pk)
+    note(thread, staff, "Between us")
+    thread.refresh_from_db()
+    assert {name: getattr(thread, name) for name in before} == before
+    assert thread.desk_version == 2
+    assert not Message.objects.filter(body="Between us").exists()
+
+
+def test_the_mail_holds_no_word_of_the_matter(thread, staff, omar, patron):
+    note(thread, staff, "SECRET NOTE for @Omar")
+    mail = Notification.objects.get(kind="conversations/mention")
+    assert mail.to_address == "omar@example.org"
+    for words in ("SECRET", thread.subject, patron.name, patron.email, "Haddad"):
+        assert words not in mail.subject + mail.text + mail.html
+    assert staff.name in mail.text
+    assert f"/desk/threads/{thread.public_id}/" in mail.text
+    assert f"/desk/threads/{thread.public_id}/" in mail.html
+
+
+def test_who_has_no_address_is_told_at_the_desk_alone(thread, staff, branch):
+    StaffFactory(name="Bo", email=None, branch=branch)
+    note(thread, staff, "@Bo please")
+    assert NoteMention.objects.count() == 1
+    assert not Notification.objects.filter(kind="conversations/mention").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "told", "unknown"),
+    [
+        ("@Omar Haddad please", ["Omar Haddad"], []),
+        ("@omar haddad, please", ["Omar Haddad"], []),
+        ("ask @Omar.", ["Omar Haddad"], []),
+        ("@Ana Ruiz and @Omar", ["Ana Ruiz", "Omar Haddad"], []),
+        ("@Ana", [], ["Ana"]),  # two have that first name
+        ("@Ana Ruiz-Castro", ["Ana Ruiz-Castro"], []),
+        ("@Ana Ruiz-Castro and @Ana Ruiz", ["Ana Ruiz", "Ana Ruiz-Castro"], []),
+        ("@Omarion", [], ["Omarion"]),
+        ("@Nobody and @Omar", ["Omar Haddad"], ["Nobody"]),
+        ("write to omar@example.org", [], []),
+        ("at 5 @ the desk", [], []),
+        ("@Omar Haddad @Omar Haddad", ["Omar Haddad"], []),
+        ("no name at all", [], []),
+    ],
+)
+def test_whom_the_words_name(thread, branch, omar, body, told, unknown):
+    StaffFactory(name="Ana Ruiz", branch=branch)
+    StaffFactory(name="Ana Ruiz-Castro", branch=branch)
+    assert [person.name for person in notes.mentioned_in(body, thread)] == told
+    assert notes.names_of_nobody(body, thread) == unknown
+
+
+def test_two_of_one_name_are_both_told(thread, staff, branch):
+    both = {StaffFactory(name="Kim Park", branch=branch) for _ in range(2)}
+    note(thread, staff, "@Kim Park")
+    assert {mention.person for mention in NoteMention.objects.all()} == both
+
+
+def test_only_colleagues_who_can_open_the_thread_can_be_named(thread, branch, patron, omar):
+    at_hill, covers, gone = StaffFactory(name="At Hill"), StaffFactory(name="Who Covers"), StaffFactory(name="Gone", branch=branch, is_active=False)
+    assert {person.name for person in notes.may_be_mentioned(thread)} >= {"Omar Haddad"}
+    for person in (at_hill, covers, gone, patron):
+        assert person not in notes.may_be_mentioned(thread)
+    handling.assign(thread, to=at_hill, by=omar, at=NOW, was=None)
+    today = datetime.date.today()
+    Absence.objects.create(person=at_hill, first_day=today - datetime.timedelta(days=2), last_day=today + datetime.timedelta(days=2), cover=covers)
+    thread.refresh_from_db()
+    assert {at_hill, covers} <= set(notes.may_be_mentioned(thread))
+    for person in notes.may_be_mentioned(thread):
+        assert actions.Conversation.objects.at_desk_of(person).filter(pk=thread.pk).exists()
+
+
+def test_a_patron_of_the_same_name_is_not_told(thread, staff):
+    UserFactory(name="Quinn", email="quinn@example.org")
+    note(thread, staff, "@Quinn")
+    assert not NoteMention.objects.exists()
+
+
+def test_one_does_not_tell_oneself(thread, staff):
+    note(thread, staff, f"@{staff.name} do it")
+    assert not NoteMention.objects.exists()
+
+
+def test_what_one_was_named_in_is_shown_until_one_looks(thread, staff, omar, django_assert_num_queries):
+    note(thread, staff, "@Omar one")
+    note(thread, staff, "@Omar two", at=NOW + 2 * minute)
+    omar = type(omar).objects.get(pk=omar.pk)
+    omar.desk_branch_ids  # noqa: B018 - known on every page
+    with django_assert_num_queries(1):
+        (named_in,) = notes.unseen_mentions(omar)
+    assert (named_in, named_in.mentioned_by, named_in.mentioned_at) == (thread, [staff.name], NOW + 2 * minute)
+    notes.see_mentions(thread, person=staff, at=NOW + 3 * minute)
+    assert len(notes.unseen_mentions(omar)) == 1
+    notes.see_mentions(thread, person=omar, at=NOW + 3 * minute)
+    assert notes.unseen_mentions(omar) == []
+
+
+def test_a_thread_that_one_can_no_longer_open_is_not_shown(thread, staff, omar):
+    note(thread, staff, "@Omar")
+    handling.hand_over(thread, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
+    assert notes.unseen_mentions(omar) == []
+
+
+def test_what_was_being_written_is_gone_with_it_and_does_not_come_back(thread, staff):
+    token = uuid.uuid4()
+    typing = {"person": staff, "side": "staff", "kind": "note", "client_token": token, "at": NOW}
+    drafts.save_draft(thread, sequence=1, body="Half a", **typing)
+    note(thread, staff, "Half a note", token=token)
+    assert not Draft.objects.exists()
+    with pytest.raises(drafts.AlreadySent):
+        drafts.save_draft(thread, sequence=2, body="Half a note", **typing)
