@@ -1,0 +1,264 @@
+import datetime
+import re
+import uuid
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from accounts.models import Absence
+from portal.conversations import actions, bulk, handling
+from portal.conversations.models import BranchQueue, Conversation
+from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, recommend_in
+
+pytestmark = pytest.mark.usefixtures("at_noon")
+BULK, UNDO = "/desk/queue/bulk/", "/desk/queue/undo/"
+# What undoing puts back: what a row says but for its counters and clocks.
+COLUMNS = [
+    "status",
+    "reason",
+    "waiting_since",
+    "promised_at",
+    "queued_at",
+    "at_desk_from",
+    "closes_at",
+    "closed_at",
+    "snoozed_until",
+    "assignee",
+    "last_message_at",
+]
+
+
+@pytest.fixture
+def ask(branch, patron):
+    def ask(body="Where is it?", *, at=None, place=None, hours=5):
+        at = at or timezone.now() - datetime.timedelta(hours=hours)
+        return actions_ask(by=patron, at=at, body=body, branch=place or branch)
+
+    return ask
+
+
+def actions_ask(**kwargs):
+    try:
+        from portal.conversations.asking import ask
+    except ImportError:
+        ask = actions.ask
+    return ask(language="en", client_token=uuid.uuid4(), **kwargs)
+
+
+@pytest.fixture
+def many(ask):
+    return [ask(f"Question {number}", hours=number + 2) for number in range(3)]
+
+
+def box(thread):
+    return f"{thread.public_id}.{Conversation.objects.get(pk=thread.pk).desk_version}"
+
+
+def post(desk, threads, do, **more):
+    boxes = [thread if isinstance(thread, str) else box(thread) for thread in threads]
+    return desk.post(BULK, {"thread": boxes, "do": do, "back": "/desk/?tab=mine", **more}, follow=True)
+
+
+def said(answer):
+    return " ".join(str(message) for message in answer.context["messages"])
+
+
+def undo(desk, answer):
+    return desk.post(re.search(r'action="(/desk/queue/undo/\?key=[^"]+)"', answer.content.decode())[1], follow=True)
+
+
+def rows(threads):
+    return list(Conversation.objects.filter(pk__in=[thread.pk for thread in threads]).order_by("pk").values(*COLUMNS))
+
+
+def in_days(days):
+    return (timezone.localdate() + datetime.timedelta(days=days)).isoformat()
+
+
+def say(thread, by, side, body="More"):
+    return actions.reply(thread, by=by, side=side, at=timezone.now(), body=body, language="en", client_token=uuid.uuid4())
+
+
+def test_closing_many_says_how_many_and_goes_back_to_the_list(desk, many):
+    answer = post(desk, many[:2], "close")
+    assert answer.redirect_chain == [("/desk/?tab=mine", 302)]
+    assert "2 closed." in said(answer)
+    assert [thread["status"] for thread in rows(many)] == ["closed", "closed", "waiting_for_staff"]
+
+
+def test_taking_many_leaves_those_of_others_and_says_whose_they_are(desk, staff, many, branch):
+    handling.take(many[0], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
+    answer = post(desk, many, "take")
+    assert "2 are yours." in said(answer)
+    assert "1 was left as it is. “Question 0”: Omar has it." in said(answer)
+    assert [thread["assignee"] == staff.pk for thread in rows(many)] == [False, True, True]
+
+
+def test_what_belongs_to_somebody_who_is_away_can_be_taken(desk, staff, many, branch):
+    gone = StaffFactory(branch=branch)
+    handling.take(many[0], by=gone, at=timezone.now())
+    Absence.objects.create(person=gone, first_day=timezone.localdate(), last_day=timezone.localdate())
+    assert "1 is yours." in said(post(desk, many[:1], "take"))
+
+
+def test_assigning_many_to_a_colleague(desk, many, branch):
+    omar = StaffFactory(name="Omar", branch=branch)
+    assert "3 assigned to Omar." in said(post(desk, many, "assign", to=omar.public_id))
+    assert {thread["assignee"] for thread in rows(many)} == {omar.pk}
+
+
+@pytest.mark.parametrize("to", ["", "nonsense", "00000000-0000-0000-0000-000000000000"])
+def test_only_a_colleague_of_ones_own_desks_is_assigned(desk, many, to):
+    before = rows(many)
+    assert "Choose the colleague first." in said(post(desk, many, "assign", to=to))
+    assert "Choose the colleague first." in said(post(desk, many, "assign", to=StaffFactory().public_id))
+    assert rows(many) == before
+
+
+def test_a_colleague_is_not_given_the_threads_of_a_branch_where_they_do_not_work(desk, staff, ask, branch):
+    hill = BranchFactory(name="Hill")
+    staff.staff_roles.create(branch=hill)
+    omar = StaffFactory(name="Omar", branch=branch)
+    here, there = ask("Here"), ask("There", place=hill)
+    answer = said(post(desk, [here, there], "assign", to=omar.public_id))
+    assert "1 assigned to Omar." in answer
+    assert "“There”" in answer
+    assert [thread["assignee"] for thread in rows([here, there])] == [omar.pk, None]
+
+
+@pytest.mark.parametrize(("do", "more"), [("snooze:other", {"day": "2026-03-09"}), ("snooze:2026-03-09", {})])
+def test_snoozing_many(desk, many, do, more):
+    assert "3 snoozed." in said(post(desk, many, do, **more))
+    assert {thread["snoozed_until"] for thread in rows(many)} == {datetime.date(2026, 3, 9)}
+
+
+@pytest.mark.parametrize("do", ["snooze:", "snooze:yesterday", "snooze:2026-03-04", "snooze:2030-01-01", "snooze:other", "", "erase", "close_many"])
+def test_what_makes_no_sense_changes_nothing(desk, many, do):
+    before = rows(many)
+    post(desk, many, do)
+    assert rows(many) == before
+
+
+@pytest.mark.parametrize("boxes", [[], ["nonsense"], ["00000000-0000-0000-0000-000000000000.1"]])
+def test_nothing_selected_says_so(desk, boxes):
+    assert "Nothing is selected." in said(post(desk, boxes, "close"))
+
+
+def test_threads_of_another_desk_are_as_if_they_were_not_there(desk, many, ask):
+    elsewhere = ask("Elsewhere", place=BranchFactory())
+    answer = said(post(desk, [many[0], elsewhere], "close"))
+    assert (answer.count("1 closed."), "Elsewhere" in answer, "left" in answer) == (1, False, False)
+    assert rows([elsewhere])[0]["status"] == "waiting_for_staff"
+
+
+@pytest.mark.parametrize(("do", "more"), [("close", {}), ("snooze:2026-03-09", {}), ("assign", {"to": "colleague"})])
+def test_a_page_that_is_out_of_date_changes_nothing_that_it_did_not_show(desk, patron, many, branch, do, more):
+    """Nobody has read what the patron wrote since."""
+    omar = StaffFactory(branch=branch)
+    boxes = [box(thread) for thread in many]
+    say(many[1], patron, "patron", "Wait, one more thing!")
+    before = rows(many[1:2])
+    answer = post(desk, boxes, do, **({"to": omar.public_id} if more else {}))
+    assert "1 was left as it is. “Question 1” has changed since this page was drawn" in said(answer)
+    assert rows(many[1:2]) == before
+    assert rows(many[:1]) != before
+
+
+def test_a_page_that_is_out_of_date_takes_a_thread_from_nobody(desk, many, branch):
+    boxes, omar, lena = [box(thread) for thread in many], StaffFactory(branch=branch), StaffFactory(branch=branch)
+    handling.take(many[0], by=lena, at=timezone.now())
+    post(desk, boxes, "assign", to=omar.public_id)
+    assert [thread["assignee"] for thread in rows(many)] == [lena.pk, omar.pk, omar.pk]
+
+
+def test_closing_what_is_closed_says_that_it_can_not_be(desk, staff, many):
+    actions.close(many[0], by=staff, side="staff", at=timezone.now())
+    assert "“Question 0”: this can't be done with it." in said(post(desk, many[:1], "close"))
+
+
+@pytest.mark.parametrize("do", ["close", "take", "snooze:2026-03-09", "assign"])
+def test_undo_puts_everything_back(desk, staff, patron, many, branch, do):
+    say(many[2], staff, "staff")  # one that waits for the patron
+    omar = StaffFactory(branch=branch)
+    with time_machine.travel(timezone.now() + datetime.timedelta(minutes=1), tick=False):
+        before = rows(many)
+        answer = post(desk, many, do, to=omar.public_id)
+        assert rows(many) != before
+    with time_machine.travel(timezone.now() + datetime.timedelta(minutes=9), tick=False):
+        answer = undo(desk, answer)
+        assert "3 are as they were." in said(answer)
+    before[2]["last_message_at"] = rows(many)[2]["last_message_at"]  # shown meanwhile
+    assert rows(many) == before
+
+
+def test_undo_leaves_what_has_gone_on(desk, patron, many):
+    answer = post(desk, many, "close")
+    with time_machine.travel(timezone.now() + datetime.timedelta(minutes=1), tick=False):
+        say(many[0], patron, "patron", "But it isn't!")
+        answer = undo(desk, answer)
+    assert "2 are as they were. In 1 something has happened since: it stays." in said(answer)
+    assert many[0].events.filter(kind="closed").exists()
+
+
+def test_undoing_twice_undoes_once(desk, many):
+    answer = post(desk, many, "close")
+    undo(desk, answer)
+    before = rows(many)
+    assert "In 3 something has happened since" in said(undo(desk, answer))
+    assert rows(many) == before
+
+
+def test_undo_is_over_after_ten_minutes(desk, many):
+    answer = post(desk, many, "close")
+    before = rows(many)
+    with time_machine.travel(timezone.now() + datetime.timedelta(minutes=10, seconds=2), tick=False):
+        assert "can't be undone any more" in said(undo(desk, answer))
+    assert rows(many) == before
+
+
+def test_nobody_undoes_what_somebody_else_did(client, desk, many, branch, sign_in):
+    answer = post(desk, many, "close")
+    before = rows(many)
+    sign_in(client, StaffFactory(branch=branch))
+    assert "can't be undone any more" in said(undo(client, answer))
+    assert rows(many) == before
+
+
+@pytest.mark.parametrize("key", ["", "nonsense", "a:b:c"])
+def test_a_key_that_was_never_given_opens_nothing(desk, key):
+    assert "can't be undone any more" in said(desk.post(UNDO, {}, QUERY_STRING=f"key={key}", follow=True))
+
+
+def test_what_was_so_already_has_nothing_to_undo(desk, staff, many):
+    for thread in many:
+        handling.take(thread, by=staff, at=timezone.now())
+    answer = post(desk, many, "take")
+    assert "3 are yours." in said(answer)
+    assert "queue/undo" not in answer.content.decode()
+
+
+def test_a_thread_that_only_a_verdict_opened_is_closed_and_opened_again(desk, patron, branch):
+    given = recommend_in(HelpSessionFactory(branch=branch, patron=patron))[0]
+    actions.take_verdict(given, verdict="did_not_help", why="", comment="", by=patron, at=timezone.now() - datetime.timedelta(hours=1))
+    thread = Conversation.objects.get()
+    before = rows([thread])
+    answer = post(desk, [thread], "close")
+    assert rows([thread])[0]["status"] == "closed"
+    undo(desk, answer)
+    assert rows([thread]) == before
+
+
+def test_the_queues_of_all_branches_hear_of_it_once_their_threads_are_locked(desk, staff, ask, branch, django_assert_num_queries):
+    """In one order, whichever threads were chosen: two who do this at once must not wait for each other."""
+    hill = BranchFactory(name="Hill")
+    staff.staff_roles.create(branch=hill)
+    threads = [ask("a", place=hill), ask("b"), ask("c", place=hill), ask("d")]
+    seen = {thread: thread.desk_version for thread in Conversation.objects.filter(pk__in=[thread.pk for thread in threads])}
+    raised, raise_queue = [], actions.raise_queue
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(actions, "raise_queue", lambda branch_id, **more: (raised.append(branch_id), raise_queue(branch_id, **more)))
+        bulk.close_many(seen, by=staff, at=timezone.now())
+    assert raised == sorted(raised)
+    assert len(raised) == 4
+    assert set(BranchQueue.objects.values_list("branch", flat=True)) == {branch.pk, hill.pk}
