@@ -89,7 +89,7 @@ class AttachForm(forms.Form):
     """To which composer the files that come with it are added, and which one is taken out."""
 
     client_token = forms.UUIDField()
-    remove = forms.UUIDField(required=False)
+    take_out = forms.UUIDField(required=False)  # not "remove": a field of that name hides the form's own remove() from htmx
     body = TextField(max_length=8 * LONGEST_MESSAGE, multiline=True, required=False)
     sequence = forms.IntegerField(required=False, min_value=0, max_value=MOST_SAVES)
 

@@ -91,6 +91,7 @@
     const lines = document.createElement("template");
     if (typeof heard === "string") {
       lines.innerHTML = heard;  // of our own server
+      for (const again of lines.content.querySelectorAll("button")) if (document.getElementById(again.id)) again.closest("li").remove();  // the same file twice is one
     } else {
       const why = heard === 413 ? words.tooLarge : heard === 401 || heard === 403 ? words.signedOut : heard === 0 ? words.lost : document.body.dataset.failed;
       const line = made("li", { className: "field-error" }), name = made("bdi", { textContent: job.file.name });
@@ -157,10 +158,10 @@
   addEventListener("pagehide", () => { for (const field of [...described.keys()]) describe(field, true); });
 
   document.addEventListener("click", async event => {
-    const gone = event.target.closest?.("[data-attach] [name=remove]");
+    const gone = event.target.closest?.("[data-attach] [name=take_out]");
     if (!gone) return;
     event.preventDefault();
-    const heard = await post([["remove", gone.value]]);
+    const heard = await post([["take_out", gone.value]]);
     if (typeof heard !== "string") return say(document.body.dataset.failed);
     gone.closest("li").remove();
     place().querySelector("[type=file]").focus();

@@ -68,7 +68,7 @@ def change_composer(request, conversation, form, *, by, side, route, keep_typed,
     """
     if not form.is_valid():
         return HttpResponse(status=422)
-    token, gone = form.cleaned_data["client_token"], form.cleaned_data["remove"]
+    token, gone = form.cleaned_data["client_token"], form.cleaned_data["take_out"]
     try:
         if gone:
             attachments.remove(conversation, by=by, side=side, client_token=token, public_id=gone, at=timezone.now())
