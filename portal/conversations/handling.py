@@ -134,7 +134,7 @@ def undo(conversation, *, done_at, by, at):
     was put off, woken or closed is as if it had never been. Raises CannotUndo, and so a second time changes nothing.
     """
     conversation = locked(conversation, at)
-    done = conversation.desk_events.filter(by=by, at=done_at).first()
+    done = conversation.desk_events.filter(by=by, at=done_at).order_by("pk").last()
     closing = _closings(conversation, by, done_at).first()
     if at - done_at > UNDO_WITHIN or (done is None and closing is None):
         raise CannotUndo

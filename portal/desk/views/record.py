@@ -131,7 +131,7 @@ def _log(request, form, choosing, draft, token, thread, fields):
     """The answer that took real work becomes a contact, of nobody in particular, and leads back to its thread."""
     contact = {**fields, "items": choosing.chosen(), "unfinished": draft}
     try:
-        handling.log_as_contact(thread, by=request.user, at=timezone.now(), token=draft.public_id if draft else token, **contact)
+        handling.log_as_contact(thread, by=request.user, at=timezone.now(), **contact)
     except (handling.AlreadyLogged, Erased):
         form.add_error(None, _("This thread was logged as a contact already, or is erased. This one is not saved: it can be discarded."))
         return _page(request, form, choosing, draft=_keep(request, draft, token), status=422)

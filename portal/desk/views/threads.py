@@ -35,6 +35,7 @@ from portal.helpsessions.models import SessionRecommendation
 from portal.htmx import render_page
 from recommendations.models import Recommendation
 
+from .handling import undo_tag
 from .items import found_for, items_part, number_or_none
 from .sessions import with_words
 from .templates import with_template
@@ -179,7 +180,12 @@ def desk_close(request, public_id):
         actions.close(conversation, by=request.user, side=Side.STAFF, at=timezone.now())
     except actions.Erased:
         return _go(request, conversation)
-    return _composer_again(request, conversation, _("Closed. It opens again when somebody writes."))
+    words = _("Closed. It opens again when somebody writes.")
+    if request.htmx:
+        return _composer_again(request, conversation, words)
+    conversation.refresh_from_db(fields=["changed_at"])
+    messages.info(request, words, extra_tags=undo_tag(request, conversation))
+    return _go(request, conversation)
 
 
 def _conversation(request, public_id):
