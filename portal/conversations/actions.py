@@ -289,8 +289,11 @@ def locked(conversation, at):
     Its `changed_at` is the moment of the change to come: `at`, or just after what somebody else did while the row was waited
     for. So a thread's history, by its times, is what happened. Raises Erased.
     """
-    rows = Conversation.objects.select_for_update(of=("self",), no_key=True).select_related("help_session", "patron", "branch")
-    conversation = rows.get(pk=conversation.joined_into_id or conversation.pk)
+    pk = conversation.joined_into_id or conversation.pk
+    # Locked first and read afterwards: PostgreSQL looks a joined row up as it was before the wait, and one that was handed over to
+    # another branch meanwhile would not be found at all.
+    Conversation.objects.select_for_update(no_key=True).values_list("pk").get(pk=pk)
+    conversation = Conversation.objects.select_related("help_session", "patron", "branch").get(pk=pk)
     if conversation.joined_into_id:
         return locked(conversation, at)
     if conversation.status == Status.ERASED:

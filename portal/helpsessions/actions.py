@@ -251,7 +251,7 @@ def keep(help_session, *, by, at, wording, language):
 
     Ends the code. Raises QuietSession, or AlreadyKept if somebody else keeps it.
     """
-    help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
+    help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
     if help_session.quiet:
         raise QuietSession
     if help_session.patron == by:

@@ -1,28 +1,33 @@
 """What must hold when several people, or one impatient finger, act at the same moment: real processes, a real database.
 
-SQLite lets one writer in at a time and so hides races: these run on PostgreSQL. Without the actions' row locks five of them fail there;
-the other three are held by unique constraints.
+SQLite lets one writer in at a time and so hides races: these run on PostgreSQL. Without the lock of a thread's row all of the first
+part fail there but the two of one token, which a unique constraint holds; of the second part five do.
 """
 
+import datetime
+import random
 import uuid
 
 import pytest
 from django.db import connection
+from django.db.models import Max, Min, Sum
 from django.utils import timezone
 
 from accounts.models import Consent
-from portal.conversations import actions
-from portal.conversations.models import Conversation, Message
+from portal.conversations import actions, drafts, handling, notes, states
+from portal.conversations.models import BranchQueue, Conversation, ConversationWords, DeskEvent, Draft, Event, Message
 from portal.helpsessions import actions as helpsessions
+from portal.helpsessions.actions import ChosenItem
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.actions import save
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from recommendations.models import Recommendation
-from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, LibraryFactory, MessageFactory, StaffFactory, UserFactory, recommend_in
-from tests.processes import at_once
+from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, LibraryFactory, StaffFactory, UserFactory, recommend_in
+from tests.processes import at_once, rounds
 
 ROUNDS, PROCESSES = 10, 8
+MANY = 100  # rounds of what is done to a thread
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -37,40 +42,288 @@ def session(transactional_db):
     return HelpSessionFactory(branch=library.default_branch, staff=StaffFactory(branch=library.default_branch), patron=UserFactory(email="sam@example.org"))
 
 
-def say(thread, by, side, token):
-    return lambda: actions.reply(thread, by=by, side=side, at=timezone.now(), body="Hello", language="en", client_token=token).pk
+def ask(session, *, at=None):
+    at = at or timezone.now()
+    return actions.ask(by=session.patron, at=at, help_session=session, body="Where?", language="en", client_token=uuid.uuid4())
 
 
-def test_a_reply_posted_eight_times_at_once_is_one_message_and_one_mail(session):
-    thread = ConversationFactory(help_session=session)
-    MessageFactory(conversation=thread)
-    for round_ in range(1, ROUNDS + 1):
-        token = uuid.uuid4()
-        ids = at_once(*[say(thread, session.staff, "staff", token)] * PROCESSES)
+def say(thread, by, side, token=None, **kwargs):
+    at = timezone.now()
+    return actions.reply(thread, by=by, side=side, at=at, body="Hello", language="en", client_token=token or uuid.uuid4(), **kwargs)
+
+
+# What is done to a thread: a hundred rounds each.
+
+
+def test_one_token_is_one_message_and_one_mail_however_often_it_is_sent(session):
+    thread = ask(session)
+
+    def check(token, ids):
         assert len(set(ids)) == 1
-        assert Message.objects.filter(side="staff").count() == round_
-        assert Notification.objects.count() == round_
+        message = Message.objects.get(client_token=token)
+        assert Notification.objects.filter(message_id=message.mail_id).count() == 1
 
-
-def test_staff_and_patron_writing_at_once_lose_nothing(session):
-    thread = ConversationFactory(help_session=session)
-    other = StaffFactory(branch=session.branch)
-    for round_ in range(1, ROUNDS + 1):
-        writers = [(session.staff, "staff"), (other, "staff"), (session.patron, "patron"), (session.patron, "patron")] * 2
-        ids = at_once(*[say(thread, by, side, uuid.uuid4()) for by, side in writers])
-        thread.refresh_from_db()
-        assert len(set(ids)) == PROCESSES
-        assert thread.messages.count() == thread.version == PROCESSES * round_
-        assert (thread.waiting_since is None) == (thread.status != "waiting_for_staff")
+    rounds([lambda token: say(thread, session.staff, "staff", token).pk] * PROCESSES, MANY, before=lambda _: uuid.uuid4(), after=check)
+    thread.refresh_from_db()
+    assert thread.messages.count() == MANY + 1
+    assert thread.desk_version == MANY + 1
 
 
 def test_a_question_asked_eight_times_at_once_is_one_thread(session):
-    for round_ in range(1, ROUNDS + 1):
-        token = uuid.uuid4()
-        at_once(
-            *[lambda token=token: actions.ask(by=None, at=timezone.now(), help_session=session, body="Hi", language="en", client_token=token).pk] * PROCESSES
+    def asks(token):
+        return actions.ask(by=None, at=timezone.now(), help_session=session, body="Hi", language="en", client_token=token).pk
+
+    def check(_token, ids):
+        assert len(set(ids)) == 1
+
+    rounds([asks] * PROCESSES, MANY, before=lambda _: uuid.uuid4(), after=check)
+    assert (Conversation.objects.count(), Message.objects.count()) == (MANY, MANY)
+
+
+def test_of_eight_who_take_a_thread_one_does_and_the_others_are_told_who(session):
+    people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
+    thread = ask(session)
+
+    def take(person):
+        def work(_number):
+            try:
+                return handling.take(thread, by=person, at=timezone.now()).assignee_id == person.pk and f"taken by {person.pk}"
+            except handling.AlreadyTaken as taken:
+                return f"told {taken.assignee.pk}"
+
+        return work
+
+    def free(_number):
+        thread.refresh_from_db()
+        handling.assign(thread, to=None, by=session.staff, at=timezone.now(), was=thread.assignee)
+
+    def check(_data, outcomes):
+        thread.refresh_from_db()
+        winner = thread.assignee_id
+        assert sorted(outcomes) == [f"taken by {winner}"] + [f"told {winner}"] * (PROCESSES - 1)
+
+    rounds([take(person) for person in people], MANY, before=free, after=check)
+    assert DeskEvent.objects.filter(kind="taken").count() == MANY
+
+
+def test_of_eight_pages_that_assign_one_is_up_to_date(session):
+    people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
+    thread = ask(session)
+
+    def assign(person):
+        return lambda was: handling.assign(thread, to=person, by=session.staff, at=timezone.now(), was=was).assignee_id
+
+    def whose(_number):  # an unassigned thread, so that each of the eight is a change
+        thread.refresh_from_db()
+        handling.assign(thread, to=None, by=session.staff, at=timezone.now(), was=thread.assignee)
+
+    def check(_was, outcomes):
+        thread.refresh_from_db()
+        assert outcomes.count("AlreadyTaken") == PROCESSES - 1
+        assert thread.assignee_id in outcomes
+
+    rounds([assign(person) for person in people], MANY, before=whose, after=check, refusals={"AlreadyTaken"})
+    assert DeskEvent.objects.filter(kind="assigned").count() == MANY
+
+
+def test_of_a_draft_saved_on_eight_devices_the_highest_number_is_kept(session):
+    thread, token = ask(session), uuid.uuid4()
+
+    def keep(number):
+        def work(base):
+            words = {"person": session.staff, "side": "staff", "kind": "reply", "client_token": token}
+            drafts.save_draft(thread, sequence=base + number, body=f"state {base + number}", at=timezone.now(), **words)
+            return "kept"
+
+        return work
+
+    def check(base, outcomes):
+        draft = Draft.objects.get()
+        assert (draft.sequence, draft.body) == (base + PROCESSES, f"state {base + PROCESSES}")
+        assert outcomes[-1] == "kept"
+        assert set(outcomes) <= {"kept", "NewerDraft"}
+
+    works = [keep(number) for number in range(1, PROCESSES + 1)]
+    rounds(works, MANY, before=lambda number: number * PROCESSES, after=check, refusals={"NewerDraft"})
+
+
+def test_a_draft_that_comes_while_it_is_sent_is_sent_and_not_there_again(session):
+    thread = ask(session)
+
+    def keep(number):
+        def work(token):
+            words = {"person": session.staff, "side": "staff", "kind": "reply", "client_token": token, "body": "Hello"}
+            drafts.save_draft(thread, sequence=number, at=timezone.now(), **words)
+
+        return work
+
+    def check(token, outcomes):
+        assert Message.objects.filter(client_token=token).count() == 1
+        assert not Draft.objects.exists()
+        assert set(outcomes[2:]) <= {None, "AlreadySent", "NewerDraft"}
+
+    works = [lambda token: say(thread, session.staff, "staff", token).pk] * 2 + [keep(number) for number in range(1, PROCESSES - 1)]
+    rounds(works, MANY, before=lambda _: uuid.uuid4(), after=check, refusals={"AlreadySent", "NewerDraft"})
+
+
+FAR = datetime.timedelta(minutes=5)  # when all that is held is shown
+
+
+def columns(thread):
+    """The thread's denormalised columns, as its messages and events say."""
+    state = states.replay(thread)
+    held = thread.messages.filter(shown_from__gte=thread.held_from) if thread.held_from else thread.messages.none()
+    counted = thread.messages.exclude(pk__in=held)
+    return {
+        "status": state.status,
+        "waiting_since": state.waiting_since,
+        "queued_at": state.turned_at,
+        "snoozed_until": state.snoozed_until,
+        "reason": state.reason,
+        "promised": state.waiting_since is not None,
+        "closes": state.status == "waiting_for_patron",
+        "last_message_at": counted.aggregate(latest=Max("shown_from"))["latest"],
+        "held_from": thread.messages.filter(side="staff", shown_from__gt=thread.changed_at).aggregate(first=Min("shown_from"))["first"],
+        "words": thread.messages.count() + 1,
+    }
+
+
+def as_written(thread):
+    """The same, as the row has it."""
+    names = ("status", "waiting_since", "queued_at", "snoozed_until", "reason", "last_message_at", "held_from")
+    return {name: getattr(thread, name) for name in names} | {
+        "promised": thread.promised_at is not None,
+        "closes": thread.closes_at is not None,
+        "words": ConversationWords.objects.filter(conversation=thread).count(),
+    }
+
+
+def test_whatever_is_done_to_a_thread_at_once_its_row_says_what_happened(session):
+    """Patron and staff write, close, put off, take, hand over, note and take back: every column is as its history says, every counter counts each."""
+    thread, elsewhere = ask(session), BranchFactory()
+    people = StaffFactory.create_batch(3, branch=session.branch)
+    until = timezone.localdate() + datetime.timedelta(days=3)
+
+    def done(action):
+        """What a work returns: whether something was done."""
+
+        def work(data):
+            action(data)
+            return "done"
+
+        return work
+
+    works = [
+        done(lambda _: say(thread, session.patron, "patron")),
+        done(lambda _: say(thread, session.patron, "patron")),
+        done(lambda _: say(thread, people[0], "staff", then="turn")),
+        done(lambda _: say(thread, people[1], "staff", then="close")),
+        done(lambda data: actions.take_back(Message.objects.get(pk=data[0]), by=people[2], at=timezone.now())),
+        done(lambda _: actions.close(thread, by=session.patron, side="patron", at=timezone.now())),
+        done(lambda data: handling.snooze(thread, until=until + datetime.timedelta(days=data[1]), by=people[0], at=timezone.now())),
+        done(lambda data: handling.assign(thread, to=people[data[1] % 3], by=people[0], at=timezone.now(), was=people[(data[1] - 1) % 3])),
+        done(lambda data: handling.hand_over(thread, branch=[session.branch, elsewhere][data[1] % 2], by=people[0], at=timezone.now(), was=None)),
+        done(lambda _: notes.write_note(thread, by=people[1], at=timezone.now(), body="n", client_token=uuid.uuid4())),
+    ]
+    before = {}
+
+    def prepare(number):
+        sent = say(thread, people[2], "staff", then=random.choice(["turn", "ours", "close"]))  # noqa: S311
+        before.update(counters(), number=number)
+        return sent.pk, number
+
+    def counters():
+        thread.refresh_from_db()
+        return {
+            "version": thread.version_at(timezone.now() + FAR),
+            "desk": thread.desk_version,
+            "queues": BranchQueue.objects.aggregate(sum=Sum("version"))["sum"],
+            "desk events": thread.desk_events.count(),
+            "closed": Event.objects.filter(message=None, kind="closed").count(),
+        }
+
+    def check(_data, outcomes):
+        after = counters()
+        assert set(outcomes) <= {"done", "NotOpen", "AlreadyTaken"}
+        assert outcomes[:6] == ["done"] * 6
+        assert as_written(thread) == columns(thread)
+        raised = {name: after[name] - before[name] for name in after}
+        assert raised["version"] == 2 + 2 - 1 + raised["closed"]  # said, less what was taken back
+        assert raised["desk"] == 2 + 2 + 1 + 1 + raised["closed"] + raised["desk events"]  # the note is one more
+        assert raised["queues"] >= raised["desk"]
+
+    rounds(works, MANY, before=prepare, after=check, refusals={"NotOpen", "AlreadyTaken"})
+    actions.show_held(at=timezone.now() + FAR)
+    thread.refresh_from_db()
+    assert (thread.held_from, thread.version) == (None, thread.version_at(timezone.now()))
+    assert thread.last_message_at == thread.messages.aggregate(latest=Max("shown_from"))["latest"]
+
+
+def test_threads_joined_while_they_are_written_in_lose_no_word(session):
+    """Joined both ways at once and twice: one way wins, and whatever was said is there."""
+
+    def reply(which, side):
+        return lambda pks: say(Conversation.objects.get(pk=pks[which]), session.staff if side == "staff" else session.patron, side).pk
+
+    def join(first, second_):
+        return lambda pks: (
+            handling.join(Conversation.objects.get(pk=pks[first]), into=Conversation.objects.get(pk=pks[second_]), by=session.staff, at=timezone.now()).pk
         )
-        assert (Conversation.objects.count(), Message.objects.count()) == (round_, round_)
+
+    def prepare(_number):
+        return ask(session).pk, ask(session).pk
+
+    def check(pks, outcomes):
+        [left] = Conversation.objects.filter(pk__in=pks, joined_into=None)
+        [gone] = Conversation.objects.filter(pk__in=pks).exclude(pk=left.pk)
+        assert (gone.joined_into, gone.status, gone.messages.count()) == (left, "closed", 0)
+        assert set(outcomes[:5]) <= set(left.messages.values_list("pk", flat=True))
+        assert left.messages.count() == 5 + 2
+        assert left.pk in outcomes[5:]
+        assert set(outcomes[5:]) <= {left.pk, "CannotJoin"}
+        assert as_written(left) == columns(left)
+
+    works = [reply(0, "patron"), reply(0, "staff"), reply(0, "patron"), reply(1, "patron"), reply(1, "staff"), join(0, 1), join(1, 0), join(0, 1)]
+    rounds(works, MANY, before=prepare, after=check, refusals={"CannotJoin"})
+
+
+def test_nobody_waits_for_each_other(session):
+    """Verdicts, answers with items, keeping, closing, erasing: all lock in one order. A deadlock would be an OperationalError."""
+
+    def prepare(_number):
+        visit = HelpSessionFactory(branch=session.branch, staff=session.staff)
+        [shown] = recommend_in(visit)
+        thread = actions.ask(by=None, at=timezone.now(), help_session=visit, body="Hi", language="en", client_token=uuid.uuid4())
+        say(thread, session.staff, "staff", items=[ChosenItem(item=shown.item)])
+        given = Recommendation.objects.get(messagerecommendation__message__conversation=thread)
+        return visit.pk, thread.pk, shown.pk, given.pk
+
+    def judge(which, verdict):
+        return lambda pks: actions.take_verdict(Recommendation.objects.get(pk=pks[which]), verdict=verdict, why="", comment="", by=None, at=timezone.now()).pk
+
+    def of_thread(action):
+        return lambda pks: bool(action(Conversation.objects.get(pk=pks[1])))
+
+    works = [
+        judge(2, "did_not_help"),
+        judge(3, "did_not_help"),
+        judge(3, "could_not_get_it"),
+        lambda pks: actions.keep(HelpSession.objects.get(pk=pks[0]), by=session.patron, at=timezone.now(), wording="yes", language="en").pk,
+        of_thread(lambda thread: handling.erase(thread, by=session.staff, at=timezone.now())),
+        of_thread(lambda thread: say(thread, session.staff, "staff", items=[ChosenItem(item=ItemFactory())])),
+        of_thread(lambda thread: say(thread, None, "patron")),
+        of_thread(lambda thread: actions.close(thread, by=session.staff, side="staff", at=timezone.now())),
+    ]
+
+    def check(pks, outcomes):
+        assert {outcome for outcome in outcomes if isinstance(outcome, str)} <= {"Erased"}
+        thread = Conversation.objects.get(pk=pks[1])
+        assert (thread.status, thread.messages.count(), thread.words.count()) == ("erased", 0, 0)
+
+    rounds(works, MANY, before=prepare, after=check, refusals={"Erased"})
+
+
+# What is done to other things.
 
 
 def test_a_verdict_tapped_eight_times_at_once_is_one_thread(session):
