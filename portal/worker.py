@@ -19,6 +19,7 @@ import portal.conversations.attachments
 import portal.conversations.drafts
 import portal.conversations.handling
 import portal.conversations.search
+import portal.conversations.unsent
 import portal.helpsessions.actions
 from portal.notifications import actions as outbox
 from portal.notifications.channels import email
@@ -52,6 +53,7 @@ JOBS = [
     (portal.conversations.handling.close_the_quiet, timedelta(minutes=10)),
     (portal.conversations.handling.release_the_left_lying, timedelta(minutes=10)),
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
+    (portal.conversations.unsent.forget_old, EVERY_DAY),
     (portal.conversations.search.renew_names, EVERY_HOUR),
     (portal.conversations.attachments.forget_unsent_attachments, EVERY_HOUR),
     (portal.conversations.attachments.forget_stray_files, EVERY_DAY),

@@ -10,7 +10,7 @@ from allauth.core.internal import ratelimit
 from django.core.cache import cache
 
 # All who use the library's own wireless network share one address.
-MOST = {"person": "20/d/user", "visit": "20/d/key", "address": "200/d/ip"}
+MOST = {"person": "20/d/user", "visit": "20/d/key", "address": "200/d/ip", "stranger": "200/d/ip"}
 DAY = 24 * 60 * 60
 
 
@@ -28,9 +28,18 @@ def count_question(request, *, visit=None):
         kinds.append("person")
     elif visit is not None:
         kinds.append("visit")
+    _count(request, kinds, key=str(visit.pk) if visit else None)
+
+
+def count_stranger(request):
+    """Count a browser of this network address that nothing is known of and that is to remember something. Raises TooMany."""
+    if not request.session.session_key:
+        _count(request, ["stranger"])
+
+
+def _count(request, kinds, *, key=None):
     used = []
     for kind in kinds:
-        key = str(visit.pk) if kind == "visit" else None
         usage = ratelimit.consume(request, app="portal", action=f"ask_{kind}", config={f"ask_{kind}": MOST[kind]}, key=key, limit_get=True)
         if not usage:
             for earlier in used:

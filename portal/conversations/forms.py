@@ -71,7 +71,7 @@ class AboutForm(forms.Form):
         return self.visits.get(self.cleaned_data.get("about"))
 
 
-class AskForm(AboutForm, MessageForm):
+class AskForm(AboutForm, ComposerForm):
     """A question to the library, with what little it takes to reach the right people; all but the words may be left as it is."""
 
     topic = forms.ModelChoiceField(label=_("Topic"), queryset=Topic.objects.filter(retired_at=None), required=False, empty_label=_("I am not sure"))

@@ -37,8 +37,8 @@ POLICY = {
         "what you had typed when your sign-in or form ran out", "30 minutes", "to give it back to you", ended_by="forget_refused_posts"
     ),
     "sessions.Session": Line(
-        "that this device is signed in, and which codes it opened",
-        "400 days after the last sign-in, or sign-out",
+        "that this device is signed in, and which codes it opened; what you wrote before you said where the answer may go",
+        "400 days after the last sign-in, or sign-out; what you wrote: you send it or throw it away, a day",
         "to come back without a new code",
         ended_by="clear_expired_sign_ins",
     ),

@@ -6,27 +6,25 @@ its own after that: the proof itself sends nothing, because on a shared device t
 """
 
 import uuid
+from contextlib import suppress
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.forms import AddressForm
 from accounts.hours import promise_in_words
-from accounts.languages import languages
 from accounts.models import Branch
 from portal.conversations import actions, drafts, floods, unsent
-from portal.conversations.forms import AboutForm, AskForm, DraftForm, MessageForm
+from portal.conversations.forms import AskForm, DraftForm, MessageForm
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.reader import OPENED_CODES
-from portal.conversations.views import attaching
-from portal.helpsessions.forms import CodeForm
-from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.conversations.views.sending import about_form, is_ready, opened_visits, send, sent_before, sent_elsewhere, take_in_files, too_many, ways
+from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
 from recommendations.models import Recommendation, Topic
 
@@ -43,19 +41,41 @@ def ask(request):
     if not form.is_valid():
         return _ask_page(request, form, status=422)
     if request.reader.person or form.visit:
-        said = {name: form.cleaned_data[name] for name in ("body", "client_token", "topic", "branch")}
-        try:
-            return send(request, unsent.QUESTION, visit=form.visit, **said)
-        except floods.TooMany as wait:
-            return too_many(_ask_page, request, form, wait)
+        return _send_at_once(request, form)
     composer, waiting = str(form.cleaned_data["client_token"]), unsent.found(request, unsent.QUESTION)
     if waiting and waiting["composer"] != composer and "instead" not in request.POST:
         return _ask_page(request, form, waiting=waiting["body"], status=409)  # written in another tab
     kept = {name: found and found.pk for name, found in form.cleaned_data.items() if name in ("topic", "branch")}
+    # Which visits were open when something new was asked: it is about none of them, but perhaps about one that is opened for it.
+    none_of = request.session.get(OPENED_CODES, [])
+    try:
+        unsent.keep(request, unsent.QUESTION, body=form.cleaned_data["body"], composer=composer, none_of=none_of, **kept)
+    except floods.TooMany as wait:
+        return too_many(_ask_page, request, form, wait)
     if request.FILES:
         messages.warning(request, _("Your files are not kept yet: add them once the question is sent."))
-    unsent.keep(request, unsent.QUESTION, body=form.cleaned_data["body"], composer=composer, **kept)
     return redirect("send_question")
+
+
+def _send_at_once(request, form):
+    typed = form.cleaned_data
+    try:
+        answer = send(request, visit=form.visit, **{name: typed[name] for name in ("body", "client_token", "topic", "branch")})
+    except floods.TooMany as wait:
+        _keep_draft(request, typed)
+        return too_many(_ask_page, request, form, wait)
+    kept = unsent.found(request, unsent.QUESTION)
+    if kept and kept["composer"] == str(typed["client_token"]):
+        unsent.forget(request, unsent.QUESTION)
+    return answer
+
+
+def _keep_draft(request, typed):
+    person = request.reader.person
+    with suppress(drafts.NewerDraft, drafts.AlreadySent):
+        if person is not None:
+            words = {name: typed[name] for name in ("body", "client_token")}
+            drafts.save_draft(None, person=person, **ASK, sequence=(typed["sequence"] or 0) + 1, at=timezone.now(), **words)
 
 
 @require_POST
@@ -84,7 +104,7 @@ def send_question(request):
     if kept is None:
         return redirect("ask")
     form = about_form(request)
-    if request.method == "POST" and form.is_valid() and (request.reader.person or form.visit):
+    if is_ready(request, form):
         said = {
             "body": kept["body"],
             "client_token": kept["client_token"],
@@ -92,9 +112,11 @@ def send_question(request):
             "branch": Branch.objects.filter(pk=kept["branch"]).first(),
         }
         try:
-            return send(request, unsent.QUESTION, visit=form.visit, **said)
+            answer = send(request, visit=form.visit, **said)
         except floods.TooMany as wait:
             return too_many(_send_page, request, form, wait, kept=kept)
+        unsent.forget(request, unsent.QUESTION)
+        return answer
     return _send_page(request, form, kept=kept, status=422 if form.errors else 200)
 
 
@@ -123,87 +145,6 @@ def ask_about_item(request, public_id):
     return _ask_about(request, {"recommendation": about}, title=about.item.title, quiet=quiet, kept_by=about.patron_id, back=back)
 
 
-# What asking has in common with the readers' form (reading.py).
-
-
-def opened_visits(request):
-    """The visits that this browser opened by code, the one opened last first."""
-    claims = request.session.get(OPENED_CODES, [])
-    if not claims or not request.reader.opened_sessions:
-        return []
-    opened = dict(ClaimCode.objects.filter(pk__in=claims).values_list("help_session", "pk"))
-    visits = HelpSession.objects.belonging_to(request.reader).filter(pk__in=request.reader.opened_sessions)
-    return sorted(visits, key=lambda visit: claims.index(opened[visit.pk]), reverse=True)
-
-
-def about_form(request):
-    return AboutForm(request.POST if request.method == "POST" else None, visits=opened_visits(request), person=request.reader.person)
-
-
-def send(request, kind, *, visit, client_token, body, **more):
-    """Send it and lead to its thread. The same token twice is one question. Raises floods.TooMany."""
-    sent = _sent_before(request, client_token)
-    if sent is not None and not sent.messages.filter(client_token=client_token, body=body).exists():
-        client_token = uuid.uuid5(uuid.UUID(str(client_token)), body)  # other words, from another device: a question of their own
-        sent = _sent_before(request, client_token)
-    if sent is None:
-        floods.count_question(request, visit=visit)
-        if visit is not None:
-            more["branch"] = None  # that of the visit
-        sent = actions.ask(
-            by=request.reader.person, at=timezone.now(), language=get_language(), help_session=visit, body=body, client_token=client_token, **more
-        )
-        _take_in_files(request, sent, client_token)
-        messages.success(request, _("Sent. The answer will appear here."))
-    unsent.forget(request, kind)
-    return redirect(sent)
-
-
-def sent_elsewhere(request, kept, begin, review):
-    """Where to go from a button whose words are no longer those that wait: they were sent, changed or thrown away in another tab."""
-    try:
-        sent = _sent_before(request, uuid.UUID(request.POST.get("client_token", "")))
-    except ValueError:
-        sent = None
-    if sent is not None:
-        return redirect(sent)
-    if kept is None:
-        return redirect(begin)
-    messages.warning(request, _("You changed this in another tab. Here it is as it would be sent now."))
-    return redirect(review)
-
-
-def too_many(page, request, form, wait, **context):
-    """The page again, with the words on it and when they can be sent."""
-    words = ngettext(
-        "You have asked very many new questions today. This one stays here, and can be sent in %(hours)s hour. In your conversations you can go on writing.",
-        "You have asked very many new questions today. This one stays here, and can be sent in %(hours)s hours. In your conversations you can go on writing.",
-        wait.hours,
-    )
-    form.add_error(None, words % {"hours": wait.hours})
-    response = page(request, form, status=429, **context)
-    response["Retry-After"] = str(wait.hours * 60 * 60)
-    return response
-
-
-def ways(request, going_to):
-    """What a page needs that asks for an address or a code (conversations/ask_proof.html); `going_to` is the page that follows."""
-    if request.reader.person:
-        return {}
-    return {"address_form": AddressForm(request=request), "code_form": CodeForm(), "going_to": reverse(going_to), "languages": languages()}
-
-
-def _take_in_files(request, asked, client_token):
-    """The files that came with the question, into its message. What can't be taken is said: the words are sent all the same."""
-    _added, refused = attaching.take_in(request, asked, by=request.reader.person, side=Message.Side.PATRON, client_token=client_token, is_sent=True)
-    for error in refused:
-        messages.error(request, _("%(name)s was not sent. %(why)s") % {"name": error.name, "why": error.words})
-
-
-def _sent_before(request, client_token):
-    return Conversation.objects.belonging_to(request.reader).filter(messages__client_token=client_token).first()
-
-
 def _begun(request):
     """What was written before: by somebody signed in as a draft on the server, by anybody else in this browser."""
     begun = {"branch": request.library.default_branch_id}
@@ -218,14 +159,14 @@ def _begun(request):
 def _ask_page(request, form, *, waiting="", status=200):
     """`waiting`: another question, written in another tab and not sent, that this one would take the place of."""
     person = request.reader.person
-    token = form.cleaned_data.get("client_token") if form.is_bound else form.initial.get("client_token")
+    composer = form.cleaned_data if form.is_bound else form.initial
     context = {
         "form": form,
-        "token": token or uuid.uuid4(),
-        "sequence": (not form.is_bound and form.initial.get("sequence")) or 0,
+        "token": composer.get("client_token") or uuid.uuid4(),
+        "sequence": composer.get("sequence") or 0,
         "waiting": waiting,
         "promise": promise_in_words(request.library.default_branch) if request.library.default_branch else "",
-        "mailed": bool(person and person.email),
+        "mailed": bool(person and person.email) and not form.visits,
         "quiet": any(visit.quiet for visit in form.visits.values()),
         "more_branches": form.fields["branch"].queryset.count() > 1,
     }
@@ -233,7 +174,9 @@ def _ask_page(request, form, *, waiting="", status=200):
 
 
 def _send_page(request, form, *, kept, status=200):
-    return render(request, "conversations/ask_send.html", {"form": form, "kept": kept, **ways(request, "send_question")}, status=status)
+    is_new = not request.reader.person and kept["none_of"] == request.session.get(OPENED_CODES, [])
+    context = {"form": form, "kept": kept, "can_send": bool(request.reader) and not is_new, **ways(request, form, "send_question")}
+    return render(request, "conversations/ask_send.html", context, status=status)
 
 
 def _ask_about(request, about, *, title, quiet, kept_by, back):
@@ -248,10 +191,10 @@ def _ask_about(request, about, *, title, quiet, kept_by, back):
 
 def _send_about(request, about, *, body, client_token):
     session = about.get("help_session")
-    if session is not None and _sent_before(request, client_token) is None:
+    if session is not None and sent_before(request, client_token) is None:
         floods.count_question(request, visit=session)
     asked = actions.ask(by=request.reader.person, at=timezone.now(), language=get_language(), body=body, client_token=client_token, **about)
-    _take_in_files(request, asked, client_token)
+    take_in_files(request, asked, client_token)
     return redirect(f"{asked.get_absolute_url()}#latest")
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.hours import promise_in_words
 from portal.conversations import floods, readers_form, unsent
 from portal.conversations.readers_form import STEPS
-from portal.conversations.views.asking import about_form, send, sent_elsewhere, too_many, ways
+from portal.conversations.views.sending import about_form, is_ready, opened_visits, send, sent_elsewhere, too_many, ways
 
 ORDER = list(STEPS)
 
@@ -33,7 +33,10 @@ def find_reading(request):
             field.required = False
     if not form.is_valid():
         return _step_page(request, step, form, status=422)
-    unsent.keep(request, unsent.READING, answers={**answers, step: form.cleaned_data})
+    try:
+        unsent.keep(request, unsent.READING, answers={**answers, step: form.cleaned_data})
+    except floods.TooMany as wait:
+        return too_many(lambda request, form, status: _step_page(request, step, form, status=status), request, form, wait)
     return redirect(_address_beside(step, -1) if back else reverse("send_reading") if request.GET.get("then") == "check" else _address_beside(step, 1))
 
 
@@ -47,16 +50,18 @@ def send_reading(request):
     if missing:
         return redirect(_address(missing))
     form = about_form(request)
-    if request.method == "POST" and form.is_valid() and (request.reader.person or form.visit):
+    if is_ready(request, form):
         said = {
             "body": readers_form.message_of(kept["answers"]),
             "client_token": kept["client_token"],
             "readers_form": readers_form.fields_of(kept["answers"], request.library.language),
         }
         try:
-            return send(request, unsent.READING, visit=form.visit, **said)
+            answer = send(request, visit=form.visit, **said)
         except floods.TooMany as wait:
             return too_many(_send_page, request, form, wait, kept=kept)
+        unsent.forget(request, unsent.READING)
+        return answer
     return _send_page(request, form, kept=kept, status=422 if form.errors else 200)
 
 
@@ -75,6 +80,7 @@ def _step_page(request, step, form, *, status=200):
         "of": len(ORDER),
         "first": step == ORDER[0],
         "then": request.GET.get("then") == "check",
+        "quiet": any(visit.quiet for visit in opened_visits(request)),
     }
     return render(request, "conversations/read_step.html", context, status=status)
 
@@ -87,7 +93,8 @@ def _send_page(request, form, *, kept, status=200):
         "kept": kept,
         "answers": [(STEPS[step].summary, words[step], f"{_address(step)}&then=check", step) for step in ORDER],
         "promise": promise_in_words(branch) if branch else "",
-        **ways(request, "send_reading"),
+        "can_send": bool(request.reader),
+        **ways(request, form, "send_reading"),
     }
     return render(request, "conversations/read_send.html", context, status=status)
 

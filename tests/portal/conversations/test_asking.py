@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts.models import Branch
-from portal.conversations import actions, readers_form, unsent
+from portal.conversations import actions, floods, readers_form, unsent
 from portal.conversations.models import Conversation, Draft, Message, ReadersForm
 from portal.helpsessions.models import ClaimCode
 from recommendations.choosing import ChosenItem
@@ -229,14 +229,14 @@ def test_what_was_changed_in_another_tab_is_shown_before_it_is_sent(client):
     client.post(ASK, typed())
     prove(client, "new@example.org")
     stale = token_on(client.get(SEND))
-    client.post(ASK, typed("Written here"))  # a signed-in person sends at once
+    client.post(ASK, {"body": "Written here", "client_token": token_on(client.get(ASK))})  # a signed-in person sends at once
     assert Message.objects.get().body == "Written here"
     assert client.post(SEND, {"client_token": stale}).url == ASK
 
 
 def test_a_page_that_shows_older_words_sends_none(client, visit, show_code):
-    show_code(client, code_for(visit))
-    client.post(ASK, typed(about="new"))
+    client.post(ASK, typed())
+    client.post(reverse("open_code"), {"code": code_for(visit)})
     stale = token_on(client.get(SEND))
     client.post(ASK, {"body": "Changed", "client_token": token_on(client.get(ASK)), "about": "new"})
     answer = client.post(SEND, {"client_token": stale, "about": str(visit.public_id)}, follow=True)
@@ -270,6 +270,16 @@ def test_it_waits_a_day_and_the_session_of_a_stranger_no_longer(client, monkeypa
     monkeypatch.setattr(unsent.timezone, "now", lambda: datetime.datetime.now(datetime.UTC) + unsent.KEPT_FOR)
     assert client.get(SEND).url == ASK
     assert unsent.KEY not in client.session
+
+
+def test_the_worker_takes_it_out_of_a_session_that_lives_on(client, visit, show_code):
+    show_code(client, code_for(visit))
+    client.post(ASK, typed(about="new"))
+    now = timezone.now()
+    for late, is_kept in [(datetime.timedelta(hours=23), True), (datetime.timedelta(hours=25), False)]:
+        unsent.forget_old(at=now + late)
+        assert (unsent.KEY in client.session) == is_kept
+    assert client.get(visit.get_absolute_url()).status_code == 200
 
 
 @pytest.mark.parametrize("how", ["by mail", "by code"])
@@ -347,6 +357,20 @@ def test_the_holder_of_a_code_asks_something_new_by_mail(client, visit, show_cod
     assert (thread.help_session, thread.patron.email) == (None, "new@example.org")
 
 
+def test_something_new_has_no_button_that_sends_it_before_an_address_is_proved(client, visit, branch, show_code):
+    show_code(client, code_for(visit))
+    client.post(ASK, typed(about="new"))
+    page = text(client.get(SEND))
+    assert "Where may the answer go?" in page
+    assert "Send it now" not in page
+    client.post(reverse("open_code"), {"code": code_for(HelpSessionFactory(branch=branch)), "next": SEND})
+    assert "Send it now" in text(client.get(SEND))
+    answer = send(client, about="new")
+    assert answer.status_code == 422
+    assert "For something new, write your e-mail address below." in text(answer)
+    assert Conversation.objects.count() == 0
+
+
 def test_a_visit_of_somebody_else_cannot_be_chosen(client, visit, branch, show_code):
     show_code(client, code_for(visit))
     assert client.post(ASK, typed(about=str(HelpSessionFactory(branch=branch).public_id))).status_code == 422
@@ -393,6 +417,7 @@ def test_twenty_new_questions_a_day_and_then_when_to_try_again(me):
     assert "can be sent in 24 hours" in text(answer)
     assert "One more" in text(answer)
     assert Conversation.objects.count() == 20
+    assert ">\nOne more</textarea>" in me.get(ASK).content.decode()
 
 
 def test_writing_in_a_thread_has_no_limit(me):
@@ -417,6 +442,16 @@ def test_a_visit_is_asked_about_twenty_times_a_day_by_whoever_holds_its_code(cli
     refused = client.post(reverse("ask_about_session", args=[visit.public_id]), typed("One more"))
     assert refused.status_code == 429
     assert "One more" in text(refused)
+
+
+def test_one_address_cannot_fill_the_sessions(library, monkeypatch):
+    monkeypatch.setitem(floods.MOST, "stranger", "2/d/ip")
+    for _ in range(2):
+        assert Client().post(ASK, typed()).status_code == 302
+    for address, fields in [(ASK, typed()), (READ, {"words": "Piranesi"})]:
+        refused = Client().post(address, fields)
+        assert refused.status_code == 429
+        assert (fields.get("words") or "fourth floor") in text(refused)
 
 
 # Something to read.
