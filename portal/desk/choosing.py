@@ -144,6 +144,10 @@ class Choosing:
         return fields | {f"new-{name}": str(self.written[name].value() or "") for name in self.written.fields}
 
     @property
+    def is_untouched(self):
+        return not (self.rows or self.query or self.begun or self._checked)
+
+    @property
     def query_for_url(self):
         return quote(self.query)
 

@@ -1,12 +1,17 @@
 """The items part of a form: the same for a session and for an answer."""
 
+from functools import cache
+
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.safestring import mark_safe
+from django.utils.translation import get_language
 from django.views.decorators.http import require_GET
 
 from accounts.access import staff_only
 from accounts.models import Branch
-from portal.desk.choosing import uuid_or_none
+from portal.desk.choosing import Choosing, uuid_or_none
 from recommendations.search import find_items
 
 SHOWN = 8
@@ -30,6 +35,17 @@ def items_part(request, choosing, branch, items_url):
 def found_for(choosing, branch):
     """What the search shows when the whole part is drawn."""
     return {"found": find_items(choosing.query, limit=SHOWN, branch=branch) if choosing.query else [], "query": choosing.query}
+
+
+def untouched_part(choosing, items_url):
+    """The part in which nothing is chosen, searched for or written yet: it is the same for every answer, and drawing its fields
+    was a sixth of what a thread's page cost. "" where it is touched."""
+    return mark_safe(_untouched(get_language()).replace("/items-url/", items_url)) if choosing.is_untouched else ""
+
+
+@cache
+def _untouched(_language):
+    return render_to_string("desk/items.html", {"choosing": Choosing(), "items_url": "/items-url/"})
 
 
 def branch_named(request):

@@ -6,7 +6,7 @@ import zlib
 from collections import defaultdict
 
 from django.contrib import messages
-from django.db.models import Exists, F, Max, OuterRef, Subquery
+from django.db.models import Exists, F, Max, OuterRef, Prefetch, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -33,10 +33,10 @@ from portal.desk.queue import neighbours, thread_url
 from portal.desk.timeline import tell
 from portal.helpsessions.models import SessionRecommendation
 from portal.htmx import render_page
-from recommendations.models import Recommendation
+from recommendations.models import Holding, Recommendation
 
 from .handling import undo_tag
-from .items import found_for, items_part, number_or_none
+from .items import found_for, items_part, number_or_none, untouched_part
 from .sessions import with_words
 from .templates import with_template
 
@@ -309,6 +309,7 @@ def _composer(conversation, kept, request, form, choosing, *, seen, typed=None, 
     token = (uuid_or_none(typed.get("client_token")) if posted else draft.client_token) or uuid.uuid4()
     choosing = choosing or Choosing(typed)
     language = typed.get("language") if posted else draft.language
+    items_url = reverse("desk_reply", args=[conversation.public_id])
     return {
         "form": form or ReplyForm(),
         "choosing": choosing,
@@ -327,7 +328,8 @@ def _composer(conversation, kept, request, form, choosing, *, seen, typed=None, 
         "templates": templates,
         "attached": [file for file in conversation.unsent if file.client_token == token],
         "refused": refused,
-        "items_url": reverse("desk_reply", args=[conversation.public_id]),
+        "items_url": items_url,
+        "untouched_items": untouched_part(choosing, items_url),
         **found_for(choosing, conversation.branch),
     }
 
@@ -365,11 +367,15 @@ def _recommendations(conversation, told):
         hung = Recommendation.objects.filter(pk=conversation.recommendation_id).order_by().values("pk")
     else:
         hung = SessionRecommendation.objects.filter(help_session=session).order_by().values("recommendation")
-    found = Recommendation.objects.filter(pk__in=chosen.union(hung)).for_page()
-    found = found.annotate(
-        message_id=F("messagerecommendation__message"),
-        place=Coalesce("messagerecommendation__position", "sessionrecommendation__position", 0),
-    ).order_by("place", "pk")
+    found = Recommendation.objects.filter(pk__in=chosen.union(hung)).select_related("item")
+    found = (
+        found.prefetch_related(Prefetch("item__holdings", Holding.objects.select_related("branch")))
+        .annotate(
+            message_id=F("messagerecommendation__message"),
+            place=Coalesce("messagerecommendation__position", "sessionrecommendation__position", 0),
+        )
+        .order_by("place", "pk")
+    )
     by_message, given = defaultdict(list), []
     for recommendation in with_words(found):
         (by_message[recommendation.message_id] if recommendation.message_id else given).append(recommendation)
