@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import Consent
 from portal.conversations import actions, drafts, handling, notes, states
-from portal.conversations.models import BranchQueue, Conversation, ConversationWords, DeskEvent, Draft, Event, Message
+from portal.conversations.models import BranchQueue, Conversation, ConversationWords, DeskEvent, Draft, Event, Message, ReadersForm
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.actions import ChosenItem
 from portal.helpsessions.models import ClaimCode, HelpSession
@@ -78,6 +78,19 @@ def test_a_question_asked_eight_times_at_once_is_one_thread(session):
 
     rounds([asks] * PROCESSES, MANY, before=lambda _: uuid.uuid4(), after=check)
     assert (Conversation.objects.count(), Message.objects.count()) == (MANY, MANY)
+
+
+def test_answers_for_something_to_read_sent_eight_times_at_once_are_one_thread(session):
+    form = {"loved": "Piranesi", "for_whom": "me"}
+
+    def asks(token):
+        return actions.ask(by=session.patron, at=timezone.now(), body="Hi", language="en", client_token=token, readers_form=form).pk
+
+    def check(_token, ids):
+        assert len(set(ids)) == 1
+
+    rounds([asks] * PROCESSES, MANY, before=lambda _: uuid.uuid4(), after=check)
+    assert (Conversation.objects.count(), ReadersForm.objects.count(), Message.objects.count()) == (MANY, MANY, MANY)
 
 
 def test_of_eight_who_take_a_thread_one_does_and_the_others_are_told_who(session):
