@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from django.db import connection
 from django.db.models.expressions import RawSQL
 
-from .models import Conversation, ConversationWords
+from .models import BranchQueue, Conversation, ConversationWords
 
 COUNTED = 100  # as far as a count is exact, and one more
-TABLE = Conversation._meta.db_table
+TABLE, QUEUES = Conversation._meta.db_table, BranchQueue._meta.db_table
 Status = Conversation.Status
 
 
@@ -112,18 +112,39 @@ def around(desk, desk_list, filters, *, at, place):
     return Conversation.objects.filter(pk__in=RawSQL(sql, [param for _sql, params in sides for param in params]))
 
 
-def counted(desk, lists, filters, *, at):
-    """How many stand in each of `lists`, up to COUNTED, and how many of them came into it after a moment: pairs of a DeskList and
-    that moment or None. One query."""
+def counted(desk, lists, filters, *, at, beside=()):
+    """([how many stand in each list, up to COUNTED], the state of the branches' queues, [the numbers beside]) in one query.
+
+    `lists`: pairs of a DeskList and the moment after which the counted ones came into it, or None. `beside`: pairs of SQL that
+    gives one number, and its values, for what else the page counts.
+    """
     parts, values = [], []
     for desk_list, since in lists:
         arms = [(where, some) for _turn, where, some in _arms(desk, desk_list, replace(filters, since=since), at)]
         joined = " UNION ".join(f"SELECT id FROM (SELECT id FROM {TABLE} WHERE {where} LIMIT {COUNTED}) AS arm{n}" for n, (where, _some) in enumerate(arms))
         parts.append(f"(SELECT COUNT(*) FROM ({joined}) AS listed)" if arms else "0")
         values += [value for _where, some in arms for value in some]
+    for sql, more in (_state(desk.branches, at), *beside):
+        parts.append(f"({sql})")
+        values += more
     with connection.cursor() as cursor:
         cursor.execute(f"{_found(filters)}SELECT {', '.join(parts)}", values)
-        return [min(count, COUNTED) for count in cursor.fetchone()]
+        numbers = cursor.fetchone()
+    return [min(count, COUNTED) for count in numbers[: len(lists)]], numbers[len(lists)], numbers[len(lists) + 1 :]
+
+
+def state_of_queues(branches, *, at):
+    """A number that grows with whatever changes in a thread of these branches, and when a verdict's minute of grace is over."""
+    sql, values = _state(branches, at)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchone()[0]
+
+
+def _state(branches, at):
+    over = "CASE WHEN next_at <= %s THEN 1 ELSE 0 END"
+    places = ", ".join(["%s"] * len(branches)) or "NULL"
+    return f"SELECT COALESCE(SUM(2 * version + {over}), 0) FROM {QUEUES} WHERE branch_id IN ({places})", [_moment(at), *branches]
 
 
 def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
@@ -203,8 +224,3 @@ def _found(filters):
 
 def _moment(at):
     return connection.ops.adapt_datetimefield_value(at)
-
-
-def desk_of(user, absences):
-    """`absences`: the absences of today."""
-    return Desk(tuple(user.desk_branch_ids), (user.pk, *(absence.person_id for absence in absences if absence.cover_id == user.pk)))

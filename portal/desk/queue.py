@@ -1,9 +1,11 @@
+# ruff: noqa: S608 (names of tables and states: nothing from outside)
 """The queue of the desk: which list an address names, and what its rows say."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from django.db import connection
 from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from django.utils import timezone
@@ -13,11 +15,11 @@ from django.utils.text import capfirst
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from accounts.absences import away_on
-from accounts.models import User
-from portal.conversations.desk_lists import COUNTED, LISTS, Filters, Place, around, counted, desk_of, in_list
-from portal.conversations.models import BranchQueue, Conversation
+from accounts.models import Absence, User
+from portal.conversations.desk_lists import COUNTED, LISTS, Desk, Filters, Place, around, counted, in_list
+from portal.conversations.models import Conversation, NoteMention
 from portal.conversations.search import look_up
+from portal.helpsessions.models import HelpSession
 from portal.icons import ICONS
 from portal.templatetags.portal import waited, when
 from portal.text import clean
@@ -44,6 +46,10 @@ COLUMNS = [
 # The words that were said last, one side's letter before them.
 LATEST = """SELECT substr(message.side, 1, 1) || substr(message.body, 1, 160) FROM conversations_message AS message
     WHERE message.conversation_id = conversations_conversation.id ORDER BY message.sent_at DESC, message.id DESC LIMIT 1"""
+SESSIONS = HelpSession._meta.db_table
+MENTIONS = f"SELECT COUNT(*) FROM {NoteMention._meta.db_table} WHERE person_id = %s AND seen_at IS NULL"
+UNFINISHED = f"SELECT COUNT(*) FROM {SESSIONS} WHERE staff_id = %s AND status = '{HelpSession.Status.UNFINISHED.value}'"
+TALLIED = f"SELECT COUNT(*) FROM {SESSIONS} WHERE staff_id = %s AND status = '{HelpSession.Status.TALLY.value}' AND happened_on = %s"
 
 
 @dataclass(frozen=True)
@@ -96,9 +102,11 @@ def _branches(user):
 
 
 def desk_today(request, at):
-    """(whose threads one sees, who is away) today."""
-    away = away_on(request.library.today(at))
-    return desk_of(request.user, away.values()), away
+    """(whose threads one sees, {who is away: (who covers, their name) or (None, None)}) today."""
+    absences = Absence.objects.on(request.library.today(at)).values_list("person", "cover", "cover__name")
+    away = {person: (cover, name) for person, cover, name in absences}
+    people = [person for person, (cover, _name) in away.items() if cover == request.user.pk]
+    return Desk(tuple(request.user.desk_branch_ids), (request.user.pk, *people)), away
 
 
 def page(request, asked, filters, today, *, at, topics):
@@ -117,22 +125,28 @@ def page(request, asked, filters, today, *, at, topics):
     return rows, found[SIZE - 1][0] if len(found) > SIZE else None, beyond
 
 
-def counts(asked, filters, today, *, at, since=None):
-    """({tab: how many are in its list, as words}, how many came into the shown list after `since`)."""
+@dataclass
+class Counts:
+    lists: dict  # {tab: how many are in its list, as words}
+    came: int  # how many came into the shown list since
+    state: int  # of the branches' queues, as it was before
+    mentions: int  # of oneself, in notes not yet looked at
+    unfinished: int  # on one's tray
+    tallied: int  # by oneself today
+
+
+def counts(request, asked, filters, today, *, at, since=None):
+    """Every number of the page, in one query."""
     desk, _away = today
+    me, day = request.user.pk, connection.ops.adapt_datefield_value(request.library.today(at))
     lists = [(desk_list, None) for desk_list in LISTS.values()]
-    numbers = counted(desk, [*lists, (asked.list, since)] if since is not None else lists, filters, at=at)
-    return dict(zip(LISTS, map(in_words, numbers), strict=False)), numbers[len(LISTS)] if since is not None else 0
+    beside = [(MENTIONS, [me]), (UNFINISHED, [me]), (TALLIED, [me, day])]
+    numbers, state, others = counted(desk, [*lists, (asked.list, since)] if since is not None else lists, filters, at=at, beside=beside)
+    return Counts(dict(zip(LISTS, map(in_words, numbers), strict=False)), numbers[len(LISTS)] if since is not None else 0, state, *others)
 
 
 def in_words(count):
     return f"{count}" if count < COUNTED else f"{COUNTED - 1}+"
-
-
-def news_token(user, at):
-    """Changes with whatever changes in a thread of this person's branches, and when a verdict's minute of grace is over."""
-    queues = BranchQueue.objects.filter(branch__in=user.desk_branch_ids).order_by("branch").values_list("branch", "version", "next_at")
-    return "-".join(f"{branch}.{version}{'' if next_at is None or next_at <= at else '.soon'}" for branch, version, next_at in queues)
 
 
 def colleagues(user):
@@ -185,7 +199,7 @@ class Wording:
     """Says rows in words. What many rows share is said once."""
 
     def __init__(self, user, away, topics, at):
-        self.user, self.away, self.topics, self.at = user, away, topics, at
+        self.me, self.away, self.topics, self.at = user.pk, away, topics, at
         self.holders = {}
         self.reasons = {reason: self._tag(reason) for reason in Conversation.Reason}
         self.late, self.promised, self.waiting = escape(_("Overdue")), _("Promised by %(time)s"), _("Waiting %(time)s")
@@ -239,18 +253,18 @@ class Wording:
     def _whose(self, row):
         if row.assignee_id not in self.holders:
             name = row.assignee__name or _("a reader")
-            absence = self.away.get(row.assignee_id)
-            if row.assignee_id == self.user.pk:
+            cover, cover_name = self.away.get(row.assignee_id, (None, None))
+            if row.assignee_id == self.me:
                 words = _("Yours")
-            elif absence is None:
+            elif row.assignee_id not in self.away:
                 words = name
-            elif absence.cover_id is None:
+            elif cover is None:
                 words = _("Free: %(name)s is away") % {"name": name}
-            elif absence.cover_id == self.user.pk:
+            elif cover == self.me:
                 words = _("%(name)s is away: you cover") % {"name": name}
             else:
-                words = _("%(name)s is away: %(cover)s covers") % {"name": name, "cover": absence.cover.display_name}
-            css = "whose yours" if self.user.pk in {row.assignee_id, absence and absence.cover_id} else "whose"
+                words = _("%(name)s is away: %(cover)s covers") % {"name": name, "cover": cover_name or _("a reader")}
+            css = "whose yours" if self.me in {row.assignee_id, cover} else "whose"
             self.holders[row.assignee_id] = mark_safe(f'<span class="{css}">{self.person}<bdi>{escape(words)}</bdi></span>')
         return self.holders[row.assignee_id]
 

@@ -15,7 +15,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from accounts.access import staff_only
+from portal.conversations.desk_lists import state_of_queues
 from portal.conversations.models import Conversation
+from portal.conversations.notes import unseen_mentions
 from portal.desk import queue
 from portal.desk.handling import snooze_days
 from portal.desk.widgets import LongSelect
@@ -23,7 +25,6 @@ from portal.htmx import render_page
 from recommendations.models import Topic
 
 from .record import tray
-from .tally import tally_context
 
 
 @staff_only
@@ -31,15 +32,12 @@ from .tally import tally_context
 def desk(request):
     at = timezone.now()
     asked = queue.Asked.read(request.GET, request.user)
-    token = queue.news_token(request.user, at)  # read before the lists: what changes meanwhile is news
-    today, topics = queue.desk_today(request, at), _topics()
-    context = {
-        **_lists(request, asked, today, topics, at, poll=_poll(request, asked, token, at)),
-        **_filters(request, asked, topics),
-        **_bulk(request, at),
-        "tray": tray(request),
-        **tally_context(request),
-    }
+    topics = _topics()
+    context = {**_lists(request, asked, topics, at), **_filters(request, asked, topics), **_bulk(request, at)}
+    counts = context["counts"]
+    context["mentions"] = unseen_mentions(request.user) if counts.mentions else []
+    context["tray"] = tray(request) if counts.unfinished else []
+    context["tallied_today"] = counts.tallied
     if not context["rows"]:
         context["empty"] = _empty(asked)
     return render_page(request, "desk/queue.html", context)
@@ -53,21 +51,19 @@ def desk_queue_news(request):
     asked = queue.Asked.read(request.GET, request.user)
     if not request.htmx:
         return redirect(asked.url())
-    token = queue.news_token(request.user, at)
-    if request.GET.get("since") == token:
+    if request.GET.get("since") == str(state_of_queues(request.user.desk_branch_ids, at=at)):
         return HttpResponse(status=204)
-    drawn = _drawn(request, at)
-    context = _lists(request, asked, queue.desk_today(request, at), _topics(), at, poll=_poll(request, asked, token, drawn), drawn=drawn)
-    return render_page(request, "desk/queue.html", context | {"is_news": True}, partial="news")
+    context = {**_lists(request, asked, _topics(), at, drawn=_drawn(request, at)), "is_news": True}
+    return render_page(request, "desk/queue.html", context, partial="news")
 
 
-def _lists(request, asked, today, topics, at, *, poll, drawn=None):
+def _lists(request, asked, topics, at, *, drawn=None):
     """The tabs with their counts, and the rows of the page. `drawn`: when the page was, whose news this is."""
-    filters = asked.filters(request.user)
+    filters, today = asked.filters(request.user), queue.desk_today(request, at)
+    counts = queue.counts(request, asked, filters, today, at=at, since=drawn)  # before the rows: what changes meanwhile is news
     rows, further, beyond = queue.page(request, asked, filters, today, at=at, topics=topics)
-    counts, came = queue.counts(asked, filters, today, at=at, since=drawn)
     tabs = [
-        {"name": tab, "label": label, "count": counts[tab], "current": tab == asked.tab, "url": replace(asked, tab=tab).url()}
+        {"name": tab, "label": label, "count": counts.lists[tab], "current": tab == asked.tab, "url": replace(asked, tab=tab).url()}
         for tab, label in queue.TABS.items()
     ]
     return {
@@ -82,8 +78,9 @@ def _lists(request, asked, today, topics, at, *, poll, drawn=None):
         "first_page": asked.url(),
         "unfiltered": queue.Asked(tab=asked.tab).url(),
         "here": request.get_full_path(),
-        "poll": poll,
-        "news": ngettext("%(count)s new", "%(count)s new", came) % {"count": queue.in_words(came)} if came else "",
+        "poll": _poll(request, asked, counts.state, drawn or at),
+        "news": ngettext("%(count)s new", "%(count)s new", counts.came) % {"count": queue.in_words(counts.came)} if counts.came else "",
+        "counts": counts,
     }
 
 
@@ -155,9 +152,9 @@ def _select(name, chosen, choices, id=""):
     return LongSelect(choices=choices).render(name, chosen, {"id": id or f"filter-{name}"})
 
 
-def _poll(request, asked, token, drawn):
+def _poll(request, asked, state, drawn):
     """The address that the page asks for its news: the same list, what it knows, and when it was drawn."""
-    known = urlencode({"since": token, "drawn": drawn.isoformat()})
+    known = urlencode({"since": state, "drawn": drawn.isoformat()})
     return f"{reverse('desk_queue_news')}?{asked.query(after=request.GET.get('after', ''))}&{known}"
 
 

@@ -92,16 +92,23 @@ def discard_session(request, public_id):
 
 
 def tray(request):
-    """What this member of staff began and has not finished."""
-    begun = HelpSession.objects.at_desk_of(request.user).unfinished().filter(staff=request.user).select_related("unfinished_form", "branch")
-    return [with_first_words(draft) for draft in begun]
+    """What this member of staff began and has not finished: what its line says, and no more."""
+    begun = HelpSession.objects.unfinished().filter(staff=request.user)
+    lines = begun.values_list("pk", "public_id", "created_at", "branch__name", "unfinished_form__fields")
+    return [
+        {"pk": pk, "public_id": public_id, "created_at": created_at, "branch": branch, "first_words": _first_words(fields or {})}
+        for pk, public_id, created_at, branch, fields in lines
+    ]
 
 
 def with_first_words(draft):
     """An unfinished session with what it can be told by."""
-    fields = draft.unfinished_form.fields if hasattr(draft, "unfinished_form") else {}
-    draft.first_words = fields.get("question") or fields.get("summary") or fields.get("items-0-title") or _("Nothing written yet")
+    draft.first_words = _first_words(draft.unfinished_form.fields if hasattr(draft, "unfinished_form") else {})
     return draft
+
+
+def _first_words(fields):
+    return fields.get("question") or fields.get("summary") or fields.get("items-0-title") or _("Nothing written yet")
 
 
 def _save(request, draft, token, *, hand_over):
@@ -249,7 +256,7 @@ def _page(request, form, choosing, *, draft=None, warned=False, status=200):
         "secret_number": warned,
         "card_attached": draft is not None and draft.claim_codes.live(timezone.now()).exists(),
         "thread": _thread(request, form["thread"].value()),
-        "tray": [begun for begun in tray(request) if draft is None or begun.pk != draft.pk],
+        "tray": [begun for begun in tray(request) if draft is None or begun["pk"] != draft.pk],
         **found_for(choosing, branch_named(request)),
         **tally_context(request),
     }
