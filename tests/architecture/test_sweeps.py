@@ -15,7 +15,7 @@ ROUTES = routes()
 FOREIGN = [route for route in ROUTES if route.converters and route.name not in PUBLIC and route.name not in SHARED]
 DESK = [route for route in ROUTES if route.at_desk]
 # Rows that opening a page may write: who looked, how far they read, the device's own session and its counts of tries.
-MAY_CHANGE = {"accounts.AuditEvent", "conversations.Participation", "sessions.Session"}
+MAY_CHANGE = {"accounts.AuditEvent", "conversations.Participation", "conversations.NoteMention", "sessions.Session"}
 UNDONE_ALREADY = {"undo_tally": "a tally that is gone needs no undoing: pressing twice is no error, and says no more of a stranger's"}
 METHODS = ["get", "post"]
 NOT_THIS_METHOD = 405

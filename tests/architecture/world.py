@@ -1,11 +1,13 @@
 """One library with something of every kind in it, and the people who may and may not open it."""
 
+import uuid
 from types import SimpleNamespace
 
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import RefusedPost
+from portal.conversations.notes import write_note
 from portal.helpsessions.models import HelpSession
 from tests.factories import (
     AbsenceFactory,
@@ -32,6 +34,8 @@ def build(branch, patron, staff, coordinator):
     conversation = ConversationFactory(help_session=session)
     attachment = attach_to(MessageFactory(conversation=conversation))
     MessageFactory(conversation=conversation, side="staff", author=staff)
+    MessageFactory(conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron), subject="Another matter"))
+    write_note(conversation, by=coordinator, at=timezone.now(), body=f"@{staff.name} for you", client_token=uuid.uuid4())
     elsewhere = BranchFactory(name="Faraway", slug="faraway")
     by_code = HelpSessionFactory(branch=elsewhere, staff=StaffFactory(branch=elsewhere, name="Far Away"), handed_over_at=timezone.now())
     recommendation_by_code = recommend_in(by_code)[0]

@@ -252,10 +252,14 @@ def test_a_name_that_is_nobodys_is_asked_about_and_the_words_stay(desk, thread, 
 
 def test_who_is_named_is_told_until_they_look(desk, client, thread, omar, sign_in):
     assert "Omar Haddad will be told" in do(desk, thread, "note/", **noted(thread, "@Omar Haddad please"))
-    assert NoteMention.objects.filter(person=omar, seen_at=None).count() == 1
+    assert "You were named" not in desk.get("/desk/").content.decode()
     sign_in(client, omar)
+    queue = client.get("/desk/").content.decode()
+    assert "You were named in a note" in queue
+    assert "please" not in queue
     client.get(address(thread))
     assert NoteMention.objects.filter(person=omar, seen_at=None).count() == 0
+    assert "You were named" not in client.get("/desk/").content.decode()
 
 
 def test_an_empty_note_is_told(desk, thread):
