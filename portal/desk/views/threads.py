@@ -12,7 +12,6 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -35,7 +34,7 @@ from portal.helpsessions.models import SessionRecommendation
 from portal.htmx import render_page
 from recommendations.models import Holding, Recommendation
 
-from .handling import undo_tag
+from .handling import parse_moment, undo_tag
 from .items import found_for, items_part, number_or_none, untouched_part
 from .sessions import with_words
 from .templates import with_template
@@ -158,7 +157,7 @@ def desk_take_back(request, public_id):
     """An answer that the patron hasn't seen is in the composer again, before what was typed there since."""
     conversation, at = _conversation(request, public_id), timezone.now()
     message = conversation.messages.filter(public_id=uuid_or_none(request.POST.get("message"))).first()
-    begun = DraftForm(request.POST | {"sequence": (number_or_none(request.POST.get("sequence")) or 0) + 1})
+    begun = DraftForm(request.POST.dict() | {"sequence": (number_or_none(request.POST.get("sequence")) or 0) + 1})
     if begun.is_valid() and begun.cleaned_data["body"]:
         drafts.keep_both(conversation, person=request.user, side=Side.STAFF, typed=typed_beside(request.POST), at=at, **begun.cleaned_data)
     try:
@@ -380,11 +379,3 @@ def _recommendations(conversation, told):
     for recommendation in with_words(found):
         (by_message[recommendation.message_id] if recommendation.message_id else given).append(recommendation)
     return by_message, given
-
-
-def parse_moment(text):
-    """A moment that this page was told before, or None."""
-    try:
-        return parse_datetime(text or "")
-    except ValueError:
-        return None
