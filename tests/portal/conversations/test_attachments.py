@@ -1,0 +1,535 @@
+"""Pictures and PDFs in a patron's thread: who may open them, what counts, and that no word is lost over a file."""
+
+import datetime
+import io
+import os
+import uuid
+
+import pytest
+from django.core.files.storage import storages
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from PIL import Image
+
+from portal.conversations import actions, attachments, handling
+from portal.conversations.models import Attachment, Conversation, Draft, Message
+from portal.helpsessions.models import HelpSession
+from portal.uploads import MOST_BYTES
+from portal.worker import JOBS
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, attach_to, code_for, pdf_file, picture_file
+from tests.processes import rounds
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture(autouse=True)
+def disk(tmp_path, monkeypatch):
+    monkeypatch.setitem(storages["private"].__dict__, "location", str(tmp_path))
+
+    def disk():
+        return sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+
+    return disk
+
+
+@pytest.fixture
+def thread(branch, staff, patron):
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now())
+    return MessageFactory(conversation=ConversationFactory(help_session=session)).conversation
+
+
+@pytest.fixture
+def me(client, sign_in, patron):
+    return sign_in(client, patron)
+
+
+@pytest.fixture
+def token():
+    return uuid.uuid4()
+
+
+def attach(browser, thread, token, *files, **fields):
+    """As attach.js does: one request a file."""
+    for file in files:
+        answer = browser.post(reverse("attach", args=[thread.public_id]), {"client_token": token, "files": file, **fields}, headers=HTMX)
+    return answer
+
+
+def address(attachment):
+    return reverse("attachment", args=[attachment.conversation.public_id, attachment.public_id])
+
+
+def reply(browser, thread, token, body="Here it is.", **fields):
+    return browser.post(reverse("reply", args=[thread.public_id]), {"client_token": token, "body": body, **fields})
+
+
+# Added, shown, sent.
+
+
+def test_a_picture_is_added_and_goes_with_the_message(me, thread, token, patron):
+    answer = attach(me, thread, token, picture_file("../../My shelf\u202e.JPG"))
+    added = Attachment.objects.get()
+    assert answer.status_code == 200
+    assert f'name="take_out" value="{added.public_id}"' in answer.content.decode()
+    assert (added.message, added.added_by, added.side, added.name, added.width, added.height) == (None, patron, "patron", "My shelf.JPG", 120, 80)
+    assert me.get(thread.get_absolute_url()).content.decode().count(f"{address(added)}?size=small") == 1
+    reply(me, thread, token, **{f"alt-{added.public_id}": "Three\x00 shelves"})
+    message = Message.objects.get(client_token=token)
+    added.refresh_from_db()
+    assert (added.message, added.alt) == (message, "Three shelves")
+    page = me.get(thread.get_absolute_url()).content.decode()
+    assert f'<a href="{address(added)}"><img src="{address(added)}?size=small" alt="Three shelves" width="120" height="80" loading="lazy"' in page
+    assert f'value="{added.public_id}"' not in page  # the composer is empty again
+
+
+def test_a_picture_without_a_description_says_so(me, thread):
+    attach_to(thread.messages.get(), picture_file("shelf.jpg"))
+    assert 'alt="Picture without a description: shelf.jpg"' in me.get(thread.get_absolute_url()).content.decode()
+
+
+def test_what_was_added_is_there_with_the_draft_on_another_device(me, thread, token, sign_in, patron):
+    attach(me, thread, token, picture_file())
+    other = sign_in(Client(), patron)
+    page = other.get(thread.get_absolute_url()).content.decode()
+    assert str(token) in page
+    assert address(Attachment.objects.get()) in page
+
+
+def test_what_can_be_seen_in_a_picture_is_kept_as_it_is_typed(me, thread, token):
+    attach(me, thread, token, picture_file())
+    added = Attachment.objects.get()
+    assert me.post(reverse("attach", args=[thread.public_id]), {"client_token": token, f"alt-{added.public_id}": "A" * 400}, headers=HTMX).status_code == 200
+    added.refresh_from_db()
+    assert added.alt == "A" * 299 + "…"
+    assert f'value="{added.alt}"' in me.get(thread.get_absolute_url()).content.decode()
+
+
+def test_a_file_is_taken_out_again_with_all_that_is_on_the_disk(me, thread, token, disk, django_capture_on_commit_callbacks):
+    attach(me, thread, token, picture_file(), pdf_file())
+    picture, pdf = Attachment.objects.all()
+    assert disk() == sorted([picture.file.name, picture.preview.name, pdf.file.name])
+    with django_capture_on_commit_callbacks(execute=True):
+        me.post(reverse("attach", args=[thread.public_id]), {"client_token": token, "take_out": picture.public_id}, headers=HTMX)
+    assert list(Attachment.objects.all()) == [pdf]
+    assert disk() == [pdf.file.name]
+
+
+def test_what_is_sent_is_not_taken_out(me, thread, token):
+    attach(me, thread, token, picture_file())
+    reply(me, thread, token)
+    sent = Attachment.objects.get()
+    me.post(reverse("attach", args=[thread.public_id]), {"client_token": token, "take_out": sent.public_id, f"alt-{sent.public_id}": "other"}, headers=HTMX)
+    assert Attachment.objects.get().alt == ""
+
+
+def test_the_same_file_sent_twice_is_one(me, thread, token, disk):
+    attach(me, thread, token, picture_file(), picture_file())
+    assert Attachment.objects.count() == 1
+    assert len(disk()) == 2
+
+
+def test_a_file_that_comes_after_its_message_is_refused_with_words(me, thread, token, disk):
+    reply(me, thread, token)
+    assert "The message was sent already" in attach(me, thread, token, picture_file()).content.decode()
+    assert disk() == []
+
+
+# What is not taken, and nothing lost over it.
+
+
+@pytest.mark.parametrize(("file", "words"), [
+    (lambda: SimpleUploadedFile("page.png", b"<html><script>alert(1)</script>"), "Only pictures (JPEG, PNG, WebP) and PDFs can be sent."),
+    (lambda: SimpleUploadedFile("none.jpg", b""), "This file is empty."),
+    (lambda: SimpleUploadedFile("cut.jpg", picture_file(size=(300, 200)).read()[:800]), "This picture is damaged"),
+    (lambda: picture_file(size=(10_000, 10_000)), "This picture is too large to be opened."),
+    (lambda: SimpleUploadedFile("long.pdf", b"%PDF-" + b"x" * MOST_BYTES), "This file is larger than 10 MB."),
+])  # fmt: skip
+@pytest.mark.parametrize("by_script", [True, False])
+def test_a_file_that_is_not_taken_says_what_to_do_and_costs_nothing(me, thread, token, disk, file, words, by_script):
+    if by_script:
+        page = attach(me, thread, token, file()).content.decode()
+    else:
+        page = me.post(reverse("reply", args=[thread.public_id]), {"client_token": token, "body": "My words.", "files": [file(), pdf_file()]}).content.decode()
+        assert "My words." in page
+        assert str(token) in page
+        assert Attachment.objects.get().name in page  # the other one is not lost
+        assert Message.objects.filter(client_token=token).count() == 0
+        assert len(disk()) == 1
+    assert words in page
+    assert Attachment.objects.filter(kind="picture").count() == 0
+
+
+def test_without_a_script_files_come_with_the_message(me, thread, token):
+    answer = reply(me, thread, token, files=[picture_file(), pdf_file()])
+    assert answer.status_code == 302
+    assert Message.objects.get(client_token=token).attachments.count() == 2
+
+
+def test_the_same_form_posted_twice_sends_its_files_once(me, thread, token):
+    for _ in range(2):
+        reply(me, thread, token, files=[picture_file(), pdf_file()])
+    assert Message.objects.get(client_token=token).attachments.count() == Attachment.objects.count() == 2
+
+
+def test_an_invalid_message_loses_no_file(me, thread, token):
+    answer = reply(me, thread, token, body="", files=[picture_file()])
+    assert answer.status_code == 422
+    added = Attachment.objects.get()
+    assert (added.message, added.client_token) == (None, token)
+    assert address(added) in answer.content.decode()
+
+
+def test_without_a_script_taking_out_keeps_what_was_typed(me, thread, token, patron):
+    reply(me, thread, token, body="", files=[picture_file()])
+    added = Attachment.objects.get()
+    answer = me.post(reverse("attach", args=[thread.public_id]), {"client_token": token, "body": "Half a sent", "sequence": 0, "take_out": added.public_id})
+    assert answer.url == f"{thread.get_absolute_url()}#write"
+    assert Draft.objects.get(person=patron).body == "Half a sent"
+    page = me.get(thread.get_absolute_url()).content.decode()
+    assert "Half a sent" in page
+    assert address(added) not in page
+
+
+def test_a_full_disk_is_said_and_nothing_is_left_of_the_file(me, thread, token, disk, monkeypatch):
+    real = storages["private"]._save
+
+    def full(name, content):
+        real(name, content)
+        if "preview" in name:
+            raise OSError(28, "No space left on device")
+        return name
+
+    monkeypatch.setattr(storages["private"], "_save", full)
+    answer = reply(me, thread, token, body="My words.", files=[picture_file()])
+    assert "The library has no room for files at the moment. Your text is safe." in answer.content.decode()
+    assert "My words." in answer.content.decode()
+    assert (Attachment.objects.count(), disk()) == (0, [])
+
+
+def test_a_full_disk_while_files_come_in_costs_no_word(me, thread, token, settings, monkeypatch):
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0  # straight to the disk
+
+    def full(self, raw_data, start):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TemporaryFileUploadHandler, "receive_data_chunk", full)
+    answer = reply(me, thread, token, body="My words.", files=[picture_file()])
+    assert "The library has no room for files at the moment" in answer.content.decode()
+    assert "My words." in answer.content.decode()
+
+
+def test_files_too_large_for_the_memory_arrive_whole(me, thread, token, settings, tmp_path):
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
+    reply(me, thread, token, files=[pdf_file(f"{n}.pdf", b"%PDF-1.4 " + bytes([n]) * 300_000) for n in range(3)])
+    assert [(tmp_path / a.file.name).read_bytes()[9:] for a in Attachment.objects.order_by("pk")] == [bytes([n]) * 300_000 for n in range(3)]
+
+
+# How many and how much.
+
+
+def test_a_message_carries_ten_files(me, thread, token):
+    answer = reply(me, thread, token, body="", files=[pdf_file(f"{n}.pdf") for n in range(12)])
+    assert Attachment.objects.count() == 10
+    assert answer.content.decode().count("One message can carry 10 files.") == 2
+    assert "One message can carry 10 files." in attach(me, thread, token, picture_file()).content.decode()
+    assert Attachment.objects.count() == 10
+
+
+def test_a_person_has_so_much_room_and_no_more(me, thread, token, patron, monkeypatch, disk):
+    attach(me, thread, token, picture_file())
+    size = Attachment.objects.get().size
+    monkeypatch.setattr(attachments, "MOST_OF_A_PATRON", size + 1000)
+    elsewhere = MessageFactory(conversation=ConversationFactory(help_session=thread.help_session)).conversation
+    answer = attach(me, elsewhere, uuid.uuid4(), pdf_file(content=b"%PDF-" + b"x" * 996))
+    assert "There is no more room for files of yours here." in answer.content.decode()
+    attach(me, elsewhere, uuid.uuid4(), pdf_file(content=b"%PDF-" + b"x" * 995))
+    assert Attachment.objects.count() == 2
+    assert len(disk()) == 3
+
+
+def test_who_came_by_a_code_has_the_room_of_one_thread(client, show_code, branch, monkeypatch, token):
+    session = HelpSessionFactory(branch=branch, handed_over_at=timezone.now())
+    one, two = (MessageFactory(conversation=ConversationFactory(help_session=session)).conversation for _ in range(2))
+    show_code(client, code_for(session))
+    monkeypatch.setattr(attachments, "MOST_BY_CODE", 1500)
+    attach(client, one, token, pdf_file(content=b"%PDF-" + b"x" * 1000))
+    assert "There is no more room for files in this conversation." in attach(client, one, token, pdf_file("b.pdf", b"%PDF-" + b"x" * 1000)).content.decode()
+    attach(client, two, token, pdf_file(content=b"%PDF-" + b"x" * 1000))
+    assert [a.conversation for a in Attachment.objects.order_by("pk")] == [one, two]
+
+
+@pytest.mark.parametrize(("name", "length", "status"), [
+    ("attach", 11 * 1024 * 1024 + 1, 413),
+    ("attach", 11 * 1024 * 1024, 403),
+    ("reply", 50 * 1024 * 1024 + 1, 413),
+    ("reply", 50 * 1024 * 1024, 403),
+    ("close_conversation", 7 * 1024 * 1024, 413),
+    ("conversation_draft", 7 * 1024 * 1024, 413),
+])  # fmt: skip
+def test_only_the_addresses_that_take_files_take_so_much(thread, name, length, status):
+    browser = Client(enforce_csrf_checks=True)
+    assert browser.post(reverse(name, args=[thread.public_id]), {"body": "x"}, CONTENT_LENGTH=str(length)).status_code == status
+
+
+# Who may open a file.
+
+
+@pytest.mark.parametrize(("who", "sent", "not_sent", "held"), [
+    ("the patron", 200, 200, 404),
+    ("another patron", 404, 404, 404),
+    ("the holder of the code that it was kept by", 404, 404, 404),
+    ("staff, as a patron", 404, 404, 404),
+    ("nobody", 404, 404, 404),
+])  # fmt: skip
+def test_who_may_open_a_file_of_a_thread_that_was_kept(client, sign_in, show_code, thread, patron, staff, token, who, sent, not_sent, held):
+    files = [attach_to(thread.messages.get()), _unsent(thread, patron), _held(thread, staff)]
+    _become(who, client, sign_in, show_code, thread, patron, staff)
+    for small in ("", "?size=small"):
+        assert [client.get(address(file) + small).status_code for file in files] == [sent, not_sent, held]
+
+
+@pytest.mark.parametrize(("who", "sent", "not_sent", "held"), [
+    ("the holder of the code", 200, 200, 404),
+    ("the holder of the code, signed in", 200, 200, 404),
+    ("another patron", 404, 404, 404),
+    ("nobody", 404, 404, 404),
+])  # fmt: skip
+def test_who_may_open_a_file_of_a_thread_by_code(client, sign_in, show_code, thread, patron, staff, token, who, sent, not_sent, held):
+    HelpSession.objects.filter(pk=thread.help_session_id).update(patron=None, kept_at=None)
+    Conversation.objects.filter(pk=thread.pk).update(patron=None)
+    thread.refresh_from_db()
+    files = [attach_to(thread.messages.get()), _unsent(thread, None), _held(thread, staff)]
+    _become(who, client, sign_in, show_code, thread, patron, staff)
+    assert [client.get(address(file)).status_code for file in files] == [sent, not_sent, held]
+
+
+def test_a_held_answers_file_shows_with_the_answer(me, thread, staff, time_machine):
+    time_machine.move_to(timezone.now(), tick=False)
+    file = _held(thread, staff)
+    assert me.get(address(file)).status_code == 404
+    assert str(file.public_id) not in me.get(thread.get_absolute_url()).content.decode()
+    time_machine.shift(Message.HELD)
+    assert me.get(address(file)).status_code == 200
+    assert str(file.public_id) in me.get(thread.get_absolute_url()).content.decode()
+
+
+def test_a_file_opens_in_its_own_thread_only(me, thread):
+    file = attach_to(thread.messages.get())
+    elsewhere = MessageFactory(conversation=ConversationFactory(help_session=thread.help_session)).conversation
+    assert me.get(reverse("attachment", args=[elsewhere.public_id, file.public_id])).status_code == 404
+
+
+def test_what_somebody_added_is_kept_with_the_visit(client, show_code, sign_in, thread, patron, token):
+    HelpSession.objects.filter(pk=thread.help_session_id).update(patron=None, kept_at=None)
+    Conversation.objects.filter(pk=thread.pk).update(patron=None)
+    show_code(client, code_for(thread.help_session))
+    attach(client, thread, token, picture_file())
+    sign_in(client, patron)
+    actions.keep(HelpSession.objects.get(), by=patron, at=timezone.now(), wording="Keep it", language="en")
+    assert address(Attachment.objects.get()) in client.get(thread.get_absolute_url()).content.decode()
+
+
+def _unsent(thread, person):
+    [(name, usable)] = attachments.checked([("not-sent.jpg", picture_file(), "")])[0]
+    return attachments.add(thread, by=person, side="patron", client_token=uuid.uuid4(), at=timezone.now(), name=name, usable=usable)
+
+
+def _held(thread, staff):
+    answer = actions.reply(thread, by=staff, side="staff", at=timezone.now(), body="Yes.", language="en", client_token=uuid.uuid4())
+    return attach_to(answer, pdf_file())
+
+
+def _become(who, client, sign_in, show_code, thread, patron, staff):
+    if who.startswith("the holder"):
+        show_code(client, code_for(thread.help_session, state="kept" if "kept" in who else "live"))
+    if who == "the patron" or "signed in" in who:
+        sign_in(client, patron)
+    if who == "another patron":
+        sign_in(client, HelpSessionFactory().staff, second_factor=False)
+    if who.startswith("staff"):
+        sign_in(client, staff)
+
+
+# How a file is handed out.
+
+
+def test_a_picture_is_shown_and_can_do_nothing(me, thread):
+    file = attach_to(thread.messages.get(), picture_file('a "b".jpg'))
+    answer = me.get(address(file))
+    assert Image.open(io.BytesIO(answer.content)).size == (120, 80)
+    assert {name: answer[name] for name in ("Content-Type", "Content-Disposition", "Content-Security-Policy", "Cache-Control", "X-Content-Type-Options")} == {
+        "Content-Type": "image/jpeg",
+        "Content-Disposition": 'inline; filename="a \\"b\\".jpg"',
+        "Content-Security-Policy": "sandbox; frame-ancestors 'none'",
+        "Cache-Control": "private, no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    assert me.get(f"{address(file)}?size=small")["Content-Type"] == "image/webp"
+
+
+def test_a_pdf_is_a_download_whatever_is_asked(me, thread):
+    file = attach_to(thread.messages.get(), pdf_file("form.html"))
+    for small in ("", "?size=small"):
+        answer = me.get(address(file) + small)
+        assert (answer["Content-Type"], answer["Content-Disposition"]) == ("application/pdf", 'attachment; filename="form.html.pdf"')
+        assert "sandbox" in answer["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(("name", "kept"), [
+    ("shelf.jpg", "shelf.jpg"),
+    ("Shelf.JPEG", "Shelf.JPEG"),
+    ("shelf.png", "shelf.jpg"),
+    ("shelf", "shelf.jpg"),
+    ("shelf.exe", "shelf.exe.jpg"),
+    (".jpg", ".jpg.jpg"),
+    ("C:\\Users\\me\\shelf.jpg", "shelf.jpg"),
+    ("x" * 300 + ".jpg", "x" * 99 + "….jpg"),
+    ("\u202egpj.exe", "gpj.exe.jpg"),
+    ("\u2068\x00", "file.jpg"),
+])  # fmt: skip
+def test_a_name_is_only_a_name_and_says_what_the_file_is(name, kept):
+    [(name, usable)] = attachments.checked([(name, picture_file(), "")])[0]
+    assert attachments._named(name, usable.extension) == kept
+
+
+def test_nothing_that_anybody_chose_is_in_a_path(thread, disk):
+    file = attach_to(thread.messages.get(), picture_file("../../secret.jpg"))
+    folder = file.public_id.hex[:2]
+    assert disk() == [f"attachments/{folder}/{file.public_id}.jpeg", f"attachments/{folder}/{file.public_id}.preview.webp"]
+
+
+def test_a_row_whose_file_is_gone_is_no_fault(me, thread):
+    file = attach_to(thread.messages.get())
+    Attachment.remove_files(file.stored_names())
+    assert me.get(address(file)).status_code == 404
+
+
+# Forgotten.
+
+
+def test_what_is_not_sent_in_a_day_is_forgotten(me, thread, token, disk, django_capture_on_commit_callbacks):
+    attach(me, thread, token, picture_file("old.jpg"), pdf_file("new.pdf"))
+    sent = attach_to(thread.messages.get())
+    Attachment.objects.filter(name="old.jpg").update(added_at=timezone.now() - datetime.timedelta(hours=25))
+    Attachment.objects.filter(pk=sent.pk).update(added_at=timezone.now() - datetime.timedelta(days=25))
+    with django_capture_on_commit_callbacks(execute=True):
+        attachments.forget_unsent_attachments(at=timezone.now())
+    assert {a.name for a in Attachment.objects.all()} == {"new.pdf", sent.name}
+    assert len(disk()) == 3
+    assert attachments.forget_unsent_attachments in {job for job, _every in JOBS}
+
+
+def test_a_file_that_no_row_knows_is_forgotten(me, thread, token, disk, tmp_path):
+    kept = attach_to(thread.messages.get())
+    stray, young = attach_to(thread.messages.get(), picture_file(colour="red")), attach_to(thread.messages.get(), picture_file(colour="green"))
+    Attachment.objects.filter(pk__in=[stray.pk, young.pk]).delete()
+    (tmp_path / "logo").mkdir()
+    (tmp_path / "logo" / "a.png").write_text("the library's")
+    old = (timezone.now() - datetime.timedelta(hours=2)).timestamp()
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and str(young.public_id) not in path.name:
+            os.utime(path, (old, old))
+    attachments.forget_stray_files(at=timezone.now())
+    assert disk() == sorted([*kept.stored_names(), *young.stored_names(), "logo/a.png"])
+
+
+def test_erasing_a_thread_takes_its_files_from_the_disk(thread, coordinator, disk, django_capture_on_commit_callbacks):
+    attach_to(thread.messages.get(), picture_file(), pdf_file())
+    with django_capture_on_commit_callbacks(execute=True):
+        handling.erase(thread, by=coordinator, at=timezone.now())
+    assert (Attachment.objects.count(), disk()) == (0, [])
+
+
+def test_nothing_is_added_to_an_erased_thread(thread, coordinator, patron, disk):
+    handling.erase(thread, by=coordinator, at=timezone.now())
+    with pytest.raises(actions.Erased):
+        _unsent(thread, patron)
+    assert disk() == []
+
+
+def test_pages_with_many_files_cost_what_those_with_one_cost(me, thread, django_assert_num_queries):
+    attach_to(thread.messages.get())
+    me.get(thread.get_absolute_url())
+    with django_assert_num_queries(7):
+        me.get(thread.get_absolute_url())
+    for n in range(5):
+        attach_to(MessageFactory(conversation=thread), picture_file(f"{n}.jpg"), pdf_file(f"{n}.pdf"))
+    me.get(thread.get_absolute_url())
+    with django_assert_num_queries(7):
+        me.get(thread.get_absolute_url())
+
+
+# At the same moment: real processes, a real database.
+
+
+def at_once(test):
+    test = pytest.mark.django_db(transaction=True)(test)
+    test = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")(test)
+    return pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not")(test)
+
+
+def _adds(thread, person, names, token=None):
+    """One work for each name: it adds a PDF of 1,000 bytes."""
+
+    def work(name, key):
+        content = b"%PDF-" + b"x" * 995
+        [(name, usable)] = attachments.checked([(f"{name}.pdf", pdf_file(content=content), "")])[0]
+        added = attachments.add(thread, by=person, side="patron", client_token=token or key, at=timezone.now(), name=name, usable=usable)
+        return str(added.public_id)
+
+    return [lambda key, name=name: work(name, key) for name in names]
+
+
+@at_once
+def test_eight_files_at_once_never_have_more_room_than_there_is(thread, patron, monkeypatch, disk):
+    monkeypatch.setattr(attachments, "MOST_OF_A_PATRON", 3500)
+    threads = [thread, *(MessageFactory(conversation=ConversationFactory(help_session=thread.help_session)).conversation for _ in range(3))]
+    works = [work for n, some in enumerate(threads) for work in _adds(some, patron, [f"{n}a", f"{n}b"])]
+
+    def check(_key, outcomes):
+        assert sorted(outcome == "NotAdded" for outcome in outcomes) == [False] * 3 + [True] * 5
+        assert len(disk()) == Attachment.objects.count() == 3
+        for file in Attachment.objects.all():
+            Attachment.remove_files(file.stored_names())
+        Attachment.objects.all().delete()
+
+    rounds(works, 20, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"})
+
+
+@at_once
+def test_eight_files_at_once_by_a_code_never_have_more_room_than_there_is(thread, monkeypatch):
+    monkeypatch.setattr(attachments, "MOST_BY_CODE", 3500)
+
+    def check(_key, outcomes):
+        assert sorted(outcome == "NotAdded" for outcome in outcomes) == [False] * 3 + [True] * 5
+        Attachment.objects.all().delete()
+
+    rounds(_adds(thread, None, "abcdefgh"), 20, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"})
+
+
+@at_once
+def test_one_file_sent_eight_times_at_once_is_one(thread, patron, disk):
+    def check(key, ids):
+        assert len(set(ids)) == Attachment.objects.filter(client_token=key).count() == 1
+
+    rounds(_adds(thread, patron, "a" * 8), 20, before=lambda _: uuid.uuid4(), after=check)
+    assert len(disk()) == 20
+
+
+@at_once
+def test_a_file_added_while_its_message_is_sent_is_in_it_or_refused(thread, patron):
+    def sends(key):
+        return actions.reply(thread, by=patron, side="patron", at=timezone.now(), body="Here.", language="en", client_token=key).pk
+
+    def check(key, outcomes):
+        message = Message.objects.get(client_token=key)
+        in_it = Attachment.objects.filter(message=message).count()
+        assert outcomes[1:].count("NotAdded") == 3 - in_it
+        assert not Attachment.objects.filter(message=None).exists()
+
+    rounds([sends, *_adds(thread, patron, "abc")], 20, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"})
