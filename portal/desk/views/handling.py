@@ -124,7 +124,7 @@ def desk_wake(request, public_id):
 @unless_erased
 def desk_undo(request, public_id):
     """What this member of staff did a moment ago, named by its time: a button pressed twice takes back nothing else."""
-    conversation, done_at = _conversation(request, public_id), _moment(request.GET.get("done", ""))
+    conversation, done_at = _conversation(request, public_id), parse_moment(request.GET.get("done"))
     if done_at is None:
         raise Http404
     try:
@@ -248,9 +248,10 @@ def undo_tag(request, conversation):
     return f"undo={reverse('desk_undo', args=[conversation.public_id])}?{urlencode({'done': conversation.changed_at.isoformat()})}"
 
 
-def _moment(text):
+def parse_moment(text):
+    """A moment that a page was told before, or None."""
     try:
-        moment = parse_datetime(text)
+        moment = parse_datetime(text or "")
     except ValueError:
         return None
     return moment if moment is not None and moment.tzinfo is not None else None
