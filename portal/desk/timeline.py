@@ -150,7 +150,7 @@ def _is_unread(message, viewer, read_until):
 
 
 # Each entry gets: `told_at`; `told_as`, which comes first at one moment; `shape`, how it looks; `anchor`, its id in the page;
-# `news`, what is said aloud when it arrives.
+# `news`, what is said aloud when it arrives to others than its `doer`.
 
 BEFORE, WORDS, AFTER = 0, 1, 2
 
@@ -165,6 +165,7 @@ def _message(message, viewer, at):
     left = (message.shown_from - at).total_seconds()
     message.held_for = math.ceil(left) if left > 0 else 0
     message.is_own = message.author_id == viewer.pk and message.side == Side.STAFF
+    message.doer = message.author_id
     return message
 
 
@@ -172,12 +173,13 @@ def _note(line):
     author = User(pk=line.by_id, name=line.by) if line.by_id else None
     note = ConversationNote(pk=line.pk, public_id=line.public_id, author=author, body=line.body, written_at=line.told_at)
     note.told_at, note.told_as, note.shape, note.anchor = line.told_at, AFTER, "note", f"note-{line.public_id}"
+    note.doer = line.by_id
     note.news = _("%(name)s wrote a note") % {"name": author.display_name} if author else _("A new note")
     return note
 
 
 def _event(line):
-    line.told_as = BEFORE if line.kind == Event.Kind.REOPENED else AFTER
+    line.doer, line.told_as = line.by_id, BEFORE if line.kind == Event.Kind.REOPENED else AFTER
     line.shape, line.anchor = "event", f"event-{line.pk}"
     line.words = line.news = _words_of_event(line)
     return line
@@ -196,7 +198,7 @@ def _words_of_event(event):
 
 
 def _desk_event(line):
-    line.told_as, line.shape, line.anchor = AFTER, "event", f"desk-event-{line.pk}"
+    line.doer, line.told_as, line.shape, line.anchor = line.by_id, AFTER, "event", f"desk-event-{line.pk}"
     line.words = line.news = _words_of_desk_event(line)
     return line
 

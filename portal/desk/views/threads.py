@@ -157,6 +157,8 @@ def desk_take_back(request, public_id):
     """An answer that the patron hasn't seen is in the composer again, before what was typed there since."""
     conversation, at = _conversation(request, public_id), timezone.now()
     message = conversation.messages.filter(public_id=uuid_or_none(request.POST.get("message"))).first()
+    if conversation.status == Conversation.Status.ERASED:
+        return _go(request, conversation)
     begun = DraftForm(request.POST.dict() | {"sequence": (number_or_none(request.POST.get("sequence")) or 0) + 1})
     if begun.is_valid() and begun.cleaned_data["body"]:
         drafts.keep_both(conversation, person=request.user, side=Side.STAFF, typed=typed_beside(request.POST), at=at, **begun.cleaned_data)
@@ -264,7 +266,7 @@ def _told(request, conversation, told, around, at, *, since=None):
     for entry in told.entries:
         entry.files = files.get(entry.pk) if entry.shape == "message" else None
         entry.given = by_message.get(entry.pk, ()) if entry.shape == "message" else ()
-    news = [entry.news for entry in told.entries if since and entry.told_at > since and getattr(entry, "by_id", None) != request.user.pk]
+    news = [entry.news for entry in told.entries if since and entry.told_at > since and entry.doer != request.user.pk]
     return {
         "conversation": conversation,
         "help_session": conversation.help_session,

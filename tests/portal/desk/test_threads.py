@@ -2,14 +2,24 @@ import datetime
 import gzip
 import re
 import uuid
+from html import unescape
 
 import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from portal.conversations.models import ConversationNote, DeskEvent, Message, Participation
+from portal.conversations.models import ConversationNote, DeskEvent, Event, Message, Participation
 from recommendations.models import Recommendation
-from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, SessionNoteFactory, StaffFactory, recommend_in, recommend_in_message
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    SessionNoteFactory,
+    StaffFactory,
+    recommend_in,
+    recommend_in_message,
+)
 
 pytestmark = pytest.mark.usefixtures("at_noon")
 
@@ -189,3 +199,130 @@ def test_a_thread_costs_the_same_whatever_its_length(desk, thread, session, bran
         page = shown(desk.get(address(thread)))
     assert "Omar took this" in page
     assert "Omar is looking at this too." in page
+
+
+# The time line
+
+
+def opened_before(thread, staff, read_until):
+    Participation.objects.create(conversation=thread, person=staff, side="staff", read_until=read_until)
+
+
+def shown_messages(page):
+    return re.findall(r'id="(message-[^"]+)"', page)
+
+
+def test_a_long_thread_shows_its_last_part_and_leads_to_the_rest(desk, thread):
+    at = timezone.now() - datetime.timedelta(hours=1)
+    said = [MessageFactory(conversation=thread, body=f"Word {n}", sent_at=at + datetime.timedelta(minutes=n)) for n in range(50)]
+    page = shown(desk.get(address(thread)))
+    assert shown_messages(page) == [f"message-{message.public_id}" for message in said[-20:]]
+    link = unescape(re.search(r'id="earlier" href="([^"]+)"', page)[1])
+    assert link == f"?from={said[30].public_id}#message-{said[30].public_id}"
+    earlier = shown(desk.get(address(thread) + link.partition("#")[0]))
+    assert shown_messages(earlier) == [f"message-{message.public_id}" for message in said[-40:]]
+
+
+def test_each_message_has_a_link_that_shows_it_wherever_it_stands(desk, thread):
+    MessageFactory.create_batch(50, conversation=thread)
+    first = thread.messages.in_order().first()
+    assert first.body not in shown(desk.get(address(thread)))
+    page = shown(desk.get(f"{address(thread)}?from={first.public_id}"))
+    assert f'href="?from={first.public_id}#message-{first.public_id}"' in page
+
+
+@pytest.mark.parametrize("start", ["", "x", "00000000-0000-0000-0000-000000000000"])
+def test_a_link_to_nothing_shows_the_last_part(desk, thread, start):
+    MessageFactory.create_batch(30, conversation=thread)
+    assert len(shown_messages(shown(desk.get(f"{address(thread)}?from={start}")))) == 20
+
+
+@pytest.mark.parametrize(("unread", "shows"), [(3, 20), (40, 40), (300, 60)])
+def test_the_page_opens_at_what_one_has_not_read(desk, thread, staff, unread, shows):
+    at = timezone.now() - datetime.timedelta(hours=1)
+    said = [MessageFactory(conversation=thread, sent_at=at + datetime.timedelta(seconds=n)) for n in range(320)]
+    opened_before(thread, staff, said[319 - unread].sent_at)
+    page = shown(desk.get(address(thread)))
+    assert len(shown_messages(page)) == shows
+    first = said[max(320 - unread, 320 - shows)]
+    assert re.search(r'id="first-unread".*?id="(message-[^"]+)"', page, re.DOTALL)[1] == f"message-{first.public_id}"
+    assert 'data-opens-at="first-unread"' in page
+    assert "first-unread" not in shown(desk.get(address(thread)))
+
+
+def test_ones_own_answer_is_not_new_to_oneself(desk, thread, staff):
+    opened_before(thread, staff, timezone.now() - datetime.timedelta(hours=1))
+    MessageFactory(conversation=thread, side="staff", author=staff, sent_at=timezone.now() - datetime.timedelta(minutes=5))
+    assert "New since you were here" not in shown(desk.get(address(thread)))
+
+
+def test_how_far_one_has_read_is_ones_own(desk, thread, staff, branch):
+    opened_before(thread, StaffFactory(branch=branch), timezone.now())
+    opened_before(thread, staff, timezone.now() - datetime.timedelta(days=1))
+    assert "New since you were here" in shown(desk.get(address(thread)))
+
+
+def test_each_message_carries_its_language(desk, thread):
+    MessageFactory(conversation=thread, body="مرحبا", language="ar")
+    page = shown(desk.get(address(thread)))
+    assert '<div class="bubble prose" lang="es" dir="auto"><p dir="auto">It is checked out' in page
+    assert '<div class="bubble prose" lang="ar" dir="auto"><p dir="auto">مرحبا' in page
+
+
+def test_all_that_happened_stands_in_one_order(desk, thread, staff):
+    at = timezone.now() - datetime.timedelta(hours=1)
+    DeskEvent.objects.create(conversation=thread, kind="taken", by=staff, at=at)
+    MessageFactory(conversation=thread, side="staff", author=staff, body="An answer", sent_at=at + datetime.timedelta(minutes=1))
+    ConversationNote.objects.create(conversation=thread, author=staff, body="A note", written_at=at + datetime.timedelta(minutes=2), client_token=uuid.uuid4())
+    Event.objects.create(conversation=thread, kind="closed", side="patron", at=at + datetime.timedelta(minutes=3), shown_from=at)
+    page = shown(desk.get(address(thread)))
+    page = page[page.index('id="entries"') :]
+    assert sorted(ORDER, key=page.index) == ORDER
+
+
+ORDER = ["It is checked out", "Rosa Lindqvist took this", "An answer", "A note", "Closed by the patron: this sorted it"]
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        ({"kind": "taken"}, "Rosa took this"),
+        ({"kind": "taken", "was": "Omar"}, "Rosa took this over from Omar"),
+        ({"kind": "assigned", "to": "Ali"}, "Rosa gave this to Ali"),
+        ({"kind": "assigned", "to": "Ali", "was": "Rosa"}, "Handed from Rosa to Ali"),
+        ({"kind": "assigned", "to": "Ali", "was": "Omar"}, "Rosa handed this from Omar to Ali"),
+        ({"kind": "unassigned", "was": "Rosa"}, "Rosa gave this back"),
+        ({"kind": "unassigned", "was": "Omar"}, "Rosa took this from Omar: free to take"),
+        ({"kind": "released", "was": "Omar", "by": None}, "Free to take again: it lay too long with Omar"),
+        ({"kind": "handed_over", "branch": "East"}, "Rosa handed this to East"),
+        ({"kind": "snoozed", "until": datetime.date(2026, 3, 6)}, "Rosa put this off until Friday 6 March"),
+        ({"kind": "woken"}, "Rosa brought this back"),
+        ({"kind": "woken", "by": None}, "Its day has come: back in the queue"),
+        ({"kind": "closed"}, "Rosa closed this before a word was written"),
+        ({"kind": "logged"}, "Rosa logged this as a contact"),
+    ],
+)
+def test_what_was_done_at_the_desk_is_told_in_plain_words(desk, thread, branch, event, words):
+    people = {name: StaffFactory(name=name, branch=branch) for name in ("Rosa", "Omar", "Ali")}
+    fields = {"by": "Rosa", **event}
+    for name in {"by", "to", "was"} & {*fields}:
+        fields[name] = people.get(fields[name])
+    if "branch" in fields:
+        fields["branch"] = BranchFactory(name="East")
+    DeskEvent.objects.create(conversation=thread, at=timezone.now(), **fields)
+    assert f">{words} · " in shown(desk.get(address(thread)))
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        ({"kind": "reopened", "side": "patron"}, "Opened again"),
+        ({"kind": "closed", "side": "patron"}, "Closed by the patron: this sorted it"),
+        ({"kind": "closed", "side": "staff"}, "Closed by the library"),
+        ({"kind": "closed_by_itself", "side": "staff"}, "Closed by itself: the patron didn't write again"),
+        ({"kind": "joined", "side": "staff"}, "Another conversation was joined into this one"),
+    ],
+)
+def test_what_happened_to_a_thread_is_told_in_plain_words(desk, thread, event, words):
+    Event.objects.create(conversation=thread, at=timezone.now(), shown_from=timezone.now(), **event)
+    assert f">{words} · " in unescape(shown(desk.get(address(thread))))
