@@ -99,10 +99,10 @@ class Place:
         return self.turn, value, self.pk
 
 
-def in_list(desk, desk_list, filters, *, at, size, beyond=None, backwards=False):
-    """The threads of the list that come next after (or before) the place `beyond`: at most `size`, in no order. A queryset."""
-    sql, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=backwards)
-    return Conversation.objects.filter(pk__in=RawSQL(sql, params))
+def in_list(threads, desk, desk_list, filters, *, at, size, beyond=None):
+    """Those of the queryset `threads` that come next in the list after the place `beyond`: at most `size`, in no order."""
+    sql, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=False)
+    return threads.filter(pk__in=RawSQL(sql, params))
 
 
 def around(desk, desk_list, filters, *, at, place):

@@ -2,31 +2,24 @@
 """The queue of the desk: which list an address names, and what its rows say."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from django.db import connection
 from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import escape
-from django.utils.safestring import mark_safe
-from django.utils.text import capfirst
-from django.utils.translation import get_language, gettext_lazy
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Absence, User
 from portal.conversations.desk_lists import COUNTED, LISTS, Desk, Filters, Place, around, counted, in_list
 from portal.conversations.models import Conversation, NoteMention
 from portal.conversations.search import look_up
+from portal.desk.queue_rows import Rows
 from portal.helpsessions.models import HelpSession
-from portal.icons import ICONS
-from portal.templatetags.portal import waited, when
 from portal.text import clean
-from recommendations.models import Recommendation
 
 SIZE = 25
-SAID = 120  # letters of the last words
 FIRST = "needs"
 TABS = {
     "needs": gettext_lazy("Needs an answer"),
@@ -36,7 +29,6 @@ TABS = {
     "done": gettext_lazy("Done"),
 }
 FAILED = {Conversation.Reason.DID_NOT_HELP, Conversation.Reason.COULD_NOT_GET_IT}
-SHAPES = ["alert", "message", "clock", "person"]
 Status = Conversation.Status
 COLUMNS = [
     *("id", "public_id", "subject", "status", "reason", "topic_id", "branch__name", "patron_id", "patron__name", "assignee_id", "assignee__name"),
@@ -109,20 +101,29 @@ def desk_today(request, at):
     return Desk(tuple(request.user.desk_branch_ids), (request.user.pk, *people)), away
 
 
-def page(request, asked, filters, today, *, at, topics):
-    """(rows, the place to go on from or None, the place that the page begins after or None), as the address asks.
+@dataclass
+class Page:
+    rows: list  # drawn
+    further: Place | None  # to go on from
+    beyond: Place | None  # after which it begins
 
-    `filters`: those of `asked`. `today`: what desk_today says. `topics`: {primary key: Topic}.
-    """
+
+def page(request, asked, filters, today, *, at, topics):
+    """What the address asks for. `filters`: those of `asked`. `today`: what desk_today says. `topics`: {primary key: Topic}."""
     desk, away = today
     beyond = Place.read(request.GET.get("after", ""), asked.list)
-    found = in_list(desk, asked.list, filters, at=at, size=SIZE + 1, beyond=beyond)
-    found = list(found.annotate(latest=RawSQL(LATEST, [])).values_list(*COLUMNS, named=True))  # noqa: S611 (nothing from outside is in it)
+    found = in_list(_columns(), desk, asked.list, filters, at=at, size=SIZE + 1, beyond=beyond)
     found = sorted(((Place.of(row, asked.list), row) for row in found), key=lambda pair: pair[0].key(asked.list))
-    wording = Wording(request.user, away, topics, at)
-    link = quote(asked.query(tab=asked.tab))
-    rows = [wording.row(row, f"{link}&amp;place={place}") for place, row in found[:SIZE]]
-    return rows, found[SIZE - 1][0] if len(found) > SIZE else None, beyond
+    rows, link = Rows(request.user, away, topics, at), quote(asked.query(tab=asked.tab))
+    drawn = [rows.drawn(row, f"queue={link}&amp;place={place}") for place, row in found[:SIZE]]
+    return Page(drawn, found[SIZE - 1][0] if len(found) > SIZE else None, beyond)
+
+
+@cache
+def _columns():
+    """The rows' columns. Made once: naming them is half of what their query costs."""
+    latest = RawSQL(LATEST, [])  # noqa: S611 (nothing from outside)
+    return Conversation.objects.annotate(latest=latest).values_list(*COLUMNS, named=True)
 
 
 @dataclass
@@ -183,119 +184,3 @@ def thread_url(request, conversation):
     on_a_thread = came_from.path.startswith(reverse("desk") + "threads/")
     known = [(name, value) for name, value in parse_qsl(came_from.query) if on_a_thread and name in {"queue", "place"}]
     return reverse("desk_conversation", args=[conversation.public_id]) + (f"?{urlencode(known)}" if known else "")
-
-
-def shapes():
-    """The icons of the rows, drawn once a page; each row only points to them."""
-    drawn = "".join(f'<symbol id="shape-{name}" viewBox="0 0 24 24">{ICONS[name]}</symbol>' for name in SHAPES)
-    return mark_safe(f'<svg hidden aria-hidden="true">{drawn}</svg>')
-
-
-def _shape(name):
-    return f'<svg class="icon" aria-hidden="true"><use href="#shape-{name}"/></svg>'
-
-
-class Wording:
-    """Says rows in words. What many rows share is said once."""
-
-    def __init__(self, user, away, topics, at):
-        self.me, self.away, self.topics, self.at = user.pk, away, topics, at
-        self.holders = {}
-        self.reasons = {reason: self._tag(reason) for reason in Conversation.Reason}
-        self.late, self.promised, self.waiting = escape(_("Overdue")), _("Promised by %(time)s"), _("Waiting %(time)s")
-        self.by_code, self.nameless = escape(_("by code, no name")), escape(_("a reader"))
-        self.clock, self.person = _shape("clock"), _shape("person")
-        self.desk = reverse("desk")
-
-    def row(self, row, link):
-        overdue = row.status == Status.WAITING_FOR_STAFF and row.promised_at is not None and row.promised_at <= self.at
-        return {
-            "id": row.public_id,
-            "url": mark_safe(f"{self.desk}threads/{row.public_id}/?queue={link}"),
-            "value": f"{row.public_id}.{row.desk_version}",
-            "subject": row.subject,
-            "css": "overdue" if overdue else "",
-            "meta": self._meta(row),
-            "said": self._said(row),
-            "tag": self.reasons[row.reason] if row.status == Status.WAITING_FOR_STAFF else "",
-            "whose": self._whose(row) if row.assignee_id else "",
-            "wait": self._wait(row, overdue),
-        }
-
-    def _meta(self, row):
-        who = (f"<bdi>{escape(row.patron__name)}</bdi>" if row.patron__name else self.nameless) if row.patron_id else self.by_code
-        parts = [who, escape(row.branch__name)]
-        if row.topic_id in self.topics:
-            parts.append(escape(str(self.topics[row.topic_id])))
-        title = row.recommendation__item__title
-        if title and title != row.subject:
-            parts.append(f"<bdi>{escape(title)}</bdi>")
-        return mark_safe(" · ".join(parts))
-
-    def _said(self, row):
-        """The last words; of an item that failed what the patron said of it, if they wrote nothing else."""
-        if row.latest:
-            words = " ".join(row.latest[1:].split())
-            if row.subject and words.startswith(row.subject.removesuffix("…")):  # the subject is the beginning of the first message
-                words = words[len(row.subject.removesuffix("…")) :].lstrip(" .,;:!?-–—")
-            words = _cut(words)
-            return words if not words or row.latest[0] == "p" else _("The library: %(words)s") % {"words": words}
-        if row.reason in FAILED:
-            why = Recommendation.Why(row.recommendation__why).label if row.recommendation__why else ""
-            return _cut(": ".join(filter(None, [str(capfirst(why)), row.recommendation__comment])))
-        return ""
-
-    def _tag(self, reason):
-        failed = reason in FAILED
-        css, shape = ("tag warn", "alert") if failed else ("tag", "message")
-        return mark_safe(f'<span class="{css}">{_shape(shape)}{escape(capfirst(reason.label))}</span>')
-
-    def _whose(self, row):
-        if row.assignee_id not in self.holders:
-            name = row.assignee__name or _("a reader")
-            cover, cover_name = self.away.get(row.assignee_id, (None, None))
-            if row.assignee_id == self.me:
-                words = _("Yours")
-            elif row.assignee_id not in self.away:
-                words = name
-            elif cover is None:
-                words = _("Free: %(name)s is away") % {"name": name}
-            elif cover == self.me:
-                words = _("%(name)s is away: you cover") % {"name": name}
-            else:
-                words = _("%(name)s is away: %(cover)s covers") % {"name": name, "cover": cover_name or _("a reader")}
-            css = "whose yours" if self.me in {row.assignee_id, cover} else "whose"
-            self.holders[row.assignee_id] = mark_safe(f'<span class="{css}">{self.person}<bdi>{escape(words)}</bdi></span>')
-        return self.holders[row.assignee_id]
-
-    def _wait(self, row, overdue):
-        if row.status == Status.WAITING_FOR_STAFF:
-            words = self.waiting % {"time": _waited(row.waiting_since, self.at)}
-            if overdue:
-                words = f'<strong class="late">{self.clock}{self.late}</strong> · {words}'
-            return mark_safe(f"{words}<br>{self.promised % {'time': when(row.promised_at)}}" if row.promised_at else words)
-        if row.status == Status.WAITING_FOR_PATRON:
-            words = _("Answered %(time)s") % {"time": when(row.queued_at)}
-            if row.closes_at:
-                closes = timezone.localtime(row.closes_at).date()
-                return mark_safe("{}<br>{}".format(words, _("Closes by itself %(day)s") % {"day": when(closes)}))
-            return mark_safe(words)
-        if row.status == Status.SNOOZED:
-            return mark_safe(_("Snoozed until %(day)s") % {"day": when(row.snoozed_until)})
-        return mark_safe(_("Closed %(time)s") % {"time": when(row.queued_at)})
-
-
-def _cut(words):
-    return words if len(words) <= SAID else f"{words[: SAID - 1].rstrip()}…"
-
-
-def _waited(since, at):
-    """As the filter `waited`, which is slow; of waits shorter than a month many are alike."""
-    minutes = int((at - since).total_seconds()) // 60
-    return _minutes_in_words(minutes, get_language()) if 1 <= minutes < 28 * 24 * 60 else waited(since, at)
-
-
-@lru_cache(maxsize=4000)
-def _minutes_in_words(minutes, _language):
-    at = timezone.now()
-    return waited(at - timezone.timedelta(minutes=minutes), at)

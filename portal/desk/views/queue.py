@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.safestring import mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -20,6 +21,7 @@ from portal.conversations.models import Conversation
 from portal.conversations.notes import unseen_mentions
 from portal.desk import queue
 from portal.desk.handling import snooze_days
+from portal.desk.queue_rows import shapes
 from portal.desk.widgets import LongSelect
 from portal.htmx import render_page
 from recommendations.models import Topic
@@ -61,7 +63,7 @@ def _lists(request, asked, topics, at, *, drawn=None):
     """The tabs with their counts, and the rows of the page. `drawn`: when the page was, whose news this is."""
     filters, today = asked.filters(request.user), queue.desk_today(request, at)
     counts = queue.counts(request, asked, filters, today, at=at, since=drawn)  # before the rows: what changes meanwhile is news
-    rows, further, beyond = queue.page(request, asked, filters, today, at=at, topics=topics)
+    page = queue.page(request, asked, filters, today, at=at, topics=topics)
     tabs = [
         {"name": tab, "label": label, "count": counts.lists[tab], "current": tab == asked.tab, "url": replace(asked, tab=tab).url()}
         for tab, label in queue.TABS.items()
@@ -71,10 +73,11 @@ def _lists(request, asked, topics, at, *, drawn=None):
         "heading": queue.TABS[asked.tab],
         "tabs": tabs,
         "elsewhere": [tab for tab in tabs if not tab["current"] and tab["count"] != "0"],
-        "rows": rows,
-        "shapes": queue.shapes(),
-        "more": asked.url(after=further) if further else "",
-        "is_later": beyond is not None,
+        "rows": page.rows,
+        "drawn": mark_safe("".join(page.rows)),
+        "shapes": shapes(),
+        "more": asked.url(after=page.further) if page.further else "",
+        "is_later": page.beyond is not None,
         "first_page": asked.url(),
         "unfiltered": queue.Asked(tab=asked.tab).url(),
         "here": request.get_full_path(),
