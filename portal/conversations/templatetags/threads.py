@@ -1,9 +1,11 @@
-"""What a row of a list says of a thread."""
+"""What the pages say of a thread. A message is put together here: of a page with many of them a template would take most of the time."""
 
 from django import template
 from django.utils import timezone
+from django.utils.html import format_html
 
 from portal.conversations import thread_page
+from portal.templatetags.portal import plain, when
 
 register = template.Library()
 
@@ -11,3 +13,29 @@ register = template.Library()
 @register.simple_tag
 def whose_turn(conversation):
     return thread_page.turn_in_words(conversation, timezone.now())
+
+
+@register.simple_tag
+def message_opens(message):
+    """The words. What hangs on the message stands between this and message_closes."""
+    return format_html(
+        '<li class="message {}" id="message-{}"><h2 class="visually-hidden">{}</h2><div class="bubble prose" lang="{}">{}</div>',
+        "mine" if message.side == "patron" else "theirs",
+        message.public_id,
+        message.heading,
+        message.language,
+        plain(message.body),
+    )
+
+
+@register.simple_tag
+def message_closes(message, address):
+    """Who and when; the time is the link to the message."""
+    return format_html(
+        '<p class="meta">{} · <a href="{}?message={}#message-{}">{}</a></p></li>',
+        message.by,
+        address,
+        message.public_id,
+        message.public_id,
+        when(message.shown_from),
+    )

@@ -43,7 +43,7 @@ def conversation(request, public_id):
         return _answer(request, found, part, now, partial="earlier") if part else HttpResponse(status=204)
     if before:
         return _answer(request, found, thread_page.part_around(found, now, before, back=thread_page.PAGE), now)
-    part = thread_page.part_around(found, now, named) if named else thread_page.latest_part(found, now)
+    part = thread_page.part_around(found, now, named) if named else thread_page.latest_part(found, now, unread_since=_unread_since(request, found))
     return _answer(request, found, part, now)
 
 
@@ -127,7 +127,14 @@ def _find(request, public_id):
 def _for_page(request, at, **which):
     """The thread with what its page needs to know beside it."""
     mine = Conversation.objects.belonging_to(request.reader)
-    return get_object_or_404(thread_page.for_page(mine, request.reader.person, at), **which)
+    return get_object_or_404(thread_page.for_page(mine, at), **which)
+
+
+def _unread_since(request, conversation):
+    """How far this reader has read, None if to the end. What was held a moment ago isn't counted as unread yet, but may be."""
+    if conversation.pk not in request.reader.unread and conversation.held_from is None:
+        return None
+    return thread_page.read_until(conversation, request.reader.person) or thread_page.EPOCH
 
 
 def _whose_draft(request, conversation):
@@ -157,7 +164,7 @@ def _answer(request, conversation, part, now, *, form=None, refused=(), partial=
     quiet = conversation.help_session is not None and conversation.help_session.quiet
     _read(request, conversation, part, now)
     _dress(request, conversation, part, quiet)
-    composer = _composer(conversation, form)
+    composer = _composer(request, conversation, form)
     context = {
         "conversation": conversation,
         "quiet": quiet,
@@ -179,25 +186,24 @@ def _answer(request, conversation, part, now, *, form=None, refused=(), partial=
 
 def _read(request, conversation, part, now):
     """What the page shows is read."""
-    latest = part.messages[-1].shown_from if part.messages else None
-    if request.method != "GET" or latest is None:
+    if request.method != "GET" or not part.messages:
         return
-    if conversation.read_until is None or conversation.read_until < latest:
-        actions.mark_read(conversation, person=request.reader.person, at=now, until=latest)
+    if conversation.pk in request.reader.unread or conversation.held_from is not None or part.after is not None:
+        actions.mark_read(conversation, person=request.reader.person, at=now, until=part.messages[-1].shown_from)
     if not part.later:
         request.reader.unread.discard(conversation.pk)
 
 
 def _dress(request, conversation, part, quiet):
     """What each entry says, and what hangs on it."""
-    given = _given(request, conversation, part, quiet) if conversation.has_items else []
-    files = attaching.files_of(conversation, part.messages, route="attachment") if conversation.has_files else {}
+    given = _given(request, conversation, part, quiet) if conversation.there_is & thread_page.ITEMS else []
+    files = attaching.files_of(conversation, part.messages, route="attachment") if conversation.there_is & thread_page.FILES else {}
     for message in part.messages:
         message.files = files.get(message.pk)
         message.given = [recommendation for recommendation in given if recommendation.message_id == message.pk]
         message.by, message.heading = _told_by(message, quiet)
     for event in part.events:
-        event.said = _told_of(event)
+        event.event = _told_of(event)
 
 
 def _given(request, conversation, part, quiet):
@@ -221,10 +227,9 @@ def _told_by(message, quiet):
     """Who wrote it, as the patron reads it, and the heading that says so. In a quiet session nobody is named."""
     if message.side == Message.Side.PATRON:
         return _("You"), _("You wrote")
-    if message.author is None or quiet:
+    if not message.author_name or quiet:
         return _("The library"), _("The library wrote")
-    name = message.author.display_name
-    return name, _("%(name)s wrote") % {"name": name}
+    return message.author_name, _("%(name)s wrote") % {"name": message.author_name}
 
 
 def _told_of(event):
@@ -244,19 +249,21 @@ def _arrived(part, quiet):
     return _("%(name)s replied") % {"name": _told_by(answers[-1], quiet)[0]} if answers else ""
 
 
-def _composer(conversation, form):
+def _composer(request, conversation, form):
     """What was being typed, wherever that was. A form that came back has the token that it came with, so that sending what was mended is
     still the same message."""
     if form is not None:
         typed = form.cleaned_data
         return {"form": form, "token": typed.get("client_token") or uuid.uuid4(), "sequence": typed.get("sequence") or 0}
-    token = conversation.draft_token or uuid.uuid4()
-    return {"form": ComposerForm(initial={"body": conversation.draft_body or ""}), "token": token, "sequence": conversation.draft_sequence or 0}
+    if not conversation.there_is & thread_page.DRAFTS:
+        return {"form": ComposerForm(), "token": uuid.uuid4(), "sequence": 0}
+    draft = drafts.draft_of(**_whose_draft(request, conversation))
+    return {"form": ComposerForm(initial={"body": draft.body}), "token": draft.client_token, "sequence": draft.sequence}
 
 
 def _attached(request, conversation, composer):
     """The files of the composer. One that nothing is kept of has none."""
-    if not conversation.has_unsent_files:
+    if not conversation.there_is & thread_page.UNSENT_FILES:
         return []
     person, side = request.reader.person, Message.Side.PATRON
     return attaching.files_in_composer(conversation, composer["token"], by=person, side=side, route="attachment")
