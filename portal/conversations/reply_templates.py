@@ -23,7 +23,7 @@ IN_BRACES = re.compile(r"\{([^{}\n]*)\}")
 
 NAME = r"\{patron\}"
 ALONE_ON_ITS_LINE = re.compile(rf"^{NAME}[^\w\n]*(?:\n+|\Z)", re.M)
-BEGINS_THE_SENTENCE = re.compile(rf"(^|[.!?…]\s+){NAME}[ \t]*[,،;:]?[ \t]*(\w?)", re.M)
+BEGINS_THE_SENTENCE = re.compile(rf"(^|[.!?…]\s+){NAME}[ \t]*[,،;:]?[ \t]*([¿¡“«\"]*\w?)", re.M)
 WITHIN_THE_SENTENCE = re.compile(rf"[,،]?[ \t]*{NAME}")
 SENTENCE_BEGINS_AFTER = re.compile(r"(?:\A|\n|[.!?…]\s+)[¡¿“«\"]?\Z")
 

@@ -13,10 +13,11 @@ from django.db import transaction
 
 import accounts.library
 import portal.lists.actions
+from accounts import absences
 from accounts.actions import person_with_address, person_without_address
 from accounts.models import Library, User
 from portal.conversations import actions as conversations
-from portal.conversations.models import Conversation, Message
+from portal.conversations import handling, reply_templates
 from portal.helpsessions import actions as helpsessions
 from portal.notifications.models import Notification
 from recommendations.actions import add_item, place_item
@@ -28,19 +29,22 @@ from .calendar import Calendar
 from .items.books import BOOKS
 from .items.others import DOIS, OTHERS
 from .people import PATRONS
+from .scenarios.asked import ASKED
 from .scenarios.letters import LETTERS
 from .scenarios.life import LIFE
 from .scenarios.reading import READING
+from .scenarios.replies import REPLY_TEMPLATES
 from .scenarios.small import SMALL_VISITS
 from .scenarios.study import STUDY
 from .scenarios.tray import UNFINISHED
 from .scenarios.work import WORK
+from .threads import Threads
 
 VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS]
 SESSIONS = 150
 NOT_TRIED_YET = 19  # besides those that the scenarios tell of
 CARDS = 10
-QUARTER_OF_A_DAY = datetime.timedelta(hours=6)
+NIGHTS = 95  # that the worker did something in: since before the first visit
 MAILS_STILL_TO_SEND = 6  # so that the worker has something to show in the mailbox
 WORDING = {"en": "Keep this in my library account", "es": "Guardar esto en mi cuenta de la biblioteca"}
 CODES_FILE = settings.DATA_DIR / "demo-codes.json"
@@ -74,11 +78,14 @@ class Builder:
         self.random = random.Random(seed)  # noqa: S311 (believable, not secret)
         self.people, self.branches, self.topics, self.items, self.codes = {}, {}, {}, {}, {}
         self.steps, self.count = [], itertools.count()
+        self.threads = Threads(self)
 
     def build(self):
         began = self.now - datetime.timedelta(days=120)
         self._set_up(began)
         self._add_people(began)
+        self._add_absences(began)
+        self._add_reply_templates(began)
         self._add_items(began)
         self.calendar = Calendar(demo.BRANCHES, Library.current().zone, self.now)
         self._choose_what_was_not_tried()
@@ -87,6 +94,7 @@ class Builder:
         while self.steps:
             at, _order, step = heapq.heappop(self.steps)
             step(at)
+        conversations.show_held(at=self.now)
         self.codes["blank"] = self.cards[-1]
         self._deliver_old_mail()
 
@@ -132,6 +140,16 @@ class Builder:
             row = person_with_address(address, at=at) if person.address else person_without_address(at=at, language=person.language)
             self.people[person.key] = self._known(row, person)
 
+    def _add_absences(self, at):
+        today = Library.current().today(self.now)
+        for person, first, last, cover in demo.ABSENCES:
+            days = {"first_day": today + datetime.timedelta(days=first), "last_day": today + datetime.timedelta(days=last)}
+            absences.add_absence(person=self.people[person], cover=self.people.get(cover), by=self.people["rosa"], at=at, **days)
+
+    def _add_reply_templates(self, at):
+        for branch, language, name, body in REPLY_TEMPLATES:
+            reply_templates.add_template(by=self.people["rosa"], at=at, branch=self.branches.get(branch), language=language, name=name, body=body)
+
     def _known(self, row, person):
         row.public_id, row.name, row.language = person_id(person.key), person.name, person.language
         row.save()
@@ -148,7 +166,7 @@ class Builder:
 
     # What happened, as steps in the order of time. A step may plan others.
 
-    def _then(self, at, step):
+    def then(self, at, step):
         heapq.heappush(self.steps, (min(at, self.now - datetime.timedelta(seconds=90)), next(self.count), step))
 
     def _choose_what_was_not_tried(self):
@@ -156,10 +174,14 @@ class Builder:
         self.not_tried = {id(gave) for gave in self.random.sample(candidates, NOT_TRIED_YET)}
 
     def _plan(self):
+        for days_ago in range(NIGHTS, -1, -1):
+            self.then(self.now - datetime.timedelta(days=days_ago), self._night)
+        for asked in ASKED:
+            self.threads.plan_asked(asked)
         for visit in VISITS:
-            self._then(self.calendar.moment(visit.branch, visit.days_ago, visit.hour), lambda at, visit=visit: self._visit(visit, at))
+            self.then(self.calendar.moment(visit.branch, visit.days_ago, visit.hour), lambda at, visit=visit: self._visit(visit, at))
         for days_ago, hour, staff, branch, fields in UNFINISHED:
-            self._then(
+            self.then(
                 self.calendar.moment(branch, days_ago, hour),
                 lambda at, staff=staff, branch=branch, fields=fields: self._begin(at, self.people[staff], self.branches[branch], fields),
             )
@@ -167,7 +189,14 @@ class Builder:
             person = self.random.choice(demo.STAFF)
             branch = self.random.choice(list(person.roles))
             at = self.calendar.moment(branch, self.random.randrange(90), self.random.randrange(9, 20)) + datetime.timedelta(minutes=self.random.randrange(50))
-            self._then(at, lambda at, person=person, branch=branch: helpsessions.tally(by=self.people[person.key], at=at, branch=self.branches[branch]))
+            self.then(at, lambda at, person=person, branch=branch: helpsessions.tally(by=self.people[person.key], at=at, branch=self.branches[branch]))
+
+    def _night(self, at):
+        """What the worker would have done meanwhile."""
+        conversations.show_held(at=at)
+        handling.wake_the_snoozed(at=at)
+        handling.close_the_quiet(at=at)
+        handling.release_the_left_lying(at=at)
 
     def _begin(self, at, staff, branch, fields):
         local = at.astimezone(self.calendar.zone)
@@ -195,22 +224,22 @@ class Builder:
             summary=visit.summary,
             quiet=visit.quiet,
             note=visit.note,
-            items=self._chosen(visit.gave),
+            items=self.chosen(visit.gave),
         )
         patron = self.people.get(visit.patron)
         self._hand_over(visit, help_session, staff, at)
         if patron:
             after = at + datetime.timedelta(minutes=self.random.randrange(15, 60))
             language = patron.language if patron.language in WORDING else "en"
-            self._then(after, lambda at: conversations.keep(help_session, by=patron, at=at, wording=WORDING[language], language=language))
+            self.then(after, lambda at: conversations.keep(help_session, by=patron, at=at, wording=WORDING[language], language=language))
         recommendations = [link.recommendation for link in help_session.recommendation_links.select_related("recommendation__item")]
-        self._plan_verdicts(visit.gave, recommendations, patron, at)
+        self.plan_verdicts(visit.gave, recommendations, patron, at)
         if visit.found or visit.satisfaction:
             outcome = {"found": visit.found or None, "satisfaction": visit.satisfaction or None}
-            self._then(at + datetime.timedelta(days=4), lambda at: helpsessions.answer_outcome(help_session, at=at, **outcome))
+            self.then(at + datetime.timedelta(days=4), lambda at: helpsessions.answer_outcome(help_session, at=at, **outcome))
         about = {gave.item: recommendation for gave, recommendation in zip(visit.gave, recommendations, strict=True)}
         for thread in visit.threads:
-            self._plan_thread(thread, visit, help_session, about.get(thread.about), at)
+            self.threads.plan_about_visit(thread, visit, help_session, about.get(thread.about), at)
 
     def _hand_over(self, visit, help_session, staff, at):
         if visit.code == "card":
@@ -220,58 +249,25 @@ class Builder:
             address = "neighbor@example.org" if visit.code == "mailed" else ""
             code = helpsessions.hand_over(help_session, by=staff, at=at, base_url=settings.BASE_URL, to_address=address)
             if visit.code == "revoked":
-                self._then(at + datetime.timedelta(hours=1), lambda at: helpsessions.revoke_codes(help_session, by=staff, at=at))
+                self.then(at + datetime.timedelta(hours=1), lambda at: helpsessions.revoke_codes(help_session, by=staff, at=at))
         else:
             return
         self.codes["quiet" if visit.quiet else visit.code] = code  # the latest of each kind
 
-    def _plan_verdicts(self, gave, recommendations, patron, since):
+    def plan_verdicts(self, gave, recommendations, patron, since):
         for row, recommendation in zip(gave, recommendations, strict=True):
             at = since + datetime.timedelta(days=row.days)
             if row.saved and patron:
-                self._then(at, lambda at, r=recommendation: portal.lists.actions.save(r.item, patron=patron, at=at, recommendation=r))
+                self.then(at, lambda at, r=recommendation: portal.lists.actions.save(r.item, patron=patron, at=at, recommendation=r))
             verdict = row.verdict or (Recommendation.Verdict.NOT_TRIED if id(row) in self.not_tried else "")
             if verdict:
-                self._then(at, lambda at, r=recommendation, row=row, verdict=verdict: self._take_verdict(r, row, verdict, patron, at))
+                self.then(at, lambda at, r=recommendation, row=row, verdict=verdict: self._take_verdict(r, row, verdict, patron, at))
 
     def _take_verdict(self, recommendation, row, verdict, patron, at):
         recommendation.refresh_from_db()
         conversations.take_verdict(recommendation, verdict=verdict, why=row.why, comment=row.comment, by=patron, at=at)
 
-    def _plan_thread(self, thread, visit, help_session, recommendation, since):
-        patron, tokens = self.people.get(visit.patron), [uuid.UUID(int=self.random.getrandbits(128), version=4) for _ in thread.said]
-        told = {}
-        earliest, planned = since, since
-
-        def say(said, token, at):
-            words = {"at": at, "body": said.body, "language": thread.language, "client_token": token}
-            if not told:
-                help_session.refresh_from_db()  # somebody may have kept it since
-                about = {"recommendation": recommendation} if recommendation else {"help_session": help_session}
-                told["thread"] = conversations.ask(by=patron, **words, **about)
-                return
-            side = Message.Side.STAFF if said.by else Message.Side.PATRON
-            message = conversations.reply(told["thread"], by=self.people[said.by] if said.by else patron, side=side, items=self._chosen(said.gave), **words)
-            given = [link.recommendation for link in message.recommendation_links.select_related("recommendation__item")]
-            self._plan_verdicts(said.gave, given, patron, since)
-
-        for said, token in zip(thread.said, tokens, strict=True):
-            wished = since + datetime.timedelta(days=said.days)
-            # An answer that waited for the desk to open moves what follows it, so that nobody phones back before they were asked to.
-            at = max(wished, earliest + min(wished - planned, QUARTER_OF_A_DAY))
-            planned, at = wished, self.calendar.when_open(visit.branch, at) if said.by else at
-            earliest = at
-            self._then(at, lambda at, said=said, token=token: say(said, token, at))
-        if thread.closed_by:
-            side = thread.closed_by
-            by = patron if side == Message.Side.PATRON else self.people[next(said.by for said in reversed(thread.said) if said.by)]
-            after_all = thread.closed_days > thread.said[-1].days
-            closed = max(since + datetime.timedelta(days=thread.closed_days), earliest + datetime.timedelta(minutes=4) if after_all else since)
-            self._then(closed, lambda at: conversations.close(told["thread"], by=by, side=side, at=at))
-        if thread.read:
-            self._then(self.now, lambda at: conversations.mark_read(Conversation.objects.get(pk=told["thread"].pk), person=patron, at=at))
-
-    def _chosen(self, gave):
+    def chosen(self, gave):
         rows = []
         for row in gave:
             item = self.items.get(row.item)

@@ -49,8 +49,8 @@ STAFF = [
     DemoStaff("anneke", "Anneke Vermeulen", "en", {"central": "staff"}, "Data and research librarian; the long consultations are hers"),
     DemoStaff("jun", "Jun Takahashi", "en", {"central": "staff"}, "Desk and manga shelves; has two sessions waiting to be finished"),
     DemoStaff("priya", "Priya Raghunathan-Castellanos", "en", {"central": "staff", "northfield": "staff"}, "Works at two branches, so has two queues in one"),
-    DemoStaff("maribel", "Maribel Santos", "es", {"harbor": "staff"}, "Reads the desk in Spanish; answers in English and Spanish"),
-    DemoStaff("daniel", "Daniel Whitlock", "en", {"harbor": "staff"}, "Away since last week; what he was asked before waits for his colleagues"),
+    DemoStaff("maribel", "Maribel Santos", "es", {"harbor": "staff"}, "Reads the desk in Spanish; covers for Daniel, whose conversations are among hers"),
+    DemoStaff("daniel", "Daniel Whitlock", "en", {"harbor": "staff"}, "Away since last week; what he was asked goes to Maribel, who covers"),
     DemoStaff("leila", "Leila Haddad", "en", {"northfield": "staff", "central": "staff"}, "Answers the thread in Arabic"),
 ]
 
@@ -76,3 +76,12 @@ TOPICS = {
     "home": ("Cooking, garden, repair", "Cocina, jardín y reparaciones"),
     "children": ("Children and parents", "Niños y familias"),
 }
+
+# Who is away from which day to which, counted from today, and who covers.
+ABSENCES = [
+    ("daniel", -7, 6, "maribel"),
+    ("jun", -41, -34, "leila"),
+    ("leila", 4, 4, "thomas"),
+    ("anneke", 12, 19, "jun"),
+    ("jun", 18, 22, ""),
+]

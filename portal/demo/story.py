@@ -20,12 +20,31 @@ class Gave:
 
 @dataclass(frozen=True)
 class Said:
-    """A message: `days` after the visit. `by` is a member of staff, or None for the patron."""
+    """A message: `days` after the visit, or after the first. `by` is a member of staff, or None for the patron. `files` are names
+    of portal/demo/pictures.py; `then` is what the thread does after an answer."""
 
     days: float
     body: str
     by: str | None = None
     gave: tuple[Gave, ...] = ()
+    files: tuple[str, ...] = ()
+    then: str = "turn"
+
+
+@dataclass(frozen=True)
+class Did:
+    """What else somebody did with the thread, `days` after the visit, or after its first message. `by` "" is the patron.
+
+    `what`: take, assign (to a colleague), hand_over (to a branch), snooze (`until` so many days from today), join (into the
+    thread of the name `to`), erase, note and draft (`words`), read (they have seen it so far).
+    """
+
+    days: float
+    what: str
+    by: str = ""
+    to: str = ""
+    words: str = ""
+    until: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,6 +57,21 @@ class Thread:
     closed_by: str = ""
     closed_days: float | None = None  # at the end, or before a message that opens it again
     read: bool = True
+    did: tuple[Did, ...] = ()
+    name: str = ""  # by which another is joined into it
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A thread that a patron began without a visit, so many hours ago. `form`: the answers of *Find me something to read*, as
+    portal/conversations/readers_form.py takes them; they are its first message."""
+
+    hours_ago: float
+    patron: str
+    branch: str
+    topic: str
+    thread: Thread
+    form: dict | None = None
 
 
 @dataclass(frozen=True)

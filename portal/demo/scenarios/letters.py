@@ -1,46 +1,11 @@
 """Threads worth looking at for their own sake: the long, the silent, the overdue, the one from right to left."""
 
-from ..story import Gave, Said, Thread, Visit
-
-C, A = None, "anneke"
-
-# Thirty messages about one house. Day, who, what.
-HOUSE = [
-    (1, C, "Good morning! I have been to the deeds register as you said. The house at 17 Tanner's Row appears in 1904, sold by a Mr. E. Lowell to a widow Hatch. But my deed says BUILT 1891?!"),
-    (1.3, A, "Good morning, Constance. Both can be true: deeds record sales, not building. Look at the fire insurance maps for 1886 and 1896, whether the lot is empty.", ),
-    (2, C, "1886: empty lot. 1896: a house!! But it has the wrong shape. Mine is an L, that one is a square."),
-    (2.2, A, "Then the L came later. Kitchens were often added. What does the 1906 sheet say?"),
-    (2.4, C, "How do I get to 1906, it keeps showing me 1896"),
-    (2.6, A, "Top right, a small arrow beside the year. It hides on phones; turn the phone sideways."),
-    (2.7, C, "Oh for heaven's sake. Sideways! There it is. 1906 is an L."),
-    (2.9, A, "So the kitchen was built between 1896 and 1906. Probably the widow Hatch, soon after she bought."),
-    (4, C, "Who was she? I feel I should know who paid for my kitchen."),
-    (4.3, A, "Try the city directories, 1903 to 1910, under Hatch. Widows are listed with the late husband's name in brackets."),
-    (5, C, "“Hatch, Lavinia (wid. Obed), dressmaker, h. 17 Tanner's Row.” LAVINIA."),
-    (5.1, C, "A dressmaker! My sewing machine stands in the bay window. I bet hers did too."),
-    (5.4, A, "North light, bay window, dressmaker: I would bet so too."),
-    (6, C, "Directory of 1911: no Hatch. What happened to her?"),
-    (6.5, A, "Three places: the Courier (deaths 1910 and 1911), the probate index, and the 1910 census if she moved in with a child."),
-    (7, C, "Nothing in the Courier but I only searched “Lavinia Hatch”. Should I search differently?"),
-    (7.2, A, "Newspapers wrote “Mrs. Obed Hatch”. I know."),
-    (7.4, C, "I know too, now. Found. Not dead at all: “Mrs. Obed Hatch, for many years of this city, was married Saturday to Capt. Silas Rowe.” 1910. At fifty-eight!"),
-    (7.6, A, "Well done, Lavinia. And well done, Constance."),
-    (9, C, "My neighbor says there was a fire in the row in 1938. Would that be in the paper?"),
-    (9.3, A, "Yes, and the fire department's log is at the city archive, open Thursdays. Ask for volume 12."),
-    (12, C, "I went. Volume 12! They let me hold it. The fire was in number 21 but “the roof of No. 17 was wetted throughout the night by its owner, Miss Rowe.”"),
-    (12.1, C, "Miss ROWE. A stepdaughter? Lavinia's husband had a daughter?"),
-    (12.8, A, "Probably. The 1920 census will list her with relation to the head of the house. Your turn."),
-    (14, C, "“Rowe, Adelaide, daughter, 24, teacher.” So the house stayed in the family. And the roof beams do have water marks, I always thought it leaked."),
-    (14.5, A, "You could write this up, you know. The local history shelf has a box for house histories and it is sadly thin."),
-    (15, C, "Me? I wouldn't know how to begin"),
-    (15.4, A, "“I have a sewing machine in the bay window.” Begin there."),
-    (20, C, "I have nine pages. It is called “Who Paid for My Kitchen”. Could you look at the footnotes before I bring it in? I have numbered them by hand."),
-    (20.6, A, "With pleasure. Bring it on Thursday, I am at the desk until five. And a second copy for the box."),
-]  # fmt: skip
+from ..story import Did, Gave, Said, Thread, Visit
+from .house import HOUSE_THREAD
 
 LETTERS = [
     Visit(
-        25, 10, "anneke", "central", "reference", "family", 3, 15,
+        46, 10, "anneke", "central", "reference", "family", 3, 15,
         "How old is my house, really?",
         "Deeds first, then fire insurance maps, then directories. Each answers a different question: who owned, what stood, who lived there.",
         (
@@ -50,7 +15,7 @@ LETTERS = [
             Gave("field-guide-houses", "so that you can date the windows", "not_tried", saved=True),
         ),
         patron="constance", found="something_else", satisfaction="very_good",
-        threads=(Thread(tuple(Said(day, body, by) for day, by, body in HOUSE)),),
+        threads=(HOUSE_THREAD,),
     ),
     Visit(
         19, 15, "jun", "central", "technology", "computers", 3, 12,
@@ -95,7 +60,7 @@ LETTERS = [
             Thread((
                 Said(1, "Thanks Daniel! One question: the rules say “coop 15 ft from a dwelling”. Is that MY dwelling or the neighbours'?"),
                 Said(4, "Hello again, just checking that this arrived? The neighbour is measuring things."),
-            )),
+            ), did=(Did(1.1, "take", "daniel"),)),
         ),
     ),
     Visit(
@@ -152,7 +117,7 @@ LETTERS = [
                 Said(1.4, "Then the cyan cartridge has dried out. Take it to the repair café before you buy one.", "jun"),
                 Said(4.0, "it was not dry, the tape was still on it. from the factory. i am ashamed"),
                 Said(7, "Hello again. Now it prints only green. No tape this time"),
-            ), closed_by="patron", closed_days=4.1),
+            ), closed_by="patron", closed_days=4.1, did=(Did(1.2, "take", "jun"),)),
         ),
     ),
     Visit(
@@ -169,7 +134,7 @@ LETTERS = [
             Gave("Food permits, county health office", "ask for the cottage food rules", starred=False),
         ),
         patron="rebecca",
-        threads=(Thread((Said(1.4, "Rosa, one more: is the oven a “fixture” when I rent? The contract is on my table and he wants it back tomorrow."),)),),
+        threads=(Thread((Said(1.4, "Rosa, one more: is the oven a “fixture” when I rent? The contract is on my table and he wants it back tomorrow."),), did=(Did(1.45, "assign", "rosa", "priya"), Did(1.46, "note", "rosa", words="@Priya Raghunathan-Castellanos you did the bakery on Mill Lane: was the oven theirs?"))),),
     ),
     Visit(
         13, 10, "maribel", "harbor", "technology", "jobs", 2, 15,

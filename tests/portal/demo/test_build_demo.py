@@ -2,13 +2,19 @@ import datetime
 from collections import Counter
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
+from django.db.models import Count
 from django.utils import timezone
 
-from accounts.models import Branch, Library, StaffRole, User
-from portal.conversations.models import Conversation, Event, Message
+from accounts.models import Absence, Branch, Library, StaffRole, User
+from portal import files
+from portal.conversations import reply_templates
+from portal.conversations.models import Attachment, Conversation, DeskEvent, Draft, Event, Message, NoteMention, ReadersForm, ReplyTemplate
 from portal.demo import build as demo_build
 from portal.demo.management.commands.build_demo import Command
+from portal.demo.pictures import FILES
+from portal.demo.scenarios.replies import REPLY_TEMPLATES
 from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeKept, CodeRevoked, open_by_code
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.models import SavedItem
@@ -69,13 +75,68 @@ def test_every_state_that_the_pages_know_is_there(built):
     assert HelpSession.objects.filter(quiet=True, claim_codes__state="live").exists()
     assert SavedItem.objects.exists()
     assert {"en", "es", "ar"} <= set(Message.objects.values_list("language", flat=True))
-    longest = max(conversation.messages.count() for conversation in Conversation.objects.all())
-    assert longest == 30
+    assert set(DeskEvent.objects.values_list("kind", flat=True)) >= {"taken", "assigned", "handed_over", "snoozed", "woken", "released", "erased"}
+
+
+def test_the_desk_looks_alive(built):
+    waiting = Conversation.objects.filter(status="waiting_for_staff")
+    for branch in Branch.objects.all():
+        assert waiting.filter(branch=branch).count() >= 6
+    assert 30 <= waiting.count() <= 45
+    assert Conversation.objects.open().count() >= 40
+    assert waiting.filter(waiting_since__gt=WEDNESDAY_AFTERNOON - datetime.timedelta(hours=1)).count() >= 2
+    assert waiting.exclude(assignee=None).values("assignee").distinct().count() >= 6
+    assert waiting.filter(assignee=None).count() >= 12
+    assert Conversation.objects.filter(closes_at__gt=WEDNESDAY_AFTERNOON, closes_at__lt=WEDNESDAY_AFTERNOON + datetime.timedelta(days=2)).exists()
+    today = Library.current().today(WEDNESDAY_AFTERNOON)
+    away = Absence.objects.on(today).get()
+    assert (away.person.name, away.cover.name) == ("Daniel Whitlock", "Maribel Santos")
+    assert set(Conversation.objects.open().filter(assignee=away.person).values_list("status", flat=True)) == {"waiting_for_staff", "waiting_for_patron"}
+    assert Absence.objects.filter(last_day__lt=today).exists()
+    assert Absence.objects.filter(first_day__gt=today).exists()
+    templates = {(branch, language) for branch in (None, "Central Library", "Harbor Branch") for language in ("en", "es")}
+    assert set(ReplyTemplate.objects.values_list("branch__name", "language")) == templates
+
+
+def test_every_part_of_a_thread_is_there(built):
+    house = Conversation.objects.annotate(said=Count("messages")).order_by("-said").first()
+    assert house.said > 60
+    assert house.messages.filter(shown_from__gt=house.participations.get(side="patron").read_until).count() == 2
+    anneke = house.participations.get(side="staff", person__name="Anneke Vermeulen")
+    assert house.messages.filter(sent_at__gt=anneke.read_until).count() == 5
+    assert set(Attachment.objects.exclude(message=None).values_list("kind", "side")) == {("picture", "patron"), ("pdf", "patron"), ("pdf", "staff")}
+    assert not Attachment.objects.filter(kind="picture", alt="").exists()
+    assert set(Draft.objects.values_list("side", flat=True)) == {"patron", "staff"}
+    assert NoteMention.objects.filter(seen_at=None).values("person").distinct().count() >= 3
+    assert ReadersForm.objects.count() == 4
+    assert {"en", "es"} <= set(ReadersForm.objects.values_list("conversation__messages__language", flat=True))
+    assert Conversation.objects.exclude(joined_into=None).exists()
+    assert not Conversation.objects.filter(held_from__isnull=False).exists()
+    erased = Conversation.objects.get(status="erased")
+    assert (erased.patron, erased.subject, erased.messages.count()) == (None, "", 0)
+
+
+@pytest.mark.parametrize(("_branch", "_language", "_name", "body"), REPLY_TEMPLATES)
+def test_its_templates_can_be_filled_in(_branch, _language, _name, body):
+    assert reply_templates.unknown_places(body) == []
+    assert reply_templates.fill_in(body).lstrip("¿¡")[0].isupper()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_its_files_are_what_they_say(name):
+    draw, alt = FILES[name]
+    content = draw()
+    assert content == draw()
+    usable = files.usable(ContentFile(content, name))
+    assert usable.extension == {"jpg": "jpeg"}.get(name.rpartition(".")[2], name.rpartition(".")[2])
+    assert bool(alt) == usable.is_picture
+    assert len(content) < 200_000
 
 
 def test_threads_belong_to_those_who_kept_their_session(built):
-    for conversation in Conversation.objects.select_related("help_session"):
+    for conversation in Conversation.objects.filter(help_session__isnull=False).select_related("help_session"):
         assert conversation.patron_id == conversation.help_session.patron_id
+    assert not Conversation.objects.filter(help_session=None, patron=None).exclude(status="erased").exists()
 
 
 def test_nothing_happens_in_the_future_or_while_the_branch_is_closed(built):
@@ -111,6 +172,8 @@ def content():
         list(Recommendation.objects.order_by("pk").values_list("item__title", "reason", "verdict", "decided_at")),
         list(Message.objects.order_by("pk").values_list("side", "author__name", "body", "sent_at", "client_token")),
         list(Conversation.objects.order_by("pk").values_list("status", "reason", "subject", "promised_at", "version")),
+        list(DeskEvent.objects.order_by("pk").values_list("kind", "by__name", "to__name", "at")),
+        list(Attachment.objects.order_by("pk").values_list("name", "size", "alt")),
         list(User.objects.order_by("pk").values_list("public_id", "email", "name")),
     ]
 

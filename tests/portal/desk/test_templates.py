@@ -41,6 +41,7 @@ def template(name="Closing words", body="Goodbye.", *, branch=None, language="en
         ("Thank you, {patron}, for asking.", "Thank you, Sam, for asking.", "Thank you, for asking."),
         ("Thank you {patron}.", "Thank you Sam.", "Thank you."),
         ("¡Hola, {patron}!", "¡Hola, Sam!", "¡Hola!"),
+        ("{patron}, ¿cómo le fue?", "Sam, ¿cómo le fue?", "¿Cómo le fue?"),
         ("{patron}, ésta es.", "Sam, ésta es.", "Ésta es."),
         ("مرحبا، {patron}!", "مرحبا، Sam!", "مرحبا!"),
         ("Dear {patron|neighbor},", "Dear Sam,", "Dear neighbor,"),

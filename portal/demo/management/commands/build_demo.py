@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from accounts.models import Library
+from portal.conversations.models import Attachment
 from portal.demo.build import CODES_FILE, build
 from recommendations import search
 
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{Library.current()} is built.")
 
     def _empty(self):
+        Attachment.remove_files([name for attachment in Attachment.objects.all() for name in attachment.stored_names()])
         call_command("flush", interactive=False, verbosity=0)
         for _count in search.rebuild():
             pass
