@@ -120,7 +120,7 @@ def close_conversation(request, public_id):
 def _find(request, public_id):
     """The thread; of one that was joined into another, that other."""
     mine = Conversation.objects.belonging_to(request.reader)
-    found = get_object_or_404(mine, public_id=public_id)
+    found = get_object_or_404(mine.only("public_id", "patron", "help_session", "joined_into"), public_id=public_id)
     return get_object_or_404(mine, pk=found.joined_into_id) if found.joined_into_id else found
 
 
@@ -165,10 +165,12 @@ def _answer(request, conversation, part, now, *, form=None, refused=(), partial=
     _read(request, conversation, part, now)
     _dress(request, conversation, part, quiet)
     composer = _composer(request, conversation, form)
+    address = conversation.get_absolute_url()
     context = {
         "conversation": conversation,
         "quiet": quiet,
-        "address": conversation.get_absolute_url(),
+        "address": address,  # the thread's other addresses begin with it
+        "attach": f"{address}attach/",
         "part": part,
         "version": conversation.version_at(now),
         "closed": thread_page.turn(conversation, now) == Conversation.Status.CLOSED,
@@ -179,7 +181,7 @@ def _answer(request, conversation, part, now, *, form=None, refused=(), partial=
         "refused": refused,
         "announce": _("Sent.") if partial.startswith("sent") else _arrived(part, quiet) if part.after else "",
         "partial": partial,
-        "back": conversation.get_absolute_url(),
+        "back": address,
     }
     return render_page(request, "conversations/thread.html", context, partial=partial, status=status)
 
