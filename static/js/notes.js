@@ -38,7 +38,11 @@
       if (event.key === "Escape" && list.firstChild) { list.replaceChildren(); field.focus(); event.stopPropagation(); }
       if (event.key === "ArrowDown" && event.target === field && offered().length) { event.preventDefault(); offered()[0].focus(); }
     });
-    document.getElementById("write-note").addEventListener("toggle", event => { if (event.target.open && document.activeElement?.tagName === "SUMMARY") field.focus(); });
+    const box = document.getElementById("write-note");
+    box.querySelector("summary").addEventListener("click", event => {
+      if (box.open && !event.isTrusted) event.preventDefault();  // its key goes to what is open already
+      setTimeout(() => { if (box.open) field.focus(); });
+    });
   }
 
   // One panel of the bar at a time; a click beside it, or Escape, closes it.
