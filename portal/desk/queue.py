@@ -9,9 +9,10 @@ from django.db import connection
 from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import Absence, User
+from accounts.models import Absence, StaffRole
 from portal.conversations.desk_lists import COUNTED, LISTS, Desk, Filters, Place, around, counted, in_list
 from portal.conversations.models import Conversation, NoteMention
 from portal.conversations.search import look_up
@@ -151,9 +152,10 @@ def in_words(count):
 
 
 def colleagues(user):
-    """Those who work at one of this person's desks, by name."""
-    at_desks = User.objects.filter(staff_roles__branch__in=user.desk_branch_ids, is_active=True).exclude(pk=user.pk)
-    return at_desks.only("public_id", "name").distinct().order_by("name", "pk")
+    """{public id: name} of those who work at one of this person's desks, by name."""
+    roles = StaffRole.objects.filter(branch__in=user.desk_branch_ids, user__is_active=True).order_by("user__name", "user")
+    people = roles.values_list("user", "user__public_id", "user__name")
+    return {public_id: name or _("a reader") for person, public_id, name in people if person != user.pk}
 
 
 def neighbours(request, conversation):

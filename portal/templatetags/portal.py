@@ -184,3 +184,23 @@ def capture(parser, token):
     nodelist = parser.parse(("endcapture",))
     parser.delete_first_token()
     return CaptureNode(nodelist, name)
+
+
+class FixedNode(template.Node):
+    def __init__(self, nodelist):
+        self.nodelist, self.drawn = nodelist, {}
+
+    def render(self, context):
+        language = get_language()
+        if language not in self.drawn:
+            self.drawn[language] = self.nodelist.render(context)
+        return self.drawn[language]
+
+
+@register.tag
+def fixed(parser, token):
+    """{% fixed %}…{% endfixed %}: what is the same for everybody on every such page, drawn once in each language. Nothing in it may
+    depend on who asks, or on anything else but the language."""
+    nodelist = parser.parse(("endfixed",))
+    parser.delete_first_token()
+    return FixedNode(nodelist)

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from accounts.access import staff_only
+from accounts.models import User
 from portal.conversations import bulk
 from portal.conversations.models import Conversation
 from portal.desk.forms import SnoozeForm
@@ -40,7 +41,7 @@ def desk_bulk(request):
         done = bulk.take_many(seen, by=by, at=at)
         words = ngettext("%(count)s is yours.", "%(count)s are yours.", len(done.changed))
     elif do == "assign":
-        to = next((person for person in colleagues(request.user) if str(person.public_id) == request.POST.get("to")), None)
+        to = User.objects.filter(public_id__in=[known for known in colleagues(request.user) if str(known) == request.POST.get("to")]).first()
         if to is None:
             messages.error(request, _("Choose the colleague first."))
             return back

@@ -102,11 +102,11 @@ def _filters(request, asked, topics):
 def _bulk(request, at):
     """What can be done with many at once."""
     today = request.library.today(at)
-    colleagues = [(person.public_id, person.display_name) for person in queue.colleagues(request.user)]
+    colleagues = list(queue.colleagues(request.user).items())
     return {
         "colleagues": _select("to", "", colleagues, id="bulk-to") if colleagues else "",
-        "days": snooze_days(today),
-        "first_day": today + datetime.timedelta(days=1),
+        "days": [(words, day.isoformat()) for words, day in snooze_days(today)],
+        "first_day": (today + datetime.timedelta(days=1)).isoformat(),
     }
 
 
