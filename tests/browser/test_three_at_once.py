@@ -1,0 +1,193 @@
+"""Two colleagues and a patron in one thread at the same moment: nobody answers twice, nobody is left in the dark, no word is lost."""
+
+import datetime
+import re
+
+import pytest
+from django.db.models import F
+from playwright.sync_api import expect
+
+from portal.conversations.models import Conversation, Draft, Message
+from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, MessageFactory, StaffFactory
+
+pytestmark = pytest.mark.browser
+
+POLL, PATRONS_POLL = 9_000, 21_000  # milliseconds after which an open page has asked for certain
+
+
+@pytest.fixture
+def thread(branch, staff, patron):
+    thread = ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))
+    MessageFactory(conversation=thread, body="Now it prints only green.")
+    return thread
+
+
+@pytest.fixture
+def omar(branch):
+    return StaffFactory(name="Omar Haddad", branch=branch)
+
+
+@pytest.fixture
+def at_desk(desk_computer, show, thread):
+    """at_desk(person): the thread's page in the browser of this member of staff. Its clock can be moved."""
+
+    def at_desk(person, **more):
+        page = show(desk_computer(**more), person)
+        page.clock.install()
+        page.goto(f"/desk/threads/{thread.public_id}/")
+        return page
+
+    return at_desk
+
+
+@pytest.fixture
+def in_hand(phone, show, thread, patron):
+    page = show(phone(), patron)
+    page.clock.install()
+    page.goto(thread.get_absolute_url())
+    return page
+
+
+def polled(page, milliseconds=POLL):
+    with page.expect_response(re.compile("/news/")):
+        page.clock.fast_forward(milliseconds)
+
+
+def write(page, words):
+    page.locator("#id_body").click()
+    page.keyboard.type(words)
+
+
+def kept(page):
+    line = page.locator("#reply-form [data-draft-state]")
+    expect(line).to_have_text(line.get_attribute("data-kept"))
+
+
+def let_the_seconds_pass(thread):
+    """An answer's fifteen seconds, without waiting for them."""
+    back = datetime.timedelta(seconds=20)
+    Message.objects.filter(conversation=thread, side="staff").update(sent_at=F("sent_at") - back, shown_from=F("shown_from") - back)
+    Conversation.objects.filter(pk=thread.pk, held_from__isnull=False).update(held_from=F("held_from") - back)
+
+
+def test_three_at_once(at_desk, in_hand, thread, staff, omar, patron):
+    rosas, omars = at_desk(staff), at_desk(omar)
+
+    # Each sees the other come and write.
+    polled(rosas)
+    expect(rosas.locator("#here")).to_contain_text("Omar Haddad")
+    looking = omars.locator("#here").inner_text()
+    assert "Rosa Lindqvist" in looking
+    with rosas.expect_response(re.compile("/news/.*writing=1")):
+        write(rosas, "It is the cyan cartridge.")
+    polled(omars)
+    expect(omars.locator("#here")).not_to_have_text(looking)
+    expect(omars.locator("#here")).to_contain_text("Rosa Lindqvist")
+    write(omars, "Clean the heads again.")
+    for page in (rosas, omars):
+        page.clock.fast_forward(2000)
+        kept(page)
+
+    # Both take it: one has it, the other is told who. What they were writing is still there.
+    rosas.locator("#take").click()
+    expect(rosas.locator("#take")).to_have_count(0)
+    omars.locator("#take").click()
+    expect(omars.locator("#notices")).to_contain_text("Rosa Lindqvist")
+    thread.refresh_from_db()
+    assert thread.assignee == staff
+    expect(rosas.locator("#id_body")).to_have_value("It is the cyan cartridge.")
+    expect(omars.locator("#id_body")).to_have_value("Clean the heads again.")
+
+    # Rosa answers. Her answer comes to Omar, and moves nothing that he is writing; his own is stopped and shows it.
+    omars.locator("#id_body").focus()
+    rosas.locator("#send").click()
+    expect(rosas.locator("#entries .held button")).to_be_visible()
+    before = omars.locator("#id_body").bounding_box()
+    polled(omars)
+    expect(omars.locator("#entries .held")).to_have_count(1)
+    assert abs(omars.locator("#id_body").bounding_box()["y"] - before["y"]) < 2
+    expect(omars.locator("#announce")).to_contain_text("Rosa Lindqvist")
+    omars.locator("#send").click()
+    expect(omars.locator("#newer blockquote")).to_have_text("It is the cyan cartridge.")
+    expect(omars.locator("#id_body")).to_have_value("Clean the heads again.")
+    assert thread.messages.filter(side="staff").count() == 1
+
+    # The patron sees nothing yet, and Rosa takes it back whole.
+    polled(in_hand, PATRONS_POLL)
+    expect(in_hand.locator(".message")).to_have_count(1)
+    rosas.locator("#entries .held button").click()
+    expect(rosas.locator("#id_body")).to_have_value("It is the cyan cartridge.")
+    expect(rosas.locator("#entries .held")).to_have_count(0)
+    polled(omars)
+    expect(omars.locator("#entries .message")).to_have_count(1)
+    assert not thread.messages.filter(side="staff").exists()
+
+    # Omar throws his away, after a question. Rosa sends again: after its seconds the patron has it.
+    omars.locator("#discard").click()
+    omars.locator("#discard-now").click()
+    expect(omars.locator("#id_body")).to_have_value("")
+    assert not Draft.objects.filter(person=omar).exists()
+    rosas.locator("#send").click()
+    expect(rosas.locator("#entries .held button")).to_be_visible()
+    polled(in_hand, PATRONS_POLL)
+    expect(in_hand.locator(".message")).to_have_count(1)
+    let_the_seconds_pass(thread)
+    polled(in_hand, PATRONS_POLL)
+    expect(in_hand.locator(".message.theirs .bubble")).to_have_text("It is the cyan cartridge.")
+    rosas.clock.fast_forward(16_000)
+    expect(rosas.locator("#entries .held")).to_have_count(0)
+
+    # Omar goes: Rosa sees that he has gone, as soon as his browser has said so.
+    omars.goto("/desk/")
+    for _ in range(5):
+        polled(rosas)
+        if not rosas.locator("#here").inner_text():
+            break
+    expect(rosas.locator("#here")).to_have_text("")
+
+
+def test_a_hidden_page_asks_nothing(at_desk, staff):
+    page = at_desk(staff)
+    asked = []
+    page.on("request", lambda request: "/news/" in request.url and asked.append(request.url))
+    page.evaluate("Object.defineProperty(document, 'visibilityState', { get: () => 'hidden', configurable: true })")
+    page.clock.fast_forward(60_000)
+    page.clock.fast_forward(60_000)
+    assert asked == []
+    with page.expect_response(re.compile("/news/")):
+        page.evaluate("delete document.visibilityState; document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_an_answer_with_an_item_is_taken_back_by_keyboard_alone(at_desk, staff, branch, thread):
+    ItemFactory(title="Printers, explained", branch=branch)
+    page = at_desk(staff)
+    page.keyboard.press("r")
+    expect(page.locator("#id_body")).to_be_focused()
+    page.keyboard.type("There is a book.")
+    page.locator("#q").focus()
+    page.keyboard.type("Printers")
+    page.clock.run_for(300)
+    expect(page.locator(".found-item")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator("[data-reason]").press_sequentially("it explains the colours")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#entries .held button")).to_be_visible()
+    page.locator("#entries .held button").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#id_body")).to_have_value("There is a book.")
+    expect(page.locator("[data-reason]")).to_have_value("it explains the colours")
+    expect(page.locator("#id_body")).to_be_focused()
+    assert not thread.messages.filter(side="staff").exists()
+
+
+def test_without_javascript_an_answer_is_sent_and_taken_back(at_desk, staff, thread):
+    page = at_desk(staff, javascript=False)
+    page.locator("#id_body").fill("It is the cyan cartridge.")
+    page.locator("#reply-form [value=ours]").check()
+    page.locator("#send").click()
+    expect(page.locator("#entries .held button")).to_be_visible()
+    page.locator("#entries .held button").click()
+    expect(page.locator("#id_body")).to_have_value("It is the cyan cartridge.")
+    expect(page.locator("#reply-form [value=ours]")).to_be_checked()
+    assert not thread.messages.filter(side="staff").exists()
