@@ -1,0 +1,94 @@
+"""Answers that are often given, found while one types."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, ReplyTemplateFactory
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def thread(branch, staff, patron):
+    ReplyTemplateFactory(name="Closing", body="Goodbye, {patron}.", branch=branch)
+    ReplyTemplateFactory(name="On hold", body="{item|The book} is here.\n\n{me}")
+    ReplyTemplateFactory(name="Renovado", body="Se renovó, {patron}.", language="es")
+    thread = ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))
+    MessageFactory(conversation=thread)
+    return thread
+
+
+@pytest.fixture
+def at_desk(show, staff, thread):
+    def at_desk(page):
+        show(page, staff).goto(f"/desk/threads/{thread.public_id}/")
+        return page
+
+    return at_desk
+
+
+def offered(page):
+    return page.locator("#template-list [data-text]:visible strong")
+
+
+def test_a_slash_lists_them_and_enter_puts_one_in(desk_computer, at_desk, thread):
+    page = at_desk(desk_computer())
+    answer = page.locator("#id_body")
+    answer.click()
+    page.keyboard.type("Good morning and/or evening. /")
+    expect(offered(page)).to_have_text(["Closing", "On hold", "Renovado"])
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("[aria-selected=true] strong")).to_have_text("On hold")
+    expect(answer).to_have_attribute("aria-activedescendant", page.locator("[aria-selected=true]").get_attribute("id"))
+    page.keyboard.type("good")
+    expect(offered(page)).to_have_text(["Closing"])
+    page.keyboard.press("Enter")
+    expect(answer).to_have_value("Good morning and/or evening. Goodbye, Sam Okafor.")
+    expect(page.locator("#template-list")).to_be_hidden()
+    page.keyboard.type(" And more.")  # the caret stands behind it
+    expect(answer).to_have_value("Good morning and/or evening. Goodbye, Sam Okafor. And more.")
+    assert thread.messages.count() == 1  # nothing is sent by itself
+
+
+def test_escape_leaves_the_slash_and_what_matches_nothing_is_only_text(desk_computer, at_desk):
+    page = at_desk(desk_computer())
+    answer = page.locator("#id_body")
+    answer.click()
+    page.keyboard.type("/")
+    expect(offered(page)).to_have_count(3)
+    page.keyboard.press("Escape")
+    page.keyboard.type("hold")
+    expect(page.locator("#template-list")).to_be_hidden()
+    page.keyboard.type(" /")
+    expect(offered(page)).to_have_count(3)
+    page.keyboard.type("xyz")
+    expect(page.locator("#template-list")).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(answer).to_have_value("/hold /xyz\n")
+
+
+def test_into_an_empty_answer_a_template_brings_its_language(desk_computer, at_desk):
+    page = at_desk(desk_computer())
+    page.locator("#id_body").click()
+    page.keyboard.type("/renovo")
+    expect(offered(page)).to_have_text(["Renovado"])
+    page.keyboard.press("Enter")
+    expect(page.locator("#id_body")).to_have_value("Se renovó, Sam Okafor.")
+    expect(page.locator("[name=language]")).to_have_value("es")
+
+
+def test_on_a_phone_the_button_lists_them_and_a_tap_puts_one_in(phone, at_desk):
+    page = at_desk(phone())
+    page.locator("#templates").tap()
+    page.locator("#template-list [data-text]", has_text="On hold").tap()
+    expect(page.locator("#id_body")).to_have_value("The book is here.\n\nRosa Lindqvist")
+    expect(page.locator("#template-list")).to_be_hidden()
+
+
+def test_without_javascript_the_button_and_the_list_are_the_forms_own(desk_computer, at_desk, thread):
+    page = at_desk(desk_computer(javascript=False))
+    page.locator("#id_body").fill("Half a sentence.")
+    page.locator("#templates").click()
+    page.locator("#template-list [data-text]", has_text="Closing").click()
+    expect(page.locator("#id_body")).to_have_value("Half a sentence.\n\nGoodbye, Sam Okafor.")
+    assert thread.messages.count() == 1
