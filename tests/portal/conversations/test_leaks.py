@@ -1,0 +1,213 @@
+"""What is the desk's alone never reaches a patron: no page, no part of one, no mail. Nor does an answer while it can be taken back."""
+
+import ast
+import datetime
+import itertools
+import re
+import uuid
+from pathlib import Path
+
+import pytest
+import time_machine
+from django.conf import settings as project
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import RefusedPost
+from portal.conversations import actions, drafts, handling, notes
+from portal.conversations.models import Conversation, Message
+from portal.helpsessions.actions import ChosenItem
+from portal.notifications.models import Notification
+from tests.architecture.routes import routes
+from tests.architecture.world import address, build
+from tests.factories import HelpSessionFactory, ItemFactory, ReplyTemplateFactory, SessionNoteFactory, StaffFactory, UserFactory, attach_to
+
+PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
+LIVE = {"home", "conversations", "conversation", "conversation_news", "help_session", "session_outcome"}  # asked for in parts too
+MARK = "Zqx"  # begins every word that must not be seen; of letters, so that nothing can change it on the way
+second = datetime.timedelta(seconds=1)
+
+
+class Desk:
+    """Each method does one thing at the desk, with words that nobody outside it may read."""
+
+    def __init__(self, world):
+        self.world = world
+        self.numbers = itertools.count(1)
+        self.held = []
+
+    def mark(self, kind):
+        return f"{MARK}{kind}{'abcdefghijklmnopqrstuvwxyz'[next(self.numbers) % 26]}"
+
+    def colleague(self, thread):
+        return StaffFactory(name=self.mark("colleague"), branch=thread.branch)
+
+    def at(self):
+        return timezone.now() - second * 5
+
+    def note(self, thread):
+        named = self.colleague(thread)
+        notes.write_note(thread, by=self.world.staff, at=self.at(), body=f"{self.mark('note')} @{named.name}", client_token=uuid.uuid4())
+
+    def take(self, thread):
+        thread.refresh_from_db()
+        handling.assign(thread, to=self.colleague(thread), by=self.colleague(thread), at=self.at(), was=thread.assignee)
+
+    def snooze_and_wake(self, thread):
+        by = self.colleague(thread)
+        handling.snooze(thread, until=timezone.localdate() + datetime.timedelta(days=400), by=by, at=self.at())
+        handling.wake(thread, by=by, at=self.at())
+
+    def answer(self, thread):
+        items = [ChosenItem(item=ItemFactory(title=self.mark("title")), reason=self.mark("reason"))]
+        by = self.colleague(thread)
+        sent = self.send(thread, by, items=items)
+        attach_to(sent, alt=self.mark("alt"))
+        sent.attachments.update(name=f"{self.mark('file')}.png")
+        self.held.append((thread, sent))
+
+    def close_with_a_word(self, thread):
+        self.held.append((thread, self.send(thread, self.world.staff, then="close")))
+
+    def answer_and_take_back(self, thread):
+        sent = self.send(thread, self.world.staff)
+        actions.take_back(sent, by=self.world.staff, at=self.at(), typed={"reason": self.mark("typed")})
+
+    def write_drafts(self, thread):
+        for kind in ("reply", "note"):
+            person = self.colleague(thread)
+            drafts.save_draft(thread, person=person, side="staff", kind=kind, client_token=uuid.uuid4(), sequence=1, body=self.mark("draft"), at=self.at())
+
+    def add_a_file_that_is_not_sent(self, thread):
+        sent = self.send(thread, self.world.staff)
+        attach_to(sent, alt=self.mark("unsent"))
+        actions.take_back(sent, by=self.world.staff, at=self.at())
+
+    def note_at_the_session(self, thread):
+        SessionNoteFactory(help_session=thread.help_session, body=self.mark("session"), author=self.colleague(thread))
+
+    def log_as_contact(self, thread):
+        logged = HelpSessionFactory(branch=thread.branch, staff=self.colleague(thread), question=self.mark("contact"), summary=self.mark("contact"))
+        Conversation.objects.filter(pk=thread.pk).update(logged_as=logged)
+
+    def write_a_template(self, thread):
+        ReplyTemplateFactory(name=self.mark("template"), body=self.mark("template"))
+
+    def type_what_is_refused(self, thread):
+        RefusedPost.objects.create(person=self.world.staff, path="/desk/", fields={"body": [self.mark("refused")]}, refused_at=timezone.now())
+
+    def hear_from_somebody_else(self, thread):
+        session = HelpSessionFactory(patron=UserFactory(name=self.mark("stranger")), branch=thread.branch, question=self.mark("stranger"))
+        actions.ask(by=session.patron, at=self.at(), help_session=session, body=self.mark("stranger"), language="en", client_token=uuid.uuid4())
+
+    def send(self, thread, by, **kwargs):
+        return actions.reply(thread, by=by, side="staff", at=self.at(), body=self.mark("answer"), language="en", client_token=uuid.uuid4(), **kwargs)
+
+
+DONE = sorted(name for name, method in vars(Desk).items() if callable(method) and name not in {"__init__", "mark", "colleague", "at", "send"})
+
+
+def pages_of(world, sign_in, show_code):
+    """(where, what was answered) of all that a patron may open, and the holder of a code, whole and in part."""
+    patron, holder = sign_in(Client(), world.patron), show_code(Client(), world.other_code)
+    for route in PATRON_ROUTES:
+        for browser, owner in ((patron, world), (holder, world.by_code)):
+            try:
+                path = address(route, owner)
+            except AttributeError:  # the holder of the code has nothing of the kind
+                continue
+            for query, headers in [("", {}), ("?since=0", {"HX-Request": "true"})][: 2 if route.name in LIVE else 1]:
+                response = browser.get(path + query, headers=headers)
+                words = b"".join(response.streaming_content) if response.streaming else response.content
+                yield path + query, words.decode(errors="replace") + str(response.headers)
+
+
+@pytest.mark.django_db
+def test_nothing_of_the_desks_reaches_a_patron(library, branch, patron, staff, coordinator, sign_in, show_code):
+    world = build(branch, patron, staff, coordinator)
+
+    @settings(max_examples=8, phases=[Phase.generate], deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(st.tuples(st.sampled_from(DONE), st.booleans()), min_size=len(DONE) // 2, max_size=len(DONE), unique=True))
+    def whatever_the_desk_does(done):
+        with transaction.atomic():
+            desk = Desk(world)
+            for name, by_code in done:
+                getattr(desk, name)(world.by_code.conversation if by_code else world.conversation)
+            pages = dict(pages_of(world, sign_in, show_code))
+            assert "The soil test page was spot on." in pages[world.conversation.get_absolute_url()]
+            assert "The soil test page was spot on." in pages[world.by_code.conversation.get_absolute_url()]
+            for where, words in pages.items():
+                assert MARK not in words, (where, re.findall(rf"{MARK}\w+", words), done)
+            for mail in Notification.objects.all():
+                words = f"{mail.subject} {mail.text} {mail.html} {mail.headers}"
+                to_staff = mail.kind == "conversations/mention"
+                assert [found for found in re.findall(rf"{MARK}\w+", words) if not (to_staff or found.startswith(f"{MARK}colleague"))] == []
+                assert f"{MARK}note" not in words
+            transaction.set_rollback(True)
+
+    with time_machine.travel(timezone.now() + 10 * second, tick=False):
+        whatever_the_desk_does()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", DONE)
+def test_each_thing_that_the_desk_does_leaves_words_that_the_desk_reads(library, branch, patron, staff, coordinator, sign_in, show_code, name):
+    """Or the test above would look for nothing. Once its seconds are over an answer is there for its patron, and nothing else is."""
+    world = build(branch, patron, staff, coordinator)
+    desk = Desk(world)
+    getattr(desk, name)(world.conversation)
+    assert next(desk.numbers) > 1
+    with time_machine.travel(timezone.now() + Message.HELD, tick=False):
+        sign_in(client := Client(), patron)
+        words = client.get(world.conversation.get_absolute_url()).content.decode()
+        assert (MARK in words) == bool(desk.held)
+        at_desk = sign_in(Client(), staff).get(reverse("desk_conversation", args=[world.conversation.public_id])).content.decode()
+        assert bool(desk.held) <= (MARK in at_desk)
+
+
+# No module that makes a patron's page knows what is the desk's, and no template names it.
+
+DESKS_OWN = {"ConversationNote", "NoteMention", "DeskEvent", "ReplyTemplate", "SessionNote", "ConversationWords"}
+DESKS_OWN |= {"notes", "handling", "desk_events", "presence", "bulk", "desk_lists"}
+ROOT = Path(project.BASE_DIR)
+PATRON_MODULES = sorted(
+    path
+    for path in (ROOT / "portal").rglob("*.py")
+    if ("views" in path.parts or path.name in {"views.py", "thread_page.py", "cards.py", "reader.py", "context.py", "tries.py"})
+    and not {"desk", "demo"} & set(path.relative_to(ROOT).parts)
+)
+PATRON_TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*.*") if path.relative_to(ROOT / "templates").parts[0] not in {"desk"})
+
+
+def names_in(source):
+    """Every name that the code imports, or takes from something."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (part for name in node.names for part in name.name.split("."))
+            yield from (getattr(node, "module", None) or "").split(".")
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from node.value.split("__")
+
+
+@pytest.mark.parametrize("path", PATRON_MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_of_a_patrons_page_knows_what_is_the_desks(path):
+    assert DESKS_OWN & set(names_in(path.read_text())) == set()
+
+
+@pytest.mark.parametrize("path", PATRON_TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_template_outside_the_desk_names_what_is_the_desks(path):
+    in_tags = re.findall(r"\{[{%].*?[%}]\}", path.read_text(), re.DOTALL)
+    assert [tag for tag in in_tags if re.search(r"\w\.(notes|desk_events|logged_as|drafts|assignee|assigned_at)\b", tag)] == []
+
+
+def test_a_module_that_imports_a_note_is_found():
+    assert "notes" in set(names_in("from portal.conversations import notes"))
+    assert "ConversationNote" in set(names_in("from portal.conversations.models import ConversationNote"))
+    assert "desk_events" in set(names_in("thread.desk_events.all()"))
+    assert "notes" in set(names_in("Conversation.objects.prefetch_related('notes__author')"))
