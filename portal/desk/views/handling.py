@@ -181,7 +181,7 @@ def desk_note(request, public_id):
     form = NoteForm(request.POST)
     unknown = notes.names_of_nobody(form.cleaned_data["body"], conversation) if form.is_valid() else []
     if form.errors or (unknown and not form.cleaned_data["warned"]):
-        context = {"conversation": conversation, "form": form, "unknown": unknown, "people": notes.may_be_mentioned(conversation)}
+        context = {"conversation": conversation, "form": form, "unknown": unknown, "people": _others(request, conversation)}
         return render(request, "desk/note.html", context, status=422)
     note = notes.write_note(conversation, by=request.user, at=at, body=form.cleaned_data["body"], client_token=form.cleaned_data["client_token"])
     told = [mention.person.display_name for mention in note.mentions.select_related("person").order_by("person__name")]
@@ -196,7 +196,11 @@ def desk_note(request, public_id):
 def desk_colleagues(request, public_id):
     """The names that an @ in a note may be followed by."""
     conversation = _conversation(request, public_id)
-    return render(request, "desk/colleagues.html", {"people": [person for person in notes.may_be_mentioned(conversation) if person != request.user]})
+    return render(request, "desk/colleagues.html", {"people": _others(request, conversation)})
+
+
+def _others(request, conversation):
+    return [person for person in notes.may_be_mentioned(conversation) if person != request.user]
 
 
 def with_first_and_last(thread):

@@ -247,6 +247,9 @@ def _form(request, **kwargs):
 def _page(request, form, choosing, *, draft=None, warned=False, status=200):
     if status != 200:
         del form.fields["question"].widget.attrs["autofocus"]  # the summary of the mistakes has the focus
+    thread = _thread(request, form["thread"].value())
+    if thread is not None:
+        form.fields["summary"].label, form.fields["summary"].help_text = _("Summary"), ""  # nobody but the desk reads it
     context = {
         "form": form,
         "choosing": choosing,
@@ -255,7 +258,7 @@ def _page(request, form, choosing, *, draft=None, warned=False, status=200):
         "warned": warned,
         "secret_number": warned,
         "card_attached": draft is not None and draft.claim_codes.live(timezone.now()).exists(),
-        "thread": _thread(request, form["thread"].value()),
+        "thread": thread,
         "tray": [begun for begun in tray(request) if draft is None or begun["pk"] != draft.pk],
         **found_for(choosing, branch_named(request)),
         **tally_context(request),
