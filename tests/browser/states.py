@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from django.utils import timezone
 
 from accounts.actions import keep_refused_post
-from accounts.models import Library
+from accounts.models import Library, StaffRole
 from portal.conversations import actions as conversations
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import ClaimCode
@@ -14,12 +14,15 @@ from portal.lists.actions import save
 from recommendations.actions import record_verdict
 from recommendations.models import Holding, QuestionType, Topic
 from tests.factories import (
+    AbsenceFactory,
     ConversationFactory,
     HelpSessionFactory,
     ItemFactory,
     MessageFactory,
     QuietSessionFactory,
+    ReplyTemplateFactory,
     SessionNoteFactory,
+    StaffFactory,
     UserFactory,
     code_for,
     recommend_in,
@@ -204,6 +207,14 @@ def build(branch, staff, patron, words):
         page.locator("#next").click()
         page.locator(".field-error").first.wait_for()
 
+    StaffRole.objects.filter(user=staff).update(role=StaffRole.Role.COORDINATOR)  # so that the settings show
+    absence = AbsenceFactory(person=staff, cover=StaffFactory(name=words.name, branch=branch))
+    template = ReplyTemplateFactory(name=words.question[:80], body=f"{words.message} {{patron}} {{item}} {{me}}")
+
+    def pick_template(page):
+        page.locator("#templates").click()
+        page.locator("#template-list [data-text]").first.wait_for()
+
     pages = {
         "nobody": [
             State("welcome", "/", main=True),
@@ -289,6 +300,13 @@ def build(branch, staff, patron, words):
         State("desk-slip", f"/desk/sessions/{by_code.public_id}/slip/"),
         State("desk-cards", "/desk/cards/"),
         State("desk-settings", "/desk/settings/"),
+        State("desk-absences", "/desk/absences/"),
+        State("desk-absences-error", "/desk/absences/", empty("first_day", "#save-absence")),
+        State("desk-absence", f"/desk/absences/{absence.public_id}/"),
+        State("desk-templates", "/desk/settings/templates/"),
+        State("desk-template", f"/desk/settings/templates/{template.public_id}/"),
+        State("desk-template-remove", f"/desk/settings/templates/{template.public_id}/remove/"),
+        State("desk-template-picker", f"/desk/threads/{waiting.public_id}/", pick_template),
     ]
     return Built(library, pages, desk, codes, patron, UserFactory(name="", email=None, joined_at=now))
 
