@@ -57,6 +57,7 @@ LISTS = {
 HOLDS = (
     f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS held WHERE held.conversation_id = {TABLE}.id AND (held.words LIKE %s OR held.words LIKE %s))"
 )
+NO_KEYS = "SELECT 0 AS id WHERE 1 = 0"
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -99,10 +100,20 @@ class Place:
         return self.turn, value, self.pk
 
 
-def in_list(threads, desk, desk_list, filters, *, at, size, beyond=None):
-    """Those of the queryset `threads` that come next in the list after the place `beyond`: at most `size`, in no order."""
-    sql, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=False)
-    return threads.filter(pk__in=RawSQL(sql, params))
+def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
+    """The rows of those that come next in the list after the place `beyond`: at most `size`, in no order. `rows`: see prepared()."""
+    compiler, sql = rows
+    keys, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=False)
+    with connection.cursor() as cursor:
+        cursor.execute(sql.replace(NO_KEYS, keys), params)
+        return list(compiler.results_iter(results=[cursor.fetchall()], tuple_expected=True))
+
+
+def prepared(rows):
+    """A queryset of values, made into SQL once: naming and joining its columns costs more than all else that its query does."""
+    compiler = rows.filter(pk__in=RawSQL(NO_KEYS, [])).query.get_compiler(connection=connection)
+    sql, _params = compiler.as_sql()
+    return compiler, sql
 
 
 def around(desk, desk_list, filters, *, at, place):
@@ -166,7 +177,7 @@ def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
         )
         params += values
     if not arms:
-        return "SELECT 0 AS id WHERE 1 = 0", []
+        return NO_KEYS, []
     turns = "DESC" if backwards else "ASC"
     return f"{_found(filters)}SELECT id FROM ({' UNION '.join(arms)}) AS listed ORDER BY turn {turns}, place {order}, id {order} LIMIT {size}", params
 

@@ -1,9 +1,11 @@
 # ruff: noqa: S608 (names of tables and states: nothing from outside)
 """The queue of the desk: which list an address names, and what its rows say."""
 
+from collections import namedtuple
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from uuid import UUID
 
 from django.db import connection
 from django.db.models.expressions import RawSQL
@@ -12,8 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import Absence, StaffRole
-from portal.conversations.desk_lists import COUNTED, LISTS, Desk, Filters, Place, around, counted, in_list
+from accounts.models import Absence, StaffRole, User
+from portal.conversations.desk_lists import COUNTED, LISTS, Desk, Filters, Place, around, counted, in_list, prepared
 from portal.conversations.models import Conversation, NoteMention
 from portal.conversations.search import look_up
 from portal.desk.queue_rows import Rows
@@ -36,6 +38,7 @@ COLUMNS = [
     *("waiting_since", "promised_at", "snoozed_until", "closes_at", "queued_at", "desk_version"),
     *("recommendation__item__title", "recommendation__why", "recommendation__comment", "latest"),
 ]
+Row = namedtuple("Row", COLUMNS)
 # The words that were said last, one side's letter before them.
 LATEST = """SELECT substr(message.side, 1, 1) || substr(message.body, 1, 160) FROM conversations_message AS message
     WHERE message.conversation_id = conversations_conversation.id ORDER BY message.sent_at DESC, message.id DESC LIMIT 1"""
@@ -43,6 +46,9 @@ SESSIONS = HelpSession._meta.db_table
 MENTIONS = f"SELECT COUNT(*) FROM {NoteMention._meta.db_table} WHERE person_id = %s AND seen_at IS NULL"
 UNFINISHED = f"SELECT COUNT(*) FROM {SESSIONS} WHERE staff_id = %s AND status = '{HelpSession.Status.UNFINISHED.value}'"
 TALLIED = f"SELECT COUNT(*) FROM {SESSIONS} WHERE staff_id = %s AND status = '{HelpSession.Status.TALLY.value}' AND happened_on = %s"
+COLLEAGUES = f"""SELECT DISTINCT person.name, person.id, person.public_id FROM {User._meta.db_table} AS person
+    JOIN {StaffRole._meta.db_table} AS role ON role.user_id = person.id
+    WHERE role.branch_id IN ({{}}) AND person.is_active AND person.id <> %s ORDER BY person.name, person.id"""
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ def page(request, asked, filters, today, *, at, topics):
     """What the address asks for. `filters`: those of `asked`. `today`: what desk_today says. `topics`: {primary key: Topic}."""
     desk, away = today
     beyond = Place.read(request.GET.get("after", ""), asked.list)
-    found = in_list(_columns(), desk, asked.list, filters, at=at, size=SIZE + 1, beyond=beyond)
+    found = map(Row._make, in_list(_columns(), desk, asked.list, filters, at=at, size=SIZE + 1, beyond=beyond))
     found = sorted(((Place.of(row, asked.list), row) for row in found), key=lambda pair: pair[0].key(asked.list))
     rows, link = Rows(request.user, away, topics, at), quote(asked.query(tab=asked.tab))
     drawn = [rows.drawn(row, f"queue={link}&amp;place={place}") for place, row in found[:SIZE]]
@@ -122,9 +128,8 @@ def page(request, asked, filters, today, *, at, topics):
 
 @cache
 def _columns():
-    """The rows' columns. Made once: naming them is half of what their query costs."""
     latest = RawSQL(LATEST, [])  # noqa: S611 (nothing from outside)
-    return Conversation.objects.annotate(latest=latest).values_list(*COLUMNS, named=True)
+    return prepared(Conversation.objects.annotate(latest=latest).values_list(*COLUMNS))
 
 
 @dataclass
@@ -153,9 +158,10 @@ def in_words(count):
 
 def colleagues(user):
     """{public id: name} of those who work at one of this person's desks, by name."""
-    roles = StaffRole.objects.filter(branch__in=user.desk_branch_ids, user__is_active=True).order_by("user__name", "user")
-    people = roles.values_list("user", "user__public_id", "user__name")
-    return {public_id: name or _("a reader") for person, public_id, name in people if person != user.pk}
+    branches = user.desk_branch_ids
+    with connection.cursor() as cursor:
+        cursor.execute(COLLEAGUES.format(", ".join(["%s"] * len(branches)) or "NULL"), [*branches, user.pk])
+        return {UUID(str(public_id)): name or _("a reader") for name, _person, public_id in cursor.fetchall()}
 
 
 def neighbours(request, conversation):
