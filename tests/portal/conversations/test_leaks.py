@@ -59,6 +59,7 @@ class Desk:
 
     def snooze_and_wake(self, thread):
         by = self.colleague(thread)
+        self.held.append((thread, self.send(thread, by, then="ours")))  # what was closed can't be put off
         handling.snooze(thread, until=timezone.localdate() + datetime.timedelta(days=400), by=by, at=self.at())
         handling.wake(thread, by=by, at=self.at())
 
