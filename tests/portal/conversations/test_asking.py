@@ -272,6 +272,14 @@ def test_it_waits_a_day_and_the_session_of_a_stranger_no_longer(client, monkeypa
     assert unsent.KEY not in client.session
 
 
+def test_after_a_day_it_is_shown_no_more_in_a_session_that_lives_on(client, visit, show_code, monkeypatch):
+    show_code(client, code_for(visit))
+    client.post(ASK, typed(about="new"))
+    monkeypatch.setattr(unsent, "KEPT_FOR", datetime.timedelta())
+    assert client.get(SEND).url == ASK
+    assert unsent.KEY not in client.session
+
+
 def test_the_worker_takes_it_out_of_a_session_that_lives_on(client, visit, show_code):
     show_code(client, code_for(visit))
     client.post(ASK, typed(about="new"))
@@ -345,6 +353,12 @@ def test_the_holder_of_a_code_asks_about_the_visit_at_once(client, visit, show_c
     show_code(client, code_for(visit))
     answer = client.post(ASK, typed(about=str(visit.public_id)))
     assert answer.url == visit.conversations.get().get_absolute_url()
+
+
+def test_the_branch_of_the_visit_answers_whichever_was_chosen(client, visit, show_code):
+    show_code(client, code_for(visit))
+    client.post(ASK, typed(about=str(visit.public_id), branch=BranchFactory().pk))
+    assert Conversation.objects.get().branch == visit.branch
 
 
 def test_the_holder_of_a_code_asks_something_new_by_mail(client, visit, show_code):
