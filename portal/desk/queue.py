@@ -46,6 +46,8 @@ SESSIONS = HelpSession._meta.db_table
 MENTIONS = f"SELECT COUNT(*) FROM {NoteMention._meta.db_table} WHERE person_id = %s AND seen_at IS NULL"
 UNFINISHED = f"SELECT COUNT(*) FROM {SESSIONS} WHERE staff_id = %s AND status = '{HelpSession.Status.UNFINISHED.value}'"
 TALLIED = f"SELECT COUNT(*) FROM {SESSIONS} WHERE staff_id = %s AND status = '{HelpSession.Status.TALLY.value}' AND happened_on = %s"
+AWAY = f"""SELECT absence.person_id, absence.cover_id, cover.name FROM {Absence._meta.db_table} AS absence
+    LEFT JOIN {User._meta.db_table} AS cover ON cover.id = absence.cover_id WHERE absence.first_day <= %s AND absence.last_day >= %s"""
 COLLEAGUES = f"""SELECT DISTINCT person.name, person.id, person.public_id FROM {User._meta.db_table} AS person
     JOIN {StaffRole._meta.db_table} AS role ON role.user_id = person.id
     WHERE role.branch_id IN ({{}}) AND person.is_active AND person.id <> %s ORDER BY person.name, person.id"""
@@ -102,8 +104,10 @@ def _branches(user):
 
 def desk_today(request, at):
     """(whose threads one sees, {who is away: (who covers, their name) or (None, None)}) today."""
-    absences = Absence.objects.on(request.library.today(at)).values_list("person", "cover", "cover__name")
-    away = {person: (cover, name) for person, cover, name in absences}
+    day = connection.ops.adapt_datefield_value(request.library.today(at))
+    with connection.cursor() as cursor:
+        cursor.execute(AWAY, [day, day])
+        away = {person: (cover, name) for person, cover, name in cursor.fetchall()}
     people = [person for person, (cover, _name) in away.items() if cover == request.user.pk]
     return Desk(tuple(request.user.desk_branch_ids), (request.user.pk, *people)), away
 

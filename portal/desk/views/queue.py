@@ -65,7 +65,7 @@ def _lists(request, asked, topics, at, *, drawn=None):
     counts = queue.counts(request, asked, filters, today, at=at, since=drawn)  # before the rows: what changes meanwhile is news
     page = queue.page(request, asked, filters, today, at=at, topics=topics)
     tabs = [
-        {"name": tab, "label": label, "count": counts.lists[tab], "current": tab == asked.tab, "url": replace(asked, tab=tab).url()}
+        {"name": tab, "label": str(label), "count": counts.lists[tab], "current": tab == asked.tab, "url": replace(asked, tab=tab).url()}
         for tab, label in queue.TABS.items()
     ]
     return {
