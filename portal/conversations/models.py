@@ -56,7 +56,7 @@ class ConversationQuerySet(models.QuerySet):
         What isn't kept in somebody's account is read without a name, also by a person who is signed in."""
         whose = "(p.person_id = %s OR p.person_id IS NULL)" if person else "p.person_id IS NULL"
         unread = RawSQL(UNREAD % {"whose": whose}, [person.pk] if person else [], output_field=models.BooleanField())  # noqa: S611  nothing typed is in it
-        return self.filter(unread)
+        return self.not_joined().filter(unread)
 
 
 class Side(models.TextChoices):

@@ -41,7 +41,11 @@
     const box = document.getElementById("write-note");
     box.querySelector("summary").addEventListener("click", event => {
       if (box.open && !event.isTrusted) event.preventDefault();  // its key goes to what is open already
-      setTimeout(() => { if (box.open) field.focus(); });
+      setTimeout(() => {
+        if (!box.open) return;
+        field.focus();
+        field.setSelectionRange(field.value.length, field.value.length);
+      });
     });
   }
 

@@ -70,7 +70,7 @@ def desk_session(request, public_id):
         "given": with_words(given.for_page()),
         "live_codes": [code for code in codes if code.state == ClaimCode.State.LIVE and code.expires_at > at],
         "codes": codes,
-        "conversations": help_session.conversations.order_by("-opened_at", "-pk"),
+        "conversations": help_session.conversations.not_joined().order_by("-opened_at", "-pk"),
         "is_mine_to_hand_over": help_session.branch_id in request.user.desk_branch_ids or help_session.staff_id == request.user.pk,
         "card_form": CodeForm(),
     }
