@@ -4,6 +4,7 @@ What the desk does with a thread without a word to the patron stands in handling
 """
 
 import datetime
+import re
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -41,6 +42,9 @@ ASKS_FOR_FOLLOW_UP = {Recommendation.Verdict.DID_NOT_HELP, Recommendation.Verdic
 PATRON, STAFF = Side.PATRON, Side.STAFF
 LONGEST_WAIT = datetime.timedelta(minutes=1)  # for the row of a thread; a clock that is further off is wrong
 Status, Then = Conversation.Status, Message.Then
+
+
+FIRST_QUESTION = re.compile(r".{15,}?\?(?=\s)")
 
 
 class Erased(Exception):
@@ -378,7 +382,8 @@ def _subject(body, help_session, recommendation, readers_form):
     if help_session is not None:
         return help_session.title
     first_line = next((line.strip() for line in body.splitlines() if line.strip()), "")
-    return Truncator(first_line).chars(90)
+    question = FIRST_QUESTION.match(first_line)
+    return Truncator(question[0] if question else first_line).chars(90)
 
 
 def _begins_by_form(conversation):

@@ -64,7 +64,7 @@ class AvoidStep(forms.Form):
 
 class WhomStep(forms.Form):
     title = _("Who is it for?")
-    summary = _("For")
+    summary = _("For whom")
     chosen = forms.ChoiceField(
         label=summary,
         widget=forms.RadioSelect,
@@ -84,7 +84,7 @@ class WhomStep(forms.Form):
 
 class FormatStep(forms.Form):
     title = _("How would you like it?")
-    summary = _("As")
+    summary = _("Format")
     chosen = forms.MultipleChoiceField(
         label=title,
         help_text=_("Choose as many as you like, or none if it is all the same."),

@@ -79,6 +79,21 @@ def test_a_patron_asks_and_the_receipt_is_the_thread(me, patron, branch):
         assert words in page
 
 
+@pytest.mark.parametrize(
+    ("body", "subject"),
+    [
+        ("\n  Where do I park?\nI come by car.", "Where do I park?"),
+        ("Where do I park my car? I come from far.", "Where do I park my car?"),
+        ("Hello. Where do I park my car? I come from far.", "Hello. Where do I park my car?"),
+        ("Who? I mean e.g. plumbers. Or painters.", "Who? I mean e.g. plumbers. Or painters."),
+        ("w" * 200, "w" * 89 + "…"),
+    ],
+)
+def test_a_question_is_called_by_its_first_words(me, body, subject):
+    me.post(ASK, typed(body))
+    assert Conversation.objects.get().subject == subject
+
+
 def test_topic_and_branch_may_be_chosen(me, branch):
     other, topic = BranchFactory(name="Hillside"), TopicFactory(name="Gardening")
     page = text(me.get(ASK))
