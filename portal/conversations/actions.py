@@ -496,7 +496,13 @@ def _announce(message, conversation, at):
         due_at=message.shown_from,
         recipient=patron,
         language=patron.language or message.language,
-        context={"helper": message.author, "url": settings.BASE_URL + conversation.get_absolute_url(), "thread": conversation.public_id},
+        context={
+            "helper": message.author,
+            "url": f"{settings.BASE_URL}{conversation.get_absolute_url()}#latest",
+            "thread": conversation.public_id,
+            "closes_at": conversation.closes_at,
+            "closed": conversation.status == Status.CLOSED,
+        },
         message_id=mail_id,
         references=list(earlier),
     )

@@ -25,6 +25,7 @@ from . import states
 from .models import Conversation, Event, Participation, Side
 
 FEW = 8  # messages that a page shows at least
+SPARED = 3  # so many more are shown, rather than folded
 MANY = 40  # as many if there are so many that weren't read
 PAGE = 50  # by how many it goes back
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -133,9 +134,12 @@ def read_until(conversation, person):
 def latest_part(conversation, at, *, unread_since=None):
     """The last messages, and all that weren't read: those of the library since `unread_since` (None: all are read). It costs the same
     whether there are 3 messages or 3,000."""
-    found = _said(_shown(conversation, at).order_by("-shown_from", "-pk")[: FEW if unread_since is None else MANY])
+    least = FEW if conversation.message_count > FEW + SPARED else conversation.message_count
+    found = _said(_shown(conversation, at).order_by("-shown_from", "-pk")[: least if unread_since is None else MANY])
     first_unread = next((message for message in reversed(found) if _is_unread(message, unread_since)), None)
-    found = found[: max(FEW, found.index(first_unread) + 1 if first_unread else 0)]
+    wanted = max(least, found.index(first_unread) + 1 if first_unread else 0)
+    if conversation.message_count - wanted > SPARED:
+        found = found[:wanted]
     part = Part(messages=found[::-1], earlier=conversation.message_count - len(found), first_unread=first_unread)
     return _with_events(part, conversation, at)
 
@@ -243,7 +247,7 @@ def state_in_words(conversation, at):
     """For the page: [sentence]."""
     now = turn(conversation, at)
     if now == Status.CLOSED:
-        return [_("This is closed. Writing opens it again.")]
+        return [closed_in_words()]
     if now == Status.WAITING_FOR_STAFF:
         return list(filter(None, [_("Waiting for the library."), promise(conversation, at)]))
     closes = closes_at(conversation, at)
@@ -280,6 +284,10 @@ def closes_at(conversation, at):
 
 def closes_in_words(moment):
     return _("If you write no more, this closes on %(day)s. Writing opens it again.") % {"day": _day_in_words(timezone.localdate(moment))}
+
+
+def closed_in_words():
+    return _("This is closed. Writing opens it again.")
 
 
 def away_in_words(conversation, part, at):

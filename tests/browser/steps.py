@@ -34,3 +34,8 @@ def say(page, title, verdict):
     button = card(page, title).locator(f".verdict button[value={verdict}]")
     button.tap()
     expect(button).to_have_attribute("aria-pressed", "true")
+
+
+def latest(page):
+    """The words of the last message that the page shows."""
+    return page.locator(".message .bubble").last

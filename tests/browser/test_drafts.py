@@ -11,6 +11,8 @@ from portal.conversations import actions
 from portal.conversations.models import Draft, Message
 from tests.factories import HelpSessionFactory, QuietSessionFactory, code_for
 
+from .steps import latest
+
 pytestmark = pytest.mark.browser
 
 KEPT_HERE = "Object.keys(localStorage).filter(key => key.startsWith('draft ')).map(key => JSON.parse(localStorage.getItem(key)).body)"
@@ -56,7 +58,7 @@ def test_typed_on_one_phone_it_is_on_the_other(phone, show, patron, thread):
     expect(other.locator("#id_body")).to_have_value("Is it on Thurs")
     write(other, "Is it on Thursday?")
     other.locator("#send").tap()
-    expect(other.locator("#latest .bubble")).to_have_text("Is it on Thursday?")
+    expect(latest(other)).to_have_text("Is it on Thursday?")
     expect(other.locator("#id_body")).to_have_value("")
     assert not Draft.objects.exists()
 
@@ -125,7 +127,7 @@ def test_sending_without_a_network_loses_nothing_and_sends_once(phone, show, pat
     expect(page.locator("#failed")).to_be_visible()
     page.context.set_offline(False)
     page.locator("#send").tap()
-    expect(page.locator("#latest .bubble")).to_have_text("Is it on Thursday?")
+    expect(latest(page)).to_have_text("Is it on Thursday?")
     assert page.evaluate(KEPT_HERE) == []
     assert Message.objects.filter(body="Is it on Thursday?").count() == 1
 
@@ -135,7 +137,7 @@ def test_words_typed_while_a_message_is_on_its_way_stay(phone, show, patron, thr
     page.route("**/reply/", lambda route: (write(page, "Is it on Thursday? And where?"), route.continue_()))
     write(page, "Is it on Thursday?")
     page.locator("#send").tap()
-    expect(page.locator("#latest .bubble")).to_have_text("Is it on Thursday?")
+    expect(latest(page)).to_have_text("Is it on Thursday?")
     expect(page.locator("#id_body")).to_have_value("And where?")
 
 

@@ -12,7 +12,7 @@ from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation
 from tests.factories import HelpSessionFactory, ItemFactory, code_for, recommend_in
 
-from .steps import card, say, sign_in, sign_in_with_second_factor
+from .steps import card, latest, say, sign_in, sign_in_with_second_factor
 
 pytestmark = pytest.mark.browser
 
@@ -74,7 +74,7 @@ def test_the_whole_loop_with_an_account(language, javascript, catalogue, staff, 
     expect(patron.locator("li.event")).to_have_count(1)
     patron.locator("#id_body").fill("It worked, thank you!")
     patron.locator("#send").tap()
-    expect(patron.locator("#latest .bubble")).to_have_text("It worked, thank you!")
+    expect(latest(patron)).to_have_text("It worked, thank you!")
     expect(patron.locator("li.event")).to_have_count(2)
     assert Conversation.objects.get().status == Conversation.Status.WAITING_FOR_STAFF
     assert dict(Recommendation.objects.values_list("item__title", "verdict")) == {
@@ -98,7 +98,7 @@ def test_by_code_alone_and_kept_without_an_address(javascript, branch, staff, de
     patron.locator("#ask a.button").tap()
     patron.locator("#id_body").fill(ASKED_AGAIN)
     patron.locator("#send").tap()
-    expect(patron.locator("#latest .bubble")).to_have_text(ASKED_AGAIN)
+    expect(latest(patron)).to_have_text(ASKED_AGAIN)
 
     desk.goto("/desk/")
     desk.locator(".queue a").first.click()
@@ -108,7 +108,7 @@ def test_by_code_alone_and_kept_without_an_address(javascript, branch, staff, de
 
     patron.goto("/")
     patron.locator("main .rows a[href*='/messages/']").tap()
-    expect(patron.locator("#latest .bubble")).to_have_text(ANSWER)
+    expect(latest(patron)).to_have_text(ANSWER)
     patron.locator("main a[href*='/sessions/']").first.tap()
     patron.locator("a[href$='/keep/']").tap()
     patron.locator("#keep-here").tap()

@@ -16,6 +16,14 @@ def whose_turn(conversation):
 
 
 @register.simple_tag
+def closing(closes_at, closed):
+    """What an answer's mail says beforehand of how the thread ends; nothing of its matter."""
+    if closed:
+        return thread_page.closed_in_words()
+    return thread_page.closes_in_words(closes_at) if closes_at else ""
+
+
+@register.simple_tag
 def message_opens(message):
     """The words. What hangs on the message stands between this and message_closes."""
     return format_html(
