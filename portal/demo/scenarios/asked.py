@@ -66,7 +66,7 @@ FORMS = [
     }),
     Asked(130, "rebecca", "central", "reading", Thread((
         Said(0, ""),
-        Said(0.9, "Hello Rebecca! Bakers, then: the first is about a restaurant that nearly wasn't, the second makes you hungry on page one.", "jun",
+        Said(0.9, "Hello Rebecca! After Bourdain: one that makes you hungry on page one, and one that is about beginning anything at all. Both are there to listen to as well.", "jun",
              (Gave("salt-fat", "hungry on page one"), Gave("bird-by-bird", "not about bread at all, but about beginning"))),
     )), {
         "loved": {"words": "Kitchen Confidential"},
