@@ -9,7 +9,7 @@ PY := .venv/bin/python
 DEMO := DATA_DIR=var/demo AFTERWORD_MODE=demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset run test check fix bench lock messages screens
+.PHONY: help demo demo-reset run test check fix bench bench-large lock messages screens
 
 help:
 	@echo "make demo         a believable library to look at; HOST=0.0.0.0 lets a phone in, PORT=8080 is another port"
@@ -19,6 +19,7 @@ help:
 	@echo "make fix          format and mend what can be mended by machine"
 	@echo "make run          web server and worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
 	@echo "make bench        the cost of a request, compared with the plainest page"
+	@echo "make bench-large  ... with 100,000 conversations in the database: built once, some minutes and 1 GB in var/bench-large"
 	@echo "make screens      a picture of every page, in var/screens/"
 	@echo "make messages     collect the texts to translate, and compile the translations"
 	@echo "make lock         pin the dependencies anew, with hashes"
@@ -66,6 +67,9 @@ fix: .venv/developing
 
 bench: .venv/developing
 	@$(PY) -m bench
+
+bench-large: .venv/developing
+	@$(PY) -m bench large
 
 screens: .venv/developing
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && DATA_DIR=$$scratch .venv/bin/pytest -q tests/browser/screens.py

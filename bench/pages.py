@@ -1,18 +1,34 @@
 """The portal's measured pages, with the data that they show."""
 
 import datetime
+import html
+import re
 import uuid
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.access import SECOND_FACTOR
+from accounts.models import Library, User
 from bench.child import Page
 from portal.conversations.models import Conversation, Message
-from tests.factories import ConversationFactory, HelpSessionFactory, LibraryFactory, MessageFactory, StaffFactory, UserFactory, recommend_in
+from portal.conversations.search import rebuild
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    LibraryFactory,
+    MessageFactory,
+    StaffFactory,
+    UserFactory,
+    recommend_in,
+)
+
+PATRON, STAFF = "bench-patron@example.org", "bench-staff@example.org"
 
 WORDS = "I have placed a hold for you and added a kit you can borrow today. " * 3
 
@@ -21,33 +37,60 @@ def set_up():
     """A patron with 30 sessions, 5 items in the first and a thread of 30 messages, among others'; a queue of 25 at the desk."""
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
-    library = LibraryFactory()
-    staff = StaffFactory(branch=library.default_branch)
-    patron, *others = UserFactory.create_batch(10)
+    if not User.objects.filter(email=PATRON).exists():
+        _fill()
+    staff, patron = User.objects.get(email=STAFF), User.objects.get(email=PATRON)
+    thread = Conversation.objects.get(patron=patron)
+    # Answered again and again, at a branch of its own: nothing that is polled changes meanwhile.
+    answered = Conversation.objects.get(branch__slug="bench-elsewhere")
+    address, at_desk = thread.get_absolute_url(), reverse("desk_conversation", args=[thread.public_id])
+    mine, theirs, staffs = _signed_in(patron), _signed_in(answered.patron), _signed_in(staff)
+    nothing_new = {"status": "204 No Content", "headers": {"HTTP_HX_REQUEST": "true"}}
+    return {
+        "home": Page("/", mine),
+        "session": Page(thread.help_session.get_absolute_url(), mine),
+        "thread": Page(address, mine),
+        "news": Page(_polled(address, mine), mine, **nothing_new),
+        "reply": Page(reverse("reply", args=[answered.public_id]), theirs, status="302 Found", fields=lambda: {"body": WORDS, "client_token": uuid.uuid4()}),
+        "queue": Page(reverse("desk"), staffs),
+        "queue news": Page(_polled(reverse("desk"), staffs), staffs, **nothing_new),
+        "queue search": Page(f"{reverse('desk')}?q=balcony+hold", staffs),
+        "desk thread": Page(at_desk, staffs),
+        "desk news": Page(_polled(at_desk, staffs), staffs, **nothing_new),
+    }
+
+
+def _fill():
+    library = Library.objects.first() or LibraryFactory()
+    branch, elsewhere = library.default_branch, BranchFactory(name="Bench Elsewhere", slug="bench-elsewhere")
+    staff = StaffFactory(branch=branch, email=STAFF)
+    patron, *others = [UserFactory(email=PATRON), *UserFactory.create_batch(9)]
     now = timezone.now()
     for person in [patron, *others]:
-        sessions = HelpSessionFactory.create_batch(30, patron=person, staff=staff, branch=library.default_branch)
+        at = elsewhere if person == others[0] else branch
+        sessions = HelpSessionFactory.create_batch(30, patron=person, staff=staff, branch=at)
         for session, items in zip(sessions, [5, 3, 3, 3, 3], strict=False):
             recommend_in(session, items)
         thread = ConversationFactory(help_session=sessions[0], status=Conversation.Status.WAITING_FOR_PATRON)
         for n in range(30):
             side, author = (Message.Side.STAFF, staff) if n % 2 else (Message.Side.PATRON, person)
             MessageFactory(conversation=thread, side=side, author=author, body=WORDS, sent_at=now - datetime.timedelta(hours=40 - n))
-    waiting = [ConversationFactory(help_session=session, promised_at=now + datetime.timedelta(hours=20)) for session in sessions[1:26]]
-    thread = Conversation.objects.get(patron=patron)
-    answered = Conversation.objects.get(patron=others[0])
-    address, news = thread.get_absolute_url(), reverse("conversation_news", args=[thread.public_id])
-    mine, theirs, at_desk = _signed_in(patron), _signed_in(others[0]), _signed_in(staff)
-    assert len(waiting) == 25
-    return {
-        "home": Page("/", mine),
-        "session": Page(thread.help_session.get_absolute_url(), mine),
-        "thread": Page(address, mine),
-        "news": Page(f"{news}?since={thread.version}", mine, status="204 No Content", headers={"HTTP_HX_REQUEST": "true"}),
-        "reply": Page(reverse("reply", args=[answered.public_id]), theirs, status="302 Found", fields=lambda: {"body": WORDS, "client_token": uuid.uuid4()}),
-        "queue": Page(reverse("desk"), at_desk),
-        "desk thread": Page(reverse("desk_conversation", args=[thread.public_id]), at_desk),
-    }
+    for session in sessions[1:26]:
+        ConversationFactory(help_session=session, promised_at=now + datetime.timedelta(hours=20), patron=None)
+    for _ in rebuild():
+        pass
+
+
+def _polled(page, session_key):
+    """The address that the open page asks for news."""
+    browser = Client(headers={"host": "localhost"})
+    browser.cookies["sessionid"] = session_key
+    browser.get(page)  # whatever is unread is read now
+    words = browser.get(page).content.decode()
+    if found := re.search(r'data-poll="([^"]+)"', words):
+        return html.unescape(found[1])
+    news, state = re.search(r'data-news="([^"]+)"', words)[1], re.search(r'data-state="([^"]+)"', words)[1]
+    return f"{news}?since={html.unescape(state)}"
 
 
 def _signed_in(person):
