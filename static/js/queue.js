@@ -127,6 +127,7 @@
     const news = document.querySelector("#queue-news template");
     if (!news) return;
     const fresh = new Map([...news.content.querySelectorAll("[data-thread]")].map(row => [row.dataset.thread, row]));
+    for (const row of rows()) row.style.blockSize = `${row.getBoundingClientRect().height}px`;  // whatever it says now, what is below stays
     for (const row of rows()) {
       const now = fresh.get(row.dataset.thread);
       if (now && box(now).value === box(row).value) {
@@ -145,10 +146,11 @@
     news.remove();
   });
 
+  // In the place of how long it waits, so that the row keeps its height.
   function mark(row, words) {
-    const line = row.querySelector(".changed") || Object.assign(document.createElement("p"), { className: "changed" });
+    const line = row.querySelector(".wait");
+    line.classList.add("changed");
     line.textContent = words;
-    row.querySelector(".grow").append(line);
   }
 
   count();

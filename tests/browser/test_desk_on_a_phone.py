@@ -1,0 +1,218 @@
+"""The queue by thumb, by keyboard, without JavaScript, and while things happen."""
+
+import datetime
+import re
+import uuid
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from portal.conversations import actions, handling
+from portal.conversations.models import Conversation
+from tests.factories import StaffFactory, UserFactory
+
+from .bars import problems
+from .conftest import DESK, PHONE
+
+pytestmark = pytest.mark.browser
+
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+
+
+@pytest.fixture
+def ask(branch):
+    def ask(body, *, hours=1):
+        at = timezone.now() - datetime.timedelta(hours=hours)
+        return actions.ask(by=UserFactory(name="Sam Okafor"), at=at, body=body, language="en", client_token=uuid.uuid4(), branch=branch)
+
+    return ask
+
+
+@pytest.fixture
+def queue(ask, branch, staff):
+    """Six who wait, the first for long; one is a colleague's, one has a very long name."""
+    threads = [ask(f"Question {number}\nIt is about the {number}th floor.", hours=60 - number) for number in range(5)]
+    threads.append(ask(LONG, hours=1))
+    Conversation.objects.filter(pk=threads[0].pk).update(promised_at=timezone.now() - datetime.timedelta(hours=2))
+    handling.take(threads[1], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
+    return threads
+
+
+def row(page, subject):
+    return page.locator(".queue > li").filter(has=page.get_by_role("link", name=subject, exact=True))
+
+
+def subjects(page):
+    return page.locator(".queue .cover-all").all_inner_texts()
+
+
+def focused(page):
+    return page.evaluate("document.activeElement.textContent")
+
+
+def test_the_queue_by_thumb(queue, staff, opened, show):
+    page = show(opened(PHONE), staff)
+    page.goto("/desk/")
+    tabs = page.locator(".queue-tabs").bounding_box()
+    assert tabs["y"] + tabs["height"] >= 739  # at the thumb
+    assert problems(page) == []
+
+    row(page, "Question 0").locator(".pick").tap()
+    row(page, "Question 2").locator(".pick").tap()
+    bar = page.locator(".bulk").bounding_box()
+    assert bar["y"] + bar["height"] >= 739
+    expect(page.locator(".queue-tabs")).to_be_hidden()
+    expect(page.locator("#chosen")).to_have_text(re.compile("2$"))
+    assert problems(page) == []
+
+    page.locator("#bulk-snooze").tap()
+    page.locator("#snooze-1").tap()
+    expect(page.locator("#notices")).to_contain_text("2")
+    assert subjects(page) == ["Question 1", "Question 3", "Question 4", LONG]
+    page.locator("#undo-1").tap()
+    expect(row(page, "Question 0")).to_be_visible()
+    assert len(subjects(page)) == 6
+
+    page.locator("#tab-mine").tap()
+    expect(page).to_have_url(re.compile(r"\?tab=mine$"))
+    assert problems(page) == []
+
+
+def test_one_answer_after_the_other_on_a_phone(queue, staff, opened, show):
+    page = show(opened(PHONE), staff)
+    page.goto("/desk/")
+    row(page, "Question 2").locator(".cover-all").tap()
+    page.locator("#id_body").fill("On the second floor.")
+    page.locator("#reply-form [data-main]").tap()
+    expect(page.locator("#thread")).to_contain_text("On the second floor.")
+    page.locator("#next-thread").tap()
+    expect(page.locator("h1")).to_have_text("Question 3")
+    page.locator("#to-queue").tap()
+    expect(row(page, "Question 3")).to_be_visible()
+    expect(row(page, "Question 2")).to_have_count(0)
+
+
+def test_the_queue_by_keyboard(queue, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto("/desk/")
+    keys = page.keyboard
+    keys.press("?")
+    expect(page.locator("#keys li").first).to_be_visible()
+    keys.press("j")
+    keys.press("ArrowDown")
+    keys.press("j")
+    keys.press("k")
+    assert focused(page) == "Question 1"
+    keys.press("x")
+    keys.press("j")
+    keys.press("x")
+    expect(page.locator("#chosen")).to_have_text(re.compile("2$"))
+    keys.press("Escape")
+    expect(page.locator("#chosen")).to_be_hidden()
+
+    keys.press("e")  # nothing is selected: the one where we are
+    expect(page.locator("#notices")).to_contain_text("1")
+    assert "Question 2" not in subjects(page)
+    assert page.locator(".current .cover-all").inner_text() == "Question 3"  # where we were
+    keys.press("j")
+    keys.press("a")
+    expect(row(page, "Question 4").locator(".yours")).to_be_visible()
+
+    keys.press("s")
+    expect(page.locator("#snooze-1")).to_be_focused()
+    keys.press("Escape")
+    expect(page.locator("#bulk-snooze")).to_be_focused()
+
+    keys.press("2")
+    expect(page).to_have_url(re.compile(r"\?tab=mine$"))
+    assert subjects(page) == ["Question 4"]
+    keys.press("1")
+    expect(page).to_have_url(re.compile(r"/desk/$"))
+
+    keys.press("/")
+    expect(page.locator("#queue-search")).to_be_focused()
+    keys.type("jxea2?s")  # nothing fires while typing
+    expect(page.locator("#queue-search")).to_have_value("jxea2?s")
+    page.locator("#queue-search").fill("floor")
+    keys.press("Enter")
+    expect(page).to_have_url(re.compile(r"/desk/\?q=floor$"))
+    keys.press("j")
+    keys.press("Enter")
+    expect(page.locator("h1")).to_have_text("Question 0")
+    keys.press("j")
+    expect(page.locator("h1")).to_have_text("Question 1")
+    keys.press("u")
+    expect(page).to_have_url(re.compile(r"/desk/\?q=floor$"))
+
+
+def test_nothing_is_done_where_nothing_is_chosen(queue, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto("/desk/")
+    page.locator("#bulk-close").click()
+    expect(page.locator("#announce")).to_have_text("Nothing is selected.")
+    assert Conversation.objects.filter(status="closed").count() == 0
+
+
+def test_a_range_with_shift_and_all_at_once(queue, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto("/desk/")
+    boxes = page.locator(".queue [name=thread]")
+    boxes.nth(1).click()
+    boxes.nth(4).click(modifiers=["Shift"])
+    assert [box.is_checked() for box in boxes.all()] == [False, True, True, True, True, False]
+    page.locator("#select-all").click()
+    assert all(box.is_checked() for box in boxes.all())
+    page.locator("#bulk-take").click()
+    expect(page.locator("#notices")).to_contain_text("Omar")  # who has the one that wasn't free
+
+
+def test_the_queue_without_javascript(queue, staff, opened, show):
+    page = show(opened(DESK, javascript=False), staff)
+    page.goto("/desk/")
+    row(page, "Question 0").locator("[name=thread]").check()
+    page.locator("#bulk-snooze").click()
+    page.locator("#bulk-day").fill((timezone.localdate() + datetime.timedelta(days=9)).isoformat())
+    page.locator("#snooze-until").click()
+    expect(row(page, "Question 0")).to_have_count(0)
+    page.locator("#tab-snoozed").click()
+    expect(row(page, "Question 0")).to_be_visible()
+    page.locator("#queue-search").fill("nothing like this")
+    page.locator("#queue-find").click()
+    expect(page.locator(".empty")).to_be_visible()
+
+
+def test_what_comes_while_one_reads_moves_nothing(queue, ask, staff, patron, opened, show):
+    page = show(opened(DESK), staff)
+    page.clock.install()
+    page.goto("/desk/")
+    row(page, "Question 3").locator("[name=thread]").check()
+    page.locator(".queue .cover-all").nth(2).focus()
+    before, place = subjects(page), row(page, "Question 3").bounding_box()
+
+    ask("Somebody new", hours=0)
+    handling.take(queue[0], by=StaffFactory(name="Lena", branch=queue[0].branch), at=timezone.now())
+    handling.snooze(queue[3], until=timezone.localdate() + datetime.timedelta(days=3), by=staff, at=timezone.now())
+    page.clock.run_for(6000)
+
+    expect(page.locator("#show-news")).to_contain_text("1 new")
+    expect(page.locator("#announce")).to_have_text("1 new")
+    expect(page.locator("#count-needs")).to_have_text("6")
+    expect(row(page, "Question 0")).to_contain_text("Lena")
+    expect(row(page, "Question 3").locator(".changed")).to_be_visible()  # it left the list
+    assert (subjects(page), row(page, "Question 3").bounding_box(), focused(page)) == (before, place, "Question 2")
+    expect(row(page, "Question 3").locator("[name=thread]")).to_be_checked()
+    page.locator("#show-news").click()
+    expect(row(page, "Somebody new")).to_be_visible()
+    expect(row(page, "Question 3")).to_have_count(0)
+
+
+def test_a_hidden_page_asks_for_nothing(queue, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.clock.install()
+    page.goto("/desk/")
+    asked = []
+    page.on("request", lambda request: "queue/news" in request.url and asked.append(request.url))
+    page.evaluate("Object.defineProperty(document, 'visibilityState', {value: 'hidden'})")
+    page.clock.run_for(60_000)
+    assert asked == []
