@@ -35,8 +35,9 @@ def is_open(branch, at):
 
 def promise_in_words(branch):
     """What a patron who waits is told: the promise, rounded up to days on which the branch is open."""
-    hours = [_minutes(stretch.closes) - _minutes(stretch.opens) for stretch in branch.opening_hours.all()]
-    open_weekdays = len({stretch.weekday for stretch in branch.opening_hours.all()})
+    week = list(branch.opening_hours.all())
+    hours = [_minutes(stretch.closes) - _minutes(stretch.opens) for stretch in week]
+    open_weekdays = len({stretch.weekday for stretch in week})
     usual_day = sum(hours) / 60 / open_weekdays if open_weekdays else 24
     days = math.ceil(branch.promise_hours / usual_day)
     if days == 1:
