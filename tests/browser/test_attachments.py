@@ -1,0 +1,224 @@
+"""Pictures and PDFs are added on a phone and at the desk, as people add them."""
+
+import re
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from portal.conversations.models import Attachment, Message
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, attach_to, pdf_file, picture_file
+
+from .states import HOSTILE
+
+pytestmark = pytest.mark.browser
+
+PASTE = """async ([kind, words]) => {
+  const canvas = document.createElement("canvas");
+  canvas.width = 600; canvas.height = 300;
+  canvas.getContext("2d").fillRect(0, 0, 300, 300);
+  const blob = await new Promise(done => canvas.toBlob(done, "image/png"));
+  const moved = new DataTransfer();
+  moved.items.add(new File([blob], "image.png", { type: "image/png" }));
+  if (words) moved.items.add(words, "text/plain");
+  const field = document.getElementById("id_body"), how = { bubbles: true, cancelable: true };
+  if (kind === "paste") field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: moved, ...how }));
+  else for (const type of ["dragover", "drop"]) document.body.dispatchEvent(new DragEvent(type, { dataTransfer: moved, ...how }));
+}"""
+
+
+@pytest.fixture
+def thread(branch, staff, patron):
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now())
+    return MessageFactory(conversation=ConversationFactory(help_session=session)).conversation
+
+
+@pytest.fixture
+def write(show, thread, patron, phone):
+    """write(javascript=): the patron's thread on a phone."""
+
+    def write(**more):
+        page = show(phone(**more), patron)
+        page.goto(thread.get_absolute_url())
+        return page
+
+    return write
+
+
+def chosen(*files):
+    return [{"name": file.name, "mimeType": "application/octet-stream", "buffer": file.read()} for file in files]
+
+
+def attached(page):
+    return page.locator(".attached > li:not(.sending, .field-error)")
+
+
+def slow(page, *, bytes_a_second):
+    line = page.context.new_cdp_session(page)
+    line.send("Network.enable")
+    line.send("Network.emulateNetworkConditions", {"offline": False, "latency": 50, "downloadThroughput": -1, "uploadThroughput": bytes_a_second})
+    return lambda: line.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1})
+
+
+def test_pictures_and_a_pdf_go_with_a_message(write, thread):
+    page = write()
+    page.locator("#id_files").set_input_files(chosen(picture_file("shelf.jpg", size=(600, 300)), pdf_file(), picture_file("page.png", kind="TIFF")))
+    expect(page.locator(".attached .field-error")).to_contain_text("page.png: Only pictures (JPEG, PNG, WebP) and PDFs can be sent.")
+    expect(page.locator("#announce")).to_contain_text("page.png")
+    expect(attached(page)).to_have_count(2)
+    expect(page.locator("#id_files")).to_have_value("")
+
+    page.locator("[name^=alt-]").fill("Three shelves")
+    page.locator("[name^=alt-]").press("Enter")  # is not the end of the message
+    page.locator("#id_body").fill("It is this one.")
+    page.locator("#send").tap()
+    picture = page.locator(".message .files img")
+    expect(picture).to_have_attribute("alt", "Three shelves")
+    assert picture.evaluate("async image => (await image.decode(), [image.naturalWidth, image.width, image.height])") == [480, 240, 120]
+    expect(attached(page)).to_have_count(0)
+    assert [a.name for a in Message.objects.get(body="It is this one.").attachments.all()] == ["shelf.jpg", "form.pdf"]
+    with page.expect_download() as download:
+        page.locator(".files a[download]").tap()
+    assert download.value.suggested_filename == "form.pdf"
+
+
+def test_the_message_waits_for_its_files_on_a_slow_line(write, thread):
+    page = write()
+    fast_again = slow(page, bytes_a_second=60_000)
+    page.locator("#id_files").set_input_files(chosen(pdf_file(content=b"%PDF-" + b"x" * 300_000), pdf_file("other.pdf")))
+    page.locator("#id_body").fill("Both are here.")
+    expect(page.locator(".sending progress").first).to_have_attribute("value", re.compile(r"0\.[1-9]"))
+    page.locator("#send").tap()
+    expect(page.locator("#announce")).to_have_text("The message goes as soon as its files are there.")
+    assert not Message.objects.filter(body="Both are here.").exists()
+    fast_again()
+    expect(page.locator(".files a[download]")).to_have_count(2)
+    assert Message.objects.get(body="Both are here.").attachments.count() == 2
+
+
+def test_a_message_whose_file_is_refused_meanwhile_is_not_sent_without_it(write, thread):
+    page = write()
+    fast_again = slow(page, bytes_a_second=60_000)
+    page.locator("#id_files").set_input_files(chosen(pdf_file("page.pdf", b"<html>" + b"x" * 200_000)))
+    page.locator("#id_body").fill("See this.")
+    page.locator("#send").tap()
+    fast_again()
+    expect(page.locator("#announce")).to_have_text("The message is not sent yet: see what is said of its files.")
+    expect(page.locator("#id_body")).to_have_value("See this.")
+    assert Message.objects.count() == 1
+
+
+def test_an_upload_is_stopped_and_a_broken_one_tried_again(write, thread):
+    page = write()
+    slow(page, bytes_a_second=20_000)
+    page.locator("#id_files").set_input_files(chosen(pdf_file(content=b"%PDF-" + b"x" * 300_000)))
+    page.locator(".sending button").tap()
+    expect(page.locator(".attached li")).to_have_count(0)
+    expect(page.locator("#id_files")).to_be_focused()
+
+    page.reload()
+    page.route("**/attach/", lambda route: route.abort("aborted"))
+    page.locator("#id_files").set_input_files(chosen(pdf_file("other.pdf")))
+    expect(page.locator(".attached .field-error")).to_contain_text("The connection broke off.")
+    page.unroute("**/attach/")
+    page.locator(".attached .field-error button").tap()
+    expect(attached(page)).to_have_count(1)
+    assert [a.name for a in Attachment.objects.all()] == ["other.pdf"]
+
+
+def test_a_photograph_is_made_smaller_before_it_is_sent(write, thread):
+    page, sizes = write(), []
+    page.on("request", lambda request: request.url.endswith("/attach/") and sizes.append(int(request.header_value("content-length"))))
+    noisy = picture_file("photo.jpg", size=(4000, 3000))
+    padded = noisy.read() + b"\0" * 9_000_000
+    page.locator("#id_files").set_input_files([{"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": padded}])
+    expect(attached(page)).to_have_count(1)
+    assert sizes[0] < 1_000_000
+    assert Attachment.objects.get().width > 3000
+
+
+@pytest.mark.parametrize("how", ["paste", "drop"])
+def test_a_picture_is_pasted_or_dropped(write, thread, how):
+    page = write()
+    page.evaluate(PASTE, [how, ""])
+    expect(attached(page)).to_have_count(1)
+    page.evaluate(PASTE, [how, ""])  # the same once more is one
+    expect(page.locator(".sending")).to_have_count(0)
+    expect(attached(page)).to_have_count(1)
+    assert Attachment.objects.get().name == "image.png"
+
+
+def test_what_is_also_text_is_pasted_as_text(write, thread):
+    page = write()
+    page.evaluate(PASTE, ["paste", "a table"])
+    page.wait_for_timeout(300)
+    expect(page.locator(".attached li")).to_have_count(0)
+
+
+def test_files_and_what_they_show_are_there_on_another_device(write, thread):
+    page = write()
+    page.locator("#id_files").set_input_files(chosen(picture_file(), pdf_file()))
+    expect(attached(page)).to_have_count(2)
+    with page.expect_response("**/attach/"):
+        page.locator("[name^=alt-]").fill("Three shelves")
+    other = write()
+    expect(other.locator("[name^=alt-]")).to_have_value("Three shelves")
+    attached(other).last.locator("button").tap()
+    expect(attached(other)).to_have_count(1)
+    expect(other.locator("#id_files")).to_be_focused()
+    page.reload()
+    expect(attached(page)).to_have_count(1)
+
+
+def test_without_javascript_files_are_added_described_taken_out_and_sent(write, thread):
+    page = write(javascript=False)
+    page.locator("#id_body").fill("It is this one.")
+    page.locator("#id_files").set_input_files(chosen(picture_file(), pdf_file()))
+    page.locator("#add-files").tap()
+    expect(attached(page)).to_have_count(2)
+    expect(page.locator("#id_body")).to_have_value("It is this one.")
+    page.locator("[name^=alt-]").fill("Three shelves")
+    attached(page).last.locator("button").tap()
+    expect(attached(page)).to_have_count(1)
+    expect(page.locator("[name^=alt-]")).to_have_value("Three shelves")
+    page.locator("#send").tap()
+    expect(page.locator(".message .files img")).to_have_attribute("alt", "Three shelves")
+    assert Message.objects.get(body="It is this one.").attachments.count() == 1
+
+
+@pytest.mark.parametrize(("touch", "shown"), [(True, True), (False, False)])
+def test_a_photo_is_offered_where_there_is_a_camera_at_hand(opened, show, patron, thread, touch, shown):
+    page = show(opened({"viewport": {"width": 360, "height": 740}, "has_touch": touch, "is_mobile": touch}), patron)
+    page.goto(thread.get_absolute_url())
+    expect(page.locator("label.photo")).to_be_visible(visible=shown)
+    assert page.locator("#id_photo").get_attribute("capture") == "environment"
+
+
+def test_at_the_desk_a_picture_is_sent_taken_back_and_seen_by_the_patron(desk_computer, show, staff, patron, thread, phone):
+    desk = show(desk_computer(), staff)
+    desk.goto(f"/desk/threads/{thread.public_id}/")
+    desk.locator("#id_body").fill("The sign at the door.")
+    desk.evaluate(PASTE, ["paste", ""])
+    desk.locator("[name^=alt-]").fill("A red sign")
+    desk.locator("#id_body").press("Control+Enter")
+    expect(desk.locator(".message .files img")).to_have_attribute("alt", "A red sign")
+    desk.locator("[id^=take-back]").click()
+    expect(desk.locator("[name^=alt-]")).to_have_value("A red sign")
+    expect(desk.locator(".message .files")).to_have_count(0)
+    desk.locator("#id_body").press("Control+Enter")
+    expect(desk.locator(".message .files img")).to_have_count(1)
+    Message.objects.update(shown_from=F("sent_at"))
+    page = show(phone(), patron)
+    page.goto(thread.get_absolute_url())
+    expect(page.locator(".theirs .files img")).to_have_attribute("alt", "A red sign")
+
+
+def test_no_name_and_no_description_becomes_more_than_text(write, thread):
+    attach_to(thread.messages.get(), picture_file(f"{HOSTILE}.jpg"), alt=HOSTILE)
+    attach_to(thread.messages.get(), pdf_file(f"{HOSTILE}.pdf"))
+    page = write()
+    page.locator("#id_files").set_input_files([{"name": '<img src=x onerror="document.title=1">.jpg', "mimeType": "image/jpeg", "buffer": b"no picture"}])
+    expect(page.locator(".attached .field-error")).to_contain_text("<img src=x")
+    assert page.locator(".attached img, .files script").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

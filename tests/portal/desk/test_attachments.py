@@ -1,0 +1,171 @@
+"""Files in a thread at the desk: added to an answer, held with it, taken back with it, opened by those who may read the thread."""
+
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AuditEvent
+from portal.conversations.models import Attachment, Draft, Message
+from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory, attach_to, pdf_file, picture_file
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def thread(branch, staff, patron):
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now())
+    return MessageFactory(conversation=ConversationFactory(help_session=session)).conversation
+
+
+@pytest.fixture
+def desk(client, sign_in, staff):
+    return sign_in(client, staff)
+
+
+@pytest.fixture
+def token():
+    return uuid.uuid4()
+
+
+def attach(browser, thread, token, file, **fields):
+    return browser.post(reverse("desk_attach", args=[thread.public_id]), {"client_token": token, "files": file, **fields}, headers=HTMX)
+
+
+def answer(browser, thread, token, body="Here it is.", **fields):
+    seen = thread.messages.in_order().last().pk
+    typed = {"client_token": token, "body": body, "language": "en", "seen": seen, "action": "send", "items-TOTAL_FORMS": 0}
+    return browser.post(reverse("desk_reply", args=[thread.public_id]), typed | fields)
+
+
+def address(attachment, route="desk_attachment"):
+    return reverse(route, args=[attachment.conversation.public_id, attachment.public_id])
+
+
+def page_of(browser, thread):
+    return browser.get(reverse("desk_conversation", args=[thread.public_id])).content.decode()
+
+
+def test_a_picture_goes_with_the_answer_and_is_held_with_it(desk, thread, token, patron, sign_in, time_machine):
+    time_machine.move_to(timezone.now(), tick=False)
+    attach(desk, thread, token, picture_file())
+    added = Attachment.objects.get()
+    assert address(added) in page_of(desk, thread)
+    answer(desk, thread, token, **{f"alt-{added.public_id}": "The sign at the door"})
+    added.refresh_from_db()
+    assert (added.message, added.alt) == (Message.objects.get(client_token=token), "The sign at the door")
+    assert f'{address(added)}?size=small" alt="The sign at the door"' in page_of(desk, thread)
+    theirs = sign_in(Client(), patron)
+    assert theirs.get(address(added, "attachment")).status_code == 404
+    time_machine.shift(Message.HELD)
+    assert theirs.get(address(added, "attachment")).status_code == 200
+
+
+def test_an_answer_that_is_taken_back_brings_its_files_into_the_composer(desk, thread, token):
+    attach(desk, thread, token, picture_file())
+    answer(desk, thread, token)
+    sent = Message.objects.get(client_token=token)
+    desk.post(reverse("desk_take_back", args=[thread.public_id]), {"message": sent.public_id})
+    back = Attachment.objects.get()
+    assert (back.message, back.client_token) == (None, token)
+    assert f'name="take_out" value="{back.public_id}"' in page_of(desk, thread)
+
+
+def test_without_a_script_files_come_with_the_answer(desk, thread, token):
+    assert answer(desk, thread, token, files=[picture_file(), pdf_file()]).status_code == 302
+    assert Message.objects.get(client_token=token).attachments.count() == 2
+
+
+@pytest.mark.parametrize("what", ["no words", "a file that is not taken", "answered meanwhile"])
+def test_an_answer_that_is_not_sent_loses_neither_word_nor_file(desk, thread, token, staff, what):
+    fields = {"body": "" if what == "no words" else "My words.", "files": [picture_file("shelf.jpg")]}
+    if what == "a file that is not taken":
+        fields["files"].append(pdf_file("page.pdf", b"<html>"))
+    if what == "answered meanwhile":
+        fields["seen"] = thread.messages.get().pk
+        MessageFactory(conversation=thread, side="staff", author=StaffFactory(branch=thread.branch))
+    page = answer(desk, thread, token, **fields).content.decode()
+    added = Attachment.objects.get()
+    assert Message.objects.filter(client_token=token).count() == 0
+    assert (added.message, added.name, added.client_token) == (None, "shelf.jpg", token)
+    assert f'name="take_out" value="{added.public_id}"' in page
+    assert fields["body"] in page
+    assert ("Only pictures" in page) == (what == "a file that is not taken")
+
+
+def test_without_a_script_taking_out_keeps_all_that_was_typed(desk, thread, token, staff):
+    answer(desk, thread, token, body="", files=[picture_file()])
+    typed = {"client_token": token, "body": "Half a sent", "language": "es", "sequence": 0, "then": "close", "items-TOTAL_FORMS": 1, "items-0-title": "Emma"}
+    response = desk.post(reverse("desk_attach", args=[thread.public_id]), typed | {"take_out": Attachment.objects.get().public_id})
+    assert response.url == reverse("desk_conversation", args=[thread.public_id]) + "#reply-form"
+    draft = Draft.objects.get(person=staff)
+    assert (draft.body, draft.language, draft.typed["then"], draft.typed["items-0-title"]) == ("Half a sent", "es", "close", "Emma")
+    assert Attachment.objects.count() == 0
+
+
+def test_throwing_an_answer_away_throws_its_files_away(desk, thread, token, django_capture_on_commit_callbacks):
+    attach(desk, thread, token, picture_file())
+    file = Attachment.objects.get().file
+    assert file.storage.exists(file.name)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer(desk, thread, token, action="discard_now")
+    assert Attachment.objects.count() == 0
+    assert not file.storage.exists(file.name)
+
+
+def test_what_a_colleague_has_not_sent_is_theirs_alone(desk, thread, token, branch, sign_in):
+    attach(desk, thread, token, picture_file())
+    added = Attachment.objects.get()
+    colleague = sign_in(Client(), StaffFactory(branch=branch))
+    assert colleague.get(address(added)).status_code == 404
+    assert str(added.public_id) not in page_of(colleague, thread)
+    colleague.post(reverse("desk_attach", args=[thread.public_id]), {"client_token": token, "take_out": added.public_id}, headers=HTMX)
+    assert Attachment.objects.count() == 1
+    answer(desk, thread, token)
+    assert colleague.get(address(added)).status_code == 200
+
+
+def test_what_a_patron_has_not_sent_is_not_the_desks(desk, thread, token, patron, sign_in):
+    sign_in(Client(), patron).post(reverse("attach", args=[thread.public_id]), {"client_token": token, "files": picture_file()}, headers=HTMX)
+    added = Attachment.objects.get()
+    assert desk.get(address(added)).status_code == 404
+    assert str(added.public_id) not in page_of(desk, thread)
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("staff of the branch", 200), ("the assignee elsewhere", 200), ("staff elsewhere", 404), ("the patron", 404), ("nobody", 302)]
+)
+def test_who_may_open_a_file_at_the_desk(client, sign_in, thread, staff, patron, who, status):
+    file = attach_to(thread.messages.get())
+    elsewhere = StaffFactory(branch=BranchFactory())
+    if who == "the assignee elsewhere":
+        thread.assignee, thread.assigned_at = elsewhere, timezone.now()
+        thread.save()
+    people = {"staff of the branch": staff, "the assignee elsewhere": elsewhere, "staff elsewhere": elsewhere, "the patron": patron}
+    if who in people:
+        sign_in(client, people[who])
+    assert [client.get(address(file) + small).status_code for small in ("", "?size=small")] == [status] * 2
+
+
+def test_opening_a_file_is_in_the_access_log_and_its_preview_is_not(desk, thread, patron, staff):
+    picture, pdf = attach_to(thread.messages.get()), attach_to(thread.messages.get(), pdf_file())
+    desk.get(f"{address(picture)}?size=small")
+    assert AuditEvent.objects.filter(action="opened").count() == 0
+    desk.get(address(picture))
+    desk.get(f"{address(pdf)}?size=small")
+    assert list(AuditEvent.objects.values_list("action", "by", "patron", "subject")) == [("opened", staff.pk, patron.pk, str(thread.public_id))] * 2
+
+
+def test_a_thread_with_files_costs_one_look_up_more_than_one_without(desk, thread, token, django_assert_num_queries):
+    page_of(desk, thread)
+    with django_assert_num_queries(13):
+        page_of(desk, thread)
+    for n in range(5):
+        attach_to(MessageFactory(conversation=thread), picture_file(f"{n}.jpg"), pdf_file(f"{n}.pdf"))
+    attach(desk, thread, token, picture_file())
+    page_of(desk, thread)
+    with django_assert_num_queries(14):
+        page_of(desk, thread)
