@@ -60,7 +60,7 @@ def stop_covering(person, *, at):
 
 
 def _write(absence, first_day, last_day, cover):
-    User.objects.select_for_update().get(pk=absence.person_id)  # so that of two at once the second sees the first
+    User.objects.select_for_update(no_key=True).get(pk=absence.person_id)  # so that of two at once the second sees the first
     there = Absence.objects.filter(person=absence.person_id, first_day__lte=last_day, last_day__gte=first_day).exclude(pk=absence.pk).first()
     if there is not None:
         raise Overlaps(there)

@@ -1,5 +1,6 @@
 """Limits and one-time codes that must hold for several processes together."""
 
+import datetime
 import time
 from functools import partial
 
@@ -16,10 +17,10 @@ from django.db import connection
 from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts import actions
+from accounts import absences, actions
 from accounts import library as library_actions
 from accounts.forms import CodeForm, SecondFactorForm
-from accounts.models import StaffRole, User
+from accounts.models import Absence, StaffRole, User
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory
 from tests.processes import at_once
 
@@ -102,3 +103,18 @@ def test_two_coordinators_who_remove_each_other_leave_one(rosa):
         outcomes = at_once(*[partial(library_actions.remove_role, gone, branch=branch, by=one, at=timezone.now()) for gone in (one, other)])
         assert sorted(map(str, outcomes)) == ["LastCoordinator", "None"]
         assert StaffRole.objects.filter(role="coordinator").count() == 1
+
+
+def be_away(person, number):
+    day = datetime.date(2026, 3, 1) + datetime.timedelta(days=number)
+    return absences.add_absence(
+        person=person, first_day=day, last_day=day + datetime.timedelta(days=PROCESSES), cover=None, by=person, at=timezone.now()
+    ).first_day
+
+
+def test_of_absences_that_overlap_only_one_is_kept(rosa):
+    for _round in range(10):
+        Absence.objects.all().delete()
+        outcomes = at_once(*[partial(be_away, rosa, number) for number in range(PROCESSES)])
+        assert outcomes.count("Overlaps") == PROCESSES - 1
+        assert Absence.objects.get().first_day in outcomes
