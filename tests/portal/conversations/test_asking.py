@@ -210,6 +210,18 @@ def test_somebody_unknown_writes_first_and_proves_an_address_then(client, branch
     assert unsent.KEY not in client.session
 
 
+def test_a_sign_in_that_ran_out_while_writing_loses_nothing(client, patron, sign_in):
+    sign_in(client, patron)
+    fields = typed()
+    client.post(reverse("ask_draft"), fields | {"sequence": 1})
+    client.session.flush()
+    assert client.post(ASK, fields, follow=True).redirect_chain == [(SEND, 302)]
+    prove(client, patron.email)
+    send(client)
+    thread = Conversation.objects.get()
+    assert (thread.patron, thread.messages.get().body) == (patron, QUESTION)
+
+
 def test_topic_and_branch_wait_with_the_question(client):
     other, topic = BranchFactory(name="Hillside"), TopicFactory(name="Gardening")
     client.post(ASK, typed(topic=topic.pk, branch=other.pk))
