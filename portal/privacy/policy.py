@@ -117,7 +117,7 @@ POLICY = {
     "accounts.Branch": Line("the branches", "the portal ends", "to show them"),
     "accounts.OpeningHours": Line("when a branch is open", "a coordinator changes it", "to say by when an answer comes"),
     "accounts.ClosedDay": Line("days on which a branch is closed", "a coordinator removes it", "to say by when an answer comes"),
-    "accounts.Absence": Line("days on which a member of staff is away, and who covers", "a coordinator removes it", "so that nobody waits for them"),
+    "accounts.Absence": Line("days on which a member of staff is away, and who covers", "they or a coordinator remove it", "so that nobody waits for them"),
     "conversations.ReplyTemplate": Line("answers that are often given", "a coordinator removes them", "to write them once"),
     "conversations.BranchQueue": Line("how often a branch's queue changed", "the portal ends", "to show an open queue what is new"),
     "recommendations.Topic": Line("the library's list of topics", "a coordinator changes it", "to sort help sessions"),

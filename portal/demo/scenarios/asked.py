@@ -132,11 +132,11 @@ ANSWERED = [
         Said(2.5, "Not any more. Thank you for telling us, Mrs. Arsenault.", "leila", then="close"),
     ))),
     # Two that were one question.
-    Asked(82, "fern", "central", "home", Thread((
+    Asked(130, "fern", "central", "home", Thread((
         Said(0, "Sourdough: mine smells of paint. Is that in any of the books?"),
         Said(0.8, "Page 63 of the one with the long title: it is hungry, feed it twice a day. Paint goes away by Thursday.", "priya", (Gave("bread", "page 63, “smells”"),)),
     ), name="paint")),
-    Asked(60, "fern", "central", "home", Thread((Said(0, "Sourdough again, sorry, I lost the other message. Twice a day with which flour?"),), did=(Did(0.3, "join", "priya", "paint"), Did(0.31, "take", "priya")))),
+    Asked(52, "fern", "central", "home", Thread((Said(0, "Sourdough again, sorry, I lost the other message. Twice a day with which flour?"),), did=(Did(0.3, "join", "priya", "paint"), Did(0.31, "take", "priya")))),
     # Nobody wrote any more: it closed by itself.
     Asked(700, "kofi", "central", "computers", Thread((
         Said(0, "which side up does the card go in the reader"),
