@@ -29,7 +29,8 @@ def _given_before(conversation):
     if conversation.help_session_id is not None:
         here |= Q(sessionrecommendation__help_session=conversation.help_session_id)
     quiet = Q(sessionrecommendation__help_session__quiet=True) | Q(messagerecommendation__message__conversation__help_session__quiet=True)
-    before = list(kept.exclude(here).exclude(quiet).select_related("item", "branch").order_by("-recommended_at", "-pk")[:NEWEST])
+    before = kept.exclude(here).exclude(quiet).select_related("item", "branch").order_by("-recommended_at", "-pk")
+    before = list(before.only("verdict", "question_type", "why", "comment", "recommended_at", "item__title", "branch__name")[:NEWEST])
     for recommendation in before:
         recommendation.said = label_for(recommendation)
     return before
@@ -46,5 +47,6 @@ def _other_threads(conversation, user):
         .exclude(help_session__quiet=True)
         .annotate(may_open=Exists(openable))
         .select_related("branch")
+        .only("public_id", "subject", "status", "snoozed_until", "opened_at", "branch__name")
         .order_by("-opened_at", "-pk")[:NEWEST]
     )

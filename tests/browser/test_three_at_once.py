@@ -78,7 +78,7 @@ def test_three_at_once(at_desk, in_hand, thread, staff, omar, patron):
     expect(rosas.locator("#here")).to_contain_text("Omar Haddad")
     looking = omars.locator("#here").inner_text()
     assert "Rosa Lindqvist" in looking
-    with rosas.expect_response(re.compile("/news/.*writing=1")):
+    with rosas.expect_response(re.compile("/news/.*writing=1"), timeout=3000):  # at once, not with the next poll
         write(rosas, "It is the cyan cartridge.")
     polled(omars)
     expect(omars.locator("#here")).not_to_have_text(looking)

@@ -41,6 +41,10 @@ from .templates import with_template
 
 SENDS = {"send", "send_anyway"}
 OF_THE_ITEMS = ("find", "add_item", "pick-", "remove-")
+SHOWN_OF_RECOMMENDATION = (
+    *("reason", "starred", "verdict", "question_type", "why", "comment", "decided_at"),
+    *("item__title", "item__creators", "item__kind", "item__year", "item__url"),
+)
 OVERLAP = datetime.timedelta(minutes=1)  # told again with what is new: what was held and is taken back, what was slow to be saved
 
 
@@ -58,16 +62,18 @@ def desk_conversation(request, public_id):
 def desk_news(request, public_id):
     """What an open page asks every few seconds: 204, or what is new in the thread and who is here. That this member of staff is
     here, and whether they are writing, is remembered by it."""
-    conversation, at = _conversation(request, public_id), timezone.now()
-    if conversation.status == Conversation.Status.ERASED:
-        return HttpResponse("<div data-gone></div>")
+    conversations, at = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)), timezone.now()
+    conversation, writing = get_object_or_404(conversations, public_id=public_id), "writing" in request.GET
     around = presence.look(conversation, person=request.user, at=at)
-    unchanged = request.GET.get("since") == _state_of_page(conversation, around)
-    since = parse_moment(request.GET.get("at")) or at
-    told = None if unchanged else tell(conversation, viewer=request.user, at=at, read_until=around.read_until, since=min(since, at) - OVERLAP)
-    presence.come(conversation, person=request.user, at=at, writing="writing" in request.GET, read_until=told.read_until if told else None, around=around)
-    if unchanged:
+    if request.GET.get("since") == _state_of_page(conversation, around):
+        presence.come(conversation, person=request.user, at=at, writing=writing, around=around)
         return HttpResponse(status=204)
+    if conversation.status == Conversation.Status.ERASED or conversation.joined_into_id:
+        return HttpResponse("<div data-gone></div>")  # the page is opened anew: it says that it was erased, or is the other thread's
+    conversation = _conversation(request, public_id)
+    since = parse_moment(request.GET.get("at")) or at
+    told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, since=min(since, at) - OVERLAP)
+    presence.come(conversation, person=request.user, at=at, writing=writing, read_until=told.read_until, around=around)
     context = {
         **_told(request, conversation, told, around, at, since=since),
         **handling_context(request, conversation, draft=Draft(), is_named=conversation.is_named),
@@ -192,17 +198,21 @@ def desk_close(request, public_id):
 def _conversation(request, public_id):
     """The thread, or the one that it was joined into."""
     conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
-    related = "branch", "patron", "assignee", "help_session__topic", "help_session__staff", "help_session__branch", "recommendation__item"
+    related = "branch", "patron", "assignee", "help_session__topic", "help_session__staff"
     theirs = Message.objects.filter(conversation=OuterRef("pk"), side=Side.PATRON).order_by("-sent_at", "-pk").values("language")[:1]
     naming = NoteMention.objects.filter(note__conversation=OuterRef("pk"), person=request.user, seen_at=None)
-    conversations = conversations.select_related(*related, "readers_form", "logged_as").annotate(
+    conversations = conversations.select_related(*related, "readers_form").annotate(
         language_of_patron=Subquery(theirs),
         is_named=Exists(naming),
         has_files=Exists(Attachment.objects.filter(conversation=OuterRef("pk"))),
         **away_columns(request.library.today()),
     )
     found = get_object_or_404(conversations, public_id=public_id)
-    return get_object_or_404(conversations, pk=found.joined_into_id) if found.joined_into_id else found
+    if found.joined_into_id:
+        found = get_object_or_404(conversations, pk=found.joined_into_id)
+    if found.help_session and found.help_session.branch_id == found.branch_id:
+        found.help_session.branch = found.branch  # as it mostly is: not looked up twice
+    return found
 
 
 def _go(request, conversation, anchor=""):
@@ -368,7 +378,7 @@ def _recommendations(conversation, told):
         hung = Recommendation.objects.filter(pk=conversation.recommendation_id).order_by().values("pk")
     else:
         hung = SessionRecommendation.objects.filter(help_session=session).order_by().values("recommendation")
-    found = Recommendation.objects.filter(pk__in=chosen.union(hung)).select_related("item")
+    found = Recommendation.objects.filter(pk__in=chosen.union(hung)).select_related("item").only(*SHOWN_OF_RECOMMENDATION)
     found = (
         found.prefetch_related(Prefetch("item__holdings", Holding.objects.select_related("branch")))
         .annotate(

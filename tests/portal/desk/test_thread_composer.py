@@ -276,6 +276,13 @@ def test_what_was_begun_since_stays_behind_what_is_taken_back(desk, thread, item
     assert composer(desk, thread)["body"] == "There is another copy.\n\nOne more thing"
 
 
+def test_what_was_begun_since_on_two_devices_is_all_kept(desk, thread):
+    sent = send(desk, thread)
+    desk.post(address(thread, "draft/"), typed(thread, sequence="5", body="On the phone"))
+    part = desk.post(address(thread, "take-back/"), typed(thread, body="At the desk", message=sent.public_id), headers=HTMX).content.decode()
+    assert "There is another copy.\n\nOn the phone\n\nAt the desk" in part
+
+
 def test_too_late_says_so_and_loses_nothing(desk, thread, clock):
     sent = send(desk, thread)
     clock.shift(15)
