@@ -293,11 +293,12 @@ def locked(conversation, at):
     Its `changed_at` is the moment of the change to come: `at`, or just after what somebody else did while the row was waited
     for. So a thread's history, by its times, is what happened. Raises Erased.
     """
-    pk = conversation.joined_into_id or conversation.pk
-    # Locked first and read afterwards: PostgreSQL looks a joined row up as it was before the wait, and one that was handed over to
-    # another branch meanwhile would not be found at all.
-    Conversation.objects.select_for_update(no_key=True).values_list("pk").get(pk=pk)
-    conversation = Conversation.objects.select_related("help_session", "patron", "branch").get(pk=pk)
+    # No join: PostgreSQL looks a joined row up as it was before the wait, and a thread that was handed over to another branch
+    # meanwhile would not be found at all.
+    known, conversation = conversation, Conversation.objects.select_for_update(no_key=True).get(pk=conversation.joined_into_id or conversation.pk)
+    for name in ("help_session", "patron", "branch"):  # the caller has mostly read them
+        if name in known._state.fields_cache and getattr(known, f"{name}_id") == getattr(conversation, f"{name}_id"):
+            setattr(conversation, name, known._state.fields_cache[name])
     if conversation.joined_into_id:
         return locked(conversation, at)
     if conversation.status == Status.ERASED:

@@ -7,7 +7,6 @@ import datetime
 import uuid
 
 from django.db import transaction
-from django.db.models import Q
 
 from accounts.models import User
 
@@ -96,9 +95,10 @@ def forget(conversation, *, person, side, kind, up_to=None, body=""):
     if up_to is None:
         rows.delete()
         return
-    newer = Q(sequence__gt=up_to) & ~Q(body=body)
-    gone, _models = rows.exclude(newer).delete()
-    if not gone:
+    kept = rows.first()
+    if kept is not None and (kept.sequence <= up_to or kept.body == body):
+        kept.delete()
+    elif kept is not None:
         rows.update(client_token=uuid.uuid4())
 
 

@@ -89,7 +89,9 @@ def index_thread(conversation):
 
 
 def index_message(message):
-    _add([ConversationWords(conversation_id=message.conversation_id, message=message, words=fold(message.body))])
+    row = ConversationWords(conversation_id=message.conversation_id, message=message, words=fold(message.body))
+    row.save(force_insert=True)
+    _add_to_text([row])
 
 
 def remove_message(message):
@@ -141,7 +143,10 @@ def _row_of_thread(conversation):
 
 
 def _add(rows):
-    rows = ConversationWords.objects.bulk_create(rows)
+    _add_to_text(ConversationWords.objects.bulk_create(rows))
+
+
+def _add_to_text(rows):
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.executemany(ADD, [[row.pk, row.words] for row in rows])
