@@ -4,7 +4,7 @@ A visit is joined to somebody's name when they keep it, and the words they agree
 and of a quiet session, or of somebody who came by code alone, nothing.
 """
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from portal.conversations.models import Conversation
 from recommendations.models import Recommendation
@@ -38,15 +38,18 @@ def _given_before(conversation):
 
 def _other_threads(conversation, user):
     """Their other threads, the latest first. What of them this member of staff may not open has no subject here, and no link."""
-    openable = Conversation.objects.at_desk_of(user).filter(pk=OuterRef("pk"))
-    return list(
+    threads = list(
         Conversation.objects.filter(patron=conversation.patron_id)
         .not_joined()
         .exclude(pk=conversation.pk)
         .exclude(status=Conversation.Status.ERASED)
         .exclude(help_session__quiet=True)
-        .annotate(may_open=Exists(openable))
         .select_related("branch")
-        .only("public_id", "subject", "status", "snoozed_until", "opened_at", "branch__name")
+        .only("public_id", "subject", "status", "snoozed_until", "opened_at", "assignee", "branch__name")
         .order_by("-opened_at", "-pk")[:NEWEST]
     )
+    elsewhere = [thread.pk for thread in threads if thread.branch_id not in user.desk_branch_ids and thread.assignee_id != user.pk]
+    openable = set(Conversation.objects.at_desk_of(user).filter(pk__in=elsewhere).values_list("pk", flat=True)) if elsewhere else set()
+    for thread in threads:
+        thread.may_open = thread.pk not in elsewhere or thread.pk in openable
+    return threads

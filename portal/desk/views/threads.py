@@ -6,7 +6,8 @@ import zlib
 from collections import defaultdict
 
 from django.contrib import messages
-from django.db.models import Exists, F, Max, OuterRef, Prefetch, Subquery
+from django.db.models import BooleanField, CharField, F, Max, Prefetch
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,7 +22,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from accounts import audit
 from accounts.access import staff_only
 from portal.conversations import actions, drafts, presence
-from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, NoteMention, Side
+from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, Side
 from portal.conversations.views import attaching
 from portal.desk import shown_today
 from portal.desk.beside import beside_context
@@ -45,6 +46,12 @@ SHOWN_OF_RECOMMENDATION = (
     *("reason", "starred", "verdict", "question_type", "why", "comment", "decided_at"),
     *("item__title", "item__creators", "item__kind", "item__year", "item__url"),
 )
+# Of a thread, what Django would take as long to ask for as for the thread itself.
+LANGUAGE_OF_PATRON = """SELECT m.language FROM conversations_message m WHERE m.conversation_id = conversations_conversation.id AND m.side = 'patron'
+    ORDER BY m.sent_at DESC, m.id DESC LIMIT 1"""
+IS_NAMED = """EXISTS (SELECT 1 FROM conversations_notemention n JOIN conversations_conversationnote t ON t.id = n.note_id
+    WHERE t.conversation_id = conversations_conversation.id AND n.person_id = %s AND n.seen_at IS NULL)"""
+HAS_FILES = "EXISTS (SELECT 1 FROM conversations_attachment a WHERE a.conversation_id = conversations_conversation.id)"
 OVERLAP = datetime.timedelta(minutes=1)  # told again with what is new: what was held and is taken back, what was slow to be saved
 
 
@@ -199,12 +206,10 @@ def _conversation(request, public_id):
     """The thread, or the one that it was joined into."""
     conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
     related = "branch", "patron", "assignee", "help_session__topic", "help_session__staff"
-    theirs = Message.objects.filter(conversation=OuterRef("pk"), side=Side.PATRON).order_by("-sent_at", "-pk").values("language")[:1]
-    naming = NoteMention.objects.filter(note__conversation=OuterRef("pk"), person=request.user, seen_at=None)
     conversations = conversations.select_related(*related, "readers_form").annotate(
-        language_of_patron=Subquery(theirs),
-        is_named=Exists(naming),
-        has_files=Exists(Attachment.objects.filter(conversation=OuterRef("pk"))),
+        language_of_patron=RawSQL(LANGUAGE_OF_PATRON, [], output_field=CharField()),  # noqa: S611  nothing typed is in it
+        is_named=RawSQL(IS_NAMED, [request.user.pk], output_field=BooleanField()),  # noqa: S611  nothing typed is in it
+        has_files=RawSQL(HAS_FILES, [], output_field=BooleanField()),  # noqa: S611  nothing typed is in it
         **away_columns(request.library.today()),
     )
     found = get_object_or_404(conversations, public_id=public_id)
