@@ -58,7 +58,8 @@ class Part:
     """What a page shows of a thread."""
 
     messages: list[Said]
-    earlier: int  # how many messages come before it, and after it
+    total: int  # how many messages the thread shows in all
+    earlier: int  # how many of them come before it, and after it
     later: int = 0
     events: list = field(default_factory=list)
     first_unread: Said | None = None
@@ -84,9 +85,9 @@ class Part:
 
     @property
     def shown_until(self):
-        """Of the last entry, for asking what came since; microseconds, since a second holds many."""
+        """What is asked for news with: until when (in microseconds, since a second holds many) how many messages were shown."""
         latest = max((entry.shown_from for entry in [*self.messages, *self.events]), default=self.after or EPOCH)
-        return (latest - EPOCH) // datetime.timedelta(microseconds=1)
+        return f"{(latest - EPOCH) // datetime.timedelta(microseconds=1)}-{self.total}"
 
 
 # What there is to look up, as bits of one number: looking for what isn't there is most of what a page costs. In SQL, because Django takes
@@ -140,7 +141,7 @@ def latest_part(conversation, at, *, unread_since=None):
     wanted = max(least, found.index(first_unread) + 1 if first_unread else 0)
     if conversation.message_count - wanted > SPARED:
         found = found[:wanted]
-    part = Part(messages=found[::-1], earlier=conversation.message_count - len(found), first_unread=first_unread)
+    part = Part(messages=found[::-1], total=conversation.message_count, earlier=conversation.message_count - len(found), first_unread=first_unread)
     return _with_events(part, conversation, at)
 
 
@@ -155,7 +156,7 @@ def part_around(conversation, at, public_id, *, back=FEW):
     found = _said(rows.exclude(_before(there)).order_by("shown_from", "pk")[: MANY + 1])
     count = before.count() - len(earlier)
     shown = earlier + found[:MANY]
-    part = Part(messages=shown, earlier=count, later=conversation.message_count - count - len(shown))
+    part = Part(messages=shown, total=conversation.message_count, earlier=count, later=conversation.message_count - count - len(shown))
     return _with_events(part, conversation, at, until=found[MANY].shown_from if len(found) > MANY else None)
 
 
@@ -168,23 +169,25 @@ def part_before(conversation, at, public_id):
     found = _said(before.order_by("-shown_from", "-pk")[:PAGE])[::-1]
     if not found:
         return None
-    part = _with_events(Part(messages=found, earlier=before.count() - len(found)), conversation, at, until=there[0])
+    part = _with_events(Part(messages=found, total=conversation.message_count, earlier=before.count() - len(found)), conversation, at, until=there[0])
     day = timezone.localdate(there[0])
     part.goes_on = day if part.days[-1][0] == day else None
     return part
 
 
 def part_since(conversation, at, shown_until):
-    """What was shown since, to be put after what a page shows; None where that isn't its place: two threads became one, or too much came."""
+    """What was shown since, to be put after what a page shows; None where that isn't its place: two threads became one, too much came,
+    or the clocks of two servers differ."""
     try:
-        after = EPOCH + datetime.timedelta(microseconds=int(shown_until))
-    except (TypeError, ValueError, OverflowError):
+        moment, count = map(int, shown_until.split("-"))
+        after = EPOCH + datetime.timedelta(microseconds=moment)
+    except (AttributeError, ValueError, OverflowError):
         return None
     messages = _said(_shown(conversation, at).filter(shown_from__gt=after).order_by("shown_from", "pk")[: MANY + 1])
     events = list(conversation.events.filter(shown_from__gt=after, shown_from__lte=at))
-    if len(messages) > MANY or any(event.kind == Kind.JOINED for event in events):
+    if len(messages) > MANY or count + len(messages) != conversation.message_count or any(event.kind == Kind.JOINED for event in events):
         return None
-    return Part(messages=messages, events=events, earlier=0, after=after)
+    return Part(messages=messages, events=events, total=conversation.message_count, earlier=0, after=after)
 
 
 def _shown(conversation, at):

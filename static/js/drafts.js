@@ -18,7 +18,8 @@
   };
   const say = (form, what) => {
     const line = form.querySelector("[data-draft-state]");
-    if (line) line.textContent = what ? line.dataset[what] || "" : "";
+    if (line && what) line.textContent = line.dataset[what] || "";
+    if (line) line.style.visibility = what ? "" : "hidden";  // its place stays: nothing jumps while somebody types
     const notice = document.getElementById("signed-out");
     if (notice && what) notice.hidden = what !== "failed";
   };

@@ -1,13 +1,15 @@
 """One visit, from the desk to the patron's phone and back, as the people in it see it."""
 
+import datetime
 import re
 
 import pytest
-from django.utils import translation
+from django.utils import timezone, translation
 from playwright.sync_api import expect
 
 from accounts.models import User
-from portal.conversations.models import Conversation
+from portal.conversations import actions
+from portal.conversations.models import Conversation, Message
 from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation
 from tests.factories import HelpSessionFactory, ItemFactory, code_for, recommend_in
@@ -20,6 +22,11 @@ QUESTION = "How do I start a balcony compost bin?"
 ASKED_AGAIN = "I live on the fourth floor: nothing that smells, please."
 ANSWER = "Then worms are the answer. Try this one."
 PRIVATE_WORDS = ["ompost", "worm", "Worm", "floor", "balcony"]
+
+
+@pytest.fixture(autouse=True)
+def answers_are_held_for_no_time(monkeypatch):
+    monkeypatch.setattr(Message, "HELD", datetime.timedelta(0))
 
 
 @pytest.fixture
@@ -57,6 +64,7 @@ def test_the_whole_loop_with_an_account(language, javascript, catalogue, staff, 
     patron.locator("main .rows a").tap()
 
     answer_from_the_queue(desk)
+    actions.show_held(at=timezone.now())
     mail = post("sam@example.org")
     with translation.override(language):
         assert mail.subject == translation.gettext("The library has answered")
@@ -105,6 +113,7 @@ def test_by_code_alone_and_kept_without_an_address(javascript, branch, staff, de
     desk.locator("#id_body").fill(ANSWER)
     desk.locator("#send").click()
     expect(desk.locator(".message.mine .bubble")).to_have_text(ANSWER)
+    actions.show_held(at=timezone.now())
 
     patron.goto("/")
     patron.locator("main .rows a[href*='/messages/']").tap()

@@ -60,7 +60,7 @@ def state(page):
 def everything(browser, thread):
     """All that a patron can look at: [words]."""
     browser.get(reverse("conversations"))
-    news = browser.get(reverse("conversation_news", args=[thread.public_id]), {"since": version(thread), "shown": "0"}, **HTMX)
+    news = browser.get(reverse("conversation_news", args=[thread.public_id]), {"since": version(thread), "shown": "0-1"}, **HTMX)
     pages = [thread.get_absolute_url(), reverse("conversations"), reverse("home"), thread.help_session.get_absolute_url()]
     return [news.status_code, *[text(browser.get(page)) for page in pages]]
 
@@ -86,7 +86,7 @@ def test_a_held_answer_leaves_no_trace_for_its_seconds(me, thread, patron, staff
         actions.close(thread, by=patron, side="patron", at=timezone.now())
     clock.shift(minute)
     me.get(thread.get_absolute_url())
-    polled = {"since": version(thread), "shown": "0"}
+    polled = {"since": version(thread), "shown": "0-1"}
     before = everything(me, thread)
     clock.shift(second)
     answer(thread, staff, then=then)
@@ -444,7 +444,7 @@ def test_what_comes_on_the_same_day_brings_no_second_name_of_it(me, thread, staf
         clock.shift(day)
 
 
-@pytest.mark.parametrize("shown", [None, "nonsense", "9" * 40, "-1"])
+@pytest.mark.parametrize("shown", [None, "nonsense", f"{'9' * 40}-1", "-1", "1-", f"{int(NOW.timestamp()) * 1_000_000}-0"])
 @pytest.mark.parametrize("name", ["reply", "close_conversation", "conversation_news"])
 def test_where_the_page_does_not_say_what_it_shows_the_whole_thread_comes(me, thread, name, shown):
     fields = {"since": "0", "body": "Hello?", "client_token": uuid.uuid4()} | ({} if shown is None else {"shown": shown})
