@@ -159,6 +159,11 @@ class TestSnoozing:
         assert now_of(thread).status == "waiting_for_staff"
         assert datetime.datetime.fromisoformat(awake).astimezone(ZoneInfo(zone)).time() == datetime.time(0)
 
+    def test_put_off_twice_until_one_day_is_once(self, thread, staff):
+        for number in range(2):
+            handling.snooze(thread, until=self.UNTIL, by=staff, at=NOW + number * hour)
+        assert kinds(thread) == ["snoozed"]
+
     def test_what_was_answered_comes_back_at_the_end_and_says_why(self, thread, staff):
         say(thread, staff, STAFF, at=NOW + minute)
         handling.snooze(thread, until=self.UNTIL, by=staff, at=NOW + hour)
@@ -346,6 +351,14 @@ class TestJoining:
         with pytest.raises(handling.CannotJoin):
             handling.join(thread, into=other, by=staff, at=NOW + hour)
         assert now_of(thread).messages.count() == 1
+
+    def test_a_quiet_thread_is_never_joined_whatever_its_row_says(self, thread, staff, branch, patron):
+        other = ask(QuietSessionFactory(branch=branch), None)
+        Conversation.objects.filter(pk=other.pk).update(patron=patron)
+        assert not handling.joinable(thread).exists()
+        assert not handling.joinable(now_of(other)).exists()
+        with pytest.raises(handling.CannotJoin):
+            handling.join(now_of(other), into=thread, by=staff, at=NOW + hour)
 
     def test_two_of_one_visit_by_code_may_be_joined(self, staff, branch):
         session = QuietSessionFactory(branch=branch)

@@ -72,6 +72,7 @@ def test_who_has_no_address_is_told_at_the_desk_alone(thread, staff, branch):
         ("@Ana Ruiz-Castro", ["Ana Ruiz-Castro"], []),
         ("@Ana Ruiz-Castro and @Ana Ruiz", ["Ana Ruiz", "Ana Ruiz-Castro"], []),
         ("@Omarion", [], ["Omarion"]),
+        ("@Kim, and @Kimberley", ["Kim"], ["Kimberley"]),
         ("@Nobody and @Omar", ["Omar Haddad"], ["Nobody"]),
         ("write to omar@example.org", [], []),
         ("at 5 @ the desk", [], []),
@@ -82,6 +83,7 @@ def test_who_has_no_address_is_told_at_the_desk_alone(thread, staff, branch):
 def test_whom_the_words_name(thread, branch, omar, body, told, unknown):
     StaffFactory(name="Ana Ruiz", branch=branch)
     StaffFactory(name="Ana Ruiz-Castro", branch=branch)
+    StaffFactory(name="Kim", branch=branch)
     assert [person.name for person in notes.mentioned_in(body, thread)] == told
     assert notes.names_of_nobody(body, thread) == unknown
 
