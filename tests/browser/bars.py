@@ -45,7 +45,7 @@ HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:no
 
 # What typed text must never become.
 MADE_FROM_TEXT = (
-    """[...document.querySelectorAll('img, main script, iframe, object, [onerror], a[href^="javascript:" i]')].map(e => e.outerHTML.slice(0, 120))"""
+    """[...document.querySelectorAll('img:not([src^="/messages/"], [src^="/desk/threads/"]), main script, iframe, object, [onerror], a[href^="javascript:" i]')].map(e => e.outerHTML.slice(0, 120))"""
 )
 
 

@@ -24,7 +24,10 @@ from tests.factories import (
     SessionNoteFactory,
     StaffFactory,
     UserFactory,
+    attach_to,
     code_for,
+    pdf_file,
+    picture_file,
     recommend_in,
     recommend_in_message,
 )
@@ -135,6 +138,9 @@ def build(branch, staff, patron, words):
         save(item.item, patron=patron, at=now, recommendation=item)
     waiting = thread(kept, answered=False)
     answered = thread(kept, status=Conversation.Status.WAITING_FOR_PATRON)
+    for said in answered.messages.all():
+        attach_to(said, picture_file(f"{words.message}.jpg", size=(900, 600)), alt=words.message)
+        attach_to(said, picture_file(size=(60, 2000)), pdf_file(f"{words.message}.pdf"))
     closed = thread(kept, status=Conversation.Status.CLOSED)
     conversations.close(answered_twin := thread(kept), by=patron, side="patron", at=timezone.now())
     older = [session(patron=patron, kept_at=now, days_ago=3 + n, question_type=QuestionType.READERS_ADVISORY) for n in range(24)]
@@ -166,6 +172,11 @@ def build(branch, staff, patron, words):
             page.locator(".field-error").first.wait_for()
 
         return do
+
+    def add_files(page):
+        files = picture_file("shelf.jpg", size=(900, 600)), pdf_file(f"{words.message}.pdf"), pdf_file(f"{words.message}.exe", b"MZ")
+        page.locator("#id_files").set_input_files([{"name": file.name, "mimeType": "image/jpeg", "buffer": file.read()} for file in files])
+        page.locator(".attached .field-error").wait_for()
 
     def ask_for_code(page):
         page.locator("#id_email").fill("new@example.org")
@@ -273,6 +284,7 @@ def build(branch, staff, patron, words):
             State("messages", "/messages/"),
             State("thread", threads["answered"], main=True),
             *[State(f"thread-{name}", threads[name]) for name in ("waiting", "closed", "sorted")],
+            State("thread-attached", threads["waiting"], add_files),
             State("reply-nothing", threads["waiting"], empty()),
             State("patron-ask", "/ask/"),
             State("patron-read-answers", "/find-something-to-read/", answer_all),
@@ -295,6 +307,7 @@ def build(branch, staff, patron, words):
         State("desk-record", "/desk/record/"),
         State("desk-record-error", "/desk/record/", lambda page: (page.locator("#save").click(), page.locator("#error-summary").wait_for())),
         State("desk-thread", f"/desk/threads/{waiting.public_id}/"),
+        State("desk-thread-files", f"/desk/threads/{answered.public_id}/", add_files),
         State("desk-sessions", "/desk/sessions/"),
         State("desk-session", f"/desk/sessions/{kept.public_id}/"),
         State("desk-slip", f"/desk/sessions/{by_code.public_id}/slip/"),
