@@ -44,9 +44,9 @@ HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:no
 }).map(e => e.outerHTML.slice(0, 90))"""
 
 # What typed text must never become.
-MADE_FROM_TEXT = (
-    """[...document.querySelectorAll('img:not([src^="/messages/"], [src^="/desk/threads/"]), main script, iframe, object, [onerror], a[href^="javascript:" i]')].map(e => e.outerHTML.slice(0, 120))"""
-)
+MADE_FROM_TEXT = """[...document.querySelectorAll(
+  'img:not([src^="/messages/"], [src^="/desk/threads/"]), main script, iframe, object, [onerror], a[href^="javascript:" i]'
+)].map(e => e.outerHTML.slice(0, 120))"""
 
 
 def weigh(page, path):
