@@ -33,12 +33,12 @@ def test_many_threads_at_once_by_many_people_at_once(transactional_db):
             person.staff_roles.get_or_create(branch=branch)
     patron = UserFactory()
     threads = [
-        actions.ask(by=patron, at=timezone.now(), body="Where?", language="en", client_token=uuid.uuid4(), branch=branches[number % 2]) for number in range(8)
+        actions.ask(by=patron, at=timezone.now(), body="Where?", language="en", client_token=uuid.uuid4(), branch=branches[number % 2]) for number in range(20)
     ]
 
     def some():
         """A few of them as they are now, in any order."""
-        return {thread: thread.desk_version for thread in Conversation.objects.filter(pk__in=random.sample([thread.pk for thread in threads], 5)).order_by("?")}
+        return {thread: thread.desk_version for thread in Conversation.objects.filter(pk__in=random.sample([thread.pk for thread in threads], 4)).order_by("?")}
 
     def close_and_undo(_round):
         done = bulk.close_many(some(), by=people[0], at=timezone.now())
