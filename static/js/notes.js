@@ -49,9 +49,11 @@
     });
   }
 
-  // One panel of the bar at a time; a click beside it, or Escape, closes it.
+  // One panel of the bar at a time; going on elsewhere, or Escape, closes it.
   const open = () => document.querySelector(".handling > details[open]");
-  document.addEventListener("click", event => { const panel = open(); if (panel && !panel.contains(event.target)) panel.open = false; });
+  for (const gone of ["click", "focusin"]) {
+    document.addEventListener(gone, event => { const panel = open(); if (panel && !panel.contains(event.target)) panel.open = false; });
+  }
   document.addEventListener("keydown", event => {
     const panel = open();
     if (event.key === "Escape" && panel) { panel.open = false; panel.querySelector("summary").focus(); }

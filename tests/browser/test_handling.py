@@ -1,0 +1,121 @@
+"""A thread that is handled: taken by two at once, noted, put off, by keyboard, by thumb and without JavaScript."""
+
+import datetime
+import uuid
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from portal.conversations import actions
+from portal.conversations.models import Conversation, ConversationNote
+from tests.factories import HelpSessionFactory, StaffFactory
+
+from .bars import problems
+from .conftest import DESK, PHONE
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def thread(branch, staff, patron):
+    """One that is so long that it opens at its end."""
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    at = timezone.now() - datetime.timedelta(hours=9)
+    thread = actions.ask(by=patron, at=at, help_session=session, body="The first of many", language="en", client_token=uuid.uuid4())
+    for number in range(1, 16):
+        words = {"body": f"Word {number}\n\nand another line", "language": "en", "client_token": uuid.uuid4()}
+        actions.reply(thread, by=patron, side="patron", at=at + datetime.timedelta(minutes=number), **words)
+    return thread
+
+
+@pytest.fixture
+def omar(branch):
+    return StaffFactory(name="Omar Haddad", branch=branch)
+
+
+def path(thread):
+    return f"/desk/threads/{thread.public_id}/"
+
+
+def test_two_take_it_at_once_and_it_is_told_who_was_faster(thread, staff, omar, opened, show):
+    first, second = show(opened(DESK), staff), show(opened(PHONE), omar)
+    for page in (first, second):
+        page.goto(path(thread))
+        expect(page.locator("#take")).to_be_visible()
+    first.keyboard.press("m")
+    expect(first.locator("#notices")).to_contain_text("It is yours.")
+    second.locator("#take").click()
+    expect(second.locator("#notices")).to_contain_text("Rosa Lindqvist took this a moment ago. Nothing was changed.")
+    assert Conversation.objects.get().assignee == staff
+    first.reload()
+    expect(second.locator("#whose .name")).to_have_text("Rosa Lindqvist")
+
+
+def test_what_was_done_and_its_undoing_are_in_sight_where_the_thread_opens(thread, staff, opened, show):
+    for device in (DESK, PHONE):
+        page = show(opened(device), staff)
+        page.goto(path(thread))
+        page.goto(path(thread))  # the second time it opens at its end
+        page.locator("#snooze > summary").click()
+        assert [found for found in problems(page) if 'name="then"' not in found] == []  # those are the composer's
+        page.locator("#snooze > summary").click()
+        page.locator("#until-1").click()
+        expect(page.locator("#notices")).to_contain_text("Put off until")
+        assert page.evaluate("scrollY") > 300
+        expect(page.get_by_role("button", name="Undo")).to_be_in_viewport()
+        page.get_by_role("button", name="Undo").click()
+        expect(page.locator("#notices")).to_contain_text("Undone.")
+        assert Conversation.objects.get().status == "waiting_for_staff"
+
+
+def test_a_colleague_is_named_in_a_note_by_typing(thread, staff, omar, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto(path(thread))
+    page.keyboard.press("n")
+    expect(page.locator("#note-body")).to_be_focused()
+    page.keyboard.type("Please look, @om")
+    expect(page.get_by_role("button", name="@Omar Haddad")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#note-body")).to_have_value("Please look, @Omar Haddad ")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#notices")).to_contain_text("Omar Haddad will be told")
+    expect(page.locator(".note-entry")).to_contain_text("Please look, @Omar Haddad")
+    colleague = show(opened(PHONE), omar)
+    colleague.goto("/desk/")
+    expect(colleague.locator("main")).to_contain_text("You were named in a note")
+    assert problems(colleague) == []
+
+
+def test_half_a_note_is_there_again(thread, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto(path(thread))
+    page.keyboard.press("n")
+    page.keyboard.type("Half a note")
+    expect(page.locator("#note-form [data-draft-state]")).to_have_text("Draft kept")
+    page.reload()
+    expect(page.locator("#note-body")).to_have_value("Half a note")
+
+
+def test_without_javascript_all_of_it_works(thread, staff, omar, opened, show):
+    page = show(opened(PHONE, javascript=False), staff)
+    page.goto(path(thread))
+    page.locator("#take").click()
+    assert Conversation.objects.get().assignee == staff
+    page.locator("#whose > summary").click()
+    page.locator("#hand-on a").click()
+    page.locator("#id_to").select_option(label="Omar Haddad")
+    page.locator("#hand-on-now").click()
+    assert Conversation.objects.get().assignee == omar
+    page.locator("#snooze > summary").click()
+    page.locator("#until-2").click()
+    page.locator("#wake").click()
+    page.locator("#write-note > summary").click()
+    page.locator("#note-body").fill("@Omar it is yours")
+    page.locator("#save-note").click()
+    assert ConversationNote.objects.get().mentions.get().person == omar
+    page.locator("#more > summary").click()
+    page.locator("#close-now").click()
+    page.get_by_role("button", name="Undo").click()
+    assert Conversation.objects.get().status == "waiting_for_staff"
