@@ -14,6 +14,7 @@ from portal.uploads import MOST_BYTES
 MOST_BYTES_OF_A_LOGO = 5 * 1024 * 1024
 PICTURES = ("JPEG", "PNG", "WEBP")
 PDF_BEGINS = b"%PDF-"
+START_OF_SCAN = b"\xff\xda"
 
 # Looked at before anything is decoded: a small file can unfold into a very large picture. A JPEG may be larger than the others
 # because it can be decoded at half its size or less; phones take pictures of up to 50 million dots.
@@ -21,6 +22,7 @@ MOST_DOTS = 25_000_000
 MOST_DOTS_OF_A_JPEG = 64_000_000
 LARGEST_DOTS = 7_000_000  # of what is kept: enough to read the small print of a page
 LARGEST_PNG = 2 * 1024 * 1024
+MOST_DOTS_IN_ALL_SCANS = 25 * MOST_DOTS_OF_A_JPEG  # a JPEG may draw itself over and over: a scan of a hundred bytes costs as much as a picture
 LONGEST_SIDE = 16_000  # WebP can't be longer
 PREVIEW_SIDE = 480  # shown at half of it: phones have two dots or more to a pixel
 PREVIEW_SHAPE = 3  # at most so many times as long as wide; of what is longer the preview shows the beginning
@@ -107,6 +109,9 @@ class _opened:
         self.file = file
 
     def __enter__(self):
+        self.file.seek(0)
+        scans = self.file.read().count(START_OF_SCAN)
+        self.file.seek(0)
         try:
             self.image = Image.open(self.file, formats=PICTURES)
         except UnidentifiedImageError as error:
@@ -115,7 +120,10 @@ class _opened:
             raise Unusable("too_many_dots") from error
         except Exception as error:
             raise Unusable("damaged") from error
-        if self.image.width * self.image.height > (MOST_DOTS_OF_A_JPEG if self.image.format == "JPEG" else MOST_DOTS):
+        if self.image.format == "MPO":  # a JPEG with another picture behind it, as many phones take them
+            self.image.format = "JPEG"
+        dots, is_jpeg = self.image.width * self.image.height, self.image.format == "JPEG"
+        if dots > (MOST_DOTS_OF_A_JPEG if is_jpeg else MOST_DOTS) or (is_jpeg and dots * scans > MOST_DOTS_IN_ALL_SCANS):
             self.image.close()
             raise Unusable("too_many_dots")
         return self.image

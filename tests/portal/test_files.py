@@ -180,3 +180,25 @@ def test_a_damaged_file_is_never_a_fault_of_ours():
             files.usable(uploaded(bytes(content)))
         except files.Unusable as error:
             assert error.reason in {"damaged", "unknown", "too_many_dots"}  # noqa: PT017 (most are fine: one byte less is still a picture)
+
+
+def test_a_picture_of_a_phone_that_holds_a_second_one_is_a_picture():
+    out = io.BytesIO()
+    second = Image.new("RGB", (60, 40), "blue")
+    Image.new("RGB", (300, 200), "red").save(out, "MPO", save_all=True, append_images=[second])
+    found, image = kept(uploaded(out.getvalue(), "a.jpg"))
+    assert (image.format, image.size, found.extension) == ("JPEG", (300, 200), "jpeg")
+
+
+def test_a_jpeg_that_draws_itself_over_and_over_is_refused_before_it_is_decoded():
+    """Each scan of a hundred bytes costs as much as a picture: ten megabytes of them would keep a process busy for an hour."""
+    out = io.BytesIO()
+    Image.new("L", (4000, 4000), 128).save(out, "JPEG", progressive=True)
+    content = out.getvalue()
+    last = content.rindex(b"\xff\xda")
+    scan, end = content[last:-2], content[-2:]
+    assert len(scan) < 200
+    assert files.usable(uploaded(content)).is_picture
+    with pytest.raises(files.Unusable) as refused:
+        files.usable(uploaded(content[:-2] + 400 * scan + end))
+    assert refused.value.reason == "too_many_dots"
