@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 
 from django.utils.translation import _trans
 
+from portal.desk import queue_rows
+from portal.desk.views import items
 from portal.templatetags import portal as tags
 
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "placeholder", "title"}
@@ -24,6 +26,9 @@ def mark_translations(monkeypatch):
         monkeypatch.setattr(_trans, name, marked(getattr(_trans, name)), raising=False)
     for name in ("_day_in_words", "_time_in_words"):  # what they remember of other tests, and others of this one
         monkeypatch.setattr(tags, name, getattr(tags, name).__wrapped__)
+    monkeypatch.setattr(tags.FixedNode, "render", lambda node, context: node.nodelist.render(context))
+    monkeypatch.setattr(items, "_untouched", items._untouched.__wrapped__)
+    monkeypatch.setattr(queue_rows, "_minutes_in_words", queue_rows._minutes_in_words.__wrapped__)
 
 
 def plain_literals(html, data_texts=()):
