@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q
 from accounts import audit
 from accounts.models import Absence, Library
 from portal.helpsessions import actions as helpsessions
+from portal.helpsessions.models import HelpSession, UnfinishedForm
 from portal.notifications.actions import withdraw
 from recommendations.models import Recommendation
 
@@ -340,8 +341,11 @@ def erase(conversation, *, by, at):
     for mail_id in conversation.messages.exclude(mail_id="").values_list("mail_id", flat=True):
         withdraw(mail_id)
     given.update(patron=None, reason="", comment="")
-    if conversation.logged_as is not None:
-        helpsessions.forget_words(conversation.logged_as)
+    threads = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(joined_into=conversation)))
+    for logged in HelpSession.objects.filter(pk__in=[thread.logged_as_id for thread in threads]):
+        helpsessions.forget_words(logged)
+    being_logged = UnfinishedForm.objects.filter(fields__thread__in=[str(thread.public_id) for thread in threads])
+    being_logged.update(fields={})
     files = [name for attachment in Attachment.objects.filter(conversation=conversation) for name in attachment.stored_names()]
     transaction.on_commit(lambda: Attachment.remove_files(files))
     search.remove_thread(conversation)

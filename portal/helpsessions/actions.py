@@ -274,8 +274,9 @@ def answer_outcome(help_session, *, at, found=None, satisfaction=None):
 
 
 def forget_words(help_session):
-    """Take out what was written; the session stays as a count."""
+    """Take out what was written, also why each item was chosen; the session stays as a count."""
     HelpSession.objects.filter(pk=help_session.pk).update(question="", summary="")
+    Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(reason="", comment="")
     SessionNote.objects.filter(help_session=help_session).delete()
 
 

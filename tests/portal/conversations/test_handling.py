@@ -8,8 +8,8 @@ from accounts.models import Absence, AuditEvent, OpeningHours
 from accounts.reader import Reader
 from portal.conversations import actions, drafts, handling, notes, states
 from portal.conversations.models import Conversation, ConversationNote, DeskEvent, Draft, Event, Message, Participation, ReadersForm
-from portal.helpsessions.actions import ChosenItem
-from portal.helpsessions.models import HelpSession
+from portal.helpsessions.actions import ChosenItem, start_unfinished
+from portal.helpsessions.models import HelpSession, UnfinishedForm
 from portal.notifications.models import Notification
 from recommendations.models import Recommendation
 from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, StaffFactory, UserFactory, recommend_in
@@ -475,6 +475,28 @@ class TestErasing:
         handling.erase(thread, by=coordinator, at=NOW + 2 * hour)
         contact.refresh_from_db()
         assert (contact.status, contact.question, contact.summary, hasattr(contact, "note")) == ("recorded", "", "", False)
+
+    def test_no_contact_of_a_thread_that_was_joined_into_it_keeps_its_words_or_why_an_item_was_chosen(
+        self, thread, session, patron, staff, coordinator, branch
+    ):
+        other = ask(session, patron, at=NOW + minute)
+        why = [ChosenItem(item=ItemFactory(), reason="SECRET")]
+        contacts = [
+            handling.log_as_contact(each, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch, summary="SECRET", items=why))
+            for each in (thread, other)
+        ]
+        handling.join(other, into=thread, by=staff, at=NOW + 2 * hour)
+        handling.erase(now_of(thread), by=coordinator, at=NOW + 3 * hour)
+        for contact in contacts:
+            contact.refresh_from_db()
+            assert (contact.status, contact.question, contact.summary) == ("recorded", "", "")
+        assert set(Recommendation.objects.values_list("reason", flat=True)) == {""}
+
+    def test_what_was_typed_to_log_it_and_not_saved_goes_too(self, thread, staff, coordinator, branch):
+        fields = {"thread": str(thread.public_id), "question": "SECRET"}
+        begun = start_unfinished(by=staff, at=NOW, branch=branch, fields=fields)
+        handling.erase(thread, by=coordinator, at=NOW + hour)
+        assert UnfinishedForm.objects.get(help_session=begun).fields == {}
 
     @pytest.mark.parametrize(
         "change",
