@@ -7,7 +7,7 @@ from django.core.files.base import ContentFile
 from django.utils.translation import override
 
 from portal.conversations import actions as conversations
-from portal.conversations import attachments, drafts, handling, notes, presence
+from portal.conversations import attachments, drafts, handling, joining, notes, presence
 from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.readers_form import fields_of, message_of
 
@@ -103,7 +103,7 @@ class Threads:
             case "snooze":
                 handling.snooze(conversation, until=builder.calendar.today + datetime.timedelta(days=did.until), by=by, at=at)
             case "join":
-                told["thread"] = handling.join(conversation, into=self.named[did.to], by=by, at=at)
+                told["thread"] = joining.join(conversation, into=self.named[did.to], by=by, at=at)
             case "erase":
                 handling.erase(conversation, by=by, at=at)
             case "note":

@@ -14,7 +14,7 @@ from django.db.models import Max, Min, Sum
 from django.utils import timezone
 
 from accounts.models import Consent
-from portal.conversations import actions, drafts, handling, notes, states
+from portal.conversations import actions, drafts, handling, joining, notes, states
 from portal.conversations.models import BranchQueue, Conversation, ConversationWords, DeskEvent, Draft, Event, Message, ReadersForm
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.actions import ChosenItem
@@ -280,7 +280,7 @@ def test_threads_joined_while_they_are_written_in_lose_no_word(session):
 
     def join(first, second_):
         return lambda pks: (
-            handling.join(Conversation.objects.get(pk=pks[first]), into=Conversation.objects.get(pk=pks[second_]), by=session.staff, at=timezone.now()).pk
+            joining.join(Conversation.objects.get(pk=pks[first]), into=Conversation.objects.get(pk=pks[second_]), by=session.staff, at=timezone.now()).pk
         )
 
     def prepare(_number):

@@ -18,18 +18,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import audit
 from accounts.access import coordinator_only, staff_only
-from portal.conversations import actions, handling, notes
+from portal.conversations import actions, handling, joining, notes
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.forms import HandOnForm, NoteForm, SnoozeForm
 from portal.desk.handling import may_be_given_to
+from portal.desk.opened import log_opened, log_reading
 from portal.desk.queue import thread_url
 from portal.htmx import render_page
 from portal.templatetags.portal import waited
 
 A_MOMENT = datetime.timedelta(minutes=2)
+YEARS = range(2000, 9000)  # those that any clock and zone can count in
 
 
 def unless_erased(view):
@@ -141,19 +142,19 @@ def desk_undo(request, public_id):
 def desk_join(request, public_id):
     """First the patron's other threads, then the chosen one beside this one, then it is done."""
     conversation, at = _conversation(request, public_id), timezone.now()
-    others = handling.joinable(conversation).filter(pk__in=Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).values("pk"))
+    others = joining.joinable(conversation).filter(pk__in=Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).values("pk"))
     chosen = _chosen(others.select_related("branch", "assignee", "patron"), request.POST.get("with") or request.GET.get("with"))
     if request.method == "POST" and chosen is not None:
         try:
-            joined = handling.join(chosen, into=conversation, by=request.user, at=at)
-        except handling.CannotJoin:
+            joined = joining.join(chosen, into=conversation, by=request.user, at=at)
+        except joining.CannotJoin:
             return _back(request, conversation, _("These two can't be joined any more. Nothing was changed."), level=messages.WARNING)
         return _back(request, joined, _("Joined. What was written in either stands here now, by its time."))
     context = {"conversation": conversation, "others": list(others.select_related("branch")[:30]) if chosen is None else [], "chosen": chosen}
     if chosen is not None:
         context["both"] = [with_first_and_last(thread) for thread in (conversation, chosen)]
-        if chosen.patron_id:
-            audit.record("opened", chosen, by=request.user, patron=chosen.patron, at=at)
+        log_reading(conversation, by=request.user, at=at)
+        log_opened(chosen, by=request.user, at=at)
     return render(request, "desk/join.html", context)
 
 
@@ -258,7 +259,7 @@ def parse_moment(text):
         moment = parse_datetime(text or "")
     except ValueError:
         return None
-    return moment if moment is not None and moment.tzinfo is not None else None
+    return moment if moment is not None and moment.tzinfo is not None and moment.year in YEARS else None
 
 
 def _chosen(threads, public_id):

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from portal.conversations import actions, drafts, handling, notes
+from portal.conversations import actions, drafts, handling, joining, notes
 from portal.conversations.models import Draft
 from tests.factories import HelpSessionFactory
 
@@ -116,7 +116,7 @@ def test_a_draft_goes_along_when_its_thread_is_joined_and_ends_with_what_is_eras
     session = thread.help_session
     other = actions.ask(by=patron, at=NOW, help_session=session, body="And?", language="en", client_token=uuid.uuid4())
     keep(thread, staff, 3, "first")
-    handling.join(thread, into=other, by=staff, at=NOW + second)
+    joining.join(thread, into=other, by=staff, at=NOW + second)
     assert kept(other, staff) == ("first", 3)
     keep(thread, staff, 4, "from the old page")  # which holds the old address
     assert kept(other, staff) == ("from the old page", 4)

@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import Absence, AuditEvent, OpeningHours
 from accounts.reader import Reader
-from portal.conversations import actions, drafts, handling, notes, states
+from portal.conversations import actions, drafts, handling, joining, notes, states
 from portal.conversations.models import Conversation, ConversationNote, DeskEvent, Draft, Event, Message, Participation, ReadersForm
 from portal.helpsessions.actions import ChosenItem, start_unfinished
 from portal.helpsessions.models import HelpSession, UnfinishedForm
@@ -299,7 +299,7 @@ class TestJoining:
 
     def test_all_that_was_written_stands_in_one_thread_and_the_old_address_leads_there(self, thread, other, staff, patron):
         notes.write_note(thread, by=staff, at=NOW + minute, body="A note", client_token=uuid.uuid4())
-        joined = handling.join(thread, into=other, by=staff, at=NOW + hour)
+        joined = joining.join(thread, into=other, by=staff, at=NOW + hour)
         assert [m.body for m in joined.messages.in_order()] == ["Older question", "Older answer", "It is checked out"]
         assert (joined.notes.get().body, list(joined.events.values_list("kind", flat=True))) == ("A note", ["joined"])
         gone = now_of(thread)
@@ -310,7 +310,7 @@ class TestJoining:
     def test_what_was_unanswered_is_unanswered_even_where_the_other_was_answered_later(self, thread, other, staff):
         say(other, staff, STAFF, at=NOW + minute, body="About the older")
         promised = now_of(thread).promised_at
-        joined = now_of(handling.join(thread, into=other, by=staff, at=NOW + hour))
+        joined = now_of(joining.join(thread, into=other, by=staff, at=NOW + hour))
         assert (joined.status, joined.waiting_since, joined.promised_at) == ("waiting_for_staff", NOW, promised)
         assert is_as_its_history_says(joined)
 
@@ -319,23 +319,23 @@ class TestJoining:
         say(other, patron, PATRON, at=NOW - minute)
         promised = now_of(other).promised_at
         handling.hand_over(thread, branch=slow, by=staff, at=NOW + minute, was=None)
-        joined = now_of(handling.join(other, into=thread, by=staff, at=NOW + hour))
+        joined = now_of(joining.join(other, into=thread, by=staff, at=NOW + hour))
         assert (joined.branch, joined.waiting_since, joined.promised_at) == (slow, NOW - minute, min(promised, now_of(thread).promised_at))
 
     def test_joining_twice_is_joining_once_and_a_chain_leads_to_its_end(self, thread, other, staff, patron, session):
         third = ask(session, patron, at=NOW + minute, body="Third")
-        handling.join(thread, into=other, by=staff, at=NOW + hour)
-        assert handling.join(now_of(thread), into=now_of(other), by=staff, at=NOW + 2 * hour) == other
-        handling.join(now_of(other), into=third, by=staff, at=NOW + 3 * hour)
+        joining.join(thread, into=other, by=staff, at=NOW + hour)
+        assert joining.join(now_of(thread), into=now_of(other), by=staff, at=NOW + 2 * hour) == other
+        joining.join(now_of(other), into=third, by=staff, at=NOW + 3 * hour)
         assert {now_of(thread).joined_into, now_of(other).joined_into} == {third}
         say(now_of(thread), patron, PATRON, at=NOW + 4 * hour, body="to the first address")
         assert now_of(third).messages.count() == 5
 
     def test_what_was_joined_elsewhere_cannot_be_joined_again(self, thread, other, staff, patron, session):
         third = ask(session, patron, at=NOW + minute)
-        handling.join(thread, into=other, by=staff, at=NOW + hour)
-        with pytest.raises(handling.CannotJoin):
-            handling.join(now_of(thread), into=third, by=staff, at=NOW + 2 * hour)
+        joining.join(thread, into=other, by=staff, at=NOW + hour)
+        with pytest.raises(joining.CannotJoin):
+            joining.join(now_of(thread), into=third, by=staff, at=NOW + 2 * hour)
         assert now_of(third).joined_into is None
 
     @pytest.mark.parametrize("whose", ["another patron's", "one by code", "a quiet one"])
@@ -346,29 +346,29 @@ class TestJoining:
             "a quiet one": lambda: QuietSessionFactory(branch=branch),
         }[whose]()
         other = ask(session, session.patron)
-        assert not handling.may_join(thread, other)
-        assert not handling.joinable(thread).exists()
-        with pytest.raises(handling.CannotJoin):
-            handling.join(thread, into=other, by=staff, at=NOW + hour)
+        assert not joining.may_join(thread, other)
+        assert not joining.joinable(thread).exists()
+        with pytest.raises(joining.CannotJoin):
+            joining.join(thread, into=other, by=staff, at=NOW + hour)
         assert now_of(thread).messages.count() == 1
 
     def test_a_quiet_thread_is_never_joined_whatever_its_row_says(self, thread, staff, branch, patron):
         other = ask(QuietSessionFactory(branch=branch), None)
         Conversation.objects.filter(pk=other.pk).update(patron=patron)
-        assert not handling.joinable(thread).exists()
-        assert not handling.joinable(now_of(other)).exists()
-        with pytest.raises(handling.CannotJoin):
-            handling.join(now_of(other), into=thread, by=staff, at=NOW + hour)
+        assert not joining.joinable(thread).exists()
+        assert not joining.joinable(now_of(other)).exists()
+        with pytest.raises(joining.CannotJoin):
+            joining.join(now_of(other), into=thread, by=staff, at=NOW + hour)
 
     def test_two_of_one_visit_by_code_may_be_joined(self, staff, branch):
         session = QuietSessionFactory(branch=branch)
         first, second_ = ask(session, None), ask(session, None, at=NOW + minute)
-        assert list(handling.joinable(first)) == [second_]
-        assert handling.join(second_, into=first, by=staff, at=NOW + hour).messages.count() == 2
+        assert list(joining.joinable(first)) == [second_]
+        assert joining.join(second_, into=first, by=staff, at=NOW + hour).messages.count() == 2
 
     def test_an_answer_that_is_held_is_held_there_too(self, thread, other, staff, patron):
         said = say(thread, staff, STAFF, at=NOW + hour, body="held")
-        joined = now_of(handling.join(thread, into=other, by=staff, at=NOW + hour + second))
+        joined = now_of(joining.join(thread, into=other, by=staff, at=NOW + hour + second))
         at = NOW + hour + 2 * second
         assert "held" not in [m.body for m in joined.messages.shown(at)]
         assert joined.status_at(at) == "waiting_for_staff"
@@ -382,14 +382,14 @@ class TestJoining:
         token = uuid.uuid4()
         for one in (thread, other):
             actions.reply(one, by=staff, side=STAFF, at=NOW + minute, body=f"in {one.pk}", language="en", client_token=token)
-        joined = handling.join(thread, into=other, by=staff, at=NOW + hour)
+        joined = joining.join(thread, into=other, by=staff, at=NOW + hour)
         assert joined.messages.filter(side="staff").count() == 3
         assert joined.messages.get(client_token=token).body == f"in {other.pk}"
 
     def test_what_was_being_typed_in_both_is_kept_with_its_place_in_the_numbers(self, thread, other, staff):
         for one, words, number in ((thread, "newer words", 7), (other, "older words", 2)):
             drafts.save_draft(one, person=staff, side=STAFF, kind="reply", client_token=uuid.uuid4(), sequence=number, body=words, at=NOW + minute)
-        joined = handling.join(thread, into=other, by=staff, at=NOW + hour)
+        joined = joining.join(thread, into=other, by=staff, at=NOW + hour)
         draft = Draft.objects.get()
         assert (draft.conversation, draft.body, draft.sequence) == (joined, "older words\n\nnewer words", 8)
 
@@ -403,7 +403,7 @@ class TestJoining:
         for one, read in ((thread, read_thread), (other, read_other)):
             if read:
                 actions.mark_read(now_of(one), person=patron, at=NOW + hour)
-        joined = handling.join(now_of(thread), into=now_of(other), by=staff, at=NOW + 2 * hour)
+        joined = joining.join(now_of(thread), into=now_of(other), by=staff, at=NOW + 2 * hour)
         until = Participation.objects.get(conversation=joined, person=patron, side="patron").read_until
         assert list(Conversation.objects.unread_by(patron)) == ([joined] if unread else [])  # and never the one that is gone
         new = joined.messages.filter(shown_from__gt=until) if until else joined.messages.all()
@@ -414,7 +414,7 @@ class TestJoining:
         judge = {"why": "", "comment": "", "by": patron}
         actions.take_verdict(recommendation, verdict="did_not_help", at=NOW, **judge)
         hung = Conversation.objects.get(recommendation=recommendation)
-        joined = handling.join(hung, into=other, by=staff, at=NOW + hour)
+        joined = joining.join(hung, into=other, by=staff, at=NOW + hour)
         assert (now_of(joined).status, now_of(joined).reason, now_of(joined).waiting_since) == ("waiting_for_staff", "did_not_help", NOW)
         say(joined, staff, STAFF, at=NOW + 2 * hour)
         actions.take_verdict(recommendation, verdict="could_not_get_it", at=NOW + 3 * hour, **judge)
@@ -428,19 +428,19 @@ class TestJoining:
         handling.take(thread, by=omar, at=NOW)
         contact = HelpSessionFactory()
         Conversation.objects.filter(pk=thread.pk).update(logged_as=contact)
-        joined = now_of(handling.join(now_of(thread), into=other, by=staff, at=NOW + hour))
+        joined = now_of(joining.join(now_of(thread), into=other, by=staff, at=NOW + hour))
         assert (joined.assignee, joined.logged_as, now_of(thread).assignee) == (omar, contact, None)
 
     def test_two_readers_forms_say_both(self, thread, other, staff):
         ReadersForm.objects.create(conversation=thread, loved="Emma", mood="calm")
         ReadersForm.objects.create(conversation=other, loved="Dune", mood="calm", avoid="gore")
-        joined = handling.join(thread, into=other, by=staff, at=NOW + hour)
+        joined = joining.join(thread, into=other, by=staff, at=NOW + hour)
         form = ReadersForm.objects.get()
         assert (form.conversation, form.loved, form.mood, form.avoid) == (joined, "Dune; Emma", "calm", "gore")
 
     def test_open_pages_of_both_ask_anew(self, thread, other, staff):
         before = {one.pk: (now_of(one).version, now_of(one).desk_version) for one in (thread, other)}
-        handling.join(thread, into=other, by=staff, at=NOW + hour)
+        joining.join(thread, into=other, by=staff, at=NOW + hour)
         for one in (thread, other):
             assert now_of(one).version > before[one.pk][0]
             assert now_of(one).desk_version > before[one.pk][1]
@@ -466,7 +466,7 @@ class TestErasing:
 
     def test_what_was_joined_into_it_goes_too(self, thread, session, patron, staff, coordinator):
         other = ask(session, patron, at=NOW + minute)
-        handling.join(other, into=thread, by=staff, at=NOW + hour)
+        joining.join(other, into=thread, by=staff, at=NOW + hour)
         handling.erase(now_of(other), by=coordinator, at=NOW + 2 * hour)
         assert list(Conversation.objects.values_list("pk", "status")) == [(thread.pk, "erased")]
 
@@ -485,7 +485,7 @@ class TestErasing:
             handling.log_as_contact(each, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch, summary="SECRET", items=why))
             for each in (thread, other)
         ]
-        handling.join(other, into=thread, by=staff, at=NOW + 2 * hour)
+        joining.join(other, into=thread, by=staff, at=NOW + 2 * hour)
         handling.erase(now_of(thread), by=coordinator, at=NOW + 3 * hour)
         for contact in contacts:
             contact.refresh_from_db()

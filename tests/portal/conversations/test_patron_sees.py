@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Absence, Library
-from portal.conversations import actions, handling
+from portal.conversations import actions, handling, joining
 from portal.conversations.models import Conversation, Message, Participation
 from portal.conversations.thread_page import FEW, MANY, PAGE
 from portal.notifications.models import Notification
@@ -270,7 +270,7 @@ def test_in_a_quiet_visit_nobody_is_named_who_is_away(client, staff, branch, sho
 def test_a_thread_that_was_joined_leads_where_its_words_are(me, thread, session, patron, staff, clock):
     other = actions.ask(by=patron, at=timezone.now(), help_session=session, body="And a book?", language="en", client_token=uuid.uuid4())
     clock.shift(minute)
-    handling.join(other, into=thread, by=staff, at=timezone.now())
+    joining.join(other, into=thread, by=staff, at=timezone.now())
     assert me.get(other.get_absolute_url()).url == thread.get_absolute_url()
     page = text(me.get(thread.get_absolute_url()))
     for words in ["Is there a class?", "And a book?", "The library put another conversation of yours in here"]:

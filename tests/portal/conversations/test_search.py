@@ -6,7 +6,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.actions import change_name
-from portal.conversations import actions, handling, notes, search
+from portal.conversations import actions, handling, joining, notes, search
 from portal.conversations.models import Conversation, ConversationWords, Message
 from portal.conversations.search import find_conversations
 from portal.helpsessions.actions import ChosenItem
@@ -125,11 +125,11 @@ def test_index_and_tables_agree_after_every_path(session, patron, staff, branch)
     actions.keep(unkept, by=patron, at=NOW, wording="yes", language="en")
     assert_index_agrees()
     assert found("okafor three") == {kept}
-    handling.join(thread, into=other, by=staff, at=NOW + 2 * minute)
+    joining.join(thread, into=other, by=staff, at=NOW + 2 * minute)
     assert_index_agrees()
     assert found("one two shown") == {other}
     of_verdict = Conversation.objects.get(recommendation=failed)
-    handling.join(of_verdict, into=other, by=staff, at=NOW + 3 * minute)
+    joining.join(of_verdict, into=other, by=staff, at=NOW + 3 * minute)
     assert_index_agrees()
     assert found(f"{failed.item.title} one") == {other}
     change_name(patron, name="Ola Nordmann")

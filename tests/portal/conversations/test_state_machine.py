@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from accounts.reader import Reader
-from portal.conversations import actions, drafts, handling, notes, states
+from portal.conversations import actions, drafts, handling, joining, notes, states
 from portal.conversations.models import BranchQueue, Conversation, Draft, Message
 from portal.helpsessions.actions import ChosenItem
 from recommendations.models import Recommendation
@@ -289,7 +289,7 @@ class TwoThreads(RuleBasedStateMachine):
             return
         first, second_ = self.threads[number], self.threads[1 - number]
         unanswered = [since for since in (first.reading()[1], second_.reading()[1]) if since]
-        self.do(first, lambda row, at: handling.join(row, into=self.row(second_), by=self.staff[0], at=at))
+        self.do(first, lambda row, at: joining.join(row, into=self.row(second_), by=self.staff[0], at=at))
         second_.log = sorted([*first.log, *second_.log], key=lambda entry: entry.at)
         second_.log.append(Entry(self.now, "join", since=min(unanswered, default=None)))
         second_.messages = sorted([*first.messages, *second_.messages], key=lambda found: found[0])

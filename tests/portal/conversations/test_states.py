@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from portal.conversations import actions, handling, notes, states
+from portal.conversations import actions, handling, joining, notes, states
 from portal.conversations.models import Conversation, Message
 from portal.conversations.states import State
 from portal.helpsessions.actions import ChosenItem
@@ -272,7 +272,7 @@ def join(first, second, patron, staff, session):
             else:
                 write(thread, staff, "staff", at, then=what)
         threads.append(thread)
-    handling.join(threads[0], into=threads[1], by=staff, at=T0 + 20 * hour)
+    joining.join(threads[0], into=threads[1], by=staff, at=T0 + 20 * hour)
     threads[1].refresh_from_db()
     return threads[1]
 
@@ -319,7 +319,7 @@ def test_a_verdict_before_the_join_is_still_before_the_desk(library, branch, pat
     of_verdict = Conversation.objects.get()
     asked = actions.ask(by=patron, at=T1, help_session=session, body="Hi", language="en", client_token=uuid.uuid4())
     write(asked, staff, "staff", T1 + hour / 2)
-    handling.join(of_verdict, into=asked, by=staff, at=T2)
+    joining.join(of_verdict, into=asked, by=staff, at=T2)
     asked.refresh_from_db()
     assert (asked.status, asked.waiting_since) == ("waiting_for_staff", T0)
     assert_replay_agrees(asked)

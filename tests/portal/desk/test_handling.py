@@ -8,7 +8,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from accounts.models import Absence, private_storage
-from portal.conversations import actions, drafts, handling
+from portal.conversations import actions, drafts, handling, joining
 from portal.conversations.models import Attachment, Conversation, ConversationNote, NoteMention
 from portal.desk.handling import snooze_days
 from portal.helpsessions.models import HelpSession
@@ -328,7 +328,7 @@ def test_what_one_does_at_the_old_address_is_done_to_the_new_thread(desk, thread
 
 
 def test_a_thread_joined_into_one_of_another_branch_is_not_reached_by_its_old_address(desk, thread, other, staff):
-    handling.join(other, into=thread, by=staff, at=timezone.now())
+    joining.join(other, into=thread, by=staff, at=timezone.now())
     Conversation.objects.filter(pk=thread.pk).update(branch=BranchFactory())
     for part in ("take/", "note/", "snooze/", "wake/"):
         assert desk.post(address(other, part), noted(other, "x")).status_code == 404

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from portal.conversations import actions, handling, notes
+from portal.conversations import actions, handling, joining, notes
 from portal.conversations.models import Participation
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory
 
@@ -207,7 +207,7 @@ def test_nothing_is_added_to_an_erased_thread(rosas_page, thread, coordinator, p
 def test_a_joined_thread_leads_to_where_its_messages_went(desk, thread, staff, patron, branch):
     into = ConversationFactory(help_session=HelpSessionFactory(staff=staff, branch=branch, patron=patron))
     MessageFactory(conversation=into, body="And another thing")
-    handling.join(thread, into=into, by=staff, at=timezone.now())
+    joining.join(thread, into=into, by=staff, at=timezone.now())
     assert desk.get(f"/desk/threads/{thread.public_id}/").url.startswith(f"/desk/threads/{into.public_id}/")
     last = into.messages.order_by("pk").last()
     fields = {"client_token": uuid.uuid4(), "seen": last.pk, "body": "One answer", "language": "en", "action": "send", "items-TOTAL_FORMS": "0"}
