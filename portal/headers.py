@@ -81,7 +81,7 @@ class BodyLimitMiddleware:
 def _most_bytes(request):
     """Looked up for a large body only: that costs."""
     try:
-        name = resolve(request.path_info).url_name
+        name = resolve(request.path_info).url_name or ""
     except Resolver404:
         name = ""
     return settings.MOST_BYTES_BY_URL.get(name, settings.MOST_BYTES_OF_A_REQUEST)

@@ -34,6 +34,15 @@
   document.addEventListener("htmx:responseError", event => complain(event, document.body.dataset.failed));
   document.addEventListener("htmx:afterSwap", () => document.getElementById("failed")?.remove());
 
+  // The script of a composer's files comes with the first touch: a page that is only read is lighter by it. What was chosen
+  // before it came it finds in the fields.
+  const files = document.getElementById("attach-words"), touches = ["pointerdown", "focusin", "keydown", "dragenter", "change"];
+  const loadFiles = () => {
+    for (const touch of touches) removeEventListener(touch, loadFiles);
+    document.head.append(Object.assign(document.createElement("script"), { src: files.dataset.script }));
+  };
+  if (files) for (const touch of touches) addEventListener(touch, loadFiles);
+
   // One tap, one post. The server would make one of two posts as well; this spares the wait and the wonder.
   document.addEventListener("submit", event => {
     const form = event.target;

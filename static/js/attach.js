@@ -126,15 +126,15 @@
     say(words.waits);
   }, true);
 
+  const take = field => {
+    const files = [...field.files];
+    field.value = "";
+    add(files);
+  };
   document.addEventListener("change", event => {
     const field = event.target;
-    if (field.matches("[data-attach] [type=file]")) {
-      const files = [...field.files];
-      field.value = "";
-      add(files);
-    } else if (described.has(field)) {
-      describe(field);
-    }
+    if (field.matches("[data-attach] [type=file]")) take(field);
+    else if (described.has(field)) describe(field);
   });
 
   // What can be seen in a picture is kept as it is typed; what was typed last, also when the page is left.
@@ -192,4 +192,6 @@
     place().classList.remove("over");
     add(event.dataTransfer.files);
   });
+
+  for (const field of document.querySelectorAll("[data-attach] [type=file]")) take(field);
 })();
