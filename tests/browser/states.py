@@ -1,6 +1,7 @@
 """A library in which every page has something to show, and the addresses of every state of every page."""
 
 import datetime
+import uuid
 from dataclasses import dataclass, field
 
 from django.utils import timezone
@@ -8,7 +9,8 @@ from django.utils import timezone
 from accounts.actions import keep_refused_post
 from accounts.models import Library, StaffRole
 from portal.conversations import actions as conversations
-from portal.conversations.models import Conversation
+from portal.conversations import drafts
+from portal.conversations.models import Conversation, Event, Participation
 from portal.helpsessions.models import ClaimCode
 from portal.lists.actions import save
 from recommendations.actions import record_verdict
@@ -120,7 +122,7 @@ def build(branch, staff, patron, words):
             recommendation.save()
         return found
 
-    def thread(help_session, *, about=None, status=Conversation.Status.WAITING_FOR_STAFF, answered=True):
+    def thread(help_session, *, about=None, status=Conversation.Status.WAITING_FOR_STAFF, answered=True, earlier=0):
         found = ConversationFactory(help_session=help_session, recommendation=about, subject=words.question[:200], status=status, promised_at=now)
         MessageFactory(conversation=found, body=words.message)
         if answered:
@@ -149,6 +151,15 @@ def build(branch, staff, patron, words):
     by_code = session()
     code_items = given(by_code, 3)
     conversations.take_verdict(code_items[0], verdict="did_not_help", why="", comment="", by=None, at=now)
+    long = thread(kept, status=Conversation.Status.WAITING_FOR_PATRON, answered=False)
+    away = StaffFactory(name=words.helper, branch=branch)
+    AbsenceFactory(person=away, first_day=timezone.localdate(), last_day=timezone.localdate() + datetime.timedelta(days=9), cover=staff)
+    for number in range(40):  # the last half of them not read
+        MessageFactory(conversation=long, side="staff", author=away, body=words.message, sent_at=now + datetime.timedelta(seconds=number - 40))
+    Conversation.objects.filter(pk=long.pk).update(closes_at=now + datetime.timedelta(days=9))
+    Participation.objects.create(conversation=long, person=patron, read_until=now - datetime.timedelta(seconds=20))
+    Event.objects.create(conversation=closed, kind=Event.Kind.CLOSED_BY_ITSELF, side="staff", at=now, shown_from=now)
+    Event.objects.create(conversation=closed, kind=Event.Kind.JOINED, side="staff", at=now, shown_from=now)
     code_thread = thread(by_code, status=Conversation.Status.WAITING_FOR_PATRON)
     quiet = QuietSessionFactory(branch=branch, staff=staff, summary=words.summary)
     given(quiet, 1)
@@ -177,6 +188,17 @@ def build(branch, staff, patron, words):
         files = picture_file("shelf.jpg", size=(900, 600)), pdf_file(f"{words.message}.pdf"), pdf_file(f"{words.message}.exe", b"MZ")
         page.locator("#id_files").set_input_files([{"name": file.name, "mimeType": "image/jpeg", "buffer": file.read()} for file in files])
         page.locator(".attached .field-error").wait_for()
+
+    def earlier(page):
+        page.locator("#show-earlier").click()
+        page.locator("#show-earlier").wait_for(state="detached")
+
+    def newer_draft(page):
+        whose = {"person": patron, "side": "patron", "kind": "reply"}
+        drafts.forget(answered_twin, **whose)
+        drafts.save_draft(answered_twin, **whose, client_token=uuid.uuid4(), sequence=9, body=words.message, at=timezone.now())
+        page.locator("#id_body").fill("Older")
+        page.locator("#keep-this").wait_for()
 
     def ask_for_code(page):
         page.locator("#id_email").fill("new@example.org")
@@ -284,6 +306,11 @@ def build(branch, staff, patron, words):
             State("messages", "/messages/"),
             State("thread", threads["answered"], main=True),
             *[State(f"thread-{name}", threads[name]) for name in ("waiting", "closed", "sorted")],
+            State("thread-long", long.get_absolute_url()),
+            State("thread-long-read", long.get_absolute_url()),
+            State("thread-earlier", long.get_absolute_url(), earlier),
+            State("thread-around", f"{long.get_absolute_url()}?message={long.messages.first().public_id}"),
+            State("thread-newer-draft", threads["sorted"], newer_draft),
             State("thread-attached", threads["waiting"], add_files),
             State("reply-nothing", threads["waiting"], empty()),
             State("patron-ask", "/ask/"),

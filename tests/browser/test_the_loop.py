@@ -74,6 +74,7 @@ def test_the_whole_loop_with_an_account(language, javascript, catalogue, staff, 
     if javascript:  # the thread is open on the phone, which is taken up again
         patron.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     else:
+        patron.goto("/")
         patron.goto(re.search(r"http://\S+", mail.body)[0])
     expect(patron.locator(".message.theirs .bubble")).to_have_text(ANSWER)
     say(patron, "Worms Eat My Garbage", "helped")

@@ -1,0 +1,159 @@
+"""A thread that is open on a phone: what comes moves nothing, long ones are folded, nobody is asked while nobody looks."""
+
+import datetime
+import re
+import uuid
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from portal.conversations import actions
+from portal.conversations.models import Conversation, Message, Participation
+from tests.factories import HelpSessionFactory
+
+from .steps import latest
+
+pytestmark = pytest.mark.browser
+
+POLL = "document.dispatchEvent(new Event('visibilitychange'))"
+HIDE = "Object.defineProperty(document, 'visibilityState', {value: 'hidden', configurable: true}); " + POLL
+TOP = "element => element.getBoundingClientRect().top"
+
+
+@pytest.fixture(autouse=True)
+def answers_are_held_for_no_time(monkeypatch):
+    monkeypatch.setattr(Message, "HELD", datetime.timedelta(0))
+
+
+@pytest.fixture
+def thread(branch, staff, patron):
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+    at = timezone.now() - datetime.timedelta(days=3)
+    thread = actions.ask(by=patron, at=at, help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+    Message.objects.bulk_create(
+        Message(
+            conversation=thread,
+            side="patron",
+            author=patron,
+            body=f"Word number {number}. " * 8,
+            language="en",
+            sent_at=at + datetime.timedelta(hours=number),
+            shown_from=at + datetime.timedelta(hours=number),
+            client_token=uuid.uuid4(),
+        )
+        for number in range(1, 30)
+    )
+    return thread
+
+
+def answer(thread, staff, body="Yes, on Thursday."):
+    actions.reply(thread, by=staff, side="staff", at=timezone.now(), body=body, language="en", client_token=uuid.uuid4())
+    actions.show_held(at=timezone.now())
+
+
+@pytest.fixture
+def page(phone, show, patron, thread):
+    page = show(phone(), patron)
+    page.goto(f"{thread.get_absolute_url()}#latest")
+    return page
+
+
+def test_an_answer_arrives_without_moving_what_is_read_or_typed(page, thread, staff):
+    page.locator("#id_body").fill("And wh")
+    page.evaluate("scrollTo(0, 200)")
+    message = page.locator(".message").nth(2)
+    before = message.evaluate(TOP)
+    answer(thread, staff)
+    page.evaluate(POLL)
+    expect(latest(page)).to_have_text("Yes, on Thursday.")
+    assert message.evaluate(TOP) == before
+    expect(page.locator("#id_body")).to_have_value("And wh")
+    expect(page.locator("#id_body")).to_be_focused()
+    expect(page.locator("#announce")).to_have_text("Rosa Lindqvist replied")
+    page.locator("#arrived a").tap()
+    expect(latest(page)).to_be_in_viewport()
+    expect(page.locator("#arrived a")).to_have_count(0)
+
+
+def test_an_answer_that_is_in_sight_needs_no_pointer(page, thread, staff):
+    page.evaluate("scrollTo(0, 100000)")
+    answer(thread, staff, body="Yes.")
+    page.evaluate(POLL)
+    expect(latest(page)).to_have_text("Yes.")
+    expect(page.locator("#state")).to_contain_text("The library answered")
+
+
+def test_one_answer_after_another_each_arrives_once(page, thread, staff):
+    for number in range(3):
+        answer(thread, staff, body=f"Answer {number}")
+        page.evaluate(POLL)
+        expect(latest(page)).to_have_text(f"Answer {number}")
+    expect(page.locator(".message.theirs")).to_have_count(3)
+
+
+def test_nothing_is_asked_while_the_page_is_hidden(page):
+    asked = []
+    page.on("request", lambda request: request.resource_type != "other" and asked.append(request.url))  # but for the icon
+    page.clock.install()
+    page.evaluate(HIDE)
+    page.clock.run_for(600_000)
+    assert asked == []
+
+
+def test_while_nothing_comes_it_is_asked_every_20_seconds_and_then_more_seldom(phone, show, patron, thread):
+    page, asked = show(phone(), patron), []
+    page.clock.install()
+    page.goto(thread.get_absolute_url())
+    page.on("request", lambda request: "/news/" in request.url and asked.append(request.url))
+    for minutes, most in ((1, 3), (9, 16)):
+        asked.clear()
+        for _seconds in range(minutes * 60 // 5):
+            page.clock.run_for(5_000)
+            page.wait_for_timeout(20)
+        assert 1 <= len(asked) <= most
+
+
+def test_earlier_messages_are_put_in_above_and_what_is_read_stays_where_it_is(page):
+    page.evaluate("scrollTo(0, 0)")
+    first = page.locator(f"#{page.locator('.message').first.get_attribute('id')}")
+    before = first.evaluate(TOP)
+    page.locator("#show-earlier").tap()
+    expect(page.locator(".message")).to_have_count(30)
+    assert abs(first.evaluate(TOP) - before) < 2
+    days = page.locator(".day[id]").evaluate_all("days => days.map(day => day.id)")
+    assert len(days) == len(set(days))
+    expect(page.locator("#show-earlier")).to_have_count(0)
+
+
+def test_the_link_in_a_list_leads_to_the_first_that_was_not_read(page, phone, show, patron, thread, staff):
+    for number in range(12):
+        answer(thread, staff, body=f"Answer {number}. " * 20)
+    Participation.objects.update(read_until=Message.objects.get(body__startswith="Word number 29").shown_from)
+    page.goto("/messages/")
+    page.locator("main .rows a").tap()
+    expect(page).to_have_url(re.compile("#latest$"))
+    expect(page.locator("#latest")).to_have_text("New")
+    expect(page.locator("#latest")).to_be_in_viewport()
+    expect(page.locator("#latest + .message")).to_contain_text("Answer 0.")
+
+
+def test_writing_opens_it_again_and_closing_it_is_told_below(page, thread):
+    page.locator("#sorted").tap()
+    expect(page.locator("li.event").last).to_be_visible()
+    expect(page.locator("#sorted")).to_have_count(0)
+    page.locator("#id_body").fill("Not quite")
+    page.locator("#send").tap()
+    expect(latest(page)).to_have_text("Not quite")
+    expect(page.locator("#sorted")).to_have_count(1)
+    assert Conversation.objects.get().status == "waiting_for_staff"
+
+
+def test_without_javascript_the_earlier_ones_and_each_message_have_their_pages(phone, show, patron, thread):
+    page = show(phone(javascript=False), patron)
+    page.goto(thread.get_absolute_url())
+    expect(page.locator(".message")).to_have_count(8)
+    page.locator("#show-earlier").tap()
+    expect(page.locator(".message")).to_have_count(30)
+    page.locator(".message .meta a").nth(10).tap()
+    expect(page).to_have_url(re.compile(r"\?message=.*#message-"))
