@@ -105,7 +105,7 @@ class Choosing:
         self.new_row = None
 
     def change(self, action):
-        if action.startswith("remove-") and action[7:].isdecimal() and int(action[7:]) < len(self.rows):
+        if action.startswith("remove-") and action[7:].isdecimal() and len(action) < 12 and int(action[7:]) < len(self.rows):
             del self.rows[int(action[7:])]
         elif action.startswith("pick-"):
             self._pick(uuid_or_none(action[5:]))

@@ -7,7 +7,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts import audit
 from accounts.access import staff_only
 from portal.conversations import drafts
 from portal.conversations.forms import AttachForm
@@ -15,6 +14,7 @@ from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.views import attaching
 from portal.desk import shown_today
 from portal.desk.forms import typed_beside
+from portal.desk.opened import log_opened
 
 
 @staff_only
@@ -37,8 +37,8 @@ def desk_attachment(request, public_id, file_id):
     """Opening a patron's file is opening their thread: it is in the access log. The previews are part of the thread's page, which is."""
     conversation = _find(request, public_id)
     attachment = get_object_or_404(conversation.attachments.open_to_staff(request.user), public_id=file_id)
-    if conversation.patron_id and not attaching.is_preview(request, attachment):
-        audit.record("opened", conversation, by=request.user, patron=conversation.patron, at=timezone.now())
+    if not attaching.is_preview(request, attachment):
+        log_opened(conversation, by=request.user, at=timezone.now())
     return attaching.served(request, attachment)
 
 

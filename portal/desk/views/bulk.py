@@ -33,7 +33,7 @@ def desk_bulk(request):
         messages.error(request, _("Nothing is selected."))
         return back
     do, _sep, until = request.POST.get("do", "").partition(":")
-    by, at = request.user, timezone.now()
+    by, at, to = request.user, timezone.now(), None
     if do == "close":
         done = bulk.close_many(seen, by=by, at=at)
         words = ngettext("%(count)s closed.", "%(count)s closed.", len(done.changed))
@@ -46,7 +46,7 @@ def desk_bulk(request):
             messages.error(request, _("Choose the colleague first."))
             return back
         done = bulk.assign_many(seen, to=to, by=by, at=at)
-        words = ngettext("%(count)s assigned to {name}.", "%(count)s assigned to {name}.", len(done.changed)).replace("{name}", to.display_name)
+        words = ngettext("%(count)s assigned to {name}.", "%(count)s assigned to {name}.", len(done.changed))
     elif do == "snooze":
         form = SnoozeForm({"until": until, "day": request.POST.get("day", "")}, today=request.library.today(at))
         if not form.is_valid():
@@ -56,7 +56,8 @@ def desk_bulk(request):
         words = ngettext("%(count)s snoozed.", "%(count)s snoozed.", len(done.changed))
     else:
         return back
-    _tell(request, done, words % {"count": len(done.changed)})
+    words = words % {"count": len(done.changed)}
+    _tell(request, done, words.replace("{name}", to.display_name) if to else words)  # last: a name may hold whatever it likes
     return back
 
 
@@ -80,7 +81,7 @@ def desk_undo_bulk(request):
 def _seen(request):
     """{thread: its version on the page}, as the boxes say."""
     said = dict(part.rpartition(".")[::2] for part in request.POST.getlist("thread")[:MOST])
-    versions = {_uuid(public_id): int(version) if version.isascii() and version.isdigit() else -1 for public_id, version in said.items()}
+    versions = {_uuid(public_id): int(version) if version.isascii() and version.isdigit() and len(version) < 10 else -1 for public_id, version in said.items()}
     threads = Conversation.objects.at_desk_of(request.user).filter(public_id__in=[public_id for public_id in versions if public_id])
     return {thread: versions[thread.public_id] for thread in threads}
 

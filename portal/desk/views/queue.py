@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.safestring import mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -26,6 +25,7 @@ from portal.desk.widgets import LongSelect
 from portal.htmx import render_page
 from recommendations.models import Topic
 
+from .handling import parse_moment
 from .record import tray
 
 
@@ -162,8 +162,5 @@ def _poll(request, asked, state, drawn):
 
 
 def _drawn(request, at):
-    try:
-        drawn = parse_datetime(request.GET.get("drawn", ""))
-    except ValueError:
-        drawn = None
-    return drawn if drawn is not None and timezone.is_aware(drawn) and drawn < at else at
+    drawn = parse_moment(request.GET.get("drawn"))
+    return drawn if drawn is not None and drawn < at else at

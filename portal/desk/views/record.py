@@ -15,6 +15,7 @@ from portal.conversations.models import Conversation, Side
 from portal.desk import shown_today, slips
 from portal.desk.choosing import Choosing, uuid_or_none
 from portal.desk.forms import RecordForm, defaults_after, says_something, token_in, typed_fields
+from portal.desk.opened import log_opened
 from portal.desk.tries import TOO_OFTEN, may_try_code
 from portal.helpsessions import actions
 from portal.helpsessions.models import HelpSession
@@ -38,6 +39,7 @@ def record(request):
             if thread.logged_as_id:
                 messages.info(request, _("This thread was logged as a contact already."))
                 return redirect("desk_conversation", thread.public_id)
+            log_opened(thread, by=request.user, at=timezone.now())
             first |= _said_in(thread, request.user)
         return _page(request, _form(request, initial=first), Choosing())
     token, action = token_in(request.POST), request.POST.get("action", "save")
@@ -150,7 +152,7 @@ def _thread(request, public_id):
     """The conversation of which the form tells, or None."""
     threads = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).not_joined().exclude(status=Conversation.Status.ERASED)
     public_id = uuid_or_none(str(public_id or ""))
-    return threads.select_related("help_session", "readers_form", "branch").filter(public_id=public_id).first() if public_id else None
+    return threads.select_related("help_session", "readers_form", "branch", "patron").filter(public_id=public_id).first() if public_id else None
 
 
 def _not_there():

@@ -19,7 +19,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from accounts import audit
 from accounts.access import staff_only
 from portal.conversations import actions, drafts, presence
 from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, Side
@@ -29,6 +28,7 @@ from portal.desk.beside import beside_context
 from portal.desk.choosing import Choosing, fields_of, uuid_or_none
 from portal.desk.forms import DraftForm, ReplyForm, language_options, typed_beside
 from portal.desk.handling import away_columns, handling_context
+from portal.desk.opened import log_opened, log_reading
 from portal.desk.queue import neighbours, thread_url
 from portal.desk.timeline import tell
 from portal.helpsessions.models import SessionRecommendation
@@ -80,6 +80,8 @@ def desk_news(request, public_id):
     conversation = _conversation(request, public_id)
     since = parse_moment(request.GET.get("at")) or at
     told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, since=min(since, at) - OVERLAP)
+    if told.entries:
+        log_reading(conversation, by=request.user, at=at)
     presence.come(conversation, person=request.user, at=at, writing=writing, read_until=told.read_until, around=around)
     context = {
         **_told(request, conversation, told, around, at, since=since),
@@ -241,8 +243,7 @@ def _page(request, conversation, form=None, choosing=None, *, status=200, **more
     if request.htmx:
         return _swap(request, conversation, form, choosing, **more)
     at = timezone.now()
-    if conversation.patron_id:  # whoever draws the page has read it, by whatever button
-        audit.record("opened", conversation, by=request.user, patron=conversation.patron, at=at)
+    log_opened(conversation, by=request.user, at=at)  # whoever draws the page has read it, by whatever button
     around = presence.look(conversation, person=request.user, at=at)
     told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, start=request.GET.get("from"))
     presence.come(conversation, person=request.user, at=at, read_until=told.read_until, around=around)
@@ -263,6 +264,8 @@ def _swap(request, conversation, form, choosing, **more):
     around = presence.look(conversation, person=request.user, at=at)
     since = min(parse_moment(request.POST.get("at")) or at, at)
     told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, since=since - OVERLAP)
+    if told.entries:
+        log_reading(conversation, by=request.user, at=at)
     presence.come(conversation, person=request.user, at=at, read_until=told.read_until, around=around)
     kept = _drafts(request, conversation)
     latest = conversation.messages.aggregate(latest=Max("pk"))["latest"] or 0

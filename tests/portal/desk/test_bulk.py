@@ -262,3 +262,9 @@ def test_the_queues_of_all_branches_hear_of_it_once_their_threads_are_locked(des
     assert raised == sorted(raised)
     assert len(raised) == 4
     assert set(BranchQueue.objects.values_list("branch", flat=True)) == {branch.pk, hill.pk}
+
+
+def test_a_colleague_may_have_any_name(desk, many, branch):
+    to = StaffFactory(name="Bo 100% %(count)s %s", branch=branch)
+    page = post(desk, many[:1], "assign", to=str(to.public_id)).content.decode()
+    assert f"1 assigned to {to.name}." in page

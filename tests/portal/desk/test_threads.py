@@ -3,6 +3,7 @@ import gzip
 import re
 import uuid
 from html import unescape
+from urllib.parse import quote, urlencode
 
 import pytest
 from django.utils import timezone
@@ -326,3 +327,32 @@ def test_what_was_done_at_the_desk_is_told_in_plain_words(desk, thread, branch, 
 def test_what_happened_to_a_thread_is_told_in_plain_words(desk, thread, event, words):
     Event.objects.create(conversation=thread, at=timezone.now(), shown_from=timezone.now(), **event)
     assert f">{words} · " in unescape(shown(desk.get(address(thread))))
+
+
+LONG_AGO = "2001-01-01T00:00:00+00:00"
+PAST_ALL_DOORS = {  # all that shows words of a thread without drawing its page
+    "news": lambda desk, at: desk.get(f"{at}news/?since=&at={quote(LONG_AGO)}", headers={"HX-Request": "true"}),
+    "the composer": lambda desk, at: desk.post(f"{at}reply/", {"action": "send", "at": LONG_AGO}, headers={"HX-Request": "true"}),
+    "logging": lambda desk, at: desk.get("/desk/record/", {"thread": at.split("/")[3]}),
+}
+
+
+@pytest.mark.parametrize("way", PAST_ALL_DOORS)
+def test_no_way_to_the_words_of_a_thread_goes_past_the_access_log(desk, thread, staff, patron, way):
+    said = PAST_ALL_DOORS[way](desk, f"/desk/threads/{thread.public_id}/")
+    assert "It is checked out" in shown(said)
+    assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [(staff.pk, patron.pk, str(thread.public_id))]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59-14:00", "9" * 5000])
+def test_a_moment_or_a_number_that_nobody_can_count_with_is_none(desk, thread, moment):
+    at, part = f"/desk/threads/{thread.public_id}/", {"HX-Request": "true"}
+    answers = [
+        desk.get(f"{at}news/", {"since": "", "at": moment}, headers=part),
+        desk.post(f"{at}reply/", {"action": "send", "at": moment}, headers=part),
+        desk.get("/desk/queue/news/", {"drawn": moment}, headers=part),
+        desk.post(f"{at}undo/?{urlencode({'done': moment})}"),
+        desk.post(f"{at}reply/", {"action": f"remove-{moment}"}),
+        desk.post("/desk/queue/bulk/", {"thread": f"{thread.public_id}.{moment}", "do": "close"}),
+    ]
+    assert [answer.status_code < 500 for answer in answers] == [True] * 6
