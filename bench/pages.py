@@ -17,7 +17,7 @@ from accounts.access import SECOND_FACTOR
 from accounts.models import Library, User
 from bench.child import Page
 from portal.conversations.models import Conversation, Message
-from portal.conversations.search import rebuild
+from portal.conversations.search import index_message, index_thread
 from tests.factories import (
     BranchFactory,
     ConversationFactory,
@@ -78,8 +78,10 @@ def _fill():
             MessageFactory(conversation=thread, side=side, author=author, body=WORDS, sent_at=now - datetime.timedelta(hours=40 - n))
     for session in sessions[1:26]:
         ConversationFactory(help_session=session, promised_at=now + datetime.timedelta(hours=20), patron=None)
-    for _ in rebuild():
-        pass
+    for thread in Conversation.objects.filter(help_session__staff=staff):
+        index_thread(thread)
+        for message in thread.messages.all():
+            index_message(message)
 
 
 def _polled(page, session_key):
