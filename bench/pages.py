@@ -9,7 +9,6 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from django.test import Client
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
