@@ -83,7 +83,6 @@ NEVER_KEPT_PATHS = (
     "/desk/record/autosave/",
 )
 NEVER_KEPT_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "pin", "password", "next"}
-NEVER_KEPT_ENDINGS = ("/draft/", "/attach/")  # sent by themselves while somebody types: the form that they come from is what is sent
 MOST_KEPT = 200_000  # characters
 
 
@@ -101,7 +100,7 @@ class KeepRefusedPostMiddleware:
         if not hasattr(request, "user"):
             return response
         refused_to = self._refused_to(request, response)
-        if request.method == "POST" and not request.path.startswith(NEVER_KEPT_PATHS) and not request.path.endswith(NEVER_KEPT_ENDINGS):
+        if request.method == "POST" and not request.path.startswith(NEVER_KEPT_PATHS) and not _sent_by_itself(request):
             if refused_to:
                 response = self._keep(request, response, refused_to)
             else:
@@ -150,6 +149,11 @@ class KeepRefusedPostMiddleware:
     def _drop_the_one_before(self, request, person):
         with suppress(ValueError):
             actions.drop_refused_post(person, UUID(request.POST.get("refused_post", "")))
+
+
+def _sent_by_itself(request):
+    """A draft or, by a script, a file, sent while somebody types: the form that they come from is what they will send."""
+    return request.path.endswith("/draft/") or (request.path.endswith("/attach/") and request.headers.get("HX-Request") == "true")
 
 
 def _is_same_origin(request):

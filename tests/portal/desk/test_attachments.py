@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, RefusedPost
 from portal.conversations.models import Attachment, Draft, Message
 from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory, attach_to, pdf_file, picture_file
 
@@ -104,6 +104,16 @@ def test_without_a_script_taking_out_keeps_all_that_was_typed(desk, thread, toke
     draft = Draft.objects.get(person=staff)
     assert (draft.body, draft.language, draft.typed["then"], draft.typed["items-0-title"]) == ("Half a sent", "es", "close", "Emma")
     assert Attachment.objects.count() == 0
+
+
+@pytest.mark.parametrize(("by_script", "status", "kept"), [(True, 401, []), (False, 302, ["Half a sent"])])
+def test_a_sign_in_that_ran_out_costs_no_word(desk, thread, token, by_script, status, kept):
+    desk.get(reverse("me"))
+    desk.session.flush()
+    typed = {"client_token": token, "body": "Half a sent", "files": picture_file()}
+    headers = {"sec-fetch-site": "same-origin"} | (HTMX if by_script else {})
+    assert desk.post(reverse("desk_attach", args=[thread.public_id]), typed, headers=headers).status_code == status
+    assert [post.fields["body"][0] for post in RefusedPost.objects.all()] == kept
 
 
 def test_throwing_an_answer_away_throws_its_files_away(desk, thread, token, django_capture_on_commit_callbacks):
