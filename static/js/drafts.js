@@ -25,7 +25,8 @@
   };
 
   // The copy on the device. A browser that keeps nothing (a private window) is no fault.
-  const key = form => `draft ${form.dataset.draft}`;
+  // Where several people of one browser write at one address, data-draft-local says who: nobody is given another's words.
+  const key = form => ["draft", form.dataset.draftLocal, form.dataset.draft].filter(Boolean).join(" ");
   const keepCopy = form => {
     if (!("draftLocal" in form.dataset)) return;
     try { localStorage.setItem(key(form), JSON.stringify({ body: form.elements.body.value, sequence: +form.elements.sequence.value })); } catch {}

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from portal.conversations import actions
 from portal.conversations.models import Draft, Message
-from tests.factories import HelpSessionFactory, QuietSessionFactory, code_for
+from tests.factories import HelpSessionFactory, QuietSessionFactory, UserFactory, code_for
 
 from .steps import latest
 
@@ -157,6 +157,23 @@ def test_signing_out_takes_the_copy_out_of_this_device(phone, show, patron, thre
     page.route("**/sign-out/", lambda route: route.fulfill(status=204))  # without the answer that clears the browser
     page.locator("#sign-out").tap()
     page.wait_for_function(f"!({KEPT_HERE}).length")
+
+
+def test_a_question_that_was_not_kept_is_never_shown_to_the_next_person_at_this_browser(phone, show, patron):
+    page = phone()
+    show(page, patron)
+    page.goto("/ask/")
+    page.route("**/draft/", lambda route: route.fulfill(status=404))  # as where the sign-in has ended
+    write(page, "He reads my phone")
+    not_kept(page)
+    page.context.clear_cookies()
+    page.unroute("**/draft/")
+    show(page, UserFactory(name="Nia Boateng"))
+    page.goto("/ask/")
+    expect(page.locator("#id_body")).to_have_value("")
+    show(page, patron)
+    page.goto("/ask/")
+    expect(page.locator("#id_body")).to_have_value("He reads my phone")
 
 
 def test_nothing_of_a_quiet_visit_rests_in_the_browser(phone, show, branch, staff):
