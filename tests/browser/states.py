@@ -189,6 +189,23 @@ def build(branch, staff, patron, words):
         page.locator("#id_files").set_input_files([{"name": file.name, "mimeType": "image/jpeg", "buffer": file.read()} for file in files])
         page.locator(".attached .field-error").wait_for()
 
+    def answer_at_desk(page):
+        page.locator("#id_body").fill(words.message)
+        page.locator("#send").click()
+
+    def stopped(page):
+        page.locator("#reply-form [name=seen]").evaluate("field => field.value = 0")
+        answer_at_desk(page)
+        page.locator("#newer").wait_for()
+
+    def asked_to_discard(page):
+        page.locator("#discard").click()
+        page.locator("#discard-question").wait_for()
+
+    def held(page):
+        answer_at_desk(page)
+        page.locator("#entries .held button").wait_for()
+
     def earlier(page):
         page.locator("#show-earlier").click()
         page.locator("#show-earlier").wait_for(state="detached")
@@ -334,6 +351,10 @@ def build(branch, staff, patron, words):
         State("desk-record", "/desk/record/"),
         State("desk-record-error", "/desk/record/", lambda page: (page.locator("#save").click(), page.locator("#error-summary").wait_for())),
         State("desk-thread", f"/desk/threads/{waiting.public_id}/"),
+        State("desk-thread-error", f"/desk/threads/{long.public_id}/", empty()),
+        State("desk-thread-stopped", f"/desk/threads/{long.public_id}/", stopped),
+        State("desk-thread-discard", f"/desk/threads/{long.public_id}/", asked_to_discard),
+        State("desk-thread-held", f"/desk/threads/{long.public_id}/", held),
         State("desk-thread-files", f"/desk/threads/{answered.public_id}/", add_files),
         State("desk-sessions", "/desk/sessions/"),
         State("desk-session", f"/desk/sessions/{kept.public_id}/"),

@@ -37,6 +37,13 @@ def test_every_page_of_the_desk_is_accessible_and_fits(width, built, staff, open
     assert not missed, "\n".join(missed)
 
 
+def test_a_thread_at_the_desk_comes_in_sixty_kibibytes(built, staff, opened, show):
+    page = show(opened({"viewport": {"width": 1280, "height": 800}}), staff)
+    weights = [bars.weigh(page, state.path)[1] for state in built.desk if state.name in {"desk-thread", "desk-thread-held"}]
+    assert len(weights) == 2
+    assert max(weights) <= 60 * 1024
+
+
 @pytest.mark.parametrize("who", [*WHO, "staff"])
 def test_hostile_text_is_text_wherever_it_is_shown(who, branch, staff, coordinator, patron, phone, show):
     built = build(branch, staff, patron, Words.hostile())
