@@ -43,7 +43,7 @@ class Rows:
     def __init__(self, user, away, topics, at):
         self.me, self.away, self.topics, self.at = user.pk, away, topics, at
         self.holders, self.moments = {}, {}
-        self.reasons = {reason: self._tag(reason) for reason in Conversation.Reason}
+        self.reasons = _tags(get_language())
         self.late, self.promised, self.waiting = escape(_("Overdue")), _("Promised by %(time)s"), _("Waiting %(time)s")
         self.by_code, self.nameless = escape(_("by code, no name")), escape(_("a reader"))
         self.clock, self.person = _shape("clock"), _shape("person")
@@ -89,11 +89,6 @@ class Rows:
             return _cut(": ".join(filter(None, [str(capfirst(why)), row.recommendation__comment])))
         return ""
 
-    def _tag(self, reason):
-        failed = reason in FAILED
-        css, shape = ("tag warn", "alert") if failed else ("tag", "message")
-        return f'<span class="{css}">{_shape(shape)}{escape(str(capfirst(reason.label)))}</span>'
-
     def _whose(self, row):
         if row.assignee_id not in self.holders:
             name = row.assignee__name or _("a reader")
@@ -131,6 +126,16 @@ class Rows:
         if moment not in self.moments:
             self.moments[moment] = when(moment)
         return self.moments[moment]
+
+
+@lru_cache(maxsize=20)
+def _tags(_language):
+    """{reason: drawn}"""
+    tags = {}
+    for reason in Conversation.Reason:
+        css, shape = ("tag warn", "alert") if reason in FAILED else ("tag", "message")
+        tags[reason.value] = f'<span class="{css}">{_shape(shape)}{escape(str(capfirst(reason.label)))}</span>'
+    return tags
 
 
 def _cut(words):

@@ -2,6 +2,7 @@
 
 import datetime
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
@@ -10,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import mark_safe
 from django.utils.text import capfirst
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from accounts.access import staff_only
@@ -91,12 +92,16 @@ def _filters(request, asked, topics):
     """The controls that narrow the lists, drawn."""
     branches = [(role.branch.slug, role.branch.name) for role in request.user.roles]
     offered = [(pk, str(topic)) for pk, topic in topics.items() if topic.retired_at is None or str(pk) == asked.topic]
-    reasons = [(reason.value, capfirst(reason.label)) for reason in Conversation.Reason]
     return {
         "branches": _select("branch", asked.branch, [("", _("All of yours")), *branches]) if len(branches) > 1 else "",
         "topics": _select("topic", asked.topic, [("", _("All")), *offered]) if offered else "",
-        "reasons": _select("reason", asked.reason, [("", _("All")), *reasons]),
+        "reasons": _reasons(asked.reason, get_language()),
     }
+
+
+@lru_cache(maxsize=100)
+def _reasons(chosen, _language):
+    return _select("reason", chosen, [("", _("All")), *((reason.value, capfirst(reason.label)) for reason in Conversation.Reason)])
 
 
 def _bulk(request, at):
