@@ -248,7 +248,7 @@ def keep(help_session, *, by, at, wording, language):
         search.index_thread(thread)
     given.update(patron=by)
     for rows in (Participation, Draft):  # what the person has as themselves already stays as it is
-        own = rows.objects.filter(person=by, side=PATRON, conversation__isnull=False).values("conversation")
+        own = rows.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list("conversation", flat=True)
         rows.objects.filter(conversation__in=threads, person=None).exclude(conversation__in=own).update(person=by)
     Attachment.objects.filter(conversation__in=threads, message=None, side=PATRON, added_by=None).update(added_by=by)
     return help_session

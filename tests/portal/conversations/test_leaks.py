@@ -173,7 +173,7 @@ def test_each_thing_that_the_desk_does_leaves_words_that_the_desk_reads(library,
 # No module that makes a patron's page knows what is the desk's, and no template names it.
 
 DESKS_OWN = {"ConversationNote", "NoteMention", "DeskEvent", "ReplyTemplate", "SessionNote", "ConversationWords"}
-DESKS_OWN |= {"notes", "handling", "desk_events", "presence", "bulk", "desk_lists"}
+DESKS_OWN |= {"notes", "handling", "joining", "desk_events", "presence", "bulk", "desk_lists", "search"}
 ROOT = Path(project.BASE_DIR)
 PATRON_MODULES = sorted(
     path
