@@ -55,6 +55,7 @@ JOBS = [
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
     (portal.conversations.unsent.forget_old, EVERY_DAY),
     (portal.conversations.search.renew_names, EVERY_HOUR),
+    (portal.conversations.search.forget_removed_words, EVERY_DAY),
     (portal.conversations.attachments.forget_unsent_attachments, EVERY_HOUR),
     (portal.conversations.attachments.forget_stray_files, EVERY_DAY),
     (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),

@@ -28,6 +28,8 @@ ON_POSTGRESQL = (
 )
 ADD = "INSERT INTO conversations_text (rowid, words) VALUES (%s, %s)"
 REMOVE = "INSERT INTO conversations_text (conversations_text, rowid, words) VALUES ('delete', %s, %s)"
+MERGE = "INSERT INTO conversations_text (conversations_text, rank) VALUES ('merge', %s)"
+PAGES = 500  # of two megabytes: others write in between
 REBUILD = "INSERT INTO conversations_text (conversations_text) VALUES ('rebuild')"
 
 
@@ -115,6 +117,19 @@ def renew_names(*, at):
     for row in renamed.select_related("conversation__patron")[:1000]:
         with transaction.atomic():
             index_thread(row.conversation)
+
+
+def forget_removed_words(*, at):
+    """FTS5 goes on holding a word that was removed, and where it stood, until the parts of its index are merged. For the worker: what was
+    erased is out of the file within a day."""
+    pages = -PAGES  # so it begins: all parts are to become one
+    while connection.vendor == "sqlite":
+        with transaction.atomic(), connection.cursor() as cursor:
+            before = connection.connection.total_changes
+            cursor.execute(MERGE, [pages])
+            if connection.connection.total_changes - before < 2:
+                return
+        pages = PAGES
 
 
 def rebuild():

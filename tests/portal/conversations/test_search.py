@@ -152,3 +152,22 @@ def test_rebuild_writes_what_is_missing_and_removes_what_is_gone(session, patron
     assert_index_agrees()
     assert len(found("unindexed")) == len(found("changed")) == 1
     assert found("smoker") == set()
+
+
+def test_what_was_erased_is_out_of_the_file_a_day_later(session, patron, staff):
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's own cleaning does this")
+
+    def parts_that_hold(word):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT block FROM conversations_text_data")
+            return sum(word in block for (block,) in cursor.fetchall())
+
+    thread, other = (ask(session, patron, body) for body in ("My zyzzyva is ill", "Where is the zebra book?"))
+    answer(thread, staff, "Is the zyzzyva green?")
+    handling.erase(thread, by=staff, at=NOW + minute)
+    assert (found("zyzzyva"), parts_that_hold(b"zyzzyva") > 0) == (set(), True)
+    search.forget_removed_words(at=NOW)
+    assert (parts_that_hold(b"zyzzyva"), found("zebra")) == (0, {other})
+    search.forget_removed_words(at=NOW)  # where nothing is left to do
+    assert_index_agrees()
