@@ -6,6 +6,18 @@
   const isField = element => element.matches("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
   const found = () => [...document.querySelectorAll("#found .found-item")];
 
+  // Keys of one letter can be switched off. No word of anybody's is kept here, only that.
+  document.body.dataset.keys = localStorage.getItem("keys") || "on";
+  const useKeys = document.getElementById("use-keys");
+  if (useKeys) {
+    document.getElementById("keys-switch").hidden = false;
+    useKeys.checked = document.body.dataset.keys === "on";
+    useKeys.addEventListener("change", () => {
+      document.body.dataset.keys = useKeys.checked ? "on" : "off";
+      localStorage.setItem("keys", document.body.dataset.keys);
+    });
+  }
+
   document.addEventListener("click", async event => {
     const button = event.target.closest("[data-print], [data-copy]");
     if (!button) return;
@@ -34,7 +46,7 @@
       else if (on.closest(".by-hand")) document.getElementById("add-item").click();
       return;
     }
-    if (isField(on)) return;
+    if (isField(on) || document.body.dataset.keys === "off") return;
     if (event.key === "?") {
       const keys = document.getElementById("keys");
       if (keys) { keys.open = !keys.open; keys.scrollIntoView({ block: "nearest" }); }

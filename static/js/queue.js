@@ -103,6 +103,7 @@
     const on = event.target;
     if (event.isComposing || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (on === search && event.key === "Escape") return search.blur();
+    if (document.body.dataset.keys === "off" && event.key.length === 1) return;
     if (on.matches("input:not([type=checkbox]), select, textarea") || on.closest(".menu[open]")) return;
     if (event.key === "j" || event.key === "ArrowDown") step(1);
     else if (event.key === "k" || event.key === "ArrowUp") step(-1);

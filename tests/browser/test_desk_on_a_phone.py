@@ -146,6 +146,25 @@ def test_the_queue_by_keyboard(queue, staff, opened, show):
     expect(page).to_have_url(re.compile(r"/desk/\?q=floor$"))
 
 
+def test_keys_of_one_letter_can_be_switched_off(queue, staff, opened, show):
+    page = show(opened(DESK), staff)
+    page.goto("/desk/")
+    page.keyboard.press("?")
+    page.locator("#use-keys").uncheck()
+    page.reload()
+    page.keyboard.press("j")
+    page.keyboard.press("2")
+    page.keyboard.press("?")
+    assert (focused(page) in subjects(page), page.locator("#keys").get_attribute("open"), page.url.endswith("/desk/")) == (False, None, True)
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == subjects(page)[0]
+    page.locator("#keys summary").click()
+    page.locator("#use-keys").check()
+    page.locator("h1").click()
+    page.keyboard.press("j")
+    assert focused(page) == subjects(page)[1]
+
+
 def test_nothing_is_done_where_nothing_is_chosen(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
