@@ -1,9 +1,10 @@
 """A conversation on the patron's phone: the list, the thread, writing in it, closing it."""
 
 import uuid
+from functools import wraps
 
 from django.db.models import F, OuterRef, Subquery
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -61,7 +62,21 @@ def conversation_news(request, public_id):
     return _news(request, found, now)
 
 
+def gone_if_erased(view):
+    """What is erased while it is being written in is gone, as it would have been a moment later."""
+
+    @wraps(view)
+    def guarded(request, public_id):
+        try:
+            return view(request, public_id)
+        except actions.Erased:
+            raise Http404 from None
+
+    return guarded
+
+
 @require_POST
+@gone_if_erased
 def reply(request, public_id):
     found = _find(request, public_id)
     form = ComposerForm(request.POST)
@@ -109,6 +124,7 @@ def conversation_draft(request, public_id):
 
 
 @require_POST
+@gone_if_erased
 def close_conversation(request, public_id):
     found = _find(request, public_id)
     actions.close(found, by=request.reader.person, side=Message.Side.PATRON, at=timezone.now())
@@ -255,12 +271,12 @@ def _composer(request, conversation, form):
     """What was being typed, wherever that was. A form that came back has the token that it came with, so that sending what was mended is
     still the same message."""
     if form is not None:
-        typed = form.cleaned_data
-        return {"form": form, "token": typed.get("client_token") or uuid.uuid4(), "sequence": typed.get("sequence") or 0}
+        kept = form.cleaned_data
+        return {"form": form, "typed": form["body"].value(), "token": kept.get("client_token") or uuid.uuid4(), "sequence": kept.get("sequence") or 0}
     if not conversation.there_is & thread_page.DRAFTS:
-        return {"form": ComposerForm(), "token": uuid.uuid4(), "sequence": 0}
+        return {"typed": "", "token": uuid.uuid4(), "sequence": 0}
     draft = drafts.draft_of(**_whose_draft(request, conversation))
-    return {"form": ComposerForm(initial={"body": draft.body}), "token": draft.client_token, "sequence": draft.sequence}
+    return {"typed": draft.body, "token": draft.client_token, "sequence": draft.sequence}
 
 
 def _attached(request, conversation, composer):

@@ -37,7 +37,7 @@ class Composer:
     def __init__(self, browser, thread):
         self.browser, self.thread = browser, thread
         page = browser.get(thread.get_absolute_url())
-        self.shown = page.context["form"]["body"].value() or ""
+        self.shown = page.context["typed"]
         self.token, self.sequence = page.context["token"], page.context["sequence"]
 
     def save(self, body, *, sequence=None):
