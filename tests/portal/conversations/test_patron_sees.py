@@ -84,7 +84,7 @@ def test_a_held_answer_leaves_no_trace_for_its_seconds(me, thread, patron, staff
         handling.snooze(thread, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
     if begun == "closed":
         actions.close(thread, by=patron, side="patron", at=timezone.now())
-    clock.shift(minute)
+    clock.shift(day)  # so that a promise or an end counted from the new answer would be another day's
     me.get(thread.get_absolute_url())
     polled = {"since": version(thread), "shown": "0-1"}
     before = everything(me, thread)
@@ -224,6 +224,16 @@ def test_an_erased_thread_is_gone(me, thread, staff):
     handling.erase(thread, by=staff, at=timezone.now())
     assert me.get(thread.get_absolute_url()).status_code == 404
     assert "balcony compost" not in text(me.get(reverse("conversations")))
+
+
+@pytest.mark.parametrize(("part", "typed"), [("reply", {"body": "Is it on Thursday?"}), ("close", {})])
+def test_a_thread_erased_in_the_moment_of_writing_is_gone_too(me, thread, staff, monkeypatch, part, typed):
+    def erased_first(request, public_id):
+        handling.erase(thread, by=staff, at=timezone.now())
+        return thread
+
+    monkeypatch.setattr("portal.conversations.views.threads._find", erased_first)
+    assert me.post(f"{thread.get_absolute_url()}{part}/", typed).status_code == 404
 
 
 # Whoever answers is away.
