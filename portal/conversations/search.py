@@ -26,6 +26,7 @@ ON_SQLITE = (
 ON_POSTGRESQL = (
     "SELECT conversation_id FROM conversations_conversationwords WHERE array_to_tsvector(array_remove(string_to_array(words, ' '), '')) @@ %s::tsquery LIMIT %s"
 )
+ADD_ROW = "INSERT INTO conversations_conversationwords (conversation_id, message_id, name, words) VALUES (%s, %s, '', %s)"
 ADD = "INSERT INTO conversations_text (rowid, words) VALUES (%s, %s)"
 REMOVE = "INSERT INTO conversations_text (conversations_text, rowid, words) VALUES ('delete', %s, %s)"
 MERGE = "INSERT INTO conversations_text (conversations_text, rank) VALUES ('merge', %s)"
@@ -91,9 +92,11 @@ def index_thread(conversation):
 
 
 def index_message(message):
-    row = ConversationWords(conversation_id=message.conversation_id, message=message, words=fold(message.body))
-    row.save(force_insert=True)
-    _add_to_text([row])
+    words = fold(message.body)
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_ROW, [message.conversation_id, message.pk, words])
+        if connection.vendor == "sqlite":
+            cursor.execute(ADD, [cursor.lastrowid, words])
 
 
 def remove_message(message):
@@ -158,10 +161,7 @@ def _row_of_thread(conversation):
 
 
 def _add(rows):
-    _add_to_text(ConversationWords.objects.bulk_create(rows))
-
-
-def _add_to_text(rows):
+    rows = ConversationWords.objects.bulk_create(rows)
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.executemany(ADD, [[row.pk, row.words] for row in rows])
