@@ -84,7 +84,7 @@ def test_a_held_answer_leaves_no_trace_for_its_seconds(me, thread, patron, staff
         handling.snooze(thread, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
     if begun == "closed":
         actions.close(thread, by=patron, side="patron", at=timezone.now())
-    clock.shift(day)  # so that a promise or an end counted from the new answer would be another day's
+    clock.shift(30 * hour)  # so that a promise or an end counted from the new answer would be another day's
     me.get(thread.get_absolute_url())
     polled = {"since": version(thread), "shown": "0-1"}
     before = everything(me, thread)
