@@ -178,12 +178,15 @@ class Conversation(models.Model):
             return self.version
         return self.version + self.messages.filter(shown_from__gte=self.held_from, shown_from__lte=at).count()
 
+    def holds_at(self, at):
+        """Whether an answer is kept from the patron then: one that came after another was shown, too, whether the worker has been here or not."""
+        if self.held_from is None:
+            return False
+        return self.held_from > at or self.messages.filter(side=Side.STAFF, shown_from__gt=at).exists()
+
     def status_at(self, at):
         """The state as the patron may know it: what an answer changed stays unsaid while an answer is held."""
-        if self.held_from is None:
-            return self.status
-        is_held = self.held_from > at or self.messages.filter(side=Side.STAFF, shown_from__gt=at).exists()
-        return self.held_status if is_held else self.status
+        return self.held_status if self.holds_at(at) else self.status
 
 
 class MessageQuerySet(models.QuerySet):

@@ -262,7 +262,7 @@ def promise(conversation, at):
     if turn(conversation, at) != Status.WAITING_FOR_STAFF:
         return ""
     promised = conversation.promised_at
-    if _is_holding(conversation, at):  # the answer that took the promise off isn't shown yet
+    if conversation.holds_at(at):  # the answer that took the promise off isn't shown yet
         since = _unanswered_since(conversation, at)
         promised = promised_at(conversation.branch, since) if since else None
     if promised is None:
@@ -279,7 +279,7 @@ def promise(conversation, at):
 
 def closes_at(conversation, at):
     """When it closes by itself, as the patron may know it: the answer that is held moves that day."""
-    if not _is_holding(conversation, at):
+    if not conversation.holds_at(at):
         return conversation.closes_at
     shown, days = states.replay(conversation, shown_at=at), Library.current().closes_after_days
     return shown.turned_at + datetime.timedelta(days=days) if days and shown.status == Status.WAITING_FOR_PATRON else None
@@ -309,12 +309,8 @@ def away_in_words(conversation, part, at):
     return _("%(name)s is away until %(day)s. %(cover)s answers meanwhile.") % (words | {"cover": absence.cover.display_name})
 
 
-def _is_holding(conversation, at):
-    return conversation.held_from is not None and conversation.held_from > at
-
-
 def _unanswered_since(conversation, at):
-    if not _is_holding(conversation, at):
+    if not conversation.holds_at(at):
         return conversation.waiting_since
     return states.replay(conversation, shown_at=at).waiting_since
 

@@ -102,6 +102,20 @@ def test_a_held_answer_leaves_no_trace_for_its_seconds(me, thread, patron, staff
     assert me.get(reverse("conversation_news", args=[thread.public_id]), polled, **HTMX).status_code == 200
 
 
+@pytest.mark.parametrize("then", ["turn", "close"])
+def test_an_answer_that_is_held_leaves_no_trace_where_another_was_shown_a_moment_ago(me, thread, staff, clock, then):
+    """No worker has been here between the two."""
+    answer(thread, staff, body="A first word.", then="ours")
+    clock.shift(16 * second)
+    me.get(thread.get_absolute_url())  # and so it is read
+    before = state(me.get(thread.get_absolute_url()))
+    assert "You can expect an answer" in before
+    clock.shift(-6 * second)
+    answer(thread, staff, then=then)
+    clock.shift(6 * second)
+    assert state(me.get(thread.get_absolute_url())) == before
+
+
 def test_the_mail_goes_when_the_answer_is_shown_and_not_before(thread, staff, clock, settings):
     answer(thread, staff)
     sent = []
