@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.hours import promise_in_words
 from accounts.models import Branch
 from portal.conversations import actions, drafts, floods, unsent
-from portal.conversations.forms import AskForm, DraftForm, MessageForm
+from portal.conversations.forms import AboutForm, AskForm, DraftForm, MessageForm
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.reader import OPENED_CODES
 from portal.conversations.views.sending import about_form, is_ready, opened_visits, send, sent_before, sent_elsewhere, take_in_files, too_many, ways
@@ -28,7 +28,7 @@ from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
 from recommendations.models import Recommendation, Topic
 
-TYPED = ("about", "topic", "branch")  # the fields of the form beside the words
+TYPED = ("topic", "branch")  # the fields of the form beside the words
 ASK = {"side": Message.Side.PATRON, "kind": Draft.Kind.ASK}
 
 
@@ -62,7 +62,8 @@ def _send_at_once(request, form):
     try:
         answer = send(request, visit=form.visit, **{name: typed[name] for name in ("body", "client_token", "topic", "branch")})
     except floods.TooMany as wait:
-        _keep_draft(request, typed)
+        if form.visit is None:
+            _keep_draft(request, typed)
         return too_many(_ask_page, request, form, wait)
     kept = unsent.found(request, unsent.QUESTION)
     if kept and kept["composer"] == str(typed["client_token"]):
@@ -80,9 +81,10 @@ def _keep_draft(request, typed):
 
 @require_POST
 def ask_draft(request):
-    """Keeps the question of somebody signed in while it is typed, as conversation_draft does an answer."""
-    form = DraftForm(request.POST)
-    if request.reader.person is None or not form.is_valid():
+    """Keeps the question of somebody signed in while it is typed, as conversation_draft does an answer. Never one about a visit that is
+    open by its code: whose it is stays unsaid until they keep it."""
+    form, about_a_visit = DraftForm(request.POST), request.POST.get("about", AboutForm.NEW) != AboutForm.NEW
+    if request.reader.person is None or about_a_visit or not form.is_valid():
         return HttpResponse(status=422)
     typed = {name: request.POST[name][:40] for name in TYPED if name in request.POST}
     try:
@@ -165,6 +167,7 @@ def _ask_page(request, form, *, waiting="", status=200):
         "token": composer.get("client_token") or uuid.uuid4(),
         "sequence": composer.get("sequence") or 0,
         "waiting": waiting,
+        "keeps_draft": person is not None and not form.visits,
         "promise": promise_in_words(request.library.default_branch) if request.library.default_branch else "",
         "mailed": bool(person and person.email) and not form.visits,
         "quiet": any(visit.quiet for visit in form.visits.values()),

@@ -169,6 +169,16 @@ def test_nobody_has_no_draft(client):
     assert Draft.objects.count() == 0
 
 
+@pytest.mark.parametrize("factory", [HelpSessionFactory, QuietSessionFactory])
+def test_what_is_typed_about_a_visit_that_is_open_by_its_code_is_kept_in_nobodys_name(me, show_code, branch, staff, factory):
+    visit = factory(branch=branch, staff=staff)
+    show_code(me, code_for(visit))
+    page = me.get(ASK).content.decode()
+    assert (str(visit.public_id) in page, 'data-draft="' in page) == (True, False)  # nor in the browser
+    assert me.post(reverse("ask_draft"), typed(sequence=1, about=str(visit.public_id))).status_code == 422
+    assert Draft.objects.count() == 0
+
+
 def test_pictures_go_with_the_question(me):
     me.post(ASK, typed(files=[picture_file()]))
     assert Message.objects.get().attachments.count() == 1
