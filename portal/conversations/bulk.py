@@ -96,7 +96,7 @@ def undo(key, *, by, at):
         raise CannotUndo
     done_at = {pk: datetime.datetime.fromisoformat(moment) for pk, moment in kept["threads"]}
     count = 0
-    for thread in _locked(Conversation.objects.filter(pk__in=done_at)):
+    for thread in _locked(Conversation.objects.at_desk_of(by).filter(pk__in=done_at)):
         try:
             handling.undo(thread, done_at=done_at[thread.pk], by=by, at=at)
         except CannotUndo:

@@ -268,3 +268,10 @@ def test_a_colleague_may_have_any_name(desk, many, branch):
     to = StaffFactory(name="Bo 100% %(count)s %s", branch=branch)
     page = post(desk, many[:1], "assign", to=str(to.public_id)).content.decode()
     assert f"1 assigned to {to.name}." in page
+
+
+def test_what_is_no_longer_before_a_colleague_they_undo_no_more(many, staff):
+    done = bulk.close_many({thread: Conversation.objects.get(pk=thread.pk).desk_version for thread in many}, by=staff, at=timezone.now())
+    Conversation.objects.filter(pk=many[0].pk).update(branch=BranchFactory())
+    assert bulk.undo(done.undo, by=staff, at=timezone.now()) == (2, 1)
+    assert [Conversation.objects.get(pk=thread.pk).status == "closed" for thread in many] == [True, False, False]
