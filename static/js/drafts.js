@@ -5,7 +5,7 @@
 // With data-draft-local, on a patron's own device only, a copy rests in this browser while the server can't be reached.
 (() => {
   const PAUSE = 1500, AGAIN = 15000;
-  const known = new WeakMap();  // form: {saved, trying, tried, timer, stopped, sent}
+  const known = new WeakMap();  // form: {saved, trying, tried, timer, stopped, sent, over}
   let late = "";  // typed after Send was pressed, before the answer came
 
   const formOf = element => element?.closest?.("form[data-draft]");
@@ -58,7 +58,7 @@
   const save = async (form, leaving = false) => {
     const draft = known.get(form), typed = fieldsOf(form), text = String(typed);
     clearTimeout(draft.timer);
-    if (!form.isConnected || text === draft.saved || text === draft.trying) return;
+    if (draft.over || !form.isConnected || text === draft.saved || text === draft.trying) return;
     if (draft.stopped) return keepCopy(form);
     if (!leaving && (draft.trying !== undefined || draft.sent !== undefined)) return soon(form);
     const number = +form.elements.sequence.value + (draft.trying === undefined ? 1 : 2);  // a later one overtakes that on its way
@@ -85,6 +85,7 @@
       say(form, form.elements.body.value && "kept");
     } else if (status === 409) {
       draft.stopped = true;
+      draft.tried = 0;  // that number is the newer text's: sending this does not send that away
       keepCopy(form);
       showNewer(form, body);
     } else if (status === 410) {  // sent elsewhere: what is here now is another message, with the token that came, if one did
@@ -155,6 +156,8 @@
     const now = form.elements.body.value;
     late = now === draft.sent ? "" : now.startsWith(draft.sent) ? now.slice(draft.sent.length).trim() : now;
     dropCopy(form);
+    clearTimeout(draft.timer);
+    draft.over = true;  // it loses the focus when it goes: no copy is made of what was sent
   });
   document.addEventListener("htmx:afterRequest", event => {
     const form = formOf(event.detail.requestConfig?.elt), draft = form && known.get(form);

@@ -25,7 +25,11 @@ LOCALES = {"en": "en-US", "es": "es-ES"}
 PATIENCE = 15_000  # milliseconds: nothing waits longer than it must, and a busy machine fails nothing
 expect.set_options(timeout=PATIENCE)
 # What we refuse is refused on purpose, and a test that takes the network away expects to miss it.
-ANSWERED = re.compile("Failed to load resource: (the server responded with a status of 4|net::ERR_INTERNET_DISCONNECTED)|htmx:(afterRequest|sendError)")
+ANSWERED = re.compile(
+    "Failed to load resource: (the server responded with a status of 4|net::ERR_INTERNET_DISCONNECTED)"
+    "|htmx:(afterRequest|sendError)"
+    "|An unknown error occurred when fetching the script"  # the browser itself, looking for a newer service worker while it is offline
+)
 
 
 @pytest.fixture(scope="session")

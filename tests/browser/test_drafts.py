@@ -100,6 +100,23 @@ def test_an_older_tab_is_told_of_the_newer_text_and_may_choose(phone, show, patr
     assert Draft.objects.get().body == chosen
 
 
+def test_who_sends_without_choosing_sends_that_once_and_the_newer_text_comes_into_the_composer(phone, show, patron, thread):
+    older = opened_thread(show, phone(), thread, patron)
+    newer = older.context.new_page()
+    newer.goto(thread.get_absolute_url())
+    write(newer, "Is it on Thursday?")
+    kept(newer)
+    newer.close()
+    write(older, "Is it on Fri")
+    expect(older.locator("[data-draft-newer] q")).to_have_text("Is it on Thursday?")
+    older.locator("#send").tap()
+    expect(latest(older)).to_have_text("Is it on Fri")
+    assert Draft.objects.get().body == "Is it on Thursday?"
+    assert older.evaluate(KEPT_HERE) == []
+    older.goto(thread.get_absolute_url())
+    expect(older.locator("#id_body")).to_have_value("Is it on Thursday?")
+
+
 def test_without_a_network_it_is_kept_on_this_device_until_there_is_one(phone, show, patron, thread):
     page = opened_thread(show, phone(), thread, patron)
     page.context.set_offline(True)

@@ -25,6 +25,7 @@ from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, Staf
 BEGUN = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
 second, day = datetime.timedelta(seconds=1), datetime.timedelta(days=1)
 EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", 20))
+MEANWHILE = ["close", "take back", "words", "patron closes"]
 THREADS, STAFF = st.integers(0, 1), st.integers(0, 1)
 
 
@@ -219,6 +220,18 @@ class TwoThreads(RuleBasedStateMachine):
             draft = Draft.objects.get(conversation=thread.pk, person=by)
             assert draft.body.startswith("Try")
             drafts.forget(self.row(thread), person=by, side="staff", kind="reply")
+
+    @rule(number=THREADS, who=STAFF, then=st.sampled_from(["turn", "ours", "close"]), meanwhile=st.sampled_from(MEANWHILE))
+    def something_happens_while_an_answer_is_held(self, number, who, then, meanwhile):
+        self.staff_answer(number, who, then, gives=False, twice=False)
+        if meanwhile == "close":
+            self.staff_close(number, 1 - who)
+        elif meanwhile == "take back":
+            self.staff_take_back(number, who, which=0)
+        elif meanwhile == "words":
+            self.patron_writes(number, twice=False)
+        else:
+            self.patron_closes(number)
 
     @rule(number=THREADS, who=STAFF)
     def staff_close(self, number, who):
