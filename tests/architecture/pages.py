@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from django.utils.translation import _trans
 
 from portal.desk import queue_rows
-from portal.desk.views import items
+from portal.desk.views import items, queue
 from portal.templatetags import portal as tags
 
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "placeholder", "title"}
@@ -28,6 +28,7 @@ def mark_translations(monkeypatch):
         monkeypatch.setattr(tags, name, getattr(tags, name).__wrapped__)
     monkeypatch.setattr(tags.FixedNode, "render", lambda node, context: node.nodelist.render(context))
     monkeypatch.setattr(items, "_untouched", items._untouched.__wrapped__)
+    monkeypatch.setattr(queue, "_reasons", queue._reasons.__wrapped__)
     monkeypatch.setattr(queue_rows, "_minutes_in_words", queue_rows._minutes_in_words.__wrapped__)
 
 
