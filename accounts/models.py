@@ -15,6 +15,8 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from portal.prepared import prepared
+
 
 def private_storage():
     return storages["private"]
@@ -67,7 +69,12 @@ class Library(models.Model):
     @classmethod
     def current(cls):
         """The one library; an unsaved placeholder before `setup_library` has run, so that pages can still say so."""
-        return cls.objects.first() or cls(name="Afterword")
+        return next(iter(_libraries()), None) or cls(name="Afterword")
+
+
+@prepared()
+def _libraries():
+    return Library.objects.order_by("pk")[:1]
 
 
 class Branch(models.Model):
@@ -164,7 +171,7 @@ class User(AbstractBaseUser):
 
     @cached_property
     def roles(self):
-        return list(self.staff_roles.select_related("branch").order_by("branch__name")) if self.pk else []
+        return _roles(person=self.pk) if self.pk else []
 
     @cached_property
     def desk_branch_ids(self):
@@ -178,6 +185,11 @@ class User(AbstractBaseUser):
     @property
     def is_coordinator(self):
         return self.is_active and any(role.role == StaffRole.Role.COORDINATOR for role in self.roles)
+
+
+@prepared(person=models.BigAutoField())
+def _roles(person):
+    return StaffRole.objects.filter(user=person).select_related("branch").order_by("branch__name")
 
 
 class StaffRole(models.Model):

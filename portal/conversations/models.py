@@ -31,17 +31,9 @@ class ConversationQuerySet(models.QuerySet):
     def at_desk_of(self, user, shown=()):
         """What this member of staff may open at the desk: their branches', what is assigned to them or to somebody whom they
         cover today, and the threads of sessions (primary keys) whose code a patron showed them today."""
-        covered = Absence.objects.on(timezone.localdate()).filter(cover=user).values("person")
-        return self.filter(Q(branch__in=user.desk_branch_ids) | Q(assignee=user) | Q(assignee__in=covered) | Q(help_session__in=shown))
+        return self.filter(at_desk_of(user.pk, user.desk_branch_ids, shown, timezone.localdate()))
 
-    # What to look for.
-
-    def waiting_for_staff(self, at):
-        """The staff queue, longest wait first. A verdict's thread shows after its minute of grace."""
-        return self.filter(status=Conversation.Status.WAITING_FOR_STAFF, at_desk_from__lte=at).order_by("queued_at", "pk")
-
-    def open(self):
-        return self.filter(status__in=Conversation.OPEN)
+    # What to look for. The lists of the desk stand in desk_lists.py.
 
     def latest_first(self):
         return self.order_by("-last_message_at", "-pk")
@@ -57,6 +49,12 @@ class ConversationQuerySet(models.QuerySet):
         whose = "(p.person_id = %s OR p.person_id IS NULL)" if person else "p.person_id IS NULL"
         unread = RawSQL(UNREAD % {"whose": whose}, [person.pk] if person else [], output_field=models.BooleanField())  # noqa: S611  nothing typed is in it
         return self.not_joined().filter(unread)
+
+
+def at_desk_of(person, branches, shown, today):
+    """The condition of ConversationQuerySet.at_desk_of."""
+    covered = Absence.objects.on(today).filter(cover=person).values("person")
+    return Q(branch__in=branches) | Q(assignee=person) | Q(assignee__in=covered) | Q(help_session__in=shown)
 
 
 class Side(models.TextChoices):

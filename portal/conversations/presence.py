@@ -3,7 +3,9 @@
 import datetime
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import BigAutoField, DateTimeField, Q
+
+from portal.prepared import prepared
 
 from .models import Participation, Side
 
@@ -24,10 +26,16 @@ class Around:
 
 def look(conversation, *, person, at):
     """Who has the page open now, and how far this member of staff has read."""
-    rows = Participation.objects.filter(Q(person=person) | Q(seen_at__gt=at - HERE), conversation=conversation, side=Side.STAFF)
-    rows = list(rows.select_related("person").order_by("person__name", "person_id"))
+    rows = _rows(thread=conversation.pk, person=person.pk, since=at - HERE)
     own = next((row for row in rows if row.person_id == person.pk), None)
     return Around(own, [(row.person, _is_writing(row, at)) for row in rows if row is not own])
+
+
+@prepared(thread=BigAutoField(), person=BigAutoField(), since=DateTimeField())
+def _rows(thread, person, since):
+    rows = Participation.objects.filter(Q(person=person) | Q(seen_at__gt=since), conversation=thread, side=Side.STAFF)
+    shown = "conversation", "side", "read_until", "seen_at", "writing_at", "person__name"
+    return rows.select_related("person").only(*shown).order_by("person__name", "person_id")
 
 
 def come(conversation, *, person, at, writing=False, read_until=None, around=None):
@@ -51,11 +59,6 @@ def come(conversation, *, person, at, writing=False, read_until=None, around=Non
 def leave(conversation, *, person):
     """The page was closed."""
     Participation.objects.filter(conversation=conversation, person=person, side=Side.STAFF).update(seen_at=None, writing_at=None)
-
-
-def others(conversation, *, person, at):
-    """[(person, whether they are writing)] of the colleagues who are here, by name."""
-    return look(conversation, person=person, at=at).others
 
 
 def _is_writing(row, at):

@@ -4,13 +4,15 @@ A visit is joined to somebody's name when they keep it, and the words they agree
 and of a quiet session, or of somebody who came by code alone, nothing.
 """
 
-from django.db.models import Q
+from django.db.models import BigAutoField, Q
 
 from portal.conversations.models import Conversation
+from portal.prepared import prepared
 from recommendations.models import Recommendation
 from recommendations.verdicts import label_for
 
 NEWEST = 5
+KEY = BigAutoField()
 
 
 def beside_context(conversation, user):
@@ -24,32 +26,33 @@ def beside_context(conversation, user):
 
 def _given_before(conversation):
     """The newest that this person was given on other occasions, each with its verdict in words."""
-    kept = Recommendation.objects.filter(patron=conversation.patron_id).exclude(pk=conversation.recommendation_id)
-    here = Q(messagerecommendation__message__conversation=conversation)
-    if conversation.help_session_id is not None:
-        here |= Q(sessionrecommendation__help_session=conversation.help_session_id)
-    quiet = Q(sessionrecommendation__help_session__quiet=True) | Q(messagerecommendation__message__conversation__help_session__quiet=True)
-    before = kept.exclude(here).exclude(quiet).select_related("item", "branch").order_by("-recommended_at", "-pk")
-    before = list(before.only("verdict", "question_type", "why", "comment", "recommended_at", "item__title", "branch__name")[:NEWEST])
+    hung_on = {"session": conversation.help_session_id or 0, "own": conversation.recommendation_id or 0}
+    before = _newest_given(patron=conversation.patron_id, thread=conversation.pk, **hung_on)
     for recommendation in before:
         recommendation.said = label_for(recommendation)
     return before
 
 
+@prepared(patron=KEY, thread=KEY, session=KEY, own=KEY)
+def _newest_given(patron, thread, session, own):
+    here = Q(pk=own) | Q(messagerecommendation__message__conversation=thread) | Q(sessionrecommendation__help_session=session)
+    quiet = Q(sessionrecommendation__help_session__quiet=True) | Q(messagerecommendation__message__conversation__help_session__quiet=True)
+    kept = Recommendation.objects.filter(patron=patron).exclude(here).exclude(quiet).select_related("item", "branch").order_by("-recommended_at", "-pk")
+    return kept.only("verdict", "question_type", "why", "comment", "recommended_at", "item__title", "branch__name")[:NEWEST]
+
+
 def _other_threads(conversation, user):
     """Their other threads, the latest first. What of them this member of staff may not open has no subject here, and no link."""
-    threads = list(
-        Conversation.objects.filter(patron=conversation.patron_id)
-        .not_joined()
-        .exclude(pk=conversation.pk)
-        .exclude(status=Conversation.Status.ERASED)
-        .exclude(help_session__quiet=True)
-        .select_related("branch")
-        .only("public_id", "subject", "status", "snoozed_until", "opened_at", "assignee", "branch__name")
-        .order_by("-opened_at", "-pk")[:NEWEST]
-    )
+    threads = _newest_threads(patron=conversation.patron_id, thread=conversation.pk)
     elsewhere = [thread.pk for thread in threads if thread.branch_id not in user.desk_branch_ids and thread.assignee_id != user.pk]
     openable = set(Conversation.objects.at_desk_of(user).filter(pk__in=elsewhere).values_list("pk", flat=True)) if elsewhere else set()
     for thread in threads:
         thread.may_open = thread.pk not in elsewhere or thread.pk in openable
     return threads
+
+
+@prepared(patron=KEY, thread=KEY)
+def _newest_threads(patron, thread):
+    others = Conversation.objects.filter(patron=patron).not_joined().exclude(pk=thread)
+    others = others.exclude(status=Conversation.Status.ERASED).exclude(help_session__quiet=True).select_related("branch").order_by("-opened_at", "-pk")
+    return others.only("public_id", "subject", "status", "snoozed_until", "opened_at", "assignee", "branch__name")[:NEWEST]

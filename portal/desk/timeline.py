@@ -11,13 +11,15 @@ from itertools import groupby
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import BigAutoField
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from accounts.models import User
-from portal.conversations.models import ConversationNote, DeskEvent, Event, Side
+from portal.conversations.models import ConversationNote, DeskEvent, Event, Message, Side
+from portal.prepared import prepared
 
 FEW = 20  # messages that a page shows, and by which it goes back
 MANY = 60  # as many if there are so many to be read
@@ -33,19 +35,20 @@ class Window:
     since: datetime | None  # events before this belong to what is folded; None: all are shown
 
 
-def window(messages, *, unread, start=None):
+def window(conversation, *, unread, start=None):
     """The last messages of a thread, or all from the first that wasn't read; with `start` (a public id) that one, some before it
     and all after it.
 
     `unread(message)` says whether it wasn't read yet. Without `start` it costs the same whether there are 3 messages or 3,000.
     """
+    messages = conversation.messages.select_related("author")
     newest_first = messages.order_by("-sent_at", "-pk")
     begin = messages.filter(public_id=start).values_list("sent_at", flat=True).first() if is_uuid(start) else None
     if begin is not None:
         after, before = list(newest_first.filter(sent_at__gte=begin)), list(newest_first.filter(sent_at__lt=begin)[: FEW + 1])
         found, count = after + before, len(after) + min(len(before), FEW)
     else:
-        found = list(newest_first[: FEW + 1])
+        found = _newest(thread=conversation.pk)
         count = min(len(found), FEW)
         if len(found) > FEW and unread(found[FEW]):
             found += newest_first[FEW + 1 : MANY + 1]
@@ -58,6 +61,11 @@ def window(messages, *, unread, start=None):
         earlier=str(shown[0].public_id) if folded else "",
         since=shown[0].sent_at if folded else None,
     )
+
+
+@prepared(thread=BigAutoField())
+def _newest(thread):
+    return Message.objects.filter(conversation=thread).select_related("author").order_by("-sent_at", "-pk")[: FEW + 1]
 
 
 def is_uuid(text):
@@ -75,6 +83,7 @@ class Told:
         self.entries = entries
         self.unread, self.earlier = shown.unread, shown.earlier
         self.latest = latest  # primary key of the last message, 0 where there is none
+        self.begins = shown.messages[0].sent_at if shown.messages else None
         self.read_until = shown.messages[-1].sent_at if shown.messages else None
 
 
@@ -82,11 +91,11 @@ def tell(conversation, *, viewer, at, read_until, start=None, since=None):
     """What happened in the thread: of a long one the last part, from what `viewer` hasn't read since `read_until`; with `start`
     (a message's public id) an earlier part too; with `since` only what happened from then on.
     """
-    told = conversation.messages.select_related("author")
     if since is None:
-        shown = window(told, unread=lambda message: _is_unread(message, viewer, read_until), start=start)
+        shown = window(conversation, unread=lambda message: _is_unread(message, viewer, read_until), start=start)
     else:
-        shown = Window(messages=list(told.filter(sent_at__gte=since).in_order()), unread=None, earlier="", since=since)
+        told = conversation.messages.filter(sent_at__gte=since).select_related("author").in_order()
+        shown = Window(messages=list(told), unread=None, earlier="", since=since)
     entries = [_message(message, viewer, at) for message in shown.messages]
     entries += [_told(line) for line in _lines(conversation, shown.since)]
     entries.sort(key=lambda entry: (entry.told_at, entry.told_as, entry.pk))

@@ -6,10 +6,9 @@ import zlib
 from collections import defaultdict
 
 from django.contrib import messages
-from django.db.models import BooleanField, CharField, F, Max, Prefetch
-from django.db.models.expressions import RawSQL
+from django.db.models import BigAutoField, DateField, DateTimeField, Exists, F, Max, OuterRef, Prefetch, Subquery, UUIDField
 from django.db.models.functions import Coalesce
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -21,7 +20,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import staff_only
 from portal.conversations import actions, drafts, presence
-from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, Side
+from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, NoteMention, Side, at_desk_of
 from portal.conversations.views import attaching
 from portal.desk import shown_today
 from portal.desk.beside import beside_context
@@ -33,6 +32,7 @@ from portal.desk.queue import neighbours, thread_url
 from portal.desk.timeline import tell
 from portal.helpsessions.models import SessionRecommendation
 from portal.htmx import render_page
+from portal.prepared import prepared
 from recommendations.models import Holding, Recommendation
 
 from .handling import parse_moment, undo_tag
@@ -40,18 +40,13 @@ from .items import found_for, items_part, number_or_none, untouched_part
 from .sessions import with_words
 from .templates import with_template
 
+KEY = BigAutoField()
 SENDS = {"send", "send_anyway"}
 OF_THE_ITEMS = ("find", "add_item", "pick-", "remove-")
 SHOWN_OF_RECOMMENDATION = (
     *("reason", "starred", "verdict", "question_type", "why", "comment", "decided_at"),
     *("item__title", "item__creators", "item__kind", "item__year", "item__url"),
 )
-# Of a thread, what Django would take as long to ask for as for the thread itself.
-LANGUAGE_OF_PATRON = """SELECT m.language FROM conversations_message m WHERE m.conversation_id = conversations_conversation.id AND m.side = 'patron'
-    ORDER BY m.sent_at DESC, m.id DESC LIMIT 1"""
-IS_NAMED = """EXISTS (SELECT 1 FROM conversations_notemention n JOIN conversations_conversationnote t ON t.id = n.note_id
-    WHERE t.conversation_id = conversations_conversation.id AND n.person_id = %s AND n.seen_at IS NULL)"""
-HAS_FILES = "EXISTS (SELECT 1 FROM conversations_attachment a WHERE a.conversation_id = conversations_conversation.id)"
 OVERLAP = datetime.timedelta(minutes=1)  # told again with what is new: what was held and is taken back, what was slow to be saved
 
 
@@ -206,20 +201,29 @@ def desk_close(request, public_id):
 
 def _conversation(request, public_id):
     """The thread, or the one that it was joined into."""
-    conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
-    related = "branch", "patron", "assignee", "help_session__topic", "help_session__staff"
-    conversations = conversations.select_related(*related, "readers_form").annotate(
-        language_of_patron=RawSQL(LANGUAGE_OF_PATRON, [], output_field=CharField()),  # noqa: S611  nothing typed is in it
-        is_named=RawSQL(IS_NAMED, [request.user.pk], output_field=BooleanField()),  # noqa: S611  nothing typed is in it
-        has_files=RawSQL(HAS_FILES, [], output_field=BooleanField()),  # noqa: S611  nothing typed is in it
-        **away_columns(request.library.today()),
-    )
-    found = get_object_or_404(conversations, public_id=public_id)
+    user = request.user
+    scope = {"person": user.pk, "branches": user.desk_branch_ids, "shown": shown_today.ids(request), "today": request.library.today()}
+    found = next(iter(_at_desk(public_id=public_id, **scope)), None)
+    if found is None:
+        raise Http404
     if found.joined_into_id:
-        found = get_object_or_404(conversations, pk=found.joined_into_id)
+        return _conversation(request, found.joined_into.public_id)
     if found.help_session and found.help_session.branch_id == found.branch_id:
         found.help_session.branch = found.branch  # as it mostly is: not looked up twice
     return found
+
+
+@prepared(public_id=UUIDField(), person=KEY, branches=KEY, shown=KEY, today=DateField())
+def _at_desk(public_id, person, branches, shown, today):
+    related = "branch", "patron", "assignee", "help_session__topic", "help_session__staff", "readers_form"
+    conversations = Conversation.objects.filter(at_desk_of(person, branches, shown, today), public_id=public_id).select_related(*related)
+    patrons_words = Message.objects.filter(conversation=OuterRef("pk"), side=Side.PATRON).order_by("-sent_at", "-pk")
+    return conversations.annotate(
+        language_of_patron=Subquery(patrons_words.values("language")[:1]),
+        is_named=Exists(NoteMention.objects.filter(note__conversation=OuterRef("pk"), person=person, seen_at=None)),
+        has_files=Exists(Attachment.objects.filter(conversation=OuterRef("pk"))),
+        **away_columns(today),
+    )
 
 
 def _go(request, conversation, anchor=""):
@@ -264,7 +268,7 @@ def _swap(request, conversation, form, choosing, **more):
     around = presence.look(conversation, person=request.user, at=at)
     since = min(parse_moment(request.POST.get("at")) or at, at)
     told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, since=since - OVERLAP)
-    if told.entries:
+    if told.entries or more.get("newer"):  # what others wrote meanwhile stands in the composer, however long ago it was
         log_reading(conversation, by=request.user, at=at)
     presence.come(conversation, person=request.user, at=at, read_until=told.read_until, around=around)
     kept = _drafts(request, conversation)
@@ -379,15 +383,21 @@ def _language(conversation):
 def _recommendations(conversation, told):
     """({message's primary key: [recommendations made in it]}, [what this patron was given on this occasion]): nothing of their
     other history. One look-up for both."""
-    messages = [entry.pk for entry in told.entries if entry.shape == "message"]
-    chosen = MessageRecommendation.objects.filter(message__in=messages).order_by().values("recommendation")
-    session = conversation.help_session_id
-    if session is None:
-        hung = Recommendation.objects.filter(pk=conversation.recommendation_id).order_by().values("pk")
-    else:
-        hung = SessionRecommendation.objects.filter(help_session=session).order_by().values("recommendation")
-    found = Recommendation.objects.filter(pk__in=chosen.union(hung)).select_related("item").only(*SHOWN_OF_RECOMMENDATION)
-    found = (
+    session = conversation.help_session_id or 0
+    own = 0 if session else conversation.recommendation_id or 0
+    by_message, given = defaultdict(list), []
+    for recommendation in with_words(_given(thread=conversation.pk, since=told.begins or timezone.now(), session=session, own=own)):
+        (by_message[recommendation.message_id] if recommendation.message_id else given).append(recommendation)
+    return by_message, given
+
+
+@prepared(thread=KEY, since=DateTimeField(), session=KEY, own=KEY)
+def _given(thread, since, session, own):
+    chosen = MessageRecommendation.objects.filter(message__conversation=thread, message__sent_at__gte=since).order_by().values("recommendation")
+    of_session = SessionRecommendation.objects.filter(help_session=session).order_by().values("recommendation")
+    hung_on = Recommendation.objects.filter(pk=own).order_by().values("pk")
+    found = Recommendation.objects.filter(pk__in=chosen.union(of_session, hung_on)).select_related("item").only(*SHOWN_OF_RECOMMENDATION)
+    return (
         found.prefetch_related(Prefetch("item__holdings", Holding.objects.select_related("branch")))
         .annotate(
             message_id=F("messagerecommendation__message"),
@@ -395,7 +405,3 @@ def _recommendations(conversation, told):
         )
         .order_by("place", "pk")
     )
-    by_message, given = defaultdict(list), []
-    for recommendation in with_words(found):
-        (by_message[recommendation.message_id] if recommendation.message_id else given).append(recommendation)
-    return by_message, given

@@ -1,0 +1,66 @@
+"""Queries that Django puts together once in a process, and that are then only given other values.
+
+Naming the columns of a query and joining its tables takes Django longer than the database takes to answer it; a page that asks for a
+dozen such things does little else. What is asked stays an ordinary queryset.
+"""
+
+from collections import namedtuple
+from copy import copy
+from functools import lru_cache, wraps
+
+from django.db import connection
+from django.db.models import Expression, QuerySet
+
+Place = namedtuple("Place", "name number")  # stands among the parameters of the SQL where a value goes
+
+
+class Slot(Expression):
+    """What a function is called with while its query is put together: a value, or as many as a list holds."""
+
+    def __init__(self, name, field, length):
+        super().__init__(output_field=field)
+        self.name, self.length = name, length
+
+    def as_sql(self, compiler, connection):
+        if self.length is None:
+            return "%s", [Place(self.name, 0)]
+        return f"({', '.join(['%s'] * self.length) or 'NULL'})", [Place(self.name, number) for number in range(self.length)]
+
+
+def prepared(**fields):
+    """Decorates a function that makes a queryset of its parameters. `fields` says of each like which field it is compared.
+
+    Called by name with their values, or with a list for what stands behind `__in`, the function then returns a list of rows. Only
+    values change: what another value would leave out of the query must be a condition in it, and None, which equals nothing, is a
+    ValueError.
+    """
+
+    def decorate(make):
+        @lru_cache(maxsize=100)  # a list of another length is another query
+        def put_together(lengths):
+            queryset = make(**{name: Slot(name, fields[name], length) for name, length in lengths})
+            compiler = queryset.query.get_compiler(connection=connection)
+            return queryset, compiler, *compiler.as_sql()
+
+        @wraps(make)
+        def run(**values):
+            queryset, compiler, sql, params = put_together(tuple((name, len(value) if isinstance(value, list) else None) for name, value in values.items()))
+            given = {
+                Place(name, number): fields[name].get_db_prep_value(one, connection)
+                for name, value in values.items()
+                for number, one in enumerate(value if isinstance(value, list) else [value])
+            }
+            if None in given.values():
+                raise ValueError(f"{make.__name__} was given None")
+            bound = tuple(given[param] if isinstance(param, Place) else param for param in params)
+            compiler, query = copy(compiler), copy(queryset.query)
+            compiler.connection = connection  # a thread's own
+            compiler.as_sql = lambda *args, **kwargs: (sql, bound)
+            query.get_compiler = lambda *args, **kwargs: compiler
+            rows = QuerySet(queryset.model, query)
+            rows._iterable_class, rows._prefetch_related_lookups = queryset._iterable_class, queryset._prefetch_related_lookups
+            return list(rows)
+
+        return run
+
+    return decorate
