@@ -129,7 +129,7 @@ class KeepRefusedPostMiddleware:
         return ""
 
     def _keep(self, request, response, refused_to):
-        fields = _words_of(request) if _is_same_origin(request) else {}
+        fields = _words_of(request) if _is_same_origin(request) and not _is_nobodys(request) else {}
         person = request.user if request.user.is_authenticated else _last_person(request)
         kept = bool(person and fields)
         if kept:
@@ -154,6 +154,11 @@ class KeepRefusedPostMiddleware:
 def _sent_by_itself(request):
     """A draft or, by a script, a file, sent while somebody types: the form that they come from is what they will send."""
     return request.path.endswith("/draft/") or (request.path.endswith("/attach/") and request.headers.get("HX-Request") == "true")
+
+
+def _is_nobodys(request):
+    """Where a visit is open by its code, what was written may be about it: it is kept in nobody's name, whoever is signed in or was."""
+    return bool(request.reader.opened_sessions) and not request.path.startswith("/desk/")
 
 
 def _is_same_origin(request):

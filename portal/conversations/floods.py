@@ -22,12 +22,14 @@ class TooMany(Exception):
 
 
 def count_question(request, *, visit=None):
-    """Count one new question of this person, or of the visit it hangs on, and of this network address. Raises TooMany."""
+    """Count one new question of this person, or of the visit it hangs on, and of this network address. Raises TooMany.
+
+    A visit that nobody keeps counts for itself, whoever is signed in: the moments that are counted would tell whose it is."""
     kinds = ["address"]
-    if request.user.is_authenticated:
-        kinds.append("person")
-    elif visit is not None:
+    if visit is not None and visit.patron_id is None:
         kinds.append("visit")
+    elif request.user.is_authenticated:
+        kinds.append("person")
     _count(request, kinds, key=str(visit.pk) if visit else None)
 
 

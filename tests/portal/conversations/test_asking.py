@@ -6,6 +6,7 @@ import pytest
 from django.core import mail
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -492,6 +493,18 @@ def test_a_visit_is_asked_about_twenty_times_a_day_by_whoever_holds_its_code(cli
     refused = client.post(reverse("ask_about_session", args=[visit.public_id]), typed("One more"))
     assert refused.status_code == 429
     assert "One more" in text(refused)
+
+
+@pytest.mark.parametrize("factory", [HelpSessionFactory, QuietSessionFactory])
+def test_what_is_counted_ties_nobody_to_a_visit_that_is_open_by_its_code(me, show_code, branch, staff, factory):
+    visit = factory(branch=branch, staff=staff)
+    show_code(me, code_for(visit))
+    me.post(reverse("ask_about_session", args=[visit.public_id]), typed())
+    me.post(ASK, typed(about=str(visit.public_id)))
+    assert Message.objects.count() == 2
+    with connection.cursor() as cursor:  # a key says who, its value when
+        cursor.execute("SELECT cache_key FROM cache WHERE cache_key LIKE %s", ["%ask_person%"])
+        assert cursor.fetchall() == []
 
 
 def test_one_address_cannot_fill_the_sessions(library, monkeypatch):

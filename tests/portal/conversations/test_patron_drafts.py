@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import RefusedPost
 from portal.conversations import actions
 from portal.conversations.models import Draft, Message
-from tests.factories import HelpSessionFactory, code_for
+from tests.factories import HelpSessionFactory, QuietSessionFactory, code_for
 from tests.portal.pages import HTMX, text
 
 
@@ -170,3 +170,22 @@ def test_a_form_that_ran_out_is_not_offered_for_sending_a_draft(patron, thread, 
     )
     assert answer.status_code == 403
     assert not RefusedPost.objects.exists()
+
+
+@pytest.mark.parametrize(("opens_by_code", "kept"), [(HelpSessionFactory, False), (QuietSessionFactory, False), (None, True)])
+def test_a_form_that_ran_out_is_kept_in_nobodys_name_while_a_visit_is_open_by_its_code(patron, branch, staff, thread, sign_in, show_code, opens_by_code, kept):
+    browser = sign_in(Client(enforce_csrf_checks=True), patron)
+    session = thread.help_session
+    if opens_by_code:
+        session = opens_by_code(branch=branch, staff=staff)
+        show_code(browser, code_for(session))
+    ask = reverse("ask_about_session", args=[session.public_id])
+    browser.get(ask)
+    answer = browser.post(ask, {"body": "Please help", "client_token": uuid.uuid4()}, HTTP_SEC_FETCH_SITE="same-origin")
+    assert (answer.status_code, RefusedPost.objects.exists()) == ((302, True) if kept else (403, False))
+
+
+def test_what_ran_out_at_the_desk_is_kept_whatever_is_open_by_its_code(staff, branch, sign_in, show_code):
+    browser = show_code(sign_in(Client(), staff, second_factor=False), code_for(QuietSessionFactory(branch=branch, staff=staff)))
+    assert browser.post(reverse("record"), {"summary": "A long answer"}, HTTP_SEC_FETCH_SITE="same-origin").status_code == 302
+    assert RefusedPost.objects.get().fields == {"summary": ["A long answer"]}
