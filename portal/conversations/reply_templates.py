@@ -17,7 +17,7 @@ from recommendations.models import Recommendation
 
 from .models import Message, ReplyTemplate, Side
 
-PATRON, ITEM, ME = PLACES = "patron", "item", "me"
+PATRON, ITEM, ME = "patron", "item", "me"
 PLACE = re.compile(r"\{(patron|item|me)(?:\|([^{}\n]*))?\}")
 IN_BRACES = re.compile(r"\{([^{}\n]*)\}")
 

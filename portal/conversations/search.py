@@ -9,7 +9,7 @@ shows first. So neither "a" nor a rare name reads the whole index.
 """
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, Q
 
 from recommendations.search import WORDS_ASKED, fold
 
@@ -34,19 +34,9 @@ PAGES = 500  # of two megabytes: others write in between
 REBUILD = "INSERT INTO conversations_text (conversations_text) VALUES ('rebuild')"
 
 
-def find_conversations(queryset, text):
-    """Those of `queryset` that hold every word of `text`, each perhaps unfinished; all of them where it has no word."""
-    ids, common = look_up(text)
-    if ids is not None:
-        queryset = queryset.filter(pk__in=ids)
-    for word in common:
-        queryset = queryset.filter(Exists(ConversationWords.objects.filter(_holds(word), conversation=OuterRef("pk"))))
-    return queryset
-
-
 def look_up(text):
-    """(ids, common): the threads (primary keys) that hold all the words that few rows hold, None where there is no such word; and
-    the words still to be looked for in them."""
+    """(ids, common) for desk_lists.Filters: the threads (primary keys) that hold all the words that few rows hold, None where there
+    is no such word; and the words still to be looked for in them. A word is perhaps unfinished."""
     ids, common = None, []
     for word in _asked(text):
         found = _rows_with(word)

@@ -12,6 +12,7 @@ from portal.helpsessions.actions import ChosenItem
 from portal.notifications.models import Notification
 from recommendations.models import Recommendation
 from tests.factories import HelpSessionFactory, ItemFactory, QuietSessionFactory, code_for, recommend_in
+from tests.portal.listed import listed
 
 NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
 PATRON, STAFF = Message.Side.PATRON, Message.Side.STAFF
@@ -112,8 +113,8 @@ def test_a_failed_item_is_before_the_desk_after_a_minute_and_hidden_from_its_pat
     judge(recommendation, verdict, by=patron)
     thread = Conversation.objects.get()
     assert (thread.reason, thread.recommendation, thread.patron, thread.last_message_at) == (verdict, recommendation, patron, None)
-    assert list(Conversation.objects.waiting_for_staff(NOW + minute / 2)) == []
-    assert list(Conversation.objects.waiting_for_staff(NOW + minute)) == [thread]
+    assert listed("needs", at=NOW + minute / 2) == set()
+    assert listed("needs", at=NOW + minute) == {thread}
     assert list(Conversation.objects.belonging_to(Reader(patron))) == []
 
 
@@ -156,7 +157,7 @@ def test_the_follow_up_of_a_verdict_goes_on_in_its_thread(recommendation, patron
     thread = actions.ask(by=patron, at=NOW, recommendation=recommendation, body="Something easier?", language="en", client_token=uuid.uuid4())
     assert list(Conversation.objects.all()) == [thread]
     assert thread.reason == "did_not_help"
-    assert list(Conversation.objects.waiting_for_staff(NOW)) == [thread]  # words are no slip of the finger
+    assert listed("needs", at=NOW) == {thread}  # words are no slip of the finger
 
 
 def test_a_verdict_on_an_item_of_an_answer_goes_back_to_the_thread_it_came_from(session, patron, staff):
@@ -221,11 +222,6 @@ def test_writing_is_reading_but_not_what_is_still_held(session, patron, staff):
     say(thread, patron, PATRON, at=NOW + minute + 5 * second)
     actions.show_held(at=NOW + hour)
     assert list(Conversation.objects.unread_by(patron)) == [thread]
-
-
-def test_the_queue_is_longest_wait_first(branch, staff):
-    late, early = ask(HelpSessionFactory(branch=branch), None, at=NOW + hour), ask(HelpSessionFactory(branch=branch), None, at=NOW)
-    assert list(Conversation.objects.at_desk_of(staff).waiting_for_staff(NOW + hour)) == [early, late]
 
 
 # The seconds in which an answer is held.

@@ -20,7 +20,7 @@ def thread(patron, staff, branch):
 
 
 def others(thread, person, at):
-    return presence.others(thread, person=person, at=at)
+    return presence.look(thread, person=person, at=at).others
 
 
 def test_a_colleague_is_here_from_their_first_poll_until_half_a_minute_after_the_last(thread, staff, coordinator):

@@ -8,11 +8,11 @@ from django.db import connection
 from accounts.actions import change_name
 from portal.conversations import actions, handling, joining, notes, search
 from portal.conversations.models import Conversation, ConversationWords, Message
-from portal.conversations.search import find_conversations
 from portal.helpsessions.actions import ChosenItem
 from recommendations.models import Recommendation
 from recommendations.search import fold
 from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, MessageFactory, recommend_in
+from tests.portal.listed import listed
 
 NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
 second, minute = datetime.timedelta(seconds=1), datetime.timedelta(minutes=1)
@@ -32,7 +32,7 @@ def answer(thread, by, body="Try this", at=NOW + minute, **kwargs):
 
 
 def found(text):
-    return set(find_conversations(Conversation.objects.all(), text))
+    return listed("needs", "patron", "snoozed", "done", at=NOW + datetime.timedelta(days=1), text=text)
 
 
 @pytest.fixture(autouse=True)
@@ -89,12 +89,6 @@ def test_a_thread_is_found_by_subject_name_words_and_titles_each_in_any_of_its_m
 def test_signs_are_words_or_nothing_and_never_an_operator(session, patron, text, expected):
     threads = {body: ask(session, patron, body) for body in ["c++", "c#", "日本", "plain"]}
     assert found(text) == (set(threads.values()) if expected is None else {threads[body] for body in expected})
-
-
-def test_only_within_what_one_may_see(session, patron, staff):
-    thread = ask(session, patron, "The smoker is too hot")
-    assert list(find_conversations(Conversation.objects.at_desk_of(staff), "smoker")) == [thread]
-    assert list(find_conversations(Conversation.objects.at_desk_of(patron), "smoker")) == []
 
 
 def test_notes_are_not_searched(session, patron, staff):
