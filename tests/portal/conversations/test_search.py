@@ -15,6 +15,7 @@ from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory
 from tests.portal.listed import listed
 
 NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
+LATER = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
 second, minute = datetime.timedelta(seconds=1), datetime.timedelta(minutes=1)
 
 
@@ -32,7 +33,7 @@ def answer(thread, by, body="Try this", at=NOW + minute, **kwargs):
 
 
 def found(text):
-    return listed("needs", "patron", "snoozed", "done", at=NOW + datetime.timedelta(days=1), text=text)
+    return listed("needs", "patron", "snoozed", "done", at=LATER, text=text)
 
 
 @pytest.fixture(autouse=True)
