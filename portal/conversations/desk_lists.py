@@ -101,7 +101,7 @@ class Place:
 
 
 def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
-    """The rows of those that come next in the list after the place `beyond`: at most `size`, in no order. `rows`: see prepared()."""
+    """The rows of those that come next in the list after the place `beyond`: at most `size`, in no order. `rows`: see compiled()."""
     compiler, sql = rows
     keys, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=False)
     with connection.cursor() as cursor:
@@ -109,7 +109,7 @@ def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
         return list(compiler.results_iter(results=[cursor.fetchall()], tuple_expected=True))
 
 
-def prepared(rows):
+def compiled(rows):
     """A queryset of values, made into SQL once: naming and joining its columns costs more than all else that its query does."""
     compiler = rows.filter(pk__in=RawSQL(NO_KEYS, [])).query.get_compiler(connection=connection)
     sql, _params = compiler.as_sql()

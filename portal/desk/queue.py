@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Absence, StaffRole, User
-from portal.conversations.desk_lists import COUNTED, LISTS, Desk, Filters, Place, around, counted, in_list, prepared
+from portal.conversations.desk_lists import COUNTED, LISTS, Desk, Filters, Place, around, compiled, counted, in_list
 from portal.conversations.models import Conversation, NoteMention
 from portal.conversations.search import look_up
 from portal.desk.queue_rows import Rows
@@ -133,7 +133,7 @@ def page(request, asked, filters, today, *, at, topics):
 @cache
 def _columns():
     latest = RawSQL(LATEST, [])  # noqa: S611 (nothing from outside)
-    return prepared(Conversation.objects.annotate(latest=latest).values_list(*COLUMNS))
+    return compiled(Conversation.objects.annotate(latest=latest).values_list(*COLUMNS))
 
 
 @dataclass

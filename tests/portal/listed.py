@@ -1,14 +1,14 @@
 """What stands in the lists of the desk, as its queue asks for them."""
 
 from accounts.models import Branch
-from portal.conversations.desk_lists import LISTS, Desk, Filters, in_list, prepared
+from portal.conversations.desk_lists import LISTS, Desk, Filters, compiled, in_list
 from portal.conversations.models import Conversation
 from portal.conversations.search import look_up
 
 
 def listed(*names, at, text=""):
     """The threads of all branches in these lists that hold the words of `text`, in no order."""
-    rows, desk = prepared(Conversation.objects.values_list("pk")), Desk(tuple(Branch.objects.values_list("pk", flat=True)), ())
+    rows, desk = compiled(Conversation.objects.values_list("pk")), Desk(tuple(Branch.objects.values_list("pk", flat=True)), ())
     filters = Filters(words=look_up(text) if text else None)
     keys = [pk for name in names for (pk,) in in_list(rows, desk, LISTS[name], filters, at=at, size=100)]
     assert len(keys) == len(set(keys))

@@ -493,6 +493,6 @@ def test_filters_of_the_lists_hold_for_every_arm(branch, staff):
     """A thread that is mine at a branch which the filter doesn't name is not shown through the arm of the person."""
     waiting(BranchFactory(), assignee=staff)
     desk = desk_lists.Desk((branch.pk,), (staff.pk,))
-    rows = desk_lists.prepared(Conversation.objects.values_list("pk"))
+    rows = desk_lists.compiled(Conversation.objects.values_list("pk"))
     mine = desk_lists.in_list(rows, desk, LISTS["needs"], Filters(branch=branch.pk), at=timezone.now(), size=5)
     assert list(mine) == []
