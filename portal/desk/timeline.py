@@ -65,7 +65,8 @@ def window(conversation, *, unread, start=None):
 
 @prepared(thread=BigAutoField())
 def _newest(thread):
-    return Message.objects.filter(conversation=thread).select_related("author").order_by("-sent_at", "-pk")[: FEW + 1]
+    shown = "public_id", "conversation", "side", "body", "language", "sent_at", "shown_from", "author__name"
+    return Message.objects.filter(conversation=thread).select_related("author").only(*shown).order_by("-sent_at", "-pk")[: FEW + 1]
 
 
 def is_uuid(text):

@@ -72,13 +72,14 @@ def when(moment):
         return ""
     timed = isinstance(moment, datetime.datetime)
     local = timezone.localtime(moment) if timed and timezone.is_aware(moment) else moment
-    words = _day_in_words(local.date() if timed else local, timezone.localdate(), get_language())
+    language = get_language()
+    words = _day_in_words(local.date() if timed else local, timezone.localdate(), language)
     if timed:
-        words = f"{words} {_time_in_words(local.time().replace(second=0, microsecond=0), get_language())}"
-    return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="minutes") if timed else local.isoformat(), words)
+        words = f"{words} {_time_in_words(local.hour, local.minute, language)}"
+    return mark_safe(f'<time datetime="{local.isoformat(timespec="minutes") if timed else local}">{words}</time>')
 
 
-# Django formats a date slowly, and a page names the same few days and times over and over.
+# Django formats a date slowly, and a page names the same few days and times over and over. No sign in them is one of HTML's.
 
 
 @lru_cache(maxsize=2000)
@@ -93,8 +94,8 @@ def _day_in_words(day, today, _language):
 
 
 @lru_cache(maxsize=2000)
-def _time_in_words(time, _language):
-    return date_format(time, pgettext("format of a time", "H:i"))
+def _time_in_words(hour, minute, _language):
+    return date_format(datetime.time(hour, minute), pgettext("format of a time", "H:i"))
 
 
 @register.simple_tag
