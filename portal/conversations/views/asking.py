@@ -23,6 +23,7 @@ from portal.conversations import actions, drafts, floods, unsent
 from portal.conversations.forms import AboutForm, AskForm, DraftForm, MessageForm
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.reader import OPENED_CODES
+from portal.conversations.views import drafting
 from portal.conversations.views.sending import about_form, is_ready, opened_visits, send, sent_before, sent_elsewhere, take_in_files, too_many, ways
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
@@ -75,26 +76,22 @@ def _keep_draft(request, typed):
     person = request.reader.person
     with suppress(drafts.NewerDraft, drafts.AlreadySent):
         if person is not None:
-            words = {name: typed[name] for name in ("body", "client_token")}
+            words = {name: typed[name] for name in ("body", "client_token")} | {"language": get_language(), "typed": _typed_beside(request)}
             drafts.save_draft(None, person=person, **ASK, sequence=(typed["sequence"] or 0) + 1, at=timezone.now(), **words)
+
+
+def _typed_beside(request):
+    return {name: request.POST[name][:40] for name in TYPED if name in request.POST}
 
 
 @require_POST
 def ask_draft(request):
     """Keeps the question of somebody signed in while it is typed, as conversation_draft does an answer. Never one about a visit that is
     open by its code: whose it is stays unsaid until they keep it."""
-    form, about_a_visit = DraftForm(request.POST), request.POST.get("about", AboutForm.NEW) != AboutForm.NEW
-    if request.reader.person is None or about_a_visit or not form.is_valid():
+    about_a_visit = request.POST.get("about", AboutForm.NEW) != AboutForm.NEW
+    if request.reader.person is None or about_a_visit:
         return HttpResponse(status=422)
-    typed = {name: request.POST[name][:40] for name in TYPED if name in request.POST}
-    try:
-        drafts.save_draft(None, person=request.reader.person, **ASK, language=get_language(), typed=typed, at=timezone.now(), **form.cleaned_data)
-    except drafts.AlreadySent:
-        return HttpResponse(str(uuid.uuid4()), status=410, content_type="text/plain")
-    except drafts.NewerDraft as newer:
-        if newer.draft is not None and newer.draft.body != form.cleaned_data["body"]:
-            return render(request, "components/newer_draft.html", {"draft": newer.draft}, status=409)
-    return HttpResponse(status=204)
+    return drafting.keep(request, None, DraftForm(request.POST), person=request.reader.person, **ASK, language=get_language(), typed=_typed_beside(request))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -5,7 +5,7 @@ from functools import wraps
 
 from django.db.models import F, OuterRef, Subquery
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -15,7 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 from portal.conversations import actions, drafts, thread_page
 from portal.conversations.forms import ComposerForm, DraftForm
 from portal.conversations.models import Conversation, Draft, Event, Message
-from portal.conversations.views import attaching
+from portal.conversations.views import attaching, drafting
 from portal.helpsessions.cards import cards
 from portal.htmx import render_page
 from portal.lists.models import SavedItem
@@ -107,20 +107,8 @@ def reply(request, public_id):
 
 @require_POST
 def conversation_draft(request, public_id):
-    """Keeps what is being typed: 204. Where newer words are kept 409 and a word about them; where it was sent meanwhile 410 and the
-    token of another message. static/js/drafts.js asks."""
     found = _find(request, public_id)
-    form = DraftForm(request.POST)
-    if not form.is_valid():
-        return HttpResponse(status=422)
-    try:
-        drafts.save_draft(**_whose_draft(request, found), language=get_language(), at=timezone.now(), **form.cleaned_data)
-    except drafts.AlreadySent:
-        return HttpResponse(str(uuid.uuid4()), status=410, content_type="text/plain")
-    except drafts.NewerDraft as newer:
-        if newer.draft is not None and newer.draft.body != form.cleaned_data["body"]:
-            return render(request, "components/newer_draft.html", {"draft": newer.draft}, status=409)
-    return HttpResponse(status=204)
+    return drafting.keep(request, form=DraftForm(request.POST), **_whose_draft(request, found), language=get_language())
 
 
 @require_POST

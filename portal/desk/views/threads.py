@@ -21,7 +21,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from accounts.access import staff_only
 from portal.conversations import actions, drafts, presence
 from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, NoteMention, Side, at_desk_of
-from portal.conversations.views import attaching
+from portal.conversations.views import attaching, drafting
 from portal.desk import shown_today
 from portal.desk.beside import beside_context
 from portal.desk.choosing import Choosing, fields_of, uuid_or_none
@@ -145,20 +145,8 @@ def desk_reply(request, public_id):
 @staff_only
 @require_POST
 def desk_draft(request, public_id):
-    """Keeps what is being typed: 204. Where newer words are kept 409 and a word about them; where it was sent meanwhile 410 and the
-    token of another message. static/js/drafts.js asks."""
-    conversation, form = _conversation(request, public_id), DraftForm(request.POST)
-    if not form.is_valid():
-        return HttpResponse(status=422)
-    typed = typed_beside(request.POST)
-    try:
-        drafts.save_draft(conversation, person=request.user, side=Side.STAFF, typed=typed, at=timezone.now(), **form.cleaned_data)
-    except drafts.AlreadySent:
-        return HttpResponse(str(uuid.uuid4()), status=410, content_type="text/plain")
-    except drafts.NewerDraft as newer:
-        if newer.draft is not None and (newer.draft.body, newer.draft.typed) != (form.cleaned_data["body"], typed):
-            return render(request, "components/newer_draft.html", {"draft": newer.draft}, status=409)
-    return HttpResponse(status=204)
+    conversation = _conversation(request, public_id)
+    return drafting.keep(request, conversation, DraftForm(request.POST), person=request.user, side=Side.STAFF, typed=typed_beside(request.POST))
 
 
 @staff_only

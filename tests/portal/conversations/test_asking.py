@@ -463,12 +463,15 @@ def test_leaving_quickly_takes_what_was_written_with_it(client):
 def test_twenty_new_questions_a_day_and_then_when_to_try_again(me):
     for number in range(20):
         assert me.post(ASK, typed(f"Question {number}")).status_code == 302
-    answer = me.post(ASK, typed("One more"))
+    topic = TopicFactory()
+    answer = me.post(ASK, typed("One more", topic=topic.pk))
     assert (answer.status_code, answer["Retry-After"]) == (429, "86400")
     assert "can be sent in 24 hours" in text(answer)
     assert "One more" in text(answer)
     assert Conversation.objects.count() == 20
-    assert ">\nOne more</textarea>" in me.get(ASK).content.decode()
+    later = me.get(ASK).content.decode()
+    assert ">\nOne more</textarea>" in later
+    assert f'<option value="{topic.pk}" selected>' in later
 
 
 def test_writing_in_a_thread_has_no_limit(me):
