@@ -36,6 +36,9 @@ def attachment(request, public_id, file_id):
 
 
 def _find(request, public_id):
-    """The thread, and in whose name this reader writes in it."""
-    conversation = get_object_or_404(Conversation.objects.belonging_to(request.reader), public_id=public_id)
+    """The thread, or the one that it was joined into, and in whose name this reader writes in it."""
+    mine = Conversation.objects.belonging_to(request.reader)
+    conversation = get_object_or_404(mine, public_id=public_id)
+    if conversation.joined_into_id:
+        conversation = get_object_or_404(mine, pk=conversation.joined_into_id)
     return conversation, actions.writer_in(conversation, request.reader.person, Side.PATRON)

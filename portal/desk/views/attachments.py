@@ -43,4 +43,7 @@ def desk_attachment(request, public_id, file_id):
 
 
 def _find(request, public_id):
-    return get_object_or_404(Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related("patron"), public_id=public_id)
+    """The thread, or the one that it was joined into."""
+    mine = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related("patron")
+    conversation = get_object_or_404(mine, public_id=public_id)
+    return get_object_or_404(mine, pk=conversation.joined_into_id) if conversation.joined_into_id else conversation

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from portal.conversations import actions, attachments, handling
+from portal.conversations import actions, attachments, handling, joining
 from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
 from portal.uploads import MOST_BYTES
@@ -322,6 +322,17 @@ def test_a_file_opens_in_its_own_thread_only(me, thread):
     file = attach_to(thread.messages.get())
     elsewhere = MessageFactory(conversation=ConversationFactory(help_session=thread.help_session)).conversation
     assert me.get(reverse("attachment", args=[elsewhere.public_id, file.public_id])).status_code == 404
+
+
+def test_the_files_of_a_thread_that_was_joined_are_found_from_a_page_that_was_open(me, thread, token, staff):
+    file = attach_to(thread.messages.get())
+    into = MessageFactory(conversation=ConversationFactory(help_session=thread.help_session)).conversation
+    joining.join(thread, into=into, by=staff, at=timezone.now())
+    assert me.get(address(file)).status_code == 200
+    added = attach(me, thread, token, picture_file("window.jpg"))
+    shown = Attachment.objects.get(message=None)
+    assert address(shown) in added.content.decode()
+    assert me.get(address(shown)).status_code == 200
 
 
 def test_what_somebody_added_is_kept_with_the_visit(client, show_code, sign_in, thread, patron, token):

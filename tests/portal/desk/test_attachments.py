@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent, RefusedPost
+from portal.conversations import joining
 from portal.conversations.models import Attachment, Draft, Message
 from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory, attach_to, pdf_file, picture_file
 
@@ -179,3 +180,15 @@ def test_a_thread_with_files_costs_one_look_up_more_than_one_without(desk, threa
     page_of(desk, thread)
     with django_assert_num_queries(14):
         page_of(desk, thread)
+
+
+@pytest.mark.parametrize(("may_open", "status"), [(True, 200), (False, 404)])
+def test_of_a_thread_that_was_joined_a_file_goes_where_its_words_went_for_those_who_may_read_them(desk, thread, token, staff, patron, may_open, status):
+    file = attach_to(thread.messages.get())
+    there = BranchFactory() if not may_open else thread.branch
+    into = MessageFactory(conversation=ConversationFactory(help_session=HelpSessionFactory(branch=there, patron=patron))).conversation
+    joining.join(thread, into=into, by=staff, at=timezone.now())
+    answers = [attach(desk, thread, token, pdf_file()), desk.get(reverse("desk_attachment", args=[thread.public_id, file.public_id]))]
+    assert [answer.status_code for answer in answers] == [status, status]
+    assert into.attachments.filter(message=None).exists() is may_open
+    assert AuditEvent.objects.filter(action="opened", subject=str(into.public_id)).exists() is may_open
