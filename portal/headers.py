@@ -116,6 +116,8 @@ class RequestLogMiddleware:
 
 
 SECRETS = [
+    # What PostgreSQL quotes of a row or a query, which may be anybody's words.
+    (re.compile(r"(?ms)^(LINE \d+|DETAIL|CONTEXT):.*?(?=\n\n(?:The above exception was|During handling of)|\Z)"), r"\1: …"),
     (re.compile(r"(?<!\d)\d{4}(?:\D{0,3}\d{3}){3}(?!\d)"), "…"),  # a claim code, whatever stands between its digits
     (re.compile(r"(?i)/c/[^\s?\"'][^?\"'\n]*"), "/c/…"),  # whatever was typed as one, to the end of the path
     (re.compile(r"\?[^\s\"']*=[^\s\"']*"), "?…"),  # a query

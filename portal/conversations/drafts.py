@@ -9,6 +9,7 @@ import uuid
 from django.db import transaction
 
 from accounts.models import User
+from portal.text import clean
 
 from .models import Attachment, Conversation, ConversationNote, Draft, Message, Side
 
@@ -59,9 +60,14 @@ def save_draft(conversation, *, person, side, kind, client_token, sequence, body
         return  # the same save, sent twice
     if kept and kept.sequence >= sequence:
         raise NewerDraft(kept)
-    words = {"client_token": client_token, "body": body, "language": language, "typed": typed or {}, "sequence": sequence, "saved_at": at}
+    words = {"client_token": client_token, "body": body, "language": clean(language), "typed": _cleaned(typed or {}), "sequence": sequence, "saved_at": at}
     if not Draft.objects.filter(**key).update(**words):
         Draft.objects.create(**key, **words)
+
+
+def _cleaned(typed):
+    """No database takes a NUL, even in JSON."""
+    return {clean(name): clean(value, multiline=True) for name, value in typed.items()}
 
 
 def _thread_locked(conversation):
@@ -79,7 +85,7 @@ def put_back(message, *, typed, at):
     key = {"conversation": message.conversation, "person": message.author, "side": Side.STAFF, "kind": Draft.Kind.REPLY}
     begun = Draft.objects.select_for_update().filter(**key).first()
     body = "\n\n".join(filter(None, [message.body, begun.body if begun else ""]))
-    words = {"client_token": message.client_token, "body": body, "language": message.language, "typed": typed, "saved_at": at}
+    words = {"client_token": message.client_token, "body": body, "language": message.language, "typed": _cleaned(typed), "saved_at": at}
     if begun:  # the composer's files are the message's now
         Attachment.objects.filter(conversation=message.conversation, client_token=begun.client_token, message=None).update(client_token=message.client_token)
     Draft.objects.update_or_create(**key, defaults={**words, "sequence": int((at - NUMBERED_FROM).total_seconds())})

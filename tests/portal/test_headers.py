@@ -94,6 +94,20 @@ def test_a_trace_is_logged_without_codes():
     assert "ValueError" in line["trace"]
 
 
+@pytest.mark.parametrize(
+    ("error", "quoted"),
+    [
+        ("DataError: unsupported Unicode escape sequence", "LINE 1: ...'her\n\nmatter' ...\n     ^\nDETAIL:  \\u0000\nCONTEXT:  JSON data, line 1: {\"her"),
+        ("CheckViolation: new row violates check constraint", "DETAIL:  Failing row contains (7, her\n\nmatter, en)."),
+    ],
+)
+def test_a_trace_is_logged_without_the_words_that_a_database_quotes(error, quoted):
+    trace = f"Trace\n{error}\n{quoted}\n\nThe above exception was the direct cause of the following exception:\n\nTrace\n  in save\n{error}\n{quoted}"
+    logged = redacted(trace)
+    assert "matter" not in logged
+    assert (logged.count(error), logged.count("in save")) == (2, 1)
+
+
 def test_the_page_opened_by_a_code_is_never_indexed_or_kept(client, library):
     response = client.get(f"/c/{CODE}/")
     assert response["X-Robots-Tag"] == "noindex"

@@ -40,6 +40,15 @@ def test_what_was_typed_is_there_on_the_other_device_with_the_token_and_all_fiel
     assert (draft.body, draft.language, draft.typed, draft.client_token, draft.sequence) == ("half a sentence", "es", {"item-0": "1"}, TOKEN, 2)
 
 
+def test_what_no_database_takes_is_left_out_of_all_fields(thread, staff):
+    keep(thread, staff, 1, language="e\0n", typed={"item-\0": "a\0b"})
+    draft = drafts.draft_of(thread, person=staff, side="staff", kind="reply")
+    assert (draft.language, draft.typed) == ("en", {"item-": "ab"})
+    answer = send(thread, staff)
+    actions.take_back(answer, by=staff, at=NOW + second, typed={"item-\0": "a\0b"})
+    assert drafts.draft_of(thread, person=staff, side="staff", kind="reply").typed == {"item-": "ab"}
+
+
 def test_where_nothing_was_typed_there_is_a_new_composer_that_is_nowhere_kept(thread, staff):
     first, second_ = (drafts.draft_of(thread, person=staff, side="staff", kind="reply") for _ in range(2))
     assert (first.sequence, first.body, first.pk) == (0, "", None)
