@@ -12,7 +12,7 @@ from django.db.models.expressions import RawSQL
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.models import Absence, StaffRole, User
 from portal.conversations.desk_lists import COUNTED, LISTS, Desk, Filters, Place, around, compiled, counted, in_list
@@ -28,7 +28,7 @@ TABS = {
     "needs": gettext_lazy("Needs an answer"),
     "mine": gettext_lazy("Mine"),
     "patron": gettext_lazy("Waits for the patron"),
-    "snoozed": gettext_lazy("Snoozed"),
+    "snoozed": pgettext_lazy("list", "Put off"),
     "done": gettext_lazy("Done"),
 }
 FAILED = {Conversation.Reason.DID_NOT_HELP, Conversation.Reason.COULD_NOT_GET_IT}

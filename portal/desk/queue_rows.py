@@ -112,13 +112,14 @@ class Rows:
             words = self.waiting % {"time": _waited(row.waiting_since, self.at)}
             if overdue:
                 words = f'<strong class="late">{self.clock}{self.late}</strong> · {words}'
-            return f"{words}<br>{self.promised % {'time': self._when(row.promised_at)}}" if row.promised_at else words
+            promised = self.promised % {"time": self._when(row.promised_at)} if row.promised_at else ""
+            return f'{words}<span class="promised"><br>{promised}</span>' if promised else words
         if row.status == Status.WAITING_FOR_PATRON:
             words = _("Answered %(time)s") % {"time": when(row.queued_at)}
             closes = row.closes_at and _("Closes by itself %(day)s") % {"day": self._when(timezone.localdate(row.closes_at))}
             return f"{words}<br>{closes}" if closes else words
         if row.status == Status.SNOOZED:
-            return _("Snoozed until %(day)s") % {"day": self._when(row.snoozed_until)}
+            return _("Put off until %(day)s") % {"day": self._when(row.snoozed_until)}
         return _("Closed %(time)s") % {"time": when(row.queued_at)}
 
     def _when(self, moment):
@@ -130,9 +131,9 @@ class Rows:
 
 @lru_cache(maxsize=20)
 def _tags(_language):
-    """{reason: drawn}"""
-    tags = {}
-    for reason in Conversation.Reason:
+    """{reason: drawn}. That somebody asked is what is usual, and said by their words."""
+    tags = {Conversation.Reason.ASKED.value: ""}
+    for reason in set(Conversation.Reason) - {Conversation.Reason.ASKED}:
         css, shape = ("tag warn", "alert") if reason in FAILED else ("tag", "message")
         tags[reason.value] = f'<span class="{css}">{_shape(shape)}{escape(str(capfirst(reason.label)))}</span>'
     return tags

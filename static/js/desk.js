@@ -29,6 +29,17 @@
     say(button.dataset.copied);
   });
 
+  // Whoever opens the search for items, or goes to the answer, is about to type there.
+  document.addEventListener("click", event => {
+    const part = event.target.closest(".recommend > summary")?.parentElement;
+    if (part && !part.open) setTimeout(() => document.getElementById("q")?.focus());
+    if (event.target.closest("a[href='#id_body']")) setTimeout(() => {  // and on with what was begun
+      const answer = document.getElementById("id_body");
+      answer.focus();
+      answer.setSelectionRange(answer.value.length, answer.value.length);
+    });
+  });
+
   document.addEventListener("keydown", event => {
     if (event.isComposing) return;
     const on = event.target;

@@ -18,6 +18,7 @@
     list.innerHTML = html;
     const typed = (now[1] || "").toLocaleLowerCase();
     for (const button of list.querySelectorAll("[data-name]")) button.hidden = !button.dataset.name.toLocaleLowerCase().startsWith(typed);
+    offered()[0]?.classList.add("first");
     if (typed && ![...list.querySelectorAll("[data-name]")].some(button => !button.hidden)) list.replaceChildren();
   };
   const pick = name => {
@@ -36,6 +37,11 @@
     list.addEventListener("click", event => { const button = event.target.closest("[data-name]"); if (button) pick(button.dataset.name); });
     form.addEventListener("keydown", event => {
       if (event.key === "Escape" && list.firstChild) { list.replaceChildren(); field.focus(); event.stopPropagation(); }
+      const first = event.target === field && begun()?.[1] && offered()[0]?.dataset.name;
+      if (event.key === "Enter" && first && !event.isComposing && !event.ctrlKey && !event.metaKey && !event.shiftKey && !field.value.slice(0, field.selectionStart).endsWith(`@${first}`)) {
+        event.preventDefault();
+        pick(first);
+      }
       if (event.key === "ArrowDown" && event.target === field && offered().length) { event.preventDefault(); offered()[0].focus(); }
     });
     const box = document.getElementById("write-note");

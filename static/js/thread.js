@@ -111,8 +111,20 @@
     typedAt = -Infinity;
     place(arrived);
   };
+  // An answer that was just sent is shown whole, with its undoing; the way on to the next thread stands beside the word that it was.
+  const sent = () => {
+    const said = byId("composer-says"), next = byId("next-thread"), own = [...list.querySelectorAll(".held button")].at(-1);
+    if (!own || !said || said !== document.activeElement) return;
+    own.closest("li").scrollIntoView({ block: "center", behavior: "instant" });
+    if (!next || said.querySelector("a")) return;
+    said.append(next.cloneNode(true));
+    said.lastChild.removeAttribute("id");
+    said.lastChild.removeAttribute("data-key");
+    said.lastChild.firstChild.textContent = `${next.title} `;
+  };
   document.addEventListener("htmx:oobAfterSwap", brought);
   document.addEventListener("htmx:afterSettle", brought);
+  document.addEventListener("htmx:afterSettle", sent);
 
   // The seconds in which an answer can be taken back
 

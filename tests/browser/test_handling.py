@@ -76,7 +76,6 @@ def test_a_colleague_is_named_in_a_note_by_typing(thread, staff, omar, opened, s
     expect(page.locator("#note-body")).to_be_focused()
     page.keyboard.type("Please look, @om")
     expect(page.get_by_role("button", name="@Omar Haddad")).to_be_visible()
-    page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.locator("#note-body")).to_have_value("Please look, @Omar Haddad ")
     page.keyboard.press("Control+Enter")

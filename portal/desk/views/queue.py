@@ -138,7 +138,7 @@ def _empty(asked):
             "label": _("See who needs an answer"),
         },
         "snoozed": {
-            "title": _("Nothing is snoozed"),
+            "title": _("Nothing is put off"),
             "text": _("What is put off until a day waits here, the next to come back first. A patron's word brings it back sooner."),
             "url": queue_page,
             "label": _("See who needs an answer"),

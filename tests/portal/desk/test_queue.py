@@ -319,7 +319,7 @@ def test_counts_are_exact_to_99(desk, branch, staff, many):
 
 @pytest.mark.parametrize(
     ("tab", "words"),
-    [("needs", "Nobody waits"), ("mine", "Nothing is yours"), ("patron", "No patron has"), ("snoozed", "Nothing is snoozed"), ("done", "Nothing is done yet")],
+    [("needs", "Nobody waits"), ("mine", "Nothing is yours"), ("patron", "No patron has"), ("snoozed", "Nothing is put off"), ("done", "Nothing is done yet")],
 )
 def test_an_empty_list_says_what_will_be_there(desk, tab, words):
     assert words in shown(desk.get(f"{QUEUE}?tab={tab}"))
