@@ -8,6 +8,7 @@ joiners of Persian and emoji stay.
 
 import re
 import unicodedata
+import uuid
 
 from django import forms
 
@@ -41,6 +42,14 @@ def _with_few_marks(text):
         marks = marks + 1 if unicodedata.category(character) in {"Mn", "Me"} else 0
         if marks <= MARKS_IN_A_ROW:
             yield character
+
+
+def uuid_or_none(text):
+    """The public id that an address or a form names."""
+    try:
+        return uuid.UUID(str(text))
+    except ValueError:
+        return None
 
 
 class TextField(forms.CharField):

@@ -13,13 +13,14 @@ from django.db import connection
 from django.db.models import IntegerField, Q
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import ngettext
 
 from accounts.hours import promised_at
 from accounts.models import Absence, Library
+from portal.templatetags.portal import day_in_a_sentence
+from portal.text import uuid_or_none
 
 from . import states
 from .models import Conversation, Event, Participation, Side
@@ -203,10 +204,8 @@ def _is_unread(message, since):
 
 
 def _place(conversation, at, public_id):
-    try:
-        return conversation.messages.shown(at).filter(public_id=UUID(public_id)).values_list("shown_from", "pk").first()
-    except ValueError:
-        return None
+    named = uuid_or_none(public_id)
+    return conversation.messages.shown(at).filter(public_id=named).values_list("shown_from", "pk").first() if named else None
 
 
 def _before(there):
@@ -274,7 +273,7 @@ def promise(conversation, at):
         return _("You can expect an answer today.")
     if days == 1:
         return _("You can expect an answer by tomorrow.")
-    return _("You can expect an answer by %(day)s.") % {"day": _day_in_words(timezone.localdate(promised))}
+    return _("You can expect an answer by %(day)s.") % {"day": day_in_a_sentence(timezone.localdate(promised))}
 
 
 def closes_at(conversation, at):
@@ -286,7 +285,7 @@ def closes_at(conversation, at):
 
 
 def closes_in_words(moment):
-    return _("If you write no more, this closes on %(day)s. Writing opens it again.") % {"day": _day_in_words(timezone.localdate(moment))}
+    return _("If you write no more, this closes on %(day)s. Writing opens it again.") % {"day": day_in_a_sentence(timezone.localdate(moment))}
 
 
 def closed_in_words():
@@ -303,7 +302,7 @@ def away_in_words(conversation, part, at):
     absence = today.select_related("person", "cover").order_by("-last_day").first() if person else None
     if absence is None:
         return ""
-    words = {"name": absence.person.display_name, "day": _day_in_words(absence.last_day)}
+    words = {"name": absence.person.display_name, "day": day_in_a_sentence(absence.last_day)}
     if absence.cover is None:
         return _("%(name)s is away until %(day)s. A colleague answers meanwhile.") % words
     return _("%(name)s is away until %(day)s. %(cover)s answers meanwhile.") % (words | {"cover": absence.cover.display_name})
@@ -313,7 +312,3 @@ def _unanswered_since(conversation, at):
     if not conversation.holds_at(at):
         return conversation.waiting_since
     return states.replay(conversation, shown_at=at).waiting_since
-
-
-def _day_in_words(day):
-    return date_format(day, pgettext("format of a day in a sentence", "l j F"))

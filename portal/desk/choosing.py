@@ -1,6 +1,5 @@
 """The items part of a form at the desk: found or written by hand, each with its reason."""
 
-import uuid
 from urllib.parse import quote
 
 from django import forms
@@ -9,7 +8,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from portal.text import TextField, clean
+from portal.text import TextField, clean, uuid_or_none
 from recommendations.choosing import ChosenItem
 from recommendations.models import Item
 
@@ -186,10 +185,3 @@ def _rows(data):
 def _written(row):
     """An unsaved item with what was written by hand, for showing."""
     return Item(**{name: row[name].value() or "" for name in ("kind", "title", "creators", "url")})
-
-
-def uuid_or_none(value):
-    try:
-        return uuid.UUID(str(value))
-    except ValueError:
-        return None

@@ -18,10 +18,9 @@ from portal.conversations.forms import MOST_SAVES
 from portal.conversations.models import Draft, Message
 from portal.helpsessions import codes
 from portal.helpsessions.models import HelpSession
-from portal.text import TextField, looks_like_secret_number
+from portal.text import TextField, looks_like_secret_number, uuid_or_none
 from recommendations.models import QuestionType, Topic
 
-from .choosing import uuid_or_none
 from .widgets import LongSelect
 
 OLDEST = datetime.timedelta(days=3660)

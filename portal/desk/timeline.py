@@ -13,13 +13,13 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import BigAutoField
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 
 from accounts.models import User
 from portal.conversations.models import ConversationNote, DeskEvent, Event, Message, Side
 from portal.prepared import prepared
+from portal.templatetags.portal import day_in_a_sentence
+from portal.text import uuid_or_none
 
 FEW = 20  # messages that a page shows, and by which it goes back
 MANY = 60  # as many if there are so many to be read
@@ -43,7 +43,7 @@ def window(conversation, *, unread, start=None):
     """
     messages = conversation.messages.select_related("author")
     newest_first = messages.order_by("-sent_at", "-pk")
-    begin = messages.filter(public_id=start).values_list("sent_at", flat=True).first() if is_uuid(start) else None
+    begin = messages.filter(public_id=start).values_list("sent_at", flat=True).first() if uuid_or_none(start) else None
     if begin is not None:
         after, before = list(newest_first.filter(sent_at__gte=begin)), list(newest_first.filter(sent_at__lt=begin)[: FEW + 1])
         found, count = after + before, len(after) + min(len(before), FEW)
@@ -67,13 +67,6 @@ def window(conversation, *, unread, start=None):
 def _newest(thread):
     shown = "public_id", "conversation", "side", "body", "language", "sent_at", "shown_from", "author__name"
     return Message.objects.filter(conversation=thread).select_related("author").only(*shown).order_by("-sent_at", "-pk")[: FEW + 1]
-
-
-def is_uuid(text):
-    try:
-        return bool(text) and bool(UUID(text))
-    except ValueError:
-        return False
 
 
 class Told:
@@ -224,7 +217,7 @@ def _words_of_desk_event(event):
     if event.kind == kind.HANDED_OVER:
         return _("%(by)s handed this to %(branch)s") % names
     if event.kind == kind.SNOOZED:
-        return _("%(by)s put this off until %(day)s") % {**names, "day": _day(event.until)}
+        return _("%(by)s put this off until %(day)s") % {**names, "day": day_in_a_sentence(event.until)}
     if event.kind == kind.WOKEN:
         return _("%(by)s brought this back") % names if event.by else _("Its day has come: back in the queue")
     if event.kind == kind.CLOSED:
@@ -232,7 +225,3 @@ def _words_of_desk_event(event):
     if event.kind == kind.LOGGED:
         return _("%(by)s logged this as a contact") % names
     return _("%(by)s erased this") % names
-
-
-def _day(day):
-    return date_format(day, pgettext("format of a day in a sentence", "l j F")) if day else ""

@@ -6,13 +6,12 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
-from django.utils import formats
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext
 
 from accounts.models import Branch, User
+from portal.templatetags.portal import day_in_a_sentence
 from recommendations.models import QuestionType, Recommendation, Topic
 
 KEPT_BY_CODE_FOR_DAYS = 30
@@ -132,7 +131,7 @@ class HelpSession(models.Model):
     def title(self):
         """What the patron's pages call it: the question, or for a quiet session (or one without words) only the day."""
         if self.quiet or not self.question:
-            return _now("Your visit on %(day)s") % {"day": formats.date_format(self.happened_on, pgettext("format of a day in a sentence", "l j F"))}
+            return _now("Your visit on %(day)s") % {"day": day_in_a_sentence(self.happened_on)}
         return Truncator(" ".join(self.question.split())).chars(90)
 
 

@@ -98,6 +98,11 @@ def _time_in_words(hour, minute, _language):
     return date_format(datetime.time(hour, minute), pgettext("format of a time", "H:i"))
 
 
+def day_in_a_sentence(day):
+    """Tuesday 3 November."""
+    return date_format(day, pgettext("format of a day in a sentence", "l j F"))
+
+
 @register.simple_tag
 def choice_buttons(name, choices, chosen, of="", announce=False):
     """The answers to one question as buttons that submit `name`, the chosen one pressed. `of` tells their ids from those of the same question elsewhere."""

@@ -4,8 +4,6 @@ An attachment on a page has an `address`, of the route that its reader uses ("at
 size in which it is shown.
 """
 
-import uuid
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,7 +15,7 @@ from django.utils.translation import gettext as _
 from portal.conversations import actions, attachments
 from portal.conversations.models import Attachment
 from portal.files import preview_size
-from portal.text import clean
+from portal.text import clean, uuid_or_none
 from portal.uploads import uploaded
 
 POLICY = "sandbox; frame-ancestors 'none'"
@@ -106,11 +104,5 @@ def served(request, attachment):
 
 def _descriptions(post):
     """{public id: words} of the fields alt-<public id>."""
-    words = {}
-    for name in post:
-        if name.startswith("alt-"):
-            try:
-                words[uuid.UUID(name.removeprefix("alt-"))] = clean(post[name], max_length=attachments.LONGEST_ALT)
-            except ValueError:
-                continue
-    return words
+    named = {uuid_or_none(name.removeprefix("alt-")): post[name] for name in post if name.startswith("alt-")}
+    return {public_id: clean(words, max_length=attachments.LONGEST_ALT) for public_id, words in named.items() if public_id}

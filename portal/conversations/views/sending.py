@@ -17,6 +17,7 @@ from portal.conversations.reader import OPENED_CODES
 from portal.conversations.views import attaching
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.text import uuid_or_none
 
 
 def opened_visits(request):
@@ -62,10 +63,8 @@ def send(request, *, visit, client_token, body, **more):
 
 def sent_elsewhere(request, kept, begin, review):
     """Where to go from a button whose words are no longer those that wait: they were sent, changed or thrown away in another tab."""
-    try:
-        sent = sent_before(request, uuid.UUID(request.POST.get("client_token", "")))
-    except ValueError:
-        sent = None
+    token = uuid_or_none(request.POST.get("client_token"))
+    sent = sent_before(request, token) if token else None
     if sent is not None:
         return redirect(sent)
     if kept is None:

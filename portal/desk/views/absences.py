@@ -3,7 +3,6 @@
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -11,6 +10,7 @@ from accounts import absences as actions
 from accounts.access import staff_only
 from accounts.models import Absence
 from portal.desk.library.forms import AbsenceForm
+from portal.templatetags.portal import day_in_a_sentence
 
 MOST_PAST = 10
 
@@ -77,11 +77,7 @@ def _everybody(request):
 
 
 def _days(absence):
-    first, last = _day(absence.first_day), _day(absence.last_day)
+    first, last = day_in_a_sentence(absence.first_day), day_in_a_sentence(absence.last_day)
     if absence.first_day == absence.last_day:
         return pgettext("a day away", "on %(day)s") % {"day": first}
     return pgettext("days away", "from %(first)s to %(last)s") % {"first": first, "last": last}
-
-
-def _day(day):
-    return date_format(day, pgettext("format of a day in a sentence", "l j F"))

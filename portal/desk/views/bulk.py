@@ -1,7 +1,6 @@
 """What is done in the queue with many threads at once."""
 
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.contrib import messages
 from django.shortcuts import redirect
@@ -18,6 +17,9 @@ from portal.conversations.models import Conversation
 from portal.desk.forms import SnoozeForm
 from portal.desk.queue import colleagues
 from portal.htmx import back_to
+from portal.text import uuid_or_none
+
+from .items import number_or_none
 
 MOST = 100
 NAMED = 3
@@ -81,16 +83,9 @@ def desk_undo_bulk(request):
 def _seen(request):
     """{thread: its version on the page}, as the boxes say."""
     said = dict(part.rpartition(".")[::2] for part in request.POST.getlist("thread")[:MOST])
-    versions = {_uuid(public_id): int(version) if version.isascii() and version.isdigit() and len(version) < 10 else -1 for public_id, version in said.items()}
+    versions = {uuid_or_none(public_id): number_or_none(version) for public_id, version in said.items()}
     threads = Conversation.objects.at_desk_of(request.user).filter(public_id__in=[public_id for public_id in versions if public_id])
     return {thread: versions[thread.public_id] for thread in threads}
-
-
-def _uuid(text):
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _tell(request, done, words):

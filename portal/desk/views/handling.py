@@ -13,9 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import coordinator_only, staff_only
@@ -27,7 +25,7 @@ from portal.desk.handling import may_be_given_to
 from portal.desk.opened import log_opened, log_reading
 from portal.desk.queue import thread_url
 from portal.htmx import render_page
-from portal.templatetags.portal import waited
+from portal.templatetags.portal import day_in_a_sentence, waited
 
 A_MOMENT = datetime.timedelta(minutes=2)
 YEARS = range(2000, 9000)  # those that any clock and zone can count in
@@ -108,7 +106,7 @@ def desk_snooze(request, public_id):
         conversation = handling.snooze(conversation, until=until, by=request.user, at=at)
     except handling.NotOpen:
         return _back(request, conversation, _("It is closed: there is nothing to put off."), level=messages.WARNING)
-    day = date_format(until, pgettext("format of a day in a sentence", "l j F"))
+    day = day_in_a_sentence(until)
     return _back(request, conversation, _("Put off until %(day)s. It comes back sooner if the patron writes.") % {"day": day}, undo=True)
 
 

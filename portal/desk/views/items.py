@@ -11,7 +11,8 @@ from django.views.decorators.http import require_GET
 
 from accounts.access import staff_only
 from accounts.models import Branch
-from portal.desk.choosing import Choosing, uuid_or_none
+from portal.desk.choosing import Choosing
+from portal.text import uuid_or_none
 from recommendations.search import find_items
 
 SHOWN = 8

@@ -13,13 +13,14 @@ from portal.conversations import handling
 from portal.conversations.actions import Erased
 from portal.conversations.models import Conversation, Side
 from portal.desk import shown_today, slips
-from portal.desk.choosing import Choosing, uuid_or_none
+from portal.desk.choosing import Choosing
 from portal.desk.forms import RecordForm, defaults_after, says_something, token_in, typed_fields
 from portal.desk.opened import log_opened
 from portal.desk.tries import TOO_OFTEN, may_try_code
 from portal.helpsessions import actions
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
+from portal.text import uuid_or_none
 from recommendations.models import QuestionType
 
 from .items import branch_named, found_for, items_part

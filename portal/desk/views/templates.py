@@ -12,11 +12,10 @@ from accounts.models import Branch
 from portal.conversations import reply_templates as actions
 from portal.conversations.models import Conversation, ReplyTemplate
 from portal.desk import shown_today
-from portal.desk.choosing import uuid_or_none
 from portal.desk.forms import language_choices
 from portal.desk.library.forms import ReplyTemplateForm
 from portal.htmx import render_page
-from portal.text import clean
+from portal.text import clean, uuid_or_none
 
 FIELDS = ["name", "branch", "language", "body"]
 

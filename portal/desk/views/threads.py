@@ -24,7 +24,7 @@ from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.conversations.views import attaching, drafting
 from portal.desk import shown_today
 from portal.desk.beside import beside_context
-from portal.desk.choosing import Choosing, fields_of, uuid_or_none
+from portal.desk.choosing import Choosing, fields_of
 from portal.desk.forms import DraftForm, ReplyForm, language_options, typed_beside
 from portal.desk.handling import away_columns, handling_context
 from portal.desk.opened import log_opened, log_reading
@@ -33,6 +33,7 @@ from portal.desk.timeline import tell
 from portal.helpsessions.models import SessionRecommendation
 from portal.htmx import render_page
 from portal.prepared import prepared
+from portal.text import uuid_or_none
 from recommendations.models import Holding, Recommendation
 
 from .handling import parse_moment, undo_tag

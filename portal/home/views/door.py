@@ -1,6 +1,5 @@
 """The way in by code, and the quick way out."""
 
-import uuid
 from urllib.parse import urlsplit
 
 from django.http import HttpResponse
@@ -16,6 +15,7 @@ from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeKept, Cod
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode
 from portal.home.tries import WAIT_MINUTES, Tries
+from portal.text import uuid_or_none
 
 REMEMBERED = 50  # codes a browser holds at most
 REFUSALS = {CodeKept: ("used", 410), CodeExpired: ("expired", 410), CodeRevoked: ("revoked", 410), CardNotReady: ("not_ready", 409)}
@@ -48,7 +48,7 @@ def leave(request):
     ids = request.session.get(OPENED_CODES, [])
     leaving = ClaimCode.objects.filter(pk__in=ids)
     if named := request.POST.get("session"):
-        leaving = leaving.filter(help_session__in=request.reader.opened_sessions, help_session__public_id=named) if _is_uuid(named) else leaving.none()
+        leaving = leaving.filter(help_session__in=request.reader.opened_sessions, help_session__public_id=named) if uuid_or_none(named) else leaving.none()
     gone = set(leaving.values_list("pk", flat=True))
     request.session[OPENED_CODES] = [pk for pk in ids if pk not in gone]
     unsent.forget(request, unsent.QUESTION, unsent.READING)
@@ -97,10 +97,3 @@ def _catalogue(library):
     """The front page of the library's catalogue, or None."""
     address = urlsplit(library.catalogue_link)
     return f"https://{address.netloc}/" if address.scheme == "https" and address.netloc and "{" not in address.netloc else None
-
-
-def _is_uuid(text):
-    try:
-        return bool(uuid.UUID(text))
-    except ValueError:
-        return False

@@ -1,5 +1,3 @@
-import uuid
-
 from django.db.models import Case, Q, When
 from django.shortcuts import render
 from django.urls import reverse
@@ -12,6 +10,7 @@ from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
 from portal.lists.models import SavedItem
+from portal.text import uuid_or_none
 from recommendations.models import Recommendation
 
 AT_MOST = 5
@@ -28,7 +27,7 @@ def home(request):
     reader = request.reader
     if not reader:
         return render(request, "home/welcome.html", {"form": CodeForm(), "languages": languages()})
-    asked = _asked(reader, _uuid(request.GET.get("said", "")))
+    asked = _asked(reader, uuid_or_none(request.GET.get("said", "")))
     if request.htmx:
         return render_page(request, "home/home.html", {**asked, "back": reverse("home")}, partial="asked")
     unread = list(Conversation.objects.belonging_to(reader).filter(pk__in=reader.unread).select_related("help_session").latest_first()[:AT_MOST])
@@ -58,10 +57,3 @@ def _asked(reader, said):
     found = cards(rows[:3], reader, {thread.recommendation_id: thread for thread in threads}, may_save=False)
     shown = 2 if found and found[0].verdict else 1
     return {"asked": found[:shown], "more_asked": len(found) > shown, "all_answered": all(card.verdict for card in found)}
-
-
-def _uuid(text):
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
