@@ -55,7 +55,7 @@ def desk_bulk(request):
             messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
             return back
         done = bulk.snooze_many(seen, by=by, at=at, **form.cleaned_data)
-        words = ngettext("%(count)s snoozed.", "%(count)s snoozed.", len(done.changed))
+        words = ngettext("%(count)s put off.", "%(count)s put off.", len(done.changed))
     else:
         return back
     words = words % {"count": len(done.changed)}
