@@ -607,6 +607,12 @@ def test_changing_an_answer_leads_back_to_all_of_them(me):
     assert "comforting" not in text(me.get(SEND_READING))
 
 
+@pytest.mark.parametrize("step", readers_form.STEPS)
+def test_no_browser_offers_an_answer_to_the_next_person(client, step):
+    page = client.get(READ, {"step": step}).content.decode()
+    assert re.search(r'<form method="post" class="stack"[^>]* autocomplete="off"', page)
+
+
 def test_what_was_not_asked_yet_is_asked_before_anything_is_sent(me):
     assert me.get(SEND_READING).url == f"{READ}?step=loved"
     me.post(READ, {"words": "Piranesi"})

@@ -1,6 +1,7 @@
 """Where an answer is written: kept as it is typed, stopped where somebody was faster, taken back, thrown away."""
 
 import datetime
+import re
 import uuid
 
 import pytest
@@ -119,6 +120,13 @@ def test_sending_ends_the_draft_and_one_that_comes_late_is_not_kept(desk, thread
 def test_nonsense_is_not_kept(desk, thread, staff, broken):
     assert desk.post(address(thread, "draft/"), typed(thread, **{"sequence": "1", **broken})).status_code == 422
     assert draft_of(thread, staff) is None
+
+
+def test_no_browser_remembers_what_is_typed_at_the_desk(desk, thread):
+    """The next person sits at the same one."""
+    pages = [desk.get(address(thread)), desk.get("/desk/record/"), desk.post(address(thread, "note/"), {"body": ""})]
+    forms = [form for page in pages for form in re.findall(r"<form [^>]*data-form[^>]*>", page.content.decode())]
+    assert ['autocomplete="off"' in form for form in forms] == [True] * 4
 
 
 # Afterwards
