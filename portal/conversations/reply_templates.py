@@ -79,7 +79,7 @@ def fill_in(body, *, patron="", item="", me="", language="en"):
         body = BEGINS_THE_SENTENCE.sub(lambda found: found[1] + found[2].upper(), body)
         body = WITHIN_THE_SENTENCE.sub("", body)
     with translation.override(language):
-        otherwise = {PATRON: "", ITEM: gettext("what we suggested"), ME: gettext("the library")}
+        otherwise = {PATRON: "", ITEM: gettext("what we recommended"), ME: gettext("the library")}
     values = {PATRON: patron, ITEM: item, ME: me}
 
     def filled(found):

@@ -222,6 +222,4 @@ def _words_of_desk_event(event):
         return _("%(by)s brought this back") % names if event.by else _("Its day has come: back in the queue")
     if event.kind == kind.CLOSED:
         return _("%(by)s closed this before a word was written") % names
-    if event.kind == kind.LOGGED:
-        return _("%(by)s logged this as a contact") % names
-    return _("%(by)s erased this") % names
+    return _("%(by)s logged this as a contact") % names  # of what was erased there is no time line

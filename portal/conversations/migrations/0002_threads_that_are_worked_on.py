@@ -266,7 +266,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='conversation',
             name='reason',
-            field=models.CharField(choices=[('asked', 'asked'), ('did_not_help', 'did not help'), ('could_not_get_it', 'could not get it'), ('readers_advisory', 'something to read'), ('came_back', 'back from a snooze')], max_length=20),
+            field=models.CharField(choices=[('asked', 'asked'), ('did_not_help', 'did not help'), ('could_not_get_it', 'could not get it'), ('readers_advisory', 'something to read'), ('came_back', 'came back')], max_length=20),
         ),
         migrations.AlterField(
             model_name='conversation',

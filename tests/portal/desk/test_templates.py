@@ -55,7 +55,7 @@ def test_a_sentence_survives_without_a_name(body, named, nameless):
 @pytest.mark.parametrize(
     ("body", "filled", "without"),
     [
-        ("Did {item} help?", "Did Dune help?", "Did what we suggested help?"),
+        ("Did {item} help?", "Did Dune help?", "Did what we recommended help?"),
         ("{item} is back.", "Dune is back.", "What we suggested is back."),
         ("Well. {item|the book} is back.", "Well. Dune is back.", "Well. The book is back."),
         ("{item|the book} is back.\n{me}", "Dune is back.\nRosa", "The book is back.\nThe library"),
@@ -72,7 +72,7 @@ def test_what_fills_a_place_is_not_read_again():
 
 def test_what_stands_instead_is_in_the_templates_language():
     with translation.override("es"):
-        words = gettext("what we suggested")
+        words = gettext("what we recommended")
     assert fill_in("¿Le sirvió {item}?", language="es") == f"¿Le sirvió {words}?"
 
 
