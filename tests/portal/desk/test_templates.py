@@ -56,7 +56,7 @@ def test_a_sentence_survives_without_a_name(body, named, nameless):
     ("body", "filled", "without"),
     [
         ("Did {item} help?", "Did Dune help?", "Did what we recommended help?"),
-        ("{item} is back.", "Dune is back.", "What we suggested is back."),
+        ("{item} is back.", "Dune is back.", "What we recommended is back."),
         ("Well. {item|the book} is back.", "Well. Dune is back.", "Well. The book is back."),
         ("{item|the book} is back.\n{me}", "Dune is back.\nRosa", "The book is back.\nThe library"),
         ("No place, {not one} { } {", "No place, {not one} { } {", "No place, {not one} { } {"),
@@ -143,7 +143,7 @@ def test_the_item_is_the_threads_own_else_the_first_of_the_visit_else_of_the_ans
     def item():
         return reply_templates.offered_in(thread, by=staff)[0].text
 
-    assert item() == "What we suggested"
+    assert item() == "What we recommended"
     answer = MessageFactory(conversation=thread, side="staff", author=staff)
     recommend_in_message(answer, 1, item=ItemFactory(title="In the Answer"))
     assert item() == "In the Answer"
