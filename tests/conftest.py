@@ -1,5 +1,8 @@
+from contextlib import contextmanager
+
 import pytest
 from django.core.files.storage import storages
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.access import SECOND_FACTOR
@@ -13,6 +16,29 @@ from tests.factories import LibraryFactory, StaffFactory, UserFactory
 def private_files(tmp_path_factory):
     """What tests upload is written to a folder that goes with them."""
     storages["private"].__dict__["location"] = str(tmp_path_factory.mktemp("private"))  # what FileSystemStorage has computed from its options
+
+
+@pytest.fixture(scope="session")
+def built_once(django_db_setup, django_db_blocker):
+    """`with built_once(build) as built`, in a fixture of a whole module: its rows are there for each test, which undoes its own changes
+    and no more. No test of the module may need transactions of its own.
+    """
+
+    @contextmanager
+    def built_once(build):
+        outer = transaction.atomic()
+        with django_db_blocker.unblock():
+            outer.__enter__()
+        try:
+            with django_db_blocker.unblock():
+                built = build()
+            yield built
+        finally:
+            with django_db_blocker.unblock():
+                transaction.set_rollback(True)
+                outer.__exit__(None, None, None)
+
+    return built_once
 
 
 @pytest.fixture

@@ -1,11 +1,20 @@
+import copy
+
 import pytest
 
 from . import world as worlds
 
 
+@pytest.fixture(scope="module")
+def world_of_all(built_once):
+    with built_once(worlds.build) as world:
+        yield world
+
+
 @pytest.fixture
-def world(library, branch, patron, staff, coordinator):
-    return worlds.build(branch, patron, staff, coordinator)
+def world(db, world_of_all):
+    """To each test its own: what it changes in it, it changes for itself."""
+    return copy.deepcopy(world_of_all)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.factories import (
     BranchFactory,
     ConversationFactory,
     HelpSessionFactory,
+    LibraryFactory,
     MessageFactory,
     ReplyTemplateFactory,
     SavedItemFactory,
@@ -27,8 +28,12 @@ from tests.factories import (
 from .routes import OBJECT
 
 
-def build(branch, patron, staff, coordinator):
+def build():
     """Everything belongs to `patron` and to the desk of `staff`."""
+    branch = LibraryFactory().default_branch
+    patron = UserFactory(name="Sam Okafor", email="sam@example.org")
+    staff = StaffFactory(name="Rosa Lindqvist", email="rosa@example.org", branch=branch)
+    coordinator = StaffFactory(name="Ines Coordinator", email="ines@example.org", branch=branch, branch__role="coordinator")
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now())
     recommendation = recommend_in(session, 2)[0]
     conversation = ConversationFactory(help_session=session)
