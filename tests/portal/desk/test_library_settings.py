@@ -282,7 +282,7 @@ def test_two_of_one_name_would_not_be_told_apart(desk, branch, template):
 def test_how_a_template_reads_is_shown_with_a_name_and_without(desk, coordinator, template):
     page = desk.get(reverse("reply_template", args=[template.public_id])).content.decode()
     assert "Hello, Sam! The Secret Garden is here. Ines Coordinator" in page
-    assert "Hello! What we suggested is here. Ines Coordinator" in page
+    assert "Hello! What we recommended is here. Ines Coordinator" in page
 
 
 @pytest.mark.parametrize("language", ["en", "xx", "../../x"])
