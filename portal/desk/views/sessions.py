@@ -1,6 +1,6 @@
 """The help sessions of a desk, and one of them with all that came of it."""
 
-from django.db.models import Prefetch
+from django.db.models import Exists, OuterRef, Prefetch
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts import audit
 from accounts.access import staff_only
+from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.forms import CodeForm, language_name
 from portal.desk.tries import TOO_OFTEN, may_try_code
@@ -57,7 +58,8 @@ def open_by_patrons_code(request):
 @staff_only
 @require_GET
 def desk_session(request, public_id):
-    sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)).recorded()
+    counts_a_thread = Exists(Conversation.objects.filter(logged_as=OuterRef("pk")))  # such a contact is handed over to nobody
+    sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)).recorded().annotate(counts_a_thread=counts_a_thread)
     help_session = get_object_or_404(sessions.select_related("branch", "staff", "topic", "patron", "note__author"), public_id=public_id)
     at = timezone.now()
     if help_session.patron_id:

@@ -1,6 +1,7 @@
 """Handing a session over: the slip on the screen and on paper, by mail, on a card; taking it back."""
 
 from django.contrib import messages
+from django.db.models import Exists, OuterRef
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -9,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts import audit
 from accounts.access import staff_only
+from portal.conversations.models import Conversation
 from portal.desk import slips
 from portal.desk.forms import AddressForm, CodeForm
 from portal.desk.tries import TOO_OFTEN, may_try_code
@@ -23,14 +25,14 @@ PAPERS = {"receipt", "a4", "letter"}
 @staff_only
 @require_GET
 def slip(request, public_id):
-    return _slip_page(request, _session(request, public_id))
+    return _slip_page(request, _to_hand_over(request, public_id))
 
 
 @staff_only
 @require_POST
 def hand_over(request, public_id):
     """Make a new code, and mail its link where an address was typed."""
-    help_session, at = _session(request, public_id), timezone.now()
+    help_session, at = _to_hand_over(request, public_id), timezone.now()
     form = AddressForm(request.POST) if "address" in request.POST else None
     if form is not None and (help_session.quiet or not form.is_valid()):
         return _slip_page(request, help_session, form, status=422)
@@ -48,7 +50,7 @@ def hand_over(request, public_id):
 @staff_only
 @require_POST
 def revoke(request, public_id):
-    help_session = _session(request, public_id)
+    help_session = get_object_or_404(_sessions(request), public_id=public_id)
     actions.revoke_codes(help_session, by=request.user, at=timezone.now())
     slips.forget(request.session, public_id)
     messages.info(request, _("Revoked. No slip, card or link opens this session any more."))
@@ -59,7 +61,7 @@ def revoke(request, public_id):
 @require_POST
 def attach_card(request, public_id):
     """Tie a card that the patron walked away with to the session."""
-    help_session = _session(request, public_id)
+    help_session = _to_hand_over(request, public_id)
     form = CodeForm(request.POST)
     if form.is_valid() and not may_try_code(request):
         form.add_error("code", TOO_OFTEN)
@@ -78,9 +80,13 @@ def attach_card(request, public_id):
     return _slip_page(request, help_session, card_form=form, status=422)
 
 
-def _session(request, public_id):
-    sessions = HelpSession.objects.at_desk_of(request.user).recorded().select_related("branch", "staff", "topic", "patron")
-    return get_object_or_404(sessions, public_id=public_id)
+def _sessions(request):
+    return HelpSession.objects.at_desk_of(request.user).recorded().select_related("branch", "staff", "topic", "patron")
+
+
+def _to_hand_over(request, public_id):
+    """Never a contact as which the work of a thread was counted: it begins with somebody's words, and is the desk's own."""
+    return get_object_or_404(_sessions(request).exclude(Exists(Conversation.objects.filter(logged_as=OuterRef("pk")))), public_id=public_id)
 
 
 def _slip_page(request, help_session, form=None, card_form=None, *, status=200):

@@ -420,6 +420,19 @@ def test_logged_once_and_the_thread_says_so(desk, thread, typed):
     assert desk.get(f"/desk/record/?thread={thread.public_id}").url == address(thread)
 
 
+def test_a_contact_that_was_a_thread_is_handed_over_to_nobody(desk, thread, typed):
+    """It begins with the words of this patron."""
+    card = code_for(None)
+    desk.post("/desk/record/", logged(typed, thread))
+    contact = now_of(thread).logged_as
+    page = desk.get(f"/desk/sessions/{contact.public_id}/")
+    assert (page.status_code, "hand-over/" in page.content.decode(), "card/" in page.content.decode()) == (200, False, False)
+    assert desk.get(f"/desk/sessions/{contact.public_id}/slip/").status_code == 404
+    for part, fields in (("hand-over/", {}), ("hand-over/", {"address": "other@example.org"}), ("card/", {"code": card})):
+        assert desk.post(f"/desk/sessions/{contact.public_id}/{part}", fields).status_code == 404
+    assert contact.claim_codes.count() == 0
+
+
 def test_begun_and_finished_later_it_is_still_of_the_thread(desk, thread, typed):
     desk.post("/desk/record/", logged(typed, thread) | {"action": "later"})
     begun = HelpSession.objects.get(status="unfinished")
