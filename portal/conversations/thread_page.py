@@ -251,15 +251,13 @@ def state_in_words(conversation, at):
     if now == Status.CLOSED:
         return [closed_in_words()]
     if now == Status.WAITING_FOR_STAFF:
-        return list(filter(None, [_("Waiting for the library."), promise(conversation, at)]))
+        return list(filter(None, [_("Waiting for the library."), _promise(conversation, at)]))
     closes = closes_at(conversation, at)
     return [_("The library answered."), closes_in_words(closes)] if closes else [_("The library answered.")]
 
 
-def promise(conversation, at):
-    """When the library said it would answer, in plain words; "" where nobody waits for it."""
-    if turn(conversation, at) != Status.WAITING_FOR_STAFF:
-        return ""
+def _promise(conversation, at):
+    """Of one that waits for the library: by when it said it would answer."""
     promised = conversation.promised_at
     if conversation.holds_at(at):  # the answer that took the promise off isn't shown yet
         since = _unanswered_since(conversation, at)

@@ -133,6 +133,15 @@ def test_a_mended_verdict_closes_the_thread_that_nobody_wrote_in(recommendation,
     assert (thread.status, thread.reason, thread.waiting_since) == ("waiting_for_staff", "could_not_get_it", NOW + 2 * hour)
 
 
+def test_what_the_desk_closed_before_a_word_was_written_is_closed_since_then_whatever_is_mended(recommendation, patron, staff):
+    judge(recommendation, "did_not_help", by=patron)
+    thread = Conversation.objects.get()
+    actions.close(thread, by=staff, side=STAFF, at=NOW + hour)
+    judge(recommendation, "helped", by=patron, at=NOW + 2 * hour)
+    thread.refresh_from_db()
+    assert (thread.status, thread.closed_at) == ("closed", NOW + hour)
+
+
 def test_a_mended_verdict_leaves_the_patrons_own_question_waiting(recommendation, patron):
     judge(recommendation, "did_not_help", by=patron)
     actions.ask(by=patron, at=NOW + minute, recommendation=recommendation, body="Something easier?", language="en", client_token=uuid.uuid4())

@@ -268,7 +268,8 @@ def test_what_was_changed_in_another_tab_is_shown_before_it_is_sent(client):
     stale = token_on(client.get(SEND))
     client.post(ASK, {"body": "Written here", "client_token": token_on(client.get(ASK))})  # a signed-in person sends at once
     assert Message.objects.get().body == "Written here"
-    assert client.post(SEND, {"client_token": stale}).url == ASK
+    for token in (stale, "nonsense", ""):
+        assert client.post(SEND, {"client_token": token}).url == ASK
 
 
 def test_a_page_that_shows_older_words_sends_none(client, visit, show_code):
@@ -472,6 +473,17 @@ def test_twenty_new_questions_a_day_and_then_when_to_try_again(me):
     later = me.get(ASK).content.decode()
     assert ">\nOne more</textarea>" in later
     assert f'<option value="{topic.pk}" selected>' in later
+
+
+@pytest.mark.parametrize("address", [SEND, SEND_READING])
+def test_what_waits_to_be_sent_waits_on_where_too_many_were(client, visit, monkeypatch, address):
+    client.post(ASK, typed()) if address == SEND else answer_all(client)
+    client.post(reverse("open_code"), {"code": code_for(visit)})
+    monkeypatch.setitem(floods.MOST, "visit", "0/d/key")
+    refused = send(client, address, about=str(visit.public_id))
+    assert (refused.status_code, refused["Retry-After"]) == (429, "86400")
+    monkeypatch.undo()
+    assert send(client, address, about=str(visit.public_id)).url == Conversation.objects.get().get_absolute_url()
 
 
 def test_writing_in_a_thread_has_no_limit(me):

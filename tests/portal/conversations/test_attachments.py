@@ -133,6 +133,24 @@ def test_the_same_file_sent_twice_is_one(me, thread, token, disk):
     assert len(disk()) == 2
 
 
+def test_without_a_script_what_could_not_be_added_is_said_on_the_page_and_the_words_stay(me, thread, token):
+    fields = {"client_token": token, "body": "See this", "files": SimpleUploadedFile("page.png", b"<html>")}
+    page = me.post(reverse("attach", args=[thread.public_id]), fields, follow=True).content.decode()
+    assert "page.png: Only pictures" in page
+    assert ">\nSee this</textarea>" in page
+
+
+def test_a_file_for_no_composer_is_not_taken(me, thread, disk):
+    assert attach(me, thread, "nonsense", picture_file()).status_code == 422
+    assert disk() == []
+
+
+def test_a_description_of_nothing_is_left_out(me, thread, token):
+    attach(me, thread, token, picture_file())
+    assert attach(me, thread, token, picture_file(), **{"alt-nonsense": "words"}).status_code == 200
+    assert Attachment.objects.get().alt == ""
+
+
 def test_a_file_that_comes_after_its_message_is_refused_with_words(me, thread, token, disk):
     reply(me, thread, token)
     assert "The message was sent already" in attach(me, thread, token, picture_file()).content.decode()

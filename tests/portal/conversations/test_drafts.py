@@ -107,6 +107,22 @@ def test_a_note_that_was_written_is_no_draft_and_what_comes_late_is_told_so(thre
     assert not Draft.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("came_before", "both"),
+    [
+        (lambda thread, staff: None, ("mine", 3)),
+        (lambda thread, staff: keep(thread, staff, 7, "theirs"), ("theirs\n\nmine", 8)),
+        (lambda thread, staff: keep(thread, staff, 7, "mine"), ("mine", 8)),
+        (lambda thread, staff: send(thread, staff, body="theirs"), ("mine", 3)),
+    ],
+    ids=["nothing", "newer words", "the same words", "it was sent"],
+)
+def test_where_words_are_about_to_be_put_before_them_none_are_lost(thread, staff, came_before, both):
+    came_before(thread, staff)
+    drafts.keep_both(thread, person=staff, side="staff", kind="reply", client_token=TOKEN, sequence=3, body="mine", at=NOW)
+    assert kept(thread, staff) == both
+
+
 def test_an_older_page_does_not_overwrite_what_was_taken_back(thread, staff):
     keep(thread, staff, 7, "Come at five")
     message = send(thread, staff, body="Come at five, please")

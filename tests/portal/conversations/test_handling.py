@@ -331,6 +331,10 @@ class TestJoining:
         say(now_of(thread), patron, PATRON, at=NOW + 4 * hour, body="to the first address")
         assert now_of(third).messages.count() == 5
 
+    def test_nothing_is_joined_into_itself(self, thread, staff):
+        with pytest.raises(joining.CannotJoin):
+            joining.join(thread, into=thread, by=staff, at=NOW + hour)
+
     def test_what_was_joined_elsewhere_cannot_be_joined_again(self, thread, other, staff, patron, session):
         third = ask(session, patron, at=NOW + minute)
         joining.join(thread, into=other, by=staff, at=NOW + hour)

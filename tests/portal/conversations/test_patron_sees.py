@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Absence, Library
 from portal.conversations import actions, handling, joining
-from portal.conversations.models import Conversation, Message, Participation
+from portal.conversations.models import Conversation, Event, Message, Participation
 from portal.conversations.thread_page import FEW, MANY, PAGE
 from portal.notifications.models import Notification
 from portal.worker import Worker
@@ -215,6 +215,21 @@ def test_each_state_is_said_in_plain_words(me, thread, patron, staff, clock, hap
         assert f"· {in_the_list} " in text(me.get(listed))
     for page in (thread.get_absolute_url(), reverse("conversations"), reverse("home")):
         assert "nooze" not in text(me.get(page))
+
+
+@pytest.mark.parametrize(
+    ("promised_in", "words"),
+    [
+        (6 * hour, "You can expect an answer today."),
+        (day, "You can expect an answer by tomorrow."),
+        (3 * day, "You can expect an answer by Saturday 21 November."),
+        (-minute, "This is taking longer than we promised. It is not forgotten."),
+        (None, ""),
+    ],
+)
+def test_the_promise_is_said_in_days(me, thread, promised_in, words):
+    Conversation.objects.update(promised_at=promised_in and timezone.now() + promised_in)
+    assert " ".join(me.get(thread.get_absolute_url()).context["state"]) == f"Waiting for the library. {words}".strip()
 
 
 def test_a_library_that_closes_nothing_by_itself_says_nothing_of_it(me, thread, staff, clock):
@@ -444,6 +459,18 @@ def test_a_held_answer_cannot_be_linked_to(me, long, staff):
     held = answer(thread, staff)
     page = me.get(thread.get_absolute_url(), {"message": held.public_id})
     assert held.body not in text(page)
+
+
+def test_an_event_is_told_with_the_messages_of_its_time_and_nowhere_else(me, long):
+    thread = long(120)
+    for number, kind in ((30, "closed"), (80, "reopened")):  # just after the message of that number
+        at = NOW - (120 - number) * hour + minute
+        Event.objects.create(conversation=thread, kind=kind, side="staff", at=at, shown_from=at)
+    latest = me.get(thread.get_absolute_url())
+    before = me.get(thread.get_absolute_url(), {"before": latest.context["part"].messages[0].public_id}, **HTMX)
+    around = me.get(thread.get_absolute_url(), {"message": thread.messages.get(body=word(30)).public_id})
+    told = [["The library closed this" in text(page), "Opened again" in text(page)] for page in (latest, before, around)]
+    assert told == [[False, False], [False, True], [True, False]]
 
 
 def test_each_day_is_named_once_also_where_earlier_ones_are_put_in(me, long):

@@ -36,6 +36,8 @@ def test_somebody_sets_changes_and_removes_their_days(desk, staff, maribel):
     assert "Maribel Santos covers" in page
     absence = Absence.objects.get()
     assert (absence.person, absence.first_day, absence.last_day, absence.cover) == (staff, day(9), day(13), maribel)
+    for typed in ('value="2026-03-09"', 'value="2026-03-13"', f'value="{maribel.pk}" selected'):
+        assert typed in text(desk.get(reverse("absence", args=[absence.public_id])))
     page = text(desk.post(reverse("absence", args=[absence.public_id]), days(10, 10), follow=True))
     assert "Rosa Lindqvist is away on Tuesday 10 March." in page
     absence.refresh_from_db()

@@ -33,17 +33,9 @@ COLUMNS = [
 def ask(branch, patron):
     def ask(body="Where is it?", *, at=None, place=None, hours=5):
         at = at or timezone.now() - datetime.timedelta(hours=hours)
-        return actions_ask(by=patron, at=at, body=body, branch=place or branch)
+        return actions.ask(by=patron, at=at, body=body, branch=place or branch, language="en", client_token=uuid.uuid4())
 
     return ask
-
-
-def actions_ask(**kwargs):
-    try:
-        from portal.conversations.asking import ask
-    except ImportError:
-        ask = actions.ask
-    return ask(language="en", client_token=uuid.uuid4(), **kwargs)
 
 
 @pytest.fixture
@@ -172,9 +164,11 @@ def test_a_page_that_is_out_of_date_takes_a_thread_from_nobody(desk, many, branc
     assert [thread["assignee"] for thread in rows(many)] == [lena.pk, omar.pk, omar.pk]
 
 
-def test_closing_what_is_closed_says_that_it_can_not_be(desk, staff, many):
+@pytest.mark.parametrize("do", ["close", "snooze:2026-03-09"])
+def test_of_what_is_closed_it_is_said_that_this_can_not_be_done(desk, staff, many, do):
     actions.close(many[0], by=staff, side="staff", at=timezone.now())
-    assert "“Question 0”: this can't be done with it." in said(post(desk, many[:1], "close"))
+    assert "“Question 0”: this can't be done with it." in said(post(desk, many[:1], do))
+    assert rows(many[:1])[0]["status"] == "closed"
 
 
 @pytest.mark.parametrize("do", ["close", "take", "snooze:2026-03-09", "assign"])

@@ -112,6 +112,27 @@ def test_a_form_that_is_out_of_date_changes_nothing_and_says_whose_it_is(desk, t
     assert (now_of(thread).assignee, now_of(thread).branch) == (ines, thread.branch)
 
 
+def test_what_is_nobodys_by_now_is_not_given_on_as_if_it_were_somebodys(desk, thread, omar):
+    page = do(desk, thread, "hand-on/", **give(thread, omar, was=omar))
+    assert "It is nobody's any more. Nothing was changed" in page
+    assert now_of(thread).assignee is None
+
+
+def test_whoever_gives_away_what_was_theirs_at_another_branch_is_led_to_the_queue(desk, thread, staff, omar):
+    Conversation.objects.update(branch=BranchFactory(name="Hill"), assignee=staff, assigned_at=timezone.now())
+    far = StaffFactory(name="Far Coordinator", branch=BranchFactory(name="Dale"), branch__role="coordinator")
+    response = desk.post(address(thread, "hand-on/"), give(thread, far, was=staff), follow=True)
+    assert response.redirect_chain[-1][0] == "/desk/"
+    assert "Far Coordinator has it now." in response.content.decode()
+
+
+def test_taking_what_is_ones_own_has_nothing_to_undo(desk, thread, staff):
+    handling.take(thread, by=staff, at=timezone.now() - datetime.timedelta(hours=1))
+    page = do(desk, thread, "take/")
+    assert "It is yours." in page
+    assert "/undo/?" not in page
+
+
 def test_nobody_is_given_a_thread_who_could_not_open_it(desk, thread, elsewhere, patron):
     for person in (elsewhere, patron):
         response = desk.post(address(thread, "hand-on/"), give(thread, person))
@@ -159,6 +180,12 @@ def test_put_off_until_a_day_to_come(desk, thread, fields, until):
     else:
         assert "day" in page
         assert now_of(thread).status == "waiting_for_staff"
+
+
+def test_what_is_closed_cannot_be_put_off(desk, thread, staff):
+    actions.close(thread, by=staff, side="staff", at=timezone.now())
+    assert "It is closed: there is nothing to put off." in do(desk, thread, "snooze/", until="2026-03-05")
+    assert now_of(thread).status == "closed"
 
 
 @pytest.mark.parametrize(
