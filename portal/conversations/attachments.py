@@ -161,7 +161,7 @@ def attachments_of(messages, *, unsent=None):
     """{primary key of the message: its attachments}, for the messages of a page, in one query. With `unsent` (a query) also those,
     under None."""
     wanted = Attachment.objects.filter(message__in=[message.pk for message in messages])
-    found = {}
+    found: dict[int | None, list[Attachment]] = {}
     for attachment in wanted if unsent is None else wanted | unsent:
         found.setdefault(attachment.message_id, []).append(attachment)
     return found

@@ -49,10 +49,11 @@ def save_draft(conversation, *, person, side, kind, client_token, sequence, body
     conversation = _thread_locked(conversation) if conversation else None
     if conversation is None:
         User.objects.select_for_update(no_key=True).get(pk=person.pk)
-        sent = Message.objects.filter(conversation__patron=person, client_token=client_token)
+        is_sent = Message.objects.filter(conversation__patron=person, client_token=client_token).exists()
     else:
-        sent = (ConversationNote if kind == Draft.Kind.NOTE else Message).objects.filter(conversation=conversation, client_token=client_token)
-    if sent.exists():
+        becomes = ConversationNote if kind == Draft.Kind.NOTE else Message
+        is_sent = becomes.objects.filter(conversation=conversation, client_token=client_token).exists()
+    if is_sent:
         raise AlreadySent
     key = {"conversation": conversation, "person": person, "side": side, "kind": kind}
     kept = Draft.objects.filter(**key).first()
