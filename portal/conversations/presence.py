@@ -16,6 +16,8 @@ HERE = datetime.timedelta(seconds=20)
 
 @dataclass(frozen=True)
 class Around:
+    """Who has the page of a thread open."""
+
     own: Participation | None  # this person's row
     others: list  # [(colleague who is here too, whether they are writing)], by name
 

@@ -102,4 +102,5 @@ def take_in_files(request, asked, client_token):
 
 
 def sent_before(request, client_token):
+    """The thread of this reader's in which what was sent with this token stands, or None."""
     return Conversation.objects.belonging_to(request.reader).filter(messages__client_token=client_token).first()

@@ -97,6 +97,7 @@ def desk_leave(request, public_id):
 @staff_only
 @require_POST
 def desk_reply(request, public_id):
+    """Whichever button of the composer was pressed: send, throw away, a template, or one of the items part."""
     conversation = _conversation(request, public_id)
     action, form, choosing = request.POST.get("action", "send"), ReplyForm(request.POST), Choosing(request.POST)
     if action == "discard":
