@@ -1,0 +1,33 @@
+"""Demo libraries where there was none, or where none may be."""
+
+import datetime
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+
+from accounts.models import Library
+from portal.demo import build as demo_build
+from portal.demo.management.commands.build_demo import Command
+from portal.helpsessions.models import HelpSession
+
+NEW_YEARS_NIGHT = datetime.datetime(2027, 1, 1, 3, tzinfo=datetime.UTC)
+
+
+def test_whatever_the_hour_it_can_be_built(db, settings, tmp_path, monkeypatch, capsys):
+    """At night, on a closed day, on New Year's Day."""
+    settings.DEMO = True
+    monkeypatch.setattr(demo_build, "CODES_FILE", tmp_path / "codes.json")
+    with time_machine.travel(NEW_YEARS_NIGHT, tick=False):
+        call_command(Command())
+    assert "is built." in capsys.readouterr().out
+    assert HelpSession.objects.count() == 150
+    assert HelpSession.objects.filter(happened_on__gt=NEW_YEARS_NIGHT - datetime.timedelta(days=7)).exists()
+
+
+@pytest.mark.parametrize("options", [{}, {"reset": True}])
+def test_it_touches_nothing_while_the_demo_is_off(library, settings, options):
+    settings.DEMO = False
+    with pytest.raises(CommandError, match="not a demo"):
+        call_command(Command(), **options)
+    assert Library.objects.get().name == "Harbour Library"
