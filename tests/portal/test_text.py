@@ -3,7 +3,7 @@ from django import forms
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.text import MARKS_IN_A_ROW, TextField, clean, looks_like_secret_number
+from portal.text import MARKS_IN_A_ROW, TextField, clean, looks_like_secret_number, uuid_or_none
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,12 @@ def test_too_long_is_said_and_what_was_typed_stays():
 )
 def test_numbers_that_should_not_be_kept_are_noticed(text, warned):
     assert looks_like_secret_number(text) is warned
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a1", "0" * 33, None, 7, "\0"])
+def test_what_names_no_id_is_none(text):
+    assert uuid_or_none(text) is None
+
+
+def test_an_id_is_read_as_it_is_written():
+    assert str(uuid_or_none("0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10")) == "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10"
