@@ -334,7 +334,9 @@ PAST_ALL_DOORS = {  # all that shows words of a thread without drawing its page
     "news": lambda desk, at: desk.get(f"{at}news/?since=&at={quote(LONG_AGO)}", headers={"HX-Request": "true"}),
     "the composer": lambda desk, at: desk.post(f"{at}reply/", {"action": "send", "at": LONG_AGO}, headers={"HX-Request": "true"}),
     "what a writer has not seen": lambda desk, at: desk.post(
-        f"{at}reply/", {"action": "send", "seen": "0", "body": "It is back", "language": "en", "client_token": str(uuid.uuid4())}, headers={"HX-Request": "true"}
+        f"{at}reply/",
+        {"action": "send", "seen": "0", "body": "It is back", "language": "en", "client_token": str(uuid.uuid4())},
+        headers={"HX-Request": "true"},
     ),
     "logging": lambda desk, at: desk.get("/desk/record/", {"thread": at.split("/")[3]}),
 }
