@@ -80,8 +80,9 @@ class Rows:
         """The last words; of an item that failed what the patron said of it, if they wrote nothing else."""
         if row.latest:
             words = " ".join(row.latest[1:].split())
-            if row.subject and words.startswith(row.subject.removesuffix("…")):  # the subject is the beginning of the first message
-                words = words[len(row.subject.removesuffix("…")) :].lstrip(" .,;:!?-–—")
+            begun = row.subject.removesuffix("…")
+            if begun and words.startswith(begun):  # the subject is the beginning of the first message
+                words = _after(begun, words)
             words = _cut(words)
             return words if not words or row.latest[0] == "p" else _("The library: %(words)s") % {"words": words}
         if row.reason in FAILED:
@@ -137,6 +138,15 @@ def _tags(_language):
         css, shape = ("tag warn", "alert") if reason in FAILED else ("tag", "message")
         tags[reason.value] = f'<span class="{css}">{_shape(shape)}{escape(str(capfirst(reason.label)))}</span>'
     return tags
+
+
+def _after(begun, words):
+    """What follows; from the beginning of a word that was cut."""
+    at = len(begun)
+    if begun[-1].isalnum() and words[at : at + 1].isalnum():
+        at = begun.rfind(" ") + 1
+        return f"…{words[at:]}" if at else words
+    return words[at:].lstrip(" .,;:!?-–—")
 
 
 def _cut(words):

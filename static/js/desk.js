@@ -29,15 +29,19 @@
     say(button.dataset.copied);
   });
 
-  // Whoever opens the search for items, or goes to the answer, is about to type there.
+  // Whoever opens the search for items, or goes to the answer, types there next: at once, or a fast hand's letters would be keys.
   document.addEventListener("click", event => {
-    const part = event.target.closest(".recommend > summary")?.parentElement;
-    if (part && !part.open) setTimeout(() => document.getElementById("q")?.focus());
-    if (event.target.closest("a[href='#id_body']")) setTimeout(() => {  // and on with what was begun
+    const part = event.target.closest(".recommend > summary")?.parentElement, search = document.getElementById("q");
+    if (part && search && !part.open) {
+      event.preventDefault();
+      part.open = true;
+      search.focus();
+    }
+    if (event.target.closest("a[href='#id_body']")) {  // and on with what was begun
       const answer = document.getElementById("id_body");
-      answer.focus();
+      answer.focus({ preventScroll: true });
       answer.setSelectionRange(answer.value.length, answer.value.length);
-    });
+    }
   });
 
   document.addEventListener("keydown", event => {
@@ -60,12 +64,21 @@
     if (isField(on) || document.body.dataset.keys === "off") return;
     if (event.key === "?") {
       const keys = document.getElementById("keys");
-      if (keys) { keys.open = !keys.open; keys.scrollIntoView({ block: "nearest" }); }
+      if (keys) { keys.open = !keys.open; keys.classList.toggle("over", keys.open); }
       return;
     }
+    if (event.key === "Escape" && document.querySelector(".keys.over[open]")) return closeKeys();
     const named = event.key.length === 1 && document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
     if (named && !event.repeat) { event.preventDefault(); named.click(); }
   });
+
+  const closeKeys = () => {
+    const keys = document.querySelector(".keys.over");
+    if (!keys) return;
+    keys.open = false;
+    keys.classList.remove("over");
+  };
+  document.addEventListener("click", event => { if (!event.target.closest(".keys")) closeKeys(); });
 
   // Enter finds; once the list shows what was typed, Enter picks its first, or goes on to write what was not found; with nothing typed it goes on.
   function inSearch(event, field) {

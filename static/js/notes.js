@@ -46,12 +46,11 @@
     });
     const box = document.getElementById("write-note");
     box.querySelector("summary").addEventListener("click", event => {
-      if (box.open && !event.isTrusted) event.preventDefault();  // its key goes to what is open already
-      setTimeout(() => {
-        if (!box.open) return;
-        field.focus();
-        field.setSelectionRange(field.value.length, field.value.length);
-      });
+      if (box.open && event.isTrusted) return;  // its key goes to what is open already
+      event.preventDefault();
+      box.open = true;  // at once: what is typed next is the note's
+      field.focus();
+      field.setSelectionRange(field.value.length, field.value.length);
     });
   }
 

@@ -211,6 +211,12 @@ def test_a_row_shows_the_last_words_without_repeating_its_subject(desk, branch, 
     assert rows_of(desk.get(QUEUE))[0]["said"] == "The library: Two of them are here"
 
 
+def test_a_word_that_the_subject_cut_is_shown_whole(desk, branch):
+    thread = waiting(branch, subject="Is the type large enough for the notice b…")
+    MessageFactory(conversation=thread, body="Is the type large enough for the notice board? Ingrid", sent_at=hours_ago(5))
+    assert rows_of(desk.get(QUEUE))[0]["said"] == "…board? Ingrid"
+
+
 def test_what_somebody_wrote_is_text_wherever_it_stands(desk, branch):
     evil = "<script>alert(1)</script>"
     session = HelpSessionFactory(branch=branch, patron=UserFactory(name=evil), topic=TopicFactory(name=evil))
