@@ -31,8 +31,6 @@ TABS = {
     "snoozed": pgettext_lazy("list", "Put off"),
     "done": gettext_lazy("Done"),
 }
-FAILED = {Conversation.Reason.DID_NOT_HELP, Conversation.Reason.COULD_NOT_GET_IT}
-Status = Conversation.Status
 COLUMNS = [
     *("id", "public_id", "subject", "status", "reason", "topic_id", "branch__name", "patron_id", "patron__name", "assignee_id", "assignee__name"),
     *("waiting_since", "promised_at", "snoozed_until", "closes_at", "queued_at", "desk_version"),

@@ -16,7 +16,6 @@ from recommendations.models import Item
 BLOCK = 256 * 1024
 LONGEST_RECORD = 1024 * 1024
 END_OF_RECORD = b"\x1d"
-SHORTEST_RECORD = 24  # the leader
 
 KINDS = {
     "a": Item.Kind.BOOK,
