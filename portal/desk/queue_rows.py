@@ -1,5 +1,6 @@
 """What the rows of the queue say. They are drawn here: Django's way of drawing 25 of them was a third of what the page cost."""
 
+import datetime
 from functools import lru_cache
 from html import escape
 
@@ -162,4 +163,4 @@ def _waited(since, at):
 @lru_cache(maxsize=4000)
 def _minutes_in_words(minutes, _language):
     at = timezone.now()
-    return waited(at - timezone.timedelta(minutes=minutes), at)
+    return waited(at - datetime.timedelta(minutes=minutes), at)
