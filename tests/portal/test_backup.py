@@ -16,7 +16,10 @@ from django.conf import settings
 from psycopg import sql
 
 ON_POSTGRES = "postgresql" in settings.DATABASES["default"]["ENGINE"]
-pytestmark = pytest.mark.skipif(ON_POSTGRES and not shutil.which("pg_dump"), reason="pg_dump is not installed")
+pytestmark = [
+    pytest.mark.django_db,  # theirs is a copy of the tests' database, so there must be one
+    pytest.mark.skipif(ON_POSTGRES and not shutil.which("pg_dump"), reason="pg_dump is not installed"),
+]
 
 FILL = """
 from accounts.models import Library, Branch
@@ -29,15 +32,20 @@ NAME_AND_LOGO = "from accounts.models import Library; library = Library.objects.
 
 
 class PortalOfItsOwn:
-    def __init__(self, folder):
+    """Empty and without tables, or `like` another."""
+
+    def __init__(self, folder, *, like=None):
+        self.folder = folder
         self.environment = os.environ | {"AFTERWORD_MODE": "test", "DATA_DIR": str(folder)}
         self.environment.pop("DJANGO_SETTINGS_MODULE", None)
         self.private = folder / "private"
         self.database = f"backup_{uuid.uuid4().hex}"
         if ON_POSTGRES:
-            self.server(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.database)))
+            of = sql.Identifier(like.database if like else "template1")
+            self.server(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(self.database), of))
             self.environment["DATABASE_URL"] = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{self.database}"))
-        self.manage("migrate", "--verbosity=0")
+        if like:
+            shutil.copytree(like.folder, folder, dirs_exist_ok=True)
 
     def end(self):
         if ON_POSTGRES:
@@ -56,13 +64,38 @@ class PortalOfItsOwn:
         return self.manage("shell", "--no-imports", "-c", code)
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory, request):
+    portal = PortalOfItsOwn(tmp_path_factory.mktemp("empty"))
+    if ON_POSTGRES:
+        portal.manage("migrate", "--verbosity=0")
+    else:
+        shutil.copy(request.getfixturevalue("migrated"), portal.folder)
+    yield portal
+    portal.end()
+
+
+@pytest.fixture(scope="module")
+def filled(empty, tmp_path_factory):
+    portal = PortalOfItsOwn(tmp_path_factory.mktemp("filled"), like=empty)
+    portal.run(FILL)
+    yield portal
+    portal.end()
+
+
+@pytest.fixture(scope="module")
+def archive_of_all(filled, tmp_path_factory):
+    path = tmp_path_factory.mktemp("archive") / "a.tar.gz"
+    filled.manage("backup", str(path))
+    return path
+
+
 @pytest.fixture
-def new_portal(tmp_path):
+def new_portal(tmp_path, empty):
     portals = []
 
-    def new_portal(name):
-        (tmp_path / name).mkdir()
-        portals.append(PortalOfItsOwn(tmp_path / name))
+    def new_portal(name, like=empty):
+        portals.append(PortalOfItsOwn(tmp_path / name, like=like))
         return portals[-1]
 
     yield new_portal
@@ -71,16 +104,14 @@ def new_portal(tmp_path):
 
 
 @pytest.fixture
-def old(new_portal):
-    portal = new_portal("old")
-    portal.run(FILL)
-    return portal
+def old(new_portal, filled):
+    return new_portal("old", like=filled)
 
 
 @pytest.fixture
-def archive(old, tmp_path):
-    old.manage("backup", str(tmp_path / "a.tar.gz"))
-    return tmp_path / "a.tar.gz"
+def archive(archive_of_all, tmp_path):
+    """A backup of what `old` holds."""
+    return shutil.copy(archive_of_all, tmp_path / "b.tar.gz")
 
 
 def test_what_was_backed_up_comes_back_on_another_machine(old, archive, new_portal):
@@ -89,14 +120,15 @@ def test_what_was_backed_up_comes_back_on_another_machine(old, archive, new_port
     assert new.run(NAME_AND_LOGO) == old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
 
 
-def test_the_archive_is_for_its_owner_only_and_says_what_it_is(archive):
+def test_the_archive_is_for_its_owner_only_and_says_what_it_is(archive_of_all):
+    archive = archive_of_all
     assert archive.stat().st_mode & 0o077 == 0
     with tarfile.open(archive) as opened:
         manifest = json.load(opened.extractfile("manifest.json"))
     assert manifest["version"] == "0.1.0"
     assert "accounts.0001_initial" in manifest["migrations"]
     assert manifest["made_at"].endswith("+00:00")
-    assert [path.name for path in archive.parent.iterdir() if path.name not in {"old", "new", archive.name}] == []
+    assert list(archive.parent.iterdir()) == [archive]
 
 
 def test_a_portal_that_holds_something_is_overwritten_only_on_request(old, archive):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,15 +11,13 @@ from django.conf import settings
 
 from .test_settings import SAFE
 
+pytestmark = pytest.mark.django_db  # theirs is a copy of the tests' database, so there must be one
+
 VISIT = """
 import json, re
 import django
 django.setup()
-from django.core.management import call_command
 from django.test import Client
-for command in ("migrate", "createcachetable"):
-    call_command(command, verbosity=0)
-call_command("collectstatic", interactive=False, verbosity=0)
 from django.utils import timezone
 from accounts.library import set_up
 from portal.notifications.models import Notification
@@ -59,8 +58,9 @@ print(json.dumps(seen))
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory):
-    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path_factory.mktemp("production")), "DJANGO_SETTINGS_MODULE": "portal.settings", **SAFE}
+def seen(collected, tmp_path_factory):
+    folder = shutil.copytree(collected, tmp_path_factory.mktemp("production"), dirs_exist_ok=True)
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "portal.settings", **SAFE}
     done = subprocess.run([sys.executable, "-c", VISIT], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,16 +14,16 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+pytestmark = pytest.mark.django_db  # theirs is a copy of the tests' database, so there must be one
 PATIENCE = 40
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    environment = os.environ | {"AFTERWORD_MODE": "demo", "DATA_DIR": str(tmp_path_factory.mktemp("run"))}
+def environment(collected, tmp_path_factory):
+    folder = shutil.copytree(collected, tmp_path_factory.mktemp("run"), dirs_exist_ok=True)
+    environment = os.environ | {"AFTERWORD_MODE": "demo", "DATA_DIR": str(folder)}
     for name in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "BASE_URL", "ALLOWED_HOSTS"):
         environment.pop(name, None)
-    for command in (["migrate", "--verbosity=0"], ["createcachetable"], ["collectstatic", "--noinput", "--verbosity=0"]):
-        subprocess.run([sys.executable, "manage.py", *command], cwd=settings.BASE_DIR, env=environment, check=True)
     return environment
 
 
