@@ -2,11 +2,10 @@
 
 import gzip
 
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT as AXE
 
 FIRST_PAINT, FIRST_VIEW, REQUESTS = 10_000, 35 * 1024, 8  # bytes gzipped: what blocks, and everything
 NARROW = {"width": 320, "height": 640}
-axe = Axe()
 
 BLOCKING = """[...document.querySelectorAll('link[rel=stylesheet], script[src]:not([defer]):not([async])')].map(e => e.href || e.src)"""
 
@@ -79,7 +78,9 @@ def problems(page):
 
 def violations(page, rules=None):
     options = {"resultTypes": ["violations"]} | ({"runOnly": {"type": "rule", "values": rules}} if rules else {})
-    found = axe.run(page, options=options).response["violations"]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
+    found = page.evaluate("async options => (await axe.run(options)).violations", options)
     return [f"{violation['id']} {node['html'][:120]} {node['failureSummary'][:200]}" for violation in found for node in violation["nodes"]]
 
 
