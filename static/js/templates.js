@@ -152,7 +152,9 @@
     event.preventDefault();
     event.stopPropagation();
     if (button.id !== "templates") return insert(button);
-    how === "button" ? close() : open("button");
+    if (how === "button") return close();
+    const byKey = !event.isTrusted;  // what is typed next is meant for the list
+    open("button").then(() => { if (byKey && how === "button") (document.getElementById("template-filter").hidden ? shown()[0] : document.getElementById("template-words"))?.focus(); });
   }, true);
   document.addEventListener("focusout", event => {
     if (how === "typed" && event.target === area() && !event.relatedTarget?.closest("#template-picker")) close();

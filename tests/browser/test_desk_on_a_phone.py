@@ -73,6 +73,11 @@ def test_the_queue_by_thumb(queue, staff, opened, show):
     page.locator("#undo-1").tap()
     expect(row(page, "Question 0")).to_be_visible()
     assert len(subjects(page)) == 6
+    row(page, "Question 4").locator(".pick").tap()
+    page.locator("#bulk-close").tap()
+    expect(page.locator("#undo-1")).to_be_in_viewport()
+    page.locator("#undo-1").tap()
+    expect(row(page, "Question 4")).to_be_visible()
 
     page.locator("#tab-mine").tap()
     expect(page).to_have_url(re.compile(r"\?tab=mine$"))
@@ -86,7 +91,8 @@ def test_one_answer_after_the_other_on_a_phone(queue, staff, opened, show):
     page.locator("#id_body").fill("On the second floor.")
     page.locator("#reply-form [data-main]").tap()
     expect(page.locator("#thread")).to_contain_text("On the second floor.")
-    page.locator("#next-thread").tap()
+    expect(page.locator("#entries .held button")).to_be_in_viewport()
+    page.locator("#composer-says a").tap()
     expect(page.locator("h1")).to_have_text("Question 3")
     page.locator("#to-queue").tap()
     expect(row(page, "Question 3")).to_be_visible()

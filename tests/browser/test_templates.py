@@ -77,6 +77,15 @@ def test_into_an_empty_answer_a_template_brings_its_language(desk_computer, at_d
     expect(page.locator("[name=language]")).to_have_value("es")
 
 
+def test_outside_the_answer_a_slash_goes_to_the_list(desk_computer, at_desk):
+    page = at_desk(desk_computer())
+    page.keyboard.press("/")
+    expect(page.locator("#template-list [data-text]").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#id_body")).to_have_value("Goodbye, Sam Okafor.")
+    expect(page.locator("#id_body")).to_be_focused()
+
+
 def test_on_a_phone_the_button_lists_them_and_a_tap_puts_one_in(phone, at_desk):
     page = at_desk(phone())
     page.locator("#templates").tap()
