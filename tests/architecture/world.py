@@ -29,11 +29,18 @@ from .routes import OBJECT
 
 
 def build():
-    """Everything belongs to `patron` and to the desk of `staff`."""
+    """`build_for` people of its own."""
     branch = LibraryFactory().default_branch
-    patron = UserFactory(name="Sam Okafor", email="sam@example.org")
-    staff = StaffFactory(name="Rosa Lindqvist", email="rosa@example.org", branch=branch)
-    coordinator = StaffFactory(name="Ines Coordinator", email="ines@example.org", branch=branch, branch__role="coordinator")
+    return build_for(
+        branch,
+        UserFactory(name="Sam Okafor", email="sam@example.org"),
+        StaffFactory(name="Rosa Lindqvist", email="rosa@example.org", branch=branch),
+        StaffFactory(name="Ines Coordinator", email="ines@example.org", branch=branch, branch__role="coordinator"),
+    )
+
+
+def build_for(branch, patron, staff, coordinator):
+    """Everything belongs to `patron` and to the desk of `staff`."""
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now())
     recommendation = recommend_in(session, 2)[0]
     conversation = ConversationFactory(help_session=session)

@@ -23,7 +23,7 @@ from portal.conversations.models import Conversation, Message
 from portal.helpsessions.actions import ChosenItem
 from portal.notifications.models import Notification
 from tests.architecture.routes import routes
-from tests.architecture.world import address, build
+from tests.architecture.world import address, build_for
 from tests.factories import HelpSessionFactory, ItemFactory, ReplyTemplateFactory, SessionNoteFactory, StaffFactory, UserFactory, attach_to
 
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
@@ -129,7 +129,7 @@ def pages_of(world, sign_in, show_code):
 
 @pytest.mark.django_db
 def test_nothing_of_the_desks_reaches_a_patron(library, branch, patron, staff, coordinator, sign_in, show_code):
-    world = build(branch, patron, staff, coordinator)
+    world = build_for(branch, patron, staff, coordinator)
 
     @settings(max_examples=8, phases=[Phase.generate], deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.tuples(st.sampled_from(DONE), st.booleans()), min_size=len(DONE) // 2, max_size=len(DONE), unique=True))
@@ -158,7 +158,7 @@ def test_nothing_of_the_desks_reaches_a_patron(library, branch, patron, staff, c
 @pytest.mark.parametrize("name", DONE)
 def test_each_thing_that_the_desk_does_leaves_words_that_the_desk_reads(library, branch, patron, staff, coordinator, sign_in, show_code, name):
     """Or the test above would look for nothing. Once its seconds are over an answer is there for its patron, and nothing else is."""
-    world = build(branch, patron, staff, coordinator)
+    world = build_for(branch, patron, staff, coordinator)
     desk = Desk(world)
     getattr(desk, name)(world.conversation)
     assert next(desk.numbers) > 1

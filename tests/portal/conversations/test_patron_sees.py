@@ -90,8 +90,8 @@ def test_a_held_answer_leaves_no_trace_for_its_seconds(me, thread, patron, staff
     before = everything(me, thread)
     clock.shift(second)
     answer(thread, staff, then=then)
-    for _seconds in range(14):
-        clock.shift(second)
+    for seconds in (1, 1, 5, 6, 1):
+        clock.shift(seconds * second)
         Worker().round()
         assert everything(me, thread) == before
         assert me.get(reverse("conversation_news", args=[thread.public_id]), polled, **HTMX).status_code == 204
