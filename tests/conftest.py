@@ -10,12 +10,21 @@ from django.conf import settings
 from django.core.files.storage import storages
 from django.db import connection, transaction
 from django.utils import timezone
+from xdist.scheduler import WorkStealingScheduling
 
 from accounts.access import SECOND_FACTOR
 from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode
 from tests.factories import LibraryFactory, StaffFactory, UserFactory
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Each worker begins with its half, in the order of the files, so that what a module builds once is built once; who is done first
+    takes from the other.
+    """
+    return WorkStealingScheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
