@@ -49,7 +49,7 @@ def found(thread, staff):
 def test_what_was_given_before_and_how_it_turned_out_in_words(desk, thread, patron, branch):
     earlier(patron, branch, "An Older Novel", verdict="did_not_help", why="too_hard", decided_at=timezone.now(), comment="Too many names")
     page = shown(desk, thread)
-    for words in ("Before that", "An Older Novel", "Did not help", "Too many names"):
+    for words in ("Given before", "An Older Novel", "Did not help", "Too many names"):
         assert words in page
 
 
