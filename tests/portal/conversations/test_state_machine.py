@@ -105,7 +105,7 @@ class TwoThreads(RuleBasedStateMachine):
     def do(self, thread, action, *, refuses=(), desk_only=False):
         """Run the action at the next second. Of an erased thread it must be refused."""
         self.now += second
-        before, views = self.row(thread), [self.view(other) for other in self.threads]
+        before, views = self.row(thread), [self.view(other) for other in self.threads if desk_only]
         expected = (actions.Erased,) if thread.erased else refuses
         if expected:
             with pytest.raises(expected):
