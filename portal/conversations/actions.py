@@ -380,8 +380,8 @@ def _subject(body, help_session, recommendation, readers_form):
         return gettext("Something to read")
     if recommendation is not None:
         return str(recommendation.item)
-    if help_session is not None:
-        return help_session.title
+    if help_session is not None and (help_session.quiet or not help_session.conversations.filter(recommendation=None).exists()):
+        return help_session.title  # a second question about a visit is told from the first by its own words
     first_line = next((line.strip() for line in body.splitlines() if line.strip()), "")
     question = FIRST_QUESTION.match(first_line)
     return Truncator(question[0] if question else first_line).chars(90)

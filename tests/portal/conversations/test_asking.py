@@ -16,7 +16,7 @@ from portal.conversations.models import Conversation, Draft, Message, ReadersFor
 from portal.helpsessions.models import ClaimCode
 from recommendations.choosing import ChosenItem
 from recommendations.models import QuestionType
-from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, TopicFactory, UserFactory, code_for, picture_file
+from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, TopicFactory, UserFactory, code_for, picture_file, recommend_in
 from tests.portal.pages import text
 
 ASK, SEND = reverse("ask"), reverse("send_question")
@@ -715,3 +715,15 @@ def test_asking_costs_the_same_whatever_there_is_to_choose_from(rows, me, branch
         show_code(me, code_for(HelpSessionFactory(branch=branch)))
     with django_assert_num_queries(14):
         me.get(ASK)
+
+
+def test_further_questions_about_a_visit_are_told_apart_by_their_own_words(patron, branch):
+    def asked(session, by, body, **about):
+        token = uuid.uuid4()
+        return actions.ask(by=by, at=timezone.now(), help_session=None if about else session, body=body, language="en", client_token=token, **about)
+
+    kept, quiet = HelpSessionFactory(patron=patron, branch=branch, question="Worms"), QuietSessionFactory(branch=branch)
+    [given] = recommend_in(kept)
+    asked(kept, patron, "Is it in?", recommendation=given)
+    assert [asked(kept, patron, body).subject for body in ("Is there a class?", "Where do I park? I come by car.")] == ["Worms", "Where do I park?"]
+    assert [asked(quiet, None, body).subject for body in ("Is there a class?", "Where do I park?")] == [quiet.title] * 2
