@@ -21,7 +21,7 @@ WITHOUT = [
     *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable", "LensOverlay"),
     *("MediaRouter", "PaintHolding", "ThirdPartyStoragePartitioning", "OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"),
 ]
-CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
+CHROMIUM = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]  # the first is a quarter quicker
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
@@ -45,7 +45,7 @@ def chromium():
     found = os.environ.get("CHROME_PATH") or next(filter(None, map(shutil.which, CHROMIUM)), None)
     if not found:
         give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        give_up("No Chromium was found. Install it (Debian and Ubuntu: apt-get install chromium) or set CHROME_PATH.")
+        give_up("No Chromium was found. Install it (Debian: apt-get install chromium-headless-shell, or chromium) or set CHROME_PATH.")
     return found
 
 
