@@ -155,12 +155,21 @@ def _cut(words):
 
 
 def _waited(since, at):
-    """As the filter `waited`, which is slow; of waits shorter than a month many are alike."""
-    minutes = int((at - since).total_seconds()) // 60
-    return _minutes_in_words(minutes, get_language()) if 1 <= minutes < 28 * 24 * 60 else waited(since, at)
+    """As the filter `waited`, which is slow: of waits shorter than a month many are alike, and longer ones are told in days."""
+    minutes, language = int((at - since).total_seconds()) // 60, get_language()
+    if minutes < 1:
+        return waited(since, at)
+    if minutes < 28 * 24 * 60:
+        return _minutes_in_words(minutes, language)
+    return _long_in_words(since, at.replace(minute=0, second=0, microsecond=0), language)
 
 
 @lru_cache(maxsize=4000)
 def _minutes_in_words(minutes, _language):
     at = timezone.now()
     return waited(at - datetime.timedelta(minutes=minutes), at)
+
+
+@lru_cache(maxsize=4000)
+def _long_in_words(since, hour, _language):
+    return waited(since, hour)

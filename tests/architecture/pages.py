@@ -29,7 +29,8 @@ def mark_translations(monkeypatch):
     monkeypatch.setattr(tags.FixedNode, "render", lambda node, context: node.nodelist.render(context))
     monkeypatch.setattr(items, "_untouched", items._untouched.__wrapped__)
     monkeypatch.setattr(queue, "_reasons", queue._reasons.__wrapped__)
-    monkeypatch.setattr(queue_rows, "_minutes_in_words", queue_rows._minutes_in_words.__wrapped__)
+    for name in ("_minutes_in_words", "_long_in_words"):
+        monkeypatch.setattr(queue_rows, name, getattr(queue_rows, name).__wrapped__)
 
 
 def plain_literals(html, data_texts=()):

@@ -192,6 +192,16 @@ def test_what_came_a_moment_ago_waits_seconds(desk, branch):
     assert "Waiting 20 seconds" in shown(desk.get(QUEUE))
 
 
+def test_waits_of_every_length_are_told_also_long_ones_in_another_language(desk, branch, staff):
+    for hours in (0.1, 50, 27 * 24 + 5, 40 * 24 + 5, 800 * 24):
+        waiting(branch, hours=hours)
+    said = [row["wait"].replace("\xa0", " ") for row in rows_of(desk.get(QUEUE))]
+    assert said == ["Waiting 2 years, 2 months", "Waiting 1 month, 1 week", "Waiting 3 weeks, 6 days", "Waiting 2 days, 2 hours", "Waiting 6 minutes"]
+    staff.language = "es"
+    staff.save()
+    assert [row["wait"].replace("\xa0", " ") for row in rows_of(desk.get(QUEUE))][:2] == ["Espera hace 2 años, 2 meses", "Espera hace 1 mes, 1 semana"]
+
+
 def test_a_row_says_whose_it_is(desk, branch, staff):
     colleague, gone, covered, theirs = (StaffFactory(name=name, branch=branch) for name in ("Omar", "Gone", "Covered", "Theirs"))
     away(gone)
