@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.db.models import BigAutoField, DateField, DateTimeField, Exists, F, Max, OuterRef, Prefetch, Subquery, UUIDField
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import get_text_list
@@ -65,8 +65,7 @@ def desk_conversation(request, public_id):
 def desk_news(request, public_id):
     """What an open page asks every few seconds: 204, or what is new in the thread and who is here. That this member of staff is
     here, and whether they are writing, is remembered by it."""
-    conversations, at = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)), timezone.now()
-    conversation, writing = get_object_or_404(conversations, public_id=public_id), "writing" in request.GET
+    conversation, at, writing = _one(_polled(public_id=public_id, **_scope(request))), timezone.now(), "writing" in request.GET
     around = presence.look(conversation, person=request.user, at=at)
     if request.GET.get("since") == _state_of_page(conversation, around):
         presence.come(conversation, person=request.user, at=at, writing=writing, around=around)
@@ -191,16 +190,30 @@ def desk_close(request, public_id):
 
 def _conversation(request, public_id):
     """The thread, or the one that it was joined into."""
-    user = request.user
-    scope = {"person": user.pk, "branches": user.desk_branch_ids, "shown": shown_today.ids(request), "today": request.library.today()}
-    found = next(iter(_at_desk(public_id=public_id, **scope)), None)
-    if found is None:
-        raise Http404
+    found = _one(_at_desk(public_id=public_id, **_scope(request)))
     if found.joined_into_id:
         return _conversation(request, found.joined_into.public_id)
     if found.help_session and found.help_session.branch_id == found.branch_id:
         found.help_session.branch = found.branch  # as it mostly is: not looked up twice
     return found
+
+
+def _scope(request):
+    """What at_desk_of asks."""
+    user = request.user
+    return {"person": user.pk, "branches": user.desk_branch_ids, "shown": shown_today.ids(request), "today": request.library.today()}
+
+
+def _one(rows):
+    if not rows:
+        raise Http404
+    return rows[0]
+
+
+@prepared(public_id=UUIDField(), person=KEY, branches=KEY, shown=KEY, today=DateField())
+def _polled(public_id, person, branches, shown, today):
+    conversations = Conversation.objects.filter(at_desk_of(person, branches, shown, today), public_id=public_id)
+    return conversations.only("public_id", "status", "joined_into", "desk_version")
 
 
 @prepared(public_id=UUIDField(), person=KEY, branches=KEY, shown=KEY, today=DateField())
