@@ -28,7 +28,7 @@ from tests.factories import HelpSessionFactory, ItemFactory, ReplyTemplateFactor
 
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
 LIVE = {"home", "conversations", "conversation", "conversation_news", "help_session", "session_outcome"}  # asked for in parts too
-MARK = "Zqx"  # begins every word that must not be seen; of letters, so that nothing can change it on the way
+MARK = "Zqxwvkjh"  # begins every word that must not be seen; of letters, so that nothing can change it on the way, and more than chance puts into a token
 second = datetime.timedelta(seconds=1)
 
 
