@@ -223,6 +223,7 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
             topic=recommendation.topic,
             subject=str(recommendation.item),
         )
+        thread.changed_at = at
     if thread is None:
         return recommendation
     _stands_since(recommendation, before, thread)
@@ -291,7 +292,7 @@ def locked(conversation, at):
     """The thread as it is now, its row locked until the transaction ends; of one that was joined into another, that other.
 
     Its `changed_at` is the moment of the change to come: `at`, or just after what somebody else did while the row was waited
-    for. So a thread's history, by its times, is what happened. Raises Erased.
+    for, or did in this same microsecond. So a thread's history, by its times, is what happened. Raises Erased.
     """
     # No join: PostgreSQL looks a joined row up as it was before the wait, and a thread that was handed over to another branch
     # meanwhile would not be found at all.
@@ -303,7 +304,7 @@ def locked(conversation, at):
         return locked(conversation, at)
     if conversation.status == Status.ERASED:
         raise Erased
-    if conversation.changed_at is None or not at < conversation.changed_at < at + LONGEST_WAIT:
+    if conversation.changed_at is None or not at <= conversation.changed_at < at + LONGEST_WAIT:
         conversation.changed_at = at
     else:
         conversation.changed_at += datetime.timedelta(microseconds=1)
@@ -369,7 +370,6 @@ def _begin(at, *, help_session, recommendation, patron, branch, topic, subject):
         at_desk_from=at,
         closed_at=at,
         queued_at=at,
-        changed_at=at,
     )
     search.index_thread(conversation)
     return conversation

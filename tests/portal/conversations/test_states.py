@@ -312,6 +312,16 @@ def test_an_answer_after_the_join_answers_both_and_taken_back_leaves_both_waitin
     assert (thread.status, thread.waiting_since) == ("waiting_for_staff", T0)
 
 
+def test_an_answer_in_the_very_microsecond_of_the_join_comes_after_it(library, branch, patron, staff):
+    session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+    thread = join([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
+    answer = write(thread, staff, "staff", thread.changed_at)
+    assert answer.sent_at > thread.changed_at
+    thread.refresh_from_db()
+    assert (thread.status, thread.waiting_since) == ("waiting_for_patron", None)
+    assert_replay_agrees(thread)
+
+
 def test_a_verdict_before_the_join_is_still_before_the_desk(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     [failed] = recommend_in(session)
