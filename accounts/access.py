@@ -1,10 +1,11 @@
 """Who may open a page at all, and how somebody is let in. What they see inside is the business of the scopes."""
 
+import time
 from datetime import datetime, timedelta
 from functools import wraps
 from urllib.parse import urlencode
 
-from allauth.account.internal.flows.login import perform_login
+from allauth.account.internal.flows.login import get_authentication_records, perform_login
 from allauth.account.models import Login
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.decorators import login_required
@@ -16,6 +17,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 SECOND_FACTOR = "second_factor_at"
 SECOND_FACTOR_LASTS = timedelta(hours=12)  # a working day: the sign-in itself lasts far longer, the desk's door must not
+PROVED_AT = "proved_at"
+PROOF_LASTS = timedelta(minutes=15)  # the page that asks for it says so
 
 
 def sign_in(request, user):
@@ -34,6 +37,23 @@ def renew_session(request):
     old_key = request.session.session_key
     request.session.cycle_key()
     UserSession.objects.filter(session_key=old_key).update(session_key=request.session.session_key)
+
+
+def note_proof(request):
+    """Something has just shown that it is still them: a mailed code, a passkey, a PIN. It holds for PROOF_LASTS, in this session."""
+    renew_session(request)
+    request.session[PROVED_AT] = time.time()
+
+
+def lately_proved(request):
+    """Whether they have shown in this session, at sign-in or since, who they are, and not longer ago than PROOF_LASTS."""
+    at_sign_in = [record["at"] for record in get_authentication_records(request, request.user) if record["method"] == "code"]
+    proved_at = max([*at_sign_in, request.session.get(PROVED_AT, 0)])
+    return time.time() - proved_at < PROOF_LASTS.total_seconds()
+
+
+def to_prove(request):
+    return redirect(f"{reverse('prove')}?{urlencode({'next': request.get_full_path()})}")
 
 
 def needs_second_factor(request):
@@ -56,6 +76,22 @@ def safe_next(request):
     safe = url_has_allowed_host_and_scheme(going_to, allowed_hosts={request.get_host()}, require_https=request.is_secure())
     # From the root: anything else Django would first take for the name of a page.
     return going_to if safe and going_to.isprintable() and going_to.startswith("/") else ""
+
+
+def proved_recently(view):
+    """For a signed-in person who has shown lately that it is still them. Everybody else is led to the page that asks, and from there back to
+    this address with a GET: so the address must answer one, and what was posted too late is asked for once more.
+
+    What takes it: whatever opens the account to others (passkeys, the address), takes all of it along or ends it. A person whom only
+    their device can show confirms on it.
+    """
+
+    @login_required
+    @wraps(view)
+    def guarded(request, *args, **kwargs):
+        return view(request, *args, **kwargs) if lately_proved(request) else to_prove(request)
+
+    return guarded
 
 
 def staff_only(view):

@@ -6,7 +6,6 @@ from allauth.account.internal.flows.code_verification import AbstractCodeVerific
 from allauth.core.ratelimit import consume
 
 STATE = "mailed_code"
-PROVED_AT = "proved_at"
 
 
 class MailedCode(AbstractCodeVerificationProcess):

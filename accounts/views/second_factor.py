@@ -10,9 +10,8 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from accounts import audit
-from accounts.access import safe_next, show_second_factor, staff_only
+from accounts.access import lately_proved, safe_next, show_second_factor, staff_only, to_prove
 from accounts.forms import SecondFactorForm, SetUpAppForm
-from accounts.views.prove import lately_proved, to_prove
 
 
 @login_required

@@ -1,0 +1,104 @@
+"""Showing that it is still oneself, before what matters is changed."""
+
+import pytest
+import time_machine
+from allauth.account.models import EmailAddress
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import access, actions
+from tests.accounts.test_sign_in import ask_for_code, mailed_code
+from tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+PROVE = "/me/prove/?next=%2Fme%2F"
+
+
+@access.proved_recently
+def guarded(request):
+    return HttpResponse("open")
+
+
+def opens(client):
+    """What somebody with the browser's session is answered by a page that asks for a proof."""
+    request = RequestFactory().get("/me/export/?all=1")
+    request.session = SessionStore(client.session.session_key)
+    request.user = client.get(reverse("me")).wsgi_request.user
+    answer = guarded(request)
+    return answer.content.decode() or answer["Location"]
+
+
+@pytest.fixture
+def clock():
+    with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
+        yield clock
+
+
+def test_a_code_at_sign_in_is_a_proof_for_a_quarter_of_an_hour(client, patron, clock):
+    ask_for_code(client, patron.email)
+    client.post(reverse("account_confirm_login_code"), {"code": mailed_code(patron.email)})
+    clock.shift(899)
+    assert opens(client) == "open"
+    clock.shift(1)
+    assert opens(client) == "/me/prove/?next=%2Fme%2Fexport%2F%3Fall%3D1"
+
+
+def test_a_sign_in_of_long_ago_is_asked_for_a_code_and_led_back(client, patron, sign_in, clock):
+    sign_in(client, patron)
+    key = client.session.session_key
+    page = client.get(PROVE).content.decode()
+    assert "15 minutes" in page
+    assert "this is my device" not in page
+    client.post(PROVE, {"confirm": "1"})  # the button of those without an address
+    assert opens(client).startswith("/me/prove/")
+    client.post(PROVE, {"send": "1"})
+    assert client.post(PROVE, {"code": mailed_code(patron.email)})["Location"] == "/me/"
+    assert opens(client) == "open"
+    assert client.session.session_key != key
+    clock.shift(900)
+    assert opens(client).startswith("/me/prove/")
+
+
+def test_a_proof_is_this_sessions_alone(client, patron, sign_in):
+    other = Client()
+    for browser in (client, other):
+        sign_in(browser, patron)
+    client.post(PROVE, {"send": "1"})
+    client.post(PROVE, {"code": mailed_code(patron.email)})
+    assert (opens(client), opens(other)[:10]) == ("open", "/me/prove/")
+
+
+def test_whom_only_this_device_can_show_confirms_on_it(client, library, sign_in, clock):
+    person = actions.person_without_address(at=timezone.now(), language="en")
+    sign_in(client, person)
+    assert "this is my device" in client.get(PROVE).content.decode()
+    assert opens(client).startswith("/me/prove/")  # to look at the page is no confirmation
+    assert client.post(PROVE, {"confirm": "1"})["Location"] == "/me/"
+    assert opens(client) == "open"
+
+
+def test_an_address_where_no_code_was_ever_read_proves_nothing(client, patron, sign_in):
+    """Somebody at the desk wrote it, perhaps wrongly: a code would go to a stranger."""
+    EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=False)
+    sign_in(client, patron)
+    assert "this is my device" in client.get(PROVE).content.decode()
+    assert client.post(PROVE, {"confirm": "1"})["Location"] == "/me/"
+
+
+def test_a_code_for_somebody_else_is_no_proof(client, patron, sign_in):
+    sign_in(client, UserFactory(email="else@example.org"))
+    client.post(PROVE, {"send": "1"})
+    code = mailed_code("else@example.org")
+    sign_in(client, patron)
+    client.post(PROVE, {"code": code})
+    assert opens(client).startswith("/me/prove/")
+
+
+def test_nobody_is_asked_to_sign_in(library):
+    request = RequestFactory().get("/me/export/")
+    request.user, request.session = AnonymousUser(), SessionStore()
+    assert guarded(request)["Location"] == "/sign-in/?next=/me/export/"
