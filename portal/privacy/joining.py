@@ -1,0 +1,171 @@
+"""Making the two records of one person one: by card and by e-mail, or from a device alone. For the person and for the desk alike.
+
+Whoever calls it has seen a proof from both sides, or answers for it at the desk.
+"""
+
+from dataclasses import dataclass
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+from django.db.models import F
+
+from accounts import audit
+from accounts.actions import end_all_sign_ins
+from accounts.models import User
+from portal.conversations import search
+from portal.conversations.actions import lock_first, raise_queue
+from portal.conversations.models import Attachment, Conversation, Draft, NoteMention, Participation
+from portal.helpsessions.models import HelpSession
+from portal.lists.models import SavedItem, SavedList
+from recommendations.models import Recommendation
+
+
+class CannotJoin(Exception):
+    """They are one record already, one of them may not sign in, or the one that would end works at a desk."""
+
+
+@dataclass(frozen=True)
+class Moving:
+    """How much would go from the one record to the other."""
+
+    visits: int
+    threads: int
+    saved_items: int
+
+    def __bool__(self):
+        return bool(self.visits or self.threads or self.saved_items)
+
+
+def may_join_people(going, into):
+    return going.pk != into.pk and going.is_active and into.is_active and not going.is_staff
+
+
+def what_moves(going):
+    """For the page that asks before it is done."""
+    return Moving(
+        visits=HelpSession.objects.filter(patron=going).count(),
+        threads=Conversation.objects.filter(patron=going, last_message_at__isnull=False).not_joined().count(),
+        saved_items=SavedItem.objects.filter(saved_list__patron=going).count(),
+    )
+
+
+@transaction.atomic
+def join_people(going, into, *, by, at):
+    """Everything of `going` becomes `into`'s, who keeps their own address and name where they have one; `going` is signed out everywhere
+    and is no more. All of it or nothing; there is no way back. An event about each of the two stays with `into`. Raises CannotJoin.
+    """
+    _lock_what_is_said(going)
+    people = {person.pk: person for person in User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk")}
+    if len(people) < 2 or not may_join_people(people[going.pk], people[into.pk]):
+        raise CannotJoin
+    by = into if by.pk == going.pk else by
+    going, into = people[going.pk], people[into.pk]
+    audit.record("joined_people", going, by=by, patron=into, at=at)
+    audit.record("joined_people", into, by=by, patron=into, at=at)
+    threads = list(Conversation.objects.filter(patron=going).values_list("pk", "branch"))
+    for model, field in references():
+        move = IN_THEIR_OWN_WAY.get((model._meta.label, field), _move)
+        move(going, into, model, field)
+    _take_name_and_address(going, into)
+    going.delete()
+    moved = Conversation.objects.filter(pk__in=[pk for pk, _branch in threads])
+    moved.update(version=F("version") + 1, desk_version=F("desk_version") + 1)  # an open page of it asks anew
+    for thread in moved.not_joined().exclude(status=Conversation.Status.ERASED):
+        search.index_thread(thread)
+    for branch_id in sorted({branch for _pk, branch in threads}):
+        raise_queue(branch_id)
+    return into
+
+
+def references():
+    """(model, field) of everything that points to a person, other packages' included."""
+    found = [relation for relation in User._meta.get_fields(include_hidden=True) if relation.auto_created and not relation.concrete]
+    return [(relation.related_model, relation.field.name) for relation in found if relation.field.concrete and not relation.many_to_many]
+
+
+def _lock_what_is_said(person):
+    """Visits, items, threads, and only then (by the caller) the people: in the order in which an answer, a verdict and keeping lock them."""
+    list(HelpSession.objects.select_for_update(no_key=True).filter(patron=person).order_by("pk").values_list("pk", flat=True))
+    lock_first(Recommendation.objects.filter(patron=person))
+    list(Conversation.objects.select_for_update(no_key=True).filter(patron=person).order_by("pk").values_list("pk", flat=True))
+
+
+def _move(going, into, model, field):
+    model._base_manager.filter(**{field: going}).update(**{field: into})
+
+
+def _ends_with_the_record(going, into, model, field):
+    """What staff have, and what is proven by a sign-in: whoever works at a desk isn't joined into anybody."""
+
+
+def _end_sign_ins(going, into, model, field):
+    end_all_sign_ins(going)
+
+
+def _join_reading(going, into, model, field):
+    """What either has seen is seen."""
+    own = {(row.conversation_id, row.side): row for row in Participation.objects.filter(person=into)}
+    for row in Participation.objects.filter(person=going):
+        there = own.get((row.conversation_id, row.side))
+        if there is None:
+            row.person = into
+            row.save(update_fields=["person"])
+        else:
+            there.read_until = max(filter(None, [there.read_until, row.read_until]), default=None)
+            there.save(update_fields=["read_until"])
+
+
+def _join_drafts(going, into, model, field):
+    """What was being written on either device goes on as one, with its files."""
+    for draft in Draft.objects.filter(person=going):
+        there = Draft.objects.filter(person=into, conversation=draft.conversation, side=draft.side, kind=draft.kind).first()
+        if there is None:
+            draft.person = into
+            draft.save(update_fields=["person"])
+            continue
+        files = Attachment.objects.filter(conversation=draft.conversation, client_token=draft.client_token, side=draft.side, message=None)
+        files.update(client_token=there.client_token)
+        there.body = "\n\n".join(filter(None, [there.body, draft.body]))
+        there.typed = there.typed or draft.typed
+        there.sequence = max(there.sequence, draft.sequence) + 1
+        there.save(update_fields=["body", "typed", "sequence"])
+
+
+def _join_lists(going, into, model, field):
+    """Lists of one name become one; what is on both is on it once."""
+    for saved_list in SavedList.objects.filter(patron=going):
+        there = SavedList.objects.filter(patron=into, name=saved_list.name).first()
+        if there is None:
+            saved_list.patron = into
+            saved_list.save(update_fields=["patron"])
+        else:
+            saved_list.saved_items.exclude(item__in=there.saved_items.values("item")).update(saved_list=there)
+
+
+def _move_mentions(going, into, model, field):
+    NoteMention.objects.filter(person=going).exclude(note__in=NoteMention.objects.filter(person=into).values("note")).update(person=into)
+
+
+def _take_name_and_address(going, into):
+    address = going.email
+    into.name, into.language = into.name or going.name, into.language or going.language
+    if into.email is None and address:
+        User.objects.filter(pk=going.pk).update(email=None)
+        into.email = address
+        EmailAddress.objects.filter(user=going, email=address).update(user=into)
+    into.save(update_fields=["name", "language", "email"])
+
+
+# What can't simply be told a new name: where each person has one of a kind, and what ends with the record.
+IN_THEIR_OWN_WAY = {
+    ("account.EmailAddress", "user"): _ends_with_the_record,  # but for the one that _take_name_and_address takes along
+    ("accounts.Absence", "person"): _ends_with_the_record,
+    ("accounts.Absence", "cover"): _ends_with_the_record,
+    ("accounts.StaffRole", "user"): _ends_with_the_record,
+    ("conversations.Draft", "person"): _join_drafts,
+    ("conversations.NoteMention", "person"): _move_mentions,
+    ("conversations.Participation", "person"): _join_reading,
+    ("lists.SavedList", "patron"): _join_lists,
+    ("mfa.Authenticator", "user"): _ends_with_the_record,
+    ("usersessions.UserSession", "user"): _end_sign_ins,
+}
