@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, ForeignObjectRel
 
 from accounts import audit
 from accounts.actions import end_all_sign_ins
@@ -79,8 +79,8 @@ def join_people(going, into, *, by, at):
 
 def references():
     """(model, field) of everything that points to a person, other packages' included."""
-    found = [relation for relation in User._meta.get_fields(include_hidden=True) if relation.auto_created and not relation.concrete]
-    return [(relation.related_model, relation.field.name) for relation in found if relation.field.concrete and not relation.many_to_many]
+    relations = [found for found in User._meta.get_fields(include_hidden=True) if isinstance(found, ForeignObjectRel) and not found.many_to_many]
+    return [(relation.related_model, relation.field.name) for relation in relations]
 
 
 def _lock_what_is_said(person):
