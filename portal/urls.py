@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("portal.helpsessions.urls")),
     path("", include("portal.conversations.urls")),
     path("", include("portal.lists.urls")),
+    path("", include("portal.privacy.urls")),
     path("", include("accounts.urls")),
     path("desk/", include("portal.desk.urls")),
 ]

@@ -1,132 +1,234 @@
 """What the library keeps, for how long and why: one line a model, read by people and by the program.
 
 Models are named by their labels, other packages' included. A model without a line fails a test, and so does a line that names
-a job the worker doesn't run. `exported` says whether a person who asks for their data is given it; words of the staff about
-people never are.
+a job the worker doesn't run. The privacy page and its figures are made of this table, so no number of days stands in its words:
+`periods` come from the jobs themselves. `exported` says whether a person who asks for their data is given it; words of the staff
+about people never are.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts.actions import UNCONFIRMED_FOR
+from accounts.models import RefusedPost
+from portal.conversations import attachments, drafts, unsent
+from portal.helpsessions.actions import CODE_LIFE, FORGET_ENDED_CODES_AFTER
+from portal.notifications.actions import KEEP_DEAD, KEEP_DELIVERED
+
+
+class Group(Enum):
+    """Lines that are read together, in this order. The patron's page shows those with a title."""
+
+    VISITS = _("Your visits")
+    MESSAGES = _("What you and the library write to each other")
+    LISTS = _("Your lists")
+    PERSON = _("Who you are")
+    DEVICES = _("Your devices")
+    MAIL = _("Mails to you")
+    DESK = _("What staff write for each other")
+    PARTS = "parts of the rows above, said with them"
+    STAFF = "about the staff"
+    LIBRARY = "the library itself: nothing about anybody"
 
 
 @dataclass(frozen=True)
 class Line:
     keeps: str
-    until: str  # in plain words
+    until: str  # in plain words; {0}, {1} are the periods
     why: str
+    group: Group
+    periods: tuple[timedelta, ...] = ()
     exported: bool = False
     ended_by: str = ""  # the worker's job that ends it; empty where a person or another row's end does
 
+    @property
+    def until_when(self):
+        return str(self.until).format(*map(in_words, self.periods))
 
-# The people.
+
+def in_words(period):
+    """30 minutes, 1 day, 60 days."""
+    if period.days:
+        return ngettext("%(count)d day", "%(count)d days", period.days) % {"count": period.days}
+    minutes = period.seconds // 60
+    return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
+
+
+def lines_for_patrons():
+    """[(title, lines)]: what their page says, in the order of the groups."""
+    titles = [group for group in Group if group not in (Group.PARTS, Group.STAFF, Group.LIBRARY)]
+    return [(group.value, [line for line in POLICY.values() if line.group == group]) for group in titles]
+
+
 POLICY = {
     "accounts.User": Line(
-        "name, e-mail address and language, each only if given",
-        "you erase it; an address that no code confirmed: a day",
-        "to know you again and write to you",
+        _("your name, e-mail address and language, each only if you gave it"),
+        _("you erase it; an address that no code confirmed: {0}"),
+        _("to know you again and write to you"),
+        Group.PERSON,
+        (UNCONFIRMED_FOR,),
         exported=True,
         ended_by="forget_unconfirmed_people",
     ),
-    "account.EmailAddress": Line("an e-mail address and whether a code confirmed it", "the person's record ends", "to send the sign-in code", exported=True),
-    "account.EmailConfirmation": Line("nothing: addresses are confirmed by code, so no row is made", "never made", "part of the sign-in package"),
-    "accounts.StaffRole": Line("at which branch a member of staff works", "a coordinator takes it back", "to open the desk to staff alone", exported=True),
-    "accounts.Consent": Line("what you agreed to, in the words you read", "the person's record ends", "to prove your choice", exported=True),
+    "account.EmailAddress": Line(
+        "an e-mail address and whether a code confirmed it", "the person's record ends", "to send the sign-in code", Group.PARTS, exported=True
+    ),
+    "account.EmailConfirmation": Line(
+        "nothing: addresses are confirmed by code, so no row is made", "never made", "part of the sign-in package", Group.LIBRARY
+    ),
+    "accounts.StaffRole": Line(
+        "at which branch a member of staff works", "a coordinator takes it back", "to open the desk to staff alone", Group.STAFF, exported=True
+    ),
+    "accounts.Consent": Line(
+        _("what you agreed to, in the words you read, and when"), _("you erase your record"), _("to prove your choice"), Group.PERSON, exported=True
+    ),
     "accounts.AuditEvent": Line(
-        "who opened or changed what, and when, without the words", "as long as the library keeps its records", "so that you can see who looked", exported=True
+        _("who opened or changed what, and when, without the words"),
+        _("as long as the library keeps its records"),
+        _("so that you can see who looked"),
+        Group.DESK,
+        exported=True,
     ),
     "accounts.RefusedPost": Line(
-        "what you had typed when your sign-in or form ran out", "30 minutes", "to give it back to you", ended_by="forget_refused_posts"
+        _("what you had typed when your sign-in or form ran out"),
+        _("{0} have passed"),
+        _("to give it back to you"),
+        Group.DEVICES,
+        (RefusedPost.KEPT_FOR,),
+        ended_by="forget_refused_posts",
     ),
     "sessions.Session": Line(
-        "that this device is signed in, and which codes it opened; what you wrote before you said where the answer may go",
-        "400 days after the last sign-in, or sign-out; what you wrote: you send it or throw it away, a day",
-        "to come back without a new code",
+        _("that this device is signed in, and which codes it opened; what you wrote before you said where the answer may go"),
+        _("you sign out, or {0} after you last signed in; what you wrote: you send it or throw it away, at most {1}"),
+        _("to come back without a new code"),
+        Group.DEVICES,
+        (timedelta(seconds=settings.SESSION_COOKIE_AGE), unsent.KEPT_FOR),
         ended_by="clear_expired_sign_ins",
     ),
     "usersessions.UserSession": Line(
-        "the devices you are signed in on", "sign-out on that device", "so that a sign-in elsewhere can be ended, when a device is lost", exported=True
-    ),
-    "mfa.Authenticator": Line("the secret of a second factor", "the person removes it", "to sign staff in safely"),
-    # The help.
-    "helpsessions.HelpSession": Line(
-        "your question, the summary written for you, and how it turned out; your name only if you kept it",
-        "as long as the library keeps its records; your name until you are erased",
-        "to go on from where you were",
+        _("the devices you are signed in on, with their network address"),
+        _("you sign out on that device"),
+        _("so that a sign-in elsewhere can be ended, when a device is lost"),
+        Group.DEVICES,
         exported=True,
     ),
-    "helpsessions.SessionRecommendation": Line("which items belong to a help session", "the help session ends", "to show them together", exported=True),
-    "helpsessions.SessionNote": Line("a note of the staff about a help session", "the help session ends", "so that colleagues can go on"),
+    "mfa.Authenticator": Line("the secret of a second factor", "the person removes it", "to sign staff in safely", Group.STAFF),
+    # The help.
+    "helpsessions.HelpSession": Line(
+        _("your question, the summary written for you, and how it turned out; your name only if you kept it"),
+        _("as long as the library keeps its records; your name until you are erased"),
+        _("to go on from where you were"),
+        Group.VISITS,
+        exported=True,
+    ),
+    "helpsessions.SessionRecommendation": Line(
+        "which items belong to a help session", "the help session ends", "to show them together", Group.PARTS, exported=True
+    ),
+    "helpsessions.SessionNote": Line(_("a note of the staff about a help session"), _("the help session ends"), _("so that colleagues can go on"), Group.DESK),
     "helpsessions.UnfinishedForm": Line(
-        "what staff typed into a help session that isn't finished", "it is finished or thrown away", "so that nothing typed is lost"
+        _("what staff typed into a help session that isn't finished"), _("it is finished or thrown away"), _("so that nothing typed is lost"), Group.DESK
     ),
     "helpsessions.ClaimCode": Line(
-        "a fingerprint of the code that opens a help session, never the code",
-        "the code works 30 days; its fingerprint goes 60 days later",
-        "to open the session, and to say why an old code doesn't",
+        _("a fingerprint of the code that opens a visit, never the code"),
+        _("the code works {0}; its fingerprint goes {1} later"),
+        _("to open the visit, and to say why an old code doesn't"),
+        Group.VISITS,
+        (CODE_LIFE, FORGET_ENDED_CODES_AFTER),
         ended_by="end_expired_codes",
     ),
     "recommendations.Recommendation": Line(
-        "an item recommended to you, why, and your word on it",
-        "as long as the library keeps its records; your name until you are erased",
-        "to learn what helps",
+        _("an item recommended to you, why, and your word on it"),
+        _("as long as the library keeps its records; your name until you are erased"),
+        _("to learn what helps"),
+        Group.VISITS,
         exported=True,
     ),
     "conversations.Conversation": Line(
-        "a thread between you and the library", "as long as the library keeps its records; your name until you are erased", "to answer you", exported=True
+        _("a thread between you and the library"),
+        _("as long as the library keeps its records; your name until you are erased"),
+        _("to answer you"),
+        Group.MESSAGES,
+        exported=True,
     ),
-    "conversations.Message": Line("what you and the library wrote to each other", "the thread ends", "to answer you", exported=True),
-    "conversations.ConversationWords": Line("the words of a thread once more, for the desk's search", "the message or the thread ends", "to find it"),
-    "conversations.MessageRecommendation": Line("which items belong to an answer", "the message ends", "to show them together", exported=True),
-    "conversations.Event": Line("when a thread was closed and reopened, and by whom", "the thread ends", "to tell what happened", exported=True),
+    "conversations.Message": Line(_("what you and the library wrote to each other"), _("the thread ends"), _("to answer you"), Group.MESSAGES, exported=True),
+    "conversations.ConversationWords": Line(
+        "the words of a thread once more, for the desk's search", "the message or the thread ends", "to find it", Group.PARTS
+    ),
+    "conversations.MessageRecommendation": Line("which items belong to an answer", "the message ends", "to show them together", Group.PARTS, exported=True),
+    "conversations.Event": Line("when a thread was closed and reopened, and by whom", "the thread ends", "to tell what happened", Group.PARTS, exported=True),
     "conversations.DeskEvent": Line(
-        "which of the staff took a thread, handed it on or put it off, and when", "the thread ends", "so that colleagues can go on"
+        _("which of the staff took a thread, handed it on or put it off, and when"), _("the thread ends"), _("so that colleagues can go on"), Group.DESK
     ),
-    "conversations.ConversationNote": Line("notes of the staff about a thread", "the thread ends", "so that colleagues can go on"),
-    "conversations.NoteMention": Line("which of the staff a note names, and whether they looked", "the note ends", "to tell them"),
+    "conversations.ConversationNote": Line(_("notes of the staff about a thread"), _("the thread ends"), _("so that colleagues can go on"), Group.DESK),
+    "conversations.NoteMention": Line("which of the staff a note names, and whether they looked", "the note ends", "to tell them", Group.STAFF),
     "conversations.Participation": Line(
-        "how far each side has read a thread; which of the staff has it open",
-        "the thread ends",
-        "to show what is new, and that somebody is at it",
+        _("how far each side has read a thread; which of the staff has it open"),
+        _("the thread ends"),
+        _("to show what is new, and that somebody is at it"),
+        Group.MESSAGES,
         exported=True,
     ),
     "conversations.Draft": Line(
-        "what you were writing and have not sent",
-        "you send or empty it; 30 days",
-        "so that nothing you typed is lost",
+        _("what you were writing and have not sent"),
+        _("you send or empty it; at most {0}"),
+        _("so that nothing you typed is lost"),
+        Group.MESSAGES,
+        (drafts.KEPT_FOR,),
         exported=True,
         ended_by="forget_old_drafts",
     ),
     "conversations.Attachment": Line(
-        "pictures, without the place where they were taken, and PDFs",
-        "the thread ends; a day if it isn't sent",
-        "to show them to you and to the library",
+        _("pictures, without the place where they were taken, and PDFs"),
+        _("the thread ends; {0} if it isn't sent"),
+        _("to show them to you and to the library"),
+        Group.MESSAGES,
+        (attachments.UNSENT_FOR,),
         exported=True,
         ended_by="forget_unsent_attachments",
     ),
-    "conversations.ReadersForm": Line("your answers in “Find me something to read”", "the thread ends", "to recommend what fits", exported=True),
-    "lists.SavedList": Line("your lists", "you remove them", "because you made them", exported=True),
-    "lists.SavedItem": Line("the items on your lists", "you remove them", "because you saved them", exported=True),
+    "conversations.ReadersForm": Line(
+        _("your answers in “Find me something to read”"), _("the thread ends"), _("to recommend what fits"), Group.MESSAGES, exported=True
+    ),
+    "lists.SavedList": Line(_("your lists"), _("you remove them"), _("because you made them"), Group.LISTS, exported=True),
+    "lists.SavedItem": Line(_("the items on your lists"), _("you remove them"), _("because you saved them"), Group.LISTS, exported=True),
     "notifications.Notification": Line(
-        "the mails sent to you; codes and links are emptied once sent",
-        "30 days after it was sent; 90 days if it couldn't be",
-        "to send it, and to find out why one didn't come",
+        _("the mails sent to you; codes and links are emptied once sent"),
+        _("{0} after it was sent; {1} if it couldn't be"),
+        _("to send it, and to find out why one didn't come"),
+        Group.MAIL,
+        (KEEP_DELIVERED, KEEP_DEAD),
         exported=True,
         ended_by="forget_old_notifications",
     ),
-    # The library itself: nothing about patrons.
-    "accounts.Library": Line("the library's name and look", "the portal ends", "to show it"),
-    "accounts.Branch": Line("the branches", "the portal ends", "to show them"),
-    "accounts.OpeningHours": Line("when a branch is open", "a coordinator changes it", "to say by when an answer comes"),
-    "accounts.ClosedDay": Line("days on which a branch is closed", "a coordinator removes it", "to say by when an answer comes"),
-    "accounts.Absence": Line("days on which a member of staff is away, and who covers", "they or a coordinator remove it", "so that nobody waits for them"),
-    "conversations.ReplyTemplate": Line("answers that are often given", "a coordinator removes them", "to write them once"),
-    "conversations.BranchQueue": Line("how often a branch's queue changed", "the portal ends", "to show an open queue what is new"),
-    "recommendations.Topic": Line("the library's list of topics", "a coordinator changes it", "to sort help sessions"),
-    "recommendations.Item": Line("titles and other things that can be recommended", "the library removes them", "to recommend them"),
-    "recommendations.Holding": Line("where a branch keeps an item", "the item is removed", "to find it on the shelf"),
-    "recommendations.SearchEntry": Line("an item's words, for the search", "the item is removed", "to find it"),
-    "notifications.RepeatedJob": Line("when a repeated job is due again", "the portal ends", "to run it once"),
-    "notifications.Heartbeat": Line("when a worker was last alive", "a day of silence", "to notice that it isn't", ended_by="forget_old_notifications"),
-    "auth.Permission": Line("names of permissions, unused", "the portal ends", "part of the web framework"),
-    "auth.Group": Line("groups of permissions, unused", "the portal ends", "part of the web framework"),
-    "contenttypes.ContentType": Line("names of the kinds of rows", "the portal ends", "part of the web framework"),
+    # The library itself.
+    "accounts.Library": Line("the library's name and look", "the portal ends", "to show it", Group.LIBRARY),
+    "accounts.Branch": Line("the branches", "the portal ends", "to show them", Group.LIBRARY),
+    "accounts.OpeningHours": Line("when a branch is open", "a coordinator changes it", "to say by when an answer comes", Group.LIBRARY),
+    "accounts.ClosedDay": Line("days on which a branch is closed", "a coordinator removes it", "to say by when an answer comes", Group.LIBRARY),
+    "accounts.Absence": Line(
+        "days on which a member of staff is away, and who covers", "they or a coordinator remove it", "so that nobody waits for them", Group.STAFF
+    ),
+    "conversations.ReplyTemplate": Line("answers that are often given", "a coordinator removes them", "to write them once", Group.LIBRARY),
+    "conversations.BranchQueue": Line("how often a branch's queue changed", "the portal ends", "to show an open queue what is new", Group.LIBRARY),
+    "recommendations.Topic": Line("the library's list of topics", "a coordinator changes it", "to sort help sessions", Group.LIBRARY),
+    "recommendations.Item": Line("titles and other things that can be recommended", "the library removes them", "to recommend them", Group.LIBRARY),
+    "recommendations.Holding": Line("where a branch keeps an item", "the item is removed", "to find it on the shelf", Group.LIBRARY),
+    "recommendations.SearchEntry": Line("an item's words, for the search", "the item is removed", "to find it", Group.LIBRARY),
+    "notifications.RepeatedJob": Line("when a repeated job is due again", "the portal ends", "to run it once", Group.LIBRARY),
+    "notifications.Heartbeat": Line(
+        "when a worker was last alive",
+        "{0} of silence",
+        "to notice that it isn't",
+        Group.LIBRARY,
+        (timedelta(days=1),),
+        ended_by="forget_old_notifications",
+    ),
+    "auth.Permission": Line("names of permissions, unused", "the portal ends", "part of the web framework", Group.LIBRARY),
+    "auth.Group": Line("groups of permissions, unused", "the portal ends", "part of the web framework", Group.LIBRARY),
+    "contenttypes.ContentType": Line("names of the kinds of rows", "the portal ends", "part of the web framework", Group.LIBRARY),
 }

@@ -25,6 +25,7 @@ PUBLIC = {
     "signed_out": "the words after it",
     "set_language": "a choice on this device",
     "logo": "the library's own picture",
+    "privacy": "what the library keeps is for anybody to read",
     "offline": "holds nothing of anybody's",
     "service_worker": "holds nothing of anybody's",
 }

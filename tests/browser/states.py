@@ -282,6 +282,7 @@ def build(branch, staff, patron, words):
             State("nobody-messages", "/messages/"),
             State("nobody-list", "/lists/"),
             State("nobody-me", "/me/"),
+            State("nobody-privacy", "/privacy/"),
             State("ask", "/ask/"),
             State("ask-new-nothing", "/ask/", empty()),
             State("ask-where", "/ask/", write_question),
@@ -304,6 +305,7 @@ def build(branch, staff, patron, words):
             State("keep", f"{at['by_code']}keep/"),
             State("code-list", "/lists/"),
             State("code-me", "/me/"),
+            State("code-privacy", "/privacy/"),
         ],
         "holder of a quiet code": [
             State("quiet-home", "/"),
@@ -335,6 +337,7 @@ def build(branch, staff, patron, words):
             State("patron-read-change", "/find-something-to-read/?step=mood&then=check"),
             State("list", "/lists/"),
             State("me", "/me/"),
+            State("privacy", "/privacy/"),
             State("refused", "/kept/"),
         ],
         "new patron": [

@@ -4,7 +4,7 @@ import pytest
 from django.apps import apps
 
 from portal import worker
-from portal.privacy.policy import POLICY
+from portal.privacy.policy import POLICY, Group
 
 STAFF_WORDS = ["helpsessions.SessionNote", "helpsessions.UnfinishedForm"]
 
@@ -26,3 +26,17 @@ def test_what_is_to_end_by_itself_has_its_job():
 @pytest.mark.parametrize("label", STAFF_WORDS)
 def test_words_of_the_staff_are_not_exported(label):
     assert not POLICY[label].exported
+
+
+@pytest.mark.parametrize("label", POLICY)
+def test_a_number_of_days_comes_from_the_job_and_stands_in_no_words(label):
+    line = POLICY[label]
+    assert not any(sign.isdigit() for sign in line.until.format(*["…"] * len(line.periods)))
+    assert len(line.periods) == line.until.count("{")
+    assert bool(line.periods) == bool(line.ended_by)
+
+
+def test_all_of_a_persons_rows_are_said_to_them():
+    """What the export would hand out is on the page, or part of what is."""
+    unsaid = {label for label, line in POLICY.items() if line.exported and line.group in (Group.STAFF, Group.LIBRARY)}
+    assert unsaid == {"accounts.StaffRole"}
