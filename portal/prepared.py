@@ -11,6 +11,7 @@ from functools import lru_cache, wraps
 from django.db import connection
 from django.db.models import Expression, QuerySet
 
+NOTHING, ONE = -2, -1  # in place of the length of a list
 Place = namedtuple("Place", "name number")  # stands among the parameters of the SQL where a value goes
 
 
@@ -22,36 +23,38 @@ class Slot(Expression):
         self.name, self.length = name, length
 
     def as_sql(self, compiler, connection):
-        if self.length is None:
+        if self.length == ONE:
             return "%s", [Place(self.name, 0)]
         return f"({', '.join(['%s'] * self.length) or 'NULL'})", [Place(self.name, number) for number in range(self.length)]
+
+
+def _length(value):
+    return NOTHING if value is None else len(value) if isinstance(value, list) else ONE
 
 
 def prepared(**fields):
     """Decorates a function that makes a queryset of its parameters. `fields` says of each like which field it is compared.
 
     Called by name with their values, or with a list for what stands behind `__in`, the function then returns a list of rows. Only
-    values change: what another value would leave out of the query must be a condition in it, and None, which equals nothing, is a
-    ValueError.
+    values change: what another value would leave out of the query must be a condition in it. None is no value: it is what the
+    function is called with, and makes a query of its own.
     """
 
     def decorate(make):
         @lru_cache(maxsize=100)  # a list of another length is another query
         def put_together(lengths):
-            queryset = make(**{name: Slot(name, fields[name], length) for name, length in lengths})
+            queryset = make(**{name: None if length is NOTHING else Slot(name, fields[name], length) for name, length in lengths})
             compiler = queryset.query.get_compiler(connection=connection)
             return queryset, compiler, *compiler.as_sql()
 
         @wraps(make)
         def run(**values):
-            queryset, compiler, sql, params = put_together(tuple((name, len(value) if isinstance(value, list) else None) for name, value in values.items()))
+            queryset, compiler, sql, params = put_together(tuple((name, _length(value)) for name, value in values.items()))
             given = {
                 Place(name, number): fields[name].get_db_prep_value(one, connection)
                 for name, value in values.items()
                 for number, one in enumerate(value if isinstance(value, list) else [value])
             }
-            if None in given.values():
-                raise ValueError(f"{make.__name__} was given None")
             bound = tuple(given[param] if isinstance(param, Place) else param for param in params)
             compiler, query = copy(compiler), copy(queryset.query)
             compiler.connection = connection  # a thread's own

@@ -178,6 +178,7 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_TOLERANCE = 1  # phones' clocks are a little off; accounts.forms.use_up sees to it that no code works twice
 USERSESSIONS_TRACK_ACTIVITY = False
 
+SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 400  # a person without e-mail has nothing but this device to come back with
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -7,8 +7,10 @@ import datetime
 import uuid
 
 from django.db import transaction
+from django.db.models import BigAutoField, CharField
 
 from accounts.models import User
+from portal.prepared import prepared
 from portal.text import clean
 
 from .models import Attachment, Conversation, ConversationNote, Draft, Message, Side
@@ -35,9 +37,15 @@ def draft_of(conversation, *, person, side, kind):
 
 def drafts_of(conversation, *, person, side, kinds):
     """{kind: what draft_of finds}, in one query."""
-    found = {draft.kind: draft for draft in Draft.objects.filter(conversation=conversation, person=person, side=side, kind__in=kinds)}
+    rows = _kept(thread=conversation and conversation.pk, person=person and person.pk, side=side, kinds=list(kinds))
+    found = {draft.kind: draft for draft in rows}
     new = {"conversation": conversation, "person": person, "side": side, "sequence": 0}
     return {kind: found.get(kind) or Draft(kind=kind, client_token=uuid.uuid4(), **new) for kind in kinds}
+
+
+@prepared(thread=BigAutoField(), person=BigAutoField(), side=CharField(), kinds=CharField())
+def _kept(thread, person, side, kinds):
+    return Draft.objects.filter(conversation=thread, person=person, side=side, kind__in=kinds)
 
 
 @transaction.atomic

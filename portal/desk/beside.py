@@ -38,7 +38,7 @@ def _newest_given(patron, thread, session, own):
     here = Q(pk=own) | Q(messagerecommendation__message__conversation=thread) | Q(sessionrecommendation__help_session=session)
     quiet = Q(sessionrecommendation__help_session__quiet=True) | Q(messagerecommendation__message__conversation__help_session__quiet=True)
     kept = Recommendation.objects.filter(patron=patron).exclude(here).exclude(quiet).select_related("item", "branch").order_by("-recommended_at", "-pk")
-    return kept.only("verdict", "question_type", "why", "comment", "recommended_at", "item__title", "branch__name")[:NEWEST]
+    return kept.only("starred", "verdict", "question_type", "why", "comment", "recommended_at", "item__title", "branch__name")[:NEWEST]
 
 
 def _other_threads(conversation, user):

@@ -21,7 +21,7 @@ from portal.prepared import prepared
 from portal.templatetags.portal import day_in_a_sentence
 from portal.text import uuid_or_none
 
-FEW = 20  # messages that a page shows, and by which it goes back
+FEW = 12  # messages that a page shows, and by which it goes back
 MANY = 60  # as many if there are so many to be read
 
 

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from django.utils.translation import _trans
 
 from portal.desk import queue_rows
+from portal.desk.templatetags import desk
 from portal.desk.views import items, queue
 from portal.templatetags import portal as tags
 
@@ -26,6 +27,7 @@ def mark_translations(monkeypatch):
         monkeypatch.setattr(_trans, name, marked(getattr(_trans, name)), raising=False)
     for name in ("_day_in_words", "_time_in_words"):  # what they remember of other tests, and others of this one
         monkeypatch.setattr(tags, name, getattr(tags, name).__wrapped__)
+    monkeypatch.setattr(desk, "_kind", desk._kind.__wrapped__)
     monkeypatch.setattr(tags.FixedNode, "render", lambda node, context: node.nodelist.render(context))
     monkeypatch.setattr(items, "_untouched", items._untouched.__wrapped__)
     monkeypatch.setattr(queue, "_reasons", queue._reasons.__wrapped__)

@@ -7,7 +7,7 @@ from django.db.models import OuterRef, Q, Subquery
 
 from accounts.models import Branch, StaffRole, User
 from portal.prepared import prepared
-from tests.factories import BranchFactory, StaffFactory
+from tests.factories import BranchFactory, StaffFactory, UserFactory
 
 KEY = models.BigAutoField()
 
@@ -50,9 +50,15 @@ def test_each_value_is_written_as_its_field_writes_it(patron):
     assert person(public_id=uuid.uuid4(), since=patron.joined_at) == []
 
 
-def test_none_equals_nothing_and_is_refused(two):
-    with pytest.raises(ValueError, match="_people was given None"):
-        _people(branches=[two[2].pk], role=None)
+def test_none_is_another_query(staff, patron):
+    @prepared(email=models.EmailField(), name=models.CharField())
+    def people(email, name):
+        return User.objects.filter(email=email, name=name)
+
+    nameless = UserFactory(email=None, name="Sam")
+    assert people(email=None, name="Sam") == [nameless]
+    assert people(email=patron.email, name=patron.name) == [patron]
+    assert people(email=None, name="Nobody") == []
 
 
 def test_it_is_put_together_once(branch):

@@ -6,7 +6,7 @@ import zlib
 from collections import defaultdict
 
 from django.contrib import messages
-from django.db.models import BigAutoField, DateField, DateTimeField, Exists, F, Max, OuterRef, Prefetch, Subquery, UUIDField
+from django.db.models import BigAutoField, DateField, DateTimeField, Exists, F, Max, OuterRef, Subquery, UUIDField
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -34,7 +34,7 @@ from portal.helpsessions.models import SessionRecommendation
 from portal.htmx import render_page
 from portal.prepared import prepared
 from portal.text import uuid_or_none
-from recommendations.models import Holding, Recommendation
+from recommendations.models import Recommendation, fetch_holdings
 
 from .handling import parse_moment, undo_tag
 from .items import found_for, items_part, number_or_none, untouched_part
@@ -337,7 +337,7 @@ def _composer(conversation, kept, request, form, choosing, *, seen, typed=None, 
     language = typed.get("language") if posted else draft.language
     items_url = reverse("desk_reply", args=[conversation.public_id])
     return {
-        "form": form or ReplyForm(),
+        "form": form,
         "choosing": choosing,
         "composer": {
             "client_token": uuid.uuid4() if asks == "sent_otherwise" else token,
@@ -385,11 +385,13 @@ def _language(conversation):
 
 def _recommendations(conversation, told):
     """({message's primary key: [recommendations made in it]}, [what this patron was given on this occasion]): nothing of their
-    other history. One look-up for both."""
+    other history. One look-up for both, and one for where the items stand."""
     session = conversation.help_session_id or 0
     own = 0 if session else conversation.recommendation_id or 0
     by_message, given = defaultdict(list), []
-    for recommendation in with_words(_given(thread=conversation.pk, since=told.begins or timezone.now(), session=session, own=own)):
+    recommendations = with_words(_given(thread=conversation.pk, since=told.begins or timezone.now(), session=session, own=own))
+    fetch_holdings([recommendation.item for recommendation in recommendations])
+    for recommendation in recommendations:
         (by_message[recommendation.message_id] if recommendation.message_id else given).append(recommendation)
     return by_message, given
 
@@ -400,11 +402,5 @@ def _given(thread, since, session, own):
     of_session = SessionRecommendation.objects.filter(help_session=session).order_by().values("recommendation")
     hung_on = Recommendation.objects.filter(pk=own).order_by().values("pk")
     found = Recommendation.objects.filter(pk__in=chosen.union(of_session, hung_on)).select_related("item").only(*SHOWN_OF_RECOMMENDATION)
-    return (
-        found.prefetch_related(Prefetch("item__holdings", Holding.objects.select_related("branch")))
-        .annotate(
-            message_id=F("messagerecommendation__message"),
-            place=Coalesce("messagerecommendation__position", "sessionrecommendation__position", 0),
-        )
-        .order_by("place", "pk")
-    )
+    place = Coalesce("messagerecommendation__position", "sessionrecommendation__position", 0)
+    return found.annotate(message_id=F("messagerecommendation__message"), place=place).order_by("place", "pk")
