@@ -45,11 +45,12 @@ def prepared(**fields):
         def put_together(lengths):
             queryset = make(**{name: None if length is NOTHING else Slot(name, fields[name], length) for name, length in lengths})
             compiler = queryset.query.get_compiler(connection=connection)
-            return queryset, compiler, *compiler.as_sql()
+            sql, params = compiler.as_sql()
+            return queryset, compiler, sql, params, compiler.get_converters([column for column, *_ in compiler.select])
 
         @wraps(make)
         def run(**values):
-            queryset, compiler, sql, params = put_together(tuple((name, _length(value)) for name, value in values.items()))
+            queryset, compiler, sql, params, converters = put_together(tuple((name, _length(value)) for name, value in values.items()))
             given = {
                 Place(name, number): fields[name].get_db_prep_value(one, connection)
                 for name, value in values.items()
@@ -59,6 +60,7 @@ def prepared(**fields):
             compiler, query = copy(compiler), copy(queryset.query)
             compiler.connection = connection  # a thread's own
             compiler.as_sql = lambda *args, **kwargs: (sql, bound)
+            compiler.get_converters = lambda _columns: converters  # finding them takes a tenth of the time of asking
             query.get_compiler = lambda *args, **kwargs: compiler
             rows = QuerySet(queryset.model, query)
             rows._iterable_class, rows._prefetch_related_lookups = queryset._iterable_class, queryset._prefetch_related_lookups

@@ -1,4 +1,5 @@
-"""The style sheet of every page, with the library's own accent colour, inlined in the head."""
+"""The style sheet of every page, with the library's own accent colour, inlined in the head; at the desk, where one page follows the
+other all day, the sheet is a file that the browser keeps."""
 
 import base64
 import colorsys
@@ -18,15 +19,16 @@ DARK = {"ground": "#161513", "surface": "#211f1c", "away": 1, "calm": 0.6, "tint
 READABLE = 4.6  # AA asks for 4.5
 
 
-def page_style(accent_colour=DEFAULT_ACCENT):
-    """The style sheet and the source expression that lets it through the content security policy: (css, "'sha256-…'")."""
+def page_style(accent_colour=DEFAULT_ACCENT, *, whole=True):
+    """The style sheet and the source expression that lets it through the content security policy: (css, "'sha256-…'"). Without `whole`
+    no more than the library's colour, for a page that fetches the sheet as a file."""
     # While developing, an edited file shows on the next reload.
-    return _page_style(accent_colour, STYLE_SHEET.stat().st_mtime_ns if settings.DEBUG else 0)
+    return _page_style(accent_colour, whole, STYLE_SHEET.stat().st_mtime_ns if settings.DEBUG else 0)
 
 
-@lru_cache(maxsize=8)
-def _page_style(accent_colour, _edited):
-    css = minified(STYLE_SHEET.read_text("utf-8")) + minified(accent_block(accent_colour))
+@lru_cache(maxsize=16)
+def _page_style(accent_colour, whole, _edited):
+    css = (minified(STYLE_SHEET.read_text("utf-8")) if whole else "") + minified(accent_block(accent_colour))
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return css, f"'sha256-{digest}'"
 

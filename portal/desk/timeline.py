@@ -41,17 +41,16 @@ def window(conversation, *, unread, start=None):
 
     `unread(message)` says whether it wasn't read yet. Without `start` it costs the same whether there are 3 messages or 3,000.
     """
-    messages = conversation.messages.select_related("author")
-    newest_first = messages.order_by("-sent_at", "-pk")
-    begin = messages.filter(public_id=start).values_list("sent_at", flat=True).first() if uuid_or_none(start) else None
+    newest_first = conversation.messages.order_by("-sent_at", "-pk").values_list(*SAID)
+    begin = conversation.messages.filter(public_id=start).values_list("sent_at", flat=True).first() if uuid_or_none(start) else None
     if begin is not None:
-        after, before = list(newest_first.filter(sent_at__gte=begin)), list(newest_first.filter(sent_at__lt=begin)[: FEW + 1])
+        after, before = _said(newest_first.filter(sent_at__gte=begin)), _said(newest_first.filter(sent_at__lt=begin)[: FEW + 1])
         found, count = after + before, len(after) + min(len(before), FEW)
     else:
-        found = _newest(thread=conversation.pk)
+        found = _said(_newest(thread=conversation.pk))
         count = min(len(found), FEW)
         if len(found) > FEW and unread(found[FEW]):
-            found += newest_first[FEW + 1 : MANY + 1]
+            found += _said(newest_first[FEW + 1 : MANY + 1])
             count = next((number for number, message in enumerate(found[:MANY]) if number >= FEW and not unread(message)), min(len(found), MANY))
     shown = found[:count][::-1]
     folded = len(found) > count
@@ -63,10 +62,20 @@ def window(conversation, *, unread, start=None):
     )
 
 
+SAID = "pk", "public_id", "side", "body", "language", "sent_at", "shown_from", "author", "author__name"
+
+
+class Said(namedtuple("Said", "pk public_id side body language sent_at shown_from author_id author")):
+    """A message, with its author's name. What is found out about it is put beside it."""
+
+
+def _said(rows):
+    return [Said(*row) for row in rows]
+
+
 @prepared(thread=BigAutoField())
 def _newest(thread):
-    shown = "public_id", "conversation", "side", "body", "language", "sent_at", "shown_from", "author__name"
-    return Message.objects.filter(conversation=thread).select_related("author").only(*shown).order_by("-sent_at", "-pk")[: FEW + 1]
+    return Message.objects.filter(conversation=thread).order_by("-sent_at", "-pk").values_list(*SAID)[: FEW + 1]
 
 
 class Told:
@@ -88,8 +97,8 @@ def tell(conversation, *, viewer, at, read_until, start=None, since=None):
     if since is None:
         shown = window(conversation, unread=lambda message: _is_unread(message, viewer, read_until), start=start)
     else:
-        told = conversation.messages.filter(sent_at__gte=since).select_related("author").in_order()
-        shown = Window(messages=list(told), unread=None, earlier="", since=since)
+        told = _said(conversation.messages.filter(sent_at__gte=since).in_order().values_list(*SAID))
+        shown = Window(messages=told, unread=None, earlier="", since=since)
     entries = [_message(message, viewer, at) for message in shown.messages]
     entries += [_told(line) for line in _lines(conversation, shown.since)]
     entries.sort(key=lambda entry: (entry.told_at, entry.told_as, entry.pk))
@@ -153,7 +162,10 @@ BEFORE, WORDS, AFTER = 0, 1, 2
 
 def _message(message, viewer, at):
     message.told_at, message.told_as, message.shape, message.anchor = message.sent_at, WORDS, "message", f"message-{message.public_id}"
-    message.by = message.author.display_name if message.author else _("The patron") if message.side == Side.PATRON else _("The library")
+    if message.author_id:
+        message.by = message.author or _("a reader")
+    else:
+        message.by = _("The patron") if message.side == Side.PATRON else _("The library")
     if message.side == Side.PATRON:
         message.heading = message.news = _("The patron wrote")
     else:

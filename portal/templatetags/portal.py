@@ -21,10 +21,10 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def page_style(context):
+def page_style(context, whole=True):
     """The <style> of the page. Its hash is left on the request for the content security policy."""
     library = context.get("library")
-    css, source = styles.page_style(library.accent_colour if library else styles.DEFAULT_ACCENT)
+    css, source = styles.page_style(library.accent_colour if library else styles.DEFAULT_ACCENT, whole=whole)
     if request := context.get("request"):
         request.style_source = source
     return mark_safe(f"<style>{css}</style>")
