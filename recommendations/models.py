@@ -1,7 +1,6 @@
 """What: items, topics, recommendations and the patron's verdict on each."""
 
 import uuid
-from collections import defaultdict
 
 from django.db import models
 from django.db.models import Prefetch, Q
@@ -9,7 +8,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, User
-from portal.prepared import prepared
 
 
 class QuestionType(models.TextChoices):
@@ -107,20 +105,6 @@ class Holding(models.Model):
 
     def __str__(self):
         return f"{self.call_number} ({self.branch})"
-
-
-@prepared(items=models.BigAutoField())
-def _holdings_of(items):
-    return Holding.objects.filter(item__in=items).select_related("branch").only("item", "call_number", "location", "branch__name")
-
-
-def fetch_holdings(items):
-    """What prefetch_related("holdings__branch") does, for a page that can't afford how long that takes Django."""
-    held = defaultdict(list)
-    for holding in _holdings_of(items=sorted({item.pk for item in items})) if items else ():
-        held[holding.item_id].append(holding)
-    for item in items:
-        item._prefetched_objects_cache = {"holdings": held[item.pk]}  # where `item.holdings.all()` looks first
 
 
 class SearchEntry(models.Model):

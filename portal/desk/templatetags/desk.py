@@ -14,7 +14,6 @@ from django.utils.text import Truncator, capfirst
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from portal.icons import ICONS
 from portal.templatetags.portal import icon, plain, when
 from recommendations.models import Item, Recommendation
 from recommendations.verdicts import NEEDS_FOLLOW_UP

@@ -10,14 +10,16 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from portal.conversations.models import ConversationNote, DeskEvent, Event, Message, Participation
-from recommendations.models import Recommendation
+from recommendations.models import Holding, Recommendation
 from tests.factories import (
     BranchFactory,
     ConversationFactory,
     HelpSessionFactory,
+    ItemFactory,
     MessageFactory,
     SessionNoteFactory,
     StaffFactory,
+    attach_to,
     recommend_in,
     recommend_in_message,
 )
@@ -191,6 +193,7 @@ def test_a_thread_costs_the_same_whatever_its_length(desk, thread, session, bran
     recommend_in(session, 3)
     MessageFactory.create_batch(count, conversation=thread)
     recommend_in_message(thread.messages.last(), 3)
+    attach_to(thread.messages.last())
     for _ in range(count):
         ConversationNote.objects.create(conversation=thread, author=omar, body="A note", written_at=timezone.now(), client_token=uuid.uuid4())
         DeskEvent.objects.create(conversation=thread, kind="taken", by=omar, at=timezone.now())
@@ -200,6 +203,19 @@ def test_a_thread_costs_the_same_whatever_its_length(desk, thread, session, bran
         page = shown(desk.get(address(thread)))
     assert "Omar took this" in page
     assert "Omar is looking at this too." in page
+
+
+def test_an_item_that_stands_in_two_places_is_one_item_with_both(desk, thread, session, branch):
+    nearby = BranchFactory(name="Aldergate")
+    [given, other] = recommend_in(session, item=ItemFactory(title="Worms <eat> my garbage")), ItemFactory(title="Nowhere to be found")
+    recommend_in(session, item=other)
+    for place in (branch, nearby):
+        Holding.objects.create(item=given[0].item, branch=place, call_number="631.875 APP")
+    page = shown(desk.get(address(thread)))
+    [line] = re.findall(r"<strong[^>]*>Worms &lt;eat&gt; my garbage</strong> (<span.*?)</p>", page)
+    assert re.sub("<[^>]+>", "", line).split(" · ")[-2:] == ["631.875 APP Aldergate", f"631.875 APP {branch.name}"]
+    [line] = re.findall(r"<strong[^>]*>Nowhere to be found</strong> (<span.*?)</p>", page)
+    assert "call" not in line
 
 
 # The time line
@@ -217,11 +233,11 @@ def test_a_long_thread_shows_its_last_part_and_leads_to_the_rest(desk, thread):
     at = timezone.now() - datetime.timedelta(hours=1)
     said = [MessageFactory(conversation=thread, body=f"Word {n}", sent_at=at + datetime.timedelta(minutes=n)) for n in range(50)]
     page = shown(desk.get(address(thread)))
-    assert shown_messages(page) == [f"message-{message.public_id}" for message in said[-20:]]
+    assert shown_messages(page) == [f"message-{message.public_id}" for message in said[-12:]]
     link = unescape(re.search(r'id="earlier" href="([^"]+)"', page)[1])
-    assert link == f"?from={said[30].public_id}#message-{said[30].public_id}"
+    assert link == f"?from={said[38].public_id}#message-{said[38].public_id}"
     earlier = shown(desk.get(address(thread) + link.partition("#")[0]))
-    assert shown_messages(earlier) == [f"message-{message.public_id}" for message in said[-40:]]
+    assert shown_messages(earlier) == [f"message-{message.public_id}" for message in said[-24:]]
 
 
 def test_each_message_has_a_link_that_shows_it_wherever_it_stands(desk, thread):
@@ -235,10 +251,10 @@ def test_each_message_has_a_link_that_shows_it_wherever_it_stands(desk, thread):
 @pytest.mark.parametrize("start", ["", "x", "00000000-0000-0000-0000-000000000000"])
 def test_a_link_to_nothing_shows_the_last_part(desk, thread, start):
     MessageFactory.create_batch(30, conversation=thread)
-    assert len(shown_messages(shown(desk.get(f"{address(thread)}?from={start}")))) == 20
+    assert len(shown_messages(shown(desk.get(f"{address(thread)}?from={start}")))) == 12
 
 
-@pytest.mark.parametrize(("unread", "shows"), [(3, 20), (40, 40), (300, 60)])
+@pytest.mark.parametrize(("unread", "shows"), [(3, 12), (40, 40), (300, 60)])
 def test_the_page_opens_at_what_one_has_not_read(desk, thread, staff, unread, shows):
     at = timezone.now() - datetime.timedelta(hours=1)
     said = [MessageFactory(conversation=thread, sent_at=at + datetime.timedelta(seconds=n)) for n in range(320)]
