@@ -3,7 +3,7 @@
 import uuid
 
 from django.db import models
-from django.db.models import Prefetch, Q
+from django.db.models import F, Prefetch, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -140,9 +140,25 @@ class RecommendationQuerySet(models.QuerySet):
         """Asked about and without a verdict yet."""
         return self.filter(starred=True, verdict="")
 
+    def with_places(self):
+        """A row for each place where the item stands, to be read through `each_once`: a query less than with its holdings fetched."""
+        place = {"stands_at": "branch__name", "call_number": "call_number", "location": "location"}
+        return self.annotate(**{name: F(f"item__holdings__{column}") for name, column in place.items()})
+
     def for_page(self):
         """With everything that an item card shows."""
         return self.select_related("item", "branch", "recommended_by").prefetch_related(Prefetch("item__holdings", Holding.objects.select_related("branch")))
+
+
+def each_once(rows):
+    """The recommendations of rows that were found `with_places`, their items with these as holdings."""
+    found = {}
+    for row in rows:
+        recommendation = found.setdefault(row.pk, row)
+        places = recommendation.item.__dict__.setdefault("_prefetched_objects_cache", {}).setdefault("holdings", [])  # `item.holdings.all()`
+        if row.stands_at:
+            places.append(Holding(branch=Branch(name=row.stands_at), call_number=row.call_number, location=row.location))
+    return list(found.values())
 
 
 class Recommendation(models.Model):

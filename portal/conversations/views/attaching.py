@@ -31,12 +31,6 @@ def files_of(conversation, said, *, route, unsent=None):
     return found
 
 
-def files_in_composer(conversation, client_token, *, by, side, route):
-    """What this person has added to the composer and not sent."""
-    person = actions.writer_in(conversation, by, side)
-    return addressed(list(conversation.attachments.in_composer(client_token, side=side, person=person)), conversation, route=route)
-
-
 def addressed(some, conversation, *, route):
     for attachment in some:
         attachment.address = reverse(route, args=[conversation.public_id, attachment.public_id])

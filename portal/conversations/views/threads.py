@@ -20,7 +20,7 @@ from portal.helpsessions.cards import cards
 from portal.htmx import render_page
 from portal.lists.models import SavedItem
 from portal.paging import page_of
-from recommendations.models import Recommendation
+from recommendations.models import Recommendation, each_once
 
 
 @require_safe
@@ -167,8 +167,9 @@ def _news(request, found, now, *, shown=None, partial="news"):
 def _answer(request, conversation, part, now, *, form=None, refused=(), partial="", status=200):
     quiet = conversation.help_session is not None and conversation.help_session.quiet
     _read(request, conversation, part, now)
-    _dress(request, conversation, part, quiet)
     composer = _composer(request, conversation, form)
+    files = _files(request, conversation, part, composer)
+    _dress(request, conversation, part, files, quiet)
     address = conversation.get_absolute_url()
     context = {
         "conversation": conversation,
@@ -181,7 +182,7 @@ def _answer(request, conversation, part, now, *, form=None, refused=(), partial=
         "state": thread_page.state_in_words(conversation, now),
         "away": "" if quiet else thread_page.away_in_words(conversation, part, now),
         **composer,
-        "attached": _attached(request, conversation, composer),
+        "attached": files.get(None, []),
         "refused": refused,
         "announce": _("Sent.") if partial.startswith("sent") else _arrived(part, quiet) if part.after else "",
         "partial": partial,
@@ -200,10 +201,9 @@ def _read(request, conversation, part, now):
         request.reader.unread.discard(conversation.pk)
 
 
-def _dress(request, conversation, part, quiet):
+def _dress(request, conversation, part, files, quiet):
     """What each entry says, and what hangs on it."""
     given = _given(request, conversation, part, quiet) if conversation.there_is & thread_page.ITEMS else []
-    files = attaching.files_of(conversation, part.messages, route="attachment") if conversation.there_is & thread_page.FILES else {}
     for message in part.messages:
         message.files = files.get(message.pk)
         message.given = [recommendation for recommendation in given if recommendation.message_id == message.pk]
@@ -214,11 +214,12 @@ def _dress(request, conversation, part, quiet):
 
 def _given(request, conversation, part, quiet):
     saved = SavedItem.objects.belonging_to(request.reader).filter(item=OuterRef("item"))
-    given = list(
+    given = each_once(
         Recommendation.objects.filter(messagerecommendation__message__in=[message.pk for message in part.messages])
-        .for_page()
+        .select_related("item", "branch", "recommended_by")
+        .with_places()
         .annotate(message_id=F("messagerecommendation__message"), saved_as=Subquery(saved.values("public_id")[:1]))
-        .order_by("messagerecommendation__position", "pk")
+        .order_by("messagerecommendation__position", "pk", "stands_at")
     )
     return cards(
         given,
@@ -267,9 +268,10 @@ def _composer(request, conversation, form):
     return {"typed": draft.body, "token": draft.client_token, "sequence": draft.sequence}
 
 
-def _attached(request, conversation, composer):
-    """The files of the composer. One that nothing is kept of has none."""
-    if not conversation.there_is & thread_page.UNSENT_FILES:
-        return []
-    person, side = request.reader.person, Message.Side.PATRON
-    return attaching.files_in_composer(conversation, composer["token"], by=person, side=side, route="attachment")
+def _files(request, conversation, part, composer):
+    """{primary key of a message: its files}, and under None those of the composer, in one query."""
+    if not conversation.there_is & (thread_page.FILES | thread_page.UNSENT_FILES):
+        return {}
+    person = actions.writer_in(conversation, request.reader.person, Message.Side.PATRON)
+    unsent = conversation.attachments.in_composer(composer["token"], side=Message.Side.PATRON, person=person)
+    return attaching.files_of(conversation, part.messages, unsent=unsent, route="attachment")

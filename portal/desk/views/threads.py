@@ -19,7 +19,6 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import staff_only
-from accounts.models import Branch
 from portal.conversations import actions, drafts, presence
 from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, NoteMention, Side, at_desk_of
 from portal.conversations.views import attaching, drafting
@@ -35,7 +34,7 @@ from portal.helpsessions.models import SessionRecommendation
 from portal.htmx import render_page
 from portal.prepared import prepared
 from portal.text import uuid_or_none
-from recommendations.models import Holding, Recommendation
+from recommendations.models import Recommendation, each_once
 
 from .handling import parse_moment, undo_tag
 from .items import found_for, items_part, number_or_none, untouched_part
@@ -390,20 +389,9 @@ def _recommendations(conversation, told):
     session = conversation.help_session_id or 0
     own = 0 if session else conversation.recommendation_id or 0
     by_message, given = defaultdict(list), []
-    for recommendation in with_words(_once(_given(thread=conversation.pk, since=told.begins or timezone.now(), session=session, own=own))):
+    for recommendation in with_words(each_once(_given(thread=conversation.pk, since=told.begins or timezone.now(), session=session, own=own))):
         (by_message[recommendation.message_id] if recommendation.message_id else given).append(recommendation)
     return by_message, given
-
-
-def _once(rows):
-    """Each recommendation of rows that are one for each place where its item stands, with those places."""
-    found = {}
-    for row in rows:
-        recommendation = found.setdefault(row.pk, row)
-        places = recommendation.item.__dict__.setdefault("_prefetched_objects_cache", {}).setdefault("holdings", [])  # `item.holdings.all()`
-        if row.stands_at:
-            places.append(Holding(call_number=row.call_number, branch=Branch(name=row.stands_at)))
-    return found.values()
 
 
 @prepared(thread=KEY, since=DateTimeField(), session=KEY, own=KEY)
@@ -413,6 +401,4 @@ def _given(thread, since, session, own):
     hung_on = Recommendation.objects.filter(pk=own).order_by().values("pk")
     found = Recommendation.objects.filter(pk__in=chosen.union(of_session, hung_on)).select_related("item").only(*SHOWN_OF_RECOMMENDATION)
     place = Coalesce("messagerecommendation__position", "sessionrecommendation__position", 0)
-    stands_at = F("item__holdings__branch__name")
-    found = found.annotate(message_id=F("messagerecommendation__message"), place=place, stands_at=stands_at, call_number=F("item__holdings__call_number"))
-    return found.order_by("place", "pk", "stands_at")
+    return found.with_places().annotate(message_id=F("messagerecommendation__message"), place=place).order_by("place", "pk", "stands_at")

@@ -6,17 +6,21 @@ import time_machine
 from django.urls import reverse
 from django.utils import timezone
 
-from portal.conversations import actions
+from portal.conversations import actions, attachments, drafts
 from portal.conversations.models import Conversation, Event, Message, Participation
 from portal.conversations.reader import OPENED_CODES, BrowserReader
 from recommendations.models import Holding
 from tests.factories import (
+    AbsenceFactory,
+    BranchFactory,
     ConversationFactory,
     HelpSessionFactory,
     MessageFactory,
     QuietSessionFactory,
     UserFactory,
+    attach_to,
     code_for,
+    picture_file,
     recommend_in,
     recommend_in_message,
 )
@@ -288,9 +292,31 @@ def test_the_thread_costs_the_same_whatever_its_length(me, thread, branch, staff
         message = MessageFactory(conversation=thread, side="staff", author=staff)
         [recommendation] = recommend_in_message(message)
         Holding.objects.create(item=recommendation.item, branch=branch, call_number="1")
-    for queries in [10, 8]:  # unread, read
+    for queries in [9, 7]:  # unread, read
         with django_assert_num_queries(queries):
             me.get(thread.get_absolute_url())
+
+
+def test_a_thread_that_holds_everything_costs_six_more(me, thread, branch, staff, patron, django_assert_num_queries):
+    """Items and where they stand, files sent and not sent, a draft, what happened, and a colleague who is away."""
+    message = MessageFactory(conversation=thread, side="staff", author=staff)
+    attach_to(message)
+    [recommendation] = recommend_in_message(message)
+    for place in (branch, BranchFactory()):
+        Holding.objects.create(item=recommendation.item, branch=place, call_number="631.875")
+    actions.close(thread, by=staff, side="staff", at=timezone.now())
+    actions.reply(thread, by=patron, side="patron", at=timezone.now(), body="One thing more", language="en", client_token=uuid.uuid4())
+    draft = drafts.draft_of(thread, person=patron, side="patron", kind="reply")
+    whose = {"person": patron, "side": "patron", "client_token": draft.client_token, "at": timezone.now()}
+    drafts.save_draft(thread, kind="reply", sequence=1, body="I was about to say", **whose)
+    [(name, usable)], _refused = attachments.checked([("balcony.jpg", picture_file(), "")])
+    attachments.add(thread, name=name, usable=usable, by=patron, side="patron", client_token=draft.client_token, at=timezone.now())
+    AbsenceFactory(person=staff, first_day=timezone.localdate(), last_day=timezone.localdate())
+    me.get(thread.get_absolute_url())
+    with django_assert_num_queries(11):
+        page = me.get(thread.get_absolute_url())
+    assert [part in text(page) for part in ("I was about to say", "Opened again", "is away until")] == [True] * 3
+    assert text(page).count("631.875") == 2
 
 
 @pytest.mark.parametrize("rows", [1, 30])
