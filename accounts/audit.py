@@ -1,15 +1,22 @@
 from django.utils import timezone
 
-from .models import AuditEvent
+from .models import AuditEvent, LookingReason
 
 
-def record(action, subject, *, by, patron=None, at=None):
-    """Add one event to the audit trail. `subject` is a model instance; `patron` is the person it concerns, if any."""
-    return AuditEvent.objects.create(
+def record(action, subject, *, by, patron=None, at=None, where="", reason=""):
+    """Add one event to the audit trail. `subject` is a model instance; `patron` is the person it concerns, if any.
+
+    `where`: from where in the desk it was opened. `reason`: why, where that was asked; it is the desk's alone.
+    """
+    event = AuditEvent.objects.create(
         at=at or timezone.now(),
         action=action,
         by=by,
         patron=patron,
         subject_type=subject._meta.model_name,
         subject=str(getattr(subject, "public_id", subject.pk)),
+        where=where,
     )
+    if reason:
+        LookingReason.objects.create(event=event, reason=reason)
+    return event

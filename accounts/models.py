@@ -265,8 +265,28 @@ class Consent(models.Model):
         return f"{self.person}: {self.purpose}"
 
 
+class AuditEventQuerySet(models.QuerySet):
+    def looks_at(self, person):
+        """When staff opened something of this person's, or looked them up."""
+        return self.filter(patron=person, action__in=AuditEvent.LOOKS).exclude(by=person)
+
+
 class AuditEvent(models.Model):
     """Who did or opened what, and whom it concerned. Written by accounts.audit.record and never changed."""
+
+    LOOKS = ("opened", "opened_by_code", "looked_up")
+
+    class Where(models.TextChoices):
+        """From where in the desk something was opened."""
+
+        QUEUE = "queue", _("from the queue")
+        SEARCH = "search", _("from a search in the queue")
+        SESSIONS = "sessions", _("from the list of visits")
+        SESSION = "session", _("from the page of a visit")
+        THREAD = "thread", _("from beside a conversation")
+        PEOPLE = "people", _("at the people desk")
+        CODE = "code", _("by a code that was shown")
+        RECORD = "record", _("to write it down as a contact")
 
     at = models.DateTimeField()
     action = models.CharField(max_length=60)
@@ -274,12 +294,25 @@ class AuditEvent(models.Model):
     patron = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="audit_events")
     subject_type = models.CharField(max_length=40)
     subject = models.CharField(max_length=40, help_text="public id of the subject")
+    where = models.CharField(max_length=12, choices=Where, blank=True, help_text="from where in the desk; blank where that isn't known")
+
+    objects = AuditEventQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["patron", "-at"]), models.Index(fields=["subject_type", "subject"])]
 
     def __str__(self):
         return f"{self.at:%Y-%m-%d %H:%M} {self.action} {self.subject_type} {self.subject}"
+
+
+class LookingReason(models.Model):
+    """Why a member of staff looked at somebody with whom their desk had nothing to do. It never leaves the desk."""
+
+    event = models.OneToOneField(AuditEvent, on_delete=models.CASCADE, primary_key=True, related_name="looking")
+    reason = models.TextField()
+
+    def __str__(self):
+        return f"reason of {self.event_id}"
 
 
 class RefusedPostQuerySet(models.QuerySet):

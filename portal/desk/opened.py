@@ -1,22 +1,58 @@
-"""The access log of threads: its patron can see which of the staff read it, and on which days."""
+"""The access log: its patron can see which of the staff read a thread or a visit of theirs, on which days, and from where in the desk."""
 
 import datetime
+from urllib.parse import parse_qs, urlsplit
+
+from django.urls import Resolver404, resolve
 
 from accounts import audit
 from accounts.models import AuditEvent
+from portal.desk import shown_today
 
 LOGGED_FOR = datetime.timedelta(hours=12)  # a page may be open so long before what arrives in it is logged again
 
+Where = AuditEvent.Where
+# The page whose link or button led here, by the name of its address. What stands in no line isn't known.
+FROM = {
+    **dict.fromkeys(["desk", "desk_bulk"], Where.QUEUE),
+    **dict.fromkeys(["desk_sessions", "open_by_patrons_code"], Where.SESSIONS),
+    **dict.fromkeys(["desk_session", "slip"], Where.SESSION),
+    "desk_conversation": Where.THREAD,
+}
 
-def log_opened(conversation, *, by, at):
-    """This member of staff opens the thread."""
+
+def log_opened(request, conversation, *, at, where=None):
+    """This member of staff opens the thread. `where`: if the page itself knows better than its address does."""
     if conversation.patron_id:
-        audit.record("opened", conversation, by=by, patron=conversation.patron, at=at)
+        where = came_from(request, conversation.help_session_id) if where is None else where
+        audit.record("opened", conversation, by=request.user, patron=conversation.patron, at=at, where=where)
 
 
-def log_reading(conversation, *, by, at):
+def log_reading(request, conversation, *, at):
     """They are shown words of it in a page that was opened before: it says so itself, and is not believed."""
     if conversation.patron_id:
-        opened = AuditEvent.objects.filter(action="opened", by=by, patron=conversation.patron_id, subject=str(conversation.public_id))
+        opened = AuditEvent.objects.filter(action="opened", by=request.user, patron=conversation.patron_id, subject=str(conversation.public_id))
         if not opened.filter(at__gt=at - LOGGED_FOR).exists():
-            log_opened(conversation, by=by, at=at)
+            log_opened(request, conversation, at=at)
+
+
+def log_session_opened(request, help_session, *, at):
+    """This member of staff opens the help session."""
+    if help_session.patron_id:
+        audit.record("opened", help_session, by=request.user, patron=help_session.patron, at=at, where=came_from(request, help_session.pk))
+
+
+def came_from(request, help_session_id=None):
+    """From where in the desk this page is opened, as a Where; blank where neither its address nor the browser says."""
+    if help_session_id is not None and help_session_id in shown_today.ids(request):
+        return Where.CODE
+    if "queue" in request.GET:
+        return Where.SEARCH if "q" in parse_qs(request.GET["queue"]) else Where.QUEUE
+    page = urlsplit(request.headers.get("Referer", ""))
+    if page.netloc != request.get_host() or page.path == request.path:
+        return ""
+    try:
+        name = resolve(page.path).url_name
+    except Resolver404:
+        return ""
+    return Where.SEARCH if name == "desk" and "q" in parse_qs(page.query) else FROM.get(name, "")

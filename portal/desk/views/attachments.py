@@ -38,7 +38,7 @@ def desk_attachment(request, public_id, file_id):
     conversation = _find(request, public_id)
     attachment = get_object_or_404(conversation.attachments.open_to_staff(request.user), public_id=file_id)
     if not attaching.is_preview(request, attachment):
-        log_opened(conversation, by=request.user, at=timezone.now())
+        log_opened(request, conversation, at=timezone.now())
     return attaching.served(request, attachment)
 
 

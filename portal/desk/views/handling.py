@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import coordinator_only, staff_only
+from accounts.models import AuditEvent
 from portal.conversations import actions, handling, joining, notes
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
@@ -151,8 +152,8 @@ def desk_join(request, public_id):
     context = {"conversation": conversation, "others": list(others.select_related("branch")[:30]) if chosen is None else [], "chosen": chosen}
     if chosen is not None:
         context["both"] = [with_first_and_last(thread) for thread in (conversation, chosen)]
-        log_reading(conversation, by=request.user, at=at)
-        log_opened(chosen, by=request.user, at=at)
+        log_reading(request, conversation, at=at)
+        log_opened(request, chosen, at=at, where=AuditEvent.Where.THREAD)
     return render(request, "desk/join.html", context)
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import staff_only
+from accounts.models import AuditEvent
 from portal.conversations import handling
 from portal.conversations.actions import Erased
 from portal.conversations.models import Conversation, Side
@@ -40,7 +41,7 @@ def record(request):
             if thread.logged_as_id:
                 messages.info(request, _("This thread was logged as a contact already."))
                 return redirect("desk_conversation", thread.public_id)
-            log_opened(thread, by=request.user, at=timezone.now())
+            log_opened(request, thread, at=timezone.now(), where=AuditEvent.Where.RECORD)
             first |= _said_in(thread, request.user)
         return _page(request, _form(request, initial=first), Choosing())
     token, action = token_in(request.POST), request.POST.get("action", "save")

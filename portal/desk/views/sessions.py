@@ -8,9 +8,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts import audit
 from accounts.access import staff_only
+from accounts.models import AuditEvent
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.forms import CodeForm, language_name
+from portal.desk.opened import log_session_opened
 from portal.desk.tries import TOO_OFTEN, may_try_code
 from portal.helpsessions import actions
 from portal.helpsessions.models import ClaimCode, HelpSession
@@ -50,7 +52,7 @@ def open_by_patrons_code(request):
             form.add_error("code", _("No session has this code. Please compare it with the slip."))
         else:
             shown_today.remember(request, claim.help_session)
-            audit.record("opened_by_code", claim.help_session, by=request.user, patron=claim.help_session.patron, at=at)
+            audit.record("opened_by_code", claim.help_session, by=request.user, patron=claim.help_session.patron, at=at, where=AuditEvent.Where.CODE)
             return redirect("desk_session", claim.help_session.public_id)
     return _list(request, form, status=422)
 
@@ -62,8 +64,7 @@ def desk_session(request, public_id):
     sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)).recorded().annotate(counts_a_thread=counts_a_thread)
     help_session = get_object_or_404(sessions.select_related("branch", "staff", "topic", "patron", "note__author"), public_id=public_id)
     at = timezone.now()
-    if help_session.patron_id:
-        audit.record("opened", help_session, by=request.user, patron=help_session.patron, at=at)
+    log_session_opened(request, help_session, at=at)
     given = Recommendation.objects.filter(sessionrecommendation__help_session=help_session).order_by("sessionrecommendation__position", "pk")
     codes = list(help_session.claim_codes.order_by("-made_at", "-pk"))
     context = {

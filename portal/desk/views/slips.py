@@ -8,12 +8,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts import audit
 from accounts.access import staff_only
 from portal.conversations.models import Conversation
 from portal.desk import slips
 from portal.desk.forms import AddressForm, CodeForm
 from portal.desk.tries import TOO_OFTEN, may_try_code
+from portal.desk.opened import log_session_opened
 from portal.helpsessions import actions, codes
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
@@ -91,8 +91,7 @@ def _to_hand_over(request, public_id):
 
 def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
     at = timezone.now()
-    if help_session.patron_id:
-        audit.record("opened", help_session, by=request.user, patron=help_session.patron, at=at)
+    log_session_opened(request, help_session, at=at)
     code = "" if help_session.patron_id else next(iter(slips.kept(request.session, help_session.public_id, at=at)), "")
     context = {
         "help_session": help_session,

@@ -76,7 +76,7 @@ def desk_news(request, public_id):
     since = parse_moment(request.GET.get("at")) or at
     told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, since=min(since, at) - OVERLAP)
     if told.entries:
-        log_reading(conversation, by=request.user, at=at)
+        log_reading(request, conversation, at=at)
     presence.come(conversation, person=request.user, at=at, writing=writing, read_until=told.read_until, around=around)
     context = {
         **_told(request, conversation, told, around, at, since=since),
@@ -250,7 +250,7 @@ def _page(request, conversation, form=None, choosing=None, *, status=200, **more
     if request.htmx:
         return _swap(request, conversation, form, choosing, **more)
     at = timezone.now()
-    log_opened(conversation, by=request.user, at=at)  # whoever draws the page has read it, by whatever button
+    log_opened(request, conversation, at=at)  # whoever draws the page has read it, by whatever button
     around = presence.look(conversation, person=request.user, at=at)
     told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, start=request.GET.get("from"))
     presence.come(conversation, person=request.user, at=at, read_until=told.read_until, around=around)
@@ -272,7 +272,7 @@ def _swap(request, conversation, form, choosing, **more):
     since = min(parse_moment(request.POST.get("at")) or at, at)
     told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, since=since - OVERLAP)
     if told.entries or more.get("newer"):  # what others wrote meanwhile stands in the composer, however long ago it was
-        log_reading(conversation, by=request.user, at=at)
+        log_reading(request, conversation, at=at)
     presence.come(conversation, person=request.user, at=at, read_until=told.read_until, around=around)
     kept = _drafts(request, conversation)
     latest = conversation.messages.aggregate(latest=Max("pk"))["latest"] or 0
