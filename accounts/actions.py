@@ -39,6 +39,20 @@ def person_without_address(*, at, name="", language):
 
 
 @transaction.atomic
+def person_added_at_desk(*, name, email, language, by, at):
+    """A patron whom staff write down at their wish, with an address (which nothing has proved yet) or without. Raises AddressTaken."""
+    if email:
+        unconfirmed(at=None).filter(email=email.strip().lower()).delete()  # somebody's sign-in attempt with it, never finished
+        if User.objects.filter(email=email.strip().lower()).exists():
+            raise AddressTaken
+    person = person_with_address(email, at=at, language=language) if email else User(joined_at=at, password=make_password(None))
+    person.name, person.language = name, language
+    person.save()
+    audit.record("added_at_desk", person, by=by, patron=person, at=at)
+    return person
+
+
+@transaction.atomic
 def add_address(person, *, email, at):
     """Give a person without an address the one they have just proved to be theirs. Raises AddressTaken."""
     email = email.strip().lower()

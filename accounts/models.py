@@ -257,6 +257,9 @@ class Consent(models.Model):
     wording = models.TextField()
     language = models.CharField(max_length=12)
     given_at = models.DateTimeField()
+    read_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="who read it to them at the desk; null: they read it themselves"
+    )
 
     class Meta:
         ordering = ["-given_at"]

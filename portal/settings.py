@@ -167,6 +167,8 @@ ACCOUNT_RATE_LIMITS = {
     "request_login_code": "30/m/ip,3/m/key,8/h/key",  # a whole library may share one network address
     "try_code": "5/10m/key",  # tries for one mailed code, however many at once
     "code_at_desk": "60/10m/user",  # codes of slips and cards that a member of staff types
+    "look_up": "60/h/user",  # patrons, by a whole identifier; adding one says as much
+    "look_up_by_name": "20/h/user",  # patrons, by letters of their name
 }
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False

@@ -238,9 +238,9 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
 
 
 @transaction.atomic
-def keep(help_session, *, by, at, wording, language):
+def keep(help_session, *, by, at, wording, language, read_by=None):
     """Keep the session (helpsessions.actions.keep) and move its threads with it."""
-    help_session = helpsessions.keep(help_session, by=by, at=at, wording=wording, language=language)
+    help_session = helpsessions.keep(help_session, by=by, at=at, wording=wording, language=language, read_by=read_by)
     threads = Conversation.objects.filter(help_session=help_session)
     given = Recommendation.objects.filter(messagerecommendation__message__conversation__in=threads)
     lock_first(given)

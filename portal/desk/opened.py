@@ -18,6 +18,7 @@ FROM = {
     **dict.fromkeys(["desk_sessions", "open_by_patrons_code"], Where.SESSIONS),
     **dict.fromkeys(["desk_session", "slip"], Where.SESSION),
     "desk_conversation": Where.THREAD,
+    **dict.fromkeys(["patrons", "patrons_by_name", "patron_record"], Where.PEOPLE),
 }
 
 
@@ -40,6 +41,17 @@ def log_session_opened(request, help_session, *, at):
     """This member of staff opens the help session."""
     if help_session.patron_id:
         audit.record("opened", help_session, by=request.user, patron=help_session.patron, at=at, where=came_from(request, help_session.pk))
+
+
+def log_record_opened(request, person, *, at, reason=""):
+    """This member of staff opens the record of a person. `reason`: where their desk has nothing to do with this person."""
+    audit.record("opened", person, by=request.user, patron=person, at=at, where=came_from(request) or Where.PEOPLE, reason=reason)
+
+
+def log_looked_up(request, people, *, at, reason=""):
+    """These were found at the people desk, and shown."""
+    for person in people:
+        audit.record("looked_up", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason)
 
 
 def came_from(request, help_session_id=None):

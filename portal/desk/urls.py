@@ -43,5 +43,6 @@ urlpatterns = [
     path("sessions/<uuid:public_id>/revoke/", slips.revoke, name="revoke_codes"),
     path("sessions/<uuid:public_id>/card/", slips.attach_card, name="attach_card"),
     path("cards/", cards.cards, name="cards"),
+    path("people/", include("portal.desk.people.urls")),
     path("settings/", include("portal.desk.library.urls")),
 ]

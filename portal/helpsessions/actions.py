@@ -246,10 +246,11 @@ def open_by_code(code, *, at):
 
 
 @transaction.atomic
-def keep(help_session, *, by, at, wording, language):
+def keep(help_session, *, by, at, wording, language, read_by=None):
     """Join the session to `by`, once, at their wish; that wish is the consent, recorded in the words they read.
 
-    Ends the code. Raises QuietSession, or AlreadyKept if somebody else keeps it.
+    `read_by` is who read these to them, where they said so at the desk. Ends the code. Raises QuietSession, or AlreadyKept if
+    somebody else keeps it.
     """
     help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
     if help_session.quiet:
@@ -262,8 +263,10 @@ def keep(help_session, *, by, at, wording, language):
     help_session.save(update_fields=["patron", "kept_at"])
     help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.KEPT)
     Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(patron=by)
-    Consent.objects.create(person=by, purpose=Consent.Purpose.KEEP_SESSION, subject=help_session.public_id, wording=wording, language=language, given_at=at)
-    audit.record("kept", help_session, by=by, patron=by, at=at)
+    Consent.objects.create(
+        person=by, purpose=Consent.Purpose.KEEP_SESSION, subject=help_session.public_id, wording=wording, language=language, given_at=at, read_by=read_by
+    )
+    audit.record("kept", help_session, by=read_by or by, patron=by, at=at)
     return help_session
 
 

@@ -94,6 +94,11 @@ POLICY = {
         Group.DESK,
         exported=True,
     ),
+    "accounts.LookingReason": Line(
+        "why one of the staff looked at somebody with whom their desk had nothing to do",
+        "the event that it belongs to ends",
+        "so that looking can be answered for",
+    ),
     "accounts.RefusedPost": Line(
         _("what you had typed when your sign-in or form ran out"),
         _("{0} have passed"),

@@ -1,0 +1,90 @@
+"""Finding one patron among all of them, without showing any of the others; and which records this leaves open.
+
+A whole identifier finds one person or nobody. Letters of a name find a few, and only with a reason, which is kept with each of them.
+Whoever was found stays open to this member of staff until the day ends.
+"""
+
+from allauth.core.ratelimit import consume
+from django.db.models import Exists, OuterRef, Q, Subquery
+
+from accounts.actions import unconfirmed
+from accounts.models import User
+from portal.conversations.models import Conversation
+from portal.helpsessions.models import HelpSession
+from recommendations.search import fold
+
+FOUND = "found_at_desk"  # in the Django session: {public id: reason} of whom this member of staff found today
+REMEMBERED = 60
+LETTERS = 3
+FEW = 8
+
+
+class TooMany(Exception):
+    """More people fit than may be listed."""
+
+
+def at_desk_of(user, found=()):
+    """Whose record this member of staff may open: who has a visit or a conversation at their desk (`is_near`), and whom they found
+    today (public ids)."""
+    visits = HelpSession.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
+    threads = Conversation.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
+    near = Exists(visits) | Exists(threads)
+    return _people().filter(near | Q(public_id__in=list(found))).annotate(is_near=near)
+
+
+def by_identifier(text):
+    """The person with this whole e-mail address, or None."""
+    return _people().filter(email=text.strip().lower()).first()
+
+
+def by_name(letters):
+    """The few people in whose names each of these words begins one, by name, each with the branch where they were last. Raises TooMany.
+
+    Names are compared without case and accents, which neither database does alike: so all of them are read, and no row is kept.
+    """
+    words = fold(letters).split()
+    fitting = []
+    for pk, name in User.objects.filter(is_active=True).exclude(name="").values_list("pk", "name").iterator():
+        if _fits(words, name):
+            fitting.append(pk)
+            if len(fitting) > FEW:
+                raise TooMany
+    last_branch = HelpSession.objects.filter(patron=OuterRef("pk")).latest_first().values("branch__name")[:1]
+    return list(_people().filter(pk__in=fitting).annotate(branch=Subquery(last_branch)).order_by("name", "pk"))
+
+
+def is_enough(letters):
+    return len(fold(letters).replace(" ", "")) >= LETTERS
+
+
+def may_look_up(request, *, by_name=False):
+    """Counted across all processes, whatever is found: far more than a shift needs, and far too seldom to walk through the library."""
+    return bool(consume(request, action="look_up_by_name" if by_name else "look_up", user=request.user))
+
+
+def remember(request, people, *, reason=""):
+    """These were found: their records open for this member of staff until the day ends."""
+    kept = found(request) | {str(person.public_id): reason for person in people}
+    request.session[FOUND] = {"on": str(request.library.today()), "people": dict(list(kept.items())[-REMEMBERED:])}
+
+
+def found(request):
+    """{public id: the reason given, or ""} of whom this member of staff found today."""
+    kept = request.session.get(FOUND, {})
+    return kept["people"] if kept.get("on") == str(request.library.today()) else {}
+
+
+def masked(email):
+    """As much of an address as tells two people apart to who knows them."""
+    name, _at, host = (email or "").partition("@")
+    return f"{name[:1]}…@{host}" if host else ""
+
+
+def _people():
+    """Without addresses that somebody typed and nobody confirmed."""
+    return User.objects.filter(~Exists(unconfirmed(at=None).filter(pk=OuterRef("pk"))), is_active=True)
+
+
+def _fits(words, name):
+    parts = fold(name).split()
+    return all(any(part.startswith(word) for part in parts) for word in words)

@@ -1,0 +1,68 @@
+"""What is typed at the people desk."""
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from portal.text import TextField
+
+from .find import is_enough
+
+
+def _reason(help_text):
+    return TextField(
+        label=_("Reason"),
+        max_length=300,
+        help_text=help_text,
+        error_messages={"required": _("Write why you look. A coordinator sees it.")},
+    )
+
+
+class AddressForm(forms.Form):
+    address = forms.EmailField(
+        label=_("Whole e-mail address"),
+        max_length=254,
+        error_messages={"required": _("Write the whole e-mail address."), "invalid": _("Write the whole e-mail address, such as ana@example.org.")},
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "inputmode": "email", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+
+
+class LettersForm(forms.Form):
+    letters = TextField(
+        label=_("Name, or how its words begin"),
+        max_length=80,
+        help_text=_("At least three letters."),
+        error_messages={"required": _("Write at least three letters of the name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    reason = _reason(_("It is kept with each person shown, and a coordinator sees it."))
+
+    def clean_letters(self):
+        letters = self.cleaned_data["letters"]
+        if not is_enough(letters):
+            raise forms.ValidationError(_now("Write at least three letters of the name."))
+        return letters
+
+
+class ReasonForm(forms.Form):
+    reason = _reason(_("Such as: they stand here and ask for it. It is kept, and a coordinator sees it."))
+
+
+class NewPatronForm(forms.Form):
+    name = TextField(
+        label=_("Name"),
+        max_length=80,
+        help_text=_("What they want to be called."),
+        error_messages={"required": _("Write the name that they want to be called by.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        max_length=254,
+        required=False,
+        help_text=_("Only if they want to sign in with it. They prove it with a code the first time."),
+        error_messages={"invalid": _("Write the whole e-mail address, such as ana@example.org.")},
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "inputmode": "email", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)

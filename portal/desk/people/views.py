@@ -1,0 +1,201 @@
+"""The people desk: a patron looked up, their record, one written down at the desk, a visit kept for them; and who looked without a visit."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Exists, OuterRef
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts import actions as people
+from accounts.access import coordinator_only, staff_only
+from portal.conversations import actions
+from portal.conversations.models import Conversation
+from portal.conversations.views.keeping import wording
+from portal.desk import shown_today
+from portal.desk.opened import log_looked_up, log_record_opened
+from portal.desk.tries import TOO_OFTEN
+from portal.helpsessions.actions import AlreadyKept, QuietSession
+from portal.helpsessions.models import HelpSession
+from portal.paging import page_of
+from portal.text import uuid_or_none
+
+from . import find
+from .forms import AddressForm, LettersForm, NewPatronForm, ReasonForm
+from .looked import looked_without_a_visit
+
+
+@staff_only
+@require_http_methods(["GET", "POST"])
+def patrons(request):
+    """By a whole identifier: one person, or nobody."""
+    form = AddressForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        if not find.may_look_up(request):
+            form.add_error("address", TOO_OFTEN)
+        elif person := find.by_identifier(form.cleaned_data["address"]):
+            log_looked_up(request, [person], at=timezone.now())
+            find.remember(request, [person], reason=find.found(request).get(str(person.public_id), ""))
+            return redirect(_record_url(person, _to_keep(request)))
+        else:
+            form.add_error("address", _("Nobody has this address here. Compare it with what they say, or add them."))
+    return _look_up_page(request, form=form, status=422 if form.is_bound else 200)
+
+
+@staff_only
+@require_POST
+def patrons_by_name(request):
+    """By letters and a reason: the few who fit, or the advice to write more."""
+    form, at, fitting = LettersForm(request.POST), timezone.now(), None
+    if form.is_valid() and not find.may_look_up(request, by_name=True):
+        form.add_error("letters", TOO_OFTEN)
+    if form.is_valid():
+        try:
+            fitting = find.by_name(form.cleaned_data["letters"])
+        except find.TooMany:
+            form.add_error("letters", _("More than %(few)s people fit. Write more of the name.") % {"few": find.FEW})
+        else:
+            log_looked_up(request, fitting, at=at, reason=form.cleaned_data["reason"])
+            find.remember(request, fitting, reason=form.cleaned_data["reason"])
+            to_keep = _to_keep(request)
+            for person in fitting:
+                person.url, person.masked = _record_url(person, to_keep), find.masked(person.email)
+    return _look_up_page(request, letters_form=form, fitting=fitting, status=200 if form.is_valid() else 422)
+
+
+@staff_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def patron_record(request, public_id):
+    """Their record. Where this desk has nothing to do with them, a reason comes first."""
+    person, reason = _person(request, public_id)
+    form = ReasonForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        find.remember(request, [person], reason=form.cleaned_data["reason"])
+        return redirect(_record_url(person, _to_keep(request)))
+    if form.is_bound or not (person.is_near or reason):
+        context = {"form": form, "person": person, "masked": find.masked(person.email), "to_keep": _to_keep(request)}
+        return render(request, "desk/people/reason.html", context, status=422 if form.is_bound else 200)
+    log_record_opened(request, person, at=timezone.now(), reason="" if person.is_near else reason)
+    return _record_page(request, person)
+
+
+@staff_only
+@require_http_methods(["GET", "POST"])
+def add_patron(request):
+    """Somebody who wants to be known here, with an address or without."""
+    form = NewPatronForm(request.POST if request.method == "POST" else None, initial={"language": request.library.language})
+    if form.is_bound and form.is_valid():
+        if not find.may_look_up(request):
+            form.add_error(None, TOO_OFTEN)
+        else:
+            try:
+                person = people.person_added_at_desk(by=request.user, at=timezone.now(), **form.cleaned_data)
+            except people.AddressTaken:
+                form.add_error("email", _("Somebody has this address here already. Look them up by it."))
+            else:
+                find.remember(request, [person], reason=_("Added at the desk"))
+                messages.success(request, _("%(name)s is added.") % {"name": person.display_name})
+                return redirect(_record_url(person, _to_keep(request)))
+    return render(request, "desk/people/add.html", {"form": form, "to_keep": _to_keep(request)}, status=422 if form.is_bound else 200)
+
+
+@staff_only
+@require_POST
+def keep_for_patron(request, public_id):
+    """They say at the desk that they want to keep a visit: the words of the consent were read to them."""
+    person, reason = _person(request, public_id)
+    if not (person.is_near or reason):
+        raise Http404
+    help_session = _session_named(request)
+    if help_session is None:
+        raise Http404
+    words, language = _consent(person)
+    try:
+        actions.keep(help_session, by=person, at=timezone.now(), wording="\n".join(words), language=language, read_by=request.user)
+    except AlreadyKept:
+        messages.error(request, _("Somebody keeps this visit already. Nothing was changed."))
+    except QuietSession:
+        messages.error(request, _("A quiet visit is never tied to a name. Nothing was changed."))
+    else:
+        messages.success(request, _("%(name)s keeps this visit now. The code on the slip no longer works.") % {"name": person.display_name})
+    return redirect("patron_record", person.public_id)
+
+
+@coordinator_only
+@require_GET
+def lookings(request):
+    """Who looked at somebody with whom their desk had nothing to do, and why."""
+    return render(request, "desk/people/lookings.html", looked_without_a_visit(request.GET))
+
+
+def _person(request, public_id):
+    """(the person, the reason given today or "")."""
+    found = find.found(request)
+    person = get_object_or_404(find.at_desk_of(request.user, found), public_id=public_id)
+    return person, found.get(str(public_id), "")
+
+
+def _session_named(request):
+    """The visit that the form or the address names, if it is one of this desk that can be handed over; or None."""
+    named = uuid_or_none(request.POST.get("session") or request.GET.get("session"))
+    counts_a_thread = Exists(Conversation.objects.filter(logged_as=OuterRef("pk")))
+    mine = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)).recorded().filter(~counts_a_thread)
+    return mine.filter(public_id=named).first() if named else None
+
+
+def _to_keep(request):
+    """The visit that is waiting to be kept for whoever is found; None where that can't be."""
+    found = _session_named(request)
+    return found if found and not found.quiet and found.patron_id is None else None
+
+
+def _record_url(person, to_keep):
+    return reverse("patron_record", args=[person.public_id]) + (f"?session={to_keep.public_id}" if to_keep else "")
+
+
+def _consent(person):
+    """(sentences, their language): what is read to this person before a visit is kept for them."""
+    language = person.language if person.language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+    with override(language):
+        return wording(), language
+
+
+def _look_up_page(request, *, form=None, letters_form=None, fitting=None, status=200):
+    context = {
+        "form": form or AddressForm(),
+        "letters_form": letters_form or LettersForm(),
+        "form_error": bool(letters_form and letters_form.errors),
+        "fitting": fitting,
+        "to_keep": _to_keep(request),
+    }
+    return render(request, "desk/people/look_up.html", context, status=status)
+
+
+def _record_page(request, person):
+    visits = HelpSession.objects.filter(patron=person).recorded().select_related("branch", "staff", "topic")
+    visits, older_visits = page_of(visits, "happened_on", request.GET.get("after"))
+    threads = Conversation.objects.filter(patron=person).not_joined().exclude(status=Conversation.Status.ERASED).select_related("branch")
+    threads, older_threads = page_of(threads, "opened_at", request.GET.get("older"))
+    openable = set(Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).filter(pk__in=[t.pk for t in threads]).values_list("pk", flat=True))
+    for thread in threads:
+        thread.may_open = thread.pk in openable
+    shown = shown_today.ids(request)
+    for visit in visits:
+        visit.may_open = visit.branch_id in request.user.desk_branch_ids or visit.staff_id == request.user.pk or visit.pk in shown
+    words, language = _consent(person)
+    context = {
+        "person": person,
+        "is_confirmed": person.emailaddress_set.filter(verified=True).exists(),
+        "visits": visits,
+        "older_visits": older_visits,
+        "threads": threads,
+        "older_threads": older_threads,
+        "to_keep": _to_keep(request),
+        "wording": words,
+        "wording_language": language,
+    }
+    return render(request, "desk/people/record.html", context)
