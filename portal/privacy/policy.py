@@ -98,6 +98,7 @@ POLICY = {
         "why one of the staff looked at somebody with whom their desk had nothing to do",
         "the event that it belongs to ends",
         "so that looking can be answered for",
+        Group.DESK,
     ),
     "accounts.RefusedPost": Line(
         _("what you had typed when your sign-in or form ran out"),

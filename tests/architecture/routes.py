@@ -33,6 +33,7 @@ PUBLIC = {
 READERS_OWN = {
     *("ask_draft", "help_sessions", "conversations", "saved", "me", "sign_out_elsewhere", "add_address", "prove"),
     *("second_factor", "change_second_factor", "kept"),
+    "who_looked",
 }
 # Name an object in the address: which of `world` it is.
 OBJECT = {
@@ -87,6 +88,8 @@ OBJECT = {
     "reply_template": "reply_template",
     "remove_reply_template": "reply_template",
     "person": "person",
+    "patron_record": "patron",
+    "keep_for_patron": "patron",
     "forget_second_factor": "person",
 }
 # Objects that are nobody's in particular, with the reason why no scope stands before them.

@@ -12,8 +12,8 @@ from accounts.access import staff_only
 from portal.conversations.models import Conversation
 from portal.desk import slips
 from portal.desk.forms import AddressForm, CodeForm
-from portal.desk.tries import TOO_OFTEN, may_try_code
 from portal.desk.opened import log_session_opened
+from portal.desk.tries import TOO_OFTEN, may_try_code
 from portal.helpsessions import actions, codes
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page

@@ -1,0 +1,81 @@
+"""From where in the desk something of a patron's was opened, as the access log says it."""
+
+import pytest
+
+from accounts.models import AuditEvent
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, code_for
+
+HERE = "http://testserver"
+
+
+@pytest.fixture
+def visit(branch, staff, patron):
+    return HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+
+
+@pytest.fixture
+def thread(visit):
+    thread = ConversationFactory(help_session=visit)
+    MessageFactory(conversation=thread)
+    return thread
+
+
+def where(**subject):
+    return list(AuditEvent.objects.filter(action="opened", **subject).order_by("pk").values_list("where", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("came_from", "address", "expected"),
+    [
+        ("/desk/", "?queue=tab%3Dneeds&place=0.1.1", "queue"),
+        ("/desk/?q=bees", "?queue=tab%3Dneeds%26q%3Dbees&place=0.1.1", "search"),
+        ("/desk/", "", "queue"),
+        ("/desk/?q=bees", "", "search"),
+        ("/desk/sessions/00000000-0000-4000-8000-000000000001/", "", "session"),
+        ("/desk/threads/00000000-0000-4000-8000-000000000001/", "", "thread"),
+        ("/desk/people/00000000-0000-4000-8000-000000000001/", "", "people"),
+        ("/desk/cards/", "", ""),
+        ("/no/such/page/", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_thread_says_from_where(desk, thread, came_from, address, expected):
+    headers = {"Referer": HERE + came_from} if came_from else {}
+    desk.get(f"/desk/threads/{thread.public_id}/{address}", headers=headers)
+    assert where(subject=str(thread.public_id)) == [expected]
+
+
+def test_another_site_is_not_believed(desk, thread):
+    desk.get(f"/desk/threads/{thread.public_id}/", headers={"Referer": "http://evil.example/desk/"})
+    assert where() == [""]
+
+
+def test_a_page_that_leads_back_to_itself_says_nothing_new(desk, thread):
+    desk.get(f"/desk/threads/{thread.public_id}/", headers={"Referer": f"{HERE}/desk/threads/{thread.public_id}/"})
+    assert where() == [""]
+
+
+def test_a_visit_says_from_where(desk, visit):
+    desk.get(f"/desk/sessions/{visit.public_id}/", headers={"Referer": f"{HERE}/desk/sessions/?show=mine"})
+    desk.get(f"/desk/sessions/{visit.public_id}/slip/", headers={"Referer": f"{HERE}/desk/sessions/{visit.public_id}/"})
+    assert where(subject=str(visit.public_id)) == ["sessions", "session"]
+
+
+def test_what_a_code_opened_says_so_all_day(client, sign_in, elsewhere, visit, thread):
+    visit.patron = None
+    visit.save()
+    sign_in(client, elsewhere).post("/desk/sessions/open/", {"code": code_for(visit)})
+    client.get(f"/desk/threads/{thread.public_id}/", headers={"Referer": f"{HERE}/desk/"})
+    assert where(subject=str(thread.public_id)) == ["code"]
+
+
+def test_writing_a_thread_down_as_a_contact_is_opening_it(desk, thread):
+    desk.get(f"/desk/record/?thread={thread.public_id}")
+    assert where() == ["record"]
+
+
+def test_the_one_of_two_threads_to_be_joined_is_seen_from_beside_the_other(desk, visit, thread):
+    other = ConversationFactory(help_session=visit)
+    MessageFactory(conversation=other)
+    desk.get(f"/desk/threads/{thread.public_id}/join/?with={other.public_id}", headers={"Referer": f"{HERE}/desk/threads/{thread.public_id}/join/"})
+    assert where(subject=str(other.public_id)) == ["thread"]

@@ -1,0 +1,148 @@
+"""What a patron reads of who looked."""
+
+import datetime
+import html
+import re
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import AuditEvent
+from portal.helpsessions.models import HelpSession
+from portal.privacy.looked import who_looked
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, QuietSessionFactory, StaffFactory, UserFactory
+from tests.portal.pages import text
+
+Where = AuditEvent.Where
+NOON = datetime.datetime(2026, 3, 4, 18, 30, tzinfo=datetime.UTC)  # half past noon in the library's zone
+
+
+@pytest.fixture(autouse=True)
+def _at_noon():
+    with time_machine.travel(NOON, tick=False):
+        yield
+
+
+@pytest.fixture
+def visit(branch, staff, patron):
+    return HelpSessionFactory(branch=branch, staff=staff, patron=patron, question="Books about bees?")
+
+
+def look(subject, by, *, days=0, action="opened", where=Where.QUEUE, patron=None, **more):
+    at = timezone.now() - datetime.timedelta(days=days)
+    return audit.record(action, subject, by=by, patron=patron or subject.patron, at=at, where=where, **more)
+
+
+def said(person, **how):
+    return [(str(found.day), html.unescape(re.sub("<[^>]+>", "", found.sentence)), found.where, found.times) for found in who_looked(person, **how)[0]]
+
+
+def test_each_thing_that_was_opened_is_a_sentence(visit, staff, patron):
+    thread = ConversationFactory(help_session=visit, subject="Which bees?")
+    look(thread, staff)
+    look(visit, staff, days=1, where=Where.SESSIONS)
+    look(patron, staff, days=2, where=Where.PEOPLE, patron=patron)
+    look(patron, staff, days=3, where=Where.PEOPLE, patron=patron, action="looked_up")
+    assert said(patron) == [
+        ("2026-03-04", "Rosa Lindqvist opened your conversation about “Which bees?”", "from the queue", 1),
+        ("2026-03-03", "Rosa Lindqvist opened your visit “Books about bees?”", "from the list of visits", 1),
+        ("2026-03-02", "Rosa Lindqvist opened your record", "at the people desk", 1),
+        ("2026-03-01", "Rosa Lindqvist looked you up", "at the people desk", 1),
+    ]
+
+
+def test_one_person_at_one_thing_on_one_day_is_one_line(visit, staff, patron):
+    for where in (Where.QUEUE, "", Where.SEARCH):
+        look(visit, staff, where=where)
+    look(visit, StaffFactory(name="Omar"), where="")
+    assert sorted(said(patron)) == [
+        ("2026-03-04", "Omar opened your visit “Books about bees?”", "", 1),
+        ("2026-03-04", "Rosa Lindqvist opened your visit “Books about bees?”", "from the queue and from a search in the queue", 3),
+    ]
+
+
+def test_a_day_is_the_librarys_own(visit, staff, patron):
+    with time_machine.travel(NOON.replace(hour=3), tick=False):  # nine in the evening before
+        look(visit, staff)
+    assert said(patron)[0][0] == "2026-03-03"
+
+
+def test_nothing_of_somebody_else_and_nothing_that_is_no_look(visit, staff, patron):
+    stranger = UserFactory()
+    look(HelpSessionFactory(patron=stranger, question="Not yours"), staff)
+    look(visit, patron)  # a member of staff who reads their own
+    audit.record("kept", visit, by=patron, patron=patron)
+    assert said(patron) == []
+
+
+def test_what_is_no_longer_theirs_has_no_title(visit, staff, patron):
+    thread = ConversationFactory(help_session=visit, subject="Which bees?")
+    look(thread, staff)
+    look(visit, staff)
+    thread.patron = None
+    thread.save()
+    HelpSession.objects.update(patron=None)
+    AuditEvent.objects.update(by=None)
+    assert {sentence for _day, sentence, _where, _times in said(patron)} == {
+        "Somebody of the library's staff opened a conversation of yours that isn't there any more",
+        "Somebody of the library's staff opened a visit of yours that isn't there any more",
+    }
+
+
+def test_the_title_of_something_quiet_never_appears(staff, patron):
+    quiet = QuietSessionFactory(staff=staff)
+    thread = ConversationFactory(help_session=quiet, patron=patron, subject="Where can I get help with a violent partner?")
+    look(thread, staff)
+    look(quiet, staff, patron=patron)
+    assert "violent" not in str(said(patron))
+    assert len(said(patron)) == 2
+
+
+def test_the_reason_is_the_desks_alone(client, sign_in, staff, patron):
+    look(patron, staff, patron=patron, reason="They look like my neighbour")
+    assert "neighbour" not in client_page(client, sign_in, patron)
+
+
+def client_page(client, sign_in, patron):
+    return sign_in(client, patron).get("/privacy/who-looked/").content.decode()
+
+
+def test_pages_are_of_whole_days_and_lose_nothing(visit, staff, patron):
+    for days in range(50):
+        for number in range(3 if days != 7 else 90):
+            look(visit, StaffFactory(name=f"Helper {number}") if number else staff, days=days)
+    seen, before = [], ""
+    while True:
+        looks, further = who_looked(patron, before=before)
+        days = [found.day for found in looks]
+        assert days == sorted(days, reverse=True)
+        assert not {day for day, _who in seen} & set(days)
+        seen += [(found.day, found.sentence) for found in looks]
+        if further is None:
+            break
+        before = further.isoformat()
+    assert len(seen) == 49 * 3 + 90
+
+
+@pytest.mark.parametrize("before", ["nonsense", "2026-99-99", "'", "0001-01-01"])
+def test_a_day_that_is_none_is_the_first_page_or_nothing(client, sign_in, patron, before):
+    assert sign_in(client, patron).get("/privacy/who-looked/", {"before": before}).status_code == 200
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_the_page_costs_the_same_whatever_its_length(client, sign_in, visit, branch, staff, patron, rows, django_assert_num_queries):
+    for number in range(rows):
+        session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, question=f"Question {number}?")
+        MessageFactory(conversation=ConversationFactory(help_session=session))
+        look(session, staff)
+        look(session.conversations.get(), StaffFactory(name=f"Helper {number}"))
+    sign_in(client, patron)
+    with django_assert_num_queries(9):
+        page = client.get("/privacy/who-looked/")
+    assert f"Helper {rows - 1} opened your conversation about" in text(page)
+
+
+def test_nobody_looked_yet(client, sign_in, patron):
+    assert "Nobody looked yet" in client_page(client, sign_in, patron)
