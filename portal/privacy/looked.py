@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from accounts.models import AuditEvent, Library
+from accounts.models import AuditEvent
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 
@@ -30,11 +30,11 @@ class Look:
     times: int
 
 
-def who_looked(person, *, before=""):
+def who_looked(person, *, zone, before=""):
     """(looks, further): the latest first, of whole days before the day `before` (as in an address); `further` is the day to go on from,
-    or None. Four queries, however many there are.
+    or None. `zone` is the library's own, whose days these are. Four queries, however many there are.
     """
-    looks = AuditEvent.objects.looks_at(person).annotate(day=TruncDate("at", tzinfo=Library.current().zone))
+    looks = AuditEvent.objects.looks_at(person).annotate(day=TruncDate("at", tzinfo=zone))
     if day := _day(before):
         looks = looks.filter(day__lt=day)
     days = list(looks.values("day").annotate(lines=Count("pk")).order_by("-day").values_list("day", "lines")[: DAYS_ASKED + 1])

@@ -95,9 +95,9 @@ POLICY = {
         exported=True,
     ),
     "accounts.LookingReason": Line(
-        "why one of the staff looked at somebody with whom their desk had nothing to do",
-        "the event that it belongs to ends",
-        "so that looking can be answered for",
+        _("why one of the staff looked at somebody with whom their desk had nothing to do"),
+        _("as long as it is kept that they looked"),
+        _("so that a coordinator can ask them"),
         Group.DESK,
     ),
     "accounts.RefusedPost": Line(

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from django.utils import timezone
 
+from accounts import audit
 from accounts.actions import keep_refused_post
-from accounts.models import Library, StaffRole
+from accounts.models import AuditEvent, Library, StaffRole
 from portal.conversations import actions as conversations
 from portal.conversations import drafts
 from portal.conversations.models import Conversation, Event, Participation
@@ -265,6 +266,22 @@ def build(branch, staff, patron, words):
         page.locator("#templates").click()
         page.locator("#template-list [data-text]").first.wait_for()
 
+    far = UserFactory(name=words.name, email="far.away@example.org")
+    for subject in (kept, waiting, patron):
+        audit.record("opened", subject, by=staff, patron=patron, where=AuditEvent.Where.QUEUE)
+    audit.record("opened", far, by=staff, patron=far, where=AuditEvent.Where.PEOPLE, reason=words.message[:300])
+
+    def by_name(page):
+        page.locator("#id_letters").fill(words.name[:6])
+        page.locator("#id_reason").fill(words.message[:300])
+        page.locator("#look-up-name").click()
+        page.locator("#found-title").wait_for()
+
+    def by_address(page):
+        page.locator("#id_address").fill("far.away@example.org")
+        page.locator("#look-up").click()
+        page.locator("#open-record").wait_for()
+
     pages = {
         "nobody": [
             State("welcome", "/", main=True),
@@ -338,6 +355,7 @@ def build(branch, staff, patron, words):
             State("list", "/lists/"),
             State("me", "/me/"),
             State("privacy", "/privacy/"),
+            State("who-looked", "/privacy/who-looked/"),
             State("refused", "/kept/"),
         ],
         "new patron": [
@@ -347,6 +365,7 @@ def build(branch, staff, patron, words):
             State("new-list", "/lists/"),
             State("new-me", "/me/"),
             State("add-address", "/me/address/"),
+            State("new-who-looked", "/privacy/who-looked/"),
         ],
     }
     desk = [
@@ -363,6 +382,14 @@ def build(branch, staff, patron, words):
         State("desk-session", f"/desk/sessions/{kept.public_id}/"),
         State("desk-slip", f"/desk/sessions/{by_code.public_id}/slip/"),
         State("desk-cards", "/desk/cards/"),
+        State("desk-people", "/desk/people/"),
+        State("desk-people-error", "/desk/people/", empty("address", "#look-up")),
+        State("desk-people-by-name", "/desk/people/", by_name),
+        State("desk-person", f"/desk/people/{patron.public_id}/"),
+        State("desk-person-keep", f"/desk/people/{patron.public_id}/?session={by_code.public_id}"),
+        State("desk-person-reason", "/desk/people/", by_address),
+        State("desk-person-add", "/desk/people/new/"),
+        State("desk-look-ups", "/desk/people/look-ups/"),
         State("desk-settings", "/desk/settings/"),
         State("desk-absences", "/desk/absences/"),
         State("desk-absences-error", "/desk/absences/", empty("first_day", "#save-absence")),

@@ -4,7 +4,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portal.helpsessions.models import HelpSession
+from portal.privacy.looked import who_looked
 from portal.privacy.policy import lines_for_patrons
+
+LOOKS_SHOWN = 5
 
 
 @require_safe
@@ -13,4 +16,7 @@ def privacy(request):
     context = {"groups": lines_for_patrons()}
     if request.reader:
         context["visits"] = HelpSession.objects.belonging_to(request.reader).count()
+    if request.reader.person:
+        looks, further = who_looked(request.reader.person, zone=request.library.zone)
+        context |= {"looks": looks[:LOOKS_SHOWN], "more_looks": len(looks) > LOOKS_SHOWN or further}
     return render(request, "privacy/privacy.html", context)
