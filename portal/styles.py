@@ -16,6 +16,8 @@ DEFAULT_ACCENT = "#0b5d4d"
 # `away` is the lightness (0 to 1) to move to, `calm` the highest saturation: what is strong on paper glares in the dark.
 LIGHT = {"ground": "#f7f4ee", "surface": "#fffefb", "away": 0, "calm": 1, "tint": 0.10}
 DARK = {"ground": "#161513", "surface": "#211f1c", "away": 1, "calm": 0.6, "tint": 0.16}
+# One page turns into the next. Written into each: a browser that must fetch it first may have to break the turn off.
+TURNS = "@media (prefers-reduced-motion: no-preference) { @view-transition { navigation: auto; } }"
 READABLE = 4.6  # AA asks for 4.5
 
 
@@ -28,7 +30,7 @@ def page_style(accent_colour=DEFAULT_ACCENT, *, whole=True):
 
 @lru_cache(maxsize=16)
 def _page_style(accent_colour, whole, _edited):
-    css = (minified(STYLE_SHEET.read_text("utf-8")) if whole else "") + minified(accent_block(accent_colour))
+    css = (minified(STYLE_SHEET.read_text("utf-8")) if whole else "") + minified(accent_block(accent_colour) + TURNS)
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return css, f"'sha256-{digest}'"
 
