@@ -21,6 +21,7 @@ import portal.conversations.handling
 import portal.conversations.search
 import portal.conversations.unsent
 import portal.helpsessions.actions
+import portal.privacy.parting
 from portal.notifications import actions as outbox
 from portal.notifications.channels import email
 
@@ -60,6 +61,7 @@ JOBS = [
     (portal.conversations.attachments.forget_stray_files, EVERY_DAY),
     (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),
     (accounts.actions.forget_refused_posts, timedelta(minutes=1)),
+    (portal.privacy.parting.forget_joined_records, EVERY_HOUR),
     (accounts.actions.forget_unconfirmed_people, EVERY_HOUR),
     (outbox.forget_old_notifications, EVERY_HOUR),
     (clear_expired_sign_ins, EVERY_HOUR),

@@ -52,9 +52,10 @@ def what_moves(going):
 @transaction.atomic
 def join_people(going, into, *, by, at):
     """Everything of `going` becomes `into`'s, who keeps their own address and name where they have one; `going` is signed out everywhere
-    and is no more. All of it or nothing; there is no way back. An event about each of the two stays with `into`. Raises CannotJoin.
+    and is no more. All of it or nothing; there is no way back, but for what was written down before (parting.py). An event about each of
+    the two stays with `into`. Raises CannotJoin.
     """
-    _lock_what_is_said(going)
+    lock_what_is_said(going)
     people = {person.pk: person for person in User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk")}
     if len(people) < 2 or not may_join_people(people[going.pk], people[into.pk]):
         raise CannotJoin
@@ -83,7 +84,7 @@ def references():
     return [(relation.related_model, relation.field.name) for relation in relations]
 
 
-def _lock_what_is_said(person):
+def lock_what_is_said(person):
     """Visits, items, threads, and only then (by the caller) the people: in the order in which an answer, a verdict and keeping lock them."""
     list(HelpSession.objects.select_for_update(no_key=True).filter(patron=person).order_by("pk").values_list("pk", flat=True))
     lock_first(Recommendation.objects.filter(patron=person))

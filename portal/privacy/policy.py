@@ -19,6 +19,7 @@ from accounts.models import RefusedPost
 from portal.conversations import attachments, drafts, unsent
 from portal.helpsessions.actions import CODE_LIFE, FORGET_ENDED_CODES_AFTER
 from portal.notifications.actions import KEEP_DEAD, KEEP_DELIVERED
+from portal.privacy.parting import CAN_BE_PARTED_FOR
 
 
 class Group(Enum):
@@ -99,6 +100,14 @@ POLICY = {
         _("as long as it is kept that they looked"),
         _("so that a coordinator can ask them"),
         Group.DESK,
+    ),
+    "privacy.JoinedRecords": Line(
+        _("what it takes to part two records again that were joined at the desk"),
+        "{0}",
+        _("so that a mistake can be mended"),
+        Group.DESK,
+        (CAN_BE_PARTED_FOR,),
+        ended_by="forget_joined_records",
     ),
     "accounts.RefusedPost": Line(
         _("what you had typed when your sign-in or form ran out"),

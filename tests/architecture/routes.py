@@ -90,6 +90,8 @@ OBJECT = {
     "person": "person",
     "patron_record": "patron",
     "keep_for_patron": "patron",
+    "join_records": "patron",
+    "part_records": "patron",
     "forget_second_factor": "person",
 }
 # Objects that are nobody's in particular, with the reason why no scope stands before them.

@@ -1,12 +1,14 @@
 from django.urls import path
 
-from . import views
+from .views import joining, patrons
 
 urlpatterns = [
-    path("", views.patrons, name="patrons"),
-    path("by-name/", views.patrons_by_name, name="patrons_by_name"),
-    path("new/", views.add_patron, name="add_patron"),
-    path("look-ups/", views.lookings, name="lookings"),
-    path("<uuid:public_id>/", views.patron_record, name="patron_record"),
-    path("<uuid:public_id>/keep/", views.keep_for_patron, name="keep_for_patron"),
+    path("", patrons.patrons, name="patrons"),
+    path("by-name/", patrons.patrons_by_name, name="patrons_by_name"),
+    path("new/", patrons.add_patron, name="add_patron"),
+    path("look-ups/", patrons.lookings, name="lookings"),
+    path("<uuid:public_id>/", patrons.patron_record, name="patron_record"),
+    path("<uuid:public_id>/keep/", patrons.keep_for_patron, name="keep_for_patron"),
+    path("<uuid:public_id>/join/", joining.join_records, name="join_records"),
+    path("<uuid:public_id>/part/", joining.part_records, name="part_records"),
 ]

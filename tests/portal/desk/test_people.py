@@ -339,3 +339,63 @@ def test_the_list_pages_by_key_and_loses_nothing(client, sign_in, coordinator, s
 @pytest.mark.parametrize("after", ["nonsense", "1.", "9" * 40 + ".1", "1.-1", "-99999999999999999999.1"])
 def test_a_place_that_is_none_is_the_first_page(client, sign_in, coordinator, after):
     assert sign_in(client, coordinator).get(reverse("lookings"), {"after": after}).status_code == 200
+
+
+# Two records of one person.
+
+
+@pytest.fixture
+def twin(library):
+    """Sam once more, written down at another desk."""
+    return UserFactory(name="Sammy Okafor", email="sammy@example.org")
+
+
+def test_a_coordinator_joins_two_records_and_thinks_better_of_it(client, sign_in, coordinator, near, patron, twin):
+    HelpSessionFactory(patron=twin, branch=BranchFactory(name="Hill"), question="At the other desk?")
+    sign_in(client, coordinator)
+    join = reverse("join_records", args=[patron.public_id])
+    assert join in client.get(record(patron)).content.decode()
+    assert "Look the other record up first" in text(client.get(join))
+    client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
+    assert "Sammy Okafor" in text(client.get(join))
+    preview = text(client.get(join, {"with": twin.public_id}))
+    for shown in (
+        "Sammy Okafor",
+        "Sam Okafor",
+        "s…@example.org",
+        "This record goes into the other",
+        "This record stays",
+        "Nobody can sign in with s…@example.org any more",
+    ):
+        assert shown in preview
+    assert looks(twin)[-1][0] == "opened"
+    answer = client.post(join, {"with": twin.public_id})
+    assert answer.url == record(patron)
+    assert HelpSession.objects.filter(patron=patron).count() == 2
+    assert not User.objects.filter(pk=twin.pk).exists()
+    page = client.get(record(patron))
+    joined = page.context["joined"][0]
+    client.post(reverse("part_records", args=[patron.public_id]), {"joined": joined.public_id})
+    assert User.objects.get(pk=twin.pk).help_sessions.get().question == "At the other desk?"
+    assert HelpSession.objects.filter(patron=patron).count() == 1
+
+
+def test_staff_who_coordinate_nothing_join_nobody(desk, near, patron, twin):
+    desk.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
+    assert desk.post(reverse("join_records", args=[patron.public_id]), {"with": twin.public_id}).status_code == 404
+    assert "Join with another record" not in text(desk.get(record(patron)))
+    assert User.objects.filter(pk=twin.pk).exists()
+
+
+def test_only_whom_the_coordinator_found_can_be_the_other(client, sign_in, coordinator, near, patron, twin):
+    sign_in(client, coordinator).post(reverse("join_records", args=[patron.public_id]), {"with": twin.public_id})
+    assert User.objects.filter(pk=twin.pk).exists()
+
+
+def test_who_works_at_a_desk_stays(client, sign_in, coordinator, staff, near, patron):
+    sign_in(client, coordinator)
+    client.post(PEOPLE, {"address": staff.email})
+    client.post(record(staff), {"reason": "They say they have two"})
+    client.post(reverse("join_records", args=[patron.public_id]), {"with": staff.public_id})
+    assert User.objects.filter(pk=staff.pk).exists()
+    assert near.__class__.objects.get(pk=near.pk).patron == staff

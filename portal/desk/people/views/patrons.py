@@ -18,15 +18,15 @@ from portal.conversations.models import Conversation
 from portal.conversations.views.keeping import wording
 from portal.desk import shown_today
 from portal.desk.opened import log_looked_up, log_record_opened
+from portal.desk.people import find
+from portal.desk.people.forms import AddressForm, LettersForm, NewPatronForm, ReasonForm
+from portal.desk.people.looked import looked_without_a_visit
 from portal.desk.tries import TOO_OFTEN
 from portal.helpsessions.actions import AlreadyKept, QuietSession
 from portal.helpsessions.models import HelpSession
 from portal.paging import page_of
+from portal.privacy.parting import can_be_parted
 from portal.text import uuid_or_none
-
-from . import find
-from .forms import AddressForm, LettersForm, NewPatronForm, ReasonForm
-from .looked import looked_without_a_visit
 
 
 @staff_only
@@ -197,5 +197,6 @@ def _record_page(request, person):
         "to_keep": _to_keep(request),
         "wording": words,
         "wording_language": language,
+        "joined": can_be_parted(person, at=timezone.now()) if request.user.is_coordinator else [],
     }
     return render(request, "desk/people/record.html", context)

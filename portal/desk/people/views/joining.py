@@ -1,0 +1,91 @@
+"""Two records of one person, joined by a coordinator who answers for it; and parted again for a day."""
+
+from django.contrib import messages
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.access import coordinator_only
+from portal.desk.opened import log_record_opened
+from portal.desk.people import find
+from portal.privacy import parting
+from portal.privacy.joining import CannotJoin, may_join_people, what_moves
+from portal.text import uuid_or_none
+
+
+@coordinator_only
+@require_http_methods(["GET", "HEAD", "POST"])
+def join_records(request, public_id):
+    """First the other record, of those found today; then both beside each other; then it is done."""
+    person, at = _open_record(request, public_id), timezone.now()
+    other = _other(request, person)
+    if other is None:
+        return render(request, "desk/people/join.html", {"person": person, "others": _others(request, person)})
+    going, into = (person, other) if other.is_staff else (other, person)
+    if request.method == "POST":
+        try:
+            parting.join_for_a_day(going, into, by=request.user, at=at)
+        except CannotJoin:
+            messages.error(request, _("These two can't be joined. Nothing was changed."))
+            return redirect("patron_record", person.public_id)
+        messages.success(request, _("Joined: both are one record now. Until this time tomorrow it can be undone."))
+        find.remember(request, [into], reason=find.found(request).get(str(into.public_id), ""))
+        return redirect("patron_record", into.public_id)
+    log_record_opened(request, other, at=at, reason=_reason(request, other))
+    moving, own = what_moves(going), what_moves(into)
+    context = {
+        "person": person,
+        "other": other,
+        "may_join": may_join_people(going, into),
+        "both": [(going, moving, find.masked(going.email)), (into, own, find.masked(into.email))],
+        "joined": {"name": into.name or going.name, "email": find.masked(into.email or going.email), "ends": find.masked(going.email) if into.email else ""},
+        "sums": {name: getattr(moving, name) + getattr(own, name) for name in ("visits", "threads", "saved_items")},
+    }
+    return render(request, "desk/people/join.html", context)
+
+
+@coordinator_only
+@require_POST
+def part_records(request, public_id):
+    """Undo it: what moved moves back."""
+    person = _open_record(request, public_id)
+    named = uuid_or_none(request.POST.get("joined"))
+    joined = get_object_or_404(parting.can_be_parted(person, at=timezone.now()), public_id=named)
+    try:
+        again = parting.part(joined, by=request.user, at=timezone.now())
+    except parting.CannotPart:
+        messages.error(request, _("This can't be undone any more. Nothing was changed."))
+    else:
+        find.remember(request, [again], reason=_("Parted again"))
+        messages.success(request, _("Undone: they are two records again, each with what it had."))
+    return redirect("patron_record", person.public_id)
+
+
+def _open_record(request, public_id):
+    """A person whose record this coordinator has open: near their desk, or found with a reason."""
+    found = find.found(request)
+    person = get_object_or_404(find.at_desk_of(request.user, found), public_id=public_id)
+    if not (person.is_near or found.get(str(public_id))):
+        raise Http404
+    return person
+
+
+def _other(request, person):
+    named = uuid_or_none(request.POST.get("with") or request.GET.get("with"))
+    return next((other for other in _others(request, person) if other.public_id == named), None)
+
+
+def _others(request, person):
+    """Whom this coordinator found today, by name: few enough to choose from."""
+    others = list(
+        find.at_desk_of(request.user, find.found(request)).filter(public_id__in=list(find.found(request))).exclude(pk=person.pk).order_by("name", "pk")
+    )
+    for other in others:
+        other.masked = find.masked(other.email)
+    return others
+
+
+def _reason(request, person):
+    return "" if person.is_near else find.found(request).get(str(person.public_id), "") or _("To join two records")

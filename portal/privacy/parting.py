@@ -1,0 +1,198 @@
+"""Two records joined at the desk can be parted again for a day: what moved moves back, and what was melted together is as it was.
+
+Before they are joined everything that points to the record that ends is written down (JoinedRecords.before). What was said in its
+threads since then goes back with them.
+"""
+
+import datetime
+from contextlib import suppress
+
+from allauth.account.models import EmailAddress
+from django.apps import apps
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from accounts import audit
+from accounts.models import User
+from portal.conversations import search
+from portal.conversations.actions import raise_queue
+from portal.conversations.models import Attachment, Conversation, Draft, Message, Participation, Side
+from portal.lists.models import SavedItem
+from recommendations.models import Recommendation
+
+from .joining import IN_THEIR_OWN_WAY, join_people, lock_what_is_said, references
+from .models import JoinedRecords
+
+CAN_BE_PARTED_FOR = datetime.timedelta(hours=24)
+ENDED = {"usersessions.UserSession"}  # whoever was signed in signs in again
+
+
+class CannotPart(Exception):
+    """It is too long ago, it was parted already, or one of them is no more."""
+
+
+@transaction.atomic
+def join_for_a_day(going, into, *, by, at):
+    """join_people, and a day to think better of it. Returns the JoinedRecords. Raises CannotJoin."""
+    lock_what_is_said(going)
+    list(User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk"))
+    going, melting = User.objects.filter(pk=going.pk).first() or going, _melting(going, into)
+    before = {"person": _written(going), "moved": _moved(going), "rows": _own_rows(going)}
+    into = join_people(going, into, by=by, at=at)
+    before["melted"] = _what_changed(melting)
+    before["ended"] = [[label, row] for label, _field, row in before["rows"] if not _now(label, row).exists()]
+    return JoinedRecords.objects.create(into=into, by=by, joined_at=at, before=before)
+
+
+@transaction.atomic
+def part(joined, *, by, at):
+    """The two are two again, the one that ended as it was. Returns it. Raises CannotPart."""
+    lock_what_is_said(joined.into)
+    list(User.objects.select_for_update().filter(pk=joined.into_id))
+    joined = JoinedRecords.objects.select_for_update(of=("self",)).select_related("into").filter(pk=joined.pk).first()
+    if joined is None or joined.joined_at <= at - CAN_BE_PARTED_FOR or not joined.into.is_active:
+        raise CannotPart
+    into, before = joined.into, joined.before
+    _unmelt(before["melted"])
+    person = _bring_back_person(before["person"])
+    for label, field, keys in before["moved"]:
+        apps.get_model(label)._base_manager.filter(pk__in=keys, **{field: into}).update(**{field: person})
+    for label, row in before["ended"]:  # lists before what is on them
+        _bring_back(label, row)
+    for label, field, row in before["rows"]:
+        _move_back(label, field, row, person, into)
+    threads = _threads_of(before, person)
+    _take_along_what_came_since(threads, person, into)
+    Conversation.objects.filter(pk__in=[thread.pk for thread in threads]).update(version=F("version") + 1, desk_version=F("desk_version") + 1)
+    for thread in threads:
+        if thread.joined_into_id is None and thread.status != Conversation.Status.ERASED:
+            search.index_thread(thread)
+    audit.record("parted_people", into, by=by, patron=into, at=at)
+    audit.record("parted_people", person, by=by, patron=person, at=at)
+    joined.delete()
+    for branch_id in sorted({thread.branch_id for thread in threads}):
+        raise_queue(branch_id)
+    return person
+
+
+def can_be_parted(person, *, at):
+    """What was joined into this person's record and can still be parted, the latest first."""
+    return JoinedRecords.objects.filter(into=person, joined_at__gt=at - CAN_BE_PARTED_FOR).select_related("by").order_by("-joined_at", "-pk")
+
+
+def forget_joined_records(*, at):
+    """For the worker: what can't be parted any more."""
+    JoinedRecords.objects.filter(joined_at__lte=at - CAN_BE_PARTED_FOR).delete()
+
+
+def _written(row):
+    """{column: value} of the whole row, in what JSON knows: times to the microsecond, which Django's own encoder cuts."""
+    written = {}
+    for field in row._meta.concrete_fields:
+        value = field.value_from_object(row)
+        written[field.attname] = value if value is None or isinstance(value, (bool, int, str, dict, list)) else field.value_to_string(row)
+    return written
+
+
+def _read(model, written):
+    return model(**{name: _value(model, name, value) for name, value in written.items()})
+
+
+def _value(model, name, value):
+    return None if value is None else next(field for field in model._meta.concrete_fields if field.attname == name).to_python(value)
+
+
+def _moved(going):
+    """[label, field, keys] of what is simply told a new name."""
+    moved = []
+    for model, field in references():
+        if (model._meta.label, field) not in IN_THEIR_OWN_WAY:
+            keys = list(model._base_manager.filter(**{field: going}).values_list("pk", flat=True))
+            moved += [[model._meta.label, field, keys]] if keys else []
+    return moved
+
+
+def _own_rows(going):
+    """[label, field, row] of what each person has one of, and of what ends with the record. What is on a list comes after the list."""
+    rows = []
+    for model, field in references():
+        if (model._meta.label, field) in IN_THEIR_OWN_WAY and model._meta.label not in ENDED:
+            rows += [[model._meta.label, field, _written(row)] for row in model._base_manager.filter(**{field: going}).order_by("pk")]
+    return rows + [[SavedItem._meta.label, "", _written(row)] for row in SavedItem.objects.filter(saved_list__patron=going).order_by("pk")]
+
+
+def _melting(going, into):
+    """The rows of `into` that may become more than they were, and the files of drafts, as they are."""
+    drafts = Draft.objects.filter(person=going)
+    return [
+        *User.objects.filter(pk=into.pk),
+        *Participation.objects.filter(person=into),
+        *Draft.objects.filter(person=into),
+        *Attachment.objects.filter(client_token__in=drafts.values("client_token"), message=None),
+    ]
+
+
+def _what_changed(rows):
+    """[label, key, {column: [before, after]}] of these rows, which are as they were before."""
+    changed = []
+    for row in rows:
+        now = type(row)._base_manager.filter(pk=row.pk).first()
+        if now is not None:
+            was, became = _written(row), _written(now)
+            columns = {name: [was[name], became[name]] for name in was if was[name] != became[name]}
+            changed += [[row._meta.label, row.pk, columns]] if columns else []
+    return changed
+
+
+def _unmelt(melted):
+    """What the joining changed, and nobody since, is as it was before."""
+    for label, key, columns in melted:
+        model = apps.get_model(label)
+        row = model._base_manager.filter(pk=key).first()
+        if row is not None:
+            is_now = _written(row)
+            back = {name: _value(model, name, was) for name, (was, became) in columns.items() if is_now[name] == became}
+            model._base_manager.filter(pk=key).update(**back)
+
+
+def _bring_back_person(written):
+    person = _read(User, written)
+    if person.email and User.objects.filter(email=person.email).exists():
+        person.email = None  # whoever it was joined with has made it their own since
+    person.save_base(force_insert=True)
+    return person
+
+
+def _now(label, written):
+    model = apps.get_model(label)
+    return model._base_manager.filter(pk=written[model._meta.pk.attname])
+
+
+def _move_back(label, field, written, person, into):
+    """A row that was moved in its own way is the person's again, if it is still there."""
+    if label == SavedItem._meta.label:
+        _now(label, written).filter(saved_list__patron=into).exclude(saved_list=written["saved_list_id"]).update(saved_list=written["saved_list_id"])
+    elif label != EmailAddress._meta.label or person.email is not None:
+        _now(label, written).filter(**{field: into}).update(**{field: person})
+
+
+def _bring_back(label, written):
+    """A row that ended when the records were joined is there again. What it was about may be gone since, or be there in another way."""
+    with suppress(IntegrityError), transaction.atomic():
+        _read(apps.get_model(label), written).save_base(raw=True, force_insert=True)
+
+
+def _threads_of(before, person):
+    keys = [key for label, field, found in before["moved"] if (label, field) == (Conversation._meta.label, "patron") for key in found]
+    return list(Conversation.objects.filter(pk__in=keys, patron=person).order_by("pk"))
+
+
+def _take_along_what_came_since(threads, person, into):
+    """What was said, read, typed and given in these threads since they were joined is of the one whose threads they are again."""
+    in_threads = {"conversation__in": threads}
+    Message.objects.filter(**in_threads, side=Side.PATRON, author=into).update(author=person)
+    Attachment.objects.filter(**in_threads, side=Side.PATRON, added_by=into).update(added_by=person)
+    Recommendation.objects.filter(messagerecommendation__message__conversation__in=threads, patron=into).update(patron=person)
+    for rows in (Participation, Draft):
+        own = rows.objects.filter(person=person, side=Side.PATRON, **in_threads).values_list("conversation", flat=True)
+        rows.objects.filter(**in_threads, person=into, side=Side.PATRON).exclude(conversation__in=list(own)).update(person=person)

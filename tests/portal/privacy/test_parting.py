@@ -1,0 +1,199 @@
+"""Two records joined at the desk are two again within a day, row by row as they were; what was said since goes where it belongs."""
+
+import datetime
+import uuid
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.apps import apps
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import AuditEvent, Consent, RefusedPost, User
+from portal.conversations import actions as conversations
+from portal.conversations import drafts
+from portal.conversations.models import Conversation, Draft, Message, Participation
+from portal.lists.models import SavedItem, SavedList
+from portal.privacy import parting
+from portal.privacy.joining import CannotJoin
+from portal.privacy.models import JoinedRecords
+from tests.architecture import world as worlds
+from tests.factories import HelpSessionFactory, SavedItemFactory, SavedListFactory, StaffFactory, UserFactory, attach_to
+
+pytestmark = pytest.mark.django_db
+
+# What a joining and its undoing leave behind: who did it, and what tells open pages that something changed.
+LEFT = {"accounts.AuditEvent", "conversations.BranchQueue", "sessions.Session"}
+LEFT_COLUMNS = {"version", "desk_version", "changed_at"}
+
+
+def rows():
+    """{label: every row, without the counters of open pages}, in no order."""
+    found = {}
+    with connection.cursor() as cursor:
+        for model in apps.get_models():
+            if model._meta.label not in LEFT:
+                hidden = LEFT_COLUMNS | ({"id"} if model._meta.label == "conversations.ConversationWords" else set())  # an index, written anew
+                columns = [field.column for field in model._meta.concrete_fields if field.column not in hidden]
+                names = ", ".join(connection.ops.quote_name(column) for column in columns)
+                cursor.execute(f"SELECT {names} FROM {connection.ops.quote_name(model._meta.db_table)}")
+                found[model._meta.label] = sorted(map(repr, cursor.fetchall()))
+    return found
+
+
+def say(thread, by, side="patron"):
+    return conversations.reply(thread, by=by, side=side, at=timezone.now(), body="Here.", language="en", client_token=uuid.uuid4())
+
+
+def a_draft(person, body, *, conversation=None, kind="ask"):
+    return drafts.save_draft(conversation, person=person, side="patron", kind=kind, client_token=uuid.uuid4(), sequence=1, body=body, at=timezone.now())
+
+
+@pytest.fixture
+def two(settings):
+    """(going, into, the world): something of every kind in the one, and what can melt together in both."""
+    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    world = worlds.build()
+    going, into = world.patron, world.other_patron
+    for person in (going, into):
+        EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=True)
+        a_draft(person, f"{person.name} was writing")
+    Authenticator.objects.create(user=going, type="webauthn", data={"credential": {"id": "x"}})
+    Consent.objects.create(person=going, purpose="keep_session", subject=world.session.public_id, wording="Yes", language="en", given_at=timezone.now())
+    shared = SavedItem.objects.get(saved_list__patron=going).item
+    here, there = SavedList.objects.get(patron=going), SavedListFactory(patron=into)
+    there.name = here.name
+    there.save()
+    SavedItemFactory(saved_list=there, item=shared)
+    SavedItemFactory(saved_list=here)
+    SavedItemFactory(saved_list=SavedListFactory(patron=going, name="Only here"))
+    a_draft(going, "An answer, half written", conversation=world.conversation, kind="reply")
+    for thread in Conversation.objects.exclude(help_session=None):
+        conversations.search.index_thread(thread)
+    return going, into, world
+
+
+def join(going, into, by):
+    return parting.join_for_a_day(going, into, by=by, at=timezone.now())
+
+
+def test_what_is_undone_is_row_by_row_as_it_was(two):
+    going, into, world = two
+    before = rows()
+    joined = join(going, into, world.coordinator)
+    assert rows() != before
+    assert not User.objects.filter(pk=going.pk).exists()
+    parting.part(joined, by=world.coordinator, at=timezone.now())
+    assert rows() == before
+    assert set(AuditEvent.objects.filter(action="parted_people", by=world.coordinator).values_list("patron", flat=True)) == {going.pk, into.pk}
+
+
+def test_a_record_that_took_name_and_address_gives_them_back(two):
+    going, into, world = two
+    into.emailaddress_set.all().delete()
+    User.objects.filter(pk=into.pk).update(email=None, name="", language="")
+    before = rows()
+    joined = join(going, into, world.coordinator)
+    into.refresh_from_db()
+    assert (into.email, into.name) == ("sam@example.org", "Sam Okafor")
+    parting.part(joined, by=world.coordinator, at=timezone.now())
+    assert rows() == before
+
+
+def test_what_was_said_since_goes_with_its_thread_and_nothing_else_does(two):
+    going, into, world = two
+    joined = join(going, into, world.coordinator)
+    thread = Conversation.objects.get(pk=world.conversation.pk)
+    said, answered = say(thread, into), say(thread, world.staff, side="staff")
+    attach_to(said)
+    own = conversations.ask(by=into, at=timezone.now(), body="Something of my own?", language="en", client_token=uuid.uuid4())
+    parting.part(joined, by=world.coordinator, at=timezone.now())
+    assert set(Message.objects.filter(pk__in=[said.pk, answered.pk]).values_list("author", flat=True)) == {going.pk, world.staff.pk}
+    thread.refresh_from_db()
+    own.refresh_from_db()
+    assert (thread.patron, own.patron) == (going, into)
+    assert Participation.objects.filter(conversation=thread, person=into, side="patron").count() == 0
+    assert own.messages.get().author == into
+
+
+def test_what_somebody_changed_since_stays_changed(two):
+    going, into, world = two
+    into.emailaddress_set.all().delete()
+    User.objects.filter(pk=into.pk).update(email=None, name="")
+    joined = join(going, into, world.coordinator)
+    User.objects.filter(pk=into.pk).update(name="Chosen since")
+    into_draft = Draft.objects.get(person=into, conversation=None)
+    Draft.objects.filter(pk=into_draft.pk).update(body="Written on", sequence=90)
+    SavedItem.objects.filter(saved_list__patron=into).first().delete()
+    parting.part(joined, by=world.coordinator, at=timezone.now())
+    into.refresh_from_db()
+    going.refresh_from_db()
+    assert (into.name, into.email, going.email) == ("Chosen since", None, "sam@example.org")
+    assert Draft.objects.get(pk=into_draft.pk).body == "Written on"
+    assert Draft.objects.get(person=going, conversation=None).body == "Sam Okafor was writing"
+
+
+def test_a_draft_that_was_sent_since_does_not_come_back(two):
+    going, into, world = two
+    joined = join(going, into, world.coordinator)
+    thread = Conversation.objects.get(pk=world.conversation.pk)
+    draft = Draft.objects.get(conversation=thread, person=into, kind="reply")
+    conversations.reply(
+        thread, by=into, side="patron", at=timezone.now(), body=draft.body, language="en", client_token=draft.client_token, draft_sequence=draft.sequence
+    )
+    parting.part(joined, by=world.coordinator, at=timezone.now())
+    assert not Draft.objects.filter(conversation=thread, side="patron").exists()
+
+
+def test_after_a_day_nothing_is_left_to_part_them_with(two):
+    going, into, world = two
+    joined = join(going, into, world.coordinator)
+    late = timezone.now() + datetime.timedelta(hours=24, minutes=1)
+    assert list(parting.can_be_parted(into, at=timezone.now())) == [joined]
+    assert list(parting.can_be_parted(into, at=late)) == []
+    with pytest.raises(parting.CannotPart):
+        parting.part(joined, by=world.coordinator, at=late)
+    parting.forget_joined_records(at=timezone.now())
+    assert JoinedRecords.objects.count() == 1
+    parting.forget_joined_records(at=late)
+    assert JoinedRecords.objects.count() == 0
+
+
+def test_parting_twice_is_parting_once(two):
+    going, into, world = two
+    joined = join(going, into, world.coordinator)
+    parting.part(joined, by=world.coordinator, at=timezone.now())
+    after = rows()
+    with pytest.raises(parting.CannotPart):
+        parting.part(joined, by=world.coordinator, at=timezone.now())
+    assert rows() == after
+
+
+def test_two_joined_into_one_are_parted_in_any_order(library):
+    into, first, second = UserFactory(), UserFactory(name="First"), UserFactory(name="Second")
+    visits = {person: HelpSessionFactory(patron=person) for person in (into, first, second)}
+    before = rows()
+    by = StaffFactory(branch=library.default_branch)
+    before = rows()
+    joined = [join(person, into, by) for person in (first, second)]
+    for one in joined:
+        parting.part(one, by=by, at=timezone.now())
+    assert rows() == before
+    assert {person: visit.patron for person, visit in visits.items()} == {person: person for person in visits}
+
+
+def test_who_works_at_a_desk_is_never_the_one_that_ends(two):
+    going, into, world = two
+    before = rows()
+    with pytest.raises(CannotJoin):
+        join(world.staff, into, world.coordinator)
+    assert rows() == before
+
+
+def test_what_was_refused_and_is_offered_goes_back_too(two):
+    going, into, world = two
+    joined = join(going, into, world.coordinator)
+    assert RefusedPost.objects.get().person == into
+    parting.part(joined, by=world.coordinator, at=timezone.now())
+    assert RefusedPost.objects.get().person == going
