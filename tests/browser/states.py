@@ -14,6 +14,7 @@ from portal.conversations import drafts
 from portal.conversations.models import Conversation, Event, Participation
 from portal.helpsessions.models import ClaimCode
 from portal.lists.actions import save
+from portal.privacy import parting
 from recommendations.actions import record_verdict
 from recommendations.models import Holding, QuestionType, Topic
 from tests.factories import (
@@ -266,6 +267,7 @@ def build(branch, staff, patron, words):
         page.locator("#templates").click()
         page.locator("#template-list [data-text]").first.wait_for()
 
+    parting.join_for_a_day(UserFactory(name=words.name, email=None), patron, by=staff, at=now)
     far = UserFactory(name=words.name, email="far.away@example.org")
     for subject in (kept, waiting, patron):
         audit.record("opened", subject, by=staff, patron=patron, where=AuditEvent.Where.QUEUE)
@@ -389,6 +391,8 @@ def build(branch, staff, patron, words):
         State("desk-person", f"/desk/people/{patron.public_id}/"),
         State("desk-person-keep", f"/desk/people/{patron.public_id}/?session={by_code.public_id}"),
         State("desk-person-add", "/desk/people/new/"),
+        State("desk-join", f"/desk/people/{patron.public_id}/join/"),
+        State("desk-join-preview", f"/desk/people/{patron.public_id}/join/?with={far.public_id}"),
         State("desk-look-ups", "/desk/people/look-ups/"),
         State("desk-settings", "/desk/settings/"),
         State("desk-absences", "/desk/absences/"),
