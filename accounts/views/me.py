@@ -11,6 +11,7 @@ from accounts import actions, sign_ins
 from accounts.forms import AddressForm, CodeForm, NameForm
 from accounts.languages import languages
 from accounts.mailed_codes import MailedCode
+from accounts.models import Passkey
 
 
 def me(request):
@@ -22,7 +23,8 @@ def me(request):
         messages.success(request, _("Your name is changed."))
         return redirect("me")
     elsewhere = sign_ins.elsewhere(request.user, but=request.session.session_key) if form else []
-    return render(request, "accounts/me.html", {"form": form, "languages": languages(), "elsewhere": elsewhere})
+    passkeys = Passkey.objects.belonging_to(request.reader) if form else []
+    return render(request, "accounts/me.html", {"form": form, "languages": languages(), "elsewhere": elsewhere, "passkeys": passkeys})
 
 
 @login_required
