@@ -7,9 +7,8 @@ from urllib.parse import urlencode
 
 from allauth.account.internal.flows.login import get_authentication_records, perform_login
 from allauth.account.models import Login
-from allauth.core.ratelimit import consume
-from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404
 from django.shortcuts import redirect
@@ -19,13 +18,37 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 SECOND_FACTOR = "second_factor_at"
 SECOND_FACTOR_LASTS = timedelta(hours=12)  # a working day: the sign-in itself lasts far longer, the desk's door must not
+BORROWED = "borrowed_device"
 PROVED_AT = "proved_at"
 PROOF_LASTS = timedelta(minutes=15)  # the page that asks for it says so
 
 
-def sign_in(request, user):
-    """Let `user` in on this device, once something has proved who it is. The session key changes; codes opened before stay open."""
+def sign_in(request, user, *, borrowed=False):
+    """Let `user` in on this device, once something has proved who it is. The session key changes; codes opened before stay open.
+
+    On a `borrowed` device it is for a short while, see set_borrowed.
+    """
+    set_borrowed(request, borrowed)
     perform_login(request, Login(user=user))
+
+
+def set_borrowed(request, borrowed):
+    """Whether this isn't the person's own device, as they say before they sign in. Then the sign-in ends with the browser, at the latest
+    after BORROWED_DEVICE_HOURS, and leaves nothing behind: no cookie that says whose it was, no draft in the browser.
+    """
+    if borrowed:
+        request.session[BORROWED] = True
+    else:
+        request.session.pop(BORROWED, None)
+
+
+def is_borrowed(request):
+    return bool(request.session.get(BORROWED))
+
+
+def lasts_until(request):
+    """When the session must end by itself at a sign-in; None where it lasts as long as any."""
+    return timezone.now() + timedelta(hours=settings.BORROWED_DEVICE_HOURS) if is_borrowed(request) else None
 
 
 def show_second_factor(request, *, at):
@@ -49,32 +72,13 @@ def note_proof(request):
 
 def lately_proved(request):
     """Whether they have shown in this session, at sign-in or since, who they are, and not longer ago than PROOF_LASTS."""
-    at_sign_in = [record["at"] for record in get_authentication_records(request, request.user) if record["method"] == "code"]
+    at_sign_in = [record["at"] for record in get_authentication_records(request, request.user) if record["method"] in {"code", "card"}]
     proved_at = max([*at_sign_in, request.session.get(PROVED_AT, 0)])
     return time.time() - proved_at < PROOF_LASTS.total_seconds()
 
 
 def to_prove(request):
     return redirect(f"{reverse('prove')}?{urlencode({'next': request.get_full_path()})}")
-
-
-def origin(request):
-    """What a browser signs a passkey for: this host, by this scheme."""
-    return f"{request.scheme}://{request.get_host()}"
-
-
-def may_try_passkey(request):
-    return consume(request, action="passkey")
-
-
-def has_second_factor(user):
-    return Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists() or user.passkeys.exists()
-
-
-def may_change_keys(request):
-    """Whether passkeys may be added and removed now: a passkey opens the desk, so that of staff takes the second factor they have. Otherwise
-    whoever reads their mail could make themselves one."""
-    return not request.user.is_staff or not has_second_factor(request.user) or may_pass_the_desk_door(request)
 
 
 def needs_second_factor(request):

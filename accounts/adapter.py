@@ -14,6 +14,7 @@ from django.utils.translation import get_language, get_language_bidi, override
 from django.utils.translation import gettext_lazy as _
 from qrcode.image.svg import SvgPathFillImage
 
+from .access import lasts_until
 from .models import Library, User
 
 
@@ -30,9 +31,9 @@ class AccountAdapter(DefaultAccountAdapter):
         return ["allauth.account.stages.LoginByCodeStage"]
 
     def login(self, request, user):
-        """A stranger's session may have been made to end soon, with what they had written: from here on it lasts."""
+        """A stranger's session may have been made to end soon, with what they had written: from here on it lasts, on a device of their own."""
         super().login(request, user)
-        request.session.set_expiry(None)
+        request.session.set_expiry(lasts_until(request))
 
     def generate_login_code(self):
         return get_random_string(6, "0123456789")

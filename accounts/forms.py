@@ -1,3 +1,5 @@
+import logging
+import time
 import unicodedata
 
 from allauth.account.adapter import get_adapter
@@ -11,10 +13,13 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.text import TextField
 
-from . import passkeys
-from .access import origin
+from .cards import may_try_card
+from .ils.base import Blocked, Expired, IlsError, WrongCardOrPin
 from .mailed_codes import may_send_code, may_try_code
 
+log = logging.getLogger(__name__)
+
+REFUSALS_EVERY = 0.5  # seconds: an unknown card and a wrong PIN take an ILS different times, and are told after the same
 TOTP_CODE_LIVES = 120  # seconds; longer than any clock accepts a code, so that none works twice
 
 CODE_ATTRS = {"inputmode": "numeric", "autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
@@ -23,6 +28,15 @@ CODE_ATTRS = {"inputmode": "numeric", "autocomplete": "one-time-code", "autocapi
 def digits(text):
     """The digits of what was typed or pasted, in any script, without spaces and dashes."""
     return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())
+
+
+class BorrowedField(forms.BooleanField):
+    def __init__(self):
+        super().__init__(
+            required=False,
+            label=_("This isn't my phone"),
+            help_text=_("You are signed out when the browser is closed, after two hours at the latest, and nothing of yours stays on it."),
+        )
 
 
 class AddressForm(forms.Form):
@@ -42,6 +56,76 @@ class AddressForm(forms.Form):
         if not may_send_code(self.request, email):
             raise get_adapter().validation_error("rate_limited")
         return email
+
+
+class SignInForm(AddressForm):
+    borrowed = BorrowedField()
+
+
+class PinForm(forms.Form):
+    """The PIN of the card with the number `card`, as `ils` knows it. It is never shown again, whatever else was wrong.
+
+    Valid, it has the `patron`. Why it isn't is said no closer than is safe: blocked and expired only to whoever has the right PIN.
+    """
+
+    pin = forms.CharField(
+        label=_("PIN"),
+        max_length=100,
+        error_messages={"required": _("Write the PIN of your card.")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args, request, ils, card=None, **kwargs):
+        self.request, self.ils, self.card, self.patron = request, ils, card, None
+        super().__init__(*args, **kwargs)
+        for name, has_letters in (("card", ils.card_has_letters), ("pin", ils.pin_has_letters)):
+            if name in self.fields and not has_letters:
+                self.fields[name].widget.attrs["inputmode"] = "numeric"
+
+    def clean(self):
+        if not self.errors:
+            self._ask(self.cleaned_data.get("card") or self.card.barcode, self.cleaned_data["pin"])
+        return self.cleaned_data
+
+    def _ask(self, card, pin):
+        """Counted before the ILS is asked: many lock a card after a few wrong PINs."""
+        if not may_try_card(self.request, card):
+            raise get_adapter().validation_error("rate_limited")
+        began = time.monotonic()
+        try:
+            patron = self.ils.check(card, pin, today=self.request.library.today())
+            if self.card and patron.ils_id != self.card.ils_id:
+                raise WrongCardOrPin
+        except WrongCardOrPin:
+            time.sleep(REFUSALS_EVERY - (time.monotonic() - began) % REFUSALS_EVERY)
+            self.add_error(None, _("Card number and PIN don't belong together. Look at both once more. If you don't know your PIN, the desk can help."))
+        except Expired:
+            self.add_error(None, _("This card has run out. The desk renews it."))
+        except Blocked:
+            self.refuse_blocked()
+        except IlsError as error:
+            log.warning("Nobody can sign in by card: %s", error)
+            self.add_error(None, _("Cards can't be checked at the moment: the library's own system does not answer as it should. Try again later."))
+        else:
+            self.patron = patron
+
+    def refuse_blocked(self):
+        self.add_error(None, _("This card can't be used now. The desk can tell you why."))
+
+
+class CardForm(PinForm):
+    card = forms.CharField(
+        label=_("Library card number"),
+        max_length=60,
+        error_messages={"required": _("Write the number on your library card.")},
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    borrowed = BorrowedField()
+
+    field_order = ["card", "pin", "borrowed"]
+
+    def clean_card(self):
+        return "".join(self.cleaned_data["card"].split())  # printed in groups
 
 
 class CodeForm(forms.Form):
@@ -75,58 +159,6 @@ class NameForm(forms.Form):
         help_text=_("What the library calls you when it answers. Any name you like, or none."),
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
-
-
-NOT_ACCEPTED = _("That passkey was not accepted. Try it once more, or use a code instead.")
-
-
-class CredentialField(forms.JSONField):
-    """What the browser says of a passkey; static/js/passkeys.js fills it in."""
-
-    def __init__(self):
-        super().__init__(widget=forms.HiddenInput, error_messages={"required": NOT_ACCEPTED, "invalid": NOT_ACCEPTED})
-
-
-class PasskeyForm(forms.Form):
-    """A passkey that is shown; once the form is valid, `shown` is which, of those `among` which it may be."""
-
-    credential = CredentialField()
-
-    def __init__(self, *args, request, among, **kwargs):
-        self.request, self.among = request, among
-        super().__init__(*args, **kwargs)
-
-    def clean_credential(self):
-        try:
-            self.shown = passkeys.read_shown(self.request.session, self.cleaned_data["credential"], among=self.among, origin=origin(self.request))
-        except passkeys.NotAccepted:
-            raise forms.ValidationError(NOT_ACCEPTED) from None
-
-
-class PasskeyNameForm(forms.Form):
-    name = TextField(
-        label=_("Name of the passkey"),
-        max_length=80,
-        error_messages={"required": _("Write a name by which you know it.")},
-        help_text=_("Where it is kept, so that you know which one to remove if a device is lost."),
-    )
-
-
-class AddPasskeyForm(PasskeyNameForm):
-    """A passkey that a device has made; once the form is valid, `new` is what to keep. It is there already, so a missing name refuses nothing."""
-
-    credential = CredentialField()
-
-    def __init__(self, *args, request, **kwargs):
-        self.request = request
-        super().__init__(*args, **kwargs)
-        self.fields["name"].required = False
-
-    def clean_credential(self):
-        try:
-            self.new = passkeys.read_new(self.request.session, self.cleaned_data["credential"], person=self.request.user, origin=origin(self.request))
-        except passkeys.NotAccepted:
-            raise forms.ValidationError(NOT_ACCEPTED) from None
 
 
 class SecondFactorForm(ReauthenticateForm):

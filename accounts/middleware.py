@@ -16,7 +16,7 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from django_htmx.http import HttpResponseClientRedirect
 
 from . import actions
-from .access import may_pass_the_desk_door, needs_second_factor, to_the_desk_door
+from .access import is_borrowed, may_pass_the_desk_door, needs_second_factor, to_the_desk_door
 from .models import Library, User
 
 
@@ -69,6 +69,20 @@ class SecondFactorMiddleware:
         return self.get_response(request)
 
 
+class BorrowedDeviceMiddleware:
+    """On a device that isn't the person's own the cookie of their sign-in goes when the browser is closed, as well as after some hours."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
+        if cookie and cookie.value and is_borrowed(request):
+            cookie["max-age"] = cookie["expires"] = ""
+        return response
+
+
 LAST_PERSON = ("__Host-" if settings.SESSION_COOKIE_NAME.startswith("__Host-") else "") + "last_person"
 NEVER_KEPT_PATHS = (
     "/sign-in/",
@@ -78,12 +92,11 @@ NEVER_KEPT_PATHS = (
     "/language/",
     "/kept/",
     "/me/address/",
-    "/me/passkeys/",
     "/me/prove/",
     "/demo/",
     "/desk/record/autosave/",
 )
-NEVER_KEPT_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "credential", "pin", "password", "next"}
+NEVER_KEPT_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "pin", "password", "next"}
 MOST_KEPT = 200_000  # characters
 
 
@@ -108,7 +121,10 @@ class KeepRefusedPostMiddleware:
                 self._drop_what_was_sent_again(request, response)
         elif refused_to and request.htmx:
             response = HttpResponse(status=401)  # htmx swaps no 4xx: the page stays, a sign-in form never lands inside it
-        if request.user.is_authenticated and _last_person_id(request) != str(request.user.public_id):
+        if request.user.is_authenticated and is_borrowed(request):
+            if LAST_PERSON in request.COOKIES:  # whose device it is: what the borrower writes must not come to wait for them
+                response.delete_cookie(LAST_PERSON, samesite="Lax")
+        elif request.user.is_authenticated and _last_person_id(request) != str(request.user.public_id):
             response.set_signed_cookie(
                 LAST_PERSON,
                 str(request.user.public_id),

@@ -17,6 +17,8 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.prepared import prepared
 
+from .ils.base import LONGEST_ID
+
 
 def private_storage():
     return storages["private"]
@@ -213,6 +215,32 @@ class StaffRole(models.Model):
         return f"{self.user}: {self.role} at {self.branch}"
 
 
+class LibraryCard(models.Model):
+    """A person as the library's own system (the ILS) knows them: who signs in with a card is found by `ils_id`, which outlives the card.
+
+    What stands here is as the ILS said it when the card last signed in.
+    """
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="library_cards")
+    ils_id = models.CharField(max_length=LONGEST_ID, unique=True)
+    barcode = models.CharField(max_length=60)
+    patron_group = models.CharField(max_length=80, blank=True)
+    home_branch = models.ForeignKey(Branch, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-seen_at", "-pk"]
+        constraints = [models.CheckConstraint(condition=~Q(ils_id=""), name="card_has_an_ils_id")]
+
+    def __str__(self):
+        return f"{self.person}: {self.ending}"
+
+    @property
+    def ending(self):
+        """The end of the number: enough to know one's own card by."""
+        return self.barcode[-4:]
+
+
 class AbsenceQuerySet(models.QuerySet):
     def at_desk_of(self, user):
         """What this member of staff may change: their own; a coordinator everybody's."""
@@ -316,35 +344,6 @@ class LookingReason(models.Model):
 
     def __str__(self):
         return f"reason of {self.event_id}"
-
-
-class PasskeyQuerySet(models.QuerySet):
-    def belonging_to(self, reader):
-        """A person's own; a browser that only opened sessions by code has none."""
-        return self.filter(person=reader.person, person__isnull=False)
-
-
-class Passkey(models.Model):
-    """A key that a phone, a computer or a stick keeps for a person, and uses after their fingerprint, face or PIN. Only its public half is
-    here. It works for the one host name for which it was made."""
-
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
-    name = models.CharField(_("name"), max_length=80)
-    handle = models.UUIDField(help_text="by which the device knows the person: their public id when it was made, which a joining of records may have ended")
-    credential_id = models.BinaryField(max_length=1023, unique=True)
-    credential = models.BinaryField(help_text="public key and identifiers, as the device gave them (WebAuthn: attested credential data)")
-    sign_count = models.PositiveBigIntegerField(help_text="of a device that counts: a number that comes twice is a copy's")
-    added_on = models.DateField()
-    last_used_on = models.DateField(null=True)
-
-    objects = PasskeyQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["added_on", "pk"]
-
-    def __str__(self):
-        return self.name
 
 
 class RefusedPostQuerySet(models.QuerySet):

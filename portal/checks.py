@@ -1,5 +1,6 @@
 """Settings that would be unsafe are errors, each with its mend, before anything is served (`manage.py check`, portal.wsgi)."""
 
+import codecs
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -21,6 +22,7 @@ def settings_are_safe(app_configs=None, **kwargs):
                 f"AFTERWORD_MODE is {settings.MODE!r}.", hint=f"Set it to one of: {', '.join(MODES)}; without it, it is production.", id="afterword.E001"
             )
         )
+    errors += [checks.Error(problem, hint=mend, id=number) for number, unsafe, problem, mend in _ils_rules() if unsafe]
     if not settings.LOCAL:
         errors += [checks.Error(problem, hint=mend, id=number) for number, unsafe, problem, mend in _production_rules() if unsafe]
     return errors
@@ -78,6 +80,63 @@ def _production_rules():
             f"Add {base.hostname} to ALLOWED_HOSTS.",
         ),
     ]
+
+
+def _ils_rules():
+    """The same, for the library's own system of patrons; what isn't given can't be wrong."""
+    kind, given = settings.ILS, settings.ILS_SETTINGS
+    koha = urlsplit(given.get("url", "")) if kind == "koha" else None
+    return [
+        (
+            "afterword.E011",
+            kind not in ("", "sip2", "koha") and not (kind == "demo" and (settings.LOCAL or settings.DEMO)),
+            f"ILS is {kind!r}.",
+            "Set it to sip2 or koha, or leave it out: then nobody signs in by library card.",
+        ),
+        (
+            "afterword.E012",
+            kind == "sip2" and not given["host"],
+            "SIP2_HOST is missing.",
+            "Set it to the host name of the ILS's SIP2 server, such as sip.library.example.",
+        ),
+        (
+            "afterword.E013",
+            kind == "sip2" and not _is_charset(given["charset"]),
+            f"SIP2_CHARSET is {given.get('charset')!r}, which Python does not know.",
+            "Set it to cp850, utf-8 or latin-1: what the ILS is set to.",
+        ),
+        (
+            "afterword.E014",
+            kind == "sip2" and not all(len(given[name]) == 2 for name in ("id_field", "group_field", "branch_field", "expires_field")),
+            "A field of SIP2 has two letters: one of SIP2_ID_FIELD, SIP2_GROUP_FIELD, SIP2_BRANCH_FIELD and SIP2_EXPIRES_FIELD has not.",
+            "Set it to two letters such as AA, or leave it out.",
+        ),
+        (
+            "afterword.E015",
+            koha is not None and (koha.scheme not in ("https", "http") or not koha.hostname or (koha.scheme == "http" and not settings.LOCAL)),
+            f"KOHA_URL is {given.get('url')!r}, not an https address: cards and PINs would be readable on the way.",
+            "Set it to the https address of Koha, such as https://staff.koha.example, without /api.",
+        ),
+        (
+            "afterword.E016",
+            kind == "koha" and not (given["user"] and given["password"]) and not (given["client_id"] and given["client_secret"]),
+            "The portal has no account at Koha.",
+            "Set KOHA_USER and KOHA_PASSWORD, or KOHA_CLIENT_ID and KOHA_CLIENT_SECRET.",
+        ),
+        (
+            "afterword.E017",
+            bool(kind) and not 1 <= settings.ILS_TIMEOUT <= 20,
+            f"ILS_TIMEOUT is {settings.ILS_TIMEOUT}.",
+            "Set it to the seconds that a sign-in may wait for the ILS, from 1 to 20, or leave it out.",
+        ),
+    ]
+
+
+def _is_charset(name):
+    try:
+        return bool(codecs.lookup(name)._is_text_encoding)  # rot13 and its like are no charsets
+    except LookupError:
+        return False
 
 
 def _secret_key():

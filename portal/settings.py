@@ -26,6 +26,11 @@ def env_number(name, default):
         return default
 
 
+def env_pairs(name):
+    """{"CPL": "central"} of "CPL=central, EAST=eastside"."""
+    return {key.strip(): value.strip() for key, _is, value in (part.partition("=") for part in env_list(name))}
+
+
 def env_flag(name, default=False):
     return os.environ.get(name, "1" if default else "").lower() in {"1", "true", "yes", "on"}
 
@@ -80,6 +85,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
+    "accounts.middleware.BorrowedDeviceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "accounts.middleware.LibraryMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -166,10 +172,10 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_RATE_LIMITS = {
     "request_login_code": "30/m/ip,3/m/key,8/h/key",  # a whole library may share one network address
     "try_code": "5/10m/key",  # tries for one mailed code, however many at once
-    "passkey": "60/m/ip",  # nothing can be guessed: this spares the server
     "code_at_desk": "60/10m/user",  # codes of slips and cards that a member of staff types
     "look_up": "60/h/user",  # patrons, by a whole identifier; adding one says as much
     "look_up_by_name": "20/h/user",  # patrons, by letters of their name
+    "card_sign_in": "30/m/ip,300/h/ip,5/15m/key,20/d/key",  # before the ILS is asked: after some wrong PINs many lock the card
 }
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
@@ -181,6 +187,45 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_TOLERANCE = 1  # phones' clocks are a little off; accounts.forms.use_up sees to it that no code works twice
 USERSESSIONS_TRACK_ACTIVITY = False
 
+# The library's own system of patrons (accounts/ils/): sign-in with card and PIN. Without it the page says nothing of cards.
+ILS = os.environ.get("ILS", "demo" if DEMO else "")
+ILS_TIMEOUT = env_number("ILS_TIMEOUT", 6)  # seconds for everything that one sign-in asks
+ILS_BRANCHES = env_pairs("ILS_BRANCHES")
+ILS_SETTINGS = {
+    "sip2": {
+        "host": os.environ.get("SIP2_HOST", ""),
+        "port": env_number("SIP2_PORT", 6001),
+        "tls": env_flag("SIP2_TLS"),
+        "ca_file": os.environ.get("SIP2_CA_FILE", ""),
+        "login": os.environ.get("SIP2_LOGIN", ""),
+        "password": os.environ.get("SIP2_PASSWORD", ""),
+        "location": os.environ.get("SIP2_LOCATION", ""),
+        "institution": os.environ.get("SIP2_INSTITUTION", ""),
+        "terminal_password": os.environ.get("SIP2_TERMINAL_PASSWORD", ""),
+        "charset": os.environ.get("SIP2_CHARSET", "cp850"),
+        "error_detection": env_flag("SIP2_ERROR_DETECTION", default=True),
+        "id_field": os.environ.get("SIP2_ID_FIELD", "AA"),
+        "group_field": os.environ.get("SIP2_GROUP_FIELD", "PC"),
+        "branch_field": os.environ.get("SIP2_BRANCH_FIELD", "AQ"),
+        "expires_field": os.environ.get("SIP2_EXPIRES_FIELD", "PA"),
+        "timeout": ILS_TIMEOUT,
+        "card_has_letters": env_flag("CARD_HAS_LETTERS"),
+        "pin_has_letters": env_flag("PIN_HAS_LETTERS"),
+    },
+    "koha": {
+        "url": os.environ.get("KOHA_URL", ""),
+        "ca_file": os.environ.get("KOHA_CA_FILE", ""),
+        "user": os.environ.get("KOHA_USER", ""),
+        "password": os.environ.get("KOHA_PASSWORD", ""),
+        "client_id": os.environ.get("KOHA_CLIENT_ID", ""),
+        "client_secret": os.environ.get("KOHA_CLIENT_SECRET", ""),
+        "timeout": ILS_TIMEOUT,
+        "card_has_letters": env_flag("CARD_HAS_LETTERS"),
+        "pin_has_letters": env_flag("PIN_HAS_LETTERS", default=True),
+    },
+}.get(ILS, {})
+
+BORROWED_DEVICE_HOURS = 2  # how long a sign-in lasts at most on a phone that isn't one's own
 SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_AGE = 60 * 60 * 24 * 400  # a person without e-mail has nothing but this device to come back with
 SESSION_COOKIE_HTTPONLY = True
@@ -265,6 +310,5 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         "django.request": {"level": "ERROR"},  # what was refused stands in the request's own line
         "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
-        "fido2": {"level": "WARNING"},  # it would name each passkey that is shown
     },
 }

@@ -7,3 +7,4 @@ os.environ["AFTERWORD_MODE"] = "test"
 from portal.settings import *  # noqa: E402, F403 (the settings are the portal's, all of them)
 
 WHITENOISE_AUTOREFRESH = True  # static files are looked for when they are asked for: otherwise each test's client would begin with a look at all of them
+ILS = "demo"  # so that every sweep sees the page for card and PIN

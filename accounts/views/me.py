@@ -7,11 +7,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts import actions, sign_ins
+from accounts import actions, cards, sign_ins
 from accounts.forms import AddressForm, CodeForm, NameForm
+from accounts.ils.configured import library_ils
 from accounts.languages import languages
 from accounts.mailed_codes import MailedCode
-from accounts.models import Passkey
 
 
 def me(request):
@@ -23,8 +23,8 @@ def me(request):
         messages.success(request, _("Your name is changed."))
         return redirect("me")
     elsewhere = sign_ins.elsewhere(request.user, but=request.session.session_key) if form else []
-    passkeys = Passkey.objects.belonging_to(request.reader) if form else []
-    return render(request, "accounts/me.html", {"form": form, "languages": languages(), "elsewhere": elsewhere, "passkeys": passkeys})
+    card = cards.card_of(request.user) if form and library_ils() else None
+    return render(request, "accounts/me.html", {"form": form, "languages": languages(), "elsewhere": elsewhere, "card": card})
 
 
 @login_required
@@ -50,11 +50,11 @@ def add_address(request):
 
 
 def _ask_address(request):
-    form = AddressForm(request.POST or None, request=request)
+    form = AddressForm(request.POST or None, request=request, initial={"email": cards.offered_address(request.user)})
     if form.is_valid():
         MailedCode.start(request, purpose="add_address", email=form.cleaned_data["email"])
         return redirect("add_address")
-    return render(request, "accounts/add_address.html", {"form": form})
+    return render(request, "accounts/add_address.html", {"form": form, "card": cards.card_of(request.user)})
 
 
 def _ask_code(request, process):

@@ -16,14 +16,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts import actions
-from accounts.access import safe_next
-from accounts.forms import AddressForm, CodeForm
+from accounts.access import safe_next, set_borrowed
+from accounts.forms import CodeForm, SignInForm
+from accounts.ils.configured import library_ils
 from accounts.languages import languages
 from accounts.mailed_codes import may_send_code
 from accounts.middleware import LAST_PERSON
-from accounts.views.passkeys import is_worth_offering
 
-OFFERS_PASSKEY = "offers_passkey"
 SAME_FOR_ALL = 0.04  # seconds: making the record of an unknown address takes about 1 ms more than finding a known one
 
 
@@ -32,15 +31,15 @@ def sign_in(request):
     began = time.monotonic()
     if request.user.is_authenticated:
         return redirect(safe_next(request) or "home")
-    form = AddressForm(request.POST or None, request=request)
+    form = SignInForm(request.POST or None, request=request)
     if form.is_valid():
         email = form.cleaned_data["email"]
+        set_borrowed(request, form.cleaned_data["borrowed"])
         person = actions.person_with_address(email, at=timezone.now(), language=get_language())
         LoginCodeVerificationProcess.initiate(request=request, user=person if person.is_active else None, email=email)
-        request.session[OFFERS_PASSKEY] = is_worth_offering(request)
         time.sleep(max(0, SAME_FOR_ALL - (time.monotonic() - began)))
         return redirect(_with_next(request, "account_confirm_login_code"))
-    return render(request, "accounts/sign_in.html", {"form": form, "next": safe_next(request), "languages": languages()})
+    return render(request, "accounts/sign_in.html", {"form": form, "next": safe_next(request), "languages": languages(), "has_cards": library_ils()})
 
 
 def enter_code(request):
@@ -52,7 +51,7 @@ def enter_code(request):
     form = process and CodeForm(request.POST or None, request=request, process=process)
     if form and form.is_valid():
         if process.user and process.user.is_active:
-            return process.finish(safe_next(request) or _first_page(request, process.user))
+            return process.finish(safe_next(request) or reverse("home"))
         process.abort()  # erased or disabled since the code was mailed
         process = None
     if not process:
@@ -64,12 +63,6 @@ def enter_code(request):
     return render(
         request, "accounts/enter_code.html", {"form": form, "email": process.state["email"], "can_resend": process.can_resend, "next": safe_next(request)}
     )
-
-
-def _first_page(request, person):
-    """Whoever was on their way somewhere goes there; the others may be told how to do without a code next time."""
-    offers = request.session.pop(OFFERS_PASSKEY, False) and not person.passkeys.exists()
-    return reverse("offer_passkey" if offers else "home")
 
 
 @require_POST

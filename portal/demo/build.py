@@ -15,6 +15,8 @@ import accounts.library
 import portal.lists.actions
 from accounts import absences
 from accounts.actions import person_with_address, person_without_address
+from accounts.cards import person_with_card
+from accounts.ils import fake
 from accounts.models import Library, User
 from portal.conversations import actions as conversations
 from portal.conversations import handling, reply_templates
@@ -44,6 +46,7 @@ VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS]
 SESSIONS = 150
 NOT_TRIED_YET = 19  # besides those that the scenarios tell of
 CARDS = 10
+CARD_HOLDER = "delroy"  # whom the demo's ILS knows by the first of its cards
 NIGHTS = 95  # that the worker did something in: since before the first visit
 MAILS_STILL_TO_SEND = 6  # so that the worker has something to show in the mailbox
 WORDING = {"en": "Keep this in my library account", "es": "Guardar esto en mi cuenta de la biblioteca"}
@@ -136,9 +139,14 @@ class Builder:
                 accounts.library.give_role(email=_staff_address(person), name=person.name, branch=self.branches[branch], role=role, by=rosa, at=at)
             self.people[person.key] = self._known(User.objects.get(email=_staff_address(person)), person)
         for person in PATRONS:
-            address = f"{person.address}@example.org"
-            row = person_with_address(address, at=at) if person.address else person_without_address(at=at, language=person.language)
-            self.people[person.key] = self._known(row, person)
+            self.people[person.key] = self._known(self._new_patron(person, at), person)
+
+    def _new_patron(self, person, at):
+        if person.key == CARD_HOLDER:
+            return person_with_card(fake.CARDS[0].patron, at=at, language=person.language)
+        if not person.address:
+            return person_without_address(at=at, language=person.language)
+        return person_with_address(f"{person.address}@example.org", at=at)
 
     def _add_absences(self, at):
         today = Library.current().today(self.now)

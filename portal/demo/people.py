@@ -12,7 +12,7 @@ class DemoPatron(NamedTuple):
 
 
 PATRONS = [
-    DemoPatron("delroy", "Delroy Simmons", "", "en", "No e-mail address, only this phone: job board locked him out, solved in the thread"),
+    DemoPatron("delroy", "Delroy Simmons", "", "en", "No e-mail address, but a library card: job board locked him out, solved in the thread"),
     DemoPatron("hannah", "Hannah Lindqvist", "hannah.l", "en", "Thesis on working from home; two consultations"),
     DemoPatron("beatrice", "Beatrice Ashworth", "b.ashworth", "en", "Wanted novels like A Man Called Ove; loved one, stopped another"),
     DemoPatron("yolanda", "Yolanda Price", "yprice", "en", "A mother with a school project; one book was too hard"),

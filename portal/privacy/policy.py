@@ -82,6 +82,13 @@ POLICY = {
     "account.EmailConfirmation": Line(
         "nothing: addresses are confirmed by code, so no row is made", "never made", "part of the sign-in package", Group.LIBRARY
     ),
+    "accounts.LibraryCard": Line(
+        _("the number of your library card, and your patron group and home branch as the library's own system named them; never the PIN"),
+        _("you erase your record"),
+        _("to know you again when you sign in with the card, also after it was replaced"),
+        Group.PERSON,
+        exported=True,
+    ),
     "accounts.StaffRole": Line(
         "at which branch a member of staff works", "a coordinator takes it back", "to open the desk to staff alone", Group.STAFF, exported=True
     ),
@@ -129,13 +136,6 @@ POLICY = {
         _("the devices you are signed in on, with their network address"),
         _("you sign out on that device"),
         _("so that a sign-in elsewhere can be ended, when a device is lost"),
-        Group.DEVICES,
-        exported=True,
-    ),
-    "accounts.Passkey": Line(
-        _("your passkeys: the name you gave each, its public half, the days on which it was added and last used"),
-        _("you remove it, or your record ends"),
-        _("to let you in without a code"),
         Group.DEVICES,
         exported=True,
     ),

@@ -19,7 +19,9 @@ from django.utils import timezone
 
 from accounts import absences, actions
 from accounts import library as library_actions
+from accounts.cards import may_try_card, person_with_card
 from accounts.forms import CodeForm, SecondFactorForm
+from accounts.ils.base import Patron
 from accounts.models import Absence, StaffRole, User
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory
 from tests.processes import at_once
@@ -93,6 +95,20 @@ def test_one_address_asked_for_at_once_is_one_person(rosa):
     people = at_once(*[lambda: actions.person_with_address("new@example.org", at=timezone.now()).pk] * PROCESSES)
     assert len(set(people)) == 1
     assert User.objects.filter(email="new@example.org").count() == 1
+
+
+def test_a_card_that_signs_in_many_times_at_once_is_one_person(rosa):
+    for number in range(10):
+        patron = Patron(ils_id=f"ils-{number}", barcode="20001001", name="Sam", email="sam@example.org")
+        people = at_once(*[lambda patron=patron: person_with_card(patron, at=timezone.now(), language="en").pk] * PROCESSES)
+        assert len(set(people)) == 1
+        assert User.objects.filter(library_cards__ils_id=patron.ils_id).count() == 1
+    assert User.objects.filter(library_cards=None).count() == 1  # rosa; nobody was made in vain
+
+
+def test_tries_for_a_card_are_counted_together(rosa):
+    tried = [outcome for _round in range(2) for outcome in at_once(*[lambda: may_try_card(request(), "20001001")] * PROCESSES)]
+    assert tried.count(True) == 5
 
 
 def test_two_coordinators_who_remove_each_other_leave_one(rosa):

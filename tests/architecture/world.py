@@ -16,7 +16,6 @@ from tests.factories import (
     HelpSessionFactory,
     LibraryFactory,
     MessageFactory,
-    PasskeyFactory,
     ReplyTemplateFactory,
     SavedItemFactory,
     StaffFactory,
@@ -63,7 +62,6 @@ def build_for(branch, patron, staff, coordinator):
         refused_post=RefusedPost.objects.create(
             person=patron, path="/messages/", fields={"body": ["The soil test page was spot on."]}, refused_at=timezone.now()
         ),
-        passkey=PasskeyFactory(person=patron),
         unfinished=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.UNFINISHED),
         tally=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.TALLY, question="", summary=""),
         branch=branch,

@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.actions import keep_refused_post
+from accounts.cards import person_with_card
+from accounts.ils import fake
 from accounts.models import AuditEvent, Library, StaffRole
 from portal.conversations import actions as conversations
 from portal.conversations import drafts
@@ -23,7 +25,6 @@ from tests.factories import (
     HelpSessionFactory,
     ItemFactory,
     MessageFactory,
-    PasskeyFactory,
     QuietSessionFactory,
     ReplyTemplateFactory,
     SessionNoteFactory,
@@ -171,7 +172,6 @@ def build(branch, staff, patron, words):
     codes = {"live": code_for(by_code), "quiet": code_for(quiet), "card": code_for(None)}
     codes |= {state.value: code_for(session(), state=state) for state in (ClaimCode.State.KEPT, ClaimCode.State.REVOKED)}
     codes["expired"] = code_for(session(), at=now - datetime.timedelta(days=31))
-    PasskeyFactory(person=patron, name=words.name)
     keep_refused_post(patron, path=waiting.get_absolute_url() + "reply/", fields={"body": [words.message]}, at=now)
 
     at = {name: found.get_absolute_url() for name, found in {"kept": kept, "by_code": by_code, "quiet": quiet, "plain": older[0]}.items()}
@@ -187,11 +187,6 @@ def build(branch, staff, patron, words):
             page.locator(".field-error").first.wait_for()
 
         return do
-
-    def confirm(page):
-        if page.locator("#confirm").count():
-            page.locator("#confirm").click()
-            page.locator("#make-passkey").wait_for(state="attached")
 
     def add_files(page):
         files = picture_file("shelf.jpg", size=(900, 600)), pdf_file(f"{words.message}.pdf"), pdf_file(f"{words.message}.exe", b"MZ")
@@ -236,6 +231,12 @@ def build(branch, staff, patron, words):
         page.locator("#id_code").fill("12")
         page.locator("#check-code").click()
         page.locator(".field-error").first.wait_for()
+
+    def wrong_card(page):
+        page.locator("#id_card").fill("20001001")
+        page.locator("#id_pin").fill("9999")
+        page.locator("#check-card").click()
+        page.locator("#error-summary").wait_for()
 
     def write_question(page):
         page.locator("#id_body").fill(words.question)
@@ -302,6 +303,9 @@ def build(branch, staff, patron, words):
             State("sign-in-error", "/sign-in/", empty("email", "#send-code")),
             State("sign-in-code", "/sign-in/", ask_for_code),
             State("sign-in-wrong-code", "/sign-in/", wrong_code),
+            State("sign-in-card", "/sign-in/card/"),
+            State("sign-in-card-nothing", "/sign-in/card/", empty("card", "#check-card")),
+            State("sign-in-card-wrong", "/sign-in/card/", wrong_card),
             State("signed-out", "/signed-out/"),
             State("no-such-page", "/nowhere/"),
             State("nobody-sessions", "/sessions/"),
@@ -365,7 +369,6 @@ def build(branch, staff, patron, words):
             State("me", "/me/"),
             State("privacy", "/privacy/"),
             State("who-looked", "/privacy/who-looked/"),
-            State("prove", "/me/prove/"),
             State("refused", "/kept/"),
         ],
         "new patron": [
@@ -376,9 +379,11 @@ def build(branch, staff, patron, words):
             State("new-me", "/me/"),
             State("add-address", "/me/address/"),
             State("new-who-looked", "/privacy/who-looked/"),
-            State("new-prove", "/me/prove/"),
-            State("offer-passkey", "/me/passkeys/offer/"),
-            State("add-passkey", "/me/passkeys/add/", confirm),
+        ],
+        "card holder": [
+            State("card-me", "/me/"),
+            State("card-add-address", "/me/address/"),
+            State("card-prove", "/me/prove/"),
         ],
     }
     desk = [
@@ -414,7 +419,8 @@ def build(branch, staff, patron, words):
         State("desk-template-remove", f"/desk/settings/templates/{template.public_id}/remove/"),
         State("desk-template-picker", f"/desk/threads/{waiting.public_id}/", pick_template),
     ]
-    return Built(library, pages, desk, codes, patron, UserFactory(name="", email=None, joined_at=now))
+    card_holder = person_with_card(fake.CARDS[1].patron, at=now, language="")
+    return Built(library, pages, desk, codes, patron, UserFactory(name="", email=None, joined_at=now), card_holder)
 
 
 @dataclass(frozen=True)
@@ -425,9 +431,10 @@ class Built:
     codes: dict
     patron: object
     new_patron: object
+    card_holder: object
 
     def show_as(self, show, page, who):
         """The browser of `page` becomes that of one of the keys of `pages`."""
-        person = {"patron": self.patron, "new patron": self.new_patron}.get(who)
+        person = {"patron": self.patron, "new patron": self.new_patron, "card holder": self.card_holder}.get(who)
         codes = {"holder of a code": [self.codes["live"]], "holder of a quiet code": [self.codes["quiet"]]}.get(who, [])
         return show(page, person, codes=codes)

@@ -44,6 +44,16 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
         ({"MAIL_FROM": ""}, "E008", "help@library.example"),
         ({"ALLOWED_HOSTS": "other.example"}, "E009", "Add help.library.example"),
         ({"TRUSTED_PROXY_COUNT": "one"}, "E010", "TRUSTED_PROXY_COUNT"),
+        ({"ILS": "demo"}, "E011", "sip2 or koha"),
+        ({"ILS": "sip3", "SIP2_HOST": "sip.library.example"}, "E011", "sip2 or koha"),
+        ({"ILS": "sip2"}, "E012", "sip.library.example"),
+        ({"ILS": "sip2", "SIP2_HOST": "sip.library.example", "SIP2_CHARSET": "cp-no"}, "E013", "utf-8"),
+        ({"ILS": "sip2", "SIP2_HOST": "sip.library.example", "SIP2_ID_FIELD": "barcode"}, "E014", "two letters"),
+        ({"ILS": "sip2", "SIP2_HOST": "sip.library.example", "SIP2_PORT": "ssl"}, "E010", "SIP2_PORT"),
+        ({"ILS": "koha", "KOHA_USER": "afterword", "KOHA_PASSWORD": "x"}, "E015", "https address of Koha"),
+        ({"ILS": "koha", "KOHA_URL": "http://koha.example", "KOHA_USER": "afterword", "KOHA_PASSWORD": "x"}, "E015", "https address of Koha"),
+        ({"ILS": "koha", "KOHA_URL": "https://koha.example", "KOHA_CLIENT_ID": "afterword"}, "E016", "KOHA_CLIENT_SECRET"),
+        ({"ILS": "sip2", "SIP2_HOST": "sip.library.example", "ILS_TIMEOUT": "600"}, "E017", "from 1 to 20"),
         ({"AFTERWORD_MODE": "prod"}, "E001", "production, development, demo, test"),
     ],
 )
@@ -53,6 +63,19 @@ def test_an_unsafe_setting_is_an_error_with_its_mend(unsafe, number, mend):
     assert f"afterword.{number}" in done.stderr
     assert mend in done.stderr
     assert done.stderr.count("afterword.") == 1
+
+
+@pytest.mark.parametrize(
+    "ils",
+    [
+        {"ILS": "sip2", "SIP2_HOST": "sip.library.example", "ILS_BRANCHES": "CPL=central, EAST = eastside"},
+        {"ILS": "koha", "KOHA_URL": "https://koha.example", "KOHA_USER": "afterword", "KOHA_PASSWORD": "x"},
+    ],
+)
+def test_an_ils_that_is_set_as_it_should_be_can_be_asked(ils):
+    code = "from accounts.ils.configured import library_ils; from django.conf import settings; print(type(library_ils()).__name__, settings.ILS_BRANCHES)"
+    done = manage("shell", "--no-imports", "-c", code, **SAFE | ils)
+    assert done.stdout.strip() == ("Sip2 {'CPL': 'central', 'EAST': 'eastside'}" if ils["ILS"] == "sip2" else "Koha {}")
 
 
 def test_nothing_set_at_all_is_production_and_refused():

@@ -1,0 +1,77 @@
+"""Library cards: who signs in with one, and what the ILS says of them."""
+
+from allauth.account.models import EmailAddress
+from allauth.core.ratelimit import consume
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from portal.text import clean
+
+from . import audit
+from .models import Branch, LibraryCard, User
+
+
+def may_try_card(request, card):
+    """Counted across all processes, by network address and by card."""
+    return consume(request, action="card_sign_in", key=card.casefold())
+
+
+@transaction.atomic
+def person_with_card(patron, *, at, language):
+    """The person whom the ILS knows as `patron` (accounts.ils.base). One who is new here gets a record.
+
+    They are found by the ILS's own id alone, never by an address: the same address may be another person's.
+    """
+    card = LibraryCard.objects.select_for_update().filter(ils_id=patron.ils_id).first() or _new_card(patron, at=at, language=language)
+    card.barcode = clean(patron.barcode, max_length=60)
+    card.patron_group = clean(patron.group, max_length=80)
+    card.home_branch = branch_called(patron.home_branch)
+    card.seen_at = at
+    card.save()
+    _offer_address(card.person, patron.email)
+    return card.person
+
+
+def _new_card(patron, *, at, language):
+    """Of two first sign-ins at the same moment one makes the person, and the other finds them."""
+    try:
+        with transaction.atomic():
+            person = User.objects.create(name=clean(patron.name, max_length=80), language=language, joined_at=at, password=make_password(None))
+            card = LibraryCard.objects.create(person=person, ils_id=patron.ils_id, seen_at=at)
+            audit.record("joined_by_card", person, by=person, patron=person, at=at)
+            return card
+    except IntegrityError:
+        return LibraryCard.objects.select_for_update().get(ils_id=patron.ils_id)
+
+
+def branch_called(name):
+    """The branch that the ILS calls by this name or code: as ILS_BRANCHES says, or by its own name; or None."""
+    ours = settings.ILS_BRANCHES.get(name, name)
+    return Branch.objects.filter(Q(slug__iexact=ours) | Q(name__iexact=ours)).first() if ours else None
+
+
+def _offer_address(person, email):
+    """The address that the ILS knows, for a person without one: to be confirmed by a code, and until then it opens nothing and gets no mail."""
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError:
+        email = ""
+    unconfirmed = EmailAddress.objects.filter(user=person, verified=False)
+    unconfirmed.exclude(email__in=[email, person.email or ""]).delete()
+    if email and not person.email and not unconfirmed.filter(email=email).exists():
+        EmailAddress.objects.create(user=person, email=email, verified=False, primary=False)
+
+
+def card_of(person):
+    """The card with which this person signed in last, or None."""
+    return LibraryCard.objects.filter(person=person).first()
+
+
+def offered_address(person):
+    """What `_offer_address` has left for this person, or an empty string."""
+    return EmailAddress.objects.filter(user=person, verified=False).values_list("email", flat=True).first() or ""

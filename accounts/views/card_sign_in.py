@@ -1,0 +1,31 @@
+"""Sign-in with a library card and its PIN, where the library has an ILS that can be asked."""
+
+from allauth.account.internal.flows.login import record_authentication
+from django.http import Http404
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.views.decorators.debug import sensitive_post_parameters
+
+from accounts import cards
+from accounts.access import safe_next, sign_in
+from accounts.forms import CardForm
+from accounts.ils.configured import library_ils
+
+
+@sensitive_post_parameters("pin")
+def card_sign_in(request):
+    if request.user.is_authenticated:
+        return redirect(safe_next(request) or "home")
+    ils = library_ils()
+    if ils is None:
+        raise Http404
+    form = CardForm(request.POST or None, request=request, ils=ils)
+    if form.is_valid():
+        person = cards.person_with_card(form.patron, at=timezone.now(), language=get_language())
+        if person.is_active:
+            record_authentication(request, person, method="card")
+            sign_in(request, person, borrowed=form.cleaned_data["borrowed"])
+            return redirect(safe_next(request) or "home")
+        form.refuse_blocked()
+    return render(request, "accounts/card_sign_in.html", {"form": form, "next": safe_next(request), "to_try": getattr(ils, "cards", [])})

@@ -1,0 +1,171 @@
+"""Koha's REST API: how it is asked, and whatever it may answer instead."""
+
+import datetime
+import json
+import time
+
+import pytest
+
+from accounts.ils.base import Away, Blocked, Misconfigured, WrongCardOrPin
+from accounts.ils.koha import Koha
+
+from .servers import LOGIN, PASSWORD, Card, KohaServer
+
+TODAY = datetime.date(2026, 11, 25)
+SAM = Card("20001001", "let me in", "41", "Sam Okafor", email="sam@example.org", home_branch="MPL")
+
+
+@pytest.fixture
+def server():
+    return KohaServer([SAM])
+
+
+@pytest.fixture
+def url(server):
+    with server.running() as url:
+        yield url
+
+
+@pytest.fixture
+def ils(url):
+    return Koha(url=f"{url}/", user=LOGIN, password=PASSWORD, timeout=10)
+
+
+def signed_in(ils):
+    return ils.check(SAM.card, SAM.pin, today=TODAY)
+
+
+def says(status, text):
+    return lambda handler: handler.say(status, text) or True
+
+
+def test_it_asks_twice_and_takes_what_it_needs(ils, server):
+    patron = signed_in(ils)
+    assert (patron.ils_id, patron.barcode, patron.name, patron.email, patron.group, patron.home_branch) == (
+        "41",
+        SAM.card,
+        "Sam Okafor",
+        "sam@example.org",
+        "ADULT",
+        "MPL",
+    )
+    assert "1990" not in repr(patron)
+    assert server.asked == [
+        ("POST", "/api/v1/auth/password/validation", json.dumps({"identifier": SAM.card, "password": SAM.pin})),
+        ("GET", "/api/v1/patrons/41", ""),
+    ]
+
+
+@pytest.mark.parametrize("pin", ["", " ", "\t", "\u00a0"])
+def test_a_blank_password_is_never_sent(ils, server, pin):
+    server.fault = says(201, b'{"patron_id": 41, "cardnumber": "20001001"}')
+    with pytest.raises(WrongCardOrPin):
+        ils.check(SAM.card, pin, today=TODAY)
+    assert server.asked == []
+
+
+def test_with_a_token_that_is_fetched_once_and_again_when_it_was_taken_back(url, server):
+    ils = Koha(url=url, client_id="afterword", client_secret="secret")
+    signed_in(ils), signed_in(ils)
+    assert [path for _method, path, _body in server.asked].count("/api/v1/oauth/token") == 1
+    server.tokens.append("another")
+    assert signed_in(ils).name == "Sam Okafor"
+    assert [path for _method, path, _body in server.asked].count("/api/v1/oauth/token") == 2
+
+
+def test_a_token_that_has_run_out_is_fetched_anew(url, server, monkeypatch):
+    ils = Koha(url=url, client_id="afterword", client_secret="secret")
+    signed_in(ils)
+    ils.token_until = 0
+    signed_in(ils)
+    assert len(server.tokens) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "error"),
+    [
+        (400, b'{"error": "Validation failed"}', WrongCardOrPin),
+        (400, b'{"error": "Password expired"}', Blocked),
+        (400, b'{"errors": [{"message": "Properties not allowed: identifier."}]}', Misconfigured),
+        (401, b'{"error": "Authentication failure."}', Misconfigured),
+        (403, b'{"error": "Authorization failure. Missing required permission(s)."}', Misconfigured),
+        (404, b'{"error": "Not found"}', Misconfigured),
+        (302, b"", Misconfigured),
+        (429, b"{}", Away),
+        (500, b'{"error": "Something went wrong"}', Away),
+        (503, b"<html>maintenance</html>", Away),
+        (201, b"", Away),
+        (201, b"{}", Away),
+        (201, b"[]", Away),
+        (201, b'{"patron_id": null, "cardnumber": "20001001"}', Away),
+        (200, b'{"patron_id": 41, "cardnumber": "20001001"}', Away),
+        (204, b"", Away),
+        (201, b"{" * 300_000, Away),
+        (201, b"\xff\xfe", Away),
+    ],
+)
+def test_what_it_answers_to_card_and_password(ils, server, status, text, error):
+    server.fault = says(status, text)
+    with pytest.raises(error):
+        signed_in(ils)
+
+
+@pytest.mark.parametrize(("status", "text"), [(404, b"{}"), (500, b"{}"), (200, b"{}"), (200, b'{"patron_id": 42}'), (200, b"null")])
+def test_without_the_patrons_own_record_nobody_is_let_in(ils, server, status, text):
+    server.fault = lambda handler: handler.command == "GET" and says(status, text)(handler)
+    with pytest.raises((Away, Misconfigured)):
+        signed_in(ils)
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 201 Created\r\n", b"HTTP/1.1 201 Created\r\n\r\n{"])
+def test_it_is_waited_for_no_longer_than_the_time_out(ils, server, begun):
+    server.fault, ils.timeout = lambda handler: handler.wfile.write(begun) >= 0 and not time.sleep(3), 0.3
+    began = time.monotonic()
+    with pytest.raises(Away):
+        signed_in(ils)
+    assert time.monotonic() - began < 2.5
+
+
+def test_a_dribble_of_bytes_ends_with_the_time_out(ils, server):
+    def dribble(handler):
+        handler.send_response(201)
+        handler.end_headers()
+        for _number in range(40):
+            handler.wfile.write(b" ")
+            time.sleep(0.1)
+        return True
+
+    server.fault, ils.timeout = dribble, 0.3
+    began = time.monotonic()
+    with pytest.raises(Away, match="in time"):
+        signed_in(ils)
+    assert time.monotonic() - began < 3
+
+
+def test_an_account_that_is_rejected_is_no_patrons_fault(url):
+    with pytest.raises(Misconfigured, match="KOHA_USER"):
+        signed_in(Koha(url=url, user=LOGIN, password="another"))
+    with pytest.raises(Misconfigured, match="KOHA_CLIENT_ID"):
+        signed_in(Koha(url=url, client_id="afterword", client_secret="another"))
+
+
+def test_nobody_there(server):
+    with server.running() as url:
+        pass
+    with pytest.raises(Away, match="refuses the connection"):
+        signed_in(Koha(url=url, user=LOGIN, password=PASSWORD))
+    with pytest.raises(Away, match="No machine is called"):
+        signed_in(Koha(url="http://no-such-host.invalid", user=LOGIN, password=PASSWORD))
+
+
+def test_what_is_of_another_kind_than_it_should_be_is_no_fault_of_ours(ils, server):
+    odd = {"patron_id": 41, "cardnumber": 5, "firstname": ["a"], "surname": None, "email": 7, "expiry_date": 7, "restricted": None}
+    server.fault = lambda handler: handler.command == "GET" and says(200, json.dumps(odd).encode())(handler)
+    assert (signed_in(ils).barcode, signed_in(ils).email, signed_in(ils).expires_on) == ("5", "7", None)
+
+
+def test_an_id_that_is_no_number_names_no_other_address(ils, server):
+    server.fault = lambda handler: handler.command == "POST" and says(201, b'{"patron_id": "../../patrons/7"}')(handler)
+    with pytest.raises((Away, Misconfigured)):
+        signed_in(ils)
+    assert server.asked[-1][1] == "/api/v1/patrons/..%2F..%2Fpatrons%2F7"

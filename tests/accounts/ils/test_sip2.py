@@ -1,0 +1,403 @@
+"""SIP2 on the wire: the bytes, and whatever can go wrong between two machines."""
+
+import datetime
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from accounts.ils.base import Away, Blocked, IlsError, Misconfigured, WrongCardOrPin
+from accounts.ils.sip2 import Sip2
+from accounts.ils.sip2_messages import Damaged, checksum, framed, resend_request, unframed
+
+from .servers import LOGIN, PASSWORD, Card, Hang, HangUp, Sip2Server
+
+TODAY = datetime.date(2026, 11, 25)
+SAM = Card("20001001", "1234", "41", "Sam Okafor", email="sam@example.org", home_branch="MAIN")
+ZOE = Card("20001002", "2345", "42", "Zoë")
+
+
+@pytest.fixture
+def server():
+    return Sip2Server([SAM, ZOE])
+
+
+@pytest.fixture
+def ils(server):
+    with server.running() as port:
+        adapter = Sip2(host="127.0.0.1", port=port, login=LOGIN, password=PASSWORD, timeout=10)
+        yield adapter
+        adapter.close()
+
+
+def questions(server):
+    return [line for line in server.asked if line.startswith(b"63")]
+
+
+def signed_in(ils, card=SAM):
+    return ils.check(card.card, card.pin, today=TODAY).name
+
+
+# The bytes.
+
+
+def test_the_checksum_is_that_of_the_standard():
+    """Its request to resend is always the same: 97, without a number, and FEF5."""
+    assert resend_request() == b"97AZFEF5\r"
+    assert checksum(b"96AZ") == b"FEF6"
+
+
+def test_what_is_sent_is_as_the_standard_has_it(ils, server):
+    signed_in(ils)
+    login, question = server.asked
+    assert login == b"9300CNafterword|COlet us in|AY0AZ" + checksum(b"9300CNafterword|COlet us in|AY0AZ")
+    assert question[:5] == b"63000"
+    assert question[5:13].isdigit()
+    assert question[13:17] == b"   Z"
+    assert question[17:33] == question[17:23] + b" " * 10
+    assert question[33:-9] == b"AO|AA20001001|AC|AD1234|"
+    assert question[-9:-6] == b"AY1"
+
+
+@pytest.mark.parametrize("line", [b"64|AY1AZ0000", b"64|", b"64|AY1", b"64|AZFE00", b"64|AY2AZ" + checksum(b"64|AY2AZ"), b""])
+def test_a_line_whose_number_or_checksum_is_another_is_damaged(line):
+    with pytest.raises(Damaged):
+        unframed(line, 1)
+
+
+def test_the_checksum_counts_bytes_not_letters():
+    line = framed("64AEZoë|".encode(), 3)
+    assert unframed(line, 3) == "64AEZoë|".encode()
+    assert unframed(line.replace(b"AZ", b"AZ").rstrip(b"\r") + b"\n", 3)
+
+
+# One connection for many.
+
+
+def test_a_connection_is_used_again(ils, server):
+    assert [signed_in(ils), signed_in(ils, ZOE), signed_in(ils)] == ["Sam Okafor", "Zoë", "Sam Okafor"]
+    assert (server.connections, len(server.asked)) == (1, 4)
+
+
+def test_one_that_was_closed_while_it_rested_is_replaced(ils, server):
+    signed_in(ils)
+    server.fault = lambda number, line, answer: (_ for _ in ()).throw(HangUp) if number == 3 else answer
+    assert signed_in(ils, ZOE) == "Zoë"
+    assert server.connections == 2
+
+
+def test_one_that_rested_too_long_is_not_used(ils, server, monkeypatch):
+    signed_in(ils)
+    monkeypatch.setattr("accounts.ils.sip2.RESTS", 0)
+    signed_in(ils)
+    assert server.connections == 2
+
+
+def test_what_comes_unasked_is_nobodys_answer(ils, server):
+    """A second answer to the question before would name another patron."""
+    server.fault = lambda number, line, answer: answer + b"\r" + answer if number == 2 else answer
+    assert [signed_in(ils), signed_in(ils, ZOE)] == ["Sam Okafor", "Zoë"]
+    assert server.connections == 2
+
+
+def test_what_comes_too_late_is_nobodys_answer(ils, server):
+    late = threading.Event()
+
+    def fault(number, line, answer):
+        if number == 2:
+            late.wait(5)
+        return answer
+
+    server.fault, ils.timeout = fault, 0.3
+    with pytest.raises(Away, match="in time"):
+        signed_in(ils)
+    late.set()
+    ils.timeout = 10
+    assert signed_in(ils, ZOE) == "Zoë"
+    assert server.connections == 2
+
+
+def test_many_at_once_are_each_told_of_themselves(ils):
+    found, cards = [], [SAM, ZOE] * 8
+    threads = [threading.Thread(target=lambda card=card: found.append((card.name, signed_in(ils, card)))) for card in cards]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 16
+    assert [pair for pair in found if pair[0] != pair[1]] == []
+    assert len(ils.resting) <= 4
+
+
+# What goes wrong. Nobody is let in by it, and nobody waits longer than the time-out.
+
+
+def raises(error):
+    def fault(number, line, answer):
+        if line.startswith((b"63", b"97")):
+            raise error
+        return answer
+
+    return fault
+
+
+def instead(changed):
+    return lambda number, line, answer: changed(answer) if line.startswith((b"63", b"97")) else answer
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (raises(Hang), "in time"),
+        (raises(HangUp), "closes the connection without an answer"),
+        (instead(lambda answer: answer[:60] + b"AE"), "checksum"),
+        (instead(lambda answer: answer[:-1] + b"0"), "understand each other"),
+        (instead(lambda answer: b"96AZFEF6"), "understand each other"),
+        (instead(lambda answer: answer.replace(b"AY1", b"AY7")), "understand each other"),
+        (instead(lambda answer: b"\xff\xfe garbage \x00\x01"), "checksum"),
+        (instead(lambda answer: b"HTTP/1.1 400 Bad Request"), "checksum"),
+        (instead(lambda answer: b"x" * 100_000), "without an end"),
+    ],
+)
+def test_no_fault_lets_anybody_in_or_lasts(ils, server, fault, words):
+    server.fault, ils.timeout = fault, 0.5
+    began = time.monotonic()
+    with pytest.raises((Away, Misconfigured), match=words):
+        signed_in(ils)
+    assert time.monotonic() - began < 3
+    assert len([line for line in server.asked if line.startswith((b"63", b"97"))]) <= 3
+    server.fault, ils.timeout = None, 10
+    assert signed_in(ils) == "Sam Okafor"
+
+
+def test_half_an_answer_is_none(server):
+    """Without error detection nothing else would tell that it is not the whole."""
+
+    class HalfOf:
+        def __init__(self, whole):
+            self.whole = whole
+
+        def write(self, line):
+            self.whole.write(line[: len(line) // 2])
+            raise HangUp
+
+    server.talk = lambda came, going, talk=server.talk: talk(came, HalfOf(going))
+    with server.running() as port:
+        adapter = Sip2(host="127.0.0.1", port=port, error_detection=False)
+        with pytest.raises(Away, match="middle of an answer"):
+            signed_in(adapter)
+
+
+def test_an_answer_damaged_once_is_asked_for_again(ils, server):
+    server.fault = lambda number, line, answer: answer.replace(b"BLY", b"BLX") if line.startswith(b"63") else answer
+    assert signed_in(ils) == "Sam Okafor"
+    assert server.asked[-1] == b"97AZFEF5"
+
+
+def test_a_question_damaged_once_is_sent_again(ils, server):
+    server.fault = lambda number, line, answer: b"96AZFEF6" if len(questions(server)) == 1 and line.startswith(b"63") else answer
+    assert signed_in(ils) == "Sam Okafor"
+    first, again = questions(server)
+    assert first == again
+
+
+def test_a_dribble_of_bytes_ends_with_the_time_out(ils, server):
+    def talk(came, going):
+        came.read(1)
+        while not server.over.wait(0.05):
+            going.write(b"6")
+
+    server.talk, ils.timeout = talk, 0.3
+    began = time.monotonic()
+    with pytest.raises(Away, match="middle of an answer"):
+        signed_in(ils)
+    assert time.monotonic() - began < 3
+
+
+# What the answer says.
+
+
+def answering(fields, *, charset="cp850", our_charset="", status=" " * 14, **settings):
+    """What an ILS that says these fields of everybody comes to."""
+    server = Sip2Server([], charset=charset)
+    server.about = lambda number, pin: f"64{status}00020261125    101112{'0000' * 6}{fields}"
+    with server.running() as port:
+        adapter = Sip2(host="127.0.0.1", port=port, charset=our_charset or charset, timeout=2, **settings)
+        try:
+            return adapter.check("20001001", "1234", today=TODAY)
+        finally:
+            adapter.close()
+
+
+@pytest.mark.parametrize("valid", ["BLY|", "BLN|", "BL|", "BL |", "BLy|", "BL1|", ""])
+@pytest.mark.parametrize("right_pin", ["CQY|", "CQN|", "CQ|", "CQ |", "CQy|", "CQYES|", ""])
+def test_only_two_yeses_let_somebody_in(valid, right_pin):
+    fields = f"AO|AA20001001|AESam|{valid}{right_pin}"
+    if (valid, right_pin) == ("BLY|", "CQY|"):
+        assert answering(fields).name == "Sam"
+    else:
+        with pytest.raises(Blocked if right_pin == "CQY|" else WrongCardOrPin):
+            answering(fields)
+
+
+@pytest.mark.parametrize("pin", ["", " ", "   ", "\t", "\u00a0"])
+def test_a_blank_pin_is_never_sent_not_even_to_a_system_that_lets_anybody_in_by_one(ils, server, pin):
+    server.about = lambda number, pin, about=server.about: about(SAM.card, SAM.pin)
+    with pytest.raises(WrongCardOrPin):
+        ils.check(SAM.card, pin, today=TODAY)
+    assert server.asked == []
+
+
+def test_a_system_that_calls_any_pin_right_does_not_tell_which_cards_there_are():
+    with pytest.raises(WrongCardOrPin):
+        answering("AO|AA20001001|AE|BLN|CQY|")
+
+
+def test_a_missing_cq_is_logged_for_whoever_runs_it_and_only_that(caplog):
+    with pytest.raises(WrongCardOrPin):
+        answering("AO|AA20001001|AESam|BLY|")
+    assert "no CQ" in caplog.text
+    assert not [typed for typed in ("20001001", "1234", "Sam") if typed in caplog.text]
+
+
+@pytest.mark.parametrize("status", ["YYYY          ", "     YYYYYYYYY", "              "])
+def test_who_owes_something_is_let_in(status):
+    assert answering("AO|AA1|AESam|BLY|CQY|", status=status).name == "Sam"
+
+
+def test_who_holds_a_card_that_was_reported_lost_is_not():
+    with pytest.raises(Blocked):
+        answering("AO|AA1|AESam|BLY|CQY|", status="    Y         ")
+
+
+def test_it_keys_on_the_field_that_the_settings_name_and_on_no_other():
+    assert answering("AO|AA20001001|AESam|BLY|CQY|XI4711|", id_field="XI").ils_id == "4711"
+    assert answering("AO|AA20001001|AESam|BLY|CQY|XI4711|").ils_id == "20001001"
+    for without in ("", "XI|", "XI  |"):
+        with pytest.raises(Misconfigured, match="XI"):
+            answering(f"AO|AA20001001|AESam|BLY|CQY|{without}", id_field="XI")
+
+
+def test_a_number_is_the_same_however_it_was_typed():
+    assert answering("AO|AAd001|AESam|BLY|CQY|").ils_id == answering("AO|AAD001|AESam|BLY|CQY|").ils_id == "D001"
+
+
+@pytest.mark.parametrize("ils_id", ["4" * 101, "4\x007", "4\x1b7"])
+def test_an_id_that_none_can_be_is_not_taken(ils_id):
+    with pytest.raises(Misconfigured, match="can't be one"):
+        answering(f"AO|AA20001001|AESam|BLY|CQY|XI{ils_id}|", id_field="XI")
+
+
+def test_the_first_of_two_fields_counts():
+    with pytest.raises(WrongCardOrPin):
+        answering("AO|AA20001001|AESam|BLY|CQN|CQY|")
+
+
+@pytest.mark.parametrize(
+    ("written", "day"), [("20271231", (2027, 12, 31)), ("2027-12-31", (2027, 12, 31)), ("20271231    235900", (2027, 12, 31)), ("never", None)]
+)
+def test_the_day_on_which_the_card_ends(written, day):
+    found = answering(f"AO|AA1|AESam|BLY|CQY|PA{written}|").expires_on
+    assert found == (datetime.date(*day) if day else None)
+
+
+@pytest.mark.parametrize("charset", ["cp850", "utf-8", "latin-1"])
+def test_letters_of_the_charset_arrive(charset):
+    assert answering("AO|AA1|AEZoë Ñandú|BLY|CQY|", charset=charset).name == "Zoë Ñandú"
+
+
+def test_bytes_that_are_none_of_the_charset_cost_letters_of_a_name_and_never_an_id():
+    assert "\ufffd" in answering("AO|AA1|AEZoë|BLY|CQY|", charset="cp850", our_charset="utf-8").name
+    with pytest.raises(Misconfigured, match="charset|CHARSET"):
+        answering("AO|AAë|AEZoë|BLY|CQY|", charset="cp850", our_charset="utf-8")
+
+
+def test_without_error_detection_no_checksum_is_asked_for(server):
+    with server.running() as port:
+        adapter = Sip2(host="127.0.0.1", port=port, error_detection=False)
+        assert signed_in(adapter) == "Sam Okafor"
+        assert not server.asked[0].partition(b"AD1234|")[2]
+        adapter.close()
+
+
+# The way there.
+
+
+def test_a_login_that_is_rejected_is_no_patrons_fault(server):
+    with server.running() as port:
+        adapter = Sip2(host="127.0.0.1", port=port, login=LOGIN, password="another")
+        with pytest.raises(Misconfigured, match="rejects the login"):
+            signed_in(adapter)
+    assert questions(server) == []
+
+
+def test_nobody_there():
+    with Sip2Server([]).running() as port:
+        pass
+    with pytest.raises(Away, match="refuses the connection"):
+        signed_in(Sip2(host="127.0.0.1", port=port))
+    with pytest.raises(Away, match="No machine is called"):
+        signed_in(Sip2(host="no-such-host.invalid"))
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A folder with key.pem and certificate.pem, of localhost's own making."""
+    folder, key = tmp_path_factory.mktemp("tls"), ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")]), datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key(), serial_number=x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "certificate.pem").write_bytes(made.public_bytes(pem))
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return folder
+
+
+@pytest.fixture
+def encrypted(server, certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    with server.running(context) as port:
+        yield port
+
+
+def test_over_tls(encrypted, server, certificate):
+    adapter = Sip2(host="localhost", port=encrypted, tls=True, ca_file=str(certificate / "certificate.pem"), login=LOGIN, password=PASSWORD)
+    assert [signed_in(adapter), signed_in(adapter)] == ["Sam Okafor", "Sam Okafor"]
+    assert server.connections == 1
+    adapter.close()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_said(encrypted, server):
+    with pytest.raises(Misconfigured, match="not trusted.*SIP2_CA_FILE"):
+        signed_in(Sip2(host="localhost", port=encrypted, tls=True))
+    assert server.asked == []
+
+
+def test_a_certificate_of_another_name_is_refused(encrypted, certificate, server, monkeypatch):
+    here = socket.getaddrinfo("127.0.0.1", encrypted, type=socket.SOCK_STREAM)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *asked: here)
+    with pytest.raises(Misconfigured, match="not trusted"):
+        signed_in(Sip2(host="sip.library.example", port=encrypted, tls=True, ca_file=str(certificate / "certificate.pem")))
+    assert server.asked == []
+
+
+def test_a_server_that_does_not_speak_tls(ils, server):
+    with pytest.raises(IlsError, match="TLS"):
+        signed_in(Sip2(host="127.0.0.1", port=ils.port, tls=True, timeout=0.5))
+
+
+def test_a_file_that_is_no_certificate():
+    with pytest.raises(Misconfigured, match="SIP2_CA_FILE"):
+        signed_in(Sip2(host="127.0.0.1", tls=True, ca_file="/nowhere"))

@@ -1,0 +1,131 @@
+"""“This isn't my phone”: a sign-in that ends by itself and leaves nothing behind."""
+
+import re
+
+import pytest
+import time_machine
+from django.conf import settings
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from accounts.ils import fake
+from accounts.models import RefusedPost
+from accounts.views.sign_in import LAST_PERSON
+from portal.notifications.models import Notification
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory
+
+pytestmark = pytest.mark.django_db
+
+OURS = {"headers": {"sec-fetch-site": "same-origin"}}
+
+
+@pytest.fixture(autouse=True)
+def _no_limits(library):
+    cache.clear()
+
+
+def by_code(client, **borrowed):
+    client.post(reverse("sign_in"), {"email": "sam@example.org", **borrowed})
+    code = re.search(r"^(\d{6})$", Notification.objects.filter(to_address="sam@example.org").latest("pk").text, re.MULTILINE)[1]
+    return client.post(reverse("account_confirm_login_code"), {"code": code})
+
+
+def by_card(client, **borrowed):
+    card = fake.CARDS[0]
+    return client.post(reverse("card_sign_in"), {"card": card.card, "pin": card.pin, **borrowed})
+
+
+WAYS = pytest.mark.parametrize("way", [by_code, by_card], ids=["by code", "by card"])
+
+
+def cookie(response):
+    found = response.cookies[settings.SESSION_COOKIE_NAME]
+    return found["max-age"], found["expires"]
+
+
+def is_signed_in(client):
+    return client.get(reverse("add_address")).headers.get("Location", "") in {"", reverse("me")}
+
+
+@WAYS
+def test_the_cookie_goes_with_the_browser(client, way, patron):
+    response = way(client, borrowed="on")
+    assert response["Location"] == "/"
+    assert cookie(response) == ("", "")
+    assert is_signed_in(client)
+
+
+@WAYS
+def test_after_two_hours_it_is_over_whatever_the_browser_does(client, way, patron):
+    with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
+        way(client, borrowed="on")
+        clock.shift(3600)
+        client.post(reverse("me"), {"name": "Sam"})  # being there does not make it longer
+        clock.shift(3599)
+        assert is_signed_in(client)
+        clock.shift(2)
+        assert not is_signed_in(client)
+
+
+@WAYS
+def test_no_cookie_says_who_was_there(client, way, patron):
+    way(client, borrowed="on")
+    client.get(reverse("me"))
+    assert LAST_PERSON not in client.cookies
+
+
+@WAYS
+def test_words_written_after_it_ended_come_to_nobody_not_even_to_the_owner_of_the_device(client, way, patron, staff, sign_in):
+    sign_in(client, staff)
+    client.get(reverse("me"))
+    client.session.flush()
+    way(client, borrowed="on")
+    client.get(reverse("me"))
+    client.session.flush()
+    client.post(reverse("add_address"), {"email": "x@example.org"}, **OURS)
+    client.post(reverse("sign_out_elsewhere"), {"body": "what I wrote"}, **OURS)
+    assert not RefusedPost.objects.exists()
+
+
+@WAYS
+def test_no_draft_rests_in_the_browser(client, way, patron):
+    way(client)
+    own = client.get(reverse("ask")).content.decode()
+    other = Client()
+    way(other, borrowed="on")
+    borrowed = other.get(reverse("ask")).content.decode()
+    assert ("data-draft-local" in own, "data-draft-local" in borrowed) == (True, False)
+    assert 'data-draft="' in borrowed  # on the server it is kept as ever
+
+
+def test_nor_does_one_of_a_thread(client, patron):
+    thread = ConversationFactory(help_session=HelpSessionFactory(patron=patron))
+    MessageFactory(conversation=thread)
+    by_code(client)
+    assert "data-draft-local" in client.get(thread.get_absolute_url()).content.decode()
+    other = Client()
+    by_code(other, borrowed="on")
+    assert "data-draft-local" not in other.get(thread.get_absolute_url()).content.decode()
+
+
+@WAYS
+def test_without_the_switch_it_lasts(client, way, patron):
+    with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
+        response = way(client)
+        assert cookie(response)[0] == settings.SESSION_COOKIE_AGE
+        clock.shift(300 * 24 * 3600)
+        assert is_signed_in(client)
+    assert client.cookies[LAST_PERSON].value
+
+
+@WAYS
+def test_a_try_that_was_given_up_says_nothing_about_the_next(client, way, patron):
+    client.post(reverse("sign_in"), {"email": "other@example.org", "borrowed": "on"})
+    assert cookie(way(client))[0] == settings.SESSION_COOKIE_AGE
+
+
+@WAYS
+def test_both_pages_ask(client, way, patron):
+    page = client.get(reverse("sign_in" if way is by_code else "card_sign_in")).content.decode()
+    assert re.search(r'<input type="checkbox" name="borrowed"[^>]*>', page)

@@ -1,0 +1,301 @@
+"""Sign-in with card and PIN, as a browser meets it. What each ILS says is in tests/accounts/ils/."""
+
+import logging
+import time
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import forms
+from accounts.ils import fake
+from accounts.ils.base import Away, Misconfigured
+from accounts.models import AuditEvent, LibraryCard, RefusedPost, User
+from portal.conversations.reader import OPENED_CODES
+from portal.privacy.joining import join_people
+from tests.factories import BranchFactory
+
+pytestmark = pytest.mark.django_db
+
+KNOWN, NEW, BLOCKED, EXPIRED = fake.CARDS
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(library, monkeypatch):
+    monkeypatch.setattr(forms, "REFUSALS_EVERY", 0.001)
+    cache.clear()
+
+
+@pytest.fixture
+def ils(monkeypatch):
+    """An ILS that tests put words into: `ils.says(error or patron)`; `ils.asked` is who it was asked about."""
+
+    class Ils(fake.Fake):
+        asked, error = [], None
+
+        def check(self, card, pin, *, today):
+            self.asked = [*self.asked, card]
+            if self.error:
+                raise self.error
+            return super().check(card, pin, today=today)
+
+    ils = Ils()
+    monkeypatch.setattr("accounts.views.card_sign_in.library_ils", lambda: ils)
+    return ils
+
+
+def sign_in(client, card=KNOWN, **other):
+    return client.post(reverse("card_sign_in"), {"card": card.card, "pin": card.pin, **other})
+
+
+def person_in(client):
+    found = client.session.get("_auth_user_id")
+    return User.objects.get(pk=found) if found else None
+
+
+def words(response):
+    return response.content.decode()
+
+
+def test_who_is_new_gets_a_record_and_is_found_again(client):
+    assert sign_in(client)["Location"] == "/"
+    person = person_in(client)
+    assert (person.name, person.email, person.has_usable_password()) == (KNOWN.name, None, False)
+    assert [event.action for event in AuditEvent.objects.filter(patron=person)] == ["joined_by_card"]
+    other = Client()
+    sign_in(other)
+    assert person_in(other) == person
+    assert LibraryCard.objects.count() == User.objects.count() == 1
+
+
+def test_a_replaced_card_finds_the_same_person(client, ils):
+    sign_in(client)
+    ils.cards = [fake.Card("20009999", "8888", KNOWN.ils_id, KNOWN.name)]
+    other = Client()
+    sign_in(other, ils.cards[0])
+    assert person_in(other) == person_in(client)
+    assert LibraryCard.objects.get().barcode == "20009999"
+    assert "don't belong together" in words(sign_in(Client(), KNOWN)).replace("&#x27;", "'")
+
+
+def test_group_and_home_branch_come_along_at_each_sign_in(client, ils, branch, settings):
+    settings.ILS_BRANCHES = {"EAST": "eastside"}
+    east = BranchFactory(name="Eastside", slug="eastside")
+    for code, group, expected in [
+        ("Harbour Main", "ADULT", branch),
+        ("harbour-main", "CHILD", branch),
+        ("EAST", "ADULT", east),
+        ("XYZ", "", None),
+        ("", "", None),
+    ]:
+        ils.cards = [fake.Card("1", "1", "7", "Sam", home_branch=code, group=group)]
+        sign_in(Client(), ils.cards[0])
+        card = LibraryCard.objects.get()
+        assert (card.home_branch, card.patron_group) == (expected, group)
+
+
+def test_a_card_goes_along_when_two_records_become_one(client, patron):
+    sign_in(client)
+    join_people(person_in(client), patron, by=patron, at=timezone.now())
+    other = Client()
+    sign_in(other)
+    assert person_in(other) == patron
+
+
+def test_a_name_that_somebody_chose_here_stays(client, ils):
+    sign_in(client)
+    User.objects.update(name="Del")
+    sign_in(Client())
+    assert User.objects.get().name == "Del"
+
+
+def test_the_address_of_the_ils_is_offered_and_opens_nothing(client, ils, patron):
+    """Somebody else's account stays theirs, and who reads that address later gets no way into this one."""
+    ils.cards = [fake.Card("1", "1", "7", "Sam Again", email=patron.email.upper()), fake.Card("2", "2", "8", "Kim", email="kim@example.org")]
+    sign_in(client, ils.cards[0])
+    assert person_in(client) != patron
+    assert patron.library_cards.count() == 0
+    kim = Client()
+    sign_in(kim, ils.cards[1])
+    assert person_in(kim).email is None
+    assert [(row.email, row.verified, row.primary) for row in EmailAddress.objects.filter(user=person_in(kim))] == [("kim@example.org", False, False)]
+    Client().post(reverse("sign_in"), {"email": "kim@example.org"})
+    assert User.objects.get(email="kim@example.org") != person_in(kim)
+
+
+def test_another_address_in_the_ils_takes_the_place_of_the_one_before(client, ils):
+    for email, offered in [("kim@example.org", ["kim@example.org"]), ("new@example.org", ["new@example.org"]), ("no address", []), ("", [])]:
+        ils.cards = [fake.Card("2", "2", "8", "Kim", email=email)]
+        sign_in(Client(), ils.cards[0])
+        assert list(EmailAddress.objects.values_list("email", flat=True)) == offered
+
+
+def test_the_offered_address_stands_in_the_form_that_asks_for_one(client, ils):
+    ils.cards = [fake.Card("2", "2", "8", "Kim", email="kim@example.org")]
+    sign_in(client, ils.cards[0])
+    assert 'value="kim@example.org"' in words(client.get(reverse("add_address")))
+
+
+def test_a_wrong_pin_and_an_unknown_card_read_the_same(client):
+    def refused(card, pin):
+        page = words(Client().post(reverse("card_sign_in"), {"card": card, "pin": pin}))
+        return page.replace(card, "CARD").partition("<main")[2].partition("csrfmiddlewaretoken")[0], page.count("field-error")
+
+    assert refused(KNOWN.card, "9999") == refused("20009999", "9999") == refused(BLOCKED.card, "9999") == refused(EXPIRED.card, "9999")
+    assert "don&#x27;t belong together" in refused(KNOWN.card, "9999")[0]
+
+
+def test_a_refusal_takes_the_same_time_however_long_the_ils_took(client, ils, monkeypatch):
+    monkeypatch.setattr(forms, "REFUSALS_EVERY", 0.2)
+    taken = []
+    for wait in (0, 0.1):
+        ils.check = lambda card, pin, today, wait=wait: time.sleep(wait) or fake.Fake().check(card, pin, today=today)
+        began = time.monotonic()
+        client.post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": "9999"})
+        taken.append(time.monotonic() - began)
+    assert abs(taken[0] - taken[1]) < 0.08
+
+
+@pytest.mark.parametrize(("card", "said"), [(BLOCKED, "can&#x27;t be used now"), (EXPIRED, "has run out")])
+def test_blocked_and_expired_are_told_to_whoever_has_the_pin(client, card, said):
+    page = sign_in(client, card)
+    assert page.status_code == 200
+    assert said in words(page)
+    assert person_in(client) is None
+    assert not User.objects.exists()
+
+
+def test_somebody_who_may_not_sign_in_here_is_told_no_more_than_that(client):
+    sign_in(client)
+    User.objects.update(is_active=False)
+    other = Client()
+    assert "can&#x27;t be used now" in words(sign_in(other))
+    assert person_in(other) is None
+
+
+@pytest.mark.parametrize("error", [Away("sip.example does not answer"), Misconfigured("the login is rejected")])
+def test_an_ils_that_is_away_says_so_and_the_code_is_offered(client, ils, error, caplog):
+    ils.error = error
+    page = sign_in(client, next="/lists/")
+    assert page.status_code == 200
+    assert "can&#x27;t be checked at the moment" in words(page)
+    assert 'href="/sign-in/?next=%2Flists%2F"' in words(page)
+    assert str(error) not in words(page)
+    assert str(error) in caplog.text
+
+
+def test_a_blank_field_asks_nobody(client, ils):
+    for card, pin in [("", "1"), ("1", ""), ("1", "   "), ("  ", "1"), ("1", "\t\n")]:
+        assert client.post(reverse("card_sign_in"), {"card": card, "pin": pin}).status_code == 200
+    assert ils.asked == []
+
+
+def test_the_number_may_be_typed_as_it_is_printed(client, ils):
+    client.post(reverse("card_sign_in"), {"card": " 2000 1001 ", "pin": KNOWN.pin})
+    assert ils.asked == ["20001001"]
+    assert person_in(client)
+
+
+def test_after_five_tries_for_a_card_the_ils_is_asked_no_more(ils, settings):
+    for number in range(8):
+        page = Client().post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": f"000{number}"})
+    assert len(ils.asked) == 5
+    assert "tried too often" in words(page)
+    assert "tried too often" in words(sign_in(Client()))  # whoever has the right PIN as well, or a guesser would learn it
+    sign_in(client := Client(), NEW)
+    assert person_in(client)
+
+
+def test_one_network_address_cannot_try_pins_on_many_cards(ils):
+    for number in range(40):
+        Client().post(reverse("card_sign_in"), {"card": f"3000{number}", "pin": "1234"})
+    assert len(ils.asked) == 30
+
+
+def test_the_pin_rests_nowhere(client, ils, caplog, django_db_blocker):
+    caplog.set_level(logging.DEBUG)
+    secret = "86421357"
+    ils.cards = [fake.Card("20001001", secret, "7", "Sam")]
+    page = client.post(reverse("card_sign_in"), {"card": "20001002", "pin": secret})
+    assert secret not in words(page)
+    sign_in(client, ils.cards[0])
+    client.post(reverse("card_sign_in"), {"card": "20001002", "pin": secret}, headers={"sec-fetch-site": "same-origin"})
+    kept = [repr(row) for model in (User, LibraryCard, AuditEvent, RefusedPost) for row in model.objects.values()]
+    kept += [repr(Session.objects.get(pk=client.session.session_key).get_decoded()), caplog.text, str(client.cookies)]
+    assert not [text for text in kept if secret in text]
+
+
+def test_without_an_ils_there_is_no_such_page(client, settings):
+    settings.ILS = ""
+    assert client.get(reverse("card_sign_in")).status_code == 404
+    assert client.post(reverse("card_sign_in"), {"card": "1", "pin": "1"}).status_code == 404
+    assert "card_sign_in" not in words(client.get(reverse("sign_in")))
+    assert reverse("card_sign_in") not in words(client.get(reverse("sign_in")))
+
+
+def test_the_keyboard_is_that_of_numbers_unless_the_library_has_letters(client, ils):
+    page = words(client.get(reverse("card_sign_in")))
+    assert page.count('inputmode="numeric"') == 2
+    assert ('autocomplete="username"' in page, 'autocomplete="current-password"' in page) == (True, True)
+    ils.card_has_letters = ils.pin_has_letters = True
+    assert 'inputmode="numeric"' not in words(client.get(reverse("card_sign_in")))
+
+
+def test_the_page_for_the_code_leads_to_the_card_and_back_with_where_one_was_going(client):
+    assert 'href="/sign-in/card/?next=%2Flists%2F"' in words(client.get("/sign-in/?next=/lists/"))
+    assert sign_in(client, next="/lists/")["Location"] == "/lists/"
+    assert client.get("/sign-in/card/?next=/lists/")["Location"] == "/lists/"
+
+
+def test_it_never_leads_to_another_site(client):
+    assert sign_in(client, next="https://evil.example/")["Location"] == "/"
+
+
+def test_the_session_changes_and_opened_codes_stay(client):
+    session = client.session
+    session[OPENED_CODES] = [7]
+    session.save()
+    before = session.session_key
+    sign_in(client)
+    assert client.session.session_key != before
+    assert client.session[OPENED_CODES] == [7]
+
+
+# It is still them, and their page.
+
+
+def test_a_card_holder_without_an_address_shows_with_the_pin_that_it_is_still_them(client, ils, monkeypatch):
+    monkeypatch.setattr("accounts.views.prove.library_ils", lambda: ils)
+    sign_in(client)
+    session = client.session
+    session["account_authentication_methods"] = []
+    session.save()
+    page = words(client.get("/me/prove/"))
+    assert "ends in <bdi>1001</bdi>" in page
+    assert KNOWN.card not in page
+    assert client.post("/me/prove/?next=/me/address/", {"confirm": "1"}).status_code == 200
+    assert "don&#x27;t belong together" in words(client.post("/me/prove/?next=/me/address/", {"pin": NEW.pin}))
+    assert client.session.get("proved_at") is None
+    assert client.post("/me/prove/?next=/me/address/", {"pin": KNOWN.pin})["Location"] == "/me/address/"
+    assert client.session["proved_at"]
+
+
+def test_a_pin_that_is_now_of_another_person_proves_nothing(client, ils, monkeypatch):
+    monkeypatch.setattr("accounts.views.prove.library_ils", lambda: ils)
+    sign_in(client)
+    ils.cards = [fake.Card(KNOWN.card, KNOWN.pin, "another", "Somebody Else")]
+    assert client.post("/me/prove/", {"pin": KNOWN.pin}).status_code == 200
+    assert client.session.get("proved_at") is None
+
+
+def test_the_persons_page_names_the_end_of_the_card_and_does_not_warn_of_losing_it_all(client):
+    sign_in(client)
+    page = words(client.get("/me/"))
+    assert "<bdi>1001</bdi>" in page
+    assert KNOWN.card not in page
+    assert "cannot come back" not in page
+    assert "Only this device" not in page

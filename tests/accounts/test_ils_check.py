@@ -1,0 +1,139 @@
+"""`manage.py ils_check` says what is wrong, in words that name the setting or the thing to do."""
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.ils.fake import Card
+from accounts.ils.koha import Koha
+from accounts.ils.sip2 import Sip2
+from accounts.management.commands import ils_check
+from tests.accounts.ils.servers import LOGIN, PASSWORD, KohaServer, Sip2Server
+
+pytestmark = pytest.mark.django_db
+
+SAM = Card("20001001", "8642135", "41", "Sam Okafor", email="sam@example.org", home_branch="Harbour Main")
+ZOE = Card("20001002", "8642135", "42", "Zoë Ñandú", home_branch="XYZ")
+BLOCKED = Card("20001003", "8642135", "43", "Theo Brandt", blocked=True)
+
+
+@pytest.fixture
+def check(monkeypatch, library, settings):
+    """check(server, card=, pin=, **settings): the lines that are said, or the words of the error after `!`."""
+
+    def check(server, *, card="", pin="8642135", **more):
+        out = io.StringIO()
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{pin}\n"))
+        settings.ILS = "sip2"
+        with server.running() as port:
+            adapter = Sip2(**{"host": "127.0.0.1", "port": port, "login": LOGIN, "password": PASSWORD, "timeout": 5} | more)
+            monkeypatch.setattr(ils_check, "library_ils", lambda: adapter)
+            try:
+                call_command("ils_check", *(["--card", card] if card else []), stdout=out)
+            except CommandError as error:
+                out.write(f"! {error}\n")
+            finally:
+                adapter.close()
+        assert pin not in out.getvalue()
+        return out.getvalue().splitlines()
+
+    return check
+
+
+def server():
+    return Sip2Server([SAM, ZOE, BLOCKED])
+
+
+def looked_at(lines):
+    return [line for line in lines if line.startswith("LOOK") and "not encrypted" not in line]
+
+
+def test_all_is_well(check):
+    lines = check(server(), card=SAM.card)
+    assert looked_at(lines) == []
+    assert [line for line in lines if "20001001" in line] == ["ok    The portal would know this person as 20001001, whatever card they hold: Sam Okafor."]
+    assert lines[-3:] == [
+        "ok    E-mail: sam@example.org. Patron group: ADULT. Runs out: never, as far as it says.",
+        "ok    Home branch: Harbour Main.",
+        "To look at: 1.",  # nothing is encrypted
+    ]
+
+
+def test_without_a_card_no_patron_is_asked_about(check):
+    one = server()
+    assert check(one)[-1] == "To look at: 1."
+    assert [line[:2] for line in one.asked] == [b"93", b"99"]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"host": "no-such-host.invalid"}, "No machine is called no-such-host.invalid"),
+        ({"port": 1}, "refuses the connection"),
+        ({"password": "another"}, "rejects the login"),
+        ({"tls": True, "timeout": 0.5}, "TLS"),
+    ],
+)
+def test_what_is_wrong_with_the_way(check, more, words):
+    assert words in check(server(), **more)[-1]
+
+
+def test_error_detection_that_only_we_do(check):
+    one = server()
+    one.fault = lambda number, line, answer: answer[:-9]
+    assert "SIP2_ERROR_DETECTION=0" in check(one)[-1]
+    assert looked_at(check(server(), error_detection=False)) == []
+
+
+def test_an_answer_without_cq_or_bl(check):
+    one = server()
+    about = one.about
+    one.about = lambda number, pin: about(number, pin).replace("CQY|", "")
+    lines = check(one, card=SAM.card)
+    assert [line for line in looked_at(lines) if "no CQ" in line]
+    assert lines[-1].startswith("! This card would not be let in")
+
+
+def test_a_charset_that_is_another(check):
+    utf8 = Sip2Server([ZOE], charset="utf-8")
+    assert [line for line in looked_at(check(utf8, card=ZOE.card)) if "SIP2_CHARSET" in line]
+    assert [line for line in looked_at(check(server(), card=ZOE.card, charset="utf-8")) if "SIP2_CHARSET" in line]
+    assert not [line for line in check(server(), card=ZOE.card) if "SIP2_CHARSET" in line]
+
+
+def test_a_home_branch_that_the_portal_does_not_know(check):
+    assert [line for line in looked_at(check(server(), card=ZOE.card)) if "ILS_BRANCHES" in line and "XYZ" in line]
+
+
+@pytest.mark.parametrize(
+    ("card", "pin", "words"), [(SAM.card, "1111", "would not be let in"), (BLOCKED.card, "8642135", "The PIN is right, and this card would not")]
+)
+def test_a_card_that_is_not_let_in(check, card, pin, words):
+    assert words in check(server(), card=card, pin=pin)[-1]
+
+
+def test_an_ils_that_does_not_answer_about_patrons(check):
+    one = server()
+    answer = one.answer
+    one.answer = lambda line: answer(line).replace("BXYYYYYYYY", "BXYYYYYYYN").replace("98Y", "98N")
+    assert len(looked_at(check(one))) == 2
+
+
+def test_koha(monkeypatch, settings):
+    settings.ILS = "koha"
+    for password, words in [(PASSWORD, "lets the portal read patrons"), ("another", "KOHA_USER")]:
+        out = io.StringIO()
+        with KohaServer([]).running() as url:
+            monkeypatch.setattr(ils_check, "library_ils", lambda url=url, password=password: Koha(url=url, user=LOGIN, password=password))
+            try:
+                call_command("ils_check", stdout=out)
+            except CommandError as error:
+                out.write(str(error))
+        assert words in out.getvalue()
+
+
+def test_without_an_ils_it_says_which_setting(settings):
+    settings.ILS = ""
+    with pytest.raises(CommandError, match="ILS to sip2 or koha"):
+        call_command("ils_check")
