@@ -1,0 +1,185 @@
+"""A quiet visit from end to end: whatever is done in it, its words stand on its own pages alone."""
+
+import datetime
+import re
+import uuid
+from types import SimpleNamespace
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from accounts.models import AuditEvent, Consent
+from portal.conversations import actions, notes
+from portal.conversations.models import Conversation
+from portal.helpsessions.actions import ChosenItem
+from portal.helpsessions.models import HelpSession
+from portal.lists.models import SavedItem
+from portal.notifications.models import Notification
+from portal.privacy.looked import who_looked
+from tests.architecture.routes import routes
+from tests.architecture.world import address, build_for
+from tests.factories import ItemFactory, QuietSessionFactory, SessionNoteFactory, attach_to, code_for, recommend_in
+
+MARK = "Qzvhjxwk"  # begins every word of the quiet visit
+# The pages of a patron, but for the JSON and the files of what they name; of the quiet visit itself none is asked for here.
+PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
+QUIETS_OWN = {"help_session", "conversation", "conversation_news", "attachment", "verdict", "ask_about_item", "ask_about_session", "keep_session"}
+AT_DESK = ["patrons", "lookings", "desk_sessions", "add_patron", "cards"]
+
+
+def word(kind):
+    return f"{MARK}{kind}"
+
+
+def build(branch, staff):
+    session = QuietSessionFactory(branch=branch, staff=staff, question=word("question"), summary=word("summary"), handed_over_at=timezone.now())
+    items = recommend_in(session, 2, reason=word("reason"), item=ItemFactory(title=word("title")))
+    return SimpleNamespace(session=session, items=items, code=code_for(session))
+
+
+class Quiet:
+    """Each method does one thing, as somebody who holds the code, as somebody who is signed in and holds it, or at the desk."""
+
+    def __init__(self, world, quiet, holder, signed_in, at_desk):
+        self.world, self.quiet, self.browsers, self.at_desk = world, quiet, [holder, signed_in], at_desk
+
+    def thread(self):
+        """The thread about the visit: there is one once somebody asked."""
+        found = Conversation.objects.filter(help_session=self.quiet.session, recommendation=None).first()
+        if found is None:
+            self.ask(self.browsers[0])
+        return found or Conversation.objects.get(help_session=self.quiet.session, recommendation=None)
+
+    def typed(self, kind):
+        return {"body": word(kind), "client_token": str(uuid.uuid4()), "sequence": "1", "language": "en"}
+
+    def ask(self, browser):
+        assert browser.post(reverse("ask_about_session", args=[self.quiet.session.public_id]), self.typed("asked")).status_code == 302
+
+    def ask_about_an_item(self, browser):
+        browser.post(reverse("ask_about_item", args=[self.quiet.items[0].public_id]), self.typed("item"))
+
+    def say_what_failed(self, browser):
+        answer = {"verdict": "did_not_help", "comment": word("comment"), "back": reverse("home")}
+        browser.post(reverse("verdict", args=[self.quiet.items[1].public_id]), answer)
+
+    def write(self, browser):
+        browser.post(reverse("reply", args=[self.thread().public_id]), self.typed("written"))
+
+    def write_and_not_send(self, browser):
+        browser.post(reverse("conversation_draft", args=[self.thread().public_id]), self.typed("draft"))
+
+    def lose_the_form(self, browser):
+        browser.handler.enforce_csrf_checks = True
+        browser.post(reverse("reply", args=[self.thread().public_id]), self.typed("lost"))
+        browser.handler.enforce_csrf_checks = False
+
+    def say_how_it_was(self, browser):
+        browser.post(reverse("session_outcome", args=[self.quiet.session.public_id]), {"found": "no"})
+
+    def want_to_keep(self, browser):
+        browser.post(reverse("keep_session", args=[self.quiet.session.public_id]), {"without_address": "1"})
+
+    def want_to_save(self, browser):
+        browser.post(reverse("save_item", args=[self.quiet.items[0].item.public_id]))
+
+    def answer(self, _browser):
+        items = [ChosenItem(item=ItemFactory(title=word("given")), reason=word("because"))]
+        how = {"by": self.world.staff, "side": "staff", "at": timezone.now() - datetime.timedelta(minutes=1), "language": "en", "client_token": uuid.uuid4()}
+        attach_to(actions.reply(self.thread(), body=word("answer"), items=items, **how), alt=word("alt"))
+
+    def note(self, _browser):
+        notes.write_note(self.thread(), by=self.world.staff, at=timezone.now(), body=word("note"), client_token=uuid.uuid4())
+        SessionNoteFactory._meta.model.objects.get_or_create(help_session=self.quiet.session, defaults={"body": word("private"), "written_at": timezone.now()})
+
+    def open_at_the_desk(self, _browser):
+        for name, found in (("desk_session", self.quiet.session), ("slip", self.quiet.session), ("desk_conversation", self.thread())):
+            assert self.at_desk.get(reverse(name, args=[found.public_id])).status_code == 200
+        self.at_desk.post(reverse("open_by_patrons_code"), {"code": self.quiet.code})
+
+    def mail_it_from_the_desk(self, _browser):
+        self.at_desk.post(reverse("hand_over", args=[self.quiet.session.public_id]), {"address": "sam@example.org"})
+
+    def keep_it_for_somebody_at_the_desk(self, _browser):
+        record = reverse("patron_record", args=[self.world.patron.public_id])
+        self.at_desk.get(record, {"session": self.quiet.session.public_id})
+        self.at_desk.post(f"{record}keep/", {"session": self.quiet.session.public_id})
+
+    def close(self, browser):
+        browser.post(reverse("close_conversation", args=[self.thread().public_id]))
+
+
+DONE = sorted(name for name, method in vars(Quiet).items() if callable(method) and name not in {"__init__", "thread", "typed"})
+
+
+def pages_around(world, quiet, browsers, at_desk):
+    """(where, what was answered): every page but those of the quiet visit itself."""
+    for browser in browsers:
+        for route in PATRON_ROUTES:
+            if route.name in {"sign_out", "leave"} or route.name == "open_code_link":
+                continue
+            for query, headers in [("", {}), (f"?said={quiet.items[1].public_id}", {"HX-Request": "true"})][: 2 if route.name == "home" else 1]:
+                response = browser.get(address(route, world) + query, headers=headers)
+                words = b"".join(response.streaming_content) if response.streaming else response.content
+                yield route.name + query, words.decode(errors="replace") + str(response.headers)
+    for path in [*map(reverse, AT_DESK), reverse("patron_record", args=[world.patron.public_id])]:
+        yield path, at_desk.get(path).content.decode()
+    found = at_desk.post(reverse("patrons_by_name"), {"letters": world.patron.name, "reason": "Because"})
+    yield "found by name", found.content.decode()
+
+
+@pytest.mark.django_db
+def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(library, branch, patron, staff, coordinator, sign_in, show_code):
+    world, quiet = build_for(branch, patron, staff, coordinator), build(branch, staff)
+    holder, signed_in = show_code(Client(), quiet.code), show_code(sign_in(Client(), patron), quiet.code)
+    at_desk = sign_in(Client(), coordinator)
+    mailed_before = list(Notification.objects.values_list("pk", flat=True))
+    own = holder.get(quiet.session.get_absolute_url()).content.decode()
+    assert word("question") in own or word("summary") in own  # or the test would look for nothing
+
+    @settings(max_examples=4, phases=[Phase.generate], deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.permutations([(name, is_signed_in) for name in DONE for is_signed_in in (False, True)]))
+    def whatever_is_done_in_it(done):
+        with transaction.atomic():
+            acting = Quiet(world, quiet, holder, signed_in, at_desk)
+            for name, is_signed_in in done:
+                getattr(acting, name)(acting.browsers[is_signed_in])
+            for where, words in pages_around(world, quiet, [holder, signed_in], at_desk):
+                assert MARK not in words, (where, re.findall(rf"{MARK}\w+", words), done)
+            assert not Notification.objects.exclude(pk__in=mailed_before).exists()
+            assert HelpSession.objects.get(pk=quiet.session.pk).patron is None
+            assert not Conversation.objects.filter(help_session=quiet.session, patron__isnull=False).exists()
+            assert not Conversation.objects.filter(help_session=quiet.session, messages__side="patron", messages__author__isnull=False).exists()
+            assert not Consent.objects.filter(subject=quiet.session.public_id).exists()
+            assert not SavedItem.objects.filter(item__title__contains=MARK).exists()
+            theirs = [quiet.session.public_id, *Conversation.objects.filter(help_session=quiet.session).values_list("public_id", flat=True)]
+            assert not AuditEvent.objects.filter(patron__isnull=False, subject__in=map(str, theirs)).exists()
+            assert all(MARK not in look.sentence for look in who_looked(patron, zone=library.zone)[0])
+            transaction.set_rollback(True)
+
+    whatever_is_done_in_it()
+
+
+@pytest.mark.django_db
+def test_leaving_quickly_takes_all_of_it_out_of_the_browser(library, branch, staff, show_code):
+    library.catalogue_link = "https://catalogue.example/?q={title}"
+    library.save()
+    quiet = build(branch, staff)
+    browser = show_code(Client(), quiet.code)
+    acting = Quiet(None, quiet, browser, browser, None)
+    thread = acting.thread()
+    acting.write_and_not_send(browser)
+    pages = [quiet.session.get_absolute_url(), thread.get_absolute_url(), reverse("verdict", args=[quiet.items[0].public_id])]
+    assert [browser.get(page).status_code for page in pages] == [200] * 3
+    left = browser.post(reverse("leave"))
+    assert MARK not in left.content.decode()
+    assert "catalogue.example" in left["Refresh"]
+    assert [browser.get(page).status_code for page in pages] == [404] * 3
+    assert MARK not in str(dict(browser.session))
+    for page in ("home", "help_sessions", "conversations", "saved", "me", "privacy", "ask"):
+        assert str(quiet.session.public_id) not in browser.get(reverse(page)).content.decode()
