@@ -18,5 +18,5 @@ def record(action, subject, *, by, patron=None, at=None, where="", reason=""):
         where=where,
     )
     if reason:
-        LookingReason.objects.create(event=event, reason=reason)
+        LookingReason.objects.create(event=event, patron=patron, reason=reason)
     return event

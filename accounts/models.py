@@ -340,6 +340,7 @@ class LookingReason(models.Model):
     """Why a member of staff looked at somebody with whom their desk had nothing to do. It never leaves the desk."""
 
     event = models.OneToOneField(AuditEvent, on_delete=models.CASCADE, primary_key=True, related_name="looking")
+    patron = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+", help_text="at whom: the event outlives them, these words don't")
     reason = models.TextField()
 
     def __str__(self):

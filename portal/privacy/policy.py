@@ -104,7 +104,7 @@ POLICY = {
     ),
     "accounts.LookingReason": Line(
         _("why one of the staff looked at somebody with whom their desk had nothing to do"),
-        _("as long as it is kept that they looked"),
+        _("you erase your record"),
         _("so that a coordinator can ask them"),
         Group.DESK,
     ),

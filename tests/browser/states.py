@@ -288,7 +288,7 @@ def build(branch, staff, patron, words):
         page.locator("#found-title").wait_for()
 
     def by_address(page):
-        page.locator("#id_address").fill("far.away@example.org")
+        page.locator("#id_identifier").fill("far.away@example.org")
         page.locator("#look-up").click()
         page.locator("#open-record").wait_for()
 
@@ -402,7 +402,7 @@ def build(branch, staff, patron, words):
         State("desk-cards", "/desk/cards/"),
         State("desk-people", "/desk/people/"),
         State("desk-person-reason", "/desk/people/", by_address),
-        State("desk-people-error", "/desk/people/", empty("address", "#look-up")),
+        State("desk-people-error", "/desk/people/", empty("identifier", "#look-up")),
         State("desk-people-by-name", "/desk/people/", by_name),
         State("desk-person", f"/desk/people/{patron.public_id}/"),
         State("desk-person-keep", f"/desk/people/{patron.public_id}/?session={by_code.public_id}"),

@@ -8,7 +8,7 @@ from allauth.core.ratelimit import consume
 from django.db.models import Exists, OuterRef, Q, Subquery
 
 from accounts.actions import unconfirmed
-from accounts.models import User
+from accounts.models import LibraryCard, User
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from recommendations.search import fold
@@ -33,8 +33,12 @@ def at_desk_of(user, found=()):
 
 
 def by_identifier(text):
-    """The person with this whole e-mail address, or None."""
-    return _people().filter(email=text.strip().lower()).first()
+    """The person with this whole card number or e-mail address, or None; also where two people have had the card."""
+    if "@" in text:
+        return _people().filter(email=text.strip().lower()).first()
+    card = LibraryCard.objects.filter(person=OuterRef("pk"), barcode__iexact="".join(text.split()))
+    found = list(_people().filter(Exists(card))[:2])
+    return found[0] if len(found) == 1 else None
 
 
 def by_name(letters):
@@ -77,7 +81,7 @@ def found(request):
 def masked(email):
     """As much of an address as tells two people apart to who knows them."""
     name, _at, host = (email or "").partition("@")
-    return f"{name[:1]}…@{host}" if host else ""
+    return f"{name[:1]}•••@{host}" if host else ""
 
 
 def _people():

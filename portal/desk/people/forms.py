@@ -2,12 +2,15 @@
 
 from django import forms
 from django.conf import settings
+from django.core.validators import EmailValidator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from portal.text import TextField
 
 from .find import is_enough
+
+WHOLE_ADDRESS = EmailValidator(_("Write the whole e-mail address, such as ana@example.org."))
 
 
 def _reason(help_text):
@@ -19,13 +22,19 @@ def _reason(help_text):
     )
 
 
-class AddressForm(forms.Form):
-    address = forms.EmailField(
-        label=_("Whole e-mail address"),
+class IdentifierForm(forms.Form):
+    identifier = TextField(
+        label=_("Whole card number or e-mail address"),
         max_length=254,
-        error_messages={"required": _("Write the whole e-mail address."), "invalid": _("Write the whole e-mail address, such as ana@example.org.")},
-        widget=forms.EmailInput(attrs={"autocomplete": "off", "inputmode": "email", "autocapitalize": "none", "spellcheck": "false"}),
+        error_messages={"required": _("Write the whole card number or e-mail address.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
+
+    def clean_identifier(self):
+        typed = self.cleaned_data["identifier"]
+        if "@" in typed:
+            WHOLE_ADDRESS(typed)
+        return typed
 
 
 class LettersForm(forms.Form):

@@ -21,7 +21,7 @@ def looked_without_a_visit(params):
     if staff:
         looks = looks.filter(event__by__public_id=staff)
     if person:
-        looks = looks.filter(event__patron__public_id=person)
+        looks = looks.filter(patron__public_id=person)
     if place := _place(params.get("after", "")):
         at, pk = place
         looks = looks.filter(Q(event__at__lt=at) | Q(event__at=at, event__pk__lt=pk))

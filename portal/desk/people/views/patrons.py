@@ -19,7 +19,7 @@ from portal.conversations.views.keeping import wording
 from portal.desk import shown_today
 from portal.desk.opened import log_looked_up, log_record_opened
 from portal.desk.people import find
-from portal.desk.people.forms import AddressForm, LettersForm, NewPatronForm, ReasonForm
+from portal.desk.people.forms import IdentifierForm, LettersForm, NewPatronForm, ReasonForm
 from portal.desk.people.looked import looked_without_a_visit
 from portal.desk.tries import TOO_OFTEN
 from portal.helpsessions.actions import AlreadyKept, QuietSession
@@ -33,16 +33,16 @@ from portal.text import uuid_or_none
 @require_http_methods(["GET", "POST"])
 def patrons(request):
     """By a whole identifier: one person, or nobody."""
-    form = AddressForm(request.POST if request.method == "POST" else None)
+    form = IdentifierForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         if not find.may_look_up(request):
-            form.add_error("address", TOO_OFTEN)
-        elif person := find.by_identifier(form.cleaned_data["address"]):
+            form.add_error("identifier", TOO_OFTEN)
+        elif person := find.by_identifier(form.cleaned_data["identifier"]):
             log_looked_up(request, [person], at=timezone.now())
             find.remember(request, [person], reason=find.found(request).get(str(person.public_id), ""))
             return redirect(_record_url(person, _to_keep(request)))
         else:
-            form.add_error("address", _("Nobody has this address here. Compare it with what they say, or add them."))
+            form.add_error("identifier", _("Nobody has this card number or address here. Compare it with what they say, or add them."))
     return _look_up_page(request, form=form, status=422 if form.is_bound else 200)
 
 
@@ -166,7 +166,7 @@ def _consent(person):
 
 def _look_up_page(request, *, form=None, letters_form=None, fitting=None, status=200):
     context = {
-        "form": form or AddressForm(),
+        "form": form or IdentifierForm(),
         "letters_form": letters_form or LettersForm(),
         "form_error": bool(letters_form and letters_form.errors),
         "fitting": fitting,
@@ -189,6 +189,7 @@ def _record_page(request, person):
     words, language = _consent(person)
     context = {
         "person": person,
+        "cards": list(person.library_cards.select_related("home_branch")),
         "is_confirmed": person.emailaddress_set.filter(verified=True).exists(),
         "visits": visits,
         "older_visits": older_visits,
