@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from allauth.account.internal.flows.login import get_authentication_records, perform_login
 from allauth.account.models import Login
+from allauth.core.ratelimit import consume
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -79,6 +81,25 @@ def lately_proved(request):
 
 def to_prove(request):
     return redirect(f"{reverse('prove')}?{urlencode({'next': request.get_full_path()})}")
+
+
+def origin(request):
+    """What a browser signs a passkey for: this host, by this scheme."""
+    return f"{request.scheme}://{request.get_host()}"
+
+
+def may_try_passkey(request):
+    return consume(request, action="passkey")
+
+
+def has_second_factor(user):
+    return Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists() or user.passkeys.exists()
+
+
+def may_change_keys(request):
+    """Whether passkeys may be added and removed now: a passkey opens the desk, so that of staff takes the second factor they have. Otherwise
+    whoever reads their mail could make themselves one."""
+    return not request.user.is_staff or not has_second_factor(request.user) or may_pass_the_desk_door(request)
 
 
 def needs_second_factor(request):

@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.text import TextField
 
+from . import passkeys
+from .access import origin
 from .cards import may_try_card
 from .ils.base import Blocked, Expired, IlsError, WrongCardOrPin
 from .mailed_codes import may_send_code, may_try_code
@@ -159,6 +161,58 @@ class NameForm(forms.Form):
         help_text=_("What the library calls you when it answers. Any name you like, or none."),
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
+
+
+NOT_ACCEPTED = _("That passkey was not accepted. Try it once more, or use a code instead.")
+
+
+class CredentialField(forms.JSONField):
+    """What the browser says of a passkey; static/js/passkeys.js fills it in."""
+
+    def __init__(self):
+        super().__init__(widget=forms.HiddenInput, error_messages={"required": NOT_ACCEPTED, "invalid": NOT_ACCEPTED})
+
+
+class PasskeyForm(forms.Form):
+    """A passkey that is shown; once the form is valid, `shown` is which, of those `among` which it may be."""
+
+    credential = CredentialField()
+
+    def __init__(self, *args, request, among, **kwargs):
+        self.request, self.among = request, among
+        super().__init__(*args, **kwargs)
+
+    def clean_credential(self):
+        try:
+            self.shown = passkeys.read_shown(self.request.session, self.cleaned_data["credential"], among=self.among, origin=origin(self.request))
+        except passkeys.NotAccepted:
+            raise forms.ValidationError(NOT_ACCEPTED) from None
+
+
+class PasskeyNameForm(forms.Form):
+    name = TextField(
+        label=_("Name of the passkey"),
+        max_length=80,
+        error_messages={"required": _("Write a name by which you know it.")},
+        help_text=_("Where it is kept, so that you know which one to remove if a device is lost."),
+    )
+
+
+class AddPasskeyForm(PasskeyNameForm):
+    """A passkey that a device has made; once the form is valid, `new` is what to keep. It is there already, so a missing name refuses nothing."""
+
+    credential = CredentialField()
+
+    def __init__(self, *args, request, **kwargs):
+        self.request = request
+        super().__init__(*args, **kwargs)
+        self.fields["name"].required = False
+
+    def clean_credential(self):
+        try:
+            self.new = passkeys.read_new(self.request.session, self.cleaned_data["credential"], person=self.request.user, origin=origin(self.request))
+        except passkeys.NotAccepted:
+            raise forms.ValidationError(NOT_ACCEPTED) from None
 
 
 class SecondFactorForm(ReauthenticateForm):

@@ -158,10 +158,11 @@ def remove_role(person, *, branch, by, at):
 
 @transaction.atomic
 def forget_second_factor(person, *, by, at):
-    """For somebody whose phone is lost: at the desk's door they set up a new app, after a new code by mail.
+    """For somebody whose phone is lost, app and passkeys: at the desk's door they set up a new one, after a new code by mail.
 
     Whoever has the phone may be signed in on it, behind the door: that ends too."""
     Authenticator.objects.filter(user=person).delete()
+    person.passkeys.all().delete()
     if person != by:
         end_all_sign_ins(person)
     audit.record("removed_second_factor", person, by=by, patron=person, at=at)

@@ -92,11 +92,12 @@ NEVER_KEPT_PATHS = (
     "/language/",
     "/kept/",
     "/me/address/",
+    "/me/passkeys/",
     "/me/prove/",
     "/demo/",
     "/desk/record/autosave/",
 )
-NEVER_KEPT_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "pin", "password", "next"}
+NEVER_KEPT_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "credential", "pin", "password", "next"}
 MOST_KEPT = 200_000  # characters
 
 

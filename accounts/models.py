@@ -347,6 +347,35 @@ class LookingReason(models.Model):
         return f"reason of {self.event_id}"
 
 
+class PasskeyQuerySet(models.QuerySet):
+    def belonging_to(self, reader):
+        """A person's own; a browser that only opened sessions by code has none."""
+        return self.filter(person=reader.person, person__isnull=False)
+
+
+class Passkey(models.Model):
+    """A key that a phone, a computer or a stick keeps for a person, and uses after their fingerprint, face or PIN. Only its public half is
+    here. It works for the one host name for which it was made."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(_("name"), max_length=80)
+    handle = models.UUIDField(help_text="by which the device knows the person: their public id when it was made, which a joining of records may have ended")
+    credential_id = models.BinaryField(max_length=1023, unique=True)
+    credential = models.BinaryField(help_text="public key and identifiers, as the device gave them (WebAuthn: attested credential data)")
+    sign_count = models.PositiveBigIntegerField(help_text="of a device that counts: a number that comes twice is a copy's")
+    added_on = models.DateField()
+    last_used_on = models.DateField(null=True)
+
+    objects = PasskeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["added_on", "pk"]
+
+    def __str__(self):
+        return self.name
+
+
 class RefusedPostQuerySet(models.QuerySet):
     def offered_to(self, person, *, at):
         """What this person may still take up, newest first."""

@@ -22,6 +22,8 @@ def elsewhere(person, *, but):
 
 
 def device(user_agent):
-    """“Firefox, Android”, as far as the browser tells."""
-    names = [next((name for sign, name in known if sign in user_agent), "") for known in (BROWSERS, SYSTEMS)]
-    return ", ".join(filter(None, names)) or _("a browser that does not say its name")
+    """“Firefox on Android”, as far as the browser tells."""
+    browser, system = (next((name for sign, name in known if sign in user_agent), "") for known in (BROWSERS, SYSTEMS))
+    if browser and system:
+        return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
+    return browser or system or _("a browser that does not say its name")

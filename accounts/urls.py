@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import card_sign_in, kept, logo, me, prove, second_factor, sign_in
+from .views import card_sign_in, kept, logo, me, passkeys, prove, second_factor, sign_in
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign_in"),
@@ -8,12 +8,18 @@ urlpatterns = [
     path("sign-in/card/", card_sign_in.card_sign_in, name="card_sign_in"),
     path("sign-in/code/", sign_in.enter_code, name="account_confirm_login_code"),
     path("sign-in/code/again/", sign_in.resend_code, name="resend_code"),
+    path("sign-in/passkey/", passkeys.sign_in_by_passkey, name="sign_in_by_passkey"),
+    path("sign-in/passkey/options/", passkeys.show_options, name="passkey_options"),
     path("sign-out/", sign_in.sign_out, name="sign_out"),
     path("signed-out/", sign_in.signed_out, name="signed_out"),
     path("language/", sign_in.set_language, name="set_language"),
     path("me/", me.me, name="me"),
     path("me/sign-out-elsewhere/", me.sign_out_elsewhere, name="sign_out_elsewhere"),
     path("me/address/", me.add_address, name="add_address"),
+    path("me/passkeys/add/", passkeys.add_passkey, name="add_passkey"),
+    path("me/passkeys/add/options/", passkeys.add_options, name="add_passkey_options"),
+    path("me/passkeys/offer/", passkeys.offer_passkey, name="offer_passkey"),
+    path("me/passkeys/<uuid:public_id>/", passkeys.passkey, name="passkey"),
     path("me/prove/", prove.prove, name="prove"),
     path("second-factor/", second_factor.second_factor, name="second_factor"),
     path("second-factor/change/", second_factor.change_second_factor, name="change_second_factor"),

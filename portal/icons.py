@@ -36,6 +36,7 @@ ICONS = {
     "alert": '<path d="M12 4 2.75 20h18.5zM12 10v4.5M12 17.3v.2"/>',
     "info": '<circle cx="12" cy="12" r="8.5"/><path d="M12 11v5.5M12 7.7v.2"/>',
     "lock": '<rect x="5" y="11" width="14" height="9.5" rx="2"/><path d="M8 11V8a4 4 0 0 1 8 0v3"/>',
+    "key": '<circle cx="7.5" cy="12" r="4"/><path d="M11.5 12h9.5v4M17 12v3"/>',
     "print": '<path d="M7 9V3.5h10V9M7 17H4V9h16v8h-3M7 14h10v6.5H7z"/>',
     "code": '<path d="M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h3v3h-3zM20 14v.1M17 20v.1M20 18v2"/>',
     "undo": '<path d="M8 5 4 9l4 4M4 9h10a5.5 5.5 0 0 1 0 11h-3"/>',

@@ -172,6 +172,7 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_RATE_LIMITS = {
     "request_login_code": "30/m/ip,3/m/key,8/h/key",  # a whole library may share one network address
     "try_code": "5/10m/key",  # tries for one mailed code, however many at once
+    "passkey": "60/m/ip",  # nothing can be guessed: this spares the server
     "code_at_desk": "60/10m/user",  # codes of slips and cards that a member of staff types
     "look_up": "60/h/user",  # patrons, by a whole identifier; adding one says as much
     "look_up_by_name": "20/h/user",  # patrons, by letters of their name
@@ -310,5 +311,6 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         "django.request": {"level": "ERROR"},  # what was refused stands in the request's own line
         "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
+        "fido2": {"level": "WARNING"},  # it would name each passkey that is shown
     },
 }

@@ -5,12 +5,13 @@ import io
 import uuid
 
 import factory
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 from PIL import Image
 
-from accounts.models import Absence, Branch, Library, StaffRole, User
+from accounts.models import Absence, Branch, Library, Passkey, StaffRole, User
 from portal.conversations.attachments import add, checked
 from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, ReplyTemplate
 from portal.helpsessions import codes
@@ -18,6 +19,7 @@ from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, Sess
 from portal.lists.models import SavedItem, SavedList
 from recommendations.actions import add_item
 from recommendations.models import Item, QuestionType, Recommendation, Topic
+from tests.passkey_device import attested
 
 
 class BranchFactory(DjangoModelFactory):
@@ -60,6 +62,21 @@ class StaffFactory(UserFactory):
     @factory.post_generation
     def branch(self, create, extracted, **kwargs):
         StaffRole.objects.create(user=self, branch=extracted or BranchFactory(), role=kwargs.get("role", StaffRole.Role.STAFF))
+
+
+class PasskeyFactory(DjangoModelFactory):
+    """One that nobody can show: a tests.passkey_device.Device makes those that somebody can."""
+
+    class Meta:
+        model = Passkey
+
+    person = factory.SubFactory(UserFactory)
+    name = "Chrome on Android"
+    handle = factory.SelfAttribute("person.public_id")
+    credential_id = factory.LazyFunction(lambda: uuid.uuid4().bytes)
+    credential = factory.LazyAttribute(lambda passkey: bytes(attested(passkey.credential_id, ec.generate_private_key(ec.SECP256R1()))))
+    sign_count = 0
+    added_on = factory.LazyFunction(lambda: Library.current().today())
 
 
 class AbsenceFactory(DjangoModelFactory):

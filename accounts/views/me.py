@@ -12,6 +12,7 @@ from accounts.forms import AddressForm, CodeForm, NameForm
 from accounts.ils.configured import library_ils
 from accounts.languages import languages
 from accounts.mailed_codes import MailedCode
+from accounts.models import Passkey
 
 
 def me(request):
@@ -24,7 +25,9 @@ def me(request):
         return redirect("me")
     elsewhere = sign_ins.elsewhere(request.user, but=request.session.session_key) if form else []
     card = cards.card_of(request.user) if form and library_ils() else None
-    return render(request, "accounts/me.html", {"form": form, "languages": languages(), "elsewhere": elsewhere, "card": card})
+    passkeys = Passkey.objects.belonging_to(request.reader) if form else []
+    context = {"form": form, "languages": languages(), "elsewhere": elsewhere, "card": card, "passkeys": passkeys}
+    return render(request, "accounts/me.html", context)
 
 
 @login_required

@@ -12,21 +12,28 @@ from accounts.addresses import proven_address
 from accounts.forms import CodeForm, PinForm
 from accounts.ils.configured import library_ils
 from accounts.mailed_codes import MailedCode, may_send_code
+from accounts.views.passkeys import shown_in
 
 
 @sensitive_post_parameters("pin")
 @login_required
 def prove(request):
-    """First a button that sends the code, so that a visit alone sends nothing; then the field for it. Without an address it is
-    the PIN of their library card. Whom only this device can show confirms on it: whoever holds the device is them, and they were told so."""
-    email = proven_address(request.user)
-    if not email and (card := cards.card_of(request.user)) and (ils := library_ils()):
+    """By a passkey, or by a code: first a button that sends it, so that a visit alone sends nothing, then the field. Without an address it
+    is the PIN of their library card. Whom only this device can show may confirm on it: whoever holds it is them, and they were told so."""
+    if request.POST.get("credential"):
+        form, passkey = shown_in(request, among=request.user.passkeys)
+        return _proved(request) if passkey else _page(request, passkey_form=form)
+    if not proven_address(request.user) and (card := cards.card_of(request.user)) and (ils := library_ils()):
         return _by_pin(request, card, ils)
-    if not email:
-        return _proved(request) if request.method == "POST" and request.POST.get("confirm") else _page(request)
+    if not proven_address(request.user):
+        return _proved(request) if request.POST.get("confirm") else _page(request)
+    return _by_code(request, proven_address(request.user))
+
+
+def _by_code(request, email):
     process = MailedCode.going_on(request, purpose="prove")
     form = None
-    if request.method == "POST" and request.POST.get("send"):
+    if request.POST.get("send"):
         _send(request, process, email)
         return redirect(request.get_full_path())
     if process:
@@ -37,12 +44,12 @@ def prove(request):
         if form.is_bound and not process.record_invalid_attempt():
             messages.error(request, _("That was not the code either, so it no longer works. Ask for a new one."))
             return redirect(request.get_full_path())
-    return _page(request, form=form, email=email)
+    return _page(request, form=form)
 
 
 def _by_pin(request, card, ils):
     form = PinForm(request.POST or None, request=request, ils=ils, card=card)
-    return _proved(request) if form.is_valid() else _page(request, form=form, card=card)
+    return _proved(request) if form.is_valid() else _page(request, pin_form=form, card=card)
 
 
 def _proved(request):
@@ -50,9 +57,17 @@ def _proved(request):
     return redirect(safe_next(request) or "me")
 
 
-def _page(request, *, form=None, email="", card=None):
-    minutes = int(PROOF_LASTS.total_seconds() // 60)
-    return render(request, "accounts/prove.html", {"form": form, "email": email, "card": card, "minutes": minutes})
+def _page(request, *, form=None, passkey_form=None, pin_form=None, card=None):
+    context = {
+        "form": passkey_form or pin_form or form,
+        "code_form": form,
+        "pin_form": pin_form,
+        "card": card,
+        "email": proven_address(request.user),
+        "has_passkey": request.user.passkeys.exists(),
+        "minutes": int(PROOF_LASTS.total_seconds() // 60),
+    }
+    return render(request, "accounts/prove.html", context)
 
 
 def _send(request, process, email):

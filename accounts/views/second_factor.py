@@ -1,4 +1,4 @@
-"""What staff show before any page of the desk: a code of their authenticator app."""
+"""What staff show before any page of the desk: a code of their authenticator app, or a passkey. Why a passkey is enough: docs/decisions/0010."""
 
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
@@ -10,17 +10,19 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from accounts import audit
-from accounts.access import lately_proved, safe_next, show_second_factor, staff_only, to_prove
+from accounts.access import lately_proved, may_pass_the_desk_door, safe_next, show_second_factor, staff_only, to_prove
 from accounts.forms import SecondFactorForm, SetUpAppForm
+from accounts.views.passkeys import shown_in
 
 
 @login_required
 def second_factor(request):
-    """Asks for a code, or on the first visit sets up the app that makes them."""
+    """Asks for a code or a passkey; on the first visit, or where a passkey has opened the desk already, sets up the app."""
     if not request.user.is_staff:
         raise Http404
-    if _app_of(request.user):
-        return _ask(request)
+    app, has_passkey = _app_of(request.user), request.user.passkeys.exists()
+    if app or (has_passkey and not may_pass_the_desk_door(request)):
+        return _ask(request, app, has_passkey)
     if not lately_proved(request):
         return to_prove(request)
     return _set_up(request)
@@ -45,13 +47,19 @@ def change_second_factor(request):
     return _show_recovery_codes(request, authenticator, next_page="")
 
 
-def _ask(request):
-    form = SecondFactorForm(request.POST or None, user=request.user)
-    if form.is_valid():
-        form.save()
+def _ask(request, app, has_passkey):
+    if request.POST.get("credential"):
+        form, shown = shown_in(request, among=request.user.passkeys)
+    else:
+        form = SecondFactorForm(request.POST or None, user=request.user) if app else None
+        shown = form and form.is_valid()
+        if shown:
+            form.save()
+    if shown:
         show_second_factor(request, at=timezone.now())
         return redirect(safe_next(request) or "desk")
-    return render(request, "accounts/second_factor.html", {"form": form, "next": safe_next(request)})
+    context = {"form": form, "has_app": app, "has_passkey": has_passkey, "next": safe_next(request)}
+    return render(request, "accounts/second_factor.html", context)
 
 
 def _set_up(request):

@@ -22,7 +22,9 @@ from accounts.ils.configured import library_ils
 from accounts.languages import languages
 from accounts.mailed_codes import may_send_code
 from accounts.middleware import LAST_PERSON
+from accounts.views.passkeys import is_worth_offering
 
+OFFERS_PASSKEY = "offers_passkey"
 SAME_FOR_ALL = 0.04  # seconds: making the record of an unknown address takes about 1 ms more than finding a known one
 
 
@@ -37,6 +39,7 @@ def sign_in(request):
         set_borrowed(request, form.cleaned_data["borrowed"])
         person = actions.person_with_address(email, at=timezone.now(), language=get_language())
         LoginCodeVerificationProcess.initiate(request=request, user=person if person.is_active else None, email=email)
+        request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
         time.sleep(max(0, SAME_FOR_ALL - (time.monotonic() - began)))
         return redirect(_with_next(request, "account_confirm_login_code"))
     return render(request, "accounts/sign_in.html", {"form": form, "next": safe_next(request), "languages": languages(), "has_cards": library_ils()})
@@ -51,7 +54,7 @@ def enter_code(request):
     form = process and CodeForm(request.POST or None, request=request, process=process)
     if form and form.is_valid():
         if process.user and process.user.is_active:
-            return process.finish(safe_next(request) or reverse("home"))
+            return process.finish(safe_next(request) or _first_page(request, process.user))
         process.abort()  # erased or disabled since the code was mailed
         process = None
     if not process:
@@ -63,6 +66,12 @@ def enter_code(request):
     return render(
         request, "accounts/enter_code.html", {"form": form, "email": process.state["email"], "can_resend": process.can_resend, "next": safe_next(request)}
     )
+
+
+def _first_page(request, person):
+    """Whoever was on their way somewhere goes there; the others may be told how to do without a code next time."""
+    offers = request.session.pop(OFFERS_PASSKEY, False) and not person.passkeys.exists()
+    return reverse("offer_passkey" if offers else "home")
 
 
 @require_POST

@@ -143,6 +143,12 @@ def _join_lists(going, into, model, field):
             saved_list.saved_items.exclude(item__in=there.saved_items.values("item")).update(saved_list=there)
 
 
+def _move_passkeys(going, into, model, field):
+    """A passkey opens the desk: into a record of staff none comes that was made without their second factor."""
+    if not into.is_staff:
+        _move(going, into, model, field)
+
+
 def _move_mentions(going, into, model, field):
     NoteMention.objects.filter(person=going).exclude(note__in=NoteMention.objects.filter(person=into).values("note")).update(person=into)
 
@@ -162,6 +168,7 @@ IN_THEIR_OWN_WAY = {
     ("account.EmailAddress", "user"): _ends_with_the_record,  # but for the one that _take_name_and_address takes along
     ("accounts.Absence", "person"): _ends_with_the_record,
     ("accounts.Absence", "cover"): _ends_with_the_record,
+    ("accounts.Passkey", "person"): _move_passkeys,
     ("accounts.StaffRole", "user"): _ends_with_the_record,
     ("conversations.Draft", "person"): _join_drafts,
     ("conversations.NoteMention", "person"): _move_mentions,

@@ -139,6 +139,13 @@ POLICY = {
         Group.DEVICES,
         exported=True,
     ),
+    "accounts.Passkey": Line(
+        _("your passkeys: the name you gave each, its public half, the days on which it was added and last used"),
+        _("you remove it, or your record ends"),
+        _("to let you in without a code"),
+        Group.DEVICES,
+        exported=True,
+    ),
     "mfa.Authenticator": Line("the secret of a second factor", "the person removes it", "to sign staff in safely", Group.STAFF),
     # The help.
     "helpsessions.HelpSession": Line(

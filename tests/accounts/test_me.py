@@ -121,10 +121,10 @@ def test_other_devices_are_listed_and_signed_out_and_this_one_stays(client, patr
         browser.post(reverse("account_confirm_login_code"), {"code": mailed_code(person.email)})
 
     page = client.get(reverse("me")).content.decode()
-    assert page.count("Chrome, Android") == 1
+    assert page.count("Chrome on Android") == 1
 
     client.post(reverse("sign_out_elsewhere"))
-    assert "Chrome, Android" not in client.get(reverse("me")).content.decode()
+    assert "Chrome on Android" not in client.get(reverse("me")).content.decode()
     signed_in = [browser.get(reverse("me")).wsgi_request.user.is_authenticated for browser in (client, phone, stranger)]
     assert signed_in == [True, False, True]
 
@@ -132,9 +132,9 @@ def test_other_devices_are_listed_and_signed_out_and_this_one_stays(client, patr
 @pytest.mark.parametrize(
     ("user_agent", "said"),
     [
-        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/156.0 Safari/537.36 Edg/156.0", "Edge, Windows"),
-        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0) AppleWebKit/605.1 Version/19.0 Mobile Safari/604.1", "Safari, iPhone"),
-        ("Mozilla/5.0 (Macintosh) Gecko/20100101 Firefox/150.0", "Firefox, Mac"),
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/156.0 Safari/537.36 Edg/156.0", "Edge on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0) AppleWebKit/605.1 Version/19.0 Mobile Safari/604.1", "Safari on iPhone"),
+        ("Mozilla/5.0 (Macintosh) Gecko/20100101 Firefox/150.0", "Firefox on Mac"),
         ("<script>", "a browser that does not say its name"),
     ],
 )

@@ -1,6 +1,9 @@
 import copy
+import time
 
 import pytest
+
+from accounts.access import PROVED_AT
 
 from . import world as worlds
 
@@ -19,9 +22,13 @@ def world(db, world_of_all):
 
 @pytest.fixture
 def as_owner(client, world, sign_in):
-    """as_owner(route) is the browser of the one whom the page is for: the coordinator at the desk, the patron elsewhere."""
+    """as_owner(route) is the browser of the one whom the page is for, who has just proved it: the coordinator at the desk, the patron elsewhere."""
 
     def as_owner(route):
-        return sign_in(client, world.coordinator if route.at_desk or hasattr(route.view, "guard") else world.patron)
+        sign_in(client, world.coordinator if route.at_desk or hasattr(route.view, "guard") else world.patron)
+        session = client.session
+        session[PROVED_AT] = time.time()
+        session.save()
+        return client
 
     return as_owner

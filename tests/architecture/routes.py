@@ -22,6 +22,8 @@ PUBLIC = {
     "account_login": "the way in, by allauth's name",
     "account_confirm_login_code": "the second step of the way in",
     "resend_code": "the second step of the way in, again",
+    "sign_in_by_passkey": "the way in, without a code",
+    "passkey_options": "what a browser is to sign on its way in",
     "sign_out": "out of one's own sign-in",
     "signed_out": "the words after it",
     "set_language": "a choice on this device",
@@ -35,6 +37,7 @@ READERS_OWN = {
     *("ask_draft", "help_sessions", "conversations", "saved", "me", "sign_out_elsewhere", "add_address", "prove"),
     *("second_factor", "change_second_factor", "kept"),
     "who_looked",
+    *("add_passkey", "add_passkey_options", "offer_passkey"),
 }
 # Name an object in the address: which of `world` it is.
 OBJECT = {
@@ -55,6 +58,7 @@ OBJECT = {
     "save_item": "item",
     "remove_saved": "saved_item",
     "discard_kept": "refused_post",
+    "passkey": "passkey",
     "desk_conversation": "conversation",
     "desk_reply": "conversation",
     "desk_news": "conversation",

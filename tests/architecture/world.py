@@ -16,6 +16,7 @@ from tests.factories import (
     HelpSessionFactory,
     LibraryFactory,
     MessageFactory,
+    PasskeyFactory,
     ReplyTemplateFactory,
     SavedItemFactory,
     StaffFactory,
@@ -62,6 +63,7 @@ def build_for(branch, patron, staff, coordinator):
         refused_post=RefusedPost.objects.create(
             person=patron, path="/messages/", fields={"body": ["The soil test page was spot on."]}, refused_at=timezone.now()
         ),
+        passkey=PasskeyFactory(person=patron),
         unfinished=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.UNFINISHED),
         tally=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.TALLY, question="", summary=""),
         branch=branch,

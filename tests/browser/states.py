@@ -25,6 +25,7 @@ from tests.factories import (
     HelpSessionFactory,
     ItemFactory,
     MessageFactory,
+    PasskeyFactory,
     QuietSessionFactory,
     ReplyTemplateFactory,
     SessionNoteFactory,
@@ -172,6 +173,7 @@ def build(branch, staff, patron, words):
     codes = {"live": code_for(by_code), "quiet": code_for(quiet), "card": code_for(None)}
     codes |= {state.value: code_for(session(), state=state) for state in (ClaimCode.State.KEPT, ClaimCode.State.REVOKED)}
     codes["expired"] = code_for(session(), at=now - datetime.timedelta(days=31))
+    PasskeyFactory(person=patron, name=words.name)
     keep_refused_post(patron, path=waiting.get_absolute_url() + "reply/", fields={"body": [words.message]}, at=now)
 
     at = {name: found.get_absolute_url() for name, found in {"kept": kept, "by_code": by_code, "quiet": quiet, "plain": older[0]}.items()}
@@ -187,6 +189,11 @@ def build(branch, staff, patron, words):
             page.locator(".field-error").first.wait_for()
 
         return do
+
+    def confirm(page):
+        if page.locator("#confirm").count():
+            page.locator("#confirm").click()
+            page.locator("#make-passkey").wait_for(state="attached")
 
     def add_files(page):
         files = picture_file("shelf.jpg", size=(900, 600)), pdf_file(f"{words.message}.pdf"), pdf_file(f"{words.message}.exe", b"MZ")
@@ -369,6 +376,7 @@ def build(branch, staff, patron, words):
             State("me", "/me/"),
             State("privacy", "/privacy/"),
             State("who-looked", "/privacy/who-looked/"),
+            State("prove", "/me/prove/"),
             State("refused", "/kept/"),
         ],
         "new patron": [
@@ -379,6 +387,9 @@ def build(branch, staff, patron, words):
             State("new-me", "/me/"),
             State("add-address", "/me/address/"),
             State("new-who-looked", "/privacy/who-looked/"),
+            State("new-prove", "/me/prove/"),
+            State("offer-passkey", "/me/passkeys/offer/"),
+            State("add-passkey", "/me/passkeys/add/", confirm),
         ],
         "card holder": [
             State("card-me", "/me/"),

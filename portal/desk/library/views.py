@@ -177,12 +177,17 @@ def person(request, public_id):
 def forget_second_factor(request, public_id):
     someone = get_object_or_404(_staff(), public_id=public_id)
     actions.forget_second_factor(someone, by=request.user, at=timezone.now())
-    messages.success(request, _("The authenticator app is removed. At the desk's door they set up a new one."))
+    messages.success(request, _("What they opened the desk with is removed. At its door they set up a new app or passkey."))
     return redirect("person", someone.public_id)
 
 
 def _staff():
-    return User.objects.filter(staff_roles__isnull=False).distinct().prefetch_related("staff_roles__branch", "authenticator_set").order_by("name", "email")
+    return (
+        User.objects.filter(staff_roles__isnull=False)
+        .distinct()
+        .prefetch_related("staff_roles__branch", "authenticator_set", "passkeys")
+        .order_by("name", "email")
+    )
 
 
 def _branch_page(request, branch, **forms):

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0003_who_looked_and_why'),
+        ('accounts', '0004_passkeys'),
     ]
 
     operations = [

@@ -10,7 +10,7 @@ def say_whose(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0004_library_cards")]
+    dependencies = [("accounts", "0005_library_cards")]
 
     operations = [
         migrations.AddField(

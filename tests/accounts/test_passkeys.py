@@ -1,0 +1,445 @@
+"""Passkeys: made, shown, refused, offered, and what they open."""
+
+import copy
+import json
+from contextlib import suppress
+
+import pytest
+import time_machine
+from allauth.mfa.models import Authenticator
+from cryptography.hazmat.primitives.asymmetric import ec
+from django.contrib.sessions.backends.db import SessionStore
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from fido2.utils import websafe_decode, websafe_encode
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts import actions, passkeys
+from accounts import library as library_actions
+from accounts.models import AuditEvent, Passkey, User
+from accounts.views.passkeys import NO_OFFER
+from portal.privacy.joining import join_people
+from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code, signed_in_as
+from tests.factories import PasskeyFactory, UserFactory
+from tests.passkey_device import Device
+
+pytestmark = pytest.mark.django_db
+ORIGIN = "http://testserver"
+ADD, ADD_OPTIONS = "/me/passkeys/add/", "/me/passkeys/add/options/"
+BY_PASSKEY, OPTIONS = "/sign-in/passkey/", "/sign-in/passkey/options/"
+
+
+def prove(client):
+    session = client.session
+    session["proved_at"] = timezone.now().timestamp()
+    session.save()
+
+
+def send(client, address, answer, **more):
+    return client.post(address, {"credential": json.dumps(answer), **more})
+
+
+def make(client, device, name="", **lies):
+    """As the page does: asks what to sign, and posts what the device made."""
+    return send(client, ADD, device.make(client.post(ADD_OPTIONS).json(), **lies), name=name)
+
+
+def show(client, device, address=BY_PASSKEY, *, next="", **lies):
+    return send(client, address, device.show(client.post(OPTIONS).json(), **lies), next=next)
+
+
+@pytest.fixture
+def device():
+    return Device(ORIGIN)
+
+
+@pytest.fixture
+def own(client, patron, sign_in, device):
+    """Sam's passkey, kept by `device`; `client` is the browser in which it was made."""
+    prove(sign_in(client, patron))
+    make(client, device, "My phone")
+    return Passkey.objects.get()
+
+
+def test_a_passkey_is_made_and_signs_in_without_an_address(own, device, patron):
+    assert (own.person, own.name, own.last_used_on) == (patron, "My phone", None)
+    phone = Client()
+    assert show(phone, device, next="/lists/")["Location"] == "/lists/"
+    assert signed_in_as(phone) == str(patron.pk)
+    own.refresh_from_db()
+    assert own.last_used_on == own.added_on
+    assert phone.get(ADD).status_code == 200  # it was a proof as well
+    assert list(AuditEvent.objects.filter(patron=patron).values_list("action", "subject")) == [("added_passkey", str(own.public_id))]
+
+
+def test_without_a_name_it_is_called_as_its_device(client, patron, sign_in, device):
+    prove(sign_in(Client(HTTP_USER_AGENT="Mozilla/5.0 (Linux; Android 13) Chrome/156.0 Safari/537.36"), patron))
+    browser = Client(HTTP_USER_AGENT="Mozilla/5.0 (Linux; Android 13) Chrome/156.0 Safari/537.36")
+    prove(sign_in(browser, patron))
+    make(browser, device)
+    assert Passkey.objects.get().name == "Chrome on Android"
+
+
+def test_it_is_asked_for_with_the_person_verified_and_known_by_an_id_that_says_nothing(client, patron, sign_in):
+    prove(sign_in(client, patron))
+    asked = client.post(ADD_OPTIONS).json()["publicKey"]
+    assert asked["authenticatorSelection"]["userVerification"] == "required"
+    assert asked["authenticatorSelection"]["residentKey"] == "required"
+    assert asked["rp"]["id"] == "testserver"
+    assert passkeys.PublicKeyCredentialUserEntity.from_dict(asked["user"]).id == patron.public_id.bytes
+    shown = Client().post(OPTIONS).json()["publicKey"]
+    assert (shown["userVerification"], shown.get("allowCredentials")) == ("required", None)
+
+
+def test_who_is_signed_in_is_asked_for_their_own(client, own, patron, sign_in):
+    PasskeyFactory()
+    assert [known["id"] for known in client.post(OPTIONS).json()["publicKey"]["allowCredentials"]] == [passkeys_id(own)]
+    assert [known["id"] for known in client.post(ADD_OPTIONS).json()["publicKey"]["excludeCredentials"]] == [passkeys_id(own)]
+
+
+def passkeys_id(passkey):
+    return websafe_encode(bytes(passkey.credential_id))
+
+
+LIES = {
+    "without finger, face or PIN": {"verified": False},
+    "for another site": {"origin": "https://evil.example"},
+    "for another port": {"origin": "http://testserver:8001"},
+    "for another host": {"host": "evil.example"},
+    "to another question": {"challenge": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_what_was_signed_otherwise_makes_no_passkey(client, patron, sign_in, device, lie):
+    prove(sign_in(client, patron))
+    assert "not accepted" in make(client, device, **lie).content.decode()
+    assert not Passkey.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [*LIES.values(), {"kind": "webauthn.create"}, {"key": ec.generate_private_key(ec.SECP256R1())}, {"handle": b"1"}],
+    ids=[*LIES, "as if it were made", "by another key", "as somebody else"],
+)
+def test_what_was_signed_otherwise_lets_nobody_in(own, device, lie):
+    stranger = Client()
+    assert show(stranger, device, **lie)["Location"] == "/sign-in/"
+    assert "not accepted" in stranger.get("/sign-in/").content.decode()
+    assert not signed_in_as(stranger)
+
+
+def test_an_answer_works_once_in_the_browser_that_was_asked_and_for_five_minutes(own, device):
+    with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
+        asked, other = Client(), Client()
+        answer = device.show(asked.post(OPTIONS).json())
+        other.post(OPTIONS)
+        send(other, BY_PASSKEY, answer)
+        assert not signed_in_as(other)
+        kept = dict(asked.session.items())
+        clock.shift(301)
+        send(asked, BY_PASSKEY, answer)
+        assert not signed_in_as(asked)
+        clock.shift(-301)
+        session = asked.session
+        session.update(kept)
+        session.save()
+        send(asked, BY_PASSKEY, answer)
+        assert signed_in_as(asked)
+        asked.post(reverse("sign_out"))
+        send(asked, BY_PASSKEY, answer)
+        assert not signed_in_as(asked)
+
+
+def test_what_was_asked_for_signing_in_makes_no_passkey(client, patron, sign_in, device):
+    prove(sign_in(client, patron))
+    asked = client.post(ADD_OPTIONS).json()
+    client.post(OPTIONS)
+    assert "not accepted" in send(client, ADD, device.make(asked)).content.decode()
+    assert not Passkey.objects.exists()
+
+
+def test_a_device_that_counts_is_not_believed_twice(client, patron, sign_in):
+    device = Device(ORIGIN, counts=True)
+    prove(sign_in(client, patron))
+    make(client, device)
+    copied = copy.copy(device)
+    assert show(Client(), device)["Location"] == "/"
+    browser = Client()
+    show(browser, copied)  # counts to the same number
+    assert not signed_in_as(browser)
+
+
+def test_who_may_not_sign_in_is_not_let_in_by_a_passkey(own, device, patron):
+    User.objects.filter(pk=patron.pk).update(is_active=False)
+    browser = Client()
+    assert show(browser, device)["Location"] == "/sign-in/"
+    assert not signed_in_as(browser)
+
+
+def test_a_passkey_that_is_somebodys_is_nobody_elses(own, device, sign_in, monkeypatch):
+    """A hostile device says it made what another person has: nothing changes hands."""
+    browser = Client()
+    prove(sign_in(browser, UserFactory()))
+    asked = browser.post(ADD_OPTIONS).json()
+    monkeypatch.setattr("tests.passkey_device.os.urandom", lambda size: bytes(own.credential_id))
+    assert "not accepted" in send(browser, ADD, Device(ORIGIN).make(asked)).content.decode()
+    assert Passkey.objects.get().person == own.person
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner)
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(part=st.sampled_from(["", "id", "rawId", "type", "response", "clientDataJSON", "authenticatorData", "signature", "userHandle"]), value=json_values)
+def test_whatever_a_browser_sends_is_no_fault_of_ours(own, device, part, value):
+    session = SessionStore()
+    answer = device.show(json.loads(json.dumps(passkeys.options_to_show(session, origin=ORIGIN), default=dict)))
+    if not part:
+        answer = value
+    elif part in answer:
+        answer[part] = value
+    else:
+        answer["response"][part] = value
+    with suppress(passkeys.NotAccepted):  # any other error is one
+        passkeys.read_shown(session, answer, among=Passkey.objects.all(), origin=ORIGIN)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(cut=st.integers(0, 200), noise=st.binary(max_size=40), part=st.sampled_from(["clientDataJSON", "attestationObject"]))
+def test_broken_bytes_make_no_passkey(patron, device, cut, noise, part):
+    session = SessionStore()
+    answer = device.make(json.loads(json.dumps(passkeys.options_to_add(session, patron, origin=ORIGIN), default=dict)))
+    whole = websafe_decode(answer["response"][part])
+    answer["response"][part] = websafe_encode(whole[:cut] + noise)
+    with suppress(passkeys.NotAccepted):
+        passkeys.read_new(session, answer, person=patron, origin=ORIGIN)
+
+
+@pytest.mark.parametrize("body", ["", "no json", "[]", '"x"', "{", "1e999", "null"])
+def test_what_is_no_answer_at_all_is_refused_politely(client, library, body):
+    client.post(OPTIONS)
+    assert client.post(BY_PASSKEY, {"credential": body})["Location"] == "/sign-in/"
+
+
+def test_asking_is_limited(client, library, settings):
+    settings.ACCOUNT_RATE_LIMITS = {**settings.ACCOUNT_RATE_LIMITS, "passkey": "2/m/ip"}
+    assert [Client().post(OPTIONS).status_code for _number in range(3)] == [200, 200, 429]
+
+
+def test_there_are_not_too_many(client, patron, sign_in, device):
+    PasskeyFactory.create_batch(passkeys.MOST_EACH, person=patron)
+    with pytest.raises(passkeys.TooMany):
+        passkeys.add(patron, name="", new=None, by=patron, at=timezone.now())
+
+
+# On Me.
+
+
+def test_me_lists_a_persons_own_and_says_when_they_were_used(client, own, device):
+    PasskeyFactory(name="Somebody else's key")
+    show(Client(), device)
+    page = client.get(reverse("me")).content.decode()
+    assert "My phone" in page
+    assert "last used" in page
+    assert "Somebody else" not in page
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_me_costs_the_same_whatever_number_there_is(client, patron, sign_in, rows, django_assert_num_queries):
+    PasskeyFactory.create_batch(rows, person=patron)
+    sign_in(client, patron).get(reverse("me"))
+    with django_assert_num_queries(8):
+        client.get(reverse("me"))
+
+
+def test_a_passkey_is_renamed_and_removed_by_its_owner(client, own, device, patron, sign_in):
+    address = reverse("passkey", args=[own.public_id])
+    client.post(address, {"name": "  Old\u202e phone "})
+    own.refresh_from_db()
+    assert own.name == "Old phone"
+    assert "Error:" in client.post(address, {"name": " "}).content.decode()
+    client.post(address, {"remove": "1"})
+    assert not Passkey.objects.exists()
+    assert AuditEvent.objects.filter(action="removed_passkey", by=patron, patron=patron).count() == 1
+    browser = Client()
+    assert show(browser, device)["Location"] == "/sign-in/"
+
+
+def test_adding_and_removing_take_a_proof(client, patron, sign_in, device):
+    kept = PasskeyFactory(person=patron)
+    sign_in(client, patron)
+    for address in (ADD, ADD_OPTIONS, reverse("passkey", args=[kept.public_id])):
+        for answer in (client.get(address), client.post(address, {"remove": "1"})):
+            assert answer["Location"].startswith("/me/prove/?next=")
+    assert Passkey.objects.count() == 1
+
+
+def test_a_stranger_proves_nothing_by_it(client, own, device, sign_in):
+    other = Client()
+    sign_in(other, UserFactory())
+    show(other, device, "/me/prove/")
+    assert other.get(ADD)["Location"].startswith("/me/prove/")
+
+
+def test_a_passkey_is_a_proof_for_whoever_is_signed_in(own, device, patron, sign_in):
+    browser = Client()
+    sign_in(browser, patron)
+    assert show(browser, device, "/me/prove/?next=%2Fme%2F")["Location"] == "/me/"
+    assert browser.get(ADD).status_code == 200
+
+
+def test_whom_only_a_device_can_show_may_do_so_by_their_passkey(client, library, sign_in, device):
+    person = actions.person_without_address(at=timezone.now(), language="en")
+    prove(sign_in(client, person))
+    make(client, device)
+    other = Client()
+    show(other, device)
+    assert signed_in_as(other) == str(person.pk)
+
+
+# Offered after a sign-in by code.
+
+
+def sign_in_by_code(client, email, **extra):
+    ask_for_code(client, email, **extra)
+    return enter(client, mailed_code(email), next=extra.get("next", ""))["Location"]
+
+
+def test_it_is_offered_where_the_device_can_keep_one(client, patron):
+    assert sign_in_by_code(client, patron.email, passkeys_here="1") == "/me/passkeys/offer/"
+    assert "Next time without a code" in client.get("/me/passkeys/offer/").content.decode()
+    assert client.post("/me/passkeys/offer/", {"answer": "add"})["Location"] == ADD
+    assert client.get(ADD).status_code == 200  # the code just entered is proof enough
+
+
+@pytest.mark.parametrize("extra", [{}, {"passkeys_here": "1", "next": "/lists/"}])
+def test_it_is_not_offered_where_none_can_be_kept_nor_on_the_way_to_something(client, patron, extra):
+    assert sign_in_by_code(client, patron.email, **extra) == extra.get("next", "/")
+
+
+@pytest.mark.parametrize(("answer", "again"), [("later", "/me/passkeys/offer/"), ("never", "/")])
+def test_it_can_be_put_off_and_a_no_is_final_on_this_device(client, patron, answer, again):
+    sign_in_by_code(client, patron.email, passkeys_here="1")
+    assert client.post("/me/passkeys/offer/", {"answer": answer})["Location"] == "/"
+    no = client.cookies.get(NO_OFFER)
+    client.post(reverse("sign_out"))
+    if no:
+        client.cookies[NO_OFFER] = no.value
+    assert sign_in_by_code(client, patron.email, passkeys_here="1") == again
+    assert sign_in_by_code(Client(), patron.email, passkeys_here="1") == "/me/passkeys/offer/"  # another device
+
+
+def test_whoever_has_one_is_offered_none(client, patron):
+    PasskeyFactory(person=patron)
+    assert sign_in_by_code(client, patron.email, passkeys_here="1") == "/"
+    assert client.get("/me/passkeys/offer/")["Location"] == "/"
+
+
+# At the desk's door.
+
+
+def at_the_desk(client):
+    return client.get(reverse("cards")).status_code == 200
+
+
+def test_a_passkey_opens_the_desk_in_place_of_an_app(staff, device, clock):
+    browser = Client()
+    sign_in_by_code(browser, staff.email)
+    page = browser.get("/second-factor/?next=%2Fdesk%2Fcards%2F").content.decode()
+    assert "/me/passkeys/add/?next=%2Fdesk%2Fcards%2F" in page
+    make(browser, device)
+    assert at_the_desk(browser)
+    clock.shift(13 * 3600)
+    assert not at_the_desk(browser)
+    answer = show(browser, device, "/second-factor/", next="/desk/cards/")
+    assert answer["Location"] == "/desk/cards/"
+    assert at_the_desk(browser)
+
+
+@pytest.fixture
+def clock():
+    with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
+        yield clock
+
+
+def test_signing_in_by_passkey_does_not_open_the_desk_by_itself(staff, device):
+    make_for(staff, device)
+    browser = Client()
+    show(browser, device)
+    assert signed_in_as(browser) == str(staff.pk)
+    assert not at_the_desk(browser)
+    assert show(browser, device, "/second-factor/")["Location"] == "/desk/"
+    assert at_the_desk(browser)
+
+
+def make_for(person, device):
+    """As at the first set-up: after a code by mail."""
+    browser = Client()
+    sign_in_by_code(browser, person.email)
+    make(browser, device)
+    return browser
+
+
+@pytest.mark.parametrize("lie", [{"verified": False}, {"origin": "https://evil.example"}])
+def test_the_door_stays_shut_for_what_was_signed_otherwise(staff, device, lie):
+    make_for(staff, device)
+    browser = Client()
+    sign_in_by_code(browser, staff.email)
+    assert "not accepted" in show(browser, device, "/second-factor/", **lie).content.decode()
+    assert not at_the_desk(browser)
+
+
+def test_the_passkey_of_a_colleague_opens_no_door(staff, coordinator, device):
+    make_for(coordinator, device)
+    make_for(staff, Device(ORIGIN))
+    browser = Client()
+    sign_in_by_code(browser, staff.email)
+    show(browser, device, "/second-factor/")
+    assert not at_the_desk(browser)
+
+
+@pytest.mark.parametrize("has", ["an app", "a passkey"])
+def test_who_reads_the_mail_of_staff_cannot_make_or_remove_what_opens_the_desk(staff, device, has):
+    if has == "an app":
+        Authenticator.objects.create(user=staff, type="totp", data={})
+    own = PasskeyFactory(person=staff)
+    thief = Client()
+    sign_in_by_code(thief, staff.email)
+    assert thief.post(ADD_OPTIONS)["Location"].startswith("/second-factor/?next=")
+    assert thief.get(ADD)["Location"].startswith("/second-factor/?next=")
+    assert thief.post(reverse("passkey", args=[own.public_id]), {"remove": "1"})["Location"].startswith("/second-factor/?next=")
+    assert "Set up your authenticator app" not in thief.get("/second-factor/").content.decode()
+    assert list(Passkey.objects.all()) == [own]
+
+
+def test_behind_the_door_staff_set_up_an_app_beside_their_passkey(staff, device):
+    browser = make_for(staff, device)
+    assert "Set up your authenticator app" in browser.get("/second-factor/").content.decode()
+
+
+def test_no_passkey_comes_into_a_record_of_staff_by_a_joining(staff, library):
+    """Whoever reads the mail of staff could make one in a record of their own and prove both sides."""
+    thief = actions.person_without_address(at=timezone.now(), language="en")
+    PasskeyFactory(person=thief)
+    join_people(thief, staff, by=staff, at=timezone.now())
+    assert not Passkey.objects.exists()
+
+
+def test_after_a_joining_a_patrons_passkey_opens_the_one_record(own, device, patron):
+    other = UserFactory()
+    join_people(patron, other, by=other, at=timezone.now())
+    browser = Client()
+    show(browser, device)
+    assert signed_in_as(browser) == str(other.pk)
+
+
+def test_a_coordinator_removes_the_passkeys_of_somebody_who_lost_the_phone(staff, coordinator, device):
+    browser = make_for(staff, device)
+    library_actions.forget_second_factor(staff, by=coordinator, at=timezone.now())
+    assert not Passkey.objects.exists()
+    assert not at_the_desk(browser)

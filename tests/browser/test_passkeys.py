@@ -1,0 +1,77 @@
+"""A passkey from its offer to the desk's door, made and shown by Chromium itself on an authenticator of its own."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from accounts.models import Passkey
+from tests.browser.steps import sign_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+PHONE_OF_ITS_OWN = {
+    "protocol": "ctap2",
+    "ctap2Version": "ctap2_1",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+
+
+def with_authenticator(page):
+    """The page's browser keeps passkeys, and knows its owner; returns a function that says whether it goes on doing so."""
+    browser = page.context.new_cdp_session(page)
+    browser.send("WebAuthn.enable")
+    there = browser.send("WebAuthn.addVirtualAuthenticator", {"options": PHONE_OF_ITS_OWN})
+    return lambda known: browser.send("WebAuthn.setUserVerified", {"authenticatorId": there["authenticatorId"], "isUserVerified": known})
+
+
+def test_a_patron_makes_a_passkey_after_signing_in_and_comes_back_by_it(phone, patron, post):
+    page = phone()
+    knows_its_owner = with_authenticator(page)
+    page.goto("/sign-in/")
+    sign_in(page, patron.email, post)
+    page.locator("#offer-add").tap()
+    page.locator("#id_name").fill("My own phone")
+    page.locator("#make-passkey").tap()
+    expect(page).to_have_url(re.compile("/me/$"))
+    expect(page.get_by_role("link", name="My own phone")).to_be_visible()
+    page.locator("#sign-out").tap()
+    page.wait_for_url("**/signed-out/")
+
+    page.goto("/sign-in/?next=/lists/")
+    knows_its_owner(False)
+    page.locator("#use-passkey").tap()
+    expect(page.locator("[data-said]")).to_be_visible()  # not this finger
+    knows_its_owner(True)
+    page.locator("#use-passkey").tap()
+    expect(page).to_have_url(re.compile("/lists/$"))
+    assert Passkey.objects.get(person=patron).last_used_on is not None
+
+
+def test_staff_open_the_desk_with_a_passkey(desk_computer, staff, post):
+    page = desk_computer()
+    with_authenticator(page)
+    page.goto("/desk/")
+    sign_in(page, staff.email, post)
+    page.locator("[data-with-passkeys] a").click()
+    page.locator("#make-passkey").click()
+    expect(page).to_have_url(re.compile("/desk/$"))
+    page.goto("/me/")
+    page.locator("#sign-out").click()
+    page.wait_for_url("**/signed-out/")
+    page.goto("/desk/")
+    page.locator("#use-passkey").click()
+    page.wait_for_url("**/second-factor/**")
+    page.locator("#use-passkey").click()
+    expect(page).to_have_url(re.compile("/desk/$"))
+
+
+def test_without_a_script_there_is_no_button_that_does_nothing(phone, patron, show):
+    page = phone(javascript=False)
+    page.goto("/sign-in/")
+    expect(page.locator("#use-passkey")).to_be_hidden()
+    show(page, patron).goto("/me/")
+    expect(page.locator("a[href='/me/passkeys/add/']")).to_be_hidden()
