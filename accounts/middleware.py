@@ -4,7 +4,8 @@ from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
+from django.db import IntegrityError
 from django.http import HttpResponse, HttpResponseRedirect, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import resolve_url
@@ -55,6 +56,20 @@ class LanguageMiddleware:
             with suppress(LookupError):
                 return translation.get_supported_language_variant(language)
         return request.library.language
+
+
+class ErasedMeanwhileMiddleware:
+    """Whoever is erased while another page of theirs is being answered is led out: nothing of it was saved."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request)
+
+    def process_exception(self, request, error):
+        is_theirs = isinstance(error, (ObjectDoesNotExist, IntegrityError)) and request.user.is_authenticated
+        return HttpResponseRedirect(reverse("signed_out")) if is_theirs and not User.objects.filter(pk=request.user.pk).exists() else None
 
 
 class SecondFactorMiddleware:

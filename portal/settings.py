@@ -98,6 +98,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "portal.conversations.reader.ReaderMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
+    "accounts.middleware.ErasedMeanwhileMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"

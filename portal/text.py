@@ -44,6 +44,15 @@ def _with_few_marks(text):
             yield character
 
 
+RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # what a spreadsheet may take for the beginning of a formula
+
+
+def spreadsheet_cell(value):
+    """The value as a cell of a CSV file. What would run in a spreadsheet begins with an apostrophe, which shows that it is text."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.lstrip(" ").startswith(RUNS) and not isinstance(value, (int, float)) else text
+
+
 def uuid_or_none(text):
     """The public id that an address or a form names."""
     try:

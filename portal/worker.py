@@ -21,6 +21,7 @@ import portal.conversations.handling
 import portal.conversations.search
 import portal.conversations.unsent
 import portal.helpsessions.actions
+import portal.privacy.exports
 import portal.privacy.parting
 from portal.notifications import actions as outbox
 from portal.notifications.channels import email
@@ -63,6 +64,9 @@ JOBS = [
     (accounts.actions.forget_refused_posts, timedelta(minutes=1)),
     (portal.privacy.parting.forget_joined_records, EVERY_HOUR),
     (accounts.actions.forget_unconfirmed_people, EVERY_HOUR),
+    (portal.privacy.exports.build_exports, timedelta(seconds=2)),
+    (portal.privacy.exports.forget_old_exports, EVERY_HOUR),
+    (portal.privacy.exports.forget_stray_exports, EVERY_HOUR),
     (outbox.forget_old_notifications, EVERY_HOUR),
     (clear_expired_sign_ins, EVERY_HOUR),
     (refresh_statistics, EVERY_DAY),

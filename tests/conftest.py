@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.core.files.storage import storages
 from django.db import connection, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 from xdist.scheduler import WorkStealingScheduling
 
 from accounts.access import SECOND_FACTOR
@@ -31,6 +31,12 @@ def pytest_xdist_make_scheduler(config, log):
 def private_files(tmp_path_factory):
     """What tests upload is written to a folder that goes with them."""
     storages["private"].__dict__["location"] = str(tmp_path_factory.mktemp("private"))  # what FileSystemStorage has computed from its options
+
+
+@pytest.fixture(autouse=True)
+def in_english():
+    """Not in the language of the page that another test saw last."""
+    translation.activate("en")
 
 
 @pytest.fixture(scope="session")

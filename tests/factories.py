@@ -6,17 +6,19 @@ import uuid
 
 import factory
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 from PIL import Image
 
-from accounts.models import Absence, Branch, Library, Passkey, StaffRole, User
+from accounts.models import Absence, Branch, Library, Passkey, StaffRole, User, private_storage
 from portal.conversations.attachments import add, checked
 from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, ReplyTemplate
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
 from portal.lists.models import SavedItem, SavedList
+from portal.privacy.models import Erasure, Export
 from recommendations.actions import add_item
 from recommendations.models import Item, QuestionType, Recommendation, Topic
 from tests.passkey_device import attested
@@ -295,3 +297,27 @@ class ReplyTemplateFactory(DjangoModelFactory):
     name = factory.Sequence(lambda n: f"Template {n}")
     body = "Hello, {patron}! We have put {item} aside for you."
     changed_at = factory.LazyFunction(timezone.now)
+
+
+class ExportFactory(DjangoModelFactory):
+    """One that is ready, with its file."""
+
+    class Meta:
+        model = Export
+
+    person = factory.SubFactory(UserFactory)
+    language = "en"
+    state = Export.State.READY
+    asked_at = factory.LazyFunction(timezone.now)
+    ready_at = factory.LazyFunction(timezone.now)
+    file = factory.LazyFunction(lambda: private_storage().save(f"exports/{uuid.uuid4()}.zip", ContentFile(b"a copy")))
+    size = 6
+
+
+class ErasureFactory(DjangoModelFactory):
+    class Meta:
+        model = Erasure
+
+    erased_at = factory.LazyFunction(timezone.now)
+    language = "en"
+    counts = factory.LazyFunction(lambda: {"visits": 2, "messages": 3})

@@ -68,14 +68,16 @@ def ask(*, by, at, body, language, client_token, help_session=None, recommendati
 
     An item has one thread, so asking about it goes on there; everything else begins a new one each time. `by` is None for
     somebody who came by code. `readers_form`: the answers of *Find me something to read*, fields of ReadersForm.
-    The same token twice is one question.
+    The same token twice is one question. Raises Erased where what it is about was erased since the caller read it.
     """
     if recommendation is not None:
-        recommendation = Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk)
+        recommendation = _still_somebodys(recommendation, Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk))
         conversation = thread_of(recommendation)
         help_session = conversation.help_session if conversation else session_of(recommendation)
+        if conversation is help_session is recommendation.patron_id is None:  # its answer was erased
+            raise Erased
     elif help_session is not None:
-        help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
+        help_session = _still_somebodys(help_session, HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk))
         conversation = Conversation.objects.filter(help_session=help_session, messages__client_token=client_token).first()
     else:
         User.objects.select_for_update(no_key=True).get(pk=by.pk)
@@ -202,11 +204,14 @@ def close(conversation, *, by, side, at):
 def take_verdict(recommendation, *, verdict, why, comment, by, at):
     """Record the patron's verdict. One that says the item failed puts its thread before the desk; mending it takes it back.
 
-    The thread holds no message of it: the patron sees such a thread only once somebody writes.
+    The thread holds no message of it: the patron sees such a thread only once somebody writes. Raises Erased where the item's
+    occasion was erased since the caller read it: no word is added to what is a count.
     """
-    before = Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk)
+    before = _still_somebodys(recommendation, Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk))
     recommendation = record_verdict(recommendation, verdict=verdict, why=why, comment=comment, at=at)
     thread = thread_of(recommendation)
+    if thread is None and before.patron_id is None and session_of(recommendation) is None:
+        raise Erased  # with the answer that it was made in
     if thread is not None:
         try:
             thread = locked(thread, at)
@@ -353,6 +358,13 @@ def raise_queue(branch_id, *, shows_at=None):
         queue, new = BranchQueue.objects.get_or_create(branch_id=branch_id, defaults={"version": 1, **later})
         if not new:
             BranchQueue.objects.filter(branch=branch_id).update(version=F("version") + 1, **later)
+
+
+def _still_somebodys(known, now):
+    """The row as it is `now`, if whoever the caller `known` it to belong to may still write to it. Raises Erased."""
+    if known.patron_id is not None and now.patron_id is None:
+        raise Erased
+    return now
 
 
 def _begin(at, *, help_session, recommendation, patron, branch, topic, subject):

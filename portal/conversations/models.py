@@ -1,6 +1,7 @@
 """The thread between a patron and the library."""
 
 import datetime
+import logging
 import uuid
 
 from django.db import models
@@ -13,6 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Absence, Branch, User, private_storage
 from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation, Topic
+
+log = logging.getLogger(__name__)
 
 # On every page of a patron's. In SQL, because Django takes longer to put it together than the database to answer it.
 UNREAD = """NOT EXISTS (SELECT 1 FROM conversations_participation p WHERE p.conversation_id = conversations_conversation.id
@@ -455,8 +458,12 @@ class Attachment(models.Model):
 
     @staticmethod
     def remove_files(names):
+        """What the disk doesn't let go of now, attachments.forget_stray_files tries again."""
         for name in names:
-            private_storage().delete(name)
+            try:
+                private_storage().delete(name)
+            except OSError as error:
+                log.error("an attachment's file could not be removed, and is tried again: %s", error)
 
 
 class ReadersForm(models.Model):

@@ -32,12 +32,13 @@ KEEP_DELIVERED = timedelta(days=30)
 KEEP_DEAD = timedelta(days=90)
 
 
-def notify(kind, *, to, at, due_at=None, recipient=None, language, context, blank=False, message_id="", references=()):
+def notify(kind, *, to, at, due_at=None, recipient=None, language, context, blank=False, remove=False, message_id="", references=()):
     """Write one mail to the outbox, in the caller's transaction, and return its row. It waits until `due_at`, if that is given.
 
     `kind` is "app/name": templates/<app>/email/<name>.subject.txt, .txt and .html are rendered in `language`, with `context`,
     `library`, `base_url`, `language` and `direction`. With `blank` the body is emptied once delivered: for codes and links that open
-    something. `references` are the Message-IDs of the mails before it in the thread, oldest first.
+    something; with `remove` the whole row goes then: for an address that is to be forgotten. `references` are the Message-IDs of the mails before it
+    in the thread, oldest first.
     """
     app, name = kind.split("/")
     library = Library.current()
@@ -65,11 +66,12 @@ def notify(kind, *, to, at, due_at=None, recipient=None, language, context, blan
         html=html,
         headers=headers,
         blank=blank,
+        remove=remove,
         message_id=message_id,
     )
 
 
-def write(*, kind, to, at, due_at=None, recipient=None, language, subject, text, html="", headers=None, blank=False, message_id=""):
+def write(*, kind, to, at, due_at=None, recipient=None, language, subject, text, html="", headers=None, blank=False, remove=False, message_id=""):
     """Write a mail that is already rendered."""
     return Notification.objects.create(
         kind=kind,
@@ -82,6 +84,7 @@ def write(*, kind, to, at, due_at=None, recipient=None, language, subject, text,
         headers={name: clean(value) for name, value in (headers or {}).items()},
         message_id=message_id or new_message_id(),
         blanked=blank,
+        removed=remove,
         created_at=at,
         due_at=due_at or at,
     )
@@ -116,6 +119,9 @@ def take_next(*, at):
 
 def mark_delivered(notification, *, at):
     """Nothing happens if the lease ran out and another worker holds the row now: that worker's word counts."""
+    if notification.removed:
+        _held(notification).delete()
+        return
     _held(notification).update(
         state=Notification.State.DELIVERED, delivered_at=at, leased_until=None, last_error="", **({"text": "", "html": ""} if notification.blanked else {})
     )
@@ -124,6 +130,9 @@ def mark_delivered(notification, *, at):
 def mark_failed(notification, *, at, error, permanent=False):
     """Try again later; or never, when the mail server said never or there were tries enough."""
     if permanent or notification.attempts > len(RETRY_AFTER):
+        if notification.removed:
+            _held(notification).delete()
+            return
         emptied = {"text": "", "html": ""} if notification.blanked else {}
         _held(notification).update(state=Notification.State.DEAD, leased_until=None, last_error=clean(error, max_length=300), **emptied)
     else:

@@ -34,6 +34,7 @@ class Notification(models.Model):
     headers = models.JSONField(default=dict)
     message_id = models.CharField(max_length=200, unique=True)
     blanked = models.BooleanField(default=False, help_text="it holds a code or a link: its body is emptied once delivered, or given up")
+    removed = models.BooleanField(default=False, help_text="its address is to be forgotten: the row goes once it is delivered, or given up")
     state = models.CharField(max_length=12, choices=State, default=State.WAITING)
     created_at = models.DateTimeField()
     due_at = models.DateTimeField()

@@ -55,7 +55,7 @@ def join_people(going, into, *, by, at):
     and is no more. All of it or nothing; there is no way back, but for what was written down before (parting.py). An event about each of
     the two stays with `into`. Raises CannotJoin.
     """
-    lock_what_is_said(going)
+    lock_what_is_said(going, into)
     people = {person.pk: person for person in User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk")}
     if len(people) < 2 or not may_join_people(people[going.pk], people[into.pk]):
         raise CannotJoin
@@ -84,8 +84,11 @@ def references():
     return [(relation.related_model, relation.field.name) for relation in relations]
 
 
-def lock_what_is_said(person):
-    """Visits, items, threads, and only then (by the caller) the people: in the order in which an answer, a verdict and keeping lock them."""
+def lock_what_is_said(person, *others):
+    """First the people, as whoever asks, attaches a file or erases does; visits, items, threads of `person`, in the order in which an answer,
+    a verdict and keeping lock them; and only then (by the caller) the people wholly, so that no row comes to name them."""
+    keys = [person.pk, *(other.pk for other in others)]
+    list(User.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk", flat=True))
     list(HelpSession.objects.select_for_update(no_key=True).filter(patron=person).order_by("pk").values_list("pk", flat=True))
     lock_first(Recommendation.objects.filter(patron=person))
     list(Conversation.objects.select_for_update(no_key=True).filter(patron=person).order_by("pk").values_list("pk", flat=True))
@@ -96,7 +99,7 @@ def _move(going, into, model, field):
 
 
 def _ends_with_the_record(going, into, model, field):
-    """What staff have, and what is proven by a sign-in: whoever works at a desk isn't joined into anybody."""
+    """What staff have, what is proven by a sign-in, and copies: whoever works at a desk isn't joined into anybody."""
 
 
 def _end_sign_ins(going, into, model, field):
@@ -175,5 +178,6 @@ IN_THEIR_OWN_WAY = {
     ("conversations.Participation", "person"): _join_reading,
     ("lists.SavedList", "patron"): _join_lists,
     ("mfa.Authenticator", "user"): _ends_with_the_record,
+    ("privacy.Export", "person"): _ends_with_the_record,  # it holds half of what the one record holds
     ("usersessions.UserSession", "user"): _end_sign_ins,
 }

@@ -24,7 +24,7 @@ from .joining import IN_THEIR_OWN_WAY, join_people, lock_what_is_said, reference
 from .models import JoinedRecords
 
 CAN_BE_PARTED_FOR = datetime.timedelta(hours=24)
-ENDED = {"usersessions.UserSession"}  # whoever was signed in signs in again
+ENDED = {"usersessions.UserSession", "privacy.Export"}  # whoever was signed in signs in again, and has a new copy made
 
 
 class CannotPart(Exception):
@@ -34,7 +34,7 @@ class CannotPart(Exception):
 @transaction.atomic
 def join_for_a_day(going, into, *, by, at):
     """join_people, and a day to think better of it. Returns the JoinedRecords. Raises CannotJoin."""
-    lock_what_is_said(going)
+    lock_what_is_said(going, into)
     list(User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk"))
     going, melting = User.objects.filter(pk=going.pk).first() or going, _melting(going, into)
     before = {"person": _written(going), "moved": _moved(going), "rows": _own_rows(going)}

@@ -19,6 +19,7 @@ from accounts.models import RefusedPost
 from portal.conversations import attachments, drafts, unsent
 from portal.helpsessions.actions import CODE_LIFE, FORGET_ENDED_CODES_AFTER
 from portal.notifications.actions import KEEP_DEAD, KEEP_DELIVERED
+from portal.privacy.models import Export
 from portal.privacy.parting import CAN_BE_PARTED_FOR
 
 
@@ -233,6 +234,20 @@ POLICY = {
         (KEEP_DELIVERED, KEEP_DEAD),
         exported=True,
         ended_by="forget_old_notifications",
+    ),
+    "privacy.Export": Line(
+        _("a copy of all this, if you had one made"),
+        _("{0} after it was made, or you have a newer one made"),
+        _("to hand it to you"),
+        Group.PERSON,
+        (Export.KEPT_FOR,),
+        ended_by="forget_old_exports",
+    ),
+    "privacy.Erasure": Line(
+        _("that somebody was erased, when, and how many rows of what, without a name"),
+        _("as long as the library keeps its records"),
+        _("to show that it was done"),
+        Group.PERSON,
     ),
     # The library itself.
     "accounts.Library": Line("the library's name and look", "the portal ends", "to show it", Group.LIBRARY),

@@ -1,8 +1,12 @@
 from django.urls import path
 
-from .views import looked, page
+from .views import erasing, exporting, looked, page
 
 urlpatterns = [
     path("privacy/", page.privacy, name="privacy"),
     path("privacy/who-looked/", looked.who_looked, name="who_looked"),
+    path("privacy/copy/", exporting.export, name="export"),
+    path("privacy/copy/<uuid:public_id>/", exporting.export_file, name="export_file"),
+    path("privacy/erase/", erasing.erase, name="erase"),
+    path("privacy/erased/<uuid:public_id>/", erasing.erased, name="erased"),
 ]

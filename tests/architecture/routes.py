@@ -29,13 +29,14 @@ PUBLIC = {
     "set_language": "a choice on this device",
     "logo": "the library's own picture",
     "privacy": "what the library keeps is for anybody to read",
+    "erased": "a receipt names nobody, and its address is known to whoever was erased",
     "offline": "holds nothing of anybody's",
     "service_worker": "holds nothing of anybody's",
 }
 # Show only what belongs to the reader; nothing in the address says whose.
 READERS_OWN = {
     *("ask_draft", "help_sessions", "conversations", "saved", "me", "sign_out_elsewhere", "add_address", "prove"),
-    *("second_factor", "change_second_factor", "kept"),
+    *("second_factor", "change_second_factor", "kept", "export", "erase"),
     "who_looked",
     *("add_passkey", "add_passkey_options", "offer_passkey"),
 }
@@ -59,6 +60,8 @@ OBJECT = {
     "remove_saved": "saved_item",
     "discard_kept": "refused_post",
     "passkey": "passkey",
+    "export_file": "export",
+    "erased": "erasure",
     "desk_conversation": "conversation",
     "desk_reply": "conversation",
     "desk_news": "conversation",
@@ -113,6 +116,7 @@ SHARED = {
     "forget_second_factor": "a coordinator sees to the people of the whole library",
     "discard_kept": "looked up among the person's own",
     "open_code_link": "the code is the key",
+    "erased": "the address is the key, and names nobody",
 }
 
 

@@ -13,6 +13,8 @@ from tests.factories import (
     AbsenceFactory,
     BranchFactory,
     ConversationFactory,
+    ErasureFactory,
+    ExportFactory,
     HelpSessionFactory,
     LibraryFactory,
     MessageFactory,
@@ -64,6 +66,8 @@ def build_for(branch, patron, staff, coordinator):
             person=patron, path="/messages/", fields={"body": ["The soil test page was spot on."]}, refused_at=timezone.now()
         ),
         passkey=PasskeyFactory(person=patron),
+        export=ExportFactory(person=patron),
+        erasure=ErasureFactory(),
         unfinished=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.UNFINISHED),
         tally=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.TALLY, question="", summary=""),
         branch=branch,

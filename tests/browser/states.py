@@ -22,6 +22,8 @@ from recommendations.models import Holding, QuestionType, Topic
 from tests.factories import (
     AbsenceFactory,
     ConversationFactory,
+    ErasureFactory,
+    ExportFactory,
     HelpSessionFactory,
     ItemFactory,
     MessageFactory,
@@ -141,6 +143,7 @@ def build(branch, staff, patron, words):
     record_verdict(items[1], verdict="partly", why="too_hard", comment=words.comment, at=now)
     conversations.take_verdict(items[2], verdict="could_not_get_it", why="checked_out", comment=words.comment, by=patron, at=now)
     SessionNoteFactory(help_session=kept, body=words.message, author=staff)
+    ExportFactory(person=patron)
     for item in items:
         save(item.item, patron=patron, at=now, recommendation=item)
     waiting = thread(kept, answered=False)
@@ -320,6 +323,7 @@ def build(branch, staff, patron, words):
             State("nobody-list", "/lists/"),
             State("nobody-me", "/me/"),
             State("nobody-privacy", "/privacy/"),
+            State("erased", f"/privacy/erased/{ErasureFactory().public_id}/"),
             State("ask", "/ask/"),
             State("ask-new-nothing", "/ask/", empty()),
             State("ask-where", "/ask/", write_question),
@@ -377,6 +381,8 @@ def build(branch, staff, patron, words):
             State("privacy", "/privacy/"),
             State("who-looked", "/privacy/who-looked/"),
             State("prove", "/me/prove/"),
+            State("export", "/privacy/copy/"),
+            State("erase", "/privacy/erase/"),
             State("refused", "/kept/"),
         ],
         "new patron": [
@@ -390,6 +396,9 @@ def build(branch, staff, patron, words):
             State("new-prove", "/me/prove/"),
             State("offer-passkey", "/me/passkeys/offer/"),
             State("add-passkey", "/me/passkeys/add/", confirm),
+            State("new-export", "/privacy/copy/"),
+            State("new-export-in-hand", "/privacy/copy/", lambda page: (page.locator("#make-copy").click(), page.locator("progress").wait_for())),
+            State("new-erase", "/privacy/erase/"),
         ],
         "card holder": [
             State("card-me", "/me/"),

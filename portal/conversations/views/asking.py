@@ -186,6 +186,9 @@ def _ask_about(request, about, *, title, quiet, kept_by, back):
             return _send_about(request, about, **form.cleaned_data)
         except floods.TooMany as wait:
             return too_many(_about_page, request, form, wait, title=title, quiet=quiet, kept_by=kept_by, back=back)
+        except actions.Erased:
+            form.add_error(None, _("This was erased a moment ago, so nothing was sent. Your words are still here: take them to “Ask the library” to ask anew."))
+            return _about_page(request, form, title=title, quiet=quiet, kept_by=kept_by, back=back, status=409)
     return _about_page(request, form, title=title, quiet=quiet, kept_by=kept_by, back=back, status=422 if form.errors else 200)
 
 

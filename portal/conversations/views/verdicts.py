@@ -1,6 +1,7 @@
 """Did it work out? One tap, changeable; where it failed, a follow-up is offered at once."""
 
 from django.db.models import Q
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -24,7 +25,10 @@ def verdict(request, public_id):
         back = reverse("verdict", args=[public_id])
         context = {"form": form, "full": True, "found_at": _found_at(found, request.reader), **_card(request, found, back)}
         return render(request, "conversations/verdict.html", context, status=422 if form.is_bound else 200)
-    actions.take_verdict(found, by=request.reader.person, at=timezone.now(), **form.cleaned_data)
+    try:
+        actions.take_verdict(found, by=request.reader.person, at=timezone.now(), **form.cleaned_data)
+    except actions.Erased:
+        raise Http404 from None
     back = back_to(request, otherwise=_found_at(found, request.reader))
     # Home asks about one at a time: the one just answered would leave it at once, so its address says to keep that in sight.
     shown_at = f"{back}?said={found.public_id}" if back == reverse("home") else back

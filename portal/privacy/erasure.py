@@ -1,0 +1,160 @@
+"""Erasing a person: everything or nothing, with a receipt. What stays are counts without a person."""
+
+import logging
+
+from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.addresses import proven_address
+from accounts.models import AuditEvent, LookingReason, User
+from portal.conversations import handling
+from portal.conversations.actions import lock_first
+from portal.conversations.models import Conversation
+from portal.helpsessions import actions as helpsessions
+from portal.helpsessions.models import HelpSession
+from portal.notifications.actions import notify
+from portal.notifications.models import Notification
+from recommendations.models import Recommendation
+
+from . import contents, exports
+from .models import Erasure, Export
+
+# What is counted, for the page that asks and for the receipt: the tables of an export that a person knows by their names.
+WHAT = [
+    *("visits", "recommendations", "conversations", "messages", "attachments", "drafts", "lists", "list_items"),
+    *("consents", "mails", "sign_ins"),
+]
+TRIES = 3
+DEADLOCK = "40P01"  # PostgreSQL's code: it chose this transaction of two that waited for each other
+
+log = logging.getLogger(__name__)
+
+
+class AlreadyErased(Exception):
+    """There is nobody left to erase."""
+
+
+class WorksAtADesk(Exception):
+    """Colleagues rely on what they do there: a coordinator ends their role first."""
+
+
+def what_goes(person, *, at):
+    """{what: how many rows}, of WHAT, without what there is none of."""
+    counts = {what: contents.TABLES[what].rows(person, at).count() for what in WHAT}
+    counts["conversations"] -= Conversation.objects.filter(patron=person, joined_into__isnull=False, last_message_at__isnull=False).count()
+    return {what: count for what, count in counts.items() if count}
+
+
+def in_words(counts):
+    """Of what_goes() or a receipt: a sentence for each line of a list."""
+    lines = [_line(what, count) % {"count": count} for what, count in counts.items()]
+    return [*lines, _("your library account itself: name, e-mail address, language, passkeys, and copies that were made")]
+
+
+def _line(what, count):
+    return {
+        "visits": lambda: ngettext(
+            "%(count)s visit: what you asked, what was written for you, and why each item was chosen",
+            "%(count)s visits: what you asked, what was written for you, and why each item was chosen",
+            count,
+        ),
+        "recommendations": lambda: ngettext(
+            "your name and your words at %(count)s recommended item", "your name and your words at %(count)s recommended items", count
+        ),
+        "conversations": lambda: ngettext(
+            "%(count)s conversation, and what staff noted beside it", "%(count)s conversations, and what staff noted beside them", count
+        ),
+        "messages": lambda: ngettext("%(count)s message", "%(count)s messages", count),
+        "attachments": lambda: ngettext("%(count)s file", "%(count)s files", count),
+        "drafts": lambda: ngettext("%(count)s draft", "%(count)s drafts", count),
+        "lists": lambda: ngettext("%(count)s list", "%(count)s lists", count),
+        "list_items": lambda: ngettext("%(count)s item on a list", "%(count)s items on lists", count),
+        "mails": lambda: ngettext("%(count)s mail to you", "%(count)s mails to you", count),
+        "consents": lambda: ngettext("%(count)s consent", "%(count)s consents", count),
+        "sign_ins": lambda: ngettext("%(count)s sign-in: that device is signed out", "%(count)s sign-ins: those devices are signed out", count),
+    }[what]()
+
+
+def erase(person, *, language, at):
+    """Erase all that is this person's, in one transaction, and return the receipt. Raises AlreadyErased, WorksAtADesk.
+
+    What they save elsewhere at the same moment is either erased with the rest or refused: a row that comes in between makes the
+    whole begin anew. Files go once the rows are gone; what a broken disk keeps, the worker removes.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            return _erase(person, language=language, at=at)
+        except (IntegrityError, OperationalError) as error:
+            in_between = isinstance(error, IntegrityError) or getattr(error.__cause__, "sqlstate", "") == DEADLOCK
+            if not left or not in_between:
+                raise
+            log.info("an erasure begins anew: something of the person's was written meanwhile")
+    raise AssertionError
+
+
+@transaction.atomic
+def _erase(person, *, language, at):
+    address = proven_address(person)
+    person, sessions, threads = _lock(person)
+    if person.staff_roles.exists():
+        raise WorksAtADesk
+    counts = what_goes(person, at=at)
+    # By branch: each thread raises its branch's queue, and two erasures must meet the queues in one order.
+    for thread in sorted(threads, key=lambda thread: (thread.branch_id, thread.pk)):
+        handling.erase(thread, by=person, at=at)
+    for session in sessions:
+        helpsessions.forget_patron(session)
+    Recommendation.objects.filter(patron=person).update(patron=None, reason="", comment="")
+    sent_to_them = Q(recipient=person)
+    for known in filter(None, [person.email, *EmailAddress.objects.filter(user=person).values_list("email", flat=True)]):
+        sent_to_them |= Q(to_address__iexact=known)  # also as the desk may have typed it
+    Notification.objects.filter(sent_to_them).delete()
+    for signed_in in UserSession.objects.filter(user=person):
+        signed_in.end()
+    LookingReason.objects.filter(event__patron=person).delete()  # words of staff about them
+    AuditEvent.objects.filter(subject=str(person.public_id)).update(subject="")
+    files = [name for name in Export.objects.filter(person=person).values_list("file", flat=True) if name]
+    transaction.on_commit(lambda: exports.remove_files(files))
+    person.delete()  # and with it what is theirs alone: lists, drafts, consents, addresses, exports, what was refused
+    erasure = Erasure.objects.create(erased_at=at, language=language, counts=counts)
+    if address:
+        _send_receipt(erasure, address)
+    return erasure
+
+
+def _lock(person):
+    """The person, their sessions and their threads, as they are now, locked in the order in which everybody locks them. Raises AlreadyErased."""
+    locked = User.objects.select_for_update(no_key=True).filter(pk=person.pk).first()
+    if locked is None:
+        raise AlreadyErased
+    sessions = list(HelpSession.objects.select_for_update(no_key=True).filter(patron=locked).order_by("pk"))
+    for given in (
+        Recommendation.objects.filter(patron=locked),
+        Recommendation.objects.filter(messagerecommendation__message__conversation__patron=locked),
+    ):
+        lock_first(given)
+    theirs = Conversation.objects.filter(patron=locked, joined_into=None).exclude(status=Conversation.Status.ERASED)
+    threads = list(theirs.select_for_update(no_key=True).order_by("pk"))
+    # From here on whoever writes a row that names the person waits, and then finds nobody.
+    return User.objects.select_for_update().get(pk=locked.pk), sessions, threads
+
+
+def _send_receipt(erasure, address):
+    """The one row that still knows the address: it goes with the mail."""
+    with translation.override(erasure.language):
+        goes = in_words(erasure.counts)
+    notify(
+        "privacy/erased",
+        to=address,
+        at=erasure.erased_at,
+        language=erasure.language,
+        context={"erasure": erasure, "goes": goes, "url": f"{settings.BASE_URL}{reverse('erased', args=[erasure.public_id])}"},
+        remove=True,
+    )

@@ -1,0 +1,57 @@
+"""Erase everything: what goes, said in numbers; the act, once they have shown that it is them; the receipt."""
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone, translation
+from django.utils.translation import get_language
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.access import lately_proved, to_prove
+from accounts.addresses import proven_address
+from accounts.middleware import LAST_PERSON
+from portal.privacy import erasure
+from portal.privacy.models import Erasure
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def erase(request):
+    if request.method == "POST":
+        if not lately_proved(request):
+            return to_prove(request)
+        try:
+            receipt = erasure.erase(request.user, language=get_language(), at=timezone.now())
+        except erasure.AlreadyErased:
+            return _out_of_this_device(request, redirect("signed_out"))
+        except erasure.WorksAtADesk:
+            return _page(request, status=409)
+        return _out_of_this_device(request, redirect("erased", public_id=receipt.public_id))
+    return _page(request)
+
+
+@require_safe
+def erased(request, public_id):
+    """The receipt: its address is known to whoever was erased, and it names nobody."""
+    receipt = get_object_or_404(Erasure, public_id=public_id)
+    with translation.override(receipt.language):
+        return render(request, "privacy/erased.html", {"receipt": receipt, "goes": erasure.in_words(receipt.counts)})
+
+
+def _page(request, *, status=200):
+    context = {
+        "goes": erasure.in_words(erasure.what_goes(request.user, at=timezone.now())),
+        "roles": request.user.roles,
+        "mailed": proven_address(request.user),
+        "proved": lately_proved(request),
+    }
+    return render(request, "privacy/erase.html", context, status=status)
+
+
+def _out_of_this_device(request, response):
+    """Nothing of the person is left in this browser, as after signing out."""
+    request.session.flush()
+    request.user = AnonymousUser()
+    response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+    response.delete_cookie(LAST_PERSON, samesite="Lax")
+    return response

@@ -1,0 +1,60 @@
+"""A copy of everything for the person whom it is about: asked for, watched while it is built, downloaded."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.access import lately_proved, to_prove
+from accounts.addresses import proven_address
+from portal.htmx import render_page
+from portal.privacy import exports
+from portal.privacy.models import Export
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def export(request):
+    """GET: what there is; a page that is open polls it. POST: have one built."""
+    if request.method == "POST":
+        if not lately_proved(request):
+            return to_prove(request)
+        exports.ask_for(request.user, language=get_language(), at=timezone.now())
+        return redirect("export")
+    now = timezone.now()
+    latest = Export.objects.belonging_to(request.reader).order_by("-asked_at", "-pk").first()
+    there = Export.objects.belonging_to(request.reader).ready(now).order_by("-ready_at").first()
+    progress = f"{latest.state}-{latest.done}" if latest else ""
+    if request.htmx and request.GET.get("since") == progress:
+        return HttpResponse(status=204)
+    context = {
+        "latest": latest,
+        "there": there,
+        "progress": progress,
+        "again_at": there.ready_at + exports.AGAIN_AFTER if there and there.ready_at + exports.AGAIN_AFTER > now else None,
+        "mailed": bool(proven_address(request.user)),
+        "proved": lately_proved(request),
+    }
+    return render_page(request, "privacy/export.html", context, partial="state")
+
+
+@login_required
+@require_safe
+def export_file(request, public_id):
+    """The archive itself: for its person alone, for seven days, once they have shown that it is them."""
+    found = get_object_or_404(Export.objects.belonging_to(request.reader).ready(timezone.now()).select_related("person"), public_id=public_id)
+    if not lately_proved(request):
+        return redirect("export")  # which asks for it, and is a page to come back to
+    try:
+        file = found.file.open("rb")
+    except FileNotFoundError:
+        raise Http404 from None
+    if request.method == "GET":
+        exports.downloaded(found, at=timezone.now())
+    name = f"{request.library.today(found.ready_at):%Y-%m-%d}.zip"
+    response = FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
+    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Content-Encoding"] = "identity"  # packed already
+    return response

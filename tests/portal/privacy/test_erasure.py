@@ -1,0 +1,379 @@
+"""Erasing a person: all of it or nothing, with a receipt; what stays are counts."""
+
+import datetime
+import time
+import uuid
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.db import IntegrityError
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import audit
+from accounts.access import PROVED_AT
+from accounts.actions import keep_refused_post
+from accounts.models import AuditEvent, StaffRole, User, private_storage
+from portal.conversations import actions, attachments, drafts, joining, notes
+from portal.conversations.models import Attachment, Conversation, Message
+from portal.helpsessions import actions as helpsessions
+from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.lists.actions import save
+from portal.notifications import actions as outbox
+from portal.notifications.channels import email
+from portal.notifications.models import Notification
+from portal.privacy import erasure, exports
+from portal.privacy.models import Erasure, Export
+from recommendations.actions import record_verdict
+from recommendations.choosing import ChosenItem
+from recommendations.models import Recommendation
+from tests.factories import HelpSessionFactory, ItemFactory, PasskeyFactory, SessionNoteFactory, UserFactory, attach_to, code_for, recommend_in
+from tests.portal.pages import text
+
+from . import everything
+
+NOW = datetime.datetime(2026, 11, 20, 15, 42, 7, tzinfo=datetime.UTC)
+ERASE = reverse("erase")
+
+
+def prove(client):
+    session = client.session
+    session[PROVED_AT] = time.time()
+    session.save()
+    return client
+
+
+@pytest.fixture
+def me(client, patron, sign_in):
+    return prove(sign_in(client, patron))
+
+
+@pytest.fixture
+def life(patron, staff, coordinator, branch):
+    """Something of every kind, each with the patron's own word MINE or the library's THEIRS in it."""
+    EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
+    EmailAddress.objects.create(user=patron, email="sam.second@example.org", verified=True)
+    visit = HelpSessionFactory(branch=branch, staff=staff, question="MINE question", summary="THEIRS summary", found="all", satisfaction="good")
+    shown = recommend_in(visit, 2, reason="THEIRS reason")
+    SessionNoteFactory(help_session=visit, body="THEIRS note")
+    code = code_for(visit)
+    helpsessions.hand_over(visit, by=staff, at=NOW, base_url="http://x", to_address="Sam@Example.org")
+    actions.keep(visit, by=patron, at=NOW, wording="yes", language="en")
+    record_verdict(shown[0], verdict="helped", comment="MINE comment", at=NOW)
+    thread = actions.ask(by=patron, at=NOW, body="MINE message", language="en", client_token=uuid.uuid4(), branch=branch)
+    items = [ChosenItem(item=ItemFactory(), reason="THEIRS reason")]
+    actions.reply(thread, by=staff, side="staff", at=NOW, body="THEIRS answer", language="en", client_token=uuid.uuid4(), items=items)
+    attached = attach_to(thread.messages.filter(side="patron").get())
+    notes.write_note(thread, by=staff, at=NOW, body=f"@{coordinator.name} THEIRS note", client_token=uuid.uuid4())
+    other = actions.ask(by=patron, at=NOW, body="MINE other", language="en", client_token=uuid.uuid4(), help_session=visit)
+    joined = actions.ask(by=patron, at=NOW, body="MINE third", language="en", client_token=uuid.uuid4(), branch=branch)
+    joining.join(joined, into=other, by=staff, at=NOW)
+    actions.take_verdict(shown[1], verdict="did_not_help", why="too_hard", comment="MINE complaint", by=patron, at=NOW)
+    drafts.save_draft(thread, person=patron, side="patron", kind="reply", client_token=uuid.uuid4(), sequence=1, body="MINE draft", at=NOW)
+    drafts.save_draft(thread, person=staff, side="staff", kind="reply", client_token=uuid.uuid4(), sequence=1, body="THEIRS draft", at=NOW)
+    save(shown[0].item, patron=patron, at=NOW, recommendation=shown[0])
+    PasskeyFactory(person=patron, name="MINE key")
+    keep_refused_post(patron, path="/", fields={"body": ["MINE refused"]}, at=NOW)
+    audit.record("looked_up", patron, by=coordinator, patron=patron, at=NOW, where="people", reason="THEIRS reason to look")
+    exports.ask_for(patron, language="en", at=NOW)
+    exports.build_exports(at=timezone.now())
+    visit.refresh_from_db()
+    return {"visit": visit, "thread": thread, "file": attached.file.name, "copy": Export.objects.get().file.name, "code": code}
+
+
+@pytest.fixture
+def strangers(branch, staff):
+    """What is somebody else's, in the same library."""
+    other = UserFactory(name="Somebody Else", email="else@example.org")
+    visit = HelpSessionFactory(branch=branch, staff=staff, question="ELSE question", patron=other)
+    recommend_in(visit)
+    thread = actions.ask(by=other, at=NOW, body="ELSE message", language="en", client_token=uuid.uuid4(), help_session=visit)
+    actions.reply(thread, by=staff, side="staff", at=NOW, body="ELSE answer", language="en", client_token=uuid.uuid4())
+    save(ItemFactory(), patron=other, at=NOW)
+    return other
+
+
+def erase(person, **more):
+    return erasure.erase(person, language="en", at=more.pop("at", timezone.now()))
+
+
+class TestWhatGoes:
+    def test_nothing_anywhere_holds_them_or_a_word_of_theirs(self, patron, life, strangers, me, django_capture_on_commit_callbacks):
+        assert everything.holding(["MINE", "THEIRS", patron.name, patron.email, "sam.second"]) != set()
+        with django_capture_on_commit_callbacks(execute=True):
+            erase(patron)
+        [mail] = Notification.objects.filter(kind="privacy/erased")
+        email.deliver(mail)
+        outbox.mark_delivered(mail, at=timezone.now())
+        assert everything.pointing_at(patron) == []
+        assert everything.holding(["MINE", "THEIRS", patron.name, patron.email, "sam.second", str(patron.public_id)]) == set()
+        assert (private_storage().exists(life["file"]), private_storage().exists(life["copy"])) == (False, False)
+
+    def test_what_is_others_stays_as_it_is(self, patron, life, strangers):
+        before = everything.rows()
+        erase(patron)
+        after = everything.rows()
+        for label in ("conversations.Message", "recommendations.Recommendation", "helpsessions.HelpSession", "conversations.Conversation", "lists.SavedItem"):
+            for pk, row in before[label].items():
+                if str(strangers.pk) in (row.get("patron_id"), row.get("author_id")) or "ELSE" in str(row):
+                    assert after[label][pk] == row
+        assert after["accounts.User"][strangers.pk] == before["accounts.User"][strangers.pk]
+        assert after["recommendations.Item"] == before["recommendations.Item"]
+
+    def test_the_visit_stays_as_a_count_with_what_was_chosen_and_no_minute(self, patron, life):
+        erase(patron)
+        visit = HelpSession.objects.get(pk=life["visit"].pk)
+        assert (visit.status, visit.patron, visit.question, visit.summary, visit.found, visit.satisfaction) == ("recorded", None, "", "", "all", "good")
+        assert [moment.minute for moment in (visit.created_at, visit.handed_over_at, visit.kept_at)] == [0, 0, 0]
+        links = Recommendation.objects.filter(sessionrecommendation__help_session=visit).order_by("pk")
+        assert [(row.verdict, row.why, row.comment, row.reason) for row in links] == [("helped", "", "", ""), ("did_not_help", "too_hard", "", "")]
+
+    def test_no_code_opens_it_any_more_and_none_is_made(self, patron, life, staff):
+        erase(patron)
+        assert not ClaimCode.objects.filter(help_session=life["visit"]).exists()
+        with pytest.raises(helpsessions.CodeUnknown):
+            helpsessions.open_by_code(life["code"], at=NOW)
+        with pytest.raises(helpsessions.AlreadyKept):
+            helpsessions.hand_over(life["visit"], by=staff, at=NOW, base_url="http://x")
+        with pytest.raises(helpsessions.AlreadyKept):
+            helpsessions.keep(life["visit"], by=UserFactory(), at=NOW, wording="yes", language="en")
+
+    def test_the_trail_keeps_what_was_done_and_no_person(self, patron, life):
+        done = list(AuditEvent.objects.filter(patron=patron).values_list("action", flat=True))
+        assert "kept" in done
+        erase(patron)
+        assert not AuditEvent.objects.filter(patron=patron.pk).exists()
+        assert set(done) <= set(AuditEvent.objects.values_list("action", flat=True))
+
+    def test_every_device_is_signed_out(self, patron, me, sign_in):
+        elsewhere = sign_in(Client(), patron)
+        for browser in (me, elsewhere):  # as signing in by a code does
+            UserSession.objects.create(user=patron, session_key=browser.session.session_key, ip="127.0.0.1")
+        assert UserSession.objects.filter(user=patron).count() == 2
+        erase(patron)
+        assert not Session.objects.exists()
+        for browser in (me, elsewhere):
+            assert not browser.get(reverse("me")).wsgi_request.user.is_authenticated
+
+    def test_a_code_that_was_on_its_way_lets_nobody_in(self, patron, me, client, settings):
+        settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+        browser = Client()
+        browser.post(reverse("sign_in"), {"email": patron.email})
+        code = [word for word in Notification.objects.get(kind="account/mail").text.split() if word.isdigit() and len(word) == 6][0]
+        erase(patron)
+        assert not Notification.objects.exclude(kind="privacy/erased").exists()
+        answer = browser.post(reverse("account_confirm_login_code"), {"code": code}, follow=True)
+        assert answer.status_code == 200
+        assert not answer.wsgi_request.user.is_authenticated
+        assert not User.objects.filter(email=patron.email).exists()
+
+
+def statistics():
+    """What a report counts."""
+    sessions = HelpSession.objects.values_list(
+        *(
+            "branch",
+            "staff",
+            "happened_on",
+            "hour",
+            "mode",
+            "question_type",
+            "topic",
+            "read_level",
+            "minutes",
+            "people",
+            "found",
+            "satisfaction",
+            "quiet",
+            "status",
+        )
+    )
+    verdicts = Recommendation.objects.values_list("item", "branch", "topic", "question_type", "verdict", "why", "decided_at", "recommended_by", "starred")
+    threads = Conversation.objects.filter(joined_into=None).values_list("branch", "topic", "reason", "opened_at")
+    stages = [HelpSession.objects.filter(**{f"{stage}__isnull": False}).count() for stage in ("handed_over_at", "kept_at", "answered_at")]
+    return sorted(map(str, sessions)), sorted(map(str, verdicts)), sorted(map(str, threads)), stages
+
+
+def test_counts_survive(patron, life, strangers):
+    before = statistics()
+    erase(patron)
+    assert statistics() == before
+
+
+class TestAllOrNothing:
+    def test_a_fault_in_the_middle_leaves_everything(self, patron, life, me, monkeypatch, django_capture_on_commit_callbacks):
+        before = everything.rows()
+
+        def broken(*args, **kwargs):
+            raise RuntimeError
+
+        monkeypatch.setattr(erasure, "_send_receipt", broken)
+        with django_capture_on_commit_callbacks(execute=True), pytest.raises(RuntimeError):
+            erase(patron)
+        assert everything.rows() == before
+        assert (private_storage().exists(life["file"]), private_storage().exists(life["copy"])) == (True, True)
+
+    def test_a_row_that_comes_in_between_makes_it_begin_anew(self, patron, monkeypatch):
+        tries = []
+
+        def in_between(person, *, language, at):
+            tries.append(1)
+            if len(tries) < 3:
+                raise IntegrityError
+            return "receipt"
+
+        monkeypatch.setattr(erasure, "_erase", in_between)
+        assert erase(patron) == "receipt"
+        tries.clear()
+        monkeypatch.setattr(erasure, "TRIES", 2)
+        with pytest.raises(IntegrityError):
+            erase(patron)
+
+    def test_a_file_that_the_disk_keeps_is_tried_again_by_the_worker(self, patron, life, monkeypatch, django_capture_on_commit_callbacks):
+        def stuck(*args):
+            raise PermissionError("read-only file system")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(private_storage().__class__, "delete", stuck)
+            with django_capture_on_commit_callbacks(execute=True):
+                erase(patron)
+        assert not Attachment.objects.exists()
+        assert (private_storage().exists(life["file"]), private_storage().exists(life["copy"])) == (True, True)
+        later = timezone.now() + datetime.timedelta(hours=2)
+        attachments.forget_stray_files(at=later)
+        exports.forget_stray_exports(at=later)
+        assert (private_storage().exists(life["file"]), private_storage().exists(life["copy"])) == (False, False)
+
+    def test_once(self, patron):
+        erase(patron)
+        with pytest.raises(erasure.AlreadyErased):
+            erase(patron)
+        assert Erasure.objects.count() == 1
+
+    def test_nothing_is_added_to_what_was_erased(self, patron, life, staff):
+        [shown] = Recommendation.objects.filter(verdict="did_not_help")
+        before = list(Message.objects.values_list("pk", flat=True))
+        erase(patron)
+        assert before
+        say = {"at": timezone.now(), "language": "en", "body": "TOO LATE BY NOW"}
+        for late in (
+            lambda: actions.reply(life["thread"], by=staff, side="staff", client_token=uuid.uuid4(), **say),
+            lambda: actions.reply(life["thread"], by=patron, side="patron", client_token=uuid.uuid4(), **say),
+            lambda: actions.ask(by=patron, recommendation=shown, client_token=uuid.uuid4(), **say),
+            lambda: actions.ask(by=patron, help_session=life["visit"], client_token=uuid.uuid4(), **say),
+            lambda: actions.take_verdict(shown, verdict="helped", why="", comment="TOO LATE BY NOW", by=patron, at=timezone.now()),
+        ):
+            with pytest.raises(actions.Erased):
+                late()
+        with pytest.raises(User.DoesNotExist):
+            actions.ask(by=patron, client_token=uuid.uuid4(), **say)
+        assert everything.holding(["TOO LATE BY NOW"]) == set()
+
+
+class TestThePages:
+    def test_it_says_what_goes_and_asks_first_who_is_there(self, client, sign_in, patron, life):
+        sign_in(client, patron)
+        page = client.get(ERASE).content.decode()
+        assert "4 messages" in page
+        assert "2 conversations" in page
+        assert 'id="erase"' not in page
+        assert client.post(ERASE).url == f"{reverse('prove')}?next=%2Fprivacy%2Ferase%2F"
+        assert User.objects.filter(pk=patron.pk).exists()
+        assert 'id="erase"' in prove(client).get(ERASE).content.decode()
+
+    def test_one_button_erases_and_leads_to_the_receipt(self, me, patron, life):
+        answer = me.post(ERASE)
+        receipt = Erasure.objects.get()
+        assert answer.url == reverse("erased", args=[receipt.public_id])
+        assert answer.headers["Clear-Site-Data"] == '"cache", "cookies", "storage"'
+        page = Client().get(answer.url)
+        assert "4 messages" in text(page)
+        assert receipt.counts["messages"] == 4
+        assert not User.objects.filter(pk=patron.pk).exists()
+        assert Client().get(reverse("erased", args=[uuid.uuid4()])).status_code == 404
+
+    def test_pressing_it_twice_is_pressing_it_once(self, me, patron):
+        User.objects.filter(pk=patron.pk).delete()
+        assert me.post(ERASE).status_code == 302
+
+    def test_a_person_known_to_this_device_alone_confirms_on_it(self, client, sign_in, library):
+        person = UserFactory(email=None)
+        sign_in(client, person)
+        assert client.post(ERASE).url.startswith(reverse("prove"))
+        client.post(f"{reverse('prove')}?next={ERASE}", {"confirm": "1"})
+        assert client.post(ERASE).url.startswith("/privacy/erased/")
+        assert not Notification.objects.exists()
+
+    def test_whoever_works_at_a_desk_is_told_who_ends_that_first(self, client, sign_in, staff, branch):
+        visit = HelpSessionFactory(patron=staff, branch=branch)
+        prove(sign_in(client, staff))
+        assert "Ask a coordinator" in text(client.get(ERASE))
+        answer = client.post(ERASE)
+        assert (answer.status_code, "Ask a coordinator" in text(answer)) == (409, True)
+        assert User.objects.filter(pk=staff.pk).exists()
+        StaffRole.objects.filter(user=staff).delete()
+        assert client.post(ERASE).url.startswith("/privacy/erased/")
+        visit.refresh_from_db()
+        assert visit.patron is None
+
+    def test_what_they_wrote_as_staff_stays_the_librarys(self, staff, patron, branch):
+        thread = actions.ask(by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch)
+        answer = actions.reply(thread, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4())
+        StaffRole.objects.filter(user=staff).delete()
+        erase(staff)
+        answer.refresh_from_db()
+        assert (answer.author, answer.body) == (None, "Yes")
+
+
+class TestTheReceiptByMail:
+    @pytest.fixture
+    def mail(self, patron):
+        erase(patron)
+        return Notification.objects.get()
+
+    def test_it_goes_to_the_address_and_the_row_with_it(self, mail, patron):
+        assert (mail.to_address, mail.recipient) == (patron.email, None)
+        assert str(Erasure.objects.get().public_id) in mail.text
+        taken = outbox.take_next(at=timezone.now())
+        outbox.mark_delivered(taken, at=timezone.now())
+        assert not Notification.objects.exists()
+
+    def test_it_is_forgotten_too_where_it_never_arrives(self, mail):
+        taken = outbox.take_next(at=timezone.now())
+        outbox.mark_failed(taken, at=timezone.now(), error="later")
+        assert Notification.objects.exists()
+        taken = outbox.take_next(at=timezone.now() + datetime.timedelta(hours=1))
+        outbox.mark_failed(taken, at=timezone.now(), error="never", permanent=True)
+        assert not Notification.objects.exists()
+
+    def test_it_goes_to_no_address_that_nobody_proved(self, patron):
+        EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
+        erase(patron)
+        assert not Notification.objects.exists()
+
+
+def test_who_is_erased_while_another_page_of_theirs_is_answered_is_led_out(me, patron, library, monkeypatch):
+    def meanwhile(*args, **kwargs):
+        erase(patron)
+        raise User.DoesNotExist
+
+    monkeypatch.setattr(actions, "ask", meanwhile)
+    answer = me.post(reverse("ask"), {"body": "A question", "client_token": str(uuid.uuid4()), "branch": library.default_branch_id})
+    assert answer.url == reverse("signed_out")
+
+
+def test_asking_about_an_item_that_is_erased_at_that_moment_says_so_and_keeps_the_words(me, patron, staff, branch, monkeypatch):
+    [shown] = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))
+
+    def meanwhile(*args, **kwargs):
+        raise actions.Erased
+
+    monkeypatch.setattr(actions, "reply", meanwhile)
+    answer = me.post(reverse("ask_about_item", args=[shown.public_id]), {"body": "Still my words", "client_token": str(uuid.uuid4())})
+    assert answer.status_code == 409
+    assert "erased a moment ago" in text(answer)
+    assert "Still my words" in answer.content.decode()
+    assert not Conversation.objects.exists()

@@ -1,0 +1,159 @@
+"""A person is erased while answers, verdicts and their own other devices go on: nothing of them is left, and nobody waits for each other."""
+
+import uuid
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
+from portal.conversations import actions, attachments, drafts, handling
+from portal.conversations.models import Conversation, Message
+from portal.helpsessions.models import HelpSession
+from portal.lists.actions import save
+from portal.notifications.models import Notification
+from portal.privacy import erasure, exports
+from portal.privacy.joining import join_people
+from portal.privacy.models import Erasure, Export
+from recommendations.choosing import ChosenItem
+from recommendations.models import Item, Recommendation
+from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory, picture_file, recommend_in
+from tests.processes import rounds
+
+from . import everything
+
+MANY = 15  # rounds
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),
+]
+
+
+def begin(_number):
+    """A person with a visit kept, one still to be kept, two threads at two branches, and an item recommended in an answer."""
+    branch = LibraryFactory(default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}").default_branch
+    person = UserFactory(name=f"Going {uuid.uuid4()}")
+    staff = StaffFactory(branch=branch)
+    visit = HelpSessionFactory(branch=branch, staff=staff, patron=person)
+    unkept = HelpSessionFactory(branch=branch, staff=staff)
+    shown = recommend_in(visit)[0]
+    thread = actions.ask(by=person, at=timezone.now(), help_session=visit, body="MINE", language="en", client_token=uuid.uuid4())
+    elsewhere = actions.ask(by=person, at=timezone.now(), body="MINE", language="en", client_token=uuid.uuid4(), branch=HelpSessionFactory().branch)
+    items = [ChosenItem(item=shown.item, reason="THEIRS")]
+    actions.reply(thread, by=staff, side="staff", at=timezone.now(), body="THEIRS", language="en", client_token=uuid.uuid4(), items=items)
+    given = Recommendation.objects.get(messagerecommendation__message__conversation=thread)
+    into = UserFactory()
+    return SimpleNamespace(person=person, into=into, staff=staff, visit=visit, unkept=unkept, shown=shown, given=given, thread=thread, elsewhere=elsewhere)
+
+
+def erase(data):
+    return str(erasure.erase(data.person, language="en", at=timezone.now()).pk)
+
+
+def staff_reply(data):
+    items = [ChosenItem(item=data.shown.item, reason="THEIRS")]
+    say = {"at": timezone.now(), "body": "THEIRS", "language": "en", "client_token": uuid.uuid4()}
+    return actions.reply(data.thread, by=data.staff, side="staff", items=items, **say).pk
+
+
+def patron_reply(data):
+    return actions.reply(data.elsewhere, by=data.person, side="patron", at=timezone.now(), body="MINE", language="en", client_token=uuid.uuid4()).pk
+
+
+def verdict(which):
+    def work(data):
+        return actions.take_verdict(getattr(data, which), verdict="did_not_help", why="", comment="MINE", by=data.person, at=timezone.now()).pk
+
+    return work
+
+
+def ask(**about):
+    def work(data):
+        known = {name: getattr(data, which) for name, which in about.items()}
+        return actions.ask(by=data.person, at=timezone.now(), body="MINE", language="en", client_token=uuid.uuid4(), **known).pk
+
+    return work
+
+
+def keep(data):
+    return actions.keep(data.unkept, by=data.person, at=timezone.now(), wording="yes", language="en").pk
+
+
+def save_item(data):
+    return save(Item.objects.get(pk=data.shown.item_id), patron=data.person, at=timezone.now(), recommendation=data.shown).pk
+
+
+def attach(data):
+    added, _refused = attachments.add_each(
+        data.thread, uploads=[("a.jpg", picture_file(), "")], by=data.person, side="patron", client_token=uuid.uuid4(), at=timezone.now()
+    )
+    return added[0].pk
+
+
+def draft(data):
+    words = {"body": "MINE", "language": "en", "client_token": uuid.uuid4(), "sequence": 1, "at": timezone.now()}
+    return drafts.save_draft(data.thread, person=data.person, side="patron", kind="reply", **words) and 1
+
+
+def read(data):
+    actions.mark_read(data.thread, person=data.person, at=timezone.now())
+
+
+def copy(data):
+    export = exports.ask_for(data.person, language="en", at=timezone.now())
+    exports.build_exports(at=timezone.now())
+    return export.pk
+
+
+def desk_erase(data):
+    return handling.erase(data.thread, by=data.staff, at=timezone.now()).pk
+
+
+def join(data):
+    return join_people(data.person, data.into, by=data.staff, at=timezone.now()).pk
+
+
+REFUSALS = {"Erased", "DoesNotExist", "IntegrityError", "AlreadyErased", "AlreadyKept", "AlreadySent"}
+
+
+def check(data, outcomes):
+    """`outcomes` begins with that of the one or two who erase: exactly one does."""
+    refused = {outcome for outcome in outcomes if isinstance(outcome, str) and not outcome.isdigit()}
+    assert refused <= REFUSALS, refused
+    assert not User.objects.filter(pk=data.person.pk).exists()
+    assert everything.pointing_at(data.person) == []
+    for rows in (Message, Export):
+        assert not rows.objects.exists()
+    assert set(Conversation.objects.values_list("patron", flat=True)) == {None}
+    assert set(Recommendation.objects.values_list("patron", "reason", "comment")) == {(None, "", "")}
+    assert not HelpSession.objects.filter(patron__isnull=False).exists()
+    assert HelpSession.objects.get(pk=data.visit.pk).question == ""
+    assert set(Notification.objects.values_list("kind", flat=True)) <= {"privacy/erased"}
+    assert everything.holding(["MINE", "THEIRS", data.person.name]) == set()
+    Notification.objects.all().delete()
+    Conversation.objects.all().delete()
+    Recommendation.objects.all().delete()
+
+
+def test_answers_and_verdicts_neither_revive_nor_leak_anything(transactional_db):
+    works = [erase, erase, staff_reply, staff_reply, patron_reply, verdict("shown"), verdict("given"), desk_erase]
+    rounds(works, MANY, before=begin, after=check, refusals=REFUSALS)
+    assert Erasure.objects.count() == MANY
+
+
+def test_what_the_person_does_on_another_device_is_erased_too_or_refused(transactional_db):
+    works = [erase, ask(), ask(help_session="visit"), ask(recommendation="given"), keep, save_item, attach, draft, read, copy]
+    rounds(works, MANY, before=begin, after=check, refusals=REFUSALS)
+    assert Erasure.objects.count() == MANY
+
+
+def test_who_is_erased_and_joined_at_once_is_one_of_the_two(transactional_db):
+    def either(data, outcomes):
+        assert set(outcomes) & {"AlreadyErased", "CannotJoin"}
+        assert not User.objects.filter(pk=data.person.pk).exists()
+        assert everything.pointing_at(data.person) == []
+
+    rounds([erase, join], MANY, before=begin, after=either, refusals={"AlreadyErased", "CannotJoin"})

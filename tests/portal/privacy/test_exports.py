@@ -1,0 +1,383 @@
+"""A copy of everything: asked for, built, handed to its person alone, gone after seven days."""
+
+import csv
+import datetime
+import io
+import json
+import re
+import time
+import uuid
+import zipfile
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import audit
+from accounts.access import PROVED_AT
+from accounts.models import AuditEvent, User, private_storage
+from portal import worker
+from portal.conversations import actions, drafts, notes
+from portal.conversations.models import Attachment
+from portal.notifications.actions import write
+from portal.notifications.models import Notification
+from portal.privacy import contents, exports
+from portal.privacy.models import Export
+from portal.privacy.policy import POLICY
+from portal.text import spreadsheet_cell
+from recommendations.choosing import ChosenItem
+from tests.factories import (
+    ExportFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    QuietSessionFactory,
+    SessionNoteFactory,
+    UserFactory,
+    attach_to,
+    code_for,
+    pdf_file,
+    recommend_in,
+)
+from tests.portal.pages import HTMX, text
+
+NOW = datetime.datetime(2026, 11, 20, 15, tzinfo=datetime.UTC)
+COPY = reverse("export")
+
+
+@pytest.fixture
+def me(client, patron, sign_in):
+    return prove(sign_in(client, patron))
+
+
+def prove(client):
+    session = client.session
+    session[PROVED_AT] = time.time()
+    session.save()
+    return client
+
+
+def build(person, *, at=None, language="en"):
+    """The archive as it is once the worker was here."""
+    at = at or timezone.now()
+    export = exports.ask_for(person, language=language, at=at)
+    exports.build_exports(at=at)
+    export.refresh_from_db()
+    assert (export.state, export.done) == ("ready", export.total)
+    with export.file.open("rb") as file:
+        return zipfile.ZipFile(io.BytesIO(file.read()))
+
+
+def data(archive):
+    return json.loads(archive.read("data.json"))
+
+
+def table(archive, name):
+    return list(csv.DictReader(io.StringIO(archive.read(f"csv/{name}.csv").decode("utf-8-sig"))))
+
+
+def lines(page):
+    return " ".join(text(page).split())
+
+
+class TestWhatIsInIt:
+    def test_every_model_that_the_policy_marks_has_its_table_and_no_other(self):
+        assert sorted(table.model for table in contents.TABLES.values()) == sorted(label for label, line in POLICY.items() if line.exported)
+
+    def test_its_words_and_files_are_there_as_data_and_as_tables(self, patron, staff, branch):
+        visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Bins?\nOn a balcony")
+        [given] = recommend_in(visit, reason="because it is short")
+        thread = actions.ask(by=patron, at=NOW, body="What about flies?", language="en", client_token=uuid.uuid4(), help_session=visit)
+        attached = attach_to(thread.messages.get(), pdf_file(name="flies.pdf"))
+        archive = build(patron)
+        assert archive.testzip() is None
+        said = data(archive)
+        assert (said["format"], said["version"], said["library"]) == ("afterword-export", 1, "Harbour Library")
+        [found] = said["visits"]
+        assert (found["id"], found["question"], found["helper"], found["branch"]) == (
+            str(visit.public_id),
+            "Bins?\nOn a balcony",
+            "Rosa Lindqvist",
+            branch.name,
+        )
+        assert [(row["title"], row["reason"]) for row in said["recommendations"]] == [(given.item.title, "because it is short")]
+        assert [(row["from"], row["text"]) for row in said["messages"]] == [("you", "What about flies?")]
+        [file] = said["attachments"]
+        assert (file["name"], archive.read(file["file"])) == ("flies.pdf", pdf_file().read())
+        for name in contents.TABLES:
+            assert table(archive, name) == [{column: spreadsheet_cell(value) for column, value in row.items()} for row in said[name]]
+        assert sorted(archive.namelist()) == sorted(
+            ["README.txt", "data.json", f"attachments/{attached.public_id}.pdf", *(f"csv/{name}.csv" for name in contents.TABLES)]
+        )
+
+    def test_words_of_the_staff_and_of_others_are_not(self, patron, staff, branch):
+        visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+        SessionNoteFactory(help_session=visit, body="SECRET of the desk")
+        thread = actions.ask(by=patron, at=NOW, body="Mine", language="en", client_token=uuid.uuid4(), help_session=visit)
+        notes.write_note(thread, by=staff, at=NOW, body="SECRET note", client_token=uuid.uuid4())
+        drafts.save_draft(thread, person=staff, side="staff", kind="reply", client_token=uuid.uuid4(), sequence=1, body="SECRET draft", at=NOW)
+        actions.ask(by=UserFactory(), at=NOW, body="SECRET of another", language="en", client_token=uuid.uuid4(), branch=branch)
+        quiet = QuietSessionFactory(staff=staff, branch=branch, question="SECRET quiet")
+        actions.ask(by=patron, at=NOW, body="SECRET quiet question", language="en", client_token=uuid.uuid4(), help_session=quiet)
+        audit.record("looked_up", patron, by=staff, patron=patron, at=NOW, where="people", reason="SECRET reason to look")
+        archive = build(patron)
+        everything = b"".join(archive.read(name) for name in archive.namelist()).decode()
+        assert "Mine" in everything
+        assert "SECRET" not in everything
+
+    def test_what_staff_did_as_staff_is_not_in_their_own(self, staff, patron, branch):
+        thread = actions.ask(by=patron, at=NOW, body="SECRET", language="en", client_token=uuid.uuid4(), branch=branch)
+        drafts.save_draft(thread, person=staff, side="staff", kind="reply", client_token=uuid.uuid4(), sequence=1, body="SECRET draft", at=NOW)
+        notes.write_note(thread, by=patron, at=NOW, body=f"@{staff.name} SECRET", client_token=uuid.uuid4())
+        assert Notification.objects.filter(recipient=staff).exists()
+        archive = build(staff)
+        said = data(archive)
+        assert [row["role"] for row in said["staff_roles"]] == ["staff"]
+        assert (said["messages"], said["drafts"], said["mails"]) == ([], [], [])
+        assert str(thread.public_id) not in archive.read("data.json").decode()
+
+    def test_an_answer_that_is_held_leaves_no_trace(self, patron, staff, branch):
+        now = timezone.now()
+        thread = actions.ask(by=patron, at=now - datetime.timedelta(hours=1), body="Hi", language="en", client_token=uuid.uuid4(), branch=branch)
+        before = data(build(patron))
+        Export.objects.all().delete()
+        AuditEvent.objects.all().delete()
+        items = [ChosenItem(item=ItemFactory(), reason="SECRET")]
+        actions.reply(thread, by=staff, side="staff", at=timezone.now(), body="SECRET", language="en", client_token=uuid.uuid4(), items=items, then="close")
+        after = data(build(patron))
+        for said in (before, after):
+            said.pop("made_at")
+            said["who_looked"], said["mails"] = [], [mail for mail in said["mails"] if mail["subject"] != "Your copy is ready"]
+        assert after == before
+
+    def test_a_code_in_a_mail_is_not_in_it(self, patron):
+        for blank in (True, False):
+            write(kind="account/mail", to=patron.email, recipient=patron, at=NOW, language="en", subject="Hi", text="123456", blank=blank)
+        assert [(mail["to"], mail["text"]) for mail in data(build(patron))["mails"]] == [(patron.email, ""), (patron.email, "123456")]
+
+    def test_it_says_what_it_is_in_the_persons_language(self, patron):
+        readme = build(patron, language="es").read("README.txt").decode()
+        assert "data.json" in readme
+        assert "This is a copy" not in readme
+
+    def test_a_file_that_is_lost_costs_no_more_than_itself(self, patron, branch):
+        thread = actions.ask(by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch)
+        lost = attach_to(thread.messages.get())
+        private_storage().delete(lost.file.name)
+        archive = build(patron)
+        assert [row["name"] for row in data(archive)["attachments"]] == ["shelf.jpg"]
+        assert not [name for name in archive.namelist() if name.startswith("attachments/")]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ('=HYPERLINK("http://evil.example")', '\'=HYPERLINK("http://evil.example")'),
+        ("+1", "'+1"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("  =1", "'  =1"),
+        ("\t=1", "'\t=1"),
+        ("＝1", "'＝1"),
+        ("a=1", "a=1"),
+        ("", ""),
+        (None, ""),
+        (-5, "-5"),
+        (True, "True"),
+    ],
+)
+def test_no_cell_runs_in_a_spreadsheet(value, cell):
+    assert spreadsheet_cell(value) == cell
+
+
+class TestAskingForIt:
+    def test_the_worker_builds_it_and_a_mail_says_so_and_nothing_else(self, me, patron, branch):
+        actions.ask(by=patron, at=NOW, body="MATTER", language="en", client_token=uuid.uuid4(), branch=branch)
+        assert me.post(COPY).url == COPY
+        assert "Your copy is being made" in lines(me.get(COPY))
+        worker.Worker().round()
+        assert "Download the copy" in lines(me.get(COPY))
+        mail = Notification.objects.get(kind="privacy/export_ready")
+        assert (mail.to_address, mail.recipient) == (patron.email, patron)
+        assert f"{COPY}\n" in mail.text
+        assert "MATTER" not in mail.subject + mail.text + mail.html
+
+    def test_no_mail_goes_to_an_address_that_nobody_proved(self, patron):
+        EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
+        build(patron)
+        assert not Notification.objects.exists()
+
+    def test_asking_twice_is_asking_once_also_shortly_after_it_was_made(self, patron):
+        first = exports.ask_for(patron, language="en", at=NOW)
+        assert exports.ask_for(patron, language="en", at=NOW + datetime.timedelta(minutes=5)) == first
+        exports.build_exports(at=NOW + datetime.timedelta(minutes=5))
+        assert exports.ask_for(patron, language="en", at=timezone.now() + datetime.timedelta(minutes=59)) == first
+        assert exports.ask_for(patron, language="en", at=timezone.now() + datetime.timedelta(minutes=61)) != first
+
+    def test_a_new_one_takes_the_place_of_the_old_one_once_it_is_there(self, patron, django_capture_on_commit_callbacks):
+        old = ExportFactory(person=patron, asked_at=NOW, ready_at=NOW)
+        new = exports.ask_for(patron, language="en", at=timezone.now())
+        assert private_storage().exists(old.file.name)
+        with django_capture_on_commit_callbacks(execute=True):
+            exports.build_exports(at=timezone.now())
+        assert list(Export.objects.all()) == [new]
+        assert not private_storage().exists(old.file.name)
+
+    def test_it_asks_first_who_is_there(self, client, patron, sign_in):
+        sign_in(client, patron)
+        assert client.post(COPY).url == f"{reverse('prove')}?next=%2Fprivacy%2Fcopy%2F"
+        assert not Export.objects.exists()
+        page = client.get(COPY).content.decode()
+        assert 'id="prove"' in page
+        assert 'id="make-copy"' not in page
+
+    def test_an_open_page_is_told_only_what_is_new(self, me, patron):
+        export = exports.ask_for(patron, language="en", at=NOW)
+        assert me.get(COPY, {"since": "waiting-0"}, **HTMX).status_code == 204
+        Export.objects.filter(pk=export.pk).update(state="building", done=3, total=20)
+        part = me.get(COPY, {"since": "waiting-0"}, **HTMX).content.decode()
+        assert part.startswith("\n") or part.startswith("  <section") or part.lstrip().startswith("<section")
+        assert "3 of 20 steps" in part
+        assert 'data-poll="/privacy/copy/?since=building-3"' in part
+
+
+class TestHandingItOver:
+    @pytest.fixture
+    def export(self, patron):
+        return ExportFactory(person=patron)
+
+    @pytest.fixture
+    def address(self, export):
+        return reverse("export_file", args=[export.public_id])
+
+    def test_to_its_person(self, me, address, patron):
+        response = me.get(address)
+        assert b"".join(response.streaming_content) == b"a copy"
+        assert response.headers["Content-Disposition"].startswith("attachment;")
+        assert response.headers["Cache-Control"] == "private, no-store"
+        assert AuditEvent.objects.filter(action="downloaded_export", patron=patron, by=patron).exists()
+
+    @pytest.mark.parametrize("who", ["another patron", "staff", "coordinator"])
+    def test_to_nobody_else(self, client, address, sign_in, staff, coordinator, who):
+        prove(sign_in(client, {"another patron": UserFactory(), "staff": staff, "coordinator": coordinator}[who]))
+        assert client.get(address).status_code == 404
+
+    def test_not_to_the_holder_of_a_code(self, client, address, show_code):
+        show_code(client, code_for(HelpSessionFactory()))
+        assert client.get(address).url.startswith(reverse("sign_in"))
+
+    def test_only_once_they_have_shown_that_it_is_them(self, client, address, patron, sign_in):
+        sign_in(client, patron)
+        assert client.get(address).url == COPY
+        assert not AuditEvent.objects.exists()
+
+    def test_for_seven_days(self, me, export, address, django_capture_on_commit_callbacks):
+        week = datetime.timedelta(days=7)
+        Export.objects.filter(pk=export.pk).update(ready_at=timezone.now() - week + datetime.timedelta(minutes=5))
+        assert b"".join(me.get(address).streaming_content)
+        Export.objects.filter(pk=export.pk).update(ready_at=timezone.now() - week)
+        assert me.get(address).status_code == 404
+        with django_capture_on_commit_callbacks(execute=True):
+            exports.forget_old_exports(at=timezone.now())
+        assert not Export.objects.exists()
+        assert not private_storage().exists(export.file.name)
+
+
+class TestWhenItGoesWrong:
+    @pytest.fixture
+    def export(self, patron):
+        return exports.ask_for(patron, language="en", at=NOW)
+
+    def state(self, export):
+        export.refresh_from_db()
+        return export.state, export.attempts
+
+    def test_a_full_disk_is_tried_again_and_then_said(self, export, me, monkeypatch):
+        def full(*args):
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr(private_storage().__class__, "save", full)
+        at = timezone.now()
+        for attempt in (1, 2, 3):
+            exports.build_exports(at=at + attempt * datetime.timedelta(minutes=10))
+            assert self.state(export) == ("waiting" if attempt < 3 else "failed", attempt)
+        assert "could not be made" in lines(me.get(COPY))
+        monkeypatch.undo()
+        assert exports.ask_for(export.person, language="en", at=at) != export
+
+    def test_a_worker_that_was_killed_is_followed_by_another(self, export):
+        Export.objects.filter(pk=export.pk).update(state="building", attempts=1, leased_until=NOW + exports.LEASE)
+        exports.build_exports(at=NOW + exports.LEASE - datetime.timedelta(seconds=1))
+        assert self.state(export) == ("building", 1)
+        exports.build_exports(at=NOW + exports.LEASE)
+        assert self.state(export) == ("ready", 2)
+
+    def test_one_that_kills_its_workers_is_given_up(self, export):
+        Export.objects.filter(pk=export.pk).update(state="building", attempts=3, leased_until=NOW + exports.LEASE)
+        exports.build_exports(at=NOW + exports.LEASE)
+        assert self.state(export) == ("failed", 3)
+
+    def test_nothing_is_left_where_the_person_goes_meanwhile(self, export, patron, branch, monkeypatch):
+        thread = actions.ask(by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch)
+        attach_to(thread.messages.get())
+        before = set(private_storage().listdir("exports")[1]) if private_storage().exists("exports") else set()
+        add_file = exports._add_file
+
+        def and_then_they_go(archive, attachment):
+            add_file(archive, attachment)
+            Attachment.objects.all().delete()
+            User.objects.filter(pk=patron.pk).delete()
+
+        monkeypatch.setattr(exports, "_add_file", and_then_they_go)
+        exports.build_exports(at=timezone.now())
+        assert not Export.objects.exists()
+        assert not Notification.objects.exists()
+        assert (set(private_storage().listdir("exports")[1]) if private_storage().exists("exports") else set()) == before
+
+    def test_a_file_that_no_row_knows_goes(self, patron):
+        known = ExportFactory(person=patron).file.name
+        stray = private_storage().save(f"exports/{uuid.uuid4()}.zip", ContentFile(b"left behind"))
+        exports.forget_stray_exports(at=timezone.now())
+        assert private_storage().exists(stray)
+        exports.forget_stray_exports(at=timezone.now() + datetime.timedelta(hours=2))
+        assert (private_storage().exists(known), private_storage().exists(stray)) == (True, False)
+
+    def test_a_file_that_the_disk_keeps_is_tried_again(self, patron, monkeypatch, django_capture_on_commit_callbacks):
+        export = ExportFactory(person=patron, ready_at=NOW - datetime.timedelta(days=8))
+
+        def stuck(*args):
+            raise PermissionError("read-only file system")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(private_storage().__class__, "delete", stuck)
+            with django_capture_on_commit_callbacks(execute=True):
+                exports.forget_old_exports(at=NOW)
+        assert not Export.objects.exists()
+        assert private_storage().exists(export.file.name)
+        exports.forget_stray_exports(at=timezone.now() + datetime.timedelta(hours=2))
+        assert not private_storage().exists(export.file.name)
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_a_copy_costs_the_same_number_of_queries_whatever_is_in_it(patron, staff, branch, rows, django_assert_num_queries):
+    visits = HelpSessionFactory.create_batch(rows, patron=patron, staff=staff, branch=branch)
+    for visit in visits:
+        recommend_in(visit)
+        thread = actions.ask(by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), help_session=visit)
+        actions.reply(thread, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4())
+    actions.show_held(at=timezone.now())
+    with django_assert_num_queries(len(contents.TABLES)):
+        for one in contents.TABLES.values():
+            list(contents.entries(one, patron, timezone.now()))
+
+
+def test_the_documentation_names_every_table_and_column_and_no_other():
+    documented, name = {}, ""
+    for line in (settings.BASE_DIR / "docs/export.md").read_text().split("## The tables")[1].splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) == 3 and "`" in cells[1]:
+            name = cells[0].strip("`") or name
+            documented.setdefault(name, []).extend(re.findall(r"`(\w+)`", cells[1]))
+    assert documented == {name: list(table.columns) for name, table in contents.TABLES.items()}

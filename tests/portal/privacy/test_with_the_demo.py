@@ -1,0 +1,160 @@
+"""For everybody in a filled library: an export holds all that is theirs and nothing else; once erased, nothing is left of them anywhere.
+
+What is theirs is found here without the scopes: by keys. A row is somebody's where a key of it says so, or where it is part of a row that is.
+"""
+
+import datetime
+import json
+import re
+
+import pytest
+from django.apps import apps
+from django.db import connection, models
+
+from accounts.models import StaffRole, User
+from portal.demo import build as demo_build
+from portal.privacy import contents, erasure
+from portal.privacy.policy import POLICY
+
+from . import everything
+
+WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
+OWNERS = {"user", "person", "patron", "recipient"}  # names of the keys that say whose a row is
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# Part of a patron's thread, and the library's: notes, what staff were writing, how far they read, what is at the desk alone.
+OF_THE_DESK = {
+    "conversations.Draft": {"side": "staff"},
+    "conversations.Participation": {"side": "staff"},
+    "conversations.Attachment": {"side": "staff", "message": None},
+    "conversations.Conversation": {"last_message_at": None},
+    "notifications.Notification": {"kind": "conversations/mention"},
+}
+WRITTEN = {  # where words of people stand
+    "accounts.User": ["name", "email"],
+    "conversations.Message": ["body"],
+    "conversations.ConversationNote": ["body"],
+    "conversations.Draft": ["body"],
+    "conversations.ReadersForm": ["loved", "mood", "avoid", "for_whom"],
+    "helpsessions.HelpSession": ["question", "summary"],
+    "helpsessions.SessionNote": ["body"],
+    "recommendations.Recommendation": ["reason", "comment"],
+}
+
+
+@pytest.fixture(scope="module")
+def built(built_once, tmp_path_factory):
+    def build():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(demo_build, "CODES_FILE", tmp_path_factory.mktemp("demo") / "codes.json")
+            demo_build.build(at=WEDNESDAY_AFTERNOON)
+
+    with built_once(build):
+        yield
+
+
+@pytest.fixture
+def people(db, built):
+    return list(User.objects.order_by("pk"))
+
+
+def owned(people):
+    """{label: primary keys} of everything that is theirs or part of it."""
+    found = {"accounts.User": {person.pk for person in people}}
+    grown = True
+    while grown:
+        grown = False
+        for model in apps.get_models():
+            for field in model._meta.concrete_fields:
+                theirs = found.get(field.related_model._meta.label) if field.is_relation else None
+                part_of = field.is_relation and field.remote_field.on_delete is models.CASCADE and field.related_model is not User
+                if theirs and (part_of or (field.related_model is User and field.name in OWNERS)):
+                    rows = set(model._base_manager.filter(**{f"{field.name}__in": theirs}).values_list("pk", flat=True))
+                    grown |= not rows <= found.setdefault(model._meta.label, set())
+                    found[model._meta.label] |= rows
+    return found
+
+
+def words_of(found):
+    """Every sentence or name that stands in these rows."""
+    words = set()
+    for label, columns in WRITTEN.items():
+        for values in apps.get_model(label)._base_manager.filter(pk__in=found.get(label, ())).values_list(*columns):
+            words |= {value for value in values if value and (len(value) > 20 or label == "accounts.User")}
+    return words
+
+
+def text_of(rows, *, without=None):
+    """All that stands in the rows, in one text."""
+    without = without or {}
+    return "\n".join(value for label, table in rows.items() for pk, row in table.items() if pk not in without.get(label, ()) for value in row.values())
+
+
+def exported(person):
+    """{label: rows of the export} as the archive holds them, ids and all."""
+    said = {table.model: list(contents.entries(table, person, WEDNESDAY_AFTERNOON)) for table in contents.TABLES.values()}
+    return json.loads(json.dumps(said))
+
+
+def test_everybodys_export_holds_all_that_is_theirs_and_nothing_else(people):
+    sizes = {}
+    for person in people:
+        theirs = owned([person])
+        said = exported(person)
+        text = json.dumps(said, ensure_ascii=False)
+        ids = set()
+        for label in (label for label, line in POLICY.items() if line.exported):
+            model = apps.get_model(label)
+            rows = model._base_manager.filter(pk__in=theirs.get(label, ())).exclude(**OF_THE_DESK.get(label, {"pk": None}))
+            if label == "conversations.Participation":
+                rows = rows.filter(person=person)
+            if hasattr(model, "public_id"):
+                there = {str(public_id) for public_id in rows.values_list("public_id", flat=True)}
+                ids |= there
+                if "id" in next(iter(said[label]), {}):
+                    assert {row["id"] for row in said[label]} == there, (person, label)
+            assert len(said[label]) == rows.count(), (person, label)
+            sizes[label] = sizes.get(label, 0) + rows.count()
+        about = {row["id"] for row in said["accounts.AuditEvent"]} | {row["about"] for row in said["accounts.Consent"]}
+        assert set(UUID.findall(text)) <= ids | about
+    kinds_in_the_demo = {label for label, size in sizes.items() if size}
+    assert len(kinds_in_the_demo) >= 15
+
+
+def test_no_word_of_others_or_of_the_desk_is_in_an_export(people):
+    everybody = {label: set(apps.get_model(label)._base_manager.values_list("pk", flat=True)) for label in WRITTEN}
+    notes = {label: pks for label, pks in everybody.items() if label.endswith("Note")}
+    all_words, words_of_the_desk = words_of(everybody), words_of(notes)
+    assert len(words_of_the_desk) > 10
+    rows = everything.rows()
+    for person in people:
+        theirs = {label: pks for label, pks in owned([person]).items() if label not in notes}
+        own = text_of({label: {pk: row for pk, row in table.items() if pk in theirs.get(label, ())} for label, table in rows.items()})
+        text = "\n".join(str(value) for said in exported(person).values() for row in said for value in row.values())
+        staff = set(User.objects.filter(pk__in=StaffRole.objects.values("user")).values_list("name", flat=True))
+        foreign = {word for word in all_words if word not in own} - staff
+        assert [word for word in foreign if word in text] == [], person
+        assert [word for word in words_of_the_desk if word in text and word not in own] == []
+
+
+def test_of_who_is_erased_nothing_is_left_and_of_others_everything(people):
+    """Every other patron, and then the rest."""
+    patrons = [person for person in people if not person.is_staff]
+    assert len(patrons) == 40
+    for going in (patrons[::2], patrons[1::2]):
+        before, theirs = everything.rows(), owned(going)
+        stays = text_of(before, without=theirs)
+        words = {word for word in words_of(theirs) if word not in stays}
+        assert len(words) > 50
+        for person in going:
+            erasure.erase(person, language="en", at=WEDNESDAY_AFTERNOON)
+        apps.get_model("notifications.Notification").objects.filter(kind="privacy/erased").delete()  # as the worker does once they are sent
+        after = everything.rows()
+        left = text_of(after)
+        assert [word for word in words if word in left] == []
+        assert [person for person in going if str(person.public_id) in left] == []
+        assert [found for person in going for found in everything.pointing_at(person)] == []
+        for label, table in before.items():
+            if label not in {"conversations.BranchQueue", "sessions.Session"}:
+                others = {pk: row for pk, row in table.items() if pk not in theirs.get(label, ())}
+                assert {pk: after[label].get(pk) for pk in others} == others, label
+    connection.check_constraints()
