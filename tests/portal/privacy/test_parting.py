@@ -23,8 +23,8 @@ from tests.factories import HelpSessionFactory, SavedItemFactory, SavedListFacto
 
 pytestmark = pytest.mark.django_db
 
-# What a joining and its undoing leave behind: who did it, and what tells open pages that something changed.
-LEFT = {"accounts.AuditEvent", "conversations.BranchQueue", "sessions.Session"}
+# What a joining and its undoing leave behind: who did it, and what tells open pages that something changed; a copy ends with its record.
+LEFT = {"accounts.AuditEvent", "conversations.BranchQueue", "sessions.Session", "privacy.Export"}
 LEFT_COLUMNS = {"version", "desk_version", "changed_at"}
 
 
