@@ -55,7 +55,7 @@ def test_no_word_of_a_page_is_left_out_of_the_translation(route, world, as_owner
 def test_no_page_names_a_variable_that_isnt_there(route, world, as_owner, monkeypatch):
     browser = as_owner(route)
     monkeypatch.setattr(engines["django"].engine, "string_if_invalid", MISSING)
-    assert MISSING not in browser.get(address(route, world)).content.decode(errors="replace")
+    assert MISSING not in b"".join(browser.get(address(route, world))).decode(errors="replace")
 
 
 # The guards are seen to fail.

@@ -1,9 +1,10 @@
 """A copy of everything for the person whom it is about: asked for, watched while it is built, downloaded."""
 
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, Http404, HttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -47,14 +48,19 @@ def export_file(request, public_id):
     found = get_object_or_404(Export.objects.belonging_to(request.reader).ready(timezone.now()).select_related("person"), public_id=public_id)
     if not lately_proved(request):
         return redirect("export")  # which asks for it, and is a page to come back to
-    try:
-        file = found.file.open("rb")
-    except FileNotFoundError:
-        raise Http404 from None
+    if not found.file.storage.exists(found.file.name):
+        raise Http404
     if request.method == "GET":
         exports.downloaded(found, at=timezone.now())
-    name = f"{request.library.today(found.ready_at):%Y-%m-%d}.zip"
-    response = FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
+    response = StreamingHttpResponse(_chunks(found.file), content_type="application/zip")
+    response.headers["Content-Disposition"] = content_disposition_header(True, f"{request.library.today(found.ready_at):%Y-%m-%d}.zip")
+    response.headers["Content-Length"] = str(found.size)
     response.headers["Cache-Control"] = "private, no-store"
     response.headers["Content-Encoding"] = "identity"  # packed already
     return response
+
+
+def _chunks(file):
+    """Opened only once somebody reads."""
+    with file.open("rb") as stream:
+        yield from stream.chunks(exports.CHUNK)
