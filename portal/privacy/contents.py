@@ -12,7 +12,7 @@ from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import AuditEvent, Consent, Passkey, StaffRole, User
+from accounts.models import AuditEvent, Consent, LibraryCard, Passkey, StaffRole, User
 from accounts.reader import Reader
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, MessageRecommendation, Participation, ReadersForm, Side
 from portal.helpsessions.models import HelpSession, SessionRecommendation
@@ -71,6 +71,12 @@ TABLES = {
         _("your e-mail addresses"),
         lambda person, at: EmailAddress.objects.filter(user=person).order_by("pk"),
         {"email": "email", "confirmed": "verified", "primary": "primary"},
+    ),
+    "cards": Table(
+        "accounts.LibraryCard",
+        _("your library card, as the library's own system named it"),
+        lambda person, at: LibraryCard.objects.filter(person=person).select_related("home_branch").order_by("pk"),
+        {"number": "barcode", "id_in_that_system": "ils_id", "patron_group": "patron_group", "home_branch": "home_branch.name", "seen_at": "seen_at"},
     ),
     "staff_roles": Table(
         "accounts.StaffRole",

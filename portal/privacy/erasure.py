@@ -55,7 +55,7 @@ def what_goes(person, *, at):
 def in_words(counts):
     """Of what_goes() or a receipt: a sentence for each line of a list."""
     lines = [_line(what, count) % {"count": count} for what, count in counts.items()]
-    return [*lines, _("your library account itself: name, e-mail address, language, passkeys, and copies that were made")]
+    return [*lines, _("your library account itself: name, e-mail address, language, library card, passkeys, and copies that were made")]
 
 
 def _line(what, count):

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.access import PROVED_AT
 from accounts.actions import keep_refused_post
-from accounts.models import AuditEvent, StaffRole, User, private_storage
+from accounts.models import AuditEvent, LibraryCard, StaffRole, User, private_storage
 from portal.conversations import actions, attachments, drafts, joining, notes
 from portal.conversations.models import Attachment, Conversation, Message
 from portal.helpsessions import actions as helpsessions
@@ -75,6 +75,7 @@ def life(patron, staff, coordinator, branch):
     drafts.save_draft(thread, person=patron, side="patron", kind="reply", client_token=uuid.uuid4(), sequence=1, body="MINE draft", at=NOW)
     drafts.save_draft(thread, person=staff, side="staff", kind="reply", client_token=uuid.uuid4(), sequence=1, body="THEIRS draft", at=NOW)
     save(shown[0].item, patron=patron, at=NOW, recommendation=shown[0])
+    LibraryCard.objects.create(person=patron, ils_id="MINE id", barcode="MINE card", seen_at=NOW)
     PasskeyFactory(person=patron, name="MINE key")
     keep_refused_post(patron, path="/", fields={"body": ["MINE refused"]}, at=NOW)
     audit.record("looked_up", patron, by=coordinator, patron=patron, at=NOW, where="people", reason="THEIRS reason to look")
