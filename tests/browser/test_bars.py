@@ -27,13 +27,15 @@ def test_every_page_of_a_patron_keeps_to_the_bars(who, built, phone, show):
     assert not missed, "\n".join(missed)
 
 
-@pytest.mark.parametrize("width", [1280, 360])
-def test_every_page_of_the_desk_is_accessible_and_fits(width, built, staff, opened, show):
-    page, missed = show(opened({"viewport": {"width": width, "height": 800}}), staff), []
+def test_every_page_of_the_desk_is_accessible_and_fits(built, staff, opened, show):
+    page, missed = show(opened({}), staff), []
     for state in built.desk:
+        page.set_viewport_size({"width": 360, "height": 800})  # what is done is done here, where there is least room
         page.goto(state.path)
         state.do(page)
-        missed += [f"{state.name}: {problem}" for problem in [*bars.violations(page), *page.evaluate(bars.OVERFLOW)]]
+        for width in (360, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            missed += [f"{state.name} at {width} px: {problem}" for problem in [*bars.violations(page), *page.evaluate(bars.OVERFLOW)]]
     assert not missed, "\n".join(missed)
 
 
