@@ -53,9 +53,9 @@ def enter_code(request):
     process = stage and LoginCodeVerificationProcess.resume(stage)
     form = process and CodeForm(request.POST or None, request=request, process=process)
     if form and form.is_valid():
-        if process.user and process.user.is_active:
+        if process.user and process.user.is_active and process.user.email == process.state["email"]:
             return process.finish(safe_next(request) or _first_page(request, process.user))
-        process.abort()  # erased or disabled since the code was mailed
+        process.abort()  # erased, disabled, or no longer of this address since the code was mailed
         process = None
     if not process:
         messages.error(request, _("That code has run out. Write your address again to get a new one."))

@@ -8,19 +8,21 @@ import datetime
 from contextlib import suppress
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from accounts import audit
-from accounts.models import User
+from accounts.models import AuditEvent, LookingReason, User
 from portal.conversations import search
 from portal.conversations.actions import raise_queue
 from portal.conversations.models import Attachment, Conversation, Draft, Message, Participation, Side
+from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
 
-from .joining import IN_THEIR_OWN_WAY, join_people, lock_what_is_said, references
+from .joining import IN_THEIR_OWN_WAY, CannotJoin, join_people, lock_what_is_said, references
 from .models import JoinedRecords
 
 CAN_BE_PARTED_FOR = datetime.timedelta(hours=24)
@@ -33,7 +35,10 @@ class CannotPart(Exception):
 
 @transaction.atomic
 def join_for_a_day(going, into, *, by, at):
-    """join_people, and a day to think better of it. Returns the JoinedRecords. Raises CannotJoin."""
+    """join_people, and a day to think better of it. Returns the JoinedRecords. Raises CannotJoin, also where `by` is one of the two: what is
+    a stranger's would become theirs, and what they then read nobody's to know."""
+    if by.pk in (going.pk, into.pk):
+        raise CannotJoin
     lock_what_is_said(going, into)
     list(User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk"))
     going, melting = User.objects.filter(pk=going.pk).first() or going, _melting(going, into)
@@ -63,6 +68,8 @@ def part(joined, *, by, at):
         _move_back(label, field, row, person, into)
     threads = _threads_of(before, person)
     _take_along_what_came_since(threads, person, into)
+    _take_along_looks(before, person, into, since=joined.joined_at)
+    _shut_what_opened_since(into, joined.joined_at)
     Conversation.objects.filter(pk__in=[thread.pk for thread in threads]).update(version=F("version") + 1, desk_version=F("desk_version") + 1)
     for thread in threads:
         if thread.joined_into_id is None and thread.status != Conversation.Status.ERASED:
@@ -178,8 +185,18 @@ def _move_back(label, field, written, person, into):
 
 def _bring_back(label, written):
     """A row that ended when the records were joined is there again. What it was about may be gone since, or be there in another way."""
+    row = _read(apps.get_model(label), written)
+    for field in row._meta.concrete_fields:  # the database would only say so at the very end, when all of it is lost
+        if field.is_relation and getattr(row, field.attname) is not None and not _is_there(field, row):
+            if not field.null:
+                return
+            setattr(row, field.attname, None)
     with suppress(IntegrityError), transaction.atomic():
-        _read(apps.get_model(label), written).save_base(raw=True, force_insert=True)
+        row.save_base(raw=True, force_insert=True)
+
+
+def _is_there(field, row):
+    return field.related_model._base_manager.filter(**{field.target_field.attname: getattr(row, field.attname)}).exists()
 
 
 def _threads_of(before, person):
@@ -196,3 +213,23 @@ def _take_along_what_came_since(threads, person, into):
     for rows in (Participation, Draft):
         own = rows.objects.filter(person=person, side=Side.PATRON, **in_threads).values_list("conversation", flat=True)
         rows.objects.filter(**in_threads, person=into, side=Side.PATRON).exclude(conversation__in=list(own)).update(person=person)
+
+
+def _take_along_looks(before, person, into, *, since):
+    """Who looked at a thread or a visit since is told to the one whose it is again."""
+    ids = []
+    for model in (Conversation, HelpSession):
+        keys = [key for label, field, found in before["moved"] if (label, field) == (model._meta.label, "patron") for key in found]
+        ids += [str(public_id) for public_id in model.objects.filter(pk__in=keys, patron=person).values_list("public_id", flat=True)]
+    looks = AuditEvent.objects.filter(patron=into, at__gt=since, subject__in=ids)
+    LookingReason.objects.filter(event__in=looks).update(patron=person)
+    looks.update(patron=person)
+
+
+def _shut_what_opened_since(into, since):
+    """Whoever signed in since may have shown that they are the other one, by an address, a card or a passkey that is the other's again:
+    they are out, with the passkeys made since. Who was signed in before stays so, as a person may have nothing else to come back with."""
+    for signed_in in UserSession.objects.filter(user=into, created_at__gt=since):
+        signed_in.end()
+    added = AuditEvent.objects.filter(action="added_passkey", patron=into, at__gt=since).values_list("subject", flat=True)
+    into.passkeys.filter(public_id__in=list(added)).delete()

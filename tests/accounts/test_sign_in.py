@@ -62,6 +62,15 @@ def test_who_was_erased_or_disabled_since_the_code_was_mailed_is_told_to_begin_a
     assert signed_in_as(client) is None
 
 
+def test_a_code_lets_nobody_into_a_record_that_no_longer_has_its_address(client, patron):
+    """Two records were joined and parted while it was on its way: the address is the other one's again."""
+    ask_for_code(client, patron.email)
+    code = mailed_code(patron.email)
+    User.objects.filter(pk=patron.pk).update(email=None)
+    assert enter(client, code)["Location"] == "/sign-in/"
+    assert signed_in_as(client) is None
+
+
 def test_known_and_unknown_addresses_are_answered_alike(library, patron):
     def seen(email):
         client = Client()

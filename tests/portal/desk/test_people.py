@@ -430,3 +430,29 @@ def test_who_works_at_a_desk_stays(client, sign_in, coordinator, staff, near, pa
     client.post(reverse("join_records", args=[patron.public_id]), {"with": staff.public_id})
     assert User.objects.filter(pk=staff.pk).exists()
     assert near.__class__.objects.get(pk=near.pk).patron == staff
+
+
+def test_a_joining_stands_in_the_access_log_of_both_also_without_its_preview(client, sign_in, coordinator, near, patron, twin):
+    sign_in(client, coordinator)
+    client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
+    client.post(reverse("join_records", args=[patron.public_id]), {"with": twin.public_id})
+    opened = AuditEvent.objects.filter(action="opened", by=coordinator)
+    assert set(opened.values_list("subject", flat=True)) == {str(patron.public_id), str(twin.public_id)}
+    assert "They say they have two" in opened.get(subject=str(twin.public_id)).looking.reason
+
+
+def test_a_coordinator_joins_nobody_with_themselves(client, sign_in, coordinator, near, patron):
+    sign_in(client, coordinator)
+    client.post(PEOPLE, {"identifier": coordinator.email})
+    client.post(record(coordinator), {"reason": "Mine"})
+    for person, other in ((patron, coordinator), (coordinator, patron)):
+        client.post(reverse("join_records", args=[person.public_id]), {"with": other.public_id})
+    assert "Join with another record" not in client.get(record(coordinator)).content.decode()
+    assert client.get(reverse("join_records", args=[coordinator.public_id])).status_code == 404
+    assert HelpSession.objects.get(pk=near.pk).patron == patron
+    assert User.objects.filter(pk=patron.pk).exists()
+
+
+def test_that_an_address_is_known_is_an_answer_and_is_written_down(desk, stranger):
+    desk.post(reverse("add_patron"), {"name": "Zoe", "email": "Zoe@example.org", "language": "en"})
+    assert looks(stranger) == [("looked_up", "user", str(stranger.public_id), "people")]

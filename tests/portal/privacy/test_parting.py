@@ -6,11 +6,14 @@ import uuid
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 
+from accounts import audit
 from accounts.models import AuditEvent, Consent, RefusedPost, User
+from accounts.sessions import SessionStore
 from portal.conversations import actions as conversations
 from portal.conversations import drafts
 from portal.conversations.models import Conversation, Draft, Message, Participation
@@ -19,7 +22,7 @@ from portal.privacy import parting
 from portal.privacy.joining import CannotJoin
 from portal.privacy.models import JoinedRecords
 from tests.architecture import world as worlds
-from tests.factories import HelpSessionFactory, SavedItemFactory, SavedListFactory, StaffFactory, UserFactory, attach_to
+from tests.factories import HelpSessionFactory, PasskeyFactory, SavedItemFactory, SavedListFactory, StaffFactory, UserFactory, attach_to
 
 pytestmark = pytest.mark.django_db
 
@@ -197,3 +200,59 @@ def test_what_was_refused_and_is_offered_goes_back_too(two):
     assert RefusedPost.objects.get().person == into
     parting.part(joined, by=world.coordinator, at=timezone.now())
     assert RefusedPost.objects.get().person == going
+
+
+def signed_in(person, at):
+    key = SessionStore()
+    key.create()
+    UserSession.objects.create(user=person, session_key=key.session_key, ip="127.0.0.1", user_agent="Firefox", created_at=at)
+    return key.session_key
+
+
+def test_whoever_came_in_since_is_out_with_their_passkeys_and_whoever_was_in_before_stays(two):
+    going, into, world = two
+    now = timezone.now()
+    before, made_before = signed_in(into, now - datetime.timedelta(days=30)), PasskeyFactory(person=into)
+    joined = parting.join_for_a_day(going, into, by=world.coordinator, at=now)
+    since = signed_in(into, now + datetime.timedelta(hours=1))
+    made_since = PasskeyFactory(person=into)
+    audit.record("added_passkey", made_since, by=into, patron=into, at=now + datetime.timedelta(hours=1))
+    parting.part(joined, by=world.coordinator, at=now + datetime.timedelta(hours=2))
+    assert list(UserSession.objects.filter(user=into).values_list("session_key", flat=True)) == [before]
+    assert (SessionStore().exists(before), SessionStore().exists(since)) == (True, False)
+    assert list(into.passkeys.all()) == [made_before]
+
+
+def test_who_read_a_thread_or_a_visit_since_is_told_to_whose_it_is_again(two):
+    going, into, world = two
+    now = timezone.now()
+    joined = parting.join_for_a_day(going, into, by=world.coordinator, at=now)
+    own = HelpSessionFactory(patron=into)
+    for subject in (world.conversation, world.session, own):
+        audit.record("opened", subject, by=world.staff, patron=into, at=now + datetime.timedelta(hours=1), reason="They ask for it")
+    parting.part(joined, by=world.coordinator, at=now + datetime.timedelta(hours=2))
+    looks = AuditEvent.objects.filter(action="opened", at__gt=now)
+    assert set(looks.filter(patron=going).values_list("subject", flat=True)) == {str(world.conversation.public_id), str(world.session.public_id)}
+    assert list(looks.filter(patron=into).values_list("subject", flat=True)) == [str(own.public_id)]
+    assert {look.looking.patron_id for look in looks.filter(patron=going)} == {going.pk}
+
+
+def test_nobody_joins_a_record_with_their_own(two):
+    going, into, world = two
+    before = rows()
+    for by in (into, going):
+        with pytest.raises(CannotJoin):
+            join(going, into, by)
+    assert rows() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_are_parted_also_where_a_thread_of_theirs_is_gone_since(two):
+    going, into, world = two
+    thread = Conversation.objects.get(pk=world.conversation.pk)
+    Participation.objects.update_or_create(conversation=thread, person=going, side="patron")
+    a_draft(into, "Of the other", conversation=thread, kind="reply")
+    joined = join(going, into, world.coordinator)
+    thread.delete()
+    parting.part(joined, by=world.coordinator, at=timezone.now())
+    assert User.objects.filter(pk=going.pk).exists()

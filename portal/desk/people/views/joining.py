@@ -25,6 +25,8 @@ def join_records(request, public_id):
         return render(request, "desk/people/join.html", {"person": person, "others": _others(request, person)})
     going, into = (person, other) if other.is_staff else (other, person)
     if request.method == "POST":
+        for record in (person, other):  # from here on whoever opens the one opens both
+            log_record_opened(request, record, at=at, reason=_reason(request, record))
         try:
             parting.join_for_a_day(going, into, by=request.user, at=at)
         except CannotJoin:
@@ -64,9 +66,9 @@ def part_records(request, public_id):
 
 
 def _open_record(request, public_id):
-    """A person whose record this coordinator has open: near their desk, or found with a reason."""
+    """A person whose record this coordinator has open: near their desk, or found with a reason. Never their own: a colleague answers for that."""
     found = find.found(request)
-    person = get_object_or_404(find.at_desk_of(request.user, found), public_id=public_id)
+    person = get_object_or_404(find.at_desk_of(request.user, found).exclude(pk=request.user.pk), public_id=public_id)
     if not (person.is_near or found.get(str(public_id))):
         raise Http404
     return person
@@ -79,9 +81,9 @@ def _other(request, person):
 
 def _others(request, person):
     """Whom this coordinator found today, by name: few enough to choose from."""
-    others = list(
-        find.at_desk_of(request.user, find.found(request)).filter(public_id__in=list(find.found(request))).exclude(pk=person.pk).order_by("name", "pk")
-    )
+    found = find.found(request)
+    people = find.at_desk_of(request.user, found).filter(public_id__in=list(found)).exclude(pk__in=[person.pk, request.user.pk])
+    others = list(people.order_by("name", "pk"))
     for other in others:
         other.masked = find.masked(other.email)
     return others
