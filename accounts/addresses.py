@@ -8,3 +8,9 @@ def proven_address(person):
     if not person.email or EmailAddress.objects.filter(user=person, email=person.email, verified=False).exists():
         return ""
     return person.email
+
+
+def address_for_proof(person):
+    """Where a code shows that it is still them; empty where something else has to. Whoever works at a desk reads it at the address by which
+    a coordinator named them, proven or not: neither a PIN nor a button may set up what opens the desk."""
+    return proven_address(person) or (person.is_staff and person.email) or ""

@@ -1,5 +1,7 @@
 """Library cards: who signs in with one, and what the ILS says of them."""
 
+import unicodedata
+
 from allauth.account.models import EmailAddress
 from allauth.core.ratelimit import consume
 from django.conf import settings
@@ -17,7 +19,14 @@ from .models import Branch, LibraryCard, User
 
 def may_try_card(request, card):
     """Counted across all processes, by network address and by card."""
-    return consume(request, action="card_sign_in", key=card.casefold())
+    return consume(request, action="card_sign_in", key=_as_compared(card))
+
+
+def _as_compared(card):
+    """As an ILS may compare it: many a database takes digits of any script for the same, and marks for nothing. Else each way of writing one
+    card would have tries of its own."""
+    letters = unicodedata.normalize("NFKD", card.casefold())
+    return "".join(str(unicodedata.decimal(letter, letter)) for letter in letters if letter.isalnum())
 
 
 @transaction.atomic

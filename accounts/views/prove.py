@@ -8,7 +8,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import cards
 from accounts.access import PROOF_LASTS, note_proof, safe_next
-from accounts.addresses import proven_address
+from accounts.addresses import address_for_proof
 from accounts.forms import CodeForm, PinForm
 from accounts.ils.configured import library_ils
 from accounts.mailed_codes import MailedCode, may_send_code
@@ -23,11 +23,11 @@ def prove(request):
     if request.POST.get("credential"):
         form, passkey = shown_in(request, among=request.user.passkeys)
         return _proved(request) if passkey else _page(request, passkey_form=form)
-    if not proven_address(request.user) and (card := cards.card_of(request.user)) and (ils := library_ils()):
+    if email := address_for_proof(request.user):
+        return _by_code(request, email)
+    if (card := cards.card_of(request.user)) and (ils := library_ils()):
         return _by_pin(request, card, ils)
-    if not proven_address(request.user):
-        return _proved(request) if request.POST.get("confirm") else _page(request)
-    return _by_code(request, proven_address(request.user))
+    return _proved(request) if request.POST.get("confirm") else _page(request)
 
 
 def _by_code(request, email):
@@ -63,7 +63,7 @@ def _page(request, *, form=None, passkey_form=None, pin_form=None, card=None):
         "code_form": form,
         "pin_form": pin_form,
         "card": card,
-        "email": proven_address(request.user),
+        "email": address_for_proof(request.user),
         "has_passkey": request.user.passkeys.exists(),
         "minutes": int(PROOF_LASTS.total_seconds() // 60),
     }

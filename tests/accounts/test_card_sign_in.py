@@ -17,6 +17,7 @@ from accounts.ils.base import Away, Misconfigured
 from accounts.models import AuditEvent, LibraryCard, RefusedPost, User
 from portal.conversations.reader import OPENED_CODES
 from portal.privacy.joining import join_people
+from tests.accounts.test_sign_in import mailed_code
 from tests.factories import BranchFactory
 
 pytestmark = pytest.mark.django_db
@@ -210,6 +211,13 @@ def test_after_five_tries_for_a_card_the_ils_is_asked_no_more(ils, settings):
     assert person_in(client)
 
 
+def test_a_card_written_in_another_way_has_no_tries_of_its_own(ils):
+    written = [KNOWN.card, "２０００１００１", "٢٠٠٠١٠٠١", "2000-1001", "2\u03010001001", "२०००१००१", "2000.1001"]
+    for card in written:
+        Client().post(reverse("card_sign_in"), {"card": card, "pin": "0000"})
+    assert len(ils.asked) == 5
+
+
 def test_one_network_address_cannot_try_pins_on_many_cards(ils):
     for number in range(40):
         Client().post(reverse("card_sign_in"), {"card": f"3000{number}", "pin": "1234"})
@@ -290,6 +298,23 @@ def test_a_pin_that_is_now_of_another_person_proves_nothing(client, ils, monkeyp
     ils.cards = [fake.Card(KNOWN.card, KNOWN.pin, "another", "Somebody Else")]
     assert client.post("/me/prove/", {"pin": KNOWN.pin}).status_code == 200
     assert client.session.get("proved_at") is None
+
+
+@pytest.mark.parametrize("is_proven", [True, False])
+def test_with_a_pin_nobody_sets_up_what_opens_the_desk(client, ils, monkeypatch, staff, is_proven):
+    monkeypatch.setattr("accounts.views.prove.library_ils", lambda: ils)
+    EmailAddress.objects.create(user=staff, email=staff.email, primary=True, verified=is_proven)
+    LibraryCard.objects.create(person=staff, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
+    sign_in(client)
+    assert person_in(client) == staff
+    for page in ("/second-factor/", "/me/passkeys/add/"):
+        assert client.get(page)["Location"].startswith("/me/prove/")
+    client.post("/me/prove/", {"pin": KNOWN.pin})
+    client.post("/me/prove/", {"confirm": "1"})
+    assert client.session.get("proved_at") is None
+    client.post("/me/prove/", {"send": "1"})
+    client.post("/me/prove/", {"code": mailed_code(staff.email)})
+    assert client.get("/second-factor/").status_code == 200
 
 
 def test_the_persons_page_names_the_end_of_the_card_and_does_not_warn_of_losing_it_all(client):

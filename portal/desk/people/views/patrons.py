@@ -95,6 +95,8 @@ def add_patron(request):
             try:
                 person = people.person_added_at_desk(by=request.user, at=timezone.now(), **form.cleaned_data)
             except people.AddressTaken:
+                if known := find.by_identifier(form.cleaned_data["email"]):  # that they are here is an answer as well
+                    log_looked_up(request, [known], at=timezone.now())
                 form.add_error("email", _("Somebody has this address here already. Look them up by it."))
             else:
                 find.remember(request, [person], reason=_("Added at the desk"))
