@@ -140,12 +140,24 @@ class UserManager(BaseUserManager):
 class User(AbstractBaseUser):
     """A person: a patron, and a member of staff as well where a StaffRole says so. Nobody needs an e-mail address."""
 
+    class Remember(models.TextChoices):
+        """How long what the library did for this person stays theirs: accounts/remembering.py."""
+
+        DAYS_30 = "30", _("30 days")
+        DAYS_90 = "90", _("90 days")
+        DAYS_365 = "365", _("365 days")
+        UNTIL = "until", _("until a date")
+        NOTHING = "nothing", _("do not keep anything")
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     email = models.EmailField(_("e-mail"), null=True, blank=True, unique=True)
     name = models.CharField(_("name"), max_length=80, blank=True)
     language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES, blank=True)
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(default=timezone.now)
+    remember = models.CharField(max_length=8, choices=Remember, default=Remember.DAYS_365)
+    remember_until = models.DateField(null=True, blank=True, help_text="the library's day, the last on which it is kept")
+    remember_chosen_at = models.DateTimeField(null=True, blank=True, help_text="null: they chose nothing")
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -157,6 +169,11 @@ class User(AbstractBaseUser):
         constraints = [
             models.UniqueConstraint(Lower("email"), name="one_person_per_address"),
             models.CheckConstraint(condition=Q(email__isnull=True) | ~Q(email=""), name="no_empty_address"),
+            models.CheckConstraint(condition=Q(remember__in=["30", "90", "365", "until", "nothing"]), name="known_remembering"),
+            models.CheckConstraint(
+                condition=Q(remember="until", remember_until__isnull=False) | (~Q(remember="until") & Q(remember_until__isnull=True)),
+                name="remembered_until_a_day",
+            ),
         ]
 
     def __str__(self):
@@ -278,6 +295,7 @@ class Consent(models.Model):
 
     class Purpose(models.TextChoices):
         KEEP_SESSION = "keep_session", _("keep a help session in my library account")
+        REMEMBER = "remember", _("how long the library remembers")
 
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="consents")
     purpose = models.CharField(max_length=30, choices=Purpose)

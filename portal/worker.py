@@ -23,6 +23,7 @@ import portal.conversations.unsent
 import portal.helpsessions.actions
 import portal.privacy.exports
 import portal.privacy.parting
+import portal.privacy.retention
 from portal.notifications import actions as outbox
 from portal.notifications.channels import email
 
@@ -61,6 +62,7 @@ JOBS = [
     (portal.conversations.attachments.forget_unsent_attachments, EVERY_HOUR),
     (portal.conversations.attachments.forget_stray_files, EVERY_DAY),
     (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),
+    (portal.privacy.retention.forget_what_is_due, timedelta(minutes=5)),
     (accounts.actions.forget_refused_posts, timedelta(minutes=1)),
     (portal.privacy.parting.forget_joined_records, EVERY_HOUR),
     (accounts.actions.forget_unconfirmed_people, EVERY_HOUR),

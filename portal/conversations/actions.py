@@ -301,7 +301,9 @@ def locked(conversation, at):
     """
     # No join: PostgreSQL looks a joined row up as it was before the wait, and a thread that was handed over to another branch
     # meanwhile would not be found at all.
-    known, conversation = conversation, Conversation.objects.select_for_update(no_key=True).get(pk=conversation.joined_into_id or conversation.pk)
+    known, conversation = conversation, Conversation.objects.select_for_update(no_key=True).filter(pk=conversation.joined_into_id or conversation.pk).first()
+    if conversation is None:  # its time was over meanwhile: portal.privacy.retention
+        raise Erased
     for name in ("help_session", "patron", "branch"):  # the caller has mostly read them
         if name in known._state.fields_cache and getattr(known, f"{name}_id") == getattr(conversation, f"{name}_id"):
             setattr(conversation, name, known._state.fields_cache[name])

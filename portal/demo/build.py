@@ -22,6 +22,7 @@ from portal.conversations import actions as conversations
 from portal.conversations import handling, reply_templates
 from portal.helpsessions import actions as helpsessions
 from portal.notifications.models import Notification
+from portal.privacy import retention
 from recommendations.actions import add_item, place_item
 from recommendations.choosing import ChosenItem
 from recommendations.models import Item, Recommendation, Topic
@@ -98,6 +99,7 @@ class Builder:
             at, _order, step = heapq.heappop(self.steps)
             step(at)
         conversations.show_held(at=self.now)
+        retention.forget(at=self.now)  # as the worker did in all those nights
         self.codes["blank"] = self.cards[-1]
         self._deliver_old_mail()
 

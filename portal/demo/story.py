@@ -79,7 +79,7 @@ class Visit:
     """A help session, `days_ago` at `hour`, and what came of it.
 
     `code` is what became of the hand-over: kept (by `patron`), live (opened by code alone if anything came of it), card,
-    mailed, expired, revoked, or "" for none.
+    mailed, forgotten, revoked, or "" for none.
     """
 
     days_ago: int

@@ -74,7 +74,7 @@ def _codes(request):
         "card": _("was on a card, opens its session"),
         "blank": _("is on a card that no session has yet"),
         "kept": _("was used: its session is kept in an account"),
-        "expired": _("is older than 30 days"),
+        "forgotten": _("is older than 30 days, and what it opened is forgotten"),
         "revoked": _("was taken back by the library"),
     }
     known = build.codes_to_try()

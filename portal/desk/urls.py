@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from .views import absences, attachments, bulk, cards, handling, items, queue, record, sessions, slips, tally, templates, threads
+from .views import absences, attachments, bulk, cards, handling, holds, items, queue, record, sessions, slips, tally, templates, threads
 
 urlpatterns = [
     path("", queue.desk, name="desk"),
@@ -42,6 +42,11 @@ urlpatterns = [
     path("sessions/<uuid:public_id>/hand-over/", slips.hand_over, name="hand_over"),
     path("sessions/<uuid:public_id>/revoke/", slips.revoke, name="revoke_codes"),
     path("sessions/<uuid:public_id>/card/", slips.attach_card, name="attach_card"),
+    path("sessions/<uuid:public_id>/hold/", holds.hold_session, name="hold_session"),
+    path("threads/<uuid:public_id>/hold/", holds.hold_thread, name="hold_thread"),
+    path("people/<uuid:public_id>/hold/", holds.hold_person, name="hold_person"),
+    path("holds/", holds.legal_holds, name="legal_holds"),
+    path("holds/<uuid:public_id>/lift/", holds.lift_hold, name="lift_hold"),
     path("cards/", cards.cards, name="cards"),
     path("people/", include("portal.desk.people.urls")),
     path("settings/", include("portal.desk.library.urls")),

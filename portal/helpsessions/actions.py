@@ -49,12 +49,20 @@ class CodeRevoked(Exception):
     """The library took the code back."""
 
 
+class CodeForgotten(Exception):
+    """The library has forgotten the session, as it promised."""
+
+
 class CardNotReady(Exception):
     """The card is not attached to a session yet, or staff are still writing that session up."""
 
 
 class AlreadyKept(Exception):
     """Somebody keeps this session in their account: nobody else can keep it, and no code opens it any more."""
+
+
+class Forgotten(AlreadyKept):
+    """The session was forgotten meanwhile: it is nobody's any more."""
 
 
 class QuietSession(Exception):
@@ -228,7 +236,7 @@ def revoke_codes(help_session, *, by, at):
 def open_by_code(code, *, at):
     """The live claim code for what was typed or scanned.
 
-    Raises CodeUnknown, CodeKept, CodeExpired, CodeRevoked or CardNotReady; none of them may reveal anything of the session.
+    Raises CodeUnknown, CodeKept, CodeExpired, CodeRevoked, CodeForgotten or CardNotReady; none of them may reveal anything of the session.
     """
     digits = codes.normalise(code)
     claim = ClaimCode.objects.select_related("help_session").filter(hmac=codes.hmac_of(digits)).first() if digits else None
@@ -238,6 +246,8 @@ def open_by_code(code, *, at):
         raise CodeKept(claim.help_session)
     if claim.state == ClaimCode.State.REVOKED:
         raise CodeRevoked
+    if claim.state == ClaimCode.State.FORGOTTEN:
+        raise CodeForgotten
     if claim.expires_at <= at:
         raise CodeExpired
     if claim.help_session is None or claim.help_session.status != HelpSession.Status.RECORDED:
@@ -253,6 +263,8 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     somebody else keeps it.
     """
     help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
+    if help_session.forgotten_on:
+        raise Forgotten
     if help_session.quiet:
         raise QuietSession
     if help_session.patron == by:
@@ -274,6 +286,26 @@ def answer_outcome(help_session, *, at, found=None, satisfaction=None):
     """Note the patron's word on the whole session. The two questions are separate: what is None stays as it was."""
     said = {name: value for name, value in {"found": found, "satisfaction": satisfaction}.items() if value is not None}
     HelpSession.objects.filter(pk=help_session.pk).update(answered_at=at, **said)
+
+
+def forget(sessions, *, on, zone):
+    """Make these sessions, whose rows the caller has locked, counts: what, where, in which hour, whether it was handed over, kept and
+    answered; nobody's name, no words, no minute, and an id that no old address, code or event knows. `on` is the day, `zone` the
+    library's own.
+    """
+    for session in sessions:
+        hour = datetime.datetime.combine(session.happened_on, datetime.time(session.hour), zone)
+        session.answered_within = _within(session.answered_at - hour) if session.answered_at else ""
+        for name in ("created_at", "handed_over_at", "kept_at", "answered_at"):
+            setattr(session, name, getattr(session, name) and hour)
+        session.public_id, session.patron, session.staff, session.question, session.summary, session.forgotten_on = uuid.uuid4(), None, None, "", "", on
+    HelpSession.objects.bulk_update(
+        sessions,
+        ["public_id", "patron", "staff", "question", "summary", "forgotten_on", "answered_within"] + ["created_at", "handed_over_at", "kept_at", "answered_at"],
+    )
+    SessionNote.objects.filter(help_session__in=sessions).delete()
+    UnfinishedForm.objects.filter(help_session__in=sessions).delete()
+    ClaimCode.objects.filter(help_session__in=sessions).update(state=ClaimCode.State.FORGOTTEN, help_session=None, made_by=None)
 
 
 def forget_words(help_session):
@@ -303,6 +335,8 @@ def _still_nobodys(help_session):
     """The session, locked. Its patron was promised that keeping it ends the codes: none is made after that, nor once they were erased.
     Raises AlreadyKept."""
     help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
+    if help_session.forgotten_on:
+        raise Forgotten
     if help_session.patron_id or help_session.kept_at:
         raise AlreadyKept
     return help_session
@@ -310,6 +344,12 @@ def _still_nobodys(help_session):
 
 def _mark_handed_over(help_session, at):
     HelpSession.objects.filter(pk=help_session.pk, handed_over_at__isnull=True).update(handed_over_at=at)
+
+
+def _within(passed):
+    """How long after the session, in steps too wide to find anybody by."""
+    steps = {1: HelpSession.AnsweredWithin.DAY, 7: HelpSession.AnsweredWithin.WEEK, 31: HelpSession.AnsweredWithin.MONTH}
+    return next((step for days, step in steps.items() if passed < datetime.timedelta(days=days)), HelpSession.AnsweredWithin.LATER)
 
 
 def _now_in_the_library(at):

@@ -26,8 +26,8 @@ class HelpSessionQuerySet(models.QuerySet):
 
     def at_desk_of(self, user, shown=()):
         """What this member of staff may open at the desk: their branches', what they recorded elsewhere, and the sessions
-        (primary keys) whose code a patron showed them today."""
-        return self.filter(Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown))
+        (primary keys) whose code a patron showed them today. What is forgotten is a count, and nobody's to open."""
+        return self.filter(forgotten_on=None).filter(Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown))
 
     # What to look for.
 
@@ -79,6 +79,14 @@ class HelpSession(models.Model):
         NOT_SO_GOOD = "not_so_good", _("not so good")
         POOR = "poor", _("poor")
 
+    class AnsweredWithin(models.TextChoices):
+        """What is left of `answered_at` once the session is forgotten."""
+
+        DAY = "day", _("a day")
+        WEEK = "week", _("a week")
+        MONTH = "month", _("a month")
+        LATER = "later", _("later")
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     status = models.CharField(max_length=12, choices=Status)
     patron = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="help_sessions")
@@ -102,6 +110,8 @@ class HelpSession(models.Model):
     handed_over_at = models.DateTimeField(null=True, blank=True)
     kept_at = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True, help_text="when found or satisfaction was last said")
+    forgotten_on = models.DateField(null=True, blank=True, help_text="since then the row is no more than a count: its other times are rounded")
+    answered_within = models.CharField(max_length=8, choices=AnsweredWithin, blank=True)
 
     objects = HelpSessionQuerySet.as_manager()
 
@@ -112,6 +122,10 @@ class HelpSession(models.Model):
             models.CheckConstraint(condition=Q(read_level__isnull=True) | Q(read_level__gte=1, read_level__lte=6), name="read_level_is_1_to_6"),
             models.CheckConstraint(condition=Q(quiet=False) | Q(patron__isnull=True), name="a_quiet_session_has_no_name"),
             models.CheckConstraint(condition=Q(status="recorded") | Q(patron__isnull=True), name="only_a_recorded_session_has_a_patron"),
+            models.CheckConstraint(
+                condition=Q(forgotten_on__isnull=True) | Q(patron__isnull=True, staff__isnull=True, question="", summary=""),
+                name="a_forgotten_session_is_a_count",
+            ),
         ]
         indexes = [
             models.Index(fields=["patron", "-happened_on", "-id"]),
@@ -119,6 +133,7 @@ class HelpSession(models.Model):
             models.Index(fields=["staff", "-happened_on", "-id"]),
             models.Index(fields=["-happened_on", "-id"], name="sessions_by_day"),
             models.Index(fields=["staff", "created_at", "id"], name="tray", condition=Q(status="unfinished")),
+            models.Index(fields=["created_at", "id"], name="sessions_not_forgotten", condition=Q(forgotten_on__isnull=True)),
         ]
 
     def __str__(self):
@@ -187,9 +202,10 @@ class ClaimCode(models.Model):
         LIVE = "live", _("opens its session")
         KEPT = "kept", _("ended: the session was kept in an account")
         REVOKED = "revoked", _("revoked")
+        FORGOTTEN = "forgotten", _("ended: the session was forgotten")
 
     hmac = models.CharField(max_length=64, unique=True)
-    state = models.CharField(max_length=8, choices=State)
+    state = models.CharField(max_length=9, choices=State)
     help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, null=True, blank=True, related_name="claim_codes")
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="+")
     made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -200,7 +216,7 @@ class ClaimCode(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=["blank", "live", "kept", "revoked"]), name="known_code_state"),
+            models.CheckConstraint(condition=Q(state__in=["blank", "live", "kept", "revoked", "forgotten"]), name="known_code_state"),
             models.CheckConstraint(condition=~Q(state__in=["live", "kept"]) | Q(help_session__isnull=False), name="a_live_code_has_its_session"),
             models.CheckConstraint(condition=Q(expires_at__gt=F("made_at")), name="a_code_expires_after_it_was_made"),
         ]

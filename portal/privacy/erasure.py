@@ -24,6 +24,7 @@ from portal.notifications.models import Notification
 from recommendations.models import Recommendation
 
 from . import contents, exports
+from .holds import held
 from .models import Erasure, Export
 
 # What is counted, for the page that asks and for the receipt: the tables of an export that a person knows by their names.
@@ -39,6 +40,10 @@ log = logging.getLogger(__name__)
 
 class AlreadyErased(Exception):
     """There is nobody left to erase."""
+
+
+class HeldByLaw(Exception):
+    """The law forbids for now to delete something of theirs: portal.privacy.holds."""
 
 
 class WorksAtADesk(Exception):
@@ -83,7 +88,7 @@ def _line(what, count):
 
 
 def erase(person, *, language, at):
-    """Erase all that is this person's, in one transaction, and return the receipt. Raises AlreadyErased, WorksAtADesk.
+    """Erase all that is this person's, in one transaction, and return the receipt. Raises AlreadyErased, WorksAtADesk, HeldByLaw.
 
     What they save elsewhere at the same moment is either erased with the rest or refused: a row that comes in between makes the
     whole begin anew. Files go once the rows are gone; what a broken disk keeps, the worker removes.
@@ -105,6 +110,8 @@ def _erase(person, *, language, at):
     person, sessions, threads = _lock(person)
     if person.staff_roles.exists():
         raise WorksAtADesk
+    if held(person):
+        raise HeldByLaw
     counts = what_goes(person, at=at)
     # By branch: each thread raises its branch's queue, and two erasures must meet the queues in one order.
     for thread in sorted(threads, key=lambda thread: (thread.branch_id, thread.pk)):

@@ -163,7 +163,10 @@ def _take_name_and_address(going, into):
         User.objects.filter(pk=going.pk).update(email=None)
         into.email = address
         EmailAddress.objects.filter(user=going, email=address).update(user=into)
-    into.save(update_fields=["name", "language", "email"])
+    chosen = ("remember", "remember_until", "remember_chosen_at")  # how long the library remembers: who has chosen that keeps it
+    if into.remember_chosen_at is None:
+        into.remember, into.remember_until, into.remember_chosen_at = (getattr(going, name) for name in chosen)
+    into.save(update_fields=["name", "language", "email", *chosen])
 
 
 # What can't simply be told a new name: where each person has one of a kind, and what ends with the record.

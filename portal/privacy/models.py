@@ -1,12 +1,60 @@
-"""Two records that became one, and what parts them again; copies of what is kept about a person; that somebody was erased."""
+"""What the law forbids to delete for now; two records that became one, and what parts them again; copies of what is kept about a person;
+that somebody was erased."""
 
 import datetime
 import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, private_storage
+from portal.conversations.models import Conversation
+from portal.helpsessions.models import HelpSession
+
+
+class LegalHold(models.Model):
+    """Stops every deletion of one person's, one help session's or one thread's record until a coordinator lifts it.
+
+    While it is in force it points to the record, which the database then refuses to delete; once lifted only `name` says what it was.
+    """
+
+    class Kind(models.TextChoices):
+        PERSON = "person", _("a person")
+        HELP_SESSION = "help_session", _("a help session")
+        CONVERSATION = "conversation", _("a thread")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(max_length=12, choices=Kind)
+    name = models.CharField(max_length=40, help_text="public id of what is, or was, held")
+    person = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds")
+    help_session = models.ForeignKey(HelpSession, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds")
+    conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds")
+    reason = models.CharField(_("reason"), max_length=400)
+    set_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    set_at = models.DateTimeField()
+    lifted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    lifted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-set_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(lifted_at__isnull=True, kind="person", person__isnull=False, help_session__isnull=True, conversation__isnull=True)
+                | Q(lifted_at__isnull=True, kind="help_session", person__isnull=True, help_session__isnull=False, conversation__isnull=True)
+                | Q(lifted_at__isnull=True, kind="conversation", person__isnull=True, help_session__isnull=True, conversation__isnull=False)
+                | Q(lifted_at__isnull=False, person__isnull=True, help_session__isnull=True, conversation__isnull=True),
+                name="a_hold_points_to_what_it_holds",
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.kind} {self.name}"
+
+    @property
+    def record(self):
+        """What it holds; None once it is lifted."""
+        return getattr(self, self.kind)
 
 
 class JoinedRecords(models.Model):

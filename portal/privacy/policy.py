@@ -16,11 +16,14 @@ from django.utils.translation import ngettext
 
 from accounts.actions import UNCONFIRMED_FOR
 from accounts.models import RefusedPost
+from accounts.remembering import SHORT, UNLESS_CHOSEN
 from portal.conversations import attachments, drafts, unsent
 from portal.helpsessions.actions import CODE_LIFE, FORGET_ENDED_CODES_AFTER
 from portal.notifications.actions import KEEP_DEAD, KEEP_DELIVERED
 from portal.privacy.models import Export
 from portal.privacy.parting import CAN_BE_PARTED_FOR
+
+from .retention import EVENTS_FOR, UNFINISHED_FOR
 
 
 class Group(Enum):
@@ -47,6 +50,7 @@ class Line:
     periods: tuple[timedelta, ...] = ()
     exported: bool = False
     ended_by: str = ""  # the worker's job that ends it; empty where a person or another row's end does
+    ends_with: str = ""  # the model with whose row it goes
 
     @property
     def until_when(self):
@@ -78,7 +82,12 @@ POLICY = {
         ended_by="forget_unconfirmed_people",
     ),
     "account.EmailAddress": Line(
-        "an e-mail address and whether a code confirmed it", "the person's record ends", "to send the sign-in code", Group.PARTS, exported=True
+        "an e-mail address and whether a code confirmed it",
+        "the person's record ends",
+        "to send the sign-in code",
+        Group.PARTS,
+        exported=True,
+        ends_with="accounts.User",
     ),
     "account.EmailConfirmation": Line(
         "nothing: addresses are confirmed by code, so no row is made", "never made", "part of the sign-in package", Group.LIBRARY
@@ -89,25 +98,41 @@ POLICY = {
         _("to know you again when you sign in with the card, also after it was replaced"),
         Group.PERSON,
         exported=True,
+        ends_with="accounts.User",
     ),
     "accounts.StaffRole": Line(
-        "at which branch a member of staff works", "a coordinator takes it back", "to open the desk to staff alone", Group.STAFF, exported=True
+        "at which branch a member of staff works",
+        "a coordinator takes it back",
+        "to open the desk to staff alone",
+        Group.STAFF,
+        exported=True,
+        ends_with="accounts.User",
     ),
     "accounts.Consent": Line(
-        _("what you agreed to, in the words you read, and when"), _("you erase your record"), _("to prove your choice"), Group.PERSON, exported=True
+        _("what you agreed to, in the words you read, and when"),
+        _("you erase your record"),
+        _("to prove your choice"),
+        Group.PERSON,
+        exported=True,
+        ends_with="accounts.User",
     ),
     "accounts.AuditEvent": Line(
         _("who opened or changed what, and when, without the words"),
-        _("as long as the library keeps its records"),
+        _("{0} have passed"),
         _("so that you can see who looked"),
         Group.DESK,
+        (EVENTS_FOR,),
         exported=True,
+        ended_by="forget_what_is_due",
     ),
     "accounts.LookingReason": Line(
         _("why one of the staff looked at somebody with whom their desk had nothing to do"),
-        _("you erase your record"),
+        _("you erase your record, or {0} have passed"),
         _("so that a coordinator can ask them"),
         Group.DESK,
+        (EVENTS_FOR,),
+        ended_by="forget_what_is_due",
+        ends_with="accounts.AuditEvent",
     ),
     "privacy.JoinedRecords": Line(
         _("what it takes to part two records again that were joined at the desk"),
@@ -124,6 +149,7 @@ POLICY = {
         Group.DEVICES,
         (RefusedPost.KEPT_FOR,),
         ended_by="forget_refused_posts",
+        ends_with="accounts.User",
     ),
     "sessions.Session": Line(
         _("that this device is signed in, and which codes it opened; what you wrote before you said where the answer may go"),
@@ -139,6 +165,7 @@ POLICY = {
         _("so that a sign-in elsewhere can be ended, when a device is lost"),
         Group.DEVICES,
         exported=True,
+        ends_with="accounts.User",
     ),
     "accounts.Passkey": Line(
         _("your passkeys: the name you gave each, its public half, the days on which it was added and last used"),
@@ -146,22 +173,45 @@ POLICY = {
         _("to let you in without a code"),
         Group.DEVICES,
         exported=True,
+        ends_with="accounts.User",
     ),
-    "mfa.Authenticator": Line("the secret of a second factor", "the person removes it", "to sign staff in safely", Group.STAFF),
+    "mfa.Authenticator": Line("the secret of a second factor", "the person removes it", "to sign staff in safely", Group.STAFF, ends_with="accounts.User"),
     # The help.
     "helpsessions.HelpSession": Line(
         _("your question, the summary written for you, and how it turned out; your name only if you kept it"),
-        _("as long as the library keeps its records; your name until you are erased"),
+        _(
+            "{0} after you kept it, or as you choose; {1} if nobody kept it, or it is quiet. Never while a conversation about it is open. "
+            "Then a number is left: which kind of help, where, on which day and in which hour"
+        ),
         _("to go on from where you were"),
         Group.VISITS,
+        (UNLESS_CHOSEN, SHORT),
         exported=True,
+        ended_by="forget_what_is_due",
     ),
     "helpsessions.SessionRecommendation": Line(
-        "which items belong to a help session", "the help session ends", "to show them together", Group.PARTS, exported=True
+        "which items belong to a help session",
+        "the help session ends",
+        "to show them together",
+        Group.PARTS,
+        exported=True,
+        ends_with="helpsessions.HelpSession",
     ),
-    "helpsessions.SessionNote": Line(_("a note of the staff about a help session"), _("the help session ends"), _("so that colleagues can go on"), Group.DESK),
+    "helpsessions.SessionNote": Line(
+        _("a note of the staff about a help session"),
+        _("the help session ends"),
+        _("so that colleagues can go on"),
+        Group.DESK,
+        ends_with="helpsessions.HelpSession",
+    ),
     "helpsessions.UnfinishedForm": Line(
-        _("what staff typed into a help session that isn't finished"), _("it is finished or thrown away"), _("so that nothing typed is lost"), Group.DESK
+        _("what staff typed into a help session that isn't finished"),
+        _("it is finished or thrown away; at most {0}"),
+        _("so that nothing typed is lost"),
+        Group.DESK,
+        (UNFINISHED_FOR,),
+        ended_by="forget_what_is_due",
+        ends_with="helpsessions.HelpSession",
     ),
     "helpsessions.ClaimCode": Line(
         _("a fingerprint of the code that opens a visit, never the code"),
@@ -173,35 +223,67 @@ POLICY = {
     ),
     "recommendations.Recommendation": Line(
         _("an item recommended to you, why, and your word on it"),
-        _("as long as the library keeps its records; your name until you are erased"),
+        _("the visit or the answer it belongs to is forgotten. Then a number is left: which item, and whether it helped"),
         _("to learn what helps"),
         Group.VISITS,
         exported=True,
+        ends_with="helpsessions.HelpSession",
     ),
     "conversations.Conversation": Line(
         _("a thread between you and the library"),
-        _("as long as the library keeps its records; your name until you are erased"),
+        _("the visit it is about is forgotten. About none: {0} after it was closed, or as you choose; {1} without a library account"),
+        _("to answer you"),
+        Group.MESSAGES,
+        (UNLESS_CHOSEN, SHORT),
+        exported=True,
+        ended_by="forget_what_is_due",
+    ),
+    "conversations.Message": Line(
+        _("what you and the library wrote to each other"),
+        _("the thread ends"),
         _("to answer you"),
         Group.MESSAGES,
         exported=True,
+        ends_with="conversations.Conversation",
     ),
-    "conversations.Message": Line(_("what you and the library wrote to each other"), _("the thread ends"), _("to answer you"), Group.MESSAGES, exported=True),
     "conversations.ConversationWords": Line(
-        "the words of a thread once more, for the desk's search", "the message or the thread ends", "to find it", Group.PARTS
+        "the words of a thread once more, for the desk's search",
+        "the message or the thread ends",
+        "to find it",
+        Group.PARTS,
+        ends_with="conversations.Conversation",
     ),
-    "conversations.MessageRecommendation": Line("which items belong to an answer", "the message ends", "to show them together", Group.PARTS, exported=True),
-    "conversations.Event": Line("when a thread was closed and reopened, and by whom", "the thread ends", "to tell what happened", Group.PARTS, exported=True),
+    "conversations.MessageRecommendation": Line(
+        "which items belong to an answer", "the message ends", "to show them together", Group.PARTS, exported=True, ends_with="conversations.Message"
+    ),
+    "conversations.Event": Line(
+        "when a thread was closed and reopened, and by whom",
+        "the thread ends",
+        "to tell what happened",
+        Group.PARTS,
+        exported=True,
+        ends_with="conversations.Conversation",
+    ),
     "conversations.DeskEvent": Line(
-        _("which of the staff took a thread, handed it on or put it off, and when"), _("the thread ends"), _("so that colleagues can go on"), Group.DESK
+        _("which of the staff took a thread, handed it on or put it off, and when"),
+        _("the thread ends"),
+        _("so that colleagues can go on"),
+        Group.DESK,
+        ends_with="conversations.Conversation",
     ),
-    "conversations.ConversationNote": Line(_("notes of the staff about a thread"), _("the thread ends"), _("so that colleagues can go on"), Group.DESK),
-    "conversations.NoteMention": Line("which of the staff a note names, and whether they looked", "the note ends", "to tell them", Group.STAFF),
+    "conversations.ConversationNote": Line(
+        _("notes of the staff about a thread"), _("the thread ends"), _("so that colleagues can go on"), Group.DESK, ends_with="conversations.Conversation"
+    ),
+    "conversations.NoteMention": Line(
+        "which of the staff a note names, and whether they looked", "the note ends", "to tell them", Group.STAFF, ends_with="conversations.ConversationNote"
+    ),
     "conversations.Participation": Line(
         _("how far each side has read a thread; which of the staff has it open"),
         _("the thread ends"),
         _("to show what is new, and that somebody is at it"),
         Group.MESSAGES,
         exported=True,
+        ends_with="conversations.Conversation",
     ),
     "conversations.Draft": Line(
         _("what you were writing and have not sent"),
@@ -211,6 +293,7 @@ POLICY = {
         (drafts.KEPT_FOR,),
         exported=True,
         ended_by="forget_old_drafts",
+        ends_with="conversations.Conversation",
     ),
     "conversations.Attachment": Line(
         _("pictures, without the place where they were taken, and PDFs"),
@@ -220,12 +303,20 @@ POLICY = {
         (attachments.UNSENT_FOR,),
         exported=True,
         ended_by="forget_unsent_attachments",
+        ends_with="conversations.Conversation",
     ),
     "conversations.ReadersForm": Line(
-        _("your answers in “Find me something to read”"), _("the thread ends"), _("to recommend what fits"), Group.MESSAGES, exported=True
+        _("your answers in “Find me something to read”"),
+        _("the thread ends"),
+        _("to recommend what fits"),
+        Group.MESSAGES,
+        exported=True,
+        ends_with="conversations.Conversation",
     ),
-    "lists.SavedList": Line(_("your lists"), _("you remove them"), _("because you made them"), Group.LISTS, exported=True),
-    "lists.SavedItem": Line(_("the items on your lists"), _("you remove them"), _("because you saved them"), Group.LISTS, exported=True),
+    "lists.SavedList": Line(_("your lists"), _("you remove them"), _("because you made them"), Group.LISTS, exported=True, ends_with="accounts.User"),
+    "lists.SavedItem": Line(
+        _("the items on your lists"), _("you remove them"), _("because you saved them"), Group.LISTS, exported=True, ends_with="lists.SavedList"
+    ),
     "notifications.Notification": Line(
         _("the mails sent to you; codes and links are emptied once sent"),
         _("{0} after it was sent; {1} if it couldn't be"),
@@ -242,6 +333,7 @@ POLICY = {
         Group.PERSON,
         (Export.KEPT_FOR,),
         ended_by="forget_old_exports",
+        ends_with="accounts.User",
     ),
     "privacy.Erasure": Line(
         _("that somebody was erased, when, and how many rows of what, without a name"),
@@ -249,13 +341,25 @@ POLICY = {
         _("to show that it was done"),
         Group.PERSON,
     ),
+    "privacy.LegalHold": Line(
+        _("that the law forbids for now to delete a record, and why"),
+        _("a coordinator lifts it; {0} later"),
+        _("because the law says so: it comes before every day on this page"),
+        Group.DESK,
+        (EVENTS_FOR,),
+        ended_by="forget_what_is_due",
+    ),
     # The library itself.
     "accounts.Library": Line("the library's name and look", "the portal ends", "to show it", Group.LIBRARY),
     "accounts.Branch": Line("the branches", "the portal ends", "to show them", Group.LIBRARY),
     "accounts.OpeningHours": Line("when a branch is open", "a coordinator changes it", "to say by when an answer comes", Group.LIBRARY),
     "accounts.ClosedDay": Line("days on which a branch is closed", "a coordinator removes it", "to say by when an answer comes", Group.LIBRARY),
     "accounts.Absence": Line(
-        "days on which a member of staff is away, and who covers", "they or a coordinator remove it", "so that nobody waits for them", Group.STAFF
+        "days on which a member of staff is away, and who covers",
+        "they or a coordinator remove it",
+        "so that nobody waits for them",
+        Group.STAFF,
+        ends_with="accounts.User",
     ),
     "conversations.ReplyTemplate": Line("answers that are often given", "a coordinator removes them", "to write them once", Group.LIBRARY),
     "conversations.BranchQueue": Line("how often a branch's queue changed", "the portal ends", "to show an open queue what is new", Group.LIBRARY),

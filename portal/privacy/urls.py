@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import erasing, exporting, looked, page
+from .views import choosing, erasing, exporting, looked, page
 
 urlpatterns = [
     path("privacy/", page.privacy, name="privacy"),
@@ -9,4 +9,5 @@ urlpatterns = [
     path("privacy/copy/<uuid:public_id>/", exporting.export_file, name="export_file"),
     path("privacy/erase/", erasing.erase, name="erase"),
     path("privacy/erased/<uuid:public_id>/", erasing.erased, name="erased"),
+    path("privacy/remember/", choosing.remember, name="remember"),
 ]

@@ -103,6 +103,12 @@ def day_in_a_sentence(day):
     return date_format(day, pgettext("format of a day in a sentence", "l j F"))
 
 
+@register.filter
+def whole_day(day):
+    """3 November 2027: for what is months away."""
+    return date_format(day, pgettext("format of a day with its year", "j F Y"))
+
+
 @register.simple_tag
 def choice_buttons(name, choices, chosen, of="", announce=False):
     """The answers to one question as buttons that submit `name`, the chosen one pressed. `of` tells their ids from those of the same question elsewhere."""

@@ -35,7 +35,7 @@ PUBLIC = {
 }
 # Show only what belongs to the reader; nothing in the address says whose.
 READERS_OWN = {
-    *("ask_draft", "help_sessions", "conversations", "saved", "me", "sign_out_elsewhere", "add_address", "prove"),
+    *("ask_draft", "help_sessions", "conversations", "saved", "me", "sign_out_elsewhere", "add_address", "prove", "remember"),
     *("second_factor", "change_second_factor", "kept", "export", "erase"),
     "who_looked",
     *("add_passkey", "add_passkey_options", "offer_passkey"),
@@ -97,6 +97,10 @@ OBJECT = {
     "remove_reply_template": "reply_template",
     "person": "person",
     "patron_record": "patron",
+    "hold_session": "session",
+    "hold_thread": "conversation",
+    "hold_person": "patron",
+    "lift_hold": "hold",
     "keep_for_patron": "patron",
     "join_records": "patron",
     "part_records": "patron",
@@ -114,6 +118,7 @@ SHARED = {
     "remove_reply_template": "a coordinator sees to all branches",
     "person": "a coordinator sees to the people of the whole library",
     "forget_second_factor": "a coordinator sees to the people of the whole library",
+    "lift_hold": "a hold is of the whole library: any coordinator may lift it",
     "discard_kept": "looked up among the person's own",
     "open_code_link": "the code is the key",
     "erased": "the address is the key, and names nobody",

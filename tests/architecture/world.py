@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.models import RefusedPost
 from portal.conversations.notes import write_note
 from portal.helpsessions.models import HelpSession
+from portal.privacy import holds
 from tests.factories import (
     AbsenceFactory,
     BranchFactory,
@@ -70,6 +71,7 @@ def build_for(branch, patron, staff, coordinator):
         erasure=ErasureFactory(),
         unfinished=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.UNFINISHED),
         tally=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.TALLY, question="", summary=""),
+        hold=holds.hold(by_code.conversations.get(), reason="Case 12 of the county court", by=coordinator, at=timezone.now()),
         branch=branch,
         reply_template=ReplyTemplateFactory(body="We have put it aside for you."),
         absence=AbsenceFactory(person=staff, cover=coordinator),

@@ -16,7 +16,7 @@ from portal.conversations import drafts
 from portal.conversations.models import Conversation, Event, Participation
 from portal.helpsessions.models import ClaimCode
 from portal.lists.actions import save
-from portal.privacy import parting
+from portal.privacy import holds, parting
 from recommendations.actions import record_verdict
 from recommendations.models import Holding, QuestionType, Topic
 from tests.factories import (
@@ -174,7 +174,7 @@ def build(branch, staff, patron, words):
     quiet_thread = thread(quiet, status=Conversation.Status.WAITING_FOR_PATRON)
 
     codes = {"live": code_for(by_code), "quiet": code_for(quiet), "card": code_for(None)}
-    codes |= {state.value: code_for(session(), state=state) for state in (ClaimCode.State.KEPT, ClaimCode.State.REVOKED)}
+    codes |= {state.value: code_for(session(), state=state) for state in (ClaimCode.State.KEPT, ClaimCode.State.REVOKED, ClaimCode.State.FORGOTTEN)}
     codes["expired"] = code_for(session(), at=now - datetime.timedelta(days=31))
     PasskeyFactory(person=patron, name=words.name)
     keep_refused_post(patron, path=waiting.get_absolute_url() + "reply/", fields={"body": [words.message]}, at=now)
@@ -281,6 +281,10 @@ def build(branch, staff, patron, words):
     absence = AbsenceFactory(person=staff, cover=StaffFactory(name=words.name, branch=branch))
     template = ReplyTemplateFactory(name=words.question[:80], body=f"{words.message} {{patron}} {{item}} {{me}}")
 
+    holds.hold(closed, reason=words.reason, by=staff, at=now)
+    holds.lift(holds.hold(by_code, reason=words.reason, by=staff, at=now), by=staff, at=now)
+    holds.hold(older[3], reason=words.reason, by=staff, at=now)
+
     def pick_template(page):
         page.locator("#templates").click()
         page.locator("#template-list [data-text]").first.wait_for()
@@ -308,7 +312,7 @@ def build(branch, staff, patron, words):
             State("code", "/c/"),
             State("code-missing", "/c/", empty("code", "#open")),
             State("code-unknown", "/c/1234567890123/"),
-            *[State(f"code-{name}", f"/c/{codes[name]}/") for name in ("kept", "revoked", "expired", "card")],
+            *[State(f"code-{name}", f"/c/{codes[name]}/") for name in ("kept", "revoked", "expired", "forgotten", "card")],
             State("sign-in", "/sign-in/"),
             State("sign-in-error", "/sign-in/", empty("email", "#send-code")),
             State("sign-in-code", "/sign-in/", ask_for_code),
@@ -383,6 +387,9 @@ def build(branch, staff, patron, words):
             State("prove", "/me/prove/"),
             State("export", "/privacy/copy/"),
             State("erase", "/privacy/erase/"),
+            State("remember", "/privacy/remember/"),
+            State("remember-error", "/privacy/remember/?remember=until"),
+            State("remember-effect", "/privacy/remember/?remember=30"),
             State("refused", "/kept/"),
         ],
         "new patron": [
@@ -431,6 +438,9 @@ def build(branch, staff, patron, words):
         State("desk-join-preview", f"/desk/people/{patron.public_id}/join/?with={far.public_id}"),
         State("desk-look-ups", "/desk/people/look-ups/"),
         State("desk-settings", "/desk/settings/"),
+        State("desk-holds", "/desk/holds/"),
+        State("desk-hold", f"/desk/sessions/{kept.public_id}/hold/"),
+        State("desk-hold-error", f"/desk/sessions/{kept.public_id}/hold/", empty("reason", "#hold")),
         State("desk-absences", "/desk/absences/"),
         State("desk-absences-error", "/desk/absences/", empty("first_day", "#save-absence")),
         State("desk-absence", f"/desk/absences/{absence.public_id}/"),

@@ -153,7 +153,7 @@ LETTERS = [
         threads=(Thread((Said(0.5, "the page says i need to put a notice in a newspaper?? is that still a thing. i would rather not"),)),),
     ),
     Visit(40, 14, "maribel", "harbor", "readers_advisory", "children", 2, 7, "First chapter book for a boy who likes spiders", "Then read him the last line yourself.",
-          (Gave("charlottes-web", "a spider who can spell"),), code="expired"),
+          (Gave("charlottes-web", "a spider who can spell"),), code="forgotten"),
     Visit(12, 11, "thomas", "northfield", "reference", "health", 2, 8, "Side effects, blood pressure pills", "The leaflet in plain words; your pharmacist knows the rest.",
           (Gave("health-encyclopedia", "same substance, plain words"),), code="revoked", note="Slip left lying on the copier; code revoked at once."),
     Visit(1, 12, "jun", "central", "readers_advisory", "comics", 2, 5, "My daughter (13) loved Spirited Away", "Persepolis is drawn, true and funny, and one scene is not for younger ones.",

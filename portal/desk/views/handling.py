@@ -26,6 +26,7 @@ from portal.desk.handling import may_be_given_to
 from portal.desk.opened import log_opened, log_reading
 from portal.desk.queue import thread_url
 from portal.htmx import render_page
+from portal.privacy.holds import held
 from portal.templatetags.portal import day_in_a_sentence, waited
 
 A_MOMENT = datetime.timedelta(minutes=2)
@@ -162,6 +163,9 @@ def desk_join(request, public_id):
 @unless_erased
 def desk_erase(request, public_id):
     conversation = _conversation(request, public_id)
+    if held(conversation) or (conversation.logged_as and held(conversation.logged_as)):
+        messages.error(request, _("It is held by law: nothing of it may be erased until a coordinator lifts the hold."))
+        return redirect("legal_holds")
     if request.method == "POST":
         handling.erase(conversation, by=request.user, at=timezone.now())
         messages.info(request, _("Erased."))

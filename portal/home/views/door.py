@@ -11,14 +11,20 @@ from accounts.access import renew_session, safe_next
 from accounts.languages import languages
 from portal.conversations import unsent
 from portal.conversations.reader import OPENED_CODES
-from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeKept, CodeRevoked, CodeUnknown, open_by_code
+from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeForgotten, CodeKept, CodeRevoked, CodeUnknown, open_by_code
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode
 from portal.home.tries import WAIT_MINUTES, Tries
 from portal.text import uuid_or_none
 
 REMEMBERED = 50  # codes a browser holds at most
-REFUSALS = {CodeKept: ("used", 410), CodeExpired: ("expired", 410), CodeRevoked: ("revoked", 410), CardNotReady: ("not_ready", 409)}
+REFUSALS = {
+    CodeKept: ("used", 410),
+    CodeExpired: ("expired", 410),
+    CodeRevoked: ("revoked", 410),
+    CodeForgotten: ("forgotten", 410),
+    CardNotReady: ("not_ready", 409),
+}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -71,7 +77,7 @@ def _open(request, code):
     except CodeUnknown:
         tries.was_wrong()
         return _refused(request, "unknown", status=404)
-    except (CodeKept, CodeExpired, CodeRevoked, CardNotReady) as why:
+    except tuple(REFUSALS) as why:
         tries.was_right()  # a real code: nobody guessed
         if isinstance(why, CodeKept) and request.reader.person and why.help_session.patron_id == request.reader.person.pk:
             return redirect(why.help_session)

@@ -26,6 +26,8 @@ def erase(request):
             return _out_of_this_device(request, redirect("signed_out"))
         except erasure.WorksAtADesk:
             return _page(request, status=409)
+        except erasure.HeldByLaw:
+            return _page(request, is_held=True, status=409)
         return _out_of_this_device(request, redirect("erased", public_id=receipt.public_id))
     return _page(request)
 
@@ -38,12 +40,13 @@ def erased(request, public_id):
         return render(request, "privacy/erased.html", {"receipt": receipt, "goes": erasure.in_words(receipt.counts)})
 
 
-def _page(request, *, status=200):
+def _page(request, *, is_held=False, status=200):
     context = {
         "goes": erasure.in_words(erasure.what_goes(request.user, at=timezone.now())),
         "roles": request.user.roles,
         "mailed": proven_address(request.user),
         "proved": lately_proved(request),
+        "is_held": is_held,
     }
     return render(request, "privacy/erase.html", context, status=status)
 

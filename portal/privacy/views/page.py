@@ -4,6 +4,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portal.helpsessions.models import HelpSession
+from portal.privacy.choice import name_of, next_to_go
 from portal.privacy.looked import who_looked
 from portal.privacy.policy import lines_for_patrons
 
@@ -19,4 +20,5 @@ def privacy(request):
     if request.reader.person:
         looks, further = who_looked(request.reader.person, zone=request.library.zone)
         context |= {"looks": looks[:LOOKS_SHOWN], "more_looks": len(looks) > LOOKS_SHOWN or further}
+        context |= {"remembers": name_of(request.reader.person), "next_to_go": next_to_go(request.reader.person)}
     return render(request, "privacy/privacy.html", context)

@@ -1,7 +1,8 @@
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from accounts.models import Consent, User
+from accounts.models import Consent, Library, User
 from portal.conversations.views.keeping import wording
 from portal.helpsessions.actions import AlreadyKept
 from portal.helpsessions.models import ClaimCode
@@ -26,7 +27,7 @@ def address(session):
 def test_the_page_says_in_plain_words_what_keeping_means_and_offers_two_ways(holder, session):
     response = holder.get(address(session))
     page = text(response)
-    for sentence in wording():
+    for sentence in wording(None, timezone.now(), Library.current()):
         assert sentence in page
     assert f"{reverse('sign_in')}?next={address(session)}" in response.content.decode()
     assert "Keep it on this device" in page
@@ -43,7 +44,12 @@ def test_a_signed_in_person_keeps_it_with_one_tap_and_its_threads_come_along(hol
         row.refresh_from_db()
         assert row.patron == patron
     consent = Consent.objects.get()
-    assert (consent.person, consent.subject, consent.wording, consent.language) == (patron, session.public_id, "\n".join(wording()), "en")
+    assert (consent.person, consent.subject, consent.wording, consent.language) == (
+        patron,
+        session.public_id,
+        "\n".join(wording(patron, timezone.now(), Library.current())),
+        "en",
+    )
     assert ClaimCode.objects.get().state == ClaimCode.State.KEPT
     page = text(holder.get(session.get_absolute_url()))
     assert "Kept." in page

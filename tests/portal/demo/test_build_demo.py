@@ -16,7 +16,7 @@ from portal.demo import build as demo_build
 from portal.demo.management.commands.build_demo import Command
 from portal.demo.pictures import FILES
 from portal.demo.scenarios.replies import REPLY_TEMPLATES
-from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeKept, CodeRevoked, open_by_code
+from portal.helpsessions.actions import CardNotReady, CodeForgotten, CodeKept, CodeRevoked, open_by_code
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
@@ -182,7 +182,7 @@ def test_its_codes_show_each_page_of_the_door(built):
     codes = demo_build.codes_to_try()
     assert open_by_code(codes["live"], at=WEDNESDAY_AFTERNOON).help_session.conversations is not None
     assert open_by_code(codes["quiet"], at=WEDNESDAY_AFTERNOON).help_session.quiet
-    for kind, refusal in {"kept": CodeKept, "expired": CodeExpired, "revoked": CodeRevoked, "blank": CardNotReady}.items():
+    for kind, refusal in {"kept": CodeKept, "forgotten": CodeForgotten, "revoked": CodeRevoked, "blank": CardNotReady}.items():
         with pytest.raises(refusal):
             open_by_code(codes[kind], at=WEDNESDAY_AFTERNOON)
 

@@ -13,13 +13,14 @@ from django.utils import timezone
 
 from accounts import actions as people
 from accounts.models import AuditEvent, Consent, StaffRole, User
+from accounts.remembering import choose
 from portal.conversations import actions as conversations
 from portal.conversations import search
 from portal.conversations.models import BranchQueue, Conversation, Draft, Message, Participation
 from portal.helpsessions.models import HelpSession
 from portal.lists.actions import save
 from portal.lists.models import SavedItem, SavedList
-from portal.privacy import joining
+from portal.privacy import holds, joining
 from portal.privacy.joining import CannotJoin, join_people, what_moves
 from recommendations.models import Recommendation
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
@@ -66,6 +67,22 @@ def test_what_is_in_either_record_is_in_the_one(device, patron, branch, staff):
     assert not User.objects.filter(pk=device.pk).exists()
     patron.refresh_from_db()
     assert (patron.name, patron.email, patron.language) == ("Sam Okafor", "sam@example.org", "en")
+
+
+@pytest.mark.parametrize(("own", "theirs", "left"), [("", "30", "30"), ("90", "30", "90"), ("", "", "365")])
+def test_who_has_chosen_how_long_the_library_remembers_keeps_that(device, patron, own, theirs, left):
+    for person, remember in ((patron, own), (device, theirs)):
+        if remember:
+            choose(person, remember=remember, wording="", language="en", at=timezone.now())
+    join_people(device, patron, by=patron, at=timezone.now())
+    patron.refresh_from_db()
+    assert (patron.remember, patron.remember_chosen_at is None) == (left, left == "365")
+
+
+def test_a_hold_goes_on_in_the_one_record(device, patron, coordinator):
+    holds.hold(device, reason="Case 12", by=coordinator, at=timezone.now())
+    join_people(device, patron, by=patron, at=timezone.now())
+    assert holds.held(patron)
 
 
 def test_no_row_is_lost():

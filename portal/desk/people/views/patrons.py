@@ -115,7 +115,7 @@ def keep_for_patron(request, public_id):
     help_session = _session_named(request)
     if help_session is None:
         raise Http404
-    words, language = _consent(person)
+    words, language = _consent(request, person)
     try:
         actions.keep(help_session, by=person, at=timezone.now(), wording="\n".join(words), language=language, read_by=request.user)
     except AlreadyKept:
@@ -159,11 +159,11 @@ def _record_url(person, to_keep):
     return reverse("patron_record", args=[person.public_id]) + (f"?session={to_keep.public_id}" if to_keep else "")
 
 
-def _consent(person):
+def _consent(request, person):
     """(sentences, their language): what is read to this person before a visit is kept for them."""
     language = person.language if person.language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
     with override(language):
-        return wording(), language
+        return wording(person, timezone.now(), request.library), language
 
 
 def _look_up_page(request, *, form=None, letters_form=None, fitting=None, status=200):
@@ -188,7 +188,7 @@ def _record_page(request, person):
     shown = shown_today.ids(request)
     for visit in visits:
         visit.may_open = visit.branch_id in request.user.desk_branch_ids or visit.staff_id == request.user.pk or visit.pk in shown
-    words, language = _consent(person)
+    words, language = _consent(request, person)
     context = {
         "person": person,
         "cards": list(person.library_cards.select_related("home_branch")),

@@ -1,0 +1,65 @@
+"""How long the library remembers what it did for a person: their choice, and the days that follow from it.
+
+A choice counts a day after it was made, so that it can be taken back. Nothing goes earlier than a person was told.
+"""
+
+from datetime import datetime, time, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import TruncDate
+from django.db.models.lookups import GreaterThan, LessThanOrEqual
+
+from . import audit
+from .models import Consent, Library, User
+
+Remember = User.Remember
+SHORT = timedelta(days=30)  # what nobody kept, a quiet visit, and what is kept although its patron chose that nothing is
+UNLESS_CHOSEN = timedelta(days=365)
+PERIODS = {Remember.DAYS_30: timedelta(days=30), Remember.DAYS_90: timedelta(days=90), Remember.DAYS_365: UNLESS_CHOSEN}
+UNDO_FOR = timedelta(days=1)
+MOST_YEARS = 10
+
+
+def ends_at(person, kept_at, *, library, remember=None, until=None, chosen_at=None):
+    """From when on something that became theirs at `kept_at` is to be forgotten. By their choice, or by the one that is given.
+
+    `due` says the same in the words of the database.
+    """
+    if remember is None:
+        remember, until, chosen_at = person.remember, person.remember_until, person.remember_chosen_at
+    if remember in PERIODS:
+        ends = kept_at + PERIODS[remember]
+    elif remember == Remember.UNTIL:
+        ends = _end_of(until, library) if library.today(kept_at) <= until else kept_at + UNLESS_CHOSEN
+    else:
+        ends = kept_at + SHORT if chosen_at is None or kept_at > chosen_at else kept_at
+    return ends if chosen_at is None else max(ends, chosen_at + UNDO_FOR)
+
+
+def due(field, *, at):
+    """The condition for rows with a `patron` that became theirs at `field`: their time is over."""
+    library = Library.current()
+    its_day = TruncDate(field, tzinfo=library.zone)
+    ended = Q(pk__in=[])
+    for remember, period in PERIODS.items():
+        ended |= Q(patron__remember=remember, **{f"{field}__lte": at - period})
+    ended |= Q(patron__remember=Remember.UNTIL, patron__remember_until__lt=library.today(at)) & Q(LessThanOrEqual(its_day, F("patron__remember_until")))
+    ended |= Q(patron__remember=Remember.UNTIL, **{f"{field}__lte": at - UNLESS_CHOSEN}) & Q(GreaterThan(its_day, F("patron__remember_until")))
+    ended |= Q(patron__remember=Remember.NOTHING) & (Q(**{f"{field}__lte": F("patron__remember_chosen_at")}) | Q(**{f"{field}__lte": at - SHORT}))
+    return ended & (Q(patron__remember_chosen_at=None) | Q(patron__remember_chosen_at__lte=at - UNDO_FOR))
+
+
+@transaction.atomic
+def choose(person, *, remember, until=None, wording, language, at):
+    """From a day later on the library remembers for so long. The words they read are recorded with it."""
+    person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    person.remember, person.remember_until, person.remember_chosen_at = remember, until, at
+    person.save(update_fields=["remember", "remember_until", "remember_chosen_at"])
+    Consent.objects.create(person=person, purpose=Consent.Purpose.REMEMBER, subject=person.public_id, wording=wording, language=language, given_at=at)
+    audit.record("chose_how_long", person, by=person, patron=person, at=at)
+
+
+def _end_of(day, library):
+    """When a day of the library's is over."""
+    return datetime.combine(day + timedelta(days=1), time(), library.zone)

@@ -1,0 +1,84 @@
+"""Legal holds: which records the law forbids to delete, set with a reason and lifted by a coordinator."""
+
+from django.contrib import messages
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.access import coordinator_only
+from accounts.models import User
+from portal.conversations.models import Conversation
+from portal.desk import shown_today
+from portal.desk.people import find
+from portal.helpsessions.models import HelpSession
+from portal.privacy import holds
+from portal.privacy.forms import HoldForm
+from portal.privacy.models import LegalHold
+
+
+@coordinator_only
+@require_safe
+def legal_holds(request):
+    """Those in force, and those that were lifted."""
+    rows = LegalHold.objects.select_related("set_by", "lifted_by", "person", "help_session", "conversation")
+    in_force = list(rows.filter(lifted_at=None))
+    openable = _openable(request)
+    for found in in_force:
+        found.url = _url(found.record) if found.record.pk in openable[found.kind] else ""
+    return render(request, "desk/holds.html", {"in_force": in_force, "lifted": rows.exclude(lifted_at=None)[:100]})
+
+
+@coordinator_only
+@require_http_methods(["GET", "POST"])
+def hold_session(request, public_id):
+    return _hold(request, get_object_or_404(HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)), public_id=public_id))
+
+
+@coordinator_only
+@require_http_methods(["GET", "POST"])
+def hold_thread(request, public_id):
+    return _hold(request, get_object_or_404(Conversation.objects.at_desk_of(request.user, shown_today.ids(request)), public_id=public_id))
+
+
+@coordinator_only
+@require_http_methods(["GET", "POST"])
+def hold_person(request, public_id):
+    return _hold(request, get_object_or_404(find.at_desk_of(request.user, find.found(request)), public_id=public_id))
+
+
+@coordinator_only
+@require_POST
+def lift_hold(request, public_id):
+    found = get_object_or_404(LegalHold, public_id=public_id)
+    holds.lift(found, by=request.user, at=timezone.now())
+    messages.info(request, _("The hold is lifted. What is due goes in the coming night."))
+    return redirect("legal_holds")
+
+
+def _hold(request, record):
+    form = HoldForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        holds.hold(record, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now())
+        messages.info(request, _("Held: nothing of it is deleted until a coordinator lifts the hold."))
+        return redirect("legal_holds")
+    context = {"form": form, "kind": holds.FIELD[type(record)], "record": record, "back": _url(record), "held": holds.held(record)}
+    return render(request, "desk/hold.html", context, status=422 if form.is_bound else 200)
+
+
+def _url(record):
+    return reverse({User: "patron_record", HelpSession: "desk_session", Conversation: "desk_conversation"}[type(record)], args=[record.public_id])
+
+
+def _openable(request):
+    """{kind: the primary keys of those held records that this coordinator may open}."""
+    held = LegalHold.objects.filter(lifted_at=None)
+    sessions = HelpSession.objects.at_desk_of(request.user).filter(legal_holds__in=held)
+    threads = Conversation.objects.at_desk_of(request.user).filter(legal_holds__in=held)
+    people = User.objects.filter(legal_holds__in=held)
+    return {
+        "help_session": set(sessions.values_list("pk", flat=True)),
+        "conversation": set(threads.values_list("pk", flat=True)),
+        "person": set(people.values_list("pk", flat=True)),
+    }

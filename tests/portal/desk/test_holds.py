@@ -1,0 +1,104 @@
+"""Legal holds at the desk: set with a reason by a coordinator, seen by coordinators alone, and stronger than erasing."""
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AuditEvent
+from portal.conversations.models import Conversation
+from portal.privacy import erasure, holds
+from portal.privacy.models import LegalHold
+from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory
+from tests.portal.pages import text
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def desk(client, coordinator, sign_in):
+    return sign_in(client, coordinator)
+
+
+@pytest.fixture
+def session(branch, staff, patron):
+    return HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+
+
+@pytest.fixture
+def thread(session):
+    return MessageFactory(conversation=ConversationFactory(help_session=session, status="closed")).conversation
+
+
+@pytest.mark.parametrize(("route", "what"), [("hold_session", "session"), ("hold_thread", "thread"), ("hold_person", "patron")])
+def test_a_coordinator_holds_a_record_with_a_reason_and_lifts_it(desk, session, thread, patron, coordinator, route, what):
+    record = {"session": session, "thread": thread, "patron": patron}[what]
+    assert "Legal hold" in text(desk.get(reverse(route, args=[record.public_id])))
+    assert not holds.held(record)
+    assert desk.post(reverse(route, args=[record.public_id]), {"reason": "Case 12"}).url == reverse("legal_holds")
+    assert holds.held(record)
+    found = LegalHold.objects.get()
+    assert (found.reason, found.set_by, found.record) == ("Case 12", coordinator, record)
+    assert "Case 12" in text(desk.get(reverse("legal_holds")))
+    desk.post(reverse("lift_hold", args=[found.public_id]))
+    found.refresh_from_db()
+    assert (found.lifted_by, found.record, holds.held(record)) == (coordinator, None, False)
+    assert list(AuditEvent.objects.filter(subject_type="legalhold").order_by("pk").values_list("action", flat=True)) == ["held", "lifted_hold"]
+    assert "Case 12" in text(desk.get(reverse("legal_holds")))
+
+
+def test_without_a_reason_nothing_is_held(desk, session):
+    answer = desk.post(reverse("hold_session", args=[session.public_id]), {"reason": "  "})
+    assert answer.status_code == 422
+    assert not LegalHold.objects.exists()
+
+
+def test_a_second_hold_of_the_same_record_is_the_first(desk, session):
+    for _ in range(2):
+        desk.post(reverse("hold_session", args=[session.public_id]), {"reason": "Case 12"})
+    assert LegalHold.objects.count() == 1
+
+
+def test_a_held_thread_is_not_erased(desk, thread, session, coordinator):
+    holds.hold(session, reason="Case 12", by=coordinator, at=thread.opened_at)
+    answer = desk.post(reverse("desk_erase", args=[thread.public_id]), follow=True)
+    assert "held by law" in text(answer)
+    assert Conversation.objects.get(pk=thread.pk).messages.exists()
+
+
+@pytest.mark.parametrize("what", ["session", "thread", "patron"])
+def test_a_patron_of_whom_something_is_held_is_not_erased(thread, session, patron, coordinator, what):
+    holds.hold({"session": session, "thread": thread, "patron": patron}[what], reason="Case 12", by=coordinator, at=thread.opened_at)
+    with pytest.raises(erasure.HeldByLaw):
+        erasure.erase(patron, language="en", at=timezone.now())
+    session.refresh_from_db()
+    assert (session.patron, thread.messages.count()) == (patron, 1)
+
+
+@pytest.mark.parametrize("name", ["legal_holds", "hold_session", "hold_thread", "hold_person"])
+def test_for_other_staff_there_are_no_holds(client, staff, session, thread, patron, sign_in, name):
+    args = {"hold_session": [session.public_id], "hold_thread": [thread.public_id], "hold_person": [patron.public_id]}.get(name, [])
+    assert sign_in(client, staff).get(reverse(name, args=args)).status_code == 404
+
+
+def test_neither_other_staff_nor_the_patron_read_of_a_hold(client, staff, patron, session, coordinator, sign_in):
+    holds.hold(patron, reason="Case 12", by=coordinator, at=session.created_at)
+    for page in (reverse("privacy"), reverse("who_looked"), session.get_absolute_url()):
+        assert "Case 12" not in sign_in(client, patron).get(page).content.decode()
+    assert "egal hold" not in sign_in(client, staff).get(reverse("desk_session", args=[session.public_id])).content.decode()
+
+
+def test_of_a_record_of_another_branch_the_list_has_no_link(desk, coordinator):
+    elsewhere = HelpSessionFactory(branch=BranchFactory(), staff=StaffFactory())
+    holds.hold(elsewhere, reason="Case 12", by=coordinator, at=elsewhere.created_at)
+    page = desk.get(reverse("legal_holds")).content.decode()
+    assert "Case 12" in page
+    assert str(elsewhere.public_id) not in page
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_the_list_costs_the_same_whatever_its_length(desk, branch, coordinator, count, django_assert_num_queries):
+    for session in HelpSessionFactory.create_batch(count, branch=branch):
+        holds.hold(session, reason="Case 12", by=coordinator, at=session.created_at)
+    desk.get(reverse("legal_holds"))
+    with django_assert_num_queries(9):
+        desk.get(reverse("legal_holds"))

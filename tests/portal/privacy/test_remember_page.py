@@ -1,0 +1,116 @@
+"""How long the library remembers: chosen, explained with days before it is saved, and taken back."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import Consent
+from tests.factories import ConversationFactory, HelpSessionFactory, UserFactory, code_for
+from tests.portal.pages import text
+
+AT = datetime(2026, 11, 20, 20, tzinfo=UTC)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def on_friday(time_machine):
+    time_machine.move_to(AT, tick=False)
+
+
+@pytest.fixture
+def phone(client, patron, sign_in):
+    return sign_in(client, patron)
+
+
+def kept(patron, branch, days_ago):
+    at = AT - timedelta(days=days_ago)
+    return HelpSessionFactory(branch=branch, patron=patron, created_at=at, kept_at=at)
+
+
+def test_nothing_chosen_is_365_days(phone, patron, branch):
+    kept(patron, branch, 100)
+    page = text(phone.get(reverse("privacy")))
+    assert "365 days (you have chosen nothing else)" in page
+    assert "The first of your visits is forgotten from 12 August 2027 on." in page
+
+
+def test_the_effect_is_told_with_its_days_before_anything_is_saved(phone, patron, branch):
+    for days_ago in (100, 40, 10):
+        kept(patron, branch, days_ago)
+    ConversationFactory(help_session=kept(patron, branch, 200))
+    ConversationFactory(help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - timedelta(days=31))
+    kept(UserFactory(), branch, 100)
+    page = text(phone.get(reverse("remember"), {"remember": "30"}))
+    for sentence in (
+        "A visit is forgotten 30 days after you kept it, a conversation about no visit 30 days after it was closed.",
+        "2 of your visits are forgotten from 21 November 2026 on.",
+        "1 closed conversation is forgotten from 21 November 2026 on.",
+        "Of your visits that stay the next is forgotten from 10 December 2026 on.",
+        "1 visit with an open conversation stays until that is closed.",
+        "Until 21 November 2026 you can change your mind, and nothing is lost.",
+    ):
+        assert sentence in page
+    patron.refresh_from_db()
+    assert (patron.remember, patron.remember_chosen_at, Consent.objects.count()) == ("365", None, 0)
+
+
+@pytest.mark.parametrize(
+    ("choice", "rule"),
+    [
+        ({"remember": "90"}, "90 days after you kept it"),
+        ({"remember": "until", "until": "2027-02-01"}, "stay until 1 February 2027 and are then forgotten"),
+        ({"remember": "nothing"}, "a visit is kept only where you ask for it, and then for 30 days"),
+    ],
+)
+def test_each_choice_is_explained_saved_and_recorded_in_the_words_that_were_read(phone, patron, choice, rule):
+    assert rule in text(phone.get(reverse("remember"), choice))
+    assert phone.post(reverse("remember"), choice).url == reverse("privacy")
+    patron.refresh_from_db()
+    assert (patron.remember, str(patron.remember_until or "")) == (choice["remember"], choice.get("until", ""))
+    consent = Consent.objects.get()
+    assert rule in consent.wording
+    assert (consent.person, consent.purpose, consent.given_at) == (patron, "remember", AT)
+
+
+def test_one_tap_takes_it_back(phone, patron):
+    page = phone.post(reverse("remember"), {"remember": "nothing"}, follow=True).content.decode()
+    undo = f"{reverse('remember')}?remember=365"
+    assert f'action="{undo}"' in page
+    phone.post(undo)
+    patron.refresh_from_db()
+    assert patron.remember == "365"
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"remember": ""},
+        {"remember": "31"},
+        {"remember": "until"},
+        {"remember": "until", "until": "2026-11-20"},
+        {"remember": "until", "until": "2040-01-01"},
+        {"remember": "until", "until": "soon"},
+        {"remember": "until", "until": "9999-12-31"},
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_what_cannot_be_chosen_is_said_and_changes_nothing(phone, patron, choice, method):
+    answer = getattr(phone, method)(reverse("remember"), choice)
+    assert answer.status_code == 422
+    assert "Error:" in text(answer)
+    patron.refresh_from_db()
+    assert (patron.remember, Consent.objects.count()) == ("365", 0)
+
+
+def test_only_a_person_chooses(client, library):
+    assert client.get(reverse("remember")).status_code == 302
+
+
+def test_what_is_kept_in_spite_of_it_says_for_how_long(phone, branch, show_code, time_machine):
+    phone.post(reverse("remember"), {"remember": "nothing"})
+    time_machine.move_to(AT + timedelta(hours=1), tick=False)
+    session = HelpSessionFactory(branch=branch)
+    page = text(show_code(phone, code_for(session)).get(reverse("keep_session", args=[session.public_id])))
+    assert "You chose that nothing is kept. Because you ask for it, this visit stays until 20 December 2026." in page

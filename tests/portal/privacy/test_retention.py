@@ -1,0 +1,411 @@
+"""What is over is forgotten: what goes, what stays as a count, what waits, and what nothing may touch."""
+
+import datetime
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.core.files.storage import storages
+from django.core.management import call_command
+from django.db import models
+from django.utils import timezone
+
+from accounts import audit, remembering
+from accounts.models import AuditEvent, Consent, Library, User
+from portal.conversations import actions as conversations
+from portal.conversations import notes, search
+from portal.conversations.models import Attachment, Conversation, ConversationWords, Message
+from portal.helpsessions import actions as helpsessions
+from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, UnfinishedForm
+from portal.lists.models import SavedItem
+from portal.privacy import holds, retention
+from portal.privacy.models import LegalHold
+from recommendations.models import Recommendation
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    SavedItemFactory,
+    SessionNoteFactory,
+    UserFactory,
+    attach_to,
+    code_for,
+    recommend_in,
+    recommend_in_message,
+)
+
+AT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)  # half past two in the night of the library
+DAY = timedelta(days=1)
+COUNTED = ("branch", "happened_on", "hour", "mode", "question_type", "topic", "read_level", "minutes", "people", "language", "quiet", "found", "satisfaction")
+
+
+@pytest.fixture
+def sign_of_life(library):
+    """Something that is not due, so that nothing goes by accident."""
+    return HelpSessionFactory(branch=library.default_branch, created_at=AT - 29 * DAY, question="Not yet")
+
+
+def kept(patron, branch, days_ago, **more):
+    at = AT - timedelta(days=days_ago)
+    return HelpSessionFactory(branch=branch, patron=patron, created_at=at, happened_on=at.date(), handed_over_at=at, kept_at=at, **more)
+
+
+def words_of(session):
+    session.refresh_from_db()
+    return session.question
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("days_ago", "gone"), [(29, False), (31, True)])
+@pytest.mark.parametrize("session", [HelpSessionFactory, QuietSessionFactory])
+def test_what_nobody_kept_goes_after_30_days(branch, session, days_ago, gone):
+    found = session(branch=branch, created_at=AT - timedelta(days=days_ago))
+    retention.forget(at=AT)
+    assert (words_of(found) == "") == gone
+
+
+@pytest.mark.django_db
+def test_a_code_opens_its_session_for_the_30_days_that_its_holder_was_told(branch, sign_of_life):
+    session = HelpSessionFactory(branch=branch, created_at=AT - 50 * DAY)
+    code_for(session, at=AT - 29 * DAY)
+    retention.forget(at=AT)
+    assert words_of(session)
+    retention.forget(at=AT + 2 * DAY)
+    assert words_of(session) == ""
+
+
+@pytest.mark.django_db
+def test_only_a_count_is_left(patron, staff, branch, sign_of_life):
+    session = kept(
+        patron, branch, 366, staff=staff, read_level=3, minutes=20, found="part", satisfaction="good", answered_at=AT - 362 * DAY, public_id=uuid.UUID(int=7)
+    )
+    SessionNoteFactory(help_session=session)
+    code = code_for(session, at=session.created_at, state=ClaimCode.State.KEPT)
+    [recommendation] = recommend_in(session)
+    Recommendation.objects.filter(pk=recommendation.pk).update(verdict="helped", comment="It did", decided_at=AT - 360 * DAY)
+    SavedItemFactory(saved_list__patron=patron, item=recommendation.item, recommendation=recommendation)
+    before = HelpSession.objects.values(*COUNTED).get(pk=session.pk)
+    retention.forget(at=AT)
+    assert HelpSession.objects.values(*COUNTED).get(pk=session.pk) == before
+    session.refresh_from_db()
+    assert (session.question, session.summary, session.patron, session.staff, session.forgotten_on) == ("", "", None, None, datetime.date(2026, 11, 20))
+    assert session.public_id != uuid.UUID(int=7)
+    hour = datetime.datetime.combine(session.happened_on, datetime.time(14), zone())
+    assert [session.created_at, session.handed_over_at, session.kept_at, session.answered_at] == [hour] * 4
+    assert session.answered_within == "week"
+    assert not SessionNote.objects.exists()
+    with pytest.raises(helpsessions.CodeForgotten):
+        helpsessions.open_by_code(code, at=AT)
+    recommendation.refresh_from_db()
+    assert (recommendation.reason, recommendation.comment, recommendation.patron, recommendation.recommended_by) == ("", "", None, None)
+    assert recommendation.verdict == "helped"
+    assert recommendation.decided_at.astimezone(zone()).time() == datetime.time(0)
+    assert SavedItem.objects.values_list("saved_list__patron", "recommendation").get() == (patron.pk, None)
+    assert words_of(sign_of_life) == "Not yet"
+
+
+def zone():
+    return Library.current().zone
+
+
+@pytest.mark.django_db
+def test_a_code_of_what_is_forgotten_says_so_and_reveals_nothing(client, branch):
+    session = HelpSessionFactory(branch=branch, created_at=AT - 40 * DAY)
+    code = code_for(session, at=AT - 40 * DAY)
+    retention.forget(at=AT)
+    answer = client.get(f"/c/{code}/")
+    assert answer.status_code == 410
+    assert "forgotten" in answer.content.decode()
+    assert "compost" not in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_its_threads_go_with_it_whole(patron, staff, branch):
+    session = kept(patron, branch, 366)
+    thread = ConversationFactory(help_session=session, status="closed", opened_at=AT - 366 * DAY, closed_at=AT - 300 * DAY)
+    answer = MessageFactory(conversation=thread, side="staff", author=staff, sent_at=AT - 300 * DAY)
+    [given] = recommend_in_message(answer)
+    file = attach_to(answer)
+    notes.write_note(thread, by=staff, at=AT - 300 * DAY, body="STAFF ONLY", client_token=uuid.uuid4())
+    search.index_thread(thread)
+    joined = ConversationFactory(help_session=session, status="closed", joined_into=thread)
+    stored = file.stored_names()
+    assert all(storages["private"].exists(name) for name in stored)
+    retention.forget(at=AT)
+    assert not Conversation.objects.filter(pk__in=[thread.pk, joined.pk]).exists()
+    assert not Message.objects.exists()
+    assert not Attachment.objects.exists()
+    assert not ConversationWords.objects.exists()
+    given.refresh_from_db()
+    assert (given.reason, given.patron) == ("", None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_its_files_leave_the_disk(patron, branch):
+    session = kept(patron, branch, 366)
+    stored = attach_to(MessageFactory(conversation=ConversationFactory(help_session=session, status="closed"))).stored_names()
+    retention.forget(at=AT)
+    assert [name for name in stored if storages["private"].exists(name)] == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", ["waiting_for_staff", "waiting_for_patron"])
+def test_what_is_in_an_open_conversation_waits_until_it_closes(patron, branch, status):
+    session = kept(patron, branch, 400)
+    thread = ConversationFactory(help_session=session, status=status)
+    MessageFactory(conversation=thread)
+    retention.forget(at=AT)
+    assert words_of(session)
+    assert thread.messages.exists()
+    conversations.close(thread, by=patron, side="patron", at=timezone.now())
+    retention.forget(at=AT)
+    assert words_of(session) == ""
+    assert not Message.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_session_waits_for_the_open_thread_that_its_own_was_joined_into(patron, branch):
+    session = kept(patron, branch, 400)
+    into = ConversationFactory(help_session=None, patron=patron, branch=branch)
+    ConversationFactory(help_session=session, status="closed", joined_into=into)
+    retention.forget(at=AT)
+    assert words_of(session)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("whose", "days", "gone"), [("a patron", 364, False), ("a patron", 366, True), ("nobody", 29, False), ("nobody", 31, True)])
+def test_a_thread_about_no_visit_goes_by_its_end(patron, branch, whose, days, gone):
+    patron = patron if whose == "a patron" else None
+    thread = ConversationFactory(help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - days * DAY)
+    MessageFactory(conversation=thread, author=patron)
+    retention.forget(at=AT)
+    assert Conversation.objects.exists() != gone
+    assert Message.objects.exists() != gone
+
+
+@pytest.mark.django_db
+def test_a_tally_loses_who_counted_and_when(staff, branch):
+    tally = helpsessions.tally(by=staff, at=AT - 31 * DAY, branch=branch)
+    retention.forget(at=AT)
+    tally.refresh_from_db()
+    assert (tally.staff, tally.created_at.minute, tally.status) == (None, 0, "tally")
+
+
+@pytest.mark.django_db
+def test_what_was_begun_and_left_loses_its_words_and_stays_on_the_tray(staff, branch):
+    begun = helpsessions.start_unfinished(by=staff, at=AT - 31 * DAY, branch=branch, fields={"question": "Where is the shelter?"})
+    retention.forget(at=AT)
+    assert not UnfinishedForm.objects.exists()
+    assert list(HelpSession.objects.at_desk_of(staff).unfinished()) == [begun]
+
+
+@pytest.mark.django_db
+def test_the_trail_goes_after_two_years(patron, staff):
+    for days in (729, 731):
+        audit.record("opened", patron, by=staff, patron=patron, at=AT - days * DAY)
+    retention.forget(at=AT)
+    assert list(AuditEvent.objects.values_list("at", flat=True)) == [AT - 729 * DAY]
+
+
+@pytest.mark.django_db
+def test_a_forgotten_session_is_nobodys_to_open_keep_or_hand_over(patron, staff, branch):
+    session = HelpSessionFactory(branch=branch, staff=staff, created_at=AT - 40 * DAY)
+    retention.forget(at=AT)
+    assert list(HelpSession.objects.at_desk_of(staff)) == []
+    with pytest.raises(helpsessions.AlreadyKept):
+        helpsessions.hand_over(session, by=staff, at=AT, base_url="")
+    with pytest.raises(helpsessions.AlreadyKept):
+        helpsessions.keep(session, by=patron, at=AT, wording="", language="en")
+
+
+# The choice.
+
+
+def chosen(patron, remember, *, at, until=None):
+    remembering.choose(patron, remember=remember, until=until, wording="As read", language="en", at=at)
+    patron.refresh_from_db()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("remember", "until", "days_ago", "gone"),
+    [
+        ("30", None, 29, False),
+        ("30", None, 31, True),
+        ("90", None, 89, False),
+        ("90", None, 91, True),
+        ("365", None, 364, False),
+        ("365", None, 366, True),
+        ("until", datetime.date(2026, 11, 20), 400, False),
+        ("until", datetime.date(2026, 11, 19), 19, True),
+        ("until", datetime.date(2026, 11, 1), 3, False),
+        ("nothing", None, 16, True),
+        ("nothing", None, 14, False),
+    ],
+)
+def test_each_choice_keeps_and_forgets(patron, branch, remember, until, days_ago, gone):
+    chosen(patron, remember, until=until, at=AT - 15 * DAY)
+    session = kept(patron, branch, days_ago)
+    retention.forget(at=AT)
+    assert (words_of(session) == "") == gone
+    assert (remembering.ends_at(patron, AT - days_ago * DAY, library=Library.current()) <= AT) == gone
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("hours", [23, 25])
+def test_a_choice_can_be_taken_back_for_a_day(patron, branch, hours):
+    session = kept(patron, branch, 100)
+    chosen(patron, "nothing", at=AT - timedelta(hours=hours))
+    retention.forget(at=AT)
+    assert (words_of(session) == "") == (hours > 24)
+
+
+@pytest.mark.django_db
+def test_a_choice_is_recorded_with_its_words_and_its_moment(patron):
+    chosen(patron, "90", at=AT)
+    assert Consent.objects.values_list("person", "purpose", "wording", "given_at").get() == (patron.pk, "remember", "As read", AT)
+    assert AuditEvent.objects.values_list("action", "by", "patron", "at").get() == ("chose_how_long", patron.pk, patron.pk, AT)
+
+
+@pytest.mark.django_db
+def test_python_and_the_database_say_the_same_of_every_choice_and_day(library, branch):
+    people = [UserFactory() for _ in range(7)]
+    days = [AT - timedelta(hours=hours) for hours in (1, 23, 25, 70, 715, 725, 2150, 2170, 8750, 8770)]
+    for patron, remember in zip(people, ["30", "90", "365", "until", "until", "nothing", "365"], strict=True):
+        until = AT.date() - timedelta(days=1 + patron.pk % 2) if remember == "until" else None
+        User.objects.filter(pk=patron.pk).update(
+            remember=remember, remember_until=until, remember_chosen_at=AT - timedelta(hours=30) if patron != people[-1] else None
+        )
+        patron.refresh_from_db()
+        for at in days:
+            HelpSessionFactory(branch=branch, patron=patron, kept_at=at, created_at=at)
+    found = set(retention.due_sessions(AT))
+    assert {
+        session for session in HelpSession.objects.select_related("patron") if remembering.ends_at(session.patron, session.kept_at, library=library) <= AT
+    } == found
+    assert 20 < len(found) < 60
+
+
+# Held by law.
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("what", ["person", "session", "thread"])
+def test_what_is_held_stays_with_all_that_hangs_on_it_until_the_hold_is_lifted(patron, coordinator, branch, what):
+    session = kept(patron, branch, 400)
+    SessionNoteFactory(help_session=session)
+    thread = ConversationFactory(help_session=session, status="closed")
+    MessageFactory(conversation=thread)
+    other = kept(UserFactory(), branch, 400)
+    record = {"person": patron, "session": session, "thread": thread}[what]
+    hold = holds.hold(record, reason="Case 12", by=coordinator, at=AT)
+    assert [holds.held(found) for found in (patron, session, thread, other, other.patron)] == [True, True, True, False, False]
+    retention.forget(at=AT)
+    assert words_of(session)
+    assert thread.messages.exists()
+    assert session.note
+    assert words_of(other) == ""
+    holds.lift(hold, by=coordinator, at=AT)
+    retention.forget(at=AT)
+    assert words_of(session) == ""
+    assert list(AuditEvent.objects.filter(subject_type="legalhold").order_by("pk").values_list("action", "by", "patron")) == [
+        ("held", coordinator.pk, None),
+        ("lifted_hold", coordinator.pk, None),
+    ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("held", ["into", "joined"])
+def test_a_hold_on_one_of_two_joined_threads_holds_both(patron, coordinator, branch, held):
+    into = ConversationFactory(help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - 400 * DAY)
+    joined = ConversationFactory(help_session=kept(patron, branch, 400), status="closed", joined_into=into)
+    MessageFactory(conversation=into)
+    holds.hold({"into": into, "joined": joined}[held], reason="Case 12", by=coordinator, at=AT)
+    retention.forget(at=AT)
+    assert Message.objects.exists()
+    assert words_of(joined.help_session)
+
+
+@pytest.mark.django_db
+def test_the_database_itself_refuses_to_delete_what_is_held(patron, coordinator):
+    holds.hold(patron, reason="Case 12", by=coordinator, at=AT)
+    with pytest.raises(models.ProtectedError):
+        patron.delete()
+
+
+@pytest.mark.django_db
+def test_a_lifted_hold_is_forgotten_two_years_later(patron, coordinator):
+    holds.lift(holds.hold(patron, reason="Case 12", by=coordinator, at=AT - 800 * DAY), by=coordinator, at=AT - 731 * DAY)
+    retention.forget(at=AT)
+    assert not LegalHold.objects.exists()
+
+
+# The run.
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("hour", "runs"), [(0, False), (1, True), (5, True), (6, False), (14, False)])
+def test_the_worker_forgets_in_the_librarys_own_night(library, branch, hour, runs):
+    at = datetime.datetime(2026, 11, 20, hour, 30, tzinfo=library.zone)
+    session = HelpSessionFactory(branch=branch, created_at=at - 31 * DAY)
+    retention.forget_what_is_due(at=at)
+    assert (words_of(session) == "") == runs
+
+
+@pytest.mark.django_db(transaction=True)
+def test_killed_in_the_middle_it_goes_on_where_it_stopped(branch, monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 3)
+    HelpSessionFactory.create_batch(10, branch=branch, staff=None, created_at=AT - 31 * DAY)
+    whole, calls = helpsessions.forget, []
+
+    def killed(*args, **kwargs):
+        whole(*args, **kwargs)
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(helpsessions, "forget", killed)
+    with pytest.raises(KeyboardInterrupt):
+        retention.forget(at=AT)
+    assert HelpSession.objects.filter(question="").count() == 3
+    assert retention.forget(at=AT) == 7
+    assert HelpSession.objects.filter(question="", forgotten_on=AT.date()).count() == 10
+    assert retention.forget(at=AT) == 0
+
+
+@pytest.mark.django_db
+def test_at_most_so_many_seconds_a_turn(branch, monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 3)
+    HelpSessionFactory.create_batch(10, branch=branch, created_at=AT - 31 * DAY)
+    assert retention.forget(at=AT, seconds=0) == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("sessions", [1, 30])
+def test_a_batch_costs_the_same_number_of_queries_whatever_is_in_it(patron, branch, sessions, django_assert_num_queries):
+    for session in [kept(patron, branch, 366) for _ in range(sessions)]:
+        recommend_in(session)
+    with django_assert_num_queries(QUERIES_A_BATCH):
+        retention._forget_some_sessions(AT)
+
+
+QUERIES_A_BATCH = 17
+
+
+@pytest.mark.django_db
+def test_a_dry_run_counts_and_changes_nothing(patron, branch, capsys, time_machine):
+    time_machine.move_to(AT, tick=False)
+    session = kept(patron, branch, 366)
+    SessionNoteFactory(help_session=session)
+    recommend_in(session, 2)
+    MessageFactory(conversation=ConversationFactory(help_session=session, status="closed"))
+    call_command("forget", dry_run=True)
+    said = {line.split(maxsplit=1)[1]: int(line.split()[0]) for line in capsys.readouterr().out.splitlines()[1:]}
+    assert said == {
+        **{"help sessions": 1, "threads": 1, "messages": 1, "notes": 1, "files": 0, "recommendations": 2},
+        **{"unfinished forms": 0, "events": 0, "lifted holds": 0},
+    }
+    assert words_of(session)
+    call_command("forget")
+    assert words_of(session) == ""
