@@ -48,10 +48,9 @@ def effect(person, *, remember, until, at):
     return sentences
 
 
-def next_to_go(person):
+def next_to_go(person, library):
     """The day from which the first of this person's visits is forgotten, as they have chosen; None without any."""
     visits, _waiting = _visits(person)
-    library = Library.current()
     ends = [remembering.ends_at(person, kept_at, library=library) for kept_at in visits]
     return library.today(min(ends)) if ends else None
 

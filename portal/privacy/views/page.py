@@ -20,5 +20,5 @@ def privacy(request):
     if request.reader.person:
         looks, further = who_looked(request.reader.person, zone=request.library.zone)
         context |= {"looks": looks[:LOOKS_SHOWN], "more_looks": len(looks) > LOOKS_SHOWN or further}
-        context |= {"remembers": name_of(request.reader.person), "next_to_go": next_to_go(request.reader.person)}
+        context |= {"remembers": name_of(request.reader.person), "next_to_go": next_to_go(request.reader.person, request.library)}
     return render(request, "privacy/privacy.html", context)

@@ -63,5 +63,5 @@ def test_a_person_finds_it_under_me(client, patron, sign_in):
 def test_it_costs_the_same_whatever_there_is(client, patron, branch, sign_in, visits, django_assert_num_queries):
     HelpSessionFactory.create_batch(visits, branch=branch, patron=patron)
     sign_in(client, patron).get(reverse("privacy"))
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         client.get(reverse("privacy"))

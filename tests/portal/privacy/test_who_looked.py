@@ -146,7 +146,7 @@ def test_the_page_costs_the_same_whatever_its_length(client, sign_in, visit, bra
     with django_assert_num_queries(8):
         page = client.get("/privacy/who-looked/")
     assert f"Helper {rows - 1} opened your conversation about" in text(page)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(11):
         page = client.get("/privacy/")
     assert len(page.context["looks"]) == min(2 * rows, 5)
     assert ("All who looked" in text(page)) == (rows > 1)
