@@ -6,7 +6,7 @@ import uuid
 from django.db import transaction
 
 from accounts import audit
-from accounts.models import Consent, Library
+from accounts.models import Consent, Library, LibraryCard
 from portal.notifications.actions import notify
 from portal.text import clean
 from recommendations.choosing import ChosenItem, recommend_chosen
@@ -293,7 +293,11 @@ def forget(sessions, *, on, zone):
     answered; nobody's name, no words, no minute, and an id that no old address, code or event knows. `on` is the day, `zone` the
     library's own.
     """
+    groups = dict(
+        LibraryCard.objects.filter(person__in=[session.patron_id for session in sessions]).order_by("seen_at", "pk").values_list("person", "patron_group")
+    )
     for session in sessions:
+        session.patron_group = groups.get(session.patron_id, "")
         hour = datetime.datetime.combine(session.happened_on, datetime.time(session.hour), zone)
         session.answered_within = _within(session.answered_at - hour) if session.answered_at else ""
         for name in ("created_at", "handed_over_at", "kept_at", "answered_at"):
@@ -301,7 +305,8 @@ def forget(sessions, *, on, zone):
         session.public_id, session.patron, session.staff, session.question, session.summary, session.forgotten_on = uuid.uuid4(), None, None, "", "", on
     HelpSession.objects.bulk_update(
         sessions,
-        ["public_id", "patron", "staff", "question", "summary", "forgotten_on", "answered_within"] + ["created_at", "handed_over_at", "kept_at", "answered_at"],
+        ["public_id", "patron", "staff", "question", "summary", "forgotten_on", "answered_within", "patron_group"]
+        + ["created_at", "handed_over_at", "kept_at", "answered_at"],
     )
     SessionNote.objects.filter(help_session__in=sessions).delete()
     UnfinishedForm.objects.filter(help_session__in=sessions).delete()

@@ -111,6 +111,7 @@ class HelpSession(models.Model):
     kept_at = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True, help_text="when found or satisfaction was last said")
     forgotten_on = models.DateField(null=True, blank=True, help_text="since then the row is no more than a count: its other times are rounded")
+    patron_group = models.CharField(max_length=80, blank=True, help_text="of the patron who kept it, as it was when the session was forgotten")
     answered_within = models.CharField(max_length=8, choices=AnsweredWithin, blank=True)
 
     objects = HelpSessionQuerySet.as_manager()

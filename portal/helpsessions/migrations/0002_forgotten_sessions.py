@@ -25,6 +25,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='helpsession',
+            name='patron_group',
+            field=models.CharField(blank=True, help_text='of the patron who kept it, as it was when the session was forgotten', max_length=80),
+        ),
+        migrations.AddField(
+            model_name='helpsession',
             name='forgotten_on',
             field=models.DateField(blank=True, help_text='since then the row is no more than a count: its other times are rounded', null=True),
         ),
