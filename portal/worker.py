@@ -20,6 +20,7 @@ import portal.conversations.drafts
 import portal.conversations.handling
 import portal.conversations.search
 import portal.conversations.unsent
+import portal.helpsessions.account_codes
 import portal.helpsessions.actions
 import portal.privacy.exports
 import portal.privacy.parting
@@ -63,6 +64,7 @@ JOBS = [
     (portal.conversations.attachments.forget_stray_files, EVERY_DAY),
     (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),
     (portal.privacy.retention.forget_what_is_due, timedelta(minutes=5)),
+    (portal.helpsessions.account_codes.forget_account_codes, EVERY_HOUR),
     (accounts.actions.forget_refused_posts, timedelta(minutes=1)),
     (portal.privacy.parting.forget_joined_records, EVERY_HOUR),
     (accounts.actions.forget_unconfirmed_people, EVERY_HOUR),

@@ -225,3 +225,15 @@ class ClaimCode(models.Model):
 
     def __str__(self):
         return f"code of {self.help_session_id} ({self.state})"
+
+
+class AccountCode(models.Model):
+    """The code that lets somebody without an address into their record, once. Only its HMAC is kept (portal.helpsessions.codes)."""
+
+    person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="account_code")
+    hmac = models.CharField(max_length=64, unique=True)
+    made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self):
+        return f"code of the record of {self.person_id}"

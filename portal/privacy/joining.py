@@ -179,6 +179,7 @@ IN_THEIR_OWN_WAY = {
     ("conversations.Draft", "person"): _join_drafts,
     ("conversations.NoteMention", "person"): _move_mentions,
     ("conversations.Participation", "person"): _join_reading,
+    ("helpsessions.AccountCode", "person"): _ends_with_the_record,
     ("lists.SavedList", "patron"): _join_lists,
     ("mfa.Authenticator", "user"): _ends_with_the_record,
     ("privacy.Export", "person"): _ends_with_the_record,  # it holds half of what the one record holds

@@ -18,6 +18,7 @@ from accounts.actions import UNCONFIRMED_FOR
 from accounts.models import RefusedPost
 from accounts.remembering import SHORT, UNLESS_CHOSEN
 from portal.conversations import attachments, drafts, unsent
+from portal.helpsessions.account_codes import LIFE as ACCOUNT_CODE_LIFE
 from portal.helpsessions.actions import CODE_LIFE, FORGET_ENDED_CODES_AFTER
 from portal.notifications.actions import KEEP_DEAD, KEEP_DELIVERED
 from portal.privacy.models import Export
@@ -220,6 +221,14 @@ POLICY = {
         Group.VISITS,
         (CODE_LIFE, FORGET_ENDED_CODES_AFTER),
         ended_by="end_expired_codes",
+    ),
+    "helpsessions.AccountCode": Line(
+        _("a fingerprint of the code that opens your library account for the first time, never the code"),
+        _("you use it; {0}"),
+        _("to let you in without an e-mail address"),
+        Group.DEVICES,
+        (ACCOUNT_CODE_LIFE,),
+        ended_by="forget_account_codes",
     ),
     "recommendations.Recommendation": Line(
         _("an item recommended to you, why, and your word on it"),

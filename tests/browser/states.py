@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from django.utils import timezone
 
 from accounts import audit
-from accounts.actions import keep_refused_post
+from accounts.actions import keep_refused_post, person_added_at_desk
 from accounts.cards import person_with_card
 from accounts.ils import fake
 from accounts.models import AuditEvent, Library, StaffRole
 from portal.conversations import actions as conversations
 from portal.conversations import drafts
 from portal.conversations.models import Conversation, Event, Participation
+from portal.helpsessions.account_codes import make_code as make_account_code
 from portal.helpsessions.models import ClaimCode
 from portal.lists.actions import save
 from portal.privacy import holds, parting
@@ -295,6 +296,14 @@ def build(branch, staff, patron, words):
         audit.record("opened", subject, by=staff, patron=patron, where=AuditEvent.Where.QUEUE)
     audit.record("opened", far, by=staff, patron=far, where=AuditEvent.Where.PEOPLE, reason=words.message[:300])
 
+    known = person_added_at_desk(name=words.name, email="", language="en", by=staff, at=now)
+    session(patron=known)
+    account_code = make_account_code(person_added_at_desk(name=words.name, email="", language="en", by=staff, at=now), by=staff, at=now)
+
+    def make_code(page):
+        page.locator("#make-code").click()
+        page.locator("#code").wait_for()
+
     def by_name(page):
         page.locator("#id_letters").fill(words.name[:6])
         page.locator("#id_reason").fill(words.message[:300])
@@ -320,6 +329,7 @@ def build(branch, staff, patron, words):
             State("sign-in-card", "/sign-in/card/"),
             State("sign-in-card-nothing", "/sign-in/card/", empty("card", "#check-card")),
             State("sign-in-card-wrong", "/sign-in/card/", wrong_card),
+            State("open-account", f"/c/{account_code}/"),
             State("signed-out", "/signed-out/"),
             State("no-such-page", "/nowhere/"),
             State("nobody-sessions", "/sessions/"),
@@ -434,6 +444,7 @@ def build(branch, staff, patron, words):
         State("desk-person", f"/desk/people/{patron.public_id}/"),
         State("desk-person-keep", f"/desk/people/{patron.public_id}/?session={by_code.public_id}"),
         State("desk-person-add", "/desk/people/new/"),
+        State("desk-person-code", f"/desk/people/{known.public_id}/", make_code),
         State("desk-join", f"/desk/people/{patron.public_id}/join/"),
         State("desk-join-preview", f"/desk/people/{patron.public_id}/join/?with={far.public_id}"),
         State("desk-look-ups", "/desk/people/look-ups/"),

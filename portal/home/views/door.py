@@ -2,15 +2,19 @@
 
 from urllib.parse import urlsplit
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts import access
 from accounts.access import renew_session, safe_next
 from accounts.languages import languages
 from portal.conversations import unsent
 from portal.conversations.reader import OPENED_CODES
+from portal.helpsessions import account_codes
 from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeForgotten, CodeKept, CodeRevoked, CodeUnknown, open_by_code
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode
@@ -47,6 +51,23 @@ def open_code_link(request, code):
 
 
 @require_POST
+def open_account(request):
+    """The code of a record, and the word that it is to open on this device: whoever only looks at a link is let in nowhere."""
+    tries, form = Tries(request), CodeForm(request.POST)
+    if not tries.allowed:
+        return _refused(request, "too_many", status=429)
+    try:
+        person = account_codes.use_code(form.cleaned_data["code"] if form.is_valid() else "", at=timezone.now())
+    except account_codes.CodeEnded:
+        tries.was_wrong()
+        return _refused(request, "unknown", status=404)
+    tries.was_right()
+    access.sign_in(request, person)
+    messages.success(request, _("This device opens your library account from now on."))
+    return redirect("home")
+
+
+@require_POST
 def leave(request):
     """Take one visit, or without naming one every visit opened by code, out of this browser, and show something harmless.
 
@@ -75,6 +96,9 @@ def _open(request, code):
     try:
         claim = open_by_code(code, at=timezone.now())
     except CodeUnknown:
+        if account_codes.opens_a_record(code, at=timezone.now()):
+            tries.was_right()
+            return render(request, "home/open_account.html", {"code": code})
         tries.was_wrong()
         return _refused(request, "unknown", status=404)
     except tuple(REFUSALS) as why:

@@ -16,12 +16,13 @@ from accounts.access import coordinator_only, staff_only
 from portal.conversations import actions
 from portal.conversations.models import Conversation
 from portal.conversations.views.keeping import wording
-from portal.desk import shown_today
+from portal.desk import shown_today, slips
 from portal.desk.opened import log_looked_up, log_record_opened
 from portal.desk.people import find
 from portal.desk.people.forms import IdentifierForm, LettersForm, NewPatronForm, ReasonForm
 from portal.desk.people.looked import looked_without_a_visit
 from portal.desk.tries import TOO_OFTEN
+from portal.helpsessions import account_codes, codes
 from portal.helpsessions.actions import AlreadyKept, QuietSession
 from portal.helpsessions.models import HelpSession
 from portal.paging import page_of
@@ -127,6 +128,22 @@ def keep_for_patron(request, public_id):
     return redirect("patron_record", person.public_id)
 
 
+@staff_only
+@require_POST
+def make_account_code(request, public_id):
+    """A code for their phone: for somebody whom nothing else lets in yet."""
+    person, reason = _person(request, public_id)
+    if not (person.is_near or reason):
+        raise Http404
+    try:
+        code = account_codes.make_code(person, by=request.user, at=timezone.now())
+    except account_codes.NotForThem:
+        messages.error(request, _("They have a way in already. No code was made."))
+    else:
+        slips.keep(request.session, _slip_of(person), [code], at=timezone.now())
+    return redirect("patron_record", person.public_id)
+
+
 @coordinator_only
 @require_GET
 def lookings(request):
@@ -166,6 +183,20 @@ def _consent(request, person):
         return wording(person, timezone.now(), request.library), language
 
 
+def _slip_of(person):
+    return f"record {person.public_id}"
+
+
+def _code_context(request, person):
+    """The code that was just made for them, to be read aloud or scanned; and whether one may be made."""
+    code = next(iter(slips.kept(request.session, _slip_of(person), at=timezone.now())), "")
+    context = {"may_have_code": account_codes.may_have_code(person)}
+    if code and context["may_have_code"]:
+        qr = slips.qr_svg(slips.link(code), _("QR code that opens this page on a phone"))
+        context |= {"grouped": codes.grouped(code), "qr": qr, "link_page": slips.typed_at()}
+    return context
+
+
 def _look_up_page(request, *, form=None, letters_form=None, fitting=None, status=200):
     context = {
         "form": form or IdentifierForm(),
@@ -200,6 +231,7 @@ def _record_page(request, person):
         "to_keep": _to_keep(request),
         "wording": words,
         "wording_language": language,
+        **_code_context(request, person),
         "joined": can_be_parted(person, at=timezone.now()) if request.user.is_coordinator else [],
     }
     return render(request, "desk/people/record.html", context)
