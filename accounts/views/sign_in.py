@@ -42,7 +42,9 @@ def sign_in(request):
         request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
         time.sleep(max(0, SAME_FOR_ALL - (time.monotonic() - began)))
         return redirect(_with_next(request, "account_confirm_login_code"))
-    return render(request, "accounts/sign_in.html", {"form": form, "next": safe_next(request), "languages": languages(), "has_cards": library_ils()})
+    return render(
+        request, "accounts/sign_in.html", {"form": form, "next": safe_next(request), "languages": languages(), "has_cards": library_ils() is not None}
+    )
 
 
 def enter_code(request):

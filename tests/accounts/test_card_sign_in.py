@@ -2,6 +2,8 @@
 
 import logging
 import time
+import uuid
+from urllib.parse import quote
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -16,9 +18,10 @@ from accounts.ils import fake
 from accounts.ils.base import Away, Misconfigured
 from accounts.models import AuditEvent, LibraryCard, RefusedPost, User
 from portal.conversations.reader import OPENED_CODES
+from portal.helpsessions.models import HelpSession
 from portal.privacy.joining import join_people
 from tests.accounts.test_sign_in import mailed_code
-from tests.factories import BranchFactory
+from tests.factories import BranchFactory, HelpSessionFactory, code_for
 
 pytestmark = pytest.mark.django_db
 
@@ -133,6 +136,36 @@ def test_another_address_in_the_ils_takes_the_place_of_the_one_before(client, il
         ils.cards = [fake.Card("2", "2", "8", "Kim", email=email)]
         sign_in(Client(), ils.cards[0])
         assert list(EmailAddress.objects.values_list("email", flat=True)) == offered
+
+
+def test_who_has_an_address_is_offered_no_other(client, ils, patron):
+    ils.cards = [fake.Card("2", "2", "8", "Kim", email="kim@example.org")]
+    sign_in(client, ils.cards[0])
+    join_people(person_in(client), patron, by=patron, at=timezone.now())
+    sign_in(Client(), ils.cards[0])
+    assert not EmailAddress.objects.filter(email="kim@example.org").exists()
+
+
+def test_a_question_that_waits_is_sent_by_whoever_signs_in_with_a_card(client):
+    client.post(reverse("ask"), {"body": "And the flies?", "client_token": uuid.uuid4()})
+    page = words(client.get(reverse("send_question")))
+    assert 'href="/sign-in/card/?next=%2Fask%2Fsend%2F"' in page
+    assert sign_in(client, next=reverse("send_question"))["Location"] == reverse("send_question")
+    assert "And the flies?" in words(client.get(reverse("send_question")))
+
+
+def test_a_visit_is_kept_by_whoever_signs_in_with_a_card(client, branch, staff, show_code, settings):
+    visit = HelpSessionFactory(branch=branch, staff=staff)
+    show_code(client, code_for(visit))
+    keep = reverse("keep_session", args=[visit.public_id])
+    assert f'href="/sign-in/card/?next={quote(keep, safe="")}"' in words(client.get(keep))
+    sign_in(client, next=keep)
+    client.post(keep)
+    visit.refresh_from_db()
+    assert visit.patron == person_in(client)
+    settings.ILS = ""
+    other = show_code(Client(), code_for(HelpSessionFactory(branch=branch, staff=staff)))
+    assert "/sign-in/card/" not in words(other.get(reverse("keep_session", args=[HelpSession.objects.latest("pk").public_id])))
 
 
 def test_the_offered_address_stands_in_the_form_that_asks_for_one(client, ils):

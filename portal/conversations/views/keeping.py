@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import access, remembering
 from accounts.actions import person_without_address
+from accounts.ils.configured import library_ils
 from accounts.models import User
 from portal.conversations import actions
 from portal.helpsessions.actions import AlreadyKept, QuietSession
@@ -42,7 +43,8 @@ def keep_session(request, public_id):
     if person is not None and found.patron_id == person.pk:
         return redirect(found)
     if request.method != "POST":
-        return render(request, "conversations/keep.html", {"help_session": found, "wording": wording(person, timezone.now(), request.library)})
+        words = wording(person, timezone.now(), request.library)
+        return render(request, "conversations/keep.html", {"help_session": found, "wording": words, "has_cards": library_ils() is not None})
     if person is None and "without_address" not in request.POST:
         return redirect(f"{request.path}#how")
     at = timezone.now()
