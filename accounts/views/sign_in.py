@@ -39,6 +39,8 @@ def sign_in(request):
         set_borrowed(request, form.cleaned_data["borrowed"])
         person = actions.person_with_address(email, at=timezone.now(), language=get_language())
         LoginCodeVerificationProcess.initiate(request=request, user=person if person.is_active else None, email=email)
+        if not request.reader:
+            request.session.set_expiry(actions.UNCONFIRMED_FOR)  # the address that was typed rests in it; signing in sets it anew
         request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
         time.sleep(max(0, SAME_FOR_ALL - (time.monotonic() - began)))
         return redirect(_with_next(request, "account_confirm_login_code"))

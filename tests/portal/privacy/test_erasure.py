@@ -171,6 +171,11 @@ class TestWhatGoes:
         assert not answer.wsgi_request.user.is_authenticated
         assert not User.objects.filter(email=patron.email).exists()
 
+    def test_an_address_that_was_typed_and_not_proven_rests_for_a_day_at_most(self, client, patron):
+        client.post(reverse("sign_in"), {"email": patron.email})
+        [session] = Session.objects.all()
+        assert session.expire_date <= timezone.now() + datetime.timedelta(days=1)
+
 
 def statistics():
     """What a report counts."""
