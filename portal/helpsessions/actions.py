@@ -269,7 +269,7 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         raise QuietSession
     if help_session.patron == by:
         return help_session
-    if help_session.patron is not None or help_session.kept_at is not None:  # somebody's; or it was somebody's who was erased
+    if help_session.patron is not None:
         raise AlreadyKept
     help_session.patron, help_session.kept_at = by, at
     help_session.save(update_fields=["patron", "kept_at"])
@@ -320,29 +320,17 @@ def forget_words(help_session):
     SessionNote.objects.filter(help_session=help_session).delete()
 
 
-def forget_patron(help_session):
-    """It is nobody's any more, and says nothing of them: it stays as a count, with what was said of it by choosing (found it, helped) and
-    when, to the hour. No code of it is left, and none is made any more."""
-    forget_words(help_session)
-    Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(patron=None)
-    help_session.claim_codes.all().delete()
-    times = ("created_at", "handed_over_at", "kept_at", "answered_at")
-    to_the_hour = {name: moment.replace(minute=0, second=0, microsecond=0) for name in times if (moment := getattr(help_session, name))}
-    HelpSession.objects.filter(pk=help_session.pk).update(patron=None, **to_the_hour)
-
-
 def end_expired_codes(*, at):
     """Forget codes that ended long ago. Returns how many."""
     return ClaimCode.objects.filter(expires_at__lt=at - FORGET_ENDED_CODES_AFTER).delete()[0]
 
 
 def _still_nobodys(help_session):
-    """The session, locked. Its patron was promised that keeping it ends the codes: none is made after that, nor once they were erased.
-    Raises AlreadyKept."""
+    """The session, locked. Its patron was promised that keeping it ends the codes: none is made after that. Raises AlreadyKept."""
     help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
     if help_session.forgotten_on:
         raise Forgotten
-    if help_session.patron_id or help_session.kept_at:
+    if help_session.patron_id:
         raise AlreadyKept
     return help_session
 

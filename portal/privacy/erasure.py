@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.addresses import proven_address
-from accounts.models import AuditEvent, LookingReason, User
+from accounts.models import AuditEvent, Library, LookingReason, User
 from portal.conversations import handling
 from portal.conversations.actions import lock_first
 from portal.conversations.models import Conversation
@@ -26,6 +26,7 @@ from recommendations.models import Recommendation
 from . import contents, exports
 from .holds import held
 from .models import Erasure, Export
+from .retention import forget_recommendations
 
 # What is counted, for the page that asks and for the receipt: the tables of an export that a person knows by their names.
 WHAT = [
@@ -107,7 +108,7 @@ def erase(person, *, language, at):
 @transaction.atomic
 def _erase(person, *, language, at):
     address = proven_address(person)
-    person, sessions, threads = _lock(person)
+    person, sessions, given, threads = _lock(person)
     if person.staff_roles.exists():
         raise WorksAtADesk
     if held(person):
@@ -116,9 +117,9 @@ def _erase(person, *, language, at):
     # By branch: each thread raises its branch's queue, and two erasures must meet the queues in one order.
     for thread in sorted(threads, key=lambda thread: (thread.branch_id, thread.pk)):
         handling.erase(thread, by=person, at=at)
-    for session in sessions:
-        helpsessions.forget_patron(session)
-    Recommendation.objects.filter(patron=person).update(patron=None, reason="", comment="")
+    library = Library.current()
+    forget_recommendations(Recommendation.objects.filter(pk__in=given), library.zone)
+    helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
     sent_to_them = Q(recipient=person)
     for known in filter(None, [person.email, *EmailAddress.objects.filter(user=person).values_list("email", flat=True)]):
         sent_to_them |= Q(to_address__iexact=known)  # also as the desk may have typed it
@@ -137,20 +138,19 @@ def _erase(person, *, language, at):
 
 
 def _lock(person):
-    """The person, their sessions and their threads, as they are now, locked in the order in which everybody locks them. Raises AlreadyErased."""
+    """The person, their sessions, what was recommended to them (primary keys) and their threads, as they are now, locked in the order in
+    which everybody locks them. Raises AlreadyErased."""
     locked = User.objects.select_for_update(no_key=True).filter(pk=person.pk).first()
     if locked is None:
         raise AlreadyErased
     sessions = list(HelpSession.objects.select_for_update(no_key=True).filter(patron=locked).order_by("pk"))
-    for given in (
-        Recommendation.objects.filter(patron=locked),
-        Recommendation.objects.filter(messagerecommendation__message__conversation__patron=locked),
-    ):
-        lock_first(given)
-    theirs = Conversation.objects.filter(patron=locked, joined_into=None).exclude(status=Conversation.Status.ERASED)
-    threads = list(theirs.select_for_update(no_key=True).order_by("pk"))
+    theirs = Q(patron=locked) | Q(sessionrecommendation__help_session__in=sessions) | Q(messagerecommendation__message__conversation__patron=locked)
+    given = Recommendation.objects.filter(theirs).values_list("pk", flat=True)
+    lock_first(Recommendation.objects.filter(pk__in=list(given)))
+    alive = Conversation.objects.filter(patron=locked, joined_into=None).exclude(status=Conversation.Status.ERASED)
+    threads = list(alive.select_for_update(no_key=True).order_by("pk"))
     # From here on whoever writes a row that names the person waits, and then finds nobody.
-    return User.objects.select_for_update().get(pk=locked.pk), sessions, threads
+    return User.objects.select_for_update().get(pk=locked.pk), sessions, list(given.all()), threads
 
 
 def _send_receipt(erasure, address):

@@ -129,7 +129,7 @@ def _forget_some_sessions(at):
     sessions = [session for session in sessions if session.pk in still]
     threads = [thread for thread in threads if thread.help_session_id in still]
     library = Library.current()
-    _forget_recommendations(_recommendations(sessions, threads), library.zone)
+    forget_recommendations(_recommendations(sessions, threads), library.zone)
     _remove(threads)
     helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
     return len(sessions)
@@ -142,7 +142,7 @@ def _forget_some_threads(at):
     threads = list(Conversation.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
     still = set(due_threads(at).filter(pk__in=keys).values_list("pk", flat=True))
     threads = [thread for thread in threads if thread.pk in still]
-    _forget_recommendations(_recommendations([], threads), Library.current().zone)
+    forget_recommendations(_recommendations([], threads), Library.current().zone)
     _remove(threads)
     return len(threads)
 
@@ -164,7 +164,7 @@ def _recommendations(sessions, threads):
     return Recommendation.objects.filter(Q(sessionrecommendation__help_session__in=sessions) | Q(messagerecommendation__message__conversation__in=threads))
 
 
-def _forget_recommendations(recommendations, zone):
+def forget_recommendations(recommendations, zone):
     """What was recommended, about what and with what verdict stays as a count. No list leads to it any more."""
     found = list(recommendations)
     for recommendation in found:
