@@ -64,7 +64,16 @@ TABLES = {
         "accounts.User",
         _("your name, address and language"),
         lambda person, at: User.objects.filter(pk=person.pk),
-        {"id": "public_id", "name": "name", "email": "email", "language": "language", "joined_at": "joined_at", "last_sign_in_at": "last_login"},
+        {
+            "id": "public_id",
+            "name": "name",
+            "email": "email",
+            "language": "language",
+            "joined_at": "joined_at",
+            "last_sign_in_at": "last_login",
+            "remember": "remember",
+            "remember_until": "remember_until",
+        },
     ),
     "email_addresses": Table(
         "account.EmailAddress",
