@@ -25,7 +25,7 @@ from portal.lists.actions import save
 from portal.notifications import actions as outbox
 from portal.notifications.channels import email
 from portal.notifications.models import Notification
-from portal.privacy import erasure, exports
+from portal.privacy import erasure, exports, holds
 from portal.privacy.models import Erasure, Export
 from recommendations.actions import record_verdict
 from recommendations.choosing import ChosenItem
@@ -368,3 +368,22 @@ def test_asking_about_an_item_that_is_erased_at_that_moment_says_so_and_keeps_th
     assert "erased a moment ago" in text(answer)
     assert "Still my words" in answer.content.decode()
     assert not Conversation.objects.exists()
+
+
+@pytest.mark.parametrize("what", ["person", "visit", "thread"])
+def test_what_the_law_holds_waits_and_all_with_it(me, patron, life, coordinator, what):
+    record = {"person": patron, "visit": life["visit"], "thread": life["thread"]}[what]
+    hold = holds.hold(record, reason="Case 12", by=coordinator, at=NOW)
+    before = everything.rows()
+    with pytest.raises(erasure.HeldByLaw):
+        erase(patron)
+    answer = me.post(ERASE)
+    assert (answer.status_code, "Case 12" in text(answer)) == (409, False)
+    assert 'id="erase"' not in answer.content.decode()
+    after = everything.rows()
+    assert {label: rows for label, rows in after.items() if label != "sessions.Session"} == {
+        label: rows for label, rows in before.items() if label != "sessions.Session"
+    }
+    holds.lift(hold, by=coordinator, at=NOW)
+    assert me.post(ERASE).url.startswith("/privacy/erased/")
+    assert everything.pointing_at(patron) == []
