@@ -42,7 +42,7 @@ def join_for_a_day(going, into, *, by, at):
     lock_what_is_said(going, into)
     list(User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk"))
     going, melting = User.objects.filter(pk=going.pk).first() or going, _melting(going, into)
-    before = {"person": _written(going), "moved": _moved(going), "rows": _own_rows(going)}
+    before = {"person": _written(going), "moved": _moved(going), "rows": _own_rows(going), "address": _address_of(into)}
     into = join_people(going, into, by=by, at=at)
     before["melted"] = _what_changed(melting)
     before["ended"] = [[label, row] for label, _field, row in before["rows"] if not _now(label, row).exists()]
@@ -59,6 +59,7 @@ def part(joined, *, by, at):
         raise CannotPart
     into, before = joined.into, joined.before
     _unmelt(before["melted"])
+    _give_back_address(into, before)
     person = _bring_back_person(before["person"])
     for label, field, keys in before["moved"]:
         apps.get_model(label)._base_manager.filter(pk__in=keys, **{field: into}).update(**{field: person})
@@ -162,6 +163,26 @@ def _unmelt(melted):
             model._base_manager.filter(pk=key).update(**back)
 
 
+def _address_of(person):
+    """[address, whether a code was read there] of the row as it is now; [None, False] without one."""
+    email = User.objects.filter(pk=person.pk).values_list("email", flat=True).first()
+    return [email, EmailAddress.objects.filter(user=person, email=email, verified=True).exists()]
+
+
+def _give_back_address(into, before):
+    """An address that came since may be the other one's, and would let them in: it is the one from before again, or none."""
+    if _address_of(into)[0] == before["address"][0]:
+        return
+    email, is_proven = before["address"]
+    if User.objects.filter(email=email).exclude(pk=into.pk).exists():
+        email = None  # somebody has made it their own since
+    User.objects.filter(pk=into.pk).update(email=email)
+    going_back = [row["id"] for label, _field, row in before["rows"] if label == EmailAddress._meta.label]
+    EmailAddress.objects.filter(user=into).exclude(pk__in=going_back).exclude(email=email).delete()
+    if email:
+        EmailAddress.objects.get_or_create(user=into, email=email, defaults={"primary": True, "verified": is_proven})
+
+
 def _bring_back_person(written):
     person = _read(User, written)
     if person.email and User.objects.filter(email=person.email).exists():
@@ -179,6 +200,8 @@ def _move_back(label, field, written, person, into):
     """A row that was moved in its own way is the person's again, if it is still there."""
     if label == SavedItem._meta.label:
         _now(label, written).filter(saved_list__patron=into).exclude(saved_list=written["saved_list_id"]).update(saved_list=written["saved_list_id"])
+    elif label == EmailAddress._meta.label and person.email and not _now(label, written).exists():
+        _bring_back(label, written)  # another took its place since
     elif label != EmailAddress._meta.label or person.email is not None:
         _now(label, written).filter(**{field: into}).update(**{field: person})
 

@@ -223,6 +223,24 @@ def test_whoever_came_in_since_is_out_with_their_passkeys_and_whoever_was_in_bef
     assert list(into.passkeys.all()) == [made_before]
 
 
+@pytest.mark.parametrize("had_one", [True, False])
+def test_an_address_that_came_since_lets_nobody_in_any_more(two, had_one):
+    going, into, world = two
+    if not had_one:
+        into.emailaddress_set.all().delete()
+        User.objects.filter(pk=into.pk).update(email=None)
+    before = rows()
+    joined = join(going, into, world.coordinator)
+    User.objects.filter(pk=into.pk).update(email="since@example.org")
+    EmailAddress.objects.filter(user=into).delete()
+    EmailAddress.objects.create(user=into, email="since@example.org", primary=True, verified=True)
+    parting.part(joined, by=world.coordinator, at=timezone.now())
+    assert rows()["accounts.User"] == before["accounts.User"]
+    assert set(EmailAddress.objects.filter(user__in=[going, into]).values_list("user", "email", "verified")) == {
+        (person, email, True) for person, email in ((going.pk, going.email), (into.pk, into.email if had_one else None)) if email
+    }
+
+
 def test_who_read_a_thread_or_a_visit_since_is_told_to_whose_it_is_again(two):
     going, into, world = two
     now = timezone.now()
