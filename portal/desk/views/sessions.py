@@ -44,7 +44,7 @@ def open_by_patrons_code(request):
             claim = actions.open_by_code(form.cleaned_data["code"], at=at)
         except actions.CodeKept:
             form.add_error("code", _("This session is kept in the patron's own account. Ask the patron to open it on their phone."))
-        except (actions.CodeExpired, actions.CodeRevoked):
+        except (actions.CodeExpired, actions.CodeRevoked, actions.CodeForgotten):
             form.add_error("code", _("This code no longer opens a session."))
         except actions.CardNotReady:
             form.add_error("code", _("This card is not attached to a finished session yet."))

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts import remembering
+from accounts.access import lately_proved
 from portal.privacy.choice import effect
 from portal.privacy.forms import RememberForm
 
@@ -28,10 +29,16 @@ def remember(request):
     sentences = effect(request.user, **choice, at=at)
     if request.method != "POST":
         return render(request, "privacy/remember.html", {"form": form, "effect": sentences})
-    before = {name: value for name, value in _now(request.user).items() if value}
+    if not lately_proved(request):  # whoever finds the device open could have all of it forgotten
+        return redirect(f"{reverse('prove')}?{urlencode({'next': _address_of(choice)})}")
+    before = _now(request.user)
     remembering.choose(request.user, **choice, wording="\n".join(sentences), language=get_language(), at=at)
-    messages.success(request, _("That is how long the library remembers from now on."), extra_tags=f"undo={reverse('remember')}?{urlencode(before)}")
+    messages.success(request, _("That is how long the library remembers from now on."), extra_tags=f"undo={_address_of(before)}")
     return redirect("privacy")
+
+
+def _address_of(choice):
+    return f"{reverse('remember')}?{urlencode({name: value for name, value in choice.items() if value})}"
 
 
 def _now(person):

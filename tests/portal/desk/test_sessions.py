@@ -97,7 +97,7 @@ def test_a_code_shown_at_any_desk_opens_that_session_for_the_day(client, sign_in
         assert client.get(answer.url).status_code == 404
 
 
-@pytest.mark.parametrize(("state", "words"), [("revoked", "no longer opens"), ("kept", "own account")])
+@pytest.mark.parametrize(("state", "words"), [("revoked", "no longer opens"), ("forgotten", "no longer opens"), ("kept", "own account")])
 def test_an_ended_code_opens_nothing_and_says_why(desk, branch, state, words):
     code = code_for(HelpSessionFactory(branch=branch), state=ClaimCode.State(state))
     page = desk.post(LIST + "open/", {"code": code})

@@ -21,7 +21,12 @@ def on_friday(time_machine):
 
 @pytest.fixture
 def phone(client, patron, sign_in):
-    return sign_in(client, patron)
+    """Sam's, a moment after he showed that it is him."""
+    sign_in(client, patron)
+    session = client.session
+    session["proved_at"] = AT.timestamp()
+    session.save()
+    return client
 
 
 def kept(patron, branch, days_ago):
@@ -114,3 +119,11 @@ def test_what_is_kept_in_spite_of_it_says_for_how_long(phone, branch, show_code,
     session = HelpSessionFactory(branch=branch)
     page = text(show_code(phone, code_for(session)).get(reverse("keep_session", args=[session.public_id])))
     assert "You chose that nothing is kept. Because you ask for it, this visit stays until 20 December 2026." in page
+
+
+def test_whoever_only_finds_the_device_open_has_nothing_forgotten(client, patron, sign_in):
+    sign_in(client, patron)
+    answer = client.post(reverse("remember"), {"remember": "until", "until": "2026-12-24"})
+    assert answer.url == "/me/prove/?next=%2Fprivacy%2Fremember%2F%3Fremember%3Duntil%26until%3D2026-12-24"
+    patron.refresh_from_db()
+    assert (patron.remember, Consent.objects.count()) == ("365", 0)
