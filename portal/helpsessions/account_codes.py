@@ -17,7 +17,7 @@ LIFE = datetime.timedelta(days=7)
 
 
 class NotForThem(Exception):
-    """They have an address or a card to come in with, or have been in already."""
+    """They have an address, a card or a passkey to come in with, or have been in already."""
 
 
 class CodeEnded(Exception):
@@ -39,7 +39,7 @@ def make_code(person, *, by, at):
 def may_have_code(person):
     """Whether nobody has been in, and nothing else lets them in."""
     new = person.is_active and person.email is None and person.last_login is None
-    return new and not StaffRole.objects.filter(user=person).exists() and not person.library_cards.exists()
+    return new and not StaffRole.objects.filter(user=person).exists() and not person.library_cards.exists() and not person.passkeys.exists()
 
 
 def opens_a_record(code, *, at):

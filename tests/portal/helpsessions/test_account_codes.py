@@ -13,7 +13,7 @@ from accounts.models import AuditEvent, LibraryCard, User
 from portal.desk.people import find
 from portal.helpsessions import account_codes, codes
 from portal.helpsessions.models import AccountCode
-from tests.factories import HelpSessionFactory, StaffFactory, UserFactory
+from tests.factories import HelpSessionFactory, PasskeyFactory, StaffFactory, UserFactory
 from tests.portal.pages import text
 from tests.processes import at_once
 
@@ -97,7 +97,7 @@ def test_only_its_fingerprint_is_kept(staff, pike):
     assert AccountCode.objects.get().hmac == codes.hmac_of(code)
 
 
-@pytest.mark.parametrize("whose", ["has an address", "has been in", "works at a desk", "has a card", "may not sign in"])
+@pytest.mark.parametrize("whose", ["has an address", "has been in", "works at a desk", "has a card", "has a passkey", "may not sign in"])
 def test_there_is_none_for_a_record_that_has_a_way_in(whose, branch, staff, pike):
     code = made(pike, staff)
     if whose == "has an address":
@@ -108,6 +108,8 @@ def test_there_is_none_for_a_record_that_has_a_way_in(whose, branch, staff, pike
         pike.staff_roles.create(branch=branch)
     elif whose == "has a card":
         LibraryCard.objects.create(person=pike, ils_id="7", barcode="2123400001234", seen_at=timezone.now())
+    elif whose == "has a passkey":  # of a record that was joined into this one
+        PasskeyFactory(person=pike)
     else:
         User.objects.filter(pk=pike.pk).update(is_active=False)
     with pytest.raises(account_codes.NotForThem):
