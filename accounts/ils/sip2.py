@@ -69,6 +69,8 @@ class Sip2:
         if len(knows) > PATRON_INFORMATION and knows[PATRON_INFORMATION] != "Y":
             yield False, "The ILS says that it does not answer patron information (message 63): it must be allowed for this login."
         yield True, "Error detection works." if self.error_detection else "Error detection is off, ours at least."
+        if self.id_field == "AA":
+            yield True, "Patrons are known by their card number (AA), so a new card is a new person. If the ILS has a field with its own id: SIP2_ID_FIELD."
         if card:
             answer = self._ask(self._patron_information(card, pin))
             yield from self._remarks(answer)
@@ -135,7 +137,7 @@ class Sip2:
                 yield False, f"The answer does not say whether {meaning} (no {name}): nobody can be let in. It may have to be turned on in the ILS."
         name = said.get("AE", "")
         if "\ufffd" in name or (not name.isascii() and self.charset.replace("-", "").lower() != "utf8" and _is_utf8(answer.raw)):
-            yield False, f"The charset may be another than {self.charset}: the name arrives as “{name}”. See SIP2_CHARSET; many systems use utf-8."
+            yield False, f"The charset may be another than {self.charset}: the name arrives as “{name}”. See SIP2_CHARSET; most systems use cp850 or utf-8."
         for setting, wanted in (("SIP2_GROUP_FIELD", self.group_field), ("SIP2_BRANCH_FIELD", self.branch_field)):
             if wanted and wanted not in said:
                 yield True, f"The answer has no field {wanted} ({setting}); it has {', '.join(sorted(said))}."

@@ -52,7 +52,7 @@ def looked_at(lines):
 def test_all_is_well(check):
     lines = check(server(), card=SAM.card)
     assert looked_at(lines) == []
-    assert [line for line in lines if "20001001" in line] == ["ok    The portal would know this person as 20001001, whatever card they hold: Sam Okafor."]
+    assert [line for line in lines if "20001001" in line] == ["ok    The portal would know this person as 20001001: Sam Okafor."]
     assert lines[-3:] == [
         "ok    E-mail: sam@example.org. Patron group: ADULT. Runs out: never, as far as it says.",
         "ok    Home branch: Harbour Main.",
@@ -100,6 +100,14 @@ def test_a_charset_that_is_another(check):
     assert [line for line in looked_at(check(utf8, card=ZOE.card)) if "SIP2_CHARSET" in line]
     assert [line for line in looked_at(check(server(), card=ZOE.card, charset="utf-8")) if "SIP2_CHARSET" in line]
     assert not [line for line in check(server(), card=ZOE.card) if "SIP2_CHARSET" in line]
+
+
+def test_by_what_a_patron_is_known(check):
+    own_id = Sip2Server([SAM], id_field="XI")
+    assert [line for line in check(server()) if "a new card is a new person" in line]
+    lines = check(own_id, card=SAM.card, id_field="XI")
+    assert not [line for line in lines if "a new card is a new person" in line]
+    assert "ok    The portal would know this person as 41: Sam Okafor." in lines
 
 
 def test_a_home_branch_that_the_portal_does_not_know(check):

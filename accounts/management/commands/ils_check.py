@@ -48,7 +48,7 @@ class Command(BaseCommand):
 
     def _say_whose(self, patron):
         branch = branch_called(patron.home_branch)
-        self._say(True, f"The portal would know this person as {patron.ils_id}, whatever card they hold: {patron.name or 'no name'}.")
+        self._say(True, f"The portal would know this person as {patron.ils_id}: {patron.name or 'no name'}.")
         self._say(
             True, f"E-mail: {patron.email or 'none'}. Patron group: {patron.group or 'none'}. Runs out: {patron.expires_on or 'never, as far as it says'}."
         )
