@@ -18,10 +18,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from .models import User
+
 SECOND_FACTOR = "second_factor_at"
 SECOND_FACTOR_LASTS = timedelta(hours=12)  # a working day: the sign-in itself lasts far longer, the desk's door must not
 BORROWED = "borrowed_device"
 PROVED_AT = "proved_at"
+OTHER_RECORD = "other_record"
 PROOF_LASTS = timedelta(minutes=15)  # the page that asks for it says so
 
 
@@ -79,6 +82,19 @@ def lately_proved(request):
     at_sign_in = [record["at"] for record in get_authentication_records(request, request.user) if record["method"] in proofs]
     proved_at = max([*at_sign_in, request.session.get(PROVED_AT, 0)])
     return time.time() - proved_at < PROOF_LASTS.total_seconds()
+
+
+def note_other_record(request, person):
+    """They have just proved that the record of `person` is theirs as well, by reading a code at its address."""
+    request.session[OTHER_RECORD] = {"other": str(person.public_id), "of": str(request.user.public_id), "at": time.time()}
+
+
+def other_record(request):
+    """The other record of whoever is signed in, while that proof holds; or None."""
+    noted = request.session.get(OTHER_RECORD)
+    if not noted or noted["of"] != str(request.user.public_id) or time.time() - noted["at"] >= PROOF_LASTS.total_seconds():
+        return None
+    return User.objects.filter(public_id=noted["other"], is_active=True).first()
 
 
 def to_prove(request):

@@ -17,7 +17,10 @@ REFUSED_POSTS_EACH = 20
 
 
 class AddressTaken(Exception):
-    """The address belongs to another library account, which its owner can open with it."""
+    """The address belongs to another library account, `person`, which its owner can open with it."""
+
+    def __init__(self, person):
+        self.person = person
 
 
 @transaction.atomic
@@ -43,8 +46,8 @@ def person_added_at_desk(*, name, email, language, by, at):
     """A patron whom staff write down at their wish, with an address (which nothing has proved yet) or without. Raises AddressTaken."""
     if email:
         unconfirmed(at=None).filter(email=email.strip().lower()).delete()  # somebody's sign-in attempt with it, never finished
-        if User.objects.filter(email=email.strip().lower()).exists():
-            raise AddressTaken
+        if other := User.objects.filter(email=email.strip().lower()).first():
+            raise AddressTaken(other)
     person = person_with_address(email, at=at, language=language) if email else User(joined_at=at, password=make_password(None))
     person.name, person.language = name, language
     person.save()
@@ -52,23 +55,14 @@ def person_added_at_desk(*, name, email, language, by, at):
     return person
 
 
-@transaction.atomic
-def add_address(person, *, email, at):
-    """Give a person without an address the one they have just proved to be theirs. Raises AddressTaken."""
-    email = email.strip().lower()
-    unconfirmed(at=None).filter(email=email).delete()  # somebody's sign-in attempt with it, never finished
-    person = User.objects.select_for_update().get(pk=person.pk)
-    if User.objects.filter(email=email).exclude(pk=person.pk).exists():
-        raise AddressTaken
-    person.email = email
-    person.save(update_fields=["email"])
-    EmailAddress.objects.update_or_create(user=person, email=email, defaults={"primary": True, "verified": True})
-    audit.record("added_address", person, by=person, patron=person, at=at)
-
-
 def end_sign_in(session_key):
     """This device no longer stands in the list of the person's sign-ins. The session itself is flushed by the view."""
     UserSession.objects.filter(session_key=session_key).delete()
+
+
+def end_sign_in_elsewhere(signed_in):
+    """On another device of the person's: it is signed out with its next request."""
+    signed_in.end()
 
 
 def end_all_sign_ins(person, *, but=""):

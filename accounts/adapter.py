@@ -46,8 +46,8 @@ class AccountAdapter(DefaultAccountAdapter):
         """Our own pages say what happened."""
 
     def send_mail(self, template_prefix, email, context):
-        """In the language of the person, or for a stranger in the language of the page that asked for it."""
-        language = User.objects.filter(email__iexact=email).values_list("language", flat=True).first() or get_language()
+        """In the language of the person, or for a stranger in that of the context, or of the page that asked for it."""
+        language = context.get("language") or User.objects.filter(email__iexact=email).values_list("language", flat=True).first() or get_language()
         with override(language):
             library = Library.current()
             context = {

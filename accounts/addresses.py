@@ -1,6 +1,26 @@
-"""The e-mail address of a person, and what it proves."""
+"""The e-mail address of a person: what it proves, and how another takes its place.
 
+The new one is proven by a code before anything changes. The person has shown who they are (`proved_recently`), and the old address
+is told, with a link that for a week puts it back and signs out everywhere: a confirmation there as well would shut out whoever
+lost that mailbox, which is why most addresses change.
+"""
+
+import hashlib
+import secrets
+
+from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+
+from . import audit
+from .actions import AddressTaken, end_all_sign_ins, unconfirmed
+from .models import AddressChange, Library, User
+
+
+class UnknownChange(Exception):
+    """No change of an address can be undone with that token: it is wrong, too old, or was used."""
 
 
 def proven_address(person):
@@ -14,3 +34,76 @@ def address_for_proof(person):
     """Where a code shows that it is still them; empty where something else has to. Whoever works at a desk reads it at the address by which
     a coordinator named them, proven or not: neither a PIN nor a button may set up what opens the desk."""
     return proven_address(person) or (person.is_staff and person.email) or ""
+
+
+@transaction.atomic
+def change_address(person, *, email, at):
+    """Give a person the address that they have just proved to be theirs, in place of the one they had. Raises AddressTaken.
+
+    The old one is told, unless nobody ever read a code there: it may be a stranger's.
+    """
+    email = email.strip().lower()
+    person = User.objects.select_for_update().get(pk=person.pk)
+    unconfirmed(at=None).filter(email=email).exclude(pk=person.pk).delete()  # somebody's sign-in attempt with it, never finished
+    other = User.objects.filter(email=email).exclude(pk=person.pk).first()
+    if other is not None:
+        raise AddressTaken(other)
+    old_address = proven_address(person)
+    _set(person, email)
+    audit.record("changed_address" if old_address else "added_address", person, by=person, patron=person, at=at)
+    if old_address not in ("", email):
+        _tell(old_address, person, at)
+    return person
+
+
+def change_of(token, *, at):
+    """What can be undone with the token of a mail. Raises UnknownChange."""
+    change = AddressChange.objects.select_related("person").filter(token_hash=_hash(token), changed_at__gt=at - AddressChange.UNDONE_WITHIN).first()
+    if change is None:
+        raise UnknownChange
+    return change
+
+
+@transaction.atomic
+def undo_change(token, *, at):
+    """It wasn't them: the old address is the person's again, and nobody is signed in to their account any more, also by no passkey that was
+    made since. Passkeys of staff open the desk: a coordinator sees to those. Raises UnknownChange."""
+    person = User.objects.select_for_update().get(pk=change_of(token, at=at).person_id)
+    change = change_of(token, at=at)  # still
+    other = User.objects.filter(email=change.old_email).exclude(pk=person.pk).first()
+    if other is not None:  # whoever began anew with the old address meanwhile reads the same mailbox
+        EmailAddress.objects.filter(user=other).delete()
+        User.objects.filter(pk=other.pk).update(email=None)
+        audit.record("lost_address", other, by=person, patron=other, at=at)
+    _set(person, change.old_email)
+    AddressChange.objects.filter(person=person, changed_at__gte=change.changed_at).delete()
+    end_all_sign_ins(person)
+    if not person.is_staff:
+        person.passkeys.filter(added_on__gte=Library.current().today(change.changed_at)).delete()
+    audit.record("undid_address_change", person, by=person, patron=person, at=at)
+    return person
+
+
+def forget_address_changes(*, at):
+    """For the worker: what can't be undone any more."""
+    AddressChange.objects.filter(changed_at__lte=at - AddressChange.UNDONE_WITHIN).delete()
+
+
+def _set(person, email):
+    person.email = email
+    person.save(update_fields=["email"])
+    EmailAddress.objects.filter(user=person).exclude(email=email).delete()
+    EmailAddress.objects.update_or_create(user=person, email=email, defaults={"primary": True, "verified": True})
+
+
+def _tell(old_address, person, at):
+    token = secrets.token_hex(20)
+    AddressChange.objects.create(person=person, old_email=old_address, token_hash=_hash(token), changed_at=at)
+    url = settings.BASE_URL + reverse("undo_address", args=[token])
+    context = {"url": url, "days": AddressChange.UNDONE_WITHIN.days, "language": person.language}
+    get_adapter().send_mail("account/email/address_changed", old_address, context)
+
+
+def _hash(token):
+    """A fingerprint is enough for what nobody can guess."""
+    return hashlib.sha256(token.encode()).hexdigest()

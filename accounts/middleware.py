@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from . import actions
 from .access import is_borrowed, may_pass_the_desk_door, needs_second_factor, to_the_desk_door
 from .models import Library, User
+from .sign_ins import LAST_USED_ON
 
 
 class LibraryMiddleware:
@@ -56,6 +57,21 @@ class LanguageMiddleware:
             with suppress(LookupError):
                 return translation.get_supported_language_variant(language)
         return request.library.language
+
+
+class LastUsedMiddleware:
+    """On which day this device was last used by the person who is signed in on it: the day alone, written once a day, into the session."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        if request.user.is_authenticated:
+            today = request.library.today().isoformat()
+            if request.session.get(LAST_USED_ON) != today:
+                request.session[LAST_USED_ON] = today
+        return response
 
 
 class ErasedMeanwhileMiddleware:
@@ -109,6 +125,7 @@ NEVER_KEPT_PATHS = (
     "/me/address/",
     "/me/passkeys/",
     "/me/prove/",
+    "/not-me/",
     "/demo/",
     "/desk/record/autosave/",
 )

@@ -365,6 +365,21 @@ class LookingReason(models.Model):
         return f"reason of {self.event_id}"
 
 
+class AddressChange(models.Model):
+    """That an address took the place of another, for as long as whoever reads the old one may say that it wasn't them. Of the token in the
+    mail to them only a fingerprint is here."""
+
+    UNDONE_WITHIN = timedelta(days=7)
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="address_changes")
+    old_email = models.EmailField()
+    token_hash = models.CharField(max_length=64, unique=True)
+    changed_at = models.DateTimeField(db_index=True)
+
+    def __str__(self):
+        return f"of {self.person_id}, {self.changed_at:%Y-%m-%d %H:%M}"
+
+
 class PasskeyQuerySet(models.QuerySet):
     def belonging_to(self, reader):
         """A person's own; a browser that only opened sessions by code has none."""

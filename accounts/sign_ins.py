@@ -1,9 +1,14 @@
 """Where a person is signed in, in words they can tell their devices by."""
 
+from datetime import date
+
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
+
+LAST_USED_ON = "last_used_on"  # in the session, where accounts.middleware writes it
 
 # The first that the browser names itself by: each of them also claims to be some of those below it.
 BROWSERS = [("Edg", "Edge"), ("OPR", "Opera"), ("SamsungBrowser", "Samsung Internet"), ("Firefox", "Firefox"), ("FxiOS", "Firefox"), ("CriOS", "Chrome")]
@@ -12,13 +17,20 @@ SYSTEMS = [("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("CrO
 SYSTEMS += [("Linux", "Linux")]
 
 
-def elsewhere(person, *, but):
-    """The person's other sign-ins that still hold, latest first; `but` is the session key of the one they are in now."""
-    lasting = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
-    found = list(UserSession.objects.filter(user=person, session_key__in=lasting).exclude(session_key=but).order_by("-created_at", "-pk"))
+def devices(person, *, here):
+    """Where the person is signed in and that still holds, this device (the session with the key `here`) first, then the latest. Each has its `device`
+    in words, the day on which it was `last_used_on`, `is_here`, and a `mark` by which a form may name it."""
+    found = list(UserSession.objects.filter(user=person).order_by("-created_at", "-pk"))
+    lasting = Session.objects.filter(session_key__in=[signed_in.session_key for signed_in in found], expire_date__gt=timezone.now())
+    last_used = {session.session_key: session.get_decoded().get(LAST_USED_ON) for session in lasting}
+    found = [signed_in for signed_in in found if signed_in.session_key in last_used]
     for signed_in in found:
+        day = last_used[signed_in.session_key]
         signed_in.device = device(signed_in.user_agent)
-    return found
+        signed_in.last_used_on = date.fromisoformat(day) if day else timezone.localdate(signed_in.created_at)
+        signed_in.is_here = signed_in.session_key == here
+        signed_in.mark = salted_hmac("accounts.sign_ins", signed_in.session_key, algorithm="sha256").hexdigest()[:32]
+    return sorted(found, key=lambda signed_in: (not signed_in.is_here, -signed_in.last_used_on.toordinal()))
 
 
 def device(user_agent):

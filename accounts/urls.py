@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import card_sign_in, kept, logo, me, passkeys, prove, second_factor, sign_in
+from .views import address, card_sign_in, kept, logo, me, passkeys, prove, second_factor, sign_in
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign_in"),
@@ -15,12 +15,13 @@ urlpatterns = [
     path("language/", sign_in.set_language, name="set_language"),
     path("me/", me.me, name="me"),
     path("me/sign-out-elsewhere/", me.sign_out_elsewhere, name="sign_out_elsewhere"),
-    path("me/address/", me.add_address, name="add_address"),
+    path("me/address/", address.add_address, name="add_address"),
     path("me/passkeys/add/", passkeys.add_passkey, name="add_passkey"),
     path("me/passkeys/add/options/", passkeys.add_options, name="add_passkey_options"),
     path("me/passkeys/offer/", passkeys.offer_passkey, name="offer_passkey"),
     path("me/passkeys/<uuid:public_id>/", passkeys.passkey, name="passkey"),
     path("me/prove/", prove.prove, name="prove"),
+    path("not-me/<str:token>/", address.undo_address, name="undo_address"),
     path("second-factor/", second_factor.second_factor, name="second_factor"),
     path("second-factor/change/", second_factor.change_second_factor, name="change_second_factor"),
     path("kept/", kept.kept, name="kept"),

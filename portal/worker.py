@@ -14,6 +14,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 import accounts.actions
+import accounts.addresses
 import portal.conversations.actions
 import portal.conversations.attachments
 import portal.conversations.drafts
@@ -65,6 +66,7 @@ JOBS = [
     (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),
     (portal.privacy.retention.forget_what_is_due, timedelta(minutes=5)),
     (portal.helpsessions.account_codes.forget_account_codes, EVERY_HOUR),
+    (accounts.addresses.forget_address_changes, EVERY_HOUR),
     (accounts.actions.forget_refused_posts, timedelta(minutes=1)),
     (portal.privacy.parting.forget_joined_records, EVERY_HOUR),
     (accounts.actions.forget_unconfirmed_people, EVERY_HOUR),

@@ -13,6 +13,8 @@ from django.utils import timezone, translation
 from xdist.scheduler import WorkStealingScheduling
 
 from accounts.access import SECOND_FACTOR
+from accounts.models import Library
+from accounts.sign_ins import LAST_USED_ON
 from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode
@@ -120,10 +122,11 @@ def sign_in():
 
     def sign_in(client, user, *, second_factor=True):
         client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        session = client.session
+        session[LAST_USED_ON] = Library.current().today().isoformat()
         if second_factor and user.is_staff:
-            session = client.session
             session[SECOND_FACTOR] = timezone.now().isoformat()
-            session.save()
+        session.save()
         return client
 
     return sign_in

@@ -12,7 +12,7 @@ from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import AuditEvent, Consent, LibraryCard, Passkey, StaffRole, User
+from accounts.models import AddressChange, AuditEvent, Consent, LibraryCard, Passkey, StaffRole, User
 from accounts.reader import Reader
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, MessageRecommendation, Participation, ReadersForm, Side
 from portal.helpsessions.models import HelpSession, SessionRecommendation
@@ -98,6 +98,12 @@ TABLES = {
         _("where you are signed in"),
         lambda person, at: UserSession.objects.filter(user=person).order_by("created_at", "pk"),
         {"began_at": "created_at", "network_address": "ip", "browser": "user_agent"},
+    ),
+    "earlier_addresses": Table(
+        "accounts.AddressChange",
+        _("the address that you had before"),
+        lambda person, at: AddressChange.objects.filter(person=person).order_by("changed_at", "pk"),
+        {"email": "old_email", "changed_at": "changed_at"},
     ),
     "passkeys": Table(
         "accounts.Passkey",

@@ -121,7 +121,8 @@ def _erase(person, *, language, at):
     forget_recommendations(Recommendation.objects.filter(pk__in=given), library.zone)
     helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
     sent_to_them = Q(recipient=person)
-    for known in filter(None, [person.email, *EmailAddress.objects.filter(user=person).values_list("email", flat=True)]):
+    earlier = person.address_changes.values_list("old_email", flat=True)
+    for known in filter(None, [person.email, *EmailAddress.objects.filter(user=person).values_list("email", flat=True), *earlier]):
         sent_to_them |= Q(to_address__iexact=known)  # also as the desk may have typed it
     Notification.objects.filter(sent_to_them).delete()
     for signed_in in UserSession.objects.filter(user=person):

@@ -21,7 +21,8 @@ from recommendations.models import Recommendation
 
 
 class CannotJoin(Exception):
-    """They are one record already, one of them may not sign in, or the one that would end works at a desk."""
+    """They are one record already, one of them may not sign in, or the one that would end works at a desk; or it got another address so
+    lately that whoever reads the old one may still say it wasn't them."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def join_people(going, into, *, by, at):
     """
     lock_what_is_said(going, into)
     people = {person.pk: person for person in User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk")}
-    if len(people) < 2 or not may_join_people(people[going.pk], people[into.pk]):
+    if len(people) < 2 or not may_join_people(people[going.pk], people[into.pk]) or people[going.pk].address_changes.exists():
         raise CannotJoin
     by = into if by.pk == going.pk else by
     going, into = people[going.pk], people[into.pk]

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.actions import UNCONFIRMED_FOR
-from accounts.models import RefusedPost
+from accounts.models import AddressChange, RefusedPost
 from accounts.remembering import SHORT, UNLESS_CHOSEN
 from portal.conversations import attachments, drafts, unsent
 from portal.helpsessions.account_codes import LIFE as ACCOUNT_CODE_LIFE
@@ -154,7 +154,7 @@ POLICY = {
     ),
     "sessions.Session": Line(
         _("that this device is signed in, and which codes it opened; what you wrote before you said where the answer may go"),
-        _("you sign out, or {0} after you last signed in; what you wrote: you send it or throw it away, at most {1}"),
+        _("you sign out, or {0} after you last used it; what you wrote: you send it or throw it away, at most {1}"),
         _("to come back without a new code"),
         Group.DEVICES,
         (timedelta(seconds=settings.SESSION_COOKIE_AGE), unsent.KEPT_FOR),
@@ -167,6 +167,15 @@ POLICY = {
         Group.DEVICES,
         exported=True,
         ends_with="accounts.User",
+    ),
+    "accounts.AddressChange": Line(
+        _("the address that you had before"),
+        _("{0} after you changed it"),
+        _("so that whoever reads it can say that it wasn't you"),
+        Group.PERSON,
+        (AddressChange.UNDONE_WITHIN,),
+        exported=True,
+        ended_by="forget_address_changes",
     ),
     "accounts.Passkey": Line(
         _("your passkeys: the name you gave each, its public half, the days on which it was added and last used"),

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import choosing, erasing, exporting, looked, page
+from .views import choosing, erasing, exporting, joining, looked, page
 
 urlpatterns = [
     path("privacy/", page.privacy, name="privacy"),
@@ -10,4 +10,5 @@ urlpatterns = [
     path("privacy/erase/", erasing.erase, name="erase"),
     path("privacy/erased/<uuid:public_id>/", erasing.erased, name="erased"),
     path("privacy/remember/", choosing.remember, name="remember"),
+    path("me/join/", joining.join_records, name="join_records"),
 ]

@@ -25,6 +25,7 @@ PUBLIC = {
     "resend_code": "the second step of the way in, again",
     "sign_in_by_passkey": "the way in, without a code",
     "passkey_options": "what a browser is to sign on its way in",
+    "undo_address": "the token of the mail is the key",
     "sign_out": "out of one's own sign-in",
     "signed_out": "the words after it",
     "set_language": "a choice on this device",
@@ -39,7 +40,7 @@ READERS_OWN = {
     *("ask_draft", "help_sessions", "conversations", "saved", "me", "sign_out_elsewhere", "add_address", "prove", "remember"),
     *("second_factor", "change_second_factor", "kept", "export", "erase"),
     "who_looked",
-    *("add_passkey", "add_passkey_options", "offer_passkey"),
+    *("add_passkey", "add_passkey_options", "offer_passkey", "join_records"),
 }
 # Name an object in the address: which of `world` it is.
 OBJECT = {
@@ -124,6 +125,7 @@ SHARED = {
     "discard_kept": "looked up among the person's own",
     "open_code_link": "the code is the key",
     "erased": "the address is the key, and names nobody",
+    "undo_address": "the token of the mail is the key",
 }
 
 

@@ -31,6 +31,8 @@ def names_of(template):
     yield template
     if found := re.fullmatch(r"(\w+)/email/(\w+)\.(?:subject\.txt|txt|html)", template):
         yield f"{found[1]}/{found[2]}"
+    if found := re.fullmatch(r"(\w+/email/\w+)_(?:subject\.txt|message\.txt|message\.html)", template):
+        yield found[1]
 
 
 def is_overriding(template):

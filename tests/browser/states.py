@@ -1,6 +1,7 @@
 """A library in which every page has something to show, and the addresses of every state of every page."""
 
 import datetime
+import hashlib
 import uuid
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from accounts import audit
 from accounts.actions import keep_refused_post, person_added_at_desk
 from accounts.cards import person_with_card
 from accounts.ils import fake
-from accounts.models import AuditEvent, Library, StaffRole
+from accounts.models import AddressChange, AuditEvent, Library, StaffRole
 from portal.conversations import actions as conversations
 from portal.conversations import drafts
 from portal.conversations.models import Conversation, Event, Participation
@@ -178,6 +179,8 @@ def build(branch, staff, patron, words):
     codes |= {state.value: code_for(session(), state=state) for state in (ClaimCode.State.KEPT, ClaimCode.State.REVOKED, ClaimCode.State.FORGOTTEN)}
     codes["expired"] = code_for(session(), at=now - datetime.timedelta(days=31))
     PasskeyFactory(person=patron, name=words.name)
+    undo = "0123456789abcdef0123456789abcdef01234560"
+    AddressChange.objects.create(person=patron, old_email="old@example.org", token_hash=hashlib.sha256(undo.encode()).hexdigest(), changed_at=now)
     keep_refused_post(patron, path=waiting.get_absolute_url() + "reply/", fields={"body": [words.message]}, at=now)
 
     at = {name: found.get_absolute_url() for name, found in {"kept": kept, "by_code": by_code, "quiet": quiet, "plain": older[0]}.items()}
@@ -400,6 +403,8 @@ def build(branch, staff, patron, words):
             State("remember", "/privacy/remember/"),
             State("remember-error", "/privacy/remember/?remember=until"),
             State("remember-effect", "/privacy/remember/?remember=30"),
+            State("undo-address", f"/not-me/{undo}/"),
+            State("undo-address-unknown", "/not-me/0123456789abcdef0123456789abcdef01234567/"),
             State("refused", "/kept/"),
         ],
         "new patron": [

@@ -1,0 +1,44 @@
+"""Two records of one person, proven from both sides: the one in which they are signed in, and the one whose address they have just proved."""
+
+from django.contrib import messages
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.access import OTHER_RECORD, is_borrowed, note_proof, other_record, proved_recently, sign_in
+from portal.privacy.joining import CannotJoin, join_people, may_join_people, what_moves
+
+
+@proved_recently
+def join_records(request):
+    """What would move, and the button that does it."""
+    other = other_record(request)
+    if other is None:
+        return redirect("me")
+    going, into = _which_ends(request.user, other)
+    if going is None:
+        messages.error(request, _("This address opens another library account, and the two cannot be joined. Sign out and sign in with it to see that one."))
+        return redirect("me")
+    if request.method != "POST":
+        return render(request, "privacy/join.html", {"moving": what_moves(going), "stays": into})
+    del request.session[OTHER_RECORD]
+    try:
+        join_people(going, into, by=request.user, at=timezone.now())
+    except CannotJoin:
+        messages.error(request, _("The two accounts cannot be joined now. If one of them got another address in the last days, try it again in a week."))
+        return redirect("me")
+    if into != request.user:
+        borrowed = is_borrowed(request)
+        request.session.flush()  # it was the other one's
+        sign_in(request, into, borrowed=borrowed)
+        note_proof(request)
+    messages.success(request, _("Your two accounts are one now."))
+    return redirect("home")
+
+
+def _which_ends(person, other):
+    """(going, into): the record of the proven address stays, unless that is not possible; (None, None) where neither may end."""
+    for going, into in ((person, other), (other, person)):
+        if may_join_people(going, into):
+            return going, into
+    return None, None
