@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.addresses import proven_address
-from accounts.models import AuditEvent, Library, LookingReason, User
+from accounts.models import AuditEvent, Library, User
 from portal.conversations import handling
 from portal.conversations.actions import lock_first
 from portal.conversations.models import Conversation
@@ -127,11 +127,10 @@ def _erase(person, *, language, at):
     Notification.objects.filter(sent_to_them).delete()
     for signed_in in UserSession.objects.filter(user=person):
         signed_in.end()
-    LookingReason.objects.filter(event__patron=person).delete()  # words of staff about them
     AuditEvent.objects.filter(subject=str(person.public_id)).update(subject="")
     files = [name for name in Export.objects.filter(person=person).values_list("file", flat=True) if name]
     transaction.on_commit(lambda: exports.remove_files(files))
-    person.delete()  # and with it what is theirs alone: lists, drafts, consents, addresses, exports, what was refused
+    person.delete()  # and with it what is theirs alone: lists, drafts, consents, addresses, exports, what was refused, why staff looked
     erasure = Erasure.objects.create(erased_at=at, language=language, counts=counts)
     if address:
         _send_receipt(erasure, address)
