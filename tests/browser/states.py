@@ -233,6 +233,7 @@ def build(branch, staff, patron, words):
         drafts.forget(answered_twin, **whose)
         drafts.save_draft(answered_twin, **whose, client_token=uuid.uuid4(), sequence=9, body=words.message, at=timezone.now())
         page.locator("#id_body").fill("Older")
+        page.locator("#id_body").blur()
         page.locator("#keep-this").wait_for()
 
     def ask_for_code(page):

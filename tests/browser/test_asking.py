@@ -65,9 +65,11 @@ def test_a_patron_asks(javascript, phone, patron, show):
 def test_what_a_patron_types_is_there_after_leaving_the_page(phone, patron, show):
     page = phone()
     show(page, patron)
+    page.clock.install()
     page.goto("/ask/")
     page.locator("summary").tap()
     page.locator("#id_body").fill("Is there a gr")
+    page.clock.fast_forward(2000)
     expect(page.locator("[data-draft-state]")).to_have_text(page.locator("[data-draft-state]").get_attribute("data-kept"))
     page.goto("/")
     page.goto("/ask/")

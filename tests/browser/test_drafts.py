@@ -33,11 +33,30 @@ def ask(session, by=None):
     return actions.ask(by=by, at=timezone.now(), help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
 
 
+@pytest.fixture
+def phone(phone):
+    """Its clock can be moved."""
+
+    def with_a_clock(**more):
+        page = phone(**more)
+        page.clock.install()
+        return page
+
+    return with_a_clock
+
+
+def pause(page):
+    """Nothing is typed for longer than it takes until a draft is kept."""
+    page.clock.fast_forward(2000)
+
+
 def kept(page):
+    pause(page)
     expect(page.locator("[data-draft-state]")).to_have_text(page.locator("[data-draft-state]").get_attribute("data-kept"))
 
 
 def not_kept(page):
+    pause(page)
     expect(page.locator("[data-draft-state]")).to_have_text(page.locator("[data-draft-state]").get_attribute("data-failed"))
 
 
@@ -88,6 +107,7 @@ def test_an_older_tab_is_told_of_the_newer_text_and_may_choose(phone, show, patr
     write(newer, "Is it on Thursday?")
     kept(newer)
     write(older, "Is it on Fri")
+    pause(older)
     expect(older.locator("[data-draft-newer] q")).to_have_text("Is it on Thursday?")
     expect(older.locator("#id_body")).to_have_value("Is it on Fri")
     assert Draft.objects.get().body == "Is it on Thursday?"
@@ -108,6 +128,7 @@ def test_who_sends_without_choosing_sends_that_once_and_the_newer_text_comes_int
     kept(newer)
     newer.close()
     write(older, "Is it on Fri")
+    pause(older)
     expect(older.locator("[data-draft-newer] q")).to_have_text("Is it on Thursday?")
     older.locator("#send").tap()
     expect(latest(older)).to_have_text("Is it on Fri")

@@ -89,9 +89,11 @@ def test_a_colleague_is_named_in_a_note_by_typing(thread, staff, omar, opened, s
 
 def test_half_a_note_is_there_again(thread, staff, opened, show):
     page = show(opened(DESK), staff)
+    page.clock.install()
     page.goto(path(thread))
     page.keyboard.press("n")
     page.keyboard.type("Half a note")
+    page.clock.fast_forward(2000)
     expect(page.locator("#note-form [data-draft-state]")).to_have_text("Draft kept")
     page.reload()
     expect(page.locator("#note-body")).to_have_value("Half a note")

@@ -102,15 +102,17 @@ def test_nothing_is_asked_while_the_page_is_hidden(page):
 
 
 def test_while_nothing_comes_it_is_asked_every_20_seconds_and_then_more_seldom(phone, show, patron, thread):
-    page, asked = show(phone(), patron), []
+    page, asked, answered = show(phone(), patron), [], []
     page.clock.install()
     page.goto(thread.get_absolute_url())
-    page.on("request", lambda request: "/news/" in request.url and asked.append(request.url))
+    page.on("request", lambda request: "/news/" in request.url and asked.append(request))
+    page.on("requestfinished", lambda request: answered.append(request))
     for minutes, most in ((1, 3), (9, 16)):
         asked.clear()
         for _seconds in range(minutes * 60 // 5):
             page.clock.run_for(5_000)
-            page.wait_for_timeout(20)
+            while not set(asked) <= set(answered):
+                page.wait_for_timeout(5)
         assert 1 <= len(asked) <= most
 
 
