@@ -67,6 +67,27 @@ def make(target):
     return manifest
 
 
+def remove_old(folder, *, at):
+    """Remove the archives in this folder that are older than the privacy page says; only what is one of ours by its manifest.
+    Returns their paths."""
+    old = [path for path in sorted(Path(folder).glob("*.tar.gz")) if (made_at := _made_at(path)) and made_at < at - settings.BACKUPS_KEPT]
+    for path in old:
+        path.unlink()
+    return old
+
+
+def _made_at(path):
+    """When an archive of ours was made; None for anything else."""
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            first = archive.next()
+            stream = archive.extractfile(first) if first and first.name == "manifest.json" and first.size < 1_000_000 else None
+            manifest = json.load(stream) if stream else {}
+        return datetime.fromisoformat(manifest["made_at"]) if {"format", "sha256", "made_at"} <= set(manifest) else None
+    except (tarfile.TarError, OSError, EOFError, ValueError, TypeError):
+        return None
+
+
 def restore(source, *, replace=False):
     """Put back what `make` wrote, and return its manifest. Refuses a portal that holds something, unless `replace`."""
     if not replace and _holds_something():

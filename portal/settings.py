@@ -5,6 +5,7 @@ turns every missing or dangerous setting into an error that says how to mend it.
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -37,6 +38,7 @@ def env_flag(name, default=False):
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "var"))
+BACKUPS_KEPT = timedelta(days=env_number("BACKUPS_KEPT_DAYS", 30))  # said on the privacy page, and kept to by manage.py backup
 
 MODE = os.environ.get("AFTERWORD_MODE", "production")
 DEMO = env_flag("DEMO", default=MODE == "demo")

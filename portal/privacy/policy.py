@@ -42,6 +42,62 @@ class Group(Enum):
     LIBRARY = "the library itself: nothing about anybody"
 
 
+class Role(Enum):
+    """Those by whom something may be seen, in the columns of docs/who-sees-what.md."""
+
+    PERSON = "the person it is about"
+    HOLDER = "who holds the code of the visit"
+    STAFF = "staff of the branch"
+    ELSEWHERE = "staff of other branches"
+    COORDINATOR = "coordinators"
+    SERVER = "whoever runs the server"
+
+
+# For the director of the library: who sees what. What no line says is not seen. The sweeps of tests/architecture hold the pages to it.
+SEEN_BY = {
+    Group.VISITS: {
+        Role.PERSON: "yes, once they keep it",
+        Role.HOLDER: "yes, until it is kept or the code runs out",
+        Role.STAFF: "yes; each opening is recorded for the patron",
+        Role.ELSEWHERE: "those who recorded it; others for a day, when the patron shows them the code",
+        Role.COORDINATOR: "as staff of their branches",
+        Role.SERVER: "yes",
+    },
+    Group.MESSAGES: {
+        Role.PERSON: "yes",
+        Role.HOLDER: "those about that visit, until it is kept or the code runs out",
+        Role.STAFF: "yes; each opening is recorded for the patron; what isn't sent, no",
+        Role.ELSEWHERE: "those to whom it is assigned, or who cover for them; others for a day, when the patron shows them the code",
+        Role.COORDINATOR: "as staff of their branches",
+        Role.SERVER: "yes",
+    },
+    Group.LISTS: {Role.PERSON: "yes", Role.SERVER: "yes"},
+    Group.PERSON: {
+        Role.PERSON: "yes",
+        Role.STAFF: "the name; address and language in a record they open, which is recorded for the patron",
+        Role.ELSEWHERE: "the same, after they found the person by a whole address or card number, or gave a reason",
+        Role.COORDINATOR: "as staff",
+        Role.SERVER: "yes",
+    },
+    Group.DEVICES: {Role.PERSON: "yes", Role.SERVER: "yes"},
+    Group.MAIL: {Role.PERSON: "in their own mailbox", Role.SERVER: "yes; emptied once sent where it held a code or a link"},
+    Group.DESK: {
+        Role.PERSON: "who looked and when; none of the words",
+        Role.STAFF: "notes and events of what they may open",
+        Role.ELSEWHERE: "notes and events of what they may open",
+        Role.COORDINATOR: "also why somebody looked without a visit, and the legal holds",
+        Role.SERVER: "yes",
+    },
+    Group.STAFF: {
+        Role.PERSON: "yes",
+        Role.STAFF: "names, days away",
+        Role.ELSEWHERE: "names, days away",
+        Role.COORDINATOR: "names, addresses, roles, days away; no secret of a second factor",
+        Role.SERVER: "yes; secrets of second factors are encrypted with the server's key",
+    },
+}
+
+
 @dataclass(frozen=True)
 class Line:
     keeps: str

@@ -1,12 +1,13 @@
 """What the library keeps about whoever asks, why, and until when."""
 
+from django.conf import settings
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from portal.helpsessions.models import HelpSession
 from portal.privacy.choice import name_of, next_to_go
 from portal.privacy.looked import who_looked
-from portal.privacy.policy import lines_for_patrons
+from portal.privacy.policy import in_words, lines_for_patrons
 
 LOOKS_SHOWN = 5
 
@@ -14,7 +15,7 @@ LOOKS_SHOWN = 5
 @require_safe
 def privacy(request):
     """For a signed-in person, for a browser that opened codes, and for anybody: the less is known, the more generally it speaks."""
-    context = {"groups": lines_for_patrons()}
+    context = {"groups": lines_for_patrons(), "backups_kept": in_words(settings.BACKUPS_KEPT)}
     if request.reader:
         context["visits"] = HelpSession.objects.belonging_to(request.reader).count()
     if request.reader.person:

@@ -1,0 +1,29 @@
+"""What docs/ says of the policy is what the program does."""
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from portal.privacy import documents
+from portal.privacy.policy import POLICY, SEEN_BY, Group, Role
+
+
+def test_the_documents_are_up_to_date():
+    call_command("policy_docs", check=True)
+
+
+def test_a_document_that_lags_behind_is_named(monkeypatch):
+    monkeypatch.setitem(SEEN_BY[Group.LISTS], Role.STAFF, "yes")
+    with pytest.raises(CommandError, match="who-sees-what.md"):
+        call_command("policy_docs", check=True)
+
+
+def test_every_table_has_its_row_and_every_group_about_people_its_roles():
+    [table, matrix] = documents.documents().values()
+    assert [label for label in POLICY if table.count(f"| `{label}` |") != 1] == []
+    assert set(SEEN_BY) == set(Group) - {Group.PARTS, Group.LIBRARY}
+    assert [group for group in SEEN_BY if matrix.count(f"| **{documents.TITLES.get(group, group.value)}** |") != 1] == []
+
+
+def test_how_long_backups_live_is_said(settings):
+    [table, _matrix] = documents.documents().values()
+    assert f"live {settings.BACKUPS_KEPT.days} days" in table
