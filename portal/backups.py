@@ -83,7 +83,7 @@ def _made_at(path):
             first = archive.next()
             stream = archive.extractfile(first) if first and first.name == "manifest.json" and first.size < 1_000_000 else None
             manifest = json.load(stream) if stream else {}
-        return datetime.fromisoformat(manifest["made_at"]) if {"format", "sha256", "made_at"} <= set(manifest) else None
+        return datetime.fromisoformat(manifest["made_at"]).astimezone(UTC) if {"format", "sha256", "made_at"} <= set(manifest) else None
     except (tarfile.TarError, OSError, EOFError, ValueError, TypeError):
         return None
 
