@@ -49,10 +49,10 @@ def change_address(person, *, email, at):
     if other is not None:
         raise AddressTaken(other)
     old_address = proven_address(person)
+    if old_address not in ("", email):
+        _tell(old_address, person, at)  # while it is theirs: the mail is then among those that end with them
     _set(person, email)
     audit.record("changed_address" if old_address else "added_address", person, by=person, patron=person, at=at)
-    if old_address not in ("", email):
-        _tell(old_address, person, at)
     return person
 
 

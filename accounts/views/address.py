@@ -9,19 +9,25 @@ from django.utils.translation import gettext as _
 from accounts import actions, addresses, cards
 from accounts.access import lately_proved, note_other_record, to_prove
 from accounts.forms import AddressForm, CodeForm
+from accounts.ils.configured import library_ils
 from accounts.mailed_codes import MailedCode
 
 
 @login_required
 def add_address(request):
-    """Whoever has an address shows first that it is still them; for a person whom only this device can show, its code is enough."""
-    if request.user.email and not lately_proved(request):
+    """Whoever can shows first that it is still them: an address lets in whoever reads it. For a person whom only this device can show, its
+    code is enough."""
+    if _can_prove(request.user) and not lately_proved(request):
         return to_prove(request)
     process = MailedCode.going_on(request, purpose="add_address")
     if request.POST.get("another") and process:
         process.abort()
         return redirect("add_address")
     return _ask_code(request, process) if process else _ask_address(request)
+
+
+def _can_prove(person):
+    return bool(person.email or person.passkeys.exists() or (cards.card_of(person) and library_ils()))
 
 
 def undo_address(request, token):

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from accounts import audit
-from accounts.models import AuditEvent, LookingReason, User
+from accounts.models import AddressChange, AuditEvent, LookingReason, User
 from portal.conversations import search
 from portal.conversations.actions import raise_queue
 from portal.conversations.models import Attachment, Conversation, Draft, Message, Participation, Side
@@ -34,10 +34,10 @@ class CannotPart(Exception):
 
 
 @transaction.atomic
-def join_for_a_day(going, into, *, by, at):
-    """join_people, and a day to think better of it. Returns the JoinedRecords. Raises CannotJoin, also where `by` is one of the two: what is
-    a stranger's would become theirs, and what they then read nobody's to know."""
-    if by.pk in (going.pk, into.pk):
+def join_for_a_day(going, into, *, by, at, proven=False):
+    """join_people, and a day to think better of it. Returns the JoinedRecords. Raises CannotJoin, also where `by` is one of the two and hasn't
+    `proven` to be both: what is a stranger's would become theirs, and what they then read nobody's to know."""
+    if by.pk in (going.pk, into.pk) and not proven:
         raise CannotJoin
     lock_what_is_said(going, into)
     list(User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk"))
@@ -46,7 +46,7 @@ def join_for_a_day(going, into, *, by, at):
     into = join_people(going, into, by=by, at=at)
     before["melted"] = _what_changed(melting)
     before["ended"] = [[label, row] for label, _field, row in before["rows"] if not _now(label, row).exists()]
-    return JoinedRecords.objects.create(into=into, by=by, joined_at=at, before=before)
+    return JoinedRecords.objects.create(into=into, by=into if proven else by, joined_at=at, before=before)
 
 
 @transaction.atomic
@@ -59,7 +59,7 @@ def part(joined, *, by, at):
         raise CannotPart
     into, before = joined.into, joined.before
     _unmelt(before["melted"])
-    _give_back_address(into, before)
+    _give_back_address(into, before, since=joined.joined_at)
     person = _bring_back_person(before["person"])
     for label, field, keys in before["moved"]:
         apps.get_model(label)._base_manager.filter(pk__in=keys, **{field: into}).update(**{field: person})
@@ -169,7 +169,7 @@ def _address_of(person):
     return [email, EmailAddress.objects.filter(user=person, email=email, verified=True).exists()]
 
 
-def _give_back_address(into, before):
+def _give_back_address(into, before, *, since):
     """An address that came since may be the other one's, and would let them in: it is the one from before again, or none."""
     if _address_of(into)[0] == before["address"][0]:
         return
@@ -177,6 +177,7 @@ def _give_back_address(into, before):
     if User.objects.filter(email=email).exclude(pk=into.pk).exists():
         email = None  # somebody has made it their own since
     User.objects.filter(pk=into.pk).update(email=email)
+    AddressChange.objects.filter(person=into, changed_at__gt=since).delete()  # what would undo it, and set another
     going_back = [row["id"] for label, _field, row in before["rows"] if label == EmailAddress._meta.label]
     EmailAddress.objects.filter(user=into).exclude(pk__in=going_back).exclude(email=email).delete()
     if email:

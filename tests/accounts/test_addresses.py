@@ -68,6 +68,7 @@ def test_the_old_address_is_told_without_the_new_one_and_can_take_it_back(signed
     change(signed_in)
     mail = Notification.objects.filter(to_address="sam@example.org").latest("pk")
     assert NEW not in mail.text + mail.html + mail.subject
+    assert mail.recipient == patron  # whoever is erased leaves no old address behind
     assert mail.blanked
     stranger, path = Client(), link_to("sam@example.org")
     assert "take it back" in stranger.get(path).content.decode()

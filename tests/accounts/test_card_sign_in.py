@@ -325,6 +325,18 @@ def test_a_card_holder_without_an_address_shows_with_the_pin_that_it_is_still_th
     assert client.session["proved_at"]
 
 
+def test_an_address_is_added_to_a_card_only_after_its_pin(client, ils, monkeypatch):
+    for view in ("prove", "address"):
+        monkeypatch.setattr(f"accounts.views.{view}.library_ils", lambda: ils)
+    sign_in(client)
+    assert client.get(reverse("add_address")).status_code == 200  # at the sign-in it was shown
+    session = client.session
+    session["account_authentication_methods"] = []
+    session.save()
+    for answer in (client.get(reverse("add_address")), client.post(reverse("add_address"), {"email": "thief@example.org"})):
+        assert answer["Location"].startswith("/me/prove/")
+
+
 def test_a_pin_that_is_now_of_another_person_proves_nothing(client, ils, monkeypatch):
     monkeypatch.setattr("accounts.views.prove.library_ils", lambda: ils)
     sign_in(client)

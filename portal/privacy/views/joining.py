@@ -1,12 +1,19 @@
 """Two records of one person, proven from both sides: the one in which they are signed in, and the one whose address they have just proved."""
 
 from django.contrib import messages
+from django.db import transaction
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.access import OTHER_RECORD, is_borrowed, note_proof, other_record, proved_recently, sign_in
-from portal.privacy.joining import CannotJoin, join_people, may_join_people, what_moves
+from accounts.addresses import proven_address
+from portal.notifications.actions import notify
+from portal.privacy import parting
+from portal.privacy.joining import CannotJoin, may_join_people, what_moves
+
+HOURS = int(parting.CAN_BE_PARTED_FOR.total_seconds() // 3600)
 
 
 @proved_recently
@@ -20,10 +27,10 @@ def join_records(request):
         messages.error(request, _("This address opens another library account, and the two cannot be joined. Sign out and sign in with it to see that one."))
         return redirect("me")
     if request.method != "POST":
-        return render(request, "privacy/join.html", {"moving": what_moves(going), "stays": into})
+        return render(request, "privacy/join.html", {"moving": what_moves(going), "stays": into, "hours": HOURS})
     del request.session[OTHER_RECORD]
     try:
-        join_people(going, into, by=request.user, at=timezone.now())
+        _join(going, into, by=request.user, at=timezone.now())
     except CannotJoin:
         messages.error(request, _("The two accounts cannot be joined now. If one of them got another address in the last days, try it again in a week."))
         return redirect("me")
@@ -42,3 +49,12 @@ def _which_ends(person, other):
         if may_join_people(going, into):
             return going, into
     return None, None
+
+
+@transaction.atomic
+def _join(going, into, *, by, at):
+    """The address that ends is told: whoever had the device for a moment took all of it along, and for a day the desk can part them."""
+    ends, language = proven_address(going), going.language or get_language()
+    parting.join_for_a_day(going, into, by=by, at=at, proven=True)
+    if ends and into.email:
+        notify("privacy/joined", to=ends, at=at, language=language, context={"hours": HOURS}, remove=True)

@@ -8,6 +8,8 @@ from django.utils import timezone
 from accounts import actions
 from accounts.models import StaffRole, User
 from portal.helpsessions.models import HelpSession
+from portal.notifications.models import Notification
+from portal.privacy import parting
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code, signed_in_as
 from tests.factories import HelpSessionFactory, UserFactory
 
@@ -113,3 +115,29 @@ def test_joining_into_an_account_of_staff_opens_no_desk(device, staff):
     device.post(JOIN)
     assert signed_in_as(device) == str(staff.pk)
     assert device.get("/desk/")["Location"].startswith("/second-factor/")
+
+
+def test_the_address_that_ends_is_told_and_for_a_day_the_desk_can_part_them(client, patron, coordinator):
+    """Whoever holds somebody's device for a moment may have an account of their own to take all of it into."""
+    other = UserFactory(email="other@example.org")
+    visit = HelpSessionFactory(patron=other)
+    ask_for_code(client, other.email)
+    enter(client, mailed_code(other.email))
+    prove(client, patron.email)
+    assert "For 24 hours the library can part them again" in client.get(JOIN).content.decode()
+    client.post(JOIN)
+    [mail] = Notification.objects.filter(to_address=other.email, kind="privacy/joined")
+    assert "within 24 hours" in mail.text
+    assert patron.email not in mail.text + mail.html
+    assert mail.removed
+    [joined] = parting.can_be_parted(patron, at=timezone.now())
+    parting.part(joined, by=coordinator, at=timezone.now())
+    visit.refresh_from_db()
+    assert visit.patron == User.objects.get(email="other@example.org")
+    assert signed_in_as(client) is None
+
+
+def test_what_was_on_a_device_alone_has_nobody_to_tell(device, patron):
+    prove(device, patron.email)
+    device.post(JOIN)
+    assert not Notification.objects.filter(kind="privacy/joined").exists()
