@@ -67,10 +67,11 @@ def make(target):
     return manifest
 
 
-def remove_old(folder, *, at):
-    """Remove the archives in this folder that are older than the privacy page says; only what is one of ours by its manifest.
-    Returns their paths."""
-    old = [path for path in sorted(Path(folder).glob("*.tar.gz")) if (made_at := _made_at(path)) and made_at < at - settings.BACKUPS_KEPT]
+def remove_old(beside, *, at):
+    """Remove the archives beside this new one that are older than the privacy page says; only what is one of ours by its manifest.
+    The new one stays, whatever a clock says. Returns their paths."""
+    others = [path for path in sorted(Path(beside).absolute().parent.glob("*.tar.gz")) if not path.samefile(beside)]
+    old = [path for path in others if (made_at := _made_at(path)) and made_at < at - settings.BACKUPS_KEPT]
     for path in old:
         path.unlink()
     return old

@@ -14,7 +14,8 @@ PER_PROCESS_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 @checks.register(checks.Tags.security)
 def settings_are_safe(app_configs=None, **kwargs):
     errors = [
-        checks.Error(f"{name} is not a whole number.", hint=f"Set {name} to a number or leave it out.", id="afterword.E010") for name in settings.MALFORMED
+        checks.Error(f"{name} is no whole number, or too small.", hint=f"Set {name} to a number or leave it out.", id="afterword.E010")
+        for name in settings.MALFORMED
     ]
     if settings.MODE not in MODES:
         errors.append(

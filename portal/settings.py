@@ -19,12 +19,15 @@ def env_list(name, default=""):
 MALFORMED = []  # names of the variables that hold no number where one belongs; portal/checks.py reports them
 
 
-def env_number(name, default):
+def env_number(name, default, *, least=0):
     try:
-        return int(os.environ.get(name) or default)
+        number = int(os.environ.get(name) or default)
     except ValueError:
+        number = least - 1
+    if number < least:
         MALFORMED.append(name)
         return default
+    return number
 
 
 def env_pairs(name):
@@ -38,7 +41,7 @@ def env_flag(name, default=False):
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "var"))
-BACKUPS_KEPT = timedelta(days=env_number("BACKUPS_KEPT_DAYS", 30))  # said on the privacy page, and kept to by manage.py backup
+BACKUPS_KEPT = timedelta(days=env_number("BACKUPS_KEPT_DAYS", 30, least=1))  # said on the privacy page, and kept to by manage.py backup
 
 MODE = os.environ.get("AFTERWORD_MODE", "production")
 DEMO = env_flag("DEMO", default=MODE == "demo")

@@ -32,5 +32,11 @@ def test_archives_that_are_too_old_go_and_nothing_else(tmp_path):
     with tarfile.open(tmp_path / "empty.tar.gz", "w:gz"):
         pass
     before = set(tmp_path.iterdir())
-    assert remove_old(tmp_path, at=AT) == [old]
+    assert remove_old(tmp_path / "young.tar.gz", at=AT) == [old]
     assert set(tmp_path.iterdir()) == before - {old}
+
+
+def test_the_new_archive_stays_whatever_a_clock_says(tmp_path):
+    new = archive(tmp_path / "new.tar.gz", days_ago=900)
+    assert remove_old(new, at=AT) == []
+    assert new.exists()

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -20,5 +18,5 @@ class Command(BaseCommand):
         except backups.BackupError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{file}: version {manifest['version']}, {manifest['database']}, {manifest['made_at']}. It holds private data: keep it locked away.")
-        for old in [] if keep_old else backups.remove_old(Path(file).absolute().parent, at=timezone.now()):
+        for old in [] if keep_old else backups.remove_old(file, at=timezone.now()):
             self.stdout.write(f"{old}: removed, older than {settings.BACKUPS_KEPT.days} days, as the privacy page promises.")
