@@ -101,7 +101,7 @@ TABLE = [
     ("closed", "it is erased", "erased", NOTHING),
     # Erased: nothing brings it back.
     *[
-        ("erased", happening, "erased" if happening in {"item failed", "item helped", "its day comes", "it lies quiet"} else "Erased", NOTHING)
+        ("erased", happening, "erased" if happening in {"its day comes", "it lies quiet"} else "Erased", NOTHING)
         for happening in [
             "patron writes",
             "item failed",
