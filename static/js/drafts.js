@@ -5,7 +5,7 @@
 // With data-draft-local, on a patron's own device only, a copy rests in this browser while the server can't be reached.
 (() => {
   const PAUSE = 1500, AGAIN = 15000;
-  const known = new WeakMap();  // form: {saved, trying, tried, timer, stopped, sent, over}
+  const known = new WeakMap();  // form: {saved, trying, tried, timer, stopped, sent, doubtful, over}
   let late = "";  // typed after Send was pressed, before the answer came
 
   const formOf = element => element?.closest?.("form[data-draft]");
@@ -29,7 +29,9 @@
   const key = form => ["draft", form.dataset.draftLocal, form.dataset.draft].filter(Boolean).join(" ");
   const keepCopy = form => {
     if (!("draftLocal" in form.dataset)) return;
-    try { localStorage.setItem(key(form), JSON.stringify({ body: form.elements.body.value, sequence: +form.elements.sequence.value })); } catch {}
+    const { body, sequence, client_token } = form.elements;
+    const sent = known.get(form)?.sent === undefined ? undefined : client_token.value;  // on its way: whether it arrived the server will say
+    try { localStorage.setItem(key(form), JSON.stringify({ body: body.value, sequence: +sequence.value, sent })); } catch {}
   };
   const dropCopy = form => { try { localStorage.removeItem(key(form)); } catch {} };
   const copyOf = form => {
@@ -41,6 +43,10 @@
     if (known.has(form)) return;
     const field = form.elements.body, copy = copyOf(form);
     known.set(form, { saved: String(fieldsOf(form)), tried: 0 });
+    if (copy?.sent && !field.value) {
+      form.elements.client_token.value = copy.sent;
+      known.get(form).doubtful = copy.body;
+    }
     if (copy && copy.body !== field.value) {  // of two texts that went apart no word is lost
       field.value = copy.sequence >= form.elements.sequence.value ? copy.body : [field.value, copy.body].filter(Boolean).join("\n\n");
     }
@@ -93,6 +99,10 @@
       draft.saved = undefined;
       form.elements.sequence.value = draft.tried = 0;
       if (body) form.elements.client_token.value = body;
+      if (draft.doubtful === form.elements.body.value) {  // it did arrive
+        form.elements.body.value = "";
+        dropCopy(form);
+      }
     } else {
       keepCopy(form);
       say(form, "failed");
@@ -108,7 +118,14 @@
     document.dispatchEvent(new CustomEvent("announce", { detail: { value: place.querySelector("p")?.textContent } }));
   };
 
-  const leave = () => { for (const form of all()) if (known.has(form)) save(form, true); };
+  const leave = () => {
+    for (const form of all()) {
+      if (!known.has(form)) continue;
+      save(form, true);
+      const { sent, trying } = known.get(form);
+      if (sent !== undefined && trying !== undefined) keepCopy(form);  // neither may arrive
+    }
+  };
 
   document.addEventListener("input", event => {
     const form = formOf(event.target);

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from portal.conversations import actions
 from portal.conversations.models import Draft, Message
@@ -212,6 +212,40 @@ def test_a_question_that_was_not_kept_is_never_shown_to_the_next_person_at_this_
     show(page, patron)
     page.goto("/ask/")
     expect(page.locator("#id_body")).to_have_value("He reads my phone")
+
+
+def test_a_question_that_was_sent_while_its_draft_was_on_its_way_does_not_come_back(phone, show, patron):
+    page = phone()
+    show(page, patron)
+    page.goto("/ask/")
+    page.route("**/draft/", lambda route: None)  # a line so slow that no answer comes
+    write(page, "Is there a group for beginners?")
+    pause(page)
+    page.locator("#send").tap()
+    page.wait_for_url(re.compile("/messages/"))
+    page.unroute("**/draft/")
+    page.goto("/ask/")
+    pause(page)
+    expect(page.locator("#id_body")).to_have_value("")
+    assert page.evaluate(KEPT_HERE) == []
+    assert not Draft.objects.exclude(body="").exists()
+
+
+def test_a_question_that_did_not_get_through_is_there_again(phone, show, patron):
+    page = phone()
+    show(page, patron)
+    page.goto("/ask/")
+    page.route("**/draft/", lambda route: None)
+    page.route("**/ask/", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    write(page, "Is there a group for beginners?")
+    pause(page)
+    page.locator("#send").tap(no_wait_after=True)
+    with pytest.raises(Error, match="ERR_FAILED"):  # the browser says that it could not send
+        page.wait_for_url(re.compile("/messages/"))
+    page.wait_for_url("chrome-error://chromewebdata/")
+    page.unroute("**/ask/")
+    page.goto("/ask/")
+    expect(page.locator("#id_body")).to_have_value("Is there a group for beginners?")
 
 
 def test_nothing_of_a_quiet_visit_rests_in_the_browser(phone, show, branch, staff):

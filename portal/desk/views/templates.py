@@ -50,7 +50,7 @@ def with_template(request, conversation):
 @require_GET
 def reply_templates(request):
     """All of them; with `branch` (a slug, or "all" for those of every branch) and `language` only these."""
-    branch, language = request.GET.get("branch", ""), request.GET.get("language", "")
+    branch, language = clean(request.GET.get("branch", "")), clean(request.GET.get("language", ""))
     rows = ReplyTemplate.objects.select_related("branch")
     names = dict(language_choices())
     languages = [(code, names.get(code, code)) for code in rows.order_by("language").values_list("language", flat=True).distinct()]

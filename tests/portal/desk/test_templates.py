@@ -236,3 +236,9 @@ def test_one_that_is_gone_or_of_another_branch_puts_nothing_in(composer, branch)
         answer = composer(f"template-{named}", body="Half")
         assert body(answer) == "Half"
         assert answer.content.decode().count("data-text") == 1
+
+
+def test_filters_that_no_database_takes_find_nothing(client, coordinator, sign_in):
+    sign_in(client, coordinator)
+    for asked in ({"branch": "\0"}, {"language": "e\0n"}):
+        assert client.get(reverse("reply_templates"), asked).status_code == 200
