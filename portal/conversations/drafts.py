@@ -100,6 +100,16 @@ def put_back(message, *, typed, at):
     Draft.objects.update_or_create(**key, defaults={**words, "sequence": int((at - NUMBERED_FROM).total_seconds())})
 
 
+def go_on(draft, *, there):
+    """What was being written goes on in another draft, after what stands in that already; its files come along."""
+    files = Attachment.objects.filter(conversation=draft.conversation, client_token=draft.client_token, side=draft.side, message=None)
+    files.update(client_token=there.client_token)
+    there.body = "\n\n".join(filter(None, [there.body, draft.body]))
+    there.typed = there.typed or draft.typed
+    there.sequence = max(there.sequence, draft.sequence) + 1
+    there.save(update_fields=["body", "typed", "sequence"])
+
+
 def forget(conversation, *, person, side, kind, up_to=None, body=""):
     """It was sent, or thrown away.
 

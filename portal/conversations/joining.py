@@ -5,7 +5,7 @@ import uuid
 from django.db import transaction
 from django.db.models import Q
 
-from . import search, states
+from . import drafts, search, states
 from .actions import STAFF, enter, locked, raise_queue
 from .models import Attachment, Conversation, ConversationNote, DeskEvent, Draft, Event, Message, Participation, ReadersForm, Side
 
@@ -151,10 +151,5 @@ def _move_draft(draft, into):
         draft.conversation = into
         draft.save(update_fields=["conversation"])
         return
-    files = Attachment.objects.filter(conversation=draft.conversation, client_token=draft.client_token, side=draft.side, message=None)
-    files.update(client_token=there.client_token)
-    there.body = "\n\n".join(filter(None, [there.body, draft.body]))
-    there.typed = there.typed or draft.typed
-    there.sequence = max(there.sequence, draft.sequence) + 1
-    there.save(update_fields=["body", "typed", "sequence"])
+    drafts.go_on(draft, there=there)
     draft.delete()

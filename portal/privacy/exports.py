@@ -171,7 +171,7 @@ def _readme(export, said, library, at):
     with translation.override(export.language), timezone.override(library.zone):
         tables = [(name, table.title, len(said[name])) for name, table in contents.TABLES.items()]
         context = {"library": library, "at": at, "tables": tables, "address": f"{settings.BASE_URL}{reverse('export')}", "days": Export.KEPT_FOR.days}
-        return get_template("privacy/export_readme.txt").template.render(Context(context, autoescape=False)).strip() + "\n"  # type: ignore[attr-defined]
+        return get_template("privacy/export_readme.txt").template.render(Context(context, autoescape=False)).strip() + "\n"  # type: ignore[attr-defined]  # Django's own
 
 
 def _add_file(archive, attachment):

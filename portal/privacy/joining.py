@@ -12,9 +12,9 @@ from django.db.models import F, ForeignObjectRel
 from accounts import audit
 from accounts.actions import end_all_sign_ins
 from accounts.models import User
-from portal.conversations import search
+from portal.conversations import drafts, search
 from portal.conversations.actions import lock_first, raise_queue
-from portal.conversations.models import Attachment, Conversation, Draft, NoteMention, Participation
+from portal.conversations.models import Conversation, Draft, NoteMention, Participation
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem, SavedList
 from recommendations.models import Recommendation
@@ -127,13 +127,8 @@ def _join_drafts(going, into, model, field):
         if there is None:
             draft.person = into
             draft.save(update_fields=["person"])
-            continue
-        files = Attachment.objects.filter(conversation=draft.conversation, client_token=draft.client_token, side=draft.side, message=None)
-        files.update(client_token=there.client_token)
-        there.body = "\n\n".join(filter(None, [there.body, draft.body]))
-        there.typed = there.typed or draft.typed
-        there.sequence = max(there.sequence, draft.sequence) + 1
-        there.save(update_fields=["body", "typed", "sequence"])
+        else:
+            drafts.go_on(draft, there=there)
 
 
 def _join_lists(going, into, model, field):
