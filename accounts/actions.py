@@ -3,16 +3,20 @@
 from datetime import timedelta
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
+from portal import keys
 from portal.text import clean
 
 from . import audit
 from .models import RefusedPost, User
 
 UNCONFIRMED_FOR = timedelta(days=1)
+SEALED_FOR = "accounts.second-factor"  # what an authenticator app shares with us
 REFUSED_POSTS_EACH = 20
 
 
@@ -108,3 +112,14 @@ def unconfirmed(*, at):
     """People who are no more than an address that somebody wrote, before `at` or at any time."""
     strangers = User.objects.filter(last_login=None, staff_roles=None, consents=None, audit_events=None, emailaddress__verified=False)
     return strangers.exclude(emailaddress__verified=True) if at is None else strangers.exclude(emailaddress__verified=True).filter(joined_at__lt=at)
+
+
+def seal_anew(*, at):
+    """For the worker: while the server knows a key of before, secrets of authenticator apps are sealed under the present one."""
+    seal = keys.seal(SEALED_FOR)
+    for pk in Authenticator.objects.values_list("pk", flat=True) if settings.SECRET_KEY_FALLBACKS else []:
+        with transaction.atomic():
+            for authenticator in Authenticator.objects.select_for_update().filter(pk=pk):
+                sealed = {name: seal.rotate(authenticator.data[name]).decode() for name in ("secret", "seed") if name in authenticator.data}
+                authenticator.data |= sealed
+                authenticator.save(update_fields=["data"])

@@ -1,20 +1,19 @@
 """What allauth does in our own way: the codes, the mails, the words."""
 
-import base64
-import hashlib
-
 import qrcode
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
-from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.utils.crypto import get_random_string
 from django.utils.translation import get_language, get_language_bidi, override
 from django.utils.translation import gettext_lazy as _
 from qrcode.image.svg import SvgPathFillImage
 
+from portal import keys
+
 from .access import lasts_until
+from .actions import SEALED_FOR
 from .models import Library, User
 
 
@@ -87,15 +86,10 @@ class MFAAdapter(DefaultMFAAdapter):
         """On a ground of its own: black on a dark page no camera reads it."""
         return qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode")
 
+    # Secrets of authenticator apps are of no use to whoever reads the database alone.
+
     def encrypt(self, text):
-        return _fernet().encrypt(text.encode()).decode()
+        return keys.seal(SEALED_FOR).encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text):
-        return _fernet().decrypt(encrypted_text.encode()).decode()
-
-
-def _fernet():
-    """Secrets of authenticator apps are of no use to whoever reads the database alone. Old keys still open them."""
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    digests = (hashlib.sha256(b"accounts.second-factor:" + key.encode()).digest() for key in keys)  # type: ignore[union-attr]  # keys are text
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
+        return keys.seal(SEALED_FOR).decrypt(encrypted_text.encode()).decode()

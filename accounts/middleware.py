@@ -114,7 +114,7 @@ class BorrowedDeviceMiddleware:
         return response
 
 
-LAST_PERSON = ("__Host-" if settings.SESSION_COOKIE_NAME.startswith("__Host-") else "") + "last_person"
+LAST_PERSON = settings.COOKIE_PREFIX + "last_person"
 NEVER_KEPT_PATHS = (
     "/sign-in/",
     "/sign-out/",

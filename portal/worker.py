@@ -57,6 +57,7 @@ JOBS = [
     (portal.conversations.handling.wake_the_snoozed, timedelta(minutes=1)),
     (portal.conversations.handling.close_the_quiet, timedelta(minutes=10)),
     (portal.conversations.handling.release_the_left_lying, timedelta(minutes=10)),
+    (accounts.actions.seal_anew, EVERY_DAY),
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
     (portal.conversations.unsent.forget_old, EVERY_DAY),
     (portal.conversations.search.renew_names, EVERY_HOUR),

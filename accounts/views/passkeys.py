@@ -28,7 +28,7 @@ from accounts.models import Passkey
 from accounts.passkeys import NotAccepted, TooMany
 from accounts.sign_ins import device
 
-NO_OFFER = "no_passkey_offer"  # a cookie of the device, not of the person: another device may well be asked
+NO_OFFER = settings.COOKIE_PREFIX + "no_passkey_offer"  # a cookie of the device, not of the person: another device may well be asked
 
 
 @require_POST

@@ -4,17 +4,16 @@ The database knows only its HMAC, so the staff session holds it, encrypted, for 
 and offers a new code.
 """
 
-import base64
-import hashlib
 import json
 
 import qrcode
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.urls import reverse
 from django.utils.html import format_html
 
 from accounts.models import Library
+from portal import keys
 
 SECONDS = 600
 SEALED = "sealed_codes"  # in the Django session: what for → encrypted codes
@@ -24,7 +23,7 @@ CARDS = "cards"
 def keep(session, what, codes, *, at):
     """Remember `codes` (of the session with public id `what`, or of CARDS); whatever is too old is dropped on the way."""
     sealed = {name: token for name, token in session.get(SEALED, {}).items() if _open(token, at) is not None}
-    sealed[str(what)] = _fernet().encrypt_at_time(json.dumps(codes).encode(), int(at.timestamp())).decode()
+    sealed[str(what)] = _seal().encrypt_at_time(json.dumps(codes).encode(), int(at.timestamp())).decode()
     session[SEALED] = sealed
 
 
@@ -72,13 +71,12 @@ def qr_svg(text, label):
     )
 
 
-def _fernet():
-    key = hashlib.sha256(b"codes on slips:" + settings.SECRET_KEY.encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(key))
+def _seal():
+    return keys.seal("codes on slips")
 
 
 def _open(token, at):
     try:
-        return json.loads(_fernet().decrypt_at_time(token, ttl=SECONDS, current_time=int(at.timestamp())))
+        return json.loads(_seal().decrypt_at_time(token, ttl=SECONDS, current_time=int(at.timestamp())))
     except InvalidToken:
         return None

@@ -44,14 +44,14 @@ def may_have_code(person):
 
 def opens_a_record(code, *, at):
     """Whether `use_code` would open one now."""
-    found = AccountCode.objects.select_related("person").filter(hmac=codes.hmac_of(code), expires_at__gt=at).first()
+    found = AccountCode.objects.select_related("person").filter(hmac__in=codes.hmacs_of(code), expires_at__gt=at).first()
     return found is not None and may_have_code(found.person)
 
 
 @transaction.atomic
 def use_code(code, *, at):
     """The person whose record the code opens, this once. Raises CodeEnded."""
-    found = AccountCode.objects.select_for_update(of=("self",)).select_related("person").filter(hmac=codes.hmac_of(code), expires_at__gt=at).first()
+    found = AccountCode.objects.select_for_update(of=("self",)).select_related("person").filter(hmac__in=codes.hmacs_of(code), expires_at__gt=at).first()
     if found is None or not may_have_code(found.person):
         raise CodeEnded
     person = found.person

@@ -213,7 +213,7 @@ def attach_card(help_session, *, code, by, at):
 
     Raises UnknownCard, CardAlreadyAttached, or AlreadyKept for a session that its patron keeps."""
     help_session = _still_nobodys(help_session)
-    card = ClaimCode.objects.filter(hmac=codes.hmac_of(codes.normalise(code))).first()
+    card = ClaimCode.objects.filter(hmac__in=codes.hmacs_of(codes.normalise(code))).first()
     if card is None:
         raise UnknownCard
     attached = ClaimCode.objects.filter(pk=card.pk, state=ClaimCode.State.BLANK, expires_at__gt=at).update(
@@ -239,7 +239,7 @@ def open_by_code(code, *, at):
     Raises CodeUnknown, CodeKept, CodeExpired, CodeRevoked, CodeForgotten or CardNotReady; none of them may reveal anything of the session.
     """
     digits = codes.normalise(code)
-    claim = ClaimCode.objects.select_related("help_session").filter(hmac=codes.hmac_of(digits)).first() if digits else None
+    claim = ClaimCode.objects.select_related("help_session").filter(hmac__in=codes.hmacs_of(digits)).first() if digits else None
     if claim is None:
         raise CodeUnknown
     if claim.state == ClaimCode.State.KEPT:

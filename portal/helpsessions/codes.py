@@ -1,11 +1,9 @@
 """The digits that hand a session over: made, read aloud, typed back, and stored only as an HMAC."""
 
-import hashlib
-import hmac
 import secrets
 import unicodedata
 
-from django.conf import settings
+from portal import keys
 
 LENGTH = 13  # 43 bits: more than the 40 that an online guesser could ever be let near
 GROUPS = (4, 3, 3, 3)
@@ -32,4 +30,9 @@ def grouped(code):
 
 def hmac_of(code):
     """What is stored. Under the server's key: a plain hash of 43 bits would fall in minutes."""
-    return hmac.new(b"claim code:" + settings.SECRET_KEY.encode(), code.encode(), hashlib.sha256).hexdigest()
+    return keys.fingerprint("claim code", code)
+
+
+def hmacs_of(code):
+    """Under which a code may be stored: the server's key may have been another when it was made."""
+    return keys.fingerprints("claim code", code)

@@ -1,6 +1,7 @@
 import pytest
 import time_machine
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
@@ -103,7 +104,7 @@ def test_whose_language_is_shown(client, library, cookie, header, shown):
     """The device's choice, then the browser's, then the library's."""
     type(library).objects.update(language="es")
     if cookie:
-        client.cookies["django_language"] = cookie
+        client.cookies[settings.LANGUAGE_COOKIE_NAME] = cookie
     assert client.get(reverse("me"), headers={"accept-language": header}).headers["Content-Language"] == shown
 
 

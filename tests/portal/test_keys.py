@@ -1,0 +1,94 @@
+"""The server's key can be changed while people hold what was made under the one before."""
+
+import pytest
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
+from cryptography.fernet import InvalidToken
+from django.conf import settings as configured
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.actions import person_without_address, seal_anew
+from portal.helpsessions import account_codes, actions
+from portal.helpsessions.models import ClaimCode
+from tests.factories import HelpSessionFactory
+
+pytestmark = pytest.mark.django_db
+
+NEW = "another key, long enough, and of many letters: 9876543210 abc"
+
+
+@pytest.fixture
+def change_key(settings):
+    """change_key(known=True): from here on the server has another key, and knows the one before or has forgotten it."""
+    old = configured.SECRET_KEY
+
+    def change_key(*, known):
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = NEW, [old] if known else []
+
+    return change_key
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_who_is_signed_in_stays_so_under_the_next_key(client, patron, sign_in, change_key, known):
+    sign_in(client, patron)
+    change_key(known=known)
+    assert client.get(reverse("me")).wsgi_request.user.is_authenticated == known
+    if known:  # and is then known under the new one
+        change_key(known=False)
+        assert client.get(reverse("me")).wsgi_request.user.is_authenticated
+
+
+@pytest.mark.parametrize(("known", "status"), [(True, 302), (False, 404)])
+def test_a_slip_opens_its_visit_under_the_next_key(client, branch, staff, change_key, known, status):
+    code = actions.hand_over(HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url="")
+    change_key(known=known)
+    assert client.post(reverse("open_code"), {"code": code}).status_code == status
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_card_is_attached_under_the_next_key(branch, staff, change_key, known):
+    [code] = actions.print_cards(by=staff, at=timezone.now(), branch=branch, count=1)
+    change_key(known=known)
+    visit = HelpSessionFactory(branch=branch, staff=staff)
+    if known:
+        actions.attach_card(visit, code=code, by=staff, at=timezone.now())
+        assert ClaimCode.objects.get().help_session == visit
+    else:
+        with pytest.raises(actions.UnknownCard):
+            actions.attach_card(visit, code=code, by=staff, at=timezone.now())
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_code_of_a_record_opens_it_under_the_next_key(library, staff, change_key, known):
+    person = person_without_address(at=timezone.now(), name="Noor", language="en")
+    code = account_codes.make_code(person, by=staff, at=timezone.now())
+    change_key(known=known)
+    browser = Client()
+    browser.post(reverse("open_account"), {"code": code})
+    assert browser.get(reverse("me")).wsgi_request.user.is_authenticated == known
+
+
+@pytest.mark.parametrize("sealed_anew", [True, False])
+def test_an_authenticator_app_works_under_the_next_key_and_for_good_once_it_is_sealed_anew(staff, change_key, sealed_anew):
+    TOTP.activate(staff, "the app's secret")
+    RecoveryCodes.activate(staff)
+
+    def known():
+        app, codes = Authenticator.objects.get(type="totp"), Authenticator.objects.get(type="recovery_codes")
+        return get_adapter().decrypt(app.data["secret"]), codes.wrap().get_unused_codes()
+
+    before = known()
+    change_key(known=True)
+    assert known() == before
+    if sealed_anew:
+        seal_anew(at=timezone.now())
+        change_key(known=False)
+        assert known() == before
+    else:
+        change_key(known=False)
+        with pytest.raises(InvalidToken):
+            known()
