@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from functools import wraps
 from urllib.parse import urlencode
 
-from allauth.account.internal.flows.login import get_authentication_records, perform_login
+from allauth.account.internal.flows.login import get_authentication_records, perform_login, record_authentication
 from allauth.account.models import Login
-from allauth.core.ratelimit import consume
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
@@ -17,6 +16,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
+
+from portal.security_log import consume, note
 
 from .models import User
 
@@ -28,12 +29,14 @@ OTHER_RECORD = "other_record"
 PROOF_LASTS = timedelta(minutes=15)  # the page that asks for it says so
 
 
-def sign_in(request, user, *, borrowed=False):
-    """Let `user` in on this device, once something has proved who it is. The session key changes; codes opened before stay open.
+def sign_in(request, user, *, by, borrowed=False):
+    """Let `user` in on this device, once something has proved who it is: `by` what ("code", "passkey", …) is remembered in the session. The
+    session key changes; codes opened before stay open.
 
     On a `borrowed` device it is for a short while, see set_borrowed.
     """
     set_borrowed(request, borrowed)
+    record_authentication(request, user, method=by)
     perform_login(request, Login(user=user))
 
 
@@ -60,6 +63,7 @@ def show_second_factor(request, *, at):
     """Open the desk's door for this sign-in."""
     renew_session(request)
     request.session[SECOND_FACTOR] = at.isoformat()
+    note(request, "opened_desk")
 
 
 def renew_session(request):
@@ -73,6 +77,7 @@ def note_proof(request):
     """Something has just shown that it is still them: a mailed code, a passkey, a PIN. It holds for PROOF_LASTS, in this session."""
     renew_session(request)
     request.session[PROVED_AT] = time.time()
+    note(request, "proved")
 
 
 def lately_proved(request):

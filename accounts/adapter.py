@@ -2,6 +2,7 @@
 
 import qrcode
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from qrcode.image.svg import SvgPathFillImage
 
 from portal import keys
+from portal.security_log import note
 
 from .access import lasts_until
 from .actions import SEALED_FOR
@@ -31,7 +33,9 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def login(self, request, user):
         """A stranger's session may have been made to end soon, with what they had written: from here on it lasts, on a device of their own."""
+        by = [record["method"] for record in get_authentication_records(request, user)][-1:]
         super().login(request, user)
+        note(request, "signed_in", by="".join(by))
         request.session.set_expiry(lasts_until(request))
 
     def generate_login_code(self):

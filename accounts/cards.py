@@ -3,7 +3,6 @@
 import unicodedata
 
 from allauth.account.models import EmailAddress
-from allauth.core.ratelimit import consume
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
@@ -11,6 +10,7 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from portal.security_log import consume
 from portal.text import clean
 
 from . import audit

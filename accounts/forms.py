@@ -3,6 +3,7 @@ import time
 import unicodedata
 
 from allauth.account.adapter import get_adapter
+from allauth.core import context
 from allauth.core.internal.cryptokit import compare_user_code
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.base.forms import ReauthenticateForm
@@ -11,6 +12,7 @@ from django import forms
 from django.core.cache import cache
 from django.utils.translation import gettext_lazy as _
 
+from portal.security_log import note
 from portal.text import TextField
 
 from . import passkeys
@@ -99,9 +101,11 @@ class PinForm(forms.Form):
             if self.card and patron.ils_id != self.card.ils_id:
                 raise WrongCardOrPin
         except WrongCardOrPin:
+            note(self.request, "refused", what="pin")
             time.sleep(REFUSALS_EVERY - (time.monotonic() - began) % REFUSALS_EVERY)
             self.add_error(None, _("Card number and PIN don't belong together. Look at both once more. If you don't know your PIN, the desk can help."))
         except Expired:
+            note(self.request, "refused", what="expired_card")
             self.add_error(None, _("This card has run out. The desk renews it."))
         except Blocked:
             self.refuse_blocked()
@@ -112,6 +116,7 @@ class PinForm(forms.Form):
             self.patron = patron
 
     def refuse_blocked(self):
+        note(self.request, "refused", what="blocked_card")
         self.add_error(None, _("This card can't be used now. The desk can tell you why."))
 
 
@@ -149,6 +154,7 @@ class CodeForm(forms.Form):
             raise get_adapter().validation_error("too_many_login_attempts")
         code = digits(self.cleaned_data["code"])
         if not compare_user_code(actual=code, expected=self.process.code):
+            note(self.request, "refused", what="code")
             raise get_adapter().validation_error("incorrect_code")
         return code
 
@@ -186,6 +192,7 @@ class PasskeyForm(forms.Form):
         try:
             self.shown = passkeys.read_shown(self.request.session, self.cleaned_data["credential"], among=self.among, origin=origin(self.request))
         except passkeys.NotAccepted:
+            note(self.request, "refused", what="passkey")
             raise forms.ValidationError(NOT_ACCEPTED) from None
 
 
@@ -212,6 +219,7 @@ class AddPasskeyForm(PasskeyNameForm):
         try:
             self.new = passkeys.read_new(self.request.session, self.cleaned_data["credential"], person=self.request.user, origin=origin(self.request))
         except passkeys.NotAccepted:
+            note(self.request, "refused", what="new_passkey")
             raise forms.ValidationError(NOT_ACCEPTED) from None
 
 
@@ -228,8 +236,12 @@ class SecondFactorForm(ReauthenticateForm):
 
     def clean_code(self):
         self.cleaned_data["code"] = digits(self.cleaned_data["code"])
-        code = super().clean_code()
-        use_up(self.user, code)
+        try:
+            code = super().clean_code()
+            use_up(self.user, code)
+        except forms.ValidationError:
+            note(context.request, "refused", what="second_factor")
+            raise
         return code
 
 

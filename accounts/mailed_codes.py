@@ -3,7 +3,8 @@
 from allauth.account import app_settings
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.code_verification import AbstractCodeVerificationProcess
-from allauth.core.ratelimit import consume
+
+from portal.security_log import consume
 
 STATE = "mailed_code"
 

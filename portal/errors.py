@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
+from portal.security_log import note
 from portal.styles import page_style
 
 log = logging.getLogger(__name__)
@@ -20,14 +21,18 @@ def bad_request(request, exception=None):
 
 
 def permission_denied(request, exception=None):
+    note(request, "not_theirs")
     return render(request, "errors/403.html", status=403)
 
 
 def csrf_failure(request, reason=""):
+    note(request, "not_from_here")
     return render(request, "errors/csrf.html", {"back_to": request.path}, status=403)
 
 
 def page_not_found(request, exception=None):
+    if request.resolver_match and request.user.is_authenticated:  # it is there, and not for them
+        note(request, "not_theirs")
     return render(request, "errors/404.html", status=404)
 
 

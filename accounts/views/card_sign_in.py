@@ -1,6 +1,5 @@
 """Sign-in with a library card and its PIN, where the library has an ILS that can be asked."""
 
-from allauth.account.internal.flows.login import record_authentication
 from django.http import Http404
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -24,8 +23,7 @@ def card_sign_in(request):
     if form.is_valid():
         person = cards.person_with_card(form.patron, at=timezone.now(), language=get_language())
         if person.is_active:
-            record_authentication(request, person, method="card")
-            sign_in(request, person, borrowed=form.cleaned_data["borrowed"])
+            sign_in(request, person, by="card", borrowed=form.cleaned_data["borrowed"])
             return redirect(safe_next(request) or "home")
         form.refuse_blocked()
     return render(request, "accounts/card_sign_in.html", {"form": form, "next": safe_next(request), "to_try": getattr(ils, "cards", [])})

@@ -48,7 +48,7 @@ def sign_in_by_passkey(request):
         messages.error(request, NOT_ACCEPTED)
         return redirect("sign_in")
     going_to = safe_next(request) or "home"
-    sign_in(request, passkey.person)
+    sign_in(request, passkey.person, by="passkey")
     note_proof(request)
     return redirect(going_to)
 

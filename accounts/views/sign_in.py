@@ -23,6 +23,7 @@ from accounts.languages import languages
 from accounts.mailed_codes import may_send_code
 from accounts.middleware import LAST_PERSON
 from accounts.views.passkeys import is_worth_offering
+from portal.security_log import note
 
 OFFERS_PASSKEY = "offers_passkey"
 SAME_FOR_ALL = 0.04  # seconds: making the record of an unknown address takes about 1 ms more than finding a known one
@@ -93,6 +94,7 @@ def resend_code(request):
 @require_POST
 def sign_out(request):
     """Leaves nothing of this person on the device: session, opened codes, stored pages."""
+    note(request, "signed_out")
     actions.end_sign_in(request.session.session_key)
     logout(request)
     request.session.flush()

@@ -9,6 +9,8 @@ import time
 from allauth.core.internal import ratelimit
 from django.core.cache import cache
 
+from portal.security_log import note
+
 # All who use the library's own wireless network share one address.
 MOST = {"person": "20/d/user", "visit": "20/d/key", "address": "200/d/ip", "stranger": "200/d/ip"}
 DAY = 24 * 60 * 60
@@ -46,6 +48,7 @@ def _count(request, kinds, *, key=None):
         if not usage:
             for earlier in used:
                 earlier.rollback()
+            note(request, "too_often", what=f"ask_{kind}")
             raise TooMany(_hours_left(request, kind, key))
         used.append(usage)
 

@@ -30,7 +30,7 @@ def demo_become(request, public_id):
     """Sign in as somebody of the demo, staff with their second factor shown, and open the page where they would begin."""
     person = get_object_or_404(User, public_id=public_id, is_active=True)
     logout(request)
-    sign_in(request, person)
+    sign_in(request, person, by="demo")
     if person.is_staff:
         show_second_factor(request, at=timezone.now())
         return redirect("desk")

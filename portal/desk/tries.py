@@ -1,7 +1,8 @@
 """How often a member of staff may type a code: far more than any shift needs, and far too seldom to guess one."""
 
-from allauth.core.ratelimit import consume
 from django.utils.translation import gettext_lazy as _
+
+from portal.security_log import consume
 
 TOO_OFTEN = _("That was tried too often. Wait a few minutes, then try again.")
 

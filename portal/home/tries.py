@@ -2,6 +2,8 @@
 
 from allauth.core.internal import ratelimit
 
+from portal.security_log import note
+
 WRONG_TRIES = {
     # All who use the library's own wireless network share one address. Thirty tries of 43 bits are still nothing.
     "address": "30/10m/ip",
@@ -26,6 +28,8 @@ class Tries:
             kinds.append("stranger")
         used = [self._consume(kind) for kind in kinds]
         self.allowed = all(used)
+        if not self.allowed:
+            note(request, "too_often", what="code_of_a_visit")
         self._used = [usage for usage in used if usage]
 
     def was_right(self):
@@ -33,6 +37,7 @@ class Tries:
             usage.rollback()
 
     def was_wrong(self):
+        note(self.request, "refused", what="code_of_a_visit")
         self._consume("library")
 
     def _consume(self, kind, **how):

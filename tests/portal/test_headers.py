@@ -7,7 +7,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from portal.headers import JsonFormatter, redacted
+from portal.logs import JsonFormatter, redacted
 
 pytestmark = pytest.mark.django_db
 

@@ -58,6 +58,6 @@ def keep_session(request, public_id):
     except QuietSession:
         return render(request, "conversations/not_kept.html", {"help_session": found, "quiet": True}, status=409)
     if request.reader.person is None:
-        access.sign_in(request, person)
+        access.sign_in(request, person, by="device")
     messages.success(request, _("Kept. You find it under Home from now on."))
     return redirect(found)

@@ -4,13 +4,13 @@ A whole identifier finds one person or nobody. Letters of a name find a few, and
 Whoever was found stays open to this member of staff until the day ends.
 """
 
-from allauth.core.ratelimit import consume
 from django.db.models import Exists, OuterRef, Q, Subquery
 
 from accounts.actions import unconfirmed
 from accounts.models import LibraryCard, User
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
+from portal.security_log import consume
 from recommendations.search import fold
 
 FOUND = "found_at_desk"  # in the Django session: {public id: reason} of whom this member of staff found today

@@ -19,6 +19,7 @@ from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeForgotten
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode
 from portal.home.tries import WAIT_MINUTES, Tries
+from portal.security_log import note
 from portal.text import uuid_or_none
 
 REMEMBERED = 50  # codes a browser holds at most
@@ -62,7 +63,7 @@ def open_account(request):
         tries.was_wrong()
         return _refused(request, "unknown", status=404)
     tries.was_right()
-    access.sign_in(request, person)
+    access.sign_in(request, person, by="account_code")
     messages.success(request, _("This device opens your library account from now on."))
     return redirect("home")
 
@@ -113,6 +114,7 @@ def _open(request, code):
     opened = [pk for pk in request.session.get(OPENED_CODES, []) if pk != claim.pk]
     request.session[OPENED_CODES] = [*opened, claim.pk][-REMEMBERED:]
     request.session.set_expiry(None)
+    note(request, "opened_visit")
     return redirect(safe_next(request) or claim.help_session)
 
 
