@@ -1,8 +1,10 @@
-"""Where sign-ins rest: in the database, as Django's own, by a query that is put together once."""
+"""Where sign-ins rest, and whose they are: in the database, as Django's own, by queries that are put together once."""
 
+from allauth.account.auth_backends import AuthenticationBackend
+from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
-from django.db.models import CharField, DateTimeField
+from django.db.models import BigAutoField, CharField, DateTimeField
 from django.utils import timezone
 
 from portal.prepared import prepared
@@ -19,3 +21,13 @@ class SessionStore(db.SessionStore):
 @prepared(key=CharField(), now=DateTimeField())
 def _live(key, now):
     return Session.objects.filter(session_key=key, expire_date__gt=now)
+
+
+class SignedIn(AuthenticationBackend):
+    def get_user(self, user_id):
+        return next(filter(self.user_can_authenticate, _person(person=user_id)), None)
+
+
+@prepared(person=BigAutoField())
+def _person(person):
+    return get_user_model().objects.filter(pk=person)

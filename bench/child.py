@@ -74,10 +74,11 @@ def main(module):
     import django
 
     django.setup()
-    from django.core.wsgi import get_wsgi_application
+    from django.core.servers.basehttp import get_internal_wsgi_application
 
-    application = get_wsgi_application()
-    browsers = {name: Browser(application, page) for name, page in importlib.import_module(module).set_up().items()}
+    pages = importlib.import_module(module)
+    application = get_internal_wsgi_application()  # what WSGI_APPLICATION names; Django's own where nothing is named
+    browsers = {name: Browser(application, page) for name, page in pages.set_up().items()}
     print(json.dumps({name: max(len(browser.ask()) for _ in range(WARM_UP)) for name, browser in browsers.items()}), flush=True)
     for line in sys.stdin:
         name, count = line.rsplit(maxsplit=1)

@@ -5,6 +5,7 @@ import html
 import re
 import uuid
 
+from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
@@ -99,7 +100,7 @@ def _signed_in(person):
     store = SessionStore()
     store[SESSION_KEY], store[BACKEND_SESSION_KEY], store[HASH_SESSION_KEY], store[SECOND_FACTOR] = (
         str(person.pk),
-        "allauth.account.auth_backends.AuthenticationBackend",
+        settings.AUTHENTICATION_BACKENDS[0],
         person.get_session_auth_hash(),
         timezone.now().isoformat(),
     )

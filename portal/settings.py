@@ -162,7 +162,7 @@ CACHES = {
 }
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.sessions.SignedIn"]
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "home"
 

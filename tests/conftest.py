@@ -121,7 +121,7 @@ def sign_in():
     """sign_in(client, user, second_factor=True): as after the e-mailed code and, for staff, the second factor."""
 
     def sign_in(client, user, *, second_factor=True):
-        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.force_login(user)
         session = client.session
         session[LAST_USED_ON] = Library.current().today().isoformat()
         if second_factor and user.is_staff:

@@ -97,11 +97,15 @@ class Choosing:
         data = {} if data is None else data
         self.rows = _rows(data)
         self.query = clean(data.get("q", ""), max_length=200)
-        self.written = WrittenItem(initial={name: data[f"new-{name}"] for name in WrittenItem.base_fields if f"new-{name}" in data})
         self.begun = bool(str(data.get("new-title", "")).strip() or str(data.get("new-url", "")).strip())
         self._data = data
         self._checked = None
         self.new_row = None
+
+    @cached_property
+    def written(self):
+        data = self._data
+        return WrittenItem(initial={name: data[f"new-{name}"] for name in WrittenItem.base_fields if f"new-{name}" in data})
 
     def change(self, action):
         if action.startswith("remove-") and action[7:].isdecimal() and len(action) < 12 and int(action[7:]) < len(self.rows):

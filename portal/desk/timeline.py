@@ -41,16 +41,16 @@ def window(conversation, *, unread, start=None):
 
     `unread(message)` says whether it wasn't read yet. Without `start` it costs the same whether there are 3 messages or 3,000.
     """
-    newest_first = conversation.messages.order_by("-sent_at", "-pk").values_list(*SAID)
     begin = conversation.messages.filter(public_id=start).values_list("sent_at", flat=True).first() if uuid_or_none(start) else None
     if begin is not None:
+        newest_first = _newest_first(conversation.pk)
         after, before = _said(newest_first.filter(sent_at__gte=begin)), _said(newest_first.filter(sent_at__lt=begin)[: FEW + 1])
         found, count = after + before, len(after) + min(len(before), FEW)
     else:
         found = _said(_newest(thread=conversation.pk))
         count = min(len(found), FEW)
         if len(found) > FEW and unread(found[FEW]):
-            found += _said(newest_first[FEW + 1 : MANY + 1])
+            found += _said(_newest_first(conversation.pk)[FEW + 1 : MANY + 1])
             count = next((number for number, message in enumerate(found[:MANY]) if number >= FEW and not unread(message)), min(len(found), MANY))
     shown = found[:count][::-1]
     folded = len(found) > count
@@ -73,9 +73,13 @@ def _said(rows):
     return [Said(*row) for row in rows]
 
 
+def _newest_first(thread):
+    return Message.objects.filter(conversation=thread).order_by("-sent_at", "-pk").values_list(*SAID)
+
+
 @prepared(thread=BigAutoField())
 def _newest(thread):
-    return Message.objects.filter(conversation=thread).order_by("-sent_at", "-pk").values_list(*SAID)[: FEW + 1]
+    return _newest_first(thread)[: FEW + 1]
 
 
 class Told:

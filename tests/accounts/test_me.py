@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def device(client, library):
     """The browser of a person without an address."""
     person = actions.person_without_address(at=timezone.now(), name="Noor", language="en")
-    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(person)
     client.person = person
     return client
 

@@ -371,8 +371,10 @@ def _take_in_files(request, conversation, client_token):
 
 def _files(request, conversation, said):
     """{primary key of the message: its files}; and beside the conversation what this person has added and not sent. One look-up for both."""
-    unsent = Attachment.objects.filter(conversation=conversation, message=None, side=Side.STAFF, added_by=request.user)
-    files = attaching.files_of(conversation, said, unsent=unsent, route="desk_attachment") if conversation.has_files else {}
+    files = {}
+    if conversation.has_files:
+        unsent = Attachment.objects.filter(conversation=conversation, message=None, side=Side.STAFF, added_by=request.user)
+        files = attaching.files_of(conversation, said, unsent=unsent, route="desk_attachment")
     conversation.unsent = files.get(None, [])
     return files
 
