@@ -1,5 +1,7 @@
 from django.utils import timezone
 
+from portal.prepared import insert
+
 from .models import AuditEvent, LookingReason
 
 
@@ -8,7 +10,7 @@ def record(action, subject, *, by, patron=None, at=None, where="", reason=""):
 
     `where`: from where in the desk it was opened. `reason`: why, where that was asked; it is the desk's alone.
     """
-    event = AuditEvent.objects.create(
+    event = AuditEvent(
         at=at or timezone.now(),
         action=action,
         by=by,
@@ -17,6 +19,7 @@ def record(action, subject, *, by, patron=None, at=None, where="", reason=""):
         subject=str(getattr(subject, "public_id", subject.pk)),
         where=where,
     )
+    insert(event)
     if reason:
         LookingReason.objects.create(event=event, patron=patron, reason=reason)
     return event
