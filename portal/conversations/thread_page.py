@@ -7,10 +7,10 @@ in which things were shown, so what arrives always comes last.
 import datetime
 from dataclasses import dataclass, field
 from itertools import groupby
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import connection
-from django.db.models import IntegerField, Q
+from django.db.models import IntegerField, Q, TextField
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -93,19 +93,23 @@ class Part:
 
 # What there is to look up, as bits of one number: looking for what isn't there is most of what a page costs. In SQL, because Django takes
 # longer to put these seven questions together than all the rest of the page's.
-EVENTS, ITEMS, FILES, DRAFTS, UNSENT_FILES, ABSENCES = (1 << bit for bit in range(6))
+EVENTS, ITEMS, FILES, UNSENT_FILES, ABSENCES = (1 << bit for bit in range(5))
 THERE_IS = """
     CASE WHEN EXISTS (SELECT 1 FROM conversations_event e WHERE e.conversation_id = conversations_conversation.id) THEN 1 ELSE 0 END
     + CASE WHEN EXISTS (SELECT 1 FROM conversations_messagerecommendation l JOIN conversations_message m ON m.id = l.message_id
         WHERE m.conversation_id = conversations_conversation.id) THEN 2 ELSE 0 END
     + CASE WHEN EXISTS (SELECT 1 FROM conversations_attachment a WHERE a.conversation_id = conversations_conversation.id
         AND a.message_id IS NOT NULL) THEN 4 ELSE 0 END
-    + CASE WHEN EXISTS (SELECT 1 FROM conversations_draft d WHERE d.conversation_id = conversations_conversation.id
-        AND d.side = 'patron') THEN 8 ELSE 0 END
     + CASE WHEN EXISTS (SELECT 1 FROM conversations_attachment a WHERE a.conversation_id = conversations_conversation.id
-        AND a.message_id IS NULL AND a.side = 'patron') THEN 16 ELSE 0 END
-    + CASE WHEN EXISTS (SELECT 1 FROM accounts_absence b WHERE b.first_day <= %s AND b.last_day >= %s) THEN 32 ELSE 0 END
+        AND a.message_id IS NULL AND a.side = 'patron') THEN 8 ELSE 0 END
+    + CASE WHEN EXISTS (SELECT 1 FROM accounts_absence b WHERE b.first_day <= %s AND b.last_day >= %s) THEN 16 ELSE 0 END
 """
+# Whose it is: as in actions.writer_in.
+DRAFT = """(
+    SELECT d.sequence || ' ' || d.client_token || ' ' || d.body FROM conversations_draft d
+    WHERE d.conversation_id = conversations_conversation.id AND d.side = 'patron' AND d.kind = 'reply'
+    AND COALESCE(d.person_id, 0) = CASE WHEN conversations_conversation.patron_id = %s THEN %s ELSE 0 END
+)"""
 MESSAGE_COUNT = "(SELECT COUNT(*) FROM conversations_message m WHERE m.conversation_id = conversations_conversation.id AND m.shown_from <= %s)"
 COLUMNS = [
     *("public_id", "patron", "branch", "assignee", "joined_into", "subject", "version", "last_message_at"),
@@ -114,17 +118,27 @@ COLUMNS = [
 ]
 
 
-def for_page(conversations, at):
+def for_page(conversations, reader, at):
     """The rows with what the page of a thread needs to know beside them."""
+    person = reader.person.pk if reader.person else 0
     today, moment = str(timezone.localdate(at)), connection.ops.adapt_datetimefield_value(at)
     return (
         conversations.select_related("help_session")
         .only(*COLUMNS)
         .annotate(
             there_is=RawSQL(THERE_IS, [today, today], output_field=IntegerField()),  # noqa: S611  nothing typed is in it
+            draft=RawSQL(DRAFT, [person, person], output_field=TextField()),  # noqa: S611  nothing typed is in it
             message_count=RawSQL(MESSAGE_COUNT, [moment], output_field=IntegerField()),  # noqa: S611  nothing typed is in it
         )
     )
+
+
+def draft_of(conversation):
+    """(sequence, client token, words) of what this reader was writing; of a new composer where there is nothing."""
+    if not conversation.draft:
+        return 0, uuid4(), ""
+    sequence, token, words = conversation.draft.split(" ", 2)
+    return int(sequence), UUID(token), words
 
 
 def read_until(conversation, person):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
-from portal.conversations import actions, drafts, thread_page
+from portal.conversations import actions, thread_page
 from portal.conversations.forms import ComposerForm, DraftForm
 from portal.conversations.models import Conversation, Draft, Event, Message
 from portal.conversations.views import attaching, drafting
@@ -108,7 +108,9 @@ def reply(request, public_id):
 @require_POST
 def conversation_draft(request, public_id):
     found = _find(request, public_id)
-    return drafting.keep(request, form=DraftForm(request.POST), **_whose_draft(request, found), language=get_language())
+    person = actions.writer_in(found, request.reader.person, Message.Side.PATRON)
+    whose = {"conversation": found, "person": person, "side": Message.Side.PATRON, "kind": Draft.Kind.REPLY}
+    return drafting.keep(request, form=DraftForm(request.POST), **whose, language=get_language())
 
 
 @require_POST
@@ -131,7 +133,7 @@ def _find(request, public_id):
 def _for_page(request, at, **which):
     """The thread with what its page needs to know beside it."""
     mine = Conversation.objects.belonging_to(request.reader)
-    return get_object_or_404(thread_page.for_page(mine, at), **which)
+    return get_object_or_404(thread_page.for_page(mine, request.reader, at), **which)
 
 
 def _unread_since(request, conversation):
@@ -139,12 +141,6 @@ def _unread_since(request, conversation):
     if conversation.pk not in request.reader.unread and conversation.held_from is None:
         return None
     return thread_page.read_until(conversation, request.reader.person) or thread_page.EPOCH
-
-
-def _whose_draft(request, conversation):
-    """By what a draft of this reader in this thread is found."""
-    person = actions.writer_in(conversation, request.reader.person, Message.Side.PATRON)
-    return {"conversation": conversation, "person": person, "side": Message.Side.PATRON, "kind": Draft.Kind.REPLY}
 
 
 def _composer_again(request, found, form, refused=()):
@@ -167,7 +163,7 @@ def _news(request, found, now, *, shown=None, partial="news"):
 def _answer(request, conversation, part, now, *, form=None, refused=(), partial="", status=200):
     quiet = conversation.help_session is not None and conversation.help_session.quiet
     _read(request, conversation, part, now)
-    composer = _composer(request, conversation, form)
+    composer = _composer(conversation, form)
     files = _files(request, conversation, part, composer)
     _dress(request, conversation, part, files, quiet)
     address = conversation.get_absolute_url()
@@ -256,16 +252,14 @@ def _arrived(part, quiet):
     return _("%(name)s replied") % {"name": _told_by(answers[-1], quiet)[0]} if answers else ""
 
 
-def _composer(request, conversation, form):
+def _composer(conversation, form):
     """What was being typed, wherever that was. A form that came back has the token that it came with, so that sending what was mended is
     still the same message."""
     if form is not None:
         kept = form.cleaned_data
         return {"form": form, "typed": form["body"].value(), "token": kept.get("client_token") or uuid.uuid4(), "sequence": kept.get("sequence") or 0}
-    if not conversation.there_is & thread_page.DRAFTS:
-        return {"typed": "", "token": uuid.uuid4(), "sequence": 0}
-    draft = drafts.draft_of(**_whose_draft(request, conversation))
-    return {"typed": draft.body, "token": draft.client_token, "sequence": draft.sequence}
+    sequence, token, words = thread_page.draft_of(conversation)
+    return {"typed": words, "token": token, "sequence": sequence}
 
 
 def _files(request, conversation, part, composer):

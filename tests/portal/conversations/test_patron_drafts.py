@@ -79,6 +79,19 @@ def test_it_is_there_for_the_holder_of_a_code_and_for_nobody_else(client, phone,
     assert Composer(show_code(phone, code), thread).shown == "Is it on Thurs"  # signed in, but not kept in their account
 
 
+@pytest.mark.parametrize(("kept", "shown"), [(True, "Words of the patron"), (False, "Words of the holder of the code")])
+def test_of_two_drafts_in_a_thread_a_reader_is_shown_their_own(phone, patron, branch, staff, show_code, kept, shown):
+    """Whoever is signed in writes in no name of theirs until the visit is kept."""
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron if kept else None)
+    thread = actions.ask(by=None, at=timezone.now(), help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+    for name, person in (("patron", patron), ("holder of the code", None)):
+        words = {"client_token": uuid.uuid4(), "body": f"Words of the {name}", "typed": {}, "sequence": 1, "saved_at": timezone.now()}
+        Draft.objects.create(conversation=thread, person=person, side="patron", kind="reply", **words)
+    if not kept:
+        show_code(phone, code_for(session))
+    assert Composer(phone, thread).shown == shown
+
+
 def test_an_older_tab_cannot_write_over_a_newer_text(phone, tablet, thread):
     older, newer = Composer(phone, thread), Composer(tablet, thread)
     newer.save("Is it on Thursday")
