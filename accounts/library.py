@@ -11,6 +11,7 @@ from django.utils.text import slugify
 from . import absences, audit
 from .actions import end_all_sign_ins, person_with_address
 from .models import Branch, ClosedDay, Library, OpeningHours, StaffRole, User
+from .told import tell
 
 USUAL_WEEK = [(weekday, datetime.time(9), datetime.time(17)) for weekday in range(5)]
 
@@ -166,6 +167,7 @@ def forget_second_factor(person, *, by, at):
     if person != by:
         end_all_sign_ins(person)
     audit.record("removed_second_factor", person, by=by, patron=person, at=at)
+    tell(person, "forgot_second_factor")
 
 
 def _leave_a_coordinator(*, without):

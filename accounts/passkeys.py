@@ -26,6 +26,7 @@ from fido2.webauthn import (
 
 from . import audit
 from .models import Library, Passkey, User
+from .told import tell
 
 STATE = "passkey"
 STATE_LASTS = 5 * 60  # seconds
@@ -129,6 +130,7 @@ def add(person, *, name, new, by, at):
     except IntegrityError as error:
         raise NotAccepted from error
     audit.record("added_passkey", passkey, by=by, patron=person, at=at)
+    tell(person, "added_passkey")
     return passkey
 
 
@@ -150,6 +152,7 @@ def remove(passkey, *, by, at):
     """It opens nothing any more; the device may go on offering it, in vain."""
     if Passkey.objects.filter(pk=passkey.pk).delete()[0]:
         audit.record("removed_passkey", passkey, by=by, patron=passkey.person, at=at)
+        tell(passkey.person, "removed_passkey")
 
 
 def _server(origin):

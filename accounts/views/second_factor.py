@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.access import lately_proved, may_pass_the_desk_door, safe_next, show_second_factor, staff_only, to_prove
 from accounts.forms import SecondFactorForm, SetUpAppForm
+from accounts.told import tell
 from accounts.views.passkeys import shown_in
 
 
@@ -40,10 +41,10 @@ def change_second_factor(request):
     form.save()
     if request.POST.get("change") == "app":
         deactivate_totp(request, app)
-        audit.record("removed_second_factor", request.user, by=request.user)
+        _note(request, "removed_second_factor")
         return redirect("second_factor")
     authenticator = generate_recovery_codes(request)
-    audit.record("renewed_recovery_codes", request.user, by=request.user)
+    _note(request, "renewed_recovery_codes")
     return _show_recovery_codes(request, authenticator, next_page="")
 
 
@@ -66,7 +67,7 @@ def _set_up(request):
     form = SetUpAppForm(request.POST or None, user=request.user)
     if form.is_valid():
         _app, recovery_codes = activate_totp(request, form)
-        audit.record("added_second_factor", request.user, by=request.user)
+        _note(request, "added_second_factor")
         show_second_factor(request, at=timezone.now())
         return _show_recovery_codes(request, recovery_codes, next_page=safe_next(request))
     url = get_adapter().build_totp_url(request.user, form.secret)
@@ -84,6 +85,11 @@ def _show_recovery_codes(request, authenticator, *, next_page):
     """Once only: this answer to the POST is the one place where they can be read."""
     codes = [f"{code[:4]} {code[4:]}" for code in authenticator.wrap().get_unused_codes()]
     return render(request, "accounts/recovery_codes.html", {"codes": codes, "next": next_page})
+
+
+def _note(request, what):
+    audit.record(what, request.user, by=request.user)
+    tell(request.user, what)
 
 
 def _app_of(user):

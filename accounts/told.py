@@ -1,0 +1,24 @@
+"""Whose ways in change is told so, at the address that is theirs: whoever had their device or their mail for a moment is noticed."""
+
+from allauth.account.adapter import get_adapter
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from .addresses import proven_address
+
+WORDS = {
+    "added_passkey": _("A passkey was added to your library account. Whoever has it can sign in."),
+    "removed_passkey": _("A passkey was removed from your library account. It no longer lets anybody in."),
+    "added_second_factor": _("An authenticator app was set up for your account. It opens the desk."),
+    "removed_second_factor": _("The authenticator app of your account was removed. Set up another one when you next open the desk."),
+    "renewed_recovery_codes": _("New recovery codes were made for your account. Those of before no longer work."),
+    "forgot_second_factor": _("A coordinator removed the authenticator app and the passkeys of your account, and signed you out everywhere."),
+}
+
+
+def tell(person, what):
+    """In the transaction of the change. Nobody is told at an address where no code was ever read: it may be a stranger's."""
+    if address := proven_address(person):
+        context = {"what": WORDS[what], "url": settings.BASE_URL + reverse("me"), "language": person.language}
+        get_adapter().send_mail("account/email/ways_in_changed", address, context)
