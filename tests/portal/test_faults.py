@@ -1,0 +1,178 @@
+"""What fails under the portal costs a page at most: what it said yes to is there, nothing is half done, and no door opens."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+import uuid
+
+import psycopg
+import pytest
+from django.conf import settings as configured
+from django.core.cache import cache
+from django.db import DatabaseError, connection, connections
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.ils import fake
+from portal.conversations.models import Conversation, Message
+from portal.helpsessions import actions as helpsessions
+from portal.wsgi import application
+from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code
+from tests.factories import HelpSessionFactory, LibraryFactory, UserFactory
+
+ASK = reverse("ask")
+
+
+@pytest.fixture
+def outbox(settings):
+    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+
+
+def question(token=None):
+    return {"body": "Where do worms come from?", "client_token": str(token or uuid.uuid4())}
+
+
+# The web process is killed.
+
+
+def ask_until_killed(session_key, pipe):
+    """One question after the other; each is told through the pipe once it was answered."""
+    connections.close_all()
+    browser = Client()
+    browser.cookies[configured.SESSION_COOKIE_NAME] = session_key
+    while True:
+        token = uuid.uuid4()
+        if browser.post(ASK, question(token)).status_code == 302:
+            pipe.send_bytes(token.bytes)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_kill_9_in_the_middle_of_requests_loses_nothing_that_was_answered_and_leaves_nothing_half_done(sign_in, monkeypatch):
+    monkeypatch.setattr("portal.conversations.floods.count_question", lambda *_args, **_how: None)
+    LibraryFactory()
+    sign_in(browser := Client(), UserFactory(email="sam@example.org"))
+    key, context, answered = browser.session.session_key, multiprocessing.get_context("fork"), []
+    connections.close_all()
+    for wait in (0.15, 0.19, 0.23, 0.27, 0.31, 0.35):
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=ask_until_killed, args=(key, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        answered.append(ours.recv_bytes())  # it is under way
+        time.sleep(wait)
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        with contextlib.suppress(EOFError):
+            while True:
+                answered.append(ours.recv_bytes())
+    kept = {token.bytes for token in Message.objects.values_list("client_token", flat=True)}
+    assert len(answered) > 12
+    assert set(answered) <= kept
+    assert Conversation.objects.count() == Message.objects.count()
+    assert not Conversation.objects.filter(messages=None).exists()
+    assert set(Conversation.objects.values_list("version", "status")) == {(1, "waiting_for_staff")}
+
+
+# The database goes away and comes back.
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="a file does not go away")
+def test_a_database_that_was_restarted_costs_no_page():
+    LibraryFactory()
+
+    def get():
+        """As the web server asks: Django's test client would never let go of a connection."""
+        said = []
+        answer = application(RequestFactory().get("/").environ, lambda status, headers: said.append(status))
+        b"".join(answer)
+        answer.close()
+        return said
+
+    def restart():
+        """What a restart does to those who are connected."""
+        with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": None, "context": None}) as other:
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            return other.execute(others).fetchall()
+
+    assert get() == ["200 OK"]
+    assert (True,) in restart()
+    assert get() == ["200 OK"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only of a file can the end of the disk be set")
+def test_a_full_disk_under_the_database_is_said_and_keeps_nothing_half(sign_in):
+    LibraryFactory()
+    browser = sign_in(Client(raise_request_exception=False), UserFactory(email="sam@example.org"))
+    words = {"body": "worm " * 700, "client_token": str(uuid.uuid4())}
+
+    def pages(pragma):
+        with connection.cursor() as cursor:
+            return cursor.execute(f"PRAGMA {pragma}").fetchone()[0]
+
+    most = pages("max_page_count")
+    try:
+        pages(f"max_page_count={pages('page_count')}")
+        answers = []
+        while 500 not in answers and len(answers) < 20:  # until what is left of the last pages is used up
+            answers.append((answer := browser.post(ASK, words)).status_code)
+            before = (Conversation.objects.count(), Message.objects.count())
+            words = {"body": "worm " * 700, "client_token": str(uuid.uuid4())} if 500 not in answers else words
+        assert answers[-1] == 500
+        assert "<h1>Something went wrong</h1>" in answer.content.decode()
+        assert before[0] == before[1] == len(answers) - 1
+    finally:
+        pages(f"max_page_count={most}")
+    assert browser.post(ASK, words).status_code == 302  # sent once more, with room again
+    assert Message.objects.count() == before[1] + 1
+
+
+# The counts of tries are away: nobody is let in uncounted.
+
+
+@pytest.fixture
+def cache_away(monkeypatch):
+    def away(*args, **kwargs):
+        raise DatabaseError("no such table: cache")
+
+    def take_away():
+        for name in ("get", "get_many", "set", "add", "delete", "delete_many"):
+            monkeypatch.setattr(type(cache._connections["default"]), name, away)
+
+    return take_away
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("way", ["code", "card", "visit"])
+def test_while_the_cache_is_away_no_door_opens(way, branch, staff, patron, outbox, cache_away):
+    browser = Client(raise_request_exception=False)
+    if way == "code":
+        ask_for_code(browser, patron.email)
+    visit = HelpSessionFactory(branch=branch, staff=staff)
+    code = helpsessions.hand_over(visit, by=staff, at=timezone.now(), base_url="")
+    cache_away()
+    answer = {
+        "code": lambda: enter(browser, mailed_code(patron.email)),
+        "card": lambda: browser.post(reverse("card_sign_in"), {"card": fake.CARDS[0].card, "pin": fake.CARDS[0].pin}),
+        "visit": lambda: browser.post(reverse("open_code"), {"code": code}),
+    }[way]()
+    assert answer.status_code == 500
+    assert "<h1>Something went wrong</h1>" in answer.content.decode()
+    assert not browser.get(reverse("signed_out")).wsgi_request.user.is_authenticated
+    assert browser.get(visit.get_absolute_url()).status_code in {302, 404}
+
+
+@pytest.mark.django_db
+def test_four_hundred_other_keys_wipe_no_lock(library, outbox):
+    """Three hundred is what Django's cache holds unless it is told otherwise."""
+    browser = Client()
+    while "tried too often" not in browser.post(reverse("sign_in"), {"email": "sam@example.org"}).content.decode():
+        pass
+    for number in range(400):
+        cache.set(f"other:{number}", number)
+    assert "tried too often" in Client(REMOTE_ADDR="203.0.113.7").post(reverse("sign_in"), {"email": "sam@example.org"}).content.decode()
