@@ -18,6 +18,7 @@ from accounts.sign_ins import LAST_USED_ON
 from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode
+from tests.certificates import make_certificate
 from tests.factories import LibraryFactory, StaffFactory, UserFactory
 
 
@@ -88,6 +89,12 @@ def collected(migrated, tmp_path_factory):
     subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"], cwd=settings.BASE_DIR, env=environment, check=True)
     shutil.copy(migrated, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A folder with key.pem and certificate.pem, of localhost's own making."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

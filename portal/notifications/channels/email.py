@@ -50,6 +50,7 @@ def deliver(notification):
     try:
         connection.open()
     except (OSError, smtplib.SMTPException) as error:
+        _close(connection)
         raise ServerAway(_describe(error)) from error
     try:
         connection.send_messages([build(notification)])

@@ -7,9 +7,6 @@ import threading
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from accounts.ils.base import Away, Blocked, IlsError, Misconfigured, WrongCardOrPin
 from accounts.ils.sip2 import Sip2
@@ -343,25 +340,6 @@ def test_nobody_there():
         signed_in(Sip2(host="127.0.0.1", port=port))
     with pytest.raises(Away, match="No machine is called"):
         signed_in(Sip2(host="no-such-host.invalid"))
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """A folder with key.pem and certificate.pem, of localhost's own making."""
-    folder, key = tmp_path_factory.mktemp("tls"), ec.generate_private_key(ec.SECP256R1())
-    name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")]), datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key(), serial_number=x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "certificate.pem").write_bytes(made.public_bytes(pem))
-    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return folder
 
 
 @pytest.fixture

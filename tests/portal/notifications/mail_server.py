@@ -42,8 +42,12 @@ class MailServer:
 
 
 class _Controller(Controller):
+    def __init__(self, *args, tls=None, **kwargs):
+        self.tls = tls
+        super().__init__(*args, **kwargs)
+
     def factory(self):
-        return SMTP(self.handler, enable_SMTPUTF8=True, decode_data=False)
+        return SMTP(self.handler, enable_SMTPUTF8=True, decode_data=False, tls_context=self.tls, require_starttls=bool(self.tls))
 
 
 def free_port():
@@ -53,9 +57,10 @@ def free_port():
 
 
 @contextlib.contextmanager
-def mail_server(port):
+def mail_server(port, *, tls=None):
+    """`tls`: the context with which it takes mail only once STARTTLS was said."""
     server = MailServer()
-    controller = _Controller(server, hostname="127.0.0.1", port=port)
+    controller = _Controller(server, hostname="127.0.0.1", port=port, tls=tls)
     controller.start()
     try:
         yield server

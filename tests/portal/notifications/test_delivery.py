@@ -2,6 +2,7 @@
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from datetime import timedelta
@@ -124,6 +125,30 @@ def test_while_the_server_is_away_it_is_left_alone(smtp_port):
         worker.mail_from = 0
         worker.deliver_due()
         assert len(smtp.received) == 1
+
+
+@pytest.mark.parametrize("server", ["without TLS", "with a certificate that nobody vouches for"])
+def test_mail_that_is_to_go_encrypted_waits_where_it_could_be_read(server, smtp_port, certificate, settings):
+    settings.EMAIL_HOST, settings.EMAIL_USE_TLS = "localhost", True
+    mail = a_mail()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    with mail_server(smtp_port, tls=None if server == "without TLS" else tls) as smtp:
+        deliver()
+        assert smtp.received == []
+    mail.refresh_from_db()
+    assert mail.state == "waiting"
+
+
+def test_mail_goes_encrypted_where_the_certificate_is_vouched_for(smtp_port, certificate, settings, monkeypatch):
+    settings.EMAIL_HOST, settings.EMAIL_USE_TLS = "localhost", True
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
+    mail = a_mail()
+    with mail_server(smtp_port, tls=tls) as smtp:
+        deliver()
+        assert [received["Message-ID"] for received in smtp.received] == [mail.message_id]
 
 
 def test_a_worker_whose_lease_ran_out_does_not_overrule_the_next_one():

@@ -1,0 +1,91 @@
+"""A session's key that somebody noted down is worth nothing once the session may do more, or has ended."""
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import access, actions
+from accounts import library as library_actions
+from accounts.models import User
+from portal.privacy import erasure
+from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code
+
+pytestmark = pytest.mark.django_db
+
+
+def key_of(browser):
+    return browser.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+def opens(key):
+    """Whether a browser with this key of a session is signed in."""
+    thief = Client()
+    thief.cookies[settings.SESSION_COOKIE_NAME] = key
+    return thief.get(reverse("me")).wsgi_request.user.is_authenticated
+
+
+@pytest.fixture
+def signed_in(client, patron):
+    """Sam's browser after the mailed code; `client.before` is the key that it had until then."""
+    ask_for_code(client, patron.email)
+    client.before = key_of(client)
+    enter(client, mailed_code(patron.email))
+    return client
+
+
+def test_the_key_from_before_the_sign_in_opens_nothing(signed_in):
+    assert (opens(signed_in.before), opens(key_of(signed_in))) == (False, True)
+
+
+def sign_out(browser, person):
+    browser.post(reverse("sign_out"))
+
+
+def sign_out_elsewhere(browser, person):
+    other = Client()
+    ask_for_code(other, person.email)
+    enter(other, mailed_code(person.email))
+    other.post(reverse("sign_out_elsewhere"))
+
+
+def disable(browser, person):
+    User.objects.filter(pk=person.pk).update(is_active=False)
+
+
+def erase(browser, person):
+    erasure.erase(person, language="en", at=timezone.now())
+
+
+def lose_the_phone(browser, person):
+    library_actions.forget_second_factor(person, by=None, at=timezone.now())
+
+
+def end_everywhere(browser, person):
+    actions.end_all_sign_ins(person)
+
+
+@pytest.mark.parametrize("end", [sign_out, sign_out_elsewhere, disable, erase, lose_the_phone, end_everywhere])
+def test_the_old_key_opens_nothing_once_it_has_ended(signed_in, patron, end):
+    old = key_of(signed_in)
+    assert opens(old)
+    end(signed_in, patron)
+    assert not opens(old)
+
+
+@pytest.mark.parametrize("gains", ["a proof", "the desk"])
+def test_the_old_key_opens_nothing_once_the_session_may_do_more(client, staff, sign_in, rf, gains):
+    sign_in(client, staff, second_factor=False)
+    old = key_of(client)
+    if gains == "a proof":
+        client.post(reverse("prove"), {"send": "1"})
+        client.post(reverse("prove"), {"code": mailed_code(staff.email)})
+    else:
+        request = rf.get("/")
+        request.user, request.session = staff, client.session
+        access.show_second_factor(request, at=timezone.now())
+        client.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
+        request.session.save()
+    assert key_of(client) != old
+    assert (opens(old), opens(key_of(client))) == (False, True)
