@@ -1,0 +1,209 @@
+"""Every URL against what is sent to it on purpose: addresses of other hosts, fields that are no fields, links that a scanner follows."""
+
+import re
+import uuid
+from urllib.parse import urlsplit
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+from django.db.models import ForeignKey
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.addresses import change_address
+from accounts.models import User
+from accounts.told import tell
+from portal.conversations import actions, notes
+from portal.helpsessions import actions as helpsessions
+from portal.notifications.actions import notify
+from portal.notifications.models import Notification
+from portal.privacy import exports
+from tests.accounts.test_sign_in import ask_for_code
+
+from .routes import functions_behind, routes
+from .test_sweeps import rows
+from .world import address
+
+pytestmark = pytest.mark.django_db
+
+ROUTES = routes()
+
+# An address of somebody else's, as browsers may take it.
+ELSEWHERE = [
+    *("https://evil.example/", "//evil.example/", "///evil.example", "/\\evil.example/", "\\\\evil.example", "http:evil.example", "https:/evil.example"),
+    *("javascript:alert(document.domain)", "data:text/html,x", "/\t/evil.example", "/%09/evil.example", "\x00//evil.example", " //evil.example"),
+    *("https://testserver@evil.example/", "https://testserver.evil.example/", "//evil%E3%80%82example", "/.\\evil.example", "////evil.example", "evil.example"),
+]
+LEADS = {"next", "back"}  # the fields by which a form of ours says where it came from
+LEADING = [route for route in ROUTES if any(LEADS & set(map(str, function.__code__.co_consts)) for function in functions_behind(route.view))]
+
+
+def leads(answer):
+    """Where an answer sends the browser by itself."""
+    return [answer.headers.get(name, "") for name in ("Location", "HX-Redirect", "HX-Location", "HX-Push-Url", "Refresh")]
+
+
+@pytest.mark.parametrize("route", LEADING, ids=str)
+def test_no_page_leads_to_another_host(route, world, as_owner):
+    browser, url = as_owner(route), address(route, world)
+    for going_to in ELSEWHERE:
+        fields = dict.fromkeys(LEADS, going_to)
+        for answer in (browser.get(url, fields), browser.post(url, fields), browser.post(f"{url}?next={going_to}", fields, headers={"HX-Request": "true"})):
+            for target in filter(None, leads(answer)):
+                assert target.startswith("/")
+                assert not target.startswith(("//", "/\\"))
+                assert urlsplit(target.replace("\\", "/")).netloc == ""
+            page = answer.content.decode(errors="replace")
+            assert not re.search(r"""(?:href|action|formaction)=["']?\s*(?:javascript|data|https?:|//|/\\|\\)[^"'>]*(?:evil|alert|text/html)""", page)
+
+
+def test_the_pages_that_lead_somewhere_are_found():
+    assert {"sign_in", "account_confirm_login_code", "prove", "second_factor", "set_language", "open_code", "verdict", "save_item"} <= {
+        route.name for route in LEADING
+    }
+
+
+# What no form of ours has.
+
+# Columns that no patron's form writes whatever else it holds, and no form of staff who coordinate nothing.
+NOBODYS_TO_WRITE = {
+    "accounts.User": ["id", "public_id", "email", "is_active", "joined_at", "password", "last_login"],
+    "accounts.StaffRole": None,  # none at all
+    "accounts.Library": None,
+    "accounts.Branch": None,
+    "accounts.LibraryCard": None,
+    "accounts.Passkey": None,
+    "account.EmailAddress": None,
+    "mfa.Authenticator": None,
+    "helpsessions.HelpSession": ["id", "public_id", "patron_id", "staff_id", "branch_id", "status", "quiet"],
+    "helpsessions.SessionNote": None,
+    "helpsessions.ClaimCode": ["id", "hmac", "branch_id", "made_by_id", "expires_at"],
+    "conversations.Conversation": ["id", "public_id", "patron_id", "help_session_id", "assignee_id", "opened_at", "logged_as_id"],
+    "conversations.ConversationNote": ["id", "author_id", "conversation_id"],
+    "conversations.Message": ["id", "author_id", "conversation_id", "side", "sent_at", "shown_from"],
+    "recommendations.Recommendation": ["id", "public_id", "patron_id", "recommended_by_id", "item_id", "branch_id", "reason"],
+    "recommendations.Item": None,
+    "lists.SavedItem": ["id", "saved_list_id", "item_id"],
+    "accounts.AuditEvent": ["id", "by_id", "patron_id", "at", "action"],
+    "privacy.LegalHold": None,
+    "privacy.Export": ["id", "person_id"],
+}
+WRITTEN_BY_DESIGN = {
+    "export": {"privacy.Export"},  # asks for one of their own
+}
+
+
+def columns():
+    """{label: {pk: what nobody may write}} of the rows that are there."""
+    found = {}
+    for label, names in NOBODYS_TO_WRITE.items():
+        model = apps.get_model(label)
+        existing = [field.column for field in model._meta.concrete_fields]
+        assert names is None or set(names) <= set(existing), f"{label}: {set(names) - set(existing)}"
+        with connection.cursor() as cursor:
+            wanted = ", ".join(connection.ops.quote_name(name) for name in (names or existing))
+            pk = connection.ops.quote_name(model._meta.pk.column)
+            cursor.execute(f"SELECT {pk}, {wanted} FROM {connection.ops.quote_name(model._meta.db_table)}")
+            found[label] = {row[0]: repr(row[1:]) for row in cursor.fetchall()}
+    return found
+
+
+def fields_of_every_table(world):
+    """Each column of each table, as the name of a field that is posted: other people's ids, and whatever would let somebody in."""
+    other, fields = world.other_patron, {}
+    for model in apps.get_models():
+        for field in model._meta.concrete_fields:
+            value = "1"
+            if isinstance(field, ForeignKey):
+                value = str(other.pk if field.related_model is User else world.branch.pk)
+                fields[field.column] = value
+            elif field.get_internal_type() == "UUIDField":
+                value = str(other.public_id)
+            elif field.get_internal_type() in {"DateTimeField", "DateField"}:
+                value = "2030-01-01"
+            fields[field.name] = value
+    return fields | {
+        "is_staff": "1",
+        "is_superuser": "1",
+        "is_coordinator": "1",
+        "role": "coordinator",
+        "side": "staff",
+        "email": other.email,
+        "id": str(other.pk),
+        "user": str(other.pk),
+        "person": str(other.public_id),
+    }
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if not route.at_desk], ids=str)
+def test_fields_that_no_form_has_are_ignored(route, world, sign_in):
+    browser = sign_in(Client(), world.patron)
+    before = columns()
+    browser.post(address(route, world), fields_of_every_table(world))
+    after = columns()
+    for label, was in before.items():
+        if label in WRITTEN_BY_DESIGN.get(route.name, ()):
+            continue
+        assert {pk: row for pk, row in after[label].items() if pk in was} == {pk: row for pk, row in was.items() if pk in after[label]}
+        if NOBODYS_TO_WRITE[label] is None:
+            assert set(after[label]) <= set(was)
+    assert not User.objects.get(pk=world.patron.pk).is_staff
+
+
+# Mailed links.
+
+
+@pytest.fixture
+def mails(world, settings):
+    """One of each kind that is ever sent, as it was written."""
+    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    at = timezone.now()
+    ask_for_code(Client(), "somebody@example.org")
+    tell(world.patron, "added_passkey")
+    helpsessions.hand_over(world.by_code.session, by=world.staff, at=at, base_url=settings.BASE_URL, to_address="sam@example.org")
+    actions.reply(world.conversation, by=world.staff, side="staff", at=at, body="It is in.", language="en", client_token=uuid.uuid4())
+    notes.write_note(world.conversation, by=world.coordinator, at=at, body=f"@{world.staff.name} look", client_token=uuid.uuid4())
+    exports.ask_for(world.other_patron, language="en", at=at)
+    exports.build_exports(at=timezone.now())
+    notify("privacy/joined", to="old@example.org", at=at, language="en", context={"hours": 24}, remove=True)
+    notify(
+        "privacy/erased", to="gone@example.org", at=at, language="en", context={"url": settings.BASE_URL + reverse("erased", args=[world.erasure.public_id])}
+    )
+    change_address(world.other_patron, email="new@example.org", at=at)
+    return Notification.objects.all()
+
+
+def kinds_of_mail():
+    """Every template of a mail, as the word that its text begins with is made from it."""
+    files = (settings.BASE_DIR / "templates").glob("*/email/*")
+    return {re.sub(r"(\.subject\.txt|\.txt|\.html|_subject\.txt|_message\.txt|_message\.html)$", "", f"{file.parts[-3]}/{file.name}") for file in files}
+
+
+def test_a_scanner_that_follows_every_link_of_every_mail_changes_nothing(mails, world):
+    links = {(mail.kind, link) for mail in mails for link in re.findall(r"http://localhost:8000(/[^\s\"<>)]*)", f"{mail.text} {mail.html}")}
+    assert len({path.split("/")[1] for _kind, path in links}) >= 6
+    before = all_rows()
+    for _kind, link in sorted(links):
+        for method in ("get", "head", "options"):
+            answer = getattr(Client(), method)(link, follow=method == "get")
+            assert answer.status_code < 500
+    assert all_rows() == before
+
+
+def test_each_kind_of_mail_has_been_sent(mails):
+    subjects = {"account/login_code": "code", "account/ways_in_changed": "How you sign in", "account/address_changed": "Your address"}
+    sent = {mail.kind for mail in mails} | {kind for kind, words in subjects.items() if any(words in mail.subject for mail in mails)}
+    assert kinds_of_mail() - sent == set()
+
+
+def all_rows():
+    """What `rows` holds and what opening a page may write for somebody who is signed in: a scanner is nobody. But for its own session."""
+    found = rows()
+    with connection.cursor() as cursor:
+        for label in ("accounts.AuditEvent", "conversations.Participation", "conversations.NoteMention"):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(apps.get_model(label)._meta.db_table)}")
+            found[label] = sorted(map(repr, cursor.fetchall()))
+    return found
