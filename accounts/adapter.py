@@ -5,6 +5,8 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialApp
 from django.conf import settings
 from django.utils.crypto import get_random_string
 from django.utils.translation import get_language, get_language_bidi, override
@@ -97,3 +99,22 @@ class MFAAdapter(DefaultMFAAdapter):
 
     def decrypt(self, encrypted_text):
         return keys.seal(SEALED_FOR).decrypt(encrypted_text.encode()).decode()
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):
+    def list_apps(self, request, provider=None, client_id=None):
+        """The one provider that the settings name; never one that stands in the database."""
+        sso = settings.SSO
+        if not sso["issuer"]:
+            return []
+        how = {"server_url": sso["issuer"], "scope": sso["scopes"], "oauth_pkce_enabled": True}
+        app = SocialApp(provider="openid_connect", provider_id=sso["issuer"], name=sso["name"], settings=how)
+        app.client_id, app.secret = sso["client_id"], sso["client_secret"]
+        return [app]
+
+    def get_requests_session(self):
+        """A provider answers by itself: whoever sends the portal elsewhere isn't followed."""
+        session = super().get_requests_session()
+        session.verify = settings.SSO["ca_file"] or True
+        session.max_redirects = 0
+        return session

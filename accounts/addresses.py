@@ -10,7 +10,10 @@ import secrets
 
 from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import transaction
 from django.urls import reverse
 
@@ -34,6 +37,25 @@ def address_for_proof(person):
     """Where a code shows that it is still them; empty where something else has to. Whoever works at a desk reads it at the address by which
     a coordinator named them, proven or not: neither a PIN nor a button may set up what opens the desk."""
     return proven_address(person) or (person.is_staff and person.email) or ""
+
+
+def offer_address(person, email):
+    """The address that the ILS or the provider of single sign-on knows, for a person without one: to be confirmed by a code, and until then it
+    opens nothing and gets no mail."""
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError:
+        email = ""
+    unconfirmed = EmailAddress.objects.filter(user=person, verified=False)
+    unconfirmed.exclude(email__in=[email, person.email or ""]).delete()
+    if email and not person.email and not unconfirmed.filter(email=email).exists():
+        EmailAddress.objects.create(user=person, email=email, verified=False, primary=False)
+
+
+def offered_address(person):
+    """What `offer_address` has left for this person, or an empty string."""
+    return EmailAddress.objects.filter(user=person, verified=False).values_list("email", flat=True).first() or ""
 
 
 @transaction.atomic
@@ -66,8 +88,8 @@ def change_of(token, *, at):
 
 @transaction.atomic
 def undo_change(token, *, at):
-    """It wasn't them: the old address is the person's again, and nobody is signed in to their account any more, also by no passkey that was
-    made since. Passkeys of staff open the desk: a coordinator sees to those. Raises UnknownChange."""
+    """It wasn't them: the old address is the person's again, and nobody is signed in to their account any more, also by no passkey and
+    no single sign-on that came since. Passkeys of staff open the desk: a coordinator sees to those. Raises UnknownChange."""
     person = User.objects.select_for_update().get(pk=change_of(token, at=at).person_id)
     change = change_of(token, at=at)  # still
     other = User.objects.filter(email=change.old_email).exclude(pk=person.pk).first()
@@ -80,6 +102,7 @@ def undo_change(token, *, at):
     end_all_sign_ins(person)
     if not person.is_staff:
         person.passkeys.filter(added_on__gte=Library.current().today(change.changed_at)).delete()
+        SocialAccount.objects.filter(user=person, date_joined__gte=change.changed_at).delete()
     audit.record("undid_address_change", person, by=person, patron=person, at=at)
     return person
 

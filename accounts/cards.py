@@ -2,11 +2,8 @@
 
 import unicodedata
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
@@ -14,6 +11,7 @@ from portal.security_log import consume
 from portal.text import clean
 
 from . import audit
+from .addresses import offer_address
 from .models import Branch, LibraryCard, User
 
 
@@ -41,7 +39,7 @@ def person_with_card(patron, *, at, language):
     card.home_branch = branch_called(patron.home_branch)
     card.seen_at = at
     card.save()
-    _offer_address(card.person, patron.email)
+    offer_address(card.person, patron.email)
     return card.person
 
 
@@ -63,24 +61,6 @@ def branch_called(name):
     return Branch.objects.filter(Q(slug__iexact=ours) | Q(name__iexact=ours)).first() if ours else None
 
 
-def _offer_address(person, email):
-    """The address that the ILS knows, for a person without one: to be confirmed by a code, and until then it opens nothing and gets no mail."""
-    email = email.strip().lower()
-    try:
-        validate_email(email)
-    except ValidationError:
-        email = ""
-    unconfirmed = EmailAddress.objects.filter(user=person, verified=False)
-    unconfirmed.exclude(email__in=[email, person.email or ""]).delete()
-    if email and not person.email and not unconfirmed.filter(email=email).exists():
-        EmailAddress.objects.create(user=person, email=email, verified=False, primary=False)
-
-
 def card_of(person):
     """The card with which this person signed in last, or None."""
     return LibraryCard.objects.filter(person=person).first()
-
-
-def offered_address(person):
-    """What `_offer_address` has left for this person, or an empty string."""
-    return EmailAddress.objects.filter(user=person, verified=False).values_list("email", flat=True).first() or ""

@@ -43,6 +43,10 @@ class BorrowedField(forms.BooleanField):
         )
 
 
+class BorrowedForm(forms.Form):
+    borrowed = BorrowedField()
+
+
 class AddressForm(forms.Form):
     email = forms.EmailField(
         label=_("Your e-mail address"),

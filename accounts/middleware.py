@@ -124,6 +124,7 @@ NEVER_KEPT_PATHS = (
     "/kept/",
     "/me/address/",
     "/me/passkeys/",
+    "/me/single-sign-on/",
     "/me/prove/",
     "/not-me/",
     "/demo/",

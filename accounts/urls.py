@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import address, card_sign_in, kept, logo, me, passkeys, prove, second_factor, sign_in
+from .views import address, card_sign_in, kept, logo, me, passkeys, prove, second_factor, sign_in, single_sign_on
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign_in"),
@@ -10,6 +10,9 @@ urlpatterns = [
     path("sign-in/code/again/", sign_in.resend_code, name="resend_code"),
     path("sign-in/passkey/", passkeys.sign_in_by_passkey, name="sign_in_by_passkey"),
     path("sign-in/passkey/options/", passkeys.show_options, name="passkey_options"),
+    path("sign-in/single-sign-on/", single_sign_on.single_sign_on, name="single_sign_on"),
+    path("sign-in/single-sign-on/answer/", single_sign_on.single_sign_on_answer, name="single_sign_on_answer"),
+    path("sign-in/single-sign-on/first-time/", single_sign_on.single_sign_on_first_time, name="single_sign_on_first_time"),
     path("sign-out/", sign_in.sign_out, name="sign_out"),
     path("signed-out/", sign_in.signed_out, name="signed_out"),
     path("language/", sign_in.set_language, name="set_language"),
@@ -20,6 +23,7 @@ urlpatterns = [
     path("me/passkeys/add/options/", passkeys.add_options, name="add_passkey_options"),
     path("me/passkeys/offer/", passkeys.offer_passkey, name="offer_passkey"),
     path("me/passkeys/<uuid:public_id>/", passkeys.passkey, name="passkey"),
+    path("me/single-sign-on/", single_sign_on.connect_sign_on, name="connect_sign_on"),
     path("me/prove/", prove.prove, name="prove"),
     path("not-me/<str:token>/", address.undo_address, name="undo_address"),
     path("second-factor/", second_factor.second_factor, name="second_factor"),

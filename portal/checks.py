@@ -23,7 +23,8 @@ def settings_are_safe(app_configs=None, **kwargs):
                 f"AFTERWORD_MODE is {settings.MODE!r}.", hint=f"Set it to one of: {', '.join(MODES)}; without it, it is production.", id="afterword.E001"
             )
         )
-    errors += [checks.Error(problem, hint=mend, id=number) for number, unsafe, problem, mend in _ils_rules() if unsafe]
+    rules = [*_ils_rules(), *_sso_rules()]
+    errors += [checks.Error(problem, hint=mend, id=number) for number, unsafe, problem, mend in rules if unsafe]
     if not settings.LOCAL:
         errors += [checks.Error(problem, hint=mend, id=number) for number, unsafe, problem, mend in _production_rules() if unsafe]
     return errors
@@ -131,6 +132,49 @@ def _ils_rules():
             "Set it to the seconds that a sign-in may wait for the ILS, from 1 to 20, or leave it out.",
         ),
     ]
+
+
+def _sso_rules():
+    """The same, for single sign-on."""
+    given = settings.SSO
+    issuer = urlsplit(given["issuer"])
+    return [
+        (
+            "afterword.E018",
+            not given["issuer"] and any(given[name] for name in ("name", "client_id", "client_secret")),
+            "SSO_ISSUER is missing.",
+            "Set it to the issuer of the OpenID Connect provider, such as https://login.campus.example, or leave out everything that begins with SSO_.",
+        ),
+        (
+            "afterword.E019",
+            bool(given["issuer"]) and not _is_issuer(issuer, given["issuer"]),
+            f"SSO_ISSUER is {given['issuer']!r}, not an https address of at most 200 characters: who somebody is could be forged on the way.",
+            "Set it to the provider's issuer as its own description names it, without /.well-known/openid-configuration and without a question mark.",
+        ),
+        (
+            "afterword.E020",
+            bool(given["issuer"]) and not (given["client_id"] and given["client_secret"]),
+            "SSO_CLIENT_ID or SSO_CLIENT_SECRET is missing: the provider would not know the portal.",
+            "Register the portal there as a confidential client (manage.py sso_check says with which address) and set both to what you are given.",
+        ),
+        (
+            "afterword.E021",
+            bool(given["issuer"]) and not 1 <= len(given["name"]) <= 40,
+            "SSO_NAME is missing, or longer than 40 letters.",
+            "Set it to what people call the sign-in, such as Campus account: it stands on the button.",
+        ),
+        (
+            "afterword.E022",
+            "openid" not in given["scopes"],
+            "SSO_SCOPES does not ask for openid: without it the provider says nothing of who somebody is.",
+            "Set it to: openid profile email; or leave it out.",
+        ),
+    ]
+
+
+def _is_issuer(parts, text):
+    secure = parts.scheme == "https" or (parts.scheme == "http" and settings.LOCAL)
+    return secure and bool(parts.hostname) and not parts.query and not parts.fragment and "/.well-known/" not in text and len(text) <= 200
 
 
 def _is_charset(name):

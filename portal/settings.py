@@ -66,6 +66,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "allauth.socialaccount",  # always, so that its rows can be erased also where single sign-on was given up again
+    "allauth.socialaccount.providers.openid_connect",
     "django_htmx",
     "template_partials.apps.SimpleAppConfig",
     "accounts",
@@ -233,6 +235,21 @@ ILS_SETTINGS = {
         "pin_has_letters": env_flag("PIN_HAS_LETTERS", default=True),
     },
 }.get(ILS, {})
+
+# Single sign-on of a campus or a city (accounts/single_sign_on.py). Without an issuer the portal says nothing of it.
+SSO = {
+    "name": os.environ.get("SSO_NAME", "").strip(),
+    "issuer": os.environ.get("SSO_ISSUER", "").strip().rstrip("/"),
+    "client_id": os.environ.get("SSO_CLIENT_ID", "").strip(),
+    "client_secret": os.environ.get("SSO_CLIENT_SECRET", "").strip(),
+    "scopes": os.environ.get("SSO_SCOPES", "openid profile email").split(),
+    "proven_domains": [domain.lower() for domain in env_list("SSO_PROVEN_DOMAINS")],
+    "ca_file": os.environ.get("SSO_CA_FILE", ""),
+}
+SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an address alone never opens a record
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # seconds for each of the three or four questions of a sign-in
 
 BORROWED_DEVICE_HOURS = 2  # how long a sign-in lasts at most on a phone that isn't one's own
 SESSION_ENGINE = "accounts.sessions"

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from accounts import actions, addresses, cards
 from accounts.access import lately_proved, note_other_record, to_prove
 from accounts.forms import AddressForm, CodeForm
-from accounts.ils.configured import library_ils
 from accounts.mailed_codes import MailedCode
+from accounts.single_sign_on import accounts_of, has_another_way_in
 
 
 @login_required
@@ -27,7 +27,7 @@ def add_address(request):
 
 
 def _can_prove(person):
-    return bool(person.email or person.passkeys.exists() or (cards.card_of(person) and library_ils()))
+    return has_another_way_in(person) or accounts_of(person).exists()
 
 
 def undo_address(request, token):
@@ -43,11 +43,15 @@ def undo_address(request, token):
 
 
 def _ask_address(request):
-    form = AddressForm(request.POST or None, request=request, initial={"email": cards.offered_address(request.user)})
+    form = AddressForm(request.POST or None, request=request, initial={"email": addresses.offered_address(request.user)})
     if form.is_valid():
         MailedCode.start(request, purpose="add_address", email=form.cleaned_data["email"])
         return redirect("add_address")
-    return render(request, "accounts/add_address.html", {"form": form, "now": request.user.email, "card": cards.card_of(request.user)})
+    return render(
+        request,
+        "accounts/add_address.html",
+        {"form": form, "now": request.user.email, "card": cards.card_of(request.user), "sign_on": accounts_of(request.user).exists()},
+    )
 
 
 def _ask_code(request, process):

@@ -12,6 +12,7 @@ from accounts.forms import NameForm
 from accounts.ils.configured import library_ils
 from accounts.languages import languages
 from accounts.models import Passkey
+from accounts.single_sign_on import accounts_of, sign_on_name
 
 
 def me(request):
@@ -26,6 +27,8 @@ def me(request):
     card = cards.card_of(request.user) if form and library_ils() else None
     passkeys = Passkey.objects.belonging_to(request.reader) if form else []
     context = {"form": form, "languages": languages(), "devices": devices, "card": card, "passkeys": passkeys, "borrowed": is_borrowed(request)}
+    if form and sign_on_name():
+        context |= {"sign_on": sign_on_name(), "connected": accounts_of(request.user).exists()}
     return render(request, "accounts/me.html", context)
 
 

@@ -12,14 +12,17 @@ from accounts.addresses import address_for_proof
 from accounts.forms import CodeForm, PinForm
 from accounts.ils.configured import library_ils
 from accounts.mailed_codes import MailedCode, may_send_code
+from accounts.single_sign_on import PROVE, accounts_of, sign_on_name
 from accounts.views.passkeys import shown_in
+from accounts.views.single_sign_on import to_provider
 
 
 @sensitive_post_parameters("pin")
 @login_required
 def prove(request):
     """By a passkey, or by a code: first a button that sends it, so that a visit alone sends nothing, then the field. Without an address it
-    is the PIN of their library card. Whom only this device can show may confirm on it: whoever holds it is them, and they were told so."""
+    is the PIN of their library card, or single sign-on, which asks them anew. Whom only this device can show may confirm on it: whoever
+    holds it is them, and they were told so."""
     if request.POST.get("credential"):
         form, passkey = shown_in(request, among=request.user.passkeys)
         return _proved(request) if passkey else _page(request, passkey_form=form)
@@ -27,6 +30,8 @@ def prove(request):
         return _by_code(request, email)
     if (card := cards.card_of(request.user)) and (ils := library_ils()):
         return _by_pin(request, card, ils)
+    if accounts_of(request.user).exists():
+        return to_provider(request, what_for=PROVE, else_to="prove") if request.POST.get("sign_on") else _page(request, sign_on=sign_on_name())
     return _proved(request) if request.POST.get("confirm") else _page(request)
 
 
@@ -57,12 +62,13 @@ def _proved(request):
     return redirect(safe_next(request) or "me")
 
 
-def _page(request, *, form=None, passkey_form=None, pin_form=None, card=None):
+def _page(request, *, form=None, passkey_form=None, pin_form=None, card=None, sign_on=""):
     context = {
         "form": passkey_form or pin_form or form,
         "code_form": form,
         "pin_form": pin_form,
         "card": card,
+        "sign_on": sign_on,
         "email": address_for_proof(request.user),
         "has_passkey": request.user.passkeys.exists(),
         "minutes": int(PROOF_LASTS.total_seconds() // 60),

@@ -18,11 +18,11 @@ from django.views.decorators.http import require_POST
 from accounts import actions
 from accounts.access import safe_next, set_borrowed
 from accounts.forms import CodeForm, SignInForm
-from accounts.ils.configured import library_ils
 from accounts.languages import languages
 from accounts.mailed_codes import may_send_code
 from accounts.middleware import LAST_PERSON
 from accounts.views.passkeys import is_worth_offering
+from accounts.ways_in import other_ways
 from portal.security_log import note
 
 OFFERS_PASSKEY = "offers_passkey"
@@ -46,7 +46,9 @@ def sign_in(request):
         time.sleep(max(0, SAME_FOR_ALL - (time.monotonic() - began)))
         return redirect(_with_next(request, "account_confirm_login_code"))
     return render(
-        request, "accounts/sign_in.html", {"form": form, "next": safe_next(request), "languages": languages(), "has_cards": library_ils() is not None}
+        request,
+        "accounts/sign_in.html",
+        {"form": form, "next": safe_next(request), "languages": languages(), **other_ways()},
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.utils.translation import gettext_lazy as _
 
@@ -86,6 +87,12 @@ TABLES = {
         _("your library card, as the library's own system named it"),
         lambda person, at: LibraryCard.objects.filter(person=person).select_related("home_branch").order_by("pk"),
         {"number": "barcode", "id_in_that_system": "ils_id", "patron_group": "patron_group", "home_branch": "home_branch.name", "seen_at": "seen_at"},
+    ),
+    "sign_ons": Table(
+        "socialaccount.SocialAccount",
+        _("the sign-on of your campus or city, by which you come in"),
+        lambda person, at: SocialAccount.objects.filter(user=person).order_by("date_joined", "pk"),
+        {"provider": "provider", "id_there": "uid", "connected_at": "date_joined"},
     ),
     "staff_roles": Table(
         "accounts.StaffRole",

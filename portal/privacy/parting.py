@@ -8,6 +8,7 @@ import datetime
 from contextlib import suppress
 
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.db import IntegrityError, transaction
@@ -251,9 +252,11 @@ def _take_along_looks(before, person, into, *, since):
 
 
 def _shut_what_opened_since(into, since):
-    """Whoever signed in since may have shown that they are the other one, by an address, a card or a passkey that is the other's again:
-    they are out, with the passkeys made since. Who was signed in before stays so, as a person may have nothing else to come back with."""
+    """Whoever signed in since may have shown that they are the other one, by an address, a card, a passkey or single sign-on that is the
+    other's again: they are out, with the passkeys and the single sign-on that came since. Who was signed in before stays so, as a person
+    may have nothing else to come back with."""
     for signed_in in UserSession.objects.filter(user=into, created_at__gt=since):
         signed_in.end()
     added = AuditEvent.objects.filter(action="added_passkey", patron=into, at__gt=since).values_list("subject", flat=True)
     into.passkeys.filter(public_id__in=list(added)).delete()
+    SocialAccount.objects.filter(user=into, date_joined__gt=since).delete()

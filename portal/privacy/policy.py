@@ -157,6 +157,18 @@ POLICY = {
         exported=True,
         ends_with="accounts.User",
     ),
+    "socialaccount.SocialAccount": Line(
+        _("by which name the sign-on of your campus or city knows you, if you come in by it; nothing else that it says of you, and no key to it"),
+        _("you disconnect it, or erase your record"),
+        _("to know you again when you sign in with it"),
+        Group.PERSON,
+        exported=True,
+        ends_with="accounts.User",
+    ),
+    "socialaccount.SocialApp": Line(
+        "nothing: the provider stands in the settings, so no row is made", "never made", "part of the sign-in package", Group.LIBRARY
+    ),
+    "socialaccount.SocialToken": Line("nothing: what the provider hands over is not kept", "never made", "part of the sign-in package", Group.LIBRARY),
     "accounts.StaffRole": Line(
         "at which branch a member of staff works",
         "a coordinator takes it back",

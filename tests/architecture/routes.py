@@ -20,6 +20,9 @@ PUBLIC = {
     "discard_reading": "throws away what this browser answered",
     "sign_in": "the way in",
     "card_sign_in": "the way in with a library card",
+    "single_sign_on": "the way in through the library's own provider",
+    "single_sign_on_answer": "the way back from it: what this browser was sent there with is the key",
+    "single_sign_on_first_time": "the second step of that way, for whoever is new",
     "account_login": "the way in, by allauth's name",
     "account_confirm_login_code": "the second step of the way in",
     "resend_code": "the second step of the way in, again",
@@ -37,7 +40,7 @@ PUBLIC = {
 }
 # Show only what belongs to the reader; nothing in the address says whose.
 READERS_OWN = {
-    *("ask_draft", "help_sessions", "conversations", "saved", "me", "sign_out_elsewhere", "add_address", "prove", "remember"),
+    *("ask_draft", "help_sessions", "conversations", "saved", "me", "sign_out_elsewhere", "add_address", "connect_sign_on", "prove", "remember"),
     *("second_factor", "change_second_factor", "kept", "export", "erase"),
     "who_looked",
     *("add_passkey", "add_passkey_options", "offer_passkey", "join_records"),

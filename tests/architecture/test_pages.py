@@ -32,7 +32,7 @@ NAMES = {"Afterword", "English", "Español", "Spanish", "Inglés", "ISBN", "DOI"
 
 def texts_of_the_data():
     """Every text in the database, and what is named alike everywhere: time zones, and languages in their own words."""
-    texts = set(NAMES) | {name for name, _ in apps.get_model("accounts.Library")._meta.get_field("time_zone").choices}
+    texts = NAMES | {settings.SSO["name"]} | {name for name, _ in apps.get_model("accounts.Library")._meta.get_field("time_zone").choices}
     texts |= {post.words for post in apps.get_model("accounts.RefusedPost").objects.all()}
     texts |= {form for info in LANG_INFO.values() if "name_local" in info for form in (info["name_local"], info["name_local"].capitalize())}
     for model in apps.get_models():

@@ -17,6 +17,8 @@ SAFE = {
     "MAIL_FROM": "Example Library <help@library.example>",
 }
 
+CLIENT = {"SSO_CLIENT_ID": "afterword", "SSO_CLIENT_SECRET": "x", "SSO_NAME": "Campus account"}
+
 
 def manage(*arguments, **variables):
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": os.environ.get("DATA_DIR", ""), **variables}
@@ -54,6 +56,13 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
         ({"ILS": "koha", "KOHA_URL": "http://koha.example", "KOHA_USER": "afterword", "KOHA_PASSWORD": "x"}, "E015", "https address of Koha"),
         ({"ILS": "koha", "KOHA_URL": "https://koha.example", "KOHA_CLIENT_ID": "afterword"}, "E016", "KOHA_CLIENT_SECRET"),
         ({"ILS": "sip2", "SIP2_HOST": "sip.library.example", "ILS_TIMEOUT": "600"}, "E017", "from 1 to 20"),
+        ({"SSO_CLIENT_ID": "afterword"}, "E018", "leave out everything that begins with SSO_"),
+        ({"SSO_ISSUER": "http://login.campus.example", **CLIENT}, "E019", "without /.well-known/"),
+        ({"SSO_ISSUER": "https://login.campus.example/.well-known/openid-configuration", **CLIENT}, "E019", "without /.well-known/"),
+        ({"SSO_ISSUER": "https://login.campus.example/" + "x" * 200, **CLIENT}, "E019", "at most 200"),
+        ({"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_CLIENT_SECRET": ""}, "E020", "confidential client"),
+        ({"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_NAME": ""}, "E021", "it stands on the button"),
+        ({"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_SCOPES": "profile"}, "E022", "openid profile email"),
         ({"AFTERWORD_MODE": "prod"}, "E001", "production, development, demo, test"),
     ],
 )
@@ -63,6 +72,12 @@ def test_an_unsafe_setting_is_an_error_with_its_mend(unsafe, number, mend):
     assert f"afterword.{number}" in done.stderr
     assert mend in done.stderr
     assert done.stderr.count("afterword.") == 1
+
+
+def test_single_sign_on_that_is_set_as_it_should_be_can_be_used():
+    code = "from accounts.single_sign_on import sign_on_name; from django.conf import settings; print(sign_on_name(), settings.SSO['issuer'])"
+    done = manage("shell", "--no-imports", "-c", code, **SAFE, **CLIENT, SSO_ISSUER="https://login.campus.example/")
+    assert (done.stdout.strip(), done.stderr) == ("Campus account https://login.campus.example", "")
 
 
 @pytest.mark.parametrize(

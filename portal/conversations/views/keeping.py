@@ -10,8 +10,8 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import access, remembering
 from accounts.actions import person_without_address
-from accounts.ils.configured import library_ils
 from accounts.models import User
+from accounts.ways_in import other_ways
 from portal.conversations import actions
 from portal.helpsessions.actions import AlreadyKept, QuietSession
 from portal.helpsessions.models import HelpSession
@@ -44,7 +44,7 @@ def keep_session(request, public_id):
         return redirect(found)
     if request.method != "POST":
         words = wording(person, timezone.now(), request.library)
-        return render(request, "conversations/keep.html", {"help_session": found, "wording": words, "has_cards": library_ils() is not None})
+        return render(request, "conversations/keep.html", {"help_session": found, "wording": words, **other_ways()})
     if person is None and "without_address" not in request.POST:
         return redirect(f"{request.path}#how")
     at = timezone.now()

@@ -10,7 +10,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from accounts.forms import AddressForm
-from accounts.ils.configured import library_ils
+from accounts.ways_in import other_ways
 from portal.conversations import actions, floods
 from portal.conversations.forms import AboutForm
 from portal.conversations.models import Conversation, Message
@@ -93,7 +93,7 @@ def ways(request, form, going_to):
     if request.reader.person:
         return {"quiet": quiet}
     forms = {"address_form": AddressForm(request=request), "code_form": CodeForm()}
-    return {"quiet": quiet, **forms, "has_cards": library_ils() is not None, "going_to": reverse(going_to)}
+    return {"quiet": quiet, **forms, **other_ways(), "going_to": reverse(going_to)}
 
 
 def take_in_files(request, asked, client_token):

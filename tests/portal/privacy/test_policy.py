@@ -9,7 +9,8 @@ from portal import worker
 from portal.privacy.policy import POLICY, Group
 
 # Written for everybody, by nobody in particular; or by the package and never used.
-TEXTS_OF_NOBODY = {"conversations.ReplyTemplate", "recommendations.Item", "recommendations.SearchEntry", "account.EmailConfirmation"}
+TEXTS_OF_NOBODY = {"conversations.ReplyTemplate", "recommendations.Item", "recommendations.SearchEntry"}
+TEXTS_OF_NOBODY |= {"account.EmailConfirmation", "socialaccount.SocialApp", "socialaccount.SocialToken"}
 NAMES_NOBODY = {"privacy.Erasure"}  # the receipt of an erasure
 STAFF_WORDS = ["helpsessions.SessionNote", "helpsessions.UnfinishedForm"]
 
