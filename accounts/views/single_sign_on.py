@@ -78,7 +78,7 @@ def single_sign_on_first_time(request):
     if request.method == "POST" and not noted["taken"]:
         person = sso.new_person(identity, at=timezone.now(), language=get_language())
         del request.session[FIRST_TIME]
-        return _let_in(request, person, borrowed=noted["borrowed"], going_to=noted["going_to"])
+        return _let_in(request, person, borrowed=noted["borrowed"], going_to=noted["going_to"], proved=noted["proved"])
     return render(request, "accounts/sign_on_first_time.html", {"name": sso.sign_on_name(), "email": identity.email, "taken": noted["taken"]})
 
 
@@ -108,15 +108,15 @@ def _sign_in(request, begun, identity):
     account = sso.account_of(identity)
     if account is not None:
         return _let_in(request, account.user, borrowed=begun.borrowed, going_to=begun.going_to, proved=sso.shown_anew(identity, begun))
-    taken = False
+    taken, proved = False, sso.shown_anew(identity, begun)
     if identity.email_is_proven or not identity.email:
         try:
             person = sso.new_person(identity, at=timezone.now(), language=get_language())
         except actions.AddressTaken:
             taken = True
         else:
-            return _let_in(request, person, borrowed=begun.borrowed, going_to=begun.going_to, proved=sso.shown_anew(identity, begun))
-    noted = {"identity": asdict(identity), "borrowed": begun.borrowed, "going_to": begun.going_to, "taken": taken, "at": time.time()}
+            return _let_in(request, person, borrowed=begun.borrowed, going_to=begun.going_to, proved=proved)
+    noted = {"identity": asdict(identity), "borrowed": begun.borrowed, "going_to": begun.going_to, "taken": taken, "proved": proved, "at": time.time()}
     request.session[FIRST_TIME] = noted
     set_borrowed(request, begun.borrowed)
     return redirect("single_sign_on_first_time")

@@ -73,15 +73,17 @@ def opened(new_context, site):
     """opened(device, language=, javascript=, …): a page in a browser of its own. At the end no browser may have complained.
 
     Each of them prefers less motion: a page that turns into the next is drawn many times, which was a fifth of the work. `motion=True` leaves it in.
+    They go nowhere else but to `provider`.
     """
-    complaints = []
+    complaints, ours = [], [site, "data:", "blob:"]
 
     def watch(page):
         page.on("console", lambda line: line.type in {"error", "warning"} and not ANSWERED.match(line.text) and complaints.append(line.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: request.url.startswith((site, "data:", "blob:")) or complaints.append(f"asked elsewhere: {request.url}"))
+        page.on("request", lambda request: request.url.startswith(tuple(ours)) or complaints.append(f"asked elsewhere: {request.url}"))
 
-    def opened(device, *, language="en", javascript=True, motion=False, **more):
+    def opened(device, *, language="en", javascript=True, motion=False, provider="", **more):
+        ours.extend(filter(None, [provider]))
         preferred = {"locale": LOCALES[language], "java_script_enabled": javascript, "reduced_motion": "no-preference" if motion else "reduce"}
         context = new_context(**{"base_url": site, **preferred, **device, **more})
         context.set_default_timeout(PATIENCE)
