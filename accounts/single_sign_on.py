@@ -295,7 +295,7 @@ class _Adapter(OpenIDConnectOAuth2Adapter):
             return answer.json()
 
 
-def checked_description(found):
+def checked_description(found: dict[str, Any]) -> dict[str, Any]:
     """Raises NotBelieved where it is another issuer's, or would send the portal where anybody can listen."""
     if found["issuer"].rstrip("/") != settings.SSO["issuer"]:
         raise NotBelieved(f"it calls itself {found['issuer']!r}")

@@ -237,7 +237,7 @@ ILS_SETTINGS = {
 }.get(ILS, {})
 
 # Single sign-on of a campus or a city (accounts/single_sign_on.py). Without an issuer the portal says nothing of it.
-SSO = {
+SSO: dict = {
     "name": os.environ.get("SSO_NAME", "").strip(),
     "issuer": os.environ.get("SSO_ISSUER", "").strip().rstrip("/"),
     "client_id": os.environ.get("SSO_CLIENT_ID", "").strip(),
