@@ -7,6 +7,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.contrib.sessions.models import Session
 from django.db import transaction
 
 from portal import keys
@@ -70,9 +71,17 @@ def end_sign_in_elsewhere(signed_in):
 
 
 def end_all_sign_ins(person, *, but=""):
-    """Wherever this person is signed in, they are so no longer; except in the session with the key `but`."""
-    for signed_in in UserSession.objects.filter(user=person).exclude(session_key=but):
+    """Wherever this person is signed in, they are so no longer; except in the session with the key `but`. Returns how many ended."""
+    ending = UserSession.objects.filter(user=person).exclude(session_key=but)
+    for signed_in in ending:
         signed_in.end()
+    return len(ending)
+
+
+def end_every_session():
+    """Nobody is signed in any more, and no code of a visit is open in any browser. Returns how many ended."""
+    UserSession.objects.all().delete()
+    return Session.objects.all().delete()[0]
 
 
 def change_name(person, *, name):

@@ -1,7 +1,10 @@
 """A session's key that somebody noted down is worth nothing once the session may do more, or has ended."""
 
+from io import StringIO
+
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -66,7 +69,15 @@ def end_everywhere(browser, person):
     actions.end_all_sign_ins(person)
 
 
-@pytest.mark.parametrize("end", [sign_out, sign_out_elsewhere, disable, erase, lose_the_phone, end_everywhere])
+def end_by_command(browser, person):
+    call_command("end_sign_ins", of=f" {person.email.title()} ", stdout=StringIO())
+
+
+def end_all_by_command(browser, person):
+    call_command("end_sign_ins", everybody=True, stdout=StringIO())
+
+
+@pytest.mark.parametrize("end", [sign_out, sign_out_elsewhere, disable, erase, lose_the_phone, end_everywhere, end_by_command, end_all_by_command])
 def test_the_old_key_opens_nothing_once_it_has_ended(signed_in, patron, end):
     old = key_of(signed_in)
     assert opens(old)
@@ -89,3 +100,13 @@ def test_the_old_key_opens_nothing_once_the_session_may_do_more(client, staff, s
         request.session.save()
     assert key_of(client) != old
     assert (opens(old), opens(key_of(client))) == (False, True)
+
+
+def test_the_command_ends_one_persons_and_nobody_elses(signed_in, patron, staff):
+    other = Client()
+    ask_for_code(other, staff.email)
+    enter(other, mailed_code(staff.email))
+    call_command("end_sign_ins", of=staff.email, stdout=(said := StringIO()))
+    assert (opens(key_of(other)), opens(key_of(signed_in)), said.getvalue()) == (False, True, "Ended: 1.\n")
+    with pytest.raises(CommandError, match="Nobody has this address"):
+        call_command("end_sign_ins", of="nobody@example.org")

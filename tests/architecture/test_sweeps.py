@@ -139,6 +139,10 @@ def test_every_answer_carries_the_headers(route, world, as_owner):
     assert headers["Referrer-Policy"] in {"same-origin", "no-referrer"}
     assert headers["Permissions-Policy"]
     assert "no-store" in headers["Cache-Control"] or route.name == "logo"
+    assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert not [name for name in headers if name.lower().startswith("access-control-")]  # nothing is for other origins
+    kind = headers.get("Content-Type", "")
+    assert not kind.startswith(("text/", "application/xhtml")) or "charset=utf-8" in kind
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)

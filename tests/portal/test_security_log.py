@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 
 import pytest
 import time_machine
@@ -12,10 +13,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.addresses import change_address
 from accounts.ils import fake
 from portal import security_log
 from portal.helpsessions import actions as helpsessions
 from portal.logs import JsonFormatter
+from portal.notifications.models import Notification
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code
 from tests.factories import ConversationFactory, HelpSessionFactory, UserFactory
 
@@ -146,3 +149,30 @@ def test_no_line_is_two(client, library, said, caplog):
 def test_the_operations_guide_names_every_event():
     guide = (settings.BASE_DIR / "docs/operations.md").read_text("utf-8")
     assert {event for event in security_log.LET_IN | security_log.KEPT_OUT if f"| `{event}` |" not in guide} == set()
+
+
+def test_no_code_token_or_pin_is_in_any_line_of_the_log(client, patron, staff, branch, sign_in, said, caplog, monkeypatch):
+    """At the level at which the portal runs, whoever writes it."""
+    caplog.set_level(logging.INFO)
+    visitor = Client(raise_request_exception=False)
+    ask_for_code(visitor, patron.email)
+    code = mailed_code(patron.email)
+    enter(visitor, code)
+    claim = helpsessions.hand_over(HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url="")
+    for address in (f"/c/{claim}/", f"/c/{claim[:4]}%20{claim[4:]}/", f"/C/{claim}"):
+        visitor.get(address)
+    changed = change_address(patron, email="new@example.org", at=timezone.now())
+    token = re.search(r"/not-me/(\w+)/", Notification.objects.get(to_address="sam@example.org", kind="account/mail", text__contains="/not-me/").text)[1]
+    visitor.get(f"/not-me/{token}/")
+    visitor.post(f"/not-me/{token}/")
+    monkeypatch.setattr(fake.Fake, "check", broken)
+    fault = Client(raise_request_exception=False).post(reverse("card_sign_in"), {"card": "20001001", "pin": "9182736"})
+    written = "\n".join(JsonFormatter().format(record) for record in caplog.records)
+    assert (fault.status_code, "the ILS is broken" in written, changed.email) == (500, True, "new@example.org")
+    for secret in (code, claim, claim[:4] + "%20", token, "9182736", "20001001", patron.email, "new@example.org", visitor.session.session_key):
+        assert secret not in written
+    assert "9182736" not in fault.content.decode() + caplog.text
+
+
+def broken(self, card, pin, *, today):
+    raise RuntimeError("the ILS is broken")

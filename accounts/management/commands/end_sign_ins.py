@@ -1,0 +1,25 @@
+"""For an emergency: a device or a whole database was stolen, and nobody is to stay signed in with what was in it."""
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts import actions
+from accounts.models import User
+
+
+class Command(BaseCommand):
+    help = "Signs a person out everywhere, or everybody. Passkeys, apps and codes go on working."
+
+    def add_arguments(self, parser):
+        who = parser.add_mutually_exclusive_group(required=True)
+        who.add_argument("--of", metavar="ADDRESS", help="the e-mail address of one person")
+        who.add_argument("--everybody", action="store_true")
+
+    def handle(self, *, of, everybody, **options):
+        if everybody:
+            ended = actions.end_every_session()
+        else:
+            person = User.objects.filter(email=of.strip().lower()).first()
+            if person is None:
+                raise CommandError("Nobody has this address.")
+            ended = actions.end_all_sign_ins(person)
+        self.stdout.write(f"Ended: {ended}.")

@@ -1,0 +1,51 @@
+"""By which address tries are counted: the one that the library's own proxies vouch for, and nothing that a browser says."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+pytestmark = pytest.mark.django_db
+
+LIMIT = 4
+
+
+def refused(browser, forwarded, number):
+    page = browser.post(reverse("sign_in"), {"email": f"sam{number}@example.org"}, headers={"x-forwarded-for": forwarded} if forwarded else {})
+    return "tried too often" in page.content.decode()
+
+
+def limited_at(forwarded, **browser):
+    """After how many requests that say so they are refused; None: they aren't."""
+    return next((number for number in range(LIMIT + 3) if refused(Client(**browser), forwarded(number), number)), None)
+
+
+@pytest.fixture(autouse=True)
+def _few_tries(settings, monkeypatch, library):
+    settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"request_login_code": f"{LIMIT}/m/ip"}
+    monkeypatch.setattr("accounts.views.sign_in.SAME_FOR_ALL", 0)
+
+
+def test_without_a_proxy_a_browser_cannot_say_another_address():
+    assert limited_at(lambda number: f"203.0.113.{number}") == LIMIT
+
+
+def test_behind_one_proxy_what_a_browser_puts_before_it_does_not_count(settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    assert limited_at(lambda number: f"198.51.100.{number}, 203.0.113.7") == LIMIT
+
+
+def test_behind_one_proxy_each_address_has_its_own(settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    assert limited_at(lambda number: f"203.0.113.{number}", REMOTE_ADDR="10.0.0.1") is None
+
+
+def test_a_network_of_the_sixth_version_is_one_address(settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    assert limited_at(lambda number: f"2001:db8:1:2::{number + 1:x}") == LIMIT
+
+
+def test_who_comes_past_the_proxy_gets_nothing(settings):
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 2
+    answer = Client(raise_request_exception=False).post(reverse("sign_in"), {"email": "sam@example.org"}, headers={"x-forwarded-for": "203.0.113.7"})
+    assert answer.status_code == 500
+    assert "PROXY" not in answer.content.decode()
