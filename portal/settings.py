@@ -182,6 +182,7 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_RATE_LIMITS = {
     "request_login_code": "30/m/ip,3/m/key,8/h/key",  # a whole library may share one network address
     "try_code": "5/10m/key",  # tries for one mailed code, however many at once
+    "login_failed": "10/m/ip,5/5m/key,30/d/key",  # wrong codes of an app: of a million three are right, so five in five minutes for days would be too many
     "passkey": "60/m/ip",  # nothing can be guessed: this spares the server
     "code_at_desk": "60/10m/user",  # codes of slips and cards that a member of staff types
     "look_up": "60/h/user",  # patrons, by a whole identifier; adding one says as much

@@ -119,6 +119,20 @@ def test_wrong_codes_lock_the_door_for_a_while(client, secret, staff, clock):
     assert at_the_desk(other)
 
 
+def test_a_day_has_thirty_wrong_codes_however_slowly_they_come(secret, staff, clock):
+    other = Client()
+    sign_in_by_code(other, staff.email)
+    for _number in range(30):
+        clock.shift(301)
+        assert "That is not the code" in other.post(reverse("second_factor"), {"code": "000000" if app_code(secret) != "000000" else "000001"}).content.decode()
+    clock.shift(301)
+    assert "tried too often" in other.post(reverse("second_factor"), {"code": app_code(secret)}).content.decode()
+    assert not at_the_desk(other)
+    clock.shift(24 * 60 * 60)
+    other.post(reverse("second_factor"), {"code": app_code(secret)})
+    assert at_the_desk(other)
+
+
 def test_the_door_closes_after_a_working_day_though_the_sign_in_lasts(client, secret, clock):
     clock.shift(13 * 3600)
     assert not at_the_desk(client)
