@@ -50,6 +50,8 @@ seen = {
     "desk": ask("get", "/desk/").headers.get("Location"),
     "demo": ask("get", "/demo/").status_code,
     "become": ask("post", "/demo/become/nobody/", {"csrfmiddlewaretoken": token(ask("get", "/me/"))}).status_code,
+    "other files": {path: ask("get", path).status_code for path in ("/.git/config", "/static/", "/static/../manage.py", "/manage.py", "/private/")},
+    "trace": ask("trace", "/", **{"x-secret": "echoed?"}).content.decode().count("echoed"),
     "plain http": ask("get", "/sign-in/", secure=False).headers.get("Location"),
     "a proxy that nobody named": ask("get", "/sign-in/", secure=False, **{"x-forwarded-proto": "https"}).status_code,
     "another host": ask("get", "/sign-in/", host="evil.example").status_code,
@@ -79,6 +81,11 @@ def test_https_is_asked_for_and_kept_to(seen):
     assert seen["headers"]["Strict-Transport-Security"].startswith("max-age=31536000")
     assert seen["plain http"] == "https://help.library.example/sign-in/"
     assert seen["a proxy that nobody named"] == 301
+
+
+def test_nothing_but_pages_and_their_files_is_served(seen):
+    assert set(seen["other files"].values()) == {404}
+    assert seen["trace"] == 0
 
 
 def test_a_forged_host_leads_nowhere(seen):
