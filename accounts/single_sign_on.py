@@ -31,7 +31,7 @@ from portal.text import clean
 
 from . import audit, cards
 from .actions import AddressTaken, unconfirmed
-from .addresses import offer_address
+from .addresses import address_for_proof, offer_address
 from .ils.configured import library_ils
 from .models import User
 from .told import tell
@@ -142,14 +142,15 @@ def identity(request, begun):
         app = adapter.get_provider().app
         answer = adapter.get_access_token_data(request, app, adapter.get_client(request, app), pkce_code_verifier=begun.verifier)
         claims = adapter.read_id_token(answer["id_token"], nonce=begun.nonce)
-        said = claims | adapter.read_userinfo(answer["access_token"], subject=claims["sub"])
+        info = adapter.read_userinfo(answer["access_token"], subject=claims["sub"])
+        said = claims | info
         name = said.get("name") or f"{said.get('given_name') or ''} {said.get('family_name') or ''}"
         email = _address(said.get("email"))
         return Identity(
             subject=claims["sub"],
             name=clean(name, max_length=80),
             email=email,
-            email_is_proven=said.get("email_verified") in (True, "true") or email.rpartition("@")[2] in settings.SSO["proven_domains"],
+            email_is_proven=any(_vouches_for(email, source) for source in (claims, info)) or email.rpartition("@")[2] in settings.SSO["proven_domains"],
             shown_at=float(claims.get("auth_time") or 0),
         )
 
@@ -216,8 +217,13 @@ def disconnect(person, *, at):
 
 
 def has_another_way_in(person):
-    """Besides the provider, and the devices on which they happen to be signed in."""
-    return bool(person.email or person.passkeys.exists() or (cards.card_of(person) and library_ils()))
+    """Besides the provider, and the devices on which they happen to be signed in. An address where no code was ever read may be a stranger's."""
+    return bool(address_for_proof(person) or person.passkeys.exists() or (cards.card_of(person) and library_ils()))
+
+
+def _vouches_for(email, source):
+    """Of this very address: ID token and userinfo may name two."""
+    return _address(source.get("email")) == email and source.get("email_verified") in (True, "true")
 
 
 def _address(text):

@@ -18,6 +18,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import single_sign_on
 from accounts.access import PROVED_AT
 from accounts.addresses import change_address, undo_change
 from accounts.models import AuditEvent, LibraryCard, User
@@ -271,6 +272,13 @@ def _after_proof(client, name):
     return client.get(reverse(name)).content.decode()
 
 
+def test_a_word_for_one_address_is_none_for_another(client, provider, monkeypatch):
+    """The ID token vouches for Ana's; the userinfo names somebody else's, and vouches for nothing."""
+    monkeypatch.setattr(single_sign_on._Adapter, "read_userinfo", lambda self, token, *, subject: {"sub": subject, "email": "eve@college.example"})
+    assert sign_in(client, provider, **ANA)["Location"] == "/sign-in/single-sign-on/first-time/"
+    assert User.objects.count() == 0
+
+
 def test_domains_that_the_library_answers_for_are_vouched_for(client, provider, settings):
     settings.SSO = provider.settings(proven_domains=["college.example"])
     sign_in(client, provider, sub="4711", name="Ana Ruiz", email="Ana@College.Example")
@@ -406,7 +414,11 @@ def with_card(patron):
     LibraryCard.objects.create(person=patron, ils_id="41", barcode="20001001", seen_at=timezone.now())
 
 
-@pytest.mark.parametrize(("make", "left"), [(without_address, 1), (with_passkey, 0), (with_card, 0)])
+def with_an_address_that_may_be_a_strangers(patron):
+    EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
+
+
+@pytest.mark.parametrize(("make", "left"), [(without_address, 1), (with_an_address_that_may_be_a_strangers, 1), (with_passkey, 0), (with_card, 0)])
 def test_the_only_way_in_stays(make, left, client, provider, patron, as_patron):
     known(patron, provider)
     make(patron)
