@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts import passkeys
+from accounts import actions, passkeys
 from accounts.access import (
     lately_proved,
     may_change_keys,
@@ -37,6 +37,8 @@ def show_options(request):
     if not may_try_passkey(request):
         return HttpResponse(status=429)
     person = request.user if request.user.is_authenticated else None
+    if not request.reader:
+        request.session.set_expiry(actions.UNCONFIRMED_FOR)  # a stranger's, who may never sign in
     return JsonResponse(passkeys.options_to_show(request.session, origin=origin(request), person=person))
 
 

@@ -28,6 +28,8 @@ def prove(request):
         return _proved(request) if passkey else _page(request, passkey_form=form)
     if email := address_for_proof(request.user):
         return _by_code(request, email)
+    if request.user.is_staff:
+        return _page(request, stuck=True)  # neither a PIN nor a button may set up what opens the desk
     if (card := cards.card_of(request.user)) and (ils := library_ils()):
         return _by_pin(request, card, ils)
     if accounts_of(request.user).exists():
@@ -62,13 +64,14 @@ def _proved(request):
     return redirect(safe_next(request) or "me")
 
 
-def _page(request, *, form=None, passkey_form=None, pin_form=None, card=None, sign_on=""):
+def _page(request, *, form=None, passkey_form=None, pin_form=None, card=None, sign_on="", stuck=False):
     context = {
         "form": passkey_form or pin_form or form,
         "code_form": form,
         "pin_form": pin_form,
         "card": card,
         "sign_on": sign_on,
+        "stuck": stuck,
         "email": address_for_proof(request.user),
         "has_passkey": request.user.passkeys.exists(),
         "minutes": int(PROOF_LASTS.total_seconds() // 60),

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import access, actions
+from accounts.models import LibraryCard, User
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
 from tests.factories import UserFactory
 
@@ -87,6 +88,21 @@ def test_an_address_where_no_code_was_ever_read_proves_nothing(client, patron, s
     sign_in(client, patron)
     assert "this is my device" in client.get(PROVE).content.decode()
     assert client.post(PROVE, {"confirm": "1"})["Location"] == "/me/"
+
+
+@pytest.mark.parametrize("has", ["a card", "a device alone"])
+def test_of_staff_without_an_address_neither_pin_nor_button_is_a_proof(client, staff, sign_in, has):
+    User.objects.filter(pk=staff.pk).update(email=None)
+    if has == "a card":
+        LibraryCard.objects.create(person=staff, ils_id="1001", barcode="20001001", seen_at=timezone.now())
+    sign_in(client, staff, second_factor=False)
+    page = client.get(PROVE).content.decode()
+    assert "Ask a coordinator" in page
+    assert not [button for button in ("confirm", "check-pin", "send-code") if f'id="{button}"' in page]
+    for fields in ({"confirm": "1"}, {"pin": "1234"}, {"send": "1"}):
+        client.post(PROVE, fields)
+    assert opens(client).startswith("/me/prove/")
+    assert client.get(reverse("second_factor"))["Location"].startswith("/me/prove/")
 
 
 def test_a_code_for_somebody_else_is_no_proof(client, patron, sign_in):

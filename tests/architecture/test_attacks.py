@@ -2,11 +2,13 @@
 
 import re
 import uuid
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.db.models import ForeignKey
 from django.test import Client
@@ -17,13 +19,14 @@ from accounts.addresses import change_address
 from accounts.models import User
 from accounts.told import tell
 from portal.conversations import actions, notes
+from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions import actions as helpsessions
 from portal.notifications.actions import notify
 from portal.notifications.models import Notification
 from portal.privacy import exports
 from tests.accounts.test_sign_in import ask_for_code
 
-from .routes import functions_behind, routes
+from .routes import PUBLIC, functions_behind, routes
 from .test_sweeps import rows
 from .world import address
 
@@ -151,6 +154,20 @@ def test_fields_that_no_form_has_are_ignored(route, world, sign_in):
         if NOBODYS_TO_WRITE[label] is None:
             assert set(after[label]) <= set(was)
     assert not User.objects.get(pk=world.patron.pk).is_staff
+
+
+# A browser of which nothing is known.
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.name in PUBLIC], ids=str)
+def test_what_a_stranger_leaves_in_the_database_is_gone_after_a_day(route, world):
+    """Or anybody could fill it with sessions that live for more than a year."""
+    fields = {"email": "stranger@example.org", "body": "Hello", "client_token": str(uuid.uuid4()), "card": "20001001", "pin": "9999", "step": "1"}
+    fields |= {"loved": "Piranesi", "code": "0000000000000", "language": "es"}
+    for method in ("get", "post"):
+        getattr(Client(), method)(address(route, world), fields)
+    left = [session.get_decoded() for session in Session.objects.filter(expire_date__gt=timezone.now() + timedelta(days=1, seconds=1))]
+    assert [words for words in left if not words.get("_auth_user_id") and not words.get(OPENED_CODES)] == []
 
 
 # Mailed links.

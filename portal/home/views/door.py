@@ -78,7 +78,8 @@ def leave(request):
     if named := request.POST.get("session"):
         leaving = leaving.filter(help_session__in=request.reader.opened_sessions, help_session__public_id=named) if uuid_or_none(named) else leaving.none()
     gone = set(leaving.values_list("pk", flat=True))
-    request.session[OPENED_CODES] = [pk for pk in ids if pk not in gone]
+    if gone:
+        request.session[OPENED_CODES] = [pk for pk in ids if pk not in gone]
     unsent.forget(request, unsent.QUESTION, unsent.READING)
     outside = _catalogue(request.library)
     if not outside or named:
