@@ -56,10 +56,14 @@ KIND_ICONS = {
 @register.simple_tag
 def cover(item):
     """A cover drawn from title and author: the same item always has the same one. It repeats what stands beside it, so it is hidden from screen readers."""
-    title = Truncator(item.title.partition(" / ")[0].partition(" : ")[0]).chars(60)
-    creator = Truncator(re.split(r"[;|]", item.creators)[0].strip()).chars(36)
-    shape = icon(KIND_ICONS[item.kind]) if item.kind in KIND_ICONS else ""
-    number = item.public_id.int
+    return _cover(item.title, item.creators, item.kind, item.public_id.int)
+
+
+@lru_cache(maxsize=5000)
+def _cover(title, creators, kind, number):
+    title = Truncator(title.partition(" / ")[0].partition(" : ")[0]).chars(60)
+    creator = Truncator(re.split(r"[;|]", creators)[0].strip()).chars(36)
+    shape = icon(KIND_ICONS[kind]) if kind in KIND_ICONS else ""
     return format_html(
         '<span class="cover h{} p{}" aria-hidden="true"><span><b>{}</b>{}<small>{}</small></span></span>', number % 8, number // 8 % 4, title, shape, creator
     )
@@ -112,14 +116,14 @@ def whole_day(day):
 @register.simple_tag
 def choice_buttons(name, choices, chosen, of="", announce=False):
     """The answers to one question as buttons that submit `name`, the chosen one pressed. `of` tells their ids from those of the same question elsewhere."""
-    buttons = []
+    drawn = []
     for value, label in choices:
-        said = format_html(' data-announce="{}"', gettext("Your answer is kept: %(label)s") % {"label": label}) if announce and value == chosen else ""
-        which = f"{value}-{of}" if of else f"{name}-{value}"
-        pressed = "true" if value == chosen else "false"
-        start = format_html('<button class="choice" name="{}" value="{}" id="{}" aria-pressed="{}"{}>', name, value, which, pressed, said)
-        buttons.append(format_html("{}{}{}</button>", start, icon("check"), capfirst(label)))
-    return mark_safe("".join(buttons))
+        pressed, label = value == chosen, str(label)
+        said = f' data-announce="{escape(gettext("Your answer is kept: %(label)s") % {"label": label})}"' if announce and pressed else ""
+        which = escape(f"{value}-{of}" if of else f"{name}-{value}")
+        start = f'<button class="choice" name="{name}" value="{escape(value)}" id="{which}" aria-pressed="{"true" if pressed else "false"}"{said}>'
+        drawn.append(f"{start}{icon('check')}{escape(capfirst(label))}</button>")
+    return mark_safe("".join(drawn))
 
 
 LINK = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)

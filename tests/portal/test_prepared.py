@@ -4,9 +4,10 @@ import uuid
 import pytest
 from django.db import connection, models
 from django.db.models import OuterRef, Q, Subquery
+from django.utils import timezone
 
-from accounts.models import Branch, StaffRole, User
-from portal.prepared import prepared
+from accounts.models import Branch, RefusedPost, StaffRole, User
+from portal.prepared import insert, prepared
 from tests.factories import BranchFactory, StaffFactory, UserFactory
 
 KEY = models.BigAutoField()
@@ -90,3 +91,14 @@ def test_two_threads_ask_by_their_own_connections(library):
     thread.start()
     thread.join()
     assert used[0] is not used[1]
+
+
+def test_a_row_is_inserted_as_saving_it_would(patron, staff, django_assert_num_queries):
+    """Its defaults, its UUID, its moment, what refers to others, and its primary key afterwards."""
+    row = RefusedPost(person=patron, path="/me/", fields={"body": ["50 % of “it”, or 'less'"]}, refused_at=timezone.now())
+    with django_assert_num_queries(1):
+        insert(row)
+    assert RefusedPost.objects.filter(pk=row.pk).values().get() == {field.attname: getattr(row, field.attname) for field in RefusedPost._meta.concrete_fields}
+    row.path = "/"
+    row.save()
+    assert RefusedPost.objects.values_list("path", flat=True).get() == "/"
