@@ -14,16 +14,14 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from accounts.models import Branch, StaffRole, User
+from accounts.models import User
 from bench import pages
 from portal.conversations.models import Conversation, ConversationWords, Message, Participation
 from portal.conversations.search import REBUILD
 from portal.helpsessions.models import HelpSession
-from recommendations.models import QuestionType, Topic
-from tests.factories import LibraryFactory
+from recommendations.models import QuestionType
 
-CONVERSATIONS, MESSAGES_EACH, AT_ONCE = 100_000, 10, 2_000
-BRANCHES, STAFF, PATRONS, TOPICS = 10, 60, 20_000, 20
+CONVERSATIONS, MESSAGES_EACH, AT_ONCE, PATRONS = 100_000, 10, 2_000, 20_000
 
 
 def set_up():
@@ -44,12 +42,8 @@ def _renew_statistics():
 
 
 def _build(chance):
-    library = LibraryFactory()
     now = timezone.now()
-    branches = [library.default_branch, *Branch.objects.bulk_create(Branch(name=f"Large {n}", slug=f"large-{n}") for n in range(BRANCHES - 1))]
-    topics = Topic.objects.bulk_create(Topic(name=f"Large topic {n}") for n in range(TOPICS))
-    staff = User.objects.bulk_create(User(name=f"Staff {_name(chance)}", email=f"large-staff{n}@example.org") for n in range(STAFF))
-    StaffRole.objects.bulk_create(StaffRole(user=user, branch=branches[n % BRANCHES], role="staff") for n, user in enumerate(staff))
+    branches, staff, topics = pages.library()
     patrons = User.objects.bulk_create((User(name=_name(chance), email=f"large{n}@example.org") for n in range(PATRONS)), batch_size=AT_ONCE)
     words = [_name(chance).lower() for _ in range(30_000)]
     weights = list(itertools.accumulate(1 / (n + 3) for n in range(len(words))))
@@ -64,8 +58,8 @@ def _build(chance):
 def _some(chance, now, first, branches, topics, staff, patrons, some_words):
     sessions, threads, said, rows, read = [], [], [], [], []
     for number in range(first, first + AT_ONCE):
-        branch, topic, patron = branches[number % BRANCHES], chance.choice(topics), chance.choice(patrons)
-        helper = staff[number % BRANCHES + BRANCHES * chance.randrange(STAFF // BRANCHES)]
+        branch, topic, patron = branches[number % len(branches)], chance.choice(topics), chance.choice(patrons)
+        helper = staff[number % len(branches) + len(branches) * chance.randrange(len(staff) // len(branches))]
         opened = now - datetime.timedelta(days=chance.random() * 700 + 3)
         question = " ".join(some_words(8)).capitalize()
         sessions.append(

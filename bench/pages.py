@@ -14,10 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.access import SECOND_FACTOR
-from accounts.models import Library, User
+from accounts.models import Branch, Library, User
 from bench.child import Page
 from portal.conversations.models import Conversation, Message
 from portal.conversations.search import index_message, index_thread
+from recommendations.models import Topic
 from tests.factories import (
     BranchFactory,
     ConversationFactory,
@@ -25,17 +26,19 @@ from tests.factories import (
     LibraryFactory,
     MessageFactory,
     StaffFactory,
+    TopicFactory,
     UserFactory,
     recommend_in,
 )
 
 PATRON, STAFF = "bench-patron@example.org", "bench-staff@example.org"
+BRANCHES, COLLEAGUES, TOPICS = 10, 60, 20
 
 WORDS = "I have placed a hold for you and added a kit you can borrow today. " * 3
 
 
 def set_up():
-    """A patron with 30 sessions, 5 items in the first and a thread of 30 messages, among others'; a queue of 25 at the desk."""
+    """A patron with 30 sessions, 5 items in the first and a thread of 30 messages, among others'; a queue of 25 at the desk, that waited longest of all."""
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
     if not User.objects.filter(email=PATRON).exists():
@@ -61,9 +64,21 @@ def set_up():
     }
 
 
+def library():
+    """(branches, the staff of all of them in turn, topics): the same in a small database and in a large one, since a page that shows
+    more costs more."""
+    if not Library.objects.exists():
+        branches = [LibraryFactory().default_branch, *BranchFactory.create_batch(BRANCHES - 1)]
+        for n in range(COLLEAGUES):
+            StaffFactory(branch=branches[n % BRANCHES], email=f"colleague{n}@example.org")
+        TopicFactory.create_batch(TOPICS)
+    colleagues = User.objects.filter(staff_roles__isnull=False, email__startswith="colleague").order_by("pk")
+    return list(Branch.objects.exclude(slug="bench-elsewhere").order_by("pk")), list(colleagues), list(Topic.objects.order_by("pk"))
+
+
 def _fill():
-    library = Library.objects.first() or LibraryFactory()
-    branch, elsewhere = library.default_branch, BranchFactory(name="Bench Elsewhere", slug="bench-elsewhere")
+    [branch, *_others], colleagues, topics = library()
+    elsewhere = BranchFactory(name="Bench Elsewhere", slug="bench-elsewhere")
     staff = StaffFactory(branch=branch, email=STAFF)
     patron, *others = [UserFactory(email=PATRON), *UserFactory.create_batch(9)]
     now = timezone.now()
@@ -76,8 +91,20 @@ def _fill():
         for n in range(30):
             side, author = (Message.Side.STAFF, staff) if n % 2 else (Message.Side.PATRON, person)
             MessageFactory(conversation=thread, side=side, author=author, body=WORDS, sent_at=now - datetime.timedelta(hours=40 - n))
-    for session in sessions[1:26]:
-        ConversationFactory(help_session=session, promised_at=now + datetime.timedelta(hours=20), patron=None)
+    long_ago = now - datetime.timedelta(days=1000)  # before all else that waits
+    for n, session in enumerate(sessions[1:26]):
+        came = long_ago + datetime.timedelta(hours=n)
+        whose = colleagues[n // 3 % 6 * BRANCHES] if n % 3 else None
+        thread = ConversationFactory(
+            help_session=session,
+            patron=others[n % 9],
+            topic=topics[n % TOPICS],
+            subject=f"Question {n}: {WORDS}"[:120],
+            opened_at=came,
+            promised_at=came + datetime.timedelta(days=1),
+            assignee=whose,
+        )
+        MessageFactory(conversation=thread, body=WORDS, sent_at=came)
     for thread in Conversation.objects.filter(help_session__staff=staff):
         index_thread(thread)
         for message in thread.messages.all():

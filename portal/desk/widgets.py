@@ -1,6 +1,7 @@
+from html import escape
+
 from django import forms
 from django.forms.utils import flatatt
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
 
@@ -9,6 +10,8 @@ class LongSelect(forms.Select):
 
     def render(self, name, value, attrs=None, renderer=None):
         chosen = self.format_value(value)
-        options = ((key, mark_safe(" selected") if str(key) in chosen else "", label) for key, label in self.choices)
         attrs = flatatt(self.build_attrs(self.attrs, {"name": name, **(attrs or {})}))
-        return format_html("<select{}>{}</select>", attrs, format_html_join("", '<option value="{}"{}>{}</option>', options))
+        options = (
+            f'<option value="{escape(str(key))}"{" selected" if str(key) in chosen else ""}>{escape(str(label))}</option>' for key, label in self.choices
+        )
+        return mark_safe(f"<select{attrs}>{''.join(options)}</select>")
