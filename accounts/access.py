@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from allauth.account.internal.flows.login import get_authentication_records, perform_login, record_authentication
 from allauth.account.models import Login
-from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -19,11 +18,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.security_log import consume, note
 
+from .desk_pins import BY_PIN, open_again
 from .models import User
 
 SECOND_FACTOR = "second_factor_at"
 SECOND_FACTOR_LASTS = timedelta(hours=12)  # a working day: the sign-in itself lasts far longer, the desk's door must not
 BORROWED = "borrowed_device"
+LAST_PERSON = settings.COOKIE_PREFIX + "last_person"
 PROVED_AT = "proved_at"
 OTHER_RECORD = "other_record"
 PROOF_LASTS = timedelta(minutes=15)  # the page that asks for it says so
@@ -59,11 +60,18 @@ def lasts_until(request):
     return timezone.now() + timedelta(hours=settings.BORROWED_DEVICE_HOURS) if is_borrowed(request) else None
 
 
+def last_person_id(request):
+    """The public id of who was signed in here last and did not sign out, as a signed cookie says; or an empty string."""
+    return request.get_signed_cookie(LAST_PERSON, default="")
+
+
 def show_second_factor(request, *, at):
-    """Open the desk's door for this sign-in."""
+    """Open the desk's door for this sign-in. If a PIN had opened it, this now is more than that."""
     renew_session(request)
     request.session[SECOND_FACTOR] = at.isoformat()
     note(request, "opened_desk")
+    request.session.pop(BY_PIN, None)
+    open_again(request.user)
 
 
 def renew_session(request):
@@ -115,14 +123,10 @@ def may_try_passkey(request):
     return consume(request, action="passkey")
 
 
-def has_second_factor(user):
-    return Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists() or user.passkeys.exists()
-
-
 def may_change_keys(request):
     """Whether passkeys may be added and removed now: a passkey opens the desk, so that of staff takes the second factor they have. Otherwise
     whoever reads their mail could make themselves one."""
-    return not request.user.is_staff or not has_second_factor(request.user) or may_pass_the_desk_door(request)
+    return not request.user.is_staff or not request.user.has_second_factor or has_shown_second_factor(request)
 
 
 def needs_second_factor(request):
@@ -130,6 +134,16 @@ def needs_second_factor(request):
 
 
 def may_pass_the_desk_door(request):
+    """By the second factor, or on a shared desk computer that somebody unlocked with theirs by a PIN (accounts/locking.py watches over it)."""
+    return has_shown_second_factor(request) or is_by_pin(request)
+
+
+def is_by_pin(request):
+    """Whether nothing but a PIN has shown who is at this shared desk computer: then the desk opens, and what takes more asks for more."""
+    return request.shared_desk is not None and bool(request.session.get(BY_PIN))
+
+
+def has_shown_second_factor(request):
     """Whether the second factor was shown in this sign-in, and not too long ago."""
     shown_at = request.session.get(SECOND_FACTOR)
     return bool(shown_at) and timezone.now() - datetime.fromisoformat(shown_at) < SECOND_FACTOR_LASTS
@@ -179,13 +193,27 @@ def staff_only(view):
     return guarded
 
 
+def behind_second_factor(view):
+    """For members of staff who have shown it themselves: a PIN is not enough."""
+
+    @staff_only
+    @wraps(view)
+    def guarded(request, *args, **kwargs):
+        return view(request, *args, **kwargs) if has_shown_second_factor(request) else to_the_desk_door(request)
+
+    return guarded
+
+
 def coordinator_only(view):
+    """What is changed for the whole library takes the second factor of whoever does it."""
+    guarded_view = behind_second_factor(view)
+
     @staff_only
     @wraps(view)
     def guarded(request, *args, **kwargs):
         if not request.user.is_coordinator:
             raise Http404
-        return view(request, *args, **kwargs)
+        return guarded_view(request, *args, **kwargs)
 
     guarded.guard = "coordinator_only"
     return guarded

@@ -18,6 +18,7 @@ from portal.security_log import note
 
 from .access import lasts_until
 from .actions import SEALED_FOR
+from .locking import desk_here, sit_down
 from .models import Library, User
 
 
@@ -34,11 +35,15 @@ class AccountAdapter(DefaultAccountAdapter):
         return ["allauth.account.stages.LoginByCodeStage"]
 
     def login(self, request, user):
-        """A stranger's session may have been made to end soon, with what they had written: from here on it lasts, on a device of their own."""
+        """A stranger's session may have been made to end soon, with what they had written: from here on it lasts, on a device of their own. At a
+        shared desk computer it ends with the day, and whoever works there sits down at it."""
         by = [record["method"] for record in get_authentication_records(request, user)][-1:]
         super().login(request, user)
         note(request, "signed_in", by="".join(by))
-        request.session.set_expiry(lasts_until(request))
+        desk = desk_here(request) if user.is_staff else None
+        if desk:
+            sit_down(request, desk)
+        request.session.set_expiry(desk.until if desk else lasts_until(request))
 
     def generate_login_code(self):
         return get_random_string(6, "0123456789")

@@ -10,12 +10,14 @@ from allauth.mfa.base.forms import ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from django import forms
 from django.core.cache import cache
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from portal.security_log import note
 from portal.text import TextField
 
-from . import passkeys
+from . import desk_pins, passkeys
 from .access import origin
 from .cards import may_try_card
 from .ils.base import Blocked, Expired, IlsError, WrongCardOrPin
@@ -137,6 +139,66 @@ class CardForm(PinForm):
 
     def clean_card(self):
         return "".join(self.cleaned_data["card"].split())  # printed in groups
+
+
+PIN_ATTRS = {"inputmode": "numeric", "autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}  # which no browser offers to keep
+
+
+class DigitsField(forms.CharField):
+    """A PIN of digits in any script, spaces and dashes left out; it is never shown again."""
+
+    def __init__(self, **kwargs):
+        super().__init__(max_length=40, widget=forms.PasswordInput(attrs=PIN_ATTRS), **kwargs)
+
+    def to_python(self, value):
+        return digits(super().to_python(value))
+
+
+class OpenByPinForm(forms.Form):
+    """The PIN of `person`, on the shared desk computer `desk`. Valid, it has how many `wrong` ones came before."""
+
+    pin = DigitsField(label=_("PIN"), error_messages={"required": _("Write your PIN.")})
+
+    def __init__(self, *args, desk, person, **kwargs):
+        self.desk, self.person, self.wrong, self.shut, self.closed = desk, person, 0, False, False
+        super().__init__(*args, **kwargs)
+        self.fields["pin"].label = _("PIN of %(name)s") % {"name": person.display_name}
+        self.fields["pin"].widget.attrs["autofocus"] = True
+
+    def clean_pin(self):
+        try:
+            self.wrong = desk_pins.try_pin(self.desk, self.person, self.cleaned_data["pin"], at=timezone.now())
+        except desk_pins.WrongPin as error:
+            words = ngettext("That is not the PIN. You can try once more.", "That is not the PIN. You can try %(left)s times more.", error.left)
+            raise forms.ValidationError(words % {"left": error.left}) from None
+        except desk_pins.PinShut:
+            self.shut = True
+            raise forms.ValidationError(_("This PIN was wrong too often. On this computer it works again once you have shown your second factor.")) from None
+        except desk_pins.DeskClosed:
+            self.closed = True
+            raise forms.ValidationError(_("This computer is closed.")) from None
+        return self.cleaned_data["pin"]
+
+
+class SetPinForm(forms.Form):
+    pin = DigitsField(
+        label=_("New PIN"), help_text=_("Four to six digits that nobody would try first."), error_messages={"required": _("Write four to six digits.")}
+    )
+    pin_again = DigitsField(label=_("The same once more"), error_messages={"required": _("Write the PIN once more.")})
+
+    def clean_pin(self):
+        pin = self.cleaned_data["pin"]
+        if not desk_pins.SHORTEST <= len(pin) <= desk_pins.LONGEST:
+            raise forms.ValidationError(_("Write four to six digits."))
+        if desk_pins.is_easy_to_guess(pin):
+            raise forms.ValidationError(_("Somebody would try that one soon. Choose digits without an order, and no year."))
+        return pin
+
+    def clean(self):
+        pin, again = self.cleaned_data.get("pin"), self.cleaned_data.get("pin_again")
+        if pin and again and pin != again:
+            self.add_error("pin_again", _("That is another PIN than the one above."))
+        return self.cleaned_data
 
 
 class CodeForm(forms.Form):

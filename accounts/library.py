@@ -10,6 +10,7 @@ from django.utils.text import slugify
 
 from . import absences, audit
 from .actions import end_all_sign_ins, person_with_address
+from .desk_pins import remove_pin
 from .models import Branch, ClosedDay, Library, OpeningHours, StaffRole, User
 from .told import tell
 
@@ -45,7 +46,8 @@ def set_up(*, at, name, time_zone, language, branch, coordinator_email, coordina
 
 @transaction.atomic
 def change_library(library, *, by, at, **fields):
-    """`fields`: name, language, time_zone, accent_colour, catalogue_link, default_branch, closes_after_days, released_after_days."""
+    """`fields`: name, language, time_zone, accent_colour, catalogue_link, default_branch, closes_after_days, released_after_days,
+    desk_locks_after_minutes."""
     for field, value in fields.items():
         setattr(library, field, value)
     library.save(update_fields=list(fields))
@@ -164,6 +166,7 @@ def forget_second_factor(person, *, by, at):
     Whoever has the phone may be signed in on it, behind the door: that ends too."""
     Authenticator.objects.filter(user=person).delete()
     person.passkeys.all().delete()
+    remove_pin(person, by=by, at=at)
     if person != by:
         end_all_sign_ins(person)
     audit.record("removed_second_factor", person, by=by, patron=person, at=at)

@@ -1,6 +1,6 @@
 import json
 from contextlib import suppress
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -8,6 +8,7 @@ from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
 from django.db import IntegrityError
 from django.http import HttpResponse, HttpResponseRedirect, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import resolve_url
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -17,7 +18,8 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from django_htmx.http import HttpResponseClientRedirect
 
 from . import actions
-from .access import is_borrowed, may_pass_the_desk_door, needs_second_factor, to_the_desk_door
+from .access import LAST_PERSON, is_borrowed, last_person_id, may_pass_the_desk_door, needs_second_factor, to_the_desk_door
+from .locking import DESK_TOKEN
 from .models import Library, User
 from .sign_ins import LAST_USED_ON
 
@@ -114,7 +116,6 @@ class BorrowedDeviceMiddleware:
         return response
 
 
-LAST_PERSON = settings.COOKIE_PREFIX + "last_person"
 NEVER_KEPT_PATHS = (
     "/sign-in/",
     "/sign-out/",
@@ -126,6 +127,9 @@ NEVER_KEPT_PATHS = (
     "/me/passkeys/",
     "/me/single-sign-on/",
     "/me/prove/",
+    "/lock/",
+    "/locked/",
+    "/desk/pin/",
     "/not-me/",
     "/demo/",
     "/desk/record/autosave/",
@@ -153,12 +157,14 @@ class KeepRefusedPostMiddleware:
                 response = self._keep(request, response, refused_to)
             else:
                 self._drop_what_was_sent_again(request, response)
+        elif refused_to == reverse("locked") and request.htmx:
+            response = HttpResponseClientRedirect(response["Location"])  # what the page shows is not for the next at this computer
         elif refused_to and request.htmx:
             response = HttpResponse(status=401)  # htmx swaps no 4xx: the page stays, a sign-in form never lands inside it
         if request.user.is_authenticated and is_borrowed(request):
             if LAST_PERSON in request.COOKIES:  # whose device it is: what the borrower writes must not come to wait for them
                 response.delete_cookie(LAST_PERSON, samesite="Lax")
-        elif request.user.is_authenticated and _last_person_id(request) != str(request.user.public_id):
+        elif request.user.is_authenticated and last_person_id(request) != str(request.user.public_id):
             response.set_signed_cookie(
                 LAST_PERSON,
                 str(request.user.public_id),
@@ -175,13 +181,13 @@ class KeepRefusedPostMiddleware:
             return "csrf"
         if response.status_code == 302:
             path = urlsplit(response["Location"]).path
-            if path in {resolve_url(settings.LOGIN_URL), reverse("second_factor")}:
+            if path in {resolve_url(settings.LOGIN_URL), reverse("second_factor"), reverse("locked")}:
                 return path
         return ""
 
     def _keep(self, request, response, refused_to):
         fields = _words_of(request) if _is_same_origin(request) and not _is_nobodys(request) else {}
-        person = request.user if request.user.is_authenticated else _last_person(request)
+        person = _author(request, refused_to)
         kept = bool(person and fields)
         if kept:
             path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path
@@ -190,8 +196,12 @@ class KeepRefusedPostMiddleware:
         elif refused_to == "csrf":
             return response
         going_to = reverse("kept") if kept else _page_it_came_from(request)
-        url = going_to if refused_to == "csrf" else f"{refused_to}?{urlencode({'next': going_to})}"
+        url = going_to if refused_to == "csrf" else f"{refused_to}?{urlencode(self._said(response) | {'next': going_to})}"
         return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
+
+    def _said(self, response):
+        """What the way to the door already says, such as whose page it was."""
+        return dict(parse_qsl(urlsplit(response["Location"]).query))
 
     def _drop_what_was_sent_again(self, request, response):
         if request.user.is_authenticated and response.status_code < 400:
@@ -205,6 +215,14 @@ class KeepRefusedPostMiddleware:
 def _sent_by_itself(request):
     """A draft or, by a script, a file, sent while somebody types: the form that they come from is what they will send."""
     return request.path.endswith("/draft/") or (request.path.endswith("/attach/") and request.headers.get("HX-Request") == "true")
+
+
+def _author(request, refused_to):
+    """Whose words they are: theirs who is signed in, or was last. At a shared desk computer only if their form was drawn for them: one that
+    was left open in another tab may be a colleague's. Each sign-in has its own token."""
+    if DESK_TOKEN in request.COOKIES and (refused_to == "csrf" or CsrfViewMiddleware(lambda _request: None).process_view(request, None, (), {})):
+        return None
+    return request.user if request.user.is_authenticated else _last_person(request)
 
 
 def _is_nobodys(request):
@@ -232,12 +250,8 @@ def _words_of(request):
     return fields if any(any(values) for values in fields.values()) and not too_long else {}
 
 
-def _last_person_id(request):
-    return request.get_signed_cookie(LAST_PERSON, default="")
-
-
 def _last_person(request):
-    public_id = _last_person_id(request)
+    public_id = last_person_id(request)
     return User.objects.filter(public_id=public_id, is_active=True).first() if public_id else None
 
 

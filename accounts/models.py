@@ -9,7 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.core.files.storage import storages
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -51,6 +51,12 @@ class Library(models.Model):
         default=3,
         validators=[MaxValueValidator(90)],
         help_text=_("Counted from the day on which somebody took it and did not answer. 0: never."),
+    )
+    desk_locks_after_minutes = models.PositiveSmallIntegerField(
+        _("a shared desk computer locks after (minutes)"),
+        default=5,
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        help_text=_("Counted from when somebody last used it."),
     )
     default_branch = models.ForeignKey("Branch", verbose_name=_("default branch"), on_delete=models.PROTECT, null=True, blank=True, related_name="+")
 
@@ -196,6 +202,11 @@ class User(AbstractBaseUser):
     def desk_branch_ids(self):
         """The branches whose desk this person works at."""
         return [role.branch_id for role in self.roles]
+
+    @property
+    def has_second_factor(self):
+        """An authenticator app or a passkey. Recovery codes are only of use beside an app."""
+        return self.authenticator_set.filter(type="totp").exists() or self.passkeys.exists()
 
     @property
     def is_staff(self):
@@ -407,6 +418,67 @@ class Passkey(models.Model):
 
     def __str__(self):
         return self.name
+
+
+class SharedDeskQuerySet(models.QuerySet):
+    def at_desk_of(self, user):
+        """Which this member of staff sees and may close: those they unlocked; a coordinator all of them."""
+        return self if user.is_coordinator else self.filter(unlocked_by=user)
+
+    def unlocked(self, at):
+        """Those on which a PIN is good at `at`. One that was unlocked by somebody who has left its branch is not among them."""
+        works_there = StaffRole.objects.filter(user=models.OuterRef("unlocked_by"), branch=models.OuterRef("branch"))
+        return self.filter(Exists(works_there), closed_at=None, until__gt=at, unlocked_by__is_active=True)
+
+
+class SharedDesk(models.Model):
+    """A computer at a service point that a member of staff unlocked for the day by their second factor: there, staff switch by their PINs.
+
+    The browser knows itself by a token, of which only a fingerprint is here.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(_("name"), max_length=60)
+    token_hash = models.CharField(max_length=64, unique=True)
+    unlocked_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    unlocked_at = models.DateTimeField()
+    until = models.DateTimeField(db_index=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    wrong_tries = models.PositiveSmallIntegerField(default=0, help_text="wrong PINs of anybody's since it was unlocked")
+
+    objects = SharedDeskQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(until__gt=models.F("unlocked_at")), name="desk_is_unlocked_for_a_while")]
+
+    def __str__(self):
+        return f"{self.name}, {self.branch_id}"
+
+
+class DeskPin(models.Model):
+    """With what a member of staff opens a shared desk computer that is unlocked, and nothing else. See accounts/desk_pins.py."""
+
+    person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="desk_pin")
+    pin_hash = models.CharField(max_length=200)
+    set_on = models.DateField()
+
+    def __str__(self):
+        return f"of {self.person_id}"
+
+
+class PinTries(models.Model):
+    """How many wrong PINs of one person were typed on one shared desk computer since the last right one."""
+
+    desk = models.ForeignKey(SharedDesk, on_delete=models.CASCADE, related_name="+")
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    count = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["desk", "person"], name="one_count_of_tries")]
+
+    def __str__(self):
+        return f"{self.person_id}: {self.count}"
 
 
 class RefusedPostQuerySet(models.QuerySet):

@@ -25,6 +25,7 @@ from fido2.webauthn import (
 )
 
 from . import audit
+from .desk_pins import remove_pin_without_second_factor
 from .models import Library, Passkey, User
 from .told import tell
 
@@ -153,6 +154,7 @@ def remove(passkey, *, by, at):
     if Passkey.objects.filter(pk=passkey.pk).delete()[0]:
         audit.record("removed_passkey", passkey, by=by, patron=passkey.person, at=at)
         tell(passkey.person, "removed_passkey")
+        remove_pin_without_second_factor(passkey.person, by=by, at=at)
 
 
 def _server(origin):

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import address, card_sign_in, kept, logo, me, passkeys, prove, second_factor, sign_in, single_sign_on
+from .views import address, card_sign_in, kept, locked, logo, me, passkeys, prove, second_factor, sign_in, single_sign_on
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign_in"),
@@ -28,6 +28,8 @@ urlpatterns = [
     path("not-me/<str:token>/", address.undo_address, name="undo_address"),
     path("second-factor/", second_factor.second_factor, name="second_factor"),
     path("second-factor/change/", second_factor.change_second_factor, name="change_second_factor"),
+    path("lock/", locked.lock, name="lock"),
+    path("locked/", locked.locked, name="locked"),
     path("kept/", kept.kept, name="kept"),
     path("kept/<uuid:public_id>/discard/", kept.discard_kept, name="discard_kept"),
     path("logo/", logo.logo, name="logo"),

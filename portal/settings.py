@@ -106,6 +106,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.conversations.reader.ReaderMiddleware",
+    "accounts.locking.SharedDeskMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
     "accounts.middleware.ErasedMeanwhileMiddleware",
 ]

@@ -7,11 +7,15 @@ from allauth.mfa.totp.internal.flows import activate_totp, deactivate_totp
 from django.contrib.auth.decorators import login_required
 from django.http import Http404
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from accounts import audit
-from accounts.access import lately_proved, may_pass_the_desk_door, safe_next, show_second_factor, staff_only, to_prove
+from accounts.access import behind_second_factor, has_shown_second_factor, is_by_pin, lately_proved, safe_next, show_second_factor, to_prove
+from accounts.desk_pins import remove_pin_without_second_factor
 from accounts.forms import SecondFactorForm, SetUpAppForm
+from accounts.locking import lock
 from accounts.told import tell
 from accounts.views.passkeys import shown_in
 
@@ -22,14 +26,17 @@ def second_factor(request):
     if not request.user.is_staff:
         raise Http404
     app, has_passkey = _app_of(request.user), request.user.passkeys.exists()
-    if app or (has_passkey and not may_pass_the_desk_door(request)):
+    if app or (has_passkey and not has_shown_second_factor(request)):
         return _ask(request, app, has_passkey)
+    if is_by_pin(request):
+        lock(request)  # what the PIN stood in for is gone: they sign in anew, and set something up
+        return redirect(f"{reverse('sign_in')}?{urlencode({'next': request.get_full_path()})}")
     if not lately_proved(request):
         return to_prove(request)
     return _set_up(request)
 
 
-@staff_only
+@behind_second_factor
 def change_second_factor(request):
     """New recovery codes, or another app: each after one more code of the present app."""
     app = _app_of(request.user)
@@ -42,6 +49,7 @@ def change_second_factor(request):
     if request.POST.get("change") == "app":
         deactivate_totp(request, app)
         _note(request, "removed_second_factor")
+        remove_pin_without_second_factor(request.user, by=request.user, at=timezone.now())
         return redirect("second_factor")
     authenticator = generate_recovery_codes(request)
     _note(request, "renewed_recovery_codes")

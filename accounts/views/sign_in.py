@@ -16,11 +16,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts import actions
-from accounts.access import safe_next, set_borrowed
+from accounts.access import LAST_PERSON, safe_next, set_borrowed
 from accounts.forms import CodeForm, SignInForm
 from accounts.languages import languages
 from accounts.mailed_codes import may_send_code
-from accounts.middleware import LAST_PERSON
 from accounts.views.passkeys import is_worth_offering
 from accounts.ways_in import other_ways
 from portal.security_log import note
@@ -95,13 +94,14 @@ def resend_code(request):
 
 @require_POST
 def sign_out(request):
-    """Leaves nothing of this person on the device: session, opened codes, stored pages."""
+    """Leaves nothing of this person on the device: session, opened codes, stored pages. A shared desk computer stays one, for the next."""
     note(request, "signed_out")
+    desk = request.shared_desk
     actions.end_sign_in(request.session.session_key)
     logout(request)
     request.session.flush()
-    response = redirect("signed_out")
-    response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+    response = redirect("locked" if desk else "signed_out")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"' if desk else '"cache", "cookies", "storage"'
     response.delete_cookie(LAST_PERSON, samesite="Lax")
     return response
 

@@ -320,3 +320,19 @@ class NoteForm(forms.Form):
     client_token = forms.UUIDField(widget=forms.HiddenInput)
     body = TextField(label=_("Note for colleagues"), max_length=8000, multiline=True, error_messages={"required": _("Write the note first.")})
     warned = forms.CharField(required=False, widget=forms.HiddenInput)
+
+
+class UnlockDeskForm(forms.Form):
+    """A shared desk computer of one of `branches` (primary keys)."""
+
+    branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.filter(closed_at=None), empty_label=None)
+    name = TextField(
+        label=_("Name of this computer"),
+        max_length=60,
+        help_text=_("Such as its service point: staff read it when it is locked."),
+        error_messages={"required": _("Write a name by which colleagues know it.")},
+    )
+
+    def __init__(self, *args, branches, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["branch"].queryset = self.fields["branch"].queryset.filter(pk__in=branches)

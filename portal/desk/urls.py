@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from .views import absences, attachments, bulk, cards, handling, holds, items, queue, record, sessions, slips, tally, templates, threads
+from .views import absences, attachments, bulk, cards, computers, handling, holds, items, queue, record, sessions, slips, tally, templates, threads
 
 urlpatterns = [
     path("", queue.desk, name="desk"),
@@ -33,6 +33,10 @@ urlpatterns = [
     path("templates/", templates.desk_templates, name="desk_templates"),
     path("absences/", absences.absences, name="absences"),
     path("absences/<uuid:public_id>/", absences.absence, name="absence"),
+    path("computers/", computers.desk_computers, name="desk_computers"),
+    path("computers/<uuid:public_id>/close/", computers.close_desk_computer, name="close_desk_computer"),
+    path("computers/used/", computers.desk_used, name="desk_used"),
+    path("pin/", computers.desk_pin, name="desk_pin"),
     path("tally/", tally.tally, name="tally"),
     path("tally/<uuid:public_id>/undo/", tally.undo_tally, name="undo_tally"),
     path("sessions/", sessions.desk_sessions, name="desk_sessions"),

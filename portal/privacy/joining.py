@@ -170,6 +170,9 @@ IN_THEIR_OWN_WAY = {
     ("account.EmailAddress", "user"): _ends_with_the_record,  # but for the one that _take_name_and_address takes along
     ("accounts.Absence", "person"): _ends_with_the_record,
     ("accounts.Absence", "cover"): _ends_with_the_record,
+    ("accounts.DeskPin", "person"): _ends_with_the_record,
+    ("accounts.PinTries", "person"): _ends_with_the_record,
+    ("accounts.SharedDesk", "unlocked_by"): _ends_with_the_record,
     ("accounts.Passkey", "person"): _move_passkeys,
     ("accounts.StaffRole", "user"): _ends_with_the_record,
     ("conversations.Draft", "person"): _join_drafts,

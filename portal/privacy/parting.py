@@ -27,7 +27,8 @@ from .joining import IN_THEIR_OWN_WAY, CannotJoin, join_people, lock_what_is_sai
 from .models import JoinedRecords
 
 CAN_BE_PARTED_FOR = datetime.timedelta(hours=24)
-ENDED = {"usersessions.UserSession", "privacy.Export"}  # whoever was signed in signs in again, and has a new copy made
+# Whoever was signed in signs in again, has a new copy made, sets a new PIN.
+ENDED = {"usersessions.UserSession", "privacy.Export", "accounts.DeskPin", "accounts.PinTries", "accounts.SharedDesk"}
 
 
 class CannotPart(Exception):

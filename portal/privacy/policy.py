@@ -253,6 +253,28 @@ POLICY = {
         exported=True,
         ends_with="accounts.User",
     ),
+    "accounts.SharedDesk": Line(
+        "a shared desk computer that is unlocked: branch, name, by whom; a fingerprint of what its browser knows itself by",
+        "the day is over, or somebody closes it",
+        "so that staff can switch there by a PIN",
+        Group.STAFF,
+        ended_by="forget_shared_desks",
+    ),
+    "accounts.DeskPin": Line(
+        "a fingerprint of the PIN with which a member of staff opens a shared desk computer, never the PIN, and the day on which it was set",
+        "the person removes it, or no longer works at any desk",
+        "to open a shared desk computer in the right name",
+        Group.STAFF,
+        ended_by="forget_desk_pins",
+        ends_with="accounts.User",
+    ),
+    "accounts.PinTries": Line(
+        "how often somebody's PIN was wrong on a shared desk computer",
+        "the computer's day is over",
+        "to shut a PIN that somebody guesses",
+        Group.STAFF,
+        ends_with="accounts.SharedDesk",
+    ),
     "mfa.Authenticator": Line("the secret of a second factor", "the person removes it", "to sign staff in safely", Group.STAFF, ends_with="accounts.User"),
     # The help.
     "helpsessions.HelpSession": Line(

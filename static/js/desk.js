@@ -111,6 +111,18 @@
     event.preventDefault();
   }
 
+  // A session that is being recorded is put on the tray before this computer is locked (lock.js).
+  let typed = false;
+  for (const sign of ["input", "change"]) document.addEventListener(sign, event => { if (event.target.closest("#record-form")) typed = true; });
+  document.addEventListener("htmx:beforeRequest", event => { if (event.detail.elt.id === "autosave") typed = false; });
+  document.addEventListener("leaving", event => {
+    if (!typed) return;
+    event.detail.push(new Promise(done => {
+      document.addEventListener("htmx:afterRequest", asked => { if (asked.detail.elt.id === "autosave" && !typed) done(); });
+      htmx.trigger("#record-form", "items-changed");
+    }));
+  });
+
   // An answer from another address is the sign-in page: what was typed must not be replaced by it.
   const stay = event => {
     const notice = document.getElementById("signed-out");

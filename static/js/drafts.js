@@ -140,6 +140,7 @@
   });
   document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") leave(); });
   addEventListener("pagehide", leave);
+  document.addEventListener("leaving", event => { for (const form of all()) if (known.has(form)) event.detail.push(save(form, true)); });
   addEventListener("online", () => { for (const form of all()) if (known.has(form)) save(form); });
 
   document.addEventListener("click", event => {

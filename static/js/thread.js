@@ -78,6 +78,7 @@
     if (saidWriting) query.set("writing", "1");
     try {
       const answer = await fetch(`${thread.dataset.news}?${query}`, { headers: { "HX-Request": "true" } });
+      if (answer.headers.has("HX-Redirect")) return location.replace(answer.headers.get("HX-Redirect"));
       if (answer.status === 401) byId("signed-out").hidden = false;
       unchanged = answer.status === 204 ? unchanged + 1 : 0;
       const html = answer.status === 200 && !answer.redirected ? await answer.text() : "";

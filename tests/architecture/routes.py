@@ -32,6 +32,8 @@ PUBLIC = {
     "sign_out": "out of one's own sign-in",
     "signed_out": "the words after it",
     "set_language": "a choice on this device",
+    "lock": "out of one's own sign-in, at a shared desk computer",
+    "locked": "the browser's own token is the key, and a PIN",
     "logo": "the library's own picture",
     "privacy": "what the library keeps is for anybody to read",
     "erased": "a receipt names nobody, and its address is known to whoever was erased",
@@ -111,6 +113,7 @@ OBJECT = {
     "join_records": "patron",
     "part_records": "patron",
     "forget_second_factor": "person",
+    "close_desk_computer": "shared_desk",
 }
 # Objects that are nobody's in particular, with the reason why no scope stands before them.
 SHARED = {

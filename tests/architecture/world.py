@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import shared_desks
 from accounts.models import RefusedPost
 from portal.conversations.notes import write_note
 from portal.helpsessions.models import HelpSession
@@ -60,6 +61,7 @@ def build_for(branch, patron, staff, coordinator):
         session=session,
         recommendation=recommendation,
         conversation=conversation,
+        shared_desk=shared_desks.unlock(branch=branch, name="Front desk", by=staff, at=timezone.now())[0],
         attachment=attachment,
         item=recommendation.item,
         saved_item=SavedItemFactory(saved_list__patron=patron, item=recommendation.item),

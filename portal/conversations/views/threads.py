@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
+from accounts.locking import asks_by_itself
 from portal.conversations import actions, thread_page
 from portal.conversations.forms import ComposerForm, DraftForm
 from portal.conversations.models import Conversation, Draft, Event, Message
@@ -48,6 +49,7 @@ def conversation(request, public_id):
     return _answer(request, found, part, now)
 
 
+@asks_by_itself
 @require_safe
 def conversation_news(request, public_id):
     """What an open thread asks every 20 seconds: 204, or what was shown since, and whose turn it is now."""

@@ -61,6 +61,12 @@ class LibraryForm(forms.Form):
         validators=[MinValueValidator(0), MaxValueValidator(90)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 90}),
     )
+    desk_locks_after_minutes = forms.IntegerField(
+        label=gettext_lazy("A shared desk computer locks after how many minutes"),
+        help_text=gettext_lazy("If nobody has used it for so long. Staff open it again with their own PIN."),
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 60}),
+    )
 
     def clean_catalogue_link(self):
         link = self.cleaned_data["catalogue_link"]

@@ -16,7 +16,8 @@ from recommendations.models import Topic
 
 from .forms import BranchForm, ClosedDayForm, HoursForm, LibraryForm, LogoForm, PersonForm, RoleForm, TopicForm
 
-LIBRARY_FIELDS = ["name", "language", "time_zone", "default_branch", "accent_colour", "catalogue_link", "closes_after_days", "released_after_days"]
+LIBRARY_FIELDS = ["name", "language", "time_zone", "default_branch", "accent_colour", "catalogue_link"]
+LIBRARY_FIELDS += ["closes_after_days", "released_after_days", "desk_locks_after_minutes"]
 BRANCH_FIELDS = ["name", "address", "phone", "promise_hours"]
 
 

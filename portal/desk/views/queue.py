@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from accounts.access import staff_only
+from accounts.locking import asks_by_itself
 from portal.conversations.desk_lists import state_of_queues
 from portal.conversations.models import Conversation
 from portal.conversations.notes import unseen_mentions
@@ -48,6 +49,7 @@ def desk(request):
 
 
 @staff_only
+@asks_by_itself
 @require_GET
 def desk_queue_news(request):
     """What an open queue asks every few seconds: 204, or how many are in each list by now, how many came, and the rows of its page."""

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import staff_only
+from accounts.locking import asks_by_itself
 from portal.conversations import actions, drafts, presence
 from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, NoteMention, Side, at_desk_of
 from portal.conversations.views import attaching, drafting
@@ -61,6 +62,7 @@ def desk_conversation(request, public_id):
 
 
 @staff_only
+@asks_by_itself
 @require_GET
 def desk_news(request, public_id):
     """What an open page asks every few seconds: 204, or what is new in the thread and who is here. That this member of staff is
@@ -86,6 +88,7 @@ def desk_news(request, public_id):
 
 
 @staff_only
+@asks_by_itself
 @require_POST
 def desk_leave(request, public_id):
     """The page was closed: sent by the browser on its way out, and nobody waits for the answer."""

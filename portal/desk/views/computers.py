@@ -1,0 +1,92 @@
+"""Shared desk computers: this one is unlocked for the day, those that are can be closed from afar, and each of the staff sets a PIN."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from accounts import desk_pins, locking, shared_desks
+from accounts.access import behind_second_factor, has_shown_second_factor, staff_only
+from accounts.forms import SetPinForm
+from accounts.models import SharedDesk
+from accounts.sign_ins import device
+from portal.desk.forms import UnlockDeskForm
+
+
+@staff_only
+def desk_computers(request):
+    """Unlocks this computer for the day."""
+    if request.method == "POST":
+        return _unlock(request)
+    return _page(request, _form(request))
+
+
+@behind_second_factor
+def _unlock(request):
+    form = _form(request)
+    if not form.is_valid():
+        return _page(request, form)
+    desk, token = shared_desks.unlock(by=request.user, at=timezone.now(), **form.cleaned_data)
+    if request.shared_desk:
+        shared_desks.close(request.shared_desk, by=request.user, at=timezone.now())
+    response = redirect("desk_computers")
+    locking.unlock_here(request, response, desk, token)
+    messages.success(request, _("This is a shared desk computer until the day is over. Whoever has a PIN can open it."))
+    return response
+
+
+@staff_only
+@require_POST
+def close_desk_computer(request, public_id):
+    """The one at which they are, or another."""
+    is_here = request.shared_desk and request.shared_desk.public_id == public_id
+    desk = request.shared_desk if is_here else get_object_or_404(_unlocked(request.user), public_id=public_id)
+    shared_desks.close(desk, by=request.user, at=timezone.now())
+    messages.success(request, _("%(name)s is closed: no PIN opens it any more.") % {"name": desk.name})
+    return redirect("desk_computers")
+
+
+@staff_only
+@require_POST
+def desk_used(request):
+    """Somebody reads or types there: it need not lock (static/js/lock.js). That it was asked for is what counts."""
+    return HttpResponse(status=204)
+
+
+@sensitive_post_parameters("pin", "pin_again")
+@behind_second_factor
+def desk_pin(request):
+    """Sets one's own PIN, or with the button `remove` does without."""
+    pin = desk_pins.pin_of(request.user)
+    if pin and "remove" in request.POST:
+        desk_pins.remove_pin(request.user, by=request.user, at=timezone.now())
+        messages.success(request, _("Your PIN is removed."))
+        return redirect("desk_computers")
+    form = SetPinForm(request.POST or None)
+    if form.is_valid():
+        desk_pins.set_pin(request.user, pin=form.cleaned_data["pin"], at=timezone.now(), but=request.session.session_key)
+        messages.success(request, _("Your PIN is set. It opens each shared desk computer of your branches while that is unlocked."))
+        return redirect("desk_computers")
+    return render(request, "desk/pin.html", {"form": form, "pin": pin})
+
+
+def _form(request):
+    initial = {"name": device(request.headers.get("User-Agent", "")), "branch": request.user.roles[0].branch_id}
+    return UnlockDeskForm(request.POST or None, branches=[role.branch_id for role in request.user.roles], initial=initial)
+
+
+def _page(request, form):
+    context = {
+        "form": form,
+        "pin": desk_pins.pin_of(request.user),
+        "unlocked": _unlocked(request.user).select_related("branch", "unlocked_by").order_by("branch__name", "name", "pk"),
+        "by_second_factor": has_shown_second_factor(request),
+    }
+    return render(request, "desk/computers.html", context)
+
+
+def _unlocked(user):
+    return SharedDesk.objects.at_desk_of(user).unlocked(timezone.now())
