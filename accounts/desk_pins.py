@@ -108,11 +108,6 @@ def open_again(person):
     PinTries.objects.filter(person=person).update(count=0)
 
 
-def forget_desk_pins(*, at):
-    """For the worker: those of people who work at no desk any more. They opened nothing already."""
-    DeskPin.objects.filter(person__staff_roles=None).delete()
-
-
 def _close(desk, *, at):
     """Nobody did: too many wrong PINs."""
     if SharedDesk.objects.filter(pk=desk.pk, closed_at=None).update(closed_at=at):

@@ -156,6 +156,8 @@ def remove_role(person, *, branch, by, at):
     _leave_a_coordinator(without=role)
     role.delete()
     absences.stop_covering(person, at=at)
+    if not StaffRole.objects.filter(user=person).exists():
+        remove_pin(person, by=by, at=at)
     audit.record("removed_role", person, by=by, patron=person, at=at)
 
 

@@ -15,7 +15,6 @@ from django.utils import timezone
 
 import accounts.actions
 import accounts.addresses
-import accounts.desk_pins
 import accounts.shared_desks
 import portal.conversations.actions
 import portal.conversations.attachments
@@ -71,7 +70,6 @@ JOBS = [
     (portal.helpsessions.account_codes.forget_account_codes, EVERY_HOUR),
     (accounts.addresses.forget_address_changes, EVERY_HOUR),
     (accounts.shared_desks.forget_shared_desks, EVERY_HOUR),
-    (accounts.desk_pins.forget_desk_pins, EVERY_HOUR),
     (accounts.actions.forget_refused_posts, timedelta(minutes=1)),
     (portal.privacy.parting.forget_joined_records, EVERY_HOUR),
     (accounts.actions.forget_unconfirmed_people, EVERY_HOUR),

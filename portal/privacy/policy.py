@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts import shared_desks
 from accounts.actions import UNCONFIRMED_FOR
 from accounts.models import AddressChange, RefusedPost
 from accounts.remembering import SHORT, UNLESS_CHOSEN
@@ -115,10 +116,12 @@ class Line:
 
 
 def in_words(period):
-    """30 minutes, 1 day, 60 days."""
+    """30 minutes, 16 hours, 1 day, 60 days."""
     if period.days:
         return ngettext("%(count)d day", "%(count)d days", period.days) % {"count": period.days}
     minutes = period.seconds // 60
+    if minutes % 60 == 0:
+        return ngettext("%(count)d hour", "%(count)d hours", minutes // 60) % {"count": minutes // 60}
     return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
 
 
@@ -255,9 +258,10 @@ POLICY = {
     ),
     "accounts.SharedDesk": Line(
         "a shared desk computer that is unlocked: branch, name, by whom; a fingerprint of what its browser knows itself by",
-        "the day is over, or somebody closes it",
+        "the day is over, at most {0}; or somebody closes it",
         "so that staff can switch there by a PIN",
         Group.STAFF,
+        (shared_desks.LASTS,),
         ended_by="forget_shared_desks",
     ),
     "accounts.DeskPin": Line(
@@ -265,7 +269,6 @@ POLICY = {
         "the person removes it, or no longer works at any desk",
         "to open a shared desk computer in the right name",
         Group.STAFF,
-        ended_by="forget_desk_pins",
         ends_with="accounts.User",
     ),
     "accounts.PinTries": Line(

@@ -256,7 +256,6 @@ def test_it_goes_with_the_last_passkey_or_app(client, rosa, sign_in):
 def test_it_goes_with_a_lost_second_factor_and_with_the_role(rosa, daniel, coordinator, branch):
     library_actions.forget_second_factor(rosa, by=coordinator, at=timezone.now())
     library_actions.remove_role(daniel, branch=branch, by=coordinator, at=timezone.now())
-    desk_pins.forget_desk_pins(at=timezone.now())
     assert not DeskPin.objects.exists()
 
 

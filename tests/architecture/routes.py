@@ -127,6 +127,7 @@ SHARED = {
     "remove_reply_template": "a coordinator sees to all branches",
     "person": "a coordinator sees to the people of the whole library",
     "forget_second_factor": "a coordinator sees to the people of the whole library",
+    "close_desk_computer": "a coordinator closes any computer of the library",
     "lift_hold": "a hold is of the whole library: any coordinator may lift it",
     "discard_kept": "looked up among the person's own",
     "open_code_link": "the code is the key",

@@ -52,6 +52,7 @@ LIBRARY = {
     "catalogue_link": "https://c.example.org/?q={isbn}",
     "closes_after_days": "21",
     "released_after_days": "0",
+    "desk_locks_after_minutes": "3",
 }
 
 
@@ -59,7 +60,7 @@ def test_the_library_is_changed_and_it_is_on_record(desk, coordinator, branch):
     assert desk.post(reverse("library_settings"), {**LIBRARY, "default_branch": branch.pk}).status_code == 302
     library = Library.current()
     assert (library.name, library.language, library.time_zone, library.accent_colour) == ("Bay Library", "es", "Europe/Madrid", "#aa3300")
-    assert (library.closes_after_days, library.released_after_days) == (21, 0)
+    assert (library.closes_after_days, library.released_after_days, library.desk_locks_after_minutes) == (21, 0, 3)
     assert AuditEvent.objects.filter(action="changed_library", by=coordinator).exists()
     page = desk.get(reverse("settings")).content.decode()
     assert "21 days after your answer" in page
@@ -85,6 +86,8 @@ def test_the_library_is_changed_and_it_is_on_record(desk, coordinator, branch):
         ("released_after_days", ""),
         ("released_after_days", "91"),
         ("released_after_days", "soon"),
+        ("desk_locks_after_minutes", "0"),
+        ("desk_locks_after_minutes", "61"),
     ],
 )
 def test_what_is_wrong_is_said_beside_the_field(desk, branch, field, value):
