@@ -4,19 +4,21 @@ Why it may do no more: docs/decisions/0011-a-shared-desk-and-its-pins.md.
 """
 
 from allauth.usersessions.models import UserSession
-from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import F
-from django.utils.crypto import salted_hmac
+
+from portal import keys
 
 from . import audit
 from .models import DeskPin, Library, PinTries, SharedDesk, User
+from .told import tell
 
 SHORTEST, LONGEST = 4, 6
 MOST_WRONG_OF_ONE = 5  # of one person on one computer; then it is shut until they show their second factor
 MOST_WRONG = 20  # of all on one computer; then that is closed, and somebody unlocks it anew
+PURPOSE = "accounts.desk_pins"
 BY_PIN = "by_pin"  # in the session: a PIN opened it
 
 
@@ -51,6 +53,7 @@ def set_pin(person, *, pin, at, but=""):
     open_again(person)
     _end_sign_ins(person, but=but)
     audit.record("set_desk_pin", person, by=person, at=at)
+    tell(person, "set_desk_pin")
 
 
 @transaction.atomic
@@ -123,10 +126,13 @@ def _end_sign_ins(person, *, but=""):
 
 
 def _is_right(person, pin):
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return any(check_password(_peppered(person, pin, key), person.desk_pin.pin_hash) for key in keys)
+    return any(check_password(peppered, person.desk_pin.pin_hash) for peppered in keys.fingerprints(PURPOSE, _whose(person, pin)))
 
 
-def _peppered(person, pin, key=None):
+def _peppered(person, pin):
     """Ten thousand PINs are tried in an hour by whoever reads the database, however slow the hash: so the server's key goes in first."""
-    return salted_hmac("accounts.desk_pins", f"{person.pk}:{pin}", secret=key or settings.SECRET_KEY, algorithm="sha256").hexdigest()
+    return keys.fingerprint(PURPOSE, _whose(person, pin))
+
+
+def _whose(person, pin):
+    return f"{person.pk}:{pin}"

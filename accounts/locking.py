@@ -15,6 +15,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
+from portal.security_log import note
+
 from . import actions
 from .access import is_by_pin, last_person_id, set_borrowed, to_the_desk_door
 from .shared_desks import desk_with
@@ -106,6 +108,8 @@ def sit_down(request, desk):
 def lock(request, *, going_to=""):
     """Nobody is signed in here any more. Returns the way to the page that asks for a PIN."""
     response = to_lock(request, going_to=going_to)
+    if request.user.is_authenticated:
+        note(request, "signed_out")
     actions.end_sign_in(request.session.session_key)
     list(messages.get_messages(request))  # what was said to them is not for the next
     logout(request)

@@ -15,6 +15,7 @@ WORDS = {
     "added_second_factor": _("An authenticator app was set up for your account. It opens the desk."),
     "removed_second_factor": _("The authenticator app of your account was removed. Set up another one when you next open the desk."),
     "renewed_recovery_codes": _("New recovery codes were made for your account. Those of before no longer work."),
+    "set_desk_pin": _("A PIN was set for your account. It opens the desk on a computer that your colleagues have unlocked."),
     "forgot_second_factor": _("A coordinator removed the authenticator app and the passkeys of your account, and signed you out everywhere."),
 }
 

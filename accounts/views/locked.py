@@ -15,6 +15,7 @@ from accounts import desk_pins, locking
 from accounts.access import safe_next, sign_in
 from accounts.forms import OpenByPinForm
 from accounts.models import RefusedPost
+from portal.security_log import note
 
 
 @sensitive_post_parameters("pin")
@@ -32,6 +33,8 @@ def locked(request):
     form = OpenByPinForm(request.POST or None, desk=desk, person=who) if who else None
     if form and form.is_valid():
         return _let_in(request, who, wrong=form.wrong)
+    if form and form.is_bound:
+        note(request, "too_often" if form.shut or form.closed else "refused", what="desk_pin")
     if form and form.closed:
         messages.error(request, _("Too many PINs were wrong, so this computer is closed. Somebody unlocks it again with their second factor."))
         return _to_sign_in(request)
@@ -49,7 +52,7 @@ def lock(request):
 
 def _let_in(request, person, *, wrong):
     request.session.flush()  # what the browser was before is not theirs
-    sign_in(request, person)
+    sign_in(request, person, by="desk_pin")
     request.session[desk_pins.BY_PIN] = True
     if wrong:
         words = ngettext(
