@@ -163,7 +163,8 @@ class OpenByPinForm(forms.Form):
         self.desk, self.person, self.wrong, self.shut, self.closed = desk, person, 0, False, False
         super().__init__(*args, **kwargs)
         self.fields["pin"].label = _("PIN of %(name)s") % {"name": person.display_name}
-        self.fields["pin"].widget.attrs["autofocus"] = True
+        if not self.is_bound:
+            self.fields["pin"].widget.attrs["autofocus"] = True
 
     def clean_pin(self):
         try:
