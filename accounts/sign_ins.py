@@ -8,6 +8,8 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
+from .locking import SHARED_DESK
+
 LAST_USED_ON = "last_used_on"  # in the session, where accounts.middleware writes it
 
 # The first that the browser names itself by: each of them also claims to be some of those below it.
@@ -19,14 +21,15 @@ SYSTEMS += [("Linux", "Linux")]
 
 def devices(person, *, here):
     """Where the person is signed in and that still holds, this device (the session with the key `here`) first, then the latest. Each has its `device`
-    in words, the day on which it was `last_used_on`, `is_here`, and a `mark` by which a form may name it."""
+    in words, whether it is a shared desk computer (`is_shared`), the day on which it was `last_used_on`, `is_here`, and a `mark` by which a form may name it."""
     found = list(UserSession.objects.filter(user=person).order_by("-created_at", "-pk"))
     lasting = Session.objects.filter(session_key__in=[signed_in.session_key for signed_in in found], expire_date__gt=timezone.now())
-    last_used = {session.session_key: session.get_decoded().get(LAST_USED_ON) for session in lasting}
-    found = [signed_in for signed_in in found if signed_in.session_key in last_used]
+    known = {session.session_key: session.get_decoded() for session in lasting}
+    found = [signed_in for signed_in in found if signed_in.session_key in known]
     for signed_in in found:
-        day = last_used[signed_in.session_key]
+        day = known[signed_in.session_key].get(LAST_USED_ON)
         signed_in.device = device(signed_in.user_agent)
+        signed_in.is_shared = SHARED_DESK in known[signed_in.session_key]
         signed_in.last_used_on = date.fromisoformat(day) if day else timezone.localdate(signed_in.created_at)
         signed_in.is_here = signed_in.session_key == here
         signed_in.mark = salted_hmac("accounts.sign_ins", signed_in.session_key, algorithm="sha256").hexdigest()[:32]

@@ -17,10 +17,12 @@
   remember(USED, usedAt);
 
   const used = event => {
+    // Whoever sees the warning goes on by its button, a key or a click elsewhere: it must not vanish below a hand on its way to it.
+    if (!warning.hidden && (event.type === "pointermove" || (event.type !== "click" && warning.contains(event.target)))) return;
     const now = Date.now();
     if (leaving || now - Math.max(usedAt, recall(USED)) >= after) return look();  // too late: it is being locked
     if (now - usedAt > 1000) remember(USED, usedAt = now);
-    if (event.target !== warning) warning.hidden = true;
+    warning.hidden = true;
     if (now - told < TELL_EVERY) return;
     told = now;
     const headers = { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value, "HX-Request": "true" };
@@ -30,6 +32,7 @@
     }).catch(() => {});
   };
   for (const sign of ["pointerdown", "pointermove", "keydown", "wheel", "input"]) addEventListener(sign, used, { passive: true, capture: true });
+  document.getElementById("stay").addEventListener("click", used);
 
   const hide = () => {
     leaving = true;

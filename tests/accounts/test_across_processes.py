@@ -1,6 +1,7 @@
 """Limits and one-time codes that must hold for several processes together."""
 
 import datetime
+import multiprocessing
 import time
 from functools import partial
 
@@ -17,12 +18,12 @@ from django.db import connection
 from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts import absences, actions
+from accounts import absences, actions, desk_pins, shared_desks
 from accounts import library as library_actions
 from accounts.cards import may_try_card, person_with_card
 from accounts.forms import CodeForm, SecondFactorForm
 from accounts.ils.base import Patron
-from accounts.models import Absence, StaffRole, User
+from accounts.models import Absence, SharedDesk, StaffRole, User
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory
 from tests.processes import at_once
 
@@ -109,6 +110,44 @@ def test_a_card_that_signs_in_many_times_at_once_is_one_person(rosa):
 def test_tries_for_a_card_are_counted_together(rosa):
     tried = [outcome for _round in range(2) for outcome in at_once(*[lambda: may_try_card(request(), "20001001")] * PROCESSES)]
     assert tried.count(True) == 5
+
+
+@pytest.fixture
+def looked(monkeypatch):
+    """How often a PIN was compared, in all processes together; none is right."""
+    count = multiprocessing.get_context("fork").Value("i", 0)
+
+    def compare(person, pin):
+        with count.get_lock():
+            count.value += 1
+        return False
+
+    monkeypatch.setattr(desk_pins, "_is_right", compare)
+    return count
+
+
+def guess(desk, person):
+    return lambda: desk_pins.try_pin(desk, person, "1357", at=timezone.now())
+
+
+def test_tries_for_a_pin_are_counted_together(rosa, looked):
+    branch = rosa.roles[0].branch
+    for number in range(2):
+        desk, _token = shared_desks.unlock(branch=branch, name=f"Desk {number}", by=rosa, at=timezone.now())
+        before = looked.value
+        outcomes = [outcome for _round in range(2) for outcome in at_once(*[guess(desk, rosa)] * PROCESSES)]
+        assert looked.value - before == desk_pins.MOST_WRONG_OF_ONE
+        assert set(outcomes[PROCESSES:]) == {"PinShut"}
+
+
+def test_tries_on_one_computer_are_counted_together(rosa, looked):
+    branch = rosa.roles[0].branch
+    people = [StaffFactory(branch=branch) for _number in range(PROCESSES)]
+    desk, _token = shared_desks.unlock(branch=branch, name="Front desk", by=rosa, at=timezone.now())
+    outcomes = [outcome for _round in range(4) for outcome in at_once(*[guess(desk, person) for person in people])]
+    assert looked.value == desk_pins.MOST_WRONG
+    assert set(outcomes[-PROCESSES:]) == {"DeskClosed"}
+    assert not SharedDesk.objects.unlocked(timezone.now()).exists()
 
 
 def test_two_coordinators_who_remove_each_other_leave_one(rosa):

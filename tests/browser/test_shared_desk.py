@@ -1,0 +1,95 @@
+"""Two of the staff at one computer: unlocked, switched by PIN, locked by itself; and the same without JavaScript."""
+
+import re
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from accounts import desk_pins
+from portal.helpsessions.models import HelpSession
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory
+
+from .bars import problems
+from .conftest import PHONE
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+LOCKED = re.compile(r"/locked/")
+
+
+@pytest.fixture
+def daniel(branch):
+    daniel = StaffFactory(name="Daniel Osei", branch=branch)
+    desk_pins.set_pin(daniel, pin="4071", at=timezone.now())
+    return daniel
+
+
+def open_as(page, person, pin):
+    page.locator(f"#who-{person.public_id}").click()
+    page.locator("#id_pin").fill(pin)
+    page.locator("#id_pin").press("Enter")
+
+
+def test_what_two_write_on_one_computer_carries_their_names(desk_computer, staff, daniel, branch, patron, show):
+    thread = MessageFactory(conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))).conversation
+    page = show(desk_computer(), staff)
+    page.goto("/desk/pin/")
+    for field in ("#id_pin", "#id_pin_again"):
+        page.locator(field).fill("83619")
+    page.locator("#set-pin").click()
+    page.locator("#id_name").fill("Front desk")
+    page.locator("#unlock-desk").click()
+    expect(page.locator("#whose-turn")).to_contain_text("Rosa Lindqvist")
+
+    page.goto("/desk/record/")
+    page.locator("#id_question").fill("How do I start a compost bin?")
+    page.locator("#lock").click()  # at once: what was typed is on the tray
+    expect(page).to_have_url(LOCKED)
+    assert problems(page) == []
+    begun = HelpSession.objects.unfinished().get()
+    assert (begun.staff, begun.unfinished_form.fields["question"]) == (staff, "How do I start a compost bin?")
+
+    open_as(page, daniel, "4071")
+    expect(page).to_have_url(re.compile("/desk/$"))  # not her page
+    page.goto(f"/desk/threads/{thread.public_id}/")
+    page.locator("#id_body").fill("There is a course on Saturday.")
+    page.locator("#send").click()
+    page.locator("#entries .held button").wait_for()
+    assert thread.messages.get(side="staff").author == daniel
+
+    page.locator("#id_body").fill("And another thing")
+    page.locator("h1").click()
+    page.keyboard.press("l")
+    expect(page).to_have_url(LOCKED)
+    page.locator("#id_pin").fill("4071")  # his is asked for at once
+    page.locator("#open-by-pin").click()
+    expect(page.locator("#id_body")).to_have_value("And another thing")
+
+    page.clock.install()
+    page.reload()
+    other_tab = page.context.new_page()
+    other_tab.goto("/desk/cards/")
+    page.bring_to_front()
+    page.clock.run_for(4 * 60_000 + 45_000)
+    assert page.locator("#soon-locked").is_visible()
+    assert problems(page) == []
+    page.locator("#stay").click()
+    expect(page.locator("#soon-locked")).to_be_hidden()
+    page.clock.run_for(5 * 60_000)
+    expect(page).to_have_url(LOCKED)
+    expect(other_tab).to_have_url(LOCKED)
+    page.go_back()
+    expect(page).to_have_url(LOCKED)
+
+
+def test_without_a_script_they_switch_as_well(opened, staff, daniel, show):
+    desk_pins.set_pin(staff, pin="83619", at=timezone.now())
+    page = show(opened(PHONE, javascript=False), staff)
+    page.goto("/desk/computers/")
+    page.locator("#unlock-desk").tap()
+    page.locator("#lock").tap()
+    page.locator(f"#who-{daniel.public_id}").tap()
+    assert page.locator("#id_pin").get_attribute("inputmode") == "numeric"
+    page.locator("#id_pin").fill("4071")
+    page.locator("#open-by-pin").tap()
+    expect(page.locator("#whose-turn")).to_contain_text("Daniel Osei")
