@@ -21,7 +21,8 @@ SYSTEMS += [("Linux", "Linux")]
 
 def devices(person, *, here):
     """Where the person is signed in and that still holds, this device (the session with the key `here`) first, then the latest. Each has its `device`
-    in words, whether it is a shared desk computer (`is_shared`), the day on which it was `last_used_on`, `is_here`, and a `mark` by which a form may name it."""
+    in words, whether it is a shared desk computer (`is_shared`), the day on which it was `last_used_on`, `is_here`,
+    and a `mark` by which a form may name it."""
     found = list(UserSession.objects.filter(user=person).order_by("-created_at", "-pk"))
     lasting = Session.objects.filter(session_key__in=[signed_in.session_key for signed_in in found], expire_date__gt=timezone.now())
     known = {session.session_key: session.get_decoded() for session in lasting}
