@@ -51,10 +51,15 @@ def remove_absence(absence, *, by, at):
     absence.delete()
 
 
-def stop_covering(person, *, at):
-    """They no longer work at any desk: what they were to cover is free for all, and nobody waits for their own return."""
+def stop_covering(person, *, branch, at):
+    """They no longer work at `branch`: what they were to cover there is free for all. Of whoever works at no desk any more nobody waits
+    for the return either."""
+    still = Absence.objects.filter(last_day__gte=Library.current().today(at))
+    works_at = StaffRole.objects.filter(user=person).values("branch")
+    gone_there = StaffRole.objects.filter(branch=branch).values("user")
+    colleagues = StaffRole.objects.filter(branch__in=works_at).values("user")
+    still.filter(cover=person, person__in=gone_there).exclude(person__in=colleagues).update(cover=None)
     if not StaffRole.objects.filter(user=person).exists():
-        still = Absence.objects.filter(last_day__gte=Library.current().today(at))
         still.filter(cover=person).update(cover=None)
         still.filter(person=person).delete()
 

@@ -88,6 +88,12 @@ def note_proof(request):
     note(request, "proved")
 
 
+def forget_proof(request):
+    """What showed who they are was enough for a patron; they work at a desk from now on."""
+    request.session.pop(PROVED_AT, None)
+    renew_session(request)
+
+
 def lately_proved(request):
     """Whether they have shown in this session, at sign-in or since, who they are, and not longer ago than PROOF_LASTS. Of staff a card is no
     proof: with one they set up what opens the desk, and a PIN has four digits."""

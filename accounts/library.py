@@ -1,28 +1,21 @@
-"""What a coordinator changes: the library, its branches and hours, and who works at which desk."""
+"""What a coordinator changes: the library, its branches and hours. Who works at which desk: roles.py."""
 
 import datetime
 import uuid
 
-from allauth.mfa.models import Authenticator
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils.text import slugify
 
-from . import absences, audit
-from .actions import end_all_sign_ins, person_with_address
-from .desk_pins import remove_pin
+from . import audit
+from .actions import person_with_address
 from .models import Branch, ClosedDay, Library, OpeningHours, StaffRole, User
-from .told import tell
 
 USUAL_WEEK = [(weekday, datetime.time(9), datetime.time(17)) for weekday in range(5)]
 
 
 class AlreadySetUp(Exception):
     """There is a library; what it is called and where it is are changed in the settings."""
-
-
-class LastCoordinator(Exception):
-    """Without them nobody could change the settings any more."""
 
 
 class DefaultBranch(Exception):
@@ -124,62 +117,6 @@ def put_into_use(branch, *, by, at):
     branch.closed_at = None
     branch.save(update_fields=["closed_at"])
     audit.record("put_branch_into_use", branch, by=by, at=at)
-
-
-@transaction.atomic
-def give_role(*, email, name, branch, role, by, at):
-    """The person of this address, known or new, works at `branch`. A name is only given to somebody who has none.
-
-    Raises LastCoordinator where it would change the last one's role.
-    """
-    person = person_with_address(email, at=at)
-    if name and not person.name:
-        person.name = name
-        person.save(update_fields=["name"])
-    return change_role(person, branch=branch, role=role, by=by, at=at)
-
-
-@transaction.atomic
-def change_role(person, *, branch, role, by, at):
-    """Raises LastCoordinator."""
-    if role != StaffRole.Role.COORDINATOR:
-        _leave_a_coordinator(without=StaffRole.objects.filter(user=person, branch=branch))
-    StaffRole.objects.update_or_create(user=person, branch=branch, defaults={"role": role})
-    audit.record("gave_role", person, by=by, patron=person, at=at)
-    return person
-
-
-@transaction.atomic
-def remove_role(person, *, branch, by, at):
-    """The person no longer works at `branch`; what they have as a patron stays. Raises LastCoordinator."""
-    role = StaffRole.objects.filter(user=person, branch=branch)
-    _leave_a_coordinator(without=role)
-    role.delete()
-    absences.stop_covering(person, at=at)
-    if not StaffRole.objects.filter(user=person).exists():
-        remove_pin(person, by=by, at=at)
-    audit.record("removed_role", person, by=by, patron=person, at=at)
-
-
-@transaction.atomic
-def forget_second_factor(person, *, by, at):
-    """For somebody whose phone is lost, app and passkeys: at the desk's door they set up a new one, after a new code by mail.
-
-    Whoever has the phone may be signed in on it, behind the door: that ends too."""
-    Authenticator.objects.filter(user=person).delete()
-    person.passkeys.all().delete()
-    remove_pin(person, by=by, at=at)
-    if person != by:
-        end_all_sign_ins(person)
-    audit.record("removed_second_factor", person, by=by, patron=person, at=at)
-    tell(person, "forgot_second_factor")
-
-
-def _leave_a_coordinator(*, without):
-    coordinators = StaffRole.objects.select_for_update().filter(role=StaffRole.Role.COORDINATOR)
-    going = set(without.values_list("pk", flat=True))
-    if going & {role.pk for role in coordinators} and not any(role.pk not in going and role.user.is_active for role in coordinators.select_related("user")):
-        raise LastCoordinator
 
 
 def _write_hours(branch, week):

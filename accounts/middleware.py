@@ -4,9 +4,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
 from django.db import IntegrityError
-from django.http import HttpResponse, HttpResponseRedirect, UnreadablePostError
+from django.http import Http404, HttpResponse, HttpResponseRedirect, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import resolve_url
@@ -21,6 +22,7 @@ from . import actions
 from .access import LAST_PERSON, is_borrowed, last_person_id, may_pass_the_desk_door, needs_second_factor, to_the_desk_door
 from .locking import DESK_TOKEN
 from .models import Library, User
+from .roles import RoleEnded
 from .sign_ins import LAST_USED_ON
 
 
@@ -76,8 +78,8 @@ class LastUsedMiddleware:
         return response
 
 
-class ErasedMeanwhileMiddleware:
-    """Whoever is erased while another page of theirs is being answered is led out: nothing of it was saved."""
+class EndedMeanwhileMiddleware:
+    """Whoever is erased, or no longer works at a desk, while another page of theirs is being answered is led out: nothing of it was saved."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -86,6 +88,10 @@ class ErasedMeanwhileMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request, error):
+        if isinstance(error, RoleEnded):
+            if request.session.exists(request.session.session_key):
+                raise Http404
+            return redirect_to_login(request.get_full_path())
         is_theirs = isinstance(error, (ObjectDoesNotExist, IntegrityError)) and request.user.is_authenticated
         return HttpResponseRedirect(reverse("signed_out")) if is_theirs and not User.objects.filter(pk=request.user.pk).exists() else None
 
@@ -131,6 +137,7 @@ NEVER_KEPT_PATHS = (
     "/locked/",
     "/desk/pin/",
     "/not-me/",
+    "/invitation/",
     "/demo/",
     "/desk/record/autosave/",
 )

@@ -9,7 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.core.files.storage import storages
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Exists, Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -85,6 +85,13 @@ def _libraries():
     return Library.objects.order_by("pk")[:1]
 
 
+class BranchQuerySet(models.QuerySet):
+    def at_desk_of(self, coordinator):
+        """Those whose people this coordinator sees to: the branches that they coordinate, and those that nobody does."""
+        coordinated = StaffRole.objects.filter(branch=OuterRef("pk"), role=StaffRole.Role.COORDINATOR, user__is_active=True)
+        return self.filter(Exists(coordinated.filter(user=coordinator)) | ~Exists(coordinated))
+
+
 class Branch(models.Model):
     """One location of the library."""
 
@@ -94,6 +101,8 @@ class Branch(models.Model):
     phone = models.CharField(_("phone"), max_length=40, blank=True)
     promise_hours = models.PositiveSmallIntegerField(_("answers within (opening hours)"), default=24, validators=[MinValueValidator(1), MaxValueValidator(400)])
     closed_at = models.DateTimeField(_("no longer in use since"), null=True, blank=True)
+
+    objects = BranchQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "branches"
@@ -222,6 +231,12 @@ def _roles(person):
     return StaffRole.objects.filter(user=person).select_related("branch").order_by("branch__name")
 
 
+class StaffRoleQuerySet(models.QuerySet):
+    def at_desk_of(self, coordinator):
+        """Those that this coordinator gives, changes and ends."""
+        return self.filter(branch__in=Branch.objects.at_desk_of(coordinator))
+
+
 class StaffRole(models.Model):
     """A person works at the desk of a branch."""
 
@@ -233,6 +248,8 @@ class StaffRole(models.Model):
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="staff_roles")
     role = models.CharField(_("role"), max_length=12, choices=Role, default=Role.STAFF)
 
+    objects = StaffRoleQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user", "branch"], name="one_role_per_branch"),
@@ -241,6 +258,59 @@ class StaffRole(models.Model):
 
     def __str__(self):
         return f"{self.user}: {self.role} at {self.branch}"
+
+
+class InvitationQuerySet(models.QuerySet):
+    def at_desk_of(self, coordinator):
+        """Those that this coordinator sends again and withdraws: to no branch that has another coordinator."""
+        elsewhere = InvitedRole.objects.exclude(branch__in=Branch.objects.at_desk_of(coordinator))
+        return self.exclude(roles__in=elsewhere)
+
+
+class Invitation(models.Model):
+    """Somebody is invited to work at a desk. Of the token in the link only a fingerprint is here. It goes once it is accepted or withdrawn."""
+
+    LASTS = timedelta(days=7)
+    KEPT_FOR = timedelta(days=30)  # once it was sent: what has run out can be sent again
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    email = models.EmailField(_("e-mail"), db_index=True)
+    name = models.CharField(_("name"), max_length=80)
+    language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES)
+    token_hash = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="invitations")
+    sent_at = models.DateTimeField(db_index=True)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-sent_at", "-pk"]
+        constraints = [models.UniqueConstraint(fields=["email", "invited_by"], name="invited_once_by_each")]
+
+    def __str__(self):
+        return f"of {self.name}"
+
+    @property
+    def expires_at(self):
+        return self.sent_at + self.LASTS
+
+
+class InvitedRole(models.Model):
+    """At which branch, and as what, somebody is invited to work."""
+
+    invitation = models.ForeignKey(Invitation, on_delete=models.CASCADE, related_name="roles")
+    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="+")
+    role = models.CharField(_("role"), max_length=12, choices=StaffRole.Role)
+
+    class Meta:
+        ordering = ["branch__name"]
+        constraints = [
+            models.UniqueConstraint(fields=["invitation", "branch"], name="invited_once_per_branch"),
+            models.CheckConstraint(condition=Q(role__in=["staff", "coordinator"]), name="known_invited_role"),
+        ]
+
+    def __str__(self):
+        return f"{self.role} at {self.branch_id}"
 
 
 class LibraryCard(models.Model):

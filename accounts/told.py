@@ -16,6 +16,8 @@ WORDS = {
     "removed_second_factor": _("The authenticator app of your account was removed. Set up another one when you next open the desk."),
     "renewed_recovery_codes": _("New recovery codes were made for your account. Those of before no longer work."),
     "set_desk_pin": _("A PIN was set for your account. It opens the desk on a computer that your colleagues have unlocked."),
+    "ended_passkeys": _("You work at a desk of the library from now on. Passkeys made before that no longer let anybody in: make new ones at the desk's door."),
+    "ended_last_role": _("You no longer work at a desk of the library. You were signed out everywhere, and your authenticator app was removed here."),
     "forgot_second_factor": _("A coordinator removed the authenticator app and the passkeys of your account, and signed you out everywhere."),
 }
 

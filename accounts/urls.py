@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import address, card_sign_in, kept, locked, logo, me, passkeys, prove, second_factor, sign_in, single_sign_on
+from .views import address, card_sign_in, invitation, kept, locked, logo, me, passkeys, prove, second_factor, sign_in, single_sign_on
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign_in"),
@@ -26,6 +26,7 @@ urlpatterns = [
     path("me/single-sign-on/", single_sign_on.connect_sign_on, name="connect_sign_on"),
     path("me/prove/", prove.prove, name="prove"),
     path("not-me/<str:token>/", address.undo_address, name="undo_address"),
+    path("invitation/<str:token>/", invitation.invitation, name="invitation"),
     path("second-factor/", second_factor.second_factor, name="second_factor"),
     path("second-factor/change/", second_factor.change_second_factor, name="change_second_factor"),
     path("lock/", locked.lock, name="lock"),

@@ -108,7 +108,7 @@ MIDDLEWARE = [
     "portal.conversations.reader.ReaderMiddleware",
     "accounts.locking.SharedDeskMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
-    "accounts.middleware.ErasedMeanwhileMiddleware",
+    "accounts.middleware.EndedMeanwhileMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"

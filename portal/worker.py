@@ -15,6 +15,7 @@ from django.utils import timezone
 
 import accounts.actions
 import accounts.addresses
+import accounts.invitations
 import accounts.shared_desks
 import portal.conversations.actions
 import portal.conversations.attachments
@@ -69,6 +70,7 @@ JOBS = [
     (portal.privacy.retention.forget_what_is_due, timedelta(minutes=5)),
     (portal.helpsessions.account_codes.forget_account_codes, EVERY_HOUR),
     (accounts.addresses.forget_address_changes, EVERY_HOUR),
+    (accounts.invitations.forget_old_invitations, EVERY_HOUR),
     (accounts.shared_desks.forget_shared_desks, EVERY_HOUR),
     (accounts.actions.forget_refused_posts, timedelta(minutes=1)),
     (portal.privacy.parting.forget_joined_records, EVERY_HOUR),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 from PIL import Image
 
-from accounts.models import Absence, Branch, Library, Passkey, StaffRole, User, private_storage
+from accounts.models import Absence, Branch, Invitation, InvitedRole, Library, Passkey, StaffRole, User, private_storage
 from portal.conversations.attachments import add, checked
 from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, ReplyTemplate
 from portal.helpsessions import codes
@@ -64,6 +64,25 @@ class StaffFactory(UserFactory):
     @factory.post_generation
     def branch(self, create, extracted, **kwargs):
         StaffRole.objects.create(user=self, branch=extracted or BranchFactory(), role=kwargs.get("role", StaffRole.Role.STAFF))
+
+
+class InvitationFactory(DjangoModelFactory):
+    """Somebody invited to a `branch` as staff."""
+
+    class Meta:
+        model = Invitation
+        skip_postgeneration_save = True
+
+    name = "Noor Bakker"
+    email = factory.Sequence(lambda n: f"noor{n}@example.org")
+    language = "en"
+    token_hash = factory.Sequence(lambda n: f"{n:064}")
+    invited_by = factory.SubFactory(UserFactory)
+    sent_at = factory.LazyFunction(timezone.now)
+
+    @factory.post_generation
+    def branch(self, create, extracted, **kwargs):
+        InvitedRole.objects.create(invitation=self, branch=extracted or BranchFactory(), role=kwargs.get("role", StaffRole.Role.STAFF))
 
 
 class PasskeyFactory(DjangoModelFactory):

@@ -35,10 +35,8 @@ def sign_in(request):
         return redirect(safe_next(request) or "home")
     form = SignInForm(request.POST or None, request=request)
     if form.is_valid():
-        email = form.cleaned_data["email"]
         set_borrowed(request, form.cleaned_data["borrowed"])
-        person = actions.person_with_address(email, at=timezone.now(), language=get_language())
-        LoginCodeVerificationProcess.initiate(request=request, user=person if person.is_active else None, email=email)
+        mail_code(request, form.cleaned_data["email"])
         if not request.reader:
             request.session.set_expiry(actions.UNCONFIRMED_FOR)  # the address that was typed rests in it; signing in sets it anew
         request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
@@ -49,6 +47,12 @@ def sign_in(request):
         "accounts/sign_in.html",
         {"form": form, "next": safe_next(request), "languages": languages(), **other_ways()},
     )
+
+
+def mail_code(request, email):
+    """Begin the sign-in of whoever reads that address."""
+    person = actions.person_with_address(email, at=timezone.now(), language=get_language())
+    LoginCodeVerificationProcess.initiate(request=request, user=person if person.is_active else None, email=email)
 
 
 def enter_code(request):

@@ -13,6 +13,7 @@ from django.db.models import F, Max, Min
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 
+from accounts import roles
 from accounts.hours import promised_at
 from accounts.models import Library, User
 from portal.helpsessions import actions as helpsessions
@@ -108,8 +109,10 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
     the thread does after it. Whose it is doesn't change. The same token twice is the same message: nothing is added and
     nobody is told again. The writer's draft is gone with it, up to `draft_sequence` (drafts.forget). Returns the message,
     which holds other words than `body` if the token was sent before with those. `seen` is the primary key of the last message
-    that the writer had before them (0: there was none; None: never mind). Raises AnsweredMeanwhile, Erased.
+    that the writer had before them (0: there was none; None: never mind). Raises AnsweredMeanwhile, Erased, RoleEnded.
     """
+    if side == STAFF:
+        roles.hold(by)
     conversation = locked(conversation, at)
     sent_before = conversation.messages.filter(client_token=client_token).first()
     if sent_before is not None:
@@ -159,8 +162,9 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
 def take_back(message, *, by, at, typed=None):
     """Put an answer that the patron hasn't seen back into its writer's composer, with its files; it is as if it had never been sent.
 
-    `typed` are the other fields of the composer, for its draft. Raises TooLate, also for anybody but its writer.
+    `typed` are the other fields of the composer, for its draft. Raises TooLate, also for anybody but its writer, and RoleEnded.
     """
+    roles.hold(by)
     conversation = locked(message.conversation, at)
     at = conversation.changed_at
     message = conversation.messages.filter(pk=message.pk, side=STAFF, author=by, shown_from__gt=at).first()
@@ -185,7 +189,9 @@ def take_back(message, *, by, at, typed=None):
 
 @transaction.atomic
 def close(conversation, *, by, side, at):
-    """End the thread; writing in it opens it again. Closing twice is closing once. Raises Erased."""
+    """End the thread; writing in it opens it again. Closing twice is closing once. Raises Erased, RoleEnded."""
+    if side == STAFF:
+        roles.hold(by)
     conversation = locked(conversation, at)
     if conversation.status == Status.CLOSED and (side == STAFF or conversation.status_at(at) == Status.CLOSED):
         return
@@ -311,12 +317,16 @@ def locked(conversation, at):
         return locked(conversation, at)
     if conversation.status == Status.ERASED:
         raise Erased
-    if conversation.changed_at is None or not at <= conversation.changed_at < at + LONGEST_WAIT:
-        conversation.changed_at = at
-    else:
-        conversation.changed_at += datetime.timedelta(microseconds=1)
+    conversation.changed_at = moment_of_change(conversation, at)
     _show_held(conversation, conversation.changed_at)
     return conversation
+
+
+def moment_of_change(conversation, at):
+    """Of a thread whose row is locked: the `changed_at` of what is to be changed in it."""
+    if conversation.changed_at is None or not at <= conversation.changed_at < at + LONGEST_WAIT:
+        return at
+    return conversation.changed_at + datetime.timedelta(microseconds=1)
 
 
 def lock_first(recommendations):

@@ -1,7 +1,7 @@
 """The same thing done with many threads at once, and undone.
 
-All rows are locked first, by primary key; then each is changed in the order of the branches, whose queues are raised by it. So two
-who do this at the same moment, to whatever threads, never wait for each other in a ring.
+First the roles of whoever does it are held and all rows locked, by primary key; then each is changed in the order of the branches,
+whose queues are raised by it. So two who do this at the same moment, to whatever threads, never wait for each other in a ring.
 """
 
 import datetime
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from django.core import signing
 from django.db import transaction
+
+from accounts import roles
 
 from . import handling
 from .actions import STAFF, close
@@ -32,6 +34,7 @@ class Done:
 @transaction.atomic
 def close_many(seen, *, by, at):
     """Close them. `seen`: {thread: its desk_version on the page where it was chosen}: what came since, nobody has read."""
+    roles.hold(by)
     done = Done()
     for thread in _as_seen(seen, done):
         if thread.is_open:
@@ -45,6 +48,7 @@ def close_many(seen, *, by, at):
 @transaction.atomic
 def snooze_many(seen, *, until, by, at):
     """Put them off until a day. `seen`: as for close_many."""
+    roles.hold(by)
     done = Done()
     for thread in _as_seen(seen, done):
         if thread.is_open:
@@ -58,6 +62,7 @@ def snooze_many(seen, *, until, by, at):
 @transaction.atomic
 def take_many(seen, *, by, at):
     """Make `by` the one who answers, where nobody else is: by the same rule as one alone."""
+    roles.hold(by)
     done = Done()
     for thread in _locked(seen):
         try:
@@ -72,6 +77,7 @@ def take_many(seen, *, by, at):
 @transaction.atomic
 def assign_many(seen, *, to, by, at):
     """Make a colleague the one who answers. `seen`: as for close_many, so that no page that is out of date takes a thread from anybody."""
+    roles.hold(by, to)
     done = Done()
     for thread in _as_seen(seen, done):
         if thread.branch_id in to.desk_branch_ids or to.is_coordinator:
@@ -94,6 +100,7 @@ def undo(key, *, by, at):
         raise CannotUndo from error
     if kept["by"] != by.pk:
         raise CannotUndo
+    roles.hold(by)
     done_at = {pk: datetime.datetime.fromisoformat(moment) for pk, moment in kept["threads"]}
     count = 0
     for thread in _locked(Conversation.objects.at_desk_of(by).filter(pk__in=done_at)):

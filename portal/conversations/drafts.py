@@ -9,6 +9,7 @@ import uuid
 from django.db import transaction
 from django.db.models import BigAutoField, CharField
 
+from accounts import roles
 from accounts.models import User
 from portal.prepared import prepared
 from portal.text import clean
@@ -50,10 +51,12 @@ def _kept(thread, person, side, kinds):
 
 @transaction.atomic
 def save_draft(conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at):
-    """Keep what was typed, if `sequence` is higher than what is kept. Raises NewerDraft, AlreadySent.
+    """Keep what was typed, if `sequence` is higher than what is kept. Raises NewerDraft, AlreadySent, and RoleEnded at the desk.
 
     Whoever sends holds the same row meanwhile: a draft that came a moment late would be sent words in a new composer.
     """
+    if side == Side.STAFF:
+        roles.hold(person)
     conversation = _thread_locked(conversation) if conversation else None
     if conversation is None:
         User.objects.select_for_update(no_key=True).get(pk=person.pk)

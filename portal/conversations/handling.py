@@ -1,6 +1,7 @@
 """What the desk does with a thread: takes it, hands it on, puts it off, counts it, erases it; and what the worker does with it in time.
 
 None of it writes to the patron. Each is told in the thread by a DeskEvent, to colleagues only; that it closed by itself is an Event.
+Whatever staff do raises roles.RoleEnded where they no longer work where they did when they began.
 """
 
 import datetime
@@ -8,7 +9,7 @@ import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from accounts import audit
+from accounts import audit, roles
 from accounts.models import Absence, Library
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import HelpSession, UnfinishedForm
@@ -54,6 +55,7 @@ def take(conversation, *, by, at):
 
     What belongs to somebody who is away today is free to take.
     """
+    roles.hold(by)
     conversation = locked(conversation, at)
     holder = conversation.assignee
     if holder == by:
@@ -68,6 +70,7 @@ def assign(conversation, *, to, by, at, was):
     """Make `to` (None: nobody) the one who answers. `was` is whose it was on the page where that was chosen (None: nobody's):
     a page that is out of date changes nothing. Raises AlreadyTaken.
     """
+    roles.hold(by, *filter(None, [to]))
     conversation = locked(conversation, at)
     if conversation.assignee == to:
         return conversation
@@ -79,6 +82,7 @@ def assign(conversation, *, to, by, at, was):
 @transaction.atomic
 def hand_over(conversation, *, branch, by, at, was):
     """Give it to another branch, to nobody there in particular. What the patron was promised holds. Raises AlreadyTaken."""
+    roles.hold(by)
     conversation = locked(conversation, at)
     if conversation.branch == branch:
         return conversation
@@ -97,6 +101,7 @@ def hand_over(conversation, *, branch, by, at, was):
 @transaction.atomic
 def snooze(conversation, *, until, by, at):
     """Put it off until a day of the library's. A patron's word brings it back sooner. Raises NotOpen."""
+    roles.hold(by)
     conversation = locked(conversation, at)
     if not conversation.is_open:
         raise NotOpen
@@ -111,6 +116,7 @@ def snooze(conversation, *, until, by, at):
 @transaction.atomic
 def wake(conversation, *, by, at):
     """Back into the queue before its day. Waking what is awake changes nothing."""
+    roles.hold(by)
     conversation = locked(conversation, at)
     if conversation.status == Status.SNOOZED:
         _wake(conversation, by)
@@ -128,6 +134,7 @@ def undo(conversation, *, done_at, by, at):
     """Take back what `by` did with the thread at `done_at` (its `changed_at` then): whose it is goes back to whose it was; that it
     was put off, woken or closed is as if it had never been. Raises CannotUndo, and so a second time changes nothing.
     """
+    roles.hold(by)
     conversation = locked(conversation, at)
     done = conversation.desk_events.filter(by=by, at=done_at).order_by("pk").last()
     closing = _closings(conversation, by, done_at).first()
@@ -139,7 +146,8 @@ def undo(conversation, *, done_at, by, at):
             or conversation.assignee_id != done.to_id
         ):
             raise CannotUndo
-        return _assign(conversation, Kind.ASSIGNED if done.was else Kind.UNASSIGNED, to=done.was, by=by)
+        to = done.was if done.was and done.was.is_staff else None
+        return _assign(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by)
     if (done is not None and done.kind not in TURNS) or _something_happened(conversation, since=done_at):
         raise CannotUndo
     if closing is not None and closing.shown_from <= conversation.changed_at:
@@ -169,6 +177,7 @@ def log_as_contact(conversation, *, by, at, token, **contact):
 
     It is the desk's own: it holds no patron. A thread is counted once. Returns the help session. Raises AlreadyLogged, Erased.
     """
+    roles.hold(by)
     conversation = locked(conversation, at)
     logged = conversation.logged_as
     if logged is not None and logged.public_id == token:

@@ -5,6 +5,8 @@ import uuid
 from django.db import transaction
 from django.db.models import Q
 
+from accounts import roles
+
 from . import drafts, search, states
 from .actions import STAFF, enter, locked, raise_queue
 from .models import Attachment, Conversation, ConversationNote, DeskEvent, Draft, Event, Message, Participation, ReadersForm, Side
@@ -20,8 +22,9 @@ class CannotJoin(Exception):
 def join(conversation, *, into, by, at):
     """Make two threads of one patron one: the messages, notes and files go to `into`, where the old address leads from now on.
 
-    What was unanswered in either is unanswered; what was unread in either is unread. Raises CannotJoin, Erased.
+    What was unanswered in either is unanswered; what was unread in either is unread. Raises CannotJoin, Erased, RoleEnded.
     """
+    roles.hold(by)
     found = {}
     for thread in sorted([conversation, into], key=lambda thread: thread.pk):  # always in one order
         # Read before it is locked: whoever writes to a joined thread holds its row and waits for that of the other.

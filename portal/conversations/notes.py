@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
 
+from accounts import roles
 from accounts.models import Absence, Library, User
 from portal.notifications.actions import notify
 
@@ -23,8 +24,9 @@ SHOWN = 20
 def write_note(conversation, *, by, at, body, client_token):
     """Add a note. Colleagues whose name stands in it after an @ are told that there is one; never, by mail, what it says.
 
-    The same token twice is one note. Raises Erased.
+    The same token twice is one note. Raises Erased, RoleEnded.
     """
+    roles.hold(by)
     conversation = locked(conversation, at)
     note, new = ConversationNote.objects.get_or_create(
         conversation=conversation, client_token=client_token, defaults={"author": by, "body": body, "written_at": conversation.changed_at}

@@ -13,7 +13,7 @@ from django.db import transaction
 
 import accounts.library
 import portal.lists.actions
-from accounts import absences
+from accounts import absences, invitations, roles
 from accounts.actions import person_with_address, person_without_address
 from accounts.cards import person_with_card
 from accounts.ils import fake
@@ -137,9 +137,12 @@ class Builder:
     def _add_people(self, at):
         rosa = self.people["rosa"]
         for person in demo.STAFF:
+            row = self.people[person.key] = self._known(person_with_address(_staff_address(person), at=at), person)
             for branch, role in person.roles.items():
-                accounts.library.give_role(email=_staff_address(person), name=person.name, branch=self.branches[branch], role=role, by=rosa, at=at)
-            self.people[person.key] = self._known(User.objects.get(email=_staff_address(person)), person)
+                roles.give_role(row, branch=self.branches[branch], role=role, by=rosa, at=at)
+        for name, email, branch, days_ago in demo.INVITED:
+            sent_at = self.now - datetime.timedelta(days=days_ago)
+            invitations.invite(name=name, email=email, language="en", at_branches={self.branches[branch]: "staff"}, by=rosa, at=sent_at)
         for person in PATRONS:
             self.people[person.key] = self._known(self._new_patron(person, at), person)
 

@@ -54,6 +54,9 @@ STAFF = [
     DemoStaff("leila", "Leila Haddad", "en", {"northfield": "staff", "central": "staff"}, "Answers the thread in Arabic"),
 ]
 
+# Name, address, branch, how many days ago: one that can be accepted, one that has run out.
+INVITED = [("Noor Bakker", "noor.bakker@library.example.org", "harbor", 2), ("Callum Reid", "callum.reid@library.example.org", "central", 11)]
+
 TOPICS = {
     "jobs": ("Jobs and careers", "Empleo"),
     "research": ("Research and theses", "Investigación y tesis"),

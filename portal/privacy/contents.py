@@ -13,7 +13,7 @@ from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import AddressChange, AuditEvent, Consent, LibraryCard, Passkey, StaffRole, User
+from accounts.models import AddressChange, AuditEvent, Consent, Invitation, InvitedRole, LibraryCard, Passkey, StaffRole, User
 from accounts.reader import Reader
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, MessageRecommendation, Participation, ReadersForm, Side
 from portal.helpsessions.models import HelpSession, SessionRecommendation
@@ -99,6 +99,18 @@ TABLES = {
         _("where you work at a desk"),
         lambda person, at: StaffRole.objects.filter(user=person).select_related("branch").order_by("pk"),
         {"branch": "branch.name", "role": "role"},
+    ),
+    "invitations": Table(
+        "accounts.Invitation",
+        _("where you are invited to work at a desk"),
+        lambda person, at: Invitation.objects.filter(email=person.email).select_related("invited_by").order_by("pk"),
+        {"id": "public_id", "name": "name", "email": "email", "invited_by": lambda row, at: _name_of(row.invited_by), "sent_at": "sent_at"},
+    ),
+    "invited_roles": Table(
+        "accounts.InvitedRole",
+        _("at which branches those are"),
+        lambda person, at: InvitedRole.objects.filter(invitation__email=person.email).select_related("invitation", "branch").order_by("pk"),
+        {"invitation": "invitation.public_id", "branch": "branch.name", "role": "role"},
     ),
     "sign_ins": Table(
         "usersessions.UserSession",

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.addresses import proven_address
-from accounts.models import AuditEvent, Library, User
+from accounts.models import AuditEvent, Invitation, Library, User
 from portal.conversations import handling
 from portal.conversations.actions import lock_first
 from portal.conversations.models import Conversation
@@ -124,6 +124,7 @@ def _erase(person, *, language, at):
     earlier = person.address_changes.values_list("old_email", flat=True)
     for known in filter(None, [person.email, *EmailAddress.objects.filter(user=person).values_list("email", flat=True), *earlier]):
         sent_to_them |= Q(to_address__iexact=known)  # also as the desk may have typed it
+        Invitation.objects.filter(email__iexact=known).delete()
     Notification.objects.filter(sent_to_them).delete()
     for signed_in in UserSession.objects.filter(user=person):
         signed_in.end()

@@ -171,6 +171,7 @@ IN_THEIR_OWN_WAY = {
     ("accounts.Absence", "person"): _ends_with_the_record,
     ("accounts.Absence", "cover"): _ends_with_the_record,
     ("accounts.DeskPin", "person"): _ends_with_the_record,
+    ("accounts.Invitation", "invited_by"): _ends_with_the_record,
     ("accounts.PinTries", "person"): _ends_with_the_record,
     ("accounts.SharedDesk", "unlocked_by"): _ends_with_the_record,
     ("accounts.Passkey", "person"): _move_passkeys,

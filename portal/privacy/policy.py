@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 
 from accounts import shared_desks
 from accounts.actions import UNCONFIRMED_FOR
-from accounts.models import AddressChange, RefusedPost
+from accounts.models import AddressChange, Invitation, RefusedPost
 from accounts.remembering import SHORT, UNLESS_CHOSEN
 from portal.conversations import attachments, drafts, unsent
 from portal.helpsessions.account_codes import LIFE as ACCOUNT_CODE_LIFE
@@ -180,6 +180,24 @@ POLICY = {
         exported=True,
         ends_with="accounts.User",
     ),
+    "accounts.Invitation": Line(
+        "who is invited to work at a desk: name, address, language, a fingerprint of the link's token, who invited them",
+        "they accept, or a coordinator withdraws it; {0} after it was sent",
+        "to let staff in",
+        Group.STAFF,
+        (Invitation.KEPT_FOR,),
+        exported=True,
+        ended_by="forget_old_invitations",
+        ends_with="accounts.User",
+    ),
+    "accounts.InvitedRole": Line(
+        "at which branch, and as what, somebody is invited to work",
+        "the invitation ends",
+        "to let staff in",
+        Group.STAFF,
+        exported=True,
+        ends_with="accounts.Invitation",
+    ),
     "accounts.Consent": Line(
         _("what you agreed to, in the words you read, and when"),
         _("you erase your record"),
@@ -278,7 +296,13 @@ POLICY = {
         Group.STAFF,
         ends_with="accounts.SharedDesk",
     ),
-    "mfa.Authenticator": Line("the secret of a second factor", "the person removes it", "to sign staff in safely", Group.STAFF, ends_with="accounts.User"),
+    "mfa.Authenticator": Line(
+        "the secret of a second factor",
+        "the person removes it, or works at no desk any more",
+        "to sign staff in safely",
+        Group.STAFF,
+        ends_with="accounts.User",
+    ),
     # The help.
     "helpsessions.HelpSession": Line(
         _("your question, the summary written for you, and how it turned out; your name only if you kept it"),

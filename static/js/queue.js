@@ -12,6 +12,11 @@
   const address = location.pathname + location.search;
   let current = null, last = null;
 
+  // Signed out, or no longer at this desk: what stands here is for these eyes no more.
+  document.addEventListener("htmx:responseError", event => {
+    if (event.detail.elt.id === "queue-news" && [401, 404].includes(event.detail.xhr.status)) location.reload();
+  });
+
   // Where one is.
 
   function go(row, { quietly } = {}) {

@@ -79,6 +79,9 @@
     try {
       const answer = await fetch(`${thread.dataset.news}?${query}`, { headers: { "HX-Request": "true" } });
       if (answer.headers.has("HX-Redirect")) return location.replace(answer.headers.get("HX-Redirect"));
+      // Signed out, or no longer at this desk: what stands here is for these eyes no more. Only what is being typed is not thrown away.
+      const isTyping = [...document.querySelectorAll("textarea")].some(field => field.value.trim());
+      if (answer.status === 404 || (answer.status === 401 && !isTyping)) return location.reload();
       if (answer.status === 401) byId("signed-out").hidden = false;
       unchanged = answer.status === 204 ? unchanged + 1 : 0;
       const html = answer.status === 200 && !answer.redirected ? await answer.text() : "";

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from accounts import absences, library
+from accounts import absences, roles
 from accounts.models import Absence, AuditEvent, StaffRole
 from portal.conversations import actions, handling
 from portal.conversations.models import Conversation, DeskEvent
@@ -83,15 +83,23 @@ def test_nobody_covers_themselves(staff):
         away(staff, 2, 6, cover=staff)
 
 
-def test_whoever_leaves_the_last_desk_covers_nobody(staff, coordinator, branch, colleague):
-    past, coming = away(staff, 2, 3, cover=colleague), away(staff, 4, 6, cover=colleague)
-    away(colleague, 9, 12)
+def test_whoever_leaves_a_desk_covers_nobody_there_and_after_the_last_nobody_at_all(staff, coordinator, branch, colleague):
     elsewhere = BranchFactory()
     StaffRole.objects.create(user=colleague, branch=elsewhere)
-    library.remove_role(colleague, branch=branch, by=coordinator, at=NOW)
-    assert Absence.objects.get(pk=coming.pk).cover == colleague
-    library.remove_role(colleague, branch=elsewhere, by=coordinator, at=NOW)
-    assert (Absence.objects.get(pk=past.pk).cover, Absence.objects.get(pk=coming.pk).cover) == (colleague, None)
+    at_both, there = StaffFactory(branch=branch), StaffFactory(branch=elsewhere)
+    StaffRole.objects.create(user=at_both, branch=elsewhere)
+    past = away(staff, 2, 3, cover=colleague)
+    coming = [away(person, 4, 6, cover=colleague) for person in (staff, at_both, there)]
+    away(colleague, 9, 12)
+
+    def covers():
+        return [Absence.objects.get(pk=absence.pk).cover for absence in (past, *coming)]
+
+    roles.end_role(colleague, branch=branch, by=coordinator, at=NOW)
+    assert covers() == [colleague, None, colleague, colleague]
+    assert Absence.objects.filter(person=colleague).exists()
+    roles.end_role(colleague, branch=elsewhere, by=coordinator, at=NOW)
+    assert covers() == [colleague, None, None, None]
     assert not Absence.objects.filter(person=colleague).exists()
 
 

@@ -18,8 +18,7 @@ from django.db import connection
 from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts import absences, actions, desk_pins, shared_desks
-from accounts import library as library_actions
+from accounts import absences, actions, desk_pins, roles, shared_desks
 from accounts.cards import may_try_card, person_with_card
 from accounts.forms import CodeForm, SecondFactorForm
 from accounts.ils.base import Patron
@@ -155,7 +154,7 @@ def test_two_coordinators_who_remove_each_other_leave_one(rosa):
         StaffRole.objects.all().delete()
         branch = BranchFactory()
         one, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))
-        outcomes = at_once(*[partial(library_actions.remove_role, gone, branch=branch, by=one, at=timezone.now()) for gone in (one, other)])
+        outcomes = at_once(*[partial(roles.end_role, gone, branch=branch, by=one, at=timezone.now()) for gone in (one, other)])
         assert sorted(map(str, outcomes)) == ["LastCoordinator", "None"]
         assert StaffRole.objects.filter(role="coordinator").count() == 1
 

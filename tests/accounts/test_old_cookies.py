@@ -9,8 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import access, actions
-from accounts import library as library_actions
+from accounts import access, actions, roles
 from accounts.models import User
 from portal.privacy import erasure
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code
@@ -62,7 +61,7 @@ def erase(browser, person):
 
 
 def lose_the_phone(browser, person):
-    library_actions.forget_second_factor(person, by=None, at=timezone.now())
+    roles.forget_second_factor(person, by=None, at=timezone.now())
 
 
 def end_everywhere(browser, person):

@@ -16,8 +16,7 @@ from fido2.utils import websafe_decode, websafe_encode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts import actions, passkeys
-from accounts import library as library_actions
+from accounts import actions, passkeys, roles
 from accounts.models import AuditEvent, Passkey, User
 from accounts.views.passkeys import NO_OFFER
 from portal.privacy.joining import join_people
@@ -440,6 +439,6 @@ def test_after_a_joining_a_patrons_passkey_opens_the_one_record(own, device, pat
 
 def test_a_coordinator_removes_the_passkeys_of_somebody_who_lost_the_phone(staff, coordinator, device):
     browser = make_for(staff, device)
-    library_actions.forget_second_factor(staff, by=coordinator, at=timezone.now())
+    roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert not Passkey.objects.exists()
     assert not at_the_desk(browser)

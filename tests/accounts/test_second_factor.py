@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import library as library_actions
+from accounts import roles
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
 
 pytestmark = pytest.mark.django_db
@@ -166,7 +166,7 @@ def test_another_app_and_new_recovery_codes_take_one_more_code(client, secret, s
 
 def test_a_coordinator_frees_somebody_who_lost_the_phone(client, secret, staff, coordinator):
     assert at_the_desk(client)
-    library_actions.forget_second_factor(staff, by=coordinator, at=timezone.now())
+    roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert not Authenticator.objects.filter(user=staff).exists()
     assert client.get(reverse("desk"))["Location"].startswith(reverse("sign_in"))  # also for whoever found the phone
 

@@ -11,8 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import desk_pins, passkeys, shared_desks
-from accounts import library as library_actions
+from accounts import desk_pins, passkeys, roles, shared_desks
 from accounts.access import show_second_factor
 from accounts.locking import DESK_TOKEN
 from accounts.models import AuditEvent, DeskPin, RefusedPost, SharedDesk, User
@@ -164,7 +163,7 @@ def test_whoever_is_at_it_may_close_it(computer, daniel):
 
 def test_it_ends_with_the_role_of_who_unlocked_it(computer, rosa, daniel, coordinator, branch):
     computer.post(reverse("lock"))
-    library_actions.remove_role(rosa, branch=branch, by=coordinator, at=timezone.now())
+    roles.end_role(rosa, branch=branch, by=coordinator, at=timezone.now())
     assert open_by_pin(computer, daniel, DANIEL)["Location"] == "/sign-in/?next=%2Fdesk%2F"
 
 
@@ -257,8 +256,8 @@ def test_it_goes_with_the_last_passkey_or_app(client, rosa, sign_in):
 
 
 def test_it_goes_with_a_lost_second_factor_and_with_the_role(rosa, daniel, coordinator, branch):
-    library_actions.forget_second_factor(rosa, by=coordinator, at=timezone.now())
-    library_actions.remove_role(daniel, branch=branch, by=coordinator, at=timezone.now())
+    roles.forget_second_factor(rosa, by=coordinator, at=timezone.now())
+    roles.end_role(daniel, branch=branch, by=coordinator, at=timezone.now())
     assert not DeskPin.objects.exists()
 
 
@@ -381,8 +380,8 @@ def test_who_leaves_is_out_at_once(computer, daniel, coordinator, branch, how):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     if how == "role":
-        library_actions.change_role(daniel, branch=BranchFactory(), role="staff", by=coordinator, at=timezone.now())  # they go on elsewhere
-        library_actions.remove_role(daniel, branch=branch, by=coordinator, at=timezone.now())
+        roles.give_role(daniel, branch=BranchFactory(), role="staff", by=coordinator, at=timezone.now())  # they go on elsewhere
+        roles.end_role(daniel, branch=branch, by=coordinator, at=timezone.now())
     else:
         User.objects.filter(pk=daniel.pk).update(is_active=False)
     assert not at_desk(computer)

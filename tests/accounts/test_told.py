@@ -8,7 +8,7 @@ from allauth.account.models import EmailAddress
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import library as library_actions
+from accounts import roles
 from accounts.models import Passkey, User
 from portal.notifications.models import Notification
 from tests.accounts.test_passkeys import ORIGIN, make, prove
@@ -69,5 +69,5 @@ def test_of_an_app_its_codes_and_its_end(client, staff, sign_in):
 
 def test_of_what_a_coordinator_takes_away(staff, coordinator):
     PasskeyFactory(person=staff)
-    library_actions.forget_second_factor(staff, by=coordinator, at=timezone.now())
+    roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert told() == [(staff.email, staff, "A coordinator removed the authenticator app and the passkeys of your account, and signed you out everywhere")]

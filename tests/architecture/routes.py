@@ -29,6 +29,7 @@ PUBLIC = {
     "sign_in_by_passkey": "the way in, without a code",
     "passkey_options": "what a browser is to sign on its way in",
     "undo_address": "the token of the mail is the key",
+    "invitation": "the token of the link is the key; it opens no more than the way to show whose it is",
     "sign_out": "out of one's own sign-in",
     "signed_out": "the words after it",
     "set_language": "a choice on this device",
@@ -112,6 +113,9 @@ OBJECT = {
     "make_account_code": "patron",
     "join_records": "patron",
     "part_records": "patron",
+    "end_role": "person",
+    "invite_again": "invitation",
+    "withdraw_invitation": "invitation",
     "forget_second_factor": "person",
     "close_desk_computer": "shared_desk",
 }
@@ -125,14 +129,13 @@ SHARED = {
     "absence": "a coordinator sees to the people of the whole library",
     "reply_template": "a coordinator sees to all branches",
     "remove_reply_template": "a coordinator sees to all branches",
-    "person": "a coordinator sees to the people of the whole library",
-    "forget_second_factor": "a coordinator sees to the people of the whole library",
     "close_desk_computer": "a coordinator closes any computer of the library",
     "lift_hold": "a hold is of the whole library: any coordinator may lift it",
     "discard_kept": "looked up among the person's own",
     "open_code_link": "the code is the key",
     "erased": "the address is the key, and names nobody",
     "undo_address": "the token of the mail is the key",
+    "invitation": "the token of the link is the key",
 }
 
 

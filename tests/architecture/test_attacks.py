@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.addresses import change_address
+from accounts.invitations import invite
 from accounts.models import User
 from accounts.told import tell
 from portal.conversations import actions, notes
@@ -179,6 +180,7 @@ def mails(world, settings):
     at = timezone.now()
     ask_for_code(Client(), "somebody@example.org")
     tell(world.patron, "added_passkey")
+    invite(name="Noor Bakker", email="noor@example.org", language="en", at_branches={world.branch: "staff"}, by=world.coordinator, at=at)
     helpsessions.hand_over(world.by_code.session, by=world.staff, at=at, base_url=settings.BASE_URL, to_address="sam@example.org")
     actions.reply(world.conversation, by=world.staff, side="staff", at=at, body="It is in.", language="en", client_token=uuid.uuid4())
     notes.write_note(world.conversation, by=world.coordinator, at=at, body=f"@{world.staff.name} look", client_token=uuid.uuid4())
@@ -210,7 +212,12 @@ def test_a_scanner_that_follows_every_link_of_every_mail_changes_nothing(mails, 
 
 
 def test_each_kind_of_mail_has_been_sent(mails):
-    subjects = {"account/login_code": "code", "account/ways_in_changed": "How you sign in", "account/address_changed": "Your address"}
+    subjects = {
+        "account/login_code": "code",
+        "account/ways_in_changed": "How you sign in",
+        "account/address_changed": "Your address",
+        "account/invitation": "Work at the desk",
+    }
     sent = {mail.kind for mail in mails} | {kind for kind, words in subjects.items() if any(words in mail.subject for mail in mails)}
     assert kinds_of_mail() - sent == set()
 

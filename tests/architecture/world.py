@@ -18,6 +18,7 @@ from tests.factories import (
     ErasureFactory,
     ExportFactory,
     HelpSessionFactory,
+    InvitationFactory,
     LibraryFactory,
     MessageFactory,
     PasskeyFactory,
@@ -78,6 +79,7 @@ def build_for(branch, patron, staff, coordinator):
         reply_template=ReplyTemplateFactory(body="We have put it aside for you."),
         absence=AbsenceFactory(person=staff, cover=coordinator),
         person=staff,
+        invitation=InvitationFactory(invited_by=coordinator, branch=branch),
         code=code_for(session),
         other_code=code_for(by_code),
         patron=patron,
@@ -96,7 +98,7 @@ def address(route, world):
     """The route's address, naming the world's object."""
     if not route.converters:
         return reverse(route.name)
-    if route.name == "undo_address":
+    if route.name in {"undo_address", "invitation"}:
         return reverse(route.name, args=["0123456789abcdef0123456789abcdef01234567"])
     if route.name == "open_code_link":
         return reverse(route.name, args=[world.code])

@@ -27,6 +27,7 @@ from tests.factories import (
     ErasureFactory,
     ExportFactory,
     HelpSessionFactory,
+    InvitationFactory,
     ItemFactory,
     MessageFactory,
     PasskeyFactory,
@@ -283,6 +284,8 @@ def build(branch, staff, patron, words):
         page.locator(".field-error").first.wait_for()
 
     StaffRole.objects.filter(user=staff).update(role=StaffRole.Role.COORDINATOR)  # so that the settings show
+    invited = "89abcdef0123456789abcdef0123456789abcdef"
+    InvitationFactory(name=words.name, email=patron.email, invited_by=staff, branch=branch, token_hash=hashlib.sha256(invited.encode()).hexdigest())
     absence = AbsenceFactory(person=staff, cover=StaffFactory(name=words.name, branch=branch))
     template = ReplyTemplateFactory(name=words.question[:80], body=f"{words.message} {{patron}} {{item}} {{me}}")
 
@@ -334,6 +337,7 @@ def build(branch, staff, patron, words):
             State("sign-in-card-nothing", "/sign-in/card/", empty("card", "#check-card")),
             State("sign-in-card-wrong", "/sign-in/card/", wrong_card),
             State("open-account", f"/c/{account_code}/"),
+            State("invitation", f"/invitation/{invited}/"),
             State("signed-out", "/signed-out/"),
             State("no-such-page", "/nowhere/"),
             State("nobody-sessions", "/sessions/"),
@@ -406,6 +410,7 @@ def build(branch, staff, patron, words):
             State("remember-effect", "/privacy/remember/?remember=30"),
             State("undo-address", f"/not-me/{undo}/"),
             State("undo-address-unknown", "/not-me/0123456789abcdef0123456789abcdef01234567/"),
+            State("invitation-accept", f"/invitation/{invited}/"),
             State("refused", "/kept/"),
         ],
         "new patron": [
@@ -455,6 +460,10 @@ def build(branch, staff, patron, words):
         State("desk-join-preview", f"/desk/people/{patron.public_id}/join/?with={far.public_id}"),
         State("desk-look-ups", "/desk/people/look-ups/"),
         State("desk-settings", "/desk/settings/"),
+        State("desk-colleagues", "/desk/settings/people/"),
+        State("desk-invite-error", "/desk/settings/people/invite/", empty("email", "#send-invitation")),
+        State("desk-colleague", f"/desk/settings/people/{absence.cover.public_id}/"),
+        State("desk-end-role", f"/desk/settings/people/{staff.public_id}/end/"),
         State("desk-holds", "/desk/holds/"),
         State("desk-hold", f"/desk/sessions/{kept.public_id}/hold/"),
         State("desk-hold-error", f"/desk/sessions/{kept.public_id}/hold/", empty("reason", "#hold")),

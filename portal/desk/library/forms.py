@@ -17,6 +17,7 @@ from portal.desk.forms import language_field
 from portal.text import TextField
 
 LOGO_SIDE = 512
+NOT_HERE = "no"
 LINK_PLACES = {"isbn", "title", "number"}
 
 
@@ -219,24 +220,57 @@ class ReplyTemplateForm(forms.Form):
 
 
 class RoleForm(forms.Form):
-    branch = forms.ModelChoiceField(label=gettext_lazy("Branch"), queryset=Branch.objects.filter(closed_at=None), empty_label=None)
+    """A role at one of the branches whose people `coordinator` sees to."""
+
+    branch = forms.ModelChoiceField(label=gettext_lazy("Branch"), queryset=Branch.objects.none(), empty_label=None)
     role = forms.ChoiceField(
         label=gettext_lazy("Role"),
         choices=StaffRole.Role.choices,
-        help_text=gettext_lazy("Coordinators change these settings, for the whole library."),
+        help_text=gettext_lazy("Coordinators see to the people of the branch, and change the settings of the whole library."),
         widget=forms.RadioSelect,
     )
 
+    def __init__(self, *args, coordinator, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["branch"].queryset = Branch.objects.at_desk_of(coordinator).filter(closed_at=None)
 
-class PersonForm(RoleForm):
+
+class InvitationForm(forms.Form):
+    """Who is invited, and as what at each of the branches whose people `coordinator` sees to. Valid, `at_branches` is {branch: role}."""
+
+    name = TextField(label=gettext_lazy("Name that patrons see"), max_length=80, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     email = forms.EmailField(
         label=gettext_lazy("E-mail address"),
         max_length=254,
-        help_text=gettext_lazy("They sign in with a code sent there."),
+        help_text=gettext_lazy("The link is sent there, and so is the code with which they show that it is theirs."),
         error_messages={"invalid": gettext_lazy("Write the whole e-mail address, such as ana@example.org.")},
+        widget=forms.EmailInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
-    name = TextField(label=gettext_lazy("Name that patrons see"), max_length=80)
-    field_order = ["email", "name", "branch", "role"]
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language of the mail"), choices=languages, help_text=gettext_lazy("Whoever has chosen a language here gets it in that.")
+    )
+
+    def __init__(self, *args, coordinator, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.branches = {f"at_{branch.slug}": branch for branch in Branch.objects.at_desk_of(coordinator).filter(closed_at=None)}
+        choices = list(StaffRole.Role.choices) if len(self.branches) == 1 else [(NOT_HERE, _("not here")), *StaffRole.Role.choices]
+        for name, branch in self.branches.items():
+            self.fields[name] = forms.ChoiceField(label=branch.name, choices=choices)
+
+    @property
+    def roles(self):
+        return [self[name] for name in self.branches]
+
+    def clean(self):
+        chosen = {self.branches[name]: self.cleaned_data.pop(name, NOT_HERE) for name in self.branches}
+        self.cleaned_data["at_branches"] = {branch: role for branch, role in chosen.items() if role != NOT_HERE}
+        if not self.cleaned_data["at_branches"] and not self.errors:
+            raise forms.ValidationError(_("Choose at least one branch where they are to work."))
+        there = StaffRole.objects.filter(user__email=self.cleaned_data.get("email", "").lower(), branch__in=self.cleaned_data["at_branches"])
+        if role := there.select_related("branch").first():
+            words = _("They work at %(branch)s already: change that on their page under “People and roles”.")
+            self.add_error(f"at_{role.branch.slug}", words % {"branch": role.branch})
+        return self.cleaned_data
 
 
 class ColleagueField(forms.ModelChoiceField):

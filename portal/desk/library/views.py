@@ -2,30 +2,40 @@
 
 from django.contrib import messages
 from django.db.models import Count, Q
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from accounts import invitations, roles
 from accounts import library as actions
 from accounts.access import coordinator_only
-from accounts.models import Branch, StaffRole, User
+from accounts.models import Branch, Invitation, StaffRole, User
+from portal.conversations import leaving
 from portal.conversations.models import ReplyTemplate
 from recommendations import topics as topic_actions
 from recommendations.models import Topic
 
-from .forms import BranchForm, ClosedDayForm, HoursForm, LibraryForm, LogoForm, PersonForm, RoleForm, TopicForm
+from .forms import BranchForm, ClosedDayForm, HoursForm, InvitationForm, LibraryForm, LogoForm, RoleForm, TopicForm
 
 LIBRARY_FIELDS = ["name", "language", "time_zone", "default_branch", "accent_colour", "catalogue_link"]
 LIBRARY_FIELDS += ["closes_after_days", "released_after_days", "desk_locks_after_minutes"]
 BRANCH_FIELDS = ["name", "address", "phone", "promise_hours"]
+LAST_COORDINATOR = gettext_lazy("They are the only coordinator. Make somebody else one first.")
 
 
 @coordinator_only
 def settings(request):
     branches = Branch.objects.annotate(people=Count("staff_roles")).order_by("closed_at", "name")
     topics = Topic.objects.aggregate(used=Count("pk", filter=Q(retired_at=None)), retired=Count("pk", filter=Q(retired_at__isnull=False)))
-    context = {"branches": branches, "topics": topics, "people": _staff(), "reply_templates": ReplyTemplate.objects.count()}
+    context = {
+        "branches": branches,
+        "topics": topics,
+        "people": StaffRole.objects.aggregate(count=Count("user", distinct=True))["count"],
+        "reply_templates": ReplyTemplate.objects.count(),
+    }
     return render(request, "desk/library/settings.html", context)
 
 
@@ -139,56 +149,104 @@ def topics(request):
 
 @coordinator_only
 def people(request):
-    form = PersonForm(request.POST or None, initial={"role": StaffRole.Role.STAFF})
+    """Who works at this coordinator's branches, and who is invited there."""
+    invited = list(Invitation.objects.at_desk_of(request.user).select_related("invited_by").prefetch_related("roles__branch"))
+    for invitation in invited:
+        invitation.has_run_out = invitation.expires_at <= timezone.now()
+    return render(request, "desk/library/people.html", {"people": _colleagues(request), "invited": invited})
+
+
+@coordinator_only
+def invite(request):
+    """The answer to the form is the one place where the link can be read."""
+    form = InvitationForm(request.POST or None, coordinator=request.user, initial={"language": request.library.language})
     if form.is_valid():
         try:
-            person = actions.give_role(by=request.user, at=timezone.now(), **form.cleaned_data)
-        except actions.LastCoordinator:
-            form.add_error("role", _("They are the only coordinator. Make somebody else one first."))
+            link = invitations.invite(by=request.user, at=timezone.now(), **form.cleaned_data)
+        except invitations.AlreadyInvited:
+            form.add_error("email", _("You have invited this address already. Send that invitation again, or withdraw it first."))
         else:
-            messages.success(request, _("%(person)s can sign in now and open the desk.") % {"person": person})
-            return redirect("people")
-    return render(request, "desk/library/people.html", {"form": form, "people": _staff()})
+            return _invited(request, link, name=form.cleaned_data["name"], email=form.cleaned_data["email"])
+    return render(request, "desk/library/invite.html", {"form": form})
+
+
+@coordinator_only
+@require_POST
+def invite_again(request, public_id):
+    found = get_object_or_404(Invitation.objects.at_desk_of(request.user), public_id=public_id)
+    try:
+        link = invitations.send_again(found, by=request.user, at=timezone.now())
+    except invitations.UnknownInvitation:
+        raise Http404 from None
+    return _invited(request, link, name=found.name, email=found.email)
+
+
+@coordinator_only
+@require_POST
+def withdraw_invitation(request, public_id):
+    found = get_object_or_404(Invitation.objects.at_desk_of(request.user), public_id=public_id)
+    invitations.withdraw(found, by=request.user, at=timezone.now())
+    messages.success(request, _("The invitation of %(name)s is withdrawn. Its link opens nothing any more.") % {"name": found.name})
+    return redirect("people")
 
 
 @coordinator_only
 def person(request, public_id):
-    """Gives or changes a role; with the button `remove` takes away the one at that branch."""
-    someone = get_object_or_404(_staff(), public_id=public_id)
-    form = RoleForm(request.POST or None, initial={"role": StaffRole.Role.STAFF})
-    removed = next((role for role in someone.roles if str(role.branch.slug) == request.POST.get("remove")), None)
-    if removed or form.is_valid():
+    """Gives a role or changes it, at a branch of this coordinator's."""
+    someone = get_object_or_404(_colleagues(request), public_id=public_id)
+    form = RoleForm(request.POST or None, coordinator=request.user, initial={"role": StaffRole.Role.STAFF})
+    if form.is_valid():
         try:
-            if removed:
-                actions.remove_role(someone, branch=removed.branch, by=request.user, at=timezone.now())
-            else:
-                actions.change_role(someone, by=request.user, at=timezone.now(), **form.cleaned_data)
-        except actions.LastCoordinator:
-            messages.error(request, _("They are the only coordinator. Make somebody else one first."))
+            roles.give_role(someone, by=request.user, at=timezone.now(), **form.cleaned_data)
+        except roles.LastCoordinator:
+            messages.error(request, LAST_COORDINATOR)
         else:
             messages.success(request, _("The roles are changed."))
-        return redirect("person", someone.public_id) if StaffRole.objects.filter(user=someone).exists() else redirect("people")
-    if "remove" in request.POST:
         return redirect("person", someone.public_id)
+    theirs = set(StaffRole.objects.at_desk_of(request.user).filter(user=someone).values_list("pk", flat=True))
+    for role in someone.roles:
+        role.may_end = role.pk in theirs
     return render(request, "desk/library/person.html", {"form": form, "someone": someone})
+
+
+@coordinator_only
+def end_role(request, public_id):
+    """Says what ends with the role at the branch that the address names, where there are several, then ends it."""
+    someone = get_object_or_404(_colleagues(request), public_id=public_id)
+    named = {"branch__slug": request.GET["branch"]} if "branch" in request.GET else {}
+    theirs = list(StaffRole.objects.at_desk_of(request.user).filter(user=someone, **named).select_related("branch"))
+    if len(theirs) != 1:
+        raise Http404
+    role = theirs[0]
+    if request.method != "POST":
+        return render(request, "desk/library/end_role.html", {"someone": someone, "role": role, "ends": leaving.what_ends(someone, branch=role.branch)})
+    try:
+        leaving.end_role(someone, branch=role.branch, by=request.user, at=timezone.now())
+    except roles.LastCoordinator:
+        messages.error(request, LAST_COORDINATOR)
+        return redirect("person", someone.public_id)
+    messages.success(request, _("%(person)s no longer works at %(branch)s.") % {"person": someone.display_name, "branch": role.branch})
+    still_there = request.user != someone or StaffRole.objects.filter(user=someone).exists()
+    return redirect("people" if still_there else "signed_out")
 
 
 @coordinator_only
 @require_POST
 def forget_second_factor(request, public_id):
-    someone = get_object_or_404(_staff(), public_id=public_id)
-    actions.forget_second_factor(someone, by=request.user, at=timezone.now())
+    someone = get_object_or_404(_colleagues(request), public_id=public_id)
+    roles.forget_second_factor(someone, by=request.user, at=timezone.now())
     messages.success(request, _("What they opened the desk with is removed. At its door they set up a new app or passkey."))
     return redirect("person", someone.public_id)
 
 
-def _staff():
-    return (
-        User.objects.filter(staff_roles__isnull=False)
-        .distinct()
-        .prefetch_related("staff_roles__branch", "authenticator_set", "passkeys")
-        .order_by("name", "email")
-    )
+def _colleagues(request):
+    """Those who work at a branch of this coordinator's."""
+    theirs = StaffRole.objects.at_desk_of(request.user).values("user")
+    return User.objects.filter(pk__in=theirs).prefetch_related("staff_roles__branch", "authenticator_set", "passkeys").order_by("name", "email")
+
+
+def _invited(request, link, *, name, email):
+    return render(request, "desk/library/invited.html", {"link": link, "name": name, "email": email, "days": Invitation.LASTS.days})
 
 
 def _branch_page(request, branch, **forms):

@@ -5,15 +5,13 @@ import io
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
-from django.utils import timezone
 from PIL import Image
 
-from accounts import library as actions
-from accounts.models import AuditEvent, Branch, Library, StaffRole, User
+from accounts.models import AuditEvent, Branch, Library
 from portal.conversations.models import ReplyTemplate
 from portal.desk.library.urls import urlpatterns
 from recommendations.models import Topic
-from tests.factories import BranchFactory, ReplyTemplateFactory
+from tests.factories import BranchFactory, InvitationFactory, ReplyTemplateFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +27,16 @@ def template(library):
 
 
 def address(name, branch, someone, template):
-    of = {"person": someone, "forget_second_factor": someone, "reply_template": template, "remove_reply_template": template}
+    invitation = InvitationFactory(branch=branch) if "invit" in name else None
+    of = {
+        "invite_again": invitation,
+        "withdraw_invitation": invitation,
+        "person": someone,
+        "end_role": someone,
+        "forget_second_factor": someone,
+        "reply_template": template,
+        "remove_reply_template": template,
+    }
     return reverse(name, kwargs={"slug": branch.slug} if name.startswith("branch_") else {"public_id": of[name].public_id} if name in of else {})
 
 
@@ -194,39 +201,6 @@ def test_topics(desk):
     desk.post(reverse("topics"), {"topic": topic.pk, "bring_back": "1"})
     topic.refresh_from_db()
     assert topic.retired_at is None
-
-
-def test_somebody_is_added_by_address(desk, branch, patron):
-    for email, name in [("Lee@Example.org", "Lee"), (patron.email, "Another Name")]:
-        desk.post(reverse("people"), {"email": email, "name": name, "branch": branch.pk, "role": "staff"})
-    assert User.objects.get(email="lee@example.org").is_staff
-    assert User.objects.get(pk=patron.pk).name == "Sam Okafor"
-    assert User.objects.get(pk=patron.pk).is_staff
-
-
-def test_a_role_is_changed_and_removed(desk, branch, staff):
-    desk.post(reverse("person", args=[staff.public_id]), {"branch": branch.pk, "role": "coordinator"})
-    assert StaffRole.objects.get(user=staff).role == "coordinator"
-    desk.post(reverse("person", args=[staff.public_id]), {"remove": branch.slug})
-    assert not User.objects.get(pk=staff.pk).is_staff
-
-
-@pytest.mark.parametrize("data", [{"remove": "harbour-main"}, {"role": "staff"}])
-def test_the_last_coordinator_stays(desk, branch, coordinator, data):
-    page = desk.post(reverse("person", args=[coordinator.public_id]), {"branch": branch.pk, **data}, follow=True)
-    assert "only coordinator" in page.content.decode()
-    assert User.objects.get(pk=coordinator.pk).is_coordinator
-
-
-def test_an_inactive_coordinator_does_not_count(branch, staff, coordinator):
-    StaffRole.objects.filter(user=staff).update(role="coordinator")
-    User.objects.filter(pk=staff.pk).update(is_active=False)
-    with pytest.raises(actions.LastCoordinator):
-        actions.remove_role(coordinator, branch=branch, by=coordinator, at=timezone.now())
-
-
-def test_patrons_have_no_page_here(desk, patron):
-    assert desk.get(reverse("person", args=[patron.public_id])).status_code == 404
 
 
 # Reply templates.

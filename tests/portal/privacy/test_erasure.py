@@ -30,7 +30,17 @@ from portal.privacy.models import Erasure, Export
 from recommendations.actions import record_verdict
 from recommendations.choosing import ChosenItem
 from recommendations.models import Recommendation
-from tests.factories import HelpSessionFactory, ItemFactory, PasskeyFactory, SessionNoteFactory, UserFactory, attach_to, code_for, recommend_in
+from tests.factories import (
+    HelpSessionFactory,
+    InvitationFactory,
+    ItemFactory,
+    PasskeyFactory,
+    SessionNoteFactory,
+    UserFactory,
+    attach_to,
+    code_for,
+    recommend_in,
+)
 from tests.portal.pages import text
 
 from . import everything
@@ -77,6 +87,7 @@ def life(patron, staff, coordinator, branch):
     save(shown[0].item, patron=patron, at=NOW, recommendation=shown[0])
     LibraryCard.objects.create(person=patron, ils_id="MINE id", barcode="MINE card", seen_at=NOW)
     PasskeyFactory(person=patron, name="MINE key")
+    InvitationFactory(name="MINE name", email=patron.email, invited_by=coordinator, branch=branch)
     keep_refused_post(patron, path="/", fields={"body": ["MINE refused"]}, at=NOW)
     audit.record("looked_up", patron, by=coordinator, patron=patron, at=NOW, where="people", reason="THEIRS reason to look")
     exports.ask_for(patron, language="en", at=NOW)

@@ -127,10 +127,10 @@ class TestWhatIsInIt:
         assert "Mine" in everything
         assert "SECRET" not in everything
 
-    def test_what_staff_did_as_staff_is_not_in_their_own(self, staff, patron, branch):
+    def test_what_staff_did_as_staff_is_not_in_their_own(self, staff, coordinator, patron, branch):
         thread = actions.ask(by=patron, at=NOW, body="SECRET", language="en", client_token=uuid.uuid4(), branch=branch)
         drafts.save_draft(thread, person=staff, side="staff", kind="reply", client_token=uuid.uuid4(), sequence=1, body="SECRET draft", at=NOW)
-        notes.write_note(thread, by=patron, at=NOW, body=f"@{staff.name} SECRET", client_token=uuid.uuid4())
+        notes.write_note(thread, by=coordinator, at=NOW, body=f"@{staff.name} SECRET", client_token=uuid.uuid4())
         assert Notification.objects.filter(recipient=staff).exists()
         archive = build(staff)
         said = data(archive)

@@ -1,0 +1,104 @@
+"""Who works at which desk. What else ends with a role, of what lies above: portal/conversations/leaving.py."""
+
+from allauth.mfa.models import Authenticator
+from django.db import transaction
+from django.db.models import Q
+
+from . import absences, audit
+from .actions import end_all_sign_ins
+from .desk_pins import remove_pin
+from .models import Branch, Invitation, InvitedRole, StaffRole
+from .told import tell
+
+
+class LastCoordinator(Exception):
+    """Without them nobody could change the settings any more."""
+
+
+class RoleEnded(Exception):
+    """Whoever does this no longer works where they did when they began: nothing of it is saved."""
+
+
+@transaction.atomic
+def give_role(person, *, branch, role, by, at):
+    """The person works at `branch` as that, whether they did already or not. Raises LastCoordinator.
+
+    Whoever worked at no desk until now has made their passkeys as a patron, by proofs that are too weak for staff: as a second factor
+    they would open the desk, so they end.
+    """
+    theirs = locked(person)
+    if role != StaffRole.Role.COORDINATOR:
+        _leave_a_coordinator(without=theirs.filter(branch=branch))
+    if not theirs.exists() and person.passkeys.all().delete()[0]:
+        tell(person, "ended_passkeys")
+    StaffRole.objects.update_or_create(user=person, branch=branch, defaults={"role": role})
+    _end_invitations(person)
+    audit.record("gave_role", person, by=by, patron=person, at=at)
+
+
+@transaction.atomic
+def end_role(person, *, branch, by, at):
+    """The person no longer works at `branch`; what they have as a patron stays. Raises LastCoordinator.
+
+    With the last role they are signed out everywhere, and what opened the desk goes.
+    """
+    theirs = locked(person)
+    _leave_a_coordinator(without=theirs.filter(branch=branch))
+    theirs.filter(branch=branch).delete()
+    if not theirs.exists():
+        Authenticator.objects.filter(user=person).delete()
+        remove_pin(person, by=by, at=at)
+        end_all_sign_ins(person)
+        tell(person, "ended_last_role")
+    absences.stop_covering(person, branch=branch, at=at)
+    _end_invitations(person)
+    audit.record("removed_role", person, by=by, patron=person, at=at)
+
+
+@transaction.atomic
+def forget_second_factor(person, *, by, at):
+    """For somebody whose phone is lost, app and passkeys: at the desk's door they set up a new one, after a new code by mail.
+
+    Whoever has the phone may be signed in on it, behind the door: that ends too."""
+    Authenticator.objects.filter(user=person).delete()
+    person.passkeys.all().delete()
+    remove_pin(person, by=by, at=at)
+    if person != by:
+        end_all_sign_ins(person)
+    audit.record("removed_second_factor", person, by=by, patron=person, at=at)
+    tell(person, "forgot_second_factor")
+
+
+def hold(*people):
+    """Until the transaction ends, no role of these people ends. Raises RoleEnded where one has since it was looked up (`person.roles`),
+    and for whoever works at no desk.
+
+    It comes before the row of any thread is locked: whoever ends a role locks in this order too.
+    """
+    rows = StaffRole.objects.select_for_update(no_key=True).filter(user__in=[person.pk for person in people])
+    held = set(rows.order_by("pk").values_list("user", "branch"))
+    for person in people:
+        if not person.is_staff or not {(person.pk, branch) for branch in person.desk_branch_ids} <= held:
+            raise RoleEnded
+
+
+def locked(person):
+    """The roles of the person; none of theirs and no coordinator's changes until the transaction ends. It too comes before all other rows."""
+    rows = StaffRole.objects.select_for_update().filter(Q(user=person) | Q(role=StaffRole.Role.COORDINATOR))
+    list(rows.order_by("pk").values_list("pk", flat=True))  # always in one order
+    return StaffRole.objects.filter(user=person)
+
+
+def _end_invitations(person):
+    """Those that they sent to where they no longer coordinate."""
+    invited = InvitedRole.objects.filter(invitation__invited_by=person)
+    coordinates = StaffRole.objects.filter(user=person, role=StaffRole.Role.COORDINATOR).exists()
+    (invited.exclude(branch__in=Branch.objects.at_desk_of(person)) if coordinates else invited).delete()
+    Invitation.objects.filter(invited_by=person, roles=None).delete()
+
+
+def _leave_a_coordinator(*, without):
+    coordinators = set(StaffRole.objects.filter(role=StaffRole.Role.COORDINATOR, user__is_active=True).values_list("pk", flat=True))
+    going = set(without.filter(role=StaffRole.Role.COORDINATOR).values_list("pk", flat=True))
+    if going and not coordinators - going:
+        raise LastCoordinator

@@ -1,0 +1,45 @@
+"""The page that an invitation's link opens. Looking changes nothing; a button accepts."""
+
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts import invitations
+from accounts.access import forget_proof
+from accounts.mailed_codes import may_send_code
+from accounts.views.sign_in import mail_code, sign_out
+from portal.security_log import note
+
+
+def invitation(request, token):
+    """Whoever has shown that the address it was sent to is theirs accepts; others are sent a code there first, or sign out first."""
+    try:
+        found = invitations.invitation_with(token, at=timezone.now())
+        if request.method == "POST":
+            return _answer(request, token, found)
+    except invitations.UnknownInvitation:
+        note(request, "refused", what="invitation")
+        return render(request, "accounts/invitation_unknown.html", status=404)
+    context = {"invitation": found, "theirs": invitations.is_theirs(found, request.user)}
+    return render(request, "accounts/invitation.html", context)
+
+
+def _answer(request, token, found):
+    if invitations.is_theirs(found, request.user):
+        invitations.accept(token, person=request.user, at=timezone.now(), here=request.session.session_key)
+        forget_proof(request)
+        return HttpResponseRedirect(f"{reverse('second_factor')}?{urlencode({'next': reverse('desk')})}")
+    if request.user.is_authenticated:
+        response = sign_out(request)
+        response["Location"] = request.path
+        return response
+    if not may_send_code(request, found.email):
+        messages.error(request, _("We have sent as many codes as we can for now. Look in the folder for junk mail, or try again in a few minutes."))
+        return redirect(request.path)
+    mail_code(request, found.email)
+    return HttpResponseRedirect(f"{reverse('account_confirm_login_code')}?{urlencode({'next': request.path})}")

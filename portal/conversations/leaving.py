@@ -1,0 +1,71 @@
+"""Somebody stops working at a desk: what they had taken there is free at once, and what was theirs as staff alone goes."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from accounts import roles
+from accounts.models import StaffRole, User
+
+from .actions import moment_of_change, raise_queue
+from .models import Attachment, Conversation, DeskEvent, Draft, NoteMention, Participation, Side
+
+AT_A_TIME = 500
+
+
+@dataclass(frozen=True)
+class Ends:
+    """How much ends with a role, for the page that asks."""
+
+    is_last: bool  # no role is left
+    open_threads: int  # free to take from then on
+    drafts: int
+
+
+def what_ends(person, *, branch):
+    is_last = not StaffRole.objects.filter(user=person).exclude(branch=branch).exists()
+    threads = _taken(person, None if is_last else branch)
+    drafts = Draft.objects.filter(person=person, side=Side.STAFF).exclude(body="")
+    here = drafts if is_last else drafts.filter(conversation__branch=branch)
+    return Ends(is_last, threads.filter(status__in=Conversation.OPEN).count(), here.count())
+
+
+@transaction.atomic
+def end_role(person, *, branch, by, at):
+    """The person no longer works at `branch`, from this moment on. Raises LastCoordinator.
+
+    What they were doing at this moment is either saved before or refused: they hold their roles meanwhile (roles.hold).
+    """
+    roles.end_role(person, branch=branch, by=by, at=at)
+    person = User.objects.get(pk=person.pk)  # with the roles that are left
+    _release(_taken(person, branch if person.roles else None), person, by, at)
+    within_reach = Conversation.objects.at_desk_of(person).values("pk") if person.roles else []
+    _forget_files(Attachment.objects.filter(side=Side.STAFF, added_by=person, message=None).exclude(conversation__in=within_reach))
+    Draft.objects.filter(side=Side.STAFF, person=person).exclude(conversation__in=within_reach).delete()
+    Participation.objects.filter(side=Side.STAFF, person=person).exclude(conversation__in=within_reach).delete()
+    NoteMention.objects.filter(person=person, seen_at=None).exclude(note__conversation__in=within_reach).delete()
+
+
+def _taken(person, branch):
+    """The threads that are theirs, at `branch` or (None) anywhere: closed ones too, for the patron may write in them again."""
+    threads = Conversation.objects.filter(assignee=person)
+    return threads.filter(branch=branch) if branch else threads
+
+
+def _release(threads, person, by, at):
+    rows = list(threads.select_for_update(no_key=True).order_by("pk"))
+    for row in rows:
+        row.assignee, row.assigned_at, row.changed_at = None, None, moment_of_change(row, at)
+        row.desk_version += 1
+    DeskEvent.objects.bulk_create(
+        [DeskEvent(conversation=row, kind=DeskEvent.Kind.UNASSIGNED, by=by, was=person, at=row.changed_at) for row in rows], batch_size=AT_A_TIME
+    )
+    Conversation.objects.bulk_update(rows, ["assignee", "assigned_at", "changed_at", "desk_version"], batch_size=AT_A_TIME)
+    for branch_id in sorted({row.branch_id for row in rows}):
+        raise_queue(branch_id)
+
+
+def _forget_files(unsent):
+    files = [name for attachment in unsent for name in attachment.stored_names()]
+    transaction.on_commit(lambda: Attachment.remove_files(files))
+    unsent.delete()

@@ -1,0 +1,43 @@
+"""Somebody is invited to the desk, comes in by an authenticator app, and leaves while a page of the desk is open before them."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory
+
+from .steps import enter_code, set_up_app
+
+pytestmark = pytest.mark.browser
+
+
+def test_invited_to_the_desk_and_gone_from_it(coordinator, branch, patron, desk_computer, phone, show, post):
+    thread = ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=coordinator, patron=patron))
+    MessageFactory(conversation=thread)
+    desk, theirs = show(desk_computer(), coordinator), phone()
+
+    desk.goto("/desk/settings/people/")
+    desk.locator("#invite").click()
+    desk.locator("#id_name").fill("Noor Bakker")
+    desk.locator("#id_email").fill("noor@example.org")
+    desk.locator("#send-invitation").click()
+    expect(desk.locator("#link")).to_have_value(re.compile(r"/invitation/\w{40}/$"))
+
+    theirs.goto(re.search(r"http://\S+", post("noor@example.org").body)[0])
+    theirs.locator("#send-code").tap()
+    enter_code(theirs, "noor@example.org", post)
+    theirs.locator("#accept").tap()
+    set_up_app(theirs)
+    expect(theirs).to_have_url(re.compile("/desk/$"))
+    theirs.locator(".queue a").first.tap()
+    expect(theirs.locator("#thread")).to_contain_text("spot on")
+
+    desk.locator("#done").click()
+    desk.locator("main .rows a").filter(has_text="Noor").click()
+    desk.locator("[id^=end-]").click()
+    desk.locator("#end-role").click()
+    expect(desk.locator("#notices .notice")).to_contain_text("Noor Bakker")
+    theirs.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # the open page asks what is new
+    expect(theirs).to_have_url(re.compile("/sign-in/"))
+    expect(theirs.locator("body")).not_to_contain_text("spot on")

@@ -1,0 +1,279 @@
+"""Who works where: what a coordinator changes of it, and that leaving takes effect at once and everywhere."""
+
+import uuid
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import roles
+from accounts.models import AuditEvent, StaffRole, User
+from portal.conversations import actions, drafts, handling, leaving, notes, presence
+from portal.conversations.models import Attachment, Conversation, DeskEvent, Draft, Message, NoteMention, Participation
+from portal.desk.choosing import Choosing
+from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, PasskeyFactory, StaffFactory, picture_file
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def hill(library):
+    """A branch with a coordinator of its own."""
+    hill = BranchFactory(name="Hill", slug="hill")
+    StaffFactory(name="Thomas Hill", branch=hill, branch__role="coordinator")
+    return hill
+
+
+@pytest.fixture
+def device(sign_in):
+    """device(person): a browser in which they are signed in, behind the desk's door; as signing in by a code does."""
+
+    def device(person):
+        browser = sign_in(Client(), person)
+        UserSession.objects.create(user=person, session_key=browser.session.session_key, ip="127.0.0.1")
+        return browser
+
+    return device
+
+
+@pytest.fixture
+def settings_page(coordinator, device):
+    return device(coordinator)
+
+
+def named_roles(person):
+    return sorted(StaffRole.objects.filter(user=person).values_list("branch__slug", "role"))
+
+
+def give(browser, person, branch, role="staff"):
+    return browser.post(reverse("person", args=[person.public_id]), {"branch": branch.pk, "role": role}, follow=True)
+
+
+def end(browser, person, branch):
+    return browser.post(f"{reverse('end_role', args=[person.public_id])}?branch={branch.slug}", follow=True)
+
+
+# What a coordinator changes.
+
+
+def test_a_role_is_changed_given_elsewhere_and_ended(settings_page, branch, staff):
+    second = BranchFactory(name="Nobody coordinates it")
+    give(settings_page, staff, branch, "coordinator")
+    give(settings_page, staff, second)
+    assert named_roles(staff) == sorted([(branch.slug, "coordinator"), (second.slug, "staff")])
+    page = settings_page.get(f"{reverse('end_role', args=[staff.public_id])}?branch={second.slug}").content.decode()
+    assert "at their other branches they go on working" in page
+    end(settings_page, staff, second)
+    assert named_roles(staff) == [(branch.slug, "coordinator")]
+    done = AuditEvent.objects.filter(patron=staff).order_by("pk").values_list("action", flat=True)
+    assert list(done) == ["gave_role", "gave_role", "removed_role"]
+
+
+def test_a_coordinator_sees_to_no_branch_that_has_another_coordinator(settings_page, coordinator, branch, hill):
+    theirs = StaffFactory(name="Hill Only", branch=hill)
+    at_both = StaffFactory(name="At Both", branch=branch)
+    StaffRole.objects.create(user=at_both, branch=hill)
+    people = settings_page.get(reverse("people")).content.decode()
+    assert ("Hill Only" in people, "At Both" in people) == (False, True)
+    assert settings_page.get(reverse("person", args=[theirs.public_id])).status_code == 404
+    page = settings_page.get(reverse("person", args=[at_both.public_id])).content.decode()
+    assert (f'id="end-{branch.slug}"' in page, 'id="end-hill"' in page) == (True, False)
+    assert end(settings_page, at_both, hill).status_code == 404
+    for person in (at_both, coordinator):
+        give(settings_page, person, hill, "coordinator")
+    assert named_roles(at_both) == sorted([(branch.slug, "staff"), ("hill", "staff")])
+    assert named_roles(coordinator) == [(branch.slug, "coordinator")]
+    StaffRole.objects.filter(branch=hill, role="coordinator").delete()  # then somebody must
+    give(settings_page, at_both, hill, "coordinator")
+    assert ("hill", "coordinator") in named_roles(at_both)
+
+
+@pytest.mark.parametrize("does", [give, end])
+def test_the_last_coordinator_stays(settings_page, branch, coordinator, staff, does):
+    page = does(settings_page, coordinator, branch)
+    assert "only coordinator" in page.content.decode()
+    assert User.objects.get(pk=coordinator.pk).is_coordinator
+
+
+def test_an_inactive_coordinator_does_not_count(branch, staff, coordinator):
+    StaffRole.objects.filter(user=staff).update(role="coordinator")
+    User.objects.filter(pk=staff.pk).update(is_active=False)
+    with pytest.raises(roles.LastCoordinator):
+        roles.end_role(coordinator, branch=branch, by=coordinator, at=timezone.now())
+
+
+def test_patrons_have_no_page_here(settings_page, patron):
+    assert settings_page.get(reverse("person", args=[patron.public_id])).status_code == 404
+
+
+def test_passkeys_of_a_patron_end_with_the_first_role_and_those_of_staff_stay(branch, patron, staff, coordinator):
+    for person in (patron, staff):
+        PasskeyFactory(person=person)
+        roles.give_role(person, branch=branch, role="staff", by=coordinator, at=timezone.now())
+    assert (patron.passkeys.count(), staff.passkeys.count()) == (0, 1)
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_the_people_cost_the_same_however_many_there_are(settings_page, branch, count, django_assert_num_queries):
+    StaffFactory.create_batch(count, branch=branch)
+    with django_assert_num_queries(10):
+        settings_page.get(reverse("people"))
+
+
+# Leaving.
+
+
+@pytest.fixture
+def thread(branch, staff, patron):
+    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    thread = ConversationFactory(help_session=session, assignee=staff)
+    MessageFactory(conversation=thread)
+    return thread
+
+
+@pytest.fixture
+def everything(thread, staff, coordinator, branch, patron):
+    """What staff come to have at a desk, at both branches of Rosa's. Returns the thread at the other."""
+    second = BranchFactory(name="Second")
+    StaffRole.objects.create(user=staff, branch=second)
+    there = ConversationFactory(help_session=HelpSessionFactory(branch=second, staff=staff), assignee=staff, status="closed")
+    MessageFactory(conversation=there)
+    at = timezone.now()
+    for each in (thread, there):
+        notes.write_note(each, by=coordinator if each is thread else staff, at=at, body=f"@{staff.name} look", client_token=uuid.uuid4())
+        NoteMention.objects.get_or_create(note=each.notes.get(), person=staff)
+        presence.come(each, person=staff, at=at)
+        token = uuid.uuid4()
+        drafts.save_draft(each, person=staff, side="staff", kind="reply", client_token=token, sequence=1, body="Not sent yet", at=at)
+    drafts.save_draft(thread, person=patron, side="patron", kind="reply", client_token=uuid.uuid4(), sequence=1, body="Mine", at=at)
+    drafts.save_draft(thread, person=coordinator, side="staff", kind="reply", client_token=uuid.uuid4(), sequence=1, body="Hers", at=at)
+    presence.come(thread, person=coordinator, at=at)
+    return there
+
+
+def held_by(person):
+    """The threads in which this person still has something as staff, by kind."""
+    return [
+        set(Conversation.objects.filter(assignee=person)),
+        {draft.conversation for draft in Draft.objects.filter(person=person, side="staff")},
+        {row.conversation for row in Participation.objects.filter(person=person, side="staff")},
+        {mention.note.conversation for mention in NoteMention.objects.filter(person=person, seen_at=None)},
+    ]
+
+
+def test_with_one_of_two_roles_goes_what_was_at_that_branch(everything, thread, staff, coordinator, branch):
+    assert held_by(staff) == [{thread, everything}] * 4
+    assert leaving.what_ends(staff, branch=branch) == leaving.Ends(is_last=False, open_threads=1, drafts=1)
+    leaving.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
+    assert held_by(staff) == [{everything}] * 4
+    assert {draft.body for draft in Draft.objects.filter(conversation=thread)} == {"Mine", "Hers"}
+
+
+def test_with_the_last_role_goes_all_and_a_closed_thread_belongs_to_nobody_either(everything, thread, staff, coordinator, branch):
+    StaffRole.objects.filter(user=staff, branch=branch).delete()
+    second = everything.branch
+    assert leaving.what_ends(staff, branch=second) == leaving.Ends(is_last=True, open_threads=1, drafts=2)
+    before = {row.pk: row.desk_version for row in (thread, everything)}
+    for row in (thread, everything):
+        row.refresh_from_db()
+        before[row.pk] = row.desk_version
+    leaving.end_role(staff, branch=second, by=coordinator, at=timezone.now())
+    assert held_by(staff) == [set()] * 4
+    for row in (thread, everything):
+        row.refresh_from_db()
+        assert (row.assigned_at, row.desk_version) == (None, before[row.pk] + 1)
+        event = DeskEvent.objects.get(conversation=row)
+        assert (event.kind, event.by, event.was, event.to, event.at) == ("unassigned", coordinator, staff, None, row.changed_at)
+    assert (Draft.objects.count(), Participation.objects.filter(side="staff").count()) == (2, 1)
+
+
+def test_files_that_were_not_sent_go_from_the_disk_too(thread, staff, coordinator, branch, client, sign_in, django_capture_on_commit_callbacks):
+    token = uuid.uuid4()
+    sign_in(client, staff).post(reverse("desk_attach", args=[thread.public_id]), {"client_token": token, "files": [picture_file()]})
+    attachment = Attachment.objects.get()
+    names = attachment.stored_names()
+    with django_capture_on_commit_callbacks(execute=True):
+        leaving.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
+    assert not Attachment.objects.exists()
+    assert not any(attachment.file.storage.exists(name) for name in names)
+
+
+def test_whoever_leaves_is_out_on_every_device_with_the_next_request(thread, staff, coordinator, branch, device):
+    """A page of the desk was open on each."""
+    desk, phone, elsewhere = (device(staff) for _device in range(3))
+    assert desk.get(reverse("desk_conversation", args=[thread.public_id])).status_code == 200
+    end(device(coordinator), staff, branch)
+    news = desk.get(reverse("desk_news", args=[thread.public_id]), headers={"HX-Request": "true"})
+    assert news.status_code == 401
+    assert phone.get(reverse("desk"))["Location"] == "/sign-in/?next=/desk/"
+    answer = elsewhere.post(reverse("desk_reply", args=[thread.public_id]), {"body": "Too late", "client_token": uuid.uuid4()})
+    assert answer["Location"].startswith("/sign-in/")
+    assert elsewhere.get(reverse("me")).wsgi_request.user.is_anonymous
+    assert not UserSession.objects.filter(user=staff).exists()
+    assert not Message.objects.filter(side="staff").exists()
+
+
+def test_with_a_role_left_one_stays_signed_in_and_loses_the_branch_alone(everything, thread, staff, coordinator, branch, device):
+    desk = device(staff)
+    end(device(coordinator), staff, branch)
+    pages = [desk.get(reverse("desk_conversation", args=[each.public_id])).status_code for each in (thread, everything)]
+    assert pages == [404, 200]
+    assert desk.get(reverse("desk_news", args=[thread.public_id]), headers={"HX-Request": "true"}).status_code == 404
+    queue = desk.get(reverse("desk")).content.decode()
+    assert str(thread.public_id) not in queue
+
+
+def test_a_coordinator_who_ends_their_own_last_role_is_out_as_well(settings_page, coordinator, staff, branch):
+    StaffRole.objects.filter(user=staff).update(role="coordinator")
+    page = end(settings_page, coordinator, branch)
+    assert page.redirect_chain[-1][0] == reverse("signed_out")
+    assert settings_page.get(reverse("desk"))["Location"].startswith("/sign-in/")
+
+
+def ends_meanwhile(monkeypatch, person, branch, by):
+    """While the form of an answer is read: after the view has looked whether they may, before the action does."""
+    check = Choosing.check
+
+    def checked(choosing):
+        leaving.end_role(person, branch=branch, by=by, at=timezone.now())
+        return check(choosing)
+
+    monkeypatch.setattr(Choosing, "check", checked)
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+def test_a_reply_that_comes_too_late_is_not_saved_and_its_words_are_kept_for_their_writer(
+    thread, staff, coordinator, branch, device, sign_in, monkeypatch, htmx
+):
+    desk = device(staff)
+    ends_meanwhile(monkeypatch, staff, branch, coordinator)
+    headers = {"Origin": "http://testserver"} | ({"HX-Request": "true"} if htmx else {})
+    sent = {"body": "Worms are the answer", "language": "en", "client_token": uuid.uuid4(), "seen": thread.messages.get().pk}
+    answer = desk.post(reverse("desk_reply", args=[thread.public_id]), sent, headers=headers)
+    assert answer.headers.get("HX-Redirect", answer.headers.get("Location")).startswith("/sign-in/?next=")
+    assert not thread.messages.filter(side="staff").exists()
+    assert "Worms are the answer" in sign_in(desk, staff).get(reverse("kept")).content.decode()
+
+
+def test_a_reply_at_the_branch_that_was_just_lost_is_not_found(everything, thread, staff, coordinator, branch, device, monkeypatch):
+    desk = device(staff)
+    ends_meanwhile(monkeypatch, staff, branch, coordinator)
+    sent = {"body": "Worms are the answer", "language": "en", "client_token": uuid.uuid4(), "seen": thread.messages.get().pk}
+    assert desk.post(reverse("desk_reply", args=[thread.public_id]), sent).status_code == 404
+    assert not thread.messages.filter(side="staff").exists()
+
+
+def test_nothing_is_given_back_to_somebody_who_left_meanwhile(thread, staff, coordinator, branch):
+    at = timezone.now()
+    taken = handling.assign(thread, to=coordinator, by=coordinator, at=at, was=staff)
+    leaving.end_role(staff, branch=branch, by=coordinator, at=at)
+    assert handling.undo(thread, done_at=taken.changed_at, by=coordinator, at=at).assignee is None
+
+
+def test_whoever_works_at_no_desk_is_given_nothing(thread, staff, coordinator, patron):
+    with pytest.raises(roles.RoleEnded):
+        handling.assign(thread, to=patron, by=coordinator, at=timezone.now(), was=staff)
+    with pytest.raises(roles.RoleEnded):
+        actions.reply(thread, by=patron, side="staff", at=timezone.now(), body="x", language="en", client_token=uuid.uuid4())
