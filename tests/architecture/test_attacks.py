@@ -1,20 +1,24 @@
 """Every URL against what is sent to it on purpose: addresses of other hosts, fields that are no fields, links that a scanner follows."""
 
+import contextlib
 import re
+import time
 import uuid
 from datetime import timedelta
+from html.parser import HTMLParser
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import ForeignKey
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.access import PROVED_AT
 from accounts.addresses import change_address
 from accounts.invitations import invite
 from accounts.models import User
@@ -230,3 +234,62 @@ def all_rows():
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(apps.get_model(label)._meta.db_table)}")
             found[label] = sorted(map(repr, cursor.fetchall()))
     return found
+
+
+# What people wrote, in every column of every table at once.
+
+HOSTILE = "'\"><i x></i>{{7*7}}<script>alert(2)</script><img src=x onerror=alert(1)>"  # whatever a column cuts off: an element comes first
+WRITTEN_BY_US = {"slug", "language", "session_key", "session_data", "password", "hmac", "token_hash", "time_zone", "accent_colour", "kind", "key", "logo"}
+NOBODYS_WORDS = {"sessions", "contenttypes", "mfa", "usersessions"}
+
+
+@pytest.fixture
+def hostile(world):
+    """The world, where whatever somebody could have written is HOSTILE; and whatever was to be an address, a script."""
+    for model in apps.get_models():
+        for field in model._meta.concrete_fields:
+            is_text = field.get_internal_type() in {"CharField", "TextField", "EmailField"} and not field.choices and not field.primary_key
+            if is_text and field.name not in WRITTEN_BY_US and model._meta.app_label not in NOBODYS_WORDS:
+                words = "javascript:alert(3)" if field.name in {"url", "catalogue_link"} else HOSTILE[: field.max_length]
+                with contextlib.suppress(IntegrityError, DataError), transaction.atomic():  # what a constraint keeps as it is
+                    model._base_manager.update(**{field.name: words})
+                with contextlib.suppress(IntegrityError, DataError), transaction.atomic():  # of what is unique, one
+                    model._base_manager.filter(pk=model._base_manager.values_list("pk", flat=True).first()).update(**{field.name: words})
+    return world
+
+
+class Elements(HTMLParser):
+    """The elements that nobody but HOSTILE can have made, and the addresses that run."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if (tag == "i" and "x" in attrs) or any(name.startswith("on") for name in attrs) or attrs.get("src") == "x":
+            self.found.append((tag, attrs))
+        self.found += [
+            (tag, value) for name, value in attrs.items() if name in {"href", "action", "src"} and (value or "").strip().lower().startswith("javascript:")
+        ]
+
+    def handle_data(self, data):
+        if "</i>49" in data:
+            self.found.append(("a template that was read", data))
+
+
+def test_whatever_people_wrote_is_text_at_every_address(hostile, sign_in):
+    shown = 0
+    for who in (hostile.coordinator, hostile.patron):
+        browser = sign_in(Client(), who)
+        session = browser.session
+        session[PROVED_AT] = time.time()
+        session.save()
+        for route in ROUTES:
+            answer = browser.get(address(route, hostile))
+            if answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html"):
+                page = answer.content.decode()
+                assert Elements(page).found == [], f"{route}: {Elements(page).found}"
+                shown += "&lt;i x&gt;" in page
+    assert shown > 50
