@@ -18,6 +18,7 @@ from .told import tell
 SHORTEST, LONGEST = 4, 6
 MOST_WRONG_OF_ONE = 5  # of one person on one computer; then it is shut until they show their second factor
 MOST_WRONG = 20  # of all on one computer; then that is closed, and somebody unlocks it anew
+MOST_WRONG_ANYWHERE = 15  # of one person on all computers together: whoever may unlock one may unlock it over and over
 PURPOSE = "accounts.desk_pins"
 BY_PIN = "by_pin"  # in the session: a PIN opened it
 
@@ -92,6 +93,8 @@ def try_pin(desk, person, pin, *, at):
         raise PinShut
     if not SharedDesk.objects.filter(pk=desk.pk, closed_at=None, wrong_tries__lt=MOST_WRONG).update(wrong_tries=F("wrong_tries") + 1):
         raise DeskClosed
+    if not DeskPin.objects.filter(person=person, wrong_tries__lt=MOST_WRONG_ANYWHERE).update(wrong_tries=F("wrong_tries") + 1):
+        raise PinShut
     tries.refresh_from_db()
     if not _is_right(person, pin):
         if SharedDesk.objects.filter(pk=desk.pk, wrong_tries__gte=MOST_WRONG).exists():
@@ -103,12 +106,14 @@ def try_pin(desk, person, pin, *, at):
         raise WrongPin(MOST_WRONG_OF_ONE - tries.count)
     PinTries.objects.filter(pk=tries.pk).update(count=0)
     SharedDesk.objects.filter(pk=desk.pk).update(wrong_tries=F("wrong_tries") - 1)
+    DeskPin.objects.filter(person=person, wrong_tries__gt=0).update(wrong_tries=F("wrong_tries") - 1)
     return max(tries.count - 1, 0)
 
 
 def open_again(person):
     """They have shown their second factor: wherever their PIN was shut, it may be tried again."""
     PinTries.objects.filter(person=person).update(count=0)
+    DeskPin.objects.filter(person=person).update(wrong_tries=0)
 
 
 def _close(desk, *, at):

@@ -532,6 +532,7 @@ class DeskPin(models.Model):
     person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="desk_pin")
     pin_hash = models.CharField(max_length=200)
     set_on = models.DateField()
+    wrong_tries = models.PositiveSmallIntegerField(default=0, help_text="on any computer, since its owner showed their second factor")
 
     def __str__(self):
         return f"of {self.person_id}"

@@ -447,6 +447,26 @@ def test_after_twenty_wrong_ones_of_anybody_the_computer_is_closed(computer, ros
     assert "this computer is closed" in computer.get("/sign-in/").content.decode()
 
 
+def test_who_unlocks_a_computer_over_and_over_has_no_more_tries_of_a_colleagues_pin(client, rosa, daniel, branch, sign_in):
+    """Rosa may unlock as many as she likes, and guesses at each of them in a browser of her own."""
+    sign_in(client, rosa)
+    tried = 0
+    for _number in range(6):
+        client.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Front desk"})
+        guessing = Client()
+        guessing.cookies[DESK_TOKEN] = client.cookies[DESK_TOKEN].value
+        for _try in range(4):
+            tried += "You can try" in open_by_pin(guessing, daniel, "590274").content.decode()
+        assert open_by_pin(guessing, rosa, ROSA).status_code == 302  # so that the computer isn't closed by her own tries
+    assert tried == desk_pins.MOST_WRONG_ANYWHERE
+    open_by_pin(guessing, daniel, DANIEL)
+    assert who_is_there(guessing) == "Rosa Lindqvist"
+    desk_pins.open_again(daniel)
+    fresh = Client()
+    fresh.cookies[DESK_TOKEN] = client.cookies[DESK_TOKEN].value
+    assert open_by_pin(fresh, daniel, DANIEL).status_code == 302
+
+
 # Locked
 
 
