@@ -14,6 +14,7 @@ from portal import keys
 from portal.text import clean
 
 from . import audit
+from .children import first_name
 from .models import RefusedPost, User
 
 UNCONFIRMED_FOR = timedelta(days=1)
@@ -39,22 +40,25 @@ def person_with_address(email, *, at, language=""):
 
 
 @transaction.atomic
-def person_without_address(*, at, name="", language):
-    """A person whom only one device can show: whoever holds it is them."""
-    person = User.objects.create(name=name, language=language, joined_at=at, password=make_password(None))
+def person_without_address(*, at, name="", language, child_since=None):
+    """A person whom only one device can show: whoever holds it is them. `child_since`: they are a child (accounts/children.py)."""
+    person = User.objects.create(name=name, language=language, joined_at=at, child_since=child_since, password=make_password(None))
     audit.record("joined_without_address", person, by=person, patron=person, at=at)
     return person
 
 
 @transaction.atomic
-def person_added_at_desk(*, name, email, language, by, at):
-    """A patron whom staff write down at their wish, with an address (which nothing has proved yet) or without. Raises AddressTaken."""
+def person_added_at_desk(*, name, email, language, by, at, is_child=False):
+    """A patron whom staff write down at their wish, with an address (which nothing has proved yet) or without: of a child a first name
+    alone. Raises AddressTaken."""
+    if is_child:
+        name, email = first_name(name), ""
     if email:
         unconfirmed(at=None).filter(email=email.strip().lower()).delete()  # somebody's sign-in attempt with it, never finished
         if other := User.objects.filter(email=email.strip().lower()).first():
             raise AddressTaken(other)
     person = person_with_address(email, at=at, language=language) if email else User(joined_at=at, password=make_password(None))
-    person.name, person.language = name, language
+    person.name, person.language, person.child_since = name, language, at if is_child else None
     person.save()
     audit.record("added_at_desk", person, by=by, patron=person, at=at)
     return person
@@ -85,7 +89,8 @@ def end_every_session():
 
 
 def change_name(person, *, name):
-    User.objects.filter(pk=person.pk).update(name=name)
+    """Of a child no more than the first name is kept."""
+    User.objects.filter(pk=person.pk).update(name=first_name(name) if person.is_child else name)
 
 
 def change_language(person, *, language):

@@ -20,6 +20,7 @@ from portal.text import TextField
 from . import desk_pins, passkeys
 from .access import origin
 from .cards import may_try_card
+from .children import first_name
 from .ils.base import Blocked, Expired, IlsError, WrongCardOrPin
 from .mailed_codes import may_send_code, may_try_code
 
@@ -120,6 +121,9 @@ class PinForm(forms.Form):
             self.add_error(None, _("Cards can't be checked at the moment: the library's own system does not answer as it should. Try again later."))
         else:
             self.patron = patron
+
+    def refuse_paper_only(self):
+        self.add_error(None, _("Children get their help on paper at this library. Any desk helps you."))
 
     def refuse_blocked(self):
         note(self.request, "refused", what="blocked_card")
@@ -234,6 +238,18 @@ class NameForm(forms.Form):
         help_text=_("What the library calls you when it answers. Any name you like, or none."),
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
+
+    def __init__(self, *args, is_child=False, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.is_child = is_child
+        if is_child:
+            self.fields["name"].help_text = _("Your first name or a nickname, one word. Not your last name.")
+
+    def clean_name(self):
+        name = self.cleaned_data["name"]
+        if self.is_child and name != first_name(name):
+            raise forms.ValidationError(_("Write one word: your first name or a nickname. The library does not keep your last name."))
+        return name
 
 
 NOT_ACCEPTED = _("That passkey was not accepted. Try it once more, or use a code instead.")

@@ -234,7 +234,7 @@ def _author(request, refused_to):
 
 def _is_nobodys(request):
     """Where a visit is open by its code, what was written may be about it: it is kept in nobody's name, whoever is signed in or was."""
-    return bool(request.reader.opened_sessions) and not request.path.startswith("/desk/")
+    return bool(request.reader.opened_by_code) and not request.path.startswith("/desk/")
 
 
 def _is_same_origin(request):

@@ -27,6 +27,13 @@ def private_storage():
 class Library(models.Model):
     """The library this portal belongs to. There is one row."""
 
+    class Children(models.TextChoices):
+        """How a visit with a child is handed over. What a visit was recorded with stays its own, whatever is chosen later."""
+
+        PAPER = "paper", _("paper only")
+        SHARED = "shared", _("shared with an adult")
+        OWN = "own", _("the child's own")
+
     name = models.CharField(_("name"), max_length=120)
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", choices=[(z, z) for z in sorted(zoneinfo.available_timezones())])
     language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES, default="en")
@@ -59,9 +66,14 @@ class Library(models.Model):
         help_text=_("Counted from when somebody last used it."),
     )
     default_branch = models.ForeignKey("Branch", verbose_name=_("default branch"), on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    children = models.CharField(max_length=6, choices=Children, default=Children.PAPER)
+    childrens_groups = models.CharField(max_length=1000, blank=True, help_text="patron groups of the ILS whose cards are children's, one a line")
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_library")]
+        constraints = [
+            models.CheckConstraint(condition=Q(pk=1), name="one_library"),
+            models.CheckConstraint(condition=Q(children__in=["paper", "shared", "own"]), name="known_choice_for_children"),
+        ]
 
     def __str__(self):
         return self.name
@@ -173,6 +185,11 @@ class User(AbstractBaseUser):
     remember = models.CharField(max_length=8, choices=Remember, default=Remember.DAYS_365)
     remember_until = models.DateField(null=True, blank=True, help_text="the library's day, the last on which it is kept")
     remember_chosen_at = models.DateTimeField(null=True, blank=True, help_text="null: they chose nothing")
+    child_since = models.DateTimeField(null=True, blank=True, help_text="since when it is a child's record (accounts/children.py); null: it is none")
+
+    holds_shared = models.BooleanField(
+        default=False, help_text="a child's visit is shared with them, or was once: only then a page of theirs has to ask for such visits"
+    )
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -189,6 +206,7 @@ class User(AbstractBaseUser):
                 condition=Q(remember="until", remember_until__isnull=False) | (~Q(remember="until") & Q(remember_until__isnull=True)),
                 name="remembered_until_a_day",
             ),
+            models.CheckConstraint(condition=Q(child_since__isnull=True) | ~Q(name__contains=" "), name="no_surname_of_a_child"),
         ]
 
     def __str__(self):
@@ -202,6 +220,10 @@ class User(AbstractBaseUser):
     def display_name(self):
         """What others see: the chosen name, never the address."""
         return self.name or str(_("a reader"))
+
+    @property
+    def is_child(self):
+        return self.child_since is not None
 
     @cached_property
     def roles(self):
@@ -397,14 +419,16 @@ class Consent(models.Model):
 
 class AuditEventQuerySet(models.QuerySet):
     def looks_at(self, person):
-        """When staff opened something of this person's, or looked them up."""
-        return self.filter(patron=person, action__in=AuditEvent.LOOKS).exclude(by=person)
+        """When staff opened something of this person's, looked them up, or changed who can come in and what belongs to them."""
+        told = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES]).exclude(by=person)
+        return told.exclude(~Q(subject=str(person.public_id)), action="joined_people")  # which has an event about each of the two
 
 
 class AuditEvent(models.Model):
     """Who did or opened what, and whom it concerned. Written by accounts.audit.record and never changed."""
 
     LOOKS = ("opened", "opened_by_code", "looked_up")
+    CHANGES = ("made_account_code", "removed_passkey", "joined_people", "parted_people", "made_childs_record", "ended_childs_record", "ended_sharing")
 
     class Where(models.TextChoices):
         """From where in the desk something was opened."""

@@ -6,9 +6,9 @@ NOBODYS = Q(pk__in=[])
 class Reader:
     """Whoever is looking at a patron page: a signed-in person, a browser that opened sessions by code, or both.
 
-    `person` is a User or None. `opened_sessions` holds the primary keys of the help sessions that this browser may open
-    by a live code, `opened_recommendations` those of the recommendations made in them (a list or a subquery). The
-    middleware that fills them is on a higher floor: portal.conversations.reader.
+    `person` is a User or None. `opened_sessions` holds the primary keys of the help sessions that this browser may open by a live code, or
+    this person because a child's visit is shared with them; `opened_recommendations` those of the recommendations made in them (a list
+    or a subquery). The middleware that fills them is on a higher floor: portal.conversations.reader.
     """
 
     def __init__(self, person=None, opened_sessions=(), opened_recommendations=()):

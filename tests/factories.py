@@ -52,6 +52,14 @@ class UserFactory(DjangoModelFactory):
     language = "en"
 
 
+class ChildFactory(UserFactory):
+    """A child's record, which has a first name and no address."""
+
+    name = "Mia"
+    email = None
+    child_since = factory.LazyFunction(lambda: timezone.now() - datetime.timedelta(days=400))
+
+
 class StaffFactory(UserFactory):
     """A member of staff; `branch` and `role` say where and as what."""
 
@@ -151,6 +159,22 @@ class HelpSessionFactory(DjangoModelFactory):
 class QuietSessionFactory(HelpSessionFactory):
     quiet = True
     question = "Where can I get help with a violent partner?"
+
+
+class SharedSessionFactory(HelpSessionFactory):
+    """A visit with a child that an adult may keep as well; with `shared_with` one does."""
+
+    with_child = "shared"
+    question = "Why do volcanoes erupt?"
+    shared_at = factory.LazyAttribute(lambda session: timezone.now() if getattr(session, "shared_with", None) else None)
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        session = super()._create(model_class, *args, **kwargs)
+        if session.shared_with:
+            session.shared_with.holds_shared = True
+            session.shared_with.save(update_fields=["holds_shared"])
+        return session
 
 
 class SessionNoteFactory(DjangoModelFactory):

@@ -21,9 +21,14 @@ def card_sign_in(request):
         raise Http404
     form = CardForm(request.POST or None, request=request, ils=ils)
     if form.is_valid():
-        person = cards.person_with_card(form.patron, at=timezone.now(), language=get_language())
-        if person.is_active:
+        try:
+            person = cards.person_with_card(form.patron, at=timezone.now(), language=get_language())
+        except cards.OnPaperOnly:
+            form.refuse_paper_only()
+            person = None
+        if person and person.is_active:
             sign_in(request, person, by="card", borrowed=form.cleaned_data["borrowed"])
             return redirect(safe_next(request) or "home")
-        form.refuse_blocked()
+        if person:
+            form.refuse_blocked()
     return render(request, "accounts/card_sign_in.html", {"form": form, "next": safe_next(request), "to_try": getattr(ils, "cards", [])})

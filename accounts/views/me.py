@@ -18,7 +18,8 @@ from accounts.single_sign_on import accounts_of, sign_on_name
 def me(request):
     if request.method == "POST" and not request.user.is_authenticated:
         return redirect("sign_in")
-    form = NameForm(request.POST or None, initial={"name": request.user.name}) if request.user.is_authenticated else None
+    person = request.user
+    form = NameForm(request.POST or None, initial={"name": person.name}, is_child=person.is_child) if person.is_authenticated else None
     if form and form.is_valid():
         actions.change_name(request.user, name=form.cleaned_data["name"])
         messages.success(request, _("Your name is changed."))

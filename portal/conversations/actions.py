@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, Min
+from django.urls import reverse
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 
 from accounts import roles
+from accounts.addresses import proven_address
 from accounts.hours import promised_at
 from accounts.models import Library, User
 from portal.helpsessions import actions as helpsessions
@@ -171,7 +173,7 @@ def take_back(message, *, by, at, typed=None):
     if message is None:
         raise TooLate
     drafts.put_back(message, typed=typed or {}, at=at)
-    withdraw(message.mail_id)
+    withdraw_announcement(message.mail_id)
     message.attachments.update(message=None, added_at=at)
     search.remove_message(message)
     gave, _models = Recommendation.objects.filter(messagerecommendation__message=message).delete()
@@ -252,6 +254,8 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
 def keep(help_session, *, by, at, wording, language, read_by=None):
     """Keep the session (helpsessions.actions.keep) and move its threads with it."""
     help_session = helpsessions.keep(help_session, by=by, at=at, wording=wording, language=language, read_by=read_by)
+    if help_session.patron_id != by.pk:  # the adult's part of a visit that is shared: the threads stay those of the child, or nobody's
+        return help_session
     threads = Conversation.objects.filter(help_session=help_session)
     given = Recommendation.objects.filter(messagerecommendation__message__conversation__in=threads)
     lock_first(given)
@@ -263,6 +267,22 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         own = rows.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list("conversation", flat=True)
         rows.objects.filter(conversation__in=threads, person=None).exclude(conversation__in=own).update(person=by)
     Attachment.objects.filter(conversation__in=threads, message=None, side=PATRON, added_by=None).update(added_by=by)
+    return help_session
+
+
+@transaction.atomic
+def stop_keeping(help_session, *, by, at):
+    """Either of the two who hold a shared visit leaves it to the other: what they wrote stays there, and nothing of it is theirs any more."""
+    if help_session.patron_id != by.pk:
+        return helpsessions.end_sharing(help_session, by=by, at=at)
+    help_session = helpsessions.leave_to_the_adult(help_session, by=by, at=at)
+    threads = Conversation.objects.filter(help_session=help_session)
+    given = Recommendation.objects.filter(messagerecommendation__message__conversation__in=threads)
+    lock_first(given)
+    threads.update(patron=None)
+    for thread in threads.filter(joined_into=None):
+        search.index_thread(thread)
+    given.update(patron=None)
     return help_session
 
 
@@ -418,7 +438,10 @@ def _begins_by_form(conversation):
 def writer_in(conversation, person, side):
     """The name that goes with what `person` does here. On the patron's side there is one only where the visit is kept in their account:
     until they wish it, and in a quiet session always, who is signed in while they read by code stays unknown."""
-    return person if side == STAFF or (person is not None and conversation.patron_id == person.pk) else None
+    if side == STAFF or person is None:
+        return person
+    session = conversation.help_session
+    return person if person.pk in (conversation.patron_id, session.shared_with_id if session else None) else None
 
 
 def _has_words(conversation):
@@ -508,30 +531,50 @@ def _question_type(conversation):
 
 
 def _announce(message, conversation, at):
-    """Write the mail that says there is an answer, where there is somebody to tell. Returns its Message-ID or ""."""
-    patron = conversation.patron
-    if patron is None or not patron.email or (conversation.help_session and conversation.help_session.quiet):
+    """Write the mail that says there is an answer, to whoever keeps the thread and has an address: of a visit that is shared to both. Returns
+    its Message-ID or "".
+
+    Where nobody has read a code yet the mail says no more than that there is an answer: the address may be a stranger's, mistyped at a desk.
+    """
+    session = conversation.help_session
+    told = [person for person in (conversation.patron, session and session.shared_with) if person and person.email]
+    if not told or (session and session.quiet):
         return ""
     mail_id = f"<{message.public_id}@{urlsplit(settings.BASE_URL).hostname or 'localhost'}>"
-    earlier = conversation.messages.exclude(mail_id="").order_by("sent_at", "pk").values_list("mail_id", flat=True)
-    notify(
-        "conversations/answer",
-        to=patron.email,
-        at=at,
-        due_at=message.shown_from,
-        recipient=patron,
-        language=patron.language or message.language,
-        context={
-            "helper": message.author,
-            "url": f"{settings.BASE_URL}{conversation.get_absolute_url()}#latest",
-            "thread": conversation.public_id,
-            "closes_at": conversation.closes_at,
-            "closed": conversation.status == Status.CLOSED,
-        },
-        message_id=mail_id,
-        references=list(earlier),
-    )
+    earlier = list(conversation.messages.exclude(mail_id="").order_by("sent_at", "pk").values_list("mail_id", flat=True))
+    for person in told:
+        as_theirs = str if person.pk == conversation.patron_id else _to_the_other
+        context = {"helper": None, "url": settings.BASE_URL + reverse("home"), "closes_at": None, "closed": False}
+        if proven_address(person):
+            context = {
+                "helper": message.author,
+                "url": f"{settings.BASE_URL}{conversation.get_absolute_url()}#latest",
+                "closes_at": conversation.closes_at,
+                "closed": conversation.status == Status.CLOSED,
+            }
+        notify(
+            "conversations/answer",
+            to=person.email,
+            at=at,
+            due_at=message.shown_from,
+            recipient=person,
+            language=person.language or message.language,
+            context=context,
+            message_id=as_theirs(mail_id),
+            references=[as_theirs(one) for one in earlier],
+        )
     return mail_id
+
+
+def withdraw_announcement(mail_id):
+    """Take back the mails that no worker has taken up yet."""
+    withdraw(mail_id)
+    withdraw(_to_the_other(mail_id))
+
+
+def _to_the_other(mail_id):
+    """The Message-ID of the same mail to the adult with whom a visit is shared."""
+    return mail_id.replace("<", "<shared.", 1)
 
 
 def _read_by(conversation, person, until):

@@ -13,11 +13,10 @@ from accounts import audit, roles
 from accounts.models import Absence, Library
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import HelpSession, UnfinishedForm
-from portal.notifications.actions import withdraw
 from recommendations.models import Recommendation
 
 from . import search, states
-from .actions import STAFF, Erased, enter, lock_first, locked, raise_queue, save
+from .actions import STAFF, Erased, enter, lock_first, locked, raise_queue, save, withdraw_announcement
 from .models import Attachment, Conversation, DeskEvent, Event, Message, ReadersForm
 
 Kind, Status = DeskEvent.Kind, Conversation.Status
@@ -198,7 +197,7 @@ def erase(conversation, *, by, at):
     conversation = locked(conversation, at)
     patron = conversation.patron
     for mail_id in conversation.messages.exclude(mail_id="").values_list("mail_id", flat=True):
-        withdraw(mail_id)
+        withdraw_announcement(mail_id)
     given.update(patron=None, reason="", comment="")
     threads = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(joined_into=conversation)))
     for logged in HelpSession.objects.filter(pk__in=[thread.logged_as_id for thread in threads]):

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts import roles
+from accounts.models import Library
 
 from . import drafts, search, states
 from .actions import STAFF, enter, locked, raise_queue
@@ -15,7 +16,8 @@ Status = Conversation.Status
 
 
 class CannotJoin(Exception):
-    """The two threads aren't one person's, or one of them is quiet: whoever may read the one might not read the other."""
+    """The two threads aren't one person's, or one of them is quiet or may be read by an adult beside a child: whoever may read the one might
+    not read the other."""
 
 
 @transaction.atomic
@@ -74,14 +76,15 @@ def may_join(conversation, into):
         return False
     if conversation.help_session_id is not None and conversation.help_session_id == into.help_session_id:
         return True
-    quiet = any(thread.help_session and thread.help_session.quiet for thread in (conversation, into))
-    return conversation.patron_id is not None and conversation.patron_id == into.patron_id and not quiet
+    apart = any(thread.help_session and (thread.help_session.quiet or thread.help_session.is_shared) for thread in (conversation, into))
+    return conversation.patron_id is not None and conversation.patron_id == into.patron_id and not apart
 
 
 def joinable(conversation):
     """The threads into which this one may be joined, or that may be joined into it."""
-    same_person = Q(patron=conversation.patron_id, patron__isnull=False) & ~Q(help_session__quiet=True)
-    if conversation.help_session and conversation.help_session.quiet:
+    apart = Q(help_session__quiet=True) | Q(help_session__with_child=Library.Children.SHARED)
+    same_person = Q(patron=conversation.patron_id, patron__isnull=False) & ~apart
+    if conversation.help_session and (conversation.help_session.quiet or conversation.help_session.is_shared):
         same_person = Q(pk=None)
     same_session = Q(help_session=conversation.help_session_id, help_session__isnull=False)
     others = Conversation.objects.filter(same_person | same_session, joined_into=None).exclude(status=Status.ERASED).exclude(pk=conversation.pk)

@@ -1,11 +1,13 @@
 """Fills in request.reader: who is looking at a patron page (accounts.reader)."""
 
+from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, cached_property
 
 from accounts.reader import Reader
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommendation
+from portal.prepared import prepared
 
 from .models import Conversation, MessageRecommendation
 
@@ -19,6 +21,12 @@ class BrowserReader(Reader):
 
     @cached_property
     def opened_sessions(self):
+        """Those that a live code opened, and those of a child that are shared with this person."""
+        shared = _shared_with(person=self.person.pk) if self.person and self.person.holds_shared else []
+        return [*shared, *self.opened_by_code] if shared else self.opened_by_code
+
+    @cached_property
+    def opened_by_code(self):
         if not self._opened_code_ids:
             return []
         live = ClaimCode.objects.live(timezone.now()).filter(pk__in=self._opened_code_ids)
@@ -44,6 +52,11 @@ class BrowserReader(Reader):
     def unread(self):
         """Primary keys of the conversations that hold something this reader has not seen; how many is the badge of the tab."""
         return set(Conversation.objects.belonging_to(self).unread_by(self.person).values_list("pk", flat=True))
+
+
+@prepared(person=models.BigAutoField())
+def _shared_with(person):
+    return HelpSession.objects.filter(shared_with=person).values_list("pk", flat=True)
 
 
 class ReaderMiddleware:

@@ -52,6 +52,7 @@ class Said:
     files: list | None = None
     given: list = ()
     event: str = ""
+    is_mine: bool = True  # of the patron's side: not where another holder of the visit wrote it
 
 
 @dataclass
@@ -115,6 +116,7 @@ COLUMNS = [
     *("public_id", "patron", "branch", "assignee", "joined_into", "subject", "version", "last_message_at"),
     *("status", "waiting_since", "promised_at", "closes_at", "held_from", "held_status"),
     *("help_session__public_id", "help_session__quiet", "help_session__question", "help_session__happened_on"),
+    *("help_session__with_child", "help_session__shared_with"),
 ]
 
 

@@ -13,7 +13,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Branch
+from accounts.models import Branch, Library
 from portal.conversations.forms import MOST_SAVES
 from portal.conversations.models import Draft, Message
 from portal.helpsessions import codes
@@ -67,6 +67,14 @@ def language_field(label):
     return forms.ChoiceField(label=label, choices=language_choices, widget=LongSelect)
 
 
+# What the switch does, by what the library chose (Library.Children).
+WITH_A_CHILD = {
+    Library.Children.PAPER: _("They get a printed slip with everything on it: no code, no mail, no account."),
+    Library.Children.SHARED: _("The code may be kept by the child and by one adult. It is remembered 90 days at most."),
+    Library.Children.OWN: _("The child may keep it alone. It is remembered 90 days at most."),
+}
+
+
 class RecordForm(forms.Form):
     """One help session. `has_items` says whether items were chosen beside it."""
 
@@ -77,6 +85,7 @@ class RecordForm(forms.Form):
         required=False,
         help_text=_("No name, no mail, a plain title, nothing kept in a list. For what could hurt someone if another person read it."),
     )
+    with_child = forms.BooleanField(label=_("With a child"), required=False)
     question = TextField(label=_("Question"), max_length=4000, multiline=True, required=False)
     summary = TextField(
         label=_("Summary for the patron"), max_length=8000, multiline=True, required=False, help_text=_("The patron reads this. No numbers of cards or papers.")
@@ -102,7 +111,8 @@ class RecordForm(forms.Form):
 
     def __init__(self, *args, user, library, at, has_items=False, **kwargs):
         super().__init__(*args, **kwargs)
-        self.now, self.has_items = at.astimezone(library.zone), has_items
+        self.now, self.has_items, self.library = at.astimezone(library.zone), has_items, library
+        self.fields["with_child"].help_text = WITH_A_CHILD[library.children]
         self.fields["branch"].queryset = Branch.objects.filter(pk__in=user.desk_branch_ids)
         self.fields["happened_on"].widget.attrs["max"] = self.now.date().isoformat()
         self.fields["question"].widget.attrs.update(autofocus=True, rows=3)
@@ -128,6 +138,10 @@ class RecordForm(forms.Form):
             raise forms.ValidationError(gettext("This is more than ten years ago. Is the year right?"))
         return day
 
+    def clean_with_child(self):
+        """The library's choice for children, or an empty string."""
+        return self.library.children if self.cleaned_data["with_child"] else ""
+
     def clean_card(self):
         card = self.cleaned_data["card"]
         if card and not codes.normalise(card):
@@ -138,6 +152,8 @@ class RecordForm(forms.Form):
         data = super().clean()
         if data.get("happened_on") == self.now.date() and data.get("hour", 0) > self.now.hour:
             self.add_error("hour", gettext("This hour is still to come."))
+        if data.get("card") and data.get("with_child") == Library.Children.PAPER and not data.get("quiet"):
+            self.add_error("card", gettext("A child gets paper only here: leave the card's code empty, and ask for the card back."))
         if not (data.get("quiet") or data.get("question") or data.get("summary") or self.has_items) and "question" not in self.errors:
             self.add_error("question", gettext("Write what was asked, or choose an item. To count a contact without words, use Tally."))
         return data

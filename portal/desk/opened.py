@@ -24,23 +24,29 @@ FROM = {
 
 def log_opened(request, conversation, *, at, where=None):
     """This member of staff opens the thread. `where`: if the page itself knows better than its address does."""
-    if conversation.patron_id:
+    if holders := _holders(conversation, conversation.help_session):
         where = came_from(request, conversation.help_session_id) if where is None else where
-        audit.record("opened", conversation, by=request.user, patron=conversation.patron, at=at, where=where)
+        for person in holders:
+            audit.record("opened", conversation, by=request.user, patron=person, at=at, where=where)
 
 
 def log_reading(request, conversation, *, at):
     """They are shown words of it in a page that was opened before: it says so itself, and is not believed."""
-    if conversation.patron_id:
-        opened = AuditEvent.objects.filter(action="opened", by=request.user, patron=conversation.patron_id, subject=str(conversation.public_id))
+    if _holders(conversation, conversation.help_session):
+        opened = AuditEvent.objects.filter(action="opened", by=request.user, patron__isnull=False, subject=str(conversation.public_id))
         if not opened.filter(at__gt=at - LOGGED_FOR).exists():
             log_opened(request, conversation, at=at)
 
 
 def log_session_opened(request, help_session, *, at):
     """This member of staff opens the help session."""
-    if help_session.patron_id:
-        audit.record("opened", help_session, by=request.user, patron=help_session.patron, at=at, where=came_from(request, help_session.pk))
+    for person in _holders(help_session, help_session):
+        audit.record("opened", help_session, by=request.user, patron=person, at=at, where=came_from(request, help_session.pk))
+
+
+def _holders(kept, help_session):
+    """Whose it is: of a visit that is shared, and of its threads, the child and the adult."""
+    return [person for person in (kept.patron, help_session and help_session.shared_with) if person]
 
 
 def log_record_opened(request, person, *, at, reason=""):

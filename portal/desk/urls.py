@@ -45,6 +45,7 @@ urlpatterns = [
     path("sessions/<uuid:public_id>/slip/", slips.slip, name="slip"),
     path("sessions/<uuid:public_id>/hand-over/", slips.hand_over, name="hand_over"),
     path("sessions/<uuid:public_id>/revoke/", slips.revoke, name="revoke_codes"),
+    path("sessions/<uuid:public_id>/end-sharing/", slips.end_sharing, name="end_sharing"),
     path("sessions/<uuid:public_id>/card/", slips.attach_card, name="attach_card"),
     path("sessions/<uuid:public_id>/hold/", holds.hold_session, name="hold_session"),
     path("threads/<uuid:public_id>/hold/", holds.hold_thread, name="hold_thread"),

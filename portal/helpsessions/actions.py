@@ -6,7 +6,7 @@ import uuid
 from django.db import transaction
 
 from accounts import audit
-from accounts.models import Consent, Library, LibraryCard
+from accounts.models import Consent, Library, LibraryCard, User
 from portal.notifications.actions import notify
 from portal.text import clean
 from recommendations.choosing import ChosenItem, recommend_chosen
@@ -69,6 +69,10 @@ class QuietSession(Exception):
     """A quiet session is never tied to a name or an address."""
 
 
+class OnPaperOnly(Exception):
+    """The library gives a child its help on paper: no code, no mail, no account."""
+
+
 @transaction.atomic
 def record(
     *,
@@ -89,13 +93,15 @@ def record(
     quiet,
     note,
     items,
+    with_child="",
     unfinished=None,
     token=None,
 ):
     """Put a help session on record, with its recommendations and the desk's own note.
 
-    `items` are ChosenItems. `unfinished` is the session that was begun earlier and is now complete. `token` is a UUID of
-    the form: the same token recorded twice is one session. Returns the session.
+    `items` are ChosenItems. `with_child` is the library's choice for children (Library.Children) if it was with one. `unfinished` is the
+    session that was begun earlier and is now complete. `token` is a UUID of the form: the same token recorded twice is one session.
+    Returns the session.
     """
     help_session = HelpSession.objects.select_for_update().get(pk=(unfinished or _begin(token, by=by, at=at, branch=branch)).pk)
     if help_session.status == HelpSession.Status.RECORDED:
@@ -105,7 +111,10 @@ def record(
     help_session.mode, help_session.question_type, help_session.topic = mode, question_type, topic
     help_session.read_level, help_session.minutes, help_session.people = read_level, minutes, people
     help_session.language, help_session.question, help_session.summary, help_session.quiet = language, question, summary, quiet
+    help_session.with_child = with_child
     help_session.save()
+    if help_session.is_on_paper_only:  # a card was given away before that was said
+        help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
     UnfinishedForm.objects.filter(help_session=help_session).delete()
     if note:
         SessionNote.objects.create(help_session=help_session, body=note, author=by, written_at=at)
@@ -167,11 +176,11 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
     """Make a code that opens the session for 30 days, mail its link to `to_address` if there is one, and return the code.
 
     Codes made before stay good until they are revoked: somebody may hold that slip. Raises QuietSession if a quiet
-    session is to be mailed, AlreadyKept for one that its patron keeps.
+    session is to be mailed, OnPaperOnly, and AlreadyKept for one that its patron keeps.
     """
     if to_address and help_session.quiet:
         raise QuietSession
-    help_session = _still_nobodys(help_session)
+    help_session = _still_open(help_session)
     code = codes.new_code()
     ClaimCode.objects.create(
         hmac=codes.hmac_of(code),
@@ -197,6 +206,13 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
 
 
 @transaction.atomic
+def hand_over_on_paper(help_session, *, by, at):
+    """The child has the printed slip, which is all there is."""
+    _mark_handed_over(help_session, at)
+    audit.record("handed_over_on_paper", help_session, by=by, at=at)
+
+
+@transaction.atomic
 def print_cards(*, by, at, branch, count):
     """Make `count` codes for cards that are handed out before their session is written. Returns the codes."""
     new = [codes.new_code() for _ in range(count)]
@@ -211,8 +227,8 @@ def print_cards(*, by, at, branch, count):
 def attach_card(help_session, *, code, by, at):
     """Tie the card with that code to the session. Exactly one session gets a card.
 
-    Raises UnknownCard, CardAlreadyAttached, or AlreadyKept for a session that its patron keeps."""
-    help_session = _still_nobodys(help_session)
+    Raises UnknownCard, CardAlreadyAttached, OnPaperOnly, or AlreadyKept for a session that its patron keeps."""
+    help_session = _still_open(help_session)
     card = ClaimCode.objects.filter(hmac__in=codes.hmacs_of(codes.normalise(code))).first()
     if card is None:
         raise UnknownCard
@@ -259,26 +275,64 @@ def open_by_code(code, *, at):
 def keep(help_session, *, by, at, wording, language, read_by=None):
     """Join the session to `by`, once, at their wish; that wish is the consent, recorded in the words they read.
 
-    `read_by` is who read these to them, where they said so at the desk. Ends the code. Raises QuietSession, or AlreadyKept if
-    somebody else keeps it.
+    Of one that is shared a child's record has the child's part, and any other the adult's. Once nobody else may keep it, its codes end.
+    `read_by` is who read these words to them, where they said so at the desk. Raises QuietSession, OnPaperOnly, or AlreadyKept if
+    somebody else has that part.
     """
+    if help_session.is_shared and not by.is_child:  # before the row of the session, as an erasure does; this is also what `by` is told to ask by
+        User.objects.filter(pk=by.pk).update(holds_shared=True)
+        by.holds_shared = True
     help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
     if help_session.forgotten_on:
         raise Forgotten
     if help_session.quiet:
         raise QuietSession
-    if help_session.patron == by:
+    if help_session.is_on_paper_only:
+        raise OnPaperOnly
+    if by.pk in (help_session.patron_id, help_session.shared_with_id):
         return help_session
-    if help_session.patron is not None:
-        raise AlreadyKept
-    help_session.patron, help_session.kept_at = by, at
-    help_session.save(update_fields=["patron", "kept_at"])
-    help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.KEPT)
-    Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(patron=by)
+    if help_session.is_shared and not by.is_child:
+        if help_session.shared_with_id:
+            raise AlreadyKept
+        help_session.shared_with, help_session.shared_at, help_session.kept_at = by, at, help_session.kept_at or at
+    else:
+        if help_session.patron_id:
+            raise AlreadyKept
+        help_session.patron, help_session.kept_at = by, at
+        Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(patron=by)
+    help_session.save(update_fields=["patron", "kept_at", "shared_with", "shared_at"])
+    if help_session.is_held_in_full:
+        help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.KEPT)
     Consent.objects.create(
         person=by, purpose=Consent.Purpose.KEEP_SESSION, subject=help_session.public_id, wording=wording, language=language, given_at=at, read_by=read_by
     )
     audit.record("kept", help_session, by=read_by or by, patron=by, at=at)
+    return help_session
+
+
+@transaction.atomic
+def end_sharing(help_session, *, by, at, for_good=False):
+    """The adult holds it no longer. `for_good`: no code lets them in again either, as the child wishes who keeps it, or the desk for them."""
+    help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
+    if help_session.shared_with_id:
+        is_ones_own = by is None or by.pk in (help_session.patron_id, help_session.shared_with_id)
+        audit.record("ended_sharing", help_session, by=by, patron=by if is_ones_own else help_session.shared_with, at=at)  # the child's name is not told
+        help_session.shared_with = help_session.shared_at = None
+        help_session.save(update_fields=["shared_with", "shared_at"])
+    if for_good:
+        help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
+    return help_session
+
+
+@transaction.atomic
+def leave_to_the_adult(help_session, *, by, at):
+    """The child, whose visit it was, keeps it no longer; an adult who holds it goes on."""
+    help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
+    if help_session.patron_id == by.pk:
+        help_session.patron = None
+        help_session.save(update_fields=["patron"])
+        Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(patron=None)
+        audit.record("left", help_session, by=by, patron=by, at=at)
     return help_session
 
 
@@ -303,9 +357,10 @@ def forget(sessions, *, on, zone):
         for name in ("created_at", "handed_over_at", "kept_at", "answered_at"):
             setattr(session, name, getattr(session, name) and hour)
         session.public_id, session.patron, session.staff, session.question, session.summary, session.forgotten_on = uuid.uuid4(), None, None, "", "", on
+        session.shared_with = session.shared_at = None
     HelpSession.objects.bulk_update(
         sessions,
-        ["public_id", "patron", "staff", "question", "summary", "forgotten_on", "answered_within", "patron_group"]
+        ["public_id", "patron", "shared_with", "shared_at", "staff", "question", "summary", "forgotten_on", "answered_within", "patron_group"]
         + ["created_at", "handed_over_at", "kept_at", "answered_at"],
     )
     SessionNote.objects.filter(help_session__in=sessions).delete()
@@ -325,12 +380,15 @@ def end_expired_codes(*, at):
     return ClaimCode.objects.filter(expires_at__lt=at - FORGET_ENDED_CODES_AFTER).delete()[0]
 
 
-def _still_nobodys(help_session):
-    """The session, locked. Its patron was promised that keeping it ends the codes: none is made after that. Raises AlreadyKept."""
-    help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
+def _still_open(help_session):
+    """The session, locked, if a code may open it. Its patron was promised that keeping it ends the codes: none is made after that, unless
+    an adult may still join them. Raises AlreadyKept, OnPaperOnly."""
+    help_session = HelpSession.objects.select_for_update(of=("self",)).get(pk=help_session.pk)
     if help_session.forgotten_on:
         raise Forgotten
-    if help_session.patron_id:
+    if help_session.is_on_paper_only:
+        raise OnPaperOnly
+    if help_session.is_held_in_full:
         raise AlreadyKept
     return help_session
 

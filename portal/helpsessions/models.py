@@ -10,7 +10,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Branch, User
+from accounts.models import Branch, Library, User
 from portal.templatetags.portal import day_in_a_sentence
 from recommendations.models import QuestionType, Recommendation, Topic
 
@@ -104,6 +104,11 @@ class HelpSession(models.Model):
     question = models.TextField(_("question"), blank=True)
     summary = models.TextField(_("summary for the patron"), blank=True)
     quiet = models.BooleanField(_("quiet session"), default=False)
+    with_child = models.CharField(max_length=6, choices=Library.Children, blank=True, help_text="the library's choice for children when it was recorded")
+    shared_with = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="shared_sessions", help_text="the adult who holds it beside the child"
+    )
+    shared_at = models.DateTimeField(null=True, blank=True)
     found = models.CharField(max_length=20, choices=Found, blank=True)
     satisfaction = models.CharField(max_length=20, choices=Satisfaction, blank=True)
     created_at = models.DateTimeField()
@@ -124,9 +129,12 @@ class HelpSession(models.Model):
             models.CheckConstraint(condition=Q(quiet=False) | Q(patron__isnull=True), name="a_quiet_session_has_no_name"),
             models.CheckConstraint(condition=Q(status="recorded") | Q(patron__isnull=True), name="only_a_recorded_session_has_a_patron"),
             models.CheckConstraint(
-                condition=Q(forgotten_on__isnull=True) | Q(patron__isnull=True, staff__isnull=True, question="", summary=""),
+                condition=Q(forgotten_on__isnull=True) | Q(patron__isnull=True, shared_with__isnull=True, staff__isnull=True, question="", summary=""),
                 name="a_forgotten_session_is_a_count",
             ),
+            models.CheckConstraint(condition=Q(with_child__in=["", "paper", "shared", "own"]), name="known_way_with_a_child"),
+            models.CheckConstraint(condition=~Q(with_child="paper") | Q(patron__isnull=True), name="nobody_keeps_paper"),
+            models.CheckConstraint(condition=Q(shared_with__isnull=True) | Q(with_child="shared", quiet=False), name="shared_with_an_adult_of_a_child"),
         ]
         indexes = [
             models.Index(fields=["patron", "-happened_on", "-id"]),
@@ -135,6 +143,7 @@ class HelpSession(models.Model):
             models.Index(fields=["-happened_on", "-id"], name="sessions_by_day"),
             models.Index(fields=["staff", "created_at", "id"], name="tray", condition=Q(status="unfinished")),
             models.Index(fields=["created_at", "id"], name="sessions_not_forgotten", condition=Q(forgotten_on__isnull=True)),
+            models.Index(fields=["shared_with"], name="sessions_shared", condition=Q(shared_with__isnull=False)),
         ]
 
     def __str__(self):
@@ -142,6 +151,21 @@ class HelpSession(models.Model):
 
     def get_absolute_url(self):
         return reverse("help_session", args=[self.public_id])
+
+    @property
+    def is_on_paper_only(self):
+        """A child's who takes the printed slip along and nothing else. A quiet session is quiet first: its slip holds a code and no words."""
+        return self.with_child == Library.Children.PAPER and not self.quiet
+
+    @property
+    def is_shared(self):
+        """A child and one adult may both hold it."""
+        return self.with_child == Library.Children.SHARED and not self.quiet
+
+    @property
+    def is_held_in_full(self):
+        """Whoever may keep it does: no code opens it any more."""
+        return self.patron_id is not None and (not self.is_shared or self.shared_with_id is not None)
 
     @property
     def title(self):

@@ -67,7 +67,7 @@ def _page(request, public_id, *, partial=""):
         "all_at_once": sum(r.starred and not r.verdict for r in recommendations) >= ALL_AT_ONCE_FROM,
         "found_choices": HelpSession.Found.choices,
         "satisfaction_choices": HelpSession.Satisfaction.choices,
-        "mine": request.reader.person is not None and found.patron_id == request.reader.person.pk,
+        "mine": request.reader.person is not None and request.reader.person.pk in (found.patron_id, found.shared_with_id),
         "back": found.get_absolute_url(),
     }
     return render_page(request, "helpsessions/session.html", context, partial=partial)

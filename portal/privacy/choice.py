@@ -20,7 +20,7 @@ def effect(person, *, remember, until, at):
     choice = {"remember": remember, "until": until, "chosen_at": at, "library": Library.current()}
     begins = at + remembering.UNDO_FOR
     visits, waiting = _visits(person)
-    ends = [remembering.ends_at(person, kept_at, **choice) for kept_at in visits]
+    ends = [remembering.ends_at(person, kept_at, with_child=bool(with_child), **choice) for kept_at, with_child in visits]
     threads = [remembering.ends_at(person, closed_at, **choice) for closed_at in _threads(person)]
     from_then = {"day": _day(begins)}
     if count := sum(end <= begins for end in ends):
@@ -51,15 +51,16 @@ def effect(person, *, remember, until, at):
 def next_to_go(person, library):
     """The day from which the first of this person's visits is forgotten, as they have chosen; None without any."""
     visits, _waiting = _visits(person)
-    ends = [remembering.ends_at(person, kept_at, library=library) for kept_at in visits]
+    ends = [remembering.ends_at(person, kept_at, library=library, with_child=bool(with_child)) for kept_at, with_child in visits]
     return library.today(min(ends)) if ends else None
 
 
 def name_of(person):
     """The choice in words."""
-    if person.remember == Remember.UNTIL:
+    chosen = remembering.chosen_by(person)
+    if chosen == Remember.UNTIL:
         return _("until %(day)s") % {"day": whole_day(person.remember_until)}
-    return User.Remember(person.remember).label
+    return User.Remember(chosen).label
 
 
 def _rule(remember, until):
@@ -73,11 +74,11 @@ def _rule(remember, until):
 
 
 def _visits(person):
-    """([when each became theirs, of those with no open conversation], how many have one)."""
+    """([(when it became theirs, how it was with a child, if it was)] of those with no open conversation, how many have one)."""
     rows = HelpSession.objects.filter(patron=person).annotate(became_theirs_at=Coalesce("kept_at", "created_at"))
     waiting = set(Conversation.objects.filter(patron=person, status__in=Conversation.OPEN).values_list("help_session", flat=True))
-    found = list(rows.values_list("pk", "became_theirs_at"))
-    return [moment for pk, moment in found if pk not in waiting], sum(pk in waiting for pk, _moment in found)
+    found = list(rows.values_list("pk", "became_theirs_at", "with_child"))
+    return [(moment, with_child) for pk, moment, with_child in found if pk not in waiting], sum(pk in waiting for pk, *_rest in found)
 
 
 def _threads(person):

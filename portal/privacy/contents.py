@@ -11,6 +11,7 @@ from functools import reduce
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
+from django.db.models import Case, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AddressChange, AuditEvent, Consent, Invitation, InvitedRole, LibraryCard, Passkey, StaffRole, User
@@ -43,7 +44,20 @@ def _conversations(person, at):
 
 
 def _messages(person, at):
-    return Message.objects.shown(at).filter(conversation__in=_conversations(person, at))
+    """In their own conversations, and what they wrote as the adult beside a child: that visit is the child's."""
+    theirs = Q(conversation__in=_conversations(person, at)) | Q(side=Side.PATRON, author=person)
+    return Message.objects.shown(at).filter(theirs)
+
+
+def _is_own(person, field):
+    """What stands on the patron's side without a name, or with theirs; else it is another's who holds a child's visit beside them."""
+    return Case(When(Q(**{field: person}) | Q(**{field: None}), then=Value(True)), default=Value(False))
+
+
+def _from(row, at):
+    if row.side != Side.PATRON:
+        return "library"
+    return "you" if row.is_own else "another holder of the visit"
 
 
 def _sessions(person, at):
@@ -74,6 +88,7 @@ TABLES = {
             "last_sign_in_at": "last_login",
             "remember": "remember",
             "remember_until": "remember_until",
+            "child_since": "child_since",
         },
     ),
     "email_addresses": Table(
@@ -171,6 +186,8 @@ TABLES = {
             "answered_at": "answered_at",
             "handed_over_at": "handed_over_at",
             "kept_at": "kept_at",
+            "with_child": "with_child",
+            "shared_at": "shared_at",
         },
     ),
     "recommendations": Table(
@@ -232,11 +249,11 @@ TABLES = {
     "messages": Table(
         "conversations.Message",
         _("what you and the library wrote to each other"),
-        lambda person, at: _messages(person, at).select_related("conversation", "author").in_order(),
+        lambda person, at: _messages(person, at).annotate(is_own=_is_own(person, "author")).select_related("conversation", "author").in_order(),
         {
             "id": "public_id",
             "conversation": "conversation.public_id",
-            "from": lambda row, at: "you" if row.side == Side.PATRON else "library",
+            "from": _from,
             "helper": lambda row, at: _name_of(row.author) if row.side == Side.STAFF else "",
             "text": "body",
             "language": "language",
@@ -257,25 +274,28 @@ TABLES = {
         "conversations.Event",
         _("when a conversation was closed and opened again"),
         lambda person, at: (
-            Event.objects.filter(conversation__in=_conversations(person, at), shown_from__lte=at).select_related("conversation", "by").order_by("at", "pk")
+            Event.objects.filter(conversation__in=_conversations(person, at), shown_from__lte=at)
+            .annotate(is_own=_is_own(person, "by"))
+            .select_related("conversation", "by")
+            .order_by("at", "pk")
         ),
         {
             "conversation": "conversation.public_id",
             "what": "kind",
-            "from": lambda row, at: "you" if row.side == Side.PATRON else "library",
-            "who": lambda row, at: _name_of(row.by),
+            "from": _from,
+            "who": lambda row, at: _name_of(row.by) if row.side == Side.STAFF or row.is_own else "",
             "at": "at",
         },
     ),
     "attachments": Table(
         "conversations.Attachment",
         _("pictures and PDFs, which are in the folder “attachments”"),
-        attachments,
+        lambda person, at: attachments(person, at).annotate(is_own=_is_own(person, "added_by")),
         {
             "id": "public_id",
             "conversation": "conversation.public_id",
             "message": "message.public_id",
-            "from": lambda row, at: "you" if row.side == Side.PATRON else "library",
+            "from": _from,
             "name": "name",
             "description": "alt",
             "bytes": "size",

@@ -6,7 +6,7 @@ from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -18,7 +18,7 @@ from portal.conversations import handling
 from portal.conversations.actions import lock_first
 from portal.conversations.models import Conversation
 from portal.helpsessions import actions as helpsessions
-from portal.helpsessions.models import HelpSession
+from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.notifications.actions import notify
 from portal.notifications.models import Notification
 from recommendations.models import Recommendation
@@ -54,8 +54,15 @@ class WorksAtADesk(Exception):
 def what_goes(person, *, at):
     """{what: how many rows}, of WHAT, without what there is none of."""
     counts = {what: contents.TABLES[what].rows(person, at).count() for what in WHAT}
+    counts["visits"] += HelpSession.objects.filter(held_alone(person, at)).count()
     counts["conversations"] -= Conversation.objects.filter(patron=person, joined_into__isnull=False, last_message_at__isnull=False).count()
     return {what: count for what, count in counts.items() if count}
+
+
+def held_alone(person, at):
+    """The condition for visits with a child that only this adult still holds: they go with them. In others the child goes on."""
+    opens = ClaimCode.objects.live(at).filter(help_session=OuterRef("pk"))
+    return Q(shared_with=person, patron=None) & ~Exists(opens)
 
 
 def in_words(counts):
@@ -108,7 +115,7 @@ def erase(person, *, language, at):
 @transaction.atomic
 def _erase(person, *, language, at):
     address = proven_address(person)
-    person, sessions, given, threads = _lock(person)
+    person, sessions, given, threads = _lock(person, at)
     if person.staff_roles.exists():
         raise WorksAtADesk
     if held(person):
@@ -120,6 +127,8 @@ def _erase(person, *, language, at):
     library = Library.current()
     forget_recommendations(Recommendation.objects.filter(pk__in=given), library.zone)
     helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
+    for shared in HelpSession.objects.filter(shared_with=person).order_by("pk"):
+        helpsessions.end_sharing(shared, by=person, at=at)
     sent_to_them = Q(recipient=person)
     earlier = person.address_changes.values_list("old_email", flat=True)
     for known in filter(None, [person.email, *EmailAddress.objects.filter(user=person).values_list("email", flat=True), *earlier]):
@@ -138,17 +147,20 @@ def _erase(person, *, language, at):
     return erasure
 
 
-def _lock(person):
+def _lock(person, at):
     """The person, their sessions, what was recommended to them (primary keys) and their threads, as they are now, locked in the order in
     which everybody locks them. Raises AlreadyErased."""
     locked = User.objects.select_for_update(no_key=True).filter(pk=person.pk).first()
     if locked is None:
         raise AlreadyErased
-    sessions = list(HelpSession.objects.select_for_update(no_key=True).filter(patron=locked).order_by("pk"))
-    theirs = Q(patron=locked) | Q(sessionrecommendation__help_session__in=sessions) | Q(messagerecommendation__message__conversation__patron=locked)
+    held = HelpSession.objects.filter(Q(patron=locked) | Q(shared_with=locked))
+    keys = list(held.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    sessions = list(HelpSession.objects.filter(Q(patron=locked) | held_alone(locked, at), pk__in=keys).order_by("pk"))
+    in_threads = Conversation.objects.filter(Q(patron=locked) | Q(help_session__in=sessions, patron=None))
+    theirs = Q(patron=locked) | Q(sessionrecommendation__help_session__in=sessions) | Q(messagerecommendation__message__conversation__in=in_threads)
     given = Recommendation.objects.filter(theirs).values_list("pk", flat=True)
     lock_first(Recommendation.objects.filter(pk__in=list(given)))
-    alive = Conversation.objects.filter(patron=locked, joined_into=None).exclude(status=Conversation.Status.ERASED)
+    alive = in_threads.filter(joined_into=None).exclude(status=Conversation.Status.ERASED)
     threads = list(alive.select_for_update(no_key=True).order_by("pk"))
     # From here on whoever writes a row that names the person waits, and then finds nobody.
     return User.objects.select_for_update().get(pk=locked.pk), sessions, list(given.all()), threads

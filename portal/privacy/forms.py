@@ -4,7 +4,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Library, User
-from accounts.remembering import MOST_YEARS, Remember
+from accounts.remembering import CHILDS_CHOICES, MOST_YEARS, Remember
 from portal.text import TextField
 
 
@@ -20,6 +20,12 @@ class RememberForm(forms.Form):
     until = forms.DateField(
         label=_("The date, if you chose one"), required=False, widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}), localize=False
     )
+
+    def __init__(self, *args, is_child=False, **kwargs):
+        super().__init__(*args, **kwargs)
+        if is_child:
+            self.fields["remember"].choices = [(choice.value, choice.label) for choice in CHILDS_CHOICES]
+            del self.fields["until"]
 
     def clean(self):
         cleaned = super().clean()

@@ -38,7 +38,7 @@ def held(record):
     if isinstance(record, User):
         return (
             LegalHold.objects.filter(person=record).exists()
-            or HelpSession.objects.filter(held_sessions(), patron=record).exists()
+            or HelpSession.objects.filter(held_sessions(), Q(patron=record) | Q(shared_with=record)).exists()
             or Conversation.objects.filter(held_threads(), patron=record).exists()
         )
     condition = held_sessions() if isinstance(record, HelpSession) else held_threads()
@@ -46,9 +46,9 @@ def held(record):
 
 
 def held_sessions():
-    """The condition for help sessions: they are held, or their patron is, or a thread of theirs."""
+    """The condition for help sessions: they are held, or their patron is, or the adult they are shared with, or a thread of theirs."""
     by_thread = Conversation.objects.filter(held_threads()).exclude(help_session=None).values("help_session")
-    return Q(pk__in=_held("help_session")) | Q(patron__in=_held("person")) | Q(pk__in=by_thread)
+    return Q(pk__in=_held("help_session")) | Q(patron__in=_held("person")) | Q(shared_with__in=_held("person")) | Q(pk__in=by_thread)
 
 
 def held_threads():
@@ -60,7 +60,7 @@ def held_threads():
 
 
 def _threads_held():
-    by_session = Q(help_session__in=_held("help_session"))
+    by_session = Q(help_session__in=_held("help_session")) | Q(help_session__shared_with__in=_held("person"))
     return Conversation.objects.filter(Q(pk__in=_held("conversation")) | Q(patron__in=_held("person")) | by_session)
 
 

@@ -21,8 +21,8 @@ from recommendations.models import Recommendation
 
 
 class CannotJoin(Exception):
-    """They are one record already, one of them may not sign in, or the one that would end works at a desk; or it got another address so
-    lately that whoever reads the old one may still say it wasn't them."""
+    """They are one record already, one of them may not sign in, the one that would end works at a desk, or one is a child's and the other isn't;
+    or it got another address so lately that whoever reads the old one may still say it wasn't them."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class Moving:
 
 
 def may_join_people(going, into):
-    return going.pk != into.pk and going.is_active and into.is_active and not going.is_staff
+    """Never a child's with another's: a parent has the child's device at hand, and what is the child's would be theirs. Staff say first at the
+    desk that it is a child's no more."""
+    return going.pk != into.pk and going.is_active and into.is_active and not going.is_staff and going.is_child == into.is_child
 
 
 def what_moves(going):
@@ -65,6 +67,8 @@ def join_people(going, into, *, by, at):
     audit.record("joined_people", going, by=by, patron=into, at=at)
     audit.record("joined_people", into, by=by, patron=into, at=at)
     threads = list(Conversation.objects.filter(patron=going).values_list("pk", "branch"))
+    twice = [going, into]  # who holds a visit for both, holds it once
+    HelpSession.objects.filter(patron__in=twice, shared_with__in=twice).update(shared_with=None, shared_at=None)
     for model, field in references():
         move = IN_THEIR_OWN_WAY.get((model._meta.label, field), _move)
         move(going, into, model, field)
@@ -162,7 +166,8 @@ def _take_name_and_address(going, into):
     chosen = ("remember", "remember_until", "remember_chosen_at")  # how long the library remembers: who has chosen that keeps it
     if into.remember_chosen_at is None:
         into.remember, into.remember_until, into.remember_chosen_at = (getattr(going, name) for name in chosen)
-    into.save(update_fields=["name", "language", "email", *chosen])
+    into.holds_shared = into.holds_shared or going.holds_shared
+    into.save(update_fields=["name", "language", "email", "holds_shared", *chosen])
 
 
 # What can't simply be told a new name: where each person has one of a kind, and what ends with the record.

@@ -69,9 +69,10 @@ def _whole_days(days):
 def _titles(person, rows):
     """{(kind, public id): title} of what is still this person's. What was quiet has none."""
     ids = {kind: {row["subject"] for row in rows if row["subject_type"] == kind} for kind in ("conversation", "helpsession")}
-    threads = Conversation.objects.filter(patron=person, public_id__in=ids["conversation"]).exclude(help_session__quiet=True)
+    threads = Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person), public_id__in=ids["conversation"])
+    threads = threads.exclude(help_session__quiet=True)
     titles = {("conversation", str(thread.public_id)): thread.subject for thread in threads.only("public_id", "subject")}
-    visits = HelpSession.objects.filter(patron=person, public_id__in=ids["helpsession"], quiet=False)
+    visits = HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person), public_id__in=ids["helpsession"], quiet=False)
     return titles | {("helpsession", str(visit.public_id)): visit.title for visit in visits.only("public_id", "question", "quiet", "happened_on")}
 
 
@@ -87,7 +88,9 @@ def _look(row, titles):
 
 
 def _sentence(row, title):
-    if row["subject_type"] == "user":
+    if row["action"] in AuditEvent.CHANGES:
+        words = _changed(row["action"])
+    elif row["subject_type"] == "user":
         words = _("{who} looked you up") if row["action"] == "looked_up" else _("{who} opened your record")
     elif row["subject_type"] == "conversation":
         words = _("{who} opened your conversation about “{title}”") if title else _("{who} opened a conversation of yours that isn't there any more")
@@ -95,3 +98,15 @@ def _sentence(row, title):
         words = _("{who} opened your visit “{title}”") if title else _("{who} opened a visit of yours that isn't there any more")
     who = row["by__name"] or _("Somebody of the library's staff")
     return format_html(words, who=format_html('<strong dir="auto">{}</strong>', who), title=format_html("<bdi>{}</bdi>", title))
+
+
+def _changed(action):
+    return {
+        "made_account_code": _("{who} made a code that opens your library account once"),
+        "removed_passkey": _("{who} removed a passkey of yours"),
+        "joined_people": _("{who} joined another record with yours"),
+        "parted_people": _("{who} undid that: two records again"),
+        "made_childs_record": _("{who} made this a child's account"),
+        "ended_childs_record": _("{who} wrote down that this is no child's account any more"),
+        "ended_sharing": _("{who} ended that a child's visit is shared with you"),
+    }[action]

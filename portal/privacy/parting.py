@@ -136,6 +136,7 @@ def _melting(going, into):
     drafts = Draft.objects.filter(person=going)
     return [
         *User.objects.filter(pk=into.pk),
+        *HelpSession.objects.filter(patron__in=[going, into], shared_with__in=[going, into]),
         *Participation.objects.filter(person=into),
         *Draft.objects.filter(person=into),
         *Attachment.objects.filter(client_token__in=drafts.values("client_token"), message=None),

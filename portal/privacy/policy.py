@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from accounts import shared_desks
 from accounts.actions import UNCONFIRMED_FOR
 from accounts.models import AddressChange, Invitation, RefusedPost
-from accounts.remembering import SHORT, UNLESS_CHOSEN
+from accounts.remembering import CHILDS, SHORT, UNLESS_CHOSEN
 from portal.conversations import attachments, drafts, unsent
 from portal.helpsessions.account_codes import LIFE as ACCOUNT_CODE_LIFE
 from portal.helpsessions.actions import CODE_LIFE, FORGET_ENDED_CODES_AFTER
@@ -57,7 +57,7 @@ class Role(Enum):
 # For the director of the library: who sees what. What no line says is not seen. The sweeps of tests/architecture hold the pages to it.
 SEEN_BY = {
     Group.VISITS: {
-        Role.PERSON: "yes, once they keep it",
+        Role.PERSON: "yes, once they keep it; a child's also one adult, if it is shared with them",
         Role.HOLDER: "yes, until it is kept or the code runs out",
         Role.STAFF: "yes; each opening is recorded for the patron",
         Role.ELSEWHERE: "those who recorded it; others for a day, when the patron shows them the code",
@@ -65,7 +65,7 @@ SEEN_BY = {
         Role.SERVER: "yes",
     },
     Group.MESSAGES: {
-        Role.PERSON: "yes",
+        Role.PERSON: "yes; those about a shared visit of a child's also its adult",
         Role.HOLDER: "those about that visit, until it is kept or the code runs out",
         Role.STAFF: "yes; each opening is recorded for the patron; what isn't sent, no",
         Role.ELSEWHERE: "those to whom it is assigned, or who cover for them; others for a day, when the patron shows them the code",
@@ -133,7 +133,7 @@ def lines_for_patrons():
 
 POLICY = {
     "accounts.User": Line(
-        _("your name, e-mail address and language, each only if you gave it"),
+        _("your name, e-mail address and language, each only if you gave it; of a child the first name alone"),
         _("you erase it; an address that no code confirmed: {0}"),
         _("to know you again and write to you"),
         Group.PERSON,
@@ -305,14 +305,14 @@ POLICY = {
     ),
     # The help.
     "helpsessions.HelpSession": Line(
-        _("your question, the summary written for you, and how it turned out; your name only if you kept it"),
+        _("your question, the summary written for you, and how it turned out; your name only if you kept it, and of a shared one the adult's"),
         _(
-            "{0} after you kept it, or as you choose; {1} if nobody kept it, or it is quiet. Never while a conversation about it is open. "
-            "Then a number is left: which kind of help, where, on which day and in which hour"
+            "{0} after you kept it, or as you choose; a child's {2} at most; {1} if nobody kept it, or it is quiet. Never while a conversation "
+            "about it is open. Then a number is left: which kind of help, where, on which day and in which hour"
         ),
         _("to go on from where you were"),
         Group.VISITS,
-        (UNLESS_CHOSEN, SHORT),
+        (UNLESS_CHOSEN, SHORT, CHILDS),
         exported=True,
         ended_by="forget_what_is_due",
     ),

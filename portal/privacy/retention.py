@@ -59,7 +59,7 @@ def forget_what_is_due(*, at):
 def forget(*, at, seconds=None):
     """All that is due, a batch after the other, or as much as can be done in so many seconds. Returns how many sessions and threads."""
     began, done = time.monotonic(), 0
-    for forget_some in (_forget_some_sessions, _forget_some_threads, _forget_some_unfinished, _forget_some_events, _forget_some_holds):
+    for forget_some in (_end_some_sharing, _forget_some_sessions, _forget_some_threads, _forget_some_unfinished, _forget_some_events, _forget_some_holds):
         while count := forget_some(at):
             done += count
             if seconds is not None and time.monotonic() - began > seconds:
@@ -86,14 +86,27 @@ def due(*, at):
 
 def due_sessions(at):
     """Tallies too: what they hold is which of the staff counted, and in which minute."""
-    nobodys = Q(patron=None, created_at__lte=at - remembering.SHORT) & ~Exists(ClaimCode.objects.live(at).filter(help_session=OuterRef("pk")))
+    no_code = ~Exists(ClaimCode.objects.live(at).filter(help_session=OuterRef("pk")))
+    nobodys = Q(patron=None, shared_with=None, created_at__lte=at - remembering.SHORT) & no_code
+    theirs = remembering.due("became_theirs_at", at=at) | ~Q(with_child="") & remembering.childs_due("became_theirs_at", at=at)
+    an_adults_alone = Q(patron=None) & _adults_time_is_over(at) & no_code
     threads = Conversation.objects.filter(Q(status__in=Conversation.OPEN) | Q(joined_into__status__in=Conversation.OPEN), help_session=OuterRef("pk"))
     return (
         HelpSession.objects.alias(became_theirs_at=Coalesce("kept_at", "created_at"))
-        .filter(nobodys | remembering.due("became_theirs_at", at=at), forgotten_on=None, status__in=[Status.RECORDED, Status.TALLY])
+        .filter(nobodys | theirs | an_adults_alone, forgotten_on=None, status__in=[Status.RECORDED, Status.TALLY])
         .exclude(Exists(threads))
         .exclude(holds.held_sessions())
     )
+
+
+def due_sharing(at):
+    """Visits that a child goes on keeping, and whose adult's time is over."""
+    return HelpSession.objects.filter(_adults_time_is_over(at), patron__isnull=False).exclude(holds.held_sessions())
+
+
+def _adults_time_is_over(at):
+    whose = {"at": at, "whose": "shared_with"}
+    return remembering.due("shared_at", **whose) | remembering.childs_due("shared_at", **whose)
 
 
 def due_threads(at):
@@ -116,6 +129,14 @@ def due_events(at):
 
 def due_holds(at):
     return LegalHold.objects.filter(lifted_at__lte=at - EVENTS_FOR)
+
+
+@transaction.atomic
+def _end_some_sharing(at):
+    sessions = list(due_sharing(at).order_by("pk")[:BATCH])
+    for session in sessions:
+        helpsessions.end_sharing(session, by=None, at=at)
+    return len(sessions)
 
 
 @transaction.atomic

@@ -28,7 +28,7 @@ def message_opens(message):
     """The words. What hangs on the message stands between this and message_closes."""
     return format_html(
         '<li class="message {}" id="message-{}"><h2 class="visually-hidden">{}</h2><div class="bubble prose" lang="{}">{}</div>',
-        "mine" if message.side == "patron" else "theirs",
+        "mine" if message.side == "patron" and message.is_mine else "theirs",
         message.public_id,
         message.heading,
         message.language,

@@ -129,7 +129,9 @@ def discard_question(request):
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_session(request, public_id):
     about = get_object_or_404(HelpSession.objects.belonging_to(request.reader).select_related("branch"), public_id=public_id)
-    return _ask_about(request, {"help_session": about}, title=about.title, quiet=about.quiet, kept_by=about.patron_id, back=about.get_absolute_url())
+    return _ask_about(
+        request, {"help_session": about}, title=about.title, quiet=about.quiet, kept_by=[about.patron_id, about.shared_with_id], back=about.get_absolute_url()
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -141,7 +143,8 @@ def ask_about_item(request, public_id):
     session = request.reader.session_of(about)
     quiet = session is not None and session.quiet
     back = reverse("verdict", args=[public_id])
-    return _ask_about(request, {"recommendation": about}, title=about.item.title, quiet=quiet, kept_by=about.patron_id, back=back)
+    kept_by = [about.patron_id, session and session.shared_with_id]
+    return _ask_about(request, {"recommendation": about}, title=about.item.title, quiet=quiet, kept_by=kept_by, back=back)
 
 
 def _begun(request):
@@ -203,7 +206,7 @@ def _send_about(request, about, *, body, client_token):
 
 def _about_page(request, form, *, title, quiet, kept_by, back, status=200):
     person = request.reader.person
-    mailed = bool(person and person.email and person.pk == kept_by)  # nobody is mailed about a visit that carries no name
+    mailed = bool(person and person.email and person.pk in kept_by)  # nobody is mailed about a visit that carries no name
     token = (form.is_bound and form.cleaned_data.get("client_token")) or uuid.uuid4()
     context = {"form": form, "about": title, "quiet": quiet, "mailed": mailed, "token": token, "back": back}
     return render_page(request, "conversations/ask.html", context, status=status)

@@ -2,62 +2,131 @@
 
 from django.contrib import messages
 from django.db import transaction
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import access, remembering
 from accounts.actions import person_without_address
-from accounts.models import User
+from accounts.models import Library, User
 from accounts.ways_in import other_ways
 from portal.conversations import actions
-from portal.helpsessions.actions import AlreadyKept, QuietSession
+from portal.helpsessions.actions import AlreadyKept, QuietSession, end_sharing
 from portal.helpsessions.models import HelpSession
 from portal.templatetags.portal import whole_day
 
+CHILD, ADULT = "child", "adult"  # the parts of a visit that a child and an adult may both keep
 
-def wording(person, at, library):
+
+def wording(person, at, library, help_session=None):
     """What the patron agrees to, as they read it and as it is recorded. `person`: None for somebody who has no account yet."""
-    person = person or User()
-    until = whole_day(library.today(remembering.ends_at(person, at, library=library)))
+    person, with_child = person or User(), bool(help_session and help_session.with_child)
+    until = {"day": whole_day(library.today(remembering.ends_at(person, at, library=library, with_child=with_child)))}
+    if help_session and help_session.is_shared:
+        return _of_the_child(until) if person.is_child else _of_the_adult(until)
     if person.remember == User.Remember.NOTHING:
         how_long = _("You chose that nothing is kept. Because you ask for it, this visit stays until %(day)s.")
+    elif with_child or person.is_child:
+        how_long = _("It stays until %(day)s, or 30 days if you choose that under Privacy.")
     else:
         how_long = _("It stays until %(day)s, unless you choose another time under Privacy.")
     return [
         _("The library joins this visit to your name: what you asked, what was recommended, and the messages about it."),
         _("Staff of this library who help you can see it. Nobody else can."),
-        how_long % {"day": until},
+        how_long % until,
         _("You need no code any more, and the code on the slip stops working."),
+    ]
+
+
+def _of_the_child(until):
+    return [
+        _("This visit becomes yours: what you asked, what was found for you, and the messages about it."),
+        _("People of the library who help you can see it. One grown-up who was with you may keep it too: they see this visit, and nothing else of yours."),
+        _("You can stop that at any time, and then they see it no more."),
+        _("The library forgets it on %(day)s. You can make that sooner under Privacy.") % until,
+        _("The code on the slip works until the grown-up keeps it too."),
+    ]
+
+
+def _of_the_adult(until):
+    return [
+        _("You hold this visit beside the child: you can read it, say what helped, and write to the library about it. You see no other visit of the child's."),
+        _("The child sees what you write here and that an adult wrote it; not your name, and not your address."),
+        _("Staff of this library who help you can see it."),
+        _("It stays until %(day)s at most. It ends sooner for you if the child no longer shares it, or keeps it a shorter time.") % until,
+        _("The code on the slip goes on working until the child keeps the visit too."),
     ]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def keep_session(request, public_id):
     found = get_object_or_404(HelpSession.objects.belonging_to(request.reader), public_id=public_id)
-    person = request.reader.person
+    person, at = request.reader.person, timezone.now()
     if found.quiet:
-        return render(request, "conversations/not_kept.html", {"help_session": found, "quiet": True}, status=409)
-    if person is not None and found.patron_id == person.pk:
+        return _not_kept(request, found, quiet=True)
+    if person is not None and person.pk in (found.patron_id, found.shared_with_id):
         return redirect(found)
-    if request.method != "POST":
-        words = wording(person, timezone.now(), request.library)
-        return render(request, "conversations/keep.html", {"help_session": found, "wording": words, **other_ways()})
+    keeper = person or _somebody_new(request, found, at)
+    if keeper is not None and (found.shared_with_id if found.is_shared and not keeper.is_child else found.patron_id):
+        return _not_kept(request, found)
+    if request.method != "POST" or keeper is None:
+        context = {"help_session": found, "is_child": keeper is not None and keeper.is_child, **other_ways()}
+        context["wording"] = wording(keeper, at, request.library, found) if keeper else []
+        return render(request, "conversations/keep.html", context)
     if person is None and "without_address" not in request.POST:
-        return redirect(f"{request.path}#how")
-    at = timezone.now()
+        return redirect(f"{request.get_full_path()}#how")
     try:
         with transaction.atomic():  # nobody is made for a session that can't be kept
             if person is None:
-                person = person_without_address(at=at, language=get_language())
-            actions.keep(found, by=person, at=at, wording="\n".join(wording(person, at, request.library)), language=get_language())
+                person = person_without_address(at=at, language=get_language(), child_since=keeper.child_since)
+            words = "\n".join(wording(person, at, request.library, found))
+            actions.keep(found, by=person, at=at, wording=words, language=get_language())
     except AlreadyKept:
-        return render(request, "conversations/not_kept.html", {"help_session": found}, status=409)
+        return _not_kept(request, found)
     except QuietSession:
-        return render(request, "conversations/not_kept.html", {"help_session": found, "quiet": True}, status=409)
+        return _not_kept(request, found, quiet=True)
     if request.reader.person is None:
         access.sign_in(request, person, by="device")
     messages.success(request, _("Kept. You find it under Home from now on."))
     return redirect(found)
+
+
+@require_POST
+def stop_keeping(request, public_id):
+    """Whoever of the two no longer wants to hold a shared visit leaves it to the other."""
+    found = get_object_or_404(_shared(request), public_id=public_id)
+    if request.reader.person.pk not in (found.patron_id, found.shared_with_id):
+        raise Http404
+    actions.stop_keeping(found, by=request.reader.person, at=timezone.now())
+    messages.success(request, _("This visit is no longer in your library account."))
+    return redirect("home")
+
+
+@require_POST
+def stop_sharing(request, public_id):
+    """The child, whose visit it is, wants it alone."""
+    found = get_object_or_404(_shared(request), public_id=public_id, patron=request.reader.person)
+    end_sharing(found, by=request.reader.person, at=timezone.now(), for_good=True)
+    messages.success(request, _("Only you see this visit now, and the people of the library who help you."))
+    return redirect(found)
+
+
+def _shared(request):
+    """Those that this person may leave; a browser that only opened a code holds none."""
+    mine = HelpSession.objects.belonging_to(request.reader).filter(with_child=Library.Children.SHARED)
+    return mine if request.reader.person else mine.none()
+
+
+def _somebody_new(request, help_session, at):
+    """As whom somebody without an account would keep it; None where they must say first whether they are the child."""
+    if not help_session.with_child:
+        return User()
+    part = CHILD if not help_session.is_shared else request.GET.get("as")
+    return {CHILD: User(child_since=at), ADULT: User()}.get(part)
+
+
+def _not_kept(request, help_session, *, quiet=False):
+    return render(request, "conversations/not_kept.html", {"help_session": help_session, "quiet": quiet}, status=409)

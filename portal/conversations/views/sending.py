@@ -24,10 +24,10 @@ from portal.text import uuid_or_none
 def opened_visits(request):
     """The visits that this browser opened by code, the one opened last first."""
     claims = request.session.get(OPENED_CODES, [])
-    if not claims or not request.reader.opened_sessions:
+    if not claims or not request.reader.opened_by_code:
         return []
     opened = dict(ClaimCode.objects.filter(pk__in=claims).values_list("help_session", "pk"))
-    visits = HelpSession.objects.belonging_to(request.reader).filter(pk__in=request.reader.opened_sessions)
+    visits = HelpSession.objects.belonging_to(request.reader).filter(pk__in=request.reader.opened_by_code)
     return sorted(visits, key=lambda visit: claims.index(opened[visit.pk]), reverse=True)
 
 

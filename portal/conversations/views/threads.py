@@ -208,6 +208,8 @@ def _dress(request, conversation, part, files, quiet):
         message.by, message.heading = _told_by(message, quiet)
     for event in part.events:
         event.event = _told_of(event)
+    if conversation.help_session is not None and conversation.help_session.is_shared:
+        _tell_apart(conversation, part, actions.writer_in(conversation, request.reader.person, Message.Side.PATRON))
 
 
 def _given(request, conversation, part, quiet):
@@ -235,6 +237,27 @@ def _told_by(message, quiet):
     if not message.author_name or quiet:
         return _("The library"), _("The library wrote")
     return message.author_name, _("%(name)s wrote") % {"name": message.author_name}
+
+
+def _tell_apart(conversation, part, me):
+    """Of a visit that a child and an adult hold: which of them wrote what, by what they are and never by a name or an address. Under
+    `me` None stands whoever holds the code."""
+    for entry in [*part.messages, *part.events]:
+        by = entry.by_id if isinstance(entry, Event) else entry.author_id
+        if entry.side != Message.Side.PATRON or by == (me and me.pk):
+            continue
+        if isinstance(entry, Event):
+            entry.event = _("This was closed: it was sorted") if entry.kind == Event.Kind.CLOSED else entry.event
+            continue
+        entry.is_mine = False
+        if by is None:
+            entry.by, entry.heading = _("Written with the code"), _("Written with the code")
+        elif by == conversation.patron_id:
+            entry.by, entry.heading = _("The child"), _("The child wrote")
+        elif by == conversation.help_session.shared_with_id:
+            entry.by, entry.heading = _("The adult"), _("The adult wrote")
+        else:
+            entry.by, entry.heading = _("Somebody who kept this visit before"), _("Somebody who kept this visit before wrote")
 
 
 def _told_of(event):

@@ -84,6 +84,50 @@ class LibraryForm(forms.Form):
         return link
 
 
+class ChildrenForm(forms.Form):
+    """How a visit with a child is handed over, and by which patron groups of the ILS children are known."""
+
+    children = forms.ChoiceField(
+        label=gettext_lazy("A visit with a child"),
+        widget=forms.RadioSelect,
+        choices=[
+            (
+                Library.Children.PAPER,
+                gettext_lazy(
+                    "Paper only: nothing digital. The child takes a printed slip with everything on it: the summary, each item with its reason and call "
+                    "number. No code, no mail, no account, and no new sign-in with a child's card."
+                ),
+            ),
+            (
+                Library.Children.SHARED,
+                gettext_lazy(
+                    "Shared with an adult: the code may be kept by the child and by one adult. Each reads, says what helped and asks. The adult sees that "
+                    "visit and nothing else of the child's; the child can end it at any time."
+                ),
+            ),
+            (
+                Library.Children.OWN,
+                gettext_lazy("The child's own: a child keeps visits in an account of their own, like anybody. No adult is let in."),
+            ),
+        ],
+        help_text=gettext_lazy(
+            "Staff switch it on while they record a visit. Of a child no surname and no birth date is kept, and nothing longer than 90 days. What you "
+            "choose counts for the visits recorded from now on; those that were handed over stay as they were. A quiet visit stays quiet, whoever it is with."
+        ),
+    )
+    childrens_groups = TextField(
+        label=gettext_lazy("Patron groups that are children's"),
+        max_length=1000,
+        multiline=True,
+        required=False,
+        help_text=gettext_lazy(
+            "As your own system (ILS) names them, one a line. Who signs in with such a card has a child's record from that sign-in on: of the name that "
+            "the ILS gives only the first given name is kept (of “Doe, Jane Ann” and of “Jane Ann Doe” it is Jane), and no e-mail address."
+        ),
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+    )
+
+
 class LogoForm(forms.Form):
     logo = forms.FileField(
         label=gettext_lazy("Logo"),

@@ -7,6 +7,7 @@ from . import views
 urlpatterns = [
     path("", views.settings, name="settings"),
     path("library/", views.library_settings, name="library_settings"),
+    path("children/", views.children_settings, name="children_settings"),
     path("library/logo/", views.logo_settings, name="logo_settings"),
     path("branches/new/", views.add_branch, name="add_branch"),
     path("branches/of/<slug:slug>/", views.branch_settings, name="branch_settings"),

@@ -18,7 +18,7 @@ from portal.conversations.models import ReplyTemplate
 from recommendations import topics as topic_actions
 from recommendations.models import Topic
 
-from .forms import BranchForm, ClosedDayForm, HoursForm, InvitationForm, LibraryForm, LogoForm, RoleForm, TopicForm
+from .forms import BranchForm, ChildrenForm, ClosedDayForm, HoursForm, InvitationForm, LibraryForm, LogoForm, RoleForm, TopicForm
 
 LIBRARY_FIELDS = ["name", "language", "time_zone", "default_branch", "accent_colour", "catalogue_link"]
 LIBRARY_FIELDS += ["closes_after_days", "released_after_days", "desk_locks_after_minutes"]
@@ -48,6 +48,17 @@ def library_settings(request):
         messages.success(request, _("The library's settings are changed."))
         return redirect("settings")
     return render(request, "desk/library/library.html", {"form": form, "logo_form": LogoForm()})
+
+
+@coordinator_only
+def children_settings(request):
+    library = request.library
+    form = ChildrenForm(request.POST or None, initial={name: getattr(library, name) for name in ChildrenForm.base_fields})
+    if form.is_valid():
+        actions.change_library(library, by=request.user, at=timezone.now(), **form.cleaned_data)
+        messages.success(request, _("What is done with children's visits is changed."))
+        return redirect("settings")
+    return render(request, "desk/library/children.html", {"form": form})
 
 
 @coordinator_only

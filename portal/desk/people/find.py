@@ -27,8 +27,9 @@ def at_desk_of(user, found=()):
     """Whose record this member of staff may open: who has a visit or a conversation at their desk (`is_near`), and whom they found
     today (public ids)."""
     visits = HelpSession.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
+    shared = HelpSession.objects.at_desk_of(user).filter(shared_with=OuterRef("pk"))
     threads = Conversation.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
-    near = Exists(visits) | Exists(threads)
+    near = Exists(visits) | Exists(threads) | Exists(shared)
     return _people().filter(near | Q(public_id__in=list(found))).annotate(is_near=near)
 
 

@@ -6,6 +6,8 @@ from django.core.validators import EmailValidator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from accounts.children import first_name
+from accounts.models import Library
 from portal.text import TextField
 
 from .find import is_enough
@@ -75,3 +77,22 @@ class NewPatronForm(forms.Form):
         widget=forms.EmailInput(attrs={"autocomplete": "off", "inputmode": "email", "autocapitalize": "none", "spellcheck": "false"}),
     )
     language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
+    is_child = forms.BooleanField(
+        label=_("A child's record"),
+        required=False,
+        help_text=_("A first name or nickname of one word, no surname, no address, no birth date. It remembers 90 days at most."),
+    )
+
+    def __init__(self, *args, library, **kwargs):
+        super().__init__(*args, **kwargs)
+        if library.children == Library.Children.PAPER:
+            del self.fields["is_child"]
+
+    def clean(self):
+        cleaned = super().clean()
+        if cleaned.get("is_child"):
+            if cleaned.get("name", "") != first_name(cleaned.get("name", "")):
+                self.add_error("name", _now("Of a child write one word: the first name or a nickname, no surname."))
+            if cleaned.get("email"):
+                self.add_error("email", _now("Of a child no address is written down here. Make them a code for their phone once they are added."))
+        return cleaned

@@ -133,7 +133,9 @@ def _save(request, draft, token, *, hand_over):
         if not _attach(request, form, draft, card):
             return _page(request, form, choosing, draft=draft, warned=form.secret_number, status=422)
     help_session = actions.record(by=request.user, at=at, items=choosing.chosen(), unfinished=draft, **fields)
-    if hand_over and not help_session.claim_codes.live(at).exists():
+    if hand_over and help_session.is_on_paper_only:
+        actions.hand_over_on_paper(help_session, by=request.user, at=at)
+    elif hand_over and not help_session.claim_codes.live(at).exists():
         slips.keep(request.session, help_session.public_id, [actions.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())], at=at)
     return redirect("slip" if hand_over else "desk_session", help_session.public_id)
 

@@ -39,7 +39,7 @@ def hand_over(request, public_id):
     address = form.cleaned_data["address"] if form else ""
     try:
         code = actions.hand_over(help_session, by=request.user, at=at, to_address=address, base_url=slips.base_url())
-    except actions.AlreadyKept:
+    except (actions.AlreadyKept, actions.OnPaperOnly):
         return redirect("slip", public_id)  # which says that it needs no code
     slips.keep(request.session, public_id, [code], at=at)
     if address:
@@ -59,6 +59,17 @@ def revoke(request, public_id):
 
 @staff_only
 @require_POST
+def end_sharing(request, public_id):
+    """At the wish of the child: the adult is out, and with them whoever has the code."""
+    help_session = get_object_or_404(_sessions(request), public_id=public_id)
+    actions.end_sharing(help_session, by=request.user, at=timezone.now(), for_good=True)
+    slips.forget(request.session, public_id)
+    messages.info(request, _("The adult no longer holds this visit. Make a new code if the child needs one."))
+    return redirect("desk_session", public_id)
+
+
+@staff_only
+@require_POST
 def attach_card(request, public_id):
     """Tie a card that the patron walked away with to the session."""
     help_session = _to_hand_over(request, public_id)
@@ -70,7 +81,7 @@ def attach_card(request, public_id):
             actions.attach_card(help_session, code=form.cleaned_data["code"], by=request.user, at=timezone.now())
         except actions.UnknownCard:
             form.add_error("code", _("No card has this code. Please compare it with the card."))
-        except actions.AlreadyKept:
+        except (actions.AlreadyKept, actions.OnPaperOnly):
             return redirect("slip", public_id)
         except actions.CardAlreadyAttached:
             form.add_error("code", _("This card belongs to another session already, or is too old. Give the patron another card."))
@@ -92,7 +103,7 @@ def _to_hand_over(request, public_id):
 def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
     at = timezone.now()
     log_session_opened(request, help_session, at=at)
-    code = "" if help_session.patron_id else next(iter(slips.kept(request.session, help_session.public_id, at=at)), "")
+    code = "" if help_session.is_held_in_full else next(iter(slips.kept(request.session, help_session.public_id, at=at)), "")
     context = {
         "help_session": help_session,
         "recommendations": Recommendation.objects.filter(sessionrecommendation__help_session=help_session)
@@ -113,6 +124,6 @@ def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
                 "qr": slips.qr_svg(slips.link(code), _("QR code that opens this page on a phone")),
             }
     paper = request.GET.get("paper")
-    if paper in PAPERS and code:
+    if paper in PAPERS and (code or help_session.is_on_paper_only):
         return render(request, "desk/paper.html", {**context, "paper": paper})
     return render_page(request, "desk/slip.html", context, status=status)

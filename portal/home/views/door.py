@@ -76,7 +76,7 @@ def leave(request):
     ids = request.session.get(OPENED_CODES, [])
     leaving = ClaimCode.objects.filter(pk__in=ids)
     if named := request.POST.get("session"):
-        leaving = leaving.filter(help_session__in=request.reader.opened_sessions, help_session__public_id=named) if uuid_or_none(named) else leaving.none()
+        leaving = leaving.filter(help_session__in=request.reader.opened_by_code, help_session__public_id=named) if uuid_or_none(named) else leaving.none()
     gone = set(leaving.values_list("pk", flat=True))
     if gone:
         request.session[OPENED_CODES] = [pk for pk in ids if pk not in gone]

@@ -22,7 +22,7 @@ from portal.privacy.forms import RememberForm
 def remember(request):
     """Without a choice the form; with one in the address what it would do; a POST makes it so. Undoing is the POST of the choice before."""
     asked = request.GET if "remember" in request.GET else None
-    form = RememberForm(request.POST if "remember" in request.POST else asked, initial=_now(request.user))
+    form = RememberForm(request.POST if "remember" in request.POST else asked, initial=_now(request.user), is_child=request.user.is_child)
     if not form.is_valid():
         return render(request, "privacy/remember.html", {"form": form, "effect": []}, status=422 if form.is_bound else 200)
     at, choice = timezone.now(), form.cleaned_data
@@ -42,4 +42,5 @@ def _address_of(choice):
 
 
 def _now(person):
-    return {"remember": person.remember, "until": person.remember_until}
+    chosen = remembering.chosen_by(person)
+    return {"remember": chosen, "until": person.remember_until if chosen == remembering.Remember.UNTIL else None}

@@ -44,6 +44,7 @@ def _page(request, *, is_held=False, status=200):
     context = {
         "goes": erasure.in_words(erasure.what_goes(request.user, at=timezone.now())),
         "roles": request.user.roles,
+        "shares": request.user.shared_sessions.exists(),
         "mailed": proven_address(request.user),
         "proved": lately_proved(request),
         "is_held": is_held,

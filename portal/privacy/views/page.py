@@ -1,9 +1,11 @@
 """What the library keeps about whoever asks, why, and until when."""
 
 from django.conf import settings
+from django.db.models import Count, Q
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from accounts.remembering import CHILDS, SHORT
 from portal.helpsessions.models import HelpSession
 from portal.privacy.choice import name_of, next_to_go
 from portal.privacy.looked import who_looked
@@ -17,7 +19,11 @@ def privacy(request):
     """For a signed-in person, for a browser that opened codes, and for anybody: the less is known, the more generally it speaks."""
     context = {"groups": lines_for_patrons(), "backups_kept": in_words(settings.BACKUPS_KEPT)}
     if request.reader:
-        context["visits"] = HelpSession.objects.belonging_to(request.reader).count()
+        visits = HelpSession.objects.belonging_to(request.reader).aggregate(all=Count("pk"), with_child=Count("pk", filter=~Q(with_child="")))
+        context["visits"] = visits["all"]
+        is_childs = bool(request.reader.person and request.reader.person.is_child)
+        if is_childs or (visits["with_child"] and not request.reader.person):
+            context |= {"child": "account" if is_childs else "visit", "most": in_words(CHILDS), "least": in_words(SHORT)}
     if request.reader.person:
         looks, further = who_looked(request.reader.person, zone=request.library.zone)
         context |= {"looks": looks[:LOOKS_SHOWN], "more_looks": len(looks) > LOOKS_SHOWN or further}

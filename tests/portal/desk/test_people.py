@@ -201,7 +201,7 @@ def test_names_are_looked_up_seldom(desk, stranger):
 def test_a_record_costs_the_same_whatever_is_in_it(desk, branch, staff, patron, rows, django_assert_num_queries):
     for _ in range(rows):
         ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         desk.get(record(patron))
 
 

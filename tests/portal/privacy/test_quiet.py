@@ -37,7 +37,9 @@ def word(kind):
 
 
 def build(branch, staff):
-    session = QuietSessionFactory(branch=branch, staff=staff, question=word("question"), summary=word("summary"), handed_over_at=timezone.now())
+    """A visit with a child, which could be shared if it weren't quiet: quiet comes first."""
+    words = {"question": word("question"), "summary": word("summary")}
+    session = QuietSessionFactory(branch=branch, staff=staff, with_child="shared", handed_over_at=timezone.now(), **words)
     items = recommend_in(session, 2, reason=word("reason"), item=ItemFactory(title=word("title")))
     return SimpleNamespace(session=session, items=items, code=code_for(session))
 
@@ -83,7 +85,12 @@ class Quiet:
         browser.post(reverse("session_outcome", args=[self.quiet.session.public_id]), {"found": "no"})
 
     def want_to_keep(self, browser):
-        browser.post(reverse("keep_session", args=[self.quiet.session.public_id]), {"without_address": "1"})
+        for part in ("", "?as=child", "?as=adult"):
+            browser.post(reverse("keep_session", args=[self.quiet.session.public_id]) + part, {"without_address": "1"})
+
+    def want_to_stop_what_never_began(self, browser):
+        for name in ("stop_keeping", "stop_sharing"):
+            assert browser.post(reverse(name, args=[self.quiet.session.public_id])).status_code == 404
 
     def want_to_save(self, browser):
         browser.post(reverse("save_item", args=[self.quiet.items[0].item.public_id]))
@@ -152,7 +159,7 @@ def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(library, branch
             for where, words in pages_around(world, quiet, [holder, signed_in], at_desk):
                 assert MARK not in words, (where, re.findall(rf"{MARK}\w+", words), done)
             assert not Notification.objects.exclude(pk__in=mailed_before).exists()
-            assert HelpSession.objects.get(pk=quiet.session.pk).patron is None
+            assert HelpSession.objects.filter(pk=quiet.session.pk, patron=None, shared_with=None).exists()
             assert not Conversation.objects.filter(help_session=quiet.session, patron__isnull=False).exists()
             assert not Conversation.objects.filter(help_session=quiet.session, messages__side="patron", messages__author__isnull=False).exists()
             assert not Consent.objects.filter(subject=quiet.session.public_id).exists()

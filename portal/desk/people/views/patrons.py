@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts import actions as people
 from accounts.access import coordinator_only, staff_only
+from accounts.children import WorksAtADesk, end_childs_record, make_childs_record
 from portal.conversations import actions
 from portal.conversations.models import Conversation
 from portal.conversations.views.keeping import wording
@@ -23,7 +24,7 @@ from portal.desk.people.forms import IdentifierForm, LettersForm, NewPatronForm,
 from portal.desk.people.looked import looked_without_a_visit
 from portal.desk.tries import TOO_OFTEN
 from portal.helpsessions import account_codes, codes
-from portal.helpsessions.actions import AlreadyKept, QuietSession
+from portal.helpsessions.actions import AlreadyKept, OnPaperOnly, QuietSession
 from portal.helpsessions.models import HelpSession
 from portal.paging import page_of
 from portal.privacy.parting import can_be_parted
@@ -88,7 +89,8 @@ def patron_record(request, public_id):
 @require_http_methods(["GET", "POST"])
 def add_patron(request):
     """Somebody who wants to be known here, with an address or without."""
-    form = NewPatronForm(request.POST if request.method == "POST" else None, initial={"language": request.library.language})
+    library = request.library
+    form = NewPatronForm(request.POST if request.method == "POST" else None, initial={"language": library.language}, library=library)
     if form.is_bound and form.is_valid():
         if not find.may_look_up(request):
             form.add_error(None, TOO_OFTEN)
@@ -116,15 +118,20 @@ def keep_for_patron(request, public_id):
     help_session = _session_named(request)
     if help_session is None:
         raise Http404
-    words, language = _consent(request, person)
+    words, language = _consent(request, person, help_session)
     try:
         actions.keep(help_session, by=person, at=timezone.now(), wording="\n".join(words), language=language, read_by=request.user)
     except AlreadyKept:
         messages.error(request, _("Somebody keeps this visit already. Nothing was changed."))
     except QuietSession:
         messages.error(request, _("A quiet visit is never tied to a name. Nothing was changed."))
+    except OnPaperOnly:
+        messages.error(request, _("This child's visit is on paper only. Nothing was changed."))
     else:
-        messages.success(request, _("%(name)s keeps this visit now. The code on the slip no longer works.") % {"name": person.display_name})
+        kept = _("%(name)s keeps this visit now. The code on the slip no longer works.")
+        if help_session.is_shared:
+            kept = _("%(name)s keeps this visit now, as the child.") if person.is_child else _("%(name)s keeps this visit now, as the adult beside the child.")
+        messages.success(request, kept % {"name": person.display_name})
     return redirect("patron_record", person.public_id)
 
 
@@ -141,6 +148,23 @@ def make_account_code(request, public_id):
         messages.error(request, _("They have a way in already. No code was made."))
     else:
         slips.keep(request.session, _slip_of(person), [code], at=timezone.now())
+    return redirect("patron_record", person.public_id)
+
+
+@staff_only
+@require_POST
+def change_childs_record(request, public_id):
+    """It is a child's from now on, or no longer."""
+    person, reason = _person(request, public_id)
+    if not (person.is_near or reason):
+        raise Http404
+    change = make_childs_record if request.POST.get("is_child") == "yes" else end_childs_record
+    try:
+        change(person, by=request.user, at=timezone.now())
+    except WorksAtADesk:
+        messages.error(request, _("They work at a desk. Nothing was changed."))
+    else:
+        messages.success(request, _("This is a child's record now.") if change is make_childs_record else _("This is no longer a child's record."))
     return redirect("patron_record", person.public_id)
 
 
@@ -169,18 +193,18 @@ def _session_named(request):
 def _to_keep(request):
     """The visit that is waiting to be kept for whoever is found; None where that can't be."""
     found = _session_named(request)
-    return found if found and not found.quiet and found.patron_id is None else None
+    return found if found and not (found.quiet or found.is_on_paper_only or found.is_held_in_full) else None
 
 
 def _record_url(person, to_keep):
     return reverse("patron_record", args=[person.public_id]) + (f"?session={to_keep.public_id}" if to_keep else "")
 
 
-def _consent(request, person):
-    """(sentences, their language): what is read to this person before a visit is kept for them."""
+def _consent(request, person, help_session):
+    """(sentences, their language): what is read to this person before the visit is kept for them."""
     language = person.language if person.language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
     with override(language):
-        return wording(person, timezone.now(), request.library), language
+        return wording(person, timezone.now(), request.library, help_session), language
 
 
 def _slip_of(person):
@@ -209,7 +233,7 @@ def _look_up_page(request, *, form=None, letters_form=None, fitting=None, status
 
 
 def _record_page(request, person):
-    visits = HelpSession.objects.filter(patron=person).recorded().select_related("branch", "staff", "topic")
+    visits = HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person)).recorded().select_related("branch", "staff", "topic")
     visits, older_visits = page_of(visits, "happened_on", request.GET.get("after"))
     threads = Conversation.objects.filter(patron=person).not_joined().exclude(status=Conversation.Status.ERASED).select_related("branch")
     threads, older_threads = page_of(threads, "opened_at", request.GET.get("older"))
@@ -219,7 +243,8 @@ def _record_page(request, person):
     shown = shown_today.ids(request)
     for visit in visits:
         visit.may_open = visit.branch_id in request.user.desk_branch_ids or visit.staff_id == request.user.pk or visit.pk in shown
-    words, language = _consent(request, person)
+    to_keep = _to_keep(request)
+    words, language = _consent(request, person, to_keep)
     context = {
         "person": person,
         "cards": list(person.library_cards.select_related("home_branch")),
@@ -228,7 +253,7 @@ def _record_page(request, person):
         "older_visits": older_visits,
         "threads": threads,
         "older_threads": older_threads,
-        "to_keep": _to_keep(request),
+        "to_keep": to_keep,
         "wording": words,
         "wording_language": language,
         **_code_context(request, person),

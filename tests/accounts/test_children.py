@@ -1,0 +1,149 @@
+"""Records of children: a first name and no more, by the word of the desk or of the library's own system."""
+
+from dataclasses import replace
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import cards, children
+from accounts.actions import change_name
+from accounts.ils.base import Patron
+from accounts.models import AuditEvent, LibraryCard, User
+from tests.factories import ChildFactory, UserFactory
+from tests.portal.pages import text
+
+pytestmark = pytest.mark.django_db
+
+JANE = Patron("77", "20007777", "Doe, Jane Ann", "parent@example.org", "Juvenile")
+
+
+@pytest.fixture
+def library(library):
+    library.children, library.childrens_groups = "own", "JUV\n juvenile \n"
+    library.save()
+    return library
+
+
+def comes_in(patron):
+    return cards.person_with_card(patron, at=timezone.now(), language="en")
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("Jane Ann Doe", "Jane"),
+        ("Doe, Jane Ann", "Jane"),
+        ("García Márquez, Ana-Lucía", "Ana-Lucía"),
+        ("Jane\u00a0Doe", "Jane"),
+        ("Doe,", ""),
+        ("Mia", "Mia"),
+        ("", ""),
+    ],
+)
+def test_only_the_first_given_name_is_kept(name, first):
+    assert children.first_name(name) == first
+
+
+@pytest.mark.parametrize(("group", "is_childs"), [("juvenile", True), ("JUV", True), ("Juvenile staff", False), ("", False), ("Adult", False)])
+def test_which_groups_are_childrens_the_library_says(library, group, is_childs):
+    assert children.is_childrens_group(library, group) is is_childs
+
+
+def test_no_group_is_childrens_until_the_library_names_one(library):
+    library.childrens_groups = "\n  \n"
+    assert not children.is_childrens_group(library, "")
+
+
+def test_of_a_childs_card_the_first_name_comes_along_and_no_address(library):
+    person = comes_in(JANE)
+    assert (person.name, person.is_child, person.email) == ("Jane", True, None)
+    assert not EmailAddress.objects.exists()
+    assert "Doe" not in str(list(User.objects.values()) + list(LibraryCard.objects.values()))
+
+
+def test_of_another_card_the_whole_name_and_the_address_to_be_confirmed(library):
+    person = comes_in(replace(JANE, group="Adult"))
+    assert (person.name, person.is_child) == ("Doe, Jane Ann", False)
+    assert EmailAddress.objects.get().email == "parent@example.org"
+
+
+def test_a_card_that_comes_into_a_childrens_group_or_leaves_it_takes_the_record_along(library):
+    person = comes_in(replace(JANE, group="Adult"))
+    assert comes_in(JANE).name == "Jane"
+    person.refresh_from_db()
+    assert (person.name, person.is_child) == ("Jane", True)
+    assert not EmailAddress.objects.exists()
+    assert not comes_in(replace(JANE, group="Adult")).is_child
+    assert list(AuditEvent.objects.order_by("pk").values_list("action", flat=True)) == ["joined_by_card", "made_childs_record", "ended_childs_record"]
+
+
+def test_what_the_desk_said_of_somebody_whose_card_is_no_childs_stays(library, staff):
+    person = comes_in(replace(JANE, group="Adult"))
+    children.make_childs_record(person, by=staff, at=timezone.now())
+    assert comes_in(replace(JANE, group="Adult")).is_child
+
+
+def test_whoever_works_at_a_desk_has_no_childs_record(library, staff):
+    LibraryCard.objects.create(person=staff, ils_id=JANE.ils_id, barcode=JANE.barcode, seen_at=timezone.now())
+    assert not comes_in(JANE).is_child
+    with pytest.raises(children.WorksAtADesk):
+        children.make_childs_record(staff, by=staff, at=timezone.now())
+
+
+def test_on_paper_only_no_account_begins_with_a_childs_card_and_one_that_is_there_goes_on(library):
+    library.children = "paper"
+    library.save()
+    with pytest.raises(cards.OnPaperOnly):
+        comes_in(JANE)
+    assert not User.objects.exists()
+    known = comes_in(replace(JANE, ils_id="78", group="Adult"))
+    assert comes_in(replace(JANE, ils_id="78")) == known
+
+
+def test_the_page_for_a_card_says_that_it_is_paper(library, monkeypatch):
+    library.children = "paper"
+    library.save()
+
+    class Ils:
+        card_has_letters = pin_has_letters = False
+
+        def check(self, card, pin, *, today):
+            return JANE
+
+    monkeypatch.setattr("accounts.views.card_sign_in.library_ils", Ils)
+    answer = Client().post(reverse("card_sign_in"), {"card": JANE.barcode, "pin": "1234"})
+    assert "Children get their help on paper" in text(answer)
+    assert not User.objects.exists()
+
+
+def test_the_database_itself_keeps_no_second_word_of_a_childs_name(library):
+    child = ChildFactory()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.filter(pk=child.pk).update(name="Mia Doe")
+
+
+def test_a_child_can_change_the_name_and_write_no_surname(library, client, sign_in):
+    child = ChildFactory(name="Mia")
+    sign_in(client, child)
+    answer = client.post(reverse("me"), {"name": "Mia Doe"})
+    assert "does not keep your last name" in text(answer)
+    client.post(reverse("me"), {"name": "Comet"})
+    child.refresh_from_db()
+    assert child.name == "Comet"
+    change_name(child, name="Mia Doe")
+    child.refresh_from_db()
+    assert child.name == "Mia"
+
+
+def test_making_it_a_childs_record_and_no_longer_stands_in_the_trail(library, staff):
+    person = UserFactory(name="Jane Doe")
+    children.make_childs_record(person, by=staff, at=timezone.now())
+    children.make_childs_record(person, by=staff, at=timezone.now())  # twice is once
+    children.end_childs_record(person, by=staff, at=timezone.now())
+    assert AuditEvent.objects.filter(patron=person, by=staff).count() == 2
+    person.refresh_from_db()
+    assert (person.name, person.child_since) == ("Jane", None)

@@ -1,0 +1,376 @@
+"""A visit with a child: on paper only, shared with one adult, or the child's own; as the library chose when it was recorded."""
+
+import datetime
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import Consent, User
+from portal.conversations import actions as conversations
+from portal.conversations import joining
+from portal.conversations.models import Message
+from portal.helpsessions import actions
+from portal.helpsessions.models import ClaimCode
+from portal.notifications.models import Notification
+from recommendations.models import Recommendation
+from tests.factories import (
+    ChildFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    SharedSessionFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
+from tests.portal.pages import text
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def child(library):
+    return ChildFactory(name="Mia")
+
+
+@pytest.fixture
+def adult(library):
+    return UserFactory(name="Gudrun Adult", email="gudrun@example.org")
+
+
+@pytest.fixture
+def session(branch, staff):
+    return SharedSessionFactory(branch=branch, staff=staff)
+
+
+@pytest.fixture
+def keep():
+    """keep(session, by): as they do it themselves."""
+    return lambda session, by: conversations.keep(session, by=by, at=timezone.now(), wording="As read", language="en")
+
+
+@pytest.fixture
+def browser(sign_in):
+    """browser(person): where they are signed in."""
+    return lambda person: sign_in(Client(), User.objects.get(pk=person.pk))
+
+
+def page(browser, session):
+    return browser.get(session.get_absolute_url())
+
+
+def write(browser, session, body):
+    answer = browser.post(reverse("ask_about_session", args=[session.public_id]), {"body": body, "client_token": str(uuid.uuid4())})
+    assert answer.status_code == 302
+    return Message.objects.get(body=body)
+
+
+def answer_to(message, by):
+    how = {"by": by, "side": "staff", "at": timezone.now(), "language": "en", "client_token": uuid.uuid4()}
+    return conversations.reply(message.conversation, body="Hot rock.", **how)
+
+
+# Paper only.
+
+
+@pytest.fixture
+def paper(branch, staff):
+    return HelpSessionFactory(branch=branch, staff=staff, with_child="paper")
+
+
+def test_of_paper_only_nothing_digital_is_made(paper, staff, patron, child):
+    for to_address in ("", "sam@example.org"):
+        with pytest.raises(actions.OnPaperOnly):
+            actions.hand_over(paper, by=staff, at=timezone.now(), base_url="", to_address=to_address)
+    with pytest.raises(actions.OnPaperOnly):
+        actions.attach_card(paper, code=code_for(None), by=staff, at=timezone.now())
+    for person in (patron, child):
+        with pytest.raises(actions.OnPaperOnly):
+            conversations.keep(paper, by=person, at=timezone.now(), wording="", language="en")
+    assert not ClaimCode.objects.filter(help_session=paper).exists()
+    assert not Notification.objects.exists()
+    assert not Consent.objects.exists()
+
+
+def test_the_database_itself_keeps_nobodys_name_beside_paper(paper, patron):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        type(paper).objects.filter(pk=paper.pk).update(patron=patron)
+
+
+def test_a_quiet_visit_is_quiet_first(branch, staff, adult):
+    for with_child in ("paper", "shared", "own"):
+        quiet = QuietSessionFactory(branch=branch, staff=staff, with_child=with_child)
+        assert actions.hand_over(quiet, by=staff, at=timezone.now(), base_url="")  # its slip holds a code and no words
+        with pytest.raises(actions.QuietSession):
+            conversations.keep(quiet, by=adult, at=timezone.now(), wording="", language="en")
+        with pytest.raises(IntegrityError), transaction.atomic():
+            type(quiet).objects.filter(pk=quiet.pk).update(shared_with=adult)
+
+
+# Shared with an adult.
+
+
+@pytest.mark.parametrize("first", ["child", "adult"])
+def test_keeping_by_one_does_not_end_what_the_other_may_do(session, child, adult, keep, first):
+    code = code_for(session)
+    order = [child, adult] if first == "child" else [adult, child]
+    keep(session, order[0])
+    assert actions.open_by_code(code, at=timezone.now()).help_session == session
+    keep(session, order[1])
+    session.refresh_from_db()
+    assert (session.patron, session.shared_with) == (child, adult)
+    with pytest.raises(actions.CodeKept):
+        actions.open_by_code(code, at=timezone.now())
+
+
+def test_one_child_and_one_adult_and_nobody_else(session, child, adult, keep):
+    keep(session, child)
+    keep(session, adult)
+    for other in (ChildFactory(name="Leo"), UserFactory()):
+        with pytest.raises(actions.AlreadyKept):
+            keep(session, other)
+    keep(session, child)  # twice is once
+    keep(session, adult)
+    assert Consent.objects.count() == 2
+
+
+def test_both_read_it_say_what_helped_and_ask(session, child, adult, keep, browser):
+    [recommendation] = recommend_in(session)
+    keep(session, child)
+    keep(session, adult)
+    for person, verdict in ((child, "partly"), (adult, "helped")):
+        reader = browser(person)
+        assert session.title in text(page(reader, session))
+        assert session.title in text(reader.get(reverse("home")))
+        reader.post(reverse("verdict", args=[recommendation.public_id]), {"verdict": verdict, "back": reverse("home")})
+        recommendation.refresh_from_db()
+        assert recommendation.verdict == verdict
+        message = write(reader, session, f"From {person.name}")
+        assert (message.author, message.conversation.patron) == (person, child)
+
+
+def test_an_adult_sees_that_visit_and_nothing_else_of_the_childs(session, child, adult, keep, browser, branch, staff):
+    keep(session, child)
+    keep(session, adult)
+    other = SharedSessionFactory(branch=branch, staff=staff, patron=child, question="Zqxsecret question")
+    [given] = recommend_in(other)
+    thread = ConversationFactory(help_session=other, subject="Zqxsecret subject")
+    message = MessageFactory(conversation=thread, body="Zqxsecret words")
+    alone = conversations.ask(by=child, at=timezone.now(), body="Zqxsecret of no visit", language="en", client_token=uuid.uuid4())
+    reader = browser(adult)
+    for address in (other.get_absolute_url(), thread.get_absolute_url(), alone.get_absolute_url(), reverse("verdict", args=[given.public_id])):
+        assert reader.get(address).status_code == 404
+    for name in ("home", "help_sessions", "conversations", "saved", "me", "privacy", "who_looked"):
+        assert "Zqxsecret" not in reader.get(reverse(name)).content.decode()
+    assert "Zqxsecret" not in page(reader, session).content.decode()
+    assert "Zqxsecret" in text(browser(child).get(message.conversation.get_absolute_url()))  # or the test would look for nothing
+
+
+def test_a_thread_of_a_shared_visit_is_never_joined_with_one_of_another(session, child, branch, staff):
+    other = HelpSessionFactory(branch=branch, staff=staff, patron=child)
+    type(session).objects.filter(pk=session.pk).update(patron=child)
+    session.refresh_from_db()
+    shared, second, apart = (ConversationFactory(help_session=found) for found in (session, session, other))
+    assert joining.may_join(shared, second)
+    for one, two in ((shared, apart), (apart, shared)):
+        assert not joining.may_join(one, two)
+        with pytest.raises(joining.CannotJoin):
+            joining.join(one, into=two, by=staff, at=timezone.now())
+    assert list(joining.joinable(shared)) == [second]
+    assert list(joining.joinable(apart)) == []
+
+
+def test_the_thread_says_who_wrote_and_tells_neither_name_nor_address(session, child, adult, keep, browser, staff):
+    keep(session, child)
+    keep(session, adult)
+    asked = write(browser(child), session, "Is lava hot?")
+    browser(adult).post(reverse("reply", args=[asked.conversation.public_id]), {"body": "And for school?", "client_token": str(uuid.uuid4())})
+    address = asked.conversation.get_absolute_url()
+    childs, adults = text(browser(child).get(address)), text(browser(adult).get(address))
+    assert ("You wrote" in childs, "The adult wrote" in childs, "The child wrote" in childs) == (True, True, False)
+    assert ("You wrote" in adults, "The child wrote" in adults, "The adult wrote" in adults) == (True, True, False)
+    assert "Gudrun" not in childs + text(page(browser(child), session))
+    assert "gudrun@example.org" not in childs
+    assert "Mia" not in adults + text(page(browser(adult), session))
+
+
+def test_the_desk_sees_both(session, child, adult, keep, client, staff, sign_in):
+    keep(session, child)
+    keep(session, adult)
+    desk = sign_in(client, staff)
+    shown = text(desk.get(reverse("desk_session", args=[session.public_id])))
+    assert "Mia" in shown
+    assert "Gudrun Adult" in shown
+    assert "as the adult beside a child" in text(desk.get(reverse("patron_record", args=[adult.public_id])))
+    for person in (child, adult):
+        assert "opened your visit" in text(browser_of(person, sign_in).get(reverse("who_looked")))
+
+
+def browser_of(person, sign_in):
+    return sign_in(Client(), User.objects.get(pk=person.pk))
+
+
+def test_an_answer_is_announced_to_both_who_have_an_address_and_taken_back_from_both(session, adult, keep, browser, staff):
+    child = ChildFactory(name="Mia", email="mia@example.org")
+    keep(session, child)
+    keep(session, adult)
+    answer = answer_to(write(browser(child), session, "Is lava hot?"), staff)
+    mails = Notification.objects.order_by("to_address").values_list("to_address", "recipient")
+    assert list(mails) == [("gudrun@example.org", adult.pk), ("mia@example.org", child.pk)]
+    assert not any("lava" in mail.text + mail.subject for mail in Notification.objects.all())
+    conversations.take_back(answer, by=staff, at=answer.sent_at + timedelta(seconds=5))
+    assert not Notification.objects.exists()
+
+
+def test_the_child_ends_it_with_one_button_and_no_code_lets_the_adult_in_again(session, child, adult, keep, browser, show_code):
+    code = code_for(session)
+    [recommendation] = recommend_in(session)
+    keep(session, child)
+    by_code = show_code(browser(adult), code)
+    keep(session, adult)
+    write(browser(child), session, "Is lava hot?")
+    assert page(by_code, session).status_code == 200
+    assert browser(adult).post(reverse("stop_sharing", args=[session.public_id])).status_code == 404  # theirs is the other button
+    assert browser(child).post(reverse("stop_sharing", args=[session.public_id])).url == session.get_absolute_url()
+    assert page(browser(adult), session).status_code == 404
+    assert page(by_code, session).status_code == 404
+    assert page(browser(child), session).status_code == 200
+    assert "Is lava hot?" not in text(browser(adult).get(reverse("conversations")))
+    assert browser(adult).get(reverse("verdict", args=[recommendation.public_id])).status_code == 404
+
+
+def test_a_child_who_keeps_it_alone_can_end_the_code_before_anybody_uses_it(session, child, adult, keep, browser):
+    code = code_for(session)
+    keep(session, child)
+    browser(child).post(reverse("stop_sharing", args=[session.public_id]))
+    with pytest.raises(actions.CodeRevoked):
+        actions.open_by_code(code, at=timezone.now())
+
+
+def test_either_may_stop_and_the_other_goes_on(session, child, adult, keep, browser):
+    [recommendation] = recommend_in(session)
+    keep(session, child)
+    keep(session, adult)
+    asked = write(browser(child), session, "Is lava hot?")
+    assert browser(child).post(reverse("stop_keeping", args=[session.public_id])).url == reverse("home")
+    for address in (session.get_absolute_url(), asked.conversation.get_absolute_url(), reverse("verdict", args=[recommendation.public_id])):
+        assert browser(child).get(address).status_code == 404
+        assert browser(adult).get(address).status_code == 200
+    recommendation.refresh_from_db()
+    assert recommendation.patron is None
+    keep(session, child)
+    browser(adult).post(reverse("stop_keeping", args=[session.public_id]))
+    assert [page(browser(who), session).status_code for who in (child, adult)] == [200, 404]
+
+
+def test_a_holder_of_the_code_alone_ends_nothing(session, adult, child, keep, show_code):
+    code = code_for(session)
+    keep(session, adult)
+    holder = show_code(Client(), code)
+    assert page(holder, session).status_code == 200
+    for name in ("stop_keeping", "stop_sharing"):
+        assert holder.post(reverse(name, args=[session.public_id])).status_code == 404
+
+
+def test_the_desk_takes_the_adult_out_at_the_childs_wish(session, child, adult, keep, client, staff, sign_in):
+    keep(session, adult)
+    code = code_for(session)
+    sign_in(client, staff).post(reverse("end_sharing", args=[session.public_id]))
+    assert page(browser_of(adult, sign_in), session).status_code == 404
+    with pytest.raises(actions.CodeRevoked):
+        actions.open_by_code(code, at=timezone.now())
+    assert "ended that a child's visit is shared with you" in text(browser_of(adult, sign_in).get(reverse("who_looked")))
+
+
+@pytest.mark.parametrize(("part", "is_child"), [("child", True), ("adult", False)])
+def test_somebody_without_an_account_says_first_who_they_are(session, show_code, part, is_child):
+    holder, address = show_code(Client(), code_for(session)), reverse("keep_session", args=[session.public_id])
+    assert "I am the child" in text(holder.get(address))
+    assert holder.post(address, {"without_address": "1"}).status_code == 200  # who they are is asked first
+    assert not User.objects.filter(email=None, last_login__isnull=False).exists()
+    assert "Keep it on this device" in text(holder.get(f"{address}?as={part}"))
+    holder.post(f"{address}?as={part}", {"without_address": "1"})
+    session.refresh_from_db()
+    kept_by = session.patron if is_child else session.shared_with
+    assert (kept_by.is_child, kept_by.name, kept_by.email) == (is_child, "", None)
+    assert page(holder, session).status_code == 200
+
+
+def test_the_adult_reads_what_they_agree_to_and_the_child_too(session, child, adult, browser, show_code):
+    code = code_for(session)
+    for person, words in ((adult, "You see no other visit of the child"), (child, "You can stop that at any time")):
+        reader = show_code(browser(person), code)
+        address = reverse("keep_session", args=[session.public_id])
+        assert words in text(reader.get(address))
+        reader.post(address)
+        assert words in Consent.objects.get(person=person).wording
+
+
+# The child's own.
+
+
+def test_an_own_visit_is_kept_once_like_anybodys(branch, staff, child, adult, keep, show_code):
+    session = HelpSessionFactory(branch=branch, staff=staff, with_child="own")
+    code = code_for(session)
+    holder = show_code(Client(), code)
+    holder.post(reverse("keep_session", args=[session.public_id]), {"without_address": "1"})
+    session.refresh_from_db()
+    assert (session.patron.is_child, session.shared_with) == (True, None)
+    with pytest.raises(actions.CodeKept):
+        actions.open_by_code(code, at=timezone.now())
+    with pytest.raises(actions.AlreadyKept):
+        keep(session, adult)
+
+
+# A visit that is nobody's child's.
+
+
+def test_of_other_visits_nothing_changes(branch, staff, patron, adult, keep, child):
+    session = HelpSessionFactory(branch=branch, staff=staff)
+    code = code_for(session)
+    keep(session, patron)
+    with pytest.raises(actions.CodeKept):
+        actions.open_by_code(code, at=timezone.now())
+    for other in (adult, child):
+        with pytest.raises(actions.AlreadyKept):
+            keep(session, other)
+
+
+# The library chooses anew.
+
+
+@pytest.mark.parametrize("later", ["paper", "shared", "own"])
+def test_what_was_recorded_stays_as_it_was_handed_over(library, branch, staff, child, adult, keep, show_code, later):
+    visits = {mode: HelpSessionFactory(branch=branch, staff=staff, with_child=mode) for mode in ("paper", "shared", "own")}
+    codes = {mode: code_for(visits[mode]) for mode in ("shared", "own")}
+    library.children = later
+    library.save()
+    with pytest.raises(actions.OnPaperOnly):
+        actions.hand_over(visits["paper"], by=staff, at=timezone.now(), base_url="")
+    for mode in ("shared", "own"):
+        assert page(show_code(Client(), codes[mode]), visits[mode]).status_code == 200
+        assert keep(visits[mode], child).patron == child
+    assert keep(visits["shared"], adult).shared_with == adult
+    with pytest.raises(actions.AlreadyKept):
+        keep(visits["own"], adult)
+
+
+def test_only_whoever_holds_a_shared_visit_pays_for_asking(session, adult, patron, keep):
+    keep(session, adult)
+    held = set(type(session).objects.exclude(shared_with=None).values_list("shared_with", flat=True))
+    assert set(User.objects.filter(holds_shared=True).values_list("pk", flat=True)) == held == {adult.pk}
+
+
+def test_what_was_recommended_stays_the_childs(session, child, adult, keep):
+    recommend_in(session, 2)
+    keep(session, adult)
+    assert set(Recommendation.objects.values_list("patron", flat=True)) == {None}
+    keep(session, child)
+    assert set(Recommendation.objects.values_list("patron", flat=True)) == {child.pk}
+    assert datetime.timedelta(0) <= timezone.now() - session.__class__.objects.get().kept_at < datetime.timedelta(minutes=1)

@@ -1,0 +1,311 @@
+"""What is remembered of children, and what of it is in copies, erasures and joinings."""
+
+import datetime
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import children, remembering
+from accounts.models import Library, User
+from portal.conversations import actions as conversations
+from portal.conversations.models import Message
+from portal.helpsessions.models import HelpSession
+from portal.privacy import contents, erasure, holds, retention
+from portal.privacy.joining import CannotJoin, join_people, may_join_people
+from portal.privacy.parting import join_for_a_day, part
+from portal.templatetags.portal import whole_day
+from tests.factories import (
+    ChildFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    SharedSessionFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
+from tests.portal.pages import text
+
+pytestmark = pytest.mark.django_db
+
+AT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def child(library):
+    return ChildFactory(child_since=AT - 400 * DAY)
+
+
+@pytest.fixture
+def adult(library):
+    return UserFactory(name="Gudrun Adult")
+
+
+def kept(branch, days_ago, **whose):
+    at = AT - timedelta(days=days_ago)
+    return HelpSessionFactory(branch=branch, created_at=at, happened_on=at.date(), kept_at=at, **whose)
+
+
+def shared(branch, *, child=None, adult=None, days_ago=0, adults_days_ago=None):
+    at, since = AT - timedelta(days=days_ago), AT - timedelta(days=days_ago if adults_days_ago is None else adults_days_ago)
+    how = {"created_at": at, "kept_at": at, "patron": child, "shared_with": adult, "shared_at": since if adult else None}
+    return SharedSessionFactory(branch=branch, happened_on=at.date(), **how)
+
+
+def is_forgotten(session):
+    session.refresh_from_db()
+    return session.question == ""
+
+
+# 90 days at most.
+
+
+@pytest.mark.parametrize(
+    ("remember", "until", "days_ago", "gone"),
+    [
+        ("365", None, 89, False),
+        ("365", None, 91, True),
+        ("until", datetime.date(2028, 1, 1), 91, True),
+        ("90", None, 89, False),
+        ("30", None, 29, False),
+        ("30", None, 31, True),
+        ("nothing", None, 16, True),
+    ],
+)
+@pytest.mark.parametrize("made_of", ["a child's record", "a visit with a child"])
+def test_of_a_child_90_days_are_remembered_at_most_whatever_is_chosen(branch, child, patron, remember, until, days_ago, gone, made_of):
+    person = child if made_of == "a child's record" else patron
+    if remember != "365":
+        remembering.choose(person, remember=remember, until=until, wording="", language="en", at=AT - 15 * DAY)
+        person.refresh_from_db()
+    with_child = "" if person is child else "own"
+    session = kept(branch, days_ago, patron=person, with_child=with_child)
+    said = remembering.ends_at(person, session.kept_at, library=Library.current(), with_child=bool(with_child))
+    retention.forget(at=AT)
+    assert is_forgotten(session) is gone
+    assert (said <= AT) is gone
+
+
+def test_python_and_the_database_say_the_same_of_children(library, branch):
+    people = []
+    for number, remember in enumerate(["30", "90", "365", "until", "nothing"] * 3):
+        since = [None, AT - timedelta(hours=23), AT - timedelta(hours=25)][number % 3]
+        people.append(UserFactory(name="Mia", email=None, child_since=since, remember=remember, remember_until=AT.date() if remember == "until" else None))
+        User.objects.filter(pk=people[-1].pk).update(remember_chosen_at=AT - timedelta(hours=[30, 3][number % 2]) if remember != "365" else None)
+        people[-1].refresh_from_db()
+        for hours in (1, 23, 25, 715, 725, 2150, 2170, 8750, 8770):
+            for with_child in ("", "own", "shared"):
+                at = AT - timedelta(hours=hours)
+                HelpSessionFactory(branch=branch, patron=people[-1], created_at=at, kept_at=at, with_child=with_child)
+    said = {
+        visit
+        for visit in HelpSession.objects.select_related("patron")
+        if remembering.ends_at(visit.patron, visit.kept_at, library=library, with_child=bool(visit.with_child)) <= AT
+    }
+    assert said == set(retention.due_sessions(AT))
+    assert 50 < len(said) < 350
+
+
+def test_what_the_desk_says_by_mistake_can_be_taken_back_for_a_day(branch, patron, staff):
+    session = kept(branch, 200, patron=patron)
+    children.make_childs_record(patron, by=staff, at=AT - timedelta(hours=23))
+    retention.forget(at=AT)
+    assert not is_forgotten(session)
+    retention.forget(at=AT + timedelta(hours=2))
+    assert is_forgotten(session)
+
+
+def test_a_childs_conversation_about_no_visit_goes_as_early(library, branch, child):
+    thread = ConversationFactory(help_session=None, patron=child, branch=branch, status="closed", opened_at=AT - 91 * DAY)
+    retention.forget(at=AT)
+    assert not type(thread).objects.filter(pk=thread.pk).exists()
+
+
+def test_paper_that_nobody_can_keep_goes_like_what_nobody_kept(branch):
+    session = HelpSessionFactory(branch=branch, with_child="paper", created_at=AT - 31 * DAY)
+    retention.forget(at=AT)
+    assert is_forgotten(session)
+    assert HelpSession.objects.get(pk=session.pk).with_child == "paper"  # is counted
+
+
+# Shared.
+
+
+def test_a_shared_visit_goes_once_the_childs_time_is_over(branch, child, adult):
+    session = shared(branch, child=child, adult=adult, days_ago=91, adults_days_ago=10)
+    retention.forget(at=AT)
+    assert is_forgotten(session)
+    assert session.shared_with is None
+
+
+@pytest.mark.parametrize(("remember", "adults_days_ago"), [("30", 31), ("365", 91)])
+def test_once_the_adults_time_is_over_the_child_goes_on_alone(branch, child, adult, remember, adults_days_ago):
+    User.objects.filter(pk=adult.pk).update(remember=remember)
+    session = shared(branch, child=child, adult=adult, days_ago=80, adults_days_ago=adults_days_ago)
+    retention.forget(at=AT)
+    assert not is_forgotten(session)
+    assert (session.patron, session.shared_with, session.shared_at) == (child, None, None)
+
+
+@pytest.mark.parametrize(("days_ago", "gone"), [(89, False), (91, True)])
+def test_what_an_adult_holds_alone_stays_90_days_at_most_and_never_goes_while_a_code_opens_it(branch, adult, days_ago, gone):
+    session, opened = (shared(branch, adult=adult, days_ago=days_ago) for _ in range(2))
+    code_for(opened, at=AT - DAY)
+    retention.forget(at=AT)
+    assert is_forgotten(session) is gone
+    assert not is_forgotten(opened)
+
+
+def test_what_is_held_by_law_stays_with_whoever_holds_it(branch, child, adult, coordinator):
+    session = shared(branch, child=child, adult=adult, days_ago=91, adults_days_ago=91)
+    holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
+    retention.forget(at=AT)
+    assert not is_forgotten(session)
+    assert session.shared_with == adult
+    with pytest.raises(erasure.HeldByLaw):
+        erasure.erase(adult, language="en", at=AT)
+
+
+# Copies, erasures, joinings.
+
+
+@pytest.fixture
+def world(branch, child, adult):
+    """A visit that both hold, with what each wrote about it."""
+    session = shared(branch, child=child, adult=adult)
+    recommend_in(session)
+    thread = ConversationFactory(help_session=session)
+    for author, body in ((child, "Zqxchild"), (adult, "Zqxadult")):
+        MessageFactory(conversation=thread, author=author, body=body, sent_at=AT)
+    return session
+
+
+def copy_of(person):
+    return {name: list(contents.entries(table, person, timezone.now())) for name, table in contents.TABLES.items()}
+
+
+def test_the_childs_copy_holds_the_visit_and_says_what_another_wrote_without_a_name(world, child, adult):
+    copy = copy_of(child)
+    assert [visit["id"] for visit in copy["visits"]] == [str(world.public_id)]
+    assert [(message["text"], message["from"]) for message in copy["messages"]] == [("Zqxchild", "you"), ("Zqxadult", "another holder of the visit")]
+    assert "Gudrun" not in str(copy)
+
+
+def test_the_adults_copy_holds_what_they_wrote_and_nothing_of_the_childs(world, child, adult):
+    copy = copy_of(adult)
+    assert copy["visits"] == copy["conversations"] == copy["recommendations"] == []
+    assert [(message["text"], message["from"]) for message in copy["messages"]] == [("Zqxadult", "you")]
+    assert "Zqxchild" not in str(copy)
+    assert child.name not in str(copy)
+
+
+def test_ending_it_tells_the_adult_no_name_in_the_copy(world, child, adult):
+    conversations.helpsessions.end_sharing(world, by=child, at=AT, for_good=True)
+    assert child.name not in str(copy_of(adult))
+
+
+def test_an_adult_who_is_erased_leaves_the_visit_to_the_child(world, child, adult):
+    receipt = erasure.erase(adult, language="en", at=timezone.now())
+    world.refresh_from_db()
+    assert (world.patron, world.shared_with, world.question) == (child, None, "Why do volcanoes erupt?")
+    assert dict(Message.objects.values_list("body", "author")) == {"Zqxchild": child.pk, "Zqxadult": None}
+    assert "visits" not in receipt.counts
+
+
+@pytest.mark.parametrize("has_code", [False, True])
+def test_what_only_the_erased_adult_held_goes_with_them_unless_a_code_opens_it(branch, adult, has_code):
+    session = shared(branch, adult=adult)
+    thread = ConversationFactory(help_session=session)
+    MessageFactory(conversation=thread, author=adult, body="Zqxadult")
+    if has_code:
+        code_for(session)
+    receipt = erasure.erase(adult, language="en", at=timezone.now())
+    assert is_forgotten(session) is not has_code
+    assert Message.objects.filter(body="Zqxadult").exists() is has_code
+    assert receipt.counts.get("visits", 0) == (0 if has_code else 1)
+
+
+def test_a_child_who_is_erased_takes_the_visit_along_for_everybody(world, child, adult, sign_in):
+    erasure.erase(child, language="en", at=timezone.now())
+    assert is_forgotten(world)
+    assert world.shared_with is None
+    assert not Message.objects.exists()
+    adult.refresh_from_db()
+    assert "Why do volcanoes" not in text(sign_in(Client(), adult).get(reverse("home")))
+
+
+def test_the_page_that_erases_says_what_stays_with_the_child(world, adult, client, sign_in):
+    adult.refresh_from_db()
+    assert "it stays with the child, without your name" in text(sign_in(client, adult).get(reverse("erase")))
+
+
+def test_a_childs_record_is_never_joined_with_anothers(child, adult, patron):
+    for going, into in ((child, adult), (adult, child)):
+        assert not may_join_people(going, into)
+        with pytest.raises(CannotJoin):
+            join_people(going, into, by=patron, at=AT)
+    assert may_join_people(child, ChildFactory())
+
+
+def test_two_records_of_one_adult_joined_and_parted_hold_what_they_held(world, adult, coordinator, branch, sign_in):
+    other = UserFactory()
+    mine = shared(branch, adult=other)
+    adult.refresh_from_db()
+    into = join_people(adult, other, by=coordinator, at=AT)
+    for session in (world, mine):
+        session.refresh_from_db()
+        assert session.shared_with == into
+        assert sign_in(Client(), User.objects.get(pk=into.pk)).get(session.get_absolute_url()).status_code == 200
+
+
+def test_whoever_held_both_parts_holds_it_once_and_twice_again_when_parted(branch, coordinator):
+    """Somebody whose record was a child's is none any more, and their other record was the adult's."""
+    one, two = UserFactory(), UserFactory()
+    session = shared(branch, child=one, adult=two)
+    at = timezone.now()
+    joined = join_for_a_day(two, one, by=coordinator, at=at)
+    session.refresh_from_db()
+    assert (session.patron, session.shared_with) == (one, None)
+    again = part(joined, by=coordinator, at=at + timedelta(hours=1))
+    session.refresh_from_db()
+    assert (session.patron, session.shared_with) == (one, again)
+
+
+# The privacy page.
+
+
+def test_a_child_reads_it_in_words_for_a_child_and_may_choose_what_a_child_may(child, client, sign_in):
+    sign_in(client, child)
+    page = text(client.get(reverse("privacy")))
+    for words in ("If you are a child", "We do not keep your last name or your birthday", "we remember it for 90 days", "You can make that 30 days"):
+        assert words in page
+    assert "90 days" in text(client.get(reverse("privacy")))
+    choices = client.get(reverse("remember")).content.decode()
+    assert [value for value in ("30", "90", "365", "until", "nothing") if f'value="{value}"' in choices] == ["30", "90", "nothing"]
+    assert client.get(reverse("remember"), {"remember": "365"}).status_code == 422
+
+
+def test_whoever_opened_a_childs_visit_by_code_reads_it_too_and_nobody_else(branch, show_code, client, patron, sign_in):
+    assert "If you are a child" not in text(sign_in(Client(), patron).get(reverse("privacy")))
+    show_code(client, code_for(SharedSessionFactory(branch=branch)))
+    assert "If you are a child" in text(client.get(reverse("privacy")))
+
+
+def test_the_day_that_is_named_before_keeping_is_the_one_on_which_it_goes(branch, child, show_code, client, sign_in):
+    session = SharedSessionFactory(branch=branch)
+    show_code(sign_in(client, child), code_for(session))
+    day = Library.current().today(timezone.now() + 90 * DAY)
+    assert whole_day(day) in text(client.get(reverse("keep_session", args=[session.public_id])))
+
+
+def test_somebody_who_answers_in_a_thread_that_a_child_left_is_told_apart(world, child, adult, sign_in):
+    conversations.stop_keeping(world, by=child, at=timezone.now())
+    thread = world.conversations.get()
+    adult.refresh_from_db()
+    page = text(sign_in(Client(), adult).get(thread.get_absolute_url()))
+    assert "Somebody who kept this visit before wrote" in page
+    assert child.name not in page
