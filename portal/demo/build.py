@@ -37,16 +37,17 @@ from .scenarios.letters import LETTERS
 from .scenarios.life import LIFE
 from .scenarios.reading import READING
 from .scenarios.replies import REPLY_TEMPLATES
-from .scenarios.small import SMALL_VISITS
+from .scenarios.small import SHARED, SMALL_VISITS
 from .scenarios.study import STUDY
 from .scenarios.tray import UNFINISHED
 from .scenarios.work import WORK
 from .threads import Threads
 
-VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS]
+VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS, *SHARED]
 SESSIONS = 150
 NOT_TRIED_YET = 19  # besides those that the scenarios tell of
 CARDS = 10
+CHILDREN = {"mia"}
 CARD_HOLDER = "delroy"  # whom the demo's ILS knows by the first of its cards
 NIGHTS = 95  # that the worker did something in: since before the first visit
 MAILS_STILL_TO_SEND = 6  # so that the worker has something to show in the mailbox
@@ -118,7 +119,8 @@ class Builder:
         )
         library = Library.current()
         rosa = self.people[first.key] = User.objects.get(email=_staff_address(first))
-        accounts.library.change_library(library, by=rosa, at=at, accent_colour=demo.ACCENT_COLOUR, catalogue_link=demo.CATALOGUE_LINK)
+        look = {"accent_colour": demo.ACCENT_COLOUR, "catalogue_link": demo.CATALOGUE_LINK}
+        accounts.library.change_library(library, by=rosa, at=at, **look, children=Library.Children.SHARED, childrens_groups=demo.CHILDRENS_GROUPS)
         for number, branch in enumerate(demo.BRANCHES):
             fields = {"name": branch.name, "address": branch.address, "phone": branch.phone, "promise_hours": branch.promise_hours}
             if number == 0:
@@ -150,7 +152,7 @@ class Builder:
         if person.key == CARD_HOLDER:
             return person_with_card(fake.CARDS[0].patron, at=at, language=person.language)
         if not person.address:
-            return person_without_address(at=at, language=person.language)
+            return person_without_address(at=at, language=person.language, child_since=at if person.key in CHILDREN else None)
         return person_with_address(f"{person.address}@example.org", at=at)
 
     def _add_absences(self, at):
@@ -236,15 +238,17 @@ class Builder:
             question=visit.question,
             summary=visit.summary,
             quiet=visit.quiet,
+            with_child=Library.Children.SHARED if visit.adult else "",
             note=visit.note,
             items=self.chosen(visit.gave),
         )
         patron = self.people.get(visit.patron)
         self._hand_over(visit, help_session, staff, at)
-        if patron:
+        for keeper in filter(None, [patron, self.people.get(visit.adult)]):
             after = at + datetime.timedelta(minutes=self.random.randrange(15, 60))
-            language = patron.language if patron.language in WORDING else "en"
-            self.then(after, lambda at: conversations.keep(help_session, by=patron, at=at, wording=WORDING[language], language=language))
+            language = keeper.language if keeper.language in WORDING else "en"
+            kept = {"by": keeper, "wording": WORDING[language], "language": language}
+            self.then(after, lambda at, kept=kept: conversations.keep(help_session, at=at, **kept))
         recommendations = [link.recommendation for link in help_session.recommendation_links.select_related("recommendation__item")]
         self.plan_verdicts(visit.gave, recommendations, patron, at)
         if visit.found or visit.satisfaction:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 NAME = "Alder Bay Public Library"
 TIME_ZONE = "America/New_York"
 ACCENT_COLOUR = "#0b5d4d"
+CHILDRENS_GROUPS = "JUVENILE"
 CATALOGUE_LINK = "https://catalogue.example.org/search?title={title}&isbn={isbn}"
 
 

@@ -1,4 +1,4 @@
-"""The forty patrons of the demo. `address` is before @example.org; none for those without e-mail."""
+"""The patrons of the demo. `address` is before @example.org; none for those without e-mail."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ PATRONS = [
     DemoPatron("delroy", "Delroy Simmons", "", "en", "No e-mail address, but a library card: job board locked him out, solved in the thread"),
     DemoPatron("hannah", "Hannah Lindqvist", "hannah.l", "en", "Thesis on working from home; two consultations"),
     DemoPatron("beatrice", "Beatrice Ashworth", "b.ashworth", "en", "Wanted novels like A Man Called Ove; loved one, stopped another"),
-    DemoPatron("yolanda", "Yolanda Price", "yprice", "en", "A mother with a school project; one book was too hard"),
+    DemoPatron("yolanda", "Yolanda Price", "yprice", "en", "A mother with a school project; one book was too hard; shares a visit of Mia's"),
+    DemoPatron("mia", "Mia", "", "en", "A child's account: no address, no surname; shares a visit with Yolanda, who sees nothing else of hers"),
     DemoPatron("lupe", "Guadalupe Hernández Villanueva", "lupe.hv", "es", "Reads the portal in Spanish; her thread is in Spanish"),
     DemoPatron("walter", "Walter Brzeziński", "walter.b", "en", "Uses a screen reader; talking books"),
     DemoPatron("peg", "Margaret “Peg” O’Sullivan-Kowalczyk", "peg.osk", "en", "Family history: found Gran under another spelling"),

@@ -98,6 +98,7 @@ class Visit:
     code: str = "kept"
     language: str = "en"
     people: int = 1
+    adult: str = ""  # it was with a child, who shares it with this adult
     quiet: bool = False
     note: str = ""
     found: str = ""

@@ -24,7 +24,7 @@ from tests.factories import BranchFactory, HelpSessionFactory, code_for
 
 pytestmark = pytest.mark.django_db
 
-KNOWN, NEW, BLOCKED, EXPIRED = fake.CARDS
+KNOWN, NEW, BLOCKED, EXPIRED, CHILD = fake.CARDS
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 A patron "" never kept it; "-" means that nothing was handed over.
 """
 
-from ..story import Gave, Visit
+from ..story import Gave, Said, Thread, Visit
 
 KNOWN, REFERENCE, ADVISORY, TECHNOLOGY, REFERRAL = "known_item", "reference", "readers_advisory", "technology", "referral"
 
@@ -85,4 +85,14 @@ SMALL_VISITS = [
         language="es" if "¿" in question or "español" in question else "en",
     )
     for days_ago, hour, staff, branch, type, topic, read, minutes, question, summary, gave, patron, mode in SMALL
+]  # fmt: skip
+
+SHARED = [
+    Visit(
+        3, 15, "priya", "central", ADVISORY, "children", 2, 9, "Why do volcanoes erupt? And is ours dead?",
+        "Page 240 has a volcano cut open. The museum's encyclopedia shows ours: asleep, not dead.",
+        (Gave("way-things-work", "pressure, with mammoths", "helped", days=1), Gave("story-time", "Saturday is about mountains")),
+        patron="mia", adult="yolanda", people=2,
+        threads=(Thread((Said(1, "It says asleep for 900 years. How do they know it isn't dead?"),)),),
+    ),
 ]  # fmt: skip

@@ -60,8 +60,8 @@ def test_it_holds_what_it_promises(built):
     assert Branch.objects.count() == 3
     assert StaffRole.objects.values("user").distinct().count() == 8
     assert StaffRole.objects.filter(role="coordinator").values("user").distinct().count() == 2
-    assert User.objects.count() == 8 + 40
-    assert User.objects.filter(email=None).count() == 3
+    assert User.objects.count() == 8 + 41
+    assert User.objects.filter(email=None).count() == 4
     assert 115 <= Item.objects.count() <= 135
     assert HelpSession.objects.count() == demo_build.SESSIONS == 150
     books = Item.objects.filter(kind="book").count()
@@ -192,7 +192,7 @@ def test_the_page_lists_everybody_and_a_code_for_a_phone(built, client, settings
     page = client.get("/demo/").content.decode()
     for name in ["Rosa Delgado", "Delroy Simmons", "Olive Park", "يوسف الخطيب"]:
         assert name in page
-    assert page.count("/demo/become/") == 48 + 1
+    assert page.count("/demo/become/") == 49 + 1
     assert f"http://testserver/c/{demo_build.codes_to_try()['live']}/" in page
     assert "<svg" in page
 
