@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0008_address_changes'),
+        ('accounts', '0009_shared_desks'),
     ]
 
     operations = [
