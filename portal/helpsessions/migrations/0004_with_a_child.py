@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0010_children'),
+        ('accounts', '0012_children'),
         ('helpsessions', '0003_account_codes'),
         ('recommendations', '0002_text_index'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

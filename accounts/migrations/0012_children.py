@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0009_shared_desks'),
+        ('accounts', '0011_wrong_pins_on_all_computers'),
     ]
 
     operations = [
