@@ -54,5 +54,6 @@ urlpatterns = [
     path("holds/<uuid:public_id>/lift/", holds.lift_hold, name="lift_hold"),
     path("cards/", cards.cards, name="cards"),
     path("people/", include("portal.desk.people.urls")),
+    path("figures/", include("portal.desk.figures.urls")),
     path("settings/", include("portal.desk.library.urls")),
 ]

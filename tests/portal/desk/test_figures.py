@@ -1,0 +1,164 @@
+"""What a coordinator reads in numbers, and that nobody can be recognised in them."""
+
+import datetime
+import re
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.desk.figures.pooling import LEAST, is_small, pooled
+from portal.desk.figures.quarters import Quarter
+from portal.helpsessions.actions import forget
+from portal.helpsessions.models import HelpSession
+from tests.factories import HelpSessionFactory, TopicFactory
+from tests.portal.pages import text
+
+ROWS = st.dictionaries(st.integers(0, 30), st.tuples(*[st.integers(0, 14)] * 4).filter(any), min_size=1, max_size=12)
+
+
+@given(ROWS)
+def test_every_shown_number_is_nobodys_or_that_of_five(rows):
+    shown = pooled(rows)
+    if shown is None:
+        assert is_small(tuple(map(sum, zip(*rows.values(), strict=True))))
+        return
+    numbers = [*shown.rows.values(), *filter(None, [shown.rest]), shown.total]
+    assert [cell for row in numbers for cell in row if 0 < cell < LEAST] == []
+
+
+@given(ROWS)
+def test_what_is_left_of_the_whole_is_shown_too_so_nothing_can_be_worked_out(rows):
+    if shown := pooled(rows):
+        parts = [*shown.rows.values(), *filter(None, [shown.rest])]
+        assert tuple(map(sum, zip(*parts, strict=True))) == shown.total == tuple(map(sum, zip(*rows.values(), strict=True)))
+        assert {key: rows[key] for key in shown.rows} == shown.rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "alone", "rest"),
+    [
+        ({"a": (5, 0), "b": (9, 7)}, {"a", "b"}, None),
+        ({"a": (5, 0), "b": (9, 7), "c": (3, 2), "d": (2, 3)}, {"a", "b"}, (5, 5)),
+        ({"a": (5, 0), "b": (9, 7), "c": (1, 0)}, {"b"}, (6, 0)),  # one alone would be the whole without the others
+    ],
+)
+def test_small_topics_stand_together(rows, alone, rest):
+    shown = pooled(rows)
+    assert (set(shown.rows), shown.rest) == (alone, rest)
+
+
+def test_too_few_in_all_are_not_shown():
+    assert pooled({"a": (4, 0), "b": (0, 3)}) is None
+
+
+@pytest.mark.parametrize(
+    ("day", "quarter", "first", "last"),
+    [
+        ("2026-01-01", "2026-1", "2026-01-01", "2026-03-31"),
+        ("2024-12-31", "2024-4", "2024-10-01", "2024-12-31"),
+        ("2026-08-15", "2026-3", "2026-07-01", "2026-09-30"),
+    ],
+)
+def test_a_quarter(day, quarter, first, last):
+    found = Quarter.of(datetime.date.fromisoformat(day))
+    assert (str(found), str(found.first_day), str(found.last_day)) == (quarter, first, last)
+    assert found.before.after == found == Quarter.read(quarter)
+
+
+@pytest.fixture
+def quarter(library):
+    """The last one that is over."""
+    return Quarter.of(library.today()).before
+
+
+@pytest.fixture
+def desk(client, coordinator, sign_in):
+    return sign_in(client, coordinator)
+
+
+@pytest.fixture
+def recorded(quarter, branch, staff):
+    def recorded(count=1, *, month=0, **more):
+        return HelpSessionFactory.create_batch(count, happened_on=quarter.months[month], branch=branch, staff=staff, **more)
+
+    return recorded
+
+
+def table(page, heading):
+    """{first cell: the others} of the table under a heading."""
+    part = page.content.decode().partition(f">{heading}</h2>")[2].partition("</section>")[0]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", part)]
+    return {row[0]: row[1:] for row in rows[1:]}
+
+
+def test_every_contact_is_counted_also_once_it_is_forgotten(desk, recorded, quarter, library):
+    recorded(2, question_type="reference")
+    recorded(1, month=2, question_type="technology", handed_over_at=timezone.now(), kept_at=timezone.now())
+    recorded(3, month=1, status="tally", question_type="directional")
+    recorded(1, status="unfinished")
+    HelpSessionFactory(happened_on=quarter.before.last_day)
+    HelpSessionFactory(happened_on=quarter.after.first_day)
+    forget(list(HelpSession.objects.filter(question_type="technology")), on=library.today(), zone=library.zone)
+    counted = table(desk.get(reverse("figures"), {"quarter": quarter}), "Help sessions")
+    assert counted == {
+        "Reference": ["2", "0", "0", "2"],
+        "Technology help": ["0", "0", "1", "1"],
+        "Tallied, without a record": ["0", "3", "0", "3"],
+        "All": ["2", "3", "1", "6"],
+        "Handed over to the patron": ["0", "0", "1", "1"],
+        "Kept in an account": ["0", "0", "1", "1"],
+        "Answered: how it turned out": ["0", "0", "0", "0"],
+    }
+
+
+def test_what_few_said_of_a_topic_stands_with_other_topics(desk, recorded):
+    health, law, taxes = (TopicFactory(name=name) for name in ("Health", "Law", "Taxes"))
+    recorded(6, topic=health, found="all")
+    recorded(5, topic=law, found="no")
+    recorded(1, topic=law, found="part")
+    recorded(4, topic=taxes, found="part")
+    counted = table(desk.get(reverse("figures")), "Did they find what they needed?")
+    assert counted == {"Health": ["6", "0", "0", "0", "0"], "Other topics together": ["0", "5", "0", "5", "0"], "All": ["6", "5", "0", "5", "0"]}
+
+
+def test_of_a_quarter_in_which_few_answered_nothing_is_told(desk, recorded):
+    recorded(4, found="no", topic=TopicFactory(name="Bereavement"))
+    page = desk.get(reverse("figures"))
+    assert table(page, "Did they find what they needed?") == {}
+    assert "Too few answered" in text(page)
+    assert "Bereavement" not in text(page)
+
+
+def test_how_it_turned_out_is_told_when_the_quarter_is_over(desk, branch, library):
+    HelpSessionFactory.create_batch(9, branch=branch, happened_on=library.today(), found="no")
+    page = text(desk.get(reverse("figures")))
+    assert "Did they find what they needed?" not in page
+    assert "when the quarter is over" in page
+
+
+@pytest.mark.parametrize("asked", ["", "2026", "2026-5", "1999-1", "9999-4", "nonsense", "٢٠٢٦-1"])
+def test_another_quarter_than_there_is_is_the_last_one(desk, recorded, quarter, asked):
+    recorded()
+    page = desk.get(reverse("figures"), {"quarter": asked})
+    assert (page.status_code, page.context["quarter"]) == (200, quarter)
+
+
+def test_one_goes_back_to_the_first_quarter_and_no_further(desk, recorded, quarter, branch):
+    HelpSessionFactory(branch=branch, happened_on=quarter.before.first_day)
+    pages = [desk.get(reverse("figures"), {"quarter": each}).context for each in (quarter.before, quarter, quarter.after)]
+    assert [(page["earlier"], page["later"]) for page in pages] == [(None, quarter), (quarter.before, quarter.after), (quarter, None)]
+
+
+def test_an_empty_library_is_told_what_will_stand_there(desk):
+    assert "Nothing was recorded" in text(desk.get(reverse("figures")))
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_it_costs_the_same_however_much_there_is(desk, recorded, django_assert_num_queries, rows):
+    for number in range(rows):
+        recorded(topic=TopicFactory(), found="all", satisfaction="good", month=number % 3)
+    with django_assert_num_queries(9):
+        desk.get(reverse("figures"))
