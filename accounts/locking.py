@@ -119,8 +119,8 @@ def lock(request, *, going_to=""):
 
 def to_lock(request, *, going_to=""):
     """To the page that asks for a PIN, which remembers whose the page was and where they go on."""
-    if not going_to and request.method == "GET":
-        going_to = (request.htmx and request.htmx.current_url_abs_path) or request.get_full_path()
+    if not going_to:
+        going_to = (request.htmx and request.htmx.current_url_abs_path) or (request.get_full_path() if request.method == "GET" else "")
     whose = str(request.user.public_id) if request.user.is_authenticated else last_person_id(request)
     known = {name: value for name, value in (("next", going_to), ("whose", whose)) if value}
     return redirect(f"{reverse('locked')}?{urlencode(known)}" if known else "locked")

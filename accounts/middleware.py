@@ -164,7 +164,7 @@ class KeepRefusedPostMiddleware:
                 response = self._keep(request, response, refused_to)
             else:
                 self._drop_what_was_sent_again(request, response)
-        elif refused_to == reverse("locked") and request.htmx:
+        elif refused_to == reverse("locked") and request.htmx and not _sent_by_itself(request):
             response = HttpResponseClientRedirect(response["Location"])  # what the page shows is not for the next at this computer
         elif refused_to and request.htmx:
             response = HttpResponse(status=401)  # htmx swaps no 4xx: the page stays, a sign-in form never lands inside it

@@ -74,7 +74,8 @@
     typed.set("client_token", form.elements.client_token.value);
     const headers = { "X-CSRFToken": form.elements.csrfmiddlewaretoken.value, "HX-Request": "true" };
     try {
-      const answer = await fetch(form.dataset.draft, { method: "POST", headers, body: typed, keepalive: leaving });
+      draft.asked = fetch(form.dataset.draft, { method: "POST", headers, body: typed, keepalive: leaving });
+      const answer = await draft.asked;
       heard(form, draft, text, number, answer.status, await answer.text());
     } catch {
       heard(form, draft, text, number);
@@ -140,7 +141,9 @@
   });
   document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") leave(); });
   addEventListener("pagehide", leave);
-  document.addEventListener("leaving", event => { for (const form of all()) if (known.has(form)) event.detail.push(save(form, true)); });
+  document.addEventListener("leaving", event => {  // and what is on its way already is waited for
+    for (const form of all()) if (known.has(form)) event.detail.push(save(form, true), known.get(form).asked);
+  });
   addEventListener("online", () => { for (const form of all()) if (known.has(form)) save(form); });
 
   document.addEventListener("click", event => {

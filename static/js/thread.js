@@ -77,7 +77,7 @@
     saidWriting = isWriting();
     if (saidWriting) query.set("writing", "1");
     try {
-      const answer = await fetch(`${thread.dataset.news}?${query}`, { headers: { "HX-Request": "true" } });
+      const answer = await fetch(`${thread.dataset.news}?${query}`, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
       if (answer.headers.has("HX-Redirect")) return location.replace(answer.headers.get("HX-Redirect"));
       // Signed out, or no longer at this desk: what stands here is for these eyes no more. Only what is being typed is not thrown away.
       const isTyping = [...document.querySelectorAll("textarea")].some(field => field.value.trim());

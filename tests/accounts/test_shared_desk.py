@@ -531,6 +531,17 @@ def test_the_same_person_goes_on_where_they_were_and_another_at_the_queue(comput
     assert computer.post(locked, {**fields, "who": daniel.public_id, "pin": DANIEL})["Location"] == "/desk/"
 
 
+def test_what_is_sent_by_itself_is_refused_and_kept_on_the_page(computer, rosa, branch, clock):
+    thread = MessageFactory(conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=rosa))).conversation
+    clock.shift(3600)
+    here = {**OURS, "hx-request": "true", "hx-current-url": "http://testserver/desk/record/"}
+    for late in ("desk_draft", "desk_attach"):
+        answer = computer.post(reverse(late, args=[thread.public_id]), {"body": "Words"}, headers=here)
+        assert (answer.status_code, "HX-Redirect" in answer) == (401, False)
+    assert computer.post(reverse("autosave"), {"question": "Words"}, headers=here)["HX-Redirect"] == f"/locked/?next=%2Fdesk%2Frecord%2F&whose={rosa.public_id}"
+    assert not RefusedPost.objects.exists()
+
+
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "/\\evil.example"])
 def test_it_leads_to_no_other_site(computer, rosa, elsewhere):
     computer.post(reverse("lock"))

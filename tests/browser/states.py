@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from django.utils import timezone
 
-from accounts import audit
+from accounts import audit, desk_pins, shared_desks
 from accounts.actions import keep_refused_post, person_added_at_desk
 from accounts.cards import person_with_card
 from accounts.ils import fake
@@ -303,6 +303,9 @@ def build(branch, staff, patron, words):
         audit.record("opened", subject, by=staff, patron=patron, where=AuditEvent.Where.QUEUE)
     audit.record("opened", far, by=staff, patron=far, where=AuditEvent.Where.PEOPLE, reason=words.message[:300])
 
+    shared_desks.unlock(branch=branch, name=words.branch[:60], by=staff, at=now)
+    desk_pins.set_pin(staff, pin="4071", at=now)
+
     known = person_added_at_desk(name=words.name, email="", language="en", by=staff, at=now)
     session(patron=known)
     account_code = make_account_code(person_added_at_desk(name=words.name, email="", language="en", by=staff, at=now), by=staff, at=now)
@@ -467,6 +470,9 @@ def build(branch, staff, patron, words):
         State("desk-holds", "/desk/holds/"),
         State("desk-hold", f"/desk/sessions/{kept.public_id}/hold/"),
         State("desk-hold-error", f"/desk/sessions/{kept.public_id}/hold/", empty("reason", "#hold")),
+        State("desk-computers", "/desk/computers/"),
+        State("desk-computers-error", "/desk/computers/", empty("name", "#unlock-desk")),
+        State("desk-pin-error", "/desk/pin/", empty("pin", "#set-pin")),
         State("desk-absences", "/desk/absences/"),
         State("desk-absences-error", "/desk/absences/", empty("first_day", "#save-absence")),
         State("desk-absence", f"/desk/absences/{absence.public_id}/"),
