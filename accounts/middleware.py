@@ -194,7 +194,7 @@ class KeepRefusedPostMiddleware:
 
     def _keep(self, request, response, refused_to):
         fields = _words_of(request) if _is_same_origin(request) and not _is_nobodys(request) else {}
-        person = _author(request, refused_to)
+        person = _author(request)
         kept = bool(person and fields)
         if kept:
             path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path
@@ -224,10 +224,10 @@ def _sent_by_itself(request):
     return request.path.endswith("/draft/") or (request.path.endswith("/attach/") and request.headers.get("HX-Request") == "true")
 
 
-def _author(request, refused_to):
+def _author(request):
     """Whose words they are: theirs who is signed in, or was last. At a shared desk computer only if their form was drawn for them: one that
     was left open in another tab may be a colleague's. Each sign-in has its own token."""
-    if DESK_TOKEN in request.COOKIES and (refused_to == "csrf" or CsrfViewMiddleware(lambda _request: None).process_view(request, None, (), {})):
+    if DESK_TOKEN in request.COOKIES and CsrfViewMiddleware(lambda _request: None).process_view(request, None, (), {}):
         return None
     return request.user if request.user.is_authenticated else _last_person(request)
 

@@ -16,10 +16,11 @@ from accounts.access import show_second_factor
 from accounts.locking import DESK_TOKEN
 from accounts.models import AuditEvent, DeskPin, RefusedPost, SharedDesk, User
 from portal.conversations.models import Draft
+from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions.models import HelpSession
 from tests.accounts.test_second_factor import sign_in_by_code
 from tests.architecture.routes import routes
-from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, PasskeyFactory, StaffFactory
+from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, PasskeyFactory, StaffFactory, code_for
 
 pytestmark = pytest.mark.django_db
 OURS = {"sec-fetch-site": "same-origin"}
@@ -317,6 +318,14 @@ OUTSIDE_THE_DESK = {"kept", "discard_kept", "second_factor", "change_second_fact
 OUTSIDE_THE_DESK |= {"set_language", "logo", "service_worker", "offline"}
 
 
+def test_nor_on_another_shared_desk(computer, rosa, daniel, branch):
+    computer.post(reverse("lock"))
+    open_by_pin(computer, daniel, DANIEL)
+    _desk, token = shared_desks.unlock(branch=branch, name="Back room", by=rosa, at=timezone.now())
+    computer.cookies[DESK_TOKEN] = token
+    assert not at_desk(computer)
+
+
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_of_all_pages_a_pin_opens_the_desk_alone(computer, coordinator, method):
     """To a coordinator, too, what is changed for the whole library stays shut, and what is theirs as a patron."""
@@ -338,7 +347,7 @@ def test_of_all_pages_a_pin_opens_the_desk_alone(computer, coordinator, method):
 def test_and_the_second_factor_itself(computer, daniel):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
-    assert computer.get(reverse("change_second_factor"))["Location"].startswith("/second-factor/")
+    assert computer.get(reverse("change_second_factor"))["Location"] == "/second-factor/?next=%2Fsecond-factor%2Fchange%2F"
     assert computer.post(reverse("add_passkey_options"))["Location"].startswith("/second-factor/")
     response = computer.get(reverse("second_factor"))  # there is none to show, and a PIN sets none up
     assert response["Location"] == "/sign-in/?next=%2Fsecond-factor%2F"
@@ -365,6 +374,15 @@ def test_what_was_in_the_browser_before_is_not_theirs(computer, rosa, daniel):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     assert "Your PIN is set" not in computer.get(reverse("desk")).content.decode()
+
+
+def test_nor_is_what_somebody_opened_while_it_was_locked(computer, daniel, show_code):
+    computer.post(reverse("lock"))
+    del computer.cookies["sessionid"]
+    show_code(computer, code_for(HelpSessionFactory(handed_over_at=timezone.now())))
+    assert computer.session[OPENED_CODES]
+    open_by_pin(computer, daniel, DANIEL)
+    assert OPENED_CODES not in computer.session
 
 
 def test_signing_in_there_the_long_way_is_at_that_computer_too(computer, daniel, clock):
