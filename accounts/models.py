@@ -516,8 +516,8 @@ class Passkey(models.Model):
 
 class SharedDeskQuerySet(models.QuerySet):
     def at_desk_of(self, user):
-        """Which this member of staff sees and may close: those they unlocked; a coordinator all of them."""
-        return self if user.is_coordinator else self.filter(unlocked_by=user)
+        """Which this member of staff sees and may close: those they unlocked, and those of the branches that they coordinate."""
+        return self.filter(Q(unlocked_by=user) | Q(branch__in=Branch.objects.at_desk_of(user))) if user.is_coordinator else self.filter(unlocked_by=user)
 
     def unlocked(self, at):
         """Those on which a PIN is good at `at`. One that was unlocked by somebody who has left its branch is not among them."""

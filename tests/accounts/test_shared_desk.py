@@ -142,9 +142,10 @@ def test_the_sign_in_of_who_unlocked_it_ends_with_the_day_too(computer, clock):
 
 def test_from_afar_it_is_closed_by_who_unlocked_it_and_by_a_coordinator(computer, rosa, daniel, coordinator, sign_in):
     desk = SharedDesk.objects.get()
-    stranger = sign_in(Client(), daniel)
-    assert stranger.post(reverse("close_desk_computer", args=[desk.public_id])).status_code == 404
-    assert "Front desk" not in stranger.get(reverse("desk_computers")).content.decode()
+    for stranger in (daniel, StaffFactory(branch__role="coordinator")):
+        browser = sign_in(Client(), stranger)
+        assert browser.post(reverse("close_desk_computer", args=[desk.public_id])).status_code == 404
+        assert "Front desk" not in browser.get(reverse("desk_computers")).content.decode()
     assert at_desk(computer)
     far = sign_in(Client(), coordinator)
     assert "Front desk" in far.get(reverse("desk_computers")).content.decode()
@@ -152,6 +153,12 @@ def test_from_afar_it_is_closed_by_who_unlocked_it_and_by_a_coordinator(computer
     assert not at_desk(computer)
     assert open_by_pin(computer, rosa, ROSA)["Location"] == "/sign-in/?next=%2Fdesk%2F"
     assert AuditEvent.objects.get(action="closed_shared_desk").by == coordinator
+
+
+def test_one_of_a_branch_that_nobody_coordinates_is_any_coordinators(computer, daniel, sign_in):
+    for person, status in ((daniel, 404), (StaffFactory(branch__role="coordinator"), 302)):
+        answer = sign_in(Client(), person).post(reverse("close_desk_computer", args=[SharedDesk.objects.get().public_id]))
+        assert answer.status_code == status
 
 
 def test_whoever_is_at_it_may_close_it(computer, daniel):

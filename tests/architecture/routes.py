@@ -133,7 +133,6 @@ SHARED = {
     "absence": "a coordinator sees to the people of the whole library",
     "reply_template": "a coordinator sees to all branches",
     "remove_reply_template": "a coordinator sees to all branches",
-    "close_desk_computer": "a coordinator closes any computer of the library",
     "lift_hold": "a hold is of the whole library: any coordinator may lift it",
     "discard_kept": "looked up among the person's own",
     "open_code_link": "the code is the key",
