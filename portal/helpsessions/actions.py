@@ -94,12 +94,14 @@ def record(
     note,
     items,
     with_child="",
+    service_point="",
     unfinished=None,
     token=None,
 ):
     """Put a help session on record, with its recommendations and the desk's own note.
 
-    `items` are ChosenItems. `with_child` is the library's choice for children (Library.Children) if it was with one. `unfinished` is the
+    `items` are ChosenItems. `with_child` is the library's choice for children (Library.Children) if it was with one. `service_point` is the name of the
+    desk, where it is known. `unfinished` is the
     session that was begun earlier and is now complete. `token` is a UUID of the form: the same token recorded twice is one session.
     Returns the session.
     """
@@ -111,7 +113,7 @@ def record(
     help_session.mode, help_session.question_type, help_session.topic = mode, question_type, topic
     help_session.read_level, help_session.minutes, help_session.people = read_level, minutes, people
     help_session.language, help_session.question, help_session.summary, help_session.quiet = language, question, summary, quiet
-    help_session.with_child = with_child
+    help_session.with_child, help_session.service_point = with_child, service_point
     help_session.save()
     if help_session.is_on_paper_only:  # a card was given away before that was said
         help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
@@ -127,11 +129,10 @@ def record(
     return help_session
 
 
-def tally(*, by, at, branch):
+def tally(*, by, at, branch, service_point=""):
     """Count one directional contact."""
-    return HelpSession.objects.create(
-        status=HelpSession.Status.TALLY, question_type=QuestionType.DIRECTIONAL, staff=by, branch=branch, created_at=at, **_now_in_the_library(at)
-    )
+    what = {"status": HelpSession.Status.TALLY, "question_type": QuestionType.DIRECTIONAL, "service_point": service_point}
+    return HelpSession.objects.create(staff=by, branch=branch, created_at=at, **what, **_now_in_the_library(at))
 
 
 def undo_tally(help_session, *, by, at):

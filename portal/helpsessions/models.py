@@ -92,6 +92,7 @@ class HelpSession(models.Model):
     patron = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="help_sessions")
     staff = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="help_sessions")
+    service_point = models.CharField(_("service point"), max_length=60, blank=True, help_text="the shared desk computer at which it was recorded on the day")
     happened_on = models.DateField(_("day"))
     hour = models.PositiveSmallIntegerField(_("hour"), validators=[MaxValueValidator(23)])
     mode = models.CharField(_("mode"), max_length=12, choices=Mode, default=Mode.IN_PERSON)

@@ -174,6 +174,7 @@ TABLES = {
             "day": "happened_on",
             "hour": "hour",
             "branch": "branch.name",
+            "service_point": "service_point",
             "mode": "mode",
             "question_type": "question_type",
             "topic": "topic.name",

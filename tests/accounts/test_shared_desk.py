@@ -651,7 +651,8 @@ def test_what_two_of_them_do_on_one_computer_carries_the_right_names(computer, r
     assert "From Rosa, begun" in computer.get(address).content.decode()
     computer.post(reverse("desk_reply", args=[thread.public_id]), {**rosas, "action": "send_anyway"})
     assert [(message.author, message.body) for message in thread.messages.filter(side="staff").order_by("pk")] == [(daniel, "From Daniel"), (rosa, "From Rosa")]
-    assert sorted(HelpSession.objects.filter(status="tally").values_list("staff__name", flat=True)) == ["Daniel Osei", "Rosa Lindqvist"]
+    tallies = HelpSession.objects.filter(status="tally").values_list("staff__name", "service_point")
+    assert sorted(tallies) == [("Daniel Osei", "Front desk"), ("Rosa Lindqvist", "Front desk")]
     assert set(AuditEvent.objects.filter(patron=patron, action="opened").values_list("by__name", flat=True)) == {"Daniel Osei", "Rosa Lindqvist"}
     assert not Draft.objects.exists()
 

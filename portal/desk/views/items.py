@@ -56,5 +56,11 @@ def branch_named(request):
     return mine.filter(pk=named).first() or mine.first()
 
 
+def service_point(request, branch):
+    """The name of the shared desk computer at which this is recorded, if it stands in this branch."""
+    desk = request.shared_desk
+    return desk.name if desk and desk.branch_id == branch.pk else ""
+
+
 def number_or_none(text):
     return int(text) if text and text.isdecimal() and len(text) < 10 else None

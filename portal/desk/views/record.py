@@ -24,7 +24,7 @@ from portal.htmx import render_page
 from portal.text import uuid_or_none
 from recommendations.models import QuestionType
 
-from .items import branch_named, found_for, items_part
+from .items import branch_named, found_for, items_part, service_point
 from .tally import tally_context
 
 SAVES = {"save", "save_only"}  # with and without a code for the patron
@@ -132,6 +132,8 @@ def _save(request, draft, token, *, hand_over):
         draft = _keep(request, draft, token)
         if not _attach(request, form, draft, card):
             return _page(request, form, choosing, draft=draft, warned=form.secret_number, status=422)
+    if fields["happened_on"] == request.library.today(at):
+        fields["service_point"] = service_point(request, fields["branch"])
     help_session = actions.record(by=request.user, at=at, items=choosing.chosen(), unfinished=draft, **fields)
     if hand_over and help_session.is_on_paper_only:
         actions.hand_over_on_paper(help_session, by=request.user, at=at)

@@ -11,14 +11,15 @@ from accounts.access import staff_only
 from portal.helpsessions import actions
 from portal.helpsessions.models import HelpSession
 
-from .items import branch_named
+from .items import branch_named, service_point
 
 
 @staff_only
 @require_POST
 def tally(request):
     """Count one directional contact."""
-    counted = actions.tally(by=request.user, at=timezone.now(), branch=branch_named(request))
+    branch = branch_named(request)
+    counted = actions.tally(by=request.user, at=timezone.now(), branch=branch, service_point=service_point(request, branch))
     return _tally_answer(request, counted)
 
 

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import StaffRole
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote
 from recommendations.models import Item, Recommendation
 from tests.factories import HelpSessionFactory, ItemFactory, TopicFactory, code_for
@@ -383,3 +384,19 @@ def test_the_form_costs_the_same_however_many_items(desk, typed, branch, count, 
     desk.post(RECORD, fields)
     with django_assert_max_num_queries(15):
         desk.get(f"/desk/record/{fields['token']}/")
+
+
+@pytest.mark.parametrize(
+    ("changes", "service_point"),
+    [({}, "Front desk"), ({"happened_on": "2026-03-03"}, ""), ({"branch": "elsewhere"}, "")],
+    ids=["here and now", "another day", "another branch"],
+)
+def test_at_a_shared_desk_computer_a_session_has_its_service_point(desk, staff, branch, elsewhere, typed, changes, service_point):
+    there = elsewhere.staff_roles.get().branch
+    StaffRole.objects.create(user=staff, branch=there)
+    desk.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Front desk"})
+    desk.post(RECORD, typed(action="save_only", **changes | ({"branch": str(there.pk)} if "branch" in changes else {})))
+    session = HelpSession.objects.get()
+    assert session.service_point == service_point
+    page = shown(desk.get(reverse("desk_session", args=[session.public_id])))
+    assert ("Front desk" in page) == bool(service_point)

@@ -191,7 +191,7 @@ class TestWhatGoes:
 
 def statistics():
     """What a report counts."""
-    what = "branch happened_on hour mode question_type topic read_level minutes people found satisfaction quiet status"
+    what = "branch service_point happened_on hour mode question_type topic read_level minutes people found satisfaction quiet status"
     sessions = HelpSession.objects.values_list(*what.split())
     verdicts = Recommendation.objects.values_list("item", "branch", "topic", "question_type", "verdict", "why", "starred")
     threads = Conversation.objects.filter(joined_into=None).values_list("branch", "topic", "reason", "opened_at")

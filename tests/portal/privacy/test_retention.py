@@ -37,7 +37,22 @@ from tests.factories import (
 
 AT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)  # half past two in the night of the library
 DAY = timedelta(days=1)
-COUNTED = ("branch", "happened_on", "hour", "mode", "question_type", "topic", "read_level", "minutes", "people", "language", "quiet", "found", "satisfaction")
+COUNTED = (
+    "branch",
+    "service_point",
+    "happened_on",
+    "hour",
+    "mode",
+    "question_type",
+    "topic",
+    "read_level",
+    "minutes",
+    "people",
+    "language",
+    "quiet",
+    "found",
+    "satisfaction",
+)
 
 
 @pytest.fixture
@@ -78,7 +93,17 @@ def test_a_code_opens_its_session_for_the_30_days_that_its_holder_was_told(branc
 @pytest.mark.django_db
 def test_only_a_count_is_left(patron, staff, branch, sign_of_life):
     session = kept(
-        patron, branch, 366, staff=staff, read_level=3, minutes=20, found="part", satisfaction="good", answered_at=AT - 362 * DAY, public_id=uuid.UUID(int=7)
+        patron,
+        branch,
+        366,
+        staff=staff,
+        service_point="Front desk",
+        read_level=3,
+        minutes=20,
+        found="part",
+        satisfaction="good",
+        answered_at=AT - 362 * DAY,
+        public_id=uuid.UUID(int=7),
     )
     SessionNoteFactory(help_session=session)
     LibraryCard.objects.create(person=patron, ils_id="7", barcode="21234000123456", patron_group="Student", seen_at=AT)
