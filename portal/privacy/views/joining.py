@@ -37,7 +37,7 @@ def join_records(request):
     if into != request.user:
         borrowed = is_borrowed(request)
         request.session.flush()  # it was the other one's
-        sign_in(request, into, by="joining", borrowed=borrowed)
+        sign_in(request, into, by="joined", borrowed=borrowed)
         note_proof(request)
     messages.success(request, _("Your two accounts are one now."))
     return redirect("home")
