@@ -19,15 +19,15 @@ from django.db import connection
 from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts import absences, actions, desk_pins, roles, shared_desks
+from accounts import absences, actions, desk_pins, invitations, roles, shared_desks
 from accounts.cards import may_try_card, person_with_card
 from accounts.forms import CodeForm, SecondFactorForm
 from accounts.ils.base import Patron
-from accounts.models import Absence, DeskPin, SharedDesk, StaffRole, User
+from accounts.models import Absence, DeskPin, Invitation, SharedDesk, StaffRole, User
 from accounts.reader import Reader
 from portal.conversations import floods
 from portal.home.tries import Tries
-from tests.factories import BranchFactory, LibraryFactory, StaffFactory
+from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import at_once
 
 PROCESSES = 8
@@ -191,6 +191,27 @@ def test_two_coordinators_who_remove_each_other_leave_one(rosa):
         outcomes = at_once(*[partial(roles.end_role, gone, branch=branch, by=one, at=timezone.now()) for gone in (one, other)])
         assert sorted(map(str, outcomes)) == ["LastCoordinator", "None"]
         assert StaffRole.objects.filter(role="coordinator").count() == 1
+
+
+def test_an_invitation_is_accepted_once_or_withdrawn(rosa):
+    """Pressed on several devices at once, while whoever sent it leaves or takes it back."""
+    branch = BranchFactory()
+    sender, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))
+    noor = UserFactory(email="noor@example.org")
+    for number in range(10):
+        StaffRole.objects.filter(user=noor).delete()
+        StaffRole.objects.get_or_create(user=sender, branch=branch, role="coordinator")
+        sender = User.objects.get(pk=sender.pk)
+        at = timezone.now()
+        link = invitations.invite(name="Noor", email=noor.email, language="en", at_branches={branch: "staff"}, by=sender, at=at)
+        accepts = partial(invitations.accept, link.split("/")[-2], person=noor, at=at)
+        takes_back = partial(invitations.withdraw, Invitation.objects.get(), by=other, at=at)
+        leaves = partial(roles.end_role, sender, branch=branch, by=other, at=at)
+        outcomes = at_once(accepts, accepts, accepts, leaves if number % 2 else takes_back)
+        assert set(outcomes) <= {None, "UnknownInvitation"}
+        assert outcomes[3] is None
+        assert StaffRole.objects.filter(user=noor).count() == outcomes[:3].count(None) <= 1
+        assert not Invitation.objects.exists()
 
 
 def be_away(person, number):
