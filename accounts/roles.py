@@ -33,7 +33,7 @@ def give_role(person, *, branch, role, by, at):
         tell(person, "ended_passkeys")
     StaffRole.objects.update_or_create(user=person, branch=branch, defaults={"role": role})
     _end_invitations(person)
-    audit.record("gave_role", person, by=by, patron=person, at=at)
+    audit.record(f"made_{role}", branch, by=by, patron=person, at=at)
 
 
 @transaction.atomic
@@ -52,7 +52,7 @@ def end_role(person, *, branch, by, at):
         tell(person, "ended_last_role")
     absences.stop_covering(person, branch=branch, at=at)
     _end_invitations(person)
-    audit.record("removed_role", person, by=by, patron=person, at=at)
+    audit.record("removed_role", branch, by=by, patron=person, at=at)
 
 
 @transaction.atomic

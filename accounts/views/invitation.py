@@ -33,7 +33,7 @@ def _answer(request, token, found):
     if invitations.is_theirs(found, request.user):
         invitations.accept(token, person=request.user, at=timezone.now(), here=request.session.session_key)
         forget_proof(request)
-        return HttpResponseRedirect(f"{reverse('second_factor')}?{urlencode({'next': reverse('desk')})}")
+        return redirect("desk")  # whose door asks for what opens it, or has it set up
     if request.user.is_authenticated:
         response = sign_out(request)
         response["Location"] = request.path

@@ -58,7 +58,7 @@ def end(browser, person, branch):
 # What a coordinator changes.
 
 
-def test_a_role_is_changed_given_elsewhere_and_ended(settings_page, branch, staff):
+def test_a_role_is_changed_given_elsewhere_and_ended(settings_page, branch, staff, coordinator):
     second = BranchFactory(name="Nobody coordinates it")
     give(settings_page, staff, branch, "coordinator")
     give(settings_page, staff, second)
@@ -67,8 +67,12 @@ def test_a_role_is_changed_given_elsewhere_and_ended(settings_page, branch, staf
     assert "at their other branches they go on working" in page
     end(settings_page, staff, second)
     assert named_roles(staff) == [(branch.slug, "coordinator")]
-    done = AuditEvent.objects.filter(patron=staff).order_by("pk").values_list("action", flat=True)
-    assert list(done) == ["gave_role", "gave_role", "removed_role"]
+    done = AuditEvent.objects.filter(patron=staff).order_by("pk").values_list("action", "subject_type", "subject", "by")
+    assert list(done) == [
+        ("made_coordinator", "branch", str(branch.pk), coordinator.pk),
+        ("made_staff", "branch", str(second.pk), coordinator.pk),
+        ("removed_role", "branch", str(second.pk), coordinator.pk),
+    ]
 
 
 def test_a_coordinator_sees_to_no_branch_that_has_another_coordinator(settings_page, coordinator, branch, hill):
