@@ -24,7 +24,7 @@ from portal.notifications.models import Notification
 from recommendations.models import Recommendation
 
 from . import contents, exports
-from .holds import held
+from .holds import HeldByLaw, held
 from .models import Erasure, Export
 from .retention import forget_recommendations
 
@@ -41,10 +41,6 @@ log = logging.getLogger(__name__)
 
 class AlreadyErased(Exception):
     """There is nobody left to erase."""
-
-
-class HeldByLaw(Exception):
-    """The law forbids for now to delete something of theirs: portal.privacy.holds."""
 
 
 class WorksAtADesk(Exception):

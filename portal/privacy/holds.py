@@ -1,28 +1,58 @@
-"""Legal holds: set and lifted by a coordinator, asked by whatever would delete something."""
+"""Legal holds: set and lifted by a coordinator, asked by whatever would delete something.
+
+Whoever deletes locks what goes and then asks; whoever holds locks the same rows in the same order (the person, visits, threads). So of a hold and a
+deletion at the same moment one comes first, and the other knows.
+"""
 
 from django.db import transaction
 from django.db.models import Q
 
 from accounts import audit
 from accounts.models import User
+from portal.conversations import handling
+from portal.conversations.actions import lock_first
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
+from recommendations.models import Recommendation
 
 from .models import LegalHold
 
 FIELD = {User: "person", HelpSession: "help_session", Conversation: "conversation"}
 
 
+class HeldByLaw(Exception):
+    """The law forbids for now to delete it, or something that hangs on it."""
+
+
+class Gone(Exception):
+    """It was deleted a moment before it could be held."""
+
+
 @transaction.atomic
 def hold(record, *, reason, by, at):
-    """Nothing of this person, help session or thread is deleted from now on. One hold a record: a second one changes nothing."""
-    record = type(record).objects.select_for_update().get(pk=record.pk)  # whoever deletes it has its row
+    """Nothing of this person, help session or thread is deleted from now on. One hold a record: a second one changes nothing. Raises Gone."""
+    _lock_all_of(record)
+    record = type(record).objects.filter(pk=record.pk).first()
+    if record is None or getattr(record, "forgotten_on", None) or getattr(record, "status", "") == Conversation.Status.ERASED:
+        raise Gone
     field = FIELD[type(record)]
     found = LegalHold.objects.filter(**{field: record}).first()
     if found is None:
         found = LegalHold.objects.create(kind=field, name=str(record.public_id), reason=reason, set_by=by, set_at=at, **{field: record})
         audit.record("held", found, by=by, at=at)
     return found
+
+
+@transaction.atomic
+def erase_thread(conversation, *, by, at):
+    """handling.erase, unless the law forbids it. Raises HeldByLaw, Erased."""
+    lock_first(Recommendation.objects.filter(messagerecommendation__message__conversation=conversation.joined_into_id or conversation.pk))
+    threads = Conversation.objects.filter(Q(pk=conversation.pk) | Q(joined_into=conversation) | Q(pk=conversation.joined_into_id))
+    list(threads.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    logged = HelpSession.objects.filter(pk__in=threads.values("logged_as"))
+    if held(conversation) or logged.filter(held_sessions()).exists():
+        raise HeldByLaw
+    return handling.erase(conversation, by=by, at=at)
 
 
 @transaction.atomic
@@ -43,6 +73,22 @@ def held(record):
         )
     condition = held_sessions() if isinstance(record, HelpSession) else held_threads()
     return type(record).objects.filter(condition, pk=record.pk).exists()
+
+
+def _lock_all_of(record):
+    """The rows of which any may be about to go."""
+    sessions = threads = Q(pk__in=[])
+    if isinstance(record, User):
+        list(User.objects.select_for_update(no_key=True).filter(pk=record.pk).values_list("pk", flat=True))
+        sessions, threads = Q(patron=record) | Q(shared_with=record), Q(patron=record) | Q(help_session__shared_with=record)
+    elif isinstance(record, HelpSession):
+        sessions, threads = Q(pk=record.pk), Q(help_session=record) | Q(logged_as=record)
+    else:
+        sessions = Q(pk__in=[record.help_session_id, record.logged_as_id])
+        threads = Q(pk__in=[record.pk, record.joined_into_id]) | Q(joined_into=record)
+    list(HelpSession.objects.select_for_update(no_key=True).filter(sessions).order_by("pk").values_list("pk", flat=True))
+    locked = Conversation.objects.filter(pk__in=list(Conversation.objects.filter(threads).values_list("pk", flat=True)))
+    list(locked.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
 def held_sessions():

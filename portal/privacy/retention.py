@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 
 from accounts import remembering
-from accounts.models import AuditEvent, Library
+from accounts.models import AuditEvent, Library, User
 from portal.conversations import search
 from portal.conversations.actions import lock_first
 from portal.conversations.models import Attachment, Conversation
@@ -168,13 +168,20 @@ def _forget_some_threads(at):
     return len(threads)
 
 
+@transaction.atomic
 def _forget_some_unfinished(at):
     """The words go; the session stays on the tray, to be finished or thrown away."""
-    return UnfinishedForm.objects.filter(pk__in=list(due_unfinished(at).values_list("pk", flat=True)[:BATCH])).delete()[0]
+    keys = list(due_unfinished(at).values_list("pk", flat=True)[:BATCH])
+    list(HelpSession.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk", flat=True))
+    return due_unfinished(at).filter(pk__in=keys).delete()[0]
 
 
+@transaction.atomic
 def _forget_some_events(at):
-    return AuditEvent.objects.filter(pk__in=list(due_events(at).order_by("pk").values_list("pk", flat=True)[:1000])).delete()[0]
+    keys = list(due_events(at).order_by("pk").values_list("pk", flat=True)[:1000])
+    patrons = list(AuditEvent.objects.filter(pk__in=keys, patron__isnull=False).values_list("patron", flat=True))
+    list(User.objects.select_for_update(no_key=True).filter(pk__in=patrons).order_by("pk").values_list("pk", flat=True))
+    return due_events(at).filter(pk__in=keys).delete()[0]
 
 
 def _forget_some_holds(at):

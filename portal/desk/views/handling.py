@@ -26,7 +26,7 @@ from portal.desk.handling import may_be_given_to
 from portal.desk.opened import log_opened, log_reading
 from portal.desk.queue import thread_url
 from portal.htmx import render_page
-from portal.privacy.holds import held
+from portal.privacy.holds import HeldByLaw, erase_thread, held
 from portal.templatetags.portal import day_in_a_sentence, waited
 
 A_MOMENT = datetime.timedelta(minutes=2)
@@ -164,10 +164,12 @@ def desk_join(request, public_id):
 def desk_erase(request, public_id):
     conversation = _conversation(request, public_id)
     if held(conversation) or (conversation.logged_as and held(conversation.logged_as)):
-        messages.error(request, _("It is held by law: nothing of it may be erased until a coordinator lifts the hold."))
-        return redirect("legal_holds")
+        return _held_by_law(request)
     if request.method == "POST":
-        handling.erase(conversation, by=request.user, at=timezone.now())
+        try:
+            erase_thread(conversation, by=request.user, at=timezone.now())
+        except HeldByLaw:
+            return _held_by_law(request)
         messages.info(request, _("Erased."))
         return redirect(thread_url(request, conversation))
     context = {
@@ -175,6 +177,11 @@ def desk_erase(request, public_id):
         "counts": {rows: getattr(conversation, rows).count() for rows in ("messages", "attachments", "notes", "joined")},
     }
     return render(request, "desk/erase.html", context)
+
+
+def _held_by_law(request):
+    messages.error(request, _("It is held by law: nothing of it may be erased until a coordinator lifts the hold."))
+    return redirect("legal_holds")
 
 
 @staff_only

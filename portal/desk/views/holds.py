@@ -60,7 +60,11 @@ def lift_hold(request, public_id):
 def _hold(request, record):
     form = HoldForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        holds.hold(record, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now())
+        try:
+            holds.hold(record, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now())
+        except holds.Gone:
+            messages.error(request, _("It was deleted a moment ago, as it was due or somebody wished: there is nothing left to hold."))
+            return redirect("legal_holds")
         messages.info(request, _("Held: nothing of it is deleted until a coordinator lifts the hold."))
         return redirect("legal_holds")
     context = {"form": form, "kind": holds.FIELD[type(record)], "record": record, "back": _url(record), "held": holds.held(record)}

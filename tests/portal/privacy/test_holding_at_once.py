@@ -1,0 +1,76 @@
+"""A hold is set in the moment in which what it holds is forgotten or erased: one comes first, and what was held is there."""
+
+import datetime
+import uuid
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from portal.helpsessions.models import HelpSession
+from portal.privacy import erasure, holds, retention
+from tests.factories import ConversationFactory, HelpSessionFactory, LibraryFactory, MessageFactory, StaffFactory, UserFactory, recommend_in
+from tests.processes import rounds
+
+MANY = 24  # rounds: a third with each kind of record
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),
+]
+
+
+def begin(number):
+    """A visit whose time is over, with a thread that is closed."""
+    branch = LibraryFactory(default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}").default_branch
+    person, coordinator = UserFactory(), StaffFactory(branch=branch, branch__role="coordinator")
+    long_ago = timezone.now() - datetime.timedelta(days=400)
+    visit = HelpSessionFactory(branch=branch, staff=coordinator, patron=person, created_at=long_ago, kept_at=long_ago)
+    recommend_in(visit)
+    thread = ConversationFactory(help_session=visit, status="closed")
+    MessageFactory(conversation=thread)
+    return SimpleNamespace(person=person, visit=visit, thread=thread, coordinator=coordinator, record=[person, visit, thread][number % 3])
+
+
+def hold(data):
+    """Whether what was to be held was there once it was held."""
+    with transaction.atomic():
+        holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(0.02)")  # so that the other comes in between, if it can
+        return is_there(data)
+
+
+def is_there(data):
+    return HelpSession.objects.filter(pk=data.visit.pk).exclude(question="").exists() and data.thread.messages.exists()
+
+
+def what_was_there_stays(data, outcomes):
+    held, deleted = outcomes
+    assert held in (True, False, "Gone"), outcomes
+    assert is_there(data) is (held is True), outcomes
+    seen.add(held)
+
+
+def forget(data):
+    return retention.forget(at=timezone.now())
+
+
+def erase_everything(data):
+    return str(erasure.erase(data.person, language="en", at=timezone.now()).pk)
+
+
+def erase_thread(data):
+    return holds.erase_thread(data.thread, by=data.coordinator, at=timezone.now()).pk
+
+
+seen = set()
+
+
+@pytest.mark.parametrize("delete", [forget, erase_everything, erase_thread], ids=lambda delete: delete.__name__)
+def test_what_was_there_when_it_was_held_stays(delete):
+    seen.clear()
+    rounds([hold, delete], MANY, before=begin, after=what_was_there_stays, refusals={"Gone", "HeldByLaw"})
+    assert True in seen  # or the test would say nothing
