@@ -89,14 +89,13 @@ def change_of(token, *, at):
 @transaction.atomic
 def undo_change(token, *, at):
     """It wasn't them: the old address is the person's again, and nobody is signed in to their account any more, also by no passkey and
-    no single sign-on that came since. Passkeys of staff open the desk: a coordinator sees to those. Raises UnknownChange."""
+    no single sign-on that came since. Passkeys of staff open the desk: a coordinator sees to those. Raises UnknownChange, and AddressTaken where the
+    old address opens another library account by now: it is taken from nobody, and whose it is the library must find out."""
     person = User.objects.select_for_update().get(pk=change_of(token, at=at).person_id)
     change = change_of(token, at=at)  # still
-    other = User.objects.filter(email=change.old_email).exclude(pk=person.pk).first()
-    if other is not None:  # whoever began anew with the old address meanwhile reads the same mailbox
-        EmailAddress.objects.filter(user=other).delete()
-        User.objects.filter(pk=other.pk).update(email=None)
-        audit.record("lost_address", other, by=person, patron=other, at=at)
+    unconfirmed(at=None).filter(email=change.old_email).exclude(pk=person.pk).delete()  # a sign-in attempt with it, never finished
+    if other := User.objects.filter(email=change.old_email).exclude(pk=person.pk).first():
+        raise AddressTaken(other)
     _set(person, change.old_email)
     AddressChange.objects.filter(person=person, changed_at__gte=change.changed_at).delete()
     end_all_sign_ins(person)

@@ -85,3 +85,9 @@ def branch_called(name):
 def card_of(person):
     """The card with which this person signed in last, or None."""
     return LibraryCard.objects.filter(person=person).first()
+
+
+def home_branch_of(person):
+    """The branch that the ILS names as theirs, if it is in use; or None."""
+    card = LibraryCard.objects.filter(person=person, home_branch__closed_at=None).exclude(home_branch=None).first()
+    return card and card.home_branch_id

@@ -25,6 +25,8 @@ from fido2.webauthn import (
 )
 
 from . import audit
+from .actions import end_all_sign_ins
+from .addresses import proven_address
 from .desk_pins import remove_pin_without_second_factor
 from .models import Library, Passkey, User
 from .told import tell
@@ -155,6 +157,22 @@ def remove(passkey, *, by, at):
         audit.record("removed_passkey", passkey, by=by, patron=passkey.person, at=at)
         tell(passkey.person, "removed_passkey")
         remove_pin_without_second_factor(passkey.person, by=by, at=at)
+
+
+class OnlyWayIn(Exception):
+    """Nothing else lets them in: without it they could never come back."""
+
+
+@transaction.atomic
+def remove_lost(passkey, *, by, at):
+    """For somebody who has lost the device and says so at the desk: it opens nothing any more, and whoever has it is signed out, as they are
+    themselves everywhere else. They are told. Raises OnlyWayIn."""
+    person = User.objects.select_for_update(no_key=True).get(pk=passkey.person_id)
+    others = (person.library_cards, person.socialaccount_set, person.passkeys.exclude(pk=passkey.pk))
+    if not proven_address(person) and not any(way.exists() for way in others):
+        raise OnlyWayIn
+    remove(passkey, by=by, at=at)
+    end_all_sign_ins(person)
 
 
 def _server(origin):

@@ -39,6 +39,8 @@ def undo_address(request, token):
             return render(request, "accounts/undo_address.html", {"done": True, "email": change.old_email})
     except addresses.UnknownChange:
         return render(request, "accounts/undo_address.html", {"unknown": True}, status=404)
+    except actions.AddressTaken:
+        return render(request, "accounts/undo_address.html", {"taken": True, "email": change.old_email}, status=409)
     return render(request, "accounts/undo_address.html", {"email": change.old_email})
 
 

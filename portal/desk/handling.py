@@ -35,7 +35,7 @@ def _holding(conversation, user, today):
     away_until = None if mine else conversation.away_until
     return {
         "mine": mine,
-        "whose": _("You") if mine else holder.display_name if holder else _("Nobody"),
+        "whose": _("You") if mine else holder.display_name if holder else "",
         "away_until": away_until,
         "cover": conversation.cover_name,
         "is_open": conversation.is_open,

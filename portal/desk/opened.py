@@ -55,9 +55,13 @@ def log_record_opened(request, person, *, at, reason=""):
 
 
 def log_looked_up(request, people, *, at, reason=""):
-    """These were found at the people desk, and shown."""
-    for person in people:
-        audit.record("looked_up", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason)
+    """These were found at the people desk, and shown. Returns {person: the event}."""
+    return {person: audit.record("looked_up", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason) for person in people}
+
+
+def log_reason(request, person, *, at, reason):
+    """Why they look at this person, said before they do. Returns {person: the event}, which holds the words."""
+    return {person: audit.record("said_why", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason)}
 
 
 def came_from(request, help_session_id=None):

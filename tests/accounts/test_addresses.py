@@ -16,6 +16,7 @@ from portal.privacy import erasure
 from portal.privacy.joining import CannotJoin, join_people
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code, signed_in_as
 from tests.factories import PasskeyFactory, UserFactory
+from tests.portal.pages import text
 
 pytestmark = pytest.mark.django_db
 NEW = "new@example.org"
@@ -129,17 +130,31 @@ def test_who_reads_the_old_mail_of_staff_does_not_end_what_opens_the_desk(client
     assert Passkey.objects.filter(person=staff).exists()
 
 
-def test_whoever_began_anew_with_the_old_address_lets_go_of_it(signed_in, patron):
+def test_an_address_is_taken_from_nobody_who_has_it_meanwhile(signed_in, patron):
     change(signed_in)
-    path = link_to("sam@example.org")
-    anew = sign_in_by_code(Client(), "sam@example.org")
-    other = User.objects.get(email="sam@example.org")
-    assert signed_in_as(anew) == str(other.pk) != str(patron.pk)
-    Client().post(path)
+    other = UserFactory(name="Anew", email=None)
+    link = link_to("sam@example.org")
+    User.objects.filter(pk=other.pk).update(email="sam@example.org")
+    EmailAddress.objects.create(user=other, email="sam@example.org", verified=True, primary=True)
+    answer = Client().post(link)
+    assert answer.status_code == 409
+    assert "nobody loses an address by a link" in text(answer)
     patron.refresh_from_db()
     other.refresh_from_db()
-    assert (patron.email, other.email) == ("sam@example.org", None)
-    assert anew.get(reverse("saved")).wsgi_request.user == other  # with what is in it, to be joined
+    assert (patron.email, other.email) == (NEW, "sam@example.org")
+    assert EmailAddress.objects.filter(user=other, email="sam@example.org", verified=True).exists()
+    assert signed_in_as(signed_in) == str(patron.pk)
+    with pytest.raises(addresses.AddressTaken):
+        addresses.undo_change(link.split("/")[-2], at=timezone.now())
+
+
+def test_a_sign_in_that_was_begun_with_the_old_address_and_never_finished_is_nobodys(signed_in, patron):
+    change(signed_in)
+    link = link_to("sam@example.org")
+    ask_for_code(Client(), "sam@example.org")  # by its owner, who wonders why it doesn't work
+    assert Client().post(link).status_code == 200
+    patron.refresh_from_db()
+    assert patron.email == "sam@example.org"
 
 
 def test_a_mistyped_address_gets_no_mail_and_no_way_in(client, patron, sign_in):

@@ -115,6 +115,7 @@ OBJECT = {
     "keep_for_patron": "patron",
     "make_account_code": "patron",
     "change_childs_record": "patron",
+    "remove_lost_passkey": "patron",
     "join_records": "patron",
     "part_records": "patron",
     "end_role": "person",

@@ -17,6 +17,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.cards import home_branch_of
 from accounts.hours import promise_in_words
 from accounts.models import Branch
 from portal.conversations import actions, drafts, floods, unsent
@@ -149,12 +150,13 @@ def ask_about_item(request, public_id):
 
 def _begun(request):
     """What was written before: by somebody signed in as a draft on the server, by anybody else in this browser."""
-    begun = {"branch": request.library.default_branch_id}
+    person = request.reader.person
+    begun = {"branch": (person and home_branch_of(person)) or request.library.default_branch_id}
     if kept := unsent.found(request, unsent.QUESTION):
         return {**begun, **{name: kept[name] for name in ("body", "topic", "branch") if kept[name]}, "client_token": kept["composer"]}
-    if request.reader.person is None:
+    if person is None:
         return begun
-    draft = drafts.draft_of(None, person=request.reader.person, **ASK)
+    draft = drafts.draft_of(None, person=person, **ASK)
     return {**begun, **draft.typed, "body": draft.body, "client_token": draft.client_token, "sequence": draft.sequence}
 
 

@@ -7,13 +7,13 @@ Whoever was found stays open to this member of staff until the day ends.
 from django.db.models import Exists, OuterRef, Q, Subquery
 
 from accounts.actions import unconfirmed
-from accounts.models import LibraryCard, User
+from accounts.models import LibraryCard, LookingReason, User
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from portal.security_log import consume
 from recommendations.search import fold
 
-FOUND = "found_at_desk"  # in the Django session: {public id: reason} of whom this member of staff found today
+FOUND = "found_at_desk"  # in the Django session: {public id: the number of an event, or None} of whom this member of staff found today
 REMEMBERED = 60
 LETTERS = 3
 FEW = 8
@@ -67,16 +67,26 @@ def may_look_up(request, *, by_name=False):
     return bool(consume(request, action="look_up_by_name" if by_name else "look_up", user=request.user))
 
 
-def remember(request, people, *, reason=""):
-    """These were found: their records open for this member of staff until the day ends."""
-    kept = found(request) | {str(person.public_id): reason for person in people}
-    request.session[FOUND] = {"on": str(request.library.today()), "people": dict(list(kept.items())[-REMEMBERED:])}
+def remember(request, people, *, because=None):
+    """These were found: their records open for this member of staff until the day ends. `because`: {person: the event with the reason} where one
+    was given. The session holds the event's number and no words: they are the reason's own, and end with whom it is about."""
+    before = found(request)
+    kept = {str(person.public_id): because[person].pk if because else before.get(str(person.public_id)) for person in people}
+    request.session[FOUND] = {"on": str(request.library.today()), "people": dict(list((before | kept).items())[-REMEMBERED:])}
 
 
 def found(request):
-    """{public id: the reason given, or ""} of whom this member of staff found today."""
+    """{public id: the number of the event with the reason given, or None} of whom this member of staff found today."""
     kept = request.session.get(FOUND, {})
     return kept["people"] if kept.get("on") == str(request.library.today()) else {}
+
+
+def reason_for(request, person):
+    """Why this member of staff said today that they look at this person; "" if they didn't."""
+    event = found(request).get(str(person.public_id))
+    event = event if isinstance(event, int) else None  # a session of an older release holds words
+    reasons = LookingReason.objects.filter(event=event, patron=person, event__by=request.user)
+    return (event and reasons.values_list("reason", flat=True).first()) or ""
 
 
 def masked(email):

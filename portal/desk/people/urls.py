@@ -10,6 +10,7 @@ urlpatterns = [
     path("<uuid:public_id>/", patrons.patron_record, name="patron_record"),
     path("<uuid:public_id>/keep/", patrons.keep_for_patron, name="keep_for_patron"),
     path("<uuid:public_id>/code/", patrons.make_account_code, name="make_account_code"),
+    path("<uuid:public_id>/passkey/", patrons.remove_lost_passkey, name="remove_lost_passkey"),
     path("<uuid:public_id>/child/", patrons.change_childs_record, name="change_childs_record"),
     path("<uuid:public_id>/join/", joining.join_records, name="join_records"),
     path("<uuid:public_id>/part/", joining.part_records, name="part_records"),

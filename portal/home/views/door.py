@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import access
 from accounts.access import renew_session, safe_next
 from accounts.languages import languages
+from accounts.locking import desk_here
 from portal.conversations import unsent
 from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions import account_codes
@@ -57,6 +58,9 @@ def open_account(request):
     tries, form = Tries(request), CodeForm(request.POST)
     if not tries.allowed:
         return _refused(request, "too_many", status=429)
+    if _is_at_desk(request):
+        tries.was_right()
+        return _refused(request, "at_desk", status=403)
     try:
         person = account_codes.use_code(form.cleaned_data["code"] if form.is_valid() else "", at=timezone.now())
     except account_codes.CodeEnded:
@@ -100,6 +104,8 @@ def _open(request, code):
     except CodeUnknown:
         if account_codes.opens_a_record(code, at=timezone.now()):
             tries.was_right()
+            if _is_at_desk(request):
+                return _refused(request, "at_desk", status=403)
             return render(request, "home/open_account.html", {"code": code})
         tries.was_wrong()
         return _refused(request, "unknown", status=404)
@@ -117,6 +123,11 @@ def _open(request, code):
     request.session.set_expiry(None)
     note(request, "opened_visit")
     return redirect(safe_next(request) or claim.help_session)
+
+
+def _is_at_desk(request):
+    """Whoever made the code must not be who uses it: not while they are signed in as staff, and not on a computer of a desk."""
+    return request.user.is_staff or desk_here(request) is not None
 
 
 def _refused(request, why, *, status):

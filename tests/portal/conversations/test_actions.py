@@ -3,7 +3,9 @@ import uuid
 
 import pytest
 import time_machine
+from allauth.account.models import EmailAddress
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.reader import Reader
 from accounts.roles import RoleEnded
@@ -12,7 +14,7 @@ from portal.conversations.models import Attachment, Conversation, Draft, Event, 
 from portal.helpsessions.actions import ChosenItem
 from portal.notifications.models import Notification
 from recommendations.models import Recommendation
-from tests.factories import HelpSessionFactory, ItemFactory, QuietSessionFactory, code_for, recommend_in
+from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, code_for, recommend_in
 from tests.portal.listed import listed
 
 NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
@@ -45,6 +47,19 @@ def say(conversation, by, side, *, body="Try this", at=NOW, token=None, **kwargs
 
 def judge(recommendation, verdict, *, by=None, at=NOW):
     return actions.take_verdict(recommendation, verdict=verdict, why="", comment="", by=by, at=at)
+
+
+@pytest.mark.parametrize("is_confirmed", [True, False])
+def test_mail_to_an_address_that_nobody_confirmed_says_only_that_there_is_an_answer(patron, branch, staff, is_confirmed):
+    EmailAddress.objects.create(user=patron, email=patron.email, verified=is_confirmed, primary=True)
+    thread = ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))
+    how = {"side": "staff", "at": timezone.now(), "language": "en", "client_token": uuid.uuid4()}
+    actions.reply(thread, by=staff, body="Zqxwords", **how)
+    mail = Notification.objects.get()
+    said = mail.subject + mail.text + mail.html + str(mail.headers)
+    assert "Zqxwords" not in said
+    assert [word in said for word in (staff.name, str(thread.public_id), "If you write no more")] == [is_confirmed] * 3
+    assert "The library has answered" in said
 
 
 def test_a_question_waits_for_staff_from_the_first_unanswered_message(session, patron, staff):

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from accounts.models import LibraryCard
 from portal.conversations import actions, floods, readers_form, unsent
 from portal.conversations.models import Conversation, Draft, Message, ReadersForm
 from portal.helpsessions.models import ClaimCode
@@ -110,6 +111,13 @@ def test_what_is_out_of_use_is_not_offered(me):
     assert "Hillside" not in page
     assert "Telegraphy" not in page
     assert me.post(ASK, typed(topic=retired.pk, branch=gone.pk)).status_code == 422
+
+
+@pytest.mark.parametrize(("in_use", "is_offered"), [(True, True), (False, False)])
+def test_the_home_branch_that_the_ils_names_is_the_one_that_is_offered(me, patron, branch, in_use, is_offered):
+    home = BranchFactory(closed_at=None if in_use else timezone.now())
+    LibraryCard.objects.create(person=patron, ils_id="7", barcode="7", home_branch=home, seen_at=timezone.now())
+    assert me.get(ASK).context["form"]["branch"].value() == (home.pk if is_offered else branch.pk)
 
 
 def test_one_says_by_when_an_answer_comes(me, branch):
@@ -713,7 +721,7 @@ def test_asking_costs_the_same_whatever_there_is_to_choose_from(rows, me, branch
     TopicFactory.create_batch(rows)
     for _ in range(rows):
         show_code(me, code_for(HelpSessionFactory(branch=branch)))
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         me.get(ASK)
 
 

@@ -55,7 +55,7 @@ def give(thread, to, was=None):
 
 def test_the_bar_says_whose_it_is_and_takes_it_at_a_touch(desk, thread, staff):
     page = desk.get(address(thread)).content.decode()
-    assert "Nobody" in page
+    assert "Hand it on" in page
     assert 'id="take" data-key="m"' in page
     page = do(desk, thread, "take/")
     assert "It is yours." in page

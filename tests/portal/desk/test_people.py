@@ -156,8 +156,16 @@ def test_whom_this_desk_has_nothing_to_do_with_opens_with_a_reason(desk, strange
     page = text(desk.get(record(stranger)))
     assert "At Hill" in page
     assert "Elsewhere and mine alone" not in page
-    assert [action for action, *_ in looks(stranger)] == ["looked_up", "opened"]
-    assert LookingReason.objects.get().reason == "They stand here"
+    assert [action for action, *_ in looks(stranger)] == ["looked_up", "said_why", "opened"]
+    assert set(LookingReason.objects.values_list("reason", flat=True)) == {"They stand here"}
+
+
+def test_why_somebody_looked_rests_in_no_session_and_is_gone_with_whom_it_is_about(desk, stranger):
+    desk.post(BY_NAME, {"letters": "zoe", "reason": "Zqxreason on the phone"})
+    assert "Zqxreason" not in str(dict(desk.session))
+    assert "What is known" in text(desk.get(record(stranger)))
+    LookingReason.objects.all().delete()
+    assert "Why do you look?" in text(desk.get(record(stranger)))
 
 
 def test_the_reason_of_a_search_opens_the_record_too(desk, stranger):
@@ -225,7 +233,7 @@ def test_somebody_is_added_with_a_name_alone(desk, staff):
     answer = desk.post(reverse("add_patron"), {"name": "Old Mr Pike", "email": "", "language": "es"})
     person = User.objects.get(name="Old Mr Pike")
     assert (answer.url, person.email, person.language, person.emailaddress_set.count()) == (record(person), None, "es", 0)
-    assert looks(person) == [("added_at_desk", "user", str(person.public_id), "")]
+    assert looks(person) == [("added_at_desk", "user", str(person.public_id), ""), ("said_why", "user", str(person.public_id), "people")]
     assert "Old Mr Pike" in text(desk.get(record(person)))
 
 

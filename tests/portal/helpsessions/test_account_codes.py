@@ -8,7 +8,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import shared_desks
 from accounts.actions import person_added_at_desk
+from accounts.locking import DESK_TOKEN
 from accounts.models import AuditEvent, LibraryCard, User
 from portal.desk.people import find
 from portal.helpsessions import account_codes, codes
@@ -65,6 +67,24 @@ def test_a_link_that_somebody_follows_lets_nobody_in(client, staff, pike):
         assert "Open your library account" in text(client.get(reverse("open_code_link", args=[code])))
     assert not who(client).is_authenticated
     assert AccountCode.objects.count() == 1
+
+
+@pytest.mark.parametrize("where", ["signed in as staff", "on a computer of the desk"])
+def test_whoever_made_the_code_does_not_use_it(client, sign_in, staff, pike, branch, where):
+    code = made(pike, staff)
+    if where == "signed in as staff":
+        sign_in(client, staff)
+    else:
+        client.cookies[DESK_TOKEN] = shared_desks.unlock(branch=branch, name="Desk 1", by=staff, at=timezone.now())[1]
+    assert use(client, code).status_code == 403
+    assert "for their own device" in text(client.post(reverse("open_code"), {"code": code}))
+    assert who(client) != pike
+    assert use(Client(), code).url == reverse("home")  # it is still good, for them
+
+
+def test_its_person_reads_who_made_it(client, sign_in, staff, pike):
+    made(pike, staff)
+    assert "made a code that opens your library account once" in text(sign_in(client, pike).get(reverse("who_looked")))
 
 
 def test_it_works_once(staff, pike):

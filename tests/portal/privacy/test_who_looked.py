@@ -7,11 +7,13 @@ import zoneinfo
 
 import pytest
 import time_machine
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import audit
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, Library
 from portal.helpsessions.models import HelpSession
+from portal.privacy.joining import join_people
 from portal.privacy.looked import who_looked
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, QuietSessionFactory, StaffFactory, UserFactory
 from tests.portal.pages import text
@@ -150,6 +152,22 @@ def test_the_page_costs_the_same_whatever_its_length(client, sign_in, visit, bra
         page = client.get("/privacy/")
     assert len(page.context["looks"]) == min(2 * rows, 5)
     assert ("All who looked" in text(page)) == (rows > 1)
+
+
+@pytest.mark.parametrize("action", AuditEvent.CHANGES)
+def test_whatever_staff_change_of_who_comes_in_or_what_is_theirs_is_told_once(client, sign_in, staff, patron, action):
+    for by in (staff, patron):  # what they did themselves is no news
+        audit.record(action, patron, by=by, patron=patron)
+    looks, _further = who_looked(patron, zone=Library.current().zone)
+    assert len(looks) == 1
+    assert staff.display_name in looks[0].sentence
+    assert looks[0].sentence in sign_in(client, patron).get(reverse("who_looked")).content.decode()
+
+
+def test_two_records_that_were_joined_are_one_line(staff, patron, library):
+    joined = join_people(UserFactory(), patron, by=staff, at=timezone.now())
+    [look] = who_looked(joined, zone=library.zone)[0]
+    assert "joined another record with yours" in look.sentence
 
 
 def test_nobody_looked_yet(client, sign_in, patron):

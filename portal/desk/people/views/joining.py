@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import coordinator_only
-from portal.desk.opened import log_record_opened
+from portal.desk.opened import log_reason, log_record_opened
 from portal.desk.people import find
 from portal.privacy import parting
 from portal.privacy.joining import CannotJoin, may_join_people, what_moves
@@ -33,7 +33,7 @@ def join_records(request, public_id):
             messages.error(request, _("These two can't be joined. Nothing was changed."))
             return redirect("patron_record", person.public_id)
         messages.success(request, _("Joined: both are one record now. Until this time tomorrow it can be undone."))
-        find.remember(request, [into], reason=find.found(request).get(str(into.public_id), ""))
+        find.remember(request, [into])
         return redirect("patron_record", into.public_id)
     log_record_opened(request, other, at=at, reason=_reason(request, other))
     moving, own = what_moves(going), what_moves(into)
@@ -60,16 +60,15 @@ def part_records(request, public_id):
     except parting.CannotPart:
         messages.error(request, _("This can't be undone any more. Nothing was changed."))
     else:
-        find.remember(request, [again], reason=_("Parted again"))
+        find.remember(request, [again], because=log_reason(request, again, at=timezone.now(), reason=_("Parted again")))
         messages.success(request, _("Undone: they are two records again, each with what it had."))
     return redirect("patron_record", person.public_id)
 
 
 def _open_record(request, public_id):
     """A person whose record this coordinator has open: near their desk, or found with a reason. Never their own: a colleague answers for that."""
-    found = find.found(request)
-    person = get_object_or_404(find.at_desk_of(request.user, found).exclude(pk=request.user.pk), public_id=public_id)
-    if not (person.is_near or found.get(str(public_id))):
+    person = get_object_or_404(find.at_desk_of(request.user, find.found(request)).exclude(pk=request.user.pk), public_id=public_id)
+    if not (person.is_near or find.reason_for(request, person)):
         raise Http404
     return person
 
@@ -90,4 +89,4 @@ def _others(request, person):
 
 
 def _reason(request, person):
-    return "" if person.is_near else find.found(request).get(str(person.public_id), "") or _("To join two records")
+    return "" if person.is_near else find.reason_for(request, person) or _("To join two records")

@@ -12,13 +12,14 @@ from django.utils.translation import override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import actions as people
+from accounts import passkeys
 from accounts.access import coordinator_only, staff_only
 from accounts.children import WorksAtADesk, end_childs_record, make_childs_record
 from portal.conversations import actions
 from portal.conversations.models import Conversation
 from portal.conversations.views.keeping import wording
 from portal.desk import shown_today, slips
-from portal.desk.opened import log_looked_up, log_record_opened
+from portal.desk.opened import log_looked_up, log_reason, log_record_opened
 from portal.desk.people import find
 from portal.desk.people.forms import IdentifierForm, LettersForm, NewPatronForm, ReasonForm
 from portal.desk.people.looked import looked_without_a_visit
@@ -41,7 +42,7 @@ def patrons(request):
             form.add_error("identifier", TOO_OFTEN)
         elif person := find.by_identifier(form.cleaned_data["identifier"]):
             log_looked_up(request, [person], at=timezone.now())
-            find.remember(request, [person], reason=find.found(request).get(str(person.public_id), ""))
+            find.remember(request, [person])
             return redirect(_record_url(person, _to_keep(request)))
         else:
             form.add_error("identifier", _("Nobody has this card number or address here. Compare it with what they say, or add them."))
@@ -61,8 +62,7 @@ def patrons_by_name(request):
         except find.TooMany:
             form.add_error("letters", _("More than %(few)s people fit. Write more of the name.") % {"few": find.FEW})
         else:
-            log_looked_up(request, fitting, at=at, reason=form.cleaned_data["reason"])
-            find.remember(request, fitting, reason=form.cleaned_data["reason"])
+            find.remember(request, fitting, because=log_looked_up(request, fitting, at=at, reason=form.cleaned_data["reason"]))
             to_keep = _to_keep(request)
             for person in fitting:
                 person.url, person.masked = _record_url(person, to_keep), find.masked(person.email)
@@ -76,7 +76,7 @@ def patron_record(request, public_id):
     person, reason = _person(request, public_id)
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        find.remember(request, [person], reason=form.cleaned_data["reason"])
+        find.remember(request, [person], because=log_reason(request, person, at=timezone.now(), reason=form.cleaned_data["reason"]))
         return redirect(_record_url(person, _to_keep(request)))
     if form.is_bound or not (person.is_near or reason):
         context = {"form": form, "person": person, "masked": find.masked(person.email), "to_keep": _to_keep(request)}
@@ -102,7 +102,7 @@ def add_patron(request):
                     log_looked_up(request, [known], at=timezone.now())
                 form.add_error("email", _("Somebody has this address here already. Look them up by it."))
             else:
-                find.remember(request, [person], reason=_("Added at the desk"))
+                find.remember(request, [person], because=log_reason(request, person, at=timezone.now(), reason=_("Added at the desk")))
                 messages.success(request, _("%(name)s is added.") % {"name": person.display_name})
                 return redirect(_record_url(person, _to_keep(request)))
     return render(request, "desk/people/add.html", {"form": form, "to_keep": _to_keep(request)}, status=422 if form.is_bound else 200)
@@ -151,6 +151,24 @@ def make_account_code(request, public_id):
     return redirect("patron_record", person.public_id)
 
 
+@coordinator_only
+@require_POST
+def remove_lost_passkey(request, public_id):
+    """Of a patron who lost the device on which it is. That of staff is removed with all that opens the desk, in the settings."""
+    person, reason = _person(request, public_id)
+    if not (person.is_near or reason) or person.is_staff or person == request.user:
+        raise Http404
+    passkey = get_object_or_404(person.passkeys, public_id=uuid_or_none(request.POST.get("passkey")))
+    log_record_opened(request, person, at=timezone.now(), reason="" if person.is_near else reason)
+    try:
+        passkeys.remove_lost(passkey, by=request.user, at=timezone.now())
+    except passkeys.OnlyWayIn:
+        messages.error(request, _("Nothing else lets them in, so nothing was removed. With an e-mail address or a card on their record it can be."))
+    else:
+        messages.success(request, _("The passkey is removed, and they are signed out everywhere. They are told by mail, if their address is confirmed."))
+    return redirect("patron_record", person.public_id)
+
+
 @staff_only
 @require_POST
 def change_childs_record(request, public_id):
@@ -177,9 +195,8 @@ def lookings(request):
 
 def _person(request, public_id):
     """(the person, the reason given today or "")."""
-    found = find.found(request)
-    person = get_object_or_404(find.at_desk_of(request.user, found), public_id=public_id)
-    return person, found.get(str(public_id), "")
+    person = get_object_or_404(find.at_desk_of(request.user, find.found(request)), public_id=public_id)
+    return person, find.reason_for(request, person)
 
 
 def _session_named(request):
@@ -257,6 +274,7 @@ def _record_page(request, person):
         "wording": words,
         "wording_language": language,
         **_code_context(request, person),
+        "passkeys": list(person.passkeys.all()) if request.user.is_coordinator and not person.is_staff and person != request.user else [],
         "joined": can_be_parted(person, at=timezone.now()) if request.user.is_coordinator else [],
     }
     return render(request, "desk/people/record.html", context)
