@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from allauth.socialaccount.models import SocialAccount
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.db import IntegrityError, transaction
 from fido2.server import Fido2Server
@@ -168,7 +169,7 @@ def remove_lost(passkey, *, by, at):
     """For somebody who has lost the device and says so at the desk: it opens nothing any more, and whoever has it is signed out, as they are
     themselves everywhere else. They are told. Raises OnlyWayIn."""
     person = User.objects.select_for_update(no_key=True).get(pk=passkey.person_id)
-    others = (person.library_cards, person.socialaccount_set, person.passkeys.exclude(pk=passkey.pk))
+    others = (person.library_cards, SocialAccount.objects.filter(user=person), person.passkeys.exclude(pk=passkey.pk))
     if not proven_address(person) and not any(way.exists() for way in others):
         raise OnlyWayIn
     remove(passkey, by=by, at=at)
