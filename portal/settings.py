@@ -340,6 +340,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO" if MODE == "production" else "WARNING"},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # scanners: no fault of ours, and no trace a request for anybody who asks
         "django.request": {"level": "ERROR"},  # what was refused stands in the request's own line
         "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
         "fido2": {"level": "WARNING"},  # it would name each passkey that is shown

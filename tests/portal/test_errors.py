@@ -82,10 +82,11 @@ def test_a_form_sent_without_its_token_is_refused_with_words(visitor):
     assert "This page was open too long" in response.content.decode()
 
 
-def test_an_unknown_host_is_told_nothing(visitor):
+def test_an_unknown_host_is_told_nothing_and_fills_no_log(visitor, caplog):
     response = visitor.get("/", headers={"host": "evil.example"})
     assert response.status_code == 400
     assert "evil.example" not in response.content.decode()
+    assert "evil.example" not in caplog.text
 
 
 def test_the_page_for_our_own_fault_needs_no_database(visitor, monkeypatch):
