@@ -1,8 +1,10 @@
 """Who works at which desk. What else ends with a role, of what lies above: portal/conversations/leaving.py."""
 
 from allauth.mfa.models import Authenticator
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Q
+
+from portal.prepared import prepared
 
 from . import absences, audit
 from .actions import end_all_sign_ins
@@ -75,11 +77,15 @@ def hold(*people):
 
     It comes before the row of any thread is locked: whoever ends a role locks in this order too.
     """
-    rows = StaffRole.objects.select_for_update(no_key=True).filter(user__in=[person.pk for person in people])
-    held = set(rows.order_by("pk").values_list("user", "branch"))
+    held = {(role.user_id, role.branch_id) for role in _held(people=[person.pk for person in people])}
     for person in people:
         if not person.is_staff or not {(person.pk, branch) for branch in person.desk_branch_ids} <= held:
             raise RoleEnded
+
+
+@prepared(people=models.BigAutoField())
+def _held(people):
+    return StaffRole.objects.select_for_update(no_key=True).filter(user__in=people).order_by("pk")
 
 
 def locked(person):
