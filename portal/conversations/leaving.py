@@ -6,6 +6,7 @@ from django.db import transaction
 
 from accounts import roles
 from accounts.models import StaffRole, User
+from portal.helpsessions.models import HelpSession
 
 from .actions import moment_of_change, raise_queue
 from .models import Attachment, Conversation, DeskEvent, Draft, NoteMention, Participation, Side
@@ -19,15 +20,17 @@ class Ends:
 
     is_last: bool  # no role is left
     open_threads: int  # free to take from then on
+    unfinished: int  # begun help sessions, which go to the tray of whoever ends it
     drafts: int
 
 
 def what_ends(person, *, branch):
     is_last = not StaffRole.objects.filter(user=person).exclude(branch=branch).exists()
-    threads = _taken(person, None if is_last else branch)
+    only_there = None if is_last else branch
+    threads, unfinished = _taken(person, only_there), _unfinished(person, only_there)
     drafts = Draft.objects.filter(person=person, side=Side.STAFF).exclude(body="")
     here = drafts if is_last else drafts.filter(conversation__branch=branch)
-    return Ends(is_last, threads.filter(status__in=Conversation.OPEN).count(), here.count())
+    return Ends(is_last, threads.filter(status__in=Conversation.OPEN).count(), unfinished.count(), here.count())
 
 
 @transaction.atomic
@@ -38,7 +41,10 @@ def end_role(person, *, branch, by, at):
     """
     roles.end_role(person, branch=branch, by=by, at=at)
     person = User.objects.get(pk=person.pk)  # with the roles that are left
-    _release(_taken(person, branch if person.roles else None), person, by, at)
+    only_there = branch if person.roles else None
+    _release(_taken(person, only_there), person, by, at)
+    if by != person:  # a patron may hold the card of one, which opens it once it is finished
+        _unfinished(person, only_there).update(staff=by)
     within_reach = Conversation.objects.at_desk_of(person).values("pk") if person.roles else []
     _forget_files(Attachment.objects.filter(side=Side.STAFF, added_by=person, message=None).exclude(conversation__in=within_reach))
     Draft.objects.filter(side=Side.STAFF, person=person).exclude(conversation__in=within_reach).delete()
@@ -50,6 +56,11 @@ def _taken(person, branch):
     """The threads that are theirs, at `branch` or (None) anywhere: closed ones too, for the patron may write in them again."""
     threads = Conversation.objects.filter(assignee=person)
     return threads.filter(branch=branch) if branch else threads
+
+
+def _unfinished(person, branch):
+    begun = HelpSession.objects.unfinished().filter(staff=person)
+    return begun.filter(branch=branch) if branch else begun
 
 
 def _release(threads, person, by, at):

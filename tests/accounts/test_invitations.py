@@ -101,7 +101,7 @@ def test_the_mail_is_in_the_language_that_somebody_known_has_chosen_and_empty_on
         ({"at_faraway": "staff"}, "Choose at least one branch"),
         ({"at_hill": "director"}, "Select a valid choice"),
         ({"at_hill": "staff", "email": "noor"}, "Write the whole e-mail address"),
-        ({"at_hill": "staff", "name": " "}, "This field is required"),
+        ({"at_hill": "staff", "name": " "}, "Write the name that patrons are to see"),
         ({"at_hill": "staff", "email": "rosa@example.org"}, "They work at Hill already"),
         ({"at_hill": "staff", "email": "kim@example.org"}, "You have invited this address already"),
     ],

@@ -282,12 +282,20 @@ class RoleForm(forms.Form):
 class InvitationForm(forms.Form):
     """Who is invited, and as what at each of the branches whose people `coordinator` sees to. Valid, `at_branches` is {branch: role}."""
 
-    name = TextField(label=gettext_lazy("Name that patrons see"), max_length=80, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    name = TextField(
+        label=gettext_lazy("Name that patrons see"),
+        max_length=80,
+        error_messages={"required": gettext_lazy("Write the name that patrons are to see.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
     email = forms.EmailField(
         label=gettext_lazy("E-mail address"),
         max_length=254,
         help_text=gettext_lazy("The link is sent there, and so is the code with which they show that it is theirs."),
-        error_messages={"invalid": gettext_lazy("Write the whole e-mail address, such as ana@example.org.")},
+        error_messages={
+            "required": gettext_lazy("Write their e-mail address."),
+            "invalid": gettext_lazy("Write the whole e-mail address, such as ana@example.org."),
+        },
         widget=forms.EmailInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
     language = forms.ChoiceField(

@@ -13,6 +13,7 @@ from accounts.models import AuditEvent, StaffRole, User
 from portal.conversations import actions, drafts, handling, leaving, notes, presence
 from portal.conversations.models import Attachment, Conversation, DeskEvent, Draft, Message, NoteMention, Participation
 from portal.desk.choosing import Choosing
+from portal.helpsessions.models import HelpSession
 from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, PasskeyFactory, StaffFactory, picture_file
 
 pytestmark = pytest.mark.django_db
@@ -157,6 +158,12 @@ def everything(thread, staff, coordinator, branch, patron):
     return there
 
 
+@pytest.fixture
+def begun(everything, staff, thread):
+    """A help session that Rosa began at each branch."""
+    return [HelpSessionFactory(branch=each.branch, staff=staff, status="unfinished") for each in (thread, everything)]
+
+
 def held_by(person):
     """The threads in which this person still has something as staff, by kind."""
     return [
@@ -169,7 +176,7 @@ def held_by(person):
 
 def test_with_one_of_two_roles_goes_what_was_at_that_branch(everything, thread, staff, coordinator, branch):
     assert held_by(staff) == [{thread, everything}] * 4
-    assert leaving.what_ends(staff, branch=branch) == leaving.Ends(is_last=False, open_threads=1, drafts=1)
+    assert leaving.what_ends(staff, branch=branch) == leaving.Ends(is_last=False, open_threads=1, unfinished=0, drafts=1)
     leaving.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
     assert held_by(staff) == [{everything}] * 4
     assert {draft.body for draft in Draft.objects.filter(conversation=thread)} == {"Mine", "Hers"}
@@ -178,7 +185,7 @@ def test_with_one_of_two_roles_goes_what_was_at_that_branch(everything, thread, 
 def test_with_the_last_role_goes_all_and_a_closed_thread_belongs_to_nobody_either(everything, thread, staff, coordinator, branch):
     StaffRole.objects.filter(user=staff, branch=branch).delete()
     second = everything.branch
-    assert leaving.what_ends(staff, branch=second) == leaving.Ends(is_last=True, open_threads=1, drafts=2)
+    assert leaving.what_ends(staff, branch=second) == leaving.Ends(is_last=True, open_threads=1, unfinished=0, drafts=2)
     before = {row.pk: row.desk_version for row in (thread, everything)}
     for row in (thread, everything):
         row.refresh_from_db()
@@ -191,6 +198,19 @@ def test_with_the_last_role_goes_all_and_a_closed_thread_belongs_to_nobody_eithe
         event = DeskEvent.objects.get(conversation=row)
         assert (event.kind, event.by, event.was, event.to, event.at) == ("unassigned", coordinator, staff, None, row.changed_at)
     assert (Draft.objects.count(), Participation.objects.filter(side="staff").count()) == (2, 1)
+
+
+def test_what_was_begun_and_not_finished_goes_to_whoever_ends_the_role(everything, begun, thread, staff, coordinator, branch):
+    """A patron may hold the card of one."""
+    here, there = begun
+    tally = HelpSessionFactory(branch=branch, staff=staff, status="tally")
+    assert leaving.what_ends(staff, branch=branch).unfinished == 1
+    leaving.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
+    assert list(HelpSession.objects.unfinished().filter(staff=coordinator)) == [here]
+    assert leaving.what_ends(staff, branch=everything.branch).unfinished == 1
+    leaving.end_role(staff, branch=everything.branch, by=coordinator, at=timezone.now())
+    assert set(HelpSession.objects.unfinished().filter(staff=coordinator)) == {here, there}
+    assert {session.staff for session in (thread.help_session, HelpSession.objects.get(pk=tally.pk))} == {staff}
 
 
 def test_files_that_were_not_sent_go_from_the_disk_too(thread, staff, coordinator, branch, client, sign_in, django_capture_on_commit_callbacks):
