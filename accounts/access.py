@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from portal.security_log import consume, note
+from portal.security_log import note
 
 from .desk_pins import BY_PIN, open_again
 from .models import User
@@ -123,10 +123,6 @@ def to_prove(request):
 def origin(request):
     """What a browser signs a passkey for: this host, by this scheme."""
     return f"{request.scheme}://{request.get_host()}"
-
-
-def may_try_passkey(request):
-    return consume(request, action="passkey")
 
 
 def may_change_keys(request):

@@ -26,8 +26,7 @@ class AccountAdapter(DefaultAccountAdapter):
     error_messages = {
         **DefaultAccountAdapter.error_messages,
         "incorrect_code": _("That is not the code. Look at it once more, or ask for a new one."),
-        "too_many_login_attempts": _("That was tried too often. Wait a few minutes, then try again."),
-        "rate_limited": _("That was tried too often. Wait a few minutes, then try again."),
+        "too_many_login_attempts": _("That was tried too often. Wait a few minutes, then try again."),  # with an authenticator app
     }
 
     def get_login_stages(self):

@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from portal.security_log import consume
+from portal import limits
 from portal.text import clean
 
 from . import audit
@@ -16,9 +16,9 @@ from .children import end_childs_record, first_name, is_childrens_group, make_ch
 from .models import Branch, Library, LibraryCard, User
 
 
-def may_try_card(request, card):
-    """Counted across all processes, by network address and by card."""
-    return consume(request, action="card_sign_in", key=_as_compared(card))
+def count_try(request, card):
+    """Before the ILS is asked. Raises limits.TooOften."""
+    limits.count(request, "card_sign_in", target=_as_compared(card))
 
 
 def _as_compared(card):

@@ -14,15 +14,15 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from portal.limits import TooOften
 from portal.security_log import note
 from portal.text import TextField
 
-from . import desk_pins, passkeys
+from . import cards, desk_pins, passkeys
 from .access import origin
-from .cards import may_try_card
 from .children import first_name
 from .ils.base import Blocked, Expired, IlsError, WrongCardOrPin
-from .mailed_codes import may_send_code, may_try_code
+from .mailed_codes import count_code, count_try
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,14 @@ REFUSALS_EVERY = 0.5  # seconds: an unknown card and a wrong PIN take an ILS dif
 TOTP_CODE_LIVES = 120  # seconds; longer than any clock accepts a code, so that none works twice
 
 CODE_ATTRS = {"inputmode": "numeric", "autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
+
+
+def _count(count, *what):
+    """Said beside the field where it was done too often, with the time from which it can be done again."""
+    try:
+        count(*what)
+    except TooOften as error:
+        raise forms.ValidationError(error.words) from None
 
 
 def digits(text):
@@ -64,8 +72,7 @@ class AddressForm(forms.Form):
 
     def clean_email(self):
         email = self.cleaned_data["email"].lower()
-        if not may_send_code(self.request, email):
-            raise get_adapter().validation_error("rate_limited")
+        _count(count_code, self.request, email)
         return email
 
 
@@ -100,8 +107,7 @@ class PinForm(forms.Form):
 
     def _ask(self, card, pin):
         """Counted before the ILS is asked: many lock a card after a few wrong PINs."""
-        if not may_try_card(self.request, card):
-            raise get_adapter().validation_error("rate_limited")
+        _count(cards.count_try, self.request, card)
         began = time.monotonic()
         try:
             patron = self.ils.check(card, pin, today=self.request.library.today())
@@ -221,8 +227,7 @@ class CodeForm(forms.Form):
         super().__init__(*args, **kwargs)
 
     def clean_code(self):
-        if not may_try_code(self.request, self.process):
-            raise get_adapter().validation_error("too_many_login_attempts")
+        _count(count_try, self.request, self.process)
         code = digits(self.cleaned_data["code"])
         if not compare_user_code(actual=code, expected=self.process.code):
             note(self.request, "refused", what="code")

@@ -3,8 +3,9 @@
 from allauth.account import app_settings
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.code_verification import AbstractCodeVerificationProcess
+from django.utils.translation import gettext as _
 
-from portal.security_log import consume
+from portal import limits
 
 STATE = "mailed_code"
 
@@ -52,11 +53,16 @@ class MailedCode(AbstractCodeVerificationProcess):
         self.request.session.pop(STATE, None)
 
 
-def may_send_code(request, email):
-    """Counted across all processes, by network address and by mail address."""
-    return consume(request, action="request_login_code", key=email.lower())
+def count_code(request, email):
+    """One more code by mail. Raises limits.TooOften."""
+    limits.count(request, "mailed_code", target=email.lower())
 
 
-def may_try_code(request, process):
-    """Tries for one code, however many at once: the count in the session alone would let a burst of tries through."""
-    return consume(request, action="try_code", key=f"{process.state.get('email')}:{process.code}:{process.state['at']}")
+def count_try(request, process):
+    """Of one code, however many at once: the count in the session alone would let a burst of tries through. Raises limits.TooOften."""
+    limits.count(request, "mailed_code_try", target=f"{process.state.get('email')}:{process.code}:{process.state['at']}")
+
+
+def sent_too_often(error):
+    """What is said where no code was sent: `error` is the limits.TooOften."""
+    return _("We have sent as many codes as we can for now. Look in the folder for junk mail. We can send another %(when)s.") % {"when": error.when}

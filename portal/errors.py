@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
+from portal.limits import TooOften
 from portal.security_log import note
 from portal.styles import page_style
 
@@ -37,7 +38,30 @@ def page_not_found(request, exception=None):
 
 
 def too_many_requests(request, exception=None):
-    return render(request, "errors/429.html", status=429)
+    """With a TooOften it says when to try again: in words alone to a script, which shows them on the page that it came from."""
+    words = exception.words if isinstance(exception, TooOften) else ""
+    if words and "text/html" not in request.headers.get("Accept", ""):
+        return HttpResponse(words, status=429, content_type="text/plain; charset=utf-8")
+    return render(request, "errors/429.html", {"words": words}, status=429)
+
+
+class TooOftenMiddleware:
+    """What was done too often (portal.limits) is answered with 429 and how long to wait: on the view's own page, where what was written
+    stays, or where it has none on one that says when. To htmx a page of the view's stays what it is, or it would not be shown."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        if error := getattr(request, "too_often", None):
+            response.headers["Retry-After"] = str(error.seconds)
+            if response.status_code in {200, 422} and not request.htmx:
+                response.status_code = 429
+        return response
+
+    def process_exception(self, request, error):
+        return too_many_requests(request, error) if isinstance(error, TooOften) else None
 
 
 def server_error(request):

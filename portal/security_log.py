@@ -12,7 +12,6 @@ import hmac
 import logging
 import secrets
 
-from allauth.core import ratelimit
 from allauth.core.internal.httpkit import get_client_ip
 from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
@@ -32,14 +31,6 @@ def note(request, event, **facts):
     person = getattr(request, "user", None)
     marks = {"person": _mark(person.public_id) if person and person.is_authenticated else "", "network": _mark(_address(request))}
     log.log(logging.INFO if event in LET_IN else logging.WARNING, event, extra={"facts": {**facts, **{name: mark for name, mark in marks.items() if mark}}})
-
-
-def consume(request, *, action, **how):
-    """allauth's count of tries, across all processes (ACCOUNT_RATE_LIMITS). Whether there is one left; that there is none is noted."""
-    allowed = ratelimit.consume(request, action=action, **how)
-    if not allowed:
-        note(request, "too_often", what=action)
-    return allowed
 
 
 def _mark(what):

@@ -108,6 +108,7 @@ MIDDLEWARE = [
     "portal.conversations.reader.ReaderMiddleware",
     "accounts.locking.SharedDeskMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
+    "portal.errors.TooOftenMiddleware",
     "accounts.middleware.EndedMeanwhileMiddleware",
 ]
 
@@ -180,16 +181,9 @@ ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 5
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
-ACCOUNT_RATE_LIMITS = {
-    "request_login_code": "30/m/ip,3/m/key,8/h/key",  # a whole library may share one network address
-    "try_code": "5/10m/key",  # tries for one mailed code, however many at once
-    "login_failed": "10/m/ip,5/5m/key,30/d/key",  # wrong codes of an app: of a million three are right, so five in five minutes for days would be too many
-    "passkey": "60/m/ip",  # nothing can be guessed: this spares the server
-    "code_at_desk": "60/10m/user",  # codes of slips and cards that a member of staff types
-    "look_up": "60/h/user",  # patrons, by a whole identifier; adding one says as much
-    "look_up_by_name": "20/h/user",  # patrons, by letters of their name
-    "card_sign_in": "30/m/ip,300/h/ip,5/15m/key,20/d/key",  # before the ILS is asked: after some wrong PINs many lock the card
-}
+# What allauth counts itself, wrong codes of an app: of a million three are right, so five in five minutes for days would be too many.
+# All else: portal/limits.py
+ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,5/5m/key,30/d/key"}
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_EMAIL_NOTIFICATIONS = False

@@ -25,6 +25,7 @@ import portal.conversations.search
 import portal.conversations.unsent
 import portal.helpsessions.account_codes
 import portal.helpsessions.actions
+import portal.limits
 import portal.privacy.exports
 import portal.privacy.parting
 import portal.privacy.retention
@@ -79,6 +80,7 @@ JOBS = [
     (portal.privacy.exports.forget_old_exports, EVERY_HOUR),
     (portal.privacy.exports.forget_stray_exports, EVERY_HOUR),
     (outbox.forget_old_notifications, EVERY_HOUR),
+    (portal.limits.forget_counts, EVERY_HOUR),
     (clear_expired_sign_ins, EVERY_HOUR),
     (refresh_statistics, EVERY_DAY),
 ]

@@ -7,12 +7,12 @@ from django.http import HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from accounts import invitations
 from accounts.access import forget_proof
-from accounts.mailed_codes import may_send_code
+from accounts.mailed_codes import count_code, sent_too_often
 from accounts.views.sign_in import mail_code, sign_out
+from portal.limits import TooOften
 from portal.security_log import note
 
 
@@ -38,8 +38,10 @@ def _answer(request, token, found):
         response = sign_out(request)
         response["Location"] = request.path
         return response
-    if not may_send_code(request, found.email):
-        messages.error(request, _("We have sent as many codes as we can for now. Look in the folder for junk mail, or try again in a few minutes."))
+    try:
+        count_code(request, found.email)
+    except TooOften as error:
+        messages.error(request, sent_too_often(error))
         return redirect(request.path)
     mail_code(request, found.email)
     return HttpResponseRedirect(f"{reverse('account_confirm_login_code')}?{urlencode({'next': request.path})}")

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, JsonResponse
+from django.http import JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,7 +13,6 @@ from accounts import actions, passkeys
 from accounts.access import (
     lately_proved,
     may_change_keys,
-    may_try_passkey,
     note_proof,
     origin,
     proved_recently,
@@ -27,6 +26,7 @@ from accounts.forms import NOT_ACCEPTED, AddPasskeyForm, PasskeyForm, PasskeyNam
 from accounts.models import Passkey
 from accounts.passkeys import NotAccepted, TooMany
 from accounts.sign_ins import device
+from portal import limits
 
 NO_OFFER = settings.COOKIE_PREFIX + "no_passkey_offer"  # a cookie of the device, not of the person: another device may well be asked
 
@@ -34,8 +34,7 @@ NO_OFFER = settings.COOKIE_PREFIX + "no_passkey_offer"  # a cookie of the device
 @require_POST
 def show_options(request):
     """What a browser is to sign: with a passkey of the person who is signed in, or with any."""
-    if not may_try_passkey(request):
-        return HttpResponse(status=429)
+    limits.count(request, "passkey")
     person = request.user if request.user.is_authenticated else None
     if not request.reader:
         request.session.set_expiry(actions.UNCONFIRMED_FOR)  # a stranger's, who may never sign in

@@ -11,10 +11,11 @@ from accounts.access import PROOF_LASTS, note_proof, safe_next
 from accounts.addresses import address_for_proof
 from accounts.forms import CodeForm, PinForm
 from accounts.ils.configured import library_ils
-from accounts.mailed_codes import MailedCode, may_send_code
+from accounts.mailed_codes import MailedCode, count_code, sent_too_often
 from accounts.single_sign_on import PROVE, accounts_of, sign_on_name
 from accounts.views.passkeys import shown_in
 from accounts.views.single_sign_on import to_provider
+from portal.limits import TooOften
 
 
 @sensitive_post_parameters("pin")
@@ -80,9 +81,12 @@ def _page(request, *, form=None, passkey_form=None, pin_form=None, card=None, si
 
 
 def _send(request, process, email):
-    if not may_send_code(request, email):
-        messages.error(request, _("We have sent as many codes as we can for now. Look in the folder for junk mail, or try again in a few minutes."))
-    elif process and process.can_resend:
+    try:
+        count_code(request, email)
+    except TooOften as error:
+        messages.error(request, sent_too_often(error))
+        return
+    if process and process.can_resend:
         process.resend()
     else:
         MailedCode.start(request, purpose="prove", email=email)

@@ -19,9 +19,10 @@ from accounts import actions
 from accounts.access import LAST_PERSON, safe_next, set_borrowed
 from accounts.forms import CodeForm, SignInForm
 from accounts.languages import languages
-from accounts.mailed_codes import may_send_code
+from accounts.mailed_codes import count_code, sent_too_often
 from accounts.views.passkeys import is_worth_offering
 from accounts.ways_in import other_ways
+from portal.limits import TooOften
 from portal.security_log import note
 
 OFFERS_PASSKEY = "offers_passkey"
@@ -88,12 +89,19 @@ def _first_page(request, person):
 def resend_code(request):
     stage = LoginStageController.enter(request, LoginByCodeStage.key)
     process = stage and LoginCodeVerificationProcess.resume(stage)
-    if process and process.can_resend and may_send_code(request, process.state["email"]):
+    if process:
+        _resend(request, process)
+    return redirect(_with_next(request, "account_confirm_login_code"))
+
+
+def _resend(request, process):
+    try:
+        count_code(request, process.state["email"])
+    except TooOften as error:
+        messages.error(request, sent_too_often(error))
+    else:
         process.resend()
         messages.success(request, _("A new code is on its way. Only the newest one works."))
-    elif process:
-        messages.error(request, _("We have sent as many codes as we can for now. Look in the folder for junk mail, or try again in a few minutes."))
-    return redirect(_with_next(request, "account_confirm_login_code"))
 
 
 @require_POST

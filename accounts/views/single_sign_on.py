@@ -16,6 +16,7 @@ from accounts import access, actions
 from accounts import single_sign_on as sso
 from accounts.access import note_proof, proved_recently, safe_next, set_borrowed
 from accounts.forms import BorrowedForm
+from portal import limits
 from portal.security_log import note
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def single_sign_on(request):
 def to_provider(request, *, what_for, else_to, borrowed=False):
     """The page that leads on by itself. No redirect: it would be the answer to a form, and our own policy lets no form lead anywhere else;
     through how many hosts a provider sends people nobody can list."""
+    limits.count(request, "single_sign_on")
     if not request.reader:
         request.session.set_expiry(actions.UNCONFIRMED_FOR)  # a stranger's: signing in sets it anew
     try:

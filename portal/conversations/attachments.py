@@ -54,6 +54,7 @@ class NotAdded(Exception):
             "too_many_dots": _("This picture is too large to be opened. Send a smaller copy of it, or a screenshot."),
             "damaged": _("This picture is damaged: it could not be opened. Try once more, or send a screenshot of it."),
             "unknown": _("Only pictures (JPEG, PNG, WebP) and PDFs can be sent. A screenshot is a picture, too."),
+            "too_often": _("Very many files came in a short time. Send this one in an hour, or bring it to the library."),
             "too_many": _("One message can carry %(files)s files. Send this one with the next."),
             "used_up": _("There is no more room for files of yours here. Send a link to it, or bring it to the library."),
             "used_up_by_code": _("There is no more room for files in this conversation. Send a link to it, or bring it to the library."),

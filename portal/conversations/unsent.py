@@ -29,7 +29,7 @@ def found(request, kind):
 
 
 def keep(request, kind, **words):
-    """Raises floods.TooMany where one network address begins very many sessions."""
+    """Raises limits.TooOften where one network address begins very many sessions."""
     floods.count_stranger(request)
     kept = {**words, "client_token": str(uuid.uuid4()), "kept_at": timezone.now().isoformat()}
     request.session[KEY] = {**request.session.get(KEY, {}), kind: kept}

@@ -31,7 +31,11 @@
     announce(words);
   };
   document.addEventListener("htmx:sendError", event => complain(event, document.body.dataset.offline));
-  document.addEventListener("htmx:responseError", event => complain(event, document.body.dataset.failed));
+  // What was done too often says from when on it can be done again.
+  document.addEventListener("htmx:responseError", event => {
+    const { status, responseText } = event.detail.xhr;
+    complain(event, status === 429 && responseText || document.body.dataset.failed);
+  });
   document.addEventListener("htmx:afterSwap", () => document.getElementById("failed")?.remove());
 
   // The script of a composer's files comes with the first touch: a page that is only read is lighter by it. What was chosen

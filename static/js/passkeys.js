@@ -31,6 +31,7 @@
   const ask = async form => {
     const answer = await fetch(form.dataset.options, { method: "POST", body: new FormData(form) });
     if (answer.redirected) return location.assign(location.href);  // signed out meanwhile, or to be proved anew: the page itself says so
+    if (answer.status === 429) return say(form, await answer.text());
     if (!answer.ok) throw new Error(`options: ${answer.status}`);
     const { publicKey } = await answer.json();
     const made = await navigator.credentials[form.dataset.passkey]({ publicKey: prepared(publicKey) });

@@ -4,6 +4,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from portal.limits import LIMITS, Limit
+
 pytestmark = pytest.mark.django_db
 
 LIMIT = 4
@@ -20,8 +22,8 @@ def limited_at(forwarded, **browser):
 
 
 @pytest.fixture(autouse=True)
-def _few_tries(settings, monkeypatch, library):
-    settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"request_login_code": f"{LIMIT}/m/ip"}
+def _few_tries(monkeypatch, library):
+    monkeypatch.setitem(LIMITS, "mailed_code", Limit("codes", network=f"{LIMIT}/m"))
     monkeypatch.setattr("accounts.views.sign_in.SAME_FOR_ALL", 0)
 
 

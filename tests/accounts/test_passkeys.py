@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from accounts import actions, passkeys, roles
 from accounts.models import AuditEvent, Passkey, User
 from accounts.views.passkeys import NO_OFFER
+from portal.limits import LIMITS, Limit
 from portal.privacy.joining import join_people
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code, signed_in_as
 from tests.factories import PasskeyFactory, UserFactory
@@ -225,8 +226,8 @@ def test_what_is_no_answer_at_all_is_refused_politely(client, library, body):
     assert client.post(BY_PASSKEY, {"credential": body})["Location"] == "/sign-in/"
 
 
-def test_asking_is_limited(client, library, settings):
-    settings.ACCOUNT_RATE_LIMITS = {**settings.ACCOUNT_RATE_LIMITS, "passkey": "2/m/ip"}
+def test_asking_is_limited(client, library, monkeypatch):
+    monkeypatch.setitem(LIMITS, "passkey", Limit("passkeys", network="2/m"))
     assert [Client().post(OPTIONS).status_code for _number in range(3)] == [200, 200, 429]
 
 

@@ -176,7 +176,7 @@ def test_too_many_requests_for_codes_are_a_message_beside_the_field(client, patr
     for _number in range(3):
         ask_for_code(Client(), patron.email)
     page = ask_for_code(client, patron.email)
-    assert page.status_code == 200
+    assert page.status_code == 429
     assert "tried too often" in page.content.decode()
     assert Notification.objects.filter(to_address=patron.email).count() == 3
 

@@ -7,9 +7,6 @@ from functools import cache
 import pytest
 from django.conf import settings
 
-from portal.conversations import floods
-from portal.home import tries
-
 SECURITY, ASVS = (settings.BASE_DIR / "docs" / name for name in ("security.md", "asvs.md"))
 A_TEST = re.compile(r"\btests/[\w/]*(?:\.py(?:::(\w+))?)?")
 A_FILE = re.compile(r"`((?:accounts|portal|recommendations|static)/[\w/.]+|\w+\.(?:toml|txt))`")
@@ -104,14 +101,6 @@ def test_what_is_not_met_is_said_at_the_top():
     numbers = {number for row in rows() if row[2] == "not met" for number in row[0].replace("*", "").split(", ")}
     top = ASVS.read_text("utf-8").partition("\n## ")[0]
     assert set(re.findall(r"\b\d+\.\d+\.\d+\b", top)) - {"5.0.0"} == numbers
-
-
-def test_the_limits_are_those_of_the_settings():
-    table = SECURITY.read_text("utf-8").partition("## Limits")[2].partition("\n## ")[0]
-    rates = re.findall(r"^\| (.+) \| ([\d\w/,]+) \|$", table, re.MULTILINE)
-    written = {name: rate for names, rate in rates for name in re.findall(r"`(\w+)`", names)}
-    theirs = {f"open_code_{kind}": rate for kind, rate in tries.WRONG_TRIES.items()} | {f"ask_{kind}": rate for kind, rate in floods.MOST.items()}
-    assert written == settings.ACCOUNT_RATE_LIMITS | theirs
 
 
 # The guards are seen to fail.

@@ -143,6 +143,7 @@ def cache_away(monkeypatch):
     def take_away():
         for name in ("get", "get_many", "set", "add", "delete", "delete_many"):
             monkeypatch.setattr(type(cache._connections["default"]), name, away)
+        monkeypatch.setattr("portal.limits._locked", away)
 
     return take_away
 

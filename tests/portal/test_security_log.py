@@ -79,7 +79,7 @@ def test_the_code_of_a_visit(client, branch, staff, said):
 def test_what_is_tried_too_often(client, patron, said):
     for _number in range(4):
         ask_for_code(client, patron.email)
-    assert events(said()) == [("WARNING", "too_often", "request_login_code")]
+    assert events(said()) == [("WARNING", "too_often", "mailed_code")]
 
 
 def test_what_is_somebody_elses(client, patron, sign_in, said):

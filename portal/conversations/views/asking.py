@@ -28,6 +28,7 @@ from portal.conversations.views import drafting
 from portal.conversations.views.sending import about_form, is_ready, opened_visits, send, sent_before, sent_elsewhere, take_in_files, too_many, ways
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
+from portal.limits import TooOften
 from recommendations.models import Recommendation, Topic
 
 TYPED = ("topic", "branch")  # the fields of the form beside the words
@@ -52,7 +53,7 @@ def ask(request):
     none_of = request.session.get(OPENED_CODES, [])
     try:
         unsent.keep(request, unsent.QUESTION, body=form.cleaned_data["body"], composer=composer, none_of=none_of, **kept)
-    except floods.TooMany as wait:
+    except TooOften as wait:
         return too_many(_ask_page, request, form, wait)
     if request.FILES:
         messages.warning(request, _("Your files are not kept yet: add them once the question is sent."))
@@ -63,7 +64,7 @@ def _send_at_once(request, form):
     typed = form.cleaned_data
     try:
         answer = send(request, visit=form.visit, **{name: typed[name] for name in ("body", "client_token", "topic", "branch")})
-    except floods.TooMany as wait:
+    except TooOften as wait:
         if form.visit is None:
             _keep_draft(request, typed)
         return too_many(_ask_page, request, form, wait)
@@ -113,7 +114,7 @@ def send_question(request):
         }
         try:
             answer = send(request, visit=form.visit, **said)
-        except floods.TooMany as wait:
+        except TooOften as wait:
             return too_many(_send_page, request, form, wait, kept=kept)
         unsent.forget(request, unsent.QUESTION)
         return answer
@@ -189,7 +190,7 @@ def _ask_about(request, about, *, title, quiet, kept_by, back):
     if request.method == "POST" and form.is_valid():
         try:
             return _send_about(request, about, **form.cleaned_data)
-        except floods.TooMany as wait:
+        except TooOften as wait:
             return too_many(_about_page, request, form, wait, title=title, quiet=quiet, kept_by=kept_by, back=back)
         except actions.Erased:
             form.add_error(None, _("This was erased a moment ago, so nothing was sent. Your words are still here: take them to “Ask the library” to ask anew."))
@@ -199,8 +200,11 @@ def _ask_about(request, about, *, title, quiet, kept_by, back):
 
 def _send_about(request, about, *, body, client_token):
     session = about.get("help_session")
-    if session is not None and sent_before(request, client_token) is None:
-        floods.count_question(request, visit=session)
+    if sent_before(request, client_token) is None:
+        if session is not None:
+            floods.count_question(request, visit=session)
+        else:
+            floods.count_message(request, about["recommendation"])
     asked = actions.ask(by=request.reader.person, at=timezone.now(), language=get_language(), body=body, client_token=client_token, **about)
     take_in_files(request, asked, client_token)
     return redirect(f"{asked.get_absolute_url()}#latest")

@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
-from portal.conversations import actions, attachments
-from portal.conversations.models import Attachment
+from portal.conversations import actions, attachments, floods
+from portal.conversations.models import Attachment, Side
 from portal.files import preview_size
+from portal.limits import TooOften
 from portal.text import clean, uuid_or_none
 from portal.uploads import uploaded
 
@@ -48,8 +49,17 @@ def take_in(request, conversation, *, by, side, client_token, is_sent=False):
     words = _descriptions(request.POST)
     if words:
         attachments.describe(conversation, words=words, **composer)
-    uploads = uploaded(request)
+    uploads = [_counted(request, conversation, *upload) if side == Side.PATRON else upload for upload in uploaded(request)]
     return attachments.add_each(conversation, uploads=uploads, is_sent=is_sent, **composer) if uploads else ([], [])
+
+
+def _counted(request, conversation, name, file, why):
+    """Before it is drawn anew, which costs."""
+    try:
+        floods.count_file(request, conversation)
+    except TooOften:
+        return name, None, "too_often"
+    return name, file, why
 
 
 def change_composer(request, conversation, form, *, by, side, route, keep_typed, back):

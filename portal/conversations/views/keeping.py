@@ -13,6 +13,7 @@ from accounts import access, remembering
 from accounts.actions import person_without_address
 from accounts.models import Library, User
 from accounts.ways_in import other_ways
+from portal import limits
 from portal.conversations import actions
 from portal.helpsessions.actions import AlreadyKept, QuietSession, end_sharing
 from portal.helpsessions.models import HelpSession
@@ -78,6 +79,8 @@ def keep_session(request, public_id):
         return render(request, "conversations/keep.html", context)
     if person is None and "without_address" not in request.POST:
         return redirect(f"{request.get_full_path()}#how")
+    if person is None:
+        limits.count(request, "record_of_a_device")
     try:
         with transaction.atomic():  # nobody is made for a session that can't be kept
             if person is None:

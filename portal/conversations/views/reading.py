@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.hours import promise_in_words
-from portal.conversations import floods, readers_form, unsent
+from portal.conversations import readers_form, unsent
 from portal.conversations.readers_form import STEPS
 from portal.conversations.views.sending import about_form, is_ready, opened_visits, send, sent_elsewhere, too_many, ways
+from portal.limits import TooOften
 
 ORDER = list(STEPS)
 
@@ -35,7 +36,7 @@ def find_reading(request):
         return _step_page(request, step, form, status=422)
     try:
         unsent.keep(request, unsent.READING, answers={**answers, step: form.cleaned_data})
-    except floods.TooMany as wait:
+    except TooOften as wait:
         return too_many(lambda request, form, status: _step_page(request, step, form, status=status), request, form, wait)
     return redirect(_address_beside(step, -1) if back else reverse("send_reading") if request.GET.get("then") == "check" else _address_beside(step, 1))
 
@@ -58,7 +59,7 @@ def send_reading(request):
         }
         try:
             answer = send(request, visit=form.visit, **said)
-        except floods.TooMany as wait:
+        except TooOften as wait:
             return too_many(_send_page, request, form, wait, kept=kept)
         unsent.forget(request, unsent.READING)
         return answer

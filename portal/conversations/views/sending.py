@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.forms import AddressForm
@@ -45,7 +45,7 @@ def is_ready(request, form):
 
 
 def send(request, *, visit, client_token, body, **more):
-    """Send it and lead to its thread. The same token twice is one question. Raises floods.TooMany."""
+    """Send it and lead to its thread. The same token twice is one question. Raises limits.TooOften."""
     sent = sent_before(request, client_token)
     if sent is not None and not sent.messages.filter(client_token=client_token, body=body).exists():
         client_token = uuid.uuid5(uuid.UUID(str(client_token)), body)  # other words, from another device: a question of their own
@@ -76,15 +76,8 @@ def sent_elsewhere(request, kept, begin, review):
 
 def too_many(page, request, form, wait, **context):
     """The page again, with the words on it and when they can be sent."""
-    words = ngettext(
-        "You have asked very many new questions today. This one stays here, and can be sent in %(hours)s hour. In your conversations you can go on writing.",
-        "You have asked very many new questions today. This one stays here, and can be sent in %(hours)s hours. In your conversations you can go on writing.",
-        wait.hours,
-    )
-    form.add_error(None, words % {"hours": wait.hours})
-    response = page(request, form, status=429, **context)
-    response["Retry-After"] = str(wait.hours * 60 * 60)
-    return response
+    form.add_error(None, floods.in_words(wait))
+    return page(request, form, status=429, **context)
 
 
 def ways(request, form, going_to):

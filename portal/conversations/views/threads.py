@@ -13,12 +13,13 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from accounts.locking import asks_by_itself
-from portal.conversations import actions, thread_page
+from portal.conversations import actions, floods, thread_page
 from portal.conversations.forms import ComposerForm, DraftForm
 from portal.conversations.models import Conversation, Draft, Event, Message
 from portal.conversations.views import attaching, drafting
 from portal.helpsessions.cards import cards
 from portal.htmx import render_page
+from portal.limits import TooOften
 from portal.lists.models import SavedItem
 from portal.paging import page_of
 from recommendations.models import Recommendation, each_once
@@ -85,7 +86,9 @@ def reply(request, public_id):
     is_fine, token = form.is_valid(), form.cleaned_data.get("client_token")
     composer = {"by": request.reader.person, "side": Message.Side.PATRON, "client_token": token}
     refused = attaching.take_in(request, found, **composer)[1] if token else []
-    if refused or not is_fine:
+    if is_fine and not refused:
+        _count(request, found, form)
+    if refused or form.errors:
         return _composer_again(request, found, form, refused)
     typed = form.cleaned_data
     sent = actions.reply(
@@ -105,6 +108,15 @@ def reply(request, public_id):
     if not request.htmx:
         return redirect(f"{found.get_absolute_url()}#latest")
     return _news(request, found, timezone.now(), shown=request.POST.get("shown"), partial="sent")
+
+
+def _count(request, found, form):
+    """The same message once more, from a second tap or a browser that tries again, is none."""
+    try:
+        floods.count_message(request, found)
+    except TooOften as error:
+        if not found.messages.filter(client_token=form.cleaned_data["client_token"]).exists():
+            form.add_error("body", floods.in_words(error))
 
 
 @require_POST

@@ -13,6 +13,7 @@ from accounts import invitations, roles
 from accounts import library as actions
 from accounts.access import coordinator_only
 from accounts.models import Branch, Invitation, StaffRole, User
+from portal import limits
 from portal.conversations import leaving
 from portal.conversations.models import ReplyTemplate
 from recommendations import topics as topic_actions
@@ -171,7 +172,7 @@ def people(request):
 def invite(request):
     """The answer to the form is the one place where the link can be read."""
     form = InvitationForm(request.POST or None, coordinator=request.user, initial={"language": request.library.language})
-    if form.is_valid():
+    if form.is_valid() and limits.counted(request, form, "email", "invitation", target=form.cleaned_data["email"].lower()):
         try:
             link = invitations.invite(by=request.user, at=timezone.now(), **form.cleaned_data)
         except invitations.AlreadyInvited:
@@ -185,6 +186,7 @@ def invite(request):
 @require_POST
 def invite_again(request, public_id):
     found = get_object_or_404(Invitation.objects.at_desk_of(request.user), public_id=public_id)
+    limits.count(request, "invitation", target=found.email)
     try:
         link = invitations.send_again(found, by=request.user, at=timezone.now())
     except invitations.UnknownInvitation:

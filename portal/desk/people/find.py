@@ -10,7 +10,6 @@ from accounts.actions import unconfirmed
 from accounts.models import LibraryCard, LookingReason, User
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
-from portal.security_log import consume
 from recommendations.search import fold
 
 FOUND = "found_at_desk"  # in the Django session: {public id: the number of an event, or None} of whom this member of staff found today
@@ -60,11 +59,6 @@ def by_name(letters):
 
 def is_enough(letters):
     return len(fold(letters).replace(" ", "")) >= LETTERS
-
-
-def may_look_up(request, *, by_name=False):
-    """Counted across all processes, whatever is found: far more than a shift needs, and far too seldom to walk through the library."""
-    return bool(consume(request, action="look_up_by_name" if by_name else "look_up", user=request.user))
 
 
 def remember(request, people, *, because=None):

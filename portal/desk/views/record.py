@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import staff_only
 from accounts.models import AuditEvent
+from portal import limits
 from portal.conversations import handling
 from portal.conversations.actions import Erased
 from portal.conversations.models import Conversation, Side
@@ -17,7 +18,6 @@ from portal.desk import shown_today, slips
 from portal.desk.choosing import Choosing
 from portal.desk.forms import RecordForm, defaults_after, says_something, token_in, typed_fields
 from portal.desk.opened import log_opened
-from portal.desk.tries import TOO_OFTEN, may_try_code
 from portal.helpsessions import actions
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
@@ -209,8 +209,7 @@ def _edit_items(request, draft, token, action):
 
 
 def _attach(request, form, help_session, card):
-    if not may_try_code(request):
-        form.add_error("card", TOO_OFTEN)
+    if not limits.counted(request, form, "card", "code_at_desk"):
         return False
     try:
         actions.attach_card(help_session, code=card, by=request.user, at=timezone.now())

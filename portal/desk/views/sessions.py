@@ -9,11 +9,11 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts import audit
 from accounts.access import staff_only
 from accounts.models import AuditEvent
+from portal import limits
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.forms import CodeForm, language_name
 from portal.desk.opened import log_session_opened
-from portal.desk.tries import TOO_OFTEN, may_try_code
 from portal.helpsessions import actions
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.htmx import render_page
@@ -37,9 +37,7 @@ def desk_sessions(request):
 def open_by_patrons_code(request):
     """A patron shows a code at any desk: its session opens for this member of staff for the day, and the access log says so."""
     form, at = CodeForm(request.POST), timezone.now()
-    if form.is_valid() and not may_try_code(request):
-        form.add_error("code", TOO_OFTEN)
-    if form.is_valid():
+    if form.is_valid() and limits.counted(request, form, "code", "code_at_desk"):
         try:
             claim = actions.open_by_code(form.cleaned_data["code"], at=at)
         except actions.CodeKept:

@@ -9,11 +9,11 @@ from django.utils.translation import override
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import staff_only
+from portal import limits
 from portal.conversations.models import Conversation
 from portal.desk import slips
 from portal.desk.forms import AddressForm, CodeForm
 from portal.desk.opened import log_session_opened
-from portal.desk.tries import TOO_OFTEN, may_try_code
 from portal.helpsessions import actions, codes
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
@@ -37,6 +37,8 @@ def hand_over(request, public_id):
     if form is not None and (help_session.quiet or not form.is_valid()):
         return _slip_page(request, help_session, form, status=422)
     address = form.cleaned_data["address"] if form else ""
+    if form and not limits.counted(request, form, "address", "hand_over_by_mail", target=address.lower()):
+        return _slip_page(request, help_session, form, status=422)
     try:
         code = actions.hand_over(help_session, by=request.user, at=at, to_address=address, base_url=slips.base_url())
     except (actions.AlreadyKept, actions.OnPaperOnly):
@@ -74,9 +76,7 @@ def attach_card(request, public_id):
     """Tie a card that the patron walked away with to the session."""
     help_session = _to_hand_over(request, public_id)
     form = CodeForm(request.POST)
-    if form.is_valid() and not may_try_code(request):
-        form.add_error("code", TOO_OFTEN)
-    if form.is_valid():
+    if form.is_valid() and limits.counted(request, form, "code", "code_at_desk"):
         try:
             actions.attach_card(help_session, code=form.cleaned_data["code"], by=request.user, at=timezone.now())
         except actions.UnknownCard:

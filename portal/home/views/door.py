@@ -19,7 +19,8 @@ from portal.helpsessions import account_codes
 from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeForgotten, CodeKept, CodeRevoked, CodeUnknown, open_by_code
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode
-from portal.home.tries import WAIT_MINUTES, Tries
+from portal.home.tries import Tries
+from portal.limits import TooOften
 from portal.security_log import note
 from portal.text import uuid_or_none
 
@@ -55,9 +56,11 @@ def open_code_link(request, code):
 @require_POST
 def open_account(request):
     """The code of a record, and the word that it is to open on this device: whoever only looks at a link is let in nowhere."""
-    tries, form = Tries(request), CodeForm(request.POST)
-    if not tries.allowed:
-        return _refused(request, "too_many", status=429)
+    form = CodeForm(request.POST)
+    try:
+        tries = Tries(request)
+    except TooOften as error:
+        return _refused(request, "too_many", when=error.when)
     if _is_at_desk(request):
         tries.was_right()
         return _refused(request, "at_desk", status=403)
@@ -96,9 +99,10 @@ def leave(request):
 
 def _open(request, code):
     """Into the session, or one page that says why not, and reveals nothing of it."""
-    tries = Tries(request)
-    if not tries.allowed:
-        return _refused(request, "too_many", status=429)
+    try:
+        tries = Tries(request)
+    except TooOften as error:
+        return _refused(request, "too_many", when=error.when)
     try:
         claim = open_by_code(code, at=timezone.now())
     except CodeUnknown:
@@ -130,11 +134,9 @@ def _is_at_desk(request):
     return request.user.is_staff or desk_here(request) is not None
 
 
-def _refused(request, why, *, status):
-    response = render(request, "home/open_code.html", {"languages": languages(), "form": CodeForm(), "refused": why, "next": safe_next(request)}, status=status)
-    if status == 429:
-        response["Retry-After"] = str(WAIT_MINUTES * 60)
-    return response
+def _refused(request, why, *, status=200, when=""):
+    context = {"languages": languages(), "form": CodeForm(), "refused": why, "when": when, "next": safe_next(request)}
+    return render(request, "home/open_code.html", context, status=status)
 
 
 def _catalogue(library):

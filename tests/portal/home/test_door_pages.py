@@ -8,7 +8,7 @@ from django.utils import timezone
 from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions.codes import grouped, new_code
 from portal.helpsessions.models import ClaimCode, HelpSession
-from portal.home import tries
+from portal.limits import LIMITS, Limit
 from tests.factories import HelpSessionFactory, QuietSessionFactory, code_for
 from tests.portal.pages import text
 
@@ -138,7 +138,7 @@ def test_thirty_wrong_codes_from_one_address_are_enough_for_ten_minutes(client, 
     for _try in range(30):
         assert try_code(client, new_code()).status_code == 404
     refused = try_code(client, code_for(session))
-    assert (refused.status_code, refused["Retry-After"]) == (429, "600")
+    assert (refused.status_code, 0 < int(refused["Retry-After"]) <= 600) == (429, True)
     assert "Too many wrong codes" in text(refused)
     assert client.get(reverse("open_code_link", args=[code_for(session)])).status_code == 429
     assert try_code(client, code_for(session), REMOTE_ADDR="192.0.2.7").status_code == 302  # elsewhere nobody is kept out
@@ -157,7 +157,7 @@ def test_wrong_codes_count_by_person_whatever_their_address(client, patron, sign
 
 
 def test_when_the_whole_library_sees_many_wrong_codes_strangers_get_fewer_tries_and_never_none(client, session, monkeypatch, show_code):
-    monkeypatch.setitem(tries.WRONG_TRIES, "library", "5/10m/key")
+    monkeypatch.setitem(LIMITS, "visit_code_of_all", Limit("wrong codes", target="5/10m"))
     for number in range(5):
         try_code(client, new_code(), REMOTE_ADDR=f"192.0.2.{number}")
     statuses = [try_code(client, new_code(), REMOTE_ADDR="198.51.100.1").status_code for _try in range(4)]

@@ -15,6 +15,7 @@ from accounts import actions as people
 from accounts import passkeys
 from accounts.access import coordinator_only, staff_only
 from accounts.children import WorksAtADesk, end_childs_record, make_childs_record
+from portal import limits
 from portal.conversations import actions
 from portal.conversations.models import Conversation
 from portal.conversations.views.keeping import wording
@@ -23,7 +24,6 @@ from portal.desk.opened import log_looked_up, log_reason, log_record_opened
 from portal.desk.people import find
 from portal.desk.people.forms import IdentifierForm, LettersForm, NewPatronForm, ReasonForm
 from portal.desk.people.looked import looked_without_a_visit
-from portal.desk.tries import TOO_OFTEN
 from portal.helpsessions import account_codes, codes
 from portal.helpsessions.actions import AlreadyKept, OnPaperOnly, QuietSession
 from portal.helpsessions.models import HelpSession
@@ -37,15 +37,12 @@ from portal.text import uuid_or_none
 def patrons(request):
     """By a whole identifier: one person, or nobody."""
     form = IdentifierForm(request.POST if request.method == "POST" else None)
-    if form.is_bound and form.is_valid():
-        if not find.may_look_up(request):
-            form.add_error("identifier", TOO_OFTEN)
-        elif person := find.by_identifier(form.cleaned_data["identifier"]):
+    if form.is_bound and form.is_valid() and limits.counted(request, form, "identifier", "look_up"):
+        if person := find.by_identifier(form.cleaned_data["identifier"]):
             log_looked_up(request, [person], at=timezone.now())
             find.remember(request, [person])
             return redirect(_record_url(person, _to_keep(request)))
-        else:
-            form.add_error("identifier", _("Nobody has this card number or address here. Compare it with what they say, or add them."))
+        form.add_error("identifier", _("Nobody has this card number or address here. Compare it with what they say, or add them."))
     return _look_up_page(request, form=form, status=422 if form.is_bound else 200)
 
 
@@ -54,9 +51,7 @@ def patrons(request):
 def patrons_by_name(request):
     """By letters and a reason: the few who fit, or the advice to write more."""
     form, at, fitting = LettersForm(request.POST), timezone.now(), None
-    if form.is_valid() and not find.may_look_up(request, by_name=True):
-        form.add_error("letters", TOO_OFTEN)
-    if form.is_valid():
+    if form.is_valid() and limits.counted(request, form, "letters", "look_up_by_name"):
         try:
             fitting = find.by_name(form.cleaned_data["letters"])
         except find.TooMany:
@@ -91,20 +86,17 @@ def add_patron(request):
     """Somebody who wants to be known here, with an address or without."""
     library = request.library
     form = NewPatronForm(request.POST if request.method == "POST" else None, initial={"language": library.language}, library=library)
-    if form.is_bound and form.is_valid():
-        if not find.may_look_up(request):
-            form.add_error(None, TOO_OFTEN)
+    if form.is_bound and form.is_valid() and limits.counted(request, form, None, "look_up"):
+        try:
+            person = people.person_added_at_desk(by=request.user, at=timezone.now(), **form.cleaned_data)
+        except people.AddressTaken:
+            if known := find.by_identifier(form.cleaned_data["email"]):  # that they are here is an answer as well
+                log_looked_up(request, [known], at=timezone.now())
+            form.add_error("email", _("Somebody has this address here already. Look them up by it."))
         else:
-            try:
-                person = people.person_added_at_desk(by=request.user, at=timezone.now(), **form.cleaned_data)
-            except people.AddressTaken:
-                if known := find.by_identifier(form.cleaned_data["email"]):  # that they are here is an answer as well
-                    log_looked_up(request, [known], at=timezone.now())
-                form.add_error("email", _("Somebody has this address here already. Look them up by it."))
-            else:
-                find.remember(request, [person], because=log_reason(request, person, at=timezone.now(), reason=_("Added at the desk")))
-                messages.success(request, _("%(name)s is added.") % {"name": person.display_name})
-                return redirect(_record_url(person, _to_keep(request)))
+            find.remember(request, [person], because=log_reason(request, person, at=timezone.now(), reason=_("Added at the desk")))
+            messages.success(request, _("%(name)s is added.") % {"name": person.display_name})
+            return redirect(_record_url(person, _to_keep(request)))
     return render(request, "desk/people/add.html", {"form": form, "to_keep": _to_keep(request)}, status=422 if form.is_bound else 200)
 
 

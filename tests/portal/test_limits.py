@@ -1,0 +1,342 @@
+"""How often a thing may be done: the table, the counting, and what is said. That processes count together: tests/accounts/test_across_processes.py."""
+
+import datetime
+import re
+import uuid
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from accounts.models import Library
+from portal import limits
+from portal.limits import LIMITS, Limit, TooOften, count, in_words, is_used_up
+from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory, UserFactory, code_for, picture_file
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime.datetime(2026, 11, 26, 12, 0, tzinfo=datetime.UTC)
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "security.md"
+PAGE = {"accept": "text/html"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted(db):
+    cache.clear()
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """few(what, person=, network=, target=): so few, for this test."""
+    return lambda what, **how: monkeypatch.setitem(LIMITS, what, Limit("a thing", **how))
+
+
+@pytest.fixture
+def at(time_machine):
+    return lambda moment: time_machine.move_to(moment, tick=False)
+
+
+def request(user=None, address="192.0.2.1"):
+    request = RequestFactory().post("/", REMOTE_ADDR=address)
+    request.user = user or AnonymousUser()
+    return request
+
+
+def refused(*args, **how):
+    with pytest.raises(TooOften) as caught:
+        count(*args, **how)
+    return caught.value
+
+
+# The counting.
+
+
+def test_a_thing_is_counted_for_its_person_its_network_and_its_target_each_for_itself(few):
+    few("thing", person="2/h", network="4/h", target="3/h")
+    ana, ben, cy, dan = (UserFactory() for _ in range(4))
+    count(request(ana), "thing", target="x")
+    count(request(ana), "thing", target="y")
+    refused(request(ana), "thing", target="z")  # the person
+    count(request(ben), "thing", target="x")
+    count(request(cy), "thing", target="y")
+    refused(request(dan), "thing", target="z")  # the network
+    count(request(dan, "192.0.2.2"), "thing", target="x")
+    refused(request(dan, "192.0.2.2"), "thing", target="x")  # the target
+    count(request(dan, "192.0.2.2"), "thing", target="y")
+
+
+def test_what_is_refused_counts_nowhere(few, at):
+    few("thing", person="1/m", network="3/m", target="1/h")
+    at(NOON)
+    ana, ben = UserFactory(), UserFactory()
+    count(request(ana), "thing", target="x")
+    for _ in range(10):
+        refused(request(ana), "thing", target="y")
+        refused(request(ben), "thing", target="x")
+    count(request(ben), "thing", target="y")
+    at(NOON + datetime.timedelta(seconds=61))
+    count(request(ana), "thing", target="z")
+
+
+def test_what_was_undone_was_not_done(few):
+    few("thing", network="1/h")
+    count(request(), "thing").undo()
+    count(request(), "thing")
+    refused(request(), "thing")
+
+
+def test_it_can_be_done_again_when_the_oldest_is_old_enough(few, at):
+    few("thing", person="2/10m, 3/h")
+    ana = UserFactory()
+    for minute in (0, 3):
+        at(NOON + datetime.timedelta(minutes=minute))
+        count(request(ana), "thing")
+    at(NOON + datetime.timedelta(minutes=5))
+    assert refused(request(ana), "thing").until == NOON + datetime.timedelta(minutes=10)
+    at(NOON + datetime.timedelta(minutes=10, seconds=1))
+    count(request(ana), "thing")
+    error = refused(request(ana), "thing")  # now both limits are full: the later end counts
+    assert error.until == NOON + datetime.timedelta(hours=1)
+    assert error.seconds == 50 * 60 - 1
+
+
+def test_looking_whether_it_is_used_up_counts_nothing(few):
+    few("thing", target="1/h")
+    assert [is_used_up(request(), "thing", target="x") for _ in range(3)] == [False] * 3
+    count(request(), "thing", target="x")
+    assert is_used_up(request(), "thing", target="x")
+    assert not is_used_up(request(), "thing", target="y")
+
+
+def test_what_carries_no_name_is_not_counted_by_one(few):
+    few("thing", person="1/h", network="9/h", target="9/h")
+    ana = UserFactory()
+    for _ in range(3):
+        count(request(ana), "thing", target="x", names_nobody=True)
+    count(request(ana), "thing")
+
+
+@pytest.mark.parametrize(
+    ("until", "english", "spanish"),
+    [
+        (NOON + datetime.timedelta(minutes=35), "at 13:35", "a las 13:35"),
+        (NOON + datetime.timedelta(minutes=34, seconds=1), "at 13:35", "a las 13:35"),
+        (NOON + datetime.timedelta(hours=12), "tomorrow at 01:00", "mañana a las 01:00"),
+        (NOON + datetime.timedelta(days=2), "on Sat 28 Nov at 13:00", "el sáb 28 nov a las 13:00"),
+    ],
+)
+def test_when_it_can_be_done_again_is_said_in_the_librarys_own_time(until, english, spanish, at):
+    at(NOON)
+    with timezone.override("Europe/Berlin"):
+        assert in_words(until) == english
+        with translation.override("es"):
+            assert in_words(until) == spanish
+
+
+# What people see.
+
+
+@pytest.fixture
+def library_time(library):
+    return lambda moment: timezone.localtime(moment, Library.current().zone).strftime("%H:%M")
+
+
+def test_a_form_that_came_too_often_says_when_beside_what_was_typed(client, few, at, library_time):
+    few("mailed_code", target="1/h")
+    at(NOON)
+    client.post(reverse("sign_in"), {"email": "sam@example.org"})
+    answer = Client().post(reverse("sign_in"), {"email": "sam@example.org"})
+    assert (answer.status_code, answer["Retry-After"]) == (429, "3600")
+    assert f"You can try again at {library_time(NOON + datetime.timedelta(hours=1))}." in answer.content.decode()
+    assert 'value="sam@example.org"' in answer.content.decode()
+
+
+def test_known_and_unknown_addresses_are_counted_alike(few, patron):
+    few("mailed_code", network="2/h", target="1/h")
+    for email in (patron.email, "nobody@example.org"):
+        assert [Client().post(reverse("sign_in"), {"email": email}).status_code for _ in range(2)] == [302, 429]
+    assert Client().post(reverse("sign_in"), {"email": "another@example.org"}).status_code == 429
+
+
+def test_where_no_page_of_its_own_says_it_one_for_all_does(few, library):
+    few("single_sign_on", network="0/h")
+    answer = Client().post(reverse("single_sign_on"), headers=PAGE)
+    assert answer.status_code == 429
+    assert answer["Retry-After"] == "3600"
+    assert "That was tried too often. You can try again at" in answer.content.decode()
+    assert "<h1>" in answer.content.decode()
+
+
+def test_a_script_is_told_the_words_alone(few, library):
+    few("passkey", network="0/h")
+    answer = Client().post(reverse("passkey_options"))
+    assert (answer.status_code, answer["Content-Type"]) == (429, "text/plain; charset=utf-8")
+    assert answer.content.decode().startswith("That was tried too often.")
+
+
+# Messages.
+
+
+@pytest.fixture
+def thread(patron, branch):
+    return thread_of(patron, branch=branch)
+
+
+def thread_of(patron, **how):
+    thread = ConversationFactory(help_session=HelpSessionFactory(patron=patron, **how))
+    MessageFactory(conversation=thread, author=patron)
+    return thread
+
+
+def write(client, thread, words, **how):
+    return client.post(reverse("reply", args=[thread.public_id]), {"body": words, "client_token": str(uuid.uuid4())}, **how)
+
+
+def test_thirty_messages_in_a_row_are_sent_and_so_is_the_next(client, patron, thread, sign_in):
+    sign_in(client, patron)
+    for number in range(31):
+        assert write(client, thread, f"Are you there? {number}").status_code == 302
+    assert thread.messages.count() == 32
+
+
+def test_thousands_are_not_and_the_words_stay(client, patron, thread, sign_in, few):
+    few("message", person="3/h")
+    sign_in(client, patron)
+    for number in range(3):
+        assert write(client, thread, f"Word {number}").status_code == 302
+    answer = write(client, thread, "One word more")
+    assert answer.status_code == 429
+    assert ">\nOne word more</textarea>" in answer.content.decode()
+    assert "This one stays here, and can be sent " in answer.content.decode()
+    part = write(client, thread, "One word more", headers={"HX-Request": "true"})
+    assert part.status_code == 200
+    assert ">\nOne word more</textarea>" in part.content.decode()
+    assert thread.messages.count() == 4
+    assert write(client, thread_of(patron), "Elsewhere").status_code == 429
+    other = UserFactory()
+    assert write(sign_in(Client(), other), thread_of(other), "Somebody else").status_code == 302
+
+
+def test_the_same_message_once_more_is_none(client, patron, thread, sign_in, few):
+    few("message", person="1/h")
+    sign_in(client, patron)
+    sent = {"body": "Once", "client_token": str(uuid.uuid4())}
+    assert [client.post(reverse("reply", args=[thread.public_id]), sent).status_code for _ in range(3)] == [302] * 3
+    assert thread.messages.count() == 2
+
+
+def test_in_a_thread_that_is_nobodys_what_is_counted_names_nobody(client, patron, branch, staff, sign_in, show_code, few):
+    few("message", person="0/h", target="2/h")
+    visit = HelpSessionFactory(branch=branch, staff=staff)
+    thread = ConversationFactory(help_session=visit)
+    MessageFactory(conversation=thread, author=None)
+    show_code(sign_in(client, patron), code_for(visit))
+    assert [write(client, thread, "Hello").status_code for _ in range(3)] == [302, 302, 429]
+
+
+def test_staff_are_not_held_up(client, patron, branch, staff, sign_in, few):
+    few("message", person="0/h", network="0/h")
+    thread = thread_of(patron, branch=branch)
+    sign_in(client, staff)
+    typed = {
+        "client_token": uuid.uuid4(),
+        "body": "Here you are.",
+        "language": "en",
+        "seen": thread.messages.get().pk,
+        "action": "send",
+        "items-TOTAL_FORMS": 0,
+    }
+    answer = client.post(reverse("desk_reply", args=[thread.public_id]), typed)
+    assert answer.status_code == 302
+
+
+def test_a_file_too_many_is_left_out_and_the_words_are_sent(client, patron, thread, sign_in, few):
+    few("file", person="1/h")
+    sign_in(client, patron)
+    fields = {"body": "Look", "client_token": str(uuid.uuid4()), "files": [picture_file("a.png"), picture_file("b.png")]}
+    answer = client.post(reverse("reply", args=[thread.public_id]), fields)
+    assert "Very many files came in a short time." in answer.content.decode()
+
+
+def test_handing_over_by_mail_is_counted_for_the_address(branch, few, sign_in):
+    few("hand_over_by_mail", person="9/h", target="1/h")
+    staff = StaffFactory(branch=branch)
+    desk = sign_in(Client(), staff)
+    sent = [
+        desk.post(reverse("hand_over", args=[HelpSessionFactory(branch=branch, staff=staff).public_id]), {"address": address})
+        for address in ("sam@example.org", "Sam@example.org", "kim@example.org")
+    ]
+    assert [answer.status_code for answer in sent] == [302, 429, 302]
+
+
+# What is written of it.
+
+
+def test_the_document_says_what_the_table_says():
+    with translation.override("en"):
+        rows = [f"| {limit.what} | {limit.person} | {limit.network} | {_target(limit)} |" for limit in LIMITS.values()]
+    said = DOCUMENT.read_text("utf-8").partition("## Limits")[2].partition("\n## ")[0]
+    assert [line for line in said.splitlines() if line.startswith("| ")][1:] == rows
+    assert {"login_failed": re.search(r"authenticator app are counted by allauth \(`(.+?)`", said)[1]} == settings.ACCOUNT_RATE_LIMITS
+
+
+def _target(limit):
+    return f"{limit.target}: {limit.target_is}" if limit.target else ""
+
+
+def test_everything_in_the_table_is_counted_somewhere():
+    code = "".join(path.read_text("utf-8") for folder in ("accounts", "portal") for path in Path(folder).rglob("*.py") if path.name != "limits.py")
+    assert [what for what in LIMITS if f'"{what}"' not in code] == []
+
+
+@pytest.mark.parametrize("what", LIMITS)
+def test_a_limit_is_one(what):
+    limit = LIMITS[what]
+    for by in ("person", "network", "target"):
+        assert all(most > 0 and seconds in {60, 600, 900, 3600, 86400} for most, seconds in limit.rates(by))
+    assert any(limit.rates(by) for by in ("person", "network", "target"))
+    assert bool(limit.target) == bool(limit.target_is)
+
+
+# What is left of it.
+
+
+def rows_of_the_cache():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT cache_key, value FROM cache")
+        return dict(cursor.fetchall())
+
+
+def test_what_is_counted_says_of_nobody_who_they_are(few):
+    few("thing", person="9/h", network="9/h", target="9/h")
+    ana = UserFactory(email="ana@example.org")
+    count(request(ana), "thing", target=ana.email)
+    said = " ".join([*rows_of_the_cache(), *rows_of_the_cache().values()])
+    assert len(rows_of_the_cache()) == 3
+    assert "192.0.2.1" not in said
+    assert "ana@example.org" not in said
+    assert str(ana.public_id) not in said
+
+
+def test_what_no_limit_looks_at_any_more_is_forgotten(few, at):
+    few("short", network="9/m")
+    few("long", network="9/h, 9/m")
+    at(NOON)
+    count(request(), "short")
+    count(request(), "long")
+    limits.forget_counts(at=NOON + datetime.timedelta(minutes=2))
+    assert [key.split(":")[3] for key in rows_of_the_cache()] == ["long"]
+    limits.forget_counts(at=NOON + datetime.timedelta(hours=2))
+    assert rows_of_the_cache() == {}
+
+
+def test_counting_costs_four_statements_whatever_is_counted(few, django_assert_num_queries):
+    few("thing", network="9/m")
+    with django_assert_num_queries(4):  # the transaction (here a savepoint) has two
+        count(request(), "thing")
