@@ -26,13 +26,16 @@ def give_role(person, *, branch, role, by, at):
     """The person works at `branch` as that, whether they did already or not. Raises LastCoordinator.
 
     Whoever worked at no desk until now has made their passkeys as a patron, by proofs that are too weak for staff: as a second factor
-    they would open the desk, so they end.
+    they would open the desk, so they end. And whoever reads an earlier address of theirs can't take the account back any more: it may be
+    lost, and what opens the desk is not set up yet.
     """
     theirs = locked(person)
     if role != StaffRole.Role.COORDINATOR:
         _leave_a_coordinator(without=theirs.filter(branch=branch))
-    if not theirs.exists() and person.passkeys.all().delete()[0]:
-        tell(person, "ended_passkeys")
+    if not theirs.exists():
+        person.address_changes.all().delete()
+        if person.passkeys.all().delete()[0]:
+            tell(person, "ended_passkeys")
     StaffRole.objects.update_or_create(user=person, branch=branch, defaults={"role": role})
     _end_invitations(person)
     audit.record(f"made_{role}", branch, by=by, patron=person, at=at)

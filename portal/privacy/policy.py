@@ -93,7 +93,7 @@ SEEN_BY = {
         Role.PERSON: "yes",
         Role.STAFF: "names, days away",
         Role.ELSEWHERE: "names, days away",
-        Role.COORDINATOR: "names, addresses, roles, days away; no secret of a second factor",
+        Role.COORDINATOR: "of the branches they coordinate: addresses, roles, invitations; of all: names, days away; no secret of a second factor",
         Role.SERVER: "yes; secrets of second factors are encrypted with the server's key",
     },
 }

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts import invitations, roles
 from accounts.access import PROVED_AT
+from accounts.addresses import change_address
 from accounts.models import AuditEvent, Invitation, StaffRole, User
 from portal.conversations import leaving
 from portal.notifications import actions as outbox
@@ -285,6 +286,16 @@ def test_what_let_a_patron_in_opens_no_desk(link, noor, devices):
     told = Notification.objects.filter(to_address=noor.email, text__contains="Passkeys made before that no longer let anybody in")
     assert told.count() == 1
     assert User.objects.get(pk=noor.pk).name == "N."
+
+
+def test_whoever_reads_an_earlier_address_does_not_take_a_desk_along(branch, coordinator, noor):
+    changed = change_address(noor, email="noor.new@example.org", at=timezone.now())
+    mail = Notification.objects.get(to_address="noor@example.org")
+    undo = re.search(r"/not-me/\w+/", mail.text)[0]
+    assert Client().get(undo).status_code == 200
+    invitations.accept(invite(branch, coordinator, email=changed.email).split("/")[-2], person=changed, at=timezone.now())
+    assert Client().post(undo).status_code == 404
+    assert User.objects.get(pk=noor.pk).email == "noor.new@example.org"
 
 
 def test_staff_who_are_invited_elsewhere_keep_what_opens_the_desk_and_are_made_nothing_less(branch, coordinator, noor, sign_in, devices):
