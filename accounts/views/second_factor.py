@@ -4,12 +4,14 @@ from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.flows import generate_recovery_codes
 from allauth.mfa.totp.internal.flows import activate_totp, deactivate_totp
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from accounts import audit
 from accounts.access import behind_second_factor, has_shown_second_factor, is_by_pin, lately_proved, safe_next, show_second_factor, to_prove
@@ -30,6 +32,7 @@ def second_factor(request):
         return _ask(request, app, has_passkey)
     if is_by_pin(request):
         lock(request)  # what the PIN stood in for is gone: they sign in anew, and set something up
+        messages.error(request, _("That takes more than a PIN. Sign in with a code, then set up an authenticator app or a passkey."))
         return redirect(f"{reverse('sign_in')}?{urlencode({'next': request.get_full_path()})}")
     if not lately_proved(request):
         return to_prove(request)
