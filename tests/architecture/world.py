@@ -24,6 +24,7 @@ from tests.factories import (
     PasskeyFactory,
     ReplyTemplateFactory,
     SavedItemFactory,
+    SharedSessionFactory,
     StaffFactory,
     UserFactory,
     attach_to,
@@ -58,6 +59,9 @@ def build_for(branch, patron, staff, coordinator):
     by_code = HelpSessionFactory(branch=elsewhere, staff=StaffFactory(branch=elsewhere, name="Far Away"), handed_over_at=timezone.now())
     recommendation_by_code = recommend_in(by_code)[0]
     MessageFactory(conversation=ConversationFactory(help_session=by_code))
+    # A stranger to everything here, although a visit of the same patron's is shared with them.
+    other_patron = UserFactory(name="Somebody Else", email="else@example.org")
+    SharedSessionFactory(branch=branch, staff=staff, patron=patron, shared_with=other_patron)
     return SimpleNamespace(
         session=session,
         recommendation=recommendation,
@@ -85,7 +89,7 @@ def build_for(branch, patron, staff, coordinator):
         patron=patron,
         staff=staff,
         coordinator=coordinator,
-        other_patron=UserFactory(name="Somebody Else", email="else@example.org"),
+        other_patron=other_patron,
         staff_elsewhere=by_code.staff,
         coordinator_elsewhere=StaffFactory(branch=elsewhere, branch__role="coordinator", name="Far Coordinator"),
         by_code=SimpleNamespace(

@@ -23,6 +23,7 @@ from recommendations.actions import record_verdict
 from recommendations.models import Holding, QuestionType, Topic
 from tests.factories import (
     AbsenceFactory,
+    ChildFactory,
     ConversationFactory,
     ErasureFactory,
     ExportFactory,
@@ -34,6 +35,7 @@ from tests.factories import (
     QuietSessionFactory,
     ReplyTemplateFactory,
     SessionNoteFactory,
+    SharedSessionFactory,
     StaffFactory,
     UserFactory,
     attach_to,
@@ -175,6 +177,10 @@ def build(branch, staff, patron, words):
     quiet = QuietSessionFactory(branch=branch, staff=staff, summary=words.summary)
     given(quiet, 1)
     quiet_thread = thread(quiet, status=Conversation.Status.WAITING_FOR_PATRON)
+
+    shared = SharedSessionFactory(branch=branch, staff=staff, patron=ChildFactory(), shared_with=patron, question=words.question, summary=words.summary)
+    paper = HelpSessionFactory(branch=branch, staff=staff, with_child="paper", question=words.question, summary=words.summary)
+    given(paper, 2)
 
     codes = {"live": code_for(by_code), "quiet": code_for(quiet), "card": code_for(None)}
     codes |= {state.value: code_for(session(), state=state) for state in (ClaimCode.State.KEPT, ClaimCode.State.REVOKED, ClaimCode.State.FORGOTTEN)}
@@ -387,6 +393,7 @@ def build(branch, staff, patron, words):
             State("sessions", "/sessions/"),
             State("kept-session", at["kept"]),
             State("plain-session", at["plain"]),
+            State("shared-session", shared.get_absolute_url(), lambda page: page.locator("#shared summary").click()),
             *[State(f"verdict-{item.verdict or 'none'}", verdict(item)) for item in items],
             State("messages", "/messages/"),
             State("thread", threads["answered"], main=True),
@@ -450,6 +457,10 @@ def build(branch, staff, patron, words):
         State("desk-sessions", "/desk/sessions/"),
         State("desk-session", f"/desk/sessions/{kept.public_id}/"),
         State("desk-slip", f"/desk/sessions/{by_code.public_id}/slip/"),
+        State("desk-slip-paper-only", f"/desk/sessions/{paper.public_id}/slip/"),
+        State("desk-paper-only", f"/desk/sessions/{paper.public_id}/slip/?paper=a4"),
+        State("desk-shared", f"/desk/sessions/{shared.public_id}/"),
+        State("desk-children", "/desk/settings/children/"),
         State("desk-cards", "/desk/cards/"),
         State("desk-people", "/desk/people/"),
         State("desk-person-reason", "/desk/people/", by_address),
