@@ -56,17 +56,17 @@ def keep():
 
 
 @pytest.fixture
-def browser(sign_in):
-    """browser(person): where they are signed in."""
+def device(sign_in):
+    """device(person): where they are signed in."""
     return lambda person: sign_in(Client(), User.objects.get(pk=person.pk))
 
 
-def page(browser, session):
-    return browser.get(session.get_absolute_url())
+def page(device, session):
+    return device.get(session.get_absolute_url())
 
 
-def write(browser, session, body):
-    answer = browser.post(reverse("ask_about_session", args=[session.public_id]), {"body": body, "client_token": str(uuid.uuid4())})
+def write(device, session, body):
+    answer = device.post(reverse("ask_about_session", args=[session.public_id]), {"body": body, "client_token": str(uuid.uuid4())})
     assert answer.status_code == 302
     return Message.objects.get(body=body)
 
@@ -140,12 +140,12 @@ def test_one_child_and_one_adult_and_nobody_else(session, child, adult, keep):
     assert Consent.objects.count() == 2
 
 
-def test_both_read_it_say_what_helped_and_ask(session, child, adult, keep, browser):
+def test_both_read_it_say_what_helped_and_ask(session, child, adult, keep, device):
     [recommendation] = recommend_in(session)
     keep(session, child)
     keep(session, adult)
     for person, verdict in ((child, "partly"), (adult, "helped")):
-        reader = browser(person)
+        reader = device(person)
         assert session.title in text(page(reader, session))
         assert session.title in text(reader.get(reverse("home")))
         reader.post(reverse("verdict", args=[recommendation.public_id]), {"verdict": verdict, "back": reverse("home")})
@@ -155,7 +155,7 @@ def test_both_read_it_say_what_helped_and_ask(session, child, adult, keep, brows
         assert (message.author, message.conversation.patron) == (person, child)
 
 
-def test_an_adult_sees_that_visit_and_nothing_else_of_the_childs(session, child, adult, keep, browser, branch, staff):
+def test_an_adult_sees_that_visit_and_nothing_else_of_the_childs(session, child, adult, keep, device, branch, staff):
     keep(session, child)
     keep(session, adult)
     other = SharedSessionFactory(branch=branch, staff=staff, patron=child, question="Zqxsecret question")
@@ -163,13 +163,13 @@ def test_an_adult_sees_that_visit_and_nothing_else_of_the_childs(session, child,
     thread = ConversationFactory(help_session=other, subject="Zqxsecret subject")
     message = MessageFactory(conversation=thread, body="Zqxsecret words")
     alone = conversations.ask(by=child, at=timezone.now(), body="Zqxsecret of no visit", language="en", client_token=uuid.uuid4())
-    reader = browser(adult)
+    reader = device(adult)
     for address in (other.get_absolute_url(), thread.get_absolute_url(), alone.get_absolute_url(), reverse("verdict", args=[given.public_id])):
         assert reader.get(address).status_code == 404
     for name in ("home", "help_sessions", "conversations", "saved", "me", "privacy", "who_looked"):
         assert "Zqxsecret" not in reader.get(reverse(name)).content.decode()
     assert "Zqxsecret" not in page(reader, session).content.decode()
-    assert "Zqxsecret" in text(browser(child).get(message.conversation.get_absolute_url()))  # or the test would look for nothing
+    assert "Zqxsecret" in text(device(child).get(message.conversation.get_absolute_url()))  # or the test would look for nothing
 
 
 def test_a_thread_of_a_shared_visit_is_never_joined_with_one_of_another(session, child, branch, staff):
@@ -186,18 +186,18 @@ def test_a_thread_of_a_shared_visit_is_never_joined_with_one_of_another(session,
     assert list(joining.joinable(apart)) == []
 
 
-def test_the_thread_says_who_wrote_and_tells_neither_name_nor_address(session, child, adult, keep, browser, staff):
+def test_the_thread_says_who_wrote_and_tells_neither_name_nor_address(session, child, adult, keep, device, staff):
     keep(session, child)
     keep(session, adult)
-    asked = write(browser(child), session, "Is lava hot?")
-    browser(adult).post(reverse("reply", args=[asked.conversation.public_id]), {"body": "And for school?", "client_token": str(uuid.uuid4())})
+    asked = write(device(child), session, "Is lava hot?")
+    device(adult).post(reverse("reply", args=[asked.conversation.public_id]), {"body": "And for school?", "client_token": str(uuid.uuid4())})
     address = asked.conversation.get_absolute_url()
-    childs, adults = text(browser(child).get(address)), text(browser(adult).get(address))
+    childs, adults = text(device(child).get(address)), text(device(adult).get(address))
     assert ("You wrote" in childs, "The adult wrote" in childs, "The child wrote" in childs) == (True, True, False)
     assert ("You wrote" in adults, "The child wrote" in adults, "The adult wrote" in adults) == (True, True, False)
-    assert "Gudrun" not in childs + text(page(browser(child), session))
+    assert "Gudrun" not in childs + text(page(device(child), session))
     assert "gudrun@example.org" not in childs
-    assert "Mia" not in adults + text(page(browser(adult), session))
+    assert "Mia" not in adults + text(page(device(adult), session))
 
 
 def test_the_desk_sees_both(session, child, adult, keep, client, staff, sign_in):
@@ -216,11 +216,11 @@ def browser_of(person, sign_in):
     return sign_in(Client(), User.objects.get(pk=person.pk))
 
 
-def test_an_answer_is_announced_to_both_who_have_an_address_and_taken_back_from_both(session, adult, keep, browser, staff):
+def test_an_answer_is_announced_to_both_who_have_an_address_and_taken_back_from_both(session, adult, keep, device, staff):
     child = ChildFactory(name="Mia", email="mia@example.org")
     keep(session, child)
     keep(session, adult)
-    answer = answer_to(write(browser(child), session, "Is lava hot?"), staff)
+    answer = answer_to(write(device(child), session, "Is lava hot?"), staff)
     mails = Notification.objects.order_by("to_address").values_list("to_address", "recipient")
     assert list(mails) == [("gudrun@example.org", adult.pk), ("mia@example.org", child.pk)]
     assert not any("lava" in mail.text + mail.subject for mail in Notification.objects.all())
@@ -228,45 +228,45 @@ def test_an_answer_is_announced_to_both_who_have_an_address_and_taken_back_from_
     assert not Notification.objects.exists()
 
 
-def test_the_child_ends_it_with_one_button_and_no_code_lets_the_adult_in_again(session, child, adult, keep, browser, show_code):
+def test_the_child_ends_it_with_one_button_and_no_code_lets_the_adult_in_again(session, child, adult, keep, device, show_code):
     code = code_for(session)
     [recommendation] = recommend_in(session)
     keep(session, child)
-    by_code = show_code(browser(adult), code)
+    by_code = show_code(device(adult), code)
     keep(session, adult)
-    write(browser(child), session, "Is lava hot?")
+    write(device(child), session, "Is lava hot?")
     assert page(by_code, session).status_code == 200
-    assert browser(adult).post(reverse("stop_sharing", args=[session.public_id])).status_code == 404  # theirs is the other button
-    assert browser(child).post(reverse("stop_sharing", args=[session.public_id])).url == session.get_absolute_url()
-    assert page(browser(adult), session).status_code == 404
+    assert device(adult).post(reverse("stop_sharing", args=[session.public_id])).status_code == 404  # theirs is the other button
+    assert device(child).post(reverse("stop_sharing", args=[session.public_id])).url == session.get_absolute_url()
+    assert page(device(adult), session).status_code == 404
     assert page(by_code, session).status_code == 404
-    assert page(browser(child), session).status_code == 200
-    assert "Is lava hot?" not in text(browser(adult).get(reverse("conversations")))
-    assert browser(adult).get(reverse("verdict", args=[recommendation.public_id])).status_code == 404
+    assert page(device(child), session).status_code == 200
+    assert "Is lava hot?" not in text(device(adult).get(reverse("conversations")))
+    assert device(adult).get(reverse("verdict", args=[recommendation.public_id])).status_code == 404
 
 
-def test_a_child_who_keeps_it_alone_can_end_the_code_before_anybody_uses_it(session, child, adult, keep, browser):
+def test_a_child_who_keeps_it_alone_can_end_the_code_before_anybody_uses_it(session, child, adult, keep, device):
     code = code_for(session)
     keep(session, child)
-    browser(child).post(reverse("stop_sharing", args=[session.public_id]))
+    device(child).post(reverse("stop_sharing", args=[session.public_id]))
     with pytest.raises(actions.CodeRevoked):
         actions.open_by_code(code, at=timezone.now())
 
 
-def test_either_may_stop_and_the_other_goes_on(session, child, adult, keep, browser):
+def test_either_may_stop_and_the_other_goes_on(session, child, adult, keep, device):
     [recommendation] = recommend_in(session)
     keep(session, child)
     keep(session, adult)
-    asked = write(browser(child), session, "Is lava hot?")
-    assert browser(child).post(reverse("stop_keeping", args=[session.public_id])).url == reverse("home")
+    asked = write(device(child), session, "Is lava hot?")
+    assert device(child).post(reverse("stop_keeping", args=[session.public_id])).url == reverse("home")
     for address in (session.get_absolute_url(), asked.conversation.get_absolute_url(), reverse("verdict", args=[recommendation.public_id])):
-        assert browser(child).get(address).status_code == 404
-        assert browser(adult).get(address).status_code == 200
+        assert device(child).get(address).status_code == 404
+        assert device(adult).get(address).status_code == 200
     recommendation.refresh_from_db()
     assert recommendation.patron is None
     keep(session, child)
-    browser(adult).post(reverse("stop_keeping", args=[session.public_id]))
-    assert [page(browser(who), session).status_code for who in (child, adult)] == [200, 404]
+    device(adult).post(reverse("stop_keeping", args=[session.public_id]))
+    assert [page(device(who), session).status_code for who in (child, adult)] == [200, 404]
 
 
 def test_a_holder_of_the_code_alone_ends_nothing(session, adult, child, keep, show_code):
@@ -302,10 +302,10 @@ def test_somebody_without_an_account_says_first_who_they_are(session, show_code,
     assert page(holder, session).status_code == 200
 
 
-def test_the_adult_reads_what_they_agree_to_and_the_child_too(session, child, adult, browser, show_code):
+def test_the_adult_reads_what_they_agree_to_and_the_child_too(session, child, adult, device, show_code):
     code = code_for(session)
     for person, words in ((adult, "You see no other visit of the child"), (child, "You can stop that at any time")):
-        reader = show_code(browser(person), code)
+        reader = show_code(device(person), code)
         address = reverse("keep_session", args=[session.public_id])
         assert words in text(reader.get(address))
         reader.post(address)
