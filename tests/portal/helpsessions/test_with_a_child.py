@@ -212,6 +212,17 @@ def test_the_desk_sees_both(session, child, adult, keep, client, staff, sign_in)
         assert "opened your visit" in text(browser_of(person, sign_in).get(reverse("who_looked")))
 
 
+def test_whoever_answers_knows_that_an_adult_reads_it_too(session, child, adult, keep, device, client, staff, sign_in):
+    keep(session, child)
+    thread = write(device(child), session, "Is lava hot?").conversation
+    desk = sign_in(client, staff)
+    assert "One adult may come to read this too" in text(desk.get(reverse("desk_conversation", args=[thread.public_id])))
+    keep(session, adult)
+    write(device(adult), session, "And for school?")
+    page = text(desk.get(reverse("desk_conversation", args=[thread.public_id])))
+    assert "Gudrun Adult, the adult, reads this too" in page
+
+
 def browser_of(person, sign_in):
     return sign_in(Client(), User.objects.get(pk=person.pk))
 
