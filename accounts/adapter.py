@@ -38,7 +38,8 @@ class AccountAdapter(DefaultAccountAdapter):
         shared desk computer it ends with the day, and whoever works there sits down at it."""
         by = [record["method"] for record in get_authentication_records(request, user)][-1:]
         super().login(request, user)
-        note(request, "signed_in", by="".join(by))
+        request.came_in_by = "".join(by)  # accounts.ways_in notes it for this device
+        note(request, "signed_in", by=request.came_in_by)
         desk = desk_here(request) if user.is_staff else None
         if desk:
             sit_down(request, desk)

@@ -10,6 +10,7 @@ from accounts import cards
 from accounts.access import safe_next, sign_in
 from accounts.forms import CardForm
 from accounts.ils.configured import library_ils
+from accounts.single_sign_on import sign_on_name
 
 
 @sensitive_post_parameters("pin")
@@ -31,4 +32,6 @@ def card_sign_in(request):
             return redirect(safe_next(request) or "home")
         if person:
             form.refuse_blocked()
-    return render(request, "accounts/card_sign_in.html", {"form": form, "next": safe_next(request), "to_try": getattr(ils, "cards", [])})
+    return render(
+        request, "accounts/card_sign_in.html", {"form": form, "next": safe_next(request), "to_try": getattr(ils, "cards", []), "sign_on": sign_on_name()}
+    )

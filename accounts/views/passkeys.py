@@ -26,6 +26,7 @@ from accounts.forms import NOT_ACCEPTED, AddPasskeyForm, PasskeyForm, PasskeyNam
 from accounts.models import Passkey
 from accounts.passkeys import NotAccepted, TooMany
 from accounts.sign_ins import device
+from accounts.ways_in import PASSKEY
 from portal import limits
 
 NO_OFFER = settings.COOKIE_PREFIX + "no_passkey_offer"  # a cookie of the device, not of the person: another device may well be asked
@@ -82,6 +83,7 @@ def add_passkey(request):
     name = device(request.headers.get("User-Agent", ""))
     form = AddPasskeyForm(request.POST or None, request=request, initial={"name": name})
     if form.is_valid() and _added(request, form, name=form.cleaned_data["name"] or name):
+        request.came_in_by = PASSKEY  # so can they the next time, on this device
         messages.success(request, _("From now on you can sign in with your passkey."))
         return redirect(safe_next(request) or "me")
     return render(request, "accounts/add_passkey.html", {"form": form, "next": safe_next(request)})

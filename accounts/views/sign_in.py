@@ -21,16 +21,17 @@ from accounts.forms import CodeForm, SignInForm
 from accounts.languages import languages
 from accounts.mailed_codes import count_code, sent_too_often
 from accounts.views.passkeys import is_worth_offering
-from accounts.ways_in import other_ways
+from accounts.ways_in import CARD, PASSKEY, SIGN_ON, first_way, other_ways
 from portal.limits import TooOften
 from portal.security_log import note
 
 OFFERS_PASSKEY = "offers_passkey"
+PAGES = {CARD: "card_sign_in", SIGN_ON: "single_sign_on"}  # with a question of their own
 SAME_FOR_ALL = 0.04  # seconds: making the record of an unknown address takes about 1 ms more than finding a known one
 
 
 def sign_in(request):
-    """Known and unknown addresses are answered alike: each gets a code, and a person to enter it for."""
+    """One question, the easiest on this device first. Known and unknown addresses are answered alike: each gets a code, and a person to enter it for."""
     began = time.monotonic()
     if request.user.is_authenticated:
         return redirect(safe_next(request) or "home")
@@ -43,11 +44,11 @@ def sign_in(request):
         request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
         time.sleep(max(0, SAME_FOR_ALL - (time.monotonic() - began)))
         return redirect(_with_next(request, "account_confirm_login_code"))
-    return render(
-        request,
-        "accounts/sign_in.html",
-        {"form": form, "next": safe_next(request), "languages": languages(), **other_ways()},
-    )
+    first = first_way(request) if request.method == "GET" else ""
+    if first in PAGES:
+        return redirect(_with_next(request, PAGES[first]))
+    context = {"form": form, "next": safe_next(request), "languages": languages(), "passkey_first": first == PASSKEY, **other_ways()}
+    return render(request, "accounts/sign_in.html", context)
 
 
 def mail_code(request, email):

@@ -16,6 +16,7 @@ from accounts import access, actions
 from accounts import single_sign_on as sso
 from accounts.access import note_proof, proved_recently, safe_next, set_borrowed
 from accounts.forms import BorrowedForm
+from accounts.ils.configured import library_ils
 from portal import limits
 from portal.security_log import note
 
@@ -34,7 +35,11 @@ def single_sign_on(request):
         form = BorrowedForm(request.POST)
         form.is_valid()
         return to_provider(request, what_for=sso.SIGN_IN, borrowed=form.cleaned_data["borrowed"], else_to="single_sign_on")
-    return render(request, "accounts/single_sign_on.html", {"form": BorrowedForm(), "name": sso.sign_on_name(), "next": safe_next(request)})
+    return render(
+        request,
+        "accounts/single_sign_on.html",
+        {"form": BorrowedForm(), "name": sso.sign_on_name(), "next": safe_next(request), "has_cards": library_ils() is not None},
+    )
 
 
 def to_provider(request, *, what_for, else_to, borrowed=False):

@@ -228,7 +228,7 @@ def test_an_ils_that_is_away_says_so_and_the_code_is_offered(client, ils, error,
     page = sign_in(client, next="/lists/")
     assert page.status_code == 200
     assert "can&#x27;t be checked at the moment" in words(page)
-    assert 'href="/sign-in/?next=%2Flists%2F"' in words(page)
+    assert 'href="/sign-in/?way=code&amp;next=%2Flists%2F"' in words(page)
     assert str(error) not in words(page)
     assert str(error) in caplog.text
 

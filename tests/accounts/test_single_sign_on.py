@@ -202,7 +202,7 @@ def test_a_provider_that_is_away_is_told_and_the_code_offered(client, provider, 
     response = client.post("/sign-in/single-sign-on/")
     assert response["Location"] == "/sign-in/single-sign-on/"
     assert said(response) == ["Harbour College does not answer at the moment. Try it later, or come in another way."]
-    assert 'id="use-mail" href="/sign-in/"' in client.get("/sign-in/single-sign-on/").content.decode()
+    assert 'id="use-mail" href="/sign-in/?way=code"' in client.get("/sign-in/single-sign-on/").content.decode()
     assert client.get(address)["Location"] == "/sign-in/single-sign-on/"  # another issuer's answer
     assert person_in(client) is None
 

@@ -343,6 +343,7 @@ def build(branch, staff, patron, words):
             State("sign-in-code", "/sign-in/", ask_for_code),
             State("sign-in-wrong-code", "/sign-in/", wrong_code),
             State("sign-in-card", "/sign-in/card/"),
+            State("sign-in-single-sign-on", "/sign-in/single-sign-on/"),
             State("sign-in-card-nothing", "/sign-in/card/", empty("card", "#check-card")),
             State("sign-in-card-wrong", "/sign-in/card/", wrong_card),
             State("open-account", f"/c/{account_code}/"),
