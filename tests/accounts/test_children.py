@@ -13,6 +13,7 @@ from accounts import cards, children
 from accounts.actions import change_name
 from accounts.ils.base import Patron
 from accounts.models import AuditEvent, LibraryCard, User
+from accounts.roles import give_role
 from tests.factories import ChildFactory, UserFactory
 from tests.portal.pages import text
 
@@ -92,6 +93,13 @@ def test_whoever_works_at_a_desk_has_no_childs_record(library, staff):
     assert not comes_in(JANE).is_child
     with pytest.raises(children.WorksAtADesk):
         children.make_childs_record(staff, by=staff, at=timezone.now())
+
+
+def test_whoever_begins_to_work_at_a_desk_has_no_childs_record_any_more(library, coordinator, branch):
+    child = ChildFactory()
+    give_role(child, branch=branch, role="staff", by=coordinator, at=timezone.now())
+    child = User.objects.get(pk=child.pk)
+    assert (child.is_staff, child.is_child) == (True, False)
 
 
 def test_on_paper_only_no_account_begins_with_a_childs_card_and_one_that_is_there_goes_on(library):

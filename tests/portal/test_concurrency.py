@@ -23,7 +23,18 @@ from portal.lists.actions import save
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from recommendations.models import Recommendation
-from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, LibraryFactory, StaffFactory, UserFactory, recommend_in
+from tests.factories import (
+    BranchFactory,
+    ChildFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    LibraryFactory,
+    SharedSessionFactory,
+    StaffFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
 from tests.processes import at_once, rounds
 
 ROUNDS, PROCESSES = 10, 8
@@ -367,6 +378,22 @@ def test_of_eight_who_keep_a_session_at_once_one_does(session):
         )
         assert outcomes.count("AlreadyKept") == PROCESSES - 1
         assert Consent.objects.count() == round_
+
+
+def test_of_eight_who_keep_a_childs_visit_at_once_one_child_and_one_adult_do(session):
+    children, adults = ChildFactory.create_batch(PROCESSES // 2), UserFactory.create_batch(PROCESSES // 2)
+    for _round in range(ROUNDS):
+        shared = SharedSessionFactory(branch=session.branch)
+        code_for(shared)
+        outcomes = at_once(
+            *[
+                lambda person=person, shared=shared: actions.keep(shared, by=person, at=timezone.now(), wording="yes", language="en").pk
+                for person in [*children, *adults]
+            ]
+        )
+        assert sorted(map(str, outcomes)) == sorted([str(shared.pk)] * 2 + ["AlreadyKept"] * (PROCESSES - 2))
+        shared.refresh_from_db()
+        assert (shared.patron in children, shared.shared_with in adults, shared.claim_codes.get().state) == (True, True, "kept")
 
 
 def test_a_card_attached_at_once_goes_to_one_session(session):
