@@ -115,7 +115,7 @@ def _open(request, code):
         return _refused(request, "unknown", status=404)
     except tuple(REFUSALS) as why:
         tries.was_right()  # a real code: nobody guessed
-        if isinstance(why, CodeKept) and request.reader.person and why.help_session.patron_id == request.reader.person.pk:
+        if isinstance(why, CodeKept) and request.reader.person and request.reader.person.pk in (why.help_session.patron_id, why.help_session.shared_with_id):
             return redirect(why.help_session)
         refusal, status = REFUSALS[type(why)]
         return _refused(request, refusal, status=status)

@@ -117,7 +117,7 @@ def test_a_quiet_visit_is_quiet_first(branch, staff, adult):
 
 
 @pytest.mark.parametrize("first", ["child", "adult"])
-def test_keeping_by_one_does_not_end_what_the_other_may_do(session, child, adult, keep, first):
+def test_keeping_by_one_does_not_end_what_the_other_may_do(session, child, adult, keep, device, first):
     code = code_for(session)
     order = [child, adult] if first == "child" else [adult, child]
     keep(session, order[0])
@@ -127,6 +127,8 @@ def test_keeping_by_one_does_not_end_what_the_other_may_do(session, child, adult
     assert (session.patron, session.shared_with) == (child, adult)
     with pytest.raises(actions.CodeKept):
         actions.open_by_code(code, at=timezone.now())
+    for person, status in ((child, 302), (adult, 302), (UserFactory(), 410)):  # who keeps it is led there by the slip all the same
+        assert device(person).post(reverse("open_code"), {"code": code}).status_code == status
 
 
 def test_one_child_and_one_adult_and_nobody_else(session, child, adult, keep):
