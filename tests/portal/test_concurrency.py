@@ -382,7 +382,7 @@ def test_of_eight_who_keep_a_session_at_once_one_does(session):
 
 def test_of_eight_who_keep_a_childs_visit_at_once_one_child_and_one_adult_do(session):
     children, adults = ChildFactory.create_batch(PROCESSES // 2), UserFactory.create_batch(PROCESSES // 2)
-    for _round in range(ROUNDS):
+    for _round in range(3):
         shared = SharedSessionFactory(branch=session.branch)
         code_for(shared)
         outcomes = at_once(

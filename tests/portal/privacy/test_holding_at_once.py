@@ -13,7 +13,7 @@ from portal.privacy import erasure, holds, retention
 from tests.factories import ConversationFactory, HelpSessionFactory, LibraryFactory, MessageFactory, StaffFactory, UserFactory, recommend_in
 from tests.processes import rounds
 
-MANY = 24  # rounds: a third with each kind of record
+MANY = 9  # rounds: a third with each kind of record
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
