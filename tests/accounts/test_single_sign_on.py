@@ -235,7 +235,7 @@ def test_a_proven_address_that_is_somebodys_here_opens_nothing(client, provider)
     page = client.get(response["Location"])
     assert "You have been here before" in page.content.decode()
     assert ANA["email"] in page.content.decode()
-    assert 'href="/sign-in/?next=%2Fme%2F"' in page.content.decode()
+    assert 'href="/sign-in/?way=code&amp;next=%2Fme%2F"' in page.content.decode()
     assert client.post(response["Location"]).status_code == 200  # no way round
     assert User.objects.get() == there
     assert SocialAccount.objects.count() == 0
