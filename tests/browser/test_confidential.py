@@ -1,0 +1,88 @@
+"""What a patron asks is nobody else's business: who looked at it is told to them, and a quiet visit leaves no trace."""
+
+import datetime
+import re
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from portal.conversations import actions
+from portal.conversations.models import Message
+from portal.helpsessions.models import HelpSession
+from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, ItemFactory, MessageFactory, StaffFactory
+
+from .steps import card, latest, say
+
+pytestmark = pytest.mark.browser
+
+QUESTION, REASON = "Where can I stay tonight?", "She left her glasses here"
+
+
+@pytest.fixture(autouse=True)
+def answers_are_held_for_no_time(monkeypatch):
+    monkeypatch.setattr(Message, "HELD", datetime.timedelta(0))
+
+
+def test_a_patron_reads_who_looked_at_what_is_theirs(branch, staff, patron, desk_computer, phone, show):
+    thread = ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))
+    MessageFactory(conversation=thread)
+    elsewhere = StaffFactory(name="Omar Elsewhere", branch=BranchFactory(name="Hill"))
+    here, there, patrons = show(desk_computer(), staff), show(desk_computer(), elsewhere), show(phone(), patron)
+
+    here.goto("/desk/")
+    here.locator(".queue a").first.click()
+    expect(here.locator(".message.theirs .bubble")).to_be_visible()
+    there.goto("/desk/people/")
+    there.locator("#id_letters").fill(patron.name[:3])
+    there.locator("#id_reason").fill(REASON)
+    there.locator("#look-up-name").click()
+    there.locator("main .rows a").click()
+    expect(there.locator("h1")).to_contain_text(patron.name)
+
+    patrons.goto("/")
+    patrons.locator("nav a[href='/me/']").tap()
+    patrons.locator("main a[href='/privacy/']").tap()
+    expect(patrons.locator("#who-looked")).to_contain_text(staff.name)
+    expect(patrons.locator("#who-looked")).to_contain_text("Omar Elsewhere")
+    expect(patrons.locator("main")).not_to_contain_text(REASON)
+
+
+def test_a_quiet_visit_is_written_up_read_answered_and_left_without_a_trace(library, branch, staff, desk_computer, phone, show):
+    title = ItemFactory(title="Safe Harbours").title
+    desk, patron = show(desk_computer(), staff), phone()
+    desk.goto("/desk/record/")
+    desk.locator("#id_quiet").check()
+    desk.locator("#id_question").fill(QUESTION)
+    desk.locator("#q").fill("harbours")
+    desk.locator(".found-item").click()
+    expect(desk.locator("#id_items-0-reason")).to_be_focused()
+    desk.keyboard.press("Control+Enter")
+    patron.goto(desk.input_value("#link"))
+
+    assert QUESTION not in patron.title()
+    say(patron, title, "helped")
+    expect(card(patron, title).locator("[id^='save-']")).to_have_count(0)
+    patron.locator("#ask a.button").tap()
+    patron.locator("#id_body").fill("And where tomorrow?")
+    patron.locator("#send").tap()
+    expect(latest(patron)).to_have_text("And where tomorrow?")
+    desk.goto("/desk/")
+    desk.locator(".queue a").first.click()
+    desk.locator("#id_body").fill("Ask for Ana at the door.")
+    desk.locator("#send").click()
+    expect(desk.locator(".message.mine .bubble")).to_have_text("Ask for Ana at the door.")
+    actions.show_held(at=timezone.now())
+
+    patron.goto("/")
+    expect(patron.locator("main")).not_to_contain_text("stay tonight")
+    expect(patron.locator("main")).not_to_contain_text(title)
+    patron.locator("main .rows a[href*='/messages/']").tap()
+    expect(patron.locator(".message.theirs .bubble")).to_have_text("Ask for Ana at the door.")
+    expect(patron.locator("main")).not_to_contain_text(staff.name)
+    address = patron.url
+    patron.locator("#leave").first.tap()
+    expect(patron).to_have_url(re.compile("/$"))
+    assert set(patron.evaluate("[...Object.values(localStorage), ...Object.values(sessionStorage)]")) <= {"/"}  # where htmx is now
+    assert patron.goto(address).status == 404
+    assert HelpSession.objects.get().patron is None
