@@ -175,6 +175,7 @@ def answer_from_the_queue(desk):
     row = desk.locator(".queue li")
     expect(row).to_have_count(1)
     row.locator("a").click()
+    desk.wait_for_url("**/threads/**")  # loaded: what is typed before its scripts are there finds nothing
     expect(desk.locator(".message.theirs .bubble")).to_have_text(ASKED_AGAIN)
     desk.locator("#id_body").fill(ANSWER)
     desk.locator("#q").fill("worms")

@@ -164,8 +164,9 @@ def test_known_and_unknown_addresses_are_counted_alike(few, patron):
     assert Client().post(reverse("sign_in"), {"email": "another@example.org"}).status_code == 429
 
 
-def test_where_no_page_of_its_own_says_it_one_for_all_does(few, library):
+def test_where_no_page_of_its_own_says_it_one_for_all_does(few, library, at):
     few("single_sign_on", network="0/h")
+    at(NOON)
     answer = Client().post(reverse("single_sign_on"), headers=PAGE)
     assert answer.status_code == 429
     assert answer["Retry-After"] == "3600"
