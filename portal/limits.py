@@ -171,15 +171,18 @@ def _keys(request, what, *, target, names_nobody=False):
 # methods and a lock beside them it was six times as many statements, which a message would have felt.
 
 
+PUT = "INSERT INTO {table} (cache_key, value, expires) VALUES {rows} ON CONFLICT (cache_key) DO UPDATE SET "
+ROW = "(%s, %s, %s)"
+
+
 def _locked(keys):
     """{key: moments}, each row locked until the transaction ends, also one that was not there. In the order of the keys, or two would wait for each other."""
     if not keys:
         return {}
     rows = [value for key in sorted(keys) for value in (cache.make_key(key), "", _as_written(_moment(time.time())))]
     # What is there already is set to what it is: for the lock, and to be told its value.
-    insert = "INSERT INTO {table} (cache_key, value, expires) VALUES {rows} ON CONFLICT (cache_key) DO UPDATE SET expires = {table}.expires"
     with connection.cursor() as cursor:
-        cursor.execute(_sql(insert + " RETURNING cache_key, value", rows=", ".join(["(%s, %s, %s)"] * len(keys))), rows)
+        cursor.execute(_sql(PUT + "expires = {table}.expires RETURNING cache_key, value", rows=", ".join([ROW] * len(keys))), rows)
         return _by_key(keys, cursor.fetchall())
 
 
@@ -196,10 +199,10 @@ def _by_key(keys, rows):
 
 def _write(counted):
     """{key: (moments, when the row has ended)}"""
-    with connection.cursor() as cursor:
-        for key, (moments, ends) in counted.items():
-            values = [" ".join(map(repr, moments)), _as_written(_moment(ends)), cache.make_key(key)]
-            cursor.execute(_sql("UPDATE {table} SET value = %s, expires = %s WHERE cache_key = %s"), values)
+    rows = [value for key, (moments, ends) in counted.items() for value in (cache.make_key(key), " ".join(map(repr, moments)), _as_written(_moment(ends)))]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_sql(PUT + "value = excluded.value, expires = excluded.expires", rows=", ".join([ROW] * len(counted))), rows)
 
 
 def _sql(words, **more):

@@ -203,20 +203,22 @@ def capture(parser, token):
 
 
 class FixedNode(template.Node):
-    def __init__(self, nodelist):
-        self.nodelist, self.drawn = nodelist, {}
+    def __init__(self, nodelist, given):
+        self.nodelist, self.given, self.drawn = nodelist, given, {}
 
     def render(self, context):
-        language = get_language()
-        if language not in self.drawn:
-            self.drawn[language] = self.nodelist.render(context)
-        return self.drawn[language]
+        key = (get_language(), *(value.resolve(context) for value in self.given))
+        if key not in self.drawn:
+            self.drawn[key] = self.nodelist.render(context)
+        return self.drawn[key]
 
 
 @register.tag
 def fixed(parser, token):
     """{% fixed %}…{% endfixed %}: what is the same for everybody on every such page, drawn once in each language. Nothing in it may
-    depend on who asks, or on anything else but the language."""
+    depend on who asks, or on anything else but the language; and, after {% fixed tab is_coordinator %}, on these. Each has few values:
+    all that was drawn is remembered."""
+    _, *given = token.split_contents()
     nodelist = parser.parse(("endfixed",))
     parser.delete_first_token()
-    return FixedNode(nodelist)
+    return FixedNode(nodelist, [parser.compile_filter(value) for value in given])
