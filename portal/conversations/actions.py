@@ -135,7 +135,10 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
         then="" if side == PATRON else then,
         client_token=client_token,
     )
-    Attachment.objects.filter(conversation=conversation, side=side, client_token=client_token, message=None).update(message=message)
+    files = Attachment.objects.filter(conversation=conversation, side=side, client_token=client_token, message=None)
+    if side == PATRON and conversation.help_session and conversation.help_session.is_shared:
+        files = files.filter(added_by=by)  # two write here: neither sends what the other has not sent
+    files.update(message=message)
     search.index_message(message)
     drafts.forget(conversation, person=by, side=side, kind=Draft.Kind.REPLY, up_to=draft_sequence, body=body)
     if conversation.status == Status.CLOSED and (side == PATRON or then != Then.CLOSE) and _has_words(conversation):

@@ -109,7 +109,9 @@ THERE_IS = """
 DRAFT = """(
     SELECT d.sequence || ' ' || d.client_token || ' ' || d.body FROM conversations_draft d
     WHERE d.conversation_id = conversations_conversation.id AND d.side = 'patron' AND d.kind = 'reply'
-    AND COALESCE(d.person_id, 0) = CASE WHEN conversations_conversation.patron_id = %s THEN %s ELSE 0 END
+    AND COALESCE(d.person_id, 0) = CASE WHEN conversations_conversation.patron_id = %s OR EXISTS (
+        SELECT 1 FROM helpsessions_helpsession s WHERE s.id = conversations_conversation.help_session_id AND s.shared_with_id = %s
+    ) THEN %s ELSE 0 END
 )"""
 MESSAGE_COUNT = "(SELECT COUNT(*) FROM conversations_message m WHERE m.conversation_id = conversations_conversation.id AND m.shown_from <= %s)"
 COLUMNS = [
@@ -129,7 +131,7 @@ def for_page(conversations, reader, at):
         .only(*COLUMNS)
         .annotate(
             there_is=RawSQL(THERE_IS, [today, today], output_field=IntegerField()),  # noqa: S611  nothing typed is in it
-            draft=RawSQL(DRAFT, [person, person], output_field=TextField()),  # noqa: S611  nothing typed is in it
+            draft=RawSQL(DRAFT, [person] * 3, output_field=TextField()),  # noqa: S611  nothing typed is in it
             message_count=RawSQL(MESSAGE_COUNT, [moment], output_field=IntegerField()),  # noqa: S611  nothing typed is in it
         )
     )

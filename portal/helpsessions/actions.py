@@ -293,7 +293,7 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     if by.pk in (help_session.patron_id, help_session.shared_with_id):
         return help_session
     if help_session.is_shared and not by.is_child:
-        if help_session.shared_with_id:
+        if not help_session.is_open_to_an_adult:
             raise AlreadyKept
         help_session.shared_with, help_session.shared_at, help_session.kept_at = by, at, help_session.kept_at or at
     else:
@@ -313,7 +313,8 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
 
 @transaction.atomic
 def end_sharing(help_session, *, by, at, for_good=False):
-    """The adult holds it no longer. `for_good`: no code lets them in again either, as the child wishes who keeps it, or the desk for them."""
+    """The adult holds it no longer. `for_good`: nor does one ever again, as the child wishes who keeps it, or the desk for them; and no code
+    that was handed over opens it."""
     help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
     if help_session.shared_with_id:
         is_ones_own = by is None or by.pk in (help_session.patron_id, help_session.shared_with_id)
@@ -321,6 +322,9 @@ def end_sharing(help_session, *, by, at, for_good=False):
         help_session.shared_with = help_session.shared_at = None
         help_session.save(update_fields=["shared_with", "shared_at"])
     if for_good:
+        if help_session.patron_id:
+            help_session.is_the_childs_alone = True
+            help_session.save(update_fields=["is_the_childs_alone"])
         help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
     return help_session
 
@@ -358,10 +362,22 @@ def forget(sessions, *, on, zone):
         for name in ("created_at", "handed_over_at", "kept_at", "answered_at"):
             setattr(session, name, getattr(session, name) and hour)
         session.public_id, session.patron, session.staff, session.question, session.summary, session.forgotten_on = uuid.uuid4(), None, None, "", "", on
-        session.shared_with = session.shared_at = None
+        session.shared_with, session.shared_at, session.is_the_childs_alone = None, None, False
     HelpSession.objects.bulk_update(
         sessions,
-        ["public_id", "patron", "shared_with", "shared_at", "staff", "question", "summary", "forgotten_on", "answered_within", "patron_group"]
+        [
+            "public_id",
+            "patron",
+            "shared_with",
+            "shared_at",
+            "is_the_childs_alone",
+            "staff",
+            "question",
+            "summary",
+            "forgotten_on",
+            "answered_within",
+            "patron_group",
+        ]
         + ["created_at", "handed_over_at", "kept_at", "answered_at"],
     )
     SessionNote.objects.filter(help_session__in=sessions).delete()

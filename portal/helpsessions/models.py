@@ -110,6 +110,7 @@ class HelpSession(models.Model):
         User, on_delete=models.SET_NULL, null=True, blank=True, related_name="shared_sessions", help_text="the adult who holds it beside the child"
     )
     shared_at = models.DateTimeField(null=True, blank=True)
+    is_the_childs_alone = models.BooleanField(default=False, help_text="the child's word that no adult holds it any more, or the desk's for them")
     found = models.CharField(max_length=20, choices=Found, blank=True)
     satisfaction = models.CharField(max_length=20, choices=Satisfaction, blank=True)
     created_at = models.DateTimeField()
@@ -166,7 +167,12 @@ class HelpSession(models.Model):
     @property
     def is_held_in_full(self):
         """Whoever may keep it does: no code opens it any more."""
-        return self.patron_id is not None and (not self.is_shared or self.shared_with_id is not None)
+        return self.patron_id is not None and not self.is_open_to_an_adult
+
+    @property
+    def is_open_to_an_adult(self):
+        """One may still come to hold it beside the child."""
+        return self.is_shared and self.shared_with_id is None and not self.is_the_childs_alone
 
     @property
     def title(self):

@@ -48,10 +48,12 @@ def remove_saved(request, public_id):
 
 
 def _page(request, *, partial=""):
+    # Why it was chosen, and by whom, is read as long as the visit or thread is that says so.
+    theirs = Recommendation.objects.belonging_to(request.reader).select_related("recommended_by")
     rows = (
         SavedItem.objects.belonging_to(request.reader)
-        .select_related("item", "recommendation__recommended_by")
-        .prefetch_related(Prefetch("item__holdings", Holding.objects.select_related("branch")))
+        .select_related("item")
+        .prefetch_related(Prefetch("item__holdings", Holding.objects.select_related("branch")), Prefetch("recommendation", theirs))
     )
     saved_items, older = page_of(rows, "saved_at", request.GET.get("after"))
     context = {"saved_items": saved_items, "older": older, "later_page": bool(request.GET.get("after")), "oob": bool(partial)}

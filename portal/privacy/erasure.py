@@ -16,7 +16,7 @@ from accounts.addresses import proven_address
 from accounts.models import AuditEvent, Invitation, Library, User
 from portal.conversations import handling
 from portal.conversations.actions import lock_first
-from portal.conversations.models import Conversation
+from portal.conversations.models import Attachment, Conversation, Side
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.notifications.actions import notify
@@ -125,6 +125,10 @@ def _erase(person, *, language, at):
     helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
     for shared in HelpSession.objects.filter(shared_with=person).order_by("pk"):
         helpsessions.end_sharing(shared, by=person, at=at)
+    unsent = Attachment.objects.filter(added_by=person, side=Side.PATRON, message=None)  # also in the thread of a child whose visit they shared
+    unsent_files = [name for attachment in unsent for name in attachment.stored_names()]
+    transaction.on_commit(lambda: Attachment.remove_files(unsent_files))
+    unsent.delete()
     sent_to_them = Q(recipient=person)
     earlier = person.address_changes.values_list("old_email", flat=True)
     for known in filter(None, [person.email, *EmailAddress.objects.filter(user=person).values_list("email", flat=True), *earlier]):

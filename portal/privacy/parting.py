@@ -12,7 +12,7 @@ from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
 from accounts import audit
 from accounts.models import AddressChange, AuditEvent, LookingReason, User
@@ -73,6 +73,8 @@ def part(joined, *, by, at):
     _take_along_what_came_since(threads, person, into)
     _take_along_looks(before, person, into, since=joined.joined_at)
     _shut_what_opened_since(into, joined.joined_at)
+    shares = HelpSession.objects.filter(shared_with=OuterRef("pk"))  # either may have come to share a child's visit since
+    User.objects.filter(pk__in=[into.pk, person.pk]).update(holds_shared=Exists(shares))
     Conversation.objects.filter(pk__in=[thread.pk for thread in threads]).update(version=F("version") + 1, desk_version=F("desk_version") + 1)
     for thread in threads:
         if thread.joined_into_id is None and thread.status != Conversation.Status.ERASED:

@@ -71,7 +71,7 @@ def keep_session(request, public_id):
     if person is not None and person.pk in (found.patron_id, found.shared_with_id):
         return redirect(found)
     keeper = person or _somebody_new(request, found, at)
-    if keeper is not None and (found.shared_with_id if found.is_shared and not keeper.is_child else found.patron_id):
+    if keeper is not None and (not found.is_open_to_an_adult if found.is_shared and not keeper.is_child else found.patron_id):
         return _not_kept(request, found)
     if request.method != "POST" or keeper is None:
         context = {"help_session": found, "is_child": keeper is not None and keeper.is_child, **other_ways()}

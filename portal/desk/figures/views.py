@@ -18,7 +18,8 @@ from .quarters import Quarter
 @require_safe
 def figures(request):
     """Of the quarter that the address names; otherwise of the last one that is over, or the first there is. How it turned out is told of
-    whole quarters alone: two tellings of one that goes on would differ by what a single person said."""
+    whole quarters alone: two tellings of one that goes on would differ by what a single person said. Whoever answers later than that still
+    changes a sum by one, which is the price of counting them."""
     now = Quarter.of(request.library.today())
     first = min(counts.begins() or now, now)
     asked = Quarter.read(request.GET.get("quarter", ""))

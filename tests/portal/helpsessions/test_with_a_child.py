@@ -5,6 +5,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.core.files.storage import storages
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
@@ -12,11 +13,12 @@ from django.utils import timezone
 
 from accounts.models import Consent, User
 from portal.conversations import actions as conversations
-from portal.conversations import joining
+from portal.conversations import attachments, joining
 from portal.conversations.models import Message
 from portal.helpsessions import actions
 from portal.helpsessions.models import ClaimCode
 from portal.notifications.models import Notification
+from portal.privacy import erasure
 from recommendations.models import Recommendation
 from tests.factories import (
     ChildFactory,
@@ -27,6 +29,7 @@ from tests.factories import (
     SharedSessionFactory,
     UserFactory,
     code_for,
+    picture_file,
     recommend_in,
 )
 from tests.portal.pages import text
@@ -387,3 +390,71 @@ def test_what_was_recommended_stays_the_childs(session, child, adult, keep):
     keep(session, child)
     assert set(Recommendation.objects.values_list("patron", flat=True)) == {child.pk}
     assert datetime.timedelta(0) <= timezone.now() - session.__class__.objects.get().kept_at < datetime.timedelta(minutes=1)
+
+
+def typed_in(browser, thread, words):
+    """What somebody types and does not send, with the token of their composer."""
+    token, sequence = (browser.get(thread.get_absolute_url()).context[name] for name in ("token", "sequence"))
+    saved = browser.post(reverse("conversation_draft", args=[thread.public_id]), {"body": words, "client_token": token, "sequence": sequence + 1})
+    assert saved.status_code == 204
+    return token
+
+
+def test_what_one_of_them_has_not_sent_is_the_others_to_neither_read_nor_send(session, adult, keep, device, show_code, staff):
+    """The adult keeps it, and the child has the slip."""
+    code = code_for(session)
+    keep(session, adult)
+    thread = ConversationFactory(help_session=session, patron=None)
+    MessageFactory(conversation=thread, side="staff", author=staff)
+    childs, adults = show_code(Client(), code), device(adult)
+    token = typed_in(childs, thread, "Nobody at home may know")
+    [(name, usable)], _refused = attachments.checked([("note.jpg", picture_file(), "")])
+    attachments.add(thread, name=name, usable=usable, by=None, side="patron", client_token=token, at=timezone.now())
+    assert adults.get(thread.get_absolute_url()).context["typed"] == ""
+    typed_in(adults, thread, "From the adult")
+    typed_in(adults, thread, "From the adult, too")
+    assert [browser.get(thread.get_absolute_url()).context["typed"] for browser in (childs, adults)] == ["Nobody at home may know", "From the adult, too"]
+    adults.post(reverse("reply", args=[thread.public_id]), {"body": "Sent", "client_token": token, "sequence": 1})
+    assert thread.attachments.get().message is None
+
+
+def test_what_was_ended_for_good_no_adult_holds_again(session, child, adult, keep, device, client, staff, sign_in):
+    keep(session, child)
+    keep(session, adult)
+    device(child).post(reverse("stop_sharing", args=[session.public_id]))
+    session.refresh_from_db()
+    assert (session.shared_with, session.is_held_in_full, session.is_open_to_an_adult) == (None, True, False)
+    with pytest.raises(actions.AlreadyKept):
+        keep(session, adult)
+    with pytest.raises(actions.AlreadyKept):
+        actions.hand_over(session, by=staff, at=timezone.now(), base_url="https://library.example")
+    page = text(sign_in(client, staff).get(reverse("desk_session", args=[session.public_id])))
+    assert "one adult may keep it as well" not in page
+    assert "Only you see this visit now" in text(device(child).get(session.get_absolute_url()))
+
+
+def test_the_reason_on_a_saved_item_goes_with_the_visit(session, child, adult, keep, device):
+    [recommendation] = recommend_in(session, reason="because she asked for something gentle")
+    keep(session, child)
+    keep(session, adult)
+    reader = device(adult)
+    reader.post(reverse("save_item", args=[recommendation.item.public_id]), {"recommendation": recommendation.public_id})
+    assert "something gentle" in text(reader.get(reverse("saved")))
+    device(child).post(reverse("stop_sharing", args=[session.public_id]))
+    page = text(reader.get(reverse("saved")))
+    assert "something gentle" not in page
+    assert recommendation.item.title in page
+
+
+def test_what_an_erased_adult_had_not_sent_goes_from_the_childs_thread(session, child, adult, keep, django_capture_on_commit_callbacks):
+    keep(session, child)
+    keep(session, adult)
+    session.refresh_from_db()
+    thread = ConversationFactory(help_session=session, patron=child)
+    [(name, usable)], _refused = attachments.checked([("note.jpg", picture_file(), "")])
+    attachments.add(thread, name=name, usable=usable, by=adult, side="patron", client_token=uuid.uuid4(), at=timezone.now())
+    [stored] = thread.attachments.values_list("file", flat=True)
+    with django_capture_on_commit_callbacks(execute=True):
+        erasure.erase(adult, language="en", at=timezone.now())
+    assert not thread.attachments.exists()
+    assert not storages["private"].exists(stored)

@@ -122,5 +122,5 @@ def test_the_list_costs_the_same_whatever_its_length(me, session, patron, branch
         Holding.objects.create(item=recommendation.item, branch=branch, call_number="1")
         SavedItemFactory(saved_list=saved_list, item=recommendation.item, recommendation=recommendation)
     SavedItemFactory(saved_list=saved_list, item=ItemFactory())
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         me.get(SAVED)
