@@ -15,7 +15,7 @@ help:
 	@echo "make demo         a believable library to look at; HOST=0.0.0.0 lets a phone in, PORT=8080 is another port"
 	@echo "make demo-reset   the same, begun anew"
 	@echo "make test         all tests, on SQLite and on PostgreSQL where one answers (TEST_DATABASE_URL)"
-	@echo "make check        format, lint, types, import contracts, migrations, deployment, templates"
+	@echo "make check        format, lint, types, import contracts, migrations, deployment, templates, documents of the policy, translations"
 	@echo "make fix          format and mend what can be mended by machine"
 	@echo "make run          web server and worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
 	@echo "make bench        the cost of a request, compared with the plainest page"

@@ -151,7 +151,7 @@ class CardForm(PinForm):
         return "".join(self.cleaned_data["card"].split())  # printed in groups
 
 
-PIN_ATTRS = {"inputmode": "numeric", "autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}  # which no browser offers to keep
+PIN_ATTRS = CODE_ATTRS  # which no browser offers to keep
 
 
 class DigitsField(forms.CharField):

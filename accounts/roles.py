@@ -47,7 +47,8 @@ def give_role(person, *, branch, role, by, at):
 def end_role(person, *, branch, by, at):
     """The person no longer works at `branch`; what they have as a patron stays. Raises LastCoordinator.
 
-    With the last role they are signed out everywhere, and what opened the desk goes.
+    With the last role they are signed out everywhere, and what opened the desk goes. From a page: portal.conversations.leaving.end_role,
+    which also frees what they had taken.
     """
     theirs = locked(person)
     _leave_a_coordinator(without=theirs.filter(branch=branch))

@@ -34,7 +34,6 @@ ICONS = {
     "clock": '<circle cx="12" cy="12" r="8.5"/><path d="M12 7v5l3.5 2"/>',
     "place": '<path d="M12 21c4.5-4.8 6.75-8.3 6.75-11.25a6.75 6.75 0 0 0-13.5 0C5.25 12.7 7.5 16.2 12 21z"/><circle cx="12" cy="9.75" r="2.25"/>',
     "alert": '<path d="M12 4 2.75 20h18.5zM12 10v4.5M12 17.3v.2"/>',
-    "info": '<circle cx="12" cy="12" r="8.5"/><path d="M12 11v5.5M12 7.7v.2"/>',
     "lock": '<rect x="5" y="11" width="14" height="9.5" rx="2"/><path d="M8 11V8a4 4 0 0 1 8 0v3"/>',
     "key": '<circle cx="7.5" cy="12" r="4"/><path d="M11.5 12h9.5v4M17 12v3"/>',
     "print": '<path d="M7 9V3.5h10V9M7 17H4V9h16v8h-3M7 14h10v6.5H7z"/>',

@@ -167,8 +167,8 @@ def _keys(request, what, *, target, names_nobody=False):
     return [(by, f"limit:{what}:{by}:{salted_hmac('portal.limits', f'{by}:{value}', algorithm='sha256').hexdigest()[:32]}") for by, value in found if value]
 
 
-# A row of the cache for each key, with the moments that count, newest first. One transaction counts by all three: through the cache's own
-# methods and a lock beside them it was six times as many statements, which a message would have felt.
+# A row of the cache for each key, with the moments that count, newest first. One transaction counts by all three: the cache's own methods and
+# a lock beside them take six times as many statements, and a message would feel it.
 
 
 PUT = "INSERT INTO {table} (cache_key, value, expires) VALUES {rows} ON CONFLICT (cache_key) DO UPDATE SET "
