@@ -85,4 +85,4 @@ def _insertion(model):
     fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
     quoted = connection.ops.quote_name
     columns, values = ", ".join(quoted(field.column) for field in fields), ", ".join(["%s"] * len(fields))
-    return fields, f"INSERT INTO {quoted(model._meta.db_table)} ({columns}) VALUES ({values}) RETURNING {quoted(model._meta.pk.column)}"  # noqa: S608
+    return fields, f"INSERT INTO {quoted(model._meta.db_table)} ({columns}) VALUES ({values}) RETURNING {quoted(model._meta.pk.column)}"  # noqa: S608  names of columns

@@ -13,6 +13,6 @@ application = get_wsgi_application()
 
 # Every view is loaded now, not with the first request. What is loaded stays, so the garbage collector need not walk all of it again
 # and again: that was a tenth of what a page costs.
-get_resolver().url_patterns  # noqa: B018
+get_resolver().url_patterns  # noqa: B018  asking for them loads them
 gc.collect()
 gc.freeze()

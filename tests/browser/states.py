@@ -479,6 +479,7 @@ def build(branch, staff, patron, words):
         State("desk-invite-error", "/desk/settings/people/invite/", empty("email", "#send-invitation")),
         State("desk-colleague", f"/desk/settings/people/{absence.cover.public_id}/"),
         State("desk-end-role", f"/desk/settings/people/{staff.public_id}/end/"),
+        State("desk-figures", "/desk/figures/"),
         State("desk-holds", "/desk/holds/"),
         State("desk-hold", f"/desk/sessions/{kept.public_id}/hold/"),
         State("desk-hold-error", f"/desk/sessions/{kept.public_id}/hold/", empty("reason", "#hold")),
