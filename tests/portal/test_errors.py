@@ -74,6 +74,15 @@ def test_each_error_has_its_page(visitor, url, status, words):
     assert "'sha256-" in response["Content-Security-Policy"]
 
 
+def test_what_cannot_be_read_says_nothing_of_who_sent_it(visitor, patron, sign_in):
+    """Neither the session nor the library is looked at, so no page for somebody who isn't signed in is shown."""
+    sign_in(visitor, patron)
+    page = visitor.get("/malformed/").content.decode()
+    assert "/sign-in/" not in page
+    assert 'class="bare"' in page
+    assert "<header" not in page
+
+
 def test_a_form_sent_without_its_token_is_refused_with_words(visitor):
     response = visitor.post("/nowhere/", {})
     assert response.status_code in {403, 404}
