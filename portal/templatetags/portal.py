@@ -107,10 +107,16 @@ def day_in_a_sentence(day):
     return date_format(day, pgettext("format of a day in a sentence", "l j F"))
 
 
-@register.filter
+@register.filter(expects_localtime=True)
 def whole_day(day):
     """3 November 2027: for what is months away."""
     return date_format(day, pgettext("format of a day with its year", "j F Y"))
+
+
+@register.filter(expects_localtime=True)
+def clock(moment):
+    """14:02."""
+    return _time_in_words(moment.hour, moment.minute, get_language())
 
 
 @register.simple_tag

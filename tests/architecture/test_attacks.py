@@ -191,9 +191,8 @@ def mails(world, settings):
     exports.ask_for(world.other_patron, language="en", at=at)
     exports.build_exports(at=timezone.now())
     notify("privacy/joined", to="old@example.org", at=at, language="en", context={"hours": 24}, remove=True)
-    notify(
-        "privacy/erased", to="gone@example.org", at=at, language="en", context={"url": settings.BASE_URL + reverse("erased", args=[world.erasure.public_id])}
-    )
+    receipt = {"erasure": world.erasure, "goes": [], "url": settings.BASE_URL + reverse("erased", args=[world.erasure.public_id])}
+    notify("privacy/erased", to="gone@example.org", at=at, language="en", context=receipt)
     change_address(world.other_patron, email="new@example.org", at=at)
     return Notification.objects.all()
 
