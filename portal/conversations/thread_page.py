@@ -257,7 +257,7 @@ def turn(conversation, at):
 def turn_in_words(conversation, at):
     """For a row of a list."""
     return {
-        Status.WAITING_FOR_STAFF: _("Waiting for the library."),
+        Status.WAITING_FOR_STAFF: _("Waiting for the library"),
         Status.WAITING_FOR_PATRON: _("The library answered"),
         Status.CLOSED: _("Closed"),
     }.get(turn(conversation, at), "")

@@ -194,8 +194,8 @@ CLOSED = "This is closed. Writing opens it again."
 @pytest.mark.parametrize(
     ("happened", "in_the_thread", "in_the_list", "told"),
     [
-        (None, WAITING, "Waiting for the library.", ""),
-        (put_off, WAITING, "Waiting for the library.", ""),
+        (None, WAITING, "Waiting for the library", ""),
+        (put_off, WAITING, "Waiting for the library", ""),
         (answered, ANSWERED, "The library answered", ""),
         (answered_and_put_off, "The library answered.", "The library answered", ""),
         (sorted_out, CLOSED, "Closed", "You closed this: it was sorted"),
@@ -315,7 +315,7 @@ def test_a_thread_that_was_joined_leads_where_its_words_are(me, thread, session,
     for words in ["Is there a class?", "And a book?", "The library put another conversation of yours in here"]:
         assert words in page
     assert text(me.get(reverse("conversations"))).count("balcony compost") == 1
-    assert text(me.get(session.get_absolute_url())).count("Waiting for the library.") == 1
+    assert text(me.get(session.get_absolute_url())).count("Waiting for the library") == 1
     clock.shift(minute)
     me.post(reverse("reply", args=[other.public_id]), {"body": "Anything?", "client_token": uuid.uuid4()})
     assert thread.messages.count() == 3

@@ -277,7 +277,7 @@ def test_items_in_an_answer_carry_their_verdict(me, thread, staff, answer):
 def test_the_list_says_what_waits(me, thread, library):
     page = text(me.get(reverse("conversations")))
     assert "balcony compost" in page
-    assert "Waiting for the library." in page
+    assert "Waiting for the library" in page
 
 
 def test_without_messages_the_list_says_what_to_do(me):
