@@ -4,6 +4,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware, get_user
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
 from django.db import IntegrityError
@@ -38,6 +39,14 @@ class LibraryMiddleware:
 
     def process_view(self, request, view, args, kwargs):
         timezone.activate(request.library.zone)
+
+
+class PersonMiddleware(AuthenticationMiddleware):
+    """request.user, looked up at once: every page asks who it is, and of a lazy object each word about them costs a call more."""
+
+    def process_request(self, request):
+        super().process_request(request)
+        request.user = get_user(request)
 
 
 class LanguageMiddleware:

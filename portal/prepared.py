@@ -5,11 +5,12 @@ dozen such things does little else. What is asked stays an ordinary queryset.
 """
 
 from collections import namedtuple
-from copy import copy
 from functools import cache, lru_cache, wraps
+from operator import itemgetter
 
-from django.db import connection
-from django.db.models import Expression, QuerySet
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models import Expression, prefetch_related_objects
+from django.db.models.query import FlatValuesListIterable, ValuesListIterable, get_related_populators
 
 NOTHING, ONE = -2, -1  # in place of the length of a list
 Place = namedtuple("Place", "name number")  # stands among the parameters of the SQL where a value goes
@@ -43,32 +44,70 @@ def prepared(**fields):
     def decorate(make):
         @lru_cache(maxsize=100)  # a list of another length is another query
         def put_together(lengths):
-            queryset = make(**{name: None if length is NOTHING else Slot(name, fields[name], length) for name, length in lengths})
-            compiler = queryset.query.get_compiler(connection=connection)
-            sql, params = compiler.as_sql()
-            return queryset, compiler, sql, params, compiler.get_converters([column for column, *_ in compiler.select])
+            return Statement(make(**{name: None if length is NOTHING else Slot(name, fields[name], length) for name, length in lengths}))
 
         @wraps(make)
         def run(**values):
-            queryset, compiler, sql, params, converters = put_together(tuple((name, _length(value)) for name, value in values.items()))
+            statement = put_together(tuple((name, _length(value)) for name, value in values.items()))
             given = {
                 Place(name, number): fields[name].get_db_prep_value(one, connection)
                 for name, value in values.items()
                 for number, one in enumerate(value if isinstance(value, list) else [value])
             }
-            bound = tuple(given[param] if isinstance(param, Place) else param for param in params)
-            compiler, query = copy(compiler), copy(queryset.query)
-            compiler.connection = connection  # a thread's own
-            compiler.as_sql = lambda *args, **kwargs: (sql, bound)
-            compiler.get_converters = lambda _columns: converters  # finding them takes a tenth of the time of asking
-            query.get_compiler = lambda *args, **kwargs: compiler
-            rows = QuerySet(queryset.model, query)
-            rows._iterable_class, rows._prefetch_related_lookups = queryset._iterable_class, queryset._prefetch_related_lookups
-            return list(rows)
+            return statement.run(given)
 
         return run
 
     return decorate
+
+
+class Statement:
+    """A queryset's SQL, and how a row of its answer is read: what Django finds out anew each time that a queryset is evaluated."""
+
+    def __init__(self, queryset):
+        compiler = queryset.query.get_compiler(connection=connection)
+        self.sql, self.params = compiler.as_sql()
+        converters = compiler.get_converters([column for column, *_ in compiler.select])
+        self.conversions = [(place, convert, column) for place, (several, column) in converters.items() for convert in several]
+        self.read = _reader(queryset, compiler)
+        self.prefetched = queryset._prefetch_related_lookups
+
+    def run(self, given):
+        """The rows, as a list. `given`: {Place: value}."""
+        own = connections[DEFAULT_DB_ALIAS]  # a thread's own
+        with own.cursor() as cursor:
+            cursor.execute(self.sql, [given[param] if isinstance(param, Place) else param for param in self.params])
+            rows = [list(row) for row in cursor.fetchall()]
+        for row in rows:
+            for place, convert, column in self.conversions:
+                row[place] = convert(row[place], column, own)
+        found = [self.read(row) for row in rows]
+        if self.prefetched:
+            prefetch_related_objects(found, *self.prefetched)
+        return found
+
+
+def _reader(queryset, compiler):
+    """Makes of a row what the queryset yields: one value, a tuple, or an object with what was selected and annotated along with it."""
+    if queryset._iterable_class is FlatValuesListIterable:
+        return itemgetter(0)
+    if queryset._iterable_class is ValuesListIterable:
+        return tuple
+    kind, places = compiler.klass_info["model"], compiler.klass_info["select_fields"]
+    start, end = places[0], places[-1] + 1
+    names = [column.target.attname for column, *_ in compiler.select[start:end]]
+    related = get_related_populators(compiler.klass_info, compiler.select, DEFAULT_DB_ALIAS)
+    annotated = compiler.annotation_col_map or {}
+
+    def read(row):
+        found = kind.from_db(DEFAULT_DB_ALIAS, names, row[start:end])
+        for populator in related:
+            populator.populate(row, found)
+        for name, place in annotated.items():
+            setattr(found, name, row[place])
+        return found
+
+    return read
 
 
 def insert(row):

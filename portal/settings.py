@@ -99,7 +99,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "accounts.middleware.KeepRefusedPostMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.PersonMiddleware",
     "accounts.middleware.LastUsedMiddleware",
     "accounts.ways_in.WayInMiddleware",
     "accounts.middleware.LanguageMiddleware",
@@ -145,6 +145,7 @@ TEMPLATES = [
 
 DATABASES = {"default": dj_database_url.parse(os.environ.get("DATABASE_URL") or f"sqlite:///{DATA_DIR}/afterword.sqlite3")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["ENGINE"] = "portal.sqlite"
     # Measured: docs/decisions/0002-sqlite-by-default.md
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
