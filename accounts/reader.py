@@ -1,4 +1,8 @@
-from django.db.models import Q
+from functools import wraps
+
+from django.db.models import BigAutoField, Q
+
+from portal.prepared import prepared
 
 NOBODYS = Q(pk__in=[])
 
@@ -16,6 +20,10 @@ class Reader:
         self.opened_sessions = list(opened_sessions)
         self.opened_recommendations = list(opened_recommendations)
 
+    @classmethod
+    def who_opened(cls, sessions, person):
+        return cls(person, sessions)
+
     def __bool__(self):
         return bool(self.person or self.opened_sessions)
 
@@ -27,3 +35,21 @@ class Reader:
         [(field, among)] = opened.items()
         theirs = Q(**{person_field: self.person}) if self.person else NOBODYS
         return theirs if not self.opened_sessions else theirs | Q(**{f"{field}__in": among})
+
+
+def for_readers(kind=Reader, **fields):
+    """portal.prepared.prepared for a function that makes a queryset of a reader, of this kind, and of other parameters: it is called with
+    the reader, and by name with the values. A moment or a day that it compares with must be one of these, since it is put together once."""
+
+    def decorate(make):
+        @prepared(person=BigAutoField(), opened=BigAutoField(), **fields)
+        def of_each_kind(person, opened, **values):
+            return make(kind.who_opened(opened or (), person), **values)
+
+        @wraps(make)
+        def run(reader, **values):
+            return of_each_kind(person=reader.person and reader.person.pk, opened=reader.opened_sessions or None, **values)
+
+        return run
+
+    return decorate

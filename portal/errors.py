@@ -3,7 +3,7 @@
 import logging
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
@@ -13,6 +13,13 @@ from portal.security_log import note
 from portal.styles import page_style
 
 log = logging.getLogger(__name__)
+
+
+def one_or_404(rows):
+    """The one row of a prepared query, as get_object_or_404 has it of a queryset."""
+    if not rows:
+        raise Http404
+    return rows[0]
 
 
 def bad_request(request, exception=None):

@@ -23,9 +23,13 @@ class Slot(Expression):
         super().__init__(output_field=field)
         self.name, self.length = name, length
 
+    @property
+    def place(self):
+        return Place(self.name, 0)
+
     def as_sql(self, compiler, connection):
         if self.length == ONE:
-            return "%s", [Place(self.name, 0)]
+            return "%s", [self.place]
         return f"({', '.join(['%s'] * self.length) or 'NULL'})", [Place(self.name, number) for number in range(self.length)]
 
 
@@ -66,7 +70,8 @@ class Statement:
 
     def __init__(self, queryset):
         compiler = queryset.query.get_compiler(connection=connection)
-        self.sql, self.params = compiler.as_sql()
+        self.sql, params = compiler.as_sql()
+        self.params = [param.place if isinstance(param, Slot) else param for param in params]  # as RawSQL has them
         converters = compiler.get_converters([column for column, *_ in compiler.select])
         self.conversions = [(place, convert, column) for place, (several, column) in converters.items() for convert in several]
         self.read = _reader(queryset, compiler)

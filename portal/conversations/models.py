@@ -5,8 +5,7 @@ import logging
 import uuid
 
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.expressions import RawSQL
+from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -16,10 +15,6 @@ from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation, Topic
 
 log = logging.getLogger(__name__)
-
-# On every page of a patron's. In SQL, because Django takes longer to put it together than the database to answer it.
-UNREAD = """NOT EXISTS (SELECT 1 FROM conversations_participation p WHERE p.conversation_id = conversations_conversation.id
-    AND p.side = 'patron' AND %(whose)s AND p.read_until >= conversations_conversation.last_message_at)"""
 
 
 class ConversationQuerySet(models.QuerySet):
@@ -49,9 +44,9 @@ class ConversationQuerySet(models.QuerySet):
         """Those that hold something which this person (None: the holder of a code) has not seen. One's own message is seen.
 
         What isn't kept in somebody's account is read without a name, also by a person who is signed in."""
-        whose = "(p.person_id = %s OR p.person_id IS NULL)" if person else "p.person_id IS NULL"
-        unread = RawSQL(UNREAD % {"whose": whose}, [person.pk] if person else [], output_field=models.BooleanField())  # noqa: S611  nothing typed is in it
-        return self.not_joined().filter(unread)
+        whose = Q(person=None) | Q(person=person) if person else Q(person=None)
+        seen = Participation.objects.filter(whose, conversation=OuterRef("pk"), side=Side.PATRON, read_until__gte=OuterRef("last_message_at"))
+        return self.not_joined().filter(~Exists(seen))
 
 
 def at_desk_of(person, branches, shown, today):

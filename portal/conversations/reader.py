@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, cached_property
 
-from accounts.reader import Reader
+from accounts.reader import Reader, for_readers
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommendation
 from portal.prepared import prepared
 
@@ -18,6 +18,12 @@ class BrowserReader(Reader):
     def __init__(self, person, opened_code_ids):
         self.person = person
         self._opened_code_ids = opened_code_ids
+
+    @classmethod
+    def who_opened(cls, sessions, person):
+        reader = cls(person, ())
+        reader.opened_sessions = sessions
+        return reader
 
     @cached_property
     def opened_sessions(self):
@@ -51,7 +57,12 @@ class BrowserReader(Reader):
     @cached_property
     def unread(self):
         """Primary keys of the conversations that hold something this reader has not seen; how many is the badge of the tab."""
-        return set(Conversation.objects.belonging_to(self).unread_by(self.person).values_list("pk", flat=True))
+        return set(_unread(self))
+
+
+@for_readers()
+def _unread(reader):
+    return Conversation.objects.belonging_to(reader).unread_by(reader.person).values_list("pk", flat=True)
 
 
 @prepared(person=models.BigAutoField())

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from uuid import UUID, uuid4
 
-from django.db import connection
-from django.db.models import IntegerField, Q, TextField
+from django.db.models import BigAutoField, DateField, DateTimeField, IntegerField, Q, TextField, UUIDField
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -19,11 +18,13 @@ from django.utils.translation import ngettext
 
 from accounts.hours import promised_at
 from accounts.models import Absence, Library
+from accounts.reader import for_readers
+from portal.prepared import prepared
 from portal.templatetags.portal import day_in_a_sentence
 from portal.text import uuid_or_none
 
 from . import states
-from .models import Conversation, Event, Participation, Side
+from .models import Conversation, Event, Message, Participation, Side
 
 FEW = 8  # messages that a page shows at least
 SPARED = 3  # so many more are shown, rather than folded
@@ -122,17 +123,18 @@ COLUMNS = [
 ]
 
 
-def for_page(conversations, reader, at):
-    """The rows with what the page of a thread needs to know beside them."""
-    person = reader.person.pk if reader.person else 0
-    today, moment = str(timezone.localdate(at)), connection.ops.adapt_datetimefield_value(at)
+@for_readers(public_id=UUIDField(), at=DateTimeField(), today=DateField())
+def for_page(reader, public_id, at, today):
+    """The thread with what its page needs to know beside it."""
     return (
-        conversations.select_related("help_session")
+        Conversation.objects.belonging_to(reader)
+        .filter(public_id=public_id)
+        .select_related("help_session")
         .only(*COLUMNS)
         .annotate(
             there_is=RawSQL(THERE_IS, [today, today], output_field=IntegerField()),  # noqa: S611  nothing typed is in it
-            draft=RawSQL(DRAFT, [person] * 3, output_field=TextField()),  # noqa: S611  nothing typed is in it
-            message_count=RawSQL(MESSAGE_COUNT, [moment], output_field=IntegerField()),  # noqa: S611  nothing typed is in it
+            draft=RawSQL(DRAFT, [reader.person or 0] * 3, output_field=TextField()),  # noqa: S611  nothing typed is in it
+            message_count=RawSQL(MESSAGE_COUNT, [at], output_field=IntegerField()),  # noqa: S611  nothing typed is in it
         )
     )
 
@@ -155,7 +157,7 @@ def latest_part(conversation, at, *, unread_since=None):
     """The last messages, and all that weren't read: those of the library since `unread_since` (None: all are read). It costs the same
     whether there are 3 messages or 3,000."""
     least = FEW if conversation.message_count > FEW + SPARED else conversation.message_count
-    found = _said(_shown(conversation, at).order_by("-shown_from", "-pk")[: least if unread_since is None else MANY])
+    found = _said(_newest(thread=conversation.pk, at=at) if unread_since is None else _newest_first(conversation.pk, at)[:MANY])
     first_unread = next((message for message in reversed(found) if _is_unread(message, unread_since)), None)
     wanted = max(least, found.index(first_unread) + 1 if first_unread else 0)
     if conversation.message_count - wanted > SPARED:
@@ -169,7 +171,7 @@ def part_around(conversation, at, public_id, *, back=FEW):
     there = _place(conversation, at, public_id)
     if there is None:
         return latest_part(conversation, at)
-    rows = _shown(conversation, at)
+    rows = _shown(conversation.pk, at)
     before = rows.filter(_before(there))
     earlier = _said(before.order_by("-shown_from", "-pk")[:back])[::-1]
     found = _said(rows.exclude(_before(there)).order_by("shown_from", "pk")[: MANY + 1])
@@ -184,7 +186,7 @@ def part_before(conversation, at, public_id):
     there = _place(conversation, at, public_id)
     if there is None:
         return None
-    before = _shown(conversation, at).filter(_before(there))
+    before = _shown(conversation.pk, at).filter(_before(there))
     found = _said(before.order_by("-shown_from", "-pk")[:PAGE])[::-1]
     if not found:
         return None
@@ -202,15 +204,25 @@ def part_since(conversation, at, shown_until):
         after = EPOCH + datetime.timedelta(microseconds=moment)
     except (AttributeError, ValueError, OverflowError):
         return None
-    messages = _said(_shown(conversation, at).filter(shown_from__gt=after).order_by("shown_from", "pk")[: MANY + 1])
+    messages = _said(_shown(conversation.pk, at).filter(shown_from__gt=after).order_by("shown_from", "pk")[: MANY + 1])
     events = list(conversation.events.filter(shown_from__gt=after, shown_from__lte=at))
     if len(messages) > MANY or count + len(messages) != conversation.message_count or any(event.kind == Kind.JOINED for event in events):
         return None
     return Part(messages=messages, events=events, total=conversation.message_count, earlier=0, after=after)
 
 
-def _shown(conversation, at):
-    return conversation.messages.shown(at).values_list("pk", "public_id", "side", "body", "language", "sent_at", "shown_from", "author", "author__name")
+def _shown(thread, at):
+    shown = Message.objects.filter(conversation=thread).shown(at)
+    return shown.values_list("pk", "public_id", "side", "body", "language", "sent_at", "shown_from", "author", "author__name")
+
+
+def _newest_first(thread, at):
+    return _shown(thread, at).order_by("-shown_from", "-pk")
+
+
+@prepared(thread=BigAutoField(), at=DateTimeField())
+def _newest(thread, at):
+    return _newest_first(thread, at)[: FEW + SPARED]
 
 
 def _said(rows):

@@ -1,11 +1,15 @@
+from django.db.models import BigAutoField, UUIDField
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.reader import for_readers
+from portal.errors import one_or_404
 from portal.htmx import render_page
 from portal.paging import page_of
+from portal.prepared import prepared
 from recommendations.actions import record_verdict
-from recommendations.models import Recommendation
+from recommendations.models import Recommendation, each_once
 
 from . import actions
 from .cards import cards
@@ -51,11 +55,10 @@ def all_helped(request, public_id):
 
 
 def _page(request, public_id, *, partial=""):
-    rows = HelpSession.objects.belonging_to(request.reader).select_related("branch", "staff")
-    found = get_object_or_404(rows, public_id=public_id)
+    found = one_or_404(_for_page(request.reader, public_id=public_id))
     threads = found.conversations.belonging_to(request.reader).latest_first()
     recommendations = cards(
-        Recommendation.objects.filter(sessionrecommendation__help_session=found).for_page().order_by("sessionrecommendation__position", "pk"),
+        each_once(_recommended_in(session=found.pk)),
         request.reader,
         {thread.recommendation_id: thread for thread in threads if thread.recommendation_id},
         quiet=found.quiet,
@@ -71,3 +74,14 @@ def _page(request, public_id, *, partial=""):
         "back": found.get_absolute_url(),
     }
     return render_page(request, "helpsessions/session.html", context, partial=partial)
+
+
+@for_readers(public_id=UUIDField())
+def _for_page(reader, public_id):
+    return HelpSession.objects.belonging_to(reader).filter(public_id=public_id).select_related("branch", "staff")
+
+
+@prepared(session=BigAutoField())
+def _recommended_in(session):
+    found = Recommendation.objects.filter(sessionrecommendation__help_session=session).select_related("item", "branch", "recommended_by")
+    return found.with_places().order_by("sessionrecommendation__position", "pk", "stands_at")

@@ -3,7 +3,7 @@
 import uuid
 from functools import wraps
 
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, OuterRef, Subquery, UUIDField
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -13,10 +13,12 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from accounts.locking import asks_by_itself
+from accounts.reader import for_readers
 from portal.conversations import actions, floods, thread_page
 from portal.conversations.forms import ComposerForm, DraftForm
 from portal.conversations.models import Conversation, Draft, Event, Message
 from portal.conversations.views import attaching, drafting
+from portal.errors import one_or_404
 from portal.helpsessions.cards import cards
 from portal.htmx import render_page
 from portal.limits import TooOften
@@ -38,7 +40,7 @@ def conversations(request):
 def conversation(request, public_id):
     """The last messages and all that is new; `?message=` the part around that one. `?before=` gives htmx the page of messages before one."""
     now, before, named = timezone.now(), request.GET.get("before"), request.GET.get("message")
-    found = _for_page(request, now, public_id=public_id)
+    found = _for_page(request, now, public_id)
     if found.joined_into_id:
         return redirect(_find(request, public_id))
     if before and request.htmx:
@@ -54,8 +56,7 @@ def conversation(request, public_id):
 @require_safe
 def conversation_news(request, public_id):
     """What an open thread asks every 20 seconds: 204, or what was shown since, and whose turn it is now."""
-    now, polled = timezone.now(), ("public_id", "patron", "joined_into", "version", "held_from")
-    found = get_object_or_404(Conversation.objects.belonging_to(request.reader).only(*polled), public_id=public_id)
+    now, found = timezone.now(), one_or_404(_polled(request.reader, public_id=public_id))
     if not request.htmx:
         return redirect(found)
     if request.GET.get("since") == str(found.version_at(now)):
@@ -139,15 +140,23 @@ def close_conversation(request, public_id):
 
 def _find(request, public_id):
     """The thread; of one that was joined into another, that other."""
-    mine = Conversation.objects.belonging_to(request.reader)
-    found = get_object_or_404(mine.only("public_id", "patron", "help_session", "joined_into"), public_id=public_id)
-    return get_object_or_404(mine, pk=found.joined_into_id) if found.joined_into_id else found
+    found = one_or_404(_mine(request.reader, public_id=public_id))
+    return get_object_or_404(Conversation.objects.belonging_to(request.reader), pk=found.joined_into_id) if found.joined_into_id else found
 
 
-def _for_page(request, at, **which):
+@for_readers(public_id=UUIDField())
+def _mine(reader, public_id):
+    return Conversation.objects.belonging_to(reader).filter(public_id=public_id).only("public_id", "patron", "help_session", "joined_into")
+
+
+@for_readers(public_id=UUIDField())
+def _polled(reader, public_id):
+    return Conversation.objects.belonging_to(reader).filter(public_id=public_id).only("public_id", "patron", "joined_into", "version", "held_from")
+
+
+def _for_page(request, at, public_id):
     """The thread with what its page needs to know beside it."""
-    mine = Conversation.objects.belonging_to(request.reader)
-    return get_object_or_404(thread_page.for_page(mine, request.reader, at), **which)
+    return one_or_404(thread_page.for_page(request.reader, public_id=public_id, at=at, today=timezone.localdate(at)))
 
 
 def _unread_since(request, conversation):
@@ -159,14 +168,14 @@ def _unread_since(request, conversation):
 
 def _composer_again(request, found, form, refused=()):
     now = timezone.now()
-    found = _for_page(request, now, pk=found.pk)
+    found = _for_page(request, now, found.public_id)
     part = thread_page.latest_part(found, now)
     return _answer(request, found, part, now, form=form, refused=refused, partial="composer", status=422)
 
 
 def _news(request, found, now, *, shown=None, partial="news"):
     """To htmx what was shown since `shown`, to be put below the rest. Where it can't be, the whole thread anew."""
-    found = _for_page(request, now, pk=found.pk)
+    found = _for_page(request, now, found.public_id)
     part = thread_page.part_since(found, now, request.GET.get("shown") if shown is None else shown)
     if part is not None:
         return _answer(request, found, part, now, partial=partial)

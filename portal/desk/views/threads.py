@@ -8,7 +8,7 @@ from collections import defaultdict
 from django.contrib import messages
 from django.db.models import BigAutoField, DateField, DateTimeField, Exists, F, Max, OuterRef, Subquery, UUIDField
 from django.db.models.functions import Coalesce
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -31,6 +31,7 @@ from portal.desk.handling import away_columns, handling_context
 from portal.desk.opened import log_opened, log_reading
 from portal.desk.queue import neighbours, thread_url
 from portal.desk.timeline import tell
+from portal.errors import one_or_404
 from portal.helpsessions.models import SessionRecommendation
 from portal.htmx import render_page
 from portal.prepared import prepared
@@ -67,7 +68,7 @@ def desk_conversation(request, public_id):
 def desk_news(request, public_id):
     """What an open page asks every few seconds: 204, or what is new in the thread and who is here. That this member of staff is
     here, and whether they are writing, is remembered by it."""
-    conversation, at, writing = _one(_polled(public_id=public_id, **_scope(request))), timezone.now(), "writing" in request.GET
+    conversation, at, writing = one_or_404(_polled(public_id=public_id, **_scope(request))), timezone.now(), "writing" in request.GET
     around = presence.look(conversation, person=request.user, at=at)
     if request.GET.get("since") == _state_of_page(conversation, around):
         presence.come(conversation, person=request.user, at=at, writing=writing, around=around)
@@ -193,7 +194,7 @@ def desk_close(request, public_id):
 
 def _conversation(request, public_id):
     """The thread, or the one that it was joined into."""
-    found = _one(_at_desk(public_id=public_id, **_scope(request)))
+    found = one_or_404(_at_desk(public_id=public_id, **_scope(request)))
     if found.joined_into_id:
         return _conversation(request, found.joined_into.public_id)
     if found.help_session and found.help_session.branch_id == found.branch_id:
@@ -205,12 +206,6 @@ def _scope(request):
     """What at_desk_of asks."""
     user = request.user
     return {"person": user.pk, "branches": user.desk_branch_ids, "shown": shown_today.ids(request), "today": request.library.today()}
-
-
-def _one(rows):
-    if not rows:
-        raise Http404
-    return rows[0]
 
 
 @prepared(public_id=UUIDField(), person=KEY, branches=KEY, shown=KEY, today=DateField())

@@ -1,10 +1,13 @@
-from django.db.models import Case, Q, When
+from django.db.models import Case, DateTimeField, Q, UUIDField, When
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.languages import languages
+from accounts.reader import for_readers
 from portal.conversations.models import Conversation
+from portal.conversations.reader import BrowserReader
 from portal.helpsessions.cards import cards
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import HelpSession
@@ -31,13 +34,13 @@ def home(request):
     if request.htmx:
         return render_page(request, "home/home.html", {**asked, "back": reverse("home")}, partial="asked")
     unread = list(Conversation.objects.belonging_to(reader).filter(pk__in=reader.unread).select_related("help_session").latest_first()[:AT_MOST])
-    sessions = list(HelpSession.objects.belonging_to(reader).select_related("branch", "staff").latest_first()[: AT_MOST + 1])
+    sessions = _latest_sessions(reader)
     context = {
         **asked,
         "unread_conversations": unread,
         "help_sessions": sessions[:AT_MOST],
         "more_sessions": len(sessions) > AT_MOST,
-        "saved_items": SavedItem.objects.belonging_to(reader).select_related("item").latest_first()[:ON_THE_SHELF],
+        "saved_items": _latest_saved(reader),
         "back": reverse("home"),
     }
     return render(request, "home/home.html", context)
@@ -45,15 +48,30 @@ def home(request):
 
 def _asked(reader, said):
     """The recommendation `said`, and unless its answer was taken back the next one that is asked about."""
+    threads = Conversation.objects.belonging_to(reader).filter(recommendation__public_id=said) if said else []
+    rows = _to_be_asked(reader, said=said, at=timezone.now())
+    found = cards(rows, reader, {thread.recommendation_id: thread for thread in threads}, may_save=False)
+    shown = 2 if found and found[0].verdict else 1
+    return {"asked": found[:shown], "more_asked": len(found) > shown, "all_answered": all(card.verdict for card in found)}
+
+
+@for_readers(BrowserReader, said=UUIDField(), at=DateTimeField())
+def _to_be_asked(reader, said, at):
     rows = (
-        Recommendation.objects.belonging_to(reader)
+        Recommendation.objects.belonging_to(reader, at)
         .filter(Q(verdict="") | Q(public_id=said), starred=True)
         .exclude(sessionrecommendation__help_session__quiet=True)
         .exclude(messagerecommendation__message__conversation__help_session__quiet=True)
         .select_related("item", "recommended_by")
-        .order_by(*([Case(When(public_id=said, then=0), default=1)] if said else []), "-recommended_at", "pk")
     )
-    threads = Conversation.objects.belonging_to(reader).filter(recommendation__public_id=said) if said else []
-    found = cards(rows[:3], reader, {thread.recommendation_id: thread for thread in threads}, may_save=False)
-    shown = 2 if found and found[0].verdict else 1
-    return {"asked": found[:shown], "more_asked": len(found) > shown, "all_answered": all(card.verdict for card in found)}
+    return rows.order_by(*([Case(When(public_id=said, then=0), default=1)] if said else []), "-recommended_at", "pk")[:3]
+
+
+@for_readers()
+def _latest_sessions(reader):
+    return HelpSession.objects.belonging_to(reader).select_related("branch", "staff").latest_first()[: AT_MOST + 1]
+
+
+@for_readers()
+def _latest_saved(reader):
+    return SavedItem.objects.belonging_to(reader).select_related("item").latest_first()[:ON_THE_SHELF]
