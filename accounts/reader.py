@@ -17,8 +17,8 @@ class Reader:
 
     def __init__(self, person=None, opened_sessions=(), opened_recommendations=()):
         self.person = person
-        self.opened_sessions = list(opened_sessions)
-        self.opened_recommendations = list(opened_recommendations)
+        self.opened_sessions = opened_sessions
+        self.opened_recommendations = opened_recommendations
 
     @classmethod
     def who_opened(cls, sessions, person):

@@ -8,6 +8,7 @@ from collections import namedtuple
 from functools import cache, lru_cache, wraps
 from operator import itemgetter
 
+from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Expression, prefetch_related_objects
 from django.db.models.query import FlatValuesListIterable, ValuesListIterable, get_related_populators
@@ -70,7 +71,11 @@ class Statement:
 
     def __init__(self, queryset):
         compiler = queryset.query.get_compiler(connection=connection)
-        self.sql, params = compiler.as_sql()
+        try:
+            self.sql, params = compiler.as_sql()
+        except EmptyResultSet:  # whatever is asked for, nothing meets a condition of it
+            self.sql = None
+            return
         self.params = [param.place if isinstance(param, Slot) else param for param in params]  # as RawSQL has them
         converters = compiler.get_converters([column for column, *_ in compiler.select])
         self.conversions = [(place, convert, column) for place, (several, column) in converters.items() for convert in several]
@@ -79,6 +84,8 @@ class Statement:
 
     def run(self, given):
         """The rows, as a list. `given`: {Place: value}."""
+        if self.sql is None:
+            return []
         own = connections[DEFAULT_DB_ALIAS]  # a thread's own
         with own.cursor() as cursor:
             cursor.execute(self.sql, [given[param] if isinstance(param, Place) else param for param in self.params])

@@ -4,11 +4,14 @@ import uuid
 import pytest
 from django.db import connection, models
 from django.db.models import OuterRef, Q, Subquery
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from accounts.models import Branch, RefusedPost, StaffRole, User
+from accounts.reader import Reader, for_readers
+from portal.helpsessions.models import HelpSession
 from portal.prepared import insert, prepared
-from tests.factories import BranchFactory, StaffFactory, UserFactory
+from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, UserFactory
 
 KEY = models.BigAutoField()
 
@@ -102,3 +105,77 @@ def test_a_row_is_inserted_as_saving_it_would(patron, staff, django_assert_num_q
     row.path = "/"
     row.save()
     assert RefusedPost.objects.values_list("path", flat=True).get() == "/"
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"flat": True, "fields": ["name"]}, ["Ada", "Bo"]),
+        ({"fields": ["name", "public_id"]}, None),
+    ],
+)
+def test_values_are_a_list_of_values_or_of_tuples(two, columns, expected):
+    ada, bo, *_places = two
+    fields = columns.pop("fields")
+    named = prepared(names=models.CharField())(lambda names: User.objects.filter(name__in=names).order_by("name").values_list(*fields, **columns))
+    assert named(names=["Ada", "Bo"]) == (expected or [("Ada", ada.public_id), ("Bo", bo.public_id)])
+
+
+def test_related_rows_come_along_and_none_where_there_is_none(patron, branch):
+    with_person = prepared(paths=models.CharField())(lambda paths: StaffRole.objects.filter(role__in=paths).select_related("user", "branch").order_by("pk"))
+    role = StaffFactory(name="Ada", branch=branch).staff_roles.get()
+    [found] = with_person(paths=[role.role])
+    assert found._state.fields_cache.keys() == {"user", "branch"}
+    assert (found.user.name, found.branch, found._state.db, found._state.adding) == ("Ada", branch, "default", False)
+    sessions = prepared(pk=KEY)(lambda pk: HelpSession.objects.filter(pk=pk).select_related("patron", "branch"))
+    [found] = sessions(pk=HelpSessionFactory(patron=None, branch=branch).pk)
+    assert (found.patron, found.branch) == (None, branch)
+
+
+def test_a_value_may_stand_in_sql_of_ones_own(two):
+    ada, bo, *_places = two
+    called = prepared(name=models.CharField())(
+        lambda name: User.objects.filter(name=name).annotate(same=RawSQL("CASE WHEN accounts_user.name = %s THEN 1 ELSE 0 END", [name])).order_by("pk")
+    )
+    assert [(person, person.same) for name in ("Ada", "Bo") for person in called(name=name)] == [(ada, 1), (bo, 1)]
+
+
+def test_what_nothing_can_meet_finds_nothing_and_asks_nothing(two, django_assert_num_queries):
+    none = prepared(name=models.CharField())(lambda name: User.objects.filter(Q(pk__in=[]), name=name))
+    with django_assert_num_queries(0):
+        assert none(name="Ada") == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("who", ["person", "code", "both", "nobody"])
+def test_a_reader_is_asked_for_as_the_scope_has_it(who, patron, branch):
+    """Each kind in turn, and then each again: what was put together for one opens nothing to another."""
+    mine, opened, strangers = HelpSessionFactory(patron=patron, branch=branch), HelpSessionFactory(branch=branch), HelpSessionFactory(branch=branch)
+    readers = {
+        "person": Reader(patron),
+        "code": Reader(None, [opened.pk]),
+        "both": Reader(patron, [opened.pk]),
+        "nobody": Reader(),
+    }
+    expected = {"person": {mine}, "code": {opened}, "both": {mine, opened}, "nobody": set()}
+    asked = for_readers(quiet=models.BooleanField())(lambda reader, quiet: HelpSession.objects.belonging_to(reader).filter(quiet=quiet))
+    for other in [*readers, who]:
+        assert set(asked(readers[other], quiet=False)) == expected[other] == set(HelpSession.objects.belonging_to(readers[other]))
+        assert asked(readers[other], quiet=True) == []
+    assert strangers.quiet is False
+
+
+@pytest.mark.parametrize(
+    ("sql", "params", "expected"),
+    [
+        ("SELECT %s || ' is 100 %%'", ["this"], "this is 100 %"),
+        ("SELECT %s || %s", ["a", "%s"], "a%s"),
+        ("SELECT %(one)s || %(two)s", {"one": "a", "two": "?"}, "a?"),
+        ("SELECT '%s ?'", None, "%s ?"),
+    ],
+)
+def test_a_statement_says_the_same_each_time(db, sql, params, expected):
+    for _ in range(2):
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            assert cursor.fetchone() == (expected,)

@@ -174,7 +174,7 @@ def test_the_page_costs_the_same_whatever_its_length(me, session, branch, patron
         MessageFactory(conversation=ConversationFactory(help_session=session, recommendation=recommendation))
     SavedItemFactory(saved_list=SavedListFactory(patron=patron), item=recommendation.item)
     show_code(me, code_for(HelpSessionFactory(branch=branch)))
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(9):
         me.get(session.get_absolute_url())
 
 
