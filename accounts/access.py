@@ -26,6 +26,7 @@ SECOND_FACTOR_LASTS = timedelta(hours=12)  # a working day: the sign-in itself l
 BORROWED = "borrowed_device"
 LAST_PERSON = settings.COOKIE_PREFIX + "last_person"
 PROVED_AT = "proved_at"
+READ_AT = "read_at"
 OTHER_RECORD = "other_record"
 PROOF_LASTS = timedelta(minutes=15)  # the page that asks for it says so
 
@@ -88,9 +89,22 @@ def note_proof(request):
     note(request, "proved")
 
 
+def note_read(request, email):
+    """Whoever has this session has just read a code that was mailed there. It holds for PROOF_LASTS."""
+    request.session[READ_AT] = {**request.session.get(READ_AT, {}), email: time.time()}
+
+
+def lately_read(request):
+    """The addresses at which they have read a code in this session, at sign-in or since, not longer ago than PROOF_LASTS."""
+    at_sign_in = {record["email"]: record["at"] for record in get_authentication_records(request, request.user) if record["method"] == "code"}
+    read_at = at_sign_in | request.session.get(READ_AT, {})
+    return {email for email, at in read_at.items() if time.time() - at < PROOF_LASTS.total_seconds()}
+
+
 def forget_proof(request):
     """What showed who they are was enough for a patron; they work at a desk from now on."""
-    request.session.pop(PROVED_AT, None)
+    for shown in (PROVED_AT, READ_AT):
+        request.session.pop(shown, None)
     renew_session(request)
 
 

@@ -1,11 +1,12 @@
 """The e-mail address of a person: what it proves, and how another takes its place.
 
-The new one is proven by a code before anything changes. The person has shown who they are (`proved_recently`), and the old address
-is told, with a link that for a week puts it back and signs out everywhere: a confirmation there as well would shut out whoever
-lost that mailbox, which is why most addresses change.
+The new one is proven by a code before anything else. Then the old one has a word in it, where somebody ever read a code there: it says yes by
+a code that is read there as well, and the new one takes its place at once; or it is told, and may say no for a week, because most addresses
+change when the mailbox is lost. Until the new one is theirs no page and no mail names it: whoever reads the old one may be somebody else.
 """
 
 import hashlib
+import logging
 import secrets
 
 from allauth.account.adapter import get_adapter
@@ -14,16 +15,36 @@ from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from . import audit
 from .actions import AddressTaken, end_all_sign_ins, unconfirmed
 from .models import AddressChange, Library, User
 
+log = logging.getLogger(__name__)
+
+TITLES = {  # of the mails; what they say more: templates/account/email/address_change_message.txt
+    "waits": _("The address of your library account is to be changed"),
+    "changed": _("The address of your library account was changed"),
+    "made": _("The new address of your library account"),
+    "stopped": _("The address of a library account stays as it was"),
+    "taken": _("The address of a library account stays as it was"),
+}
+
+
+class NotYet(Exception):
+    """The old address has its word in it first."""
+
+
+class NotByWaiting(Exception):
+    """There is no old address to ask by now; or they work at a desk, and what opens it comes to no other mailbox by waiting: a coordinator
+    invites them there."""
+
 
 class UnknownChange(Exception):
-    """No change of an address can be undone with that token: it is wrong, too old, or was used."""
+    """No change of an address can be stopped with that token: it is wrong, or the change was stopped, given up, begun anew or made."""
 
 
 def proven_address(person):
@@ -59,71 +80,129 @@ def offered_address(person):
 
 
 @transaction.atomic
-def change_address(person, *, email, at):
-    """Give a person the address that they have just proved to be theirs, in place of the one they had. Raises AddressTaken.
-
-    The old one is told, unless nobody ever read a code there: it may be a stranger's.
-    """
-    email = email.strip().lower()
-    person = User.objects.select_for_update().get(pk=person.pk)
-    unconfirmed(at=None).filter(email=email).exclude(pk=person.pk).delete()  # somebody's sign-in attempt with it, never finished
-    other = User.objects.filter(email=email).exclude(pk=person.pk).first()
-    if other is not None:
-        raise AddressTaken(other)
-    old_address = proven_address(person)
-    if old_address not in ("", email):
-        _tell(old_address, person, at)  # while it is theirs: the mail is then among those that end with them
-    _set(person, email)
-    audit.record("changed_address" if old_address else "added_address", person, by=person, patron=person, at=at)
-    return person
+def change_address(person, *, email, read_at, at):
+    """Give a person the address that they have just proved to be theirs, in place of the one they had; `read_at` are the addresses at which
+    they have just read a code. Raises NotYet where the old one is none of them, and AddressTaken."""
+    person = _locked(person)
+    email, old_address = email.strip().lower(), proven_address(person)
+    if old_address not in ("", email, *read_at):
+        raise NotYet
+    _free(email, person)
+    _change(person, email, at)
 
 
-def change_of(token, *, at):
-    """What can be undone with the token of a mail. Raises UnknownChange."""
-    change = AddressChange.objects.select_related("person").filter(token_hash=_hash(token), changed_at__gt=at - AddressChange.UNDONE_WITHIN).first()
+@transaction.atomic
+def change_in_a_week(person, *, email, at):
+    """The same for somebody who can no longer read the old one: it is told now, and the new one takes its place later, unless that is stopped.
+    Returns the AddressChange, which takes the place of one begun before. Raises NotByWaiting and AddressTaken."""
+    person = _locked(person)
+    email, old_address = email.strip().lower(), proven_address(person)
+    if person.is_staff or old_address in ("", email):
+        raise NotByWaiting
+    _free(email, person)
+    token = secrets.token_hex(20)
+    begun = {"email": email, "token_hash": _hash(token), "begun_at": at}
+    change, _is_new = AddressChange.objects.update_or_create(person=person, defaults=begun)
+    audit.record("began_address_change", person, by=person, patron=person, at=at)
+    _mail("waits", old_address, person, url=settings.BASE_URL + reverse("stop_address", args=[token]), day=change.happens_on)
+    return change
+
+
+def change_that_waits(person):
+    """The AddressChange of this person, or None."""
+    return AddressChange.objects.filter(person=person).first()
+
+
+@transaction.atomic
+def keep_address(person, *, at):
+    """They have thought better of it. Returns whether there was anything to give up."""
+    person = _locked(person)
+    if not AddressChange.objects.filter(person=person).delete()[0]:
+        return False
+    audit.record("gave_up_address_change", person, by=person, patron=person, at=at)
+    return True
+
+
+def change_to_stop(token):
+    """What can be stopped with the token of a mail. Raises UnknownChange."""
+    change = AddressChange.objects.select_related("person").filter(token_hash=_hash(token)).first()
     if change is None:
         raise UnknownChange
     return change
 
 
 @transaction.atomic
-def undo_change(token, *, at):
-    """It wasn't them: the old address is the person's again, and nobody is signed in to their account any more, also by no passkey and
-    no single sign-on that came since. Passkeys of staff open the desk: a coordinator sees to those. Raises UnknownChange, and AddressTaken where the
-    old address opens another library account by now: it is taken from nobody, and whose it is the library must find out."""
-    person = User.objects.select_for_update().get(pk=change_of(token, at=at).person_id)
-    change = change_of(token, at=at)  # still
-    unconfirmed(at=None).filter(email=change.old_email).exclude(pk=person.pk).delete()  # a sign-in attempt with it, never finished
-    if other := User.objects.filter(email=change.old_email).exclude(pk=person.pk).first():
-        raise AddressTaken(other)
-    _set(person, change.old_email)
-    AddressChange.objects.filter(person=person, changed_at__gte=change.changed_at).delete()
+def stop_change(token, *, at):
+    """It wasn't them: the address stays, and nobody is signed in to the account any more, also by no passkey and no single sign-on that came
+    since. The new address is told, as it may have been them. Raises UnknownChange."""
+    list(User.objects.select_for_update().filter(pk=change_to_stop(token).pk))
+    change = change_to_stop(token)  # still
+    person = change.person
+    AddressChange.objects.filter(pk=change.pk).delete()
     end_all_sign_ins(person)
-    if not person.is_staff:
-        person.passkeys.filter(added_on__gte=Library.current().today(change.changed_at)).delete()
-        SocialAccount.objects.filter(user=person, date_joined__gte=change.changed_at).delete()
-    audit.record("undid_address_change", person, by=person, patron=person, at=at)
+    person.passkeys.filter(added_on__gte=Library.current().today(change.begun_at)).delete()
+    SocialAccount.objects.filter(user=person, date_joined__gte=change.begun_at).delete()
+    audit.record("stopped_address_change", person, by=person, patron=person, at=at)
+    _mail("stopped", change.email, person)
     return person
 
 
-def forget_address_changes(*, at):
-    """For the worker: what can't be undone any more."""
-    AddressChange.objects.filter(changed_at__lte=at - AddressChange.UNDONE_WITHIN).delete()
+def change_due_addresses(*, at):
+    """For the worker: what has waited long enough, and nobody stopped, happens."""
+    due = AddressChange.objects.filter(begun_at__lte=at - AddressChange.WAITS)
+    for key in list(due.values_list("pk", flat=True)):
+        try:
+            _change_if_due(key, at)
+        except IntegrityError:  # somebody begins to sign in with it at this very moment: they have a day to finish
+            log.info("an address changes at the next turn")
 
 
-def _set(person, email):
+@transaction.atomic
+def _change_if_due(key, at):
+    person = User.objects.select_for_update().filter(pk=key).first()
+    change = AddressChange.objects.filter(pk=key, begun_at__lte=at - AddressChange.WAITS).first()
+    if person is None or change is None:  # erased, stopped, given up or begun anew meanwhile
+        return
+    try:
+        _free(change.email, person)
+    except AddressTaken:
+        change.delete()
+        audit.record("could_not_change_address", person, by=person, patron=person, at=at)
+        for address in filter(None, [proven_address(person), change.email]):
+            _mail("taken", address, person)
+    else:
+        _change(person, change.email, at)
+        _mail("made", change.email, person, url=settings.BASE_URL + reverse("sign_in"))
+
+
+def _locked(person):
+    return User.objects.select_for_update().get(pk=person.pk)
+
+
+def _free(email, person):
+    """See that it is nobody else's. A sign-in attempt with it that was never finished is none. Raises AddressTaken."""
+    unconfirmed(at=None).filter(email=email).exclude(pk=person.pk).delete()
+    other = User.objects.filter(email=email).exclude(pk=person.pk).first()
+    if other is not None:
+        raise AddressTaken(other)
+
+
+def _change(person, email, at):
+    """The old one is told, unless nobody ever read a code there: it may be a stranger's."""
+    old_address = proven_address(person)
+    if old_address not in ("", email):
+        _mail("changed", old_address, person)  # while it is theirs: the mail is then among those that end with them
     person.email = email
     person.save(update_fields=["email"])
     EmailAddress.objects.filter(user=person).exclude(email=email).delete()
     EmailAddress.objects.update_or_create(user=person, email=email, defaults={"primary": True, "verified": True})
+    AddressChange.objects.filter(person=person).delete()
+    audit.record("changed_address" if old_address else "added_address", person, by=person, patron=person, at=at)
 
 
-def _tell(old_address, person, at):
-    token = secrets.token_hex(20)
-    AddressChange.objects.create(person=person, old_email=old_address, token_hash=_hash(token), changed_at=at)
-    url = settings.BASE_URL + reverse("undo_address", args=[token])
-    context = {"url": url, "days": AddressChange.UNDONE_WITHIN.days, "language": person.language}
-    get_adapter().send_mail("account/email/address_changed", old_address, context)
+def _mail(what, address, person, **context):
+    context |= {"what": what, "title": TITLES[what], "language": person.language}
+    get_adapter().send_mail("account/email/address_change", address, context)
 
 
 def _hash(token):

@@ -87,6 +87,7 @@ def accept(token, *, person, at, here=""):
     a PIN of four digits, and nobody there may set up what opens the desk.
     """
     theirs = roles.locked(person)
+    person = User.objects.select_for_update(no_key=True).get(pk=person.pk)  # whose address stays theirs from here on
     invitation = _found(Invitation.objects.select_for_update(), token, at)
     if not is_theirs(invitation, person):
         raise NotTheirs

@@ -471,18 +471,22 @@ class LookingReason(models.Model):
 
 
 class AddressChange(models.Model):
-    """That an address took the place of another, for as long as whoever reads the old one may say that it wasn't them. Of the token in the
-    mail to them only a fingerprint is here."""
+    """That an address waits to take the place of a person's: they read a code there, and none at the old one. Whoever reads the old one may
+    stop it until then. Of the token in the mail to them only a fingerprint is here."""
 
-    UNDONE_WITHIN = timedelta(days=7)
+    WAITS = timedelta(days=7)
 
-    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="address_changes")
-    old_email = models.EmailField()
+    person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    email = models.EmailField()
     token_hash = models.CharField(max_length=64, unique=True)
-    changed_at = models.DateTimeField(db_index=True)
+    begun_at = models.DateTimeField(db_index=True)
 
     def __str__(self):
-        return f"of {self.person_id}, {self.changed_at:%Y-%m-%d %H:%M}"
+        return f"of {self.person_id}, {self.begun_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def happens_on(self):
+        return Library.current().today(self.begun_at + self.WAITS)
 
 
 class PasskeyQuerySet(models.QuerySet):

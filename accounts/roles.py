@@ -10,7 +10,7 @@ from . import absences, audit
 from .actions import end_all_sign_ins
 from .children import end_childs_record
 from .desk_pins import remove_pin
-from .models import Branch, Invitation, InvitedRole, StaffRole
+from .models import AddressChange, Branch, Invitation, InvitedRole, StaffRole, User
 from .told import tell
 
 
@@ -27,14 +27,15 @@ def give_role(person, *, branch, role, by, at):
     """The person works at `branch` as that, whether they did already or not. Raises LastCoordinator.
 
     Whoever worked at no desk until now has made their passkeys as a patron, by proofs that are too weak for staff: as a second factor
-    they would open the desk, so they end. And whoever reads an earlier address of theirs can't take the account back any more: it may be
-    lost, and what opens the desk is not set up yet. Staff have no child's record: it is none from now on.
+    they would open the desk, so they end. So does a change of address that waits: it needed no more than they did. Staff have no child's
+    record: it is none from now on.
     """
     theirs = locked(person)
     if role != StaffRole.Role.COORDINATOR:
         _leave_a_coordinator(without=theirs.filter(branch=branch))
     if not theirs.exists():
-        person.address_changes.all().delete()
+        list(User.objects.select_for_update(no_key=True).filter(pk=person.pk))  # none begins in between
+        AddressChange.objects.filter(person=person).delete()
         end_childs_record(person, by=by, at=at)
         if person.passkeys.all().delete()[0]:
             tell(person, "ended_passkeys")

@@ -48,6 +48,7 @@ LIMITS = {
     "card_sign_in": Limit("card and PIN, before the ILS is asked", "", "30/m, 300/h", "5/15m, 20/d", "the card"),  # many an ILS locks a card
     "passkey": Limit("passkeys shown", "60/h", "60/m, 600/h"),
     "single_sign_on": Limit("ways to the provider of single sign-on", "20/h", "30/m, 600/h"),
+    "address_change": Limit("changes of an address that wait a week: each is told by mail", "5/d"),
     "record_of_a_device": Limit("records made for one device alone, to keep a visit", network="60/h"),
     # Codes of visits. Thirty tries of 43 bits are still nothing. Once the whole library sees many wrong ones, somebody is guessing from
     # many addresses: one that nobody knows yet gets fewer, but never none, or the guesser would shut out every patron.

@@ -70,7 +70,7 @@ JOBS = [
     (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),
     (portal.privacy.retention.forget_what_is_due, timedelta(minutes=5)),
     (portal.helpsessions.account_codes.forget_account_codes, EVERY_HOUR),
-    (accounts.addresses.forget_address_changes, EVERY_HOUR),
+    (accounts.addresses.change_due_addresses, timedelta(minutes=10)),
     (accounts.invitations.forget_old_invitations, EVERY_HOUR),
     (accounts.shared_desks.forget_shared_desks, EVERY_HOUR),
     (accounts.actions.forget_refused_posts, timedelta(minutes=1)),

@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts import actions, cards, sign_ins
+from accounts import actions, addresses, cards, sign_ins
 from accounts.access import is_borrowed
 from accounts.forms import NameForm
 from accounts.ils.configured import library_ils
@@ -27,7 +27,9 @@ def me(request):
     devices = sign_ins.devices(request.user, here=request.session.session_key) if form else []
     card = cards.card_of(request.user) if form and library_ils() else None
     passkeys = Passkey.objects.belonging_to(request.reader) if form else []
+    waits = addresses.change_that_waits(person) if form and person.email else None
     context = {"form": form, "languages": languages(), "devices": devices, "card": card, "passkeys": passkeys, "borrowed": is_borrowed(request)}
+    context["address_waits"] = waits
     if form and sign_on_name():
         context |= {"sign_on": sign_on_name(), "connected": accounts_of(request.user).exists()}
     return render(request, "accounts/me.html", context)

@@ -133,11 +133,11 @@ TABLES = {
         lambda person, at: UserSession.objects.filter(user=person).order_by("created_at", "pk"),
         {"began_at": "created_at", "network_address": "ip", "browser": "user_agent"},
     ),
-    "earlier_addresses": Table(
+    "address_changes": Table(
         "accounts.AddressChange",
-        _("the address that you had before"),
-        lambda person, at: AddressChange.objects.filter(person=person).order_by("changed_at", "pk"),
-        {"email": "old_email", "changed_at": "changed_at"},
+        _("that another address waits to take the place of yours"),
+        lambda person, at: AddressChange.objects.filter(person=person).order_by("pk"),
+        {"begun_at": "begun_at", "happens_on": "happens_on"},  # never which: who reads the old one may have had the copy made
     ),
     "passkeys": Table(
         "accounts.Passkey",

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.addresses import proven_address
-from accounts.models import AuditEvent, Invitation, Library, User
+from accounts.models import AddressChange, AuditEvent, Invitation, Library, User
 from portal.conversations import handling
 from portal.conversations.actions import lock_first
 from portal.conversations.models import Attachment, Conversation, Side
@@ -130,8 +130,8 @@ def _erase(person, *, language, at):
     transaction.on_commit(lambda: Attachment.remove_files(unsent_files))
     unsent.delete()
     sent_to_them = Q(recipient=person)
-    earlier = person.address_changes.values_list("old_email", flat=True)
-    for known in filter(None, [person.email, *EmailAddress.objects.filter(user=person).values_list("email", flat=True), *earlier]):
+    waits = AddressChange.objects.filter(person=person).values_list("email", flat=True)
+    for known in filter(None, [person.email, *EmailAddress.objects.filter(user=person).values_list("email", flat=True), *waits]):
         sent_to_them |= Q(to_address__iexact=known)  # also as the desk may have typed it
         Invitation.objects.filter(email__iexact=known).delete()
     Notification.objects.filter(sent_to_them).delete()

@@ -11,7 +11,7 @@ from django.db.models import F, ForeignObjectRel
 
 from accounts import audit
 from accounts.actions import end_all_sign_ins
-from accounts.models import User
+from accounts.models import AddressChange, User
 from portal.conversations import drafts, search
 from portal.conversations.actions import lock_first, raise_queue
 from portal.conversations.models import Conversation, Draft, NoteMention, Participation
@@ -22,7 +22,7 @@ from recommendations.models import Recommendation
 
 class CannotJoin(Exception):
     """They are one record already, one of them may not sign in, the one that would end works at a desk, or one is a child's and the other isn't;
-    or it got another address so lately that whoever reads the old one may still say it wasn't them."""
+    or another address waits to become that of the one that would end, and whoever reads the old one may still say that it wasn't them."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def join_people(going, into, *, by, at):
     """
     lock_what_is_said(going, into)
     people = {person.pk: person for person in User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk")}
-    if len(people) < 2 or not may_join_people(people[going.pk], people[into.pk]) or people[going.pk].address_changes.exists():
+    if len(people) < 2 or not may_join_people(people[going.pk], people[into.pk]) or AddressChange.objects.filter(person=going).exists():
         raise CannotJoin
     by = into if by.pk == going.pk else by
     going, into = people[going.pk], people[into.pk]
@@ -173,6 +173,7 @@ def _take_name_and_address(going, into):
 # What can't simply be told a new name: where each person has one of a kind, and what ends with the record.
 IN_THEIR_OWN_WAY = {
     ("account.EmailAddress", "user"): _ends_with_the_record,  # but for the one that _take_name_and_address takes along
+    ("accounts.AddressChange", "person"): _ends_with_the_record,  # there is none
     ("accounts.Absence", "person"): _ends_with_the_record,
     ("accounts.Absence", "cover"): _ends_with_the_record,
     ("accounts.DeskPin", "person"): _ends_with_the_record,

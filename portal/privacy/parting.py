@@ -182,7 +182,6 @@ def _give_back_address(into, before, *, since):
     if User.objects.filter(email=email).exclude(pk=into.pk).exists():
         email = None  # somebody has made it their own since
     User.objects.filter(pk=into.pk).update(email=email)
-    AddressChange.objects.filter(person=into, changed_at__gt=since).delete()  # what would undo it, and set another
     going_back = [row["id"] for label, _field, row in before["rows"] if label == EmailAddress._meta.label]
     EmailAddress.objects.filter(user=into).exclude(pk__in=going_back).exclude(email=email).delete()
     if email:
@@ -264,3 +263,4 @@ def _shut_what_opened_since(into, since):
     added = AuditEvent.objects.filter(action="added_passkey", patron=into, at__gt=since).values_list("subject", flat=True)
     into.passkeys.filter(public_id__in=list(added)).delete()
     SocialAccount.objects.filter(user=into, date_joined__gt=since).delete()
+    AddressChange.objects.filter(person=into, begun_at__gt=since).delete()

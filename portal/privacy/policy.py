@@ -258,13 +258,13 @@ POLICY = {
         ends_with="accounts.User",
     ),
     "accounts.AddressChange": Line(
-        _("the address that you had before"),
-        _("{0} after you changed it"),
-        _("so that whoever reads it can say that it wasn't you"),
+        _("an address that is to take the place of yours, where you can no longer read what comes to the old one"),
+        _("{0} after you asked for it: then it is yours; or it is stopped, or you keep the old one"),
+        _("so that whoever reads the old one can say before that it wasn't you"),
         Group.PERSON,
-        (AddressChange.UNDONE_WITHIN,),
+        (AddressChange.WAITS,),
         exported=True,
-        ended_by="forget_address_changes",
+        ended_by="change_due_addresses",
     ),
     "accounts.Passkey": Line(
         _("your passkeys: the name you gave each, its public half, the days on which it was added and last used"),

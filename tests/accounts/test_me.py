@@ -183,7 +183,7 @@ def test_me_costs_the_same_whatever_number_of_devices_there_is(client, patron, s
         other = sign_in(Client(), patron)
         UserSession.objects.create(user=patron, ip="127.0.0.1", session_key=other.session.session_key, user_agent=f"{number} Firefox Android")
     sign_in(client, patron).get(reverse("me"))
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         assert client.get(reverse("me")).content.decode().count("Firefox on Android") == 2 * rows
 
 

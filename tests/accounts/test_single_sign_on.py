@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts import single_sign_on
 from accounts.access import PROVED_AT
-from accounts.addresses import change_address, undo_change
+from accounts.addresses import change_in_a_week, stop_change
 from accounts.models import AuditEvent, LibraryCard, User
 from portal.notifications.models import Notification
 from portal.privacy import contents, parting
@@ -485,13 +485,13 @@ def test_of_two_records_that_are_parted_each_has_its_own_and_what_came_since_is_
     assert SocialAccount.objects.count() == 2
 
 
-def test_whoever_undoes_a_change_of_address_ends_what_was_connected_since(provider, patron, mailoutbox):
+def test_whoever_stops_a_change_of_address_ends_what_was_connected_since(provider, patron, mailoutbox):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
     known(patron, provider, sub="before")
-    change_address(patron, email="new@example.org", at=timezone.now())
+    change_in_a_week(patron, email="new@example.org", at=timezone.now())
     known(patron, provider, sub="since")
     token = re.search(r"/not-me/(\w+)/", Notification.objects.get(recipient=patron).text)[1]
-    undo_change(token, at=timezone.now())
+    stop_change(token, at=timezone.now())
     assert list(SocialAccount.objects.values_list("uid", flat=True)) == ["before"]
 
 

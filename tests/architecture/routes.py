@@ -28,7 +28,7 @@ PUBLIC = {
     "resend_code": "the second step of the way in, again",
     "sign_in_by_passkey": "the way in, without a code",
     "passkey_options": "what a browser is to sign on its way in",
-    "undo_address": "the token of the mail is the key",
+    "stop_address": "the token of the mail is the key",
     "invitation": "the token of the link is the key; it opens no more than the way to show whose it is",
     "sign_out": "out of one's own sign-in",
     "signed_out": "the words after it",
@@ -43,7 +43,19 @@ PUBLIC = {
 }
 # Show only what belongs to the reader; nothing in the address says whose.
 READERS_OWN = {
-    *("ask_draft", "help_sessions", "conversations", "saved", "me", "sign_out_elsewhere", "add_address", "connect_sign_on", "prove", "remember"),
+    *(
+        "ask_draft",
+        "help_sessions",
+        "conversations",
+        "saved",
+        "me",
+        "sign_out_elsewhere",
+        "add_address",
+        "keep_address",
+        "connect_sign_on",
+        "prove",
+        "remember",
+    ),
     *("second_factor", "change_second_factor", "kept", "export", "erase"),
     "who_looked",
     *("add_passkey", "add_passkey_options", "offer_passkey", "join_records"),
@@ -138,7 +150,7 @@ SHARED = {
     "discard_kept": "looked up among the person's own",
     "open_code_link": "the code is the key",
     "erased": "the address is the key, and names nobody",
-    "undo_address": "the token of the mail is the key",
+    "stop_address": "the token of the mail is the key",
     "invitation": "the token of the link is the key",
 }
 

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.access import PROVED_AT
-from accounts.addresses import change_address
+from accounts.addresses import change_in_a_week
 from accounts.invitations import invite
 from accounts.models import User
 from accounts.told import tell
@@ -193,7 +193,7 @@ def mails(world, settings):
     notify("privacy/joined", to="old@example.org", at=at, language="en", context={"hours": 24}, remove=True)
     receipt = {"erasure": world.erasure, "goes": [], "url": settings.BASE_URL + reverse("erased", args=[world.erasure.public_id])}
     notify("privacy/erased", to="gone@example.org", at=at, language="en", context=receipt)
-    change_address(world.other_patron, email="new@example.org", at=at)
+    change_in_a_week(world.other_patron, email="new@example.org", at=at)
     return Notification.objects.all()
 
 
@@ -218,7 +218,7 @@ def test_each_kind_of_mail_has_been_sent(mails):
     subjects = {
         "account/login_code": "code",
         "account/ways_in_changed": "How you sign in",
-        "account/address_changed": "Your address",
+        "account/address_change": "The address of",
         "account/invitation": "Work at the desk",
     }
     sent = {mail.kind for mail in mails} | {kind for kind, words in subjects.items() if any(words in mail.subject for mail in mails)}

@@ -102,7 +102,7 @@ def address(route, world):
     """The route's address, naming the world's object."""
     if not route.converters:
         return reverse(route.name)
-    if route.name in {"undo_address", "invitation"}:
+    if route.name in {"stop_address", "invitation"}:
         return reverse(route.name, args=["0123456789abcdef0123456789abcdef01234567"])
     if route.name == "open_code_link":
         return reverse(route.name, args=[world.code])

@@ -186,8 +186,8 @@ def build(branch, staff, patron, words):
     codes |= {state.value: code_for(session(), state=state) for state in (ClaimCode.State.KEPT, ClaimCode.State.REVOKED, ClaimCode.State.FORGOTTEN)}
     codes["expired"] = code_for(session(), at=now - datetime.timedelta(days=31))
     PasskeyFactory(person=patron, name=words.name)
-    undo = "0123456789abcdef0123456789abcdef01234560"
-    AddressChange.objects.create(person=patron, old_email="old@example.org", token_hash=hashlib.sha256(undo.encode()).hexdigest(), changed_at=now)
+    stop = "0123456789abcdef0123456789abcdef01234560"
+    AddressChange.objects.create(person=patron, email="new@example.org", token_hash=hashlib.sha256(stop.encode()).hexdigest(), begun_at=now)
     keep_refused_post(patron, path=waiting.get_absolute_url() + "reply/", fields={"body": [words.message]}, at=now)
 
     at = {name: found.get_absolute_url() for name, found in {"kept": kept, "by_code": by_code, "quiet": quiet, "plain": older[0]}.items()}
@@ -419,8 +419,8 @@ def build(branch, staff, patron, words):
             State("remember", "/privacy/remember/"),
             State("remember-error", "/privacy/remember/?remember=until"),
             State("remember-effect", "/privacy/remember/?remember=30"),
-            State("undo-address", f"/not-me/{undo}/"),
-            State("undo-address-unknown", "/not-me/0123456789abcdef0123456789abcdef01234567/"),
+            State("stop-address", f"/not-me/{stop}/"),
+            State("stop-address-unknown", "/not-me/0123456789abcdef0123456789abcdef01234567/"),
             State("invitation-accept", f"/invitation/{invited}/"),
             State("refused", "/kept/"),
         ],

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.addresses import change_address
+from accounts.addresses import change_in_a_week
 from accounts.ils import fake
 from portal import security_log
 from portal.helpsessions import actions as helpsessions
@@ -161,14 +161,14 @@ def test_no_code_token_or_pin_is_in_any_line_of_the_log(client, patron, staff, b
     claim = helpsessions.hand_over(HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url="")
     for address in (f"/c/{claim}/", f"/c/{claim[:4]}%20{claim[4:]}/", f"/C/{claim}"):
         visitor.get(address)
-    changed = change_address(patron, email="new@example.org", at=timezone.now())
+    change = change_in_a_week(patron, email="new@example.org", at=timezone.now())
     token = re.search(r"/not-me/(\w+)/", Notification.objects.get(to_address="sam@example.org", kind="account/mail", text__contains="/not-me/").text)[1]
     visitor.get(f"/not-me/{token}/")
     visitor.post(f"/not-me/{token}/")
     monkeypatch.setattr(fake.Fake, "check", broken)
     fault = Client(raise_request_exception=False).post(reverse("card_sign_in"), {"card": "20001001", "pin": "9182736"})
     written = "\n".join(JsonFormatter().format(record) for record in caplog.records)
-    assert (fault.status_code, "the ILS is broken" in written, changed.email) == (500, True, "new@example.org")
+    assert (fault.status_code, "the ILS is broken" in written, change.email) == (500, True, "new@example.org")
     for secret in (code, claim, claim[:4] + "%20", token, "9182736", "20001001", patron.email, "new@example.org", visitor.session.session_key):
         assert secret not in written
     assert "9182736" not in fault.content.decode() + caplog.text

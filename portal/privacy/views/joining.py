@@ -32,7 +32,7 @@ def join_records(request):
     try:
         _join(going, into, by=request.user, at=timezone.now())
     except CannotJoin:
-        messages.error(request, _("The two accounts cannot be joined now. If one of them got another address in the last days, try it again in a week."))
+        messages.error(request, _("The two accounts cannot be joined now. If another address waits for one of them, keep the old one first, on your page Me."))
         return redirect("me")
     if into != request.user:
         borrowed = is_borrowed(request)

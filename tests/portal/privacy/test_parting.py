@@ -234,10 +234,10 @@ def test_an_address_that_came_since_lets_nobody_in_any_more(two, had_one):
     User.objects.filter(pk=into.pk).update(email="since@example.org")
     EmailAddress.objects.filter(user=into).delete()
     EmailAddress.objects.create(user=into, email="since@example.org", primary=True, verified=True)
-    AddressChange.objects.create(person=into, old_email=going.email, token_hash="of a mail to them", changed_at=timezone.now())
+    AddressChange.objects.create(person=into, email=going.email, token_hash="of a mail to them", begun_at=timezone.now())
     parting.part(joined, by=world.coordinator, at=timezone.now())
     assert rows()["accounts.User"] == before["accounts.User"]
-    assert not AddressChange.objects.exists()  # its token would take the other's address away
+    assert not AddressChange.objects.exists()  # begun by whoever had come in since
     assert set(EmailAddress.objects.filter(user__in=[going, into]).values_list("user", "email", "verified")) == {
         (person, email, True) for person, email in ((going.pk, going.email), (into.pk, into.email if had_one else None)) if email
     }
