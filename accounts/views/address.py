@@ -125,7 +125,7 @@ def _wait(request, new):
 
 def _page_of_old(request, form, new, old):
     happens_on = Library.current().today(timezone.now() + AddressChange.WAITS)
-    return _page(request, form=form, new=new, old=old, happens_on=day_in_a_sentence(happens_on))
+    return _page(request, form=form, new=new, old=old, happens_on=happens_on)
 
 
 def _page(request, **context):

@@ -84,7 +84,8 @@ def _send(request, process, purpose, email):
 
 def _by_code_page(request, form, others):
     links = {way: f"?{urlencode({'by': way, 'next': safe_next(request)})}" for way in others}
-    return _page(request, form=form, code_form=form, other_ways=links, other_sign_on=sign_on_name())
+    may_be_lost = bool(others) or not request.user.passkeys.exists()
+    return _page(request, form=form, code_form=form, may_be_lost=may_be_lost, other_ways=links, other_sign_on=sign_on_name())
 
 
 def _by_pin(request, card):

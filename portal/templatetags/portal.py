@@ -102,6 +102,7 @@ def _time_in_words(hour, minute, _language):
     return date_format(datetime.time(hour, minute), pgettext("format of a time", "H:i"))
 
 
+@register.filter
 def day_in_a_sentence(day):
     """Tuesday 3 November."""
     return date_format(day, pgettext("format of a day in a sentence", "l j F"))

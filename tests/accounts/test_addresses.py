@@ -247,7 +247,7 @@ def test_who_can_no_longer_read_the_old_one_has_the_new_one_in_a_week(by_passkey
     assert "On Wednesday 2 December the new address takes the place" in text(by_passkey.get(ME))
     assert address_of(patron) == OLD
     assert mails_to(OLD) == ["The address of your library account is to be changed"]
-    assert "2 December 2026" in Notification.objects.filter(to_address=OLD).latest("pk").text
+    assert "Wednesday 2 December" in Notification.objects.filter(to_address=OLD).latest("pk").text
     clock.shift(WEEK - 1)
     wait_is_over()
     assert address_of(patron) == OLD

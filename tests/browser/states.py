@@ -2,15 +2,19 @@
 
 import datetime
 import hashlib
+import time
 import uuid
 from dataclasses import dataclass, field
 
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
 from accounts import audit, desk_pins, shared_desks
 from accounts.actions import keep_refused_post, person_added_at_desk
 from accounts.cards import person_with_card
 from accounts.ils import fake
+from accounts.mailed_codes import MailedCode
 from accounts.models import AddressChange, AuditEvent, Library, StaffRole
 from portal.conversations import actions as conversations
 from portal.conversations import drafts
@@ -187,7 +191,10 @@ def build(branch, staff, patron, words):
     codes["expired"] = code_for(session(), at=now - datetime.timedelta(days=31))
     PasskeyFactory(person=patron, name=words.name)
     stop = "0123456789abcdef0123456789abcdef01234560"
-    AddressChange.objects.create(person=patron, email="new@example.org", token_hash=hashlib.sha256(stop.encode()).hexdigest(), begun_at=now)
+    leaver = person_with_card(fake.CARDS[0].patron, at=now, language="")
+    leaver.email = "a.name.of.somebody.who.leaves@mail.school.example.org"
+    leaver.save()
+    AddressChange.objects.create(person=leaver, email="new@example.org", token_hash=hashlib.sha256(stop.encode()).hexdigest(), begun_at=now)
     keep_refused_post(patron, path=waiting.get_absolute_url() + "reply/", fields={"body": [words.message]}, at=now)
 
     at = {name: found.get_absolute_url() for name, found in {"kept": kept, "by_code": by_code, "quiet": quiet, "plain": older[0]}.items()}
@@ -208,6 +215,24 @@ def build(branch, staff, patron, words):
         if page.locator("#confirm").count():
             page.locator("#confirm").click()
             page.locator("#make-passkey").wait_for(state="attached")
+
+    def changes_address(*, stage=""):
+        """Who has a card as well, and has just shown that it is them: before the new address, and when the old one is asked, by a code or at all."""
+        new, old = "new@example.org", leaver.email
+        known = {"proved_at": time.time()}
+        if stage:
+            known |= {"new_address": new, "read_at": {new: time.time(), **({old: time.time()} if stage == "confirmed" else {})}}
+        if stage == "code":
+            known["mailed_code"] = {**MailedCode.initial_state(user=leaver, email=old), "purpose": "old_address", "code": "123456"}
+
+        def do(page):
+            key = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == settings.SESSION_COOKIE_NAME)
+            session = SessionStore(key)
+            session.update(known)
+            session.save()
+            page.goto("/me/address/")
+
+        return do
 
     def add_files(page):
         files = picture_file("shelf.jpg", size=(900, 600)), pdf_file(f"{words.message}.pdf"), pdf_file(f"{words.message}.exe", b"MZ")
@@ -444,6 +469,15 @@ def build(branch, staff, patron, words):
             State("card-add-address", "/me/address/"),
             State("card-prove", "/me/prove/"),
         ],
+        "leaver": [
+            State("prove-by-code-or-card", "/me/prove/?next=/me/address/"),
+            State("prove-by-card", "/me/prove/?by=card&next=/me/address/"),
+            State("change-address", "/me/address/", changes_address()),
+            State("old-address", "/me/address/", changes_address(stage="asked")),
+            State("old-address-code", "/me/address/", changes_address(stage="code")),
+            State("old-address-confirmed", "/me/address/", changes_address(stage="confirmed")),
+            State("leaver-me", "/me/"),
+        ],
     }
     desk = [
         State("desk-queue", "/desk/"),
@@ -494,8 +528,9 @@ def build(branch, staff, patron, words):
         State("desk-template-remove", f"/desk/settings/templates/{template.public_id}/remove/"),
         State("desk-template-picker", f"/desk/threads/{waiting.public_id}/", pick_template),
     ]
-    card_holder = person_with_card(fake.CARDS[1].patron, at=now, language="")
-    return Built(library, pages, desk, codes, patron, UserFactory(name="", email=None, joined_at=now), card_holder)
+    people = {"patron": patron, "new patron": UserFactory(name="", email=None, joined_at=now), "leaver": leaver}
+    people["card holder"] = person_with_card(fake.CARDS[1].patron, at=now, language="")
+    return Built(library, pages, desk, codes, patron, people)
 
 
 @dataclass(frozen=True)
@@ -505,11 +540,9 @@ class Built:
     desk: list
     codes: dict
     patron: object
-    new_patron: object
-    card_holder: object
+    people: dict
 
     def show_as(self, show, page, who):
         """The browser of `page` becomes that of one of the keys of `pages`."""
-        person = {"patron": self.patron, "new patron": self.new_patron, "card holder": self.card_holder}.get(who)
         codes = {"holder of a code": [self.codes["live"]], "holder of a quiet code": [self.codes["quiet"]]}.get(who, [])
-        return show(page, person, codes=codes)
+        return show(page, self.people.get(who), codes=codes)
