@@ -91,14 +91,14 @@ def note_proof(request):
 
 def note_read(request, email):
     """Whoever has this session has just read a code that was mailed there. It holds for PROOF_LASTS."""
-    request.session[READ_AT] = {**request.session.get(READ_AT, {}), email: time.time()}
+    request.session[READ_AT] = {email: time.time()} | {known: at for known, at in request.session.get(READ_AT, {}).items() if _is_fresh(at)}
 
 
 def lately_read(request):
     """The addresses at which they have read a code in this session, at sign-in or since, not longer ago than PROOF_LASTS."""
     at_sign_in = {record["email"]: record["at"] for record in get_authentication_records(request, request.user) if record["method"] == "code"}
     read_at = at_sign_in | request.session.get(READ_AT, {})
-    return {email for email, at in read_at.items() if time.time() - at < PROOF_LASTS.total_seconds()}
+    return {email for email, at in read_at.items() if _is_fresh(at)}
 
 
 def forget_proof(request):
@@ -113,8 +113,11 @@ def lately_proved(request):
     proof: with one they set up what opens the desk, and a PIN has four digits."""
     proofs = {"code"} if request.user.is_staff else {"code", "card"}
     at_sign_in = [record["at"] for record in get_authentication_records(request, request.user) if record["method"] in proofs]
-    proved_at = max([*at_sign_in, request.session.get(PROVED_AT, 0)])
-    return time.time() - proved_at < PROOF_LASTS.total_seconds()
+    return _is_fresh(max([*at_sign_in, request.session.get(PROVED_AT, 0)]))
+
+
+def _is_fresh(at):
+    return time.time() - at < PROOF_LASTS.total_seconds()
 
 
 def note_other_record(request, person):
@@ -125,7 +128,7 @@ def note_other_record(request, person):
 def other_record(request):
     """The other record of whoever is signed in, while that proof holds; or None."""
     noted = request.session.get(OTHER_RECORD)
-    if not noted or noted["of"] != str(request.user.public_id) or time.time() - noted["at"] >= PROOF_LASTS.total_seconds():
+    if not noted or noted["of"] != str(request.user.public_id) or not _is_fresh(noted["at"]):
         return None
     return User.objects.filter(public_id=noted["other"], is_active=True).first()
 

@@ -172,7 +172,7 @@ def _change_if_due(key, at):
             _mail("taken", address, person)
     else:
         _change(person, change.email, at)
-        _mail("made", change.email, person, url=settings.BASE_URL + reverse("sign_in"))
+        _mail("made", change.email, person, url=settings.BASE_URL + reverse("me"))
 
 
 def _locked(person):

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import single_sign_on
-from accounts.access import PROVED_AT
+from accounts.access import PROVED_AT, READ_AT
 from accounts.addresses import change_in_a_week, stop_change
 from accounts.models import AuditEvent, LibraryCard, User
 from portal.notifications.models import Notification
@@ -453,6 +453,15 @@ def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(clien
     assert (old["Location"], PROVED_AT in client.session) == ("/me/prove/", False)
     shown = come_back(client, provider, begin(client, page["Location"], sign_on="1"), browser=browser, sub="4711")
     assert (shown["Location"], PROVED_AT in client.session) == ("/me/single-sign-on/", True)
+
+
+def test_who_can_no_longer_read_their_mail_proves_it_there_too_and_the_old_mailbox_keeps_its_word(client, provider, patron, as_patron):
+    known(patron, provider)
+    page = client.get("/me/prove/?next=/me/address/").content.decode()
+    [way] = re.findall(r'id="to-sign-on" href="([^"]+)"', page)
+    address = begin(client, f"/me/prove/{unescape(way)}", sign_on="1")
+    assert come_back(client, provider, address, sub="4711")["Location"] == "/me/address/"
+    assert (PROVED_AT in client.session, READ_AT in client.session) == (True, False)
 
 
 def test_a_sign_in_without_being_asked_at_the_provider_is_no_proof(client, provider):

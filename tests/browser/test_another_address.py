@@ -75,7 +75,7 @@ def test_who_can_no_longer_read_the_old_mailbox_waits_a_week(page, patron, post)
     page.goto("/me/")
     expect(page.locator("#keep-address")).to_have_count(0)
     expect(page.locator("main")).to_contain_text(NEW)
-    assert "/sign-in/" in post(NEW).body
+    assert "/me/" in post(NEW).body
 
 
 def test_whoever_reads_the_old_mailbox_stops_it(page, patron, post, phone):

@@ -7,7 +7,7 @@ from .states import HOSTILE, Words, build
 
 pytestmark = pytest.mark.browser
 
-WHO = ["nobody", "holder of a code", "holder of a quiet code", "patron", "new patron", "card holder"]
+WHO = ["nobody", "holder of a code", "holder of a quiet code", "patron", "new patron", "card holder", "leaver"]
 
 
 @pytest.fixture
