@@ -401,6 +401,26 @@ def test_a_sign_in_that_was_begun_with_the_new_address_and_never_finished_is_nob
     assert address_of(patron) == NEW
 
 
+def test_a_sign_in_that_begins_with_it_at_that_very_moment_puts_it_off_and_nobody_elses(patron, monkeypatch):
+    at = timezone.now() - AddressChange.WAITS
+    addresses.change_in_a_week(patron, email=NEW, at=at)
+    other = UserFactory(email="other@example.org")
+    addresses.change_in_a_week(other, email="newer@example.org", at=at)
+    free = addresses._free
+
+    def freed_and_taken(email, person):
+        free(email, person)
+        if email == NEW:
+            actions.person_with_address(NEW, at=timezone.now())
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(addresses, "_free", freed_and_taken)
+        wait_is_over()
+    assert (address_of(patron), address_of(other)) == (OLD, "newer@example.org")
+    wait_is_over()
+    assert address_of(patron) == NEW
+
+
 # Who has no old address to ask, and who works at a desk.
 
 
@@ -564,7 +584,7 @@ class TestAtOnce:
             other = UserFactory(email="other@example.org")
             addresses.change_in_a_week(other, email=NEW, at=timezone.now() - AddressChange.WAITS)
             worker = partial(addresses.change_due_addresses, at=timezone.now())
-            at_once(worker, worker, lambda: actions.person_with_address(NEW, at=timezone.now()).pk)
+            assert at_once(worker, worker, lambda: bool(actions.person_with_address(NEW, at=timezone.now()))) == [None, None, True]
             wait_is_over()
             assert sorted([address_of(patron), address_of(other)]) in ([NEW, "other@example.org"], [NEW, OLD])
             assert User.objects.filter(email=NEW).count() == 1
