@@ -428,7 +428,10 @@ class AuditEvent(models.Model):
     """Who did or opened what, and whom it concerned. Written by accounts.audit.record and never changed."""
 
     LOOKS = ("opened", "opened_by_code", "looked_up")
-    CHANGES = ("made_account_code", "removed_passkey", "joined_people", "parted_people", "made_childs_record", "ended_childs_record", "ended_sharing")
+    CHANGES = (
+        *("made_account_code", "removed_passkey", "joined_people", "parted_people"),
+        *("made_childs_record", "ended_childs_record", "ended_sharing", "took_out"),
+    )
 
     class Where(models.TextChoices):
         """From where in the desk something was opened."""

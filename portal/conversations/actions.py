@@ -273,22 +273,6 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     return help_session
 
 
-@transaction.atomic
-def stop_keeping(help_session, *, by, at):
-    """Either of the two who hold a shared visit leaves it to the other: what they wrote stays there, and nothing of it is theirs any more."""
-    if help_session.patron_id != by.pk:
-        return helpsessions.end_sharing(help_session, by=by, at=at)
-    help_session = helpsessions.leave_to_the_adult(help_session, by=by, at=at)
-    threads = Conversation.objects.filter(help_session=help_session)
-    given = Recommendation.objects.filter(messagerecommendation__message__conversation__in=threads)
-    lock_first(given)
-    threads.update(patron=None)
-    for thread in threads.filter(joined_into=None):
-        search.index_thread(thread)
-    given.update(patron=None)
-    return help_session
-
-
 def mark_read(conversation, *, person, at, until=None):
     """Remember that this person (None: the holder of the code) has seen all that the thread shows now; `until`: no more than up to there."""
     latest = until or conversation.messages.shown(at).aggregate(latest=Max("shown_from"))["latest"]
@@ -336,6 +320,9 @@ def locked(conversation, at):
     for name in ("help_session", "patron", "branch"):  # the caller has mostly read them
         if name in known._state.fields_cache and getattr(known, f"{name}_id") == getattr(conversation, f"{name}_id"):
             setattr(conversation, name, known._state.fields_cache[name])
+    session = conversation._state.fields_cache.get("help_session")
+    if session is not None and session.is_shared:
+        session.refresh_from_db(fields=["shared_with"])  # who holds it beside the child may be another by now, or nobody
     if conversation.joined_into_id:
         return locked(conversation, at)
     if conversation.status == Status.ERASED:
@@ -571,8 +558,13 @@ def _announce(message, conversation, at):
 
 def withdraw_announcement(mail_id):
     """Take back the mails that no worker has taken up yet."""
-    withdraw(mail_id)
-    withdraw(_to_the_other(mail_id))
+    withdraw([mail_id, _to_the_other(mail_id)])
+
+
+def withdraw_announcements_to(person, threads):
+    """Take back those about answers in these threads that wait to go to this person."""
+    mail_ids = Message.objects.filter(conversation__in=threads).exclude(mail_id="").values_list("mail_id", flat=True)
+    withdraw([to_whom(mail_id) for mail_id in mail_ids for to_whom in (str, _to_the_other)], recipient=person)
 
 
 def _to_the_other(mail_id):

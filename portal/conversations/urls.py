@@ -20,8 +20,6 @@ urlpatterns = [
     path("messages/<uuid:public_id>/close/", threads.close_conversation, name="close_conversation"),
     path("sessions/<uuid:public_id>/ask/", asking.ask_about_session, name="ask_about_session"),
     path("sessions/<uuid:public_id>/keep/", keeping.keep_session, name="keep_session"),
-    path("sessions/<uuid:public_id>/stop-keeping/", keeping.stop_keeping, name="stop_keeping"),
-    path("sessions/<uuid:public_id>/stop-sharing/", keeping.stop_sharing, name="stop_sharing"),
     path("recommendations/<uuid:public_id>/verdict/", verdicts.verdict, name="verdict"),
     path("recommendations/<uuid:public_id>/ask/", asking.ask_about_item, name="ask_about_item"),
 ]

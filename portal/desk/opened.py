@@ -44,6 +44,12 @@ def log_session_opened(request, help_session, *, at):
         audit.record("opened", help_session, by=request.user, patron=person, at=at, where=came_from(request, help_session.pk))
 
 
+def log_opened_by_code(request, help_session, *, at):
+    """They are shown the code of a visit, which opens it to them for the day. The trail says so also where nobody holds it."""
+    for person in _holders(help_session, help_session) or [None]:
+        audit.record("opened_by_code", help_session, by=request.user, patron=person, at=at, where=Where.CODE)
+
+
 def _holders(kept, help_session):
     """Whose it is: of a visit that is shared, and of its threads, the child and the adult."""
     return [person for person in (kept.patron, help_session and help_session.shared_with) if person]

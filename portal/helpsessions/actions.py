@@ -311,36 +311,6 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     return help_session
 
 
-@transaction.atomic
-def end_sharing(help_session, *, by, at, for_good=False):
-    """The adult holds it no longer. `for_good`: nor does one ever again, as the child wishes who keeps it, or the desk for them; and no code
-    that was handed over opens it."""
-    help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
-    if help_session.shared_with_id:
-        is_ones_own = by is None or by.pk in (help_session.patron_id, help_session.shared_with_id)
-        audit.record("ended_sharing", help_session, by=by, patron=by if is_ones_own else help_session.shared_with, at=at)  # the child's name is not told
-        help_session.shared_with = help_session.shared_at = None
-        help_session.save(update_fields=["shared_with", "shared_at"])
-    if for_good:
-        if help_session.patron_id:
-            help_session.is_the_childs_alone = True
-            help_session.save(update_fields=["is_the_childs_alone"])
-        help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
-    return help_session
-
-
-@transaction.atomic
-def leave_to_the_adult(help_session, *, by, at):
-    """The child, whose visit it was, keeps it no longer; an adult who holds it goes on."""
-    help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
-    if help_session.patron_id == by.pk:
-        help_session.patron = None
-        help_session.save(update_fields=["patron"])
-        Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(patron=None)
-        audit.record("left", help_session, by=by, patron=by, at=at)
-    return help_session
-
-
 def answer_outcome(help_session, *, at, found=None, satisfaction=None):
     """Note the patron's word on the whole session. The two questions are separate: what is None stays as it was."""
     said = {name: value for name, value in {"found": found, "satisfaction": satisfaction}.items() if value is not None}

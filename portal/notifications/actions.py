@@ -90,9 +90,9 @@ def write(*, kind, to, at, due_at=None, recipient=None, language, subject, text,
     )
 
 
-def withdraw(message_id):
-    """Take back a mail that no worker has taken up yet."""
-    Notification.objects.filter(message_id=message_id, state=Notification.State.WAITING, leased_until=None).delete()
+def withdraw(message_ids, **whose):
+    """Take back mails that no worker has taken up yet: those with these Message-IDs, and of them those to one `recipient`, if that is given."""
+    Notification.objects.filter(message_id__in=message_ids, state=Notification.State.WAITING, leased_until=None, **whose).delete()
 
 
 def new_message_id():

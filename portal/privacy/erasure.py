@@ -23,7 +23,7 @@ from portal.notifications.actions import notify
 from portal.notifications.models import Notification
 from recommendations.models import Recommendation
 
-from . import contents, exports
+from . import contents, exports, sharing
 from .holds import HeldByLaw, held
 from .models import Erasure, Export
 from .retention import forget_recommendations
@@ -124,7 +124,7 @@ def _erase(person, *, language, at):
     forget_recommendations(Recommendation.objects.filter(pk__in=given), library.zone)
     helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
     for shared in HelpSession.objects.filter(shared_with=person).order_by("pk"):
-        helpsessions.end_sharing(shared, by=person, at=at)
+        sharing.stop_keeping(shared, by=person, at=at)
     unsent = Attachment.objects.filter(added_by=person, side=Side.PATRON, message=None)  # also in the thread of a child whose visit they shared
     unsent_files = [name for attachment in unsent for name in attachment.stored_names()]
     transaction.on_commit(lambda: Attachment.remove_files(unsent_files))

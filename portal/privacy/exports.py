@@ -69,6 +69,11 @@ def downloaded(export, *, at):
     audit.record("downloaded_export", export, by=export.person, patron=export.person, at=at)
 
 
+def forget_all_of(person):
+    """What is in them is no longer theirs to have; one that is being built is given up."""
+    _forget(Export.objects.filter(person=person))
+
+
 # For the worker.
 
 

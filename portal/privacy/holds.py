@@ -35,12 +35,21 @@ def hold(record, *, reason, by, at):
     record = type(record).objects.filter(pk=record.pk).first()
     if record is None or getattr(record, "forgotten_on", None) or getattr(record, "status", "") == Conversation.Status.ERASED:
         raise Gone
-    field = FIELD[type(record)]
-    found = LegalHold.objects.filter(**{field: record}).first()
-    if found is None:
-        found = LegalHold.objects.create(kind=field, name=str(record.public_id), reason=reason, set_by=by, set_at=at, **{field: record})
-        audit.record("held", found, by=by, at=at)
-    return found
+    found = LegalHold.objects.filter(comes_from=None, **_pointing_to(record)).first()
+    return found or _set(record, reason=reason, set_by=by, set_at=at, by=by)
+
+
+def carry_along(person, record, *, at):
+    """What the law holds through this person stays held, who is not behind it any more from this moment on: each hold of theirs leaves one on it,
+    which is lifted with theirs. The caller has locked the record, as whoever sets a hold does."""
+    for found in LegalHold.objects.select_for_update(no_key=True).filter(person=person).order_by("pk"):  # one that is being lifted is waited for
+        leave(found, record, at=at)
+
+
+def leave(found, record, *, at):
+    """That hold, whose row is locked, leaves one on this record as well; twice is once."""
+    if not LegalHold.objects.filter(comes_from=found, **_pointing_to(record)).exists():
+        _set(record, reason=found.reason, set_by=found.set_by, set_at=at, comes_from=found, by=None)
 
 
 @transaction.atomic
@@ -57,10 +66,12 @@ def erase_thread(conversation, *, by, at):
 
 @transaction.atomic
 def lift(found, *, by, at):
-    """From now on what is due goes again."""
+    """From now on what is due goes again; with it goes what it left elsewhere."""
     lifted = LegalHold.objects.filter(pk=found.pk, lifted_at=None).update(lifted_at=at, lifted_by=by, person=None, help_session=None, conversation=None)
     if lifted:
         audit.record("lifted_hold", found, by=by, at=at)
+        for left in LegalHold.objects.filter(comes_from=found, lifted_at=None).order_by("pk"):
+            lift(left, by=by, at=at)
 
 
 def held(record):
@@ -73,6 +84,16 @@ def held(record):
         )
     condition = held_sessions() if isinstance(record, HelpSession) else held_threads()
     return type(record).objects.filter(condition, pk=record.pk).exists()
+
+
+def _set(record, *, by, **fields):
+    found = LegalHold.objects.create(kind=FIELD[type(record)], name=str(record.public_id), **_pointing_to(record), **fields)
+    audit.record("held", found, by=by, at=found.set_at)
+    return found
+
+
+def _pointing_to(record):
+    return {FIELD[type(record)]: record}
 
 
 def _lock_all_of(record):

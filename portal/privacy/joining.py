@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
-from django.db.models import F, ForeignObjectRel
+from django.db.models import F, ForeignObjectRel, Q
 
 from accounts import audit
 from accounts.actions import end_all_sign_ins
@@ -90,13 +90,16 @@ def references():
 
 
 def lock_what_is_said(person, *others):
-    """First the people, as whoever asks, attaches a file or erases does; visits, items, threads of `person`, in the order in which an answer,
-    a verdict and keeping lock them; and only then (by the caller) the people wholly, so that no row comes to name them."""
+    """First the people, as whoever asks, attaches a file or erases does; visits, items, threads of `person` (also of visits of a child's that are
+    shared with them), in the order in which an answer, a verdict and keeping lock them; and only then (by the caller) the people wholly, so
+    that no row comes to name them."""
     keys = [person.pk, *(other.pk for other in others)]
     list(User.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk", flat=True))
-    list(HelpSession.objects.select_for_update(no_key=True).filter(patron=person).order_by("pk").values_list("pk", flat=True))
+    sessions = HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person))
+    list(sessions.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     lock_first(Recommendation.objects.filter(patron=person))
-    list(Conversation.objects.select_for_update(no_key=True).filter(patron=person).order_by("pk").values_list("pk", flat=True))
+    threads = list(Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person)).values_list("pk", flat=True))
+    list(Conversation.objects.select_for_update(no_key=True).filter(pk__in=threads).order_by("pk").values_list("pk", flat=True))
 
 
 def _move(going, into, model, field):

@@ -109,4 +109,5 @@ def _changed(action):
         "made_childs_record": _("{who} made this a child's account"),
         "ended_childs_record": _("{who} wrote down that this is no child's account any more"),
         "ended_sharing": _("{who} ended that a child's visit is shared with you"),
+        "took_out": _("{who} took a child's visit out of your library account"),
     }[action]

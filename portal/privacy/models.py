@@ -30,6 +30,9 @@ class LegalHold(models.Model):
     person = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds")
     help_session = models.ForeignKey(HelpSession, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds")
     conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds")
+    comes_from = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="left", help_text="the hold on a person that left it here, and takes it along"
+    )
     reason = models.CharField(_("reason"), max_length=400)
     set_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     set_at = models.DateTimeField()

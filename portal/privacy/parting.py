@@ -23,8 +23,9 @@ from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
 
+from . import holds
 from .joining import IN_THEIR_OWN_WAY, CannotJoin, join_people, lock_what_is_said, references
-from .models import JoinedRecords
+from .models import JoinedRecords, LegalHold
 
 CAN_BE_PARTED_FOR = datetime.timedelta(hours=24)
 # Whoever was signed in signs in again, has a new copy made, sets a new PIN.
@@ -70,8 +71,9 @@ def part(joined, *, by, at):
     for label, field, row in before["rows"]:
         _move_back(label, field, row, person, into)
     threads = _threads_of(before, person)
-    _take_along_what_came_since(threads, person, into)
+    _take_along_what_came_since([*threads, *_threads_shared_with(person, into)], person, into)
     _take_along_looks(before, person, into, since=joined.joined_at)
+    _leave_holds_on_both(person, into, since=joined.joined_at, at=at)
     _shut_what_opened_since(into, joined.joined_at)
     shares = HelpSession.objects.filter(shared_with=OuterRef("pk"))  # either may have come to share a child's visit since
     User.objects.filter(pk__in=[into.pk, person.pk]).update(holds_shared=Exists(shares))
@@ -232,6 +234,11 @@ def _threads_of(before, person):
     return list(Conversation.objects.filter(pk__in=keys, patron=person).order_by("pk"))
 
 
+def _threads_shared_with(person, into):
+    """Those of the visits that they hold as the adult beside a child again."""
+    return Conversation.objects.filter(help_session__shared_with=person).exclude(patron=into).order_by("pk")
+
+
 def _take_along_what_came_since(threads, person, into):
     """What was said, read, typed and given in these threads since they were joined is of the one whose threads they are again."""
     in_threads = {"conversation__in": threads}
@@ -249,9 +256,18 @@ def _take_along_looks(before, person, into, *, since):
     for model in (Conversation, HelpSession):
         keys = [key for label, field, found in before["moved"] if (label, field) == (model._meta.label, "patron") for key in found]
         ids += [str(public_id) for public_id in model.objects.filter(pk__in=keys, patron=person).values_list("public_id", flat=True)]
+    shared = HelpSession.objects.filter(shared_with=person).exclude(patron=into)
+    for found in (shared, _threads_shared_with(person, into)):
+        ids += [str(public_id) for public_id in found.values_list("public_id", flat=True)]
     looks = AuditEvent.objects.filter(patron=into, at__gt=since, subject__in=ids)
     LookingReason.objects.filter(event__in=looks).update(patron=person)
     looks.update(patron=person)
+
+
+def _leave_holds_on_both(person, into, *, since, at):
+    """A hold that was set while they were one may mean either of them."""
+    for found in LegalHold.objects.select_for_update(no_key=True).filter(person=into, set_at__gt=since).order_by("pk"):
+        holds.leave(found, person, at=at)
 
 
 def _shut_what_opened_since(into, since):

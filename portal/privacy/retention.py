@@ -23,7 +23,7 @@ from portal.helpsessions.models import ClaimCode, HelpSession, UnfinishedForm
 from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
 
-from . import holds
+from . import holds, sharing
 from .models import LegalHold
 
 BATCH = 50
@@ -133,9 +133,11 @@ def due_holds(at):
 
 @transaction.atomic
 def _end_some_sharing(at):
-    sessions = list(due_sharing(at).order_by("pk")[:BATCH])
+    keys = list(due_sharing(at).order_by("pk").values_list("pk", flat=True)[:BATCH])
+    list(HelpSession.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk", flat=True))
+    sessions = list(due_sharing(at).filter(pk__in=keys).order_by("pk"))  # now that nobody else can change them
     for session in sessions:
-        helpsessions.end_sharing(session, by=None, at=at)
+        sharing.end_in_time(session, at=at)
     return len(sessions)
 
 

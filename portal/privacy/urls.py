@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import choosing, erasing, exporting, joining, looked, page
+from .views import choosing, erasing, exporting, joining, looked, page, sharing
 
 urlpatterns = [
     path("privacy/", page.privacy, name="privacy"),
@@ -11,4 +11,6 @@ urlpatterns = [
     path("privacy/erased/<uuid:public_id>/", erasing.erased, name="erased"),
     path("privacy/remember/", choosing.remember, name="remember"),
     path("me/join/", joining.join_records, name="join_records"),
+    path("sessions/<uuid:public_id>/stop-keeping/", sharing.stop_keeping, name="stop_keeping"),
+    path("sessions/<uuid:public_id>/stop-sharing/", sharing.stop_sharing, name="stop_sharing"),
 ]

@@ -109,7 +109,7 @@ OBJECT = {
     "slip": "session",
     "hand_over": "session",
     "revoke_codes": "session",
-    "end_sharing": "session",
+    "take_out": "session",
     "attach_card": "session",
     "branch_settings": "branch",
     "branch_hours": "branch",

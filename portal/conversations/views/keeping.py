@@ -2,20 +2,19 @@
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts import access, remembering
 from accounts.actions import person_without_address
-from accounts.models import Library, User
+from accounts.models import User
 from accounts.ways_in import other_ways
 from portal import limits
 from portal.conversations import actions
-from portal.helpsessions.actions import AlreadyKept, QuietSession, end_sharing
+from portal.helpsessions.actions import AlreadyKept, QuietSession
 from portal.helpsessions.models import HelpSession
 from portal.templatetags.portal import whole_day
 
@@ -95,32 +94,6 @@ def keep_session(request, public_id):
         access.sign_in(request, person, by="device")
     messages.success(request, _("Kept. You find it under Home from now on."))
     return redirect(found)
-
-
-@require_POST
-def stop_keeping(request, public_id):
-    """Whoever of the two no longer wants to hold a shared visit leaves it to the other."""
-    found = get_object_or_404(_shared(request), public_id=public_id)
-    if request.reader.person.pk not in (found.patron_id, found.shared_with_id):
-        raise Http404
-    actions.stop_keeping(found, by=request.reader.person, at=timezone.now())
-    messages.success(request, _("This visit is no longer in your library account."))
-    return redirect("home")
-
-
-@require_POST
-def stop_sharing(request, public_id):
-    """The child, whose visit it is, wants it alone."""
-    found = get_object_or_404(_shared(request), public_id=public_id, patron=request.reader.person)
-    end_sharing(found, by=request.reader.person, at=timezone.now(), for_good=True)
-    messages.success(request, _("Only you see this visit now, and the people of the library who help you."))
-    return redirect(found)
-
-
-def _shared(request):
-    """Those that this person may leave; a browser that only opened a code holds none."""
-    mine = HelpSession.objects.belonging_to(request.reader).filter(with_child=Library.Children.SHARED)
-    return mine if request.reader.person else mine.none()
 
 
 def _somebody_new(request, help_session, at):

@@ -22,7 +22,7 @@ from portal.privacy.models import LegalHold
 @require_safe
 def legal_holds(request):
     """Those in force, and those that were lifted."""
-    rows = LegalHold.objects.select_related("set_by", "lifted_by", "person", "help_session", "conversation")
+    rows = LegalHold.objects.select_related("set_by", "lifted_by", "person", "help_session", "conversation", "comes_from")
     in_force = list(rows.filter(lifted_at=None))
     openable = _openable(request)
     for found in in_force:

@@ -6,14 +6,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts import audit
 from accounts.access import staff_only
-from accounts.models import AuditEvent
 from portal import limits
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.forms import CodeForm, language_name
-from portal.desk.opened import log_session_opened
+from portal.desk.opened import log_opened_by_code, log_session_opened
 from portal.helpsessions import actions
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.htmx import render_page
@@ -50,7 +48,7 @@ def open_by_patrons_code(request):
             form.add_error("code", _("No session has this code. Please compare it with the slip."))
         else:
             shown_today.remember(request, claim.help_session)
-            audit.record("opened_by_code", claim.help_session, by=request.user, patron=claim.help_session.patron, at=at, where=AuditEvent.Where.CODE)
+            log_opened_by_code(request, claim.help_session, at=at)
             return redirect("desk_session", claim.help_session.public_id)
     return _list(request, form, status=422)
 

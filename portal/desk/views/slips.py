@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import staff_only
 from portal import limits
@@ -17,6 +17,7 @@ from portal.desk.opened import log_session_opened
 from portal.helpsessions import actions, codes
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
+from portal.privacy import sharing
 from recommendations.models import Recommendation
 
 PAPERS = {"receipt", "a4", "letter"}
@@ -60,13 +61,19 @@ def revoke(request, public_id):
 
 
 @staff_only
-@require_POST
-def end_sharing(request, public_id):
-    """At the wish of the child: the adult is out, and with them whoever has the code."""
-    help_session = get_object_or_404(_sessions(request), public_id=public_id)
-    actions.end_sharing(help_session, by=request.user, at=timezone.now(), for_good=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def take_out(request, public_id):
+    """Who has the adult's part, or the child's and isn't the child: out they go, and with them whoever has a code. `who`: as the page that asked named them."""
+    help_session = get_object_or_404(_sessions(request).select_related("shared_with"), public_id=public_id)
+    who = request.POST.get("who") or request.GET.get("who", "")
+    person = next((holder for holder in (help_session.patron, help_session.shared_with) if holder and str(holder.public_id) == who), None)
+    if person is None or not help_session.is_shared:
+        return redirect("desk_session", public_id)
+    if request.method != "POST":
+        return render(request, "desk/take_out.html", {"help_session": help_session, "person": person, "is_adult": person == help_session.shared_with})
+    if sharing.take_out(help_session, person, by=request.user, at=timezone.now()):
+        messages.info(request, _("Taken out. Make a new code if the child needs one."))
     slips.forget(request.session, public_id)
-    messages.info(request, _("The adult no longer holds this visit. Make a new code if the child needs one."))
     return redirect("desk_session", public_id)
 
 

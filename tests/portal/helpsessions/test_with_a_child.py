@@ -297,7 +297,7 @@ def test_a_holder_of_the_code_alone_ends_nothing(session, adult, child, keep, sh
 def test_the_desk_takes_the_adult_out_at_the_childs_wish(session, child, adult, keep, client, staff, sign_in):
     keep(session, adult)
     code = code_for(session)
-    sign_in(client, staff).post(reverse("end_sharing", args=[session.public_id]))
+    sign_in(client, staff).post(reverse("take_out", args=[session.public_id]), {"who": str(adult.public_id)})
     assert page(browser_of(adult, sign_in), session).status_code == 404
     with pytest.raises(actions.CodeRevoked):
         actions.open_by_code(code, at=timezone.now())

@@ -10,10 +10,9 @@ from django.utils import timezone
 
 from accounts import children, remembering
 from accounts.models import Library, User
-from portal.conversations import actions as conversations
 from portal.conversations.models import Message
 from portal.helpsessions.models import HelpSession
-from portal.privacy import contents, erasure, holds, retention
+from portal.privacy import contents, erasure, holds, retention, sharing
 from portal.privacy.joining import CannotJoin, join_people, may_join_people
 from portal.privacy.parting import join_for_a_day, part
 from portal.templatetags.portal import whole_day
@@ -204,7 +203,7 @@ def test_the_adults_copy_holds_what_they_wrote_and_nothing_of_the_childs(world, 
 
 
 def test_ending_it_tells_the_adult_no_name_in_the_copy(world, child, adult):
-    conversations.helpsessions.end_sharing(world, by=child, at=AT, for_good=True)
+    sharing.keep_alone(world, by=child, at=AT)
     assert child.name not in str(copy_of(adult))
 
 
@@ -303,7 +302,7 @@ def test_the_day_that_is_named_before_keeping_is_the_one_on_which_it_goes(branch
 
 
 def test_somebody_who_answers_in_a_thread_that_a_child_left_is_told_apart(world, child, adult, sign_in):
-    conversations.stop_keeping(world, by=child, at=timezone.now())
+    sharing.stop_keeping(world, by=child, at=timezone.now())
     thread = world.conversations.get()
     adult.refresh_from_db()
     page = text(sign_in(Client(), adult).get(thread.get_absolute_url()))

@@ -1,0 +1,38 @@
+"""Whoever holds a child's visit lets go of it, or has it alone."""
+
+from django.contrib import messages
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from accounts.models import Library
+from portal.helpsessions.models import HelpSession
+from portal.privacy import sharing
+
+
+@require_POST
+def stop_keeping(request, public_id):
+    """Whoever of the two no longer wants to hold a shared visit leaves it to the other."""
+    found = get_object_or_404(_shared(request), public_id=public_id)
+    if request.reader.person.pk not in (found.patron_id, found.shared_with_id):
+        raise Http404
+    sharing.stop_keeping(found, by=request.reader.person, at=timezone.now())
+    messages.success(request, _("This visit is no longer in your library account."))
+    return redirect("home")
+
+
+@require_POST
+def stop_sharing(request, public_id):
+    """The child, whose visit it is, wants it alone."""
+    found = get_object_or_404(_shared(request), public_id=public_id, patron=request.reader.person)
+    sharing.keep_alone(found, by=request.reader.person, at=timezone.now())
+    messages.success(request, _("Only you see this visit now, and the people of the library who help you."))
+    return redirect(found)
+
+
+def _shared(request):
+    """Those that this person may leave; a browser that only opened a code holds none."""
+    mine = HelpSession.objects.belonging_to(request.reader).filter(with_child=Library.Children.SHARED)
+    return mine if request.reader.person else mine.none()

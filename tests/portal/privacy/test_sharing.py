@@ -1,0 +1,416 @@
+"""Who holds a child's visit lets go of it: what the law holds through them stays held, and what was theirs is no longer."""
+
+import datetime
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AuditEvent, User, private_storage
+from portal.conversations import actions as conversations
+from portal.helpsessions import actions as helpsessions
+from portal.helpsessions.models import HelpSession
+from portal.lists.models import SavedItem
+from portal.notifications.models import Notification
+from portal.privacy import contents, erasure, exports, holds, retention, sharing
+from portal.privacy.models import Export, LegalHold
+from portal.privacy.parting import join_for_a_day, part
+from tests.factories import (
+    ChildFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    SavedItemFactory,
+    SharedSessionFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+    recommend_in_message,
+)
+from tests.portal.pages import text
+
+pytestmark = pytest.mark.django_db
+
+AT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def child(library):
+    return ChildFactory(name="Mia", email="mia@example.org")
+
+
+@pytest.fixture
+def adult(library):
+    return UserFactory(name="Gudrun Adult", email="gudrun@example.org")
+
+
+@pytest.fixture
+def visit(branch, staff, child, adult):
+    """One that both hold, with a thread in which each wrote, and an answer that recommends something."""
+    found = SharedSessionFactory(branch=branch, staff=staff, patron=child, shared_with=adult, kept_at=AT, shared_at=AT, created_at=AT, happened_on=AT.date())
+    recommend_in(found)
+    thread = ConversationFactory(help_session=found, status="closed", opened_at=AT)
+    MessageFactory(conversation=thread, author=child, body="Zqxchild", sent_at=AT)
+    MessageFactory(conversation=thread, author=adult, body="Zqxadult", sent_at=AT)
+    recommend_in_message(MessageFactory(conversation=thread, side="staff", author=staff, body="Zqxanswer", sent_at=AT))
+    return found
+
+
+def stop_keeping(visit, person, **_):
+    sharing.stop_keeping(visit, by=person, at=AT + HOUR)
+
+
+def keep_alone(visit, _person, *, child, **_):
+    sharing.keep_alone(visit, by=child, at=AT + HOUR)
+
+
+def take_out(visit, person, *, staff, **_):
+    sharing.take_out(visit, person, by=staff, at=AT + HOUR)
+
+
+LET_GO = [("adult", stop_keeping), ("child", stop_keeping), ("adult", keep_alone), ("adult", take_out), ("child", take_out)]
+every_way = pytest.mark.parametrize(("who", "let_go"), LET_GO, ids=lambda value: value if isinstance(value, str) else value.__name__)
+
+
+@pytest.fixture
+def people(child, adult, staff):
+    return {"child": child, "adult": adult, "staff": staff}
+
+
+def holders(visit):
+    visit.refresh_from_db()
+    return visit.patron, visit.shared_with
+
+
+# What the law holds.
+
+
+@every_way
+def test_what_is_held_through_somebody_stays_held_when_they_let_go(visit, people, coordinator, who, let_go):
+    found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
+    let_go(visit, people[who], **people)
+    assert people[who] not in holders(visit)
+    left = LegalHold.objects.get(comes_from=found)
+    assert (left.record, left.name, left.reason, left.set_by, left.set_at) == (visit, str(visit.public_id), "Case 7", coordinator, AT + HOUR)
+    assert list(AuditEvent.objects.filter(action="held", subject=str(left.public_id)).values_list("by", flat=True)) == [None]
+    assert (holds.held(visit), holds.held(visit.conversations.get())) == (True, True)
+    retention.forget(at=AT + 1000 * DAY)
+    visit.refresh_from_db()
+    assert (visit.question, visit.conversations.get().messages.count()) == ("Why do volcanoes erupt?", 3)
+
+
+@every_way
+def test_what_was_left_goes_with_the_hold_that_left_it(visit, people, coordinator, who, let_go):
+    found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
+    let_go(visit, people[who], **people)
+    holds.lift(found, by=coordinator, at=AT + DAY)
+    assert list(LegalHold.objects.values_list("lifted_at", "lifted_by")) == [(AT + DAY, coordinator.pk)] * 2
+    assert not holds.held(visit)
+    retention.forget(at=AT + 1000 * DAY)
+    visit.refresh_from_db()
+    assert visit.question == ""
+
+
+@every_way
+def test_of_somebody_whom_no_hold_names_none_is_left(visit, people, coordinator, who, let_go):
+    holds.hold(UserFactory(), reason="Another case", by=coordinator, at=AT)
+    let_go(visit, people[who], **people)
+    assert not LegalHold.objects.exclude(comes_from=None).exists()
+    assert not holds.held(visit)
+
+
+def test_who_is_left_is_erased_no_sooner_than_the_hold_is_lifted(visit, child, adult, coordinator):
+    found = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
+    sharing.keep_alone(visit, by=child, at=AT + HOUR)
+    with pytest.raises(erasure.HeldByLaw):
+        erasure.erase(child, language="en", at=AT + DAY)
+    holds.lift(found, by=coordinator, at=AT + DAY)
+    erasure.erase(child, language="en", at=AT + DAY)
+    visit.refresh_from_db()
+    assert visit.question == ""
+
+
+def test_a_hold_of_the_visits_own_and_one_that_was_left_are_two(visit, adult, coordinator):
+    on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
+    sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
+    own = holds.hold(visit, reason="Case 8", by=coordinator, at=AT + HOUR)
+    assert own.comes_from is None
+    holds.lift(on_person, by=coordinator, at=AT + DAY)
+    assert list(LegalHold.objects.filter(lifted_at=None)) == [own]
+    assert holds.held(visit)
+
+
+def test_what_was_left_can_be_lifted_alone(visit, adult, coordinator):
+    on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
+    sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
+    holds.lift(on_person.left.get(), by=coordinator, at=AT + DAY)
+    assert (holds.held(visit), holds.held(adult)) == (False, True)
+
+
+def test_whoever_lets_go_twice_leaves_one_hold(visit, adult, child, coordinator):
+    holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
+    for _ in range(2):
+        sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
+        helpsessions.keep(visit, by=adult, at=AT + HOUR, wording="", language="en")
+    assert LegalHold.objects.exclude(comes_from=None).count() == 1
+
+
+@pytest.mark.parametrize(("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")])
+def test_nobody_learns_of_a_hold_by_letting_go(visit, people, coordinator, sign_in, who, route):
+    """Neither of one's own nor of the other's: what is read is what anybody reads."""
+    read = []
+    for held in ([], [people["child"]], [people["adult"]]):
+        HelpSession.objects.filter(pk=visit.pk).update(patron=people["child"], shared_with=people["adult"], is_the_childs_alone=False)
+        for person in held:
+            holds.hold(person, reason="Case 7", by=coordinator, at=AT)
+        browser = sign_in(Client(), User.objects.get(pk=people[who].pk))
+        answer = browser.post(reverse(route, args=[visit.public_id]), follow=True)
+        looked = text(browser.get(reverse("who_looked")))
+        read.append((answer.status_code, text(answer), looked))
+    assert read == [read[0]] * 3
+    assert "held" not in str(read)
+
+
+def test_coordinators_see_what_was_left_and_by_which_hold(visit, adult, coordinator, client, sign_in):
+    on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
+    sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
+    sign_in(client, coordinator)
+    page = client.get(reverse("legal_holds"))
+    assert text(page).count("Case 7") == 2
+    assert "Left by the hold on a person, when they let go of this visit." in text(page)
+    assert f'href="#hold-{on_person.public_id}"' in page.content.decode()
+    assert f'id="hold-{on_person.public_id}"' in page.content.decode()
+    client.post(reverse("lift_hold", args=[on_person.public_id]))
+    assert "Nothing is held" in text(client.get(reverse("legal_holds")))
+
+
+def test_a_hold_that_is_set_while_two_records_are_one_holds_both_once_they_are_parted(coordinator, branch):
+    one, two = UserFactory(), UserFactory()
+    theirs = HelpSessionFactory(branch=branch, patron=one)
+    joined = join_for_a_day(one, two, by=coordinator, at=AT)
+    before = holds.hold(UserFactory(), reason="Another case", by=coordinator, at=AT)
+    found = holds.hold(two, reason="Case 7", by=coordinator, at=AT + HOUR)
+    again = part(joined, by=coordinator, at=AT + 2 * HOUR)
+    assert (holds.held(again), holds.held(two), holds.held(theirs)) == (True, True, True)
+    assert before.left.count() == 0
+    holds.lift(found, by=coordinator, at=AT + DAY)
+    assert (holds.held(again), holds.held(two), holds.held(theirs)) == (False, False, False)
+
+
+def test_a_hold_from_before_two_records_were_one_is_again_where_it_was(coordinator, branch):
+    one, two = UserFactory(), UserFactory()
+    found = holds.hold(one, reason="Case 7", by=coordinator, at=AT)
+    again = part(join_for_a_day(one, two, by=coordinator, at=AT + HOUR), by=coordinator, at=AT + 2 * HOUR)
+    found.refresh_from_db()
+    assert (found.person, holds.held(two), LegalHold.objects.count()) == (again, False, 1)
+
+
+# Letting go of what one doesn't hold.
+
+
+def test_whoever_was_taken_out_a_moment_ago_takes_nobody_out(visit, child, adult, staff):
+    """The page that they read was drawn before."""
+    sharing.take_out(visit, adult, by=staff, at=AT)
+    HelpSession.objects.filter(pk=visit.pk).update(shared_with=(other := UserFactory()), is_the_childs_alone=False)
+    sharing.stop_keeping(visit, by=adult, at=AT)
+    sharing.keep_alone(visit, by=adult, at=AT)
+    assert not sharing.take_out(visit, adult, by=staff, at=AT)
+    assert holders(visit) == (child, other)
+
+
+def test_in_the_night_nobody_is_taken_out_who_came_in_a_moment_ago(visit, adult, monkeypatch):
+    """Another adult took the place of the one whose time was over, between the look and the lock."""
+    other, due_sharing = UserFactory(), retention.due_sharing
+    HelpSession.objects.filter(pk=visit.pk).update(shared_at=AT - 100 * DAY)
+    looked = []
+
+    def somebody_comes(at):
+        found = due_sharing(at)
+        if not looked:
+            looked.append(list(found))
+            found = HelpSession.objects.filter(pk__in=[visit.pk])
+            HelpSession.objects.filter(pk=visit.pk).update(shared_with=other, shared_at=AT)
+        return found
+
+    monkeypatch.setattr(retention, "due_sharing", somebody_comes)
+    retention.forget(at=AT + HOUR)
+    assert looked == [[visit]]
+    assert holders(visit)[1] == other
+
+
+# What waits to be mailed.
+
+
+@every_way
+def test_a_mail_that_waits_goes_to_nobody_who_let_go(visit, people, branch, who, let_go):
+    other = SharedSessionFactory(branch=branch, staff=people["staff"], patron=people["child"], shared_with=people["adult"])
+    for about in (visit, other):
+        thread = conversations.ask(by=people["child"], at=AT, body="Is lava hot?", language="en", client_token=uuid.uuid4(), help_session=about)
+        answer = {"side": "staff", "at": AT, "body": "Yes.", "language": "en", "client_token": uuid.uuid4()}
+        conversations.reply(thread, by=people["staff"], **answer)
+    assert Notification.objects.count() == 4
+    let_go(visit, people[who], **people)
+    goes_on = next(name for name in ("child", "adult") if name != who)
+    to = sorted(Notification.objects.values_list("recipient", flat=True))
+    assert to == sorted([people[who].pk, people[goes_on].pk, people[goes_on].pk])  # of the other visit, too, both hear
+
+
+def test_an_answer_is_mailed_to_nobody_who_let_go_since_its_page_was_drawn(visit, child, adult, staff):
+    thread = visit.conversations.select_related("help_session", "help_session__shared_with").get()
+    assert thread.help_session.shared_with == adult
+    sharing.keep_alone(visit, by=child, at=AT)
+    conversations.reply(thread, by=staff, side="staff", at=AT, body="Yes.", language="en", client_token=uuid.uuid4())
+    assert list(Notification.objects.values_list("recipient", flat=True)) == [child.pk]
+
+
+# The desk takes out who isn't the child.
+
+
+@pytest.fixture
+def desk(client, staff, sign_in):
+    return sign_in(client, staff)
+
+
+def confirmed(desk, visit, person):
+    """As it is done at the desk: from the page of the visit, over the page that asks."""
+    address = f"{reverse('take_out', args=[visit.public_id])}?who={person.public_id}"
+    assert address.replace("&", "&amp;") in desk.get(reverse("desk_session", args=[visit.public_id])).content.decode()
+    before = holders(visit)
+    asked = desk.get(address)
+    assert holders(visit) == before
+    return text(asked), desk.post(address, {"who": str(person.public_id)})
+
+
+def test_the_desk_takes_out_who_said_that_they_are_the_child(visit, child, adult, desk, sign_in, staff):
+    code, thread = code_for(visit), visit.conversations.get()
+    [item, _answers] = contents.TABLES["recommendations"].rows(child, timezone.now())
+    SavedItemFactory(saved_list__patron=child, item=item.item, recommendation=item)
+    own = SavedItemFactory(saved_list=child.saved_lists.get())
+    exports.ask_for(child, language="en", at=AT)
+    exports.build_exports(at=timezone.now())
+    file = Export.objects.get().file.name
+    browser = sign_in(Client(), child)
+    asked, answer = confirmed(desk, visit, child)
+    assert "Whoever has the slip can say that they are the child" in asked
+    assert "Mia" in asked
+    assert answer.url == reverse("desk_session", args=[visit.public_id])
+    assert holders(visit) == (None, adult)
+    for address in (visit.get_absolute_url(), thread.get_absolute_url(), reverse("verdict", args=[item.public_id])):
+        assert (browser.get(address).status_code, sign_in(Client(), User.objects.get(pk=adult.pk)).get(address).status_code) == (404, 200)
+    for name in ("home", "help_sessions", "conversations"):
+        assert "volcanoes" not in text(browser.get(reverse(name)))
+    assert list(SavedItem.objects.filter(saved_list__patron=child)) == [own]
+    copy = {name: list(contents.entries(table, child, timezone.now())) for name, table in contents.TABLES.items()}
+    assert [copy[name] for name in ("visits", "recommendations", "conversations", "events")] == [[]] * 4
+    assert [(row["text"], row["from"]) for row in copy["messages"]] == [("Zqxchild", "you")]  # what they wrote themselves
+    assert not Export.objects.exists()
+    assert browser.get(reverse("export")).status_code == 200
+    with pytest.raises(helpsessions.CodeRevoked):
+        helpsessions.open_by_code(code, at=timezone.now())
+    assert list(AuditEvent.objects.filter(action="took_out").values_list("by", "patron", "subject")) == [(staff.pk, child.pk, str(visit.public_id))]
+    assert "took a child's visit out of your library account" in text(browser.get(reverse("who_looked")))
+    assert private_storage().exists(file)  # until the transaction of this test ends, which never comes
+
+
+def test_then_the_right_child_comes_in_by_a_new_code_and_so_does_the_adult(visit, child, desk, show_code, sign_in):
+    sharing.keep_alone(visit, by=child, at=AT)
+    asked, _answer = confirmed(desk, visit, child)
+    assert "That no adult may hold it was their word" in asked
+    assert "Nobody holds it then" in asked
+    desk.post(reverse("hand_over", args=[visit.public_id]))
+    code = text(desk.get(reverse("slip", args=[visit.public_id])))
+    mia, gudrun = ChildFactory(name="Mia"), UserFactory()
+    for person in (mia, gudrun):
+        browser = show_code(sign_in(Client(), person), helpsessions.codes.normalise(desk.get(reverse("slip", args=[visit.public_id])).context["grouped"]))
+        browser.post(reverse("keep_session", args=[visit.public_id]))
+    assert code
+    assert holders(visit) == (mia, gudrun)
+    wrote = text(sign_in(Client(), mia).get(visit.conversations.get().get_absolute_url()))
+    assert "Somebody who kept this visit before wrote" in wrote
+    assert "The child wrote" not in wrote
+
+
+def test_who_came_in_by_the_slip_is_out_with_it(visit, child, desk, show_code):
+    HelpSession.objects.filter(pk=visit.pk).update(shared_with=None)
+    holder = show_code(Client(), code_for(visit))
+    assert holder.get(visit.get_absolute_url()).status_code == 200
+    confirmed(desk, visit, child)
+    assert holder.get(visit.get_absolute_url()).status_code == 404
+
+
+def test_of_somebody_whom_the_law_holds_no_list_is_made_shorter(visit, child, coordinator, staff):
+    item = contents.TABLES["recommendations"].rows(child, timezone.now())[0]
+    saved = SavedItemFactory(saved_list__patron=child, item=item.item, recommendation=item)
+    holds.hold(child, reason="Case 7", by=coordinator, at=AT)
+    sharing.take_out(visit, child, by=staff, at=AT)
+    assert list(SavedItem.objects.all()) == [saved]
+
+
+def test_a_page_that_is_out_of_date_takes_out_nobody(visit, child, adult, desk):
+    HelpSession.objects.filter(pk=visit.pk).update(patron=(other := ChildFactory()))
+    for who in (child.public_id, "", "nobody", UserFactory().public_id):
+        assert desk.post(reverse("take_out", args=[visit.public_id]), {"who": str(who)}).status_code == 302
+    assert holders(visit) == (other, adult)
+
+
+def test_the_desk_takes_the_adult_out_after_it_was_asked(visit, child, adult, desk):
+    asked, _answer = confirmed(desk, visit, adult)
+    assert "No adult can hold it again" in asked
+    assert holders(visit) == (child, None)
+    assert visit.is_the_childs_alone
+
+
+def test_no_other_visit_is_taken_from_its_patron(branch, staff, patron, child, desk):
+    for kept in (HelpSessionFactory(branch=branch, staff=staff, patron=patron), HelpSessionFactory(branch=branch, staff=staff, patron=child, with_child="own")):
+        desk.post(reverse("take_out", args=[kept.public_id]), {"who": str(kept.patron.public_id)})
+        assert holders(kept)[0] is not None
+        assert "take-child-out" not in desk.get(reverse("desk_session", args=[kept.public_id])).content.decode()
+
+
+def test_whoever_was_shown_the_code_elsewhere_reads_it_and_takes_nobody_out(visit, adult, child, client, world_elsewhere):
+    HelpSession.objects.filter(pk=visit.pk).update(shared_with=None)
+    desk = world_elsewhere
+    desk.post(reverse("open_by_patrons_code"), {"code": code_for(visit)})
+    page = desk.get(reverse("desk_session", args=[visit.public_id]))
+    assert page.status_code == 200
+    assert reverse("take_out", args=[visit.public_id]) not in page.content.decode()
+    assert desk.post(reverse("take_out", args=[visit.public_id]), {"who": str(child.public_id)}).status_code == 404
+
+
+@pytest.fixture
+def world_elsewhere(client, sign_in):
+    from tests.factories import StaffFactory
+
+    return sign_in(client, StaffFactory())
+
+
+@pytest.mark.parametrize(("held_by", "told"), [(["child"], ["child"]), (["adult"], ["adult"]), ([], [None])])
+def test_that_a_code_was_shown_at_a_desk_is_told_to_whoever_holds_the_visit(visit, people, desk, held_by, told):
+    both = {"patron": people["child"] if "child" in held_by else None, "shared_with": people["adult"] if "adult" in held_by else None}
+    HelpSession.objects.filter(pk=visit.pk).update(**both)
+    desk.post(reverse("open_by_patrons_code"), {"code": code_for(visit)})
+    events = AuditEvent.objects.filter(action="opened_by_code")
+    assert list(events.values_list("patron", flat=True)) == [name and people[name].pk for name in told]
+
+
+# Records of an adult that were joined and are parted again.
+
+
+def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit(visit, child, adult, coordinator, staff, sign_in):
+    other, thread = UserFactory(), visit.conversations.get()
+    joined = join_for_a_day(adult, other, by=coordinator, at=(at := timezone.now()))
+    conversations.reply(thread, by=other, side="patron", at=at + HOUR, body="Zqxsince", language="en", client_token=uuid.uuid4())
+    conversations.drafts.save_draft(thread, person=other, side="patron", kind="reply", client_token=uuid.uuid4(), sequence=1, body="Zqxdraft", at=at + HOUR)
+    desk = sign_in(Client(), staff)
+    desk.get(reverse("desk_session", args=[visit.public_id]))
+    desk.get(reverse("desk_conversation", args=[thread.public_id]))
+    again = part(joined, by=coordinator, at=at + 2 * HOUR)
+    assert holders(visit) == (child, again)
+    assert thread.messages.get(body="Zqxsince").author == again
+    assert thread.drafts.get(body="Zqxdraft").person == again
+    looks = AuditEvent.objects.filter(action="opened", by=staff)
+    assert set(looks.values_list("patron", "subject")) == {(who.pk, str(what.public_id)) for who in (child, again) for what in (visit, thread)}
