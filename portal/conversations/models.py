@@ -212,6 +212,9 @@ class Message(models.Model):
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
     side = models.CharField(max_length=8, choices=Side)
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    writer_erased = models.BooleanField(
+        default=False, help_text="of the patron's side: it had an author, whose record is erased; it wasn't written with a code"
+    )
     body = models.TextField()
     language = models.CharField(max_length=12)
     sent_at = models.DateTimeField()

@@ -48,6 +48,7 @@ class Said:
     shown_from: datetime.datetime
     author_id: int | None
     author_name: str | None
+    writer_erased: bool
     by: str = ""
     heading: str = ""
     files: list | None = None
@@ -213,7 +214,8 @@ def part_since(conversation, at, shown_until):
 
 def _shown(thread, at):
     shown = Message.objects.filter(conversation=thread).shown(at)
-    return shown.values_list("pk", "public_id", "side", "body", "language", "sent_at", "shown_from", "author", "author__name")
+    whose = ("author", "author__name", "writer_erased")
+    return shown.values_list("pk", "public_id", "side", "body", "language", "sent_at", "shown_from", *whose)
 
 
 def _newest_first(thread, at):

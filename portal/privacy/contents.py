@@ -11,10 +11,10 @@ from functools import reduce
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
-from django.db.models import Case, Q, Value, When
+from django.db.models import BooleanField, Case, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import AddressChange, AuditEvent, Consent, Invitation, InvitedRole, LibraryCard, Passkey, StaffRole, User
+from accounts.models import AddressChange, AuditEvent, Consent, Invitation, InvitedRole, Library, LibraryCard, Passkey, StaffRole, User
 from accounts.reader import Reader
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, MessageRecommendation, Participation, ReadersForm, Side
 from portal.helpsessions.models import HelpSession, SessionRecommendation
@@ -50,14 +50,18 @@ def _messages(person, at):
 
 
 def _is_own(person, field):
-    """What stands on the patron's side without a name, or with theirs; else it is another's who holds a child's visit beside them."""
-    return Case(When(Q(**{field: person}) | Q(**{field: None}), then=Value(True)), default=Value(False))
+    """What stands on the patron's side with their name, or without one; else it is another's who holds a child's visit beside them. Of such a
+    visit nobody knows whose it is without a name: None."""
+    unnamed, shared = Q(**{field: None}), Q(conversation__help_session__with_child=Library.Children.SHARED)
+    return Case(
+        When(Q(**{field: person}) | unnamed & ~shared, then=Value(True)), When(unnamed, then=None), default=Value(False), output_field=BooleanField(null=True)
+    )
 
 
 def _from(row, at):
     if row.side != Side.PATRON:
         return "library"
-    return "you" if row.is_own else "another holder of the visit"
+    return {True: "you", False: "another holder of the visit", None: "a holder of the visit"}[row.is_own]
 
 
 def _sessions(person, at):

@@ -16,7 +16,7 @@ from accounts.addresses import proven_address
 from accounts.models import AddressChange, AuditEvent, Invitation, Library, User
 from portal.conversations import handling
 from portal.conversations.actions import lock_first
-from portal.conversations.models import Attachment, Conversation, Side
+from portal.conversations.models import Attachment, Conversation, Message, Side
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.notifications.actions import notify
@@ -28,11 +28,12 @@ from .holds import HeldByLaw, held
 from .models import Erasure, Export
 from .retention import forget_recommendations
 
-# What is counted, for the page that asks and for the receipt: the tables of an export that a person knows by their names.
+# What is counted, for the page that asks and for the receipt: what a person knows by these names.
 WHAT = [
     *("visits", "recommendations", "conversations", "messages", "attachments", "drafts", "lists", "list_items"),
     *("consents", "mails", "sign_ins"),
 ]
+STAYS = ["messages_left", "visits_left"]  # with whoever else keeps a child's visit
 TRIES = 3
 DEADLOCK = "40P01"  # PostgreSQL's code: it chose this transaction of two that waited for each other
 
@@ -48,10 +49,19 @@ class WorksAtADesk(Exception):
 
 
 def what_goes(person, *, at):
-    """{what: how many rows}, of WHAT, without what there is none of."""
-    counts = {what: contents.TABLES[what].rows(person, at).count() for what in WHAT}
-    counts["visits"] += HelpSession.objects.filter(held_alone(person, at)).count()
-    counts["conversations"] -= Conversation.objects.filter(patron=person, joined_into__isnull=False, last_message_at__isnull=False).count()
+    """{what: how many rows}, of WHAT and of STAYS, without what there is none of. An answer that is still held is not there yet."""
+    threads = _threads(person, at)
+    rows = {
+        "visits": _visits(person, at),
+        "recommendations": _given(person, at).filter(recommended_at__lte=at),
+        "conversations": threads.filter(joined_into=None, last_message_at__isnull=False),
+        "messages": Message.objects.shown(at).filter(conversation__in=threads),
+        "attachments": Attachment.objects.open_to_patron(person, at).filter(Q(conversation__in=threads) | Q(message=None)),
+        "mails": _mails(person).filter(due_at__lte=at),
+        "messages_left": _written(person).exclude(conversation__in=threads),
+        "visits_left": HelpSession.objects.filter(shared_with=person).exclude(held_alone(person, at)),
+    }
+    counts = {what: (rows[what] if what in rows else contents.TABLES[what].rows(person, at)).count() for what in [*WHAT, *STAYS]}
     return {what: count for what, count in counts.items() if count}
 
 
@@ -61,10 +71,45 @@ def held_alone(person, at):
     return Q(shared_with=person, patron=None) & ~Exists(opens)
 
 
+def _visits(person, at):
+    return HelpSession.objects.filter(Q(patron=person) | held_alone(person, at))
+
+
+def _threads(person, at):
+    return Conversation.objects.filter(Q(patron=person) | Q(patron=None, help_session__in=_visits(person, at)))
+
+
+def _given(person, at):
+    in_visits = Q(sessionrecommendation__help_session__in=_visits(person, at))
+    return Recommendation.objects.filter(Q(patron=person) | in_visits | Q(messagerecommendation__message__conversation__in=_threads(person, at)))
+
+
+def _written(person):
+    return Message.objects.filter(side=Side.PATRON, author=person)
+
+
+def _mails(person):
+    """Also those to an address of theirs as the desk may have typed it."""
+    sent_to_them = Q(recipient=person)
+    for address in _addresses(person):
+        sent_to_them |= Q(to_address__iexact=address)
+    return Notification.objects.filter(sent_to_them)
+
+
+def _addresses(person):
+    waits = AddressChange.objects.filter(person=person).values_list("email", flat=True)
+    return {*filter(None, [person.email]), *EmailAddress.objects.filter(user=person).values_list("email", flat=True), *waits}
+
+
 def in_words(counts):
-    """Of what_goes() or a receipt: a sentence for each line of a list."""
-    lines = [_line(what, count) % {"count": count} for what, count in counts.items()]
+    """What goes of what_goes(), or went by a receipt: a sentence for each line of a list."""
+    lines = [_line(what, counts[what]) % {"count": counts[what]} for what in WHAT if what in counts]
     return [*lines, _("your library account itself: name, e-mail address, language, library card, passkeys, and copies that were made")]
+
+
+def stays_in_words(counts):
+    """And what of theirs stays."""
+    return [_line(what, counts[what]) % {"count": counts[what]} for what in STAYS if what in counts]
 
 
 def _line(what, count):
@@ -88,6 +133,16 @@ def _line(what, count):
         "mails": lambda: ngettext("%(count)s mail to you", "%(count)s mails to you", count),
         "consents": lambda: ngettext("%(count)s consent", "%(count)s consents", count),
         "sign_ins": lambda: ngettext("%(count)s sign-in: that device is signed out", "%(count)s sign-ins: those devices are signed out", count),
+        "messages_left": lambda: ngettext(
+            "%(count)s message of yours about a child's visit, with its files: it stays with that visit, without your name.",
+            "%(count)s messages of yours about a child's visit, with their files: they stay with that visit, without your name.",
+            count,
+        ),
+        "visits_left": lambda: ngettext(
+            "Your word on the items of %(count)s visit that you share with a child: it stays with the child.",
+            "Your word on the items of %(count)s visits that you share with a child: it stays with the child.",
+            count,
+        ),
     }[what]()
 
 
@@ -129,12 +184,10 @@ def _erase(person, *, language, at):
     unsent_files = [name for attachment in unsent for name in attachment.stored_names()]
     transaction.on_commit(lambda: Attachment.remove_files(unsent_files))
     unsent.delete()
-    sent_to_them = Q(recipient=person)
-    waits = AddressChange.objects.filter(person=person).values_list("email", flat=True)
-    for known in filter(None, [person.email, *EmailAddress.objects.filter(user=person).values_list("email", flat=True), *waits]):
-        sent_to_them |= Q(to_address__iexact=known)  # also as the desk may have typed it
-        Invitation.objects.filter(email__iexact=known).delete()
-    Notification.objects.filter(sent_to_them).delete()
+    _written(person).update(writer_erased=True)  # nobody else is to take what is left for their own
+    for address_of_theirs in _addresses(person):
+        Invitation.objects.filter(email__iexact=address_of_theirs).delete()
+    _mails(person).delete()
     for signed_in in UserSession.objects.filter(user=person):
         signed_in.end()
     AuditEvent.objects.filter(subject=str(person.public_id)).update(subject="")
@@ -149,19 +202,18 @@ def _erase(person, *, language, at):
 
 def _lock(person, at):
     """The person, their sessions, what was recommended to them (primary keys) and their threads, as they are now, locked in the order in
-    which everybody locks them. Raises AlreadyErased."""
+    which everybody locks them; and with them the threads in which they may be writing. Raises AlreadyErased."""
     locked = User.objects.select_for_update(no_key=True).filter(pk=person.pk).first()
     if locked is None:
         raise AlreadyErased
     held = HelpSession.objects.filter(Q(patron=locked) | Q(shared_with=locked))
     keys = list(held.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-    sessions = list(HelpSession.objects.filter(Q(patron=locked) | held_alone(locked, at), pk__in=keys).order_by("pk"))
-    in_threads = Conversation.objects.filter(Q(patron=locked) | Q(help_session__in=sessions, patron=None))
-    theirs = Q(patron=locked) | Q(sessionrecommendation__help_session__in=sessions) | Q(messagerecommendation__message__conversation__in=in_threads)
-    given = Recommendation.objects.filter(theirs).values_list("pk", flat=True)
+    sessions = list(_visits(locked, at).filter(pk__in=keys).order_by("pk"))
+    given = _given(locked, at).values_list("pk", flat=True)
     lock_first(Recommendation.objects.filter(pk__in=list(given)))
-    alive = in_threads.filter(joined_into=None).exclude(status=Conversation.Status.ERASED)
-    threads = list(alive.select_for_update(no_key=True).order_by("pk"))
+    open_to_them = list(Conversation.objects.filter(Q(patron=locked) | Q(help_session__in=keys)).values_list("pk", flat=True))
+    list(Conversation.objects.select_for_update(no_key=True).filter(pk__in=open_to_them).order_by("pk").values_list("pk", flat=True))
+    threads = list(_threads(locked, at).filter(joined_into=None).exclude(status=Conversation.Status.ERASED).order_by("pk"))
     # From here on whoever writes a row that names the person waits, and then finds nobody.
     return User.objects.select_for_update().get(pk=locked.pk), sessions, list(given.all()), threads
 

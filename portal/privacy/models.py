@@ -149,7 +149,7 @@ class Erasure(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     erased_at = models.DateTimeField()
     language = models.CharField(max_length=12)
-    counts = models.JSONField(help_text="{what: how many}; what: portal.privacy.erasure.WHAT")
+    counts = models.JSONField(help_text="{what: how many}; what: portal.privacy.erasure.WHAT, and STAYS")
 
     def __str__(self):
         return f"erasure {self.public_id}"

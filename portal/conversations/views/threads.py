@@ -263,22 +263,24 @@ def _told_by(message, quiet):
 def _tell_apart(conversation, part, me):
     """Of a visit that a child and an adult hold: which of them wrote what, by what they are and never by a name or an address. Under
     `me` None stands whoever holds the code."""
-    for entry in [*part.messages, *part.events]:
-        by = entry.by_id if isinstance(entry, Event) else entry.author_id
-        if entry.side != Message.Side.PATRON or by == (me and me.pk):
-            continue
-        if isinstance(entry, Event):
-            entry.event = _("This was closed: it was sorted") if entry.kind == Event.Kind.CLOSED else entry.event
-            continue
-        entry.is_mine = False
-        if by is None:
-            entry.by, entry.heading = _("Written with the code"), _("Written with the code")
-        elif by == conversation.patron_id:
-            entry.by, entry.heading = _("The child"), _("The child wrote")
-        elif by == conversation.help_session.shared_with_id:
-            entry.by, entry.heading = _("The adult"), _("The adult wrote")
-        else:
-            entry.by, entry.heading = _("Somebody who kept this visit before"), _("Somebody who kept this visit before wrote")
+    mine = me and me.pk
+    for message in part.messages:
+        if message.side == Message.Side.PATRON and (message.author_id != mine or message.writer_erased):
+            message.is_mine = False
+            message.by, message.heading = _told_by_another(message, conversation)
+    for event in part.events:
+        if event.side == Message.Side.PATRON and event.kind == Event.Kind.CLOSED and (event.by_id is None or event.by_id != mine):
+            event.event = _("This was closed: it was sorted")
+
+
+def _told_by_another(message, conversation):
+    if message.author_id is None and not message.writer_erased:
+        return _("Written with the code"), _("Written with the code")
+    if message.author_id is not None and message.author_id == conversation.patron_id:
+        return _("The child"), _("The child wrote")
+    if message.author_id is not None and message.author_id == conversation.help_session.shared_with_id:
+        return _("The adult"), _("The adult wrote")
+    return _("Somebody who kept this visit before"), _("Somebody who kept this visit before wrote")
 
 
 def _told_of(event):

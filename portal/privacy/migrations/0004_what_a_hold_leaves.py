@@ -11,6 +11,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterField(
+            model_name='erasure',
+            name='counts',
+            field=models.JSONField(help_text='{what: how many}; what: portal.privacy.erasure.WHAT, and STAYS'),
+        ),
         migrations.AddField(
             model_name='legalhold',
             name='comes_from',

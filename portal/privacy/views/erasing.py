@@ -37,14 +37,16 @@ def erased(request, public_id):
     """The receipt: its address is known to whoever was erased, and it names nobody."""
     receipt = get_object_or_404(Erasure, public_id=public_id)
     with translation.override(receipt.language):
-        return render(request, "privacy/erased.html", {"receipt": receipt, "goes": erasure.in_words(receipt.counts)})
+        context = {"receipt": receipt, "goes": erasure.in_words(receipt.counts), "stays": erasure.stays_in_words(receipt.counts)}
+        return render(request, "privacy/erased.html", context)
 
 
 def _page(request, *, is_held=False, status=200):
+    counts = erasure.what_goes(request.user, at=timezone.now())
     context = {
-        "goes": erasure.in_words(erasure.what_goes(request.user, at=timezone.now())),
+        "goes": erasure.in_words(counts),
+        "stays": erasure.stays_in_words(counts),
         "roles": request.user.roles,
-        "shares": request.user.shared_sessions.exists(),
         "mailed": proven_address(request.user),
         "proved": lately_proved(request),
         "is_held": is_held,

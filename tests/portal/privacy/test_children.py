@@ -1,6 +1,7 @@
 """What is remembered of children, and what of it is in copies, erasures and joinings."""
 
 import datetime
+import html
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from accounts import children, remembering
 from accounts.models import Library, User
-from portal.conversations.models import Message
+from portal.conversations.models import Event, Message
 from portal.helpsessions.models import HelpSession
 from portal.privacy import contents, erasure, holds, retention, sharing
 from portal.privacy.joining import CannotJoin, join_people, may_join_people
@@ -237,9 +238,45 @@ def test_a_child_who_is_erased_takes_the_visit_along_for_everybody(world, child,
     assert "Why do volcanoes" not in text(sign_in(Client(), adult).get(reverse("home")))
 
 
+@pytest.mark.parametrize("reads", ["by the code", "in their account", "as the adult who goes on"])
+def test_what_an_erased_holder_wrote_is_nobody_elses_own(branch, adult, child, sign_in, show_code, reads):
+    going, stays = (child, adult) if reads == "as the adult who goes on" else (adult, child)
+    session = shared(branch, child=None if reads == "by the code" else child, adult=adult)
+    code = code_for(session)
+    thread = ConversationFactory(help_session=session, status="closed")
+    for author, body in ((going, "Zqxgone"), (None, "Zqxcode")):
+        MessageFactory(conversation=thread, author=author, body=body)
+    Event.objects.create(conversation=thread, kind="closed", side="patron", by=going, at=AT, shown_from=AT)
+    if going is child:
+        sharing.stop_keeping(session, by=child, at=AT)
+    erasure.erase(going, language="en", at=timezone.now())
+    browser = show_code(Client(), code) if reads == "by the code" else sign_in(Client(), User.objects.get(pk=stays.pk))
+    page = browser.get(thread.get_absolute_url())
+    headings = {message.body: message.heading for message in page.context["part"].messages}
+    with_code = "You wrote" if reads == "by the code" else "Written with the code"
+    assert headings == {"Zqxgone": "Somebody who kept this visit before wrote", "Zqxcode": with_code}
+    assert page.content.decode().count('class="message mine"') == (1 if reads == "by the code" else 0)
+    assert "This was closed: it was sorted" in text(page)
+    assert "You closed this" not in text(page)
+
+
+def test_a_copy_says_of_nothing_without_a_name_in_a_shared_visit_that_it_is_yours(world, child, adult):
+    thread = world.conversations.get()
+    MessageFactory(conversation=thread, author=None, body="Zqxcode", sent_at=AT + DAY)
+    Event.objects.create(conversation=thread, kind="closed", side="patron", by=adult, at=AT, shown_from=AT)
+    Event.objects.create(conversation=thread, kind="closed", side="patron", by=child, at=AT + DAY, shown_from=AT)
+    erasure.erase(adult, language="en", at=timezone.now())
+    copy = copy_of(child)
+    said = [("Zqxchild", "you"), ("Zqxadult", "a holder of the visit"), ("Zqxcode", "a holder of the visit")]
+    assert [(message["text"], message["from"]) for message in copy["messages"]] == said
+    assert [(event["from"], event["who"]) for event in copy["events"]] == [("a holder of the visit", ""), ("you", "Mia")]
+
+
 def test_the_page_that_erases_says_what_stays_with_the_child(world, adult, client, sign_in):
     adult.refresh_from_db()
-    assert "it stays with the child, without your name" in text(sign_in(client, adult).get(reverse("erase")))
+    page = text(sign_in(client, adult).get(reverse("erase")))
+    assert "1 message of yours about a child's visit, with its files: it stays with that visit, without your name." in html.unescape(page)
+    assert "Your word on the items of 1 visit that you share with a child: it stays with the child." in page
 
 
 def test_a_childs_record_is_never_joined_with_anothers(child, adult, patron):

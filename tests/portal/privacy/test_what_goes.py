@@ -1,0 +1,144 @@
+"""Before somebody is erased a page says what goes and what stays, afterwards a receipt does, and both are what is really gone: one number for each.
+
+The visits are of every kind in which two may have a part, put together at random; what is gone is counted past every scope.
+"""
+
+import datetime
+import random
+import time
+import uuid
+from itertools import product
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.access import PROVED_AT
+from accounts.models import Consent, User
+from portal.conversations.models import Attachment, Conversation, Draft, Message
+from portal.helpsessions.models import HelpSession
+from portal.lists.models import SavedItem, SavedList
+from portal.notifications.actions import write
+from portal.notifications.models import Notification
+from portal.privacy import sharing
+from portal.privacy.models import Erasure
+from recommendations.models import Recommendation
+from tests.factories import (
+    ChildFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    SavedItemFactory,
+    SavedListFactory,
+    SharedSessionFactory,
+    UserFactory,
+    attach_to,
+    code_for,
+    recommend_in,
+    recommend_in_message,
+)
+
+pytestmark = pytest.mark.django_db
+
+LONG_AGO = timezone.now() - datetime.timedelta(days=3)
+MINE, THEIRS = ("alone", "with another", "left to another", "left to nobody"), (False, True)  # what is my part; whether a code opens it
+
+
+def visits(me, branch, staff, chance):
+    """Visits of which this person has, or had, a part, and one of which they never had any."""
+    part, others = ("patron", "shared_with") if me.is_child else ("shared_with", "patron")
+    for mine, has_code in product(MINE, THEIRS):
+        other = None if mine in ("alone", "left to nobody") else UserFactory() if me.is_child else ChildFactory()
+        at = LONG_AGO - datetime.timedelta(minutes=chance.randrange(1000))
+        visit = SharedSessionFactory(branch=branch, staff=staff, created_at=at, kept_at=at, **{part: me, others: other})
+        fill(visit, [me, *filter(None, [other]), None], staff, chance)
+        if mine.startswith("left"):
+            sharing.stop_keeping(visit, by=me, at=timezone.now())
+        if has_code:
+            code_for(visit)
+    fill(SharedSessionFactory(branch=branch, staff=staff, patron=ChildFactory(), shared_with=UserFactory()), [None], staff, chance)
+
+
+def fill(visit, writers, staff, chance):
+    recommend_in(visit, chance.randrange(3))
+    for _ in range(chance.randrange(1, 3)):
+        thread = ConversationFactory(help_session=visit, status="closed")
+        for writer in chance.choices([*writers, staff], k=chance.randrange(1, 7)):
+            side = "staff" if writer == staff else "patron"
+            said = MessageFactory(conversation=thread, side=side, author=writer, sent_at=LONG_AGO)
+            if chance.random() < 0.3:
+                attach_to(said)
+            if side == "staff":
+                recommend_in_message(said, chance.randrange(2))
+        for writer in writers:
+            if chance.random() < 0.5:
+                how = {"person": writer, "side": "patron", "client_token": uuid.uuid4(), "sequence": 1, "saved_at": LONG_AGO}
+                Draft.objects.create(kind="reply", conversation=thread, body="Half written", **how)
+            if chance.random() < 0.4:
+                Attachment.objects.filter(pk=attach_to(MessageFactory(conversation=thread, author=writer, sent_at=LONG_AGO)).pk).update(message=None)
+
+
+def the_rest(me, branch, staff):
+    """What is of no visit with a child."""
+    fill(HelpSessionFactory(branch=branch, staff=staff, patron=me, kept_at=LONG_AGO), [me, None], staff, random.Random(1))
+    ConversationFactory(help_session=None, patron=me, branch=branch, status="closed")  # without a word: the desk's alone
+    joined = ConversationFactory(help_session=None, patron=me, branch=branch, status="closed", last_message_at=LONG_AGO)
+    MessageFactory(conversation=(into := ConversationFactory(help_session=None, patron=me, branch=branch)), author=me, sent_at=LONG_AGO)
+    Conversation.objects.filter(pk=joined.pk).update(joined_into=into)
+    SavedItemFactory(saved_list=SavedListFactory(patron=me))
+    Consent.objects.create(person=me, purpose="keep_session", subject=me.public_id, wording="Yes", language="en", given_at=LONG_AGO)
+    UserSession.objects.create(user=me, session_key="elsewhere", ip="127.0.0.1")
+    mail = {"kind": "helpsessions/hand_over", "at": LONG_AGO, "language": "en", "subject": "Your visit", "text": ""}
+    write(to=me.email, recipient=me, **mail)
+    write(to=me.email.upper(), **mail)  # as the desk typed it
+    write(to="somebody@example.org", **mail)
+
+
+def known_to(me):
+    """{what: primary keys} of all of which this person knows, or nobody may."""
+    not_sent = Attachment.objects.filter(message=None).exclude(added_by=me)
+    return {
+        "visits": keys(HelpSession.objects.exclude(question="")),
+        "recommendations": keys(Recommendation.objects.exclude(reason="")),
+        "conversations": keys(Conversation.objects.filter(joined_into=None, last_message_at__isnull=False).exclude(status="erased")),
+        "messages": keys(Message.objects.all()),
+        "attachments": keys(Attachment.objects.exclude(pk__in=not_sent)),
+        "drafts": keys(Draft.objects.filter(person=me)),
+        "lists": keys(SavedList.objects.all()),
+        "list_items": keys(SavedItem.objects.all()),
+        "consents": keys(Consent.objects.all()),
+        "mails": keys(Notification.objects.exclude(kind="privacy/erased")),
+        "sign_ins": keys(UserSession.objects.all()),
+    }
+
+
+def keys(rows):
+    return set(rows.values_list("pk", flat=True))
+
+
+def lines(page):
+    return page.context["goes"], page.context["stays"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("make", [ChildFactory, UserFactory])
+def test_what_is_said_before_and_after_is_what_is_gone(make, seed, branch, staff, sign_in):
+    me, chance = make(email="me@example.org"), random.Random(seed)
+    visits(me, branch, staff, chance)
+    the_rest(me, branch, staff)
+    browser = sign_in(Client(), User.objects.get(pk=me.pk))
+    session = browser.session
+    session[PROVED_AT] = time.time()
+    session.save()
+    asked, before = browser.get(reverse("erase")), known_to(me)
+    wrote, shared = keys(Message.objects.filter(author=me)), keys(HelpSession.objects.filter(shared_with=me))
+    answer = browser.post(reverse("erase"))
+    receipt, after = Erasure.objects.get(), known_to(None)
+    gone = {what: len(before[what] - after[what]) for what in before}
+    stays = {"messages_left": len(wrote & after["messages"]), "visits_left": len(shared & after["visits"])}
+    assert receipt.counts == {what: count for what, count in (gone | stays).items() if count}
+    assert lines(asked) == lines(Client().get(answer.url))
+    assert keys(Message.objects.filter(writer_erased=True)) == wrote & after["messages"]
+    assert min(gone["messages"], gone["attachments"], gone["drafts"], stays["messages_left"]) > 0  # or the world would be too small to say anything
