@@ -22,7 +22,7 @@ from portal.conversations.models import Conversation, Event, Participation
 from portal.helpsessions.account_codes import make_code as make_account_code
 from portal.helpsessions.models import ClaimCode
 from portal.lists.actions import save
-from portal.privacy import holds, parting
+from portal.privacy import holds, parting, sharing
 from recommendations.actions import record_verdict
 from recommendations.models import Holding, QuestionType, Topic
 from tests.factories import (
@@ -323,6 +323,9 @@ def build(branch, staff, patron, words):
     holds.hold(closed, reason=words.reason, by=staff, at=now)
     holds.lift(holds.hold(by_code, reason=words.reason, by=staff, at=now), by=staff, at=now)
     holds.hold(older[3], reason=words.reason, by=staff, at=now)
+    let_go = SharedSessionFactory(branch=branch, staff=staff, patron=ChildFactory(), shared_with=UserFactory(), question=words.question)
+    holds.hold(let_go.shared_with, reason=words.reason, by=staff, at=now)
+    sharing.stop_keeping(let_go, by=let_go.shared_with, at=now)
 
     def pick_template(page):
         page.locator("#templates").click()
@@ -495,6 +498,10 @@ def build(branch, staff, patron, words):
         State("desk-slip-paper-only", f"/desk/sessions/{paper.public_id}/slip/"),
         State("desk-paper-only", f"/desk/sessions/{paper.public_id}/slip/?paper=a4"),
         State("desk-shared", f"/desk/sessions/{shared.public_id}/"),
+        *[
+            State(f"desk-take-out-{part}", f"/desk/sessions/{shared.public_id}/take-out/?who={who.public_id}")
+            for part, who in (("child", shared.patron), ("adult", patron))
+        ],
         State("desk-children", "/desk/settings/children/"),
         State("desk-cards", "/desk/cards/"),
         State("desk-people", "/desk/people/"),

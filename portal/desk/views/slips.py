@@ -70,10 +70,12 @@ def take_out(request, public_id):
     if person is None or not help_session.is_shared:
         return redirect("desk_session", public_id)
     if request.method != "POST":
-        return render(request, "desk/take_out.html", {"help_session": help_session, "person": person, "is_adult": person == help_session.shared_with})
+        log_session_opened(request, help_session, at=timezone.now())
+        context = {"person": person, "is_adult": person == help_session.shared_with, "is_last": not (help_session.patron and help_session.shared_with)}
+        return render(request, "desk/take_out.html", {"help_session": help_session, **context})
     if sharing.take_out(help_session, person, by=request.user, at=timezone.now()):
+        slips.forget(request.session, public_id)
         messages.info(request, _("Taken out. Make a new code if the child needs one."))
-    slips.forget(request.session, public_id)
     return redirect("desk_session", public_id)
 
 
