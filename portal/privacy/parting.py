@@ -23,7 +23,7 @@ from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
 
-from . import holds
+from . import holds, sharing
 from .joining import IN_THEIR_OWN_WAY, CannotJoin, join_people, lock_what_is_said, references
 from .models import JoinedRecords, LegalHold
 
@@ -70,6 +70,8 @@ def part(joined, *, by, at):
         _bring_back(label, row)
     for label, field, row in before["rows"]:
         _move_back(label, field, row, person, into)
+    for visit in HelpSession.objects.filter(shared_with__in=[person, into], is_the_childs_alone=True).order_by("pk"):
+        sharing.end_by_itself(visit, at=at)  # the child's word since then: nobody comes back
     threads = _threads_of(before, person)
     _take_along_what_came_since([*threads, *_threads_shared_with(person, into)], person, into)
     _take_along_looks(before, person, into, since=joined.joined_at)

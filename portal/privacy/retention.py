@@ -137,7 +137,7 @@ def _end_some_sharing(at):
     list(HelpSession.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk", flat=True))
     sessions = list(due_sharing(at).filter(pk__in=keys).order_by("pk"))  # now that nobody else can change them
     for session in sessions:
-        sharing.end_in_time(session, at=at)
+        sharing.end_by_itself(session, at=at)
     return len(sessions)
 
 

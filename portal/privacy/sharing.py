@@ -72,8 +72,8 @@ def take_out(help_session, person, *, by, at):
 
 
 @transaction.atomic
-def end_in_time(help_session, *, at):
-    """The adult's time is over; the child goes on. The caller has locked it."""
+def end_by_itself(help_session, *, at):
+    """The adult's time is over, or they had come back by no act of theirs; the child goes on. The caller has locked it."""
     _let_go_of_the_adults_part(help_session, at=at)
     audit.record("ended_sharing", help_session, by=None, at=at)
 

@@ -406,3 +406,15 @@ def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit
     assert thread.drafts.get(body="Zqxdraft").person == again
     looks = AuditEvent.objects.filter(action="opened", by=staff)
     assert set(looks.values_list("patron", "subject")) == {(who.pk, str(what.public_id)) for who in (child, again) for what in (visit, thread)}
+
+
+def test_whom_the_child_sent_away_while_two_records_were_one_does_not_come_back_when_they_are_parted(branch, coordinator):
+    """Both were no child's any more, and held one part each."""
+    one, two = UserFactory(), UserFactory()
+    both = SharedSessionFactory(branch=branch, patron=one, shared_with=two)
+    joined = join_for_a_day(two, one, by=coordinator, at=AT)
+    found = holds.hold(one, reason="Case 7", by=coordinator, at=AT + HOUR)
+    sharing.keep_alone(both, by=one, at=AT + HOUR)
+    again = part(joined, by=coordinator, at=AT + 2 * HOUR)
+    assert (holders(both), both.is_the_childs_alone) == ((one, None), True)
+    assert set(LegalHold.objects.values_list("person", "help_session", "comes_from")) == {(one.pk, None, None), (again.pk, None, found.pk)}
