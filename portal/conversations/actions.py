@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Max, Min
+from django.db.models import BigAutoField, F, Max, Min, UUIDField
 from django.urls import reverse
 from django.utils.text import Truncator
 from django.utils.translation import gettext
@@ -21,6 +21,7 @@ from accounts.models import Library, User
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import HelpSession, SessionRecommendation
 from portal.notifications.actions import notify, withdraw
+from portal.prepared import insert, prepared
 from recommendations.actions import record_verdict
 from recommendations.choosing import recommend_chosen
 from recommendations.models import QuestionType, Recommendation
@@ -116,15 +117,14 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
     if side == STAFF:
         roles.hold(by)
     conversation = locked(conversation, at)
-    sent_before = conversation.messages.filter(client_token=client_token).first()
-    if sent_before is not None:
+    for sent_before in _sent(thread=conversation.pk, client_token=client_token):
         return sent_before
     at = conversation.changed_at
     newer = list(conversation.messages.filter(pk__gt=seen).in_order().select_related("author")) if seen is not None else []
     if newer:
         raise AnsweredMeanwhile(newer)
     by = writer_in(conversation, by, side)
-    message = Message.objects.create(
+    message = Message(
         conversation=conversation,
         side=side,
         author=by,
@@ -135,6 +135,7 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
         then="" if side == PATRON else then,
         client_token=client_token,
     )
+    insert(message)
     files = Attachment.objects.filter(conversation=conversation, side=side, client_token=client_token, message=None)
     if side == PATRON and conversation.help_session and conversation.help_session.is_shared:
         files = files.filter(added_by=by)  # two write here: neither sends what the other has not sent
@@ -161,6 +162,11 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
         message.save(update_fields=["mail_id"])
     save(conversation)
     return message
+
+
+@prepared(thread=BigAutoField(), client_token=UUIDField())
+def _sent(thread, client_token):
+    return Message.objects.filter(conversation=thread, client_token=client_token)
 
 
 @transaction.atomic
@@ -314,9 +320,10 @@ def locked(conversation, at):
     """
     # No join: PostgreSQL looks a joined row up as it was before the wait, and a thread that was handed over to another branch
     # meanwhile would not be found at all.
-    known, conversation = conversation, Conversation.objects.select_for_update(no_key=True).filter(pk=conversation.joined_into_id or conversation.pk).first()
-    if conversation is None:  # its time was over meanwhile: portal.privacy.retention
+    known, found = conversation, _row(pk=conversation.joined_into_id or conversation.pk)
+    if not found:  # its time was over meanwhile: portal.privacy.retention
         raise Erased
+    [conversation] = found
     for name in ("help_session", "patron", "branch"):  # the caller has mostly read them
         if name in known._state.fields_cache and getattr(known, f"{name}_id") == getattr(conversation, f"{name}_id"):
             setattr(conversation, name, known._state.fields_cache[name])
@@ -330,6 +337,11 @@ def locked(conversation, at):
     conversation.changed_at = moment_of_change(conversation, at)
     _show_held(conversation, conversation.changed_at)
     return conversation
+
+
+@prepared(pk=BigAutoField())
+def _row(pk):
+    return Conversation.objects.select_for_update(no_key=True).filter(pk=pk)
 
 
 def moment_of_change(conversation, at):
