@@ -16,6 +16,7 @@ from accounts.cards import person_with_card
 from accounts.ils import fake
 from accounts.mailed_codes import MailedCode
 from accounts.models import AddressChange, AuditEvent, Library, StaffRole
+from accounts.views.single_sign_on import FIRST_TIME
 from portal.conversations import actions as conversations
 from portal.conversations import drafts
 from portal.conversations.models import Conversation, Event, Participation
@@ -104,6 +105,14 @@ class State:
     main: bool = False
 
 
+def put_into_session(page, known):
+    """As if this browser had come so far by itself."""
+    key = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == settings.SESSION_COOKIE_NAME)
+    session = SessionStore(key)
+    session.update(known)
+    session.save()
+
+
 def build(branch, staff, patron, words):
     """Everything belongs to `patron`, or to whoever holds one of two codes; one of them is of a quiet session."""
     now = timezone.now()
@@ -182,11 +191,16 @@ def build(branch, staff, patron, words):
     given(quiet, 1)
     quiet_thread = thread(quiet, status=Conversation.Status.WAITING_FOR_PATRON)
 
-    shared = SharedSessionFactory(branch=branch, staff=staff, patron=ChildFactory(), shared_with=patron, question=words.question, summary=words.summary)
+    child = ChildFactory(name=words.name.split()[0])
+    with_child = {"branch": branch, "staff": staff, "question": words.question, "summary": words.summary, "handed_over_at": now}
+    shared = SharedSessionFactory(patron=child, kept_at=now, shared_with=patron, **with_child)
+    kept_by_nobody = SharedSessionFactory(**with_child)
+    childs_thread = thread(shared, status=Conversation.Status.WAITING_FOR_PATRON)
+    MessageFactory(conversation=childs_thread, author=patron, body=words.message)
     paper = HelpSessionFactory(branch=branch, staff=staff, with_child="paper", question=words.question, summary=words.summary)
     given(paper, 2)
 
-    codes = {"live": code_for(by_code), "quiet": code_for(quiet), "card": code_for(None)}
+    codes = {"live": code_for(by_code), "quiet": code_for(quiet), "card": code_for(None), "childs": code_for(kept_by_nobody), "shared": code_for(shared)}
     codes |= {state.value: code_for(session(), state=state) for state in (ClaimCode.State.KEPT, ClaimCode.State.REVOKED, ClaimCode.State.FORGOTTEN)}
     codes["expired"] = code_for(session(), at=now - datetime.timedelta(days=31))
     PasskeyFactory(person=patron, name=words.name)
@@ -226,10 +240,7 @@ def build(branch, staff, patron, words):
             known["mailed_code"] = {**MailedCode.initial_state(user=leaver, email=old), "purpose": "old_address", "code": "123456"}
 
         def do(page):
-            key = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == settings.SESSION_COOKIE_NAME)
-            session = SessionStore(key)
-            session.update(known)
-            session.save()
+            put_into_session(page, known)
             page.goto("/me/address/")
 
         return do
@@ -284,6 +295,17 @@ def build(branch, staff, patron, words):
         page.locator("#id_pin").fill("9999")
         page.locator("#check-card").click()
         page.locator("#error-summary").wait_for()
+
+    def first_time(taken):
+        """Somebody whom the college knows, on their way back from there."""
+        who = {"subject": "4711", "name": words.name, "email": patron.email, "email_is_proven": False, "shown_at": 0}
+        noted = {"identity": who, "borrowed": False, "going_to": "", "taken": taken, "proved": False, "at": now.timestamp()}
+
+        def do(page):
+            put_into_session(page, {FIRST_TIME: noted})
+            page.goto("/sign-in/single-sign-on/first-time/")
+
+        return do
 
     def write_question(page):
         page.locator("#id_body").fill(words.question)
@@ -392,6 +414,8 @@ def build(branch, staff, patron, words):
             *[State(f"read-{step}", f"/find-something-to-read/?step={step}") for step in ("loved", "mood", "avoid", "whom", "format")],
             State("read-whom-nothing", "/find-something-to-read/?step=whom", no_answer),
             State("read-answers-where", "/find-something-to-read/", answer_all),
+            State("sign-on-first-time", "/sign-in/", first_time(taken=False)),
+            State("sign-on-taken", "/sign-in/", first_time(taken=True)),
         ],
         "holder of a code": [
             State("code-home", "/"),
@@ -416,6 +440,19 @@ def build(branch, staff, patron, words):
             State("quiet-ask-new", "/ask/"),
             State("quiet-keep", f"{at['quiet']}keep/"),
             State("quiet-messages", "/messages/"),
+        ],
+        "holder of a child's code": [
+            State("childs-session", kept_by_nobody.get_absolute_url()),
+            State("childs-keep", f"{kept_by_nobody.get_absolute_url()}keep/"),
+            State("childs-keep-as-child", f"{kept_by_nobody.get_absolute_url()}keep/?as=child"),
+            State("childs-keep-as-adult", f"{kept_by_nobody.get_absolute_url()}keep/?as=adult"),
+            State("childs-kept-already", f"{shared.get_absolute_url()}keep/?as=adult"),
+        ],
+        "child": [
+            State("child-session", shared.get_absolute_url(), lambda page: page.locator("#shared summary").click()),
+            State("child-thread", childs_thread.get_absolute_url()),
+            State("child-privacy", "/privacy/"),
+            State("child-me", "/me/"),
         ],
         "patron": [
             State("home", "/", main=True),
@@ -487,11 +524,15 @@ def build(branch, staff, patron, words):
         State("desk-record", "/desk/record/"),
         State("desk-record-error", "/desk/record/", lambda page: (page.locator("#save").click(), page.locator("#error-summary").wait_for())),
         State("desk-thread", f"/desk/threads/{waiting.public_id}/"),
+        State("desk-thread-more", f"/desk/threads/{waiting.public_id}/", lambda page: page.locator("#more summary").click()),
         State("desk-thread-error", f"/desk/threads/{long.public_id}/", empty()),
         State("desk-thread-stopped", f"/desk/threads/{long.public_id}/", stopped),
         State("desk-thread-discard", f"/desk/threads/{long.public_id}/", asked_to_discard),
         State("desk-thread-held", f"/desk/threads/{long.public_id}/", held),
         State("desk-thread-files", f"/desk/threads/{answered.public_id}/", add_files),
+        State("desk-hand-on", f"/desk/threads/{waiting.public_id}/hand-on/"),
+        State("desk-join-threads", f"/desk/threads/{waiting.public_id}/join/?with={answered.public_id}"),
+        State("desk-erase", f"/desk/threads/{waiting.public_id}/erase/"),
         State("desk-sessions", "/desk/sessions/"),
         State("desk-session", f"/desk/sessions/{kept.public_id}/"),
         State("desk-slip", f"/desk/sessions/{by_code.public_id}/slip/"),
@@ -516,6 +557,9 @@ def build(branch, staff, patron, words):
         State("desk-join-preview", f"/desk/people/{patron.public_id}/join/?with={far.public_id}"),
         State("desk-look-ups", "/desk/people/look-ups/"),
         State("desk-settings", "/desk/settings/"),
+        State("desk-library", "/desk/settings/library/"),
+        State("desk-branch", f"/desk/settings/branches/of/{branch.slug}/"),
+        State("desk-topics", f"/desk/settings/topics/?topic={topic.pk}"),
         State("desk-colleagues", "/desk/settings/people/"),
         State("desk-invite-error", "/desk/settings/people/invite/", empty("email", "#send-invitation")),
         State("desk-colleague", f"/desk/settings/people/{absence.cover.public_id}/"),
@@ -535,7 +579,7 @@ def build(branch, staff, patron, words):
         State("desk-template-remove", f"/desk/settings/templates/{template.public_id}/remove/"),
         State("desk-template-picker", f"/desk/threads/{waiting.public_id}/", pick_template),
     ]
-    people = {"patron": patron, "new patron": UserFactory(name="", email=None, joined_at=now), "leaver": leaver}
+    people = {"patron": patron, "child": child, "new patron": UserFactory(name="", email=None, joined_at=now), "leaver": leaver}
     people["card holder"] = person_with_card(fake.CARDS[1].patron, at=now, language="")
     return Built(library, pages, desk, codes, patron, people)
 
@@ -551,5 +595,5 @@ class Built:
 
     def show_as(self, show, page, who):
         """The browser of `page` becomes that of one of the keys of `pages`."""
-        codes = {"holder of a code": [self.codes["live"]], "holder of a quiet code": [self.codes["quiet"]]}.get(who, [])
-        return show(page, self.people.get(who), codes=codes)
+        held = {"holder of a code": ["live"], "holder of a quiet code": ["quiet"], "holder of a child's code": ["childs", "shared"]}.get(who, [])
+        return show(page, self.people.get(who), codes=[self.codes[name] for name in held])

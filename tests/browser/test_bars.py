@@ -7,7 +7,7 @@ from .states import HOSTILE, Words, build
 
 pytestmark = pytest.mark.browser
 
-WHO = ["nobody", "holder of a code", "holder of a quiet code", "patron", "new patron", "card holder", "leaver"]
+WHO = ["nobody", "holder of a code", "holder of a quiet code", "holder of a child's code", "child", "patron", "new patron", "card holder", "leaver"]
 
 
 @pytest.fixture

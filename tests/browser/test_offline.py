@@ -1,5 +1,6 @@
 import pytest
 
+from tests.browser.bars import problems
 from tests.browser.conftest import PHONE
 
 pytestmark = pytest.mark.browser
@@ -13,7 +14,7 @@ CACHED = """async () => {
 
 @pytest.fixture
 def page(new_context, site, library):
-    page = new_context(base_url=site, **PHONE).new_page()
+    page = new_context(base_url=site, reduced_motion="reduce", **PHONE).new_page()
     page.goto("/")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     return page
@@ -23,6 +24,7 @@ def test_without_a_network_a_page_of_ours_says_so_and_tries_again(page):
     page.context.set_offline(True)
     page.goto("/c/")
     assert page.locator("h1").inner_text() == "You are offline"
+    assert problems(page) == []
 
     page.context.set_offline(False)
     page.locator("a.button").click()
