@@ -27,6 +27,7 @@ class EmailBackend(BaseEmailBackend):
         html = next((content for content, mimetype in getattr(message, "alternatives", []) if mimetype == "text/html"), "")
         for number, address in enumerate(message.recipients()):
             recipient = User.objects.filter(email__iexact=address).first()
+            blank = BLANK.lower() in folded
             actions.write(
                 kind="account/mail",
                 to=address,
@@ -37,6 +38,7 @@ class EmailBackend(BaseEmailBackend):
                 text=message.body,
                 html=html,
                 headers={name: value for name, value in headers.items() if name.lower() not in WRITTEN_BY_US},
-                blank=BLANK.lower() in folded,
+                blank=blank,
+                remove=blank and recipient is None,  # it would be no more than an address, which no erasure knows for somebody's
                 message_id=folded.get("message-id", "") if number == 0 else "",
             )
