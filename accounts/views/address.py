@@ -1,6 +1,7 @@
 """Another address, or a first one: proven by a code, and then confirmed by the old one, or stopped there."""
 
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -57,6 +58,8 @@ def stop_address(request, token):
         change = addresses.change_to_stop(token)
         if request.method == "POST":
             addresses.stop_change(token, at=timezone.now())
+            if request.user == change.person:
+                logout(request)  # here too, and what is written into a session that ended is refused
     except addresses.UnknownChange:
         return render(request, "accounts/stop_address.html", {"unknown": True}, status=404)
     return render(request, "accounts/stop_address.html", {"email": change.person.email, "done": request.method == "POST"})
