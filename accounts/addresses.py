@@ -30,6 +30,7 @@ TITLES = {  # of the mails; what they say more: templates/account/email/address_
     "changed": _("The address of your library account was changed"),
     "made": _("The new address of your library account"),
     "stopped": _("The address of a library account stays as it was"),
+    "given_up": _("This address does not become that of a library account"),
     "taken": _("The address of a library account stays as it was"),
 }
 
@@ -101,8 +102,8 @@ def change_in_a_week(person, *, email, at):
         raise NotByWaiting
     _free(email, person)
     token = secrets.token_hex(20)
-    begun = {"email": email, "token_hash": _hash(token), "begun_at": at}
-    change, _is_new = AddressChange.objects.update_or_create(person=person, defaults=begun)
+    _give_up(person, to_have=email)
+    change = AddressChange.objects.create(person=person, email=email, token_hash=_hash(token), begun_at=at)
     audit.record("began_address_change", person, by=person, patron=person, at=at)
     _mail("waits", old_address, person, url=settings.BASE_URL + reverse("stop_address", args=[token]), day=change.happens_on)
     return change
@@ -117,7 +118,7 @@ def change_that_waits(person):
 def keep_address(person, *, at):
     """They have thought better of it. Returns whether there was anything to give up."""
     person = _locked(person)
-    if not AddressChange.objects.filter(person=person).delete()[0]:
+    if not _give_up(person):
         return False
     audit.record("gave_up_address_change", person, by=person, patron=person, at=at)
     return True
@@ -196,8 +197,20 @@ def _change(person, email, at):
     person.save(update_fields=["email"])
     EmailAddress.objects.filter(user=person).exclude(email=email).delete()
     EmailAddress.objects.update_or_create(user=person, email=email, defaults={"primary": True, "verified": True})
-    AddressChange.objects.filter(person=person).delete()
+    _give_up(person, to_have=email)
     audit.record("changed_address" if old_address else "added_address", person, by=person, patron=person, at=at)
+
+
+def _give_up(person, *, to_have=""):
+    """What waited waits no longer. The address that it was for is told, unless it is the one `to_have`: whoever reads the old one comes in by
+    it, and may have given it up without them. Returns whether anything waited."""
+    change = change_that_waits(person)
+    if change is None:
+        return False
+    change.delete()
+    if change.email != to_have:
+        _mail("given_up", change.email, person)
+    return True
 
 
 def _mail(what, address, person, **context):

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts import access, actions, addresses, roles
 from accounts.ils import fake
 from accounts.models import AddressChange, AuditEvent, LibraryCard, Passkey, StaffRole, User
+from portal.notifications import actions as outbox
 from portal.notifications.models import Notification
 from portal.privacy import contents, erasure
 from portal.privacy.joining import CannotJoin, join_people
@@ -312,6 +313,34 @@ def test_whoever_reads_the_old_one_stops_it_by_a_button(by_passkey, patron):
     assert address_of(patron) == OLD
 
 
+def test_whoever_stops_it_where_the_account_is_open_is_out_there_too(clock, by_code, patron):
+    """Also with what each page writes into the session: the day on which it was used."""
+    clock.shift(DAY)
+    prove(by_code)
+    link = begin(by_code)
+    clock.shift(DAY)
+    page = by_code.post(link)
+    assert (page.status_code, "Your address stays yours" in text(page), page.wsgi_request.user.is_anonymous) == (200, True, True)
+    assert by_code.get(ME).wsgi_request.user.is_anonymous
+
+
+def test_the_new_address_hears_that_it_was_given_up_as_somebody_else_may_have_done_it(by_passkey, patron):
+    """Whoever reads the old one comes in by it."""
+    begin(by_passkey)
+    reader = sign_in_by_code(Client(), OLD)
+    reader.post(reverse("keep_address"))
+    told = Notification.objects.get(to_address=NEW, subject="This address does not become that of a library account")
+    assert [OLD in words or patron.name in words for words in (told.text, told.html)] == [False, False]
+    begin(by_passkey, "first@example.org")
+    begin(by_passkey, "first@example.org")  # once more the same: nothing to say
+    assert mails_to("first@example.org") == []
+    begin(by_passkey, "second@example.org")
+    give_new(reader, "theirs@example.org")  # the old one has just said yes to this one
+    addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
+    assert address_of(patron) == "theirs@example.org"
+    assert [mails_to(f"{which}@example.org") for which in ("new", "first", "second", "theirs")] == [[told.subject]] * 3 + [[]]
+
+
 def test_it_can_be_stopped_for_as_long_as_it_has_not_happened(by_passkey, patron, clock):
     prove(by_passkey)
     link = begin(by_passkey)
@@ -532,6 +561,17 @@ def test_erasing_takes_it_and_the_mails_to_both_addresses(by_passkey, patron):
     assert not AddressChange.objects.exists()
     addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert not User.objects.filter(email=NEW).exists()
+
+
+def test_what_was_sent_to_an_address_that_never_became_theirs_rests_nowhere(by_passkey, patron):
+    """No erasure would know it for theirs."""
+    by_passkey.post(CHANGE, {"email": "mistyped@example.org"})
+    by_passkey.post(CHANGE, {"another": "1"})
+    begin(by_passkey)
+    by_passkey.post(reverse("keep_address"))
+    while mail := outbox.take_next(at=timezone.now()):
+        outbox.mark_delivered(mail, at=timezone.now())
+    assert set(Notification.objects.values_list("to_address", flat=True)) == {OLD}
 
 
 # Several at once.
