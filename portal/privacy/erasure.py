@@ -24,7 +24,7 @@ from portal.notifications.models import Notification
 from recommendations.models import Recommendation
 
 from . import contents, exports, sharing
-from .holds import HeldByLaw, held
+from .holds import HeldByLaw, contacts_of, held, threads_of
 from .models import Erasure, Export
 from .retention import forget_recommendations
 
@@ -206,8 +206,8 @@ def _lock(person, at):
     locked = User.objects.select_for_update(no_key=True).filter(pk=person.pk).first()
     if locked is None:
         raise AlreadyErased
-    held = HelpSession.objects.filter(Q(patron=locked) | Q(shared_with=locked))
-    keys = list(held.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    theirs = Q(patron=locked) | Q(shared_with=locked) | Q(pk__in=contacts_of(threads_of(locked)).values("pk"))
+    keys = list(HelpSession.objects.filter(theirs).select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     sessions = list(_visits(locked, at).filter(pk__in=keys).order_by("pk"))
     given = _given(locked, at).values_list("pk", flat=True)
     lock_first(Recommendation.objects.filter(pk__in=list(given)))

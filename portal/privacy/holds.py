@@ -55,11 +55,11 @@ def leave(found, record, *, at):
 @transaction.atomic
 def erase_thread(conversation, *, by, at):
     """handling.erase, unless the law forbids it. Raises HeldByLaw, Erased."""
-    lock_first(Recommendation.objects.filter(messagerecommendation__message__conversation=conversation.joined_into_id or conversation.pk))
     threads = Conversation.objects.filter(Q(pk=conversation.pk) | Q(joined_into=conversation) | Q(pk=conversation.joined_into_id))
+    list(contacts_of(threads).select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    lock_first(Recommendation.objects.filter(messagerecommendation__message__conversation=conversation.joined_into_id or conversation.pk))
     list(threads.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-    logged = HelpSession.objects.filter(pk__in=threads.values("logged_as"))
-    if held(conversation) or logged.filter(held_sessions()).exists():
+    if held(conversation):
         raise HeldByLaw
     return handling.erase(conversation, by=by, at=at)
 
@@ -86,6 +86,16 @@ def held(record):
     return type(record).objects.filter(condition, pk=record.pk).exists()
 
 
+def threads_of(person):
+    """What may be erased with them."""
+    return Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person))
+
+
+def contacts_of(threads):
+    """As which they were counted: whoever erases a thread takes out what was written of it there."""
+    return HelpSession.objects.filter(pk__in=threads.exclude(logged_as=None).values("logged_as"))
+
+
 def _set(record, *, by, **fields):
     found = LegalHold.objects.create(kind=FIELD[type(record)], name=str(record.public_id), **_pointing_to(record), **fields)
     audit.record("held", found, by=by, at=found.set_at)
@@ -101,7 +111,7 @@ def _lock_all_of(record):
     sessions = threads = Q(pk__in=[])
     if isinstance(record, User):
         list(User.objects.select_for_update(no_key=True).filter(pk=record.pk).values_list("pk", flat=True))
-        sessions, threads = Q(patron=record) | Q(shared_with=record), Q(patron=record) | Q(help_session__shared_with=record)
+        sessions, threads = Q(patron=record) | Q(shared_with=record), Q(pk__in=threads_of(record).values("pk"))
     elif isinstance(record, HelpSession):
         sessions, threads = Q(pk=record.pk), Q(help_session=record) | Q(logged_as=record)
     else:
@@ -113,13 +123,16 @@ def _lock_all_of(record):
 
 
 def held_sessions():
-    """The condition for help sessions: they are held, or their patron is, or the adult they are shared with, or a thread of theirs."""
-    by_thread = Conversation.objects.filter(held_threads()).exclude(help_session=None).values("help_session")
-    return Q(pk__in=_held("help_session")) | Q(patron__in=_held("person")) | Q(shared_with__in=_held("person")) | Q(pk__in=by_thread)
+    """The condition for help sessions: they are held, or their patron is, or the adult they are shared with, or a thread of theirs or that was
+    counted as them."""
+    threads = Conversation.objects.filter(held_threads())
+    by_thread = Q(pk__in=threads.exclude(help_session=None).values("help_session")) | Q(pk__in=contacts_of(threads).values("pk"))
+    return Q(pk__in=_held("help_session")) | Q(patron__in=_held("person")) | Q(shared_with__in=_held("person")) | by_thread
 
 
 def held_threads():
-    """The condition for threads: they are held, or their patron, their help session, or a thread that was joined into them."""
+    """The condition for threads: they are held, or their patron, their help session, the contact as which they were counted, or a thread that
+    was joined into them."""
     by_themselves = _threads_held()
     joined = Conversation.objects.filter(joined_into__in=by_themselves.values("pk")).values("pk")
     into = by_themselves.exclude(joined_into=None).values("joined_into")
@@ -127,7 +140,7 @@ def held_threads():
 
 
 def _threads_held():
-    by_session = Q(help_session__in=_held("help_session")) | Q(help_session__shared_with__in=_held("person"))
+    by_session = Q(help_session__in=_held("help_session")) | Q(help_session__shared_with__in=_held("person")) | Q(logged_as__in=_held("help_session"))
     return Conversation.objects.filter(Q(pk__in=_held("conversation")) | Q(patron__in=_held("person")) | by_session)
 
 

@@ -163,7 +163,7 @@ def desk_join(request, public_id):
 @unless_erased
 def desk_erase(request, public_id):
     conversation = _conversation(request, public_id)
-    if held(conversation) or (conversation.logged_as and held(conversation.logged_as)):
+    if held(conversation):
         return _held_by_law(request)
     if request.method == "POST":
         try:

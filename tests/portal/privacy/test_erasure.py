@@ -381,9 +381,12 @@ def test_asking_about_an_item_that_is_erased_at_that_moment_says_so_and_keeps_th
     assert not Conversation.objects.exists()
 
 
-@pytest.mark.parametrize("what", ["person", "visit", "thread"])
+@pytest.mark.parametrize("what", ["person", "visit", "thread", "contact"])
 def test_what_the_law_holds_waits_and_all_with_it(me, patron, life, coordinator, what):
-    record = {"person": patron, "visit": life["visit"], "thread": life["thread"]}[what]
+    """Also the contact as which the desk counted a thread: what it wrote there of it goes with the thread."""
+    contact = HelpSessionFactory(branch=life["visit"].branch, question="The desk's words")
+    Conversation.objects.filter(pk=life["thread"].pk).update(logged_as=contact)
+    record = {"person": patron, "visit": life["visit"], "thread": life["thread"], "contact": contact}[what]
     hold = holds.hold(record, reason="Case 12", by=coordinator, at=NOW)
     before = everything.rows()
     with pytest.raises(erasure.HeldByLaw):

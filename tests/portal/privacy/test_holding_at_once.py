@@ -8,6 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from portal.privacy import erasure, holds, retention
 from tests.factories import ConversationFactory, HelpSessionFactory, LibraryFactory, MessageFactory, StaffFactory, UserFactory, recommend_in
@@ -66,6 +67,27 @@ def erase_thread(data):
     return holds.erase_thread(data.thread, by=data.coordinator, at=timezone.now()).pk
 
 
+def begin_counted(number):
+    """A thread that the desk counted as a contact, in words of its own."""
+    data = begin(number)
+    data.contact = HelpSessionFactory(branch=data.visit.branch, staff=data.coordinator)
+    Conversation.objects.filter(pk=data.thread.pk).update(logged_as=data.contact)
+    data.thread.refresh_from_db()
+    return data
+
+
+def hold_contact(data):
+    return bool(holds.hold(data.contact, reason="Case 7", by=data.coordinator, at=timezone.now()))
+
+
+def its_words_stay(data, outcomes):
+    held, _deleted = outcomes
+    assert held is True, outcomes
+    words = HelpSession.objects.get(pk=data.contact.pk).question
+    assert (words != "") is ("HeldByLaw" in outcomes), outcomes
+    seen.add(words != "")
+
+
 seen = set()
 
 
@@ -74,3 +96,10 @@ def test_what_was_there_when_it_was_held_stays(delete):
     seen.clear()
     rounds([hold, delete], MANY, before=begin, after=what_was_there_stays, refusals={"Gone", "HeldByLaw"})
     assert True in seen  # or the test would say nothing
+
+
+@pytest.mark.parametrize("delete", [erase_everything, erase_thread], ids=lambda delete: delete.__name__)
+def test_a_contact_that_is_held_keeps_its_words(delete):
+    seen.clear()
+    rounds([hold_contact, delete], MANY, before=begin_counted, after=its_words_stay, refusals={"HeldByLaw"})
+    assert True in seen

@@ -317,24 +317,25 @@ def test_python_and_the_database_say_the_same_of_every_choice_and_day(library, b
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("what", ["person", "session", "thread"])
+@pytest.mark.parametrize("what", ["person", "session", "thread", "contact"])
 def test_what_is_held_stays_with_all_that_hangs_on_it_until_the_hold_is_lifted(patron, coordinator, branch, what):
     session = kept(patron, branch, 400)
     SessionNoteFactory(help_session=session)
-    thread = ConversationFactory(help_session=session, status="closed")
+    contact = HelpSessionFactory(branch=branch, created_at=AT - 400 * DAY)  # as which the desk counted the thread
+    thread = ConversationFactory(help_session=session, status="closed", logged_as=contact)
     MessageFactory(conversation=thread)
     other = kept(UserFactory(), branch, 400)
-    record = {"person": patron, "session": session, "thread": thread}[what]
+    record = {"person": patron, "session": session, "thread": thread, "contact": contact}[what]
     hold = holds.hold(record, reason="Case 12", by=coordinator, at=AT)
     assert [holds.held(found) for found in (patron, session, thread, other, other.patron)] == [True, True, True, False, False]
     retention.forget(at=AT)
-    assert words_of(session)
+    assert [bool(words_of(found)) for found in (session, contact)] == [True, True]
     assert thread.messages.exists()
     assert session.note
     assert words_of(other) == ""
     holds.lift(hold, by=coordinator, at=AT)
     retention.forget(at=AT)
-    assert words_of(session) == ""
+    assert (words_of(session), words_of(contact)) == ("", "")
     assert list(AuditEvent.objects.filter(subject_type="legalhold").order_by("pk").values_list("action", "by", "patron")) == [
         ("held", coordinator.pk, None),
         ("lifted_hold", coordinator.pk, None),
