@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
+from django.db import IntegrityError
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -100,7 +101,7 @@ def _ask_old(request, new):
 def _change(request, new):
     try:
         addresses.change_address(request.user, email=new, read_at=lately_read(request), at=timezone.now())
-    except addresses.NotYet:
+    except (addresses.NotYet, IntegrityError):  # somebody else's at this very moment: asked again, it is taken
         return redirect("add_address")
     except actions.AddressTaken as taken:
         del request.session[NEW_ADDRESS]

@@ -401,6 +401,17 @@ def test_each_one_that_waits_takes_a_code_of_its_own_and_there_are_five_a_day(by
     assert len(mails_to(OLD)) == 5
 
 
+def test_an_address_that_becomes_anothers_in_that_very_moment_is_asked_for_again(by_code, patron, monkeypatch):
+    by_code.post(CHANGE, {"email": NEW})
+    code = mailed_code(NEW)
+    other = UserFactory(email=NEW)
+    with monkeypatch.context() as nobody_has_it_yet:
+        nobody_has_it_yet.setattr(addresses, "_free", lambda email, person: None)
+        assert by_code.post(CHANGE, {"code": code})["Location"] == CHANGE
+    assert (address_of(patron), address_of(other)) == (OLD, NEW)
+    assert by_code.post(CHANGE)["Location"] == reverse("join_records")
+
+
 def test_an_address_that_opens_another_account_at_the_end_of_the_week_is_taken_from_nobody(by_passkey, patron, clock):
     prove(by_passkey)
     begin(by_passkey)

@@ -53,7 +53,7 @@ def _of_the_child(until):
 
 def _of_the_adult(until):
     return [
-        _("You keep this visit together with the child: you can read it, say what helped, and write to the library about it. You see no other visit of the child's."),
+        _("You keep this visit with the child: you can read it, say what helped, and write to the library about it. You see no other visit of the child's."),
         _("The child sees what you write here and that an adult wrote it; not your name, and not your address."),
         _("Staff of this library who help you can see it."),
         _("It stays until %(day)s at most. It ends sooner for you if the child no longer shares it, or keeps it a shorter time.") % until,

@@ -33,7 +33,8 @@ def legal_holds(request):
 @coordinator_only
 @require_http_methods(["GET", "POST"])
 def hold_session(request, public_id):
-    return _hold(request, get_object_or_404(HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)), public_id=public_id))
+    recorded = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)).recorded()
+    return _hold(request, get_object_or_404(recorded, public_id=public_id))
 
 
 @coordinator_only

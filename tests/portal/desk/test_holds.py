@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from portal.conversations.models import Conversation
+from portal.helpsessions.models import HelpSession
 from portal.privacy import erasure, holds
 from portal.privacy.models import LegalHold
 from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory
@@ -49,6 +50,13 @@ def test_a_coordinator_holds_a_record_with_a_reason_and_lifts_it(desk, session, 
 def test_without_a_reason_nothing_is_held(desk, session):
     answer = desk.post(reverse("hold_session", args=[session.public_id]), {"reason": "  "})
     assert answer.status_code == 422
+    assert not LegalHold.objects.exists()
+
+
+@pytest.mark.parametrize("status", ["unfinished", "tally"])
+def test_what_was_not_recorded_yet_is_not_held(desk, session, status):
+    HelpSession.objects.filter(pk=session.pk).update(status=status, patron=None)
+    assert desk.post(reverse("hold_session", args=[session.public_id]), {"reason": "Case 12"}).status_code == 404
     assert not LegalHold.objects.exists()
 
 
