@@ -7,6 +7,7 @@ import sys
 import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
 from portal.checks import refuse_unsafe_settings, settings_are_safe
 
@@ -134,3 +135,19 @@ print(client.get("/static/x", secure=True)["Strict-Transport-Security"])
         "301 https://help.library.example/static/x 200",
         "max-age=31536000; includeSubDomains; preload",
     ]
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite compiles nothing")
+def test_postgresql_compiles_no_query():
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW jit")
+        assert cursor.fetchone() == ("off",)
+
+
+@pytest.mark.parametrize(("url", "options"), [("postgres://host/name", "-c jit=off"), ("postgres://host/name?options=-c%20jit%3Don", "-c jit=on")])
+def test_what_the_address_of_the_database_says_itself_counts(url, options):
+    done = manage(
+        "shell", "--no-imports", "-c", "from django.conf import settings; print(settings.DATABASES['default']['OPTIONS']['options'])", DATABASE_URL=url, **SAFE
+    )
+    assert done.stdout == f"{options}\n"
