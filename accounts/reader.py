@@ -22,6 +22,7 @@ class Reader:
 
     @classmethod
     def who_opened(cls, sessions, person):
+        """One whose opened sessions are known: `for_readers` makes its queries for these."""
         return cls(person, sessions)
 
     def __bool__(self):

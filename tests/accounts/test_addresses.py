@@ -645,8 +645,10 @@ class TestAtOnce:
         for _round in range(10):
             StaffRole.objects.filter(user=patron).delete()
             at = timezone.now()
-            begins = lambda at=at: addresses.change_in_a_week(patron, email=NEW, at=at).pk  # noqa: E731
-            _began, given = at_once(begins, partial(roles.give_role, patron, branch=branch, role="staff", by=coordinator, at=at))
+            _began, given = at_once(
+                lambda at=at: addresses.change_in_a_week(patron, email=NEW, at=at).pk,
+                partial(roles.give_role, patron, branch=branch, role="staff", by=coordinator, at=at),
+            )
             assert (given, AddressChange.objects.count()) == (None, 0)
 
     def test_two_tabs(self, patron):
