@@ -18,12 +18,16 @@ def away_on(day):
 
     `absence.cover` is the colleague to whom their threads go; None where these are free for anybody of the branch to take.
     """
-    return {absence.person_id: absence for absence in Absence.objects.on(day).select_related("person", "cover")}
+    return {
+        absence.person_id: absence for absence in Absence.objects.on(day).select_related("person", "cover")
+    }
 
 
 def clashes_of(absence):
     """(the cover's own absences, the absences of others whom this person was to cover) on the same days: then nobody covers."""
-    same_days = Absence.objects.filter(first_day__lte=absence.last_day, last_day__gte=absence.first_day).select_related("person")
+    same_days = Absence.objects.filter(
+        first_day__lte=absence.last_day, last_day__gte=absence.first_day
+    ).select_related("person")
     covers_own = list(same_days.filter(person=absence.cover_id)) if absence.cover_id else []
     return covers_own, list(same_days.filter(cover=absence.person_id))
 
@@ -65,8 +69,14 @@ def stop_covering(person, *, branch, at):
 
 
 def _write(absence, first_day, last_day, cover):
-    User.objects.select_for_update(no_key=True).get(pk=absence.person_id)  # so that of two at once the second sees the first
-    there = Absence.objects.filter(person=absence.person_id, first_day__lte=last_day, last_day__gte=first_day).exclude(pk=absence.pk).first()
+    User.objects.select_for_update(no_key=True).get(
+        pk=absence.person_id
+    )  # so that of two at once the second sees the first
+    there = (
+        Absence.objects.filter(person=absence.person_id, first_day__lte=last_day, last_day__gte=first_day)
+        .exclude(pk=absence.pk)
+        .first()
+    )
     if there is not None:
         raise Overlaps(there)
     absence.first_day, absence.last_day, absence.cover = first_day, last_day, cover

@@ -5,7 +5,11 @@ from datetime import datetime, timedelta
 from functools import wraps
 from urllib.parse import urlencode
 
-from allauth.account.internal.flows.login import get_authentication_records, perform_login, record_authentication
+from allauth.account.internal.flows.login import (
+    get_authentication_records,
+    perform_login,
+    record_authentication,
+)
 from allauth.account.models import Login
 from allauth.usersessions.models import UserSession
 from django.conf import settings
@@ -22,7 +26,9 @@ from .desk_pins import BY_PIN, open_again
 from .models import User
 
 SECOND_FACTOR = "second_factor_at"
-SECOND_FACTOR_LASTS = timedelta(hours=12)  # a working day: the sign-in itself lasts far longer, the desk's door must not
+SECOND_FACTOR_LASTS = timedelta(
+    hours=12
+)  # a working day: the sign-in itself lasts far longer, the desk's door must not
 BORROWED = "borrowed_device"
 LAST_PERSON = settings.COOKIE_PREFIX + "last_person"
 PROVED_AT = "proved_at"
@@ -91,12 +97,18 @@ def note_proof(request):
 
 def note_read(request, email):
     """Whoever has this session has just read a code that was mailed there. It holds for PROOF_LASTS."""
-    request.session[READ_AT] = {email: time.time()} | {known: at for known, at in request.session.get(READ_AT, {}).items() if _is_fresh(at)}
+    request.session[READ_AT] = {email: time.time()} | {
+        known: at for known, at in request.session.get(READ_AT, {}).items() if _is_fresh(at)
+    }
 
 
 def lately_read(request):
     """The addresses at which they have read a code in this session, at sign-in or since, not longer ago than PROOF_LASTS."""
-    at_sign_in = {record["email"]: record["at"] for record in get_authentication_records(request, request.user) if record["method"] == "code"}
+    at_sign_in = {
+        record["email"]: record["at"]
+        for record in get_authentication_records(request, request.user)
+        if record["method"] == "code"
+    }
     read_at = at_sign_in | request.session.get(READ_AT, {})
     return {email for email, at in read_at.items() if _is_fresh(at)}
 
@@ -112,7 +124,11 @@ def lately_proved(request):
     """Whether they have shown in this session, at sign-in or since, who they are, and not longer ago than PROOF_LASTS. Of staff a card is no
     proof: with one they set up what opens the desk, and a PIN has four digits."""
     proofs = {"code"} if request.user.is_staff else {"code", "card"}
-    at_sign_in = [record["at"] for record in get_authentication_records(request, request.user) if record["method"] in proofs]
+    at_sign_in = [
+        record["at"]
+        for record in get_authentication_records(request, request.user)
+        if record["method"] in proofs
+    ]
     return _is_fresh(max([*at_sign_in, request.session.get(PROVED_AT, 0)]))
 
 
@@ -122,7 +138,11 @@ def _is_fresh(at):
 
 def note_other_record(request, person):
     """They have just proved that the record of `person` is theirs as well, by reading a code at its address."""
-    request.session[OTHER_RECORD] = {"other": str(person.public_id), "of": str(request.user.public_id), "at": time.time()}
+    request.session[OTHER_RECORD] = {
+        "other": str(person.public_id),
+        "of": str(request.user.public_id),
+        "at": time.time(),
+    }
 
 
 def other_record(request):
@@ -175,7 +195,9 @@ def to_the_desk_door(request):
 def safe_next(request):
     """Where the person was going, if that is a page of ours; otherwise an empty string."""
     going_to = request.POST.get("next") or request.GET.get("next") or ""
-    safe = url_has_allowed_host_and_scheme(going_to, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    safe = url_has_allowed_host_and_scheme(
+        going_to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     # From the root: anything else Django would first take for the name of a page.
     return going_to if safe and going_to.isprintable() and going_to.startswith("/") else ""
 
@@ -218,7 +240,9 @@ def behind_second_factor(view):
     @staff_only
     @wraps(view)
     def guarded(request, *args, **kwargs):
-        return view(request, *args, **kwargs) if has_shown_second_factor(request) else to_the_desk_door(request)
+        return (
+            view(request, *args, **kwargs) if has_shown_second_factor(request) else to_the_desk_door(request)
+        )
 
     return guarded
 

@@ -34,15 +34,21 @@ def person_with_address(email, *, at, language=""):
     """The person of this address. An unknown one gets a record at once, so that known and unknown are answered alike;
     it is forgotten after a day unless a code confirms it."""
     email = email.strip().lower()
-    person, _created = User.objects.get_or_create(email=email, defaults={"joined_at": at, "language": language, "password": make_password(None)})
-    EmailAddress.objects.get_or_create(user=person, email=email, defaults={"primary": True, "verified": False})
+    person, _created = User.objects.get_or_create(
+        email=email, defaults={"joined_at": at, "language": language, "password": make_password(None)}
+    )
+    EmailAddress.objects.get_or_create(
+        user=person, email=email, defaults={"primary": True, "verified": False}
+    )
     return person
 
 
 @transaction.atomic
 def person_without_address(*, at, name="", language, child_since=None):
     """A person whom only one device can show: whoever holds it is them. `child_since`: they are a child (accounts/children.py)."""
-    person = User.objects.create(name=name, language=language, joined_at=at, child_since=child_since, password=make_password(None))
+    person = User.objects.create(
+        name=name, language=language, joined_at=at, child_since=child_since, password=make_password(None)
+    )
     audit.record("joined_without_address", person, by=person, patron=person, at=at)
     return person
 
@@ -54,10 +60,16 @@ def person_added_at_desk(*, name, email, language, by, at, is_child=False):
     if is_child:
         name, email = first_name(name), ""
     if email:
-        unconfirmed(at=None).filter(email=email.strip().lower()).delete()  # somebody's sign-in attempt with it, never finished
+        unconfirmed(at=None).filter(
+            email=email.strip().lower()
+        ).delete()  # somebody's sign-in attempt with it, never finished
         if other := User.objects.filter(email=email.strip().lower()).first():
             raise AddressTaken(other)
-    person = person_with_address(email, at=at, language=language) if email else User(joined_at=at, password=make_password(None))
+    person = (
+        person_with_address(email, at=at, language=language)
+        if email
+        else User(joined_at=at, password=make_password(None))
+    )
     person.name, person.language, person.child_since = name, language, at if is_child else None
     person.save()
     audit.record("added_at_desk", person, by=by, patron=person, at=at)
@@ -100,9 +112,15 @@ def change_language(person, *, language):
 @transaction.atomic
 def keep_refused_post(person, *, path, fields, at):
     """Hold what somebody had written when their sign-in or form had run out. The oldest make room."""
-    fields = {clean(name): [clean(value, multiline=True) for value in values] for name, values in fields.items()}  # no database takes a NUL, even in JSON
+    fields = {
+        clean(name): [clean(value, multiline=True) for value in values] for name, values in fields.items()
+    }  # no database takes a NUL, even in JSON
     kept = RefusedPost.objects.create(person=person, path=path, fields=fields, refused_at=at)
-    newest = RefusedPost.objects.filter(person=person).order_by("-refused_at", "-pk").values_list("pk", flat=True)[:REFUSED_POSTS_EACH]
+    newest = (
+        RefusedPost.objects.filter(person=person)
+        .order_by("-refused_at", "-pk")
+        .values_list("pk", flat=True)[:REFUSED_POSTS_EACH]
+    )
     RefusedPost.objects.filter(person=person).exclude(pk__in=list(newest)).delete()
     return kept
 
@@ -124,8 +142,14 @@ def forget_unconfirmed_people(*, at):
 
 def unconfirmed(*, at):
     """People who are no more than an address that somebody wrote, before `at` or at any time."""
-    strangers = User.objects.filter(last_login=None, staff_roles=None, consents=None, audit_events=None, emailaddress__verified=False)
-    return strangers.exclude(emailaddress__verified=True) if at is None else strangers.exclude(emailaddress__verified=True).filter(joined_at__lt=at)
+    strangers = User.objects.filter(
+        last_login=None, staff_roles=None, consents=None, audit_events=None, emailaddress__verified=False
+    )
+    return (
+        strangers.exclude(emailaddress__verified=True)
+        if at is None
+        else strangers.exclude(emailaddress__verified=True).filter(joined_at__lt=at)
+    )
 
 
 def seal_anew(*, at):
@@ -134,6 +158,10 @@ def seal_anew(*, at):
     for pk in Authenticator.objects.values_list("pk", flat=True) if settings.SECRET_KEY_FALLBACKS else []:
         with transaction.atomic():
             for authenticator in Authenticator.objects.select_for_update().filter(pk=pk):
-                sealed = {name: seal.rotate(authenticator.data[name]).decode() for name in ("secret", "seed") if name in authenticator.data}
+                sealed = {
+                    name: seal.rotate(authenticator.data[name]).decode()
+                    for name in ("secret", "seed")
+                    if name in authenticator.data
+                }
                 authenticator.data |= sealed
                 authenticator.save(update_fields=["data"])

@@ -26,7 +26,9 @@ class AccountAdapter(DefaultAccountAdapter):
     error_messages = {
         **DefaultAccountAdapter.error_messages,
         "incorrect_code": _("That is not the code. Look at it once more, or ask for a new one."),
-        "too_many_login_attempts": _("That was tried too often. Wait a few minutes, then try again."),  # with an authenticator app
+        "too_many_login_attempts": _(
+            "That was tried too often. Wait a few minutes, then try again."
+        ),  # with an authenticator app
     }
 
     def get_login_stages(self):
@@ -57,7 +59,11 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def send_mail(self, template_prefix, email, context):
         """In the language of the person, or for a stranger in that of the context, or of the page that asked for it."""
-        language = context.get("language") or User.objects.filter(email__iexact=email).values_list("language", flat=True).first() or get_language()
+        language = (
+            context.get("language")
+            or User.objects.filter(email__iexact=email).values_list("language", flat=True).first()
+            or get_language()
+        )
         with override(language):
             library = Library.current()
             context = {
@@ -78,8 +84,12 @@ class AccountAdapter(DefaultAccountAdapter):
 class MFAAdapter(DefaultMFAAdapter):
     error_messages = {
         **DefaultMFAAdapter.error_messages,
-        "incorrect_code": _("That is not the code that the app shows now. Wait for the next one and write that."),
-        "unverified_email": _("Sign in with a code from your e-mail first, so that we know the address is yours."),
+        "incorrect_code": _(
+            "That is not the code that the app shows now. Wait for the next one and write that."
+        ),
+        "unverified_email": _(
+            "Sign in with a code from your e-mail first, so that we know the address is yours."
+        ),
     }
 
     def get_totp_label(self, user):

@@ -50,7 +50,10 @@ class UnknownChange(Exception):
 
 def proven_address(person):
     """The address that is this person's for all we know; empty where somebody at the desk wrote it and no code was ever read there."""
-    if not person.email or EmailAddress.objects.filter(user=person, email=person.email, verified=False).exists():
+    if (
+        not person.email
+        or EmailAddress.objects.filter(user=person, email=person.email, verified=False).exists()
+    ):
         return ""
     return person.email
 
@@ -77,7 +80,9 @@ def offer_address(person, email):
 
 def offered_address(person):
     """What `offer_address` has left for this person, or an empty string."""
-    return EmailAddress.objects.filter(user=person, verified=False).values_list("email", flat=True).first() or ""
+    return (
+        EmailAddress.objects.filter(user=person, verified=False).values_list("email", flat=True).first() or ""
+    )
 
 
 @transaction.atomic
@@ -105,7 +110,13 @@ def change_in_a_week(person, *, email, at):
     _give_up(person, to_have=email)
     change = AddressChange.objects.create(person=person, email=email, token_hash=_hash(token), begun_at=at)
     audit.record("began_address_change", person, by=person, patron=person, at=at)
-    _mail("waits", old_address, person, url=settings.BASE_URL + reverse("stop_address", args=[token]), day=change.happens_on)
+    _mail(
+        "waits",
+        old_address,
+        person,
+        url=settings.BASE_URL + reverse("stop_address", args=[token]),
+        day=change.happens_on,
+    )
     return change
 
 
@@ -154,7 +165,9 @@ def change_due_addresses(*, at):
     for key in list(due.values_list("pk", flat=True)):
         try:
             _change_if_due(key, at)
-        except IntegrityError:  # somebody begins to sign in with it at this very moment: they have a day to finish
+        except (
+            IntegrityError
+        ):  # somebody begins to sign in with it at this very moment: they have a day to finish
             log.info("an address changes at the next turn")
 
 
@@ -192,13 +205,19 @@ def _change(person, email, at):
     """The old one is told, unless nobody ever read a code there: it may be a stranger's."""
     old_address = proven_address(person)
     if old_address not in ("", email):
-        _mail("changed", old_address, person)  # while it is theirs: the mail is then among those that end with them
+        _mail(
+            "changed", old_address, person
+        )  # while it is theirs: the mail is then among those that end with them
     person.email = email
     person.save(update_fields=["email"])
     EmailAddress.objects.filter(user=person).exclude(email=email).delete()
-    EmailAddress.objects.update_or_create(user=person, email=email, defaults={"primary": True, "verified": True})
+    EmailAddress.objects.update_or_create(
+        user=person, email=email, defaults={"primary": True, "verified": True}
+    )
     _give_up(person, to_have=email)
-    audit.record("changed_address" if old_address else "added_address", person, by=person, patron=person, at=at)
+    audit.record(
+        "changed_address" if old_address else "added_address", person, by=person, patron=person, at=at
+    )
 
 
 def _give_up(person, *, to_have=""):

@@ -40,14 +40,18 @@ def person_with_card(patron, *, at, language):
     They are found by the ILS's own id alone, never by an address: the same address may be another person's.
     """
     is_childs = is_childrens_group(Library.current(), patron.group)
-    card = LibraryCard.objects.select_for_update().filter(ils_id=patron.ils_id).first() or _new_card(patron, at=at, language=language, is_childs=is_childs)
+    card = LibraryCard.objects.select_for_update().filter(ils_id=patron.ils_id).first() or _new_card(
+        patron, at=at, language=language, is_childs=is_childs
+    )
     _grows_up_or_not(card, is_childs=is_childs, at=at)
     card.barcode = clean(patron.barcode, max_length=60)
     card.patron_group = clean(patron.group, max_length=80)
     card.home_branch = branch_called(patron.home_branch)
     card.seen_at = at
     card.save()
-    offer_address(card.person, "" if card.person.is_child else patron.email)  # of a child the ILS mostly knows a parent's
+    offer_address(
+        card.person, "" if card.person.is_child else patron.email
+    )  # of a child the ILS mostly knows a parent's
     return card.person
 
 
@@ -56,7 +60,12 @@ def _new_card(patron, *, at, language, is_childs):
     if is_childs and Library.current().children == Library.Children.PAPER:
         raise OnPaperOnly
     name = first_name(clean(patron.name)) if is_childs else patron.name
-    known = {"name": clean(name, max_length=80), "language": language, "joined_at": at, "child_since": at if is_childs else None}
+    known = {
+        "name": clean(name, max_length=80),
+        "language": language,
+        "joined_at": at,
+        "child_since": at if is_childs else None,
+    }
     try:
         with transaction.atomic():
             person = User.objects.create(**known, password=make_password(None))
@@ -89,5 +98,9 @@ def card_of(person):
 
 def home_branch_of(person):
     """The branch that the ILS names as theirs, if it is in use; or None."""
-    card = LibraryCard.objects.filter(person=person, home_branch__closed_at=None).exclude(home_branch=None).first()
+    card = (
+        LibraryCard.objects.filter(person=person, home_branch__closed_at=None)
+        .exclude(home_branch=None)
+        .first()
+    )
     return card and card.home_branch_id

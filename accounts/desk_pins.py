@@ -18,7 +18,9 @@ from .told import tell
 SHORTEST, LONGEST = 4, 6
 MOST_WRONG_OF_ONE = 5  # of one person on one computer; then it is shut until they show their second factor
 MOST_WRONG = 20  # of all on one computer; then that is closed, and somebody unlocks it anew
-MOST_WRONG_ANYWHERE = 15  # of one person on all computers together: whoever may unlock one may unlock it over and over
+MOST_WRONG_ANYWHERE = (
+    15  # of one person on all computers together: whoever may unlock one may unlock it over and over
+)
 PURPOSE = "accounts.desk_pins"
 BY_PIN = "by_pin"  # in the session: a PIN opened it
 
@@ -50,7 +52,10 @@ def is_easy_to_guess(pin):
 @transaction.atomic
 def set_pin(person, *, pin, at, but=""):
     """The PIN is this from now on. Where the old one had opened a desk, that ends; except in the session with the key `but`."""
-    DeskPin.objects.update_or_create(person=person, defaults={"pin_hash": make_password(_peppered(person, pin)), "set_on": Library.current().today(at)})
+    DeskPin.objects.update_or_create(
+        person=person,
+        defaults={"pin_hash": make_password(_peppered(person, pin)), "set_on": Library.current().today(at)},
+    )
     open_again(person)
     _end_sign_ins(person, but=but)
     audit.record("set_desk_pin", person, by=person, at=at)
@@ -78,7 +83,9 @@ def pin_of(person):
 
 def people_at(desk):
     """Who may open this computer by PIN: they work at its branch and have one. By name."""
-    works_there = User.objects.filter(is_active=True, desk_pin__isnull=False, staff_roles__branch=desk.branch_id)
+    works_there = User.objects.filter(
+        is_active=True, desk_pin__isnull=False, staff_roles__branch=desk.branch_id
+    )
     return list(works_there.select_related("desk_pin").order_by("name", "pk"))
 
 
@@ -91,9 +98,13 @@ def try_pin(desk, person, pin, *, at):
     tries = PinTries.objects.get_or_create(desk=desk, person=person)[0]
     if not PinTries.objects.filter(pk=tries.pk, count__lt=MOST_WRONG_OF_ONE).update(count=F("count") + 1):
         raise PinShut
-    if not SharedDesk.objects.filter(pk=desk.pk, closed_at=None, wrong_tries__lt=MOST_WRONG).update(wrong_tries=F("wrong_tries") + 1):
+    if not SharedDesk.objects.filter(pk=desk.pk, closed_at=None, wrong_tries__lt=MOST_WRONG).update(
+        wrong_tries=F("wrong_tries") + 1
+    ):
         raise DeskClosed
-    if not DeskPin.objects.filter(person=person, wrong_tries__lt=MOST_WRONG_ANYWHERE).update(wrong_tries=F("wrong_tries") + 1):
+    if not DeskPin.objects.filter(person=person, wrong_tries__lt=MOST_WRONG_ANYWHERE).update(
+        wrong_tries=F("wrong_tries") + 1
+    ):
         raise PinShut
     tries.refresh_from_db()
     if not _is_right(person, pin):
@@ -124,7 +135,10 @@ def _close(desk, *, at):
 
 def _end_sign_ins(person, *, but=""):
     """Wherever a PIN of theirs has opened a desk, they are signed out."""
-    signed_in = {signed_in.session_key: signed_in for signed_in in UserSession.objects.filter(user=person).exclude(session_key=but)}
+    signed_in = {
+        signed_in.session_key: signed_in
+        for signed_in in UserSession.objects.filter(user=person).exclude(session_key=but)
+    }
     for session in Session.objects.filter(session_key__in=signed_in):
         if session.get_decoded().get(BY_PIN):
             signed_in[session.session_key].end()

@@ -26,10 +26,17 @@ from .mailed_codes import count_code, count_try
 
 log = logging.getLogger(__name__)
 
-REFUSALS_EVERY = 0.5  # seconds: an unknown card and a wrong PIN take an ILS different times, and are told after the same
+REFUSALS_EVERY = (
+    0.5  # seconds: an unknown card and a wrong PIN take an ILS different times, and are told after the same
+)
 TOTP_CODE_LIVES = 120  # seconds; longer than any clock accepts a code, so that none works twice
 
-CODE_ATTRS = {"inputmode": "numeric", "autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
+CODE_ATTRS = {
+    "inputmode": "numeric",
+    "autocomplete": "one-time-code",
+    "autocapitalize": "none",
+    "spellcheck": "false",
+}
 
 
 def _count(count, *what):
@@ -50,7 +57,9 @@ class BorrowedField(forms.BooleanField):
         super().__init__(
             required=False,
             label=_("This isn't my phone"),
-            help_text=_("You are signed out when the browser is closed, after two hours at the latest, and nothing of yours stays on it."),
+            help_text=_(
+                "You are signed out when the browser is closed, after two hours at the latest, and nothing of yours stays on it."
+            ),
         )
 
 
@@ -62,8 +71,18 @@ class AddressForm(forms.Form):
     email = forms.EmailField(
         label=_("Your e-mail address"),
         max_length=254,
-        error_messages={"required": _("Write your e-mail address."), "invalid": _("Write the whole e-mail address, such as ana@example.org.")},
-        widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email", "autocapitalize": "none", "spellcheck": "false"}),
+        error_messages={
+            "required": _("Write your e-mail address."),
+            "invalid": _("Write the whole e-mail address, such as ana@example.org."),
+        },
+        widget=forms.EmailInput(
+            attrs={
+                "autocomplete": "email",
+                "inputmode": "email",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+            }
+        ),
     )
 
     def __init__(self, *args, request, **kwargs):
@@ -116,7 +135,12 @@ class PinForm(forms.Form):
         except WrongCardOrPin:
             note(self.request, "refused", what="pin")
             time.sleep(REFUSALS_EVERY - (time.monotonic() - began) % REFUSALS_EVERY)
-            self.add_error(None, _("Card number and PIN don't belong together. Look at both once more. If you don't know your PIN, the desk can help."))
+            self.add_error(
+                None,
+                _(
+                    "Card number and PIN don't belong together. Look at both once more. If you don't know your PIN, the desk can help."
+                ),
+            )
         except Expired:
             note(self.request, "refused", what="expired_card")
             self.add_error(None, _("This card has run out. The desk renews it."))
@@ -124,7 +148,12 @@ class PinForm(forms.Form):
             self.refuse_blocked()
         except IlsError as error:
             log.warning("Nobody can sign in by card: %s", error)
-            self.add_error(None, _("Cards can't be checked at the moment: the library's own system does not answer as it should. Try again later."))
+            self.add_error(
+                None,
+                _(
+                    "Cards can't be checked at the moment: the library's own system does not answer as it should. Try again later."
+                ),
+            )
         else:
             self.patron = patron
 
@@ -141,7 +170,9 @@ class CardForm(PinForm):
         label=_("Library card number"),
         max_length=60,
         error_messages={"required": _("Write the number on your library card.")},
-        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
     )
     borrowed = BorrowedField()
 
@@ -178,13 +209,23 @@ class OpenByPinForm(forms.Form):
 
     def clean_pin(self):
         try:
-            self.wrong = desk_pins.try_pin(self.desk, self.person, self.cleaned_data["pin"], at=timezone.now())
+            self.wrong = desk_pins.try_pin(
+                self.desk, self.person, self.cleaned_data["pin"], at=timezone.now()
+            )
         except desk_pins.WrongPin as error:
-            words = ngettext("That is not the PIN. You can try once more.", "That is not the PIN. You can try %(left)s times more.", error.left)
+            words = ngettext(
+                "That is not the PIN. You can try once more.",
+                "That is not the PIN. You can try %(left)s times more.",
+                error.left,
+            )
             raise forms.ValidationError(words % {"left": error.left}) from None
         except desk_pins.PinShut:
             self.shut = True
-            raise forms.ValidationError(_("This PIN was wrong too often. On this computer it works again once you have shown your second factor.")) from None
+            raise forms.ValidationError(
+                _(
+                    "This PIN was wrong too often. On this computer it works again once you have shown your second factor."
+                )
+            ) from None
         except desk_pins.DeskClosed:
             self.closed = True
             raise forms.ValidationError(_("This computer is closed.")) from None
@@ -193,16 +234,22 @@ class OpenByPinForm(forms.Form):
 
 class SetPinForm(forms.Form):
     pin = DigitsField(
-        label=_("New PIN"), help_text=_("Four to six digits that nobody would try first."), error_messages={"required": _("Write four to six digits.")}
+        label=_("New PIN"),
+        help_text=_("Four to six digits that nobody would try first."),
+        error_messages={"required": _("Write four to six digits.")},
     )
-    pin_again = DigitsField(label=_("The same once more"), error_messages={"required": _("Write the PIN once more.")})
+    pin_again = DigitsField(
+        label=_("The same once more"), error_messages={"required": _("Write the PIN once more.")}
+    )
 
     def clean_pin(self):
         pin = self.cleaned_data["pin"]
         if not desk_pins.SHORTEST <= len(pin) <= desk_pins.LONGEST:
             raise forms.ValidationError(_("Write four to six digits."))
         if desk_pins.is_easy_to_guess(pin):
-            raise forms.ValidationError(_("Somebody would try that one soon. Choose digits without an order, and no year."))
+            raise forms.ValidationError(
+                _("Somebody would try that one soon. Choose digits without an order, and no year.")
+            )
         return pin
 
     def clean(self):
@@ -253,7 +300,9 @@ class NameForm(forms.Form):
     def clean_name(self):
         name = self.cleaned_data["name"]
         if self.is_child and name != first_name(name):
-            raise forms.ValidationError(_("Write one word: your first name or a nickname. The library does not keep your last name."))
+            raise forms.ValidationError(
+                _("Write one word: your first name or a nickname. The library does not keep your last name.")
+            )
         return name
 
 
@@ -264,7 +313,9 @@ class CredentialField(forms.JSONField):
     """What the browser says of a passkey; static/js/passkeys.js fills it in."""
 
     def __init__(self):
-        super().__init__(widget=forms.HiddenInput, error_messages={"required": NOT_ACCEPTED, "invalid": NOT_ACCEPTED})
+        super().__init__(
+            widget=forms.HiddenInput, error_messages={"required": NOT_ACCEPTED, "invalid": NOT_ACCEPTED}
+        )
 
 
 class PasskeyForm(forms.Form):
@@ -278,7 +329,12 @@ class PasskeyForm(forms.Form):
 
     def clean_credential(self):
         try:
-            self.shown = passkeys.read_shown(self.request.session, self.cleaned_data["credential"], among=self.among, origin=origin(self.request))
+            self.shown = passkeys.read_shown(
+                self.request.session,
+                self.cleaned_data["credential"],
+                among=self.among,
+                origin=origin(self.request),
+            )
         except passkeys.NotAccepted:
             note(self.request, "refused", what="passkey")
             raise forms.ValidationError(NOT_ACCEPTED) from None
@@ -305,7 +361,12 @@ class AddPasskeyForm(PasskeyNameForm):
 
     def clean_credential(self):
         try:
-            self.new = passkeys.read_new(self.request.session, self.cleaned_data["credential"], person=self.request.user, origin=origin(self.request))
+            self.new = passkeys.read_new(
+                self.request.session,
+                self.cleaned_data["credential"],
+                person=self.request.user,
+                origin=origin(self.request),
+            )
         except passkeys.NotAccepted:
             note(self.request, "refused", what="new_passkey")
             raise forms.ValidationError(NOT_ACCEPTED) from None

@@ -43,13 +43,22 @@ def promise_in_words(branch):
     if days == 1:
         return _("They usually answer within a day.")
     if not open_weekdays:
-        return ngettext("They usually answer within %(days)d day.", "They usually answer within %(days)d days.", days) % {"days": days}
-    return ngettext("They usually answer within %(days)d opening day.", "They usually answer within %(days)d opening days.", days) % {"days": days}
+        return ngettext(
+            "They usually answer within %(days)d day.", "They usually answer within %(days)d days.", days
+        ) % {"days": days}
+    return ngettext(
+        "They usually answer within %(days)d opening day.",
+        "They usually answer within %(days)d opening days.",
+        days,
+    ) % {"days": days}
 
 
 def _openings(branch, since, days=LOOKED_AHEAD):
     """(opens, closes) in UTC from the library's day of `since` on, in order and without overlaps."""
-    week = {weekday: list(stretches) for weekday, stretches in groupby(branch.opening_hours.all(), key=lambda stretch: stretch.weekday)}
+    week = {
+        weekday: list(stretches)
+        for weekday, stretches in groupby(branch.opening_hours.all(), key=lambda stretch: stretch.weekday)
+    }
     if not week:
         return
     closed = {closed_day.day for closed_day in branch.closed_days.all()}

@@ -35,14 +35,18 @@ def invite(*, name, email, language, at_branches, by, at):
     """Mail the link to somebody who is to work there. `at_branches`: {branch: role}. Returns the link, which nothing can show again.
     Raises AlreadyInvited, RoleEnded."""
     roles.hold(by)
-    invitation = Invitation(email=email.strip().lower(), name=name, language=language, invited_by=by, sent_at=at)
+    invitation = Invitation(
+        email=email.strip().lower(), name=name, language=language, invited_by=by, sent_at=at
+    )
     link = _new_link(invitation)
     try:
         with transaction.atomic():
             invitation.save()
     except IntegrityError as error:
         raise AlreadyInvited from error
-    InvitedRole.objects.bulk_create(InvitedRole(invitation=invitation, branch=branch, role=role) for branch, role in at_branches.items())
+    InvitedRole.objects.bulk_create(
+        InvitedRole(invitation=invitation, branch=branch, role=role) for branch, role in at_branches.items()
+    )
     _mail(invitation, link)
     audit.record("invited", invitation, by=by, at=at)
     return link
@@ -72,7 +76,9 @@ def withdraw(invitation, *, by, at):
 
 def invitation_with(token, *, at):
     """The one whose link that is. Raises UnknownInvitation."""
-    return _found(Invitation.objects.select_related("invited_by").prefetch_related("roles__branch"), token, at)
+    return _found(
+        Invitation.objects.select_related("invited_by").prefetch_related("roles__branch"), token, at
+    )
 
 
 def is_theirs(invitation, person):
@@ -87,7 +93,9 @@ def accept(token, *, person, at, here=""):
     a PIN of four digits, and nobody there may set up what opens the desk.
     """
     theirs = roles.locked(person)
-    person = User.objects.select_for_update(no_key=True).get(pk=person.pk)  # whose address stays theirs from here on
+    person = User.objects.select_for_update(no_key=True).get(
+        pk=person.pk
+    )  # whose address stays theirs from here on
     invitation = _found(Invitation.objects.select_for_update(), token, at)
     if not is_theirs(invitation, person):
         raise NotTheirs
@@ -109,7 +117,9 @@ def forget_old_invitations(*, at):
 
 def _found(invitations, token, at):
     leads_somewhere = InvitedRole.objects.filter(branch__closed_at=None).values("invitation")
-    found = invitations.filter(token_hash=_hash(token), sent_at__gt=at - Invitation.LASTS, pk__in=leads_somewhere).first()
+    found = invitations.filter(
+        token_hash=_hash(token), sent_at__gt=at - Invitation.LASTS, pk__in=leads_somewhere
+    ).first()
     if found is None:
         raise UnknownInvitation
     return found

@@ -29,7 +29,9 @@ def set_up(*, at, name, time_zone, language, branch, coordinator_email, coordina
         raise AlreadySetUp
     first_branch = Branch.objects.create(name=branch, slug=_free_slug(branch))
     _write_hours(first_branch, USUAL_WEEK)
-    library = Library.objects.create(pk=1, name=name, time_zone=time_zone, language=language, default_branch=first_branch)
+    library = Library.objects.create(
+        pk=1, name=name, time_zone=time_zone, language=language, default_branch=first_branch
+    )
     coordinator = person_with_address(coordinator_email, at=at, language=language)
     User.objects.filter(pk=coordinator.pk).update(name=coordinator_name)
     StaffRole.objects.create(user=coordinator, branch=first_branch, role=StaffRole.Role.COORDINATOR)
@@ -120,7 +122,10 @@ def put_into_use(branch, *, by, at):
 
 
 def _write_hours(branch, week):
-    OpeningHours.objects.bulk_create(OpeningHours(branch=branch, weekday=weekday, opens=opens, closes=closes) for weekday, opens, closes in week)
+    OpeningHours.objects.bulk_create(
+        OpeningHours(branch=branch, weekday=weekday, opens=opens, closes=closes)
+        for weekday, opens, closes in week
+    )
 
 
 def _free_slug(name):

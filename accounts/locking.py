@@ -52,18 +52,31 @@ class SharedDeskMiddleware:
         request.shared_desk = None
         if SHARED_DESK in request.session:
             return self._refused(request) or self.get_response(request)
-        return to_lock(request) if request.path.startswith("/desk/") and is_locked(request) else self.get_response(request)
+        return (
+            to_lock(request)
+            if request.path.startswith("/desk/") and is_locked(request)
+            else self.get_response(request)
+        )
 
     def process_view(self, request, view, args, kwargs):
         now = time.time()
-        if request.shared_desk and not getattr(view, "asks_by_itself", False) and now - request.session[USED_AT] >= WRITTEN_EVERY:
+        if (
+            request.shared_desk
+            and not getattr(view, "asks_by_itself", False)
+            and now - request.session[USED_AT] >= WRITTEN_EVERY
+        ):
             request.session[USED_AT] = now
 
     def _refused(self, request):
         """Where somebody is sent instead, or None."""
         desk = desk_here(request)
-        is_there = request.user.is_authenticated and desk is not None and desk.pk == request.session[SHARED_DESK]
-        if not is_there or time.time() - request.session[USED_AT] >= request.library.desk_locks_after_minutes * 60 + LATE:
+        is_there = (
+            request.user.is_authenticated and desk is not None and desk.pk == request.session[SHARED_DESK]
+        )
+        if (
+            not is_there
+            or time.time() - request.session[USED_AT] >= request.library.desk_locks_after_minutes * 60 + LATE
+        ):
             return lock(request)
         request.shared_desk = desk
         if not is_by_pin(request):
@@ -120,7 +133,9 @@ def lock(request, *, going_to=""):
 def to_lock(request, *, going_to=""):
     """To the page that asks for a PIN, which remembers whose the page was and where they go on."""
     if not going_to:
-        going_to = (request.htmx and request.htmx.current_url_abs_path) or (request.get_full_path() if request.method == "GET" else "")
+        going_to = (request.htmx and request.htmx.current_url_abs_path) or (
+            request.get_full_path() if request.method == "GET" else ""
+        )
     whose = str(request.user.public_id) if request.user.is_authenticated else last_person_id(request)
     known = {name: value for name, value in (("next", going_to), ("whose", whose)) if value}
     return redirect(f"{reverse('locked')}?{urlencode(known)}" if known else "locked")

@@ -13,7 +13,12 @@ STATE = "mailed_code"
 class MailedCode(AbstractCodeVerificationProcess):
     def __init__(self, request, state):
         self.request = request
-        super().__init__(max_attempts=app_settings.LOGIN_BY_CODE_MAX_ATTEMPTS, timeout=app_settings.LOGIN_BY_CODE_TIMEOUT, state=state, user=request.user)
+        super().__init__(
+            max_attempts=app_settings.LOGIN_BY_CODE_MAX_ATTEMPTS,
+            timeout=app_settings.LOGIN_BY_CODE_TIMEOUT,
+            state=state,
+            user=request.user,
+        )
 
     @classmethod
     def start(cls, request, *, purpose, email):
@@ -25,7 +30,11 @@ class MailedCode(AbstractCodeVerificationProcess):
     def going_on(cls, request, *, purpose):
         """The one that this person began in this session for this purpose and can still finish, or None."""
         state = request.session.get(STATE)
-        if not state or state["purpose"] != purpose or state["user_id"] != cls.initial_state(user=request.user)["user_id"]:
+        if (
+            not state
+            or state["purpose"] != purpose
+            or state["user_id"] != cls.initial_state(user=request.user)["user_id"]
+        ):
             return None
         return cls(request, state).abort_if_invalid()
 
@@ -60,9 +69,15 @@ def count_code(request, email):
 
 def count_try(request, process):
     """Of one code, however many at once: the count in the session alone would let a burst of tries through. Raises limits.TooOften."""
-    limits.count(request, "mailed_code_try", target=f"{process.state.get('email')}:{process.code}:{process.state['at']}")
+    limits.count(
+        request,
+        "mailed_code_try",
+        target=f"{process.state.get('email')}:{process.code}:{process.state['at']}",
+    )
 
 
 def sent_too_often(error):
     """What is said where no code was sent: `error` is the limits.TooOften."""
-    return _("We have sent as many codes as we can for now. Look in the folder for junk mail. We can send another %(when)s.") % {"when": error.when}
+    return _(
+        "We have sent as many codes as we can for now. Look in the folder for junk mail. We can send another %(when)s."
+    ) % {"when": error.when}

@@ -20,7 +20,14 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from django_htmx.http import HttpResponseClientRedirect
 
 from . import actions
-from .access import LAST_PERSON, is_borrowed, last_person_id, may_pass_the_desk_door, needs_second_factor, to_the_desk_door
+from .access import (
+    LAST_PERSON,
+    is_borrowed,
+    last_person_id,
+    may_pass_the_desk_door,
+    needs_second_factor,
+    to_the_desk_door,
+)
 from .locking import DESK_TOKEN
 from .models import Library, User
 from .roles import RoleEnded
@@ -65,7 +72,10 @@ class LanguageMiddleware:
     def _language(self, request):
         wanted = [request.user.language] if request.user.is_authenticated else []
         wanted.append(request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME))
-        wanted += [language for language, _weight in parse_accept_lang_header(request.headers.get("Accept-Language", ""))]
+        wanted += [
+            language
+            for language, _weight in parse_accept_lang_header(request.headers.get("Accept-Language", ""))
+        ]
         for language in filter(None, wanted):
             with suppress(LookupError):
                 return translation.get_supported_language_variant(language)
@@ -102,7 +112,11 @@ class EndedMeanwhileMiddleware:
                 raise Http404
             return redirect_to_login(request.get_full_path())
         is_theirs = isinstance(error, (ObjectDoesNotExist, IntegrityError)) and request.user.is_authenticated
-        return HttpResponseRedirect(reverse("signed_out")) if is_theirs and not User.objects.filter(pk=request.user.pk).exists() else None
+        return (
+            HttpResponseRedirect(reverse("signed_out"))
+            if is_theirs and not User.objects.filter(pk=request.user.pk).exists()
+            else None
+        )
 
 
 class SecondFactorMiddleware:
@@ -112,7 +126,11 @@ class SecondFactorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
-        if request.path.startswith("/desk/") and needs_second_factor(request) and not may_pass_the_desk_door(request):
+        if (
+            request.path.startswith("/desk/")
+            and needs_second_factor(request)
+            and not may_pass_the_desk_door(request)
+        ):
             return to_the_desk_door(request)
         return self.get_response(request)
 
@@ -168,17 +186,27 @@ class KeepRefusedPostMiddleware:
         if not hasattr(request, "user"):
             return response
         refused_to = self._refused_to(request, response)
-        if request.method == "POST" and not request.path.startswith(NEVER_KEPT_PATHS) and not _sent_by_itself(request):
+        if (
+            request.method == "POST"
+            and not request.path.startswith(NEVER_KEPT_PATHS)
+            and not _sent_by_itself(request)
+        ):
             if refused_to:
                 response = self._keep(request, response, refused_to)
             else:
                 self._drop_what_was_sent_again(request, response)
         elif refused_to == reverse("locked") and request.htmx and not _sent_by_itself(request):
-            response = HttpResponseClientRedirect(response["Location"])  # what the page shows is not for the next at this computer
+            response = HttpResponseClientRedirect(
+                response["Location"]
+            )  # what the page shows is not for the next at this computer
         elif refused_to and request.htmx:
-            response = HttpResponse(status=401)  # htmx swaps no 4xx: the page stays, a sign-in form never lands inside it
+            response = HttpResponse(
+                status=401
+            )  # htmx swaps no 4xx: the page stays, a sign-in form never lands inside it
         if request.user.is_authenticated and is_borrowed(request):
-            if LAST_PERSON in request.COOKIES:  # whose device it is: what the borrower writes must not come to wait for them
+            if (
+                LAST_PERSON in request.COOKIES
+            ):  # whose device it is: what the borrower writes must not come to wait for them
                 response.delete_cookie(LAST_PERSON, samesite="Lax")
         elif request.user.is_authenticated and last_person_id(request) != str(request.user.public_id):
             response.set_signed_cookie(
@@ -193,7 +221,11 @@ class KeepRefusedPostMiddleware:
 
     def _refused_to(self, request, response):
         """The door to which this request was sent instead of being answered, or an empty string."""
-        if response.status_code == 403 and request.method == "POST" and not getattr(request, "csrf_processing_done", False):
+        if (
+            response.status_code == 403
+            and request.method == "POST"
+            and not getattr(request, "csrf_processing_done", False)
+        ):
             return "csrf"
         if response.status_code == 302:
             path = urlsplit(response["Location"]).path
@@ -212,7 +244,11 @@ class KeepRefusedPostMiddleware:
         elif refused_to == "csrf":
             return response
         going_to = reverse("kept") if kept else _page_it_came_from(request)
-        url = going_to if refused_to == "csrf" else f"{refused_to}?{urlencode(self._said(response) | {'next': going_to})}"
+        url = (
+            going_to
+            if refused_to == "csrf"
+            else f"{refused_to}?{urlencode(self._said(response) | {'next': going_to})}"
+        )
         return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
 
     def _said(self, response):
@@ -230,13 +266,17 @@ class KeepRefusedPostMiddleware:
 
 def _sent_by_itself(request):
     """A draft or, by a script, a file, sent while somebody types: the form that they come from is what they will send."""
-    return request.path.endswith("/draft/") or (request.path.endswith("/attach/") and request.headers.get("HX-Request") == "true")
+    return request.path.endswith("/draft/") or (
+        request.path.endswith("/attach/") and request.headers.get("HX-Request") == "true"
+    )
 
 
 def _author(request):
     """Whose words they are: theirs who is signed in, or was last. At a shared desk computer only if their form was drawn for them: one that
     was left open in another tab may be a colleague's. Each sign-in has its own token."""
-    if DESK_TOKEN in request.COOKIES and CsrfViewMiddleware(lambda _request: None).process_view(request, None, (), {}):
+    if DESK_TOKEN in request.COOKIES and CsrfViewMiddleware(lambda _request: None).process_view(
+        request, None, (), {}
+    ):
         return None
     return request.user if request.user.is_authenticated else _last_person(request)
 
@@ -256,10 +296,17 @@ def _is_same_origin(request):
 
 def _words_of(request):
     """The fields worth keeping: no file, no secret, nothing too long, nothing for a path that isn't ours."""
-    if not url_has_allowed_host_and_scheme(request.get_full_path(), allowed_hosts=None) or len(request.path) > 300:
+    if (
+        not url_has_allowed_host_and_scheme(request.get_full_path(), allowed_hosts=None)
+        or len(request.path) > 300
+    ):
         return {}
     try:
-        fields = {name: values for name, values in request.POST.lists() if name.rpartition("-")[2] not in NEVER_KEPT_FIELDS}
+        fields = {
+            name: values
+            for name, values in request.POST.lists()
+            if name.rpartition("-")[2] not in NEVER_KEPT_FIELDS
+        }
     except (SuspiciousOperation, MultiPartParserError, UnreadablePostError):
         return {}
     too_long = len(json.dumps(fields)) > MOST_KEPT

@@ -35,17 +35,29 @@ class Library(models.Model):
         OWN = "own", _("the child's own")
 
     name = models.CharField(_("name"), max_length=120)
-    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", choices=[(z, z) for z in sorted(zoneinfo.available_timezones())])
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default="UTC",
+        choices=[(z, z) for z in sorted(zoneinfo.available_timezones())],
+    )
     language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES, default="en")
     accent_colour = models.CharField(
         _("accent colour"),
         max_length=7,
         default="#0b5d4d",
-        validators=[RegexValidator(r"\A#[0-9a-fA-F]{6}\Z", _("Write the colour as # and six digits, such as #0b5d4d."))],
+        validators=[
+            RegexValidator(
+                r"\A#[0-9a-fA-F]{6}\Z", _("Write the colour as # and six digits, such as #0b5d4d.")
+            )
+        ],
     )
     logo = models.FileField(_("logo"), storage=private_storage, upload_to="logo", blank=True)
     catalogue_link = models.CharField(
-        _("catalogue link template"), max_length=300, blank=True, help_text=_("An address with {isbn}, {title} or {number} where the item's own goes.")
+        _("catalogue link template"),
+        max_length=300,
+        blank=True,
+        help_text=_("An address with {isbn}, {title} or {number} where the item's own goes."),
     )
     closes_after_days = models.PositiveSmallIntegerField(
         _("a conversation closes by itself after (days)"),
@@ -65,14 +77,27 @@ class Library(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(60)],
         help_text=_("Counted from when somebody last used it."),
     )
-    default_branch = models.ForeignKey("Branch", verbose_name=_("default branch"), on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    default_branch = models.ForeignKey(
+        "Branch",
+        verbose_name=_("default branch"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
     children = models.CharField(max_length=6, choices=Children, default=Children.PAPER)
-    childrens_groups = models.CharField(max_length=1000, blank=True, help_text="patron groups of the ILS whose cards are children's, one a line")
+    childrens_groups = models.CharField(
+        max_length=1000,
+        blank=True,
+        help_text="patron groups of the ILS whose cards are children's, one a line",
+    )
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(pk=1), name="one_library"),
-            models.CheckConstraint(condition=Q(children__in=["paper", "shared", "own"]), name="known_choice_for_children"),
+            models.CheckConstraint(
+                condition=Q(children__in=["paper", "shared", "own"]), name="known_choice_for_children"
+            ),
         ]
 
     def __str__(self):
@@ -100,7 +125,9 @@ def _libraries():
 class BranchQuerySet(models.QuerySet):
     def at_desk_of(self, coordinator):
         """Those whose people this coordinator sees to: the branches that they coordinate, and those that nobody does."""
-        coordinated = StaffRole.objects.filter(branch=OuterRef("pk"), role=StaffRole.Role.COORDINATOR, user__is_active=True)
+        coordinated = StaffRole.objects.filter(
+            branch=OuterRef("pk"), role=StaffRole.Role.COORDINATOR, user__is_active=True
+        )
         return self.filter(Exists(coordinated.filter(user=coordinator)) | ~Exists(coordinated))
 
 
@@ -111,7 +138,11 @@ class Branch(models.Model):
     slug = models.SlugField(max_length=60, unique=True)
     address = models.CharField(_("address"), max_length=200, blank=True)
     phone = models.CharField(_("phone"), max_length=40, blank=True)
-    promise_hours = models.PositiveSmallIntegerField(_("answers within (opening hours)"), default=24, validators=[MinValueValidator(1), MaxValueValidator(400)])
+    promise_hours = models.PositiveSmallIntegerField(
+        _("answers within (opening hours)"),
+        default=24,
+        validators=[MinValueValidator(1), MaxValueValidator(400)],
+    )
     closed_at = models.DateTimeField(_("no longer in use since"), null=True, blank=True)
 
     objects = BranchQuerySet.as_manager()
@@ -183,12 +214,19 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(default=timezone.now)
     remember = models.CharField(max_length=8, choices=Remember, default=Remember.DAYS_365)
-    remember_until = models.DateField(null=True, blank=True, help_text="the library's day, the last on which it is kept")
+    remember_until = models.DateField(
+        null=True, blank=True, help_text="the library's day, the last on which it is kept"
+    )
     remember_chosen_at = models.DateTimeField(null=True, blank=True, help_text="null: they chose nothing")
-    child_since = models.DateTimeField(null=True, blank=True, help_text="since when it is a child's record (accounts/children.py); null: it is none")
+    child_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="since when it is a child's record (accounts/children.py); null: it is none",
+    )
 
     holds_shared = models.BooleanField(
-        default=False, help_text="a child's visit is shared with them, or was once: only then a page of theirs has to ask for such visits"
+        default=False,
+        help_text="a child's visit is shared with them, or was once: only then a page of theirs has to ask for such visits",
     )
 
     USERNAME_FIELD = "email"
@@ -201,12 +239,17 @@ class User(AbstractBaseUser):
         constraints = [
             models.UniqueConstraint(Lower("email"), name="one_person_per_address"),
             models.CheckConstraint(condition=Q(email__isnull=True) | ~Q(email=""), name="no_empty_address"),
-            models.CheckConstraint(condition=Q(remember__in=["30", "90", "365", "until", "nothing"]), name="known_remembering"),
             models.CheckConstraint(
-                condition=Q(remember="until", remember_until__isnull=False) | (~Q(remember="until") & Q(remember_until__isnull=True)),
+                condition=Q(remember__in=["30", "90", "365", "until", "nothing"]), name="known_remembering"
+            ),
+            models.CheckConstraint(
+                condition=Q(remember="until", remember_until__isnull=False)
+                | (~Q(remember="until") & Q(remember_until__isnull=True)),
                 name="remembered_until_a_day",
             ),
-            models.CheckConstraint(condition=Q(child_since__isnull=True) | ~Q(name__contains=" "), name="no_surname_of_a_child"),
+            models.CheckConstraint(
+                condition=Q(child_since__isnull=True) | ~Q(name__contains=" "), name="no_surname_of_a_child"
+            ),
         ]
 
     def __str__(self):
@@ -345,7 +388,9 @@ class LibraryCard(models.Model):
     ils_id = models.CharField(max_length=LONGEST_ID, unique=True)
     barcode = models.CharField(max_length=60)
     patron_group = models.CharField(max_length=80, blank=True)
-    home_branch = models.ForeignKey(Branch, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    home_branch = models.ForeignKey(
+        Branch, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     seen_at = models.DateTimeField()
 
     class Meta:
@@ -377,17 +422,31 @@ class Absence(models.Model):
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="absences")
     first_day = models.DateField(_("first day"))
     last_day = models.DateField(_("last day"))
-    cover = models.ForeignKey(User, verbose_name=_("who covers"), on_delete=models.SET_NULL, null=True, blank=True, related_name="covers")
+    cover = models.ForeignKey(
+        User,
+        verbose_name=_("who covers"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="covers",
+    )
 
     objects = AbsenceQuerySet.as_manager()
 
     class Meta:
         ordering = ["first_day"]
         constraints = [
-            models.CheckConstraint(condition=Q(last_day__gte=models.F("first_day")), name="absence_ends_after_it_began"),
-            models.CheckConstraint(condition=Q(cover__isnull=True) | ~Q(cover=models.F("person")), name="nobody_covers_themselves"),
+            models.CheckConstraint(
+                condition=Q(last_day__gte=models.F("first_day")), name="absence_ends_after_it_began"
+            ),
+            models.CheckConstraint(
+                condition=Q(cover__isnull=True) | ~Q(cover=models.F("person")),
+                name="nobody_covers_themselves",
+            ),
         ]
-        indexes = [models.Index(fields=["cover", "last_day"], condition=Q(cover__isnull=False), name="covers")]
+        indexes = [
+            models.Index(fields=["cover", "last_day"], condition=Q(cover__isnull=False), name="covers")
+        ]
 
     def __str__(self):
         return f"{self.person}: {self.first_day} to {self.last_day}"
@@ -407,7 +466,12 @@ class Consent(models.Model):
     language = models.CharField(max_length=12)
     given_at = models.DateTimeField()
     read_by = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="who read it to them at the desk; null: they read it themselves"
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="who read it to them at the desk; null: they read it themselves",
     )
 
     class Meta:
@@ -420,8 +484,12 @@ class Consent(models.Model):
 class AuditEventQuerySet(models.QuerySet):
     def looks_at(self, person):
         """When staff opened something of this person's, looked them up, or changed who can come in and what belongs to them."""
-        told = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES]).exclude(by=person)
-        return told.exclude(~Q(subject=str(person.public_id)), action="joined_people")  # which has an event about each of the two
+        told = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES]).exclude(
+            by=person
+        )
+        return told.exclude(
+            ~Q(subject=str(person.public_id)), action="joined_people"
+        )  # which has an event about each of the two
 
 
 class AuditEvent(models.Model):
@@ -451,7 +519,12 @@ class AuditEvent(models.Model):
     patron = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="audit_events")
     subject_type = models.CharField(max_length=40)
     subject = models.CharField(max_length=40, help_text="public id of the subject")
-    where = models.CharField(max_length=12, choices=Where, blank=True, help_text="from where in the desk; blank where that isn't known")
+    where = models.CharField(
+        max_length=12,
+        choices=Where,
+        blank=True,
+        help_text="from where in the desk; blank where that isn't known",
+    )
 
     objects = AuditEventQuerySet.as_manager()
 
@@ -465,8 +538,16 @@ class AuditEvent(models.Model):
 class LookingReason(models.Model):
     """Why a member of staff looked at somebody with whom their desk had nothing to do. It never leaves the desk."""
 
-    event = models.OneToOneField(AuditEvent, on_delete=models.CASCADE, primary_key=True, related_name="looking")
-    patron = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+", help_text="at whom: the event outlives them, these words don't")
+    event = models.OneToOneField(
+        AuditEvent, on_delete=models.CASCADE, primary_key=True, related_name="looking"
+    )
+    patron = models.ForeignKey(
+        User,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="+",
+        help_text="at whom: the event outlives them, these words don't",
+    )
     reason = models.TextField()
 
     def __str__(self):
@@ -505,10 +586,16 @@ class Passkey(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
     name = models.CharField(_("name"), max_length=80)
-    handle = models.UUIDField(help_text="by which the device knows the person: their public id when it was made, which a joining of records may have ended")
+    handle = models.UUIDField(
+        help_text="by which the device knows the person: their public id when it was made, which a joining of records may have ended"
+    )
     credential_id = models.BinaryField(max_length=1023, unique=True)
-    credential = models.BinaryField(help_text="public key and identifiers, as the device gave them (WebAuthn: attested credential data)")
-    sign_count = models.PositiveBigIntegerField(help_text="of a device that counts: a number that comes twice is a copy's")
+    credential = models.BinaryField(
+        help_text="public key and identifiers, as the device gave them (WebAuthn: attested credential data)"
+    )
+    sign_count = models.PositiveBigIntegerField(
+        help_text="of a device that counts: a number that comes twice is a copy's"
+    )
     added_on = models.DateField()
     last_used_on = models.DateField(null=True)
 
@@ -524,11 +611,17 @@ class Passkey(models.Model):
 class SharedDeskQuerySet(models.QuerySet):
     def at_desk_of(self, user):
         """Which this member of staff sees and may close: those they unlocked, and those of the branches that they coordinate."""
-        return self.filter(Q(unlocked_by=user) | Q(branch__in=Branch.objects.at_desk_of(user))) if user.is_coordinator else self.filter(unlocked_by=user)
+        return (
+            self.filter(Q(unlocked_by=user) | Q(branch__in=Branch.objects.at_desk_of(user)))
+            if user.is_coordinator
+            else self.filter(unlocked_by=user)
+        )
 
     def unlocked(self, at):
         """Those on which a PIN is good at `at`. One that was unlocked by somebody who has left its branch is not among them."""
-        works_there = StaffRole.objects.filter(user=models.OuterRef("unlocked_by"), branch=models.OuterRef("branch"))
+        works_there = StaffRole.objects.filter(
+            user=models.OuterRef("unlocked_by"), branch=models.OuterRef("branch")
+        )
         return self.filter(Exists(works_there), closed_at=None, until__gt=at, unlocked_by__is_active=True)
 
 
@@ -546,12 +639,18 @@ class SharedDesk(models.Model):
     unlocked_at = models.DateTimeField()
     until = models.DateTimeField(db_index=True)
     closed_at = models.DateTimeField(null=True, blank=True)
-    wrong_tries = models.PositiveSmallIntegerField(default=0, help_text="wrong PINs of anybody's since it was unlocked")
+    wrong_tries = models.PositiveSmallIntegerField(
+        default=0, help_text="wrong PINs of anybody's since it was unlocked"
+    )
 
     objects = SharedDeskQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(until__gt=models.F("unlocked_at")), name="desk_is_unlocked_for_a_while")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(until__gt=models.F("unlocked_at")), name="desk_is_unlocked_for_a_while"
+            )
+        ]
 
     def __str__(self):
         return f"{self.name}, {self.branch_id}"
@@ -563,7 +662,9 @@ class DeskPin(models.Model):
     person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="desk_pin")
     pin_hash = models.CharField(max_length=200)
     set_on = models.DateField()
-    wrong_tries = models.PositiveSmallIntegerField(default=0, help_text="on any computer, since its owner showed their second factor")
+    wrong_tries = models.PositiveSmallIntegerField(
+        default=0, help_text="on any computer, since its owner showed their second factor"
+    )
 
     def __str__(self):
         return f"of {self.person_id}"
@@ -586,7 +687,9 @@ class PinTries(models.Model):
 class RefusedPostQuerySet(models.QuerySet):
     def offered_to(self, person, *, at):
         """What this person may still take up, newest first."""
-        return self.filter(person=person, refused_at__gt=at - RefusedPost.KEPT_FOR).order_by("-refused_at", "-pk")
+        return self.filter(person=person, refused_at__gt=at - RefusedPost.KEPT_FOR).order_by(
+            "-refused_at", "-pk"
+        )
 
 
 class RefusedPost(models.Model):

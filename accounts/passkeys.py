@@ -37,7 +37,17 @@ STATE_LASTS = 5 * 60  # seconds
 MOST_EACH = 20
 LONGEST_ID = 1023  # bytes, says WebAuthn
 # With what a stranger's browser can send, the reading of it fails in all of these ways.
-MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, RecursionError, struct.error, UnsupportedAlgorithm)
+MALFORMED = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+    struct.error,
+    UnsupportedAlgorithm,
+)
 
 
 class NotAccepted(Exception):
@@ -67,7 +77,9 @@ class Shown:
 
 def options_to_add(session: MutableMapping, person: User, *, origin: str) -> dict:
     """What the browser is told to make a passkey for this person; one that the device has already is not made twice."""
-    who = PublicKeyCredentialUserEntity(id=person.public_id.bytes, name=person.email or person.display_name, display_name=person.display_name)
+    who = PublicKeyCredentialUserEntity(
+        id=person.public_id.bytes, name=person.email or person.display_name, display_name=person.display_name
+    )
     options, state = _server(origin).register_begin(
         who,
         credentials=[AttestedCredentialData(bytes(passkey.credential)) for passkey in person.passkeys.all()],
@@ -80,8 +92,14 @@ def options_to_add(session: MutableMapping, person: User, *, origin: str) -> dic
 
 def options_to_show(session: MutableMapping, *, origin: str, person: User | None = None) -> dict:
     """What the browser is told to show a passkey: one of this person's, or whichever it has for us."""
-    among = [AttestedCredentialData(bytes(passkey.credential)) for passkey in person.passkeys.all()] if person else None
-    options, state = _server(origin).authenticate_begin(among, user_verification=UserVerificationRequirement.REQUIRED)
+    among = (
+        [AttestedCredentialData(bytes(passkey.credential)) for passkey in person.passkeys.all()]
+        if person
+        else None
+    )
+    options, state = _server(origin).authenticate_begin(
+        among, user_verification=UserVerificationRequirement.REQUIRED
+    )
     session[STATE] = {"asked": state, "at": time.time()}
     return dict(options)
 
@@ -108,7 +126,9 @@ def read_shown(session: MutableMapping, answer: Any, *, among, origin: str) -> S
         passkey = among.select_related("person").filter(credential_id=said.raw_id).first()
         if passkey is None or said.response.user_handle not in (None, b"", passkey.handle.bytes):
             raise NotAccepted
-        _server(origin).authenticate_complete(asked, [AttestedCredentialData(bytes(passkey.credential))], answer)
+        _server(origin).authenticate_complete(
+            asked, [AttestedCredentialData(bytes(passkey.credential))], answer
+        )
     except MALFORMED as error:
         raise NotAccepted from error
     return Shown(passkey, said.response.authenticator_data.counter)
@@ -169,7 +189,11 @@ def remove_lost(passkey, *, by, at):
     """For somebody who has lost the device and says so at the desk: it opens nothing any more, and whoever has it is signed out, as they are
     themselves everywhere else. They are told. Raises OnlyWayIn."""
     person = User.objects.select_for_update(no_key=True).get(pk=passkey.person_id)
-    others = (person.library_cards, SocialAccount.objects.filter(user=person), person.passkeys.exclude(pk=passkey.pk))
+    others = (
+        person.library_cards,
+        SocialAccount.objects.filter(user=person),
+        person.passkeys.exclude(pk=passkey.pk),
+    )
     if not proven_address(person) and not any(way.exists() for way in others):
         raise OnlyWayIn
     remove(passkey, by=by, at=at)

@@ -49,7 +49,9 @@ def for_readers(kind=Reader, **fields):
 
         @wraps(make)
         def run(reader, **values):
-            return of_each_kind(person=reader.person and reader.person.pk, opened=reader.opened_sessions or None, **values)
+            return of_each_kind(
+                person=reader.person and reader.person.pk, opened=reader.opened_sessions or None, **values
+            )
 
         return run
 

@@ -15,10 +15,16 @@ from . import audit
 from .models import Consent, Library, User
 
 Remember = User.Remember
-SHORT = timedelta(days=30)  # what nobody kept, a quiet visit, and what is kept although its patron chose that nothing is
+SHORT = timedelta(
+    days=30
+)  # what nobody kept, a quiet visit, and what is kept although its patron chose that nothing is
 UNLESS_CHOSEN = timedelta(days=365)
 CHILDS = timedelta(days=90)
-PERIODS = {Remember.DAYS_30: timedelta(days=30), Remember.DAYS_90: timedelta(days=90), Remember.DAYS_365: UNLESS_CHOSEN}
+PERIODS = {
+    Remember.DAYS_30: timedelta(days=30),
+    Remember.DAYS_90: timedelta(days=90),
+    Remember.DAYS_365: UNLESS_CHOSEN,
+}
 UNDO_FOR = timedelta(days=1)
 MOST_YEARS = 10
 CHILDS_CHOICES = (Remember.DAYS_30, Remember.DAYS_90, Remember.NOTHING)
@@ -54,13 +60,23 @@ def due(field, *, at, whose="patron"):
     child it is over at the latest when `childs_due` says so."""
     library = Library.current()
     its_day = TruncDate(field, tzinfo=library.zone)
-    chosen, until, chosen_at = f"{whose}__remember", f"{whose}__remember_until", f"{whose}__remember_chosen_at"
+    chosen, until, chosen_at = (
+        f"{whose}__remember",
+        f"{whose}__remember_until",
+        f"{whose}__remember_chosen_at",
+    )
     ended = Q(pk__in=[])
     for remember, period in PERIODS.items():
         ended |= Q(**{chosen: remember, f"{field}__lte": at - period})
-    ended |= Q(**{chosen: Remember.UNTIL, f"{until}__lt": library.today(at)}) & Q(LessThanOrEqual(its_day, F(until)))
-    ended |= Q(**{chosen: Remember.UNTIL, f"{field}__lte": at - UNLESS_CHOSEN}) & Q(GreaterThan(its_day, F(until)))
-    ended |= Q(**{chosen: Remember.NOTHING}) & (Q(**{f"{field}__lte": F(chosen_at)}) | Q(**{f"{field}__lte": at - SHORT}))
+    ended |= Q(**{chosen: Remember.UNTIL, f"{until}__lt": library.today(at)}) & Q(
+        LessThanOrEqual(its_day, F(until))
+    )
+    ended |= Q(**{chosen: Remember.UNTIL, f"{field}__lte": at - UNLESS_CHOSEN}) & Q(
+        GreaterThan(its_day, F(until))
+    )
+    ended |= Q(**{chosen: Remember.NOTHING}) & (
+        Q(**{f"{field}__lte": F(chosen_at)}) | Q(**{f"{field}__lte": at - SHORT})
+    )
     ended &= Q(**{chosen_at: None}) | Q(**{f"{chosen_at}__lte": at - UNDO_FOR})
     return ended | Q(**{f"{whose}__child_since__lte": at - UNDO_FOR, f"{field}__lte": at - CHILDS})
 
@@ -76,7 +92,14 @@ def choose(person, *, remember, until=None, wording, language, at):
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     person.remember, person.remember_until, person.remember_chosen_at = remember, until, at
     person.save(update_fields=["remember", "remember_until", "remember_chosen_at"])
-    Consent.objects.create(person=person, purpose=Consent.Purpose.REMEMBER, subject=person.public_id, wording=wording, language=language, given_at=at)
+    Consent.objects.create(
+        person=person,
+        purpose=Consent.Purpose.REMEMBER,
+        subject=person.public_id,
+        wording=wording,
+        language=language,
+        given_at=at,
+    )
     audit.record("chose_how_long", person, by=person, patron=person, at=at)
 
 

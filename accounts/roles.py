@@ -111,7 +111,11 @@ def _end_invitations(person):
 
 
 def _leave_a_coordinator(*, without):
-    coordinators = set(StaffRole.objects.filter(role=StaffRole.Role.COORDINATOR, user__is_active=True).values_list("pk", flat=True))
+    coordinators = set(
+        StaffRole.objects.filter(role=StaffRole.Role.COORDINATOR, user__is_active=True).values_list(
+            "pk", flat=True
+        )
+    )
     going = set(without.filter(role=StaffRole.Role.COORDINATOR).values_list("pk", flat=True))
     if going and not coordinators - going:
         raise LastCoordinator

@@ -12,7 +12,9 @@ from portal.prepared import prepared
 from . import audit
 from .models import Library, SharedDesk
 
-LASTS = datetime.timedelta(hours=16)  # at most: whoever unlocks it at seven in the morning has it until eleven at night
+LASTS = datetime.timedelta(
+    hours=16
+)  # at most: whoever unlocks it at seven in the morning has it until eleven at night
 
 
 @transaction.atomic
@@ -20,9 +22,13 @@ def unlock(*, branch, name, by, at):
     """Unlock a computer of `branch` until the library's day is over. Returns the desk and the token by which its browser will know itself."""
     token = secrets.token_urlsafe(32)
     library = Library.current()
-    midnight = datetime.datetime.combine(library.today(at) + datetime.timedelta(days=1), datetime.time(), library.zone)
+    midnight = datetime.datetime.combine(
+        library.today(at) + datetime.timedelta(days=1), datetime.time(), library.zone
+    )
     until = min(midnight.astimezone(datetime.UTC), at + LASTS)
-    desk = SharedDesk.objects.create(branch=branch, name=name, token_hash=_hash(token), unlocked_by=by, unlocked_at=at, until=until)
+    desk = SharedDesk.objects.create(
+        branch=branch, name=name, token_hash=_hash(token), unlocked_by=by, unlocked_at=at, until=until
+    )
     audit.record("unlocked_shared_desk", desk, by=by, at=at)
     return desk, token
 

@@ -13,9 +13,23 @@ from .locking import SHARED_DESK
 LAST_USED_ON = "last_used_on"  # in the session, where accounts.middleware writes it
 
 # The first that the browser names itself by: each of them also claims to be some of those below it.
-BROWSERS = [("Edg", "Edge"), ("OPR", "Opera"), ("SamsungBrowser", "Samsung Internet"), ("Firefox", "Firefox"), ("FxiOS", "Firefox"), ("CriOS", "Chrome")]
+BROWSERS = [
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("SamsungBrowser", "Samsung Internet"),
+    ("Firefox", "Firefox"),
+    ("FxiOS", "Firefox"),
+    ("CriOS", "Chrome"),
+]
 BROWSERS += [("Chrome", "Chrome"), ("Safari", "Safari")]
-SYSTEMS = [("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("CrOS", "Chromebook"), ("Windows", "Windows"), ("Macintosh", "Mac")]
+SYSTEMS = [
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("CrOS", "Chromebook"),
+    ("Windows", "Windows"),
+    ("Macintosh", "Mac"),
+]
 SYSTEMS += [("Linux", "Linux")]
 
 
@@ -24,7 +38,9 @@ def devices(person, *, here):
     in words, whether it is a shared desk computer (`is_shared`), the day on which it was `last_used_on`, `is_here`,
     and a `mark` by which a form may name it."""
     found = list(UserSession.objects.filter(user=person).order_by("-created_at", "-pk"))
-    lasting = Session.objects.filter(session_key__in=[signed_in.session_key for signed_in in found], expire_date__gt=timezone.now())
+    lasting = Session.objects.filter(
+        session_key__in=[signed_in.session_key for signed_in in found], expire_date__gt=timezone.now()
+    )
     known = {session.session_key: session.get_decoded() for session in lasting}
     found = [signed_in for signed_in in found if signed_in.session_key in known]
     for signed_in in found:
@@ -33,13 +49,17 @@ def devices(person, *, here):
         signed_in.is_shared = SHARED_DESK in known[signed_in.session_key]
         signed_in.last_used_on = date.fromisoformat(day) if day else timezone.localdate(signed_in.created_at)
         signed_in.is_here = signed_in.session_key == here
-        signed_in.mark = salted_hmac("accounts.sign_ins", signed_in.session_key, algorithm="sha256").hexdigest()[:32]
+        signed_in.mark = salted_hmac(
+            "accounts.sign_ins", signed_in.session_key, algorithm="sha256"
+        ).hexdigest()[:32]
     return sorted(found, key=lambda signed_in: (not signed_in.is_here, -signed_in.last_used_on.toordinal()))
 
 
 def device(user_agent):
     """“Firefox on Android”, as far as the browser tells."""
-    browser, system = (next((name for sign, name in known if sign in user_agent), "") for known in (BROWSERS, SYSTEMS))
+    browser, system = (
+        next((name for sign, name in known if sign in user_agent), "") for known in (BROWSERS, SYSTEMS)
+    )
     if browser and system:
         return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
     return browser or system or _("a browser that does not say its name")

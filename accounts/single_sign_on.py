@@ -37,7 +37,18 @@ from .models import User
 from .told import tell
 
 SIGN_IN, CONNECT, PROVE = "login", "connect", "prove"  # what somebody is sent to the provider for
-SIGNED_BY = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]  # by a key that the provider alone has
+SIGNED_BY = [
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+]  # by a key that the provider alone has
 CLOCKS_DIFFER = 60  # seconds
 LONGEST_SUBJECT = 191  # characters: SocialAccount.uid
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -110,7 +121,11 @@ def address_to_begin(request, *, what_for, going_to="", borrowed=False):
         asked |= {"prompt": "login", "max_age": "0"}
     state = {"borrowed": borrowed, "person": person, "at": at, "nonce": nonce}
     with _provider_answers():
-        response = _Adapter(request).get_provider().redirect(request, what_for, next_url=going_to, auth_params=asked, **state)
+        response = (
+            _Adapter(request)
+            .get_provider()
+            .redirect(request, what_for, next_url=going_to, auth_params=asked, **state)
+        )
     return response["Location"]
 
 
@@ -140,7 +155,9 @@ def identity(request, begun):
     adapter = _Adapter(request)
     with _provider_answers():
         app = adapter.get_provider().app
-        answer = adapter.get_access_token_data(request, app, adapter.get_client(request, app), pkce_code_verifier=begun.verifier)
+        answer = adapter.get_access_token_data(
+            request, app, adapter.get_client(request, app), pkce_code_verifier=begun.verifier
+        )
         claims = adapter.read_id_token(answer["id_token"], nonce=begun.nonce)
         info = adapter.read_userinfo(answer["access_token"], subject=claims["sub"])
         said = claims | info
@@ -150,7 +167,8 @@ def identity(request, begun):
             subject=claims["sub"],
             name=clean(name, max_length=80),
             email=email,
-            email_is_proven=any(_vouches_for(email, source) for source in (claims, info)) or email.rpartition("@")[2] in settings.SSO["proven_domains"],
+            email_is_proven=any(_vouches_for(email, source) for source in (claims, info))
+            or email.rpartition("@")[2] in settings.SSO["proven_domains"],
             shown_at=float(claims.get("auth_time") or 0),
         )
 
@@ -165,12 +183,20 @@ def shown_anew(identity, begun):
 
 def account_of(identity):
     """The SocialAccount by which this one is known here, or None. By issuer and subject alone: an address may be another person's."""
-    return SocialAccount.objects.select_related("user").filter(provider=settings.SSO["issuer"], uid=identity.subject).first()
+    return (
+        SocialAccount.objects.select_related("user")
+        .filter(provider=settings.SSO["issuer"], uid=identity.subject)
+        .first()
+    )
 
 
 def accounts_of(person):
     """By what this person comes in through the provider that the settings name."""
-    return SocialAccount.objects.filter(user=person, provider=settings.SSO["issuer"]) if sign_on_name() else SocialAccount.objects.none()
+    return (
+        SocialAccount.objects.filter(user=person, provider=settings.SSO["issuer"])
+        if sign_on_name()
+        else SocialAccount.objects.none()
+    )
 
 
 @transaction.atomic
@@ -181,7 +207,13 @@ def new_person(identity, *, at, language):
     unconfirmed(at=None).filter(email=proven).delete()  # somebody's sign-in attempt with it, never finished
     try:
         with transaction.atomic():
-            person = User.objects.create(name=identity.name, email=proven or None, language=language, joined_at=at, password=make_password(None))
+            person = User.objects.create(
+                name=identity.name,
+                email=proven or None,
+                language=language,
+                joined_at=at,
+                password=make_password(None),
+            )
             SocialAccount.objects.create(user=person, provider=settings.SSO["issuer"], uid=identity.subject)
     except IntegrityError:
         if account := account_of(identity):
@@ -197,7 +229,9 @@ def new_person(identity, *, at, language):
 @transaction.atomic
 def connect(person, identity, *, at):
     """From now on this person comes in by it as well. Raises AnotherPersons."""
-    account, is_new = SocialAccount.objects.get_or_create(provider=settings.SSO["issuer"], uid=identity.subject, defaults={"user": person})
+    account, is_new = SocialAccount.objects.get_or_create(
+        provider=settings.SSO["issuer"], uid=identity.subject, defaults={"user": person}
+    )
     if account.user_id != person.pk:
         raise AnotherPersons
     if is_new:
@@ -218,7 +252,9 @@ def disconnect(person, *, at):
 
 def has_another_way_in(person):
     """Besides the provider, and the devices on which they happen to be signed in. An address where no code was ever read may be a stranger's."""
-    return bool(address_for_proof(person) or person.passkeys.exists() or (cards.card_of(person) and library_ils()))
+    return bool(
+        address_for_proof(person) or person.passkeys.exists() or (cards.card_of(person) and library_ils())
+    )
 
 
 def _vouches_for(email, source):
@@ -261,7 +297,9 @@ class _Adapter(OpenIDConnectOAuth2Adapter):
     @property
     def basic_auth(self):
         """As the standard has it, not as allauth would guess: who names no way takes this one."""
-        return "client_secret_post" not in self.openid_config.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        return "client_secret_post" not in self.openid_config.get(
+            "token_endpoint_auth_methods_supported", ["client_secret_basic"]
+        )
 
     def read_id_token(self, id_token: str, *, nonce: str) -> dict[str, Any]:
         """Its claims. Raises one of MALFORMED, or NotBelieved."""
@@ -279,9 +317,16 @@ class _Adapter(OpenIDConnectOAuth2Adapter):
             leeway=CLOCKS_DIFFER,
             options={"require": ["iss", "aud", "sub", "exp", "iat", "nonce"]},
         )
-        if not constant_time_compare(claims["nonce"], nonce) or claims.get("azp", settings.SSO["client_id"]) != settings.SSO["client_id"]:
+        if (
+            not constant_time_compare(claims["nonce"], nonce)
+            or claims.get("azp", settings.SSO["client_id"]) != settings.SSO["client_id"]
+        ):
             raise NotBelieved("the ID token was made for somebody else's question")
-        if not (0 < len(claims["sub"]) <= LONGEST_SUBJECT and claims["sub"].isascii() and claims["sub"].isprintable()):
+        if not (
+            0 < len(claims["sub"]) <= LONGEST_SUBJECT
+            and claims["sub"].isascii()
+            and claims["sub"].isprintable()
+        ):
             raise NotBelieved("the subject of the ID token is none")
         return claims
 

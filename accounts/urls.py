@@ -1,18 +1,39 @@
 from django.urls import path
 
-from .views import address, card_sign_in, invitation, kept, locked, logo, me, passkeys, prove, second_factor, sign_in, single_sign_on
+from .views import (
+    address,
+    card_sign_in,
+    invitation,
+    kept,
+    locked,
+    logo,
+    me,
+    passkeys,
+    prove,
+    second_factor,
+    sign_in,
+    single_sign_on,
+)
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign_in"),
-    path("sign-in/", sign_in.sign_in, name="account_login"),  # where allauth sends somebody whose sign-in it gave up
+    path(
+        "sign-in/", sign_in.sign_in, name="account_login"
+    ),  # where allauth sends somebody whose sign-in it gave up
     path("sign-in/card/", card_sign_in.card_sign_in, name="card_sign_in"),
     path("sign-in/code/", sign_in.enter_code, name="account_confirm_login_code"),
     path("sign-in/code/again/", sign_in.resend_code, name="resend_code"),
     path("sign-in/passkey/", passkeys.sign_in_by_passkey, name="sign_in_by_passkey"),
     path("sign-in/passkey/options/", passkeys.show_options, name="passkey_options"),
     path("sign-in/single-sign-on/", single_sign_on.single_sign_on, name="single_sign_on"),
-    path("sign-in/single-sign-on/answer/", single_sign_on.single_sign_on_answer, name="single_sign_on_answer"),
-    path("sign-in/single-sign-on/first-time/", single_sign_on.single_sign_on_first_time, name="single_sign_on_first_time"),
+    path(
+        "sign-in/single-sign-on/answer/", single_sign_on.single_sign_on_answer, name="single_sign_on_answer"
+    ),
+    path(
+        "sign-in/single-sign-on/first-time/",
+        single_sign_on.single_sign_on_first_time,
+        name="single_sign_on_first_time",
+    ),
     path("sign-out/", sign_in.sign_out, name="sign_out"),
     path("signed-out/", sign_in.signed_out, name="signed_out"),
     path("language/", sign_in.set_language, name="set_language"),

@@ -11,7 +11,11 @@ from .ils.configured import library_ils
 from .single_sign_on import sign_on_name
 
 WAY_IN = settings.COOKIE_PREFIX + "way_in"
-PASSKEY, CARD, SIGN_ON = "passkey", "card", "single_sign_on"  # by other names than these a device is asked for an address
+PASSKEY, CARD, SIGN_ON = (
+    "passkey",
+    "card",
+    "single_sign_on",
+)  # by other names than these a device is asked for an address
 
 
 def other_ways():
@@ -39,7 +43,9 @@ class WayInMiddleware:
             return response
         if way in {PASSKEY, CARD, SIGN_ON}:
             secure = bool(settings.SESSION_COOKIE_SECURE)
-            response.set_cookie(WAY_IN, way, max_age=settings.SESSION_COOKIE_AGE, httponly=True, samesite="Lax", secure=secure)
+            response.set_cookie(
+                WAY_IN, way, max_age=settings.SESSION_COOKIE_AGE, httponly=True, samesite="Lax", secure=secure
+            )
         elif WAY_IN in request.COOKIES:
             response.delete_cookie(WAY_IN, samesite="Lax")
         return response

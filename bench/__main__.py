@@ -19,9 +19,15 @@ MOST = 1.3  # × the small database's cost, with a million messages
 class Child:
     def __init__(self, module, **environment):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.child", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | environment
+            [sys.executable, "-m", "bench.child", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
         )
-        self.sizes = json.loads(self.process.stdout.readline() or "{}")  # largest answer of each page, in bytes
+        self.sizes = json.loads(
+            self.process.stdout.readline() or "{}"
+        )  # largest answer of each page, in bytes
 
     def measure(self, name):
         """CPU milliseconds per request."""
@@ -36,8 +42,19 @@ class Child:
 
 def main(large=False):
     with tempfile.TemporaryDirectory() as folder:
-        minimal = Child("bench.minimal.set_up", DJANGO_SETTINGS_MODULE="bench.minimal.settings", BENCH_DATABASE=f"{folder}/minimal.sqlite3")
-        portals = {"": Child("bench.pages", DJANGO_SETTINGS_MODULE="tests.settings", DATABASE_URL=f"sqlite:///{folder}/portal.sqlite3", DATA_DIR=folder)}
+        minimal = Child(
+            "bench.minimal.set_up",
+            DJANGO_SETTINGS_MODULE="bench.minimal.settings",
+            BENCH_DATABASE=f"{folder}/minimal.sqlite3",
+        )
+        portals = {
+            "": Child(
+                "bench.pages",
+                DJANGO_SETTINGS_MODULE="tests.settings",
+                DATABASE_URL=f"sqlite:///{folder}/portal.sqlite3",
+                DATA_DIR=folder,
+            )
+        }
         if large:
             portals["large"] = _large_child()
         if not minimal.sizes or not all(portal.sizes for portal in portals.values()):
@@ -55,10 +72,26 @@ def main(large=False):
     if large:
         return _report_large(times, ratios)
 
-    rows = [{"page": "minimal", "ratio": 1.0, "cpu_ms": statistics.median(base), "bytes": minimal.sizes["minimal"]}]
+    rows = [
+        {
+            "page": "minimal",
+            "ratio": 1.0,
+            "cpu_ms": statistics.median(base),
+            "bytes": minimal.sizes["minimal"],
+        }
+    ]
     for (name, size), values in ratios.items():
-        rows.append({"page": name, "ratio": statistics.median(values), "cpu_ms": statistics.median(times[name, size]), "bytes": portals[size].sizes[name]})
-    print(f"{'page':12} {'ratio':>6} {'CPU ms':>7} {'bytes':>7}   ({ROUNDS} rounds of {REQUESTS} requests; bytes as sent)")
+        rows.append(
+            {
+                "page": name,
+                "ratio": statistics.median(values),
+                "cpu_ms": statistics.median(times[name, size]),
+                "bytes": portals[size].sizes[name],
+            }
+        )
+    print(
+        f"{'page':12} {'ratio':>6} {'CPU ms':>7} {'bytes':>7}   ({ROUNDS} rounds of {REQUESTS} requests; bytes as sent)"
+    )
     for row in rows:
         print(f"{row['page']:12} {row['ratio']:6.2f} {row['cpu_ms']:7.2f} {row['bytes']:7}")
     out = Path(os.environ.get("BENCH_JSON", "var/bench.json"))
@@ -73,16 +106,22 @@ def _large_child():
     folder = Path("var/bench-large").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     url = os.environ.get("BENCH_LARGE_URL", f"sqlite:///{folder}/portal.sqlite3")
-    return Child("bench.large", DJANGO_SETTINGS_MODULE="tests.settings", DATABASE_URL=url, DATA_DIR=str(folder))
+    return Child(
+        "bench.large", DJANGO_SETTINGS_MODULE="tests.settings", DATABASE_URL=url, DATA_DIR=str(folder)
+    )
 
 
 def _report_large(times, ratios):
     """Whether a page costs the same whatever else there is: the ratio of each round, and no page may go over MOST."""
-    print(f"{'page':14} {'small':>6} {'large':>6} {'large/small':>12}   (× the minimal page; median of {ROUNDS} rounds of {REQUESTS} requests)")
+    print(
+        f"{'page':14} {'small':>6} {'large':>6} {'large/small':>12}   (× the minimal page; median of {ROUNDS} rounds of {REQUESTS} requests)"
+    )
     worst = 0
     for name in dict.fromkeys(name for name, _size in times):
         small, large = (statistics.median(ratios[name, size]) for size in ("", "large"))
-        grown = statistics.median(after / before for before, after in zip(times[name, ""], times[name, "large"], strict=True))
+        grown = statistics.median(
+            after / before for before, after in zip(times[name, ""], times[name, "large"], strict=True)
+        )
         worst = max(worst, grown)
         print(f"{name:14} {small:6.2f} {large:6.2f} {grown:12.2f}{'' if grown <= MOST else '  too much'}")
     return int(worst > MOST)

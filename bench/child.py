@@ -33,7 +33,11 @@ class Browser:
 
     def ask(self):
         """The body as it goes over the wire (compressed where the application compresses)."""
-        form = urlencode({"csrfmiddlewaretoken": "c" * 32, **self.page.fields()}).encode() if self.page.fields else b""
+        form = (
+            urlencode({"csrfmiddlewaretoken": "c" * 32, **self.page.fields()}).encode()
+            if self.page.fields
+            else b""
+        )
         path, _, query = self.page.path.partition("?")
         environ = {
             "REQUEST_METHOD": "POST" if form else "GET",
@@ -77,9 +81,16 @@ def main(module):
     from django.core.servers.basehttp import get_internal_wsgi_application
 
     pages = importlib.import_module(module)
-    application = get_internal_wsgi_application()  # what WSGI_APPLICATION names; Django's own where nothing is named
+    application = (
+        get_internal_wsgi_application()
+    )  # what WSGI_APPLICATION names; Django's own where nothing is named
     browsers = {name: Browser(application, page) for name, page in pages.set_up().items()}
-    print(json.dumps({name: max(len(browser.ask()) for _ in range(WARM_UP)) for name, browser in browsers.items()}), flush=True)
+    print(
+        json.dumps(
+            {name: max(len(browser.ask()) for _ in range(WARM_UP)) for name, browser in browsers.items()}
+        ),
+        flush=True,
+    )
     for line in sys.stdin:
         name, count = line.rsplit(maxsplit=1)
         begun = time.process_time()

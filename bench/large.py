@@ -38,18 +38,31 @@ def set_up():
 
 def _renew_statistics():
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE" if connection.vendor == "postgresql" else "PRAGMA optimize = 0x10002")  # as the worker does
+        cursor.execute(
+            "ANALYZE" if connection.vendor == "postgresql" else "PRAGMA optimize = 0x10002"
+        )  # as the worker does
 
 
 def _build(chance):
     now = timezone.now()
     branches, staff, topics = pages.library()
-    patrons = User.objects.bulk_create((User(name=_name(chance), email=f"large{n}@example.org") for n in range(PATRONS)), batch_size=AT_ONCE)
+    patrons = User.objects.bulk_create(
+        (User(name=_name(chance), email=f"large{n}@example.org") for n in range(PATRONS)), batch_size=AT_ONCE
+    )
     words = [_name(chance).lower() for _ in range(30_000)]
     weights = list(itertools.accumulate(1 / (n + 3) for n in range(len(words))))
     for first in range(0, CONVERSATIONS, AT_ONCE):
         with transaction.atomic():
-            _some(chance, now, first, branches, topics, staff, patrons, lambda count: chance.choices(words, cum_weights=weights, k=count))
+            _some(
+                chance,
+                now,
+                first,
+                branches,
+                topics,
+                staff,
+                patrons,
+                lambda count: chance.choices(words, cum_weights=weights, k=count),
+            )
         print(f"{first + AT_ONCE} of {CONVERSATIONS} conversations", end="\r", file=sys.stderr)
     with connection.cursor() as cursor:
         cursor.execute(REBUILD if connection.vendor == "sqlite" else "VACUUM ANALYZE")
@@ -58,7 +71,11 @@ def _build(chance):
 def _some(chance, now, first, branches, topics, staff, patrons, some_words):
     sessions, threads, said, rows, read = [], [], [], [], []
     for number in range(first, first + AT_ONCE):
-        branch, topic, patron = branches[number % len(branches)], chance.choice(topics), chance.choice(patrons)
+        branch, topic, patron = (
+            branches[number % len(branches)],
+            chance.choice(topics),
+            chance.choice(patrons),
+        )
         helper = staff[number % len(branches) + len(branches) * chance.randrange(len(staff) // len(branches))]
         opened = now - datetime.timedelta(days=chance.random() * 700 + 3)
         question = " ".join(some_words(8)).capitalize()
@@ -78,7 +95,9 @@ def _some(chance, now, first, branches, topics, staff, patrons, some_words):
                 kept_at=opened,
             )
         )
-        status = chance.choices(["closed", "waiting_for_patron", "waiting_for_staff", "snoozed"], [94, 3, 2, 1])[0]
+        status = chance.choices(
+            ["closed", "waiting_for_patron", "waiting_for_staff", "snoozed"], [94, 3, 2, 1]
+        )[0]
         latest = opened + datetime.timedelta(hours=MESSAGES_EACH)
         waits = latest if status in {"waiting_for_staff", "snoozed"} else None
         threads.append(
@@ -109,7 +128,13 @@ def _some(chance, now, first, branches, topics, staff, patrons, some_words):
     HelpSession.objects.bulk_create(sessions)
     Conversation.objects.bulk_create(threads)
     for thread in threads:
-        rows.append(ConversationWords(conversation=thread, name=thread.patron.name, words=f"{thread.subject} {thread.patron.name}".lower()))
+        rows.append(
+            ConversationWords(
+                conversation=thread,
+                name=thread.patron.name,
+                words=f"{thread.subject} {thread.patron.name}".lower(),
+            )
+        )
         for turn in range(1, MESSAGES_EACH + 1):
             side, at = ("patron" if turn % 2 else "staff"), thread.opened_at + datetime.timedelta(hours=turn)
             said.append(
@@ -125,13 +150,41 @@ def _some(chance, now, first, branches, topics, staff, patrons, some_words):
                     client_token=uuid.UUID(int=chance.getrandbits(128), version=4),
                 )
             )
-        read.append(Participation(conversation=thread, person=thread.patron, side="patron", read_until=thread.last_message_at))
+        read.append(
+            Participation(
+                conversation=thread, person=thread.patron, side="patron", read_until=thread.last_message_at
+            )
+        )
     Message.objects.bulk_create(said)
-    rows += [ConversationWords(conversation_id=message.conversation_id, message=message, words=message.body) for message in said]
+    rows += [
+        ConversationWords(conversation_id=message.conversation_id, message=message, words=message.body)
+        for message in said
+    ]
     ConversationWords.objects.bulk_create(rows)
     Participation.objects.bulk_create(read)
 
 
 def _name(chance):
-    syllables = ["ba", "ren", "li", "mor", "ta", "os", "ke", "vin", "du", "sha", "el", "po", "gri", "an", "zu", "fe", "lo", "mi", "quar", "ti"]
+    syllables = [
+        "ba",
+        "ren",
+        "li",
+        "mor",
+        "ta",
+        "os",
+        "ke",
+        "vin",
+        "du",
+        "sha",
+        "el",
+        "po",
+        "gri",
+        "an",
+        "zu",
+        "fe",
+        "lo",
+        "mi",
+        "quar",
+        "ti",
+    ]
     return "".join(chance.choice(syllables) for _ in range(chance.randint(1, 4))).capitalize()

@@ -44,7 +44,9 @@ def set_up():
     call_command("createcachetable", verbosity=0)
     if not User.objects.filter(email=PATRON).exists():
         _fill()
-    LIMITS["message"] = Limit("messages", person="2/0s", network="2/0s")  # counted as for somebody who hasn't written for long
+    LIMITS["message"] = Limit(
+        "messages", person="2/0s", network="2/0s"
+    )  # counted as for somebody who hasn't written for long
     staff, patron = User.objects.get(email=STAFF), User.objects.get(email=PATRON)
     thread = Conversation.objects.get(patron=patron)
     # Answered again and again, at a branch of its own: nothing that is polled changes meanwhile.
@@ -57,7 +59,12 @@ def set_up():
         "session": Page(thread.help_session.get_absolute_url(), mine),
         "thread": Page(address, mine),
         "news": Page(_polled(address, mine), mine, **nothing_new),
-        "reply": Page(reverse("reply", args=[answered.public_id]), theirs, status="302 Found", fields=lambda: {"body": WORDS, "client_token": uuid.uuid4()}),
+        "reply": Page(
+            reverse("reply", args=[answered.public_id]),
+            theirs,
+            status="302 Found",
+            fields=lambda: {"body": WORDS, "client_token": uuid.uuid4()},
+        ),
         "queue": Page(reverse("desk"), staffs),
         "queue news": Page(_polled(reverse("desk"), staffs), staffs, **nothing_new),
         "queue search": Page(f"{reverse('desk')}?q=balcony+hold", staffs),
@@ -75,7 +82,11 @@ def library():
             StaffFactory(branch=branches[n % BRANCHES], email=f"colleague{n}@example.org")
         TopicFactory.create_batch(TOPICS)
     colleagues = User.objects.filter(staff_roles__isnull=False, email__startswith="colleague").order_by("pk")
-    return list(Branch.objects.exclude(slug="bench-elsewhere").order_by("pk")), list(colleagues), list(Topic.objects.order_by("pk"))
+    return (
+        list(Branch.objects.exclude(slug="bench-elsewhere").order_by("pk")),
+        list(colleagues),
+        list(Topic.objects.order_by("pk")),
+    )
 
 
 def _fill():
@@ -92,7 +103,13 @@ def _fill():
         thread = ConversationFactory(help_session=sessions[0], status=Conversation.Status.WAITING_FOR_PATRON)
         for n in range(30):
             side, author = (Message.Side.STAFF, staff) if n % 2 else (Message.Side.PATRON, person)
-            MessageFactory(conversation=thread, side=side, author=author, body=WORDS, sent_at=now - datetime.timedelta(hours=40 - n))
+            MessageFactory(
+                conversation=thread,
+                side=side,
+                author=author,
+                body=WORDS,
+                sent_at=now - datetime.timedelta(hours=40 - n),
+            )
     long_ago = now - datetime.timedelta(days=1000)  # before all else that waits
     for n, session in enumerate(sessions[1:26]):
         came = long_ago + datetime.timedelta(hours=n)

@@ -47,7 +47,9 @@ def make(target):
                 "format": FORMAT,
                 "version": _version(),
                 "database": connection.vendor,
-                "migrations": sorted(".".join(name) for name in MigrationRecorder(connection).applied_migrations()),
+                "migrations": sorted(
+                    ".".join(name) for name in MigrationRecorder(connection).applied_migrations()
+                ),
                 "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 "sha256": _digest(copy),
             }
@@ -61,7 +63,9 @@ def make(target):
                 os.fsync(stream.fileno())
             os.replace(unfinished, target)
     except OSError as error:
-        raise BackupError(f"The backup could not be written to {target}: {error.strerror or error}.") from error
+        raise BackupError(
+            f"The backup could not be written to {target}: {error.strerror or error}."
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
     return manifest
@@ -70,7 +74,9 @@ def make(target):
 def remove_old(beside, *, at):
     """Remove the archives beside this new one that are older than the privacy page says; only what is one of ours by its manifest.
     The new one stays, whatever a clock says. Returns their paths."""
-    others = [path for path in sorted(Path(beside).absolute().parent.glob("*.tar.gz")) if not path.samefile(beside)]
+    others = [
+        path for path in sorted(Path(beside).absolute().parent.glob("*.tar.gz")) if not path.samefile(beside)
+    ]
     old = [path for path in others if (made_at := _made_at(path)) and made_at < at - settings.BACKUPS_KEPT]
     for path in old:
         path.unlink()
@@ -82,9 +88,17 @@ def _made_at(path):
     try:
         with tarfile.open(path, "r:gz") as archive:
             first = archive.next()
-            stream = archive.extractfile(first) if first and first.name == "manifest.json" and first.size < 1_000_000 else None
+            stream = (
+                archive.extractfile(first)
+                if first and first.name == "manifest.json" and first.size < 1_000_000
+                else None
+            )
             manifest = json.load(stream) if stream else {}
-        return datetime.fromisoformat(manifest["made_at"]).astimezone(UTC) if {"format", "sha256", "made_at"} <= set(manifest) else None
+        return (
+            datetime.fromisoformat(manifest["made_at"]).astimezone(UTC)
+            if {"format", "sha256", "made_at"} <= set(manifest)
+            else None
+        )
     except (tarfile.TarError, OSError, EOFError, ValueError, TypeError):
         return None
 
@@ -147,8 +161,12 @@ def _unpack(source, folder):
                 path = PurePosixPath(member.name)
                 if not member.isfile():
                     continue
-                if ".." in path.parts or not (str(path) in {"manifest.json", "database"} or path.parts[:1] == ("private",)):
-                    raise BackupError(f"{source} holds a file that no backup has: {member.name!r}. Nothing was changed.")
+                if ".." in path.parts or not (
+                    str(path) in {"manifest.json", "database"} or path.parts[:1] == ("private",)
+                ):
+                    raise BackupError(
+                        f"{source} holds a file that no backup has: {member.name!r}. Nothing was changed."
+                    )
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 with open(folder / path, "wb") as stream, archive.extractfile(member) as content:  # type: ignore[union-attr]  # it is a file
                     shutil.copyfileobj(content, stream)
@@ -164,16 +182,24 @@ def _unpack(source, folder):
 
 def _check(manifest, copy):
     if manifest.get("format") != FORMAT:
-        raise BackupError("The backup was written in a format that this version does not know. Nothing was changed.")
+        raise BackupError(
+            "The backup was written in a format that this version does not know. Nothing was changed."
+        )
     if missing := {"database", "sha256", "migrations", "version", "made_at"} - manifest.keys():
-        raise BackupError(f"The manifest of the backup says nothing of: {', '.join(sorted(missing))}. Nothing was changed.")
+        raise BackupError(
+            f"The manifest of the backup says nothing of: {', '.join(sorted(missing))}. Nothing was changed."
+        )
     if manifest["database"] != connection.vendor:
-        raise BackupError(f"The backup is of {manifest['database']}, this portal runs on {connection.vendor}. Nothing was changed.")
+        raise BackupError(
+            f"The backup is of {manifest['database']}, this portal runs on {connection.vendor}. Nothing was changed."
+        )
     if not copy.exists() or _digest(copy) != manifest["sha256"]:
         raise BackupError("The database in the backup is damaged. Nothing was changed.")
     known = {".".join(name) for name in MigrationLoader(None, ignore_no_migrations=True).disk_migrations}
     if newer := sorted(set(manifest["migrations"]) - known):
-        raise BackupError(f"The backup comes from another version ({manifest['version']}), which has {newer[0]}. Upgrade first. Nothing was changed.")
+        raise BackupError(
+            f"The backup comes from another version ({manifest['version']}), which has {newer[0]}. Upgrade first. Nothing was changed."
+        )
 
 
 @contextmanager
@@ -203,12 +229,24 @@ def _dump(copy):
 def _load(copy):
     connection.close()
     if connection.vendor == "sqlite":
-        with closing(sqlite3.connect(copy)) as source, closing(sqlite3.connect(_sqlite_file(), timeout=20)) as live:
+        with (
+            closing(sqlite3.connect(copy)) as source,
+            closing(sqlite3.connect(_sqlite_file(), timeout=20)) as live,
+        ):
             if not _is_sound(source):
                 raise BackupError("The database in the backup is damaged. Nothing was changed.")
             source.backup(live)
     else:
-        _run_postgres("pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error", str(copy))
+        _run_postgres(
+            "pg_restore",
+            "--clean",
+            "--if-exists",
+            "--no-owner",
+            "--no-privileges",
+            "--single-transaction",
+            "--exit-on-error",
+            str(copy),
+        )
 
 
 def _is_sound(database):
@@ -224,9 +262,16 @@ def _sqlite_file():
 
 def _run_postgres(program, *options):
     if not shutil.which(program):
-        raise BackupError(f"{program} was not found. Install PostgreSQL's client programs (Debian and Ubuntu: apt-get install postgresql-client).")
+        raise BackupError(
+            f"{program} was not found. Install PostgreSQL's client programs (Debian and Ubuntu: apt-get install postgresql-client)."
+        )
     where = connection.settings_dict
-    variables = {"PGHOST": where["HOST"], "PGPORT": where["PORT"], "PGUSER": where["USER"], "PGPASSWORD": where["PASSWORD"]}
+    variables = {
+        "PGHOST": where["HOST"],
+        "PGPORT": where["PORT"],
+        "PGUSER": where["USER"],
+        "PGPASSWORD": where["PASSWORD"],
+    }
     environment = os.environ | {name: str(value) for name, value in variables.items() if value}
     destination = [f"--dbname={where['NAME']}"]
     done = subprocess.run([program, *destination, *options], env=environment, capture_output=True, text=True)  # noqa: S603 (our own words)

@@ -14,19 +14,31 @@ PER_PROCESS_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 @checks.register(checks.Tags.security)
 def settings_are_safe(app_configs=None, **kwargs):
     errors = [
-        checks.Error(f"{name} is no whole number, or too small.", hint=f"Set {name} to a number or leave it out.", id="afterword.E010")
+        checks.Error(
+            f"{name} is no whole number, or too small.",
+            hint=f"Set {name} to a number or leave it out.",
+            id="afterword.E010",
+        )
         for name in settings.MALFORMED
     ]
     if settings.MODE not in MODES:
         errors.append(
             checks.Error(
-                f"AFTERWORD_MODE is {settings.MODE!r}.", hint=f"Set it to one of: {', '.join(MODES)}; without it, it is production.", id="afterword.E001"
+                f"AFTERWORD_MODE is {settings.MODE!r}.",
+                hint=f"Set it to one of: {', '.join(MODES)}; without it, it is production.",
+                id="afterword.E001",
             )
         )
     rules = [*_ils_rules(), *_sso_rules()]
-    errors += [checks.Error(problem, hint=mend, id=number) for number, unsafe, problem, mend in rules if unsafe]
+    errors += [
+        checks.Error(problem, hint=mend, id=number) for number, unsafe, problem, mend in rules if unsafe
+    ]
     if not settings.LOCAL:
-        errors += [checks.Error(problem, hint=mend, id=number) for number, unsafe, problem, mend in _production_rules() if unsafe]
+        errors += [
+            checks.Error(problem, hint=mend, id=number)
+            for number, unsafe, problem, mend in _production_rules()
+            if unsafe
+        ]
     return errors
 
 
@@ -44,7 +56,12 @@ def _production_rules():
             "SECRET_KEY is missing, shorter than 50 characters or too simple.",
             f"Set it to the output of: {make_a_key}",
         ),
-        ("afterword.E003", settings.DEBUG, "DEBUG is on: errors would show settings and data to anybody.", "Remove DEBUG from the environment."),
+        (
+            "afterword.E003",
+            settings.DEBUG,
+            "DEBUG is on: errors would show settings and data to anybody.",
+            "Remove DEBUG from the environment.",
+        ),
         (
             "afterword.E004",
             settings.DEMO,
@@ -109,19 +126,29 @@ def _ils_rules():
         ),
         (
             "afterword.E014",
-            kind == "sip2" and not all(len(given[name]) == 2 for name in ("id_field", "group_field", "branch_field", "expires_field")),
+            kind == "sip2"
+            and not all(
+                len(given[name]) == 2 for name in ("id_field", "group_field", "branch_field", "expires_field")
+            ),
             "A field of SIP2 has two letters: one of SIP2_ID_FIELD, SIP2_GROUP_FIELD, SIP2_BRANCH_FIELD and SIP2_EXPIRES_FIELD has not.",
             "Set it to two letters such as AA, or leave it out.",
         ),
         (
             "afterword.E015",
-            koha is not None and (koha.scheme not in ("https", "http") or not koha.hostname or (koha.scheme == "http" and not settings.LOCAL)),
+            koha is not None
+            and (
+                koha.scheme not in ("https", "http")
+                or not koha.hostname
+                or (koha.scheme == "http" and not settings.LOCAL)
+            ),
             f"KOHA_URL is {given.get('url')!r}, not an https address: cards and PINs would be readable on the way.",
             "Set it to the https address of Koha, such as https://staff.koha.example, without /api.",
         ),
         (
             "afterword.E016",
-            kind == "koha" and not (given["user"] and given["password"]) and not (given["client_id"] and given["client_secret"]),
+            kind == "koha"
+            and not (given["user"] and given["password"])
+            and not (given["client_id"] and given["client_secret"]),
             "The portal has no account at Koha.",
             "Set KOHA_USER and KOHA_PASSWORD, or KOHA_CLIENT_ID and KOHA_CLIENT_SECRET.",
         ),
@@ -174,7 +201,14 @@ def _sso_rules():
 
 def _is_issuer(parts, text):
     secure = parts.scheme == "https" or (parts.scheme == "http" and settings.LOCAL)
-    return secure and bool(parts.hostname) and not parts.query and not parts.fragment and "/.well-known/" not in text and len(text) <= 200
+    return (
+        secure
+        and bool(parts.hostname)
+        and not parts.query
+        and not parts.fragment
+        and "/.well-known/" not in text
+        and len(text) <= 200
+    )
 
 
 def _is_charset(name):
@@ -198,4 +232,11 @@ def _covers(hosts, name):
 def refuse_unsafe_settings():
     """For the server's start. Raises ImproperlyConfigured with every problem and its mend."""
     if errors := settings_are_safe():
-        raise ImproperlyConfigured("\n".join(["The portal does not start with these settings:", *(f"- {error.msg} {error.hint}" for error in errors)]))
+        raise ImproperlyConfigured(
+            "\n".join(
+                [
+                    "The portal does not start with these settings:",
+                    *(f"- {error.msg} {error.hint}" for error in errors),
+                ]
+            )
+        )

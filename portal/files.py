@@ -22,7 +22,9 @@ MOST_DOTS = 25_000_000
 MOST_DOTS_OF_A_JPEG = 64_000_000
 LARGEST_DOTS = 7_000_000  # of what is kept: enough to read the small print of a page
 LARGEST_PNG = 2 * 1024 * 1024
-MOST_DOTS_IN_ALL_SCANS = 25 * MOST_DOTS_OF_A_JPEG  # a JPEG may draw itself over and over: a scan of a hundred bytes costs as much as a picture
+MOST_DOTS_IN_ALL_SCANS = (
+    25 * MOST_DOTS_OF_A_JPEG
+)  # a JPEG may draw itself over and over: a scan of a hundred bytes costs as much as a picture
 LONGEST_SIDE = 16_000  # WebP can't be longer
 PREVIEW_SIDE = 480  # shown at half of it: phones have two dots or more to a pixel
 PREVIEW_SHAPE = 3  # at most so many times as long as wide; of what is longer the preview shows the beginning
@@ -86,7 +88,9 @@ def usable(file):
         kind = image.format
         drawn = _upright(image)
     content = _written(drawn, kind, **WRITTEN_AS[kind])
-    if len(content) > LARGEST_PNG and kind == "PNG":  # a photograph: what is pasted comes as PNG whatever it is
+    if (
+        len(content) > LARGEST_PNG and kind == "PNG"
+    ):  # a photograph: what is pasted comes as PNG whatever it is
         kind = "WEBP"
         content = _written(drawn, kind, **WRITTEN_AS[kind])
     return Usable(content, kind.lower(), _preview(drawn), drawn.width, drawn.height)
@@ -123,7 +127,9 @@ class _opened:
         if self.image.format == "MPO":  # a JPEG with another picture behind it, as many phones take them
             self.image.format = "JPEG"
         dots, is_jpeg = self.image.width * self.image.height, self.image.format == "JPEG"
-        if dots > (MOST_DOTS_OF_A_JPEG if is_jpeg else MOST_DOTS) or (is_jpeg and dots * scans > MOST_DOTS_IN_ALL_SCANS):
+        if dots > (MOST_DOTS_OF_A_JPEG if is_jpeg else MOST_DOTS) or (
+            is_jpeg and dots * scans > MOST_DOTS_IN_ALL_SCANS
+        ):
             self.image.close()
             raise Unusable("too_many_dots")
         return self.image

@@ -26,7 +26,16 @@ CONTENT_SECURITY_POLICY = {
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in [
-        *("accelerometer", "autoplay", "browsing-topics", "camera", "display-capture", "geolocation", "gyroscope", "magnetometer"),
+        *(
+            "accelerometer",
+            "autoplay",
+            "browsing-topics",
+            "camera",
+            "display-capture",
+            "geolocation",
+            "gyroscope",
+            "magnetometer",
+        ),
         *("microphone", "midi", "payment", "picture-in-picture", "usb", "xr-spatial-tracking"),
     ]
 )
@@ -47,8 +56,12 @@ class SecurityHeadersMiddleware:
     def __call__(self, request):
         response = self.get_response(request)
         headers = response.headers
-        if not (settings.DEBUG and response.status_code in {404, 500}):  # Django's own pages for developers have inline style
-            headers.setdefault("Content-Security-Policy", content_security_policy(getattr(request, "style_source", "")))
+        if not (
+            settings.DEBUG and response.status_code in {404, 500}
+        ):  # Django's own pages for developers have inline style
+            headers.setdefault(
+                "Content-Security-Policy", content_security_policy(getattr(request, "style_source", ""))
+            )
         headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
@@ -71,7 +84,9 @@ class BodyLimitMiddleware:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal():
             raise BadRequest
-        if len(length) > 12 or (int(length) > settings.MOST_BYTES_OF_A_REQUEST and int(length) > _most_bytes(request)):
+        if len(length) > 12 or (
+            int(length) > settings.MOST_BYTES_OF_A_REQUEST and int(length) > _most_bytes(request)
+        ):
             raise RequestDataTooBig
         return self.get_response(request)
 
@@ -105,8 +120,17 @@ class RequestLogMiddleware:
             response = self.get_response(request)
             response.headers["X-Request-ID"] = request.id
             milliseconds = round((time.perf_counter() - started) * 1000)
-            facts = {"method": request.method, "path": request.path, "status": response.status_code, "ms": milliseconds}
-            log.log(logging.ERROR if response.status_code >= 500 else logging.INFO, "request", extra={"facts": facts})
+            facts = {
+                "method": request.method,
+                "path": request.path,
+                "status": response.status_code,
+                "ms": milliseconds,
+            }
+            log.log(
+                logging.ERROR if response.status_code >= 500 else logging.INFO,
+                "request",
+                extra={"facts": facts},
+            )
             return response
         finally:
             request_id.reset(token)

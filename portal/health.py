@@ -26,7 +26,9 @@ class HealthMiddleware:
         if request.path == "/readyz":
             report = readiness(at=timezone.now())
             ready = all(state == "ok" for state in report.values())
-            return JsonResponse({"status": "ok" if ready else "not ready", **report}, status=200 if ready else 503)
+            return JsonResponse(
+                {"status": "ok" if ready else "not ready", **report}, status=200 if ready else 503
+            )
         return self.get_response(request)
 
 
@@ -37,7 +39,12 @@ def readiness(*, at):
     except DatabaseError:
         return {"database": "unreachable"}
     report = {"database": "ok"}
-    for part, look in {"migrations": _migrations, "cache": _cache, "worker": _worker, "outbox": _outbox}.items():
+    for part, look in {
+        "migrations": _migrations,
+        "cache": _cache,
+        "worker": _worker,
+        "outbox": _outbox,
+    }.items():
         try:
             report[part] = look(at)
         except DatabaseError:
@@ -64,8 +71,17 @@ def _worker(at):
 
 
 def _outbox(at):
-    oldest = Notification.objects.filter(state=Notification.State.WAITING).order_by("due_at").values_list("due_at", flat=True).first()
-    return "ok" if oldest is None or at - oldest < MAIL_LATE_AFTER else f"oldest mail due for {_seconds(at - oldest)} s"
+    oldest = (
+        Notification.objects.filter(state=Notification.State.WAITING)
+        .order_by("due_at")
+        .values_list("due_at", flat=True)
+        .first()
+    )
+    return (
+        "ok"
+        if oldest is None or at - oldest < MAIL_LATE_AFTER
+        else f"oldest mail due for {_seconds(at - oldest)} s"
+    )
 
 
 def _seconds(duration):

@@ -22,7 +22,9 @@ def fingerprints(purpose, text):
 
 def seal(purpose):
     """A Fernet (AES-128-CBC with HMAC-SHA256) that seals under the present key and opens what any of them has sealed."""
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(hashlib.sha256(_key(purpose, key)).digest())) for key in _keys()])
+    return MultiFernet(
+        [Fernet(base64.urlsafe_b64encode(hashlib.sha256(_key(purpose, key)).digest())) for key in _keys()]
+    )
 
 
 def _keys():

@@ -31,7 +31,9 @@ class Slot(Expression):
     def as_sql(self, compiler, connection):
         if self.length == ONE:
             return "%s", [self.place]
-        return f"({', '.join(['%s'] * self.length) or 'NULL'})", [Place(self.name, number) for number in range(self.length)]
+        return f"({', '.join(['%s'] * self.length) or 'NULL'})", [
+            Place(self.name, number) for number in range(self.length)
+        ]
 
 
 def _length(value):
@@ -49,7 +51,14 @@ def prepared(**fields):
     def decorate(make):
         @lru_cache(maxsize=100)  # a list of another length is another query
         def put_together(lengths):
-            return Statement(make(**{name: None if length is NOTHING else Slot(name, fields[name], length) for name, length in lengths}))
+            return Statement(
+                make(
+                    **{
+                        name: None if length is NOTHING else Slot(name, fields[name], length)
+                        for name, length in lengths
+                    }
+                )
+            )
 
         @wraps(make)
         def run(**values):
@@ -76,9 +85,13 @@ class Statement:
         except EmptyResultSet:  # whatever is asked for, nothing meets a condition of it
             self.sql = None
             return
-        self.params = [param.place if isinstance(param, Slot) else param for param in params]  # as RawSQL has them
+        self.params = [
+            param.place if isinstance(param, Slot) else param for param in params
+        ]  # as RawSQL has them
         converters = compiler.get_converters([column for column, *_ in compiler.select])
-        self.conversions = [(place, convert, column) for place, (several, column) in converters.items() for convert in several]
+        self.conversions = [
+            (place, convert, column) for place, (several, column) in converters.items() for convert in several
+        ]
         self.read = _reader(queryset, compiler)
         self.prefetched = queryset._prefetch_related_lookups
 
@@ -88,7 +101,9 @@ class Statement:
             return []
         own = connections[DEFAULT_DB_ALIAS]  # a thread's own
         with own.cursor() as cursor:
-            cursor.execute(self.sql, [given[param] if isinstance(param, Place) else param for param in self.params])
+            cursor.execute(
+                self.sql, [given[param] if isinstance(param, Place) else param for param in self.params]
+            )
             rows = [list(row) for row in cursor.fetchall()]
         for row in rows:
             for place, convert, column in self.conversions:
@@ -126,7 +141,9 @@ def insert(row):
     """Saves a row that is new, as `row.save()` does where nobody waits for a signal, and gives it its primary key."""
     fields, sql = _insertion(type(row))
     with connection.cursor() as cursor:
-        cursor.execute(sql, [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields])
+        cursor.execute(
+            sql, [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+        )
         [row.pk] = cursor.fetchone()
     row._state.adding, row._state.db = False, connection.alias
 
@@ -136,4 +153,5 @@ def _insertion(model):
     fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
     quoted = connection.ops.quote_name
     columns, values = ", ".join(quoted(field.column) for field in fields), ", ".join(["%s"] * len(fields))
-    return fields, f"INSERT INTO {quoted(model._meta.db_table)} ({columns}) VALUES ({values}) RETURNING {quoted(model._meta.pk.column)}"  # noqa: S608  names of columns
+    table, key = quoted(model._meta.db_table), quoted(model._meta.pk.column)
+    return fields, f"INSERT INTO {table} ({columns}) VALUES ({values}) RETURNING {key}"  # noqa: S608  names of columns

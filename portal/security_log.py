@@ -29,12 +29,23 @@ KEPT_OUT = {"refused", "too_often", "not_theirs", "not_from_here"}
 def note(request, event, **facts):
     """`facts`: what it was (`by` or `what`, a word of ours); never anything that somebody typed."""
     person = getattr(request, "user", None)
-    marks = {"person": _mark(person.public_id) if person and person.is_authenticated else "", "network": _mark(_address(request))}
-    log.log(logging.INFO if event in LET_IN else logging.WARNING, event, extra={"facts": {**facts, **{name: mark for name, mark in marks.items() if mark}}})
+    marks = {
+        "person": _mark(person.public_id) if person and person.is_authenticated else "",
+        "network": _mark(_address(request)),
+    }
+    log.log(
+        logging.INFO if event in LET_IN else logging.WARNING,
+        event,
+        extra={"facts": {**facts, **{name: mark for name, mark in marks.items() if mark}}},
+    )
 
 
 def _mark(what):
-    return hmac.new(_word_of(timezone.now().date()), str(what).encode(), hashlib.sha256).hexdigest()[:12] if what else ""
+    return (
+        hmac.new(_word_of(timezone.now().date()), str(what).encode(), hashlib.sha256).hexdigest()[:12]
+        if what
+        else ""
+    )
 
 
 @functools.lru_cache(maxsize=1)

@@ -32,7 +32,9 @@ def env_number(name, default, *, least=0):
 
 def env_pairs(name):
     """{"CPL": "central"} of "CPL=central, EAST=eastside"."""
-    return {key.strip(): value.strip() for key, _is, value in (part.partition("=") for part in env_list(name))}
+    return {
+        key.strip(): value.strip() for key, _is, value in (part.partition("=") for part in env_list(name))
+    }
 
 
 def env_flag(name, default=False):
@@ -41,14 +43,18 @@ def env_flag(name, default=False):
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("DATA_DIR", BASE_DIR / "var"))
-BACKUPS_KEPT = timedelta(days=env_number("BACKUPS_KEPT_DAYS", 30, least=1))  # said on the privacy page, and kept to by manage.py backup
+BACKUPS_KEPT = timedelta(
+    days=env_number("BACKUPS_KEPT_DAYS", 30, least=1)
+)  # said on the privacy page, and kept to by manage.py backup
 
 MODE = os.environ.get("AFTERWORD_MODE", "production")
 DEMO = env_flag("DEMO", default=MODE == "demo")
 DEBUG = env_flag("DEBUG", default=MODE == "development")
 LOCAL = MODE in {"development", "demo", "test"}  # plain http on one's own machine is fine
 
-SECRET_KEY = os.environ.get("SECRET_KEY", "not-a-secret: only for development, demo and tests" if LOCAL else "")
+SECRET_KEY = os.environ.get(
+    "SECRET_KEY", "not-a-secret: only for development, demo and tests" if LOCAL else ""
+)
 SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")  # keys of before: what was made with them still holds
 BASE_URL = os.environ.get("BASE_URL", "http://localhost:8000" if LOCAL else "").rstrip("/")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver" if LOCAL else "")
@@ -127,7 +133,10 @@ TEMPLATES = [
                     [
                         (
                             "django.template.loaders.cached.Loader",
-                            ["django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"],
+                            [
+                                "django.template.loaders.filesystem.Loader",
+                                "django.template.loaders.app_directories.Loader",
+                            ],
                         )
                     ],
                 )
@@ -143,7 +152,11 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": dj_database_url.parse(os.environ.get("DATABASE_URL") or f"sqlite:///{DATA_DIR}/afterword.sqlite3")}
+DATABASES = {
+    "default": dj_database_url.parse(
+        os.environ.get("DATABASE_URL") or f"sqlite:///{DATA_DIR}/afterword.sqlite3"
+    )
+}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["ENGINE"] = "portal.sqlite"
     # Measured: docs/decisions/0002-sqlite-by-default.md
@@ -196,7 +209,9 @@ ACCOUNT_PRESERVE_USERNAME_CASING = False
 ALLAUTH_TRUSTED_PROXY_COUNT = env_number("TRUSTED_PROXY_COUNT", 0)
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
-MFA_TOTP_TOLERANCE = 1  # phones' clocks are a little off; accounts.forms.use_up sees to it that no code works twice
+MFA_TOTP_TOLERANCE = (
+    1  # phones' clocks are a little off; accounts.forms.use_up sees to it that no code works twice
+)
 USERSESSIONS_TRACK_ACTIVITY = False
 
 # The library's own system of patrons (accounts/ils/): sign-in with card and PIN. Without it the page says nothing of cards.
@@ -254,7 +269,9 @@ SOCIALACCOUNT_REQUESTS_TIMEOUT = 5  # seconds for each of the three or four ques
 
 BORROWED_DEVICE_HOURS = 2  # how long a sign-in lasts at most on a phone that isn't one's own
 SESSION_ENGINE = "accounts.sessions"
-SESSION_COOKIE_AGE = 60 * 60 * 24 * 400  # a person without e-mail has nothing but this device to come back with
+SESSION_COOKIE_AGE = (
+    60 * 60 * 24 * 400
+)  # a person without e-mail has nothing but this device to come back with
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
@@ -283,8 +300,14 @@ MOST_BYTES_OF_A_MESSAGE = 50 * 1024 * 1024  # with its files, where no script se
 MOST_BYTES_BY_URL = {"attach": MOST_BYTES_OF_ONE_FILE, "desk_attach": MOST_BYTES_OF_ONE_FILE} | dict.fromkeys(
     ["reply", "desk_reply", "ask", "ask_about_session", "ask_about_item"], MOST_BYTES_OF_A_MESSAGE
 )
-FILE_UPLOAD_HANDLERS = ["portal.uploads.FewFiles", "django.core.files.uploadhandler.MemoryFileUploadHandler", "portal.uploads.OnDisk"]
-FILE_UPLOAD_MAX_MEMORY_SIZE = MOST_BYTES_OF_ONE_FILE  # one file never touches the disk before it is known what it is
+FILE_UPLOAD_HANDLERS = [
+    "portal.uploads.FewFiles",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "portal.uploads.OnDisk",
+]
+FILE_UPLOAD_MAX_MEMORY_SIZE = (
+    MOST_BYTES_OF_ONE_FILE  # one file never touches the disk before it is known what it is
+)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
@@ -322,8 +345,13 @@ STATIC_ROOT = None if MODE == "test" else DATA_DIR / "static"
 WHITENOISE_USE_FINDERS = MODE in {"development", "test"}  # nothing has to be collected there
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},  # nothing is public: uploads go to "private"
-    "private": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "private"}},
+    "default": {
+        "BACKEND": "django.core.files.storage.InMemoryStorage"
+    },  # nothing is public: uploads go to "private"
+    "private": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": DATA_DIR / "private"},
+    },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if MODE in {"development", "test"}
@@ -339,7 +367,9 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO" if MODE == "production" else "WARNING"},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
-        "django.security.DisallowedHost": {"level": "CRITICAL"},  # scanners: no fault of ours, and no trace a request for anybody who asks
+        "django.security.DisallowedHost": {
+            "level": "CRITICAL"
+        },  # scanners: no fault of ours, and no trace a request for anybody who asks
         "django.request": {"level": "ERROR"},  # what was refused stands in the request's own line
         "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
         "fido2": {"level": "WARNING"},  # it would name each passkey that is shown

@@ -30,14 +30,19 @@ def page_style(accent_colour=DEFAULT_ACCENT, *, whole=True):
 
 @lru_cache(maxsize=16)
 def _page_style(accent_colour, whole, _edited):
-    css = (minified(STYLE_SHEET.read_text("utf-8")) if whole else "") + minified(accent_block(accent_colour) + TURNS)
+    css = (minified(STYLE_SHEET.read_text("utf-8")) if whole else "") + minified(
+        accent_block(accent_colour) + TURNS
+    )
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return css, f"'sha256-{digest}'"
 
 
 def accent_block(accent_colour):
     """The custom properties made from the library's colour, for light and dark."""
-    light, dark = (" ".join(f"--{name}: {value};" for name, value in accent_colours(accent_colour, on).items()) for on in (LIGHT, DARK))
+    light, dark = (
+        " ".join(f"--{name}: {value};" for name, value in accent_colours(accent_colour, on).items())
+        for on in (LIGHT, DARK)
+    )
     return f"@layer tokens {{ :root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }} }}"
 
 
@@ -49,11 +54,17 @@ def accent_colours(accent_colour, theme):
     hue, lightness, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in _channels(accent_colour)))
     for step in range(51):
         towards = lightness + (theme["away"] - lightness) * step / 50
-        accent = _hex(channel * 255 for channel in colorsys.hls_to_rgb(hue, towards, min(saturation, theme["calm"])))
+        accent = _hex(
+            channel * 255 for channel in colorsys.hls_to_rgb(hue, towards, min(saturation, theme["calm"]))
+        )
         soft = mixed(theme["surface"], accent, theme["tint"])
         if all(contrast(accent, under) >= READABLE for under in (theme["ground"], theme["surface"], soft)):
             break
-    return {"accent": accent, "on-accent": max(("#ffffff", "#161513"), key=lambda text: contrast(text, accent)), "soft": soft}
+    return {
+        "accent": accent,
+        "on-accent": max(("#ffffff", "#161513"), key=lambda text: contrast(text, accent)),
+        "soft": soft,
+    }
 
 
 def mixed(colour, other, share):
@@ -68,7 +79,9 @@ def contrast(one, other):
 
 
 def _luminance(colour):
-    red, green, blue = (c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in _channels(colour))
+    red, green, blue = (
+        c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in _channels(colour)
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 

@@ -14,7 +14,9 @@ from django import forms
 
 LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-INVISIBLE = re.compile(f"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f{BIDI_CONTROLS}\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]")
+INVISIBLE = re.compile(
+    f"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f{BIDI_CONTROLS}\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
+)
 MARKS_IN_A_ROW = 6  # as many as Hebrew with cantillation and stacked Tibetan can ask for
 BLANK_LINES_IN_A_ROW = re.compile(r"\n{4,}")
 CUT = "…"
@@ -44,7 +46,19 @@ def _with_few_marks(text):
             yield character
 
 
-RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # what a spreadsheet may take for the beginning of a formula
+RUNS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+)  # what a spreadsheet may take for the beginning of a formula
 
 
 def spreadsheet_cell(value):
@@ -83,14 +97,18 @@ class TextField(forms.CharField):
         return attrs
 
 
-SOCIAL_SECURITY = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\d-])", re.ASCII)
+SOCIAL_SECURITY = re.compile(
+    r"(?<![\d-])(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\d-])", re.ASCII
+)
 PAYMENT_CARD = re.compile(r"(?<!\d)[2-6]\d(?:[ -]?\d){12,17}(?!\d)", re.ASCII)
 
 
 def looks_like_secret_number(text):
     """Whether it holds what looks like a US social security number or a payment card's, for a warning before it is kept."""
     text = unicodedata.normalize("NFKC", str(text))
-    return bool(SOCIAL_SECURITY.search(text)) or any(_is_payment_card(found.group()) for found in PAYMENT_CARD.finditer(text))
+    return bool(SOCIAL_SECURITY.search(text)) or any(
+        _is_payment_card(found.group()) for found in PAYMENT_CARD.finditer(text)
+    )
 
 
 def _is_payment_card(text):

@@ -53,7 +53,9 @@ def refresh_statistics(*, at):
     """
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
-            cursor.execute("PRAGMA optimize = 0x10002")  # all tables, also those that this connection has not read
+            cursor.execute(
+                "PRAGMA optimize = 0x10002"
+            )  # all tables, also those that this connection has not read
 
 
 JOBS = [
@@ -110,7 +112,9 @@ class Worker:
     def round(self):
         """All that is due now, once."""
         self._beat()
-        portal.conversations.actions.show_held(at=timezone.now())  # every round: its mail goes in the next line
+        portal.conversations.actions.show_held(
+            at=timezone.now()
+        )  # every round: its mail goes in the next line
         self.deliver_due()
         for job, every in JOBS:
             self.run_job(job, every)
@@ -131,7 +135,12 @@ class Worker:
             outbox.give_back(notification, error=error)
             self.mail_from = time.monotonic() + SERVER_AWAY_SECONDS
         except email.Refused as error:
-            log.warning("mail %s was not taken (%s): %s", notification.pk, notification.kind, "for good" if error.permanent else "yet")
+            log.warning(
+                "mail %s was not taken (%s): %s",
+                notification.pk,
+                notification.kind,
+                "for good" if error.permanent else "yet",
+            )
             outbox.mark_failed(notification, at=timezone.now(), error=error, permanent=error.permanent)
         except Exception as error:
             # A fault of ours must not stop the mails behind this one.

@@ -73,7 +73,9 @@ def place_item(item, *, branch, call_number, location=""):
     """Say where a branch keeps an item, in place of what was said before."""
     Item.objects.select_for_update().get(pk=item.pk)
     Holding.objects.filter(item=item, branch=branch).exclude(call_number=call_number).delete()
-    holding, _new = Holding.objects.update_or_create(item=item, branch=branch, call_number=call_number, defaults={"location": location})
+    holding, _new = Holding.objects.update_or_create(
+        item=item, branch=branch, call_number=call_number, defaults={"location": location}
+    )
     search.index([item.pk])
     return holding
 

@@ -30,6 +30,16 @@ def recommend_chosen(chosen, *, by, at, branch, topic, question_type, patron=Non
             if row.call_number:
                 Holding.objects.create(item=item, branch=branch, call_number=row.call_number)
         recommendations.append(
-            recommend(item, reason=row.reason, starred=row.starred, by=by, at=at, branch=branch, topic=topic, question_type=question_type, patron=patron)
+            recommend(
+                item,
+                reason=row.reason,
+                starred=row.starred,
+                by=by,
+                at=at,
+                branch=branch,
+                topic=topic,
+                question_type=question_type,
+                patron=patron,
+            )
         )
     return recommendations

@@ -62,23 +62,33 @@ class Item(models.Model):
     kind = models.CharField(_("kind"), max_length=12, choices=Kind, default=Kind.BOOK)
     title = models.CharField(_("title"), max_length=400)
     creators = models.CharField(_("by"), max_length=300, blank=True)
-    original_title = models.CharField(max_length=400, blank=True, help_text="title in its original script, MARC 880")
+    original_title = models.CharField(
+        max_length=400, blank=True, help_text="title in its original script, MARC 880"
+    )
     publisher = models.CharField(_("publisher"), max_length=200, blank=True)
     year = models.CharField(_("year"), max_length=20, blank=True)
-    isbn = models.CharField("ISBN", max_length=13, blank=True, db_index=True, help_text="ISBN-13, digits only")
+    isbn = models.CharField(
+        "ISBN", max_length=13, blank=True, db_index=True, help_text="ISBN-13, digits only"
+    )
     doi = models.CharField("DOI", max_length=200, blank=True)
     url = models.URLField(_("link"), max_length=600, blank=True)
     series = models.CharField(max_length=300, blank=True)
     summary = models.TextField(_("description"), blank=True)
     language = models.CharField(max_length=12, blank=True)
-    source = models.CharField(max_length=40, blank=True, help_text="where it was imported from; empty when made at the desk")
-    source_key = models.CharField(max_length=120, blank=True, help_text="its identifier there: importing it again changes this row")
+    source = models.CharField(
+        max_length=40, blank=True, help_text="where it was imported from; empty when made at the desk"
+    )
+    source_key = models.CharField(
+        max_length=120, blank=True, help_text="its identifier there: importing it again changes this row"
+    )
     added_at = models.DateTimeField()
     retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["source", "source_key"], condition=~Q(source=""), name="one_item_per_source_key"),
+            models.UniqueConstraint(
+                fields=["source", "source_key"], condition=~Q(source=""), name="one_item_per_source_key"
+            ),
             models.CheckConstraint(condition=~Q(title=""), name="item_has_a_title"),
         ]
         indexes = [models.Index(fields=["title", "id"])]
@@ -116,7 +126,9 @@ class SearchEntry(models.Model):
     item = models.OneToOneField(Item, on_delete=models.CASCADE, primary_key=True, related_name="search_entry")
     title = models.CharField(max_length=400, db_index=True)
     names = models.TextField(help_text="creators, and the title in its original script")
-    rest = models.TextField(help_text="everything else a person may type: ISBN, call numbers, series, publisher, year, description")
+    rest = models.TextField(
+        help_text="everything else a person may type: ISBN, call numbers, series, publisher, year, description"
+    )
 
     class Meta:
         verbose_name_plural = "search entries"
@@ -132,7 +144,9 @@ class RecommendationQuerySet(models.QuerySet):
         """What this reader may open as a patron: their own, and those of the sessions this browser opened by code.
 
         What was recommended in an answer shows with it: `recommended_at` is then a few seconds ahead. `at`: the moment, now unless said."""
-        return self.filter(reader.owns("patron", pk=reader.opened_recommendations), recommended_at__lte=at or timezone.now())
+        return self.filter(
+            reader.owns("patron", pk=reader.opened_recommendations), recommended_at__lte=at or timezone.now()
+        )
 
     # What to look for.
 
@@ -147,7 +161,9 @@ class RecommendationQuerySet(models.QuerySet):
 
     def for_page(self):
         """With everything that an item card shows."""
-        return self.select_related("item", "branch", "recommended_by").prefetch_related(Prefetch("item__holdings", Holding.objects.select_related("branch")))
+        return self.select_related("item", "branch", "recommended_by").prefetch_related(
+            Prefetch("item__holdings", Holding.objects.select_related("branch"))
+        )
 
 
 def each_once(rows):
@@ -155,9 +171,13 @@ def each_once(rows):
     found = {}
     for row in rows:
         recommendation = found.setdefault(row.pk, row)
-        places = recommendation.item.__dict__.setdefault("_prefetched_objects_cache", {}).setdefault("holdings", [])  # `item.holdings.all()`
+        places = recommendation.item.__dict__.setdefault("_prefetched_objects_cache", {}).setdefault(
+            "holdings", []
+        )  # `item.holdings.all()`
         if row.stands_at:
-            places.append(Holding(branch=Branch(name=row.stands_at), call_number=row.call_number, location=row.location))
+            places.append(
+                Holding(branch=Branch(name=row.stands_at), call_number=row.call_number, location=row.location)
+            )
     return list(found.values())
 
 
@@ -186,8 +206,12 @@ class Recommendation(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="recommendations")
     reason = models.CharField(_("reason"), max_length=400, blank=True)
-    starred = models.BooleanField(default=True, help_text="with many items only the starred ones are asked about")
-    patron = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="recommendations")
+    starred = models.BooleanField(
+        default=True, help_text="with many items only the starred ones are asked about"
+    )
+    patron = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="recommendations"
+    )
     recommended_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="+")
     topic = models.ForeignKey(Topic, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
@@ -203,13 +227,24 @@ class Recommendation(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(verdict="", decided_at__isnull=True) | (~Q(verdict="") & Q(decided_at__isnull=False)), name="a_verdict_has_its_time"
+                condition=Q(verdict="", decided_at__isnull=True)
+                | (~Q(verdict="") & Q(decided_at__isnull=False)),
+                name="a_verdict_has_its_time",
             ),
-            models.CheckConstraint(condition=Q(verdict__in=["", "helped", "partly", "did_not_help", "could_not_get_it", "not_tried"]), name="known_verdict"),
+            models.CheckConstraint(
+                condition=Q(
+                    verdict__in=["", "helped", "partly", "did_not_help", "could_not_get_it", "not_tried"]
+                ),
+                name="known_verdict",
+            ),
         ]
         indexes = [
             models.Index(fields=["patron", "-recommended_at"]),
-            models.Index(fields=["patron", "-recommended_at"], name="undecided_by_patron", condition=Q(starred=True, verdict="")),
+            models.Index(
+                fields=["patron", "-recommended_at"],
+                name="undecided_by_patron",
+                condition=Q(starred=True, verdict=""),
+            ),
         ]
 
     def __str__(self):

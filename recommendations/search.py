@@ -22,7 +22,22 @@ CANDIDATES = 300  # a search so broad that more match is ranked among these; an 
 
 APOSTROPHES = "'`´‘’‛ʹʻʼʽˈ′＇׳״"
 # What Unicode doesn't decompose but a reader with another keyboard types plainly.
-PLAIN_LETTERS = {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "ŧ": "t", "ŋ": "n", "ĸ": "k", "ə": "e", "ـ": ""}
+PLAIN_LETTERS = {
+    "ł": "l",
+    "ø": "o",
+    "đ": "d",
+    "ð": "d",
+    "þ": "th",
+    "æ": "ae",
+    "œ": "oe",
+    "ı": "i",
+    "ħ": "h",
+    "ŧ": "t",
+    "ŋ": "n",
+    "ĸ": "k",
+    "ə": "e",
+    "ـ": "",
+}
 FOLDED_LETTERS = str.maketrans(PLAIN_LETTERS)
 NO_APOSTROPHES = str.maketrans("", "", APOSTROPHES)
 # Their vowels and accents may be left out by whoever writes; in the scripts above this point the marks are the vowels.
@@ -31,7 +46,9 @@ FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS = 0x0780
 WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-WORD = re.compile(r"[^\x00-/:-@\[-`{-\x7f]+")  # whatever isn't an ASCII sign; FTS5's tokenizer "ascii" splits at the same places
+WORD = re.compile(
+    r"[^\x00-/:-@\[-`{-\x7f]+"
+)  # whatever isn't an ASCII sign; FTS5's tokenizer "ascii" splits at the same places
 PLUS = re.compile(r"(?<=[a-z0-9])\++(?![a-z0-9])")
 SHARP = re.compile(r"(?<![^\W_])([a-z])#")
 
@@ -45,7 +62,11 @@ def fold(text):
     if text.isascii():
         text = text.lower()
     else:
-        text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(NO_APOSTROPHES).translate(FOLDED_LETTERS)
+        text = (
+            unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+            .translate(NO_APOSTROPHES)
+            .translate(FOLDED_LETTERS)
+        )
         text = unicodedata.normalize("NFC", "".join(_letters(text)))
     text = SHARP.sub(r"\1sharp", PLUS.sub(lambda signs: "plus" * len(signs.group()), text))
     return " ".join(word[:LONGEST_WORD] for word in WORD.findall(text))
@@ -66,7 +87,11 @@ def _letters(text):
             continue
         elif category[0] in "LN":
             base = character
-            yield " " + character if WITHOUT_SPACES.match(character) else str(unicodedata.decimal(character, character))
+            yield (
+                " " + character
+                if WITHOUT_SPACES.match(character)
+                else str(unicodedata.decimal(character, character))
+            )
         else:
             base = ""
             yield " "
@@ -85,7 +110,9 @@ def find_items(query, *, limit=10, branch=None):
     found = _candidates(folded, words, branch)
     held_here = set()
     if branch is not None and found:
-        held_here = set(Holding.objects.filter(branch=branch, item__in=found).values_list("item_id", flat=True))
+        held_here = set(
+            Holding.objects.filter(branch=branch, item__in=found).values_list("item_id", flat=True)
+        )
     best = sorted(found, key=lambda pk: (*_rank(found[pk], folded, words, pk in held_here), pk))[:limit]
     items = Item.objects.prefetch_related("holdings__branch").in_bulk(best)
     return [items[pk] for pk in best if pk in items]
@@ -131,7 +158,9 @@ def _holds(text, words):
 def _number(words):
     """An ISBN or a call number without its dashes and spaces; "" for anything without a digit."""
     joined = "".join(words)
-    return joined[:LONGEST_WORD] if len(joined) >= 3 and any(character.isdigit() for character in joined) else ""
+    return (
+        joined[:LONGEST_WORD] if len(joined) >= 3 and any(character.isdigit() for character in joined) else ""
+    )
 
 
 # The text index.
@@ -142,15 +171,21 @@ def index(item_ids):
     with transaction.atomic():
         items = list(Item.objects.filter(pk__in=item_ids, retired_at=None))
         call_numbers: dict[int, list[str]] = {}
-        for item_id, call_number in Holding.objects.filter(item__in=items).order_by("pk").values_list("item_id", "call_number"):
+        for item_id, call_number in (
+            Holding.objects.filter(item__in=items).order_by("pk").values_list("item_id", "call_number")
+        ):
             call_numbers.setdefault(item_id, []).append(call_number)
         entries = [entry_for(item, call_numbers.get(item.pk, [])) for item in items]
         gone = set(item_ids) - {item.pk for item in items}
         SearchEntry.objects.filter(pk__in=gone).delete()
-        SearchEntry.objects.bulk_create(entries, update_conflicts=True, unique_fields=["item"], update_fields=["title", "names", "rest"])
+        SearchEntry.objects.bulk_create(
+            entries, update_conflicts=True, unique_fields=["item"], update_fields=["title", "names", "rest"]
+        )
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
-                cursor.executemany("DELETE FROM recommendations_text WHERE rowid = %s", [[pk] for pk in item_ids])
+                cursor.executemany(
+                    "DELETE FROM recommendations_text WHERE rowid = %s", [[pk] for pk in item_ids]
+                )
                 cursor.executemany(
                     "INSERT INTO recommendations_text (rowid, title, names, rest) VALUES (%s, %s, %s, %s)",
                     [[entry.item_id, entry.title, entry.names, entry.rest] for entry in entries],
@@ -161,10 +196,32 @@ def entry_for(item, call_numbers):
     """What the index should hold for an item."""
     folded_numbers = [fold(number) for number in call_numbers]
     joined_numbers = [number.replace(" ", "") for number in folded_numbers]
-    isbns = [item.isbn, isbn.to_isbn10(item.isbn) if item.isbn.startswith("978") and isbn.is_valid(item.isbn) else ""]
-    names = [item.creators, item.original_title, *_after_elisions(item.title), *_after_elisions(item.creators)]
-    rest = [*isbns, *folded_numbers, *joined_numbers, item.doi, item.series, item.publisher, item.year, item.summary]
-    return SearchEntry(item_id=item.pk, title=fold(item.title)[:400].rstrip(), names=fold(" ".join(names)), rest=fold(" ".join(rest))[:REST_KEPT].rstrip())
+    isbns = [
+        item.isbn,
+        isbn.to_isbn10(item.isbn) if item.isbn.startswith("978") and isbn.is_valid(item.isbn) else "",
+    ]
+    names = [
+        item.creators,
+        item.original_title,
+        *_after_elisions(item.title),
+        *_after_elisions(item.creators),
+    ]
+    rest = [
+        *isbns,
+        *folded_numbers,
+        *joined_numbers,
+        item.doi,
+        item.series,
+        item.publisher,
+        item.year,
+        item.summary,
+    ]
+    return SearchEntry(
+        item_id=item.pk,
+        title=fold(item.title)[:400].rstrip(),
+        names=fold(" ".join(names)),
+        rest=fold(" ".join(rest))[:REST_KEPT].rstrip(),
+    )
 
 
 def _after_elisions(text):
@@ -181,7 +238,9 @@ def rebuild():
         yield done
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM recommendations_text WHERE rowid NOT IN (SELECT item_id FROM recommendations_searchentry)")
+            cursor.execute(
+                "DELETE FROM recommendations_text WHERE rowid NOT IN (SELECT item_id FROM recommendations_searchentry)"
+            )
             cursor.execute("INSERT INTO recommendations_text (recommendations_text) VALUES ('optimize')")
 
 

@@ -33,7 +33,9 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(scope="session", autouse=True)
 def private_files(tmp_path_factory):
     """What tests upload is written to a folder that goes with them."""
-    storages["private"].__dict__["location"] = str(tmp_path_factory.mktemp("private"))  # what FileSystemStorage has computed from its options
+    storages["private"].__dict__["location"] = str(
+        tmp_path_factory.mktemp("private")
+    )  # what FileSystemStorage has computed from its options
 
 
 @pytest.fixture(autouse=True)
@@ -71,13 +73,22 @@ def migrated(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("migrated")
     if connection.vendor == "sqlite":
         request.getfixturevalue("django_db_setup")
-        with closing(sqlite3.connect(settings.DATABASES["default"]["NAME"])) as ours, closing(sqlite3.connect(folder / "afterword.sqlite3")) as copy:
+        with (
+            closing(sqlite3.connect(settings.DATABASES["default"]["NAME"])) as ours,
+            closing(sqlite3.connect(folder / "afterword.sqlite3")) as copy,
+        ):
             ours.backup(copy)
     else:
-        environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "DJANGO_SETTINGS_MODULE"}}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in {"DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
+        }
         environment |= {"AFTERWORD_MODE": "test", "DATA_DIR": str(folder)}
         for command in (["migrate", "--verbosity=0"], ["createcachetable"]):
-            subprocess.run([sys.executable, "manage.py", *command], cwd=settings.BASE_DIR, env=environment, check=True)
+            subprocess.run(
+                [sys.executable, "manage.py", *command], cwd=settings.BASE_DIR, env=environment, check=True
+            )
     return folder / "afterword.sqlite3"
 
 
@@ -86,7 +97,12 @@ def collected(migrated, tmp_path_factory):
     """A DATA_DIR with an empty database and the static files as they are served: to be copied by a portal of its own, or used."""
     folder = tmp_path_factory.mktemp("collected")
     environment = {"PATH": os.environ["PATH"], "AFTERWORD_MODE": "demo", "DATA_DIR": str(folder)}
-    subprocess.run([sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"], cwd=settings.BASE_DIR, env=environment, check=True)
+    subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        check=True,
+    )
     shutil.copy(migrated, folder)
     return folder
 
@@ -120,7 +136,9 @@ def staff(branch):
 
 @pytest.fixture
 def coordinator(branch):
-    return StaffFactory(name="Ines Coordinator", email="ines@example.org", branch=branch, branch__role="coordinator")
+    return StaffFactory(
+        name="Ines Coordinator", email="ines@example.org", branch=branch, branch__role="coordinator"
+    )
 
 
 @pytest.fixture
@@ -145,7 +163,10 @@ def show_code():
 
     def show_code(client, code):
         session = client.session
-        session[OPENED_CODES] = [*session.get(OPENED_CODES, []), ClaimCode.objects.get(hmac=codes.hmac_of(code)).pk]
+        session[OPENED_CODES] = [
+            *session.get(OPENED_CODES, []),
+            ClaimCode.objects.get(hmac=codes.hmac_of(code)).pk,
+        ]
         session.save()
         return client
 

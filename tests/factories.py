@@ -12,9 +12,26 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 from PIL import Image
 
-from accounts.models import Absence, Branch, Invitation, InvitedRole, Library, Passkey, StaffRole, User, private_storage
+from accounts.models import (
+    Absence,
+    Branch,
+    Invitation,
+    InvitedRole,
+    Library,
+    Passkey,
+    StaffRole,
+    User,
+    private_storage,
+)
 from portal.conversations.attachments import add, checked
-from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, ReplyTemplate
+from portal.conversations.models import (
+    Attachment,
+    Conversation,
+    Draft,
+    Message,
+    MessageRecommendation,
+    ReplyTemplate,
+)
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, SessionRecommendation
 from portal.lists.models import SavedItem, SavedList
@@ -71,7 +88,9 @@ class StaffFactory(UserFactory):
 
     @factory.post_generation
     def branch(self, create, extracted, **kwargs):
-        StaffRole.objects.create(user=self, branch=extracted or BranchFactory(), role=kwargs.get("role", StaffRole.Role.STAFF))
+        StaffRole.objects.create(
+            user=self, branch=extracted or BranchFactory(), role=kwargs.get("role", StaffRole.Role.STAFF)
+        )
 
 
 class InvitationFactory(DjangoModelFactory):
@@ -90,7 +109,11 @@ class InvitationFactory(DjangoModelFactory):
 
     @factory.post_generation
     def branch(self, create, extracted, **kwargs):
-        InvitedRole.objects.create(invitation=self, branch=extracted or BranchFactory(), role=kwargs.get("role", StaffRole.Role.STAFF))
+        InvitedRole.objects.create(
+            invitation=self,
+            branch=extracted or BranchFactory(),
+            role=kwargs.get("role", StaffRole.Role.STAFF),
+        )
 
 
 class PasskeyFactory(DjangoModelFactory):
@@ -103,7 +126,9 @@ class PasskeyFactory(DjangoModelFactory):
     name = "Chrome on Android"
     handle = factory.SelfAttribute("person.public_id")
     credential_id = factory.LazyFunction(lambda: uuid.uuid4().bytes)
-    credential = factory.LazyAttribute(lambda passkey: bytes(attested(passkey.credential_id, ec.generate_private_key(ec.SECP256R1()))))
+    credential = factory.LazyAttribute(
+        lambda passkey: bytes(attested(passkey.credential_id, ec.generate_private_key(ec.SECP256R1())))
+    )
     sign_count = 0
     added_on = factory.LazyFunction(lambda: Library.current().today())
 
@@ -166,7 +191,9 @@ class SharedSessionFactory(HelpSessionFactory):
 
     with_child = "shared"
     question = "Why do volcanoes erupt?"
-    shared_at = factory.LazyAttribute(lambda session: timezone.now() if getattr(session, "shared_with", None) else None)
+    shared_at = factory.LazyAttribute(
+        lambda session: timezone.now() if getattr(session, "shared_with", None) else None
+    )
 
     @classmethod
     def _create(cls, model_class, *args, **kwargs):
@@ -219,7 +246,8 @@ def recommend_in_message(message, count=1, **kwargs):
     session = message.conversation.help_session
     recommendations = RecommendationFactory.create_batch(count, help_session=session, **kwargs)
     MessageRecommendation.objects.bulk_create(
-        MessageRecommendation(message=message, recommendation=recommendation, position=position) for position, recommendation in enumerate(recommendations)
+        MessageRecommendation(message=message, recommendation=recommendation, position=position)
+        for position, recommendation in enumerate(recommendations)
     )
     return recommendations
 
@@ -253,8 +281,14 @@ class ConversationFactory(DjangoModelFactory):
     reason = Conversation.Reason.ASKED
     opened_at = factory.LazyFunction(timezone.now)
     at_desk_from = factory.SelfAttribute("opened_at")
-    waiting_since = factory.LazyAttribute(lambda c: c.opened_at if c.status == Conversation.Status.WAITING_FOR_STAFF else None)
-    closed_at = factory.LazyAttribute(lambda c: c.opened_at if c.status in {Conversation.Status.CLOSED, Conversation.Status.ERASED} else None)
+    waiting_since = factory.LazyAttribute(
+        lambda c: c.opened_at if c.status == Conversation.Status.WAITING_FOR_STAFF else None
+    )
+    closed_at = factory.LazyAttribute(
+        lambda c: (
+            c.opened_at if c.status in {Conversation.Status.CLOSED, Conversation.Status.ERASED} else None
+        )
+    )
     queued_at = factory.LazyAttribute(lambda c: c.waiting_since or c.closed_at or c.opened_at)
     assigned_at = factory.LazyAttribute(lambda c: c.opened_at if getattr(c, "assignee", None) else None)
 
@@ -267,7 +301,11 @@ class MessageFactory(DjangoModelFactory):
 
     conversation = factory.SubFactory(ConversationFactory)
     side = Message.Side.PATRON
-    author = factory.LazyAttribute(lambda m: m.conversation.patron if m.side == Message.Side.PATRON else m.conversation.help_session.staff)
+    author = factory.LazyAttribute(
+        lambda m: (
+            m.conversation.patron if m.side == Message.Side.PATRON else m.conversation.help_session.staff
+        )
+    )
     body = "The soil test page was spot on."
     language = "en"
     sent_at = factory.LazyFunction(timezone.now)
@@ -307,7 +345,9 @@ def attach_to(message, *files, alt=""):
             name=file.name,
             usable=usable,
         )
-        Attachment.objects.filter(pk=attachment.pk).update(message=message, client_token=message.client_token, alt=alt)
+        Attachment.objects.filter(pk=attachment.pk).update(
+            message=message, client_token=message.client_token, alt=alt
+        )
         Draft.objects.filter(client_token=attachment.client_token).delete()
     attachment.refresh_from_db()
     return attachment
@@ -353,7 +393,9 @@ class ExportFactory(DjangoModelFactory):
     state = Export.State.READY
     asked_at = factory.LazyFunction(timezone.now)
     ready_at = factory.LazyFunction(timezone.now)
-    file = factory.LazyFunction(lambda: private_storage().save(f"exports/{uuid.uuid4()}.zip", ContentFile(b"a copy")))
+    file = factory.LazyFunction(
+        lambda: private_storage().save(f"exports/{uuid.uuid4()}.zip", ContentFile(b"a copy"))
+    )
     size = 6
 
 

@@ -14,7 +14,11 @@ def at_once(*works):
     The processes are forks, so they see the test's database by its name, each through a connection of its own.
     """
     outcomes = []
-    rounds([lambda _data, work=work: work() for work in works], 1, after=lambda _data, results: outcomes.extend(results))
+    rounds(
+        [lambda _data, work=work: work() for work in works],
+        1,
+        after=lambda _data, results: outcomes.extend(results),
+    )
     return outcomes
 
 

@@ -8,4 +8,7 @@ from portal.settings import *  # noqa: E402, F403 (the settings are the portal's
 
 WHITENOISE_AUTOREFRESH = True  # static files are looked for when they are asked for: otherwise each test's client would begin with a look at all of them
 ILS = "demo"  # so that every sweep sees the page for card and PIN
-SSO.update({"issuer": "http://127.0.0.1:9", "client_id": "x", "client_secret": "x", "name": "Harbour College"})  # noqa: F405  it is one of those settings; so are the pages of single sign-on seen, and nobody answers
+# The sweeps see the pages of single sign-on. No provider answers at this address.
+SSO.update(  # noqa: F405  defined by the star import
+    issuer="http://127.0.0.1:9", client_id="x", client_secret="x", name="Harbour College"
+)

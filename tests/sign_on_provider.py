@@ -24,7 +24,12 @@ class SignOnProvider:
 
     def settings(self, **other):
         """What the portal's settings.SSO is to be."""
-        own = {"name": "Harbour College", "issuer": self.issuer, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        own = {
+            "name": "Harbour College",
+            "issuer": self.issuer,
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+        }
         return own | {"scopes": ["openid", "profile", "email"], "proven_domains": [], "ca_file": ""} | other
 
     def visit(self, address, *, browser=None, **person):
@@ -83,10 +88,23 @@ def serve():
         LOGIN_URL="/login/",
         USE_TZ=True,
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "oauth2_provider"],
-        MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware", "django.contrib.auth.middleware.AuthenticationMiddleware"],
+        INSTALLED_APPS=[
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "django.contrib.sessions",
+            "oauth2_provider",
+        ],
+        MIDDLEWARE=[
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+        ],
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{os.environ['FOLDER']}/provider.sqlite3"}},
+        DATABASES={
+            "default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": f"{os.environ['FOLDER']}/provider.sqlite3",
+            }
+        },
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         ANOTHER_KEY=new_key(),
         OAUTH2_PROVIDER={
@@ -135,7 +153,8 @@ def _be_the_provider():
     def sign_in(request):
         if request.method == "GET":
             words = (
-                "<!doctype html><html lang=en><title>College</title><form method=post><input name=person id=person><button id=it-is-me>It is me</button></form>"
+                "<!doctype html><html lang=en><title>College</title>"
+                "<form method=post><input name=person id=person><button id=it-is-me>It is me</button></form>"
             )
             return HttpResponse(words)
         person = json.loads(request.POST["person"])
@@ -145,7 +164,10 @@ def _be_the_provider():
         return HttpResponseRedirect(request.GET["next"])
 
     def sign(claims, algorithm, key, header):
-        token = jwt.JWT(header={"alg": algorithm, "kid": json.loads(_unb64(header))["kid"]}, claims=_unb64(claims).decode())
+        token = jwt.JWT(
+            header={"alg": algorithm, "kid": json.loads(_unb64(header))["kid"]},
+            claims=_unb64(claims).decode(),
+        )
         token.make_signed_token(key)
         return token.serialize()
 
@@ -154,16 +176,28 @@ def _be_the_provider():
 
         def get_additional_claims(self, request):
             person = people[request.user.username]
-            return {name: person[name] for name in ("sub", "name", "email", "email_verified") if name in person}
+            return {
+                name: person[name] for name in ("sub", "name", "email", "email_verified") if name in person
+            }
 
         def get_userinfo_claims(self, request):
             claims = super().get_userinfo_claims(request)
-            return claims | ({"sub": "another"} if people[request.user.username].get("lie") == "userinfo" else {})
+            return claims | (
+                {"sub": "another"} if people[request.user.username].get("lie") == "userinfo" else {}
+            )
 
         def get_id_token_dictionary(self, token, token_handler, request):
             claims, expires = super().get_id_token_dictionary(token, token_handler, request)
-            lies = {"nonce": {"nonce": "another"}, "audience": {"aud": "another"}, "issuer": {"iss": "https://another.example"}}
-            lies |= {"expired": {"exp": 1_000_000_000}, "made for another": {"azp": "another"}, "no subject": {"sub": ""}}
+            lies = {
+                "nonce": {"nonce": "another"},
+                "audience": {"aud": "another"},
+                "issuer": {"iss": "https://another.example"},
+            }
+            lies |= {
+                "expired": {"exp": 1_000_000_000},
+                "made for another": {"azp": "another"},
+                "no subject": {"sub": ""},
+            }
             claims |= lies.get(people[request.user.username].get("lie"), {})
             return claims | people[request.user.username].get("claims", {}), expires
 
@@ -181,7 +215,10 @@ def _be_the_provider():
                 return sign(claims, "RS256", jwk.JWK.from_pem(settings.ANOTHER_KEY.encode()), header)
             return signed
 
-    urlpatterns = [path("login/", sign_in), path("o/", include("oauth2_provider.urls", namespace="oauth2_provider"))]
+    urlpatterns = [
+        path("login/", sign_in),
+        path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
+    ]
     globals().update(Validator=Validator, urlpatterns=urlpatterns)
 
 

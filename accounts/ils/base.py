@@ -69,7 +69,9 @@ def refuse_what_cannot_be(card, pin):
 def must_be_valid(patron, *, blocked, today):
     """The patron, unless the ILS says that the card is blocked or has run out. To be asked only once the PIN was right."""
     if not patron.ils_id.isprintable() or len(patron.ils_id) > LONGEST_ID:
-        raise Misconfigured("The ILS has an id for this patron that can't be one: too long, or with what can't be printed.")
+        raise Misconfigured(
+            "The ILS has an id for this patron that can't be one: too long, or with what can't be printed."
+        )
     if patron.expires_on and patron.expires_on < today:
         raise Expired("the card has run out")
     if blocked:

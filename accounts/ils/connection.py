@@ -27,11 +27,17 @@ class Connection:
         try:
             sock = socket.create_connection((host, port), timeout=left_until(deadline))
         except socket.gaierror:
-            raise Away(f"No machine is called {host}. Is SIP2_HOST right, and does this machine know the name?") from None
+            raise Away(
+                f"No machine is called {host}. Is SIP2_HOST right, and does this machine know the name?"
+            ) from None
         except ConnectionRefusedError:
-            raise Away(f"{where} refuses the connection. Does the SIP2 server run, is SIP2_PORT right, does a firewall stand between?") from None
+            raise Away(
+                f"{where} refuses the connection. Does the SIP2 server run, is SIP2_PORT right, does a firewall stand between?"
+            ) from None
         except TimeoutError:
-            raise Away(f"{where} does not answer. Is SIP2_HOST right, does a firewall stand between?") from None
+            raise Away(
+                f"{where} does not answer. Is SIP2_HOST right, does a firewall stand between?"
+            ) from None
         except OSError as error:
             raise Away(f"{where} can't be reached: {error.strerror or error}.") from None
         if tls_context:
@@ -57,8 +63,12 @@ class Connection:
                 return _read(found, self.charset)
             say = messages.framed(message, number)
         if number is not None and not messages.TRAILER.search(line.strip()):
-            raise Misconfigured("The ILS answers without a checksum. Turn its error detection on, or ours off with SIP2_ERROR_DETECTION=0.")
-        raise Away(f"The ILS and the portal could not understand each other in {TRIES} tries: each time the checksum was wrong.")
+            raise Misconfigured(
+                "The ILS answers without a checksum. Turn its error detection on, or ours off with SIP2_ERROR_DETECTION=0."
+            )
+        raise Away(
+            f"The ILS and the portal could not understand each other in {TRIES} tries: each time the checksum was wrong."
+        )
 
     def close(self):
         self.socket.close()
@@ -94,11 +104,17 @@ class Connection:
                 self.socket.settimeout(left_until(deadline))
                 came = self.socket.recv(4096)
             except TimeoutError:
-                raise Away("The ILS does not answer in time." if not self.buffer else "The ILS stops in the middle of an answer.") from None
+                raise Away(
+                    "The ILS does not answer in time."
+                    if not self.buffer
+                    else "The ILS stops in the middle of an answer."
+                ) from None
             except OSError:
                 came = b""
             if not came and not self.buffer:
-                raise Lost("The ILS closes the connection without an answer. Does it know this machine, and this login?")
+                raise Lost(
+                    "The ILS closes the connection without an answer. Does it know this machine, and this login?"
+                )
             if not came:
                 raise Away("The ILS closes the connection in the middle of an answer.")
             self.buffer = (self.buffer + came).lstrip(b"\r\n\0")
@@ -119,11 +135,15 @@ def _encrypted(sock, context, host, where):
         problem = f"The certificate of {where} is not trusted: {error.verify_message}. If the ILS has one of its own making, name its file in SIP2_CA_FILE."
         wrong: IlsError = Misconfigured(problem)
     except ssl.SSLError:
-        wrong = Misconfigured(f"{where} does not speak TLS. Ask for the port that does, or leave out SIP2_TLS.")
+        wrong = Misconfigured(
+            f"{where} does not speak TLS. Ask for the port that does, or leave out SIP2_TLS."
+        )
     except TimeoutError:
         wrong = Away(f"{where} takes the connection but does not begin TLS. Is it the port with TLS?")
     except OSError:
-        wrong = Misconfigured(f"{where} closes the connection at the beginning of TLS. Is it the port with TLS?")
+        wrong = Misconfigured(
+            f"{where} closes the connection at the beginning of TLS. Is it the port with TLS?"
+        )
     sock.close()
     raise wrong
 

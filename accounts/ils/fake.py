@@ -23,15 +23,46 @@ class Card:
 
     @property
     def patron(self):
-        return Patron(self.ils_id, self.card, self.name, self.email, self.group, self.home_branch, self.expires_on)
+        return Patron(
+            self.ils_id, self.card, self.name, self.email, self.group, self.home_branch, self.expires_on
+        )
 
 
 CARDS = [
-    Card("20001001", "1234", "1001", "Delroy Simmons", _("somebody whom the library knows"), home_branch="Northfield Branch"),
-    Card("20001002", "2345", "1002", "Noor Haddad", _("somebody who is new here"), home_branch="Central Library"),
+    Card(
+        "20001001",
+        "1234",
+        "1001",
+        "Delroy Simmons",
+        _("somebody whom the library knows"),
+        home_branch="Northfield Branch",
+    ),
+    Card(
+        "20001002",
+        "2345",
+        "1002",
+        "Noor Haddad",
+        _("somebody who is new here"),
+        home_branch="Central Library",
+    ),
     Card("20001003", "3456", "1003", "Theo Brandt", _("a card that is blocked"), blocked=True),
-    Card("20001004", "4567", "1004", "Wilma Stone", _("a card that has run out"), expires_on=datetime.date(2020, 1, 31)),
-    Card("20001005", "5678", "1005", "Haddad, Samira Noor", _("a child, of whom only the first name is kept"), email="parent@example.org", group="JUVENILE"),
+    Card(
+        "20001004",
+        "4567",
+        "1004",
+        "Wilma Stone",
+        _("a card that has run out"),
+        expires_on=datetime.date(2020, 1, 31),
+    ),
+    Card(
+        "20001005",
+        "5678",
+        "1005",
+        "Haddad, Samira Noor",
+        _("a child, of whom only the first name is kept"),
+        email="parent@example.org",
+        group="JUVENILE",
+    ),
 ]
 
 

@@ -63,16 +63,24 @@ def stop_address(request, token):
                 logout(request)  # here too, and what is written into a session that ended is refused
     except addresses.UnknownChange:
         return render(request, "accounts/stop_address.html", {"unknown": True}, status=404)
-    return render(request, "accounts/stop_address.html", {"email": change.person.email, "done": request.method == "POST"})
+    return render(
+        request,
+        "accounts/stop_address.html",
+        {"email": change.person.email, "done": request.method == "POST"},
+    )
 
 
 def _ask_address(request):
-    form = AddressForm(request.POST or None, request=request, initial={"email": addresses.offered_address(request.user)})
+    form = AddressForm(
+        request.POST or None, request=request, initial={"email": addresses.offered_address(request.user)}
+    )
     if form.is_valid():
         MailedCode.start(request, purpose="add_address", email=form.cleaned_data["email"])
         return redirect("add_address")
     card, sign_on = cards.card_of(request.user), accounts_of(request.user).exists()
-    return _page(request, form=form, card=card, sign_on=sign_on, waits=addresses.change_that_waits(request.user))
+    return _page(
+        request, form=form, card=card, sign_on=sign_on, waits=addresses.change_that_waits(request.user)
+    )
 
 
 def _ask_code(request, process):
@@ -83,7 +91,12 @@ def _ask_code(request, process):
         request.session[NEW_ADDRESS] = process.email
         return _change(request, process.email)
     if form.is_bound and not process.record_invalid_attempt():
-        messages.error(request, _("That was not the code either, so it no longer works. Write your address again to get a new one."))
+        messages.error(
+            request,
+            _(
+                "That was not the code either, so it no longer works. Write your address again to get a new one."
+            ),
+        )
         return redirect("add_address")
     return _page(request, form=form, email=process.email)
 
@@ -95,13 +108,22 @@ def _ask_old(request, new):
         return _change(request, new) if request.method == "POST" else _page(request, new=new, confirmed=True)
     if request.POST.get("wait"):
         return _wait(request, new)
-    return ask_by_code(request, purpose="old_address", email=old, then=lambda: _change(request, new), page=lambda form: _page_of_old(request, form, new, old))
+    return ask_by_code(
+        request,
+        purpose="old_address",
+        email=old,
+        then=lambda: _change(request, new),
+        page=lambda form: _page_of_old(request, form, new, old),
+    )
 
 
 def _change(request, new):
     try:
         addresses.change_address(request.user, email=new, read_at=lately_read(request), at=timezone.now())
-    except (addresses.NotYet, IntegrityError):  # somebody else's at this very moment: asked again, it is taken
+    except (
+        addresses.NotYet,
+        IntegrityError,
+    ):  # somebody else's at this very moment: asked again, it is taken
         return redirect("add_address")
     except actions.AddressTaken as taken:
         del request.session[NEW_ADDRESS]
@@ -119,10 +141,19 @@ def _wait(request, new):
     except addresses.NotByWaiting:
         return redirect("add_address")
     except actions.AddressTaken:
-        messages.error(request, _("With that address you have another library account already. Any desk of the library can make the two one."))
+        messages.error(
+            request,
+            _(
+                "With that address you have another library account already. Any desk of the library can make the two one."
+            ),
+        )
     else:
         day = day_in_a_sentence(change.happens_on)
-        messages.success(request, _("On %(day)s the new address takes the place of this one. Until then you sign in as before.") % {"day": day})
+        messages.success(
+            request,
+            _("On %(day)s the new address takes the place of this one. Until then you sign in as before.")
+            % {"day": day},
+        )
     del request.session[NEW_ADDRESS]
     return redirect("me")
 
@@ -133,4 +164,8 @@ def _page_of_old(request, form, new, old):
 
 
 def _page(request, **context):
-    return render(request, "accounts/add_address.html", {"now": request.user.email, "read": lately_read(request), **context})
+    return render(
+        request,
+        "accounts/add_address.html",
+        {"now": request.user.email, "read": lately_read(request), **context},
+    )

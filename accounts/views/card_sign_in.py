@@ -33,5 +33,12 @@ def card_sign_in(request):
         if person:
             form.refuse_blocked()
     return render(
-        request, "accounts/card_sign_in.html", {"form": form, "next": safe_next(request), "to_try": getattr(ils, "cards", []), "sign_on": sign_on_name()}
+        request,
+        "accounts/card_sign_in.html",
+        {
+            "form": form,
+            "next": safe_next(request),
+            "to_try": getattr(ils, "cards", []),
+            "sign_on": sign_on_name(),
+        },
     )

@@ -44,4 +44,6 @@ def _answer(request, token, found):
         messages.error(request, sent_too_often(error))
         return redirect(request.path)
     mail_code(request, found.email)
-    return HttpResponseRedirect(f"{reverse('account_confirm_login_code')}?{urlencode({'next': request.path})}")
+    return HttpResponseRedirect(
+        f"{reverse('account_confirm_login_code')}?{urlencode({'next': request.path})}"
+    )

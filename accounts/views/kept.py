@@ -15,7 +15,11 @@ def kept(request):
     posts = RefusedPost.objects.offered_to(request.user, at=timezone.now())
     if not posts:
         return redirect("home")
-    if request.user.is_staff and any(post.path.startswith("/desk/") for post in posts) and not may_pass_the_desk_door(request):
+    if (
+        request.user.is_staff
+        and any(post.path.startswith("/desk/") for post in posts)
+        and not may_pass_the_desk_door(request)
+    ):
         return to_the_desk_door(request)  # words of the desk, and the desk would refuse them again
     return render(request, "accounts/kept.html", {"posts": posts})
 

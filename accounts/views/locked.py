@@ -36,9 +36,21 @@ def locked(request):
     if form and form.is_bound:
         note(request, "too_often" if form.shut or form.closed else "refused", what="desk_pin")
     if form and form.closed:
-        messages.error(request, _("Too many PINs were wrong, so this computer is closed. Somebody unlocks it again with their second factor."))
+        messages.error(
+            request,
+            _(
+                "Too many PINs were wrong, so this computer is closed. Somebody unlocks it again with their second factor."
+            ),
+        )
         return _to_sign_in(request)
-    context = {"desk": desk, "form": form, "who": who, "people": _named(people), "next": safe_next(request), "whose": whose}
+    context = {
+        "desk": desk,
+        "form": form,
+        "who": who,
+        "people": _named(people),
+        "next": safe_next(request),
+        "whose": whose,
+    }
     return render(request, "accounts/locked.html", context)
 
 
@@ -74,7 +86,9 @@ def _where_they_were(request, person):
 
 def _to_sign_in(request):
     going_to = safe_next(request)
-    response = HttpResponseRedirect(f"{reverse('sign_in')}?{urlencode({'next': going_to if going_to == reverse('kept') else reverse('desk')})}")
+    response = HttpResponseRedirect(
+        f"{reverse('sign_in')}?{urlencode({'next': going_to if going_to == reverse('kept') else reverse('desk')})}"
+    )
     response.delete_cookie(locking.DESK_TOKEN, samesite="Lax")
     return response
 
@@ -82,4 +96,7 @@ def _to_sign_in(request):
 def _named(people):
     """(person, the name on their button): the first name, or where two have the same the whole."""
     first = [person.name.split()[0] if person.name else person.display_name for person in people]
-    return [(person, name if first.count(name) == 1 else person.display_name) for person, name in zip(people, first, strict=True)]
+    return [
+        (person, name if first.count(name) == 1 else person.display_name)
+        for person, name in zip(people, first, strict=True)
+    ]

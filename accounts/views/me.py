@@ -19,7 +19,11 @@ def me(request):
     if request.method == "POST" and not request.user.is_authenticated:
         return redirect("sign_in")
     person = request.user
-    form = NameForm(request.POST or None, initial={"name": person.name}, is_child=person.is_child) if person.is_authenticated else None
+    form = (
+        NameForm(request.POST or None, initial={"name": person.name}, is_child=person.is_child)
+        if person.is_authenticated
+        else None
+    )
     if form and form.is_valid():
         actions.change_name(request.user, name=form.cleaned_data["name"])
         messages.success(request, _("Your name is changed."))
@@ -28,7 +32,14 @@ def me(request):
     card = cards.card_of(request.user) if form and library_ils() else None
     passkeys = Passkey.objects.belonging_to(request.reader) if form else []
     waits = addresses.change_that_waits(person) if form and person.email else None
-    context = {"form": form, "languages": languages(), "devices": devices, "card": card, "passkeys": passkeys, "borrowed": is_borrowed(request)}
+    context = {
+        "form": form,
+        "languages": languages(),
+        "devices": devices,
+        "card": card,
+        "passkeys": passkeys,
+        "borrowed": is_borrowed(request),
+    }
     context["address_waits"] = waits
     if form and sign_on_name():
         context |= {"sign_on": sign_on_name(), "connected": accounts_of(request.user).exists()}

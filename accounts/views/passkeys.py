@@ -29,7 +29,9 @@ from accounts.sign_ins import device
 from accounts.ways_in import PASSKEY
 from portal import limits
 
-NO_OFFER = settings.COOKIE_PREFIX + "no_passkey_offer"  # a cookie of the device, not of the person: another device may well be asked
+NO_OFFER = (
+    settings.COOKIE_PREFIX + "no_passkey_offer"
+)  # a cookie of the device, not of the person: another device may well be asked
 
 
 @require_POST
@@ -95,7 +97,9 @@ def _added(request, form, *, name):
     except NotAccepted:
         form.add_error(None, NOT_ACCEPTED)
     except TooMany:
-        form.add_error(None, _("You have as many passkeys as one person can. Remove one that you no longer use."))
+        form.add_error(
+            None, _("You have as many passkeys as one person can. Remove one that you no longer use.")
+        )
     else:
         if request.user.is_staff:
             show_second_factor(request, at=timezone.now())
@@ -114,7 +118,10 @@ def passkey(request, public_id):
         if not may_change_keys(request):
             return to_the_desk_door(request)
         passkeys.remove(found, by=request.user, at=timezone.now())
-        messages.success(request, _("The passkey is removed. Your device may still offer it: it no longer opens anything here."))
+        messages.success(
+            request,
+            _("The passkey is removed. Your device may still offer it: it no longer opens anything here."),
+        )
         return redirect("me")
     if form.is_valid():
         passkeys.rename(found, name=form.cleaned_data["name"])
@@ -131,7 +138,14 @@ def offer_passkey(request):
             return redirect("add_passkey")
         response = redirect("home")
         if request.POST.get("answer") == "never":
-            response.set_cookie(NO_OFFER, "1", max_age=settings.SESSION_COOKIE_AGE, httponly=True, samesite="Lax", secure=bool(settings.SESSION_COOKIE_SECURE))
+            response.set_cookie(
+                NO_OFFER,
+                "1",
+                max_age=settings.SESSION_COOKIE_AGE,
+                httponly=True,
+                samesite="Lax",
+                secure=bool(settings.SESSION_COOKIE_SECURE),
+            )
         return response
     if request.user.passkeys.exists():
         return redirect("home")

@@ -36,9 +36,19 @@ def prove(request):
     if by == CARD and CARD in others:
         return _by_pin(request, cards.card_of(request.user))
     if by == SIGN_ON and SIGN_ON in others:
-        return to_provider(request, what_for=PROVE, else_to="prove") if request.POST.get("sign_on") else _page(request, sign_on=sign_on_name())
+        return (
+            to_provider(request, what_for=PROVE, else_to="prove")
+            if request.POST.get("sign_on")
+            else _page(request, sign_on=sign_on_name())
+        )
     if email:
-        return ask_by_code(request, purpose="prove", email=email, then=lambda: _proved(request), page=lambda form: _by_code_page(request, form, others))
+        return ask_by_code(
+            request,
+            purpose="prove",
+            email=email,
+            then=lambda: _proved(request),
+            page=lambda form: _by_code_page(request, form, others),
+        )
     if request.user.is_staff:
         return _page(request, stuck=True)
     return _proved(request) if request.POST.get("confirm") else _page(request)
@@ -85,7 +95,14 @@ def _send(request, process, purpose, email):
 def _by_code_page(request, form, others):
     links = {way: f"?{urlencode({'by': way, 'next': safe_next(request)})}" for way in others}
     may_be_lost = bool(others) or not request.user.passkeys.exists()
-    return _page(request, form=form, code_form=form, may_be_lost=may_be_lost, other_ways=links, other_sign_on=sign_on_name())
+    return _page(
+        request,
+        form=form,
+        code_form=form,
+        may_be_lost=may_be_lost,
+        other_ways=links,
+        other_sign_on=sign_on_name(),
+    )
 
 
 def _by_pin(request, card):

@@ -14,7 +14,15 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.access import behind_second_factor, has_shown_second_factor, is_by_pin, lately_proved, safe_next, show_second_factor, to_prove
+from accounts.access import (
+    behind_second_factor,
+    has_shown_second_factor,
+    is_by_pin,
+    lately_proved,
+    safe_next,
+    show_second_factor,
+    to_prove,
+)
 from accounts.desk_pins import remove_pin_without_second_factor
 from accounts.forms import SecondFactorForm, SetUpAppForm
 from accounts.locking import lock
@@ -32,7 +40,12 @@ def second_factor(request):
         return _ask(request, app, has_passkey)
     if is_by_pin(request):
         lock(request)  # what the PIN stood in for is gone: they sign in anew, and set something up
-        messages.error(request, _("That takes more than a PIN. Sign in with a code, then set up an authenticator app or a passkey."))
+        messages.error(
+            request,
+            _(
+                "That takes more than a PIN. Sign in with a code, then set up an authenticator app or a passkey."
+            ),
+        )
         return redirect(f"{reverse('sign_in')}?{urlencode({'next': request.get_full_path()})}")
     if not lately_proved(request):
         return to_prove(request)

@@ -27,7 +27,9 @@ from portal.security_log import note
 
 OFFERS_PASSKEY = "offers_passkey"
 PAGES = {CARD: "card_sign_in", SIGN_ON: "single_sign_on"}  # with a question of their own
-SAME_FOR_ALL = 0.04  # seconds: making the record of an unknown address takes about 1 ms more than finding a known one
+SAME_FOR_ALL = (
+    0.04  # seconds: making the record of an unknown address takes about 1 ms more than finding a known one
+)
 
 
 def sign_in(request):
@@ -40,21 +42,31 @@ def sign_in(request):
         set_borrowed(request, form.cleaned_data["borrowed"])
         mail_code(request, form.cleaned_data["email"])
         if not request.reader:
-            request.session.set_expiry(actions.UNCONFIRMED_FOR)  # the address that was typed rests in it; signing in sets it anew
+            request.session.set_expiry(
+                actions.UNCONFIRMED_FOR
+            )  # the address that was typed rests in it; signing in sets it anew
         request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
         time.sleep(max(0, SAME_FOR_ALL - (time.monotonic() - began)))
         return redirect(_with_next(request, "account_confirm_login_code"))
     first = first_way(request) if request.method == "GET" else ""
     if first in PAGES:
         return redirect(_with_next(request, PAGES[first]))
-    context = {"form": form, "next": safe_next(request), "languages": languages(), "passkey_first": first == PASSKEY, **other_ways()}
+    context = {
+        "form": form,
+        "next": safe_next(request),
+        "languages": languages(),
+        "passkey_first": first == PASSKEY,
+        **other_ways(),
+    }
     return render(request, "accounts/sign_in.html", context)
 
 
 def mail_code(request, email):
     """Begin the sign-in of whoever reads that address."""
     person = actions.person_with_address(email, at=timezone.now(), language=get_language())
-    LoginCodeVerificationProcess.initiate(request=request, user=person if person.is_active else None, email=email)
+    LoginCodeVerificationProcess.initiate(
+        request=request, user=person if person.is_active else None, email=email
+    )
 
 
 def enter_code(request):
@@ -73,10 +85,22 @@ def enter_code(request):
         messages.error(request, _("That code has run out. Write your address again to get a new one."))
         return redirect(_with_next(request, "sign_in"))
     if form.is_bound and not process.record_invalid_attempt():
-        messages.error(request, _("That was not the code either, so it no longer works. Write your address again to get a new one."))
+        messages.error(
+            request,
+            _(
+                "That was not the code either, so it no longer works. Write your address again to get a new one."
+            ),
+        )
         return redirect(_with_next(request, "sign_in"))
     return render(
-        request, "accounts/enter_code.html", {"form": form, "email": process.state["email"], "can_resend": process.can_resend, "next": safe_next(request)}
+        request,
+        "accounts/enter_code.html",
+        {
+            "form": form,
+            "email": process.state["email"],
+            "can_resend": process.can_resend,
+            "next": safe_next(request),
+        },
     )
 
 

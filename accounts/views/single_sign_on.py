@@ -34,11 +34,18 @@ def single_sign_on(request):
     if request.method == "POST":
         form = BorrowedForm(request.POST)
         form.is_valid()
-        return to_provider(request, what_for=sso.SIGN_IN, borrowed=form.cleaned_data["borrowed"], else_to="single_sign_on")
+        return to_provider(
+            request, what_for=sso.SIGN_IN, borrowed=form.cleaned_data["borrowed"], else_to="single_sign_on"
+        )
     return render(
         request,
         "accounts/single_sign_on.html",
-        {"form": BorrowedForm(), "name": sso.sign_on_name(), "next": safe_next(request), "has_cards": library_ils() is not None},
+        {
+            "form": BorrowedForm(),
+            "name": sso.sign_on_name(),
+            "next": safe_next(request),
+            "has_cards": library_ils() is not None,
+        },
     )
 
 
@@ -49,7 +56,9 @@ def to_provider(request, *, what_for, else_to, borrowed=False):
     if not request.reader:
         request.session.set_expiry(actions.UNCONFIRMED_FOR)  # a stranger's: signing in sets it anew
     try:
-        address = sso.address_to_begin(request, what_for=what_for, going_to=safe_next(request), borrowed=borrowed)
+        address = sso.address_to_begin(
+            request, what_for=what_for, going_to=safe_next(request), borrowed=borrowed
+        )
     except (sso.Away, sso.NotBelieved) as error:
         return _failed(request, error, else_to)
     response = render(request, "accounts/to_provider.html", {"address": address, "name": sso.sign_on_name()})
@@ -62,10 +71,16 @@ def single_sign_on_answer(request):
     """Where the provider sends people back to. It changes something only in the browser that was sent there, and once."""
     _or_404()
     begun = sso.begun(request)
-    if request.user.is_authenticated and (begun is None or not begun.person):  # in another tab, or with the browser's button back
+    if request.user.is_authenticated and (
+        begun is None or not begun.person
+    ):  # in another tab, or with the browser's button back
         return redirect("home")
-    else_to = {sso.CONNECT: "connect_sign_on", sso.PROVE: "prove"}.get(begun.what_for if begun else "", "single_sign_on")
-    if begun is None or begun.person != (str(request.user.public_id) if request.user.is_authenticated else ""):
+    else_to = {sso.CONNECT: "connect_sign_on", sso.PROVE: "prove"}.get(
+        begun.what_for if begun else "", "single_sign_on"
+    )
+    if begun is None or begun.person != (
+        str(request.user.public_id) if request.user.is_authenticated else ""
+    ):
         messages.error(request, _("That sign-in was used already, or has run out. Begin it once more."))
         return redirect(else_to)
     try:
@@ -85,8 +100,14 @@ def single_sign_on_first_time(request):
     if request.method == "POST" and not noted["taken"]:
         person = sso.new_person(identity, at=timezone.now(), language=get_language())
         del request.session[FIRST_TIME]
-        return _let_in(request, person, borrowed=noted["borrowed"], going_to=noted["going_to"], proved=noted["proved"])
-    return render(request, "accounts/sign_on_first_time.html", {"name": sso.sign_on_name(), "email": identity.email, "taken": noted["taken"]})
+        return _let_in(
+            request, person, borrowed=noted["borrowed"], going_to=noted["going_to"], proved=noted["proved"]
+        )
+    return render(
+        request,
+        "accounts/sign_on_first_time.html",
+        {"name": sso.sign_on_name(), "email": identity.email, "taken": noted["taken"]},
+    )
 
 
 @proved_recently
@@ -101,20 +122,32 @@ def connect_sign_on(request):
             sso.disconnect(request.user, at=timezone.now())
         except sso.OnlyWayIn:
             return _page_of_connection(request, connected=True)
-        messages.success(request, _("%(name)s no longer opens your library account.") % {"name": sso.sign_on_name()})
+        messages.success(
+            request, _("%(name)s no longer opens your library account.") % {"name": sso.sign_on_name()}
+        )
         return redirect("me")
     return _page_of_connection(request, connected=connected)
 
 
 def _page_of_connection(request, *, connected):
     only = connected and not sso.has_another_way_in(request.user)
-    return render(request, "accounts/connect_sign_on.html", {"name": sso.sign_on_name(), "connected": connected, "only_way_in": only})
+    return render(
+        request,
+        "accounts/connect_sign_on.html",
+        {"name": sso.sign_on_name(), "connected": connected, "only_way_in": only},
+    )
 
 
 def _sign_in(request, begun, identity):
     account = sso.account_of(identity)
     if account is not None:
-        return _let_in(request, account.user, borrowed=begun.borrowed, going_to=begun.going_to, proved=sso.shown_anew(identity, begun))
+        return _let_in(
+            request,
+            account.user,
+            borrowed=begun.borrowed,
+            going_to=begun.going_to,
+            proved=sso.shown_anew(identity, begun),
+        )
     taken, proved = False, sso.shown_anew(identity, begun)
     if identity.email_is_proven or not identity.email:
         try:
@@ -123,7 +156,14 @@ def _sign_in(request, begun, identity):
             taken = True
         else:
             return _let_in(request, person, borrowed=begun.borrowed, going_to=begun.going_to, proved=proved)
-    noted = {"identity": asdict(identity), "borrowed": begun.borrowed, "going_to": begun.going_to, "taken": taken, "proved": proved, "at": time.time()}
+    noted = {
+        "identity": asdict(identity),
+        "borrowed": begun.borrowed,
+        "going_to": begun.going_to,
+        "taken": taken,
+        "proved": proved,
+        "at": time.time(),
+    }
     request.session[FIRST_TIME] = noted
     set_borrowed(request, begun.borrowed)
     return redirect("single_sign_on_first_time")
@@ -145,7 +185,9 @@ def _connect(request, begun, identity):
     try:
         sso.connect(request.user, identity, at=timezone.now())
     except sso.AnotherPersons:
-        words = _("With this you come in to another library account here. To make the two one, sign in there and give it your e-mail address.")
+        words = _(
+            "With this you come in to another library account here. To make the two one, sign in there and give it your e-mail address."
+        )
         messages.error(request, words)
         return redirect("connect_sign_on")
     messages.success(request, _("From now on you can sign in with %(name)s.") % {"name": sso.sign_on_name()})
@@ -156,7 +198,10 @@ def _prove(request, begun, identity):
     account = sso.account_of(identity)
     if account is None or account.user != request.user or not sso.shown_anew(identity, begun):
         note(request, "refused", what="single_sign_on")
-        messages.error(request, _("That did not show that it is you. Sign in there as yourself, with all that it asks for."))
+        messages.error(
+            request,
+            _("That did not show that it is you. Sign in there as yourself, with all that it asks for."),
+        )
         return redirect("prove")
     note_proof(request)
     return redirect(begun.going_to or "me")
@@ -169,7 +214,12 @@ def _failed(request, error, else_to):
     elif isinstance(error, sso.Away):
         words = _("%(name)s does not answer at the moment. Try it later, or come in another way.") % name
     else:
-        words = _("%(name)s gave an answer that cannot be trusted, so nothing was done. Try it once more, or come in another way.") % name
+        words = (
+            _(
+                "%(name)s gave an answer that cannot be trusted, so nothing was done. Try it once more, or come in another way."
+            )
+            % name
+        )
     if not isinstance(error, sso.Cancelled):
         note(request, "refused", what="single_sign_on")
         log.warning("Nobody can come in by single sign-on: %s", error)

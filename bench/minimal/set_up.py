@@ -13,7 +13,9 @@ def set_up():
     call_command("migrate", run_syncdb=True, verbosity=0)
     people = [get_user_model().objects.create(username=f"person{n}") for n in range(20)]
     Row.objects.bulk_create(
-        Row(owner=person, title=f"Row {n} of {person.username}", text="word " * 55, at=timezone.now()) for person in people for n in range(50)
+        Row(owner=person, title=f"Row {n} of {person.username}", text="word " * 55, at=timezone.now())
+        for person in people
+        for n in range(50)
     )
     store = SessionStore()
     store[SESSION_KEY], store[BACKEND_SESSION_KEY], store[HASH_SESSION_KEY] = (

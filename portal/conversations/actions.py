@@ -67,7 +67,19 @@ class TooLate(Exception):
 
 
 @transaction.atomic
-def ask(*, by, at, body, language, client_token, help_session=None, recommendation=None, topic=None, branch=None, readers_form=None):
+def ask(
+    *,
+    by,
+    at,
+    body,
+    language,
+    client_token,
+    help_session=None,
+    recommendation=None,
+    topic=None,
+    branch=None,
+    readers_form=None,
+):
     """Ask the library: again about a session or about one of its items, or (with `by` alone) something new. Returns the conversation.
 
     An item has one thread, so asking about it goes on there; everything else begins a new one each time. `by` is None for
@@ -75,37 +87,65 @@ def ask(*, by, at, body, language, client_token, help_session=None, recommendati
     The same token twice is one question. Raises Erased where what it is about was erased since the caller read it.
     """
     if recommendation is not None:
-        recommendation = _still_somebodys(recommendation, Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk))
+        recommendation = _still_somebodys(
+            recommendation, Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk)
+        )
         conversation = thread_of(recommendation)
         help_session = conversation.help_session if conversation else session_of(recommendation)
         if conversation is help_session is recommendation.patron_id is None:  # its answer was erased
             raise Erased
     elif help_session is not None:
-        help_session = _still_somebodys(help_session, HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk))
-        conversation = Conversation.objects.filter(help_session=help_session, messages__client_token=client_token).first()
+        help_session = _still_somebodys(
+            help_session, HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
+        )
+        conversation = Conversation.objects.filter(
+            help_session=help_session, messages__client_token=client_token
+        ).first()
     else:
         User.objects.select_for_update(no_key=True).get(pk=by.pk)
-        conversation = Conversation.objects.filter(patron=by, help_session=None, messages__client_token=client_token).first()
+        conversation = Conversation.objects.filter(
+            patron=by, help_session=None, messages__client_token=client_token
+        ).first()
     if conversation is None:
         conversation = _begin(
             at,
             help_session=help_session,
             recommendation=recommendation,
             patron=help_session.patron if help_session else recommendation.patron if recommendation else by,
-            branch=branch or (about.branch if (about := help_session or recommendation) else Library.current().default_branch),
+            branch=branch
+            or (
+                about.branch
+                if (about := help_session or recommendation)
+                else Library.current().default_branch
+            ),
             topic=topic or (help_session.topic if help_session else None),
             subject=_subject(body, help_session, recommendation, readers_form),
         )
         if readers_form is not None:
             ReadersForm.objects.create(conversation=conversation, **readers_form)
-    message = reply(conversation, by=by, side=PATRON, at=at, body=body, language=language, client_token=client_token)
+    message = reply(
+        conversation, by=by, side=PATRON, at=at, body=body, language=language, client_token=client_token
+    )
     if by is not None:
         Draft.objects.filter(conversation=None, person=by, client_token=client_token).delete()
     return message.conversation
 
 
 @transaction.atomic
-def reply(conversation, *, by, side, at, body, language, client_token, items=(), then=Then.TURN, draft_sequence=None, seen=None):
+def reply(
+    conversation,
+    *,
+    by,
+    side,
+    at,
+    body,
+    language,
+    client_token,
+    items=(),
+    then=Then.TURN,
+    draft_sequence=None,
+    seen=None,
+):
     """Add one message to the thread, with the recommendations made in it and the files added to its composer, and let the other side know.
 
     An answer is held for some seconds before the patron sees it (Message.HELD), so that it can be taken back; `then` says what
@@ -120,7 +160,11 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
     for sent_before in _sent(thread=conversation.pk, client_token=client_token):
         return sent_before
     at = conversation.changed_at
-    newer = list(conversation.messages.filter(pk__gt=seen).in_order().select_related("author")) if seen is not None else []
+    newer = (
+        list(conversation.messages.filter(pk__gt=seen).in_order().select_related("author"))
+        if seen is not None
+        else []
+    )
     if newer:
         raise AnsweredMeanwhile(newer)
     by = writer_in(conversation, by, side)
@@ -136,17 +180,29 @@ def reply(conversation, *, by, side, at, body, language, client_token, items=(),
         client_token=client_token,
     )
     insert(message)
-    files = Attachment.objects.filter(conversation=conversation, side=side, client_token=client_token, message=None)
+    files = Attachment.objects.filter(
+        conversation=conversation, side=side, client_token=client_token, message=None
+    )
     if side == PATRON and conversation.help_session and conversation.help_session.is_shared:
         files = files.filter(added_by=by)  # two write here: neither sends what the other has not sent
     files.update(message=message)
     search.index_message(message)
     drafts.forget(conversation, person=by, side=side, kind=Draft.Kind.REPLY, up_to=draft_sequence, body=body)
-    if conversation.status == Status.CLOSED and (side == PATRON or then != Then.CLOSE) and _has_words(conversation):
+    if (
+        conversation.status == Status.CLOSED
+        and (side == PATRON or then != Then.CLOSE)
+        and _has_words(conversation)
+    ):
         _tell_reopened(conversation, message, by)
     if side == PATRON:
-        reason = Conversation.Reason.READERS_ADVISORY if _begins_by_form(conversation) else Conversation.Reason.ASKED
-        enter(conversation, states.patron_wrote(states.state_of(conversation), at, reason), seen_by_patron=True)
+        reason = (
+            Conversation.Reason.READERS_ADVISORY
+            if _begins_by_form(conversation)
+            else Conversation.Reason.ASKED
+        )
+        enter(
+            conversation, states.patron_wrote(states.state_of(conversation), at, reason), seen_by_patron=True
+        )
         _read_by(conversation, by, at)
         conversation.last_message_at = max(at, conversation.last_message_at or at)
         conversation.version += 1
@@ -191,7 +247,10 @@ def take_back(message, *, by, at, typed=None):
     message.delete()  # and the events that it brought about
     held = _held(conversation, at)
     conversation.held_from = held["first"]
-    if conversation.events.filter(message=None, shown_from__gt=at).update(shown_from=held["last"] or at) and held["last"] is None:
+    if (
+        conversation.events.filter(message=None, shown_from__gt=at).update(shown_from=held["last"] or at)
+        and held["last"] is None
+    ):
         conversation.version += 1  # a colleague closed it meanwhile: no answer is left for that to wait for
     enter(conversation, states.replay(conversation))
     save(conversation)
@@ -204,7 +263,9 @@ def close(conversation, *, by, side, at):
     if side == STAFF:
         roles.hold(by)
     conversation = locked(conversation, at)
-    if conversation.status == Status.CLOSED and (side == STAFF or conversation.status_at(at) == Status.CLOSED):
+    if conversation.status == Status.CLOSED and (
+        side == STAFF or conversation.status_at(at) == Status.CLOSED
+    ):
         return
     at = conversation.changed_at
     if _has_words(conversation):
@@ -224,7 +285,9 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
     The thread holds no message of it: the patron sees such a thread only once somebody writes. Raises Erased where the item's
     occasion was erased since the caller read it: no word is added to what is a count.
     """
-    before = _still_somebodys(recommendation, Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk))
+    before = _still_somebodys(
+        recommendation, Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk)
+    )
     recommendation = record_verdict(recommendation, verdict=verdict, why=why, comment=comment, at=at)
     thread = thread_of(recommendation)
     if thread is None and before.patron_id is None and session_of(recommendation) is None:
@@ -262,8 +325,12 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
 @transaction.atomic
 def keep(help_session, *, by, at, wording, language, read_by=None):
     """Keep the session (helpsessions.actions.keep) and move its threads with it."""
-    help_session = helpsessions.keep(help_session, by=by, at=at, wording=wording, language=language, read_by=read_by)
-    if help_session.patron_id != by.pk:  # the adult's part of a visit that is shared: the threads stay those of the child, or nobody's
+    help_session = helpsessions.keep(
+        help_session, by=by, at=at, wording=wording, language=language, read_by=read_by
+    )
+    if (
+        help_session.patron_id != by.pk
+    ):  # the adult's part of a visit that is shared: the threads stay those of the child, or nobody's
         return help_session
     threads = Conversation.objects.filter(help_session=help_session)
     given = Recommendation.objects.filter(messagerecommendation__message__conversation__in=threads)
@@ -273,9 +340,15 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         search.index_thread(thread)
     given.update(patron=by)
     for rows in (Participation, Draft):  # what the person has as themselves already stays as it is
-        own = rows.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list("conversation", flat=True)
-        rows.objects.filter(conversation__in=threads, person=None).exclude(conversation__in=own).update(person=by)
-    Attachment.objects.filter(conversation__in=threads, message=None, side=PATRON, added_by=None).update(added_by=by)
+        own = rows.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list(
+            "conversation", flat=True
+        )
+        rows.objects.filter(conversation__in=threads, person=None).exclude(conversation__in=own).update(
+            person=by
+        )
+    Attachment.objects.filter(conversation__in=threads, message=None, side=PATRON, added_by=None).update(
+        added_by=by
+    )
     return help_session
 
 
@@ -297,13 +370,21 @@ def show_held(*, at):
 
 def session_of(recommendation):
     """The help session on whose occasion the item was recommended, or None."""
-    link = SessionRecommendation.objects.select_related("help_session").filter(recommendation=recommendation).first()
+    link = (
+        SessionRecommendation.objects.select_related("help_session")
+        .filter(recommendation=recommendation)
+        .first()
+    )
     return link.help_session if link else None
 
 
 def thread_of(recommendation):
     """The thread about this recommendation: the one it was made in, or the one hung on it; None if there is none yet."""
-    link = MessageRecommendation.objects.select_related("message__conversation__help_session").filter(recommendation=recommendation).first()
+    link = (
+        MessageRecommendation.objects.select_related("message__conversation__help_session")
+        .filter(recommendation=recommendation)
+        .first()
+    )
     if link is not None:
         return link.message.conversation
     return Conversation.objects.select_related("help_session").filter(recommendation=recommendation).first()
@@ -325,11 +406,15 @@ def locked(conversation, at):
         raise Erased
     [conversation] = found
     for name in ("help_session", "patron", "branch"):  # the caller has mostly read them
-        if name in known._state.fields_cache and getattr(known, f"{name}_id") == getattr(conversation, f"{name}_id"):
+        if name in known._state.fields_cache and getattr(known, f"{name}_id") == getattr(
+            conversation, f"{name}_id"
+        ):
             setattr(conversation, name, known._state.fields_cache[name])
     session = conversation._state.fields_cache.get("help_session")
     if session is not None and session.is_shared:
-        session.refresh_from_db(fields=["shared_with"])  # who holds it beside the child may be another by now, or nobody
+        session.refresh_from_db(
+            fields=["shared_with"]
+        )  # who holds it beside the child may be another by now, or nobody
     if conversation.joined_into_id:
         return locked(conversation, at)
     if conversation.status == Status.ERASED:
@@ -353,7 +438,11 @@ def moment_of_change(conversation, at):
 
 def lock_first(recommendations):
     """Lock these before the row of their thread, as whoever gives a verdict does: two that cross must not wait for each other."""
-    list(recommendations.select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk", flat=True))
+    list(
+        recommendations.select_for_update(of=("self",), no_key=True)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
 
 
 def enter(conversation, state, *, seen_by_patron=False):
@@ -362,13 +451,19 @@ def enter(conversation, state, *, seen_by_patron=False):
     While an answer is held the patron goes on reading the state before it, unless they changed it themselves (`seen_by_patron`).
     """
     if state.waiting_since != conversation.waiting_since:
-        conversation.promised_at = promised_at(conversation.branch, state.waiting_since) if state.waiting_since else None
+        conversation.promised_at = (
+            promised_at(conversation.branch, state.waiting_since) if state.waiting_since else None
+        )
     if state.status != Status.WAITING_FOR_PATRON:
         conversation.closes_at = None
     elif (conversation.status, conversation.queued_at) != (state.status, state.turned_at):
         days = Library.current().closes_after_days
         conversation.closes_at = state.turned_at + datetime.timedelta(days=days) if days else None
-    conversation.status, conversation.reason, conversation.queued_at = state.status, state.reason, state.turned_at
+    conversation.status, conversation.reason, conversation.queued_at = (
+        state.status,
+        state.reason,
+        state.turned_at,
+    )
     conversation.waiting_since, conversation.snoozed_until = state.waiting_since, state.snoozed_until
     conversation.at_desk_from = state.at_desk_from or conversation.at_desk_from
     conversation.closed_at = state.turned_at if state.status == Status.CLOSED else None
@@ -426,7 +521,9 @@ def _subject(body, help_session, recommendation, readers_form):
         return gettext("Something to read")
     if recommendation is not None:
         return str(recommendation.item)
-    if help_session is not None and (help_session.quiet or not help_session.conversations.filter(recommendation=None).exists()):
+    if help_session is not None and (
+        help_session.quiet or not help_session.conversations.filter(recommendation=None).exists()
+    ):
         return help_session.title  # a second question about a visit is told from the first by its own words
     first_line = next((line.strip() for line in body.splitlines() if line.strip()), "")
     question = FIRST_QUESTION.match(first_line)
@@ -443,7 +540,9 @@ def writer_in(conversation, person, side):
     if side == STAFF or person is None:
         return person
     session = conversation.help_session
-    return person if person.pk in (conversation.patron_id, session.shared_with_id if session else None) else None
+    return (
+        person if person.pk in (conversation.patron_id, session.shared_with_id if session else None) else None
+    )
 
 
 def _has_words(conversation):
@@ -459,7 +558,13 @@ def _tell_reopened(conversation, message, by):
         shown_from = _held(conversation, message.sent_at)["last"]
         message = held.filter(then=Then.CLOSE).last() or message
     Event.objects.create(
-        conversation=conversation, message=message, kind=Event.Kind.REOPENED, side=message.side, by=by, at=message.sent_at, shown_from=shown_from
+        conversation=conversation,
+        message=message,
+        kind=Event.Kind.REOPENED,
+        side=message.side,
+        by=by,
+        at=message.sent_at,
+        shown_from=shown_from,
     )
 
 
@@ -468,21 +573,27 @@ def _tell(conversation, kind, side, by, at, *, message=None):
     shown_from = at if side == PATRON else _held(conversation, at)["last"] or at
     if message is not None:
         shown_from = message.shown_from
-    Event.objects.create(conversation=conversation, message=message, kind=kind, side=side, by=by, at=at, shown_from=shown_from)
+    Event.objects.create(
+        conversation=conversation, message=message, kind=kind, side=side, by=by, at=at, shown_from=shown_from
+    )
 
 
 def _held(conversation, at):
     """{"first", "last"}: from when the first and the last of the answers are shown that aren't yet; None where there is none."""
     if conversation.held_from is None:
         return {"first": None, "last": None}
-    return conversation.messages.filter(side=STAFF, shown_from__gt=at).aggregate(first=Min("shown_from"), last=Max("shown_from"))
+    return conversation.messages.filter(side=STAFF, shown_from__gt=at).aggregate(
+        first=Min("shown_from"), last=Max("shown_from")
+    )
 
 
 def _stands_since(recommendation, before, thread):
     """What is said anew of an item that failed, before anybody answered, is the same complaint: it keeps its time. What else is said
     is said at the moment of this change."""
     failed = {before.verdict, recommendation.verdict} <= ASKS_FOR_FOLLOW_UP
-    is_unanswered = thread.status == Status.WAITING_FOR_STAFF and failed and before.decided_at >= thread.waiting_since
+    is_unanswered = (
+        thread.status == Status.WAITING_FOR_STAFF and failed and before.decided_at >= thread.waiting_since
+    )
     since = before.decided_at if is_unanswered else thread.changed_at
     if recommendation.decided_at not in (None, since):
         recommendation.decided_at = since
@@ -501,7 +612,9 @@ def _show_held(conversation, at):
     held = conversation.messages.filter(side=STAFF, shown_from__gte=conversation.held_from)
     shown = held.filter(shown_from__lte=at)
     conversation.version += shown.count()
-    conversation.last_message_at = max(filter(None, [conversation.last_message_at, shown.aggregate(latest=Max("shown_from"))["latest"]]))
+    conversation.last_message_at = max(
+        filter(None, [conversation.last_message_at, shown.aggregate(latest=Max("shown_from"))["latest"]])
+    )
     conversation.held_from = held.filter(shown_from__gt=at).aggregate(first=Min("shown_from"))["first"]
     if conversation.held_from is None:
         conversation.held_status = ""
@@ -522,7 +635,8 @@ def _recommend_in(message, items):
         patron=conversation.patron,
     )
     MessageRecommendation.objects.bulk_create(
-        MessageRecommendation(message=message, recommendation=recommendation, position=position) for position, recommendation in enumerate(recommendations)
+        MessageRecommendation(message=message, recommendation=recommendation, position=position)
+        for position, recommendation in enumerate(recommendations)
     )
 
 
@@ -539,14 +653,23 @@ def _announce(message, conversation, at):
     Where nobody has read a code yet the mail says no more than that there is an answer: the address may be a stranger's, mistyped at a desk.
     """
     session = conversation.help_session
-    told = [person for person in (conversation.patron, session and session.shared_with) if person and person.email]
+    told = [
+        person for person in (conversation.patron, session and session.shared_with) if person and person.email
+    ]
     if not told or (session and session.quiet):
         return ""
     mail_id = f"<{message.public_id}@{urlsplit(settings.BASE_URL).hostname or 'localhost'}>"
-    earlier = list(conversation.messages.exclude(mail_id="").order_by("sent_at", "pk").values_list("mail_id", flat=True))
+    earlier = list(
+        conversation.messages.exclude(mail_id="").order_by("sent_at", "pk").values_list("mail_id", flat=True)
+    )
     for person in told:
         as_theirs = str if person.pk == conversation.patron_id else _to_the_other
-        context = {"helper": None, "url": settings.BASE_URL + reverse("home"), "closes_at": None, "closed": False}
+        context = {
+            "helper": None,
+            "url": settings.BASE_URL + reverse("home"),
+            "closes_at": None,
+            "closed": False,
+        }
         if proven_address(person):
             context = {
                 "helper": message.author,
@@ -575,7 +698,9 @@ def withdraw_announcement(mail_id):
 
 def withdraw_announcements_to(person, threads):
     """Take back those about answers in these threads that wait to go to this person."""
-    mail_ids = Message.objects.filter(conversation__in=threads).exclude(mail_id="").values_list("mail_id", flat=True)
+    mail_ids = (
+        Message.objects.filter(conversation__in=threads).exclude(mail_id="").values_list("mail_id", flat=True)
+    )
     withdraw([to_whom(mail_id) for mail_id in mail_ids for to_whom in (str, _to_the_other)], recipient=person)
 
 
@@ -587,4 +712,6 @@ def _to_the_other(mail_id):
 def _read_by(conversation, person, until):
     seen = Participation.objects.filter(conversation=conversation, person=person, side=PATRON)
     if not seen.exclude(read_until__gte=until).update(read_until=until):
-        Participation.objects.get_or_create(conversation=conversation, person=person, side=PATRON, defaults={"read_until": until})
+        Participation.objects.get_or_create(
+            conversation=conversation, person=person, side=PATRON, defaults={"read_until": until}
+        )

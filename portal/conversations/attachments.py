@@ -50,16 +50,34 @@ class NotAdded(Exception):
     def words(self):
         return {
             "empty": _("This file is empty. Choose another."),
-            "too_large": _("This file is larger than %(size)s MB. Send a smaller copy of it, or a link to it."),
-            "too_many_dots": _("This picture is too large to be opened. Send a smaller copy of it, or a screenshot."),
-            "damaged": _("This picture is damaged: it could not be opened. Try once more, or send a screenshot of it."),
-            "unknown": _("Only pictures (JPEG, PNG, WebP) and PDFs can be sent. A screenshot is a picture, too."),
-            "too_often": _("Very many files came in a short time. Send this one in an hour, or bring it to the library."),
+            "too_large": _(
+                "This file is larger than %(size)s MB. Send a smaller copy of it, or a link to it."
+            ),
+            "too_many_dots": _(
+                "This picture is too large to be opened. Send a smaller copy of it, or a screenshot."
+            ),
+            "damaged": _(
+                "This picture is damaged: it could not be opened. Try once more, or send a screenshot of it."
+            ),
+            "unknown": _(
+                "Only pictures (JPEG, PNG, WebP) and PDFs can be sent. A screenshot is a picture, too."
+            ),
+            "too_often": _(
+                "Very many files came in a short time. Send this one in an hour, or bring it to the library."
+            ),
             "too_many": _("One message can carry %(files)s files. Send this one with the next."),
-            "used_up": _("There is no more room for files of yours here. Send a link to it, or bring it to the library."),
-            "used_up_by_code": _("There is no more room for files in this conversation. Send a link to it, or bring it to the library."),
-            "no_room": _("The library has no room for files at the moment. Your text is safe. Send it without the file, or try again later."),
-            "sent": _("The message was sent already, from another page. Open this page again to add the file to the next one."),
+            "used_up": _(
+                "There is no more room for files of yours here. Send a link to it, or bring it to the library."
+            ),
+            "used_up_by_code": _(
+                "There is no more room for files in this conversation. Send a link to it, or bring it to the library."
+            ),
+            "no_room": _(
+                "The library has no room for files at the moment. Your text is safe. Send it without the file, or try again later."
+            ),
+            "sent": _(
+                "The message was sent already, from another page. Open this page again to add the file to the next one."
+            ),
         }[self.why] % {"size": MOST_BYTES // MEGABYTE, "files": MOST_FILES}
 
 
@@ -127,7 +145,9 @@ def add_each(conversation, *, uploads, **where):
 def describe(conversation, *, by, side, client_token, words, at):
     """Keep what can be seen in the pictures of the composer: {public id: words}."""
     conversation = locked(conversation, at)
-    composer = conversation.attachments.in_composer(client_token, side=side, person=writer_in(conversation, by, side))
+    composer = conversation.attachments.in_composer(
+        client_token, side=side, person=writer_in(conversation, by, side)
+    )
     for attachment in composer.filter(public_id__in=words):
         attachment.alt = words[attachment.public_id]
         attachment.save(update_fields=["alt"])
@@ -137,7 +157,9 @@ def describe(conversation, *, by, side, client_token, words, at):
 def remove(conversation, *, by, side, client_token, public_id, at):
     """Take a file out of the composer. One that is gone or sent already stays as it is."""
     conversation = locked(conversation, at)
-    composer = conversation.attachments.in_composer(client_token, side=side, person=writer_in(conversation, by, side))
+    composer = conversation.attachments.in_composer(
+        client_token, side=side, person=writer_in(conversation, by, side)
+    )
     _forget(composer.filter(public_id=public_id))
 
 
@@ -152,9 +174,18 @@ def forget_stray_files(*, at):
     storage = private_storage()
     for folder in storage.listdir(FOLDER)[0] if storage.exists(FOLDER) else []:
         names = [f"{FOLDER}/{folder}/{name}" for name in storage.listdir(f"{FOLDER}/{folder}")[1]]
-        old = {name: STORED.match(os.path.basename(name)) for name in names if storage.get_modified_time(name) < at - STRAY_FOR}
+        old = {
+            name: STORED.match(os.path.basename(name))
+            for name in names
+            if storage.get_modified_time(name) < at - STRAY_FOR
+        }
         ids = {name: found[1] for name, found in old.items() if found}
-        known = {str(public_id) for public_id in Attachment.objects.filter(public_id__in=set(ids.values())).values_list("public_id", flat=True)}
+        known = {
+            str(public_id)
+            for public_id in Attachment.objects.filter(public_id__in=set(ids.values())).values_list(
+                "public_id", flat=True
+            )
+        }
         Attachment.remove_files([name for name, public_id in ids.items() if public_id not in known])
 
 
@@ -187,11 +218,17 @@ def _add_row(attachment, conversation, by, is_sent):
     conversation = locked(conversation, attachment.added_at)
     by = writer_in(conversation, by, attachment.side)
     attachment.conversation, attachment.added_by = conversation, by
-    in_it = Attachment.objects.filter(conversation=conversation, side=attachment.side, added_by=by, client_token=attachment.client_token)
-    same = in_it.filter(name=attachment.name, size=attachment.size, width=attachment.width, height=attachment.height).first()
+    in_it = Attachment.objects.filter(
+        conversation=conversation, side=attachment.side, added_by=by, client_token=attachment.client_token
+    )
+    same = in_it.filter(
+        name=attachment.name, size=attachment.size, width=attachment.width, height=attachment.height
+    ).first()
     if same is not None:
         return same
-    message = conversation.messages.filter(client_token=attachment.client_token, side=attachment.side, author=by).first()
+    message = conversation.messages.filter(
+        client_token=attachment.client_token, side=attachment.side, author=by
+    ).first()
     if message is not None and not is_sent:
         raise NotAdded(attachment.name, "sent")
     if in_it.count() >= MOST_FILES:
@@ -205,7 +242,9 @@ def _add_row(attachment, conversation, by, is_sent):
         save(conversation)
         return attachment
     begun = {"client_token": attachment.client_token, "sequence": 0, "saved_at": attachment.added_at}
-    Draft.objects.get_or_create(conversation=conversation, person=by, side=attachment.side, kind=Draft.Kind.REPLY, defaults=begun)
+    Draft.objects.get_or_create(
+        conversation=conversation, person=by, side=attachment.side, kind=Draft.Kind.REPLY, defaults=begun
+    )
     return attachment
 
 

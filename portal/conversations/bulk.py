@@ -114,7 +114,9 @@ def undo(key, *, by, at):
 
 def _locked(threads):
     """The threads as they are now, their rows locked; by branch. What was joined or erased since is left out."""
-    rows = Conversation.objects.select_for_update(no_key=True).filter(pk__in=[thread.pk for thread in threads], joined_into=None)
+    rows = Conversation.objects.select_for_update(no_key=True).filter(
+        pk__in=[thread.pk for thread in threads], joined_into=None
+    )
     locked = list(rows.exclude(status=Conversation.Status.ERASED).order_by("pk").values_list("pk", flat=True))
     # Read afterwards, as in actions.locked: a joined row is looked up as it was before the wait.
     rows = Conversation.objects.filter(pk__in=locked).select_related("assignee", "branch")

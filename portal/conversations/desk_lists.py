@@ -55,7 +55,8 @@ LISTS = {
 }
 # A word that many threads hold.
 HOLDS = (
-    f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS held WHERE held.conversation_id = {TABLE}.id AND (held.words LIKE %s OR held.words LIKE %s))"
+    f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS held "
+    f"WHERE held.conversation_id = {TABLE}.id AND (held.words LIKE %s OR held.words LIKE %s))"
 )
 NO_KEYS = "SELECT 0 AS id WHERE 1 = 0"
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -72,7 +73,11 @@ class Place:
     @classmethod
     def of(cls, conversation, desk_list):
         """`conversation` is in the list now."""
-        return cls(desk_list.statuses.index(conversation.status), getattr(conversation, desk_list.column), conversation.id)
+        return cls(
+            desk_list.statuses.index(conversation.status),
+            getattr(conversation, desk_list.column),
+            conversation.id,
+        )
 
     @classmethod
     def read(cls, text, desk_list):
@@ -118,9 +123,16 @@ def compiled(rows):
 
 def around(desk, desk_list, filters, *, at, place):
     """The thread before this place and the one after it. A queryset of up to two, in no order."""
-    sides = [_page(desk, desk_list, filters, at=at, size=1, beyond=place, backwards=backwards) for backwards in (True, False)]
-    sql = " UNION ALL ".join(f"SELECT id FROM ({side}) AS side{number}" for number, (side, _params) in enumerate(sides))
-    return Conversation.objects.filter(pk__in=RawSQL(sql, [param for _sql, params in sides for param in params]))
+    sides = [
+        _page(desk, desk_list, filters, at=at, size=1, beyond=place, backwards=backwards)
+        for backwards in (True, False)
+    ]
+    sql = " UNION ALL ".join(
+        f"SELECT id FROM ({side}) AS side{number}" for number, (side, _params) in enumerate(sides)
+    )
+    return Conversation.objects.filter(
+        pk__in=RawSQL(sql, [param for _sql, params in sides for param in params])
+    )
 
 
 def counted(desk, lists, filters, *, at, beside=()):
@@ -131,10 +143,15 @@ def counted(desk, lists, filters, *, at, beside=()):
     """
     parts, values = [], []
     for desk_list, since in lists:
-        arms = [(where, some) for _turn, where, some in _arms(desk, desk_list, replace(filters, since=since), at)]
+        arms = [
+            (where, some) for _turn, where, some in _arms(desk, desk_list, replace(filters, since=since), at)
+        ]
         # The order makes PostgreSQL read the index from its end and stop, as it does for the rows.
         stops = f"ORDER BY queued_at DESC, id DESC LIMIT {COUNTED}"
-        joined = " UNION ".join(f"SELECT id FROM (SELECT id FROM {TABLE} WHERE {where} {stops}) AS arm{n}" for n, (where, _some) in enumerate(arms))
+        joined = " UNION ".join(
+            f"SELECT id FROM (SELECT id FROM {TABLE} WHERE {where} {stops}) AS arm{n}"
+            for n, (where, _some) in enumerate(arms)
+        )
         parts.append(f"(SELECT COUNT(*) FROM ({joined}) AS listed)" if arms else "0")
         values += [value for _where, some in arms for value in some]
     for sql, more in (_state(desk.branches, at), *beside):
@@ -143,7 +160,11 @@ def counted(desk, lists, filters, *, at, beside=()):
     with connection.cursor() as cursor:
         cursor.execute(f"{_found(filters)}SELECT {', '.join(parts)}", values)
         numbers = cursor.fetchone()
-    return [min(count, COUNTED) for count in numbers[: len(lists)]], numbers[len(lists)], numbers[len(lists) + 1 :]
+    return (
+        [min(count, COUNTED) for count in numbers[: len(lists)]],
+        numbers[len(lists)],
+        numbers[len(lists) + 1 :],
+    )
 
 
 def state_of_queues(branches, *, at):
@@ -157,7 +178,10 @@ def state_of_queues(branches, *, at):
 def _state(branches, at):
     over = "CASE WHEN next_at <= %s THEN 1 ELSE 0 END"
     places = ", ".join(["%s"] * len(branches)) or "NULL"
-    return f"SELECT COALESCE(SUM(2 * version + {over}), 0) FROM {QUEUES} WHERE branch_id IN ({places})", [_moment(at), *branches]
+    return f"SELECT COALESCE(SUM(2 * version + {over}), 0) FROM {QUEUES} WHERE branch_id IN ({places})", [
+        _moment(at),
+        *branches,
+    ]
 
 
 def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
@@ -170,7 +194,9 @@ def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
                 if (turn < beyond.turn) != backwards:
                     continue
             else:
-                value = Conversation._meta.get_field(desk_list.column).get_db_prep_value(beyond.value, connection)
+                value = Conversation._meta.get_field(desk_list.column).get_db_prep_value(
+                    beyond.value, connection
+                )
                 where += f" AND ({desk_list.column}, id) {'<' if descending else '>'} (%s, %s)"
                 values = [*values, value, beyond.pk]
         arms.append(
@@ -181,7 +207,10 @@ def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
     if not arms:
         return NO_KEYS, []
     turns = "DESC" if backwards else "ASC"
-    return f"{_found(filters)}SELECT id FROM ({' UNION '.join(arms)}) AS listed ORDER BY turn {turns}, place {order}, id {order} LIMIT {size}", params
+    return (
+        f"{_found(filters)}SELECT id FROM ({' UNION '.join(arms)}) AS listed ORDER BY turn {turns}, place {order}, id {order} LIMIT {size}",
+        params,
+    )
 
 
 def _arms(desk, desk_list, filters, at):
@@ -194,7 +223,10 @@ def _arms(desk, desk_list, filters, at):
         elif status == Status.CLOSED:  # nothing else can be joined into another
             such = f"{such} AND joined_into_id IS NULL"
         if filters.since is not None:
-            came = ["at_desk_from" if status == Status.WAITING_FOR_STAFF else "queued_at", *(["assigned_at"] if desk_list.only_own else [])]
+            came = [
+                "at_desk_from" if status == Status.WAITING_FOR_STAFF else "queued_at",
+                *(["assigned_at"] if desk_list.only_own else []),
+            ]
             such = f"{such} AND ({' OR '.join(f'{column} > %s' for column in came)})"
             params = [*params, *[_moment(filters.since)] * len(came)]
         if filters.words is not None and filters.words[0] is not None:
@@ -204,16 +236,31 @@ def _arms(desk, desk_list, filters, at):
             if filters.branch in {None, branch}:
                 yield turn, f"branch_id = %s AND {such}{narrower}", [branch, *params, *values]
         for person in desk.people:
-            elsewhere, where = ("", []) if filters.branch is None else (" AND branch_id = %s", [filters.branch])
-            yield turn, f"assignee_id = %s AND {such}{elsewhere}{narrower}", [person, *params, *where, *values]
+            elsewhere, where = (
+                ("", []) if filters.branch is None else (" AND branch_id = %s", [filters.branch])
+            )
+            yield (
+                turn,
+                f"assignee_id = %s AND {such}{elsewhere}{narrower}",
+                [person, *params, *where, *values],
+            )
 
 
 def _among_found(desk, desk_list, filters, such, params):
     """Of what a search found each row is looked at: (condition, its values). The signs keep SQLite from beginning anywhere else."""
     branches = () if desk_list.only_own else desk.branches
-    places = [f"+{column} IN ({', '.join(['%s'] * len(keys))})" for column, keys in (("branch_id", branches), ("assignee_id", desk.people)) if keys]
-    where, keys = f"id IN (SELECT id FROM found) AND ({' OR '.join(places)}) AND {such}", [*branches, *desk.people, *params]
-    return (where, keys) if filters.branch is None else (f"{where} AND +branch_id = %s", [*keys, filters.branch])
+    places = [
+        f"+{column} IN ({', '.join(['%s'] * len(keys))})"
+        for column, keys in (("branch_id", branches), ("assignee_id", desk.people))
+        if keys
+    ]
+    where, keys = (
+        f"id IN (SELECT id FROM found) AND ({' OR '.join(places)}) AND {such}",
+        [*branches, *desk.people, *params],
+    )
+    return (
+        (where, keys) if filters.branch is None else (f"{where} AND +branch_id = %s", [*keys, filters.branch])
+    )
 
 
 def _narrower(filters):

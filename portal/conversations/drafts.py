@@ -38,7 +38,9 @@ def draft_of(conversation, *, person, side, kind):
 
 def drafts_of(conversation, *, person, side, kinds):
     """{kind: what draft_of finds}, in one query."""
-    rows = _kept(thread=conversation and conversation.pk, person=person and person.pk, side=side, kinds=list(kinds))
+    rows = _kept(
+        thread=conversation and conversation.pk, person=person and person.pk, side=side, kinds=list(kinds)
+    )
     found = {draft.kind: draft for draft in rows}
     new = {"conversation": conversation, "person": person, "side": side, "sequence": 0}
     return {kind: found.get(kind) or Draft(kind=kind, client_token=uuid.uuid4(), **new) for kind in kinds}
@@ -50,7 +52,9 @@ def _kept(thread, person, side, kinds):
 
 
 @transaction.atomic
-def save_draft(conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at):
+def save_draft(
+    conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at
+):
     """Keep what was typed, if `sequence` is higher than what is kept. Raises NewerDraft, AlreadySent, and RoleEnded at the desk.
 
     Whoever sends holds the same row meanwhile: a draft that came a moment late would be sent words in a new composer.
@@ -72,7 +76,14 @@ def save_draft(conversation, *, person, side, kind, client_token, sequence, body
         return  # the same save, sent twice
     if kept and kept.sequence >= sequence:
         raise NewerDraft(kept)
-    words = {"client_token": client_token, "body": body, "language": clean(language), "typed": _cleaned(typed or {}), "sequence": sequence, "saved_at": at}
+    words = {
+        "client_token": client_token,
+        "body": body,
+        "language": clean(language),
+        "typed": _cleaned(typed or {}),
+        "sequence": sequence,
+        "saved_at": at,
+    }
     if not Draft.objects.filter(**key).update(**words):
         Draft.objects.create(**key, **words)
 
@@ -83,7 +94,9 @@ def _cleaned(typed):
 
 
 def _thread_locked(conversation):
-    thread = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.joined_into_id or conversation.pk)
+    thread = Conversation.objects.select_for_update(no_key=True).get(
+        pk=conversation.joined_into_id or conversation.pk
+    )
     if thread.status == Conversation.Status.ERASED:
         raise AlreadySent  # nothing is kept of it, nor of what is typed for it
     return _thread_locked(thread) if thread.joined_into_id else thread
@@ -94,18 +107,35 @@ def put_back(message, *, typed, at):
 
     Its number is higher than any that a page from before can have counted up to: it isn't overwritten by one.
     """
-    key = {"conversation": message.conversation, "person": message.author, "side": Side.STAFF, "kind": Draft.Kind.REPLY}
+    key = {
+        "conversation": message.conversation,
+        "person": message.author,
+        "side": Side.STAFF,
+        "kind": Draft.Kind.REPLY,
+    }
     begun = Draft.objects.select_for_update().filter(**key).first()
     body = "\n\n".join(filter(None, [message.body, begun.body if begun else ""]))
-    words = {"client_token": message.client_token, "body": body, "language": message.language, "typed": _cleaned(typed), "saved_at": at}
+    words = {
+        "client_token": message.client_token,
+        "body": body,
+        "language": message.language,
+        "typed": _cleaned(typed),
+        "saved_at": at,
+    }
     if begun:  # the composer's files are the message's now
-        Attachment.objects.filter(conversation=message.conversation, client_token=begun.client_token, message=None).update(client_token=message.client_token)
-    Draft.objects.update_or_create(**key, defaults={**words, "sequence": int((at - NUMBERED_FROM).total_seconds())})
+        Attachment.objects.filter(
+            conversation=message.conversation, client_token=begun.client_token, message=None
+        ).update(client_token=message.client_token)
+    Draft.objects.update_or_create(
+        **key, defaults={**words, "sequence": int((at - NUMBERED_FROM).total_seconds())}
+    )
 
 
 def go_on(draft, *, there):
     """What was being written goes on in another draft, after what stands in that already; its files come along."""
-    files = Attachment.objects.filter(conversation=draft.conversation, client_token=draft.client_token, side=draft.side, message=None)
+    files = Attachment.objects.filter(
+        conversation=draft.conversation, client_token=draft.client_token, side=draft.side, message=None
+    )
     files.update(client_token=there.client_token)
     there.body = "\n\n".join(filter(None, [there.body, draft.body]))
     there.typed = there.typed or draft.typed
@@ -132,7 +162,15 @@ def forget(conversation, *, person, side, kind, up_to=None, body=""):
 
 def keep_both(conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at):
     """Keep what was typed, as save_draft does; where newer words are kept that this page didn't know of, after them."""
-    words = {"body": body, "language": language, "typed": typed, "at": at, "person": person, "side": side, "kind": kind}
+    words = {
+        "body": body,
+        "language": language,
+        "typed": typed,
+        "at": at,
+        "person": person,
+        "side": side,
+        "kind": kind,
+    }
     try:
         save_draft(conversation, client_token=client_token, sequence=sequence, **words)
     except NewerDraft as newer:
@@ -147,7 +185,9 @@ def keep_both(conversation, *, person, side, kind, client_token, sequence, body,
 def throw_away(conversation, *, person, side, kind, client_token):
     """What was typed, and the files that were added to it."""
     forget(conversation, person=person, side=side, kind=kind)
-    added = Attachment.objects.filter(conversation=conversation, client_token=client_token, side=side, added_by=person, message=None)
+    added = Attachment.objects.filter(
+        conversation=conversation, client_token=client_token, side=side, added_by=person, message=None
+    )
     files = [name for attachment in added for name in attachment.stored_names()]
     transaction.on_commit(lambda: Attachment.remove_files(files))
     added.delete()

@@ -34,12 +34,18 @@ def count_stranger(request):
 def in_words(error):
     """What is said beside the words that were not sent, which stay where they are."""
     if error.what == "message":
-        words = _("You have sent very many messages in a short time. This one stays here, and can be sent %(when)s. If it can't wait, ask at any desk.")
+        words = _(
+            "You have sent very many messages in a short time. This one stays here, and can be sent %(when)s. If it can't wait, ask at any desk."
+        )
     else:
-        words = _("You have asked very many new questions today. This one stays here, and can be sent %(when)s. In your conversations you can go on writing.")
+        words = _(
+            "You have asked very many new questions today. This one stays here, and can be sent %(when)s. In your conversations you can go on writing."
+        )
     return words % {"when": error.when}
 
 
 def _count(request, what, about):
     nobodys = about.patron_id is None
-    limits.count(request, what, target=f"{about._meta.label}:{about.pk}" if nobodys else "", names_nobody=nobodys)
+    limits.count(
+        request, what, target=f"{about._meta.label}:{about.pk}" if nobodys else "", names_nobody=nobodys
+    )

@@ -21,7 +21,9 @@ class MessageForm(forms.Form):
         multiline=True,
         error_messages={
             "required": _("Write your message first."),
-            "max_length": _("This is longer than one message can be (%(show_value)s characters of at most %(limit_value)s). Please send it in two."),
+            "max_length": _(
+                "This is longer than one message can be (%(show_value)s characters of at most %(limit_value)s). Please send it in two."
+            ),
         },
     )
     client_token = forms.UUIDField(widget=forms.HiddenInput, required=False)
@@ -53,7 +55,11 @@ class AboutForm(forms.Form):
 
     NEW = "new"
 
-    about = forms.ChoiceField(label=_("What is it about?"), widget=forms.RadioSelect, error_messages={"required": _("Choose what it is about.")})
+    about = forms.ChoiceField(
+        label=_("What is it about?"),
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Choose what it is about.")},
+    )
 
     def __init__(self, *args, visits=(), person=None, **kwargs):
         super().__init__(*args, **kwargs)
@@ -61,8 +67,13 @@ class AboutForm(forms.Form):
         if not self.visits:
             del self.fields["about"]
             return
-        something_new = _("Something new") if person else _("Something new: the answer goes to my e-mail address")
-        self.fields["about"].choices = [*((key, visit.title) for key, visit in self.visits.items()), (self.NEW, something_new)]
+        something_new = (
+            _("Something new") if person else _("Something new: the answer goes to my e-mail address")
+        )
+        self.fields["about"].choices = [
+            *((key, visit.title) for key, visit in self.visits.items()),
+            (self.NEW, something_new),
+        ]
         self.fields["about"].initial = self.NEW if person else next(iter(self.visits))
 
     @property
@@ -74,8 +85,18 @@ class AboutForm(forms.Form):
 class AskForm(AboutForm, ComposerForm):
     """A question to the library, with what little it takes to reach the right people; all but the words may be left as it is."""
 
-    topic = forms.ModelChoiceField(label=_("Topic"), queryset=Topic.objects.filter(retired_at=None), required=False, empty_label=_("I am not sure"))
-    branch = forms.ModelChoiceField(label=_("Which branch should answer?"), queryset=Branch.objects.filter(closed_at=None), required=False, empty_label=None)
+    topic = forms.ModelChoiceField(
+        label=_("Topic"),
+        queryset=Topic.objects.filter(retired_at=None),
+        required=False,
+        empty_label=_("I am not sure"),
+    )
+    branch = forms.ModelChoiceField(
+        label=_("Which branch should answer?"),
+        queryset=Branch.objects.filter(closed_at=None),
+        required=False,
+        empty_label=None,
+    )
 
     field_order = ("about", "body", "topic", "branch")
 
@@ -89,14 +110,20 @@ class AttachForm(forms.Form):
     """To which composer the files that come with it are added, and which one is taken out."""
 
     client_token = forms.UUIDField()
-    take_out = forms.UUIDField(required=False)  # not "remove": a field of that name hides the form's own remove() from htmx
+    take_out = forms.UUIDField(
+        required=False
+    )  # not "remove": a field of that name hides the form's own remove() from htmx
     body = TextField(max_length=8 * LONGEST_MESSAGE, multiline=True, required=False)
     sequence = forms.IntegerField(required=False, min_value=0, max_value=MOST_SAVES)
 
     def as_draft(self):
         """What was typed, as the next state of the draft."""
         typed = self.cleaned_data
-        return {"client_token": typed["client_token"], "body": typed["body"], "sequence": (typed["sequence"] or 0) + 1}
+        return {
+            "client_token": typed["client_token"],
+            "body": typed["body"],
+            "sequence": (typed["sequence"] or 0) + 1,
+        }
 
 
 class VerdictForm(forms.Form):
@@ -109,7 +136,9 @@ class VerdictForm(forms.Form):
         max_length=LONGEST_COMMENT,
         multiline=True,
         required=False,
-        error_messages={"max_length": _("Please say it in %(limit_value)s characters or fewer; you have %(show_value)s.")},
+        error_messages={
+            "max_length": _("Please say it in %(limit_value)s characters or fewer; you have %(show_value)s.")
+        },
     )
 
     def clean(self):

@@ -87,12 +87,21 @@ def hand_over(conversation, *, branch, by, at, was):
         return conversation
     if conversation.assignee != was:
         raise AlreadyTaken(conversation.assignee)
-    DeskEvent.objects.create(conversation=conversation, kind=Kind.HANDED_OVER, by=by, was=was, branch=branch, at=conversation.changed_at)
+    DeskEvent.objects.create(
+        conversation=conversation,
+        kind=Kind.HANDED_OVER,
+        by=by,
+        was=was,
+        branch=branch,
+        at=conversation.changed_at,
+    )
     left = conversation.branch_id
     conversation.branch, conversation.assignee, conversation.assigned_at = branch, None, None
     conversation.desk_version += 1
     conversation.save()
-    for branch_id in sorted([left, branch.pk]):  # always in one order: two that cross must not wait for each other
+    for branch_id in sorted(
+        [left, branch.pk]
+    ):  # always in one order: two that cross must not wait for each other
         raise_queue(branch_id)
     return conversation
 
@@ -106,7 +115,9 @@ def snooze(conversation, *, until, by, at):
         raise NotOpen
     if conversation.snoozed_until == until:
         return conversation
-    DeskEvent.objects.create(conversation=conversation, kind=Kind.SNOOZED, by=by, until=until, at=conversation.changed_at)
+    DeskEvent.objects.create(
+        conversation=conversation, kind=Kind.SNOOZED, by=by, until=until, at=conversation.changed_at
+    )
     enter(conversation, states.snoozed(states.state_of(conversation), conversation.changed_at, until))
     save(conversation)
     return conversation
@@ -141,7 +152,9 @@ def undo(conversation, *, done_at, by, at):
         raise CannotUndo
     if done is not None and done.kind in GIVES:
         if (
-            conversation.desk_events.filter(kind__in=GIVES | {Kind.RELEASED, Kind.HANDED_OVER}, at__gt=done_at).exists()
+            conversation.desk_events.filter(
+                kind__in=GIVES | {Kind.RELEASED, Kind.HANDED_OVER}, at__gt=done_at
+            ).exists()
             or conversation.assignee_id != done.to_id
         ):
             raise CannotUndo
@@ -192,7 +205,9 @@ def log_as_contact(conversation, *, by, at, token, **contact):
 @transaction.atomic
 def erase(conversation, *, by, at):
     """Take out every word, file and name, also of the contact as which it was counted; the rows stay as counts. There is no way back."""
-    given = Recommendation.objects.filter(messagerecommendation__message__conversation=conversation.joined_into_id or conversation.pk)
+    given = Recommendation.objects.filter(
+        messagerecommendation__message__conversation=conversation.joined_into_id or conversation.pk
+    )
     lock_first(given)
     conversation = locked(conversation, at)
     patron = conversation.patron
@@ -202,18 +217,37 @@ def erase(conversation, *, by, at):
     threads = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(joined_into=conversation)))
     for logged in HelpSession.objects.filter(pk__in=[thread.logged_as_id for thread in threads]):
         helpsessions.forget_words(logged)
-    being_logged = UnfinishedForm.objects.filter(fields__thread__in=[str(thread.public_id) for thread in threads])
+    being_logged = UnfinishedForm.objects.filter(
+        fields__thread__in=[str(thread.public_id) for thread in threads]
+    )
     being_logged.update(fields={})
-    files = [name for attachment in Attachment.objects.filter(conversation=conversation) for name in attachment.stored_names()]
+    files = [
+        name
+        for attachment in Attachment.objects.filter(conversation=conversation)
+        for name in attachment.stored_names()
+    ]
     transaction.on_commit(lambda: Attachment.remove_files(files))
     search.remove_thread(conversation)
-    for rows in ("messages", "notes", "events", "desk_events", "attachments", "drafts", "participations", "joined"):
+    for rows in (
+        "messages",
+        "notes",
+        "events",
+        "desk_events",
+        "attachments",
+        "drafts",
+        "participations",
+        "joined",
+    ):
         getattr(conversation, rows).all().delete()
     ReadersForm.objects.filter(conversation=conversation).delete()
-    conversation.patron = conversation.help_session = conversation.recommendation = conversation.logged_as = None
+    conversation.patron = conversation.help_session = conversation.recommendation = conversation.logged_as = (
+        None
+    )
     conversation.assignee = conversation.assigned_at = conversation.last_message_at = None
     conversation.held_from, conversation.held_status, conversation.subject = None, "", ""
-    conversation.waiting_since = conversation.promised_at = conversation.snoozed_until = conversation.closes_at = None
+    conversation.waiting_since = conversation.promised_at = conversation.snoozed_until = (
+        conversation.closes_at
+    ) = None
     at = conversation.changed_at
     conversation.status, conversation.closed_at, conversation.queued_at = Status.ERASED, at, at
     DeskEvent.objects.create(conversation=conversation, kind=Kind.ERASED, by=by, at=at)
@@ -247,7 +281,13 @@ def close_the_quiet(*, at):
     def close(conversation):
         if conversation.closes_at is not None and conversation.closes_at <= at:
             now = conversation.changed_at
-            Event.objects.create(conversation=conversation, kind=Event.Kind.CLOSED_BY_ITSELF, side=STAFF, at=now, shown_from=now)
+            Event.objects.create(
+                conversation=conversation,
+                kind=Event.Kind.CLOSED_BY_ITSELF,
+                side=STAFF,
+                at=now,
+                shown_from=now,
+            )
             enter(conversation, states.closed(states.state_of(conversation), now))
             conversation.version += 1
             save(conversation)
@@ -260,8 +300,15 @@ def release_the_left_lying(*, at):
     meanwhile that more is to come has not left it lying."""
     days = Library.current().released_after_days
     before = at - datetime.timedelta(days=days)
-    wrote = Message.objects.filter(conversation=OuterRef("pk"), author=OuterRef("assignee"), side=STAFF, sent_at__gt=before)
-    lying = Q(status=Status.WAITING_FOR_STAFF, assigned_at__lte=before, waiting_since__lte=before, assignee__isnull=False) & ~Exists(wrote)
+    wrote = Message.objects.filter(
+        conversation=OuterRef("pk"), author=OuterRef("assignee"), side=STAFF, sent_at__gt=before
+    )
+    lying = Q(
+        status=Status.WAITING_FOR_STAFF,
+        assigned_at__lte=before,
+        waiting_since__lte=before,
+        assignee__isnull=False,
+    ) & ~Exists(wrote)
 
     def release(conversation):
         if Conversation.objects.filter(lying, pk=conversation.pk).exists():
@@ -284,7 +331,9 @@ def _each(conversations, change, at):
 
 def _assign(conversation, kind, *, to, by):
     at = conversation.changed_at
-    DeskEvent.objects.create(conversation=conversation, kind=kind, by=by, to=to, was=conversation.assignee, at=at)
+    DeskEvent.objects.create(
+        conversation=conversation, kind=kind, by=by, to=to, was=conversation.assignee, at=at
+    )
     conversation.assignee, conversation.assigned_at = to, at if to else None
     save(conversation)
     return conversation

@@ -10,7 +10,18 @@ from accounts.models import Library
 
 from . import drafts, search, states
 from .actions import STAFF, enter, locked, raise_queue
-from .models import Attachment, Conversation, ConversationNote, DeskEvent, Draft, Event, Message, Participation, ReadersForm, Side
+from .models import (
+    Attachment,
+    Conversation,
+    ConversationNote,
+    DeskEvent,
+    Draft,
+    Event,
+    Message,
+    Participation,
+    ReadersForm,
+    Side,
+)
 
 Status = Conversation.Status
 
@@ -38,20 +49,37 @@ def join(conversation, *, into, by, at):
     if conversation is None or into is None or not may_join(conversation, into):
         raise CannotJoin
     at = conversation.changed_at = into.changed_at = max(conversation.changed_at, into.changed_at)
-    unanswered = [since for since in (states.unanswered_in(conversation, at), states.unanswered_in(into, at)) if since]
+    unanswered = [
+        since for since in (states.unanswered_in(conversation, at), states.unanswered_in(into, at)) if since
+    ]
     _keep_unread(conversation, into)
     promised_at = min(filter(None, [conversation.promised_at, into.promised_at]), default=None)
     shown_from = max(_shown_last(thread, at) for thread in (conversation, into))
     since = min(unanswered, default=None)
-    Event.objects.create(conversation=into, kind=Event.Kind.JOINED, side=STAFF, by=by, at=at, shown_from=shown_from, waiting_since=since)
+    Event.objects.create(
+        conversation=into,
+        kind=Event.Kind.JOINED,
+        side=STAFF,
+        by=by,
+        at=at,
+        shown_from=shown_from,
+        waiting_since=since,
+    )
     into.held_status = _as_the_patron_knows(conversation, into, at)
     into.held_from = min(filter(None, [conversation.held_from, into.held_from]), default=None)
-    into.last_message_at = max(filter(None, [conversation.last_message_at, into.last_message_at]), default=None)
+    into.last_message_at = max(
+        filter(None, [conversation.last_message_at, into.last_message_at]), default=None
+    )
     _move_words(conversation, into)
     into.logged_as = into.logged_as or conversation.logged_as
     if into.assignee is None and conversation.assignee is not None:
         into.assignee, into.assigned_at = conversation.assignee, conversation.assigned_at
-    conversation.held_from, conversation.joined_into, conversation.assignee, conversation.assigned_at = None, into, None, None
+    conversation.held_from, conversation.joined_into, conversation.assignee, conversation.assigned_at = (
+        None,
+        into,
+        None,
+        None,
+    )
     enter(conversation, states.closed(states.state_of(conversation), at))
     conversation.version += 1  # an open page of it asks anew, and is led on
     conversation.desk_version += 1
@@ -76,7 +104,10 @@ def may_join(conversation, into):
         return False
     if conversation.help_session_id is not None and conversation.help_session_id == into.help_session_id:
         return True
-    apart = any(thread.help_session and (thread.help_session.quiet or thread.help_session.is_shared) for thread in (conversation, into))
+    apart = any(
+        thread.help_session and (thread.help_session.quiet or thread.help_session.is_shared)
+        for thread in (conversation, into)
+    )
     return conversation.patron_id is not None and conversation.patron_id == into.patron_id and not apart
 
 
@@ -87,7 +118,11 @@ def joinable(conversation):
     if conversation.help_session and (conversation.help_session.quiet or conversation.help_session.is_shared):
         same_person = Q(pk=None)
     same_session = Q(help_session=conversation.help_session_id, help_session__isnull=False)
-    others = Conversation.objects.filter(same_person | same_session, joined_into=None).exclude(status=Status.ERASED).exclude(pk=conversation.pk)
+    others = (
+        Conversation.objects.filter(same_person | same_session, joined_into=None)
+        .exclude(status=Status.ERASED)
+        .exclude(pk=conversation.pk)
+    )
     return others.order_by("-opened_at", "-pk")
 
 
@@ -96,7 +131,11 @@ def _as_the_patron_knows(conversation, into, at):
     if conversation.held_from is None and into.held_from is None:
         return ""
     known = {conversation.status_at(at), into.status_at(at)}
-    return next(status for status in (Status.WAITING_FOR_STAFF, Status.SNOOZED, Status.WAITING_FOR_PATRON, Status.CLOSED) if status in known)
+    return next(
+        status
+        for status in (Status.WAITING_FOR_STAFF, Status.SNOOZED, Status.WAITING_FOR_PATRON, Status.CLOSED)
+        if status in known
+    )
 
 
 def _shown_last(thread, at):
@@ -107,8 +146,15 @@ def _shown_last(thread, at):
 
 def _keep_unread(conversation, into):
     """How far each person has read the two as one: up to the first message of either that they haven't seen."""
-    rows = {(row.conversation_id, row.person_id, row.side): row for row in Participation.objects.filter(conversation__in=[conversation, into])}
-    said = list(Message.objects.filter(conversation__in=[conversation, into]).values_list("conversation_id", "sent_at", "shown_from"))
+    rows = {
+        (row.conversation_id, row.person_id, row.side): row
+        for row in Participation.objects.filter(conversation__in=[conversation, into])
+    }
+    said = list(
+        Message.objects.filter(conversation__in=[conversation, into]).values_list(
+            "conversation_id", "sent_at", "shown_from"
+        )
+    )
     for person_id, side in {key[1:] for key in rows}:
         times, unread = [], []
         for thread_id, sent_at, shown_from in said:
@@ -118,14 +164,19 @@ def _keep_unread(conversation, into):
             if row is None or row.read_until is None or row.read_until < time:
                 unread.append(time)
         until = max((time for time in times if not unread or time < min(unread)), default=None)
-        there = rows.get((into.pk, person_id, side)) or Participation(conversation=into, person_id=person_id, side=side)
+        there = rows.get((into.pk, person_id, side)) or Participation(
+            conversation=into, person_id=person_id, side=side
+        )
         there.read_until = until
         there.save()
 
 
 def _move_words(conversation, into):
     for model in (Message, ConversationNote):  # tokens are unique in a thread only
-        clashing = model.objects.filter(conversation=conversation, client_token__in=model.objects.filter(conversation=into).values("client_token"))
+        clashing = model.objects.filter(
+            conversation=conversation,
+            client_token__in=model.objects.filter(conversation=into).values("client_token"),
+        )
         for row in clashing:
             row.client_token = uuid.uuid4()
             row.save(update_fields=["client_token"])
@@ -152,7 +203,9 @@ def _move_readers_form(conversation, into):
 
 def _move_draft(draft, into):
     """What was being written goes on there, after what its writer was writing there already; its files come along."""
-    there = Draft.objects.filter(conversation=into, person=draft.person, side=draft.side, kind=draft.kind).first()
+    there = Draft.objects.filter(
+        conversation=into, person=draft.person, side=draft.side, kind=draft.kind
+    ).first()
     if there is None:
         draft.conversation = into
         draft.save(update_fields=["conversation"])

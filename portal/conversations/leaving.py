@@ -30,7 +30,9 @@ def what_ends(person, *, branch):
     threads, unfinished = _taken(person, only_there), _unfinished(person, only_there)
     drafts = Draft.objects.filter(person=person, side=Side.STAFF).exclude(body="")
     here = drafts if is_last else drafts.filter(conversation__branch=branch)
-    return Ends(is_last, threads.filter(status__in=Conversation.OPEN).count(), unfinished.count(), here.count())
+    return Ends(
+        is_last, threads.filter(status__in=Conversation.OPEN).count(), unfinished.count(), here.count()
+    )
 
 
 @transaction.atomic
@@ -46,10 +48,18 @@ def end_role(person, *, branch, by, at):
     if by != person:  # a patron may hold the card of one, which opens it once it is finished
         _unfinished(person, only_there).update(staff=by)
     within_reach = Conversation.objects.at_desk_of(person).values("pk") if person.roles else []
-    _forget_files(Attachment.objects.filter(side=Side.STAFF, added_by=person, message=None).exclude(conversation__in=within_reach))
+    _forget_files(
+        Attachment.objects.filter(side=Side.STAFF, added_by=person, message=None).exclude(
+            conversation__in=within_reach
+        )
+    )
     Draft.objects.filter(side=Side.STAFF, person=person).exclude(conversation__in=within_reach).delete()
-    Participation.objects.filter(side=Side.STAFF, person=person).exclude(conversation__in=within_reach).delete()
-    NoteMention.objects.filter(person=person, seen_at=None).exclude(note__conversation__in=within_reach).delete()
+    Participation.objects.filter(side=Side.STAFF, person=person).exclude(
+        conversation__in=within_reach
+    ).delete()
+    NoteMention.objects.filter(person=person, seen_at=None).exclude(
+        note__conversation__in=within_reach
+    ).delete()
 
 
 def _taken(person, branch):
@@ -69,9 +79,15 @@ def _release(threads, person, by, at):
         row.assignee, row.assigned_at, row.changed_at = None, None, moment_of_change(row, at)
         row.desk_version += 1
     DeskEvent.objects.bulk_create(
-        [DeskEvent(conversation=row, kind=DeskEvent.Kind.UNASSIGNED, by=by, was=person, at=row.changed_at) for row in rows], batch_size=AT_A_TIME
+        [
+            DeskEvent(conversation=row, kind=DeskEvent.Kind.UNASSIGNED, by=by, was=person, at=row.changed_at)
+            for row in rows
+        ],
+        batch_size=AT_A_TIME,
     )
-    Conversation.objects.bulk_update(rows, ["assignee", "assigned_at", "changed_at", "desk_version"], batch_size=AT_A_TIME)
+    Conversation.objects.bulk_update(
+        rows, ["assignee", "assigned_at", "changed_at", "desk_version"], batch_size=AT_A_TIME
+    )
     for branch_id in sorted({row.branch_id for row in rows}):
         raise_queue(branch_id)
 

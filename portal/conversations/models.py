@@ -24,7 +24,9 @@ class ConversationQuerySet(models.QuerySet):
         """What this reader may open as a patron: their own, and those of the sessions this browser opened by code.
 
         A thread that a verdict opened is the desk's alone until it holds a message."""
-        return self.filter(reader.owns("patron", help_session=reader.opened_sessions), last_message_at__isnull=False)
+        return self.filter(
+            reader.owns("patron", help_session=reader.opened_sessions), last_message_at__isnull=False
+        )
 
     def at_desk_of(self, user, shown=()):
         """What this member of staff may open at the desk: their branches', what is assigned to them or to somebody whom they
@@ -45,7 +47,9 @@ class ConversationQuerySet(models.QuerySet):
 
         What isn't kept in somebody's account is read without a name, also by a person who is signed in."""
         whose = Q(person=None) | Q(person=person) if person else Q(person=None)
-        seen = Participation.objects.filter(whose, conversation=OuterRef("pk"), side=Side.PATRON, read_until__gte=OuterRef("last_message_at"))
+        seen = Participation.objects.filter(
+            whose, conversation=OuterRef("pk"), side=Side.PATRON, read_until__gte=OuterRef("last_message_at")
+        )
         return self.not_joined().filter(~Exists(seen))
 
 
@@ -86,41 +90,96 @@ class Conversation(models.Model):
     OPEN = (Status.WAITING_FOR_STAFF, Status.WAITING_FOR_PATRON, Status.SNOOZED)
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, null=True, blank=True, related_name="conversations")
-    recommendation = models.ForeignKey(Recommendation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    patron = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="conversations")
+    help_session = models.ForeignKey(
+        HelpSession, on_delete=models.CASCADE, null=True, blank=True, related_name="conversations"
+    )
+    recommendation = models.ForeignKey(
+        Recommendation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    patron = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="conversations"
+    )
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="conversations")
     topic = models.ForeignKey(Topic, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    assignee = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="assigned_conversations")
+    assignee = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="assigned_conversations"
+    )
     assigned_at = models.DateTimeField(null=True, blank=True)
     logged_as = models.ForeignKey(
-        HelpSession, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="the contact as which the answer was counted"
+        HelpSession,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="the contact as which the answer was counted",
     )
-    joined_into = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="joined", help_text="where its messages went")
+    joined_into = models.ForeignKey(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="joined",
+        help_text="where its messages went",
+    )
     subject = models.CharField(max_length=200, blank=True, help_text="blank only once it is erased")
     status = models.CharField(max_length=20, choices=Status)
     reason = models.CharField(max_length=20, choices=Reason)
     opened_at = models.DateTimeField()
-    at_desk_from = models.DateTimeField(help_text="a verdict's thread waits a minute, so that a slip of the finger can be mended")
-    waiting_since = models.DateTimeField(null=True, blank=True, help_text="first unanswered message or verdict; null where nothing is unanswered")
-    promised_at = models.DateTimeField(null=True, blank=True, help_text="by when the branch promised to answer")
-    snoozed_until = models.DateField(null=True, blank=True, help_text="the library's day on which it comes back")
-    closes_at = models.DateTimeField(null=True, blank=True, help_text="when it closes by itself, unless the patron writes")
+    at_desk_from = models.DateTimeField(
+        help_text="a verdict's thread waits a minute, so that a slip of the finger can be mended"
+    )
+    waiting_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="first unanswered message or verdict; null where nothing is unanswered",
+    )
+    promised_at = models.DateTimeField(
+        null=True, blank=True, help_text="by when the branch promised to answer"
+    )
+    snoozed_until = models.DateField(
+        null=True, blank=True, help_text="the library's day on which it comes back"
+    )
+    closes_at = models.DateTimeField(
+        null=True, blank=True, help_text="when it closes by itself, unless the patron writes"
+    )
     closed_at = models.DateTimeField(null=True, blank=True)
-    queued_at = models.DateTimeField(help_text="its place in the desk's lists: waiting since, answered at, put off at, closed at")
-    last_message_at = models.DateTimeField(null=True, blank=True, help_text="shown_from of the last message the patron may see")
-    held_from = models.DateTimeField(null=True, blank=True, help_text="shown_from of the first answer that isn't in `version` and `last_message_at` yet")
-    held_status = models.CharField(max_length=20, blank=True, help_text="what the patron reads as its state until all held answers are shown")
-    changed_at = models.DateTimeField(null=True, blank=True, help_text="the last change; the next one comes after it, whoever's clock says what")
-    version = models.PositiveIntegerField(default=0, help_text="raised by what the patron may see, and only then: what an open page polls")
-    desk_version = models.PositiveIntegerField(default=0, help_text="raised by everything: what an open page at the desk polls")
+    queued_at = models.DateTimeField(
+        help_text="its place in the desk's lists: waiting since, answered at, put off at, closed at"
+    )
+    last_message_at = models.DateTimeField(
+        null=True, blank=True, help_text="shown_from of the last message the patron may see"
+    )
+    held_from = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="shown_from of the first answer that isn't in `version` and `last_message_at` yet",
+    )
+    held_status = models.CharField(
+        max_length=20,
+        blank=True,
+        help_text="what the patron reads as its state until all held answers are shown",
+    )
+    changed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="the last change; the next one comes after it, whoever's clock says what",
+    )
+    version = models.PositiveIntegerField(
+        default=0, help_text="raised by what the patron may see, and only then: what an open page polls"
+    )
+    desk_version = models.PositiveIntegerField(
+        default=0, help_text="raised by everything: what an open page at the desk polls"
+    )
 
     objects = ConversationQuerySet.as_manager()
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(status__in=["waiting_for_staff", "waiting_for_patron", "snoozed", "closed", "erased"]), name="known_conversation_status"
+                condition=Q(
+                    status__in=["waiting_for_staff", "waiting_for_patron", "snoozed", "closed", "erased"]
+                ),
+                name="known_conversation_status",
             ),
             models.CheckConstraint(
                 condition=Q(status="waiting_for_staff", waiting_since__isnull=False)
@@ -129,25 +188,46 @@ class Conversation(models.Model):
                 name="waiting_since_while_waiting",
             ),
             models.CheckConstraint(
-                condition=Q(status="snoozed", snoozed_until__isnull=False) | (~Q(status="snoozed") & Q(snoozed_until__isnull=True)), name="snoozed_has_its_day"
+                condition=Q(status="snoozed", snoozed_until__isnull=False)
+                | (~Q(status="snoozed") & Q(snoozed_until__isnull=True)),
+                name="snoozed_has_its_day",
             ),
             models.CheckConstraint(
-                condition=Q(status="waiting_for_patron") | Q(closes_at__isnull=True), name="only_what_waits_for_the_patron_closes_by_itself"
+                condition=Q(status="waiting_for_patron") | Q(closes_at__isnull=True),
+                name="only_what_waits_for_the_patron_closes_by_itself",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["closed", "erased"], closed_at__isnull=False) | (~Q(status__in=["closed", "erased"]) & Q(closed_at__isnull=True)),
+                condition=Q(status__in=["closed", "erased"], closed_at__isnull=False)
+                | (~Q(status__in=["closed", "erased"]) & Q(closed_at__isnull=True)),
                 name="closed_has_its_time",
             ),
-            models.CheckConstraint(condition=Q(joined_into__isnull=True) | Q(status="closed"), name="joined_is_closed"),
-            models.CheckConstraint(condition=Q(assignee__isnull=True) | Q(assigned_at__isnull=False), name="assigned_has_its_time"),
-            models.UniqueConstraint(fields=["recommendation"], condition=Q(recommendation__isnull=False), name="one_thread_per_recommendation"),
+            models.CheckConstraint(
+                condition=Q(joined_into__isnull=True) | Q(status="closed"), name="joined_is_closed"
+            ),
+            models.CheckConstraint(
+                condition=Q(assignee__isnull=True) | Q(assigned_at__isnull=False),
+                name="assigned_has_its_time",
+            ),
+            models.UniqueConstraint(
+                fields=["recommendation"],
+                condition=Q(recommendation__isnull=False),
+                name="one_thread_per_recommendation",
+            ),
         ]
         indexes = [
             models.Index(fields=["branch", "status", "queued_at", "id"], name="desk_lists"),
-            models.Index(fields=["assignee", "status", "queued_at", "id"], name="desk_lists_of_assignee", condition=Q(assignee__isnull=False)),
+            models.Index(
+                fields=["assignee", "status", "queued_at", "id"],
+                name="desk_lists_of_assignee",
+                condition=Q(assignee__isnull=False),
+            ),
             models.Index(fields=["snoozed_until"], name="asleep", condition=Q(status="snoozed")),
-            models.Index(fields=["closes_at"], name="closing_by_themselves", condition=Q(closes_at__isnull=False)),
-            models.Index(fields=["held_from"], name="holding_an_answer", condition=Q(held_from__isnull=False)),
+            models.Index(
+                fields=["closes_at"], name="closing_by_themselves", condition=Q(closes_at__isnull=False)
+            ),
+            models.Index(
+                fields=["held_from"], name="holding_an_answer", condition=Q(held_from__isnull=False)
+            ),
             models.Index(fields=["patron", "-last_message_at", "-id"]),
             models.Index(fields=["help_session", "-last_message_at"]),
         ]
@@ -165,8 +245,12 @@ class Conversation(models.Model):
     def verdicts(self):
         """The recommendations whose verdicts belong to this thread: the one it hangs on (or a thread joined into it did), and those
         made in its answers."""
-        hung = Conversation.objects.filter(Q(pk=self.pk) | Q(joined_into=self), recommendation__isnull=False).values("recommendation")
-        return Recommendation.objects.filter(Q(pk__in=hung) | Q(messagerecommendation__message__conversation=self))
+        hung = Conversation.objects.filter(
+            Q(pk=self.pk) | Q(joined_into=self), recommendation__isnull=False
+        ).values("recommendation")
+        return Recommendation.objects.filter(
+            Q(pk__in=hung) | Q(messagerecommendation__message__conversation=self)
+        )
 
     def version_at(self, at):
         """The version as the patron may know it: an answer counts from the moment it is shown, whether the worker has been here or not."""
@@ -197,7 +281,9 @@ class MessageQuerySet(models.QuerySet):
 class Message(models.Model):
     """What one side said to the other. Notes of the staff are never here."""
 
-    HELD = datetime.timedelta(seconds=15)  # an answer can be taken back so long; the patron doesn't see it before
+    HELD = datetime.timedelta(
+        seconds=15
+    )  # an answer can be taken back so long; the patron doesn't see it before
 
     Side = Side
 
@@ -213,22 +299,30 @@ class Message(models.Model):
     side = models.CharField(max_length=8, choices=Side)
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     writer_erased = models.BooleanField(
-        default=False, help_text="of the patron's side: it had an author, whose record is erased; it wasn't written with a code"
+        default=False,
+        help_text="of the patron's side: it had an author, whose record is erased; it wasn't written with a code",
     )
     body = models.TextField()
     language = models.CharField(max_length=12)
     sent_at = models.DateTimeField()
     shown_from = models.DateTimeField(help_text="from when the patron may see it")
-    then = models.CharField(max_length=8, choices=Then, blank=True, help_text="of an answer: what the thread does after it")
+    then = models.CharField(
+        max_length=8, choices=Then, blank=True, help_text="of an answer: what the thread does after it"
+    )
     client_token = models.UUIDField(help_text="one composer, one message: posting twice makes one")
-    mail_id = models.CharField(max_length=200, blank=True, help_text="Message-ID of the mail that announced it, for threading")
+    mail_id = models.CharField(
+        max_length=200, blank=True, help_text="Message-ID of the mail that announced it, for threading"
+    )
 
     objects = MessageQuerySet.as_manager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["conversation", "client_token"], name="one_message_per_token"),
-            models.CheckConstraint(condition=Q(side="patron", then="") | Q(side="staff", then__in=["turn", "ours", "close"]), name="known_side"),
+            models.CheckConstraint(
+                condition=Q(side="patron", then="") | Q(side="staff", then__in=["turn", "ours", "close"]),
+                name="known_side",
+            ),
             models.CheckConstraint(condition=Q(shown_from__gte=F("sent_at")), name="shown_once_sent"),
         ]
         indexes = [
@@ -244,7 +338,9 @@ class MessageRecommendation(models.Model):
     """A recommendation made inside an answer. One recommendation, one occasion."""
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="recommendation_links")
-    recommendation = models.OneToOneField(Recommendation, on_delete=models.CASCADE, related_name="+", related_query_name="messagerecommendation")
+    recommendation = models.OneToOneField(
+        Recommendation, on_delete=models.CASCADE, related_name="+", related_query_name="messagerecommendation"
+    )
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
@@ -264,13 +360,22 @@ class Event(models.Model):
         JOINED = "joined", _("joined with another")
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events")
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="the message that brought it about")
+    message = models.ForeignKey(
+        Message,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="the message that brought it about",
+    )
     kind = models.CharField(max_length=20, choices=Kind)
     side = models.CharField(max_length=8, choices=Side)
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     at = models.DateTimeField()
     shown_from = models.DateTimeField(help_text="from when the patron may see it")
-    waiting_since = models.DateTimeField(null=True, blank=True, help_text="of a join: the first that was unanswered in either thread")
+    waiting_since = models.DateTimeField(
+        null=True, blank=True, help_text="of a join: the first that was unanswered in either thread"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["conversation", "at"])]
@@ -297,9 +402,25 @@ class DeskEvent(models.Model):
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="desk_events")
     kind = models.CharField(max_length=12, choices=Kind)
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    to = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="whose it became")
-    was = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="whose it had been")
-    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="to which branch it went")
+    to = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="whose it became"
+    )
+    was = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="whose it had been",
+    )
+    branch = models.ForeignKey(
+        Branch,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="to which branch it went",
+    )
     until = models.DateField(null=True, blank=True, help_text="until which day it was put off")
     at = models.DateTimeField()
 
@@ -321,7 +442,9 @@ class ConversationNote(models.Model):
     client_token = models.UUIDField(help_text="one composer, one note")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["conversation", "client_token"], name="one_note_per_token")]
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "client_token"], name="one_note_per_token")
+        ]
         indexes = [models.Index(fields=["conversation", "written_at", "id"])]
 
     def __str__(self):
@@ -349,16 +472,30 @@ class Participation(models.Model):
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="participations")
     person = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     side = models.CharField(max_length=8, choices=Side, default=Side.PATRON)
-    read_until = models.DateTimeField(null=True, blank=True, help_text="shown_from (at the desk: sent_at) of the last message this person has seen")
-    seen_at = models.DateTimeField(null=True, blank=True, help_text="when the page was last open before them; of staff alone")
-    writing_at = models.DateTimeField(null=True, blank=True, help_text="when they last wrote in the composer; of staff alone")
+    read_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="shown_from (at the desk: sent_at) of the last message this person has seen",
+    )
+    seen_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the page was last open before them; of staff alone"
+    )
+    writing_at = models.DateTimeField(
+        null=True, blank=True, help_text="when they last wrote in the composer; of staff alone"
+    )
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["conversation", "person", "side"], name="one_participation_per_person"),
-            models.UniqueConstraint(fields=["conversation"], condition=Q(person__isnull=True), name="one_participation_by_code"),
+            models.UniqueConstraint(
+                fields=["conversation", "person", "side"], name="one_participation_per_person"
+            ),
+            models.UniqueConstraint(
+                fields=["conversation"], condition=Q(person__isnull=True), name="one_participation_by_code"
+            ),
             models.CheckConstraint(
-                condition=Q(side="staff", person__isnull=False) | Q(side="patron", seen_at__isnull=True, writing_at__isnull=True), name="only_staff_are_seen"
+                condition=Q(side="staff", person__isnull=False)
+                | Q(side="patron", seen_at__isnull=True, writing_at__isnull=True),
+                name="only_staff_are_seen",
             ),
         ]
 
@@ -377,8 +514,22 @@ class Draft(models.Model):
 
     kind = models.CharField(max_length=8, choices=Kind)
     side = models.CharField(max_length=8, choices=Side)
-    person = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="+", help_text="null: the holder of the code")
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, null=True, blank=True, related_name="drafts", help_text="null: of a new question")
+    person = models.ForeignKey(
+        User,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="null: the holder of the code",
+    )
+    conversation = models.ForeignKey(
+        Conversation,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="drafts",
+        help_text="null: of a new question",
+    )
     client_token = models.UUIDField(help_text="the composer's: sent from two devices it is one message")
     body = models.TextField(blank=True)
     language = models.CharField(max_length=12, blank=True)
@@ -388,10 +539,21 @@ class Draft(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["conversation", "person", "side", "kind"], name="one_draft_per_person"),
-            models.UniqueConstraint(fields=["conversation", "kind"], condition=Q(person__isnull=True), name="one_draft_by_code"),
-            models.UniqueConstraint(fields=["person", "kind"], condition=Q(conversation__isnull=True), name="one_draft_of_a_question"),
-            models.CheckConstraint(condition=Q(person__isnull=False) | Q(conversation__isnull=False, side="patron"), name="a_draft_is_somebodys"),
+            models.UniqueConstraint(
+                fields=["conversation", "person", "side", "kind"], name="one_draft_per_person"
+            ),
+            models.UniqueConstraint(
+                fields=["conversation", "kind"], condition=Q(person__isnull=True), name="one_draft_by_code"
+            ),
+            models.UniqueConstraint(
+                fields=["person", "kind"],
+                condition=Q(conversation__isnull=True),
+                name="one_draft_of_a_question",
+            ),
+            models.CheckConstraint(
+                condition=Q(person__isnull=False) | Q(conversation__isnull=False, side="patron"),
+                name="a_draft_is_somebodys",
+            ),
         ]
         indexes = [models.Index(fields=["saved_at"], name="drafts_by_age")]
 
@@ -404,7 +566,9 @@ class AttachmentQuerySet(models.QuerySet):
 
     def open_to_patron(self, person, at):
         """Those of messages that are shown, and what this person (None: the holder of the code) has added and not sent."""
-        return self.filter(Q(message__shown_from__lte=at) | Q(message=None, side=Side.PATRON, added_by=person))
+        return self.filter(
+            Q(message__shown_from__lte=at) | Q(message=None, side=Side.PATRON, added_by=person)
+        )
 
     def open_to_staff(self, user):
         """Those of all messages, and what this member of staff has added and not sent."""
@@ -424,15 +588,28 @@ class Attachment(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="attachments")
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, null=True, blank=True, related_name="attachments")
+    message = models.ForeignKey(
+        Message, on_delete=models.CASCADE, null=True, blank=True, related_name="attachments"
+    )
     client_token = models.UUIDField()
     side = models.CharField(max_length=8, choices=Side)
-    added_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="null: the holder of the code")
+    added_by = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="null: the holder of the code",
+    )
     kind = models.CharField(max_length=8, choices=Kind)
     file = models.FileField(storage=private_storage, max_length=120)
-    preview = models.FileField(storage=private_storage, max_length=120, blank=True, help_text="a small picture of the picture")
+    preview = models.FileField(
+        storage=private_storage, max_length=120, blank=True, help_text="a small picture of the picture"
+    )
     name = models.CharField(max_length=120, help_text="what its owner called it; never where it is kept")
-    alt = models.CharField(max_length=300, blank=True, help_text="what can be seen in it, for those who can't")
+    alt = models.CharField(
+        max_length=300, blank=True, help_text="what can be seen in it, for those who can't"
+    )
     size = models.PositiveIntegerField(help_text="bytes, preview included")
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
@@ -442,7 +619,9 @@ class Attachment(models.Model):
 
     class Meta:
         ordering = ["added_at", "pk"]
-        indexes = [models.Index(fields=["added_at"], name="attachments_not_sent", condition=Q(message__isnull=True))]
+        indexes = [
+            models.Index(fields=["added_at"], name="attachments_not_sent", condition=Q(message__isnull=True))
+        ]
 
     def __str__(self):
         return self.name
@@ -467,7 +646,9 @@ class Attachment(models.Model):
 class ReadersForm(models.Model):
     """The answers of *Find me something to read*, for the desk to read at a glance; the thread's first message says the same in a sentence or two."""
 
-    conversation = models.OneToOneField(Conversation, on_delete=models.CASCADE, primary_key=True, related_name="readers_form")
+    conversation = models.OneToOneField(
+        Conversation, on_delete=models.CASCADE, primary_key=True, related_name="readers_form"
+    )
     loved = models.TextField(blank=True)
     mood = models.CharField(max_length=200, blank=True)
     avoid = models.CharField(max_length=400, blank=True)
@@ -488,7 +669,9 @@ class ReplyTemplate(models.Model):
     """An answer that is often given, with places for what differs."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    branch = models.ForeignKey(Branch, verbose_name=_("branch"), on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    branch = models.ForeignKey(
+        Branch, verbose_name=_("branch"), on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
     language = models.CharField(_("language"), max_length=12)
     name = models.CharField(_("name"), max_length=80)
     body = models.TextField(_("text"))
@@ -499,8 +682,14 @@ class ReplyTemplate(models.Model):
     class Meta:
         ordering = ["name", "language", "pk"]
         constraints = [
-            models.UniqueConstraint(fields=["branch", "language", "name"], name="one_reply_template_per_name"),
-            models.UniqueConstraint(fields=["language", "name"], condition=Q(branch__isnull=True), name="one_reply_template_per_name_for_all"),
+            models.UniqueConstraint(
+                fields=["branch", "language", "name"], name="one_reply_template_per_name"
+            ),
+            models.UniqueConstraint(
+                fields=["language", "name"],
+                condition=Q(branch__isnull=True),
+                name="one_reply_template_per_name_for_all",
+            ),
         ]
 
     def __str__(self):
@@ -513,12 +702,18 @@ class ConversationWords(models.Model):
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="words")
     message = models.OneToOneField(Message, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
-    name = models.CharField(max_length=200, blank=True, help_text="of the patron, as it was when the row was written")
+    name = models.CharField(
+        max_length=200, blank=True, help_text="of the patron, as it was when the row was written"
+    )
     words = models.TextField()
 
     class Meta:
         verbose_name_plural = "conversation words"
-        constraints = [models.UniqueConstraint(fields=["conversation"], condition=Q(message__isnull=True), name="one_row_of_words_per_thread")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation"], condition=Q(message__isnull=True), name="one_row_of_words_per_thread"
+            )
+        ]
 
     def __str__(self):
         return self.words[:60]
@@ -529,7 +724,9 @@ class BranchQueue(models.Model):
 
     branch = models.OneToOneField(Branch, on_delete=models.CASCADE, primary_key=True, related_name="+")
     version = models.PositiveIntegerField(default=0)
-    next_at = models.DateTimeField(null=True, blank=True, help_text="when the last verdict's minute of grace is over: it shows then")
+    next_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the last verdict's minute of grace is over: it shows then"
+    )
 
     def __str__(self):
         return f"{self.branch_id}: {self.version}"

@@ -29,7 +29,9 @@ def write_note(conversation, *, by, at, body, client_token):
     roles.hold(by)
     conversation = locked(conversation, at)
     note, new = ConversationNote.objects.get_or_create(
-        conversation=conversation, client_token=client_token, defaults={"author": by, "body": body, "written_at": conversation.changed_at}
+        conversation=conversation,
+        client_token=client_token,
+        defaults={"author": by, "body": body, "written_at": conversation.changed_at},
     )
     if not new:
         return note
@@ -44,8 +46,12 @@ def write_note(conversation, *, by, at, body, client_token):
 
 def may_be_mentioned(conversation):
     """The colleagues who can open the thread: those of its branch, whose it is, and who covers for them today."""
-    covers = Absence.objects.on(Library.current().today()).filter(person=conversation.assignee_id).values("cover")
-    can_open = Q(staff_roles__branch=conversation.branch_id) | Q(staff_roles__isnull=False) & (Q(pk=conversation.assignee_id) | Q(pk__in=covers))
+    covers = (
+        Absence.objects.on(Library.current().today()).filter(person=conversation.assignee_id).values("cover")
+    )
+    can_open = Q(staff_roles__branch=conversation.branch_id) | Q(staff_roles__isnull=False) & (
+        Q(pk=conversation.assignee_id) | Q(pk__in=covers)
+    )
     return User.objects.filter(can_open, is_active=True).exclude(name="").distinct().order_by("name", "pk")
 
 
@@ -75,7 +81,14 @@ def _look_up(body, conversation):
     found, unknown = [], []
     for place in places:
         rest = body[place:].casefold()
-        name = next((name for name in names if rest.startswith(name) and not rest[len(name) : len(name) + 1].isalnum()), None)
+        name = next(
+            (
+                name
+                for name in names
+                if rest.startswith(name) and not rest[len(name) : len(name) + 1].isalnum()
+            ),
+            None,
+        )
         word = NAME.match(body[place:])[0]
         if name is not None:
             found += whole[name]
@@ -88,14 +101,24 @@ def _look_up(body, conversation):
 
 def see_mentions(conversation, *, person, at):
     """The person has opened the thread in which they were named."""
-    NoteMention.objects.filter(person=person, note__conversation=conversation, seen_at=None).update(seen_at=at)
+    NoteMention.objects.filter(person=person, note__conversation=conversation, seen_at=None).update(
+        seen_at=at
+    )
 
 
 def unseen_mentions(person):
     """The threads in which this person was named and hasn't looked yet, newest first, each with `mentioned_by`, the names of who did, and
     `mentioned_at`. For desk/mentions.html; what they may not open any more is left out. One query."""
-    unseen = NoteMention.objects.filter(person=person, seen_at=None, note__conversation__in=Conversation.objects.at_desk_of(person).values("pk"))
-    newest_first = unseen.select_related("note__author", "note__conversation").defer("note__body").order_by("-note__written_at", "-pk")
+    unseen = NoteMention.objects.filter(
+        person=person,
+        seen_at=None,
+        note__conversation__in=Conversation.objects.at_desk_of(person).values("pk"),
+    )
+    newest_first = (
+        unseen.select_related("note__author", "note__conversation")
+        .defer("note__body")
+        .order_by("-note__written_at", "-pk")
+    )
     threads = {}
     for mention in newest_first[:SHOWN]:
         note = mention.note
@@ -111,4 +134,11 @@ def _tell(person, note, by, at):
     if not person.email:
         return
     url = settings.BASE_URL + reverse("desk_conversation", args=[note.conversation.public_id])
-    notify("conversations/mention", to=person.email, at=at, recipient=person, language=person.language, context={"colleague": by, "url": url})
+    notify(
+        "conversations/mention",
+        to=person.email,
+        at=at,
+        recipient=person,
+        language=person.language,
+        context={"colleague": by, "url": url},
+    )

@@ -35,7 +35,9 @@ def look(conversation, *, person, at):
 
 @prepared(thread=BigAutoField(), person=BigAutoField(), since=DateTimeField())
 def _rows(thread, person, since):
-    rows = Participation.objects.filter(Q(person=person) | Q(seen_at__gt=since), conversation=thread, side=Side.STAFF)
+    rows = Participation.objects.filter(
+        Q(person=person) | Q(seen_at__gt=since), conversation=thread, side=Side.STAFF
+    )
     shown = "conversation", "side", "read_until", "seen_at", "writing_at", "person__name"
     return rows.select_related("person").only(*shown).order_by("person__name", "person_id")
 
@@ -47,8 +49,20 @@ def come(conversation, *, person, at, writing=False, read_until=None, around=Non
     around = around or look(conversation, person=person, at=at)
     own, before = around.own, around.read_until
     reads_on = read_until is not None and (before is None or read_until > before)
-    if own is None or own.seen_at is None or own.seen_at <= at - WRITTEN_EVERY or writing != _is_writing(own, at) or reads_on:
-        row = Participation(conversation=conversation, person=person, side=Side.STAFF, seen_at=at, writing_at=at if writing else None)
+    if (
+        own is None
+        or own.seen_at is None
+        or own.seen_at <= at - WRITTEN_EVERY
+        or writing != _is_writing(own, at)
+        or reads_on
+    ):
+        row = Participation(
+            conversation=conversation,
+            person=person,
+            side=Side.STAFF,
+            seen_at=at,
+            writing_at=at if writing else None,
+        )
         row.read_until = read_until if reads_on else before
         Participation.objects.bulk_create(
             [row],
@@ -60,7 +74,9 @@ def come(conversation, *, person, at, writing=False, read_until=None, around=Non
 
 def leave(conversation, *, person):
     """The page was closed."""
-    Participation.objects.filter(conversation=conversation, person=person, side=Side.STAFF).update(seen_at=None, writing_at=None)
+    Participation.objects.filter(conversation=conversation, person=person, side=Side.STAFF).update(
+        seen_at=None, writing_at=None
+    )
 
 
 def _is_writing(row, at):

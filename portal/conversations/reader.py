@@ -46,12 +46,20 @@ class BrowserReader(Reader):
         if not self.opened_sessions:
             return []
         in_sessions = SessionRecommendation.objects.filter(help_session__in=self.opened_sessions)
-        in_threads = MessageRecommendation.objects.filter(message__conversation__help_session__in=self.opened_sessions)
-        return in_sessions.order_by().values("recommendation").union(in_threads.order_by().values("recommendation"))
+        in_threads = MessageRecommendation.objects.filter(
+            message__conversation__help_session__in=self.opened_sessions
+        )
+        return (
+            in_sessions.order_by()
+            .values("recommendation")
+            .union(in_threads.order_by().values("recommendation"))
+        )
 
     def session_of(self, recommendation):
         """The help session, of those this reader may open, in which or in whose threads the item was recommended; or None."""
-        made_here = Q(recommendation_links__recommendation=recommendation) | Q(conversations__messages__recommendation_links__recommendation=recommendation)
+        made_here = Q(recommendation_links__recommendation=recommendation) | Q(
+            conversations__messages__recommendation_links__recommendation=recommendation
+        )
         return HelpSession.objects.belonging_to(self).filter(made_here).first()
 
     @cached_property
@@ -75,5 +83,9 @@ class ReaderMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
-        request.reader = SimpleLazyObject(lambda: BrowserReader(request.user if request.user.is_authenticated else None, request.session.get(OPENED_CODES, [])))
+        request.reader = SimpleLazyObject(
+            lambda: BrowserReader(
+                request.user if request.user.is_authenticated else None, request.session.get(OPENED_CODES, [])
+            )
+        )
         return self.get_response(request)

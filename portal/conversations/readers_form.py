@@ -79,7 +79,12 @@ class WhomStep(forms.Form):
             ("together", _("to read together")),
         ],
     )
-    words = TextField(label=_("Anything about them that helps us choose?"), max_length=120, required=False, error_messages=TOO_LONG)
+    words = TextField(
+        label=_("Anything about them that helps us choose?"),
+        max_length=120,
+        required=False,
+        error_messages=TOO_LONG,
+    )
 
 
 class FormatStep(forms.Form):
@@ -134,4 +139,10 @@ def fields_of(answers, language):
     """The fields of ReadersForm, in the language of the desk."""
     with override(language):
         words = all_in_words(answers)
-    return {"loved": words["loved"], "mood": words["mood"], "avoid": words["avoid"], "for_whom": words["whom"], "formats": words["format"]}
+    return {
+        "loved": words["loved"],
+        "mood": words["mood"],
+        "avoid": words["avoid"],
+        "for_whom": words["whom"],
+        "formats": words["format"],
+    }

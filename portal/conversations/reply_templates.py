@@ -93,13 +93,21 @@ def fill_in(body, *, patron="", item="", me="", language="en"):
 def offered_in(conversation, *, by, query=""):
     """[Chosen] for this thread whose name or text holds the words of `query`: first those in the patron's language."""
     theirs = language_of(conversation)
-    values = {"patron": conversation.patron.name if conversation.patron else "", "item": _item_of(conversation), "me": by.name}
+    values = {
+        "patron": conversation.patron.name if conversation.patron else "",
+        "item": _item_of(conversation),
+        "me": by.name,
+    }
     found = []
     for template in ReplyTemplate.objects.at_branch(conversation.branch_id):
         text = fill_in(template.body, language=template.language, **values)
         said = _plain(f"{template.name} {text}")
         if all(word in said for word in _plain(query).split()):
-            other = LANG_INFO.get(template.language, {}).get("name_local", template.language) if template.language != theirs else ""
+            other = (
+                LANG_INFO.get(template.language, {}).get("name_local", template.language)
+                if template.language != theirs
+                else ""
+            )
             found.append(Chosen(str(template.public_id), template.name, template.language, other, text))
     return sorted(found, key=lambda each: each.in_language != "")[:MOST_SHOWN]
 
@@ -111,7 +119,12 @@ def chosen_in(conversation, public_id, *, by):
 
 def language_of(conversation):
     """The language of the patron's last words; before there are any, of the visit."""
-    written = conversation.messages.filter(side=Side.PATRON).order_by("-sent_at", "-pk").values_list("language", flat=True).first()
+    written = (
+        conversation.messages.filter(side=Side.PATRON)
+        .order_by("-sent_at", "-pk")
+        .values_list("language", flat=True)
+        .first()
+    )
     return written or (conversation.help_session.language if conversation.help_session else "en")
 
 
@@ -124,12 +137,19 @@ def _item_of(conversation):
         if link is not None:
             return link.recommendation.item.title
     said = Message.objects.filter(conversation=conversation)
-    first = Recommendation.objects.filter(messagerecommendation__message__in=said).select_related("item").order_by("recommended_at", "pk").first()
+    first = (
+        Recommendation.objects.filter(messagerecommendation__message__in=said)
+        .select_related("item")
+        .order_by("recommended_at", "pk")
+        .first()
+    )
     return first.item.title if first else ""
 
 
 def _write(template, by, at, action, fields):
-    same = ReplyTemplate.objects.filter(branch=fields["branch"], language=fields["language"], name__iexact=fields["name"]).exclude(pk=template.pk)
+    same = ReplyTemplate.objects.filter(
+        branch=fields["branch"], language=fields["language"], name__iexact=fields["name"]
+    ).exclude(pk=template.pk)
     if same.exists():
         raise NameTaken
     for field, value in fields.items():
@@ -146,4 +166,8 @@ def _write(template, by, at, action, fields):
 
 def _plain(text):
     """As it is searched: without accents, in one case."""
-    return "".join(letter for letter in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(letter))
+    return "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", text.casefold())
+        if not unicodedata.combining(letter)
+    )

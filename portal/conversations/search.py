@@ -24,7 +24,8 @@ ON_SQLITE = (
     "WHERE conversations_text MATCH %s LIMIT %s"
 )
 ON_POSTGRESQL = (
-    "SELECT conversation_id FROM conversations_conversationwords WHERE array_to_tsvector(array_remove(string_to_array(words, ' '), '')) @@ %s::tsquery LIMIT %s"
+    "SELECT conversation_id FROM conversations_conversationwords "
+    "WHERE array_to_tsvector(array_remove(string_to_array(words, ' '), '')) @@ %s::tsquery LIMIT %s"
 )
 ADD_ROW = "INSERT INTO conversations_conversationwords (conversation_id, message_id, name, words) VALUES (%s, %s, '', %s)"
 ADD = "INSERT INTO conversations_text (rowid, words) VALUES (%s, %s)"
@@ -46,15 +47,25 @@ def look_up(text):
             ids = set(found) if ids is None else ids.intersection(found)
     if ids is not None and len(ids) <= FEW and common:
         for word in common:
-            ids = set(ConversationWords.objects.filter(_holds(word), conversation__in=ids).values_list("conversation", flat=True))
+            ids = set(
+                ConversationWords.objects.filter(_holds(word), conversation__in=ids).values_list(
+                    "conversation", flat=True
+                )
+            )
         common = []
     return ids, common
 
 
 def _asked(text):
     """The folded words that say something: not those with which another begins."""
-    words = sorted(set(fold(str(text)[:LONGEST_TEXT]).split()[:WORDS_ASKED]), key=lambda word: (-len(word), word))
-    return [word for number, word in enumerate(words) if not any(longer.startswith(word) for longer in words[:number])]
+    words = sorted(
+        set(fold(str(text)[:LONGEST_TEXT]).split()[:WORDS_ASKED]), key=lambda word: (-len(word), word)
+    )
+    return [
+        word
+        for number, word in enumerate(words)
+        if not any(longer.startswith(word) for longer in words[:number])
+    ]
 
 
 def _holds(word):
@@ -106,7 +117,9 @@ def move(conversation, into):
 
 def renew_names(*, at):
     """Those whose patron has another name by now. For the worker: people change it on a floor that knows no threads."""
-    renamed = ConversationWords.objects.filter(message=None, conversation__patron__isnull=False).exclude(name=F("conversation__patron__name"))
+    renamed = ConversationWords.objects.filter(message=None, conversation__patron__isnull=False).exclude(
+        name=F("conversation__patron__name")
+    )
     for row in renamed.select_related("conversation__patron")[:1000]:
         with transaction.atomic():
             index_thread(row.conversation)
@@ -128,13 +141,22 @@ def forget_removed_words(*, at):
 def rebuild():
     """Write the whole index anew, a thousand threads at a time. Yields how many are done."""
     done, last = 0, 0
-    while threads := list(Conversation.objects.filter(pk__gt=last, joined_into=None).select_related("patron").order_by("pk")[:1000]):
+    while threads := list(
+        Conversation.objects.filter(pk__gt=last, joined_into=None)
+        .select_related("patron")
+        .order_by("pk")[:1000]
+    ):
         with transaction.atomic():
             _remove(Q(conversation__in=threads) | Q(conversation__joined_into__in=threads))
             alive = [thread for thread in threads if thread.status != Conversation.Status.ERASED]
             _add([_row_of_thread(thread) for thread in alive])
             said = Message.objects.filter(conversation__in=alive).values_list("conversation_id", "pk", "body")
-            _add([ConversationWords(conversation_id=thread_id, message_id=pk, words=fold(body)) for thread_id, pk, body in said])
+            _add(
+                [
+                    ConversationWords(conversation_id=thread_id, message_id=pk, words=fold(body))
+                    for thread_id, pk, body in said
+                ]
+            )
         done, last = done + len(threads), threads[-1].pk
         yield done
     if connection.vendor == "sqlite":
@@ -143,11 +165,21 @@ def rebuild():
 
 
 def _row_of_thread(conversation):
-    joined = Conversation.objects.filter(joined_into=conversation).order_by("pk").values_list("subject", flat=True)
-    given = MessageRecommendation.objects.filter(message__conversation=conversation).order_by("pk").values_list("recommendation__item__title", flat=True)
+    joined = (
+        Conversation.objects.filter(joined_into=conversation).order_by("pk").values_list("subject", flat=True)
+    )
+    given = (
+        MessageRecommendation.objects.filter(message__conversation=conversation)
+        .order_by("pk")
+        .values_list("recommendation__item__title", flat=True)
+    )
     hung_on = [conversation.recommendation.item.title] if conversation.recommendation else []
     name = conversation.patron.name if conversation.patron else ""
-    return ConversationWords(conversation=conversation, name=name, words=fold(" ".join([conversation.subject, *joined, name, *hung_on, *given])))
+    return ConversationWords(
+        conversation=conversation,
+        name=name,
+        words=fold(" ".join([conversation.subject, *joined, name, *hung_on, *given])),
+    )
 
 
 def _add(rows):
@@ -160,7 +192,9 @@ def _add(rows):
 def _remove(which):
     rows = ConversationWords.objects.filter(which)
     if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:  # the FTS5 table reads its words from the row: it is told them once more to forget them
+        with (
+            connection.cursor() as cursor
+        ):  # the FTS5 table reads its words from the row: it is told them once more to forget them
             gone = list(rows.values_list("pk", "words"))
             cursor.executemany(REMOVE, gone)
     rows.delete()

@@ -58,7 +58,9 @@ def snoozed(state, at, until):
 
 def woken(state, at):
     """Back in the queue: where it was, or, if nothing was unanswered, at its end."""
-    return _wait_for_staff(state, at, at_desk_from=at, reason=state.reason if state.waiting_since else Reason.CAME_BACK)
+    return _wait_for_staff(
+        state, at, at_desk_from=at, reason=state.reason if state.waiting_since else Reason.CAME_BACK
+    )
 
 
 def closed(state, at):
@@ -82,7 +84,9 @@ def _wait_for_staff(state, at, *, at_desk_from, reason):
     if state.status == Status.WAITING_FOR_STAFF:
         at_desk_from = min(state.at_desk_from, at_desk_from)
     since = state.waiting_since or at
-    return State(Status.WAITING_FOR_STAFF, reason, turned_at=since, waiting_since=since, at_desk_from=at_desk_from)
+    return State(
+        Status.WAITING_FOR_STAFF, reason, turned_at=since, waiting_since=since, at_desk_from=at_desk_from
+    )
 
 
 def state_of(conversation):
@@ -110,9 +114,15 @@ def _history(conversation, shown_at):
     """[(when, which first at one moment, function of this module, what else it is told)]"""
     shown = {} if shown_at is None else {"shown_from__lte": shown_at}
     yield from _messages(conversation, shown)
-    for at, verdict in conversation.verdicts().filter(verdict__in=[Reason.DID_NOT_HELP, Reason.COULD_NOT_GET_IT]).values_list("decided_at", "verdict"):
+    for at, verdict in (
+        conversation.verdicts()
+        .filter(verdict__in=[Reason.DID_NOT_HELP, Reason.COULD_NOT_GET_IT])
+        .values_list("decided_at", "verdict")
+    ):
         yield at, 0, item_failed, (verdict,)
-    for at in conversation.events.filter(kind__in=[Event.Kind.CLOSED, Event.Kind.CLOSED_BY_ITSELF], **shown).values_list("at", flat=True):
+    for at in conversation.events.filter(
+        kind__in=[Event.Kind.CLOSED, Event.Kind.CLOSED_BY_ITSELF], **shown
+    ).values_list("at", flat=True):
         yield at, 2, closed, ()
     for at, since in conversation.events.filter(kind=Event.Kind.JOINED).values_list("at", "waiting_since"):
         yield at, 5, joined, (since,)
@@ -127,7 +137,9 @@ def _history(conversation, shown_at):
 
 def _messages(conversation, shown):
     by_form = Reason.READERS_ADVISORY if hasattr(conversation, "readers_form") else Reason.ASKED
-    for number, (at, side, then) in enumerate(conversation.messages.filter(**shown).in_order().values_list("sent_at", "side", "then")):
+    for number, (at, side, then) in enumerate(
+        conversation.messages.filter(**shown).in_order().values_list("sent_at", "side", "then")
+    ):
         if side == Side.PATRON:
             yield at, 1, patron_wrote, (by_form if number == 0 else Reason.ASKED,)
         else:

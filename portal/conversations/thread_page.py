@@ -76,7 +76,10 @@ class Part:
         told = [((m.shown_from, m.sent_at, 1, m.pk), m) for m in self.messages]
         told += [((e.shown_from, e.at, 0 if e.kind == Kind.REOPENED else 2, e.pk), e) for e in self.events]
         told.sort(key=lambda entry: entry[0])
-        days = [(day, [entry for _key, entry in group]) for day, group in groupby(told, key=lambda entry: timezone.localdate(entry[0][0]))]
+        days = [
+            (day, [entry for _key, entry in group])
+            for day, group in groupby(told, key=lambda entry: timezone.localdate(entry[0][0]))
+        ]
         if days and self.after is not None and days[0][0] == timezone.localdate(self.after):
             days[0] = (None, days[0][1])
         return days
@@ -85,12 +88,16 @@ class Part:
     def earlier_in_words(self):
         if self.earlier > PAGE:
             return _("Show %(some)s of the %(all)s earlier messages") % {"some": PAGE, "all": self.earlier}
-        return ngettext("Show the %(count)s earlier message", "Show the %(count)s earlier messages", self.earlier) % {"count": self.earlier}
+        return ngettext(
+            "Show the %(count)s earlier message", "Show the %(count)s earlier messages", self.earlier
+        ) % {"count": self.earlier}
 
     @property
     def shown_until(self):
         """What is asked for news with: until when (in microseconds, since a second holds many) how many messages were shown."""
-        latest = max((entry.shown_from for entry in [*self.messages, *self.events]), default=self.after or EPOCH)
+        latest = max(
+            (entry.shown_from for entry in [*self.messages, *self.events]), default=self.after or EPOCH
+        )
         return f"{(latest - EPOCH) // datetime.timedelta(microseconds=1)}-{self.total}"
 
 
@@ -119,7 +126,12 @@ MESSAGE_COUNT = "(SELECT COUNT(*) FROM conversations_message m WHERE m.conversat
 COLUMNS = [
     *("public_id", "patron", "branch", "assignee", "joined_into", "subject", "version", "last_message_at"),
     *("status", "waiting_since", "promised_at", "closes_at", "held_from", "held_status"),
-    *("help_session__public_id", "help_session__quiet", "help_session__question", "help_session__happened_on"),
+    *(
+        "help_session__public_id",
+        "help_session__quiet",
+        "help_session__question",
+        "help_session__happened_on",
+    ),
     *("help_session__with_child", "help_session__shared_with"),
 ]
 
@@ -150,7 +162,12 @@ def draft_of(conversation):
 
 def read_until(conversation, person):
     """How far this person (None: the holder of the code) has read; None: nothing yet."""
-    rows = Participation.objects.filter(Q(person=person) | Q(person=None), conversation=conversation, side=Side.PATRON, read_until__isnull=False)
+    rows = Participation.objects.filter(
+        Q(person=person) | Q(person=None),
+        conversation=conversation,
+        side=Side.PATRON,
+        read_until__isnull=False,
+    )
     return rows.order_by("-read_until").values_list("read_until", flat=True).first()
 
 
@@ -158,12 +175,21 @@ def latest_part(conversation, at, *, unread_since=None):
     """The last messages, and all that weren't read: those of the library since `unread_since` (None: all are read). It costs the same
     whether there are 3 messages or 3,000."""
     least = FEW if conversation.message_count > FEW + SPARED else conversation.message_count
-    found = _said(_newest(thread=conversation.pk, at=at) if unread_since is None else _newest_first(conversation.pk, at)[:MANY])
+    found = _said(
+        _newest(thread=conversation.pk, at=at)
+        if unread_since is None
+        else _newest_first(conversation.pk, at)[:MANY]
+    )
     first_unread = next((message for message in reversed(found) if _is_unread(message, unread_since)), None)
     wanted = max(least, found.index(first_unread) + 1 if first_unread else 0)
     if conversation.message_count - wanted > SPARED:
         found = found[:wanted]
-    part = Part(messages=found[::-1], total=conversation.message_count, earlier=conversation.message_count - len(found), first_unread=first_unread)
+    part = Part(
+        messages=found[::-1],
+        total=conversation.message_count,
+        earlier=conversation.message_count - len(found),
+        first_unread=first_unread,
+    )
     return _with_events(part, conversation, at)
 
 
@@ -178,7 +204,12 @@ def part_around(conversation, at, public_id, *, back=FEW):
     found = _said(rows.exclude(_before(there)).order_by("shown_from", "pk")[: MANY + 1])
     count = before.count() - len(earlier)
     shown = earlier + found[:MANY]
-    part = Part(messages=shown, total=conversation.message_count, earlier=count, later=conversation.message_count - count - len(shown))
+    part = Part(
+        messages=shown,
+        total=conversation.message_count,
+        earlier=count,
+        later=conversation.message_count - count - len(shown),
+    )
     return _with_events(part, conversation, at, until=found[MANY].shown_from if len(found) > MANY else None)
 
 
@@ -191,7 +222,12 @@ def part_before(conversation, at, public_id):
     found = _said(before.order_by("-shown_from", "-pk")[:PAGE])[::-1]
     if not found:
         return None
-    part = _with_events(Part(messages=found, total=conversation.message_count, earlier=before.count() - len(found)), conversation, at, until=there[0])
+    part = _with_events(
+        Part(messages=found, total=conversation.message_count, earlier=before.count() - len(found)),
+        conversation,
+        at,
+        until=there[0],
+    )
     day = timezone.localdate(there[0])
     part.goes_on = day if part.days[-1][0] == day else None
     return part
@@ -205,9 +241,15 @@ def part_since(conversation, at, shown_until):
         after = EPOCH + datetime.timedelta(microseconds=moment)
     except (AttributeError, ValueError, OverflowError):
         return None
-    messages = _said(_shown(conversation.pk, at).filter(shown_from__gt=after).order_by("shown_from", "pk")[: MANY + 1])
+    messages = _said(
+        _shown(conversation.pk, at).filter(shown_from__gt=after).order_by("shown_from", "pk")[: MANY + 1]
+    )
     events = list(conversation.events.filter(shown_from__gt=after, shown_from__lte=at))
-    if len(messages) > MANY or count + len(messages) != conversation.message_count or any(event.kind == Kind.JOINED for event in events):
+    if (
+        len(messages) > MANY
+        or count + len(messages) != conversation.message_count
+        or any(event.kind == Kind.JOINED for event in events)
+    ):
         return None
     return Part(messages=messages, events=events, total=conversation.message_count, earlier=0, after=after)
 
@@ -237,7 +279,11 @@ def _is_unread(message, since):
 
 def _place(conversation, at, public_id):
     named = uuid_or_none(public_id)
-    return conversation.messages.shown(at).filter(public_id=named).values_list("shown_from", "pk").first() if named else None
+    return (
+        conversation.messages.shown(at).filter(public_id=named).values_list("shown_from", "pk").first()
+        if named
+        else None
+    )
 
 
 def _before(there):
@@ -303,7 +349,9 @@ def _promise(conversation, at):
         return _("You can expect an answer today.")
     if days == 1:
         return _("You can expect an answer by tomorrow.")
-    return _("You can expect an answer by %(day)s.") % {"day": day_in_a_sentence(timezone.localdate(promised))}
+    return _("You can expect an answer by %(day)s.") % {
+        "day": day_in_a_sentence(timezone.localdate(promised))
+    }
 
 
 def closes_at(conversation, at):
@@ -311,11 +359,17 @@ def closes_at(conversation, at):
     if not conversation.holds_at(at):
         return conversation.closes_at
     shown, days = states.replay(conversation, shown_at=at), Library.current().closes_after_days
-    return shown.turned_at + datetime.timedelta(days=days) if days and shown.status == Status.WAITING_FOR_PATRON else None
+    return (
+        shown.turned_at + datetime.timedelta(days=days)
+        if days and shown.status == Status.WAITING_FOR_PATRON
+        else None
+    )
 
 
 def closes_in_words(moment):
-    return _("If you write no more, this closes on %(day)s. Writing opens it again.") % {"day": day_in_a_sentence(timezone.localdate(moment))}
+    return _("If you write no more, this closes on %(day)s. Writing opens it again.") % {
+        "day": day_in_a_sentence(timezone.localdate(moment))
+    }
 
 
 def closed_in_words():
@@ -326,7 +380,11 @@ def away_in_words(conversation, part, at):
     """That the person who answers is away today; "" if they aren't. Who answers: whose it is, else who answered last."""
     if not conversation.there_is & ABSENCES or turn(conversation, at) == Status.CLOSED:
         return ""
-    answered = (message.author_id for message in reversed(part.messages) if message.side == Side.STAFF and message.author_id)
+    answered = (
+        message.author_id
+        for message in reversed(part.messages)
+        if message.side == Side.STAFF and message.author_id
+    )
     person = conversation.assignee_id or next(answered, None)
     today = Absence.objects.on(timezone.localdate(at)).filter(person=person)
     absence = today.select_related("person", "cover").order_by("-last_day").first() if person else None
@@ -335,7 +393,9 @@ def away_in_words(conversation, part, at):
     words = {"name": absence.person.display_name, "day": day_in_a_sentence(absence.last_day)}
     if absence.cover is None:
         return _("%(name)s is away until %(day)s. A colleague answers meanwhile.") % words
-    return _("%(name)s is away until %(day)s. %(cover)s answers meanwhile.") % (words | {"cover": absence.cover.display_name})
+    return _("%(name)s is away until %(day)s. %(cover)s answers meanwhile.") % (
+        words | {"cover": absence.cover.display_name}
+    )
 
 
 def _unanswered_since(conversation, at):

@@ -94,7 +94,12 @@ class Builder:
         self._add_items(began)
         self.calendar = Calendar(demo.BRANCHES, Library.current().zone, self.now)
         self._choose_what_was_not_tried()
-        self.cards = helpsessions.print_cards(by=self.people["rosa"], at=self.now - datetime.timedelta(days=30), branch=self.branches["central"], count=CARDS)
+        self.cards = helpsessions.print_cards(
+            by=self.people["rosa"],
+            at=self.now - datetime.timedelta(days=30),
+            branch=self.branches["central"],
+            count=CARDS,
+        )
         self._plan()
         while self.steps:
             at, _order, step = heapq.heappop(self.steps)
@@ -120,18 +125,40 @@ class Builder:
         library = Library.current()
         rosa = self.people[first.key] = User.objects.get(email=_staff_address(first))
         look = {"accent_colour": demo.ACCENT_COLOUR, "catalogue_link": demo.CATALOGUE_LINK}
-        accounts.library.change_library(library, by=rosa, at=at, **look, children=Library.Children.SHARED, childrens_groups=demo.CHILDRENS_GROUPS)
+        accounts.library.change_library(
+            library,
+            by=rosa,
+            at=at,
+            **look,
+            children=Library.Children.SHARED,
+            childrens_groups=demo.CHILDRENS_GROUPS,
+        )
         for number, branch in enumerate(demo.BRANCHES):
-            fields = {"name": branch.name, "address": branch.address, "phone": branch.phone, "promise_hours": branch.promise_hours}
+            fields = {
+                "name": branch.name,
+                "address": branch.address,
+                "phone": branch.phone,
+                "promise_hours": branch.promise_hours,
+            }
             if number == 0:
                 row = library.default_branch
                 accounts.library.change_branch(row, by=rosa, at=at, **fields)
             else:
                 row = accounts.library.add_branch(by=rosa, at=at, **fields)
-            week = [(int(day), datetime.time(opens), datetime.time(closes)) for days, (opens, closes) in branch.hours.items() for day in days]
+            week = [
+                (int(day), datetime.time(opens), datetime.time(closes))
+                for days, (opens, closes) in branch.hours.items()
+                for day in days
+            ]
             accounts.library.change_hours(row, week=week, by=rosa, at=at)
             for days, reason in branch.closed.items():
-                accounts.library.add_closed_day(row, day=library.today(self.now) + datetime.timedelta(days=days), reason=reason, by=rosa, at=at)
+                accounts.library.add_closed_day(
+                    row,
+                    day=library.today(self.now) + datetime.timedelta(days=days),
+                    reason=reason,
+                    by=rosa,
+                    at=at,
+                )
             self.branches[branch.key] = row
         for key, (name, name_es) in demo.TOPICS.items():
             self.topics[key] = Topic.objects.create(name=name, name_es=name_es)
@@ -139,12 +166,21 @@ class Builder:
     def _add_people(self, at):
         rosa = self.people["rosa"]
         for person in demo.STAFF:
-            row = self.people[person.key] = self._known(person_with_address(_staff_address(person), at=at), person)
+            row = self.people[person.key] = self._known(
+                person_with_address(_staff_address(person), at=at), person
+            )
             for branch, role in person.roles.items():
                 roles.give_role(row, branch=self.branches[branch], role=role, by=rosa, at=at)
         for name, email, branch, days_ago in demo.INVITED:
             sent_at = self.now - datetime.timedelta(days=days_ago)
-            invitations.invite(name=name, email=email, language="en", at_branches={self.branches[branch]: "staff"}, by=rosa, at=sent_at)
+            invitations.invite(
+                name=name,
+                email=email,
+                language="en",
+                at_branches={self.branches[branch]: "staff"},
+                by=rosa,
+                at=sent_at,
+            )
         for person in PATRONS:
             self.people[person.key] = self._known(self._new_patron(person, at), person)
 
@@ -152,18 +188,36 @@ class Builder:
         if person.key == CARD_HOLDER:
             return person_with_card(fake.CARDS[0].patron, at=at, language=person.language)
         if not person.address:
-            return person_without_address(at=at, language=person.language, child_since=at if person.key in CHILDREN else None)
+            return person_without_address(
+                at=at, language=person.language, child_since=at if person.key in CHILDREN else None
+            )
         return person_with_address(f"{person.address}@example.org", at=at)
 
     def _add_absences(self, at):
         today = Library.current().today(self.now)
         for person, first, last, cover in demo.ABSENCES:
-            days = {"first_day": today + datetime.timedelta(days=first), "last_day": today + datetime.timedelta(days=last)}
-            absences.add_absence(person=self.people[person], cover=self.people.get(cover), by=self.people["rosa"], at=at, **days)
+            days = {
+                "first_day": today + datetime.timedelta(days=first),
+                "last_day": today + datetime.timedelta(days=last),
+            }
+            absences.add_absence(
+                person=self.people[person],
+                cover=self.people.get(cover),
+                by=self.people["rosa"],
+                at=at,
+                **days,
+            )
 
     def _add_reply_templates(self, at):
         for branch, language, name, body in REPLY_TEMPLATES:
-            reply_templates.add_template(by=self.people["rosa"], at=at, branch=self.branches.get(branch), language=language, name=name, body=body)
+            reply_templates.add_template(
+                by=self.people["rosa"],
+                at=at,
+                branch=self.branches.get(branch),
+                language=language,
+                name=name,
+                body=body,
+            )
 
     def _known(self, row, person):
         row.public_id, row.name, row.language = person_id(person.key), person.name, person.language
@@ -177,15 +231,21 @@ class Builder:
             for branch in branches:
                 place_item(self.items[key], branch=self.branches[branch], call_number=call_number)
         for key, kind, title, creators, url in OTHERS:
-            self.items[key] = add_item(at=at, kind=kind, title=title, creators=creators, url=url, doi=DOIS.get(key, ""))
+            self.items[key] = add_item(
+                at=at, kind=kind, title=title, creators=creators, url=url, doi=DOIS.get(key, "")
+            )
 
     # What happened, as steps in the order of time. A step may plan others.
 
     def then(self, at, step):
-        heapq.heappush(self.steps, (min(at, self.now - datetime.timedelta(seconds=90)), next(self.count), step))
+        heapq.heappush(
+            self.steps, (min(at, self.now - datetime.timedelta(seconds=90)), next(self.count), step)
+        )
 
     def _choose_what_was_not_tried(self):
-        candidates = [gave for visit in SMALL_VISITS if visit.patron and visit.days_ago > 3 for gave in visit.gave]
+        candidates = [
+            gave for visit in SMALL_VISITS if visit.patron and visit.days_ago > 3 for gave in visit.gave
+        ]
         self.not_tried = {id(gave) for gave in self.random.sample(candidates, NOT_TRIED_YET)}
 
     def _plan(self):
@@ -194,17 +254,29 @@ class Builder:
         for asked in ASKED:
             self.threads.plan_asked(asked)
         for visit in VISITS:
-            self.then(self.calendar.moment(visit.branch, visit.days_ago, visit.hour), lambda at, visit=visit: self._visit(visit, at))
+            self.then(
+                self.calendar.moment(visit.branch, visit.days_ago, visit.hour),
+                lambda at, visit=visit: self._visit(visit, at),
+            )
         for days_ago, hour, staff, branch, fields in UNFINISHED:
             self.then(
                 self.calendar.moment(branch, days_ago, hour),
-                lambda at, staff=staff, branch=branch, fields=fields: self._begin(at, self.people[staff], self.branches[branch], fields),
+                lambda at, staff=staff, branch=branch, fields=fields: self._begin(
+                    at, self.people[staff], self.branches[branch], fields
+                ),
             )
         for _number in range(SESSIONS - len(VISITS) - len(UNFINISHED)):
             person = self.random.choice(demo.STAFF)
             branch = self.random.choice(list(person.roles))
-            at = self.calendar.moment(branch, self.random.randrange(90), self.random.randrange(9, 20)) + datetime.timedelta(minutes=self.random.randrange(50))
-            self.then(at, lambda at, person=person, branch=branch: helpsessions.tally(by=self.people[person.key], at=at, branch=self.branches[branch]))
+            at = self.calendar.moment(
+                branch, self.random.randrange(90), self.random.randrange(9, 20)
+            ) + datetime.timedelta(minutes=self.random.randrange(50))
+            self.then(
+                at,
+                lambda at, person=person, branch=branch: helpsessions.tally(
+                    by=self.people[person.key], at=at, branch=self.branches[branch]
+                ),
+            )
 
     def _night(self, at):
         """What the worker would have done meanwhile."""
@@ -215,7 +287,13 @@ class Builder:
 
     def _begin(self, at, staff, branch, fields):
         local = at.astimezone(self.calendar.zone)
-        form = {"question_type": "reference", "mode": "in_person", "people": "1", "language": "en", "branch": str(branch.pk)}
+        form = {
+            "question_type": "reference",
+            "mode": "in_person",
+            "people": "1",
+            "language": "en",
+            "branch": str(branch.pk),
+        }
         form |= {"happened_on": local.date().isoformat(), "hour": str(local.hour)}
         helpsessions.start_unfinished(by=staff, at=at, branch=branch, fields=form | fields)
 
@@ -249,12 +327,21 @@ class Builder:
             language = keeper.language if keeper.language in WORDING else "en"
             kept = {"by": keeper, "wording": WORDING[language], "language": language}
             self.then(after, lambda at, kept=kept: conversations.keep(help_session, at=at, **kept))
-        recommendations = [link.recommendation for link in help_session.recommendation_links.select_related("recommendation__item")]
+        recommendations = [
+            link.recommendation
+            for link in help_session.recommendation_links.select_related("recommendation__item")
+        ]
         self.plan_verdicts(visit.gave, recommendations, patron, at)
         if visit.found or visit.satisfaction:
             outcome = {"found": visit.found or None, "satisfaction": visit.satisfaction or None}
-            self.then(at + datetime.timedelta(days=4), lambda at: helpsessions.answer_outcome(help_session, at=at, **outcome))
-        about = {gave.item: recommendation for gave, recommendation in zip(visit.gave, recommendations, strict=True)}
+            self.then(
+                at + datetime.timedelta(days=4),
+                lambda at: helpsessions.answer_outcome(help_session, at=at, **outcome),
+            )
+        about = {
+            gave.item: recommendation
+            for gave, recommendation in zip(visit.gave, recommendations, strict=True)
+        }
         for thread in visit.threads:
             self.threads.plan_about_visit(thread, visit, help_session, about.get(thread.about), at)
 
@@ -264,9 +351,14 @@ class Builder:
             helpsessions.attach_card(help_session, code=code, by=staff, at=at)
         elif visit.code:
             address = "neighbor@example.org" if visit.code == "mailed" else ""
-            code = helpsessions.hand_over(help_session, by=staff, at=at, base_url=settings.BASE_URL, to_address=address)
+            code = helpsessions.hand_over(
+                help_session, by=staff, at=at, base_url=settings.BASE_URL, to_address=address
+            )
             if visit.code == "revoked":
-                self.then(at + datetime.timedelta(hours=1), lambda at: helpsessions.revoke_codes(help_session, by=staff, at=at))
+                self.then(
+                    at + datetime.timedelta(hours=1),
+                    lambda at: helpsessions.revoke_codes(help_session, by=staff, at=at),
+                )
         else:
             return
         self.codes["quiet" if visit.quiet else visit.code] = code  # the latest of each kind
@@ -275,20 +367,36 @@ class Builder:
         for row, recommendation in zip(gave, recommendations, strict=True):
             at = since + datetime.timedelta(days=row.days)
             if row.saved and patron:
-                self.then(at, lambda at, r=recommendation: portal.lists.actions.save(r.item, patron=patron, at=at, recommendation=r))
+                self.then(
+                    at,
+                    lambda at, r=recommendation: portal.lists.actions.save(
+                        r.item, patron=patron, at=at, recommendation=r
+                    ),
+                )
             verdict = row.verdict or (Recommendation.Verdict.NOT_TRIED if id(row) in self.not_tried else "")
             if verdict:
-                self.then(at, lambda at, r=recommendation, row=row, verdict=verdict: self._take_verdict(r, row, verdict, patron, at))
+                self.then(
+                    at,
+                    lambda at, r=recommendation, row=row, verdict=verdict: self._take_verdict(
+                        r, row, verdict, patron, at
+                    ),
+                )
 
     def _take_verdict(self, recommendation, row, verdict, patron, at):
         recommendation.refresh_from_db()
-        conversations.take_verdict(recommendation, verdict=verdict, why=row.why, comment=row.comment, by=patron, at=at)
+        conversations.take_verdict(
+            recommendation, verdict=verdict, why=row.why, comment=row.comment, by=patron, at=at
+        )
 
     def chosen(self, gave):
         rows = []
         for row in gave:
             item = self.items.get(row.item)
-            by_hand = {} if item else {"kind": Item.Kind.WEB_PAGE, "title": row.item, "url": "https://city.example.gov/"}
+            by_hand = (
+                {}
+                if item
+                else {"kind": Item.Kind.WEB_PAGE, "title": row.item, "url": "https://city.example.gov/"}
+            )
             rows.append(ChosenItem(item=item, reason=row.reason, starred=row.starred, **by_hand))
         return rows
 

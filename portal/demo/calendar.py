@@ -38,7 +38,9 @@ class Calendar:
         known = self.branches[branch]
         if (day - self.today).days in known.closed:
             return None
-        return next((hours for weekdays, hours in known.hours.items() if str(day.weekday()) in weekdays), None)
+        return next(
+            (hours for weekdays, hours in known.hours.items() if str(day.weekday()) in weekdays), None
+        )
 
     def _at(self, day, hour):
         return datetime.datetime.combine(day, datetime.time(hour), tzinfo=self.zone)

@@ -29,8 +29,24 @@ BRANCHES = [
         {"0123": (9, 20), "45": (9, 17), "6": (13, 17)},
         {-24: "Staff training", 9: "Staff training", 30: "Winter holiday"},
     ),
-    DemoBranch("harbor", "Harbor Branch", "48 Ropewalk Street, Alder Bay", "555-0120", 12, {"12345": (10, 18)}, {-17: "Burst pipe", 30: "Winter holiday"}),
-    DemoBranch("northfield", "Northfield Branch", "2210 Orchard Road, Northfield", "555-0140", 16, {"024": (12, 19), "5": (10, 14)}, {30: "Winter holiday"}),
+    DemoBranch(
+        "harbor",
+        "Harbor Branch",
+        "48 Ropewalk Street, Alder Bay",
+        "555-0120",
+        12,
+        {"12345": (10, 18)},
+        {-17: "Burst pipe", 30: "Winter holiday"},
+    ),
+    DemoBranch(
+        "northfield",
+        "Northfield Branch",
+        "2210 Orchard Road, Northfield",
+        "555-0140",
+        16,
+        {"024": (12, 19), "5": (10, 14)},
+        {30: "Winter holiday"},
+    ),
 ]
 
 
@@ -44,19 +60,68 @@ class DemoStaff(NamedTuple):
 
 STAFF = [
     DemoStaff(
-        "rosa", "Rosa Delgado", "en", {"central": "coordinator", "harbor": "coordinator"}, "Coordinates Central and Harbor; phoned the furious patron back"
+        "rosa",
+        "Rosa Delgado",
+        "en",
+        {"central": "coordinator", "harbor": "coordinator"},
+        "Coordinates Central and Harbor; phoned the furious patron back",
     ),
-    DemoStaff("thomas", "Thomas Okafor", "en", {"northfield": "coordinator"}, "Coordinates Northfield; also stands at its desk"),
-    DemoStaff("anneke", "Anneke Vermeulen", "en", {"central": "staff"}, "Data and research librarian; the long consultations are hers"),
-    DemoStaff("jun", "Jun Takahashi", "en", {"central": "staff"}, "Desk and manga shelves; has two sessions waiting to be finished"),
-    DemoStaff("priya", "Priya Raghunathan-Castellanos", "en", {"central": "staff", "northfield": "staff"}, "Works at two branches, so has two queues in one"),
-    DemoStaff("maribel", "Maribel Santos", "es", {"harbor": "staff"}, "Reads the desk in Spanish; covers for Daniel, whose conversations are among hers"),
-    DemoStaff("daniel", "Daniel Whitlock", "en", {"harbor": "staff"}, "Away since last week; what he was asked goes to Maribel, who covers"),
-    DemoStaff("leila", "Leila Haddad", "en", {"northfield": "staff", "central": "staff"}, "Answers the thread in Arabic"),
+    DemoStaff(
+        "thomas",
+        "Thomas Okafor",
+        "en",
+        {"northfield": "coordinator"},
+        "Coordinates Northfield; also stands at its desk",
+    ),
+    DemoStaff(
+        "anneke",
+        "Anneke Vermeulen",
+        "en",
+        {"central": "staff"},
+        "Data and research librarian; the long consultations are hers",
+    ),
+    DemoStaff(
+        "jun",
+        "Jun Takahashi",
+        "en",
+        {"central": "staff"},
+        "Desk and manga shelves; has two sessions waiting to be finished",
+    ),
+    DemoStaff(
+        "priya",
+        "Priya Raghunathan-Castellanos",
+        "en",
+        {"central": "staff", "northfield": "staff"},
+        "Works at two branches, so has two queues in one",
+    ),
+    DemoStaff(
+        "maribel",
+        "Maribel Santos",
+        "es",
+        {"harbor": "staff"},
+        "Reads the desk in Spanish; covers for Daniel, whose conversations are among hers",
+    ),
+    DemoStaff(
+        "daniel",
+        "Daniel Whitlock",
+        "en",
+        {"harbor": "staff"},
+        "Away since last week; what he was asked goes to Maribel, who covers",
+    ),
+    DemoStaff(
+        "leila",
+        "Leila Haddad",
+        "en",
+        {"northfield": "staff", "central": "staff"},
+        "Answers the thread in Arabic",
+    ),
 ]
 
 # Name, address, branch, how many days ago: one that can be accepted, one that has run out.
-INVITED = [("Noor Bakker", "noor.bakker@library.example.org", "harbor", 2), ("Callum Reid", "callum.reid@library.example.org", "central", 11)]
+INVITED = [
+    ("Noor Bakker", "noor.bakker@library.example.org", "harbor", 2),
+    ("Callum Reid", "callum.reid@library.example.org", "central", 11),
+]
 
 TOPICS = {
     "jobs": ("Jobs and careers", "Empleo"),

@@ -40,8 +40,14 @@ def latest_mails(origin):
     """The newest first. `origin` is where this demo is being looked at: links to it lead there, wherever it was built."""
     if not settings.EMAIL_FILE_PATH.is_dir():
         return []
-    files = sorted((path.name for path in settings.EMAIL_FILE_PATH.iterdir() if FILE.fullmatch(path.name)), reverse=True)
-    mails = [_mail(f"{file}-{number}", raw, origin) for file in files[:MOST] for number, raw in enumerate(_raw_mails(file))]
+    files = sorted(
+        (path.name for path in settings.EMAIL_FILE_PATH.iterdir() if FILE.fullmatch(path.name)), reverse=True
+    )
+    mails = [
+        _mail(f"{file}-{number}", raw, origin)
+        for file in files[:MOST]
+        for number, raw in enumerate(_raw_mails(file))
+    ]
     return sorted(mails, key=lambda mail: mail.sent_at.timestamp() if mail.sent_at else 0, reverse=True)
 
 

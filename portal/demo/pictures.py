@@ -34,7 +34,12 @@ def error_page():
     draw.rectangle((0, 0, 720, 120), fill="#1d4f91")
     draw.text((32, 40), "State job board", fill="white", font=_font(40))
     draw.rounded_rectangle((32, 220, 688, 520), 16, fill="#fdecea", outline="#b3372e", width=3)
-    for y, words in ((250, "Your session has expired."), (320, "Code E-1107"), (400, "Too many attempts."), (450, "Try again in 24 hours.")):
+    for y, words in (
+        (250, "Your session has expired."),
+        (320, "Code E-1107"),
+        (400, "Too many attempts."),
+        (450, "Try again in 24 hours."),
+    ):
         draw.text((60, y), words, fill="#8c1d18", font=_font(36))
     draw.rounded_rectangle((32, 600, 688, 690), 45, outline="#1d4f91", width=3)
     draw.text((250, 622), "Start over", fill="#1d4f91", font=_font(38))
@@ -68,7 +73,10 @@ def shelf():
     for number in range(1, 14):
         wide = widths.randrange(78, 110)
         if number != 3:
-            draw.rectangle((x, 150 + widths.randrange(40), x + wide, 820), fill=["#20242c", "#7a1f24", "#2c4a3e", "#c9b27a"][number % 4])
+            draw.rectangle(
+                (x, 150 + widths.randrange(40), x + wide, 820),
+                fill=["#20242c", "#7a1f24", "#2c4a3e", "#c9b27a"][number % 4],
+            )
             draw.text((x + 26, 700), str(number), fill="white", font=_font(44))
         x += wide + 6
     draw.rectangle((0, 820, 1400, 900), fill="#332619")
@@ -89,14 +97,25 @@ def loan_slip():
 
 
 def reading_circle():
-    titles = ["1. One Hundred Years of Solitude", "2. The Left Hand of Darkness", "3. Braiding Sweetgrass", "4. Wolf Hall (it rains)"]
+    titles = [
+        "1. One Hundred Years of Solitude",
+        "2. The Left Hand of Darkness",
+        "3. Braiding Sweetgrass",
+        "4. Wolf Hall (it rains)",
+    ]
     return _pdf("Weather in books: the list of the reading circle", titles)
 
 
 # Name: what draws it, and what can be seen in it.
 FILES = {
-    "IMG_2041.jpg": (valve, "A radiator valve of brass with a white dial, numbers one to four, on a plain wall"),
-    "Screenshot.png": (error_page, "The state job board on a phone: session expired, code E-1107, try again in 24 hours"),
+    "IMG_2041.jpg": (
+        valve,
+        "A radiator valve of brass with a white dial, numbers one to four, on a plain wall",
+    ),
+    "Screenshot.png": (
+        error_page,
+        "The state job board on a phone: session expired, code E-1107, try again in 24 hours",
+    ),
     "deed-1923.jpg": (deed, "A page of the deeds register: Lavinia Hatch gives the house to Adelaide Rowe"),
     "shelf.jpg": (shelf, "A shelf of numbered volumes; number 3 is missing"),
     "interlibrary-loan.pdf": (loan_slip, ""),
@@ -122,8 +141,14 @@ def _png(picture):
 
 def _pdf(title, lines):
     """One page of plain text, in the least that a reader of PDF asks for."""
-    title, *lines = (line.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)") for line in (title, *lines))
-    text = f"BT /F1 20 Tf 60 760 Td ({title}) Tj /F1 13 Tf 0 -44 Td 20 TL " + " ".join(f"({line}) Tj T*" for line in lines) + " ET"
+    title, *lines = (
+        line.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)") for line in (title, *lines)
+    )
+    text = (
+        f"BT /F1 20 Tf 60 760 Td ({title}) Tj /F1 13 Tf 0 -44 Td 20 TL "
+        + " ".join(f"({line}) Tj T*" for line in lines)
+        + " ET"
+    )
     parts = [
         "<< /Type /Catalog /Pages 2 0 R >>",
         "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",

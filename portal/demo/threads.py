@@ -42,7 +42,13 @@ class Threads:
                     words["body"], new["readers_form"] = message_of(asked.form), fields_of(asked.form, "en")
                 return conversations.ask(by=patron, **new, **words)
 
-        self._plan(asked.thread, asked.branch, patron, self.builder.now - datetime.timedelta(hours=asked.hours_ago), begin)
+        self._plan(
+            asked.thread,
+            asked.branch,
+            patron,
+            self.builder.now - datetime.timedelta(hours=asked.hours_ago),
+            begin,
+        )
 
     def _plan(self, thread, branch, patron, since, begin):
         """Each of its steps, one after the other. `begin` makes the first message the thread."""
@@ -57,14 +63,26 @@ class Threads:
             earliest = at
             if said:
                 token = uuid.UUID(int=builder.random.getrandbits(128), version=4)
-                builder.then(at, lambda at, said=step, token=token: self._say(said, token, thread, told, patron, begin, since, at))
+                builder.then(
+                    at,
+                    lambda at, said=step, token=token: self._say(
+                        said, token, thread, told, patron, begin, since, at
+                    ),
+                )
             else:
                 builder.then(at, lambda at, did=step: self._do(did, thread, told, patron, at))
         if thread.closed_by:
             side = thread.closed_by
-            by = patron if side == Side.PATRON else builder.people[next(said.by for said in reversed(thread.said) if said.by)]
+            by = (
+                patron
+                if side == Side.PATRON
+                else builder.people[next(said.by for said in reversed(thread.said) if said.by)]
+            )
             after_all = thread.closed_days > thread.said[-1].days
-            closed = max(since + datetime.timedelta(days=thread.closed_days), earliest + datetime.timedelta(minutes=4) if after_all else since)
+            closed = max(
+                since + datetime.timedelta(days=thread.closed_days),
+                earliest + datetime.timedelta(minutes=4) if after_all else since,
+            )
             builder.then(closed, lambda at: conversations.close(told["thread"], by=by, side=side, at=at))
         if thread.read:
             builder.then(builder.now, lambda at: conversations.mark_read(_now(told), person=patron, at=at))
@@ -75,14 +93,19 @@ class Threads:
         if told:
             more = {"items": self.builder.chosen(said.gave), "then": said.then}
             message = conversations.reply(told["thread"], by=by, side=side, **more, **words)
-            given = [link.recommendation for link in message.recommendation_links.select_related("recommendation__item")]
+            given = [
+                link.recommendation
+                for link in message.recommendation_links.select_related("recommendation__item")
+            ]
             self.builder.plan_verdicts(said.gave, given, patron, since)
         else:
             told["thread"] = self.named[thread.name] = begin(**words)
         for name in said.files:
             content, alt = FILES[name]
             upload = (name, ContentFile(content()), "")
-            added, _refused = attachments.add_each(_now(told), uploads=[upload], by=by, side=side, client_token=token, at=at, is_sent=True)
+            added, _refused = attachments.add_each(
+                _now(told), uploads=[upload], by=by, side=side, client_token=token, at=at, is_sent=True
+            )
             for attachment in added:
                 attachment.alt = alt
                 attachment.save(update_fields=["alt"])
@@ -97,11 +120,20 @@ class Threads:
             case "take":
                 handling.take(conversation, by=by, at=at)
             case "assign":
-                handling.assign(conversation, to=builder.people[did.to], by=by, at=at, was=conversation.assignee)
+                handling.assign(
+                    conversation, to=builder.people[did.to], by=by, at=at, was=conversation.assignee
+                )
             case "hand_over":
-                handling.hand_over(conversation, branch=builder.branches[did.to], by=by, at=at, was=conversation.assignee)
+                handling.hand_over(
+                    conversation, branch=builder.branches[did.to], by=by, at=at, was=conversation.assignee
+                )
             case "snooze":
-                handling.snooze(conversation, until=builder.calendar.today + datetime.timedelta(days=did.until), by=by, at=at)
+                handling.snooze(
+                    conversation,
+                    until=builder.calendar.today + datetime.timedelta(days=did.until),
+                    by=by,
+                    at=at,
+                )
             case "join":
                 told["thread"] = joining.join(conversation, into=self.named[did.to], by=by, at=at)
             case "erase":
@@ -109,8 +141,15 @@ class Threads:
             case "note":
                 notes.write_note(conversation, by=by, at=at, body=did.words, client_token=token)
             case "draft":
-                composer = {"person": by, "side": Side.STAFF if did.by else Side.PATRON, "kind": Draft.Kind.REPLY, "client_token": token}
-                drafts.save_draft(conversation, sequence=1, body=did.words, language=thread.language, at=at, **composer)
+                composer = {
+                    "person": by,
+                    "side": Side.STAFF if did.by else Side.PATRON,
+                    "kind": Draft.Kind.REPLY,
+                    "client_token": token,
+                }
+                drafts.save_draft(
+                    conversation, sequence=1, body=did.words, language=thread.language, at=at, **composer
+                )
             case "read" if did.by:
                 presence.come(conversation, person=by, at=at, read_until=at)
             case "read":

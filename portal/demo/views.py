@@ -21,7 +21,12 @@ def demo(request):
     return render(
         request,
         "demo/demo.html",
-        {"staff": _known(library.STAFF, with_roles=True), "patrons": _known(people.PATRONS), "codes": _codes(request), "here": _origin(request)},
+        {
+            "staff": _known(library.STAFF, with_roles=True),
+            "patrons": _known(people.PATRONS),
+            "codes": _codes(request),
+            "here": _origin(request),
+        },
     )
 
 
@@ -63,7 +68,9 @@ def _known(those, *, with_roles=False):
     if with_roles:
         people = people.prefetch_related("staff_roles__branch")
     found = {person.public_id: person for person in people}
-    return [(found[build.person_id(one.key)], one.about) for one in those if build.person_id(one.key) in found]
+    return [
+        (found[build.person_id(one.key)], one.about) for one in those if build.person_id(one.key) in found
+    ]
 
 
 def _codes(request):

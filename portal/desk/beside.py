@@ -21,7 +21,10 @@ def beside_context(conversation, user):
     session = conversation.help_session
     if conversation.patron_id is None or (session is not None and session.quiet):
         return context
-    return context | {"before": _given_before(conversation), "other_threads": _other_threads(conversation, user)}
+    return context | {
+        "before": _given_before(conversation),
+        "other_threads": _other_threads(conversation, user),
+    }
 
 
 def _given_before(conversation):
@@ -35,17 +38,46 @@ def _given_before(conversation):
 
 @prepared(patron=KEY, thread=KEY, session=KEY, own=KEY)
 def _newest_given(patron, thread, session, own):
-    here = Q(pk=own) | Q(messagerecommendation__message__conversation=thread) | Q(sessionrecommendation__help_session=session)
-    quiet = Q(sessionrecommendation__help_session__quiet=True) | Q(messagerecommendation__message__conversation__help_session__quiet=True)
-    kept = Recommendation.objects.filter(patron=patron).exclude(here).exclude(quiet).select_related("item", "branch").order_by("-recommended_at", "-pk")
-    return kept.only("starred", "verdict", "question_type", "why", "comment", "recommended_at", "item__title", "branch__name")[:NEWEST]
+    here = (
+        Q(pk=own)
+        | Q(messagerecommendation__message__conversation=thread)
+        | Q(sessionrecommendation__help_session=session)
+    )
+    quiet = Q(sessionrecommendation__help_session__quiet=True) | Q(
+        messagerecommendation__message__conversation__help_session__quiet=True
+    )
+    kept = (
+        Recommendation.objects.filter(patron=patron)
+        .exclude(here)
+        .exclude(quiet)
+        .select_related("item", "branch")
+        .order_by("-recommended_at", "-pk")
+    )
+    return kept.only(
+        "starred",
+        "verdict",
+        "question_type",
+        "why",
+        "comment",
+        "recommended_at",
+        "item__title",
+        "branch__name",
+    )[:NEWEST]
 
 
 def _other_threads(conversation, user):
     """Their other threads, the latest first. What of them this member of staff may not open has no subject here, and no link."""
     threads = _newest_threads(patron=conversation.patron_id, thread=conversation.pk)
-    elsewhere = [thread.pk for thread in threads if thread.branch_id not in user.desk_branch_ids and thread.assignee_id != user.pk]
-    openable = set(Conversation.objects.at_desk_of(user).filter(pk__in=elsewhere).values_list("pk", flat=True)) if elsewhere else set()
+    elsewhere = [
+        thread.pk
+        for thread in threads
+        if thread.branch_id not in user.desk_branch_ids and thread.assignee_id != user.pk
+    ]
+    openable = (
+        set(Conversation.objects.at_desk_of(user).filter(pk__in=elsewhere).values_list("pk", flat=True))
+        if elsewhere
+        else set()
+    )
     for thread in threads:
         thread.may_open = thread.pk not in elsewhere or thread.pk in openable
     return threads
@@ -54,5 +86,12 @@ def _other_threads(conversation, user):
 @prepared(patron=KEY, thread=KEY)
 def _newest_threads(patron, thread):
     others = Conversation.objects.filter(patron=patron).not_joined().exclude(pk=thread)
-    others = others.exclude(status=Conversation.Status.ERASED).exclude(help_session__quiet=True).select_related("branch").order_by("-opened_at", "-pk")
-    return others.only("public_id", "subject", "status", "snoozed_until", "opened_at", "assignee", "branch__name")[:NEWEST]
+    others = (
+        others.exclude(status=Conversation.Status.ERASED)
+        .exclude(help_session__quiet=True)
+        .select_related("branch")
+        .order_by("-opened_at", "-pk")
+    )
+    return others.only(
+        "public_id", "subject", "status", "snoozed_until", "opened_at", "assignee", "branch__name"
+    )[:NEWEST]

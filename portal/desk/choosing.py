@@ -51,28 +51,42 @@ class BaseItemRows(forms.BaseFormSet):
     @cached_property
     def found(self):
         """The catalogue's items among the rows, by public id: one look-up for all of them."""
-        ids = [public_id for public_id in (uuid_or_none(row["item"].value()) for row in self.forms) if public_id]
+        ids = [
+            public_id for public_id in (uuid_or_none(row["item"].value()) for row in self.forms) if public_id
+        ]
         items = Item.objects.filter(public_id__in=ids).prefetch_related("holdings__branch") if ids else []
         return {item.public_id: item for item in items}
 
     def shown(self):
         """Each row with the item it stands for."""
-        return [(row, self.found.get(uuid_or_none(row["item"].value())) or _written(row)) for row in self.forms]
+        return [
+            (row, self.found.get(uuid_or_none(row["item"].value())) or _written(row)) for row in self.forms
+        ]
 
     def clean(self):
         for row in self.forms:
             public_id = row.cleaned_data.get("item") if hasattr(row, "cleaned_data") else None
             if public_id and public_id not in self.found:
-                raise forms.ValidationError(gettext("One of the items is no longer in the catalogue. Remove it and choose again."))
+                raise forms.ValidationError(
+                    gettext("One of the items is no longer in the catalogue. Remove it and choose again.")
+                )
 
     def chosen(self):
         return [
-            ChosenItem(**{**row.cleaned_data, "item": self.found.get(row.cleaned_data["item"]), "kind": row.cleaned_data["kind"] or Item.Kind.OTHER})
+            ChosenItem(
+                **{
+                    **row.cleaned_data,
+                    "item": self.found.get(row.cleaned_data["item"]),
+                    "kind": row.cleaned_data["kind"] or Item.Kind.OTHER,
+                }
+            )
             for row in self.forms
         ]
 
 
-ItemRows = forms.formset_factory(ItemRow, formset=BaseItemRows, extra=0, max_num=MOST_ITEMS, absolute_max=MOST_ITEMS, validate_max=True)
+ItemRows = forms.formset_factory(
+    ItemRow, formset=BaseItemRows, extra=0, max_num=MOST_ITEMS, absolute_max=MOST_ITEMS, validate_max=True
+)
 
 
 class WrittenItem(forms.Form):
@@ -80,7 +94,9 @@ class WrittenItem(forms.Form):
 
     prefix = "new"
 
-    kind = forms.ChoiceField(label=_("Kind"), choices=Item.Kind.choices, initial=Item.Kind.WEB_PAGE, widget=LongSelect)
+    kind = forms.ChoiceField(
+        label=_("Kind"), choices=Item.Kind.choices, initial=Item.Kind.WEB_PAGE, widget=LongSelect
+    )
     title = TextField(label=_("Title or name"), max_length=400)
     creators = TextField(label=_("By"), max_length=300, required=False)
     url = WebAddress(label=_("Link"))
@@ -105,10 +121,17 @@ class Choosing:
     @cached_property
     def written(self):
         data = self._data
-        return WrittenItem(initial={name: data[f"new-{name}"] for name in WrittenItem.base_fields if f"new-{name}" in data})
+        return WrittenItem(
+            initial={name: data[f"new-{name}"] for name in WrittenItem.base_fields if f"new-{name}" in data}
+        )
 
     def change(self, action):
-        if action.startswith("remove-") and action[7:].isdecimal() and len(action) < 12 and int(action[7:]) < len(self.rows):
+        if (
+            action.startswith("remove-")
+            and action[7:].isdecimal()
+            and len(action) < 12
+            and int(action[7:]) < len(self.rows)
+        ):
             del self.rows[int(action[7:])]
         elif action.startswith("pick-"):
             self._pick(uuid_or_none(action[5:]))
@@ -143,7 +166,9 @@ class Choosing:
         """The part as it now stands, to be kept with the rest of an unfinished form."""
         fields = {"items-TOTAL_FORMS": str(len(self.rows))}
         for number, row in enumerate(self.rows):
-            fields |= {f"items-{number}-{name}": str(value) for name, value in row.items() if value not in (None, "")}
+            fields |= {
+                f"items-{number}-{name}": str(value) for name, value in row.items() if value not in (None, "")
+            }
         return fields | {f"new-{name}": str(self.written[name].value() or "") for name in self.written.fields}
 
     @property
@@ -171,19 +196,27 @@ class Choosing:
 
 def fields_of(recommendations, *, and_then=None):
     """The fields of a form in which these were chosen, as if they had been typed, before what else was typed since."""
-    rows = [{"item": str(r.item.public_id), "reason": r.reason, "starred": "on" if r.starred else ""} for r in recommendations]
+    rows = [
+        {"item": str(r.item.public_id), "reason": r.reason, "starred": "on" if r.starred else ""}
+        for r in recommendations
+    ]
     chosen = {row["item"] for row in rows}
     rows += [row for row in _rows(and_then or {}) if row.get("item") not in chosen]
     fields = {"items-TOTAL_FORMS": str(len(rows[:MOST_ITEMS]))}
     for number, row in enumerate(rows[:MOST_ITEMS]):
         fields |= {f"items-{number}-{name}": value for name, value in row.items() if value}
-    return fields | {name: value for name, value in (and_then or {}).items() if name.startswith("new-") and value}
+    return fields | {
+        name: value for name, value in (and_then or {}).items() if name.startswith("new-") and value
+    }
 
 
 def _rows(data):
     total = str(data.get("items-TOTAL_FORMS", "0"))
     count = min(int(total), MOST_ITEMS) if total.isdecimal() and len(total) < 5 else 0
-    return [{name: data[f"items-{n}-{name}"] for name in ItemRow.base_fields if f"items-{n}-{name}" in data} for n in range(count)]
+    return [
+        {name: data[f"items-{n}-{name}"] for name in ItemRow.base_fields if f"items-{n}-{name}" in data}
+        for n in range(count)
+    ]
 
 
 def _written(row):

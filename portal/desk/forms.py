@@ -30,7 +30,9 @@ class WholeNumber(forms.IntegerField):
     """Whatever is wrong with the number, the same words say what would be right."""
 
     def __init__(self, *, min_value, max_value, **kwargs):
-        wanted = format_lazy(_("Write a whole number from {least} to {most}."), least=min_value, most=max_value)
+        wanted = format_lazy(
+            _("Write a whole number from {least} to {most}."), least=min_value, most=max_value
+        )
         messages = dict.fromkeys(("required", "invalid", "min_value", "max_value"), wanted)
         super().__init__(min_value=min_value, max_value=max_value, error_messages=messages, **kwargs)
 
@@ -51,8 +53,14 @@ READ_LEVELS = [
 def language_choices():
     """The languages the portal speaks first, then those that patrons speak, each under its own name."""
     spoken = [code for code, _name in settings.LANGUAGES]
-    others = sorted((_in_title_case(info["name_local"]), code) for code, info in LANG_INFO.items() if "name_local" in info and "-" not in code)
-    return [(code, _in_title_case(LANG_INFO[code]["name_local"])) for code in spoken] + [(code, name) for name, code in others if code not in spoken]
+    others = sorted(
+        (_in_title_case(info["name_local"]), code)
+        for code, info in LANG_INFO.items()
+        if "name_local" in info and "-" not in code
+    )
+    return [(code, _in_title_case(LANG_INFO[code]["name_local"])) for code in spoken] + [
+        (code, name) for name, code in others if code not in spoken
+    ]
 
 
 def _in_title_case(name):
@@ -70,7 +78,9 @@ def language_field(label):
 # What the switch does, by what the library chose (Library.Children).
 WITH_A_CHILD = {
     Library.Children.PAPER: _("They get a printed slip with everything on it: no code, no mail, no account."),
-    Library.Children.SHARED: _("The code may be kept by the child and by one adult. It is remembered 90 days at most."),
+    Library.Children.SHARED: _(
+        "The code may be kept by the child and by one adult. It is remembered 90 days at most."
+    ),
     Library.Children.OWN: _("The child may keep it alone. It is remembered 90 days at most."),
 }
 
@@ -79,34 +89,62 @@ class RecordForm(forms.Form):
     """One help session. `has_items` says whether items were chosen beside it."""
 
     token = forms.UUIDField(widget=forms.HiddenInput)
-    thread = forms.UUIDField(widget=forms.HiddenInput, required=False)  # the conversation whose answer is counted
+    thread = forms.UUIDField(
+        widget=forms.HiddenInput, required=False
+    )  # the conversation whose answer is counted
     quiet = forms.BooleanField(
         label=_("Quiet session"),
         required=False,
-        help_text=_("No name, no mail, a plain title, nothing kept in a list. For what could hurt someone if another person read it."),
+        help_text=_(
+            "No name, no mail, a plain title, nothing kept in a list. For what could hurt someone if another person read it."
+        ),
     )
     with_child = forms.BooleanField(label=_("With a child"), required=False)
     question = TextField(label=_("Question"), max_length=4000, multiline=True, required=False)
     summary = TextField(
-        label=_("Summary for the patron"), max_length=8000, multiline=True, required=False, help_text=_("The patron reads this. No numbers of cards or papers.")
+        label=_("Summary for the patron"),
+        max_length=8000,
+        multiline=True,
+        required=False,
+        help_text=_("The patron reads this. No numbers of cards or papers."),
     )
     mode = forms.ChoiceField(label=_("Mode"), choices=HelpSession.Mode.choices)
     question_type = forms.ChoiceField(label=_("Question type"), choices=QuestionType.choices)
     topic = forms.ModelChoiceField(
-        label=_("Topic"), queryset=Topic.objects.filter(retired_at=None), required=False, empty_label=_("no topic"), widget=LongSelect
+        label=_("Topic"),
+        queryset=Topic.objects.filter(retired_at=None),
+        required=False,
+        empty_label=_("no topic"),
+        widget=LongSelect,
     )
-    read_level = forms.TypedChoiceField(label=_("READ level"), choices=READ_LEVELS, coerce=int, empty_value=None, required=False)
+    read_level = forms.TypedChoiceField(
+        label=_("READ level"), choices=READ_LEVELS, coerce=int, empty_value=None, required=False
+    )
     minutes = WholeNumber(label=_("Minutes"), min_value=0, max_value=600, required=False)
     people = WholeNumber(label=_("People"), min_value=1, max_value=500)
     language = language_field(_("Language of the patron"))
-    happened_on = forms.DateField(label=_("Day"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
-    hour = forms.TypedChoiceField(label=_("Hour"), choices=[(hour, f"{hour:02}:00") for hour in range(24)], coerce=int, widget=LongSelect)
+    happened_on = forms.DateField(
+        label=_("Day"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+    )
+    hour = forms.TypedChoiceField(
+        label=_("Hour"),
+        choices=[(hour, f"{hour:02}:00") for hour in range(24)],
+        coerce=int,
+        widget=LongSelect,
+    )
     branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), empty_label=None)
     note = TextField(
-        label=_("Private note"), max_length=4000, multiline=True, required=False, help_text=_("Never leaves the desk: no patron page, mail or export shows it.")
+        label=_("Private note"),
+        max_length=4000,
+        multiline=True,
+        required=False,
+        help_text=_("Never leaves the desk: no patron page, mail or export shows it."),
     )
     card = forms.CharField(
-        label=_("Card code"), max_length=60, required=False, help_text=_("If the patron walked away with a card, type its code. No other code is made then.")
+        label=_("Card code"),
+        max_length=60,
+        required=False,
+        help_text=_("If the patron walked away with a card, type its code. No other code is made then."),
     )
 
     def __init__(self, *args, user, library, at, has_items=False, **kwargs):
@@ -127,13 +165,26 @@ class RecordForm(forms.Form):
     @property
     def details(self):
         """How it is counted: what stands in the second column."""
-        names = ["topic", "read_level", "minutes", "people", "mode", "question_type", "language", "happened_on", "hour", "branch"]
+        names = [
+            "topic",
+            "read_level",
+            "minutes",
+            "people",
+            "mode",
+            "question_type",
+            "language",
+            "happened_on",
+            "hour",
+            "branch",
+        ]
         return [self[name] for name in names if not self[name].is_hidden]
 
     def clean_happened_on(self):
         day = self.cleaned_data["happened_on"]
         if day > self.now.date():
-            raise forms.ValidationError(gettext("This day is still to come. Write the day on which the help was given."))
+            raise forms.ValidationError(
+                gettext("This day is still to come. Write the day on which the help was given.")
+            )
         if day < self.now.date() - OLDEST:
             raise forms.ValidationError(gettext("This is more than ten years ago. Is the year right?"))
         return day
@@ -153,9 +204,22 @@ class RecordForm(forms.Form):
         if data.get("happened_on") == self.now.date() and data.get("hour", 0) > self.now.hour:
             self.add_error("hour", gettext("This hour is still to come."))
         if data.get("card") and data.get("with_child") == Library.Children.PAPER and not data.get("quiet"):
-            self.add_error("card", gettext("A child gets paper only here: leave the card's code empty, and ask for the card back."))
-        if not (data.get("quiet") or data.get("question") or data.get("summary") or self.has_items) and "question" not in self.errors:
-            self.add_error("question", gettext("Write what was asked, or choose an item. To count a contact without words, use Tally."))
+            self.add_error(
+                "card",
+                gettext(
+                    "A child gets paper only here: leave the card's code empty, and ask for the card back."
+                ),
+            )
+        if (
+            not (data.get("quiet") or data.get("question") or data.get("summary") or self.has_items)
+            and "question" not in self.errors
+        ):
+            self.add_error(
+                "question",
+                gettext(
+                    "Write what was asked, or choose an item. To count a contact without words, use Tally."
+                ),
+            )
         return data
 
     @property
@@ -168,9 +232,18 @@ class ReplyForm(forms.Form):
     """An answer. Its template draws the fields itself: Django's way of drawing them was most of what the page cost."""
 
     client_token = forms.UUIDField()
-    sequence = forms.IntegerField(required=False, min_value=0, max_value=MOST_SAVES)  # of the draft's last state that was kept
-    seen = forms.IntegerField(required=False, min_value=0, max_value=MOST_SAVES)  # primary key of the last message on the page
-    body = TextField(label=_("Your answer"), max_length=20_000, multiline=True, error_messages={"required": _("Write an answer first.")})
+    sequence = forms.IntegerField(
+        required=False, min_value=0, max_value=MOST_SAVES
+    )  # of the draft's last state that was kept
+    seen = forms.IntegerField(
+        required=False, min_value=0, max_value=MOST_SAVES
+    )  # primary key of the last message on the page
+    body = TextField(
+        label=_("Your answer"),
+        max_length=20_000,
+        multiline=True,
+        error_messages={"required": _("Write an answer first.")},
+    )
     language = language_field(_("Language of the answer"))
     then = forms.ChoiceField(label=_("Afterwards"), choices=Message.Then.choices, required=False)
 
@@ -194,13 +267,21 @@ class DraftForm(forms.Form):
 @cache
 def language_options(chosen):
     """The options of a select of languages, drawn once: each is named in its own language, for whoever reads."""
-    marks = ((code, mark_safe(" selected") if code == chosen else "", name) for code, name in language_choices())
+    marks = (
+        (code, mark_safe(" selected") if code == chosen else "", name) for code, name in language_choices()
+    )
     return format_html_join("", '<option value="{}"{}>{}</option>', marks)
 
 
 class CardsForm(forms.Form):
     branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), empty_label=None)
-    count = WholeNumber(label=_("Cards"), min_value=1, max_value=40, initial=10, help_text=_("Ten fill a page; forty at most at a time."))
+    count = WholeNumber(
+        label=_("Cards"),
+        min_value=1,
+        max_value=40,
+        initial=10,
+        help_text=_("Ten fill a page; forty at most at a time."),
+    )
 
     def __init__(self, *args, user, **kwargs):
         super().__init__(*args, **kwargs)
@@ -220,13 +301,22 @@ class CodeForm(forms.Form):
         if not code:
             count = sum(char.isdecimal() for char in self.cleaned_data["code"])
             raise forms.ValidationError(
-                ngettext("A code has 13 digits; this has %(count)s.", "A code has 13 digits; this has %(count)s.", count) % {"count": count}
+                ngettext(
+                    "A code has 13 digits; this has %(count)s.",
+                    "A code has 13 digits; this has %(count)s.",
+                    count,
+                )
+                % {"count": count}
             )
         return code
 
 
 class AddressForm(forms.Form):
-    address = forms.EmailField(label=_("E-mail of the patron"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    address = forms.EmailField(
+        label=_("E-mail of the patron"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
+    )
 
 
 def typed_fields(data):
@@ -240,13 +330,29 @@ def typed_fields(data):
 
 def typed_beside(data):
     """What of a posted composer is kept beside the words themselves, as typed: the items and what comes afterwards."""
-    return {name[:60]: data[name][:20_000] for name in list(data)[:500] if name == "then" or name.startswith(("items-", "new-"))}
+    return {
+        name[:60]: data[name][:20_000]
+        for name in list(data)[:500]
+        if name == "then" or name.startswith(("items-", "new-"))
+    }
 
 
 def says_something(data):
     """Whether a posted record form holds words or items, not only what it began with."""
     typed = typed_fields(data)
-    return any(typed.get(name, "").strip() for name in ("question", "summary", "note", "card", "new-title", "new-url", "items-0-item", "items-0-title"))
+    return any(
+        typed.get(name, "").strip()
+        for name in (
+            "question",
+            "summary",
+            "note",
+            "card",
+            "new-title",
+            "new-url",
+            "items-0-item",
+            "items-0-title",
+        )
+    )
 
 
 def token_in(data):
@@ -257,7 +363,14 @@ def token_in(data):
 def defaults_after(last, *, user, library, at):
     """How the form begins: as the member's last session, here and now."""
     now = at.astimezone(library.zone)
-    first = {"token": uuid.uuid4(), "people": 1, "happened_on": now.date(), "hour": now.hour, "language": library.language, "branch": _first_branch(user)}
+    first = {
+        "token": uuid.uuid4(),
+        "people": 1,
+        "happened_on": now.date(),
+        "hour": now.hour,
+        "language": library.language,
+        "branch": _first_branch(user),
+    }
     first["question_type"] = QuestionType.REFERENCE
     if last is not None:
         first |= {"mode": last.mode, "question_type": last.question_type, "language": last.language}
@@ -275,7 +388,10 @@ class HandOnForm(forms.Form):
 
     to = forms.ChoiceField(
         label=_("Give it to"),
-        error_messages={"invalid_choice": _("The thread can no longer go there. Please choose again."), "required": _("Choose who is to have it.")},
+        error_messages={
+            "invalid_choice": _("The thread can no longer go there. Please choose again."),
+            "required": _("Choose who is to have it."),
+        },
     )
     was = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
@@ -288,12 +404,20 @@ class HandOnForm(forms.Form):
             (gettext("Coordinators elsewhere"), self._named(coordinators)),
             (gettext("Another branch"), [(f"branch:{branch.slug}", branch.name) for branch in branches]),
         ]
-        self.fields["to"].choices = [("", gettext("choose")), *[(name, choices) for name, choices in groups if choices]]
+        self.fields["to"].choices = [
+            ("", gettext("choose")),
+            *[(name, choices) for name, choices in groups if choices],
+        ]
 
     @staticmethod
     def _named(people):
         return [
-            (f"person:{person.public_id}", gettext("%(name)s, away today") % {"name": person.display_name} if person.is_away else person.display_name)
+            (
+                f"person:{person.public_id}",
+                gettext("%(name)s, away today") % {"name": person.display_name}
+                if person.is_away
+                else person.display_name,
+            )
             for person in people
         ]
 
@@ -305,7 +429,11 @@ class SnoozeForm(forms.Form):
     LONGEST = datetime.timedelta(days=366)
 
     until = forms.CharField(max_length=10)
-    day = forms.DateField(label=_("Another day"), required=False, widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
+    day = forms.DateField(
+        label=_("Another day"),
+        required=False,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+    )
 
     def __init__(self, *args, today, **kwargs):
         super().__init__(*args, **kwargs)
@@ -334,14 +462,21 @@ class NoteForm(forms.Form):
     """A note beside a thread. `warned`: its writer has read that a name in it is nobody's who could be told."""
 
     client_token = forms.UUIDField(widget=forms.HiddenInput)
-    body = TextField(label=_("Note for colleagues"), max_length=8000, multiline=True, error_messages={"required": _("Write the note first.")})
+    body = TextField(
+        label=_("Note for colleagues"),
+        max_length=8000,
+        multiline=True,
+        error_messages={"required": _("Write the note first.")},
+    )
     warned = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
 class UnlockDeskForm(forms.Form):
     """A shared desk computer of one of `branches` (primary keys)."""
 
-    branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.filter(closed_at=None), empty_label=None)
+    branch = forms.ModelChoiceField(
+        label=_("Branch"), queryset=Branch.objects.filter(closed_at=None), empty_label=None
+    )
     name = TextField(
         label=_("Name of this computer"),
         max_length=60,

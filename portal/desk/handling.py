@@ -15,7 +15,10 @@ from portal.conversations.models import Conversation
 def away_columns(today):
     """To annotate threads with: until when the one whose it is is away today, and who covers."""
     absence = Absence.objects.on(today).filter(person=OuterRef("assignee"))
-    return {"away_until": Subquery(absence.values("last_day")[:1]), "cover_name": Subquery(absence.values("cover__name")[:1])}
+    return {
+        "away_until": Subquery(absence.values("last_day")[:1]),
+        "cover_name": Subquery(absence.values("cover__name")[:1]),
+    }
 
 
 def handling_context(request, conversation, *, draft, is_named=False):
@@ -59,7 +62,10 @@ def snooze_days(today):
 def may_be_given_to(conversation, today):
     """([colleagues of its branch], [coordinators of others], [other branches]) to whom a thread can go, each by name; away ones say so."""
     people = list(
-        User.objects.filter(Q(staff_roles__branch=conversation.branch_id) | Q(staff_roles__role=StaffRole.Role.COORDINATOR), is_active=True)
+        User.objects.filter(
+            Q(staff_roles__branch=conversation.branch_id) | Q(staff_roles__role=StaffRole.Role.COORDINATOR),
+            is_active=True,
+        )
         .distinct()
         .order_by("name", "pk")
         .prefetch_related("staff_roles")
@@ -67,6 +73,10 @@ def may_be_given_to(conversation, today):
     away = away_on(today)
     for person in people:
         person.is_away = person.pk in away
-    here = [person for person in people if any(role.branch_id == conversation.branch_id for role in person.staff_roles.all())]
+    here = [
+        person
+        for person in people
+        if any(role.branch_id == conversation.branch_id for role in person.staff_roles.all())
+    ]
     elsewhere = [person for person in people if person not in here]
     return here, elsewhere, list(Branch.objects.filter(closed_at=None).exclude(pk=conversation.branch_id))

@@ -9,7 +9,9 @@ from accounts import audit
 from accounts.models import AuditEvent
 from portal.desk import shown_today
 
-LOGGED_FOR = datetime.timedelta(hours=12)  # a page may be open so long before what arrives in it is logged again
+LOGGED_FOR = datetime.timedelta(
+    hours=12
+)  # a page may be open so long before what arrives in it is logged again
 
 Where = AuditEvent.Where
 # The page whose link or button led here, by the name of its address. What stands in no line isn't known.
@@ -33,7 +35,9 @@ def log_opened(request, conversation, *, at, where=None):
 def log_reading(request, conversation, *, at):
     """They are shown words of it in a page that was opened before: it says so itself, and is not believed."""
     if _holders(conversation, conversation.help_session):
-        opened = AuditEvent.objects.filter(action="opened", by=request.user, patron__isnull=False, subject=str(conversation.public_id))
+        opened = AuditEvent.objects.filter(
+            action="opened", by=request.user, patron__isnull=False, subject=str(conversation.public_id)
+        )
         if not opened.filter(at__gt=at - LOGGED_FOR).exists():
             log_opened(request, conversation, at=at)
 
@@ -41,7 +45,14 @@ def log_reading(request, conversation, *, at):
 def log_session_opened(request, help_session, *, at):
     """This member of staff opens the help session."""
     for person in _holders(help_session, help_session):
-        audit.record("opened", help_session, by=request.user, patron=person, at=at, where=came_from(request, help_session.pk))
+        audit.record(
+            "opened",
+            help_session,
+            by=request.user,
+            patron=person,
+            at=at,
+            where=came_from(request, help_session.pk),
+        )
 
 
 def log_opened_by_code(request, help_session, *, at):
@@ -57,17 +68,34 @@ def _holders(kept, help_session):
 
 def log_record_opened(request, person, *, at, reason=""):
     """This member of staff opens the record of a person. `reason`: where their desk has nothing to do with this person."""
-    audit.record("opened", person, by=request.user, patron=person, at=at, where=came_from(request) or Where.PEOPLE, reason=reason)
+    audit.record(
+        "opened",
+        person,
+        by=request.user,
+        patron=person,
+        at=at,
+        where=came_from(request) or Where.PEOPLE,
+        reason=reason,
+    )
 
 
 def log_looked_up(request, people, *, at, reason=""):
     """These were found at the people desk, and shown. Returns {person: the event}."""
-    return {person: audit.record("looked_up", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason) for person in people}
+    return {
+        person: audit.record(
+            "looked_up", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason
+        )
+        for person in people
+    }
 
 
 def log_reason(request, person, *, at, reason):
     """Why they look at this person, said before they do. Returns {person: the event}, which holds the words."""
-    return {person: audit.record("said_why", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason)}
+    return {
+        person: audit.record(
+            "said_why", person, by=request.user, patron=person, at=at, where=Where.PEOPLE, reason=reason
+        )
+    }
 
 
 def came_from(request, help_session_id=None):

@@ -15,7 +15,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.models import Absence, StaffRole, User
-from portal.conversations.desk_lists import COUNTED, LISTS, Desk, Filters, Place, around, compiled, counted, in_list
+from portal.conversations.desk_lists import (
+    COUNTED,
+    LISTS,
+    Desk,
+    Filters,
+    Place,
+    around,
+    compiled,
+    counted,
+    in_list,
+)
 from portal.conversations.models import Conversation, NoteMention
 from portal.conversations.search import look_up
 from portal.desk.queue_rows import Rows
@@ -32,7 +42,19 @@ TABS = {
     "done": gettext_lazy("Done"),
 }
 COLUMNS = [
-    *("id", "public_id", "subject", "status", "reason", "topic_id", "branch__name", "patron_id", "patron__name", "assignee_id", "assignee__name"),
+    *(
+        "id",
+        "public_id",
+        "subject",
+        "status",
+        "reason",
+        "topic_id",
+        "branch__name",
+        "patron_id",
+        "patron__name",
+        "assignee_id",
+        "assignee__name",
+    ),
     *("waiting_since", "promised_at", "snoozed_until", "closes_at", "queued_at", "desk_version"),
     *("recommendation__item__title", "recommendation__why", "recommendation__comment", "latest"),
 ]
@@ -84,11 +106,20 @@ class Asked:
     def filters(self, user):
         branch = _branches(user)[self.branch].pk if self.branch else None
         words = look_up(self.text) if self.text else None
-        return Filters(branch=branch, topic=int(self.topic) if self.topic else None, reason=self.reason, words=words)
+        return Filters(
+            branch=branch, topic=int(self.topic) if self.topic else None, reason=self.reason, words=words
+        )
 
     def query(self, **more):
         """As parameters of an address; the first list, unfiltered, has none."""
-        said = {"tab": self.tab if self.tab != FIRST else "", "branch": self.branch, "topic": self.topic, "reason": self.reason, "q": self.text, **more}
+        said = {
+            "tab": self.tab if self.tab != FIRST else "",
+            "branch": self.branch,
+            "topic": self.topic,
+            "reason": self.reason,
+            "q": self.text,
+            **more,
+        }
         return urlencode({name: value for name, value in said.items() if value})
 
     def url(self, **more):
@@ -121,8 +152,12 @@ def page(request, asked, filters, today, *, at, topics):
     """What the address asks for. `filters`: those of `asked`. `today`: what desk_today says. `topics`: {primary key: Topic}."""
     desk, away = today
     beyond = Place.read(request.GET.get("after", ""), asked.list)
-    found = map(Row._make, in_list(_columns(), desk, asked.list, filters, at=at, size=SIZE + 1, beyond=beyond))
-    found = sorted(((Place.of(row, asked.list), row) for row in found), key=lambda pair: pair[0].key(asked.list))
+    found = map(
+        Row._make, in_list(_columns(), desk, asked.list, filters, at=at, size=SIZE + 1, beyond=beyond)
+    )
+    found = sorted(
+        ((Place.of(row, asked.list), row) for row in found), key=lambda pair: pair[0].key(asked.list)
+    )
     rows, link = Rows(request.user, away, topics, at), quote(asked.query(tab=asked.tab))
     drawn = [rows.drawn(row, f"queue={link}&amp;place={place}") for place, row in found[:SIZE]]
     return Page(drawn, found[SIZE - 1][0] if len(found) > SIZE else None, beyond)
@@ -150,8 +185,15 @@ def counts(request, asked, filters, today, *, at, since=None):
     me, day = request.user.pk, connection.ops.adapt_datefield_value(request.library.today(at))
     lists = [(desk_list, None) for desk_list in LISTS.values()]
     beside = [(MENTIONS, [me]), (UNFINISHED, [me]), (TALLIED, [me, day])]
-    numbers, state, others = counted(desk, [*lists, (asked.list, since)] if since is not None else lists, filters, at=at, beside=beside)
-    return Counts(dict(zip(LISTS, map(in_words, numbers), strict=False)), numbers[len(LISTS)] if since is not None else 0, state, *others)
+    numbers, state, others = counted(
+        desk, [*lists, (asked.list, since)] if since is not None else lists, filters, at=at, beside=beside
+    )
+    return Counts(
+        dict(zip(LISTS, map(in_words, numbers), strict=False)),
+        numbers[len(LISTS)] if since is not None else 0,
+        state,
+        *others,
+    )
 
 
 def in_words(count):
@@ -179,7 +221,9 @@ def neighbours(request, conversation):
     found = {}
     if place is not None:
         desk, _away = desk_today(request, at)
-        near = around(desk, asked.list, asked.filters(request.user), at=at, place=place).exclude(pk=conversation.pk)
+        near = around(desk, asked.list, asked.filters(request.user), at=at, place=place).exclude(
+            pk=conversation.pk
+        )
         for thread in near.only("public_id", "status", "queued_at", "snoozed_until"):
             its_place = Place.of(thread, asked.list)
             side = "next" if its_place.key(asked.list) > place.key(asked.list) else "previous"
@@ -192,5 +236,11 @@ def thread_url(request, conversation):
     """The thread's page after something was done on it: still in the list from which it was opened."""
     came_from = urlsplit(request.META.get("HTTP_REFERER", ""))
     on_a_thread = came_from.path.startswith(reverse("desk") + "threads/")
-    known = [(name, value) for name, value in parse_qsl(came_from.query) if on_a_thread and name in {"queue", "place"}]
-    return reverse("desk_conversation", args=[conversation.public_id]) + (f"?{urlencode(known)}" if known else "")
+    known = [
+        (name, value)
+        for name, value in parse_qsl(came_from.query)
+        if on_a_thread and name in {"queue", "place"}
+    ]
+    return reverse("desk_conversation", args=[conversation.public_id]) + (
+        f"?{urlencode(known)}" if known else ""
+    )

@@ -30,7 +30,9 @@ ROW = (
 
 def shapes():
     """The icons of the rows, drawn once a page; each row only points to them."""
-    drawn = "".join(f'<symbol id="shape-{name}" viewBox="0 0 24 24">{ICONS[name]}</symbol>' for name in SHAPES)
+    drawn = "".join(
+        f'<symbol id="shape-{name}" viewBox="0 0 24 24">{ICONS[name]}</symbol>' for name in SHAPES
+    )
     return mark_safe(f'<svg hidden aria-hidden="true">{drawn}</svg>')
 
 
@@ -45,14 +47,22 @@ class Rows:
         self.me, self.away, self.topics, self.at = user.pk, away, topics, at
         self.holders, self.moments = {}, {}
         self.reasons = _tags(get_language())
-        self.late, self.promised, self.waiting = escape(_("Overdue")), _("Promised by %(time)s"), _("Waiting %(time)s")
+        self.late, self.promised, self.waiting = (
+            escape(_("Overdue")),
+            _("Promised by %(time)s"),
+            _("Waiting %(time)s"),
+        )
         self.by_code, self.nameless = escape(_("by code, no name")), escape(_("a reader"))
         self.clock, self.person = _shape("clock"), _shape("person")
         self.desk = reverse("desk")
 
     def drawn(self, row, link):
         """`row`: its columns (portal.desk.queue.COLUMNS). `link`: the parameters with which its thread is opened, escaped."""
-        overdue = row.status == Status.WAITING_FOR_STAFF and row.promised_at is not None and row.promised_at <= self.at
+        overdue = (
+            row.status == Status.WAITING_FOR_STAFF
+            and row.promised_at is not None
+            and row.promised_at <= self.at
+        )
         said = self._said(row)
         return ROW.format(
             id=row.public_id,
@@ -68,7 +78,11 @@ class Rows:
         )
 
     def _meta(self, row):
-        who = (f"<bdi>{escape(row.patron__name)}</bdi>" if row.patron__name else self.nameless) if row.patron_id else self.by_code
+        who = (
+            (f"<bdi>{escape(row.patron__name)}</bdi>" if row.patron__name else self.nameless)
+            if row.patron_id
+            else self.by_code
+        )
         parts = [who, escape(row.branch__name)]
         if row.topic_id in self.topics:
             parts.append(escape(str(self.topics[row.topic_id])))
@@ -85,7 +99,9 @@ class Rows:
             if begun and words.startswith(begun):  # the subject is the beginning of the first message
                 words = _after(begun, words)
             words = _cut(words)
-            return words if not words or row.latest[0] == "p" else _("The library: %(words)s") % {"words": words}
+            return (
+                words if not words or row.latest[0] == "p" else _("The library: %(words)s") % {"words": words}
+            )
         if row.reason in FAILED:
             why = Recommendation.Why(row.recommendation__why).label if row.recommendation__why else ""
             return _cut(": ".join(filter(None, [str(capfirst(why)), row.recommendation__comment])))
@@ -104,9 +120,14 @@ class Rows:
             elif cover == self.me:
                 words = _("%(name)s is away: you cover") % {"name": name}
             else:
-                words = _("%(name)s is away: %(cover)s covers") % {"name": name, "cover": cover_name or _("a reader")}
+                words = _("%(name)s is away: %(cover)s covers") % {
+                    "name": name,
+                    "cover": cover_name or _("a reader"),
+                }
             css = "whose yours" if self.me in {row.assignee_id, cover} else "whose"
-            self.holders[row.assignee_id] = f'<span class="{css}">{self.person}<bdi>{escape(words)}</bdi></span>'
+            self.holders[row.assignee_id] = (
+                f'<span class="{css}">{self.person}<bdi>{escape(words)}</bdi></span>'
+            )
         return self.holders[row.assignee_id]
 
     def _wait(self, row, overdue):
@@ -118,7 +139,9 @@ class Rows:
             return f'{words}<span class="promised"><br>{promised}</span>' if promised else words
         if row.status == Status.WAITING_FOR_PATRON:
             words = _("Answered %(time)s") % {"time": when(row.queued_at)}
-            closes = row.closes_at and _("Closes by itself %(day)s") % {"day": self._when(timezone.localdate(row.closes_at))}
+            closes = row.closes_at and _("Closes by itself %(day)s") % {
+                "day": self._when(timezone.localdate(row.closes_at))
+            }
             return f"{words}<br>{closes}" if closes else words
         if row.status == Status.SNOOZED:
             return _("Put off until %(day)s") % {"day": self._when(row.snoozed_until)}
@@ -137,7 +160,9 @@ def _tags(_language):
     tags = {Conversation.Reason.ASKED.value: ""}
     for reason in set(Conversation.Reason) - {Conversation.Reason.ASKED}:
         css, shape = ("tag warn", "alert") if reason in FAILED else ("tag", "message")
-        tags[reason.value] = f'<span class="{css}">{_shape(shape)}{escape(str(capfirst(reason.label)))}</span>'
+        tags[reason.value] = (
+            f'<span class="{css}">{_shape(shape)}{escape(str(capfirst(reason.label)))}</span>'
+        )
     return tags
 
 

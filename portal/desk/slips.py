@@ -53,7 +53,11 @@ def link(code):
 
 def paper_language(help_session):
     """The patron's language where the portal speaks it, otherwise the library's."""
-    return help_session.language if help_session.language in dict(settings.LANGUAGES) else Library.current().language
+    return (
+        help_session.language
+        if help_session.language in dict(settings.LANGUAGES)
+        else Library.current().language
+    )
 
 
 def qr_svg(text, label):

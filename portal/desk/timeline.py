@@ -41,17 +41,31 @@ def window(conversation, *, unread, start=None):
 
     `unread(message)` says whether it wasn't read yet. Without `start` it costs the same whether there are 3 messages or 3,000.
     """
-    begin = conversation.messages.filter(public_id=start).values_list("sent_at", flat=True).first() if uuid_or_none(start) else None
+    begin = (
+        conversation.messages.filter(public_id=start).values_list("sent_at", flat=True).first()
+        if uuid_or_none(start)
+        else None
+    )
     if begin is not None:
         newest_first = _newest_first(conversation.pk)
-        after, before = _said(newest_first.filter(sent_at__gte=begin)), _said(newest_first.filter(sent_at__lt=begin)[: FEW + 1])
+        after, before = (
+            _said(newest_first.filter(sent_at__gte=begin)),
+            _said(newest_first.filter(sent_at__lt=begin)[: FEW + 1]),
+        )
         found, count = after + before, len(after) + min(len(before), FEW)
     else:
         found = _said(_newest(thread=conversation.pk))
         count = min(len(found), FEW)
         if len(found) > FEW and unread(found[FEW]):
             found += _said(_newest_first(conversation.pk)[FEW + 1 : MANY + 1])
-            count = next((number for number, message in enumerate(found[:MANY]) if number >= FEW and not unread(message)), min(len(found), MANY))
+            count = next(
+                (
+                    number
+                    for number, message in enumerate(found[:MANY])
+                    if number >= FEW and not unread(message)
+                ),
+                min(len(found), MANY),
+            )
     shown = found[:count][::-1]
     folded = len(found) > count
     return Window(
@@ -86,7 +100,10 @@ class Told:
     """The time line, or its newest part."""
 
     def __init__(self, shown: Window, entries, latest):
-        self.days = [(day, list(group)) for day, group in groupby(entries, key=lambda entry: timezone.localdate(entry.told_at))]
+        self.days = [
+            (day, list(group))
+            for day, group in groupby(entries, key=lambda entry: timezone.localdate(entry.told_at))
+        ]
         self.entries = entries
         self.unread, self.earlier = shown.unread, shown.earlier
         self.latest = latest  # primary key of the last message, 0 where there is none
@@ -99,7 +116,9 @@ def tell(conversation, *, viewer, at, read_until, start=None, since=None):
     (a message's public id) an earlier part too; with `since` only what happened from then on.
     """
     if since is None:
-        shown = window(conversation, unread=lambda message: _is_unread(message, viewer, read_until), start=start)
+        shown = window(
+            conversation, unread=lambda message: _is_unread(message, viewer, read_until), start=start
+        )
     else:
         told = _said(conversation.messages.filter(sent_at__gte=since).in_order().values_list(*SAID))
         shown = Window(messages=told, unread=None, earlier="", since=since)
@@ -127,7 +146,9 @@ WHERE n.conversation_id = %s AND n.written_at >= %s
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Line(namedtuple("Line", "table pk told_at kind side by_id by to_id to was_id was branch until public_id body")):
+class Line(
+    namedtuple("Line", "table pk told_at kind side by_id by to_id to was_id was branch until public_id body")
+):
     """A row of one of the three tables. What is found out about it is put beside it, as with a message."""
 
 
@@ -136,7 +157,14 @@ def _lines(conversation, since):
     with connection.cursor() as cursor:
         cursor.execute(LINES, [conversation.pk, since] * 3)
         rows = [Line(*row) for row in cursor.fetchall()]
-    return [row._replace(told_at=_moment(row.told_at), until=_date(row.until), public_id=row.public_id and UUID(str(row.public_id))) for row in rows]
+    return [
+        row._replace(
+            told_at=_moment(row.told_at),
+            until=_date(row.until),
+            public_id=row.public_id and UUID(str(row.public_id)),
+        )
+        for row in rows
+    ]
 
 
 def _moment(value):  # SQLite keeps times as text, without their zone
@@ -165,7 +193,12 @@ BEFORE, WORDS, AFTER = 0, 1, 2
 
 
 def _message(message, viewer, at):
-    message.told_at, message.told_as, message.shape, message.anchor = message.sent_at, WORDS, "message", f"message-{message.public_id}"
+    message.told_at, message.told_as, message.shape, message.anchor = (
+        message.sent_at,
+        WORDS,
+        "message",
+        f"message-{message.public_id}",
+    )
     if message.author_id:
         message.by = message.author or _("a reader")
     else:
@@ -183,8 +216,15 @@ def _message(message, viewer, at):
 
 def _note(line):
     author = User(pk=line.by_id, name=line.by) if line.by_id else None
-    note = ConversationNote(pk=line.pk, public_id=line.public_id, author=author, body=line.body, written_at=line.told_at)
-    note.told_at, note.told_as, note.shape, note.anchor = line.told_at, AFTER, "note", f"note-{line.public_id}"
+    note = ConversationNote(
+        pk=line.pk, public_id=line.public_id, author=author, body=line.body, written_at=line.told_at
+    )
+    note.told_at, note.told_as, note.shape, note.anchor = (
+        line.told_at,
+        AFTER,
+        "note",
+        f"note-{line.public_id}",
+    )
     note.doer = line.by_id
     note.news = _("%(name)s wrote a note") % {"name": author.display_name} if author else _("A new note")
     return note
@@ -216,7 +256,12 @@ def _desk_event(line):
 
 
 def _words_of_desk_event(event):
-    names = {"by": event.by or _("somebody"), "to": event.to or _("somebody"), "was": event.was or _("somebody"), "branch": event.branch}
+    names = {
+        "by": event.by or _("somebody"),
+        "to": event.to or _("somebody"),
+        "was": event.was or _("somebody"),
+        "branch": event.branch,
+    }
     kind = DeskEvent.Kind
     if event.kind == kind.TAKEN:
         return (_("%(by)s took this over from %(was)s") if event.was_id else _("%(by)s took this")) % names
@@ -227,7 +272,11 @@ def _words_of_desk_event(event):
             return _("Handed from %(was)s to %(to)s") % names
         return _("%(by)s gave this to %(to)s") % names
     if event.kind == kind.UNASSIGNED:
-        return (_("%(by)s gave this back") if event.was_id == event.by_id else _("%(by)s took this from %(was)s: free to take")) % names
+        return (
+            _("%(by)s gave this back")
+            if event.was_id == event.by_id
+            else _("%(by)s took this from %(was)s: free to take")
+        ) % names
     if event.kind == kind.RELEASED:
         return _("Free to take again: it lay too long with %(was)s") % names
     if event.kind == kind.HANDED_OVER:

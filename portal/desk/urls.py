@@ -1,6 +1,22 @@
 from django.urls import include, path
 
-from .views import absences, attachments, bulk, cards, computers, handling, holds, items, queue, record, sessions, slips, tally, templates, threads
+from .views import (
+    absences,
+    attachments,
+    bulk,
+    cards,
+    computers,
+    handling,
+    holds,
+    items,
+    queue,
+    record,
+    sessions,
+    slips,
+    tally,
+    templates,
+    threads,
+)
 
 urlpatterns = [
     path("", queue.desk, name="desk"),
@@ -15,7 +31,9 @@ urlpatterns = [
     path("threads/<uuid:public_id>/take-back/", threads.desk_take_back, name="desk_take_back"),
     path("threads/<uuid:public_id>/close/", threads.desk_close, name="desk_close"),
     path("threads/<uuid:public_id>/attach/", attachments.desk_attach, name="desk_attach"),
-    path("threads/<uuid:public_id>/files/<uuid:file_id>/", attachments.desk_attachment, name="desk_attachment"),
+    path(
+        "threads/<uuid:public_id>/files/<uuid:file_id>/", attachments.desk_attachment, name="desk_attachment"
+    ),
     path("threads/<uuid:public_id>/take/", handling.desk_take, name="desk_take"),
     path("threads/<uuid:public_id>/hand-on/", handling.desk_hand_on, name="desk_hand_on"),
     path("threads/<uuid:public_id>/snooze/", handling.desk_snooze, name="desk_snooze"),

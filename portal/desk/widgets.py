@@ -12,6 +12,7 @@ class LongSelect(forms.Select):
         chosen = self.format_value(value)
         attrs = flatatt(self.build_attrs(self.attrs, {"name": name, **(attrs or {})}))
         options = (
-            f'<option value="{escape(str(key))}"{" selected" if str(key) in chosen else ""}>{escape(str(label))}</option>' for key, label in self.choices
+            f'<option value="{escape(str(key))}"{" selected" if str(key) in chosen else ""}>{escape(str(label))}</option>'
+            for key, label in self.choices
         )
         return mark_safe(f"<select{attrs}>{''.join(options)}</select>")

@@ -31,7 +31,9 @@ def make_code(person, *, by, at):
     if not may_have_code(person):
         raise NotForThem
     code = codes.new_code()
-    AccountCode.objects.update_or_create(person=person, defaults={"hmac": codes.hmac_of(code), "made_by": by, "expires_at": at + LIFE})
+    AccountCode.objects.update_or_create(
+        person=person, defaults={"hmac": codes.hmac_of(code), "made_by": by, "expires_at": at + LIFE}
+    )
     audit.record("made_account_code", person, by=by, patron=person, at=at)
     return code
 
@@ -39,19 +41,33 @@ def make_code(person, *, by, at):
 def may_have_code(person):
     """Whether nobody has been in, and nothing else lets them in."""
     new = person.is_active and person.email is None and person.last_login is None
-    return new and not StaffRole.objects.filter(user=person).exists() and not person.library_cards.exists() and not person.passkeys.exists()
+    return (
+        new
+        and not StaffRole.objects.filter(user=person).exists()
+        and not person.library_cards.exists()
+        and not person.passkeys.exists()
+    )
 
 
 def opens_a_record(code, *, at):
     """Whether `use_code` would open one now."""
-    found = AccountCode.objects.select_related("person").filter(hmac__in=codes.hmacs_of(code), expires_at__gt=at).first()
+    found = (
+        AccountCode.objects.select_related("person")
+        .filter(hmac__in=codes.hmacs_of(code), expires_at__gt=at)
+        .first()
+    )
     return found is not None and may_have_code(found.person)
 
 
 @transaction.atomic
 def use_code(code, *, at):
     """The person whose record the code opens, this once. Raises CodeEnded."""
-    found = AccountCode.objects.select_for_update(of=("self",)).select_related("person").filter(hmac__in=codes.hmacs_of(code), expires_at__gt=at).first()
+    found = (
+        AccountCode.objects.select_for_update(of=("self",))
+        .select_related("person")
+        .filter(hmac__in=codes.hmacs_of(code), expires_at__gt=at)
+        .first()
+    )
     if found is None or not may_have_code(found.person):
         raise CodeEnded
     person = found.person

@@ -13,13 +13,22 @@ from recommendations.choosing import ChosenItem, recommend_chosen
 from recommendations.models import QuestionType, Recommendation
 
 from . import codes
-from .models import KEPT_BY_CODE_FOR_DAYS, ClaimCode, HelpSession, SessionNote, SessionRecommendation, UnfinishedForm
+from .models import (
+    KEPT_BY_CODE_FOR_DAYS,
+    ClaimCode,
+    HelpSession,
+    SessionNote,
+    SessionRecommendation,
+    UnfinishedForm,
+)
 
 __all__ = ["ChosenItem"]
 
 CODE_LIFE = datetime.timedelta(days=KEPT_BY_CODE_FOR_DAYS)
 CARD_LIFE = datetime.timedelta(days=365)
-FORGET_ENDED_CODES_AFTER = datetime.timedelta(days=60)  # so long a late comer still reads why the code no longer works
+FORGET_ENDED_CODES_AFTER = datetime.timedelta(
+    days=60
+)  # so long a late comer still reads why the code no longer works
 
 
 class UnknownCard(Exception):
@@ -105,14 +114,21 @@ def record(
     session that was begun earlier and is now complete. `token` is a UUID of the form: the same token recorded twice is one session.
     Returns the session.
     """
-    help_session = HelpSession.objects.select_for_update().get(pk=(unfinished or _begin(token, by=by, at=at, branch=branch)).pk)
+    help_session = HelpSession.objects.select_for_update().get(
+        pk=(unfinished or _begin(token, by=by, at=at, branch=branch)).pk
+    )
     if help_session.status == HelpSession.Status.RECORDED:
         return help_session
     help_session.status = HelpSession.Status.RECORDED
     help_session.branch, help_session.happened_on, help_session.hour = branch, happened_on, hour
     help_session.mode, help_session.question_type, help_session.topic = mode, question_type, topic
     help_session.read_level, help_session.minutes, help_session.people = read_level, minutes, people
-    help_session.language, help_session.question, help_session.summary, help_session.quiet = language, question, summary, quiet
+    help_session.language, help_session.question, help_session.summary, help_session.quiet = (
+        language,
+        question,
+        summary,
+        quiet,
+    )
     help_session.with_child, help_session.service_point = with_child, service_point
     help_session.save()
     if help_session.is_on_paper_only:  # a card was given away before that was said
@@ -120,7 +136,9 @@ def record(
     UnfinishedForm.objects.filter(help_session=help_session).delete()
     if note:
         SessionNote.objects.create(help_session=help_session, body=note, author=by, written_at=at)
-    recommendations = recommend_chosen(items, by=by, at=at, branch=branch, topic=topic, question_type=question_type)
+    recommendations = recommend_chosen(
+        items, by=by, at=at, branch=branch, topic=topic, question_type=question_type
+    )
     SessionRecommendation.objects.bulk_create(
         SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
         for position, recommendation in enumerate(recommendations)
@@ -131,8 +149,14 @@ def record(
 
 def tally(*, by, at, branch, service_point=""):
     """Count one directional contact."""
-    what = {"status": HelpSession.Status.TALLY, "question_type": QuestionType.DIRECTIONAL, "service_point": service_point}
-    return HelpSession.objects.create(staff=by, branch=branch, created_at=at, **what, **_now_in_the_library(at))
+    what = {
+        "status": HelpSession.Status.TALLY,
+        "question_type": QuestionType.DIRECTIONAL,
+        "service_point": service_point,
+    }
+    return HelpSession.objects.create(
+        staff=by, branch=branch, created_at=at, **what, **_now_in_the_library(at)
+    )
 
 
 def undo_tally(help_session, *, by, at):
@@ -150,7 +174,12 @@ def start_unfinished(*, by, at, branch, fields, token=None):
 
 def _begin(token, *, by, at, branch):
     """An unfinished session; the one with this token if another post of the same form, perhaps at this moment, was faster."""
-    begun = {"status": HelpSession.Status.UNFINISHED, "branch": branch, "created_at": at, **_now_in_the_library(at)}
+    begun = {
+        "status": HelpSession.Status.UNFINISHED,
+        "branch": branch,
+        "created_at": at,
+        **_now_in_the_library(at),
+    }
     return HelpSession.objects.get_or_create(public_id=token or uuid.uuid4(), staff=by, defaults=begun)[0]
 
 
@@ -160,13 +189,19 @@ def save_unfinished(help_session, *, fields, at):
     fields = {clean(name): clean(value, max_length=20_000, multiline=True) for name, value in fields.items()}
     help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
     if help_session.status == HelpSession.Status.UNFINISHED:
-        UnfinishedForm.objects.update_or_create(help_session=help_session, defaults={"fields": fields, "saved_at": at})
+        UnfinishedForm.objects.update_or_create(
+            help_session=help_session, defaults={"fields": fields, "saved_at": at}
+        )
 
 
 @transaction.atomic
 def discard_unfinished(help_session, *, by, at):
     """Throw away a session that was begun and is not wanted. A card attached to it opens nothing from then on."""
-    help_session = HelpSession.objects.select_for_update().filter(pk=help_session.pk, status=HelpSession.Status.UNFINISHED).first()
+    help_session = (
+        HelpSession.objects.select_for_update()
+        .filter(pk=help_session.pk, status=HelpSession.Status.UNFINISHED)
+        .first()
+    )
     if help_session is not None:
         audit.record("discarded", help_session, by=by, at=at)
         help_session.delete()
@@ -200,7 +235,11 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
             to=to_address,
             at=at,
             language=help_session.language,
-            context={"url": f"{base_url}/c/{code}/", "code": codes.grouped(code), "days": KEPT_BY_CODE_FOR_DAYS},
+            context={
+                "url": f"{base_url}/c/{code}/",
+                "code": codes.grouped(code),
+                "days": KEPT_BY_CODE_FOR_DAYS,
+            },
             blank=True,
         )
     return code
@@ -218,7 +257,15 @@ def print_cards(*, by, at, branch, count):
     """Make `count` codes for cards that are handed out before their session is written. Returns the codes."""
     new = [codes.new_code() for _ in range(count)]
     ClaimCode.objects.bulk_create(
-        ClaimCode(hmac=codes.hmac_of(code), state=ClaimCode.State.BLANK, branch=branch, made_by=by, made_at=at, expires_at=at + CARD_LIFE) for code in new
+        ClaimCode(
+            hmac=codes.hmac_of(code),
+            state=ClaimCode.State.BLANK,
+            branch=branch,
+            made_by=by,
+            made_at=at,
+            expires_at=at + CARD_LIFE,
+        )
+        for code in new
     )
     audit.record("printed_cards", branch, by=by, at=at)
     return new
@@ -245,7 +292,9 @@ def attach_card(help_session, *, code, by, at):
 @transaction.atomic
 def revoke_codes(help_session, *, by, at):
     """Take back every code of the session that still opens it. Returns how many there were."""
-    revoked = help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.REVOKED)
+    revoked = help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(
+        state=ClaimCode.State.REVOKED
+    )
     audit.record("revoked_codes", help_session, by=by, patron=help_session.patron, at=at)
     return revoked
 
@@ -256,7 +305,11 @@ def open_by_code(code, *, at):
     Raises CodeUnknown, CodeKept, CodeExpired, CodeRevoked, CodeForgotten or CardNotReady; none of them may reveal anything of the session.
     """
     digits = codes.normalise(code)
-    claim = ClaimCode.objects.select_related("help_session").filter(hmac__in=codes.hmacs_of(digits)).first() if digits else None
+    claim = (
+        ClaimCode.objects.select_related("help_session").filter(hmac__in=codes.hmacs_of(digits)).first()
+        if digits
+        else None
+    )
     if claim is None:
         raise CodeUnknown
     if claim.state == ClaimCode.State.KEPT:
@@ -280,7 +333,9 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     `read_by` is who read these words to them, where they said so at the desk. Raises QuietSession, OnPaperOnly, or AlreadyKept if
     somebody else has that part.
     """
-    if help_session.is_shared and not by.is_child:  # before the row of the session, as an erasure does; this is also what `by` is told to ask by
+    if (
+        help_session.is_shared and not by.is_child
+    ):  # before the row of the session, as an erasure does; this is also what `by` is told to ask by
         User.objects.filter(pk=by.pk).update(holds_shared=True)
         by.holds_shared = True
     help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
@@ -295,7 +350,11 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     if help_session.is_shared and not by.is_child:
         if not help_session.is_open_to_an_adult:
             raise AlreadyKept
-        help_session.shared_with, help_session.shared_at, help_session.kept_at = by, at, help_session.kept_at or at
+        help_session.shared_with, help_session.shared_at, help_session.kept_at = (
+            by,
+            at,
+            help_session.kept_at or at,
+        )
     else:
         if help_session.patron_id:
             raise AlreadyKept
@@ -305,7 +364,13 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     if help_session.is_held_in_full:
         help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.KEPT)
     Consent.objects.create(
-        person=by, purpose=Consent.Purpose.KEEP_SESSION, subject=help_session.public_id, wording=wording, language=language, given_at=at, read_by=read_by
+        person=by,
+        purpose=Consent.Purpose.KEEP_SESSION,
+        subject=help_session.public_id,
+        wording=wording,
+        language=language,
+        given_at=at,
+        read_by=read_by,
     )
     audit.record("kept", help_session, by=read_by or by, patron=by, at=at)
     return help_session
@@ -313,7 +378,11 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
 
 def answer_outcome(help_session, *, at, found=None, satisfaction=None):
     """Note the patron's word on the whole session. The two questions are separate: what is None stays as it was."""
-    said = {name: value for name, value in {"found": found, "satisfaction": satisfaction}.items() if value is not None}
+    said = {
+        name: value
+        for name, value in {"found": found, "satisfaction": satisfaction}.items()
+        if value is not None
+    }
     HelpSession.objects.filter(pk=help_session.pk).update(answered_at=at, **said)
 
 
@@ -323,7 +392,9 @@ def forget(sessions, *, on, zone):
     library's own.
     """
     groups = dict(
-        LibraryCard.objects.filter(person__in=[session.patron_id for session in sessions]).order_by("seen_at", "pk").values_list("person", "patron_group")
+        LibraryCard.objects.filter(person__in=[session.patron_id for session in sessions])
+        .order_by("seen_at", "pk")
+        .values_list("person", "patron_group")
     )
     for session in sessions:
         session.patron_group = groups.get(session.patron_id, "")
@@ -331,7 +402,14 @@ def forget(sessions, *, on, zone):
         session.answered_within = _within(session.answered_at - hour) if session.answered_at else ""
         for name in ("created_at", "handed_over_at", "kept_at", "answered_at"):
             setattr(session, name, getattr(session, name) and hour)
-        session.public_id, session.patron, session.staff, session.question, session.summary, session.forgotten_on = uuid.uuid4(), None, None, "", "", on
+        (
+            session.public_id,
+            session.patron,
+            session.staff,
+            session.question,
+            session.summary,
+            session.forgotten_on,
+        ) = uuid.uuid4(), None, None, "", "", on
         session.shared_with, session.shared_at, session.is_the_childs_alone = None, None, False
     HelpSession.objects.bulk_update(
         sessions,
@@ -352,13 +430,17 @@ def forget(sessions, *, on, zone):
     )
     SessionNote.objects.filter(help_session__in=sessions).delete()
     UnfinishedForm.objects.filter(help_session__in=sessions).delete()
-    ClaimCode.objects.filter(help_session__in=sessions).update(state=ClaimCode.State.FORGOTTEN, help_session=None, made_by=None)
+    ClaimCode.objects.filter(help_session__in=sessions).update(
+        state=ClaimCode.State.FORGOTTEN, help_session=None, made_by=None
+    )
 
 
 def forget_words(help_session):
     """Take out what was written, also why each item was chosen; the session stays as a count."""
     HelpSession.objects.filter(pk=help_session.pk).update(question="", summary="")
-    Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(reason="", comment="")
+    Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(
+        reason="", comment=""
+    )
     SessionNote.objects.filter(help_session=help_session).delete()
 
 
@@ -386,8 +468,15 @@ def _mark_handed_over(help_session, at):
 
 def _within(passed):
     """How long after the session, in steps too wide to find anybody by."""
-    steps = {1: HelpSession.AnsweredWithin.DAY, 7: HelpSession.AnsweredWithin.WEEK, 31: HelpSession.AnsweredWithin.MONTH}
-    return next((step for days, step in steps.items() if passed < datetime.timedelta(days=days)), HelpSession.AnsweredWithin.LATER)
+    steps = {
+        1: HelpSession.AnsweredWithin.DAY,
+        7: HelpSession.AnsweredWithin.WEEK,
+        31: HelpSession.AnsweredWithin.MONTH,
+    }
+    return next(
+        (step for days, step in steps.items() if passed < datetime.timedelta(days=days)),
+        HelpSession.AnsweredWithin.LATER,
+    )
 
 
 def _now_in_the_library(at):

@@ -34,8 +34,14 @@ def cards(recommendations, reader, threads=None, *, quiet=False, may_save=True, 
         recommendation.said = label_for(recommendation)
         recommendation.why_choices = [(why.value, why.label) for why in WHY.get(recommendation.verdict, [])]
         recommendation.thread = thread
-        recommendation.asked_since = bool(thread and recommendation.decided_at and thread.last_message_at >= recommendation.decided_at)
-        recommendation.offer = first_line(recommendation) if recommendation.verdict in NEEDS_FOLLOW_UP and not recommendation.asked_since else ""
+        recommendation.asked_since = bool(
+            thread and recommendation.decided_at and thread.last_message_at >= recommendation.decided_at
+        )
+        recommendation.offer = (
+            first_line(recommendation)
+            if recommendation.verdict in NEEDS_FOLLOW_UP and not recommendation.asked_since
+            else ""
+        )
         recommendation.token = uuid.uuid4()
         recommendation.quiet = quiet
         recommendation.may_save = may_save
@@ -47,7 +53,9 @@ def first_line(recommendation):
     """What the follow-up about an item that failed begins with, so that sending it as it stands makes sense."""
     title = recommendation.item.title
     if recommendation.verdict == Verdict.COULD_NOT_GET_IT:
-        return _("I could not get “%(title)s”. Is there another way, or something else like it?") % {"title": title}
+        return _("I could not get “%(title)s”. Is there another way, or something else like it?") % {
+            "title": title
+        }
     if recommendation.verdict == Verdict.DID_NOT_HELP:
         return _("“%(title)s” was not what I needed. Can you suggest something else?") % {"title": title}
     return ""
@@ -58,4 +66,8 @@ def _saved(recommendations, reader):
     if not reader.person or not recommendations:
         return {}
     items = [recommendation.item_id for recommendation in recommendations]
-    return dict(reader.person.saved_lists.filter(saved_items__item__in=items).values_list("saved_items__item", "saved_items__public_id"))
+    return dict(
+        reader.person.saved_lists.filter(saved_items__item__in=items).values_list(
+            "saved_items__item", "saved_items__public_id"
+        )
+    )

@@ -11,8 +11,18 @@ class CodeForm(forms.Form):
         label=_("Code from the library"),
         help_text=_("13 digits on the slip or card, with or without spaces."),
         max_length=100,
-        error_messages={"required": _("Type the digits of the code."), "max_length": _("A code has 13 digits.")},
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "one-time-code", "class": "code-input", "placeholder": "0000 000 000 000"}),
+        error_messages={
+            "required": _("Type the digits of the code."),
+            "max_length": _("A code has 13 digits."),
+        },
+        widget=forms.TextInput(
+            attrs={
+                "inputmode": "numeric",
+                "autocomplete": "one-time-code",
+                "class": "code-input",
+                "placeholder": "0000 000 000 000",
+            }
+        ),
     )
 
     def clean_code(self):
@@ -20,7 +30,9 @@ class CodeForm(forms.Form):
         code = codes.normalise(typed)
         if not code:
             digits = sum(char.isdecimal() for char in typed)
-            raise forms.ValidationError(_now("A code has 13 digits; this has %(digits)s.") % {"digits": digits})
+            raise forms.ValidationError(
+                _now("A code has 13 digits; this has %(digits)s.") % {"digits": digits}
+            )
         return code
 
 

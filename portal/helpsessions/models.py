@@ -22,12 +22,16 @@ class HelpSessionQuerySet(models.QuerySet):
 
     def belonging_to(self, reader):
         """What this reader may open as a patron: what they kept, and what this browser opened by code."""
-        return self.filter(reader.owns("patron", pk=reader.opened_sessions), status=HelpSession.Status.RECORDED)
+        return self.filter(
+            reader.owns("patron", pk=reader.opened_sessions), status=HelpSession.Status.RECORDED
+        )
 
     def at_desk_of(self, user, shown=()):
         """What this member of staff may open at the desk: their branches', what they recorded elsewhere, and the sessions
         (primary keys) whose code a patron showed them today. What is forgotten is a count, and nobody's to open."""
-        return self.filter(forgotten_on=None).filter(Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown))
+        return self.filter(forgotten_on=None).filter(
+            Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown)
+        )
 
     # What to look for.
 
@@ -89,54 +93,113 @@ class HelpSession(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     status = models.CharField(max_length=12, choices=Status)
-    patron = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="help_sessions")
+    patron = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="help_sessions"
+    )
     staff = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="help_sessions")
-    service_point = models.CharField(_("service point"), max_length=60, blank=True, help_text="the shared desk computer at which it was recorded on the day")
+    service_point = models.CharField(
+        _("service point"),
+        max_length=60,
+        blank=True,
+        help_text="the shared desk computer at which it was recorded on the day",
+    )
     happened_on = models.DateField(_("day"))
     hour = models.PositiveSmallIntegerField(_("hour"), validators=[MaxValueValidator(23)])
     mode = models.CharField(_("mode"), max_length=12, choices=Mode, default=Mode.IN_PERSON)
-    question_type = models.CharField(_("question type"), max_length=20, choices=QuestionType, default=QuestionType.REFERENCE)
-    topic = models.ForeignKey(Topic, verbose_name=_("topic"), on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    read_level = models.PositiveSmallIntegerField(_("READ level"), null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(6)])
-    minutes = models.PositiveSmallIntegerField(_("minutes"), null=True, blank=True, validators=[MaxValueValidator(600)])
-    people = models.PositiveSmallIntegerField(_("people"), default=1, validators=[MinValueValidator(1), MaxValueValidator(500)])
+    question_type = models.CharField(
+        _("question type"), max_length=20, choices=QuestionType, default=QuestionType.REFERENCE
+    )
+    topic = models.ForeignKey(
+        Topic, verbose_name=_("topic"), on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    read_level = models.PositiveSmallIntegerField(
+        _("READ level"), null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(6)]
+    )
+    minutes = models.PositiveSmallIntegerField(
+        _("minutes"), null=True, blank=True, validators=[MaxValueValidator(600)]
+    )
+    people = models.PositiveSmallIntegerField(
+        _("people"), default=1, validators=[MinValueValidator(1), MaxValueValidator(500)]
+    )
     language = models.CharField(_("language of the patron"), max_length=12, default="en")
     question = models.TextField(_("question"), blank=True)
     summary = models.TextField(_("summary for the patron"), blank=True)
     quiet = models.BooleanField(_("quiet session"), default=False)
-    with_child = models.CharField(max_length=6, choices=Library.Children, blank=True, help_text="the library's choice for children when it was recorded")
+    with_child = models.CharField(
+        max_length=6,
+        choices=Library.Children,
+        blank=True,
+        help_text="the library's choice for children when it was recorded",
+    )
     shared_with = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="shared_sessions", help_text="the adult who holds it beside the child"
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="shared_sessions",
+        help_text="the adult who holds it beside the child",
     )
     shared_at = models.DateTimeField(null=True, blank=True)
-    is_the_childs_alone = models.BooleanField(default=False, help_text="the child's word that no adult holds it any more, or the desk's for them")
+    is_the_childs_alone = models.BooleanField(
+        default=False, help_text="the child's word that no adult holds it any more, or the desk's for them"
+    )
     found = models.CharField(max_length=20, choices=Found, blank=True)
     satisfaction = models.CharField(max_length=20, choices=Satisfaction, blank=True)
     created_at = models.DateTimeField()
     handed_over_at = models.DateTimeField(null=True, blank=True)
     kept_at = models.DateTimeField(null=True, blank=True)
-    answered_at = models.DateTimeField(null=True, blank=True, help_text="when found or satisfaction was last said")
-    forgotten_on = models.DateField(null=True, blank=True, help_text="since then the row is no more than a count: its other times are rounded")
-    patron_group = models.CharField(max_length=80, blank=True, help_text="of the patron who kept it, as it was when the session was forgotten")
+    answered_at = models.DateTimeField(
+        null=True, blank=True, help_text="when found or satisfaction was last said"
+    )
+    forgotten_on = models.DateField(
+        null=True,
+        blank=True,
+        help_text="since then the row is no more than a count: its other times are rounded",
+    )
+    patron_group = models.CharField(
+        max_length=80,
+        blank=True,
+        help_text="of the patron who kept it, as it was when the session was forgotten",
+    )
     answered_within = models.CharField(max_length=8, choices=AnsweredWithin, blank=True)
 
     objects = HelpSessionQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(status__in=["unfinished", "recorded", "tally"]), name="known_session_status"),
-            models.CheckConstraint(condition=Q(hour__lte=23), name="hour_is_0_to_23"),
-            models.CheckConstraint(condition=Q(read_level__isnull=True) | Q(read_level__gte=1, read_level__lte=6), name="read_level_is_1_to_6"),
-            models.CheckConstraint(condition=Q(quiet=False) | Q(patron__isnull=True), name="a_quiet_session_has_no_name"),
-            models.CheckConstraint(condition=Q(status="recorded") | Q(patron__isnull=True), name="only_a_recorded_session_has_a_patron"),
             models.CheckConstraint(
-                condition=Q(forgotten_on__isnull=True) | Q(patron__isnull=True, shared_with__isnull=True, staff__isnull=True, question="", summary=""),
+                condition=Q(status__in=["unfinished", "recorded", "tally"]), name="known_session_status"
+            ),
+            models.CheckConstraint(condition=Q(hour__lte=23), name="hour_is_0_to_23"),
+            models.CheckConstraint(
+                condition=Q(read_level__isnull=True) | Q(read_level__gte=1, read_level__lte=6),
+                name="read_level_is_1_to_6",
+            ),
+            models.CheckConstraint(
+                condition=Q(quiet=False) | Q(patron__isnull=True), name="a_quiet_session_has_no_name"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="recorded") | Q(patron__isnull=True),
+                name="only_a_recorded_session_has_a_patron",
+            ),
+            models.CheckConstraint(
+                condition=Q(forgotten_on__isnull=True)
+                | Q(
+                    patron__isnull=True, shared_with__isnull=True, staff__isnull=True, question="", summary=""
+                ),
                 name="a_forgotten_session_is_a_count",
             ),
-            models.CheckConstraint(condition=Q(with_child__in=["", "paper", "shared", "own"]), name="known_way_with_a_child"),
-            models.CheckConstraint(condition=~Q(with_child="paper") | Q(patron__isnull=True), name="nobody_keeps_paper"),
-            models.CheckConstraint(condition=Q(shared_with__isnull=True) | Q(with_child="shared", quiet=False), name="shared_with_an_adult_of_a_child"),
+            models.CheckConstraint(
+                condition=Q(with_child__in=["", "paper", "shared", "own"]), name="known_way_with_a_child"
+            ),
+            models.CheckConstraint(
+                condition=~Q(with_child="paper") | Q(patron__isnull=True), name="nobody_keeps_paper"
+            ),
+            models.CheckConstraint(
+                condition=Q(shared_with__isnull=True) | Q(with_child="shared", quiet=False),
+                name="shared_with_an_adult_of_a_child",
+            ),
         ]
         indexes = [
             models.Index(fields=["patron", "-happened_on", "-id"]),
@@ -144,8 +207,14 @@ class HelpSession(models.Model):
             models.Index(fields=["staff", "-happened_on", "-id"]),
             models.Index(fields=["-happened_on", "-id"], name="sessions_by_day"),
             models.Index(fields=["staff", "created_at", "id"], name="tray", condition=Q(status="unfinished")),
-            models.Index(fields=["created_at", "id"], name="sessions_not_forgotten", condition=Q(forgotten_on__isnull=True)),
-            models.Index(fields=["shared_with"], name="sessions_shared", condition=Q(shared_with__isnull=False)),
+            models.Index(
+                fields=["created_at", "id"],
+                name="sessions_not_forgotten",
+                condition=Q(forgotten_on__isnull=True),
+            ),
+            models.Index(
+                fields=["shared_with"], name="sessions_shared", condition=Q(shared_with__isnull=False)
+            ),
         ]
 
     def __str__(self):
@@ -185,8 +254,12 @@ class HelpSession(models.Model):
 class SessionRecommendation(models.Model):
     """A recommendation made in a help session. One recommendation, one occasion."""
 
-    help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, related_name="recommendation_links")
-    recommendation = models.OneToOneField(Recommendation, on_delete=models.CASCADE, related_name="+", related_query_name="sessionrecommendation")
+    help_session = models.ForeignKey(
+        HelpSession, on_delete=models.CASCADE, related_name="recommendation_links"
+    )
+    recommendation = models.OneToOneField(
+        Recommendation, on_delete=models.CASCADE, related_name="+", related_query_name="sessionrecommendation"
+    )
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
@@ -200,7 +273,9 @@ class SessionRecommendation(models.Model):
 class UnfinishedForm(models.Model):
     """What was typed into the form of a session that is not finished, as it was typed, wrong values included. Never leaves the desk."""
 
-    help_session = models.OneToOneField(HelpSession, on_delete=models.CASCADE, primary_key=True, related_name="unfinished_form")
+    help_session = models.OneToOneField(
+        HelpSession, on_delete=models.CASCADE, primary_key=True, related_name="unfinished_form"
+    )
     fields = models.JSONField(default=dict)
     saved_at = models.DateTimeField()
 
@@ -211,7 +286,9 @@ class UnfinishedForm(models.Model):
 class SessionNote(models.Model):
     """The private note of a help session. It never leaves the desk: no patron page, mail or export is ever handed one."""
 
-    help_session = models.OneToOneField(HelpSession, on_delete=models.CASCADE, primary_key=True, related_name="note")
+    help_session = models.OneToOneField(
+        HelpSession, on_delete=models.CASCADE, primary_key=True, related_name="note"
+    )
     body = models.TextField()
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     written_at = models.DateTimeField()
@@ -238,7 +315,9 @@ class ClaimCode(models.Model):
 
     hmac = models.CharField(max_length=64, unique=True)
     state = models.CharField(max_length=9, choices=State)
-    help_session = models.ForeignKey(HelpSession, on_delete=models.CASCADE, null=True, blank=True, related_name="claim_codes")
+    help_session = models.ForeignKey(
+        HelpSession, on_delete=models.CASCADE, null=True, blank=True, related_name="claim_codes"
+    )
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="+")
     made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     made_at = models.DateTimeField()
@@ -248,9 +327,17 @@ class ClaimCode(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=["blank", "live", "kept", "revoked", "forgotten"]), name="known_code_state"),
-            models.CheckConstraint(condition=~Q(state__in=["live", "kept"]) | Q(help_session__isnull=False), name="a_live_code_has_its_session"),
-            models.CheckConstraint(condition=Q(expires_at__gt=F("made_at")), name="a_code_expires_after_it_was_made"),
+            models.CheckConstraint(
+                condition=Q(state__in=["blank", "live", "kept", "revoked", "forgotten"]),
+                name="known_code_state",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["live", "kept"]) | Q(help_session__isnull=False),
+                name="a_live_code_has_its_session",
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("made_at")), name="a_code_expires_after_it_was_made"
+            ),
         ]
         indexes = [models.Index(fields=["expires_at"], name="codes_by_expiry")]
 
@@ -261,7 +348,9 @@ class ClaimCode(models.Model):
 class AccountCode(models.Model):
     """The code that lets somebody without an address into their record, once. Only its HMAC is kept (portal.helpsessions.codes)."""
 
-    person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="account_code")
+    person = models.OneToOneField(
+        User, on_delete=models.CASCADE, primary_key=True, related_name="account_code"
+    )
     hmac = models.CharField(max_length=64, unique=True)
     made_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     expires_at = models.DateTimeField(db_index=True)

@@ -24,7 +24,11 @@ def help_sessions(request):
     """All of them, latest first."""
     rows = HelpSession.objects.belonging_to(request.reader).select_related("branch", "staff")
     sessions, older = page_of(rows, "happened_on", request.GET.get("after"))
-    return render_page(request, "helpsessions/all.html", {"help_sessions": sessions, "older": older, "after": request.GET.get("after")})
+    return render_page(
+        request,
+        "helpsessions/all.html",
+        {"help_sessions": sessions, "older": older, "after": request.GET.get("after")},
+    )
 
 
 @require_safe
@@ -47,7 +51,11 @@ def session_outcome(request, public_id):
 def all_helped(request, public_id):
     """One tap for everything that is asked about and not answered yet."""
     found = get_object_or_404(HelpSession.objects.belonging_to(request.reader), public_id=public_id)
-    for recommendation in Recommendation.objects.belonging_to(request.reader).filter(sessionrecommendation__help_session=found).undecided():
+    for recommendation in (
+        Recommendation.objects.belonging_to(request.reader)
+        .filter(sessionrecommendation__help_session=found)
+        .undecided()
+    ):
         record_verdict(recommendation, verdict=Recommendation.Verdict.HELPED, at=timezone.now())
     if not request.htmx:
         return redirect(f"{found.get_absolute_url()}#items")
@@ -70,7 +78,8 @@ def _page(request, public_id, *, partial=""):
         "all_at_once": sum(r.starred and not r.verdict for r in recommendations) >= ALL_AT_ONCE_FROM,
         "found_choices": HelpSession.Found.choices,
         "satisfaction_choices": HelpSession.Satisfaction.choices,
-        "mine": request.reader.person is not None and request.reader.person.pk in (found.patron_id, found.shared_with_id),
+        "mine": request.reader.person is not None
+        and request.reader.person.pk in (found.patron_id, found.shared_with_id),
         "back": found.get_absolute_url(),
     }
     return render_page(request, "helpsessions/session.html", context, partial=partial)
@@ -78,10 +87,14 @@ def _page(request, public_id, *, partial=""):
 
 @for_readers(public_id=UUIDField())
 def _for_page(reader, public_id):
-    return HelpSession.objects.belonging_to(reader).filter(public_id=public_id).select_related("branch", "staff")
+    return (
+        HelpSession.objects.belonging_to(reader).filter(public_id=public_id).select_related("branch", "staff")
+    )
 
 
 @prepared(session=BigAutoField())
 def _recommended_in(session):
-    found = Recommendation.objects.filter(sessionrecommendation__help_session=session).select_related("item", "branch", "recommended_by")
+    found = Recommendation.objects.filter(sessionrecommendation__help_session=session).select_related(
+        "item", "branch", "recommended_by"
+    )
     return found.with_places().order_by("sessionrecommendation__position", "pk", "stands_at")

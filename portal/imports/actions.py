@@ -53,7 +53,9 @@ def import_records(records, *, source, branch, at, dry_run=False):
                 tally.isbns[record.isbn] += 1
         try:
             _import_batch(good, source, branch, at, dry_run, tally)
-        except IntegrityError:  # another import added some of them in the same moment: now they are there to be compared
+        except (
+            IntegrityError
+        ):  # another import added some of them in the same moment: now they are there to be compared
             _import_batch(good, source, branch, at, dry_run, tally)
         yield tally
 
@@ -62,9 +64,16 @@ def import_records(records, *, source, branch, at, dry_run=False):
 def _import_batch(records, source, branch, at, dry_run, tally):
     same = Item.objects.filter(source=source, source_key__in=[record.key for record in records])
     there = {item.source_key: item for item in same.select_for_update().order_by("pk")}
-    new = [Item(source=source, source_key=record.key, added_at=at, **record.values) for record in records if record.key not in there]
+    new = [
+        Item(source=source, source_key=record.key, added_at=at, **record.values)
+        for record in records
+        if record.key not in there
+    ]
     different = {
-        item.pk: item for record in records if (item := there.get(record.key)) and any(getattr(item, name) != value for name, value in record.values.items())
+        item.pk: item
+        for record in records
+        if (item := there.get(record.key))
+        and any(getattr(item, name) != value for name, value in record.values.items())
     }
     for record in records:
         if (item := there.get(record.key)) and item.pk in different:
@@ -95,7 +104,11 @@ def _place(records, items, branch, dry_run):
         held = before.get(item.pk, {})
         if set(held) != set(record.call_numbers):
             moved.add(item.pk)
-            new += [Holding(item=item, branch=branch, call_number=number) for number in record.call_numbers if number not in held]
+            new += [
+                Holding(item=item, branch=branch, call_number=number)
+                for number in record.call_numbers
+                if number not in held
+            ]
             gone += [pk for number, pk in held.items() if number not in record.call_numbers]
     if not dry_run:
         Holding.objects.filter(pk__in=gone).delete()

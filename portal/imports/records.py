@@ -5,7 +5,20 @@ from dataclasses import dataclass, field
 from portal.text import clean
 from recommendations.models import Holding, Item
 
-FIELDS = ("kind", "title", "creators", "original_title", "publisher", "year", "isbn", "doi", "url", "series", "summary", "language")
+FIELDS = (
+    "kind",
+    "title",
+    "creators",
+    "original_title",
+    "publisher",
+    "year",
+    "isbn",
+    "doi",
+    "url",
+    "series",
+    "summary",
+    "language",
+)
 LONGEST_SUMMARY = 4000
 LONGEST_CALL_NUMBER = Holding._meta.get_field("call_number").max_length
 
@@ -49,8 +62,16 @@ class Draft:
         values["kind"] = values["kind"] or Item.Kind.BOOK
         if not values["title"]:
             return Fault(self.number, "it has no title")
-        call_numbers = dict.fromkeys(clean(number, max_length=LONGEST_CALL_NUMBER) for number in self.call_numbers)
-        return Record(self.number, clean(self.key, max_length=120), values, tuple(number for number in call_numbers if number), self.isbn)
+        call_numbers = dict.fromkeys(
+            clean(number, max_length=LONGEST_CALL_NUMBER) for number in self.call_numbers
+        )
+        return Record(
+            self.number,
+            clean(self.key, max_length=120),
+            values,
+            tuple(number for number in call_numbers if number),
+            self.isbn,
+        )
 
 
 def _tidy(name, value):
@@ -59,5 +80,9 @@ def _tidy(name, value):
     longest: int = Item._meta.get_field(name).max_length  # type: ignore[union-attr, assignment]  # they all have one
     if name in {"url", "doi"}:  # cut, they would lead elsewhere
         value = clean(value)
-        return value if len(value) <= longest and (name == "doi" or value.lower().startswith(("http://", "https://"))) else ""
+        return (
+            value
+            if len(value) <= longest and (name == "doi" or value.lower().startswith(("http://", "https://")))
+            else ""
+        )
     return clean(value, max_length=longest)

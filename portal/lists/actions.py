@@ -7,7 +7,9 @@ from .models import SavedItem, SavedList
 def save(item, *, patron, at, recommendation=None):
     """Put the item on the patron's list, which begins to exist with the first. Saving twice is saving once."""
     saved_list, _ = SavedList.objects.get_or_create(patron=patron, name="", defaults={"made_at": at})
-    saved, _ = SavedItem.objects.get_or_create(saved_list=saved_list, item=item, defaults={"saved_at": at, "recommendation": recommendation})
+    saved, _ = SavedItem.objects.get_or_create(
+        saved_list=saved_list, item=item, defaults={"saved_at": at, "recommendation": recommendation}
+    )
     return saved
 
 

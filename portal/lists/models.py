@@ -46,7 +46,9 @@ class SavedItem(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     saved_list = models.ForeignKey(SavedList, on_delete=models.CASCADE, related_name="saved_items")
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
-    recommendation = models.ForeignKey(Recommendation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    recommendation = models.ForeignKey(
+        Recommendation, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     saved_at = models.DateTimeField()
 
     objects = SavedItemQuerySet.as_manager()

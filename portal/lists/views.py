@@ -28,9 +28,16 @@ def save_item(request, public_id):
     session = request.reader.session_of(recommendation)
     if request.reader.person is None or (session and session.quiet):
         return _keep_first(request, session)
-    actions.save(recommendation.item, patron=request.reader.person, at=timezone.now(), recommendation=recommendation)
+    actions.save(
+        recommendation.item, patron=request.reader.person, at=timezone.now(), recommendation=recommendation
+    )
     if request.htmx:
-        context = {"item": recommendation.item, "recommendation": recommendation, "saved": True, "back": back_to(request, otherwise="")}
+        context = {
+            "item": recommendation.item,
+            "recommendation": recommendation,
+            "saved": True,
+            "back": back_to(request, otherwise=""),
+        }
         return render(request, "components/save_button.html", context)
     back = back_to(request, otherwise="")
     return redirect(f"{back}#rec-{recommendation.public_id}" if back else "saved")
@@ -38,10 +45,16 @@ def save_item(request, public_id):
 
 @require_POST
 def remove_saved(request, public_id):
-    found = get_object_or_404(SavedItem.objects.belonging_to(request.reader).select_related("item"), public_id=public_id)
+    found = get_object_or_404(
+        SavedItem.objects.belonging_to(request.reader).select_related("item"), public_id=public_id
+    )
     actions.remove(found)
     undo = reverse("save_item", args=[found.item.public_id])
-    messages.success(request, _("“%(title)s” is no longer in your list.") % {"title": found.item.title}, extra_tags=f"undo={undo}")
+    messages.success(
+        request,
+        _("“%(title)s” is no longer in your list.") % {"title": found.item.title},
+        extra_tags=f"undo={undo}",
+    )
     if not request.htmx:
         return redirect("saved")
     return _page(request, partial="list")
@@ -53,17 +66,28 @@ def _page(request, *, partial=""):
     rows = (
         SavedItem.objects.belonging_to(request.reader)
         .select_related("item")
-        .prefetch_related(Prefetch("item__holdings", Holding.objects.select_related("branch")), Prefetch("recommendation", theirs))
+        .prefetch_related(
+            Prefetch("item__holdings", Holding.objects.select_related("branch")),
+            Prefetch("recommendation", theirs),
+        )
     )
     saved_items, older = page_of(rows, "saved_at", request.GET.get("after"))
-    context = {"saved_items": saved_items, "older": older, "later_page": bool(request.GET.get("after")), "oob": bool(partial)}
+    context = {
+        "saved_items": saved_items,
+        "older": older,
+        "later_page": bool(request.GET.get("after")),
+        "oob": bool(partial),
+    }
     return render_page(request, "lists/saved.html", context, partial=partial)
 
 
 def _recommended(request, item_id):
     """The recommendation that the button stood on, where the form names one; otherwise the latest of this item."""
     found = list(
-        Recommendation.objects.belonging_to(request.reader).filter(item__public_id=item_id).select_related("item").order_by("-recommended_at", "-pk")[:100]
+        Recommendation.objects.belonging_to(request.reader)
+        .filter(item__public_id=item_id)
+        .select_related("item")
+        .order_by("-recommended_at", "-pk")[:100]
     )
     if not found:
         raise Http404
@@ -76,6 +100,9 @@ def _keep_first(request, session):
         messages.warning(request, _("Nothing of this visit is put in a list."))
         address = session.get_absolute_url() if session else reverse("home")
     else:
-        messages.info(request, _("A list needs an owner. Keep this visit in a library account first, then save what you like."))
+        messages.info(
+            request,
+            _("A list needs an owner. Keep this visit in a library account first, then save what you like."),
+        )
         address = reverse("keep_session", args=[session.public_id])
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)

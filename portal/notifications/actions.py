@@ -32,7 +32,20 @@ KEEP_DELIVERED = timedelta(days=30)
 KEEP_DEAD = timedelta(days=90)
 
 
-def notify(kind, *, to, at, due_at=None, recipient=None, language, context, blank=False, remove=False, message_id="", references=()):
+def notify(
+    kind,
+    *,
+    to,
+    at,
+    due_at=None,
+    recipient=None,
+    language,
+    context,
+    blank=False,
+    remove=False,
+    message_id="",
+    references=(),
+):
     """Write one mail to the outbox, in the caller's transaction, and return its row. It waits until `due_at`, if that is given.
 
     `kind` is "app/name": templates/<app>/email/<name>.subject.txt, .txt and .html are rendered in `language`, with `context`,
@@ -71,7 +84,22 @@ def notify(kind, *, to, at, due_at=None, recipient=None, language, context, blan
     )
 
 
-def write(*, kind, to, at, due_at=None, recipient=None, language, subject, text, html="", headers=None, blank=False, remove=False, message_id=""):
+def write(
+    *,
+    kind,
+    to,
+    at,
+    due_at=None,
+    recipient=None,
+    language,
+    subject,
+    text,
+    html="",
+    headers=None,
+    blank=False,
+    remove=False,
+    message_id="",
+):
     """Write a mail that is already rendered."""
     return Notification.objects.create(
         kind=kind,
@@ -92,7 +120,9 @@ def write(*, kind, to, at, due_at=None, recipient=None, language, subject, text,
 
 def withdraw(message_ids, **whose):
     """Take back mails that no worker has taken up yet: those with these Message-IDs, and of them those to one `recipient`, if that is given."""
-    Notification.objects.filter(message_id__in=message_ids, state=Notification.State.WAITING, leased_until=None, **whose).delete()
+    Notification.objects.filter(
+        message_id__in=message_ids, state=Notification.State.WAITING, leased_until=None, **whose
+    ).delete()
 
 
 def new_message_id():
@@ -101,7 +131,12 @@ def new_message_id():
 
 def _render(template, context):
     """Plain text is not escaped, whatever its template says: Django would write &amp; into it."""
-    return get_template(template).template.render(Context(context, autoescape=template.endswith(".html"))).strip() + "\n"  # type: ignore[attr-defined]
+    return (
+        get_template(template)
+        .template.render(Context(context, autoescape=template.endswith(".html")))
+        .strip()
+        + "\n"
+    )  # type: ignore[attr-defined]
 
 
 def take_next(*, at):
@@ -112,7 +147,11 @@ def take_next(*, at):
         if not waiting:
             return None
         for pk in waiting:
-            taken = Notification.objects.due(at).filter(pk=pk).update(leased_until=at + LEASE, attempts=F("attempts") + 1)
+            taken = (
+                Notification.objects.due(at)
+                .filter(pk=pk)
+                .update(leased_until=at + LEASE, attempts=F("attempts") + 1)
+            )
             if taken:
                 return Notification.objects.get(pk=pk)
 
@@ -123,7 +162,11 @@ def mark_delivered(notification, *, at):
         _held(notification).delete()
         return
     _held(notification).update(
-        state=Notification.State.DELIVERED, delivered_at=at, leased_until=None, last_error="", **({"text": "", "html": ""} if notification.blanked else {})
+        state=Notification.State.DELIVERED,
+        delivered_at=at,
+        leased_until=None,
+        last_error="",
+        **({"text": "", "html": ""} if notification.blanked else {}),
     )
 
 
@@ -134,23 +177,38 @@ def mark_failed(notification, *, at, error, permanent=False):
             _held(notification).delete()
             return
         emptied = {"text": "", "html": ""} if notification.blanked else {}
-        _held(notification).update(state=Notification.State.DEAD, leased_until=None, last_error=clean(error, max_length=300), **emptied)
+        _held(notification).update(
+            state=Notification.State.DEAD,
+            leased_until=None,
+            last_error=clean(error, max_length=300),
+            **emptied,
+        )
     else:
-        _held(notification).update(due_at=at + RETRY_AFTER[notification.attempts - 1], leased_until=None, last_error=clean(error, max_length=300))
+        _held(notification).update(
+            due_at=at + RETRY_AFTER[notification.attempts - 1],
+            leased_until=None,
+            last_error=clean(error, max_length=300),
+        )
 
 
 def give_back(notification, *, error):
     """The mail server can't be reached: no mail's fault, so it doesn't count as an attempt and the row stays due."""
-    _held(notification).update(attempts=F("attempts") - 1, leased_until=None, last_error=clean(error, max_length=300))
+    _held(notification).update(
+        attempts=F("attempts") - 1, leased_until=None, last_error=clean(error, max_length=300)
+    )
 
 
 def _held(notification):
-    return Notification.objects.filter(pk=notification.pk, state=Notification.State.WAITING, leased_until=notification.leased_until)
+    return Notification.objects.filter(
+        pk=notification.pk, state=Notification.State.WAITING, leased_until=notification.leased_until
+    )
 
 
 def forget_old_notifications(*, at):
     """What the privacy policy promises: delivered mail for 30 days, dead mail for 90."""
-    Notification.objects.filter(state=Notification.State.DELIVERED, delivered_at__lt=at - KEEP_DELIVERED).delete()
+    Notification.objects.filter(
+        state=Notification.State.DELIVERED, delivered_at__lt=at - KEEP_DELIVERED
+    ).delete()
     Notification.objects.filter(state=Notification.State.DEAD, created_at__lt=at - KEEP_DEAD).delete()
     Heartbeat.objects.filter(beat_at__lt=at - timedelta(days=1)).delete()
 

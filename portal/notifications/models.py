@@ -11,7 +11,11 @@ from accounts.models import User
 class NotificationQuerySet(models.QuerySet):
     def due(self, at):
         """What may be sent now: its time has come and no worker holds it."""
-        return self.filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at), state=Notification.State.WAITING, due_at__lte=at).order_by("due_at", "id")
+        return self.filter(
+            Q(leased_until__isnull=True) | Q(leased_until__lte=at),
+            state=Notification.State.WAITING,
+            due_at__lte=at,
+        ).order_by("due_at", "id")
 
 
 class Notification(models.Model):
@@ -33,8 +37,13 @@ class Notification(models.Model):
     html = models.TextField(blank=True)
     headers = models.JSONField(default=dict)
     message_id = models.CharField(max_length=200, unique=True)
-    blanked = models.BooleanField(default=False, help_text="it holds a code or a link: its body is emptied once delivered, or given up")
-    removed = models.BooleanField(default=False, help_text="its address is to be forgotten: the row goes once it is delivered, or given up")
+    blanked = models.BooleanField(
+        default=False, help_text="it holds a code or a link: its body is emptied once delivered, or given up"
+    )
+    removed = models.BooleanField(
+        default=False,
+        help_text="its address is to be forgotten: the row goes once it is delivered, or given up",
+    )
     state = models.CharField(max_length=12, choices=State, default=State.WAITING)
     created_at = models.DateTimeField()
     due_at = models.DateTimeField()
@@ -47,8 +56,12 @@ class Notification(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=["waiting", "delivered", "dead"]), name="known_notification_state"),
-            models.CheckConstraint(condition=Q(state="delivered") | Q(delivered_at__isnull=True), name="delivered_has_its_time"),
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "delivered", "dead"]), name="known_notification_state"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="delivered") | Q(delivered_at__isnull=True), name="delivered_has_its_time"
+            ),
         ]
         indexes = [models.Index(fields=["due_at", "id"], name="outbox_due", condition=Q(state="waiting"))]
 

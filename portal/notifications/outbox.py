@@ -8,7 +8,9 @@ from accounts.models import User
 
 from . import actions
 
-BLANK = "X-Afterword-Blank"  # a mail with this header is emptied once delivered; the header itself is never sent
+BLANK = (
+    "X-Afterword-Blank"  # a mail with this header is emptied once delivered; the header itself is never sent
+)
 WRITTEN_BY_US = {"subject", "from", "to", "cc", "bcc", "date", "message-id", BLANK.lower()}
 
 
@@ -24,7 +26,14 @@ class EmailBackend(BaseEmailBackend):
     def _write(self, message):
         headers = {name: str(value) for name, value in message.extra_headers.items()}
         folded = {name.lower(): value for name, value in headers.items()}
-        html = next((content for content, mimetype in getattr(message, "alternatives", []) if mimetype == "text/html"), "")
+        html = next(
+            (
+                content
+                for content, mimetype in getattr(message, "alternatives", [])
+                if mimetype == "text/html"
+            ),
+            "",
+        )
         for number, address in enumerate(message.recipients()):
             recipient = User.objects.filter(email__iexact=address).first()
             blank = BLANK.lower() in folded
@@ -39,6 +48,8 @@ class EmailBackend(BaseEmailBackend):
                 html=html,
                 headers={name: value for name, value in headers.items() if name.lower() not in WRITTEN_BY_US},
                 blank=blank,
-                remove=blank and recipient is None,  # it would be no more than an address, which no erasure knows for somebody's
+                remove=blank
+                and recipient
+                is None,  # it would be no more than an address, which no erasure knows for somebody's
                 message_id=folded.get("message-id", "") if number == 0 else "",
             )

@@ -20,21 +20,34 @@ def effect(person, *, remember, until, at):
     choice = {"remember": remember, "until": until, "chosen_at": at, "library": Library.current()}
     begins = at + remembering.UNDO_FOR
     visits, waiting = _visits(person)
-    ends = [remembering.ends_at(person, kept_at, with_child=bool(with_child), **choice) for kept_at, with_child in visits]
+    ends = [
+        remembering.ends_at(person, kept_at, with_child=bool(with_child), **choice)
+        for kept_at, with_child in visits
+    ]
     threads = [remembering.ends_at(person, closed_at, **choice) for closed_at in _threads(person)]
     from_then = {"day": _day(begins)}
     if count := sum(end <= begins for end in ends):
         sentences.append(
-            ngettext("%(count)d of your visits is forgotten from %(day)s on.", "%(count)d of your visits are forgotten from %(day)s on.", count)
+            ngettext(
+                "%(count)d of your visits is forgotten from %(day)s on.",
+                "%(count)d of your visits are forgotten from %(day)s on.",
+                count,
+            )
             % (from_then | {"count": count})
         )
     if count := sum(end <= begins for end in threads):
         sentences.append(
-            ngettext("%(count)d closed conversation is forgotten from %(day)s on.", "%(count)d closed conversations are forgotten from %(day)s on.", count)
+            ngettext(
+                "%(count)d closed conversation is forgotten from %(day)s on.",
+                "%(count)d closed conversations are forgotten from %(day)s on.",
+                count,
+            )
             % (from_then | {"count": count})
         )
     if later := [end for end in ends if end > begins]:
-        sentences.append(_("Of your visits that stay the next is forgotten from %(day)s on.") % {"day": _day(min(later))})
+        sentences.append(
+            _("Of your visits that stay the next is forgotten from %(day)s on.") % {"day": _day(min(later))}
+        )
     if waiting:
         sentences.append(
             ngettext(
@@ -51,7 +64,10 @@ def effect(person, *, remember, until, at):
 def next_to_go(person, library):
     """The day from which the first of this person's visits is forgotten, as they have chosen; None without any."""
     visits, _waiting = _visits(person)
-    ends = [remembering.ends_at(person, kept_at, library=library, with_child=bool(with_child)) for kept_at, with_child in visits]
+    ends = [
+        remembering.ends_at(person, kept_at, library=library, with_child=bool(with_child))
+        for kept_at, with_child in visits
+    ]
     return library.today(min(ends)) if ends else None
 
 
@@ -66,23 +82,45 @@ def name_of(person):
 def _rule(remember, until):
     if remember == Remember.UNTIL:
         words = {"day": whole_day(until), "days": in_words(UNLESS_CHOSEN)}
-        return _("Your visits and conversations stay until %(day)s and are then forgotten. What you keep after that day stays %(days)s.") % words
+        return (
+            _(
+                "Your visits and conversations stay until %(day)s and are then forgotten. What you keep after that day stays %(days)s."
+            )
+            % words
+        )
     if remember == Remember.NOTHING:
-        return _("What is kept now is forgotten. After that a visit is kept only where you ask for it, and then for %(days)s.") % {"days": in_words(SHORT)}
+        return _(
+            "What is kept now is forgotten. After that a visit is kept only where you ask for it, and then for %(days)s."
+        ) % {"days": in_words(SHORT)}
     words = {"days": in_words(remembering.PERIODS[remember])}
-    return _("A visit is forgotten %(days)s after you kept it, a conversation about no visit %(days)s after it was closed.") % words
+    return (
+        _(
+            "A visit is forgotten %(days)s after you kept it, a conversation about no visit %(days)s after it was closed."
+        )
+        % words
+    )
 
 
 def _visits(person):
     """([(when it became theirs, how it was with a child, if it was)] of those with no open conversation, how many have one)."""
-    rows = HelpSession.objects.filter(patron=person).annotate(became_theirs_at=Coalesce("kept_at", "created_at"))
-    waiting = set(Conversation.objects.filter(patron=person, status__in=Conversation.OPEN).values_list("help_session", flat=True))
+    rows = HelpSession.objects.filter(patron=person).annotate(
+        became_theirs_at=Coalesce("kept_at", "created_at")
+    )
+    waiting = set(
+        Conversation.objects.filter(patron=person, status__in=Conversation.OPEN).values_list(
+            "help_session", flat=True
+        )
+    )
     found = list(rows.values_list("pk", "became_theirs_at", "with_child"))
-    return [(moment, with_child) for pk, moment, with_child in found if pk not in waiting], sum(pk in waiting for pk, *_rest in found)
+    return [(moment, with_child) for pk, moment, with_child in found if pk not in waiting], sum(
+        pk in waiting for pk, *_rest in found
+    )
 
 
 def _threads(person):
-    closed = Conversation.objects.filter(patron=person, help_session=None, joined_into=None, closed_at__isnull=False)
+    closed = Conversation.objects.filter(
+        patron=person, help_session=None, joined_into=None, closed_at__isnull=False
+    )
     return list(closed.values_list("closed_at", flat=True))
 
 

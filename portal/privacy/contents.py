@@ -14,9 +14,30 @@ from allauth.usersessions.models import UserSession
 from django.db.models import BooleanField, Case, Q, Value, When
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import AddressChange, AuditEvent, Consent, Invitation, InvitedRole, Library, LibraryCard, Passkey, StaffRole, User
+from accounts.models import (
+    AddressChange,
+    AuditEvent,
+    Consent,
+    Invitation,
+    InvitedRole,
+    Library,
+    LibraryCard,
+    Passkey,
+    StaffRole,
+    User,
+)
 from accounts.reader import Reader
-from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, MessageRecommendation, Participation, ReadersForm, Side
+from portal.conversations.models import (
+    Attachment,
+    Conversation,
+    Draft,
+    Event,
+    Message,
+    MessageRecommendation,
+    Participation,
+    ReadersForm,
+    Side,
+)
 from portal.helpsessions.models import HelpSession, SessionRecommendation
 from portal.lists.models import SavedItem, SavedList
 from portal.notifications.models import Notification
@@ -54,7 +75,10 @@ def _is_own(person, field):
     visit nobody knows whose it is without a name: None."""
     unnamed, shared = Q(**{field: None}), Q(conversation__help_session__with_child=Library.Children.SHARED)
     return Case(
-        When(Q(**{field: person}) | unnamed & ~shared, then=Value(True)), When(unnamed, then=None), default=Value(False), output_field=BooleanField(null=True)
+        When(Q(**{field: person}) | unnamed & ~shared, then=Value(True)),
+        When(unnamed, then=None),
+        default=Value(False),
+        output_field=BooleanField(null=True),
     )
 
 
@@ -70,7 +94,11 @@ def _sessions(person, at):
 
 def attachments(person, at):
     """Also what isn't sent yet, of this person's own."""
-    return Attachment.objects.open_to_patron(person, at).filter(conversation__in=_conversations(person, at)).select_related("conversation", "message")
+    return (
+        Attachment.objects.open_to_patron(person, at)
+        .filter(conversation__in=_conversations(person, at))
+        .select_related("conversation", "message")
+    )
 
 
 def path_of(attachment):
@@ -104,8 +132,16 @@ TABLES = {
     "cards": Table(
         "accounts.LibraryCard",
         _("your library card, as the library's own system named it"),
-        lambda person, at: LibraryCard.objects.filter(person=person).select_related("home_branch").order_by("pk"),
-        {"number": "barcode", "id_in_that_system": "ils_id", "patron_group": "patron_group", "home_branch": "home_branch.name", "seen_at": "seen_at"},
+        lambda person, at: (
+            LibraryCard.objects.filter(person=person).select_related("home_branch").order_by("pk")
+        ),
+        {
+            "number": "barcode",
+            "id_in_that_system": "ils_id",
+            "patron_group": "patron_group",
+            "home_branch": "home_branch.name",
+            "seen_at": "seen_at",
+        },
     ),
     "sign_ons": Table(
         "socialaccount.SocialAccount",
@@ -122,13 +158,25 @@ TABLES = {
     "invitations": Table(
         "accounts.Invitation",
         _("where you are invited to work at a desk"),
-        lambda person, at: Invitation.objects.filter(email=person.email).select_related("invited_by").order_by("pk"),
-        {"id": "public_id", "name": "name", "email": "email", "invited_by": lambda row, at: _name_of(row.invited_by), "sent_at": "sent_at"},
+        lambda person, at: (
+            Invitation.objects.filter(email=person.email).select_related("invited_by").order_by("pk")
+        ),
+        {
+            "id": "public_id",
+            "name": "name",
+            "email": "email",
+            "invited_by": lambda row, at: _name_of(row.invited_by),
+            "sent_at": "sent_at",
+        },
     ),
     "invited_roles": Table(
         "accounts.InvitedRole",
         _("at which branches those are"),
-        lambda person, at: InvitedRole.objects.filter(invitation__email=person.email).select_related("invitation", "branch").order_by("pk"),
+        lambda person, at: (
+            InvitedRole.objects.filter(invitation__email=person.email)
+            .select_related("invitation", "branch")
+            .order_by("pk")
+        ),
         {"invitation": "invitation.public_id", "branch": "branch.name", "role": "role"},
     ),
     "sign_ins": Table(
@@ -141,7 +189,10 @@ TABLES = {
         "accounts.AddressChange",
         _("that another address waits to take the place of yours"),
         lambda person, at: AddressChange.objects.filter(person=person).order_by("pk"),
-        {"begun_at": "begun_at", "happens_on": "happens_on"},  # never which: who reads the old one may have had the copy made
+        {
+            "begun_at": "begun_at",
+            "happens_on": "happens_on",
+        },  # never which: who reads the old one may have had the copy made
     ),
     "passkeys": Table(
         "accounts.Passkey",
@@ -153,12 +204,20 @@ TABLES = {
         "accounts.Consent",
         _("what you agreed to, in the words you read"),
         lambda person, at: Consent.objects.filter(person=person).order_by("given_at", "pk"),
-        {"purpose": "purpose", "about": "subject", "wording": "wording", "language": "language", "given_at": "given_at"},
+        {
+            "purpose": "purpose",
+            "about": "subject",
+            "wording": "wording",
+            "language": "language",
+            "given_at": "given_at",
+        },
     ),
     "who_looked": Table(
         "accounts.AuditEvent",
         _("who opened or changed what is yours, and when"),
-        lambda person, at: AuditEvent.objects.filter(patron=person, at__lte=at).select_related("by").order_by("at", "pk"),
+        lambda person, at: (
+            AuditEvent.objects.filter(patron=person, at__lte=at).select_related("by").order_by("at", "pk")
+        ),
         {
             "at": "at",
             "what": "action",
@@ -172,7 +231,9 @@ TABLES = {
     "visits": Table(
         "helpsessions.HelpSession",
         _("your visits"),
-        lambda person, at: _sessions(person, at).select_related("branch", "staff", "topic").order_by("happened_on", "pk"),
+        lambda person, at: (
+            _sessions(person, at).select_related("branch", "staff", "topic").order_by("happened_on", "pk")
+        ),
         {
             "id": "public_id",
             "day": "happened_on",
@@ -237,7 +298,9 @@ TABLES = {
         "conversations.Conversation",
         _("your conversations with the library"),
         lambda person, at: (
-            _conversations(person, at).select_related("help_session", "recommendation", "branch", "topic", "joined_into").order_by("opened_at", "pk")
+            _conversations(person, at)
+            .select_related("help_session", "recommendation", "branch", "topic", "joined_into")
+            .order_by("opened_at", "pk")
         ),
         {
             "id": "public_id",
@@ -254,7 +317,12 @@ TABLES = {
     "messages": Table(
         "conversations.Message",
         _("what you and the library wrote to each other"),
-        lambda person, at: _messages(person, at).annotate(is_own=_is_own(person, "author")).select_related("conversation", "author").in_order(),
+        lambda person, at: (
+            _messages(person, at)
+            .annotate(is_own=_is_own(person, "author"))
+            .select_related("conversation", "author")
+            .in_order()
+        ),
         {
             "id": "public_id",
             "conversation": "conversation.public_id",
@@ -311,7 +379,11 @@ TABLES = {
     "readers_forms": Table(
         "conversations.ReadersForm",
         _("your answers in “Find me something to read”"),
-        lambda person, at: ReadersForm.objects.filter(conversation__in=_conversations(person, at)).select_related("conversation").order_by("pk"),
+        lambda person, at: (
+            ReadersForm.objects.filter(conversation__in=_conversations(person, at))
+            .select_related("conversation")
+            .order_by("pk")
+        ),
         {
             "conversation": "conversation.public_id",
             "loved": "loved",
@@ -324,14 +396,28 @@ TABLES = {
     "read_until": Table(
         "conversations.Participation",
         _("how far you have read"),
-        lambda person, at: Participation.objects.filter(person=person, side=Side.PATRON).select_related("conversation").order_by("pk"),
+        lambda person, at: (
+            Participation.objects.filter(person=person, side=Side.PATRON)
+            .select_related("conversation")
+            .order_by("pk")
+        ),
         {"conversation": "conversation.public_id", "until": "read_until"},
     ),
     "drafts": Table(
         "conversations.Draft",
         _("what you were writing and have not sent"),
-        lambda person, at: Draft.objects.filter(person=person, side=Side.PATRON).select_related("conversation").order_by("saved_at", "pk"),
-        {"kind": "kind", "conversation": "conversation.public_id", "text": "body", "language": "language", "saved_at": "saved_at"},
+        lambda person, at: (
+            Draft.objects.filter(person=person, side=Side.PATRON)
+            .select_related("conversation")
+            .order_by("saved_at", "pk")
+        ),
+        {
+            "kind": "kind",
+            "conversation": "conversation.public_id",
+            "text": "body",
+            "language": "language",
+            "saved_at": "saved_at",
+        },
     ),
     "lists": Table(
         "lists.SavedList",
@@ -343,7 +429,9 @@ TABLES = {
         "lists.SavedItem",
         _("the items on your lists"),
         lambda person, at: (
-            SavedItem.objects.filter(saved_list__patron=person).select_related("saved_list", "item", "recommendation").order_by("saved_at", "pk")
+            SavedItem.objects.filter(saved_list__patron=person)
+            .select_related("saved_list", "item", "recommendation")
+            .order_by("saved_at", "pk")
         ),
         {
             "list": "saved_list.public_id",
@@ -361,7 +449,11 @@ TABLES = {
         "notifications.Notification",
         _("the mails sent to you"),
         # One that waits for a held answer would say that there is one.
-        lambda person, at: Notification.objects.filter(recipient=person, due_at__lte=at).exclude(kind__in=OF_THE_DESK).order_by("created_at", "pk"),
+        lambda person, at: (
+            Notification.objects.filter(recipient=person, due_at__lte=at)
+            .exclude(kind__in=OF_THE_DESK)
+            .order_by("created_at", "pk")
+        ),
         {
             "to": "to_address",
             "subject": "subject",
@@ -378,7 +470,10 @@ TABLES = {
 def entries(table, person, at):
     """The rows of one table as {column: value}, values as JSON has them."""
     for row in table.rows(person, at):
-        yield {name: _plain(source(row, at) if callable(source) else reduce(_step, source.split("."), row)) for name, source in table.columns.items()}
+        yield {
+            name: _plain(source(row, at) if callable(source) else reduce(_step, source.split("."), row))
+            for name, source in table.columns.items()
+        }
 
 
 def _step(value, name):

@@ -30,7 +30,16 @@ from .retention import forget_recommendations
 
 # What is counted, for the page that asks and for the receipt: what a person knows by these names.
 WHAT = [
-    *("visits", "recommendations", "conversations", "messages", "attachments", "drafts", "lists", "list_items"),
+    *(
+        "visits",
+        "recommendations",
+        "conversations",
+        "messages",
+        "attachments",
+        "drafts",
+        "lists",
+        "list_items",
+    ),
     *("consents", "mails", "sign_ins"),
 ]
 STAYS = ["messages_left", "visits_left"]  # with whoever else keeps a child's visit
@@ -56,12 +65,17 @@ def what_goes(person, *, at):
         "recommendations": _given(person, at).filter(recommended_at__lte=at),
         "conversations": threads.filter(joined_into=None, last_message_at__isnull=False),
         "messages": Message.objects.shown(at).filter(conversation__in=threads),
-        "attachments": Attachment.objects.open_to_patron(person, at).filter(Q(conversation__in=threads) | Q(message=None)),
+        "attachments": Attachment.objects.open_to_patron(person, at).filter(
+            Q(conversation__in=threads) | Q(message=None)
+        ),
         "mails": _mails(person).filter(due_at__lte=at),
         "messages_left": _written(person).exclude(conversation__in=threads),
         "visits_left": HelpSession.objects.filter(shared_with=person).exclude(held_alone(person, at)),
     }
-    counts = {what: (rows[what] if what in rows else contents.TABLES[what].rows(person, at)).count() for what in [*WHAT, *STAYS]}
+    counts = {
+        what: (rows[what] if what in rows else contents.TABLES[what].rows(person, at)).count()
+        for what in [*WHAT, *STAYS]
+    }
     return {what: count for what, count in counts.items() if count}
 
 
@@ -76,12 +90,18 @@ def _visits(person, at):
 
 
 def _threads(person, at):
-    return Conversation.objects.filter(Q(patron=person) | Q(patron=None, help_session__in=_visits(person, at)))
+    return Conversation.objects.filter(
+        Q(patron=person) | Q(patron=None, help_session__in=_visits(person, at))
+    )
 
 
 def _given(person, at):
     in_visits = Q(sessionrecommendation__help_session__in=_visits(person, at))
-    return Recommendation.objects.filter(Q(patron=person) | in_visits | Q(messagerecommendation__message__conversation__in=_threads(person, at)))
+    return Recommendation.objects.filter(
+        Q(patron=person)
+        | in_visits
+        | Q(messagerecommendation__message__conversation__in=_threads(person, at))
+    )
 
 
 def _written(person):
@@ -98,13 +118,22 @@ def _mails(person):
 
 def _addresses(person):
     waits = AddressChange.objects.filter(person=person).values_list("email", flat=True)
-    return {*filter(None, [person.email]), *EmailAddress.objects.filter(user=person).values_list("email", flat=True), *waits}
+    return {
+        *filter(None, [person.email]),
+        *EmailAddress.objects.filter(user=person).values_list("email", flat=True),
+        *waits,
+    }
 
 
 def in_words(counts):
     """What goes of what_goes(), or went by a receipt: a sentence for each line of a list."""
     lines = [_line(what, counts[what]) % {"count": counts[what]} for what in WHAT if what in counts]
-    return [*lines, _("your library account itself: name, e-mail address, language, library card, passkeys, and copies that were made")]
+    return [
+        *lines,
+        _(
+            "your library account itself: name, e-mail address, language, library card, passkeys, and copies that were made"
+        ),
+    ]
 
 
 def stays_in_words(counts):
@@ -120,10 +149,14 @@ def _line(what, count):
             count,
         ),
         "recommendations": lambda: ngettext(
-            "your name and your words at %(count)s recommended item", "your name and your words at %(count)s recommended items", count
+            "your name and your words at %(count)s recommended item",
+            "your name and your words at %(count)s recommended items",
+            count,
         ),
         "conversations": lambda: ngettext(
-            "%(count)s conversation, and what staff noted beside it", "%(count)s conversations, and what staff noted beside them", count
+            "%(count)s conversation, and what staff noted beside it",
+            "%(count)s conversations, and what staff noted beside them",
+            count,
         ),
         "messages": lambda: ngettext("%(count)s message", "%(count)s messages", count),
         "attachments": lambda: ngettext("%(count)s file", "%(count)s files", count),
@@ -132,7 +165,11 @@ def _line(what, count):
         "list_items": lambda: ngettext("%(count)s item on a list", "%(count)s items on lists", count),
         "mails": lambda: ngettext("%(count)s mail to you", "%(count)s mails to you", count),
         "consents": lambda: ngettext("%(count)s consent", "%(count)s consents", count),
-        "sign_ins": lambda: ngettext("%(count)s sign-in: that device is signed out", "%(count)s sign-ins: those devices are signed out", count),
+        "sign_ins": lambda: ngettext(
+            "%(count)s sign-in: that device is signed out",
+            "%(count)s sign-ins: those devices are signed out",
+            count,
+        ),
         "messages_left": lambda: ngettext(
             "%(count)s message of yours about a child's visit, with its files: it stays with that visit, without your name.",
             "%(count)s messages of yours about a child's visit, with their files: they stay with that visit, without your name.",
@@ -156,7 +193,9 @@ def erase(person, *, language, at):
         try:
             return _erase(person, language=language, at=at)
         except (IntegrityError, OperationalError) as error:
-            in_between = isinstance(error, IntegrityError) or getattr(error.__cause__, "sqlstate", "") == DEADLOCK
+            in_between = (
+                isinstance(error, IntegrityError) or getattr(error.__cause__, "sqlstate", "") == DEADLOCK
+            )
             if not left or not in_between:
                 raise
             log.info("an erasure begins anew: something of the person's was written meanwhile")
@@ -180,7 +219,9 @@ def _erase(person, *, language, at):
     helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
     for shared in HelpSession.objects.filter(shared_with=person).order_by("pk"):
         sharing.stop_keeping(shared, by=person, at=at)
-    unsent = Attachment.objects.filter(added_by=person, side=Side.PATRON, message=None)  # also in the thread of a child whose visit they shared
+    unsent = Attachment.objects.filter(
+        added_by=person, side=Side.PATRON, message=None
+    )  # also in the thread of a child whose visit they shared
     unsent_files = [name for attachment in unsent for name in attachment.stored_names()]
     transaction.on_commit(lambda: Attachment.remove_files(unsent_files))
     unsent.delete()
@@ -207,13 +248,30 @@ def _lock(person, at):
     if locked is None:
         raise AlreadyErased
     theirs = Q(patron=locked) | Q(shared_with=locked) | Q(pk__in=contacts_of(threads_of(locked)).values("pk"))
-    keys = list(HelpSession.objects.filter(theirs).select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    keys = list(
+        HelpSession.objects.filter(theirs)
+        .select_for_update(no_key=True)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
     sessions = list(_visits(locked, at).filter(pk__in=keys).order_by("pk"))
     given = _given(locked, at).values_list("pk", flat=True)
     lock_first(Recommendation.objects.filter(pk__in=list(given)))
-    open_to_them = list(Conversation.objects.filter(Q(patron=locked) | Q(help_session__in=keys)).values_list("pk", flat=True))
-    list(Conversation.objects.select_for_update(no_key=True).filter(pk__in=open_to_them).order_by("pk").values_list("pk", flat=True))
-    threads = list(_threads(locked, at).filter(joined_into=None).exclude(status=Conversation.Status.ERASED).order_by("pk"))
+    open_to_them = list(
+        Conversation.objects.filter(Q(patron=locked) | Q(help_session__in=keys)).values_list("pk", flat=True)
+    )
+    list(
+        Conversation.objects.select_for_update(no_key=True)
+        .filter(pk__in=open_to_them)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    threads = list(
+        _threads(locked, at)
+        .filter(joined_into=None)
+        .exclude(status=Conversation.Status.ERASED)
+        .order_by("pk")
+    )
     # From here on whoever writes a row that names the person waits, and then finds nobody.
     return User.objects.select_for_update().get(pk=locked.pk), sessions, list(given.all()), threads
 
@@ -227,6 +285,10 @@ def _send_receipt(erasure, address):
         to=address,
         at=erasure.erased_at,
         language=erasure.language,
-        context={"erasure": erasure, "goes": goes, "url": f"{settings.BASE_URL}{reverse('erased', args=[erasure.public_id])}"},
+        context={
+            "erasure": erasure,
+            "goes": goes,
+            "url": f"{settings.BASE_URL}{reverse('erased', args=[erasure.public_id])}",
+        },
         remove=True,
     )

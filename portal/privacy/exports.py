@@ -52,7 +52,9 @@ def ask_for(person, *, language, at):
     """Have a copy built. While one is being built, or has just been, it is that one. Returns the Export. Raises User.DoesNotExist."""
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     export = latest_of(person)
-    if export is not None and (export.is_in_hand or (export.state == Export.State.READY and export.ready_at > at - AGAIN_AFTER)):
+    if export is not None and (
+        export.is_in_hand or (export.state == Export.State.READY and export.ready_at > at - AGAIN_AFTER)
+    ):
         return export
     export = Export.objects.create(person=person, language=language, asked_at=at)
     audit.record("asked_for_export", export, by=person, patron=person, at=at)
@@ -96,7 +98,11 @@ def forget_old_exports(*, at):
     """What the privacy policy promises: seven days, then the copy is gone with its file."""
     with transaction.atomic():
         _forget(Export.objects.select_for_update().filter(ready_at__lte=at - Export.KEPT_FOR))
-        _forget(Export.objects.select_for_update().filter(state=Export.State.FAILED, asked_at__lte=at - Export.KEPT_FOR))
+        _forget(
+            Export.objects.select_for_update().filter(
+                state=Export.State.FAILED, asked_at__lte=at - Export.KEPT_FOR
+            )
+        )
 
 
 def forget_stray_exports(*, at):
@@ -123,7 +129,9 @@ def _take(at):
         due = Export.objects.due(at).filter(pk=pk)
         if due.filter(attempts__gte=MOST_ATTEMPTS).update(state=Export.State.FAILED, leased_until=None):
             continue
-        if due.update(state=Export.State.BUILDING, leased_until=at + LEASE, attempts=F("attempts") + 1, done=0, total=0):
+        if due.update(
+            state=Export.State.BUILDING, leased_until=at + LEASE, attempts=F("attempts") + 1, done=0, total=0
+        ):
             return Export.objects.select_related("person").filter(pk=pk).first()
     return None
 
@@ -154,7 +162,13 @@ def _write(export, file):
             _progress(export, done=done, total=total)
             said[name] = list(contents.entries(table, person, at))
             archive.writestr(f"csv/{name}.csv", as_csv(list(table.columns), said[name]))
-        about = {"format": FORMAT, "version": VERSION, "made_at": at.isoformat(), "library": library.name, "time_zone": library.time_zone}
+        about = {
+            "format": FORMAT,
+            "version": VERSION,
+            "made_at": at.isoformat(),
+            "library": library.name,
+            "time_zone": library.time_zone,
+        }
         archive.writestr("data.json", json.dumps({**about, **said}, ensure_ascii=False, indent=1))
         archive.writestr("README.txt", _readme(export, said, library, at))
         for done, attachment in enumerate(files, start=len(contents.TABLES)):
@@ -175,8 +189,19 @@ def as_csv(columns, rows):
 def _readme(export, said, library, at):
     with translation.override(export.language), timezone.override(library.zone):
         tables = [(name, table.title, len(said[name])) for name, table in contents.TABLES.items()]
-        context = {"library": library, "at": at, "tables": tables, "address": f"{settings.BASE_URL}{reverse('export')}", "days": Export.KEPT_FOR.days}
-        return get_template("privacy/export_readme.txt").template.render(Context(context, autoescape=False)).strip() + "\n"  # type: ignore[attr-defined]  # Django's own
+        context = {
+            "library": library,
+            "at": at,
+            "tables": tables,
+            "address": f"{settings.BASE_URL}{reverse('export')}",
+            "days": Export.KEPT_FOR.days,
+        }
+        return (
+            get_template("privacy/export_readme.txt")
+            .template.render(Context(context, autoescape=False))
+            .strip()
+            + "\n"
+        )  # type: ignore[attr-defined]  # Django's own
 
 
 def _add_file(archive, attachment):
@@ -205,7 +230,9 @@ def _finish(export, *, name, size, at):
     """It is there; those made before go. Raises Gone."""
     # The person first, as everybody does who writes rows of theirs: whoever erases them waits, or has been.
     person = User.objects.select_for_update(no_key=True).filter(pk=export.person_id).first()
-    if person is None or not _held(export).update(state=Export.State.READY, ready_at=at, file=name, size=size, leased_until=None):
+    if person is None or not _held(export).update(
+        state=Export.State.READY, ready_at=at, file=name, size=size, leased_until=None
+    ):
         raise Gone
     _forget(Export.objects.filter(person=person).exclude(pk=export.pk))
     if address := proven_address(person):
@@ -222,7 +249,10 @@ def _finish(export, *, name, size, at):
 def _fail(export, *, at):
     given_up = export.attempts >= MOST_ATTEMPTS
     _held(export).update(
-        state=Export.State.FAILED if given_up else Export.State.WAITING, leased_until=None if given_up else at + TRY_AGAIN_AFTER, done=0, total=0
+        state=Export.State.FAILED if given_up else Export.State.WAITING,
+        leased_until=None if given_up else at + TRY_AGAIN_AFTER,
+        done=0,
+        total=0,
     )
 
 

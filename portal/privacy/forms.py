@@ -18,7 +18,10 @@ class RememberForm(forms.Form):
         error_messages={"required": _("Choose one of them."), "invalid_choice": _("Choose one of them.")},
     )
     until = forms.DateField(
-        label=_("The date, if you chose one"), required=False, widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}), localize=False
+        label=_("The date, if you chose one"),
+        required=False,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        localize=False,
     )
 
     def __init__(self, *args, is_child=False, **kwargs):

@@ -33,7 +33,11 @@ def hold(record, *, reason, by, at):
     """Nothing of this person, help session or thread is deleted from now on. One hold a record: a second one changes nothing. Raises Gone."""
     _lock_all_of(record)
     record = type(record).objects.filter(pk=record.pk).first()
-    if record is None or getattr(record, "forgotten_on", None) or getattr(record, "status", "") == Conversation.Status.ERASED:
+    if (
+        record is None
+        or getattr(record, "forgotten_on", None)
+        or getattr(record, "status", "") == Conversation.Status.ERASED
+    ):
         raise Gone
     found = LegalHold.objects.filter(comes_from=None, **_pointing_to(record)).first()
     return found or _set(record, reason=reason, set_by=by, set_at=at, by=by)
@@ -42,7 +46,9 @@ def hold(record, *, reason, by, at):
 def carry_along(person, record, *, at):
     """What the law holds through this person stays held, who is not behind it any more from this moment on: each hold of theirs leaves one on it,
     which is lifted with theirs. The caller has locked the record, as whoever sets a hold does."""
-    for found in LegalHold.objects.select_for_update(no_key=True).filter(person=person).order_by("pk"):  # one that is being lifted is waited for
+    for found in (
+        LegalHold.objects.select_for_update(no_key=True).filter(person=person).order_by("pk")
+    ):  # one that is being lifted is waited for
         leave(found, record, at=at)
 
 
@@ -55,9 +61,15 @@ def leave(found, record, *, at):
 @transaction.atomic
 def erase_thread(conversation, *, by, at):
     """handling.erase, unless the law forbids it. Raises HeldByLaw, Erased."""
-    threads = Conversation.objects.filter(Q(pk=conversation.pk) | Q(joined_into=conversation) | Q(pk=conversation.joined_into_id))
+    threads = Conversation.objects.filter(
+        Q(pk=conversation.pk) | Q(joined_into=conversation) | Q(pk=conversation.joined_into_id)
+    )
     list(contacts_of(threads).select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-    lock_first(Recommendation.objects.filter(messagerecommendation__message__conversation=conversation.joined_into_id or conversation.pk))
+    lock_first(
+        Recommendation.objects.filter(
+            messagerecommendation__message__conversation=conversation.joined_into_id or conversation.pk
+        )
+    )
     list(threads.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     if held(conversation):
         raise HeldByLaw
@@ -67,7 +79,9 @@ def erase_thread(conversation, *, by, at):
 @transaction.atomic
 def lift(found, *, by, at):
     """From now on what is due goes again; with it goes what it left elsewhere."""
-    lifted = LegalHold.objects.filter(pk=found.pk, lifted_at=None).update(lifted_at=at, lifted_by=by, person=None, help_session=None, conversation=None)
+    lifted = LegalHold.objects.filter(pk=found.pk, lifted_at=None).update(
+        lifted_at=at, lifted_by=by, person=None, help_session=None, conversation=None
+    )
     if lifted:
         audit.record("lifted_hold", found, by=by, at=at)
         for left in LegalHold.objects.filter(comes_from=found, lifted_at=None).order_by("pk"):
@@ -97,7 +111,9 @@ def contacts_of(threads):
 
 
 def _set(record, *, by, **fields):
-    found = LegalHold.objects.create(kind=FIELD[type(record)], name=str(record.public_id), **_pointing_to(record), **fields)
+    found = LegalHold.objects.create(
+        kind=FIELD[type(record)], name=str(record.public_id), **_pointing_to(record), **fields
+    )
     audit.record("held", found, by=by, at=found.set_at)
     return found
 
@@ -111,14 +127,24 @@ def _lock_all_of(record):
     sessions = threads = Q(pk__in=[])
     if isinstance(record, User):
         list(User.objects.select_for_update(no_key=True).filter(pk=record.pk).values_list("pk", flat=True))
-        sessions, threads = Q(patron=record) | Q(shared_with=record), Q(pk__in=threads_of(record).values("pk"))
+        sessions, threads = (
+            Q(patron=record) | Q(shared_with=record),
+            Q(pk__in=threads_of(record).values("pk")),
+        )
     elif isinstance(record, HelpSession):
         sessions, threads = Q(pk=record.pk), Q(help_session=record) | Q(logged_as=record)
     else:
         sessions = Q(pk__in=[record.help_session_id, record.logged_as_id])
         threads = Q(pk__in=[record.pk, record.joined_into_id]) | Q(joined_into=record)
-    list(HelpSession.objects.select_for_update(no_key=True).filter(sessions).order_by("pk").values_list("pk", flat=True))
-    locked = Conversation.objects.filter(pk__in=list(Conversation.objects.filter(threads).values_list("pk", flat=True)))
+    list(
+        HelpSession.objects.select_for_update(no_key=True)
+        .filter(sessions)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    locked = Conversation.objects.filter(
+        pk__in=list(Conversation.objects.filter(threads).values_list("pk", flat=True))
+    )
     list(locked.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
@@ -126,8 +152,15 @@ def held_sessions():
     """The condition for help sessions: they are held, or their patron is, or the adult they are shared with, or a thread of theirs or that was
     counted as them."""
     threads = Conversation.objects.filter(held_threads())
-    by_thread = Q(pk__in=threads.exclude(help_session=None).values("help_session")) | Q(pk__in=contacts_of(threads).values("pk"))
-    return Q(pk__in=_held("help_session")) | Q(patron__in=_held("person")) | Q(shared_with__in=_held("person")) | by_thread
+    by_thread = Q(pk__in=threads.exclude(help_session=None).values("help_session")) | Q(
+        pk__in=contacts_of(threads).values("pk")
+    )
+    return (
+        Q(pk__in=_held("help_session"))
+        | Q(patron__in=_held("person"))
+        | Q(shared_with__in=_held("person"))
+        | by_thread
+    )
 
 
 def held_threads():
@@ -140,8 +173,14 @@ def held_threads():
 
 
 def _threads_held():
-    by_session = Q(help_session__in=_held("help_session")) | Q(help_session__shared_with__in=_held("person")) | Q(logged_as__in=_held("help_session"))
-    return Conversation.objects.filter(Q(pk__in=_held("conversation")) | Q(patron__in=_held("person")) | by_session)
+    by_session = (
+        Q(help_session__in=_held("help_session"))
+        | Q(help_session__shared_with__in=_held("person"))
+        | Q(logged_as__in=_held("help_session"))
+    )
+    return Conversation.objects.filter(
+        Q(pk__in=_held("conversation")) | Q(patron__in=_held("person")) | by_session
+    )
 
 
 def _held(field):

@@ -40,7 +40,13 @@ class Moving:
 def may_join_people(going, into):
     """Never a child's with another's: a parent has the child's device at hand, and what is the child's would be theirs. Staff say first at the
     desk that it is a child's no more."""
-    return going.pk != into.pk and going.is_active and into.is_active and not going.is_staff and going.is_child == into.is_child
+    return (
+        going.pk != into.pk
+        and going.is_active
+        and into.is_active
+        and not going.is_staff
+        and going.is_child == into.is_child
+    )
 
 
 def what_moves(going):
@@ -59,8 +65,15 @@ def join_people(going, into, *, by, at):
     the two stays with `into`. Raises CannotJoin.
     """
     lock_what_is_said(going, into)
-    people = {person.pk: person for person in User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk")}
-    if len(people) < 2 or not may_join_people(people[going.pk], people[into.pk]) or AddressChange.objects.filter(person=going).exists():
+    people = {
+        person.pk: person
+        for person in User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk")
+    }
+    if (
+        len(people) < 2
+        or not may_join_people(people[going.pk], people[into.pk])
+        or AddressChange.objects.filter(person=going).exists()
+    ):
         raise CannotJoin
     by = into if by.pk == going.pk else by
     going, into = people[going.pk], people[into.pk]
@@ -68,7 +81,9 @@ def join_people(going, into, *, by, at):
     audit.record("joined_people", into, by=by, patron=into, at=at)
     threads = list(Conversation.objects.filter(patron=going).values_list("pk", "branch"))
     twice = [going, into]  # who holds a visit for both, holds it once
-    HelpSession.objects.filter(patron__in=twice, shared_with__in=twice).update(shared_with=None, shared_at=None)
+    HelpSession.objects.filter(patron__in=twice, shared_with__in=twice).update(
+        shared_with=None, shared_at=None
+    )
     for model, field in references():
         move = IN_THEIR_OWN_WAY.get((model._meta.label, field), _move)
         move(going, into, model, field)
@@ -85,7 +100,11 @@ def join_people(going, into, *, by, at):
 
 def references():
     """(model, field) of everything that points to a person, other packages' included."""
-    relations = [found for found in User._meta.get_fields(include_hidden=True) if isinstance(found, ForeignObjectRel) and not found.many_to_many]
+    relations = [
+        found
+        for found in User._meta.get_fields(include_hidden=True)
+        if isinstance(found, ForeignObjectRel) and not found.many_to_many
+    ]
     return [(relation.related_model, relation.field.name) for relation in relations]
 
 
@@ -94,12 +113,26 @@ def lock_what_is_said(person, *others):
     shared with them), in the order in which an answer, a verdict and keeping lock them; and only then (by the caller) the people wholly, so
     that no row comes to name them."""
     keys = [person.pk, *(other.pk for other in others)]
-    list(User.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk", flat=True))
+    list(
+        User.objects.select_for_update(no_key=True)
+        .filter(pk__in=keys)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
     sessions = HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person))
     list(sessions.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     lock_first(Recommendation.objects.filter(patron=person))
-    threads = list(Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person)).values_list("pk", flat=True))
-    list(Conversation.objects.select_for_update(no_key=True).filter(pk__in=threads).order_by("pk").values_list("pk", flat=True))
+    threads = list(
+        Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person)).values_list(
+            "pk", flat=True
+        )
+    )
+    list(
+        Conversation.objects.select_for_update(no_key=True)
+        .filter(pk__in=threads)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
 
 
 def _move(going, into, model, field):
@@ -130,7 +163,9 @@ def _join_reading(going, into, model, field):
 def _join_drafts(going, into, model, field):
     """What was being written on either device goes on as one, with its files."""
     for draft in Draft.objects.filter(person=going):
-        there = Draft.objects.filter(person=into, conversation=draft.conversation, side=draft.side, kind=draft.kind).first()
+        there = Draft.objects.filter(
+            person=into, conversation=draft.conversation, side=draft.side, kind=draft.kind
+        ).first()
         if there is None:
             draft.person = into
             draft.save(update_fields=["person"])
@@ -156,7 +191,9 @@ def _move_passkeys(going, into, model, field):
 
 
 def _move_mentions(going, into, model, field):
-    NoteMention.objects.filter(person=going).exclude(note__in=NoteMention.objects.filter(person=into).values("note")).update(person=into)
+    NoteMention.objects.filter(person=going).exclude(
+        note__in=NoteMention.objects.filter(person=into).values("note")
+    ).update(person=into)
 
 
 def _take_name_and_address(going, into):
@@ -166,16 +203,25 @@ def _take_name_and_address(going, into):
         User.objects.filter(pk=going.pk).update(email=None)
         into.email = address
         EmailAddress.objects.filter(user=going, email=address).update(user=into)
-    chosen = ("remember", "remember_until", "remember_chosen_at")  # how long the library remembers: who has chosen that keeps it
+    chosen = (
+        "remember",
+        "remember_until",
+        "remember_chosen_at",
+    )  # how long the library remembers: who has chosen that keeps it
     if into.remember_chosen_at is None:
-        into.remember, into.remember_until, into.remember_chosen_at = (getattr(going, name) for name in chosen)
+        into.remember, into.remember_until, into.remember_chosen_at = (
+            getattr(going, name) for name in chosen
+        )
     into.holds_shared = into.holds_shared or going.holds_shared
     into.save(update_fields=["name", "language", "email", "holds_shared", *chosen])
 
 
 # What can't simply be told a new name: where each person has one of a kind, and what ends with the record.
 IN_THEIR_OWN_WAY = {
-    ("account.EmailAddress", "user"): _ends_with_the_record,  # but for the one that _take_name_and_address takes along
+    (
+        "account.EmailAddress",
+        "user",
+    ): _ends_with_the_record,  # but for the one that _take_name_and_address takes along
     ("accounts.AddressChange", "person"): _ends_with_the_record,  # there is none
     ("accounts.Absence", "person"): _ends_with_the_record,
     ("accounts.Absence", "cover"): _ends_with_the_record,

@@ -37,13 +37,22 @@ def who_looked(person, *, zone, before=""):
     looks = AuditEvent.objects.looks_at(person).annotate(day=TruncDate("at", tzinfo=zone))
     if day := _day(before):
         looks = looks.filter(day__lt=day)
-    days = list(looks.values("day").annotate(lines=Count("pk")).order_by("-day").values_list("day", "lines")[: DAYS_ASKED + 1])
+    days = list(
+        looks.values("day")
+        .annotate(lines=Count("pk"))
+        .order_by("-day")
+        .values_list("day", "lines")[: DAYS_ASKED + 1]
+    )
     shown = _whole_days(days)
     if not shown:
         return [], None
     groups = looks.filter(day__gte=shown[-1]).values(*GROUP)
     from_where = {f"from_{where}": Count("pk", filter=Q(where=where)) for where in AuditEvent.Where.values}
-    rows = list(groups.annotate(last_at=Max("at"), times=Count("pk"), **from_where).order_by("-last_at", "subject", "by"))
+    rows = list(
+        groups.annotate(last_at=Max("at"), times=Count("pk"), **from_where).order_by(
+            "-last_at", "subject", "by"
+        )
+    )
     titles = _titles(person, rows)
     return [_look(row, titles) for row in rows], shown[-1] if len(shown) < len(days) else None
 
@@ -68,12 +77,25 @@ def _whole_days(days):
 
 def _titles(person, rows):
     """{(kind, public id): title} of what is still this person's. What was quiet has none."""
-    ids = {kind: {row["subject"] for row in rows if row["subject_type"] == kind} for kind in ("conversation", "helpsession")}
-    threads = Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person), public_id__in=ids["conversation"])
+    ids = {
+        kind: {row["subject"] for row in rows if row["subject_type"] == kind}
+        for kind in ("conversation", "helpsession")
+    }
+    threads = Conversation.objects.filter(
+        Q(patron=person) | Q(help_session__shared_with=person), public_id__in=ids["conversation"]
+    )
     threads = threads.exclude(help_session__quiet=True)
-    titles = {("conversation", str(thread.public_id)): thread.subject for thread in threads.only("public_id", "subject")}
-    visits = HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person), public_id__in=ids["helpsession"], quiet=False)
-    return titles | {("helpsession", str(visit.public_id)): visit.title for visit in visits.only("public_id", "question", "quiet", "happened_on")}
+    titles = {
+        ("conversation", str(thread.public_id)): thread.subject
+        for thread in threads.only("public_id", "subject")
+    }
+    visits = HelpSession.objects.filter(
+        Q(patron=person) | Q(shared_with=person), public_id__in=ids["helpsession"], quiet=False
+    )
+    return titles | {
+        ("helpsession", str(visit.public_id)): visit.title
+        for visit in visits.only("public_id", "question", "quiet", "happened_on")
+    }
 
 
 def _look(row, titles):
@@ -93,11 +115,23 @@ def _sentence(row, title):
     elif row["subject_type"] == "user":
         words = _("{who} looked you up") if row["action"] == "looked_up" else _("{who} opened your record")
     elif row["subject_type"] == "conversation":
-        words = _("{who} opened your conversation about “{title}”") if title else _("{who} opened a conversation of yours that isn't there any more")
+        words = (
+            _("{who} opened your conversation about “{title}”")
+            if title
+            else _("{who} opened a conversation of yours that isn't there any more")
+        )
     else:
-        words = _("{who} opened your visit “{title}”") if title else _("{who} opened a visit of yours that isn't there any more")
+        words = (
+            _("{who} opened your visit “{title}”")
+            if title
+            else _("{who} opened a visit of yours that isn't there any more")
+        )
     who = row["by__name"] or _("Somebody of the library's staff")
-    return format_html(words, who=format_html('<strong dir="auto">{}</strong>', who), title=format_html("<bdi>{}</bdi>", title))
+    return format_html(
+        words,
+        who=format_html('<strong dir="auto">{}</strong>', who),
+        title=format_html("<bdi>{}</bdi>", title),
+    )
 
 
 def _changed(action):

@@ -27,11 +27,22 @@ class LegalHold(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=12, choices=Kind)
     name = models.CharField(max_length=40, help_text="public id of what is, or was, held")
-    person = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds")
-    help_session = models.ForeignKey(HelpSession, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds")
-    conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds")
+    person = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds"
+    )
+    help_session = models.ForeignKey(
+        HelpSession, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds"
+    )
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.PROTECT, null=True, blank=True, related_name="legal_holds"
+    )
     comes_from = models.ForeignKey(
-        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="left", help_text="the hold on a person that left it here, and takes it along"
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="left",
+        help_text="the hold on a person that left it here, and takes it along",
     )
     reason = models.CharField(_("reason"), max_length=400)
     set_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -43,10 +54,33 @@ class LegalHold(models.Model):
         ordering = ["-set_at", "-pk"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(lifted_at__isnull=True, kind="person", person__isnull=False, help_session__isnull=True, conversation__isnull=True)
-                | Q(lifted_at__isnull=True, kind="help_session", person__isnull=True, help_session__isnull=False, conversation__isnull=True)
-                | Q(lifted_at__isnull=True, kind="conversation", person__isnull=True, help_session__isnull=True, conversation__isnull=False)
-                | Q(lifted_at__isnull=False, person__isnull=True, help_session__isnull=True, conversation__isnull=True),
+                condition=Q(
+                    lifted_at__isnull=True,
+                    kind="person",
+                    person__isnull=False,
+                    help_session__isnull=True,
+                    conversation__isnull=True,
+                )
+                | Q(
+                    lifted_at__isnull=True,
+                    kind="help_session",
+                    person__isnull=True,
+                    help_session__isnull=False,
+                    conversation__isnull=True,
+                )
+                | Q(
+                    lifted_at__isnull=True,
+                    kind="conversation",
+                    person__isnull=True,
+                    help_session__isnull=True,
+                    conversation__isnull=False,
+                )
+                | Q(
+                    lifted_at__isnull=False,
+                    person__isnull=True,
+                    help_session__isnull=True,
+                    conversation__isnull=True,
+                ),
                 name="a_hold_points_to_what_it_holds",
             )
         ]
@@ -90,7 +124,11 @@ class ExportQuerySet(models.QuerySet):
 
     def due(self, at):
         """What a worker may take up: no other one holds it."""
-        return self.in_hand().filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at)).order_by("asked_at", "pk")
+        return (
+            self.in_hand()
+            .filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at))
+            .order_by("asked_at", "pk")
+        )
 
 
 class Export(models.Model):
@@ -113,7 +151,9 @@ class Export(models.Model):
     asked_at = models.DateTimeField()
     done = models.PositiveIntegerField(default=0, help_text="steps of `total`; 0 of 0 before it is begun")
     total = models.PositiveIntegerField(default=0)
-    leased_until = models.DateTimeField(null=True, blank=True, help_text="a worker that was killed holds it no longer than this")
+    leased_until = models.DateTimeField(
+        null=True, blank=True, help_text="a worker that was killed holds it no longer than this"
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     ready_at = models.DateTimeField(null=True, blank=True)
     file = models.FileField(storage=private_storage, max_length=120, blank=True)
@@ -123,13 +163,25 @@ class Export(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(state__in=["waiting", "building", "ready", "failed"]), name="known_export_state"),
             models.CheckConstraint(
-                condition=Q(state="ready", ready_at__isnull=False) | ~Q(state="ready") & Q(ready_at__isnull=True), name="ready_has_its_time"
+                condition=Q(state__in=["waiting", "building", "ready", "failed"]), name="known_export_state"
             ),
-            models.UniqueConstraint(fields=["person"], condition=Q(state__in=["waiting", "building"]), name="one_export_in_hand"),
+            models.CheckConstraint(
+                condition=Q(state="ready", ready_at__isnull=False)
+                | ~Q(state="ready") & Q(ready_at__isnull=True),
+                name="ready_has_its_time",
+            ),
+            models.UniqueConstraint(
+                fields=["person"], condition=Q(state__in=["waiting", "building"]), name="one_export_in_hand"
+            ),
         ]
-        indexes = [models.Index(fields=["asked_at", "id"], name="exports_in_hand", condition=Q(state__in=["waiting", "building"]))]
+        indexes = [
+            models.Index(
+                fields=["asked_at", "id"],
+                name="exports_in_hand",
+                condition=Q(state__in=["waiting", "building"]),
+            )
+        ]
 
     def __str__(self):
         return f"export {self.public_id} ({self.state})"

@@ -29,7 +29,13 @@ from .models import JoinedRecords, LegalHold
 
 CAN_BE_PARTED_FOR = datetime.timedelta(hours=24)
 # Whoever was signed in signs in again, has a new copy made, sets a new PIN.
-ENDED = {"usersessions.UserSession", "privacy.Export", "accounts.DeskPin", "accounts.PinTries", "accounts.SharedDesk"}
+ENDED = {
+    "usersessions.UserSession",
+    "privacy.Export",
+    "accounts.DeskPin",
+    "accounts.PinTries",
+    "accounts.SharedDesk",
+}
 
 
 class CannotPart(Exception):
@@ -45,7 +51,12 @@ def join_for_a_day(going, into, *, by, at, proven=False):
     lock_what_is_said(going, into)
     list(User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk"))
     going, melting = User.objects.filter(pk=going.pk).first() or going, _melting(going, into)
-    before = {"person": _written(going), "moved": _moved(going), "rows": _own_rows(going), "address": _address_of(into)}
+    before = {
+        "person": _written(going),
+        "moved": _moved(going),
+        "rows": _own_rows(going),
+        "address": _address_of(into),
+    }
     into = join_people(going, into, by=by, at=at)
     before["melted"] = _what_changed(melting)
     before["ended"] = [[label, row] for label, _field, row in before["rows"] if not _now(label, row).exists()]
@@ -57,7 +68,12 @@ def part(joined, *, by, at):
     """The two are two again, the one that ended as it was. Returns it. Raises CannotPart."""
     lock_what_is_said(joined.into)
     list(User.objects.select_for_update().filter(pk=joined.into_id))
-    joined = JoinedRecords.objects.select_for_update(of=("self",)).select_related("into").filter(pk=joined.pk).first()
+    joined = (
+        JoinedRecords.objects.select_for_update(of=("self",))
+        .select_related("into")
+        .filter(pk=joined.pk)
+        .first()
+    )
     if joined is None or joined.joined_at <= at - CAN_BE_PARTED_FOR or not joined.into.is_active:
         raise CannotPart
     into, before = joined.into, joined.before
@@ -70,16 +86,22 @@ def part(joined, *, by, at):
         _bring_back(label, row)
     for label, field, row in before["rows"]:
         _move_back(label, field, row, person, into)
-    for visit in HelpSession.objects.filter(shared_with__in=[person, into], is_the_childs_alone=True).order_by("pk"):
+    for visit in HelpSession.objects.filter(
+        shared_with__in=[person, into], is_the_childs_alone=True
+    ).order_by("pk"):
         sharing.end_by_itself(visit, at=at)  # the child's word since then: nobody comes back
     threads = _threads_of(before, person)
     _take_along_what_came_since([*threads, *_threads_shared_with(person, into)], person, into)
     _take_along_looks(before, person, into, since=joined.joined_at)
     _leave_holds_on_both(person, into, since=joined.joined_at, at=at)
     _shut_what_opened_since(into, joined.joined_at)
-    shares = HelpSession.objects.filter(shared_with=OuterRef("pk"))  # either may have come to share a child's visit since
+    shares = HelpSession.objects.filter(
+        shared_with=OuterRef("pk")
+    )  # either may have come to share a child's visit since
     User.objects.filter(pk__in=[into.pk, person.pk]).update(holds_shared=Exists(shares))
-    Conversation.objects.filter(pk__in=[thread.pk for thread in threads]).update(version=F("version") + 1, desk_version=F("desk_version") + 1)
+    Conversation.objects.filter(pk__in=[thread.pk for thread in threads]).update(
+        version=F("version") + 1, desk_version=F("desk_version") + 1
+    )
     for thread in threads:
         if thread.joined_into_id is None and thread.status != Conversation.Status.ERASED:
             search.index_thread(thread)
@@ -93,7 +115,11 @@ def part(joined, *, by, at):
 
 def can_be_parted(person, *, at):
     """What was joined into this person's record and can still be parted, the latest first."""
-    return JoinedRecords.objects.filter(into=person, joined_at__gt=at - CAN_BE_PARTED_FOR).select_related("by").order_by("-joined_at", "-pk")
+    return (
+        JoinedRecords.objects.filter(into=person, joined_at__gt=at - CAN_BE_PARTED_FOR)
+        .select_related("by")
+        .order_by("-joined_at", "-pk")
+    )
 
 
 def forget_joined_records(*, at):
@@ -106,7 +132,11 @@ def _written(row):
     written = {}
     for field in row._meta.concrete_fields:
         value = field.value_from_object(row)
-        written[field.attname] = value if value is None or isinstance(value, (bool, int, str, dict, list)) else field.value_to_string(row)
+        written[field.attname] = (
+            value
+            if value is None or isinstance(value, (bool, int, str, dict, list))
+            else field.value_to_string(row)
+        )
     return written
 
 
@@ -115,7 +145,11 @@ def _read(model, written):
 
 
 def _value(model, name, value):
-    return None if value is None else next(field for field in model._meta.concrete_fields if field.attname == name).to_python(value)
+    return (
+        None
+        if value is None
+        else next(field for field in model._meta.concrete_fields if field.attname == name).to_python(value)
+    )
 
 
 def _moved(going):
@@ -133,8 +167,14 @@ def _own_rows(going):
     rows = []
     for model, field in references():
         if (model._meta.label, field) in IN_THEIR_OWN_WAY and model._meta.label not in ENDED:
-            rows += [[model._meta.label, field, _written(row)] for row in model._base_manager.filter(**{field: going}).order_by("pk")]
-    return rows + [[SavedItem._meta.label, "", _written(row)] for row in SavedItem.objects.filter(saved_list__patron=going).order_by("pk")]
+            rows += [
+                [model._meta.label, field, _written(row)]
+                for row in model._base_manager.filter(**{field: going}).order_by("pk")
+            ]
+    return rows + [
+        [SavedItem._meta.label, "", _written(row)]
+        for row in SavedItem.objects.filter(saved_list__patron=going).order_by("pk")
+    ]
 
 
 def _melting(going, into):
@@ -168,7 +208,11 @@ def _unmelt(melted):
         row = model._base_manager.filter(pk=key).first()
         if row is not None:
             is_now = _written(row)
-            back = {name: _value(model, name, was) for name, (was, became) in columns.items() if is_now[name] == became}
+            back = {
+                name: _value(model, name, was)
+                for name, (was, became) in columns.items()
+                if is_now[name] == became
+            }
             model._base_manager.filter(pk=key).update(**back)
 
 
@@ -189,7 +233,9 @@ def _give_back_address(into, before, *, since):
     going_back = [row["id"] for label, _field, row in before["rows"] if label == EmailAddress._meta.label]
     EmailAddress.objects.filter(user=into).exclude(pk__in=going_back).exclude(email=email).delete()
     if email:
-        EmailAddress.objects.get_or_create(user=into, email=email, defaults={"primary": True, "verified": is_proven})
+        EmailAddress.objects.get_or_create(
+            user=into, email=email, defaults={"primary": True, "verified": is_proven}
+        )
 
 
 def _bring_back_person(written):
@@ -208,7 +254,9 @@ def _now(label, written):
 def _move_back(label, field, written, person, into):
     """A row that was moved in its own way is the person's again, if it is still there."""
     if label == SavedItem._meta.label:
-        _now(label, written).filter(saved_list__patron=into).exclude(saved_list=written["saved_list_id"]).update(saved_list=written["saved_list_id"])
+        _now(label, written).filter(saved_list__patron=into).exclude(
+            saved_list=written["saved_list_id"]
+        ).update(saved_list=written["saved_list_id"])
     elif label == EmailAddress._meta.label and person.email and not _now(label, written).exists():
         _bring_back(label, written)  # another took its place since
     elif label != EmailAddress._meta.label or person.email is not None:
@@ -218,7 +266,9 @@ def _move_back(label, field, written, person, into):
 def _bring_back(label, written):
     """A row that ended when the records were joined is there again. What it was about may be gone since, or be there in another way."""
     row = _read(apps.get_model(label), written)
-    for field in row._meta.concrete_fields:  # the database would only say so at the very end, when all of it is lost
+    for (
+        field
+    ) in row._meta.concrete_fields:  # the database would only say so at the very end, when all of it is lost
         if field.is_relation and getattr(row, field.attname) is not None and not _is_there(field, row):
             if not field.null:
                 return
@@ -228,11 +278,18 @@ def _bring_back(label, written):
 
 
 def _is_there(field, row):
-    return field.related_model._base_manager.filter(**{field.target_field.attname: getattr(row, field.attname)}).exists()
+    return field.related_model._base_manager.filter(
+        **{field.target_field.attname: getattr(row, field.attname)}
+    ).exists()
 
 
 def _threads_of(before, person):
-    keys = [key for label, field, found in before["moved"] if (label, field) == (Conversation._meta.label, "patron") for key in found]
+    keys = [
+        key
+        for label, field, found in before["moved"]
+        if (label, field) == (Conversation._meta.label, "patron")
+        for key in found
+    ]
     return list(Conversation.objects.filter(pk__in=keys, patron=person).order_by("pk"))
 
 
@@ -246,18 +303,34 @@ def _take_along_what_came_since(threads, person, into):
     in_threads = {"conversation__in": threads}
     Message.objects.filter(**in_threads, side=Side.PATRON, author=into).update(author=person)
     Attachment.objects.filter(**in_threads, side=Side.PATRON, added_by=into).update(added_by=person)
-    Recommendation.objects.filter(messagerecommendation__message__conversation__in=threads, patron=into).update(patron=person)
+    Recommendation.objects.filter(
+        messagerecommendation__message__conversation__in=threads, patron=into
+    ).update(patron=person)
     for rows in (Participation, Draft):
-        own = rows.objects.filter(person=person, side=Side.PATRON, **in_threads).values_list("conversation", flat=True)
-        rows.objects.filter(**in_threads, person=into, side=Side.PATRON).exclude(conversation__in=list(own)).update(person=person)
+        own = rows.objects.filter(person=person, side=Side.PATRON, **in_threads).values_list(
+            "conversation", flat=True
+        )
+        rows.objects.filter(**in_threads, person=into, side=Side.PATRON).exclude(
+            conversation__in=list(own)
+        ).update(person=person)
 
 
 def _take_along_looks(before, person, into, *, since):
     """Who looked at a thread or a visit since is told to the one whose it is again."""
     ids = []
     for model in (Conversation, HelpSession):
-        keys = [key for label, field, found in before["moved"] if (label, field) == (model._meta.label, "patron") for key in found]
-        ids += [str(public_id) for public_id in model.objects.filter(pk__in=keys, patron=person).values_list("public_id", flat=True)]
+        keys = [
+            key
+            for label, field, found in before["moved"]
+            if (label, field) == (model._meta.label, "patron")
+            for key in found
+        ]
+        ids += [
+            str(public_id)
+            for public_id in model.objects.filter(pk__in=keys, patron=person).values_list(
+                "public_id", flat=True
+            )
+        ]
     shared = HelpSession.objects.filter(shared_with=person).exclude(patron=into)
     for found in (shared, _threads_shared_with(person, into)):
         ids += [str(public_id) for public_id in found.values_list("public_id", flat=True)]
@@ -268,7 +341,9 @@ def _take_along_looks(before, person, into, *, since):
 
 def _leave_holds_on_both(person, into, *, since, at):
     """A hold that was set while they were one may mean either of them."""
-    for found in LegalHold.objects.select_for_update(no_key=True).filter(person=into, set_at__gt=since).order_by("pk"):
+    for found in (
+        LegalHold.objects.select_for_update(no_key=True).filter(person=into, set_at__gt=since).order_by("pk")
+    ):
         holds.leave(found, person, at=at)
 
 
@@ -278,7 +353,9 @@ def _shut_what_opened_since(into, since):
     may have nothing else to come back with."""
     for signed_in in UserSession.objects.filter(user=into, created_at__gt=since):
         signed_in.end()
-    added = AuditEvent.objects.filter(action="added_passkey", patron=into, at__gt=since).values_list("subject", flat=True)
+    added = AuditEvent.objects.filter(action="added_passkey", patron=into, at__gt=since).values_list(
+        "subject", flat=True
+    )
     into.passkeys.filter(public_id__in=list(added)).delete()
     SocialAccount.objects.filter(user=into, date_joined__gt=since).delete()
     AddressChange.objects.filter(person=into, begun_at__gt=since).delete()

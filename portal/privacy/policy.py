@@ -81,7 +81,10 @@ SEEN_BY = {
         Role.SERVER: "yes",
     },
     Group.DEVICES: {Role.PERSON: "yes", Role.SERVER: "yes"},
-    Group.MAIL: {Role.PERSON: "in their own mailbox", Role.SERVER: "yes; emptied once sent where it held a code or a link"},
+    Group.MAIL: {
+        Role.PERSON: "in their own mailbox",
+        Role.SERVER: "yes; emptied once sent where it held a code or a link",
+    },
     Group.DESK: {
         Role.PERSON: "who looked and when; none of the words",
         Role.STAFF: "notes and events of what they may open",
@@ -133,7 +136,9 @@ def lines_for_patrons():
 
 POLICY = {
     "accounts.User": Line(
-        _("your name, e-mail address and language, each only if you gave it; of a child the first name alone"),
+        _(
+            "your name, e-mail address and language, each only if you gave it; of a child the first name alone"
+        ),
         _("you erase it; an address that no code confirmed: {0}"),
         _("to know you again and write to you"),
         Group.PERSON,
@@ -150,10 +155,15 @@ POLICY = {
         ends_with="accounts.User",
     ),
     "account.EmailConfirmation": Line(
-        "nothing: addresses are confirmed by code, so no row is made", "never made", "part of the sign-in package", Group.LIBRARY
+        "nothing: addresses are confirmed by code, so no row is made",
+        "never made",
+        "part of the sign-in package",
+        Group.LIBRARY,
     ),
     "accounts.LibraryCard": Line(
-        _("the number of your library card, and your patron group and home branch as the library's own system named them; never the PIN"),
+        _(
+            "the number of your library card, and your patron group and home branch as the library's own system named them; never the PIN"
+        ),
         _("you erase your record"),
         _("to know you again when you sign in with the card, also after it was replaced"),
         Group.PERSON,
@@ -161,7 +171,9 @@ POLICY = {
         ends_with="accounts.User",
     ),
     "socialaccount.SocialAccount": Line(
-        _("by which name the sign-on of your campus or city knows you, if you come in by it; nothing else that it says of you, and no key to it"),
+        _(
+            "by which name the sign-on of your campus or city knows you, if you come in by it; nothing else that it says of you, and no key to it"
+        ),
         _("you disconnect it, or erase your record"),
         _("to know you again when you sign in with it"),
         Group.PERSON,
@@ -169,9 +181,17 @@ POLICY = {
         ends_with="accounts.User",
     ),
     "socialaccount.SocialApp": Line(
-        "nothing: the provider stands in the settings, so no row is made", "never made", "part of the sign-in package", Group.LIBRARY
+        "nothing: the provider stands in the settings, so no row is made",
+        "never made",
+        "part of the sign-in package",
+        Group.LIBRARY,
     ),
-    "socialaccount.SocialToken": Line("nothing: what the provider hands over is not kept", "never made", "part of the sign-in package", Group.LIBRARY),
+    "socialaccount.SocialToken": Line(
+        "nothing: what the provider hands over is not kept",
+        "never made",
+        "part of the sign-in package",
+        Group.LIBRARY,
+    ),
     "accounts.StaffRole": Line(
         "at which branch a member of staff works",
         "a coordinator takes it back",
@@ -242,8 +262,12 @@ POLICY = {
         ends_with="accounts.User",
     ),
     "sessions.Session": Line(
-        _("that this device is signed in, and which codes it opened; what you wrote before you said where the answer may go"),
-        _("you sign out, or {0} after you last used it; what you wrote: you send it or throw it away, at most {1}"),
+        _(
+            "that this device is signed in, and which codes it opened; what you wrote before you said where the answer may go"
+        ),
+        _(
+            "you sign out, or {0} after you last used it; what you wrote: you send it or throw it away, at most {1}"
+        ),
         _("to come back without a new code"),
         Group.DEVICES,
         (timedelta(seconds=settings.SESSION_COOKIE_AGE), unsent.KEPT_FOR),
@@ -258,7 +282,9 @@ POLICY = {
         ends_with="accounts.User",
     ),
     "accounts.AddressChange": Line(
-        _("an address that is to take the place of yours, where you can no longer read what comes to the old one"),
+        _(
+            "an address that is to take the place of yours, where you can no longer read what comes to the old one"
+        ),
         _("{0} after you asked for it: then it is yours; or it is stopped, or you keep the old one"),
         _("so that whoever reads the old one can say before that it wasn't you"),
         Group.PERSON,
@@ -267,7 +293,9 @@ POLICY = {
         ended_by="change_due_addresses",
     ),
     "accounts.Passkey": Line(
-        _("your passkeys: the name you gave each, its public half, the days on which it was added and last used"),
+        _(
+            "your passkeys: the name you gave each, its public half, the days on which it was added and last used"
+        ),
         _("you remove it, or your record ends"),
         _("to let you in without a code"),
         Group.DEVICES,
@@ -305,7 +333,9 @@ POLICY = {
     ),
     # The help.
     "helpsessions.HelpSession": Line(
-        _("your question, the summary written for you, and how it turned out; your name only if you kept it, and of a shared one the adult's"),
+        _(
+            "your question, the summary written for you, and how it turned out; your name only if you kept it, and of a shared one the adult's"
+        ),
         _(
             "{0} after you kept it, or as you choose; a child's {2} at most; {1} if nobody kept it, or it is quiet. Never while a conversation "
             "about it is open. Then a number is left: which kind of help, where, on which day and in which hour"
@@ -358,7 +388,9 @@ POLICY = {
     ),
     "recommendations.Recommendation": Line(
         _("an item recommended to you, why, and your word on it"),
-        _("the visit or the answer it belongs to is forgotten. Then a number is left: which item, and whether it helped"),
+        _(
+            "the visit or the answer it belongs to is forgotten. Then a number is left: which item, and whether it helped"
+        ),
         _("to learn what helps"),
         Group.VISITS,
         exported=True,
@@ -366,7 +398,9 @@ POLICY = {
     ),
     "conversations.Conversation": Line(
         _("a thread between you and the library"),
-        _("the visit it is about is forgotten. About none: {0} after it was closed, or as you choose; {1} without a library account"),
+        _(
+            "the visit it is about is forgotten. About none: {0} after it was closed, or as you choose; {1} without a library account"
+        ),
         _("to answer you"),
         Group.MESSAGES,
         (UNLESS_CHOSEN, SHORT),
@@ -389,7 +423,12 @@ POLICY = {
         ends_with="conversations.Conversation",
     ),
     "conversations.MessageRecommendation": Line(
-        "which items belong to an answer", "the message ends", "to show them together", Group.PARTS, exported=True, ends_with="conversations.Message"
+        "which items belong to an answer",
+        "the message ends",
+        "to show them together",
+        Group.PARTS,
+        exported=True,
+        ends_with="conversations.Message",
     ),
     "conversations.Event": Line(
         "when a thread was closed and reopened, and by whom",
@@ -407,10 +446,18 @@ POLICY = {
         ends_with="conversations.Conversation",
     ),
     "conversations.ConversationNote": Line(
-        _("notes of the staff about a thread"), _("the thread ends"), _("so that colleagues can go on"), Group.DESK, ends_with="conversations.Conversation"
+        _("notes of the staff about a thread"),
+        _("the thread ends"),
+        _("so that colleagues can go on"),
+        Group.DESK,
+        ends_with="conversations.Conversation",
     ),
     "conversations.NoteMention": Line(
-        "which of the staff a note names, and whether they looked", "the note ends", "to tell them", Group.STAFF, ends_with="conversations.ConversationNote"
+        "which of the staff a note names, and whether they looked",
+        "the note ends",
+        "to tell them",
+        Group.STAFF,
+        ends_with="conversations.ConversationNote",
     ),
     "conversations.Participation": Line(
         _("how far each side has read a thread; which of the staff has it open"),
@@ -448,9 +495,21 @@ POLICY = {
         exported=True,
         ends_with="conversations.Conversation",
     ),
-    "lists.SavedList": Line(_("your lists"), _("you remove them"), _("because you made them"), Group.LISTS, exported=True, ends_with="accounts.User"),
+    "lists.SavedList": Line(
+        _("your lists"),
+        _("you remove them"),
+        _("because you made them"),
+        Group.LISTS,
+        exported=True,
+        ends_with="accounts.User",
+    ),
     "lists.SavedItem": Line(
-        _("the items on your lists"), _("you remove them"), _("because you saved them"), Group.LISTS, exported=True, ends_with="lists.SavedList"
+        _("the items on your lists"),
+        _("you remove them"),
+        _("because you saved them"),
+        Group.LISTS,
+        exported=True,
+        ends_with="lists.SavedList",
     ),
     "notifications.Notification": Line(
         _("the mails sent to you; codes and links are emptied once sent"),
@@ -487,8 +546,15 @@ POLICY = {
     # The library itself.
     "accounts.Library": Line("the library's name and look", "the portal ends", "to show it", Group.LIBRARY),
     "accounts.Branch": Line("the branches", "the portal ends", "to show them", Group.LIBRARY),
-    "accounts.OpeningHours": Line("when a branch is open", "a coordinator changes it", "to say by when an answer comes", Group.LIBRARY),
-    "accounts.ClosedDay": Line("days on which a branch is closed", "a coordinator removes it", "to say by when an answer comes", Group.LIBRARY),
+    "accounts.OpeningHours": Line(
+        "when a branch is open", "a coordinator changes it", "to say by when an answer comes", Group.LIBRARY
+    ),
+    "accounts.ClosedDay": Line(
+        "days on which a branch is closed",
+        "a coordinator removes it",
+        "to say by when an answer comes",
+        Group.LIBRARY,
+    ),
     "accounts.Absence": Line(
         "days on which a member of staff is away, and who covers",
         "they or a coordinator remove it",
@@ -496,13 +562,33 @@ POLICY = {
         Group.STAFF,
         ends_with="accounts.User",
     ),
-    "conversations.ReplyTemplate": Line("answers that are often given", "a coordinator removes them", "to write them once", Group.LIBRARY),
-    "conversations.BranchQueue": Line("how often a branch's queue changed", "the portal ends", "to show an open queue what is new", Group.LIBRARY),
-    "recommendations.Topic": Line("the library's list of topics", "a coordinator changes it", "to sort help sessions", Group.LIBRARY),
-    "recommendations.Item": Line("titles and other things that can be recommended", "the library removes them", "to recommend them", Group.LIBRARY),
-    "recommendations.Holding": Line("where a branch keeps an item", "the item is removed", "to find it on the shelf", Group.LIBRARY),
-    "recommendations.SearchEntry": Line("an item's words, for the search", "the item is removed", "to find it", Group.LIBRARY),
-    "notifications.RepeatedJob": Line("when a repeated job is due again", "the portal ends", "to run it once", Group.LIBRARY),
+    "conversations.ReplyTemplate": Line(
+        "answers that are often given", "a coordinator removes them", "to write them once", Group.LIBRARY
+    ),
+    "conversations.BranchQueue": Line(
+        "how often a branch's queue changed",
+        "the portal ends",
+        "to show an open queue what is new",
+        Group.LIBRARY,
+    ),
+    "recommendations.Topic": Line(
+        "the library's list of topics", "a coordinator changes it", "to sort help sessions", Group.LIBRARY
+    ),
+    "recommendations.Item": Line(
+        "titles and other things that can be recommended",
+        "the library removes them",
+        "to recommend them",
+        Group.LIBRARY,
+    ),
+    "recommendations.Holding": Line(
+        "where a branch keeps an item", "the item is removed", "to find it on the shelf", Group.LIBRARY
+    ),
+    "recommendations.SearchEntry": Line(
+        "an item's words, for the search", "the item is removed", "to find it", Group.LIBRARY
+    ),
+    "notifications.RepeatedJob": Line(
+        "when a repeated job is due again", "the portal ends", "to run it once", Group.LIBRARY
+    ),
     "notifications.Heartbeat": Line(
         "when a worker was last alive",
         "{0} of silence",
@@ -511,7 +597,13 @@ POLICY = {
         (timedelta(days=1),),
         ended_by="forget_old_notifications",
     ),
-    "auth.Permission": Line("names of permissions, unused", "the portal ends", "part of the web framework", Group.LIBRARY),
-    "auth.Group": Line("groups of permissions, unused", "the portal ends", "part of the web framework", Group.LIBRARY),
-    "contenttypes.ContentType": Line("names of the kinds of rows", "the portal ends", "part of the web framework", Group.LIBRARY),
+    "auth.Permission": Line(
+        "names of permissions, unused", "the portal ends", "part of the web framework", Group.LIBRARY
+    ),
+    "auth.Group": Line(
+        "groups of permissions, unused", "the portal ends", "part of the web framework", Group.LIBRARY
+    ),
+    "contenttypes.ContentType": Line(
+        "names of the kinds of rows", "the portal ends", "part of the web framework", Group.LIBRARY
+    ),
 }

@@ -59,7 +59,14 @@ def forget_what_is_due(*, at):
 def forget(*, at, seconds=None):
     """All that is due, a batch after the other, or as much as can be done in so many seconds. Returns how many sessions and threads."""
     began, done = time.monotonic(), 0
-    for forget_some in (_end_some_sharing, _forget_some_sessions, _forget_some_threads, _forget_some_unfinished, _forget_some_events, _forget_some_holds):
+    for forget_some in (
+        _end_some_sharing,
+        _forget_some_sessions,
+        _forget_some_threads,
+        _forget_some_unfinished,
+        _forget_some_events,
+        _forget_some_holds,
+    ):
         while count := forget_some(at):
             done += count
             if seconds is not None and time.monotonic() - began > seconds:
@@ -88,12 +95,19 @@ def due_sessions(at):
     """Tallies too: what they hold is which of the staff counted, and in which minute."""
     no_code = ~Exists(ClaimCode.objects.live(at).filter(help_session=OuterRef("pk")))
     nobodys = Q(patron=None, shared_with=None, created_at__lte=at - remembering.SHORT) & no_code
-    theirs = remembering.due("became_theirs_at", at=at) | ~Q(with_child="") & remembering.childs_due("became_theirs_at", at=at)
+    theirs = remembering.due("became_theirs_at", at=at) | ~Q(with_child="") & remembering.childs_due(
+        "became_theirs_at", at=at
+    )
     an_adults_alone = Q(patron=None) & _adults_time_is_over(at) & no_code
-    threads = Conversation.objects.filter(Q(status__in=Conversation.OPEN) | Q(joined_into__status__in=Conversation.OPEN), help_session=OuterRef("pk"))
+    threads = Conversation.objects.filter(
+        Q(status__in=Conversation.OPEN) | Q(joined_into__status__in=Conversation.OPEN),
+        help_session=OuterRef("pk"),
+    )
     return (
         HelpSession.objects.alias(became_theirs_at=Coalesce("kept_at", "created_at"))
-        .filter(nobodys | theirs | an_adults_alone, forgotten_on=None, status__in=[Status.RECORDED, Status.TALLY])
+        .filter(
+            nobodys | theirs | an_adults_alone, forgotten_on=None, status__in=[Status.RECORDED, Status.TALLY]
+        )
         .exclude(Exists(threads))
         .exclude(holds.held_sessions())
     )
@@ -101,7 +115,9 @@ def due_sessions(at):
 
 def due_sharing(at):
     """Visits that a child goes on keeping, and whose adult's time is over."""
-    return HelpSession.objects.filter(_adults_time_is_over(at), patron__isnull=False).exclude(holds.held_sessions())
+    return HelpSession.objects.filter(_adults_time_is_over(at), patron__isnull=False).exclude(
+        holds.held_sessions()
+    )
 
 
 def _adults_time_is_over(at):
@@ -113,14 +129,21 @@ def due_threads(at):
     """Those that hang on no session. One that was joined into another goes with that one."""
     nobodys = Q(patron=None, closed_at__lte=at - remembering.SHORT)
     return (
-        Conversation.objects.filter(nobodys | remembering.due("closed_at", at=at), help_session=None, joined_into=None, closed_at__isnull=False)
+        Conversation.objects.filter(
+            nobodys | remembering.due("closed_at", at=at),
+            help_session=None,
+            joined_into=None,
+            closed_at__isnull=False,
+        )
         .exclude(status__in=Conversation.OPEN)
         .exclude(holds.held_threads())
     )
 
 
 def due_unfinished(at):
-    return UnfinishedForm.objects.filter(saved_at__lte=at - UNFINISHED_FOR).exclude(help_session__in=HelpSession.objects.filter(holds.held_sessions()))
+    return UnfinishedForm.objects.filter(saved_at__lte=at - UNFINISHED_FOR).exclude(
+        help_session__in=HelpSession.objects.filter(holds.held_sessions())
+    )
 
 
 def due_events(at):
@@ -134,8 +157,15 @@ def due_holds(at):
 @transaction.atomic
 def _end_some_sharing(at):
     keys = list(due_sharing(at).order_by("pk").values_list("pk", flat=True)[:BATCH])
-    list(HelpSession.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk", flat=True))
-    sessions = list(due_sharing(at).filter(pk__in=keys).order_by("pk"))  # now that nobody else can change them
+    list(
+        HelpSession.objects.select_for_update(no_key=True)
+        .filter(pk__in=keys)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    sessions = list(
+        due_sharing(at).filter(pk__in=keys).order_by("pk")
+    )  # now that nobody else can change them
     for session in sessions:
         sharing.end_by_itself(session, at=at)
     return len(sessions)
@@ -174,24 +204,41 @@ def _forget_some_threads(at):
 def _forget_some_unfinished(at):
     """The words go; the session stays on the tray, to be finished or thrown away."""
     keys = list(due_unfinished(at).values_list("pk", flat=True)[:BATCH])
-    list(HelpSession.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk", flat=True))
+    list(
+        HelpSession.objects.select_for_update(no_key=True)
+        .filter(pk__in=keys)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
     return due_unfinished(at).filter(pk__in=keys).delete()[0]
 
 
 @transaction.atomic
 def _forget_some_events(at):
     keys = list(due_events(at).order_by("pk").values_list("pk", flat=True)[:1000])
-    patrons = list(AuditEvent.objects.filter(pk__in=keys, patron__isnull=False).values_list("patron", flat=True))
-    list(User.objects.select_for_update(no_key=True).filter(pk__in=patrons).order_by("pk").values_list("pk", flat=True))
+    patrons = list(
+        AuditEvent.objects.filter(pk__in=keys, patron__isnull=False).values_list("patron", flat=True)
+    )
+    list(
+        User.objects.select_for_update(no_key=True)
+        .filter(pk__in=patrons)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
     return due_events(at).filter(pk__in=keys).delete()[0]
 
 
 def _forget_some_holds(at):
-    return LegalHold.objects.filter(pk__in=list(due_holds(at).values_list("pk", flat=True)[:BATCH])).delete()[0]
+    return LegalHold.objects.filter(pk__in=list(due_holds(at).values_list("pk", flat=True)[:BATCH])).delete()[
+        0
+    ]
 
 
 def _recommendations(sessions, threads):
-    return Recommendation.objects.filter(Q(sessionrecommendation__help_session__in=sessions) | Q(messagerecommendation__message__conversation__in=threads))
+    return Recommendation.objects.filter(
+        Q(sessionrecommendation__help_session__in=sessions)
+        | Q(messagerecommendation__message__conversation__in=threads)
+    )
 
 
 def forget_recommendations(recommendations, zone):
@@ -203,7 +250,9 @@ def forget_recommendations(recommendations, zone):
         recommendation.recommended_at = _day(recommendation.recommended_at, zone)
         recommendation.decided_at = recommendation.decided_at and _day(recommendation.decided_at, zone)
     SavedItem.objects.filter(recommendation__in=found).update(recommendation=None)
-    Recommendation.objects.bulk_update(found, ["reason", "comment", "patron", "recommended_by", "recommended_at", "decided_at"])
+    Recommendation.objects.bulk_update(
+        found, ["reason", "comment", "patron", "recommended_by", "recommended_at", "decided_at"]
+    )
 
 
 def _day(moment, zone):
@@ -212,8 +261,14 @@ def _day(moment, zone):
 
 def _remove(threads):
     """With all that hangs on them, files included; a process that dies before they are removed leaves them to `forget_stray_files`."""
-    with_joined = Conversation.objects.filter(Q(pk__in=[thread.pk for thread in threads]) | Q(joined_into__in=threads))
-    files = [name for attachment in Attachment.objects.filter(conversation__in=with_joined) for name in attachment.stored_names()]
+    with_joined = Conversation.objects.filter(
+        Q(pk__in=[thread.pk for thread in threads]) | Q(joined_into__in=threads)
+    )
+    files = [
+        name
+        for attachment in Attachment.objects.filter(conversation__in=with_joined)
+        for name in attachment.stored_names()
+    ]
     transaction.on_commit(lambda: Attachment.remove_files(files))
     for thread in with_joined:
         search.remove_thread(thread)
@@ -221,4 +276,6 @@ def _remove(threads):
 
 
 def _count(related, threads):
-    return Conversation._meta.get_field(related).related_model.objects.filter(conversation__in=threads).count()
+    return (
+        Conversation._meta.get_field(related).related_model.objects.filter(conversation__in=threads).count()
+    )

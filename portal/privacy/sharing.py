@@ -40,7 +40,9 @@ def keep_alone(help_session, *, by, at):
     if help_session.patron_id == by.pk:
         if help_session.shared_with_id:
             _let_go_of_the_adults_part(help_session, at=at)
-            audit.record("ended_sharing", help_session, by=by, patron=by, at=at)  # neither reads the other's name
+            audit.record(
+                "ended_sharing", help_session, by=by, patron=by, at=at
+            )  # neither reads the other's name
         _leave_it_to_the_child(help_session)
     return help_session
 
@@ -91,8 +93,12 @@ def _let_go_of_the_adults_part(help_session, *, at):
 def _let_go_of_the_childs_part(help_session, *, at):
     """Returns what was recommended in it."""
     threads = Conversation.objects.filter(help_session=help_session)
-    made_here = Q(sessionrecommendation__help_session=help_session) | Q(messagerecommendation__message__conversation__in=threads)
-    given = Recommendation.objects.filter(pk__in=list(Recommendation.objects.filter(made_here).values_list("pk", flat=True)))
+    made_here = Q(sessionrecommendation__help_session=help_session) | Q(
+        messagerecommendation__message__conversation__in=threads
+    )
+    given = Recommendation.objects.filter(
+        pk__in=list(Recommendation.objects.filter(made_here).values_list("pk", flat=True))
+    )
     lock_first(given)
     _leave_behind(help_session, help_session.patron, at=at)
     help_session.patron = None
@@ -107,7 +113,9 @@ def _let_go_of_the_childs_part(help_session, *, at):
 def _leave_behind(help_session, person, *, at):
     """They are no longer behind it: what the law holds through them stays held, and no mail about it goes to them any more."""
     threads = Conversation.objects.filter(help_session=help_session)
-    list(threads.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))  # an answer that is being sent has written its mails then
+    list(
+        threads.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
+    )  # an answer that is being sent has written its mails then
     holds.carry_along(person, help_session, at=at)
     withdraw_announcements_to(person, threads)
 

@@ -65,7 +65,12 @@ def _cover(title, creators, kind, number):
     creator = Truncator(re.split(r"[;|]", creators)[0].strip()).chars(36)
     shape = icon(KIND_ICONS[kind]) if kind in KIND_ICONS else ""
     return format_html(
-        '<span class="cover h{} p{}" aria-hidden="true"><span><b>{}</b>{}<small>{}</small></span></span>', number % 8, number // 8 % 4, title, shape, creator
+        '<span class="cover h{} p{}" aria-hidden="true"><span><b>{}</b>{}<small>{}</small></span></span>',
+        number % 8,
+        number // 8 % 4,
+        title,
+        shape,
+        creator,
     )
 
 
@@ -80,7 +85,9 @@ def when(moment):
     words = _day_in_words(local.date() if timed else local, timezone.localdate(), language)
     if timed:
         words = f"{words} {_time_in_words(local.hour, local.minute, language)}"
-    return mark_safe(f'<time datetime="{local.isoformat(timespec="minutes") if timed else local}">{words}</time>')
+    return mark_safe(
+        f'<time datetime="{local.isoformat(timespec="minutes") if timed else local}">{words}</time>'
+    )
 
 
 # Django formats a date slowly, and a page names the same few days and times over and over. No sign in them is one of HTML's.
@@ -126,7 +133,11 @@ def choice_buttons(name, choices, chosen, of="", announce=False):
     drawn = []
     for value, label in choices:
         pressed, label = value == chosen, str(label)
-        said = f' data-announce="{escape(gettext("Your answer is kept: %(label)s") % {"label": label})}"' if announce and pressed else ""
+        said = (
+            f' data-announce="{escape(gettext("Your answer is kept: %(label)s") % {"label": label})}"'
+            if announce and pressed
+            else ""
+        )
         which = escape(f"{value}-{of}" if of else f"{name}-{value}")
         start = f'<button class="choice" name="{name}" value="{escape(value)}" id="{which}" aria-pressed="{"true" if pressed else "false"}"{said}>'
         drawn.append(f"{start}{icon('check')}{escape(capfirst(label))}</button>")
@@ -149,7 +160,9 @@ def waited(moment, at=None):
 def plain(text):
     """What somebody typed, as paragraphs: escaped, lines kept, web addresses linked. Nothing in it is ever markup."""
     paragraphs = re.split(r"\n\s*\n", str(text or "").replace("\r\n", "\n").strip())
-    return mark_safe("".join(f'<p dir="auto">{_linked(paragraph)}</p>' for paragraph in paragraphs if paragraph))
+    return mark_safe(
+        "".join(f'<p dir="auto">{_linked(paragraph)}</p>' for paragraph in paragraphs if paragraph)
+    )
 
 
 def _linked(text):
@@ -158,7 +171,10 @@ def _linked(text):
         address = found[0].rstrip(".,;:!?*")
         if address.endswith(")") and "(" not in address:  # (see https://example.org/page)
             address = address.rstrip(").,;:!?")
-        parts += [escape(text[end : found.start()]), format_html('<a href="{0}" rel="nofollow noopener noreferrer">{0}</a>', address)]
+        parts += [
+            escape(text[end : found.start()]),
+            format_html('<a href="{0}" rel="nofollow noopener noreferrer">{0}</a>', address),
+        ]
         end = found.start() + len(address)
     parts.append(escape(text[end:]))
     return "".join(parts).replace("\n", "<br>")
@@ -172,7 +188,9 @@ def catalogue_url(context, item):
     library = context.get("library")
     address = library.catalogue_link if library else ""
     known = {"{isbn}": item.isbn, "{title}": item.title, "{number}": item.source_key}
-    if not address.startswith("https://") or any(name in address and not value for name, value in known.items()):
+    if not address.startswith("https://") or any(
+        name in address and not value for name, value in known.items()
+    ):
         return ""
     for name, value in known.items():
         address = address.replace(name, quote(value, safe=""))

@@ -57,11 +57,18 @@ def test_changing_an_absence_is_not_held_against_itself(staff, colleague):
     assert (absence.last_day.day, absence.cover) == (9, colleague)
     absences.remove_absence(later, by=staff, at=NOW)
     assert list(Absence.objects.all()) == [absence]
-    assert list(AuditEvent.objects.values_list("action", flat=True)) == ["added_absence", "added_absence", "changed_absence", "removed_absence"]
+    assert list(AuditEvent.objects.values_list("action", flat=True)) == [
+        "added_absence",
+        "added_absence",
+        "changed_absence",
+        "removed_absence",
+    ]
 
 
 @pytest.mark.parametrize(("day", "is_away"), [(1, False), (2, True), (4, True), (6, True), (7, False)])
-def test_who_is_away_is_one_query_and_counts_both_days(staff, colleague, day, is_away, django_assert_num_queries):
+def test_who_is_away_is_one_query_and_counts_both_days(
+    staff, colleague, day, is_away, django_assert_num_queries
+):
     absence = away(staff, 2, 6, cover=colleague)
     with django_assert_num_queries(1):
         found = absences.away_on(MARCH.replace(day=day))
@@ -83,7 +90,9 @@ def test_nobody_covers_themselves(staff):
         away(staff, 2, 6, cover=staff)
 
 
-def test_whoever_leaves_a_desk_covers_nobody_there_and_after_the_last_nobody_at_all(staff, coordinator, branch, colleague):
+def test_whoever_leaves_a_desk_covers_nobody_there_and_after_the_last_nobody_at_all(
+    staff, coordinator, branch, colleague
+):
     elsewhere = BranchFactory()
     StaffRole.objects.create(user=colleague, branch=elsewhere)
     at_both, there = StaffFactory(branch=branch), StaffFactory(branch=elsewhere)
@@ -125,7 +134,13 @@ def test_a_thread_of_somebody_away_is_free_on_these_days(thread, staff, colleagu
 
 
 @pytest.mark.parametrize(
-    ("utc", "free"), [("2026-03-05T05:59:00", True), ("2026-03-05T06:00:00", False), ("2026-03-04T06:00:00", True), ("2026-03-04T05:59:00", False)]
+    ("utc", "free"),
+    [
+        ("2026-03-05T05:59:00", True),
+        ("2026-03-05T06:00:00", False),
+        ("2026-03-04T06:00:00", True),
+        ("2026-03-04T05:59:00", False),
+    ],
 )
 def test_the_days_are_the_librarys(thread, staff, colleague, utc, free):
     """In Chicago the fourth of March begins and ends six hours after Greenwich's."""
@@ -151,14 +166,23 @@ def hours(number):
 
 @pytest.mark.parametrize(
     ("taken", "waiting", "released"),
-    [(hours(72), hours(72), True), (hours(72), hours(71), False), (hours(71), hours(100), False), (hours(100), hours(90), True)],
+    [
+        (hours(72), hours(72), True),
+        (hours(72), hours(71), False),
+        (hours(71), hours(100), False),
+        (hours(100), hours(90), True),
+    ],
 )
 def test_what_was_taken_and_left_lying_is_free_again(library, branch, staff, taken, waiting, released):
-    thread = ConversationFactory(branch=branch, assignee=staff, assigned_at=NOW - taken, opened_at=NOW - waiting)
+    thread = ConversationFactory(
+        branch=branch, assignee=staff, assigned_at=NOW - taken, opened_at=NOW - waiting
+    )
     handling.release_the_left_lying(at=NOW)
     thread.refresh_from_db()
     assert thread.assignee == (None if released else staff)
-    assert list(DeskEvent.objects.values_list("kind", "was")) == ([("released", staff.pk)] if released else [])
+    assert list(DeskEvent.objects.values_list("kind", "was")) == (
+        [("released", staff.pk)] if released else []
+    )
 
 
 def test_a_library_may_leave_things_lying(library, branch, staff):
@@ -170,18 +194,34 @@ def test_a_library_may_leave_things_lying(library, branch, staff):
     assert thread.assignee == staff
 
 
-@pytest.mark.parametrize(("who", "ago", "released"), [("holder", hours(50), False), ("holder", hours(80), True), ("colleague", hours(50), True)])
-def test_more_is_to_come_is_a_sign_of_life_of_whoever_says_it(library, branch, staff, colleague, who, ago, released):
+@pytest.mark.parametrize(
+    ("who", "ago", "released"),
+    [("holder", hours(50), False), ("holder", hours(80), True), ("colleague", hours(50), True)],
+)
+def test_more_is_to_come_is_a_sign_of_life_of_whoever_says_it(
+    library, branch, staff, colleague, who, ago, released
+):
     thread = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(100))
     writer = staff if who == "holder" else colleague
-    actions.reply(thread, by=writer, side="staff", at=NOW - ago, body="I ask the archive.", language="en", client_token=uuid.uuid4(), then="ours")
+    actions.reply(
+        thread,
+        by=writer,
+        side="staff",
+        at=NOW - ago,
+        body="I ask the archive.",
+        language="en",
+        client_token=uuid.uuid4(),
+        then="ours",
+    )
     handling.release_the_left_lying(at=NOW)
     thread.refresh_from_db()
     assert thread.assignee == (None if released else staff)
 
 
 def test_what_waits_for_the_patron_lies_with_nobody(library, branch, staff):
-    thread = ConversationFactory(branch=branch, assignee=staff, status="waiting_for_patron", opened_at=timezone.now() - hours(900))
+    thread = ConversationFactory(
+        branch=branch, assignee=staff, status="waiting_for_patron", opened_at=timezone.now() - hours(900)
+    )
     handling.release_the_left_lying(at=timezone.now())
     thread.refresh_from_db()
     assert thread.assignee == staff

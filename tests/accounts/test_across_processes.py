@@ -123,7 +123,9 @@ def test_new_questions_are_counted_together(rosa):
 
 
 def test_one_address_asked_for_at_once_is_one_person(rosa):
-    people = at_once(*[lambda: actions.person_with_address("new@example.org", at=timezone.now()).pk] * PROCESSES)
+    people = at_once(
+        *[lambda: actions.person_with_address("new@example.org", at=timezone.now()).pk] * PROCESSES
+    )
     assert len(set(people)) == 1
     assert User.objects.filter(email="new@example.org").count() == 1
 
@@ -131,7 +133,9 @@ def test_one_address_asked_for_at_once_is_one_person(rosa):
 def test_a_card_that_signs_in_many_times_at_once_is_one_person(rosa):
     for number in range(10):
         patron = Patron(ils_id=f"ils-{number}", barcode="20001001", name="Sam", email="sam@example.org")
-        people = at_once(*[lambda patron=patron: person_with_card(patron, at=timezone.now(), language="en").pk] * PROCESSES)
+        people = at_once(
+            *[lambda patron=patron: person_with_card(patron, at=timezone.now(), language="en").pk] * PROCESSES
+        )
         assert len(set(people)) == 1
         assert User.objects.filter(library_cards__ils_id=patron.ils_id).count() == 1
     assert User.objects.filter(library_cards=None).count() == 1  # rosa; nobody was made in vain
@@ -139,8 +143,12 @@ def test_a_card_that_signs_in_many_times_at_once_is_one_person(rosa):
 
 def test_a_sign_on_that_comes_many_times_at_once_is_one_person(rosa):
     for number in range(10):
-        who = single_sign_on.Identity(str(number), "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0)
-        people = at_once(*[lambda who=who: single_sign_on.new_person(who, at=timezone.now(), language="en").pk] * PROCESSES)
+        who = single_sign_on.Identity(
+            str(number), "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0
+        )
+        people = at_once(
+            *[lambda who=who: single_sign_on.new_person(who, at=timezone.now(), language="en").pk] * PROCESSES
+        )
         assert len(set(people)) == 1
         assert User.objects.filter(email=who.email).count() == 1
     assert User.objects.count() == 11
@@ -148,14 +156,28 @@ def test_a_sign_on_that_comes_many_times_at_once_is_one_person(rosa):
 
 def test_of_two_sign_ons_with_one_address_at_once_one_gets_it(rosa):
     for number in range(10):
-        known = [single_sign_on.Identity(f"{number}-{which}", "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0) for which in range(2)]
-        outcomes = at_once(*[lambda who=who: single_sign_on.new_person(who, at=timezone.now(), language="en").email for who in known])
+        known = [
+            single_sign_on.Identity(
+                f"{number}-{which}", "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0
+            )
+            for which in range(2)
+        ]
+        outcomes = at_once(
+            *[
+                lambda who=who: single_sign_on.new_person(who, at=timezone.now(), language="en").email
+                for who in known
+            ]
+        )
         assert sorted(outcomes) == ["AddressTaken", f"ana{number}@college.example"]
     assert User.objects.count() == 11
 
 
 def test_tries_for_a_card_are_counted_together(rosa):
-    tried = [outcome for _round in range(2) for outcome in at_once(*[lambda: cards.count_try(request(), "20001001")] * PROCESSES)]
+    tried = [
+        outcome
+        for _round in range(2)
+        for outcome in at_once(*[lambda: cards.count_try(request(), "20001001")] * PROCESSES)
+    ]
     assert (tried.count(None), tried.count("TooOften")) == (5, 11)
 
 
@@ -170,7 +192,11 @@ def test_whatever_is_limited_is_counted_together(by, rosa, monkeypatch):
             counted.undo()
         return "undone" if number % 2 else "done"
 
-    outcomes = [outcome for _round in range(6) for outcome in at_once(*[partial(do, number) for number in range(PROCESSES)])]
+    outcomes = [
+        outcome
+        for _round in range(6)
+        for outcome in at_once(*[partial(do, number) for number in range(PROCESSES)])
+    ]
     assert outcomes.count("done") == 9
     assert set(outcomes) == {"done", "undone", "TooOften"}
 
@@ -214,7 +240,9 @@ def test_tries_on_one_computer_are_counted_together(rosa, looked):
     branch = rosa.roles[0].branch
     people = [with_pin(StaffFactory(branch=branch)) for _number in range(PROCESSES)]
     desk, _token = shared_desks.unlock(branch=branch, name="Front desk", by=rosa, at=timezone.now())
-    outcomes = [outcome for _round in range(4) for outcome in at_once(*[guess(desk, person) for person in people])]
+    outcomes = [
+        outcome for _round in range(4) for outcome in at_once(*[guess(desk, person) for person in people])
+    ]
     assert looked.value == desk_pins.MOST_WRONG
     assert set(outcomes[-PROCESSES:]) == {"DeskClosed"}
     assert not SharedDesk.objects.unlocked(timezone.now()).exists()
@@ -225,7 +253,12 @@ def test_two_coordinators_who_remove_each_other_leave_one(rosa):
         StaffRole.objects.all().delete()
         branch = BranchFactory()
         one, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))
-        outcomes = at_once(*[partial(roles.end_role, gone, branch=branch, by=one, at=timezone.now()) for gone in (one, other)])
+        outcomes = at_once(
+            *[
+                partial(roles.end_role, gone, branch=branch, by=one, at=timezone.now())
+                for gone in (one, other)
+            ]
+        )
         assert sorted(map(str, outcomes)) == ["LastCoordinator", "None"]
         assert StaffRole.objects.filter(role="coordinator").count() == 1
 
@@ -240,7 +273,9 @@ def test_an_invitation_is_accepted_once_or_withdrawn(rosa):
         StaffRole.objects.get_or_create(user=sender, branch=branch, role="coordinator")
         sender = User.objects.get(pk=sender.pk)
         at = timezone.now()
-        link = invitations.invite(name="Noor", email=noor.email, language="en", at_branches={branch: "staff"}, by=sender, at=at)
+        link = invitations.invite(
+            name="Noor", email=noor.email, language="en", at_branches={branch: "staff"}, by=sender, at=at
+        )
         accepts = partial(invitations.accept, link.split("/")[-2], person=noor, at=at)
         takes_back = partial(invitations.withdraw, Invitation.objects.get(), by=other, at=at)
         leaves = partial(roles.end_role, sender, branch=branch, by=other, at=at)
@@ -254,7 +289,12 @@ def test_an_invitation_is_accepted_once_or_withdrawn(rosa):
 def be_away(person, number):
     day = datetime.date(2026, 3, 1) + datetime.timedelta(days=number)
     return absences.add_absence(
-        person=person, first_day=day, last_day=day + datetime.timedelta(days=PROCESSES), cover=None, by=person, at=timezone.now()
+        person=person,
+        first_day=day,
+        last_day=day + datetime.timedelta(days=PROCESSES),
+        cover=None,
+        by=person,
+        at=timezone.now(),
     ).first_day
 
 

@@ -85,12 +85,20 @@ def address_of(person):
 
 def mails_to(address):
     """The subjects, without those of codes."""
-    mails = Notification.objects.filter(to_address=address).exclude(subject__startswith="Your code").order_by("pk")
+    mails = (
+        Notification.objects.filter(to_address=address)
+        .exclude(subject__startswith="Your code")
+        .order_by("pk")
+    )
     return [mail.subject for mail in mails]
 
 
 def events(person):
-    return list(AuditEvent.objects.filter(patron=person, action__contains="address").order_by("pk").values_list("action", flat=True))
+    return list(
+        AuditEvent.objects.filter(patron=person, action__contains="address")
+        .order_by("pk")
+        .values_list("action", flat=True)
+    )
 
 
 def wait_is_over():
@@ -102,7 +110,11 @@ def wait_is_over():
 
 def test_changing_it_takes_a_proof(client, patron, sign_in):
     sign_in(client, patron)
-    for answer in (client.get(CHANGE), client.post(CHANGE, {"email": NEW}), client.post(CHANGE, {"wait": "1"})):
+    for answer in (
+        client.get(CHANGE),
+        client.post(CHANGE, {"email": NEW}),
+        client.post(CHANGE, {"wait": "1"}),
+    ):
         assert answer["Location"].startswith("/me/prove/?next=")
     assert not Notification.objects.exists()
 
@@ -115,7 +127,9 @@ def test_the_old_address_stays_until_the_new_one_is_proven(by_code, patron):
     assert (address_of(patron), AddressChange.objects.count()) == (OLD, 0)
     by_code.post(CHANGE, {"code": code})
     assert address_of(patron) == NEW
-    assert list(EmailAddress.objects.filter(user=patron).values_list("email", "verified", "primary")) == [(NEW, True, True)]
+    assert list(EmailAddress.objects.filter(user=patron).values_list("email", "verified", "primary")) == [
+        (NEW, True, True)
+    ]
     assert events(patron) == ["changed_address"]
     assert signed_in_as(sign_in_by_code(Client(), NEW)) == str(patron.pk)
 
@@ -217,7 +231,9 @@ def test_the_old_address_is_told_without_the_new_one(by_code, patron):
     give_new(by_code)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     assert NEW not in mail.text + mail.html + mail.subject
-    assert "/not-me/" not in mail.text + mail.html  # it has said yes: whoever reads it later takes nothing back
+    assert (
+        "/not-me/" not in mail.text + mail.html
+    )  # it has said yes: whoever reads it later takes nothing back
     assert (mail.recipient, mail.blanked) == (patron, True)  # whoever is erased leaves no old address behind
 
 
@@ -257,7 +273,9 @@ def test_who_can_no_longer_read_the_old_one_has_the_new_one_in_a_week(by_passkey
     for _twice in range(2):
         wait_is_over()
     assert address_of(patron) == NEW
-    assert list(EmailAddress.objects.filter(user=patron).values_list("email", "verified", "primary")) == [(NEW, True, True)]
+    assert list(EmailAddress.objects.filter(user=patron).values_list("email", "verified", "primary")) == [
+        (NEW, True, True)
+    ]
     assert mails_to(OLD)[1:] == ["The address of your library account was changed"]
     assert mails_to(NEW) == ["The new address of your library account"]
     assert events(patron) == ["began_address_change", "changed_address"]
@@ -284,7 +302,9 @@ def link_to_stop(mail):
 def test_the_page_me_shows_it_to_its_person_alone_and_they_can_keep_the_old_one(by_passkey, patron, sign_in):
     link = begin(by_passkey)
     other = sign_in(Client(), UserFactory(email="else@example.org"))
-    assert [reverse("keep_address") in browser.get(ME).content.decode() for browser in (by_passkey, other)] == [True, False]
+    assert [
+        reverse("keep_address") in browser.get(ME).content.decode() for browser in (by_passkey, other)
+    ] == [True, False]
     other.post(reverse("keep_address"))
     assert AddressChange.objects.filter(person=patron).exists()
     assert by_passkey.get(reverse("keep_address")).status_code == 405
@@ -320,7 +340,11 @@ def test_whoever_stops_it_where_the_account_is_open_is_out_there_too(clock, by_c
     link = begin(by_code)
     clock.shift(DAY)
     page = by_code.post(link)
-    assert (page.status_code, "Your address stays yours" in text(page), page.wsgi_request.user.is_anonymous) == (200, True, True)
+    assert (
+        page.status_code,
+        "Your address stays yours" in text(page),
+        page.wsgi_request.user.is_anonymous,
+    ) == (200, True, True)
     assert by_code.get(ME).wsgi_request.user.is_anonymous
 
 
@@ -329,7 +353,9 @@ def test_the_new_address_hears_that_it_was_given_up_as_somebody_else_may_have_do
     begin(by_passkey)
     reader = sign_in_by_code(Client(), OLD)
     reader.post(reverse("keep_address"))
-    told = Notification.objects.get(to_address=NEW, subject="This address does not become that of a library account")
+    told = Notification.objects.get(
+        to_address=NEW, subject="This address does not become that of a library account"
+    )
     assert [OLD in words or patron.name in words for words in (told.text, told.html)] == [False, False]
     begin(by_passkey, "first@example.org")
     begin(by_passkey, "first@example.org")  # once more the same: nothing to say
@@ -338,7 +364,9 @@ def test_the_new_address_hears_that_it_was_given_up_as_somebody_else_may_have_do
     give_new(reader, "theirs@example.org")  # the old one has just said yes to this one
     addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == "theirs@example.org"
-    assert [mails_to(f"{which}@example.org") for which in ("new", "first", "second", "theirs")] == [[told.subject]] * 3 + [[]]
+    assert [mails_to(f"{which}@example.org") for which in ("new", "first", "second", "theirs")] == [
+        [told.subject]
+    ] * 3 + [[]]
 
 
 def test_it_can_be_stopped_for_as_long_as_it_has_not_happened(by_passkey, patron, clock):
@@ -401,7 +429,9 @@ def test_each_one_that_waits_takes_a_code_of_its_own_and_there_are_five_a_day(by
     assert len(mails_to(OLD)) == 5
 
 
-def test_an_address_that_becomes_anothers_in_that_very_moment_is_asked_for_again(by_code, patron, monkeypatch):
+def test_an_address_that_becomes_anothers_in_that_very_moment_is_asked_for_again(
+    by_code, patron, monkeypatch
+):
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
     other = UserFactory(email=NEW)
@@ -412,7 +442,9 @@ def test_an_address_that_becomes_anothers_in_that_very_moment_is_asked_for_again
     assert by_code.post(CHANGE)["Location"] == reverse("join_records")
 
 
-def test_an_address_that_opens_another_account_at_the_end_of_the_week_is_taken_from_nobody(by_passkey, patron, clock):
+def test_an_address_that_opens_another_account_at_the_end_of_the_week_is_taken_from_nobody(
+    by_passkey, patron, clock
+):
     prove(by_passkey)
     begin(by_passkey)
     clock.shift(WEEK)
@@ -560,9 +592,13 @@ def test_a_record_for_which_another_address_waits_is_not_joined_away(by_passkey,
 def test_a_copy_says_that_it_waits(by_passkey, patron, clock):
     prove(by_passkey)
     begin(by_passkey)
-    addresses.change_in_a_week(UserFactory(email="else@example.org"), email="elses@example.org", at=timezone.now())
+    addresses.change_in_a_week(
+        UserFactory(email="else@example.org"), email="elses@example.org", at=timezone.now()
+    )
     rows = list(contents.entries(contents.TABLES["address_changes"], patron, timezone.now()))
-    assert [(row["begun_at"], row["happens_on"]) for row in rows] == [("2026-11-25T09:00:00+00:00", "2026-12-02")]
+    assert [(row["begun_at"], row["happens_on"]) for row in rows] == [
+        ("2026-11-25T09:00:00+00:00", "2026-12-02")
+    ]
 
 
 def test_erasing_takes_it_and_the_mails_to_both_addresses(by_passkey, patron):
@@ -611,7 +647,9 @@ class TestAtOnce:
         for _round in range(20):
             token, at = begun(), timezone.now()
             worker = partial(addresses.change_due_addresses, at=at)
-            outcomes = at_once(worker, worker, lambda token=token, at=at: addresses.stop_change(token, at=at) and "stopped")
+            outcomes = at_once(
+                worker, worker, lambda token=token, at=at: addresses.stop_change(token, at=at) and "stopped"
+            )
             made = address_of(patron) == NEW
             assert outcomes == [None, None, "UnknownChange" if made else "stopped"]
             assert len(mails_to(NEW)) == 1
@@ -621,10 +659,16 @@ class TestAtOnce:
     def test_the_worker_and_a_person_who_keeps_the_old_one_or_is_erased(self, patron, begun):
         for _round in range(10):
             begun()
-            _none, kept = at_once(partial(addresses.change_due_addresses, at=timezone.now()), partial(addresses.keep_address, patron, at=timezone.now()))
+            _none, kept = at_once(
+                partial(addresses.change_due_addresses, at=timezone.now()),
+                partial(addresses.keep_address, patron, at=timezone.now()),
+            )
             assert address_of(patron) == (OLD if kept else NEW)
         begun()
-        outcomes = at_once(partial(addresses.change_due_addresses, at=timezone.now()), lambda: bool(erasure.erase(patron, language="en", at=timezone.now())))
+        outcomes = at_once(
+            partial(addresses.change_due_addresses, at=timezone.now()),
+            lambda: bool(erasure.erase(patron, language="en", at=timezone.now())),
+        )
         assert outcomes == [None, True]
         assert (User.objects.count(), AddressChange.objects.count()) == (0, 0)
 
@@ -635,7 +679,9 @@ class TestAtOnce:
             other = UserFactory(email="other@example.org")
             addresses.change_in_a_week(other, email=NEW, at=timezone.now() - AddressChange.WAITS)
             worker = partial(addresses.change_due_addresses, at=timezone.now())
-            assert at_once(worker, worker, lambda: bool(actions.person_with_address(NEW, at=timezone.now()))) == [None, None, True]
+            assert at_once(
+                worker, worker, lambda: bool(actions.person_with_address(NEW, at=timezone.now()))
+            ) == [None, None, True]
             wait_is_over()
             assert sorted([address_of(patron), address_of(other)]) in ([NEW, "other@example.org"], [NEW, OLD])
             assert User.objects.filter(email=NEW).count() == 1
@@ -659,7 +705,13 @@ class TestAtOnce:
             at = timezone.now()
             at_once(
                 partial(addresses.change_address, patron, email=NEW, read_at={OLD, NEW}, at=at),
-                partial(addresses.change_address, patron, email="newer@example.org", read_at={OLD, "newer@example.org"}, at=at),
+                partial(
+                    addresses.change_address,
+                    patron,
+                    email="newer@example.org",
+                    read_at={OLD, "newer@example.org"},
+                    at=at,
+                ),
                 lambda at=at: addresses.change_in_a_week(patron, email="waits@example.org", at=at).pk,
             )
             assert address_of(patron) in (NEW, "newer@example.org")

@@ -27,7 +27,11 @@ def _no_limits(library):
 
 def by_code(client, **borrowed):
     client.post(reverse("sign_in"), {"email": "sam@example.org", **borrowed})
-    code = re.search(r"^(\d{6})$", Notification.objects.filter(to_address="sam@example.org").latest("pk").text, re.MULTILINE)[1]
+    code = re.search(
+        r"^(\d{6})$",
+        Notification.objects.filter(to_address="sam@example.org").latest("pk").text,
+        re.MULTILINE,
+    )[1]
     return client.post(reverse("account_confirm_login_code"), {"code": code})
 
 
@@ -76,7 +80,9 @@ def test_no_cookie_says_who_was_there(client, way, patron):
 
 
 @WAYS
-def test_words_written_after_it_ended_come_to_nobody_not_even_to_the_owner_of_the_device(client, way, patron, staff, sign_in):
+def test_words_written_after_it_ended_come_to_nobody_not_even_to_the_owner_of_the_device(
+    client, way, patron, staff, sign_in
+):
     sign_in(client, staff)
     client.get(reverse("me"))
     client.session.flush()

@@ -118,20 +118,30 @@ def test_a_name_that_somebody_chose_here_stays(client, ils):
 
 def test_the_address_of_the_ils_is_offered_and_opens_nothing(client, ils, patron):
     """Somebody else's account stays theirs, and who reads that address later gets no way into this one."""
-    ils.cards = [fake.Card("1", "1", "7", "Sam Again", email=patron.email.upper()), fake.Card("2", "2", "8", "Kim", email="kim@example.org")]
+    ils.cards = [
+        fake.Card("1", "1", "7", "Sam Again", email=patron.email.upper()),
+        fake.Card("2", "2", "8", "Kim", email="kim@example.org"),
+    ]
     sign_in(client, ils.cards[0])
     assert person_in(client) != patron
     assert patron.library_cards.count() == 0
     kim = Client()
     sign_in(kim, ils.cards[1])
     assert person_in(kim).email is None
-    assert [(row.email, row.verified, row.primary) for row in EmailAddress.objects.filter(user=person_in(kim))] == [("kim@example.org", False, False)]
+    assert [
+        (row.email, row.verified, row.primary) for row in EmailAddress.objects.filter(user=person_in(kim))
+    ] == [("kim@example.org", False, False)]
     Client().post(reverse("sign_in"), {"email": "kim@example.org"})
     assert User.objects.get(email="kim@example.org") != person_in(kim)
 
 
 def test_another_address_in_the_ils_takes_the_place_of_the_one_before(client, ils):
-    for email, offered in [("kim@example.org", ["kim@example.org"]), ("new@example.org", ["new@example.org"]), ("no address", []), ("", [])]:
+    for email, offered in [
+        ("kim@example.org", ["kim@example.org"]),
+        ("new@example.org", ["new@example.org"]),
+        ("no address", []),
+        ("", []),
+    ]:
         ils.cards = [fake.Card("2", "2", "8", "Kim", email=email)]
         sign_in(Client(), ils.cards[0])
         assert list(EmailAddress.objects.values_list("email", flat=True)) == offered
@@ -164,7 +174,9 @@ def test_a_visit_is_kept_by_whoever_signs_in_with_a_card(client, branch, staff, 
     assert visit.patron == person_in(client)
     settings.ILS = ""
     other = show_code(Client(), code_for(HelpSessionFactory(branch=branch, staff=staff)))
-    assert "/sign-in/card/" not in words(other.get(reverse("keep_session", args=[HelpSession.objects.latest("pk").public_id])))
+    assert "/sign-in/card/" not in words(
+        other.get(reverse("keep_session", args=[HelpSession.objects.latest("pk").public_id]))
+    )
 
 
 def test_the_offered_address_stands_in_the_form_that_asks_for_one(client, ils):
@@ -176,9 +188,16 @@ def test_the_offered_address_stands_in_the_form_that_asks_for_one(client, ils):
 def test_a_wrong_pin_and_an_unknown_card_read_the_same(client):
     def refused(card, pin):
         page = words(Client().post(reverse("card_sign_in"), {"card": card, "pin": pin}))
-        return page.replace(card, "CARD").partition("<main")[2].partition("csrfmiddlewaretoken")[0], page.count("field-error")
+        return page.replace(card, "CARD").partition("<main")[2].partition("csrfmiddlewaretoken")[
+            0
+        ], page.count("field-error")
 
-    assert refused(KNOWN.card, "9999") == refused("20009999", "9999") == refused(BLOCKED.card, "9999") == refused(EXPIRED.card, "9999")
+    assert (
+        refused(KNOWN.card, "9999")
+        == refused("20009999", "9999")
+        == refused(BLOCKED.card, "9999")
+        == refused(EXPIRED.card, "9999")
+    )
     assert "don&#x27;t belong together" in refused(KNOWN.card, "9999")[0]
 
 
@@ -222,7 +241,9 @@ def test_somebody_who_may_not_sign_in_here_is_told_no_more_than_that(client):
     assert person_in(other) is None
 
 
-@pytest.mark.parametrize("error", [Away("sip.example does not answer"), Misconfigured("the login is rejected")])
+@pytest.mark.parametrize(
+    "error", [Away("sip.example does not answer"), Misconfigured("the login is rejected")]
+)
 def test_an_ils_that_is_away_says_so_and_the_code_is_offered(client, ils, error, caplog):
     ils.error = error
     page = sign_in(client, next="/lists/")
@@ -250,13 +271,23 @@ def test_after_five_tries_for_a_card_the_ils_is_asked_no_more(ils, settings):
         page = Client().post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": f"000{number}"})
     assert len(ils.asked) == 5
     assert "tried too often" in words(page)
-    assert "tried too often" in words(sign_in(Client()))  # whoever has the right PIN as well, or a guesser would learn it
+    assert "tried too often" in words(
+        sign_in(Client())
+    )  # whoever has the right PIN as well, or a guesser would learn it
     sign_in(client := Client(), NEW)
     assert person_in(client)
 
 
 def test_a_card_written_in_another_way_has_no_tries_of_its_own(ils):
-    written = [KNOWN.card, "２０００１００１", "٢٠٠٠١٠٠١", "2000-1001", "2\u03010001001", "२०००१००१", "2000.1001"]
+    written = [
+        KNOWN.card,
+        "２０００１００１",
+        "٢٠٠٠١٠٠١",
+        "2000-1001",
+        "2\u03010001001",
+        "२०००१००१",
+        "2000.1001",
+    ]
     for card in written:
         Client().post(reverse("card_sign_in"), {"card": card, "pin": "0000"})
     assert len(ils.asked) == 5
@@ -275,9 +306,19 @@ def test_the_pin_rests_nowhere(client, ils, caplog, django_db_blocker):
     page = client.post(reverse("card_sign_in"), {"card": "20001002", "pin": secret})
     assert secret not in words(page)
     sign_in(client, ils.cards[0])
-    client.post(reverse("card_sign_in"), {"card": "20001002", "pin": secret}, headers={"sec-fetch-site": "same-origin"})
-    kept = [repr(row) for model in (User, LibraryCard, AuditEvent, RefusedPost) for row in model.objects.values()]
-    kept += [repr(Session.objects.get(pk=client.session.session_key).get_decoded()), caplog.text, str(client.cookies)]
+    client.post(
+        reverse("card_sign_in"),
+        {"card": "20001002", "pin": secret},
+        headers={"sec-fetch-site": "same-origin"},
+    )
+    kept = [
+        repr(row) for model in (User, LibraryCard, AuditEvent, RefusedPost) for row in model.objects.values()
+    ]
+    kept += [
+        repr(Session.objects.get(pk=client.session.session_key).get_decoded()),
+        caplog.text,
+        str(client.cookies),
+    ]
     assert not [text for text in kept if secret in text]
 
 
@@ -330,7 +371,9 @@ def test_a_card_holder_without_an_address_shows_with_the_pin_that_it_is_still_th
     assert "ends in <bdi>1001</bdi>" in page
     assert KNOWN.card not in page
     assert client.post("/me/prove/?next=/me/address/", {"confirm": "1"}).status_code == 200
-    assert "don&#x27;t belong together" in words(client.post("/me/prove/?next=/me/address/", {"pin": NEW.pin}))
+    assert "don&#x27;t belong together" in words(
+        client.post("/me/prove/?next=/me/address/", {"pin": NEW.pin})
+    )
     assert client.session.get("proved_at") is None
     assert client.post("/me/prove/?next=/me/address/", {"pin": KNOWN.pin})["Location"] == "/me/address/"
     assert client.session["proved_at"]
@@ -344,7 +387,10 @@ def test_an_address_is_added_to_a_card_only_after_its_pin(client, ils, monkeypat
     session = client.session
     session["account_authentication_methods"] = []
     session.save()
-    for answer in (client.get(reverse("add_address")), client.post(reverse("add_address"), {"email": "thief@example.org"})):
+    for answer in (
+        client.get(reverse("add_address")),
+        client.post(reverse("add_address"), {"email": "thief@example.org"}),
+    ):
         assert answer["Location"].startswith("/me/prove/")
 
 

@@ -49,7 +49,10 @@ def test_only_the_first_given_name_is_kept(name, first):
     assert children.first_name(name) == first
 
 
-@pytest.mark.parametrize(("group", "is_childs"), [("juvenile", True), ("JUV", True), ("Juvenile staff", False), ("", False), ("Adult", False)])
+@pytest.mark.parametrize(
+    ("group", "is_childs"),
+    [("juvenile", True), ("JUV", True), ("Juvenile staff", False), ("", False), ("Adult", False)],
+)
 def test_which_groups_are_childrens_the_library_says(library, group, is_childs):
     assert children.is_childrens_group(library, group) is is_childs
 
@@ -79,7 +82,11 @@ def test_a_card_that_comes_into_a_childrens_group_or_leaves_it_takes_the_record_
     assert (person.name, person.is_child) == ("Jane", True)
     assert not EmailAddress.objects.exists()
     assert not comes_in(replace(JANE, group="Adult")).is_child
-    assert list(AuditEvent.objects.order_by("pk").values_list("action", flat=True)) == ["joined_by_card", "made_childs_record", "ended_childs_record"]
+    assert list(AuditEvent.objects.order_by("pk").values_list("action", flat=True)) == [
+        "joined_by_card",
+        "made_childs_record",
+        "ended_childs_record",
+    ]
 
 
 def test_what_the_desk_said_of_somebody_whose_card_is_no_childs_stays(library, staff):

@@ -18,7 +18,10 @@ def chicago(text):
 
 @pytest.fixture
 def nine_to_five(branch):
-    OpeningHours.objects.bulk_create(OpeningHours(branch=branch, weekday=day, opens=datetime.time(9), closes=datetime.time(17)) for day in range(5))
+    OpeningHours.objects.bulk_create(
+        OpeningHours(branch=branch, weekday=day, opens=datetime.time(9), closes=datetime.time(17))
+        for day in range(5)
+    )
     return branch
 
 
@@ -53,8 +56,12 @@ def test_a_branch_without_hours_counts_the_clock(branch):
 def test_a_night_in_which_the_clock_changes_is_as_long_as_it_is(branch):
     OpeningHours.objects.create(branch=branch, weekday=6, opens=datetime.time(0), closes=datetime.time(12))
     branch.promise_hours = 5
-    assert promised_at(branch, chicago("2026-11-01 00:00")) == chicago("2026-11-01 04:00")  # one hour came twice
-    assert promised_at(branch, chicago("2026-03-08 00:00")) == chicago("2026-03-08 06:00")  # one hour was left out
+    assert promised_at(branch, chicago("2026-11-01 00:00")) == chicago(
+        "2026-11-01 04:00"
+    )  # one hour came twice
+    assert promised_at(branch, chicago("2026-03-08 00:00")) == chicago(
+        "2026-03-08 06:00"
+    )  # one hour was left out
 
 
 def test_open_or_not(nine_to_five):
@@ -85,7 +92,12 @@ def test_the_promise_in_words_of_a_branch_without_hours(branch):
 class PromiseProperties(TestCase):
     @settings(max_examples=60, deadline=None)
     @given(
-        week=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 22), st.integers(1, 23)), min_size=1, max_size=10, unique_by=lambda stretch: stretch[:2]),
+        week=st.lists(
+            st.tuples(st.integers(0, 6), st.integers(0, 22), st.integers(1, 23)),
+            min_size=1,
+            max_size=10,
+            unique_by=lambda stretch: stretch[:2],
+        ),
         closed=st.sets(st.integers(0, 400), max_size=60),
         hours=st.integers(1, 400),
         minutes=st.integers(0, 400 * 24 * 60),
@@ -99,18 +111,28 @@ class PromiseProperties(TestCase):
         start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
         branch = Branch.objects.create(name="B", slug="b", promise_hours=hours)
         Library.objects.create(pk=1, name="L", time_zone=zone, default_branch=branch)
-        OpeningHours.objects.bulk_create(OpeningHours(branch=branch, weekday=d, opens=datetime.time(o), closes=datetime.time(c)) for d, o, c in week)
-        ClosedDay.objects.bulk_create(ClosedDay(branch=branch, day=(start + datetime.timedelta(days=n)).date()) for n in closed)
+        OpeningHours.objects.bulk_create(
+            OpeningHours(branch=branch, weekday=d, opens=datetime.time(o), closes=datetime.time(c))
+            for d, o, c in week
+        )
+        ClosedDay.objects.bulk_create(
+            ClosedDay(branch=branch, day=(start + datetime.timedelta(days=n)).date()) for n in closed
+        )
         since = start + datetime.timedelta(minutes=minutes)
 
         until = promised_at(branch, since)
 
         closed_days = {(start + datetime.timedelta(days=n)).date() for n in closed}
-        step, at, counted = datetime.timedelta(minutes=30), since - (since - start) % datetime.timedelta(minutes=30), datetime.timedelta()
+        step, at, counted = (
+            datetime.timedelta(minutes=30),
+            since - (since - start) % datetime.timedelta(minutes=30),
+            datetime.timedelta(),
+        )
         while at < until:
             local = at.astimezone(ZoneInfo(zone))
             is_open_now = local.date() not in closed_days and any(
-                local.weekday() == d and datetime.time(o) <= local.time() < datetime.time(c) for d, o, c in week
+                local.weekday() == d and datetime.time(o) <= local.time() < datetime.time(c)
+                for d, o, c in week
             )
             if is_open_now:
                 counted += min(at + step, until) - max(at, since)

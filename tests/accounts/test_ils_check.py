@@ -27,7 +27,10 @@ def check(monkeypatch, library, settings):
         monkeypatch.setattr("sys.stdin", io.StringIO(f"{pin}\n"))
         settings.ILS = "sip2"
         with server.running() as port:
-            adapter = Sip2(**{"host": "127.0.0.1", "port": port, "login": LOGIN, "password": PASSWORD, "timeout": 5} | more)
+            adapter = Sip2(
+                **{"host": "127.0.0.1", "port": port, "login": LOGIN, "password": PASSWORD, "timeout": 5}
+                | more
+            )
             monkeypatch.setattr(ils_check, "library_ils", lambda: adapter)
             try:
                 call_command("ils_check", *(["--card", card] if card else []), stdout=out)
@@ -52,7 +55,9 @@ def looked_at(lines):
 def test_all_is_well(check):
     lines = check(server(), card=SAM.card)
     assert looked_at(lines) == []
-    assert [line for line in lines if "20001001" in line] == ["ok    The portal would know this person as 20001001: Sam Okafor."]
+    assert [line for line in lines if "20001001" in line] == [
+        "ok    The portal would know this person as 20001001: Sam Okafor."
+    ]
     assert lines[-3:] == [
         "ok    E-mail: sam@example.org. Patron group: ADULT. Runs out: never, as far as it says.",
         "ok    Home branch: Harbour Main.",
@@ -98,7 +103,9 @@ def test_an_answer_without_cq_or_bl(check):
 def test_a_charset_that_is_another(check):
     utf8 = Sip2Server([ZOE], charset="utf-8")
     assert [line for line in looked_at(check(utf8, card=ZOE.card)) if "SIP2_CHARSET" in line]
-    assert [line for line in looked_at(check(server(), card=ZOE.card, charset="utf-8")) if "SIP2_CHARSET" in line]
+    assert [
+        line for line in looked_at(check(server(), card=ZOE.card, charset="utf-8")) if "SIP2_CHARSET" in line
+    ]
     assert not [line for line in check(server(), card=ZOE.card) if "SIP2_CHARSET" in line]
 
 
@@ -111,11 +118,17 @@ def test_by_what_a_patron_is_known(check):
 
 
 def test_a_home_branch_that_the_portal_does_not_know(check):
-    assert [line for line in looked_at(check(server(), card=ZOE.card)) if "ILS_BRANCHES" in line and "XYZ" in line]
+    assert [
+        line for line in looked_at(check(server(), card=ZOE.card)) if "ILS_BRANCHES" in line and "XYZ" in line
+    ]
 
 
 @pytest.mark.parametrize(
-    ("card", "pin", "words"), [(SAM.card, "1111", "would not be let in"), (BLOCKED.card, "8642135", "The PIN is right, and this card would not")]
+    ("card", "pin", "words"),
+    [
+        (SAM.card, "1111", "would not be let in"),
+        (BLOCKED.card, "8642135", "The PIN is right, and this card would not"),
+    ],
 )
 def test_a_card_that_is_not_let_in(check, card, pin, words):
     assert words in check(server(), card=card, pin=pin)[-1]
@@ -133,7 +146,11 @@ def test_koha(monkeypatch, settings):
     for password, words in [(PASSWORD, "lets the portal read patrons"), ("another", "KOHA_USER")]:
         out = io.StringIO()
         with KohaServer([]).running() as url:
-            monkeypatch.setattr(ils_check, "library_ils", lambda url=url, password=password: Koha(url=url, user=LOGIN, password=password))
+            monkeypatch.setattr(
+                ils_check,
+                "library_ils",
+                lambda url=url, password=password: Koha(url=url, user=LOGIN, password=password),
+            )
             try:
                 call_command("ils_check", stdout=out)
             except CommandError as error:

@@ -26,14 +26,26 @@ from tests.factories import BranchFactory, InvitationFactory, PasskeyFactory, St
 
 pytestmark = pytest.mark.django_db
 
-NOOR = {"name": "Noor Bakker", "email": "Noor@Example.org", "language": "es", "at_harbour-main": "no", "at_hill": "no"}
+NOOR = {
+    "name": "Noor Bakker",
+    "email": "Noor@Example.org",
+    "language": "es",
+    "at_harbour-main": "no",
+    "at_hill": "no",
+}
 
 
 @pytest.fixture
 def desk(client, coordinator, sign_in):
     """The coordinator's browser; another branch is theirs as well, and a third is not."""
-    StaffRole.objects.create(user=coordinator, branch=BranchFactory(name="Hill", slug="hill"), role="coordinator")
-    StaffFactory(name="Far Coordinator", branch=BranchFactory(name="Faraway", slug="faraway"), branch__role="coordinator")
+    StaffRole.objects.create(
+        user=coordinator, branch=BranchFactory(name="Hill", slug="hill"), role="coordinator"
+    )
+    StaffFactory(
+        name="Far Coordinator",
+        branch=BranchFactory(name="Faraway", slug="faraway"),
+        branch__role="coordinator",
+    )
     return sign_in(client, coordinator)
 
 
@@ -45,7 +57,9 @@ def link(branch, coordinator):
 
 def invite(branch, by, *, email="noor@example.org", role="staff", at=None):
     at = at or timezone.now()
-    return invitations.invite(name="Noor Bakker", email=email, language="en", at_branches={branch: role}, by=by, at=at)
+    return invitations.invite(
+        name="Noor Bakker", email=email, language="en", at_branches={branch: role}, by=by, at=at
+    )
 
 
 def path(link):
@@ -64,29 +78,54 @@ def come_in(browser, link, email="noor@example.org"):
 
 
 def works_at(email):
-    return list(StaffRole.objects.filter(user__email=email).order_by("branch__slug").values_list("branch__slug", "role"))
+    return list(
+        StaffRole.objects.filter(user__email=email)
+        .order_by("branch__slug")
+        .values_list("branch__slug", "role")
+    )
 
 
 # What a coordinator does.
 
 
 def test_somebody_is_invited_to_several_branches(desk, coordinator, branch):
-    page = desk.post(reverse("invite"), {**NOOR, f"at_{branch.slug}": "staff", "at_hill": "coordinator", "at_faraway": "coordinator"}).content.decode()
+    page = desk.post(
+        reverse("invite"),
+        {**NOOR, f"at_{branch.slug}": "staff", "at_hill": "coordinator", "at_faraway": "coordinator"},
+    ).content.decode()
     invitation = Invitation.objects.get()
-    assert (invitation.email, invitation.name, invitation.invited_by) == ("noor@example.org", "Noor Bakker", coordinator)
-    assert list(invitation.roles.values_list("branch__slug", "role")) == [(branch.slug, "staff"), ("hill", "coordinator")]
+    assert (invitation.email, invitation.name, invitation.invited_by) == (
+        "noor@example.org",
+        "Noor Bakker",
+        coordinator,
+    )
+    assert list(invitation.roles.values_list("branch__slug", "role")) == [
+        (branch.slug, "staff"),
+        ("hill", "coordinator"),
+    ]
     assert works_at("noor@example.org") == []
     assert not User.objects.filter(email="noor@example.org").exists()
     shown = re.search(r'value="(http://localhost:8000/invitation/\w{40}/)"', page)[1]
     (mail,) = mails()
-    assert (mail.to_address, mail.language, mail.blanked, shown in mail.text) == ("noor@example.org", "es", True, True)
+    assert (mail.to_address, mail.language, mail.blanked, shown in mail.text) == (
+        "noor@example.org",
+        "es",
+        True,
+        True,
+    )
     assert path(shown).split("/")[2] not in str(Invitation.objects.values())
     people = desk.get(reverse("people")).content.decode()
-    assert ("Noor Bakker" in people, "Sent by Ines Coordinator" in people, shown in people) == (True, True, False)
+    assert ("Noor Bakker" in people, "Sent by Ines Coordinator" in people, shown in people) == (
+        True,
+        True,
+        False,
+    )
     assert shown not in desk.get(reverse("invite")).content.decode()
 
 
-def test_the_mail_is_in_the_language_that_somebody_known_has_chosen_and_empty_once_delivered(branch, coordinator):
+def test_the_mail_is_in_the_language_that_somebody_known_has_chosen_and_empty_once_delivered(
+    branch, coordinator
+):
     UserFactory(email="noor@example.org", language="es")
     invite(branch, coordinator)
     (mail,) = mails()
@@ -107,8 +146,16 @@ def test_the_mail_is_in_the_language_that_somebody_known_has_chosen_and_empty_on
         ({"at_hill": "staff", "email": "kim@example.org"}, "You have invited this address already"),
     ],
 )
-def test_what_is_wrong_with_an_invitation_is_said_beside_the_field(desk, staff, branch, coordinator, typed, words):
-    roles.give_role(staff, branch=StaffRole.objects.get(branch__slug="hill").branch, role="staff", by=coordinator, at=timezone.now())
+def test_what_is_wrong_with_an_invitation_is_said_beside_the_field(
+    desk, staff, branch, coordinator, typed, words
+):
+    roles.give_role(
+        staff,
+        branch=StaffRole.objects.get(branch__slug="hill").branch,
+        role="staff",
+        by=coordinator,
+        at=timezone.now(),
+    )
     InvitationFactory(email="kim@example.org", invited_by=coordinator, branch=branch)
     page = desk.post(reverse("invite"), {**NOOR, **typed})
     assert words in page.content.decode()
@@ -142,7 +189,9 @@ def test_one_that_names_a_branch_of_somebody_elses_is_theirs_to_withdraw(desk, b
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_the_list_costs_the_same_however_many_are_invited(desk, branch, coordinator, count, django_assert_num_queries):
+def test_the_list_costs_the_same_however_many_are_invited(
+    desk, branch, coordinator, count, django_assert_num_queries
+):
     for _number in range(count):
         InvitationFactory(invited_by=coordinator, branch=branch)
     with django_assert_num_queries(12):
@@ -175,12 +224,17 @@ def test_somebody_new_comes_in_by_the_code_accepts_and_sets_up_what_opens_the_de
         assert works_at("noor@example.org") == [(branch.slug, "staff")]
         door = browser.get(reverse("desk"))["Location"]  # nothing works before
         assert door == "/second-factor/?next=%2Fdesk%2F"
-        secret = re.search(r"<code dir=\"ltr\">([A-Z2-7 ]+)</code>", browser.get(door).content.decode())[1].replace(" ", "")
+        secret = re.search(r"<code dir=\"ltr\">([A-Z2-7 ]+)</code>", browser.get(door).content.decode())[
+            1
+        ].replace(" ", "")
         browser.post(reverse("second_factor"), {"code": app_code(secret), "next": "/desk/"})
         assert browser.get(reverse("desk")).status_code == 200
     noor = User.objects.get(email="noor@example.org")
     assert (noor.name, Invitation.objects.count()) == ("Noor Bakker", 0)
-    assert set(AuditEvent.objects.filter(patron=noor).values_list("action", flat=True)) >= {"accepted_invitation", "made_staff"}
+    assert set(AuditEvent.objects.filter(patron=noor).values_list("action", flat=True)) >= {
+        "accepted_invitation",
+        "made_staff",
+    }
     used = browser.get(link)
     assert (used.status_code, "To the desk" in used.content.decode()) == (404, True)
 
@@ -189,7 +243,11 @@ def test_somebody_new_comes_in_by_the_code_accepts_and_sets_up_what_opens_the_de
 def test_looking_writes_nothing_and_sends_nothing(link, method):
     sent = Notification.objects.count()
     getattr(Client(), method)(link)
-    assert (Notification.objects.count(), User.objects.filter(email="noor@example.org").count(), Session.objects.count()) == (sent, 0, 0)
+    assert (
+        Notification.objects.count(),
+        User.objects.filter(email="noor@example.org").count(),
+        Session.objects.count(),
+    ) == (sent, 0, 0)
 
 
 def test_whoever_holds_a_forwarded_link_and_reads_another_mailbox_gets_nowhere(link, patron, sign_in):
@@ -200,7 +258,10 @@ def test_whoever_holds_a_forwarded_link_and_reads_another_mailbox_gets_nowhere(l
     assert answer["Location"] == link
     assert stranger.get(link).wsgi_request.user.is_anonymous
     stranger.post(link)
-    assert stranger.post(reverse("account_confirm_login_code"), {"code": "000000", "next": link}).status_code == 200
+    assert (
+        stranger.post(reverse("account_confirm_login_code"), {"code": "000000", "next": link}).status_code
+        == 200
+    )
     assert (works_at("sam@example.org"), works_at("noor@example.org")) == ([], [])
     assert Invitation.objects.exists()
 
@@ -217,8 +278,12 @@ def test_an_address_that_the_desk_wrote_down_and_nobody_read_a_code_at_is_no_pro
         invitations.accept(link.split("/")[2], person=other, at=timezone.now())
 
 
-@pytest.mark.parametrize("why", ["run out", "withdrawn", "accepted", "unknown", "its sender left", "its branch is closed"])
-def test_a_link_that_no_longer_works_says_so_and_nothing_of_anybody(link, why, branch, coordinator, staff, sign_in):
+@pytest.mark.parametrize(
+    "why", ["run out", "withdrawn", "accepted", "unknown", "its sender left", "its branch is closed"]
+)
+def test_a_link_that_no_longer_works_says_so_and_nothing_of_anybody(
+    link, why, branch, coordinator, staff, sign_in
+):
     noor = UserFactory(email="noor@example.org", name="Noor")
     if why == "run out":
         Invitation.objects.update(sent_at=timezone.now() - datetime.timedelta(days=7, seconds=1))
@@ -240,13 +305,19 @@ def test_a_link_that_no_longer_works_says_so_and_nothing_of_anybody(link, why, b
     assert answer.status_code == 404
     assert works_at("noor@example.org") == []
     for page in (answer, Client().get(link)):
-        assert not {"Bakker", "noor@example.org", "Ines"} & set(re.findall(r"[\w@.]+", page.content.decode().replace(noor.name, "")))
+        assert not {"Bakker", "noor@example.org", "Ines"} & set(
+            re.findall(r"[\w@.]+", page.content.decode().replace(noor.name, ""))
+        )
 
 
-def test_a_coordinator_who_is_one_no_longer_at_one_branch_invites_there_no_more(desk, branch, coordinator, staff):
+def test_a_coordinator_who_is_one_no_longer_at_one_branch_invites_there_no_more(
+    desk, branch, coordinator, staff
+):
     StaffRole.objects.filter(user=staff).update(role="coordinator")
     invitation = InvitationFactory(invited_by=coordinator, branch=branch)
-    invitation.roles.create(branch=StaffRole.objects.get(branch__slug="hill", user=coordinator).branch, role="staff")
+    invitation.roles.create(
+        branch=StaffRole.objects.get(branch__slug="hill", user=coordinator).branch, role="staff"
+    )
     roles.give_role(coordinator, branch=branch, role="staff", by=staff, at=timezone.now())
     assert list(invitation.roles.values_list("branch__slug", flat=True)) == ["hill"]
 
@@ -281,9 +352,13 @@ def test_what_let_a_patron_in_opens_no_desk(link, noor, devices):
     assert works_at("noor@example.org") != []
     assert not noor.passkeys.exists()
     assert elsewhere.get(reverse("me")).wsgi_request.user.is_anonymous
-    assert here.get(reverse("second_factor"))["Location"].startswith("/me/prove/")  # a code first, whatever was shown before
+    assert here.get(reverse("second_factor"))["Location"].startswith(
+        "/me/prove/"
+    )  # a code first, whatever was shown before
     assert here.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
-    told = Notification.objects.filter(to_address=noor.email, text__contains="Passkeys made before that no longer let anybody in")
+    told = Notification.objects.filter(
+        to_address=noor.email, text__contains="Passkeys made before that no longer let anybody in"
+    )
     assert told.count() == 1
     assert User.objects.get(pk=noor.pk).name == "N."
 
@@ -303,7 +378,9 @@ def test_whose_address_has_changed_since_the_page_was_opened_accepts_nothing(bra
     assert works_at("other@example.org") == []
 
 
-def test_staff_who_are_invited_elsewhere_keep_what_opens_the_desk_and_are_made_nothing_less(branch, coordinator, noor, sign_in, devices):
+def test_staff_who_are_invited_elsewhere_keep_what_opens_the_desk_and_are_made_nothing_less(
+    branch, coordinator, noor, sign_in, devices
+):
     hill = BranchFactory(name="Hill", slug="hill")
     StaffRole.objects.create(user=noor, branch=branch, role="coordinator")
     token = invite(branch, coordinator).split("/")[-2]

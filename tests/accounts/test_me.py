@@ -98,7 +98,15 @@ def test_a_sign_in_never_finished_does_not_hold_the_address(device):
 
 @pytest.mark.parametrize(
     ("cookie", "header", "shown"),
-    [("", "", "es"), ("", "fr, tlh;q=0.5", "es"), ("", "fr, en-GB;q=0.5", "en"), ("en", "es", "en"), ("xx", "en", "en"), ("", "*", "es"), ("", ";;q=,,", "es")],
+    [
+        ("", "", "es"),
+        ("", "fr, tlh;q=0.5", "es"),
+        ("", "fr, en-GB;q=0.5", "en"),
+        ("en", "es", "en"),
+        ("xx", "en", "en"),
+        ("", "*", "es"),
+        ("", ";;q=,,", "es"),
+    ],
 )
 def test_whose_language_is_shown(client, library, cookie, header, shown):
     """The device's choice, then the browser's, then the library's."""
@@ -119,17 +127,25 @@ def test_who_opened_a_code_reads_what_that_means(client, staff, branch, show_cod
 
 
 def test_other_devices_are_listed_and_signed_out_and_this_one_stays(client, patron, sign_in):
-    phone, stranger = Client(HTTP_USER_AGENT="Mozilla/5.0 (Linux; Android 13) Chrome/156.0 Mobile Safari/537.36"), Client()
+    phone, stranger = (
+        Client(HTTP_USER_AGENT="Mozilla/5.0 (Linux; Android 13) Chrome/156.0 Mobile Safari/537.36"),
+        Client(),
+    )
     for browser, person in ((client, patron), (phone, patron), (stranger, UserFactory())):
         browser.post(reverse("sign_in"), {"email": person.email})
         browser.post(reverse("account_confirm_login_code"), {"code": mailed_code(person.email)})
 
     page = client.get(reverse("me")).content.decode()
-    assert (page.count("Chrome on Android"), page.count("this device")) == (2, 1)  # its name, and once more for who can't see its button
+    assert (page.count("Chrome on Android"), page.count("this device")) == (
+        2,
+        1,
+    )  # its name, and once more for who can't see its button
 
     client.post(reverse("sign_out_elsewhere"))
     assert "Chrome on Android" not in client.get(reverse("me")).content.decode()
-    signed_in = [browser.get(reverse("me")).wsgi_request.user.is_authenticated for browser in (client, phone, stranger)]
+    signed_in = [
+        browser.get(reverse("me")).wsgi_request.user.is_authenticated for browser in (client, phone, stranger)
+    ]
     assert signed_in == [True, False, True]
 
 
@@ -142,7 +158,9 @@ def signed_in_browser(person, system):
 
 def devices_on(browser):
     """{name: mark} of what Me lists."""
-    signed_in = sign_ins.devices(browser.get(reverse("me")).wsgi_request.user, here=browser.session.session_key)
+    signed_in = sign_ins.devices(
+        browser.get(reverse("me")).wsgi_request.user, here=browser.session.session_key
+    )
     return {found.device: found.mark for found in signed_in}
 
 
@@ -152,10 +170,15 @@ def test_one_device_is_ended_and_no_other(patron):
     marks = devices_on(here)
     assert list(marks)[0] == "Chrome on Windows"  # this one
     here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Android"]})
-    here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Windows"]})  # the way to end this one is to sign out
+    here.post(
+        reverse("sign_out_elsewhere"), {"device": marks["Chrome on Windows"]}
+    )  # the way to end this one is to sign out
     here.post(reverse("sign_out_elsewhere"), {"device": devices_on(elses)["Chrome on Linux"]})
     here.post(reverse("sign_out_elsewhere"), {"device": "x"})
-    signed_in = [browser.get(reverse("me")).wsgi_request.user.is_authenticated for browser in (here, phone, tablet, elses)]
+    signed_in = [
+        browser.get(reverse("me")).wsgi_request.user.is_authenticated
+        for browser in (here, phone, tablet, elses)
+    ]
     assert signed_in == [True, False, True, True]
 
 
@@ -172,16 +195,27 @@ def test_the_day_of_the_last_use_is_written_once_a_day(patron, sign_in, django_a
         assert Session.objects.get(session_key=phone.session.session_key).expire_date == before
         here = signed_in_browser(patron, "Windows")
         clock.shift(3 * 24 * 3600)
-        assert [str(found.last_used_on) for found in sign_ins.devices(patron, here=here.session.session_key)] == ["2026-11-26", "2026-11-26"]
+        assert [
+            str(found.last_used_on) for found in sign_ins.devices(patron, here=here.session.session_key)
+        ] == ["2026-11-26", "2026-11-26"]
         here.get(reverse("saved"))
-        assert [str(found.last_used_on) for found in sign_ins.devices(patron, here=here.session.session_key)] == ["2026-11-29", "2026-11-26"]
+        assert [
+            str(found.last_used_on) for found in sign_ins.devices(patron, here=here.session.session_key)
+        ] == ["2026-11-29", "2026-11-26"]
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_me_costs_the_same_whatever_number_of_devices_there_is(client, patron, sign_in, rows, django_assert_num_queries):
+def test_me_costs_the_same_whatever_number_of_devices_there_is(
+    client, patron, sign_in, rows, django_assert_num_queries
+):
     for number in range(rows):
         other = sign_in(Client(), patron)
-        UserSession.objects.create(user=patron, ip="127.0.0.1", session_key=other.session.session_key, user_agent=f"{number} Firefox Android")
+        UserSession.objects.create(
+            user=patron,
+            ip="127.0.0.1",
+            session_key=other.session.session_key,
+            user_agent=f"{number} Firefox Android",
+        )
     sign_in(client, patron).get(reverse("me"))
     with django_assert_num_queries(11):
         assert client.get(reverse("me")).content.decode().count("Firefox on Android") == 2 * rows
@@ -190,8 +224,14 @@ def test_me_costs_the_same_whatever_number_of_devices_there_is(client, patron, s
 @pytest.mark.parametrize(
     ("user_agent", "said"),
     [
-        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/156.0 Safari/537.36 Edg/156.0", "Edge on Windows"),
-        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0) AppleWebKit/605.1 Version/19.0 Mobile Safari/604.1", "Safari on iPhone"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/156.0 Safari/537.36 Edg/156.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0) AppleWebKit/605.1 Version/19.0 Mobile Safari/604.1",
+            "Safari on iPhone",
+        ),
         ("Mozilla/5.0 (Macintosh) Gecko/20100101 Firefox/150.0", "Firefox on Mac"),
         ("<script>", "a browser that does not say its name"),
     ],

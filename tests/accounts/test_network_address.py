@@ -12,13 +12,19 @@ LIMIT = 4
 
 
 def refused(browser, forwarded, number):
-    page = browser.post(reverse("sign_in"), {"email": f"sam{number}@example.org"}, headers={"x-forwarded-for": forwarded} if forwarded else {})
+    page = browser.post(
+        reverse("sign_in"),
+        {"email": f"sam{number}@example.org"},
+        headers={"x-forwarded-for": forwarded} if forwarded else {},
+    )
     return "tried too often" in page.content.decode()
 
 
 def limited_at(forwarded, **browser):
     """After how many requests that say so they are refused; None: they aren't."""
-    return next((number for number in range(LIMIT + 3) if refused(Client(**browser), forwarded(number), number)), None)
+    return next(
+        (number for number in range(LIMIT + 3) if refused(Client(**browser), forwarded(number), number)), None
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +54,8 @@ def test_a_network_of_the_sixth_version_is_one_address(settings):
 
 def test_who_comes_past_the_proxy_gets_nothing(settings):
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 2
-    answer = Client(raise_request_exception=False).post(reverse("sign_in"), {"email": "sam@example.org"}, headers={"x-forwarded-for": "203.0.113.7"})
+    answer = Client(raise_request_exception=False).post(
+        reverse("sign_in"), {"email": "sam@example.org"}, headers={"x-forwarded-for": "203.0.113.7"}
+    )
     assert answer.status_code == 500
     assert "PROXY" not in answer.content.decode()

@@ -76,7 +76,19 @@ def end_all_by_command(browser, person):
     call_command("end_sign_ins", everybody=True, stdout=StringIO())
 
 
-@pytest.mark.parametrize("end", [sign_out, sign_out_elsewhere, disable, erase, lose_the_phone, end_everywhere, end_by_command, end_all_by_command])
+@pytest.mark.parametrize(
+    "end",
+    [
+        sign_out,
+        sign_out_elsewhere,
+        disable,
+        erase,
+        lose_the_phone,
+        end_everywhere,
+        end_by_command,
+        end_all_by_command,
+    ],
+)
 def test_the_old_key_opens_nothing_once_it_has_ended(signed_in, patron, end):
     old = key_of(signed_in)
     assert opens(old)

@@ -71,18 +71,24 @@ def test_a_passkey_is_made_and_signs_in_without_an_address(own, device, patron):
     own.refresh_from_db()
     assert own.last_used_on == own.added_on
     assert phone.get(ADD).status_code == 200  # it was a proof as well
-    assert list(AuditEvent.objects.filter(patron=patron).values_list("action", "subject")) == [("added_passkey", str(own.public_id))]
+    assert list(AuditEvent.objects.filter(patron=patron).values_list("action", "subject")) == [
+        ("added_passkey", str(own.public_id))
+    ]
 
 
 def test_without_a_name_it_is_called_as_its_device(client, patron, sign_in, device):
-    prove(sign_in(Client(HTTP_USER_AGENT="Mozilla/5.0 (Linux; Android 13) Chrome/156.0 Safari/537.36"), patron))
+    prove(
+        sign_in(Client(HTTP_USER_AGENT="Mozilla/5.0 (Linux; Android 13) Chrome/156.0 Safari/537.36"), patron)
+    )
     browser = Client(HTTP_USER_AGENT="Mozilla/5.0 (Linux; Android 13) Chrome/156.0 Safari/537.36")
     prove(sign_in(browser, patron))
     make(browser, device)
     assert Passkey.objects.get().name == "Chrome on Android"
 
 
-def test_it_is_asked_for_with_the_person_verified_and_known_by_an_id_that_says_nothing(client, patron, sign_in):
+def test_it_is_asked_for_with_the_person_verified_and_known_by_an_id_that_says_nothing(
+    client, patron, sign_in
+):
     prove(sign_in(client, patron))
     asked = client.post(ADD_OPTIONS).json()["publicKey"]
     assert asked["authenticatorSelection"]["userVerification"] == "required"
@@ -95,8 +101,12 @@ def test_it_is_asked_for_with_the_person_verified_and_known_by_an_id_that_says_n
 
 def test_who_is_signed_in_is_asked_for_their_own(client, own, patron, sign_in):
     PasskeyFactory()
-    assert [known["id"] for known in client.post(OPTIONS).json()["publicKey"]["allowCredentials"]] == [passkeys_id(own)]
-    assert [known["id"] for known in client.post(ADD_OPTIONS).json()["publicKey"]["excludeCredentials"]] == [passkeys_id(own)]
+    assert [known["id"] for known in client.post(OPTIONS).json()["publicKey"]["allowCredentials"]] == [
+        passkeys_id(own)
+    ]
+    assert [known["id"] for known in client.post(ADD_OPTIONS).json()["publicKey"]["excludeCredentials"]] == [
+        passkeys_id(own)
+    ]
 
 
 def passkeys_id(passkey):
@@ -121,7 +131,12 @@ def test_what_was_signed_otherwise_makes_no_passkey(client, patron, sign_in, dev
 
 @pytest.mark.parametrize(
     "lie",
-    [*LIES.values(), {"kind": "webauthn.create"}, {"key": ec.generate_private_key(ec.SECP256R1())}, {"handle": b"1"}],
+    [
+        *LIES.values(),
+        {"kind": "webauthn.create"},
+        {"key": ec.generate_private_key(ec.SECP256R1())},
+        {"handle": b"1"},
+    ],
     ids=[*LIES, "as if it were made", "by another key", "as somebody else"],
 )
 def test_what_was_signed_otherwise_lets_nobody_in(own, device, lie):
@@ -190,15 +205,33 @@ def test_a_passkey_that_is_somebodys_is_nobody_elses(own, device, sign_in, monke
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=20), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner)
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
 )
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(part=st.sampled_from(["", "id", "rawId", "type", "response", "clientDataJSON", "authenticatorData", "signature", "userHandle"]), value=json_values)
+@given(
+    part=st.sampled_from(
+        [
+            "",
+            "id",
+            "rawId",
+            "type",
+            "response",
+            "clientDataJSON",
+            "authenticatorData",
+            "signature",
+            "userHandle",
+        ]
+    ),
+    value=json_values,
+)
 def test_whatever_a_browser_sends_is_no_fault_of_ours(own, device, part, value):
     session = SessionStore()
-    answer = device.show(json.loads(json.dumps(passkeys.options_to_show(session, origin=ORIGIN), default=dict)))
+    answer = device.show(
+        json.loads(json.dumps(passkeys.options_to_show(session, origin=ORIGIN), default=dict))
+    )
     if not part:
         answer = value
     elif part in answer:
@@ -210,10 +243,16 @@ def test_whatever_a_browser_sends_is_no_fault_of_ours(own, device, part, value):
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(cut=st.integers(0, 200), noise=st.binary(max_size=40), part=st.sampled_from(["clientDataJSON", "attestationObject"]))
+@given(
+    cut=st.integers(0, 200),
+    noise=st.binary(max_size=40),
+    part=st.sampled_from(["clientDataJSON", "attestationObject"]),
+)
 def test_broken_bytes_make_no_passkey(patron, device, cut, noise, part):
     session = SessionStore()
-    answer = device.make(json.loads(json.dumps(passkeys.options_to_add(session, patron, origin=ORIGIN), default=dict)))
+    answer = device.make(
+        json.loads(json.dumps(passkeys.options_to_add(session, patron, origin=ORIGIN), default=dict))
+    )
     whole = websafe_decode(answer["response"][part])
     answer["response"][part] = websafe_encode(whole[:cut] + noise)
     with suppress(passkeys.NotAccepted):
@@ -331,7 +370,9 @@ def test_it_can_be_put_off_and_a_no_is_final_on_this_device(client, patron, answ
     if no:
         client.cookies[NO_OFFER] = no.value
     assert sign_in_by_code(client, patron.email, passkeys_here="1") == again
-    assert sign_in_by_code(Client(), patron.email, passkeys_here="1") == "/me/passkeys/offer/"  # another device
+    assert (
+        sign_in_by_code(Client(), patron.email, passkeys_here="1") == "/me/passkeys/offer/"
+    )  # another device
 
 
 def test_whoever_has_one_is_offered_none(client, patron):
@@ -412,7 +453,9 @@ def test_who_reads_the_mail_of_staff_cannot_make_or_remove_what_opens_the_desk(s
     sign_in_by_code(thief, staff.email)
     assert thief.post(ADD_OPTIONS)["Location"].startswith("/second-factor/?next=")
     assert thief.get(ADD)["Location"].startswith("/second-factor/?next=")
-    assert thief.post(reverse("passkey", args=[own.public_id]), {"remove": "1"})["Location"].startswith("/second-factor/?next=")
+    assert thief.post(reverse("passkey", args=[own.public_id]), {"remove": "1"})["Location"].startswith(
+        "/second-factor/?next="
+    )
     assert "Set up your authenticator app" not in thief.get("/second-factor/").content.decode()
     assert list(Passkey.objects.all()) == [own]
 

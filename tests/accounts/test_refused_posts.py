@@ -22,11 +22,21 @@ def lapsed(client, staff, sign_in):
 
 def test_what_was_written_waits_for_its_author(lapsed, staff, sign_in):
     words = "Three pages of a summary.\n\nAnd <more> of it."
-    fields = {"summary": words, "items": ["a", "b"], "csrfmiddlewaretoken": "t", "code": "1234", "form-pin": "9"}
+    fields = {
+        "summary": words,
+        "items": ["a", "b"],
+        "csrfmiddlewaretoken": "t",
+        "code": "1234",
+        "form-pin": "9",
+    }
     response = lapsed.post(reverse("record"), fields, **OURS)
     assert response["Location"] == "/sign-in/?next=%2Fkept%2F"
     kept = RefusedPost.objects.get()
-    assert (kept.person, kept.path, kept.fields) == (staff, "/desk/record/", {"summary": [words], "items": ["a", "b"]})
+    assert (kept.person, kept.path, kept.fields) == (
+        staff,
+        "/desk/record/",
+        {"summary": [words], "items": ["a", "b"]},
+    )
     page = sign_in(lapsed, staff).get("/kept/").content.decode()
     assert 'action="/desk/record/"' in page
     assert "And &lt;more&gt; of it." in page
@@ -48,7 +58,14 @@ def test_nobody_else_is_offered_it(lapsed, patron, sign_in):
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}, {"origin": "null"}]
+    "headers",
+    [
+        {},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+    ],
 )
 def test_another_site_cannot_put_words_into_it(lapsed, headers):
     lapsed.post(reverse("record"), {"summary": "forged"}, headers=headers)
@@ -86,7 +103,10 @@ def test_a_form_grown_too_old_is_kept_as_well(patron, sign_in):
 
 def test_a_forged_form_is_refused_and_not_kept(patron, sign_in):
     client = sign_in(Client(enforce_csrf_checks=True), patron)
-    assert client.post(reverse("me"), {"name": "Mallory"}, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    assert (
+        client.post(reverse("me"), {"name": "Mallory"}, headers={"sec-fetch-site": "cross-site"}).status_code
+        == 403
+    )
     assert not RefusedPost.objects.exists()
 
 
@@ -99,7 +119,10 @@ def test_the_desks_door_keeps_it_too(client, staff, sign_in):
 
 def test_words_of_the_desk_are_offered_behind_its_door(lapsed, staff, sign_in):
     lapsed.post(reverse("record"), {"summary": "private"}, **OURS)
-    assert sign_in(lapsed, staff, second_factor=False).get("/kept/")["Location"] == "/second-factor/?next=%2Fkept%2F"
+    assert (
+        sign_in(lapsed, staff, second_factor=False).get("/kept/")["Location"]
+        == "/second-factor/?next=%2Fkept%2F"
+    )
 
 
 def test_refused_a_second_time_it_is_still_one(client, staff, sign_in):
@@ -140,6 +163,10 @@ def test_only_the_newest_are_held(patron):
 
 
 def test_htmx_is_sent_on_and_a_poll_swaps_in_no_sign_in_form(lapsed):
-    sent = lapsed.post(reverse("record"), {"summary": "words"}, headers={"hx-request": "true", "sec-fetch-site": "same-origin"})
+    sent = lapsed.post(
+        reverse("record"),
+        {"summary": "words"},
+        headers={"hx-request": "true", "sec-fetch-site": "same-origin"},
+    )
     assert sent["HX-Redirect"] == "/sign-in/?next=%2Fkept%2F"
     assert lapsed.get(reverse("desk"), headers={"hx-request": "true"}).status_code == 401

@@ -124,9 +124,16 @@ def test_a_day_has_thirty_wrong_codes_however_slowly_they_come(secret, staff, cl
     sign_in_by_code(other, staff.email)
     for _number in range(30):
         clock.shift(301)
-        assert "That is not the code" in other.post(reverse("second_factor"), {"code": "000000" if app_code(secret) != "000000" else "000001"}).content.decode()
+        assert (
+            "That is not the code"
+            in other.post(
+                reverse("second_factor"), {"code": "000000" if app_code(secret) != "000000" else "000001"}
+            ).content.decode()
+        )
     clock.shift(301)
-    assert "tried too often" in other.post(reverse("second_factor"), {"code": app_code(secret)}).content.decode()
+    assert (
+        "tried too often" in other.post(reverse("second_factor"), {"code": app_code(secret)}).content.decode()
+    )
     assert not at_the_desk(other)
     clock.shift(24 * 60 * 60)
     other.post(reverse("second_factor"), {"code": app_code(secret)})
@@ -157,10 +164,15 @@ def test_another_app_and_new_recovery_codes_take_one_more_code(client, secret, s
     assert refused.status_code == 200
     assert Authenticator.objects.filter(user=staff, type="totp").exists()
     old = re.findall(r"\d{4} \d{4}", client.recovery_page)
-    new = client.post(reverse("change_second_factor"), {"change": "codes", "code": app_code(secret)}).content.decode()
+    new = client.post(
+        reverse("change_second_factor"), {"change": "codes", "code": app_code(secret)}
+    ).content.decode()
     assert not set(old) & set(re.findall(r"\d{4} \d{4}", new))
     clock.shift(90)
-    assert client.post(reverse("change_second_factor"), {"change": "app", "code": app_code(secret)})["Location"] == "/second-factor/"
+    assert (
+        client.post(reverse("change_second_factor"), {"change": "app", "code": app_code(secret)})["Location"]
+        == "/second-factor/"
+    )
     assert not Authenticator.objects.filter(user=staff).exists()
 
 
@@ -168,7 +180,9 @@ def test_a_coordinator_frees_somebody_who_lost_the_phone(client, secret, staff, 
     assert at_the_desk(client)
     roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert not Authenticator.objects.filter(user=staff).exists()
-    assert client.get(reverse("desk"))["Location"].startswith(reverse("sign_in"))  # also for whoever found the phone
+    assert client.get(reverse("desk"))["Location"].startswith(
+        reverse("sign_in")
+    )  # also for whoever found the phone
 
 
 def test_patrons_have_no_second_factor(client, patron, sign_in):

@@ -20,7 +20,12 @@ OPTIONS = {
 def test_a_library_begins_with_one_command(capsys):
     call_command("setup_library", **OPTIONS)
     library = Library.current()
-    assert (library.name, library.time_zone, library.language, library.default_branch.name) == ("Lakeside Public Library", "America/Chicago", "es", "Main")
+    assert (library.name, library.time_zone, library.language, library.default_branch.name) == (
+        "Lakeside Public Library",
+        "America/Chicago",
+        "es",
+        "Main",
+    )
     assert User.objects.get(email="ana@example.org").is_coordinator
     assert library.default_branch.opening_hours.count() == 5
     assert Topic.objects.count() == len(STARTING)

@@ -20,7 +20,15 @@ from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions.models import HelpSession
 from tests.accounts.test_second_factor import sign_in_by_code
 from tests.architecture.routes import routes
-from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, PasskeyFactory, StaffFactory, code_for
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    PasskeyFactory,
+    StaffFactory,
+    code_for,
+)
 
 pytestmark = pytest.mark.django_db
 OURS = {"sec-fetch-site": "same-origin"}
@@ -106,12 +114,16 @@ def test_it_takes_the_second_factor_to_unlock_one(client, rosa, sign_in, branch)
 def test_a_pin_unlocks_no_other_and_is_led_to_the_second_factor(computer, daniel, branch):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
-    assert computer.post(reverse("desk_computers"), {"branch": branch.pk, "name": "At home"})["Location"].startswith("/second-factor/")
+    assert computer.post(reverse("desk_computers"), {"branch": branch.pk, "name": "At home"})[
+        "Location"
+    ].startswith("/second-factor/")
     assert SharedDesk.objects.get().name == "Front desk"
 
 
 def test_only_at_a_branch_where_one_works(client, rosa, sign_in):
-    page = sign_in(client, rosa).post(reverse("desk_computers"), {"branch": BranchFactory().pk, "name": "Front desk"})
+    page = sign_in(client, rosa).post(
+        reverse("desk_computers"), {"branch": BranchFactory().pk, "name": "Front desk"}
+    )
     assert 'id="id_branch_error"' in page.content.decode() or "error-summary" in page.content.decode()
     assert not SharedDesk.objects.exists()
 
@@ -140,7 +152,9 @@ def test_the_sign_in_of_who_unlocked_it_ends_with_the_day_too(computer, clock):
     assert not at_desk(computer)
 
 
-def test_from_afar_it_is_closed_by_who_unlocked_it_and_by_a_coordinator(computer, rosa, daniel, coordinator, sign_in):
+def test_from_afar_it_is_closed_by_who_unlocked_it_and_by_a_coordinator(
+    computer, rosa, daniel, coordinator, sign_in
+):
     desk = SharedDesk.objects.get()
     for stranger in (daniel, StaffFactory(branch__role="coordinator")):
         browser = sign_in(Client(), stranger)
@@ -157,7 +171,9 @@ def test_from_afar_it_is_closed_by_who_unlocked_it_and_by_a_coordinator(computer
 
 def test_one_of_a_branch_that_nobody_coordinates_is_any_coordinators(computer, daniel, sign_in):
     for person, status in ((daniel, 404), (StaffFactory(branch__role="coordinator"), 302)):
-        answer = sign_in(Client(), person).post(reverse("close_desk_computer", args=[SharedDesk.objects.get().public_id]))
+        answer = sign_in(Client(), person).post(
+            reverse("close_desk_computer", args=[SharedDesk.objects.get().public_id])
+        )
         assert answer.status_code == status
 
 
@@ -176,9 +192,13 @@ def test_it_ends_with_the_role_of_who_unlocked_it(computer, rosa, daniel, coordi
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_list_costs_the_same_whatever_its_length(client, coordinator, sign_in, branch, rows, django_assert_num_queries):
+def test_the_list_costs_the_same_whatever_its_length(
+    client, coordinator, sign_in, branch, rows, django_assert_num_queries
+):
     for number in range(rows):
-        shared_desks.unlock(branch=branch, name=f"Desk {number}", by=StaffFactory(branch=branch), at=timezone.now())
+        shared_desks.unlock(
+            branch=branch, name=f"Desk {number}", by=StaffFactory(branch=branch), at=timezone.now()
+        )
     sign_in(client, coordinator)
     client.get(reverse("desk_computers"))
     with django_assert_num_queries(8):
@@ -190,7 +210,26 @@ def test_the_list_costs_the_same_whatever_its_length(client, coordinator, sign_i
 
 
 @pytest.mark.parametrize(
-    "pin", ["0000", "1111", "1122", "1212", "1234", "4321", "8901", "0987", "123123", "654321", "2580", "1987", "2024", "123", "1234567", "", "abcd"]
+    "pin",
+    [
+        "0000",
+        "1111",
+        "1122",
+        "1212",
+        "1234",
+        "4321",
+        "8901",
+        "0987",
+        "123123",
+        "654321",
+        "2580",
+        "1987",
+        "2024",
+        "123",
+        "1234567",
+        "",
+        "abcd",
+    ],
 )
 def test_a_pin_that_somebody_would_try_first_is_refused(client, staff, sign_in, pin):
     page = sign_in(client, staff).post(reverse("desk_pin"), {"pin": pin, "pin_again": pin})
@@ -201,7 +240,11 @@ def test_a_pin_that_somebody_would_try_first_is_refused(client, staff, sign_in, 
 
 @pytest.mark.parametrize("pin", ["4071", "83619", "590274", "40 71", "٤٠٧١"])
 def test_a_pin_is_set_and_nowhere_to_be_read(client, staff, sign_in, pin):
-    page = sign_in(client, staff).post(reverse("desk_pin"), {"pin": pin, "pin_again": pin}, follow=True).content.decode()
+    page = (
+        sign_in(client, staff)
+        .post(reverse("desk_pin"), {"pin": pin, "pin_again": pin}, follow=True)
+        .content.decode()
+    )
     assert pin not in page
     assert "4071" not in DeskPin.objects.get(person=staff).pin_hash
 
@@ -233,7 +276,10 @@ def test_it_is_set_behind_the_second_factor_alone(computer, daniel):
     before = DeskPin.objects.get(person=daniel).pin_hash
     response = computer.post(reverse("desk_pin"), {"pin": "590274", "pin_again": "590274"})
     assert response["Location"] == "/second-factor/?next=%2Fdesk%2Fpin%2F"
-    assert computer.post(reverse("desk_pin"), {"remove": "1"})["Location"] == "/second-factor/?next=%2Fdesk%2Fpin%2F"
+    assert (
+        computer.post(reverse("desk_pin"), {"remove": "1"})["Location"]
+        == "/second-factor/?next=%2Fdesk%2Fpin%2F"
+    )
     assert DeskPin.objects.get(person=daniel).pin_hash == before
 
 
@@ -275,7 +321,10 @@ def test_it_goes_with_a_lost_second_factor_and_with_the_role(rosa, daniel, coord
 def test_staff_switch_by_pin_and_the_bar_says_whose_turn_it_is(computer, rosa, daniel):
     assert who_is_there(computer) == "Rosa Lindqvist"
     key = computer.session.session_key
-    assert computer.post(reverse("lock"), {"next": "/desk/cards/"})["Location"] == f"/locked/?next=%2Fdesk%2Fcards%2F&whose={rosa.public_id}"
+    assert (
+        computer.post(reverse("lock"), {"next": "/desk/cards/"})["Location"]
+        == f"/locked/?next=%2Fdesk%2Fcards%2F&whose={rosa.public_id}"
+    )
     assert not at_desk(computer)
     open_by_pin(computer, daniel, DANIEL)
     assert who_is_there(computer) == "Daniel Osei"
@@ -283,7 +332,9 @@ def test_staff_switch_by_pin_and_the_bar_says_whose_turn_it_is(computer, rosa, d
     assert not Client().session.exists(key)  # nobody comes back with the cookie of before
 
 
-def test_the_page_offers_those_who_work_there_and_have_a_pin_by_their_first_names(computer, rosa, daniel, branch):
+def test_the_page_offers_those_who_work_there_and_have_a_pin_by_their_first_names(
+    computer, rosa, daniel, branch
+):
     other_rosa = StaffFactory(name="Rosa Parks-Hill", branch=branch)
     elsewhere = StaffFactory(name="Far Away")
     for person in (other_rosa, elsewhere):
@@ -291,7 +342,11 @@ def test_the_page_offers_those_who_work_there_and_have_a_pin_by_their_first_name
     without = StaffFactory(name="Noah Pinless", branch=branch)
     computer.post(reverse("lock"))
     page = computer.get(reverse("locked")).content.decode()
-    assert re.findall(r'id="who-[^>]*><span dir="auto">(.*?)</span>', page) == ["Daniel", "Rosa Lindqvist", "Rosa Parks-Hill"]
+    assert re.findall(r'id="who-[^>]*><span dir="auto">(.*?)</span>', page) == [
+        "Daniel",
+        "Rosa Lindqvist",
+        "Rosa Parks-Hill",
+    ]
     for nobody in (elsewhere, without):
         assert str(nobody.public_id) not in page
         open_by_pin(computer, nobody, "590274")
@@ -317,11 +372,22 @@ def test_what_it_opened_is_of_no_use_in_another_browser(computer, daniel):
 
 def address(route):
     """Some address of it: what is refused by the door is refused whatever is behind."""
-    return reverse(route.name, args=[uuid.uuid4() if name.endswith("_id") else "abc" for name in route.converters])
+    return reverse(
+        route.name, args=[uuid.uuid4() if name.endswith("_id") else "abc" for name in route.converters]
+    )
 
 
 BEHIND_SECOND_FACTOR = {"desk_pin"}  # of what is for all of the staff; unlocking is tried above
-OUTSIDE_THE_DESK = {"kept", "discard_kept", "second_factor", "change_second_factor", "passkey_options", "lock", "locked", "sign_out"}
+OUTSIDE_THE_DESK = {
+    "kept",
+    "discard_kept",
+    "second_factor",
+    "change_second_factor",
+    "passkey_options",
+    "lock",
+    "locked",
+    "sign_out",
+}
 OUTSIDE_THE_DESK |= {"set_language", "logo", "service_worker", "offline"}
 
 
@@ -341,12 +407,16 @@ def test_of_all_pages_a_pin_opens_the_desk_alone(computer, coordinator, method):
     open_by_pin(computer, coordinator, DANIEL)
     asked = set()
     for route in routes():
-        if route.name in OUTSIDE_THE_DESK or (route.at_desk and route.name in {"close_desk_computer", "desk_computers"}):
+        if route.name in OUTSIDE_THE_DESK or (
+            route.at_desk and route.name in {"close_desk_computer", "desk_computers"}
+        ):
             continue
         response = getattr(computer, method)(address(route))
         if response.status_code == 302 and response["Location"].startswith(reverse("second_factor")):
             asked.add(route.name)
-    whole_library = {route.name for route in routes() if getattr(route.view, "guard", "") == "coordinator_only"}
+    whole_library = {
+        route.name for route in routes() if getattr(route.view, "guard", "") == "coordinator_only"
+    }
     own = {route.name for route in routes() if not route.at_desk} - OUTSIDE_THE_DESK
     assert asked == own | whole_library | BEHIND_SECOND_FACTOR
 
@@ -354,7 +424,10 @@ def test_of_all_pages_a_pin_opens_the_desk_alone(computer, coordinator, method):
 def test_and_the_second_factor_itself(computer, daniel):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
-    assert computer.get(reverse("change_second_factor"))["Location"] == "/second-factor/?next=%2Fsecond-factor%2Fchange%2F"
+    assert (
+        computer.get(reverse("change_second_factor"))["Location"]
+        == "/second-factor/?next=%2Fsecond-factor%2Fchange%2F"
+    )
     assert computer.post(reverse("add_passkey_options"))["Location"].startswith("/second-factor/")
     response = computer.get(reverse("second_factor"))  # there is none to show, and a PIN sets none up
     assert response["Location"] == "/sign-in/?next=%2Fsecond-factor%2F"
@@ -377,7 +450,9 @@ def test_who_shows_it_is_behind_it_until_the_computer_locks(computer, coordinato
 
 def test_what_was_in_the_browser_before_is_not_theirs(computer, rosa, daniel):
     computer.post(reverse("close_desk_computer", args=["00000000-0000-4000-8000-000000000000"]))
-    computer.post(reverse("desk_pin"), {"pin": "590274", "pin_again": "590274"})  # leaves a word for Rosa on the next page
+    computer.post(
+        reverse("desk_pin"), {"pin": "590274", "pin_again": "590274"}
+    )  # leaves a word for Rosa on the next page
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     assert "Your PIN is set" not in computer.get(reverse("desk")).content.decode()
@@ -405,7 +480,9 @@ def test_who_leaves_is_out_at_once(computer, daniel, coordinator, branch, how):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     if how == "role":
-        roles.give_role(daniel, branch=BranchFactory(), role="staff", by=coordinator, at=timezone.now())  # they go on elsewhere
+        roles.give_role(
+            daniel, branch=BranchFactory(), role="staff", by=coordinator, at=timezone.now()
+        )  # they go on elsewhere
         roles.end_role(daniel, branch=branch, by=coordinator, at=timezone.now())
     else:
         User.objects.filter(pk=daniel.pk).update(is_active=False)
@@ -423,7 +500,9 @@ def wrong(browser, person, times):
     return response
 
 
-def test_after_five_wrong_ones_it_is_shut_there_until_the_second_factor_is_shown(computer, rosa, daniel, branch, sign_in):
+def test_after_five_wrong_ones_it_is_shut_there_until_the_second_factor_is_shown(
+    computer, rosa, daniel, branch, sign_in
+):
     computer.post(reverse("lock"))
     assert "You can try 1 times more" not in wrong(computer, daniel, 4).content.decode()
     page = wrong(computer, daniel, 1).content.decode()
@@ -472,7 +551,9 @@ def test_after_twenty_wrong_ones_of_anybody_the_computer_is_closed(computer, ros
     assert "this computer is closed" in computer.get("/sign-in/").content.decode()
 
 
-def test_who_unlocks_a_computer_over_and_over_has_no_more_tries_of_a_colleagues_pin(client, rosa, daniel, branch, sign_in):
+def test_who_unlocks_a_computer_over_and_over_has_no_more_tries_of_a_colleagues_pin(
+    client, rosa, daniel, branch, sign_in
+):
     """Rosa may unlock as many as she likes, and guesses at each of them in a browser of her own."""
     sign_in(client, rosa)
     tried = 0
@@ -482,7 +563,9 @@ def test_who_unlocks_a_computer_over_and_over_has_no_more_tries_of_a_colleagues_
         guessing.cookies[DESK_TOKEN] = client.cookies[DESK_TOKEN].value
         for _try in range(4):
             tried += "You can try" in open_by_pin(guessing, daniel, "590274").content.decode()
-        assert open_by_pin(guessing, rosa, ROSA).status_code == 302  # so that the computer isn't closed by her own tries
+        assert (
+            open_by_pin(guessing, rosa, ROSA).status_code == 302
+        )  # so that the computer isn't closed by her own tries
     assert tried == desk_pins.MOST_WRONG_ANYWHERE
     open_by_pin(guessing, daniel, DANIEL)
     assert who_is_there(guessing) == "Rosa Lindqvist"
@@ -507,11 +590,18 @@ def test_it_locks_when_nobody_has_used_it(computer, rosa, library, clock):
 
 
 def test_what_a_page_asks_by_itself_is_no_use_of_it(computer, rosa, branch, clock):
-    thread = MessageFactory(conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=rosa))).conversation
+    thread = MessageFactory(
+        conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=rosa))
+    ).conversation
     polls = [reverse("desk_queue_news"), reverse("desk_news", args=[thread.public_id]), "/sw.js"]
     for _time in range(7):
         clock.shift(60)
-        answers = [computer.get(poll, headers={"hx-request": "true", "hx-current-url": "http://testserver/desk/cards/"}) for poll in polls]
+        answers = [
+            computer.get(
+                poll, headers={"hx-request": "true", "hx-current-url": "http://testserver/desk/cards/"}
+            )
+            for poll in polls
+        ]
     assert ["HX-Redirect" in answer for answer in answers] == [True, True, False]
     assert not at_desk(computer)
 
@@ -535,7 +625,14 @@ def test_that_it_is_used_is_written_once_a_minute(computer, clock):
 
 def test_views_that_are_asked_by_themselves_are_known():
     asked = {route.name for route in routes() if getattr(route.view, "asks_by_itself", False)}
-    assert asked == {"desk_queue_news", "desk_news", "desk_leave", "conversation_news", "service_worker", "offline"}
+    assert asked == {
+        "desk_queue_news",
+        "desk_news",
+        "desk_leave",
+        "conversation_news",
+        "service_worker",
+        "offline",
+    }
 
 
 def test_a_poll_of_a_locked_computer_leads_the_page_away(computer, rosa, clock):
@@ -550,24 +647,35 @@ def test_the_same_person_goes_on_where_they_were_and_another_at_the_queue(comput
     locked = computer.post(reverse("lock"), {"next": "/desk/cards/"})["Location"]
     page = computer.get(locked).content.decode()
     fields = dict(re.findall(r'<input type="hidden" name="(who|whose|next)" value="(.*?)">', page))
-    assert fields == {"who": str(rosa.public_id), "whose": str(rosa.public_id), "next": "/desk/cards/"}  # asked for theirs at once
+    assert fields == {
+        "who": str(rosa.public_id),
+        "whose": str(rosa.public_id),
+        "next": "/desk/cards/",
+    }  # asked for theirs at once
     assert computer.post(locked, {**fields, "pin": ROSA})["Location"] == "/desk/cards/"
     computer.post(reverse("lock"), {"next": "/desk/cards/"})
     assert computer.post(locked, {**fields, "who": daniel.public_id, "pin": DANIEL})["Location"] == "/desk/"
 
 
 def test_what_is_sent_by_itself_is_refused_and_kept_on_the_page(computer, rosa, branch, clock):
-    thread = MessageFactory(conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=rosa))).conversation
+    thread = MessageFactory(
+        conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=rosa))
+    ).conversation
     clock.shift(3600)
     here = {**OURS, "hx-request": "true", "hx-current-url": "http://testserver/desk/record/"}
     for late in ("desk_draft", "desk_attach"):
         answer = computer.post(reverse(late, args=[thread.public_id]), {"body": "Words"}, headers=here)
         assert (answer.status_code, "HX-Redirect" in answer) == (401, False)
-    assert computer.post(reverse("autosave"), {"question": "Words"}, headers=here)["HX-Redirect"] == f"/locked/?next=%2Fdesk%2Frecord%2F&whose={rosa.public_id}"
+    assert (
+        computer.post(reverse("autosave"), {"question": "Words"}, headers=here)["HX-Redirect"]
+        == f"/locked/?next=%2Fdesk%2Frecord%2F&whose={rosa.public_id}"
+    )
     assert not RefusedPost.objects.exists()
 
 
-@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "/\\evil.example"])
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "/\\evil.example"]
+)
 def test_it_leads_to_no_other_site(computer, rosa, elsewhere):
     computer.post(reverse("lock"))
     assert open_by_pin(computer, rosa, ROSA, whose=rosa.public_id, next=elsewhere)["Location"] == "/desk/"
@@ -575,7 +683,9 @@ def test_it_leads_to_no_other_site(computer, rosa, elsewhere):
 
 def test_words_sent_to_a_locked_computer_wait_for_their_author_and_nobody_else(computer, rosa, daniel, clock):
     clock.shift(3600)
-    answer = computer.post(reverse("record"), {"question": "Private words of Rosa's"}, headers={**OURS, "hx-request": "true"})
+    answer = computer.post(
+        reverse("record"), {"question": "Private words of Rosa's"}, headers={**OURS, "hx-request": "true"}
+    )
     assert answer["HX-Redirect"] == f"/locked/?whose={rosa.public_id}&next=%2Fkept%2F"
     assert RefusedPost.objects.get().person == rosa
     assert open_by_pin(computer, daniel, DANIEL)["Location"] == "/desk/"
@@ -589,7 +699,11 @@ def test_a_form_of_before_in_another_tab_is_kept_in_nobodys_name(rosa, daniel, b
     browser = sign_in(Client(enforce_csrf_checks=True), rosa)
 
     def token():
-        browser.get(reverse("desk_computers") if browser.get(reverse("desk")).status_code == 200 else reverse("locked"))
+        browser.get(
+            reverse("desk_computers")
+            if browser.get(reverse("desk")).status_code == 200
+            else reverse("locked")
+        )
         return browser.cookies["csrftoken"].value
 
     def send(address, **fields):
@@ -629,7 +743,11 @@ def test_without_a_shared_desk_there_is_nothing_to_lock(client, patron, sign_in)
 
 
 def test_what_two_of_them_do_on_one_computer_carries_the_right_names(computer, rosa, daniel, patron, branch):
-    thread = MessageFactory(conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=rosa, patron=patron))).conversation
+    thread = MessageFactory(
+        conversation=ConversationFactory(
+            help_session=HelpSessionFactory(branch=branch, staff=rosa, patron=patron)
+        )
+    ).conversation
     address = reverse("desk_conversation", args=[thread.public_id])
 
     def work(body):
@@ -637,7 +755,10 @@ def test_what_two_of_them_do_on_one_computer_carries_the_right_names(computer, r
         page = computer.get(address).content.decode()
         token = re.search(r'name="client_token" value="(.*?)"', page)[1]
         seen = re.search(r'name="seen"[^>]* value="(.*?)"', page)[1]
-        computer.post(reverse("desk_draft", args=[thread.public_id]), {"body": f"{body}, begun", "client_token": token, "sequence": 1})
+        computer.post(
+            reverse("desk_draft", args=[thread.public_id]),
+            {"body": f"{body}, begun", "client_token": token, "sequence": 1},
+        )
         return {"language": "en", "body": body, "client_token": token, "seen": seen, "sequence": 1}
 
     rosas = work("From Rosa")
@@ -650,17 +771,23 @@ def test_what_two_of_them_do_on_one_computer_carries_the_right_names(computer, r
     assert open_by_pin(computer, rosa, ROSA, whose=rosa.public_id, next=address)["Location"] == address
     assert "From Rosa, begun" in computer.get(address).content.decode()
     computer.post(reverse("desk_reply", args=[thread.public_id]), {**rosas, "action": "send_anyway"})
-    assert [(message.author, message.body) for message in thread.messages.filter(side="staff").order_by("pk")] == [(daniel, "From Daniel"), (rosa, "From Rosa")]
+    assert [
+        (message.author, message.body) for message in thread.messages.filter(side="staff").order_by("pk")
+    ] == [(daniel, "From Daniel"), (rosa, "From Rosa")]
     tallies = HelpSession.objects.filter(status="tally").values_list("staff__name", "service_point")
     assert sorted(tallies) == [("Daniel Osei", "Front desk"), ("Rosa Lindqvist", "Front desk")]
-    assert set(AuditEvent.objects.filter(patron=patron, action="opened").values_list("by__name", flat=True)) == {"Daniel Osei", "Rosa Lindqvist"}
+    assert set(
+        AuditEvent.objects.filter(patron=patron, action="opened").values_list("by__name", flat=True)
+    ) == {"Daniel Osei", "Rosa Lindqvist"}
     assert not Draft.objects.exists()
 
 
 # What it costs
 
 
-def test_a_page_costs_nothing_more_elsewhere_and_one_query_here(client, rosa, daniel, branch, sign_in, django_assert_num_queries):
+def test_a_page_costs_nothing_more_elsewhere_and_one_query_here(
+    client, rosa, daniel, branch, sign_in, django_assert_num_queries
+):
     sign_in(client, rosa).get(reverse("cards"))
     costs = 6
     with django_assert_num_queries(costs):

@@ -53,7 +53,9 @@ def test_an_unknown_address_signs_up_with_the_same_one_field(client, library):
     assert not person.has_usable_password()
 
 
-@pytest.mark.parametrize("gone", [lambda person: person.delete(), lambda person: person.update(is_active=False)])
+@pytest.mark.parametrize(
+    "gone", [lambda person: person.delete(), lambda person: person.update(is_active=False)]
+)
 def test_who_was_erased_or_disabled_since_the_code_was_mailed_is_told_to_begin_anew(client, patron, gone):
     ask_for_code(client, patron.email)
     code = mailed_code(patron.email)
@@ -79,7 +81,14 @@ def test_known_and_unknown_addresses_are_answered_alike(library, patron):
         page = client.get(asked["Location"])
         mail = Notification.objects.get(to_address=email)
         same = re.sub(r'value="\w{64}"|nonce="\w+"', "", page.content.decode()).replace(email, "ADDRESS")
-        return asked.status_code, asked["Location"], sorted(asked.cookies), same, mail.subject, re.sub(r"\d{6}", "CODE", mail.text)
+        return (
+            asked.status_code,
+            asked["Location"],
+            sorted(asked.cookies),
+            same,
+            mail.subject,
+            re.sub(r"\d{6}", "CODE", mail.text),
+        )
 
     assert seen("sam@example.org") == seen("nobody@example.org")
 
@@ -99,10 +108,16 @@ class Clock:
 
 @pytest.mark.parametrize("seconds", [0.001, 0.003, 0.03])
 @pytest.mark.parametrize("email", ["sam@example.org", "nobody@example.org"])
-def test_known_and_unknown_addresses_are_answered_after_the_same_time(client, patron, monkeypatch, email, seconds):
+def test_known_and_unknown_addresses_are_answered_after_the_same_time(
+    client, patron, monkeypatch, email, seconds
+):
     clock, person_with_address = Clock(), actions.person_with_address
     monkeypatch.setattr(sign_in_views, "time", clock)
-    monkeypatch.setattr(actions, "person_with_address", lambda *args, **how: clock.sleep(seconds) or person_with_address(*args, **how))
+    monkeypatch.setattr(
+        actions,
+        "person_with_address",
+        lambda *args, **how: clock.sleep(seconds) or person_with_address(*args, **how),
+    )
     ask_for_code(client, email)
     assert clock.now == pytest.approx(100.0 + sign_in_views.SAME_FOR_ALL)
 
@@ -254,7 +269,15 @@ def test_the_code_comes_in_the_language_of_the_person_and_is_blanked_later(clien
 
 
 def test_nothing_else_of_allauth_can_be_reached(client, library):
-    for path in ["/accounts/login/", "/accounts/signup/", "/accounts/2fa/", "/login/", "/signup/", "/password/reset/", "/logout/"]:
+    for path in [
+        "/accounts/login/",
+        "/accounts/signup/",
+        "/accounts/2fa/",
+        "/login/",
+        "/signup/",
+        "/password/reset/",
+        "/logout/",
+    ]:
         assert client.get(path).status_code == 404
 
 

@@ -86,13 +86,25 @@ def test_who_is_new_gets_a_record_and_is_found_again(client, provider):
     response = sign_in(client, provider, form={"next": "/lists/"}, **ANA)
     assert response["Location"] == "/lists/"
     person = person_in(client)
-    assert (person.name, person.email, person.has_usable_password()) == ("Ana Ruiz", "ana@college.example", False)
-    assert list(EmailAddress.objects.values_list("email", "verified", "primary")) == [("ana@college.example", True, True)]
-    assert list(SocialAccount.objects.values_list("user", "provider", "uid", "extra_data")) == [(person.pk, provider.issuer, "4711", {})]
+    assert (person.name, person.email, person.has_usable_password()) == (
+        "Ana Ruiz",
+        "ana@college.example",
+        False,
+    )
+    assert list(EmailAddress.objects.values_list("email", "verified", "primary")) == [
+        ("ana@college.example", True, True)
+    ]
+    assert list(SocialAccount.objects.values_list("user", "provider", "uid", "extra_data")) == [
+        (person.pk, provider.issuer, "4711", {})
+    ]
     assert SocialToken.objects.count() == 0
-    assert list(AuditEvent.objects.filter(patron=person).values_list("action", flat=True)) == ["joined_by_single_sign_on"]
+    assert list(AuditEvent.objects.filter(patron=person).values_list("action", flat=True)) == [
+        "joined_by_single_sign_on"
+    ]
     other = Client()
-    sign_in(other, provider, sub="4711", name="Another Name", email="another@college.example", email_verified=True)
+    sign_in(
+        other, provider, sub="4711", name="Another Name", email="another@college.example", email_verified=True
+    )
     assert person_in(other) == person
     assert User.objects.get() == person
     assert (person_in(other).name, person_in(other).email) == ("Ana Ruiz", "ana@college.example")
@@ -100,8 +112,21 @@ def test_who_is_new_gets_a_record_and_is_found_again(client, provider):
 
 def test_what_is_asked_of_the_provider(client, provider):
     asked = {name: values[0] for name, values in parse_qs(urlsplit(begin(client)).query).items()}
-    assert asked.keys() == {"client_id", "redirect_uri", "scope", "response_type", "state", "nonce", "code_challenge", "code_challenge_method"}
-    assert (asked["client_id"], asked["response_type"], asked["code_challenge_method"]) == (CLIENT_ID, "code", "S256")
+    assert asked.keys() == {
+        "client_id",
+        "redirect_uri",
+        "scope",
+        "response_type",
+        "state",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+    }
+    assert (asked["client_id"], asked["response_type"], asked["code_challenge_method"]) == (
+        CLIENT_ID,
+        "code",
+        "S256",
+    )
     assert asked["redirect_uri"] == "http://testserver/sign-in/single-sign-on/answer/"
     assert set(asked["scope"].split()) == {"openid", "profile", "email"}
     again = parse_qs(urlsplit(begin(client)).query)
@@ -129,7 +154,9 @@ def test_what_is_not_as_it_must_be_lets_nobody_in(lie, reason, client, provider,
     known(victim, provider, sub="victim")
     response = sign_in(client, provider, lie=lie, **ANA)
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert said(response) == ["Harbour College gave an answer that cannot be trusted, so nothing was done. Try it once more, or come in another way."]
+    assert said(response) == [
+        "Harbour College gave an answer that cannot be trusted, so nothing was done. Try it once more, or come in another way."
+    ]
     assert person_in(client) is None
     assert User.objects.get() == victim
     assert reason in caplog.text
@@ -137,7 +164,17 @@ def test_what_is_not_as_it_must_be_lets_nobody_in(lie, reason, client, provider,
 
 
 @pytest.mark.parametrize(
-    "claims", [{"sub": "x" * 192}, {"sub": "a\0b"}, {"sub": "ñ"}, {"sub": 4711}, {"nonce": None}, {"exp": "soon"}, {"auth_time": "then"}, {"aud": ["another"]}]
+    "claims",
+    [
+        {"sub": "x" * 192},
+        {"sub": "a\0b"},
+        {"sub": "ñ"},
+        {"sub": 4711},
+        {"nonce": None},
+        {"exp": "soon"},
+        {"auth_time": "then"},
+        {"aud": ["another"]},
+    ],
 )
 def test_claims_that_are_none_are_refused(claims, client, provider):
     response = sign_in(client, provider, claims=claims, **ANA)
@@ -160,7 +197,9 @@ def test_an_answer_counts_once_and_only_in_the_browser_that_asked(client, provid
 
 def test_an_answer_with_another_state_is_refused(client, provider):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
-    assert client.get(re.sub("state=[^&]+", "state=another", address))["Location"] == "/sign-in/single-sign-on/"
+    assert (
+        client.get(re.sub("state=[^&]+", "state=another", address))["Location"] == "/sign-in/single-sign-on/"
+    )
     assert client.get(re.sub("state=[^&]+", "", address))["Location"] == "/sign-in/single-sign-on/"
     assert person_in(client) is None
 
@@ -201,8 +240,12 @@ def test_a_provider_that_is_away_is_told_and_the_code_offered(client, provider, 
     settings.SSO = provider.settings(issuer="http://127.0.0.1:9")
     response = client.post("/sign-in/single-sign-on/")
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert said(response) == ["Harbour College does not answer at the moment. Try it later, or come in another way."]
-    assert 'id="use-mail" href="/sign-in/?way=code"' in client.get("/sign-in/single-sign-on/").content.decode()
+    assert said(response) == [
+        "Harbour College does not answer at the moment. Try it later, or come in another way."
+    ]
+    assert (
+        'id="use-mail" href="/sign-in/?way=code"' in client.get("/sign-in/single-sign-on/").content.decode()
+    )
     assert client.get(address)["Location"] == "/sign-in/single-sign-on/"  # another issuer's answer
     assert person_in(client) is None
 
@@ -250,7 +293,9 @@ def test_an_address_that_somebody_once_typed_belongs_to_nobody(client, provider)
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_an_address_that_the_provider_does_not_vouch_for_asks_the_same_of_everybody(is_known, client, provider):
+def test_an_address_that_the_provider_does_not_vouch_for_asks_the_same_of_everybody(
+    is_known, client, provider
+):
     there = UserFactory(email=ANA["email"] if is_known else "sam@example.org")
     response = sign_in(client, provider, **ANA | {"email_verified": False})
     assert response["Location"] == "/sign-in/single-sign-on/first-time/"
@@ -261,7 +306,9 @@ def test_an_address_that_the_provider_does_not_vouch_for_asks_the_same_of_everyb
     assert client.post(response["Location"])["Location"] == "/"
     new = person_in(client)
     assert (new.name, new.email) == ("Ana Ruiz", None)
-    assert list(EmailAddress.objects.filter(user=new).values_list("email", "verified")) == [(ANA["email"], False)]
+    assert list(EmailAddress.objects.filter(user=new).values_list("email", "verified")) == [
+        (ANA["email"], False)
+    ]
     assert f'value="{ANA["email"]}"' in _after_proof(client, "add_address")
 
 
@@ -274,7 +321,11 @@ def _after_proof(client, name):
 
 def test_a_word_for_one_address_is_none_for_another(client, provider, monkeypatch):
     """The ID token vouches for Ana's; the userinfo names somebody else's, and vouches for nothing."""
-    monkeypatch.setattr(single_sign_on._Adapter, "read_userinfo", lambda self, token, *, subject: {"sub": subject, "email": "eve@college.example"})
+    monkeypatch.setattr(
+        single_sign_on._Adapter,
+        "read_userinfo",
+        lambda self, token, *, subject: {"sub": subject, "email": "eve@college.example"},
+    )
     assert sign_in(client, provider, **ANA)["Location"] == "/sign-in/single-sign-on/first-time/"
     assert User.objects.count() == 0
 
@@ -284,7 +335,10 @@ def test_domains_that_the_library_answers_for_are_vouched_for(client, provider, 
     sign_in(client, provider, sub="4711", name="Ana Ruiz", email="Ana@College.Example")
     assert person_in(client).email == "ana@college.example"
     other = Client()
-    assert sign_in(other, provider, sub="4712", email="eve@not-college.example")["Location"] == "/sign-in/single-sign-on/first-time/"
+    assert (
+        sign_in(other, provider, sub="4712", email="eve@not-college.example")["Location"]
+        == "/sign-in/single-sign-on/first-time/"
+    )
 
 
 def test_who_has_no_address_comes_in_without(client, provider):
@@ -418,7 +472,10 @@ def with_an_address_that_may_be_a_strangers(patron):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
 
 
-@pytest.mark.parametrize(("make", "left"), [(without_address, 1), (with_an_address_that_may_be_a_strangers, 1), (with_passkey, 0), (with_card, 0)])
+@pytest.mark.parametrize(
+    ("make", "left"),
+    [(without_address, 1), (with_an_address_that_may_be_a_strangers, 1), (with_passkey, 0), (with_card, 0)],
+)
 def test_the_only_way_in_stays(make, left, client, provider, patron, as_patron):
     known(patron, provider)
     make(patron)
@@ -449,13 +506,23 @@ def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(clien
     assert PROVED_AT not in client.session
     stranger = come_back(client, provider, begin(client, page["Location"], sign_on="1"), sub="4712")
     assert (stranger["Location"], PROVED_AT in client.session) == ("/me/prove/", False)
-    old = come_back(client, provider, begin(client, page["Location"], sign_on="1"), sub="4711", claims={"auth_time": 1_000_000_000})
+    old = come_back(
+        client,
+        provider,
+        begin(client, page["Location"], sign_on="1"),
+        sub="4711",
+        claims={"auth_time": 1_000_000_000},
+    )
     assert (old["Location"], PROVED_AT in client.session) == ("/me/prove/", False)
-    shown = come_back(client, provider, begin(client, page["Location"], sign_on="1"), browser=browser, sub="4711")
+    shown = come_back(
+        client, provider, begin(client, page["Location"], sign_on="1"), browser=browser, sub="4711"
+    )
     assert (shown["Location"], PROVED_AT in client.session) == ("/me/single-sign-on/", True)
 
 
-def test_who_can_no_longer_read_their_mail_proves_it_there_too_and_the_old_mailbox_keeps_its_word(client, provider, patron, as_patron):
+def test_who_can_no_longer_read_their_mail_proves_it_there_too_and_the_old_mailbox_keeps_its_word(
+    client, provider, patron, as_patron
+):
     known(patron, provider)
     page = client.get("/me/prove/?next=/me/address/").content.decode()
     [way] = re.findall(r'id="to-sign-on" href="([^"]+)"', page)
@@ -531,7 +598,17 @@ def test_without_a_provider_there_is_nothing_to_see(client, library, patron, sig
     assert client.get(reverse("connect_sign_on")).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["social/login/cancelled/", "social/login/error/", "social/signup/", "social/connections/", "oidc/x/login/", "3rdparty/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "social/login/cancelled/",
+        "social/login/error/",
+        "social/signup/",
+        "social/connections/",
+        "oidc/x/login/",
+        "3rdparty/",
+    ],
+)
 def test_no_page_of_the_package_is_served(path, client, provider):
     assert client.get(f"/{path}").status_code == 404
     assert client.get(f"/accounts/{path}").status_code == 404
@@ -575,7 +652,10 @@ def test_what_is_well_is_said(provider, settings):
 )
 def test_what_is_wrong_is_said_with_its_mend(other, words, provider, settings):
     if "issuer" in other:
-        places = {"root": provider.issuer.removesuffix("/o"), "localhost": provider.issuer.replace("127.0.0.1", "localhost")}
+        places = {
+            "root": provider.issuer.removesuffix("/o"),
+            "localhost": provider.issuer.replace("127.0.0.1", "localhost"),
+        }
         other = other | {"issuer": other["issuer"].format(**places)}
     settings.SSO = provider.settings(**other)
     assert words in check()

@@ -22,7 +22,11 @@ pytestmark = pytest.mark.django_db
 def told():
     """(to whom, in which of our sentences) of each mail so far."""
     mails = Notification.objects.order_by("pk")
-    return [(mail.to_address, mail.recipient, mail.text.partition(".")[0]) for mail in mails if "sign in" in mail.subject]
+    return [
+        (mail.to_address, mail.recipient, mail.text.partition(".")[0])
+        for mail in mails
+        if "sign in" in mail.subject
+    ]
 
 
 def test_of_a_passkey_that_comes_and_goes(client, patron, sign_in):
@@ -70,4 +74,10 @@ def test_of_an_app_its_codes_and_its_end(client, staff, sign_in):
 def test_of_what_a_coordinator_takes_away(staff, coordinator):
     PasskeyFactory(person=staff)
     roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
-    assert told() == [(staff.email, staff, "A coordinator removed the authenticator app and the passkeys of your account, and signed you out everywhere")]
+    assert told() == [
+        (
+            staff.email,
+            staff,
+            "A coordinator removed the authenticator app and the passkeys of your account, and signed you out everywhere",
+        )
+    ]

@@ -33,11 +33,15 @@ def by_card(client, **other):
 def test_a_device_that_nothing_is_known_of_is_asked_for_an_address(client):
     page = client.get(reverse("sign_in")).content.decode()
     assert 'id="send-code"' in page
-    assert [name for name in ("use-passkey", "use-sign-on", "use-card", "use-mail") if f'id="{name}"' in page] == ["use-passkey", "use-sign-on", "use-card"]
+    assert [
+        name for name in ("use-passkey", "use-sign-on", "use-card", "use-mail") if f'id="{name}"' in page
+    ] == ["use-passkey", "use-sign-on", "use-card"]
     assert page.index('id="send-code"') < page.index('id="use-passkey"') < page.index('id="use-card"')
 
 
-@pytest.mark.parametrize(("way", "page"), [("card", "/sign-in/card/"), ("single_sign_on", "/sign-in/single-sign-on/")])
+@pytest.mark.parametrize(
+    ("way", "page"), [("card", "/sign-in/card/"), ("single_sign_on", "/sign-in/single-sign-on/")]
+)
 def test_what_has_a_page_of_its_own_is_asked_there(way, page):
     answer = device(way).get(reverse("sign_in"), {"next": "/lists/"})
     assert answer["Location"] == f"{page}?next=%2Flists%2F"
@@ -50,7 +54,9 @@ def test_what_has_a_page_of_its_own_is_asked_there(way, page):
 def test_a_passkey_is_first_where_one_was_used_and_the_address_where_the_browser_cannot():
     page = device("passkey").get(reverse("sign_in")).content.decode()
     assert page.index('id="use-passkey"') < page.index('id="send-code"')
-    assert '<form method="post" action="/sign-in/" class="stack" novalidate data-without-passkeys>' in page  # which passkeys.js hides
+    assert (
+        '<form method="post" action="/sign-in/" class="stack" novalidate data-without-passkeys>' in page
+    )  # which passkeys.js hides
     assert page.count('id="use-passkey"') == 1
 
 
@@ -71,7 +77,11 @@ def test_what_was_written_wrongly_is_shown_whatever_the_device_is(library):
 
 def test_a_device_remembers_how_somebody_came_in_and_not_who(client):
     by_card(client)
-    assert (client.cookies[WAY_IN].value, client.cookies[WAY_IN]["httponly"], client.cookies[WAY_IN]["samesite"]) == ("card", True, "Lax")
+    assert (
+        client.cookies[WAY_IN].value,
+        client.cookies[WAY_IN]["httponly"],
+        client.cookies[WAY_IN]["samesite"],
+    ) == ("card", True, "Lax")
 
 
 def test_a_code_takes_its_place(client, patron):

@@ -25,7 +25,10 @@ def mark_translations(monkeypatch):
 
     for name in ("gettext", "ngettext", "pgettext", "npgettext"):
         monkeypatch.setattr(_trans, name, marked(getattr(_trans, name)), raising=False)
-    for name in ("_day_in_words", "_time_in_words"):  # what they remember of other tests, and others of this one
+    for name in (
+        "_day_in_words",
+        "_time_in_words",
+    ):  # what they remember of other tests, and others of this one
         monkeypatch.setattr(tags, name, getattr(tags, name).__wrapped__)
     monkeypatch.setattr(desk, "_kind", desk._kind.__wrapped__)
     monkeypatch.setattr(tags.FixedNode, "render", lambda node, context: node.nodelist.render(context))

@@ -193,7 +193,15 @@ def functions_behind(view):
             seen.append(function)
             names = set(function.__code__.co_names)
             for name in names & set(function.__globals__):
-                called = inspect.unwrap(function.__globals__[name]) if callable(function.__globals__[name]) else None
-                if inspect.isfunction(called) and called.__module__.split(".")[0] in {"accounts", "portal", "recommendations"}:
+                called = (
+                    inspect.unwrap(function.__globals__[name])
+                    if callable(function.__globals__[name])
+                    else None
+                )
+                if inspect.isfunction(called) and called.__module__.split(".")[0] in {
+                    "accounts",
+                    "portal",
+                    "recommendations",
+                }:
                     todo.append(called)
     return seen

@@ -41,16 +41,36 @@ ROUTES = routes()
 
 # An address of somebody else's, as browsers may take it.
 ELSEWHERE = [
-    *("https://evil.example/", "//evil.example/", "/\\evil.example/", "\\\\evil.example", "http:evil.example", "javascript:alert(document.domain)"),
-    *("data:text/html,x", "/\t/evil.example", " //evil.example", "https://testserver@evil.example/", "////evil.example"),
+    *(
+        "https://evil.example/",
+        "//evil.example/",
+        "/\\evil.example/",
+        "\\\\evil.example",
+        "http:evil.example",
+        "javascript:alert(document.domain)",
+    ),
+    *(
+        "data:text/html,x",
+        "/\t/evil.example",
+        " //evil.example",
+        "https://testserver@evil.example/",
+        "////evil.example",
+    ),
 ]
 LEADS = {"next", "back"}  # the fields by which a form of ours says where it came from
-LEADING = [route for route in ROUTES if any(LEADS & set(map(str, function.__code__.co_consts)) for function in functions_behind(route.view))]
+LEADING = [
+    route
+    for route in ROUTES
+    if any(LEADS & set(map(str, function.__code__.co_consts)) for function in functions_behind(route.view))
+]
 
 
 def leads(answer):
     """Where an answer sends the browser by itself."""
-    return [answer.headers.get(name, "") for name in ("Location", "HX-Redirect", "HX-Location", "HX-Push-Url", "Refresh")]
+    return [
+        answer.headers.get(name, "")
+        for name in ("Location", "HX-Redirect", "HX-Location", "HX-Push-Url", "Refresh")
+    ]
 
 
 @pytest.mark.parametrize("route", LEADING, ids=str)
@@ -64,13 +84,23 @@ def test_no_page_leads_to_another_host(route, world, as_owner):
                 assert not target.startswith(("//", "/\\"))
                 assert urlsplit(target.replace("\\", "/")).netloc == ""
             page = answer.content.decode(errors="replace")
-            assert not re.search(r"""(?:href|action|formaction)=["']?\s*(?:javascript|data|https?:|//|/\\|\\)[^"'>]*(?:evil|alert|text/html)""", page)
+            assert not re.search(
+                r"""(?:href|action|formaction)=["']?\s*(?:javascript|data|https?:|//|/\\|\\)[^"'>]*(?:evil|alert|text/html)""",
+                page,
+            )
 
 
 def test_the_pages_that_lead_somewhere_are_found():
-    assert {"sign_in", "account_confirm_login_code", "prove", "second_factor", "set_language", "open_code", "verdict", "save_item"} <= {
-        route.name for route in LEADING
-    }
+    assert {
+        "sign_in",
+        "account_confirm_login_code",
+        "prove",
+        "second_factor",
+        "set_language",
+        "open_code",
+        "verdict",
+        "save_item",
+    } <= {route.name for route in LEADING}
 
 
 # What no form of ours has.
@@ -88,10 +118,26 @@ NOBODYS_TO_WRITE = {
     "helpsessions.HelpSession": ["id", "public_id", "patron_id", "staff_id", "branch_id", "status", "quiet"],
     "helpsessions.SessionNote": None,
     "helpsessions.ClaimCode": ["id", "hmac", "branch_id", "made_by_id", "expires_at"],
-    "conversations.Conversation": ["id", "public_id", "patron_id", "help_session_id", "assignee_id", "opened_at", "logged_as_id"],
+    "conversations.Conversation": [
+        "id",
+        "public_id",
+        "patron_id",
+        "help_session_id",
+        "assignee_id",
+        "opened_at",
+        "logged_as_id",
+    ],
     "conversations.ConversationNote": ["id", "author_id", "conversation_id"],
     "conversations.Message": ["id", "author_id", "conversation_id", "side", "sent_at", "shown_from"],
-    "recommendations.Recommendation": ["id", "public_id", "patron_id", "recommended_by_id", "item_id", "branch_id", "reason"],
+    "recommendations.Recommendation": [
+        "id",
+        "public_id",
+        "patron_id",
+        "recommended_by_id",
+        "item_id",
+        "branch_id",
+        "reason",
+    ],
     "recommendations.Item": None,
     "lists.SavedItem": ["id", "saved_list_id", "item_id"],
     "accounts.AuditEvent": ["id", "by_id", "patron_id", "at", "action"],
@@ -154,7 +200,9 @@ def test_fields_that_no_form_has_are_ignored(route, world, sign_in):
     for label, was in before.items():
         if label in WRITTEN_BY_DESIGN.get(route.name, ()):
             continue
-        assert {pk: row for pk, row in after[label].items() if pk in was} == {pk: row for pk, row in was.items() if pk in after[label]}
+        assert {pk: row for pk, row in after[label].items() if pk in was} == {
+            pk: row for pk, row in was.items() if pk in after[label]
+        }
         if NOBODYS_TO_WRITE[label] is None:
             assert set(after[label]) <= set(was)
     assert not User.objects.get(pk=world.patron.pk).is_staff
@@ -166,11 +214,21 @@ def test_fields_that_no_form_has_are_ignored(route, world, sign_in):
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.name in PUBLIC], ids=str)
 def test_what_a_stranger_leaves_in_the_database_is_gone_after_a_day(route, world):
     """Or anybody could fill it with sessions that live for more than a year."""
-    fields = {"email": "stranger@example.org", "body": "Hello", "client_token": str(uuid.uuid4()), "card": "20001001", "pin": "9999", "step": "1"}
+    fields = {
+        "email": "stranger@example.org",
+        "body": "Hello",
+        "client_token": str(uuid.uuid4()),
+        "card": "20001001",
+        "pin": "9999",
+        "step": "1",
+    }
     fields |= {"loved": "Piranesi", "code": "0000000000000", "language": "es"}
     for method in ("get", "post"):
         getattr(Client(), method)(address(route, world), fields)
-    left = [session.get_decoded() for session in Session.objects.filter(expire_date__gt=timezone.now() + timedelta(days=1, seconds=1))]
+    left = [
+        session.get_decoded()
+        for session in Session.objects.filter(expire_date__gt=timezone.now() + timedelta(days=1, seconds=1))
+    ]
     assert [words for words in left if not words.get("_auth_user_id") and not words.get(OPENED_CODES)] == []
 
 
@@ -184,14 +242,41 @@ def mails(world, settings):
     at = timezone.now()
     ask_for_code(Client(), "somebody@example.org")
     tell(world.patron, "added_passkey")
-    invite(name="Noor Bakker", email="noor@example.org", language="en", at_branches={world.branch: "staff"}, by=world.coordinator, at=at)
-    helpsessions.hand_over(world.by_code.session, by=world.staff, at=at, base_url=settings.BASE_URL, to_address="sam@example.org")
-    actions.reply(world.conversation, by=world.staff, side="staff", at=at, body="It is in.", language="en", client_token=uuid.uuid4())
-    notes.write_note(world.conversation, by=world.coordinator, at=at, body=f"@{world.staff.name} look", client_token=uuid.uuid4())
+    invite(
+        name="Noor Bakker",
+        email="noor@example.org",
+        language="en",
+        at_branches={world.branch: "staff"},
+        by=world.coordinator,
+        at=at,
+    )
+    helpsessions.hand_over(
+        world.by_code.session, by=world.staff, at=at, base_url=settings.BASE_URL, to_address="sam@example.org"
+    )
+    actions.reply(
+        world.conversation,
+        by=world.staff,
+        side="staff",
+        at=at,
+        body="It is in.",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
+    notes.write_note(
+        world.conversation,
+        by=world.coordinator,
+        at=at,
+        body=f"@{world.staff.name} look",
+        client_token=uuid.uuid4(),
+    )
     exports.ask_for(world.other_patron, language="en", at=at)
     exports.build_exports(at=timezone.now())
     notify("privacy/joined", to="old@example.org", at=at, language="en", context={"hours": 24}, remove=True)
-    receipt = {"erasure": world.erasure, "goes": [], "url": settings.BASE_URL + reverse("erased", args=[world.erasure.public_id])}
+    receipt = {
+        "erasure": world.erasure,
+        "goes": [],
+        "url": settings.BASE_URL + reverse("erased", args=[world.erasure.public_id]),
+    }
     notify("privacy/erased", to="gone@example.org", at=at, language="en", context=receipt)
     change_in_a_week(world.other_patron, email="new@example.org", at=at)
     return Notification.objects.all()
@@ -200,11 +285,22 @@ def mails(world, settings):
 def kinds_of_mail():
     """Every template of a mail, as the word that its text begins with is made from it."""
     files = (settings.BASE_DIR / "templates").glob("*/email/*")
-    return {re.sub(r"(\.subject\.txt|\.txt|\.html|_subject\.txt|_message\.txt|_message\.html)$", "", f"{file.parts[-3]}/{file.name}") for file in files}
+    return {
+        re.sub(
+            r"(\.subject\.txt|\.txt|\.html|_subject\.txt|_message\.txt|_message\.html)$",
+            "",
+            f"{file.parts[-3]}/{file.name}",
+        )
+        for file in files
+    }
 
 
 def test_a_scanner_that_follows_every_link_of_every_mail_changes_nothing(mails, world):
-    links = {(mail.kind, link) for mail in mails for link in re.findall(r"http://localhost:8000(/[^\s\"<>)]*)", f"{mail.text} {mail.html}")}
+    links = {
+        (mail.kind, link)
+        for mail in mails
+        for link in re.findall(r"http://localhost:8000(/[^\s\"<>)]*)", f"{mail.text} {mail.html}")
+    }
     assert len({path.split("/")[1] for _kind, path in links}) >= 6
     before = all_rows()
     for _kind, link in sorted(links):
@@ -221,7 +317,9 @@ def test_each_kind_of_mail_has_been_sent(mails):
         "account/address_change": "The address of",
         "account/invitation": "Work at the desk",
     }
-    sent = {mail.kind for mail in mails} | {kind for kind, words in subjects.items() if any(words in mail.subject for mail in mails)}
+    sent = {mail.kind for mail in mails} | {
+        kind for kind, words in subjects.items() if any(words in mail.subject for mail in mails)
+    }
     assert kinds_of_mail() - sent == set()
 
 
@@ -238,7 +336,20 @@ def all_rows():
 # What people wrote, in every column of every table at once.
 
 HOSTILE = "'\"><i x></i>{{7*7}}<script>alert(2)</script><img src=x onerror=alert(1)>"  # whatever a column cuts off: an element comes first
-WRITTEN_BY_US = {"slug", "language", "session_key", "session_data", "password", "hmac", "token_hash", "time_zone", "accent_colour", "kind", "key", "logo"}
+WRITTEN_BY_US = {
+    "slug",
+    "language",
+    "session_key",
+    "session_data",
+    "password",
+    "hmac",
+    "token_hash",
+    "time_zone",
+    "accent_colour",
+    "kind",
+    "key",
+    "logo",
+}
 NOBODYS_WORDS = {"sessions", "contenttypes", "mfa", "usersessions"}
 
 
@@ -247,13 +358,29 @@ def hostile(world):
     """The world, where whatever somebody could have written is HOSTILE; and whatever was to be an address, a script."""
     for model in apps.get_models():
         for field in model._meta.concrete_fields:
-            is_text = field.get_internal_type() in {"CharField", "TextField", "EmailField"} and not field.choices and not field.primary_key
+            is_text = (
+                field.get_internal_type() in {"CharField", "TextField", "EmailField"}
+                and not field.choices
+                and not field.primary_key
+            )
             if is_text and field.name not in WRITTEN_BY_US and model._meta.app_label not in NOBODYS_WORDS:
-                words = "javascript:alert(3)" if field.name in {"url", "catalogue_link"} else HOSTILE[: field.max_length]
-                with contextlib.suppress(IntegrityError, DataError), transaction.atomic():  # what a constraint keeps as it is
+                words = (
+                    "javascript:alert(3)"
+                    if field.name in {"url", "catalogue_link"}
+                    else HOSTILE[: field.max_length]
+                )
+                with (
+                    contextlib.suppress(IntegrityError, DataError),
+                    transaction.atomic(),
+                ):  # what a constraint keeps as it is
                     model._base_manager.update(**{field.name: words})
-                with contextlib.suppress(IntegrityError, DataError), transaction.atomic():  # of what is unique, one
-                    model._base_manager.filter(pk=model._base_manager.values_list("pk", flat=True).first()).update(**{field.name: words})
+                with (
+                    contextlib.suppress(IntegrityError, DataError),
+                    transaction.atomic(),
+                ):  # of what is unique, one
+                    model._base_manager.filter(
+                        pk=model._base_manager.values_list("pk", flat=True).first()
+                    ).update(**{field.name: words})
     return world
 
 
@@ -267,10 +394,16 @@ class Elements(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
-        if (tag == "i" and "x" in attrs) or any(name.startswith("on") for name in attrs) or attrs.get("src") == "x":
+        if (
+            (tag == "i" and "x" in attrs)
+            or any(name.startswith("on") for name in attrs)
+            or attrs.get("src") == "x"
+        ):
             self.found.append((tag, attrs))
         self.found += [
-            (tag, value) for name, value in attrs.items() if name in {"href", "action", "src"} and (value or "").strip().lower().startswith("javascript:")
+            (tag, value)
+            for name, value in attrs.items()
+            if name in {"href", "action", "src"} and (value or "").strip().lower().startswith("javascript:")
         ]
 
     def handle_data(self, data):
@@ -285,7 +418,9 @@ def test_whatever_people_wrote_is_text_at_every_address(hostile, sign_in):
         session = browser.session
         session[PROVED_AT] = time.time()
         session.save()
-        for route in [route for route in ROUTES if (route.at_desk or hasattr(route.view, "guard")) == at_desk]:
+        for route in [
+            route for route in ROUTES if (route.at_desk or hasattr(route.view, "guard")) == at_desk
+        ]:
             answer = browser.get(address(route, hostile))
             if answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html"):
                 page = answer.content.decode()

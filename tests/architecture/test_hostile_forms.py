@@ -17,8 +17,29 @@ pytestmark = pytest.mark.django_db
 IN_A_TEMPLATE = re.compile(r'name="([a-z][\w-]*)"')
 IN_A_VIEW = re.compile(r'(?:POST|GET)(?:\.get(?:list)?\(|\[)"(\w+)"|"(\w+)" in request\.(?:POST|GET)')
 VALUES = [
-    *("\0", "9" * 400, "-1", "1e9", "NaN", "99999999999999999999", "١٢٣", "\u202e" * 50, "a" + "\u0301" * 500, "{}", "[]", "null", "on"),
-    *("0000-00-00", "9999-12-31", "10000-01-01", str(uuid.UUID(int=7)), "javascript:alert(1)", "<script>alert(1)</script>"),
+    *(
+        "\0",
+        "9" * 400,
+        "-1",
+        "1e9",
+        "NaN",
+        "99999999999999999999",
+        "١٢٣",
+        "\u202e" * 50,
+        "a" + "\u0301" * 500,
+        "{}",
+        "[]",
+        "null",
+        "on",
+    ),
+    *(
+        "0000-00-00",
+        "9999-12-31",
+        "10000-01-01",
+        str(uuid.UUID(int=7)),
+        "javascript:alert(1)",
+        "<script>alert(1)</script>",
+    ),
 ]
 
 
@@ -27,9 +48,28 @@ def names_of_fields():
     templates = (settings.BASE_DIR / "templates").rglob("*.html")
     code = [file for app in ("portal", "accounts") for file in (settings.BASE_DIR / app).rglob("*.py")]
     found = {name for file in templates for name in IN_A_TEMPLATE.findall(file.read_text("utf-8"))}
-    found |= {name for file in code for match in IN_A_VIEW.findall(file.read_text("utf-8")) for name in match if name}
+    found |= {
+        name
+        for file in code
+        for match in IN_A_VIEW.findall(file.read_text("utf-8"))
+        for name in match
+        if name
+    }
     found |= {name for form in forms_below(BaseForm) for name in form.base_fields}
-    return sorted(found | {"items-TOTAL_FORMS", "items-0-title", "items-0-item", "items-0-url", "items-0-kind", "new-title", "new-url", "new-kind", "day0"})
+    return sorted(
+        found
+        | {
+            "items-TOTAL_FORMS",
+            "items-0-title",
+            "items-0-item",
+            "items-0-url",
+            "items-0-kind",
+            "new-title",
+            "new-url",
+            "new-kind",
+            "day0",
+        }
+    )
 
 
 def forms_below(parent):
@@ -49,7 +89,12 @@ def test_nonsense_in_the_fields_is_no_fault(route, world, as_owner):
     for turn in range(10):
         fields = {name: chance.choice(VALUES) for name in NAMES if chance.random() < 0.7}
         if turn % 2:
-            answer = browser.post(url, urlencode(fields), content_type="application/x-www-form-urlencoded", headers={"HX-Request": "true"})
+            answer = browser.post(
+                url,
+                urlencode(fields),
+                content_type="application/x-www-form-urlencoded",
+                headers={"HX-Request": "true"},
+            )
         else:
             answer = browser.post(url, fields)
         assert answer.status_code < 500
@@ -57,4 +102,6 @@ def test_nonsense_in_the_fields_is_no_fault(route, world, as_owner):
 
 
 def test_the_names_of_the_fields_are_found():
-    assert {"question", "code", "next", "without_address", "client_token", "accent_colour", "remove"} <= set(NAMES)
+    assert {"question", "code", "next", "without_address", "client_token", "accent_colour", "remove"} <= set(
+        NAMES
+    )

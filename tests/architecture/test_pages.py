@@ -27,18 +27,47 @@ class Missing(str):
 
 MISSING = Missing("‼")
 # Said the same in every language.
-NAMES = {"Afterword", "English", "Español", "Spanish", "Inglés", "ISBN", "DOI", "READ", "QR", "PIN", "UTC", "Alt", "Ctrl", "Enter", "Esc"}
+NAMES = {
+    "Afterword",
+    "English",
+    "Español",
+    "Spanish",
+    "Inglés",
+    "ISBN",
+    "DOI",
+    "READ",
+    "QR",
+    "PIN",
+    "UTC",
+    "Alt",
+    "Ctrl",
+    "Enter",
+    "Esc",
+}
 
 
 def texts_of_the_data():
     """Every text in the database, and what is named alike everywhere: time zones, and languages in their own words."""
-    texts = NAMES | {settings.SSO["name"]} | {name for name, _ in apps.get_model("accounts.Library")._meta.get_field("time_zone").choices}
+    texts = (
+        NAMES
+        | {settings.SSO["name"]}
+        | {name for name, _ in apps.get_model("accounts.Library")._meta.get_field("time_zone").choices}
+    )
     texts |= {post.words for post in apps.get_model("accounts.RefusedPost").objects.all()}
-    texts |= {form for info in LANG_INFO.values() if "name_local" in info for form in (info["name_local"], info["name_local"].capitalize())}
+    texts |= {
+        form
+        for info in LANG_INFO.values()
+        if "name_local" in info
+        for form in (info["name_local"], info["name_local"].capitalize())
+    }
     for model in apps.get_models():
         for field in model._meta.get_fields():
             if isinstance(field, (models.CharField, models.TextField)):
-                texts |= {line.strip() for text in model._base_manager.values_list(field.name, flat=True) for line in (text or "").splitlines()}
+                texts |= {
+                    line.strip()
+                    for text in model._base_manager.values_list(field.name, flat=True)
+                    for line in (text or "").splitlines()
+                }
     return {text for text in texts if len(text) > 1}
 
 
@@ -65,7 +94,10 @@ def test_no_page_names_a_variable_that_isnt_there(route, world, as_owner, monkey
     ("html", "left"),
     [
         ("<p>⟦Hello⟧</p><p>Plain</p>", ["Plain"]),
-        ('<input type="submit" value="Send"><img alt="Cover"><a title="⟦ok⟧">⟦on ⟦Monday⟧⟧</a>', ["Send", "Cover"]),
+        (
+            '<input type="submit" value="Send"><img alt="Cover"><a title="⟦ok⟧">⟦on ⟦Monday⟧⟧</a>',
+            ["Send", "Cover"],
+        ),
         ("<p>Rosa ⟦replied⟧ 14:02</p><style>.x{color:red}</style><script>var x</script>", []),
     ],
 )
@@ -75,7 +107,12 @@ def test_a_plain_word_is_found(html, left):
 
 def test_a_missing_variable_is_found(monkeypatch):
     monkeypatch.setattr(engines["django"].engine, "string_if_invalid", MISSING)
-    assert engines["django"].from_string("{% if nothing %}no{% endif %}{{ nothing.at_all }}{{ nothing|default:'' }}").render({}) == "‼"
+    assert (
+        engines["django"]
+        .from_string("{% if nothing %}no{% endif %}{{ nothing.at_all }}{{ nothing|default:'' }}")
+        .render({})
+        == "‼"
+    )
 
 
 def test_the_languages_are_those_whose_names_are_known():

@@ -13,11 +13,20 @@ from .world import address
 pytestmark = pytest.mark.django_db
 
 ROUTES = routes()
-FOREIGN = [route for route in ROUTES if route.converters and route.name not in PUBLIC and route.name not in SHARED]
+FOREIGN = [
+    route for route in ROUTES if route.converters and route.name not in PUBLIC and route.name not in SHARED
+]
 DESK = [route for route in ROUTES if route.at_desk]
 # Rows that opening a page may write: who looked, how far they read, the device's own session and its counts of tries.
-MAY_CHANGE = {"accounts.AuditEvent", "conversations.Participation", "conversations.NoteMention", "sessions.Session"}
-UNDONE_ALREADY = {"undo_tally": "a tally that is gone needs no undoing: pressing twice is no error, and says no more of a stranger's"}
+MAY_CHANGE = {
+    "accounts.AuditEvent",
+    "conversations.Participation",
+    "conversations.NoteMention",
+    "sessions.Session",
+}
+UNDONE_ALREADY = {
+    "undo_tally": "a tally that is gone needs no undoing: pressing twice is no error, and says no more of a stranger's"
+}
 METHODS = ["get", "post"]
 NOT_THIS_METHOD = 405
 
@@ -47,7 +56,15 @@ def rows():
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
-    "who", ["nobody", "holder of another code", "another patron", "staff elsewhere", "staff elsewhere without second factor", "coordinator elsewhere"]
+    "who",
+    [
+        "nobody",
+        "holder of another code",
+        "another patron",
+        "staff elsewhere",
+        "staff elsewhere without second factor",
+        "coordinator elsewhere",
+    ],
 )
 @pytest.mark.parametrize("route", FOREIGN, ids=str)
 def test_a_strangers_object_does_not_exist(route, who, method, client, world, sign_in, show_code):
@@ -64,16 +81,25 @@ def test_a_strangers_object_does_not_exist(route, who, method, client, world, si
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     ("who", "expected"),
-    [("nobody", 302), ("holder of another code", 302), ("another patron", 404), ("staff elsewhere without second factor", 302)],
+    [
+        ("nobody", 302),
+        ("holder of another code", 302),
+        ("another patron", 404),
+        ("staff elsewhere without second factor", 302),
+    ],
 )
 @pytest.mark.parametrize("route", DESK, ids=str)
-def test_the_desk_is_closed_to_all_but_staff_behind_their_second_factor(route, who, expected, method, client, world, sign_in, show_code):
+def test_the_desk_is_closed_to_all_but_staff_behind_their_second_factor(
+    route, who, expected, method, client, world, sign_in, show_code
+):
     answer = getattr(stranger(who, client, world, sign_in, show_code), method)(address(route, world))
     assert answer.status_code == expected
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("route", [route for route in DESK if route.view.guard == "coordinator_only"], ids=str)
+@pytest.mark.parametrize(
+    "route", [route for route in DESK if route.view.guard == "coordinator_only"], ids=str
+)
 def test_the_settings_do_not_exist_for_staff_who_coordinate_nothing(route, method, client, world, sign_in):
     browser = sign_in(client, world.staff)
     before = rows()
@@ -108,8 +134,15 @@ def test_the_holder_of_a_code_sees_their_own_visit_and_nobody_elses(route, clien
     mine = OBJECT.get(route.name) in BY_CODE
     response = client.get(address(route, world.by_code if mine else world))
     assert response.status_code in ({200, 302, NOT_THIS_METHOD} if mine else {200, 302, 404, NOT_THIS_METHOD})
-    for theirs in (world.patron.name, world.patron.email, world.session.question, str(world.session.public_id)):
-        assert theirs not in response.content.decode(errors="replace").replace(world.by_code.session.question, "")
+    for theirs in (
+        world.patron.name,
+        world.patron.email,
+        world.session.question,
+        str(world.session.public_id),
+    ):
+        assert theirs not in response.content.decode(errors="replace").replace(
+            world.by_code.session.question, ""
+        )
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
@@ -140,7 +173,9 @@ def test_every_answer_carries_the_headers(route, world, as_owner):
     assert headers["Permissions-Policy"]
     assert "no-store" in headers["Cache-Control"] or route.name == "logo"
     assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
-    assert not [name for name in headers if name.lower().startswith("access-control-")]  # nothing is for other origins
+    assert not [
+        name for name in headers if name.lower().startswith("access-control-")
+    ]  # nothing is for other origins
     kind = headers.get("Content-Type", "")
     assert not kind.startswith(("text/", "application/xhtml")) or "charset=utf-8" in kind
 

@@ -11,15 +11,24 @@ from django.conf import settings
 ROOT = Path(settings.BASE_DIR)
 APPS = [ROOT / name for name in ("accounts", "recommendations", "portal")]
 MODULES = sorted(path for app in APPS for path in app.rglob("*.py"))
-TEMPLATES = sorted(str(path.relative_to(ROOT / "templates")) for path in (ROOT / "templates").rglob("*") if path.is_file())
-STATIC = sorted(str(path.relative_to(ROOT / "static")) for path in (ROOT / "static").rglob("*") if path.is_file())
+TEMPLATES = sorted(
+    str(path.relative_to(ROOT / "templates")) for path in (ROOT / "templates").rglob("*") if path.is_file()
+)
+STATIC = sorted(
+    str(path.relative_to(ROOT / "static")) for path in (ROOT / "static").rglob("*") if path.is_file()
+)
 FORBIDDEN = {"services", "selectors", "utils", "helpers", "managers", "signals", "mixins"}
 FLOORS = {"django": (5, 2, 19), "django-allauth": (65, 21, 1), "django-htmx": (1, 29)}
 
 
 def words_of_the_code():
     """All our code, templates, scripts and styles in one text."""
-    files = [*MODULES, *(ROOT / "templates").rglob("*.*"), *(ROOT / "static").rglob("*.js"), *(ROOT / "static").rglob("*.css")]
+    files = [
+        *MODULES,
+        *(ROOT / "templates").rglob("*.*"),
+        *(ROOT / "static").rglob("*.js"),
+        *(ROOT / "static").rglob("*.css"),
+    ]
     return "\n".join(path.read_text(encoding="utf-8") for path in files)
 
 
@@ -52,10 +61,18 @@ def test_no_template_is_unused(template):
 
 @pytest.mark.parametrize("file", STATIC)
 def test_no_static_file_is_unused(file):
-    assert is_named(file, WORDS) or is_named(Path(file).name, WORDS) or (file.startswith("icons/") and is_named(Path(file).stem, WORDS))
+    assert (
+        is_named(file, WORDS)
+        or is_named(Path(file).name, WORDS)
+        or (file.startswith("icons/") and is_named(Path(file).stem, WORDS))
+    )
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.name == "__init__.py"], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if path.name == "__init__.py"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_init_files_are_empty(path):
     assert path.read_text() == ""
 

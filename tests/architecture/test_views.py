@@ -9,10 +9,26 @@ from django.conf import settings
 
 from .routes import OBJECT, PUBLIC, READERS_OWN, SHARED, functions_behind, routes
 
-WRITES = {"save", "create", "update", "delete", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
-NOT_ROWS = ("request.session", "cache", "session", "response.headers")  # what may be written on the way to an answer
+WRITES = {
+    "save",
+    "create",
+    "update",
+    "delete",
+    "get_or_create",
+    "update_or_create",
+    "bulk_create",
+    "bulk_update",
+}
+NOT_ROWS = (
+    "request.session",
+    "cache",
+    "session",
+    "response.headers",
+)  # what may be written on the way to an answer
 # Writing that is not ours to put elsewhere, with the reason.
-WRITES_FOR_A_REASON = {("accounts/views/second_factor.py", "form.save()"): "allauth's own form enrols the authenticator app"}
+WRITES_FOR_A_REASON = {
+    ("accounts/views/second_factor.py", "form.save()"): "allauth's own form enrols the authenticator app"
+}
 STAFF_AWAY_FROM_THE_DESK = {"change_second_factor": "the key to the desk's door lies outside it"}
 SCOPES = {"belonging_to", "at_desk_of"}
 ROUTES = routes()
@@ -42,12 +58,20 @@ def starts_from_a_scope(view):
 @pytest.mark.parametrize("path", VIEW_FILES, ids=lambda path: str(Path(path).relative_to(settings.BASE_DIR)))
 def test_views_never_write(path):
     name = str(path.relative_to(settings.BASE_DIR))
-    assert [found for found in writes_in(path.read_text()) if (name, found.partition(": ")[2]) not in WRITES_FOR_A_REASON] == []
+    assert [
+        found
+        for found in writes_in(path.read_text())
+        if (name, found.partition(": ")[2]) not in WRITES_FOR_A_REASON
+    ] == []
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 def test_every_url_is_classified(route):
-    assert route.name in OBJECT if route.converters and route.name not in PUBLIC else route.at_desk or route.name in PUBLIC or route.name in READERS_OWN
+    assert (
+        route.name in OBJECT
+        if route.converters and route.name not in PUBLIC
+        else route.at_desk or route.name in PUBLIC or route.name in READERS_OWN
+    )
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.converters], ids=str)

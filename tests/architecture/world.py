@@ -42,21 +42,38 @@ def build():
         branch,
         UserFactory(name="Sam Okafor", email="sam@example.org"),
         StaffFactory(name="Rosa Lindqvist", email="rosa@example.org", branch=branch),
-        StaffFactory(name="Ines Coordinator", email="ines@example.org", branch=branch, branch__role="coordinator"),
+        StaffFactory(
+            name="Ines Coordinator", email="ines@example.org", branch=branch, branch__role="coordinator"
+        ),
     )
 
 
 def build_for(branch, patron, staff, coordinator):
     """Everything belongs to `patron` and to the desk of `staff`."""
-    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now())
+    session = HelpSessionFactory(
+        branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now()
+    )
     recommendation = recommend_in(session, 2)[0]
     conversation = ConversationFactory(help_session=session)
     attachment = attach_to(MessageFactory(conversation=conversation))
     MessageFactory(conversation=conversation, side="staff", author=staff)
-    MessageFactory(conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron), subject="Another matter"))
-    write_note(conversation, by=coordinator, at=timezone.now(), body=f"@{staff.name} for you", client_token=uuid.uuid4())
+    MessageFactory(
+        conversation=ConversationFactory(
+            help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron),
+            subject="Another matter",
+        )
+    )
+    write_note(
+        conversation,
+        by=coordinator,
+        at=timezone.now(),
+        body=f"@{staff.name} for you",
+        client_token=uuid.uuid4(),
+    )
     elsewhere = BranchFactory(name="Faraway", slug="faraway")
-    by_code = HelpSessionFactory(branch=elsewhere, staff=StaffFactory(branch=elsewhere, name="Far Away"), handed_over_at=timezone.now())
+    by_code = HelpSessionFactory(
+        branch=elsewhere, staff=StaffFactory(branch=elsewhere, name="Far Away"), handed_over_at=timezone.now()
+    )
     recommendation_by_code = recommend_in(by_code)[0]
     MessageFactory(conversation=ConversationFactory(help_session=by_code))
     # A stranger to everything here, although a visit of the same patron's is shared with them.
@@ -71,14 +88,24 @@ def build_for(branch, patron, staff, coordinator):
         item=recommendation.item,
         saved_item=SavedItemFactory(saved_list__patron=patron, item=recommendation.item),
         refused_post=RefusedPost.objects.create(
-            person=patron, path="/messages/", fields={"body": ["The soil test page was spot on."]}, refused_at=timezone.now()
+            person=patron,
+            path="/messages/",
+            fields={"body": ["The soil test page was spot on."]},
+            refused_at=timezone.now(),
         ),
         passkey=PasskeyFactory(person=patron),
         export=ExportFactory(person=patron),
         erasure=ErasureFactory(),
         unfinished=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.UNFINISHED),
-        tally=HelpSessionFactory(branch=branch, staff=staff, status=HelpSession.Status.TALLY, question="", summary=""),
-        hold=holds.hold(by_code.conversations.get(), reason="Case 12 of the county court", by=coordinator, at=timezone.now()),
+        tally=HelpSessionFactory(
+            branch=branch, staff=staff, status=HelpSession.Status.TALLY, question="", summary=""
+        ),
+        hold=holds.hold(
+            by_code.conversations.get(),
+            reason="Case 12 of the county court",
+            by=coordinator,
+            at=timezone.now(),
+        ),
         branch=branch,
         reply_template=ReplyTemplateFactory(body="We have put it aside for you."),
         absence=AbsenceFactory(person=staff, cover=coordinator),
@@ -91,9 +118,14 @@ def build_for(branch, patron, staff, coordinator):
         coordinator=coordinator,
         other_patron=other_patron,
         staff_elsewhere=by_code.staff,
-        coordinator_elsewhere=StaffFactory(branch=elsewhere, branch__role="coordinator", name="Far Coordinator"),
+        coordinator_elsewhere=StaffFactory(
+            branch=elsewhere, branch__role="coordinator", name="Far Coordinator"
+        ),
         by_code=SimpleNamespace(
-            session=by_code, recommendation=recommendation_by_code, item=recommendation_by_code.item, conversation=by_code.conversations.get()
+            session=by_code,
+            recommendation=recommendation_by_code,
+            item=recommendation_by_code.item,
+            conversation=by_code.conversations.get(),
         ),
     )
 

@@ -101,7 +101,9 @@ def violations(page):
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
     options = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": False}}}
-    return told(page.evaluate("async options => (await axe.run(options)).violations", options)) + contrast(page)
+    return told(page.evaluate("async options => (await axe.run(options)).violations", options)) + contrast(
+        page
+    )
 
 
 def contrast(page):
@@ -110,7 +112,11 @@ def contrast(page):
 
 
 def told(found):
-    return [f"{violation['id']} {node['html'][:120]} {node['failureSummary'][:200]}" for violation in found for node in violation["nodes"]]
+    return [
+        f"{violation['id']} {node['html'][:120]} {node['failureSummary'][:200]}"
+        for violation in found
+        for node in violation["nodes"]
+    ]
 
 
 def overflows(page):

@@ -18,16 +18,40 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 # What is named last takes the place of Playwright's list, so its features that matter to a page are named again.
 WITHOUT = [
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
-    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable", "LensOverlay"),
-    *("MediaRouter", "PaintHolding", "ThirdPartyStoragePartitioning", "OptimizationHints", "NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"),
+    *(
+        "AvoidUnnecessaryBeforeUnloadCheckSync",
+        "DestroyProfileOnBrowserClose",
+        "HttpsUpgrades",
+        "HttpsFirstBalancedModeAutoEnable",
+        "LensOverlay",
+    ),
+    *(
+        "MediaRouter",
+        "PaintHolding",
+        "ThirdPartyStoragePartitioning",
+        "OptimizationHints",
+        "NetworkTimeServiceQuerying",
+        "AimEnabled",
+        "PreconnectToSearch",
+    ),
 ]
-CHROMIUM = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]  # the first is a quarter quicker
+CHROMIUM = [
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+]  # the first is a quarter quicker
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
     f"--disable-features={','.join(WITHOUT)}",
 ]
-PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+PHONE = {
+    "viewport": {"width": 360, "height": 740},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
 DESK = {"viewport": {"width": 1280, "height": 800}}
 LOCALES = {"en": "en-US", "es": "es-ES"}
 PATIENCE = 15_000  # milliseconds: nothing waits longer than it must, and a busy machine fails nothing
@@ -45,7 +69,9 @@ def chromium():
     found = os.environ.get("CHROME_PATH") or next(filter(None, map(shutil.which, CHROMIUM)), None)
     if not found:
         give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        give_up("No Chromium was found. Install it (Debian: apt-get install chromium-headless-shell, or chromium) or set CHROME_PATH.")
+        give_up(
+            "No Chromium was found. Install it (Debian: apt-get install chromium-headless-shell, or chromium) or set CHROME_PATH."
+        )
     return found
 
 
@@ -78,13 +104,29 @@ def opened(new_context, site):
     complaints, ours = [], [site, "data:", "blob:"]
 
     def watch(page):
-        page.on("console", lambda line: line.type in {"error", "warning"} and not ANSWERED.match(line.text) and complaints.append(line.text))
+        page.on(
+            "console",
+            lambda line: (
+                line.type in {"error", "warning"}
+                and not ANSWERED.match(line.text)
+                and complaints.append(line.text)
+            ),
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: request.url.startswith(tuple(ours)) or complaints.append(f"asked elsewhere: {request.url}"))
+        page.on(
+            "request",
+            lambda request: (
+                request.url.startswith(tuple(ours)) or complaints.append(f"asked elsewhere: {request.url}")
+            ),
+        )
 
     def opened(device, *, language="en", javascript=True, motion=False, provider="", **more):
         ours.extend(filter(None, [provider]))
-        preferred = {"locale": LOCALES[language], "java_script_enabled": javascript, "reduced_motion": "no-preference" if motion else "reduce"}
+        preferred = {
+            "locale": LOCALES[language],
+            "java_script_enabled": javascript,
+            "reduced_motion": "no-preference" if motion else "reduce",
+        }
         context = new_context(**{"base_url": site, **preferred, **device, **more})
         context.set_default_timeout(PATIENCE)
         context.on("page", watch)
@@ -125,7 +167,9 @@ def show(sign_in, show_code, client, site):
             sign_in(client, person)
         for code in codes:
             show_code(client, code)
-        page.context.add_cookies([{"name": name, "value": morsel.value, "url": site} for name, morsel in client.cookies.items()])
+        page.context.add_cookies(
+            [{"name": name, "value": morsel.value, "url": site} for name, morsel in client.cookies.items()]
+        )
         client.cookies.clear()
         return page
 

@@ -10,7 +10,13 @@ from .states import Words, build
 pytestmark = pytest.mark.browser
 
 FOLDER = BASE_DIR / "var" / "screens"
-VARIANTS = {"light": {}, "dark": {"color_scheme": "dark"}, "es": {"language": "es"}, "text200": {}, "wide": DESK}
+VARIANTS = {
+    "light": {},
+    "dark": {"color_scheme": "dark"},
+    "es": {"language": "es"},
+    "text200": {},
+    "wide": DESK,
+}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

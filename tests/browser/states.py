@@ -92,7 +92,9 @@ class Words:
             "reason": 400,
         }
         words = {name: HOSTILE[: most // 2].ljust(most, "w") for name, most in short.items()}
-        return cls(**dict.fromkeys(cls.__dataclass_fields__, HOSTILE) | words | {"url": "javascript:alert(4)"})
+        return cls(
+            **dict.fromkeys(cls.__dataclass_fields__, HOSTILE) | words | {"url": "javascript:alert(4)"}
+        )
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,9 @@ class State:
 
 def put_into_session(page, known):
     """As if this browser had come so far by itself."""
-    key = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == settings.SESSION_COOKIE_NAME)
+    key = next(
+        cookie["value"] for cookie in page.context.cookies() if cookie["name"] == settings.SESSION_COOKIE_NAME
+    )
     session = SessionStore(key)
     session.update(known)
     session.save()
@@ -117,7 +121,12 @@ def build(branch, staff, patron, words):
     """Everything belongs to `patron`, or to whoever holds one of two codes; one of them is of a quiet session."""
     now = timezone.now()
     library = Library.current()
-    for thing, name in ((library, words.library), (branch, words.branch), (staff, words.helper), (patron, words.name)):
+    for thing, name in (
+        (library, words.library),
+        (branch, words.branch),
+        (staff, words.helper),
+        (patron, words.name),
+    ):
         thing.name = name
         thing.save()
     topic = Topic.objects.create(name=words.topic)
@@ -138,28 +147,48 @@ def build(branch, staff, patron, words):
         )
 
     def given(help_session, count):
-        items = [ItemFactory(title=words.title, creators=words.creators, url=words.url, year="2015") for _ in range(count)]
+        items = [
+            ItemFactory(title=words.title, creators=words.creators, url=words.url, year="2015")
+            for _ in range(count)
+        ]
         for item in items:
-            Holding.objects.create(item=item, branch=branch, call_number=words.call_number, location=words.location)
+            Holding.objects.create(
+                item=item, branch=branch, call_number=words.call_number, location=words.location
+            )
         found = recommend_in(help_session, count, reason=words.reason)
         for recommendation, item in zip(found, items, strict=True):
             recommendation.item = item
             recommendation.save()
         return found
 
-    def thread(help_session, *, about=None, status=Conversation.Status.WAITING_FOR_STAFF, answered=True, earlier=0):
-        found = ConversationFactory(help_session=help_session, recommendation=about, subject=words.question[:200], status=status, promised_at=now)
+    def thread(
+        help_session, *, about=None, status=Conversation.Status.WAITING_FOR_STAFF, answered=True, earlier=0
+    ):
+        found = ConversationFactory(
+            help_session=help_session,
+            recommendation=about,
+            subject=words.question[:200],
+            status=status,
+            promised_at=now,
+        )
         MessageFactory(conversation=found, body=words.message)
         if answered:
             answer = MessageFactory(conversation=found, side="staff", author=staff, body=words.message)
-            recommend_in_message(answer, 1, reason=words.reason, item=ItemFactory(title=words.title, creators=words.creators, url=words.url))
+            recommend_in_message(
+                answer,
+                1,
+                reason=words.reason,
+                item=ItemFactory(title=words.title, creators=words.creators, url=words.url),
+            )
         return found
 
     kept = session(patron=patron, kept_at=now, found="part", satisfaction="very_good", answered_at=now)
     items = given(kept, 4)
     record_verdict(items[0], verdict="helped", comment=words.comment, at=now)
     record_verdict(items[1], verdict="partly", why="too_hard", comment=words.comment, at=now)
-    conversations.take_verdict(items[2], verdict="could_not_get_it", why="checked_out", comment=words.comment, by=patron, at=now)
+    conversations.take_verdict(
+        items[2], verdict="could_not_get_it", why="checked_out", comment=words.comment, by=patron, at=now
+    )
     SessionNoteFactory(help_session=kept, body=words.message, author=staff)
     ExportFactory(person=patron)
     for item in items:
@@ -171,7 +200,10 @@ def build(branch, staff, patron, words):
         attach_to(said, picture_file(size=(60, 2000)), pdf_file(f"{words.message}.pdf"))
     closed = thread(kept, status=Conversation.Status.CLOSED)
     conversations.close(answered_twin := thread(kept), by=patron, side="patron", at=timezone.now())
-    older = [session(patron=patron, kept_at=now, days_ago=3 + n, question_type=QuestionType.READERS_ADVISORY) for n in range(24)]
+    older = [
+        session(patron=patron, kept_at=now, days_ago=3 + n, question_type=QuestionType.READERS_ADVISORY)
+        for n in range(24)
+    ]
     given(older[0], 1)
 
     by_code = session()
@@ -179,12 +211,27 @@ def build(branch, staff, patron, words):
     conversations.take_verdict(code_items[0], verdict="did_not_help", why="", comment="", by=None, at=now)
     long = thread(kept, status=Conversation.Status.WAITING_FOR_PATRON, answered=False)
     away = StaffFactory(name=words.helper, branch=branch)
-    AbsenceFactory(person=away, first_day=timezone.localdate(), last_day=timezone.localdate() + datetime.timedelta(days=9), cover=staff)
+    AbsenceFactory(
+        person=away,
+        first_day=timezone.localdate(),
+        last_day=timezone.localdate() + datetime.timedelta(days=9),
+        cover=staff,
+    )
     for number in range(40):  # the last half of them not read
-        MessageFactory(conversation=long, side="staff", author=away, body=words.message, sent_at=now + datetime.timedelta(seconds=number - 40))
+        MessageFactory(
+            conversation=long,
+            side="staff",
+            author=away,
+            body=words.message,
+            sent_at=now + datetime.timedelta(seconds=number - 40),
+        )
     Conversation.objects.filter(pk=long.pk).update(closes_at=now + datetime.timedelta(days=9))
-    Participation.objects.create(conversation=long, person=patron, read_until=now - datetime.timedelta(seconds=20))
-    Event.objects.create(conversation=closed, kind=Event.Kind.CLOSED_BY_ITSELF, side="staff", at=now, shown_from=now)
+    Participation.objects.create(
+        conversation=long, person=patron, read_until=now - datetime.timedelta(seconds=20)
+    )
+    Event.objects.create(
+        conversation=closed, kind=Event.Kind.CLOSED_BY_ITSELF, side="staff", at=now, shown_from=now
+    )
     Event.objects.create(conversation=closed, kind=Event.Kind.JOINED, side="staff", at=now, shown_from=now)
     code_thread = thread(by_code, status=Conversation.Status.WAITING_FOR_PATRON)
     quiet = QuietSessionFactory(branch=branch, staff=staff, summary=words.summary)
@@ -192,27 +239,62 @@ def build(branch, staff, patron, words):
     quiet_thread = thread(quiet, status=Conversation.Status.WAITING_FOR_PATRON)
 
     child = ChildFactory(name=words.name.split()[0])
-    with_child = {"branch": branch, "staff": staff, "question": words.question, "summary": words.summary, "handed_over_at": now}
+    with_child = {
+        "branch": branch,
+        "staff": staff,
+        "question": words.question,
+        "summary": words.summary,
+        "handed_over_at": now,
+    }
     shared = SharedSessionFactory(patron=child, kept_at=now, shared_with=patron, **with_child)
     kept_by_nobody = SharedSessionFactory(**with_child)
     childs_thread = thread(shared, status=Conversation.Status.WAITING_FOR_PATRON)
     MessageFactory(conversation=childs_thread, author=patron, body=words.message)
-    paper = HelpSessionFactory(branch=branch, staff=staff, with_child="paper", question=words.question, summary=words.summary)
+    paper = HelpSessionFactory(
+        branch=branch, staff=staff, with_child="paper", question=words.question, summary=words.summary
+    )
     given(paper, 2)
 
-    codes = {"live": code_for(by_code), "quiet": code_for(quiet), "card": code_for(None), "childs": code_for(kept_by_nobody), "shared": code_for(shared)}
-    codes |= {state.value: code_for(session(), state=state) for state in (ClaimCode.State.KEPT, ClaimCode.State.REVOKED, ClaimCode.State.FORGOTTEN)}
+    codes = {
+        "live": code_for(by_code),
+        "quiet": code_for(quiet),
+        "card": code_for(None),
+        "childs": code_for(kept_by_nobody),
+        "shared": code_for(shared),
+    }
+    codes |= {
+        state.value: code_for(session(), state=state)
+        for state in (ClaimCode.State.KEPT, ClaimCode.State.REVOKED, ClaimCode.State.FORGOTTEN)
+    }
     codes["expired"] = code_for(session(), at=now - datetime.timedelta(days=31))
     PasskeyFactory(person=patron, name=words.name)
     stop = "0123456789abcdef0123456789abcdef01234560"
     leaver = person_with_card(fake.CARDS[0].patron, at=now, language="")
     leaver.email = "a.name.of.somebody.who.leaves@mail.school.example.org"
     leaver.save()
-    AddressChange.objects.create(person=leaver, email="new@example.org", token_hash=hashlib.sha256(stop.encode()).hexdigest(), begun_at=now)
-    keep_refused_post(patron, path=waiting.get_absolute_url() + "reply/", fields={"body": [words.message]}, at=now)
+    AddressChange.objects.create(
+        person=leaver,
+        email="new@example.org",
+        token_hash=hashlib.sha256(stop.encode()).hexdigest(),
+        begun_at=now,
+    )
+    keep_refused_post(
+        patron, path=waiting.get_absolute_url() + "reply/", fields={"body": [words.message]}, at=now
+    )
 
-    at = {name: found.get_absolute_url() for name, found in {"kept": kept, "by_code": by_code, "quiet": quiet, "plain": older[0]}.items()}
-    threads = {name: found.get_absolute_url() for name, found in {"waiting": waiting, "answered": answered, "closed": closed, "sorted": answered_twin}.items()}
+    at = {
+        name: found.get_absolute_url()
+        for name, found in {"kept": kept, "by_code": by_code, "quiet": quiet, "plain": older[0]}.items()
+    }
+    threads = {
+        name: found.get_absolute_url()
+        for name, found in {
+            "waiting": waiting,
+            "answered": answered,
+            "closed": closed,
+            "sorted": answered_twin,
+        }.items()
+    }
 
     def verdict(recommendation):
         return f"/recommendations/{recommendation.public_id}/verdict/"
@@ -235,9 +317,16 @@ def build(branch, staff, patron, words):
         new, old = "new@example.org", leaver.email
         known = {"proved_at": time.time()}
         if stage:
-            known |= {"new_address": new, "read_at": {new: time.time(), **({old: time.time()} if stage == "confirmed" else {})}}
+            known |= {
+                "new_address": new,
+                "read_at": {new: time.time(), **({old: time.time()} if stage == "confirmed" else {})},
+            }
         if stage == "code":
-            known["mailed_code"] = {**MailedCode.initial_state(user=leaver, email=old), "purpose": "old_address", "code": "123456"}
+            known["mailed_code"] = {
+                **MailedCode.initial_state(user=leaver, email=old),
+                "purpose": "old_address",
+                "code": "123456",
+            }
 
         def do(page):
             put_into_session(page, known)
@@ -246,8 +335,14 @@ def build(branch, staff, patron, words):
         return do
 
     def add_files(page):
-        files = picture_file("shelf.jpg", size=(900, 600)), pdf_file(f"{words.message}.pdf"), pdf_file(f"{words.message}.exe", b"MZ")
-        page.locator("#id_files").set_input_files([{"name": file.name, "mimeType": "image/jpeg", "buffer": file.read()} for file in files])
+        files = (
+            picture_file("shelf.jpg", size=(900, 600)),
+            pdf_file(f"{words.message}.pdf"),
+            pdf_file(f"{words.message}.exe", b"MZ"),
+        )
+        page.locator("#id_files").set_input_files(
+            [{"name": file.name, "mimeType": "image/jpeg", "buffer": file.read()} for file in files]
+        )
         page.locator(".attached .field-error").wait_for()
 
     def answer_at_desk(page):
@@ -274,7 +369,14 @@ def build(branch, staff, patron, words):
     def newer_draft(page):
         whose = {"person": patron, "side": "patron", "kind": "reply"}
         drafts.forget(answered_twin, **whose)
-        drafts.save_draft(answered_twin, **whose, client_token=uuid.uuid4(), sequence=9, body=words.message, at=timezone.now())
+        drafts.save_draft(
+            answered_twin,
+            **whose,
+            client_token=uuid.uuid4(),
+            sequence=9,
+            body=words.message,
+            at=timezone.now(),
+        )
         page.locator("#id_body").fill("Older")
         page.locator("#id_body").blur()
         page.locator("#keep-this").wait_for()
@@ -298,8 +400,21 @@ def build(branch, staff, patron, words):
 
     def first_time(taken):
         """Somebody whom the college knows, on their way back from there."""
-        who = {"subject": "4711", "name": words.name, "email": patron.email, "email_is_proven": False, "shown_at": 0}
-        noted = {"identity": who, "borrowed": False, "going_to": "", "taken": taken, "proved": False, "at": now.timestamp()}
+        who = {
+            "subject": "4711",
+            "name": words.name,
+            "email": patron.email,
+            "email_is_proven": False,
+            "shown_at": 0,
+        }
+        noted = {
+            "identity": who,
+            "borrowed": False,
+            "going_to": "",
+            "taken": taken,
+            "proved": False,
+            "at": now.timestamp(),
+        }
 
         def do(page):
             put_into_session(page, {FIRST_TIME: noted})
@@ -315,7 +430,9 @@ def build(branch, staff, patron, words):
     def write_another(page):
         write_question(page)
         page.goto("/ask/")
-        page.locator("[name=client_token]").evaluate("field => { field.value = '00000000-0000-4000-8000-000000000001'; }")
+        page.locator("[name=client_token]").evaluate(
+            "field => { field.value = '00000000-0000-4000-8000-000000000001'; }"
+        )
         page.locator("#id_body").fill(words.message)
         page.locator("#send").click()
         page.locator("#waiting-title").wait_for()
@@ -338,14 +455,24 @@ def build(branch, staff, patron, words):
 
     StaffRole.objects.filter(user=staff).update(role=StaffRole.Role.COORDINATOR)  # so that the settings show
     invited = "89abcdef0123456789abcdef0123456789abcdef"
-    InvitationFactory(name=words.name, email=patron.email, invited_by=staff, branch=branch, token_hash=hashlib.sha256(invited.encode()).hexdigest())
+    InvitationFactory(
+        name=words.name,
+        email=patron.email,
+        invited_by=staff,
+        branch=branch,
+        token_hash=hashlib.sha256(invited.encode()).hexdigest(),
+    )
     absence = AbsenceFactory(person=staff, cover=StaffFactory(name=words.name, branch=branch))
-    template = ReplyTemplateFactory(name=words.question[:80], body=f"{words.message} {{patron}} {{item}} {{me}}")
+    template = ReplyTemplateFactory(
+        name=words.question[:80], body=f"{words.message} {{patron}} {{item}} {{me}}"
+    )
 
     holds.hold(closed, reason=words.reason, by=staff, at=now)
     holds.lift(holds.hold(by_code, reason=words.reason, by=staff, at=now), by=staff, at=now)
     holds.hold(older[3], reason=words.reason, by=staff, at=now)
-    let_go = SharedSessionFactory(branch=branch, staff=staff, patron=ChildFactory(), shared_with=UserFactory(), question=words.question)
+    let_go = SharedSessionFactory(
+        branch=branch, staff=staff, patron=ChildFactory(), shared_with=UserFactory(), question=words.question
+    )
     holds.hold(let_go.shared_with, reason=words.reason, by=staff, at=now)
     sharing.stop_keeping(let_go, by=let_go.shared_with, at=now)
 
@@ -357,14 +484,18 @@ def build(branch, staff, patron, words):
     far = UserFactory(name=words.name, email="far.away@example.org")
     for subject in (kept, waiting, patron):
         audit.record("opened", subject, by=staff, patron=patron, where=AuditEvent.Where.QUEUE)
-    audit.record("opened", far, by=staff, patron=far, where=AuditEvent.Where.PEOPLE, reason=words.message[:300])
+    audit.record(
+        "opened", far, by=staff, patron=far, where=AuditEvent.Where.PEOPLE, reason=words.message[:300]
+    )
 
     shared_desks.unlock(branch=branch, name=words.branch[:60], by=staff, at=now)
     desk_pins.set_pin(staff, pin="4071", at=now)
 
     known = person_added_at_desk(name=words.name, email="", language="en", by=staff, at=now)
     session(patron=known)
-    account_code = make_account_code(person_added_at_desk(name=words.name, email="", language="en", by=staff, at=now), by=staff, at=now)
+    account_code = make_account_code(
+        person_added_at_desk(name=words.name, email="", language="en", by=staff, at=now), by=staff, at=now
+    )
 
     def make_code(page):
         page.locator("#make-code").click()
@@ -387,7 +518,10 @@ def build(branch, staff, patron, words):
             State("code", "/c/"),
             State("code-missing", "/c/", empty("code", "#open")),
             State("code-unknown", "/c/1234567890123/"),
-            *[State(f"code-{name}", f"/c/{codes[name]}/") for name in ("kept", "revoked", "expired", "forgotten", "card")],
+            *[
+                State(f"code-{name}", f"/c/{codes[name]}/")
+                for name in ("kept", "revoked", "expired", "forgotten", "card")
+            ],
             State("sign-in", "/sign-in/"),
             State("sign-in-error", "/sign-in/", empty("email", "#send-code")),
             State("sign-in-code", "/sign-in/", ask_for_code),
@@ -411,7 +545,10 @@ def build(branch, staff, patron, words):
             State("ask-where", "/ask/", write_question),
             State("ask-another", "/ask/", write_another),
             State("ask-not-sent", "/"),
-            *[State(f"read-{step}", f"/find-something-to-read/?step={step}") for step in ("loved", "mood", "avoid", "whom", "format")],
+            *[
+                State(f"read-{step}", f"/find-something-to-read/?step={step}")
+                for step in ("loved", "mood", "avoid", "whom", "format")
+            ],
             State("read-whom-nothing", "/find-something-to-read/?step=whom", no_answer),
             State("read-answers-where", "/find-something-to-read/", answer_all),
             State("sign-on-first-time", "/sign-in/", first_time(taken=False)),
@@ -449,7 +586,11 @@ def build(branch, staff, patron, words):
             State("childs-kept-already", f"{shared.get_absolute_url()}keep/?as=adult"),
         ],
         "child": [
-            State("child-session", shared.get_absolute_url(), lambda page: page.locator("#shared summary").click()),
+            State(
+                "child-session",
+                shared.get_absolute_url(),
+                lambda page: page.locator("#shared summary").click(),
+            ),
             State("child-thread", childs_thread.get_absolute_url()),
             State("child-privacy", "/privacy/"),
             State("child-me", "/me/"),
@@ -459,7 +600,11 @@ def build(branch, staff, patron, words):
             State("sessions", "/sessions/"),
             State("kept-session", at["kept"]),
             State("plain-session", at["plain"]),
-            State("shared-session", shared.get_absolute_url(), lambda page: page.locator("#shared summary").click()),
+            State(
+                "shared-session",
+                shared.get_absolute_url(),
+                lambda page: page.locator("#shared summary").click(),
+            ),
             *[State(f"verdict-{item.verdict or 'none'}", verdict(item)) for item in items],
             State("messages", "/messages/"),
             State("thread", threads["answered"], main=True),
@@ -501,7 +646,11 @@ def build(branch, staff, patron, words):
             State("offer-passkey", "/me/passkeys/offer/"),
             State("add-passkey", "/me/passkeys/add/", confirm),
             State("new-export", "/privacy/copy/"),
-            State("new-export-in-hand", "/privacy/copy/", lambda page: (page.locator("#make-copy").click(), page.locator("progress").wait_for())),
+            State(
+                "new-export-in-hand",
+                "/privacy/copy/",
+                lambda page: (page.locator("#make-copy").click(), page.locator("progress").wait_for()),
+            ),
             State("new-erase", "/privacy/erase/"),
         ],
         "card holder": [
@@ -522,9 +671,17 @@ def build(branch, staff, patron, words):
     desk = [
         State("desk-queue", "/desk/"),
         State("desk-record", "/desk/record/"),
-        State("desk-record-error", "/desk/record/", lambda page: (page.locator("#save").click(), page.locator("#error-summary").wait_for())),
+        State(
+            "desk-record-error",
+            "/desk/record/",
+            lambda page: (page.locator("#save").click(), page.locator("#error-summary").wait_for()),
+        ),
         State("desk-thread", f"/desk/threads/{waiting.public_id}/"),
-        State("desk-thread-more", f"/desk/threads/{waiting.public_id}/", lambda page: page.locator("#more summary").click()),
+        State(
+            "desk-thread-more",
+            f"/desk/threads/{waiting.public_id}/",
+            lambda page: page.locator("#more summary").click(),
+        ),
         State("desk-thread-error", f"/desk/threads/{long.public_id}/", empty()),
         State("desk-thread-stopped", f"/desk/threads/{long.public_id}/", stopped),
         State("desk-thread-discard", f"/desk/threads/{long.public_id}/", asked_to_discard),
@@ -579,7 +736,12 @@ def build(branch, staff, patron, words):
         State("desk-template-remove", f"/desk/settings/templates/{template.public_id}/remove/"),
         State("desk-template-picker", f"/desk/threads/{waiting.public_id}/", pick_template),
     ]
-    people = {"patron": patron, "child": child, "new patron": UserFactory(name="", email=None, joined_at=now), "leaver": leaver}
+    people = {
+        "patron": patron,
+        "child": child,
+        "new patron": UserFactory(name="", email=None, joined_at=now),
+        "leaver": leaver,
+    }
     people["card holder"] = person_with_card(fake.CARDS[1].patron, at=now, language="")
     return Built(library, pages, desk, codes, patron, people)
 
@@ -595,5 +757,9 @@ class Built:
 
     def show_as(self, show, page, who):
         """The browser of `page` becomes that of one of the keys of `pages`."""
-        held = {"holder of a code": ["live"], "holder of a quiet code": ["quiet"], "holder of a child's code": ["childs", "shared"]}.get(who, [])
+        held = {
+            "holder of a code": ["live"],
+            "holder of a quiet code": ["quiet"],
+            "holder of a child's code": ["childs", "shared"],
+        }.get(who, [])
         return show(page, self.people.get(who), codes=[self.codes[name] for name in held])

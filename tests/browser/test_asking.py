@@ -13,7 +13,9 @@ from .steps import sign_in
 pytestmark = pytest.mark.browser
 
 QUESTION = "Is there a group for new phones?"
-JAVASCRIPT = pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
+JAVASCRIPT = pytest.mark.parametrize(
+    "javascript", [True, False], ids=["with JavaScript", "without JavaScript"]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +72,9 @@ def test_what_a_patron_types_is_there_after_leaving_the_page(phone, patron, show
     page.locator("summary").tap()
     page.locator("#id_body").fill("Is there a gr")
     page.clock.fast_forward(2000)
-    expect(page.locator("[data-draft-state]")).to_have_text(page.locator("[data-draft-state]").get_attribute("data-kept"))
+    expect(page.locator("[data-draft-state]")).to_have_text(
+        page.locator("[data-draft-state]").get_attribute("data-kept")
+    )
     page.goto("/")
     page.goto("/ask/")
     expect(page.locator("#id_body")).to_have_value("Is there a gr")
@@ -127,7 +131,10 @@ def test_something_to_read_one_question_at_a_time(javascript, phone, post):
     patron.locator("#send").tap()
     expect(patron.locator(".message.mine .bubble")).to_contain_text("Piranesi")
     thread = Conversation.objects.get()
-    assert (thread.reason, thread.readers_form.mood) == ("readers_advisory", "gripping, funny, like a warm bath")
+    assert (thread.reason, thread.readers_form.mood) == (
+        "readers_advisory",
+        "gripping, funny, like a warm bath",
+    )
 
 
 def test_two_quick_taps_send_one_question(phone, patron, show):
@@ -135,7 +142,9 @@ def test_two_quick_taps_send_one_question(phone, patron, show):
     show(page, patron)
     page.goto("/ask/")
     page.locator("#id_body").fill(QUESTION)
-    page.evaluate("() => { const form = document.querySelector('main form.stack'); form.submit(); form.submit(); }")
+    page.evaluate(
+        "() => { const form = document.querySelector('main form.stack'); form.submit(); form.submit(); }"
+    )
     expect(page.locator(".message.mine .bubble")).to_contain_text(QUESTION)
     assert Message.objects.count() == 1
 

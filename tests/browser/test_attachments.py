@@ -8,7 +8,14 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from portal.conversations.models import Attachment, Message
-from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, attach_to, pdf_file, picture_file
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    attach_to,
+    pdf_file,
+    picture_file,
+)
 
 from .states import HOSTILE
 
@@ -30,7 +37,9 @@ PASTE = """async ([kind, words]) => {
 
 @pytest.fixture
 def thread(branch, staff, patron):
-    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now())
+    session = HelpSessionFactory(
+        branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now()
+    )
     return MessageFactory(conversation=ConversationFactory(help_session=session)).conversation
 
 
@@ -60,7 +69,9 @@ def touch(page):
 
 
 def chosen(*files):
-    return [{"name": file.name, "mimeType": "application/octet-stream", "buffer": file.read()} for file in files]
+    return [
+        {"name": file.name, "mimeType": "application/octet-stream", "buffer": file.read()} for file in files
+    ]
 
 
 def attached(page):
@@ -70,14 +81,24 @@ def attached(page):
 def slow(page, *, bytes_a_second):
     line = page.context.new_cdp_session(page)
     line.send("Network.enable")
-    line.send("Network.emulateNetworkConditions", {"offline": False, "latency": 50, "downloadThroughput": -1, "uploadThroughput": bytes_a_second})
-    return lambda: line.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1})
+    line.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 50, "downloadThroughput": -1, "uploadThroughput": bytes_a_second},
+    )
+    return lambda: line.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1},
+    )
 
 
 def test_pictures_and_a_pdf_go_with_a_message(write, thread):
     page = write()
-    page.locator("#id_files").set_input_files(chosen(picture_file("shelf.jpg", size=(600, 300)), pdf_file(), picture_file("page.png", kind="TIFF")))
-    expect(page.locator(".attached .field-error")).to_contain_text("page.png: Only pictures (JPEG, PNG, WebP) and PDFs can be sent.")
+    page.locator("#id_files").set_input_files(
+        chosen(picture_file("shelf.jpg", size=(600, 300)), pdf_file(), picture_file("page.png", kind="TIFF"))
+    )
+    expect(page.locator(".attached .field-error")).to_contain_text(
+        "page.png: Only pictures (JPEG, PNG, WebP) and PDFs can be sent."
+    )
     expect(page.locator("#announce")).to_contain_text("page.png")
     expect(attached(page)).to_have_count(2)
     expect(page.locator("#id_files")).to_have_value("")
@@ -88,9 +109,14 @@ def test_pictures_and_a_pdf_go_with_a_message(write, thread):
     page.locator("#send").tap()
     picture = page.locator(".message .files img")
     expect(picture).to_have_attribute("alt", "Three shelves")
-    assert picture.evaluate("async image => (await image.decode(), [image.naturalWidth, image.width, image.height])") == [480, 240, 120]
+    assert picture.evaluate(
+        "async image => (await image.decode(), [image.naturalWidth, image.width, image.height])"
+    ) == [480, 240, 120]
     expect(attached(page)).to_have_count(0)
-    assert [a.name for a in Message.objects.get(body="It is this one.").attachments.all()] == ["shelf.jpg", "form.pdf"]
+    assert [a.name for a in Message.objects.get(body="It is this one.").attachments.all()] == [
+        "shelf.jpg",
+        "form.pdf",
+    ]
     with page.expect_download() as download:
         page.locator(".files a[download]").tap()
     assert download.value.suggested_filename == "form.pdf"
@@ -107,7 +133,9 @@ def test_what_is_chosen_before_anything_else_was_touched_is_sent(show, phone, pa
 def test_the_message_waits_for_its_files_on_a_slow_line(write, thread):
     page = write()
     fast_again = slow(page, bytes_a_second=60_000)
-    page.locator("#id_files").set_input_files(chosen(pdf_file(content=b"%PDF-" + b"x" * 300_000), pdf_file("other.pdf")))
+    page.locator("#id_files").set_input_files(
+        chosen(pdf_file(content=b"%PDF-" + b"x" * 300_000), pdf_file("other.pdf"))
+    )
     page.locator("#id_body").fill("Both are here.")
     expect(page.locator(".sending progress").first).to_have_attribute("value", re.compile(r"0\.[1-9]"))
     page.locator("#send").tap()
@@ -125,7 +153,9 @@ def test_a_message_whose_file_is_refused_meanwhile_is_not_sent_without_it(write,
     page.locator("#id_body").fill("See this.")
     page.locator("#send").tap()
     fast_again()
-    expect(page.locator("#announce")).to_have_text("The message is not sent yet: see what is said of its files.")
+    expect(page.locator("#announce")).to_have_text(
+        "The message is not sent yet: see what is said of its files."
+    )
     expect(page.locator("#id_body")).to_have_value("See this.")
     assert Message.objects.count() == 1
 
@@ -150,7 +180,12 @@ def test_an_upload_is_stopped_and_a_broken_one_tried_again(write, thread):
 
 def test_a_photograph_is_made_smaller_before_it_is_sent(write, thread, tmp_path):
     page, sizes = write(), []
-    page.on("request", lambda request: request.url.endswith("/attach/") and sizes.append(int(request.header_value("content-length"))))
+    page.on(
+        "request",
+        lambda request: (
+            request.url.endswith("/attach/") and sizes.append(int(request.header_value("content-length")))
+        ),
+    )
     noisy = picture_file("photo.jpg", size=(4000, 3000))
     (tmp_path / "photo.jpg").write_bytes(noisy.read() + b"\0" * 9_000_000)
     page.locator("#id_files").set_input_files(tmp_path / "photo.jpg")
@@ -210,13 +245,17 @@ def test_without_javascript_files_are_added_described_taken_out_and_sent(write, 
 
 @pytest.mark.parametrize(("touch", "shown"), [(True, True), (False, False)])
 def test_a_photo_is_offered_where_there_is_a_camera_at_hand(opened, show, patron, thread, touch, shown):
-    page = show(opened({"viewport": {"width": 360, "height": 740}, "has_touch": touch, "is_mobile": touch}), patron)
+    page = show(
+        opened({"viewport": {"width": 360, "height": 740}, "has_touch": touch, "is_mobile": touch}), patron
+    )
     page.goto(thread.get_absolute_url())
     expect(page.locator("label.photo")).to_be_visible(visible=shown)
     assert page.locator("#id_photo").get_attribute("capture") == "environment"
 
 
-def test_at_the_desk_a_picture_is_sent_taken_back_and_seen_by_the_patron(desk_computer, show, staff, patron, thread, phone):
+def test_at_the_desk_a_picture_is_sent_taken_back_and_seen_by_the_patron(
+    desk_computer, show, staff, patron, thread, phone
+):
     desk = show(desk_computer(), staff)
     desk.goto(f"/desk/threads/{thread.public_id}/")
     touch(desk)
@@ -240,7 +279,15 @@ def test_no_name_and_no_description_becomes_more_than_text(write, thread):
     attach_to(thread.messages.get(), picture_file(f"{HOSTILE}.jpg"), alt=HOSTILE)
     attach_to(thread.messages.get(), pdf_file(f"{HOSTILE}.pdf"))
     page = write()
-    page.locator("#id_files").set_input_files([{"name": '<img src=x onerror="document.title=1">.jpg', "mimeType": "image/jpeg", "buffer": b"no picture"}])
+    page.locator("#id_files").set_input_files(
+        [
+            {
+                "name": '<img src=x onerror="document.title=1">.jpg',
+                "mimeType": "image/jpeg",
+                "buffer": b"no picture",
+            }
+        ]
+    )
     expect(page.locator(".attached .field-error")).to_contain_text("<img src=x")
     assert page.locator(".attached img, .files script").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

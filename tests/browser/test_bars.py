@@ -7,7 +7,17 @@ from .states import HOSTILE, Words, build
 
 pytestmark = pytest.mark.browser
 
-WHO = ["nobody", "holder of a code", "holder of a quiet code", "holder of a child's code", "child", "patron", "new patron", "card holder", "leaver"]
+WHO = [
+    "nobody",
+    "holder of a code",
+    "holder of a quiet code",
+    "holder of a child's code",
+    "child",
+    "patron",
+    "new patron",
+    "card holder",
+    "leaver",
+]
 
 
 @pytest.fixture
@@ -30,18 +40,27 @@ def test_every_page_of_a_patron_keeps_to_the_bars(who, built, phone, show):
 def test_every_page_of_the_desk_is_accessible_and_fits(built, staff, opened, show):
     page, missed = show(opened({}), staff), []
     for state in built.desk:
-        page.set_viewport_size({"width": 360, "height": 800})  # what is done is done here, where there is least room
+        page.set_viewport_size(
+            {"width": 360, "height": 800}
+        )  # what is done is done here, where there is least room
         page.goto(state.path)
         state.do(page)
         for width in (360, 1280):
             page.set_viewport_size({"width": width, "height": 800})
-            missed += [f"{state.name} at {width} px: {problem}" for problem in [*bars.violations(page), *page.evaluate(bars.OVERFLOW)]]
+            missed += [
+                f"{state.name} at {width} px: {problem}"
+                for problem in [*bars.violations(page), *page.evaluate(bars.OVERFLOW)]
+            ]
     assert not missed, "\n".join(missed)
 
 
 def test_a_thread_at_the_desk_comes_in_sixty_kibibytes(built, staff, opened, show):
     page = show(opened({"viewport": {"width": 1280, "height": 800}}), staff)
-    weights = [bars.weigh(page, state.path)[1] for state in built.desk if state.name in {"desk-thread", "desk-thread-held"}]
+    weights = [
+        bars.weigh(page, state.path)[1]
+        for state in built.desk
+        if state.name in {"desk-thread", "desk-thread-held"}
+    ]
     assert len(weights) == 2
     assert max(weights) <= 60 * 1024
 
@@ -57,5 +76,8 @@ def test_hostile_text_is_text_wherever_it_is_shown(who, branch, staff, coordinat
         state.do(page)
         if HOSTILE[:30] not in page.locator("body").inner_text():
             missed.append(f"{state.name}: the text is not there")
-        missed += [f"{state.name}: {said}" for said in [*page.evaluate(bars.MADE_FROM_TEXT), *page.evaluate(bars.OVERFLOW)]]
+        missed += [
+            f"{state.name}: {said}"
+            for said in [*page.evaluate(bars.MADE_FROM_TEXT), *page.evaluate(bars.OVERFLOW)]
+        ]
     assert not missed, "\n".join(missed)

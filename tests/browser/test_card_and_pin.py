@@ -20,7 +20,19 @@ LOST = Card("20001002", "2345", "42", "Theo Brandt", blocked=True)
 
 @pytest.fixture
 def sip2(monkeypatch):
-    server = Sip2Server([Card(SAM.card.replace(" ", ""), SAM.pin, SAM.ils_id, SAM.name, email=SAM.email, home_branch=SAM.home_branch), LOST])
+    server = Sip2Server(
+        [
+            Card(
+                SAM.card.replace(" ", ""),
+                SAM.pin,
+                SAM.ils_id,
+                SAM.name,
+                email=SAM.email,
+                home_branch=SAM.home_branch,
+            ),
+            LOST,
+        ]
+    )
     with server.running() as port:
         ils = Sip2(host="127.0.0.1", port=port, login=LOGIN, password=PASSWORD)
         monkeypatch.setattr(card_sign_in, "library_ils", lambda: ils)

@@ -10,7 +10,14 @@ from playwright.sync_api import expect
 from portal.conversations import actions
 from portal.conversations.models import Message
 from portal.helpsessions.models import HelpSession
-from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, ItemFactory, MessageFactory, StaffFactory
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    MessageFactory,
+    StaffFactory,
+)
 
 from .steps import card, latest, say
 
@@ -28,7 +35,11 @@ def test_a_patron_reads_who_looked_at_what_is_theirs(branch, staff, patron, desk
     thread = ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))
     MessageFactory(conversation=thread)
     elsewhere = StaffFactory(name="Omar Elsewhere", branch=BranchFactory(name="Hill"))
-    here, there, patrons = show(desk_computer(), staff), show(desk_computer(), elsewhere), show(phone(), patron)
+    here, there, patrons = (
+        show(desk_computer(), staff),
+        show(desk_computer(), elsewhere),
+        show(phone(), patron),
+    )
 
     here.goto("/desk/")
     here.locator(".queue a").first.click()
@@ -48,7 +59,9 @@ def test_a_patron_reads_who_looked_at_what_is_theirs(branch, staff, patron, desk
     expect(patrons.locator("main")).not_to_contain_text(REASON)
 
 
-def test_a_quiet_visit_is_written_up_read_answered_and_left_without_a_trace(library, branch, staff, desk_computer, phone, show):
+def test_a_quiet_visit_is_written_up_read_answered_and_left_without_a_trace(
+    library, branch, staff, desk_computer, phone, show
+):
     title = ItemFactory(title="Safe Harbours").title
     desk, patron = show(desk_computer(), staff), phone()
     desk.goto("/desk/record/")
@@ -83,6 +96,8 @@ def test_a_quiet_visit_is_written_up_read_answered_and_left_without_a_trace(libr
     address = patron.url
     patron.locator("#leave").first.tap()
     expect(patron).to_have_url(re.compile("/$"))
-    assert set(patron.evaluate("[...Object.values(localStorage), ...Object.values(sessionStorage)]")) <= {"/"}  # where htmx is now
+    assert set(patron.evaluate("[...Object.values(localStorage), ...Object.values(sessionStorage)]")) <= {
+        "/"
+    }  # where htmx is now
     assert patron.goto(address).status == 404
     assert HelpSession.objects.get().patron is None

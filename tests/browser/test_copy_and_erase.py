@@ -21,7 +21,14 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
 def test_a_patron_takes_everything_along_and_has_it_erased(javascript, branch, patron, phone, post):
-    thread = actions.ask(by=patron, at=timezone.now(), body="Where do worms come from?", language="en", client_token=uuid.uuid4(), branch=branch)
+    thread = actions.ask(
+        by=patron,
+        at=timezone.now(),
+        body="Where do worms come from?",
+        language="en",
+        client_token=uuid.uuid4(),
+        branch=branch,
+    )
     attach_to(thread.messages.get())
     page = phone(javascript=javascript)
     page.goto("/sign-in/")
@@ -36,7 +43,9 @@ def test_a_patron_takes_everything_along_and_has_it_erased(javascript, branch, p
     with page.expect_download() as download:
         page.locator("#download").tap()
     with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
-        assert [said["text"] for said in json.loads(archive.read("data.json"))["messages"]] == ["Where do worms come from?"]
+        assert [said["text"] for said in json.loads(archive.read("data.json"))["messages"]] == [
+            "Where do worms come from?"
+        ]
         assert any(name.startswith("attachments/") for name in archive.namelist())
     assert "/privacy/copy/" in post(patron.email).body
 

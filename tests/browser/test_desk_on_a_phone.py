@@ -24,7 +24,14 @@ LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtenges
 def ask(branch):
     def ask(body, *, hours=1):
         at = timezone.now() - datetime.timedelta(hours=hours)
-        return actions.ask(by=UserFactory(name="Sam Okafor"), at=at, body=body, language="en", client_token=uuid.uuid4(), branch=branch)
+        return actions.ask(
+            by=UserFactory(name="Sam Okafor"),
+            at=at,
+            body=body,
+            language="en",
+            client_token=uuid.uuid4(),
+            branch=branch,
+        )
 
     return ask
 
@@ -32,9 +39,13 @@ def ask(branch):
 @pytest.fixture
 def queue(ask, branch, staff):
     """Six who wait, the first for long; one is a colleague's, one has a very long name."""
-    threads = [ask(f"Question {number}\nIt is about the {number}th floor.", hours=60 - number) for number in range(5)]
+    threads = [
+        ask(f"Question {number}\nIt is about the {number}th floor.", hours=60 - number) for number in range(5)
+    ]
     threads.append(ask(LONG, hours=1))
-    Conversation.objects.filter(pk=threads[0].pk).update(promised_at=timezone.now() - datetime.timedelta(hours=2))
+    Conversation.objects.filter(pk=threads[0].pk).update(
+        promised_at=timezone.now() - datetime.timedelta(hours=2)
+    )
     handling.take(threads[1], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
     return threads
 
@@ -161,7 +172,11 @@ def test_keys_of_one_letter_can_be_switched_off(queue, staff, opened, show):
     page.keyboard.press("j")
     page.keyboard.press("2")
     page.keyboard.press("?")
-    assert (focused(page) in subjects(page), page.locator("#keys").get_attribute("open"), page.url.endswith("/desk/")) == (False, None, True)
+    assert (
+        focused(page) in subjects(page),
+        page.locator("#keys").get_attribute("open"),
+        page.url.endswith("/desk/"),
+    ) == (False, None, True)
     page.keyboard.press("ArrowDown")
     assert focused(page) == subjects(page)[0]
     page.locator("#keys summary").click()
@@ -218,7 +233,9 @@ def test_what_comes_while_one_reads_moves_nothing(queue, ask, staff, patron, ope
 
     ask("Somebody new", hours=0)
     handling.take(queue[0], by=StaffFactory(name="Lena", branch=queue[0].branch), at=timezone.now())
-    handling.snooze(queue[3], until=timezone.localdate() + datetime.timedelta(days=3), by=staff, at=timezone.now())
+    handling.snooze(
+        queue[3], until=timezone.localdate() + datetime.timedelta(days=3), by=staff, at=timezone.now()
+    )
     page.clock.run_for(6000)
 
     expect(page.locator("#show-news")).to_contain_text("1 new")
@@ -226,7 +243,11 @@ def test_what_comes_while_one_reads_moves_nothing(queue, ask, staff, patron, ope
     expect(page.locator("#count-needs")).to_have_text("6")
     expect(row(page, "Question 0")).to_contain_text("Lena")
     expect(row(page, "Question 3").locator(".changed")).to_be_visible()  # it left the list
-    assert (subjects(page), row(page, "Question 3").bounding_box(), focused(page)) == (before, place, "Question 2")
+    assert (subjects(page), row(page, "Question 3").bounding_box(), focused(page)) == (
+        before,
+        place,
+        "Question 2",
+    )
     expect(row(page, "Question 3").locator("[name=thread]")).to_be_checked()
     page.locator("#show-news").click()
     expect(row(page, "Somebody new")).to_be_visible()

@@ -30,7 +30,14 @@ def thread(session, patron):
 
 
 def ask(session, by=None):
-    return actions.ask(by=by, at=timezone.now(), help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+    return actions.ask(
+        by=by,
+        at=timezone.now(),
+        help_session=session,
+        body="Is there a class?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
 
 
 @pytest.fixture
@@ -52,12 +59,16 @@ def pause(page):
 
 def kept(page):
     pause(page)
-    expect(page.locator("[data-draft-state]")).to_have_text(page.locator("[data-draft-state]").get_attribute("data-kept"))
+    expect(page.locator("[data-draft-state]")).to_have_text(
+        page.locator("[data-draft-state]").get_attribute("data-kept")
+    )
 
 
 def not_kept(page):
     pause(page)
-    expect(page.locator("[data-draft-state]")).to_have_text(page.locator("[data-draft-state]").get_attribute("data-failed"))
+    expect(page.locator("[data-draft-state]")).to_have_text(
+        page.locator("[data-draft-state]").get_attribute("data-failed")
+    )
 
 
 def until(holds):
@@ -120,7 +131,9 @@ def test_an_older_tab_is_told_of_the_newer_text_and_may_choose(phone, show, patr
     assert Draft.objects.get().body == chosen
 
 
-def test_who_sends_without_choosing_sends_that_once_and_the_newer_text_comes_into_the_composer(phone, show, patron, thread):
+def test_who_sends_without_choosing_sends_that_once_and_the_newer_text_comes_into_the_composer(
+    phone, show, patron, thread
+):
     older = opened_thread(show, phone(), thread, patron)
     newer = older.context.new_page()
     newer.goto(thread.get_absolute_url())
@@ -152,8 +165,13 @@ def test_without_a_network_it_is_kept_on_this_device_until_there_is_one(phone, s
 
 def test_what_this_device_kept_and_what_came_from_another_are_both_there(phone, show, patron, thread):
     page, other = opened_thread(show, phone(), thread, patron), phone()
-    here = ["draft " + page.locator("[data-draft]").get_attribute("data-draft"), {"body": "Written in the cellar", "sequence": 0}]
-    page.evaluate("([key, copy]) => localStorage.setItem(key, JSON.stringify(copy))", here)  # as without a network
+    here = [
+        "draft " + page.locator("[data-draft]").get_attribute("data-draft"),
+        {"body": "Written in the cellar", "sequence": 0},
+    ]
+    page.evaluate(
+        "([key, copy]) => localStorage.setItem(key, JSON.stringify(copy))", here
+    )  # as without a network
     opened_thread(show, other, thread, patron)
     write(other, "Written on the bus")
     kept(other)
@@ -192,7 +210,9 @@ def test_signing_out_takes_the_copy_out_of_this_device(phone, show, patron, thre
     not_kept(page)
     page.goto("/me/")
     assert page.evaluate(KEPT_HERE) == ["Is it on Thurs"]
-    page.route("**/sign-out/", lambda route: route.fulfill(status=204))  # without the answer that clears the browser
+    page.route(
+        "**/sign-out/", lambda route: route.fulfill(status=204)
+    )  # without the answer that clears the browser
     page.locator("#sign-out").tap()
     page.wait_for_function(f"!({KEPT_HERE}).length")
 
@@ -236,7 +256,9 @@ def test_a_question_that_did_not_get_through_is_there_again(phone, show, patron)
     show(page, patron)
     page.goto("/ask/")
     page.route("**/draft/", lambda route: None)
-    page.route("**/ask/", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    page.route(
+        "**/ask/", lambda route: route.abort() if route.request.method == "POST" else route.continue_()
+    )
     write(page, "Is there a group for beginners?")
     pause(page)
     page.locator("#send").tap(no_wait_after=True)

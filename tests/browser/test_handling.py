@@ -22,7 +22,14 @@ def thread(branch, staff, patron):
     """One that is so long that it opens at its end."""
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     at = timezone.now() - datetime.timedelta(hours=9)
-    thread = actions.ask(by=patron, at=at, help_session=session, body="The first of many", language="en", client_token=uuid.uuid4())
+    thread = actions.ask(
+        by=patron,
+        at=at,
+        help_session=session,
+        body="The first of many",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     for number in range(1, 16):
         words = {"body": f"Word {number}\n\nand another line", "language": "en", "client_token": uuid.uuid4()}
         actions.reply(thread, by=patron, side="patron", at=at + datetime.timedelta(minutes=number), **words)
@@ -46,7 +53,9 @@ def test_two_take_it_at_once_and_it_is_told_who_was_faster(thread, staff, omar, 
     first.keyboard.press("m")
     expect(first.locator("#notices")).to_contain_text("It is yours.")
     second.locator("#take").click()
-    expect(second.locator("#notices")).to_contain_text("Rosa Lindqvist took this a moment ago. Nothing was changed.")
+    expect(second.locator("#notices")).to_contain_text(
+        "Rosa Lindqvist took this a moment ago. Nothing was changed."
+    )
     assert Conversation.objects.get().assignee == staff
     first.reload()
     expect(second.locator("#whose .name")).to_have_text("Rosa Lindqvist")

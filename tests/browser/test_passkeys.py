@@ -25,7 +25,9 @@ def with_authenticator(page):
     browser = page.context.new_cdp_session(page)
     browser.send("WebAuthn.enable")
     there = browser.send("WebAuthn.addVirtualAuthenticator", {"options": PHONE_OF_ITS_OWN})
-    return lambda known: browser.send("WebAuthn.setUserVerified", {"authenticatorId": there["authenticatorId"], "isUserVerified": known})
+    return lambda known: browser.send(
+        "WebAuthn.setUserVerified", {"authenticatorId": there["authenticatorId"], "isUserVerified": known}
+    )
 
 
 def test_a_patron_makes_a_passkey_after_signing_in_and_comes_back_by_it(phone, patron, post):

@@ -30,7 +30,14 @@ def answers_are_held_for_no_time(monkeypatch):
 def thread(branch, staff, patron):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     at = timezone.now() - datetime.timedelta(days=3)
-    thread = actions.ask(by=patron, at=at, help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+    thread = actions.ask(
+        by=patron,
+        at=at,
+        help_session=session,
+        body="Is there a class?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     Message.objects.bulk_create(
         Message(
             conversation=thread,
@@ -48,7 +55,9 @@ def thread(branch, staff, patron):
 
 
 def answer(thread, staff, body="Yes, on Thursday."):
-    actions.reply(thread, by=staff, side="staff", at=timezone.now(), body=body, language="en", client_token=uuid.uuid4())
+    actions.reply(
+        thread, by=staff, side="staff", at=timezone.now(), body=body, language="en", client_token=uuid.uuid4()
+    )
     actions.show_held(at=timezone.now())
 
 
@@ -94,7 +103,9 @@ def test_one_answer_after_another_each_arrives_once(page, thread, staff):
 
 def test_nothing_is_asked_while_the_page_is_hidden(page):
     asked = []
-    page.on("request", lambda request: request.resource_type != "other" and asked.append(request.url))  # but for the icon
+    page.on(
+        "request", lambda request: request.resource_type != "other" and asked.append(request.url)
+    )  # but for the icon
     page.clock.install()
     page.evaluate(HIDE)
     page.clock.run_for(600_000)

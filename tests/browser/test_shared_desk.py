@@ -30,8 +30,14 @@ def open_as(page, person, pin):
     page.locator("#id_pin").press("Enter")
 
 
-def test_what_two_write_on_one_computer_carries_their_names(desk_computer, staff, daniel, branch, patron, show):
-    thread = MessageFactory(conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))).conversation
+def test_what_two_write_on_one_computer_carries_their_names(
+    desk_computer, staff, daniel, branch, patron, show
+):
+    thread = MessageFactory(
+        conversation=ConversationFactory(
+            help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+        )
+    ).conversation
     page = show(desk_computer(), staff)
     page.goto("/desk/pin/")
     for field in ("#id_pin", "#id_pin_again"):

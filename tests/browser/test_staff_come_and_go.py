@@ -13,7 +13,9 @@ pytestmark = pytest.mark.browser
 
 
 def test_invited_to_the_desk_and_gone_from_it(coordinator, branch, patron, desk_computer, phone, show, post):
-    thread = ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=coordinator, patron=patron))
+    thread = ConversationFactory(
+        help_session=HelpSessionFactory(branch=branch, staff=coordinator, patron=patron)
+    )
     MessageFactory(conversation=thread)
     desk, theirs = show(desk_computer(), coordinator), phone()
 

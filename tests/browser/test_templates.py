@@ -39,7 +39,9 @@ def test_a_slash_lists_them_and_enter_puts_one_in(desk_computer, at_desk, thread
     expect(offered(page)).to_have_text(["Closing", "On hold", "Renovado"])
     page.keyboard.press("ArrowDown")
     expect(page.locator("[aria-selected=true] strong")).to_have_text("On hold")
-    expect(answer).to_have_attribute("aria-activedescendant", page.locator("[aria-selected=true]").get_attribute("id"))
+    expect(answer).to_have_attribute(
+        "aria-activedescendant", page.locator("[aria-selected=true]").get_attribute("id")
+    )
     page.keyboard.type("good")
     expect(offered(page)).to_have_text(["Closing"])
     page.keyboard.press("Enter")

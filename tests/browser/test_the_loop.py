@@ -31,10 +31,17 @@ def answers_are_held_for_no_time(monkeypatch):
 
 @pytest.fixture
 def catalogue(library):
-    return [ItemFactory(title=title) for title in ("Compost City", "The Rodale Guide to Composting", "Worms Eat My Garbage")]
+    return [
+        ItemFactory(title=title)
+        for title in ("Compost City", "The Rodale Guide to Composting", "Worms Eat My Garbage")
+    ]
 
 
-@pytest.mark.parametrize(("language", "javascript"), [("en", True), ("es", True), ("es", False)], ids=["en", "es", "es without JavaScript"])
+@pytest.mark.parametrize(
+    ("language", "javascript"),
+    [("en", True), ("es", True), ("es", False)],
+    ids=["en", "es", "es without JavaScript"],
+)
 def test_the_whole_loop_with_an_account(language, javascript, catalogue, staff, desk_computer, phone, post):
     moves = {"motion": language == "en"}  # one of them as most people have it
     desk, patron = desk_computer(**moves), phone(language=language, javascript=javascript, **moves)

@@ -66,7 +66,9 @@ def kept(page):
 def let_the_seconds_pass(thread):
     """An answer's fifteen seconds, without waiting for them."""
     back = datetime.timedelta(seconds=20)
-    Message.objects.filter(conversation=thread, side="staff").update(sent_at=F("sent_at") - back, shown_from=F("shown_from") - back)
+    Message.objects.filter(conversation=thread, side="staff").update(
+        sent_at=F("sent_at") - back, shown_from=F("shown_from") - back
+    )
     Conversation.objects.filter(pk=thread.pk, held_from__isnull=False).update(held_from=F("held_from") - back)
 
 
@@ -78,7 +80,9 @@ def test_three_at_once(at_desk, in_hand, thread, staff, omar, patron):
     expect(rosas.locator("#here")).to_contain_text("Omar Haddad")
     looking = omars.locator("#here").inner_text()
     assert "Rosa Lindqvist" in looking
-    with rosas.expect_response(re.compile("/news/.*writing=1"), timeout=3000):  # at once, not with the next poll
+    with rosas.expect_response(
+        re.compile("/news/.*writing=1"), timeout=3000
+    ):  # at once, not with the next poll
         write(rosas, "It is the cyan cartridge.")
     polled(omars)
     expect(omars.locator("#here")).not_to_have_text(looking)
@@ -151,12 +155,16 @@ def test_a_hidden_page_asks_nothing(at_desk, staff):
     page = at_desk(staff)
     asked = []
     page.on("request", lambda request: "/news/" in request.url and asked.append(request.url))
-    page.evaluate("Object.defineProperty(document, 'visibilityState', { get: () => 'hidden', configurable: true })")
+    page.evaluate(
+        "Object.defineProperty(document, 'visibilityState', { get: () => 'hidden', configurable: true })"
+    )
     page.clock.fast_forward(60_000)
     page.clock.fast_forward(60_000)
     assert asked == []
     with page.expect_response(re.compile("/news/")):
-        page.evaluate("delete document.visibilityState; document.dispatchEvent(new Event('visibilitychange'))")
+        page.evaluate(
+            "delete document.visibilityState; document.dispatchEvent(new Event('visibilitychange'))"
+        )
 
 
 def test_an_answer_with_an_item_is_taken_back_by_keyboard_alone(at_desk, staff, branch, thread):

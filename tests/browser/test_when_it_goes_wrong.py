@@ -27,7 +27,9 @@ def session(branch, staff):
     return session
 
 
-def test_a_code_that_opens_nothing_says_why_and_reveals_nothing(session, patron, staff, phone, desk_computer, show):
+def test_a_code_that_opens_nothing_says_why_and_reveals_nothing(
+    session, patron, staff, phone, desk_computer, show
+):
     code, page = code_for(session), phone()
 
     def refused(status):
@@ -94,4 +96,8 @@ def test_nothing_typed_at_the_desk_is_lost(staff, desk_computer, post):
     desk.locator("main button[id^='send-']").click()
     expect(desk.locator("#code")).to_be_visible()
     recorded = HelpSession.objects.get()
-    assert (recorded.status, recorded.question, recorded.summary) == (HelpSession.Status.RECORDED, QUESTION, "We found three books.")
+    assert (recorded.status, recorded.question, recorded.summary) == (
+        HelpSession.Status.RECORDED,
+        QUESTION,
+        "We found three books.",
+    )

@@ -8,7 +8,10 @@ from portal.conversations.search import look_up
 
 def listed(*names, at, text=""):
     """The threads of all branches in these lists that hold the words of `text`, in no order."""
-    rows, desk = compiled(Conversation.objects.values_list("pk")), Desk(tuple(Branch.objects.values_list("pk", flat=True)), ())
+    rows, desk = (
+        compiled(Conversation.objects.values_list("pk")),
+        Desk(tuple(Branch.objects.values_list("pk", flat=True)), ()),
+    )
     filters = Filters(words=look_up(text) if text else None)
     keys = [pk for name in names for (pk,) in in_list(rows, desk, LISTS[name], filters, at=at, size=100)]
     assert len(keys) == len(set(keys))

@@ -43,7 +43,9 @@ class PortalOfItsOwn:
         if ON_POSTGRES:
             of = sql.Identifier(like.database if like else "template1")
             self.server(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(self.database), of))
-            self.environment["DATABASE_URL"] = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{self.database}"))
+            self.environment["DATABASE_URL"] = urlunsplit(
+                urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{self.database}")
+            )
         if like:
             shutil.copytree(like.folder, folder, dirs_exist_ok=True)
 
@@ -56,7 +58,13 @@ class PortalOfItsOwn:
             server.execute(statement)
 
     def manage(self, *arguments, status=0):
-        done = subprocess.run([sys.executable, "manage.py", *arguments], cwd=settings.BASE_DIR, env=self.environment, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=settings.BASE_DIR,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == status, done.stdout + done.stderr
         return (done.stdout + done.stderr).strip()
 
@@ -165,9 +173,13 @@ def test_what_is_no_sound_backup_changes_nothing(old, archive):
         manifest = json.load(opened.extractfile("manifest.json"))
     half = archive.with_name("half.tar.gz")
     half.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
-    from_the_future = json.dumps(manifest | {"migrations": [*manifest["migrations"], "accounts.0999_later"]}).encode()
+    from_the_future = json.dumps(
+        manifest | {"migrations": [*manifest["migrations"], "accounts.0999_later"]}
+    ).encode()
     assert "not a complete backup" in old.manage("restore", str(half), "--replace", status=1)
-    assert "does not exist" in old.manage("restore", str(archive.with_name("absent.tar.gz")), "--replace", status=1)
+    assert "does not exist" in old.manage(
+        "restore", str(archive.with_name("absent.tar.gz")), "--replace", status=1
+    )
     for name, content, said in [
         ("database", b"SQLite format 3\0 rubbish", "damaged"),
         ("../escaped", b"x", "no backup has"),
@@ -177,7 +189,9 @@ def test_what_is_no_sound_backup_changes_nothing(old, archive):
         ("manifest.json", b'{"format": 1}', "says nothing of"),
         ("manifest.json", from_the_future, "Upgrade first"),
     ]:
-        assert said in old.manage("restore", str(changed(archive, name=name, content=content)), "--replace", status=1)
+        assert said in old.manage(
+            "restore", str(changed(archive, name=name, content=content)), "--replace", status=1
+        )
     assert old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
 
 
@@ -195,7 +209,9 @@ for n in itertools.count():
         print("writing", flush=True)
 """
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", writer]
-    with subprocess.Popen(command, cwd=settings.BASE_DIR, env=old.environment, stdout=subprocess.PIPE, text=True) as writing:
+    with subprocess.Popen(
+        command, cwd=settings.BASE_DIR, env=old.environment, stdout=subprocess.PIPE, text=True
+    ) as writing:
         try:
             assert writing.stdout.readline() == "writing\n"
             old.manage("backup", str(tmp_path / "busy.tar.gz"))

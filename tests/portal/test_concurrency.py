@@ -15,7 +15,16 @@ from django.utils import timezone
 
 from accounts.models import Consent
 from portal.conversations import actions, drafts, handling, joining, notes, states
-from portal.conversations.models import BranchQueue, Conversation, ConversationWords, DeskEvent, Draft, Event, Message, ReadersForm
+from portal.conversations.models import (
+    BranchQueue,
+    Conversation,
+    ConversationWords,
+    DeskEvent,
+    Draft,
+    Event,
+    Message,
+    ReadersForm,
+)
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.actions import ChosenItem
 from portal.helpsessions.models import ClaimCode, HelpSession
@@ -50,17 +59,37 @@ pytestmark = [
 @pytest.fixture
 def session(transactional_db):
     library = LibraryFactory()
-    return HelpSessionFactory(branch=library.default_branch, staff=StaffFactory(branch=library.default_branch), patron=UserFactory(email="sam@example.org"))
+    return HelpSessionFactory(
+        branch=library.default_branch,
+        staff=StaffFactory(branch=library.default_branch),
+        patron=UserFactory(email="sam@example.org"),
+    )
 
 
 def ask(session, *, at=None):
     at = at or timezone.now()
-    return actions.ask(by=session.patron, at=at, help_session=session, body="Where?", language="en", client_token=uuid.uuid4())
+    return actions.ask(
+        by=session.patron,
+        at=at,
+        help_session=session,
+        body="Where?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
 
 
 def say(thread, by, side, token=None, **kwargs):
     at = timezone.now()
-    return actions.reply(thread, by=by, side=side, at=at, body="Hello", language="en", client_token=token or uuid.uuid4(), **kwargs)
+    return actions.reply(
+        thread,
+        by=by,
+        side=side,
+        at=at,
+        body="Hello",
+        language="en",
+        client_token=token or uuid.uuid4(),
+        **kwargs,
+    )
 
 
 # What is done to a thread: a hundred rounds each.
@@ -74,7 +103,12 @@ def test_one_token_is_one_message_and_one_mail_however_often_it_is_sent(session)
         message = Message.objects.get(client_token=token)
         assert Notification.objects.filter(message_id=message.mail_id).count() == 1
 
-    rounds([lambda token: say(thread, session.staff, "staff", token).pk] * PROCESSES, MANY, before=lambda _: uuid.uuid4(), after=check)
+    rounds(
+        [lambda token: say(thread, session.staff, "staff", token).pk] * PROCESSES,
+        MANY,
+        before=lambda _: uuid.uuid4(),
+        after=check,
+    )
     thread.refresh_from_db()
     assert thread.messages.count() == MANY + 1
     assert thread.desk_version == MANY + 1
@@ -82,7 +116,9 @@ def test_one_token_is_one_message_and_one_mail_however_often_it_is_sent(session)
 
 def test_a_question_asked_eight_times_at_once_is_one_thread(session):
     def asks(token):
-        return actions.ask(by=None, at=timezone.now(), help_session=session, body="Hi", language="en", client_token=token).pk
+        return actions.ask(
+            by=None, at=timezone.now(), help_session=session, body="Hi", language="en", client_token=token
+        ).pk
 
     def check(_token, ids):
         assert len(set(ids)) == 1
@@ -95,13 +131,24 @@ def test_answers_for_something_to_read_sent_eight_times_at_once_are_one_thread(s
     form = {"loved": "Piranesi", "for_whom": "me"}
 
     def asks(token):
-        return actions.ask(by=session.patron, at=timezone.now(), body="Hi", language="en", client_token=token, readers_form=form).pk
+        return actions.ask(
+            by=session.patron,
+            at=timezone.now(),
+            body="Hi",
+            language="en",
+            client_token=token,
+            readers_form=form,
+        ).pk
 
     def check(_token, ids):
         assert len(set(ids)) == 1
 
     rounds([asks] * PROCESSES, MANY, before=lambda _: uuid.uuid4(), after=check)
-    assert (Conversation.objects.count(), ReadersForm.objects.count(), Message.objects.count()) == (MANY, MANY, MANY)
+    assert (Conversation.objects.count(), ReadersForm.objects.count(), Message.objects.count()) == (
+        MANY,
+        MANY,
+        MANY,
+    )
 
 
 def test_of_eight_who_take_a_thread_one_does_and_the_others_are_told_who(session):
@@ -111,7 +158,10 @@ def test_of_eight_who_take_a_thread_one_does_and_the_others_are_told_who(session
     def take(person):
         def work(_number):
             try:
-                return handling.take(thread, by=person, at=timezone.now()).assignee_id == person.pk and f"taken by {person.pk}"
+                return (
+                    handling.take(thread, by=person, at=timezone.now()).assignee_id == person.pk
+                    and f"taken by {person.pk}"
+                )
             except handling.AlreadyTaken as taken:
                 return f"told {taken.assignee.pk}"
 
@@ -135,7 +185,9 @@ def test_of_eight_pages_that_assign_one_is_up_to_date(session):
     thread = ask(session)
 
     def assign(person):
-        return lambda was: handling.assign(thread, to=person, by=session.staff, at=timezone.now(), was=was).assignee_id
+        return lambda was: (
+            handling.assign(thread, to=person, by=session.staff, at=timezone.now(), was=was).assignee_id
+        )
 
     def whose(_number):  # an unassigned thread, so that each of the eight is a change
         thread.refresh_from_db()
@@ -156,7 +208,9 @@ def test_of_a_draft_saved_on_eight_devices_the_highest_number_is_kept(session):
     def keep(number):
         def work(base):
             words = {"person": session.staff, "side": "staff", "kind": "reply", "client_token": token}
-            drafts.save_draft(thread, sequence=base + number, body=f"state {base + number}", at=timezone.now(), **words)
+            drafts.save_draft(
+                thread, sequence=base + number, body=f"state {base + number}", at=timezone.now(), **words
+            )
             return "kept"
 
         return work
@@ -176,7 +230,13 @@ def test_a_draft_that_comes_while_it_is_sent_is_sent_and_not_there_again(session
 
     def keep(number):
         def work(token):
-            words = {"person": session.staff, "side": "staff", "kind": "reply", "client_token": token, "body": "Hello"}
+            words = {
+                "person": session.staff,
+                "side": "staff",
+                "kind": "reply",
+                "client_token": token,
+                "body": "Hello",
+            }
             drafts.save_draft(thread, sequence=number, at=timezone.now(), **words)
 
         return work
@@ -186,7 +246,9 @@ def test_a_draft_that_comes_while_it_is_sent_is_sent_and_not_there_again(session
         assert not Draft.objects.exists()
         assert set(outcomes[2:]) <= {None, "AlreadySent", "NewerDraft"}
 
-    works = [lambda token: say(thread, session.staff, "staff", token).pk] * 2 + [keep(number) for number in range(1, PROCESSES - 1)]
+    works = [lambda token: say(thread, session.staff, "staff", token).pk] * 2 + [
+        keep(number) for number in range(1, PROCESSES - 1)
+    ]
     rounds(works, MANY, before=lambda _: uuid.uuid4(), after=check, refusals={"AlreadySent", "NewerDraft"})
 
 
@@ -196,7 +258,11 @@ FAR = datetime.timedelta(minutes=5)  # when all that is held is shown
 def columns(thread):
     """The thread's denormalised columns, as its messages and events say."""
     state = states.replay(thread)
-    held = thread.messages.filter(shown_from__gte=thread.held_from) if thread.held_from else thread.messages.none()
+    held = (
+        thread.messages.filter(shown_from__gte=thread.held_from)
+        if thread.held_from
+        else thread.messages.none()
+    )
     counted = thread.messages.exclude(pk__in=held)
     return {
         "status": state.status,
@@ -207,14 +273,24 @@ def columns(thread):
         "promised": state.waiting_since is not None,
         "closes": state.status == "waiting_for_patron",
         "last_message_at": counted.aggregate(latest=Max("shown_from"))["latest"],
-        "held_from": thread.messages.filter(side="staff", shown_from__gt=thread.changed_at).aggregate(first=Min("shown_from"))["first"],
+        "held_from": thread.messages.filter(side="staff", shown_from__gt=thread.changed_at).aggregate(
+            first=Min("shown_from")
+        )["first"],
         "words": thread.messages.count() + 1,
     }
 
 
 def as_written(thread):
     """The same, as the row has it."""
-    names = ("status", "waiting_since", "queued_at", "snoozed_until", "reason", "last_message_at", "held_from")
+    names = (
+        "status",
+        "waiting_since",
+        "queued_at",
+        "snoozed_until",
+        "reason",
+        "last_message_at",
+        "held_from",
+    )
     return {name: getattr(thread, name) for name in names} | {
         "promised": thread.promised_at is not None,
         "closes": thread.closes_at is not None,
@@ -242,12 +318,34 @@ def test_whatever_is_done_to_a_thread_at_once_its_row_says_what_happened(session
         done(lambda _: say(thread, session.patron, "patron")),
         done(lambda _: say(thread, people[0], "staff", then="turn")),
         done(lambda _: say(thread, people[1], "staff", then="close")),
-        done(lambda data: actions.take_back(Message.objects.get(pk=data[0]), by=people[2], at=timezone.now())),
+        done(
+            lambda data: actions.take_back(Message.objects.get(pk=data[0]), by=people[2], at=timezone.now())
+        ),
         done(lambda _: actions.close(thread, by=session.patron, side="patron", at=timezone.now())),
-        done(lambda data: handling.snooze(thread, until=until + datetime.timedelta(days=data[1]), by=people[0], at=timezone.now())),
-        done(lambda data: handling.assign(thread, to=people[data[1] % 3], by=people[0], at=timezone.now(), was=people[(data[1] - 1) % 3])),
-        done(lambda data: handling.hand_over(thread, branch=[session.branch, elsewhere][data[1] % 2], by=people[0], at=timezone.now(), was=None)),
-        done(lambda _: notes.write_note(thread, by=people[1], at=timezone.now(), body="n", client_token=uuid.uuid4())),
+        done(
+            lambda data: handling.snooze(
+                thread, until=until + datetime.timedelta(days=data[1]), by=people[0], at=timezone.now()
+            )
+        ),
+        done(
+            lambda data: handling.assign(
+                thread, to=people[data[1] % 3], by=people[0], at=timezone.now(), was=people[(data[1] - 1) % 3]
+            )
+        ),
+        done(
+            lambda data: handling.hand_over(
+                thread,
+                branch=[session.branch, elsewhere][data[1] % 2],
+                by=people[0],
+                at=timezone.now(),
+                was=None,
+            )
+        ),
+        done(
+            lambda _: notes.write_note(
+                thread, by=people[1], at=timezone.now(), body="n", client_token=uuid.uuid4()
+            )
+        ),
     ]
     before = {}
 
@@ -273,7 +371,9 @@ def test_whatever_is_done_to_a_thread_at_once_its_row_says_what_happened(session
         assert as_written(thread) == columns(thread)
         raised = {name: after[name] - before[name] for name in after}
         assert raised["version"] == 2 + 2 - 1 + raised["closed"]  # said, less what was taken back
-        assert raised["desk"] == 2 + 2 + 1 + 1 + raised["closed"] + raised["desk events"]  # the note is one more
+        assert (
+            raised["desk"] == 2 + 2 + 1 + 1 + raised["closed"] + raised["desk events"]
+        )  # the note is one more
         assert raised["queues"] >= raised["desk"]
 
     rounds(works, MANY, before=prepare, after=check, refusals={"NotOpen", "AlreadyTaken"})
@@ -287,11 +387,22 @@ def test_threads_joined_while_they_are_written_in_lose_no_word(session):
     """Joined both ways at once and twice: one way wins, and whatever was said is there."""
 
     def reply(which, side):
-        return lambda pks: say(Conversation.objects.get(pk=pks[which]), session.staff if side == "staff" else session.patron, side).pk
+        return lambda pks: (
+            say(
+                Conversation.objects.get(pk=pks[which]),
+                session.staff if side == "staff" else session.patron,
+                side,
+            ).pk
+        )
 
     def join(first, second_):
         return lambda pks: (
-            joining.join(Conversation.objects.get(pk=pks[first]), into=Conversation.objects.get(pk=pks[second_]), by=session.staff, at=timezone.now()).pk
+            joining.join(
+                Conversation.objects.get(pk=pks[first]),
+                into=Conversation.objects.get(pk=pks[second_]),
+                by=session.staff,
+                at=timezone.now(),
+            ).pk
         )
 
     def prepare(_number):
@@ -307,7 +418,16 @@ def test_threads_joined_while_they_are_written_in_lose_no_word(session):
         assert set(outcomes[5:]) <= {left.pk, "CannotJoin"}
         assert as_written(left) == columns(left)
 
-    works = [reply(0, "patron"), reply(0, "staff"), reply(0, "patron"), reply(1, "patron"), reply(1, "staff"), join(0, 1), join(1, 0), join(0, 1)]
+    works = [
+        reply(0, "patron"),
+        reply(0, "staff"),
+        reply(0, "patron"),
+        reply(1, "patron"),
+        reply(1, "staff"),
+        join(0, 1),
+        join(1, 0),
+        join(0, 1),
+    ]
     rounds(works, MANY, before=prepare, after=check, refusals={"CannotJoin"})
 
 
@@ -317,13 +437,29 @@ def test_nobody_waits_for_each_other(session):
     def prepare(_number):
         visit = HelpSessionFactory(branch=session.branch, staff=session.staff)
         [shown] = recommend_in(visit)
-        thread = actions.ask(by=None, at=timezone.now(), help_session=visit, body="Hi", language="en", client_token=uuid.uuid4())
+        thread = actions.ask(
+            by=None,
+            at=timezone.now(),
+            help_session=visit,
+            body="Hi",
+            language="en",
+            client_token=uuid.uuid4(),
+        )
         say(thread, session.staff, "staff", items=[ChosenItem(item=shown.item)])
         given = Recommendation.objects.get(messagerecommendation__message__conversation=thread)
         return visit.pk, thread.pk, shown.pk, given.pk
 
     def judge(which, verdict):
-        return lambda pks: actions.take_verdict(Recommendation.objects.get(pk=pks[which]), verdict=verdict, why="", comment="", by=None, at=timezone.now()).pk
+        return lambda pks: (
+            actions.take_verdict(
+                Recommendation.objects.get(pk=pks[which]),
+                verdict=verdict,
+                why="",
+                comment="",
+                by=None,
+                at=timezone.now(),
+            ).pk
+        )
 
     def of_thread(action):
         return lambda pks: bool(action(Conversation.objects.get(pk=pks[1])))
@@ -332,7 +468,15 @@ def test_nobody_waits_for_each_other(session):
         judge(2, "did_not_help"),
         judge(3, "did_not_help"),
         judge(3, "could_not_get_it"),
-        lambda pks: actions.keep(HelpSession.objects.get(pk=pks[0]), by=session.patron, at=timezone.now(), wording="yes", language="en").pk,
+        lambda pks: (
+            actions.keep(
+                HelpSession.objects.get(pk=pks[0]),
+                by=session.patron,
+                at=timezone.now(),
+                wording="yes",
+                language="en",
+            ).pk
+        ),
         of_thread(lambda thread: handling.erase(thread, by=session.staff, at=timezone.now())),
         of_thread(lambda thread: say(thread, session.staff, "staff", items=[ChosenItem(item=ItemFactory())])),
         of_thread(lambda thread: say(thread, None, "patron")),
@@ -356,7 +500,9 @@ def test_a_verdict_tapped_eight_times_at_once_is_one_thread(session):
         at_once(
             *[
                 lambda verdict=verdict, recommendation=recommendation: (
-                    actions.take_verdict(recommendation, verdict=verdict, why="", comment="", by=None, at=timezone.now()).pk
+                    actions.take_verdict(
+                        recommendation, verdict=verdict, why="", comment="", by=None, at=timezone.now()
+                    ).pk
                 )
                 for verdict in verdicts
             ]
@@ -372,7 +518,9 @@ def test_of_eight_who_keep_a_session_at_once_one_does(session):
         unkept = HelpSessionFactory(branch=session.branch)
         outcomes = at_once(
             *[
-                lambda person=person, unkept=unkept: actions.keep(unkept, by=person, at=timezone.now(), wording="yes", language="en").patron_id
+                lambda person=person, unkept=unkept: (
+                    actions.keep(unkept, by=person, at=timezone.now(), wording="yes", language="en").patron_id
+                )
                 for person in people
             ]
         )
@@ -387,21 +535,32 @@ def test_of_eight_who_keep_a_childs_visit_at_once_one_child_and_one_adult_do(ses
         code_for(shared)
         outcomes = at_once(
             *[
-                lambda person=person, shared=shared: actions.keep(shared, by=person, at=timezone.now(), wording="yes", language="en").pk
+                lambda person=person, shared=shared: (
+                    actions.keep(shared, by=person, at=timezone.now(), wording="yes", language="en").pk
+                )
                 for person in [*children, *adults]
             ]
         )
         assert sorted(map(str, outcomes)) == sorted([str(shared.pk)] * 2 + ["AlreadyKept"] * (PROCESSES - 2))
         shared.refresh_from_db()
-        assert (shared.patron in children, shared.shared_with in adults, shared.claim_codes.get().state) == (True, True, "kept")
+        assert (shared.patron in children, shared.shared_with in adults, shared.claim_codes.get().state) == (
+            True,
+            True,
+            "kept",
+        )
 
 
 def test_a_card_attached_at_once_goes_to_one_session(session):
     sessions = HelpSessionFactory.create_batch(PROCESSES, branch=session.branch, staff=session.staff)
-    for code in helpsessions.print_cards(by=session.staff, at=timezone.now(), branch=session.branch, count=ROUNDS):
+    for code in helpsessions.print_cards(
+        by=session.staff, at=timezone.now(), branch=session.branch, count=ROUNDS
+    ):
         outcomes = at_once(
             *[
-                lambda target=target, code=code: helpsessions.attach_card(target, code=code, by=session.staff, at=timezone.now()) or "attached"
+                lambda target=target, code=code: (
+                    helpsessions.attach_card(target, code=code, by=session.staff, at=timezone.now())
+                    or "attached"
+                )
                 for target in sessions
             ]
         )

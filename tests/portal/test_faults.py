@@ -51,7 +51,9 @@ def ask_until_killed(session_key, pipe):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_kill_9_in_the_middle_of_requests_loses_nothing_that_was_answered_and_leaves_nothing_half_done(sign_in, monkeypatch):
+def test_kill_9_in_the_middle_of_requests_loses_nothing_that_was_answered_and_leaves_nothing_half_done(
+    sign_in, monkeypatch
+):
     monkeypatch.setattr("portal.conversations.floods.count_question", lambda *_args, **_how: None)
     LibraryFactory()
     sign_in(browser := Client(), UserFactory(email="sam@example.org"))
@@ -95,7 +97,9 @@ def test_a_database_that_was_restarted_costs_no_page():
 
     def restart():
         """What a restart does to those who are connected."""
-        with psycopg.connect(**connection.get_connection_params() | {"cursor_factory": None, "context": None}) as other:
+        with psycopg.connect(
+            **connection.get_connection_params() | {"cursor_factory": None, "context": None}
+        ) as other:
             others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
             return other.execute(others).fetchall()
 
@@ -124,7 +128,9 @@ def test_a_full_disk_under_the_database_is_said_and_keeps_nothing_half(sign_in):
         while 500 not in answers and len(answers) < 20:  # until what is left of the last pages is used up
             answers.append((answer := browser.post(ASK, words)).status_code)
             before = (Conversation.objects.count(), Message.objects.count())
-            words = {"body": "worm " * 700, "client_token": str(uuid.uuid4())} if 500 not in answers else words
+            words = (
+                {"body": "worm " * 700, "client_token": str(uuid.uuid4())} if 500 not in answers else words
+            )
         assert answers[-1] == 500
         assert "<h1>Something went wrong</h1>" in answer.content.decode()
         assert before[0] == before[1] == len(answers) - 1
@@ -161,7 +167,9 @@ def test_while_the_cache_is_away_no_door_opens(way, branch, staff, patron, outbo
     cache_away()
     answer = {
         "code": lambda: enter(browser, mailed_code(patron.email)),
-        "card": lambda: browser.post(reverse("card_sign_in"), {"card": fake.CARDS[0].card, "pin": fake.CARDS[0].pin}),
+        "card": lambda: browser.post(
+            reverse("card_sign_in"), {"card": fake.CARDS[0].card, "pin": fake.CARDS[0].pin}
+        ),
         "visit": lambda: browser.post(reverse("open_code"), {"code": code}),
     }[way]()
     assert answer.status_code == 500
@@ -174,8 +182,16 @@ def test_while_the_cache_is_away_no_door_opens(way, branch, staff, patron, outbo
 def test_four_hundred_other_keys_wipe_no_lock(library, outbox):
     """Three hundred is what Django's cache holds unless it is told otherwise."""
     browser = Client()
-    while "tried too often" not in browser.post(reverse("sign_in"), {"email": "sam@example.org"}).content.decode():
+    while (
+        "tried too often"
+        not in browser.post(reverse("sign_in"), {"email": "sam@example.org"}).content.decode()
+    ):
         pass
     for number in range(400):
         cache.set(f"other:{number}", number)
-    assert "tried too often" in Client(REMOTE_ADDR="203.0.113.7").post(reverse("sign_in"), {"email": "sam@example.org"}).content.decode()
+    assert (
+        "tried too often"
+        in Client(REMOTE_ADDR="203.0.113.7")
+        .post(reverse("sign_in"), {"email": "sam@example.org"})
+        .content.decode()
+    )

@@ -40,7 +40,9 @@ def with_header_size(file, width, height):
 
 def noise(width, height, kind, **how):
     out = io.BytesIO()
-    Image.frombytes("RGB", (width, height), random.Random(1).randbytes(width * height * 3)).save(out, kind, **how)
+    Image.frombytes("RGB", (width, height), random.Random(1).randbytes(width * height * 3)).save(
+        out, kind, **how
+    )
     return uploaded(out.getvalue())
 
 
@@ -49,7 +51,12 @@ def test_a_picture_is_drawn_anew_without_place_and_hidden_tail(kind):
     original = picture_file(size=(300, 200), kind=kind, exif=LOCATION).read()
     assert b"SECRET PLACE" in original
     found, image = kept(uploaded(original + HIDDEN))
-    assert (image.format, image.size, found.extension, found.is_picture) == (kind, (200, 300), kind.lower(), True)
+    assert (image.format, image.size, found.extension, found.is_picture) == (
+        kind,
+        (200, 300),
+        kind.lower(),
+        True,
+    )
     for content in (found.content, found.preview):
         assert b"SECRET PLACE" not in content
         assert b"script" not in content
@@ -86,7 +93,9 @@ def test_every_kind_of_colour_becomes_one_that_browsers_show(mode, colour, kind,
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_of_what_moves_the_first_picture_is_kept(kind):
-    moving = picture_file(kind=kind, save_all=True, append_images=[Image.new("RGB", (120, 80), "red")], duration=100)
+    moving = picture_file(
+        kind=kind, save_all=True, append_images=[Image.new("RGB", (120, 80), "red")], duration=100
+    )
     assert Image.open(moving).n_frames == 2
     moving.seek(0)
     _found, image = kept(moving)
@@ -171,7 +180,9 @@ def test_text_that_unfolds_without_end_in_a_png_is_refused():
 
 def test_a_damaged_file_is_never_a_fault_of_ours():
     chance = random.Random(7)
-    originals = [picture_file(size=(80, 60), kind=kind, exif=LOCATION).read() for kind in ("JPEG", "PNG", "WEBP")]
+    originals = [
+        picture_file(size=(80, 60), kind=kind, exif=LOCATION).read() for kind in ("JPEG", "PNG", "WEBP")
+    ]
     for turn in range(300):
         content = bytearray(originals[turn % 3])
         for _ in range(chance.randint(1, 12)):

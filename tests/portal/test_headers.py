@@ -71,10 +71,16 @@ TOKEN = "kX9zPq2mWv7Rt4Ls8Ny3Bd6Hf1Jg5Tc0"
         ("/c/1234 567 890 123/", "/c/…"),
         ("/C/1234.567.890.12/", "/c/…"),
         (f"GET /c/{CODE}/?x=1 HTTP/1.1", "GET /c/…?… HTTP/1.1"),
-        (f"code {CODE} or 1234 567 890 123 or 1234-567-890-123 or 1234 · 567 · 890 · 123", "code … or … or … or …"),
+        (
+            f"code {CODE} or 1234 567 890 123 or 1234-567-890-123 or 1234 · 567 · 890 · 123",
+            "code … or … or … or …",
+        ),
         (f"/lists/shared/{TOKEN}/", "/lists/shared/…/"),
         ("GET /desk/?q=jane&page=2 HTTP/1.1", "GET /desk/?… HTTP/1.1"),
-        ("/sessions/9f1b6d2e-0f0a-4c7e-9d43-0c55d0f7a111/", "/sessions/9f1b6d2e-0f0a-4c7e-9d43-0c55d0f7a111/"),
+        (
+            "/sessions/9f1b6d2e-0f0a-4c7e-9d43-0c55d0f7a111/",
+            "/sessions/9f1b6d2e-0f0a-4c7e-9d43-0c55d0f7a111/",
+        ),
         ("request 784154e1f4774468bc72fdefbc29d96d", "request 784154e1f4774468bc72fdefbc29d96d"),
         ("Is it ready? Yes.", "Is it ready? Yes."),
         ("21 of 1500 rows at 2026-11-25 01:06", "21 of 1500 rows at 2026-11-25 01:06"),
@@ -88,7 +94,15 @@ def test_a_trace_is_logged_without_codes():
     try:
         raise ValueError(f"bad code {CODE}")
     except ValueError as error:
-        record = logging.LogRecord("x", logging.ERROR, "f", 1, "failed for /c/%s/", (CODE,), (type(error), error, error.__traceback__))
+        record = logging.LogRecord(
+            "x",
+            logging.ERROR,
+            "f",
+            1,
+            "failed for /c/%s/",
+            (CODE,),
+            (type(error), error, error.__traceback__),
+        )
     line = json.loads(JsonFormatter().format(record))
     assert CODE not in json.dumps(line)
     assert "ValueError" in line["trace"]
@@ -97,8 +111,14 @@ def test_a_trace_is_logged_without_codes():
 @pytest.mark.parametrize(
     ("error", "quoted"),
     [
-        ("DataError: unsupported Unicode escape sequence", "LINE 1: ...'her\n\nmatter' ...\n     ^\nDETAIL:  \\u0000\nCONTEXT:  JSON data, line 1: {\"her"),
-        ("CheckViolation: new row violates check constraint", "DETAIL:  Failing row contains (7, her\n\nmatter, en)."),
+        (
+            "DataError: unsupported Unicode escape sequence",
+            "LINE 1: ...'her\n\nmatter' ...\n     ^\nDETAIL:  \\u0000\nCONTEXT:  JSON data, line 1: {\"her",
+        ),
+        (
+            "CheckViolation: new row violates check constraint",
+            "DETAIL:  Failing row contains (7, her\n\nmatter, en).",
+        ),
     ],
 )
 def test_a_trace_is_logged_without_the_words_that_a_database_quotes(error, quoted):

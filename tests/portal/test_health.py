@@ -19,7 +19,15 @@ def beating():
 
 def mail(due_at, **fields):
     return Notification.objects.create(
-        kind="x", to_address="sam@example.org", language="en", subject="s", text="t", message_id=f"<{due_at}>", created_at=NOW, due_at=due_at, **fields
+        kind="x",
+        to_address="sam@example.org",
+        language="en",
+        subject="s",
+        text="t",
+        message_id=f"<{due_at}>",
+        created_at=NOW,
+        due_at=due_at,
+        **fields,
     )
 
 

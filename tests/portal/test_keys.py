@@ -44,7 +44,9 @@ def test_who_is_signed_in_stays_so_under_the_next_key(client, patron, sign_in, c
 
 @pytest.mark.parametrize(("known", "status"), [(True, 302), (False, 404)])
 def test_a_slip_opens_its_visit_under_the_next_key(client, branch, staff, change_key, known, status):
-    code = actions.hand_over(HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url="")
+    code = actions.hand_over(
+        HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url=""
+    )
     change_key(known=known)
     assert client.post(reverse("open_code"), {"code": code}).status_code == status
 
@@ -73,7 +75,9 @@ def test_the_code_of_a_record_opens_it_under_the_next_key(library, staff, change
 
 
 @pytest.mark.parametrize("sealed_anew", [True, False])
-def test_an_authenticator_app_works_under_the_next_key_and_for_good_once_it_is_sealed_anew(staff, change_key, sealed_anew):
+def test_an_authenticator_app_works_under_the_next_key_and_for_good_once_it_is_sealed_anew(
+    staff, change_key, sealed_anew
+):
     TOTP.activate(staff, "the app's secret")
     RecoveryCodes.activate(staff)
 

@@ -17,7 +17,15 @@ from django.utils import timezone, translation
 from accounts.models import Library
 from portal import limits
 from portal.limits import LIMITS, Limit, TooOften, count, in_words, is_used_up
-from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory, UserFactory, code_for, picture_file
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    StaffFactory,
+    UserFactory,
+    code_for,
+    picture_file,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -153,14 +161,19 @@ def test_a_form_that_came_too_often_says_when_beside_what_was_typed(client, few,
     client.post(reverse("sign_in"), {"email": "sam@example.org"})
     answer = Client().post(reverse("sign_in"), {"email": "sam@example.org"})
     assert (answer.status_code, answer["Retry-After"]) == (429, "3600")
-    assert f"You can try again at {library_time(NOON + datetime.timedelta(hours=1))}." in answer.content.decode()
+    assert (
+        f"You can try again at {library_time(NOON + datetime.timedelta(hours=1))}." in answer.content.decode()
+    )
     assert 'value="sam@example.org"' in answer.content.decode()
 
 
 def test_known_and_unknown_addresses_are_counted_alike(few, patron):
     few("mailed_code", network="2/h", target="1/h")
     for email in (patron.email, "nobody@example.org"):
-        assert [Client().post(reverse("sign_in"), {"email": email}).status_code for _ in range(2)] == [302, 429]
+        assert [Client().post(reverse("sign_in"), {"email": email}).status_code for _ in range(2)] == [
+            302,
+            429,
+        ]
     assert Client().post(reverse("sign_in"), {"email": "another@example.org"}).status_code == 429
 
 
@@ -196,7 +209,9 @@ def thread_of(patron, **how):
 
 
 def write(client, thread, words, **how):
-    return client.post(reverse("reply", args=[thread.public_id]), {"body": words, "client_token": str(uuid.uuid4())}, **how)
+    return client.post(
+        reverse("reply", args=[thread.public_id]), {"body": words, "client_token": str(uuid.uuid4())}, **how
+    )
 
 
 def test_thirty_messages_in_a_row_are_sent_and_so_is_the_next(client, patron, thread, sign_in):
@@ -228,11 +243,15 @@ def test_the_same_message_once_more_is_none(client, patron, thread, sign_in, few
     few("message", person="1/h")
     sign_in(client, patron)
     sent = {"body": "Once", "client_token": str(uuid.uuid4())}
-    assert [client.post(reverse("reply", args=[thread.public_id]), sent).status_code for _ in range(3)] == [302] * 3
+    assert [client.post(reverse("reply", args=[thread.public_id]), sent).status_code for _ in range(3)] == [
+        302
+    ] * 3
     assert thread.messages.count() == 2
 
 
-def test_in_a_thread_that_is_nobodys_what_is_counted_names_nobody(client, patron, branch, staff, sign_in, show_code, few):
+def test_in_a_thread_that_is_nobodys_what_is_counted_names_nobody(
+    client, patron, branch, staff, sign_in, show_code, few
+):
     few("message", person="0/h", target="2/h")
     visit = HelpSessionFactory(branch=branch, staff=staff)
     thread = ConversationFactory(help_session=visit)
@@ -260,7 +279,11 @@ def test_staff_are_not_held_up(client, patron, branch, staff, sign_in, few):
 def test_a_file_too_many_is_left_out_and_the_words_are_sent(client, patron, thread, sign_in, few):
     few("file", person="1/h")
     sign_in(client, patron)
-    fields = {"body": "Look", "client_token": str(uuid.uuid4()), "files": [picture_file("a.png"), picture_file("b.png")]}
+    fields = {
+        "body": "Look",
+        "client_token": str(uuid.uuid4()),
+        "files": [picture_file("a.png"), picture_file("b.png")],
+    }
     answer = client.post(reverse("reply", args=[thread.public_id]), fields)
     assert "Very many files came in a short time." in answer.content.decode()
 
@@ -270,7 +293,10 @@ def test_handing_over_by_mail_is_counted_for_the_address(branch, few, sign_in):
     staff = StaffFactory(branch=branch)
     desk = sign_in(Client(), staff)
     sent = [
-        desk.post(reverse("hand_over", args=[HelpSessionFactory(branch=branch, staff=staff).public_id]), {"address": address})
+        desk.post(
+            reverse("hand_over", args=[HelpSessionFactory(branch=branch, staff=staff).public_id]),
+            {"address": address},
+        )
         for address in ("sam@example.org", "Sam@example.org", "kim@example.org")
     ]
     assert [answer.status_code for answer in sent] == [302, 429, 302]
@@ -281,10 +307,15 @@ def test_handing_over_by_mail_is_counted_for_the_address(branch, few, sign_in):
 
 def test_the_document_says_what_the_table_says():
     with translation.override("en"):
-        rows = [f"| {limit.what} | {limit.person} | {limit.network} | {_target(limit)} |" for limit in LIMITS.values()]
+        rows = [
+            f"| {limit.what} | {limit.person} | {limit.network} | {_target(limit)} |"
+            for limit in LIMITS.values()
+        ]
     said = DOCUMENT.read_text("utf-8").partition("## Limits")[2].partition("\n## ")[0]
     assert [line for line in said.splitlines() if line.startswith("| ")][1:] == rows
-    assert {"login_failed": re.search(r"authenticator app are counted by allauth \(`(.+?)`", said)[1]} == settings.ACCOUNT_RATE_LIMITS
+    assert {
+        "login_failed": re.search(r"authenticator app are counted by allauth \(`(.+?)`", said)[1]
+    } == settings.ACCOUNT_RATE_LIMITS
 
 
 def _target(limit):
@@ -292,7 +323,12 @@ def _target(limit):
 
 
 def test_everything_in_the_table_is_counted_somewhere():
-    code = "".join(path.read_text("utf-8") for folder in ("accounts", "portal") for path in Path(folder).rglob("*.py") if path.name != "limits.py")
+    code = "".join(
+        path.read_text("utf-8")
+        for folder in ("accounts", "portal")
+        for path in Path(folder).rglob("*.py")
+        if path.name != "limits.py"
+    )
     assert [what for what in LIMITS if f'"{what}"' not in code] == []
 
 

@@ -27,7 +27,12 @@ COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 @given(COLOURS, st.sampled_from([styles.LIGHT, styles.DARK]))
 def test_any_accent_is_readable_in_light_and_dark(colour, theme):
     made = styles.accent_colours(colour, theme)
-    pairs = [(made["accent"], theme["ground"]), (made["accent"], theme["surface"]), (made["accent"], made["soft"]), (made["on-accent"], made["accent"])]
+    pairs = [
+        (made["accent"], theme["ground"]),
+        (made["accent"], theme["surface"]),
+        (made["accent"], made["soft"]),
+        (made["on-accent"], made["accent"]),
+    ]
     assert [pair for pair in pairs if styles.contrast(*pair) < 4.5] == []
 
 
@@ -55,9 +60,13 @@ def test_black_on_white_has_the_greatest_contrast():
 
 def test_the_style_on_the_page_is_the_one_that_the_policy_names():
     request = RequestFactory().get("/")
-    page = Template("{% page_style %}").render(Context({"request": request, "library": SimpleNamespace(accent_colour="#8a1538")}))
+    page = Template("{% page_style %}").render(
+        Context({"request": request, "library": SimpleNamespace(accent_colour="#8a1538")})
+    )
     css = page.removeprefix("<style>").removesuffix("</style>")
-    assert request.style_source == f"'sha256-{base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()}'"
+    assert (
+        request.style_source == f"'sha256-{base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()}'"
+    )
     assert "#8a1538" in css
     assert "<" not in css
 
@@ -69,7 +78,10 @@ def test_the_style_sheet_fits_the_first_packets():
 
 def test_minifying_leaves_every_value_as_it_was():
     css = "/* why */\na > b,\nc :hover { margin: calc(1rem + 2px)  auto; }\n@media (min-width: 10em) { a { --x: 1; } }"
-    assert styles.minified(css) == "a > b,c :hover{margin:calc(1rem + 2px) auto}@media (min-width:10em){a{--x:1}}"
+    assert (
+        styles.minified(css)
+        == "a > b,c :hover{margin:calc(1rem + 2px) auto}@media (min-width:10em){a{--x:1}}"
+    )
 
 
 @pytest.mark.parametrize("direction", ["left", "right", "top", "bottom"])
@@ -89,7 +101,13 @@ class Tags(html.parser.HTMLParser):
         self.seen.append((tag, dict(attributes)))
 
 
-@given(st.one_of(st.text(), st.text(alphabet="<>\"'&/:;()= \nhtpsa.x"), st.from_regex(r"(https?://[\"'<>a-z()&;. ]{0,20}){1,4}")))
+@given(
+    st.one_of(
+        st.text(),
+        st.text(alphabet="<>\"'&/:;()= \nhtpsa.x"),
+        st.from_regex(r"(https?://[\"'<>a-z()&;. ]{0,20}){1,4}"),
+    )
+)
 def test_typed_text_never_becomes_markup(text):
     parser = Tags()
     parser.feed(plain(text))
@@ -141,17 +159,40 @@ def test_times_are_said_as_a_person_would_in_the_librarys_own_day(moment, shown)
 
 
 def item(**facts):
-    return SimpleNamespace(**{"public_id": uuid.UUID(int=9), "kind": "book", "title": "A & B", "creators": "", "url": "", "isbn": "", "source_key": ""} | facts)
+    return SimpleNamespace(
+        **{
+            "public_id": uuid.UUID(int=9),
+            "kind": "book",
+            "title": "A & B",
+            "creators": "",
+            "url": "",
+            "isbn": "",
+            "source_key": "",
+        }
+        | facts
+    )
 
 
 @pytest.mark.parametrize(
     ("link", "facts", "address"),
     [
         ("https://cat.example.org/?q={title}", {}, "https://cat.example.org/?q=A%20%26%20B"),
-        ("https://cat.example.org/isbn/{isbn}", {"isbn": "9780000000002"}, "https://cat.example.org/isbn/9780000000002"),
+        (
+            "https://cat.example.org/isbn/{isbn}",
+            {"isbn": "9780000000002"},
+            "https://cat.example.org/isbn/9780000000002",
+        ),
         ("https://cat.example.org/isbn/{isbn}", {}, ""),
-        ("https://cat.example.org/{number}", {"source_key": "../b/1?x"}, "https://cat.example.org/..%2Fb%2F1%3Fx"),
-        ("https://cat.example.org/{title}", {"title": "{isbn}{number}"}, "https://cat.example.org/%7Bisbn%7D%7Bnumber%7D"),
+        (
+            "https://cat.example.org/{number}",
+            {"source_key": "../b/1?x"},
+            "https://cat.example.org/..%2Fb%2F1%3Fx",
+        ),
+        (
+            "https://cat.example.org/{title}",
+            {"title": "{isbn}{number}"},
+            "https://cat.example.org/%7Bisbn%7D%7Bnumber%7D",
+        ),
         ("http://cat.example.org/?q={title}", {}, ""),
         ("javascript:alert('{title}')", {}, ""),
         ("", {}, ""),

@@ -33,7 +33,11 @@ FOUND = {
 
 @pytest.fixture
 def tree(tmp_path):
-    for name, text in {"portal/module.py": MODULE, "templates/page.html": PAGE, "portal/migrations/0001.py": '_("never")'}.items():
+    for name, text in {
+        "portal/module.py": MODULE,
+        "templates/page.html": PAGE,
+        "portal/migrations/0001.py": '_("never")',
+    }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     messages.update(tmp_path, tmp_path / "locale", "es")
@@ -51,7 +55,9 @@ def translate(tree, changes=()):
     texts = messages.read(tree / "locale", "es")
     for message in texts:
         if message.id:
-            message.string = f"¡{message.id}" if isinstance(message.id, str) else tuple(f"¡{text}" for text in message.id)
+            message.string = (
+                f"¡{message.id}" if isinstance(message.id, str) else tuple(f"¡{text}" for text in message.id)
+            )
             if message.id in changes:
                 message.string, flags = changes[message.id]
                 message.flags |= set(flags)

@@ -13,7 +13,9 @@ AT = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def archive(path, *, days_ago, **manifest):
-    text = json.dumps({"format": 1, "sha256": "0", "made_at": (AT - timedelta(days=days_ago)).isoformat(), **manifest}).encode()
+    text = json.dumps(
+        {"format": 1, "sha256": "0", "made_at": (AT - timedelta(days=days_ago)).isoformat(), **manifest}
+    ).encode()
     with tarfile.open(path, "w:gz") as stream:
         member = tarfile.TarInfo("manifest.json")
         member.size = len(text)

@@ -19,14 +19,23 @@ KEY = models.BigAutoField()
 @prepared(branches=KEY, role=models.CharField())
 def _people(branches, role):
     roles = StaffRole.objects.filter(user=OuterRef("pk"), role=role)
-    people = User.objects.filter(Q(staff_roles__branch__in=branches)).annotate(desk=Subquery(roles.values("branch__name")[:1])).order_by("name")
+    people = (
+        User.objects.filter(Q(staff_roles__branch__in=branches))
+        .annotate(desk=Subquery(roles.values("branch__name")[:1]))
+        .order_by("name")
+    )
     return people.prefetch_related("staff_roles").only("name", "language")
 
 
 @pytest.fixture
 def two(branch):
     elsewhere = BranchFactory(name="Elsewhere")
-    return StaffFactory(name="Ada", branch=branch), StaffFactory(name="Bo", branch=elsewhere), branch, elsewhere
+    return (
+        StaffFactory(name="Ada", branch=branch),
+        StaffFactory(name="Bo", branch=elsewhere),
+        branch,
+        elsewhere,
+    )
 
 
 def test_it_answers_as_the_queryset_would(two):
@@ -34,10 +43,14 @@ def test_it_answers_as_the_queryset_would(two):
     for branches in ([branch.pk], [elsewhere.pk], [branch.pk, elsewhere.pk], []):
         found = _people(branches=branches, role="staff")
         expected = User.objects.filter(staff_roles__branch__in=branches).order_by("name")
-        assert [(person, person.desk) for person in found] == [(person, person.roles[0].branch.name) for person in expected]
+        assert [(person, person.desk) for person in found] == [
+            (person, person.roles[0].branch.name) for person in expected
+        ]
 
 
-def test_what_was_left_out_is_read_when_it_is_needed_and_what_was_prefetched_is_there(two, django_assert_num_queries):
+def test_what_was_left_out_is_read_when_it_is_needed_and_what_was_prefetched_is_there(
+    two, django_assert_num_queries
+):
     ada, _bo, branch, _elsewhere = two
     with django_assert_num_queries(2):
         [found] = _people(branches=[branch.pk], role="staff")
@@ -84,7 +97,10 @@ def test_two_threads_ask_by_their_own_connections(library):
 
     def ask():
         with connection.execute_wrapper(
-            lambda execute, sql, params, many, context: (used.append(context["connection"]), execute(sql, params, many, context))[1]
+            lambda execute, sql, params, many, context: (
+                used.append(context["connection"]),
+                execute(sql, params, many, context),
+            )[1]
         ):
             assert one(pk=branch.pk) == [branch]
         connection.close()
@@ -98,10 +114,14 @@ def test_two_threads_ask_by_their_own_connections(library):
 
 def test_a_row_is_inserted_as_saving_it_would(patron, staff, django_assert_num_queries):
     """Its defaults, its UUID, its moment, what refers to others, and its primary key afterwards."""
-    row = RefusedPost(person=patron, path="/me/", fields={"body": ["50 % of “it”, or 'less'"]}, refused_at=timezone.now())
+    row = RefusedPost(
+        person=patron, path="/me/", fields={"body": ["50 % of “it”, or 'less'"]}, refused_at=timezone.now()
+    )
     with django_assert_num_queries(1):
         insert(row)
-    assert RefusedPost.objects.filter(pk=row.pk).values().get() == {field.attname: getattr(row, field.attname) for field in RefusedPost._meta.concrete_fields}
+    assert RefusedPost.objects.filter(pk=row.pk).values().get() == {
+        field.attname: getattr(row, field.attname) for field in RefusedPost._meta.concrete_fields
+    }
     row.path = "/"
     row.save()
     assert RefusedPost.objects.values_list("path", flat=True).get() == "/"
@@ -117,17 +137,28 @@ def test_a_row_is_inserted_as_saving_it_would(patron, staff, django_assert_num_q
 def test_values_are_a_list_of_values_or_of_tuples(two, columns, expected):
     ada, bo, *_places = two
     fields = columns.pop("fields")
-    named = prepared(names=models.CharField())(lambda names: User.objects.filter(name__in=names).order_by("name").values_list(*fields, **columns))
+    named = prepared(names=models.CharField())(
+        lambda names: User.objects.filter(name__in=names).order_by("name").values_list(*fields, **columns)
+    )
     assert named(names=["Ada", "Bo"]) == (expected or [("Ada", ada.public_id), ("Bo", bo.public_id)])
 
 
 def test_related_rows_come_along_and_none_where_there_is_none(patron, branch):
-    with_person = prepared(paths=models.CharField())(lambda paths: StaffRole.objects.filter(role__in=paths).select_related("user", "branch").order_by("pk"))
+    with_person = prepared(paths=models.CharField())(
+        lambda paths: StaffRole.objects.filter(role__in=paths).select_related("user", "branch").order_by("pk")
+    )
     role = StaffFactory(name="Ada", branch=branch).staff_roles.get()
     [found] = with_person(paths=[role.role])
     assert found._state.fields_cache.keys() == {"user", "branch"}
-    assert (found.user.name, found.branch, found._state.db, found._state.adding) == ("Ada", branch, "default", False)
-    sessions = prepared(pk=KEY)(lambda pk: HelpSession.objects.filter(pk=pk).select_related("patron", "branch"))
+    assert (found.user.name, found.branch, found._state.db, found._state.adding) == (
+        "Ada",
+        branch,
+        "default",
+        False,
+    )
+    sessions = prepared(pk=KEY)(
+        lambda pk: HelpSession.objects.filter(pk=pk).select_related("patron", "branch")
+    )
     [found] = sessions(pk=HelpSessionFactory(patron=None, branch=branch).pk)
     assert (found.patron, found.branch) == (None, branch)
 
@@ -135,9 +166,16 @@ def test_related_rows_come_along_and_none_where_there_is_none(patron, branch):
 def test_a_value_may_stand_in_sql_of_ones_own(two):
     ada, bo, *_places = two
     called = prepared(name=models.CharField())(
-        lambda name: User.objects.filter(name=name).annotate(same=RawSQL("CASE WHEN accounts_user.name = %s THEN 1 ELSE 0 END", [name])).order_by("pk")
+        lambda name: (
+            User.objects.filter(name=name)
+            .annotate(same=RawSQL("CASE WHEN accounts_user.name = %s THEN 1 ELSE 0 END", [name]))
+            .order_by("pk")
+        )
     )
-    assert [(person, person.same) for name in ("Ada", "Bo") for person in called(name=name)] == [(ada, 1), (bo, 1)]
+    assert [(person, person.same) for name in ("Ada", "Bo") for person in called(name=name)] == [
+        (ada, 1),
+        (bo, 1),
+    ]
 
 
 def test_what_nothing_can_meet_finds_nothing_and_asks_nothing(two, django_assert_num_queries):
@@ -150,7 +188,11 @@ def test_what_nothing_can_meet_finds_nothing_and_asks_nothing(two, django_assert
 @pytest.mark.parametrize("who", ["person", "code", "both", "nobody"])
 def test_a_reader_is_asked_for_as_the_scope_has_it(who, patron, branch):
     """Each kind in turn, and then each again: what was put together for one opens nothing to another."""
-    mine, opened, strangers = HelpSessionFactory(patron=patron, branch=branch), HelpSessionFactory(branch=branch), HelpSessionFactory(branch=branch)
+    mine, opened, strangers = (
+        HelpSessionFactory(patron=patron, branch=branch),
+        HelpSessionFactory(branch=branch),
+        HelpSessionFactory(branch=branch),
+    )
     readers = {
         "person": Reader(patron),
         "code": Reader(None, [opened.pk]),
@@ -158,9 +200,15 @@ def test_a_reader_is_asked_for_as_the_scope_has_it(who, patron, branch):
         "nobody": Reader(),
     }
     expected = {"person": {mine}, "code": {opened}, "both": {mine, opened}, "nobody": set()}
-    asked = for_readers(quiet=models.BooleanField())(lambda reader, quiet: HelpSession.objects.belonging_to(reader).filter(quiet=quiet))
+    asked = for_readers(quiet=models.BooleanField())(
+        lambda reader, quiet: HelpSession.objects.belonging_to(reader).filter(quiet=quiet)
+    )
     for other in [*readers, who]:
-        assert set(asked(readers[other], quiet=False)) == expected[other] == set(HelpSession.objects.belonging_to(readers[other]))
+        assert (
+            set(asked(readers[other], quiet=False))
+            == expected[other]
+            == set(HelpSession.objects.belonging_to(readers[other]))
+        )
         assert asked(readers[other], quiet=True) == []
     assert strangers.quiet is False
 

@@ -65,8 +65,15 @@ print(json.dumps(seen))
 @pytest.fixture(scope="module")
 def seen(collected, tmp_path_factory):
     folder = shutil.copytree(collected, tmp_path_factory.mktemp("production"), dirs_exist_ok=True)
-    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "portal.settings", **SAFE}
-    done = subprocess.run([sys.executable, "-c", VISIT], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATA_DIR": str(folder),
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+        **SAFE,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", VISIT], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

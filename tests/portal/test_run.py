@@ -35,7 +35,14 @@ def free_port():
 
 def typed(environment, port, *options):
     command = [sys.executable, "manage.py", "run", f"--port={port}", "--workers=1", *options]
-    return subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command,
+        cwd=settings.BASE_DIR,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def said_until(process, words):
@@ -52,7 +59,9 @@ def children(process):
     found = {}
     for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
         with contextlib.suppress(FileNotFoundError):
-            found["worker" if b"manage.py\0worker" in Path(f"/proc/{child}/cmdline").read_bytes() else "web"] = int(child)
+            found[
+                "worker" if b"manage.py\0worker" in Path(f"/proc/{child}/cmdline").read_bytes() else "web"
+            ] = int(child)
     return found
 
 

@@ -30,7 +30,11 @@ def said(caplog, settings):
     """said() is every line of the security log so far, as it is written."""
     settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
     caplog.set_level(logging.INFO, logger="portal.security")
-    return lambda: [json.loads(JsonFormatter().format(record)) for record in caplog.records if record.name == "portal.security"]
+    return lambda: [
+        json.loads(JsonFormatter().format(record))
+        for record in caplog.records
+        if record.name == "portal.security"
+    ]
 
 
 def events(lines):
@@ -44,7 +48,11 @@ def test_a_sign_in_by_code_and_what_was_wrong_before_it(client, patron, said):
     enter(client, "000000" if code != "000000" else "000001")
     enter(client, code)
     client.post(reverse("sign_out"))
-    assert events(said()) == [("WARNING", "refused", "code"), ("INFO", "signed_in", "code"), ("INFO", "signed_out", "")]
+    assert events(said()) == [
+        ("WARNING", "refused", "code"),
+        ("INFO", "signed_in", "code"),
+        ("INFO", "signed_out", ""),
+    ]
 
 
 def test_a_sign_in_by_card(client, library, said):
@@ -70,7 +78,9 @@ def test_the_desks_door(client, staff, sign_in, said):
 
 
 def test_the_code_of_a_visit(client, branch, staff, said):
-    code = helpsessions.hand_over(HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url="")
+    code = helpsessions.hand_over(
+        HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url=""
+    )
     for typed in ("0000000000000", code):
         client.post(reverse("open_code"), {"code": typed})
     assert events(said()) == [("WARNING", "refused", "code_of_a_visit"), ("INFO", "opened_visit", "")]
@@ -94,12 +104,17 @@ def test_what_is_somebody_elses(client, patron, sign_in, said):
 
 
 def test_a_form_of_another_site(library, said):
-    Client(enforce_csrf_checks=True).post(reverse("sign_in"), {"email": "sam@example.org"}, headers={"origin": "https://evil.example"})
+    Client(enforce_csrf_checks=True).post(
+        reverse("sign_in"), {"email": "sam@example.org"}, headers={"origin": "https://evil.example"}
+    )
     assert events(said()) == [("WARNING", "not_from_here", "")]
 
 
 def test_one_persons_day_is_seen_together_and_the_next_day_is_another(client, patron, sign_in, said):
-    thread = reverse("conversation", args=[ConversationFactory(help_session=HelpSessionFactory(patron=UserFactory())).public_id])
+    thread = reverse(
+        "conversation",
+        args=[ConversationFactory(help_session=HelpSessionFactory(patron=UserFactory())).public_id],
+    )
     other, elsewhere = sign_in(Client(REMOTE_ADDR="203.0.113.9"), UserFactory()), sign_in(Client(), patron)
     sign_in(client, patron)
     with time_machine.travel("2026-11-25 12:00:00Z", tick=False) as clock:
@@ -135,7 +150,17 @@ def test_nothing_that_was_typed_and_nobodys_name_is_in_it(client, patron, said):
     client.post(reverse("card_sign_in"), {"card": "20001001", "pin": "typed pin"})
     lines = said()
     assert len(lines) == 5
-    for secret in (patron.email, patron.name, str(patron.public_id), "731905", right, "typed", "1234567890123", "20001001", "127.0.0.1"):
+    for secret in (
+        patron.email,
+        patron.name,
+        str(patron.public_id),
+        "731905",
+        right,
+        "typed",
+        "1234567890123",
+        "20001001",
+        "127.0.0.1",
+    ):
         assert secret not in json.dumps(lines)
 
 
@@ -148,29 +173,52 @@ def test_no_line_is_two(client, library, said, caplog):
 
 def test_the_operations_guide_names_every_event():
     guide = (settings.BASE_DIR / "docs/operations.md").read_text("utf-8")
-    assert {event for event in security_log.LET_IN | security_log.KEPT_OUT if f"| `{event}` |" not in guide} == set()
+    assert {
+        event for event in security_log.LET_IN | security_log.KEPT_OUT if f"| `{event}` |" not in guide
+    } == set()
 
 
-def test_no_code_token_or_pin_is_in_any_line_of_the_log(client, patron, staff, branch, sign_in, said, caplog, monkeypatch):
+def test_no_code_token_or_pin_is_in_any_line_of_the_log(
+    client, patron, staff, branch, sign_in, said, caplog, monkeypatch
+):
     """At the level at which the portal runs, whoever writes it."""
     caplog.set_level(logging.INFO)
     visitor = Client(raise_request_exception=False)
     ask_for_code(visitor, patron.email)
     code = mailed_code(patron.email)
     enter(visitor, code)
-    claim = helpsessions.hand_over(HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url="")
+    claim = helpsessions.hand_over(
+        HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url=""
+    )
     for address in (f"/c/{claim}/", f"/c/{claim[:4]}%20{claim[4:]}/", f"/C/{claim}"):
         visitor.get(address)
     change = change_in_a_week(patron, email="new@example.org", at=timezone.now())
-    token = re.search(r"/not-me/(\w+)/", Notification.objects.get(to_address="sam@example.org", kind="account/mail", text__contains="/not-me/").text)[1]
+    token = re.search(
+        r"/not-me/(\w+)/",
+        Notification.objects.get(
+            to_address="sam@example.org", kind="account/mail", text__contains="/not-me/"
+        ).text,
+    )[1]
     visitor.get(f"/not-me/{token}/")
     session_key = visitor.session.session_key  # of the sign-in that the next line ends
     visitor.post(f"/not-me/{token}/")
     monkeypatch.setattr(fake.Fake, "check", broken)
-    fault = Client(raise_request_exception=False).post(reverse("card_sign_in"), {"card": "20001001", "pin": "9182736"})
+    fault = Client(raise_request_exception=False).post(
+        reverse("card_sign_in"), {"card": "20001001", "pin": "9182736"}
+    )
     written = "\n".join(JsonFormatter().format(record) for record in caplog.records)
     assert (fault.status_code, "the ILS is broken" in written, change.email) == (500, True, "new@example.org")
-    for secret in (code, claim, claim[:4] + "%20", token, "9182736", "20001001", patron.email, "new@example.org", session_key):
+    for secret in (
+        code,
+        claim,
+        claim[:4] + "%20",
+        token,
+        "9182736",
+        "20001001",
+        patron.email,
+        "new@example.org",
+        session_key,
+    ):
         assert secret not in written
     assert "9182736" not in fault.content.decode() + caplog.text
 

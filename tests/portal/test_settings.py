@@ -24,7 +24,13 @@ CLIENT = {"SSO_CLIENT_ID": "afterword", "SSO_CLIENT_SECRET": "x", "SSO_NAME": "C
 def manage(*arguments, **variables):
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": os.environ.get("DATA_DIR", ""), **variables}
     command = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(command, cwd=settings.BASE_DIR, env={name: value for name, value in environment.items() if value}, capture_output=True, text=True)
+    return subprocess.run(
+        command,
+        cwd=settings.BASE_DIR,
+        env={name: value for name, value in environment.items() if value},
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_safe_settings_pass_the_deployment_check_without_a_warning():
@@ -51,19 +57,52 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
         ({"ILS": "sip3", "SIP2_HOST": "sip.library.example"}, "E011", "sip2 or koha"),
         ({"ILS": "sip2"}, "E012", "sip.library.example"),
         ({"ILS": "sip2", "SIP2_HOST": "sip.library.example", "SIP2_CHARSET": "cp-no"}, "E013", "utf-8"),
-        ({"ILS": "sip2", "SIP2_HOST": "sip.library.example", "SIP2_ID_FIELD": "barcode"}, "E014", "two letters"),
+        (
+            {"ILS": "sip2", "SIP2_HOST": "sip.library.example", "SIP2_ID_FIELD": "barcode"},
+            "E014",
+            "two letters",
+        ),
         ({"ILS": "sip2", "SIP2_HOST": "sip.library.example", "SIP2_PORT": "ssl"}, "E010", "SIP2_PORT"),
         ({"ILS": "koha", "KOHA_USER": "afterword", "KOHA_PASSWORD": "x"}, "E015", "https address of Koha"),
-        ({"ILS": "koha", "KOHA_URL": "http://koha.example", "KOHA_USER": "afterword", "KOHA_PASSWORD": "x"}, "E015", "https address of Koha"),
-        ({"ILS": "koha", "KOHA_URL": "https://koha.example", "KOHA_CLIENT_ID": "afterword"}, "E016", "KOHA_CLIENT_SECRET"),
+        (
+            {
+                "ILS": "koha",
+                "KOHA_URL": "http://koha.example",
+                "KOHA_USER": "afterword",
+                "KOHA_PASSWORD": "x",
+            },
+            "E015",
+            "https address of Koha",
+        ),
+        (
+            {"ILS": "koha", "KOHA_URL": "https://koha.example", "KOHA_CLIENT_ID": "afterword"},
+            "E016",
+            "KOHA_CLIENT_SECRET",
+        ),
         ({"ILS": "sip2", "SIP2_HOST": "sip.library.example", "ILS_TIMEOUT": "600"}, "E017", "from 1 to 20"),
         ({"SSO_CLIENT_ID": "afterword"}, "E018", "leave out everything that begins with SSO_"),
         ({"SSO_ISSUER": "http://login.campus.example", **CLIENT}, "E019", "without /.well-known/"),
-        ({"SSO_ISSUER": "https://login.campus.example/.well-known/openid-configuration", **CLIENT}, "E019", "without /.well-known/"),
+        (
+            {"SSO_ISSUER": "https://login.campus.example/.well-known/openid-configuration", **CLIENT},
+            "E019",
+            "without /.well-known/",
+        ),
         ({"SSO_ISSUER": "https://login.campus.example/" + "x" * 200, **CLIENT}, "E019", "at most 200"),
-        ({"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_CLIENT_SECRET": ""}, "E020", "confidential client"),
-        ({"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_NAME": ""}, "E021", "it stands on the button"),
-        ({"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_SCOPES": "profile"}, "E022", "openid profile email"),
+        (
+            {"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_CLIENT_SECRET": ""},
+            "E020",
+            "confidential client",
+        ),
+        (
+            {"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_NAME": ""},
+            "E021",
+            "it stands on the button",
+        ),
+        (
+            {"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_SCOPES": "profile"},
+            "E022",
+            "openid profile email",
+        ),
         ({"AFTERWORD_MODE": "prod"}, "E001", "production, development, demo, test"),
     ],
 )
@@ -77,7 +116,9 @@ def test_an_unsafe_setting_is_an_error_with_its_mend(unsafe, number, mend):
 
 def test_single_sign_on_that_is_set_as_it_should_be_can_be_used():
     code = "from accounts.single_sign_on import sign_on_name; from django.conf import settings; print(sign_on_name(), settings.SSO['issuer'])"
-    done = manage("shell", "--no-imports", "-c", code, **SAFE, **CLIENT, SSO_ISSUER="https://login.campus.example/")
+    done = manage(
+        "shell", "--no-imports", "-c", code, **SAFE, **CLIENT, SSO_ISSUER="https://login.campus.example/"
+    )
     assert (done.stdout.strip(), done.stderr) == ("Campus account https://login.campus.example", "")
 
 
@@ -91,7 +132,9 @@ def test_single_sign_on_that_is_set_as_it_should_be_can_be_used():
 def test_an_ils_that_is_set_as_it_should_be_can_be_asked(ils):
     code = "from accounts.ils.configured import library_ils; from django.conf import settings; print(type(library_ils()).__name__, settings.ILS_BRANCHES)"
     done = manage("shell", "--no-imports", "-c", code, **SAFE | ils)
-    assert done.stdout.strip() == ("Sip2 {'CPL': 'central', 'EAST': 'eastside'}" if ils["ILS"] == "sip2" else "Koha {}")
+    assert done.stdout.strip() == (
+        "Sip2 {'CPL': 'central', 'EAST': 'eastside'}" if ils["ILS"] == "sip2" else "Koha {}"
+    )
 
 
 def test_nothing_set_at_all_is_production_and_refused():
@@ -100,7 +143,10 @@ def test_nothing_set_at_all_is_production_and_refused():
     assert done.stderr.count("HINT") == 4
 
 
-@pytest.mark.parametrize("backend", ["django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache"])
+@pytest.mark.parametrize(
+    "backend",
+    ["django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache"],
+)
 def test_a_cache_of_one_process_is_an_error(settings, backend):
     settings.LOCAL = False
     settings.CACHES = {"default": {"BACKEND": backend}}
@@ -145,9 +191,17 @@ def test_postgresql_compiles_no_query():
         assert cursor.fetchone() == ("off",)
 
 
-@pytest.mark.parametrize(("url", "options"), [("postgres://host/name", "-c jit=off"), ("postgres://host/name?options=-c%20jit%3Don", "-c jit=on")])
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [("postgres://host/name", "-c jit=off"), ("postgres://host/name?options=-c%20jit%3Don", "-c jit=on")],
+)
 def test_what_the_address_of_the_database_says_itself_counts(url, options):
     done = manage(
-        "shell", "--no-imports", "-c", "from django.conf import settings; print(settings.DATABASES['default']['OPTIONS']['options'])", DATABASE_URL=url, **SAFE
+        "shell",
+        "--no-imports",
+        "-c",
+        "from django.conf import settings; print(settings.DATABASES['default']['OPTIONS']['options'])",
+        DATABASE_URL=url,
+        **SAFE,
     )
     assert done.stdout == f"{options}\n"

@@ -102,7 +102,9 @@ def test_numbers_that_should_not_be_kept_are_noticed(text, warned):
     assert looks_like_secret_number(text) is warned
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a1", "0" * 33, None, 7, "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a1", "0" * 33, None, 7, "\0"]
+)
 def test_what_names_no_id_is_none(text):
     assert uuid_or_none(text) is None
 

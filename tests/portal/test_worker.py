@@ -53,7 +53,9 @@ def test_a_job_that_fails_stops_neither_the_mail_nor_the_other_jobs(monkeypatch,
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite lets one writer in at a time and so hides the race")
+@pytest.mark.skipif(
+    "connection.vendor == 'sqlite'", reason="SQLite lets one writer in at a time and so hides the race"
+)
 @pytest.mark.parametrize("known", [False, True])
 def test_of_eight_workers_at_once_one_gets_the_turn(known):
     if known:
@@ -82,13 +84,26 @@ def test_every_job_of_the_worker_runs_on_an_empty_library():
 def test_delivered_mail_goes_after_30_days_and_dead_mail_after_90():
     def mail(state, age):
         sent_at = AT - timedelta(days=age)
-        row = actions.write(kind="test/mail", to="a@example.org", at=sent_at, language="en", subject=f"{state} {age}", text="x")
-        Notification.objects.filter(pk=row.pk).update(state=state, delivered_at=sent_at if state == "delivered" else None)
+        row = actions.write(
+            kind="test/mail",
+            to="a@example.org",
+            at=sent_at,
+            language="en",
+            subject=f"{state} {age}",
+            text="x",
+        )
+        Notification.objects.filter(pk=row.pk).update(
+            state=state, delivered_at=sent_at if state == "delivered" else None
+        )
 
     for state, age in [("delivered", 29), ("delivered", 31), ("dead", 89), ("dead", 91), ("waiting", 400)]:
         mail(state, age)
     actions.forget_old_notifications(at=AT)
-    assert set(Notification.objects.values_list("subject", flat=True)) == {"delivered 29", "dead 89", "waiting 400"}
+    assert set(Notification.objects.values_list("subject", flat=True)) == {
+        "delivered 29",
+        "dead 89",
+        "waiting 400",
+    }
 
 
 @pytest.mark.django_db

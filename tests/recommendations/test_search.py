@@ -60,7 +60,15 @@ def titles(query, **options):
 
 @pytest.mark.django_db
 def test_any_script_is_found_with_accents_or_without_and_while_still_typing():
-    for title in ["Łódź by night", "L'Étranger", "Война и мир", "日本文学史", "हिन्दी व्याकरण", "ألف ليلة وليلة", "C++ in a day"]:
+    for title in [
+        "Łódź by night",
+        "L'Étranger",
+        "Война и мир",
+        "日本文学史",
+        "हिन्दी व्याकरण",
+        "ألف ليلة وليلة",
+        "C++ in a day",
+    ]:
         ItemFactory(title=title)
     expected = {
         "lodz": "Łódź by night",
@@ -75,7 +83,9 @@ def test_any_script_is_found_with_accents_or_without_and_while_still_typing():
         "c++": "C++ in a day",
         "c+": "C++ in a day",
     }
-    assert {query: titles(query) for query in expected} == {query: [title] for query, title in expected.items()}
+    assert {query: titles(query) for query in expected} == {
+        query: [title] for query, title in expected.items()
+    }
 
 
 @pytest.mark.django_db
@@ -118,7 +128,17 @@ def test_what_the_branch_holds_comes_first():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "query", ["9780306406157", "978-0-306-40615-7", "0306406152", "0-306-40615-2", "978-0-306-4", "qa76.73 .c15", "QA 76.73.C15", "qa7673"]
+    "query",
+    [
+        "9780306406157",
+        "978-0-306-40615-7",
+        "0306406152",
+        "0-306-40615-2",
+        "978-0-306-4",
+        "qa76.73 .c15",
+        "QA 76.73.C15",
+        "qa7673",
+    ],
 )
 def test_isbn_and_call_number_are_found_however_they_are_typed(query):
     ItemFactory(title="Another 76")
@@ -129,7 +149,29 @@ def test_isbn_and_call_number_are_found_however_they_are_typed(query):
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "query",
-    ["", " ", "'", '"', '"a', "a-b", "NEAR(", "a AND", "OR", "a*", "*", "title:", "\\", "\x00", "a\x00b", "🎷", "{a}", "a:*&|!", "%", "x" * 5000, "9" * 400],
+    [
+        "",
+        " ",
+        "'",
+        '"',
+        '"a',
+        "a-b",
+        "NEAR(",
+        "a AND",
+        "OR",
+        "a*",
+        "*",
+        "title:",
+        "\\",
+        "\x00",
+        "a\x00b",
+        "🎷",
+        "{a}",
+        "a:*&|!",
+        "%",
+        "x" * 5000,
+        "9" * 400,
+    ],
 )
 def test_signs_of_the_query_languages_are_harmless(query):
     ItemFactory(title="Unrelated", creators="")
@@ -172,7 +214,9 @@ def test_a_search_costs_the_same_whatever_it_finds(rows, branch, django_assert_n
         ItemFactory(title=f"Rivers {number}", branch=branch, call_number=f"55{number}")
     with django_assert_num_queries(7):
         found = find_items("rivers", limit=30, branch=branch)
-        assert [str(holding.branch) for item in found for holding in item.holdings.all()] == [branch.name] * rows
+        assert [str(holding.branch) for item in found for holding in item.holdings.all()] == [
+            branch.name
+        ] * rows
 
 
 def whole_index():
@@ -186,7 +230,10 @@ def whole_index():
 
 
 def should_be():
-    entries = [entry_for(item, [holding.call_number for holding in item.holdings.order_by("pk")]) for item in Item.objects.filter(retired_at=None)]
+    entries = [
+        entry_for(item, [holding.call_number for holding in item.holdings.order_by("pk")])
+        for item in Item.objects.filter(retired_at=None)
+    ]
     return {entry.item_id: (entry.title, entry.names, entry.rest) for entry in entries}
 
 

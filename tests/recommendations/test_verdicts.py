@@ -15,21 +15,40 @@ AT = datetime.datetime(2026, 3, 2, 15, tzinfo=datetime.UTC)
 @pytest.fixture
 def recommendation(branch, staff):
     item = ItemFactory()
-    return actions.recommend(item, reason="It begins slowly", by=staff, at=AT, branch=branch, topic=None, question_type=QuestionType.REFERENCE)
+    return actions.recommend(
+        item,
+        reason="It begins slowly",
+        by=staff,
+        at=AT,
+        branch=branch,
+        topic=None,
+        question_type=QuestionType.REFERENCE,
+    )
 
 
 def test_a_recommendation_carries_what_its_own_figures_need(recommendation, staff, branch):
     recommendation.refresh_from_db()
-    assert (recommendation.recommended_by, recommendation.branch, recommendation.recommended_at) == (staff, branch, AT)
+    assert (recommendation.recommended_by, recommendation.branch, recommendation.recommended_at) == (
+        staff,
+        branch,
+        AT,
+    )
     assert (recommendation.starred, recommendation.verdict, recommendation.decided_at) == (True, "", None)
 
 
 def test_a_verdict_can_be_changed_and_taken_back(recommendation):
     later = AT + datetime.timedelta(days=1)
-    actions.record_verdict(recommendation, verdict="did_not_help", why="too_hard", comment="Chapter two lost me", at=AT)
+    actions.record_verdict(
+        recommendation, verdict="did_not_help", why="too_hard", comment="Chapter two lost me", at=AT
+    )
     actions.record_verdict(recommendation, verdict="partly", at=later)
     stored = Recommendation.objects.get()
-    assert (stored.verdict, stored.why, stored.comment, stored.decided_at) == ("partly", "", "Chapter two lost me", later)
+    assert (stored.verdict, stored.why, stored.comment, stored.decided_at) == (
+        "partly",
+        "",
+        "Chapter two lost me",
+        later,
+    )
     actions.record_verdict(recommendation, verdict="", at=later)
     stored = Recommendation.objects.get()
     assert (stored.verdict, stored.why, stored.comment, stored.decided_at) == ("", "", "", None)
@@ -50,9 +69,25 @@ def test_an_unknown_verdict_changes_nothing(recommendation, wrong):
 
 
 def test_the_words_fit_the_need(recommendation):
-    assert [str(label) for _, label in choices_for("reference")] == ["helped", "partly", "did not help", "could not get it", "not tried yet"]
-    assert [str(label) for _, label in choices_for("readers_advisory")] == ["liked it", "so-so", "not for me", "could not get it", "not started"]
-    assert [value for value, _ in choices_for("reference")] == [value for value, _ in choices_for("readers_advisory")] == Recommendation.Verdict.values
+    assert [str(label) for _, label in choices_for("reference")] == [
+        "helped",
+        "partly",
+        "did not help",
+        "could not get it",
+        "not tried yet",
+    ]
+    assert [str(label) for _, label in choices_for("readers_advisory")] == [
+        "liked it",
+        "so-so",
+        "not for me",
+        "could not get it",
+        "not started",
+    ]
+    assert (
+        [value for value, _ in choices_for("reference")]
+        == [value for value, _ in choices_for("readers_advisory")]
+        == Recommendation.Verdict.values
+    )
     assert label_for(recommendation) == ""
     recommendation.question_type, recommendation.verdict = QuestionType.READERS_ADVISORY, "partly"
     assert label_for(recommendation) == "so-so"

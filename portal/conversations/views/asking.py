@@ -25,7 +25,17 @@ from portal.conversations.forms import AboutForm, AskForm, DraftForm, MessageFor
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.reader import OPENED_CODES
 from portal.conversations.views import drafting
-from portal.conversations.views.sending import about_form, is_ready, opened_visits, send, sent_before, sent_elsewhere, take_in_files, too_many, ways
+from portal.conversations.views.sending import (
+    about_form,
+    is_ready,
+    opened_visits,
+    send,
+    sent_before,
+    sent_elsewhere,
+    take_in_files,
+    too_many,
+    ways,
+)
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
 from portal.limits import TooOften
@@ -39,7 +49,9 @@ ASK = {"side": Message.Side.PATRON, "kind": Draft.Kind.ASK}
 def ask(request):
     visits = opened_visits(request)
     if request.method != "POST":
-        return _ask_page(request, AskForm(initial=_begun(request), visits=visits, person=request.reader.person))
+        return _ask_page(
+            request, AskForm(initial=_begun(request), visits=visits, person=request.reader.person)
+        )
     form = AskForm(request.POST, visits=visits, person=request.reader.person)
     if not form.is_valid():
         return _ask_page(request, form, status=422)
@@ -48,11 +60,20 @@ def ask(request):
     composer, waiting = str(form.cleaned_data["client_token"]), unsent.found(request, unsent.QUESTION)
     if waiting and waiting["composer"] != composer and "instead" not in request.POST:
         return _ask_page(request, form, waiting=waiting["body"], status=409)  # written in another tab
-    kept = {name: found and found.pk for name, found in form.cleaned_data.items() if name in ("topic", "branch")}
+    kept = {
+        name: found and found.pk for name, found in form.cleaned_data.items() if name in ("topic", "branch")
+    }
     # Which visits were open when something new was asked: it is about none of them, but perhaps about one that is opened for it.
     none_of = request.session.get(OPENED_CODES, [])
     try:
-        unsent.keep(request, unsent.QUESTION, body=form.cleaned_data["body"], composer=composer, none_of=none_of, **kept)
+        unsent.keep(
+            request,
+            unsent.QUESTION,
+            body=form.cleaned_data["body"],
+            composer=composer,
+            none_of=none_of,
+            **kept,
+        )
     except TooOften as wait:
         return too_many(_ask_page, request, form, wait)
     if request.FILES:
@@ -63,7 +84,11 @@ def ask(request):
 def _send_at_once(request, form):
     typed = form.cleaned_data
     try:
-        answer = send(request, visit=form.visit, **{name: typed[name] for name in ("body", "client_token", "topic", "branch")})
+        answer = send(
+            request,
+            visit=form.visit,
+            **{name: typed[name] for name in ("body", "client_token", "topic", "branch")},
+        )
     except TooOften as wait:
         if form.visit is None:
             _keep_draft(request, typed)
@@ -78,8 +103,13 @@ def _keep_draft(request, typed):
     person = request.reader.person
     with suppress(drafts.NewerDraft, drafts.AlreadySent):
         if person is not None:
-            words = {name: typed[name] for name in ("body", "client_token")} | {"language": get_language(), "typed": _typed_beside(request)}
-            drafts.save_draft(None, person=person, **ASK, sequence=(typed["sequence"] or 0) + 1, at=timezone.now(), **words)
+            words = {name: typed[name] for name in ("body", "client_token")} | {
+                "language": get_language(),
+                "typed": _typed_beside(request),
+            }
+            drafts.save_draft(
+                None, person=person, **ASK, sequence=(typed["sequence"] or 0) + 1, at=timezone.now(), **words
+            )
 
 
 def _typed_beside(request):
@@ -93,14 +123,24 @@ def ask_draft(request):
     about_a_visit = request.POST.get("about", AboutForm.NEW) != AboutForm.NEW
     if request.reader.person is None or about_a_visit:
         return HttpResponse(status=422)
-    return drafting.keep(request, None, DraftForm(request.POST), person=request.reader.person, **ASK, language=get_language(), typed=_typed_beside(request))
+    return drafting.keep(
+        request,
+        None,
+        DraftForm(request.POST),
+        person=request.reader.person,
+        **ASK,
+        language=get_language(),
+        typed=_typed_beside(request),
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_question(request):
     """The question as it would be sent, once it is known where the answer goes."""
     kept = unsent.found(request, unsent.QUESTION)
-    if request.method == "POST" and (kept is None or request.POST.get("client_token") != kept["client_token"]):
+    if request.method == "POST" and (
+        kept is None or request.POST.get("client_token") != kept["client_token"]
+    ):
         return sent_elsewhere(request, kept, "ask", "send_question")
     if kept is None:
         return redirect("ask")
@@ -130,15 +170,24 @@ def discard_question(request):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_session(request, public_id):
-    about = get_object_or_404(HelpSession.objects.belonging_to(request.reader).select_related("branch"), public_id=public_id)
+    about = get_object_or_404(
+        HelpSession.objects.belonging_to(request.reader).select_related("branch"), public_id=public_id
+    )
     return _ask_about(
-        request, {"help_session": about}, title=about.title, quiet=about.quiet, kept_by=[about.patron_id, about.shared_with_id], back=about.get_absolute_url()
+        request,
+        {"help_session": about},
+        title=about.title,
+        quiet=about.quiet,
+        kept_by=[about.patron_id, about.shared_with_id],
+        back=about.get_absolute_url(),
     )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_item(request, public_id):
-    about = get_object_or_404(Recommendation.objects.belonging_to(request.reader).select_related("item"), public_id=public_id)
+    about = get_object_or_404(
+        Recommendation.objects.belonging_to(request.reader).select_related("item"), public_id=public_id
+    )
     thread = Conversation.objects.belonging_to(request.reader).filter(recommendation=about).first()
     if thread is not None and request.method != "POST":
         return redirect(f"{thread.get_absolute_url()}#write")
@@ -146,7 +195,9 @@ def ask_about_item(request, public_id):
     quiet = session is not None and session.quiet
     back = reverse("verdict", args=[public_id])
     kept_by = [about.patron_id, session and session.shared_with_id]
-    return _ask_about(request, {"recommendation": about}, title=about.item.title, quiet=quiet, kept_by=kept_by, back=back)
+    return _ask_about(
+        request, {"recommendation": about}, title=about.item.title, quiet=quiet, kept_by=kept_by, back=back
+    )
 
 
 def _begun(request):
@@ -154,11 +205,21 @@ def _begun(request):
     person = request.reader.person
     begun = {"branch": (person and home_branch_of(person)) or request.library.default_branch_id}
     if kept := unsent.found(request, unsent.QUESTION):
-        return {**begun, **{name: kept[name] for name in ("body", "topic", "branch") if kept[name]}, "client_token": kept["composer"]}
+        return {
+            **begun,
+            **{name: kept[name] for name in ("body", "topic", "branch") if kept[name]},
+            "client_token": kept["composer"],
+        }
     if person is None:
         return begun
     draft = drafts.draft_of(None, person=person, **ASK)
-    return {**begun, **draft.typed, "body": draft.body, "client_token": draft.client_token, "sequence": draft.sequence}
+    return {
+        **begun,
+        **draft.typed,
+        "body": draft.body,
+        "client_token": draft.client_token,
+        "sequence": draft.sequence,
+    }
 
 
 def _ask_page(request, form, *, waiting="", status=200):
@@ -181,7 +242,12 @@ def _ask_page(request, form, *, waiting="", status=200):
 
 def _send_page(request, form, *, kept, status=200):
     is_new = not request.reader.person and kept["none_of"] == request.session.get(OPENED_CODES, [])
-    context = {"form": form, "kept": kept, "can_send": bool(request.reader) and not is_new, **ways(request, form, "send_question")}
+    context = {
+        "form": form,
+        "kept": kept,
+        "can_send": bool(request.reader) and not is_new,
+        **ways(request, form, "send_question"),
+    }
     return render(request, "conversations/ask_send.html", context, status=status)
 
 
@@ -191,11 +257,28 @@ def _ask_about(request, about, *, title, quiet, kept_by, back):
         try:
             return _send_about(request, about, **form.cleaned_data)
         except TooOften as wait:
-            return too_many(_about_page, request, form, wait, title=title, quiet=quiet, kept_by=kept_by, back=back)
+            return too_many(
+                _about_page, request, form, wait, title=title, quiet=quiet, kept_by=kept_by, back=back
+            )
         except actions.Erased:
-            form.add_error(None, _("This was erased a moment ago, so nothing was sent. Your words are still here: take them to “Ask the library” to ask anew."))
-            return _about_page(request, form, title=title, quiet=quiet, kept_by=kept_by, back=back, status=409)
-    return _about_page(request, form, title=title, quiet=quiet, kept_by=kept_by, back=back, status=422 if form.errors else 200)
+            form.add_error(
+                None,
+                _(
+                    "This was erased a moment ago, so nothing was sent. Your words are still here: take them to “Ask the library” to ask anew."
+                ),
+            )
+            return _about_page(
+                request, form, title=title, quiet=quiet, kept_by=kept_by, back=back, status=409
+            )
+    return _about_page(
+        request,
+        form,
+        title=title,
+        quiet=quiet,
+        kept_by=kept_by,
+        back=back,
+        status=422 if form.errors else 200,
+    )
 
 
 def _send_about(request, about, *, body, client_token):
@@ -205,14 +288,23 @@ def _send_about(request, about, *, body, client_token):
             floods.count_question(request, visit=session)
         else:
             floods.count_message(request, about["recommendation"])
-    asked = actions.ask(by=request.reader.person, at=timezone.now(), language=get_language(), body=body, client_token=client_token, **about)
+    asked = actions.ask(
+        by=request.reader.person,
+        at=timezone.now(),
+        language=get_language(),
+        body=body,
+        client_token=client_token,
+        **about,
+    )
     take_in_files(request, asked, client_token)
     return redirect(f"{asked.get_absolute_url()}#latest")
 
 
 def _about_page(request, form, *, title, quiet, kept_by, back, status=200):
     person = request.reader.person
-    mailed = bool(person and person.email and person.pk in kept_by)  # nobody is mailed about a visit that carries no name
+    mailed = bool(
+        person and person.email and person.pk in kept_by
+    )  # nobody is mailed about a visit that carries no name
     token = (form.is_bound and form.cleaned_data.get("client_token")) or uuid.uuid4()
     context = {"form": form, "about": title, "quiet": quiet, "mailed": mailed, "token": token, "back": back}
     return render_page(request, "conversations/ask.html", context, status=status)

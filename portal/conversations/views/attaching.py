@@ -38,7 +38,10 @@ def addressed(some, conversation, *, route):
         if attachment.is_picture:
             width, height = preview_size(attachment.width, attachment.height)
             shrink = min(1, SHOWN_SIDE / max(width, height))
-            attachment.shown_width, attachment.shown_height = max(1, round(width * shrink)), max(1, round(height * shrink))
+            attachment.shown_width, attachment.shown_height = (
+                max(1, round(width * shrink)),
+                max(1, round(height * shrink)),
+            )
     return some
 
 
@@ -49,8 +52,15 @@ def take_in(request, conversation, *, by, side, client_token, is_sent=False):
     words = _descriptions(request.POST)
     if words:
         attachments.describe(conversation, words=words, **composer)
-    uploads = [_counted(request, conversation, *upload) if side == Side.PATRON else upload for upload in uploaded(request)]
-    return attachments.add_each(conversation, uploads=uploads, is_sent=is_sent, **composer) if uploads else ([], [])
+    uploads = [
+        _counted(request, conversation, *upload) if side == Side.PATRON else upload
+        for upload in uploaded(request)
+    ]
+    return (
+        attachments.add_each(conversation, uploads=uploads, is_sent=is_sent, **composer)
+        if uploads
+        else ([], [])
+    )
 
 
 def _counted(request, conversation, name, file, why):
@@ -73,7 +83,9 @@ def change_composer(request, conversation, form, *, by, side, route, keep_typed,
     token, gone = form.cleaned_data["client_token"], form.cleaned_data["take_out"]
     try:
         if gone:
-            attachments.remove(conversation, by=by, side=side, client_token=token, public_id=gone, at=timezone.now())
+            attachments.remove(
+                conversation, by=by, side=side, client_token=token, public_id=gone, at=timezone.now()
+            )
         added, refused = take_in(request, conversation, by=by, side=side, client_token=token)
     except actions.Erased:
         raise Http404 from None
@@ -99,7 +111,9 @@ def served(request, attachment):
             response = HttpResponse(stream.read(), content_type=TYPES[file.name.rpartition(".")[2]])
     except FileNotFoundError:
         raise Http404 from None
-    response.headers["Content-Disposition"] = content_disposition_header(attachment.kind == Attachment.Kind.PDF, attachment.name)
+    response.headers["Content-Disposition"] = content_disposition_header(
+        attachment.kind == Attachment.Kind.PDF, attachment.name
+    )
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Cache-Control"] = "private, no-store"
     response.headers["Content-Encoding"] = "identity"  # packed already: packing it again would only cost
@@ -109,4 +123,8 @@ def served(request, attachment):
 def _descriptions(post):
     """{public id: words} of the fields alt-<public id>."""
     named = {uuid_or_none(name.removeprefix("alt-")): post[name] for name in post if name.startswith("alt-")}
-    return {public_id: clean(words, max_length=attachments.LONGEST_ALT) for public_id, words in named.items() if public_id}
+    return {
+        public_id: clean(words, max_length=attachments.LONGEST_ALT)
+        for public_id, words in named.items()
+        if public_id
+    }

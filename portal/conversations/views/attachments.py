@@ -21,11 +21,26 @@ def attach(request, public_id):
     def keep_typed():
         with suppress(drafts.NewerDraft, drafts.AlreadySent):
             drafts.save_draft(
-                conversation, person=person, side=Side.PATRON, kind=Draft.Kind.REPLY, language=get_language(), at=timezone.now(), **form.as_draft()
+                conversation,
+                person=person,
+                side=Side.PATRON,
+                kind=Draft.Kind.REPLY,
+                language=get_language(),
+                at=timezone.now(),
+                **form.as_draft(),
             )
 
     back = f"{conversation.get_absolute_url()}#write"
-    return attaching.change_composer(request, conversation, form, by=person, side=Side.PATRON, route="attachment", keep_typed=keep_typed, back=back)
+    return attaching.change_composer(
+        request,
+        conversation,
+        form,
+        by=person,
+        side=Side.PATRON,
+        route="attachment",
+        keep_typed=keep_typed,
+        back=back,
+    )
 
 
 @require_safe

@@ -24,17 +24,25 @@ CHILD, ADULT = "child", "adult"  # the parts of a visit that a child and an adul
 def wording(person, at, library, help_session=None):
     """What the patron agrees to, as they read it and as it is recorded. `person`: None for somebody who has no account yet."""
     person, with_child = person or User(), bool(help_session and help_session.with_child)
-    until = {"day": whole_day(library.today(remembering.ends_at(person, at, library=library, with_child=with_child)))}
+    until = {
+        "day": whole_day(
+            library.today(remembering.ends_at(person, at, library=library, with_child=with_child))
+        )
+    }
     if help_session and help_session.is_shared:
         return _of_the_child(until) if person.is_child else _of_the_adult(until)
     if person.remember == User.Remember.NOTHING:
-        how_long = _("You chose that nothing is kept. Because you ask for it, this visit stays until %(day)s.")
+        how_long = _(
+            "You chose that nothing is kept. Because you ask for it, this visit stays until %(day)s."
+        )
     elif with_child or person.is_child:
         how_long = _("It stays until %(day)s, or 30 days if you choose that under Privacy.")
     else:
         how_long = _("It stays until %(day)s, unless you choose another time under Privacy.")
     return [
-        _("The library joins this visit to your name: what you asked, what was recommended, and the messages about it."),
+        _(
+            "The library joins this visit to your name: what you asked, what was recommended, and the messages about it."
+        ),
         _("Staff of this library who help you can see it. Nobody else can."),
         how_long % until,
         _("You need no code any more, and the code on the slip stops working."),
@@ -44,7 +52,9 @@ def wording(person, at, library, help_session=None):
 def _of_the_child(until):
     return [
         _("This visit becomes yours: what you asked, what was found for you, and the messages about it."),
-        _("People of the library who help you can see it. One grown-up who was with you may keep it too: they see this visit, and nothing else of yours."),
+        _(
+            "People of the library who help you can see it. One grown-up who was with you may keep it too: they see this visit, and nothing else of yours."
+        ),
         _("You can stop that at any time, and then they see it no more."),
         _("The library forgets it on %(day)s. You can make that sooner under Privacy.") % until,
         _("The code on the slip works until the grown-up keeps it too."),
@@ -53,10 +63,17 @@ def _of_the_child(until):
 
 def _of_the_adult(until):
     return [
-        _("You keep this visit with the child: you can read it, say what helped, and write to the library about it. You see no other visit of the child's."),
-        _("The child sees what you write here and that an adult wrote it; not your name, and not your address."),
+        _(
+            "You keep this visit with the child: you can read it, say what helped, and write to the library about it. You see no other visit of the child's."
+        ),
+        _(
+            "The child sees what you write here and that an adult wrote it; not your name, and not your address."
+        ),
         _("Staff of this library who help you can see it."),
-        _("It stays until %(day)s at most. It ends sooner for you if the child no longer shares it, or keeps it a shorter time.") % until,
+        _(
+            "It stays until %(day)s at most. It ends sooner for you if the child no longer shares it, or keeps it a shorter time."
+        )
+        % until,
         _("The code on the slip goes on working until the child keeps the visit too."),
     ]
 
@@ -70,7 +87,9 @@ def keep_session(request, public_id):
     if person is not None and person.pk in (found.patron_id, found.shared_with_id):
         return redirect(found)
     keeper = person or _somebody_new(request, found, at)
-    if keeper is not None and (not found.is_open_to_an_adult if found.is_shared and not keeper.is_child else found.patron_id):
+    if keeper is not None and (
+        not found.is_open_to_an_adult if found.is_shared and not keeper.is_child else found.patron_id
+    ):
         return _not_kept(request, found)
     if request.method != "POST" or keeper is None:
         context = {"help_session": found, "is_child": keeper is not None and keeper.is_child, **other_ways()}
@@ -83,7 +102,9 @@ def keep_session(request, public_id):
     try:
         with transaction.atomic():  # nobody is made for a session that can't be kept
             if person is None:
-                person = person_without_address(at=at, language=get_language(), child_since=keeper.child_since)
+                person = person_without_address(
+                    at=at, language=get_language(), child_since=keeper.child_since
+                )
             words = "\n".join(wording(person, at, request.library, found))
             actions.keep(found, by=person, at=at, wording=words, language=get_language())
     except AlreadyKept:
@@ -105,4 +126,6 @@ def _somebody_new(request, help_session, at):
 
 
 def _not_kept(request, help_session, *, quiet=False):
-    return render(request, "conversations/not_kept.html", {"help_session": help_session, "quiet": quiet}, status=409)
+    return render(
+        request, "conversations/not_kept.html", {"help_session": help_session, "quiet": quiet}, status=409
+    )

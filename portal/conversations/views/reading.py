@@ -12,7 +12,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.hours import promise_in_words
 from portal.conversations import readers_form, unsent
 from portal.conversations.readers_form import STEPS
-from portal.conversations.views.sending import about_form, is_ready, opened_visits, send, sent_elsewhere, too_many, ways
+from portal.conversations.views.sending import (
+    about_form,
+    is_ready,
+    opened_visits,
+    send,
+    sent_elsewhere,
+    too_many,
+    ways,
+)
 from portal.limits import TooOften
 
 ORDER = list(STEPS)
@@ -37,17 +45,36 @@ def find_reading(request):
     try:
         unsent.keep(request, unsent.READING, answers={**answers, step: form.cleaned_data})
     except TooOften as wait:
-        return too_many(lambda request, form, status: _step_page(request, step, form, status=status), request, form, wait)
-    return redirect(_address_beside(step, -1) if back else reverse("send_reading") if request.GET.get("then") == "check" else _address_beside(step, 1))
+        return too_many(
+            lambda request, form, status: _step_page(request, step, form, status=status), request, form, wait
+        )
+    return redirect(
+        _address_beside(step, -1)
+        if back
+        else reverse("send_reading")
+        if request.GET.get("then") == "check"
+        else _address_beside(step, 1)
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_reading(request):
     """All answers, each to be changed, once more before they are sent."""
     kept = unsent.found(request, unsent.READING)
-    if request.method == "POST" and (kept is None or request.POST.get("client_token") != kept["client_token"]):
+    if request.method == "POST" and (
+        kept is None or request.POST.get("client_token") != kept["client_token"]
+    ):
         return sent_elsewhere(request, kept, "find_reading", "send_reading")
-    missing = next((step for step in ORDER if kept is None or step not in kept["answers"] or not STEPS[step](kept["answers"][step]).is_valid()), None)
+    missing = next(
+        (
+            step
+            for step in ORDER
+            if kept is None
+            or step not in kept["answers"]
+            or not STEPS[step](kept["answers"][step]).is_valid()
+        ),
+        None,
+    )
     if missing:
         return redirect(_address(missing))
     form = about_form(request)
@@ -92,7 +119,9 @@ def _send_page(request, form, *, kept, status=200):
     context = {
         "form": form,
         "kept": kept,
-        "answers": [(STEPS[step].summary, words[step], f"{_address(step)}&then=check", step) for step in ORDER],
+        "answers": [
+            (STEPS[step].summary, words[step], f"{_address(step)}&then=check", step) for step in ORDER
+        ],
         "promise": promise_in_words(branch) if branch else "",
         "can_send": bool(request.reader),
         **ways(request, form, "send_reading"),

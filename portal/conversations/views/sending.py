@@ -33,7 +33,11 @@ def opened_visits(request):
 
 def about_form(request):
     """On the page before sending. Where something new is asked it must be known who asks."""
-    form = AboutForm(request.POST if request.method == "POST" else None, visits=opened_visits(request), person=request.reader.person)
+    form = AboutForm(
+        request.POST if request.method == "POST" else None,
+        visits=opened_visits(request),
+        person=request.reader.person,
+    )
     if form.is_bound and form.visits and form.is_valid() and not request.reader.person and not form.visit:
         form.add_error("about", _("For something new, write your e-mail address below."))
     return form
@@ -48,14 +52,22 @@ def send(request, *, visit, client_token, body, **more):
     """Send it and lead to its thread. The same token twice is one question. Raises limits.TooOften."""
     sent = sent_before(request, client_token)
     if sent is not None and not sent.messages.filter(client_token=client_token, body=body).exists():
-        client_token = uuid.uuid5(uuid.UUID(str(client_token)), body)  # other words, from another device: a question of their own
+        client_token = uuid.uuid5(
+            uuid.UUID(str(client_token)), body
+        )  # other words, from another device: a question of their own
         sent = sent_before(request, client_token)
     if sent is None:
         floods.count_question(request, visit=visit)
         if visit is not None:
             more["branch"] = None  # that of the visit
         sent = actions.ask(
-            by=request.reader.person, at=timezone.now(), language=get_language(), help_session=visit, body=body, client_token=client_token, **more
+            by=request.reader.person,
+            at=timezone.now(),
+            language=get_language(),
+            help_session=visit,
+            body=body,
+            client_token=client_token,
+            **more,
         )
         take_in_files(request, sent, client_token)
         messages.success(request, _("Sent. The answer will appear here."))
@@ -91,11 +103,22 @@ def ways(request, form, going_to):
 
 def take_in_files(request, asked, client_token):
     """The files that came with the question, into its message. What can't be taken is said: the words are sent all the same."""
-    _added, refused = attaching.take_in(request, asked, by=request.reader.person, side=Message.Side.PATRON, client_token=client_token, is_sent=True)
+    _added, refused = attaching.take_in(
+        request,
+        asked,
+        by=request.reader.person,
+        side=Message.Side.PATRON,
+        client_token=client_token,
+        is_sent=True,
+    )
     for error in refused:
-        messages.error(request, _("%(name)s was not sent. %(why)s") % {"name": error.name, "why": error.words})
+        messages.error(
+            request, _("%(name)s was not sent. %(why)s") % {"name": error.name, "why": error.words}
+        )
 
 
 def sent_before(request, client_token):
     """The thread of this reader's in which what was sent with this token stands, or None."""
-    return Conversation.objects.belonging_to(request.reader).filter(messages__client_token=client_token).first()
+    return (
+        Conversation.objects.belonging_to(request.reader).filter(messages__client_token=client_token).first()
+    )

@@ -47,8 +47,14 @@ def conversation(request, public_id):
         part = thread_page.part_before(found, now, before)
         return _answer(request, found, part, now, partial="earlier") if part else HttpResponse(status=204)
     if before:
-        return _answer(request, found, thread_page.part_around(found, now, before, back=thread_page.PAGE), now)
-    part = thread_page.part_around(found, now, named) if named else thread_page.latest_part(found, now, unread_since=_unread_since(request, found))
+        return _answer(
+            request, found, thread_page.part_around(found, now, before, back=thread_page.PAGE), now
+        )
+    part = (
+        thread_page.part_around(found, now, named)
+        if named
+        else thread_page.latest_part(found, now, unread_since=_unread_since(request, found))
+    )
     return _answer(request, found, part, now)
 
 
@@ -102,9 +108,16 @@ def reply(request, public_id):
         client_token=typed["client_token"],
         draft_sequence=typed["sequence"],
     )
-    if sent.body != typed["body"]:  # the composer was sent from another device, with other words: these are not lost
+    if (
+        sent.body != typed["body"]
+    ):  # the composer was sent from another device, with other words: these are not lost
         form = ComposerForm(typed | {"client_token": uuid.uuid4()})
-        form.add_error("body", _("You have sent this from another page, with other words. These are not sent yet: send them too, or change them."))
+        form.add_error(
+            "body",
+            _(
+                "You have sent this from another page, with other words. These are not sent yet: send them too, or change them."
+            ),
+        )
         return _composer_again(request, found, form)
     if not request.htmx:
         return redirect(f"{found.get_absolute_url()}#latest")
@@ -141,22 +154,36 @@ def close_conversation(request, public_id):
 def _find(request, public_id):
     """The thread; of one that was joined into another, that other."""
     found = one_or_404(_mine(request.reader, public_id=public_id))
-    return get_object_or_404(Conversation.objects.belonging_to(request.reader), pk=found.joined_into_id) if found.joined_into_id else found
+    return (
+        get_object_or_404(Conversation.objects.belonging_to(request.reader), pk=found.joined_into_id)
+        if found.joined_into_id
+        else found
+    )
 
 
 @for_readers(public_id=UUIDField())
 def _mine(reader, public_id):
-    return Conversation.objects.belonging_to(reader).filter(public_id=public_id).only("public_id", "patron", "help_session", "joined_into")
+    return (
+        Conversation.objects.belonging_to(reader)
+        .filter(public_id=public_id)
+        .only("public_id", "patron", "help_session", "joined_into")
+    )
 
 
 @for_readers(public_id=UUIDField())
 def _polled(reader, public_id):
-    return Conversation.objects.belonging_to(reader).filter(public_id=public_id).only("public_id", "patron", "joined_into", "version", "held_from")
+    return (
+        Conversation.objects.belonging_to(reader)
+        .filter(public_id=public_id)
+        .only("public_id", "patron", "joined_into", "version", "held_from")
+    )
 
 
 def _for_page(request, at, public_id):
     """The thread with what its page needs to know beside it."""
-    return one_or_404(thread_page.for_page(request.reader, public_id=public_id, at=at, today=timezone.localdate(at)))
+    return one_or_404(
+        thread_page.for_page(request.reader, public_id=public_id, at=at, today=timezone.localdate(at))
+    )
 
 
 def _unread_since(request, conversation):
@@ -179,7 +206,13 @@ def _news(request, found, now, *, shown=None, partial="news"):
     part = thread_page.part_since(found, now, request.GET.get("shown") if shown is None else shown)
     if part is not None:
         return _answer(request, found, part, now, partial=partial)
-    whole = _answer(request, found, thread_page.latest_part(found, now), now, partial="sent_whole" if partial == "sent" else "thread")
+    whole = _answer(
+        request,
+        found,
+        thread_page.latest_part(found, now),
+        now,
+        partial="sent_whole" if partial == "sent" else "thread",
+    )
     return reswap(retarget(whole, "#thread"), "outerHTML")
 
 
@@ -214,8 +247,14 @@ def _read(request, conversation, part, now):
     """What the page shows is read."""
     if request.method != "GET" or not part.messages:
         return
-    if conversation.pk in request.reader.unread or conversation.held_from is not None or part.after is not None:
-        actions.mark_read(conversation, person=request.reader.person, at=now, until=part.messages[-1].shown_from)
+    if (
+        conversation.pk in request.reader.unread
+        or conversation.held_from is not None
+        or part.after is not None
+    ):
+        actions.mark_read(
+            conversation, person=request.reader.person, at=now, until=part.messages[-1].shown_from
+        )
     if not part.later:
         request.reader.unread.discard(conversation.pk)
 
@@ -225,21 +264,29 @@ def _dress(request, conversation, part, files, quiet):
     given = _given(request, conversation, part, quiet) if conversation.there_is & thread_page.ITEMS else []
     for message in part.messages:
         message.files = files.get(message.pk)
-        message.given = [recommendation for recommendation in given if recommendation.message_id == message.pk]
+        message.given = [
+            recommendation for recommendation in given if recommendation.message_id == message.pk
+        ]
         message.by, message.heading = _told_by(message, quiet)
     for event in part.events:
         event.event = _told_of(event)
     if conversation.help_session is not None and conversation.help_session.is_shared:
-        _tell_apart(conversation, part, actions.writer_in(conversation, request.reader.person, Message.Side.PATRON))
+        _tell_apart(
+            conversation, part, actions.writer_in(conversation, request.reader.person, Message.Side.PATRON)
+        )
 
 
 def _given(request, conversation, part, quiet):
     saved = SavedItem.objects.belonging_to(request.reader).filter(item=OuterRef("item"))
     given = each_once(
-        Recommendation.objects.filter(messagerecommendation__message__in=[message.pk for message in part.messages])
+        Recommendation.objects.filter(
+            messagerecommendation__message__in=[message.pk for message in part.messages]
+        )
         .select_related("item", "branch", "recommended_by")
         .with_places()
-        .annotate(message_id=F("messagerecommendation__message"), saved_as=Subquery(saved.values("public_id")[:1]))
+        .annotate(
+            message_id=F("messagerecommendation__message"), saved_as=Subquery(saved.values("public_id")[:1])
+        )
         .order_by("messagerecommendation__position", "pk", "stands_at")
     )
     return cards(
@@ -269,7 +316,11 @@ def _tell_apart(conversation, part, me):
             message.is_mine = False
             message.by, message.heading = _told_by_another(message, conversation)
     for event in part.events:
-        if event.side == Message.Side.PATRON and event.kind == Event.Kind.CLOSED and (event.by_id is None or event.by_id != mine):
+        if (
+            event.side == Message.Side.PATRON
+            and event.kind == Event.Kind.CLOSED
+            and (event.by_id is None or event.by_id != mine)
+        ):
             event.event = _("This was closed: it was sorted")
 
 
@@ -305,7 +356,12 @@ def _composer(conversation, form):
     still the same message."""
     if form is not None:
         kept = form.cleaned_data
-        return {"form": form, "typed": form["body"].value(), "token": kept.get("client_token") or uuid.uuid4(), "sequence": kept.get("sequence") or 0}
+        return {
+            "form": form,
+            "typed": form["body"].value(),
+            "token": kept.get("client_token") or uuid.uuid4(),
+            "sequence": kept.get("sequence") or 0,
+        }
     sequence, token, words = thread_page.draft_of(conversation)
     return {"typed": words, "token": token, "sequence": sequence}
 

@@ -19,11 +19,18 @@ from recommendations.models import Recommendation
 @require_http_methods(["GET", "HEAD", "POST"])
 def verdict(request, public_id):
     """GET: the item with why, comment and follow-up. POST: the verdict; htmx gets the card as the page it came from would show it."""
-    found = get_object_or_404(Recommendation.objects.belonging_to(request.reader).for_page(), public_id=public_id)
+    found = get_object_or_404(
+        Recommendation.objects.belonging_to(request.reader).for_page(), public_id=public_id
+    )
     form = VerdictForm(request.POST if request.method == "POST" else None, initial={"comment": found.comment})
     if request.method != "POST" or not form.is_valid():
         back = reverse("verdict", args=[public_id])
-        context = {"form": form, "full": True, "found_at": _found_at(found, request.reader), **_card(request, found, back)}
+        context = {
+            "form": form,
+            "full": True,
+            "found_at": _found_at(found, request.reader),
+            **_card(request, found, back),
+        }
         return render(request, "conversations/verdict.html", context, status=422 if form.is_bound else 200)
     try:
         actions.take_verdict(found, by=request.reader.person, at=timezone.now(), **form.cleaned_data)
@@ -42,20 +49,33 @@ def _card(request, recommendation, back):
     """What the card shows on the page at the address `back`."""
     thread = (
         Conversation.objects.belonging_to(request.reader)
-        .filter(Q(recommendation=recommendation) | Q(messages__recommendation_links__recommendation=recommendation))
+        .filter(
+            Q(recommendation=recommendation)
+            | Q(messages__recommendation_links__recommendation=recommendation)
+        )
         .first()
     )
     session = request.reader.session_of(recommendation)
     compact = back == reverse("home")
     quiet = session is not None and session.quiet
-    [recommendation] = cards([recommendation], request.reader, {recommendation.pk: thread}, quiet=quiet, may_save=not compact)
+    [recommendation] = cards(
+        [recommendation], request.reader, {recommendation.pk: thread}, quiet=quiet, may_save=not compact
+    )
     return {"recommendation": recommendation, "back": back, "compact": compact}
 
 
 def _found_at(recommendation, reader):
     """The page on which the reader finds the recommendation again: its session, or the thread of the answer it came in."""
-    session = HelpSession.objects.belonging_to(reader).filter(recommendation_links__recommendation=recommendation).first()
+    session = (
+        HelpSession.objects.belonging_to(reader)
+        .filter(recommendation_links__recommendation=recommendation)
+        .first()
+    )
     if session is not None:
         return session.get_absolute_url()
-    thread = Conversation.objects.belonging_to(reader).filter(messages__recommendation_links__recommendation=recommendation).first()
+    thread = (
+        Conversation.objects.belonging_to(reader)
+        .filter(messages__recommendation_links__recommendation=recommendation)
+        .first()
+    )
     return thread.get_absolute_url() if thread else reverse("home")

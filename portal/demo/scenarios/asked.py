@@ -5,7 +5,13 @@ from ..story import Asked, Did, Gave, Said, Thread
 
 def ask(hours_ago, patron, branch, topic, question, *did, language="en", files=()):
     """One question that waits, with what was done at the desk."""
-    return Asked(hours_ago, patron, branch, topic, Thread((Said(0, question, files=files),), language=language, did=did))
+    return Asked(
+        hours_ago,
+        patron,
+        branch,
+        topic,
+        Thread((Said(0, question, files=files),), language=language, did=did),
+    )
 
 
 HOURS = 1 / 24  # of a day

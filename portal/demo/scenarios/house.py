@@ -80,7 +80,17 @@ HOUSE_THREAD = Thread(
     read=False,
     did=(
         Did(1.2, "take", "anneke"),
-        Did(20.7, "note", "anneke", words="Offer the local history evening once the pages are done. She will say no first."),
-        Did(44.4, "note", "jun", words="@Anneke Vermeulen I answered the envelope, not the grandchildren: that one is yours, I think."),
+        Did(
+            20.7,
+            "note",
+            "anneke",
+            words="Offer the local history evening once the pages are done. She will say no first.",
+        ),
+        Did(
+            44.4,
+            "note",
+            "jun",
+            words="@Anneke Vermeulen I answered the envelope, not the grandchildren: that one is yours, I think.",
+        ),
     ),
 )

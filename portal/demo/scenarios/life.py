@@ -17,7 +17,12 @@ LIFE = [
         "Read the plain-words pages together first. The book is written by people who are on dialysis themselves. For what is right for her, ask her nurse: we can only give you reading.",
         (
             Gave("health-encyclopedia", "plain words, with drawings, no advertising", "helped"),
-            Gave("dialysis", "hopeful, written by people who live with it", "helped", comment="She reads bits of it out to ME now."),
+            Gave(
+                "dialysis",
+                "hopeful, written by people who live with it",
+                "helped",
+                comment="She reads bits of it out to ME now.",
+            ),
         ),
         mode="phone",
         patron="siobhan",
@@ -64,7 +69,10 @@ LIFE = [
                         "anneke",
                         (Gave("newspapers", "search all five spellings, 1913 to 1920"),),
                     ),
-                    Said(15.5, "He was adopted by the baker on Orchard Road. There are cousins. I have COUSINS."),
+                    Said(
+                        15.5,
+                        "He was adopted by the baker on Orchard Road. There are cousins. I have COUSINS.",
+                    ),
                 ),
                 closed_by="patron",
                 closed_days=15.6,

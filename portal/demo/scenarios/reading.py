@@ -16,9 +16,23 @@ READING = [
         "Like A Man Called Ove, but less sad. I cried on the bus.",
         "Three grumpy people who turn out to have a heart, in order of how little they will make you cry.",
         (
-            Gave("pettigrew", "wry rather than sad, and there is tea", "helped", comment="Loved it. Loved HIM.", days=12, saved=True),
+            Gave(
+                "pettigrew",
+                "wry rather than sad, and there is tea",
+                "helped",
+                comment="Loved it. Loved HIM.",
+                days=12,
+                saved=True,
+            ),
             Gave("harold-fry", "gentle; one sad chapter, I will tell you which"),
-            Gave("rosie-project", "the lightest of the three", "partly", "stopped", "stopped at chapter 5, he got on my nerves", 20),
+            Gave(
+                "rosie-project",
+                "the lightest of the three",
+                "partly",
+                "stopped",
+                "stopped at chapter 5, he got on my nerves",
+                20,
+            ),
         ),
         mode="web_form",
         patron="beatrice",
@@ -71,13 +85,19 @@ READING = [
         threads=(
             Thread(
                 (
-                    Said(9, "No word yet from the talking book people. Is it normal that it takes this long? I have run out of Louise Penny."),
+                    Said(
+                        9,
+                        "No word yet from the talking book people. Is it normal that it takes this long? I have run out of Louise Penny.",
+                    ),
                     Said(
                         9.3,
                         "I called them: your form is through, the card is in the post. Two weeks is their usual. The second and third Penny on CD go out to you today.",
                         "leila",
                     ),
-                    Said(17.2, "Card came, app works, my phone reads every button. First app this year that I didn't have to fight. Thank you, Leila."),
+                    Said(
+                        17.2,
+                        "Card came, app works, my phone reads every button. First app this year that I didn't have to fight. Thank you, Leila.",
+                    ),
                 ),
                 closed_by="patron",
                 closed_days=17.3,
@@ -163,7 +183,9 @@ READING = [
         "Two brothers hired to kill somebody, gold rush, kind of funny?",
         "It is The Sisters Brothers (their name is Sisters). On the shelf at Central and Harbor.",
         (
-            Gave("sisters-brothers", "that's it", "helped", comment="Exactly right. How do you DO that", days=1),
+            Gave(
+                "sisters-brothers", "that's it", "helped", comment="Exactly right. How do you DO that", days=1
+            ),
             Gave("true-grit", "the next one after it"),
         ),
         mode="chat",

@@ -5,7 +5,13 @@ A patron "" never kept it; "-" means that nothing was handed over.
 
 from ..story import Gave, Said, Thread, Visit
 
-KNOWN, REFERENCE, ADVISORY, TECHNOLOGY, REFERRAL = "known_item", "reference", "readers_advisory", "technology", "referral"
+KNOWN, REFERENCE, ADVISORY, TECHNOLOGY, REFERRAL = (
+    "known_item",
+    "reference",
+    "readers_advisory",
+    "technology",
+    "referral",
+)
 
 SAVERS = {"fern", "aisha"}
 

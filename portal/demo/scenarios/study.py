@@ -18,7 +18,10 @@ STUDY = [
         "follow who cites it, and read chapters 3 and 4 before you write the proposal.",
         (
             Gave(
-                "business-source", "peer reviewed only, and it sorts by who is cited most", "partly", comment="good for the US, almost nothing on Scandinavia"
+                "business-source",
+                "peer reviewed only, and it sorts by who is cited most",
+                "partly",
+                comment="good for the US, almost nothing on Scandinavia",
             ),
             Gave("craft-of-research", "chapters 3 and 4 turn a topic into a question", saved=True),
             Gave("wfh-article", "the one experiment everybody cites; promotion is in section VI"),
@@ -60,7 +63,10 @@ STUDY = [
         40,
         "Second session: which survey can tell me about pay grade?",
         "The labor force survey has grade but not days at home; the living conditions survey has both from 2019 on. Apply for the scientific use file this week, it takes a month.",
-        (Gave("data-librarian", "signs the application with you"), Gave("academic-search", "set an alert for “hybrid work” and “career”")),
+        (
+            Gave("data-librarian", "signs the application with you"),
+            Gave("academic-search", "set an alert for “hybrid work” and “career”"),
+        ),
         mode="video",
         patron="hannah",
         found="still_working",
@@ -80,7 +86,13 @@ STUDY = [
         "It is for fifth grade, due Friday. Read the novel first, then look at the map of the boats. The true story is longer; the first two chapters are enough.",
         (
             Gave("number-the-stars", "because she is eleven, and so is the girl in it", saved=True),
-            Gave("boys-hitler", "because she asked “but did it really happen?”", "did_not_help", "too_hard", "She gave up on page 20. Lots of names."),
+            Gave(
+                "boys-hitler",
+                "because she asked “but did it really happen?”",
+                "did_not_help",
+                "too_hard",
+                "She gave up on page 20. Lots of names.",
+            ),
             Gave("museum-encyclopedia", "maps of the crossing, and photos she may print"),
         ),
         patron="yolanda",
@@ -100,7 +112,10 @@ STUDY = [
                         "priya",
                         (Gave("encyclopedia-kids", "four pages, reads itself aloud", "helped", days=5),),
                     ),
-                    Said(5.0, "That was perfect. She got to read the part about the fishing boats to the class. Thank you thank you"),
+                    Said(
+                        5.0,
+                        "That was perfect. She got to read the part about the fishing boats to the class. Thank you thank you",
+                    ),
                 ),
                 about="boys-hitler",
                 closed_by="patron",
@@ -121,7 +136,14 @@ STUDY = [
         "They want $39 for this DOI: 10.1126/science.aap9559",
         "You don't have to pay: the library has it. If the link asks for money again, send the loan form, it takes two or three days and costs nothing.",
         (
-            Gave("false-news", "our licensed link, no payment", "could_not_get_it", "link_broken", "now it says 404", 0.1),
+            Gave(
+                "false-news",
+                "our licensed link, no payment",
+                "could_not_get_it",
+                "link_broken",
+                "now it says 404",
+                0.1,
+            ),
             Gave("ill", "if the link fails: a scan by mail, free", "helped", days=4),
         ),
         mode="chat",
@@ -138,7 +160,9 @@ STUDY = [
                         "jun",
                     ),
                     Said(4.2, "Scan arrived, all 6 pages. Thanks Jun!"),
-                    Said(4.6, "Glad it came. The link works again too, in case you need the supplement.", "jun"),
+                    Said(
+                        4.6, "Glad it came. The link works again too, in case you need the supplement.", "jun"
+                    ),
                 ),
                 about="false-news",
                 closed_by="patron",
@@ -166,7 +190,14 @@ STUDY = [
                 comment="Chapter 9 renamed 400 photos of my grandchildren. I may never stop.",
                 saved=True,
             ),
-            Gave("python-course", "for evenings when reading is too much", "could_not_get_it", "sign_in", "wants a credit card??", 8),
+            Gave(
+                "python-course",
+                "for evenings when reading is too much",
+                "could_not_get_it",
+                "sign_in",
+                "wants a credit card??",
+                8,
+            ),
         ),
         patron="ronald",
         found="all",
@@ -222,7 +253,11 @@ STUDY = [
                         27,
                         "Dear Ms. Haddad, the paper came back with an A-minus (the minus was for exceeding the page limit by eleven). Your “listen only to the ride cymbal” is quoted in it, with thanks. A. F.-N. v. H.",
                     ),
-                    Said(28, "Congratulations! The minus sounds earned. Come and tell us about the next one.", "leila"),
+                    Said(
+                        28,
+                        "Congratulations! The minus sounds earned. Come and tell us about the next one.",
+                        "leila",
+                    ),
                 ),
                 closed_by="staff",
                 closed_days=28.2,
@@ -285,12 +320,22 @@ STUDY = [
         50,
         "Third session: the reviewers want grey literature",
         "Trial registers, two theses repositories, the three societies. Write down the date of each search: reviewers ask.",
-        (Gave("medical-db", "its register of trials has a separate search page"), Gave("academic-search", "theses: tick “dissertations” on the left")),
+        (
+            Gave("medical-db", "its register of trials has a separate search page"),
+            Gave("academic-search", "theses: tick “dissertations” on the left"),
+        ),
         mode="video",
         patron="shreya",
         found="still_working",
         threads=(
-            Thread((Said(0.4, "Dear Anneke, one registry only exports 100 records at a time and I have 730. Is there a trick, or do I click? — Shreya"),)),
+            Thread(
+                (
+                    Said(
+                        0.4,
+                        "Dear Anneke, one registry only exports 100 records at a time and I have 730. Is there a trick, or do I click? — Shreya",
+                    ),
+                )
+            ),
         ),
     ),
 ]

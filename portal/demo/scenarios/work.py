@@ -33,14 +33,21 @@ WORK = [
         threads=(
             Thread(
                 (
-                    Said(1.1, "it says account locked. i typed the number they send me but it run out every time i switch to the message"),
+                    Said(
+                        1.1,
+                        "it says account locked. i typed the number they send me but it run out every time i switch to the message",
+                    ),
                     Said(
                         1.3,
                         "That is the board's fault, not yours, the number only lives 60 seconds. Come by or do this: press “send by voice call”. A machine reads the number to you while the page stays open. Locked accounts open again after 24 hours.",
                         "jun",
                     ),
                     Said(2.2, "the call thing worked. im in. put in for 2 warehouse and 1 night loading"),
-                    Said(2.5, "Well done. Page 34 of the green book is for night work. Thursday at 4 if you want to practice.", "jun"),
+                    Said(
+                        2.5,
+                        "Well done. Page 34 of the green book is for night work. Thursday at 4 if you want to practice.",
+                        "jun",
+                    ),
                     Said(9.0, "got a interview monday!!!! bay freight"),
                     Said(9.2, "Wonderful, Delroy. Tell us how it goes!", "jun"),
                 ),
@@ -64,7 +71,14 @@ WORK = [
         "Las preguntas oficiales están en línea, con audio. La clase es los martes a las 6 en la sala grande; es gratis y no piden papeles. Si está llena, anótese para la siguiente.",
         (
             Gave("civics-questions", "las preguntas oficiales, se pueden escuchar", saved=True),
-            Gave("citizenship-class", "para practicar hablando, los martes", "could_not_get_it", "other", "Está llena, me dijeron que no hay lugar", 2),
+            Gave(
+                "citizenship-class",
+                "para practicar hablando, los martes",
+                "could_not_get_it",
+                "other",
+                "Está llena, me dijeron que no hay lugar",
+                2,
+            ),
         ),
         mode="roving",
         language="es",
@@ -106,7 +120,12 @@ WORK = [
         "We can't advise which one fits you, but here are the official instructions, and on Saturdays the volunteers can.",
         (
             Gave("tax-instructions", "the official ones, with an example of a driver"),
-            Gave("tax-clinic", "because we can't advise, and they may", "helped", comment="lady at table 2 sorted me out in 20 min"),
+            Gave(
+                "tax-clinic",
+                "because we can't advise, and they may",
+                "helped",
+                comment="lady at table 2 sorted me out in 20 min",
+            ),
         ),
         mode="phone",
         patron="andre",
@@ -140,7 +159,11 @@ WORK = [
                         22,
                         "You should know what came of this. I drew the circle round six towns and signed a lease in Northfield. There is one dentist there and he has been waiting for somebody to take over. Thank you for not just saying “about a dozen”.",
                     ),
-                    Said(22.8, "This made our week, Imani. If you ever want to tell the Monday founders' group, they would love the circles.", "anneke"),
+                    Said(
+                        22.8,
+                        "This made our week, Imani. If you ever want to tell the Monday founders' group, they would love the circles.",
+                        "anneke",
+                    ),
                 ),
                 closed_by="patron",
                 closed_days=23,
@@ -160,7 +183,12 @@ WORK = [
         "Landlord kept my deposit. $1,400. He says “cleaning”",
         "Write first, sue later: the sample letter is on page 245. The law library can show you the paragraph with the deadline he has missed. We can't tell you what to do, they can't either, but legal aid may.",
         (
-            Gave("tenants-guide", "the letter to send, word for word", "helped", comment="sent it certified. he called the same day"),
+            Gave(
+                "tenants-guide",
+                "the letter to send, word for word",
+                "helped",
+                comment="sent it certified. he called the same day",
+            ),
             Gave("law-librarian", "finds the statute with the deadline"),
             Gave("legal-aid", "free, if he doesn't answer"),
         ),
@@ -171,7 +199,10 @@ WORK = [
         threads=(
             Thread(
                 (
-                    Said(16, "update. he paid. ALL of it. with a post it that says “no hard feelings”. there are some hard feelings"),
+                    Said(
+                        16,
+                        "update. he paid. ALL of it. with a post it that says “no hard feelings”. there are some hard feelings",
+                    ),
                     Said(16.4, "Congratulations, Tyler! Keep the post-it.", "rosa"),
                 ),
                 closed_by="patron",

@@ -42,22 +42,40 @@ def _contacts(quarter):
     rows = [(capfirst(str(words[kind])), numbers) for kind, numbers in counts.contacts(quarter).items()]
     if not rows:
         return []
-    rows.append((_("All"), [sum(column) for column in zip(*(numbers for _kind, numbers in rows), strict=True)]))
-    became = zip([_("Handed over to the patron"), _("Kept in an account"), _("Answered: how it turned out")], counts.became_of(quarter), strict=True)
+    rows.append(
+        (_("All"), [sum(column) for column in zip(*(numbers for _kind, numbers in rows), strict=True)])
+    )
+    became = zip(
+        [_("Handed over to the patron"), _("Kept in an account"), _("Answered: how it turned out")],
+        counts.became_of(quarter),
+        strict=True,
+    )
     return [(label, [*numbers, sum(numbers)]) for label, numbers in [*rows, *became]]
 
 
 def _outcomes(quarter):
     """[what was asked, in tables]: of each {question, answers, rows: [(topic, [how many])], or none}"""
     topics = {topic.pk: str(topic) for topic in Topic.objects.all()}
-    asked = [(_("Did they find what they needed?"), HelpSession.Found), (_("How was the help?"), HelpSession.Satisfaction)]
+    asked = [
+        (_("Did they find what they needed?"), HelpSession.Found),
+        (_("How was the help?"), HelpSession.Satisfaction),
+    ]
     drawn = []
     for (question, choices), said in zip(asked, counts.outcomes(quarter), strict=True):
         shown = pooled(said) if said else None
         rows = []
         if shown:
-            rows = sorted((topics.get(topic, _("Without a topic")), numbers) for topic, numbers in shown.rows.items())
+            rows = sorted(
+                (topics.get(topic, _("Without a topic")), numbers) for topic, numbers in shown.rows.items()
+            )
             rows += [(_("Other topics together"), shown.rest)] if shown.rest and rows else []
             rows += [(_("All"), shown.total)]
-        drawn.append({"question": question, "answers": [capfirst(label) for label in choices.labels], "rows": rows, "is_small": bool(said) and not rows})
+        drawn.append(
+            {
+                "question": question,
+                "answers": [capfirst(label) for label in choices.labels],
+                "rows": rows,
+                "is_small": bool(said) and not rows,
+            }
+        )
     return drawn

@@ -24,9 +24,13 @@ LINK_PLACES = {"isbn", "title", "number"}
 class LibraryForm(forms.Form):
     name = TextField(label=gettext_lazy("Name"), max_length=120)
     language = forms.ChoiceField(
-        label=gettext_lazy("Language"), choices=languages, help_text=gettext_lazy("For those whose browser asks for no language that we speak.")
+        label=gettext_lazy("Language"),
+        choices=languages,
+        help_text=gettext_lazy("For those whose browser asks for no language that we speak."),
     )
-    time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), choices=Library._meta.get_field("time_zone").choices)
+    time_zone = forms.ChoiceField(
+        label=gettext_lazy("Time zone"), choices=Library._meta.get_field("time_zone").choices
+    )
     default_branch = forms.ModelChoiceField(
         label=gettext_lazy("Default branch"),
         queryset=Branch.objects.filter(closed_at=None),
@@ -35,8 +39,14 @@ class LibraryForm(forms.Form):
     )
     accent_colour = forms.CharField(
         label=gettext_lazy("Accent colour"),
-        help_text=gettext_lazy("For buttons and links. Where its text would be hard to read, pages use a darker or lighter shade of it."),
-        validators=[RegexValidator(r"\A#[0-9a-fA-F]{6}\Z", gettext_lazy("Write the colour as # and six digits, such as #0b5d4d."))],
+        help_text=gettext_lazy(
+            "For buttons and links. Where its text would be hard to read, pages use a darker or lighter shade of it."
+        ),
+        validators=[
+            RegexValidator(
+                r"\A#[0-9a-fA-F]{6}\Z", gettext_lazy("Write the colour as # and six digits, such as #0b5d4d.")
+            )
+        ],
         widget=forms.TextInput(attrs={"type": "color"}),
     )
     catalogue_link = forms.CharField(
@@ -58,7 +68,9 @@ class LibraryForm(forms.Form):
     )
     released_after_days = forms.IntegerField(
         label=gettext_lazy("A conversation that was taken is free again after how many days"),
-        help_text=gettext_lazy("If whoever took it has not written so long while the patron waits: then any colleague may take it. 0: never."),
+        help_text=gettext_lazy(
+            "If whoever took it has not written so long while the patron waits: then any colleague may take it. 0: never."
+        ),
         validators=[MinValueValidator(0), MaxValueValidator(90)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 90}),
     )
@@ -74,13 +86,17 @@ class LibraryForm(forms.Form):
         if not link:
             return ""
         try:
-            places = {name for _text, name, _spec, _conversion in string.Formatter().parse(link) if name is not None}
+            places = {
+                name for _text, name, _spec, _conversion in string.Formatter().parse(link) if name is not None
+            }
         except ValueError:
             places = {""}
         if not re.match(r"https?://[^\s/]+\.[^\s]*\Z", link):
             raise forms.ValidationError(_("Write the whole address, beginning with https://"))
         if not places or places - LINK_PLACES:
-            raise forms.ValidationError(_("Put {isbn}, {title} or {number} where the item's own goes, and no other curly brackets."))
+            raise forms.ValidationError(
+                _("Put {isbn}, {title} or {number} where the item's own goes, and no other curly brackets.")
+            )
         return link
 
 
@@ -107,7 +123,9 @@ class ChildrenForm(forms.Form):
             ),
             (
                 Library.Children.OWN,
-                gettext_lazy("The child's own: a child keeps visits in an account of their own, like anybody. No adult is let in."),
+                gettext_lazy(
+                    "The child's own: a child keeps visits in an account of their own, like anybody. No adult is let in."
+                ),
             ),
         ],
         help_text=gettext_lazy(
@@ -131,8 +149,13 @@ class ChildrenForm(forms.Form):
 class LogoForm(forms.Form):
     logo = forms.FileField(
         label=gettext_lazy("Logo"),
-        help_text=gettext_lazy("A PNG, JPEG or WebP picture of at most 5 MB. It stands beside the name on every page, quite small."),
-        error_messages={"required": gettext_lazy("Choose a picture."), "empty": gettext_lazy("That file is empty. Choose another.")},
+        help_text=gettext_lazy(
+            "A PNG, JPEG or WebP picture of at most 5 MB. It stands beside the name on every page, quite small."
+        ),
+        error_messages={
+            "required": gettext_lazy("Choose a picture."),
+            "empty": gettext_lazy("That file is empty. Choose another."),
+        },
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
 
@@ -141,16 +164,25 @@ class LogoForm(forms.Form):
         try:
             return files.picture(self.cleaned_data["logo"], side=LOGO_SIDE)
         except files.NotAPicture:
-            raise forms.ValidationError(_("That is not a PNG, JPEG or WebP picture of at most 5 MB. Choose another.")) from None
+            raise forms.ValidationError(
+                _("That is not a PNG, JPEG or WebP picture of at most 5 MB. Choose another.")
+            ) from None
 
 
 class BranchForm(forms.Form):
     name = TextField(label=gettext_lazy("Name"), max_length=120)
     address = TextField(label=gettext_lazy("Address"), max_length=200, required=False)
-    phone = TextField(label=gettext_lazy("Phone"), max_length=40, required=False, widget=forms.TextInput(attrs={"type": "tel"}))
+    phone = TextField(
+        label=gettext_lazy("Phone"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"type": "tel"}),
+    )
     promise_hours = forms.IntegerField(
         label=gettext_lazy("Answers within how many opening hours"),
-        help_text=gettext_lazy("The promise to patrons who ask. Only hours in which the branch is open count: open eight hours a day, 8 is one working day."),
+        help_text=gettext_lazy(
+            "The promise to patrons who ask. Only hours in which the branch is open count: open eight hours a day, 8 is one working day."
+        ),
         validators=[MinValueValidator(1), MaxValueValidator(400)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 400}),
     )
@@ -172,23 +204,35 @@ class HoursForm(forms.Form):
     def __init__(self, *args, branch, **kwargs):
         week = {}
         for stretch in branch.opening_hours.all():
-            week.setdefault(f"day{stretch.weekday}", []).append(f"{stretch.opens:%H:%M}–{stretch.closes:%H:%M}")
+            week.setdefault(f"day{stretch.weekday}", []).append(
+                f"{stretch.opens:%H:%M}–{stretch.closes:%H:%M}"
+            )
         kwargs.setdefault("initial", {day: ", ".join(stretches) for day, stretches in week.items()})
         super().__init__(*args, **kwargs)
         for weekday in range(7):
             self.fields[f"day{weekday}"] = HoursField(
-                label=capfirst(WEEKDAYS[weekday]), required=False, max_length=100, widget=forms.TextInput(attrs={"autocomplete": "off"})
+                label=capfirst(WEEKDAYS[weekday]),
+                required=False,
+                max_length=100,
+                widget=forms.TextInput(attrs={"autocomplete": "off"}),
             )
 
     @property
     def week(self):
-        return [(weekday, opens, closes) for weekday in range(7) for opens, closes in self.cleaned_data[f"day{weekday}"]]
+        return [
+            (weekday, opens, closes)
+            for weekday in range(7)
+            for opens, closes in self.cleaned_data[f"day{weekday}"]
+        ]
 
 
 class HoursField(forms.CharField):
     """Gives (opens, closes) pairs in order."""
 
-    STRETCH = re.compile(r"\s*(\d{1,2})(?:[:.h](\d{2}))?\s*([ap]m)?\s*(?:-|–|—|to|a)\s*(\d{1,2})(?:[:.h](\d{2}))?\s*([ap]m)?\s*\Z", re.IGNORECASE)
+    STRETCH = re.compile(
+        r"\s*(\d{1,2})(?:[:.h](\d{2}))?\s*([ap]m)?\s*(?:-|–|—|to|a)\s*(\d{1,2})(?:[:.h](\d{2}))?\s*([ap]m)?\s*\Z",
+        re.IGNORECASE,
+    )
 
     def to_python(self, value):
         text = super().to_python(value)
@@ -204,7 +248,9 @@ class HoursField(forms.CharField):
     def _stretch(self, text):
         found = self.STRETCH.match(text)
         if not found:
-            raise forms.ValidationError(_("Write from when to when, such as 9:00–17:00, and a comma between two openings."))
+            raise forms.ValidationError(
+                _("Write from when to when, such as 9:00–17:00, and a comma between two openings.")
+            )
         opens, closes = self._time(*found.group(1, 2, 3)), self._time(*found.group(4, 5, 6))
         if closes <= opens:
             raise forms.ValidationError(_("It has to close later than it opens, and before midnight."))
@@ -217,12 +263,17 @@ class HoursField(forms.CharField):
         try:
             return datetime.time(hour, minute)
         except ValueError:
-            raise forms.ValidationError(_("There is no such time. Write from when to when, such as 9:00–17:00.")) from None
+            raise forms.ValidationError(
+                _("There is no such time. Write from when to when, such as 9:00–17:00.")
+            ) from None
 
 
 class DayField(forms.DateField):
     def __init__(self, **kwargs):
-        wrong = {"required": gettext_lazy("Choose the day."), "invalid": gettext_lazy("Write the day as year, month and day, such as 2027-01-01.")}
+        wrong = {
+            "required": gettext_lazy("Choose the day."),
+            "invalid": gettext_lazy("Write the day as year, month and day, such as 2027-01-01."),
+        }
         widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
         super().__init__(error_messages=wrong, widget=widget, input_formats=["%Y-%m-%d"], **kwargs)
 
@@ -238,9 +289,16 @@ class TopicForm(forms.Form):
 
 
 class ReplyTemplateForm(forms.Form):
-    name = TextField(label=gettext_lazy("Name"), max_length=80, help_text=gettext_lazy("By which it is found. Patrons don't see it."))
+    name = TextField(
+        label=gettext_lazy("Name"),
+        max_length=80,
+        help_text=gettext_lazy("By which it is found. Patrons don't see it."),
+    )
     branch = forms.ModelChoiceField(
-        label=gettext_lazy("Branch"), queryset=Branch.objects.filter(closed_at=None), required=False, empty_label=gettext_lazy("All branches")
+        label=gettext_lazy("Branch"),
+        queryset=Branch.objects.filter(closed_at=None),
+        required=False,
+        empty_label=gettext_lazy("All branches"),
     )
     language = language_field(gettext_lazy("Language of the text"))
     body = TextField(
@@ -258,7 +316,9 @@ class ReplyTemplateForm(forms.Form):
         body = self.cleaned_data["body"]
         unknown = unknown_places(body)
         if unknown:
-            words = _("There is nothing to put in place of %(unknown)s. You can use {patron}, {item} and {me}, and no other curly brackets.")
+            words = _(
+                "There is nothing to put in place of %(unknown)s. You can use {patron}, {item} and {me}, and no other curly brackets."
+            )
             raise forms.ValidationError(words % {"unknown": ", ".join(unknown)})
         return body
 
@@ -266,11 +326,15 @@ class ReplyTemplateForm(forms.Form):
 class RoleForm(forms.Form):
     """A role at one of the branches whose people `coordinator` sees to."""
 
-    branch = forms.ModelChoiceField(label=gettext_lazy("Branch"), queryset=Branch.objects.none(), empty_label=None)
+    branch = forms.ModelChoiceField(
+        label=gettext_lazy("Branch"), queryset=Branch.objects.none(), empty_label=None
+    )
     role = forms.ChoiceField(
         label=gettext_lazy("Role"),
         choices=StaffRole.Role.choices,
-        help_text=gettext_lazy("Coordinators see to the people of the branch, and change the settings of the whole library."),
+        help_text=gettext_lazy(
+            "Coordinators see to the people of the branch, and change the settings of the whole library."
+        ),
         widget=forms.RadioSelect,
     )
 
@@ -291,21 +355,34 @@ class InvitationForm(forms.Form):
     email = forms.EmailField(
         label=gettext_lazy("E-mail address"),
         max_length=254,
-        help_text=gettext_lazy("The link is sent there, and so is the code with which they show that it is theirs."),
+        help_text=gettext_lazy(
+            "The link is sent there, and so is the code with which they show that it is theirs."
+        ),
         error_messages={
             "required": gettext_lazy("Write their e-mail address."),
             "invalid": gettext_lazy("Write the whole e-mail address, such as ana@example.org."),
         },
-        widget=forms.EmailInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+        widget=forms.EmailInput(
+            attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        ),
     )
     language = forms.ChoiceField(
-        label=gettext_lazy("Language of the mail"), choices=languages, help_text=gettext_lazy("Whoever has chosen a language here gets it in that.")
+        label=gettext_lazy("Language of the mail"),
+        choices=languages,
+        help_text=gettext_lazy("Whoever has chosen a language here gets it in that."),
     )
 
     def __init__(self, *args, coordinator, **kwargs):
         super().__init__(*args, **kwargs)
-        self.branches = {f"at_{branch.slug}": branch for branch in Branch.objects.at_desk_of(coordinator).filter(closed_at=None)}
-        choices = list(StaffRole.Role.choices) if len(self.branches) == 1 else [(NOT_HERE, _("not here")), *StaffRole.Role.choices]
+        self.branches = {
+            f"at_{branch.slug}": branch
+            for branch in Branch.objects.at_desk_of(coordinator).filter(closed_at=None)
+        }
+        choices = (
+            list(StaffRole.Role.choices)
+            if len(self.branches) == 1
+            else [(NOT_HERE, _("not here")), *StaffRole.Role.choices]
+        )
         for name, branch in self.branches.items():
             self.fields[name] = forms.ChoiceField(label=branch.name, choices=choices)
 
@@ -315,10 +392,15 @@ class InvitationForm(forms.Form):
 
     def clean(self):
         chosen = {self.branches[name]: self.cleaned_data.pop(name, NOT_HERE) for name in self.branches}
-        self.cleaned_data["at_branches"] = {branch: role for branch, role in chosen.items() if role != NOT_HERE}
+        self.cleaned_data["at_branches"] = {
+            branch: role for branch, role in chosen.items() if role != NOT_HERE
+        }
         if not self.cleaned_data["at_branches"] and not self.errors:
             raise forms.ValidationError(_("Choose at least one branch where they are to work."))
-        there = StaffRole.objects.filter(user__email=self.cleaned_data.get("email", "").lower(), branch__in=self.cleaned_data["at_branches"])
+        there = StaffRole.objects.filter(
+            user__email=self.cleaned_data.get("email", "").lower(),
+            branch__in=self.cleaned_data["at_branches"],
+        )
         if role := there.select_related("branch").first():
             words = _("They work at %(branch)s already: change that on their page under “People and roles”.")
             self.add_error(f"at_{role.branch.slug}", words % {"branch": role.branch})
@@ -329,7 +411,9 @@ class ColleagueField(forms.ModelChoiceField):
     """Somebody who works at a desk of the library."""
 
     def __init__(self, **kwargs):
-        staff = User.objects.filter(is_active=True, staff_roles__isnull=False).distinct().order_by("name", "pk")
+        staff = (
+            User.objects.filter(is_active=True, staff_roles__isnull=False).distinct().order_by("name", "pk")
+        )
         super().__init__(queryset=staff, **kwargs)
 
     def label_from_instance(self, person):
@@ -348,7 +432,9 @@ class AbsenceForm(forms.Form):
         label=gettext_lazy("Who covers"),
         required=False,
         empty_label=gettext_lazy("Nobody in particular"),
-        help_text=gettext_lazy("Their open conversations go to this colleague meanwhile. With nobody in particular, anybody at the branch may take them."),
+        help_text=gettext_lazy(
+            "Their open conversations go to this colleague meanwhile. With nobody in particular, anybody at the branch may take them."
+        ),
     )
 
     def __init__(self, *args, person=None, today, **kwargs):
@@ -367,5 +453,7 @@ class AbsenceForm(forms.Form):
         elif last and last < self.today:
             self.add_error("last_day", _("These days are over."))
         if cover and cover == (self.person or self.cleaned_data.get("person")):
-            self.add_error("cover", _("Nobody can cover for themselves. Choose somebody else, or nobody in particular."))
+            self.add_error(
+                "cover", _("Nobody can cover for themselves. Choose somebody else, or nobody in particular.")
+            )
         return self.cleaned_data

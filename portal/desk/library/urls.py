@@ -22,7 +22,9 @@ urlpatterns = [
     path("people/", views.people, name="people"),
     path("people/invite/", views.invite, name="invite"),
     path("people/invitations/<uuid:public_id>/again/", views.invite_again, name="invite_again"),
-    path("people/invitations/<uuid:public_id>/withdraw/", views.withdraw_invitation, name="withdraw_invitation"),
+    path(
+        "people/invitations/<uuid:public_id>/withdraw/", views.withdraw_invitation, name="withdraw_invitation"
+    ),
     path("people/<uuid:public_id>/", views.person, name="person"),
     path("people/<uuid:public_id>/end/", views.end_role, name="end_role"),
     path("people/<uuid:public_id>/second-factor/", views.forget_second_factor, name="forget_second_factor"),

@@ -19,7 +19,17 @@ from portal.conversations.models import ReplyTemplate
 from recommendations import topics as topic_actions
 from recommendations.models import Topic
 
-from .forms import BranchForm, ChildrenForm, ClosedDayForm, HoursForm, InvitationForm, LibraryForm, LogoForm, RoleForm, TopicForm
+from .forms import (
+    BranchForm,
+    ChildrenForm,
+    ClosedDayForm,
+    HoursForm,
+    InvitationForm,
+    LibraryForm,
+    LogoForm,
+    RoleForm,
+    TopicForm,
+)
 
 LIBRARY_FIELDS = ["name", "language", "time_zone", "default_branch", "accent_colour", "catalogue_link"]
 LIBRARY_FIELDS += ["closes_after_days", "released_after_days", "desk_locks_after_minutes"]
@@ -30,7 +40,9 @@ LAST_COORDINATOR = gettext_lazy("They are the only coordinator. Make somebody el
 @coordinator_only
 def settings(request):
     branches = Branch.objects.annotate(people=Count("staff_roles")).order_by("closed_at", "name")
-    topics = Topic.objects.aggregate(used=Count("pk", filter=Q(retired_at=None)), retired=Count("pk", filter=Q(retired_at__isnull=False)))
+    topics = Topic.objects.aggregate(
+        used=Count("pk", filter=Q(retired_at=None)), retired=Count("pk", filter=Q(retired_at__isnull=False))
+    )
     context = {
         "branches": branches,
         "topics": topics,
@@ -43,7 +55,9 @@ def settings(request):
 @coordinator_only
 def library_settings(request):
     library = request.library
-    form = LibraryForm(request.POST or None, initial={name: getattr(library, name) for name in LIBRARY_FIELDS})
+    form = LibraryForm(
+        request.POST or None, initial={name: getattr(library, name) for name in LIBRARY_FIELDS}
+    )
     if form.is_valid():
         actions.change_library(library, by=request.user, at=timezone.now(), **form.cleaned_data)
         messages.success(request, _("The library's settings are changed."))
@@ -54,7 +68,9 @@ def library_settings(request):
 @coordinator_only
 def children_settings(request):
     library = request.library
-    form = ChildrenForm(request.POST or None, initial={name: getattr(library, name) for name in ChildrenForm.base_fields})
+    form = ChildrenForm(
+        request.POST or None, initial={name: getattr(library, name) for name in ChildrenForm.base_fields}
+    )
     if form.is_valid():
         actions.change_library(library, by=request.user, at=timezone.now(), **form.cleaned_data)
         messages.success(request, _("What is done with children's visits is changed."))
@@ -73,7 +89,9 @@ def logo_settings(request):
         messages.success(request, _("The logo is changed.") if png else _("The logo is removed."))
         return redirect("library_settings")
     library_form = LibraryForm(initial={name: getattr(request.library, name) for name in LIBRARY_FIELDS})
-    return render(request, "desk/library/library.html", {"form": library_form, "logo_form": form, "form_error": True})
+    return render(
+        request, "desk/library/library.html", {"form": library_form, "logo_form": form, "form_error": True}
+    )
 
 
 @coordinator_only
@@ -89,7 +107,9 @@ def add_branch(request):
 @coordinator_only
 def branch_settings(request, slug):
     branch = get_object_or_404(Branch, slug=slug)
-    form = BranchForm(request.POST or None, branch=branch, initial={name: getattr(branch, name) for name in BRANCH_FIELDS})
+    form = BranchForm(
+        request.POST or None, branch=branch, initial={name: getattr(branch, name) for name in BRANCH_FIELDS}
+    )
     if form.is_valid():
         actions.change_branch(branch, by=request.user, at=timezone.now(), **form.cleaned_data)
         messages.success(request, _("%(branch)s is changed.") % {"branch": branch})
@@ -114,7 +134,14 @@ def branch_hours(request, slug):
 def branch_closed_days(request, slug):
     """Adds a day, or takes out the one that the button `remove` names."""
     branch = get_object_or_404(Branch, slug=slug)
-    removed = next((closed for closed in branch.closed_days.all() if closed.day.isoformat() == request.POST.get("remove")), None)
+    removed = next(
+        (
+            closed
+            for closed in branch.closed_days.all()
+            if closed.day.isoformat() == request.POST.get("remove")
+        ),
+        None,
+    )
     form = ClosedDayForm(request.POST)
     if removed:
         actions.remove_closed_day(branch, day=removed.day, by=request.user, at=timezone.now())
@@ -137,9 +164,13 @@ def branch_use(request, slug):
     try:
         actions.take_out_of_use(branch, by=request.user, at=timezone.now())
     except actions.DefaultBranch:
-        messages.error(request, _("This is the default branch. Choose another one in the library's settings first."))
+        messages.error(
+            request, _("This is the default branch. Choose another one in the library's settings first.")
+        )
     else:
-        messages.success(request, _("%(branch)s is no longer in use. What it has stays readable.") % {"branch": branch})
+        messages.success(
+            request, _("%(branch)s is no longer in use. What it has stays readable.") % {"branch": branch}
+        )
     return redirect("branch_settings", branch.slug)
 
 
@@ -148,13 +179,19 @@ def topics(request):
     """Adds a topic; with `topic` renames that one, and with the button `retire` or `bring_back` does that."""
     number = request.POST.get("topic") or request.GET.get("topic") or ""
     topic = Topic.objects.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 10 else None
-    form = TopicForm(request.POST or None, initial={"name": topic.name, "name_es": topic.name_es} if topic else None)
+    form = TopicForm(
+        request.POST or None, initial={"name": topic.name, "name_es": topic.name_es} if topic else None
+    )
     if topic and "retire" in request.POST:
         topic_actions.retire_topic(topic, at=timezone.now())
     elif topic and "bring_back" in request.POST:
         topic_actions.bring_back_topic(topic)
     elif not (form.is_valid() and _save_topic(form, topic)):
-        return render(request, "desk/library/topics.html", {"form": form, "topic": topic, "topics": Topic.objects.order_by("name")})
+        return render(
+            request,
+            "desk/library/topics.html",
+            {"form": form, "topic": topic, "topics": Topic.objects.order_by("name")},
+        )
     messages.success(request, _("The topics are changed."))
     return redirect("topics")
 
@@ -162,7 +199,11 @@ def topics(request):
 @coordinator_only
 def people(request):
     """Who works at this coordinator's branches, and who is invited there."""
-    invited = list(Invitation.objects.at_desk_of(request.user).select_related("invited_by").prefetch_related("roles__branch"))
+    invited = list(
+        Invitation.objects.at_desk_of(request.user)
+        .select_related("invited_by")
+        .prefetch_related("roles__branch")
+    )
     for invitation in invited:
         invitation.has_run_out = invitation.expires_at <= timezone.now()
     return render(request, "desk/library/people.html", {"people": _colleagues(request), "invited": invited})
@@ -171,12 +212,19 @@ def people(request):
 @coordinator_only
 def invite(request):
     """The answer to the form is the one place where the link can be read."""
-    form = InvitationForm(request.POST or None, coordinator=request.user, initial={"language": request.library.language})
-    if form.is_valid() and limits.counted(request, form, "email", "invitation", target=form.cleaned_data["email"].lower()):
+    form = InvitationForm(
+        request.POST or None, coordinator=request.user, initial={"language": request.library.language}
+    )
+    if form.is_valid() and limits.counted(
+        request, form, "email", "invitation", target=form.cleaned_data["email"].lower()
+    ):
         try:
             link = invitations.invite(by=request.user, at=timezone.now(), **form.cleaned_data)
         except invitations.AlreadyInvited:
-            form.add_error("email", _("You have invited this address already. Send that invitation again, or withdraw it first."))
+            form.add_error(
+                "email",
+                _("You have invited this address already. Send that invitation again, or withdraw it first."),
+            )
         else:
             return _invited(request, link, name=form.cleaned_data["name"], email=form.cleaned_data["email"])
     return render(request, "desk/library/invite.html", {"form": form})
@@ -199,7 +247,10 @@ def invite_again(request, public_id):
 def withdraw_invitation(request, public_id):
     found = get_object_or_404(Invitation.objects.at_desk_of(request.user), public_id=public_id)
     invitations.withdraw(found, by=request.user, at=timezone.now())
-    messages.success(request, _("The invitation of %(name)s is withdrawn. Its link opens nothing any more.") % {"name": found.name})
+    messages.success(
+        request,
+        _("The invitation of %(name)s is withdrawn. Its link opens nothing any more.") % {"name": found.name},
+    )
     return redirect("people")
 
 
@@ -227,18 +278,28 @@ def end_role(request, public_id):
     """Says what ends with the role at the branch that the address names, where there are several, then ends it."""
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     named = {"branch__slug": request.GET["branch"]} if "branch" in request.GET else {}
-    theirs = list(StaffRole.objects.at_desk_of(request.user).filter(user=someone, **named).select_related("branch"))
+    theirs = list(
+        StaffRole.objects.at_desk_of(request.user).filter(user=someone, **named).select_related("branch")
+    )
     if len(theirs) != 1:
         raise Http404
     role = theirs[0]
     if request.method != "POST":
-        return render(request, "desk/library/end_role.html", {"someone": someone, "role": role, "ends": leaving.what_ends(someone, branch=role.branch)})
+        return render(
+            request,
+            "desk/library/end_role.html",
+            {"someone": someone, "role": role, "ends": leaving.what_ends(someone, branch=role.branch)},
+        )
     try:
         leaving.end_role(someone, branch=role.branch, by=request.user, at=timezone.now())
     except roles.LastCoordinator:
         messages.error(request, LAST_COORDINATOR)
         return redirect("person", someone.public_id)
-    messages.success(request, _("%(person)s no longer works at %(branch)s.") % {"person": someone.display_name, "branch": role.branch})
+    messages.success(
+        request,
+        _("%(person)s no longer works at %(branch)s.")
+        % {"person": someone.display_name, "branch": role.branch},
+    )
     still_there = request.user != someone or StaffRole.objects.filter(user=someone).exists()
     return redirect("people" if still_there else "signed_out")
 
@@ -248,18 +309,28 @@ def end_role(request, public_id):
 def forget_second_factor(request, public_id):
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     roles.forget_second_factor(someone, by=request.user, at=timezone.now())
-    messages.success(request, _("What they opened the desk with is removed. At its door they set up a new app or passkey."))
+    messages.success(
+        request, _("What they opened the desk with is removed. At its door they set up a new app or passkey.")
+    )
     return redirect("person", someone.public_id)
 
 
 def _colleagues(request):
     """Those who work at a branch of this coordinator's."""
     theirs = StaffRole.objects.at_desk_of(request.user).values("user")
-    return User.objects.filter(pk__in=theirs).prefetch_related("staff_roles__branch", "authenticator_set", "passkeys").order_by("name", "email")
+    return (
+        User.objects.filter(pk__in=theirs)
+        .prefetch_related("staff_roles__branch", "authenticator_set", "passkeys")
+        .order_by("name", "email")
+    )
 
 
 def _invited(request, link, *, name, email):
-    return render(request, "desk/library/invited.html", {"link": link, "name": name, "email": email, "days": Invitation.LASTS.days})
+    return render(
+        request,
+        "desk/library/invited.html",
+        {"link": link, "name": name, "email": email, "days": Invitation.LASTS.days},
+    )
 
 
 def _branch_page(request, branch, **forms):

@@ -54,7 +54,9 @@ def by_name(letters):
             if len(fitting) > FEW:
                 raise TooMany
     last_branch = HelpSession.objects.filter(patron=OuterRef("pk")).latest_first().values("branch__name")[:1]
-    return list(_people().filter(pk__in=fitting).annotate(branch=Subquery(last_branch)).order_by("name", "pk"))
+    return list(
+        _people().filter(pk__in=fitting).annotate(branch=Subquery(last_branch)).order_by("name", "pk")
+    )
 
 
 def is_enough(letters):
@@ -65,8 +67,14 @@ def remember(request, people, *, because=None):
     """These were found: their records open for this member of staff until the day ends. `because`: {person: the event with the reason} where one
     was given. The session holds the event's number and no words: they are the reason's own, and end with whom it is about."""
     before = found(request)
-    kept = {str(person.public_id): because[person].pk if because else before.get(str(person.public_id)) for person in people}
-    request.session[FOUND] = {"on": str(request.library.today()), "people": dict(list((before | kept).items())[-REMEMBERED:])}
+    kept = {
+        str(person.public_id): because[person].pk if because else before.get(str(person.public_id))
+        for person in people
+    }
+    request.session[FOUND] = {
+        "on": str(request.library.today()),
+        "people": dict(list((before | kept).items())[-REMEMBERED:]),
+    }
 
 
 def found(request):

@@ -29,7 +29,9 @@ class IdentifierForm(forms.Form):
         label=_("Whole card number or e-mail address"),
         max_length=254,
         error_messages={"required": _("Write the whole card number or e-mail address.")},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        ),
     )
 
     def clean_identifier(self):
@@ -74,13 +76,22 @@ class NewPatronForm(forms.Form):
         required=False,
         help_text=_("Only if they want to sign in with it. They prove it with a code the first time."),
         error_messages={"invalid": _("Write the whole e-mail address, such as ana@example.org.")},
-        widget=forms.EmailInput(attrs={"autocomplete": "off", "inputmode": "email", "autocapitalize": "none", "spellcheck": "false"}),
+        widget=forms.EmailInput(
+            attrs={
+                "autocomplete": "off",
+                "inputmode": "email",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+            }
+        ),
     )
     language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
     is_child = forms.BooleanField(
         label=_("A child's record"),
         required=False,
-        help_text=_("A first name or nickname of one word, no surname, no address, no birth date. It remembers 90 days at most."),
+        help_text=_(
+            "A first name or nickname of one word, no surname, no address, no birth date. It remembers 90 days at most."
+        ),
     )
 
     def __init__(self, *args, library, **kwargs):
@@ -92,7 +103,14 @@ class NewPatronForm(forms.Form):
         cleaned = super().clean()
         if cleaned.get("is_child"):
             if cleaned.get("name", "") != first_name(cleaned.get("name", "")):
-                self.add_error("name", _now("Of a child write one word: the first name or a nickname, no surname."))
+                self.add_error(
+                    "name", _now("Of a child write one word: the first name or a nickname, no surname.")
+                )
             if cleaned.get("email"):
-                self.add_error("email", _now("Of a child no address is written down here. Make them a code for their phone once they are added."))
+                self.add_error(
+                    "email",
+                    _now(
+                        "Of a child no address is written down here. Make them a code for their phone once they are added."
+                    ),
+                )
         return cleaned

@@ -16,7 +16,9 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 def looked_without_a_visit(params):
     """The context of desk/people/lookings.html. `params` of the address: staff and person (public ids), after (where to go on). Four
     queries, however many there are."""
-    looks = LookingReason.objects.select_related("event__by", "event__patron").order_by("-event__at", "-event__pk")
+    looks = LookingReason.objects.select_related("event__by", "event__patron").order_by(
+        "-event__at", "-event__pk"
+    )
     staff, person = (uuid_or_none(params.get(name, "")) for name in ("staff", "person"))
     if staff:
         looks = looks.filter(event__by__public_id=staff)
@@ -35,7 +37,9 @@ def looked_without_a_visit(params):
         "staff": staff,
         "person": User.objects.filter(public_id=person).first() if person else None,
         "is_first": "after" not in params,
-        "colleagues": User.objects.filter(Q(staff_roles__in=StaffRole.objects.all()) | Q(public_id=staff)).distinct().order_by("name", "pk"),
+        "colleagues": User.objects.filter(Q(staff_roles__in=StaffRole.objects.all()) | Q(public_id=staff))
+        .distinct()
+        .order_by("name", "pk"),
     }
 
 

@@ -31,12 +31,17 @@ def item_line(item, call_number=""):
     if item.year:
         parts.append(escape(item.year))
     held = item.holdings.all() if item.pk else ()
-    parts += [f'<span class="call">{escape(holding.call_number)}</span> {escape(holding.branch.name)}' for holding in held]
+    parts += [
+        f'<span class="call">{escape(holding.call_number)}</span> {escape(holding.branch.name)}'
+        for holding in held
+    ]
     if call_number:
         parts.append(f'<span class="call">{escape(call_number)}</span>')
     if item.url:
         parts.append(f'<span class="address">{escape(Truncator(item.url).chars(60))}</span>')
-    return mark_safe(f'<strong dir="auto">{escape(item.title)}</strong> <span class="meta">{" · ".join(parts)}</span>')
+    return mark_safe(
+        f'<strong dir="auto">{escape(item.title)}</strong> <span class="meta">{" · ".join(parts)}</span>'
+    )
 
 
 @lru_cache(maxsize=100)
@@ -47,7 +52,9 @@ def _kind(kind, _language):
 @register.simple_tag
 def given(recommendation):
     """An item with the reason why it was given, and what became of it. `recommendation.said` is the verdict in the patron's words."""
-    drawn = [f"<li><p>{item_line(recommendation.item)}</p>{_reason(recommendation)}<p>{_verdict(recommendation)}"]
+    drawn = [
+        f"<li><p>{item_line(recommendation.item)}</p>{_reason(recommendation)}<p>{_verdict(recommendation)}"
+    ]
     if recommendation.why:
         drawn.append(f' <span class="meta">{escape(Why(recommendation.why).label)}</span>')
     if recommendation.decided_at:
@@ -63,7 +70,11 @@ def given(recommendation):
 def given_before(recommendation):
     """What was given on another occasion, more shortly."""
     why = f' <span class="meta">{escape(Why(recommendation.why).label)}</span>' if recommendation.why else ""
-    comment = f'<blockquote class="meta" dir="auto">{escape(Truncator(recommendation.comment).chars(160))}</blockquote>' if recommendation.comment else ""
+    comment = (
+        f'<blockquote class="meta" dir="auto">{escape(Truncator(recommendation.comment).chars(160))}</blockquote>'
+        if recommendation.comment
+        else ""
+    )
     return mark_safe(
         f'<li><p><strong dir="auto">{escape(recommendation.item.title)}</strong> <span class="meta">{when(recommendation.recommended_at)} · '
         f"{escape(recommendation.branch.name)}</span></p><p>{_verdict(recommendation)}{why}</p>{comment}</li>"
@@ -71,14 +82,20 @@ def given_before(recommendation):
 
 
 def _reason(recommendation):
-    return f'<p class="reason" dir="auto">{escape(recommendation.reason)}</p>' if recommendation.reason else ""
+    return (
+        f'<p class="reason" dir="auto">{escape(recommendation.reason)}</p>' if recommendation.reason else ""
+    )
 
 
 def _verdict(recommendation):
     if recommendation.verdict:
         said = escape(capfirst(str(recommendation.said)))
         failed = recommendation.verdict in NEEDS_FOLLOW_UP
-        return f'<span class="tag warn">{icon("alert")}{said}</span>' if failed else f'<span class="tag">{said}</span>'
+        return (
+            f'<span class="tag warn">{icon("alert")}{said}</span>'
+            if failed
+            else f'<span class="tag">{said}</span>'
+        )
     return f'<span class="meta">{escape(_("No word yet") if recommendation.starred else _("Not asked about"))}</span>'
 
 
@@ -105,12 +122,16 @@ def time_line(context):
         for entry in entries:
             if entry.shape == "message":
                 if entry.pk == told.unread:
-                    drawn.append(f'<li class="event unread" id="first-unread">{escape(_("New since you were here"))}</li>')
+                    drawn.append(
+                        f'<li class="event unread" id="first-unread">{escape(_("New since you were here"))}</li>'
+                    )
                 drawn += _message(context, entry)
             elif entry.shape == "note":
                 drawn += _note(entry)
             else:
-                drawn.append(f'<li class="event" id="{entry.anchor}">{escape(entry.words)} · {when(entry.told_at)}</li>\n')
+                drawn.append(
+                    f'<li class="event" id="{entry.anchor}">{escape(entry.words)} · {when(entry.told_at)}</li>\n'
+                )
     return mark_safe("".join(drawn))
 
 
@@ -124,7 +145,9 @@ def _message(context, message):
     yield "</div>"
     if message.files:
         yield _included(context, "components/attachments.html", attachments=message.files)
-    moment = f'<a class="moment" href="?from={message.public_id}#{message.anchor}">{when(message.sent_at)}</a>'
+    moment = (
+        f'<a class="moment" href="?from={message.public_id}#{message.anchor}">{when(message.sent_at)}</a>'
+    )
     yield f'<p class="meta">{escape(message.by)} · {moment}</p>'
     if message.held_for:
         yield _included(context, "desk/thread_held.html", entry=message)
@@ -138,7 +161,11 @@ def _made(recommendation):
 
 def _note(note):
     """What staff write to each other."""
-    heading = _("%(name)s noted, for staff only") % {"name": note.author.display_name} if note.author else _("A note, for staff only")
+    heading = (
+        _("%(name)s noted, for staff only") % {"name": note.author.display_name}
+        if note.author
+        else _("A note, for staff only")
+    )
     by = f" · {escape(note.author.display_name)}" if note.author else ""
     yield f'<li class="note-entry" id="{note.anchor}"><h2 class="visually-hidden">{escape(heading)}</h2><div class="prose">{plain(note.body)}</div>'
     yield f'<p class="meta">{icon("lock")}{escape(_("Only staff read this"))}{by} · {when(note.written_at)}</p></li>\n'

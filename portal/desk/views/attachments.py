@@ -25,10 +25,27 @@ def desk_attach(request, public_id):
     def keep_typed():
         beside = {"language": request.POST.get("language", "")[:12], "typed": typed_beside(request.POST)}
         with suppress(drafts.NewerDraft, drafts.AlreadySent):
-            drafts.save_draft(conversation, person=request.user, side=Side.STAFF, kind=Draft.Kind.REPLY, at=timezone.now(), **beside, **form.as_draft())
+            drafts.save_draft(
+                conversation,
+                person=request.user,
+                side=Side.STAFF,
+                kind=Draft.Kind.REPLY,
+                at=timezone.now(),
+                **beside,
+                **form.as_draft(),
+            )
 
     back = reverse("desk_conversation", args=[conversation.public_id]) + "#reply-form"
-    return attaching.change_composer(request, conversation, form, by=request.user, side=Side.STAFF, route="desk_attachment", keep_typed=keep_typed, back=back)
+    return attaching.change_composer(
+        request,
+        conversation,
+        form,
+        by=request.user,
+        side=Side.STAFF,
+        route="desk_attachment",
+        keep_typed=keep_typed,
+        back=back,
+    )
 
 
 @staff_only
@@ -46,4 +63,8 @@ def _find(request, public_id):
     """The thread, or the one that it was joined into."""
     mine = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related("patron")
     conversation = get_object_or_404(mine, public_id=public_id)
-    return get_object_or_404(mine, pk=conversation.joined_into_id) if conversation.joined_into_id else conversation
+    return (
+        get_object_or_404(mine, pk=conversation.joined_into_id)
+        if conversation.joined_into_id
+        else conversation
+    )

@@ -43,14 +43,20 @@ def desk_bulk(request):
         done = bulk.take_many(seen, by=by, at=at)
         words = ngettext("%(count)s is yours.", "%(count)s are yours.", len(done.changed))
     elif do == "assign":
-        to = User.objects.filter(public_id__in=[known for known in colleagues(request.user) if str(known) == request.POST.get("to")]).first()
+        to = User.objects.filter(
+            public_id__in=[
+                known for known in colleagues(request.user) if str(known) == request.POST.get("to")
+            ]
+        ).first()
         if to is None:
             messages.error(request, _("Choose the colleague first."))
             return back
         done = bulk.assign_many(seen, to=to, by=by, at=at)
         words = ngettext("%(count)s assigned to {name}.", "%(count)s assigned to {name}.", len(done.changed))
     elif do == "snooze":
-        form = SnoozeForm({"until": until, "day": request.POST.get("day", "")}, today=request.library.today(at))
+        form = SnoozeForm(
+            {"until": until, "day": request.POST.get("day", "")}, today=request.library.today(at)
+        )
         if not form.is_valid():
             messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
             return back
@@ -59,7 +65,9 @@ def desk_bulk(request):
     else:
         return back
     words = words % {"count": len(done.changed)}
-    _tell(request, done, words.replace("{name}", to.display_name) if to else words)  # last: a name may hold whatever it likes
+    _tell(
+        request, done, words.replace("{name}", to.display_name) if to else words
+    )  # last: a name may hold whatever it likes
     return back
 
 
@@ -72,9 +80,17 @@ def desk_undo_bulk(request):
     except bulk.CannotUndo:
         messages.error(request, _("This can't be undone any more."))
         return redirect(back_to(request, reverse("desk")))
-    words = [ngettext("%(count)s is as it was.", "%(count)s are as they were.", count) % {"count": count}] if count else []
+    words = (
+        [ngettext("%(count)s is as it was.", "%(count)s are as they were.", count) % {"count": count}]
+        if count
+        else []
+    )
     if left:
-        since = ngettext("In %(count)s something has happened since: it stays.", "In %(count)s something has happened since: they stay.", left)
+        since = ngettext(
+            "In %(count)s something has happened since: it stays.",
+            "In %(count)s something has happened since: they stay.",
+            left,
+        )
         words.append(since % {"count": left})
     (messages.info if count else messages.warning)(request, " ".join(words))
     return redirect(back_to(request, reverse("desk")))
@@ -84,7 +100,9 @@ def _seen(request):
     """{thread: its version on the page}, as the boxes say."""
     said = dict(part.rpartition(".")[::2] for part in request.POST.getlist("thread")[:MOST])
     versions = {uuid_or_none(public_id): number_or_none(version) for public_id, version in said.items()}
-    threads = Conversation.objects.at_desk_of(request.user).filter(public_id__in=[public_id for public_id in versions if public_id])
+    threads = Conversation.objects.at_desk_of(request.user).filter(
+        public_id__in=[public_id for public_id in versions if public_id]
+    )
     return {thread: versions[thread.public_id] for thread in threads}
 
 
@@ -93,12 +111,24 @@ def _tell(request, done, words):
     if done.changed:
         undo = f"{reverse('desk_undo_bulk')}?{urlencode({'key': done.undo})}"
         messages.success(request, words, extra_tags=f"undo={undo}" if done.undo else "")
-    left = [_("%(thread)s: %(name)s has it.") % {"thread": _quoted(thread), "name": thread.assignee.display_name} for thread in done.taken[:NAMED]]
-    left += [_("%(thread)s has changed since this page was drawn: have a look at it first.") % {"thread": _quoted(thread)} for thread in done.moved[:NAMED]]
-    left += [_("%(thread)s: this can't be done with it.") % {"thread": _quoted(thread)} for thread in done.unfit[:NAMED]]
+    left = [
+        _("%(thread)s: %(name)s has it.") % {"thread": _quoted(thread), "name": thread.assignee.display_name}
+        for thread in done.taken[:NAMED]
+    ]
+    left += [
+        _("%(thread)s has changed since this page was drawn: have a look at it first.")
+        % {"thread": _quoted(thread)}
+        for thread in done.moved[:NAMED]
+    ]
+    left += [
+        _("%(thread)s: this can't be done with it.") % {"thread": _quoted(thread)}
+        for thread in done.unfit[:NAMED]
+    ]
     count = len(done.taken) + len(done.moved) + len(done.unfit)
     if left:
-        words = ngettext("%(count)s was left as it is.", "%(count)s were left as they are.", count) % {"count": count}
+        words = ngettext("%(count)s was left as it is.", "%(count)s were left as they are.", count) % {
+            "count": count
+        }
         messages.warning(request, " ".join([words, *left]))
 
 

@@ -31,6 +31,17 @@ def cards(request):
     if paper in PAPERS and made:
         with override(request.library.language):
             label = _("QR code of this card")
-            sheet = [{"grouped": codes.grouped(code), "qr": slips.qr_svg(slips.link(code), label)} for code in made]
-        return render(request, "desk/sheet.html", {"link_page": slips.typed_at(), "cards": sheet, "paper": paper, "paper_language": request.library.language})
+            sheet = [
+                {"grouped": codes.grouped(code), "qr": slips.qr_svg(slips.link(code), label)} for code in made
+            ]
+        return render(
+            request,
+            "desk/sheet.html",
+            {
+                "link_page": slips.typed_at(),
+                "cards": sheet,
+                "paper": paper,
+                "paper_language": request.library.language,
+            },
+        )
     return render_page(request, "desk/cards.html", {"form": CardsForm(user=request.user), "count": len(made)})

@@ -34,7 +34,9 @@ def _unlock(request):
         shared_desks.close(request.shared_desk, by=request.user, at=timezone.now())
     response = redirect("desk_computers")
     locking.unlock_here(request, response, desk, token)
-    messages.success(request, _("This is a shared desk computer until the day is over. Whoever has a PIN can open it."))
+    messages.success(
+        request, _("This is a shared desk computer until the day is over. Whoever has a PIN can open it.")
+    )
     return response
 
 
@@ -67,22 +69,34 @@ def desk_pin(request):
         return redirect("desk_computers")
     form = SetPinForm(request.POST or None)
     if form.is_valid():
-        desk_pins.set_pin(request.user, pin=form.cleaned_data["pin"], at=timezone.now(), but=request.session.session_key)
-        messages.success(request, _("Your PIN is set. It opens each shared desk computer of your branches while that is unlocked."))
+        desk_pins.set_pin(
+            request.user, pin=form.cleaned_data["pin"], at=timezone.now(), but=request.session.session_key
+        )
+        messages.success(
+            request,
+            _("Your PIN is set. It opens each shared desk computer of your branches while that is unlocked."),
+        )
         return redirect("desk_computers")
     return render(request, "desk/pin.html", {"form": form, "pin": pin})
 
 
 def _form(request):
-    initial = {"name": device(request.headers.get("User-Agent", "")), "branch": request.user.roles[0].branch_id}
-    return UnlockDeskForm(request.POST or None, branches=[role.branch_id for role in request.user.roles], initial=initial)
+    initial = {
+        "name": device(request.headers.get("User-Agent", "")),
+        "branch": request.user.roles[0].branch_id,
+    }
+    return UnlockDeskForm(
+        request.POST or None, branches=[role.branch_id for role in request.user.roles], initial=initial
+    )
 
 
 def _page(request, form):
     context = {
         "form": form,
         "pin": desk_pins.pin_of(request.user),
-        "unlocked": _unlocked(request.user).select_related("branch", "unlocked_by").order_by("branch__name", "name", "pk"),
+        "unlocked": _unlocked(request.user)
+        .select_related("branch", "unlocked_by")
+        .order_by("branch__name", "name", "pk"),
         "by_second_factor": has_shown_second_factor(request),
     }
     return render(request, "desk/computers.html", context)

@@ -66,11 +66,19 @@ def desk_hand_on(request, public_id):
     conversation, at = _conversation(request, public_id), timezone.now()
     colleagues, coordinators, branches = may_be_given_to(conversation, request.library.today(at))
     was = conversation.assignee.public_id if conversation.assignee else None
-    form = HandOnForm(request.POST or None, initial={"was": was}, colleagues=colleagues, coordinators=coordinators, branches=branches)
+    form = HandOnForm(
+        request.POST or None,
+        initial={"was": was},
+        colleagues=colleagues,
+        coordinators=coordinators,
+        branches=branches,
+    )
     if request.method == "POST" and form.is_valid():
         return _hand_on(request, conversation, form, at)
     context = {"conversation": conversation, "form": form}
-    return render_page(request, "desk/hand_on.html", context, partial="form", status=422 if form.errors else 200)
+    return render_page(
+        request, "desk/hand_on.html", context, partial="form", status=422 if form.errors else 200
+    )
 
 
 def _hand_on(request, conversation, form, at):
@@ -82,16 +90,25 @@ def _hand_on(request, conversation, form, at):
         if to in form.branches:
             handling.hand_over(conversation, branch=form.branches[to], by=request.user, at=at, was=holder)
             return _handed_over(request, conversation, form.branches[to])
-        conversation = handling.assign(conversation, to=form.people.get(to), by=request.user, at=at, was=holder)
+        conversation = handling.assign(
+            conversation, to=form.people.get(to), by=request.user, at=at, was=holder
+        )
     except handling.AlreadyTaken as taken:
         return _taken_first(request, conversation, taken.assignee)
     name = conversation.assignee.display_name if conversation.assignee else ""
-    return _back(request, conversation, _("%(name)s has it now.") % {"name": name} if name else _("It is nobody's in particular now."), undo=True)
+    return _back(
+        request,
+        conversation,
+        _("%(name)s has it now.") % {"name": name} if name else _("It is nobody's in particular now."),
+        undo=True,
+    )
 
 
 def _handed_over(request, conversation, branch):
     messages.info(request, _("%(branch)s has it now.") % {"branch": branch})
-    return redirect(thread_url(request, conversation)) if _may_open(request, conversation) else redirect("desk")
+    return (
+        redirect(thread_url(request, conversation)) if _may_open(request, conversation) else redirect("desk")
+    )
 
 
 @staff_only
@@ -101,15 +118,27 @@ def desk_snooze(request, public_id):
     conversation, at = _conversation(request, public_id), timezone.now()
     form = SnoozeForm(request.POST, today=request.library.today(at))
     if not form.is_valid():
-        messages.error(request, form.non_field_errors()[0] if form.non_field_errors() else _("Choose the day on which it is to come back."))
+        messages.error(
+            request,
+            form.non_field_errors()[0]
+            if form.non_field_errors()
+            else _("Choose the day on which it is to come back."),
+        )
         return redirect(thread_url(request, conversation))
     until = form.cleaned_data["until"]
     try:
         conversation = handling.snooze(conversation, until=until, by=request.user, at=at)
     except handling.NotOpen:
-        return _back(request, conversation, _("It is closed: there is nothing to put off."), level=messages.WARNING)
+        return _back(
+            request, conversation, _("It is closed: there is nothing to put off."), level=messages.WARNING
+        )
     day = day_in_a_sentence(until)
-    return _back(request, conversation, _("Put off until %(day)s. It comes back sooner if the patron writes.") % {"day": day}, undo=True)
+    return _back(
+        request,
+        conversation,
+        _("Put off until %(day)s. It comes back sooner if the patron writes.") % {"day": day},
+        undo=True,
+    )
 
 
 @staff_only
@@ -142,15 +171,29 @@ def desk_undo(request, public_id):
 def desk_join(request, public_id):
     """First the patron's other threads, then the chosen one beside this one, then it is done."""
     conversation, at = _conversation(request, public_id), timezone.now()
-    others = joining.joinable(conversation).filter(pk__in=Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).values("pk"))
-    chosen = _chosen(others.select_related("branch", "assignee", "patron"), request.POST.get("with") or request.GET.get("with"))
+    others = joining.joinable(conversation).filter(
+        pk__in=Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).values("pk")
+    )
+    chosen = _chosen(
+        others.select_related("branch", "assignee", "patron"),
+        request.POST.get("with") or request.GET.get("with"),
+    )
     if request.method == "POST" and chosen is not None:
         try:
             joined = joining.join(chosen, into=conversation, by=request.user, at=at)
         except joining.CannotJoin:
-            return _back(request, conversation, _("These two can't be joined any more. Nothing was changed."), level=messages.WARNING)
+            return _back(
+                request,
+                conversation,
+                _("These two can't be joined any more. Nothing was changed."),
+                level=messages.WARNING,
+            )
         return _back(request, joined, _("Joined. What was written in either stands here now, by its time."))
-    context = {"conversation": conversation, "others": list(others.select_related("branch")[:30]) if chosen is None else [], "chosen": chosen}
+    context = {
+        "conversation": conversation,
+        "others": list(others.select_related("branch")[:30]) if chosen is None else [],
+        "chosen": chosen,
+    }
     if chosen is not None:
         context["both"] = [with_first_and_last(thread) for thread in (conversation, chosen)]
         log_reading(request, conversation, at=at)
@@ -174,13 +217,18 @@ def desk_erase(request, public_id):
         return redirect(thread_url(request, conversation))
     context = {
         "conversation": conversation,
-        "counts": {rows: getattr(conversation, rows).count() for rows in ("messages", "attachments", "notes", "joined")},
+        "counts": {
+            rows: getattr(conversation, rows).count()
+            for rows in ("messages", "attachments", "notes", "joined")
+        },
     }
     return render(request, "desk/erase.html", context)
 
 
 def _held_by_law(request):
-    messages.error(request, _("It is held by law: nothing of it may be erased until a coordinator lifts the hold."))
+    messages.error(
+        request, _("It is held by law: nothing of it may be erased until a coordinator lifts the hold.")
+    )
     return redirect("legal_holds")
 
 
@@ -192,11 +240,29 @@ def desk_note(request, public_id):
     form = NoteForm(request.POST)
     unknown = notes.names_of_nobody(form.cleaned_data["body"], conversation) if form.is_valid() else []
     if form.errors or (unknown and not form.cleaned_data["warned"]):
-        context = {"conversation": conversation, "form": form, "unknown": unknown, "people": _others(request, conversation)}
+        context = {
+            "conversation": conversation,
+            "form": form,
+            "unknown": unknown,
+            "people": _others(request, conversation),
+        }
         return render(request, "desk/note.html", context, status=422)
-    note = notes.write_note(conversation, by=request.user, at=at, body=form.cleaned_data["body"], client_token=form.cleaned_data["client_token"])
-    told = [mention.person.display_name for mention in note.mentions.select_related("person").order_by("person__name")]
-    words = _("Noted. %(names)s will be told that there is a note.") % {"names": ", ".join(told)} if told else _("Noted, for colleagues only.")
+    note = notes.write_note(
+        conversation,
+        by=request.user,
+        at=at,
+        body=form.cleaned_data["body"],
+        client_token=form.cleaned_data["client_token"],
+    )
+    told = [
+        mention.person.display_name
+        for mention in note.mentions.select_related("person").order_by("person__name")
+    ]
+    words = (
+        _("Noted. %(names)s will be told that there is a note.") % {"names": ", ".join(told)}
+        if told
+        else _("Noted, for colleagues only.")
+    )
     messages.info(request, words)
     return redirect(f"{thread_url(request, conversation)}#note-{note.public_id}")
 
@@ -223,7 +289,9 @@ def with_first_and_last(thread):
 
 def _conversation(request, public_id):
     """The thread; of one that was joined into another, that other, if this member of staff may open it. Raises Erased."""
-    mine = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related("branch", "patron", "help_session", "assignee")
+    mine = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related(
+        "branch", "patron", "help_session", "assignee"
+    )
     conversation = get_object_or_404(mine, public_id=public_id)
     if conversation.joined_into_id:
         conversation = get_object_or_404(mine, pk=conversation.joined_into_id)
@@ -233,7 +301,11 @@ def _conversation(request, public_id):
 
 
 def _may_open(request, conversation):
-    return Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).filter(pk=conversation.pk).exists()
+    return (
+        Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
+        .filter(pk=conversation.pk)
+        .exists()
+    )
 
 
 def _taken_first(request, conversation, holder):
@@ -244,7 +316,10 @@ def _taken_first(request, conversation, holder):
     elif timezone.now() - current.assigned_at < A_MOMENT:
         words = _("%(name)s took this a moment ago. Nothing was changed.") % {"name": holder.display_name}
     else:
-        words = _("%(name)s took this %(time)s ago. Nothing was changed.") % {"name": holder.display_name, "time": waited(current.assigned_at)}
+        words = _("%(name)s took this %(time)s ago. Nothing was changed.") % {
+            "name": holder.display_name,
+            "time": waited(current.assigned_at),
+        }
     return _back(request, conversation, words, level=messages.WARNING)
 
 
@@ -273,4 +348,8 @@ def parse_moment(text):
 
 
 def _chosen(threads, public_id):
-    return next((thread for thread in threads if str(thread.public_id) == public_id), None) if public_id else None
+    return (
+        next((thread for thread in threads if str(thread.public_id) == public_id), None)
+        if public_id
+        else None
+    )

@@ -22,12 +22,16 @@ from portal.privacy.models import LegalHold
 @require_safe
 def legal_holds(request):
     """Those in force, and those that were lifted."""
-    rows = LegalHold.objects.select_related("set_by", "lifted_by", "person", "help_session", "conversation", "comes_from")
+    rows = LegalHold.objects.select_related(
+        "set_by", "lifted_by", "person", "help_session", "conversation", "comes_from"
+    )
     in_force = list(rows.filter(lifted_at=None))
     openable = _openable(request)
     for found in in_force:
         found.url = _url(found.record) if found.record.pk in openable[found.kind] else ""
-    return render(request, "desk/holds.html", {"in_force": in_force, "lifted": rows.exclude(lifted_at=None)[:100]})
+    return render(
+        request, "desk/holds.html", {"in_force": in_force, "lifted": rows.exclude(lifted_at=None)[:100]}
+    )
 
 
 @coordinator_only
@@ -40,13 +44,20 @@ def hold_session(request, public_id):
 @coordinator_only
 @require_http_methods(["GET", "POST"])
 def hold_thread(request, public_id):
-    return _hold(request, get_object_or_404(Conversation.objects.at_desk_of(request.user, shown_today.ids(request)), public_id=public_id))
+    return _hold(
+        request,
+        get_object_or_404(
+            Conversation.objects.at_desk_of(request.user, shown_today.ids(request)), public_id=public_id
+        ),
+    )
 
 
 @coordinator_only
 @require_http_methods(["GET", "POST"])
 def hold_person(request, public_id):
-    return _hold(request, get_object_or_404(find.at_desk_of(request.user, find.found(request)), public_id=public_id))
+    return _hold(
+        request, get_object_or_404(find.at_desk_of(request.user, find.found(request)), public_id=public_id)
+    )
 
 
 @coordinator_only
@@ -64,16 +75,30 @@ def _hold(request, record):
         try:
             holds.hold(record, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now())
         except holds.Gone:
-            messages.error(request, _("It was deleted a moment ago, as it was due or somebody wished: there is nothing left to hold."))
+            messages.error(
+                request,
+                _(
+                    "It was deleted a moment ago, as it was due or somebody wished: there is nothing left to hold."
+                ),
+            )
             return redirect("legal_holds")
         messages.info(request, _("Held: nothing of it is deleted until a coordinator lifts the hold."))
         return redirect("legal_holds")
-    context = {"form": form, "kind": holds.FIELD[type(record)], "record": record, "back": _url(record), "held": holds.held(record)}
+    context = {
+        "form": form,
+        "kind": holds.FIELD[type(record)],
+        "record": record,
+        "back": _url(record),
+        "held": holds.held(record),
+    }
     return render(request, "desk/hold.html", context, status=422 if form.is_bound else 200)
 
 
 def _url(record):
-    return reverse({User: "patron_record", HelpSession: "desk_session", Conversation: "desk_conversation"}[type(record)], args=[record.public_id])
+    return reverse(
+        {User: "patron_record", HelpSession: "desk_session", Conversation: "desk_conversation"}[type(record)],
+        args=[record.public_id],
+    )
 
 
 def _openable(request):

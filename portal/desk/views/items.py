@@ -25,23 +25,36 @@ def desk_items(request):
     query, thread = request.GET.get("q", ""), uuid_or_none(request.GET.get("thread"))
     found = find_items(query, limit=SHOWN, branch=branch_named(request))
     items_url = reverse("desk_reply", args=[thread]) if thread else reverse("record")
-    return render(request, "desk/items.html#found", {"found": found, "query": query.strip(), "items_url": items_url})
+    return render(
+        request, "desk/items.html#found", {"found": found, "query": query.strip(), "items_url": items_url}
+    )
 
 
 def items_part(request, choosing, branch, items_url):
     """The part alone, after one of its buttons was pressed."""
-    return render(request, "desk/items.html", {"choosing": choosing, "items_url": items_url, "swapped": True, **found_for(choosing, branch)})
+    return render(
+        request,
+        "desk/items.html",
+        {"choosing": choosing, "items_url": items_url, "swapped": True, **found_for(choosing, branch)},
+    )
 
 
 def found_for(choosing, branch):
     """What the search shows when the whole part is drawn."""
-    return {"found": find_items(choosing.query, limit=SHOWN, branch=branch) if choosing.query else [], "query": choosing.query}
+    return {
+        "found": find_items(choosing.query, limit=SHOWN, branch=branch) if choosing.query else [],
+        "query": choosing.query,
+    }
 
 
 def untouched_part(choosing, items_url):
     """The part in which nothing is chosen, searched for or written yet: it is the same for every answer, and drawing its fields
     was a sixth of what a thread's page cost. "" where it is touched."""
-    return mark_safe(_untouched(get_language()).replace("/items-url/", items_url)) if choosing.is_untouched else ""
+    return (
+        mark_safe(_untouched(get_language()).replace("/items-url/", items_url))
+        if choosing.is_untouched
+        else ""
+    )
 
 
 @cache

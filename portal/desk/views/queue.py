@@ -66,10 +66,18 @@ def desk_queue_news(request):
 def _lists(request, asked, topics, at, *, drawn=None):
     """The tabs with their counts, and the rows of the page. `drawn`: when the page was, whose news this is."""
     filters, today = asked.filters(request.user), queue.desk_today(request, at)
-    counts = queue.counts(request, asked, filters, today, at=at, since=drawn)  # before the rows: what changes meanwhile is news
+    counts = queue.counts(
+        request, asked, filters, today, at=at, since=drawn
+    )  # before the rows: what changes meanwhile is news
     page = queue.page(request, asked, filters, today, at=at, topics=topics)
     tabs = [
-        {"name": tab, "label": str(label), "count": counts.lists[tab], "current": tab == asked.tab, "url": replace(asked, tab=tab).url()}
+        {
+            "name": tab,
+            "label": str(label),
+            "count": counts.lists[tab],
+            "current": tab == asked.tab,
+            "url": replace(asked, tab=tab).url(),
+        }
         for tab, label in queue.TABS.items()
     ]
     return {
@@ -86,7 +94,10 @@ def _lists(request, asked, topics, at, *, drawn=None):
         "unfiltered": queue.Asked(tab=asked.tab).url(),
         "here": request.get_full_path(),
         "poll": _poll(request, asked, counts.state, drawn or at),
-        "news": ngettext("%(count)s new", "%(count)s new", counts.came) % {"count": queue.in_words(counts.came)} if counts.came else "",
+        "news": ngettext("%(count)s new", "%(count)s new", counts.came)
+        % {"count": queue.in_words(counts.came)}
+        if counts.came
+        else "",
         "counts": counts,
     }
 
@@ -94,9 +105,13 @@ def _lists(request, asked, topics, at, *, drawn=None):
 def _filters(request, asked, topics):
     """The controls that narrow the lists, drawn."""
     branches = [(role.branch.slug, role.branch.name) for role in request.user.roles]
-    offered = [(pk, str(topic)) for pk, topic in topics.items() if topic.retired_at is None or str(pk) == asked.topic]
+    offered = [
+        (pk, str(topic)) for pk, topic in topics.items() if topic.retired_at is None or str(pk) == asked.topic
+    ]
     return {
-        "branches": _select("branch", asked.branch, [("", _("All of yours")), *branches]) if len(branches) > 1 else "",
+        "branches": _select("branch", asked.branch, [("", _("All of yours")), *branches])
+        if len(branches) > 1
+        else "",
         "topics": _select("topic", asked.topic, [("", _("All")), *offered]) if offered else "",
         "reasons": _reasons(asked.reason, get_language()),
     }
@@ -104,7 +119,11 @@ def _filters(request, asked, topics):
 
 @lru_cache(maxsize=100)
 def _reasons(chosen, _language):
-    return _select("reason", chosen, [("", _("All")), *((reason.value, capfirst(reason.label)) for reason in Conversation.Reason)])
+    return _select(
+        "reason",
+        chosen,
+        [("", _("All")), *((reason.value, capfirst(reason.label)) for reason in Conversation.Reason)],
+    )
 
 
 def _bulk(request, at):
@@ -124,25 +143,33 @@ def _empty(asked):
     return {
         "needs": {
             "title": _("Nobody waits"),
-            "text": _("When a patron asks again, or says that an item did not help or could not be had, it appears here. The longest wait comes first."),
+            "text": _(
+                "When a patron asks again, or says that an item did not help or could not be had, it appears here. The longest wait comes first."
+            ),
             "url": reverse("record"),
             "label": _("Record a help session"),
         },
         "mine": {
             "title": _("Nothing is yours"),
-            "text": _("What you take, or are given, stands here until it is done; so does what belongs to a colleague whom you cover."),
+            "text": _(
+                "What you take, or are given, stands here until it is done; so does what belongs to a colleague whom you cover."
+            ),
             "url": queue_page,
             "label": _("See who needs an answer"),
         },
         "patron": {
             "title": _("No patron has the next word"),
-            "text": _("Threads that you have answered stand here until the patron writes. Those that stay quiet close by themselves."),
+            "text": _(
+                "Threads that you have answered stand here until the patron writes. Those that stay quiet close by themselves."
+            ),
             "url": queue_page,
             "label": _("See who needs an answer"),
         },
         "snoozed": {
             "title": _("Nothing is put off"),
-            "text": _("What is put off until a day waits here, the next to come back first. A patron's word brings it back sooner."),
+            "text": _(
+                "What is put off until a day waits here, the next to come back first. A patron's word brings it back sooner."
+            ),
             "url": queue_page,
             "label": _("See who needs an answer"),
         },

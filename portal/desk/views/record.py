@@ -34,7 +34,13 @@ SAVES = {"save", "save_only"}  # with and without a code for the patron
 @require_http_methods(["GET", "POST"])
 def record(request):
     if request.method == "GET":
-        last = HelpSession.objects.at_desk_of(request.user).recorded().filter(staff=request.user).latest_first().first()
+        last = (
+            HelpSession.objects.at_desk_of(request.user)
+            .recorded()
+            .filter(staff=request.user)
+            .latest_first()
+            .first()
+        )
         first = defaults_after(last, user=request.user, library=request.library, at=timezone.now())
         if "thread" in request.GET:
             thread = _thread(request, request.GET["thread"]) or _not_there()
@@ -47,7 +53,9 @@ def record(request):
     token, action = token_in(request.POST), request.POST.get("action", "save")
     draft = _begun(request, token)
     if draft is not None and draft.status == HelpSession.Status.RECORDED:
-        return redirect("desk_session" if request.POST.get("thread") else "slip", draft.public_id)  # posted twice
+        return redirect(
+            "desk_session" if request.POST.get("thread") else "slip", draft.public_id
+        )  # posted twice
     if action in SAVES:
         return _save(request, draft, token, hand_over=action == "save")
     if action == "later":
@@ -59,7 +67,9 @@ def record(request):
 @require_http_methods(["GET"])
 def finish_session(request, public_id):
     """A session that was begun, with all that was typed."""
-    draft = get_object_or_404(HelpSession.objects.at_desk_of(request.user).select_related("unfinished_form"), public_id=public_id)
+    draft = get_object_or_404(
+        HelpSession.objects.at_desk_of(request.user).select_related("unfinished_form"), public_id=public_id
+    )
     if draft.status == HelpSession.Status.RECORDED:
         return redirect("desk_session", public_id)
     if draft.status != HelpSession.Status.UNFINISHED:
@@ -77,7 +87,11 @@ def autosave(request):
     draft = _begun(request, token)
     if draft is None or draft.status == HelpSession.Status.UNFINISHED:
         draft = _keep(request, draft, token)
-    kept = {"draft": draft, "saved_at": timezone.now(), "secret_number": _form(request, data=request.POST).secret_number}
+    kept = {
+        "draft": draft,
+        "saved_at": timezone.now(),
+        "secret_number": _form(request, data=request.POST).secret_number,
+    }
     response = render(request, "desk/record.html#kept", kept)
     if draft.status == HelpSession.Status.UNFINISHED:
         response["HX-Replace-Url"] = reverse("finish_session", args=[draft.public_id])
@@ -87,7 +101,10 @@ def autosave(request):
 @staff_only
 @require_http_methods(["GET", "POST"])
 def discard_session(request, public_id):
-    draft = get_object_or_404(HelpSession.objects.at_desk_of(request.user).unfinished().select_related("unfinished_form"), public_id=public_id)
+    draft = get_object_or_404(
+        HelpSession.objects.at_desk_of(request.user).unfinished().select_related("unfinished_form"),
+        public_id=public_id,
+    )
     if request.method == "GET":
         return render(request, "desk/discard.html", {"draft": with_first_words(draft)})
     actions.discard_unfinished(draft, by=request.user, at=timezone.now())
@@ -100,19 +117,32 @@ def tray(request):
     begun = HelpSession.objects.unfinished().filter(staff=request.user)
     lines = begun.values_list("pk", "public_id", "created_at", "branch__name", "unfinished_form__fields")
     return [
-        {"pk": pk, "public_id": public_id, "created_at": created_at, "branch": branch, "first_words": _first_words(fields or {})}
+        {
+            "pk": pk,
+            "public_id": public_id,
+            "created_at": created_at,
+            "branch": branch,
+            "first_words": _first_words(fields or {}),
+        }
         for pk, public_id, created_at, branch, fields in lines
     ]
 
 
 def with_first_words(draft):
     """An unfinished session with what it can be told by."""
-    draft.first_words = _first_words(draft.unfinished_form.fields if hasattr(draft, "unfinished_form") else {})
+    draft.first_words = _first_words(
+        draft.unfinished_form.fields if hasattr(draft, "unfinished_form") else {}
+    )
     return draft
 
 
 def _first_words(fields):
-    return fields.get("question") or fields.get("summary") or fields.get("items-0-title") or _("Nothing written yet")
+    return (
+        fields.get("question")
+        or fields.get("summary")
+        or fields.get("items-0-title")
+        or _("Nothing written yet")
+    )
 
 
 def _save(request, draft, token, *, hand_over):
@@ -138,7 +168,12 @@ def _save(request, draft, token, *, hand_over):
     if hand_over and help_session.is_on_paper_only:
         actions.hand_over_on_paper(help_session, by=request.user, at=at)
     elif hand_over and not help_session.claim_codes.live(at).exists():
-        slips.keep(request.session, help_session.public_id, [actions.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())], at=at)
+        slips.keep(
+            request.session,
+            help_session.public_id,
+            [actions.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())],
+            at=at,
+        )
     return redirect("slip" if hand_over else "desk_session", help_session.public_id)
 
 
@@ -148,7 +183,12 @@ def _log(request, form, choosing, draft, token, thread, fields):
     try:
         handling.log_as_contact(thread, by=request.user, at=timezone.now(), **contact)
     except (handling.AlreadyLogged, Erased):
-        form.add_error(None, _("This thread was logged as a contact already, or is erased. This one is not saved: it can be discarded."))
+        form.add_error(
+            None,
+            _(
+                "This thread was logged as a contact already, or is erased. This one is not saved: it can be discarded."
+            ),
+        )
         return _page(request, form, choosing, draft=_keep(request, draft, token), status=422)
     messages.success(request, _("Logged as a contact."))
     return redirect("desk_conversation", thread.public_id)
@@ -156,9 +196,19 @@ def _log(request, form, choosing, draft, token, thread, fields):
 
 def _thread(request, public_id):
     """The conversation of which the form tells, or None."""
-    threads = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).not_joined().exclude(status=Conversation.Status.ERASED)
+    threads = (
+        Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
+        .not_joined()
+        .exclude(status=Conversation.Status.ERASED)
+    )
     public_id = uuid_or_none(str(public_id or ""))
-    return threads.select_related("help_session", "readers_form", "branch", "patron").filter(public_id=public_id).first() if public_id else None
+    return (
+        threads.select_related("help_session", "readers_form", "branch", "patron")
+        .filter(public_id=public_id)
+        .first()
+        if public_id
+        else None
+    )
 
 
 def _not_there():
@@ -168,10 +218,22 @@ def _not_there():
 def _said_in(thread, user):
     """How the form begins for a contact that was a thread: with the patron's first words, and no name."""
     session, asked = thread.help_session, thread.messages.filter(side=Side.PATRON).in_order().first()
-    readers_advisory = thread.reason == Conversation.Reason.READERS_ADVISORY or hasattr(thread, "readers_form")
-    said = {"thread": thread.public_id, "mode": HelpSession.Mode.WEB_FORM, "topic": thread.topic_id or (session.topic_id if session else None)}
+    readers_advisory = thread.reason == Conversation.Reason.READERS_ADVISORY or hasattr(
+        thread, "readers_form"
+    )
+    said = {
+        "thread": thread.public_id,
+        "mode": HelpSession.Mode.WEB_FORM,
+        "topic": thread.topic_id or (session.topic_id if session else None),
+    }
     said["question"] = asked.body if asked else thread.subject
-    said["question_type"] = QuestionType.READERS_ADVISORY if readers_advisory else session.question_type if session else QuestionType.REFERENCE
+    said["question_type"] = (
+        QuestionType.READERS_ADVISORY
+        if readers_advisory
+        else session.question_type
+        if session
+        else QuestionType.REFERENCE
+    )
     said["quiet"] = session is not None and session.quiet
     if asked or session:
         said["language"] = asked.language if asked else session.language
@@ -186,7 +248,9 @@ def _finish_later(request, draft, token):
     form.is_valid()
     card = form.cleaned_data.get("card")
     if "card" in form.errors or (card and not _attach(request, form, draft, card)):
-        return _page(request, _only_the_error_of("card", form), Choosing(request.POST), draft=draft, status=422)
+        return _page(
+            request, _only_the_error_of("card", form), Choosing(request.POST), draft=draft, status=422
+        )
     messages.success(request, _("It is on your tray, to be finished later."))
     return redirect("record")
 
@@ -195,15 +259,27 @@ def _edit_items(request, draft, token, action):
     """A button of the items part: the whole form comes along, and is kept before the part, or the page, is shown again."""
     choosing = Choosing(request.POST)
     choosing.change(action)
-    fields = {name: value for name, value in typed_fields(request.POST).items() if not name.startswith(("items-", "new-"))}
+    fields = {
+        name: value
+        for name, value in typed_fields(request.POST).items()
+        if not name.startswith(("items-", "new-"))
+    }
     draft = _keep(request, draft, token, fields | choosing.fields())
     if request.htmx:
         response = items_part(request, choosing, branch_named(request), reverse("record"))
         response["HX-Replace-Url"] = reverse("finish_session", args=[draft.public_id])
-        response["HX-Trigger-After-Settle"] = "items-changed"  # an autosave under way must not have the last word
+        response["HX-Trigger-After-Settle"] = (
+            "items-changed"  # an autosave under way must not have the last word
+        )
         return response
     if choosing.written.errors:
-        return _page(request, _form(request, initial={**fields, "token": draft.public_id}), choosing, draft=draft, status=422)
+        return _page(
+            request,
+            _form(request, initial={**fields, "token": draft.public_id}),
+            choosing,
+            draft=draft,
+            status=422,
+        )
     find = f"?q={choosing.query_for_url}" if choosing.query_for_url else ""
     return redirect(reverse("finish_session", args=[draft.public_id]) + find + "#items")
 
@@ -216,7 +292,10 @@ def _attach(request, form, help_session, card):
     except actions.UnknownCard:
         form.add_error("card", _("No card has this code. Please compare it with the card."))
     except actions.CardAlreadyAttached:
-        form.add_error("card", _("This card belongs to another session already, or is too old. Give the patron another card."))
+        form.add_error(
+            "card",
+            _("This card belongs to another session already, or is too old. Give the patron another card."),
+        )
     return "card" not in form.errors
 
 
@@ -232,7 +311,10 @@ def _begun(request, token):
     mine = HelpSession.objects.at_desk_of(request.user)
     begun = mine.filter(public_id=token).first()
     # One query, so that another post of this form, which begins the session at this moment, is not taken for a stranger's.
-    somebody_elses = begun is None and HelpSession.objects.filter(public_id=token).exclude(pk__in=mine.values("pk")).exists()
+    somebody_elses = (
+        begun is None
+        and HelpSession.objects.filter(public_id=token).exclude(pk__in=mine.values("pk")).exists()
+    )
     if somebody_elses or (begun is not None and begun.status == HelpSession.Status.TALLY):
         raise Http404
     return begun
@@ -242,7 +324,9 @@ def _keep(request, draft, token, fields=None):
     fields = typed_fields(request.POST) if fields is None else fields
     if draft is None:
         branch = branch_named(request)
-        return actions.start_unfinished(by=request.user, at=timezone.now(), branch=branch, fields=fields, token=token)
+        return actions.start_unfinished(
+            by=request.user, at=timezone.now(), branch=branch, fields=fields, token=token
+        )
     actions.save_unfinished(draft, fields=fields, at=timezone.now())
     return draft
 
@@ -256,7 +340,10 @@ def _page(request, form, choosing, *, draft=None, warned=False, status=200):
         del form.fields["question"].widget.attrs["autofocus"]  # the summary of the mistakes has the focus
     thread = _thread(request, form["thread"].value())
     if thread is not None:
-        form.fields["summary"].label, form.fields["summary"].help_text = _("Summary"), ""  # nobody but the desk reads it
+        form.fields["summary"].label, form.fields["summary"].help_text = (
+            _("Summary"),
+            "",
+        )  # nobody but the desk reads it
     context = {
         "form": form,
         "choosing": choosing,

@@ -39,7 +39,12 @@ def open_by_patrons_code(request):
         try:
             claim = actions.open_by_code(form.cleaned_data["code"], at=at)
         except actions.CodeKept:
-            form.add_error("code", _("This session is kept in the patron's own account. Ask the patron to open it on their phone."))
+            form.add_error(
+                "code",
+                _(
+                    "This session is kept in the patron's own account. Ask the patron to open it on their phone."
+                ),
+            )
         except (actions.CodeExpired, actions.CodeRevoked, actions.CodeForgotten):
             form.add_error("code", _("This code no longer opens a session."))
         except actions.CardNotReady:
@@ -56,12 +61,22 @@ def open_by_patrons_code(request):
 @staff_only
 @require_GET
 def desk_session(request, public_id):
-    counts_a_thread = Exists(Conversation.objects.filter(logged_as=OuterRef("pk")))  # such a contact is handed over to nobody
-    sessions = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)).recorded().annotate(counts_a_thread=counts_a_thread)
-    help_session = get_object_or_404(sessions.select_related("branch", "staff", "topic", "patron", "note__author"), public_id=public_id)
+    counts_a_thread = Exists(
+        Conversation.objects.filter(logged_as=OuterRef("pk"))
+    )  # such a contact is handed over to nobody
+    sessions = (
+        HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
+        .recorded()
+        .annotate(counts_a_thread=counts_a_thread)
+    )
+    help_session = get_object_or_404(
+        sessions.select_related("branch", "staff", "topic", "patron", "note__author"), public_id=public_id
+    )
     at = timezone.now()
     log_session_opened(request, help_session, at=at)
-    given = Recommendation.objects.filter(sessionrecommendation__help_session=help_session).order_by("sessionrecommendation__position", "pk")
+    given = Recommendation.objects.filter(sessionrecommendation__help_session=help_session).order_by(
+        "sessionrecommendation__position", "pk"
+    )
     codes = list(help_session.claim_codes.order_by("-made_at", "-pk"))
     context = {
         "help_session": help_session,
@@ -70,7 +85,8 @@ def desk_session(request, public_id):
         "live_codes": [code for code in codes if code.state == ClaimCode.State.LIVE and code.expires_at > at],
         "codes": codes,
         "conversations": help_session.conversations.not_joined().order_by("-opened_at", "-pk"),
-        "is_mine_to_hand_over": help_session.branch_id in request.user.desk_branch_ids or help_session.staff_id == request.user.pk,
+        "is_mine_to_hand_over": help_session.branch_id in request.user.desk_branch_ids
+        or help_session.staff_id == request.user.pk,
         "card_form": CodeForm(),
     }
     return render_page(request, "desk/session.html", context)
@@ -97,5 +113,11 @@ def _list(request, form, *, status=200):
     rows, after = page_of(sessions, "happened_on", request.GET.get("after"), size=30)
     if show == "unfinished":
         rows = [with_first_words(draft) for draft in rows]
-    context = {"rows": rows, "after": after, "show": show, "form": form, "is_first": "after" not in request.GET}
+    context = {
+        "rows": rows,
+        "after": after,
+        "show": show,
+        "form": form,
+        "is_first": "after" not in request.GET,
+    }
     return render_page(request, "desk/sessions.html", context, status=status)

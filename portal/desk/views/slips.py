@@ -41,7 +41,9 @@ def hand_over(request, public_id):
     if form and not limits.counted(request, form, "address", "hand_over_by_mail", target=address.lower()):
         return _slip_page(request, help_session, form, status=422)
     try:
-        code = actions.hand_over(help_session, by=request.user, at=at, to_address=address, base_url=slips.base_url())
+        code = actions.hand_over(
+            help_session, by=request.user, at=at, to_address=address, base_url=slips.base_url()
+        )
     except (actions.AlreadyKept, actions.OnPaperOnly):
         return redirect("slip", public_id)  # which says that it needs no code
     slips.keep(request.session, public_id, [code], at=at)
@@ -66,12 +68,23 @@ def take_out(request, public_id):
     """Who has the adult's part, or the child's and isn't the child: out they go, and with them whoever has a code. `who`: as the page that asked named them."""
     help_session = get_object_or_404(_sessions(request).select_related("shared_with"), public_id=public_id)
     who = request.POST.get("who") or request.GET.get("who", "")
-    person = next((holder for holder in (help_session.patron, help_session.shared_with) if holder and str(holder.public_id) == who), None)
+    person = next(
+        (
+            holder
+            for holder in (help_session.patron, help_session.shared_with)
+            if holder and str(holder.public_id) == who
+        ),
+        None,
+    )
     if person is None or not help_session.is_shared:
         return redirect("desk_session", public_id)
     if request.method != "POST":
         log_session_opened(request, help_session, at=timezone.now())
-        context = {"person": person, "is_adult": person == help_session.shared_with, "is_last": not (help_session.patron and help_session.shared_with)}
+        context = {
+            "person": person,
+            "is_adult": person == help_session.shared_with,
+            "is_last": not (help_session.patron and help_session.shared_with),
+        }
         return render(request, "desk/take_out.html", {"help_session": help_session, **context})
     if sharing.take_out(help_session, person, by=request.user, at=timezone.now()):
         slips.forget(request.session, public_id)
@@ -87,13 +100,20 @@ def attach_card(request, public_id):
     form = CodeForm(request.POST)
     if form.is_valid() and limits.counted(request, form, "code", "code_at_desk"):
         try:
-            actions.attach_card(help_session, code=form.cleaned_data["code"], by=request.user, at=timezone.now())
+            actions.attach_card(
+                help_session, code=form.cleaned_data["code"], by=request.user, at=timezone.now()
+            )
         except actions.UnknownCard:
             form.add_error("code", _("No card has this code. Please compare it with the card."))
         except (actions.AlreadyKept, actions.OnPaperOnly):
             return redirect("slip", public_id)
         except actions.CardAlreadyAttached:
-            form.add_error("code", _("This card belongs to another session already, or is too old. Give the patron another card."))
+            form.add_error(
+                "code",
+                _(
+                    "This card belongs to another session already, or is too old. Give the patron another card."
+                ),
+            )
         else:
             messages.success(request, _("The card now opens this session."))
             return redirect("desk_session", public_id)
@@ -101,18 +121,29 @@ def attach_card(request, public_id):
 
 
 def _sessions(request):
-    return HelpSession.objects.at_desk_of(request.user).recorded().select_related("branch", "staff", "topic", "patron")
+    return (
+        HelpSession.objects.at_desk_of(request.user)
+        .recorded()
+        .select_related("branch", "staff", "topic", "patron")
+    )
 
 
 def _to_hand_over(request, public_id):
     """Never a contact as which the work of a thread was counted: it begins with somebody's words, and is the desk's own."""
-    return get_object_or_404(_sessions(request).exclude(Exists(Conversation.objects.filter(logged_as=OuterRef("pk")))), public_id=public_id)
+    return get_object_or_404(
+        _sessions(request).exclude(Exists(Conversation.objects.filter(logged_as=OuterRef("pk")))),
+        public_id=public_id,
+    )
 
 
 def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
     at = timezone.now()
     log_session_opened(request, help_session, at=at)
-    code = "" if help_session.is_held_in_full else next(iter(slips.kept(request.session, help_session.public_id, at=at)), "")
+    code = (
+        ""
+        if help_session.is_held_in_full
+        else next(iter(slips.kept(request.session, help_session.public_id, at=at)), "")
+    )
     context = {
         "help_session": help_session,
         "recommendations": Recommendation.objects.filter(sessionrecommendation__help_session=help_session)

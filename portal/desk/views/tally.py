@@ -19,14 +19,20 @@ from .items import branch_named, service_point
 def tally(request):
     """Count one directional contact."""
     branch = branch_named(request)
-    counted = actions.tally(by=request.user, at=timezone.now(), branch=branch, service_point=service_point(request, branch))
+    counted = actions.tally(
+        by=request.user, at=timezone.now(), branch=branch, service_point=service_point(request, branch)
+    )
     return _tally_answer(request, counted)
 
 
 @staff_only
 @require_POST
 def undo_tally(request, public_id):
-    counted = HelpSession.objects.at_desk_of(request.user).filter(staff=request.user, status=HelpSession.Status.TALLY, public_id=public_id).first()
+    counted = (
+        HelpSession.objects.at_desk_of(request.user)
+        .filter(staff=request.user, status=HelpSession.Status.TALLY, public_id=public_id)
+        .first()
+    )
     if counted is not None:  # undone already: what was asked for is so
         actions.undo_tally(counted, by=request.user, at=timezone.now())
     return _tally_answer(request, None)
@@ -37,13 +43,21 @@ def _tally_answer(request, counted):
         return render(
             request,
             "desk/tally.html",
-            {**tally_context(request), "counted": counted, "tally_from": "queue" if request.POST.get("from") == "queue" else "record"},
+            {
+                **tally_context(request),
+                "counted": counted,
+                "tally_from": "queue" if request.POST.get("from") == "queue" else "record",
+            },
         )
     if counted is not None:
-        messages.success(request, _("Counted."), extra_tags="undo=" + reverse("undo_tally", args=[counted.public_id]))
+        messages.success(
+            request, _("Counted."), extra_tags="undo=" + reverse("undo_tally", args=[counted.public_id])
+        )
     return redirect("desk" if request.POST.get("from") == "queue" else "record")
 
 
 def tally_context(request):
-    today = HelpSession.objects.filter(staff=request.user, status=HelpSession.Status.TALLY, happened_on=request.library.today())
+    today = HelpSession.objects.filter(
+        staff=request.user, status=HelpSession.Status.TALLY, happened_on=request.library.today()
+    )
     return {"tallied_today": today.count()}

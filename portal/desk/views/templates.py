@@ -24,7 +24,9 @@ FIELDS = ["name", "branch", "language", "body"]
 @require_GET
 def desk_templates(request):
     """Those that may be used in the thread named by `thread`, filled in; with `q` those that hold its words."""
-    threads = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related("patron", "help_session", "recommendation__item")
+    threads = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related(
+        "patron", "help_session", "recommendation__item"
+    )
     conversation = get_object_or_404(threads, public_id=uuid_or_none(request.GET.get("thread")))
     offered = actions.offered_in(conversation, by=request.user, query=request.GET.get("q", ""))
     return render(request, "desk/template_picker.html#offered", {"templates": offered})
@@ -53,7 +55,10 @@ def reply_templates(request):
     branch, language = clean(request.GET.get("branch", "")), clean(request.GET.get("language", ""))
     rows = ReplyTemplate.objects.select_related("branch")
     names = dict(language_choices())
-    languages = [(code, names.get(code, code)) for code in rows.order_by("language").values_list("language", flat=True).distinct()]
+    languages = [
+        (code, names.get(code, code))
+        for code in rows.order_by("language").values_list("language", flat=True).distinct()
+    ]
     if branch:
         rows = rows.filter(branch=None) if branch == "all" else rows.filter(branch__slug=branch)
     if language:
@@ -61,19 +66,29 @@ def reply_templates(request):
     rows = list(rows)
     for row in rows:
         row.language_name = names.get(row.language, row.language)
-    context = {"rows": rows, "branch": branch, "language": language, "branches": Branch.objects.filter(closed_at=None), "languages": languages}
+    context = {
+        "rows": rows,
+        "branch": branch,
+        "language": language,
+        "branches": Branch.objects.filter(closed_at=None),
+        "languages": languages,
+    }
     return render(request, "desk/library/reply_templates.html", context)
 
 
 @coordinator_only
 def add_reply_template(request):
-    return _template_page(request, None, {"language": request.library.language}, _("%(name)s can be used now."))
+    return _template_page(
+        request, None, {"language": request.library.language}, _("%(name)s can be used now.")
+    )
 
 
 @coordinator_only
 def reply_template(request, public_id):
     template = get_object_or_404(ReplyTemplate, public_id=public_id)
-    return _template_page(request, template, {name: getattr(template, name) for name in FIELDS}, _("%(name)s is changed."))
+    return _template_page(
+        request, template, {name: getattr(template, name) for name in FIELDS}, _("%(name)s is changed.")
+    )
 
 
 @coordinator_only
@@ -81,7 +96,11 @@ def remove_reply_template(request, public_id):
     template = get_object_or_404(ReplyTemplate, public_id=public_id)
     if request.method == "POST":
         actions.remove_template(template, by=request.user, at=timezone.now())
-        messages.success(request, _("%(name)s is removed. Answers that were written with it stay as they are.") % {"name": template})
+        messages.success(
+            request,
+            _("%(name)s is removed. Answers that were written with it stay as they are.")
+            % {"name": template},
+        )
         return redirect("reply_templates")
     return render(request, "desk/library/remove_template.html", {"template": template})
 
@@ -96,9 +115,19 @@ def _template_page(request, template, initial, done):
             messages.success(request, done % {"name": form.cleaned_data["name"]})
             return redirect("reply_templates")
     here = reverse("reply_template", args=[template.public_id]) if template else reverse("add_reply_template")
-    as_one_types = {"hx-post": here, "hx-trigger": "input changed delay:400ms", "hx-vals": '{"preview": "1"}', "hx-sync": "this:replace"}
+    as_one_types = {
+        "hx-post": here,
+        "hx-trigger": "input changed delay:400ms",
+        "hx-vals": '{"preview": "1"}',
+        "hx-sync": "this:replace",
+    }
     form.fields["body"].widget.attrs |= {**as_one_types, "hx-target": "#preview", "hx-swap": "outerHTML"}
-    context = {"form": form, "template": template, "previews": _previews(form, request.user.name), "here": here}
+    context = {
+        "form": form,
+        "template": template,
+        "previews": _previews(form, request.user.name),
+        "here": here,
+    }
     return render_page(request, "desk/library/reply_template.html", context, partial="preview")
 
 
@@ -107,7 +136,10 @@ def _previews(form, me):
     body, language = clean(form["body"].value() or "", multiline=True), form["language"].value()
     in_language = {"language": language} if language in dict(language_choices()) else {}
     return [
-        (_("With a name and an item"), actions.fill_in(body, patron=_("Sam"), item=_("The Secret Garden"), me=me, **in_language)),
+        (
+            _("With a name and an item"),
+            actions.fill_in(body, patron=_("Sam"), item=_("The Secret Garden"), me=me, **in_language),
+        ),
         (_("Without either"), actions.fill_in(body, me=me, **in_language)),
     ]
 

@@ -6,7 +6,17 @@ import zlib
 from collections import defaultdict
 
 from django.contrib import messages
-from django.db.models import BigAutoField, DateField, DateTimeField, Exists, F, Max, OuterRef, Subquery, UUIDField
+from django.db.models import (
+    BigAutoField,
+    DateField,
+    DateTimeField,
+    Exists,
+    F,
+    Max,
+    OuterRef,
+    Subquery,
+    UUIDField,
+)
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -21,7 +31,16 @@ from django_htmx.http import HttpResponseClientRedirect
 from accounts.access import staff_only
 from accounts.locking import asks_by_itself
 from portal.conversations import actions, drafts, presence
-from portal.conversations.models import Attachment, Conversation, Draft, Message, MessageRecommendation, NoteMention, Side, at_desk_of
+from portal.conversations.models import (
+    Attachment,
+    Conversation,
+    Draft,
+    Message,
+    MessageRecommendation,
+    NoteMention,
+    Side,
+    at_desk_of,
+)
 from portal.conversations.views import attaching, drafting
 from portal.desk import shown_today
 from portal.desk.beside import beside_context
@@ -50,7 +69,9 @@ SHOWN_OF_RECOMMENDATION = (
     *("reason", "starred", "verdict", "question_type", "why", "comment", "decided_at"),
     *("item__title", "item__creators", "item__kind", "item__year", "item__url"),
 )
-OVERLAP = datetime.timedelta(minutes=1)  # told again with what is new: what was held and is taken back, what was slow to be saved
+OVERLAP = datetime.timedelta(
+    minutes=1
+)  # told again with what is new: what was held and is taken back, what was slow to be saved
 
 
 @staff_only
@@ -68,19 +89,29 @@ def desk_conversation(request, public_id):
 def desk_news(request, public_id):
     """What an open page asks every few seconds: 204, or what is new in the thread and who is here. That this member of staff is
     here, and whether they are writing, is remembered by it."""
-    conversation, at, writing = one_or_404(_polled(public_id=public_id, **_scope(request))), timezone.now(), "writing" in request.GET
+    conversation, at, writing = (
+        one_or_404(_polled(public_id=public_id, **_scope(request))),
+        timezone.now(),
+        "writing" in request.GET,
+    )
     around = presence.look(conversation, person=request.user, at=at)
     if request.GET.get("since") == _state_of_page(conversation, around):
         presence.come(conversation, person=request.user, at=at, writing=writing, around=around)
         return HttpResponse(status=204)
     if conversation.status == Conversation.Status.ERASED or conversation.joined_into_id:
-        return HttpResponse("<div data-gone></div>")  # the page is opened anew: it says that it was erased, or is the other thread's
+        return HttpResponse(
+            "<div data-gone></div>"
+        )  # the page is opened anew: it says that it was erased, or is the other thread's
     conversation = _conversation(request, public_id)
     since = parse_moment(request.GET.get("at")) or at
-    told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, since=min(since, at) - OVERLAP)
+    told = tell(
+        conversation, viewer=request.user, at=at, read_until=around.read_until, since=min(since, at) - OVERLAP
+    )
     if told.entries:
         log_reading(request, conversation, at=at)
-    presence.come(conversation, person=request.user, at=at, writing=writing, read_until=told.read_until, around=around)
+    presence.come(
+        conversation, person=request.user, at=at, writing=writing, read_until=told.read_until, around=around
+    )
     context = {
         **_told(request, conversation, told, around, at, since=since),
         **handling_context(request, conversation, draft=Draft(), is_named=conversation.is_named),
@@ -102,14 +133,22 @@ def desk_leave(request, public_id):
 def desk_reply(request, public_id):
     """Whichever button of the composer was pressed: send, throw away, a template, or one of the items part."""
     conversation = _conversation(request, public_id)
-    action, form, choosing = request.POST.get("action", "send"), ReplyForm(request.POST), Choosing(request.POST)
+    action, form, choosing = (
+        request.POST.get("action", "send"),
+        ReplyForm(request.POST),
+        Choosing(request.POST),
+    )
     if action == "discard":
         return _page(request, conversation, form, choosing, asks="discard")
     token = uuid_or_none(request.POST.get("client_token")) if action in SENDS or request.FILES else None
     refused = _take_in_files(request, conversation, token) if token else []
     if action == "discard_now":
         drafts.throw_away(
-            conversation, person=request.user, side=Side.STAFF, kind=Draft.Kind.REPLY, client_token=uuid_or_none(request.POST.get("client_token"))
+            conversation,
+            person=request.user,
+            side=Side.STAFF,
+            kind=Draft.Kind.REPLY,
+            client_token=uuid_or_none(request.POST.get("client_token")),
         )
         return _composer_again(request, conversation, _("Thrown away."))
     if action.startswith("template"):
@@ -151,7 +190,14 @@ def desk_reply(request, public_id):
 @require_POST
 def desk_draft(request, public_id):
     conversation = _conversation(request, public_id)
-    return drafting.keep(request, conversation, DraftForm(request.POST), person=request.user, side=Side.STAFF, typed=typed_beside(request.POST))
+    return drafting.keep(
+        request,
+        conversation,
+        DraftForm(request.POST),
+        person=request.user,
+        side=Side.STAFF,
+        typed=typed_beside(request.POST),
+    )
 
 
 @staff_only
@@ -162,17 +208,35 @@ def desk_take_back(request, public_id):
     message = conversation.messages.filter(public_id=uuid_or_none(request.POST.get("message"))).first()
     if conversation.status == Conversation.Status.ERASED:
         return _go(request, conversation)
-    begun = DraftForm(request.POST.dict() | {"sequence": (number_or_none(request.POST.get("sequence")) or 0) + 1})
+    begun = DraftForm(
+        request.POST.dict() | {"sequence": (number_or_none(request.POST.get("sequence")) or 0) + 1}
+    )
     if begun.is_valid() and begun.cleaned_data["body"]:
-        drafts.keep_both(conversation, person=request.user, side=Side.STAFF, typed=typed_beside(request.POST), at=at, **begun.cleaned_data)
+        drafts.keep_both(
+            conversation,
+            person=request.user,
+            side=Side.STAFF,
+            typed=typed_beside(request.POST),
+            at=at,
+            **begun.cleaned_data,
+        )
     try:
         if message is None:
             raise actions.TooLate
-        given = Recommendation.objects.filter(messagerecommendation__message=message).select_related("item").order_by("messagerecommendation__position")
+        given = (
+            Recommendation.objects.filter(messagerecommendation__message=message)
+            .select_related("item")
+            .order_by("messagerecommendation__position")
+        )
         typed = fields_of(given, and_then=typed_beside(request.POST)) | {"then": message.then}
         actions.take_back(message, by=request.user, at=at, typed=typed)
     except (actions.TooLate, actions.Erased):
-        return _composer_again(request, conversation, _("It is too late to take it back: the patron may have read it."), level=messages.WARNING)
+        return _composer_again(
+            request,
+            conversation,
+            _("It is too late to take it back: the patron may have read it."),
+            level=messages.WARNING,
+        )
     return _composer_again(request, conversation, _("Taken back. The patron never saw it."))
 
 
@@ -205,23 +269,36 @@ def _conversation(request, public_id):
 def _scope(request):
     """What at_desk_of asks."""
     user = request.user
-    return {"person": user.pk, "branches": user.desk_branch_ids, "shown": shown_today.ids(request), "today": request.library.today()}
+    return {
+        "person": user.pk,
+        "branches": user.desk_branch_ids,
+        "shown": shown_today.ids(request),
+        "today": request.library.today(),
+    }
 
 
 @prepared(public_id=UUIDField(), person=KEY, branches=KEY, shown=KEY, today=DateField())
 def _polled(public_id, person, branches, shown, today):
-    conversations = Conversation.objects.filter(at_desk_of(person, branches, shown, today), public_id=public_id)
+    conversations = Conversation.objects.filter(
+        at_desk_of(person, branches, shown, today), public_id=public_id
+    )
     return conversations.only("public_id", "status", "joined_into", "desk_version")
 
 
 @prepared(public_id=UUIDField(), person=KEY, branches=KEY, shown=KEY, today=DateField())
 def _at_desk(public_id, person, branches, shown, today):
     related = "branch", "patron", "assignee", "help_session__topic", "help_session__staff", "readers_form"
-    conversations = Conversation.objects.filter(at_desk_of(person, branches, shown, today), public_id=public_id).select_related(*related)
-    patrons_words = Message.objects.filter(conversation=OuterRef("pk"), side=Side.PATRON).order_by("-sent_at", "-pk")
+    conversations = Conversation.objects.filter(
+        at_desk_of(person, branches, shown, today), public_id=public_id
+    ).select_related(*related)
+    patrons_words = Message.objects.filter(conversation=OuterRef("pk"), side=Side.PATRON).order_by(
+        "-sent_at", "-pk"
+    )
     return conversations.annotate(
         language_of_patron=Subquery(patrons_words.values("language")[:1]),
-        is_named=Exists(NoteMention.objects.filter(note__conversation=OuterRef("pk"), person=person, seen_at=None)),
+        is_named=Exists(
+            NoteMention.objects.filter(note__conversation=OuterRef("pk"), person=person, seen_at=None)
+        ),
         has_files=Exists(Attachment.objects.filter(conversation=OuterRef("pk"))),
         **away_columns(today),
     )
@@ -237,7 +314,14 @@ def _composer_again(request, conversation, words, *, anchor="#reply-form", level
     if not request.htmx:
         messages.add_message(request, level, words)
         return _go(request, conversation, anchor)
-    return _swap(request, _conversation(request, conversation.public_id), None, None, says=words, alarm=level == messages.WARNING)
+    return _swap(
+        request,
+        _conversation(request, conversation.public_id),
+        None,
+        None,
+        says=words,
+        alarm=level == messages.WARNING,
+    )
 
 
 def _page(request, conversation, form=None, choosing=None, *, status=200, **more):
@@ -250,12 +334,16 @@ def _page(request, conversation, form=None, choosing=None, *, status=200, **more
     at = timezone.now()
     log_opened(request, conversation, at=at)  # whoever draws the page has read it, by whatever button
     around = presence.look(conversation, person=request.user, at=at)
-    told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, start=request.GET.get("from"))
+    told = tell(
+        conversation, viewer=request.user, at=at, read_until=around.read_until, start=request.GET.get("from")
+    )
     presence.come(conversation, person=request.user, at=at, read_until=told.read_until, around=around)
     kept = _drafts(request, conversation)
     context = {
         **_told(request, conversation, told, around, at),
-        **handling_context(request, conversation, draft=kept[Draft.Kind.NOTE], is_named=conversation.is_named),
+        **handling_context(
+            request, conversation, draft=kept[Draft.Kind.NOTE], is_named=conversation.is_named
+        ),
         **_composer(conversation, kept, request, form, choosing, seen=told.latest, **more),
         **beside_context(conversation, request.user),
         "queue": neighbours(request, conversation),
@@ -269,7 +357,9 @@ def _swap(request, conversation, form, choosing, **more):
     around = presence.look(conversation, person=request.user, at=at)
     since = min(parse_moment(request.POST.get("at")) or at, at)
     told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, since=since - OVERLAP)
-    if told.entries or more.get("newer"):  # what others wrote meanwhile stands in the composer, however long ago it was
+    if told.entries or more.get(
+        "newer"
+    ):  # what others wrote meanwhile stands in the composer, however long ago it was
         log_reading(request, conversation, at=at)
     presence.come(conversation, person=request.user, at=at, read_until=told.read_until, around=around)
     kept = _drafts(request, conversation)
@@ -289,7 +379,11 @@ def _told(request, conversation, told, around, at, *, since=None):
     for entry in told.entries:
         entry.files = files.get(entry.pk) if entry.shape == "message" else None
         entry.given = by_message.get(entry.pk, ()) if entry.shape == "message" else ()
-    news = [entry.news for entry in told.entries if since and entry.told_at > since and entry.doer != request.user.pk]
+    news = [
+        entry.news
+        for entry in told.entries
+        if since and entry.told_at > since and entry.doer != request.user.pk
+    ]
     return {
         "conversation": conversation,
         "help_session": conversation.help_session,
@@ -314,18 +408,40 @@ def _who_is_here(around):
     looking = [person.display_name for person, writes in around.others if not writes]
     said = []
     if writing:
-        said.append(ngettext("%(names)s is writing.", "%(names)s are writing.", len(writing)) % {"names": get_text_list(writing, _("and"))})
+        said.append(
+            ngettext("%(names)s is writing.", "%(names)s are writing.", len(writing))
+            % {"names": get_text_list(writing, _("and"))}
+        )
     if looking:
-        words = ngettext("%(names)s is looking at this too.", "%(names)s are looking at this too.", len(looking))
+        words = ngettext(
+            "%(names)s is looking at this too.", "%(names)s are looking at this too.", len(looking)
+        )
         said.append(words % {"names": get_text_list(looking, _("and"))})
     return " ".join(said)
 
 
 def _drafts(request, conversation):
-    return drafts.drafts_of(conversation, person=request.user, side=Side.STAFF, kinds=[Draft.Kind.REPLY, Draft.Kind.NOTE])
+    return drafts.drafts_of(
+        conversation, person=request.user, side=Side.STAFF, kinds=[Draft.Kind.REPLY, Draft.Kind.NOTE]
+    )
 
 
-def _composer(conversation, kept, request, form, choosing, *, seen, typed=None, templates=None, newer=(), refused=(), asks="", says="", alarm=False):
+def _composer(
+    conversation,
+    kept,
+    request,
+    form,
+    choosing,
+    *,
+    seen,
+    typed=None,
+    templates=None,
+    newer=(),
+    refused=(),
+    asks="",
+    says="",
+    alarm=False,
+):
     """What the composer holds: what was posted, or what is kept. `asks`: a question that it is drawn with; `says`: what just happened."""
     posted = form is not None
     draft = kept[Draft.Kind.REPLY]
@@ -362,7 +478,9 @@ def _take_in_files(request, conversation, client_token):
     """What came with the form goes into its composer. Returns what could not be taken."""
     if conversation.status == Conversation.Status.ERASED:
         return []
-    added, refused = attaching.take_in(request, conversation, by=request.user, side=Side.STAFF, client_token=client_token)
+    added, refused = attaching.take_in(
+        request, conversation, by=request.user, side=Side.STAFF, client_token=client_token
+    )
     conversation.has_files = conversation.has_files or bool(added)
     return refused
 
@@ -371,7 +489,9 @@ def _files(request, conversation, said):
     """{primary key of the message: its files}; and beside the conversation what this person has added and not sent. One look-up for both."""
     files = {}
     if conversation.has_files:
-        unsent = Attachment.objects.filter(conversation=conversation, message=None, side=Side.STAFF, added_by=request.user)
+        unsent = Attachment.objects.filter(
+            conversation=conversation, message=None, side=Side.STAFF, added_by=request.user
+        )
         files = attaching.files_of(conversation, said, unsent=unsent, route="desk_attachment")
     conversation.unsent = files.get(None, [])
     return files
@@ -389,16 +509,34 @@ def _recommendations(conversation, told):
     session = conversation.help_session_id or 0
     own = 0 if session else conversation.recommendation_id or 0
     by_message, given = defaultdict(list), []
-    for recommendation in with_words(each_once(_given(thread=conversation.pk, since=told.begins or timezone.now(), session=session, own=own))):
+    for recommendation in with_words(
+        each_once(
+            _given(thread=conversation.pk, since=told.begins or timezone.now(), session=session, own=own)
+        )
+    ):
         (by_message[recommendation.message_id] if recommendation.message_id else given).append(recommendation)
     return by_message, given
 
 
 @prepared(thread=KEY, since=DateTimeField(), session=KEY, own=KEY)
 def _given(thread, since, session, own):
-    chosen = MessageRecommendation.objects.filter(message__conversation=thread, message__sent_at__gte=since).order_by().values("recommendation")
-    of_session = SessionRecommendation.objects.filter(help_session=session).order_by().values("recommendation")
+    chosen = (
+        MessageRecommendation.objects.filter(message__conversation=thread, message__sent_at__gte=since)
+        .order_by()
+        .values("recommendation")
+    )
+    of_session = (
+        SessionRecommendation.objects.filter(help_session=session).order_by().values("recommendation")
+    )
     hung_on = Recommendation.objects.filter(pk=own).order_by().values("pk")
-    found = Recommendation.objects.filter(pk__in=chosen.union(of_session, hung_on)).select_related("item").only(*SHOWN_OF_RECOMMENDATION)
+    found = (
+        Recommendation.objects.filter(pk__in=chosen.union(of_session, hung_on))
+        .select_related("item")
+        .only(*SHOWN_OF_RECOMMENDATION)
+    )
     place = Coalesce("messagerecommendation__position", "sessionrecommendation__position", 0)
-    return found.with_places().annotate(message_id=F("messagerecommendation__message"), place=place).order_by("place", "pk", "stands_at")
+    return (
+        found.with_places()
+        .annotate(message_id=F("messagerecommendation__message"), place=place)
+        .order_by("place", "pk", "stands_at")
+    )

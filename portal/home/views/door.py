@@ -16,7 +16,15 @@ from accounts.locking import desk_here
 from portal.conversations import unsent
 from portal.conversations.reader import OPENED_CODES
 from portal.helpsessions import account_codes
-from portal.helpsessions.actions import CardNotReady, CodeExpired, CodeForgotten, CodeKept, CodeRevoked, CodeUnknown, open_by_code
+from portal.helpsessions.actions import (
+    CardNotReady,
+    CodeExpired,
+    CodeForgotten,
+    CodeKept,
+    CodeRevoked,
+    CodeUnknown,
+    open_by_code,
+)
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode
 from portal.home.tries import Tries
@@ -39,7 +47,12 @@ def open_code(request):
     form = CodeForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         return _open(request, form.cleaned_data["code"])
-    return render(request, "home/open_code.html", {"languages": languages(), "form": form, "next": safe_next(request)}, status=422 if form.is_bound else 200)
+    return render(
+        request,
+        "home/open_code.html",
+        {"languages": languages(), "form": form, "next": safe_next(request)},
+        status=422 if form.is_bound else 200,
+    )
 
 
 @require_http_methods(["GET", "HEAD"])
@@ -65,7 +78,9 @@ def open_account(request):
         tries.was_right()
         return _refused(request, "at_desk", status=403)
     try:
-        person = account_codes.use_code(form.cleaned_data["code"] if form.is_valid() else "", at=timezone.now())
+        person = account_codes.use_code(
+            form.cleaned_data["code"] if form.is_valid() else "", at=timezone.now()
+        )
     except account_codes.CodeEnded:
         tries.was_wrong()
         return _refused(request, "unknown", status=404)
@@ -83,7 +98,11 @@ def leave(request):
     ids = request.session.get(OPENED_CODES, [])
     leaving = ClaimCode.objects.filter(pk__in=ids)
     if named := request.POST.get("session"):
-        leaving = leaving.filter(help_session__in=request.reader.opened_by_code, help_session__public_id=named) if uuid_or_none(named) else leaving.none()
+        leaving = (
+            leaving.filter(help_session__in=request.reader.opened_by_code, help_session__public_id=named)
+            if uuid_or_none(named)
+            else leaving.none()
+        )
     gone = set(leaving.values_list("pk", flat=True))
     if gone:
         request.session[OPENED_CODES] = [pk for pk in ids if pk not in gone]
@@ -115,13 +134,19 @@ def _open(request, code):
         return _refused(request, "unknown", status=404)
     except tuple(REFUSALS) as why:
         tries.was_right()  # a real code: nobody guessed
-        if isinstance(why, CodeKept) and request.reader.person and request.reader.person.pk in (why.help_session.patron_id, why.help_session.shared_with_id):
+        if (
+            isinstance(why, CodeKept)
+            and request.reader.person
+            and request.reader.person.pk in (why.help_session.patron_id, why.help_session.shared_with_id)
+        ):
             return redirect(why.help_session)
         refusal, status = REFUSALS[type(why)]
         return _refused(request, refusal, status=status)
     tries.was_right()
     if claim.pk not in request.session.get(OPENED_CODES, []):
-        renew_session(request)  # whoever knows the key of this browser's session from before must not read along
+        renew_session(
+            request
+        )  # whoever knows the key of this browser's session from before must not read along
     opened = [pk for pk in request.session.get(OPENED_CODES, []) if pk != claim.pk]
     request.session[OPENED_CODES] = [*opened, claim.pk][-REMEMBERED:]
     request.session.set_expiry(None)
@@ -135,11 +160,21 @@ def _is_at_desk(request):
 
 
 def _refused(request, why, *, status=200, when=""):
-    context = {"languages": languages(), "form": CodeForm(), "refused": why, "when": when, "next": safe_next(request)}
+    context = {
+        "languages": languages(),
+        "form": CodeForm(),
+        "refused": why,
+        "when": when,
+        "next": safe_next(request),
+    }
     return render(request, "home/open_code.html", context, status=status)
 
 
 def _catalogue(library):
     """The front page of the library's catalogue, or None."""
     address = urlsplit(library.catalogue_link)
-    return f"https://{address.netloc}/" if address.scheme == "https" and address.netloc and "{" not in address.netloc else None
+    return (
+        f"https://{address.netloc}/"
+        if address.scheme == "https" and address.netloc and "{" not in address.netloc
+        else None
+    )

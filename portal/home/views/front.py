@@ -33,7 +33,12 @@ def home(request):
     asked = _asked(reader, uuid_or_none(request.GET.get("said", "")))
     if request.htmx:
         return render_page(request, "home/home.html", {**asked, "back": reverse("home")}, partial="asked")
-    unread = list(Conversation.objects.belonging_to(reader).filter(pk__in=reader.unread).select_related("help_session").latest_first()[:AT_MOST])
+    unread = list(
+        Conversation.objects.belonging_to(reader)
+        .filter(pk__in=reader.unread)
+        .select_related("help_session")
+        .latest_first()[:AT_MOST]
+    )
     sessions = _latest_sessions(reader)
     context = {
         **asked,
@@ -52,7 +57,11 @@ def _asked(reader, said):
     rows = _to_be_asked(reader, said=said, at=timezone.now())
     found = cards(rows, reader, {thread.recommendation_id: thread for thread in threads}, may_save=False)
     shown = 2 if found and found[0].verdict else 1
-    return {"asked": found[:shown], "more_asked": len(found) > shown, "all_answered": all(card.verdict for card in found)}
+    return {
+        "asked": found[:shown],
+        "more_asked": len(found) > shown,
+        "all_answered": all(card.verdict for card in found),
+    }
 
 
 @for_readers(BrowserReader, said=UUIDField(), at=DateTimeField())
@@ -64,12 +73,18 @@ def _to_be_asked(reader, said, at):
         .exclude(messagerecommendation__message__conversation__help_session__quiet=True)
         .select_related("item", "recommended_by")
     )
-    return rows.order_by(*([Case(When(public_id=said, then=0), default=1)] if said else []), "-recommended_at", "pk")[:3]
+    return rows.order_by(
+        *([Case(When(public_id=said, then=0), default=1)] if said else []), "-recommended_at", "pk"
+    )[:3]
 
 
 @for_readers()
 def _latest_sessions(reader):
-    return HelpSession.objects.belonging_to(reader).select_related("branch", "staff").latest_first()[: AT_MOST + 1]
+    return (
+        HelpSession.objects.belonging_to(reader)
+        .select_related("branch", "staff")
+        .latest_first()[: AT_MOST + 1]
+    )
 
 
 @for_readers()

@@ -16,4 +16,9 @@ def offline(request):
 @require_safe
 def service_worker(request):
     """Served from the root, so that it stands before every page. A new style makes a new version."""
-    return render(request, "home/sw.js", {"version": page_style(request.library.accent_colour)[1]}, content_type="text/javascript; charset=utf-8")
+    return render(
+        request,
+        "home/sw.js",
+        {"version": page_style(request.library.accent_colour)[1]},
+        content_type="text/javascript; charset=utf-8",
+    )

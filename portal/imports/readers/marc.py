@@ -119,11 +119,17 @@ def read_xml(file):
             chunk, kept = kept[: end.end()], kept[end.end() :]
             begins = list(RECORD_BEGINS.finditer(chunk))
             for cut_off, following in zip(begins, begins[1:], strict=False):
-                if b"leader" in chunk[cut_off.start() : following.start()]:  # without one it is an envelope, as harvesting puts around
+                if (
+                    b"leader" in chunk[cut_off.start() : following.start()]
+                ):  # without one it is an envelope, as harvesting puts around
                     number += 1
                     yield Fault(number, "it has no end")
             number += 1
-            yield _read_element(declaration, chunk[begins[-1].start() :], begins[-1].group(1), number) if begins else Fault(number, "it has no beginning")
+            yield (
+                _read_element(declaration, chunk[begins[-1].start() :], begins[-1].group(1), number)
+                if begins
+                else Fault(number, "it has no beginning")
+            )
         if len(kept) > LONGEST_RECORD:
             raise Unreadable(f"Record {number + 1} has no end. Is this MARCXML?")
     if begins := list(RECORD_BEGINS.finditer(kept)):
@@ -166,16 +172,26 @@ def _draft(record, number, raw):
     isbn, repair = isbns.best_of(_each(record, "020", "a"))
     fixed = record.get_fields("008")
     fixed = fixed[0].data if fixed else ""
-    imprint = sorted(record.get_fields("264"), key=lambda field: field.indicator2 != "1") + record.get_fields("260")
+    imprint = sorted(record.get_fields("264"), key=lambda field: field.indicator2 != "1") + record.get_fields(
+        "260"
+    )
     return Draft(
         number=number,
         key=_key(record, raw),
         isbn=repair,
         call_numbers=_call_numbers(record),
         values={
-            "kind": Item.Kind.SERIAL if record.leader[6] in "at" and record.leader[7] == "s" else KINDS.get(record.leader[6], Item.Kind.OTHER),
+            "kind": Item.Kind.SERIAL
+            if record.leader[6] in "at" and record.leader[7] == "s"
+            else KINDS.get(record.leader[6], Item.Kind.OTHER),
             "title": _text(next(iter(record.get_fields("245")), None), "abnp"),
-            "original_title": _text(next((field for field in record.get_fields("880") if (field.get("6") or "").startswith("245")), None), "abnp"),
+            "original_title": _text(
+                next(
+                    (field for field in record.get_fields("880") if (field.get("6") or "").startswith("245")),
+                    None,
+                ),
+                "abnp",
+            ),
             "creators": _names(record),
             "publisher": next((name for field in imprint if (name := _text(field, "b"))), ""),
             "year": _year([field.get("c") or "" for field in imprint], fixed),
@@ -198,14 +214,21 @@ def _key(record, raw):
 
 
 def _each(record, tag, code):
-    return [value.strip() for field in record.get_fields(tag) for value in field.get_subfields(code) if value and value.strip()]
+    return [
+        value.strip()
+        for field in record.get_fields(tag)
+        for value in field.get_subfields(code)
+        if value and value.strip()
+    ]
 
 
 def _text(field, codes):
     """The subfields in their order, without the punctuation that cataloguing rules put before the next one."""
     if field is None:
         return ""
-    return re.sub(r"[\s/:;,=]+$", "", " ".join(value.strip() for value in field.get_subfields(*codes) if value))
+    return re.sub(
+        r"[\s/:;,=]+$", "", " ".join(value.strip() for value in field.get_subfields(*codes) if value)
+    )
 
 
 def _names(record):
@@ -230,9 +253,18 @@ def _call_numbers(record):
     held = [_text(field, "hijkm") for field in record.get_fields("852")]
     if any(held):
         return held
-    return [number for tag in ("050", "090", "082", "092") for field in record.get_fields(tag) if (number := _text(field, "ab"))][:1]
+    return [
+        number
+        for tag in ("050", "090", "082", "092")
+        for field in record.get_fields(tag)
+        if (number := _text(field, "ab"))
+    ][:1]
 
 
 def _link(record):
-    fields = sorted(record.get_fields("856"), key=lambda field: field.indicator2 == "2")  # 2: about something else
-    return next((url.strip() for field in fields for url in field.get_subfields("u") if url and url.strip()), "")
+    fields = sorted(
+        record.get_fields("856"), key=lambda field: field.indicator2 == "2"
+    )  # 2: about something else
+    return next(
+        (url.strip() for field in fields for url in field.get_subfields("u") if url and url.strip()), ""
+    )

@@ -15,10 +15,28 @@ from recommendations.search import fold
 # What a column may be called, folded; the first that is there is taken.
 GUESSES = {
     "title": ["title", "main title", "book title", "name", "titulo", "titre", "titel"],
-    "creators": ["creators", "authors", "creator", "author", "by", "contributors", "autor", "autores", "auteur"],
+    "creators": [
+        "creators",
+        "authors",
+        "creator",
+        "author",
+        "by",
+        "contributors",
+        "autor",
+        "autores",
+        "auteur",
+    ],
     "original_title": ["original title"],
     "publisher": ["publisher", "editorial", "verlag"],
-    "year": ["year", "publication year", "original publication year", "year of publication", "published", "date", "ano"],
+    "year": [
+        "year",
+        "publication year",
+        "original publication year",
+        "year of publication",
+        "published",
+        "date",
+        "ano",
+    ],
     "isbn": ["isbn13", "isbn 13", "isbn", "isbn10", "isbn 10", "isbns"],
     "doi": ["doi"],
     "url": ["url", "link", "web address"],
@@ -27,9 +45,22 @@ GUESSES = {
     "language": ["language code", "language", "lang", "idioma"],
     "kind": ["kind", "item type", "material type", "format", "type"],
     "call_number": ["call number", "callnumber", "shelfmark", "signatura"],
-    "id": ["id", "item id", "record id", "bib id", "bibnumber", "biblionumber", "record number", "book id", "control number"],
+    "id": [
+        "id",
+        "item id",
+        "record id",
+        "bib id",
+        "bibnumber",
+        "biblionumber",
+        "record number",
+        "book id",
+        "control number",
+    ],
 }
-KINDS = {fold(word): kind for kind, label in Item.Kind.choices for word in (kind, str(label))} | {"dvd": Item.Kind.VIDEO, "cd": Item.Kind.SOUND}
+KINDS = {fold(word): kind for kind, label in Item.Kind.choices for word in (kind, str(label))} | {
+    "dvd": Item.Kind.VIDEO,
+    "cd": Item.Kind.SOUND,
+}
 DELIMITERS = ",;\t|"
 
 
@@ -88,7 +119,9 @@ def _encoding(file):
 
 def _columns(header, mapping):
     """{our field: [position of a column]}"""
-    there = f"The columns are: {', '.join(header)}." if any(header) else "The file has no line of column names."
+    there = (
+        f"The columns are: {', '.join(header)}." if any(header) else "The file has no line of column names."
+    )
     positions = {}
     by_name = {fold(name): position for position, name in reversed(list(enumerate(header)))}
     for field, names in mapping.items():
@@ -109,7 +142,10 @@ def _columns(header, mapping):
 def _read_row(row, number, header, columns):
     if len(row) > len(header):
         return Fault(number, f"it has {len(row)} cells, the first line {len(header)}")
-    cells = {field: [row[position].strip() for position in found if position < len(row)] for field, found in columns.items()}
+    cells = {
+        field: [row[position].strip() for position in found if position < len(row)]
+        for field, found in columns.items()
+    }
     first = {field: next((cell for cell in found if cell), "") for field, found in cells.items()}
     values = {field: first.get(field, "") for field in FIELDS}
     values["isbn"], repair = isbns.best_of(cells["isbn"])
@@ -124,4 +160,7 @@ def _key(identifier, values):
         return f"id:{identifier}"
     if values["isbn"]:
         return f"isbn:{values['isbn']}"
-    return "sha256:" + hashlib.sha256(f"{fold(values['title'])}\n{fold(values['creators'])}".encode()).hexdigest()
+    return (
+        "sha256:"
+        + hashlib.sha256(f"{fold(values['title'])}\n{fold(values['creators'])}".encode()).hexdigest()
+    )

@@ -10,13 +10,21 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("file", help="where to write it, such as afterword-2026-01-31.tar.gz")
-        parser.add_argument("--keep-old", action="store_true", help="leave the archives in the same folder that are older than BACKUPS_KEPT_DAYS")
+        parser.add_argument(
+            "--keep-old",
+            action="store_true",
+            help="leave the archives in the same folder that are older than BACKUPS_KEPT_DAYS",
+        )
 
     def handle(self, *, file, keep_old, **options):
         try:
             manifest = backups.make(file)
         except backups.BackupError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"{file}: version {manifest['version']}, {manifest['database']}, {manifest['made_at']}. It holds private data: keep it locked away.")
+        self.stdout.write(
+            f"{file}: version {manifest['version']}, {manifest['database']}, {manifest['made_at']}. It holds private data: keep it locked away."
+        )
         for old in [] if keep_old else backups.remove_old(file, at=timezone.now()):
-            self.stdout.write(f"{old}: removed, older than {settings.BACKUPS_KEPT.days} days, as the privacy page promises.")
+            self.stdout.write(
+                f"{old}: removed, older than {settings.BACKUPS_KEPT.days} days, as the privacy page promises."
+            )

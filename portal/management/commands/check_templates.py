@@ -9,7 +9,9 @@ class Command(BaseCommand):
 
     def handle(self, **options):
         folder = settings.BASE_DIR / "templates"
-        names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix in {".html", ".txt"})
+        names = sorted(
+            str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix in {".html", ".txt"}
+        )
         broken = []
         for name in names:
             try:

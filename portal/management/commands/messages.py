@@ -30,7 +30,13 @@ FUNCTIONS = {
     "npgettext_lazy": ((1, "c"), 2, 3),
 }
 PLACEHOLDER = re.compile(r"%\([^)]*\)[a-z]|%[sd]|\{[a-zA-Z_]*\}")
-SOURCES = [("accounts", "*.py"), ("recommendations", "*.py"), ("portal", "*.py"), ("templates", "*.html"), ("templates", "*.txt")]
+SOURCES = [
+    ("accounts", "*.py"),
+    ("recommendations", "*.py"),
+    ("portal", "*.py"),
+    ("templates", "*.html"),
+    ("templates", "*.txt"),
+]
 
 
 class Texts(Catalog):
@@ -40,8 +46,16 @@ class Texts(Catalog):
         super().__init__(locale=language, header_comment="", charset="utf-8", fuzzy=False)
 
     def _headers(self):
-        headers = [("MIME-Version", "1.0"), ("Content-Type", "text/plain; charset=utf-8"), ("Content-Transfer-Encoding", "8bit")]
-        return [("Language", str(self.locale)), ("Plural-Forms", self.plural_forms), *headers] if self.locale else headers
+        headers = [
+            ("MIME-Version", "1.0"),
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Transfer-Encoding", "8bit"),
+        ]
+        return (
+            [("Language", str(self.locale)), ("Plural-Forms", self.plural_forms), *headers]
+            if self.locale
+            else headers
+        )
 
     mime_headers = property(_headers, Catalog._set_mime_headers)
 
@@ -50,7 +64,11 @@ class Command(BaseCommand):
     help = "Gathers the texts to be translated, keeps their translations, and compiles them."
 
     def add_arguments(self, parser):
-        parser.add_argument("--check", action="store_true", help="change nothing; fail when a translation is missing, doubtful, outdated or broken")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="change nothing; fail when a translation is missing, doubtful, outdated or broken",
+        )
 
     def handle(self, *, check, **options):
         languages = [code for code, _ in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
@@ -63,7 +81,9 @@ class Command(BaseCommand):
         for fault in faults:
             self.stderr.write(fault)
         if faults and check:
-            raise CommandError(f"{len(faults)} faults in the translations. `manage.py messages` gathers the texts; the translations go into locale/.")
+            raise CommandError(
+                f"{len(faults)} faults in the translations. `manage.py messages` gathers the texts; the translations go into locale/."
+            )
 
 
 def gather(root):
@@ -74,7 +94,12 @@ def gather(root):
             if "migrations" in path.parts:
                 continue
             for text, comments, context in texts_in(path):
-                texts.add(text, locations=[(str(path.relative_to(root)), None)], auto_comments=comments, context=context)
+                texts.add(
+                    text,
+                    locations=[(str(path.relative_to(root)), None)],
+                    auto_comments=comments,
+                    context=context,
+                )
     return texts
 
 
@@ -86,7 +111,9 @@ def texts_in(path):
         # Django turns a template into calls between rows of X; leading space would read as wrong indentation.
         source = "\n".join(line.strip() for line in templatize(source, origin=str(path)).splitlines())
         functions = FUNCTIONS | {"_": None}
-    for _, text, comments, context in extract("python", io.BytesIO(source.encode()), functions, ("Translators:",)):
+    for _, text, comments, context in extract(
+        "python", io.BytesIO(source.encode()), functions, ("Translators:",)
+    ):
         yield text, comments, context
 
 
@@ -95,7 +122,11 @@ def _functions_used_by(source):
     functions = dict(FUNCTIONS)
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":
-            functions |= {alias.asname or alias.name: FUNCTIONS[alias.name] for alias in node.names if alias.name in FUNCTIONS}
+            functions |= {
+                alias.asname or alias.name: FUNCTIONS[alias.name]
+                for alias in node.names
+                if alias.name in FUNCTIONS
+            }
     return functions
 
 
@@ -144,7 +175,9 @@ def read(locale, language):
 def written(texts):
     file = io.BytesIO()
     write_po(file, texts, width=120, include_lineno=False)
-    return file.getvalue().lstrip(b"#\n")  # an empty comment; every entry begins with a letter or, after it, with "#:"
+    return file.getvalue().lstrip(
+        b"#\n"
+    )  # an empty comment; every entry begins with a letter or, after it, with "#:"
 
 
 def compiled(texts):

@@ -21,12 +21,20 @@ class Command(BaseCommand):
     help = "Runs the web server and the worker in this terminal. Ctrl-C ends both."
 
     def add_arguments(self, parser):
-        parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other devices on the network in")
+        parser.add_argument(
+            "--host", default="127.0.0.1", help="0.0.0.0 lets other devices on the network in"
+        )
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--workers", type=int, default=2, help="processes of the web server")
         parser.add_argument("--threads", type=int, default=4, help="threads in each")
-        parser.add_argument("--no-worker", action="store_true", help="run no worker here: another machine runs it")
-        parser.add_argument("--access-log", action="store_true", help="also write the web server's own log, which does not hide claim codes")
+        parser.add_argument(
+            "--no-worker", action="store_true", help="run no worker here: another machine runs it"
+        )
+        parser.add_argument(
+            "--access-log",
+            action="store_true",
+            help="also write the web server's own log, which does not hide claim codes",
+        )
 
     def handle(self, *, host, port, workers, threads, no_worker, access_log, **options):
         _refuse_a_taken_port(host, port)
@@ -38,7 +46,14 @@ class Command(BaseCommand):
             signal.signal(getattr(signal, name), self._stop)
 
         environment = _environment(host, address)
-        web_command = [sys.executable, "-m", "gunicorn", "portal.wsgi:application", f"--bind={_bind(host, port)}", f"--workers={workers}"]
+        web_command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "portal.wsgi:application",
+            f"--bind={_bind(host, port)}",
+            f"--workers={workers}",
+        ]
         web_command += [
             "--worker-class=gthread",
             "--no-control-socket",
@@ -77,7 +92,9 @@ class Command(BaseCommand):
             self.stdout.write("  From a phone on the same network:\n")
             self._show_qr_code(f"{address}/")
         if settings.DEMO:
-            self.stdout.write(f"  Sign in as anybody of the demo library with one click: {address}/demo/\n  Every mail that was sent: {address}/demo/mail/\n")
+            self.stdout.write(
+                f"  Sign in as anybody of the demo library with one click: {address}/demo/\n  Every mail that was sent: {address}/demo/mail/\n"
+            )
         self.stdout.write("  Ctrl-C ends it.\n")
         self.stdout.flush()
 
@@ -96,12 +113,18 @@ class Command(BaseCommand):
         restarts, started = 0, time.monotonic()
         while not self.stopping:
             if web.poll() is not None:
-                raise CommandError(f"The web server ended by itself (status {web.returncode}); what it said stands above. Everything is stopped.")
+                raise CommandError(
+                    f"The web server ended by itself (status {web.returncode}); what it said stands above. Everything is stopped."
+                )
             if self.worker and self.worker.poll() is not None:
                 restarts = 1 if time.monotonic() - started > 60 else restarts + 1
                 if restarts > MOST_RESTARTS:
-                    raise CommandError(f"The worker ended {restarts} times in a row; what it said stands above. Everything is stopped.")
-                self.stderr.write(f"The worker ended by itself (status {self.worker.returncode}); it is started again.")
+                    raise CommandError(
+                        f"The worker ended {restarts} times in a row; what it said stands above. Everything is stopped."
+                    )
+                self.stderr.write(
+                    f"The worker ended by itself (status {self.worker.returncode}); it is started again."
+                )
                 self.worker, started = _start(worker_command, environment), time.monotonic()
             time.sleep(0.2)
 
@@ -111,7 +134,11 @@ class Command(BaseCommand):
         for process in living:
             process.terminate()
         asked, deadline = self.stopping, time.monotonic() + SECONDS_TO_FINISH
-        while any(process.poll() is None for process in living) and self.stopping <= max(asked, 1) and time.monotonic() < deadline:
+        while (
+            any(process.poll() is None for process in living)
+            and self.stopping <= max(asked, 1)
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.1)
         for process in living:
             if process.poll() is None:
@@ -162,5 +189,7 @@ def _environment(host, address):
     if settings.LOCAL:
         environment["BASE_URL"] = address
         if "ALLOWED_HOSTS" not in os.environ and host in EVERY_ADDRESS:
-            environment["ALLOWED_HOSTS"] = ",".join([*settings.ALLOWED_HOSTS, _own_network_address(), socket.gethostname().lower()])
+            environment["ALLOWED_HOSTS"] = ",".join(
+                [*settings.ALLOWED_HOSTS, _own_network_address(), socket.gethostname().lower()]
+            )
     return environment

@@ -21,7 +21,11 @@ QUESTIONS = [
     ("branch", "Name of the first branch", "Main Library"),
     ("coordinator_email", "E-mail address of the first coordinator", ""),
     ("coordinator_name", "Name of the first coordinator", ""),
-    ("language", "Language of the library (" + ", ".join(code for code, _name in settings.LANGUAGES) + ")", settings.LANGUAGE_CODE),
+    (
+        "language",
+        "Language of the library (" + ", ".join(code for code, _name in settings.LANGUAGES) + ")",
+        settings.LANGUAGE_CODE,
+    ),
 ]
 
 
@@ -31,22 +35,38 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         for name, question, _default in QUESTIONS:
             parser.add_argument(f"--{name.replace('_', '-')}", help=question)
-        parser.add_argument("--no-input", action="store_false", dest="interactive", help="Never ask: use the options and their defaults.")
+        parser.add_argument(
+            "--no-input",
+            action="store_false",
+            dest="interactive",
+            help="Never ask: use the options and their defaults.",
+        )
 
     def handle(self, *, interactive, **options):
         try:
             is_set_up = Library.objects.exists()
         except DatabaseError as error:
-            raise CommandError("The database has no tables of this version yet. Run: manage.py migrate") from error
+            raise CommandError(
+                "The database has no tables of this version yet. Run: manage.py migrate"
+            ) from error
         if is_set_up:
-            raise CommandError(f"{Library.current()} is set up already. A coordinator changes it at {settings.BASE_URL}/desk/settings/.")
+            raise CommandError(
+                f"{Library.current()} is set up already. A coordinator changes it at {settings.BASE_URL}/desk/settings/."
+            )
         interactive = interactive and sys.stdin.isatty()
-        answers = {name: self._answer(name, question, default, options[name], interactive) for name, question, default in QUESTIONS}
+        answers = {
+            name: self._answer(name, question, default, options[name], interactive)
+            for name, question, default in QUESTIONS
+        }
         with transaction.atomic():
             library.set_up(at=timezone.now(), **answers)
             add_starting_topics()
-        self.stdout.write(f"{answers['name']} is set up. {answers['coordinator_name']} can now sign in at {settings.BASE_URL}/sign-in/ with")
-        self.stdout.write(f"{answers['coordinator_email']} and then open the desk at {settings.BASE_URL}/desk/. Next: hours and people, in its settings.")
+        self.stdout.write(
+            f"{answers['name']} is set up. {answers['coordinator_name']} can now sign in at {settings.BASE_URL}/sign-in/ with"
+        )
+        self.stdout.write(
+            f"{answers['coordinator_email']} and then open the desk at {settings.BASE_URL}/desk/. Next: hours and people, in its settings."
+        )
 
     def _answer(self, name, question, default, given, interactive):
         """The option, or what is typed until it is right, or the default."""
@@ -77,7 +97,9 @@ def _words(longest):
 
 def _time_zone(value):
     if value not in zoneinfo.available_timezones():
-        raise ValidationError(f"No time zone is called {value!r}. Write a region and a city, such as America/Chicago or Europe/Madrid.")
+        raise ValidationError(
+            f"No time zone is called {value!r}. Write a region and a city, such as America/Chicago or Europe/Madrid."
+        )
     return value
 
 
@@ -88,7 +110,9 @@ def _address(value):
 
 def _language(value):
     if value not in dict(settings.LANGUAGES):
-        raise ValidationError(f"The portal does not speak {value!r} yet. Choose one of: {', '.join(code for code, _name in settings.LANGUAGES)}.")
+        raise ValidationError(
+            f"The portal does not speak {value!r} yet. Choose one of: {', '.join(code for code, _name in settings.LANGUAGES)}."
+        )
     return value
 
 

@@ -26,7 +26,9 @@ def build(notification):
     mail = EmailMultiAlternatives(
         subject=notification.subject,
         body=notification.text,
-        from_email=formataddr((" ".join(Library.current().name.split()), parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
+        from_email=formataddr(
+            (" ".join(Library.current().name.split()), parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
+        ),
         to=[notification.to_address],
         headers={
             **notification.headers,
@@ -55,7 +57,9 @@ def deliver(notification):
     try:
         connection.send_messages([build(notification)])
     except smtplib.SMTPRecipientsRefused as error:
-        raise Refused(_describe(error), permanent=all(500 <= code < 600 for code, _ in error.recipients.values())) from error
+        raise Refused(
+            _describe(error), permanent=all(500 <= code < 600 for code, _ in error.recipients.values())
+        ) from error
     except smtplib.SMTPSenderRefused as error:
         # Our own address is wrong, not theirs: the next tries may find it mended.
         raise Refused(_describe(error), permanent=False) from error

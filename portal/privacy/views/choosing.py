@@ -22,9 +22,18 @@ from portal.privacy.forms import RememberForm
 def remember(request):
     """Without a choice the form; with one in the address what it would do; a POST makes it so. Undoing is the POST of the choice before."""
     asked = request.GET if "remember" in request.GET else None
-    form = RememberForm(request.POST if "remember" in request.POST else asked, initial=_now(request.user), is_child=request.user.is_child)
+    form = RememberForm(
+        request.POST if "remember" in request.POST else asked,
+        initial=_now(request.user),
+        is_child=request.user.is_child,
+    )
     if not form.is_valid():
-        return render(request, "privacy/remember.html", {"form": form, "effect": []}, status=422 if form.is_bound else 200)
+        return render(
+            request,
+            "privacy/remember.html",
+            {"form": form, "effect": []},
+            status=422 if form.is_bound else 200,
+        )
     at, choice = timezone.now(), form.cleaned_data
     sentences = effect(request.user, **choice, at=at)
     if request.method != "POST":
@@ -33,7 +42,11 @@ def remember(request):
         return redirect(f"{reverse('prove')}?{urlencode({'next': _address_of(choice)})}")
     before = _now(request.user)
     remembering.choose(request.user, **choice, wording="\n".join(sentences), language=get_language(), at=at)
-    messages.success(request, _("That is how long the library remembers from now on."), extra_tags=f"undo={_address_of(before)}")
+    messages.success(
+        request,
+        _("That is how long the library remembers from now on."),
+        extra_tags=f"undo={_address_of(before)}",
+    )
     return redirect("privacy")
 
 
@@ -43,4 +56,7 @@ def _address_of(choice):
 
 def _now(person):
     chosen = remembering.chosen_by(person)
-    return {"remember": chosen, "until": person.remember_until if chosen == remembering.Remember.UNTIL else None}
+    return {
+        "remember": chosen,
+        "until": person.remember_until if chosen == remembering.Remember.UNTIL else None,
+    }

@@ -37,7 +37,11 @@ def erased(request, public_id):
     """The receipt: its address is known to whoever was erased, and it names nobody."""
     receipt = get_object_or_404(Erasure, public_id=public_id)
     with translation.override(receipt.language):
-        context = {"receipt": receipt, "goes": erasure.in_words(receipt.counts), "stays": erasure.stays_in_words(receipt.counts)}
+        context = {
+            "receipt": receipt,
+            "goes": erasure.in_words(receipt.counts),
+            "stays": erasure.stays_in_words(receipt.counts),
+        }
         return render(request, "privacy/erased.html", context)
 
 

@@ -34,7 +34,9 @@ def export(request):
         "latest": latest,
         "there": there,
         "progress": progress,
-        "again_at": there.ready_at + exports.AGAIN_AFTER if there and there.ready_at + exports.AGAIN_AFTER > now else None,
+        "again_at": there.ready_at + exports.AGAIN_AFTER
+        if there and there.ready_at + exports.AGAIN_AFTER > now
+        else None,
         "mailed": bool(proven_address(request.user)),
         "proved": lately_proved(request),
     }
@@ -45,7 +47,10 @@ def export(request):
 @require_safe
 def export_file(request, public_id):
     """The archive itself: for its person alone, for seven days, once they have shown that it is them."""
-    found = get_object_or_404(Export.objects.belonging_to(request.reader).ready(timezone.now()).select_related("person"), public_id=public_id)
+    found = get_object_or_404(
+        Export.objects.belonging_to(request.reader).ready(timezone.now()).select_related("person"),
+        public_id=public_id,
+    )
     if not lately_proved(request):
         return redirect("export")  # which asks for it, and is a page to come back to
     if not found.file.storage.exists(found.file.name):
@@ -53,7 +58,9 @@ def export_file(request, public_id):
     if request.method == "GET":
         exports.downloaded(found, at=timezone.now())
     response = StreamingHttpResponse(_chunks(found.file), content_type="application/zip")
-    response.headers["Content-Disposition"] = content_disposition_header(True, f"{request.library.today(found.ready_at):%Y-%m-%d}.zip")
+    response.headers["Content-Disposition"] = content_disposition_header(
+        True, f"{request.library.today(found.ready_at):%Y-%m-%d}.zip"
+    )
     response.headers["Content-Length"] = str(found.size)
     response.headers["Cache-Control"] = "private, no-store"
     response.headers["Content-Encoding"] = "identity"  # packed already

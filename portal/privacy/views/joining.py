@@ -24,15 +24,27 @@ def join_records(request):
         return redirect("me")
     going, into = _which_ends(request.user, other)
     if going is None:
-        messages.error(request, _("This address opens another library account, and the two cannot be joined. Sign out and sign in with it to see that one."))
+        messages.error(
+            request,
+            _(
+                "This address opens another library account, and the two cannot be joined. Sign out and sign in with it to see that one."
+            ),
+        )
         return redirect("me")
     if request.method != "POST":
-        return render(request, "privacy/join.html", {"moving": what_moves(going), "stays": into, "hours": HOURS})
+        return render(
+            request, "privacy/join.html", {"moving": what_moves(going), "stays": into, "hours": HOURS}
+        )
     del request.session[OTHER_RECORD]
     try:
         _join(going, into, by=request.user, at=timezone.now())
     except CannotJoin:
-        messages.error(request, _("The two accounts cannot be joined now. If another address waits for one of them, keep the old one first, on your page Me."))
+        messages.error(
+            request,
+            _(
+                "The two accounts cannot be joined now. If another address waits for one of them, keep the old one first, on your page Me."
+            ),
+        )
         return redirect("me")
     if into != request.user:
         borrowed = is_borrowed(request)

@@ -11,4 +11,8 @@ from portal.privacy.looked import who_looked as looks_at
 @require_safe
 def who_looked(request):
     looks, further = looks_at(request.user, zone=request.library.zone, before=request.GET.get("before", ""))
-    return render(request, "privacy/who_looked.html", {"looks": looks, "further": further, "is_first": "before" not in request.GET})
+    return render(
+        request,
+        "privacy/who_looked.html",
+        {"looks": looks, "further": further, "is_first": "before" not in request.GET},
+    )

@@ -19,13 +19,22 @@ def privacy(request):
     """For a signed-in person, for a browser that opened codes, and for anybody: the less is known, the more generally it speaks."""
     context = {"groups": lines_for_patrons(), "backups_kept": in_words(settings.BACKUPS_KEPT)}
     if request.reader:
-        visits = HelpSession.objects.belonging_to(request.reader).aggregate(all=Count("pk"), with_child=Count("pk", filter=~Q(with_child="")))
+        visits = HelpSession.objects.belonging_to(request.reader).aggregate(
+            all=Count("pk"), with_child=Count("pk", filter=~Q(with_child=""))
+        )
         context["visits"] = visits["all"]
         is_childs = bool(request.reader.person and request.reader.person.is_child)
         if is_childs or (visits["with_child"] and not request.reader.person):
-            context |= {"child": "account" if is_childs else "visit", "most": in_words(CHILDS), "least": in_words(SHORT)}
+            context |= {
+                "child": "account" if is_childs else "visit",
+                "most": in_words(CHILDS),
+                "least": in_words(SHORT),
+            }
     if request.reader.person:
         looks, further = who_looked(request.reader.person, zone=request.library.zone)
         context |= {"looks": looks[:LOOKS_SHOWN], "more_looks": len(looks) > LOOKS_SHOWN or further}
-        context |= {"remembers": name_of(request.reader.person), "next_to_go": next_to_go(request.reader.person, request.library)}
+        context |= {
+            "remembers": name_of(request.reader.person),
+            "next_to_go": next_to_go(request.reader.person, request.library),
+        }
     return render(request, "privacy/privacy.html", context)

@@ -31,7 +31,10 @@ class Sip2Server:
 
     def answer(self, line):
         text = line.decode(self.charset, errors="replace")
-        said = {part[:2]: part[2:] for part in text[2 if text[:2] == "99" else 4 if text[:2] == "93" else 33 :].split("|")}
+        said = {
+            part[:2]: part[2:]
+            for part in text[2 if text[:2] == "99" else 4 if text[:2] == "93" else 33 :].split("|")
+        }
         if text.startswith("93"):
             return "941" if (said["CN"], said["CO"]) == (LOGIN, PASSWORD) else "940"
         if text.startswith("99"):
@@ -45,10 +48,26 @@ class Sip2Server:
         status = [" "] * 14
         if card.blocked:
             status[4] = "Y"
-        fields = [("AO", "harbour"), ("AA", card.card), ("AE", card.name), ("BL", "Y"), ("CQ", "Y" if pin == card.pin else "N"), ("BE", card.email)]
-        fields += [("PC", card.group), ("AQ", card.home_branch), ("PA", f"{card.expires_on:%Y%m%d}" if card.expires_on else ""), ("AF", "Hello|")]
+        fields = [
+            ("AO", "harbour"),
+            ("AA", card.card),
+            ("AE", card.name),
+            ("BL", "Y"),
+            ("CQ", "Y" if pin == card.pin else "N"),
+            ("BE", card.email),
+        ]
+        fields += [
+            ("PC", card.group),
+            ("AQ", card.home_branch),
+            ("PA", f"{card.expires_on:%Y%m%d}" if card.expires_on else ""),
+            ("AF", "Hello|"),
+        ]
         fields += [(self.id_field, card.ils_id)] if self.id_field else []
-        return HEAD.format(status="".join(status)) + "".join(f"{name}{value}|" for name, value in fields) + self.more(card)
+        return (
+            HEAD.format(status="".join(status))
+            + "".join(f"{name}{value}|" for name, value in fields)
+            + self.more(card)
+        )
 
     @contextmanager
     def running(self, tls_context=None):
@@ -136,7 +155,9 @@ def somebody_elses_sip2(cards):
 
     @server.route(pysip2.LOGIN)
     async def login(asked, context):
-        return pysip2.LoginResponse(ok="1" if (asked.login_user_id, asked.login_password) == (LOGIN, PASSWORD) else "0")
+        return pysip2.LoginResponse(
+            ok="1" if (asked.login_user_id, asked.login_password) == (LOGIN, PASSWORD) else "0"
+        )
 
     @server.route(pysip2.PATRON_INFORMATION)
     async def patron_information(asked, context):
@@ -145,7 +166,9 @@ def somebody_elses_sip2(cards):
             patron_status=" " * 4 + ("Y" if card and card.blocked else " ") + " " * 9,
             language=asked.language,
             transaction_date=context.now_18(),
-            **dict.fromkeys(["hold_items_count", "overdue_items_count", "charged_items_count", "fine_items_count"], "0000"),
+            **dict.fromkeys(
+                ["hold_items_count", "overdue_items_count", "charged_items_count", "fine_items_count"], "0000"
+            ),
             **dict.fromkeys(["recall_items_count", "unavailable_holds_count"], "0000"),
             institution_id="harbour",
             patron_identifier=asked.patron_identifier,
@@ -155,7 +178,10 @@ def somebody_elses_sip2(cards):
             email_address=card.email if card else None,
         )
 
-    with anyio.from_thread.start_blocking_portal() as portal, portal.wrap_async_context_manager(server.start()) as port:
+    with (
+        anyio.from_thread.start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(server.start()) as port,
+    ):
         yield port
     del portal
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
@@ -174,7 +200,10 @@ class KohaServer:
                 return 403, {"error": "unauthorized_client"}
             self.tokens.append(f"token-{len(self.tokens)}")
             return 200, {"access_token": self.tokens[-1], "token_type": "Bearer", "expires_in": 3600}
-        known = [f"Basic {base64.b64encode(f'{LOGIN}:{PASSWORD}'.encode()).decode()}", *[f"Bearer {token}" for token in self.tokens[-1:]]]
+        known = [
+            f"Basic {base64.b64encode(f'{LOGIN}:{PASSWORD}'.encode()).decode()}",
+            *[f"Bearer {token}" for token in self.tokens[-1:]],
+        ]
         if authorization not in known:
             return 401, {"error": "Authentication failure."}
         if path == "/api/v1/auth/password/validation":

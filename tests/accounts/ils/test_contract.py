@@ -49,10 +49,15 @@ def test_a_name_of_any_letters_arrives_as_it_is(ils):
 
 def test_it_is_the_same_person_each_time(ils):
     assert ils.check(SAM.card, SAM.pin, today=TODAY) == ils.check(SAM.card, SAM.pin, today=TODAY)
-    assert ils.check(SAM.card, SAM.pin, today=TODAY).ils_id != ils.check(ZOE.card, ZOE.pin, today=TODAY).ils_id
+    assert (
+        ils.check(SAM.card, SAM.pin, today=TODAY).ils_id != ils.check(ZOE.card, ZOE.pin, today=TODAY).ils_id
+    )
 
 
-@pytest.mark.parametrize(("card", "pin"), [(SAM.card, ZOE.pin), (SAM.card, "1235"), ("99999999", "1234"), ("99999999", ""), (SAM.ils_id, "9")])
+@pytest.mark.parametrize(
+    ("card", "pin"),
+    [(SAM.card, ZOE.pin), (SAM.card, "1235"), ("99999999", "1234"), ("99999999", ""), (SAM.ils_id, "9")],
+)
 def test_a_wrong_pin_and_an_unknown_card_are_the_same(ils, card, pin):
     with pytest.raises(WrongCardOrPin):
         ils.check(card, pin, today=TODAY)
@@ -72,10 +77,14 @@ def test_a_blocked_card_is_said_to_be(ils):
 def test_a_card_that_has_run_out_is_said_to_have(ils):
     with pytest.raises((Expired, Blocked)) as refused:
         ils.check(EXPIRED.card, EXPIRED.pin, today=TODAY)
-    assert refused.type is Expired or "not valid" in str(refused.value)  # without a day in the answer nobody can know why
+    assert refused.type is Expired or "not valid" in str(
+        refused.value
+    )  # without a day in the answer nobody can know why
 
 
-@pytest.mark.parametrize("pin", ["", " ", "\t", "\u00a0", "\u200b", "\0", "12|AA20001002", "1234\r", "12\n34"])
+@pytest.mark.parametrize(
+    "pin", ["", " ", "\t", "\u00a0", "\u200b", "\0", "12|AA20001002", "1234\r", "12\n34"]
+)
 def test_a_blank_pin_or_one_that_would_say_something_else_lets_nobody_in(ils, pin):
     with pytest.raises(WrongCardOrPin):
         ils.check(SAM.card, pin, today=TODAY)
@@ -88,7 +97,12 @@ def test_a_card_that_none_can_be_lets_nobody_in(ils, card):
 
 
 def test_no_refusal_says_what_was_typed(ils):
-    for card, pin in [(SAM.card, "8642135"), (BLOCKED.card, BLOCKED.pin), ("7531246", "8642135"), (SAM.card, "86421☃35")]:
+    for card, pin in [
+        (SAM.card, "8642135"),
+        (BLOCKED.card, BLOCKED.pin),
+        ("7531246", "8642135"),
+        (SAM.card, "86421☃35"),
+    ]:
         with pytest.raises(Exception) as refused:  # noqa: B017, PT011 (whichever)
             ils.check(card, pin, today=TODAY)
         behind = None if refused.value.__suppress_context__ else refused.value.__context__

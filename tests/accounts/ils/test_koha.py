@@ -51,7 +51,11 @@ def test_it_asks_twice_and_takes_what_it_needs(ils, server):
     )
     assert "1990" not in repr(patron)
     assert server.asked == [
-        ("POST", "/api/v1/auth/password/validation", json.dumps({"identifier": SAM.card, "password": SAM.pin})),
+        (
+            "POST",
+            "/api/v1/auth/password/validation",
+            json.dumps({"identifier": SAM.card, "password": SAM.pin}),
+        ),
         ("GET", "/api/v1/patrons/41", ""),
     ]
 
@@ -110,7 +114,10 @@ def test_what_it_answers_to_card_and_password(ils, server, status, text, error):
         signed_in(ils)
 
 
-@pytest.mark.parametrize(("status", "text"), [(404, b"{}"), (500, b"{}"), (200, b"{}"), (200, b'{"patron_id": 42}'), (200, b"null")])
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(404, b"{}"), (500, b"{}"), (200, b"{}"), (200, b'{"patron_id": 42}'), (200, b"null")],
+)
 def test_without_the_patrons_own_record_nobody_is_let_in(ils, server, status, text):
     server.fault = lambda handler: handler.command == "GET" and says(status, text)(handler)
     with pytest.raises((Away, Misconfigured)):
@@ -159,13 +166,23 @@ def test_nobody_there(server):
 
 
 def test_what_is_of_another_kind_than_it_should_be_is_no_fault_of_ours(ils, server):
-    odd = {"patron_id": 41, "cardnumber": 5, "firstname": ["a"], "surname": None, "email": 7, "expiry_date": 7, "restricted": None}
+    odd = {
+        "patron_id": 41,
+        "cardnumber": 5,
+        "firstname": ["a"],
+        "surname": None,
+        "email": 7,
+        "expiry_date": 7,
+        "restricted": None,
+    }
     server.fault = lambda handler: handler.command == "GET" and says(200, json.dumps(odd).encode())(handler)
     assert (signed_in(ils).barcode, signed_in(ils).email, signed_in(ils).expires_on) == ("5", "7", None)
 
 
 def test_an_id_that_is_no_number_names_no_other_address(ils, server):
-    server.fault = lambda handler: handler.command == "POST" and says(201, b'{"patron_id": "../../patrons/7"}')(handler)
+    server.fault = lambda handler: (
+        handler.command == "POST" and says(201, b'{"patron_id": "../../patrons/7"}')(handler)
+    )
     with pytest.raises((Away, Misconfigured)):
         signed_in(ils)
     assert server.asked[-1][1] == "/api/v1/patrons/..%2F..%2Fpatrons%2F7"

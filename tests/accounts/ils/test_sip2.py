@@ -61,7 +61,9 @@ def test_what_is_sent_is_as_the_standard_has_it(ils, server):
     assert question[-9:-6] == b"AY1"
 
 
-@pytest.mark.parametrize("line", [b"64|AY1AZ0000", b"64|", b"64|AY1", b"64|AZFE00", b"64|AY2AZ" + checksum(b"64|AY2AZ"), b""])
+@pytest.mark.parametrize(
+    "line", [b"64|AY1AZ0000", b"64|", b"64|AY1", b"64|AZFE00", b"64|AY2AZ" + checksum(b"64|AY2AZ"), b""]
+)
 def test_a_line_whose_number_or_checksum_is_another_is_damaged(line):
     with pytest.raises(Damaged):
         unframed(line, 1)
@@ -121,7 +123,10 @@ def test_what_comes_too_late_is_nobodys_answer(ils, server):
 
 def test_many_at_once_are_each_told_of_themselves(ils):
     found, cards = [], [SAM, ZOE] * 8
-    threads = [threading.Thread(target=lambda card=card: found.append((card.name, signed_in(ils, card)))) for card in cards]
+    threads = [
+        threading.Thread(target=lambda card=card: found.append((card.name, signed_in(ils, card))))
+        for card in cards
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -191,13 +196,17 @@ def test_half_an_answer_is_none(server):
 
 
 def test_an_answer_damaged_once_is_asked_for_again(ils, server):
-    server.fault = lambda number, line, answer: answer.replace(b"BLY", b"BLX") if line.startswith(b"63") else answer
+    server.fault = lambda number, line, answer: (
+        answer.replace(b"BLY", b"BLX") if line.startswith(b"63") else answer
+    )
     assert signed_in(ils) == "Sam Okafor"
     assert server.asked[-1] == b"97AZFEF5"
 
 
 def test_a_question_damaged_once_is_sent_again(ils, server):
-    server.fault = lambda number, line, answer: b"96AZFEF6" if len(questions(server)) == 1 and line.startswith(b"63") else answer
+    server.fault = lambda number, line, answer: (
+        b"96AZFEF6" if len(questions(server)) == 1 and line.startswith(b"63") else answer
+    )
     assert signed_in(ils) == "Sam Okafor"
     first, again = questions(server)
     assert first == again
@@ -281,7 +290,9 @@ def test_it_keys_on_the_field_that_the_settings_name_and_on_no_other():
 
 
 def test_a_number_is_the_same_however_it_was_typed():
-    assert answering("AO|AAd001|AESam|BLY|CQY|").ils_id == answering("AO|AAD001|AESam|BLY|CQY|").ils_id == "D001"
+    assert (
+        answering("AO|AAd001|AESam|BLY|CQY|").ils_id == answering("AO|AAD001|AESam|BLY|CQY|").ils_id == "D001"
+    )
 
 
 @pytest.mark.parametrize("ils_id", ["4" * 101, "4\x007", "4\x1b7"])
@@ -296,7 +307,13 @@ def test_the_first_of_two_fields_counts():
 
 
 @pytest.mark.parametrize(
-    ("written", "day"), [("20271231", (2027, 12, 31)), ("2027-12-31", (2027, 12, 31)), ("20271231    235900", (2027, 12, 31)), ("never", None)]
+    ("written", "day"),
+    [
+        ("20271231", (2027, 12, 31)),
+        ("2027-12-31", (2027, 12, 31)),
+        ("20271231    235900", (2027, 12, 31)),
+        ("never", None),
+    ],
 )
 def test_the_day_on_which_the_card_ends(written, day):
     found = answering(f"AO|AA1|AESam|BLY|CQY|PA{written}|").expires_on
@@ -351,7 +368,14 @@ def encrypted(server, certificate):
 
 
 def test_over_tls(encrypted, server, certificate):
-    adapter = Sip2(host="localhost", port=encrypted, tls=True, ca_file=str(certificate / "certificate.pem"), login=LOGIN, password=PASSWORD)
+    adapter = Sip2(
+        host="localhost",
+        port=encrypted,
+        tls=True,
+        ca_file=str(certificate / "certificate.pem"),
+        login=LOGIN,
+        password=PASSWORD,
+    )
     assert [signed_in(adapter), signed_in(adapter)] == ["Sam Okafor", "Sam Okafor"]
     assert server.connections == 1
     adapter.close()
@@ -367,7 +391,14 @@ def test_a_certificate_of_another_name_is_refused(encrypted, certificate, server
     here = socket.getaddrinfo("127.0.0.1", encrypted, type=socket.SOCK_STREAM)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *asked: here)
     with pytest.raises(Misconfigured, match="not trusted"):
-        signed_in(Sip2(host="sip.library.example", port=encrypted, tls=True, ca_file=str(certificate / "certificate.pem")))
+        signed_in(
+            Sip2(
+                host="sip.library.example",
+                port=encrypted,
+                tls=True,
+                ca_file=str(certificate / "certificate.pem"),
+            )
+        )
     assert server.asked == []
 
 

@@ -14,15 +14,37 @@ from portal.conversations.models import Attachment, Conversation, Draft, Event, 
 from portal.helpsessions.actions import ChosenItem
 from portal.notifications.models import Notification
 from recommendations.models import Recommendation
-from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, code_for, recommend_in
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    QuietSessionFactory,
+    code_for,
+    recommend_in,
+)
 from tests.portal.listed import listed
 
 NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
 PATRON, STAFF = Message.Side.PATRON, Message.Side.STAFF
-second, minute, hour = datetime.timedelta(seconds=1), datetime.timedelta(minutes=1), datetime.timedelta(hours=1)
+second, minute, hour = (
+    datetime.timedelta(seconds=1),
+    datetime.timedelta(minutes=1),
+    datetime.timedelta(hours=1),
+)
 
 # What a thread's row says of its state, but for the counters.
-COLUMNS = ["status", "reason", "waiting_since", "promised_at", "queued_at", "at_desk_from", "closes_at", "closed_at", "snoozed_until", "last_message_at"]
+COLUMNS = [
+    "status",
+    "reason",
+    "waiting_since",
+    "promised_at",
+    "queued_at",
+    "at_desk_from",
+    "closes_at",
+    "closed_at",
+    "snoozed_until",
+    "last_message_at",
+]
 COLUMNS += ["held_from", "held_status", "version", "assignee"]
 
 
@@ -38,11 +60,28 @@ def recommendation(session):
 
 
 def ask(session, by, *, body="It is checked out", at=NOW, token=None, **kwargs):
-    return actions.ask(by=by, at=at, help_session=session, body=body, language="en", client_token=token or uuid.uuid4(), **kwargs)
+    return actions.ask(
+        by=by,
+        at=at,
+        help_session=session,
+        body=body,
+        language="en",
+        client_token=token or uuid.uuid4(),
+        **kwargs,
+    )
 
 
 def say(conversation, by, side, *, body="Try this", at=NOW, token=None, **kwargs):
-    return actions.reply(conversation, by=by, side=side, at=at, body=body, language="en", client_token=token or uuid.uuid4(), **kwargs)
+    return actions.reply(
+        conversation,
+        by=by,
+        side=side,
+        at=at,
+        body=body,
+        language="en",
+        client_token=token or uuid.uuid4(),
+        **kwargs,
+    )
 
 
 def judge(recommendation, verdict, *, by=None, at=NOW):
@@ -50,7 +89,9 @@ def judge(recommendation, verdict, *, by=None, at=NOW):
 
 
 @pytest.mark.parametrize("is_confirmed", [True, False])
-def test_mail_to_an_address_that_nobody_confirmed_says_only_that_there_is_an_answer(patron, branch, staff, is_confirmed):
+def test_mail_to_an_address_that_nobody_confirmed_says_only_that_there_is_an_answer(
+    patron, branch, staff, is_confirmed
+):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=is_confirmed, primary=True)
     thread = ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))
     how = {"side": "staff", "at": timezone.now(), "language": "en", "client_token": uuid.uuid4()}
@@ -58,7 +99,9 @@ def test_mail_to_an_address_that_nobody_confirmed_says_only_that_there_is_an_ans
     mail = Notification.objects.get()
     said = mail.subject + mail.text + mail.html + str(mail.headers)
     assert "Zqxwords" not in said
-    assert [word in said for word in (staff.name, str(thread.public_id), "If you write no more")] == [is_confirmed] * 3
+    assert [word in said for word in (staff.name, str(thread.public_id), "If you write no more")] == [
+        is_confirmed
+    ] * 3
     assert "The library has answered" in said
 
 
@@ -120,15 +163,29 @@ def test_closing_and_writing_again_is_told_in_the_thread(session, patron, staff)
     assert (thread.status, thread.closed_at) == ("closed", NOW + hour)
     say(thread, patron, PATRON, at=NOW + 2 * hour)
     thread.refresh_from_db()
-    assert (thread.status, thread.closed_at, thread.waiting_since) == ("waiting_for_staff", None, NOW + 2 * hour)
-    assert list(Event.objects.order_by("at").values_list("kind", "side")) == [("closed", "patron"), ("reopened", "patron")]
+    assert (thread.status, thread.closed_at, thread.waiting_since) == (
+        "waiting_for_staff",
+        None,
+        NOW + 2 * hour,
+    )
+    assert list(Event.objects.order_by("at").values_list("kind", "side")) == [
+        ("closed", "patron"),
+        ("reopened", "patron"),
+    ]
 
 
 @pytest.mark.parametrize("verdict", ["did_not_help", "could_not_get_it"])
-def test_a_failed_item_is_before_the_desk_after_a_minute_and_hidden_from_its_patron(recommendation, patron, verdict):
+def test_a_failed_item_is_before_the_desk_after_a_minute_and_hidden_from_its_patron(
+    recommendation, patron, verdict
+):
     judge(recommendation, verdict, by=patron)
     thread = Conversation.objects.get()
-    assert (thread.reason, thread.recommendation, thread.patron, thread.last_message_at) == (verdict, recommendation, patron, None)
+    assert (thread.reason, thread.recommendation, thread.patron, thread.last_message_at) == (
+        verdict,
+        recommendation,
+        patron,
+        None,
+    )
     assert listed("needs", at=NOW + minute / 2) == set()
     assert listed("needs", at=NOW + minute) == {thread}
     assert list(Conversation.objects.belonging_to(Reader(patron))) == []
@@ -146,10 +203,16 @@ def test_a_mended_verdict_closes_the_thread_that_nobody_wrote_in(recommendation,
     assert Conversation.objects.get().status == "closed"
     judge(recommendation, "could_not_get_it", by=patron, at=NOW + 2 * hour)
     thread = Conversation.objects.get()
-    assert (thread.status, thread.reason, thread.waiting_since) == ("waiting_for_staff", "could_not_get_it", NOW + 2 * hour)
+    assert (thread.status, thread.reason, thread.waiting_since) == (
+        "waiting_for_staff",
+        "could_not_get_it",
+        NOW + 2 * hour,
+    )
 
 
-def test_what_the_desk_closed_before_a_word_was_written_is_closed_since_then_whatever_is_mended(recommendation, patron, staff):
+def test_what_the_desk_closed_before_a_word_was_written_is_closed_since_then_whatever_is_mended(
+    recommendation, patron, staff
+):
     judge(recommendation, "did_not_help", by=patron)
     thread = Conversation.objects.get()
     actions.close(thread, by=staff, side=STAFF, at=NOW + hour)
@@ -160,27 +223,53 @@ def test_what_the_desk_closed_before_a_word_was_written_is_closed_since_then_wha
 
 def test_a_mended_verdict_leaves_the_patrons_own_question_waiting(recommendation, patron):
     judge(recommendation, "did_not_help", by=patron)
-    actions.ask(by=patron, at=NOW + minute, recommendation=recommendation, body="Something easier?", language="en", client_token=uuid.uuid4())
+    actions.ask(
+        by=patron,
+        at=NOW + minute,
+        recommendation=recommendation,
+        body="Something easier?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     judge(recommendation, "helped", by=patron, at=NOW + hour)
     thread = Conversation.objects.get()
-    assert (thread.status, thread.waiting_since, thread.reason) == ("waiting_for_staff", NOW + minute, "asked")
+    assert (thread.status, thread.waiting_since, thread.reason) == (
+        "waiting_for_staff",
+        NOW + minute,
+        "asked",
+    )
 
 
 def test_what_is_said_anew_of_an_item_that_failed_keeps_its_place(recommendation, patron, staff):
     judge(recommendation, "did_not_help", by=patron)
     judge(recommendation, "could_not_get_it", by=patron, at=NOW + hour)
     thread = Conversation.objects.get()
-    assert (thread.waiting_since, thread.reason, thread.at_desk_from) == (NOW, "could_not_get_it", NOW + minute)
+    assert (thread.waiting_since, thread.reason, thread.at_desk_from) == (
+        NOW,
+        "could_not_get_it",
+        NOW + minute,
+    )
     say(thread, staff, STAFF, at=NOW + 2 * hour)
     judge(recommendation, "did_not_help", by=patron, at=NOW + 3 * hour)
     thread.refresh_from_db()
-    assert (thread.waiting_since, thread.reason, states.replay(thread).waiting_since) == (NOW + 3 * hour, "did_not_help", NOW + 3 * hour)
+    assert (thread.waiting_since, thread.reason, states.replay(thread).waiting_since) == (
+        NOW + 3 * hour,
+        "did_not_help",
+        NOW + 3 * hour,
+    )
 
 
 def test_the_follow_up_of_a_verdict_goes_on_in_its_thread(recommendation, patron):
     judge(recommendation, "did_not_help", by=patron)
     at = NOW + datetime.timedelta(seconds=1)
-    thread = actions.ask(by=patron, at=at, recommendation=recommendation, body="Something easier?", language="en", client_token=uuid.uuid4())
+    thread = actions.ask(
+        by=patron,
+        at=at,
+        recommendation=recommendation,
+        body="Something easier?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     assert list(Conversation.objects.all()) == [thread]
     assert thread.reason == "did_not_help"
     assert listed("needs", at=at) == {thread}  # words are no slip of the finger
@@ -192,7 +281,11 @@ def test_a_verdict_on_an_item_of_an_answer_goes_back_to_the_thread_it_came_from(
     recommendation = Recommendation.objects.get()
     judge(recommendation, "did_not_help", by=patron, at=NOW + hour)
     thread.refresh_from_db()
-    assert (thread.status, thread.reason, thread.waiting_since) == ("waiting_for_staff", "did_not_help", NOW + hour)
+    assert (thread.status, thread.reason, thread.waiting_since) == (
+        "waiting_for_staff",
+        "did_not_help",
+        NOW + hour,
+    )
     judge(recommendation, "helped", by=patron, at=NOW + 2 * hour)
     thread.refresh_from_db()
     assert thread.status == "waiting_for_patron"
@@ -266,7 +359,9 @@ def seen(thread, at):
     ("then", "status", "told"),
     [("turn", "waiting_for_patron", []), ("ours", "waiting_for_staff", []), ("close", "closed", ["closed"])],
 )
-def test_an_answer_and_all_that_it_brings_shows_after_its_seconds_and_not_before(session, patron, staff, then, status, told, with_the_worker):
+def test_an_answer_and_all_that_it_brings_shows_after_its_seconds_and_not_before(
+    session, patron, staff, then, status, told, with_the_worker
+):
     thread = ask(session, patron)
     before = seen(thread, NOW)
     assert before == (["It is checked out"], [], 1, "waiting_for_staff")
@@ -309,7 +404,12 @@ def test_the_next_word_counts_the_answers_that_were_shown_since(session, patron,
     say(thread, staff, STAFF, at=NOW + minute)
     say(thread, patron, PATRON, at=NOW + hour)
     thread.refresh_from_db()
-    assert (thread.version, thread.last_message_at, thread.held_from, thread.held_status) == (3, NOW + hour, None, "")
+    assert (thread.version, thread.last_message_at, thread.held_from, thread.held_status) == (
+        3,
+        NOW + hour,
+        None,
+        "",
+    )
 
 
 def test_an_answer_that_asks_for_nothing_leaves_the_place_in_the_queue(session, patron, staff):
@@ -350,7 +450,12 @@ def test_what_a_patron_is_told_of_a_closing_they_have_not_seen_waits_for_it(sess
     say(thread, patron, PATRON, body="one thing more", at=NOW + minute + 5 * second)
     at = NOW + minute + 5 * second
     assert seen(thread, at) == (["It is checked out", "one thing more"], [], 2, "waiting_for_staff")
-    assert seen(thread, NOW + hour) == (["It is checked out", "Try this", "one thing more"], ["closed", "reopened"], 3, "waiting_for_staff")
+    assert seen(thread, NOW + hour) == (
+        ["It is checked out", "Try this", "one thing more"],
+        ["closed", "reopened"],
+        3,
+        "waiting_for_staff",
+    )
 
 
 def test_a_patron_closes_what_a_held_answer_has_closed_already(session, patron, staff):
@@ -368,7 +473,12 @@ def test_a_colleagues_closing_waits_for_the_answer_before_it(session, patron, st
     message = say(thread, staff, STAFF, at=NOW + minute)
     actions.close(thread, by=coordinator, side=STAFF, at=NOW + minute + 5 * second)
     assert seen(thread, NOW + minute + 6 * second) == (["It is checked out"], [], 1, "waiting_for_staff")
-    assert seen(thread, NOW + minute + 15 * second) == (["It is checked out", "Try this"], ["closed"], 2, "closed")
+    assert seen(thread, NOW + minute + 15 * second) == (
+        ["It is checked out", "Try this"],
+        ["closed"],
+        2,
+        "closed",
+    )
     actions.take_back(message, by=staff, at=NOW + minute + 14 * second)  # then there is nothing to wait for
     assert seen(thread, NOW + minute + 14 * second) == (["It is checked out"], ["closed"], 2, "closed")
 
@@ -382,24 +492,49 @@ def test_an_answer_taken_back_is_as_if_it_had_never_been_sent(session, patron, s
     was = Conversation.objects.values(*COLUMNS).get()
     token = uuid.uuid4()
     items = [ChosenItem(item=ItemFactory(), reason="newer")]
-    message = say(thread, staff, STAFF, body="Come at five", at=NOW + hour, token=token, items=items, then="close")
+    message = say(
+        thread, staff, STAFF, body="Come at five", at=NOW + hour, token=token, items=items, then="close"
+    )
     Attachment.objects.create(
-        conversation=thread, message=message, client_token=token, side=STAFF, added_by=staff, kind="pdf", file="a.pdf", name="a.pdf", size=3, added_at=NOW
+        conversation=thread,
+        message=message,
+        client_token=token,
+        side=STAFF,
+        added_by=staff,
+        kind="pdf",
+        file="a.pdf",
+        name="a.pdf",
+        size=3,
+        added_at=NOW,
     )
     actions.take_back(message, by=staff, at=NOW + hour + 14 * second, typed={"item-0": "1"})
     assert seen(thread, NOW + 2 * hour) == before
     assert Conversation.objects.values(*COLUMNS).get() == was
-    assert (Message.objects.count(), Event.objects.count(), Recommendation.objects.count(), Notification.objects.count()) == (1, 0, 0, 0)
+    assert (
+        Message.objects.count(),
+        Event.objects.count(),
+        Recommendation.objects.count(),
+        Notification.objects.count(),
+    ) == (1, 0, 0, 0)
     draft = Draft.objects.get()
-    assert (draft.person, draft.body, draft.client_token, draft.typed) == (staff, "Come at five", token, {"item-0": "1"})
+    assert (draft.person, draft.body, draft.client_token, draft.typed) == (
+        staff,
+        "Come at five",
+        token,
+        {"item-0": "1"},
+    )
     assert list(Attachment.objects.values_list("message", "client_token")) == [(None, token)]
 
-    again = say(thread, staff, STAFF, body=draft.body, at=NOW + 2 * hour, token=token)  # with the same token: it was never used
+    again = say(
+        thread, staff, STAFF, body=draft.body, at=NOW + 2 * hour, token=token
+    )  # with the same token: it was never used
     assert (again.attachments.count(), Draft.objects.count(), Notification.objects.count()) == (1, 0, 1)
 
 
 @pytest.mark.parametrize(("who", "seconds"), [("staff", 15), ("coordinator", 5), ("patron", 5)])
-def test_only_its_writer_takes_an_answer_back_and_only_in_time(session, patron, staff, coordinator, who, seconds):
+def test_only_its_writer_takes_an_answer_back_and_only_in_time(
+    session, patron, staff, coordinator, who, seconds
+):
     thread = ask(session, patron)
     message = say(thread, staff, STAFF, at=NOW + minute)
     person = {"staff": staff, "coordinator": coordinator, "patron": patron}[who]
@@ -433,7 +568,11 @@ def test_of_two_held_answers_one_is_taken_back(session, patron, staff, coordinat
     say(thread, coordinator, STAFF, body="second", at=NOW + minute + 5 * second, then="ours")
     actions.take_back(first, by=staff, at=NOW + minute + 10 * second)
     thread.refresh_from_db()
-    assert (thread.held_from, thread.status, thread.waiting_since) == (NOW + minute + 20 * second, "waiting_for_staff", NOW)
+    assert (thread.held_from, thread.status, thread.waiting_since) == (
+        NOW + minute + 20 * second,
+        "waiting_for_staff",
+        NOW,
+    )
     assert seen(thread, NOW + minute + 19 * second)[0] == ["It is checked out"]
     assert seen(thread, NOW + minute + 20 * second)[0] == ["It is checked out", "second"]
 
@@ -441,9 +580,26 @@ def test_of_two_held_answers_one_is_taken_back(session, patron, staff, coordinat
 def test_what_was_begun_since_follows_what_is_taken_back_with_its_files(session, patron, staff):
     thread, begun = ask(session, patron), uuid.uuid4()
     message = say(thread, staff, STAFF, body="Come at five.", at=NOW + minute)
-    drafts.save_draft(thread, person=staff, side=STAFF, kind="reply", client_token=begun, sequence=1, body="And bring", at=NOW + minute + second)
+    drafts.save_draft(
+        thread,
+        person=staff,
+        side=STAFF,
+        kind="reply",
+        client_token=begun,
+        sequence=1,
+        body="And bring",
+        at=NOW + minute + second,
+    )
     Attachment.objects.create(
-        conversation=thread, client_token=begun, side=STAFF, added_by=staff, kind="pdf", file="a.pdf", name="a.pdf", size=3, added_at=NOW + minute
+        conversation=thread,
+        client_token=begun,
+        side=STAFF,
+        added_by=staff,
+        kind="pdf",
+        file="a.pdf",
+        name="a.pdf",
+        size=3,
+        added_at=NOW + minute,
     )
     actions.take_back(message, by=staff, at=NOW + minute + 2 * second)
     draft = Draft.objects.get()
@@ -451,13 +607,20 @@ def test_what_was_begun_since_follows_what_is_taken_back_with_its_files(session,
     assert Attachment.objects.get().client_token == draft.client_token
 
 
-def test_the_first_answer_to_a_verdict_taken_back_leaves_the_thread_the_desks_alone(recommendation, patron, staff):
+def test_the_first_answer_to_a_verdict_taken_back_leaves_the_thread_the_desks_alone(
+    recommendation, patron, staff
+):
     judge(recommendation, "did_not_help", by=patron)
     thread = Conversation.objects.get()
     message = say(thread, staff, STAFF, at=NOW + hour)
     actions.take_back(message, by=staff, at=NOW + hour + second)
     thread.refresh_from_db()
-    assert (thread.status, thread.reason, thread.waiting_since, thread.last_message_at) == ("waiting_for_staff", "did_not_help", NOW, None)
+    assert (thread.status, thread.reason, thread.waiting_since, thread.last_message_at) == (
+        "waiting_for_staff",
+        "did_not_help",
+        NOW,
+        None,
+    )
     assert list(Conversation.objects.belonging_to(Reader(patron))) == []
 
 
@@ -466,7 +629,9 @@ def test_the_first_answer_to_a_verdict_taken_back_leaves_the_thread_the_desks_al
 
 def test_nothing_is_added_to_what_was_erased(session, patron, staff):
     thread = ask(session, patron)
-    message = say(thread, staff, STAFF, items=[ChosenItem(item=ItemFactory(), reason="SECRET")], at=NOW + minute)
+    message = say(
+        thread, staff, STAFF, items=[ChosenItem(item=ItemFactory(), reason="SECRET")], at=NOW + minute
+    )
     handling.erase(thread, by=staff, at=NOW + minute + second)
     for change in (
         lambda: say(thread, patron, PATRON, at=NOW + hour),

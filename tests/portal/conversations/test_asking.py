@@ -18,7 +18,17 @@ from portal.helpsessions.models import ClaimCode
 from portal.limits import LIMITS, Limit
 from recommendations.choosing import ChosenItem
 from recommendations.models import QuestionType
-from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, TopicFactory, UserFactory, code_for, picture_file, recommend_in
+from tests.factories import (
+    BranchFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    QuietSessionFactory,
+    TopicFactory,
+    UserFactory,
+    code_for,
+    picture_file,
+    recommend_in,
+)
 from tests.portal.pages import text
 
 ASK, SEND = reverse("ask"), reverse("send_question")
@@ -74,10 +84,19 @@ def test_a_patron_asks_and_the_receipt_is_the_thread(me, patron, branch):
     answer = me.post(ASK, typed(), follow=True)
     thread = Conversation.objects.get()
     assert answer.redirect_chain == [(thread.get_absolute_url(), 302)]
-    assert (thread.patron, thread.help_session, thread.branch, thread.reason) == (patron, None, branch, Conversation.Reason.ASKED)
+    assert (thread.patron, thread.help_session, thread.branch, thread.reason) == (
+        patron,
+        None,
+        branch,
+        Conversation.Reason.ASKED,
+    )
     assert thread.subject == "Is there a class on worms?"
     page = text(answer)
-    for words in ["Sent. The answer will appear here.", "I live on the fourth floor.", "Waiting for the library."]:
+    for words in [
+        "Sent. The answer will appear here.",
+        "I live on the fourth floor.",
+        "Waiting for the library.",
+    ]:
         assert words in page
 
 
@@ -107,7 +126,10 @@ def test_topic_and_branch_may_be_chosen(me, branch):
 
 
 def test_what_is_out_of_use_is_not_offered(me):
-    gone, retired = BranchFactory(name="Hillside", closed_at=timezone.now()), TopicFactory(name="Telegraphy", retired_at=timezone.now())
+    gone, retired = (
+        BranchFactory(name="Hillside", closed_at=timezone.now()),
+        TopicFactory(name="Telegraphy", retired_at=timezone.now()),
+    )
     page = text(me.get(ASK))
     assert "Hillside" not in page
     assert "Telegraphy" not in page
@@ -115,9 +137,13 @@ def test_what_is_out_of_use_is_not_offered(me):
 
 
 @pytest.mark.parametrize(("in_use", "is_offered"), [(True, True), (False, False)])
-def test_the_home_branch_that_the_ils_names_is_the_one_that_is_offered(me, patron, branch, in_use, is_offered):
+def test_the_home_branch_that_the_ils_names_is_the_one_that_is_offered(
+    me, patron, branch, in_use, is_offered
+):
     home = BranchFactory(closed_at=None if in_use else timezone.now())
-    LibraryCard.objects.create(person=patron, ils_id="7", barcode="7", home_branch=home, seen_at=timezone.now())
+    LibraryCard.objects.create(
+        person=patron, ils_id="7", barcode="7", home_branch=home, seen_at=timezone.now()
+    )
     assert me.get(ASK).context["form"]["branch"].value() == (home.pk if is_offered else branch.pk)
 
 
@@ -139,7 +165,9 @@ def test_other_words_from_the_same_composer_are_another_question(me):
     me.post(ASK, fields)
     for _ in range(2):
         me.post(ASK, fields | {"body": "And what about flies?"})
-    assert sorted(Message.objects.values_list("body", flat=True)) == sorted([QUESTION, "And what about flies?"])
+    assert sorted(Message.objects.values_list("body", flat=True)) == sorted(
+        [QUESTION, "And what about flies?"]
+    )
 
 
 def test_nothing_written_is_said_and_keeps_the_composer(me):
@@ -180,7 +208,9 @@ def test_nobody_has_no_draft(client):
 
 
 @pytest.mark.parametrize("factory", [HelpSessionFactory, QuietSessionFactory])
-def test_what_is_typed_about_a_visit_that_is_open_by_its_code_is_kept_in_nobodys_name(me, show_code, branch, staff, factory):
+def test_what_is_typed_about_a_visit_that_is_open_by_its_code_is_kept_in_nobodys_name(
+    me, show_code, branch, staff, factory
+):
     visit = factory(branch=branch, staff=staff)
     show_code(me, code_for(visit))
     page = me.get(ASK).content.decode()
@@ -217,7 +247,12 @@ def test_pictures_go_with_a_question_about_a_visit(client, visit, show_code):
 def test_somebody_unknown_writes_first_and_proves_an_address_then(client, branch):
     assert client.post(ASK, typed()).url == SEND
     page = text(client.get(SEND))
-    for words in ["Where may the answer go?", "I live on the fourth floor.", "To an e-mail address", "To a visit"]:
+    for words in [
+        "Where may the answer go?",
+        "I live on the fourth floor.",
+        "To an e-mail address",
+        "To a visit",
+    ]:
         assert words in page
     assert prove(client, "new@example.org").url == SEND
     ready = text(client.get(SEND))
@@ -275,7 +310,9 @@ def test_what_was_changed_in_another_tab_is_shown_before_it_is_sent(client):
     client.post(ASK, typed())
     prove(client, "new@example.org")
     stale = token_on(client.get(SEND))
-    client.post(ASK, {"body": "Written here", "client_token": token_on(client.get(ASK))})  # a signed-in person sends at once
+    client.post(
+        ASK, {"body": "Written here", "client_token": token_on(client.get(ASK))}
+    )  # a signed-in person sends at once
     assert Message.objects.get().body == "Written here"
     for token in (stale, "nonsense", ""):
         assert client.post(SEND, {"client_token": token}).url == ASK
@@ -296,7 +333,11 @@ def test_another_question_of_the_same_browser_is_not_written_over(client):
     second = typed("Where do I park?")
     answer = client.post(ASK, second)
     assert answer.status_code == 409
-    for words in ["Another question of yours is not sent yet", "Is there a class on worms?", "Where do I park?"]:
+    for words in [
+        "Another question of yours is not sent yet",
+        "Is there a class on worms?",
+        "Where do I park?",
+    ]:
         assert words in text(answer)
     client.post(ASK, second | {"instead": "1"})
     assert "Where do I park?" in text(client.get(SEND))
@@ -375,7 +416,12 @@ def test_a_code_typed_for_the_question_hangs_it_on_its_visit(client, visit):
     assert visit.question in text(client.get(SEND))
     send(client, about=str(visit.public_id))
     thread = Conversation.objects.get()
-    assert (thread.help_session, thread.patron, thread.topic, thread.branch) == (visit, None, visit.topic, visit.branch)
+    assert (thread.help_session, thread.patron, thread.topic, thread.branch) == (
+        visit,
+        None,
+        visit.topic,
+        visit.branch,
+    )
 
 
 def test_a_wrong_code_of_a_visit_keeps_the_way(client, visit):
@@ -387,7 +433,10 @@ def test_a_wrong_code_of_a_visit_keeps_the_way(client, visit):
 
 
 def test_a_code_leads_to_no_page_that_is_not_ours(client, visit):
-    assert client.post(reverse("open_code"), {"code": code_for(visit), "next": "https://evil.example/"}).url == visit.get_absolute_url()
+    assert (
+        client.post(reverse("open_code"), {"code": code_for(visit), "next": "https://evil.example/"}).url
+        == visit.get_absolute_url()
+    )
 
 
 def test_the_visit_opened_last_is_chosen_already(client, visit, branch, show_code):
@@ -418,7 +467,9 @@ def test_the_holder_of_a_code_asks_something_new_by_mail(client, visit, show_cod
     assert (thread.help_session, thread.patron.email) == (None, "new@example.org")
 
 
-def test_something_new_has_no_button_that_sends_it_before_an_address_is_proved(client, visit, branch, show_code):
+def test_something_new_has_no_button_that_sends_it_before_an_address_is_proved(
+    client, visit, branch, show_code
+):
     show_code(client, code_for(visit))
     client.post(ASK, typed(about="new"))
     page = text(client.get(SEND))
@@ -492,7 +543,9 @@ def test_what_waits_to_be_sent_waits_on_where_too_many_were(client, visit, monke
     refused = send(client, address, about=str(visit.public_id))
     assert (refused.status_code, int(refused["Retry-After"]) > 0) == (429, True)
     monkeypatch.undo()
-    assert send(client, address, about=str(visit.public_id)).url == Conversation.objects.get().get_absolute_url()
+    assert (
+        send(client, address, about=str(visit.public_id)).url == Conversation.objects.get().get_absolute_url()
+    )
 
 
 def test_a_double_tap_counts_once(me):
@@ -512,7 +565,9 @@ def test_a_visit_is_asked_about_twenty_times_a_day_by_whoever_holds_its_code(cli
 
 
 @pytest.mark.parametrize("factory", [HelpSessionFactory, QuietSessionFactory])
-def test_what_is_counted_ties_nobody_to_a_visit_that_is_open_by_its_code(me, show_code, branch, staff, factory):
+def test_what_is_counted_ties_nobody_to_a_visit_that_is_open_by_its_code(
+    me, show_code, branch, staff, factory
+):
     visit = factory(branch=branch, staff=staff)
     show_code(me, code_for(visit))
     me.post(reverse("ask_about_session", args=[visit.public_id]), typed())
@@ -557,12 +612,22 @@ def answer_all(client, answers=ANSWERS):
 def test_one_question_at_a_time_becomes_a_readers_advisory_thread(me, patron):
     answer_all(me)
     page = text(me.get(SEND_READING))
-    for words in ["Piranesi", "comforting, funny, like a warm bath", "Violence", "a child, 9–12, she loves horses", "large print, audiobook"]:
+    for words in [
+        "Piranesi",
+        "comforting, funny, like a warm bath",
+        "Violence",
+        "a child, 9–12, she loves horses",
+        "large print, audiobook",
+    ]:
         assert words in page
     answer = send(me, SEND_READING)
     thread = Conversation.objects.get()
     assert answer.url == thread.get_absolute_url()
-    assert (thread.patron, thread.reason, thread.subject) == (patron, Conversation.Reason.READERS_ADVISORY, "Something to read")
+    assert (thread.patron, thread.reason, thread.subject) == (
+        patron,
+        Conversation.Reason.READERS_ADVISORY,
+        "Something to read",
+    )
     assert thread.messages.get().body.split("\n\n") == [
         "Can you find me something to read?",
         "I loved lately: Piranesi",
@@ -572,7 +637,11 @@ def test_one_question_at_a_time_becomes_a_readers_advisory_thread(me, patron):
         "I would like it as: large print, audiobook",
     ]
     found = thread.readers_form
-    assert (found.loved, found.mood, found.avoid) == ("Piranesi", "comforting, funny, like a warm bath", "Violence")
+    assert (found.loved, found.mood, found.avoid) == (
+        "Piranesi",
+        "comforting, funny, like a warm bath",
+        "Violence",
+    )
     assert (found.for_whom, found.formats) == ("a child, 9–12, she loves horses", "large print, audiobook")
 
 
@@ -587,9 +656,16 @@ def test_all_answers_at_their_longest_find_room(language):
     for step, form in readers_form.STEPS.items():
         fields = form.base_fields
         chosen = [value for value, _label in fields["chosen"].choices] if "chosen" in fields else []
-        most[step] = {"chosen": chosen, "words": "w" * fields["words"].max_length if "words" in fields else ""}
-    most["whom"]["chosen"] = max(readers_form.WhomStep.base_fields["chosen"].choices, key=lambda choice: len(str(choice[1])))[0]
-    ReadersForm(conversation_id=1, **readers_form.fields_of(most, language)).clean_fields(exclude=["conversation"])
+        most[step] = {
+            "chosen": chosen,
+            "words": "w" * fields["words"].max_length if "words" in fields else "",
+        }
+    most["whom"]["chosen"] = max(
+        readers_form.WhomStep.base_fields["chosen"].choices, key=lambda choice: len(str(choice[1]))
+    )[0]
+    ReadersForm(conversation_id=1, **readers_form.fields_of(most, language)).clean_fields(
+        exclude=["conversation"]
+    )
     with translation.override(language):
         assert len(readers_form.message_of(most)) < 5000
 
@@ -611,7 +687,9 @@ def test_going_back_loses_nothing_and_asks_for_nothing(me):
     assert me.post(f"{READ}?step=mood", {"chosen": "funny", "back": "1"}).url == f"{READ}?step=loved"
     assert "Piranesi" in text(me.get(READ))
     assert 'value="funny"' in chosen_on(me.get(f"{READ}?step=mood"))
-    assert me.post(f"{READ}?step=whom", {"words": "she loves horses", "back": "1"}).url == f"{READ}?step=avoid"
+    assert (
+        me.post(f"{READ}?step=whom", {"words": "she loves horses", "back": "1"}).url == f"{READ}?step=avoid"
+    )
     assert "she loves horses" in me.get(f"{READ}?step=whom").content.decode()
 
 
@@ -641,7 +719,9 @@ def test_what_was_not_asked_yet_is_asked_before_anything_is_sent(me):
 
 def test_somebody_unknown_proves_an_address_at_the_end(client):
     answer_all(client)
-    assert "Where may the answer go?" in text(client.get(SEND_READING)) or "To an e-mail address" in text(client.get(SEND_READING))
+    assert "Where may the answer go?" in text(client.get(SEND_READING)) or "To an e-mail address" in text(
+        client.get(SEND_READING)
+    )
     prove(client, "new@example.org")
     assert Conversation.objects.count() == 0
     send(client, SEND_READING)
@@ -711,7 +791,9 @@ def test_both_ways_to_begin_are_in_sight(page, who, client, patron, sign_in):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_asking_costs_the_same_whatever_there_is_to_choose_from(rows, me, branch, show_code, django_assert_num_queries):
+def test_asking_costs_the_same_whatever_there_is_to_choose_from(
+    rows, me, branch, show_code, django_assert_num_queries
+):
     BranchFactory.create_batch(rows)
     TopicFactory.create_batch(rows)
     for _ in range(rows):
@@ -723,10 +805,25 @@ def test_asking_costs_the_same_whatever_there_is_to_choose_from(rows, me, branch
 def test_further_questions_about_a_visit_are_told_apart_by_their_own_words(patron, branch):
     def asked(session, by, body, **about):
         token = uuid.uuid4()
-        return actions.ask(by=by, at=timezone.now(), help_session=None if about else session, body=body, language="en", client_token=token, **about)
+        return actions.ask(
+            by=by,
+            at=timezone.now(),
+            help_session=None if about else session,
+            body=body,
+            language="en",
+            client_token=token,
+            **about,
+        )
 
-    kept, quiet = HelpSessionFactory(patron=patron, branch=branch, question="Worms"), QuietSessionFactory(branch=branch)
+    kept, quiet = (
+        HelpSessionFactory(patron=patron, branch=branch, question="Worms"),
+        QuietSessionFactory(branch=branch),
+    )
     [given] = recommend_in(kept)
     asked(kept, patron, "Is it in?", recommendation=given)
-    assert [asked(kept, patron, body).subject for body in ("Is there a class?", "Where do I park? I come by car.")] == ["Worms", "Where do I park?"]
-    assert [asked(quiet, None, body).subject for body in ("Is there a class?", "Where do I park?")] == [quiet.title] * 2
+    assert [
+        asked(kept, patron, body).subject for body in ("Is there a class?", "Where do I park? I come by car.")
+    ] == ["Worms", "Where do I park?"]
+    assert [asked(quiet, None, body).subject for body in ("Is there a class?", "Where do I park?")] == [
+        quiet.title
+    ] * 2

@@ -20,7 +20,15 @@ from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
 from portal.uploads import MOST_BYTES
 from portal.worker import JOBS
-from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, attach_to, code_for, pdf_file, picture_file
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    attach_to,
+    code_for,
+    pdf_file,
+    picture_file,
+)
 from tests.processes import rounds
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +47,9 @@ def disk(tmp_path, monkeypatch):
 
 @pytest.fixture
 def thread(branch, staff, patron):
-    session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now())
+    session = HelpSessionFactory(
+        branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now()
+    )
     return MessageFactory(conversation=ConversationFactory(help_session=session)).conversation
 
 
@@ -56,7 +66,11 @@ def token():
 def attach(browser, thread, token, *files, **fields):
     """As attach.js does: one request a file."""
     for file in files:
-        answer = browser.post(reverse("attach", args=[thread.public_id]), {"client_token": token, "files": file, **fields}, headers=HTMX)
+        answer = browser.post(
+            reverse("attach", args=[thread.public_id]),
+            {"client_token": token, "files": file, **fields},
+            headers=HTMX,
+        )
     return answer
 
 
@@ -65,7 +79,9 @@ def address(attachment):
 
 
 def reply(browser, thread, token, body="Here it is.", **fields):
-    return browser.post(reverse("reply", args=[thread.public_id]), {"client_token": token, "body": body, **fields})
+    return browser.post(
+        reverse("reply", args=[thread.public_id]), {"client_token": token, "body": body, **fields}
+    )
 
 
 # Added, shown, sent.
@@ -76,20 +92,32 @@ def test_a_picture_is_added_and_goes_with_the_message(me, thread, token, patron)
     added = Attachment.objects.get()
     assert answer.status_code == 200
     assert f'name="take_out" value="{added.public_id}"' in answer.content.decode()
-    assert (added.message, added.added_by, added.side, added.name, added.width, added.height) == (None, patron, "patron", "My shelf.JPG", 120, 80)
+    assert (added.message, added.added_by, added.side, added.name, added.width, added.height) == (
+        None,
+        patron,
+        "patron",
+        "My shelf.JPG",
+        120,
+        80,
+    )
     assert me.get(thread.get_absolute_url()).content.decode().count(f"{address(added)}?size=small") == 1
     reply(me, thread, token, **{f"alt-{added.public_id}": "Three\x00 shelves"})
     message = Message.objects.get(client_token=token)
     added.refresh_from_db()
     assert (added.message, added.alt) == (message, "Three shelves")
     page = me.get(thread.get_absolute_url()).content.decode()
-    assert f'<a href="{address(added)}"><img src="{address(added)}?size=small" alt="Three shelves" width="120" height="80" loading="lazy"' in page
+    assert (
+        f'<a href="{address(added)}"><img src="{address(added)}?size=small" alt="Three shelves" width="120" height="80" loading="lazy"'
+        in page
+    )
     assert f'value="{added.public_id}"' not in page  # the composer is empty again
 
 
 def test_a_picture_without_a_description_says_so(me, thread):
     attach_to(thread.messages.get(), picture_file("shelf.jpg"))
-    assert 'alt="Picture without a description: shelf.jpg"' in me.get(thread.get_absolute_url()).content.decode()
+    assert (
+        'alt="Picture without a description: shelf.jpg"' in me.get(thread.get_absolute_url()).content.decode()
+    )
 
 
 def test_what_was_added_is_there_with_the_draft_on_another_device(me, thread, token, sign_in, patron):
@@ -103,18 +131,31 @@ def test_what_was_added_is_there_with_the_draft_on_another_device(me, thread, to
 def test_what_can_be_seen_in_a_picture_is_kept_as_it_is_typed(me, thread, token):
     attach(me, thread, token, picture_file())
     added = Attachment.objects.get()
-    assert me.post(reverse("attach", args=[thread.public_id]), {"client_token": token, f"alt-{added.public_id}": "A" * 400}, headers=HTMX).status_code == 200
+    assert (
+        me.post(
+            reverse("attach", args=[thread.public_id]),
+            {"client_token": token, f"alt-{added.public_id}": "A" * 400},
+            headers=HTMX,
+        ).status_code
+        == 200
+    )
     added.refresh_from_db()
     assert added.alt == "A" * 299 + "…"
     assert f'value="{added.alt}"' in me.get(thread.get_absolute_url()).content.decode()
 
 
-def test_a_file_is_taken_out_again_with_all_that_is_on_the_disk(me, thread, token, disk, django_capture_on_commit_callbacks):
+def test_a_file_is_taken_out_again_with_all_that_is_on_the_disk(
+    me, thread, token, disk, django_capture_on_commit_callbacks
+):
     attach(me, thread, token, picture_file(), pdf_file())
     picture, pdf = Attachment.objects.all()
     assert disk() == sorted([picture.file.name, picture.preview.name, pdf.file.name])
     with django_capture_on_commit_callbacks(execute=True):
-        me.post(reverse("attach", args=[thread.public_id]), {"client_token": token, "take_out": picture.public_id}, headers=HTMX)
+        me.post(
+            reverse("attach", args=[thread.public_id]),
+            {"client_token": token, "take_out": picture.public_id},
+            headers=HTMX,
+        )
     assert list(Attachment.objects.all()) == [pdf]
     assert disk() == [pdf.file.name]
 
@@ -123,7 +164,11 @@ def test_what_is_sent_is_not_taken_out(me, thread, token):
     attach(me, thread, token, picture_file())
     reply(me, thread, token)
     sent = Attachment.objects.get()
-    me.post(reverse("attach", args=[thread.public_id]), {"client_token": token, "take_out": sent.public_id, f"alt-{sent.public_id}": "other"}, headers=HTMX)
+    me.post(
+        reverse("attach", args=[thread.public_id]),
+        {"client_token": token, "take_out": sent.public_id, f"alt-{sent.public_id}": "other"},
+        headers=HTMX,
+    )
     assert Attachment.objects.get().alt == ""
 
 
@@ -168,11 +213,16 @@ def test_a_file_that_comes_after_its_message_is_refused_with_words(me, thread, t
     (lambda: SimpleUploadedFile("long.pdf", b"%PDF-" + b"x" * MOST_BYTES), "This file is larger than 10 MB."),
 ])  # fmt: skip
 @pytest.mark.parametrize("by_script", [True, False])
-def test_a_file_that_is_not_taken_says_what_to_do_and_costs_nothing(me, thread, token, disk, file, words, by_script):
+def test_a_file_that_is_not_taken_says_what_to_do_and_costs_nothing(
+    me, thread, token, disk, file, words, by_script
+):
     if by_script:
         page = attach(me, thread, token, file()).content.decode()
     else:
-        page = me.post(reverse("reply", args=[thread.public_id]), {"client_token": token, "body": "My words.", "files": [file(), pdf_file()]}).content.decode()
+        page = me.post(
+            reverse("reply", args=[thread.public_id]),
+            {"client_token": token, "body": "My words.", "files": [file(), pdf_file()]},
+        ).content.decode()
         assert "My words." in page
         assert str(token) in page
         assert Attachment.objects.get().name in page  # the other one is not lost
@@ -205,7 +255,10 @@ def test_an_invalid_message_loses_no_file(me, thread, token):
 def test_without_a_script_taking_out_keeps_what_was_typed(me, thread, token, patron):
     reply(me, thread, token, body="", files=[picture_file()])
     added = Attachment.objects.get()
-    answer = me.post(reverse("attach", args=[thread.public_id]), {"client_token": token, "body": "Half a sent", "sequence": 0, "take_out": added.public_id})
+    answer = me.post(
+        reverse("attach", args=[thread.public_id]),
+        {"client_token": token, "body": "Half a sent", "sequence": 0, "take_out": added.public_id},
+    )
     assert answer.url == f"{thread.get_absolute_url()}#write"
     assert Draft.objects.get(person=patron).body == "Half a sent"
     page = me.get(thread.get_absolute_url()).content.decode()
@@ -243,8 +296,12 @@ def test_a_full_disk_while_files_come_in_costs_no_word(me, thread, token, settin
 
 def test_files_too_large_for_the_memory_arrive_whole(me, thread, token, settings, tmp_path):
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
-    reply(me, thread, token, files=[pdf_file(f"{n}.pdf", b"%PDF-1.4 " + bytes([n]) * 300_000) for n in range(3)])
-    assert [(tmp_path / a.file.name).read_bytes()[9:] for a in Attachment.objects.order_by("pk")] == [bytes([n]) * 300_000 for n in range(3)]
+    reply(
+        me, thread, token, files=[pdf_file(f"{n}.pdf", b"%PDF-1.4 " + bytes([n]) * 300_000) for n in range(3)]
+    )
+    assert [(tmp_path / a.file.name).read_bytes()[9:] for a in Attachment.objects.order_by("pk")] == [
+        bytes([n]) * 300_000 for n in range(3)
+    ]
 
 
 # How many and how much.
@@ -262,7 +319,9 @@ def test_a_person_has_so_much_room_and_no_more(me, thread, token, patron, monkey
     attach(me, thread, token, picture_file())
     size = Attachment.objects.get().size
     monkeypatch.setattr(attachments, "MOST_OF_A_PATRON", size + 1000)
-    elsewhere = MessageFactory(conversation=ConversationFactory(help_session=thread.help_session)).conversation
+    elsewhere = MessageFactory(
+        conversation=ConversationFactory(help_session=thread.help_session)
+    ).conversation
     answer = attach(me, elsewhere, uuid.uuid4(), pdf_file(content=b"%PDF-" + b"x" * 996))
     assert "There is no more room for files of yours here." in answer.content.decode()
     attach(me, elsewhere, uuid.uuid4(), pdf_file(content=b"%PDF-" + b"x" * 995))
@@ -272,11 +331,16 @@ def test_a_person_has_so_much_room_and_no_more(me, thread, token, patron, monkey
 
 def test_who_came_by_a_code_has_the_room_of_one_thread(client, show_code, branch, monkeypatch, token):
     session = HelpSessionFactory(branch=branch, handed_over_at=timezone.now())
-    one, two = (MessageFactory(conversation=ConversationFactory(help_session=session)).conversation for _ in range(2))
+    one, two = (
+        MessageFactory(conversation=ConversationFactory(help_session=session)).conversation for _ in range(2)
+    )
     show_code(client, code_for(session))
     monkeypatch.setattr(attachments, "MOST_BY_CODE", 1500)
     attach(client, one, token, pdf_file(content=b"%PDF-" + b"x" * 1000))
-    assert "There is no more room for files in this conversation." in attach(client, one, token, pdf_file("b.pdf", b"%PDF-" + b"x" * 1000)).content.decode()
+    assert (
+        "There is no more room for files in this conversation."
+        in attach(client, one, token, pdf_file("b.pdf", b"%PDF-" + b"x" * 1000)).content.decode()
+    )
     attach(client, two, token, pdf_file(content=b"%PDF-" + b"x" * 1000))
     assert [a.conversation for a in Attachment.objects.order_by("pk")] == [one, two]
 
@@ -291,7 +355,12 @@ def test_who_came_by_a_code_has_the_room_of_one_thread(client, show_code, branch
 ])  # fmt: skip
 def test_only_the_addresses_that_take_files_take_so_much(thread, name, length, status):
     browser = Client(enforce_csrf_checks=True)
-    assert browser.post(reverse(name, args=[thread.public_id]), {"body": "x"}, CONTENT_LENGTH=str(length)).status_code == status
+    assert (
+        browser.post(
+            reverse(name, args=[thread.public_id]), {"body": "x"}, CONTENT_LENGTH=str(length)
+        ).status_code
+        == status
+    )
 
 
 # Who may open a file.
@@ -304,7 +373,9 @@ def test_only_the_addresses_that_take_files_take_so_much(thread, name, length, s
     ("staff, as a patron", 404, 404, 404),
     ("nobody", 404, 404, 404),
 ])  # fmt: skip
-def test_who_may_open_a_file_of_a_thread_that_was_kept(client, sign_in, show_code, thread, patron, staff, token, who, sent, not_sent, held):
+def test_who_may_open_a_file_of_a_thread_that_was_kept(
+    client, sign_in, show_code, thread, patron, staff, token, who, sent, not_sent, held
+):
     files = [attach_to(thread.messages.get()), _unsent(thread, patron), _held(thread, staff)]
     _become(who, client, sign_in, show_code, thread, patron, staff)
     for small in ("", "?size=small"):
@@ -317,7 +388,9 @@ def test_who_may_open_a_file_of_a_thread_that_was_kept(client, sign_in, show_cod
     ("another patron", 404, 404, 404),
     ("nobody", 404, 404, 404),
 ])  # fmt: skip
-def test_who_may_open_a_file_of_a_thread_by_code(client, sign_in, show_code, thread, patron, staff, token, who, sent, not_sent, held):
+def test_who_may_open_a_file_of_a_thread_by_code(
+    client, sign_in, show_code, thread, patron, staff, token, who, sent, not_sent, held
+):
     HelpSession.objects.filter(pk=thread.help_session_id).update(patron=None, kept_at=None)
     Conversation.objects.filter(pk=thread.pk).update(patron=None)
     thread.refresh_from_db()
@@ -338,7 +411,9 @@ def test_a_held_answers_file_shows_with_the_answer(me, thread, staff, time_machi
 
 def test_a_file_opens_in_its_own_thread_only(me, thread):
     file = attach_to(thread.messages.get())
-    elsewhere = MessageFactory(conversation=ConversationFactory(help_session=thread.help_session)).conversation
+    elsewhere = MessageFactory(
+        conversation=ConversationFactory(help_session=thread.help_session)
+    ).conversation
     assert me.get(reverse("attachment", args=[elsewhere.public_id, file.public_id])).status_code == 404
 
 
@@ -365,11 +440,27 @@ def test_what_somebody_added_is_kept_with_the_visit(client, show_code, sign_in, 
 
 def _unsent(thread, person):
     [(name, usable)] = attachments.checked([("not-sent.jpg", picture_file(), "")])[0]
-    return attachments.add(thread, by=person, side="patron", client_token=uuid.uuid4(), at=timezone.now(), name=name, usable=usable)
+    return attachments.add(
+        thread,
+        by=person,
+        side="patron",
+        client_token=uuid.uuid4(),
+        at=timezone.now(),
+        name=name,
+        usable=usable,
+    )
 
 
 def _held(thread, staff):
-    answer = actions.reply(thread, by=staff, side="staff", at=timezone.now(), body="Yes.", language="en", client_token=uuid.uuid4())
+    answer = actions.reply(
+        thread,
+        by=staff,
+        side="staff",
+        at=timezone.now(),
+        body="Yes.",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     return attach_to(answer, pdf_file())
 
 
@@ -391,7 +482,16 @@ def test_a_picture_is_shown_and_can_do_nothing(me, thread):
     file = attach_to(thread.messages.get(), picture_file('a "b".jpg'))
     answer = me.get(address(file))
     assert Image.open(io.BytesIO(answer.content)).size == (120, 80)
-    assert {name: answer[name] for name in ("Content-Type", "Content-Disposition", "Content-Security-Policy", "Cache-Control", "X-Content-Type-Options")} == {
+    assert {
+        name: answer[name]
+        for name in (
+            "Content-Type",
+            "Content-Disposition",
+            "Content-Security-Policy",
+            "Cache-Control",
+            "X-Content-Type-Options",
+        )
+    } == {
         "Content-Type": "image/jpeg",
         "Content-Disposition": 'inline; filename="a \\"b\\".jpg"',
         "Content-Security-Policy": "sandbox; frame-ancestors 'none'",
@@ -405,7 +505,10 @@ def test_a_pdf_is_a_download_whatever_is_asked(me, thread):
     file = attach_to(thread.messages.get(), pdf_file("form.html"))
     for small in ("", "?size=small"):
         answer = me.get(address(file) + small)
-        assert (answer["Content-Type"], answer["Content-Disposition"]) == ("application/pdf", 'attachment; filename="form.html.pdf"')
+        assert (answer["Content-Type"], answer["Content-Disposition"]) == (
+            "application/pdf",
+            'attachment; filename="form.html.pdf"',
+        )
         assert "sandbox" in answer["Content-Security-Policy"]
 
 
@@ -429,7 +532,10 @@ def test_a_name_is_only_a_name_and_says_what_the_file_is(name, kept):
 def test_nothing_that_anybody_chose_is_in_a_path(thread, disk):
     file = attach_to(thread.messages.get(), picture_file("../../secret.jpg"))
     folder = file.public_id.hex[:2]
-    assert disk() == [f"attachments/{folder}/{file.public_id}.jpeg", f"attachments/{folder}/{file.public_id}.preview.webp"]
+    assert disk() == [
+        f"attachments/{folder}/{file.public_id}.jpeg",
+        f"attachments/{folder}/{file.public_id}.preview.webp",
+    ]
 
 
 def test_a_row_whose_file_is_gone_is_no_fault(me, thread):
@@ -455,7 +561,10 @@ def test_what_is_not_sent_in_a_day_is_forgotten(me, thread, token, disk, django_
 
 def test_a_file_that_no_row_knows_is_forgotten(me, thread, token, disk, tmp_path):
     kept = attach_to(thread.messages.get())
-    stray, young = attach_to(thread.messages.get(), picture_file(colour="red")), attach_to(thread.messages.get(), picture_file(colour="green"))
+    stray, young = (
+        attach_to(thread.messages.get(), picture_file(colour="red")),
+        attach_to(thread.messages.get(), picture_file(colour="green")),
+    )
     Attachment.objects.filter(pk__in=[stray.pk, young.pk]).delete()
     (tmp_path / "logo").mkdir()
     (tmp_path / "logo" / "a.png").write_text("the library's")
@@ -467,7 +576,9 @@ def test_a_file_that_no_row_knows_is_forgotten(me, thread, token, disk, tmp_path
     assert disk() == sorted([*kept.stored_names(), *young.stored_names(), "logo/a.png"])
 
 
-def test_erasing_a_thread_takes_its_files_from_the_disk(thread, coordinator, disk, django_capture_on_commit_callbacks):
+def test_erasing_a_thread_takes_its_files_from_the_disk(
+    thread, coordinator, disk, django_capture_on_commit_callbacks
+):
     attach_to(thread.messages.get(), picture_file(), pdf_file())
     with django_capture_on_commit_callbacks(execute=True):
         handling.erase(thread, by=coordinator, at=timezone.now())
@@ -499,7 +610,9 @@ def test_pages_with_many_files_cost_what_those_with_one_cost(me, thread, django_
 def at_once(test):
     test = pytest.mark.django_db(transaction=True)(test)
     test = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")(test)
-    return pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not")(test)
+    return pytest.mark.skipif(
+        connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"
+    )(test)
 
 
 def _adds(thread, person, names, token=None):
@@ -508,7 +621,15 @@ def _adds(thread, person, names, token=None):
     def work(name, key):
         content = b"%PDF-" + b"x" * 995
         [(name, usable)] = attachments.checked([(f"{name}.pdf", pdf_file(content=content), "")])[0]
-        added = attachments.add(thread, by=person, side="patron", client_token=token or key, at=timezone.now(), name=name, usable=usable)
+        added = attachments.add(
+            thread,
+            by=person,
+            side="patron",
+            client_token=token or key,
+            at=timezone.now(),
+            name=name,
+            usable=usable,
+        )
         return str(added.public_id)
 
     return [lambda key, name=name: work(name, key) for name in names]
@@ -517,7 +638,13 @@ def _adds(thread, person, names, token=None):
 @at_once
 def test_eight_files_at_once_never_have_more_room_than_there_is(thread, patron, monkeypatch, disk):
     monkeypatch.setattr(attachments, "MOST_OF_A_PATRON", 3500)
-    threads = [thread, *(MessageFactory(conversation=ConversationFactory(help_session=thread.help_session)).conversation for _ in range(3))]
+    threads = [
+        thread,
+        *(
+            MessageFactory(conversation=ConversationFactory(help_session=thread.help_session)).conversation
+            for _ in range(3)
+        ),
+    ]
     works = [work for n, some in enumerate(threads) for work in _adds(some, patron, [f"{n}a", f"{n}b"])]
 
     def check(_key, outcomes):
@@ -538,7 +665,9 @@ def test_eight_files_at_once_by_a_code_never_have_more_room_than_there_is(thread
         assert sorted(outcome == "NotAdded" for outcome in outcomes) == [False] * 3 + [True] * 5
         Attachment.objects.all().delete()
 
-    rounds(_adds(thread, None, "abcdefgh"), 20, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"})
+    rounds(
+        _adds(thread, None, "abcdefgh"), 20, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"}
+    )
 
 
 @at_once
@@ -553,7 +682,9 @@ def test_one_file_sent_eight_times_at_once_is_one(thread, patron, disk):
 @at_once
 def test_a_file_added_while_its_message_is_sent_is_in_it_or_refused(thread, patron):
     def sends(key):
-        return actions.reply(thread, by=patron, side="patron", at=timezone.now(), body="Here.", language="en", client_token=key).pk
+        return actions.reply(
+            thread, by=patron, side="patron", at=timezone.now(), body="Here.", language="en", client_token=key
+        ).pk
 
     def check(key, outcomes):
         message = Message.objects.get(client_token=key)
@@ -561,4 +692,10 @@ def test_a_file_added_while_its_message_is_sent_is_in_it_or_refused(thread, patr
         assert outcomes[1:].count("NotAdded") == 3 - in_it
         assert not Attachment.objects.filter(message=None).exists()
 
-    rounds([sends, *_adds(thread, patron, "abc")], 20, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"})
+    rounds(
+        [sends, *_adds(thread, patron, "abc")],
+        20,
+        before=lambda _: uuid.uuid4(),
+        after=check,
+        refusals={"NotAdded"},
+    )

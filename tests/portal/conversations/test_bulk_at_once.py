@@ -33,12 +33,25 @@ def test_many_threads_at_once_by_many_people_at_once(transactional_db):
             person.staff_roles.get_or_create(branch=branch)
     patron = UserFactory()
     threads = [
-        actions.ask(by=patron, at=timezone.now(), body="Where?", language="en", client_token=uuid.uuid4(), branch=branches[number % 2]) for number in range(20)
+        actions.ask(
+            by=patron,
+            at=timezone.now(),
+            body="Where?",
+            language="en",
+            client_token=uuid.uuid4(),
+            branch=branches[number % 2],
+        )
+        for number in range(20)
     ]
 
     def some():
         """A few of them as they are now, in any order."""
-        return {thread: thread.desk_version for thread in Conversation.objects.filter(pk__in=random.sample([thread.pk for thread in threads], 4)).order_by("?")}
+        return {
+            thread: thread.desk_version
+            for thread in Conversation.objects.filter(
+                pk__in=random.sample([thread.pk for thread in threads], 4)
+            ).order_by("?")
+        }
 
     def close_and_undo(_round):
         done = bulk.close_many(some(), by=people[0], at=timezone.now())
@@ -46,22 +59,42 @@ def test_many_threads_at_once_by_many_people_at_once(transactional_db):
 
     def hand_over(_round):
         thread = Conversation.objects.get(pk=random.choice(threads).pk)
-        return handling.hand_over(thread, branch=random.choice(branches), by=people[1], at=timezone.now(), was=thread.assignee)
+        return handling.hand_over(
+            thread, branch=random.choice(branches), by=people[1], at=timezone.now(), was=thread.assignee
+        )
 
     def write(_round):
         thread = random.choice(threads)
-        return actions.reply(thread, by=patron, side="patron", at=timezone.now(), body="And?", language="en", client_token=uuid.uuid4())
+        return actions.reply(
+            thread,
+            by=patron,
+            side="patron",
+            at=timezone.now(),
+            body="And?",
+            language="en",
+            client_token=uuid.uuid4(),
+        )
 
     def check(_round, outcomes):
         assert {"OperationalError", "DeadlockDetected"}.isdisjoint(map(str, outcomes))
         for thread in Conversation.objects.all():
             kept = states.state_of(thread)
-            assert (kept.status, kept.waiting_since) == (states.replay(thread).status, states.replay(thread).waiting_since)
+            assert (kept.status, kept.waiting_since) == (
+                states.replay(thread).status,
+                states.replay(thread).waiting_since,
+            )
 
     works = [
         close_and_undo,
         lambda _round: bulk.close_many(some(), by=people[1], at=timezone.now()).undo,
-        lambda _round: bulk.snooze_many(some(), until=timezone.localdate() + timezone.timedelta(days=2), by=people[2], at=timezone.now()).undo,
+        lambda _round: (
+            bulk.snooze_many(
+                some(),
+                until=timezone.localdate() + timezone.timedelta(days=2),
+                by=people[2],
+                at=timezone.now(),
+            ).undo
+        ),
         lambda _round: bulk.take_many(some(), by=people[3], at=timezone.now()).undo,
         lambda _round: bulk.assign_many(some(), to=people[0], by=people[2], at=timezone.now()).undo,
         hand_over,

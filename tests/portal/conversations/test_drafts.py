@@ -17,11 +17,23 @@ TOKEN = uuid.UUID(int=1)
 @pytest.fixture
 def thread(patron, staff, branch):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    return actions.ask(by=patron, at=NOW, help_session=session, body="Where?", language="en", client_token=uuid.uuid4())
+    return actions.ask(
+        by=patron, at=NOW, help_session=session, body="Where?", language="en", client_token=uuid.uuid4()
+    )
 
 
 def keep(thread, person, sequence, body="words", *, side="staff", kind="reply", token=TOKEN, at=NOW, **rest):
-    drafts.save_draft(thread, person=person, side=side, kind=kind, client_token=token, sequence=sequence, body=body, at=at, **rest)
+    drafts.save_draft(
+        thread,
+        person=person,
+        side=side,
+        kind=kind,
+        client_token=token,
+        sequence=sequence,
+        body=body,
+        at=at,
+        **rest,
+    )
 
 
 def send(thread, by, *, side="staff", token=TOKEN, body="words", at=NOW):
@@ -37,7 +49,13 @@ def test_what_was_typed_is_there_on_the_other_device_with_the_token_and_all_fiel
     keep(thread, staff, 1, "half a sen")
     keep(thread, staff, 2, "half a sentence", language="es", typed={"item-0": "1"})
     draft = drafts.draft_of(thread, person=staff, side="staff", kind="reply")
-    assert (draft.body, draft.language, draft.typed, draft.client_token, draft.sequence) == ("half a sentence", "es", {"item-0": "1"}, TOKEN, 2)
+    assert (draft.body, draft.language, draft.typed, draft.client_token, draft.sequence) == (
+        "half a sentence",
+        "es",
+        {"item-0": "1"},
+        TOKEN,
+        2,
+    )
 
 
 def test_what_no_database_takes_is_left_out_of_all_fields(thread, staff):
@@ -119,7 +137,9 @@ def test_a_note_that_was_written_is_no_draft_and_what_comes_late_is_told_so(thre
 )
 def test_where_words_are_about_to_be_put_before_them_none_are_lost(thread, staff, came_before, both):
     came_before(thread, staff)
-    drafts.keep_both(thread, person=staff, side="staff", kind="reply", client_token=TOKEN, sequence=3, body="mine", at=NOW)
+    drafts.keep_both(
+        thread, person=staff, side="staff", kind="reply", client_token=TOKEN, sequence=3, body="mine", at=NOW
+    )
     assert kept(thread, staff) == both
 
 
@@ -139,7 +159,9 @@ def test_an_older_page_does_not_overwrite_what_was_taken_back(thread, staff):
 
 def test_a_draft_goes_along_when_its_thread_is_joined_and_ends_with_what_is_erased(thread, staff, patron):
     session = thread.help_session
-    other = actions.ask(by=patron, at=NOW, help_session=session, body="And?", language="en", client_token=uuid.uuid4())
+    other = actions.ask(
+        by=patron, at=NOW, help_session=session, body="And?", language="en", client_token=uuid.uuid4()
+    )
     keep(thread, staff, 3, "first")
     joining.join(thread, into=other, by=staff, at=NOW + second)
     assert kept(other, staff) == ("first", 3)

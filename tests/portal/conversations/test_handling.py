@@ -7,16 +7,37 @@ import pytest
 from accounts.models import Absence, AuditEvent, OpeningHours
 from accounts.reader import Reader
 from portal.conversations import actions, drafts, handling, joining, notes, states
-from portal.conversations.models import Conversation, ConversationNote, DeskEvent, Draft, Event, Message, Participation, ReadersForm
+from portal.conversations.models import (
+    Conversation,
+    ConversationNote,
+    DeskEvent,
+    Draft,
+    Event,
+    Message,
+    Participation,
+    ReadersForm,
+)
 from portal.helpsessions.actions import ChosenItem, start_unfinished
 from portal.helpsessions.models import HelpSession, UnfinishedForm
 from portal.notifications.models import Notification
 from recommendations.models import Recommendation
-from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, StaffFactory, UserFactory, recommend_in
+from tests.factories import (
+    BranchFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    QuietSessionFactory,
+    StaffFactory,
+    UserFactory,
+    recommend_in,
+)
 
-NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)  # a Tuesday, half past two in the library's zone
+NOW = datetime.datetime(
+    2026, 3, 3, 20, 30, tzinfo=datetime.UTC
+)  # a Tuesday, half past two in the library's zone
 PATRON, STAFF = Message.Side.PATRON, Message.Side.STAFF
-second, minute, hour, day = (datetime.timedelta(**{name: 1}) for name in ("seconds", "minutes", "hours", "days"))
+second, minute, hour, day = (
+    datetime.timedelta(**{name: 1}) for name in ("seconds", "minutes", "hours", "days")
+)
 
 
 @pytest.fixture
@@ -35,11 +56,15 @@ def omar(branch):
 
 
 def ask(session, by, *, at=NOW, body="It is checked out", **kwargs):
-    return actions.ask(by=by, at=at, help_session=session, body=body, language="en", client_token=uuid.uuid4(), **kwargs)
+    return actions.ask(
+        by=by, at=at, help_session=session, body=body, language="en", client_token=uuid.uuid4(), **kwargs
+    )
 
 
 def say(thread, by, side, *, at, body="Try this", **kwargs):
-    return actions.reply(thread, by=by, side=side, at=at, body=body, language="en", client_token=uuid.uuid4(), **kwargs)
+    return actions.reply(
+        thread, by=by, side=side, at=at, body=body, language="en", client_token=uuid.uuid4(), **kwargs
+    )
 
 
 def now_of(thread):
@@ -48,7 +73,11 @@ def now_of(thread):
 
 def is_as_its_history_says(thread):
     row, told = now_of(thread), states.replay(now_of(thread))
-    return (row.status, row.waiting_since, row.snoozed_until) == (told.status, told.waiting_since, told.snoozed_until)
+    return (row.status, row.waiting_since, row.snoozed_until) == (
+        told.status,
+        told.waiting_since,
+        told.snoozed_until,
+    )
 
 
 def kinds(thread):
@@ -101,7 +130,10 @@ class TestWhoseItIs:
         handling.assign(thread, to=omar, by=staff, at=NOW + minute, was=None)
         handling.assign(thread, to=None, by=omar, at=NOW + 2 * minute, was=omar)
         assert (now_of(thread).assignee, now_of(thread).assigned_at) == (None, None)
-        assert [(e.kind, e.by, e.to, e.was) for e in thread.desk_events.order_by("at")] == [("assigned", staff, omar, None), ("unassigned", omar, None, omar)]
+        assert [(e.kind, e.by, e.to, e.was) for e in thread.desk_events.order_by("at")] == [
+            ("assigned", staff, omar, None),
+            ("unassigned", omar, None, omar),
+        ]
 
     def test_an_answer_changes_no_owner(self, thread, staff, omar):
         handling.take(thread, by=omar, at=NOW)
@@ -123,7 +155,10 @@ class TestWhoseItIs:
     def test_the_queues_of_both_branches_are_told(self, thread, staff, branch):
         other = BranchFactory()
         handling.hand_over(thread, branch=other, by=staff, at=NOW + minute, was=None)
-        assert set(actions.BranchQueue.objects.values_list("branch", "version")) == {(branch.pk, 2), (other.pk, 1)}
+        assert set(actions.BranchQueue.objects.values_list("branch", "version")) == {
+            (branch.pk, 2),
+            (other.pk, 1),
+        }
 
 
 class TestSnoozing:
@@ -135,16 +170,35 @@ class TestSnoozing:
         handling.wake_the_snoozed(at=NOW + 5 * day)
         assert now_of(thread).status == "snoozed"
         handling.wake_the_snoozed(at=NOW + 6 * day)
-        assert (now_of(thread).status, now_of(thread).waiting_since, now_of(thread).reason) == ("waiting_for_staff", NOW, "asked")
+        assert (now_of(thread).status, now_of(thread).waiting_since, now_of(thread).reason) == (
+            "waiting_for_staff",
+            NOW,
+            "asked",
+        )
         assert kinds(thread) == ["snoozed", "woken"]
         assert is_as_its_history_says(thread)
 
     @pytest.mark.parametrize(
         ("zone", "until", "asleep", "awake"),
         [
-            ("America/Chicago", "2026-03-08", "2026-03-08T05:59:59+00:00", "2026-03-08T06:00:00+00:00"),  # the night in which clocks go forward
-            ("America/Chicago", "2026-03-09", "2026-03-09T04:59:59+00:00", "2026-03-09T05:00:00+00:00"),  # the day after: an hour sooner
-            ("America/Chicago", "2026-11-02", "2026-11-02T05:59:59+00:00", "2026-11-02T06:00:00+00:00"),  # after they went back
+            (
+                "America/Chicago",
+                "2026-03-08",
+                "2026-03-08T05:59:59+00:00",
+                "2026-03-08T06:00:00+00:00",
+            ),  # the night in which clocks go forward
+            (
+                "America/Chicago",
+                "2026-03-09",
+                "2026-03-09T04:59:59+00:00",
+                "2026-03-09T05:00:00+00:00",
+            ),  # the day after: an hour sooner
+            (
+                "America/Chicago",
+                "2026-11-02",
+                "2026-11-02T05:59:59+00:00",
+                "2026-11-02T06:00:00+00:00",
+            ),  # after they went back
             ("Pacific/Auckland", "2026-04-05", "2026-04-04T10:59:59+00:00", "2026-04-04T11:00:00+00:00"),
         ],
     )
@@ -173,7 +227,11 @@ class TestSnoozing:
     def test_the_patrons_word_brings_it_back(self, thread, staff, patron):
         handling.snooze(thread, until=self.UNTIL, by=staff, at=NOW + minute)
         say(thread, patron, PATRON, at=NOW + hour)
-        assert (now_of(thread).status, now_of(thread).snoozed_until, now_of(thread).waiting_since) == ("waiting_for_staff", None, NOW)
+        assert (now_of(thread).status, now_of(thread).snoozed_until, now_of(thread).waiting_since) == (
+            "waiting_for_staff",
+            None,
+            NOW,
+        )
 
     def test_it_no_longer_closes_by_itself(self, thread, staff):
         say(thread, staff, STAFF, at=NOW + minute)
@@ -188,8 +246,13 @@ class TestSnoozing:
 
 
 class TestInTime:
-    @pytest.mark.parametrize(("days", "after", "closed"), [(14, 14 * day - second, False), (14, 14 * day, True), (3, 3 * day, True), (0, 400 * day, False)])
-    def test_a_thread_that_waits_for_the_patron_closes_quietly(self, thread, staff, library, days, after, closed):
+    @pytest.mark.parametrize(
+        ("days", "after", "closed"),
+        [(14, 14 * day - second, False), (14, 14 * day, True), (3, 3 * day, True), (0, 400 * day, False)],
+    )
+    def test_a_thread_that_waits_for_the_patron_closes_quietly(
+        self, thread, staff, library, days, after, closed
+    ):
         library.closes_after_days = days
         library.save()
         say(thread, staff, STAFF, at=NOW + minute)
@@ -246,7 +309,10 @@ class TestInTime:
 class TestUndo:
     def test_a_snooze_is_as_if_it_had_never_been(self, thread, staff):
         say(thread, staff, STAFF, at=NOW + minute)
-        before = {name: getattr(now_of(thread), name) for name in ("status", "queued_at", "closes_at", "waiting_since", "reason")}
+        before = {
+            name: getattr(now_of(thread), name)
+            for name in ("status", "queued_at", "closes_at", "waiting_since", "reason")
+        }
         done = handling.snooze(thread, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
         handling.undo(thread, done_at=done.changed_at, by=staff, at=NOW + hour + minute)
         assert {name: getattr(now_of(thread), name) for name in before} == before
@@ -257,7 +323,12 @@ class TestUndo:
         actions.close(thread, by=staff, side=STAFF, at=NOW + hour)
         handling.undo(thread, done_at=now_of(thread).changed_at, by=staff, at=NOW + hour + minute)
         row = now_of(thread)
-        assert (row.status, row.waiting_since, row.promised_at, row.queued_at) == ("waiting_for_staff", NOW, promised, NOW)
+        assert (row.status, row.waiting_since, row.promised_at, row.queued_at) == (
+            "waiting_for_staff",
+            NOW,
+            promised,
+            NOW,
+        )
         assert not thread.events.exists()
         assert is_as_its_history_says(thread)
 
@@ -270,8 +341,12 @@ class TestUndo:
             handling.undo(thread, done_at=done.changed_at, by=staff, at=NOW + 3 * minute)
         assert now_of(thread).assignee == omar
 
-    @pytest.mark.parametrize("since", ["the patron wrote", "a colleague took it up", "too long ago", "somebody else's doing"])
-    def test_nothing_is_undone_where_something_else_has_happened_since(self, thread, staff, omar, patron, since):
+    @pytest.mark.parametrize(
+        "since", ["the patron wrote", "a colleague took it up", "too long ago", "somebody else's doing"]
+    )
+    def test_nothing_is_undone_where_something_else_has_happened_since(
+        self, thread, staff, omar, patron, since
+    ):
         done = handling.snooze(thread, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
         at, by = NOW + hour + minute, staff
         if since == "the patron wrote":
@@ -292,26 +367,55 @@ class TestJoining:
     @pytest.fixture
     def other(self, patron, staff, branch):
         """Another thread of the same patron, a day older and answered."""
-        other = ask(HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Older"), patron, at=NOW - day, body="Older question")
+        other = ask(
+            HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Older"),
+            patron,
+            at=NOW - day,
+            body="Older question",
+        )
         say(other, staff, STAFF, at=NOW - day + hour, body="Older answer")
         actions.show_held(at=NOW)
         return now_of(other)
 
-    def test_all_that_was_written_stands_in_one_thread_and_the_old_address_leads_there(self, thread, other, staff, patron):
+    def test_all_that_was_written_stands_in_one_thread_and_the_old_address_leads_there(
+        self, thread, other, staff, patron
+    ):
         notes.write_note(thread, by=staff, at=NOW + minute, body="A note", client_token=uuid.uuid4())
         joined = joining.join(thread, into=other, by=staff, at=NOW + hour)
-        assert [m.body for m in joined.messages.in_order()] == ["Older question", "Older answer", "It is checked out"]
-        assert (joined.notes.get().body, list(joined.events.values_list("kind", flat=True))) == ("A note", ["joined"])
+        assert [m.body for m in joined.messages.in_order()] == [
+            "Older question",
+            "Older answer",
+            "It is checked out",
+        ]
+        assert (joined.notes.get().body, list(joined.events.values_list("kind", flat=True))) == (
+            "A note",
+            ["joined"],
+        )
         gone = now_of(thread)
-        assert (gone.joined_into, gone.status, gone.messages.count(), gone.waiting_since) == (joined, "closed", 0, None)
+        assert (gone.joined_into, gone.status, gone.messages.count(), gone.waiting_since) == (
+            joined,
+            "closed",
+            0,
+            None,
+        )
         mine = Conversation.objects.belonging_to(Reader(patron))
-        assert (gone in mine, gone in mine.not_joined(), gone in mine.unread_by(patron)) == (True, False, False)
+        assert (gone in mine, gone in mine.not_joined(), gone in mine.unread_by(patron)) == (
+            True,
+            False,
+            False,
+        )
 
-    def test_what_was_unanswered_is_unanswered_even_where_the_other_was_answered_later(self, thread, other, staff):
+    def test_what_was_unanswered_is_unanswered_even_where_the_other_was_answered_later(
+        self, thread, other, staff
+    ):
         say(other, staff, STAFF, at=NOW + minute, body="About the older")
         promised = now_of(thread).promised_at
         joined = now_of(joining.join(thread, into=other, by=staff, at=NOW + hour))
-        assert (joined.status, joined.waiting_since, joined.promised_at) == ("waiting_for_staff", NOW, promised)
+        assert (joined.status, joined.waiting_since, joined.promised_at) == (
+            "waiting_for_staff",
+            NOW,
+            promised,
+        )
         assert is_as_its_history_says(joined)
 
     def test_the_earlier_promise_holds(self, thread, other, staff, patron):
@@ -320,9 +424,15 @@ class TestJoining:
         promised = now_of(other).promised_at
         handling.hand_over(thread, branch=slow, by=staff, at=NOW + minute, was=None)
         joined = now_of(joining.join(other, into=thread, by=staff, at=NOW + hour))
-        assert (joined.branch, joined.waiting_since, joined.promised_at) == (slow, NOW - minute, min(promised, now_of(thread).promised_at))
+        assert (joined.branch, joined.waiting_since, joined.promised_at) == (
+            slow,
+            NOW - minute,
+            min(promised, now_of(thread).promised_at),
+        )
 
-    def test_joining_twice_is_joining_once_and_a_chain_leads_to_its_end(self, thread, other, staff, patron, session):
+    def test_joining_twice_is_joining_once_and_a_chain_leads_to_its_end(
+        self, thread, other, staff, patron, session
+    ):
         third = ask(session, patron, at=NOW + minute, body="Third")
         joining.join(thread, into=other, by=staff, at=NOW + hour)
         assert joining.join(now_of(thread), into=now_of(other), by=staff, at=NOW + 2 * hour) == other
@@ -385,21 +495,43 @@ class TestJoining:
     def test_two_composers_with_one_token_stay_two_messages(self, thread, other, staff):
         token = uuid.uuid4()
         for one in (thread, other):
-            actions.reply(one, by=staff, side=STAFF, at=NOW + minute, body=f"in {one.pk}", language="en", client_token=token)
+            actions.reply(
+                one,
+                by=staff,
+                side=STAFF,
+                at=NOW + minute,
+                body=f"in {one.pk}",
+                language="en",
+                client_token=token,
+            )
         joined = joining.join(thread, into=other, by=staff, at=NOW + hour)
         assert joined.messages.filter(side="staff").count() == 3
         assert joined.messages.get(client_token=token).body == f"in {other.pk}"
 
     def test_what_was_being_typed_in_both_is_kept_with_its_place_in_the_numbers(self, thread, other, staff):
         for one, words, number in ((thread, "newer words", 7), (other, "older words", 2)):
-            drafts.save_draft(one, person=staff, side=STAFF, kind="reply", client_token=uuid.uuid4(), sequence=number, body=words, at=NOW + minute)
+            drafts.save_draft(
+                one,
+                person=staff,
+                side=STAFF,
+                kind="reply",
+                client_token=uuid.uuid4(),
+                sequence=number,
+                body=words,
+                at=NOW + minute,
+            )
         joined = joining.join(thread, into=other, by=staff, at=NOW + hour)
         draft = Draft.objects.get()
         assert (draft.conversation, draft.body, draft.sequence) == (joined, "older words\n\nnewer words", 8)
 
     @pytest.mark.parametrize(
         ("read_thread", "read_other", "unread"),
-        [(True, True, []), (True, False, ["Older answer"]), (False, True, ["Answer"]), (False, False, ["Older answer", "Answer"])],
+        [
+            (True, True, []),
+            (True, False, ["Older answer"]),
+            (False, True, ["Answer"]),
+            (False, False, ["Older answer", "Answer"]),
+        ],
     )
     def test_what_was_unread_is_unread(self, thread, other, staff, patron, read_thread, read_other, unread):
         say(thread, staff, STAFF, at=NOW + minute, body="Answer")
@@ -409,7 +541,9 @@ class TestJoining:
                 actions.mark_read(now_of(one), person=patron, at=NOW + hour)
         joined = joining.join(now_of(thread), into=now_of(other), by=staff, at=NOW + 2 * hour)
         until = Participation.objects.get(conversation=joined, person=patron, side="patron").read_until
-        assert list(Conversation.objects.unread_by(patron)) == ([joined] if unread else [])  # and never the one that is gone
+        assert list(Conversation.objects.unread_by(patron)) == (
+            [joined] if unread else []
+        )  # and never the one that is gone
         new = joined.messages.filter(shown_from__gt=until) if until else joined.messages.all()
         assert set(unread) <= set(new.values_list("body", flat=True))
 
@@ -419,7 +553,11 @@ class TestJoining:
         actions.take_verdict(recommendation, verdict="did_not_help", at=NOW, **judge)
         hung = Conversation.objects.get(recommendation=recommendation)
         joined = joining.join(hung, into=other, by=staff, at=NOW + hour)
-        assert (now_of(joined).status, now_of(joined).reason, now_of(joined).waiting_since) == ("waiting_for_staff", "did_not_help", NOW)
+        assert (now_of(joined).status, now_of(joined).reason, now_of(joined).waiting_since) == (
+            "waiting_for_staff",
+            "did_not_help",
+            NOW,
+        )
         say(joined, staff, STAFF, at=NOW + 2 * hour)
         actions.take_verdict(recommendation, verdict="could_not_get_it", at=NOW + 3 * hour, **judge)
         actions.take_verdict(recommendation, verdict="helped", at=NOW + 4 * hour, **judge)
@@ -440,7 +578,12 @@ class TestJoining:
         ReadersForm.objects.create(conversation=other, loved="Dune", mood="calm", avoid="gore")
         joined = joining.join(thread, into=other, by=staff, at=NOW + hour)
         form = ReadersForm.objects.get()
-        assert (form.conversation, form.loved, form.mood, form.avoid) == (joined, "Dune; Emma", "calm", "gore")
+        assert (form.conversation, form.loved, form.mood, form.avoid) == (
+            joined,
+            "Dune; Emma",
+            "calm",
+            "gore",
+        )
 
     def test_open_pages_of_both_ask_anew(self, thread, other, staff):
         before = {one.pk: (now_of(one).version, now_of(one).desk_version) for one in (thread, other)}
@@ -453,16 +596,41 @@ class TestJoining:
 class TestErasing:
     def test_every_word_goes_and_the_row_stays_as_a_count(self, thread, staff, patron, coordinator):
         item = ItemFactory()
-        say(thread, staff, STAFF, at=NOW + minute, body="SECRET", items=[ChosenItem(item=item, reason="SECRET")])
+        say(
+            thread,
+            staff,
+            STAFF,
+            at=NOW + minute,
+            body="SECRET",
+            items=[ChosenItem(item=item, reason="SECRET")],
+        )
         notes.write_note(thread, by=staff, at=NOW + minute, body="SECRET", client_token=uuid.uuid4())
-        drafts.save_draft(thread, person=patron, side=PATRON, kind="reply", client_token=uuid.uuid4(), sequence=1, body="SECRET", at=NOW + minute)
+        drafts.save_draft(
+            thread,
+            person=patron,
+            side=PATRON,
+            kind="reply",
+            client_token=uuid.uuid4(),
+            sequence=1,
+            body="SECRET",
+            at=NOW + minute,
+        )
         ReadersForm.objects.create(conversation=thread, loved="SECRET")
         handling.erase(thread, by=coordinator, at=NOW + 2 * minute)
         row = now_of(thread)
-        assert (row.status, row.subject, row.patron, row.help_session, row.assignee, row.closed_at) == ("erased", "", None, None, None, NOW + 2 * minute)
+        assert (row.status, row.subject, row.patron, row.help_session, row.assignee, row.closed_at) == (
+            "erased",
+            "",
+            None,
+            None,
+            None,
+            NOW + 2 * minute,
+        )
         left = [Message, ConversationNote, Draft, Event, Participation, ReadersForm]
         assert [rows.objects.filter(**{"conversation": thread}).count() for rows in left] == [0] * len(left)
-        assert [(e.kind, e.by) for e in DeskEvent.objects.filter(conversation=thread)] == [("erased", coordinator)]
+        assert [(e.kind, e.by) for e in DeskEvent.objects.filter(conversation=thread)] == [
+            ("erased", coordinator)
+        ]
         assert list(Recommendation.objects.values_list("patron", "reason")) == [(None, "")]
         assert not Notification.objects.filter(kind="conversations/answer").exists()
         assert AuditEvent.objects.filter(action="erased", patron=patron, by=coordinator).exists()
@@ -474,11 +642,20 @@ class TestErasing:
         handling.erase(now_of(other), by=coordinator, at=NOW + 2 * hour)
         assert list(Conversation.objects.values_list("pk", "status")) == [(thread.pk, "erased")]
 
-    def test_the_contact_as_which_it_was_counted_stays_without_words(self, thread, staff, coordinator, branch):
-        contact = handling.log_as_contact(thread, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch))
+    def test_the_contact_as_which_it_was_counted_stays_without_words(
+        self, thread, staff, coordinator, branch
+    ):
+        contact = handling.log_as_contact(
+            thread, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+        )
         handling.erase(thread, by=coordinator, at=NOW + 2 * hour)
         contact.refresh_from_db()
-        assert (contact.status, contact.question, contact.summary, hasattr(contact, "note")) == ("recorded", "", "", False)
+        assert (contact.status, contact.question, contact.summary, hasattr(contact, "note")) == (
+            "recorded",
+            "",
+            "",
+            False,
+        )
 
     def test_no_contact_of_a_thread_that_was_joined_into_it_keeps_its_words_or_why_an_item_was_chosen(
         self, thread, session, patron, staff, coordinator, branch
@@ -486,7 +663,13 @@ class TestErasing:
         other = ask(session, patron, at=NOW + minute)
         why = [ChosenItem(item=ItemFactory(), reason="SECRET")]
         contacts = [
-            handling.log_as_contact(each, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch, summary="SECRET", items=why))
+            handling.log_as_contact(
+                each,
+                by=staff,
+                at=NOW + hour,
+                token=uuid.uuid4(),
+                **a_contact(branch, summary="SECRET", items=why),
+            )
             for each in (thread, other)
         ]
         joining.join(other, into=thread, by=staff, at=NOW + 2 * hour)
@@ -507,7 +690,9 @@ class TestErasing:
         [
             lambda thread, by: say(thread, by, STAFF, at=NOW + hour),
             lambda thread, by: handling.take(thread, by=by, at=NOW + hour),
-            lambda thread, by: notes.write_note(thread, by=by, at=NOW + hour, body="x", client_token=uuid.uuid4()),
+            lambda thread, by: notes.write_note(
+                thread, by=by, at=NOW + hour, body="x", client_token=uuid.uuid4()
+            ),
             lambda thread, by: handling.erase(thread, by=by, at=NOW + hour),
         ],
     )
@@ -540,14 +725,24 @@ def a_contact(branch, **changes):
 
 class TestLoggingAsAContact:
     def test_it_counts_the_work_and_names_nobody(self, thread, staff, branch):
-        contact = handling.log_as_contact(thread, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch))
-        assert (contact.patron, contact.minutes, contact.status, contact.claim_codes.count()) == (None, 25, "recorded", 0)
+        contact = handling.log_as_contact(
+            thread, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+        )
+        assert (contact.patron, contact.minutes, contact.status, contact.claim_codes.count()) == (
+            None,
+            25,
+            "recorded",
+            0,
+        )
         assert (now_of(thread).logged_as, kinds(thread)) == (contact, ["logged"])
 
     def test_once(self, thread, staff, omar, branch):
         token = uuid.uuid4()
         contact = handling.log_as_contact(thread, by=staff, at=NOW + hour, token=token, **a_contact(branch))
-        assert handling.log_as_contact(thread, by=staff, at=NOW + hour, token=token, **a_contact(branch)) == contact
+        assert (
+            handling.log_as_contact(thread, by=staff, at=NOW + hour, token=token, **a_contact(branch))
+            == contact
+        )
         with pytest.raises(handling.AlreadyLogged):
             handling.log_as_contact(thread, by=omar, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch))
         assert HelpSession.objects.filter(minutes=25).count() == 1

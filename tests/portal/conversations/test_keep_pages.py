@@ -6,7 +6,14 @@ from accounts.models import Consent, Library, User
 from portal.conversations.views.keeping import wording
 from portal.helpsessions.actions import AlreadyKept
 from portal.helpsessions.models import ClaimCode
-from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, QuietSessionFactory, code_for, recommend_in
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    code_for,
+    recommend_in,
+)
 from tests.portal.pages import text
 
 
@@ -33,7 +40,9 @@ def test_the_page_says_in_plain_words_what_keeping_means_and_offers_two_ways(hol
     assert "Keep it on this device" in page
 
 
-def test_a_signed_in_person_keeps_it_with_one_tap_and_its_threads_come_along(holder, session, patron, sign_in):
+def test_a_signed_in_person_keeps_it_with_one_tap_and_its_threads_come_along(
+    holder, session, patron, sign_in
+):
     [recommendation] = recommend_in(session)
     conversation = ConversationFactory(help_session=session)
     MessageFactory(conversation=conversation, author=None)
@@ -79,7 +88,9 @@ def test_keeping_twice_is_keeping_once(holder, session, patron, sign_in):
 
 
 @pytest.mark.parametrize("way", ["account", "device"])
-def test_who_comes_a_moment_too_late_is_told_and_nobody_is_made(holder, session, patron, sign_in, monkeypatch, way):
+def test_who_comes_a_moment_too_late_is_told_and_nobody_is_made(
+    holder, session, patron, sign_in, monkeypatch, way
+):
     def too_late(*_args, **_kwargs):
         raise AlreadyKept
 

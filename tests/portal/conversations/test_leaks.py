@@ -24,10 +24,25 @@ from portal.helpsessions.actions import ChosenItem
 from portal.notifications.models import Notification
 from tests.architecture.routes import routes
 from tests.architecture.world import address, build_for
-from tests.factories import HelpSessionFactory, ItemFactory, ReplyTemplateFactory, SessionNoteFactory, StaffFactory, UserFactory, attach_to
+from tests.factories import (
+    HelpSessionFactory,
+    ItemFactory,
+    ReplyTemplateFactory,
+    SessionNoteFactory,
+    StaffFactory,
+    UserFactory,
+    attach_to,
+)
 
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
-LIVE = {"home", "conversations", "conversation", "conversation_news", "help_session", "session_outcome"}  # asked for in parts too
+LIVE = {
+    "home",
+    "conversations",
+    "conversation",
+    "conversation_news",
+    "help_session",
+    "session_outcome",
+}  # asked for in parts too
 MARK = "Zqxwvkjh"  # begins every word that must not be seen; of letters, so that nothing can change it on the way, and more than chance puts into a token
 second = datetime.timedelta(seconds=1)
 
@@ -51,16 +66,26 @@ class Desk:
 
     def note(self, thread):
         named = self.colleague(thread)
-        notes.write_note(thread, by=self.world.staff, at=self.at(), body=f"{self.mark('note')} @{named.name}", client_token=uuid.uuid4())
+        notes.write_note(
+            thread,
+            by=self.world.staff,
+            at=self.at(),
+            body=f"{self.mark('note')} @{named.name}",
+            client_token=uuid.uuid4(),
+        )
 
     def take(self, thread):
         thread.refresh_from_db()
-        handling.assign(thread, to=self.colleague(thread), by=self.colleague(thread), at=self.at(), was=thread.assignee)
+        handling.assign(
+            thread, to=self.colleague(thread), by=self.colleague(thread), at=self.at(), was=thread.assignee
+        )
 
     def snooze_and_wake(self, thread):
         by = self.colleague(thread)
         self.held.append((thread, self.send(thread, by, then="ours")))  # what was closed can't be put off
-        handling.snooze(thread, until=timezone.localdate() + datetime.timedelta(days=400), by=by, at=self.at())
+        handling.snooze(
+            thread, until=timezone.localdate() + datetime.timedelta(days=400), by=by, at=self.at()
+        )
         handling.wake(thread, by=by, at=self.at())
 
     def answer(self, thread):
@@ -81,7 +106,16 @@ class Desk:
     def write_drafts(self, thread):
         for kind in ("reply", "note"):
             person = self.colleague(thread)
-            drafts.save_draft(thread, person=person, side="staff", kind=kind, client_token=uuid.uuid4(), sequence=1, body=self.mark("draft"), at=self.at())
+            drafts.save_draft(
+                thread,
+                person=person,
+                side="staff",
+                kind=kind,
+                client_token=uuid.uuid4(),
+                sequence=1,
+                body=self.mark("draft"),
+                at=self.at(),
+            )
 
     def add_a_file_that_is_not_sent(self, thread):
         sent = self.send(thread, self.world.staff)
@@ -89,27 +123,63 @@ class Desk:
         actions.take_back(sent, by=self.world.staff, at=self.at())
 
     def note_at_the_session(self, thread):
-        SessionNoteFactory(help_session=thread.help_session, body=self.mark("session"), author=self.colleague(thread))
+        SessionNoteFactory(
+            help_session=thread.help_session, body=self.mark("session"), author=self.colleague(thread)
+        )
 
     def log_as_contact(self, thread):
-        logged = HelpSessionFactory(branch=thread.branch, staff=self.colleague(thread), question=self.mark("contact"), summary=self.mark("contact"))
+        logged = HelpSessionFactory(
+            branch=thread.branch,
+            staff=self.colleague(thread),
+            question=self.mark("contact"),
+            summary=self.mark("contact"),
+        )
         Conversation.objects.filter(pk=thread.pk).update(logged_as=logged)
 
     def write_a_template(self, thread):
         ReplyTemplateFactory(name=self.mark("template"), body=self.mark("template"))
 
     def type_what_is_refused(self, thread):
-        RefusedPost.objects.create(person=self.world.staff, path="/desk/", fields={"body": [self.mark("refused")]}, refused_at=timezone.now())
+        RefusedPost.objects.create(
+            person=self.world.staff,
+            path="/desk/",
+            fields={"body": [self.mark("refused")]},
+            refused_at=timezone.now(),
+        )
 
     def hear_from_somebody_else(self, thread):
-        session = HelpSessionFactory(patron=UserFactory(name=self.mark("stranger")), branch=thread.branch, question=self.mark("stranger"))
-        actions.ask(by=session.patron, at=self.at(), help_session=session, body=self.mark("stranger"), language="en", client_token=uuid.uuid4())
+        session = HelpSessionFactory(
+            patron=UserFactory(name=self.mark("stranger")),
+            branch=thread.branch,
+            question=self.mark("stranger"),
+        )
+        actions.ask(
+            by=session.patron,
+            at=self.at(),
+            help_session=session,
+            body=self.mark("stranger"),
+            language="en",
+            client_token=uuid.uuid4(),
+        )
 
     def send(self, thread, by, **kwargs):
-        return actions.reply(thread, by=by, side="staff", at=self.at(), body=self.mark("answer"), language="en", client_token=uuid.uuid4(), **kwargs)
+        return actions.reply(
+            thread,
+            by=by,
+            side="staff",
+            at=self.at(),
+            body=self.mark("answer"),
+            language="en",
+            client_token=uuid.uuid4(),
+            **kwargs,
+        )
 
 
-DONE = sorted(name for name, method in vars(Desk).items() if callable(method) and name not in {"__init__", "mark", "colleague", "at", "send"})
+DONE = sorted(
+    name
+    for name, method in vars(Desk).items()
+    if callable(method) and name not in {"__init__", "mark", "colleague", "at", "send"}
+)
 
 
 def pages_of(world, sign_in, show_code):
@@ -121,18 +191,36 @@ def pages_of(world, sign_in, show_code):
                 path = address(route, owner)
             except AttributeError:  # the holder of the code has nothing of the kind
                 continue
-            for query, headers in [("", {}), ("?since=0", {"HX-Request": "true"})][: 2 if route.name in LIVE else 1]:
+            for query, headers in [("", {}), ("?since=0", {"HX-Request": "true"})][
+                : 2 if route.name in LIVE else 1
+            ]:
                 response = browser.get(path + query, headers=headers)
                 words = b"".join(response.streaming_content) if response.streaming else response.content
                 yield path + query, words.decode(errors="replace") + str(response.headers)
 
 
 @pytest.mark.django_db
-def test_nothing_of_the_desks_reaches_a_patron(library, branch, patron, staff, coordinator, sign_in, show_code):
+def test_nothing_of_the_desks_reaches_a_patron(
+    library, branch, patron, staff, coordinator, sign_in, show_code
+):
     world = build_for(branch, patron, staff, coordinator)
 
-    @settings(max_examples=8, phases=[Phase.generate], deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(st.tuples(st.sampled_from(DONE), st.booleans()), min_size=len(DONE) // 2, max_size=len(DONE), unique=True))
+    @settings(
+        max_examples=8,
+        phases=[Phase.generate],
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from(DONE), st.booleans()),
+            min_size=len(DONE) // 2,
+            max_size=len(DONE),
+            unique=True,
+        )
+    )
     def whatever_the_desk_does(done):
         with transaction.atomic():
             desk = Desk(world)
@@ -146,7 +234,11 @@ def test_nothing_of_the_desks_reaches_a_patron(library, branch, patron, staff, c
             for mail in Notification.objects.all():
                 words = f"{mail.subject} {mail.text} {mail.html} {mail.headers}"
                 to_staff = mail.kind == "conversations/mention"
-                assert [found for found in re.findall(rf"{MARK}\w+", words) if not (to_staff or found.startswith(f"{MARK}colleague"))] == []
+                assert [
+                    found
+                    for found in re.findall(rf"{MARK}\w+", words)
+                    if not (to_staff or found.startswith(f"{MARK}colleague"))
+                ] == []
                 assert f"{MARK}note" not in words
             transaction.set_rollback(True)
 
@@ -156,7 +248,9 @@ def test_nothing_of_the_desks_reaches_a_patron(library, branch, patron, staff, c
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", DONE)
-def test_each_thing_that_the_desk_does_leaves_words_that_the_desk_reads(library, branch, patron, staff, coordinator, sign_in, show_code, name):
+def test_each_thing_that_the_desk_does_leaves_words_that_the_desk_reads(
+    library, branch, patron, staff, coordinator, sign_in, show_code, name
+):
     """Or the test above would look for nothing. Once its seconds are over an answer is there for its patron, and nothing else is."""
     world = build_for(branch, patron, staff, coordinator)
     desk = Desk(world)
@@ -166,22 +260,40 @@ def test_each_thing_that_the_desk_does_leaves_words_that_the_desk_reads(library,
         sign_in(client := Client(), patron)
         words = client.get(world.conversation.get_absolute_url()).content.decode()
         assert (MARK in words) == bool(desk.held)
-        at_desk = sign_in(Client(), staff).get(reverse("desk_conversation", args=[world.conversation.public_id])).content.decode()
+        at_desk = (
+            sign_in(Client(), staff)
+            .get(reverse("desk_conversation", args=[world.conversation.public_id]))
+            .content.decode()
+        )
         assert bool(desk.held) <= (MARK in at_desk)
 
 
 # No module that makes a patron's page knows what is the desk's, and no template names it.
 
-DESKS_OWN = {"ConversationNote", "NoteMention", "DeskEvent", "ReplyTemplate", "SessionNote", "ConversationWords"}
+DESKS_OWN = {
+    "ConversationNote",
+    "NoteMention",
+    "DeskEvent",
+    "ReplyTemplate",
+    "SessionNote",
+    "ConversationWords",
+}
 DESKS_OWN |= {"notes", "handling", "joining", "desk_events", "presence", "bulk", "desk_lists", "search"}
 ROOT = Path(project.BASE_DIR)
 PATRON_MODULES = sorted(
     path
     for path in (ROOT / "portal").rglob("*.py")
-    if ("views" in path.parts or path.name in {"views.py", "thread_page.py", "cards.py", "reader.py", "context.py", "tries.py"})
+    if (
+        "views" in path.parts
+        or path.name in {"views.py", "thread_page.py", "cards.py", "reader.py", "context.py", "tries.py"}
+    )
     and not {"desk", "demo"} & set(path.relative_to(ROOT).parts)
 )
-PATRON_TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*.*") if path.relative_to(ROOT / "templates").parts[0] not in {"desk"})
+PATRON_TEMPLATES = sorted(
+    path
+    for path in (ROOT / "templates").rglob("*.*")
+    if path.relative_to(ROOT / "templates").parts[0] not in {"desk"}
+)
 
 
 def names_in(source):
@@ -190,7 +302,9 @@ def names_in(source):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from (part for name in node.names for part in name.name.split("."))
             module = getattr(node, "module", None) or ""
-            yield from [] if module == "portal.privacy.joining" else module.split(".")  # of people's records; the desk's joins threads
+            yield from (
+                [] if module == "portal.privacy.joining" else module.split(".")
+            )  # of people's records; the desk's joins threads
         elif isinstance(node, ast.Attribute):
             yield node.attr
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -205,7 +319,11 @@ def test_no_module_of_a_patrons_page_knows_what_is_the_desks(path):
 @pytest.mark.parametrize("path", PATRON_TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_template_outside_the_desk_names_what_is_the_desks(path):
     in_tags = re.findall(r"\{[{%].*?[%}]\}", path.read_text(), re.DOTALL)
-    assert [tag for tag in in_tags if re.search(r"\w\.(notes|desk_events|logged_as|drafts|assignee|assigned_at)\b", tag)] == []
+    assert [
+        tag
+        for tag in in_tags
+        if re.search(r"\w\.(notes|desk_events|logged_as|drafts|assignee|assigned_at)\b", tag)
+    ] == []
 
 
 def test_a_module_that_imports_a_note_is_found():

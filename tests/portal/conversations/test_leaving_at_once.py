@@ -27,9 +27,22 @@ pytestmark = [
 
 def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional_db):
     branch = LibraryFactory().default_branch
-    coordinator, patron = StaffFactory(branch=branch, branch__role="coordinator"), UserFactory(email="sam@example.org")
+    coordinator, patron = (
+        StaffFactory(branch=branch, branch__role="coordinator"),
+        UserFactory(email="sam@example.org"),
+    )
     ana = StaffFactory(name="Ana", branch=branch)
-    threads = [actions.ask(by=patron, at=timezone.now(), body=f"Where {n}?", language="en", client_token=uuid.uuid4(), branch=branch) for n in range(3)]
+    threads = [
+        actions.ask(
+            by=patron,
+            at=timezone.now(),
+            body=f"Where {n}?",
+            language="en",
+            client_token=uuid.uuid4(),
+            branch=branch,
+        )
+        for n in range(3)
+    ]
 
     def begins_again(number):
         StaffRole.objects.get_or_create(user=ana, branch=branch)
@@ -54,7 +67,15 @@ def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional
         return working
 
     def replies(person, token):
-        actions.reply(threads[0], by=person, side="staff", at=timezone.now(), body="Here", language="en", client_token=token)
+        actions.reply(
+            threads[0],
+            by=person,
+            side="staff",
+            at=timezone.now(),
+            body="Here",
+            language="en",
+            client_token=token,
+        )
 
     def is_typing(person, token):
         words = {"person": person, "side": "staff", "kind": "note", "client_token": token, "body": "typing"}
@@ -76,14 +97,21 @@ def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional
         replied, noted = outcomes[1] == "saved", outcomes[2] == "saved"
         assert Message.objects.filter(client_token=token).count() == replied
         assert ConversationNote.objects.filter(client_token=token).count() == noted
-        assert Notification.objects.filter(kind="conversations/answer").count() == Message.objects.filter(side="staff").count()
+        assert (
+            Notification.objects.filter(kind="conversations/answer").count()
+            == Message.objects.filter(side="staff").count()
+        )
         assert not Conversation.objects.filter(assignee=ana).exists()
         assert not Draft.objects.filter(person=ana).exists()
 
     works = [
         ends,
         at_desk(replies),
-        at_desk(lambda person, token: notes.write_note(threads[1], by=person, at=timezone.now(), body="n", client_token=token)),
+        at_desk(
+            lambda person, token: notes.write_note(
+                threads[1], by=person, at=timezone.now(), body="n", client_token=token
+            )
+        ),
         at_desk(is_typing),
         at_desk(takes_many),
         is_given_one,

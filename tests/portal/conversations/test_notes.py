@@ -16,7 +16,14 @@ minute = datetime.timedelta(minutes=1)
 @pytest.fixture
 def thread(patron, staff, branch):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="SECRET MATTER")
-    return actions.ask(by=patron, at=NOW, help_session=session, body="SECRET QUESTION", language="en", client_token=uuid.uuid4())
+    return actions.ask(
+        by=patron,
+        at=NOW,
+        help_session=session,
+        body="SECRET QUESTION",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
 
 
 @pytest.fixture
@@ -30,12 +37,20 @@ def note(thread, by, body, *, at=NOW + minute, token=None):
 
 def test_a_note_sent_twice_is_one_and_tells_once(thread, staff, omar):
     token = uuid.uuid4()
-    assert note(thread, staff, "@Omar Haddad have a look", token=token) == note(thread, staff, "@Omar Haddad have a look", token=token)
-    assert (ConversationNote.objects.count(), NoteMention.objects.count(), Notification.objects.filter(kind="conversations/mention").count()) == (1, 1, 1)
+    assert note(thread, staff, "@Omar Haddad have a look", token=token) == note(
+        thread, staff, "@Omar Haddad have a look", token=token
+    )
+    assert (
+        ConversationNote.objects.count(),
+        NoteMention.objects.count(),
+        Notification.objects.filter(kind="conversations/mention").count(),
+    ) == (1, 1, 1)
 
 
 def test_a_note_changes_nothing_that_the_patron_could_notice(thread, staff):
-    before = actions.Conversation.objects.values("status", "version", "last_message_at", "waiting_since", "queued_at").get(pk=thread.pk)
+    before = actions.Conversation.objects.values(
+        "status", "version", "last_message_at", "waiting_since", "queued_at"
+    ).get(pk=thread.pk)
     note(thread, staff, "Between us")
     thread.refresh_from_db()
     assert {name: getattr(thread, name) for name in before} == before
@@ -95,13 +110,22 @@ def test_two_of_one_name_are_both_told(thread, staff, branch):
 
 
 def test_only_colleagues_who_can_open_the_thread_can_be_named(thread, branch, patron, omar):
-    at_hill, covers, gone = StaffFactory(name="At Hill"), StaffFactory(name="Who Covers"), StaffFactory(name="Gone", branch=branch, is_active=False)
+    at_hill, covers, gone = (
+        StaffFactory(name="At Hill"),
+        StaffFactory(name="Who Covers"),
+        StaffFactory(name="Gone", branch=branch, is_active=False),
+    )
     assert {person.name for person in notes.may_be_mentioned(thread)} >= {"Omar Haddad"}
     for person in (at_hill, covers, gone, patron):
         assert person not in notes.may_be_mentioned(thread)
     handling.assign(thread, to=at_hill, by=omar, at=NOW, was=None)
     today = datetime.date.today()
-    Absence.objects.create(person=at_hill, first_day=today - datetime.timedelta(days=2), last_day=today + datetime.timedelta(days=2), cover=covers)
+    Absence.objects.create(
+        person=at_hill,
+        first_day=today - datetime.timedelta(days=2),
+        last_day=today + datetime.timedelta(days=2),
+        cover=covers,
+    )
     thread.refresh_from_db()
     assert {at_hill, covers} <= set(notes.may_be_mentioned(thread))
     for person in notes.may_be_mentioned(thread):
@@ -126,7 +150,11 @@ def test_what_one_was_named_in_is_shown_until_one_looks(thread, staff, omar, dja
     omar.desk_branch_ids  # noqa: B018 - known on every page
     with django_assert_num_queries(1):
         (named_in,) = notes.unseen_mentions(omar)
-    assert (named_in, named_in.mentioned_by, named_in.mentioned_at) == (thread, [staff.name], NOW + 2 * minute)
+    assert (named_in, named_in.mentioned_by, named_in.mentioned_at) == (
+        thread,
+        [staff.name],
+        NOW + 2 * minute,
+    )
     notes.see_mentions(thread, person=staff, at=NOW + 3 * minute)
     assert len(notes.unseen_mentions(omar)) == 1
     notes.see_mentions(thread, person=omar, at=NOW + 3 * minute)

@@ -18,7 +18,14 @@ from tests.portal.pages import HTMX, text
 @pytest.fixture
 def thread(patron, staff, branch):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    return actions.ask(by=patron, at=timezone.now(), help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+    return actions.ask(
+        by=patron,
+        at=timezone.now(),
+        help_session=session,
+        body="Is there a class?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
 
 
 @pytest.fixture
@@ -43,14 +50,19 @@ class Composer:
     def save(self, body, *, sequence=None):
         sequence = sequence or self.sequence + 1
         answer = self.browser.post(
-            reverse("conversation_draft", args=[self.thread.public_id]), {"body": body, "client_token": self.token, "sequence": sequence}
+            reverse("conversation_draft", args=[self.thread.public_id]),
+            {"body": body, "client_token": self.token, "sequence": sequence},
         )
         if answer.status_code == 204:
             self.sequence = sequence
         return answer
 
     def send(self, body, **more):
-        return self.browser.post(reverse("reply", args=[self.thread.public_id]), {"body": body, "client_token": self.token, "sequence": self.sequence}, **more)
+        return self.browser.post(
+            reverse("reply", args=[self.thread.public_id]),
+            {"body": body, "client_token": self.token, "sequence": self.sequence},
+            **more,
+        )
 
 
 def messages(thread):
@@ -72,20 +84,46 @@ def test_it_is_there_after_signing_in_again(phone, thread, patron, sign_in):
 def test_it_is_there_for_the_holder_of_a_code_and_for_nobody_else(client, phone, branch, staff, show_code):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = code_for(session)
-    thread = actions.ask(by=None, at=timezone.now(), help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+    thread = actions.ask(
+        by=None,
+        at=timezone.now(),
+        help_session=session,
+        body="Is there a class?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     Composer(show_code(client, code), thread).save("Is it on Thurs")
     assert Draft.objects.get().person is None
     assert Composer(show_code(Client(), code), thread).shown == "Is it on Thurs"
-    assert Composer(show_code(phone, code), thread).shown == "Is it on Thurs"  # signed in, but not kept in their account
+    assert (
+        Composer(show_code(phone, code), thread).shown == "Is it on Thurs"
+    )  # signed in, but not kept in their account
 
 
-@pytest.mark.parametrize(("kept", "shown"), [(True, "Words of the patron"), (False, "Words of the holder of the code")])
-def test_of_two_drafts_in_a_thread_a_reader_is_shown_their_own(phone, patron, branch, staff, show_code, kept, shown):
+@pytest.mark.parametrize(
+    ("kept", "shown"), [(True, "Words of the patron"), (False, "Words of the holder of the code")]
+)
+def test_of_two_drafts_in_a_thread_a_reader_is_shown_their_own(
+    phone, patron, branch, staff, show_code, kept, shown
+):
     """Whoever is signed in writes in no name of theirs until the visit is kept."""
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron if kept else None)
-    thread = actions.ask(by=None, at=timezone.now(), help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+    thread = actions.ask(
+        by=None,
+        at=timezone.now(),
+        help_session=session,
+        body="Is there a class?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     for name, person in (("patron", patron), ("holder of the code", None)):
-        words = {"client_token": uuid.uuid4(), "body": f"Words of the {name}", "typed": {}, "sequence": 1, "saved_at": timezone.now()}
+        words = {
+            "client_token": uuid.uuid4(),
+            "body": f"Words of the {name}",
+            "typed": {},
+            "sequence": 1,
+            "saved_at": timezone.now(),
+        }
         Draft.objects.create(conversation=thread, person=person, side="patron", kind="reply", **words)
     if not kept:
         show_code(phone, code_for(session))
@@ -161,7 +199,17 @@ def test_a_text_too_long_for_one_message_is_kept_as_a_draft(phone, thread):
     assert Composer(phone, thread).shown == "x" * 6000
 
 
-@pytest.mark.parametrize("fields", [{}, {"sequence": 0}, {"sequence": "x"}, {"sequence": 10**12}, {"client_token": "x"}, {"body": "x" * 20_001}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"sequence": 0},
+        {"sequence": "x"},
+        {"sequence": 10**12},
+        {"client_token": "x"},
+        {"body": "x" * 20_001},
+    ],
+)
 def test_what_is_no_draft_is_not_kept(phone, thread, fields):
     data = {"body": "Is it", "client_token": uuid.uuid4(), "sequence": 1} | fields if fields else {}
     assert phone.post(reverse("conversation_draft", args=[thread.public_id]), data).status_code == 422
@@ -185,8 +233,12 @@ def test_a_form_that_ran_out_is_not_offered_for_sending_a_draft(patron, thread, 
     assert not RefusedPost.objects.exists()
 
 
-@pytest.mark.parametrize(("opens_by_code", "kept"), [(HelpSessionFactory, False), (QuietSessionFactory, False), (None, True)])
-def test_a_form_that_ran_out_is_kept_in_nobodys_name_while_a_visit_is_open_by_its_code(patron, branch, staff, thread, sign_in, show_code, opens_by_code, kept):
+@pytest.mark.parametrize(
+    ("opens_by_code", "kept"), [(HelpSessionFactory, False), (QuietSessionFactory, False), (None, True)]
+)
+def test_a_form_that_ran_out_is_kept_in_nobodys_name_while_a_visit_is_open_by_its_code(
+    patron, branch, staff, thread, sign_in, show_code, opens_by_code, kept
+):
     browser = sign_in(Client(enforce_csrf_checks=True), patron)
     session = thread.help_session
     if opens_by_code:
@@ -194,11 +246,21 @@ def test_a_form_that_ran_out_is_kept_in_nobodys_name_while_a_visit_is_open_by_it
         show_code(browser, code_for(session))
     ask = reverse("ask_about_session", args=[session.public_id])
     browser.get(ask)
-    answer = browser.post(ask, {"body": "Please help", "client_token": uuid.uuid4()}, HTTP_SEC_FETCH_SITE="same-origin")
+    answer = browser.post(
+        ask, {"body": "Please help", "client_token": uuid.uuid4()}, HTTP_SEC_FETCH_SITE="same-origin"
+    )
     assert (answer.status_code, RefusedPost.objects.exists()) == ((302, True) if kept else (403, False))
 
 
 def test_what_ran_out_at_the_desk_is_kept_whatever_is_open_by_its_code(staff, branch, sign_in, show_code):
-    browser = show_code(sign_in(Client(), staff, second_factor=False), code_for(QuietSessionFactory(branch=branch, staff=staff)))
-    assert browser.post(reverse("record"), {"summary": "A long answer"}, HTTP_SEC_FETCH_SITE="same-origin").status_code == 302
+    browser = show_code(
+        sign_in(Client(), staff, second_factor=False),
+        code_for(QuietSessionFactory(branch=branch, staff=staff)),
+    )
+    assert (
+        browser.post(
+            reverse("record"), {"summary": "A long answer"}, HTTP_SEC_FETCH_SITE="same-origin"
+        ).status_code
+        == 302
+    )
     assert RefusedPost.objects.get().fields == {"summary": ["A long answer"]}

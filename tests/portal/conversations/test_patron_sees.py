@@ -15,11 +15,22 @@ from portal.conversations.models import Conversation, Event, Message, Participat
 from portal.conversations.thread_page import FEW, MANY, PAGE
 from portal.notifications.models import Notification
 from portal.worker import Worker
-from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, QuietSessionFactory, StaffFactory, code_for
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    StaffFactory,
+    code_for,
+)
 from tests.portal.pages import HTMX, part, text
 
-NOW = datetime.datetime(2026, 11, 18, 17, tzinfo=datetime.UTC)  # a Wednesday, eleven in the morning in the library
-second, minute, hour, day = (datetime.timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
+NOW = datetime.datetime(
+    2026, 11, 18, 17, tzinfo=datetime.UTC
+)  # a Wednesday, eleven in the morning in the library
+second, minute, hour, day = (
+    datetime.timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -40,17 +51,41 @@ def session(patron, staff, branch):
 
 @pytest.fixture
 def thread(session, patron, clock):
-    thread = actions.ask(by=patron, at=NOW, help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+    thread = actions.ask(
+        by=patron,
+        at=NOW,
+        help_session=session,
+        body="Is there a class?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     clock.shift(minute)
     return thread
 
 
 def answer(thread, staff, body="Yes, on Thursday.", **more):
-    return actions.reply(thread, by=staff, side="staff", at=timezone.now(), body=body, language="en", client_token=uuid.uuid4(), **more)
+    return actions.reply(
+        thread,
+        by=staff,
+        side="staff",
+        at=timezone.now(),
+        body=body,
+        language="en",
+        client_token=uuid.uuid4(),
+        **more,
+    )
 
 
 def write(thread, patron, body="And where?"):
-    return actions.reply(thread, by=patron, side="patron", at=timezone.now(), body=body, language="en", client_token=uuid.uuid4())
+    return actions.reply(
+        thread,
+        by=patron,
+        side="patron",
+        at=timezone.now(),
+        body=body,
+        language="en",
+        client_token=uuid.uuid4(),
+    )
 
 
 def state(page):
@@ -60,8 +95,17 @@ def state(page):
 def everything(browser, thread):
     """All that a patron can look at: [words]."""
     browser.get(reverse("conversations"))
-    news = browser.get(reverse("conversation_news", args=[thread.public_id]), {"since": version(thread), "shown": "0-1"}, **HTMX)
-    pages = [thread.get_absolute_url(), reverse("conversations"), reverse("home"), thread.help_session.get_absolute_url()]
+    news = browser.get(
+        reverse("conversation_news", args=[thread.public_id]),
+        {"since": version(thread), "shown": "0-1"},
+        **HTMX,
+    )
+    pages = [
+        thread.get_absolute_url(),
+        reverse("conversations"),
+        reverse("home"),
+        thread.help_session.get_absolute_url(),
+    ]
     return [news.status_code, *[text(browser.get(page)) for page in pages]]
 
 
@@ -94,8 +138,13 @@ def test_a_held_answer_leaves_no_trace_for_its_seconds(me, thread, patron, staff
         clock.shift(seconds * second)
         Worker().round()
         assert everything(me, thread) == before
-        assert me.get(reverse("conversation_news", args=[thread.public_id]), polled, **HTMX).status_code == 204
-    assert not any("first word" not in message.body and "answered" in message.subject for message in mail.outbox[(begun != "asked") :])
+        assert (
+            me.get(reverse("conversation_news", args=[thread.public_id]), polled, **HTMX).status_code == 204
+        )
+    assert not any(
+        "first word" not in message.body and "answered" in message.subject
+        for message in mail.outbox[(begun != "asked") :]
+    )
     clock.shift(second)
     after = everything(me, thread)
     assert "Yes, on Thursday." in after[1]
@@ -103,7 +152,9 @@ def test_a_held_answer_leaves_no_trace_for_its_seconds(me, thread, patron, staff
 
 
 @pytest.mark.parametrize("then", ["turn", "close"])
-def test_an_answer_that_is_held_leaves_no_trace_where_another_was_shown_a_moment_ago(me, thread, staff, clock, then):
+def test_an_answer_that_is_held_leaves_no_trace_where_another_was_shown_a_moment_ago(
+    me, thread, staff, clock, then
+):
     """No worker has been here between the two."""
     answer(thread, staff, body="A first word.", then="ours")
     clock.shift(16 * second)
@@ -144,7 +195,9 @@ def test_what_was_read_before_the_worker_came_by_stays_read(me, thread, staff, c
     assert "not read yet" not in text(me.get(reverse("home")))
 
 
-def test_an_answer_written_before_the_patrons_word_but_shown_after_stands_after_it(me, thread, patron, staff, clock):
+def test_an_answer_written_before_the_patrons_word_but_shown_after_stands_after_it(
+    me, thread, patron, staff, clock
+):
     answer(thread, staff)
     clock.shift(5)
     write(thread, patron)
@@ -187,7 +240,9 @@ def closed_by_itself(thread, patron, staff, clock):
 
 
 WAITING = "Waiting for the library. You can expect an answer by tomorrow."
-ANSWERED = "The library answered. If you write no more, this closes on Wednesday 2 December. Writing opens it again."
+ANSWERED = (
+    "The library answered. If you write no more, this closes on Wednesday 2 December. Writing opens it again."
+)
 CLOSED = "This is closed. Writing opens it again."
 
 
@@ -204,7 +259,9 @@ CLOSED = "This is closed. Writing opens it again."
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_each_state_is_said_in_plain_words(me, thread, patron, staff, clock, happened, in_the_thread, in_the_list, told):
+def test_each_state_is_said_in_plain_words(
+    me, thread, patron, staff, clock, happened, in_the_thread, in_the_list, told
+):
     if happened:
         happened(thread, patron, staff, clock)
     page = me.get(thread.get_absolute_url())
@@ -229,7 +286,10 @@ def test_each_state_is_said_in_plain_words(me, thread, patron, staff, clock, hap
 )
 def test_the_promise_is_said_in_days(me, thread, promised_in, words):
     Conversation.objects.update(promised_at=promised_in and timezone.now() + promised_in)
-    assert " ".join(me.get(thread.get_absolute_url()).context["state"]) == f"Waiting for the library. {words}".strip()
+    assert (
+        " ".join(me.get(thread.get_absolute_url()).context["state"])
+        == f"Waiting for the library. {words}".strip()
+    )
 
 
 def test_a_library_that_closes_nothing_by_itself_says_nothing_of_it(me, thread, staff, clock):
@@ -239,7 +299,12 @@ def test_a_library_that_closes_nothing_by_itself_says_nothing_of_it(me, thread, 
 
 
 @pytest.mark.parametrize(
-    ("then", "words"), [("turn", "If you write no more, this closes on Wednesday 2 December. Writing opens it again."), ("close", CLOSED), ("ours", None)]
+    ("then", "words"),
+    [
+        ("turn", "If you write no more, this closes on Wednesday 2 December. Writing opens it again."),
+        ("close", CLOSED),
+        ("ours", None),
+    ],
 )
 def test_the_mail_says_beforehand_how_it_ends_and_nothing_of_the_matter(thread, staff, then, words):
     answer(thread, staff, then=then)
@@ -271,17 +336,23 @@ def test_a_thread_erased_in_the_moment_of_writing_is_gone_too(me, thread, staff,
 @pytest.fixture
 def away(staff):
     def away(person=staff, cover=None, last_day=datetime.date(2026, 12, 1)):
-        return Absence.objects.create(person=person, first_day=datetime.date(2026, 11, 16), last_day=last_day, cover=cover)
+        return Absence.objects.create(
+            person=person, first_day=datetime.date(2026, 11, 16), last_day=last_day, cover=cover
+        )
 
     return away
 
 
 @pytest.mark.parametrize("covered", [True, False])
-def test_that_whoever_answered_last_is_away_is_said_with_who_answers_meanwhile(me, thread, patron, staff, branch, clock, away, covered):
+def test_that_whoever_answered_last_is_away_is_said_with_who_answers_meanwhile(
+    me, thread, patron, staff, branch, clock, away, covered
+):
     answered(thread, patron, staff, clock)
     away(cover=StaffFactory(name="Ali", branch=branch) if covered else None)
     words = "Rosa Lindqvist is away until Tuesday 1 December. "
-    assert words + ("Ali answers meanwhile." if covered else "A colleague answers meanwhile.") in text(me.get(thread.get_absolute_url()))
+    assert words + ("Ali answers meanwhile." if covered else "A colleague answers meanwhile.") in text(
+        me.get(thread.get_absolute_url())
+    )
 
 
 def test_of_somebody_else_who_is_away_nothing_is_said(me, thread, patron, staff, coordinator, clock, away):
@@ -307,12 +378,23 @@ def test_in_a_quiet_visit_nobody_is_named_who_is_away(client, staff, branch, sho
 
 
 def test_a_thread_that_was_joined_leads_where_its_words_are(me, thread, session, patron, staff, clock):
-    other = actions.ask(by=patron, at=timezone.now(), help_session=session, body="And a book?", language="en", client_token=uuid.uuid4())
+    other = actions.ask(
+        by=patron,
+        at=timezone.now(),
+        help_session=session,
+        body="And a book?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     clock.shift(minute)
     joining.join(other, into=thread, by=staff, at=timezone.now())
     assert me.get(other.get_absolute_url()).url == thread.get_absolute_url()
     page = text(me.get(thread.get_absolute_url()))
-    for words in ["Is there a class?", "And a book?", "The library put another conversation of yours in here"]:
+    for words in [
+        "Is there a class?",
+        "And a book?",
+        "The library put another conversation of yours in here",
+    ]:
         assert words in page
     assert text(me.get(reverse("conversations"))).count("balcony compost") == 1
     assert text(me.get(session.get_absolute_url())).count("Waiting for the library") == 1
@@ -366,7 +448,9 @@ def word(number):
 
 @pytest.mark.parametrize("count", [3, 30, 300])
 @pytest.mark.parametrize("unread", [0, 2])
-def test_a_thread_costs_the_same_at_3_at_30_and_at_300_messages(me, long, count, unread, django_assert_num_queries):
+def test_a_thread_costs_the_same_at_3_at_30_and_at_300_messages(
+    me, long, count, unread, django_assert_num_queries
+):
     thread = long(count)
     if unread:
         Participation.objects.update(read_until=NOW - 3 * hour)
@@ -398,7 +482,9 @@ def test_it_opens_at_the_first_that_was_not_read(me, long):
 def test_never_more_than_a_page_can_carry(me, long):
     thread = long(300)
     Participation.objects.all().delete()
-    assert numbers(me.get(thread.get_absolute_url())) == [word(number) for number in range(300 - MANY + 1, 300)]  # from the library's first
+    assert numbers(me.get(thread.get_absolute_url())) == [
+        word(number) for number in range(300 - MANY + 1, 300)
+    ]  # from the library's first
 
 
 @pytest.mark.parametrize(("count", "folded"), [(FEW + 3, 0), (FEW + 4, 4)])
@@ -417,9 +503,17 @@ def test_the_earlier_ones_come_page_by_page_to_the_first(me, long):
         earlier = me.get(thread.get_absolute_url(), {"before": first.public_id}, **HTMX)
         if earlier.status_code == 204:
             break
-        found = [message for message in thread.messages.order_by("shown_from") if f"message-{message.public_id}" in earlier.content.decode()]
+        found = [
+            message
+            for message in thread.messages.order_by("shown_from")
+            if f"message-{message.public_id}" in earlier.content.decode()
+        ]
         found = [message for message in found if message.body in text(earlier)]
-        seen, first, steps = [message.body for message in found if message.body not in seen] + seen, found[0], steps + 1
+        seen, first, steps = (
+            [message.body for message in found if message.body not in seen] + seen,
+            found[0],
+            steps + 1,
+        )
     assert seen == ["Is there a class?", *[word(number) for number in range(1, 120)]]
     assert steps == 3
 
@@ -427,7 +521,9 @@ def test_the_earlier_ones_come_page_by_page_to_the_first(me, long):
 def test_without_script_the_link_opens_the_part_before(me, long):
     thread = long(120)
     first = me.get(thread.get_absolute_url()).context["part"].messages[0]
-    assert numbers(me.get(thread.get_absolute_url(), {"before": first.public_id})) == [word(number) for number in range(120 - FEW - PAGE, 120)]
+    assert numbers(me.get(thread.get_absolute_url(), {"before": first.public_id})) == [
+        word(number) for number in range(120 - FEW - PAGE, 120)
+    ]
 
 
 def test_a_link_to_a_message_opens_the_part_around_it(me, long):
@@ -437,7 +533,10 @@ def test_a_link_to_a_message_opens_the_part_around_it(me, long):
     assert numbers(page) == [word(number) for number in range(30 - FEW, 30 + MANY)]
     assert f"Go to the {120 - 30 - MANY} later messages" in text(page)
     assert "data-poll" not in page.content.decode()  # what comes has its place at the end
-    assert f'href="{thread.get_absolute_url()}?message={message.public_id}#message-{message.public_id}"' in page.content.decode()
+    assert (
+        f'href="{thread.get_absolute_url()}?message={message.public_id}#message-{message.public_id}"'
+        in page.content.decode()
+    )
 
 
 @pytest.mark.parametrize("named", ["nonsense", "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10", ""])
@@ -448,10 +547,15 @@ def test_a_link_to_nothing_opens_the_end(me, long, named, name):
 
 
 def test_a_message_of_another_thread_is_nowhere(me, long, branch, staff):
-    theirs = MessageFactory(conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff)), body="Nobody else's business")
+    theirs = MessageFactory(
+        conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff)),
+        body="Nobody else's business",
+    )
     for name in ("message", "before"):
         for headers in ({}, HTMX):
-            assert "business" not in text(me.get(long(30).get_absolute_url(), {name: theirs.public_id}, **headers))
+            assert "business" not in text(
+                me.get(long(30).get_absolute_url(), {name: theirs.public_id}, **headers)
+            )
 
 
 def test_a_held_answer_cannot_be_linked_to(me, long, staff):
@@ -467,9 +571,14 @@ def test_an_event_is_told_with_the_messages_of_its_time_and_nowhere_else(me, lon
         at = NOW - (120 - number) * hour + minute
         Event.objects.create(conversation=thread, kind=kind, side="staff", at=at, shown_from=at)
     latest = me.get(thread.get_absolute_url())
-    before = me.get(thread.get_absolute_url(), {"before": latest.context["part"].messages[0].public_id}, **HTMX)
+    before = me.get(
+        thread.get_absolute_url(), {"before": latest.context["part"].messages[0].public_id}, **HTMX
+    )
     around = me.get(thread.get_absolute_url(), {"message": thread.messages.get(body=word(30)).public_id})
-    told = [["The library closed this" in text(page), "Opened again" in text(page)] for page in (latest, before, around)]
+    told = [
+        ["The library closed this" in text(page), "Opened again" in text(page)]
+        for page in (latest, before, around)
+    ]
     assert told == [[False, False], [False, True], [True, False]]
 
 
@@ -495,10 +604,14 @@ def test_what_comes_on_the_same_day_brings_no_second_name_of_it(me, thread, staf
         clock.shift(day)
 
 
-@pytest.mark.parametrize("shown", [None, "nonsense", f"{'9' * 40}-1", "-1", "1-", f"{int(NOW.timestamp()) * 1_000_000}-0"])
+@pytest.mark.parametrize(
+    "shown", [None, "nonsense", f"{'9' * 40}-1", "-1", "1-", f"{int(NOW.timestamp()) * 1_000_000}-0"]
+)
 @pytest.mark.parametrize("name", ["reply", "close_conversation", "conversation_news"])
 def test_where_the_page_does_not_say_what_it_shows_the_whole_thread_comes(me, thread, name, shown):
-    fields = {"since": "0", "body": "Hello?", "client_token": uuid.uuid4()} | ({} if shown is None else {"shown": shown})
+    fields = {"since": "0", "body": "Hello?", "client_token": uuid.uuid4()} | (
+        {} if shown is None else {"shown": shown}
+    )
     ask = me.get if name == "conversation_news" else me.post
     response = ask(reverse(name, args=[thread.public_id]), fields, **HTMX)
     assert "Is there a class?" in text(response)

@@ -16,14 +16,18 @@ second = datetime.timedelta(seconds=1)
 @pytest.fixture
 def thread(patron, staff, branch):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    return actions.ask(by=patron, at=NOW, help_session=session, body="Where?", language="en", client_token=uuid.uuid4())
+    return actions.ask(
+        by=patron, at=NOW, help_session=session, body="Where?", language="en", client_token=uuid.uuid4()
+    )
 
 
 def others(thread, person, at):
     return presence.look(thread, person=person, at=at).others
 
 
-def test_a_colleague_is_here_from_their_first_poll_until_half_a_minute_after_the_last(thread, staff, coordinator):
+def test_a_colleague_is_here_from_their_first_poll_until_half_a_minute_after_the_last(
+    thread, staff, coordinator
+):
     assert others(thread, staff, NOW) == []
     presence.come(thread, person=coordinator, at=NOW)
     assert others(thread, staff, NOW) == [(coordinator, False)]
@@ -63,7 +67,9 @@ def test_polls_write_at_most_once_in_ten_seconds(thread, coordinator, writing, d
         presence.come(thread, person=coordinator, at=NOW + 10 * second, writing=writing)
 
 
-def test_there_is_one_row_a_person_and_thread_and_it_keeps_how_far_they_have_read(thread, coordinator, patron):
+def test_there_is_one_row_a_person_and_thread_and_it_keeps_how_far_they_have_read(
+    thread, coordinator, patron
+):
     presence.come(thread, person=coordinator, at=NOW, read_until=NOW)
     presence.come(thread, person=coordinator, at=NOW + 60 * second)
     [row] = Participation.objects.filter(person=coordinator)
@@ -73,4 +79,6 @@ def test_there_is_one_row_a_person_and_thread_and_it_keeps_how_far_they_have_rea
 def test_a_patron_is_never_seen(thread, staff, patron):
     actions.mark_read(thread, person=patron, at=NOW)
     assert others(thread, staff, NOW) == []
-    assert list(Participation.objects.filter(person=patron).values_list("side", "seen_at", "writing_at")) == [("patron", None, None)]
+    assert list(Participation.objects.filter(person=patron).values_list("side", "seen_at", "writing_at")) == [
+        ("patron", None, None)
+    ]

@@ -25,11 +25,15 @@ def session(patron, staff, branch):
 
 
 def ask(session, by, body, at=NOW):
-    return actions.ask(by=by, at=at, help_session=session, body=body, language="en", client_token=uuid.uuid4())
+    return actions.ask(
+        by=by, at=at, help_session=session, body=body, language="en", client_token=uuid.uuid4()
+    )
 
 
 def answer(thread, by, body="Try this", at=NOW + minute, **kwargs):
-    return actions.reply(thread, by=by, side="staff", at=at, body=body, language="en", client_token=uuid.uuid4(), **kwargs)
+    return actions.reply(
+        thread, by=by, side="staff", at=at, body=body, language="en", client_token=uuid.uuid4(), **kwargs
+    )
 
 
 def found(text):
@@ -49,27 +53,49 @@ def assert_index_agrees():
     expected = {}
     for thread in Conversation.objects.filter(joined_into=None).exclude(status="erased"):
         joined = Conversation.objects.filter(joined_into=thread).order_by("pk")
-        titles = [given.item.title for given in Recommendation.objects.filter(messagerecommendation__message__conversation=thread).order_by("pk")]
+        titles = [
+            given.item.title
+            for given in Recommendation.objects.filter(
+                messagerecommendation__message__conversation=thread
+            ).order_by("pk")
+        ]
         hung_on = [thread.recommendation.item.title] if thread.recommendation else []
         name = thread.patron.name if thread.patron else ""
-        expected[thread.pk, None] = fold(" ".join([thread.subject, *[other.subject for other in joined], name, *hung_on, *titles]))
+        expected[thread.pk, None] = fold(
+            " ".join([thread.subject, *[other.subject for other in joined], name, *hung_on, *titles])
+        )
     for message in Message.objects.all():
         expected[message.conversation_id, message.pk] = fold(message.body)
     rows = ConversationWords.objects.all()
     assert {(row.conversation_id, row.message_id): row.words for row in rows} == expected
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO conversations_text (conversations_text, rank) VALUES ('integrity-check', 1)")  # raises where they differ
+            cursor.execute(
+                "INSERT INTO conversations_text (conversations_text, rank) VALUES ('integrity-check', 1)"
+            )  # raises where they differ
     for row in rows:
         for word in row.words.split():
             assert row.conversation_id in search._rows_with(word)
 
 
-def test_a_thread_is_found_by_subject_name_words_and_titles_each_in_any_of_its_messages(session, patron, staff):
+def test_a_thread_is_found_by_subject_name_words_and_titles_each_in_any_of_its_messages(
+    session, patron, staff
+):
     thread = ask(session, patron, "The smoker is too hot")
     other = ask(session, patron, "Something else")
-    answer(thread, staff, "Use cold smoke, Łukasz", items=[ChosenItem(item=ItemFactory(title="Der Bienenstock"))])
-    for text in ["smoker", "SMOK", "keep bees smoker", "okafor hot", "lukasz", "bienen", "cold smoke bienenstock sam", "smo smoke smoker"]:
+    answer(
+        thread, staff, "Use cold smoke, Łukasz", items=[ChosenItem(item=ItemFactory(title="Der Bienenstock"))]
+    )
+    for text in [
+        "smoker",
+        "SMOK",
+        "keep bees smoker",
+        "okafor hot",
+        "lukasz",
+        "bienen",
+        "cold smoke bienenstock sam",
+        "smo smoke smoker",
+    ]:
         assert found(text) == {thread}
     assert (found("bees"), found("okafor")) == ({thread}, {thread, other})
     assert found("smoker else") == set()
@@ -89,7 +115,9 @@ def test_a_thread_is_found_by_subject_name_words_and_titles_each_in_any_of_its_m
 )
 def test_signs_are_words_or_nothing_and_never_an_operator(session, patron, text, expected):
     threads = {body: ask(session, patron, body) for body in ["c++", "c#", "日本", "plain"]}
-    assert found(text) == (set(threads.values()) if expected is None else {threads[body] for body in expected})
+    assert found(text) == (
+        set(threads.values()) if expected is None else {threads[body] for body in expected}
+    )
 
 
 def test_notes_are_not_searched(session, patron, staff):
@@ -99,9 +127,13 @@ def test_notes_are_not_searched(session, patron, staff):
 
 
 @pytest.mark.parametrize("few", [0, 1, 2, 5000])
-def test_words_that_many_rows_hold_are_looked_for_another_way_and_found_alike(monkeypatch, session, patron, staff, few):
+def test_words_that_many_rows_hold_are_looked_for_another_way_and_found_alike(
+    monkeypatch, session, patron, staff, few
+):
     monkeypatch.setattr(search, "FEW", few)
-    first, second_, third = (ask(session, patron, body) for body in ["the red kite", "the red fox", "the fox"])
+    first, second_, third = (
+        ask(session, patron, body) for body in ["the red kite", "the red fox", "the fox"]
+    )
     answer(first, staff, "the fox flew")
     assert found("the") == {first, second_, third}
     assert found("the red") == {first, second_}

@@ -13,7 +13,13 @@ import pytest
 from django.db import connection, transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from accounts.reader import Reader
 from portal.conversations import actions, drafts, handling, joining, notes, states
@@ -55,7 +61,9 @@ class Thread:
             if entry.what == "word":
                 unanswered.append(entry.at)
                 status = "waiting_for_staff"
-            elif entry.what == "wake" or (entry.what == "answer" and entry.then == "ours" and status in {"closed", "waiting_for_patron"}):
+            elif entry.what == "wake" or (
+                entry.what == "answer" and entry.then == "ours" and status in {"closed", "waiting_for_patron"}
+            ):
                 unanswered = unanswered or [entry.at]
                 status = "waiting_for_staff"
             elif entry.what == "close" or (entry.what == "answer" and entry.then in {"turn", "close"}):
@@ -80,14 +88,28 @@ class TwoThreads(RuleBasedStateMachine):
         super().__init__()
         self.example = transaction.atomic()
         self.example.__enter__()
-        self.patron, self.staff, self.branches, self.item = (self.world[name] for name in ("patron", "staff", "branches", "item"))
+        self.patron, self.staff, self.branches, self.item = (
+            self.world[name] for name in ("patron", "staff", "branches", "item")
+        )
         self.session = self.world["session"]
         self.now = BEGUN
         self.threads = []
         for _ in range(2):
             self.now += second
-            asked = actions.ask(by=self.patron, at=self.now, help_session=self.session, body="Where?", language="en", client_token=uuid.uuid4())
-            thread = Thread(asked.pk, [Entry(self.now, "word")], [(asked.messages.get().pk, self.patron, self.now)], read_until=self.now)
+            asked = actions.ask(
+                by=self.patron,
+                at=self.now,
+                help_session=self.session,
+                body="Where?",
+                language="en",
+                client_token=uuid.uuid4(),
+            )
+            thread = Thread(
+                asked.pk,
+                [Entry(self.now, "word")],
+                [(asked.messages.get().pk, self.patron, self.now)],
+                read_until=self.now,
+            )
             self.threads.append(thread)
         self.seen = {}
 
@@ -110,7 +132,10 @@ class TwoThreads(RuleBasedStateMachine):
         if expected:
             with pytest.raises(expected):
                 action(before, self.now)
-            assert Conversation.objects.filter(pk=thread.pk).values().get() == Conversation.objects.filter(pk=before.pk).values().get()
+            assert (
+                Conversation.objects.filter(pk=thread.pk).values().get()
+                == Conversation.objects.filter(pk=before.pk).values().get()
+            )
             return None
         done = action(before, self.now)
         if desk_only:
@@ -120,7 +145,9 @@ class TwoThreads(RuleBasedStateMachine):
     def view(self, thread):
         """What the patron may know of the thread at this moment."""
         row = self.row(thread)
-        told = list(row.events.filter(shown_from__lte=self.now).order_by("at", "pk").values_list("kind", "pk"))
+        told = list(
+            row.events.filter(shown_from__lte=self.now).order_by("at", "pk").values_list("kind", "pk")
+        )
         status = row.status_at(self.now)
         return (
             list(row.messages.shown(self.now).in_order().values_list("pk", flat=True)),
@@ -145,7 +172,9 @@ class TwoThreads(RuleBasedStateMachine):
 
         def write(row, at):
             row = self.row(self.threads[number])  # perhaps the one that was joined since
-            return actions.reply(row, by=self.patron, side="patron", at=at, body="Hm", language="en", client_token=token)
+            return actions.reply(
+                row, by=self.patron, side="patron", at=at, body="Hm", language="en", client_token=token
+            )
 
         message = self.do(thread, write)
         if message is None:
@@ -159,7 +188,10 @@ class TwoThreads(RuleBasedStateMachine):
     @rule(number=THREADS)
     def patron_closes(self, number):
         thread = self.target(number)
-        was, seen_as = thread.reading()[0], None if thread.erased else self.row(thread).status_at(self.now + second)
+        was, seen_as = (
+            thread.reading()[0],
+            None if thread.erased else self.row(thread).status_at(self.now + second),
+        )
         self.do(thread, lambda row, at: actions.close(row, by=self.patron, side="patron", at=at))
         if not thread.erased and (was != "closed" or seen_as != "closed"):
             thread.log.append(Entry(self.now, "close"))
@@ -174,12 +206,23 @@ class TwoThreads(RuleBasedStateMachine):
     @rule(number=THREADS, verdict=st.sampled_from(["did_not_help", "could_not_get_it", "helped", ""]))
     def patron_judges(self, number, verdict):
         thread = self.target(number)
-        given = Recommendation.objects.filter(messagerecommendation__message__conversation=thread.pk, recommended_at__lte=self.now).order_by("pk").first()
+        given = (
+            Recommendation.objects.filter(
+                messagerecommendation__message__conversation=thread.pk, recommended_at__lte=self.now
+            )
+            .order_by("pk")
+            .first()
+        )
         if given is None or thread.erased:
             return
         [said] = [entry for entry in thread.log if entry.key == given] or [None]
         status, since, _ = thread.reading()
-        self.do(thread, lambda row, at: actions.take_verdict(given, verdict=verdict, why="", comment="", by=self.patron, at=at))
+        self.do(
+            thread,
+            lambda row, at: actions.take_verdict(
+                given, verdict=verdict, why="", comment="", by=self.patron, at=at
+            ),
+        )
         if verdict in {"helped", ""}:
             thread.log = thread.without("word", given)
         elif not (said and status == "waiting_for_staff" and said.at >= since):
@@ -187,14 +230,30 @@ class TwoThreads(RuleBasedStateMachine):
 
     # The staff.
 
-    @rule(number=THREADS, who=STAFF, then=st.sampled_from(["turn", "turn", "ours", "close"]), gives=st.booleans(), twice=st.booleans())
+    @rule(
+        number=THREADS,
+        who=STAFF,
+        then=st.sampled_from(["turn", "turn", "ours", "close"]),
+        gives=st.booleans(),
+        twice=st.booleans(),
+    )
     def staff_answer(self, number, who, then, gives, twice):
         thread, by, token = self.target(number), self.staff[who], uuid.uuid4()
         items = [ChosenItem(item=self.item)] if gives else []
 
         def answer(row, at):
             row = self.row(self.threads[number])
-            return actions.reply(row, by=by, side="staff", at=at, body="Try", language="en", client_token=token, items=items, then=then)
+            return actions.reply(
+                row,
+                by=by,
+                side="staff",
+                at=at,
+                body="Try",
+                language="en",
+                client_token=token,
+                items=items,
+                then=then,
+            )
 
         message = self.do(thread, answer, desk_only=True)
         if message is None:
@@ -213,7 +272,11 @@ class TwoThreads(RuleBasedStateMachine):
         [(pk, author, shown_from)] = answers
         in_time = author == by and shown_from > self.now + second
         message = Message.objects.get(pk=pk)
-        self.do(thread, lambda row, at: actions.take_back(message, by=by, at=at), refuses=() if in_time else (actions.TooLate,))
+        self.do(
+            thread,
+            lambda row, at: actions.take_back(message, by=by, at=at),
+            refuses=() if in_time else (actions.TooLate,),
+        )
         if in_time:
             thread.log = thread.without("answer", pk)
             thread.messages.remove(answers[0])
@@ -221,7 +284,12 @@ class TwoThreads(RuleBasedStateMachine):
             assert draft.body.startswith("Try")
             drafts.forget(self.row(thread), person=by, side="staff", kind="reply")
 
-    @rule(number=THREADS, who=STAFF, then=st.sampled_from(["turn", "ours", "close"]), meanwhile=st.sampled_from(MEANWHILE))
+    @rule(
+        number=THREADS,
+        who=STAFF,
+        then=st.sampled_from(["turn", "ours", "close"]),
+        meanwhile=st.sampled_from(MEANWHILE),
+    )
     def something_happens_while_an_answer_is_held(self, number, who, then, meanwhile):
         self.staff_answer(number, who, then, gives=False, twice=False)
         if meanwhile == "close":
@@ -238,7 +306,11 @@ class TwoThreads(RuleBasedStateMachine):
         thread = self.target(number)
         was_closed = thread.reading()[0] == "closed"
         is_held = any(shown > self.now + second for _, _, shown in thread.messages)
-        self.do(thread, lambda row, at: actions.close(row, by=self.staff[who], side="staff", at=at), desk_only=was_closed or is_held)
+        self.do(
+            thread,
+            lambda row, at: actions.close(row, by=self.staff[who], side="staff", at=at),
+            desk_only=was_closed or is_held,
+        )
         if not thread.erased and not was_closed:
             thread.log.append(Entry(self.now, "close"))
 
@@ -248,7 +320,11 @@ class TwoThreads(RuleBasedStateMachine):
         until, is_closed = (self.now + days * day).date(), thread.reading()[0] == "closed"
         if not thread.erased and self.row(thread).snoozed_until == until:
             return
-        self.do(thread, lambda row, at: handling.snooze(row, until=until, by=self.staff[who], at=at), refuses=(handling.NotOpen,) if is_closed else ())
+        self.do(
+            thread,
+            lambda row, at: handling.snooze(row, until=until, by=self.staff[who], at=at),
+            refuses=(handling.NotOpen,) if is_closed else (),
+        )
         if not thread.erased and not is_closed:
             thread.log.append(Entry(self.now, "snooze"))
 
@@ -264,7 +340,12 @@ class TwoThreads(RuleBasedStateMachine):
     def staff_take(self, number, who):
         thread, by = self.target(number), self.staff[who]
         taken = thread.assignee not in (None, by)
-        self.do(thread, lambda row, at: handling.take(row, by=by, at=at), refuses=(handling.AlreadyTaken,) if taken else (), desk_only=True)
+        self.do(
+            thread,
+            lambda row, at: handling.take(row, by=by, at=at),
+            refuses=(handling.AlreadyTaken,) if taken else (),
+            desk_only=True,
+        )
         if not thread.erased and not taken:
             thread.assignee = by
 
@@ -287,13 +368,25 @@ class TwoThreads(RuleBasedStateMachine):
         thread = self.target(number)
         branch = self.branches[to]
         stays = not thread.erased and self.row(thread).branch == branch
-        self.do(thread, lambda row, at: handling.hand_over(row, branch=branch, by=self.staff[0], at=at, was=thread.assignee), desk_only=True)
+        self.do(
+            thread,
+            lambda row, at: handling.hand_over(
+                row, branch=branch, by=self.staff[0], at=at, was=thread.assignee
+            ),
+            desk_only=True,
+        )
         if not thread.erased and not stays:
             thread.assignee = None
 
     @rule(number=THREADS)
     def staff_note(self, number):
-        self.do(self.target(number), lambda row, at: notes.write_note(row, by=self.staff[0], at=at, body="NOTE", client_token=uuid.uuid4()), desk_only=True)
+        self.do(
+            self.target(number),
+            lambda row, at: notes.write_note(
+                row, by=self.staff[0], at=at, body="NOTE", client_token=uuid.uuid4()
+            ),
+            desk_only=True,
+        )
 
     @precondition(lambda self: not any(thread.joined or thread.erased for thread in self.threads))
     @rule(number=THREADS, really=st.integers(0, 3))
@@ -332,13 +425,25 @@ class TwoThreads(RuleBasedStateMachine):
     def the_worker_runs(self):
         views = [self.view(thread) for thread in self.open_threads() if not thread.erased]
         actions.show_held(at=self.now)
-        assert [self.view(thread) for thread in self.open_threads() if not thread.erased] == views  # it shows nothing that wasn't shown
+        assert [
+            self.view(thread) for thread in self.open_threads() if not thread.erased
+        ] == views  # it shows nothing that wasn't shown
         today = self.now.astimezone(self.world["library"].zone).date()
-        asleep = [thread for thread in self.open_threads() if not thread.erased and self.row(thread).snoozed_until and self.row(thread).snoozed_until <= today]
+        asleep = [
+            thread
+            for thread in self.open_threads()
+            if not thread.erased
+            and self.row(thread).snoozed_until
+            and self.row(thread).snoozed_until <= today
+        ]
         handling.wake_the_snoozed(at=self.now)
         for thread in asleep:
             thread.log.append(Entry(self.now, "wake"))
-        quiet = [thread for thread in self.open_threads() if not thread.erased and thread.reading()[0] == "waiting_for_patron"]
+        quiet = [
+            thread
+            for thread in self.open_threads()
+            if not thread.erased and thread.reading()[0] == "waiting_for_patron"
+        ]
         quiet = [thread for thread in quiet if thread.reading()[2] + 14 * day <= self.now]
         handling.close_the_quiet(at=self.now)
         for thread in quiet:
@@ -351,14 +456,30 @@ class TwoThreads(RuleBasedStateMachine):
         for thread in self.open_threads():
             row = self.row(thread)
             if thread.erased:
-                assert (row.status, row.subject, row.patron, row.messages.count(), row.events.count()) == ("erased", "", None, 0, 0)
+                assert (row.status, row.subject, row.patron, row.messages.count(), row.events.count()) == (
+                    "erased",
+                    "",
+                    None,
+                    0,
+                    0,
+                )
                 continue
             status, since, turned = thread.reading()
-            assert (row.status, row.waiting_since, row.queued_at, row.assignee) == (status, since, turned, thread.assignee)
+            assert (row.status, row.waiting_since, row.queued_at, row.assignee) == (
+                status,
+                since,
+                turned,
+                thread.assignee,
+            )
             assert (row.promised_at is None) == (since is None)
             assert row.closes_at == (turned + 14 * day if status == "waiting_for_patron" else None)
             replayed = states.replay(row)
-            assert (replayed.status, replayed.waiting_since, replayed.turned_at, replayed.reason) == (status, since, turned, row.reason)
+            assert (replayed.status, replayed.waiting_since, replayed.turned_at, replayed.reason) == (
+                status,
+                since,
+                turned,
+                row.reason,
+            )
             assert replayed.snoozed_until == row.snoozed_until
 
     @invariant()
@@ -377,11 +498,22 @@ class TwoThreads(RuleBasedStateMachine):
             held = sorted(shown_from for _, _, shown_from in thread.messages if shown_from > self.now)
             if row.held_from is None or row.held_from > self.now:
                 assert row.held_from == (held[0] if held else None)
-                assert row.last_message_at == max(shown_from for _, _, shown_from in thread.messages if shown_from <= self.now)
+                assert row.last_message_at == max(
+                    shown_from for _, _, shown_from in thread.messages if shown_from <= self.now
+                )
                 assert bool(row.held_status) == bool(held)
                 if thread.read_until:
-                    unread = Conversation.objects.belonging_to(Reader(self.patron)).unread_by(self.patron).filter(pk=thread.pk).exists()
-                    assert unread == any(shown_from > thread.read_until for _, _, shown_from in thread.messages if shown_from <= self.now)
+                    unread = (
+                        Conversation.objects.belonging_to(Reader(self.patron))
+                        .unread_by(self.patron)
+                        .filter(pk=thread.pk)
+                        .exists()
+                    )
+                    assert unread == any(
+                        shown_from > thread.read_until
+                        for _, _, shown_from in thread.messages
+                        if shown_from <= self.now
+                    )
 
     @invariant()
     def the_counters_only_grow(self):
@@ -390,14 +522,24 @@ class TwoThreads(RuleBasedStateMachine):
             row = self.row(thread)
             counters[f"desk {thread.pk}"] = row.desk_version
             was = self.seen.get(f"row {thread.pk}")
-            now = (row.status, row.waiting_since, row.assignee_id, row.branch_id, row.messages.count(), row.events.count(), row.notes.count())
+            now = (
+                row.status,
+                row.waiting_since,
+                row.assignee_id,
+                row.branch_id,
+                row.messages.count(),
+                row.events.count(),
+                row.notes.count(),
+            )
             if was is not None and was != now:
                 assert row.desk_version > self.seen["counters"][f"desk {thread.pk}"]
                 assert sum(value for name, value in counters.items() if name.startswith("queue")) > sum(
                     value for name, value in self.seen["counters"].items() if name.startswith("queue")
                 )
             self.seen[f"row {thread.pk}"] = now
-        assert all(counters.get(name, value) >= value for name, value in self.seen.get("counters", {}).items())
+        assert all(
+            counters.get(name, value) >= value for name, value in self.seen.get("counters", {}).items()
+        )
         self.seen["counters"] = counters
 
 
@@ -415,6 +557,11 @@ def test_whatever_happens_in_whatever_order_the_rows_stay_right(library, branch,
     run_state_machine_as_test(
         TwoThreads,
         settings=settings(
-            max_examples=EXAMPLES, stateful_step_count=30, deadline=None, derandomize=EXAMPLES <= 20, database=None, suppress_health_check=list(HealthCheck)
+            max_examples=EXAMPLES,
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=EXAMPLES <= 20,
+            database=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )

@@ -101,7 +101,12 @@ TABLE = [
     ("closed", "it is erased", "erased", NOTHING),
     # Erased: nothing brings it back.
     *[
-        ("erased", happening, "erased" if happening in {"its day comes", "it lies quiet"} else "Erased", NOTHING)
+        (
+            "erased",
+            happening,
+            "erased" if happening in {"its day comes", "it lies quiet"} else "Erased",
+            NOTHING,
+        )
         for happening in [
             "patron writes",
             "item failed",
@@ -133,14 +138,18 @@ def assert_replay_agrees(thread):
 
 
 def write(thread, by, side, at, **kwargs):
-    return actions.reply(thread, by=by, side=side, at=at, body="words", language="en", client_token=uuid.uuid4(), **kwargs)
+    return actions.reply(
+        thread, by=by, side=side, at=at, body="words", language="en", client_token=uuid.uuid4(), **kwargs
+    )
 
 
 @pytest.fixture
 def world(library, branch, patron, staff):
     """A thread that asked at T0 and holds an item to judge, which its first answer would be too early to bring."""
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    other = actions.ask(by=patron, at=T0 - day, help_session=session, body="Before", language="en", client_token=uuid.uuid4())
+    other = actions.ask(
+        by=patron, at=T0 - day, help_session=session, body="Before", language="en", client_token=uuid.uuid4()
+    )
     write(other, staff, "staff", T0 - day + hour, items=[ChosenItem(item=ItemFactory())])
     write(other, patron, "patron", T0)
     return other
@@ -161,7 +170,11 @@ def reach(thread, state, patron, staff):
 
 
 def happen(thread, happening, patron, staff):
-    judge = lambda verdict: actions.take_verdict(Recommendation.objects.get(), verdict=verdict, why="", comment="", by=patron, at=T2)  # noqa: E731
+    def judge(verdict):
+        actions.take_verdict(
+            Recommendation.objects.get(), verdict=verdict, why="", comment="", by=patron, at=T2
+        )
+
     those = {
         "patron writes": lambda: write(thread, patron, "patron", T2),
         "item failed": lambda: judge("did_not_help"),
@@ -176,14 +189,20 @@ def happen(thread, happening, patron, staff):
         "its day comes": lambda: handling.wake_the_snoozed(at=T0 + 8 * day),
         "it lies quiet": lambda: handling.close_the_quiet(at=T0 + 365 * day),
         "it is taken": lambda: handling.take(thread, by=staff, at=T2),
-        "it is handed over": lambda: handling.hand_over(thread, branch=BranchFactory(), by=staff, at=T2, was=None),
-        "a note is written": lambda: notes.write_note(thread, by=staff, at=T2, body="n", client_token=uuid.uuid4()),
+        "it is handed over": lambda: handling.hand_over(
+            thread, branch=BranchFactory(), by=staff, at=T2, was=None
+        ),
+        "a note is written": lambda: notes.write_note(
+            thread, by=staff, at=T2, body="n", client_token=uuid.uuid4()
+        ),
         "it is erased": lambda: handling.erase(thread, by=staff, at=T2),
     }
     those[happening]()
 
 
-@pytest.mark.parametrize(("state", "happening", "expected", "since"), TABLE, ids=[f"{line[0]}: {line[1]}" for line in TABLE])
+@pytest.mark.parametrize(
+    ("state", "happening", "expected", "since"), TABLE, ids=[f"{line[0]}: {line[1]}" for line in TABLE]
+)
 def test_what_reopens_and_what_does_not(world, patron, staff, state, happening, expected, since):
     reach(world, state, patron, staff)
     if expected in {"Erased", "NotOpen"}:
@@ -226,7 +245,9 @@ def test_words_after_a_verdict_end_its_minute_of_grace():
 
 
 @pytest.mark.parametrize("days", [0, 1, 14])
-def test_what_waits_for_the_patron_closes_by_itself_after_the_librarys_days_and_says_so_beforehand(library, world, patron, staff, days):
+def test_what_waits_for_the_patron_closes_by_itself_after_the_librarys_days_and_says_so_beforehand(
+    library, world, patron, staff, days
+):
     library.closes_after_days = days
     library.save()
     write(world, staff, "staff", T1)
@@ -250,7 +271,10 @@ def test_a_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
     handling.wake_the_snoozed(at=midnight)
     handling.wake_the_snoozed(at=midnight)
     world.refresh_from_db()
-    assert (world.status, list(world.desk_events.values_list("kind", "by"))) == ("waiting_for_staff", [("snoozed", staff.pk), ("woken", None)])
+    assert (world.status, list(world.desk_events.values_list("kind", "by"))) == (
+        "waiting_for_staff",
+        [("snoozed", staff.pk), ("woken", None)],
+    )
 
 
 # Two threads that become one.
@@ -264,7 +288,14 @@ def join(first, second, patron, staff, session):
         for what, at in happenings:
             at = T0 + at * hour
             if thread is None:
-                thread = actions.ask(by=patron, at=at, help_session=session, body=what, language="en", client_token=uuid.uuid4())
+                thread = actions.ask(
+                    by=patron,
+                    at=at,
+                    help_session=session,
+                    body=what,
+                    language="en",
+                    client_token=uuid.uuid4(),
+                )
             elif what == "snooze":
                 handling.snooze(thread, until=UNTIL, by=staff, at=at)
             elif what == "patron":
@@ -294,14 +325,18 @@ def join(first, second, patron, staff, session):
         ([("ask", 0), ("turn", 2)], [("ask", 1), ("close", 3)], "closed", None),
     ],
 )
-def test_what_was_unanswered_in_either_thread_is_unanswered_in_both(library, branch, patron, staff, first, second, status, since):
+def test_what_was_unanswered_in_either_thread_is_unanswered_in_both(
+    library, branch, patron, staff, first, second, status, since
+):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     thread = join(first, second, patron, staff, session)
     assert (thread.status, thread.waiting_since) == (status, None if since is None else T0 + since * hour)
     assert_replay_agrees(thread)
 
 
-def test_an_answer_after_the_join_answers_both_and_taken_back_leaves_both_waiting(library, branch, patron, staff):
+def test_an_answer_after_the_join_answers_both_and_taken_back_leaves_both_waiting(
+    library, branch, patron, staff
+):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     thread = join([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
     answer = write(thread, staff, "staff", T0 + 21 * hour)
@@ -327,7 +362,9 @@ def test_a_verdict_before_the_join_is_still_before_the_desk(library, branch, pat
     [failed] = recommend_in(session)
     actions.take_verdict(failed, verdict="did_not_help", why="", comment="", by=patron, at=T0)
     of_verdict = Conversation.objects.get()
-    asked = actions.ask(by=patron, at=T1, help_session=session, body="Hi", language="en", client_token=uuid.uuid4())
+    asked = actions.ask(
+        by=patron, at=T1, help_session=session, body="Hi", language="en", client_token=uuid.uuid4()
+    )
     write(asked, staff, "staff", T1 + hour / 2)
     joining.join(of_verdict, into=asked, by=staff, at=T2)
     asked.refresh_from_db()

@@ -36,7 +36,14 @@ def session(patron, staff, branch):
 
 @pytest.fixture
 def thread(session, patron):
-    return actions.ask(by=patron, at=timezone.now(), help_session=session, body="Is there a class?", language="en", client_token=uuid.uuid4())
+    return actions.ask(
+        by=patron,
+        at=timezone.now(),
+        help_session=session,
+        body="Is there a class?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
 
 
 @pytest.fixture
@@ -60,7 +67,16 @@ def answer(clock):
 
     def answer(conversation, staff, body="Yes, on Thursday.", language="en", **more):
         clock.shift(1)
-        message = actions.reply(conversation, by=staff, side="staff", at=timezone.now(), body=body, language=language, client_token=uuid.uuid4(), **more)
+        message = actions.reply(
+            conversation,
+            by=staff,
+            side="staff",
+            at=timezone.now(),
+            body=body,
+            language=language,
+            client_token=uuid.uuid4(),
+            **more,
+        )
         clock.shift(Message.HELD)
         actions.show_held(at=timezone.now())
         return message
@@ -99,7 +115,11 @@ def test_what_was_typed_is_shown_as_text(me, thread, staff, answer):
 
 def test_writing_swaps_in_what_a_reload_shows(me, thread):
     shown = me.get(thread.get_absolute_url()).context["part"].shown_until
-    swapped = me.post(address("reply", thread), {"body": "One more thing", "client_token": uuid.uuid4(), "shown": shown}, **HTMX)
+    swapped = me.post(
+        address("reply", thread),
+        {"body": "One more thing", "client_token": uuid.uuid4(), "shown": shown},
+        **HTMX,
+    )
     page = me.get(thread.get_absolute_url())
     for element in [f"message-{thread.messages.last().public_id}", "state", "write"]:
         assert part(swapped, element) == part(page, element)
@@ -121,12 +141,19 @@ def test_posting_twice_makes_one_message(me, thread, htmx):
 
 
 @pytest.mark.parametrize(
-    ("body", "words"), [("", "Write your message first"), (" \n ", "Write your message first"), ("x" * 5001, "longer than one message can be")]
+    ("body", "words"),
+    [
+        ("", "Write your message first"),
+        (" \n ", "Write your message first"),
+        ("x" * 5001, "longer than one message can be"),
+    ],
 )
 @pytest.mark.parametrize("htmx", [True, False])
 def test_what_cannot_be_sent_stays_in_the_box(me, thread, body, words, htmx):
     token = str(uuid.uuid4())
-    response = me.post(address("reply", thread), {"body": body, "client_token": token}, **(HTMX if htmx else {}))
+    response = me.post(
+        address("reply", thread), {"body": body, "client_token": token}, **(HTMX if htmx else {})
+    )
     assert response.status_code == (200 if htmx else 422)
     assert words in text(response)
     assert token in response.content.decode()
@@ -138,7 +165,9 @@ def test_what_cannot_be_sent_stays_in_the_box(me, thread, body, words, htmx):
 def test_a_lost_token_loses_no_message(me, thread, token):
     response = me.post(address("reply", thread), {"body": "Still here", "client_token": token})
     if response.status_code == 422:  # the box comes back with a token that works
-        response = me.post(address("reply", thread), {"body": "Still here", "client_token": response.context["token"]})
+        response = me.post(
+            address("reply", thread), {"body": "Still here", "client_token": response.context["token"]}
+        )
     assert thread.messages.filter(body="Still here").count() == 1
 
 
@@ -191,7 +220,11 @@ def test_strangers_find_nothing(client, thread, branch, staff, sign_in, show_cod
     elif who == "holder of another code":
         show_code(client, code_for(HelpSessionFactory(branch=branch)))
     url = address(name, thread)
-    response = client.get(url) if name.startswith("conversation") else client.post(url, {"body": "hello", "client_token": uuid.uuid4()})
+    response = (
+        client.get(url)
+        if name.startswith("conversation")
+        else client.post(url, {"body": "hello", "client_token": uuid.uuid4()})
+    )
     assert response.status_code == 404
     assert (thread.messages.count(), Conversation.objects.get().status) == (1, Status.WAITING_FOR_STAFF)
 
@@ -246,7 +279,9 @@ def test_a_quiet_thread_names_nobody(client, branch, staff, show_code):
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_what_is_not_kept_is_not_tied_to_whoever_is_signed_in(client, branch, staff, patron, sign_in, show_code, quiet):
+def test_what_is_not_kept_is_not_tied_to_whoever_is_signed_in(
+    client, branch, staff, patron, sign_in, show_code, quiet
+):
     session = HelpSessionFactory(branch=branch, staff=staff, quiet=quiet)
     show_code(sign_in(client, patron), code_for(session))
     ask = reverse("ask_about_session", args=[session.public_id])
@@ -269,7 +304,11 @@ def test_items_in_an_answer_carry_their_verdict(me, thread, staff, answer):
     page = text(me.get(thread.get_absolute_url()))
     assert "The Enchanted April" in page
     assert "Did it work out?" in page
-    swapped = me.post(address("verdict", recommendation), {"verdict": "could_not_get_it", "back": thread.get_absolute_url()}, **HTMX)
+    swapped = me.post(
+        address("verdict", recommendation),
+        {"verdict": "could_not_get_it", "back": thread.get_absolute_url()},
+        **HTMX,
+    )
     card = f"rec-{recommendation.public_id}"
     assert part(swapped, card) == part(me.get(thread.get_absolute_url()), card)
 
@@ -287,7 +326,9 @@ def test_without_messages_the_list_says_what_to_do(me):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_thread_costs_the_same_whatever_its_length(me, thread, branch, staff, django_assert_num_queries, rows):
+def test_the_thread_costs_the_same_whatever_its_length(
+    me, thread, branch, staff, django_assert_num_queries, rows
+):
     for _number in range(rows):
         message = MessageFactory(conversation=thread, side="staff", author=staff)
         [recommendation] = recommend_in_message(message)
@@ -297,7 +338,9 @@ def test_the_thread_costs_the_same_whatever_its_length(me, thread, branch, staff
             me.get(thread.get_absolute_url())
 
 
-def test_a_thread_that_holds_everything_costs_little_more(me, thread, branch, staff, patron, django_assert_num_queries):
+def test_a_thread_that_holds_everything_costs_little_more(
+    me, thread, branch, staff, patron, django_assert_num_queries
+):
     """Items and where they stand, files sent and not sent, a draft, what happened, and a colleague who is away."""
     message = MessageFactory(conversation=thread, side="staff", author=staff)
     attach_to(message)
@@ -305,17 +348,35 @@ def test_a_thread_that_holds_everything_costs_little_more(me, thread, branch, st
     for place in (branch, BranchFactory()):
         Holding.objects.create(item=recommendation.item, branch=place, call_number="631.875")
     actions.close(thread, by=staff, side="staff", at=timezone.now())
-    actions.reply(thread, by=patron, side="patron", at=timezone.now(), body="One thing more", language="en", client_token=uuid.uuid4())
+    actions.reply(
+        thread,
+        by=patron,
+        side="patron",
+        at=timezone.now(),
+        body="One thing more",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     draft = drafts.draft_of(thread, person=patron, side="patron", kind="reply")
     whose = {"person": patron, "side": "patron", "client_token": draft.client_token, "at": timezone.now()}
     drafts.save_draft(thread, kind="reply", sequence=1, body="I was about to say", **whose)
     [(name, usable)], _refused = attachments.checked([("balcony.jpg", picture_file(), "")])
-    attachments.add(thread, name=name, usable=usable, by=patron, side="patron", client_token=draft.client_token, at=timezone.now())
+    attachments.add(
+        thread,
+        name=name,
+        usable=usable,
+        by=patron,
+        side="patron",
+        client_token=draft.client_token,
+        at=timezone.now(),
+    )
     AbsenceFactory(person=staff, first_day=timezone.localdate(), last_day=timezone.localdate())
     me.get(thread.get_absolute_url())
     with django_assert_num_queries(10):
         page = me.get(thread.get_absolute_url())
-    assert [part in text(page) for part in ("I was about to say", "Opened again", "is away until")] == [True] * 3
+    assert [part in text(page) for part in ("I was about to say", "Opened again", "is away until")] == [
+        True
+    ] * 3
     assert text(page).count("631.875") == 2
 
 

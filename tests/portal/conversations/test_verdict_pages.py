@@ -38,13 +38,18 @@ def test_one_tap_swaps_in_what_a_reload_shows(me, session, recommendation, verdi
     card = f"rec-{recommendation.public_id}"
     swapped = say(me, recommendation, verdict=verdict, back=page, htmx=True)
     assert part(swapped, card) == part(me.get(page), card)
-    assert f'value="{verdict}" id="{verdict}-{recommendation.public_id}" aria-pressed="true"' in part(swapped, card)
+    assert f'value="{verdict}" id="{verdict}-{recommendation.public_id}" aria-pressed="true"' in part(
+        swapped, card
+    )
     recommendation.refresh_from_db()
     assert recommendation.verdict == verdict
 
 
 def test_one_tap_without_script_goes_back_to_the_item(me, session, recommendation):
-    assert say(me, recommendation, verdict="helped").url == f"{session.get_absolute_url()}#rec-{recommendation.public_id}"
+    assert (
+        say(me, recommendation, verdict="helped").url
+        == f"{session.get_absolute_url()}#rec-{recommendation.public_id}"
+    )
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example"])
@@ -53,15 +58,22 @@ def test_a_tap_never_leads_elsewhere(me, session, recommendation, back):
 
 
 @pytest.mark.parametrize("verdict", ["did_not_help", "could_not_get_it"])
-def test_what_failed_is_offered_a_follow_up_that_makes_sense_as_it_stands(me, session, recommendation, verdict):
+def test_what_failed_is_offered_a_follow_up_that_makes_sense_as_it_stands(
+    me, session, recommendation, verdict
+):
     say(me, recommendation, verdict=verdict)
     response = me.get(session.get_absolute_url())
     [card] = response.context["recommendations"]
     assert "The Rodale Book" in card.offer
-    me.post(reverse("ask_about_item", args=[recommendation.public_id]), {"body": card.offer, "client_token": str(uuid.uuid4())})
+    me.post(
+        reverse("ask_about_item", args=[recommendation.public_id]),
+        {"body": card.offer, "client_token": str(uuid.uuid4())},
+    )
     conversation = Conversation.objects.get()
     assert conversation.messages.get().body == card.offer
-    assert "Ask the library" not in text(me.get(session.get_absolute_url()))  # asked: not offered a second time
+    assert "Ask the library" not in text(
+        me.get(session.get_absolute_url())
+    )  # asked: not offered a second time
     assert conversation.get_absolute_url() in me.get(session.get_absolute_url()).content.decode()
 
 
@@ -80,7 +92,11 @@ def test_why_and_comment_survive_a_second_tap_and_why_falls_with_its_verdict(me,
     assert (recommendation.why, recommendation.comment) == ("too_hard", "All formulas")
     say(me, recommendation, verdict="partly")
     recommendation.refresh_from_db()
-    assert (recommendation.verdict, recommendation.why, recommendation.comment) == ("partly", "", "All formulas")
+    assert (recommendation.verdict, recommendation.why, recommendation.comment) == (
+        "partly",
+        "",
+        "All formulas",
+    )
 
 
 def test_an_answer_can_be_cleared(me, session, recommendation):
@@ -100,7 +116,15 @@ def test_the_page_takes_a_comment(me, session, recommendation):
     assert "&lt;b&gt;good&lt;/b&gt;" in me.get(page).content.decode()
 
 
-@pytest.mark.parametrize("data", [{}, {"verdict": "nonsense"}, {"verdict": "helped", "why": "nonsense"}, {"verdict": "helped", "comment": "x" * 1001}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"verdict": "nonsense"},
+        {"verdict": "helped", "why": "nonsense"},
+        {"verdict": "helped", "comment": "x" * 1001},
+    ],
+)
 def test_what_cannot_be_said_is_an_error_and_changes_nothing(me, recommendation, data):
     response = say(me, recommendation, **data)
     assert response.status_code == 422
@@ -109,7 +133,9 @@ def test_what_cannot_be_said_is_an_error_and_changes_nothing(me, recommendation,
     assert recommendation.verdict == ""
 
 
-@pytest.mark.parametrize(("question_type", "words"), [("reference", "Did not help"), ("readers_advisory", "Not for me")])
+@pytest.mark.parametrize(
+    ("question_type", "words"), [("reference", "Did not help"), ("readers_advisory", "Not for me")]
+)
 def test_the_words_fit_the_need(client, patron, branch, sign_in, question_type, words):
     session = HelpSessionFactory(patron=patron, branch=branch, question_type=question_type)
     recommend_in(session)
@@ -126,7 +152,9 @@ def test_strangers_find_nothing(client, recommendation, branch, staff, sign_in, 
         sign_in(client, staff)
     elif who == "holder of another code":
         show_code(client, code_for(HelpSessionFactory(branch=branch)))
-    response = getattr(client, method)(reverse(name, args=[recommendation.public_id]), {"verdict": "helped", "body": "hello"})
+    response = getattr(client, method)(
+        reverse(name, args=[recommendation.public_id]), {"verdict": "helped", "body": "hello"}
+    )
     assert response.status_code == 404
     recommendation.refresh_from_db()
     assert recommendation.verdict == ""

@@ -11,7 +11,17 @@ from django.db.models import Count
 from accounts.models import Absence, Branch, Library, StaffRole, User
 from portal import files
 from portal.conversations import reply_templates
-from portal.conversations.models import Attachment, Conversation, DeskEvent, Draft, Event, Message, NoteMention, ReadersForm, ReplyTemplate
+from portal.conversations.models import (
+    Attachment,
+    Conversation,
+    DeskEvent,
+    Draft,
+    Event,
+    Message,
+    NoteMention,
+    ReadersForm,
+    ReplyTemplate,
+)
 from portal.demo import build as demo_build
 from portal.demo.management.commands.build_demo import Command
 from portal.demo.pictures import FILES
@@ -91,11 +101,24 @@ def test_every_state_that_the_pages_know_is_there(built):
     assert waiting.filter(promised_at__gt=WEDNESDAY_AFTERNOON).exists()
     assert waiting.filter(patron=None).exists()
     assert set(Event.objects.values_list("kind", flat=True)) == set(Event.Kind.values)
-    assert set(HelpSession.objects.exclude(found="").values_list("found", flat=True)) >= {"all", "part", "something_else", "still_working"}
+    assert set(HelpSession.objects.exclude(found="").values_list("found", flat=True)) >= {
+        "all",
+        "part",
+        "something_else",
+        "still_working",
+    }
     assert HelpSession.objects.filter(quiet=True, claim_codes__state="live").exists()
     assert SavedItem.objects.exists()
     assert {"en", "es", "ar"} <= set(Message.objects.values_list("language", flat=True))
-    assert set(DeskEvent.objects.values_list("kind", flat=True)) >= {"taken", "assigned", "handed_over", "snoozed", "woken", "released", "erased"}
+    assert set(DeskEvent.objects.values_list("kind", flat=True)) >= {
+        "taken",
+        "assigned",
+        "handed_over",
+        "snoozed",
+        "woken",
+        "released",
+        "erased",
+    }
 
 
 def test_the_desk_looks_alive(built):
@@ -107,7 +130,9 @@ def test_the_desk_looks_alive(built):
     assert waiting.filter(waiting_since__gt=WEDNESDAY_AFTERNOON - datetime.timedelta(hours=1)).count() >= 2
     assert waiting.exclude(assignee=None).values("assignee").distinct().count() >= 6
     assert waiting.filter(assignee=None).count() >= 12
-    assert Conversation.objects.filter(closes_at__gt=WEDNESDAY_AFTERNOON, closes_at__lt=WEDNESDAY_AFTERNOON + datetime.timedelta(days=2)).exists()
+    assert Conversation.objects.filter(
+        closes_at__gt=WEDNESDAY_AFTERNOON, closes_at__lt=WEDNESDAY_AFTERNOON + datetime.timedelta(days=2)
+    ).exists()
     today = Library.current().today(WEDNESDAY_AFTERNOON)
     away = Absence.objects.on(today).get()
     assert (away.person.name, away.cover.name) == ("Daniel Whitlock", "Maribel Santos")
@@ -115,17 +140,27 @@ def test_the_desk_looks_alive(built):
     assert set(lying.values_list("status", flat=True)) == {"waiting_for_staff", "waiting_for_patron"}
     assert Absence.objects.filter(last_day__lt=today).exists()
     assert Absence.objects.filter(first_day__gt=today).exists()
-    templates = {(branch, language) for branch in (None, "Central Library", "Harbor Branch") for language in ("en", "es")}
+    templates = {
+        (branch, language)
+        for branch in (None, "Central Library", "Harbor Branch")
+        for language in ("en", "es")
+    }
     assert set(ReplyTemplate.objects.values_list("branch__name", "language")) == templates
 
 
 def test_every_part_of_a_thread_is_there(built):
     house = Conversation.objects.annotate(said=Count("messages")).order_by("-said").first()
     assert house.said > 60
-    assert house.messages.filter(shown_from__gt=house.participations.get(side="patron").read_until).count() == 2
+    assert (
+        house.messages.filter(shown_from__gt=house.participations.get(side="patron").read_until).count() == 2
+    )
     anneke = house.participations.get(side="staff", person__name="Anneke Vermeulen")
     assert house.messages.filter(sent_at__gt=anneke.read_until).count() == 5
-    assert set(Attachment.objects.exclude(message=None).values_list("kind", "side")) == {("picture", "patron"), ("pdf", "patron"), ("pdf", "staff")}
+    assert set(Attachment.objects.exclude(message=None).values_list("kind", "side")) == {
+        ("picture", "patron"),
+        ("pdf", "patron"),
+        ("pdf", "staff"),
+    }
     assert not Attachment.objects.filter(kind="picture", alt="").exists()
     assert set(Draft.objects.values_list("side", flat=True)) == {"patron", "staff"}
     assert NoteMention.objects.filter(seen_at=None).values("person").distinct().count() >= 3
@@ -155,7 +190,9 @@ def test_its_files_are_what_they_say(name):
 
 
 def test_threads_belong_to_those_who_kept_their_session(built):
-    for conversation in Conversation.objects.filter(help_session__isnull=False).select_related("help_session"):
+    for conversation in Conversation.objects.filter(help_session__isnull=False).select_related(
+        "help_session"
+    ):
         assert conversation.patron_id == conversation.help_session.patron_id
     assert not Conversation.objects.filter(help_session=None, patron=None).exclude(status="erased").exists()
 
@@ -170,7 +207,9 @@ def test_nothing_happens_in_the_future_or_while_the_branch_is_closed(built):
     for message in Message.objects.filter(side="staff").select_related("conversation__branch"):
         assert message.sent_at <= WEDNESDAY_AFTERNOON
         local = message.sent_at.astimezone(zone)
-        assert message.conversation.branch.opening_hours.filter(weekday=local.weekday(), opens__lte=local.time(), closes__gt=local.time()).exists()
+        assert message.conversation.branch.opening_hours.filter(
+            weekday=local.weekday(), opens__lte=local.time(), closes__gt=local.time()
+        ).exists()
 
 
 def test_the_latest_mails_wait_for_the_worker_and_old_ones_hold_no_code(built):
@@ -182,7 +221,12 @@ def test_its_codes_show_each_page_of_the_door(built):
     codes = demo_build.codes_to_try()
     assert open_by_code(codes["live"], at=WEDNESDAY_AFTERNOON).help_session.conversations is not None
     assert open_by_code(codes["quiet"], at=WEDNESDAY_AFTERNOON).help_session.quiet
-    for kind, refusal in {"kept": CodeKept, "forgotten": CodeForgotten, "revoked": CodeRevoked, "blank": CardNotReady}.items():
+    for kind, refusal in {
+        "kept": CodeKept,
+        "forgotten": CodeForgotten,
+        "revoked": CodeRevoked,
+        "blank": CardNotReady,
+    }.items():
         with pytest.raises(refusal):
             open_by_code(codes[kind], at=WEDNESDAY_AFTERNOON)
 
@@ -199,10 +243,26 @@ def test_the_page_lists_everybody_and_a_code_for_a_phone(built, client, settings
 
 def content():
     return [
-        list(HelpSession.objects.order_by("pk").values_list("status", "staff__name", "patron__name", "happened_on", "hour", "question", "found")),
-        list(Recommendation.objects.order_by("pk").values_list("item__title", "reason", "verdict", "decided_at")),
-        list(Message.objects.order_by("pk").values_list("side", "author__name", "body", "sent_at", "client_token")),
-        list(Conversation.objects.order_by("pk").values_list("status", "reason", "subject", "promised_at", "version")),
+        list(
+            HelpSession.objects.order_by("pk").values_list(
+                "status", "staff__name", "patron__name", "happened_on", "hour", "question", "found"
+            )
+        ),
+        list(
+            Recommendation.objects.order_by("pk").values_list(
+                "item__title", "reason", "verdict", "decided_at"
+            )
+        ),
+        list(
+            Message.objects.order_by("pk").values_list(
+                "side", "author__name", "body", "sent_at", "client_token"
+            )
+        ),
+        list(
+            Conversation.objects.order_by("pk").values_list(
+                "status", "reason", "subject", "promised_at", "version"
+            )
+        ),
         list(DeskEvent.objects.order_by("pk").values_list("kind", "by__name", "to__name", "at")),
         list(Attachment.objects.order_by("pk").values_list("name", "size", "alt")),
         list(User.objects.order_by("pk").values_list("public_id", "email", "name")),

@@ -78,7 +78,14 @@ def test_being_nobody_signs_out(client, patron, demo_on):
 
 def test_the_mailbox_shows_what_the_worker_delivered(client, library, demo_on, settings):
     assert "No mail yet" in client.get("/demo/mail/").content.decode()
-    write(kind="x/y", to="sam@example.org", at=timezone.now(), language="en", subject="Antwort für Zoë", text="Open http://localhost:8000/messages/ now.")
+    write(
+        kind="x/y",
+        to="sam@example.org",
+        at=timezone.now(),
+        language="en",
+        subject="Antwort für Zoë",
+        text="Open http://localhost:8000/messages/ now.",
+    )
     Worker().deliver_due()
     page = client.get("/demo/mail/").content.decode()
     assert "Antwort für Zoë" in page
@@ -91,7 +98,13 @@ def test_two_mails_in_one_file_are_two_mails(client, library, demo_on, settings)
     connection = get_connection(settings.DELIVERY_EMAIL_BACKEND)
     connection.open()
     for subject in ("The first", "The second"):
-        connection.send_messages([EmailMultiAlternatives(subject, f"{subject}\n{'-' * 79}\nits end", "a@example.org", ["b@example.org"])])
+        connection.send_messages(
+            [
+                EmailMultiAlternatives(
+                    subject, f"{subject}\n{'-' * 79}\nits end", "a@example.org", ["b@example.org"]
+                )
+            ]
+        )
     connection.close()
     assert len(list(settings.EMAIL_FILE_PATH.iterdir())) == 1
     name = next(settings.EMAIL_FILE_PATH.iterdir()).name
@@ -103,7 +116,9 @@ def test_two_mails_in_one_file_are_two_mails(client, library, demo_on, settings)
 
 
 def test_a_hostile_mail_shows_as_text(client, library, demo_on, settings):
-    mail = EmailMultiAlternatives(f"Re: {HOSTILE}", f"{HOSTILE}\n{'-' * 79}\nafter the line", "a@example.org", ["b@example.org"])
+    mail = EmailMultiAlternatives(
+        f"Re: {HOSTILE}", f"{HOSTILE}\n{'-' * 79}\nafter the line", "a@example.org", ["b@example.org"]
+    )
     mail.attach_alternative(f"<p>{HOSTILE}</p>", "text/html")
     get_connection(settings.DELIVERY_EMAIL_BACKEND).send_messages([mail])
     name = next(settings.EMAIL_FILE_PATH.iterdir()).name
@@ -116,13 +131,22 @@ def test_a_hostile_mail_shows_as_text(client, library, demo_on, settings):
     assert "after the line" in text
 
 
-@pytest.mark.parametrize("name", ["..%2F..%2Fafterword.sqlite3", "nothing.log-0", "x.sqlite3-0", "%00.log-0", "nothing.log-99999999999"])
+@pytest.mark.parametrize(
+    "name",
+    ["..%2F..%2Fafterword.sqlite3", "nothing.log-0", "x.sqlite3-0", "%00.log-0", "nothing.log-99999999999"],
+)
 def test_only_mails_are_read(client, library, demo_on, name):
     assert client.get(f"/demo/mail/{name}/").status_code == 404
 
 
 @pytest.mark.parametrize(
-    "rubbish", [b"", b"\xff\xfe\x00garbage", b"Content-Type: text/plain; charset=nonsense\n\nhello", b"Date: yesterday\nSubject: =?x?q?=ff?=\n\nhi"]
+    "rubbish",
+    [
+        b"",
+        b"\xff\xfe\x00garbage",
+        b"Content-Type: text/plain; charset=nonsense\n\nhello",
+        b"Date: yesterday\nSubject: =?x?q?=ff?=\n\nhi",
+    ],
 )
 def test_a_damaged_file_costs_no_page(client, library, demo_on, settings, rubbish):
     settings.EMAIL_FILE_PATH.mkdir()

@@ -28,7 +28,9 @@ def elsewhere(library):
 
 @pytest.fixture
 def item(branch):
-    return ItemFactory(title="To Kill a Mockingbird", creators="Harper Lee", branch=branch, call_number="FIC LEE")
+    return ItemFactory(
+        title="To Kill a Mockingbird", creators="Harper Lee", branch=branch, call_number="FIC LEE"
+    )
 
 
 @pytest.fixture

@@ -9,7 +9,10 @@ from django.utils import timezone
 from accounts.models import Absence, User
 from tests.factories import AbsenceFactory, BranchFactory, StaffFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("at_noon")]  # of Wednesday, the fourth of March 2026
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("at_noon"),
+]  # of Wednesday, the fourth of March 2026
 TODAY = datetime.date(2026, 3, 4)
 
 
@@ -35,7 +38,12 @@ def test_somebody_sets_changes_and_removes_their_days(desk, staff, maribel):
     assert "Rosa Lindqvist is away from Monday 9 March to Friday 13 March." in page
     assert "Maribel Santos covers" in page
     absence = Absence.objects.get()
-    assert (absence.person, absence.first_day, absence.last_day, absence.cover) == (staff, day(9), day(13), maribel)
+    assert (absence.person, absence.first_day, absence.last_day, absence.cover) == (
+        staff,
+        day(9),
+        day(13),
+        maribel,
+    )
     for typed in ('value="2026-03-09"', 'value="2026-03-13"', f'value="{maribel.pk}" selected'):
         assert typed in text(desk.get(reverse("absence", args=[absence.public_id])))
     page = text(desk.post(reverse("absence", args=[absence.public_id]), days(10, 10), follow=True))
@@ -57,7 +65,10 @@ def test_somebody_sets_changes_and_removes_their_days(desk, staff, maribel):
         ({"first_day": "", "last_day": day(9)}, "Choose the day."),
         ({"first_day": "soon", "last_day": day(9)}, "Write the day as year, month and day"),
         (days(9, 9, cover="12345"), "Select a valid choice"),
-        (days(20, 25), "Rosa Lindqvist is away from Wednesday 18 March to Friday 20 March already. Change those days instead."),
+        (
+            days(20, 25),
+            "Rosa Lindqvist is away from Wednesday 18 March to Friday 20 March already. Change those days instead.",
+        ),
     ],
 )
 def test_days_that_cannot_be_are_refused_in_words(desk, staff, typed, words):
@@ -94,7 +105,10 @@ def test_staff_set_nobody_elses_days(desk, staff, maribel):
     desk.post(reverse("absences"), days(9, 9, person=maribel.pk))
     assert Absence.objects.get().person == staff
     theirs = AbsenceFactory(person=maribel)
-    for answer in (desk.get(reverse("absence", args=[theirs.public_id])), desk.post(reverse("absence", args=[theirs.public_id]), {"remove": "1"})):
+    for answer in (
+        desk.get(reverse("absence", args=[theirs.public_id])),
+        desk.post(reverse("absence", args=[theirs.public_id]), {"remove": "1"}),
+    ):
         assert answer.status_code == 404
     assert Absence.objects.filter(pk=theirs.pk).exists()
 
@@ -104,12 +118,16 @@ def test_a_coordinator_sets_anybodys(client, coordinator, sign_in, library):
     sign_in(client, coordinator)
     page = text(client.post(reverse("absences"), days(9, 9, person=far.pk), follow=True))
     assert "Far Away is away on Monday 9 March." in page
-    client.post(reverse("absence", args=[Absence.objects.get().public_id]), days(10, 11, person=coordinator.pk))
+    client.post(
+        reverse("absence", args=[Absence.objects.get().public_id]), days(10, 11, person=coordinator.pk)
+    )
     absence = Absence.objects.get()
     assert (absence.person, absence.first_day) == (far, day(10))
 
 
-def test_a_cover_who_is_away_as_well_is_told_from_both_sides(desk, client, staff, maribel, coordinator, sign_in):
+def test_a_cover_who_is_away_as_well_is_told_from_both_sides(
+    desk, client, staff, maribel, coordinator, sign_in
+):
     AbsenceFactory(person=maribel, **days(12, 16))
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
     assert "Maribel Santos is away from Thursday 12 March to Monday 16 March as well" in page
@@ -150,7 +168,9 @@ def test_the_page_costs_the_same_whatever_its_length(desk, branch, maribel, rows
 
 def test_a_hostile_name_stays_text(desk, branch):
     hostile = "<script>alert(1)</script>"
-    AbsenceFactory(person__name=hostile, person__branch=branch, cover=StaffFactory(name=hostile, branch=branch))
+    AbsenceFactory(
+        person__name=hostile, person__branch=branch, cover=StaffFactory(name=hostile, branch=branch)
+    )
     page = desk.get(reverse("absences")).content.decode()
     assert hostile not in page
     assert page.count("&lt;script&gt;") >= 3

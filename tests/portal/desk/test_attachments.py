@@ -10,7 +10,16 @@ from django.utils import timezone
 from accounts.models import AuditEvent, RefusedPost
 from portal.conversations import joining
 from portal.conversations.models import Attachment, Draft, Message
-from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory, attach_to, pdf_file, picture_file
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    StaffFactory,
+    attach_to,
+    pdf_file,
+    picture_file,
+)
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -33,12 +42,23 @@ def token():
 
 
 def attach(browser, thread, token, file, **fields):
-    return browser.post(reverse("desk_attach", args=[thread.public_id]), {"client_token": token, "files": file, **fields}, headers=HTMX)
+    return browser.post(
+        reverse("desk_attach", args=[thread.public_id]),
+        {"client_token": token, "files": file, **fields},
+        headers=HTMX,
+    )
 
 
 def answer(browser, thread, token, body="Here it is.", **fields):
     seen = thread.messages.in_order().last().pk
-    typed = {"client_token": token, "body": body, "language": "en", "seen": seen, "action": "send", "items-TOTAL_FORMS": 0}
+    typed = {
+        "client_token": token,
+        "body": body,
+        "language": "en",
+        "seen": seen,
+        "action": "send",
+        "items-TOTAL_FORMS": 0,
+    }
     return browser.post(reverse("desk_reply", args=[thread.public_id]), typed | fields)
 
 
@@ -50,7 +70,9 @@ def page_of(browser, thread):
     return browser.get(reverse("desk_conversation", args=[thread.public_id])).content.decode()
 
 
-def test_a_picture_goes_with_the_answer_and_is_held_with_it(desk, thread, token, patron, sign_in, time_machine):
+def test_a_picture_goes_with_the_answer_and_is_held_with_it(
+    desk, thread, token, patron, sign_in, time_machine
+):
     time_machine.move_to(timezone.now(), tick=False)
     attach(desk, thread, token, picture_file())
     added = Attachment.objects.get()
@@ -99,11 +121,27 @@ def test_an_answer_that_is_not_sent_loses_neither_word_nor_file(desk, thread, to
 
 def test_without_a_script_taking_out_keeps_all_that_was_typed(desk, thread, token, staff):
     answer(desk, thread, token, body="", files=[picture_file()])
-    typed = {"client_token": token, "body": "Half a sent", "language": "es", "sequence": 0, "then": "close", "items-TOTAL_FORMS": 1, "items-0-title": "Emma"}
-    response = desk.post(reverse("desk_attach", args=[thread.public_id]), typed | {"take_out": Attachment.objects.get().public_id})
+    typed = {
+        "client_token": token,
+        "body": "Half a sent",
+        "language": "es",
+        "sequence": 0,
+        "then": "close",
+        "items-TOTAL_FORMS": 1,
+        "items-0-title": "Emma",
+    }
+    response = desk.post(
+        reverse("desk_attach", args=[thread.public_id]),
+        typed | {"take_out": Attachment.objects.get().public_id},
+    )
     assert response.url == reverse("desk_conversation", args=[thread.public_id]) + "#reply-form"
     draft = Draft.objects.get(person=staff)
-    assert (draft.body, draft.language, draft.typed["then"], draft.typed["items-0-title"]) == ("Half a sent", "es", "close", "Emma")
+    assert (draft.body, draft.language, draft.typed["then"], draft.typed["items-0-title"]) == (
+        "Half a sent",
+        "es",
+        "close",
+        "Emma",
+    )
     assert Attachment.objects.count() == 0
 
 
@@ -113,11 +151,16 @@ def test_a_sign_in_that_ran_out_costs_no_word(desk, thread, token, by_script, st
     desk.session.flush()
     typed = {"client_token": token, "body": "Half a sent", "files": picture_file()}
     headers = {"sec-fetch-site": "same-origin"} | (HTMX if by_script else {})
-    assert desk.post(reverse("desk_attach", args=[thread.public_id]), typed, headers=headers).status_code == status
+    assert (
+        desk.post(reverse("desk_attach", args=[thread.public_id]), typed, headers=headers).status_code
+        == status
+    )
     assert [post.fields["body"][0] for post in RefusedPost.objects.all()] == kept
 
 
-def test_throwing_an_answer_away_throws_its_files_away(desk, thread, token, django_capture_on_commit_callbacks):
+def test_throwing_an_answer_away_throws_its_files_away(
+    desk, thread, token, django_capture_on_commit_callbacks
+):
     attach(desk, thread, token, picture_file())
     file = Attachment.objects.get().file
     assert file.storage.exists(file.name)
@@ -133,21 +176,36 @@ def test_what_a_colleague_has_not_sent_is_theirs_alone(desk, thread, token, bran
     colleague = sign_in(Client(), StaffFactory(branch=branch))
     assert colleague.get(address(added)).status_code == 404
     assert str(added.public_id) not in page_of(colleague, thread)
-    colleague.post(reverse("desk_attach", args=[thread.public_id]), {"client_token": token, "take_out": added.public_id}, headers=HTMX)
+    colleague.post(
+        reverse("desk_attach", args=[thread.public_id]),
+        {"client_token": token, "take_out": added.public_id},
+        headers=HTMX,
+    )
     assert Attachment.objects.count() == 1
     answer(desk, thread, token)
     assert colleague.get(address(added)).status_code == 200
 
 
 def test_what_a_patron_has_not_sent_is_not_the_desks(desk, thread, token, patron, sign_in):
-    sign_in(Client(), patron).post(reverse("attach", args=[thread.public_id]), {"client_token": token, "files": picture_file()}, headers=HTMX)
+    sign_in(Client(), patron).post(
+        reverse("attach", args=[thread.public_id]),
+        {"client_token": token, "files": picture_file()},
+        headers=HTMX,
+    )
     added = Attachment.objects.get()
     assert desk.get(address(added)).status_code == 404
     assert str(added.public_id) not in page_of(desk, thread)
 
 
 @pytest.mark.parametrize(
-    ("who", "status"), [("staff of the branch", 200), ("the assignee elsewhere", 200), ("staff elsewhere", 404), ("the patron", 404), ("nobody", 302)]
+    ("who", "status"),
+    [
+        ("staff of the branch", 200),
+        ("the assignee elsewhere", 200),
+        ("staff elsewhere", 404),
+        ("the patron", 404),
+        ("nobody", 302),
+    ],
 )
 def test_who_may_open_a_file_at_the_desk(client, sign_in, thread, staff, patron, who, status):
     file = attach_to(thread.messages.get())
@@ -155,7 +213,12 @@ def test_who_may_open_a_file_at_the_desk(client, sign_in, thread, staff, patron,
     if who == "the assignee elsewhere":
         thread.assignee, thread.assigned_at = elsewhere, timezone.now()
         thread.save()
-    people = {"staff of the branch": staff, "the assignee elsewhere": elsewhere, "staff elsewhere": elsewhere, "the patron": patron}
+    people = {
+        "staff of the branch": staff,
+        "the assignee elsewhere": elsewhere,
+        "staff elsewhere": elsewhere,
+        "the patron": patron,
+    }
     if who in people:
         sign_in(client, people[who])
     assert [client.get(address(file) + small).status_code for small in ("", "?size=small")] == [status] * 2
@@ -167,10 +230,15 @@ def test_opening_a_file_is_in_the_access_log_and_its_preview_is_not(desk, thread
     assert AuditEvent.objects.filter(action="opened").count() == 0
     desk.get(address(picture))
     desk.get(f"{address(pdf)}?size=small")
-    assert list(AuditEvent.objects.values_list("action", "by", "patron", "subject")) == [("opened", staff.pk, patron.pk, str(thread.public_id))] * 2
+    assert (
+        list(AuditEvent.objects.values_list("action", "by", "patron", "subject"))
+        == [("opened", staff.pk, patron.pk, str(thread.public_id))] * 2
+    )
 
 
-def test_a_thread_with_files_costs_one_look_up_more_than_one_without(desk, thread, token, django_assert_num_queries):
+def test_a_thread_with_files_costs_one_look_up_more_than_one_without(
+    desk, thread, token, django_assert_num_queries
+):
     page_of(desk, thread)
     with django_assert_num_queries(13):
         page_of(desk, thread)
@@ -183,12 +251,19 @@ def test_a_thread_with_files_costs_one_look_up_more_than_one_without(desk, threa
 
 
 @pytest.mark.parametrize(("may_open", "status"), [(True, 200), (False, 404)])
-def test_of_a_thread_that_was_joined_a_file_goes_where_its_words_went_for_those_who_may_read_them(desk, thread, token, staff, patron, may_open, status):
+def test_of_a_thread_that_was_joined_a_file_goes_where_its_words_went_for_those_who_may_read_them(
+    desk, thread, token, staff, patron, may_open, status
+):
     file = attach_to(thread.messages.get())
     there = BranchFactory() if not may_open else thread.branch
-    into = MessageFactory(conversation=ConversationFactory(help_session=HelpSessionFactory(branch=there, patron=patron))).conversation
+    into = MessageFactory(
+        conversation=ConversationFactory(help_session=HelpSessionFactory(branch=there, patron=patron))
+    ).conversation
     joining.join(thread, into=into, by=staff, at=timezone.now())
-    answers = [attach(desk, thread, token, pdf_file()), desk.get(reverse("desk_attachment", args=[thread.public_id, file.public_id]))]
+    answers = [
+        attach(desk, thread, token, pdf_file()),
+        desk.get(reverse("desk_attachment", args=[thread.public_id, file.public_id])),
+    ]
     assert [answer.status_code for answer in answers] == [status, status]
     assert into.attachments.filter(message=None).exists() is may_open
     assert AuditEvent.objects.filter(action="opened", subject=str(into.public_id)).exists() is may_open

@@ -33,7 +33,9 @@ def thread(staff, branch, patron):
 
 
 def earlier(patron, branch, title, *, days=1, **kwargs):
-    session = HelpSessionFactory(patron=patron, branch=branch, created_at=timezone.now() - datetime.timedelta(days=days))
+    session = HelpSessionFactory(
+        patron=patron, branch=branch, created_at=timezone.now() - datetime.timedelta(days=days)
+    )
     return recommend_in(session, item=ItemFactory(title=title), **kwargs)[0]
 
 
@@ -47,7 +49,15 @@ def found(thread, staff):
 
 
 def test_what_was_given_before_and_how_it_turned_out_in_words(desk, thread, patron, branch):
-    earlier(patron, branch, "An Older Novel", verdict="did_not_help", why="too_hard", decided_at=timezone.now(), comment="Too many names")
+    earlier(
+        patron,
+        branch,
+        "An Older Novel",
+        verdict="did_not_help",
+        why="too_hard",
+        decided_at=timezone.now(),
+        comment="Too many names",
+    )
     page = shown(desk, thread)
     for words in ("Given before", "An Older Novel", "Did not help", "Too many names"):
         assert words in page
@@ -71,7 +81,9 @@ def test_nothing_of_a_quiet_visit_whatever_its_rows_say(thread, staff, branch, p
     quiet = QuietSessionFactory(branch=branch)
     told = recommend_in(quiet, item=ItemFactory(title="A hard matter"))[0]
     in_thread = ConversationFactory(help_session=quiet, branch=branch)
-    answered = recommend_in_message(MessageFactory(conversation=in_thread, side="staff"), item=ItemFactory(title="A hard matter too"))[0]
+    answered = recommend_in_message(
+        MessageFactory(conversation=in_thread, side="staff"), item=ItemFactory(title="A hard matter too")
+    )[0]
     Recommendation.objects.filter(pk__in=[told.pk, answered.pk]).update(patron=patron)
     Conversation.objects.filter(pk=in_thread.pk).update(patron=patron)
     assert found(thread, staff) == {"readers_form": None, "before": [], "other_threads": []}
@@ -79,7 +91,11 @@ def test_nothing_of_a_quiet_visit_whatever_its_rows_say(thread, staff, branch, p
 
 
 def test_other_threads_with_their_state_and_a_link_only_where_one_may_open_them(desk, thread, patron, branch):
-    here = ConversationFactory(help_session=HelpSessionFactory(patron=patron, branch=branch), subject="About the river", status="closed")
+    here = ConversationFactory(
+        help_session=HelpSessionFactory(patron=patron, branch=branch),
+        subject="About the river",
+        status="closed",
+    )
     hill = HelpSessionFactory(patron=patron, branch=BranchFactory(name="Hill"))
     there = ConversationFactory(help_session=hill, subject="About the hill")
     page = shown(desk, thread)
@@ -92,14 +108,27 @@ def test_other_threads_with_their_state_and_a_link_only_where_one_may_open_them(
 
 @pytest.mark.parametrize("gone", ["joined", "erased", "another patron's"])
 def test_what_is_not_theirs_any_more_is_not_among_them(thread, staff, patron, branch, gone):
-    other = ConversationFactory(help_session=HelpSessionFactory(patron=patron, branch=branch), status="closed")
-    change = {"joined": {"joined_into": thread}, "erased": {"status": "erased"}, "another patron's": {"patron": StaffFactory()}}[gone]
+    other = ConversationFactory(
+        help_session=HelpSessionFactory(patron=patron, branch=branch), status="closed"
+    )
+    change = {
+        "joined": {"joined_into": thread},
+        "erased": {"status": "erased"},
+        "another patron's": {"patron": StaffFactory()},
+    }[gone]
     Conversation.objects.filter(pk=other.pk).update(**change)
     assert found(thread, staff)["other_threads"] == []
 
 
 def test_the_answers_of_the_readers_form_are_laid_out(desk, thread):
-    ReadersForm.objects.create(conversation=thread, loved="Emma and Persuasion", mood="something calm", avoid="war", for_whom="me", formats="large print")
+    ReadersForm.objects.create(
+        conversation=thread,
+        loved="Emma and Persuasion",
+        mood="something calm",
+        avoid="war",
+        for_whom="me",
+        formats="large print",
+    )
     page = shown(desk, thread)
     for words in ("Loved lately", "Emma and Persuasion", "something calm", "war", "large print"):
         assert words in page
@@ -108,11 +137,15 @@ def test_the_answers_of_the_readers_form_are_laid_out(desk, thread):
 def test_seeing_it_is_in_the_access_log(desk, thread, staff, patron, branch):
     earlier(patron, branch, "An Older Novel")
     shown(desk, thread)
-    assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron")) == [(staff.pk, patron.pk)]
+    assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron")) == [
+        (staff.pk, patron.pk)
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_it_costs_two_queries_whatever_there_is(thread, staff, patron, branch, count, django_assert_num_queries):
+def test_it_costs_two_queries_whatever_there_is(
+    thread, staff, patron, branch, count, django_assert_num_queries
+):
     for _ in range(count):
         earlier(patron, branch, "Older", verdict="helped", decided_at=timezone.now())
         ConversationFactory(help_session=HelpSessionFactory(patron=patron, branch=branch))

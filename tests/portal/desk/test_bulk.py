@@ -33,7 +33,9 @@ COLUMNS = [
 def ask(branch, patron):
     def ask(body="Where is it?", *, at=None, place=None, hours=5):
         at = at or timezone.now() - datetime.timedelta(hours=hours)
-        return actions.ask(by=patron, at=at, body=body, branch=place or branch, language="en", client_token=uuid.uuid4())
+        return actions.ask(
+            by=patron, at=at, body=body, branch=place or branch, language="en", client_token=uuid.uuid4()
+        )
 
     return ask
 
@@ -57,11 +59,15 @@ def said(answer):
 
 
 def undo(desk, answer):
-    return desk.post(re.search(r'action="(/desk/queue/undo/\?key=[^"]+)"', answer.content.decode())[1], follow=True)
+    return desk.post(
+        re.search(r'action="(/desk/queue/undo/\?key=[^"]+)"', answer.content.decode())[1], follow=True
+    )
 
 
 def rows(threads):
-    return list(Conversation.objects.filter(pk__in=[thread.pk for thread in threads]).order_by("pk").values(*COLUMNS))
+    return list(
+        Conversation.objects.filter(pk__in=[thread.pk for thread in threads]).order_by("pk").values(*COLUMNS)
+    )
 
 
 def in_days(days):
@@ -69,7 +75,9 @@ def in_days(days):
 
 
 def say(thread, by, side, body="More"):
-    return actions.reply(thread, by=by, side=side, at=timezone.now(), body=body, language="en", client_token=uuid.uuid4())
+    return actions.reply(
+        thread, by=by, side=side, at=timezone.now(), body=body, language="en", client_token=uuid.uuid4()
+    )
 
 
 def test_closing_many_says_how_many_and_goes_back_to_the_list(desk, many):
@@ -125,7 +133,19 @@ def test_snoozing_many(desk, many, do, more):
     assert {thread["snoozed_until"] for thread in rows(many)} == {datetime.date(2026, 3, 9)}
 
 
-@pytest.mark.parametrize("do", ["snooze:", "snooze:yesterday", "snooze:2026-03-04", "snooze:2030-01-01", "snooze:other", "", "erase", "close_many"])
+@pytest.mark.parametrize(
+    "do",
+    [
+        "snooze:",
+        "snooze:yesterday",
+        "snooze:2026-03-04",
+        "snooze:2030-01-01",
+        "snooze:other",
+        "",
+        "erase",
+        "close_many",
+    ],
+)
 def test_what_makes_no_sense_changes_nothing(desk, many, do):
     before = rows(many)
     post(desk, many, do)
@@ -144,8 +164,12 @@ def test_threads_of_another_desk_are_as_if_they_were_not_there(desk, many, ask):
     assert rows([elsewhere])[0]["status"] == "waiting_for_staff"
 
 
-@pytest.mark.parametrize(("do", "more"), [("close", {}), ("snooze:2026-03-09", {}), ("assign", {"to": "colleague"})])
-def test_a_page_that_is_out_of_date_changes_nothing_that_it_did_not_show(desk, patron, many, branch, do, more):
+@pytest.mark.parametrize(
+    ("do", "more"), [("close", {}), ("snooze:2026-03-09", {}), ("assign", {"to": "colleague"})]
+)
+def test_a_page_that_is_out_of_date_changes_nothing_that_it_did_not_show(
+    desk, patron, many, branch, do, more
+):
     """Nobody has read what the patron wrote since."""
     omar = StaffFactory(branch=branch)
     boxes = [box(thread) for thread in many]
@@ -158,7 +182,11 @@ def test_a_page_that_is_out_of_date_changes_nothing_that_it_did_not_show(desk, p
 
 
 def test_a_page_that_is_out_of_date_takes_a_thread_from_nobody(desk, many, branch):
-    boxes, omar, lena = [box(thread) for thread in many], StaffFactory(branch=branch), StaffFactory(branch=branch)
+    boxes, omar, lena = (
+        [box(thread) for thread in many],
+        StaffFactory(branch=branch),
+        StaffFactory(branch=branch),
+    )
     handling.take(many[0], by=lena, at=timezone.now())
     post(desk, boxes, "assign", to=omar.public_id)
     assert [thread["assignee"] for thread in rows(many)] == [lena.pk, omar.pk, omar.pk]
@@ -234,7 +262,14 @@ def test_what_was_so_already_has_nothing_to_undo(desk, staff, many):
 
 def test_a_thread_that_only_a_verdict_opened_is_closed_and_opened_again(desk, patron, branch):
     given = recommend_in(HelpSessionFactory(branch=branch, patron=patron))[0]
-    actions.take_verdict(given, verdict="did_not_help", why="", comment="", by=patron, at=timezone.now() - datetime.timedelta(hours=1))
+    actions.take_verdict(
+        given,
+        verdict="did_not_help",
+        why="",
+        comment="",
+        by=patron,
+        at=timezone.now() - datetime.timedelta(hours=1),
+    )
     thread = Conversation.objects.get()
     before = rows([thread])
     answer = post(desk, [thread], "close")
@@ -243,15 +278,24 @@ def test_a_thread_that_only_a_verdict_opened_is_closed_and_opened_again(desk, pa
     assert rows([thread]) == before
 
 
-def test_the_queues_of_all_branches_hear_of_it_once_their_threads_are_locked(desk, staff, ask, branch, django_assert_num_queries):
+def test_the_queues_of_all_branches_hear_of_it_once_their_threads_are_locked(
+    desk, staff, ask, branch, django_assert_num_queries
+):
     """In one order, whichever threads were chosen: two who do this at once must not wait for each other."""
     hill = BranchFactory(name="Hill")
     staff.staff_roles.create(branch=hill)
     threads = [ask("a", place=hill), ask("b"), ask("c", place=hill), ask("d")]
-    seen = {thread: thread.desk_version for thread in Conversation.objects.filter(pk__in=[thread.pk for thread in threads])}
+    seen = {
+        thread: thread.desk_version
+        for thread in Conversation.objects.filter(pk__in=[thread.pk for thread in threads])
+    }
     raised, raise_queue = [], actions.raise_queue
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(actions, "raise_queue", lambda branch_id, **more: (raised.append(branch_id), raise_queue(branch_id, **more)))
+        patch.setattr(
+            actions,
+            "raise_queue",
+            lambda branch_id, **more: (raised.append(branch_id), raise_queue(branch_id, **more)),
+        )
         bulk.close_many(seen, by=staff, at=timezone.now())
     assert raised == sorted(raised)
     assert len(raised) == 4
@@ -265,7 +309,15 @@ def test_a_colleague_may_have_any_name(desk, many, branch):
 
 
 def test_what_is_no_longer_before_a_colleague_they_undo_no_more(many, staff):
-    done = bulk.close_many({thread: Conversation.objects.get(pk=thread.pk).desk_version for thread in many}, by=staff, at=timezone.now())
+    done = bulk.close_many(
+        {thread: Conversation.objects.get(pk=thread.pk).desk_version for thread in many},
+        by=staff,
+        at=timezone.now(),
+    )
     Conversation.objects.filter(pk=many[0].pk).update(branch=BranchFactory())
     assert bulk.undo(done.undo, by=staff, at=timezone.now()) == (2, 1)
-    assert [Conversation.objects.get(pk=thread.pk).status == "closed" for thread in many] == [True, False, False]
+    assert [Conversation.objects.get(pk=thread.pk).status == "closed" for thread in many] == [
+        True,
+        False,
+        False,
+    ]

@@ -9,7 +9,14 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from portal.helpsessions.models import ClaimCode, HelpSession
-from tests.factories import ChildFactory, HelpSessionFactory, SharedSessionFactory, UserFactory, code_for, recommend_in
+from tests.factories import (
+    ChildFactory,
+    HelpSessionFactory,
+    SharedSessionFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
 from tests.portal.pages import text
 
 pytestmark = pytest.mark.usefixtures("at_noon")
@@ -48,7 +55,10 @@ def test_the_switch_stands_beside_quiet_and_an_unfinished_form_remembers_it(desk
     desk.post(reverse("autosave"), typed(with_child="on"))
     draft = HelpSession.objects.get()
     assert (draft.status, draft.with_child) == ("unfinished", "")
-    assert re.search(r'name="with_child"[^>]* checked', desk.get(reverse("finish_session", args=[draft.public_id])).content.decode())
+    assert re.search(
+        r'name="with_child"[^>]* checked',
+        desk.get(reverse("finish_session", args=[draft.public_id])).content.decode(),
+    )
 
 
 def test_the_choice_that_counts_is_the_one_when_it_is_recorded(desk, choose, typed):
@@ -62,7 +72,12 @@ def test_the_choice_that_counts_is_the_one_when_it_is_recorded(desk, choose, typ
 
 def test_on_paper_only_the_slip_holds_everything_and_no_code(desk, choose, typed, item):
     choose("paper")
-    chosen = {"items-TOTAL_FORMS": "1", "items-INITIAL_FORMS": "0", "items-0-item": str(item.public_id), "items-0-reason": "quiet courage"}
+    chosen = {
+        "items-TOTAL_FORMS": "1",
+        "items-INITIAL_FORMS": "0",
+        "items-0-item": str(item.public_id),
+        "items-0-reason": "quiet courage",
+    }
     answer = desk.post(RECORD, typed(with_child="on", **chosen))
     visit = HelpSession.objects.get()
     assert visit.handed_over_at is not None
@@ -114,12 +129,16 @@ def test_a_quiet_visit_with_a_child_is_handed_over_like_any_quiet_one(desk, choo
 
 def test_a_childs_record_has_one_word_for_a_name_and_no_address(desk, choose):
     choose("own")
-    wrong = desk.post(NEW, {"name": "Mia Doe", "email": "mia@example.org", "language": "en", "is_child": "on"})
+    wrong = desk.post(
+        NEW, {"name": "Mia Doe", "email": "mia@example.org", "language": "en", "is_child": "on"}
+    )
     assert set(wrong.context["form"].errors) == {"name", "email"}
     desk.post(NEW, {"name": "Mia", "language": "en", "is_child": "on"})
     child = User.objects.get(name="Mia")
     assert (child.is_child, child.email) == (True, None)
-    assert "a child's record" in html.unescape(text(desk.get(reverse("patron_record", args=[child.public_id]))))
+    assert "a child's record" in html.unescape(
+        text(desk.get(reverse("patron_record", args=[child.public_id])))
+    )
 
 
 def test_on_paper_only_no_record_is_made_for_a_child(desk, choose):
@@ -129,7 +148,9 @@ def test_on_paper_only_no_record_is_made_for_a_child(desk, choose):
     assert not User.objects.get(name="Mia Doe").is_child
 
 
-def test_the_desk_says_that_a_record_is_a_childs_and_no_longer_and_its_person_reads_who(desk, branch, staff, sign_in):
+def test_the_desk_says_that_a_record_is_a_childs_and_no_longer_and_its_person_reads_who(
+    desk, branch, staff, sign_in
+):
     person = UserFactory(name="Jane Doe")
     HelpSessionFactory(branch=branch, staff=staff, patron=person)
     change = reverse("change_childs_record", args=[person.public_id])
@@ -146,7 +167,10 @@ def test_the_desk_says_that_a_record_is_a_childs_and_no_longer_and_its_person_re
 
 def test_whom_a_desk_has_nothing_to_do_with_it_does_not_make_a_child(desk):
     stranger = UserFactory(name="Jane Doe")
-    assert desk.post(reverse("change_childs_record", args=[stranger.public_id]), {"is_child": "yes"}).status_code == 404
+    assert (
+        desk.post(reverse("change_childs_record", args=[stranger.public_id]), {"is_child": "yes"}).status_code
+        == 404
+    )
     stranger.refresh_from_db()
     assert not stranger.is_child
 
@@ -186,4 +210,9 @@ def test_until_a_library_chooses_it_is_paper(library):
 def test_a_list_of_a_childs_items_says_what_was_given(desk, branch, staff):
     visit = HelpSessionFactory(branch=branch, staff=staff, with_child="paper")
     recommend_in(visit, 3)
-    assert text(desk.get(reverse("slip", args=[visit.public_id]))).count("because you asked for something a beginner can follow") == 3
+    assert (
+        text(desk.get(reverse("slip", args=[visit.public_id]))).count(
+            "because you asked for something a beginner can follow"
+        )
+        == 3
+    )

@@ -16,7 +16,9 @@ from portal.helpsessions.models import HelpSession
 from tests.factories import HelpSessionFactory, TopicFactory
 from tests.portal.pages import text
 
-ROWS = st.dictionaries(st.integers(0, 30), st.tuples(*[st.integers(0, 14)] * 4).filter(any), min_size=1, max_size=12)
+ROWS = st.dictionaries(
+    st.integers(0, 30), st.tuples(*[st.integers(0, 14)] * 4).filter(any), min_size=1, max_size=12
+)
 
 
 @given(ROWS)
@@ -33,7 +35,11 @@ def test_every_shown_number_is_nobodys_or_that_of_five(rows):
 def test_what_is_left_of_the_whole_is_shown_too_so_nothing_can_be_worked_out(rows):
     if shown := pooled(rows):
         parts = [*shown.rows.values(), *filter(None, [shown.rest])]
-        assert tuple(map(sum, zip(*parts, strict=True))) == shown.total == tuple(map(sum, zip(*rows.values(), strict=True)))
+        assert (
+            tuple(map(sum, zip(*parts, strict=True)))
+            == shown.total
+            == tuple(map(sum, zip(*rows.values(), strict=True)))
+        )
         assert {key: rows[key] for key in shown.rows} == shown.rows
 
 
@@ -42,7 +48,11 @@ def test_what_is_left_of_the_whole_is_shown_too_so_nothing_can_be_worked_out(row
     [
         ({"a": (5, 0), "b": (9, 7)}, {"a", "b"}, None),
         ({"a": (5, 0), "b": (9, 7), "c": (3, 2), "d": (2, 3)}, {"a", "b"}, (5, 5)),
-        ({"a": (5, 0), "b": (9, 7), "c": (1, 0)}, {"b"}, (6, 0)),  # one alone would be the whole without the others
+        (
+            {"a": (5, 0), "b": (9, 7), "c": (1, 0)},
+            {"b"},
+            (6, 0),
+        ),  # one alone would be the whole without the others
     ],
 )
 def test_small_topics_stand_together(rows, alone, rest):
@@ -82,7 +92,9 @@ def desk(client, coordinator, sign_in):
 @pytest.fixture
 def recorded(quarter, branch, staff):
     def recorded(count=1, *, month=0, **more):
-        return HelpSessionFactory.create_batch(count, happened_on=quarter.months[month], branch=branch, staff=staff, **more)
+        return HelpSessionFactory.create_batch(
+            count, happened_on=quarter.months[month], branch=branch, staff=staff, **more
+        )
 
     return recorded
 
@@ -101,7 +113,9 @@ def test_every_contact_is_counted_also_once_it_is_forgotten(desk, recorded, quar
     recorded(1, status="unfinished")
     HelpSessionFactory(happened_on=quarter.before.last_day)
     HelpSessionFactory(happened_on=quarter.after.first_day)
-    forget(list(HelpSession.objects.filter(question_type="technology")), on=library.today(), zone=library.zone)
+    forget(
+        list(HelpSession.objects.filter(question_type="technology")), on=library.today(), zone=library.zone
+    )
     counted = table(desk.get(reverse("figures"), {"quarter": quarter}), "Help sessions")
     assert counted == {
         "Reference": ["2", "0", "0", "2"],
@@ -121,7 +135,11 @@ def test_what_few_said_of_a_topic_stands_with_other_topics(desk, recorded):
     recorded(1, topic=law, found="part")
     recorded(4, topic=taxes, found="part")
     counted = table(desk.get(reverse("figures")), "Did they find what they needed?")
-    assert counted == {"Health": ["6", "0", "0", "0", "0"], "Other topics together": ["0", "5", "0", "5", "0"], "All": ["6", "5", "0", "5", "0"]}
+    assert counted == {
+        "Health": ["6", "0", "0", "0", "0"],
+        "Other topics together": ["0", "5", "0", "5", "0"],
+        "All": ["6", "5", "0", "5", "0"],
+    }
 
 
 def test_of_a_quarter_in_which_few_answered_nothing_is_told(desk, recorded):
@@ -148,8 +166,15 @@ def test_another_quarter_than_there_is_is_the_last_one(desk, recorded, quarter, 
 
 def test_one_goes_back_to_the_first_quarter_and_no_further(desk, recorded, quarter, branch):
     HelpSessionFactory(branch=branch, happened_on=quarter.before.first_day)
-    pages = [desk.get(reverse("figures"), {"quarter": each}).context for each in (quarter.before, quarter, quarter.after)]
-    assert [(page["earlier"], page["later"]) for page in pages] == [(None, quarter), (quarter.before, quarter.after), (quarter, None)]
+    pages = [
+        desk.get(reverse("figures"), {"quarter": each}).context
+        for each in (quarter.before, quarter, quarter.after)
+    ]
+    assert [(page["earlier"], page["later"]) for page in pages] == [
+        (None, quarter),
+        (quarter.before, quarter.after),
+        (quarter, None),
+    ]
 
 
 def test_an_empty_library_is_told_what_will_stand_there(desk):

@@ -12,7 +12,15 @@ from portal.conversations import actions, drafts, handling, joining
 from portal.conversations.models import Attachment, Conversation, ConversationNote, NoteMention
 from portal.desk.handling import snooze_days
 from portal.helpsessions.models import HelpSession
-from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, QuietSessionFactory, StaffFactory, code_for
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    StaffFactory,
+    code_for,
+)
 
 pytestmark = pytest.mark.usefixtures("at_noon")  # Wednesday, 4 March 2026
 
@@ -21,7 +29,9 @@ pytestmark = pytest.mark.usefixtures("at_noon")  # Wednesday, 4 March 2026
 def thread(staff, branch, patron):
     session = HelpSessionFactory(staff=staff, branch=branch, patron=patron)
     thread = ConversationFactory(help_session=session, opened_at=timezone.now() - datetime.timedelta(hours=3))
-    MessageFactory(conversation=thread, body="It is checked out", sent_at=timezone.now() - datetime.timedelta(hours=3))
+    MessageFactory(
+        conversation=thread, body="It is checked out", sent_at=timezone.now() - datetime.timedelta(hours=3)
+    )
     return thread
 
 
@@ -42,7 +52,9 @@ def do(desk, thread, part, **fields):
 
 
 def undo(desk, page):
-    return unescape(desk.post(re.search(r'action="([^"]*/undo/\?[^"]*)"', page)[1], follow=True).content.decode())
+    return unescape(
+        desk.post(re.search(r'action="([^"]*/undo/\?[^"]*)"', page)[1], follow=True).content.decode()
+    )
 
 
 def now_of(thread):
@@ -50,7 +62,10 @@ def now_of(thread):
 
 
 def give(thread, to, was=None):
-    return {"to": to if isinstance(to, str) else f"person:{to.public_id}", "was": str(was.public_id) if was else ""}
+    return {
+        "to": to if isinstance(to, str) else f"person:{to.public_id}",
+        "was": str(was.public_id) if was else "",
+    }
 
 
 def test_the_bar_says_whose_it_is_and_takes_it_at_a_touch(desk, thread, staff):
@@ -66,7 +81,10 @@ def test_the_bar_says_whose_it_is_and_takes_it_at_a_touch(desk, thread, staff):
     assert now_of(thread).assignee is None
 
 
-@pytest.mark.parametrize(("ago", "said"), [(30, "Omar Haddad took this a moment ago."), (600, "Omar Haddad took this 10\xa0minutes ago.")])
+@pytest.mark.parametrize(
+    ("ago", "said"),
+    [(30, "Omar Haddad took this a moment ago."), (600, "Omar Haddad took this 10\xa0minutes ago.")],
+)
 def test_who_was_faster_is_said_and_nothing_changes(desk, thread, omar, ago, said):
     handling.take(thread, by=omar, at=timezone.now() - datetime.timedelta(seconds=ago))
     assert said in do(desk, thread, "take/")
@@ -99,7 +117,12 @@ def test_given_to_a_colleague_a_coordinator_elsewhere_or_nobody(desk, thread, om
     assert now_of(thread).assignee is None
     undo(desk, page)
     assert now_of(thread).assignee == omar
-    assert list(thread.desk_events.order_by("pk").values_list("kind", flat=True)) == ["assigned", "assigned", "unassigned", "assigned"]
+    assert list(thread.desk_events.order_by("pk").values_list("kind", flat=True)) == [
+        "assigned",
+        "assigned",
+        "unassigned",
+        "assigned",
+    ]
 
 
 @pytest.mark.parametrize("to", ["omar", "branch:hill", "nobody"])
@@ -176,7 +199,10 @@ def test_put_off_until_a_day_to_come(desk, thread, fields, until):
         assert "Put off until" in page
         assert "Bring back" in page
         undo(desk, page)
-        assert (now_of(thread).status, now_of(thread).waiting_since) == ("waiting_for_staff", thread.waiting_since)
+        assert (now_of(thread).status, now_of(thread).waiting_since) == (
+            "waiting_for_staff",
+            thread.waiting_since,
+        )
     else:
         assert "day" in page
         assert now_of(thread).status == "waiting_for_staff"
@@ -202,7 +228,9 @@ def test_the_days_offered_are_each_named_once(today, days):
 
 
 def test_brought_back_before_its_day_and_put_off_again(desk, thread, staff):
-    handling.snooze(thread, until=datetime.date(2026, 3, 9), by=staff, at=timezone.now() - datetime.timedelta(hours=1))
+    handling.snooze(
+        thread, until=datetime.date(2026, 3, 9), by=staff, at=timezone.now() - datetime.timedelta(hours=1)
+    )
     page = do(desk, thread, "wake/")
     assert now_of(thread).status == "waiting_for_staff"
     undo(desk, page)
@@ -218,7 +246,15 @@ def test_closed_and_opened_again_by_undoing(desk, thread):
 
 def test_undoing_too_late_says_so(desk, thread, patron):
     page = do(desk, thread, "close/")
-    actions.reply(thread, by=patron, side="patron", at=timezone.now() + datetime.timedelta(seconds=1), body="Wait", language="en", client_token=uuid.uuid4())
+    actions.reply(
+        thread,
+        by=patron,
+        side="patron",
+        at=timezone.now() + datetime.timedelta(seconds=1),
+        body="Wait",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     assert "can't be undone any more" in undo(desk, page)
 
 
@@ -307,7 +343,9 @@ def test_the_names_after_an_at_are_those_who_can_open_it(desk, thread, omar, els
 
 @pytest.fixture
 def other(patron, branch, staff):
-    other = ConversationFactory(help_session=HelpSessionFactory(patron=patron, branch=branch, staff=staff), subject="The other matter")
+    other = ConversationFactory(
+        help_session=HelpSessionFactory(patron=patron, branch=branch, staff=staff), subject="The other matter"
+    )
     MessageFactory(conversation=other, body="First of the other")
     return other
 
@@ -354,7 +392,9 @@ def test_what_one_does_at_the_old_address_is_done_to_the_new_thread(desk, thread
     assert (now_of(thread).assignee, now_of(other).assignee) == (staff, None)
 
 
-def test_a_thread_joined_into_one_of_another_branch_is_not_reached_by_its_old_address(desk, thread, other, staff):
+def test_a_thread_joined_into_one_of_another_branch_is_not_reached_by_its_old_address(
+    desk, thread, other, staff
+):
     joining.join(other, into=thread, by=staff, at=timezone.now())
     Conversation.objects.filter(pk=thread.pk).update(branch=BranchFactory())
     for part in ("take/", "note/", "snooze/", "wake/"):
@@ -370,9 +410,19 @@ def coordinators_desk(client, coordinator, sign_in):
     return sign_in(client, coordinator)
 
 
-def test_a_coordinator_reads_what_goes_and_then_it_is_gone(coordinators_desk, thread, patron, sign_in, client, django_capture_on_commit_callbacks):
+def test_a_coordinator_reads_what_goes_and_then_it_is_gone(
+    coordinators_desk, thread, patron, sign_in, client, django_capture_on_commit_callbacks
+):
     path = private_storage().save("attachments/secret.png", ContentFile(b"picture"))
-    file = {"client_token": uuid.uuid4(), "side": "patron", "kind": "picture", "file": path, "name": "x.png", "size": 7, "added_at": timezone.now()}
+    file = {
+        "client_token": uuid.uuid4(),
+        "side": "patron",
+        "kind": "picture",
+        "file": path,
+        "name": "x.png",
+        "size": 7,
+        "added_at": timezone.now(),
+    }
     Attachment.objects.create(conversation=thread, message=thread.messages.first(), **file)
     page = coordinators_desk.get(address(thread, "erase/")).content.decode()
     for words in ("1 message", "1 file"):
@@ -405,8 +455,13 @@ def test_staff_cannot_erase(desk, thread):
     assert now_of(thread).status == "waiting_for_staff"
 
 
-@pytest.mark.parametrize("part", ["take/", "snooze/", "wake/", "note/", "join/", "hand-on/", "undo/?done=2026-03-04T18:00:00%2B00:00"])
-def test_of_an_erased_thread_there_is_only_the_page_that_says_so(coordinators_desk, thread, coordinator, part):
+@pytest.mark.parametrize(
+    "part",
+    ["take/", "snooze/", "wake/", "note/", "join/", "hand-on/", "undo/?done=2026-03-04T18:00:00%2B00:00"],
+)
+def test_of_an_erased_thread_there_is_only_the_page_that_says_so(
+    coordinators_desk, thread, coordinator, part
+):
     handling.erase(thread, by=coordinator, at=timezone.now())
     response = coordinators_desk.post(address(thread, part), noted(thread, "x"))
     assert (response.status_code, response.url) == (302, address(thread))
@@ -424,7 +479,12 @@ def test_the_form_begins_with_the_patrons_words_and_no_name(desk, thread, branch
     MessageFactory(conversation=thread, side="staff", body="An answer")
     page = desk.get(f"/desk/record/?thread={thread.public_id}")
     form = page.context["form"]
-    assert [form[name].value() for name in ("question", "mode", "language", "branch")] == ["It is checked out", "web_form", "en", branch.pk]
+    assert [form[name].value() for name in ("question", "mode", "language", "branch")] == [
+        "It is checked out",
+        "web_form",
+        "en",
+        branch.pk,
+    ]
     shown = page.content.decode()
     assert "Log this contact" in shown
     for absent in ("Sam Okafor", "Save and hand over", "Card code"):
@@ -435,8 +495,17 @@ def test_logged_once_and_the_thread_says_so(desk, thread, typed):
     fields = logged(typed, thread, minutes="25")
     page = unescape(desk.post("/desk/record/", fields, follow=True).content.decode())
     contact = HelpSession.objects.get(minutes=25)
-    assert (contact.patron, contact.status, contact.claim_codes.count(), now_of(thread).logged_as) == (None, "recorded", 0, contact)
-    for words in ("Logged as a contact", "Rosa Lindqvist logged this as a contact", f"/desk/sessions/{contact.public_id}/"):
+    assert (contact.patron, contact.status, contact.claim_codes.count(), now_of(thread).logged_as) == (
+        None,
+        "recorded",
+        0,
+        contact,
+    )
+    for words in (
+        "Logged as a contact",
+        "Rosa Lindqvist logged this as a contact",
+        f"/desk/sessions/{contact.public_id}/",
+    ):
         assert words in page
     assert "Log this as a contact" not in page
     desk.post("/desk/record/", fields)  # the same form again
@@ -453,9 +522,17 @@ def test_a_contact_that_was_a_thread_is_handed_over_to_nobody(desk, thread, type
     desk.post("/desk/record/", logged(typed, thread))
     contact = now_of(thread).logged_as
     page = desk.get(f"/desk/sessions/{contact.public_id}/")
-    assert (page.status_code, "hand-over/" in page.content.decode(), "card/" in page.content.decode()) == (200, False, False)
+    assert (page.status_code, "hand-over/" in page.content.decode(), "card/" in page.content.decode()) == (
+        200,
+        False,
+        False,
+    )
     assert desk.get(f"/desk/sessions/{contact.public_id}/slip/").status_code == 404
-    for part, fields in (("hand-over/", {}), ("hand-over/", {"address": "other@example.org"}), ("card/", {"code": card})):
+    for part, fields in (
+        ("hand-over/", {}),
+        ("hand-over/", {"address": "other@example.org"}),
+        ("card/", {"code": card}),
+    ):
         assert desk.post(f"/desk/sessions/{contact.public_id}/{part}", fields).status_code == 404
     assert contact.claim_codes.count() == 0
 
@@ -473,7 +550,11 @@ def test_begun_and_finished_later_it_is_still_of_the_thread(desk, thread, typed)
 def test_a_strangers_thread_is_not_logged(client, elsewhere, sign_in, thread, typed, method):
     sign_in(client, elsewhere)
     fields = logged(typed, thread, branch=str(elsewhere.desk_branch_ids[0]))
-    response = client.get(f"/desk/record/?thread={thread.public_id}") if method == "get" else client.post("/desk/record/", fields)
+    response = (
+        client.get(f"/desk/record/?thread={thread.public_id}")
+        if method == "get"
+        else client.post("/desk/record/", fields)
+    )
     assert response.status_code == 404
     assert not HelpSession.objects.filter(status="recorded").exclude(pk=thread.help_session_id).exists()
 

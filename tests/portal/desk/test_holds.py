@@ -9,7 +9,13 @@ from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from portal.privacy import erasure, holds
 from portal.privacy.models import LegalHold
-from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    StaffFactory,
+)
 from tests.portal.pages import text
 
 pytestmark = pytest.mark.django_db
@@ -27,15 +33,23 @@ def session(branch, staff, patron):
 
 @pytest.fixture
 def thread(session):
-    return MessageFactory(conversation=ConversationFactory(help_session=session, status="closed")).conversation
+    return MessageFactory(
+        conversation=ConversationFactory(help_session=session, status="closed")
+    ).conversation
 
 
-@pytest.mark.parametrize(("route", "what"), [("hold_session", "session"), ("hold_thread", "thread"), ("hold_person", "patron")])
-def test_a_coordinator_holds_a_record_with_a_reason_and_lifts_it(desk, session, thread, patron, coordinator, route, what):
+@pytest.mark.parametrize(
+    ("route", "what"), [("hold_session", "session"), ("hold_thread", "thread"), ("hold_person", "patron")]
+)
+def test_a_coordinator_holds_a_record_with_a_reason_and_lifts_it(
+    desk, session, thread, patron, coordinator, route, what
+):
     record = {"session": session, "thread": thread, "patron": patron}[what]
     assert "Legal hold" in text(desk.get(reverse(route, args=[record.public_id])))
     assert not holds.held(record)
-    assert desk.post(reverse(route, args=[record.public_id]), {"reason": "Case 12"}).url == reverse("legal_holds")
+    assert desk.post(reverse(route, args=[record.public_id]), {"reason": "Case 12"}).url == reverse(
+        "legal_holds"
+    )
     assert holds.held(record)
     found = LegalHold.objects.get()
     assert (found.reason, found.set_by, found.record) == ("Case 12", coordinator, record)
@@ -43,7 +57,9 @@ def test_a_coordinator_holds_a_record_with_a_reason_and_lifts_it(desk, session, 
     desk.post(reverse("lift_hold", args=[found.public_id]))
     found.refresh_from_db()
     assert (found.lifted_by, found.record, holds.held(record)) == (coordinator, None, False)
-    assert list(AuditEvent.objects.filter(subject_type="legalhold").order_by("pk").values_list("action", flat=True)) == ["held", "lifted_hold"]
+    assert list(
+        AuditEvent.objects.filter(subject_type="legalhold").order_by("pk").values_list("action", flat=True)
+    ) == ["held", "lifted_hold"]
     assert "Case 12" in text(desk.get(reverse("legal_holds")))
 
 
@@ -56,7 +72,9 @@ def test_without_a_reason_nothing_is_held(desk, session):
 @pytest.mark.parametrize("status", ["unfinished", "tally"])
 def test_what_was_not_recorded_yet_is_not_held(desk, session, status):
     HelpSession.objects.filter(pk=session.pk).update(status=status, patron=None)
-    assert desk.post(reverse("hold_session", args=[session.public_id]), {"reason": "Case 12"}).status_code == 404
+    assert (
+        desk.post(reverse("hold_session", args=[session.public_id]), {"reason": "Case 12"}).status_code == 404
+    )
     assert not LegalHold.objects.exists()
 
 
@@ -75,7 +93,12 @@ def test_a_held_thread_is_not_erased(desk, thread, session, coordinator):
 
 @pytest.mark.parametrize("what", ["session", "thread", "patron"])
 def test_a_patron_of_whom_something_is_held_is_not_erased(thread, session, patron, coordinator, what):
-    holds.hold({"session": session, "thread": thread, "patron": patron}[what], reason="Case 12", by=coordinator, at=thread.opened_at)
+    holds.hold(
+        {"session": session, "thread": thread, "patron": patron}[what],
+        reason="Case 12",
+        by=coordinator,
+        at=thread.opened_at,
+    )
     with pytest.raises(erasure.HeldByLaw):
         erasure.erase(patron, language="en", at=timezone.now())
     session.refresh_from_db()
@@ -84,15 +107,24 @@ def test_a_patron_of_whom_something_is_held_is_not_erased(thread, session, patro
 
 @pytest.mark.parametrize("name", ["legal_holds", "hold_session", "hold_thread", "hold_person"])
 def test_for_other_staff_there_are_no_holds(client, staff, session, thread, patron, sign_in, name):
-    args = {"hold_session": [session.public_id], "hold_thread": [thread.public_id], "hold_person": [patron.public_id]}.get(name, [])
+    args = {
+        "hold_session": [session.public_id],
+        "hold_thread": [thread.public_id],
+        "hold_person": [patron.public_id],
+    }.get(name, [])
     assert sign_in(client, staff).get(reverse(name, args=args)).status_code == 404
 
 
-def test_neither_other_staff_nor_the_patron_read_of_a_hold(client, staff, patron, session, coordinator, sign_in):
+def test_neither_other_staff_nor_the_patron_read_of_a_hold(
+    client, staff, patron, session, coordinator, sign_in
+):
     holds.hold(patron, reason="Case 12", by=coordinator, at=session.created_at)
     for page in (reverse("privacy"), reverse("who_looked"), session.get_absolute_url()):
         assert "Case 12" not in sign_in(client, patron).get(page).content.decode()
-    assert "egal hold" not in sign_in(client, staff).get(reverse("desk_session", args=[session.public_id])).content.decode()
+    assert (
+        "egal hold"
+        not in sign_in(client, staff).get(reverse("desk_session", args=[session.public_id])).content.decode()
+    )
 
 
 def test_of_a_record_of_another_branch_the_list_has_no_link(desk, coordinator):
@@ -104,7 +136,9 @@ def test_of_a_record_of_another_branch_the_list_has_no_link(desk, coordinator):
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_the_list_costs_the_same_whatever_its_length(desk, branch, coordinator, count, django_assert_num_queries):
+def test_the_list_costs_the_same_whatever_its_length(
+    desk, branch, coordinator, count, django_assert_num_queries
+):
     for session in HelpSessionFactory.create_batch(count, branch=branch):
         holds.hold(session, reason="Case 12", by=coordinator, at=session.created_at)
     desk.get(reverse("legal_holds"))

@@ -37,11 +37,20 @@ def address(name, branch, someone, template):
         "reply_template": template,
         "remove_reply_template": template,
     }
-    return reverse(name, kwargs={"slug": branch.slug} if name.startswith("branch_") else {"public_id": of[name].public_id} if name in of else {})
+    return reverse(
+        name,
+        kwargs={"slug": branch.slug}
+        if name.startswith("branch_")
+        else {"public_id": of[name].public_id}
+        if name in of
+        else {},
+    )
 
 
 @pytest.mark.parametrize("name", [pattern.name for pattern in urlpatterns])
-def test_only_coordinators_reach_the_settings(client, branch, patron, staff, coordinator, template, sign_in, name):
+def test_only_coordinators_reach_the_settings(
+    client, branch, patron, staff, coordinator, template, sign_in, name
+):
     url = address(name, branch, staff, template)
     assert client.get(url)["Location"].startswith("/sign-in/")
     for person, second_factor, status in [(patron, True, 404), (staff, True, 404), (coordinator, False, 302)]:
@@ -66,8 +75,17 @@ LIBRARY = {
 def test_the_library_is_changed_and_it_is_on_record(desk, coordinator, branch):
     assert desk.post(reverse("library_settings"), {**LIBRARY, "default_branch": branch.pk}).status_code == 302
     library = Library.current()
-    assert (library.name, library.language, library.time_zone, library.accent_colour) == ("Bay Library", "es", "Europe/Madrid", "#aa3300")
-    assert (library.closes_after_days, library.released_after_days, library.desk_locks_after_minutes) == (21, 0, 3)
+    assert (library.name, library.language, library.time_zone, library.accent_colour) == (
+        "Bay Library",
+        "es",
+        "Europe/Madrid",
+        "#aa3300",
+    )
+    assert (library.closes_after_days, library.released_after_days, library.desk_locks_after_minutes) == (
+        21,
+        0,
+        3,
+    )
     assert AuditEvent.objects.filter(action="changed_library", by=coordinator).exists()
     page = desk.get(reverse("settings")).content.decode()
     assert "21 days after your answer" in page
@@ -113,7 +131,10 @@ def picture(kind="PNG", size=(900, 300), **kwargs):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_a_logo_is_drawn_anew(desk, library, kind):
     tail = b"<script>alert(1)</script>"
-    desk.post(reverse("logo_settings"), {"logo": SimpleUploadedFile("../../x.html", picture(kind) + tail, content_type="text/html")})
+    desk.post(
+        reverse("logo_settings"),
+        {"logo": SimpleUploadedFile("../../x.html", picture(kind) + tail, content_type="text/html")},
+    )
     served = desk.get(reverse("logo"))
     body = b"".join(served.streaming_content)
     assert served["Content-Type"] == "image/png"
@@ -124,10 +145,21 @@ def test_a_logo_is_drawn_anew(desk, library, kind):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"GIF89a", picture()[:200], picture(size=(6000, 5000)), picture("GIF"), picture("PPM")]
+    "content",
+    [
+        b"",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"GIF89a",
+        picture()[:200],
+        picture(size=(6000, 5000)),
+        picture("GIF"),
+        picture("PPM"),
+    ],
 )
 def test_what_is_no_picture_is_no_logo(desk, library, content):
-    page = desk.post(reverse("logo_settings"), {"logo": SimpleUploadedFile("logo.png", content, content_type="image/png")})
+    page = desk.post(
+        reverse("logo_settings"), {"logo": SimpleUploadedFile("logo.png", content, content_type="image/png")}
+    )
     assert page.status_code == 200
     assert 'id="id_logo_error"' in page.content.decode()
     assert not Library.current().logo
@@ -137,7 +169,10 @@ def test_a_branch_is_added_changed_and_taken_out_of_use(desk, branch):
     desk.post(reverse("add_branch"), {"name": "East Point", "promise_hours": 8})
     east = Branch.objects.get(name="East Point")
     assert (east.slug, east.opening_hours.count()) == ("east-point", 5)
-    desk.post(reverse("branch_settings", args=["east-point"]), {"name": "East", "phone": "555 0100", "promise_hours": 16})
+    desk.post(
+        reverse("branch_settings", args=["east-point"]),
+        {"name": "East", "phone": "555 0100", "promise_hours": 16},
+    )
     desk.post(reverse("branch_use", args=["east-point"]))
     east.refresh_from_db()
     assert (east.name, east.phone, east.promise_hours, bool(east.closed_at)) == ("East", "555 0100", 16, True)
@@ -169,7 +204,9 @@ def test_the_default_branch_stays_in_use(desk, branch):
 )
 def test_opening_hours_as_people_write_them(desk, branch, typed, kept):
     assert desk.post(reverse("branch_hours", args=[branch.slug]), {"day1": typed}).status_code == 302
-    assert [(f"{each.opens:%H:%M}", f"{each.closes:%H:%M}") for each in branch.opening_hours.filter(weekday=1)] == kept
+    assert [
+        (f"{each.opens:%H:%M}", f"{each.closes:%H:%M}") for each in branch.opening_hours.filter(weekday=1)
+    ] == kept
     assert branch.opening_hours.count() == len(kept)
 
 
@@ -205,15 +242,28 @@ def test_topics(desk):
 
 # Reply templates.
 
-TEMPLATE = {"name": "Renewed", "branch": "", "language": "es", "body": "Hola, {patron}: {item|el libro} se renovó. {me}"}
+TEMPLATE = {
+    "name": "Renewed",
+    "branch": "",
+    "language": "es",
+    "body": "Hola, {patron}: {item|el libro} se renovó. {me}",
+}
 
 
 def test_a_template_is_written_changed_and_removed(desk, branch, coordinator):
     page = desk.post(reverse("add_reply_template"), TEMPLATE, follow=True).content.decode()
     assert "Renewed can be used now." in page
     template = ReplyTemplate.objects.get()
-    assert (template.name, template.branch, template.language, template.body) == ("Renewed", None, "es", TEMPLATE["body"])
-    desk.post(reverse("reply_template", args=[template.public_id]), TEMPLATE | {"name": "Renewed here", "branch": branch.pk})
+    assert (template.name, template.branch, template.language, template.body) == (
+        "Renewed",
+        None,
+        "es",
+        TEMPLATE["body"],
+    )
+    desk.post(
+        reverse("reply_template", args=[template.public_id]),
+        TEMPLATE | {"name": "Renewed here", "branch": branch.pk},
+    )
     template.refresh_from_db()
     assert (template.name, template.branch) == ("Renewed here", branch)
     remove = reverse("remove_reply_template", args=[template.public_id])
@@ -221,14 +271,19 @@ def test_a_template_is_written_changed_and_removed(desk, branch, coordinator):
     assert ReplyTemplate.objects.exists()
     assert "Renewed here is removed." in desk.post(remove, follow=True).content.decode()
     assert not ReplyTemplate.objects.exists()
-    done = AuditEvent.objects.filter(by=coordinator, subject=str(template.public_id)).values_list("action", flat=True)
+    done = AuditEvent.objects.filter(by=coordinator, subject=str(template.public_id)).values_list(
+        "action", flat=True
+    )
     assert list(done) == ["added_reply_template", "changed_reply_template", "removed_reply_template"]
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"body": "Dear {name}, {item}"}, "There is nothing to put in place of {name}. You can use {patron}, {item} and {me}"),
+        (
+            {"body": "Dear {name}, {item}"},
+            "There is nothing to put in place of {name}. You can use {patron}, {item} and {me}",
+        ),
         ({"body": "{ patron }"}, "There is nothing to put in place of { patron }."),
         ({"body": "{patron.email}"}, "There is nothing to put in place of {patron.email}."),
         ({"body": " "}, "This field is required."),
@@ -264,7 +319,13 @@ def test_how_a_template_reads_is_shown_with_a_name_and_without(desk, coordinator
 
 @pytest.mark.parametrize("language", ["en", "xx", "../../x"])
 def test_how_it_would_read_is_shown_and_nothing_saved(desk, template, language):
-    typed = {"preview": "1", "name": "", "language": language, "branch": "", "body": "Bye, {patron}! <b>{nobody}</b>"}
+    typed = {
+        "preview": "1",
+        "name": "",
+        "language": language,
+        "branch": "",
+        "body": "Bye, {patron}! <b>{nobody}</b>",
+    }
     for url in (reverse("add_reply_template"), reverse("reply_template", args=[template.public_id])):
         page = desk.post(url, typed).content.decode()
         assert "Bye, Sam! &lt;b&gt;{nobody}&lt;/b&gt;" in page
@@ -295,7 +356,9 @@ def test_templates_by_branch_and_language(desk, query, shown):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_list_of_templates_costs_the_same_whatever_its_length(desk, branch, rows, django_assert_num_queries):
+def test_the_list_of_templates_costs_the_same_whatever_its_length(
+    desk, branch, rows, django_assert_num_queries
+):
     ReplyTemplateFactory.create_batch(rows, branch=branch)
     desk.get(reverse("reply_templates"))
     with django_assert_num_queries(7):

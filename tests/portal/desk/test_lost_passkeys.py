@@ -28,13 +28,20 @@ def desk(client, coordinator, sign_in):
 
 
 def remove(desk, passkey, whose=None):
-    return desk.post(reverse("remove_lost_passkey", args=[(whose or passkey.person).public_id]), {"passkey": str(passkey.public_id)})
+    return desk.post(
+        reverse("remove_lost_passkey", args=[(whose or passkey.person).public_id]),
+        {"passkey": str(passkey.public_id)},
+    )
 
 
-def test_it_is_gone_its_person_is_out_everywhere_told_by_mail_and_reads_who_did_it(desk, lost, patron, coordinator, sign_in, mailoutbox):
+def test_it_is_gone_its_person_is_out_everywhere_told_by_mail_and_reads_who_did_it(
+    desk, lost, patron, coordinator, sign_in, mailoutbox
+):
     other = PasskeyFactory(person=patron, name="Laptop")
     phone = sign_in(Client(), patron)
-    UserSession.objects.create(user=patron, session_key=phone.session.session_key, ip="127.0.0.1", user_agent="A phone")
+    UserSession.objects.create(
+        user=patron, session_key=phone.session.session_key, ip="127.0.0.1", user_agent="A phone"
+    )
     assert "Lost phone" in text(desk.get(reverse("patron_record", args=[patron.public_id])))
     assert remove(desk, lost).url == reverse("patron_record", args=[patron.public_id])
     assert list(Passkey.objects.filter(person=patron)) == [other]
@@ -56,7 +63,9 @@ def test_the_only_way_in_is_left(desk, lost, patron):
     assert "Nothing else lets them in" in text(desk.get(reverse("patron_record", args=[patron.public_id])))
 
 
-def test_only_a_coordinator_who_has_their_record_open_and_never_anothers_or_a_colleagues(desk, lost, patron, staff, branch, client, sign_in):
+def test_only_a_coordinator_who_has_their_record_open_and_never_anothers_or_a_colleagues(
+    desk, lost, patron, staff, branch, client, sign_in
+):
     colleague = StaffFactory(branch=branch)
     HelpSessionFactory(branch=branch, staff=staff, patron=colleague)
     theirs = PasskeyFactory(person=colleague)

@@ -21,7 +21,9 @@ def thread(visit):
 
 
 def where(**subject):
-    return list(AuditEvent.objects.filter(action="opened", **subject).order_by("pk").values_list("where", flat=True))
+    return list(
+        AuditEvent.objects.filter(action="opened", **subject).order_by("pk").values_list("where", flat=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,13 +53,18 @@ def test_another_site_is_not_believed(desk, thread):
 
 
 def test_a_page_that_leads_back_to_itself_says_nothing_new(desk, thread):
-    desk.get(f"/desk/threads/{thread.public_id}/", headers={"Referer": f"{HERE}/desk/threads/{thread.public_id}/"})
+    desk.get(
+        f"/desk/threads/{thread.public_id}/", headers={"Referer": f"{HERE}/desk/threads/{thread.public_id}/"}
+    )
     assert where() == [""]
 
 
 def test_a_visit_says_from_where(desk, visit):
     desk.get(f"/desk/sessions/{visit.public_id}/", headers={"Referer": f"{HERE}/desk/sessions/?show=mine"})
-    desk.get(f"/desk/sessions/{visit.public_id}/slip/", headers={"Referer": f"{HERE}/desk/sessions/{visit.public_id}/"})
+    desk.get(
+        f"/desk/sessions/{visit.public_id}/slip/",
+        headers={"Referer": f"{HERE}/desk/sessions/{visit.public_id}/"},
+    )
     assert where(subject=str(visit.public_id)) == ["sessions", "session"]
 
 
@@ -77,5 +84,8 @@ def test_writing_a_thread_down_as_a_contact_is_opening_it(desk, thread):
 def test_the_one_of_two_threads_to_be_joined_is_seen_from_beside_the_other(desk, visit, thread):
     other = ConversationFactory(help_session=visit)
     MessageFactory(conversation=other)
-    desk.get(f"/desk/threads/{thread.public_id}/join/?with={other.public_id}", headers={"Referer": f"{HERE}/desk/threads/{thread.public_id}/join/"})
+    desk.get(
+        f"/desk/threads/{thread.public_id}/join/?with={other.public_id}",
+        headers={"Referer": f"{HERE}/desk/threads/{thread.public_id}/join/"},
+    )
     assert where(subject=str(other.public_id)) == ["thread"]

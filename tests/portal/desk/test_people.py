@@ -12,7 +12,16 @@ from accounts.models import AuditEvent, Consent, LibraryCard, LookingReason, Use
 from portal.desk.people import find
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode, HelpSession
-from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, QuietSessionFactory, StaffFactory, UserFactory, code_for
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    StaffFactory,
+    UserFactory,
+    code_for,
+)
 from tests.portal.pages import text
 
 PEOPLE = reverse("patrons")
@@ -36,7 +45,11 @@ def record(person):
 
 
 def looks(person):
-    return list(AuditEvent.objects.filter(patron=person).order_by("pk").values_list("action", "subject_type", "subject", "where"))
+    return list(
+        AuditEvent.objects.filter(patron=person)
+        .order_by("pk")
+        .values_list("action", "subject_type", "subject", "where")
+    )
 
 
 def test_a_whole_address_finds_that_person_and_no_other(desk, near, patron):
@@ -47,7 +60,9 @@ def test_a_whole_address_finds_that_person_and_no_other(desk, near, patron):
 
 
 def card(person, barcode, ils_id):
-    return LibraryCard.objects.create(person=person, ils_id=ils_id, barcode=barcode, patron_group="Adult", seen_at=timezone.now())
+    return LibraryCard.objects.create(
+        person=person, ils_id=ils_id, barcode=barcode, patron_group="Adult", seen_at=timezone.now()
+    )
 
 
 @pytest.mark.parametrize("typed", ["2 1234 0000 1234", "21234 00001234\n"])
@@ -70,7 +85,9 @@ def test_part_of_a_card_number_or_one_that_two_have_had_finds_nobody(desk, patro
     assert (looks(patron), looks(stranger)) == ([], [])
 
 
-@pytest.mark.parametrize("typed", ["sam@example.or", "sam", "@example.org", "", "%@example.org", "sam@example.org' OR 1=1"])
+@pytest.mark.parametrize(
+    "typed", ["sam@example.or", "sam", "@example.org", "", "%@example.org", "sam@example.org' OR 1=1"]
+)
 def test_part_of_an_address_finds_nobody(desk, near, patron, typed):
     answer = desk.post(PEOPLE, {"identifier": typed})
     assert answer.status_code == 422
@@ -80,7 +97,9 @@ def test_part_of_an_address_finds_nobody(desk, near, patron, typed):
 
 def test_an_address_that_nobody_confirmed_is_nobodys(desk):
     person_with_address("typed@example.org", at=timezone.now())
-    assert "Nobody has this card number or address here" in text(desk.post(PEOPLE, {"identifier": "typed@example.org"}))
+    assert "Nobody has this card number or address here" in text(
+        desk.post(PEOPLE, {"identifier": "typed@example.org"})
+    )
 
 
 @pytest.mark.parametrize("letters", ["zoe", "ang", "ÅNG", "zoë ångs", "Angstrom Zoe"])
@@ -99,7 +118,14 @@ def test_letters_and_a_reason_find_who_fits(desk, stranger, letters):
 
 
 @pytest.mark.parametrize(
-    "typed", [{"letters": "zo", "reason": "Because"}, {"letters": "z o", "reason": "Because"}, {"letters": "...", "reason": "Because"}, {"letters": "zoë"}, {}]
+    "typed",
+    [
+        {"letters": "zo", "reason": "Because"},
+        {"letters": "z o", "reason": "Because"},
+        {"letters": "...", "reason": "Because"},
+        {"letters": "zoë"},
+        {},
+    ],
 )
 def test_without_three_letters_or_a_reason_nobody_is_shown(desk, stranger, typed):
     answer = desk.post(BY_NAME, typed)
@@ -145,7 +171,9 @@ def test_whom_nobody_looked_up_has_no_record_here(desk, stranger):
 
 
 def test_whom_this_desk_has_nothing_to_do_with_opens_with_a_reason(desk, stranger):
-    HelpSessionFactory(patron=stranger, branch=BranchFactory(name="Hill"), question="Elsewhere and mine alone")
+    HelpSessionFactory(
+        patron=stranger, branch=BranchFactory(name="Hill"), question="Elsewhere and mine alone"
+    )
     desk.post(PEOPLE, {"identifier": "zoe@example.org"})
     asked = text(desk.get(record(stranger)))
     assert "Why do you look?" in asked
@@ -171,7 +199,10 @@ def test_why_somebody_looked_rests_in_no_session_and_is_gone_with_whom_it_is_abo
 def test_the_reason_of_a_search_opens_the_record_too(desk, stranger):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     assert "What is known" in text(desk.get(record(stranger)))
-    assert list(LookingReason.objects.values_list("reason", "event__action").order_by("pk")) == [("On the phone", "looked_up"), ("On the phone", "opened")]
+    assert list(LookingReason.objects.values_list("reason", "event__action").order_by("pk")) == [
+        ("On the phone", "looked_up"),
+        ("On the phone", "opened"),
+    ]
 
 
 def test_what_was_found_stays_open_until_the_day_ends(desk, stranger, library):
@@ -206,7 +237,9 @@ def test_names_are_looked_up_seldom(desk, stranger):
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_a_record_costs_the_same_whatever_is_in_it(desk, branch, staff, patron, rows, django_assert_num_queries):
+def test_a_record_costs_the_same_whatever_is_in_it(
+    desk, branch, staff, patron, rows, django_assert_num_queries
+):
     for _ in range(rows):
         ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))
     with django_assert_num_queries(12):
@@ -216,7 +249,10 @@ def test_a_record_costs_the_same_whatever_is_in_it(desk, branch, staff, patron, 
 def test_visits_and_conversations_page_apart(desk, branch, staff, patron):
     for number in range(22):
         ConversationFactory(
-            help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron, question=f"Question {number:02}?"), subject=f"Thread {number:02}"
+            help_session=HelpSessionFactory(
+                branch=branch, staff=staff, patron=patron, question=f"Question {number:02}?"
+            ),
+            subject=f"Thread {number:02}",
         )
     first = desk.get(record(patron))
     assert first.context["older_visits"]
@@ -232,8 +268,16 @@ def test_visits_and_conversations_page_apart(desk, branch, staff, patron):
 def test_somebody_is_added_with_a_name_alone(desk, staff):
     answer = desk.post(reverse("add_patron"), {"name": "Old Mr Pike", "email": "", "language": "es"})
     person = User.objects.get(name="Old Mr Pike")
-    assert (answer.url, person.email, person.language, person.emailaddress_set.count()) == (record(person), None, "es", 0)
-    assert looks(person) == [("added_at_desk", "user", str(person.public_id), ""), ("said_why", "user", str(person.public_id), "people")]
+    assert (answer.url, person.email, person.language, person.emailaddress_set.count()) == (
+        record(person),
+        None,
+        "es",
+        0,
+    )
+    assert looks(person) == [
+        ("added_at_desk", "user", str(person.public_id), ""),
+        ("said_why", "user", str(person.public_id), "people"),
+    ]
     assert "Old Mr Pike" in text(desk.get(record(person)))
 
 
@@ -245,7 +289,9 @@ def test_an_address_that_the_desk_typed_proves_nothing_and_needs_one_code(client
 
 
 def test_an_address_that_somebody_has_is_refused_and_nothing_changes(desk, patron):
-    answer = desk.post(reverse("add_patron"), {"name": "Somebody", "email": "sam@example.org", "language": "en"})
+    answer = desk.post(
+        reverse("add_patron"), {"name": "Somebody", "email": "sam@example.org", "language": "en"}
+    )
     assert answer.status_code == 422
     assert "Somebody has this address here already" in text(answer)
     patron.refresh_from_db()
@@ -284,7 +330,12 @@ def test_a_visit_is_kept_for_them_in_the_words_that_were_read(desk, staff, near,
     visit.refresh_from_db()
     assert visit.patron == patron
     consent = Consent.objects.get(subject=visit.public_id)
-    assert (consent.person, consent.wording, consent.language, consent.read_by) == (patron, "\n".join(read), "es", staff)
+    assert (consent.person, consent.wording, consent.language, consent.read_by) == (
+        patron,
+        "\n".join(read),
+        "es",
+        staff,
+    )
     assert ClaimCode.objects.get(hmac=codes.hmac_of(code)).state == ClaimCode.State.KEPT
     assert AuditEvent.objects.filter(action="kept", by=staff, patron=patron).count() == 1
 
@@ -317,18 +368,24 @@ def test_only_a_visit_of_this_desk_for_somebody_whose_record_is_open(desk, near,
 # What stands out.
 
 
-def test_a_coordinator_reads_who_looked_at_whom_and_why(client, desk, sign_in, coordinator, staff, stranger, near, patron):
+def test_a_coordinator_reads_who_looked_at_whom_and_why(
+    client, desk, sign_in, coordinator, staff, stranger, near, patron
+):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     desk.get(record(stranger))
     desk.get(record(patron))  # with a visit: does not stand out
     assert desk.get(reverse("lookings")).status_code == 404
     client.logout()
     page = sign_in(client, coordinator).get(reverse("lookings"))
-    assert [(look.event.by, look.event.patron, look.reason) for look in page.context["looks"]] == [(staff, stranger, "On the phone")] * 2
+    assert [(look.event.by, look.event.patron, look.reason) for look in page.context["looks"]] == [
+        (staff, stranger, "On the phone")
+    ] * 2
     assert "Sam Okafor" not in text(page)
 
 
-def test_the_list_is_filtered_by_staff_and_by_person(client, sign_in, coordinator, staff, branch, stranger, patron):
+def test_the_list_is_filtered_by_staff_and_by_person(
+    client, sign_in, coordinator, staff, branch, stranger, patron
+):
     other = StaffFactory(name="Omar", branch=branch)
     for by, person in ((staff, stranger), (other, stranger), (other, patron)):
         audit.record("opened", person, by=by, patron=person, reason=f"{by} {person}")
@@ -351,7 +408,9 @@ def test_the_reason_ends_with_the_person_and_that_somebody_looked_does_not(staff
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_list_costs_the_same_whatever_its_length(client, sign_in, coordinator, staff, rows, django_assert_num_queries):
+def test_the_list_costs_the_same_whatever_its_length(
+    client, sign_in, coordinator, staff, rows, django_assert_num_queries
+):
     for number in range(rows):
         person = UserFactory(name=f"Person {number}")
         audit.record("opened", person, by=staff, patron=person, reason="Because")
@@ -389,7 +448,9 @@ def twin(library):
     return UserFactory(name="Sammy Okafor", email="sammy@example.org")
 
 
-def test_a_coordinator_joins_two_records_and_thinks_better_of_it(client, sign_in, coordinator, near, patron, twin):
+def test_a_coordinator_joins_two_records_and_thinks_better_of_it(
+    client, sign_in, coordinator, near, patron, twin
+):
     HelpSessionFactory(patron=twin, branch=BranchFactory(name="Hill"), question="At the other desk?")
     sign_in(client, coordinator)
     join = reverse("join_records", args=[patron.public_id])
@@ -421,13 +482,18 @@ def test_a_coordinator_joins_two_records_and_thinks_better_of_it(client, sign_in
 
 def test_staff_who_coordinate_nothing_join_nobody(desk, near, patron, twin):
     desk.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
-    assert desk.post(reverse("join_records", args=[patron.public_id]), {"with": twin.public_id}).status_code == 404
+    assert (
+        desk.post(reverse("join_records", args=[patron.public_id]), {"with": twin.public_id}).status_code
+        == 404
+    )
     assert "Join with another record" not in text(desk.get(record(patron)))
     assert User.objects.filter(pk=twin.pk).exists()
 
 
 def test_only_whom_the_coordinator_found_can_be_the_other(client, sign_in, coordinator, near, patron, twin):
-    sign_in(client, coordinator).post(reverse("join_records", args=[patron.public_id]), {"with": twin.public_id})
+    sign_in(client, coordinator).post(
+        reverse("join_records", args=[patron.public_id]), {"with": twin.public_id}
+    )
     assert User.objects.filter(pk=twin.pk).exists()
 
 
@@ -440,7 +506,9 @@ def test_who_works_at_a_desk_stays(client, sign_in, coordinator, staff, near, pa
     assert near.__class__.objects.get(pk=near.pk).patron == staff
 
 
-def test_a_joining_stands_in_the_access_log_of_both_also_without_its_preview(client, sign_in, coordinator, near, patron, twin):
+def test_a_joining_stands_in_the_access_log_of_both_also_without_its_preview(
+    client, sign_in, coordinator, near, patron, twin
+):
     sign_in(client, coordinator)
     client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
     client.post(reverse("join_records", args=[patron.public_id]), {"with": twin.public_id})

@@ -35,8 +35,16 @@ def rows_of(response):
     """What each row of the page says: {class of an element: its text}, and `id`, `url`, `css`, `value`."""
     found = []
     for row in re.findall(r"<li data-thread=.*?</li>", shown(response), re.DOTALL):
-        said = {name: text(part) for name, part in re.findall(r'class="(cover-all|said|meta|state|wait)"[^>]*>(.*?)</(?:a|p)>', row)}
-        said |= {name: html.unescape(re.search(f'{attribute}="(.*?)"', row)[1]) for name, attribute in ATTRIBUTES.items()}
+        said = {
+            name: text(part)
+            for name, part in re.findall(
+                r'class="(cover-all|said|meta|state|wait)"[^>]*>(.*?)</(?:a|p)>', row
+            )
+        }
+        said |= {
+            name: html.unescape(re.search(f'{attribute}="(.*?)"', row)[1])
+            for name, attribute in ATTRIBUTES.items()
+        }
         found.append(said)
     return found
 
@@ -66,7 +74,9 @@ def today(days=0):
 
 def waiting(branch, *, hours=1, topic=None, **kwargs):
     kwargs.setdefault("topic", topic)
-    return ConversationFactory(help_session=HelpSessionFactory(branch=branch, topic=topic), opened_at=hours_ago(hours), **kwargs)
+    return ConversationFactory(
+        help_session=HelpSessionFactory(branch=branch, topic=topic), opened_at=hours_ago(hours), **kwargs
+    )
 
 
 def away(person, cover=None):
@@ -82,7 +92,9 @@ def test_the_longest_wait_comes_first_and_only_of_own_branches(desk, branch):
     waiting(HelpSessionFactory().branch, subject="Elsewhere")
     waiting(branch, subject="Answered", status="waiting_for_patron")
     waiting(branch, subject="Closed", status="closed")
-    waiting(branch, subject="In its minute of grace", at_desk_from=timezone.now() + datetime.timedelta(seconds=30))
+    waiting(
+        branch, subject="In its minute of grace", at_desk_from=timezone.now() + datetime.timedelta(seconds=30)
+    )
     assert subjects(desk.get(QUEUE)) == ["First", "Second"]
 
 
@@ -95,7 +107,13 @@ def test_mine_is_what_i_must_answer_then_what_waits_for_others(desk, branch, sta
     waiting(branch, subject="Closed", status="closed", assignee=staff)
     waiting(branch, subject="A colleague's", assignee=StaffFactory(branch=branch))
     waiting(branch, subject="Nobody's")
-    assert subjects(desk.get(QUEUE + "?tab=mine")) == ["Given to me elsewhere", "Sooner", "Later", "Waits for the patron", "Put off"]
+    assert subjects(desk.get(QUEUE + "?tab=mine")) == [
+        "Given to me elsewhere",
+        "Sooner",
+        "Later",
+        "Waits for the patron",
+        "Put off",
+    ]
 
 
 def test_the_other_lists_have_their_own_order(desk, branch):
@@ -134,7 +152,9 @@ def test_the_lists_are_what_one_may_open_and_nothing_else(desk, staff, branch, t
     holders = [None, staff, colleague, covered, StaffFactory()]
     for place, holder, state in itertools.product([branch, second, BranchFactory()], holders, STATES):
         waiting(place, assignee=holder, **state)
-    at_desk = Conversation.objects.at_desk_of(User.objects.get(pk=staff.pk)).filter(status__in=LISTS[tab].statuses)
+    at_desk = Conversation.objects.at_desk_of(User.objects.get(pk=staff.pk)).filter(
+        status__in=LISTS[tab].statuses
+    )
     if LISTS[tab].only_own:
         at_desk = at_desk.filter(assignee__in=[staff, covered])
     first = desk.get(f"{QUEUE}?tab={tab}")
@@ -183,7 +203,9 @@ def test_overdue_is_said_in_a_word_with_an_icon_and_on_its_border(desk, branch):
     waiting(branch, promised_at=hours_ago(3))
     page = desk.get(QUEUE)
     assert rows_of(page)[0]["css"] == "overdue"
-    assert re.search(r'<strong class="late"><svg [^>]*><use href="#shape-clock"/></svg>Overdue</strong>', shown(page))
+    assert re.search(
+        r'<strong class="late"><svg [^>]*><use href="#shape-clock"/></svg>Overdue</strong>', shown(page)
+    )
     assert '<symbol id="shape-clock"' in shown(page)
 
 
@@ -196,41 +218,72 @@ def test_waits_of_every_length_are_told_also_long_ones_in_another_language(desk,
     for hours in (0.1, 50, 27 * 24 + 5, 40 * 24 + 5, 800 * 24):
         waiting(branch, hours=hours)
     said = [row["wait"].replace("\xa0", " ") for row in rows_of(desk.get(QUEUE))]
-    assert said == ["Waiting 2 years, 2 months", "Waiting 1 month, 1 week", "Waiting 3 weeks, 6 days", "Waiting 2 days, 2 hours", "Waiting 6 minutes"]
+    assert said == [
+        "Waiting 2 years, 2 months",
+        "Waiting 1 month, 1 week",
+        "Waiting 3 weeks, 6 days",
+        "Waiting 2 days, 2 hours",
+        "Waiting 6 minutes",
+    ]
     staff.language = "es"
     staff.save()
-    assert [row["wait"].replace("\xa0", " ") for row in rows_of(desk.get(QUEUE))][:2] == ["Espera hace 2 años, 2 meses", "Espera hace 1 mes, 1 semana"]
+    assert [row["wait"].replace("\xa0", " ") for row in rows_of(desk.get(QUEUE))][:2] == [
+        "Espera hace 2 años, 2 meses",
+        "Espera hace 1 mes, 1 semana",
+    ]
 
 
 def test_a_row_says_whose_it_is(desk, branch, staff):
-    colleague, gone, covered, theirs = (StaffFactory(name=name, branch=branch) for name in ("Omar", "Gone", "Covered", "Theirs"))
+    colleague, gone, covered, theirs = (
+        StaffFactory(name=name, branch=branch) for name in ("Omar", "Gone", "Covered", "Theirs")
+    )
     away(gone)
     away(covered, cover=staff)
     away(theirs, cover=colleague)
     for hours, holder in enumerate([None, staff, colleague, gone, covered, theirs]):
         waiting(branch, hours=10 - hours, assignee=holder)
     said = [row["state"].removeprefix("Asked") for row in rows_of(desk.get(QUEUE))]
-    assert said == ["", "Yours", "Omar", "Free: Gone is away", "Covered is away: you cover", "Theirs is away: Omar covers"]
+    assert said == [
+        "",
+        "Yours",
+        "Omar",
+        "Free: Gone is away",
+        "Covered is away: you cover",
+        "Theirs is away: Omar covers",
+    ]
 
 
 def test_a_row_shows_the_last_words_without_repeating_its_subject(desk, branch, staff):
     thread = waiting(branch, subject="Zoning maps before 1950")
-    MessageFactory(conversation=thread, body="Zoning maps before 1950\nI need the harbour.", sent_at=hours_ago(5))
+    MessageFactory(
+        conversation=thread, body="Zoning maps before 1950\nI need the harbour.", sent_at=hours_ago(5)
+    )
     assert rows_of(desk.get(QUEUE))[0]["said"] == "I need the harbour."
-    MessageFactory(conversation=thread, side="staff", author=staff, body="Two of them are here", sent_at=hours_ago(4))
+    MessageFactory(
+        conversation=thread, side="staff", author=staff, body="Two of them are here", sent_at=hours_ago(4)
+    )
     assert rows_of(desk.get(QUEUE))[0]["said"] == "The library: Two of them are here"
 
 
 def test_a_word_that_the_subject_cut_is_shown_whole(desk, branch):
     thread = waiting(branch, subject="Is the type large enough for the notice b…")
-    MessageFactory(conversation=thread, body="Is the type large enough for the notice board? Ingrid", sent_at=hours_ago(5))
+    MessageFactory(
+        conversation=thread,
+        body="Is the type large enough for the notice board? Ingrid",
+        sent_at=hours_ago(5),
+    )
     assert rows_of(desk.get(QUEUE))[0]["said"] == "…board? Ingrid"
 
 
 def test_what_somebody_wrote_is_text_wherever_it_stands(desk, branch):
     evil = "<script>alert(1)</script>"
     session = HelpSessionFactory(branch=branch, patron=UserFactory(name=evil), topic=TopicFactory(name=evil))
-    thread = ConversationFactory(help_session=session, topic=session.topic, subject=evil, assignee=StaffFactory(name=evil, branch=branch))
+    thread = ConversationFactory(
+        help_session=session,
+        topic=session.topic,
+        subject=evil,
+        assignee=StaffFactory(name=evil, branch=branch),
+    )
     MessageFactory(conversation=thread, body=evil)
     page = shown(desk.get(QUEUE, {"q": evil[:8]})) + shown(desk.get(QUEUE)) + shown(desk.get(NEWS, **HTMX))
     assert "<script>alert" not in page
@@ -254,12 +307,22 @@ def test_a_page_stays_the_same_page_when_its_threads_leave_the_list(desk, branch
         waiting(branch, hours=50 - hours, subject=f"{hours}")
     more = desk.get(QUEUE).context["more"]
     before = subjects(desk.get(more))
-    Conversation.objects.filter(subject__in=["3", "24"]).update(status="waiting_for_patron", waiting_since=None, queued_at=timezone.now())
+    Conversation.objects.filter(subject__in=["3", "24"]).update(
+        status="waiting_for_patron", waiting_since=None, queued_at=timezone.now()
+    )
     assert subjects(desk.get(more)) == before == [f"{n}" for n in range(25, 40)]
 
 
 @pytest.mark.parametrize(
-    "after", ["nonsense", "00000000-0000-0000-0000-000000000000", "1.2", "0.99999999999999999999999.1", "0.1.99999999999999999999", "٠.١.٢"]
+    "after",
+    [
+        "nonsense",
+        "00000000-0000-0000-0000-000000000000",
+        "1.2",
+        "0.99999999999999999999999.1",
+        "0.1.99999999999999999999",
+        "٠.١.٢",
+    ],
 )
 def test_a_page_that_never_was_is_the_first(desk, branch, after):
     waiting(branch)
@@ -267,7 +330,16 @@ def test_a_page_that_never_was_is_the_first(desk, branch, after):
 
 
 @pytest.mark.parametrize(
-    "said", [{"tab": "nothing"}, {"branch": "elsewhere"}, {"topic": "x"}, {"topic": "9" * 30}, {"topic": "²"}, {"reason": "why"}, {"q": "\x00 "}]
+    "said",
+    [
+        {"tab": "nothing"},
+        {"branch": "elsewhere"},
+        {"topic": "x"},
+        {"topic": "9" * 30},
+        {"topic": "²"},
+        {"reason": "why"},
+        {"q": "\x00 "},
+    ],
 )
 def test_what_an_address_says_wrongly_it_does_not_say(desk, branch, said):
     waiting(branch, subject="There")
@@ -283,8 +355,14 @@ def test_filters_narrow_lists_and_counts_and_stay_from_list_to_list(desk, staff,
     waiting(second, subject="Of no topic")
     waiting(second, topic=novels, subject="Done", status="closed")
     page = desk.get(QUEUE, {"branch": "hill", "topic": novels.pk})
-    assert (sorted(subjects(page)), counts(page)["needs"], counts(page)["done"]) == (["Asked", "Failed"], "2", "1")
-    assert subjects(desk.get(QUEUE, {"branch": "hill", "topic": novels.pk, "reason": "did_not_help"})) == ["Failed"]
+    assert (sorted(subjects(page)), counts(page)["needs"], counts(page)["done"]) == (
+        ["Asked", "Failed"],
+        "2",
+        "1",
+    )
+    assert subjects(desk.get(QUEUE, {"branch": "hill", "topic": novels.pk, "reason": "did_not_help"})) == [
+        "Failed"
+    ]
     done = next(tab["url"] for tab in page.context["tabs"] if tab["name"] == "done")
     assert subjects(desk.get(done)) == ["Done"]
 
@@ -304,8 +382,13 @@ def test_the_search_narrows_lists_and_counts(desk, branch, staff, monkeypatch, f
         ["Zoning elsewhere, mine", "Zoning maps"],
         {"needs": "2", "mine": "1", "patron": "0", "snoozed": "0", "done": "2"},
     )
-    assert sorted(subjects(desk.get(QUEUE, {"q": "zoning", "tab": "done"}))) == ["Zoning of mine", "Zoning rules"]
-    assert subjects(desk.get(QUEUE, {"q": "zoning", "tab": "done", "reason": "did_not_help"})) == ["Zoning of mine"]
+    assert sorted(subjects(desk.get(QUEUE, {"q": "zoning", "tab": "done"}))) == [
+        "Zoning of mine",
+        "Zoning rules",
+    ]
+    assert subjects(desk.get(QUEUE, {"q": "zoning", "tab": "done", "reason": "did_not_help"})) == [
+        "Zoning of mine"
+    ]
     assert subjects(desk.get(QUEUE, {"q": "zoning maps"})) == ["Zoning maps"]
     assert subjects(desk.get(QUEUE, {"q": "zoning", "branch": branch.slug})) == ["Zoning maps"]
     assert subjects(desk.get(QUEUE, {"q": "zebra"})) == []
@@ -316,7 +399,9 @@ def test_the_pages_of_a_search_hold_each_once(desk, branch, staff):
         waiting(branch, hours=30 - hours, subject=f"Zoning {hours}", assignee=staff)
     list(search.rebuild())
     first = desk.get(QUEUE, {"q": "zoning"})
-    assert subjects(first) + subjects(desk.get(first.context["more"])) == [f"Zoning {hours}" for hours in range(30)]
+    assert subjects(first) + subjects(desk.get(first.context["more"])) == [
+        f"Zoning {hours}" for hours in range(30)
+    ]
 
 
 def test_a_search_never_leaves_the_desk(desk, branch):
@@ -328,14 +413,24 @@ def test_a_search_never_leaves_the_desk(desk, branch):
 @pytest.mark.parametrize("many", [99, 100, 130])
 def test_counts_are_exact_to_99(desk, branch, staff, many):
     session = HelpSessionFactory(branch=branch)
-    rows = ConversationFactory.build_batch(many, help_session=session, branch=branch, assignee=staff, assigned_at=timezone.now())
+    rows = ConversationFactory.build_batch(
+        many, help_session=session, branch=branch, assignee=staff, assigned_at=timezone.now()
+    )
     Conversation.objects.bulk_create(rows)
-    assert counts(desk.get(QUEUE))["needs"] == counts(desk.get(QUEUE))["mine"] == ("99" if many == 99 else "99+")
+    assert (
+        counts(desk.get(QUEUE))["needs"] == counts(desk.get(QUEUE))["mine"] == ("99" if many == 99 else "99+")
+    )
 
 
 @pytest.mark.parametrize(
     ("tab", "words"),
-    [("needs", "Nobody waits"), ("mine", "Nothing is yours"), ("patron", "No patron has"), ("snoozed", "Nothing is put off"), ("done", "Nothing is done yet")],
+    [
+        ("needs", "Nobody waits"),
+        ("mine", "Nothing is yours"),
+        ("patron", "No patron has"),
+        ("snoozed", "Nothing is put off"),
+        ("done", "Nothing is done yet"),
+    ],
 )
 def test_an_empty_list_says_what_will_be_there(desk, tab, words):
     assert words in shown(desk.get(f"{QUEUE}?tab={tab}"))
@@ -355,7 +450,14 @@ def test_the_queue_costs_the_same_whatever_its_length(desk, branch, patron, rows
     for _ in range(rows):
         session = HelpSessionFactory(branch=branch, topic=TopicFactory(), patron=patron)
         given = recommend_in(session)[0]
-        MessageFactory(conversation=ConversationFactory(help_session=session, topic=session.topic, recommendation=given, assignee=StaffFactory(branch=branch)))
+        MessageFactory(
+            conversation=ConversationFactory(
+                help_session=session,
+                topic=session.topic,
+                recommendation=given,
+                assignee=StaffFactory(branch=branch),
+            )
+        )
     with django_assert_num_queries(9):
         assert len(desk.get(QUEUE).context["rows"]) == min(rows, 25)
 
@@ -425,7 +527,9 @@ def test_other_branches_are_no_news(desk, branch):
 
 def test_news_keep_the_list_its_filters_and_its_page(desk, branch):
     for hours in range(30):
-        waiting(branch, hours=30 - hours, status="waiting_for_patron", reason="did_not_help", subject=f"{hours}")
+        waiting(
+            branch, hours=30 - hours, status="waiting_for_patron", reason="did_not_help", subject=f"{hours}"
+        )
     waiting(branch, status="waiting_for_patron")
     page = desk.get(desk.get(QUEUE, {"tab": "patron", "reason": "did_not_help"}).context["more"])
     raise_queue(branch.pk)
@@ -433,7 +537,9 @@ def test_news_keep_the_list_its_filters_and_its_page(desk, branch):
     assert re.findall(r'aria-label="(\d+)"', shown(news(desk, page))) == subjects(page)
 
 
-@pytest.mark.parametrize("drawn", ["", "nonsense", "2026-03-04T18:30:00", "9999-01-01T00:00:00+00:00", "2026-13-45T00:00:00+00:00"])
+@pytest.mark.parametrize(
+    "drawn", ["", "nonsense", "2026-03-04T18:30:00", "9999-01-01T00:00:00+00:00", "2026-13-45T00:00:00+00:00"]
+)
 def test_news_since_a_moment_that_never_was_are_none(desk, branch, drawn):
     waiting(branch)
     assert "data-announce" not in shown(desk.get(NEWS, {"drawn": drawn, "since": "?"}, **HTMX))
@@ -453,7 +559,9 @@ def links(desk, url):
 
 def test_from_a_thread_one_goes_on_in_the_list_it_was_opened_from(desk, branch):
     novels = TopicFactory()
-    first, second, third = (waiting(branch, hours=9 - number, topic=novels, subject=f"{number}") for number in range(3))
+    first, second, third = (
+        waiting(branch, hours=9 - number, topic=novels, subject=f"{number}") for number in range(3)
+    )
     waiting(branch, hours=8.5, subject="Not of this topic")
     rows = rows_of(desk.get(QUEUE, {"topic": novels.pk}))
     previous, following = links(desk, rows[1]["url"])
@@ -467,12 +575,16 @@ def test_the_next_one_is_the_same_when_the_thread_has_left_the_list(desk, branch
     threads = [waiting(branch, hours=9 - number) for number in range(3)]
     url = rows_of(desk.get(QUEUE))[1]["url"]
     before = links(desk, url)
-    Conversation.objects.filter(pk=threads[1].pk).update(status="closed", closed_at=timezone.now(), waiting_since=None, queued_at=timezone.now())
+    Conversation.objects.filter(pk=threads[1].pk).update(
+        status="closed", closed_at=timezone.now(), waiting_since=None, queued_at=timezone.now()
+    )
     assert links(desk, url) == before
     assert all(before)
 
 
-@pytest.mark.parametrize(("tab", "state"), [("done", {"status": "closed"}), ("snoozed", {"status": "snoozed"}), ("mine", {})])
+@pytest.mark.parametrize(
+    ("tab", "state"), [("done", {"status": "closed"}), ("snoozed", {"status": "snoozed"}), ("mine", {})]
+)
 def test_every_list_can_be_gone_through(desk, branch, staff, tab, state):
     for hours in range(4):
         more = {"snoozed_until": today(9 - hours)} if tab == "snoozed" else {}
@@ -485,7 +597,9 @@ def test_every_list_can_be_gone_through(desk, branch, staff, tab, state):
     assert gone_through == [row["id"] for row in rows]
 
 
-@pytest.mark.parametrize("query", ["", "queue=tab%3Dneeds", "queue=&place=x", "queue=tab%3Dmine%26branch%3Dx&place=5.0.1"])
+@pytest.mark.parametrize(
+    "query", ["", "queue=tab%3Dneeds", "queue=&place=x", "queue=tab%3Dmine%26branch%3Dx&place=5.0.1"]
+)
 def test_a_thread_opened_from_elsewhere_leads_back_to_the_queue(desk, branch, query):
     thread = waiting(branch)
     assert 'id="to-queue" href="/desk/' in shown(desk.get(f"/desk/threads/{thread.public_id}/?{query}"))
@@ -500,7 +614,11 @@ def test_what_is_done_on_a_thread_keeps_its_way_through_the_queue(desk, branch):
 
 def test_a_place_survives_its_way_through_an_address():
     for name, desk_list in LISTS.items():
-        value = datetime.date(2026, 3, 4) if name == "snoozed" else datetime.datetime(2026, 3, 4, 5, 6, 7, 891011, datetime.UTC)
+        value = (
+            datetime.date(2026, 3, 4)
+            if name == "snoozed"
+            else datetime.datetime(2026, 3, 4, 5, 6, 7, 891011, datetime.UTC)
+        )
         place = Place(0, value, 17)
         assert Place.read(str(place), desk_list) == place
 
@@ -510,5 +628,7 @@ def test_filters_of_the_lists_hold_for_every_arm(branch, staff):
     waiting(BranchFactory(), assignee=staff)
     desk = desk_lists.Desk((branch.pk,), (staff.pk,))
     rows = desk_lists.compiled(Conversation.objects.values_list("pk"))
-    mine = desk_lists.in_list(rows, desk, LISTS["needs"], Filters(branch=branch.pk), at=timezone.now(), size=5)
+    mine = desk_lists.in_list(
+        rows, desk, LISTS["needs"], Filters(branch=branch.pk), at=timezone.now(), size=5
+    )
     assert list(mine) == []

@@ -46,18 +46,30 @@ def test_the_form_begins_as_the_last_session_here_and_now(desk, staff, branch):
 
 def test_the_quiet_switch_comes_first_and_nobody_is_asked_for_a_name(desk):
     page = shown(desk.get(RECORD))
-    names = [name for name in re.findall(r'<(?:input|textarea|select)[^>]* name="([^"]+)"', page) if name in {"quiet", "question", "mode", "read_level"}]
+    names = [
+        name
+        for name in re.findall(r'<(?:input|textarea|select)[^>]* name="([^"]+)"', page)
+        if name in {"quiet", "question", "mode", "read_level"}
+    ]
     assert names[0] == "quiet"
     assert "patron" not in re.findall(r' name="([^"]+)"', page)
 
 
 def test_a_session_is_recorded_with_its_items_and_note(desk, staff, branch, item, typed):
     topic = TopicFactory()
-    chosen = rows({"item": item.public_id, "reason": "quiet courage", "starred": "on"}, {"kind": "web_page", "title": "Reading map", "url": "example.org/map"})
+    chosen = rows(
+        {"item": item.public_id, "reason": "quiet courage", "starred": "on"},
+        {"kind": "web_page", "title": "Reading map", "url": "example.org/map"},
+    )
     answer = desk.post(RECORD, typed(topic=topic.pk, note="Seemed shy", **chosen))
     session = HelpSession.objects.get()
     assert answer.url == reverse("slip", args=[session.public_id])
-    assert (session.status, session.staff, session.branch, session.patron) == ("recorded", staff, branch, None)
+    assert (session.status, session.staff, session.branch, session.patron) == (
+        "recorded",
+        staff,
+        branch,
+        None,
+    )
     assert (session.mode, session.question_type, session.topic, session.read_level, session.minutes, session.hour) == (
         "phone", "readers_advisory", topic, 3, 6, 12,
     )  # fmt: skip
@@ -79,7 +91,11 @@ def test_posting_twice_records_one_session(desk, typed, item):
     fields = typed(**rows({"item": item.public_id}))
     first, second = desk.post(RECORD, fields), desk.post(RECORD, fields)
     assert first.url == second.url
-    assert (HelpSession.objects.count(), Recommendation.objects.count(), ClaimCode.objects.count()) == (1, 1, 1)
+    assert (HelpSession.objects.count(), Recommendation.objects.count(), ClaimCode.objects.count()) == (
+        1,
+        1,
+        1,
+    )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -113,7 +129,9 @@ def test_a_form_refused_by_an_expired_sign_in_waits_for_the_same_person(desk, st
 def test_an_autosave_refused_by_an_expired_sign_in_leaves_the_page_alone(desk, typed):
     desk.get(RECORD)
     del desk.cookies["sessionid"]
-    answer = desk.post("/desk/record/autosave/", typed(), headers={"HX-Request": "true", "Sec-Fetch-Site": "same-origin"})
+    answer = desk.post(
+        "/desk/record/autosave/", typed(), headers={"HX-Request": "true", "Sec-Fetch-Site": "same-origin"}
+    )
     assert (answer.status_code, answer.headers.get("HX-Redirect")) == (401, None)
 
 
@@ -133,7 +151,9 @@ def test_an_autosave_refused_by_an_expired_sign_in_leaves_the_page_alone(desk, t
     ],
 )
 def test_a_mistake_is_told_beside_the_field_and_everything_stays(desk, typed, item, wrong, words):
-    answer = desk.post(RECORD, typed(note="stays too", **rows({"item": item.public_id, "reason": "kept reason"}), **wrong))
+    answer = desk.post(
+        RECORD, typed(note="stays too", **rows({"item": item.public_id, "reason": "kept reason"}), **wrong)
+    )
     if words is None or "question" in wrong:  # an item says enough
         assert answer.status_code == 302
         return
@@ -216,7 +236,9 @@ def test_a_strange_button_changes_nothing(desk, item, action):
 
 
 def test_an_item_by_hand_needs_a_title_and_a_web_address(desk):
-    part = press(desk, "add_item", {"new-kind": "web_page", "new-title": "", "new-url": "javascript:alert(1)"})
+    part = press(
+        desk, "add_item", {"new-kind": "web_page", "new-title": "", "new-url": "javascript:alert(1)"}
+    )
     assert set(part.context["choosing"].written.errors) == {"title", "url"}
     assert "javascript:alert(1)" in shown(part)
 
@@ -237,7 +259,9 @@ def test_without_javascript_finding_and_picking_keeps_everything(desk, typed, it
     fields = typed(note="stays")
     found = desk.post(RECORD, {**fields, "q": "mockingbird", "action": "find"}, follow=True)
     assert f"pick-{item.public_id}" in shown(found)
-    picked = desk.post(RECORD, {**fields, "q": "mockingbird", "action": f"pick-{item.public_id}"}, follow=True)
+    picked = desk.post(
+        RECORD, {**fields, "q": "mockingbird", "action": f"pick-{item.public_id}"}, follow=True
+    )
     page = shown(picked)
     assert "stays" in page
     assert "Two novels about growing up." in page
@@ -246,14 +270,21 @@ def test_without_javascript_finding_and_picking_keeps_everything(desk, typed, it
     by_hand = {"new-kind": "event", "new-title": "Thursday club", "action": "add_item"}
     desk.post(RECORD, {**fields, **rows({"item": item.public_id}), **by_hand})
     form = desk.get(f"/desk/record/{fields['token']}/")
-    assert [item.title for _row, item in form.context["choosing"].formset.shown()] == ["To Kill a Mockingbird", "Thursday club"]
+    assert [item.title for _row, item in form.context["choosing"].formset.shown()] == [
+        "To Kill a Mockingbird",
+        "Thursday club",
+    ]
 
 
 def test_autosave_keeps_the_form_and_a_reload_shows_it(desk, typed, item):
-    fields = typed(question="Half a quest", people="many", **rows({"item": item.public_id, "reason": "so far"}))
+    fields = typed(
+        question="Half a quest", people="many", **rows({"item": item.public_id, "reason": "so far"})
+    )
     answer = desk.post("/desk/record/autosave/", fields, headers={"HX-Request": "true"})
     assert answer["HX-Replace-Url"] == f"/desk/record/{fields['token']}/"
-    desk.post("/desk/record/autosave/", {**fields, "question": "Half a question"}, headers={"HX-Request": "true"})
+    desk.post(
+        "/desk/record/autosave/", {**fields, "question": "Half a question"}, headers={"HX-Request": "true"}
+    )
     assert HelpSession.objects.count() == 1
     page = desk.get(answer["HX-Replace-Url"])
     assert page.context["form"]["people"].value() == "many"
@@ -264,7 +295,9 @@ def test_autosave_keeps_the_form_and_a_reload_shows_it(desk, typed, item):
 
 @pytest.mark.parametrize("action", ["later", "find", "save"])
 def test_what_no_database_takes_is_left_out_of_what_is_kept(desk, typed, action):
-    hostile = typed(question="a\0b", mode="", action=action, **{"items-\0": "x", "new-title": "c\0d"}) | rows({"title": "e\0f"})
+    hostile = typed(question="a\0b", mode="", action=action, **{"items-\0": "x", "new-title": "c\0d"}) | rows(
+        {"title": "e\0f"}
+    )
     desk.post(RECORD, hostile)
     desk.post("/desk/record/autosave/", hostile)
     assert "\\u0000" not in json.dumps(HelpSession.objects.get().unfinished_form.fields)
@@ -378,7 +411,9 @@ def test_the_note_is_kept_apart(desk, typed):
 
 
 @pytest.mark.parametrize("count", [1, 20])
-def test_the_form_costs_the_same_however_many_items(desk, typed, branch, count, django_assert_max_num_queries):
+def test_the_form_costs_the_same_however_many_items(
+    desk, typed, branch, count, django_assert_max_num_queries
+):
     chosen = [{"item": ItemFactory(branch=branch, call_number=str(n)).public_id} for n in range(count)]
     fields = typed(action="later", **rows(*chosen))
     desk.post(RECORD, fields)
@@ -391,11 +426,16 @@ def test_the_form_costs_the_same_however_many_items(desk, typed, branch, count, 
     [({}, "Front desk"), ({"happened_on": "2026-03-03"}, ""), ({"branch": "elsewhere"}, "")],
     ids=["here and now", "another day", "another branch"],
 )
-def test_at_a_shared_desk_computer_a_session_has_its_service_point(desk, staff, branch, elsewhere, typed, changes, service_point):
+def test_at_a_shared_desk_computer_a_session_has_its_service_point(
+    desk, staff, branch, elsewhere, typed, changes, service_point
+):
     there = elsewhere.staff_roles.get().branch
     StaffRole.objects.create(user=staff, branch=there)
     desk.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Front desk"})
-    desk.post(RECORD, typed(action="save_only", **changes | ({"branch": str(there.pk)} if "branch" in changes else {})))
+    desk.post(
+        RECORD,
+        typed(action="save_only", **changes | ({"branch": str(there.pk)} if "branch" in changes else {})),
+    )
     session = HelpSession.objects.get()
     assert session.service_point == service_point
     page = shown(desk.get(reverse("desk_session", args=[session.public_id])))

@@ -11,10 +11,26 @@ from django.utils import timezone
 from accounts import roles
 from accounts.models import AuditEvent, StaffRole, User
 from portal.conversations import actions, drafts, handling, leaving, notes, presence
-from portal.conversations.models import Attachment, Conversation, DeskEvent, Draft, Message, NoteMention, Participation
+from portal.conversations.models import (
+    Attachment,
+    Conversation,
+    DeskEvent,
+    Draft,
+    Message,
+    NoteMention,
+    Participation,
+)
 from portal.desk.choosing import Choosing
 from portal.helpsessions.models import HelpSession
-from tests.factories import BranchFactory, ConversationFactory, HelpSessionFactory, MessageFactory, PasskeyFactory, StaffFactory, picture_file
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    PasskeyFactory,
+    StaffFactory,
+    picture_file,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +65,9 @@ def named_roles(person):
 
 
 def give(browser, person, branch, role="staff"):
-    return browser.post(reverse("person", args=[person.public_id]), {"branch": branch.pk, "role": role}, follow=True)
+    return browser.post(
+        reverse("person", args=[person.public_id]), {"branch": branch.pk, "role": role}, follow=True
+    )
 
 
 def end(browser, person, branch):
@@ -64,11 +82,17 @@ def test_a_role_is_changed_given_elsewhere_and_ended(settings_page, branch, staf
     give(settings_page, staff, branch, "coordinator")
     give(settings_page, staff, second)
     assert named_roles(staff) == sorted([(branch.slug, "coordinator"), (second.slug, "staff")])
-    page = settings_page.get(f"{reverse('end_role', args=[staff.public_id])}?branch={second.slug}").content.decode()
+    page = settings_page.get(
+        f"{reverse('end_role', args=[staff.public_id])}?branch={second.slug}"
+    ).content.decode()
     assert "at their other branches they go on working" in page
     end(settings_page, staff, second)
     assert named_roles(staff) == [(branch.slug, "coordinator")]
-    done = AuditEvent.objects.filter(patron=staff).order_by("pk").values_list("action", "subject_type", "subject", "by")
+    done = (
+        AuditEvent.objects.filter(patron=staff)
+        .order_by("pk")
+        .values_list("action", "subject_type", "subject", "by")
+    )
     assert list(done) == [
         ("made_coordinator", "branch", str(branch.pk), coordinator.pk),
         ("made_staff", "branch", str(second.pk), coordinator.pk),
@@ -76,7 +100,9 @@ def test_a_role_is_changed_given_elsewhere_and_ended(settings_page, branch, staf
     ]
 
 
-def test_a_coordinator_sees_to_no_branch_that_has_another_coordinator(settings_page, coordinator, branch, hill):
+def test_a_coordinator_sees_to_no_branch_that_has_another_coordinator(
+    settings_page, coordinator, branch, hill
+):
     theirs = StaffFactory(name="Hill Only", branch=hill)
     at_both = StaffFactory(name="At Both", branch=branch)
     StaffRole.objects.create(user=at_both, branch=hill)
@@ -113,7 +139,9 @@ def test_patrons_have_no_page_here(settings_page, patron):
     assert settings_page.get(reverse("person", args=[patron.public_id])).status_code == 404
 
 
-def test_passkeys_of_a_patron_end_with_the_first_role_and_those_of_staff_stay(branch, patron, staff, coordinator):
+def test_passkeys_of_a_patron_end_with_the_first_role_and_those_of_staff_stay(
+    branch, patron, staff, coordinator
+):
     for person in (patron, staff):
         PasskeyFactory(person=person)
         roles.give_role(person, branch=branch, role="staff", by=coordinator, at=timezone.now())
@@ -121,7 +149,9 @@ def test_passkeys_of_a_patron_end_with_the_first_role_and_those_of_staff_stay(br
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_the_people_cost_the_same_however_many_there_are(settings_page, branch, count, django_assert_num_queries):
+def test_the_people_cost_the_same_however_many_there_are(
+    settings_page, branch, count, django_assert_num_queries
+):
     StaffFactory.create_batch(count, branch=branch)
     with django_assert_num_queries(10):
         settings_page.get(reverse("people"))
@@ -143,17 +173,52 @@ def everything(thread, staff, coordinator, branch, patron):
     """What staff come to have at a desk, at both branches of Rosa's. Returns the thread at the other."""
     second = BranchFactory(name="Second")
     StaffRole.objects.create(user=staff, branch=second)
-    there = ConversationFactory(help_session=HelpSessionFactory(branch=second, staff=staff), assignee=staff, status="closed")
+    there = ConversationFactory(
+        help_session=HelpSessionFactory(branch=second, staff=staff), assignee=staff, status="closed"
+    )
     MessageFactory(conversation=there)
     at = timezone.now()
     for each in (thread, there):
-        notes.write_note(each, by=coordinator if each is thread else staff, at=at, body=f"@{staff.name} look", client_token=uuid.uuid4())
+        notes.write_note(
+            each,
+            by=coordinator if each is thread else staff,
+            at=at,
+            body=f"@{staff.name} look",
+            client_token=uuid.uuid4(),
+        )
         NoteMention.objects.get_or_create(note=each.notes.get(), person=staff)
         presence.come(each, person=staff, at=at)
         token = uuid.uuid4()
-        drafts.save_draft(each, person=staff, side="staff", kind="reply", client_token=token, sequence=1, body="Not sent yet", at=at)
-    drafts.save_draft(thread, person=patron, side="patron", kind="reply", client_token=uuid.uuid4(), sequence=1, body="Mine", at=at)
-    drafts.save_draft(thread, person=coordinator, side="staff", kind="reply", client_token=uuid.uuid4(), sequence=1, body="Hers", at=at)
+        drafts.save_draft(
+            each,
+            person=staff,
+            side="staff",
+            kind="reply",
+            client_token=token,
+            sequence=1,
+            body="Not sent yet",
+            at=at,
+        )
+    drafts.save_draft(
+        thread,
+        person=patron,
+        side="patron",
+        kind="reply",
+        client_token=uuid.uuid4(),
+        sequence=1,
+        body="Mine",
+        at=at,
+    )
+    drafts.save_draft(
+        thread,
+        person=coordinator,
+        side="staff",
+        kind="reply",
+        client_token=uuid.uuid4(),
+        sequence=1,
+        body="Hers",
+        at=at,
+    )
     presence.come(thread, person=coordinator, at=at)
     return there
 
@@ -161,7 +226,10 @@ def everything(thread, staff, coordinator, branch, patron):
 @pytest.fixture
 def begun(everything, staff, thread):
     """A help session that Rosa began at each branch."""
-    return [HelpSessionFactory(branch=each.branch, staff=staff, status="unfinished") for each in (thread, everything)]
+    return [
+        HelpSessionFactory(branch=each.branch, staff=staff, status="unfinished")
+        for each in (thread, everything)
+    ]
 
 
 def held_by(person):
@@ -176,16 +244,22 @@ def held_by(person):
 
 def test_with_one_of_two_roles_goes_what_was_at_that_branch(everything, thread, staff, coordinator, branch):
     assert held_by(staff) == [{thread, everything}] * 4
-    assert leaving.what_ends(staff, branch=branch) == leaving.Ends(is_last=False, open_threads=1, unfinished=0, drafts=1)
+    assert leaving.what_ends(staff, branch=branch) == leaving.Ends(
+        is_last=False, open_threads=1, unfinished=0, drafts=1
+    )
     leaving.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
     assert held_by(staff) == [{everything}] * 4
     assert {draft.body for draft in Draft.objects.filter(conversation=thread)} == {"Mine", "Hers"}
 
 
-def test_with_the_last_role_goes_all_and_a_closed_thread_belongs_to_nobody_either(everything, thread, staff, coordinator, branch):
+def test_with_the_last_role_goes_all_and_a_closed_thread_belongs_to_nobody_either(
+    everything, thread, staff, coordinator, branch
+):
     StaffRole.objects.filter(user=staff, branch=branch).delete()
     second = everything.branch
-    assert leaving.what_ends(staff, branch=second) == leaving.Ends(is_last=True, open_threads=1, unfinished=0, drafts=2)
+    assert leaving.what_ends(staff, branch=second) == leaving.Ends(
+        is_last=True, open_threads=1, unfinished=0, drafts=2
+    )
     before = {row.pk: row.desk_version for row in (thread, everything)}
     for row in (thread, everything):
         row.refresh_from_db()
@@ -196,11 +270,19 @@ def test_with_the_last_role_goes_all_and_a_closed_thread_belongs_to_nobody_eithe
         row.refresh_from_db()
         assert (row.assigned_at, row.desk_version) == (None, before[row.pk] + 1)
         event = DeskEvent.objects.get(conversation=row)
-        assert (event.kind, event.by, event.was, event.to, event.at) == ("unassigned", coordinator, staff, None, row.changed_at)
+        assert (event.kind, event.by, event.was, event.to, event.at) == (
+            "unassigned",
+            coordinator,
+            staff,
+            None,
+            row.changed_at,
+        )
     assert (Draft.objects.count(), Participation.objects.filter(side="staff").count()) == (2, 1)
 
 
-def test_what_was_begun_and_not_finished_goes_to_whoever_ends_the_role(everything, begun, thread, staff, coordinator, branch):
+def test_what_was_begun_and_not_finished_goes_to_whoever_ends_the_role(
+    everything, begun, thread, staff, coordinator, branch
+):
     """A patron may hold the card of one."""
     here, there = begun
     tally = HelpSessionFactory(branch=branch, staff=staff, status="tally")
@@ -210,12 +292,18 @@ def test_what_was_begun_and_not_finished_goes_to_whoever_ends_the_role(everythin
     assert leaving.what_ends(staff, branch=everything.branch).unfinished == 1
     leaving.end_role(staff, branch=everything.branch, by=coordinator, at=timezone.now())
     assert set(HelpSession.objects.unfinished().filter(staff=coordinator)) == {here, there}
-    assert {session.staff for session in (thread.help_session, HelpSession.objects.get(pk=tally.pk))} == {staff}
+    assert {session.staff for session in (thread.help_session, HelpSession.objects.get(pk=tally.pk))} == {
+        staff
+    }
 
 
-def test_files_that_were_not_sent_go_from_the_disk_too(thread, staff, coordinator, branch, client, sign_in, django_capture_on_commit_callbacks):
+def test_files_that_were_not_sent_go_from_the_disk_too(
+    thread, staff, coordinator, branch, client, sign_in, django_capture_on_commit_callbacks
+):
     token = uuid.uuid4()
-    sign_in(client, staff).post(reverse("desk_attach", args=[thread.public_id]), {"client_token": token, "files": [picture_file()]})
+    sign_in(client, staff).post(
+        reverse("desk_attach", args=[thread.public_id]), {"client_token": token, "files": [picture_file()]}
+    )
     attachment = Attachment.objects.get()
     names = attachment.stored_names()
     with django_capture_on_commit_callbacks(execute=True):
@@ -224,7 +312,9 @@ def test_files_that_were_not_sent_go_from_the_disk_too(thread, staff, coordinato
     assert not any(attachment.file.storage.exists(name) for name in names)
 
 
-def test_whoever_leaves_is_out_on_every_device_with_the_next_request(thread, staff, coordinator, branch, device):
+def test_whoever_leaves_is_out_on_every_device_with_the_next_request(
+    thread, staff, coordinator, branch, device
+):
     """A page of the desk was open on each."""
     desk, phone, elsewhere = (device(staff) for _device in range(3))
     assert desk.get(reverse("desk_conversation", args=[thread.public_id])).status_code == 200
@@ -232,19 +322,29 @@ def test_whoever_leaves_is_out_on_every_device_with_the_next_request(thread, sta
     news = desk.get(reverse("desk_news", args=[thread.public_id]), headers={"HX-Request": "true"})
     assert news.status_code == 401
     assert phone.get(reverse("desk"))["Location"] == "/sign-in/?next=/desk/"
-    answer = elsewhere.post(reverse("desk_reply", args=[thread.public_id]), {"body": "Too late", "client_token": uuid.uuid4()})
+    answer = elsewhere.post(
+        reverse("desk_reply", args=[thread.public_id]), {"body": "Too late", "client_token": uuid.uuid4()}
+    )
     assert answer["Location"].startswith("/sign-in/")
     assert elsewhere.get(reverse("me")).wsgi_request.user.is_anonymous
     assert not UserSession.objects.filter(user=staff).exists()
     assert not Message.objects.filter(side="staff").exists()
 
 
-def test_with_a_role_left_one_stays_signed_in_and_loses_the_branch_alone(everything, thread, staff, coordinator, branch, device):
+def test_with_a_role_left_one_stays_signed_in_and_loses_the_branch_alone(
+    everything, thread, staff, coordinator, branch, device
+):
     desk = device(staff)
     end(device(coordinator), staff, branch)
-    pages = [desk.get(reverse("desk_conversation", args=[each.public_id])).status_code for each in (thread, everything)]
+    pages = [
+        desk.get(reverse("desk_conversation", args=[each.public_id])).status_code
+        for each in (thread, everything)
+    ]
     assert pages == [404, 200]
-    assert desk.get(reverse("desk_news", args=[thread.public_id]), headers={"HX-Request": "true"}).status_code == 404
+    assert (
+        desk.get(reverse("desk_news", args=[thread.public_id]), headers={"HX-Request": "true"}).status_code
+        == 404
+    )
     queue = desk.get(reverse("desk")).content.decode()
     assert str(thread.public_id) not in queue
 
@@ -274,17 +374,29 @@ def test_a_reply_that_comes_too_late_is_not_saved_and_its_words_are_kept_for_the
     desk = device(staff)
     ends_meanwhile(monkeypatch, staff, branch, coordinator)
     headers = {"Origin": "http://testserver"} | ({"HX-Request": "true"} if htmx else {})
-    sent = {"body": "Worms are the answer", "language": "en", "client_token": uuid.uuid4(), "seen": thread.messages.get().pk}
+    sent = {
+        "body": "Worms are the answer",
+        "language": "en",
+        "client_token": uuid.uuid4(),
+        "seen": thread.messages.get().pk,
+    }
     answer = desk.post(reverse("desk_reply", args=[thread.public_id]), sent, headers=headers)
     assert answer.headers.get("HX-Redirect", answer.headers.get("Location")).startswith("/sign-in/?next=")
     assert not thread.messages.filter(side="staff").exists()
     assert "Worms are the answer" in sign_in(desk, staff).get(reverse("kept")).content.decode()
 
 
-def test_a_reply_at_the_branch_that_was_just_lost_is_not_found(everything, thread, staff, coordinator, branch, device, monkeypatch):
+def test_a_reply_at_the_branch_that_was_just_lost_is_not_found(
+    everything, thread, staff, coordinator, branch, device, monkeypatch
+):
     desk = device(staff)
     ends_meanwhile(monkeypatch, staff, branch, coordinator)
-    sent = {"body": "Worms are the answer", "language": "en", "client_token": uuid.uuid4(), "seen": thread.messages.get().pk}
+    sent = {
+        "body": "Worms are the answer",
+        "language": "en",
+        "client_token": uuid.uuid4(),
+        "seen": thread.messages.get().pk,
+    }
     assert desk.post(reverse("desk_reply", args=[thread.public_id]), sent).status_code == 404
     assert not thread.messages.filter(side="staff").exists()
 
@@ -300,4 +412,12 @@ def test_whoever_works_at_no_desk_is_given_nothing(thread, staff, coordinator, p
     with pytest.raises(roles.RoleEnded):
         handling.assign(thread, to=patron, by=coordinator, at=timezone.now(), was=staff)
     with pytest.raises(roles.RoleEnded):
-        actions.reply(thread, by=patron, side="staff", at=timezone.now(), body="x", language="en", client_token=uuid.uuid4())
+        actions.reply(
+            thread,
+            by=patron,
+            side="staff",
+            at=timezone.now(),
+            body="x",
+            language="en",
+            client_token=uuid.uuid4(),
+        )

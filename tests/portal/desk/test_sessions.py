@@ -6,7 +6,14 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from portal.helpsessions.models import ClaimCode, HelpSession, UnfinishedForm
-from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, SessionNoteFactory, code_for, recommend_in
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    SessionNoteFactory,
+    code_for,
+    recommend_in,
+)
 
 pytestmark = pytest.mark.usefixtures("at_noon")
 LIST = "/desk/sessions/"
@@ -44,7 +51,9 @@ def test_the_pages_of_the_list_hold_every_session_once(desk, branch):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_list_costs_the_same_whatever_its_length(desk, staff, branch, rows, django_assert_max_num_queries):
+def test_the_list_costs_the_same_whatever_its_length(
+    desk, staff, branch, rows, django_assert_max_num_queries
+):
     for session in HelpSessionFactory.create_batch(rows, branch=branch, staff=staff):
         code_for(session)
     with django_assert_max_num_queries(15):
@@ -52,12 +61,31 @@ def test_the_list_costs_the_same_whatever_its_length(desk, staff, branch, rows, 
 
 
 def test_the_page_of_a_session_tells_what_was_recorded_and_what_came_of_it(desk, staff, branch, item):
-    session = HelpSessionFactory(staff=staff, branch=branch, read_level=4, minutes=25, found="part", satisfaction="good")
+    session = HelpSessionFactory(
+        staff=staff, branch=branch, read_level=4, minutes=25, found="part", satisfaction="good"
+    )
     SessionNoteFactory(help_session=session, body="Seemed shy")
-    recommend_in(session, item=item, verdict="did_not_help", decided_at=timezone.now(), why="too_hard", comment="Small print")
+    recommend_in(
+        session,
+        item=item,
+        verdict="did_not_help",
+        decided_at=timezone.now(),
+        why="too_hard",
+        comment="Small print",
+    )
     MessageFactory(conversation=ConversationFactory(help_session=session, subject="And now?"))
     page = shown(desk.get(f"/desk/sessions/{session.public_id}/"))
-    for words in ("Seemed shy", "To Kill a Mockingbird", "Did not help", "too hard", "Small print", "part of it", "And now?", "Not handed over yet", "25"):
+    for words in (
+        "Seemed shy",
+        "To Kill a Mockingbird",
+        "Did not help",
+        "too hard",
+        "Small print",
+        "part of it",
+        "And now?",
+        "Not handed over yet",
+        "25",
+    ):
         assert words in page
 
 
@@ -66,7 +94,9 @@ def test_opening_a_patrons_session_is_in_the_access_log_once(desk, staff, branch
     anonymous = HelpSessionFactory(staff=staff, branch=branch)
     desk.get(f"/desk/sessions/{session.public_id}/")
     desk.get(f"/desk/sessions/{anonymous.public_id}/")
-    assert list(AuditEvent.objects.values_list("action", "by", "patron", "subject")) == [("opened", staff.pk, patron.pk, str(session.public_id))]
+    assert list(AuditEvent.objects.values_list("action", "by", "patron", "subject")) == [
+        ("opened", staff.pk, patron.pk, str(session.public_id))
+    ]
 
 
 @pytest.mark.parametrize(("who", "status"), [("staff", 200), ("elsewhere", 404), ("patron", 404)])
@@ -97,7 +127,10 @@ def test_a_code_shown_at_any_desk_opens_that_session_for_the_day(client, sign_in
         assert client.get(answer.url).status_code == 404
 
 
-@pytest.mark.parametrize(("state", "words"), [("revoked", "no longer opens"), ("forgotten", "no longer opens"), ("kept", "own account")])
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("revoked", "no longer opens"), ("forgotten", "no longer opens"), ("kept", "own account")],
+)
 def test_an_ended_code_opens_nothing_and_says_why(desk, branch, state, words):
     code = code_for(HelpSessionFactory(branch=branch), state=ClaimCode.State(state))
     page = desk.post(LIST + "open/", {"code": code})
@@ -105,7 +138,10 @@ def test_an_ended_code_opens_nothing_and_says_why(desk, branch, state, words):
     assert words in shown(page)
 
 
-@pytest.mark.parametrize(("code", "words"), [("", "Type the code first"), ("123", "this has 3"), ("9" * 13, "No session has this code")])
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("", "Type the code first"), ("123", "this has 3"), ("9" * 13, "No session has this code")],
+)
 def test_a_mistyped_code_is_told(desk, code, words):
     assert words in shown(desk.post(LIST + "open/", {"code": code}))
 
@@ -114,7 +150,9 @@ def test_nobody_guesses_codes_at_the_desk(desk, branch, staff):
     session = HelpSessionFactory(branch=branch, staff=staff)
     for _ in range(30):
         assert "No session has this code" in shown(desk.post("/desk/sessions/open/", {"code": "1" * 13}))
-        assert "No card has this code" in shown(desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": "1" * 13}))
+        assert "No card has this code" in shown(
+            desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": "1" * 13})
+        )
     for page in ("/desk/sessions/open/", f"/desk/sessions/{session.public_id}/card/"):
         refused = desk.post(page, {"code": code_for(session)})
         assert refused.status_code == 429

@@ -12,7 +12,13 @@ from portal.desk import slips
 from portal.helpsessions import actions
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.notifications.models import Notification
-from tests.factories import HelpSessionFactory, QuietSessionFactory, SessionNoteFactory, code_for, recommend_in
+from tests.factories import (
+    HelpSessionFactory,
+    QuietSessionFactory,
+    SessionNoteFactory,
+    code_for,
+    recommend_in,
+)
 
 pytestmark = pytest.mark.usefixtures("at_noon")
 
@@ -68,13 +74,19 @@ def client_of_rosa(staff, sign_in):
 
 
 @pytest.mark.parametrize("paper", ["receipt", "a4", "letter"])
-def test_the_paper_speaks_the_patrons_language_and_holds_no_note(desk, staff, branch, item, paper, monkeypatch):
-    session = HelpSessionFactory(staff=staff, branch=branch, language="es", happened_on=datetime.date(2026, 3, 2), question="")
+def test_the_paper_speaks_the_patrons_language_and_holds_no_note(
+    desk, staff, branch, item, paper, monkeypatch
+):
+    session = HelpSessionFactory(
+        staff=staff, branch=branch, language="es", happened_on=datetime.date(2026, 3, 2), question=""
+    )
     SessionNoteFactory(help_session=session, body="STAFF ONLY")
     recommend_in(session, item=item, reason="para practicar")
     hand_over(desk, session)
     page = shown(desk.get(f"/desk/sessions/{session.public_id}/slip/?paper={paper}"))
-    article = re.search(rf'<article class="paper {paper}" lang="es" dir="ltr">.*</article>', page, re.DOTALL)[0]
+    article = re.search(rf'<article class="paper {paper}" lang="es" dir="ltr">.*</article>', page, re.DOTALL)[
+        0
+    ]
     for words in ("lunes", "To Kill a Mockingbird", "FIC LEE", "para practicar", '<svg class="qr"'):
         assert words in article
     assert "STAFF ONLY" not in page
@@ -83,7 +95,9 @@ def test_the_paper_speaks_the_patrons_language_and_holds_no_note(desk, staff, br
 def test_a_language_that_the_portal_does_not_speak_gets_the_librarys_paper(desk, staff, branch):
     session = HelpSessionFactory(staff=staff, branch=branch, language="ar")
     hand_over(desk, session)
-    assert '<article class="paper a4" lang="en" dir="ltr">' in shown(desk.get(f"/desk/sessions/{session.public_id}/slip/?paper=a4"))
+    assert '<article class="paper a4" lang="en" dir="ltr">' in shown(
+        desk.get(f"/desk/sessions/{session.public_id}/slip/?paper=a4")
+    )
 
 
 def test_the_paper_of_a_quiet_session_says_nothing_of_the_matter(desk, staff, branch):
@@ -148,7 +162,9 @@ def test_a_session_that_its_patron_keeps_gets_no_code_any_more(desk, session, pa
     [card] = actions.print_cards(by=session.staff, at=timezone.now(), branch=session.branch, count=1)
     assert "It needs no code" in shown(desk.get(f"/desk/sessions/{session.public_id}/slip/"))
     assert "It needs no code" in shown(hand_over(desk, session, address="reader@example.org"))
-    assert "It needs no code" in shown(desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": card}, follow=True))
+    assert "It needs no code" in shown(
+        desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": card}, follow=True)
+    )
     assert not session.claim_codes.filter(state="live").exists()
     with pytest.raises(actions.CardNotReady):
         actions.open_by_code(card, at=timezone.now())
@@ -157,7 +173,12 @@ def test_a_session_that_its_patron_keeps_gets_no_code_any_more(desk, session, pa
 def test_the_slip_of_a_kept_session_is_in_the_access_log(desk, session, staff, patron):
     actions.keep(session, by=patron, at=timezone.now(), wording="…", language="en")
     desk.get(f"/desk/sessions/{session.public_id}/slip/")
-    assert AuditEvent.objects.filter(action="opened", by=staff, patron=patron, subject=str(session.public_id)).count() == 1
+    assert (
+        AuditEvent.objects.filter(
+            action="opened", by=staff, patron=patron, subject=str(session.public_id)
+        ).count()
+        == 1
+    )
 
 
 @pytest.mark.parametrize("page", ["slip", "hand-over", "revoke", "card"])
@@ -185,7 +206,9 @@ def test_too_many_cards_are_refused(desk, branch, count):
 
 
 def test_cards_are_made_for_ones_own_branch_only(desk, elsewhere):
-    assert desk.post("/desk/cards/", {"branch": elsewhere.desk_branch_ids[0], "count": "1"}).status_code == 422
+    assert (
+        desk.post("/desk/cards/", {"branch": elsewhere.desk_branch_ids[0], "count": "1"}).status_code == 422
+    )
 
 
 def test_the_unfinished_has_no_slip(desk, staff, branch):

@@ -26,14 +26,20 @@ HOSTILE = '<img src=x onerror="alert(1)"> {me} {item}'
 
 
 def template(name="Closing words", body="Goodbye.", *, branch=None, language="en"):
-    return ReplyTemplate.objects.create(branch=branch, language=language, name=name, body=body, changed_at=timezone.now())
+    return ReplyTemplate.objects.create(
+        branch=branch, language=language, name=name, body=body, changed_at=timezone.now()
+    )
 
 
 @pytest.mark.parametrize(
     ("body", "named", "nameless"),
     [
         ("Hello, {patron}!", "Hello, Sam!", "Hello!"),
-        ("Hello {patron},\n\nthe book is here.", "Hello Sam,\n\nthe book is here.", "Hello,\n\nthe book is here."),
+        (
+            "Hello {patron},\n\nthe book is here.",
+            "Hello Sam,\n\nthe book is here.",
+            "Hello,\n\nthe book is here.",
+        ),
         ("{patron}, your book is here.", "Sam, your book is here.", "Your book is here."),
         ("It is here. {patron}, please come.", "It is here. Sam, please come.", "It is here. Please come."),
         ("{patron}:\n\nYour book is here.", "Sam:\n\nYour book is here.", "Your book is here."),
@@ -116,7 +122,11 @@ def test_those_of_the_branch_and_of_all_and_the_patrons_language_first(thread, b
     assert names(thread, staff) == ["Everybody's", "Ours", "Adiós"]
     MessageFactory(conversation=thread, language="es")
     assert names(thread, staff) == ["Adiós", "Everybody's", "Ours"]
-    assert [each.in_language for each in reply_templates.offered_in(thread, by=staff)] == ["", "English", "English"]
+    assert [each.in_language for each in reply_templates.offered_in(thread, by=staff)] == [
+        "",
+        "English",
+        "English",
+    ]
 
 
 def test_before_the_patron_writes_the_visits_language_comes_first(thread, staff):
@@ -128,7 +138,14 @@ def test_before_the_patron_writes_the_visits_language_comes_first(thread, staff)
 
 @pytest.mark.parametrize(
     ("query", "found"),
-    [("", {"Adiós", "On hold"}), ("HOLD", {"On hold"}), ("adios", {"Adiós"}), ("hold sam", {"On hold"}), ("desk put", {"On hold"}), ("xyz", set())],
+    [
+        ("", {"Adiós", "On hold"}),
+        ("HOLD", {"On hold"}),
+        ("adios", {"Adiós"}),
+        ("hold sam", {"On hold"}),
+        ("desk put", {"On hold"}),
+        ("xyz", set()),
+    ],
 )
 def test_they_are_found_by_name_and_by_what_they_say(thread, staff, query, found):
     template("Adiós", "Hasta luego.")
@@ -195,15 +212,24 @@ def composer(desk, thread):
     """composer(action, **typed): a button of the composer is pressed."""
 
     def post(action, **typed):
-        fields = {"client_token": str(uuid.uuid4()), "seen": str(thread.messages.get().public_id), "body": "", "language": "en"}
+        fields = {
+            "client_token": str(uuid.uuid4()),
+            "seen": str(thread.messages.get().public_id),
+            "body": "",
+            "language": "en",
+        }
         items = {"items-TOTAL_FORMS": "0", "items-INITIAL_FORMS": "0"}
-        return desk.post(reverse("desk_reply", args=[thread.public_id]), fields | items | {"action": action} | typed)
+        return desk.post(
+            reverse("desk_reply", args=[thread.public_id]), fields | items | {"action": action} | typed
+        )
 
     return post
 
 
 def body(answer):
-    return html.unescape(re.search(r'<textarea name="body"[^>]*>\n(.*?)</textarea>', answer.content.decode(), re.S)[1])
+    return html.unescape(
+        re.search(r'<textarea name="body"[^>]*>\n(.*?)</textarea>', answer.content.decode(), re.S)[1]
+    )
 
 
 def test_the_button_lists_them_and_keeps_what_was_typed(composer):
@@ -218,9 +244,14 @@ def test_the_button_lists_them_and_keeps_what_was_typed(composer):
 
 @pytest.mark.parametrize(
     ("typed", "language", "written", "chosen"),
-    [("", "en", "¡Hola, Sam Okafor!", "es"), ("Good morning.  ", "en", "Good morning.\n\n¡Hola, Sam Okafor!", "en")],
+    [
+        ("", "en", "¡Hola, Sam Okafor!", "es"),
+        ("Good morning.  ", "en", "Good morning.\n\n¡Hola, Sam Okafor!", "en"),
+    ],
 )
-def test_the_one_that_is_chosen_stands_in_the_answer_and_is_not_sent(composer, thread, typed, language, written, chosen):
+def test_the_one_that_is_chosen_stands_in_the_answer_and_is_not_sent(
+    composer, thread, typed, language, written, chosen
+):
     hello = template("Hola", "¡Hola, {patron}!", language="es")
     answer = composer(f"template-{hello.public_id}", body=typed, language=language)
     assert body(answer) == written

@@ -30,7 +30,10 @@ def clock():
 
 @pytest.fixture
 def thread(staff, branch, patron):
-    thread = ConversationFactory(help_session=HelpSessionFactory(staff=staff, branch=branch, patron=patron), opened_at=NOON - datetime.timedelta(hours=2))
+    thread = ConversationFactory(
+        help_session=HelpSessionFactory(staff=staff, branch=branch, patron=patron),
+        opened_at=NOON - datetime.timedelta(hours=2),
+    )
     MessageFactory(conversation=thread, body="It is checked out", sent_at=NOON - datetime.timedelta(hours=2))
     return thread
 
@@ -47,12 +50,30 @@ def address(thread, part=""):
 def typed(thread, **changes):
     """The composer's fields as a browser posts them."""
     last = thread.messages.in_order().last()
-    fields = {"client_token": str(uuid.uuid4()), "sequence": "0", "seen": str(last.pk if last else 0), "body": "There is another copy.", "language": "en"}
-    return {**fields, "then": "turn", "items-TOTAL_FORMS": "0", "items-INITIAL_FORMS": "0", "action": "send", **changes}
+    fields = {
+        "client_token": str(uuid.uuid4()),
+        "sequence": "0",
+        "seen": str(last.pk if last else 0),
+        "body": "There is another copy.",
+        "language": "en",
+    }
+    return {
+        **fields,
+        "then": "turn",
+        "items-TOTAL_FORMS": "0",
+        "items-INITIAL_FORMS": "0",
+        "action": "send",
+        **changes,
+    }
 
 
 def rows_for(item, reason):
-    return {"items-TOTAL_FORMS": "1", "items-0-item": str(item.public_id), "items-0-reason": reason, "items-0-starred": "on"}
+    return {
+        "items-TOTAL_FORMS": "1",
+        "items-0-item": str(item.public_id),
+        "items-0-reason": reason,
+        "items-0-starred": "on",
+    }
 
 
 def draft_of(thread, person):
@@ -73,12 +94,26 @@ def send(desk, thread, **changes):
 
 
 def test_what_is_typed_is_there_on_another_device(desk, sign_in, thread, staff, item):
-    fields = typed(thread, sequence="1", language="es", then="close", body="Half a sent", **rows_for(item, "on the shelf"))
+    fields = typed(
+        thread,
+        sequence="1",
+        language="es",
+        then="close",
+        body="Half a sent",
+        **rows_for(item, "on the shelf"),
+    )
     assert desk.post(address(thread, "draft/"), fields).status_code == 204
     page = sign_in(Client(), staff).get(address(thread))
     composer = page.context["composer"]
-    assert (composer["body"], composer["then"], composer["sequence"], str(composer["client_token"])) == ("Half a sent", "close", 1, fields["client_token"])
-    assert [(row["item"], row["reason"], row["starred"]) for row in page.context["choosing"].rows] == [(str(item.public_id), "on the shelf", "on")]
+    assert (composer["body"], composer["then"], composer["sequence"], str(composer["client_token"])) == (
+        "Half a sent",
+        "close",
+        1,
+        fields["client_token"],
+    )
+    assert [(row["item"], row["reason"], row["starred"]) for row in page.context["choosing"].rows] == [
+        (str(item.public_id), "on the shelf", "on")
+    ]
     assert '<option value="es" selected>' in page.content.decode()
 
 
@@ -101,9 +136,15 @@ def test_a_draft_is_one_persons(desk, sign_in, thread, omar):
 
 def test_an_answer_and_a_note_have_each_their_draft(desk, thread):
     desk.post(address(thread, "draft/"), typed(thread, sequence="1", body="To the patron"))
-    desk.post(address(thread, "draft/"), {"kind": "note", "client_token": uuid.uuid4(), "sequence": "1", "body": "To colleagues"})
+    desk.post(
+        address(thread, "draft/"),
+        {"kind": "note", "client_token": uuid.uuid4(), "sequence": "1", "body": "To colleagues"},
+    )
     page = desk.get(address(thread))
-    assert (page.context["composer"]["body"], page.context["note_draft"].body) == ("To the patron", "To colleagues")
+    assert (page.context["composer"]["body"], page.context["note_draft"].body) == (
+        "To the patron",
+        "To colleagues",
+    )
 
 
 def test_sending_ends_the_draft_and_one_that_comes_late_is_not_kept(desk, thread, staff):
@@ -116,23 +157,41 @@ def test_sending_ends_the_draft_and_one_that_comes_late_is_not_kept(desk, thread
     assert draft_of(thread, staff) is None
 
 
-@pytest.mark.parametrize("broken", [{"client_token": "x"}, {"sequence": "-1"}, {"sequence": "x"}, {"kind": "ask"}])
+@pytest.mark.parametrize(
+    "broken", [{"client_token": "x"}, {"sequence": "-1"}, {"sequence": "x"}, {"kind": "ask"}]
+)
 def test_nonsense_is_not_kept(desk, thread, staff, broken):
-    assert desk.post(address(thread, "draft/"), typed(thread, **{"sequence": "1", **broken})).status_code == 422
+    assert (
+        desk.post(address(thread, "draft/"), typed(thread, **{"sequence": "1", **broken})).status_code == 422
+    )
     assert draft_of(thread, staff) is None
 
 
 def test_no_browser_remembers_what_is_typed_at_the_desk(desk, thread):
     """The next person sits at the same one."""
-    pages = [desk.get(address(thread)), desk.get("/desk/record/"), desk.post(address(thread, "note/"), {"body": ""})]
-    forms = [form for page in pages for form in re.findall(r"<form [^>]*data-form[^>]*>", page.content.decode())]
+    pages = [
+        desk.get(address(thread)),
+        desk.get("/desk/record/"),
+        desk.post(address(thread, "note/"), {"body": ""}),
+    ]
+    forms = [
+        form for page in pages for form in re.findall(r"<form [^>]*data-form[^>]*>", page.content.decode())
+    ]
     assert ['autocomplete="off"' in form for form in forms] == [True] * 4
 
 
 # Afterwards
 
 
-@pytest.mark.parametrize(("then", "status"), [("turn", "waiting_for_patron"), ("ours", "waiting_for_staff"), ("close", "closed"), ("", "waiting_for_patron")])
+@pytest.mark.parametrize(
+    ("then", "status"),
+    [
+        ("turn", "waiting_for_patron"),
+        ("ours", "waiting_for_staff"),
+        ("close", "closed"),
+        ("", "waiting_for_patron"),
+    ],
+)
 def test_an_answer_does_what_was_chosen_and_changes_no_owner(desk, thread, omar, then, status):
     thread.assignee, thread.assigned_at = omar, NOON
     thread.save()
@@ -154,7 +213,13 @@ def test_no_other_field_of_the_form_is_looked_at(desk, thread, staff, omar):
 def stopped(desk, thread, omar, item):
     """The fields of an answer that was stopped by Omar's, and the page that says so."""
     fields = typed(thread, then="close", language="es", **rows_for(item, "on the shelf"))
-    MessageFactory(conversation=thread, side="staff", author=omar, body="I ordered it", sent_at=NOON - datetime.timedelta(seconds=40))
+    MessageFactory(
+        conversation=thread,
+        side="staff",
+        author=omar,
+        body="I ordered it",
+        sent_at=NOON - datetime.timedelta(seconds=40),
+    )
     page = desk.post(address(thread, "reply/"), fields)
     assert page.status_code == 422
     return fields, page
@@ -163,10 +228,21 @@ def stopped(desk, thread, omar, item):
 def test_the_stop_says_who_and_shows_the_answer_and_keeps_all_that_was_typed(thread, item, stopped):
     fields, page = stopped
     words = page.content.decode()
-    for expected in ("Omar Haddad answered 40 seconds ago:", "<blockquote", "I ordered it", "Edit mine", "Send anyway", "Discard mine"):
+    for expected in (
+        "Omar Haddad answered 40 seconds ago:",
+        "<blockquote",
+        "I ordered it",
+        "Edit mine",
+        "Send anyway",
+        "Discard mine",
+    ):
         assert expected in words
     composer = page.context["composer"]
-    assert (composer["body"], composer["then"], str(composer["client_token"])) == (fields["body"], "close", fields["client_token"])
+    assert (composer["body"], composer["then"], str(composer["client_token"])) == (
+        fields["body"],
+        "close",
+        fields["client_token"],
+    )
     assert page.context["choosing"].rows[0]["reason"] == "on the shelf"
     assert '<option value="es" selected>' in words
     assert thread.messages.filter(side="staff").count() == 1
@@ -174,8 +250,14 @@ def test_the_stop_says_who_and_shows_the_answer_and_keeps_all_that_was_typed(thr
 
 def test_a_stopped_answer_that_was_mended_is_sent_by_the_same_button(desk, thread, stopped):
     fields, page = stopped
-    desk.post(address(thread, "reply/"), {**fields, "seen": page.context["composer"]["seen"], "body": "As Omar says."})
-    assert [message.body for message in thread.messages.filter(side="staff").order_by("pk")] == ["I ordered it", "As Omar says."]
+    desk.post(
+        address(thread, "reply/"),
+        {**fields, "seen": page.context["composer"]["seen"], "body": "As Omar says."},
+    )
+    assert [message.body for message in thread.messages.filter(side="staff").order_by("pk")] == [
+        "I ordered it",
+        "As Omar says.",
+    ]
 
 
 def test_a_mended_answer_is_stopped_again_by_the_next_one(desk, thread, stopped, omar):
@@ -194,7 +276,9 @@ def test_a_patrons_new_word_stops_an_answer_too(desk, thread):
 
 
 def test_what_was_taken_back_meanwhile_stops_nothing(desk, thread, omar):
-    answer = actions.reply(thread, by=omar, side="staff", at=NOON, body="Wrong thread", language="en", client_token=uuid.uuid4())
+    answer = actions.reply(
+        thread, by=omar, side="staff", at=NOON, body="Wrong thread", language="en", client_token=uuid.uuid4()
+    )
     fields = typed(thread)
     actions.take_back(answer, by=omar, at=NOON)
     assert desk.post(address(thread, "reply/"), fields).status_code == 302
@@ -205,13 +289,18 @@ def test_discarding_asks_first_and_loses_nothing_until_then(desk, thread, staff)
     desk.post(address(thread, "draft/"), fields)
     asked = desk.post(address(thread, "reply/"), {**fields, "action": "discard"})
     assert "Throw away what you wrote?" in asked.content.decode()
-    assert (asked.context["composer"]["body"], draft_of(thread, staff).body) == (fields["body"], fields["body"])
+    assert (asked.context["composer"]["body"], draft_of(thread, staff).body) == (
+        fields["body"],
+        fields["body"],
+    )
     kept = desk.post(address(thread, "reply/"), {**fields, "action": "keep"}, headers=HTMX).content.decode()
     assert fields["body"] in kept
     assert "Throw away what you wrote?" not in kept
 
 
-def test_what_is_thrown_away_is_gone_with_its_files(desk, thread, staff, omar, django_capture_on_commit_callbacks):
+def test_what_is_thrown_away_is_gone_with_its_files(
+    desk, thread, staff, omar, django_capture_on_commit_callbacks
+):
     fields = typed(thread, sequence="1")
     desk.post(address(thread, "draft/"), fields)
     mine, other = (add_file(thread, by, fields["client_token"]) for by in (staff, omar))
@@ -224,7 +313,16 @@ def test_what_is_thrown_away_is_gone_with_its_files(desk, thread, staff, omar, d
 
 
 def add_file(thread, by, token):
-    attachment = Attachment(conversation=thread, client_token=token, side="staff", added_by=by, kind="pdf", name="map.pdf", size=4, added_at=timezone.now())
+    attachment = Attachment(
+        conversation=thread,
+        client_token=token,
+        side="staff",
+        added_by=by,
+        kind="pdf",
+        name="map.pdf",
+        size=4,
+        added_at=timezone.now(),
+    )
     attachment.file.save("map.pdf", ContentFile(b"%PDF"))
     return attachment
 
@@ -241,10 +339,14 @@ def test_an_answer_is_hidden_from_the_patron_for_fifteen_seconds(desk, sign_in, 
     assert "There is another copy." in phone.get(thread.get_absolute_url()).content.decode()
 
 
-def test_ones_own_answer_says_how_long_it_can_be_taken_back_and_a_colleagues_that_it_is_on_its_way(desk, sign_in, thread, omar, clock):
+def test_ones_own_answer_says_how_long_it_can_be_taken_back_and_a_colleagues_that_it_is_on_its_way(
+    desk, sign_in, thread, omar, clock
+):
     send(desk, thread)
     clock.shift(3)
-    own, theirs = (browser.get(address(thread)).content.decode() for browser in (desk, sign_in(Client(), omar)))
+    own, theirs = (
+        browser.get(address(thread)).content.decode() for browser in (desk, sign_in(Client(), omar))
+    )
     assert "The patron sees this in <b data-left>12</b> s" in own
     assert "Take it back" in own
     assert "On its way: the patron sees it in <b data-left>12</b> s" in theirs
@@ -263,7 +365,9 @@ def test_an_answer_is_taken_back_whole(desk, thread, staff, item, headers):
     page = desk.get(address(thread))
     composer, rows = page.context["composer"], page.context["choosing"].rows
     assert (composer["body"], composer["then"]) == ("There is another copy.", "close")
-    assert [(row["item"], row["reason"], row["starred"]) for row in rows] == [(str(item.public_id), "on the shelf", "on")]
+    assert [(row["item"], row["reason"], row["starred"]) for row in rows] == [
+        (str(item.public_id), "on the shelf", "on")
+    ]
     assert '<option value="es" selected>' in page.content.decode()
     assert [file.pk for file in page.context["attached"]] == [added.pk]
     assert not Recommendation.objects.exists()
@@ -277,7 +381,12 @@ def test_an_answer_is_taken_back_whole(desk, thread, staff, item, headers):
 
 def test_what_was_begun_since_stays_behind_what_is_taken_back(desk, thread, item):
     sent = send(desk, thread, **rows_for(item, "on the shelf"))
-    begun = typed(thread, body="One more thing", message=sent.public_id, **{"items-TOTAL_FORMS": "1", "items-0-kind": "course", "items-0-title": "A club"})
+    begun = typed(
+        thread,
+        body="One more thing",
+        message=sent.public_id,
+        **{"items-TOTAL_FORMS": "1", "items-0-kind": "course", "items-0-title": "A club"},
+    )
     part = desk.post(address(thread, "take-back/"), begun, headers=HTMX).content.decode()
     assert "There is another copy.\n\nOne more thing" in part
     assert part.index("To Kill a Mockingbird") < part.index("A club")
@@ -287,21 +396,32 @@ def test_what_was_begun_since_stays_behind_what_is_taken_back(desk, thread, item
 def test_what_was_begun_since_on_two_devices_is_all_kept(desk, thread):
     sent = send(desk, thread)
     desk.post(address(thread, "draft/"), typed(thread, sequence="5", body="On the phone"))
-    part = desk.post(address(thread, "take-back/"), typed(thread, body="At the desk", message=sent.public_id), headers=HTMX).content.decode()
+    part = desk.post(
+        address(thread, "take-back/"), typed(thread, body="At the desk", message=sent.public_id), headers=HTMX
+    ).content.decode()
     assert "There is another copy.\n\nOn the phone\n\nAt the desk" in part
 
 
 def test_too_late_says_so_and_loses_nothing(desk, thread, clock):
     sent = send(desk, thread)
     clock.shift(15)
-    part = desk.post(address(thread, "take-back/"), typed(thread, body="One more thing", message=sent.public_id), headers=HTMX).content.decode()
+    part = desk.post(
+        address(thread, "take-back/"),
+        typed(thread, body="One more thing", message=sent.public_id),
+        headers=HTMX,
+    ).content.decode()
     assert "It is too late to take it back" in part
-    assert (composer(desk, thread)["body"], thread.messages.filter(side="staff").count()) == ("One more thing", 1)
+    assert (composer(desk, thread)["body"], thread.messages.filter(side="staff").count()) == (
+        "One more thing",
+        1,
+    )
 
 
 @pytest.mark.parametrize("which", ["theirs", "gone", ""])
 def test_only_ones_own_answer_can_be_taken_back(desk, thread, omar, which):
-    answer = actions.reply(thread, by=omar, side="staff", at=NOON, body="Omar's", language="en", client_token=uuid.uuid4())
+    answer = actions.reply(
+        thread, by=omar, side="staff", at=NOON, body="Omar's", language="en", client_token=uuid.uuid4()
+    )
     which = {"theirs": answer.public_id, "gone": uuid.uuid4()}.get(which, which)
     page = desk.post(address(thread, "take-back/"), {"message": which}, follow=True).content.decode()
     assert "It is too late to take it back" in page
@@ -322,5 +442,8 @@ def test_the_same_composer_sent_with_other_words_loses_neither(desk, thread):
     again = desk.post(address(thread, "reply/"), {**fields, "body": "Other words"})
     assert again.status_code == 422
     assert "You have sent this from another page" in again.content.decode()
-    assert (again.context["composer"]["body"], str(again.context["composer"]["client_token"]) == fields["client_token"]) == ("Other words", False)
+    assert (
+        again.context["composer"]["body"],
+        str(again.context["composer"]["client_token"]) == fields["client_token"],
+    ) == ("Other words", False)
     assert [message.body for message in thread.messages.filter(side="staff")] == ["There is another copy."]

@@ -28,7 +28,10 @@ def clock():
 
 @pytest.fixture
 def thread(staff, branch, patron):
-    thread = ConversationFactory(help_session=HelpSessionFactory(staff=staff, branch=branch, patron=patron), opened_at=NOON - datetime.timedelta(hours=2))
+    thread = ConversationFactory(
+        help_session=HelpSessionFactory(staff=staff, branch=branch, patron=patron),
+        opened_at=NOON - datetime.timedelta(hours=2),
+    )
     MessageFactory(conversation=thread, body="It is checked out", sent_at=NOON - datetime.timedelta(hours=2))
     return thread
 
@@ -48,7 +51,11 @@ class OpenPage:
 
     def ask(self, **more):
         """What the page is told: "" for nothing."""
-        response = self.browser.get(f"{self.address}news/", {"since": self.state, "at": self.at, **more}, headers={"HX-Request": "true"})
+        response = self.browser.get(
+            f"{self.address}news/",
+            {"since": self.state, "at": self.at, **more},
+            headers={"HX-Request": "true"},
+        )
         if response.status_code == 204:
             return ""
         assert response.status_code == 200
@@ -76,7 +83,9 @@ def omars_page(sign_in, omar, thread):
 
 
 def answer(thread, by, body="I ordered it"):
-    return actions.reply(thread, by=by, side="staff", at=timezone.now(), body=body, language="en", client_token=uuid.uuid4())
+    return actions.reply(
+        thread, by=by, side="staff", at=timezone.now(), body=body, language="en", client_token=uuid.uuid4()
+    )
 
 
 def entries(news):
@@ -121,7 +130,15 @@ def test_the_composer_never_comes_with_the_news(rosas_page, thread, omar, clock)
 
 def test_the_patrons_word_a_note_and_what_was_done_come_too(rosas_page, thread, omar, patron, clock):
     clock.shift(5)
-    actions.reply(thread, by=patron, side="patron", at=timezone.now(), body="Thank you", language="en", client_token=uuid.uuid4())
+    actions.reply(
+        thread,
+        by=patron,
+        side="patron",
+        at=timezone.now(),
+        body="Thank you",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     clock.shift(1)
     notes.write_note(thread, by=omar, at=timezone.now(), body="She is in a hurry", client_token=uuid.uuid4())
     clock.shift(1)
@@ -139,7 +156,9 @@ def test_what_one_did_oneself_is_not_said_aloud(rosas_page, thread, staff, clock
     assert announced(news) == ""
 
 
-def test_what_is_taken_back_is_missing_from_the_news_in_which_the_rest_of_its_minute_comes_again(rosas_page, thread, omar, clock):
+def test_what_is_taken_back_is_missing_from_the_news_in_which_the_rest_of_its_minute_comes_again(
+    rosas_page, thread, omar, clock
+):
     clock.shift(5)
     sent = answer(thread, omar)
     clock.shift(1)
@@ -159,7 +178,9 @@ def test_what_comes_with_a_composer_holds_the_rest_of_its_minute_too(rosas_page,
     rosas_page.ask()
     clock.shift(5)
     fields = {"message": sent.public_id, "at": rosas_page.at}
-    part = rosas_page.browser.post(f"{rosas_page.address}take-back/", fields, headers={"HX-Request": "true"}).content.decode()
+    part = rosas_page.browser.post(
+        f"{rosas_page.address}take-back/", fields, headers={"HX-Request": "true"}
+    ).content.decode()
     assert entries(part) == ["message"]
     assert f"message-{kept.public_id}" in part
 
@@ -175,7 +196,9 @@ def test_news_are_read(rosas_page, thread, omar, staff, clock):
     clock.shift(5)
     sent = answer(thread, omar)
     rosas_page.ask()
-    assert Participation.objects.get(person=staff, conversation=thread, side="staff").read_until == sent.sent_at
+    assert (
+        Participation.objects.get(person=staff, conversation=thread, side="staff").read_until == sent.sent_at
+    )
     clock.shift(60)
     assert "New since you were here" not in rosas_page.browser.get(rosas_page.address).content.decode()
 
@@ -200,7 +223,14 @@ def test_an_erased_thread_leaves_the_open_page(rosas_page, thread, coordinator, 
 @pytest.mark.parametrize("part", ["reply/", "close/", "draft/", "take-back/", "leave/"])
 def test_nothing_is_added_to_an_erased_thread(rosas_page, thread, coordinator, part):
     handling.erase(thread, by=coordinator, at=timezone.now())
-    fields = {"client_token": uuid.uuid4(), "sequence": "1", "body": "Too late", "language": "en", "action": "send_anyway", "items-TOTAL_FORMS": "0"}
+    fields = {
+        "client_token": uuid.uuid4(),
+        "sequence": "1",
+        "body": "Too late",
+        "language": "en",
+        "action": "send_anyway",
+        "items-TOTAL_FORMS": "0",
+    }
     assert rosas_page.browser.post(f"{rosas_page.address}{part}", fields).status_code in {204, 302, 410}
     assert not thread.messages.exists()
     assert not thread.drafts.exists()
@@ -212,7 +242,14 @@ def test_a_joined_thread_leads_to_where_its_messages_went(desk, thread, staff, p
     joining.join(thread, into=into, by=staff, at=timezone.now())
     assert desk.get(f"/desk/threads/{thread.public_id}/").url.startswith(f"/desk/threads/{into.public_id}/")
     last = into.messages.order_by("pk").last()
-    fields = {"client_token": uuid.uuid4(), "seen": last.pk, "body": "One answer", "language": "en", "action": "send", "items-TOTAL_FORMS": "0"}
+    fields = {
+        "client_token": uuid.uuid4(),
+        "seen": last.pk,
+        "body": "One answer",
+        "language": "en",
+        "action": "send",
+        "items-TOTAL_FORMS": "0",
+    }
     assert desk.post(f"/desk/threads/{thread.public_id}/reply/", fields).status_code == 302
     assert into.messages.filter(body="One answer").exists()
 

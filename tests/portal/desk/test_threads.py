@@ -35,7 +35,12 @@ def session(staff, branch, patron):
 @pytest.fixture
 def thread(session):
     thread = ConversationFactory(help_session=session)
-    MessageFactory(conversation=thread, body="It is checked out", language="es", sent_at=timezone.now() - datetime.timedelta(hours=2))
+    MessageFactory(
+        conversation=thread,
+        body="It is checked out",
+        language="es",
+        sent_at=timezone.now() - datetime.timedelta(hours=2),
+    )
     return thread
 
 
@@ -49,18 +54,37 @@ def shown(response):
 
 def answer(thread, **changes):
     seen = thread.messages.in_order().last()
-    fields = {"client_token": str(uuid.uuid4()), "sequence": "0", "seen": str(seen.pk if seen else 0), "body": "There is another copy.", "language": "en"}
+    fields = {
+        "client_token": str(uuid.uuid4()),
+        "sequence": "0",
+        "seen": str(seen.pk if seen else 0),
+        "body": "There is another copy.",
+        "language": "en",
+    }
     return {**fields, "items-TOTAL_FORMS": "0", "items-INITIAL_FORMS": "0", "action": "send", **changes}
 
 
 def newest_entry(page):
-    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", re.findall(r'<li class="message .*?</li>', page, re.DOTALL)[-1])
+    return re.sub(
+        r'name="csrfmiddlewaretoken" value="\w+"',
+        "",
+        re.findall(r'<li class="message .*?</li>', page, re.DOTALL)[-1],
+    )
 
 
 def test_the_page_tells_the_thread_and_what_the_patron_was_given(desk, thread, session, item):
-    recommend_in(session, item=item, verdict="could_not_get_it", decided_at=timezone.now(), comment="Three holds")
+    recommend_in(
+        session, item=item, verdict="could_not_get_it", decided_at=timezone.now(), comment="Three holds"
+    )
     page = shown(desk.get(address(thread)))
-    for words in ("It is checked out", "To Kill a Mockingbird", "Could not get it", "Three holds", session.summary, "Sam Okafor"):
+    for words in (
+        "It is checked out",
+        "To Kill a Mockingbird",
+        "Could not get it",
+        "Three holds",
+        session.summary,
+        "Sam Okafor",
+    ):
         assert words in page
 
 
@@ -71,14 +95,24 @@ def test_the_answer_is_offered_in_the_language_of_the_question(desk, thread):
 def test_opening_is_in_the_access_log_once(desk, thread, staff, patron):
     desk.get(address(thread))
     desk.post(address(thread, "reply/"), answer(thread), headers={"HX-Request": "true"})
-    assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [(staff.pk, patron.pk, str(thread.public_id))]
+    assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [
+        (staff.pk, patron.pk, str(thread.public_id))
+    ]
 
 
-@pytest.mark.parametrize(("part", "fields"), [("reply/", {"action": "find"}), ("reply/", {"body": ""}), ("reply/", {"action": "discard"})])
+@pytest.mark.parametrize(
+    ("part", "fields"),
+    [("reply/", {"action": "find"}), ("reply/", {"body": ""}), ("reply/", {"action": "discard"})],
+)
 def test_no_button_shows_a_thread_past_the_access_log(desk, thread, staff, patron, part, fields):
     MessageFactory(conversation=thread, body="Read me")
     assert "Read me" in shown(desk.post(address(thread, part), fields))
-    assert AuditEvent.objects.filter(action="opened", by=staff, patron=patron, subject=str(thread.public_id)).count() == 1
+    assert (
+        AuditEvent.objects.filter(
+            action="opened", by=staff, patron=patron, subject=str(thread.public_id)
+        ).count()
+        == 1
+    )
 
 
 def test_an_answer_is_sent_once_however_often_it_is_posted(desk, thread, staff):
@@ -101,13 +135,22 @@ def test_the_swapped_part_is_what_a_reload_would_show(desk, thread):
 
 
 def test_the_swap_of_an_answer_is_small(desk, thread):
-    MessageFactory.create_batch(30, conversation=thread, body="Long words " * 100, sent_at=timezone.now() - datetime.timedelta(hours=1))
+    MessageFactory.create_batch(
+        30,
+        conversation=thread,
+        body="Long words " * 100,
+        sent_at=timezone.now() - datetime.timedelta(hours=1),
+    )
     part = desk.post(address(thread, "reply/"), answer(thread), headers={"HX-Request": "true"})
     assert len(gzip.compress(part.content)) <= 5_000
 
 
 def test_an_empty_answer_is_told_and_the_items_stay(desk, thread, item):
-    fields = answer(thread, body="  ", **{"items-TOTAL_FORMS": "1", "items-0-item": item.public_id, "items-0-reason": "still here"})
+    fields = answer(
+        thread,
+        body="  ",
+        **{"items-TOTAL_FORMS": "1", "items-0-item": item.public_id, "items-0-reason": "still here"},
+    )
     page = desk.post(address(thread, "reply/"), fields)
     assert page.status_code == 422
     assert "Write an answer first." in shown(page)
@@ -123,7 +166,9 @@ def test_items_are_recommended_inside_the_answer_each_with_its_reason(desk, thre
     given = [(r.item.title, r.reason, r.patron) for r in Recommendation.objects.order_by("pk")]
     assert given == [("To Kill a Mockingbird", "on the shelf", patron), ("Thursday club", "practice", patron)]
     assert "on the shelf" in shown(desk.get(address(thread)))
-    assert "on the shelf" in shown(desk.post(address(thread, "reply/"), answer(thread, body="More"), headers={"HX-Request": "true"}))
+    assert "on the shelf" in shown(
+        desk.post(address(thread, "reply/"), answer(thread, body="More"), headers={"HX-Request": "true"})
+    )
 
 
 def test_without_javascript_an_item_is_found_and_picked_and_the_answer_stays(desk, thread, item):
@@ -138,7 +183,13 @@ def test_without_javascript_an_item_is_found_and_picked_and_the_answer_stays(des
 def test_with_javascript_only_the_items_part_comes_back(desk, thread, item):
     found = shown(desk.get("/desk/items/", {"q": "mockingbird", "thread": thread.public_id}))
     assert f'hx-post="{address(thread, "reply/")}"' in found
-    part = shown(desk.post(address(thread, "reply/"), answer(thread, action=f"pick-{item.public_id}"), headers={"HX-Request": "true"}))
+    part = shown(
+        desk.post(
+            address(thread, "reply/"),
+            answer(thread, action=f"pick-{item.public_id}"),
+            headers={"HX-Request": "true"},
+        )
+    )
     assert part.strip().startswith('<section id="items"')
     assert str(item.public_id) in part
 
@@ -146,19 +197,30 @@ def test_with_javascript_only_the_items_part_comes_back(desk, thread, item):
 def test_a_colleagues_answer_is_shown_before_one_sends_again(desk, thread, branch):
     fields = answer(thread)
     omar = StaffFactory(name="Omar", branch=branch)
-    MessageFactory(conversation=thread, side="staff", author=omar, body="I ordered it", sent_at=timezone.now() - datetime.timedelta(minutes=1))
+    MessageFactory(
+        conversation=thread,
+        side="staff",
+        author=omar,
+        body="I ordered it",
+        sent_at=timezone.now() - datetime.timedelta(minutes=1),
+    )
     page = shown(desk.post(address(thread, "reply/"), fields))
     for words in ("Omar answered 1\xa0minute ago:", "There is another copy.", "Send anyway", "I ordered it"):
         assert words in page
     assert thread.messages.filter(side="staff").count() == 1
     desk.post(address(thread, "reply/"), {**fields, "action": "send_anyway"})
-    assert [m.body for m in thread.messages.filter(side="staff").order_by("sent_at")] == ["I ordered it", "There is another copy."]
+    assert [m.body for m in thread.messages.filter(side="staff").order_by("sent_at")] == [
+        "I ordered it",
+        "There is another copy.",
+    ]
 
 
 def test_the_first_answer_to_a_verdict_warns_too_when_a_colleague_was_faster(desk, session, branch):
     thread = ConversationFactory(help_session=session, reason="did_not_help")
     fields = answer(thread)
-    MessageFactory(conversation=thread, side="staff", author=StaffFactory(name="Omar", branch=branch), body="Try this")
+    MessageFactory(
+        conversation=thread, side="staff", author=StaffFactory(name="Omar", branch=branch), body="Try this"
+    )
     assert "Omar answered" in shown(desk.post(address(thread, "reply/"), fields))
 
 
@@ -188,14 +250,22 @@ def test_the_note_of_the_session_is_not_in_the_thread(desk, thread, session):
 
 
 @pytest.mark.parametrize("count", [3, 30, 300])
-def test_a_thread_costs_the_same_whatever_its_length(desk, thread, session, branch, staff, count, django_assert_num_queries):
+def test_a_thread_costs_the_same_whatever_its_length(
+    desk, thread, session, branch, staff, count, django_assert_num_queries
+):
     omar = StaffFactory(name="Omar", branch=branch)
     recommend_in(session, 3)
     MessageFactory.create_batch(count, conversation=thread)
     recommend_in_message(thread.messages.last(), 3)
     attach_to(thread.messages.last())
     for _ in range(count):
-        ConversationNote.objects.create(conversation=thread, author=omar, body="A note", written_at=timezone.now(), client_token=uuid.uuid4())
+        ConversationNote.objects.create(
+            conversation=thread,
+            author=omar,
+            body="A note",
+            written_at=timezone.now(),
+            client_token=uuid.uuid4(),
+        )
         DeskEvent.objects.create(conversation=thread, kind="taken", by=omar, at=timezone.now())
     Participation.objects.create(conversation=thread, person=omar, side="staff", seen_at=timezone.now())
     Participation.objects.create(conversation=thread, person=staff, side="staff", read_until=timezone.now())
@@ -207,13 +277,19 @@ def test_a_thread_costs_the_same_whatever_its_length(desk, thread, session, bran
 
 def test_an_item_that_stands_in_two_places_is_one_item_with_both(desk, thread, session, branch):
     nearby = BranchFactory(name="Aldergate")
-    [given, other] = recommend_in(session, item=ItemFactory(title="Worms <eat> my garbage")), ItemFactory(title="Nowhere to be found")
+    [given, other] = (
+        recommend_in(session, item=ItemFactory(title="Worms <eat> my garbage")),
+        ItemFactory(title="Nowhere to be found"),
+    )
     recommend_in(session, item=other)
     for place in (branch, nearby):
         Holding.objects.create(item=given[0].item, branch=place, call_number="631.875 APP")
     page = shown(desk.get(address(thread)))
     [line] = re.findall(r"<strong[^>]*>Worms &lt;eat&gt; my garbage</strong> (<span.*?)</p>", page)
-    assert re.sub("<[^>]+>", "", line).split(" · ")[-2:] == ["631.875 APP Aldergate", f"631.875 APP {branch.name}"]
+    assert re.sub("<[^>]+>", "", line).split(" · ")[-2:] == [
+        "631.875 APP Aldergate",
+        f"631.875 APP {branch.name}",
+    ]
     [line] = re.findall(r"<strong[^>]*>Nowhere to be found</strong> (<span.*?)</p>", page)
     assert "call" not in line
 
@@ -231,7 +307,10 @@ def shown_messages(page):
 
 def test_a_long_thread_shows_its_last_part_and_leads_to_the_rest(desk, thread):
     at = timezone.now() - datetime.timedelta(hours=1)
-    said = [MessageFactory(conversation=thread, body=f"Word {n}", sent_at=at + datetime.timedelta(minutes=n)) for n in range(50)]
+    said = [
+        MessageFactory(conversation=thread, body=f"Word {n}", sent_at=at + datetime.timedelta(minutes=n))
+        for n in range(50)
+    ]
     page = shown(desk.get(address(thread)))
     assert shown_messages(page) == [f"message-{message.public_id}" for message in said[-12:]]
     link = unescape(re.search(r'id="earlier" href="([^"]+)"', page)[1])
@@ -257,19 +336,29 @@ def test_a_link_to_nothing_shows_the_last_part(desk, thread, start):
 @pytest.mark.parametrize(("unread", "shows"), [(3, 12), (40, 40), (300, 60)])
 def test_the_page_opens_at_what_one_has_not_read(desk, thread, staff, unread, shows):
     at = timezone.now() - datetime.timedelta(hours=1)
-    said = [MessageFactory(conversation=thread, sent_at=at + datetime.timedelta(seconds=n)) for n in range(320)]
+    said = [
+        MessageFactory(conversation=thread, sent_at=at + datetime.timedelta(seconds=n)) for n in range(320)
+    ]
     opened_before(thread, staff, said[319 - unread].sent_at)
     page = shown(desk.get(address(thread)))
     assert len(shown_messages(page)) == shows
     first = said[max(320 - unread, 320 - shows)]
-    assert re.search(r'id="first-unread".*?id="(message-[^"]+)"', page, re.DOTALL)[1] == f"message-{first.public_id}"
+    assert (
+        re.search(r'id="first-unread".*?id="(message-[^"]+)"', page, re.DOTALL)[1]
+        == f"message-{first.public_id}"
+    )
     assert 'data-opens-at="first-unread"' in page
     assert "first-unread" not in shown(desk.get(address(thread)))
 
 
 def test_ones_own_answer_is_not_new_to_oneself(desk, thread, staff):
     opened_before(thread, staff, timezone.now() - datetime.timedelta(hours=1))
-    MessageFactory(conversation=thread, side="staff", author=staff, sent_at=timezone.now() - datetime.timedelta(minutes=5))
+    MessageFactory(
+        conversation=thread,
+        side="staff",
+        author=staff,
+        sent_at=timezone.now() - datetime.timedelta(minutes=5),
+    )
     assert "New since you were here" not in shown(desk.get(address(thread)))
 
 
@@ -289,15 +378,39 @@ def test_each_message_carries_its_language(desk, thread):
 def test_all_that_happened_stands_in_one_order(desk, thread, staff):
     at = timezone.now() - datetime.timedelta(hours=1)
     DeskEvent.objects.create(conversation=thread, kind="taken", by=staff, at=at)
-    MessageFactory(conversation=thread, side="staff", author=staff, body="An answer", sent_at=at + datetime.timedelta(minutes=1))
-    ConversationNote.objects.create(conversation=thread, author=staff, body="A note", written_at=at + datetime.timedelta(minutes=2), client_token=uuid.uuid4())
-    Event.objects.create(conversation=thread, kind="closed", side="patron", at=at + datetime.timedelta(minutes=3), shown_from=at)
+    MessageFactory(
+        conversation=thread,
+        side="staff",
+        author=staff,
+        body="An answer",
+        sent_at=at + datetime.timedelta(minutes=1),
+    )
+    ConversationNote.objects.create(
+        conversation=thread,
+        author=staff,
+        body="A note",
+        written_at=at + datetime.timedelta(minutes=2),
+        client_token=uuid.uuid4(),
+    )
+    Event.objects.create(
+        conversation=thread,
+        kind="closed",
+        side="patron",
+        at=at + datetime.timedelta(minutes=3),
+        shown_from=at,
+    )
     page = shown(desk.get(address(thread)))
     page = page[page.index('id="entries"') :]
     assert sorted(ORDER, key=page.index) == ORDER
 
 
-ORDER = ["It is checked out", "Rosa Lindqvist took this", "An answer", "A note", "Closed by the patron: this sorted it"]
+ORDER = [
+    "It is checked out",
+    "Rosa Lindqvist took this",
+    "An answer",
+    "A note",
+    "Closed by the patron: this sorted it",
+]
 
 
 @pytest.mark.parametrize(
@@ -347,11 +460,21 @@ def test_what_happened_to_a_thread_is_told_in_plain_words(desk, thread, event, w
 
 LONG_AGO = "2001-01-01T00:00:00+00:00"
 PAST_ALL_DOORS = {  # all that shows words of a thread without drawing its page
-    "news": lambda desk, at: desk.get(f"{at}news/?since=&at={quote(LONG_AGO)}", headers={"HX-Request": "true"}),
-    "the composer": lambda desk, at: desk.post(f"{at}reply/", {"action": "send", "at": LONG_AGO}, headers={"HX-Request": "true"}),
+    "news": lambda desk, at: desk.get(
+        f"{at}news/?since=&at={quote(LONG_AGO)}", headers={"HX-Request": "true"}
+    ),
+    "the composer": lambda desk, at: desk.post(
+        f"{at}reply/", {"action": "send", "at": LONG_AGO}, headers={"HX-Request": "true"}
+    ),
     "what a writer has not seen": lambda desk, at: desk.post(
         f"{at}reply/",
-        {"action": "send", "seen": "0", "body": "It is back", "language": "en", "client_token": str(uuid.uuid4())},
+        {
+            "action": "send",
+            "seen": "0",
+            "body": "It is back",
+            "language": "en",
+            "client_token": str(uuid.uuid4()),
+        },
         headers={"HX-Request": "true"},
     ),
     "logging": lambda desk, at: desk.get("/desk/record/", {"thread": at.split("/")[3]}),
@@ -362,10 +485,15 @@ PAST_ALL_DOORS = {  # all that shows words of a thread without drawing its page
 def test_no_way_to_the_words_of_a_thread_goes_past_the_access_log(desk, thread, staff, patron, way):
     said = PAST_ALL_DOORS[way](desk, f"/desk/threads/{thread.public_id}/")
     assert "It is checked out" in shown(said)
-    assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [(staff.pk, patron.pk, str(thread.public_id))]
+    assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [
+        (staff.pk, patron.pk, str(thread.public_id))
+    ]
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59-14:00", "9" * 5000])
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59-14:00", "9" * 5000],
+)
 def test_a_moment_or_a_number_that_nobody_can_count_with_is_none(desk, thread, moment):
     at, part = f"/desk/threads/{thread.public_id}/", {"HX-Request": "true"}
     answers = [

@@ -8,5 +8,8 @@ from portal.desk.widgets import LongSelect
 @pytest.mark.parametrize("value", ["", "b", 3, None, "not offered"])
 def test_a_long_select_is_what_django_draws(value):
     choices = [("", "none"), ("b", 'A "quoted" <name>'), (3, "three")]
-    drawn = [widget(choices=choices).render("field", value, {"id": "id_field", "required": True}) for widget in (LongSelect, forms.Select)]
+    drawn = [
+        widget(choices=choices).render("field", value, {"id": "id_field", "required": True})
+        for widget in (LongSelect, forms.Select)
+    ]
     assert parse_html(drawn[0]) == parse_html(drawn[1])

@@ -58,7 +58,10 @@ def test_the_desk_makes_a_code_and_their_phone_opens_the_record_with_it(client, 
     assert "Where are the tax forms?" in text(phone.get(reverse("home")))
     assert "A code for their phone" not in text(desk.get(record))
     events = AuditEvent.objects.filter(patron=pike, action__endswith="account_code").order_by("pk")
-    assert list(events.values_list("action", "by")) == [("made_account_code", staff.pk), ("used_account_code", pike.pk)]
+    assert list(events.values_list("action", "by")) == [
+        ("made_account_code", staff.pk),
+        ("used_account_code", pike.pk),
+    ]
 
 
 def test_a_link_that_somebody_follows_lets_nobody_in(client, staff, pike):
@@ -75,7 +78,9 @@ def test_whoever_made_the_code_does_not_use_it(client, sign_in, staff, pike, bra
     if where == "signed in as staff":
         sign_in(client, staff)
     else:
-        client.cookies[DESK_TOKEN] = shared_desks.unlock(branch=branch, name="Desk 1", by=staff, at=timezone.now())[1]
+        client.cookies[DESK_TOKEN] = shared_desks.unlock(
+            branch=branch, name="Desk 1", by=staff, at=timezone.now()
+        )[1]
     assert use(client, code).status_code == 403
     assert "for their own device" in text(client.post(reverse("open_code"), {"code": code}))
     assert who(client) != pike
@@ -84,7 +89,9 @@ def test_whoever_made_the_code_does_not_use_it(client, sign_in, staff, pike, bra
 
 def test_its_person_reads_who_made_it(client, sign_in, staff, pike):
     made(pike, staff)
-    assert "made a code that opens your library account once" in text(sign_in(client, pike).get(reverse("who_looked")))
+    assert "made a code that opens your library account once" in text(
+        sign_in(client, pike).get(reverse("who_looked"))
+    )
 
 
 def test_it_works_once(staff, pike):
@@ -117,7 +124,10 @@ def test_only_its_fingerprint_is_kept(staff, pike):
     assert AccountCode.objects.get().hmac == codes.hmac_of(code)
 
 
-@pytest.mark.parametrize("whose", ["has an address", "has been in", "works at a desk", "has a card", "has a passkey", "may not sign in"])
+@pytest.mark.parametrize(
+    "whose",
+    ["has an address", "has been in", "works at a desk", "has a card", "has a passkey", "may not sign in"],
+)
 def test_there_is_none_for_a_record_that_has_a_way_in(whose, branch, staff, pike):
     code = made(pike, staff)
     if whose == "has an address":

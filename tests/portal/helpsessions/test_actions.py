@@ -8,7 +8,15 @@ from accounts.models import AuditEvent, Consent
 from portal.helpsessions import actions
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, UnfinishedForm
 from recommendations.models import Item, Recommendation
-from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, QuietSessionFactory, UserFactory, code_for, recommend_in
+from tests.factories import (
+    BranchFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    QuietSessionFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
 
 NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
 BASE = "https://portal.example.org"
@@ -42,12 +50,21 @@ def test_recording_keeps_the_items_in_order_and_the_note_apart(typed, branch):
     found = ItemFactory(title="Number the Stars")
     typed["items"] = [
         actions.ChosenItem(item=found, reason="age 11"),
-        actions.ChosenItem(kind="web_page", title="Museum encyclopedia", url="https://example.org/maps", call_number="K 12", reason="maps", starred=False),
+        actions.ChosenItem(
+            kind="web_page",
+            title="Museum encyclopedia",
+            url="https://example.org/maps",
+            call_number="K 12",
+            reason="maps",
+            starred=False,
+        ),
     ]
 
     session = actions.record(**typed | {"note": "was in a hurry"})
 
-    recommendations = Recommendation.objects.filter(sessionrecommendation__help_session=session).order_by("sessionrecommendation__position")
+    recommendations = Recommendation.objects.filter(sessionrecommendation__help_session=session).order_by(
+        "sessionrecommendation__position"
+    )
     assert [(r.item.title, r.reason, r.starred, r.patron) for r in recommendations] == [
         ("Number the Stars", "age 11", True, None),
         ("Museum encyclopedia", "maps", False, None),
@@ -72,7 +89,9 @@ def test_a_token_of_somebody_else_is_not_theirs_to_overwrite(typed, library):
 
 
 def test_finishing_what_was_begun_forgets_the_raw_form(typed, staff, branch):
-    begun = actions.start_unfinished(by=staff, at=NOW, branch=branch, fields={"question": "half a qu", "minutes": "abc"})
+    begun = actions.start_unfinished(
+        by=staff, at=NOW, branch=branch, fields={"question": "half a qu", "minutes": "abc"}
+    )
     session = actions.record(**typed, unfinished=begun)
     assert session.pk == begun.pk
     assert session.status == "recorded"
@@ -93,9 +112,16 @@ def test_autosave_after_recording_changes_nothing(typed, staff, branch):
 
 
 def test_a_tally_counts_in_the_librarys_own_day_and_hour(staff, branch):
-    after_midnight_utc = datetime.datetime(2026, 3, 4, 1, 15, tzinfo=datetime.UTC)  # 19:15 the day before in Chicago
+    after_midnight_utc = datetime.datetime(
+        2026, 3, 4, 1, 15, tzinfo=datetime.UTC
+    )  # 19:15 the day before in Chicago
     tally = actions.tally(by=staff, at=after_midnight_utc, branch=branch)
-    assert (tally.happened_on, tally.hour, tally.question_type, tally.status) == (datetime.date(2026, 3, 3), 19, "directional", "tally")
+    assert (tally.happened_on, tally.hour, tally.question_type, tally.status) == (
+        datetime.date(2026, 3, 3),
+        19,
+        "directional",
+        "tally",
+    )
 
 
 def test_a_tally_is_taken_back_only_by_who_counted_it(staff, coordinator, branch):
@@ -192,7 +218,12 @@ def test_keeping_ties_session_and_items_to_the_person_and_records_their_consent(
     recommendation.refresh_from_db()
     assert (session.patron, session.kept_at, recommendation.patron) == (patron, NOW, patron)
     consent = Consent.objects.get()
-    assert (consent.person, consent.subject, consent.wording, consent.given_at) == (patron, session.public_id, "Keep it, please", NOW)
+    assert (consent.person, consent.subject, consent.wording, consent.given_at) == (
+        patron,
+        session.public_id,
+        "Keep it, please",
+        NOW,
+    )
     with pytest.raises(actions.CodeKept):
         actions.open_by_code(code, at=NOW)
     assert AuditEvent.objects.get(action="kept").patron == patron

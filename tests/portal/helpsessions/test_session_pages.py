@@ -80,7 +80,9 @@ def test_the_note_of_the_desk_is_never_there(me, session):
     assert "STAFF ONLY" not in me.get(session.get_absolute_url()).content.decode()
 
 
-@pytest.mark.parametrize("name", ["help_session", "session_outcome", "all_helped", "keep_session", "ask_about_session"])
+@pytest.mark.parametrize(
+    "name", ["help_session", "session_outcome", "all_helped", "keep_session", "ask_about_session"]
+)
 @pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])
 def test_strangers_find_nothing(client, session, branch, staff, sign_in, show_code, name, who):
     if who == "another patron":
@@ -90,7 +92,9 @@ def test_strangers_find_nothing(client, session, branch, staff, sign_in, show_co
     elif who == "holder of another code":
         show_code(client, code_for(HelpSessionFactory(branch=branch)))
     url = address(name, session)
-    response = client.get(url) if name == "help_session" else client.post(url, {"found": "all", "body": "hello"})
+    response = (
+        client.get(url) if name == "help_session" else client.post(url, {"found": "all", "body": "hello"})
+    )
     assert response.status_code == 404
     session.refresh_from_db()
     assert (session.found, session.conversations.count()) == ("", 0)
@@ -101,9 +105,15 @@ def test_each_question_is_one_tap_and_leaves_the_other_alone(me, session, field,
     HelpSession.objects.filter(pk=session.pk).update(found="no", satisfaction="poor")
     swapped = me.post(address("session_outcome", session), {field: value}, **HTMX)
     session.refresh_from_db()
-    assert {"found": session.found, "satisfaction": session.satisfaction} == {"found": "no", "satisfaction": "poor"} | {field: value}
+    assert {"found": session.found, "satisfaction": session.satisfaction} == {
+        "found": "no",
+        "satisfaction": "poor",
+    } | {field: value}
     assert part(swapped, "outcome") == part(me.get(session.get_absolute_url()), "outcome")
-    assert me.post(address("session_outcome", session), {field: value}).url == f"{session.get_absolute_url()}#outcome"
+    assert (
+        me.post(address("session_outcome", session), {field: value}).url
+        == f"{session.get_absolute_url()}#outcome"
+    )
 
 
 @pytest.mark.parametrize("data", [{}, {"found": "nonsense"}, {"satisfaction": ""}])
@@ -120,7 +130,12 @@ def test_all_helped_answers_for_the_starred_ones_that_are_open(me, session, htmx
     [unstarred] = recommend_in(session, starred=False)
     url = address("all_helped", session)
     response = me.post(url, **(HTMX if htmx else {}))
-    assert list(Recommendation.objects.order_by("pk").values_list("verdict", flat=True)) == ["helped", "helped", "did_not_help", ""]
+    assert list(Recommendation.objects.order_by("pk").values_list("verdict", flat=True)) == [
+        "helped",
+        "helped",
+        "did_not_help",
+        "",
+    ]
     if htmx:
         assert part(response, "items") == part(me.get(session.get_absolute_url()), "items")
     else:
@@ -150,12 +165,21 @@ def test_without_items_the_page_says_so(me, session):
 def test_the_list_pages_by_key(me, patron, branch):
     today = timezone.localdate()
     for number in range(45):
-        HelpSessionFactory(patron=patron, branch=branch, question=f"Question {number:02}", happened_on=today - datetime.timedelta(days=number // 2))
+        HelpSessionFactory(
+            patron=patron,
+            branch=branch,
+            question=f"Question {number:02}",
+            happened_on=today - datetime.timedelta(days=number // 2),
+        )
     url, seen = reverse("help_sessions"), []
     while url:
         response = me.get(url)
         seen += [session.question for session in response.context["help_sessions"]]
-        url = f"{reverse('help_sessions')}?after={response.context['older']}" if response.context["older"] else None
+        url = (
+            f"{reverse('help_sessions')}?after={response.context['older']}"
+            if response.context["older"]
+            else None
+        )
     in_order = HelpSession.objects.latest_first().values_list("question", flat=True)
     assert seen == list(in_order)
     assert len(seen) == 45
@@ -167,7 +191,9 @@ def test_a_key_from_nowhere_leads_to_the_first_page(me, session, after):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_page_costs_the_same_whatever_its_length(me, session, branch, patron, show_code, django_assert_num_queries, rows):
+def test_the_page_costs_the_same_whatever_its_length(
+    me, session, branch, patron, show_code, django_assert_num_queries, rows
+):
     recommend_in(session, rows)
     for recommendation in Recommendation.objects.all():
         Holding.objects.create(item=recommendation.item, branch=branch, call_number="1")
@@ -179,7 +205,9 @@ def test_the_page_costs_the_same_whatever_its_length(me, session, branch, patron
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_list_costs_the_same_whatever_its_length(me, patron, branch, staff, django_assert_num_queries, rows):
+def test_the_list_costs_the_same_whatever_its_length(
+    me, patron, branch, staff, django_assert_num_queries, rows
+):
     HelpSessionFactory.create_batch(rows, patron=patron, branch=branch, staff=staff)
     with django_assert_num_queries(5):
         me.get(reverse("help_sessions"))
@@ -187,8 +215,15 @@ def test_the_list_costs_the_same_whatever_its_length(me, patron, branch, staff, 
 
 @pytest.mark.parametrize(
     ("question", "summary", "shown"),
-    [("Where is the atlas?", "", False), ("Where is the atlas?", "On the second floor.", True), ("Where is it? " * 20, "", True), ("", "", False)],
+    [
+        ("Where is the atlas?", "", False),
+        ("Where is the atlas?", "On the second floor.", True),
+        ("Where is it? " * 20, "", True),
+        ("", "", False),
+    ],
 )
-def test_what_was_talked_about_is_shown_where_the_title_does_not_say_it_all(me, session, question, summary, shown):
+def test_what_was_talked_about_is_shown_where_the_title_does_not_say_it_all(
+    me, session, question, summary, shown
+):
     HelpSession.objects.filter(pk=session.pk).update(question=question, summary=summary)
     assert ("What we talked about" in text(me.get(session.get_absolute_url()))) == shown

@@ -55,7 +55,9 @@ def session(branch, staff):
 @pytest.fixture
 def keep():
     """keep(session, by): as they do it themselves."""
-    return lambda session, by: conversations.keep(session, by=by, at=timezone.now(), wording="As read", language="en")
+    return lambda session, by: conversations.keep(
+        session, by=by, at=timezone.now(), wording="As read", language="en"
+    )
 
 
 @pytest.fixture
@@ -69,7 +71,10 @@ def page(device, session):
 
 
 def write(device, session, body):
-    answer = device.post(reverse("ask_about_session", args=[session.public_id]), {"body": body, "client_token": str(uuid.uuid4())})
+    answer = device.post(
+        reverse("ask_about_session", args=[session.public_id]),
+        {"body": body, "client_token": str(uuid.uuid4())},
+    )
     assert answer.status_code == 302
     return Message.objects.get(body=body)
 
@@ -109,7 +114,9 @@ def test_the_database_itself_keeps_nobodys_name_beside_paper(paper, patron):
 def test_a_quiet_visit_is_quiet_first(branch, staff, adult):
     for with_child in ("paper", "shared", "own"):
         quiet = QuietSessionFactory(branch=branch, staff=staff, with_child=with_child)
-        assert actions.hand_over(quiet, by=staff, at=timezone.now(), base_url="")  # its slip holds a code and no words
+        assert actions.hand_over(
+            quiet, by=staff, at=timezone.now(), base_url=""
+        )  # its slip holds a code and no words
         with pytest.raises(actions.QuietSession):
             conversations.keep(quiet, by=adult, at=timezone.now(), wording="", language="en")
         with pytest.raises(IntegrityError), transaction.atomic():
@@ -130,7 +137,11 @@ def test_keeping_by_one_does_not_end_what_the_other_may_do(session, child, adult
     assert (session.patron, session.shared_with) == (child, adult)
     with pytest.raises(actions.CodeKept):
         actions.open_by_code(code, at=timezone.now())
-    for person, status in ((child, 302), (adult, 302), (UserFactory(), 410)):  # who keeps it is led there by the slip all the same
+    for person, status in (
+        (child, 302),
+        (adult, 302),
+        (UserFactory(), 410),
+    ):  # who keeps it is led there by the slip all the same
         assert device(person).post(reverse("open_code"), {"code": code}).status_code == status
 
 
@@ -153,28 +164,41 @@ def test_both_read_it_say_what_helped_and_ask(session, child, adult, keep, devic
         reader = device(person)
         assert session.title in text(page(reader, session))
         assert session.title in text(reader.get(reverse("home")))
-        reader.post(reverse("verdict", args=[recommendation.public_id]), {"verdict": verdict, "back": reverse("home")})
+        reader.post(
+            reverse("verdict", args=[recommendation.public_id]), {"verdict": verdict, "back": reverse("home")}
+        )
         recommendation.refresh_from_db()
         assert recommendation.verdict == verdict
         message = write(reader, session, f"From {person.name}")
         assert (message.author, message.conversation.patron) == (person, child)
 
 
-def test_an_adult_sees_that_visit_and_nothing_else_of_the_childs(session, child, adult, keep, device, branch, staff):
+def test_an_adult_sees_that_visit_and_nothing_else_of_the_childs(
+    session, child, adult, keep, device, branch, staff
+):
     keep(session, child)
     keep(session, adult)
     other = SharedSessionFactory(branch=branch, staff=staff, patron=child, question="Zqxsecret question")
     [given] = recommend_in(other)
     thread = ConversationFactory(help_session=other, subject="Zqxsecret subject")
     message = MessageFactory(conversation=thread, body="Zqxsecret words")
-    alone = conversations.ask(by=child, at=timezone.now(), body="Zqxsecret of no visit", language="en", client_token=uuid.uuid4())
+    alone = conversations.ask(
+        by=child, at=timezone.now(), body="Zqxsecret of no visit", language="en", client_token=uuid.uuid4()
+    )
     reader = device(adult)
-    for address in (other.get_absolute_url(), thread.get_absolute_url(), alone.get_absolute_url(), reverse("verdict", args=[given.public_id])):
+    for address in (
+        other.get_absolute_url(),
+        thread.get_absolute_url(),
+        alone.get_absolute_url(),
+        reverse("verdict", args=[given.public_id]),
+    ):
         assert reader.get(address).status_code == 404
     for name in ("home", "help_sessions", "conversations", "saved", "me", "privacy", "who_looked"):
         assert "Zqxsecret" not in reader.get(reverse(name)).content.decode()
     assert "Zqxsecret" not in page(reader, session).content.decode()
-    assert "Zqxsecret" in text(device(child).get(message.conversation.get_absolute_url()))  # or the test would look for nothing
+    assert "Zqxsecret" in text(
+        device(child).get(message.conversation.get_absolute_url())
+    )  # or the test would look for nothing
 
 
 def test_a_thread_of_a_shared_visit_is_never_joined_with_one_of_another(session, child, branch, staff):
@@ -191,15 +215,28 @@ def test_a_thread_of_a_shared_visit_is_never_joined_with_one_of_another(session,
     assert list(joining.joinable(apart)) == []
 
 
-def test_the_thread_says_who_wrote_and_tells_neither_name_nor_address(session, child, adult, keep, device, staff):
+def test_the_thread_says_who_wrote_and_tells_neither_name_nor_address(
+    session, child, adult, keep, device, staff
+):
     keep(session, child)
     keep(session, adult)
     asked = write(device(child), session, "Is lava hot?")
-    device(adult).post(reverse("reply", args=[asked.conversation.public_id]), {"body": "And for school?", "client_token": str(uuid.uuid4())})
+    device(adult).post(
+        reverse("reply", args=[asked.conversation.public_id]),
+        {"body": "And for school?", "client_token": str(uuid.uuid4())},
+    )
     address = asked.conversation.get_absolute_url()
     childs, adults = text(device(child).get(address)), text(device(adult).get(address))
-    assert ("You wrote" in childs, "The adult wrote" in childs, "The child wrote" in childs) == (True, True, False)
-    assert ("You wrote" in adults, "The child wrote" in adults, "The adult wrote" in adults) == (True, True, False)
+    assert ("You wrote" in childs, "The adult wrote" in childs, "The child wrote" in childs) == (
+        True,
+        True,
+        False,
+    )
+    assert ("You wrote" in adults, "The child wrote" in adults, "The adult wrote" in adults) == (
+        True,
+        True,
+        False,
+    )
     assert "Gudrun" not in childs + text(page(device(child), session))
     assert "gudrun@example.org" not in childs
     assert "Mia" not in adults + text(page(device(adult), session))
@@ -217,11 +254,15 @@ def test_the_desk_sees_both(session, child, adult, keep, client, staff, sign_in)
         assert "opened your visit" in text(browser_of(person, sign_in).get(reverse("who_looked")))
 
 
-def test_whoever_answers_knows_that_an_adult_reads_it_too(session, child, adult, keep, device, client, staff, sign_in):
+def test_whoever_answers_knows_that_an_adult_reads_it_too(
+    session, child, adult, keep, device, client, staff, sign_in
+):
     keep(session, child)
     thread = write(device(child), session, "Is lava hot?").conversation
     desk = sign_in(client, staff)
-    assert "One adult may come to read this too" in text(desk.get(reverse("desk_conversation", args=[thread.public_id])))
+    assert "One adult may come to read this too" in text(
+        desk.get(reverse("desk_conversation", args=[thread.public_id]))
+    )
     keep(session, adult)
     write(device(adult), session, "And for school?")
     page = text(desk.get(reverse("desk_conversation", args=[thread.public_id])))
@@ -232,7 +273,9 @@ def browser_of(person, sign_in):
     return sign_in(Client(), User.objects.get(pk=person.pk))
 
 
-def test_an_answer_is_announced_to_both_who_have_an_address_and_taken_back_from_both(session, adult, keep, device, staff):
+def test_an_answer_is_announced_to_both_who_have_an_address_and_taken_back_from_both(
+    session, adult, keep, device, staff
+):
     child = ChildFactory(name="Mia", email="mia@example.org")
     keep(session, child)
     keep(session, adult)
@@ -244,7 +287,9 @@ def test_an_answer_is_announced_to_both_who_have_an_address_and_taken_back_from_
     assert not Notification.objects.exists()
 
 
-def test_the_child_ends_it_with_one_button_and_no_code_lets_the_adult_in_again(session, child, adult, keep, device, show_code):
+def test_the_child_ends_it_with_one_button_and_no_code_lets_the_adult_in_again(
+    session, child, adult, keep, device, show_code
+):
     code = code_for(session)
     [recommendation] = recommend_in(session)
     keep(session, child)
@@ -252,8 +297,13 @@ def test_the_child_ends_it_with_one_button_and_no_code_lets_the_adult_in_again(s
     keep(session, adult)
     write(device(child), session, "Is lava hot?")
     assert page(by_code, session).status_code == 200
-    assert device(adult).post(reverse("stop_sharing", args=[session.public_id])).status_code == 404  # theirs is the other button
-    assert device(child).post(reverse("stop_sharing", args=[session.public_id])).url == session.get_absolute_url()
+    assert (
+        device(adult).post(reverse("stop_sharing", args=[session.public_id])).status_code == 404
+    )  # theirs is the other button
+    assert (
+        device(child).post(reverse("stop_sharing", args=[session.public_id])).url
+        == session.get_absolute_url()
+    )
     assert page(device(adult), session).status_code == 404
     assert page(by_code, session).status_code == 404
     assert page(device(child), session).status_code == 200
@@ -261,7 +311,9 @@ def test_the_child_ends_it_with_one_button_and_no_code_lets_the_adult_in_again(s
     assert device(adult).get(reverse("verdict", args=[recommendation.public_id])).status_code == 404
 
 
-def test_a_child_who_keeps_it_alone_can_end_the_code_before_anybody_uses_it(session, child, adult, keep, device):
+def test_a_child_who_keeps_it_alone_can_end_the_code_before_anybody_uses_it(
+    session, child, adult, keep, device
+):
     code = code_for(session)
     keep(session, child)
     device(child).post(reverse("stop_sharing", args=[session.public_id]))
@@ -275,7 +327,11 @@ def test_either_may_stop_and_the_other_goes_on(session, child, adult, keep, devi
     keep(session, adult)
     asked = write(device(child), session, "Is lava hot?")
     assert device(child).post(reverse("stop_keeping", args=[session.public_id])).url == reverse("home")
-    for address in (session.get_absolute_url(), asked.conversation.get_absolute_url(), reverse("verdict", args=[recommendation.public_id])):
+    for address in (
+        session.get_absolute_url(),
+        asked.conversation.get_absolute_url(),
+        reverse("verdict", args=[recommendation.public_id]),
+    ):
         assert device(child).get(address).status_code == 404
         assert device(adult).get(address).status_code == 200
     recommendation.refresh_from_db()
@@ -301,12 +357,17 @@ def test_the_desk_takes_the_adult_out_at_the_childs_wish(session, child, adult, 
     assert page(browser_of(adult, sign_in), session).status_code == 404
     with pytest.raises(actions.CodeRevoked):
         actions.open_by_code(code, at=timezone.now())
-    assert "ended that a child's visit is shared with you" in text(browser_of(adult, sign_in).get(reverse("who_looked")))
+    assert "ended that a child's visit is shared with you" in text(
+        browser_of(adult, sign_in).get(reverse("who_looked"))
+    )
 
 
 @pytest.mark.parametrize(("part", "is_child"), [("child", True), ("adult", False)])
 def test_somebody_without_an_account_says_first_who_they_are(session, show_code, part, is_child):
-    holder, address = show_code(Client(), code_for(session)), reverse("keep_session", args=[session.public_id])
+    holder, address = (
+        show_code(Client(), code_for(session)),
+        reverse("keep_session", args=[session.public_id]),
+    )
     assert "I am the child" in text(holder.get(address))
     assert holder.post(address, {"without_address": "1"}).status_code == 200  # who they are is asked first
     assert not User.objects.filter(email=None, last_login__isnull=False).exists()
@@ -320,7 +381,10 @@ def test_somebody_without_an_account_says_first_who_they_are(session, show_code,
 
 def test_the_adult_reads_what_they_agree_to_and_the_child_too(session, child, adult, device, show_code):
     code = code_for(session)
-    for person, words in ((adult, "You see no other visit of the child"), (child, "You can stop that at any time")):
+    for person, words in (
+        (adult, "You see no other visit of the child"),
+        (child, "You can stop that at any time"),
+    ):
         reader = show_code(device(person), code)
         address = reverse("keep_session", args=[session.public_id])
         assert words in text(reader.get(address))
@@ -362,8 +426,13 @@ def test_of_other_visits_nothing_changes(branch, staff, patron, adult, keep, chi
 
 
 @pytest.mark.parametrize("later", ["paper", "shared", "own"])
-def test_what_was_recorded_stays_as_it_was_handed_over(library, branch, staff, child, adult, keep, show_code, later):
-    visits = {mode: HelpSessionFactory(branch=branch, staff=staff, with_child=mode) for mode in ("paper", "shared", "own")}
+def test_what_was_recorded_stays_as_it_was_handed_over(
+    library, branch, staff, child, adult, keep, show_code, later
+):
+    visits = {
+        mode: HelpSessionFactory(branch=branch, staff=staff, with_child=mode)
+        for mode in ("paper", "shared", "own")
+    }
     codes = {mode: code_for(visits[mode]) for mode in ("shared", "own")}
     library.children = later
     library.save()
@@ -389,18 +458,27 @@ def test_what_was_recommended_stays_the_childs(session, child, adult, keep):
     assert set(Recommendation.objects.values_list("patron", flat=True)) == {None}
     keep(session, child)
     assert set(Recommendation.objects.values_list("patron", flat=True)) == {child.pk}
-    assert datetime.timedelta(0) <= timezone.now() - session.__class__.objects.get().kept_at < datetime.timedelta(minutes=1)
+    assert (
+        datetime.timedelta(0)
+        <= timezone.now() - session.__class__.objects.get().kept_at
+        < datetime.timedelta(minutes=1)
+    )
 
 
 def typed_in(browser, thread, words):
     """What somebody types and does not send, with the token of their composer."""
     token, sequence = (browser.get(thread.get_absolute_url()).context[name] for name in ("token", "sequence"))
-    saved = browser.post(reverse("conversation_draft", args=[thread.public_id]), {"body": words, "client_token": token, "sequence": sequence + 1})
+    saved = browser.post(
+        reverse("conversation_draft", args=[thread.public_id]),
+        {"body": words, "client_token": token, "sequence": sequence + 1},
+    )
     assert saved.status_code == 204
     return token
 
 
-def test_what_one_of_them_has_not_sent_is_the_others_to_neither_read_nor_send(session, adult, keep, device, show_code, staff):
+def test_what_one_of_them_has_not_sent_is_the_others_to_neither_read_nor_send(
+    session, adult, keep, device, show_code, staff
+):
     """The adult keeps it, and the child has the slip."""
     code = code_for(session)
     keep(session, adult)
@@ -409,16 +487,25 @@ def test_what_one_of_them_has_not_sent_is_the_others_to_neither_read_nor_send(se
     childs, adults = show_code(Client(), code), device(adult)
     token = typed_in(childs, thread, "Nobody at home may know")
     [(name, usable)], _refused = attachments.checked([("note.jpg", picture_file(), "")])
-    attachments.add(thread, name=name, usable=usable, by=None, side="patron", client_token=token, at=timezone.now())
+    attachments.add(
+        thread, name=name, usable=usable, by=None, side="patron", client_token=token, at=timezone.now()
+    )
     assert adults.get(thread.get_absolute_url()).context["typed"] == ""
     typed_in(adults, thread, "From the adult")
     typed_in(adults, thread, "From the adult, too")
-    assert [browser.get(thread.get_absolute_url()).context["typed"] for browser in (childs, adults)] == ["Nobody at home may know", "From the adult, too"]
-    adults.post(reverse("reply", args=[thread.public_id]), {"body": "Sent", "client_token": token, "sequence": 1})
+    assert [browser.get(thread.get_absolute_url()).context["typed"] for browser in (childs, adults)] == [
+        "Nobody at home may know",
+        "From the adult, too",
+    ]
+    adults.post(
+        reverse("reply", args=[thread.public_id]), {"body": "Sent", "client_token": token, "sequence": 1}
+    )
     assert thread.attachments.get().message is None
 
 
-def test_what_was_ended_for_good_no_adult_holds_again(session, child, adult, keep, device, client, staff, sign_in):
+def test_what_was_ended_for_good_no_adult_holds_again(
+    session, child, adult, keep, device, client, staff, sign_in
+):
     keep(session, child)
     keep(session, adult)
     device(child).post(reverse("stop_sharing", args=[session.public_id]))
@@ -438,7 +525,10 @@ def test_the_reason_on_a_saved_item_goes_with_the_visit(session, child, adult, k
     keep(session, child)
     keep(session, adult)
     reader = device(adult)
-    reader.post(reverse("save_item", args=[recommendation.item.public_id]), {"recommendation": recommendation.public_id})
+    reader.post(
+        reverse("save_item", args=[recommendation.item.public_id]),
+        {"recommendation": recommendation.public_id},
+    )
     assert "something gentle" in text(reader.get(reverse("saved")))
     device(child).post(reverse("stop_sharing", args=[session.public_id]))
     page = text(reader.get(reverse("saved")))
@@ -446,13 +536,23 @@ def test_the_reason_on_a_saved_item_goes_with_the_visit(session, child, adult, k
     assert recommendation.item.title in page
 
 
-def test_what_an_erased_adult_had_not_sent_goes_from_the_childs_thread(session, child, adult, keep, django_capture_on_commit_callbacks):
+def test_what_an_erased_adult_had_not_sent_goes_from_the_childs_thread(
+    session, child, adult, keep, django_capture_on_commit_callbacks
+):
     keep(session, child)
     keep(session, adult)
     session.refresh_from_db()
     thread = ConversationFactory(help_session=session, patron=child)
     [(name, usable)], _refused = attachments.checked([("note.jpg", picture_file(), "")])
-    attachments.add(thread, name=name, usable=usable, by=adult, side="patron", client_token=uuid.uuid4(), at=timezone.now())
+    attachments.add(
+        thread,
+        name=name,
+        usable=usable,
+        by=adult,
+        side="patron",
+        client_token=uuid.uuid4(),
+        at=timezone.now(),
+    )
     [stored] = thread.attachments.values_list("file", flat=True)
     with django_capture_on_commit_callbacks(execute=True):
         erasure.erase(adult, language="en", at=timezone.now())

@@ -29,7 +29,9 @@ def try_code(client, code, **extra):
     return client.post(reverse("open_code"), {"code": code}, **extra)
 
 
-@pytest.mark.parametrize("typed", [str, grouped, lambda code: "-".join([code[:5], code[5:]]), lambda code: f"  {code}\n"])
+@pytest.mark.parametrize(
+    "typed", [str, grouped, lambda code: "-".join([code[:5], code[5:]]), lambda code: f"  {code}\n"]
+)
 def test_the_typed_code_opens_the_session_again_and_again(client, session, typed):
     code = code_for(session)
     for _again in range(2):
@@ -107,7 +109,9 @@ def _unfinished(session):
 @pytest.mark.parametrize("way", ["typed", "link"])
 def test_a_code_that_opens_nothing_says_why_and_reveals_nothing(client, session, code_of, status, words, way):
     code = code_of(session)
-    response = try_code(client, code) if way == "typed" else client.get(reverse("open_code_link", args=[code]))
+    response = (
+        try_code(client, code) if way == "typed" else client.get(reverse("open_code_link", args=[code]))
+    )
     assert response.status_code == status
     assert words in text(response)
     assert SECRET not in response.content.decode()
@@ -117,7 +121,13 @@ def test_a_code_that_opens_nothing_says_why_and_reveals_nothing(client, session,
 
 
 @pytest.mark.parametrize(
-    ("typed", "words"), [("", "Type the digits"), ("12345", "this has 5"), ("no digits", "this has 0"), ("9" * 101, "A code has 13 digits")]
+    ("typed", "words"),
+    [
+        ("", "Type the digits"),
+        ("12345", "this has 5"),
+        ("no digits", "this has 0"),
+        ("9" * 101, "A code has 13 digits"),
+    ],
 )
 def test_what_cannot_be_a_code_is_an_error_beside_the_field_and_no_try(client, typed, words):
     for _try in range(32):
@@ -141,7 +151,9 @@ def test_thirty_wrong_codes_from_one_address_are_enough_for_ten_minutes(client, 
     assert (refused.status_code, 0 < int(refused["Retry-After"]) <= 600) == (429, True)
     assert "Too many wrong codes" in text(refused)
     assert client.get(reverse("open_code_link", args=[code_for(session)])).status_code == 429
-    assert try_code(client, code_for(session), REMOTE_ADDR="192.0.2.7").status_code == 302  # elsewhere nobody is kept out
+    assert (
+        try_code(client, code_for(session), REMOTE_ADDR="192.0.2.7").status_code == 302
+    )  # elsewhere nobody is kept out
 
 
 def test_right_codes_use_up_no_tries(client, session):
@@ -156,7 +168,9 @@ def test_wrong_codes_count_by_person_whatever_their_address(client, patron, sign
     assert try_code(client, code_for(session), REMOTE_ADDR="192.0.2.99").status_code == 429
 
 
-def test_when_the_whole_library_sees_many_wrong_codes_strangers_get_fewer_tries_and_never_none(client, session, monkeypatch, show_code):
+def test_when_the_whole_library_sees_many_wrong_codes_strangers_get_fewer_tries_and_never_none(
+    client, session, monkeypatch, show_code
+):
     monkeypatch.setitem(LIMITS, "visit_code_of_all", Limit("wrong codes", target="5/10m"))
     for number in range(5):
         try_code(client, new_code(), REMOTE_ADDR=f"192.0.2.{number}")
@@ -167,7 +181,9 @@ def test_when_the_whole_library_sees_many_wrong_codes_strangers_get_fewer_tries_
     assert statuses == [404] * 5  # this browser holds a code, so it is known
 
 
-def test_leaving_takes_quiet_visits_out_of_the_browser_and_opens_the_catalogue(client, library, branch, show_code):
+def test_leaving_takes_quiet_visits_out_of_the_browser_and_opens_the_catalogue(
+    client, library, branch, show_code
+):
     library.catalogue_link = "https://catalogue.example.org/find?isbn={isbn}"
     library.save()
     quiet = QuietSessionFactory(branch=branch)

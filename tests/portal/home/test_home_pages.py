@@ -44,12 +44,24 @@ def test_a_new_person_sees_what_will_appear_and_what_to_do(client, patron, sign_
 def test_what_waits_comes_first(client, patron, staff, branch, sign_in):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Compost?")
     recommend_in(session, starred=True)
-    conversation = ConversationFactory(help_session=session, status=Conversation.Status.WAITING_FOR_PATRON, subject="Worms?")
+    conversation = ConversationFactory(
+        help_session=session, status=Conversation.Status.WAITING_FOR_PATRON, subject="Worms?"
+    )
     MessageFactory(conversation=conversation, side="staff")
     SavedItemFactory(saved_list__patron=patron, item__title="Saved Thing")
     sign_in(client, patron)
     page = text(client.get(HOME))
-    order = [page.index(words) for words in ["Worms?", "How did these turn out?", "The Book of Things", "Your visits", "Compost?", "Saved Thing"]]
+    order = [
+        page.index(words)
+        for words in [
+            "Worms?",
+            "How did these turn out?",
+            "The Book of Things",
+            "Your visits",
+            "Compost?",
+            "Saved Thing",
+        ]
+    ]
     assert order == sorted(order)
 
 
@@ -68,7 +80,11 @@ def test_only_starred_items_without_a_verdict_are_asked_about(client, patron, br
 def test_a_quiet_visit_shows_nothing_but_its_day(client, branch, show_code):
     quiet = QuietSessionFactory(branch=branch)
     recommend_in(quiet, item__title="Legal aid office")
-    MessageFactory(conversation=ConversationFactory(help_session=quiet, subject="Legal aid office"), side="staff", author=quiet.staff)
+    MessageFactory(
+        conversation=ConversationFactory(help_session=quiet, subject="Legal aid office"),
+        side="staff",
+        author=quiet.staff,
+    )
     show_code(client, code_for(quiet))
     for name in ["home", "help_sessions", "conversations", "saved"]:
         page = text(client.get(reverse(name)))
@@ -99,7 +115,9 @@ def test_one_question_at_a_time_and_the_next_one_after_the_answer(client, patron
         return [recommendation.public_id for recommendation in response.context["asked"]]
 
     [now] = asked(client.get(HOME))
-    swapped = client.post(reverse("verdict", args=[now]), {"verdict": "helped", "back": HOME}, **HTMX).content.decode()
+    swapped = client.post(
+        reverse("verdict", args=[now]), {"verdict": "helped", "back": HOME}, **HTMX
+    ).content.decode()
     assert f'hx-get="{HOME}?said={now}"' in swapped
     after = client.get(HOME, {"said": now}, **HTMX)
     assert after.content.decode().strip().startswith('<section class="stack" id="asked"')
@@ -121,11 +139,18 @@ def test_nonsense_in_the_address_is_ignored(client, patron, sign_in):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_home_costs_the_same_whatever_waits(client, patron, staff, branch, sign_in, show_code, django_assert_num_queries, rows):
+def test_home_costs_the_same_whatever_waits(
+    client, patron, staff, branch, sign_in, show_code, django_assert_num_queries, rows
+):
     by_code = HelpSessionFactory(branch=branch, staff=staff)
     recommend_in(by_code, rows)
     for number in range(rows):
-        session = HelpSessionFactory(patron=patron, staff=staff, branch=branch, happened_on=timezone.localdate() - datetime.timedelta(days=number))
+        session = HelpSessionFactory(
+            patron=patron,
+            staff=staff,
+            branch=branch,
+            happened_on=timezone.localdate() - datetime.timedelta(days=number),
+        )
         recommend_in(session)
         MessageFactory(conversation=ConversationFactory(help_session=session), side="staff")
     SavedItemFactory.create_batch(rows, saved_list=SavedListFactory(patron=patron))

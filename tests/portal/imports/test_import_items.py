@@ -30,7 +30,9 @@ def run(capsys):
 def marc_file(tmp_path):
     def write(*records):
         file = tmp_path / "records.mrc"
-        file.write_bytes(b"".join(record if isinstance(record, bytes) else record.as_marc() for record in records))
+        file.write_bytes(
+            b"".join(record if isinstance(record, bytes) else record.as_marc() for record in records)
+        )
         return file
 
     return write
@@ -46,13 +48,25 @@ def test_importing_again_changes_nothing_and_says_so(run, marc_file):
 
 def test_only_what_changed_in_the_file_changes(run, marc_file):
     run(marc_file(titled("Old name", number="1"), titled("Other", number="2")))
-    assert run(marc_file(titled("New name", number="1"), titled("Other", number="2"), titled("Third", number="3")))[1] == "1 added, 1 changed, 1 unchanged.\n"
+    assert (
+        run(
+            marc_file(
+                titled("New name", number="1"), titled("Other", number="2"), titled("Third", number="3")
+            )
+        )[1]
+        == "1 added, 1 changed, 1 unchanged.\n"
+    )
     assert [item.title for item in find_items("name")] == ["New name"]
     assert find_items("old") == []
 
 
 def test_a_broken_record_is_reported_by_number_and_the_exit_status_says_so(run, marc_file):
-    file = marc_file(titled("First"), titled("Cut", number="2").as_marc()[:50], titled("Last", number="3"), titled("Again", number="3"))
+    file = marc_file(
+        titled("First"),
+        titled("Cut", number="2").as_marc()[:50],
+        titled("Last", number="3"),
+        titled("Again", number="3"),
+    )
     status, said, complaint = run(file)
     assert (status, said) == (1, "2 added, 0 changed, 0 unchanged.\n")
     assert complaint.splitlines() == [
@@ -74,7 +88,9 @@ def test_call_numbers_go_to_the_branch_that_is_named(run, marc_file):
     moved = marc(("245", "0", ("a", "Atlas")), ("050", " ", ("a", "G1046")))
     assert run(marc_file(moved), "--branch", "east")[1] == "0 added, 1 changed, 0 unchanged.\n"
     assert run(marc_file(moved), "--branch", "east")[1] == "0 added, 0 changed, 1 unchanged.\n"
-    assert sorted(Holding.objects.values_list("branch__slug", "call_number")) == sorted([("east", "G1046"), (other.slug, "912")])
+    assert sorted(Holding.objects.values_list("branch__slug", "call_number")) == sorted(
+        [("east", "G1046"), (other.slug, "912")]
+    )
     assert [item.title for item in find_items("g1046")] == ["Atlas"]
     assert find_items("g1021") == []
 
@@ -88,7 +104,10 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(run, marc_file):
     branch = BranchFactory()
     run(marc_file(titled("Old"), titled("Same", number="2")))
     file = marc_file(titled("New"), titled("Same", number="2"), titled("Third", number="3"))
-    assert run(file, "--dry-run", "--branch", branch.slug)[1] == "Nothing was written. It would be: 1 added, 1 changed, 1 unchanged.\n"
+    assert (
+        run(file, "--dry-run", "--branch", branch.slug)[1]
+        == "Nothing was written. It would be: 1 added, 1 changed, 1 unchanged.\n"
+    )
     assert sorted(Item.objects.values_list("title", flat=True)) == ["Old", "Same"]
 
 

@@ -25,7 +25,13 @@ def marc(*fields, number="1", leader=LEADER):
             record.add_field(Field(tag=tag, data=parts[0]))
         else:
             second, *subfields = parts
-            record.add_field(Field(tag=tag, indicators=Indicators(" ", second), subfields=[Subfield(code, value) for code, value in subfields]))
+            record.add_field(
+                Field(
+                    tag=tag,
+                    indicators=Indicators(" ", second),
+                    subfields=[Subfield(code, value) for code, value in subfields],
+                )
+            )
     return record
 
 
@@ -34,7 +40,13 @@ def titled(title, **options):
 
 
 def binary(*records):
-    return list(read_binary(io.BytesIO(b"".join(record if isinstance(record, bytes) else record.as_marc() for record in records))))
+    return list(
+        read_binary(
+            io.BytesIO(
+                b"".join(record if isinstance(record, bytes) else record.as_marc() for record in records)
+            )
+        )
+    )
 
 
 def outcome(found):
@@ -79,7 +91,10 @@ FULL_VALUES = {
 def as_xml(*records, prefix=""):
     texts = [pymarc.record_to_xml(record).decode() for record in records]
     if prefix:
-        texts = [text.replace("</", f"</{prefix}:").replace("<", f"<{prefix}:").replace(f"<{prefix}:/", "</") for text in texts]
+        texts = [
+            text.replace("</", f"</{prefix}:").replace("<", f"<{prefix}:").replace(f"<{prefix}:/", "</")
+            for text in texts
+        ]
         return f'<?xml version="1.0" encoding="UTF-8"?><{prefix}:collection xmlns:{prefix}="http://www.loc.gov/MARC21/slim">{"".join(texts)}</{prefix}:collection>'.encode()
     return f'<?xml version="1.0"?>\n<collection xmlns="http://www.loc.gov/MARC21/slim">{"".join(texts)}</collection>'.encode()
 
@@ -97,14 +112,29 @@ def test_the_same_record_in_xml(prefix):
 
 def test_holdings_in_the_record_come_before_its_classification():
     [found] = binary(
-        marc(("245", "0", ("a", "T")), ("050", " ", ("a", "QA76")), ("852", " ", ("h", "FIC"), ("i", "RIV")), ("852", " ", ("h", "FIC"), ("i", "RIV")))
+        marc(
+            ("245", "0", ("a", "T")),
+            ("050", " ", ("a", "QA76")),
+            ("852", " ", ("h", "FIC"), ("i", "RIV")),
+            ("852", " ", ("h", "FIC"), ("i", "RIV")),
+        )
     )
     assert found.call_numbers == ("FIC RIV",)
 
 
 @pytest.mark.parametrize(
     ("type_and_level", "kind"),
-    [("am", "book"), ("tm", "book"), ("as", "serial"), ("cm", "score"), ("em", "map"), ("gm", "video"), ("im", "audiobook"), ("jm", "sound"), ("mm", "other")],
+    [
+        ("am", "book"),
+        ("tm", "book"),
+        ("as", "serial"),
+        ("cm", "score"),
+        ("em", "map"),
+        ("gm", "video"),
+        ("im", "audiobook"),
+        ("jm", "sound"),
+        ("mm", "other"),
+    ],
 )
 def test_type_of_record(type_and_level, kind):
     [found] = binary(titled("T", leader=f"00000n{type_and_level} a2200000 a 4500"))
@@ -167,16 +197,33 @@ def test_no_damage_inside_a_record_reaches_its_neighbours(position, put):
 
 
 @pytest.mark.parametrize(
-    "damaged", [b"<record><leader>a & b</leader></record>", b"<record><leader>x", b"<record><datafield></record>", b"</record>", b"<record></record>"]
+    "damaged",
+    [
+        b"<record><leader>a & b</leader></record>",
+        b"<record><leader>x",
+        b"<record><datafield></record>",
+        b"</record>",
+        b"<record></record>",
+    ],
 )
 def test_a_damaged_xml_record_costs_that_record_only(damaged):
-    start, first, last = b"<collection>", pymarc.record_to_xml(titled("First")), pymarc.record_to_xml(titled("Last"))
-    assert outcome(read_xml(io.BytesIO(start + first + damaged + last + b"</collection>"))) == ["First", 2, "Last"]
+    start, first, last = (
+        b"<collection>",
+        pymarc.record_to_xml(titled("First")),
+        pymarc.record_to_xml(titled("Last")),
+    )
+    assert outcome(read_xml(io.BytesIO(start + first + damaged + last + b"</collection>"))) == [
+        "First",
+        2,
+        "Last",
+    ]
 
 
 def test_harvested_xml_with_its_envelopes():
     text = pymarc.record_to_xml(titled("First")).decode()
-    assert outcome(read_xml(io.BytesIO(f"<list><record><header/><metadata>{text}</metadata></record></list>".encode()))) == ["First", 2]
+    assert outcome(
+        read_xml(io.BytesIO(f"<list><record><header/><metadata>{text}</metadata></record></list>".encode()))
+    ) == ["First", 2]
 
 
 def test_a_doctype_is_never_looked_at():
@@ -194,7 +241,10 @@ def table(text, encoding="utf-8", **mapping):
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_columns_are_guessed_in_any_encoding(encoding, delimiter):
     [found] = table(
-        delimiter.join(["Title", "Author", "ISBN", "Publication Year"]) + "\r\n" + delimiter.join(["Étude", "Brontë", "306406152", "1999.0"]), encoding
+        delimiter.join(["Title", "Author", "ISBN", "Publication Year"])
+        + "\r\n"
+        + delimiter.join(["Étude", "Brontë", "306406152", "1999.0"]),
+        encoding,
     )
     assert found.values["title"] == "Étude"
     assert found.values["creators"] == "Brontë"
@@ -203,7 +253,12 @@ def test_columns_are_guessed_in_any_encoding(encoding, delimiter):
 
 
 def test_columns_can_be_said():
-    [found] = table("title,original_title,who,shelf\nA,B,C,D\n", title=["original_title"], creators=["WHO"], call_number=["shelf"])
+    [found] = table(
+        "title,original_title,who,shelf\nA,B,C,D\n",
+        title=["original_title"],
+        creators=["WHO"],
+        call_number=["shelf"],
+    )
     assert (found.values["title"], found.values["creators"], found.call_numbers) == ("B", "C", ("D",))
 
 
@@ -223,7 +278,9 @@ def test_what_cannot_be_guessed_is_asked_for(text, mapping, words):
 
 
 def test_a_bad_row_costs_that_row_only():
-    found = table('title,by\nFirst,A\n,B\nToo,many,cells\n\n"On two\nlines",C\nShort\n' + "x" * 140_000 + ",D\nLast,E\n")
+    found = table(
+        'title,by\nFirst,A\n,B\nToo,many,cells\n\n"On two\nlines",C\nShort\n' + "x" * 140_000 + ",D\nLast,E\n"
+    )
     assert outcome(found) == ["First", 2, 3, "On two lines", "Short", 6, "Last"]
 
 

@@ -3,7 +3,16 @@ from django.urls import reverse
 
 from portal.lists.models import SavedItem
 from recommendations.models import Holding
-from tests.factories import HelpSessionFactory, ItemFactory, QuietSessionFactory, SavedItemFactory, SavedListFactory, UserFactory, code_for, recommend_in
+from tests.factories import (
+    HelpSessionFactory,
+    ItemFactory,
+    QuietSessionFactory,
+    SavedItemFactory,
+    SavedListFactory,
+    UserFactory,
+    code_for,
+    recommend_in,
+)
 from tests.portal.pages import HTMX, part, text
 
 SAVED = reverse("saved")
@@ -26,7 +35,11 @@ def me(client, patron, sign_in):
 
 def save(client, recommendation, **extra):
     back = extra.pop("back", "")
-    return client.post(reverse("save_item", args=[recommendation.item.public_id]), {"recommendation": str(recommendation.public_id), "back": back}, **extra)
+    return client.post(
+        reverse("save_item", args=[recommendation.item.public_id]),
+        {"recommendation": str(recommendation.public_id), "back": back},
+        **extra,
+    )
 
 
 def test_saving_swaps_in_what_a_reload_shows(me, session, recommendation):
@@ -45,7 +58,9 @@ def test_saving_without_script_goes_back_to_the_item(me, session, recommendation
     assert SavedItem.objects.count() == 1
 
 
-@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", ""])
+@pytest.mark.parametrize(
+    "back", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", ""]
+)
 def test_saving_never_leads_elsewhere(me, recommendation, back):
     assert save(me, recommendation, back=back).url == SAVED
 
@@ -116,7 +131,9 @@ def test_the_list_pages_by_key(me, patron):
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_the_list_costs_the_same_whatever_its_length(me, session, patron, branch, django_assert_num_queries, rows):
+def test_the_list_costs_the_same_whatever_its_length(
+    me, session, patron, branch, django_assert_num_queries, rows
+):
     saved_list = SavedListFactory(patron=patron)
     for recommendation in recommend_in(session, rows):
         Holding.objects.create(item=recommendation.item, branch=branch, call_number="1")

@@ -47,7 +47,13 @@ class _Controller(Controller):
         super().__init__(*args, **kwargs)
 
     def factory(self):
-        return SMTP(self.handler, enable_SMTPUTF8=True, decode_data=False, tls_context=self.tls, require_starttls=bool(self.tls))
+        return SMTP(
+            self.handler,
+            enable_SMTPUTF8=True,
+            decode_data=False,
+            tls_context=self.tls,
+            require_starttls=bool(self.tls),
+        )
 
 
 def free_port():

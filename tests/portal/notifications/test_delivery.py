@@ -22,7 +22,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def a_mail(to="sam@example.org", **changes):
-    return actions.write(kind="test/mail", to=to, at=timezone.now(), language="en", subject="The library has answered", text="Open it", **changes)
+    return actions.write(
+        kind="test/mail",
+        to=to,
+        at=timezone.now(),
+        language="en",
+        subject="The library has answered",
+        text="Open it",
+        **changes,
+    )
 
 
 def deliver():
@@ -140,7 +148,9 @@ def test_mail_that_is_to_go_encrypted_waits_where_it_could_be_read(server, smtp_
     assert mail.state == "waiting"
 
 
-def test_mail_goes_encrypted_where_the_certificate_is_vouched_for(smtp_port, certificate, settings, monkeypatch):
+def test_mail_goes_encrypted_where_the_certificate_is_vouched_for(
+    smtp_port, certificate, settings, monkeypatch
+):
     settings.EMAIL_HOST, settings.EMAIL_USE_TLS = "localhost", True
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

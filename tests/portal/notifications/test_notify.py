@@ -30,7 +30,12 @@ def answer(library, patron, staff):
 
 def test_a_notice_is_a_waiting_row_due_now(answer, patron):
     notice = answer()
-    assert (notice.state, notice.due_at, notice.recipient, notice.to_address) == ("waiting", AT, patron, "sam@example.org")
+    assert (notice.state, notice.due_at, notice.recipient, notice.to_address) == (
+        "waiting",
+        AT,
+        patron,
+        "sam@example.org",
+    )
 
 
 def test_the_mail_says_who_answered_and_where_to_read_it_and_nothing_of_the_matter(answer):
@@ -49,13 +54,20 @@ def test_plain_text_is_not_escaped_and_html_is(answer, library, staff):
 
 
 @pytest.mark.parametrize(
-    ("language", "start"), [("en", '<html lang="en" dir="ltr">'), ("es", '<html lang="es" dir="ltr">'), ("ar", '<html lang="ar" dir="rtl">')]
+    ("language", "start"),
+    [
+        ("en", '<html lang="en" dir="ltr">'),
+        ("es", '<html lang="es" dir="ltr">'),
+        ("ar", '<html lang="ar" dir="rtl">'),
+    ],
 )
 def test_the_html_mail_names_its_language_and_direction(answer, language, start):
     assert start in answer(language=language).html
 
 
-@pytest.mark.parametrize("name", ["Ann\r\nBcc: everyone@example.org", "Ann\nX: y", "Ann\x0bX: y", "Ann\u2028B: c"])
+@pytest.mark.parametrize(
+    "name", ["Ann\r\nBcc: everyone@example.org", "Ann\nX: y", "Ann\x0bX: y", "Ann\u2028B: c"]
+)
 def test_no_name_adds_a_header(answer, library, name):
     library.name = name
     library.save()
@@ -69,7 +81,11 @@ def test_a_mail_answers_the_ones_before_it(answer):
     first = answer()
     second = answer(references=[first.message_id])
     mail = build(second).message()
-    assert (mail["In-Reply-To"], mail["References"], mail["Message-ID"]) == (first.message_id, first.message_id, second.message_id)
+    assert (mail["In-Reply-To"], mail["References"], mail["Message-ID"]) == (
+        first.message_id,
+        first.message_id,
+        second.message_id,
+    )
     assert mail["Subject"] == build(first).message()["Subject"]
 
 
@@ -82,11 +98,17 @@ def test_it_says_that_it_is_automatic_and_carries_both_texts(answer, library):
     mail = build(answer()).message()
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["From"] == "Harbour Library <library@localhost>"
-    assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+    assert [part.get_content_type() for part in mail.walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
 
 
 def test_the_hand_over_names_the_code_and_how_long_it_works(library):
-    notice = notify("helpsessions/hand_over", to="sam@example.org", at=AT, language="en", context=HAND_OVER, blank=True)
+    notice = notify(
+        "helpsessions/hand_over", to="sam@example.org", at=AT, language="en", context=HAND_OVER, blank=True
+    )
     assert notice.blanked
     for body in (notice.text, notice.html):
         assert "1234 567 890 123" in body
@@ -102,15 +124,27 @@ def test_no_mail_loads_anything_from_elsewhere(answer):
 def test_ordinary_mail_becomes_a_row_for_each_recipient(settings, patron):
     settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
     send_mail("Hello\tthere", "text", None, ["sam@example.org", "other@example.org"])
-    rows = Notification.objects.order_by("pk").values_list("to_address", "recipient", "subject", "text", "blanked")
-    assert list(rows) == [("sam@example.org", patron.pk, "Hello there", "text", False), ("other@example.org", None, "Hello there", "text", False)]
+    rows = Notification.objects.order_by("pk").values_list(
+        "to_address", "recipient", "subject", "text", "blanked"
+    )
+    assert list(rows) == [
+        ("sam@example.org", patron.pk, "Hello there", "text", False),
+        ("other@example.org", None, "Hello there", "text", False),
+    ]
 
 
 def test_ordinary_mail_that_asks_to_be_blanked_loses_that_header(settings, library):
     settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
-    mail = EmailMultiAlternatives("Code", "123", to=["sam@example.org"], headers={"X-Afterword-Blank": "1", "X-Kept": "yes"})
+    mail = EmailMultiAlternatives(
+        "Code", "123", to=["sam@example.org"], headers={"X-Afterword-Blank": "1", "X-Kept": "yes"}
+    )
     mail.attach_alternative("<p>123</p>", "text/html")
     mail.send()
     row = Notification.objects.get()
-    assert (row.blanked, row.removed, row.headers, row.html) == (True, True, {"X-Kept": "yes"}, "<p>123</p>")  # there is nobody whose it is
+    assert (row.blanked, row.removed, row.headers, row.html) == (
+        True,
+        True,
+        {"X-Kept": "yes"},
+        "<p>123</p>",
+    )  # there is nobody whose it is
     assert "x-afterword-blank" not in build(row).message().as_string().lower()

@@ -10,7 +10,10 @@ def rows():
     found = {}
     for model in apps.get_models(include_auto_created=True):
         columns = [field.attname for field in model._meta.concrete_fields]
-        found[model._meta.label] = {row[0]: dict(zip(columns, map(_text, row[1:]), strict=True)) for row in model._base_manager.values_list("pk", *columns)}
+        found[model._meta.label] = {
+            row[0]: dict(zip(columns, map(_text, row[1:]), strict=True))
+            for row in model._base_manager.values_list("pk", *columns)
+        }
     for session in Session.objects.all():
         found["sessions.Session"][session.pk]["session_data"] = str(session.get_decoded())
     return found
@@ -25,7 +28,10 @@ def pointing_at(person):
     found = []
     for model in apps.get_models(include_auto_created=True):
         for field in model._meta.concrete_fields:
-            if field.related_model is type(person) and model._base_manager.filter(**{field.attname: person.pk}).exists():
+            if (
+                field.related_model is type(person)
+                and model._base_manager.filter(**{field.attname: person.pk}).exists()
+            ):
                 found.append(f"{model._meta.label}.{field.name}")
     return found
 
@@ -38,9 +44,17 @@ def holding(words, *, but=()):
         for columns in table.values():
             for column, value in columns.items():
                 text = value.casefold()
-                found |= {(label, column, word) for word, small in folded.items() if small in text and (label, column) not in but}
+                found |= {
+                    (label, column, word)
+                    for word, small in folded.items()
+                    if small in text and (label, column) not in but
+                }
     with connection.cursor() as cursor:
         cursor.execute("SELECT cache_key, value FROM cache")
         for key, value in cursor.fetchall():
-            found |= {("cache", "cache_key", word) for word, small in folded.items() if small in f"{key} {value}".casefold()}
+            found |= {
+                ("cache", "cache_key", word)
+                for word, small in folded.items()
+                if small in f"{key} {value}".casefold()
+            }
     return found

@@ -51,8 +51,17 @@ def kept(branch, days_ago, **whose):
 
 
 def shared(branch, *, child=None, adult=None, days_ago=0, adults_days_ago=None):
-    at, since = AT - timedelta(days=days_ago), AT - timedelta(days=days_ago if adults_days_ago is None else adults_days_ago)
-    how = {"created_at": at, "kept_at": at, "patron": child, "shared_with": adult, "shared_at": since if adult else None}
+    at, since = (
+        AT - timedelta(days=days_ago),
+        AT - timedelta(days=days_ago if adults_days_ago is None else adults_days_ago),
+    )
+    how = {
+        "created_at": at,
+        "kept_at": at,
+        "patron": child,
+        "shared_with": adult,
+        "shared_at": since if adult else None,
+    }
     return SharedSessionFactory(branch=branch, happened_on=at.date(), **how)
 
 
@@ -77,14 +86,20 @@ def is_forgotten(session):
     ],
 )
 @pytest.mark.parametrize("made_of", ["a child's record", "a visit with a child"])
-def test_of_a_child_90_days_are_remembered_at_most_whatever_is_chosen(branch, child, patron, remember, until, days_ago, gone, made_of):
+def test_of_a_child_90_days_are_remembered_at_most_whatever_is_chosen(
+    branch, child, patron, remember, until, days_ago, gone, made_of
+):
     person = child if made_of == "a child's record" else patron
     if remember != "365":
-        remembering.choose(person, remember=remember, until=until, wording="", language="en", at=AT - 15 * DAY)
+        remembering.choose(
+            person, remember=remember, until=until, wording="", language="en", at=AT - 15 * DAY
+        )
         person.refresh_from_db()
     with_child = "" if person is child else "own"
     session = kept(branch, days_ago, patron=person, with_child=with_child)
-    said = remembering.ends_at(person, session.kept_at, library=Library.current(), with_child=bool(with_child))
+    said = remembering.ends_at(
+        person, session.kept_at, library=Library.current(), with_child=bool(with_child)
+    )
     retention.forget(at=AT)
     assert is_forgotten(session) is gone
     assert (said <= AT) is gone
@@ -94,17 +109,32 @@ def test_python_and_the_database_say_the_same_of_children(library, branch):
     people = []
     for number, remember in enumerate(["30", "90", "365", "until", "nothing"] * 3):
         since = [None, AT - timedelta(hours=23), AT - timedelta(hours=25)][number % 3]
-        people.append(UserFactory(name="Mia", email=None, child_since=since, remember=remember, remember_until=AT.date() if remember == "until" else None))
-        User.objects.filter(pk=people[-1].pk).update(remember_chosen_at=AT - timedelta(hours=[30, 3][number % 2]) if remember != "365" else None)
+        people.append(
+            UserFactory(
+                name="Mia",
+                email=None,
+                child_since=since,
+                remember=remember,
+                remember_until=AT.date() if remember == "until" else None,
+            )
+        )
+        User.objects.filter(pk=people[-1].pk).update(
+            remember_chosen_at=AT - timedelta(hours=[30, 3][number % 2]) if remember != "365" else None
+        )
         people[-1].refresh_from_db()
         for hours in (1, 23, 25, 715, 725, 2150, 2170, 8750, 8770):
             for with_child in ("", "own", "shared"):
                 at = AT - timedelta(hours=hours)
-                HelpSessionFactory(branch=branch, patron=people[-1], created_at=at, kept_at=at, with_child=with_child)
+                HelpSessionFactory(
+                    branch=branch, patron=people[-1], created_at=at, kept_at=at, with_child=with_child
+                )
     said = {
         visit
         for visit in HelpSession.objects.select_related("patron")
-        if remembering.ends_at(visit.patron, visit.kept_at, library=library, with_child=bool(visit.with_child)) <= AT
+        if remembering.ends_at(
+            visit.patron, visit.kept_at, library=library, with_child=bool(visit.with_child)
+        )
+        <= AT
     }
     assert said == set(retention.due_sessions(AT))
     assert 50 < len(said) < 350
@@ -120,7 +150,9 @@ def test_what_the_desk_says_by_mistake_can_be_taken_back_for_a_day(branch, patro
 
 
 def test_a_childs_conversation_about_no_visit_goes_as_early(library, branch, child):
-    thread = ConversationFactory(help_session=None, patron=child, branch=branch, status="closed", opened_at=AT - 91 * DAY)
+    thread = ConversationFactory(
+        help_session=None, patron=child, branch=branch, status="closed", opened_at=AT - 91 * DAY
+    )
     retention.forget(at=AT)
     assert not type(thread).objects.filter(pk=thread.pk).exists()
 
@@ -143,7 +175,9 @@ def test_a_shared_visit_goes_once_the_childs_time_is_over(branch, child, adult):
 
 
 @pytest.mark.parametrize(("remember", "adults_days_ago"), [("30", 31), ("365", 91)])
-def test_once_the_adults_time_is_over_the_child_goes_on_alone(branch, child, adult, remember, adults_days_ago):
+def test_once_the_adults_time_is_over_the_child_goes_on_alone(
+    branch, child, adult, remember, adults_days_ago
+):
     User.objects.filter(pk=adult.pk).update(remember=remember)
     session = shared(branch, child=child, adult=adult, days_ago=80, adults_days_ago=adults_days_ago)
     retention.forget(at=AT)
@@ -152,7 +186,9 @@ def test_once_the_adults_time_is_over_the_child_goes_on_alone(branch, child, adu
 
 
 @pytest.mark.parametrize(("days_ago", "gone"), [(89, False), (91, True)])
-def test_what_an_adult_holds_alone_stays_90_days_at_most_and_never_goes_while_a_code_opens_it(branch, adult, days_ago, gone):
+def test_what_an_adult_holds_alone_stays_90_days_at_most_and_never_goes_while_a_code_opens_it(
+    branch, adult, days_ago, gone
+):
     session, opened = (shared(branch, adult=adult, days_ago=days_ago) for _ in range(2))
     code_for(opened, at=AT - DAY)
     retention.forget(at=AT)
@@ -185,13 +221,18 @@ def world(branch, child, adult):
 
 
 def copy_of(person):
-    return {name: list(contents.entries(table, person, timezone.now())) for name, table in contents.TABLES.items()}
+    return {
+        name: list(contents.entries(table, person, timezone.now())) for name, table in contents.TABLES.items()
+    }
 
 
 def test_the_childs_copy_holds_the_visit_and_says_what_another_wrote_without_a_name(world, child, adult):
     copy = copy_of(child)
     assert [visit["id"] for visit in copy["visits"]] == [str(world.public_id)]
-    assert [(message["text"], message["from"]) for message in copy["messages"]] == [("Zqxchild", "you"), ("Zqxadult", "another holder of the visit")]
+    assert [(message["text"], message["from"]) for message in copy["messages"]] == [
+        ("Zqxchild", "you"),
+        ("Zqxadult", "another holder of the visit"),
+    ]
     assert "Gudrun" not in str(copy)
 
 
@@ -250,7 +291,11 @@ def test_what_an_erased_holder_wrote_is_nobody_elses_own(branch, adult, child, s
     if going is child:
         sharing.stop_keeping(session, by=child, at=AT)
     erasure.erase(going, language="en", at=timezone.now())
-    browser = show_code(Client(), code) if reads == "by the code" else sign_in(Client(), User.objects.get(pk=stays.pk))
+    browser = (
+        show_code(Client(), code)
+        if reads == "by the code"
+        else sign_in(Client(), User.objects.get(pk=stays.pk))
+    )
     page = browser.get(thread.get_absolute_url())
     headings = {message.body: message.heading for message in page.context["part"].messages}
     with_code = "You wrote" if reads == "by the code" else "Written with the code"
@@ -264,18 +309,26 @@ def test_a_copy_says_of_nothing_without_a_name_in_a_shared_visit_that_it_is_your
     thread = world.conversations.get()
     MessageFactory(conversation=thread, author=None, body="Zqxcode", sent_at=AT + DAY)
     Event.objects.create(conversation=thread, kind="closed", side="patron", by=adult, at=AT, shown_from=AT)
-    Event.objects.create(conversation=thread, kind="closed", side="patron", by=child, at=AT + DAY, shown_from=AT)
+    Event.objects.create(
+        conversation=thread, kind="closed", side="patron", by=child, at=AT + DAY, shown_from=AT
+    )
     erasure.erase(adult, language="en", at=timezone.now())
     copy = copy_of(child)
     said = [("Zqxchild", "you"), ("Zqxadult", "a holder of the visit"), ("Zqxcode", "a holder of the visit")]
     assert [(message["text"], message["from"]) for message in copy["messages"]] == said
-    assert [(event["from"], event["who"]) for event in copy["events"]] == [("a holder of the visit", ""), ("you", "Mia")]
+    assert [(event["from"], event["who"]) for event in copy["events"]] == [
+        ("a holder of the visit", ""),
+        ("you", "Mia"),
+    ]
 
 
 def test_the_page_that_erases_says_what_stays_with_the_child(world, adult, client, sign_in):
     adult.refresh_from_db()
     page = text(sign_in(client, adult).get(reverse("erase")))
-    assert "1 message of yours about a child's visit, with its files: it stays with that visit, without your name." in html.unescape(page)
+    assert (
+        "1 message of yours about a child's visit, with its files: it stays with that visit, without your name."
+        in html.unescape(page)
+    )
     assert "Your word on the items of 1 visit that you share with a child: it stays with the child." in page
 
 
@@ -287,7 +340,9 @@ def test_a_childs_record_is_never_joined_with_anothers(child, adult, patron):
     assert may_join_people(child, ChildFactory())
 
 
-def test_two_records_of_one_adult_joined_and_parted_hold_what_they_held(world, adult, coordinator, branch, sign_in):
+def test_two_records_of_one_adult_joined_and_parted_hold_what_they_held(
+    world, adult, coordinator, branch, sign_in
+):
     other = UserFactory()
     mine = shared(branch, adult=other)
     adult.refresh_from_db()
@@ -295,7 +350,9 @@ def test_two_records_of_one_adult_joined_and_parted_hold_what_they_held(world, a
     for session in (world, mine):
         session.refresh_from_db()
         assert session.shared_with == into
-        assert sign_in(Client(), User.objects.get(pk=into.pk)).get(session.get_absolute_url()).status_code == 200
+        assert (
+            sign_in(Client(), User.objects.get(pk=into.pk)).get(session.get_absolute_url()).status_code == 200
+        )
 
 
 def test_whoever_held_both_parts_holds_it_once_and_twice_again_when_parted(branch, coordinator):
@@ -317,21 +374,34 @@ def test_whoever_held_both_parts_holds_it_once_and_twice_again_when_parted(branc
 def test_a_child_reads_it_in_words_for_a_child_and_may_choose_what_a_child_may(child, client, sign_in):
     sign_in(client, child)
     page = text(client.get(reverse("privacy")))
-    for words in ("If you are a child", "We do not keep your last name or your birthday", "we remember it for 90 days", "You can make that 30 days"):
+    for words in (
+        "If you are a child",
+        "We do not keep your last name or your birthday",
+        "we remember it for 90 days",
+        "You can make that 30 days",
+    ):
         assert words in page
     assert "90 days" in text(client.get(reverse("privacy")))
     choices = client.get(reverse("remember")).content.decode()
-    assert [value for value in ("30", "90", "365", "until", "nothing") if f'value="{value}"' in choices] == ["30", "90", "nothing"]
+    assert [value for value in ("30", "90", "365", "until", "nothing") if f'value="{value}"' in choices] == [
+        "30",
+        "90",
+        "nothing",
+    ]
     assert client.get(reverse("remember"), {"remember": "365"}).status_code == 422
 
 
-def test_whoever_opened_a_childs_visit_by_code_reads_it_too_and_nobody_else(branch, show_code, client, patron, sign_in):
+def test_whoever_opened_a_childs_visit_by_code_reads_it_too_and_nobody_else(
+    branch, show_code, client, patron, sign_in
+):
     assert "If you are a child" not in text(sign_in(Client(), patron).get(reverse("privacy")))
     show_code(client, code_for(SharedSessionFactory(branch=branch)))
     assert "If you are a child" in text(client.get(reverse("privacy")))
 
 
-def test_the_day_that_is_named_before_keeping_is_the_one_on_which_it_goes(branch, child, show_code, client, sign_in):
+def test_the_day_that_is_named_before_keeping_is_the_one_on_which_it_goes(
+    branch, child, show_code, client, sign_in
+):
     session = SharedSessionFactory(branch=branch)
     show_code(sign_in(client, child), code_for(session))
     day = Library.current().today(timezone.now() + 90 * DAY)

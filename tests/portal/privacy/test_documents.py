@@ -21,7 +21,9 @@ def test_every_table_has_its_row_and_every_group_about_people_its_roles():
     [table, matrix] = documents.documents().values()
     assert [label for label in POLICY if table.count(f"| `{label}` |") != 1] == []
     assert set(SEEN_BY) == set(Group) - {Group.PARTS, Group.LIBRARY}
-    assert [group for group in SEEN_BY if matrix.count(f"| **{documents.TITLES.get(group, group.value)}** |") != 1] == []
+    assert [
+        group for group in SEEN_BY if matrix.count(f"| **{documents.TITLES.get(group, group.value)}** |") != 1
+    ] == []
 
 
 def test_how_long_backups_live_is_said(settings):

@@ -66,34 +66,92 @@ def life(patron, staff, coordinator, branch):
     """Something of every kind, each with the patron's own word MINE or the library's THEIRS in it."""
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
     EmailAddress.objects.create(user=patron, email="sam.second@example.org", verified=True)
-    visit = HelpSessionFactory(branch=branch, staff=staff, question="MINE question", summary="THEIRS summary", found="all", satisfaction="good")
+    visit = HelpSessionFactory(
+        branch=branch,
+        staff=staff,
+        question="MINE question",
+        summary="THEIRS summary",
+        found="all",
+        satisfaction="good",
+    )
     shown = recommend_in(visit, 2, reason="THEIRS reason")
     SessionNoteFactory(help_session=visit, body="THEIRS note")
     code = code_for(visit)
     helpsessions.hand_over(visit, by=staff, at=NOW, base_url="http://x", to_address="Sam@Example.org")
     actions.keep(visit, by=patron, at=NOW, wording="yes", language="en")
     record_verdict(shown[0], verdict="helped", comment="MINE comment", at=NOW)
-    thread = actions.ask(by=patron, at=NOW, body="MINE message", language="en", client_token=uuid.uuid4(), branch=branch)
+    thread = actions.ask(
+        by=patron, at=NOW, body="MINE message", language="en", client_token=uuid.uuid4(), branch=branch
+    )
     items = [ChosenItem(item=ItemFactory(), reason="THEIRS reason")]
-    actions.reply(thread, by=staff, side="staff", at=NOW, body="THEIRS answer", language="en", client_token=uuid.uuid4(), items=items)
+    actions.reply(
+        thread,
+        by=staff,
+        side="staff",
+        at=NOW,
+        body="THEIRS answer",
+        language="en",
+        client_token=uuid.uuid4(),
+        items=items,
+    )
     attached = attach_to(thread.messages.filter(side="patron").get())
-    notes.write_note(thread, by=staff, at=NOW, body=f"@{coordinator.name} THEIRS note", client_token=uuid.uuid4())
-    other = actions.ask(by=patron, at=NOW, body="MINE other", language="en", client_token=uuid.uuid4(), help_session=visit)
-    joined = actions.ask(by=patron, at=NOW, body="MINE third", language="en", client_token=uuid.uuid4(), branch=branch)
+    notes.write_note(
+        thread, by=staff, at=NOW, body=f"@{coordinator.name} THEIRS note", client_token=uuid.uuid4()
+    )
+    other = actions.ask(
+        by=patron, at=NOW, body="MINE other", language="en", client_token=uuid.uuid4(), help_session=visit
+    )
+    joined = actions.ask(
+        by=patron, at=NOW, body="MINE third", language="en", client_token=uuid.uuid4(), branch=branch
+    )
     joining.join(joined, into=other, by=staff, at=NOW)
-    actions.take_verdict(shown[1], verdict="did_not_help", why="too_hard", comment="MINE complaint", by=patron, at=NOW)
-    drafts.save_draft(thread, person=patron, side="patron", kind="reply", client_token=uuid.uuid4(), sequence=1, body="MINE draft", at=NOW)
-    drafts.save_draft(thread, person=staff, side="staff", kind="reply", client_token=uuid.uuid4(), sequence=1, body="THEIRS draft", at=NOW)
+    actions.take_verdict(
+        shown[1], verdict="did_not_help", why="too_hard", comment="MINE complaint", by=patron, at=NOW
+    )
+    drafts.save_draft(
+        thread,
+        person=patron,
+        side="patron",
+        kind="reply",
+        client_token=uuid.uuid4(),
+        sequence=1,
+        body="MINE draft",
+        at=NOW,
+    )
+    drafts.save_draft(
+        thread,
+        person=staff,
+        side="staff",
+        kind="reply",
+        client_token=uuid.uuid4(),
+        sequence=1,
+        body="THEIRS draft",
+        at=NOW,
+    )
     save(shown[0].item, patron=patron, at=NOW, recommendation=shown[0])
     LibraryCard.objects.create(person=patron, ils_id="MINE id", barcode="MINE card", seen_at=NOW)
     PasskeyFactory(person=patron, name="MINE key")
     InvitationFactory(name="MINE name", email=patron.email, invited_by=coordinator, branch=branch)
     keep_refused_post(patron, path="/", fields={"body": ["MINE refused"]}, at=NOW)
-    audit.record("looked_up", patron, by=coordinator, patron=patron, at=NOW, where="people", reason="THEIRS reason to look")
+    audit.record(
+        "looked_up",
+        patron,
+        by=coordinator,
+        patron=patron,
+        at=NOW,
+        where="people",
+        reason="THEIRS reason to look",
+    )
     exports.ask_for(patron, language="en", at=NOW)
     exports.build_exports(at=timezone.now())
     visit.refresh_from_db()
-    return {"visit": visit, "thread": thread, "file": attached.file.name, "copy": Export.objects.get().file.name, "code": code}
+    return {
+        "visit": visit,
+        "thread": thread,
+        "file": attached.file.name,
+        "copy": Export.objects.get().file.name,
+        "code": code,
+    }
 
 
 @pytest.fixture
@@ -102,8 +160,12 @@ def strangers(branch, staff):
     other = UserFactory(name="Somebody Else", email="else@example.org")
     visit = HelpSessionFactory(branch=branch, staff=staff, question="ELSE question", patron=other)
     recommend_in(visit)
-    thread = actions.ask(by=other, at=NOW, body="ELSE message", language="en", client_token=uuid.uuid4(), help_session=visit)
-    actions.reply(thread, by=staff, side="staff", at=NOW, body="ELSE answer", language="en", client_token=uuid.uuid4())
+    thread = actions.ask(
+        by=other, at=NOW, body="ELSE message", language="en", client_token=uuid.uuid4(), help_session=visit
+    )
+    actions.reply(
+        thread, by=staff, side="staff", at=NOW, body="ELSE answer", language="en", client_token=uuid.uuid4()
+    )
     save(ItemFactory(), patron=other, at=NOW)
     return other
 
@@ -113,7 +175,9 @@ def erase(person, **more):
 
 
 class TestWhatGoes:
-    def test_nothing_anywhere_holds_them_or_a_word_of_theirs(self, patron, life, strangers, me, django_capture_on_commit_callbacks):
+    def test_nothing_anywhere_holds_them_or_a_word_of_theirs(
+        self, patron, life, strangers, me, django_capture_on_commit_callbacks
+    ):
         assert everything.holding(["MINE", "THEIRS", patron.name, patron.email, "sam.second"]) != set()
         with django_capture_on_commit_callbacks(execute=True):
             erase(patron)
@@ -121,14 +185,28 @@ class TestWhatGoes:
         email.deliver(mail)
         outbox.mark_delivered(mail, at=timezone.now())
         assert everything.pointing_at(patron) == []
-        assert everything.holding(["MINE", "THEIRS", patron.name, patron.email, "sam.second", str(patron.public_id)]) == set()
-        assert (private_storage().exists(life["file"]), private_storage().exists(life["copy"])) == (False, False)
+        assert (
+            everything.holding(
+                ["MINE", "THEIRS", patron.name, patron.email, "sam.second", str(patron.public_id)]
+            )
+            == set()
+        )
+        assert (private_storage().exists(life["file"]), private_storage().exists(life["copy"])) == (
+            False,
+            False,
+        )
 
     def test_what_is_others_stays_as_it_is(self, patron, life, strangers):
         before = everything.rows()
         erase(patron)
         after = everything.rows()
-        for label in ("conversations.Message", "recommendations.Recommendation", "helpsessions.HelpSession", "conversations.Conversation", "lists.SavedItem"):
+        for label in (
+            "conversations.Message",
+            "recommendations.Recommendation",
+            "helpsessions.HelpSession",
+            "conversations.Conversation",
+            "lists.SavedItem",
+        ):
             for pk, row in before[label].items():
                 if str(strangers.pk) in (row.get("patron_id"), row.get("author_id")) or "ELSE" in str(row):
                     assert after[label][pk] == row
@@ -138,11 +216,25 @@ class TestWhatGoes:
     def test_the_visit_stays_as_a_count_with_what_was_chosen_and_no_minute(self, patron, life):
         erase(patron)
         visit = HelpSession.objects.get(pk=life["visit"].pk)
-        assert (visit.status, visit.patron, visit.question, visit.summary, visit.found, visit.satisfaction) == ("recorded", None, "", "", "all", "good")
+        assert (
+            visit.status,
+            visit.patron,
+            visit.question,
+            visit.summary,
+            visit.found,
+            visit.satisfaction,
+        ) == ("recorded", None, "", "", "all", "good")
         assert (visit.staff, visit.public_id == life["visit"].public_id) == (None, False)
-        assert [moment.minute for moment in (visit.created_at, visit.handed_over_at, visit.kept_at)] == [0, 0, 0]
+        assert [moment.minute for moment in (visit.created_at, visit.handed_over_at, visit.kept_at)] == [
+            0,
+            0,
+            0,
+        ]
         links = Recommendation.objects.filter(sessionrecommendation__help_session=visit).order_by("pk")
-        assert [(row.verdict, row.why, row.comment, row.reason) for row in links] == [("helped", "", "", ""), ("did_not_help", "too_hard", "", "")]
+        assert [(row.verdict, row.why, row.comment, row.reason) for row in links] == [
+            ("helped", "", "", ""),
+            ("did_not_help", "too_hard", "", ""),
+        ]
 
     def test_no_code_opens_it_any_more_and_none_is_made(self, patron, life, staff):
         erase(patron)
@@ -175,7 +267,11 @@ class TestWhatGoes:
         settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
         browser = Client()
         browser.post(reverse("sign_in"), {"email": patron.email})
-        code = [word for word in Notification.objects.get(kind="account/mail").text.split() if word.isdigit() and len(word) == 6][0]
+        code = [
+            word
+            for word in Notification.objects.get(kind="account/mail").text.split()
+            if word.isdigit() and len(word) == 6
+        ][0]
         erase(patron)
         assert not Notification.objects.exclude(kind="privacy/erased").exists()
         answer = browser.post(reverse("account_confirm_login_code"), {"code": code}, follow=True)
@@ -193,9 +289,16 @@ def statistics():
     """What a report counts."""
     what = "branch service_point happened_on hour mode question_type topic read_level minutes people found satisfaction quiet status"
     sessions = HelpSession.objects.values_list(*what.split())
-    verdicts = Recommendation.objects.values_list("item", "branch", "topic", "question_type", "verdict", "why", "starred")
-    threads = Conversation.objects.filter(joined_into=None).values_list("branch", "topic", "reason", "opened_at")
-    stages = [HelpSession.objects.filter(**{f"{stage}__isnull": False}).count() for stage in ("handed_over_at", "kept_at", "answered_at")]
+    verdicts = Recommendation.objects.values_list(
+        "item", "branch", "topic", "question_type", "verdict", "why", "starred"
+    )
+    threads = Conversation.objects.filter(joined_into=None).values_list(
+        "branch", "topic", "reason", "opened_at"
+    )
+    stages = [
+        HelpSession.objects.filter(**{f"{stage}__isnull": False}).count()
+        for stage in ("handed_over_at", "kept_at", "answered_at")
+    ]
     return sorted(map(str, sessions)), sorted(map(str, verdicts)), sorted(map(str, threads)), stages
 
 
@@ -206,7 +309,9 @@ def test_counts_survive(patron, life, strangers):
 
 
 class TestAllOrNothing:
-    def test_a_fault_in_the_middle_leaves_everything(self, patron, life, me, monkeypatch, django_capture_on_commit_callbacks):
+    def test_a_fault_in_the_middle_leaves_everything(
+        self, patron, life, me, monkeypatch, django_capture_on_commit_callbacks
+    ):
         before = everything.rows()
 
         def broken(*args, **kwargs):
@@ -216,7 +321,10 @@ class TestAllOrNothing:
         with django_capture_on_commit_callbacks(execute=True), pytest.raises(RuntimeError):
             erase(patron)
         assert everything.rows() == before
-        assert (private_storage().exists(life["file"]), private_storage().exists(life["copy"])) == (True, True)
+        assert (private_storage().exists(life["file"]), private_storage().exists(life["copy"])) == (
+            True,
+            True,
+        )
 
     def test_a_row_that_comes_in_between_makes_it_begin_anew(self, patron, monkeypatch):
         tries = []
@@ -234,7 +342,9 @@ class TestAllOrNothing:
         with pytest.raises(IntegrityError):
             erase(patron)
 
-    def test_a_file_that_the_disk_keeps_is_tried_again_by_the_worker(self, patron, life, monkeypatch, django_capture_on_commit_callbacks):
+    def test_a_file_that_the_disk_keeps_is_tried_again_by_the_worker(
+        self, patron, life, monkeypatch, django_capture_on_commit_callbacks
+    ):
         def stuck(*args):
             raise PermissionError("read-only file system")
 
@@ -243,11 +353,17 @@ class TestAllOrNothing:
             with django_capture_on_commit_callbacks(execute=True):
                 erase(patron)
         assert not Attachment.objects.exists()
-        assert (private_storage().exists(life["file"]), private_storage().exists(life["copy"])) == (True, True)
+        assert (private_storage().exists(life["file"]), private_storage().exists(life["copy"])) == (
+            True,
+            True,
+        )
         later = timezone.now() + datetime.timedelta(hours=2)
         attachments.forget_stray_files(at=later)
         exports.forget_stray_exports(at=later)
-        assert (private_storage().exists(life["file"]), private_storage().exists(life["copy"])) == (False, False)
+        assert (private_storage().exists(life["file"]), private_storage().exists(life["copy"])) == (
+            False,
+            False,
+        )
 
     def test_once(self, patron):
         erase(patron)
@@ -266,7 +382,9 @@ class TestAllOrNothing:
             lambda: actions.reply(life["thread"], by=patron, side="patron", client_token=uuid.uuid4(), **say),
             lambda: actions.ask(by=patron, recommendation=shown, client_token=uuid.uuid4(), **say),
             lambda: actions.ask(by=patron, help_session=life["visit"], client_token=uuid.uuid4(), **say),
-            lambda: actions.take_verdict(shown, verdict="helped", why="", comment="TOO LATE BY NOW", by=patron, at=timezone.now()),
+            lambda: actions.take_verdict(
+                shown, verdict="helped", why="", comment="TOO LATE BY NOW", by=patron, at=timezone.now()
+            ),
         ):
             with pytest.raises(actions.Erased):
                 late()
@@ -322,8 +440,12 @@ class TestThePages:
         assert visit.patron is None
 
     def test_what_they_wrote_as_staff_stays_the_librarys(self, staff, patron, branch):
-        thread = actions.ask(by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch)
-        answer = actions.reply(thread, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4())
+        thread = actions.ask(
+            by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
+        )
+        answer = actions.reply(
+            thread, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4()
+        )
         StaffRole.objects.filter(user=staff).delete()
         erase(staff)
         answer.refresh_from_db()
@@ -363,18 +485,26 @@ def test_who_is_erased_while_another_page_of_theirs_is_answered_is_led_out(me, p
         raise User.DoesNotExist
 
     monkeypatch.setattr(actions, "ask", meanwhile)
-    answer = me.post(reverse("ask"), {"body": "A question", "client_token": str(uuid.uuid4()), "branch": library.default_branch_id})
+    answer = me.post(
+        reverse("ask"),
+        {"body": "A question", "client_token": str(uuid.uuid4()), "branch": library.default_branch_id},
+    )
     assert answer.url == reverse("signed_out")
 
 
-def test_asking_about_an_item_that_is_erased_at_that_moment_says_so_and_keeps_the_words(me, patron, staff, branch, monkeypatch):
+def test_asking_about_an_item_that_is_erased_at_that_moment_says_so_and_keeps_the_words(
+    me, patron, staff, branch, monkeypatch
+):
     [shown] = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))
 
     def meanwhile(*args, **kwargs):
         raise actions.Erased
 
     monkeypatch.setattr(actions, "reply", meanwhile)
-    answer = me.post(reverse("ask_about_item", args=[shown.public_id]), {"body": "Still my words", "client_token": str(uuid.uuid4())})
+    answer = me.post(
+        reverse("ask_about_item", args=[shown.public_id]),
+        {"body": "Still my words", "client_token": str(uuid.uuid4())},
+    )
     assert answer.status_code == 409
     assert "erased a moment ago" in text(answer)
     assert "Still my words" in answer.content.decode()

@@ -18,7 +18,14 @@ from portal.privacy.joining import join_people
 from portal.privacy.models import Erasure, Export
 from recommendations.choosing import ChosenItem
 from recommendations.models import Item, Recommendation
-from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory, picture_file, recommend_in
+from tests.factories import (
+    HelpSessionFactory,
+    LibraryFactory,
+    StaffFactory,
+    UserFactory,
+    picture_file,
+    recommend_in,
+)
 from tests.processes import rounds
 
 from . import everything
@@ -34,19 +41,54 @@ pytestmark = [
 
 def begin(_number):
     """A person with a visit kept, one still to be kept, two threads at two branches, and an item recommended in an answer."""
-    branch = LibraryFactory(default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}").default_branch
+    branch = LibraryFactory(
+        default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
+    ).default_branch
     person = UserFactory(name=f"Going {uuid.uuid4()}")
     staff = StaffFactory(branch=branch)
     visit = HelpSessionFactory(branch=branch, staff=staff, patron=person)
     unkept = HelpSessionFactory(branch=branch, staff=staff)
     shown = recommend_in(visit)[0]
-    thread = actions.ask(by=person, at=timezone.now(), help_session=visit, body="MINE", language="en", client_token=uuid.uuid4())
-    elsewhere = actions.ask(by=person, at=timezone.now(), body="MINE", language="en", client_token=uuid.uuid4(), branch=HelpSessionFactory().branch)
+    thread = actions.ask(
+        by=person,
+        at=timezone.now(),
+        help_session=visit,
+        body="MINE",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
+    elsewhere = actions.ask(
+        by=person,
+        at=timezone.now(),
+        body="MINE",
+        language="en",
+        client_token=uuid.uuid4(),
+        branch=HelpSessionFactory().branch,
+    )
     items = [ChosenItem(item=shown.item, reason="THEIRS")]
-    actions.reply(thread, by=staff, side="staff", at=timezone.now(), body="THEIRS", language="en", client_token=uuid.uuid4(), items=items)
+    actions.reply(
+        thread,
+        by=staff,
+        side="staff",
+        at=timezone.now(),
+        body="THEIRS",
+        language="en",
+        client_token=uuid.uuid4(),
+        items=items,
+    )
     given = Recommendation.objects.get(messagerecommendation__message__conversation=thread)
     into = UserFactory()
-    return SimpleNamespace(person=person, into=into, staff=staff, visit=visit, unkept=unkept, shown=shown, given=given, thread=thread, elsewhere=elsewhere)
+    return SimpleNamespace(
+        person=person,
+        into=into,
+        staff=staff,
+        visit=visit,
+        unkept=unkept,
+        shown=shown,
+        given=given,
+        thread=thread,
+        elsewhere=elsewhere,
+    )
 
 
 def erase(data):
@@ -60,12 +102,27 @@ def staff_reply(data):
 
 
 def patron_reply(data):
-    return actions.reply(data.elsewhere, by=data.person, side="patron", at=timezone.now(), body="MINE", language="en", client_token=uuid.uuid4()).pk
+    return actions.reply(
+        data.elsewhere,
+        by=data.person,
+        side="patron",
+        at=timezone.now(),
+        body="MINE",
+        language="en",
+        client_token=uuid.uuid4(),
+    ).pk
 
 
 def verdict(which):
     def work(data):
-        return actions.take_verdict(getattr(data, which), verdict="did_not_help", why="", comment="MINE", by=data.person, at=timezone.now()).pk
+        return actions.take_verdict(
+            getattr(data, which),
+            verdict="did_not_help",
+            why="",
+            comment="MINE",
+            by=data.person,
+            at=timezone.now(),
+        ).pk
 
     return work
 
@@ -73,7 +130,9 @@ def verdict(which):
 def ask(**about):
     def work(data):
         known = {name: getattr(data, which) for name, which in about.items()}
-        return actions.ask(by=data.person, at=timezone.now(), body="MINE", language="en", client_token=uuid.uuid4(), **known).pk
+        return actions.ask(
+            by=data.person, at=timezone.now(), body="MINE", language="en", client_token=uuid.uuid4(), **known
+        ).pk
 
     return work
 
@@ -83,18 +142,34 @@ def keep(data):
 
 
 def save_item(data):
-    return save(Item.objects.get(pk=data.shown.item_id), patron=data.person, at=timezone.now(), recommendation=data.shown).pk
+    return save(
+        Item.objects.get(pk=data.shown.item_id),
+        patron=data.person,
+        at=timezone.now(),
+        recommendation=data.shown,
+    ).pk
 
 
 def attach(data):
     added, _refused = attachments.add_each(
-        data.thread, uploads=[("a.jpg", picture_file(), "")], by=data.person, side="patron", client_token=uuid.uuid4(), at=timezone.now()
+        data.thread,
+        uploads=[("a.jpg", picture_file(), "")],
+        by=data.person,
+        side="patron",
+        client_token=uuid.uuid4(),
+        at=timezone.now(),
     )
     return added[0].pk
 
 
 def draft(data):
-    words = {"body": "MINE", "language": "en", "client_token": uuid.uuid4(), "sequence": 1, "at": timezone.now()}
+    words = {
+        "body": "MINE",
+        "language": "en",
+        "client_token": uuid.uuid4(),
+        "sequence": 1,
+        "at": timezone.now(),
+    }
     return drafts.save_draft(data.thread, person=data.person, side="patron", kind="reply", **words) and 1
 
 
@@ -139,13 +214,33 @@ def check(data, outcomes):
 
 
 def test_answers_and_verdicts_neither_revive_nor_leak_anything(transactional_db):
-    works = [erase, erase, staff_reply, staff_reply, patron_reply, verdict("shown"), verdict("given"), desk_erase]
+    works = [
+        erase,
+        erase,
+        staff_reply,
+        staff_reply,
+        patron_reply,
+        verdict("shown"),
+        verdict("given"),
+        desk_erase,
+    ]
     rounds(works, MANY, before=begin, after=check, refusals=REFUSALS)
     assert Erasure.objects.count() == MANY
 
 
 def test_what_the_person_does_on_another_device_is_erased_too_or_refused(transactional_db):
-    works = [erase, ask(), ask(help_session="visit"), ask(recommendation="given"), keep, save_item, attach, draft, read, copy]
+    works = [
+        erase,
+        ask(),
+        ask(help_session="visit"),
+        ask(recommendation="given"),
+        keep,
+        save_item,
+        attach,
+        draft,
+        read,
+        copy,
+    ]
     rounds(works, MANY, before=begin, after=check, refusals=REFUSALS)
     assert Erasure.objects.count() == MANY
 

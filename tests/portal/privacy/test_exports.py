@@ -84,17 +84,30 @@ def lines(page):
 
 class TestWhatIsInIt:
     def test_every_model_that_the_policy_marks_has_its_table_and_no_other(self):
-        assert sorted(table.model for table in contents.TABLES.values()) == sorted(label for label, line in POLICY.items() if line.exported)
+        assert sorted(table.model for table in contents.TABLES.values()) == sorted(
+            label for label, line in POLICY.items() if line.exported
+        )
 
     def test_its_words_and_files_are_there_as_data_and_as_tables(self, patron, staff, branch):
         visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Bins?\nOn a balcony")
         [given] = recommend_in(visit, reason="because it is short")
-        thread = actions.ask(by=patron, at=NOW, body="What about flies?", language="en", client_token=uuid.uuid4(), help_session=visit)
+        thread = actions.ask(
+            by=patron,
+            at=NOW,
+            body="What about flies?",
+            language="en",
+            client_token=uuid.uuid4(),
+            help_session=visit,
+        )
         attached = attach_to(thread.messages.get(), pdf_file(name="flies.pdf"))
         archive = build(patron)
         assert archive.testzip() is None
         said = data(archive)
-        assert (said["format"], said["version"], said["library"]) == ("afterword-export", 1, "Harbour Library")
+        assert (said["format"], said["version"], said["library"]) == (
+            "afterword-export",
+            1,
+            "Harbour Library",
+        )
         [found] = said["visits"]
         assert (found["id"], found["question"], found["helper"], found["branch"]) == (
             str(visit.public_id),
@@ -102,35 +115,90 @@ class TestWhatIsInIt:
             "Rosa Lindqvist",
             branch.name,
         )
-        assert [(row["title"], row["reason"]) for row in said["recommendations"]] == [(given.item.title, "because it is short")]
+        assert [(row["title"], row["reason"]) for row in said["recommendations"]] == [
+            (given.item.title, "because it is short")
+        ]
         assert [(row["from"], row["text"]) for row in said["messages"]] == [("you", "What about flies?")]
         [file] = said["attachments"]
         assert (file["name"], archive.read(file["file"])) == ("flies.pdf", pdf_file().read())
         for name in contents.TABLES:
-            assert table(archive, name) == [{column: spreadsheet_cell(value) for column, value in row.items()} for row in said[name]]
+            assert table(archive, name) == [
+                {column: spreadsheet_cell(value) for column, value in row.items()} for row in said[name]
+            ]
         assert sorted(archive.namelist()) == sorted(
-            ["README.txt", "data.json", f"attachments/{attached.public_id}.pdf", *(f"csv/{name}.csv" for name in contents.TABLES)]
+            [
+                "README.txt",
+                "data.json",
+                f"attachments/{attached.public_id}.pdf",
+                *(f"csv/{name}.csv" for name in contents.TABLES),
+            ]
         )
 
     def test_words_of_the_staff_and_of_others_are_not(self, patron, staff, branch):
         visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
         SessionNoteFactory(help_session=visit, body="SECRET of the desk")
-        thread = actions.ask(by=patron, at=NOW, body="Mine", language="en", client_token=uuid.uuid4(), help_session=visit)
+        thread = actions.ask(
+            by=patron, at=NOW, body="Mine", language="en", client_token=uuid.uuid4(), help_session=visit
+        )
         notes.write_note(thread, by=staff, at=NOW, body="SECRET note", client_token=uuid.uuid4())
-        drafts.save_draft(thread, person=staff, side="staff", kind="reply", client_token=uuid.uuid4(), sequence=1, body="SECRET draft", at=NOW)
-        actions.ask(by=UserFactory(), at=NOW, body="SECRET of another", language="en", client_token=uuid.uuid4(), branch=branch)
+        drafts.save_draft(
+            thread,
+            person=staff,
+            side="staff",
+            kind="reply",
+            client_token=uuid.uuid4(),
+            sequence=1,
+            body="SECRET draft",
+            at=NOW,
+        )
+        actions.ask(
+            by=UserFactory(),
+            at=NOW,
+            body="SECRET of another",
+            language="en",
+            client_token=uuid.uuid4(),
+            branch=branch,
+        )
         quiet = QuietSessionFactory(staff=staff, branch=branch, question="SECRET quiet")
-        actions.ask(by=patron, at=NOW, body="SECRET quiet question", language="en", client_token=uuid.uuid4(), help_session=quiet)
-        audit.record("looked_up", patron, by=staff, patron=patron, at=NOW, where="people", reason="SECRET reason to look")
+        actions.ask(
+            by=patron,
+            at=NOW,
+            body="SECRET quiet question",
+            language="en",
+            client_token=uuid.uuid4(),
+            help_session=quiet,
+        )
+        audit.record(
+            "looked_up",
+            patron,
+            by=staff,
+            patron=patron,
+            at=NOW,
+            where="people",
+            reason="SECRET reason to look",
+        )
         archive = build(patron)
         everything = b"".join(archive.read(name) for name in archive.namelist()).decode()
         assert "Mine" in everything
         assert "SECRET" not in everything
 
     def test_what_staff_did_as_staff_is_not_in_their_own(self, staff, coordinator, patron, branch):
-        thread = actions.ask(by=patron, at=NOW, body="SECRET", language="en", client_token=uuid.uuid4(), branch=branch)
-        drafts.save_draft(thread, person=staff, side="staff", kind="reply", client_token=uuid.uuid4(), sequence=1, body="SECRET draft", at=NOW)
-        notes.write_note(thread, by=coordinator, at=NOW, body=f"@{staff.name} SECRET", client_token=uuid.uuid4())
+        thread = actions.ask(
+            by=patron, at=NOW, body="SECRET", language="en", client_token=uuid.uuid4(), branch=branch
+        )
+        drafts.save_draft(
+            thread,
+            person=staff,
+            side="staff",
+            kind="reply",
+            client_token=uuid.uuid4(),
+            sequence=1,
+            body="SECRET draft",
+            at=NOW,
+        )
+        notes.write_note(
+            thread, by=coordinator, at=NOW, body=f"@{staff.name} SECRET", client_token=uuid.uuid4()
+        )
         assert Notification.objects.filter(recipient=staff).exists()
         archive = build(staff)
         said = data(archive)
@@ -140,22 +208,54 @@ class TestWhatIsInIt:
 
     def test_an_answer_that_is_held_leaves_no_trace(self, patron, staff, branch):
         now = timezone.now()
-        thread = actions.ask(by=patron, at=now - datetime.timedelta(hours=1), body="Hi", language="en", client_token=uuid.uuid4(), branch=branch)
+        thread = actions.ask(
+            by=patron,
+            at=now - datetime.timedelta(hours=1),
+            body="Hi",
+            language="en",
+            client_token=uuid.uuid4(),
+            branch=branch,
+        )
         before = data(build(patron))
         Export.objects.all().delete()
         AuditEvent.objects.all().delete()
         items = [ChosenItem(item=ItemFactory(), reason="SECRET")]
-        actions.reply(thread, by=staff, side="staff", at=timezone.now(), body="SECRET", language="en", client_token=uuid.uuid4(), items=items, then="close")
+        actions.reply(
+            thread,
+            by=staff,
+            side="staff",
+            at=timezone.now(),
+            body="SECRET",
+            language="en",
+            client_token=uuid.uuid4(),
+            items=items,
+            then="close",
+        )
         after = data(build(patron))
         for said in (before, after):
             said.pop("made_at")
-            said["who_looked"], said["mails"] = [], [mail for mail in said["mails"] if mail["subject"] != "Your copy is ready"]
+            said["who_looked"], said["mails"] = (
+                [],
+                [mail for mail in said["mails"] if mail["subject"] != "Your copy is ready"],
+            )
         assert after == before
 
     def test_a_code_in_a_mail_is_not_in_it(self, patron):
         for blank in (True, False):
-            write(kind="account/mail", to=patron.email, recipient=patron, at=NOW, language="en", subject="Hi", text="123456", blank=blank)
-        assert [(mail["to"], mail["text"]) for mail in data(build(patron))["mails"]] == [(patron.email, ""), (patron.email, "123456")]
+            write(
+                kind="account/mail",
+                to=patron.email,
+                recipient=patron,
+                at=NOW,
+                language="en",
+                subject="Hi",
+                text="123456",
+                blank=blank,
+            )
+        assert [(mail["to"], mail["text"]) for mail in data(build(patron))["mails"]] == [
+            (patron.email, ""),
+            (patron.email, "123456"),
+        ]
 
     def test_it_says_what_it_is_in_the_persons_language(self, patron):
         readme = build(patron, language="es").read("README.txt").decode()
@@ -163,7 +263,9 @@ class TestWhatIsInIt:
         assert "This is a copy" not in readme
 
     def test_a_file_that_is_lost_costs_no_more_than_itself(self, patron, branch):
-        thread = actions.ask(by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch)
+        thread = actions.ask(
+            by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
+        )
         lost = attach_to(thread.messages.get())
         private_storage().delete(lost.file.name)
         archive = build(patron)
@@ -213,10 +315,18 @@ class TestAskingForIt:
         first = exports.ask_for(patron, language="en", at=NOW)
         assert exports.ask_for(patron, language="en", at=NOW + datetime.timedelta(minutes=5)) == first
         exports.build_exports(at=NOW + datetime.timedelta(minutes=5))
-        assert exports.ask_for(patron, language="en", at=timezone.now() + datetime.timedelta(minutes=59)) == first
-        assert exports.ask_for(patron, language="en", at=timezone.now() + datetime.timedelta(minutes=61)) != first
+        assert (
+            exports.ask_for(patron, language="en", at=timezone.now() + datetime.timedelta(minutes=59))
+            == first
+        )
+        assert (
+            exports.ask_for(patron, language="en", at=timezone.now() + datetime.timedelta(minutes=61))
+            != first
+        )
 
-    def test_a_new_one_takes_the_place_of_the_old_one_once_it_is_there(self, patron, django_capture_on_commit_callbacks):
+    def test_a_new_one_takes_the_place_of_the_old_one_once_it_is_there(
+        self, patron, django_capture_on_commit_callbacks
+    ):
         old = ExportFactory(person=patron, asked_at=NOW, ready_at=NOW)
         new = exports.ask_for(patron, language="en", at=timezone.now())
         assert private_storage().exists(old.file.name)
@@ -261,7 +371,11 @@ class TestHandingItOver:
 
     @pytest.mark.parametrize("who", ["another patron", "staff", "coordinator"])
     def test_to_nobody_else(self, client, address, sign_in, staff, coordinator, who):
-        prove(sign_in(client, {"another patron": UserFactory(), "staff": staff, "coordinator": coordinator}[who]))
+        prove(
+            sign_in(
+                client, {"another patron": UserFactory(), "staff": staff, "coordinator": coordinator}[who]
+            )
+        )
         assert client.get(address).status_code == 404
 
     def test_not_to_the_holder_of_a_code(self, client, address, show_code):
@@ -275,7 +389,9 @@ class TestHandingItOver:
 
     def test_for_seven_days(self, me, export, address, django_capture_on_commit_callbacks):
         week = datetime.timedelta(days=7)
-        Export.objects.filter(pk=export.pk).update(ready_at=timezone.now() - week + datetime.timedelta(minutes=5))
+        Export.objects.filter(pk=export.pk).update(
+            ready_at=timezone.now() - week + datetime.timedelta(minutes=5)
+        )
         assert b"".join(me.get(address).streaming_content)
         Export.objects.filter(pk=export.pk).update(ready_at=timezone.now() - week)
         assert me.get(address).status_code == 404
@@ -308,21 +424,29 @@ class TestWhenItGoesWrong:
         assert exports.ask_for(export.person, language="en", at=at) != export
 
     def test_a_worker_that_was_killed_is_followed_by_another(self, export):
-        Export.objects.filter(pk=export.pk).update(state="building", attempts=1, leased_until=NOW + exports.LEASE)
+        Export.objects.filter(pk=export.pk).update(
+            state="building", attempts=1, leased_until=NOW + exports.LEASE
+        )
         exports.build_exports(at=NOW + exports.LEASE - datetime.timedelta(seconds=1))
         assert self.state(export) == ("building", 1)
         exports.build_exports(at=NOW + exports.LEASE)
         assert self.state(export) == ("ready", 2)
 
     def test_one_that_kills_its_workers_is_given_up(self, export):
-        Export.objects.filter(pk=export.pk).update(state="building", attempts=3, leased_until=NOW + exports.LEASE)
+        Export.objects.filter(pk=export.pk).update(
+            state="building", attempts=3, leased_until=NOW + exports.LEASE
+        )
         exports.build_exports(at=NOW + exports.LEASE)
         assert self.state(export) == ("failed", 3)
 
     def test_nothing_is_left_where_the_person_goes_meanwhile(self, export, patron, branch, monkeypatch):
-        thread = actions.ask(by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch)
+        thread = actions.ask(
+            by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
+        )
         attach_to(thread.messages.get())
-        before = set(private_storage().listdir("exports")[1]) if private_storage().exists("exports") else set()
+        before = (
+            set(private_storage().listdir("exports")[1]) if private_storage().exists("exports") else set()
+        )
         add_file = exports._add_file
 
         def and_then_they_go(archive, attachment):
@@ -334,7 +458,9 @@ class TestWhenItGoesWrong:
         exports.build_exports(at=timezone.now())
         assert not Export.objects.exists()
         assert not Notification.objects.exists()
-        assert (set(private_storage().listdir("exports")[1]) if private_storage().exists("exports") else set()) == before
+        assert (
+            set(private_storage().listdir("exports")[1]) if private_storage().exists("exports") else set()
+        ) == before
 
     def test_a_file_that_no_row_knows_goes(self, patron):
         known = ExportFactory(person=patron).file.name
@@ -344,7 +470,9 @@ class TestWhenItGoesWrong:
         exports.forget_stray_exports(at=timezone.now() + datetime.timedelta(hours=2))
         assert (private_storage().exists(known), private_storage().exists(stray)) == (True, False)
 
-    def test_a_file_that_the_disk_keeps_is_tried_again(self, patron, monkeypatch, django_capture_on_commit_callbacks):
+    def test_a_file_that_the_disk_keeps_is_tried_again(
+        self, patron, monkeypatch, django_capture_on_commit_callbacks
+    ):
         export = ExportFactory(person=patron, ready_at=NOW - datetime.timedelta(days=8))
 
         def stuck(*args):
@@ -361,12 +489,18 @@ class TestWhenItGoesWrong:
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_a_copy_costs_the_same_number_of_queries_whatever_is_in_it(patron, staff, branch, rows, django_assert_num_queries):
+def test_a_copy_costs_the_same_number_of_queries_whatever_is_in_it(
+    patron, staff, branch, rows, django_assert_num_queries
+):
     visits = HelpSessionFactory.create_batch(rows, patron=patron, staff=staff, branch=branch)
     for visit in visits:
         recommend_in(visit)
-        thread = actions.ask(by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), help_session=visit)
-        actions.reply(thread, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4())
+        thread = actions.ask(
+            by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), help_session=visit
+        )
+        actions.reply(
+            thread, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4()
+        )
     actions.show_held(at=timezone.now())
     with django_assert_num_queries(len(contents.TABLES)):
         for one in contents.TABLES.values():

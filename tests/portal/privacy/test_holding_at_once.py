@@ -11,7 +11,15 @@ from django.utils import timezone
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from portal.privacy import erasure, holds, retention
-from tests.factories import ConversationFactory, HelpSessionFactory, LibraryFactory, MessageFactory, StaffFactory, UserFactory, recommend_in
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    LibraryFactory,
+    MessageFactory,
+    StaffFactory,
+    UserFactory,
+    recommend_in,
+)
 from tests.processes import rounds
 
 MANY = 9  # rounds: a third with each kind of record
@@ -25,14 +33,24 @@ pytestmark = [
 
 def begin(number):
     """A visit whose time is over, with a thread that is closed."""
-    branch = LibraryFactory(default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}").default_branch
+    branch = LibraryFactory(
+        default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
+    ).default_branch
     person, coordinator = UserFactory(), StaffFactory(branch=branch, branch__role="coordinator")
     long_ago = timezone.now() - datetime.timedelta(days=400)
-    visit = HelpSessionFactory(branch=branch, staff=coordinator, patron=person, created_at=long_ago, kept_at=long_ago)
+    visit = HelpSessionFactory(
+        branch=branch, staff=coordinator, patron=person, created_at=long_ago, kept_at=long_ago
+    )
     recommend_in(visit)
     thread = ConversationFactory(help_session=visit, status="closed")
     MessageFactory(conversation=thread)
-    return SimpleNamespace(person=person, visit=visit, thread=thread, coordinator=coordinator, record=[person, visit, thread][number % 3])
+    return SimpleNamespace(
+        person=person,
+        visit=visit,
+        thread=thread,
+        coordinator=coordinator,
+        record=[person, visit, thread][number % 3],
+    )
 
 
 def hold(data):
@@ -45,7 +63,10 @@ def hold(data):
 
 
 def is_there(data):
-    return HelpSession.objects.filter(pk=data.visit.pk).exclude(question="").exists() and data.thread.messages.exists()
+    return (
+        HelpSession.objects.filter(pk=data.visit.pk).exclude(question="").exists()
+        and data.thread.messages.exists()
+    )
 
 
 def what_was_there_stays(data, outcomes):
@@ -91,7 +112,9 @@ def its_words_stay(data, outcomes):
 seen = set()
 
 
-@pytest.mark.parametrize("delete", [forget, erase_everything, erase_thread], ids=lambda delete: delete.__name__)
+@pytest.mark.parametrize(
+    "delete", [forget, erase_everything, erase_thread], ids=lambda delete: delete.__name__
+)
 def test_what_was_there_when_it_was_held_stays(delete):
     seen.clear()
     rounds([hold, delete], MANY, before=begin, after=what_was_there_stays, refusals={"Gone", "HeldByLaw"})

@@ -59,7 +59,9 @@ def test_nothing_is_joined_without_a_proof_from_both_sides(device, patron):
     assert device.get(JOIN)["Location"] == "/me/"
     assert device.post(JOIN, {"other": str(patron.public_id)})["Location"] == "/me/"
     device.post(reverse("add_address"), {"email": patron.email})
-    device.post(reverse("add_address"), {"code": "000000" if mailed_code(patron.email) != "000000" else "000001"})
+    device.post(
+        reverse("add_address"), {"code": "000000" if mailed_code(patron.email) != "000000" else "000001"}
+    )
     assert device.post(JOIN)["Location"] == "/me/"
     assert User.objects.filter(pk=device.person.pk).exists()
 

@@ -25,7 +25,15 @@ from portal.privacy.joining import CannotJoin, join_people, what_moves
 from recommendations.models import Recommendation
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
 from tests.architecture import world as worlds
-from tests.factories import HelpSessionFactory, ItemFactory, StaffFactory, UserFactory, attach_to, recommend_in, recommend_in_message
+from tests.factories import (
+    HelpSessionFactory,
+    ItemFactory,
+    StaffFactory,
+    UserFactory,
+    attach_to,
+    recommend_in,
+    recommend_in_message,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -42,15 +50,27 @@ def device(library):
 
 
 def visit(person, branch, **more):
-    return HelpSessionFactory(branch=branch, staff=StaffFactory(branch=branch), patron=person, kept_at=timezone.now(), **more)
+    return HelpSessionFactory(
+        branch=branch, staff=StaffFactory(branch=branch), patron=person, kept_at=timezone.now(), **more
+    )
 
 
 def ask(person, **about):
-    return conversations.ask(by=person, at=timezone.now(), body="And the flies?", language="en", client_token=uuid.uuid4(), **about)
+    return conversations.ask(
+        by=person, at=timezone.now(), body="And the flies?", language="en", client_token=uuid.uuid4(), **about
+    )
 
 
 def say(thread, person, *, side="patron"):
-    return conversations.reply(thread, by=person, side=side, at=timezone.now(), body="Here.", language="en", client_token=uuid.uuid4())
+    return conversations.reply(
+        thread,
+        by=person,
+        side=side,
+        at=timezone.now(),
+        body="Here.",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
 
 
 def test_what_is_in_either_record_is_in_the_one(device, patron, branch, staff):
@@ -90,12 +110,23 @@ def test_no_row_is_lost():
     the one record holds: it ends."""
     world = worlds.build()
     theirs = world.patron
-    Consent.objects.create(person=theirs, purpose="keep_session", subject=world.session.public_id, wording="Yes", language="en", given_at=timezone.now())
+    Consent.objects.create(
+        person=theirs,
+        purpose="keep_session",
+        subject=world.session.public_id,
+        wording="Yes",
+        language="en",
+        given_at=timezone.now(),
+    )
     for thread in Conversation.objects.all():
         search.index_thread(thread)
     before = {model: model._base_manager.count() for model in apps.get_models()}
     join_people(theirs, world.other_patron, by=world.other_patron, at=timezone.now())
-    changed = {model._meta.label: model._base_manager.count() - count for model, count in before.items() if model._base_manager.count() != count}
+    changed = {
+        model._meta.label: model._base_manager.count() - count
+        for model, count in before.items()
+        if model._base_manager.count() != count
+    }
     assert changed == {"accounts.User": -1, "accounts.AuditEvent": 2, "privacy.Export": -1}
     assert not SavedItem.objects.exclude(saved_list__patron=world.other_patron).exists()
 
@@ -143,17 +174,35 @@ def test_lists_of_one_name_become_one(device, patron):
         save(item, patron=person, at=timezone.now())
     SavedList.objects.create(patron=device, name="For winter", made_at=timezone.now())
     join_people(device, patron, by=patron, at=timezone.now())
-    assert sorted(SavedList.objects.values_list("patron", "name")) == [(patron.pk, ""), (patron.pk, "For winter")]
+    assert sorted(SavedList.objects.values_list("patron", "name")) == [
+        (patron.pk, ""),
+        (patron.pk, "For winter"),
+    ]
     assert set(SavedItem.objects.values_list("item", flat=True)) == {both.pk, theirs.pk, own.pk}
     assert SavedItem.objects.count() == 3
 
 
 def test_what_was_being_written_goes_on_as_one_text(device, patron, branch):
     for person, body in ((device, "From the phone."), (patron, "From the desk.")):
-        Draft.objects.create(kind="ask", side="patron", person=person, client_token=uuid.uuid4(), body=body, sequence=3, saved_at=timezone.now())
+        Draft.objects.create(
+            kind="ask",
+            side="patron",
+            person=person,
+            client_token=uuid.uuid4(),
+            body=body,
+            sequence=3,
+            saved_at=timezone.now(),
+        )
     thread = ask(device, help_session=visit(device, branch))
     Draft.objects.create(
-        kind="reply", side="patron", person=device, conversation=thread, client_token=uuid.uuid4(), body="More", sequence=1, saved_at=timezone.now()
+        kind="reply",
+        side="patron",
+        person=device,
+        conversation=thread,
+        client_token=uuid.uuid4(),
+        body="More",
+        sequence=1,
+        saved_at=timezone.now(),
     )
     join_people(device, patron, by=patron, at=timezone.now())
     assert sorted(Draft.objects.values_list("person", "kind", "body", "sequence")) == [
@@ -171,16 +220,26 @@ def test_files_that_were_not_sent_come_along(device, patron, branch):
 
 
 def test_what_either_has_seen_is_seen(device, patron, branch):
-    thread, early, late = ask(device, help_session=visit(device, branch)), timezone.now(), timezone.now() + timezone.timedelta(hours=1)
+    thread, early, late = (
+        ask(device, help_session=visit(device, branch)),
+        timezone.now(),
+        timezone.now() + timezone.timedelta(hours=1),
+    )
     Participation.objects.filter(conversation=thread).update(read_until=late)
     Participation.objects.create(conversation=thread, person=patron, read_until=early)
     join_people(device, patron, by=patron, at=timezone.now())
     assert list(Participation.objects.values_list("person", "read_until")) == [(patron.pk, late)]
 
 
-def test_the_desk_finds_the_threads_by_the_name_that_stayed_and_its_open_pages_hear_of_it(device, patron, branch):
+def test_the_desk_finds_the_threads_by_the_name_that_stayed_and_its_open_pages_hear_of_it(
+    device, patron, branch
+):
     thread = ask(device, help_session=visit(device, branch))
-    version, desk_version, queue = thread.version, thread.desk_version, BranchQueue.objects.get(branch=branch).version
+    version, desk_version, queue = (
+        thread.version,
+        thread.desk_version,
+        BranchQueue.objects.get(branch=branch).version,
+    )
     join_people(device, patron, by=patron, at=timezone.now())
     assert search.look_up("okafor") == ({thread.pk}, [])
     assert search.look_up("noor") == (set(), [])
@@ -227,7 +286,9 @@ def test_what_moves_is_told_before(device, patron, branch):
     assert not what_moves(device)
     session = visit(device, branch)
     ask(device, help_session=session)
-    conversations.take_verdict(recommend_in(session)[0], verdict="did_not_help", why="", comment="", by=device, at=timezone.now())  # a thread without a word
+    conversations.take_verdict(
+        recommend_in(session)[0], verdict="did_not_help", why="", comment="", by=device, at=timezone.now()
+    )  # a thread without a word
     save(ItemFactory(), patron=device, at=timezone.now())
     ask(patron)
     assert what_moves(device) == joining.Moving(visits=1, threads=1, saved_items=1)
@@ -238,18 +299,28 @@ def test_what_moves_is_told_before(device, patron, branch):
 
 def one_of_a_kind(model, field):
     """Whether a person may have one such row only, or one for each of something: then two people's rows can clash."""
-    together = [set(constraint.fields) for constraint in model._meta.constraints if isinstance(constraint, models.UniqueConstraint)]
-    return model._meta.get_field(field).unique or any(field in fields for fields in [*together, *map(set, model._meta.unique_together)])
+    together = [
+        set(constraint.fields)
+        for constraint in model._meta.constraints
+        if isinstance(constraint, models.UniqueConstraint)
+    ]
+    return model._meta.get_field(field).unique or any(
+        field in fields for fields in [*together, *map(set, model._meta.unique_together)]
+    )
 
 
 def test_whatever_can_clash_has_a_way_of_its_own():
     """A new model whose rows are unique for a person belongs into IN_THEIR_OWN_WAY, with a function that says what becomes of the second."""
-    clashing = {(model._meta.label, field) for model, field in joining.references() if one_of_a_kind(model, field)}
+    clashing = {
+        (model._meta.label, field) for model, field in joining.references() if one_of_a_kind(model, field)
+    }
     assert clashing <= set(joining.IN_THEIR_OWN_WAY)
 
 
 def test_the_table_names_nothing_that_is_gone():
-    assert set(joining.IN_THEIR_OWN_WAY) <= {(model._meta.label, field) for model, field in joining.references()}
+    assert set(joining.IN_THEIR_OWN_WAY) <= {
+        (model._meta.label, field) for model, field in joining.references()
+    }
 
 
 def test_a_clash_is_found():

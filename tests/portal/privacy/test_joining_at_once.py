@@ -27,28 +27,49 @@ pytestmark = [
 
 def begin(_number):
     """A person whom one device knows, with a thread, and another record of theirs."""
-    branch = LibraryFactory(default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}").default_branch
+    branch = LibraryFactory(
+        default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
+    ).default_branch
     going, into = person_without_address(at=timezone.now(), language="en"), UserFactory()
     session = HelpSessionFactory(branch=branch, staff=StaffFactory(branch=branch), patron=going)
     item = recommend_in(session)[0]
-    thread = actions.ask(by=going, at=timezone.now(), help_session=session, body="Where?", language="en", client_token=uuid.uuid4())
+    thread = actions.ask(
+        by=going,
+        at=timezone.now(),
+        help_session=session,
+        body="Where?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     return SimpleNamespace(going=going, into=into, session=session, item=item, thread=thread)
 
 
 def reply(side):
     def work(data):
         by = data.going if side == "patron" else data.session.staff
-        return actions.reply(data.thread, by=by, side=side, at=timezone.now(), body=side, language="en", client_token=uuid.uuid4()).pk
+        return actions.reply(
+            data.thread,
+            by=by,
+            side=side,
+            at=timezone.now(),
+            body=side,
+            language="en",
+            client_token=uuid.uuid4(),
+        ).pk
 
     return work
 
 
 def verdict(data):
-    actions.take_verdict(data.item, verdict="did_not_help", why="", comment="", by=data.going, at=timezone.now())
+    actions.take_verdict(
+        data.item, verdict="did_not_help", why="", comment="", by=data.going, at=timezone.now()
+    )
 
 
 def ask_anew(data):
-    return actions.ask(by=data.going, at=timezone.now(), body="Something else?", language="en", client_token=uuid.uuid4()).pk
+    return actions.ask(
+        by=data.going, at=timezone.now(), body="Something else?", language="en", client_token=uuid.uuid4()
+    ).pk
 
 
 def join(data):
@@ -60,7 +81,10 @@ def check(data, outcomes):
     assert sorted(map(str, [joined, again])) == sorted([str(data.into.pk), "CannotJoin"])
     assert not User.objects.filter(pk=data.going.pk).exists()
     theirs = Conversation.objects.filter(patron=data.into)
-    assert set(Message.objects.filter(conversation__in=theirs).values_list("pk", flat=True)) >= {said_by_patron, said_by_staff}
+    assert set(Message.objects.filter(conversation__in=theirs).values_list("pk", flat=True)) >= {
+        said_by_patron,
+        said_by_staff,
+    }
     assert data.thread in theirs
     assert asked == "DoesNotExist" or theirs.filter(pk=asked).exists()  # somebody who is no more asks nothing
     assert Recommendation.objects.get(pk=data.item.pk).patron_id == data.into.pk

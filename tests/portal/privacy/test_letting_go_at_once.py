@@ -38,15 +38,25 @@ pytestmark = [
 
 def begin(number):
     """A visit that both hold; who lets go, and how."""
-    branch = LibraryFactory(default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}").default_branch
-    child, adult, coordinator = ChildFactory(), UserFactory(), StaffFactory(branch=branch, branch__role="coordinator")
+    branch = LibraryFactory(
+        default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
+    ).default_branch
+    child, adult, coordinator = (
+        ChildFactory(),
+        UserFactory(),
+        StaffFactory(branch=branch, branch__role="coordinator"),
+    )
     long_ago = timezone.now() - datetime.timedelta(days=91)
-    visit = SharedSessionFactory(branch=branch, staff=coordinator, patron=child, shared_with=adult, shared_at=long_ago)
+    visit = SharedSessionFactory(
+        branch=branch, staff=coordinator, patron=child, shared_with=adult, shared_at=long_ago
+    )
     recommend_in(visit)
     thread = ConversationFactory(help_session=visit)
     MessageFactory(conversation=thread)
     who, how = [(adult, "leaves"), (child, "leaves"), (adult, "is sent away"), (adult, "in time")][number % 4]
-    return SimpleNamespace(child=child, adult=adult, who=who, how=how, visit=visit, thread=thread, coordinator=coordinator)
+    return SimpleNamespace(
+        child=child, adult=adult, who=who, how=how, visit=visit, thread=thread, coordinator=coordinator
+    )
 
 
 def let_go(data):
@@ -129,21 +139,42 @@ def join(data):
 
 
 def answer(data):
-    conversations.reply(data.thread, by=data.coordinator, side="staff", at=timezone.now(), body="Yes.", language="en", client_token=uuid.uuid4())
+    conversations.reply(
+        data.thread,
+        by=data.coordinator,
+        side="staff",
+        at=timezone.now(),
+        body="Yes.",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
 
 
 def write(data):
-    conversations.reply(data.thread, by=data.adult, side="patron", at=timezone.now(), body="Thanks.", language="en", client_token=uuid.uuid4())
+    conversations.reply(
+        data.thread,
+        by=data.adult,
+        side="patron",
+        at=timezone.now(),
+        body="Thanks.",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
 
 
 def verdict(data):
     [item] = HelpSession.objects.get(pk=data.visit.pk).recommendation_links.select_related("recommendation")
-    conversations.take_verdict(item.recommendation, verdict="did_not_help", why="", comment="", by=data.adult, at=timezone.now())
+    conversations.take_verdict(
+        item.recommendation, verdict="did_not_help", why="", comment="", by=data.adult, at=timezone.now()
+    )
 
 
 def nobody_waited_for_nothing(data, outcomes):
     *outcomes, said = outcomes
-    assert (set(outcomes), said in (None, "Erased")) == ({None}, True), (outcomes, said)  # of an item that was the child's a moment before
+    assert (set(outcomes), said in (None, "Erased")) == ({None}, True), (
+        outcomes,
+        said,
+    )  # of an item that was the child's a moment before
     visit = HelpSession.objects.get(pk=data.visit.pk)
     assert visit.patron is None
     assert not User.objects.filter(pk=data.adult.pk).exists()

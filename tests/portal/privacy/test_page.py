@@ -19,7 +19,11 @@ def test_the_page_says_every_line_of_the_policy_that_is_for_patrons(client, libr
     page = page_of(client)
     lines = [line for _title, lines in lines_for_patrons() for line in lines]
     assert len(lines) > 15
-    assert [line.keeps for line in lines if str(line.keeps)[1:] not in page or line.until_when not in page or str(line.why) not in page] == []
+    assert [
+        line.keeps
+        for line in lines
+        if str(line.keeps)[1:] not in page or line.until_when not in page or str(line.why) not in page
+    ] == []
 
 
 def test_nobody_is_told_that_nothing_is_known_of_them(client, library):
@@ -28,7 +32,9 @@ def test_nobody_is_told_that_nothing_is_known_of_them(client, library):
     assert reverse("help_sessions") not in page
 
 
-def test_a_person_sees_their_own_name_address_and_number_of_visits_and_nobody_elses(client, patron, branch, sign_in):
+def test_a_person_sees_their_own_name_address_and_number_of_visits_and_nobody_elses(
+    client, patron, branch, sign_in
+):
     HelpSessionFactory.create_batch(2, branch=branch, patron=patron)
     HelpSessionFactory(branch=branch, patron=UserFactory(name="Somebody Else"))
     page = page_of(sign_in(client, patron))
@@ -60,7 +66,9 @@ def test_a_person_finds_it_under_me(client, patron, sign_in):
 
 
 @pytest.mark.parametrize("visits", [1, 30])
-def test_it_costs_the_same_whatever_there_is(client, patron, branch, sign_in, visits, django_assert_num_queries):
+def test_it_costs_the_same_whatever_there_is(
+    client, patron, branch, sign_in, visits, django_assert_num_queries
+):
     HelpSessionFactory.create_batch(visits, branch=branch, patron=patron)
     sign_in(client, patron).get(reverse("privacy"))
     with django_assert_num_queries(8):

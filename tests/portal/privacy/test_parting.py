@@ -22,7 +22,15 @@ from portal.privacy import parting
 from portal.privacy.joining import CannotJoin
 from portal.privacy.models import JoinedRecords
 from tests.architecture import world as worlds
-from tests.factories import HelpSessionFactory, PasskeyFactory, SavedItemFactory, SavedListFactory, StaffFactory, UserFactory, attach_to
+from tests.factories import (
+    HelpSessionFactory,
+    PasskeyFactory,
+    SavedItemFactory,
+    SavedListFactory,
+    StaffFactory,
+    UserFactory,
+    attach_to,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -37,8 +45,12 @@ def rows():
     with connection.cursor() as cursor:
         for model in apps.get_models():
             if model._meta.label not in LEFT:
-                hidden = LEFT_COLUMNS | ({"id"} if model._meta.label == "conversations.ConversationWords" else set())  # an index, written anew
-                columns = [field.column for field in model._meta.concrete_fields if field.column not in hidden]
+                hidden = LEFT_COLUMNS | (
+                    {"id"} if model._meta.label == "conversations.ConversationWords" else set()
+                )  # an index, written anew
+                columns = [
+                    field.column for field in model._meta.concrete_fields if field.column not in hidden
+                ]
                 names = ", ".join(connection.ops.quote_name(column) for column in columns)
                 cursor.execute(f"SELECT {names} FROM {connection.ops.quote_name(model._meta.db_table)}")
                 found[model._meta.label] = sorted(map(repr, cursor.fetchall()))
@@ -46,11 +58,22 @@ def rows():
 
 
 def say(thread, by, side="patron"):
-    return conversations.reply(thread, by=by, side=side, at=timezone.now(), body="Here.", language="en", client_token=uuid.uuid4())
+    return conversations.reply(
+        thread, by=by, side=side, at=timezone.now(), body="Here.", language="en", client_token=uuid.uuid4()
+    )
 
 
 def a_draft(person, body, *, conversation=None, kind="ask"):
-    return drafts.save_draft(conversation, person=person, side="patron", kind=kind, client_token=uuid.uuid4(), sequence=1, body=body, at=timezone.now())
+    return drafts.save_draft(
+        conversation,
+        person=person,
+        side="patron",
+        kind=kind,
+        client_token=uuid.uuid4(),
+        sequence=1,
+        body=body,
+        at=timezone.now(),
+    )
 
 
 @pytest.fixture
@@ -63,7 +86,14 @@ def two(settings):
         EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=True)
         a_draft(person, f"{person.name} was writing")
     Authenticator.objects.create(user=going, type="webauthn", data={"credential": {"id": "x"}})
-    Consent.objects.create(person=going, purpose="keep_session", subject=world.session.public_id, wording="Yes", language="en", given_at=timezone.now())
+    Consent.objects.create(
+        person=going,
+        purpose="keep_session",
+        subject=world.session.public_id,
+        wording="Yes",
+        language="en",
+        given_at=timezone.now(),
+    )
     shared = SavedItem.objects.get(saved_list__patron=going).item
     here, there = SavedList.objects.get(patron=going), SavedListFactory(patron=into)
     there.name = here.name
@@ -89,7 +119,11 @@ def test_what_is_undone_is_row_by_row_as_it_was(two):
     assert not User.objects.filter(pk=going.pk).exists()
     parting.part(joined, by=world.coordinator, at=timezone.now())
     assert rows() == before
-    assert set(AuditEvent.objects.filter(action="parted_people", by=world.coordinator).values_list("patron", flat=True)) == {going.pk, into.pk}
+    assert set(
+        AuditEvent.objects.filter(action="parted_people", by=world.coordinator).values_list(
+            "patron", flat=True
+        )
+    ) == {going.pk, into.pk}
 
 
 def test_a_record_that_took_name_and_address_gives_them_back(two):
@@ -110,9 +144,14 @@ def test_what_was_said_since_goes_with_its_thread_and_nothing_else_does(two):
     thread = Conversation.objects.get(pk=world.conversation.pk)
     said, answered = say(thread, into), say(thread, world.staff, side="staff")
     attach_to(said)
-    own = conversations.ask(by=into, at=timezone.now(), body="Something of my own?", language="en", client_token=uuid.uuid4())
+    own = conversations.ask(
+        by=into, at=timezone.now(), body="Something of my own?", language="en", client_token=uuid.uuid4()
+    )
     parting.part(joined, by=world.coordinator, at=timezone.now())
-    assert set(Message.objects.filter(pk__in=[said.pk, answered.pk]).values_list("author", flat=True)) == {going.pk, world.staff.pk}
+    assert set(Message.objects.filter(pk__in=[said.pk, answered.pk]).values_list("author", flat=True)) == {
+        going.pk,
+        world.staff.pk,
+    }
     thread.refresh_from_db()
     own.refresh_from_db()
     assert (thread.patron, own.patron) == (going, into)
@@ -143,7 +182,14 @@ def test_a_draft_that_was_sent_since_does_not_come_back(two):
     thread = Conversation.objects.get(pk=world.conversation.pk)
     draft = Draft.objects.get(conversation=thread, person=into, kind="reply")
     conversations.reply(
-        thread, by=into, side="patron", at=timezone.now(), body=draft.body, language="en", client_token=draft.client_token, draft_sequence=draft.sequence
+        thread,
+        by=into,
+        side="patron",
+        at=timezone.now(),
+        body=draft.body,
+        language="en",
+        client_token=draft.client_token,
+        draft_sequence=draft.sequence,
     )
     parting.part(joined, by=world.coordinator, at=timezone.now())
     assert not Draft.objects.filter(conversation=thread, side="patron").exists()
@@ -205,7 +251,9 @@ def test_what_was_refused_and_is_offered_goes_back_too(two):
 def signed_in(person, at):
     key = SessionStore()
     key.create()
-    UserSession.objects.create(user=person, session_key=key.session_key, ip="127.0.0.1", user_agent="Firefox", created_at=at)
+    UserSession.objects.create(
+        user=person, session_key=key.session_key, ip="127.0.0.1", user_agent="Firefox", created_at=at
+    )
     return key.session_key
 
 
@@ -234,12 +282,18 @@ def test_an_address_that_came_since_lets_nobody_in_any_more(two, had_one):
     User.objects.filter(pk=into.pk).update(email="since@example.org")
     EmailAddress.objects.filter(user=into).delete()
     EmailAddress.objects.create(user=into, email="since@example.org", primary=True, verified=True)
-    AddressChange.objects.create(person=into, email=going.email, token_hash="of a mail to them", begun_at=timezone.now())
+    AddressChange.objects.create(
+        person=into, email=going.email, token_hash="of a mail to them", begun_at=timezone.now()
+    )
     parting.part(joined, by=world.coordinator, at=timezone.now())
     assert rows()["accounts.User"] == before["accounts.User"]
     assert not AddressChange.objects.exists()  # begun by whoever had come in since
-    assert set(EmailAddress.objects.filter(user__in=[going, into]).values_list("user", "email", "verified")) == {
-        (person, email, True) for person, email in ((going.pk, going.email), (into.pk, into.email if had_one else None)) if email
+    assert set(
+        EmailAddress.objects.filter(user__in=[going, into]).values_list("user", "email", "verified")
+    ) == {
+        (person, email, True)
+        for person, email in ((going.pk, going.email), (into.pk, into.email if had_one else None))
+        if email
     }
 
 
@@ -249,10 +303,20 @@ def test_who_read_a_thread_or_a_visit_since_is_told_to_whose_it_is_again(two):
     joined = parting.join_for_a_day(going, into, by=world.coordinator, at=now)
     own = HelpSessionFactory(patron=into)
     for subject in (world.conversation, world.session, own):
-        audit.record("opened", subject, by=world.staff, patron=into, at=now + datetime.timedelta(hours=1), reason="They ask for it")
+        audit.record(
+            "opened",
+            subject,
+            by=world.staff,
+            patron=into,
+            at=now + datetime.timedelta(hours=1),
+            reason="They ask for it",
+        )
     parting.part(joined, by=world.coordinator, at=now + datetime.timedelta(hours=2))
     looks = AuditEvent.objects.filter(action="opened", at__gt=now)
-    assert set(looks.filter(patron=going).values_list("subject", flat=True)) == {str(world.conversation.public_id), str(world.session.public_id)}
+    assert set(looks.filter(patron=going).values_list("subject", flat=True)) == {
+        str(world.conversation.public_id),
+        str(world.session.public_id),
+    }
     assert list(looks.filter(patron=into).values_list("subject", flat=True)) == [str(own.public_id)]
     assert {look.looking.patron_id for look in looks.filter(patron=going)} == {going.pk}
 

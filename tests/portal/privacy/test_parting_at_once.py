@@ -27,10 +27,19 @@ pytestmark = [
 
 def begin(_number):
     """A person whose two records were joined, with a thread of the one that ended."""
-    branch = LibraryFactory(default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}").default_branch
+    branch = LibraryFactory(
+        default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
+    ).default_branch
     going, into = person_without_address(at=timezone.now(), language="en"), UserFactory()
     session = HelpSessionFactory(branch=branch, staff=StaffFactory(branch=branch), patron=going)
-    thread = actions.ask(by=going, at=timezone.now(), help_session=session, body="Where?", language="en", client_token=uuid.uuid4())
+    thread = actions.ask(
+        by=going,
+        at=timezone.now(),
+        help_session=session,
+        body="Where?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
     joined = parting.join_for_a_day(going, into, by=session.staff, at=timezone.now())
     return SimpleNamespace(going=going, into=into, session=session, thread=thread, joined=joined)
 
@@ -38,13 +47,23 @@ def begin(_number):
 def reply(side):
     def work(data):
         by = data.into if side == "patron" else data.session.staff
-        return actions.reply(data.thread, by=by, side=side, at=timezone.now(), body=side, language="en", client_token=uuid.uuid4()).pk
+        return actions.reply(
+            data.thread,
+            by=by,
+            side=side,
+            at=timezone.now(),
+            body=side,
+            language="en",
+            client_token=uuid.uuid4(),
+        ).pk
 
     return work
 
 
 def ask_anew(data):
-    return actions.ask(by=data.into, at=timezone.now(), body="Something else?", language="en", client_token=uuid.uuid4()).pk
+    return actions.ask(
+        by=data.into, at=timezone.now(), body="Something else?", language="en", client_token=uuid.uuid4()
+    ).pk
 
 
 def part(data):
@@ -58,10 +77,19 @@ def check(data, outcomes):
     thread = Conversation.objects.get(pk=data.thread.pk)
     assert (thread.patron, HelpSession.objects.get(pk=data.session.pk).patron) == (data.going, data.going)
     assert set(thread.messages.values_list("pk", flat=True)) >= {said_by_patron, said_by_staff}
-    assert Message.objects.get(pk=said_by_patron).author_id in {data.going.pk, None}  # the name that it was written under is not in this thread any more
+    assert Message.objects.get(pk=said_by_patron).author_id in {
+        data.going.pk,
+        None,
+    }  # the name that it was written under is not in this thread any more
     assert Conversation.objects.get(pk=asked).patron == data.into
     assert AuditEvent.objects.filter(action="parted_people", patron__in=[data.going, data.into]).count() == 2
 
 
 def test_nothing_said_while_records_are_parted_is_lost(transactional_db):
-    rounds([reply("patron"), reply("staff"), ask_anew, part, part], MANY, before=begin, after=check, refusals={"CannotPart"})
+    rounds(
+        [reply("patron"), reply("staff"), ask_anew, part, part],
+        MANY,
+        before=begin,
+        after=check,
+        refusals={"CannotPart"},
+    )

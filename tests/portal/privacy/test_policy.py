@@ -44,23 +44,38 @@ def test_a_number_of_days_comes_from_the_job_and_stands_in_no_words(label):
 
 def test_all_of_a_persons_rows_are_said_to_them():
     """What the export would hand out is on the page, or part of what is."""
-    unsaid = {label for label, line in POLICY.items() if line.exported and line.group in (Group.STAFF, Group.LIBRARY)}
+    unsaid = {
+        label
+        for label, line in POLICY.items()
+        if line.exported and line.group in (Group.STAFF, Group.LIBRARY)
+    }
     assert unsaid == {"accounts.StaffRole", "accounts.Invitation", "accounts.InvitedRole"}
 
 
 def ends(label, seen=()):
     """Whether the rows end by a job of the worker, or with rows that do."""
     line = POLICY[label]
-    return bool(line.ended_by) or (line.ends_with not in ("", label, *seen) and ends(line.ends_with, (*seen, label)))
+    return bool(line.ended_by) or (
+        line.ends_with not in ("", label, *seen) and ends(line.ends_with, (*seen, label))
+    )
 
 
 def says_something_of_somebody(model):
     person = any(field.is_relation and field.related_model is User for field in model._meta.fields)
-    return model is User or person or any(isinstance(field, (models.TextField, models.JSONField, models.EmailField)) for field in model._meta.fields)
+    return (
+        model is User
+        or person
+        or any(
+            isinstance(field, (models.TextField, models.JSONField, models.EmailField))
+            for field in model._meta.fields
+        )
+    )
 
 
 @pytest.mark.parametrize(
-    "model", [model for model in apps.get_models() if POLICY[model._meta.label].group != Group.LIBRARY], ids=lambda model: model._meta.label
+    "model",
+    [model for model in apps.get_models() if POLICY[model._meta.label].group != Group.LIBRARY],
+    ids=lambda model: model._meta.label,
 )
 def test_whatever_is_about_people_ends_by_a_job_or_with_another_row(model):
     assert model._meta.label in NAMES_NOBODY or ends(model._meta.label)
@@ -72,7 +87,9 @@ def test_what_says_something_of_somebody_is_not_taken_for_the_librarys_own(model
         assert model._meta.label in TEXTS_OF_NOBODY or not says_something_of_somebody(model)
 
 
-@pytest.mark.parametrize("label", [label for label, line in POLICY.items() if line.ends_with and not line.ended_by])
+@pytest.mark.parametrize(
+    "label", [label for label, line in POLICY.items() if line.ends_with and not line.ended_by]
+)
 def test_a_row_that_ends_with_another_points_to_it_and_goes_along(label):
     """By the database's own rule, or (a recommendation, whose count stays) by what retention does."""
     if label in ("recommendations.Recommendation",):

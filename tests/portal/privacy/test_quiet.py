@@ -23,12 +23,28 @@ from portal.notifications.models import Notification
 from portal.privacy.looked import who_looked
 from tests.architecture.routes import routes
 from tests.architecture.world import address, build_for
-from tests.factories import ItemFactory, QuietSessionFactory, SessionNoteFactory, attach_to, code_for, recommend_in
+from tests.factories import (
+    ItemFactory,
+    QuietSessionFactory,
+    SessionNoteFactory,
+    attach_to,
+    code_for,
+    recommend_in,
+)
 
 MARK = "Qzvhjxwk"  # begins every word of the quiet visit
 # The pages of a patron, but for the JSON and the files of what they name; of the quiet visit itself none is asked for here.
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
-QUIETS_OWN = {"help_session", "conversation", "conversation_news", "attachment", "verdict", "ask_about_item", "ask_about_session", "keep_session"}
+QUIETS_OWN = {
+    "help_session",
+    "conversation",
+    "conversation_news",
+    "attachment",
+    "verdict",
+    "ask_about_item",
+    "ask_about_session",
+    "keep_session",
+}
 AT_DESK = ["patrons", "lookings", "desk_sessions", "add_patron", "cards"]
 
 
@@ -39,7 +55,9 @@ def word(kind):
 def build(branch, staff):
     """A visit with a child, which could be shared if it weren't quiet: quiet comes first."""
     words = {"question": word("question"), "summary": word("summary")}
-    session = QuietSessionFactory(branch=branch, staff=staff, with_child="shared", handed_over_at=timezone.now(), **words)
+    session = QuietSessionFactory(
+        branch=branch, staff=staff, with_child="shared", handed_over_at=timezone.now(), **words
+    )
     items = recommend_in(session, 2, reason=word("reason"), item=ItemFactory(title=word("title")))
     return SimpleNamespace(session=session, items=items, code=code_for(session))
 
@@ -61,7 +79,12 @@ class Quiet:
         return {"body": word(kind), "client_token": str(uuid.uuid4()), "sequence": "1", "language": "en"}
 
     def ask(self, browser):
-        assert browser.post(reverse("ask_about_session", args=[self.quiet.session.public_id]), self.typed("asked")).status_code == 302
+        assert (
+            browser.post(
+                reverse("ask_about_session", args=[self.quiet.session.public_id]), self.typed("asked")
+            ).status_code
+            == 302
+        )
 
     def ask_about_an_item(self, browser):
         browser.post(reverse("ask_about_item", args=[self.quiet.items[0].public_id]), self.typed("item"))
@@ -86,7 +109,9 @@ class Quiet:
 
     def want_to_keep(self, browser):
         for part in ("", "?as=child", "?as=adult"):
-            browser.post(reverse("keep_session", args=[self.quiet.session.public_id]) + part, {"without_address": "1"})
+            browser.post(
+                reverse("keep_session", args=[self.quiet.session.public_id]) + part, {"without_address": "1"}
+            )
 
     def want_to_stop_what_never_began(self, browser):
         for name in ("stop_keeping", "stop_sharing"):
@@ -97,20 +122,40 @@ class Quiet:
 
     def answer(self, _browser):
         items = [ChosenItem(item=ItemFactory(title=word("given")), reason=word("because"))]
-        how = {"by": self.world.staff, "side": "staff", "at": timezone.now() - datetime.timedelta(minutes=1), "language": "en", "client_token": uuid.uuid4()}
+        how = {
+            "by": self.world.staff,
+            "side": "staff",
+            "at": timezone.now() - datetime.timedelta(minutes=1),
+            "language": "en",
+            "client_token": uuid.uuid4(),
+        }
         attach_to(actions.reply(self.thread(), body=word("answer"), items=items, **how), alt=word("alt"))
 
     def note(self, _browser):
-        notes.write_note(self.thread(), by=self.world.staff, at=timezone.now(), body=word("note"), client_token=uuid.uuid4())
-        SessionNoteFactory._meta.model.objects.get_or_create(help_session=self.quiet.session, defaults={"body": word("private"), "written_at": timezone.now()})
+        notes.write_note(
+            self.thread(),
+            by=self.world.staff,
+            at=timezone.now(),
+            body=word("note"),
+            client_token=uuid.uuid4(),
+        )
+        SessionNoteFactory._meta.model.objects.get_or_create(
+            help_session=self.quiet.session, defaults={"body": word("private"), "written_at": timezone.now()}
+        )
 
     def open_at_the_desk(self, _browser):
-        for name, found in (("desk_session", self.quiet.session), ("slip", self.quiet.session), ("desk_conversation", self.thread())):
+        for name, found in (
+            ("desk_session", self.quiet.session),
+            ("slip", self.quiet.session),
+            ("desk_conversation", self.thread()),
+        ):
             assert self.at_desk.get(reverse(name, args=[found.public_id])).status_code == 200
         self.at_desk.post(reverse("open_by_patrons_code"), {"code": self.quiet.code})
 
     def mail_it_from_the_desk(self, _browser):
-        self.at_desk.post(reverse("hand_over", args=[self.quiet.session.public_id]), {"address": "sam@example.org"})
+        self.at_desk.post(
+            reverse("hand_over", args=[self.quiet.session.public_id]), {"address": "sam@example.org"}
+        )
 
     def keep_it_for_somebody_at_the_desk(self, _browser):
         record = reverse("patron_record", args=[self.world.patron.public_id])
@@ -121,7 +166,11 @@ class Quiet:
         browser.post(reverse("close_conversation", args=[self.thread().public_id]))
 
 
-DONE = sorted(name for name, method in vars(Quiet).items() if callable(method) and name not in {"__init__", "thread", "typed"})
+DONE = sorted(
+    name
+    for name, method in vars(Quiet).items()
+    if callable(method) and name not in {"__init__", "thread", "typed"}
+)
 
 
 def pages_around(world, quiet, browsers, at_desk):
@@ -130,7 +179,9 @@ def pages_around(world, quiet, browsers, at_desk):
         for route in PATRON_ROUTES:
             if route.name in {"sign_out", "leave"} or route.name == "open_code_link":
                 continue
-            for query, headers in [("", {}), (f"?said={quiet.items[1].public_id}", {"HX-Request": "true"})][: 2 if route.name == "home" else 1]:
+            for query, headers in [("", {}), (f"?said={quiet.items[1].public_id}", {"HX-Request": "true"})][
+                : 2 if route.name == "home" else 1
+            ]:
                 response = browser.get(address(route, world) + query, headers=headers)
                 words = b"".join(response.streaming_content) if response.streaming else response.content
                 yield route.name + query, words.decode(errors="replace") + str(response.headers)
@@ -141,7 +192,9 @@ def pages_around(world, quiet, browsers, at_desk):
 
 
 @pytest.mark.django_db
-def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(library, branch, patron, staff, coordinator, sign_in, show_code):
+def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(
+    library, branch, patron, staff, coordinator, sign_in, show_code
+):
     world, quiet = build_for(branch, patron, staff, coordinator), build(branch, staff)
     holder, signed_in = show_code(Client(), quiet.code), show_code(sign_in(Client(), patron), quiet.code)
     at_desk = sign_in(Client(), coordinator)
@@ -149,7 +202,14 @@ def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(library, branch
     own = holder.get(quiet.session.get_absolute_url()).content.decode()
     assert word("question") in own or word("summary") in own  # or the test would look for nothing
 
-    @settings(max_examples=4, phases=[Phase.generate], deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=4,
+        phases=[Phase.generate],
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(st.permutations([(name, is_signed_in) for name in DONE for is_signed_in in (False, True)]))
     def whatever_is_done_in_it(done):
         with transaction.atomic():
@@ -161,10 +221,15 @@ def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(library, branch
             assert not Notification.objects.exclude(pk__in=mailed_before).exists()
             assert HelpSession.objects.filter(pk=quiet.session.pk, patron=None, shared_with=None).exists()
             assert not Conversation.objects.filter(help_session=quiet.session, patron__isnull=False).exists()
-            assert not Conversation.objects.filter(help_session=quiet.session, messages__side="patron", messages__author__isnull=False).exists()
+            assert not Conversation.objects.filter(
+                help_session=quiet.session, messages__side="patron", messages__author__isnull=False
+            ).exists()
             assert not Consent.objects.filter(subject=quiet.session.public_id).exists()
             assert not SavedItem.objects.filter(item__title__contains=MARK).exists()
-            theirs = [quiet.session.public_id, *Conversation.objects.filter(help_session=quiet.session).values_list("public_id", flat=True)]
+            theirs = [
+                quiet.session.public_id,
+                *Conversation.objects.filter(help_session=quiet.session).values_list("public_id", flat=True),
+            ]
             assert not AuditEvent.objects.filter(patron__isnull=False, subject__in=map(str, theirs)).exists()
             assert all(MARK not in look.sentence for look in who_looked(patron, zone=library.zone)[0])
             transaction.set_rollback(True)
@@ -181,7 +246,11 @@ def test_leaving_quickly_takes_all_of_it_out_of_the_browser(library, branch, sta
     acting = Quiet(None, quiet, browser, browser, None)
     thread = acting.thread()
     acting.write_and_not_send(browser)
-    pages = [quiet.session.get_absolute_url(), thread.get_absolute_url(), reverse("verdict", args=[quiet.items[0].public_id])]
+    pages = [
+        quiet.session.get_absolute_url(),
+        thread.get_absolute_url(),
+        reverse("verdict", args=[quiet.items[0].public_id]),
+    ]
     assert [browser.get(page).status_code for page in pages] == [200] * 3
     left = browser.post(reverse("leave"))
     assert MARK not in left.content.decode()

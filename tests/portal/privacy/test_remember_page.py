@@ -45,7 +45,9 @@ def test_the_effect_is_told_with_its_days_before_anything_is_saved(phone, patron
     for days_ago in (100, 40, 10):
         kept(patron, branch, days_ago)
     ConversationFactory(help_session=kept(patron, branch, 200))
-    ConversationFactory(help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - timedelta(days=31))
+    ConversationFactory(
+        help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - timedelta(days=31)
+    )
     kept(UserFactory(), branch, 100)
     page = text(phone.get(reverse("remember"), {"remember": "30"}))
     for sentence in (
@@ -73,7 +75,10 @@ def test_each_choice_is_explained_saved_and_recorded_in_the_words_that_were_read
     assert rule in text(phone.get(reverse("remember"), choice))
     assert phone.post(reverse("remember"), choice).url == reverse("privacy")
     patron.refresh_from_db()
-    assert (patron.remember, str(patron.remember_until or "")) == (choice["remember"], choice.get("until", ""))
+    assert (patron.remember, str(patron.remember_until or "")) == (
+        choice["remember"],
+        choice.get("until", ""),
+    )
     consent = Consent.objects.get()
     assert rule in consent.wording
     assert (consent.person, consent.purpose, consent.given_at) == (patron, "remember", AT)
@@ -118,7 +123,10 @@ def test_what_is_kept_in_spite_of_it_says_for_how_long(phone, branch, show_code,
     time_machine.move_to(AT + timedelta(hours=1), tick=False)
     session = HelpSessionFactory(branch=branch)
     page = text(show_code(phone, code_for(session)).get(reverse("keep_session", args=[session.public_id])))
-    assert "You chose that nothing is kept. Because you ask for it, this visit stays until 20 December 2026." in page
+    assert (
+        "You chose that nothing is kept. Because you ask for it, this visit stays until 20 December 2026."
+        in page
+    )
 
 
 def test_whoever_only_finds_the_device_open_has_nothing_forgotten(client, patron, sign_in):

@@ -63,7 +63,15 @@ def sign_of_life(library):
 
 def kept(patron, branch, days_ago, **more):
     at = AT - timedelta(days=days_ago)
-    return HelpSessionFactory(branch=branch, patron=patron, created_at=at, happened_on=at.date(), handed_over_at=at, kept_at=at, **more)
+    return HelpSessionFactory(
+        branch=branch,
+        patron=patron,
+        created_at=at,
+        happened_on=at.date(),
+        handed_over_at=at,
+        kept_at=at,
+        **more,
+    )
 
 
 def words_of(session):
@@ -106,16 +114,26 @@ def test_only_a_count_is_left(patron, staff, branch, sign_of_life):
         public_id=uuid.UUID(int=7),
     )
     SessionNoteFactory(help_session=session)
-    LibraryCard.objects.create(person=patron, ils_id="7", barcode="21234000123456", patron_group="Student", seen_at=AT)
+    LibraryCard.objects.create(
+        person=patron, ils_id="7", barcode="21234000123456", patron_group="Student", seen_at=AT
+    )
     code = code_for(session, at=session.created_at, state=ClaimCode.State.KEPT)
     [recommendation] = recommend_in(session)
-    Recommendation.objects.filter(pk=recommendation.pk).update(verdict="helped", comment="It did", decided_at=AT - 360 * DAY)
+    Recommendation.objects.filter(pk=recommendation.pk).update(
+        verdict="helped", comment="It did", decided_at=AT - 360 * DAY
+    )
     SavedItemFactory(saved_list__patron=patron, item=recommendation.item, recommendation=recommendation)
     before = HelpSession.objects.values(*COUNTED).get(pk=session.pk)
     retention.forget(at=AT)
     assert HelpSession.objects.values(*COUNTED).get(pk=session.pk) == before
     session.refresh_from_db()
-    assert (session.question, session.summary, session.patron, session.staff, session.forgotten_on) == ("", "", None, None, datetime.date(2026, 11, 20))
+    assert (session.question, session.summary, session.patron, session.staff, session.forgotten_on) == (
+        "",
+        "",
+        None,
+        None,
+        datetime.date(2026, 11, 20),
+    )
     assert session.public_id != uuid.UUID(int=7)
     hour = datetime.datetime.combine(session.happened_on, datetime.time(14), zone())
     assert [session.created_at, session.handed_over_at, session.kept_at, session.answered_at] == [hour] * 4
@@ -124,7 +142,12 @@ def test_only_a_count_is_left(patron, staff, branch, sign_of_life):
     with pytest.raises(helpsessions.CodeForgotten):
         helpsessions.open_by_code(code, at=AT)
     recommendation.refresh_from_db()
-    assert (recommendation.reason, recommendation.comment, recommendation.patron, recommendation.recommended_by) == ("", "", None, None)
+    assert (
+        recommendation.reason,
+        recommendation.comment,
+        recommendation.patron,
+        recommendation.recommended_by,
+    ) == ("", "", None, None)
     assert recommendation.verdict == "helped"
     assert recommendation.decided_at.astimezone(zone()).time() == datetime.time(0)
     assert SavedItem.objects.values_list("saved_list__patron", "recommendation").get() == (patron.pk, None)
@@ -149,7 +172,9 @@ def test_a_code_of_what_is_forgotten_says_so_and_reveals_nothing(client, branch)
 @pytest.mark.django_db
 def test_its_threads_go_with_it_whole(patron, staff, branch):
     session = kept(patron, branch, 366)
-    thread = ConversationFactory(help_session=session, status="closed", opened_at=AT - 366 * DAY, closed_at=AT - 300 * DAY)
+    thread = ConversationFactory(
+        help_session=session, status="closed", opened_at=AT - 366 * DAY, closed_at=AT - 300 * DAY
+    )
     answer = MessageFactory(conversation=thread, side="staff", author=staff, sent_at=AT - 300 * DAY)
     [given] = recommend_in_message(answer)
     file = attach_to(answer)
@@ -170,7 +195,9 @@ def test_its_threads_go_with_it_whole(patron, staff, branch):
 @pytest.mark.django_db(transaction=True)
 def test_its_files_leave_the_disk(patron, branch):
     session = kept(patron, branch, 366)
-    stored = attach_to(MessageFactory(conversation=ConversationFactory(help_session=session, status="closed"))).stored_names()
+    stored = attach_to(
+        MessageFactory(conversation=ConversationFactory(help_session=session, status="closed"))
+    ).stored_names()
     retention.forget(at=AT)
     assert [name for name in stored if storages["private"].exists(name)] == []
 
@@ -200,10 +227,15 @@ def test_a_session_waits_for_the_open_thread_that_its_own_was_joined_into(patron
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("whose", "days", "gone"), [("a patron", 364, False), ("a patron", 366, True), ("nobody", 29, False), ("nobody", 31, True)])
+@pytest.mark.parametrize(
+    ("whose", "days", "gone"),
+    [("a patron", 364, False), ("a patron", 366, True), ("nobody", 29, False), ("nobody", 31, True)],
+)
 def test_a_thread_about_no_visit_goes_by_its_end(patron, branch, whose, days, gone):
     patron = patron if whose == "a patron" else None
-    thread = ConversationFactory(help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - days * DAY)
+    thread = ConversationFactory(
+        help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - days * DAY
+    )
     MessageFactory(conversation=thread, author=patron)
     retention.forget(at=AT)
     assert Conversation.objects.exists() != gone
@@ -220,7 +252,9 @@ def test_a_tally_loses_who_counted_and_when(staff, branch):
 
 @pytest.mark.django_db
 def test_what_was_begun_and_left_loses_its_words_and_stays_on_the_tray(staff, branch):
-    begun = helpsessions.start_unfinished(by=staff, at=AT - 31 * DAY, branch=branch, fields={"question": "Where is the shelter?"})
+    begun = helpsessions.start_unfinished(
+        by=staff, at=AT - 31 * DAY, branch=branch, fields={"question": "Where is the shelter?"}
+    )
     retention.forget(at=AT)
     assert not UnfinishedForm.objects.exists()
     assert list(HelpSession.objects.at_desk_of(staff).unfinished()) == [begun]
@@ -290,8 +324,18 @@ def test_a_choice_can_be_taken_back_for_a_day(patron, branch, hours):
 @pytest.mark.django_db
 def test_a_choice_is_recorded_with_its_words_and_its_moment(patron):
     chosen(patron, "90", at=AT)
-    assert Consent.objects.values_list("person", "purpose", "wording", "given_at").get() == (patron.pk, "remember", "As read", AT)
-    assert AuditEvent.objects.values_list("action", "by", "patron", "at").get() == ("chose_how_long", patron.pk, patron.pk, AT)
+    assert Consent.objects.values_list("person", "purpose", "wording", "given_at").get() == (
+        patron.pk,
+        "remember",
+        "As read",
+        AT,
+    )
+    assert AuditEvent.objects.values_list("action", "by", "patron", "at").get() == (
+        "chose_how_long",
+        patron.pk,
+        patron.pk,
+        AT,
+    )
 
 
 @pytest.mark.django_db
@@ -301,14 +345,18 @@ def test_python_and_the_database_say_the_same_of_every_choice_and_day(library, b
     for patron, remember in zip(people, ["30", "90", "365", "until", "until", "nothing", "365"], strict=True):
         until = AT.date() - timedelta(days=1 + patron.pk % 2) if remember == "until" else None
         User.objects.filter(pk=patron.pk).update(
-            remember=remember, remember_until=until, remember_chosen_at=AT - timedelta(hours=30) if patron != people[-1] else None
+            remember=remember,
+            remember_until=until,
+            remember_chosen_at=AT - timedelta(hours=30) if patron != people[-1] else None,
         )
         patron.refresh_from_db()
         for at in days:
             HelpSessionFactory(branch=branch, patron=patron, kept_at=at, created_at=at)
     found = set(retention.due_sessions(AT))
     assert {
-        session for session in HelpSession.objects.select_related("patron") if remembering.ends_at(session.patron, session.kept_at, library=library) <= AT
+        session
+        for session in HelpSession.objects.select_related("patron")
+        if remembering.ends_at(session.patron, session.kept_at, library=library) <= AT
     } == found
     assert 20 < len(found) < 60
 
@@ -318,16 +366,26 @@ def test_python_and_the_database_say_the_same_of_every_choice_and_day(library, b
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("what", ["person", "session", "thread", "contact"])
-def test_what_is_held_stays_with_all_that_hangs_on_it_until_the_hold_is_lifted(patron, coordinator, branch, what):
+def test_what_is_held_stays_with_all_that_hangs_on_it_until_the_hold_is_lifted(
+    patron, coordinator, branch, what
+):
     session = kept(patron, branch, 400)
     SessionNoteFactory(help_session=session)
-    contact = HelpSessionFactory(branch=branch, created_at=AT - 400 * DAY)  # as which the desk counted the thread
+    contact = HelpSessionFactory(
+        branch=branch, created_at=AT - 400 * DAY
+    )  # as which the desk counted the thread
     thread = ConversationFactory(help_session=session, status="closed", logged_as=contact)
     MessageFactory(conversation=thread)
     other = kept(UserFactory(), branch, 400)
     record = {"person": patron, "session": session, "thread": thread, "contact": contact}[what]
     hold = holds.hold(record, reason="Case 12", by=coordinator, at=AT)
-    assert [holds.held(found) for found in (patron, session, thread, other, other.patron)] == [True, True, True, False, False]
+    assert [holds.held(found) for found in (patron, session, thread, other, other.patron)] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
     retention.forget(at=AT)
     assert [bool(words_of(found)) for found in (session, contact)] == [True, True]
     assert thread.messages.exists()
@@ -336,7 +394,11 @@ def test_what_is_held_stays_with_all_that_hangs_on_it_until_the_hold_is_lifted(p
     holds.lift(hold, by=coordinator, at=AT)
     retention.forget(at=AT)
     assert (words_of(session), words_of(contact)) == ("", "")
-    assert list(AuditEvent.objects.filter(subject_type="legalhold").order_by("pk").values_list("action", "by", "patron")) == [
+    assert list(
+        AuditEvent.objects.filter(subject_type="legalhold")
+        .order_by("pk")
+        .values_list("action", "by", "patron")
+    ) == [
         ("held", coordinator.pk, None),
         ("lifted_hold", coordinator.pk, None),
     ]
@@ -345,7 +407,9 @@ def test_what_is_held_stays_with_all_that_hangs_on_it_until_the_hold_is_lifted(p
 @pytest.mark.django_db
 @pytest.mark.parametrize("held", ["into", "joined"])
 def test_a_hold_on_one_of_two_joined_threads_holds_both(patron, coordinator, branch, held):
-    into = ConversationFactory(help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - 400 * DAY)
+    into = ConversationFactory(
+        help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - 400 * DAY
+    )
     joined = ConversationFactory(help_session=kept(patron, branch, 400), status="closed", joined_into=into)
     MessageFactory(conversation=into)
     holds.hold({"into": into, "joined": joined}[held], reason="Case 12", by=coordinator, at=AT)
@@ -363,7 +427,11 @@ def test_the_database_itself_refuses_to_delete_what_is_held(patron, coordinator)
 
 @pytest.mark.django_db
 def test_a_lifted_hold_is_forgotten_two_years_later(patron, coordinator):
-    holds.lift(holds.hold(patron, reason="Case 12", by=coordinator, at=AT - 800 * DAY), by=coordinator, at=AT - 731 * DAY)
+    holds.lift(
+        holds.hold(patron, reason="Case 12", by=coordinator, at=AT - 800 * DAY),
+        by=coordinator,
+        at=AT - 731 * DAY,
+    )
     retention.forget(at=AT)
     assert not LegalHold.objects.exists()
 
@@ -410,7 +478,9 @@ def test_at_most_so_many_seconds_a_turn(branch, monkeypatch):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("sessions", [1, 30])
-def test_a_batch_costs_the_same_number_of_queries_whatever_is_in_it(patron, branch, sessions, django_assert_num_queries):
+def test_a_batch_costs_the_same_number_of_queries_whatever_is_in_it(
+    patron, branch, sessions, django_assert_num_queries
+):
     for session in [kept(patron, branch, 366) for _ in range(sessions)]:
         recommend_in(session)
     with django_assert_num_queries(QUERIES_A_BATCH):
@@ -428,7 +498,9 @@ def test_a_dry_run_counts_and_changes_nothing(patron, branch, capsys, time_machi
     recommend_in(session, 2)
     MessageFactory(conversation=ConversationFactory(help_session=session, status="closed"))
     call_command("forget", dry_run=True)
-    said = {line.split(maxsplit=1)[1]: int(line.split()[0]) for line in capsys.readouterr().out.splitlines()[1:]}
+    said = {
+        line.split(maxsplit=1)[1]: int(line.split()[0]) for line in capsys.readouterr().out.splitlines()[1:]
+    }
     assert said == {
         **{"help sessions": 1, "threads": 1, "messages": 1, "notes": 1, "files": 0, "recommendations": 2},
         **{"unfinished forms": 0, "events": 0, "lifted holds": 0},

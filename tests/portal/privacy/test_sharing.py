@@ -52,12 +52,23 @@ def adult(library):
 @pytest.fixture
 def visit(branch, staff, child, adult):
     """One that both hold, with a thread in which each wrote, and an answer that recommends something."""
-    found = SharedSessionFactory(branch=branch, staff=staff, patron=child, shared_with=adult, kept_at=AT, shared_at=AT, created_at=AT, happened_on=AT.date())
+    found = SharedSessionFactory(
+        branch=branch,
+        staff=staff,
+        patron=child,
+        shared_with=adult,
+        kept_at=AT,
+        shared_at=AT,
+        created_at=AT,
+        happened_on=AT.date(),
+    )
     recommend_in(found)
     thread = ConversationFactory(help_session=found, status="closed", opened_at=AT)
     MessageFactory(conversation=thread, author=child, body="Zqxchild", sent_at=AT)
     MessageFactory(conversation=thread, author=adult, body="Zqxadult", sent_at=AT)
-    recommend_in_message(MessageFactory(conversation=thread, side="staff", author=staff, body="Zqxanswer", sent_at=AT))
+    recommend_in_message(
+        MessageFactory(conversation=thread, side="staff", author=staff, body="Zqxanswer", sent_at=AT)
+    )
     return found
 
 
@@ -73,8 +84,16 @@ def take_out(visit, person, *, staff, **_):
     sharing.take_out(visit, person, by=staff, at=AT + HOUR)
 
 
-LET_GO = [("adult", stop_keeping), ("child", stop_keeping), ("adult", keep_alone), ("adult", take_out), ("child", take_out)]
-every_way = pytest.mark.parametrize(("who", "let_go"), LET_GO, ids=lambda value: value if isinstance(value, str) else value.__name__)
+LET_GO = [
+    ("adult", stop_keeping),
+    ("child", stop_keeping),
+    ("adult", keep_alone),
+    ("adult", take_out),
+    ("child", take_out),
+]
+every_way = pytest.mark.parametrize(
+    ("who", "let_go"), LET_GO, ids=lambda value: value if isinstance(value, str) else value.__name__
+)
 
 
 @pytest.fixture
@@ -96,8 +115,16 @@ def test_what_is_held_through_somebody_stays_held_when_they_let_go(visit, people
     let_go(visit, people[who], **people)
     assert people[who] not in holders(visit)
     left = LegalHold.objects.get(comes_from=found)
-    assert (left.record, left.name, left.reason, left.set_by, left.set_at) == (visit, str(visit.public_id), "Case 7", coordinator, AT + HOUR)
-    assert list(AuditEvent.objects.filter(action="held", subject=str(left.public_id)).values_list("by", flat=True)) == [None]
+    assert (left.record, left.name, left.reason, left.set_by, left.set_at) == (
+        visit,
+        str(visit.public_id),
+        "Case 7",
+        coordinator,
+        AT + HOUR,
+    )
+    assert list(
+        AuditEvent.objects.filter(action="held", subject=str(left.public_id)).values_list("by", flat=True)
+    ) == [None]
     assert (holds.held(visit), holds.held(visit.conversations.get())) == (True, True)
     retention.forget(at=AT + 1000 * DAY)
     visit.refresh_from_db()
@@ -160,12 +187,16 @@ def test_whoever_lets_go_twice_leaves_one_hold(visit, adult, child, coordinator)
     assert LegalHold.objects.exclude(comes_from=None).count() == 1
 
 
-@pytest.mark.parametrize(("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")])
+@pytest.mark.parametrize(
+    ("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")]
+)
 def test_nobody_learns_of_a_hold_by_letting_go(visit, people, coordinator, sign_in, who, route):
     """Neither of one's own nor of the other's: what is read is what anybody reads."""
     read = []
     for held in ([], [people["child"]], [people["adult"]]):
-        HelpSession.objects.filter(pk=visit.pk).update(patron=people["child"], shared_with=people["adult"], is_the_childs_alone=False)
+        HelpSession.objects.filter(pk=visit.pk).update(
+            patron=people["child"], shared_with=people["adult"], is_the_childs_alone=False
+        )
         for person in held:
             holds.hold(person, reason="Case 7", by=coordinator, at=AT)
         browser = sign_in(Client(), User.objects.get(pk=people[who].pk))
@@ -216,7 +247,9 @@ def test_a_hold_from_before_two_records_were_one_is_again_where_it_was(coordinat
 def test_whoever_was_taken_out_a_moment_ago_takes_nobody_out(visit, child, adult, staff):
     """The page that they read was drawn before."""
     sharing.take_out(visit, adult, by=staff, at=AT)
-    HelpSession.objects.filter(pk=visit.pk).update(shared_with=(other := UserFactory()), is_the_childs_alone=False)
+    HelpSession.objects.filter(pk=visit.pk).update(
+        shared_with=(other := UserFactory()), is_the_childs_alone=False
+    )
     sharing.stop_keeping(visit, by=adult, at=AT)
     sharing.keep_alone(visit, by=adult, at=AT)
     assert not sharing.take_out(visit, adult, by=staff, at=AT)
@@ -248,23 +281,36 @@ def test_in_the_night_nobody_is_taken_out_who_came_in_a_moment_ago(visit, adult,
 
 @every_way
 def test_a_mail_that_waits_goes_to_nobody_who_let_go(visit, people, branch, who, let_go):
-    other = SharedSessionFactory(branch=branch, staff=people["staff"], patron=people["child"], shared_with=people["adult"])
+    other = SharedSessionFactory(
+        branch=branch, staff=people["staff"], patron=people["child"], shared_with=people["adult"]
+    )
     for about in (visit, other):
-        thread = conversations.ask(by=people["child"], at=AT, body="Is lava hot?", language="en", client_token=uuid.uuid4(), help_session=about)
+        thread = conversations.ask(
+            by=people["child"],
+            at=AT,
+            body="Is lava hot?",
+            language="en",
+            client_token=uuid.uuid4(),
+            help_session=about,
+        )
         answer = {"side": "staff", "at": AT, "body": "Yes.", "language": "en", "client_token": uuid.uuid4()}
         conversations.reply(thread, by=people["staff"], **answer)
     assert Notification.objects.count() == 4
     let_go(visit, people[who], **people)
     goes_on = next(name for name in ("child", "adult") if name != who)
     to = sorted(Notification.objects.values_list("recipient", flat=True))
-    assert to == sorted([people[who].pk, people[goes_on].pk, people[goes_on].pk])  # of the other visit, too, both hear
+    assert to == sorted(
+        [people[who].pk, people[goes_on].pk, people[goes_on].pk]
+    )  # of the other visit, too, both hear
 
 
 def test_an_answer_is_mailed_to_nobody_who_let_go_since_its_page_was_drawn(visit, child, adult, staff):
     thread = visit.conversations.select_related("help_session", "help_session__shared_with").get()
     assert thread.help_session.shared_with == adult
     sharing.keep_alone(visit, by=child, at=AT)
-    conversations.reply(thread, by=staff, side="staff", at=AT, body="Yes.", language="en", client_token=uuid.uuid4())
+    conversations.reply(
+        thread, by=staff, side="staff", at=AT, body="Yes.", language="en", client_token=uuid.uuid4()
+    )
     assert list(Notification.objects.values_list("recipient", flat=True)) == [child.pk]
 
 
@@ -279,14 +325,19 @@ def desk(client, staff, sign_in):
 def confirmed(desk, visit, person):
     """As it is done at the desk: from the page of the visit, over the page that asks."""
     address = f"{reverse('take_out', args=[visit.public_id])}?who={person.public_id}"
-    assert address.replace("&", "&amp;") in desk.get(reverse("desk_session", args=[visit.public_id])).content.decode()
+    assert (
+        address.replace("&", "&amp;")
+        in desk.get(reverse("desk_session", args=[visit.public_id])).content.decode()
+    )
     before = holders(visit)
     asked = desk.get(address)
     assert holders(visit) == before
     return text(asked), desk.post(address, {"who": str(person.public_id)})
 
 
-def test_the_desk_takes_out_who_said_that_they_are_the_child(visit, child, adult, desk, sign_in, staff, django_capture_on_commit_callbacks):
+def test_the_desk_takes_out_who_said_that_they_are_the_child(
+    visit, child, adult, desk, sign_in, staff, django_capture_on_commit_callbacks
+):
     code, thread = code_for(visit), visit.conversations.get()
     [item, _answers] = contents.TABLES["recommendations"].rows(child, timezone.now())
     SavedItemFactory(saved_list__patron=child, item=item.item, recommendation=item)
@@ -301,23 +352,38 @@ def test_the_desk_takes_out_who_said_that_they_are_the_child(visit, child, adult
     assert "Mia" in asked
     assert answer.url == reverse("desk_session", args=[visit.public_id])
     assert holders(visit) == (None, adult)
-    for address in (visit.get_absolute_url(), thread.get_absolute_url(), reverse("verdict", args=[item.public_id])):
-        assert (browser.get(address).status_code, sign_in(Client(), User.objects.get(pk=adult.pk)).get(address).status_code) == (404, 200)
+    for address in (
+        visit.get_absolute_url(),
+        thread.get_absolute_url(),
+        reverse("verdict", args=[item.public_id]),
+    ):
+        assert (
+            browser.get(address).status_code,
+            sign_in(Client(), User.objects.get(pk=adult.pk)).get(address).status_code,
+        ) == (404, 200)
     for name in ("home", "help_sessions", "conversations"):
         assert "volcanoes" not in text(browser.get(reverse(name)))
     assert list(SavedItem.objects.filter(saved_list__patron=child)) == [own]
-    copy = {name: list(contents.entries(table, child, timezone.now())) for name, table in contents.TABLES.items()}
+    copy = {
+        name: list(contents.entries(table, child, timezone.now())) for name, table in contents.TABLES.items()
+    }
     assert [copy[name] for name in ("visits", "recommendations", "conversations", "events")] == [[]] * 4
-    assert [(row["text"], row["from"]) for row in copy["messages"]] == [("Zqxchild", "you")]  # what they wrote themselves
+    assert [(row["text"], row["from"]) for row in copy["messages"]] == [
+        ("Zqxchild", "you")
+    ]  # what they wrote themselves
     assert (Export.objects.exists(), private_storage().exists(file)) == (False, False)
     assert browser.get(reverse("export")).status_code == 200
     with pytest.raises(helpsessions.CodeRevoked):
         helpsessions.open_by_code(code, at=timezone.now())
-    assert list(AuditEvent.objects.filter(action="took_out").values_list("by", "patron", "subject")) == [(staff.pk, child.pk, str(visit.public_id))]
+    assert list(AuditEvent.objects.filter(action="took_out").values_list("by", "patron", "subject")) == [
+        (staff.pk, child.pk, str(visit.public_id))
+    ]
     assert "took a child's visit out of your library account" in text(browser.get(reverse("who_looked")))
 
 
-def test_then_the_right_child_comes_in_by_a_new_code_and_so_does_the_adult(visit, child, desk, show_code, sign_in):
+def test_then_the_right_child_comes_in_by_a_new_code_and_so_does_the_adult(
+    visit, child, desk, show_code, sign_in
+):
     sharing.keep_alone(visit, by=child, at=AT)
     asked, _answer = confirmed(desk, visit, child)
     for words in ("That no adult may hold it was their word", "Nobody holds it then"):
@@ -364,10 +430,15 @@ def test_the_desk_takes_the_adult_out_after_it_was_asked(visit, child, adult, de
 
 
 def test_no_other_visit_is_taken_from_its_patron(branch, staff, patron, child, desk):
-    for kept in (HelpSessionFactory(branch=branch, staff=staff, patron=patron), HelpSessionFactory(branch=branch, staff=staff, patron=child, with_child="own")):
+    for kept in (
+        HelpSessionFactory(branch=branch, staff=staff, patron=patron),
+        HelpSessionFactory(branch=branch, staff=staff, patron=child, with_child="own"),
+    ):
         desk.post(reverse("take_out", args=[kept.public_id]), {"who": str(kept.patron.public_id)})
         assert holders(kept)[0] is not None
-        assert "take-child-out" not in desk.get(reverse("desk_session", args=[kept.public_id])).content.decode()
+        assert (
+            "take-child-out" not in desk.get(reverse("desk_session", args=[kept.public_id])).content.decode()
+        )
 
 
 def test_whoever_was_shown_the_code_elsewhere_reads_it_and_takes_nobody_out(visit, child, client, sign_in):
@@ -377,12 +448,20 @@ def test_whoever_was_shown_the_code_elsewhere_reads_it_and_takes_nobody_out(visi
     page = desk.get(reverse("desk_session", args=[visit.public_id]))
     assert page.status_code == 200
     assert reverse("take_out", args=[visit.public_id]) not in page.content.decode()
-    assert desk.post(reverse("take_out", args=[visit.public_id]), {"who": str(child.public_id)}).status_code == 404
+    assert (
+        desk.post(reverse("take_out", args=[visit.public_id]), {"who": str(child.public_id)}).status_code
+        == 404
+    )
 
 
 @pytest.mark.parametrize(("held_by", "told"), [(["child"], ["child"]), (["adult"], ["adult"]), ([], [None])])
-def test_that_a_code_was_shown_at_a_desk_is_told_to_whoever_holds_the_visit(visit, people, desk, held_by, told):
-    both = {"patron": people["child"] if "child" in held_by else None, "shared_with": people["adult"] if "adult" in held_by else None}
+def test_that_a_code_was_shown_at_a_desk_is_told_to_whoever_holds_the_visit(
+    visit, people, desk, held_by, told
+):
+    both = {
+        "patron": people["child"] if "child" in held_by else None,
+        "shared_with": people["adult"] if "adult" in held_by else None,
+    }
     HelpSession.objects.filter(pk=visit.pk).update(**both)
     desk.post(reverse("open_by_patrons_code"), {"code": code_for(visit)})
     events = AuditEvent.objects.filter(action="opened_by_code")
@@ -392,11 +471,30 @@ def test_that_a_code_was_shown_at_a_desk_is_told_to_whoever_holds_the_visit(visi
 # Records of an adult that were joined and are parted again.
 
 
-def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit(visit, child, adult, coordinator, staff, sign_in):
+def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit(
+    visit, child, adult, coordinator, staff, sign_in
+):
     other, thread = UserFactory(), visit.conversations.get()
     joined = join_for_a_day(adult, other, by=coordinator, at=(at := timezone.now()))
-    conversations.reply(thread, by=other, side="patron", at=at + HOUR, body="Zqxsince", language="en", client_token=uuid.uuid4())
-    conversations.drafts.save_draft(thread, person=other, side="patron", kind="reply", client_token=uuid.uuid4(), sequence=1, body="Zqxdraft", at=at + HOUR)
+    conversations.reply(
+        thread,
+        by=other,
+        side="patron",
+        at=at + HOUR,
+        body="Zqxsince",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
+    conversations.drafts.save_draft(
+        thread,
+        person=other,
+        side="patron",
+        kind="reply",
+        client_token=uuid.uuid4(),
+        sequence=1,
+        body="Zqxdraft",
+        at=at + HOUR,
+    )
     desk = sign_in(Client(), staff)
     desk.get(reverse("desk_session", args=[visit.public_id]))
     desk.get(reverse("desk_conversation", args=[thread.public_id]))
@@ -405,10 +503,14 @@ def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit
     assert thread.messages.get(body="Zqxsince").author == again
     assert thread.drafts.get(body="Zqxdraft").person == again
     looks = AuditEvent.objects.filter(action="opened", by=staff)
-    assert set(looks.values_list("patron", "subject")) == {(who.pk, str(what.public_id)) for who in (child, again) for what in (visit, thread)}
+    assert set(looks.values_list("patron", "subject")) == {
+        (who.pk, str(what.public_id)) for who in (child, again) for what in (visit, thread)
+    }
 
 
-def test_whom_the_child_sent_away_while_two_records_were_one_does_not_come_back_when_they_are_parted(branch, coordinator):
+def test_whom_the_child_sent_away_while_two_records_were_one_does_not_come_back_when_they_are_parted(
+    branch, coordinator
+):
     """Both were no child's any more, and held one part each."""
     one, two = UserFactory(), UserFactory()
     both = SharedSessionFactory(branch=branch, patron=one, shared_with=two)
@@ -417,4 +519,7 @@ def test_whom_the_child_sent_away_while_two_records_were_one_does_not_come_back_
     sharing.keep_alone(both, by=one, at=AT + HOUR)
     again = part(joined, by=coordinator, at=AT + 2 * HOUR)
     assert (holders(both), both.is_the_childs_alone) == ((one, None), True)
-    assert set(LegalHold.objects.values_list("person", "help_session", "comes_from")) == {(one.pk, None, None), (again.pk, None, found.pk)}
+    assert set(LegalHold.objects.values_list("person", "help_session", "comes_from")) == {
+        (one.pk, None, None),
+        (again.pk, None, found.pk),
+    }

@@ -43,22 +43,34 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 LONG_AGO = timezone.now() - datetime.timedelta(days=3)
-MINE, THEIRS = ("alone", "with another", "left to another", "left to nobody"), (False, True)  # what is my part; whether a code opens it
+MINE, THEIRS = (
+    ("alone", "with another", "left to another", "left to nobody"),
+    (False, True),
+)  # what is my part; whether a code opens it
 
 
 def visits(me, branch, staff, chance):
     """Visits of which this person has, or had, a part, and one of which they never had any."""
     part, others = ("patron", "shared_with") if me.is_child else ("shared_with", "patron")
     for mine, has_code in product(MINE, THEIRS):
-        other = None if mine in ("alone", "left to nobody") else UserFactory() if me.is_child else ChildFactory()
+        other = (
+            None if mine in ("alone", "left to nobody") else UserFactory() if me.is_child else ChildFactory()
+        )
         at = LONG_AGO - datetime.timedelta(minutes=chance.randrange(1000))
-        visit = SharedSessionFactory(branch=branch, staff=staff, created_at=at, kept_at=at, **{part: me, others: other})
+        visit = SharedSessionFactory(
+            branch=branch, staff=staff, created_at=at, kept_at=at, **{part: me, others: other}
+        )
         fill(visit, [me, *filter(None, [other]), None], staff, chance)
         if mine.startswith("left"):
             sharing.stop_keeping(visit, by=me, at=timezone.now())
         if has_code:
             code_for(visit)
-    fill(SharedSessionFactory(branch=branch, staff=staff, patron=ChildFactory(), shared_with=UserFactory()), [None], staff, chance)
+    fill(
+        SharedSessionFactory(branch=branch, staff=staff, patron=ChildFactory(), shared_with=UserFactory()),
+        [None],
+        staff,
+        chance,
+    )
 
 
 def fill(visit, writers, staff, chance):
@@ -74,23 +86,57 @@ def fill(visit, writers, staff, chance):
                 recommend_in_message(said, chance.randrange(2))
         for writer in writers:
             if chance.random() < 0.5:
-                how = {"person": writer, "side": "patron", "client_token": uuid.uuid4(), "sequence": 1, "saved_at": LONG_AGO}
+                how = {
+                    "person": writer,
+                    "side": "patron",
+                    "client_token": uuid.uuid4(),
+                    "sequence": 1,
+                    "saved_at": LONG_AGO,
+                }
                 Draft.objects.create(kind="reply", conversation=thread, body="Half written", **how)
             if chance.random() < 0.4:
-                Attachment.objects.filter(pk=attach_to(MessageFactory(conversation=thread, author=writer, sent_at=LONG_AGO)).pk).update(message=None)
+                Attachment.objects.filter(
+                    pk=attach_to(MessageFactory(conversation=thread, author=writer, sent_at=LONG_AGO)).pk
+                ).update(message=None)
 
 
 def the_rest(me, branch, staff):
     """What is of no visit with a child."""
-    fill(HelpSessionFactory(branch=branch, staff=staff, patron=me, kept_at=LONG_AGO), [me, None], staff, random.Random(1))
-    ConversationFactory(help_session=None, patron=me, branch=branch, status="closed")  # without a word: the desk's alone
-    joined = ConversationFactory(help_session=None, patron=me, branch=branch, status="closed", last_message_at=LONG_AGO)
-    MessageFactory(conversation=(into := ConversationFactory(help_session=None, patron=me, branch=branch)), author=me, sent_at=LONG_AGO)
+    fill(
+        HelpSessionFactory(branch=branch, staff=staff, patron=me, kept_at=LONG_AGO),
+        [me, None],
+        staff,
+        random.Random(1),
+    )
+    ConversationFactory(
+        help_session=None, patron=me, branch=branch, status="closed"
+    )  # without a word: the desk's alone
+    joined = ConversationFactory(
+        help_session=None, patron=me, branch=branch, status="closed", last_message_at=LONG_AGO
+    )
+    MessageFactory(
+        conversation=(into := ConversationFactory(help_session=None, patron=me, branch=branch)),
+        author=me,
+        sent_at=LONG_AGO,
+    )
     Conversation.objects.filter(pk=joined.pk).update(joined_into=into)
     SavedItemFactory(saved_list=SavedListFactory(patron=me))
-    Consent.objects.create(person=me, purpose="keep_session", subject=me.public_id, wording="Yes", language="en", given_at=LONG_AGO)
+    Consent.objects.create(
+        person=me,
+        purpose="keep_session",
+        subject=me.public_id,
+        wording="Yes",
+        language="en",
+        given_at=LONG_AGO,
+    )
     UserSession.objects.create(user=me, session_key="elsewhere", ip="127.0.0.1")
-    mail = {"kind": "helpsessions/hand_over", "at": LONG_AGO, "language": "en", "subject": "Your visit", "text": ""}
+    mail = {
+        "kind": "helpsessions/hand_over",
+        "at": LONG_AGO,
+        "language": "en",
+        "subject": "Your visit",
+        "text": "",
+    }
     write(to=me.email, recipient=me, **mail)
     write(to=me.email.upper(), **mail)  # as the desk typed it
     write(to="somebody@example.org", **mail)
@@ -102,7 +148,11 @@ def known_to(me):
     return {
         "visits": keys(HelpSession.objects.exclude(question="")),
         "recommendations": keys(Recommendation.objects.exclude(reason="")),
-        "conversations": keys(Conversation.objects.filter(joined_into=None, last_message_at__isnull=False).exclude(status="erased")),
+        "conversations": keys(
+            Conversation.objects.filter(joined_into=None, last_message_at__isnull=False).exclude(
+                status="erased"
+            )
+        ),
         "messages": keys(Message.objects.all()),
         "attachments": keys(Attachment.objects.exclude(pk__in=not_sent)),
         "drafts": keys(Draft.objects.filter(person=me)),
@@ -141,4 +191,6 @@ def test_what_is_said_before_and_after_is_what_is_gone(make, seed, branch, staff
     assert receipt.counts == {what: count for what, count in (gone | stays).items() if count}
     assert lines(asked) == lines(Client().get(answer.url))
     assert keys(Message.objects.filter(writer_erased=True)) == wrote & after["messages"]
-    assert min(gone["messages"], gone["attachments"], gone["drafts"], stays["messages_left"]) > 0  # or the world would be too small to say anything
+    assert (
+        min(gone["messages"], gone["attachments"], gone["drafts"], stays["messages_left"]) > 0
+    )  # or the world would be too small to say anything

@@ -15,7 +15,14 @@ from accounts.models import AuditEvent, Library
 from portal.helpsessions.models import HelpSession
 from portal.privacy.joining import join_people
 from portal.privacy.looked import who_looked
-from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, QuietSessionFactory, StaffFactory, UserFactory
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    StaffFactory,
+    UserFactory,
+)
 from tests.portal.pages import text
 
 Where = AuditEvent.Where
@@ -41,7 +48,8 @@ def look(subject, by, *, days=0, action="opened", where=Where.QUEUE, patron=None
 
 def said(person, **how):
     return [
-        (str(found.day), html.unescape(re.sub("<[^>]+>", "", found.sentence)), found.where, found.times) for found in who_looked(person, zone=ZONE, **how)[0]
+        (str(found.day), html.unescape(re.sub("<[^>]+>", "", found.sentence)), found.where, found.times)
+        for found in who_looked(person, zone=ZONE, **how)[0]
     ]
 
 
@@ -65,7 +73,12 @@ def test_one_person_at_one_thing_on_one_day_is_one_line(visit, staff, patron):
     look(visit, StaffFactory(name="Omar"), where="")
     assert sorted(said(patron)) == [
         ("2026-03-04", "Omar opened your visit “Books about bees?”", "", 1),
-        ("2026-03-04", "Rosa Lindqvist opened your visit “Books about bees?”", "from the queue and from a search in the queue", 3),
+        (
+            "2026-03-04",
+            "Rosa Lindqvist opened your visit “Books about bees?”",
+            "from the queue and from a search in the queue",
+            3,
+        ),
     ]
 
 
@@ -99,7 +112,9 @@ def test_what_is_no_longer_theirs_has_no_title(visit, staff, patron):
 
 def test_the_title_of_something_quiet_never_appears(staff, patron):
     quiet = QuietSessionFactory(staff=staff)
-    thread = ConversationFactory(help_session=quiet, patron=patron, subject="Where can I get help with a violent partner?")
+    thread = ConversationFactory(
+        help_session=quiet, patron=patron, subject="Where can I get help with a violent partner?"
+    )
     look(thread, staff)
     look(quiet, staff, patron=patron)
     assert "violent" not in str(said(patron))
@@ -138,9 +153,13 @@ def test_a_day_that_is_none_is_the_first_page_or_nothing(client, sign_in, patron
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_page_costs_the_same_whatever_its_length(client, sign_in, visit, branch, staff, patron, rows, django_assert_num_queries):
+def test_the_page_costs_the_same_whatever_its_length(
+    client, sign_in, visit, branch, staff, patron, rows, django_assert_num_queries
+):
     for number in range(rows):
-        session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, question=f"Question {number}?")
+        session = HelpSessionFactory(
+            branch=branch, staff=staff, patron=patron, question=f"Question {number}?"
+        )
         MessageFactory(conversation=ConversationFactory(help_session=session))
         look(session, staff)
         look(session.conversations.get(), StaffFactory(name=f"Helper {number}"))
@@ -155,7 +174,9 @@ def test_the_page_costs_the_same_whatever_its_length(client, sign_in, visit, bra
 
 
 @pytest.mark.parametrize("action", AuditEvent.CHANGES)
-def test_whatever_staff_change_of_who_comes_in_or_what_is_theirs_is_told_once(client, sign_in, staff, patron, action):
+def test_whatever_staff_change_of_who_comes_in_or_what_is_theirs_is_told_once(
+    client, sign_in, staff, patron, action
+):
     for by in (staff, patron):  # what they did themselves is no news
         audit.record(action, patron, by=by, patron=patron)
     looks, _further = who_looked(patron, zone=Library.current().zone)

@@ -66,9 +66,17 @@ def owned(people):
         for model in apps.get_models():
             for field in model._meta.concrete_fields:
                 theirs = found.get(field.related_model._meta.label) if field.is_relation else None
-                part_of = field.is_relation and field.remote_field.on_delete is models.CASCADE and field.related_model is not User
+                part_of = (
+                    field.is_relation
+                    and field.remote_field.on_delete is models.CASCADE
+                    and field.related_model is not User
+                )
                 if theirs and (part_of or (field.related_model is User and field.name in OWNERS)):
-                    rows = set(model._base_manager.filter(**{f"{field.name}__in": theirs}).values_list("pk", flat=True))
+                    rows = set(
+                        model._base_manager.filter(**{f"{field.name}__in": theirs}).values_list(
+                            "pk", flat=True
+                        )
+                    )
                     grown |= not rows <= found.setdefault(model._meta.label, set())
                     found[model._meta.label] |= rows
     return found
@@ -78,7 +86,9 @@ def words_of(found):
     """Every sentence or name that stands in these rows."""
     words = set()
     for label, columns in WRITTEN.items():
-        for values in apps.get_model(label)._base_manager.filter(pk__in=found.get(label, ())).values_list(*columns):
+        for values in (
+            apps.get_model(label)._base_manager.filter(pk__in=found.get(label, ())).values_list(*columns)
+        ):
             words |= {value for value in values if value and (len(value) > 20 or label == "accounts.User")}
     return words
 
@@ -86,12 +96,21 @@ def words_of(found):
 def text_of(rows, *, without=None):
     """All that stands in the rows, in one text."""
     without = without or {}
-    return "\n".join(value for label, table in rows.items() for pk, row in table.items() if pk not in without.get(label, ()) for value in row.values())
+    return "\n".join(
+        value
+        for label, table in rows.items()
+        for pk, row in table.items()
+        if pk not in without.get(label, ())
+        for value in row.values()
+    )
 
 
 def exported(person):
     """{label: rows of the export} as the archive holds them, ids and all."""
-    said = {table.model: list(contents.entries(table, person, WEDNESDAY_AFTERNOON)) for table in contents.TABLES.values()}
+    said = {
+        table.model: list(contents.entries(table, person, WEDNESDAY_AFTERNOON))
+        for table in contents.TABLES.values()
+    }
     return json.loads(json.dumps(said))
 
 
@@ -104,7 +123,9 @@ def test_everybodys_export_holds_all_that_is_theirs_and_nothing_else(people):
         ids = set()
         for label in (label for label, line in POLICY.items() if line.exported):
             model = apps.get_model(label)
-            rows = model._base_manager.filter(pk__in=theirs.get(label, ())).exclude(**OF_THE_DESK.get(label, {"pk": None}))
+            rows = model._base_manager.filter(pk__in=theirs.get(label, ())).exclude(
+                **OF_THE_DESK.get(label, {"pk": None})
+            )
             if label == "conversations.Participation":
                 rows = rows.filter(person=person)
             if hasattr(model, "public_id"):
@@ -114,23 +135,36 @@ def test_everybodys_export_holds_all_that_is_theirs_and_nothing_else(people):
                     assert {row["id"] for row in said[label]} == there, (person, label)
             assert len(said[label]) == rows.count(), (person, label)
             sizes[label] = sizes.get(label, 0) + rows.count()
-        about = {row["id"] for row in said["accounts.AuditEvent"]} | {row["about"] for row in said["accounts.Consent"]}
+        about = {row["id"] for row in said["accounts.AuditEvent"]} | {
+            row["about"] for row in said["accounts.Consent"]
+        }
         assert set(UUID.findall(text)) <= ids | about
     kinds_in_the_demo = {label for label, size in sizes.items() if size}
     assert len(kinds_in_the_demo) >= 15
 
 
 def test_no_word_of_others_or_of_the_desk_is_in_an_export(people):
-    everybody = {label: set(apps.get_model(label)._base_manager.values_list("pk", flat=True)) for label in WRITTEN}
+    everybody = {
+        label: set(apps.get_model(label)._base_manager.values_list("pk", flat=True)) for label in WRITTEN
+    }
     notes = {label: pks for label, pks in everybody.items() if label.endswith("Note")}
     all_words, words_of_the_desk = words_of(everybody), words_of(notes)
     assert len(words_of_the_desk) > 10
     rows = everything.rows()
     for person in people:
         theirs = {label: pks for label, pks in owned([person]).items() if label not in notes}
-        own = text_of({label: {pk: row for pk, row in table.items() if pk in theirs.get(label, ())} for label, table in rows.items()})
-        text = "\n".join(str(value) for said in exported(person).values() for row in said for value in row.values())
-        staff = set(User.objects.filter(pk__in=StaffRole.objects.values("user")).values_list("name", flat=True))
+        own = text_of(
+            {
+                label: {pk: row for pk, row in table.items() if pk in theirs.get(label, ())}
+                for label, table in rows.items()
+            }
+        )
+        text = "\n".join(
+            str(value) for said in exported(person).values() for row in said for value in row.values()
+        )
+        staff = set(
+            User.objects.filter(pk__in=StaffRole.objects.values("user")).values_list("name", flat=True)
+        )
         foreign = {word for word in all_words if word not in own} - staff
         assert [word for word in foreign if word in text] == [], person
         assert [word for word in words_of_the_desk if word in text and word not in own] == []
@@ -147,7 +181,9 @@ def test_of_who_is_erased_nothing_is_left_and_of_others_everything(people):
         assert len(words) > 50
         for person in going:
             erasure.erase(person, language="en", at=WEDNESDAY_AFTERNOON)
-        apps.get_model("notifications.Notification").objects.filter(kind="privacy/erased").delete()  # as the worker does once they are sent
+        apps.get_model("notifications.Notification").objects.filter(
+            kind="privacy/erased"
+        ).delete()  # as the worker does once they are sent
         after = everything.rows()
         left = text_of(after)
         assert [word for word in words if word in left] == []

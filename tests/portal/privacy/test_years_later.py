@@ -50,7 +50,10 @@ def all_texts():
     """Every text in every table of the database, ours or not, indexes included."""
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
-            if table.startswith(("recommendations_item", "recommendations_text", "recommendations_search")) or table == "conversations_replytemplate":
+            if (
+                table.startswith(("recommendations_item", "recommendations_text", "recommendations_search"))
+                or table == "conversations_replytemplate"
+            ):
                 continue  # the catalogue, and answers that are written for everybody
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
             for row in cursor.fetchall():
@@ -59,8 +62,13 @@ def all_texts():
 
 def counts():
     rows = HelpSession.objects.order_by("pk").values_list("pk", "status", *COUNTED)
-    given = Recommendation.objects.order_by("pk").values_list("pk", "item", "branch", "topic", "question_type", "starred", "verdict", "why")
-    yes = [(s.pk, bool(s.handed_over_at), bool(s.kept_at), bool(s.answered_at)) for s in HelpSession.objects.order_by("pk")]
+    given = Recommendation.objects.order_by("pk").values_list(
+        "pk", "item", "branch", "topic", "question_type", "starred", "verdict", "why"
+    )
+    yes = [
+        (s.pk, bool(s.handed_over_at), bool(s.kept_at), bool(s.answered_at))
+        for s in HelpSession.objects.order_by("pk")
+    ]
     return list(rows), list(given), yes
 
 
@@ -68,7 +76,13 @@ def counts():
 def test_years_later_nothing_of_anybodys_words_is_left_and_every_count_is(demo):
     for thread in Conversation.objects.filter(status__in=Conversation.OPEN):
         Conversation.objects.filter(pk=thread.pk).update(
-            status="closed", closed_at=WEDNESDAY + DAY, waiting_since=None, snoozed_until=None, closes_at=None, held_from=None, held_status=""
+            status="closed",
+            closed_at=WEDNESDAY + DAY,
+            waiting_since=None,
+            snoozed_until=None,
+            closes_at=None,
+            held_from=None,
+            held_status="",
         )
     words, before = written_words(), counts()
     assert len(words) > 150
@@ -78,14 +92,30 @@ def test_years_later_nothing_of_anybodys_words_is_left_and_every_count_is(demo):
     left = "\n".join(all_texts())
     assert [text for text in words if text in left] == []
     assert counts() == before
-    for label in ("conversations.Conversation", "conversations.Message", "helpsessions.SessionNote", "conversations.Attachment", "conversations.Draft"):
+    for label in (
+        "conversations.Conversation",
+        "conversations.Message",
+        "helpsessions.SessionNote",
+        "conversations.Attachment",
+        "conversations.Draft",
+    ):
         assert not apps.get_model(label).objects.exists()
-    assert not HelpSession.objects.exclude(status="unfinished").filter(models.Q(patron__isnull=False) | models.Q(staff__isnull=False)).exists()
-    assert not Recommendation.objects.filter(models.Q(patron__isnull=False) | models.Q(recommended_by__isnull=False)).exists()
+    assert (
+        not HelpSession.objects.exclude(status="unfinished")
+        .filter(models.Q(patron__isnull=False) | models.Q(staff__isnull=False))
+        .exists()
+    )
+    assert not Recommendation.objects.filter(
+        models.Q(patron__isnull=False) | models.Q(recommended_by__isnull=False)
+    ).exists()
     assert retention.forget(at=FOUR_YEARS_ON) == 0
     assert set(vars(retention.due(at=FOUR_YEARS_ON)).values()) == {0}
 
 
 def jobs():
     """The worker's, but those that look at the wall clock or at other rows than these."""
-    return [(job, every) for job, every in worker.JOBS if job.__module__.startswith(("portal.conversations.", "portal.helpsessions."))]
+    return [
+        (job, every)
+        for job, every in worker.JOBS
+        if job.__module__.startswith(("portal.conversations.", "portal.helpsessions."))
+    ]

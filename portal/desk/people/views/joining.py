@@ -22,7 +22,9 @@ def join_records(request, public_id):
     person, at = _open_record(request, public_id), timezone.now()
     other = _other(request, person)
     if other is None:
-        return render(request, "desk/people/join.html", {"person": person, "others": _others(request, person)})
+        return render(
+            request, "desk/people/join.html", {"person": person, "others": _others(request, person)}
+        )
     going, into = (person, other) if other.is_staff else (other, person)
     if request.method == "POST":
         for record in (person, other):  # from here on whoever opens the one opens both
@@ -32,7 +34,9 @@ def join_records(request, public_id):
         except CannotJoin:
             messages.error(request, _("These two can't be joined. Nothing was changed."))
             return redirect("patron_record", person.public_id)
-        messages.success(request, _("Joined: both are one record now. Until this time tomorrow it can be undone."))
+        messages.success(
+            request, _("Joined: both are one record now. Until this time tomorrow it can be undone.")
+        )
         find.remember(request, [into])
         return redirect("patron_record", into.public_id)
     log_record_opened(request, other, at=at, reason=_reason(request, other))
@@ -42,8 +46,14 @@ def join_records(request, public_id):
         "other": other,
         "may_join": may_join_people(going, into),
         "both": [(going, moving, find.masked(going.email)), (into, own, find.masked(into.email))],
-        "joined": {"name": into.name or going.name, "email": find.masked(into.email or going.email), "ends": find.masked(going.email) if into.email else ""},
-        "sums": {name: getattr(moving, name) + getattr(own, name) for name in ("visits", "threads", "saved_items")},
+        "joined": {
+            "name": into.name or going.name,
+            "email": find.masked(into.email or going.email),
+            "ends": find.masked(going.email) if into.email else "",
+        },
+        "sums": {
+            name: getattr(moving, name) + getattr(own, name) for name in ("visits", "threads", "saved_items")
+        },
     }
     return render(request, "desk/people/join.html", context)
 
@@ -60,14 +70,18 @@ def part_records(request, public_id):
     except parting.CannotPart:
         messages.error(request, _("This can't be undone any more. Nothing was changed."))
     else:
-        find.remember(request, [again], because=log_reason(request, again, at=timezone.now(), reason=_("Parted again")))
+        find.remember(
+            request, [again], because=log_reason(request, again, at=timezone.now(), reason=_("Parted again"))
+        )
         messages.success(request, _("Undone: they are two records again, each with what it had."))
     return redirect("patron_record", person.public_id)
 
 
 def _open_record(request, public_id):
     """A person whose record this coordinator has open: near their desk, or found with a reason. Never their own: a colleague answers for that."""
-    person = get_object_or_404(find.at_desk_of(request.user, find.found(request)).exclude(pk=request.user.pk), public_id=public_id)
+    person = get_object_or_404(
+        find.at_desk_of(request.user, find.found(request)).exclude(pk=request.user.pk), public_id=public_id
+    )
     if not (person.is_near or find.reason_for(request, person)):
         raise Http404
     return person
@@ -81,7 +95,11 @@ def _other(request, person):
 def _others(request, person):
     """Whom this coordinator found today, by name: few enough to choose from."""
     found = find.found(request)
-    people = find.at_desk_of(request.user, found).filter(public_id__in=list(found)).exclude(pk__in=[person.pk, request.user.pk])
+    people = (
+        find.at_desk_of(request.user, found)
+        .filter(public_id__in=list(found))
+        .exclude(pk__in=[person.pk, request.user.pk])
+    )
     others = list(people.order_by("name", "pk"))
     for other in others:
         other.masked = find.masked(other.email)

@@ -42,7 +42,10 @@ def patrons(request):
             log_looked_up(request, [person], at=timezone.now())
             find.remember(request, [person])
             return redirect(_record_url(person, _to_keep(request)))
-        form.add_error("identifier", _("Nobody has this card number or address here. Compare it with what they say, or add them."))
+        form.add_error(
+            "identifier",
+            _("Nobody has this card number or address here. Compare it with what they say, or add them."),
+        )
     return _look_up_page(request, form=form, status=422 if form.is_bound else 200)
 
 
@@ -55,9 +58,15 @@ def patrons_by_name(request):
         try:
             fitting = find.by_name(form.cleaned_data["letters"])
         except find.TooMany:
-            form.add_error("letters", _("More than %(few)s people fit. Write more of the name.") % {"few": find.FEW})
+            form.add_error(
+                "letters", _("More than %(few)s people fit. Write more of the name.") % {"few": find.FEW}
+            )
         else:
-            find.remember(request, fitting, because=log_looked_up(request, fitting, at=at, reason=form.cleaned_data["reason"]))
+            find.remember(
+                request,
+                fitting,
+                because=log_looked_up(request, fitting, at=at, reason=form.cleaned_data["reason"]),
+            )
             to_keep = _to_keep(request)
             for person in fitting:
                 person.url, person.masked = _record_url(person, to_keep), find.masked(person.email)
@@ -71,10 +80,19 @@ def patron_record(request, public_id):
     person, reason = _person(request, public_id)
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        find.remember(request, [person], because=log_reason(request, person, at=timezone.now(), reason=form.cleaned_data["reason"]))
+        find.remember(
+            request,
+            [person],
+            because=log_reason(request, person, at=timezone.now(), reason=form.cleaned_data["reason"]),
+        )
         return redirect(_record_url(person, _to_keep(request)))
     if form.is_bound or not (person.is_near or reason):
-        context = {"form": form, "person": person, "masked": find.masked(person.email), "to_keep": _to_keep(request)}
+        context = {
+            "form": form,
+            "person": person,
+            "masked": find.masked(person.email),
+            "to_keep": _to_keep(request),
+        }
         return render(request, "desk/people/reason.html", context, status=422 if form.is_bound else 200)
     log_record_opened(request, person, at=timezone.now(), reason="" if person.is_near else reason)
     return _record_page(request, person)
@@ -85,19 +103,34 @@ def patron_record(request, public_id):
 def add_patron(request):
     """Somebody who wants to be known here, with an address or without."""
     library = request.library
-    form = NewPatronForm(request.POST if request.method == "POST" else None, initial={"language": library.language}, library=library)
+    form = NewPatronForm(
+        request.POST if request.method == "POST" else None,
+        initial={"language": library.language},
+        library=library,
+    )
     if form.is_bound and form.is_valid() and limits.counted(request, form, None, "look_up"):
         try:
             person = people.person_added_at_desk(by=request.user, at=timezone.now(), **form.cleaned_data)
         except people.AddressTaken:
-            if known := find.by_identifier(form.cleaned_data["email"]):  # that they are here is an answer as well
+            if known := find.by_identifier(
+                form.cleaned_data["email"]
+            ):  # that they are here is an answer as well
                 log_looked_up(request, [known], at=timezone.now())
             form.add_error("email", _("Somebody has this address here already. Look them up by it."))
         else:
-            find.remember(request, [person], because=log_reason(request, person, at=timezone.now(), reason=_("Added at the desk")))
+            find.remember(
+                request,
+                [person],
+                because=log_reason(request, person, at=timezone.now(), reason=_("Added at the desk")),
+            )
             messages.success(request, _("%(name)s is added.") % {"name": person.display_name})
             return redirect(_record_url(person, _to_keep(request)))
-    return render(request, "desk/people/add.html", {"form": form, "to_keep": _to_keep(request)}, status=422 if form.is_bound else 200)
+    return render(
+        request,
+        "desk/people/add.html",
+        {"form": form, "to_keep": _to_keep(request)},
+        status=422 if form.is_bound else 200,
+    )
 
 
 @staff_only
@@ -112,7 +145,14 @@ def keep_for_patron(request, public_id):
         raise Http404
     words, language = _consent(request, person, help_session)
     try:
-        actions.keep(help_session, by=person, at=timezone.now(), wording="\n".join(words), language=language, read_by=request.user)
+        actions.keep(
+            help_session,
+            by=person,
+            at=timezone.now(),
+            wording="\n".join(words),
+            language=language,
+            read_by=request.user,
+        )
     except AlreadyKept:
         messages.error(request, _("Somebody keeps this visit already. Nothing was changed."))
     except QuietSession:
@@ -122,7 +162,11 @@ def keep_for_patron(request, public_id):
     else:
         kept = _("%(name)s keeps this visit now. The code on the slip no longer works.")
         if help_session.is_shared:
-            kept = _("%(name)s keeps this visit now, as the child.") if person.is_child else _("%(name)s keeps this visit now, as the adult beside the child.")
+            kept = (
+                _("%(name)s keeps this visit now, as the child.")
+                if person.is_child
+                else _("%(name)s keeps this visit now, as the adult beside the child.")
+            )
         messages.success(request, kept % {"name": person.display_name})
     return redirect("patron_record", person.public_id)
 
@@ -155,9 +199,19 @@ def remove_lost_passkey(request, public_id):
     try:
         passkeys.remove_lost(passkey, by=request.user, at=timezone.now())
     except passkeys.OnlyWayIn:
-        messages.error(request, _("Nothing else lets them in, so nothing was removed. With an e-mail address or a card on their record it can be."))
+        messages.error(
+            request,
+            _(
+                "Nothing else lets them in, so nothing was removed. With an e-mail address or a card on their record it can be."
+            ),
+        )
     else:
-        messages.success(request, _("The passkey is removed, and they are signed out everywhere. They are told by mail, if their address is confirmed."))
+        messages.success(
+            request,
+            _(
+                "The passkey is removed, and they are signed out everywhere. They are told by mail, if their address is confirmed."
+            ),
+        )
     return redirect("patron_record", person.public_id)
 
 
@@ -174,7 +228,12 @@ def change_childs_record(request, public_id):
     except WorksAtADesk:
         messages.error(request, _("They work at a desk. Nothing was changed."))
     else:
-        messages.success(request, _("This is a child's record now.") if change is make_childs_record else _("This is no longer a child's record."))
+        messages.success(
+            request,
+            _("This is a child's record now.")
+            if change is make_childs_record
+            else _("This is no longer a child's record."),
+        )
     return redirect("patron_record", person.public_id)
 
 
@@ -195,7 +254,11 @@ def _session_named(request):
     """The visit that the form or the address names, if it is one of this desk that can be handed over; or None."""
     named = uuid_or_none(request.POST.get("session") or request.GET.get("session"))
     counts_a_thread = Exists(Conversation.objects.filter(logged_as=OuterRef("pk")))
-    mine = HelpSession.objects.at_desk_of(request.user, shown_today.ids(request)).recorded().filter(~counts_a_thread)
+    mine = (
+        HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
+        .recorded()
+        .filter(~counts_a_thread)
+    )
     return mine.filter(public_id=named).first() if named else None
 
 
@@ -206,7 +269,9 @@ def _to_keep(request):
 
 
 def _record_url(person, to_keep):
-    return reverse("patron_record", args=[person.public_id]) + (f"?session={to_keep.public_id}" if to_keep else "")
+    return reverse("patron_record", args=[person.public_id]) + (
+        f"?session={to_keep.public_id}" if to_keep else ""
+    )
 
 
 def _consent(request, person, help_session):
@@ -242,16 +307,33 @@ def _look_up_page(request, *, form=None, letters_form=None, fitting=None, status
 
 
 def _record_page(request, person):
-    visits = HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person)).recorded().select_related("branch", "staff", "topic")
+    visits = (
+        HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person))
+        .recorded()
+        .select_related("branch", "staff", "topic")
+    )
     visits, older_visits = page_of(visits, "happened_on", request.GET.get("after"))
-    threads = Conversation.objects.filter(patron=person).not_joined().exclude(status=Conversation.Status.ERASED).select_related("branch")
+    threads = (
+        Conversation.objects.filter(patron=person)
+        .not_joined()
+        .exclude(status=Conversation.Status.ERASED)
+        .select_related("branch")
+    )
     threads, older_threads = page_of(threads, "opened_at", request.GET.get("older"))
-    openable = set(Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).filter(pk__in=[t.pk for t in threads]).values_list("pk", flat=True))
+    openable = set(
+        Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
+        .filter(pk__in=[t.pk for t in threads])
+        .values_list("pk", flat=True)
+    )
     for thread in threads:
         thread.may_open = thread.pk in openable
     shown = shown_today.ids(request)
     for visit in visits:
-        visit.may_open = visit.branch_id in request.user.desk_branch_ids or visit.staff_id == request.user.pk or visit.pk in shown
+        visit.may_open = (
+            visit.branch_id in request.user.desk_branch_ids
+            or visit.staff_id == request.user.pk
+            or visit.pk in shown
+        )
     to_keep = _to_keep(request)
     words, language = _consent(request, person, to_keep)
     context = {
@@ -266,7 +348,9 @@ def _record_page(request, person):
         "wording": words,
         "wording_language": language,
         **_code_context(request, person),
-        "passkeys": list(person.passkeys.all()) if request.user.is_coordinator and not person.is_staff and person != request.user else [],
+        "passkeys": list(person.passkeys.all())
+        if request.user.is_coordinator and not person.is_staff and person != request.user
+        else [],
         "joined": can_be_parted(person, at=timezone.now()) if request.user.is_coordinator else [],
     }
     return render(request, "desk/people/record.html", context)

@@ -30,11 +30,31 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("file", type=Path)
-        parser.add_argument("--format", choices=["marc", "marcxml", "csv"], help="found out from the file when not given")
-        parser.add_argument("--map", action="append", default=[], metavar="FIELD=COLUMN", help="CSV: which column fills a field; may be repeated")
-        parser.add_argument("--branch", metavar="SLUG", help="the branch that has these call numbers; without it they are left out")
-        parser.add_argument("--source", default="catalogue", help="a name for where the file comes from; the same name again changes the same items")
-        parser.add_argument("--all-faults", action="store_true", help=f"list every record that could not be read, not only the first {FAULTS_SHOWN}")
+        parser.add_argument(
+            "--format", choices=["marc", "marcxml", "csv"], help="found out from the file when not given"
+        )
+        parser.add_argument(
+            "--map",
+            action="append",
+            default=[],
+            metavar="FIELD=COLUMN",
+            help="CSV: which column fills a field; may be repeated",
+        )
+        parser.add_argument(
+            "--branch",
+            metavar="SLUG",
+            help="the branch that has these call numbers; without it they are left out",
+        )
+        parser.add_argument(
+            "--source",
+            default="catalogue",
+            help="a name for where the file comes from; the same name again changes the same items",
+        )
+        parser.add_argument(
+            "--all-faults",
+            action="store_true",
+            help=f"list every record that could not be read, not only the first {FAULTS_SHOWN}",
+        )
         parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
 
     def handle(self, *, file, branch, source, dry_run, all_faults, **options):
@@ -44,18 +64,27 @@ class Command(BaseCommand):
             branch = self._branch(branch) if branch else None
             Item.objects.exists()
         except DatabaseError as error:
-            raise CommandError("The database has no tables of this version yet. Run: manage.py migrate", returncode=NOTHING_READ) from error
+            raise CommandError(
+                "The database has no tables of this version yet. Run: manage.py migrate",
+                returncode=NOTHING_READ,
+            ) from error
         tally = None
         try:
             with file.open("rb") as opened:
                 records = self._records(opened, options["format"], self._mapping(options["map"]))
-                for tally in import_records(records, source=source, branch=branch, at=timezone.now(), dry_run=dry_run):
+                for tally in import_records(
+                    records, source=source, branch=branch, at=timezone.now(), dry_run=dry_run
+                ):
                     self._show_progress(tally)
         except OSError as error:
-            raise CommandError(f"{file} can't be opened: {error.strerror}.", returncode=NOTHING_READ) from error
+            raise CommandError(
+                f"{file} can't be opened: {error.strerror}.", returncode=NOTHING_READ
+            ) from error
         except Unreadable as reason:
             self._end_progress(tally)
-            raise CommandError(str(reason), returncode=NOTHING_READ if not (tally and tally.read) else SOME_FAILED) from reason
+            raise CommandError(
+                str(reason), returncode=NOTHING_READ if not (tally and tally.read) else SOME_FAILED
+            ) from reason
         self._end_progress(tally)
         if tally is None:
             raise CommandError(f"{file} holds no records.", returncode=NOTHING_READ)
@@ -68,14 +97,19 @@ class Command(BaseCommand):
             return Branch.objects.get(slug=slug)
         except Branch.DoesNotExist:
             known = ", ".join(Branch.objects.values_list("slug", flat=True)) or "none yet"
-            raise CommandError(f"There is no branch {slug!r}. Branches: {known}.", returncode=NOTHING_READ) from None
+            raise CommandError(
+                f"There is no branch {slug!r}. Branches: {known}.", returncode=NOTHING_READ
+            ) from None
 
     def _mapping(self, pairs):
         mapping: dict[str, list[str]] = {}
         for pair in pairs:
             field, equals, column = pair.partition("=")
             if not equals or not column.strip():
-                raise CommandError(f"--map {pair!r} should be FIELD=COLUMN, as in --map creators=authors.", returncode=NOTHING_READ)
+                raise CommandError(
+                    f"--map {pair!r} should be FIELD=COLUMN, as in --map creators=authors.",
+                    returncode=NOTHING_READ,
+                )
             mapping.setdefault(field.strip(), []).append(column)
         return mapping
 
@@ -101,7 +135,9 @@ class Command(BaseCommand):
 
     def _summarise(self, tally, dry_run, all_faults):
         would = "Nothing was written. It would be: " if dry_run else ""
-        self.stdout.write(f"{would}{tally.added} added, {tally.changed} changed, {tally.unchanged} unchanged.")
+        self.stdout.write(
+            f"{would}{tally.added} added, {tally.changed} changed, {tally.unchanged} unchanged."
+        )
         isbns = tally.isbns
         if isbns.total() > isbns[Repair.ABSENT]:
             self.stdout.write(

@@ -7,7 +7,9 @@ from portal.privacy import retention
 
 
 class Command(BaseCommand):
-    help = "Forgets now what is due, as the worker does each night. With --dry-run it only counts what would go."
+    help = (
+        "Forgets now what is due, as the worker does each night. With --dry-run it only counts what would go."
+    )
 
     def add_arguments(self, parser):
         parser.add_argument("--dry-run", action="store_true", help="change nothing")
