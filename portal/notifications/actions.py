@@ -131,12 +131,8 @@ def new_message_id():
 
 def _render(template, context):
     """Plain text is not escaped, whatever its template says: Django would write &amp; into it."""
-    return (
-        get_template(template)
-        .template.render(Context(context, autoescape=template.endswith(".html")))
-        .strip()
-        + "\n"
-    )  # type: ignore[attr-defined]
+    engine_template = get_template(template).template  # type: ignore[attr-defined]  # Django's own
+    return engine_template.render(Context(context, autoescape=template.endswith(".html"))).strip() + "\n"
 
 
 def take_next(*, at):

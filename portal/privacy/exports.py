@@ -196,12 +196,8 @@ def _readme(export, said, library, at):
             "address": f"{settings.BASE_URL}{reverse('export')}",
             "days": Export.KEPT_FOR.days,
         }
-        return (
-            get_template("privacy/export_readme.txt")
-            .template.render(Context(context, autoescape=False))
-            .strip()
-            + "\n"
-        )  # type: ignore[attr-defined]  # Django's own
+        readme = get_template("privacy/export_readme.txt").template  # type: ignore[attr-defined]  # Django's own
+        return readme.render(Context(context, autoescape=False)).strip() + "\n"
 
 
 def _add_file(archive, attachment):
