@@ -1,4 +1,4 @@
-"""Days on which a member of staff is away, and who covers. Whoever reads a thread of theirs asks `away_on` once a page."""
+"""Days on which a member of staff is away, and who covers. Whoever reads a conversation of theirs asks `away_on` once a page."""
 
 from django.db import transaction
 
@@ -16,7 +16,7 @@ class Overlaps(Exception):
 def away_on(day):
     """{primary key of a person: their Absence} of everybody who is away on this day of the library's, in one query.
 
-    `absence.cover` is the colleague to whom their threads go; None where these are free for anybody of the branch to take.
+    `absence.cover` is the colleague to whom their conversations go; None where these are free for anybody of the branch to take.
     """
     return {
         absence.person_id: absence for absence in Absence.objects.on(day).select_related("person", "cover")

@@ -82,7 +82,7 @@ def hold(*people):
     """Until the transaction ends, no role of these people ends. Raises RoleEnded where one has since it was looked up (`person.roles`),
     and for whoever works at no desk.
 
-    It comes before the row of any thread is locked: whoever ends a role locks in this order too.
+    It comes before the row of any conversation is locked: whoever ends a role locks in this order too.
     """
     held = {(role.user_id, role.branch_id) for role in _held(people=[person.pk for person in people])}
     for person in people:

@@ -69,7 +69,7 @@ def _build(chance):
 
 
 def _some(chance, now, first, branches, topics, staff, patrons, some_words):
-    sessions, threads, said, rows, read = [], [], [], [], []
+    sessions, conversations, said, rows, read = [], [], [], [], []
     for number in range(first, first + AT_ONCE):
         branch, topic, patron = (
             branches[number % len(branches)],
@@ -100,7 +100,7 @@ def _some(chance, now, first, branches, topics, staff, patrons, some_words):
         )[0]
         latest = opened + datetime.timedelta(hours=MESSAGES_EACH)
         waits = latest if status in {"waiting_for_staff", "snoozed"} else None
-        threads.append(
+        conversations.append(
             Conversation(
                 help_session=sessions[-1],
                 patron=patron,
@@ -126,22 +126,25 @@ def _some(chance, now, first, branches, topics, staff, patrons, some_words):
             )
         )
     HelpSession.objects.bulk_create(sessions)
-    Conversation.objects.bulk_create(threads)
-    for thread in threads:
+    Conversation.objects.bulk_create(conversations)
+    for conversation in conversations:
         rows.append(
             ConversationWords(
-                conversation=thread,
-                name=thread.patron.name,
-                words=f"{thread.subject} {thread.patron.name}".lower(),
+                conversation=conversation,
+                name=conversation.patron.name,
+                words=f"{conversation.subject} {conversation.patron.name}".lower(),
             )
         )
         for turn in range(1, MESSAGES_EACH + 1):
-            side, at = ("patron" if turn % 2 else "staff"), thread.opened_at + datetime.timedelta(hours=turn)
+            side, at = (
+                ("patron" if turn % 2 else "staff"),
+                conversation.opened_at + datetime.timedelta(hours=turn),
+            )
             said.append(
                 Message(
-                    conversation=thread,
+                    conversation=conversation,
                     side=side,
-                    author_id=thread.patron_id if turn % 2 else sessions[0].staff_id,
+                    author_id=conversation.patron_id if turn % 2 else sessions[0].staff_id,
                     body=" ".join(some_words(30)),
                     language="en",
                     sent_at=at,
@@ -152,7 +155,10 @@ def _some(chance, now, first, branches, topics, staff, patrons, some_words):
             )
         read.append(
             Participation(
-                conversation=thread, person=thread.patron, side="patron", read_until=thread.last_message_at
+                conversation=conversation,
+                person=conversation.patron,
+                side="patron",
+                read_until=conversation.last_message_at,
             )
         )
     Message.objects.bulk_create(said)

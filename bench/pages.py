@@ -17,7 +17,7 @@ from accounts.access import SECOND_FACTOR
 from accounts.models import Branch, Library, User
 from bench.child import Page
 from portal.conversations.models import Conversation, Message
-from portal.conversations.search import index_message, index_thread
+from portal.conversations.search import index_conversation, index_message
 from portal.limits import LIMITS, Limit
 from recommendations.models import Topic
 from tests.factories import (
@@ -39,7 +39,10 @@ WORDS = "I have placed a hold for you and added a kit you can borrow today. " * 
 
 
 def set_up():
-    """A patron with 30 sessions, 5 items in the first and a thread of 30 messages, among others'; a queue of 25 at the desk, that waited longest of all."""
+    """Create a patron with 30 sessions and a conversation of 30 messages, and a queue of 25 at the desk.
+
+    The queue's conversations have waited longest of all in the database.
+    """
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
     if not User.objects.filter(email=PATRON).exists():
@@ -48,16 +51,19 @@ def set_up():
         "messages", person="2/0s", network="2/0s"
     )  # counted as for somebody who hasn't written for long
     staff, patron = User.objects.get(email=STAFF), User.objects.get(email=PATRON)
-    thread = Conversation.objects.get(patron=patron)
+    conversation = Conversation.objects.get(patron=patron)
     # Answered again and again, at a branch of its own: nothing that is polled changes meanwhile.
     answered = Conversation.objects.get(branch__slug="bench-elsewhere")
-    address, at_desk = thread.get_absolute_url(), reverse("desk_conversation", args=[thread.public_id])
+    address, at_desk = (
+        conversation.get_absolute_url(),
+        reverse("desk_conversation", args=[conversation.public_id]),
+    )
     mine, theirs, staffs = _signed_in(patron), _signed_in(answered.patron), _signed_in(staff)
     nothing_new = {"status": "204 No Content", "headers": {"HTTP_HX_REQUEST": "true"}}
     return {
         "home": Page("/", mine),
-        "session": Page(thread.help_session.get_absolute_url(), mine),
-        "thread": Page(address, mine),
+        "session": Page(conversation.help_session.get_absolute_url(), mine),
+        "conversation": Page(address, mine),
         "news": Page(_polled(address, mine), mine, **nothing_new),
         "reply": Page(
             reverse("reply", args=[answered.public_id]),
@@ -68,7 +74,7 @@ def set_up():
         "queue": Page(reverse("desk"), staffs),
         "queue news": Page(_polled(reverse("desk"), staffs), staffs, **nothing_new),
         "queue search": Page(f"{reverse('desk')}?q=balcony+hold", staffs),
-        "desk thread": Page(at_desk, staffs),
+        "desk conversation": Page(at_desk, staffs),
         "desk news": Page(_polled(at_desk, staffs), staffs, **nothing_new),
     }
 
@@ -100,11 +106,13 @@ def _fill():
         sessions = HelpSessionFactory.create_batch(30, patron=person, staff=staff, branch=at)
         for session, items in zip(sessions, [5, 3, 3, 3, 3], strict=False):
             recommend_in(session, items)
-        thread = ConversationFactory(help_session=sessions[0], status=Conversation.Status.WAITING_FOR_PATRON)
+        conversation = ConversationFactory(
+            help_session=sessions[0], status=Conversation.Status.WAITING_FOR_PATRON
+        )
         for n in range(30):
             side, author = (Message.Side.STAFF, staff) if n % 2 else (Message.Side.PATRON, person)
             MessageFactory(
-                conversation=thread,
+                conversation=conversation,
                 side=side,
                 author=author,
                 body=WORDS,
@@ -114,7 +122,7 @@ def _fill():
     for n, session in enumerate(sessions[1:26]):
         came = long_ago + datetime.timedelta(hours=n)
         whose = colleagues[n // 3 % 6 * BRANCHES] if n % 3 else None
-        thread = ConversationFactory(
+        conversation = ConversationFactory(
             help_session=session,
             patron=others[n % 9],
             topic=topics[n % TOPICS],
@@ -123,10 +131,10 @@ def _fill():
             promised_at=came + datetime.timedelta(days=1),
             assignee=whose,
         )
-        MessageFactory(conversation=thread, body=WORDS, sent_at=came)
-    for thread in Conversation.objects.filter(help_session__staff=staff):
-        index_thread(thread)
-        for message in thread.messages.all():
+        MessageFactory(conversation=conversation, body=WORDS, sent_at=came)
+    for conversation in Conversation.objects.filter(help_session__staff=staff):
+        index_conversation(conversation)
+        for message in conversation.messages.all():
             index_message(message)
 
 

@@ -67,16 +67,16 @@ LIMITS = {
         "wrong codes in the whole library; then:", target="300/10m", target_is="the library"
     ),
     "visit_code_of_stranger": Limit("wrong codes from a network address that nobody knows", network="3/10m"),
-    # What patrons write. Messages in a thread that is there are so many that nobody who writes by hand comes near.
+    # What patrons write. Messages in a conversation that is there are so many that nobody who writes by hand comes near.
     "question": Limit("new questions", "20/d", "200/d", "20/d", "the visit, where nobody keeps it"),
     "unsent_question": Limit(
         "questions that wait in a browser of which nothing else is known", network="200/d"
     ),
     "message": Limit(
-        "messages of patrons", "300/h", "3000/h", "300/h", "the thread, where nobody keeps the visit"
+        "messages of patrons", "300/h", "3000/h", "300/h", "the conversation, where nobody keeps the visit"
     ),
     "file": Limit(
-        "pictures and PDFs", "120/h", "1000/h", "120/h", "the thread, where nobody keeps the visit"
+        "pictures and PDFs", "120/h", "1000/h", "120/h", "the conversation, where nobody keeps the visit"
     ),
     # At the desk: far more than a shift needs, far too seldom to guess a code or to walk through the library.
     "code_at_desk": Limit("codes of slips and cards that staff type", "60/10m"),

@@ -268,7 +268,7 @@ def code_for(help_session, *, at=None, state=ClaimCode.State.LIVE):
 
 
 class ConversationFactory(DjangoModelFactory):
-    """A thread that waits for staff, without a message: add some with MessageFactory."""
+    """A conversation that waits for staff, without a message: add some with MessageFactory."""
 
     class Meta:
         model = Conversation
@@ -294,7 +294,7 @@ class ConversationFactory(DjangoModelFactory):
 
 
 class MessageFactory(DjangoModelFactory):
-    """One message; it moves last_message_at of its thread along."""
+    """One message; it moves last_message_at of its conversation along."""
 
     class Meta:
         model = Message

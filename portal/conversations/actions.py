@@ -1,6 +1,6 @@
-"""What patron and library say to each other in a thread: asked, answered, taken back, closed, opened by a verdict, kept with its session.
+"""What patron and library say to each other in a conversation: asked, answered, taken back, closed, opened by a verdict, kept with its session.
 
-What the desk does with a thread without a word to the patron stands in handling.py.
+What the desk does with a conversation without a word to the patron stands in handling.py.
 """
 
 import datetime
@@ -44,7 +44,9 @@ from .models import (
 ASKS_FOR_FOLLOW_UP = {Recommendation.Verdict.DID_NOT_HELP, Recommendation.Verdict.COULD_NOT_GET_IT}
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
-LONGEST_WAIT = datetime.timedelta(minutes=1)  # for the row of a thread; a clock that is further off is wrong
+LONGEST_WAIT = datetime.timedelta(
+    minutes=1
+)  # for the row of a conversation; a clock that is further off is wrong
 Status, Then = Conversation.Status, Message.Then
 
 
@@ -52,7 +54,7 @@ FIRST_QUESTION = re.compile(r".{15,}?\?(?=\s)")
 
 
 class Erased(Exception):
-    """The thread was erased: nothing is added to it any more."""
+    """The conversation was erased: nothing is added to it any more."""
 
 
 class AnsweredMeanwhile(Exception):
@@ -82,7 +84,7 @@ def ask(
 ):
     """Ask the library: again about a session or about one of its items, or (with `by` alone) something new. Returns the conversation.
 
-    An item has one thread, so asking about it goes on there; everything else begins a new one each time. `by` is None for
+    An item has one conversation, so asking about it goes on there; everything else begins a new one each time. `by` is None for
     somebody who came by code. `readers_form`: the answers of *Find me something to read*, fields of ReadersForm.
     The same token twice is one question. Raises Erased where what it is about was erased since the caller read it.
     """
@@ -90,7 +92,7 @@ def ask(
         recommendation = _still_somebodys(
             recommendation, Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk)
         )
-        conversation = thread_of(recommendation)
+        conversation = conversation_of(recommendation)
         help_session = conversation.help_session if conversation else session_of(recommendation)
         if conversation is help_session is recommendation.patron_id is None:  # its answer was erased
             raise Erased
@@ -146,10 +148,10 @@ def reply(
     draft_sequence=None,
     seen=None,
 ):
-    """Add one message to the thread, with the recommendations made in it and the files added to its composer, and let the other side know.
+    """Add one message to the conversation, with the recommendations made in it and the files added to its composer, and let the other side know.
 
     An answer is held for some seconds before the patron sees it (Message.HELD), so that it can be taken back; `then` says what
-    the thread does after it. Whose it is doesn't change. The same token twice is the same message: nothing is added and
+    the conversation does after it. Whose it is doesn't change. The same token twice is the same message: nothing is added and
     nobody is told again. The writer's draft is gone with it, up to `draft_sequence` (drafts.forget). Returns the message,
     which holds other words than `body` if the token was sent before with those. `seen` is the primary key of the last message
     that the writer had before them (0: there was none; None: never mind). Raises AnsweredMeanwhile, Erased, RoleEnded.
@@ -157,7 +159,7 @@ def reply(
     if side == STAFF:
         roles.hold(by)
     conversation = locked(conversation, at)
-    for sent_before in _sent(thread=conversation.pk, client_token=client_token):
+    for sent_before in _sent(conversation=conversation.pk, client_token=client_token):
         return sent_before
     at = conversation.changed_at
     newer = (
@@ -210,7 +212,7 @@ def reply(
         _hold(conversation, message)
         _recommend_in(message, items)
         if items:
-            search.index_thread(conversation)
+            search.index_conversation(conversation)
         enter(conversation, states.staff_answered(states.state_of(conversation), at, then))
         if then == Then.CLOSE:
             _tell(conversation, Event.Kind.CLOSED, side, by, at, message=message)
@@ -220,9 +222,9 @@ def reply(
     return message
 
 
-@prepared(thread=BigAutoField(), client_token=UUIDField())
-def _sent(thread, client_token):
-    return Message.objects.filter(conversation=thread, client_token=client_token)
+@prepared(conversation=BigAutoField(), client_token=UUIDField())
+def _sent(conversation, client_token):
+    return Message.objects.filter(conversation=conversation, client_token=client_token)
 
 
 @transaction.atomic
@@ -243,7 +245,7 @@ def take_back(message, *, by, at, typed=None):
     search.remove_message(message)
     gave, _models = Recommendation.objects.filter(messagerecommendation__message=message).delete()
     if gave:
-        search.index_thread(conversation)
+        search.index_conversation(conversation)
     message.delete()  # and the events that it brought about
     held = _held(conversation, at)
     conversation.held_from = held["first"]
@@ -259,7 +261,7 @@ def take_back(message, *, by, at, typed=None):
 
 @transaction.atomic
 def close(conversation, *, by, side, at):
-    """End the thread; writing in it opens it again. Closing twice is closing once. Raises Erased, RoleEnded."""
+    """End the conversation; writing in it opens it again. Closing twice is closing once. Raises Erased, RoleEnded."""
     if side == STAFF:
         roles.hold(by)
     conversation = locked(conversation, at)
@@ -280,26 +282,26 @@ def close(conversation, *, by, side, at):
 
 @transaction.atomic
 def take_verdict(recommendation, *, verdict, why, comment, by, at):
-    """Record the patron's verdict. One that says the item failed puts its thread before the desk; mending it takes it back.
+    """Record the patron's verdict. One that says the item failed puts its conversation before the desk; mending it takes it back.
 
-    The thread holds no message of it: the patron sees such a thread only once somebody writes. Raises Erased where the item's
+    The conversation holds no message of it: the patron sees such a conversation only once somebody writes. Raises Erased where the item's
     occasion was erased since the caller read it: no word is added to what is a count.
     """
     before = _still_somebodys(
         recommendation, Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk)
     )
     recommendation = record_verdict(recommendation, verdict=verdict, why=why, comment=comment, at=at)
-    thread = thread_of(recommendation)
-    if thread is None and before.patron_id is None and session_of(recommendation) is None:
+    conversation = conversation_of(recommendation)
+    if conversation is None and before.patron_id is None and session_of(recommendation) is None:
         raise Erased  # with the answer that it was made in
-    if thread is not None:
+    if conversation is not None:
         try:
-            thread = locked(thread, at)
+            conversation = locked(conversation, at)
         except Erased:
             return recommendation
     elif verdict in ASKS_FOR_FOLLOW_UP:
         help_session = session_of(recommendation)
-        thread = _begin(
+        conversation = _begin(
             at,
             help_session=help_session,
             recommendation=recommendation,
@@ -308,52 +310,52 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
             topic=recommendation.topic,
             subject=str(recommendation.item),
         )
-        thread.changed_at = at
-    if thread is None:
+        conversation.changed_at = at
+    if conversation is None:
         return recommendation
-    _stands_since(recommendation, before, thread)
+    _stands_since(recommendation, before, conversation)
     if verdict in ASKS_FOR_FOLLOW_UP and before.verdict not in ASKS_FOR_FOLLOW_UP:
-        state = states.item_failed(states.state_of(thread), recommendation.decided_at, verdict)
+        state = states.item_failed(states.state_of(conversation), recommendation.decided_at, verdict)
     else:
-        state = states.replay(thread)
-    enter(thread, state, seen_by_patron=state.status == Status.WAITING_FOR_STAFF)
-    thread.version += 1
-    save(thread, shows_at=thread.at_desk_from)
+        state = states.replay(conversation)
+    enter(conversation, state, seen_by_patron=state.status == Status.WAITING_FOR_STAFF)
+    conversation.version += 1
+    save(conversation, shows_at=conversation.at_desk_from)
     return recommendation
 
 
 @transaction.atomic
 def keep(help_session, *, by, at, wording, language, read_by=None):
-    """Keep the session (helpsessions.actions.keep) and move its threads with it."""
+    """Keep the session (helpsessions.actions.keep) and move its conversations with it."""
     help_session = helpsessions.keep(
         help_session, by=by, at=at, wording=wording, language=language, read_by=read_by
     )
     if (
         help_session.patron_id != by.pk
-    ):  # the adult's part of a visit that is shared: the threads stay those of the child, or nobody's
+    ):  # the adult's part of a visit that is shared: the conversations stay those of the child, or nobody's
         return help_session
-    threads = Conversation.objects.filter(help_session=help_session)
-    given = Recommendation.objects.filter(messagerecommendation__message__conversation__in=threads)
+    conversations = Conversation.objects.filter(help_session=help_session)
+    given = Recommendation.objects.filter(messagerecommendation__message__conversation__in=conversations)
     lock_first(given)
-    threads.update(patron=by)
-    for thread in threads.filter(joined_into=None):
-        search.index_thread(thread)
+    conversations.update(patron=by)
+    for conversation in conversations.filter(joined_into=None):
+        search.index_conversation(conversation)
     given.update(patron=by)
     for rows in (Participation, Draft):  # what the person has as themselves already stays as it is
         own = rows.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list(
             "conversation", flat=True
         )
-        rows.objects.filter(conversation__in=threads, person=None).exclude(conversation__in=own).update(
+        rows.objects.filter(conversation__in=conversations, person=None).exclude(conversation__in=own).update(
             person=by
         )
-    Attachment.objects.filter(conversation__in=threads, message=None, side=PATRON, added_by=None).update(
-        added_by=by
-    )
+    Attachment.objects.filter(
+        conversation__in=conversations, message=None, side=PATRON, added_by=None
+    ).update(added_by=by)
     return help_session
 
 
 def mark_read(conversation, *, person, at, until=None):
-    """Remember that this person (None: the holder of the code) has seen all that the thread shows now; `until`: no more than up to there."""
+    """Remember that this person (None: the holder of the code) has seen all that the conversation shows now; `until`: no more than up to there."""
     latest = until or conversation.messages.shown(at).aggregate(latest=Max("shown_from"))["latest"]
     if latest is not None:
         _read_by(conversation, writer_in(conversation, person, PATRON), latest)
@@ -378,8 +380,8 @@ def session_of(recommendation):
     return link.help_session if link else None
 
 
-def thread_of(recommendation):
-    """The thread about this recommendation: the one it was made in, or the one hung on it; None if there is none yet."""
+def conversation_of(recommendation):
+    """The conversation about this recommendation: the one it was made in, or the one hung on it; None if there is none yet."""
     link = (
         MessageRecommendation.objects.select_related("message__conversation__help_session")
         .filter(recommendation=recommendation)
@@ -390,16 +392,16 @@ def thread_of(recommendation):
     return Conversation.objects.select_related("help_session").filter(recommendation=recommendation).first()
 
 
-# What every change of a thread is made of; handling.py uses it too.
+# What every change of a conversation is made of; handling.py uses it too.
 
 
 def locked(conversation, at):
-    """The thread as it is now, its row locked until the transaction ends; of one that was joined into another, that other.
+    """The conversation as it is now, its row locked until the transaction ends; of one that was joined into another, that other.
 
     Its `changed_at` is the moment of the change to come: `at`, or just after what somebody else did while the row was waited
-    for, or did in this same microsecond. So a thread's history, by its times, is what happened. Raises Erased.
+    for, or did in this same microsecond. So a conversation's history, by its times, is what happened. Raises Erased.
     """
-    # No join: PostgreSQL looks a joined row up as it was before the wait, and a thread that was handed over to another branch
+    # No join: PostgreSQL looks a joined row up as it was before the wait, and a conversation that was handed over to another branch
     # meanwhile would not be found at all.
     known, found = conversation, _row(pk=conversation.joined_into_id or conversation.pk)
     if not found:  # its time was over meanwhile: portal.privacy.retention
@@ -430,14 +432,14 @@ def _row(pk):
 
 
 def moment_of_change(conversation, at):
-    """Of a thread whose row is locked: the `changed_at` of what is to be changed in it."""
+    """Of a conversation whose row is locked: the `changed_at` of what is to be changed in it."""
     if conversation.changed_at is None or not at <= conversation.changed_at < at + LONGEST_WAIT:
         return at
     return conversation.changed_at + datetime.timedelta(microseconds=1)
 
 
 def lock_first(recommendations):
-    """Lock these before the row of their thread, as whoever gives a verdict does: two that cross must not wait for each other."""
+    """Lock these before the row of their conversation, as whoever gives a verdict does: two that cross must not wait for each other."""
     list(
         recommendations.select_for_update(of=("self",), no_key=True)
         .order_by("pk")
@@ -497,7 +499,7 @@ def _still_somebodys(known, now):
 
 
 def _begin(at, *, help_session, recommendation, patron, branch, topic, subject):
-    """A thread that says nothing yet: what follows at once puts it into the queue."""
+    """A conversation that says nothing yet: what follows at once puts it into the queue."""
     conversation = Conversation.objects.create(
         help_session=help_session,
         recommendation=recommendation,
@@ -512,7 +514,7 @@ def _begin(at, *, help_session, recommendation, patron, branch, topic, subject):
         closed_at=at,
         queued_at=at,
     )
-    search.index_thread(conversation)
+    search.index_conversation(conversation)
     return conversation
 
 
@@ -546,12 +548,12 @@ def writer_in(conversation, person, side):
 
 
 def _has_words(conversation):
-    """Whether there is a message: without one the thread is the desk's alone."""
+    """Whether there is a message: without one the conversation is the desk's alone."""
     return conversation.last_message_at is not None or conversation.held_from is not None
 
 
 def _tell_reopened(conversation, message, by):
-    """That `message` opens the thread again. If the patron hasn't seen yet that it was closed, they see both at once, or neither."""
+    """That `message` opens the conversation again. If the patron hasn't seen yet that it was closed, they see both at once, or neither."""
     shown_from = message.shown_from
     if message.side == PATRON and conversation.status_at(message.sent_at) != Status.CLOSED:
         held = conversation.messages.filter(side=STAFF, shown_from__gt=message.sent_at)
@@ -587,14 +589,16 @@ def _held(conversation, at):
     )
 
 
-def _stands_since(recommendation, before, thread):
+def _stands_since(recommendation, before, conversation):
     """What is said anew of an item that failed, before anybody answered, is the same complaint: it keeps its time. What else is said
     is said at the moment of this change."""
     failed = {before.verdict, recommendation.verdict} <= ASKS_FOR_FOLLOW_UP
     is_unanswered = (
-        thread.status == Status.WAITING_FOR_STAFF and failed and before.decided_at >= thread.waiting_since
+        conversation.status == Status.WAITING_FOR_STAFF
+        and failed
+        and before.decided_at >= conversation.waiting_since
     )
-    since = before.decided_at if is_unanswered else thread.changed_at
+    since = before.decided_at if is_unanswered else conversation.changed_at
     if recommendation.decided_at not in (None, since):
         recommendation.decided_at = since
         recommendation.save(update_fields=["decided_at"])
@@ -647,7 +651,7 @@ def _question_type(conversation):
 
 
 def _announce(message, conversation, at):
-    """Write the mail that says there is an answer, to whoever keeps the thread and has an address: of a visit that is shared to both. Returns
+    """Write the mail that says there is an answer, to whoever keeps the conversation and has an address: of a visit that is shared to both. Returns
     its Message-ID or "".
 
     Where nobody has read a code yet the mail says no more than that there is an answer: the address may be a stranger's, mistyped at a desk.
@@ -696,10 +700,12 @@ def withdraw_announcement(mail_id):
     withdraw([mail_id, _to_the_other(mail_id)])
 
 
-def withdraw_announcements_to(person, threads):
-    """Take back those about answers in these threads that wait to go to this person."""
+def withdraw_announcements_to(person, conversations):
+    """Take back those about answers in these conversations that wait to go to this person."""
     mail_ids = (
-        Message.objects.filter(conversation__in=threads).exclude(mail_id="").values_list("mail_id", flat=True)
+        Message.objects.filter(conversation__in=conversations)
+        .exclude(mail_id="")
+        .values_list("mail_id", flat=True)
     )
     withdraw([to_whom(mail_id) for mail_id in mail_ids for to_whom in (str, _to_the_other)], recipient=person)
 

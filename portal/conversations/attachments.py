@@ -1,4 +1,4 @@
-"""Pictures and PDFs in a thread: added to a composer, described, removed, sent with its message, forgotten.
+"""Pictures and PDFs in a conversation: added to a composer, described, removed, sent with its message, forgotten.
 
 `by` is None for the holder of a code. Who adds something belongs to the composer, named by its `client_token`; actions.reply makes
 what is in the composer part of the message.
@@ -25,7 +25,7 @@ from .models import Attachment, Draft, Side
 
 MEGABYTE = 1024 * 1024
 MOST_OF_A_PATRON = 200 * MEGABYTE
-MOST_BY_CODE = 50 * MEGABYTE  # of one thread, by all who hold its code
+MOST_BY_CODE = 50 * MEGABYTE  # of one conversation, by all who hold its code
 MOST_OF_STAFF = 2000 * MEGABYTE
 UNSENT_FOR = datetime.timedelta(days=1)
 STRAY_FOR = datetime.timedelta(hours=1)  # a file is written before its row
@@ -249,7 +249,7 @@ def _add_row(attachment, conversation, by, is_sent):
 
 
 def _used(conversation, by, side):
-    """Bytes that this person has in all threads, or those who hold its code in this one."""
+    """Bytes that this person has in all conversations, or those who hold its code in this one."""
     theirs = Attachment.objects.filter(added_by=by, side=side)
     if by is None:
         theirs = theirs.filter(conversation=conversation)

@@ -1,9 +1,9 @@
 # ruff: noqa: S608, S611 (all that comes from outside is a parameter)
 """The lists of the desk: what stands in each, in which order, and how many.
 
-They are written in arms, one for each branch and each person whose threads one answers. An arm reads the first few entries of one
+They are written in arms, one for each branch and each person whose conversations one answers. An arm reads the first few entries of one
 index (desk_lists, desk_lists_of_assignee) and stops. With the condition of `at_desk_of`, which joins the same things by OR, a
-database reads and sorts every thread of the branch, however long ago it was closed. A test holds the two against each other.
+database reads and sorts every conversation of the branch, however long ago it was closed. A test holds the two against each other.
 """
 
 import datetime
@@ -21,7 +21,7 @@ Status = Conversation.Status
 
 @dataclass(frozen=True)
 class Desk:
-    """Whose threads one sees: those of `branches` (primary keys) and those that belong to `people` (oneself, and whom one covers)."""
+    """Whose conversations one sees: those of `branches` (primary keys) and those that belong to `people` (oneself, and whom one covers)."""
 
     branches: tuple
     people: tuple
@@ -53,7 +53,7 @@ LISTS = {
     "snoozed": DeskList((Status.SNOOZED,), column="snoozed_until"),
     "done": DeskList((Status.CLOSED,), latest_first=True),
 }
-# A word that many threads hold.
+# A word that many conversations hold.
 HOLDS = (
     f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS held "
     f"WHERE held.conversation_id = {TABLE}.id AND (held.words LIKE %s OR held.words LIKE %s))"
@@ -64,7 +64,7 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a thread stands in a list, or stood: it stays the same place when the thread is gone from there."""
+    """Where a conversation stands in a list, or stood: it stays the same place when the conversation is gone from there."""
 
     turn: int  # of its status
     value: datetime.datetime | datetime.date
@@ -122,7 +122,7 @@ def compiled(rows):
 
 
 def around(desk, desk_list, filters, *, at, place):
-    """The thread before this place and the one after it. A queryset of up to two, in no order."""
+    """The conversation before this place and the one after it. A queryset of up to two, in no order."""
     sides = [
         _page(desk, desk_list, filters, at=at, size=1, beyond=place, backwards=backwards)
         for backwards in (True, False)
@@ -168,7 +168,7 @@ def counted(desk, lists, filters, *, at, beside=()):
 
 
 def state_of_queues(branches, *, at):
-    """A number that grows with whatever changes in a thread of these branches, and when a verdict's minute of grace is over."""
+    """A number that grows with whatever changes in a conversation of these branches, and when a verdict's minute of grace is over."""
     sql, values = _state(branches, at)
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
@@ -275,7 +275,7 @@ def _narrower(filters):
 
 
 def _found(filters):
-    """The threads that hold the rare words, for all arms."""
+    """The conversations that hold the rare words, for all arms."""
     if filters.words is None or filters.words[0] is None:
         return ""
     rows = ", ".join(f"({int(pk)})" for pk in filters.words[0])

@@ -39,16 +39,19 @@ def draft_of(conversation, *, person, side, kind):
 def drafts_of(conversation, *, person, side, kinds):
     """{kind: what draft_of finds}, in one query."""
     rows = _kept(
-        thread=conversation and conversation.pk, person=person and person.pk, side=side, kinds=list(kinds)
+        conversation=conversation and conversation.pk,
+        person=person and person.pk,
+        side=side,
+        kinds=list(kinds),
     )
     found = {draft.kind: draft for draft in rows}
     new = {"conversation": conversation, "person": person, "side": side, "sequence": 0}
     return {kind: found.get(kind) or Draft(kind=kind, client_token=uuid.uuid4(), **new) for kind in kinds}
 
 
-@prepared(thread=BigAutoField(), person=BigAutoField(), side=CharField(), kinds=CharField())
-def _kept(thread, person, side, kinds):
-    return Draft.objects.filter(conversation=thread, person=person, side=side, kind__in=kinds)
+@prepared(conversation=BigAutoField(), person=BigAutoField(), side=CharField(), kinds=CharField())
+def _kept(conversation, person, side, kinds):
+    return Draft.objects.filter(conversation=conversation, person=person, side=side, kind__in=kinds)
 
 
 @transaction.atomic
@@ -61,7 +64,7 @@ def save_draft(
     """
     if side == Side.STAFF:
         roles.hold(person)
-    conversation = _thread_locked(conversation) if conversation else None
+    conversation = _conversation_locked(conversation) if conversation else None
     if conversation is None:
         User.objects.select_for_update(no_key=True).get(pk=person.pk)
         is_sent = Message.objects.filter(conversation__patron=person, client_token=client_token).exists()
@@ -93,13 +96,13 @@ def _cleaned(typed):
     return {clean(name): clean(value, multiline=True) for name, value in typed.items()}
 
 
-def _thread_locked(conversation):
-    thread = Conversation.objects.select_for_update(no_key=True).get(
+def _conversation_locked(conversation):
+    found = Conversation.objects.select_for_update(no_key=True).get(
         pk=conversation.joined_into_id or conversation.pk
     )
-    if thread.status == Conversation.Status.ERASED:
+    if found.status == Conversation.Status.ERASED:
         raise AlreadySent  # nothing is kept of it, nor of what is typed for it
-    return _thread_locked(thread) if thread.joined_into_id else thread
+    return _conversation_locked(found) if found.joined_into_id else found
 
 
 def put_back(message, *, typed, at):

@@ -10,13 +10,13 @@ from portal import limits
 
 
 def count_question(request, *, visit=None):
-    """One that begins a thread, hung on a visit or on none. Raises limits.TooOften."""
+    """One that begins a conversation, hung on a visit or on none. Raises limits.TooOften."""
     nobodys = visit is not None and visit.patron_id is None
     limits.count(request, "question", target=str(visit.pk) if nobodys else "", names_nobody=nobodys)
 
 
 def count_message(request, about):
-    """One in a thread that is there, or about an item: `about` is the conversation or the recommendation. Raises limits.TooOften."""
+    """One in a conversation that is there, or about an item: `about` is the conversation or the recommendation. Raises limits.TooOften."""
     _count(request, "message", about)
 
 

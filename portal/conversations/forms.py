@@ -37,7 +37,7 @@ class MessageForm(forms.Form):
 
 
 class ComposerForm(MessageForm):
-    """A message in a thread, and the number of the last state of its draft that the composer knew of."""
+    """A message in a conversation, and the number of the last state of its draft that the composer knew of."""
 
     sequence = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0, max_value=MOST_SAVES)
 

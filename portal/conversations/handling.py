@@ -1,6 +1,6 @@
-"""What the desk does with a thread: takes it, hands it on, puts it off, counts it, erases it; and what the worker does with it in time.
+"""What the desk does with a conversation: takes it, hands it on, puts it off, counts it, erases it; and what the worker does with it in time.
 
-None of it writes to the patron. Each is told in the thread by a DeskEvent, to colleagues only; that it closed by itself is an Event.
+None of it writes to the patron. Each is told in the conversation by a DeskEvent, to colleagues only; that it closed by itself is an Event.
 Whatever staff do raises roles.RoleEnded where they no longer work where they did when they began.
 """
 
@@ -38,11 +38,11 @@ class NotOpen(Exception):
 
 
 class CannotUndo(Exception):
-    """It is too long ago, or something has happened to the thread since."""
+    """It is too long ago, or something has happened to the conversation since."""
 
 
 class AlreadyLogged(Exception):
-    """The thread was counted as a contact already: `help_session`."""
+    """The conversation was counted as a contact already: `help_session`."""
 
     def __init__(self, help_session):
         self.help_session = help_session
@@ -134,14 +134,14 @@ def wake(conversation, *, by, at):
 
 
 def can_be_undone(conversation, *, by):
-    """Whether `by` has just done something with the thread, as an action returned it, that `undo` knows how to take back."""
+    """Whether `by` has just done something with the conversation, as an action returned it, that `undo` knows how to take back."""
     desk_events = conversation.desk_events.filter(by=by, at=conversation.changed_at, kind__in=GIVES | TURNS)
     return desk_events.exists() or _closings(conversation, by, conversation.changed_at).exists()
 
 
 @transaction.atomic
 def undo(conversation, *, done_at, by, at):
-    """Take back what `by` did with the thread at `done_at` (its `changed_at` then): whose it is goes back to whose it was; that it
+    """Take back what `by` did with the conversation at `done_at` (its `changed_at` then): whose it is goes back to whose it was; that it
     was put off, woken or closed is as if it had never been. Raises CannotUndo, and so a second time changes nothing.
     """
     roles.hold(by)
@@ -175,7 +175,7 @@ def _closings(conversation, by, at):
 
 
 def _something_happened(conversation, *, since):
-    """Whether anything turned the thread after that moment."""
+    """Whether anything turned the conversation after that moment."""
     return (
         conversation.messages.filter(sent_at__gt=since).exists()
         or conversation.events.filter(at__gt=since).exists()
@@ -187,7 +187,7 @@ def _something_happened(conversation, *, since):
 def log_as_contact(conversation, *, by, at, token, **contact):
     """Count an answer that took real work as a contact. `contact` is what helpsessions.actions.record takes.
 
-    It is the desk's own: it holds no patron. A thread is counted once. Returns the help session. Raises AlreadyLogged, Erased.
+    It is the desk's own: it holds no patron. A conversation is counted once. Returns the help session. Raises AlreadyLogged, Erased.
     """
     roles.hold(by)
     conversation = locked(conversation, at)
@@ -214,11 +214,11 @@ def erase(conversation, *, by, at):
     for mail_id in conversation.messages.exclude(mail_id="").values_list("mail_id", flat=True):
         withdraw_announcement(mail_id)
     given.update(patron=None, reason="", comment="")
-    threads = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(joined_into=conversation)))
-    for logged in HelpSession.objects.filter(pk__in=[thread.logged_as_id for thread in threads]):
+    erased = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(joined_into=conversation)))
+    for logged in HelpSession.objects.filter(pk__in=[one.logged_as_id for one in erased]):
         helpsessions.forget_words(logged)
     being_logged = UnfinishedForm.objects.filter(
-        fields__thread__in=[str(thread.public_id) for thread in threads]
+        fields__conversation__in=[str(one.public_id) for one in erased]
     )
     being_logged.update(fields={})
     files = [
@@ -227,7 +227,7 @@ def erase(conversation, *, by, at):
         for name in attachment.stored_names()
     ]
     transaction.on_commit(lambda: Attachment.remove_files(files))
-    search.remove_thread(conversation)
+    search.remove_conversation(conversation)
     for rows in (
         "messages",
         "notes",

@@ -1,4 +1,4 @@
-"""Making two threads of one patron one."""
+"""Making two conversations of one patron one."""
 
 import uuid
 
@@ -27,22 +27,22 @@ Status = Conversation.Status
 
 
 class CannotJoin(Exception):
-    """The two threads aren't one person's, or one of them is quiet or may be read by an adult beside a child: whoever may read the one might
+    """The two conversations aren't one person's, or one of them is quiet or may be read by an adult beside a child: whoever may read the one might
     not read the other."""
 
 
 @transaction.atomic
 def join(conversation, *, into, by, at):
-    """Make two threads of one patron one: the messages, notes and files go to `into`, where the old address leads from now on.
+    """Make two conversations of one patron one: the messages, notes and files go to `into`, where the old address leads from now on.
 
     What was unanswered in either is unanswered; what was unread in either is unread. Raises CannotJoin, Erased, RoleEnded.
     """
     roles.hold(by)
     found = {}
-    for thread in sorted([conversation, into], key=lambda thread: thread.pk):  # always in one order
-        # Read before it is locked: whoever writes to a joined thread holds its row and waits for that of the other.
-        thread.refresh_from_db(fields=["joined_into"])
-        found[thread.pk] = None if thread.joined_into_id else locked(thread, at)
+    for one in sorted([conversation, into], key=lambda one: one.pk):  # always in one order
+        # Read before it is locked: whoever writes to a joined conversation holds its row and waits for that of the other.
+        one.refresh_from_db(fields=["joined_into"])
+        found[one.pk] = None if one.joined_into_id else locked(one, at)
     if conversation.joined_into_id == into.pk:
         return into
     conversation, into = found[conversation.pk], found[into.pk]
@@ -54,7 +54,7 @@ def join(conversation, *, into, by, at):
     ]
     _keep_unread(conversation, into)
     promised_at = min(filter(None, [conversation.promised_at, into.promised_at]), default=None)
-    shown_from = max(_shown_last(thread, at) for thread in (conversation, into))
+    shown_from = max(_shown_last(one, at) for one in (conversation, into))
     since = min(unanswered, default=None)
     Event.objects.create(
         conversation=into,
@@ -86,7 +86,7 @@ def join(conversation, *, into, by, at):
     conversation.save()
     Conversation.objects.filter(joined_into=conversation).update(joined_into=into)
     search.move(conversation, into)
-    search.index_thread(into)
+    search.index_conversation(into)
     enter(into, states.replay(into))
     if into.waiting_since and promised_at:
         into.promised_at = promised_at  # the earlier one, whichever branch gave it
@@ -105,14 +105,14 @@ def may_join(conversation, into):
     if conversation.help_session_id is not None and conversation.help_session_id == into.help_session_id:
         return True
     apart = any(
-        thread.help_session and (thread.help_session.quiet or thread.help_session.is_shared)
-        for thread in (conversation, into)
+        one.help_session and (one.help_session.quiet or one.help_session.is_shared)
+        for one in (conversation, into)
     )
     return conversation.patron_id is not None and conversation.patron_id == into.patron_id and not apart
 
 
 def joinable(conversation):
-    """The threads into which this one may be joined, or that may be joined into it."""
+    """The conversations into which this one may be joined, or that may be joined into it."""
     apart = Q(help_session__quiet=True) | Q(help_session__with_child=Library.Children.SHARED)
     same_person = Q(patron=conversation.patron_id, patron__isnull=False) & ~apart
     if conversation.help_session and (conversation.help_session.quiet or conversation.help_session.is_shared):
@@ -138,9 +138,9 @@ def _as_the_patron_knows(conversation, into, at):
     )
 
 
-def _shown_last(thread, at):
-    """From when all that was said in the thread until now is shown."""
-    last = thread.messages.order_by("-shown_from").values_list("shown_from", flat=True).first()
+def _shown_last(conversation, at):
+    """From when all that was said in the conversation until now is shown."""
+    last = conversation.messages.order_by("-shown_from").values_list("shown_from", flat=True).first()
     return max(at, last or at)
 
 
@@ -157,9 +157,9 @@ def _keep_unread(conversation, into):
     )
     for person_id, side in {key[1:] for key in rows}:
         times, unread = [], []
-        for thread_id, sent_at, shown_from in said:
+        for conversation_id, sent_at, shown_from in said:
             time = shown_from if side == Side.PATRON else sent_at
-            row = rows.get((thread_id, person_id, side))
+            row = rows.get((conversation_id, person_id, side))
             times.append(time)
             if row is None or row.read_until is None or row.read_until < time:
                 unread.append(time)
@@ -172,7 +172,7 @@ def _keep_unread(conversation, into):
 
 
 def _move_words(conversation, into):
-    for model in (Message, ConversationNote):  # tokens are unique in a thread only
+    for model in (Message, ConversationNote):  # tokens are unique in a conversation only
         clashing = model.objects.filter(
             conversation=conversation,
             client_token__in=model.objects.filter(conversation=into).values("client_token"),
@@ -189,7 +189,7 @@ def _move_words(conversation, into):
 
 def _move_readers_form(conversation, into):
     """Two forms become one, which says both."""
-    moved, there = (ReadersForm.objects.filter(conversation=thread) for thread in (conversation, into))
+    moved, there = (ReadersForm.objects.filter(conversation=one) for one in (conversation, into))
     second, first = moved.first(), there.first()
     if first is None:
         moved.update(conversation=into)

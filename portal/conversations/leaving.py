@@ -19,7 +19,7 @@ class Ends:
     """How much ends with a role, for the page that asks."""
 
     is_last: bool  # no role is left
-    open_threads: int  # free to take from then on
+    open_conversations: int  # free to take from then on
     unfinished: int  # begun help sessions, which go to the tray of whoever ends it
     drafts: int
 
@@ -27,11 +27,11 @@ class Ends:
 def what_ends(person, *, branch):
     is_last = not StaffRole.objects.filter(user=person).exclude(branch=branch).exists()
     only_there = None if is_last else branch
-    threads, unfinished = _taken(person, only_there), _unfinished(person, only_there)
+    conversations, unfinished = _taken(person, only_there), _unfinished(person, only_there)
     drafts = Draft.objects.filter(person=person, side=Side.STAFF).exclude(body="")
     here = drafts if is_last else drafts.filter(conversation__branch=branch)
     return Ends(
-        is_last, threads.filter(status__in=Conversation.OPEN).count(), unfinished.count(), here.count()
+        is_last, conversations.filter(status__in=Conversation.OPEN).count(), unfinished.count(), here.count()
     )
 
 
@@ -63,9 +63,9 @@ def end_role(person, *, branch, by, at):
 
 
 def _taken(person, branch):
-    """The threads that are theirs, at `branch` or (None) anywhere: closed ones too, for the patron may write in them again."""
-    threads = Conversation.objects.filter(assignee=person)
-    return threads.filter(branch=branch) if branch else threads
+    """The conversations that are theirs, at `branch` or (None) anywhere: closed ones too, for the patron may write in them again."""
+    conversations = Conversation.objects.filter(assignee=person)
+    return conversations.filter(branch=branch) if branch else conversations
 
 
 def _unfinished(person, branch):
@@ -73,8 +73,8 @@ def _unfinished(person, branch):
     return begun.filter(branch=branch) if branch else begun
 
 
-def _release(threads, person, by, at):
-    rows = list(threads.select_for_update(no_key=True).order_by("pk"))
+def _release(conversations, person, by, at):
+    rows = list(conversations.select_for_update(no_key=True).order_by("pk"))
     for row in rows:
         row.assignee, row.assigned_at, row.changed_at = None, None, moment_of_change(row, at)
         row.desk_version += 1

@@ -1,4 +1,4 @@
-"""The thread between a patron and the library."""
+"""The conversation between a patron and the library."""
 
 import datetime
 import logging
@@ -23,14 +23,14 @@ class ConversationQuerySet(models.QuerySet):
     def belonging_to(self, reader):
         """What this reader may open as a patron: their own, and those of the sessions this browser opened by code.
 
-        A thread that a verdict opened is the desk's alone until it holds a message."""
+        A conversation that a verdict opened is the desk's alone until it holds a message."""
         return self.filter(
             reader.owns("patron", help_session=reader.opened_sessions), last_message_at__isnull=False
         )
 
     def at_desk_of(self, user, shown=()):
         """What this member of staff may open at the desk: their branches', what is assigned to them or to somebody whom they
-        cover today, and the threads of sessions (primary keys) whose code a patron showed them today."""
+        cover today, and the conversations of sessions (primary keys) whose code a patron showed them today."""
         return self.filter(at_desk_of(user.pk, user.desk_branch_ids, shown, timezone.localdate()))
 
     # What to look for. The lists of the desk stand in desk_lists.py.
@@ -60,14 +60,14 @@ def at_desk_of(person, branches, shown, today):
 
 
 class Side(models.TextChoices):
-    """Who speaks in a thread, or looks at it."""
+    """Who speaks in a conversation, or looks at it."""
 
     PATRON = "patron", _("the patron")
     STAFF = "staff", _("the library")
 
 
 class Conversation(models.Model):
-    """One thread per need, hung on the session or the item it is about. Every row of the desk's queue is one."""
+    """One conversation per need, hung on the session or the item it is about. Every row of the desk's queue is one."""
 
     class Status(models.TextChoices):
         """Whose turn it is. What changes it stands in portal.conversations.states."""
@@ -126,7 +126,7 @@ class Conversation(models.Model):
     reason = models.CharField(max_length=20, choices=Reason)
     opened_at = models.DateTimeField()
     at_desk_from = models.DateTimeField(
-        help_text="a verdict's thread waits a minute, so that a slip of the finger can be mended"
+        help_text="a verdict's conversation waits a minute, so that a slip of the finger can be mended"
     )
     waiting_since = models.DateTimeField(
         null=True,
@@ -243,7 +243,7 @@ class Conversation(models.Model):
         return self.status in self.OPEN
 
     def verdicts(self):
-        """The recommendations whose verdicts belong to this thread: the one it hangs on (or a thread joined into it did), and those
+        """The recommendations whose verdicts belong to this conversation: the one it hangs on (or a conversation joined into it did), and those
         made in its answers."""
         hung = Conversation.objects.filter(
             Q(pk=self.pk) | Q(joined_into=self), recommendation__isnull=False
@@ -307,7 +307,7 @@ class Message(models.Model):
     sent_at = models.DateTimeField()
     shown_from = models.DateTimeField(help_text="from when the patron may see it")
     then = models.CharField(
-        max_length=8, choices=Then, blank=True, help_text="of an answer: what the thread does after it"
+        max_length=8, choices=Then, blank=True, help_text="of an answer: what the conversation does after it"
     )
     client_token = models.UUIDField(help_text="one composer, one message: posting twice makes one")
     mail_id = models.CharField(
@@ -351,7 +351,7 @@ class MessageRecommendation(models.Model):
 
 
 class Event(models.Model):
-    """Something that happened to a thread, told in its time line to both sides in plain words. What only the desk may know is a DeskEvent."""
+    """Something that happened to a conversation, told in its time line to both sides in plain words. What only the desk may know is a DeskEvent."""
 
     class Kind(models.TextChoices):
         CLOSED = "closed", _("closed")
@@ -374,7 +374,7 @@ class Event(models.Model):
     at = models.DateTimeField()
     shown_from = models.DateTimeField(help_text="from when the patron may see it")
     waiting_since = models.DateTimeField(
-        null=True, blank=True, help_text="of a join: the first that was unanswered in either thread"
+        null=True, blank=True, help_text="of a join: the first that was unanswered in either conversation"
     )
 
     class Meta:
@@ -385,7 +385,7 @@ class Event(models.Model):
 
 
 class DeskEvent(models.Model):
-    """Something that was done with a thread at the desk. Like a note it never leaves the desk."""
+    """Something that was done with a conversation at the desk. Like a note it never leaves the desk."""
 
     class Kind(models.TextChoices):
         TAKEN = "taken", _("taken")
@@ -432,7 +432,7 @@ class DeskEvent(models.Model):
 
 
 class ConversationNote(models.Model):
-    """What staff write to each other beside a thread. It never leaves the desk: no patron page, mail or export is ever handed one."""
+    """What staff write to each other beside a conversation. It never leaves the desk: no patron page, mail or export is ever handed one."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="notes")
@@ -562,7 +562,7 @@ class Draft(models.Model):
 
 
 class AttachmentQuerySet(models.QuerySet):
-    """Of one thread that somebody may open: which of its files they may."""
+    """Of one conversation that somebody may open: which of its files they may."""
 
     def open_to_patron(self, person, at):
         """Those of messages that are shown, and what this person (None: the holder of the code) has added and not sent."""
@@ -644,7 +644,7 @@ class Attachment(models.Model):
 
 
 class ReadersForm(models.Model):
-    """The answers of *Find me something to read*, for the desk to read at a glance; the thread's first message says the same in a sentence or two."""
+    """The answers of *Find me something to read*, for the desk to read at a glance; the conversation's first message says the same in a sentence or two."""
 
     conversation = models.OneToOneField(
         Conversation, on_delete=models.CASCADE, primary_key=True, related_name="readers_form"
@@ -661,7 +661,7 @@ class ReadersForm(models.Model):
 
 class ReplyTemplateQuerySet(models.QuerySet):
     def at_branch(self, branch):
-        """What may be used in a thread of this branch: its own, and those of all branches."""
+        """What may be used in a conversation of this branch: its own, and those of all branches."""
         return self.filter(Q(branch=branch) | Q(branch=None))
 
 
@@ -697,7 +697,7 @@ class ReplyTemplate(models.Model):
 
 
 class ConversationWords(models.Model):
-    """The words of a message, or (without one) those that are a thread's own, as recommendations.search.fold leaves them; written by
+    """The words of a message, or (without one) those that are a conversation's own, as recommendations.search.fold leaves them; written by
     the actions, never by a trigger. For the desk's search alone."""
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="words")
@@ -720,7 +720,7 @@ class ConversationWords(models.Model):
 
 
 class BranchQueue(models.Model):
-    """What an open queue polls: one row a branch, raised by whatever changes one of its threads."""
+    """What an open queue polls: one row a branch, raised by whatever changes one of its conversations."""
 
     branch = models.OneToOneField(Branch, on_delete=models.CASCADE, primary_key=True, related_name="+")
     version = models.PositiveIntegerField(default=0)

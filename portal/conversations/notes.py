@@ -1,4 +1,4 @@
-"""Writing a note beside a thread, and telling the colleagues whom it names. No patron's page, mail or export ever imports this."""
+"""Writing a note beside a conversation, and telling the colleagues whom it names. No patron's page, mail or export ever imports this."""
 
 import re
 
@@ -45,7 +45,7 @@ def write_note(conversation, *, by, at, body, client_token):
 
 
 def may_be_mentioned(conversation):
-    """The colleagues who can open the thread: those of its branch, whose it is, and who covers for them today."""
+    """The colleagues who can open the conversation: those of its branch, whose it is, and who covers for them today."""
     covers = (
         Absence.objects.on(Library.current().today()).filter(person=conversation.assignee_id).values("cover")
     )
@@ -62,7 +62,7 @@ def mentioned_in(body, conversation):
 
 
 def names_of_nobody(body, conversation):
-    """What stands after an @ and isn't the name of one colleague who can open the thread."""
+    """What stands after an @ and isn't the name of one colleague who can open the conversation."""
     _found, unknown = _look_up(body, conversation)
     return unknown
 
@@ -100,14 +100,14 @@ def _look_up(body, conversation):
 
 
 def see_mentions(conversation, *, person, at):
-    """The person has opened the thread in which they were named."""
+    """The person has opened the conversation in which they were named."""
     NoteMention.objects.filter(person=person, note__conversation=conversation, seen_at=None).update(
         seen_at=at
     )
 
 
 def unseen_mentions(person):
-    """The threads in which this person was named and hasn't looked yet, newest first, each with `mentioned_by`, the names of who did, and
+    """The conversations in which this person was named and hasn't looked yet, newest first, each with `mentioned_by`, the names of who did, and
     `mentioned_at`. For desk/mentions.html; what they may not open any more is left out. One query."""
     unseen = NoteMention.objects.filter(
         person=person,
@@ -119,15 +119,15 @@ def unseen_mentions(person):
         .defer("note__body")
         .order_by("-note__written_at", "-pk")
     )
-    threads = {}
+    conversations = {}
     for mention in newest_first[:SHOWN]:
         note = mention.note
-        thread = threads.setdefault(note.conversation_id, note.conversation)
-        if not hasattr(thread, "mentioned_by"):
-            thread.mentioned_by, thread.mentioned_at = [], note.written_at
-        if note.author is not None and note.author.display_name not in thread.mentioned_by:
-            thread.mentioned_by.append(note.author.display_name)
-    return list(threads.values())
+        conversation = conversations.setdefault(note.conversation_id, note.conversation)
+        if not hasattr(conversation, "mentioned_by"):
+            conversation.mentioned_by, conversation.mentioned_at = [], note.written_at
+        if note.author is not None and note.author.display_name not in conversation.mentioned_by:
+            conversation.mentioned_by.append(note.author.display_name)
+    return list(conversations.values())
 
 
 def _tell(person, note, by, at):

@@ -1,4 +1,4 @@
-"""Who is looking at a thread at the desk, and who is writing: a row a person and thread, carried by the poll of the open page."""
+"""Who is looking at a conversation at the desk, and who is writing: a row a person and conversation, carried by the poll of the open page."""
 
 import datetime
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ HERE = datetime.timedelta(seconds=20)
 
 @dataclass(frozen=True)
 class Around:
-    """Who has the page of a thread open."""
+    """Who has the page of a conversation open."""
 
     own: Participation | None  # this person's row
     others: list  # [(colleague who is here too, whether they are writing)], by name
@@ -28,15 +28,15 @@ class Around:
 
 def look(conversation, *, person, at):
     """Who has the page open now, and how far this member of staff has read."""
-    rows = _rows(thread=conversation.pk, person=person.pk, since=at - HERE)
+    rows = _rows(conversation=conversation.pk, person=person.pk, since=at - HERE)
     own = next((row for row in rows if row.person_id == person.pk), None)
     return Around(own, [(row.person, _is_writing(row, at)) for row in rows if row is not own])
 
 
-@prepared(thread=BigAutoField(), person=BigAutoField(), since=DateTimeField())
-def _rows(thread, person, since):
+@prepared(conversation=BigAutoField(), person=BigAutoField(), since=DateTimeField())
+def _rows(conversation, person, since):
     rows = Participation.objects.filter(
-        Q(person=person) | Q(seen_at__gt=since), conversation=thread, side=Side.STAFF
+        Q(person=person) | Q(seen_at__gt=since), conversation=conversation, side=Side.STAFF
     )
     shown = "conversation", "side", "read_until", "seen_at", "writing_at", "person__name"
     return rows.select_related("person").only(*shown).order_by("person__name", "person_id")

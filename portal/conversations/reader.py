@@ -40,23 +40,23 @@ class BrowserReader(Reader):
 
     @cached_property
     def opened_recommendations(self):
-        """A subquery: those of the opened sessions and of the answers in their threads; an empty list without any.
+        """A subquery: those of the opened sessions and of the answers in their conversations; an empty list without any.
 
         A union, because joined by "or" it would read every recommendation there is."""
         if not self.opened_sessions:
             return []
         in_sessions = SessionRecommendation.objects.filter(help_session__in=self.opened_sessions)
-        in_threads = MessageRecommendation.objects.filter(
+        in_conversations = MessageRecommendation.objects.filter(
             message__conversation__help_session__in=self.opened_sessions
         )
         return (
             in_sessions.order_by()
             .values("recommendation")
-            .union(in_threads.order_by().values("recommendation"))
+            .union(in_conversations.order_by().values("recommendation"))
         )
 
     def session_of(self, recommendation):
-        """The help session, of those this reader may open, in which or in whose threads the item was recommended; or None."""
+        """The help session, of those this reader may open, in which or in whose conversations the item was recommended; or None."""
         made_here = Q(recommendation_links__recommendation=recommendation) | Q(
             conversations__messages__recommendation_links__recommendation=recommendation
         )

@@ -123,7 +123,7 @@ def all_in_words(answers):
 
 
 def message_of(answers):
-    """The first message of the thread, as somebody would write it."""
+    """The first message of the conversation, as somebody would write it."""
     said = {
         "loved": _now("I loved lately: %(answer)s"),
         "mood": _now("I am in the mood for: %(answer)s"),

@@ -35,7 +35,7 @@ class NameTaken(Exception):
 
 
 class Chosen(NamedTuple):
-    """A template as the composer of one thread offers it: `text` is filled in. `in_language`: its language's own name, where
+    """A template as the composer of one conversation offers it: `text` is filled in. `in_language`: its language's own name, where
     it isn't the patron's."""
 
     public_id: str
@@ -91,7 +91,7 @@ def fill_in(body, *, patron="", item="", me="", language="en"):
 
 
 def offered_in(conversation, *, by, query=""):
-    """[Chosen] for this thread whose name or text holds the words of `query`: first those in the patron's language."""
+    """[Chosen] for this conversation whose name or text holds the words of `query`: first those in the patron's language."""
     theirs = language_of(conversation)
     values = {
         "patron": conversation.patron.name if conversation.patron else "",
@@ -129,7 +129,7 @@ def language_of(conversation):
 
 
 def _item_of(conversation):
-    """The title of what the thread is about: its own item, else the first that was recommended on this occasion."""
+    """The title of what the conversation is about: its own item, else the first that was recommended on this occasion."""
     if conversation.recommendation is not None:
         return conversation.recommendation.item.title
     if conversation.help_session_id is not None:

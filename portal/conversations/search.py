@@ -1,10 +1,10 @@
-"""Finding threads by their words: subject, the patron's name, what was written, titles of what was recommended. For the desk alone.
+"""Finding conversations by their words: subject, the patron's name, what was written, titles of what was recommended. For the desk alone.
 
-One row a message and one a thread hold the words as recommendations.search folds them; on SQLite an FTS5 table finds them, on
-PostgreSQL a GIN index (migration 0003). Neither has a trigger: whoever changes a thread calls index_thread() or index_message().
+One row a message and one a conversation hold the words as recommendations.search folds them; on SQLite an FTS5 table finds them, on
+PostgreSQL a GIN index (migration 0003). Neither has a trigger: whoever changes a conversation calls index_conversation() or index_message().
 Notes of the staff are not in it.
 
-A word that many rows hold is not looked up but looked for: in the threads that the other words left, or in those that a list
+A word that many rows hold is not looked up but looked for: in the conversations that the other words left, or in those that a list
 shows first. So neither "a" nor a rare name reads the whole index.
 """
 
@@ -36,7 +36,7 @@ REBUILD = "INSERT INTO conversations_text (conversations_text) VALUES ('rebuild'
 
 
 def look_up(text):
-    """(ids, common) for desk_lists.Filters: the threads (primary keys) that hold all the words that few rows hold, None where there
+    """(ids, common) for desk_lists.Filters: the conversations (primary keys) that hold all the words that few rows hold, None where there
     is no such word; and the words still to be looked for in them. A word is perhaps unfinished."""
     ids, common = None, []
     for word in _asked(text):
@@ -74,7 +74,7 @@ def _holds(word):
 
 
 def _rows_with(word):
-    """The threads of the rows that hold the word, one for each row, at most one more than FEW."""
+    """The conversations of the rows that hold the word, one for each row, at most one more than FEW."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(ON_SQLITE, [f'"{word}"*', FEW + 1])
@@ -86,10 +86,10 @@ def _rows_with(word):
 # Kept in step by the actions, in the transaction of the change.
 
 
-def index_thread(conversation):
-    """Bring the row of the thread up to date: its subject and those of the threads joined into it, the patron's name, titles."""
+def index_conversation(conversation):
+    """Bring the row of the conversation up to date: its subject and those of the conversations joined into it, the patron's name, titles."""
     _remove(Q(conversation=conversation, message=None))
-    _add([_row_of_thread(conversation)])
+    _add([_row_of_conversation(conversation)])
 
 
 def index_message(message):
@@ -104,25 +104,25 @@ def remove_message(message):
     _remove(Q(message=message))
 
 
-def remove_thread(conversation):
+def remove_conversation(conversation):
     """Every word of it."""
     _remove(Q(conversation=conversation))
 
 
 def move(conversation, into):
-    """After a join: its messages' words go with them. Their own rows say so only after index_thread(into)."""
+    """After a join: its messages' words go with them. Their own rows say so only after index_conversation(into)."""
     _remove(Q(conversation=conversation, message=None))
     ConversationWords.objects.filter(conversation=conversation).update(conversation=into)
 
 
 def renew_names(*, at):
-    """Those whose patron has another name by now. For the worker: people change it on a floor that knows no threads."""
+    """Those whose patron has another name by now. For the worker: people change it on a floor that knows no conversations."""
     renamed = ConversationWords.objects.filter(message=None, conversation__patron__isnull=False).exclude(
         name=F("conversation__patron__name")
     )
     for row in renamed.select_related("conversation__patron")[:1000]:
         with transaction.atomic():
-            index_thread(row.conversation)
+            index_conversation(row.conversation)
 
 
 def forget_removed_words(*, at):
@@ -139,32 +139,36 @@ def forget_removed_words(*, at):
 
 
 def rebuild():
-    """Write the whole index anew, a thousand threads at a time. Yields how many are done."""
+    """Write the whole index anew, a thousand conversations at a time. Yields how many are done."""
     done, last = 0, 0
-    while threads := list(
+    while conversations := list(
         Conversation.objects.filter(pk__gt=last, joined_into=None)
         .select_related("patron")
         .order_by("pk")[:1000]
     ):
         with transaction.atomic():
-            _remove(Q(conversation__in=threads) | Q(conversation__joined_into__in=threads))
-            alive = [thread for thread in threads if thread.status != Conversation.Status.ERASED]
-            _add([_row_of_thread(thread) for thread in alive])
+            _remove(Q(conversation__in=conversations) | Q(conversation__joined_into__in=conversations))
+            alive = [
+                conversation
+                for conversation in conversations
+                if conversation.status != Conversation.Status.ERASED
+            ]
+            _add([_row_of_conversation(conversation) for conversation in alive])
             said = Message.objects.filter(conversation__in=alive).values_list("conversation_id", "pk", "body")
             _add(
                 [
-                    ConversationWords(conversation_id=thread_id, message_id=pk, words=fold(body))
-                    for thread_id, pk, body in said
+                    ConversationWords(conversation_id=conversation_id, message_id=pk, words=fold(body))
+                    for conversation_id, pk, body in said
                 ]
             )
-        done, last = done + len(threads), threads[-1].pk
+        done, last = done + len(conversations), conversations[-1].pk
         yield done
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute(REBUILD)
 
 
-def _row_of_thread(conversation):
+def _row_of_conversation(conversation):
     joined = (
         Conversation.objects.filter(joined_into=conversation).order_by("pk").values_list("subject", flat=True)
     )

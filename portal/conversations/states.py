@@ -1,4 +1,4 @@
-"""Whose turn it is in a thread, and what changes that.
+"""Whose turn it is in a conversation, and what changes that.
 
 Pure: a State and what happened give the next State. The actions use these functions as things happen; `replay` gives them the
 whole history, where something is taken out of it (an answer taken back, a verdict mended) or two histories become one.
@@ -68,7 +68,7 @@ def closed(state, at):
 
 
 def joined(state, at, waiting_since):
-    """What was unanswered in either of two threads is unanswered in the one that they become, whatever was answered in the other."""
+    """What was unanswered in either of two conversations is unanswered in the one that they become, whatever was answered in the other."""
     if waiting_since is None:
         return state
     since = min(filter(None, [state.waiting_since, waiting_since]))
@@ -76,7 +76,7 @@ def joined(state, at, waiting_since):
 
 
 def unanswered_in(conversation, at):
-    """Since when a thread that is joined to another waits for the library. One that was put off comes back with it."""
+    """Since when a conversation that is joined to another waits for the library. One that was put off comes back with it."""
     return conversation.waiting_since or (at if conversation.status == Status.SNOOZED else None)
 
 
@@ -90,7 +90,7 @@ def _wait_for_staff(state, at, *, at_desk_from, reason):
 
 
 def state_of(conversation):
-    """Where the thread stands, as its row says."""
+    """Where the conversation stands, as its row says."""
     return State(
         conversation.status,
         conversation.reason,
@@ -102,7 +102,7 @@ def state_of(conversation):
 
 
 def replay(conversation, *, shown_at=None):
-    """Where the thread stands, as all that happened to it says: its messages, its events and the verdicts as they are now. With
+    """Where the conversation stands, as all that happened to it says: its messages, its events and the verdicts as they are now. With
     `shown_at`, where it stands as far as the patron may know at that moment."""
     state = nothing_yet(conversation.opened_at)
     for at, _order, happened, what in sorted(_history(conversation, shown_at), key=lambda entry: entry[:2]):

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .views import asking, attachments, keeping, reading, threads, verdicts
+from .views import asking, attachments, conversations, keeping, reading, verdicts
 
 urlpatterns = [
     path("ask/", asking.ask, name="ask"),
@@ -10,14 +10,14 @@ urlpatterns = [
     path("find-something-to-read/", reading.find_reading, name="find_reading"),
     path("find-something-to-read/send/", reading.send_reading, name="send_reading"),
     path("find-something-to-read/discard/", reading.discard_reading, name="discard_reading"),
-    path("messages/", threads.conversations, name="conversations"),
-    path("messages/<uuid:public_id>/", threads.conversation, name="conversation"),
-    path("messages/<uuid:public_id>/news/", threads.conversation_news, name="conversation_news"),
-    path("messages/<uuid:public_id>/reply/", threads.reply, name="reply"),
-    path("messages/<uuid:public_id>/draft/", threads.conversation_draft, name="conversation_draft"),
+    path("messages/", conversations.conversations, name="conversations"),
+    path("messages/<uuid:public_id>/", conversations.conversation, name="conversation"),
+    path("messages/<uuid:public_id>/news/", conversations.conversation_news, name="conversation_news"),
+    path("messages/<uuid:public_id>/reply/", conversations.reply, name="reply"),
+    path("messages/<uuid:public_id>/draft/", conversations.conversation_draft, name="conversation_draft"),
     path("messages/<uuid:public_id>/attach/", attachments.attach, name="attach"),
     path("messages/<uuid:public_id>/files/<uuid:file_id>/", attachments.attachment, name="attachment"),
-    path("messages/<uuid:public_id>/close/", threads.close_conversation, name="close_conversation"),
+    path("messages/<uuid:public_id>/close/", conversations.close_conversation, name="close_conversation"),
     path("sessions/<uuid:public_id>/ask/", asking.ask_about_session, name="ask_about_session"),
     path("sessions/<uuid:public_id>/keep/", keeping.keep_session, name="keep_session"),
     path("recommendations/<uuid:public_id>/verdict/", verdicts.verdict, name="verdict"),

@@ -29,6 +29,7 @@ from recommendations.models import Item, Recommendation, Topic
 
 from . import library as demo
 from .calendar import Calendar
+from .conversations import Conversations
 from .items.books import BOOKS
 from .items.others import DOIS, OTHERS
 from .people import PATRONS
@@ -41,7 +42,6 @@ from .scenarios.small import SHARED, SMALL_VISITS
 from .scenarios.study import STUDY
 from .scenarios.tray import UNFINISHED
 from .scenarios.work import WORK
-from .threads import Threads
 
 VISITS = [*STUDY, *WORK, *READING, *LIFE, *LETTERS, *SMALL_VISITS, *SHARED]
 SESSIONS = 150
@@ -83,7 +83,7 @@ class Builder:
         self.random = random.Random(seed)  # noqa: S311 (believable, not secret)
         self.people, self.branches, self.topics, self.items, self.codes = {}, {}, {}, {}, {}
         self.steps, self.count = [], itertools.count()
-        self.threads = Threads(self)
+        self.conversations = Conversations(self)
 
     def build(self):
         began = self.now - datetime.timedelta(days=120)
@@ -252,7 +252,7 @@ class Builder:
         for days_ago in range(NIGHTS, -1, -1):
             self.then(self.now - datetime.timedelta(days=days_ago), self._night)
         for asked in ASKED:
-            self.threads.plan_asked(asked)
+            self.conversations.plan_asked(asked)
         for visit in VISITS:
             self.then(
                 self.calendar.moment(visit.branch, visit.days_ago, visit.hour),
@@ -342,8 +342,10 @@ class Builder:
             gave.item: recommendation
             for gave, recommendation in zip(visit.gave, recommendations, strict=True)
         }
-        for thread in visit.threads:
-            self.threads.plan_about_visit(thread, visit, help_session, about.get(thread.about), at)
+        for conversation in visit.conversations:
+            self.conversations.plan_about_visit(
+                conversation, visit, help_session, about.get(conversation.about), at
+            )
 
     def _hand_over(self, visit, help_session, staff, at):
         if visit.code == "card":

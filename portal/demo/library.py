@@ -113,7 +113,7 @@ STAFF = [
         "Leila Haddad",
         "en",
         {"northfield": "staff", "central": "staff"},
-        "Answers the thread in Arabic",
+        "Answers the conversation in Arabic",
     ),
 ]
 

@@ -17,7 +17,7 @@ PATRONS = [
         "Delroy Simmons",
         "",
         "en",
-        "No e-mail address, but a library card: job board locked him out, solved in the thread",
+        "No e-mail address, but a library card: job board locked him out, solved in the conversation",
     ),
     DemoPatron(
         "hannah", "Hannah Lindqvist", "hannah.l", "en", "Thesis on working from home; two consultations"
@@ -48,7 +48,7 @@ PATRONS = [
         "Guadalupe Hernández Villanueva",
         "lupe.hv",
         "es",
-        "Reads the portal in Spanish; her thread is in Spanish",
+        "Reads the portal in Spanish; her conversation is in Spanish",
     ),
     DemoPatron("walter", "Walter Brzeziński", "walter.b", "en", "Uses a screen reader; talking books"),
     DemoPatron(
@@ -70,7 +70,7 @@ PATRONS = [
         "en",
         "An article behind a paywall; the link broke, the loan came",
     ),
-    DemoPatron("tyler", "Tyler McAllister", "tyler.mc", "en", "Got his deposit back; thread closed"),
+    DemoPatron("tyler", "Tyler McAllister", "tyler.mc", "en", "Got his deposit back; conversation closed"),
     DemoPatron(
         "ronald", "Ronald Birnbaum", "ron62", "en", "62, learns Python; the video course wants a sign-in"
     ),
@@ -110,16 +110,18 @@ PATRONS = [
         "Constance Whitcombe",
         "constance.whitcombe",
         "en",
-        "Researches her house; a thread of more than sixty messages",
+        "Researches her house; a conversation of more than sixty messages",
     ),
     DemoPatron(
         "bradley",
         "Bradley Nguyen",
         "bradn",
         "en",
-        "Was answered twice and never wrote again: his thread closes by itself soon",
+        "Was answered twice and never wrote again: his conversation closes by itself soon",
     ),
-    DemoPatron("yusuf", "يوسف الخطيب", "yusuf", "en", "Writes in Arabic; his thread runs from right to left"),
+    DemoPatron(
+        "yusuf", "يوسف الخطيب", "yusuf", "en", "Writes in Arabic; his conversation runs from right to left"
+    ),
     DemoPatron(
         "fern",
         "Fern Castellanos",
@@ -135,7 +137,7 @@ PATRONS = [
         "",
         "quietreader",
         "en",
-        "Has given no name; had one thread erased, and wants something to read",
+        "Has given no name; had one conversation erased, and wants something to read",
     ),
     DemoPatron("ernesto", "Ernesto Quiroga", "", "es", "No e-mail address; reads the portal in Spanish"),
     DemoPatron("abby", "Abby Lund", "abby", "en", "Asked days ago and waits past the promise"),
@@ -157,7 +159,7 @@ PATRONS = [
     DemoPatron(
         "ingrid", "Ingrid Solheim", "ingrid.s", "en", "Writes long messages with paragraphs and links"
     ),
-    DemoPatron("kofi", "Kofi Mensah", "kofi", "en", "Closed his thread, then wrote again"),
+    DemoPatron("kofi", "Kofi Mensah", "kofi", "en", "Closed his conversation, then wrote again"),
     DemoPatron(
         "rebecca",
         "Rebecca Stein",

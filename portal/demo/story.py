@@ -21,7 +21,7 @@ class Gave:
 @dataclass(frozen=True)
 class Said:
     """A message: `days` after the visit, or after the first. `by` is a member of staff, or None for the patron. `files` are names
-    of portal/demo/pictures.py; `then` is what the thread does after an answer."""
+    of portal/demo/pictures.py; `then` is what the conversation does after an answer."""
 
     days: float
     body: str
@@ -33,10 +33,10 @@ class Said:
 
 @dataclass(frozen=True)
 class Did:
-    """What else somebody did with the thread, `days` after the visit, or after its first message. `by` "" is the patron.
+    """What else somebody did with the conversation, `days` after the visit, or after its first message. `by` "" is the patron.
 
     `what`: take, assign (to a colleague), hand_over (to a branch), snooze (`until` so many days from today), join (into the
-    thread of the name `to`), erase, note and draft (`words`), read (they have seen it so far).
+    conversation of the name `to`), erase, note and draft (`words`), read (they have seen it so far).
     """
 
     days: float
@@ -48,7 +48,7 @@ class Did:
 
 
 @dataclass(frozen=True)
-class Thread:
+class Exchange:
     """A conversation about the visit, or about the item with that key. `closed_by` is "patron" or "staff"."""
 
     said: tuple[Said, ...]
@@ -63,14 +63,14 @@ class Thread:
 
 @dataclass(frozen=True)
 class Asked:
-    """A thread that a patron began without a visit, so many hours ago. `form`: the answers of *Find me something to read*, as
+    """A conversation that a patron began without a visit, so many hours ago. `form`: the answers of *Find me something to read*, as
     portal/conversations/readers_form.py takes them; they are its first message."""
 
     hours_ago: float
     patron: str
     branch: str
     topic: str
-    thread: Thread
+    conversation: Exchange
     form: dict | None = None
 
 
@@ -103,4 +103,4 @@ class Visit:
     note: str = ""
     found: str = ""
     satisfaction: str = ""
-    threads: tuple[Thread, ...] = _field(default=())
+    conversations: tuple[Exchange, ...] = _field(default=())

@@ -89,7 +89,7 @@ class RecordForm(forms.Form):
     """One help session. `has_items` says whether items were chosen beside it."""
 
     token = forms.UUIDField(widget=forms.HiddenInput)
-    thread = forms.UUIDField(
+    conversation = forms.UUIDField(
         widget=forms.HiddenInput, required=False
     )  # the conversation whose answer is counted
     quiet = forms.BooleanField(
@@ -384,12 +384,12 @@ def _first_branch(user):
 
 
 class HandOnForm(forms.Form):
-    """To whom a thread goes: a colleague, nobody in particular, or another branch. `was` is whose it was on the page."""
+    """To whom a conversation goes: a colleague, nobody in particular, or another branch. `was` is whose it was on the page."""
 
     to = forms.ChoiceField(
         label=_("Give it to"),
         error_messages={
-            "invalid_choice": _("The thread can no longer go there. Please choose again."),
+            "invalid_choice": _("The conversation can no longer go there. Please choose again."),
             "required": _("Choose who is to have it."),
         },
     )
@@ -423,7 +423,7 @@ class HandOnForm(forms.Form):
 
 
 class SnoozeForm(forms.Form):
-    """Until which day a thread is put off: one of the days offered, or the day that was written beside them."""
+    """Until which day a conversation is put off: one of the days offered, or the day that was written beside them."""
 
     OTHER = "other"
     LONGEST = datetime.timedelta(days=366)
@@ -459,7 +459,7 @@ def _day_or_none(text):
 
 
 class NoteForm(forms.Form):
-    """A note beside a thread. `warned`: its writer has read that a name in it is nobody's who could be told."""
+    """A note beside a conversation. `warned`: its writer has read that a name in it is nobody's who could be told."""
 
     client_token = forms.UUIDField(widget=forms.HiddenInput)
     body = TextField(

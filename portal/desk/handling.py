@@ -1,4 +1,4 @@
-"""What a thread's page needs for handling it: whose it is, until when it can be put off, to whom it can be handed on."""
+"""What a conversation's page needs for handling it: whose it is, until when it can be put off, to whom it can be handed on."""
 
 import datetime
 
@@ -13,7 +13,7 @@ from portal.conversations.models import Conversation
 
 
 def away_columns(today):
-    """To annotate threads with: until when the one whose it is is away today, and who covers."""
+    """To annotate conversations with: until when the one whose it is is away today, and who covers."""
     absence = Absence.objects.on(today).filter(person=OuterRef("assignee"))
     return {
         "away_until": Subquery(absence.values("last_day")[:1]),
@@ -22,8 +22,8 @@ def away_columns(today):
 
 
 def handling_context(request, conversation, *, draft, is_named=False):
-    """For desk/thread_handling.html and desk/note_form.html, of a thread found with `away_columns`. No query, unless a note names
-    its reader (`is_named`) who hasn't looked: opening the thread is looking. `draft` is the note that is being written.
+    """For desk/conversation_handling.html and desk/note_form.html, of a conversation found with `away_columns`. No query, unless a note names
+    its reader (`is_named`) who hasn't looked: opening the conversation is looking. `draft` is the note that is being written.
     """
     at = timezone.now()
     if is_named:
@@ -32,7 +32,7 @@ def handling_context(request, conversation, *, draft, is_named=False):
 
 
 def _holding(conversation, user, today):
-    """Whose the thread is and what may be done with it."""
+    """Whose the conversation is and what may be done with it."""
     holder = conversation.assignee
     mine = holder is not None and holder.pk == user.pk
     away_until = None if mine else conversation.away_until
@@ -60,7 +60,7 @@ def snooze_days(today):
 
 
 def may_be_given_to(conversation, today):
-    """([colleagues of its branch], [coordinators of others], [other branches]) to whom a thread can go, each by name; away ones say so."""
+    """([colleagues of its branch], [coordinators of others], [other branches]) to whom a conversation can go, each by name; away ones say so."""
     people = list(
         User.objects.filter(
             Q(staff_roles__branch=conversation.branch_id) | Q(staff_roles__role=StaffRole.Role.COORDINATOR),

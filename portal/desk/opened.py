@@ -1,4 +1,4 @@
-"""The access log: its patron can see which of the staff read a thread or a visit of theirs, on which days, and from where in the desk."""
+"""The access log: its patron can see which of the staff read a conversation or a visit of theirs, on which days, and from where in the desk."""
 
 import datetime
 from urllib.parse import parse_qs, urlsplit
@@ -19,13 +19,13 @@ FROM = {
     **dict.fromkeys(["desk", "desk_bulk"], Where.QUEUE),
     **dict.fromkeys(["desk_sessions", "open_by_patrons_code"], Where.SESSIONS),
     **dict.fromkeys(["desk_session", "slip"], Where.SESSION),
-    "desk_conversation": Where.THREAD,
+    "desk_conversation": Where.CONVERSATION,
     **dict.fromkeys(["patrons", "patrons_by_name", "patron_record"], Where.PEOPLE),
 }
 
 
 def log_opened(request, conversation, *, at, where=None):
-    """This member of staff opens the thread. `where`: if the page itself knows better than its address does."""
+    """This member of staff opens the conversation. `where`: if the page itself knows better than its address does."""
     if holders := _holders(conversation, conversation.help_session):
         where = came_from(request, conversation.help_session_id) if where is None else where
         for person in holders:
@@ -62,7 +62,7 @@ def log_opened_by_code(request, help_session, *, at):
 
 
 def _holders(kept, help_session):
-    """Whose it is: of a visit that is shared, and of its threads, the child and the adult."""
+    """Whose it is: of a visit that is shared, and of its conversations, the child and the adult."""
     return [person for person in (kept.patron, help_session and help_session.shared_with) if person]
 
 

@@ -132,7 +132,7 @@ def _branches(user):
 
 
 def desk_today(request, at):
-    """(whose threads one sees, {who is away: (who covers, their name) or (None, None)}) today."""
+    """(whose conversations one sees, {who is away: (who covers, their name) or (None, None)}) today."""
     day = connection.ops.adapt_datefield_value(request.library.today(at))
     with connection.cursor() as cursor:
         cursor.execute(AWAY, [day, day])
@@ -209,9 +209,9 @@ def colleagues(user):
 
 
 def neighbours(request, conversation):
-    """For desk/queue_nav.html on a thread's page: the ways back into the list from which it was opened, and to its neighbours there.
+    """For desk/queue_nav.html on a conversation's page: the ways back into the list from which it was opened, and to its neighbours there.
 
-    The address of the page says which list (`queue`) and which place: the thread may have left it by now. None where it says neither.
+    The address of the page says which list (`queue`) and which place: the conversation may have left it by now. None where it says neither.
     """
     if "queue" not in request.GET:
         return None
@@ -224,22 +224,22 @@ def neighbours(request, conversation):
         near = around(desk, asked.list, asked.filters(request.user), at=at, place=place).exclude(
             pk=conversation.pk
         )
-        for thread in near.only("public_id", "status", "queued_at", "snoozed_until"):
-            its_place = Place.of(thread, asked.list)
+        for neighbour in near.only("public_id", "status", "queued_at", "snoozed_until"):
+            its_place = Place.of(neighbour, asked.list)
             side = "next" if its_place.key(asked.list) > place.key(asked.list) else "previous"
             query = urlencode({"queue": request.GET["queue"], "place": its_place})
-            found[side] = f"{reverse('desk_conversation', args=[thread.public_id])}?{query}"
+            found[side] = f"{reverse('desk_conversation', args=[neighbour.public_id])}?{query}"
     return {"back": asked.url(), "list": TABS[asked.tab], **found}
 
 
-def thread_url(request, conversation):
-    """The thread's page after something was done on it: still in the list from which it was opened."""
+def conversation_url(request, conversation):
+    """The conversation's page after something was done on it: still in the list from which it was opened."""
     came_from = urlsplit(request.META.get("HTTP_REFERER", ""))
-    on_a_thread = came_from.path.startswith(reverse("desk") + "threads/")
+    on_a_conversation = came_from.path.startswith(reverse("desk") + "conversations/")
     known = [
         (name, value)
         for name, value in parse_qsl(came_from.query)
-        if on_a_thread and name in {"queue", "place"}
+        if on_a_conversation and name in {"queue", "place"}
     ]
     return reverse("desk_conversation", args=[conversation.public_id]) + (
         f"?{urlencode(known)}" if known else ""

@@ -22,7 +22,7 @@ FAILED = {Conversation.Reason.DID_NOT_HELP, Conversation.Reason.COULD_NOT_GET_IT
 Status = Conversation.Status
 # Everything in it is escaped before.
 ROW = (
-    '<li data-thread="{id}" class="{css}"><label class="pick"><input type="checkbox" name="thread" value="{value}" aria-label="{subject}"></label>'
+    '<li data-conversation="{id}" class="{css}"><label class="pick"><input type="checkbox" name="conversation" value="{value}" aria-label="{subject}"></label>'
     '<div class="grow"><p><a class="cover-all" href="{url}" dir="auto">{subject}</a></p>{said}<p class="meta">{meta}</p></div>'
     '<p class="state">{tag}{whose}</p><p class="wait">{wait}</p></li>\n'
 )
@@ -57,7 +57,7 @@ class Rows:
         self.desk = reverse("desk")
 
     def drawn(self, row, link):
-        """`row`: its columns (portal.desk.queue.COLUMNS). `link`: the parameters with which its thread is opened, escaped."""
+        """`row`: its columns (portal.desk.queue.COLUMNS). `link`: the parameters with which its conversation is opened, escaped."""
         overdue = (
             row.status == Status.WAITING_FOR_STAFF
             and row.promised_at is not None
@@ -69,7 +69,7 @@ class Rows:
             css="overdue" if overdue else "",
             value=f"{row.public_id}.{row.desk_version}",
             subject=escape(row.subject),
-            url=f"{self.desk}threads/{row.public_id}/?{link}",
+            url=f"{self.desk}conversations/{row.public_id}/?{link}",
             said=f'<p class="said" dir="auto">{escape(said)}</p>' if said else "",
             meta=self._meta(row),
             tag=self.reasons[row.reason] if row.status == Status.WAITING_FOR_STAFF else "",

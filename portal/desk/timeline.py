@@ -1,4 +1,4 @@
-"""A thread's time line as the desk reads it: messages, events, what was done at the desk, notes, in one order and in plain words.
+"""A conversation's time line as the desk reads it: messages, events, what was done at the desk, notes, in one order and in plain words.
 
 It is made here and not in portal.conversations: nothing that a patron is shown can be handed a note or an event of the desk by it.
 """
@@ -27,7 +27,7 @@ MANY = 60  # as many if there are so many to be read
 
 @dataclass(frozen=True)
 class Window:
-    """The part of a long thread that its page shows: from some message to the end."""
+    """The part of a long conversation that its page shows: from some message to the end."""
 
     messages: list
     unread: int | None  # primary key of the first message that wasn't read yet: the page opens there
@@ -36,7 +36,7 @@ class Window:
 
 
 def window(conversation, *, unread, start=None):
-    """The last messages of a thread, or all from the first that wasn't read; with `start` (a public id) that one, some before it
+    """The last messages of a conversation, or all from the first that wasn't read; with `start` (a public id) that one, some before it
     and all after it.
 
     `unread(message)` says whether it wasn't read yet. Without `start` it costs the same whether there are 3 messages or 3,000.
@@ -54,7 +54,7 @@ def window(conversation, *, unread, start=None):
         )
         found, count = after + before, len(after) + min(len(before), FEW)
     else:
-        found = _said(_newest(thread=conversation.pk))
+        found = _said(_newest(conversation=conversation.pk))
         count = min(len(found), FEW)
         if len(found) > FEW and unread(found[FEW]):
             found += _said(_newest_first(conversation.pk)[FEW + 1 : MANY + 1])
@@ -87,13 +87,13 @@ def _said(rows):
     return [Said(*row) for row in rows]
 
 
-def _newest_first(thread):
-    return Message.objects.filter(conversation=thread).order_by("-sent_at", "-pk").values_list(*SAID)
+def _newest_first(conversation):
+    return Message.objects.filter(conversation=conversation).order_by("-sent_at", "-pk").values_list(*SAID)
 
 
-@prepared(thread=BigAutoField())
-def _newest(thread):
-    return _newest_first(thread)[: FEW + 1]
+@prepared(conversation=BigAutoField())
+def _newest(conversation):
+    return _newest_first(conversation)[: FEW + 1]
 
 
 class Told:
@@ -112,7 +112,7 @@ class Told:
 
 
 def tell(conversation, *, viewer, at, read_until, start=None, since=None):
-    """What happened in the thread: of a long one the last part, from what `viewer` hasn't read since `read_until`; with `start`
+    """What happened in the conversation: of a long one the last part, from what `viewer` hasn't read since `read_until`; with `start`
     (a message's public id) an earlier part too; with `since` only what happened from then on.
     """
     if since is None:

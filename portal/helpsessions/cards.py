@@ -17,10 +17,10 @@ WHY = {
 }
 
 
-def cards(recommendations, reader, threads=None, *, quiet=False, may_save=True, saved=None):
+def cards(recommendations, reader, conversations=None, *, quiet=False, may_save=True, saved=None):
     """The recommendations, each with what its card shows.
 
-    `threads`: {primary key of a recommendation: the conversation about it, if this reader may open it}. Of a
+    `conversations`: {primary key of a recommendation: the conversation about it, if this reader may open it}. Of a
     `quiet` session nothing is saved and nobody is named. `saved`: {primary key of an item: public id of
     the saved item}, where the page knows it already.
     """
@@ -29,13 +29,15 @@ def cards(recommendations, reader, threads=None, *, quiet=False, may_save=True, 
     if saved is None:
         saved = _saved(recommendations, reader) if may_save else {}
     for recommendation in recommendations:
-        thread = (threads or {}).get(recommendation.pk)
+        conversation = (conversations or {}).get(recommendation.pk)
         recommendation.choices = choices_for(recommendation.question_type)
         recommendation.said = label_for(recommendation)
         recommendation.why_choices = [(why.value, why.label) for why in WHY.get(recommendation.verdict, [])]
-        recommendation.thread = thread
+        recommendation.conversation = conversation
         recommendation.asked_since = bool(
-            thread and recommendation.decided_at and thread.last_message_at >= recommendation.decided_at
+            conversation
+            and recommendation.decided_at
+            and conversation.last_message_at >= recommendation.decided_at
         )
         recommendation.offer = (
             first_line(recommendation)

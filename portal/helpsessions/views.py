@@ -64,17 +64,23 @@ def all_helped(request, public_id):
 
 def _page(request, public_id, *, partial=""):
     found = one_or_404(_for_page(request.reader, public_id=public_id))
-    threads = found.conversations.belonging_to(request.reader).latest_first()
+    conversations = found.conversations.belonging_to(request.reader).latest_first()
     recommendations = cards(
         each_once(_recommended_in(session=found.pk)),
         request.reader,
-        {thread.recommendation_id: thread for thread in threads if thread.recommendation_id},
+        {
+            conversation.recommendation_id: conversation
+            for conversation in conversations
+            if conversation.recommendation_id
+        },
         quiet=found.quiet,
     )
     context = {
         "help_session": found,
         "recommendations": recommendations,
-        "conversations": [thread for thread in threads if thread.joined_into_id is None],
+        "conversations": [
+            conversation for conversation in conversations if conversation.joined_into_id is None
+        ],
         "all_at_once": sum(r.starred and not r.verdict for r in recommendations) >= ALL_AT_ONCE_FROM,
         "found_choices": HelpSession.Found.choices,
         "satisfaction_choices": HelpSession.Satisfaction.choices,

@@ -61,7 +61,7 @@ def remove_saved(request, public_id):
 
 
 def _page(request, *, partial=""):
-    # Why it was chosen, and by whom, is read as long as the visit or thread is that says so.
+    # Why it was chosen, and by whom, is read as long as the visit or conversation is that says so.
     theirs = Recommendation.objects.belonging_to(request.reader).select_related("recommended_by")
     rows = (
         SavedItem.objects.belonging_to(request.reader)

@@ -51,7 +51,7 @@ def notify(
     `kind` is "app/name": templates/<app>/email/<name>.subject.txt, .txt and .html are rendered in `language`, with `context`,
     `library`, `base_url`, `language` and `direction`. With `blank` the body is emptied once delivered: for codes and links that open
     something; with `remove` the whole row goes then: for an address that is to be forgotten. `references` are the Message-IDs of the mails before it
-    in the thread, oldest first.
+    in the conversation, oldest first.
     """
     app, name = kind.split("/")
     library = Library.current()

@@ -24,7 +24,7 @@ def effect(person, *, remember, until, at):
         remembering.ends_at(person, kept_at, with_child=bool(with_child), **choice)
         for kept_at, with_child in visits
     ]
-    threads = [remembering.ends_at(person, closed_at, **choice) for closed_at in _threads(person)]
+    conversations = [remembering.ends_at(person, closed_at, **choice) for closed_at in _conversations(person)]
     from_then = {"day": _day(begins)}
     if count := sum(end <= begins for end in ends):
         sentences.append(
@@ -35,7 +35,7 @@ def effect(person, *, remember, until, at):
             )
             % (from_then | {"count": count})
         )
-    if count := sum(end <= begins for end in threads):
+    if count := sum(end <= begins for end in conversations):
         sentences.append(
             ngettext(
                 "%(count)d closed conversation is forgotten from %(day)s on.",
@@ -117,7 +117,7 @@ def _visits(person):
     )
 
 
-def _threads(person):
+def _conversations(person):
     closed = Conversation.objects.filter(
         patron=person, help_session=None, joined_into=None, closed_at__isnull=False
     )

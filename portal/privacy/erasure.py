@@ -24,7 +24,7 @@ from portal.notifications.models import Notification
 from recommendations.models import Recommendation
 
 from . import contents, exports, sharing
-from .holds import HeldByLaw, contacts_of, held, threads_of
+from .holds import HeldByLaw, contacts_of, conversations_of, held
 from .models import Erasure, Export
 from .retention import forget_recommendations
 
@@ -59,17 +59,17 @@ class WorksAtADesk(Exception):
 
 def what_goes(person, *, at):
     """{what: how many rows}, of WHAT and of STAYS, without what there is none of. An answer that is still held is not there yet."""
-    threads = _threads(person, at)
+    conversations = _conversations(person, at)
     rows = {
         "visits": _visits(person, at),
         "recommendations": _given(person, at).filter(recommended_at__lte=at),
-        "conversations": threads.filter(joined_into=None, last_message_at__isnull=False),
-        "messages": Message.objects.shown(at).filter(conversation__in=threads),
+        "conversations": conversations.filter(joined_into=None, last_message_at__isnull=False),
+        "messages": Message.objects.shown(at).filter(conversation__in=conversations),
         "attachments": Attachment.objects.open_to_patron(person, at).filter(
-            Q(conversation__in=threads) | Q(message=None)
+            Q(conversation__in=conversations) | Q(message=None)
         ),
         "mails": _mails(person).filter(due_at__lte=at),
-        "messages_left": _written(person).exclude(conversation__in=threads),
+        "messages_left": _written(person).exclude(conversation__in=conversations),
         "visits_left": HelpSession.objects.filter(shared_with=person).exclude(held_alone(person, at)),
     }
     counts = {
@@ -89,7 +89,7 @@ def _visits(person, at):
     return HelpSession.objects.filter(Q(patron=person) | held_alone(person, at))
 
 
-def _threads(person, at):
+def _conversations(person, at):
     return Conversation.objects.filter(
         Q(patron=person) | Q(patron=None, help_session__in=_visits(person, at))
     )
@@ -100,7 +100,7 @@ def _given(person, at):
     return Recommendation.objects.filter(
         Q(patron=person)
         | in_visits
-        | Q(messagerecommendation__message__conversation__in=_threads(person, at))
+        | Q(messagerecommendation__message__conversation__in=_conversations(person, at))
     )
 
 
@@ -205,15 +205,17 @@ def erase(person, *, language, at):
 @transaction.atomic
 def _erase(person, *, language, at):
     address = proven_address(person)
-    person, sessions, given, threads = _lock(person, at)
+    person, sessions, given, conversations = _lock(person, at)
     if person.staff_roles.exists():
         raise WorksAtADesk
     if held(person):
         raise HeldByLaw
     counts = what_goes(person, at=at)
-    # By branch: each thread raises its branch's queue, and two erasures must meet the queues in one order.
-    for thread in sorted(threads, key=lambda thread: (thread.branch_id, thread.pk)):
-        handling.erase(thread, by=person, at=at)
+    # By branch: each conversation raises its branch's queue, and two erasures must meet the queues in one order.
+    for conversation in sorted(
+        conversations, key=lambda conversation: (conversation.branch_id, conversation.pk)
+    ):
+        handling.erase(conversation, by=person, at=at)
     library = Library.current()
     forget_recommendations(Recommendation.objects.filter(pk__in=given), library.zone)
     helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
@@ -221,7 +223,7 @@ def _erase(person, *, language, at):
         sharing.stop_keeping(shared, by=person, at=at)
     unsent = Attachment.objects.filter(
         added_by=person, side=Side.PATRON, message=None
-    )  # also in the thread of a child whose visit they shared
+    )  # also in the conversation of a child whose visit they shared
     unsent_files = [name for attachment in unsent for name in attachment.stored_names()]
     transaction.on_commit(lambda: Attachment.remove_files(unsent_files))
     unsent.delete()
@@ -242,12 +244,16 @@ def _erase(person, *, language, at):
 
 
 def _lock(person, at):
-    """The person, their sessions, what was recommended to them (primary keys) and their threads, as they are now, locked in the order in
-    which everybody locks them; and with them the threads in which they may be writing. Raises AlreadyErased."""
+    """The person, their sessions, what was recommended to them (primary keys) and their conversations, as they are now, locked in the order in
+    which everybody locks them; and with them the conversations in which they may be writing. Raises AlreadyErased."""
     locked = User.objects.select_for_update(no_key=True).filter(pk=person.pk).first()
     if locked is None:
         raise AlreadyErased
-    theirs = Q(patron=locked) | Q(shared_with=locked) | Q(pk__in=contacts_of(threads_of(locked)).values("pk"))
+    theirs = (
+        Q(patron=locked)
+        | Q(shared_with=locked)
+        | Q(pk__in=contacts_of(conversations_of(locked)).values("pk"))
+    )
     keys = list(
         HelpSession.objects.filter(theirs)
         .select_for_update(no_key=True)
@@ -266,14 +272,14 @@ def _lock(person, at):
         .order_by("pk")
         .values_list("pk", flat=True)
     )
-    threads = list(
-        _threads(locked, at)
+    conversations = list(
+        _conversations(locked, at)
         .filter(joined_into=None)
         .exclude(status=Conversation.Status.ERASED)
         .order_by("pk")
     )
     # From here on whoever writes a row that names the person waits, and then finds nobody.
-    return User.objects.select_for_update().get(pk=locked.pk), sessions, list(given.all()), threads
+    return User.objects.select_for_update().get(pk=locked.pk), sessions, list(given.all()), conversations
 
 
 def _send_receipt(erasure, address):

@@ -1,6 +1,6 @@
 """Legal holds: set and lifted by a coordinator, asked by whatever would delete something.
 
-Whoever deletes locks what goes and then asks; whoever holds locks the same rows in the same order (the person, visits, threads). So of a hold and a
+Whoever deletes locks what goes and then asks; whoever holds locks the same rows in the same order (the person, visits, conversations). So of a hold and a
 deletion at the same moment one comes first, and the other knows.
 """
 
@@ -30,7 +30,7 @@ class Gone(Exception):
 
 @transaction.atomic
 def hold(record, *, reason, by, at):
-    """Nothing of this person, help session or thread is deleted from now on. One hold a record: a second one changes nothing. Raises Gone."""
+    """Nothing of this person, help session or conversation is deleted from now on. One hold a record: a second one changes nothing. Raises Gone."""
     _lock_all_of(record)
     record = type(record).objects.filter(pk=record.pk).first()
     if (
@@ -59,18 +59,20 @@ def leave(found, record, *, at):
 
 
 @transaction.atomic
-def erase_thread(conversation, *, by, at):
+def erase_conversation(conversation, *, by, at):
     """handling.erase, unless the law forbids it. Raises HeldByLaw, Erased."""
-    threads = Conversation.objects.filter(
+    conversations = Conversation.objects.filter(
         Q(pk=conversation.pk) | Q(joined_into=conversation) | Q(pk=conversation.joined_into_id)
     )
-    list(contacts_of(threads).select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    list(
+        contacts_of(conversations).select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
+    )
     lock_first(
         Recommendation.objects.filter(
             messagerecommendation__message__conversation=conversation.joined_into_id or conversation.pk
         )
     )
-    list(threads.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    list(conversations.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     if held(conversation):
         raise HeldByLaw
     return handling.erase(conversation, by=by, at=at)
@@ -89,25 +91,25 @@ def lift(found, *, by, at):
 
 
 def held(record):
-    """Whether a hold forbids to delete this person, help session or thread, or anything that hangs on it."""
+    """Whether a hold forbids to delete this person, help session or conversation, or anything that hangs on it."""
     if isinstance(record, User):
         return (
             LegalHold.objects.filter(person=record).exists()
             or HelpSession.objects.filter(held_sessions(), Q(patron=record) | Q(shared_with=record)).exists()
-            or Conversation.objects.filter(held_threads(), patron=record).exists()
+            or Conversation.objects.filter(held_conversations(), patron=record).exists()
         )
-    condition = held_sessions() if isinstance(record, HelpSession) else held_threads()
+    condition = held_sessions() if isinstance(record, HelpSession) else held_conversations()
     return type(record).objects.filter(condition, pk=record.pk).exists()
 
 
-def threads_of(person):
+def conversations_of(person):
     """What may be erased with them."""
     return Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person))
 
 
-def contacts_of(threads):
-    """As which they were counted: whoever erases a thread takes out what was written of it there."""
-    return HelpSession.objects.filter(pk__in=threads.exclude(logged_as=None).values("logged_as"))
+def contacts_of(conversations):
+    """As which they were counted: whoever erases a conversation takes out what was written of it there."""
+    return HelpSession.objects.filter(pk__in=conversations.exclude(logged_as=None).values("logged_as"))
 
 
 def _set(record, *, by, **fields):
@@ -124,18 +126,18 @@ def _pointing_to(record):
 
 def _lock_all_of(record):
     """The rows of which any may be about to go."""
-    sessions = threads = Q(pk__in=[])
+    sessions = conversations = Q(pk__in=[])
     if isinstance(record, User):
         list(User.objects.select_for_update(no_key=True).filter(pk=record.pk).values_list("pk", flat=True))
-        sessions, threads = (
+        sessions, conversations = (
             Q(patron=record) | Q(shared_with=record),
-            Q(pk__in=threads_of(record).values("pk")),
+            Q(pk__in=conversations_of(record).values("pk")),
         )
     elif isinstance(record, HelpSession):
-        sessions, threads = Q(pk=record.pk), Q(help_session=record) | Q(logged_as=record)
+        sessions, conversations = Q(pk=record.pk), Q(help_session=record) | Q(logged_as=record)
     else:
         sessions = Q(pk__in=[record.help_session_id, record.logged_as_id])
-        threads = Q(pk__in=[record.pk, record.joined_into_id]) | Q(joined_into=record)
+        conversations = Q(pk__in=[record.pk, record.joined_into_id]) | Q(joined_into=record)
     list(
         HelpSession.objects.select_for_update(no_key=True)
         .filter(sessions)
@@ -143,36 +145,36 @@ def _lock_all_of(record):
         .values_list("pk", flat=True)
     )
     locked = Conversation.objects.filter(
-        pk__in=list(Conversation.objects.filter(threads).values_list("pk", flat=True))
+        pk__in=list(Conversation.objects.filter(conversations).values_list("pk", flat=True))
     )
     list(locked.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
 def held_sessions():
-    """The condition for help sessions: they are held, or their patron is, or the adult they are shared with, or a thread of theirs or that was
+    """The condition for help sessions: they are held, or their patron is, or the adult they are shared with, or a conversation of theirs or that was
     counted as them."""
-    threads = Conversation.objects.filter(held_threads())
-    by_thread = Q(pk__in=threads.exclude(help_session=None).values("help_session")) | Q(
-        pk__in=contacts_of(threads).values("pk")
+    conversations = Conversation.objects.filter(held_conversations())
+    by_conversation = Q(pk__in=conversations.exclude(help_session=None).values("help_session")) | Q(
+        pk__in=contacts_of(conversations).values("pk")
     )
     return (
         Q(pk__in=_held("help_session"))
         | Q(patron__in=_held("person"))
         | Q(shared_with__in=_held("person"))
-        | by_thread
+        | by_conversation
     )
 
 
-def held_threads():
-    """The condition for threads: they are held, or their patron, their help session, the contact as which they were counted, or a thread that
+def held_conversations():
+    """The condition for conversations: they are held, or their patron, their help session, the contact as which they were counted, or a conversation that
     was joined into them."""
-    by_themselves = _threads_held()
+    by_themselves = _conversations_held()
     joined = Conversation.objects.filter(joined_into__in=by_themselves.values("pk")).values("pk")
     into = by_themselves.exclude(joined_into=None).values("joined_into")
     return Q(pk__in=by_themselves.values("pk")) | Q(pk__in=joined) | Q(pk__in=into)
 
 
-def _threads_held():
+def _conversations_held():
     by_session = (
         Q(help_session__in=_held("help_session"))
         | Q(help_session__shared_with__in=_held("person"))

@@ -30,11 +30,11 @@ class Moving:
     """How much would go from the one record to the other."""
 
     visits: int
-    threads: int
+    conversations: int
     saved_items: int
 
     def __bool__(self):
-        return bool(self.visits or self.threads or self.saved_items)
+        return bool(self.visits or self.conversations or self.saved_items)
 
 
 def may_join_people(going, into):
@@ -53,7 +53,9 @@ def what_moves(going):
     """For the page that asks before it is done."""
     return Moving(
         visits=HelpSession.objects.filter(patron=going).count(),
-        threads=Conversation.objects.filter(patron=going, last_message_at__isnull=False).not_joined().count(),
+        conversations=Conversation.objects.filter(patron=going, last_message_at__isnull=False)
+        .not_joined()
+        .count(),
         saved_items=SavedItem.objects.filter(saved_list__patron=going).count(),
     )
 
@@ -79,7 +81,7 @@ def join_people(going, into, *, by, at):
     going, into = people[going.pk], people[into.pk]
     audit.record("joined_people", going, by=by, patron=into, at=at)
     audit.record("joined_people", into, by=by, patron=into, at=at)
-    threads = list(Conversation.objects.filter(patron=going).values_list("pk", "branch"))
+    conversations = list(Conversation.objects.filter(patron=going).values_list("pk", "branch"))
     twice = [going, into]  # who holds a visit for both, holds it once
     HelpSession.objects.filter(patron__in=twice, shared_with__in=twice).update(
         shared_with=None, shared_at=None
@@ -89,11 +91,11 @@ def join_people(going, into, *, by, at):
         move(going, into, model, field)
     _take_name_and_address(going, into)
     going.delete()
-    moved = Conversation.objects.filter(pk__in=[pk for pk, _branch in threads])
+    moved = Conversation.objects.filter(pk__in=[pk for pk, _branch in conversations])
     moved.update(version=F("version") + 1, desk_version=F("desk_version") + 1)  # an open page of it asks anew
-    for thread in moved.not_joined().exclude(status=Conversation.Status.ERASED):
-        search.index_thread(thread)
-    for branch_id in sorted({branch for _pk, branch in threads}):
+    for conversation in moved.not_joined().exclude(status=Conversation.Status.ERASED):
+        search.index_conversation(conversation)
+    for branch_id in sorted({branch for _pk, branch in conversations}):
         raise_queue(branch_id)
     return into
 
@@ -109,7 +111,7 @@ def references():
 
 
 def lock_what_is_said(person, *others):
-    """First the people, as whoever asks, attaches a file or erases does; visits, items, threads of `person` (also of visits of a child's that are
+    """First the people, as whoever asks, attaches a file or erases does; visits, items, conversations of `person` (also of visits of a child's that are
     shared with them), in the order in which an answer, a verdict and keeping lock them; and only then (by the caller) the people wholly, so
     that no row comes to name them."""
     keys = [person.pk, *(other.pk for other in others)]
@@ -122,14 +124,14 @@ def lock_what_is_said(person, *others):
     sessions = HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person))
     list(sessions.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     lock_first(Recommendation.objects.filter(patron=person))
-    threads = list(
+    conversations = list(
         Conversation.objects.filter(Q(patron=person) | Q(help_session__shared_with=person)).values_list(
             "pk", flat=True
         )
     )
     list(
         Conversation.objects.select_for_update(no_key=True)
-        .filter(pk__in=threads)
+        .filter(pk__in=conversations)
         .order_by("pk")
         .values_list("pk", flat=True)
     )

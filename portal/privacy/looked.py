@@ -81,13 +81,13 @@ def _titles(person, rows):
         kind: {row["subject"] for row in rows if row["subject_type"] == kind}
         for kind in ("conversation", "helpsession")
     }
-    threads = Conversation.objects.filter(
+    conversations = Conversation.objects.filter(
         Q(patron=person) | Q(help_session__shared_with=person), public_id__in=ids["conversation"]
     )
-    threads = threads.exclude(help_session__quiet=True)
+    conversations = conversations.exclude(help_session__quiet=True)
     titles = {
-        ("conversation", str(thread.public_id)): thread.subject
-        for thread in threads.only("public_id", "subject")
+        ("conversation", str(conversation.public_id)): conversation.subject
+        for conversation in conversations.only("public_id", "subject")
     }
     visits = HelpSession.objects.filter(
         Q(patron=person) | Q(shared_with=person), public_id__in=ids["helpsession"], quiet=False

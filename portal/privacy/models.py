@@ -14,7 +14,7 @@ from portal.helpsessions.models import HelpSession
 
 
 class LegalHold(models.Model):
-    """Stops every deletion of one person's, one help session's or one thread's record until a coordinator lifts it.
+    """Stops every deletion of one person's, one help session's or one conversation's record until a coordinator lifts it.
 
     While it is in force it points to the record, which the database then refuses to delete; once lifted only `name` says what it was.
     """
@@ -22,7 +22,7 @@ class LegalHold(models.Model):
     class Kind(models.TextChoices):
         PERSON = "person", _("a person")
         HELP_SESSION = "help_session", _("a help session")
-        CONVERSATION = "conversation", _("a thread")
+        CONVERSATION = "conversation", _("a conversation")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=12, choices=Kind)

@@ -1,7 +1,7 @@
 """Two records joined at the desk can be parted again for a day: what moved moves back, and what was melted together is as it was.
 
 Before they are joined everything that points to the record that ends is written down (JoinedRecords.before). What was said in its
-threads since then goes back with them.
+conversations since then goes back with them.
 """
 
 import datetime
@@ -90,8 +90,8 @@ def part(joined, *, by, at):
         shared_with__in=[person, into], is_the_childs_alone=True
     ).order_by("pk"):
         sharing.end_by_itself(visit, at=at)  # the child's word since then: nobody comes back
-    threads = _threads_of(before, person)
-    _take_along_what_came_since([*threads, *_threads_shared_with(person, into)], person, into)
+    conversations = _conversations_of(before, person)
+    _take_along_what_came_since([*conversations, *_conversations_shared_with(person, into)], person, into)
     _take_along_looks(before, person, into, since=joined.joined_at)
     _leave_holds_on_both(person, into, since=joined.joined_at, at=at)
     _shut_what_opened_since(into, joined.joined_at)
@@ -99,16 +99,16 @@ def part(joined, *, by, at):
         shared_with=OuterRef("pk")
     )  # either may have come to share a child's visit since
     User.objects.filter(pk__in=[into.pk, person.pk]).update(holds_shared=Exists(shares))
-    Conversation.objects.filter(pk__in=[thread.pk for thread in threads]).update(
+    Conversation.objects.filter(pk__in=[conversation.pk for conversation in conversations]).update(
         version=F("version") + 1, desk_version=F("desk_version") + 1
     )
-    for thread in threads:
-        if thread.joined_into_id is None and thread.status != Conversation.Status.ERASED:
-            search.index_thread(thread)
+    for conversation in conversations:
+        if conversation.joined_into_id is None and conversation.status != Conversation.Status.ERASED:
+            search.index_conversation(conversation)
     audit.record("parted_people", into, by=by, patron=into, at=at)
     audit.record("parted_people", person, by=by, patron=person, at=at)
     joined.delete()
-    for branch_id in sorted({thread.branch_id for thread in threads}):
+    for branch_id in sorted({conversation.branch_id for conversation in conversations}):
         raise_queue(branch_id)
     return person
 
@@ -283,7 +283,7 @@ def _is_there(field, row):
     ).exists()
 
 
-def _threads_of(before, person):
+def _conversations_of(before, person):
     keys = [
         key
         for label, field, found in before["moved"]
@@ -293,30 +293,30 @@ def _threads_of(before, person):
     return list(Conversation.objects.filter(pk__in=keys, patron=person).order_by("pk"))
 
 
-def _threads_shared_with(person, into):
+def _conversations_shared_with(person, into):
     """Those of the visits that they hold as the adult beside a child again."""
     return Conversation.objects.filter(help_session__shared_with=person).exclude(patron=into).order_by("pk")
 
 
-def _take_along_what_came_since(threads, person, into):
-    """What was said, read, typed and given in these threads since they were joined is of the one whose threads they are again."""
-    in_threads = {"conversation__in": threads}
-    Message.objects.filter(**in_threads, side=Side.PATRON, author=into).update(author=person)
-    Attachment.objects.filter(**in_threads, side=Side.PATRON, added_by=into).update(added_by=person)
+def _take_along_what_came_since(conversations, person, into):
+    """What was said, read, typed and given in these conversations since they were joined is of the one whose conversations they are again."""
+    in_conversations = {"conversation__in": conversations}
+    Message.objects.filter(**in_conversations, side=Side.PATRON, author=into).update(author=person)
+    Attachment.objects.filter(**in_conversations, side=Side.PATRON, added_by=into).update(added_by=person)
     Recommendation.objects.filter(
-        messagerecommendation__message__conversation__in=threads, patron=into
+        messagerecommendation__message__conversation__in=conversations, patron=into
     ).update(patron=person)
     for rows in (Participation, Draft):
-        own = rows.objects.filter(person=person, side=Side.PATRON, **in_threads).values_list(
+        own = rows.objects.filter(person=person, side=Side.PATRON, **in_conversations).values_list(
             "conversation", flat=True
         )
-        rows.objects.filter(**in_threads, person=into, side=Side.PATRON).exclude(
+        rows.objects.filter(**in_conversations, person=into, side=Side.PATRON).exclude(
             conversation__in=list(own)
         ).update(person=person)
 
 
 def _take_along_looks(before, person, into, *, since):
-    """Who looked at a thread or a visit since is told to the one whose it is again."""
+    """Who looked at a conversation or a visit since is told to the one whose it is again."""
     ids = []
     for model in (Conversation, HelpSession):
         keys = [
@@ -332,7 +332,7 @@ def _take_along_looks(before, person, into, *, since):
             )
         ]
     shared = HelpSession.objects.filter(shared_with=person).exclude(patron=into)
-    for found in (shared, _threads_shared_with(person, into)):
+    for found in (shared, _conversations_shared_with(person, into)):
         ids += [str(public_id) for public_id in found.values_list("public_id", flat=True)]
     looks = AuditEvent.objects.filter(patron=into, at__gt=since, subject__in=ids)
     LookingReason.objects.filter(event__in=looks).update(patron=person)

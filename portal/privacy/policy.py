@@ -397,7 +397,7 @@ POLICY = {
         ends_with="helpsessions.HelpSession",
     ),
     "conversations.Conversation": Line(
-        _("a thread between you and the library"),
+        _("a conversation between you and the library"),
         _(
             "the visit it is about is forgotten. About none: {0} after it was closed, or as you choose; {1} without a library account"
         ),
@@ -409,15 +409,15 @@ POLICY = {
     ),
     "conversations.Message": Line(
         _("what you and the library wrote to each other"),
-        _("the thread ends"),
+        _("the conversation ends"),
         _("to answer you"),
         Group.MESSAGES,
         exported=True,
         ends_with="conversations.Conversation",
     ),
     "conversations.ConversationWords": Line(
-        "the words of a thread once more, for the desk's search",
-        "the message or the thread ends",
+        "the words of a conversation once more, for the desk's search",
+        "the message or the conversation ends",
         "to find it",
         Group.PARTS,
         ends_with="conversations.Conversation",
@@ -431,23 +431,23 @@ POLICY = {
         ends_with="conversations.Message",
     ),
     "conversations.Event": Line(
-        "when a thread was closed and reopened, and by whom",
-        "the thread ends",
+        "when a conversation was closed and reopened, and by whom",
+        "the conversation ends",
         "to tell what happened",
         Group.PARTS,
         exported=True,
         ends_with="conversations.Conversation",
     ),
     "conversations.DeskEvent": Line(
-        _("which of the staff took a thread, handed it on or put it off, and when"),
-        _("the thread ends"),
+        _("which of the staff took a conversation, handed it on or put it off, and when"),
+        _("the conversation ends"),
         _("so that colleagues can go on"),
         Group.DESK,
         ends_with="conversations.Conversation",
     ),
     "conversations.ConversationNote": Line(
-        _("notes of the staff about a thread"),
-        _("the thread ends"),
+        _("notes of the staff about a conversation"),
+        _("the conversation ends"),
         _("so that colleagues can go on"),
         Group.DESK,
         ends_with="conversations.Conversation",
@@ -460,8 +460,8 @@ POLICY = {
         ends_with="conversations.ConversationNote",
     ),
     "conversations.Participation": Line(
-        _("how far each side has read a thread; which of the staff has it open"),
-        _("the thread ends"),
+        _("how far each side has read a conversation; which of the staff has it open"),
+        _("the conversation ends"),
         _("to show what is new, and that somebody is at it"),
         Group.MESSAGES,
         exported=True,
@@ -479,7 +479,7 @@ POLICY = {
     ),
     "conversations.Attachment": Line(
         _("pictures, without the place where they were taken, and PDFs"),
-        _("the thread ends; {0} if it isn't sent"),
+        _("the conversation ends; {0} if it isn't sent"),
         _("to show them to you and to the library"),
         Group.MESSAGES,
         (attachments.UNSENT_FOR,),
@@ -489,7 +489,7 @@ POLICY = {
     ),
     "conversations.ReadersForm": Line(
         _("your answers in “Find me something to read”"),
-        _("the thread ends"),
+        _("the conversation ends"),
         _("to recommend what fits"),
         Group.MESSAGES,
         exported=True,

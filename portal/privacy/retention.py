@@ -1,6 +1,6 @@
 """Forgetting on time. What is over becomes a count or is gone, each night, a batch at a time; run again it goes on where it stopped.
 
-A help session's row stays as a count. Its threads go with it, once none of them is open any more; a thread that hangs on no session
+A help session's row stays as a count. Its conversations go with it, once none of them is open any more; a conversation that hangs on no session
 goes by itself, as long after its end. What is held by law stays. Who may have what for how long stands in accounts/remembering.py
 and, for people to read, in policy.py.
 """
@@ -40,7 +40,7 @@ class Due:
     """How much would go now, by kind."""
 
     help_sessions: int
-    threads: int
+    conversations: int
     messages: int
     notes: int
     files: int
@@ -57,12 +57,12 @@ def forget_what_is_due(*, at):
 
 
 def forget(*, at, seconds=None):
-    """All that is due, a batch after the other, or as much as can be done in so many seconds. Returns how many sessions and threads."""
+    """All that is due, a batch after the other, or as much as can be done in so many seconds. Returns how many sessions and conversations."""
     began, done = time.monotonic(), 0
     for forget_some in (
         _end_some_sharing,
         _forget_some_sessions,
-        _forget_some_threads,
+        _forget_some_conversations,
         _forget_some_unfinished,
         _forget_some_events,
         _forget_some_holds,
@@ -76,11 +76,11 @@ def forget(*, at, seconds=None):
 
 def due(*, at):
     """What `forget` would take, counted; nothing is changed."""
-    sessions, threads = due_sessions(at), due_threads(at)
-    going = Conversation.objects.filter(Q(help_session__in=sessions) | Q(pk__in=threads))
+    sessions, conversations = due_sessions(at), due_conversations(at)
+    going = Conversation.objects.filter(Q(help_session__in=sessions) | Q(pk__in=conversations))
     return Due(
         help_sessions=sessions.count(),
-        threads=going.count(),
+        conversations=going.count(),
         messages=_count("messages", going),
         notes=_count("notes", going) + sessions.filter(note__isnull=False).count(),
         files=_count("attachments", going),
@@ -99,7 +99,7 @@ def due_sessions(at):
         "became_theirs_at", at=at
     )
     an_adults_alone = Q(patron=None) & _adults_time_is_over(at) & no_code
-    threads = Conversation.objects.filter(
+    conversations = Conversation.objects.filter(
         Q(status__in=Conversation.OPEN) | Q(joined_into__status__in=Conversation.OPEN),
         help_session=OuterRef("pk"),
     )
@@ -108,7 +108,7 @@ def due_sessions(at):
         .filter(
             nobodys | theirs | an_adults_alone, forgotten_on=None, status__in=[Status.RECORDED, Status.TALLY]
         )
-        .exclude(Exists(threads))
+        .exclude(Exists(conversations))
         .exclude(holds.held_sessions())
     )
 
@@ -125,7 +125,7 @@ def _adults_time_is_over(at):
     return remembering.due("shared_at", **whose) | remembering.childs_due("shared_at", **whose)
 
 
-def due_threads(at):
+def due_conversations(at):
     """Those that hang on no session. One that was joined into another goes with that one."""
     nobodys = Q(patron=None, closed_at__lte=at - remembering.SHORT)
     return (
@@ -136,7 +136,7 @@ def due_threads(at):
             closed_at__isnull=False,
         )
         .exclude(status__in=Conversation.OPEN)
-        .exclude(holds.held_threads())
+        .exclude(holds.held_conversations())
     )
 
 
@@ -176,28 +176,30 @@ def _forget_some_sessions(at):
     keys = list(due_sessions(at).order_by("pk").values_list("pk", flat=True)[:BATCH])
     sessions = list(HelpSession.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
     lock_first(_recommendations(keys, Conversation.objects.filter(help_session__in=keys)))
-    threads = list(Conversation.objects.select_for_update().filter(help_session__in=keys).order_by("pk"))
+    conversations = list(
+        Conversation.objects.select_for_update().filter(help_session__in=keys).order_by("pk")
+    )
     # Now that nobody else can change them: what is still due?
     still = set(due_sessions(at).filter(pk__in=keys).values_list("pk", flat=True))
     sessions = [session for session in sessions if session.pk in still]
-    threads = [thread for thread in threads if thread.help_session_id in still]
+    conversations = [conversation for conversation in conversations if conversation.help_session_id in still]
     library = Library.current()
-    forget_recommendations(_recommendations(sessions, threads), library.zone)
-    _remove(threads)
+    forget_recommendations(_recommendations(sessions, conversations), library.zone)
+    _remove(conversations)
     helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
     return len(sessions)
 
 
 @transaction.atomic
-def _forget_some_threads(at):
-    keys = list(due_threads(at).order_by("pk").values_list("pk", flat=True)[:BATCH])
+def _forget_some_conversations(at):
+    keys = list(due_conversations(at).order_by("pk").values_list("pk", flat=True)[:BATCH])
     lock_first(_recommendations([], keys))
-    threads = list(Conversation.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
-    still = set(due_threads(at).filter(pk__in=keys).values_list("pk", flat=True))
-    threads = [thread for thread in threads if thread.pk in still]
-    forget_recommendations(_recommendations([], threads), Library.current().zone)
-    _remove(threads)
-    return len(threads)
+    conversations = list(Conversation.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
+    still = set(due_conversations(at).filter(pk__in=keys).values_list("pk", flat=True))
+    conversations = [conversation for conversation in conversations if conversation.pk in still]
+    forget_recommendations(_recommendations([], conversations), Library.current().zone)
+    _remove(conversations)
+    return len(conversations)
 
 
 @transaction.atomic
@@ -234,10 +236,10 @@ def _forget_some_holds(at):
     ]
 
 
-def _recommendations(sessions, threads):
+def _recommendations(sessions, conversations):
     return Recommendation.objects.filter(
         Q(sessionrecommendation__help_session__in=sessions)
-        | Q(messagerecommendation__message__conversation__in=threads)
+        | Q(messagerecommendation__message__conversation__in=conversations)
     )
 
 
@@ -259,10 +261,10 @@ def _day(moment, zone):
     return moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _remove(threads):
+def _remove(conversations):
     """With all that hangs on them, files included; a process that dies before they are removed leaves them to `forget_stray_files`."""
     with_joined = Conversation.objects.filter(
-        Q(pk__in=[thread.pk for thread in threads]) | Q(joined_into__in=threads)
+        Q(pk__in=[conversation.pk for conversation in conversations]) | Q(joined_into__in=conversations)
     )
     files = [
         name
@@ -270,12 +272,14 @@ def _remove(threads):
         for name in attachment.stored_names()
     ]
     transaction.on_commit(lambda: Attachment.remove_files(files))
-    for thread in with_joined:
-        search.remove_thread(thread)
+    for conversation in with_joined:
+        search.remove_conversation(conversation)
     with_joined.delete()
 
 
-def _count(related, threads):
+def _count(related, conversations):
     return (
-        Conversation._meta.get_field(related).related_model.objects.filter(conversation__in=threads).count()
+        Conversation._meta.get_field(related)
+        .related_model.objects.filter(conversation__in=conversations)
+        .count()
     )

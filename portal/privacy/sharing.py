@@ -92,9 +92,9 @@ def _let_go_of_the_adults_part(help_session, *, at):
 
 def _let_go_of_the_childs_part(help_session, *, at):
     """Returns what was recommended in it."""
-    threads = Conversation.objects.filter(help_session=help_session)
+    conversations = Conversation.objects.filter(help_session=help_session)
     made_here = Q(sessionrecommendation__help_session=help_session) | Q(
-        messagerecommendation__message__conversation__in=threads
+        messagerecommendation__message__conversation__in=conversations
     )
     given = Recommendation.objects.filter(
         pk__in=list(Recommendation.objects.filter(made_here).values_list("pk", flat=True))
@@ -104,20 +104,20 @@ def _let_go_of_the_childs_part(help_session, *, at):
     help_session.patron = None
     help_session.save(update_fields=["patron"])
     given.update(patron=None)
-    threads.update(patron=None)
-    for thread in threads.filter(joined_into=None):
-        search.index_thread(thread)
+    conversations.update(patron=None)
+    for conversation in conversations.filter(joined_into=None):
+        search.index_conversation(conversation)
     return given
 
 
 def _leave_behind(help_session, person, *, at):
     """They are no longer behind it: what the law holds through them stays held, and no mail about it goes to them any more."""
-    threads = Conversation.objects.filter(help_session=help_session)
+    conversations = Conversation.objects.filter(help_session=help_session)
     list(
-        threads.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
+        conversations.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
     )  # an answer that is being sent has written its mails then
     holds.carry_along(person, help_session, at=at)
-    withdraw_announcements_to(person, threads)
+    withdraw_announcements_to(person, conversations)
 
 
 def _leave_it_to_the_child(help_session):

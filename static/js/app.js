@@ -58,7 +58,7 @@
   // What is put in above what is being read doesn't move it, and the focus stays near.
   let still;
   document.addEventListener("htmx:beforeSwap", event => {
-    if (!["earlier", "thread"].includes(event.detail.target.id)) return;
+    if (!["earlier", "conversation"].includes(event.detail.target.id)) return;
     const read = [...document.querySelectorAll(".message")].find(message => message.getBoundingClientRect().bottom > 0);
     still = read && { id: read.id, top: read.getBoundingClientRect().top };
     document.documentElement.style.overflowAnchor = "none";  // or the browser does the same once more

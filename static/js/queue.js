@@ -4,9 +4,9 @@
   const search = document.getElementById("queue-search");
   const all = document.getElementById("select-all");
   const chosen = document.getElementById("chosen");
-  const rows = () => [...form.querySelectorAll("[data-thread]")];
-  const boxes = () => [...form.querySelectorAll("[name=thread]")];
-  const box = row => row?.querySelector("[name=thread]");
+  const rows = () => [...form.querySelectorAll("[data-conversation]")];
+  const boxes = () => [...form.querySelectorAll("[name=conversation]")];
+  const box = row => row?.querySelector("[name=conversation]");
   const link = row => row?.querySelector("a");
   const say = text => document.dispatchEvent(new CustomEvent("announce", { detail: { value: text } }));
   const address = location.pathname + location.search;
@@ -34,7 +34,7 @@
   }
 
   form.addEventListener("focusin", event => {
-    const row = event.target.closest("[data-thread]");
+    const row = event.target.closest("[data-conversation]");
     if (row) go(row, { quietly: true });
   });
 
@@ -62,7 +62,7 @@
     const on = event.target;
     if (on === all) {
       for (const each of boxes()) each.checked = all.checked;
-    } else if (on.name === "thread") {
+    } else if (on.name === "conversation") {
       const list = boxes(), here = list.indexOf(on), from = list.indexOf(last);
       if (event.shiftKey && from >= 0) for (const each of list.slice(Math.min(here, from), Math.max(here, from) + 1)) each.checked = on.checked;
       last = on;
@@ -72,7 +72,7 @@
   if (all) all.closest("label").hidden = false;
   addEventListener("pageshow", count);
 
-  // Nothing selected means the thread where one is.
+  // Nothing selected means the conversation where one is.
   form.addEventListener("submit", event => {
     if (boxes().some(each => each.checked)) return;
     if (current) {
@@ -132,10 +132,10 @@
   document.addEventListener("htmx:afterSwap", () => {
     const news = document.querySelector("#queue-news template");
     if (!news) return;
-    const fresh = new Map([...news.content.querySelectorAll("[data-thread]")].map(row => [row.dataset.thread, row]));
+    const fresh = new Map([...news.content.querySelectorAll("[data-conversation]")].map(row => [row.dataset.conversation, row]));
     for (const row of rows()) row.style.blockSize = `${row.getBoundingClientRect().height}px`;  // whatever it says now, what is below stays
     for (const row of rows()) {
-      const now = fresh.get(row.dataset.thread);
+      const now = fresh.get(row.dataset.conversation);
       if (now && box(now).value === box(row).value) {
         row.querySelector(".wait").replaceWith(now.querySelector(".wait"));
         row.classList.toggle("overdue", now.classList.contains("overdue"));

@@ -1,4 +1,4 @@
-"""Days away: whose they are, that they never overlap, and what becomes of a thread meanwhile."""
+"""Days away: whose they are, that they never overlap, and what becomes of a conversation meanwhile."""
 
 import datetime
 import uuid
@@ -112,11 +112,11 @@ def test_whoever_leaves_a_desk_covers_nobody_there_and_after_the_last_nobody_at_
     assert not Absence.objects.filter(person=colleague).exists()
 
 
-# What becomes of a thread.
+# What becomes of a conversation.
 
 
 @pytest.fixture
-def thread(branch, staff):
+def conversation(branch, staff):
     return ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - datetime.timedelta(hours=5))
 
 
@@ -124,13 +124,15 @@ def thread(branch, staff):
     ("first", "last", "free"),
     [(4, 4, True), (3, 5, True), (1, 3, False), (5, 9, False)],
 )
-def test_a_thread_of_somebody_away_is_free_on_these_days(thread, staff, colleague, first, last, free):
+def test_a_conversation_of_somebody_away_is_free_on_these_days(
+    conversation, staff, colleague, first, last, free
+):
     away(staff, first, last)
     if free:
-        assert handling.take(thread, by=colleague, at=NOW).assignee == colleague
+        assert handling.take(conversation, by=colleague, at=NOW).assignee == colleague
     else:
         with pytest.raises(handling.AlreadyTaken):
-            handling.take(thread, by=colleague, at=NOW)
+            handling.take(conversation, by=colleague, at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -142,17 +144,17 @@ def test_a_thread_of_somebody_away_is_free_on_these_days(thread, staff, colleagu
         ("2026-03-04T05:59:00", False),
     ],
 )
-def test_the_days_are_the_librarys(thread, staff, colleague, utc, free):
+def test_the_days_are_the_librarys(conversation, staff, colleague, utc, free):
     """In Chicago the fourth of March begins and ends six hours after Greenwich's."""
     away(staff, 4, 4)
     assert handling.is_away(staff, datetime.datetime.fromisoformat(utc).replace(tzinfo=datetime.UTC)) == free
 
 
-def test_the_cover_sees_the_threads_while_they_cover(thread, staff, library, time_machine):
+def test_the_cover_sees_the_conversations_while_they_cover(conversation, staff, library, time_machine):
     time_machine.move_to(NOW)
     cover = StaffFactory(name="From Elsewhere", branch=BranchFactory())
     absence = away(staff, 4, 5, cover=cover)
-    assert list(Conversation.objects.at_desk_of(cover)) == [thread]
+    assert list(Conversation.objects.at_desk_of(cover)) == [conversation]
     absences.change_absence(absence, **days(5, 6), cover=cover, by=staff, at=NOW)
     assert not Conversation.objects.at_desk_of(cover).exists()
 
@@ -174,12 +176,12 @@ def hours(number):
     ],
 )
 def test_what_was_taken_and_left_lying_is_free_again(library, branch, staff, taken, waiting, released):
-    thread = ConversationFactory(
+    conversation = ConversationFactory(
         branch=branch, assignee=staff, assigned_at=NOW - taken, opened_at=NOW - waiting
     )
     handling.release_the_left_lying(at=NOW)
-    thread.refresh_from_db()
-    assert thread.assignee == (None if released else staff)
+    conversation.refresh_from_db()
+    assert conversation.assignee == (None if released else staff)
     assert list(DeskEvent.objects.values_list("kind", "was")) == (
         [("released", staff.pk)] if released else []
     )
@@ -188,10 +190,10 @@ def test_what_was_taken_and_left_lying_is_free_again(library, branch, staff, tak
 def test_a_library_may_leave_things_lying(library, branch, staff):
     library.released_after_days = 0
     library.save()
-    thread = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(900))
+    conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(900))
     handling.release_the_left_lying(at=NOW)
-    thread.refresh_from_db()
-    assert thread.assignee == staff
+    conversation.refresh_from_db()
+    assert conversation.assignee == staff
 
 
 @pytest.mark.parametrize(
@@ -201,10 +203,10 @@ def test_a_library_may_leave_things_lying(library, branch, staff):
 def test_more_is_to_come_is_a_sign_of_life_of_whoever_says_it(
     library, branch, staff, colleague, who, ago, released
 ):
-    thread = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(100))
+    conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(100))
     writer = staff if who == "holder" else colleague
     actions.reply(
-        thread,
+        conversation,
         by=writer,
         side="staff",
         at=NOW - ago,
@@ -214,14 +216,14 @@ def test_more_is_to_come_is_a_sign_of_life_of_whoever_says_it(
         then="ours",
     )
     handling.release_the_left_lying(at=NOW)
-    thread.refresh_from_db()
-    assert thread.assignee == (None if released else staff)
+    conversation.refresh_from_db()
+    assert conversation.assignee == (None if released else staff)
 
 
 def test_what_waits_for_the_patron_lies_with_nobody(library, branch, staff):
-    thread = ConversationFactory(
+    conversation = ConversationFactory(
         branch=branch, assignee=staff, status="waiting_for_patron", opened_at=timezone.now() - hours(900)
     )
     handling.release_the_left_lying(at=timezone.now())
-    thread.refresh_from_db()
-    assert thread.assignee == staff
+    conversation.refresh_from_db()
+    assert conversation.assignee == staff

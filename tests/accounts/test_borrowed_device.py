@@ -105,14 +105,14 @@ def test_no_draft_rests_in_the_browser(client, way, patron):
     assert 'data-draft="' in borrowed  # on the server it is kept as ever
 
 
-def test_nor_does_one_of_a_thread(client, patron):
-    thread = ConversationFactory(help_session=HelpSessionFactory(patron=patron))
-    MessageFactory(conversation=thread)
+def test_nor_does_one_of_a_conversation(client, patron):
+    conversation = ConversationFactory(help_session=HelpSessionFactory(patron=patron))
+    MessageFactory(conversation=conversation)
     by_code(client)
-    assert "data-draft-local" in client.get(thread.get_absolute_url()).content.decode()
+    assert "data-draft-local" in client.get(conversation.get_absolute_url()).content.decode()
     other = Client()
     by_code(other, borrowed="on")
-    assert "data-draft-local" not in other.get(thread.get_absolute_url()).content.decode()
+    assert "data-draft-local" not in other.get(conversation.get_absolute_url()).content.decode()
 
 
 @WAYS

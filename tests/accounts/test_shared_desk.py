@@ -590,10 +590,10 @@ def test_it_locks_when_nobody_has_used_it(computer, rosa, library, clock):
 
 
 def test_what_a_page_asks_by_itself_is_no_use_of_it(computer, rosa, branch, clock):
-    thread = MessageFactory(
+    conversation = MessageFactory(
         conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=rosa))
     ).conversation
-    polls = [reverse("desk_queue_news"), reverse("desk_news", args=[thread.public_id]), "/sw.js"]
+    polls = [reverse("desk_queue_news"), reverse("desk_news", args=[conversation.public_id]), "/sw.js"]
     for _time in range(7):
         clock.shift(60)
         answers = [
@@ -637,10 +637,10 @@ def test_views_that_are_asked_by_themselves_are_known():
 
 def test_a_poll_of_a_locked_computer_leads_the_page_away(computer, rosa, clock):
     clock.shift(3600)
-    page = {"hx-request": "true", "hx-current-url": "http://testserver/desk/threads/7/"}
+    page = {"hx-request": "true", "hx-current-url": "http://testserver/desk/conversations/7/"}
     for _tab in range(2):  # the second finds nobody signed in
         answer = computer.get(reverse("desk_queue_news"), headers=page)
-        assert answer["HX-Redirect"] == f"/locked/?next=%2Fdesk%2Fthreads%2F7%2F&whose={rosa.public_id}"
+        assert answer["HX-Redirect"] == f"/locked/?next=%2Fdesk%2Fconversations%2F7%2F&whose={rosa.public_id}"
 
 
 def test_the_same_person_goes_on_where_they_were_and_another_at_the_queue(computer, rosa, daniel):
@@ -658,13 +658,13 @@ def test_the_same_person_goes_on_where_they_were_and_another_at_the_queue(comput
 
 
 def test_what_is_sent_by_itself_is_refused_and_kept_on_the_page(computer, rosa, branch, clock):
-    thread = MessageFactory(
+    conversation = MessageFactory(
         conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=rosa))
     ).conversation
     clock.shift(3600)
     here = {**OURS, "hx-request": "true", "hx-current-url": "http://testserver/desk/record/"}
     for late in ("desk_draft", "desk_attach"):
-        answer = computer.post(reverse(late, args=[thread.public_id]), {"body": "Words"}, headers=here)
+        answer = computer.post(reverse(late, args=[conversation.public_id]), {"body": "Words"}, headers=here)
         assert (answer.status_code, "HX-Redirect" in answer) == (401, False)
     assert (
         computer.post(reverse("autosave"), {"question": "Words"}, headers=here)["HX-Redirect"]
@@ -743,12 +743,12 @@ def test_without_a_shared_desk_there_is_nothing_to_lock(client, patron, sign_in)
 
 
 def test_what_two_of_them_do_on_one_computer_carries_the_right_names(computer, rosa, daniel, patron, branch):
-    thread = MessageFactory(
+    conversation = MessageFactory(
         conversation=ConversationFactory(
             help_session=HelpSessionFactory(branch=branch, staff=rosa, patron=patron)
         )
     ).conversation
-    address = reverse("desk_conversation", args=[thread.public_id])
+    address = reverse("desk_conversation", args=[conversation.public_id])
 
     def work(body):
         computer.post(reverse("tally"))
@@ -756,7 +756,7 @@ def test_what_two_of_them_do_on_one_computer_carries_the_right_names(computer, r
         token = re.search(r'name="client_token" value="(.*?)"', page)[1]
         seen = re.search(r'name="seen"[^>]* value="(.*?)"', page)[1]
         computer.post(
-            reverse("desk_draft", args=[thread.public_id]),
+            reverse("desk_draft", args=[conversation.public_id]),
             {"body": f"{body}, begun", "client_token": token, "sequence": 1},
         )
         return {"language": "en", "body": body, "client_token": token, "seen": seen, "sequence": 1}
@@ -766,13 +766,14 @@ def test_what_two_of_them_do_on_one_computer_carries_the_right_names(computer, r
     open_by_pin(computer, daniel, DANIEL)
     daniels = work("From Daniel")
     assert "From Rosa, begun" not in computer.get(address).content.decode()  # what she writes is hers
-    computer.post(reverse("desk_reply", args=[thread.public_id]), daniels)
+    computer.post(reverse("desk_reply", args=[conversation.public_id]), daniels)
     computer.post(reverse("lock"), {"next": address})
     assert open_by_pin(computer, rosa, ROSA, whose=rosa.public_id, next=address)["Location"] == address
     assert "From Rosa, begun" in computer.get(address).content.decode()
-    computer.post(reverse("desk_reply", args=[thread.public_id]), {**rosas, "action": "send_anyway"})
+    computer.post(reverse("desk_reply", args=[conversation.public_id]), {**rosas, "action": "send_anyway"})
     assert [
-        (message.author, message.body) for message in thread.messages.filter(side="staff").order_by("pk")
+        (message.author, message.body)
+        for message in conversation.messages.filter(side="staff").order_by("pk")
     ] == [(daniel, "From Daniel"), (rosa, "From Rosa")]
     tallies = HelpSession.objects.filter(status="tally").values_list("staff__name", "service_point")
     assert sorted(tallies) == [("Daniel Osei", "Front desk"), ("Rosa Lindqvist", "Front desk")]

@@ -121,7 +121,7 @@ OBJECT = {
     "person": "person",
     "patron_record": "patron",
     "hold_session": "session",
-    "hold_thread": "conversation",
+    "hold_conversation": "conversation",
     "hold_person": "patron",
     "lift_hold": "hold",
     "keep_for_patron": "patron",

@@ -64,7 +64,7 @@ CONTRAST = """async () => {
 
 # What typed text must never become.
 MADE_FROM_TEXT = """[...document.querySelectorAll(
-  'img:not([src^="/messages/"], [src^="/desk/threads/"]), main script, iframe, object, [onerror], a[href^="javascript:" i]'
+  'img:not([src^="/messages/"], [src^="/desk/conversations/"]), main script, iframe, object, [onerror], a[href^="javascript:" i]'
 )].map(e => e.outerHTML.slice(0, 120))"""
 
 

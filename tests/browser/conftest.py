@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from portal.worker import Worker
 
-# Playwright keeps an event loop in the thread of the tests; Django would take their queries for asynchronous ones.
+# Playwright keeps an event loop in the conversation of the tests; Django would take their queries for asynchronous ones.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 # Each window would bring two pages of the browser's own, below its address bar, and they cost a quarter of all that Chromium does here.

@@ -161,7 +161,7 @@ def build(branch, staff, patron, words):
             recommendation.save()
         return found
 
-    def thread(
+    def conversation(
         help_session, *, about=None, status=Conversation.Status.WAITING_FOR_STAFF, answered=True, earlier=0
     ):
         found = ConversationFactory(
@@ -193,13 +193,13 @@ def build(branch, staff, patron, words):
     ExportFactory(person=patron)
     for item in items:
         save(item.item, patron=patron, at=now, recommendation=item)
-    waiting = thread(kept, answered=False)
-    answered = thread(kept, status=Conversation.Status.WAITING_FOR_PATRON)
+    waiting = conversation(kept, answered=False)
+    answered = conversation(kept, status=Conversation.Status.WAITING_FOR_PATRON)
     for said in answered.messages.all():
         attach_to(said, picture_file(f"{words.message}.jpg", size=(900, 600)), alt=words.message)
         attach_to(said, picture_file(size=(60, 2000)), pdf_file(f"{words.message}.pdf"))
-    closed = thread(kept, status=Conversation.Status.CLOSED)
-    conversations.close(answered_twin := thread(kept), by=patron, side="patron", at=timezone.now())
+    closed = conversation(kept, status=Conversation.Status.CLOSED)
+    conversations.close(answered_twin := conversation(kept), by=patron, side="patron", at=timezone.now())
     older = [
         session(patron=patron, kept_at=now, days_ago=3 + n, question_type=QuestionType.READERS_ADVISORY)
         for n in range(24)
@@ -209,7 +209,7 @@ def build(branch, staff, patron, words):
     by_code = session()
     code_items = given(by_code, 3)
     conversations.take_verdict(code_items[0], verdict="did_not_help", why="", comment="", by=None, at=now)
-    long = thread(kept, status=Conversation.Status.WAITING_FOR_PATRON, answered=False)
+    long = conversation(kept, status=Conversation.Status.WAITING_FOR_PATRON, answered=False)
     away = StaffFactory(name=words.helper, branch=branch)
     AbsenceFactory(
         person=away,
@@ -233,10 +233,10 @@ def build(branch, staff, patron, words):
         conversation=closed, kind=Event.Kind.CLOSED_BY_ITSELF, side="staff", at=now, shown_from=now
     )
     Event.objects.create(conversation=closed, kind=Event.Kind.JOINED, side="staff", at=now, shown_from=now)
-    code_thread = thread(by_code, status=Conversation.Status.WAITING_FOR_PATRON)
+    code_conversation = conversation(by_code, status=Conversation.Status.WAITING_FOR_PATRON)
     quiet = QuietSessionFactory(branch=branch, staff=staff, summary=words.summary)
     given(quiet, 1)
-    quiet_thread = thread(quiet, status=Conversation.Status.WAITING_FOR_PATRON)
+    quiet_conversation = conversation(quiet, status=Conversation.Status.WAITING_FOR_PATRON)
 
     child = ChildFactory(name=words.name.split()[0])
     with_child = {
@@ -248,8 +248,8 @@ def build(branch, staff, patron, words):
     }
     shared = SharedSessionFactory(patron=child, kept_at=now, shared_with=patron, **with_child)
     kept_by_nobody = SharedSessionFactory(**with_child)
-    childs_thread = thread(shared, status=Conversation.Status.WAITING_FOR_PATRON)
-    MessageFactory(conversation=childs_thread, author=patron, body=words.message)
+    childs_conversation = conversation(shared, status=Conversation.Status.WAITING_FOR_PATRON)
+    MessageFactory(conversation=childs_conversation, author=patron, body=words.message)
     paper = HelpSessionFactory(
         branch=branch, staff=staff, with_child="paper", question=words.question, summary=words.summary
     )
@@ -286,7 +286,7 @@ def build(branch, staff, patron, words):
         name: found.get_absolute_url()
         for name, found in {"kept": kept, "by_code": by_code, "quiet": quiet, "plain": older[0]}.items()
     }
-    threads = {
+    conversation_urls = {
         name: found.get_absolute_url()
         for name, found in {
             "waiting": waiting,
@@ -563,7 +563,7 @@ def build(branch, staff, patron, words):
             State("ask-nothing", f"{at['by_code']}ask/", empty()),
             State("ask-about-item", f"/recommendations/{code_items[1].public_id}/ask/"),
             State("code-ask", "/ask/"),
-            State("code-thread", code_thread.get_absolute_url()),
+            State("code-conversation", code_conversation.get_absolute_url()),
             State("keep", f"{at['by_code']}keep/"),
             State("code-list", "/lists/"),
             State("code-me", "/me/"),
@@ -572,7 +572,7 @@ def build(branch, staff, patron, words):
         "holder of a quiet code": [
             State("quiet-home", "/"),
             State("quiet-session", at["quiet"]),
-            State("quiet-thread", quiet_thread.get_absolute_url()),
+            State("quiet-conversation", quiet_conversation.get_absolute_url()),
             State("quiet-ask", f"{at['quiet']}ask/"),
             State("quiet-ask-new", "/ask/"),
             State("quiet-keep", f"{at['quiet']}keep/"),
@@ -591,7 +591,7 @@ def build(branch, staff, patron, words):
                 shared.get_absolute_url(),
                 lambda page: page.locator("#shared summary").click(),
             ),
-            State("child-thread", childs_thread.get_absolute_url()),
+            State("child-conversation", childs_conversation.get_absolute_url()),
             State("child-privacy", "/privacy/"),
             State("child-me", "/me/"),
         ],
@@ -607,15 +607,20 @@ def build(branch, staff, patron, words):
             ),
             *[State(f"verdict-{item.verdict or 'none'}", verdict(item)) for item in items],
             State("messages", "/messages/"),
-            State("thread", threads["answered"], main=True),
-            *[State(f"thread-{name}", threads[name]) for name in ("waiting", "closed", "sorted")],
-            State("thread-long", long.get_absolute_url()),
-            State("thread-long-read", long.get_absolute_url()),
-            State("thread-earlier", long.get_absolute_url(), earlier),
-            State("thread-around", f"{long.get_absolute_url()}?message={long.messages.first().public_id}"),
-            State("thread-newer-draft", threads["sorted"], newer_draft),
-            State("thread-attached", threads["waiting"], add_files),
-            State("reply-nothing", threads["waiting"], empty()),
+            State("conversation", conversation_urls["answered"], main=True),
+            *[
+                State(f"conversation-{name}", conversation_urls[name])
+                for name in ("waiting", "closed", "sorted")
+            ],
+            State("conversation-long", long.get_absolute_url()),
+            State("conversation-long-read", long.get_absolute_url()),
+            State("conversation-earlier", long.get_absolute_url(), earlier),
+            State(
+                "conversation-around", f"{long.get_absolute_url()}?message={long.messages.first().public_id}"
+            ),
+            State("conversation-newer-draft", conversation_urls["sorted"], newer_draft),
+            State("conversation-attached", conversation_urls["waiting"], add_files),
+            State("reply-nothing", conversation_urls["waiting"], empty()),
             State("patron-ask", "/ask/"),
             State("patron-read-answers", "/find-something-to-read/", answer_all),
             State("patron-read-change", "/find-something-to-read/?step=mood&then=check"),
@@ -676,20 +681,23 @@ def build(branch, staff, patron, words):
             "/desk/record/",
             lambda page: (page.locator("#save").click(), page.locator("#error-summary").wait_for()),
         ),
-        State("desk-thread", f"/desk/threads/{waiting.public_id}/"),
+        State("desk-conversation", f"/desk/conversation_urls/{waiting.public_id}/"),
         State(
-            "desk-thread-more",
-            f"/desk/threads/{waiting.public_id}/",
+            "desk-conversation-more",
+            f"/desk/conversation_urls/{waiting.public_id}/",
             lambda page: page.locator("#more summary").click(),
         ),
-        State("desk-thread-error", f"/desk/threads/{long.public_id}/", empty()),
-        State("desk-thread-stopped", f"/desk/threads/{long.public_id}/", stopped),
-        State("desk-thread-discard", f"/desk/threads/{long.public_id}/", asked_to_discard),
-        State("desk-thread-held", f"/desk/threads/{long.public_id}/", held),
-        State("desk-thread-files", f"/desk/threads/{answered.public_id}/", add_files),
-        State("desk-hand-on", f"/desk/threads/{waiting.public_id}/hand-on/"),
-        State("desk-join-threads", f"/desk/threads/{waiting.public_id}/join/?with={answered.public_id}"),
-        State("desk-erase", f"/desk/threads/{waiting.public_id}/erase/"),
+        State("desk-conversation-error", f"/desk/conversation_urls/{long.public_id}/", empty()),
+        State("desk-conversation-stopped", f"/desk/conversation_urls/{long.public_id}/", stopped),
+        State("desk-conversation-discard", f"/desk/conversation_urls/{long.public_id}/", asked_to_discard),
+        State("desk-conversation-held", f"/desk/conversation_urls/{long.public_id}/", held),
+        State("desk-conversation-files", f"/desk/conversation_urls/{answered.public_id}/", add_files),
+        State("desk-hand-on", f"/desk/conversation_urls/{waiting.public_id}/hand-on/"),
+        State(
+            "desk-join-conversation_urls",
+            f"/desk/conversation_urls/{waiting.public_id}/join/?with={answered.public_id}",
+        ),
+        State("desk-erase", f"/desk/conversation_urls/{waiting.public_id}/erase/"),
         State("desk-sessions", "/desk/sessions/"),
         State("desk-session", f"/desk/sessions/{kept.public_id}/"),
         State("desk-slip", f"/desk/sessions/{by_code.public_id}/slip/"),
@@ -734,7 +742,7 @@ def build(branch, staff, patron, words):
         State("desk-templates", "/desk/settings/templates/"),
         State("desk-template", f"/desk/settings/templates/{template.public_id}/"),
         State("desk-template-remove", f"/desk/settings/templates/{template.public_id}/remove/"),
-        State("desk-template-picker", f"/desk/threads/{waiting.public_id}/", pick_template),
+        State("desk-template-picker", f"/desk/conversation_urls/{waiting.public_id}/", pick_template),
     ]
     people = {
         "patron": patron,

@@ -130,8 +130,8 @@ def test_something_to_read_one_question_at_a_time(javascript, phone, post):
     sign_in(patron, "new@example.org", post)
     patron.locator("#send").tap()
     expect(patron.locator(".message.mine .bubble")).to_contain_text("Piranesi")
-    thread = Conversation.objects.get()
-    assert (thread.reason, thread.readers_form.mood) == (
+    conversation = Conversation.objects.get()
+    assert (conversation.reason, conversation.readers_form.mood) == (
         "readers_advisory",
         "gripping, funny, like a warm bath",
     )

@@ -54,12 +54,12 @@ def test_every_page_of_the_desk_is_accessible_and_fits(built, staff, opened, sho
     assert not missed, "\n".join(missed)
 
 
-def test_a_thread_at_the_desk_comes_in_sixty_kibibytes(built, staff, opened, show):
+def test_a_conversation_at_the_desk_comes_in_sixty_kibibytes(built, staff, opened, show):
     page = show(opened({"viewport": {"width": 1280, "height": 800}}), staff)
     weights = [
         bars.weigh(page, state.path)[1]
         for state in built.desk
-        if state.name in {"desk-thread", "desk-thread-held"}
+        if state.name in {"desk-conversation", "desk-conversation-held"}
     ]
     assert len(weights) == 2
     assert max(weights) <= 60 * 1024

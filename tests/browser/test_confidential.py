@@ -32,8 +32,10 @@ def answers_are_held_for_no_time(monkeypatch):
 
 
 def test_a_patron_reads_who_looked_at_what_is_theirs(branch, staff, patron, desk_computer, phone, show):
-    thread = ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))
-    MessageFactory(conversation=thread)
+    conversation = ConversationFactory(
+        help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    )
+    MessageFactory(conversation=conversation)
     elsewhere = StaffFactory(name="Omar Elsewhere", branch=BranchFactory(name="Hill"))
     here, there, patrons = (
         show(desk_computer(), staff),

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
 def test_a_patron_takes_everything_along_and_has_it_erased(javascript, branch, patron, phone, post):
-    thread = actions.ask(
+    conversation = actions.ask(
         by=patron,
         at=timezone.now(),
         body="Where do worms come from?",
@@ -29,7 +29,7 @@ def test_a_patron_takes_everything_along_and_has_it_erased(javascript, branch, p
         client_token=uuid.uuid4(),
         branch=branch,
     )
-    attach_to(thread.messages.get())
+    attach_to(conversation.messages.get())
     page = phone(javascript=javascript)
     page.goto("/sign-in/")
     sign_in(page, patron.email, post)

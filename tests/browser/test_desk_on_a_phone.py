@@ -39,15 +39,15 @@ def ask(branch):
 @pytest.fixture
 def queue(ask, branch, staff):
     """Six who wait, the first for long; one is a colleague's, one has a very long name."""
-    threads = [
+    conversations = [
         ask(f"Question {number}\nIt is about the {number}th floor.", hours=60 - number) for number in range(5)
     ]
-    threads.append(ask(LONG, hours=1))
-    Conversation.objects.filter(pk=threads[0].pk).update(
+    conversations.append(ask(LONG, hours=1))
+    Conversation.objects.filter(pk=conversations[0].pk).update(
         promised_at=timezone.now() - datetime.timedelta(hours=2)
     )
-    handling.take(threads[1], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
-    return threads
+    handling.take(conversations[1], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
+    return conversations
 
 
 def row(page, subject):
@@ -101,7 +101,7 @@ def test_one_answer_after_the_other_on_a_phone(queue, staff, opened, show):
     row(page, "Question 2").locator(".cover-all").tap()
     page.locator("#id_body").fill("On the second floor.")
     page.locator("#reply-form [data-main]").tap()
-    expect(page.locator("#thread")).to_contain_text("On the second floor.")
+    expect(page.locator("#conversation")).to_contain_text("On the second floor.")
     expect(page.locator("#entries .held button")).to_be_in_viewport()
     page.locator("#composer-says a").tap()
     expect(page.locator("h1")).to_have_text("Question 3")
@@ -198,7 +198,7 @@ def test_nothing_is_done_where_nothing_is_chosen(queue, staff, opened, show):
 def test_a_range_with_shift_and_all_at_once(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
-    boxes = page.locator(".queue [name=thread]")
+    boxes = page.locator(".queue [name=conversation]")
     boxes.nth(1).click()
     boxes.nth(4).click(modifiers=["Shift"])
     assert [box.is_checked() for box in boxes.all()] == [False, True, True, True, True, False]
@@ -211,7 +211,7 @@ def test_a_range_with_shift_and_all_at_once(queue, staff, opened, show):
 def test_the_queue_without_javascript(queue, staff, opened, show):
     page = show(opened(DESK, javascript=False), staff)
     page.goto("/desk/")
-    row(page, "Question 0").locator("[name=thread]").check()
+    row(page, "Question 0").locator("[name=conversation]").check()
     page.locator("#bulk-snooze").click()
     page.locator("#bulk-day").fill((timezone.localdate() + datetime.timedelta(days=9)).isoformat())
     page.locator("#snooze-until").click()
@@ -227,7 +227,7 @@ def test_what_comes_while_one_reads_moves_nothing(queue, ask, staff, patron, ope
     page = show(opened(DESK), staff)
     page.clock.install()
     page.goto("/desk/")
-    row(page, "Question 3").locator("[name=thread]").check()
+    row(page, "Question 3").locator("[name=conversation]").check()
     page.locator(".queue .cover-all").nth(2).focus()
     before, place = subjects(page), row(page, "Question 3").bounding_box()
 
@@ -248,7 +248,7 @@ def test_what_comes_while_one_reads_moves_nothing(queue, ask, staff, patron, ope
         place,
         "Question 2",
     )
-    expect(row(page, "Question 3").locator("[name=thread]")).to_be_checked()
+    expect(row(page, "Question 3").locator("[name=conversation]")).to_be_checked()
     page.locator("#show-news").click()
     expect(row(page, "Somebody new")).to_be_visible()
     expect(row(page, "Question 3")).to_have_count(0)

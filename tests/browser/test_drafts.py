@@ -25,7 +25,7 @@ def session(branch, staff, patron):
 
 
 @pytest.fixture
-def thread(session, patron):
+def conversation(session, patron):
     return ask(session, patron)
 
 
@@ -78,9 +78,9 @@ def until(holds):
         time.sleep(0.05)
 
 
-def opened_thread(show, page, thread, *args, **more):
+def opened_conversation(show, page, conversation, *args, **more):
     show(page, *args, **more)
-    page.goto(thread.get_absolute_url())
+    page.goto(conversation.get_absolute_url())
     return page
 
 
@@ -88,11 +88,11 @@ def write(page, words):
     page.locator("#id_body").fill(words)
 
 
-def test_typed_on_one_phone_it_is_on_the_other(phone, show, patron, thread):
-    one, other = opened_thread(show, phone(), thread, patron), phone()
+def test_typed_on_one_phone_it_is_on_the_other(phone, show, patron, conversation):
+    one, other = opened_conversation(show, phone(), conversation, patron), phone()
     write(one, "Is it on Thurs")
     kept(one)
-    opened_thread(show, other, thread, patron)
+    opened_conversation(show, other, conversation, patron)
     expect(other.locator("#id_body")).to_have_value("Is it on Thurs")
     write(other, "Is it on Thursday?")
     other.locator("#send").tap()
@@ -101,20 +101,20 @@ def test_typed_on_one_phone_it_is_on_the_other(phone, show, patron, thread):
     assert not Draft.objects.exists()
 
 
-def test_leaving_the_page_in_the_middle_of_a_word_keeps_it(phone, show, patron, thread):
-    page = opened_thread(show, phone(), thread, patron)
+def test_leaving_the_page_in_the_middle_of_a_word_keeps_it(phone, show, patron, conversation):
+    page = opened_conversation(show, phone(), conversation, patron)
     write(page, "Is it on Thurs")
     page.goto("/messages/")
     until(Draft.objects.exists)
-    page.goto(thread.get_absolute_url())
+    page.goto(conversation.get_absolute_url())
     expect(page.locator("#id_body")).to_have_value("Is it on Thurs")
 
 
 @pytest.mark.parametrize("choice", ["#keep-this", "#show-newer"])
-def test_an_older_tab_is_told_of_the_newer_text_and_may_choose(phone, show, patron, thread, choice):
-    older = opened_thread(show, phone(), thread, patron)
+def test_an_older_tab_is_told_of_the_newer_text_and_may_choose(phone, show, patron, conversation, choice):
+    older = opened_conversation(show, phone(), conversation, patron)
     newer = older.context.new_page()
-    newer.goto(thread.get_absolute_url())
+    newer.goto(conversation.get_absolute_url())
     write(newer, "Is it on Thursday?")
     kept(newer)
     write(older, "Is it on Fri")
@@ -132,11 +132,11 @@ def test_an_older_tab_is_told_of_the_newer_text_and_may_choose(phone, show, patr
 
 
 def test_who_sends_without_choosing_sends_that_once_and_the_newer_text_comes_into_the_composer(
-    phone, show, patron, thread
+    phone, show, patron, conversation
 ):
-    older = opened_thread(show, phone(), thread, patron)
+    older = opened_conversation(show, phone(), conversation, patron)
     newer = older.context.new_page()
-    newer.goto(thread.get_absolute_url())
+    newer.goto(conversation.get_absolute_url())
     write(newer, "Is it on Thursday?")
     kept(newer)
     newer.close()
@@ -147,12 +147,12 @@ def test_who_sends_without_choosing_sends_that_once_and_the_newer_text_comes_int
     expect(latest(older)).to_have_text("Is it on Fri")
     assert Draft.objects.get().body == "Is it on Thursday?"
     assert older.evaluate(KEPT_HERE) == []
-    older.goto(thread.get_absolute_url())
+    older.goto(conversation.get_absolute_url())
     expect(older.locator("#id_body")).to_have_value("Is it on Thursday?")
 
 
-def test_without_a_network_it_is_kept_on_this_device_until_there_is_one(phone, show, patron, thread):
-    page = opened_thread(show, phone(), thread, patron)
+def test_without_a_network_it_is_kept_on_this_device_until_there_is_one(phone, show, patron, conversation):
+    page = opened_conversation(show, phone(), conversation, patron)
     page.context.set_offline(True)
     write(page, "Is it on Thurs")
     not_kept(page)
@@ -163,8 +163,8 @@ def test_without_a_network_it_is_kept_on_this_device_until_there_is_one(phone, s
     assert Draft.objects.get().body == "Is it on Thurs"
 
 
-def test_what_this_device_kept_and_what_came_from_another_are_both_there(phone, show, patron, thread):
-    page, other = opened_thread(show, phone(), thread, patron), phone()
+def test_what_this_device_kept_and_what_came_from_another_are_both_there(phone, show, patron, conversation):
+    page, other = opened_conversation(show, phone(), conversation, patron), phone()
     here = [
         "draft " + page.locator("[data-draft]").get_attribute("data-draft"),
         {"body": "Written in the cellar", "sequence": 0},
@@ -172,17 +172,17 @@ def test_what_this_device_kept_and_what_came_from_another_are_both_there(phone, 
     page.evaluate(
         "([key, copy]) => localStorage.setItem(key, JSON.stringify(copy))", here
     )  # as without a network
-    opened_thread(show, other, thread, patron)
+    opened_conversation(show, other, conversation, patron)
     write(other, "Written on the bus")
     kept(other)
-    page.goto(thread.get_absolute_url())
+    page.goto(conversation.get_absolute_url())
     expect(page.locator("#id_body")).to_have_value("Written on the bus\n\nWritten in the cellar")
     kept(page)
     assert page.evaluate(KEPT_HERE) == []
 
 
-def test_sending_without_a_network_loses_nothing_and_sends_once(phone, show, patron, thread):
-    page = opened_thread(show, phone(), thread, patron)
+def test_sending_without_a_network_loses_nothing_and_sends_once(phone, show, patron, conversation):
+    page = opened_conversation(show, phone(), conversation, patron)
     write(page, "Is it on Thursday?")
     page.context.set_offline(True)
     page.locator("#send").tap()
@@ -194,8 +194,8 @@ def test_sending_without_a_network_loses_nothing_and_sends_once(phone, show, pat
     assert Message.objects.filter(body="Is it on Thursday?").count() == 1
 
 
-def test_words_typed_while_a_message_is_on_its_way_stay(phone, show, patron, thread):
-    page = opened_thread(show, phone(), thread, patron)
+def test_words_typed_while_a_message_is_on_its_way_stay(phone, show, patron, conversation):
+    page = opened_conversation(show, phone(), conversation, patron)
     page.route("**/reply/", lambda route: (write(page, "Is it on Thursday? And where?"), route.continue_()))
     write(page, "Is it on Thursday?")
     page.locator("#send").tap()
@@ -203,8 +203,8 @@ def test_words_typed_while_a_message_is_on_its_way_stay(phone, show, patron, thr
     expect(page.locator("#id_body")).to_have_value("And where?")
 
 
-def test_signing_out_takes_the_copy_out_of_this_device(phone, show, patron, thread):
-    page = opened_thread(show, phone(), thread, patron)
+def test_signing_out_takes_the_copy_out_of_this_device(phone, show, patron, conversation):
+    page = opened_conversation(show, phone(), conversation, patron)
     page.route("**/draft/", lambda route: route.fulfill(status=404))  # as where the sign-in has ended
     write(page, "Is it on Thurs")
     not_kept(page)
@@ -272,7 +272,7 @@ def test_a_question_that_did_not_get_through_is_there_again(phone, show, patron)
 
 def test_nothing_of_a_quiet_visit_rests_in_the_browser(phone, show, branch, staff):
     session = QuietSessionFactory(branch=branch, staff=staff)
-    page = opened_thread(show, phone(), ask(session), codes=[code_for(session)])
+    page = opened_conversation(show, phone(), ask(session), codes=[code_for(session)])
     page.context.set_offline(True)
     write(page, "He reads my phone")
     not_kept(page)
@@ -282,11 +282,11 @@ def test_nothing_of_a_quiet_visit_rests_in_the_browser(phone, show, branch, staf
     assert "phone" not in page.evaluate("JSON.stringify([localStorage, sessionStorage])")
 
 
-def test_without_javascript_a_draft_from_elsewhere_is_sent_all_the_same(phone, show, patron, thread):
-    one, other = opened_thread(show, phone(), thread, patron), phone(javascript=False)
+def test_without_javascript_a_draft_from_elsewhere_is_sent_all_the_same(phone, show, patron, conversation):
+    one, other = opened_conversation(show, phone(), conversation, patron), phone(javascript=False)
     write(one, "Is it on Thursday?")
     kept(one)
-    opened_thread(show, other, thread, patron)
+    opened_conversation(show, other, conversation, patron)
     expect(other.locator("#id_body")).to_have_value("Is it on Thursday?")
     other.locator("#send").tap()
     expect(other).to_have_url(re.compile("#latest$"))

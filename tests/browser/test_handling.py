@@ -1,4 +1,4 @@
-"""A thread that is handled: taken by two at once, noted, put off, by keyboard, by thumb and without JavaScript."""
+"""A conversation that is handled: taken by two at once, noted, put off, by keyboard, by thumb and without JavaScript."""
 
 import datetime
 import uuid
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def thread(branch, staff, patron):
+def conversation(branch, staff, patron):
     """One that is so long that it opens at its end."""
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     at = timezone.now() - datetime.timedelta(hours=9)
-    thread = actions.ask(
+    conversation = actions.ask(
         by=patron,
         at=at,
         help_session=session,
@@ -32,8 +32,10 @@ def thread(branch, staff, patron):
     )
     for number in range(1, 16):
         words = {"body": f"Word {number}\n\nand another line", "language": "en", "client_token": uuid.uuid4()}
-        actions.reply(thread, by=patron, side="patron", at=at + datetime.timedelta(minutes=number), **words)
-    return thread
+        actions.reply(
+            conversation, by=patron, side="patron", at=at + datetime.timedelta(minutes=number), **words
+        )
+    return conversation
 
 
 @pytest.fixture
@@ -41,14 +43,14 @@ def omar(branch):
     return StaffFactory(name="Omar Haddad", branch=branch)
 
 
-def path(thread):
-    return f"/desk/threads/{thread.public_id}/"
+def path(conversation):
+    return f"/desk/conversations/{conversation.public_id}/"
 
 
-def test_two_take_it_at_once_and_it_is_told_who_was_faster(thread, staff, omar, opened, show):
+def test_two_take_it_at_once_and_it_is_told_who_was_faster(conversation, staff, omar, opened, show):
     first, second = show(opened(DESK), staff), show(opened(PHONE), omar)
     for page in (first, second):
-        page.goto(path(thread))
+        page.goto(path(conversation))
         expect(page.locator("#take")).to_be_visible()
     first.keyboard.press("m")
     expect(first.locator("#notices")).to_contain_text("It is yours.")
@@ -61,11 +63,13 @@ def test_two_take_it_at_once_and_it_is_told_who_was_faster(thread, staff, omar, 
     expect(second.locator("#whose .name")).to_have_text("Rosa Lindqvist")
 
 
-def test_what_was_done_and_its_undoing_are_in_sight_where_the_thread_opens(thread, staff, opened, show):
+def test_what_was_done_and_its_undoing_are_in_sight_where_the_conversation_opens(
+    conversation, staff, opened, show
+):
     for device in (DESK, PHONE):
         page = show(opened(device), staff)
-        page.goto(path(thread))
-        page.goto(path(thread))  # the second time it opens at its end
+        page.goto(path(conversation))
+        page.goto(path(conversation))  # the second time it opens at its end
         page.locator("#snooze > summary").click()
         assert problems(page) == []
         page.locator("#snooze > summary").click()
@@ -78,9 +82,9 @@ def test_what_was_done_and_its_undoing_are_in_sight_where_the_thread_opens(threa
         assert Conversation.objects.get().status == "waiting_for_staff"
 
 
-def test_a_colleague_is_named_in_a_note_by_typing(thread, staff, omar, opened, show):
+def test_a_colleague_is_named_in_a_note_by_typing(conversation, staff, omar, opened, show):
     page = show(opened(DESK), staff)
-    page.goto(path(thread))
+    page.goto(path(conversation))
     page.keyboard.press("n")
     expect(page.locator("#note-body")).to_be_focused()
     page.keyboard.type("Please look, @om")
@@ -96,10 +100,10 @@ def test_a_colleague_is_named_in_a_note_by_typing(thread, staff, omar, opened, s
     assert problems(colleague) == []
 
 
-def test_half_a_note_is_there_again(thread, staff, opened, show):
+def test_half_a_note_is_there_again(conversation, staff, opened, show):
     page = show(opened(DESK), staff)
     page.clock.install()
-    page.goto(path(thread))
+    page.goto(path(conversation))
     page.keyboard.press("n")
     page.keyboard.type("Half a note")
     page.clock.fast_forward(2000)
@@ -108,9 +112,9 @@ def test_half_a_note_is_there_again(thread, staff, opened, show):
     expect(page.locator("#note-body")).to_have_value("Half a note")
 
 
-def test_without_javascript_all_of_it_works(thread, staff, omar, opened, show):
+def test_without_javascript_all_of_it_works(conversation, staff, omar, opened, show):
     page = show(opened(PHONE, javascript=False), staff)
-    page.goto(path(thread))
+    page.goto(path(conversation))
     page.locator("#take").click()
     assert Conversation.objects.get().assignee == staff
     page.locator("#whose > summary").click()

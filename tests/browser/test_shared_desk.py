@@ -33,7 +33,7 @@ def open_as(page, person, pin):
 def test_what_two_write_on_one_computer_carries_their_names(
     desk_computer, staff, daniel, branch, patron, show
 ):
-    thread = MessageFactory(
+    conversation = MessageFactory(
         conversation=ConversationFactory(
             help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron)
         )
@@ -57,11 +57,11 @@ def test_what_two_write_on_one_computer_carries_their_names(
 
     open_as(page, daniel, "4071")
     expect(page).to_have_url(re.compile("/desk/$"))  # not her page
-    page.goto(f"/desk/threads/{thread.public_id}/")
+    page.goto(f"/desk/conversations/{conversation.public_id}/")
     page.locator("#id_body").fill("There is a course on Saturday.")
     page.locator("#send").click()
     page.locator("#entries .held button").wait_for()
-    assert thread.messages.get(side="staff").author == daniel
+    assert conversation.messages.get(side="staff").author == daniel
 
     page.locator("#id_body").fill("And another thing")
     page.locator("h1").click()

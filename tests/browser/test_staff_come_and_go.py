@@ -13,10 +13,10 @@ pytestmark = pytest.mark.browser
 
 
 def test_invited_to_the_desk_and_gone_from_it(coordinator, branch, patron, desk_computer, phone, show, post):
-    thread = ConversationFactory(
+    conversation = ConversationFactory(
         help_session=HelpSessionFactory(branch=branch, staff=coordinator, patron=patron)
     )
-    MessageFactory(conversation=thread)
+    MessageFactory(conversation=conversation)
     desk, theirs = show(desk_computer(), coordinator), phone()
 
     desk.goto("/desk/settings/people/")
@@ -33,7 +33,7 @@ def test_invited_to_the_desk_and_gone_from_it(coordinator, branch, patron, desk_
     set_up_app(theirs)
     expect(theirs).to_have_url(re.compile("/desk/$"))
     theirs.locator(".queue a").first.tap()
-    expect(theirs.locator("#thread")).to_contain_text("spot on")
+    expect(theirs.locator("#conversation")).to_contain_text("spot on")
 
     desk.locator("#done").click()
     desk.locator("main .rows a").filter(has_text="Noor").click()

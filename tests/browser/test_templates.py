@@ -9,19 +9,21 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def thread(branch, staff, patron):
+def conversation(branch, staff, patron):
     ReplyTemplateFactory(name="Closing", body="Goodbye, {patron}.", branch=branch)
     ReplyTemplateFactory(name="On hold", body="{item|The book} is here.\n\n{me}")
     ReplyTemplateFactory(name="Renovado", body="Se renovó, {patron}.", language="es")
-    thread = ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))
-    MessageFactory(conversation=thread)
-    return thread
+    conversation = ConversationFactory(
+        help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    )
+    MessageFactory(conversation=conversation)
+    return conversation
 
 
 @pytest.fixture
-def at_desk(show, staff, thread):
+def at_desk(show, staff, conversation):
     def at_desk(page):
-        show(page, staff).goto(f"/desk/threads/{thread.public_id}/")
+        show(page, staff).goto(f"/desk/conversations/{conversation.public_id}/")
         return page
 
     return at_desk
@@ -31,7 +33,7 @@ def offered(page):
     return page.locator("#template-list [data-text]:visible strong")
 
 
-def test_a_slash_lists_them_and_enter_puts_one_in(desk_computer, at_desk, thread):
+def test_a_slash_lists_them_and_enter_puts_one_in(desk_computer, at_desk, conversation):
     page = at_desk(desk_computer())
     answer = page.locator("#id_body")
     answer.click()
@@ -49,7 +51,7 @@ def test_a_slash_lists_them_and_enter_puts_one_in(desk_computer, at_desk, thread
     expect(page.locator("#template-list")).to_be_hidden()
     page.keyboard.type(" And more.")  # the caret stands behind it
     expect(answer).to_have_value("Good morning and/or evening. Goodbye, Sam Okafor. And more.")
-    assert thread.messages.count() == 1  # nothing is sent by itself
+    assert conversation.messages.count() == 1  # nothing is sent by itself
 
 
 def test_escape_leaves_the_slash_and_what_matches_nothing_is_only_text(desk_computer, at_desk):
@@ -96,10 +98,10 @@ def test_on_a_phone_the_button_lists_them_and_a_tap_puts_one_in(phone, at_desk):
     expect(page.locator("#template-list")).to_be_hidden()
 
 
-def test_without_javascript_the_button_and_the_list_are_the_forms_own(desk_computer, at_desk, thread):
+def test_without_javascript_the_button_and_the_list_are_the_forms_own(desk_computer, at_desk, conversation):
     page = at_desk(desk_computer(javascript=False))
     page.locator("#id_body").fill("Half a sentence.")
     page.locator("#templates").click()
     page.locator("#template-list [data-text]", has_text="Closing").click()
     expect(page.locator("#id_body")).to_have_value("Half a sentence.\n\nGoodbye, Sam Okafor.")
-    assert thread.messages.count() == 1
+    assert conversation.messages.count() == 1

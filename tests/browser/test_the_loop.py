@@ -78,7 +78,7 @@ def test_the_whole_loop_with_an_account(language, javascript, catalogue, staff, 
     everything = mail.message().as_string() + mail.body + mail.alternatives[0].content
     assert [word for word in PRIVATE_WORDS if word in everything] == []
 
-    if javascript:  # the thread is open on the phone, which is taken up again
+    if javascript:  # the conversation is open on the phone, which is taken up again
         patron.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     else:
         patron.goto("/")
@@ -182,7 +182,9 @@ def answer_from_the_queue(desk):
     row = desk.locator(".queue li")
     expect(row).to_have_count(1)
     row.locator("a").click()
-    desk.wait_for_url("**/threads/**")  # loaded: what is typed before its scripts are there finds nothing
+    desk.wait_for_url(
+        "**/conversations/**"
+    )  # loaded: what is typed before its scripts are there finds nothing
     expect(desk.locator(".message.theirs .bubble")).to_have_text(ASKED_AGAIN)
     desk.locator("#id_body").fill(ANSWER)
     desk.locator("#q").fill("worms")

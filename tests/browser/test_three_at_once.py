@@ -1,4 +1,4 @@
-"""Two colleagues and a patron in one thread at the same moment: nobody answers twice, nobody is left in the dark, no word is lost."""
+"""Two colleagues and a patron in one conversation at the same moment: nobody answers twice, nobody is left in the dark, no word is lost."""
 
 import datetime
 import re
@@ -16,10 +16,12 @@ POLL, PATRONS_POLL = 9_000, 21_000  # milliseconds after which an open page has 
 
 
 @pytest.fixture
-def thread(branch, staff, patron):
-    thread = ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))
-    MessageFactory(conversation=thread, body="Now it prints only green.")
-    return thread
+def conversation(branch, staff, patron):
+    conversation = ConversationFactory(
+        help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    )
+    MessageFactory(conversation=conversation, body="Now it prints only green.")
+    return conversation
 
 
 @pytest.fixture
@@ -28,23 +30,23 @@ def omar(branch):
 
 
 @pytest.fixture
-def at_desk(desk_computer, show, thread):
-    """at_desk(person): the thread's page in the browser of this member of staff. Its clock can be moved."""
+def at_desk(desk_computer, show, conversation):
+    """at_desk(person): the conversation's page in the browser of this member of staff. Its clock can be moved."""
 
     def at_desk(person, **more):
         page = show(desk_computer(**more), person)
         page.clock.install()
-        page.goto(f"/desk/threads/{thread.public_id}/")
+        page.goto(f"/desk/conversations/{conversation.public_id}/")
         return page
 
     return at_desk
 
 
 @pytest.fixture
-def in_hand(phone, show, thread, patron):
+def in_hand(phone, show, conversation, patron):
     page = show(phone(), patron)
     page.clock.install()
-    page.goto(thread.get_absolute_url())
+    page.goto(conversation.get_absolute_url())
     return page
 
 
@@ -63,16 +65,18 @@ def kept(page):
     expect(line).to_have_text(line.get_attribute("data-kept"))
 
 
-def let_the_seconds_pass(thread):
+def let_the_seconds_pass(conversation):
     """An answer's fifteen seconds, without waiting for them."""
     back = datetime.timedelta(seconds=20)
-    Message.objects.filter(conversation=thread, side="staff").update(
+    Message.objects.filter(conversation=conversation, side="staff").update(
         sent_at=F("sent_at") - back, shown_from=F("shown_from") - back
     )
-    Conversation.objects.filter(pk=thread.pk, held_from__isnull=False).update(held_from=F("held_from") - back)
+    Conversation.objects.filter(pk=conversation.pk, held_from__isnull=False).update(
+        held_from=F("held_from") - back
+    )
 
 
-def test_three_at_once(at_desk, in_hand, thread, staff, omar, patron):
+def test_three_at_once(at_desk, in_hand, conversation, staff, omar, patron):
     rosas, omars = at_desk(staff), at_desk(omar)
 
     # Each sees the other come and write.
@@ -97,8 +101,8 @@ def test_three_at_once(at_desk, in_hand, thread, staff, omar, patron):
     expect(rosas.locator("#take")).to_have_count(0)
     omars.locator("#take").click()
     expect(omars.locator("#notices")).to_contain_text("Rosa Lindqvist")
-    thread.refresh_from_db()
-    assert thread.assignee == staff
+    conversation.refresh_from_db()
+    assert conversation.assignee == staff
     expect(rosas.locator("#id_body")).to_have_value("It is the cyan cartridge.")
     expect(omars.locator("#id_body")).to_have_value("Clean the heads again.")
 
@@ -114,7 +118,7 @@ def test_three_at_once(at_desk, in_hand, thread, staff, omar, patron):
     omars.locator("#send").click()
     expect(omars.locator("#newer blockquote")).to_have_text("It is the cyan cartridge.")
     expect(omars.locator("#id_body")).to_have_value("Clean the heads again.")
-    assert thread.messages.filter(side="staff").count() == 1
+    assert conversation.messages.filter(side="staff").count() == 1
 
     # The patron sees nothing yet, and Rosa takes it back whole.
     polled(in_hand, PATRONS_POLL)
@@ -124,7 +128,7 @@ def test_three_at_once(at_desk, in_hand, thread, staff, omar, patron):
     expect(rosas.locator("#entries .held")).to_have_count(0)
     polled(omars)
     expect(omars.locator("#entries .message")).to_have_count(1)
-    assert not thread.messages.filter(side="staff").exists()
+    assert not conversation.messages.filter(side="staff").exists()
 
     # Omar throws his away, after a question. Rosa sends again: after its seconds the patron has it.
     omars.locator("#discard").click()
@@ -135,7 +139,7 @@ def test_three_at_once(at_desk, in_hand, thread, staff, omar, patron):
     expect(rosas.locator("#entries .held button")).to_be_visible()
     polled(in_hand, PATRONS_POLL)
     expect(in_hand.locator(".message")).to_have_count(1)
-    let_the_seconds_pass(thread)
+    let_the_seconds_pass(conversation)
     polled(in_hand, PATRONS_POLL)
     expect(in_hand.locator(".message.theirs .bubble")).to_have_text("It is the cyan cartridge.")
     rosas.clock.fast_forward(16_000)
@@ -167,7 +171,7 @@ def test_a_hidden_page_asks_nothing(at_desk, staff):
         )
 
 
-def test_an_answer_with_an_item_is_taken_back_by_keyboard_alone(at_desk, staff, branch, thread):
+def test_an_answer_with_an_item_is_taken_back_by_keyboard_alone(at_desk, staff, branch, conversation):
     ItemFactory(title="Printers, explained", branch=branch)
     page = at_desk(staff)
     page.keyboard.press("r")
@@ -188,10 +192,10 @@ def test_an_answer_with_an_item_is_taken_back_by_keyboard_alone(at_desk, staff, 
     expect(page.locator("#id_body")).to_have_value("There is a book.")
     expect(page.locator("[data-reason]")).to_have_value("it explains the colours")
     expect(page.locator("#id_body")).to_be_focused()
-    assert not thread.messages.filter(side="staff").exists()
+    assert not conversation.messages.filter(side="staff").exists()
 
 
-def test_without_javascript_an_answer_is_sent_and_taken_back(at_desk, staff, thread):
+def test_without_javascript_an_answer_is_sent_and_taken_back(at_desk, staff, conversation):
     page = at_desk(staff, javascript=False)
     page.locator("#id_body").fill("It is the cyan cartridge.")
     page.locator("#reply-form [value=ours]").check()
@@ -200,4 +204,4 @@ def test_without_javascript_an_answer_is_sent_and_taken_back(at_desk, staff, thr
     page.locator("#entries .held button").click()
     expect(page.locator("#id_body")).to_have_value("It is the cyan cartridge.")
     expect(page.locator("#reply-form [value=ours]")).to_be_checked()
-    assert not thread.messages.filter(side="staff").exists()
+    assert not conversation.messages.filter(side="staff").exists()

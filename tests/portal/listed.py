@@ -7,7 +7,7 @@ from portal.conversations.search import look_up
 
 
 def listed(*names, at, text=""):
-    """The threads of all branches in these lists that hold the words of `text`, in no order."""
+    """The conversations of all branches in these lists that hold the words of `text`, in no order."""
     rows, desk = (
         compiled(Conversation.objects.values_list("pk")),
         Desk(tuple(Branch.objects.values_list("pk", flat=True)), ()),

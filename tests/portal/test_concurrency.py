@@ -1,6 +1,6 @@
 """What must hold when several people, or one impatient finger, act at the same moment: real processes, a real database.
 
-SQLite lets one writer in at a time and so hides races: these run on PostgreSQL. Without the lock of a thread's row all of the first
+SQLite lets one writer in at a time and so hides races: these run on PostgreSQL. Without the lock of a conversation's row all of the first
 part fail there but the two of one token, which a unique constraint holds; of the second part five do.
 """
 
@@ -47,7 +47,7 @@ from tests.factories import (
 from tests.processes import at_once, rounds
 
 ROUNDS, PROCESSES = 10, 8
-MANY = 100  # rounds of what is done to a thread
+MANY = 100  # rounds of what is done to a conversation
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -78,10 +78,10 @@ def ask(session, *, at=None):
     )
 
 
-def say(thread, by, side, token=None, **kwargs):
+def say(conversation, by, side, token=None, **kwargs):
     at = timezone.now()
     return actions.reply(
-        thread,
+        conversation,
         by=by,
         side=side,
         at=at,
@@ -92,11 +92,11 @@ def say(thread, by, side, token=None, **kwargs):
     )
 
 
-# What is done to a thread: a hundred rounds each.
+# What is done to a conversation: a hundred rounds each.
 
 
 def test_one_token_is_one_message_and_one_mail_however_often_it_is_sent(session):
-    thread = ask(session)
+    conversation = ask(session)
 
     def check(token, ids):
         assert len(set(ids)) == 1
@@ -104,17 +104,17 @@ def test_one_token_is_one_message_and_one_mail_however_often_it_is_sent(session)
         assert Notification.objects.filter(message_id=message.mail_id).count() == 1
 
     rounds(
-        [lambda token: say(thread, session.staff, "staff", token).pk] * PROCESSES,
+        [lambda token: say(conversation, session.staff, "staff", token).pk] * PROCESSES,
         MANY,
         before=lambda _: uuid.uuid4(),
         after=check,
     )
-    thread.refresh_from_db()
-    assert thread.messages.count() == MANY + 1
-    assert thread.desk_version == MANY + 1
+    conversation.refresh_from_db()
+    assert conversation.messages.count() == MANY + 1
+    assert conversation.desk_version == MANY + 1
 
 
-def test_a_question_asked_eight_times_at_once_is_one_thread(session):
+def test_a_question_asked_eight_times_at_once_is_one_conversation(session):
     def asks(token):
         return actions.ask(
             by=None, at=timezone.now(), help_session=session, body="Hi", language="en", client_token=token
@@ -127,7 +127,7 @@ def test_a_question_asked_eight_times_at_once_is_one_thread(session):
     assert (Conversation.objects.count(), Message.objects.count()) == (MANY, MANY)
 
 
-def test_answers_for_something_to_read_sent_eight_times_at_once_are_one_thread(session):
+def test_answers_for_something_to_read_sent_eight_times_at_once_are_one_conversation(session):
     form = {"loved": "Piranesi", "for_whom": "me"}
 
     def asks(token):
@@ -151,15 +151,15 @@ def test_answers_for_something_to_read_sent_eight_times_at_once_are_one_thread(s
     )
 
 
-def test_of_eight_who_take_a_thread_one_does_and_the_others_are_told_who(session):
+def test_of_eight_who_take_a_conversation_one_does_and_the_others_are_told_who(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
-    thread = ask(session)
+    conversation = ask(session)
 
     def take(person):
         def work(_number):
             try:
                 return (
-                    handling.take(thread, by=person, at=timezone.now()).assignee_id == person.pk
+                    handling.take(conversation, by=person, at=timezone.now()).assignee_id == person.pk
                     and f"taken by {person.pk}"
                 )
             except handling.AlreadyTaken as taken:
@@ -168,12 +168,12 @@ def test_of_eight_who_take_a_thread_one_does_and_the_others_are_told_who(session
         return work
 
     def free(_number):
-        thread.refresh_from_db()
-        handling.assign(thread, to=None, by=session.staff, at=timezone.now(), was=thread.assignee)
+        conversation.refresh_from_db()
+        handling.assign(conversation, to=None, by=session.staff, at=timezone.now(), was=conversation.assignee)
 
     def check(_data, outcomes):
-        thread.refresh_from_db()
-        winner = thread.assignee_id
+        conversation.refresh_from_db()
+        winner = conversation.assignee_id
         assert sorted(outcomes) == [f"taken by {winner}"] + [f"told {winner}"] * (PROCESSES - 1)
 
     rounds([take(person) for person in people], MANY, before=free, after=check)
@@ -182,34 +182,38 @@ def test_of_eight_who_take_a_thread_one_does_and_the_others_are_told_who(session
 
 def test_of_eight_pages_that_assign_one_is_up_to_date(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
-    thread = ask(session)
+    conversation = ask(session)
 
     def assign(person):
         return lambda was: (
-            handling.assign(thread, to=person, by=session.staff, at=timezone.now(), was=was).assignee_id
+            handling.assign(conversation, to=person, by=session.staff, at=timezone.now(), was=was).assignee_id
         )
 
-    def whose(_number):  # an unassigned thread, so that each of the eight is a change
-        thread.refresh_from_db()
-        handling.assign(thread, to=None, by=session.staff, at=timezone.now(), was=thread.assignee)
+    def whose(_number):  # an unassigned conversation, so that each of the eight is a change
+        conversation.refresh_from_db()
+        handling.assign(conversation, to=None, by=session.staff, at=timezone.now(), was=conversation.assignee)
 
     def check(_was, outcomes):
-        thread.refresh_from_db()
+        conversation.refresh_from_db()
         assert outcomes.count("AlreadyTaken") == PROCESSES - 1
-        assert thread.assignee_id in outcomes
+        assert conversation.assignee_id in outcomes
 
     rounds([assign(person) for person in people], MANY, before=whose, after=check, refusals={"AlreadyTaken"})
     assert DeskEvent.objects.filter(kind="assigned").count() == MANY
 
 
 def test_of_a_draft_saved_on_eight_devices_the_highest_number_is_kept(session):
-    thread, token = ask(session), uuid.uuid4()
+    conversation, token = ask(session), uuid.uuid4()
 
     def keep(number):
         def work(base):
             words = {"person": session.staff, "side": "staff", "kind": "reply", "client_token": token}
             drafts.save_draft(
-                thread, sequence=base + number, body=f"state {base + number}", at=timezone.now(), **words
+                conversation,
+                sequence=base + number,
+                body=f"state {base + number}",
+                at=timezone.now(),
+                **words,
             )
             return "kept"
 
@@ -226,7 +230,7 @@ def test_of_a_draft_saved_on_eight_devices_the_highest_number_is_kept(session):
 
 
 def test_a_draft_that_comes_while_it_is_sent_is_sent_and_not_there_again(session):
-    thread = ask(session)
+    conversation = ask(session)
 
     def keep(number):
         def work(token):
@@ -237,7 +241,7 @@ def test_a_draft_that_comes_while_it_is_sent_is_sent_and_not_there_again(session
                 "client_token": token,
                 "body": "Hello",
             }
-            drafts.save_draft(thread, sequence=number, at=timezone.now(), **words)
+            drafts.save_draft(conversation, sequence=number, at=timezone.now(), **words)
 
         return work
 
@@ -246,7 +250,7 @@ def test_a_draft_that_comes_while_it_is_sent_is_sent_and_not_there_again(session
         assert not Draft.objects.exists()
         assert set(outcomes[2:]) <= {None, "AlreadySent", "NewerDraft"}
 
-    works = [lambda token: say(thread, session.staff, "staff", token).pk] * 2 + [
+    works = [lambda token: say(conversation, session.staff, "staff", token).pk] * 2 + [
         keep(number) for number in range(1, PROCESSES - 1)
     ]
     rounds(works, MANY, before=lambda _: uuid.uuid4(), after=check, refusals={"AlreadySent", "NewerDraft"})
@@ -255,15 +259,15 @@ def test_a_draft_that_comes_while_it_is_sent_is_sent_and_not_there_again(session
 FAR = datetime.timedelta(minutes=5)  # when all that is held is shown
 
 
-def columns(thread):
-    """The thread's denormalised columns, as its messages and events say."""
-    state = states.replay(thread)
+def columns(conversation):
+    """The conversation's denormalised columns, as its messages and events say."""
+    state = states.replay(conversation)
     held = (
-        thread.messages.filter(shown_from__gte=thread.held_from)
-        if thread.held_from
-        else thread.messages.none()
+        conversation.messages.filter(shown_from__gte=conversation.held_from)
+        if conversation.held_from
+        else conversation.messages.none()
     )
-    counted = thread.messages.exclude(pk__in=held)
+    counted = conversation.messages.exclude(pk__in=held)
     return {
         "status": state.status,
         "waiting_since": state.waiting_since,
@@ -273,14 +277,14 @@ def columns(thread):
         "promised": state.waiting_since is not None,
         "closes": state.status == "waiting_for_patron",
         "last_message_at": counted.aggregate(latest=Max("shown_from"))["latest"],
-        "held_from": thread.messages.filter(side="staff", shown_from__gt=thread.changed_at).aggregate(
-            first=Min("shown_from")
-        )["first"],
-        "words": thread.messages.count() + 1,
+        "held_from": conversation.messages.filter(
+            side="staff", shown_from__gt=conversation.changed_at
+        ).aggregate(first=Min("shown_from"))["first"],
+        "words": conversation.messages.count() + 1,
     }
 
 
-def as_written(thread):
+def as_written(conversation):
     """The same, as the row has it."""
     names = (
         "status",
@@ -291,16 +295,16 @@ def as_written(thread):
         "last_message_at",
         "held_from",
     )
-    return {name: getattr(thread, name) for name in names} | {
-        "promised": thread.promised_at is not None,
-        "closes": thread.closes_at is not None,
-        "words": ConversationWords.objects.filter(conversation=thread).count(),
+    return {name: getattr(conversation, name) for name in names} | {
+        "promised": conversation.promised_at is not None,
+        "closes": conversation.closes_at is not None,
+        "words": ConversationWords.objects.filter(conversation=conversation).count(),
     }
 
 
-def test_whatever_is_done_to_a_thread_at_once_its_row_says_what_happened(session):
+def test_whatever_is_done_to_a_conversation_at_once_its_row_says_what_happened(session):
     """Patron and staff write, close, put off, take, hand over, note and take back: every column is as its history says, every counter counts each."""
-    thread, elsewhere = ask(session), BranchFactory()
+    conversation, elsewhere = ask(session), BranchFactory()
     people = StaffFactory.create_batch(3, branch=session.branch)
     until = timezone.localdate() + datetime.timedelta(days=3)
 
@@ -314,27 +318,31 @@ def test_whatever_is_done_to_a_thread_at_once_its_row_says_what_happened(session
         return work
 
     works = [
-        done(lambda _: say(thread, session.patron, "patron")),
-        done(lambda _: say(thread, session.patron, "patron")),
-        done(lambda _: say(thread, people[0], "staff", then="turn")),
-        done(lambda _: say(thread, people[1], "staff", then="close")),
+        done(lambda _: say(conversation, session.patron, "patron")),
+        done(lambda _: say(conversation, session.patron, "patron")),
+        done(lambda _: say(conversation, people[0], "staff", then="turn")),
+        done(lambda _: say(conversation, people[1], "staff", then="close")),
         done(
             lambda data: actions.take_back(Message.objects.get(pk=data[0]), by=people[2], at=timezone.now())
         ),
-        done(lambda _: actions.close(thread, by=session.patron, side="patron", at=timezone.now())),
+        done(lambda _: actions.close(conversation, by=session.patron, side="patron", at=timezone.now())),
         done(
             lambda data: handling.snooze(
-                thread, until=until + datetime.timedelta(days=data[1]), by=people[0], at=timezone.now()
+                conversation, until=until + datetime.timedelta(days=data[1]), by=people[0], at=timezone.now()
             )
         ),
         done(
             lambda data: handling.assign(
-                thread, to=people[data[1] % 3], by=people[0], at=timezone.now(), was=people[(data[1] - 1) % 3]
+                conversation,
+                to=people[data[1] % 3],
+                by=people[0],
+                at=timezone.now(),
+                was=people[(data[1] - 1) % 3],
             )
         ),
         done(
             lambda data: handling.hand_over(
-                thread,
+                conversation,
                 branch=[session.branch, elsewhere][data[1] % 2],
                 by=people[0],
                 at=timezone.now(),
@@ -343,24 +351,24 @@ def test_whatever_is_done_to_a_thread_at_once_its_row_says_what_happened(session
         ),
         done(
             lambda _: notes.write_note(
-                thread, by=people[1], at=timezone.now(), body="n", client_token=uuid.uuid4()
+                conversation, by=people[1], at=timezone.now(), body="n", client_token=uuid.uuid4()
             )
         ),
     ]
     before = {}
 
     def prepare(number):
-        sent = say(thread, people[2], "staff", then=random.choice(["turn", "ours", "close"]))  # noqa: S311
+        sent = say(conversation, people[2], "staff", then=random.choice(["turn", "ours", "close"]))  # noqa: S311
         before.update(counters(), number=number)
         return sent.pk, number
 
     def counters():
-        thread.refresh_from_db()
+        conversation.refresh_from_db()
         return {
-            "version": thread.version_at(timezone.now() + FAR),
-            "desk": thread.desk_version,
+            "version": conversation.version_at(timezone.now() + FAR),
+            "desk": conversation.desk_version,
             "queues": BranchQueue.objects.aggregate(sum=Sum("version"))["sum"],
-            "desk events": thread.desk_events.count(),
+            "desk events": conversation.desk_events.count(),
             "closed": Event.objects.filter(message=None, kind="closed").count(),
         }
 
@@ -368,7 +376,7 @@ def test_whatever_is_done_to_a_thread_at_once_its_row_says_what_happened(session
         after = counters()
         assert set(outcomes) <= {"done", "NotOpen", "AlreadyTaken"}
         assert outcomes[:6] == ["done"] * 6
-        assert as_written(thread) == columns(thread)
+        assert as_written(conversation) == columns(conversation)
         raised = {name: after[name] - before[name] for name in after}
         assert raised["version"] == 2 + 2 - 1 + raised["closed"]  # said, less what was taken back
         assert (
@@ -378,12 +386,12 @@ def test_whatever_is_done_to_a_thread_at_once_its_row_says_what_happened(session
 
     rounds(works, MANY, before=prepare, after=check, refusals={"NotOpen", "AlreadyTaken"})
     actions.show_held(at=timezone.now() + FAR)
-    thread.refresh_from_db()
-    assert (thread.held_from, thread.version) == (None, thread.version_at(timezone.now()))
-    assert thread.last_message_at == thread.messages.aggregate(latest=Max("shown_from"))["latest"]
+    conversation.refresh_from_db()
+    assert (conversation.held_from, conversation.version) == (None, conversation.version_at(timezone.now()))
+    assert conversation.last_message_at == conversation.messages.aggregate(latest=Max("shown_from"))["latest"]
 
 
-def test_threads_joined_while_they_are_written_in_lose_no_word(session):
+def test_conversations_joined_while_they_are_written_in_lose_no_word(session):
     """Joined both ways at once and twice: one way wins, and whatever was said is there."""
 
     def reply(which, side):
@@ -437,7 +445,7 @@ def test_nobody_waits_for_each_other(session):
     def prepare(_number):
         visit = HelpSessionFactory(branch=session.branch, staff=session.staff)
         [shown] = recommend_in(visit)
-        thread = actions.ask(
+        conversation = actions.ask(
             by=None,
             at=timezone.now(),
             help_session=visit,
@@ -445,9 +453,9 @@ def test_nobody_waits_for_each_other(session):
             language="en",
             client_token=uuid.uuid4(),
         )
-        say(thread, session.staff, "staff", items=[ChosenItem(item=shown.item)])
-        given = Recommendation.objects.get(messagerecommendation__message__conversation=thread)
-        return visit.pk, thread.pk, shown.pk, given.pk
+        say(conversation, session.staff, "staff", items=[ChosenItem(item=shown.item)])
+        given = Recommendation.objects.get(messagerecommendation__message__conversation=conversation)
+        return visit.pk, conversation.pk, shown.pk, given.pk
 
     def judge(which, verdict):
         return lambda pks: (
@@ -461,7 +469,7 @@ def test_nobody_waits_for_each_other(session):
             ).pk
         )
 
-    def of_thread(action):
+    def of_conversation(action):
         return lambda pks: bool(action(Conversation.objects.get(pk=pks[1])))
 
     works = [
@@ -477,16 +485,30 @@ def test_nobody_waits_for_each_other(session):
                 language="en",
             ).pk
         ),
-        of_thread(lambda thread: handling.erase(thread, by=session.staff, at=timezone.now())),
-        of_thread(lambda thread: say(thread, session.staff, "staff", items=[ChosenItem(item=ItemFactory())])),
-        of_thread(lambda thread: say(thread, None, "patron")),
-        of_thread(lambda thread: actions.close(thread, by=session.staff, side="staff", at=timezone.now())),
+        of_conversation(
+            lambda conversation: handling.erase(conversation, by=session.staff, at=timezone.now())
+        ),
+        of_conversation(
+            lambda conversation: say(
+                conversation, session.staff, "staff", items=[ChosenItem(item=ItemFactory())]
+            )
+        ),
+        of_conversation(lambda conversation: say(conversation, None, "patron")),
+        of_conversation(
+            lambda conversation: actions.close(
+                conversation, by=session.staff, side="staff", at=timezone.now()
+            )
+        ),
     ]
 
     def check(pks, outcomes):
         assert {outcome for outcome in outcomes if isinstance(outcome, str)} <= {"Erased"}
-        thread = Conversation.objects.get(pk=pks[1])
-        assert (thread.status, thread.messages.count(), thread.words.count()) == ("erased", 0, 0)
+        conversation = Conversation.objects.get(pk=pks[1])
+        assert (conversation.status, conversation.messages.count(), conversation.words.count()) == (
+            "erased",
+            0,
+            0,
+        )
 
     rounds(works, MANY, before=prepare, after=check, refusals={"Erased"})
 
@@ -494,7 +516,7 @@ def test_nobody_waits_for_each_other(session):
 # What is done to other things.
 
 
-def test_a_verdict_tapped_eight_times_at_once_is_one_thread(session):
+def test_a_verdict_tapped_eight_times_at_once_is_one_conversation(session):
     for round_, recommendation in enumerate(recommend_in(session, ROUNDS), start=1):
         verdicts = ["did_not_help", "could_not_get_it"] * (PROCESSES // 2)
         at_once(
@@ -508,8 +530,8 @@ def test_a_verdict_tapped_eight_times_at_once_is_one_thread(session):
             ]
         )
         assert Conversation.objects.count() == round_
-        thread = Conversation.objects.get(recommendation=recommendation)
-        assert thread.reason == Recommendation.objects.get(pk=recommendation.pk).verdict
+        conversation = Conversation.objects.get(recommendation=recommendation)
+        assert conversation.reason == Recommendation.objects.get(pk=recommendation.pk).verdict
 
 
 def test_of_eight_who_keep_a_session_at_once_one_does(session):

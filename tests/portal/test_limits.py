@@ -198,85 +198,87 @@ def test_a_script_is_told_the_words_alone(few, library):
 
 
 @pytest.fixture
-def thread(patron, branch):
-    return thread_of(patron, branch=branch)
+def conversation(patron, branch):
+    return conversation_of(patron, branch=branch)
 
 
-def thread_of(patron, **how):
-    thread = ConversationFactory(help_session=HelpSessionFactory(patron=patron, **how))
-    MessageFactory(conversation=thread, author=patron)
-    return thread
+def conversation_of(patron, **how):
+    conversation = ConversationFactory(help_session=HelpSessionFactory(patron=patron, **how))
+    MessageFactory(conversation=conversation, author=patron)
+    return conversation
 
 
-def write(client, thread, words, **how):
+def write(client, conversation, words, **how):
     return client.post(
-        reverse("reply", args=[thread.public_id]), {"body": words, "client_token": str(uuid.uuid4())}, **how
+        reverse("reply", args=[conversation.public_id]),
+        {"body": words, "client_token": str(uuid.uuid4())},
+        **how,
     )
 
 
-def test_thirty_messages_in_a_row_are_sent_and_so_is_the_next(client, patron, thread, sign_in):
+def test_thirty_messages_in_a_row_are_sent_and_so_is_the_next(client, patron, conversation, sign_in):
     sign_in(client, patron)
     for number in range(31):
-        assert write(client, thread, f"Are you there? {number}").status_code == 302
-    assert thread.messages.count() == 32
+        assert write(client, conversation, f"Are you there? {number}").status_code == 302
+    assert conversation.messages.count() == 32
 
 
-def test_thousands_are_not_and_the_words_stay(client, patron, thread, sign_in, few):
+def test_thousands_are_not_and_the_words_stay(client, patron, conversation, sign_in, few):
     few("message", person="3/h")
     sign_in(client, patron)
     for number in range(3):
-        assert write(client, thread, f"Word {number}").status_code == 302
-    answer = write(client, thread, "One word more")
+        assert write(client, conversation, f"Word {number}").status_code == 302
+    answer = write(client, conversation, "One word more")
     assert answer.status_code == 429
     assert ">\nOne word more</textarea>" in answer.content.decode()
     assert "This one stays here, and can be sent " in answer.content.decode()
-    part = write(client, thread, "One word more", headers={"HX-Request": "true"})
+    part = write(client, conversation, "One word more", headers={"HX-Request": "true"})
     assert part.status_code == 200
     assert ">\nOne word more</textarea>" in part.content.decode()
-    assert thread.messages.count() == 4
-    assert write(client, thread_of(patron), "Elsewhere").status_code == 429
+    assert conversation.messages.count() == 4
+    assert write(client, conversation_of(patron), "Elsewhere").status_code == 429
     other = UserFactory()
-    assert write(sign_in(Client(), other), thread_of(other), "Somebody else").status_code == 302
+    assert write(sign_in(Client(), other), conversation_of(other), "Somebody else").status_code == 302
 
 
-def test_the_same_message_once_more_is_none(client, patron, thread, sign_in, few):
+def test_the_same_message_once_more_is_none(client, patron, conversation, sign_in, few):
     few("message", person="1/h")
     sign_in(client, patron)
     sent = {"body": "Once", "client_token": str(uuid.uuid4())}
-    assert [client.post(reverse("reply", args=[thread.public_id]), sent).status_code for _ in range(3)] == [
-        302
-    ] * 3
-    assert thread.messages.count() == 2
+    assert [
+        client.post(reverse("reply", args=[conversation.public_id]), sent).status_code for _ in range(3)
+    ] == [302] * 3
+    assert conversation.messages.count() == 2
 
 
-def test_in_a_thread_that_is_nobodys_what_is_counted_names_nobody(
+def test_in_a_conversation_that_is_nobodys_what_is_counted_names_nobody(
     client, patron, branch, staff, sign_in, show_code, few
 ):
     few("message", person="0/h", target="2/h")
     visit = HelpSessionFactory(branch=branch, staff=staff)
-    thread = ConversationFactory(help_session=visit)
-    MessageFactory(conversation=thread, author=None)
+    conversation = ConversationFactory(help_session=visit)
+    MessageFactory(conversation=conversation, author=None)
     show_code(sign_in(client, patron), code_for(visit))
-    assert [write(client, thread, "Hello").status_code for _ in range(3)] == [302, 302, 429]
+    assert [write(client, conversation, "Hello").status_code for _ in range(3)] == [302, 302, 429]
 
 
 def test_staff_are_not_held_up(client, patron, branch, staff, sign_in, few):
     few("message", person="0/h", network="0/h")
-    thread = thread_of(patron, branch=branch)
+    conversation = conversation_of(patron, branch=branch)
     sign_in(client, staff)
     typed = {
         "client_token": uuid.uuid4(),
         "body": "Here you are.",
         "language": "en",
-        "seen": thread.messages.get().pk,
+        "seen": conversation.messages.get().pk,
         "action": "send",
         "items-TOTAL_FORMS": 0,
     }
-    answer = client.post(reverse("desk_reply", args=[thread.public_id]), typed)
+    answer = client.post(reverse("desk_reply", args=[conversation.public_id]), typed)
     assert answer.status_code == 302
 
 
-def test_a_file_too_many_is_left_out_and_the_words_are_sent(client, patron, thread, sign_in, few):
+def test_a_file_too_many_is_left_out_and_the_words_are_sent(client, patron, conversation, sign_in, few):
     few("file", person="1/h")
     sign_in(client, patron)
     fields = {
@@ -284,7 +286,7 @@ def test_a_file_too_many_is_left_out_and_the_words_are_sent(client, patron, thre
         "client_token": str(uuid.uuid4()),
         "files": [picture_file("a.png"), picture_file("b.png")],
     }
-    answer = client.post(reverse("reply", args=[thread.public_id]), fields)
+    answer = client.post(reverse("reply", args=[conversation.public_id]), fields)
     assert "Very many files came in a short time." in answer.content.decode()
 
 

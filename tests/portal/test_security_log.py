@@ -93,13 +93,13 @@ def test_what_is_tried_too_often(client, patron, said):
 
 
 def test_what_is_somebody_elses(client, patron, sign_in, said):
-    thread = ConversationFactory(help_session=HelpSessionFactory(patron=UserFactory()))
-    client.get(reverse("conversation", args=[thread.public_id]))
+    conversation = ConversationFactory(help_session=HelpSessionFactory(patron=UserFactory()))
+    client.get(reverse("conversation", args=[conversation.public_id]))
     client.get("/no-such-page/")
     sign_in(client, patron)
     client.get("/no-such-page/")
     assert said() == []
-    client.get(reverse("conversation", args=[thread.public_id]))
+    client.get(reverse("conversation", args=[conversation.public_id]))
     assert events(said()) == [("WARNING", "not_theirs", "")]
 
 
@@ -111,7 +111,7 @@ def test_a_form_of_another_site(library, said):
 
 
 def test_one_persons_day_is_seen_together_and_the_next_day_is_another(client, patron, sign_in, said):
-    thread = reverse(
+    conversation = reverse(
         "conversation",
         args=[ConversationFactory(help_session=HelpSessionFactory(patron=UserFactory())).public_id],
     )
@@ -119,9 +119,9 @@ def test_one_persons_day_is_seen_together_and_the_next_day_is_another(client, pa
     sign_in(client, patron)
     with time_machine.travel("2026-11-25 12:00:00Z", tick=False) as clock:
         for browser in (client, elsewhere, other):
-            browser.get(thread)
+            browser.get(conversation)
         clock.shift(24 * 60 * 60)
-        client.get(thread)
+        client.get(conversation)
     mine, mine_too, theirs, tomorrow = ((line["person"], line["network"]) for line in said())
     assert mine == mine_too
     assert len({mine[0], theirs[0], tomorrow[0]}) == 3

@@ -1,4 +1,4 @@
-"""Ask the library: something new, or again about a session or one of its items. The receipt is the thread itself.
+"""Ask the library: something new, or again about a session or one of its items. The receipt is the conversation itself.
 
 Whoever is signed in, or asks about a visit that this browser opened by code, sends at once. Anybody else writes first and then
 proves an address or types a code; meanwhile the question rests in the browser's session (unsent.py). It is sent by a button of
@@ -188,9 +188,9 @@ def ask_about_item(request, public_id):
     about = get_object_or_404(
         Recommendation.objects.belonging_to(request.reader).select_related("item"), public_id=public_id
     )
-    thread = Conversation.objects.belonging_to(request.reader).filter(recommendation=about).first()
-    if thread is not None and request.method != "POST":
-        return redirect(f"{thread.get_absolute_url()}#write")
+    conversation = Conversation.objects.belonging_to(request.reader).filter(recommendation=about).first()
+    if conversation is not None and request.method != "POST":
+        return redirect(f"{conversation.get_absolute_url()}#write")
     session = request.reader.session_of(about)
     quiet = session is not None and session.quiet
     back = reverse("verdict", args=[public_id])

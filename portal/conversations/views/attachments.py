@@ -1,4 +1,4 @@
-"""Files in a thread, for its patron: added, removed, opened."""
+"""Files in a conversation, for its patron: added, removed, opened."""
 
 from contextlib import suppress
 
@@ -51,7 +51,7 @@ def attachment(request, public_id, file_id):
 
 
 def _find(request, public_id):
-    """The thread, or the one that it was joined into, and in whose name this reader writes in it."""
+    """The conversation, or the one that it was joined into, and in whose name this reader writes in it."""
     mine = Conversation.objects.belonging_to(request.reader)
     conversation = get_object_or_404(mine, public_id=public_id)
     if conversation.joined_into_id:

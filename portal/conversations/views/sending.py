@@ -49,7 +49,7 @@ def is_ready(request, form):
 
 
 def send(request, *, visit, client_token, body, **more):
-    """Send it and lead to its thread. The same token twice is one question. Raises limits.TooOften."""
+    """Send it and lead to its conversation. The same token twice is one question. Raises limits.TooOften."""
     sent = sent_before(request, client_token)
     if sent is not None and not sent.messages.filter(client_token=client_token, body=body).exists():
         client_token = uuid.uuid5(
@@ -118,7 +118,7 @@ def take_in_files(request, asked, client_token):
 
 
 def sent_before(request, client_token):
-    """The thread of this reader's in which what was sent with this token stands, or None."""
+    """The conversation of this reader's in which what was sent with this token stands, or None."""
     return (
         Conversation.objects.belonging_to(request.reader).filter(messages__client_token=client_token).first()
     )

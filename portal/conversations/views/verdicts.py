@@ -47,7 +47,7 @@ def verdict(request, public_id):
 
 def _card(request, recommendation, back):
     """What the card shows on the page at the address `back`."""
-    thread = (
+    conversation = (
         Conversation.objects.belonging_to(request.reader)
         .filter(
             Q(recommendation=recommendation)
@@ -59,13 +59,13 @@ def _card(request, recommendation, back):
     compact = back == reverse("home")
     quiet = session is not None and session.quiet
     [recommendation] = cards(
-        [recommendation], request.reader, {recommendation.pk: thread}, quiet=quiet, may_save=not compact
+        [recommendation], request.reader, {recommendation.pk: conversation}, quiet=quiet, may_save=not compact
     )
     return {"recommendation": recommendation, "back": back, "compact": compact}
 
 
 def _found_at(recommendation, reader):
-    """The page on which the reader finds the recommendation again: its session, or the thread of the answer it came in."""
+    """The page on which the reader finds the recommendation again: its session, or the conversation of the answer it came in."""
     session = (
         HelpSession.objects.belonging_to(reader)
         .filter(recommendation_links__recommendation=recommendation)
@@ -73,9 +73,9 @@ def _found_at(recommendation, reader):
     )
     if session is not None:
         return session.get_absolute_url()
-    thread = (
+    conversation = (
         Conversation.objects.belonging_to(reader)
         .filter(messages__recommendation_links__recommendation=recommendation)
         .first()
     )
-    return thread.get_absolute_url() if thread else reverse("home")
+    return conversation.get_absolute_url() if conversation else reverse("home")

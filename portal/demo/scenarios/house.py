@@ -1,6 +1,6 @@
-"""More than sixty messages about one house: the thread in which much is folded and a little is unread."""
+"""More than sixty messages about one house: the conversation in which much is folded and a little is unread."""
 
-from ..story import Did, Gave, Said, Thread
+from ..story import Did, Exchange, Gave, Said
 
 C, A, J = None, "anneke", "jun"
 
@@ -75,7 +75,7 @@ HOUSE = [
 WITH_FILES = {29: ("deed-1923.jpg",)}
 WITH_ITEMS = {39.5: (Gave("tablet-class", "Fridays; bring the deed and the stick"),)}
 
-HOUSE_THREAD = Thread(
+HOUSE_EXCHANGE = Exchange(
     tuple(Said(day, body, by, WITH_ITEMS.get(day, ()), WITH_FILES.get(day, ())) for day, by, body in HOUSE),
     read=False,
     did=(

@@ -1,7 +1,7 @@
-"""Threads worth looking at for their own sake: the long, the silent, the overdue, the one from right to left."""
+"""Conversations worth looking at for their own sake: the long, the silent, the overdue, the one from right to left."""
 
-from ..story import Did, Gave, Said, Thread, Visit
-from .house import HOUSE_THREAD
+from ..story import Did, Exchange, Gave, Said, Visit
+from .house import HOUSE_EXCHANGE
 
 LETTERS = [
     Visit(
@@ -15,7 +15,7 @@ LETTERS = [
             Gave("field-guide-houses", "so that you can date the windows", "not_tried", saved=True),
         ),
         patron="constance", found="something_else", satisfaction="very_good",
-        threads=(HOUSE_THREAD,),
+        conversations=(HOUSE_EXCHANGE,),
     ),
     Visit(
         19, 15, "jun", "central", "technology", "computers", 3, 12,
@@ -23,8 +23,8 @@ LETTERS = [
         "The cable way worked for half of them. For the rest: same wireless network, both phones charging, overnight.",
         (Gave("tablet-class", "Fridays, bring both phones"),),
         patron="bradley",
-        threads=(
-            Thread((
+        conversations=(
+            Exchange((
                 Said(1, "it stopped at 1,204 of 3,377. do i start over"),
                 Said(1.3, "No need: start it again and it goes on from 1,204. If it stops at the same number twice, tell me what the last photo is.", "jun"),
                 Said(6, "How did it go, Bradley? If it is still stuck, bring both phones on Friday.", "jun"),
@@ -41,8 +41,8 @@ LETTERS = [
             Gave("english-circle", "محادثة للمبتدئين، مجاناً"),
         ),
         language="ar", patron="yusuf", found="all", satisfaction="very_good",
-        threads=(
-            Thread((
+        conversations=(
+            Exchange((
                 Said(1, "السلام عليكم أستاذة ليلى، هل يمكن طلب كتب عربية أخرى من مكتبة ثانية؟ أبحث عن روايات نجيب محفوظ، خصوصاً «الثلاثية»."),
                 Said(2, "وعليكم السلام أستاذ يوسف. نعم، بالإعارة بين المكتبات، مجاناً، وتصل خلال أسبوع تقريباً. طلبت لك «بين القصرين» (Palace Walk) اليوم.", "leila",
                      (Gave("ill", "لطلب الجزأين الثاني والثالث"),)),
@@ -56,8 +56,8 @@ LETTERS = [
         "The city's page says six, no rooster. Your lease may say otherwise.",
         (Gave("City rules on keeping animals", "says how many, and how far from the fence"),),
         patron="abby",
-        threads=(
-            Thread((
+        conversations=(
+            Exchange((
                 Said(1, "Thanks Daniel! One question: the rules say “coop 15 ft from a dwelling”. Is that MY dwelling or the neighbours'?"),
                 Said(4, "Hello again, just checking that this arrived? The neighbour is measuring things."),
             ), did=(Did(1.1, "take", "daniel"),)),
@@ -83,8 +83,8 @@ LETTERS = [
         "The instructions say photos are fine if they can be read. For your own case ask the clinic on Saturday.",
         (Gave("tax-instructions", "section “records”, with what must be legible"), Gave("tax-clinic", "they may advise you, we may not")),
         patron="marcus",
-        threads=(
-            Thread((
+        conversations=(
+            Exchange((
                 Said(1, "does that go for receipts from 2 yrs ago too? the ink is all gone on those"),
                 Said(1.6, "For faded ones a bank statement beside the photo is accepted, same section, third paragraph. I have marked the page for you.", "maribel"),
             ), read=False),
@@ -96,8 +96,8 @@ LETTERS = [
         "Wind, ice, drought, and one with a great deal of rain.",
         (Gave("left-hand", "ice, eighty days of it"), Gave("dune", "no rain at all, which is the point"), Gave("hundred-years", "it rains for four years, eleven months and two days", "helped", days=9, saved=True)),
         patron="ingrid", found="all", satisfaction="very_good",
-        threads=(
-            Thread((
+        conversations=(
+            Exchange((
                 Said(9, "Dear Rosa,\n\nI finished the García Márquez yesterday during an actual thunderstorm, which felt like cheating.\n\nTwo questions. First, is there anything like it where the weather is *kind*? I have noticed "
                         "that in all your suggestions it wants to kill people.\n\nSecond, my reading circle asks whether we may put our list on the library's page: https://reading-circle.example.org/weather/a-very-long-address-that-goes-on/and-on/and-on/2026/autumn/list.html\n\nWarmly,\nIngrid"),
                 Said(10, "Dear Ingrid,\n\nKind weather is rarer than I thought. Braiding Sweetgrass comes close: the rain in it is on everybody's side.\n\nAnd yes to the list, with pleasure. Send it to me as it is.\n\nRosa", "rosa",
@@ -111,8 +111,8 @@ LETTERS = [
         "Clean the heads twice, then print the test page. If it stays pink it is the cartridge, not you.",
         (Gave("repair-cafe", "they like printers there"), Gave("consumer-reports", "before you buy a new one")),
         patron="kofi",
-        threads=(
-            Thread((
+        conversations=(
+            Exchange((
                 Said(1, "cleaned them, still pink"),
                 Said(1.4, "Then the cyan cartridge has dried out. Take it to the repair café before you buy one.", "jun"),
                 Said(4.0, "it was not dry, the tape was still on it. from the factory. i am ashamed"),
@@ -134,7 +134,7 @@ LETTERS = [
             Gave("Food permits, county health office", "ask for the cottage food rules", starred=False),
         ),
         patron="rebecca",
-        threads=(Thread((Said(1.4, "Rosa, one more: is the oven a “fixture” when I rent? The contract is on my table and he wants it back tomorrow."),), did=(Did(1.45, "assign", "rosa", "priya"), Did(1.46, "note", "rosa", words="@Priya Raghunathan-Castellanos you did the bakery on Mill Lane: was the oven theirs?"))),),
+        conversations=(Exchange((Said(1.4, "Rosa, one more: is the oven a “fixture” when I rent? The contract is on my table and he wants it back tomorrow."),), did=(Did(1.45, "assign", "rosa", "priya"), Did(1.46, "note", "rosa", words="@Priya Raghunathan-Castellanos you did the bakery on Mill Lane: was the oven theirs?"))),),
     ),
     Visit(
         13, 10, "maribel", "harbor", "technology", "jobs", 2, 15,
@@ -150,7 +150,7 @@ LETTERS = [
         "The county clerk's page has the form; the fee can be waived, form two.",
         (Gave("County clerk: change of name", "the form and the fee"), Gave("law-librarian", "shows you a filled-in example")),
         code="live",
-        threads=(Thread((Said(0.5, "the page says i need to put a notice in a newspaper?? is that still a thing. i would rather not"),)),),
+        conversations=(Exchange((Said(0.5, "the page says i need to put a notice in a newspaper?? is that still a thing. i would rather not"),)),),
     ),
     Visit(40, 14, "maribel", "harbor", "readers_advisory", "children", 2, 7, "First chapter book for a boy who likes spiders", "Then read him the last line yourself.",
           (Gave("charlottes-web", "a spider who can spell"),), code="forgotten"),

@@ -1,6 +1,6 @@
 """Health, family, safety and the dead."""
 
-from ..story import Gave, Said, Thread, Visit
+from ..story import Exchange, Gave, Said, Visit
 
 LIFE = [
     # Health
@@ -56,8 +56,8 @@ LIFE = [
         patron="peg",
         found="all",
         satisfaction="very_good",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         6.1,
@@ -123,8 +123,8 @@ LIFE = [
         found="all",
         satisfaction="not_so_good",
         note="Third link from us that did not work for him. Please phone, don't write.",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         0.35,

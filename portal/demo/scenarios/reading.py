@@ -1,6 +1,6 @@
 """What to read, watch or hear next."""
 
-from ..story import Gave, Said, Thread, Visit
+from ..story import Exchange, Gave, Said, Visit
 
 READING = [
     # Novels
@@ -38,8 +38,8 @@ READING = [
         patron="beatrice",
         found="all",
         satisfaction="very_good",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         12.2,
@@ -82,8 +82,8 @@ READING = [
         patron="walter",
         found="all",
         satisfaction="very_good",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         9,
@@ -154,8 +154,8 @@ READING = [
         patron="malik",
         found="part",
         satisfaction="very_good",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(2.1, "vol 3 is missing and i cant skip it obviously. someone stole it i bet"),
                     Said(

@@ -3,7 +3,7 @@
 A patron "" never kept it; "-" means that nothing was handed over.
 """
 
-from ..story import Gave, Said, Thread, Visit
+from ..story import Exchange, Gave, Said, Visit
 
 KNOWN, REFERENCE, ADVISORY, TECHNOLOGY, REFERRAL = (
     "known_item",
@@ -99,6 +99,6 @@ SHARED = [
         "Page 240 has a volcano cut open. The museum's encyclopedia shows ours: asleep, not dead.",
         (Gave("way-things-work", "pressure, with mammoths", "helped", days=1), Gave("story-time", "Saturday is about mountains")),
         patron="mia", adult="yolanda", people=2,
-        threads=(Thread((Said(1, "It says asleep for 900 years. How do they know it isn't dead?"),)),),
+        conversations=(Exchange((Said(1, "It says asleep for 900 years. How do they know it isn't dead?"),)),),
     ),
 ]  # fmt: skip

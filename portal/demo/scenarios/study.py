@@ -1,6 +1,6 @@
 """School, university and learning for oneself."""
 
-from ..story import Gave, Said, Thread, Visit
+from ..story import Exchange, Gave, Said, Visit
 
 STUDY = [
     # Thesis
@@ -32,8 +32,8 @@ STUDY = [
         found="part",
         satisfaction="very_good",
         note="Supervisor wants the proposal before the end of term. Second appointment likely.",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         5.2,
@@ -99,8 +99,8 @@ STUDY = [
         people=2,
         found="part",
         satisfaction="good",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         3.4,
@@ -150,8 +150,8 @@ STUDY = [
         patron="weilin",
         found="all",
         satisfaction="good",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(0.15, "The link you gave me says 404 not found :( The same on my laptop"),
                     Said(
@@ -202,8 +202,8 @@ STUDY = [
         patron="ronald",
         found="all",
         satisfaction="very_good",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         8.1,
@@ -246,8 +246,8 @@ STUDY = [
         patron="ambrose",
         found="all",
         satisfaction="very_good",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         27,
@@ -327,8 +327,8 @@ STUDY = [
         mode="video",
         patron="shreya",
         found="still_working",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         0.4,

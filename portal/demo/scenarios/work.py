@@ -1,6 +1,6 @@
 """Work, money, papers and a roof."""
 
-from ..story import Gave, Said, Thread, Visit
+from ..story import Exchange, Gave, Said, Visit
 
 WORK = [
     # Jobs
@@ -30,8 +30,8 @@ WORK = [
         patron="delroy",
         found="all",
         satisfaction="very_good",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         1.1,
@@ -85,8 +85,8 @@ WORK = [
         patron="lupe",
         found="part",
         satisfaction="good",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         2.1,
@@ -152,8 +152,8 @@ WORK = [
         patron="imani",
         found="something_else",
         satisfaction="very_good",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         22,
@@ -196,8 +196,8 @@ WORK = [
         patron="tyler",
         found="all",
         satisfaction="very_good",
-        threads=(
-            Thread(
+        conversations=(
+            Exchange(
                 (
                     Said(
                         16,

@@ -27,8 +27,8 @@ def at_desk_of(user, found=()):
     today (public ids)."""
     visits = HelpSession.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
     shared = HelpSession.objects.at_desk_of(user).filter(shared_with=OuterRef("pk"))
-    threads = Conversation.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
-    near = Exists(visits) | Exists(threads) | Exists(shared)
+    conversations = Conversation.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
+    near = Exists(visits) | Exists(conversations) | Exists(shared)
     return _people().filter(near | Q(public_id__in=list(found))).annotate(is_near=near)
 
 

@@ -1,4 +1,4 @@
-"""What the desk's pages say of messages and items. They are drawn here: Django's way of drawing them was most of what a thread cost.
+"""What the desk's pages say of messages and items. They are drawn here: Django's way of drawing them was most of what a conversation cost.
 
 Everything that somebody wrote is escaped where it is put in.
 """
@@ -100,8 +100,8 @@ def _verdict(recommendation):
 
 
 @register.simple_tag
-def of_thread(name, conversation):
-    """The address of one of the many pages and actions of a thread: as {% url %} has it, which takes ten times as long to find it."""
+def of_conversation(name, conversation):
+    """The address of one of the many pages and actions of a conversation: as {% url %} has it, which takes ten times as long to find it."""
     return _of_nil(name, get_urlconf(), get_script_prefix()).replace(NIL, str(conversation.public_id))
 
 
@@ -150,7 +150,7 @@ def _message(context, message):
     )
     yield f'<p class="meta">{escape(message.by)} · {moment}</p>'
     if message.held_for:
-        yield _included(context, "desk/thread_held.html", entry=message)
+        yield _included(context, "desk/conversation_held.html", entry=message)
     yield "</li>\n"
 
 

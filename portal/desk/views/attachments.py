@@ -1,4 +1,4 @@
-"""Files in a thread, at the desk: added to an answer, removed, opened."""
+"""Files in a conversation, at the desk: added to an answer, removed, opened."""
 
 from contextlib import suppress
 
@@ -51,7 +51,7 @@ def desk_attach(request, public_id):
 @staff_only
 @require_safe
 def desk_attachment(request, public_id, file_id):
-    """Opening a patron's file is opening their thread: it is in the access log. The previews are part of the thread's page, which is."""
+    """Opening a patron's file is opening their conversation: it is in the access log. The previews are part of the conversation's page, which is."""
     conversation = _find(request, public_id)
     attachment = get_object_or_404(conversation.attachments.open_to_staff(request.user), public_id=file_id)
     if not attaching.is_preview(request, attachment):
@@ -60,7 +60,7 @@ def desk_attachment(request, public_id, file_id):
 
 
 def _find(request, public_id):
-    """The thread, or the one that it was joined into."""
+    """The conversation, or the one that it was joined into."""
     mine = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related("patron")
     conversation = get_object_or_404(mine, public_id=public_id)
     return (

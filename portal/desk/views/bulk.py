@@ -1,4 +1,4 @@
-"""What is done in the queue with many threads at once."""
+"""What is done in the queue with many conversations at once."""
 
 from urllib.parse import urlencode
 
@@ -28,7 +28,7 @@ NAMED = 3
 @staff_only
 @require_POST
 def desk_bulk(request):
-    """Close, take, assign or snooze the threads that were chosen; those that aren't before this member of staff are as if they weren't there."""
+    """Close, take, assign or snooze the conversations that were chosen; those that aren't before this member of staff are as if they weren't there."""
     back = redirect(back_to(request, reverse("desk")))
     seen = _seen(request)
     if not seen:
@@ -97,13 +97,13 @@ def desk_undo_bulk(request):
 
 
 def _seen(request):
-    """{thread: its version on the page}, as the boxes say."""
-    said = dict(part.rpartition(".")[::2] for part in request.POST.getlist("thread")[:MOST])
+    """{conversation: its version on the page}, as the boxes say."""
+    said = dict(part.rpartition(".")[::2] for part in request.POST.getlist("conversation")[:MOST])
     versions = {uuid_or_none(public_id): number_or_none(version) for public_id, version in said.items()}
-    threads = Conversation.objects.at_desk_of(request.user).filter(
+    conversations = Conversation.objects.at_desk_of(request.user).filter(
         public_id__in=[public_id for public_id in versions if public_id]
     )
-    return {thread: versions[thread.public_id] for thread in threads}
+    return {conversation: versions[conversation.public_id] for conversation in conversations}
 
 
 def _tell(request, done, words):
@@ -112,17 +112,18 @@ def _tell(request, done, words):
         undo = f"{reverse('desk_undo_bulk')}?{urlencode({'key': done.undo})}"
         messages.success(request, words, extra_tags=f"undo={undo}" if done.undo else "")
     left = [
-        _("%(thread)s: %(name)s has it.") % {"thread": _quoted(thread), "name": thread.assignee.display_name}
-        for thread in done.taken[:NAMED]
+        _("%(conversation)s: %(name)s has it.")
+        % {"conversation": _quoted(conversation), "name": conversation.assignee.display_name}
+        for conversation in done.taken[:NAMED]
     ]
     left += [
-        _("%(thread)s has changed since this page was drawn: have a look at it first.")
-        % {"thread": _quoted(thread)}
-        for thread in done.moved[:NAMED]
+        _("%(conversation)s has changed since this page was drawn: have a look at it first.")
+        % {"conversation": _quoted(conversation)}
+        for conversation in done.moved[:NAMED]
     ]
     left += [
-        _("%(thread)s: this can't be done with it.") % {"thread": _quoted(thread)}
-        for thread in done.unfit[:NAMED]
+        _("%(conversation)s: this can't be done with it.") % {"conversation": _quoted(conversation)}
+        for conversation in done.unfit[:NAMED]
     ]
     count = len(done.taken) + len(done.moved) + len(done.unfit)
     if left:
@@ -132,5 +133,5 @@ def _tell(request, done, words):
         messages.warning(request, " ".join([words, *left]))
 
 
-def _quoted(thread):
-    return _("“%(subject)s”") % {"subject": thread.subject}
+def _quoted(conversation):
+    return _("“%(subject)s”") % {"subject": conversation.subject}

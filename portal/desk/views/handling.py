@@ -1,6 +1,6 @@
-"""What the desk does with a thread besides answering: whose it is, until when it waits, notes, joining, closing, erasing.
+"""What the desk does with a conversation besides answering: whose it is, until when it waits, notes, joining, closing, erasing.
 
-Each is a form of its own that posts and leads back to the thread; what is being typed there is kept as a draft.
+Each is a form of its own that posts and leads back to the conversation; what is being typed there is kept as a draft.
 """
 
 import datetime
@@ -24,9 +24,9 @@ from portal.desk import shown_today
 from portal.desk.forms import HandOnForm, NoteForm, SnoozeForm
 from portal.desk.handling import may_be_given_to
 from portal.desk.opened import log_opened, log_reading
-from portal.desk.queue import thread_url
+from portal.desk.queue import conversation_url
 from portal.htmx import render_page
-from portal.privacy.holds import HeldByLaw, erase_thread, held
+from portal.privacy.holds import HeldByLaw, erase_conversation, held
 from portal.templatetags.portal import day_in_a_sentence, waited
 
 A_MOMENT = datetime.timedelta(minutes=2)
@@ -34,7 +34,7 @@ YEARS = range(2000, 9000)  # those that any clock and zone can count in
 
 
 def unless_erased(view):
-    """Of a thread that was erased, perhaps meanwhile, there is only the page that says so."""
+    """Of a conversation that was erased, perhaps meanwhile, there is only the page that says so."""
 
     @wraps(view)
     def guarded(request, public_id):
@@ -107,7 +107,9 @@ def _hand_on(request, conversation, form, at):
 def _handed_over(request, conversation, branch):
     messages.info(request, _("%(branch)s has it now.") % {"branch": branch})
     return (
-        redirect(thread_url(request, conversation)) if _may_open(request, conversation) else redirect("desk")
+        redirect(conversation_url(request, conversation))
+        if _may_open(request, conversation)
+        else redirect("desk")
     )
 
 
@@ -124,7 +126,7 @@ def desk_snooze(request, public_id):
             if form.non_field_errors()
             else _("Choose the day on which it is to come back."),
         )
-        return redirect(thread_url(request, conversation))
+        return redirect(conversation_url(request, conversation))
     until = form.cleaned_data["until"]
     try:
         conversation = handling.snooze(conversation, until=until, by=request.user, at=at)
@@ -169,7 +171,7 @@ def desk_undo(request, public_id):
 @require_http_methods(["GET", "POST"])
 @unless_erased
 def desk_join(request, public_id):
-    """First the patron's other threads, then the chosen one beside this one, then it is done."""
+    """First the patron's other conversations, then the chosen one beside this one, then it is done."""
     conversation, at = _conversation(request, public_id), timezone.now()
     others = joining.joinable(conversation).filter(
         pk__in=Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).values("pk")
@@ -195,9 +197,9 @@ def desk_join(request, public_id):
         "chosen": chosen,
     }
     if chosen is not None:
-        context["both"] = [with_first_and_last(thread) for thread in (conversation, chosen)]
+        context["both"] = [with_first_and_last(one) for one in (conversation, chosen)]
         log_reading(request, conversation, at=at)
-        log_opened(request, chosen, at=at, where=AuditEvent.Where.THREAD)
+        log_opened(request, chosen, at=at, where=AuditEvent.Where.CONVERSATION)
     return render(request, "desk/join.html", context)
 
 
@@ -210,11 +212,11 @@ def desk_erase(request, public_id):
         return _held_by_law(request)
     if request.method == "POST":
         try:
-            erase_thread(conversation, by=request.user, at=timezone.now())
+            erase_conversation(conversation, by=request.user, at=timezone.now())
         except HeldByLaw:
             return _held_by_law(request)
         messages.info(request, _("Erased."))
-        return redirect(thread_url(request, conversation))
+        return redirect(conversation_url(request, conversation))
     context = {
         "conversation": conversation,
         "counts": {
@@ -264,7 +266,7 @@ def desk_note(request, public_id):
         else _("Noted, for colleagues only.")
     )
     messages.info(request, words)
-    return redirect(f"{thread_url(request, conversation)}#note-{note.public_id}")
+    return redirect(f"{conversation_url(request, conversation)}#note-{note.public_id}")
 
 
 @staff_only
@@ -280,15 +282,19 @@ def _others(request, conversation):
     return [person for person in notes.may_be_mentioned(conversation) if person != request.user]
 
 
-def with_first_and_last(thread):
-    """A thread with its first and its last message, for a look at what is joined."""
-    said = thread.messages.in_order().select_related("author")
-    thread.first_said, thread.last_said, thread.count = said.first(), said.last(), said.count()
-    return thread
+def with_first_and_last(conversation):
+    """A conversation with its first and its last message, for a look at what is joined."""
+    said = conversation.messages.in_order().select_related("author")
+    conversation.first_said, conversation.last_said, conversation.count = (
+        said.first(),
+        said.last(),
+        said.count(),
+    )
+    return conversation
 
 
 def _conversation(request, public_id):
-    """The thread; of one that was joined into another, that other, if this member of staff may open it. Raises Erased."""
+    """The conversation; of one that was joined into another, that other, if this member of staff may open it. Raises Erased."""
     mine = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related(
         "branch", "patron", "help_session", "assignee"
     )
@@ -324,11 +330,11 @@ def _taken_first(request, conversation, holder):
 
 
 def _back(request, conversation, words, *, undo=False, level=messages.INFO):
-    """To the thread again, which says what was done and, with `undo`, takes it back at a touch."""
+    """To the conversation again, which says what was done and, with `undo`, takes it back at a touch."""
     messages.add_message(request, level, words, extra_tags=undo_tag(request, conversation) if undo else "")
     if not _may_open(request, conversation):
         return redirect("desk")
-    return redirect(thread_url(request, conversation))
+    return redirect(conversation_url(request, conversation))
 
 
 def undo_tag(request, conversation):
@@ -347,9 +353,11 @@ def parse_moment(text):
     return moment if moment is not None and moment.tzinfo is not None and moment.year in YEARS else None
 
 
-def _chosen(threads, public_id):
+def _chosen(conversations, public_id):
     return (
-        next((thread for thread in threads if str(thread.public_id) == public_id), None)
+        next(
+            (conversation for conversation in conversations if str(conversation.public_id) == public_id), None
+        )
         if public_id
         else None
     )

@@ -43,7 +43,7 @@ def hold_session(request, public_id):
 
 @coordinator_only
 @require_http_methods(["GET", "POST"])
-def hold_thread(request, public_id):
+def hold_conversation(request, public_id):
     return _hold(
         request,
         get_object_or_404(
@@ -105,10 +105,10 @@ def _openable(request):
     """{kind: the primary keys of those held records that this coordinator may open}."""
     held = LegalHold.objects.filter(lifted_at=None)
     sessions = HelpSession.objects.at_desk_of(request.user).filter(legal_holds__in=held)
-    threads = Conversation.objects.at_desk_of(request.user).filter(legal_holds__in=held)
+    conversations = Conversation.objects.at_desk_of(request.user).filter(legal_holds__in=held)
     people = User.objects.filter(legal_holds__in=held)
     return {
         "help_session": set(sessions.values_list("pk", flat=True)),
-        "conversation": set(threads.values_list("pk", flat=True)),
+        "conversation": set(conversations.values_list("pk", flat=True)),
         "person": set(people.values_list("pk", flat=True)),
     }

@@ -21,10 +21,10 @@ SHOWN = 8
 @staff_only
 @require_GET
 def desk_items(request):
-    """What is found as one types, in the form of a session or, with `thread`, of an answer."""
-    query, thread = request.GET.get("q", ""), uuid_or_none(request.GET.get("thread"))
+    """What is found as one types, in the form of a session or, with `conversation`, of an answer."""
+    query, conversation = request.GET.get("q", ""), uuid_or_none(request.GET.get("conversation"))
     found = find_items(query, limit=SHOWN, branch=branch_named(request))
-    items_url = reverse("desk_reply", args=[thread]) if thread else reverse("record")
+    items_url = reverse("desk_reply", args=[conversation]) if conversation else reverse("record")
     return render(
         request, "desk/items.html#found", {"found": found, "query": query.strip(), "items_url": items_url}
     )
@@ -49,7 +49,7 @@ def found_for(choosing, branch):
 
 def untouched_part(choosing, items_url):
     """The part in which nothing is chosen, searched for or written yet: it is the same for every answer, and drawing its fields
-    was a sixth of what a thread's page cost. "" where it is touched."""
+    was a sixth of what a conversation's page cost. "" where it is touched."""
     return (
         mark_safe(_untouched(get_language()).replace("/items-url/", items_url))
         if choosing.is_untouched

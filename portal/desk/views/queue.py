@@ -160,7 +160,7 @@ def _empty(asked):
         "patron": {
             "title": _("No patron has the next word"),
             "text": _(
-                "Threads that you have answered stand here until the patron writes. Those that stay quiet close by themselves."
+                "Conversations that you have answered stand here until the patron writes. Those that stay quiet close by themselves."
             ),
             "url": queue_page,
             "label": _("See who needs an answer"),
@@ -175,7 +175,9 @@ def _empty(asked):
         },
         "done": {
             "title": _("Nothing is done yet"),
-            "text": _("Threads that are closed stand here, the latest first. Writing in one opens it again."),
+            "text": _(
+                "Conversations that are closed stand here, the latest first. Writing in one opens it again."
+            ),
             "url": queue_page,
             "label": _("See who needs an answer"),
         },

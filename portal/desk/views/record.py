@@ -42,19 +42,19 @@ def record(request):
             .first()
         )
         first = defaults_after(last, user=request.user, library=request.library, at=timezone.now())
-        if "thread" in request.GET:
-            thread = _thread(request, request.GET["thread"]) or _not_there()
-            if thread.logged_as_id:
-                messages.info(request, _("This thread was logged as a contact already."))
-                return redirect("desk_conversation", thread.public_id)
-            log_opened(request, thread, at=timezone.now(), where=AuditEvent.Where.RECORD)
-            first |= _said_in(thread, request.user)
+        if "conversation" in request.GET:
+            conversation = _conversation(request, request.GET["conversation"]) or _not_there()
+            if conversation.logged_as_id:
+                messages.info(request, _("This conversation was logged as a contact already."))
+                return redirect("desk_conversation", conversation.public_id)
+            log_opened(request, conversation, at=timezone.now(), where=AuditEvent.Where.RECORD)
+            first |= _said_in(conversation, request.user)
         return _page(request, _form(request, initial=first), Choosing())
     token, action = token_in(request.POST), request.POST.get("action", "save")
     draft = _begun(request, token)
     if draft is not None and draft.status == HelpSession.Status.RECORDED:
         return redirect(
-            "desk_session" if request.POST.get("thread") else "slip", draft.public_id
+            "desk_session" if request.POST.get("conversation") else "slip", draft.public_id
         )  # posted twice
     if action in SAVES:
         return _save(request, draft, token, hand_over=action == "save")
@@ -155,9 +155,11 @@ def _save(request, draft, token, *, hand_over):
             draft = _keep(request, draft, token)
         return _page(request, form, choosing, draft=draft, warned=form.secret_number, status=422)
     fields, at = form.cleaned_data, timezone.now()
-    card, counted = fields.pop("card"), fields.pop("thread")
+    card, counted = fields.pop("card"), fields.pop("conversation")
     if counted:
-        return _log(request, form, choosing, draft, token, _thread(request, counted) or _not_there(), fields)
+        return _log(
+            request, form, choosing, draft, token, _conversation(request, counted) or _not_there(), fields
+        )
     if card:
         draft = _keep(request, draft, token)
         if not _attach(request, form, draft, card):
@@ -177,33 +179,33 @@ def _save(request, draft, token, *, hand_over):
     return redirect("slip" if hand_over else "desk_session", help_session.public_id)
 
 
-def _log(request, form, choosing, draft, token, thread, fields):
-    """The answer that took real work becomes a contact, of nobody in particular, and leads back to its thread."""
+def _log(request, form, choosing, draft, token, conversation, fields):
+    """The answer that took real work becomes a contact, of nobody in particular, and leads back to its conversation."""
     contact = {**fields, "items": choosing.chosen(), "unfinished": draft}
     try:
-        handling.log_as_contact(thread, by=request.user, at=timezone.now(), **contact)
+        handling.log_as_contact(conversation, by=request.user, at=timezone.now(), **contact)
     except (handling.AlreadyLogged, Erased):
         form.add_error(
             None,
             _(
-                "This thread was logged as a contact already, or is erased. This one is not saved: it can be discarded."
+                "This conversation was logged as a contact already, or is erased. This one is not saved: it can be discarded."
             ),
         )
         return _page(request, form, choosing, draft=_keep(request, draft, token), status=422)
     messages.success(request, _("Logged as a contact."))
-    return redirect("desk_conversation", thread.public_id)
+    return redirect("desk_conversation", conversation.public_id)
 
 
-def _thread(request, public_id):
+def _conversation(request, public_id):
     """The conversation of which the form tells, or None."""
-    threads = (
+    conversations = (
         Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
         .not_joined()
         .exclude(status=Conversation.Status.ERASED)
     )
     public_id = uuid_or_none(str(public_id or ""))
     return (
-        threads.select_related("help_session", "readers_form", "branch", "patron")
+        conversations.select_related("help_session", "readers_form", "branch", "patron")
         .filter(public_id=public_id)
         .first()
         if public_id
@@ -215,18 +217,21 @@ def _not_there():
     raise Http404
 
 
-def _said_in(thread, user):
-    """How the form begins for a contact that was a thread: with the patron's first words, and no name."""
-    session, asked = thread.help_session, thread.messages.filter(side=Side.PATRON).in_order().first()
-    readers_advisory = thread.reason == Conversation.Reason.READERS_ADVISORY or hasattr(
-        thread, "readers_form"
+def _said_in(conversation, user):
+    """How the form begins for a contact that was a conversation: with the patron's first words, and no name."""
+    session, asked = (
+        conversation.help_session,
+        conversation.messages.filter(side=Side.PATRON).in_order().first(),
+    )
+    readers_advisory = conversation.reason == Conversation.Reason.READERS_ADVISORY or hasattr(
+        conversation, "readers_form"
     )
     said = {
-        "thread": thread.public_id,
+        "conversation": conversation.public_id,
         "mode": HelpSession.Mode.WEB_FORM,
-        "topic": thread.topic_id or (session.topic_id if session else None),
+        "topic": conversation.topic_id or (session.topic_id if session else None),
     }
-    said["question"] = asked.body if asked else thread.subject
+    said["question"] = asked.body if asked else conversation.subject
     said["question_type"] = (
         QuestionType.READERS_ADVISORY
         if readers_advisory
@@ -237,8 +242,8 @@ def _said_in(thread, user):
     said["quiet"] = session is not None and session.quiet
     if asked or session:
         said["language"] = asked.language if asked else session.language
-    if thread.branch_id in user.desk_branch_ids:
-        said["branch"] = thread.branch_id
+    if conversation.branch_id in user.desk_branch_ids:
+        said["branch"] = conversation.branch_id
     return said
 
 
@@ -338,8 +343,8 @@ def _form(request, **kwargs):
 def _page(request, form, choosing, *, draft=None, warned=False, status=200):
     if status != 200:
         del form.fields["question"].widget.attrs["autofocus"]  # the summary of the mistakes has the focus
-    thread = _thread(request, form["thread"].value())
-    if thread is not None:
+    conversation = _conversation(request, form["conversation"].value())
+    if conversation is not None:
         form.fields["summary"].label, form.fields["summary"].help_text = (
             _("Summary"),
             "",
@@ -352,7 +357,7 @@ def _page(request, form, choosing, *, draft=None, warned=False, status=200):
         "warned": warned,
         "secret_number": warned,
         "card_attached": draft is not None and draft.claim_codes.live(timezone.now()).exists(),
-        "thread": thread,
+        "conversation": conversation,
         "tray": [begun for begun in tray(request) if draft is None or begun["pk"] != draft.pk],
         **found_for(choosing, branch_named(request)),
         **tally_context(request),

@@ -61,13 +61,13 @@ def open_by_patrons_code(request):
 @staff_only
 @require_GET
 def desk_session(request, public_id):
-    counts_a_thread = Exists(
+    counts_a_conversation = Exists(
         Conversation.objects.filter(logged_as=OuterRef("pk"))
     )  # such a contact is handed over to nobody
     sessions = (
         HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
         .recorded()
-        .annotate(counts_a_thread=counts_a_thread)
+        .annotate(counts_a_conversation=counts_a_conversation)
     )
     help_session = get_object_or_404(
         sessions.select_related("branch", "staff", "topic", "patron", "note__author"), public_id=public_id

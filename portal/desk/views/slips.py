@@ -129,7 +129,7 @@ def _sessions(request):
 
 
 def _to_hand_over(request, public_id):
-    """Never a contact as which the work of a thread was counted: it begins with somebody's words, and is the desk's own."""
+    """Never a contact as which the work of a conversation was counted: it begins with somebody's words, and is the desk's own."""
     return get_object_or_404(
         _sessions(request).exclude(Exists(Conversation.objects.filter(logged_as=OuterRef("pk")))),
         public_id=public_id,

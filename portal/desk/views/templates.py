@@ -23,11 +23,11 @@ FIELDS = ["name", "branch", "language", "body"]
 @staff_only
 @require_GET
 def desk_templates(request):
-    """Those that may be used in the thread named by `thread`, filled in; with `q` those that hold its words."""
-    threads = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related(
+    """Those that may be used in the conversation named by `conversation`, filled in; with `q` those that hold its words."""
+    conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related(
         "patron", "help_session", "recommendation__item"
     )
-    conversation = get_object_or_404(threads, public_id=uuid_or_none(request.GET.get("thread")))
+    conversation = get_object_or_404(conversations, public_id=uuid_or_none(request.GET.get("conversation")))
     offered = actions.offered_in(conversation, by=request.user, query=request.GET.get("q", ""))
     return render(request, "desk/template_picker.html#offered", {"templates": offered})
 

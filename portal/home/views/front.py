@@ -53,9 +53,16 @@ def home(request):
 
 def _asked(reader, said):
     """The recommendation `said`, and unless its answer was taken back the next one that is asked about."""
-    threads = Conversation.objects.belonging_to(reader).filter(recommendation__public_id=said) if said else []
+    conversations = (
+        Conversation.objects.belonging_to(reader).filter(recommendation__public_id=said) if said else []
+    )
     rows = _to_be_asked(reader, said=said, at=timezone.now())
-    found = cards(rows, reader, {thread.recommendation_id: thread for thread in threads}, may_save=False)
+    found = cards(
+        rows,
+        reader,
+        {conversation.recommendation_id: conversation for conversation in conversations},
+        may_save=False,
+    )
     shown = 2 if found and found[0].verdict else 1
     return {
         "asked": found[:shown],

@@ -32,7 +32,7 @@ second, minute, hour = (
     datetime.timedelta(hours=1),
 )
 
-# What a thread's row says of its state, but for the counters.
+# What a conversation's row says of its state, but for the counters.
 COLUMNS = [
     "status",
     "reason",
@@ -93,31 +93,41 @@ def test_mail_to_an_address_that_nobody_confirmed_says_only_that_there_is_an_ans
     patron, branch, staff, is_confirmed
 ):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=is_confirmed, primary=True)
-    thread = ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron))
+    conversation = ConversationFactory(
+        help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron)
+    )
     how = {"side": "staff", "at": timezone.now(), "language": "en", "client_token": uuid.uuid4()}
-    actions.reply(thread, by=staff, body="Zqxwords", **how)
+    actions.reply(conversation, by=staff, body="Zqxwords", **how)
     mail = Notification.objects.get()
     said = mail.subject + mail.text + mail.html + str(mail.headers)
     assert "Zqxwords" not in said
-    assert [word in said for word in (staff.name, str(thread.public_id), "If you write no more")] == [
+    assert [word in said for word in (staff.name, str(conversation.public_id), "If you write no more")] == [
         is_confirmed
     ] * 3
     assert "The library has answered" in said
 
 
 def test_a_question_waits_for_staff_from_the_first_unanswered_message(session, patron, staff):
-    thread = ask(session, patron)
-    say(thread, patron, PATRON, at=NOW + hour)
-    thread.refresh_from_db()
-    assert (thread.status, thread.waiting_since, thread.reason) == ("waiting_for_staff", NOW, "asked")
+    conversation = ask(session, patron)
+    say(conversation, patron, PATRON, at=NOW + hour)
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.waiting_since, conversation.reason) == (
+        "waiting_for_staff",
+        NOW,
+        "asked",
+    )
 
-    say(thread, staff, STAFF, at=NOW + 2 * hour)
-    thread.refresh_from_db()
-    assert (thread.status, thread.waiting_since, thread.promised_at) == ("waiting_for_patron", None, None)
+    say(conversation, staff, STAFF, at=NOW + 2 * hour)
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.waiting_since, conversation.promised_at) == (
+        "waiting_for_patron",
+        None,
+        None,
+    )
 
-    say(thread, patron, PATRON, at=NOW + 3 * hour)
-    thread.refresh_from_db()
-    assert thread.waiting_since == NOW + 3 * hour
+    say(conversation, patron, PATRON, at=NOW + 3 * hour)
+    conversation.refresh_from_db()
+    assert conversation.waiting_since == NOW + 3 * hour
 
 
 def test_a_question_sent_twice_is_one(session, patron):
@@ -127,23 +137,25 @@ def test_a_question_sent_twice_is_one(session, patron):
 
 
 def test_an_answer_sent_twice_is_one_message_one_mail_and_one_set_of_items(session, patron, staff):
-    thread, token, item = ask(session, patron), uuid.uuid4(), ItemFactory()
-    first = say(thread, staff, STAFF, token=token, items=[ChosenItem(item=item, reason="newer")])
-    assert say(thread, staff, STAFF, token=token, items=[ChosenItem(item=item, reason="newer")]) == first
-    assert thread.messages.count() == 2
+    conversation, token, item = ask(session, patron), uuid.uuid4(), ItemFactory()
+    first = say(conversation, staff, STAFF, token=token, items=[ChosenItem(item=item, reason="newer")])
+    assert (
+        say(conversation, staff, STAFF, token=token, items=[ChosenItem(item=item, reason="newer")]) == first
+    )
+    assert conversation.messages.count() == 2
     assert Notification.objects.filter(kind="conversations/answer").count() == 1
     assert Recommendation.objects.get().patron == patron
 
 
-def test_an_answer_is_mailed_neutrally_and_threaded(session, patron, staff):
-    thread = ask(session, patron, body="SECRET QUESTION about gout")
-    say(thread, staff, STAFF, body="SECRET ANSWER")
-    say(thread, staff, STAFF, body="and more", at=NOW + minute)
+def test_an_answer_is_mailed_neutrally_and_conversationed(session, patron, staff):
+    conversation = ask(session, patron, body="SECRET QUESTION about gout")
+    say(conversation, staff, STAFF, body="SECRET ANSWER")
+    say(conversation, staff, STAFF, body="and more", at=NOW + minute)
     first, second = Notification.objects.filter(kind="conversations/answer").order_by("pk")
     assert first.to_address == patron.email
-    for word in ("SECRET", "gout", thread.subject, session.question):
+    for word in ("SECRET", "gout", conversation.subject, session.question):
         assert word not in first.subject + first.text + first.html
-    assert str(thread.public_id) in first.text
+    assert str(conversation.public_id) in first.text
     assert first.message_id != second.message_id
     assert first.message_id in str(second.headers)
 
@@ -154,16 +166,16 @@ def test_nobody_is_mailed_about_a_session_without_a_name_or_a_quiet_one(staff, b
     assert not Notification.objects.exists()
 
 
-def test_closing_and_writing_again_is_told_in_the_thread(session, patron, staff):
-    thread = ask(session, patron)
-    say(thread, staff, STAFF, at=NOW + minute)
-    actions.close(thread, by=patron, side=PATRON, at=NOW + hour)
-    actions.close(thread, by=patron, side=PATRON, at=NOW + hour)
-    thread.refresh_from_db()
-    assert (thread.status, thread.closed_at) == ("closed", NOW + hour)
-    say(thread, patron, PATRON, at=NOW + 2 * hour)
-    thread.refresh_from_db()
-    assert (thread.status, thread.closed_at, thread.waiting_since) == (
+def test_closing_and_writing_again_is_told_in_the_conversation(session, patron, staff):
+    conversation = ask(session, patron)
+    say(conversation, staff, STAFF, at=NOW + minute)
+    actions.close(conversation, by=patron, side=PATRON, at=NOW + hour)
+    actions.close(conversation, by=patron, side=PATRON, at=NOW + hour)
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.closed_at) == ("closed", NOW + hour)
+    say(conversation, patron, PATRON, at=NOW + 2 * hour)
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.closed_at, conversation.waiting_since) == (
         "waiting_for_staff",
         None,
         NOW + 2 * hour,
@@ -179,31 +191,36 @@ def test_a_failed_item_is_before_the_desk_after_a_minute_and_hidden_from_its_pat
     recommendation, patron, verdict
 ):
     judge(recommendation, verdict, by=patron)
-    thread = Conversation.objects.get()
-    assert (thread.reason, thread.recommendation, thread.patron, thread.last_message_at) == (
+    conversation = Conversation.objects.get()
+    assert (
+        conversation.reason,
+        conversation.recommendation,
+        conversation.patron,
+        conversation.last_message_at,
+    ) == (
         verdict,
         recommendation,
         patron,
         None,
     )
     assert listed("needs", at=NOW + minute / 2) == set()
-    assert listed("needs", at=NOW + minute) == {thread}
+    assert listed("needs", at=NOW + minute) == {conversation}
     assert list(Conversation.objects.belonging_to(Reader(patron))) == []
 
 
 @pytest.mark.parametrize("verdict", ["helped", "partly", "not_tried", ""])
-def test_a_verdict_that_asks_for_nothing_opens_no_thread(recommendation, verdict):
+def test_a_verdict_that_asks_for_nothing_opens_no_conversation(recommendation, verdict):
     judge(recommendation, verdict)
     assert not Conversation.objects.exists()
 
 
-def test_a_mended_verdict_closes_the_thread_that_nobody_wrote_in(recommendation, patron):
+def test_a_mended_verdict_closes_the_conversation_that_nobody_wrote_in(recommendation, patron):
     judge(recommendation, "did_not_help", by=patron)
     judge(recommendation, "helped", by=patron, at=NOW + hour)
     assert Conversation.objects.get().status == "closed"
     judge(recommendation, "could_not_get_it", by=patron, at=NOW + 2 * hour)
-    thread = Conversation.objects.get()
-    assert (thread.status, thread.reason, thread.waiting_since) == (
+    conversation = Conversation.objects.get()
+    assert (conversation.status, conversation.reason, conversation.waiting_since) == (
         "waiting_for_staff",
         "could_not_get_it",
         NOW + 2 * hour,
@@ -214,11 +231,11 @@ def test_what_the_desk_closed_before_a_word_was_written_is_closed_since_then_wha
     recommendation, patron, staff
 ):
     judge(recommendation, "did_not_help", by=patron)
-    thread = Conversation.objects.get()
-    actions.close(thread, by=staff, side=STAFF, at=NOW + hour)
+    conversation = Conversation.objects.get()
+    actions.close(conversation, by=staff, side=STAFF, at=NOW + hour)
     judge(recommendation, "helped", by=patron, at=NOW + 2 * hour)
-    thread.refresh_from_db()
-    assert (thread.status, thread.closed_at) == ("closed", NOW + hour)
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.closed_at) == ("closed", NOW + hour)
 
 
 def test_a_mended_verdict_leaves_the_patrons_own_question_waiting(recommendation, patron):
@@ -232,8 +249,8 @@ def test_a_mended_verdict_leaves_the_patrons_own_question_waiting(recommendation
         client_token=uuid.uuid4(),
     )
     judge(recommendation, "helped", by=patron, at=NOW + hour)
-    thread = Conversation.objects.get()
-    assert (thread.status, thread.waiting_since, thread.reason) == (
+    conversation = Conversation.objects.get()
+    assert (conversation.status, conversation.waiting_since, conversation.reason) == (
         "waiting_for_staff",
         NOW + minute,
         "asked",
@@ -243,26 +260,26 @@ def test_a_mended_verdict_leaves_the_patrons_own_question_waiting(recommendation
 def test_what_is_said_anew_of_an_item_that_failed_keeps_its_place(recommendation, patron, staff):
     judge(recommendation, "did_not_help", by=patron)
     judge(recommendation, "could_not_get_it", by=patron, at=NOW + hour)
-    thread = Conversation.objects.get()
-    assert (thread.waiting_since, thread.reason, thread.at_desk_from) == (
+    conversation = Conversation.objects.get()
+    assert (conversation.waiting_since, conversation.reason, conversation.at_desk_from) == (
         NOW,
         "could_not_get_it",
         NOW + minute,
     )
-    say(thread, staff, STAFF, at=NOW + 2 * hour)
+    say(conversation, staff, STAFF, at=NOW + 2 * hour)
     judge(recommendation, "did_not_help", by=patron, at=NOW + 3 * hour)
-    thread.refresh_from_db()
-    assert (thread.waiting_since, thread.reason, states.replay(thread).waiting_since) == (
+    conversation.refresh_from_db()
+    assert (conversation.waiting_since, conversation.reason, states.replay(conversation).waiting_since) == (
         NOW + 3 * hour,
         "did_not_help",
         NOW + 3 * hour,
     )
 
 
-def test_the_follow_up_of_a_verdict_goes_on_in_its_thread(recommendation, patron):
+def test_the_follow_up_of_a_verdict_goes_on_in_its_conversation(recommendation, patron):
     judge(recommendation, "did_not_help", by=patron)
     at = NOW + datetime.timedelta(seconds=1)
-    thread = actions.ask(
+    conversation = actions.ask(
         by=patron,
         at=at,
         recommendation=recommendation,
@@ -270,51 +287,53 @@ def test_the_follow_up_of_a_verdict_goes_on_in_its_thread(recommendation, patron
         language="en",
         client_token=uuid.uuid4(),
     )
-    assert list(Conversation.objects.all()) == [thread]
-    assert thread.reason == "did_not_help"
-    assert listed("needs", at=at) == {thread}  # words are no slip of the finger
+    assert list(Conversation.objects.all()) == [conversation]
+    assert conversation.reason == "did_not_help"
+    assert listed("needs", at=at) == {conversation}  # words are no slip of the finger
 
 
-def test_a_verdict_on_an_item_of_an_answer_goes_back_to_the_thread_it_came_from(session, patron, staff):
-    thread = ask(session, patron)
-    say(thread, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
+def test_a_verdict_on_an_item_of_an_answer_goes_back_to_the_conversation_it_came_from(session, patron, staff):
+    conversation = ask(session, patron)
+    say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
     recommendation = Recommendation.objects.get()
     judge(recommendation, "did_not_help", by=patron, at=NOW + hour)
-    thread.refresh_from_db()
-    assert (thread.status, thread.reason, thread.waiting_since) == (
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.reason, conversation.waiting_since) == (
         "waiting_for_staff",
         "did_not_help",
         NOW + hour,
     )
     judge(recommendation, "helped", by=patron, at=NOW + 2 * hour)
-    thread.refresh_from_db()
-    assert thread.status == "waiting_for_patron"
+    conversation.refresh_from_db()
+    assert conversation.status == "waiting_for_patron"
 
 
-def test_a_failed_item_in_a_closed_thread_reopens_it_and_mending_closes_it_again(session, patron, staff):
-    thread = ask(session, patron)
-    say(thread, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
-    actions.close(thread, by=patron, side=PATRON, at=NOW + 2 * minute)
+def test_a_failed_item_in_a_closed_conversation_reopens_it_and_mending_closes_it_again(
+    session, patron, staff
+):
+    conversation = ask(session, patron)
+    say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
+    actions.close(conversation, by=patron, side=PATRON, at=NOW + 2 * minute)
     judge(Recommendation.objects.get(), "did_not_help", by=patron, at=NOW + hour)
-    thread.refresh_from_db()
-    assert thread.status == "waiting_for_staff"
+    conversation.refresh_from_db()
+    assert conversation.status == "waiting_for_staff"
     judge(Recommendation.objects.get(), "partly", by=patron, at=NOW + 2 * hour)
-    thread.refresh_from_db()
-    assert (thread.status, thread.waiting_since) == ("closed", None)
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.waiting_since) == ("closed", None)
 
 
-def test_keeping_a_session_moves_its_threads_and_their_items(staff, patron, branch):
+def test_keeping_a_session_moves_its_conversations_and_their_items(staff, patron, branch):
     session = HelpSessionFactory(branch=branch, staff=staff)
-    thread = ask(session, None)
-    say(thread, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
+    conversation = ask(session, None)
+    say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
     actions.keep(session, by=patron, at=NOW + hour, wording="yes", language="en")
-    thread.refresh_from_db()
-    assert (thread.patron, Recommendation.objects.get().patron) == (patron, patron)
-    assert list(Conversation.objects.belonging_to(Reader(patron))) == [thread]
+    conversation.refresh_from_db()
+    assert (conversation.patron, Recommendation.objects.get().patron) == (patron, patron)
+    assert list(Conversation.objects.belonging_to(Reader(patron))) == [conversation]
     assert Participation.objects.get().person == patron
 
 
-def test_holders_of_a_code_reach_the_threads_of_that_session_only(session, patron, branch):
+def test_holders_of_a_code_reach_the_conversations_of_that_session_only(session, patron, branch):
     mine, other = ask(session, patron), ask(HelpSessionFactory(branch=branch), None)
     code_for(session)
     reader = Reader(None, opened_sessions=[session.pk])
@@ -325,33 +344,33 @@ def test_holders_of_a_code_reach_the_threads_of_that_session_only(session, patro
 
 def test_unread_is_what_was_shown_after_the_last_look(session, patron, staff):
     unread = lambda: list(Conversation.objects.unread_by(patron))  # noqa: E731
-    thread = ask(session, patron)
-    say(thread, staff, STAFF, at=NOW + minute)
-    actions.mark_read(thread, person=patron, at=NOW + minute)  # looked while the answer was held
+    conversation = ask(session, patron)
+    say(conversation, staff, STAFF, at=NOW + minute)
+    actions.mark_read(conversation, person=patron, at=NOW + minute)  # looked while the answer was held
     assert unread() == []
     actions.show_held(at=NOW + minute + Message.HELD)
-    assert unread() == [thread]
-    actions.mark_read(thread, person=patron, at=NOW + hour)
+    assert unread() == [conversation]
+    actions.mark_read(conversation, person=patron, at=NOW + hour)
     assert unread() == []
 
 
 def test_writing_is_reading_but_not_what_is_still_held(session, patron, staff):
-    thread = ask(session, patron)
-    say(thread, staff, STAFF, at=NOW + minute)
-    say(thread, patron, PATRON, at=NOW + minute + 5 * second)
+    conversation = ask(session, patron)
+    say(conversation, staff, STAFF, at=NOW + minute)
+    say(conversation, patron, PATRON, at=NOW + minute + 5 * second)
     actions.show_held(at=NOW + hour)
-    assert list(Conversation.objects.unread_by(patron)) == [thread]
+    assert list(Conversation.objects.unread_by(patron)) == [conversation]
 
 
 # The seconds in which an answer is held.
 
 
-def seen(thread, at):
+def seen(conversation, at):
     """What the patron's page, list and poll are made of."""
-    thread.refresh_from_db()
-    shown = [message.body for message in thread.messages.shown(at).in_order()]
-    told = list(thread.events.filter(shown_from__lte=at).order_by("at").values_list("kind", flat=True))
-    return shown, told, thread.version_at(at), thread.status_at(at)
+    conversation.refresh_from_db()
+    shown = [message.body for message in conversation.messages.shown(at).in_order()]
+    told = list(conversation.events.filter(shown_from__lte=at).order_by("at").values_list("kind", flat=True))
+    return shown, told, conversation.version_at(at), conversation.status_at(at)
 
 
 @pytest.mark.parametrize("with_the_worker", [True, False])
@@ -362,34 +381,34 @@ def seen(thread, at):
 def test_an_answer_and_all_that_it_brings_shows_after_its_seconds_and_not_before(
     session, patron, staff, then, status, told, with_the_worker
 ):
-    thread = ask(session, patron)
-    before = seen(thread, NOW)
+    conversation = ask(session, patron)
+    before = seen(conversation, NOW)
     assert before == (["It is checked out"], [], 1, "waiting_for_staff")
-    say(thread, staff, STAFF, at=NOW + minute, then=then)
+    say(conversation, staff, STAFF, at=NOW + minute, then=then)
     shown_from = NOW + minute + Message.HELD
     for at in (NOW + minute, shown_from - second):
         if with_the_worker:
             actions.show_held(at=at)
-        assert seen(thread, at) == before
-        assert thread.last_message_at == NOW
+        assert seen(conversation, at) == before
+        assert conversation.last_message_at == NOW
     if with_the_worker:
         actions.show_held(at=shown_from)
-    assert seen(thread, shown_from) == (["It is checked out", "Try this"], told, 2, status)
-    assert thread.last_message_at == (shown_from if with_the_worker else NOW)
-    assert thread.status == status
+    assert seen(conversation, shown_from) == (["It is checked out", "Try this"], told, 2, status)
+    assert conversation.last_message_at == (shown_from if with_the_worker else NOW)
+    assert conversation.status == status
 
 
 @pytest.mark.parametrize("with_the_worker", [True, False])
 def test_two_answers_on_each_others_heels_show_one_after_the_other(session, patron, staff, with_the_worker):
-    thread = ask(session, patron)
-    say(thread, staff, STAFF, body="first", at=NOW + minute)
-    say(thread, staff, STAFF, body="second", at=NOW + minute + 10 * second, then="close")
+    conversation = ask(session, patron)
+    say(conversation, staff, STAFF, body="first", at=NOW + minute)
+    say(conversation, staff, STAFF, body="second", at=NOW + minute + 10 * second, then="close")
     views = []
     for seconds in (14, 15, 24, 25):
         at = NOW + minute + seconds * second
         if with_the_worker:
             actions.show_held(at=at)
-        shown, told, version, status = seen(thread, at)
+        shown, told, version, status = seen(conversation, at)
         views.append((shown[1:], told, version, status))
     assert views == [
         ([], [], 1, "waiting_for_staff"),
@@ -400,11 +419,16 @@ def test_two_answers_on_each_others_heels_show_one_after_the_other(session, patr
 
 
 def test_the_next_word_counts_the_answers_that_were_shown_since(session, patron, staff):
-    thread = ask(session, patron)
-    say(thread, staff, STAFF, at=NOW + minute)
-    say(thread, patron, PATRON, at=NOW + hour)
-    thread.refresh_from_db()
-    assert (thread.version, thread.last_message_at, thread.held_from, thread.held_status) == (
+    conversation = ask(session, patron)
+    say(conversation, staff, STAFF, at=NOW + minute)
+    say(conversation, patron, PATRON, at=NOW + hour)
+    conversation.refresh_from_db()
+    assert (
+        conversation.version,
+        conversation.last_message_at,
+        conversation.held_from,
+        conversation.held_status,
+    ) == (
         3,
         NOW + hour,
         None,
@@ -413,28 +437,36 @@ def test_the_next_word_counts_the_answers_that_were_shown_since(session, patron,
 
 
 def test_an_answer_that_asks_for_nothing_leaves_the_place_in_the_queue(session, patron, staff):
-    thread = ask(session, patron)
-    say(thread, staff, STAFF, at=NOW + hour, then="ours")
-    thread.refresh_from_db()
-    assert (thread.status, thread.waiting_since, thread.queued_at) == ("waiting_for_staff", NOW, NOW)
-    say(thread, staff, STAFF, at=NOW + 2 * hour)
-    say(thread, staff, STAFF, at=NOW + 3 * hour, then="ours")  # more is to come after all
-    thread.refresh_from_db()
-    assert (thread.status, thread.waiting_since) == ("waiting_for_staff", NOW + 3 * hour)
+    conversation = ask(session, patron)
+    say(conversation, staff, STAFF, at=NOW + hour, then="ours")
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.waiting_since, conversation.queued_at) == (
+        "waiting_for_staff",
+        NOW,
+        NOW,
+    )
+    say(conversation, staff, STAFF, at=NOW + 2 * hour)
+    say(conversation, staff, STAFF, at=NOW + 3 * hour, then="ours")  # more is to come after all
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.waiting_since) == ("waiting_for_staff", NOW + 3 * hour)
 
 
 def test_an_answer_changes_neither_owner_nor_anything_else_of_the_desks(session, patron, staff, coordinator):
-    thread = ask(session, patron)
-    handling.take(thread, by=coordinator, at=NOW + minute)
-    say(thread, staff, STAFF, at=NOW + hour)
-    thread.refresh_from_db()
-    assert (thread.assignee, thread.assigned_at, thread.branch) == (coordinator, NOW + minute, session.branch)
+    conversation = ask(session, patron)
+    handling.take(conversation, by=coordinator, at=NOW + minute)
+    say(conversation, staff, STAFF, at=NOW + hour)
+    conversation.refresh_from_db()
+    assert (conversation.assignee, conversation.assigned_at, conversation.branch) == (
+        coordinator,
+        NOW + minute,
+        session.branch,
+    )
 
 
 def test_what_a_held_answer_recommends_is_nowhere_of_the_patrons_yet(client, session, patron, staff, sign_in):
-    thread = ask(session, patron)
-    say(thread, staff, STAFF, items=[ChosenItem(item=ItemFactory(title="Held back"))], at=NOW + minute)
-    pages = ["/", thread.get_absolute_url(), "/messages/", "/visits/", "/saved/"]
+    conversation = ask(session, patron)
+    say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory(title="Held back"))], at=NOW + minute)
+    pages = ["/", conversation.get_absolute_url(), "/messages/", "/visits/", "/saved/"]
     found = Recommendation.objects.get()
     for at, expected in [(NOW + minute + 14 * second, False), (NOW + minute + 15 * second, True)]:
         with time_machine.travel(at, tick=False):
@@ -445,12 +477,12 @@ def test_what_a_held_answer_recommends_is_nowhere_of_the_patrons_yet(client, ses
 
 
 def test_what_a_patron_is_told_of_a_closing_they_have_not_seen_waits_for_it(session, patron, staff):
-    thread = ask(session, patron)
-    say(thread, staff, STAFF, at=NOW + minute, then="close")
-    say(thread, patron, PATRON, body="one thing more", at=NOW + minute + 5 * second)
+    conversation = ask(session, patron)
+    say(conversation, staff, STAFF, at=NOW + minute, then="close")
+    say(conversation, patron, PATRON, body="one thing more", at=NOW + minute + 5 * second)
     at = NOW + minute + 5 * second
-    assert seen(thread, at) == (["It is checked out", "one thing more"], [], 2, "waiting_for_staff")
-    assert seen(thread, NOW + hour) == (
+    assert seen(conversation, at) == (["It is checked out", "one thing more"], [], 2, "waiting_for_staff")
+    assert seen(conversation, NOW + hour) == (
         ["It is checked out", "Try this", "one thing more"],
         ["closed", "reopened"],
         3,
@@ -459,44 +491,49 @@ def test_what_a_patron_is_told_of_a_closing_they_have_not_seen_waits_for_it(sess
 
 
 def test_a_patron_closes_what_a_held_answer_has_closed_already(session, patron, staff):
-    thread = ask(session, patron)
-    message = say(thread, staff, STAFF, at=NOW + minute, then="close")
-    actions.close(thread, by=patron, side=PATRON, at=NOW + minute + 5 * second)
-    assert seen(thread, NOW + minute + 5 * second) == (["It is checked out"], ["closed"], 2, "closed")
+    conversation = ask(session, patron)
+    message = say(conversation, staff, STAFF, at=NOW + minute, then="close")
+    actions.close(conversation, by=patron, side=PATRON, at=NOW + minute + 5 * second)
+    assert seen(conversation, NOW + minute + 5 * second) == (["It is checked out"], ["closed"], 2, "closed")
     actions.take_back(message, by=staff, at=NOW + minute + 6 * second)
-    assert seen(thread, NOW + minute + 6 * second) == (["It is checked out"], ["closed"], 2, "closed")
-    assert thread.status == "closed"
+    assert seen(conversation, NOW + minute + 6 * second) == (["It is checked out"], ["closed"], 2, "closed")
+    assert conversation.status == "closed"
 
 
 def test_a_colleagues_closing_waits_for_the_answer_before_it(session, patron, staff, coordinator):
-    thread = ask(session, patron)
-    message = say(thread, staff, STAFF, at=NOW + minute)
-    actions.close(thread, by=coordinator, side=STAFF, at=NOW + minute + 5 * second)
-    assert seen(thread, NOW + minute + 6 * second) == (["It is checked out"], [], 1, "waiting_for_staff")
-    assert seen(thread, NOW + minute + 15 * second) == (
+    conversation = ask(session, patron)
+    message = say(conversation, staff, STAFF, at=NOW + minute)
+    actions.close(conversation, by=coordinator, side=STAFF, at=NOW + minute + 5 * second)
+    assert seen(conversation, NOW + minute + 6 * second) == (
+        ["It is checked out"],
+        [],
+        1,
+        "waiting_for_staff",
+    )
+    assert seen(conversation, NOW + minute + 15 * second) == (
         ["It is checked out", "Try this"],
         ["closed"],
         2,
         "closed",
     )
     actions.take_back(message, by=staff, at=NOW + minute + 14 * second)  # then there is nothing to wait for
-    assert seen(thread, NOW + minute + 14 * second) == (["It is checked out"], ["closed"], 2, "closed")
+    assert seen(conversation, NOW + minute + 14 * second) == (["It is checked out"], ["closed"], 2, "closed")
 
 
 # Taken back.
 
 
 def test_an_answer_taken_back_is_as_if_it_had_never_been_sent(session, patron, staff):
-    thread = ask(session, patron)
-    before = seen(thread, NOW)
+    conversation = ask(session, patron)
+    before = seen(conversation, NOW)
     was = Conversation.objects.values(*COLUMNS).get()
     token = uuid.uuid4()
     items = [ChosenItem(item=ItemFactory(), reason="newer")]
     message = say(
-        thread, staff, STAFF, body="Come at five", at=NOW + hour, token=token, items=items, then="close"
+        conversation, staff, STAFF, body="Come at five", at=NOW + hour, token=token, items=items, then="close"
     )
     Attachment.objects.create(
-        conversation=thread,
+        conversation=conversation,
         message=message,
         client_token=token,
         side=STAFF,
@@ -508,7 +545,7 @@ def test_an_answer_taken_back_is_as_if_it_had_never_been_sent(session, patron, s
         added_at=NOW,
     )
     actions.take_back(message, by=staff, at=NOW + hour + 14 * second, typed={"item-0": "1"})
-    assert seen(thread, NOW + 2 * hour) == before
+    assert seen(conversation, NOW + 2 * hour) == before
     assert Conversation.objects.values(*COLUMNS).get() == was
     assert (
         Message.objects.count(),
@@ -526,7 +563,7 @@ def test_an_answer_taken_back_is_as_if_it_had_never_been_sent(session, patron, s
     assert list(Attachment.objects.values_list("message", "client_token")) == [(None, token)]
 
     again = say(
-        thread, staff, STAFF, body=draft.body, at=NOW + 2 * hour, token=token
+        conversation, staff, STAFF, body=draft.body, at=NOW + 2 * hour, token=token
     )  # with the same token: it was never used
     assert (again.attachments.count(), Draft.objects.count(), Notification.objects.count()) == (1, 0, 1)
 
@@ -535,12 +572,12 @@ def test_an_answer_taken_back_is_as_if_it_had_never_been_sent(session, patron, s
 def test_only_its_writer_takes_an_answer_back_and_only_in_time(
     session, patron, staff, coordinator, who, seconds
 ):
-    thread = ask(session, patron)
-    message = say(thread, staff, STAFF, at=NOW + minute)
+    conversation = ask(session, patron)
+    message = say(conversation, staff, STAFF, at=NOW + minute)
     person = {"staff": staff, "coordinator": coordinator, "patron": patron}[who]
     with pytest.raises(RoleEnded if who == "patron" else actions.TooLate):
         actions.take_back(message, by=person, at=NOW + minute + seconds * second)
-    assert (thread.messages.count(), Draft.objects.count(), Notification.objects.count()) == (2, 0, 1)
+    assert (conversation.messages.count(), Draft.objects.count(), Notification.objects.count()) == (2, 0, 1)
 
 
 def test_taking_back_twice_is_too_late(session, patron, staff):
@@ -552,36 +589,40 @@ def test_taking_back_twice_is_too_late(session, patron, staff):
 
 
 def test_what_the_patron_wrote_meanwhile_waits_from_their_first_word_again(session, patron, staff):
-    thread = ask(session, patron)
-    message = say(thread, staff, STAFF, at=NOW + hour)
-    say(thread, patron, PATRON, at=NOW + hour + 3 * second)
-    thread.refresh_from_db()
-    assert thread.waiting_since == NOW + hour + 3 * second
+    conversation = ask(session, patron)
+    message = say(conversation, staff, STAFF, at=NOW + hour)
+    say(conversation, patron, PATRON, at=NOW + hour + 3 * second)
+    conversation.refresh_from_db()
+    assert conversation.waiting_since == NOW + hour + 3 * second
     actions.take_back(message, by=staff, at=NOW + hour + 5 * second)
-    thread.refresh_from_db()
-    assert (thread.status, thread.waiting_since, thread.queued_at) == ("waiting_for_staff", NOW, NOW)
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.waiting_since, conversation.queued_at) == (
+        "waiting_for_staff",
+        NOW,
+        NOW,
+    )
 
 
 def test_of_two_held_answers_one_is_taken_back(session, patron, staff, coordinator):
-    thread = ask(session, patron)
-    first = say(thread, staff, STAFF, body="first", at=NOW + minute)
-    say(thread, coordinator, STAFF, body="second", at=NOW + minute + 5 * second, then="ours")
+    conversation = ask(session, patron)
+    first = say(conversation, staff, STAFF, body="first", at=NOW + minute)
+    say(conversation, coordinator, STAFF, body="second", at=NOW + minute + 5 * second, then="ours")
     actions.take_back(first, by=staff, at=NOW + minute + 10 * second)
-    thread.refresh_from_db()
-    assert (thread.held_from, thread.status, thread.waiting_since) == (
+    conversation.refresh_from_db()
+    assert (conversation.held_from, conversation.status, conversation.waiting_since) == (
         NOW + minute + 20 * second,
         "waiting_for_staff",
         NOW,
     )
-    assert seen(thread, NOW + minute + 19 * second)[0] == ["It is checked out"]
-    assert seen(thread, NOW + minute + 20 * second)[0] == ["It is checked out", "second"]
+    assert seen(conversation, NOW + minute + 19 * second)[0] == ["It is checked out"]
+    assert seen(conversation, NOW + minute + 20 * second)[0] == ["It is checked out", "second"]
 
 
 def test_what_was_begun_since_follows_what_is_taken_back_with_its_files(session, patron, staff):
-    thread, begun = ask(session, patron), uuid.uuid4()
-    message = say(thread, staff, STAFF, body="Come at five.", at=NOW + minute)
+    conversation, begun = ask(session, patron), uuid.uuid4()
+    message = say(conversation, staff, STAFF, body="Come at five.", at=NOW + minute)
     drafts.save_draft(
-        thread,
+        conversation,
         person=staff,
         side=STAFF,
         kind="reply",
@@ -591,7 +632,7 @@ def test_what_was_begun_since_follows_what_is_taken_back_with_its_files(session,
         at=NOW + minute + second,
     )
     Attachment.objects.create(
-        conversation=thread,
+        conversation=conversation,
         client_token=begun,
         side=STAFF,
         added_by=staff,
@@ -607,15 +648,20 @@ def test_what_was_begun_since_follows_what_is_taken_back_with_its_files(session,
     assert Attachment.objects.get().client_token == draft.client_token
 
 
-def test_the_first_answer_to_a_verdict_taken_back_leaves_the_thread_the_desks_alone(
+def test_the_first_answer_to_a_verdict_taken_back_leaves_the_conversation_the_desks_alone(
     recommendation, patron, staff
 ):
     judge(recommendation, "did_not_help", by=patron)
-    thread = Conversation.objects.get()
-    message = say(thread, staff, STAFF, at=NOW + hour)
+    conversation = Conversation.objects.get()
+    message = say(conversation, staff, STAFF, at=NOW + hour)
     actions.take_back(message, by=staff, at=NOW + hour + second)
-    thread.refresh_from_db()
-    assert (thread.status, thread.reason, thread.waiting_since, thread.last_message_at) == (
+    conversation.refresh_from_db()
+    assert (
+        conversation.status,
+        conversation.reason,
+        conversation.waiting_since,
+        conversation.last_message_at,
+    ) == (
         "waiting_for_staff",
         "did_not_help",
         NOW,
@@ -628,23 +674,28 @@ def test_the_first_answer_to_a_verdict_taken_back_leaves_the_thread_the_desks_al
 
 
 def test_nothing_is_added_to_what_was_erased(session, patron, staff):
-    thread = ask(session, patron)
+    conversation = ask(session, patron)
     message = say(
-        thread, staff, STAFF, items=[ChosenItem(item=ItemFactory(), reason="SECRET")], at=NOW + minute
+        conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory(), reason="SECRET")], at=NOW + minute
     )
-    handling.erase(thread, by=staff, at=NOW + minute + second)
+    handling.erase(conversation, by=staff, at=NOW + minute + second)
     for change in (
-        lambda: say(thread, patron, PATRON, at=NOW + hour),
-        lambda: say(thread, staff, STAFF, at=NOW + hour),
-        lambda: actions.close(thread, by=patron, side=PATRON, at=NOW + hour),
+        lambda: say(conversation, patron, PATRON, at=NOW + hour),
+        lambda: say(conversation, staff, STAFF, at=NOW + hour),
+        lambda: actions.close(conversation, by=patron, side=PATRON, at=NOW + hour),
         lambda: actions.take_back(message, by=staff, at=NOW + minute + 2 * second),
-        lambda: handling.take(thread, by=staff, at=NOW + hour),
-        lambda: handling.erase(thread, by=staff, at=NOW + hour),
+        lambda: handling.take(conversation, by=staff, at=NOW + hour),
+        lambda: handling.erase(conversation, by=staff, at=NOW + hour),
     ):
         with pytest.raises(actions.Erased):
             change()
-    thread.refresh_from_db()
-    assert (thread.status, thread.subject, thread.patron, thread.messages.count()) == ("erased", "", None, 0)
+    conversation.refresh_from_db()
+    assert (
+        conversation.status,
+        conversation.subject,
+        conversation.patron,
+        conversation.messages.count(),
+    ) == ("erased", "", None, 0)
     assert list(Notification.objects.all()) == []
     assert Recommendation.objects.get().reason == ""
 
@@ -653,18 +704,18 @@ def test_nothing_is_added_to_what_was_erased(session, patron, staff):
 
 
 def test_who_waited_for_the_row_comes_after_whatever_their_clock_says(session, patron, staff):
-    thread = ask(session, patron)
-    say(thread, staff, STAFF, at=NOW + hour)
-    say(thread, patron, PATRON, at=NOW + hour - second)  # began a second before, and waited
-    thread.refresh_from_db()
-    assert thread.status == "waiting_for_staff"
-    assert NOW + hour < thread.waiting_since < NOW + hour + second
-    assert states.replay(thread) == states.state_of(thread)
+    conversation = ask(session, patron)
+    say(conversation, staff, STAFF, at=NOW + hour)
+    say(conversation, patron, PATRON, at=NOW + hour - second)  # began a second before, and waited
+    conversation.refresh_from_db()
+    assert conversation.status == "waiting_for_staff"
+    assert NOW + hour < conversation.waiting_since < NOW + hour + second
+    assert states.replay(conversation) == states.state_of(conversation)
 
 
 def test_a_clock_that_ran_an_hour_ahead_hides_nothing_that_is_said_after(session, patron, staff):
-    thread = ask(session, patron, at=NOW + hour)
-    say(thread, patron, PATRON, body="right again", at=NOW)
-    assert [message.body for message in thread.messages.shown(NOW)] == ["right again"]
-    thread.refresh_from_db()
-    assert thread.last_message_at == NOW + hour
+    conversation = ask(session, patron, at=NOW + hour)
+    say(conversation, patron, PATRON, body="right again", at=NOW)
+    assert [message.body for message in conversation.messages.shown(NOW)] == ["right again"]
+    conversation.refresh_from_db()
+    assert conversation.last_message_at == NOW + hour

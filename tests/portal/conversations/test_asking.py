@@ -80,17 +80,17 @@ def prove(client, address):
 # Somebody signed in.
 
 
-def test_a_patron_asks_and_the_receipt_is_the_thread(me, patron, branch):
+def test_a_patron_asks_and_the_receipt_is_the_conversation(me, patron, branch):
     answer = me.post(ASK, typed(), follow=True)
-    thread = Conversation.objects.get()
-    assert answer.redirect_chain == [(thread.get_absolute_url(), 302)]
-    assert (thread.patron, thread.help_session, thread.branch, thread.reason) == (
+    conversation = Conversation.objects.get()
+    assert answer.redirect_chain == [(conversation.get_absolute_url(), 302)]
+    assert (conversation.patron, conversation.help_session, conversation.branch, conversation.reason) == (
         patron,
         None,
         branch,
         Conversation.Reason.ASKED,
     )
-    assert thread.subject == "Is there a class on worms?"
+    assert conversation.subject == "Is there a class on worms?"
     page = text(answer)
     for words in [
         "Sent. The answer will appear here.",
@@ -121,8 +121,8 @@ def test_topic_and_branch_may_be_chosen(me, branch):
     assert "Gardening" in page
     assert "Hillside" in page
     me.post(ASK, typed(topic=topic.pk, branch=other.pk))
-    thread = Conversation.objects.get()
-    assert (thread.topic, thread.branch) == (topic, other)
+    conversation = Conversation.objects.get()
+    assert (conversation.topic, conversation.branch) == (topic, other)
 
 
 def test_what_is_out_of_use_is_not_offered(me):
@@ -259,9 +259,9 @@ def test_somebody_unknown_writes_first_and_proves_an_address_then(client, branch
     assert "new@example.org" in ready
     assert Conversation.objects.count() == 0  # the proof alone sends nothing
     answer = send(client)
-    thread = Conversation.objects.get()
-    assert answer.url == thread.get_absolute_url()
-    assert (thread.patron.email, thread.messages.get().body) == ("new@example.org", QUESTION)
+    conversation = Conversation.objects.get()
+    assert answer.url == conversation.get_absolute_url()
+    assert (conversation.patron.email, conversation.messages.get().body) == ("new@example.org", QUESTION)
     assert unsent.KEY not in client.session
 
 
@@ -273,8 +273,8 @@ def test_a_sign_in_that_ran_out_while_writing_loses_nothing(client, patron, sign
     assert client.post(ASK, fields, follow=True).redirect_chain == [(SEND, 302)]
     prove(client, patron.email)
     send(client)
-    thread = Conversation.objects.get()
-    assert (thread.patron, thread.messages.get().body) == (patron, QUESTION)
+    conversation = Conversation.objects.get()
+    assert (conversation.patron, conversation.messages.get().body) == (patron, QUESTION)
 
 
 def test_topic_and_branch_wait_with_the_question(client):
@@ -282,8 +282,8 @@ def test_topic_and_branch_wait_with_the_question(client):
     client.post(ASK, typed(topic=topic.pk, branch=other.pk))
     prove(client, "new@example.org")
     send(client)
-    thread = Conversation.objects.get()
-    assert (thread.topic, thread.branch) == (topic, other)
+    conversation = Conversation.objects.get()
+    assert (conversation.topic, conversation.branch) == (topic, other)
 
 
 def test_a_wrong_code_and_an_address_that_is_none_lose_nothing(client):
@@ -415,8 +415,8 @@ def test_a_code_typed_for_the_question_hangs_it_on_its_visit(client, visit):
     assert client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND}).url == SEND
     assert visit.question in text(client.get(SEND))
     send(client, about=str(visit.public_id))
-    thread = Conversation.objects.get()
-    assert (thread.help_session, thread.patron, thread.topic, thread.branch) == (
+    conversation = Conversation.objects.get()
+    assert (conversation.help_session, conversation.patron, conversation.topic, conversation.branch) == (
         visit,
         None,
         visit.topic,
@@ -463,8 +463,8 @@ def test_the_holder_of_a_code_asks_something_new_by_mail(client, visit, show_cod
     prove(client, "new@example.org")
     assert 'value="new"' in chosen_on(client.get(SEND))
     send(client, about="new")
-    thread = Conversation.objects.get()
-    assert (thread.help_session, thread.patron.email) == (None, "new@example.org")
+    conversation = Conversation.objects.get()
+    assert (conversation.help_session, conversation.patron.email) == (None, "new@example.org")
 
 
 def test_something_new_has_no_button_that_sends_it_before_an_address_is_proved(
@@ -507,8 +507,12 @@ def test_a_quiet_visit_is_asked_about_without_its_words_or_a_name(client, patron
     assert "violent" not in page
     assert "Leave quickly" in page
     client.post(ASK, typed(about=str(quiet.public_id)))
-    thread = Conversation.objects.get()
-    assert (thread.help_session, thread.patron, thread.messages.get().author) == (quiet, None, None)
+    conversation = Conversation.objects.get()
+    assert (conversation.help_session, conversation.patron, conversation.messages.get().author) == (
+        quiet,
+        None,
+        None,
+    )
 
 
 def test_leaving_quickly_takes_what_was_written_with_it(client):
@@ -609,7 +613,7 @@ def answer_all(client, answers=ANSWERS):
     assert address == SEND_READING
 
 
-def test_one_question_at_a_time_becomes_a_readers_advisory_thread(me, patron):
+def test_one_question_at_a_time_becomes_a_readers_advisory_conversation(me, patron):
     answer_all(me)
     page = text(me.get(SEND_READING))
     for words in [
@@ -621,14 +625,14 @@ def test_one_question_at_a_time_becomes_a_readers_advisory_thread(me, patron):
     ]:
         assert words in page
     answer = send(me, SEND_READING)
-    thread = Conversation.objects.get()
-    assert answer.url == thread.get_absolute_url()
-    assert (thread.patron, thread.reason, thread.subject) == (
+    conversation = Conversation.objects.get()
+    assert answer.url == conversation.get_absolute_url()
+    assert (conversation.patron, conversation.reason, conversation.subject) == (
         patron,
         Conversation.Reason.READERS_ADVISORY,
         "Something to read",
     )
-    assert thread.messages.get().body.split("\n\n") == [
+    assert conversation.messages.get().body.split("\n\n") == [
         "Can you find me something to read?",
         "I loved lately: Piranesi",
         "I am in the mood for: comforting, funny, like a warm bath",
@@ -636,7 +640,7 @@ def test_one_question_at_a_time_becomes_a_readers_advisory_thread(me, patron):
         "It is for: a child, 9–12, she loves horses",
         "I would like it as: large print, audiobook",
     ]
-    found = thread.readers_form
+    found = conversation.readers_form
     assert (found.loved, found.mood, found.avoid) == (
         "Piranesi",
         "comforting, funny, like a warm bath",
@@ -733,17 +737,17 @@ def test_by_code_it_hangs_on_the_visit_and_asks_a_readers_questions(client, visi
     answer_all(client)
     client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND_READING})
     send(client, SEND_READING, about=str(visit.public_id))
-    thread = Conversation.objects.get()
-    assert (thread.help_session, thread.readers_form.loved) == (visit, "Piranesi")
+    conversation = Conversation.objects.get()
+    assert (conversation.help_session, conversation.readers_form.loved) == (visit, "Piranesi")
 
 
 def test_what_is_recommended_is_readers_advisory(me, staff, visit, branch):
     answer_all(me)
     send(me, SEND_READING)
-    thread = Conversation.objects.get()
+    conversation = Conversation.objects.get()
     item = ItemFactory()
     actions.reply(
-        thread,
+        conversation,
         by=staff,
         side="staff",
         at=timezone.now(),
@@ -755,7 +759,7 @@ def test_what_is_recommended_is_readers_advisory(me, staff, visit, branch):
     assert item.recommendations.get().question_type == QuestionType.READERS_ADVISORY
 
 
-def test_sending_twice_is_one_thread(me):
+def test_sending_twice_is_one_conversation(me):
     answer_all(me)
     token = token_on(me.get(SEND_READING))
     first, second = (me.post(SEND_READING, {"client_token": token}) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Pictures and PDFs in a patron's thread: who may open them, what counts, and that no word is lost over a file."""
+"""Pictures and PDFs in a patron's conversation: who may open them, what counts, and that no word is lost over a file."""
 
 import datetime
 import io
@@ -46,7 +46,7 @@ def disk(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def thread(branch, staff, patron):
+def conversation(branch, staff, patron):
     session = HelpSessionFactory(
         branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now()
     )
@@ -63,11 +63,11 @@ def token():
     return uuid.uuid4()
 
 
-def attach(browser, thread, token, *files, **fields):
+def attach(browser, conversation, token, *files, **fields):
     """As attach.js does: one request a file."""
     for file in files:
         answer = browser.post(
-            reverse("attach", args=[thread.public_id]),
+            reverse("attach", args=[conversation.public_id]),
             {"client_token": token, "files": file, **fields},
             headers=HTMX,
         )
@@ -78,17 +78,17 @@ def address(attachment):
     return reverse("attachment", args=[attachment.conversation.public_id, attachment.public_id])
 
 
-def reply(browser, thread, token, body="Here it is.", **fields):
+def reply(browser, conversation, token, body="Here it is.", **fields):
     return browser.post(
-        reverse("reply", args=[thread.public_id]), {"client_token": token, "body": body, **fields}
+        reverse("reply", args=[conversation.public_id]), {"client_token": token, "body": body, **fields}
     )
 
 
 # Added, shown, sent.
 
 
-def test_a_picture_is_added_and_goes_with_the_message(me, thread, token, patron):
-    answer = attach(me, thread, token, picture_file("../../My shelf\u202e.JPG"))
+def test_a_picture_is_added_and_goes_with_the_message(me, conversation, token, patron):
+    answer = attach(me, conversation, token, picture_file("../../My shelf\u202e.JPG"))
     added = Attachment.objects.get()
     assert answer.status_code == 200
     assert f'name="take_out" value="{added.public_id}"' in answer.content.decode()
@@ -100,12 +100,12 @@ def test_a_picture_is_added_and_goes_with_the_message(me, thread, token, patron)
         120,
         80,
     )
-    assert me.get(thread.get_absolute_url()).content.decode().count(f"{address(added)}?size=small") == 1
-    reply(me, thread, token, **{f"alt-{added.public_id}": "Three\x00 shelves"})
+    assert me.get(conversation.get_absolute_url()).content.decode().count(f"{address(added)}?size=small") == 1
+    reply(me, conversation, token, **{f"alt-{added.public_id}": "Three\x00 shelves"})
     message = Message.objects.get(client_token=token)
     added.refresh_from_db()
     assert (added.message, added.alt) == (message, "Three shelves")
-    page = me.get(thread.get_absolute_url()).content.decode()
+    page = me.get(conversation.get_absolute_url()).content.decode()
     assert (
         f'<a href="{address(added)}"><img src="{address(added)}?size=small" alt="Three shelves" width="120" height="80" loading="lazy"'
         in page
@@ -113,27 +113,28 @@ def test_a_picture_is_added_and_goes_with_the_message(me, thread, token, patron)
     assert f'value="{added.public_id}"' not in page  # the composer is empty again
 
 
-def test_a_picture_without_a_description_says_so(me, thread):
-    attach_to(thread.messages.get(), picture_file("shelf.jpg"))
+def test_a_picture_without_a_description_says_so(me, conversation):
+    attach_to(conversation.messages.get(), picture_file("shelf.jpg"))
     assert (
-        'alt="Picture without a description: shelf.jpg"' in me.get(thread.get_absolute_url()).content.decode()
+        'alt="Picture without a description: shelf.jpg"'
+        in me.get(conversation.get_absolute_url()).content.decode()
     )
 
 
-def test_what_was_added_is_there_with_the_draft_on_another_device(me, thread, token, sign_in, patron):
-    attach(me, thread, token, picture_file())
+def test_what_was_added_is_there_with_the_draft_on_another_device(me, conversation, token, sign_in, patron):
+    attach(me, conversation, token, picture_file())
     other = sign_in(Client(), patron)
-    page = other.get(thread.get_absolute_url()).content.decode()
+    page = other.get(conversation.get_absolute_url()).content.decode()
     assert str(token) in page
     assert address(Attachment.objects.get()) in page
 
 
-def test_what_can_be_seen_in_a_picture_is_kept_as_it_is_typed(me, thread, token):
-    attach(me, thread, token, picture_file())
+def test_what_can_be_seen_in_a_picture_is_kept_as_it_is_typed(me, conversation, token):
+    attach(me, conversation, token, picture_file())
     added = Attachment.objects.get()
     assert (
         me.post(
-            reverse("attach", args=[thread.public_id]),
+            reverse("attach", args=[conversation.public_id]),
             {"client_token": token, f"alt-{added.public_id}": "A" * 400},
             headers=HTMX,
         ).status_code
@@ -141,18 +142,18 @@ def test_what_can_be_seen_in_a_picture_is_kept_as_it_is_typed(me, thread, token)
     )
     added.refresh_from_db()
     assert added.alt == "A" * 299 + "…"
-    assert f'value="{added.alt}"' in me.get(thread.get_absolute_url()).content.decode()
+    assert f'value="{added.alt}"' in me.get(conversation.get_absolute_url()).content.decode()
 
 
 def test_a_file_is_taken_out_again_with_all_that_is_on_the_disk(
-    me, thread, token, disk, django_capture_on_commit_callbacks
+    me, conversation, token, disk, django_capture_on_commit_callbacks
 ):
-    attach(me, thread, token, picture_file(), pdf_file())
+    attach(me, conversation, token, picture_file(), pdf_file())
     picture, pdf = Attachment.objects.all()
     assert disk() == sorted([picture.file.name, picture.preview.name, pdf.file.name])
     with django_capture_on_commit_callbacks(execute=True):
         me.post(
-            reverse("attach", args=[thread.public_id]),
+            reverse("attach", args=[conversation.public_id]),
             {"client_token": token, "take_out": picture.public_id},
             headers=HTMX,
         )
@@ -160,45 +161,47 @@ def test_a_file_is_taken_out_again_with_all_that_is_on_the_disk(
     assert disk() == [pdf.file.name]
 
 
-def test_what_is_sent_is_not_taken_out(me, thread, token):
-    attach(me, thread, token, picture_file())
-    reply(me, thread, token)
+def test_what_is_sent_is_not_taken_out(me, conversation, token):
+    attach(me, conversation, token, picture_file())
+    reply(me, conversation, token)
     sent = Attachment.objects.get()
     me.post(
-        reverse("attach", args=[thread.public_id]),
+        reverse("attach", args=[conversation.public_id]),
         {"client_token": token, "take_out": sent.public_id, f"alt-{sent.public_id}": "other"},
         headers=HTMX,
     )
     assert Attachment.objects.get().alt == ""
 
 
-def test_the_same_file_sent_twice_is_one(me, thread, token, disk):
-    attach(me, thread, token, picture_file(), picture_file())
+def test_the_same_file_sent_twice_is_one(me, conversation, token, disk):
+    attach(me, conversation, token, picture_file(), picture_file())
     assert Attachment.objects.count() == 1
     assert len(disk()) == 2
 
 
-def test_without_a_script_what_could_not_be_added_is_said_on_the_page_and_the_words_stay(me, thread, token):
+def test_without_a_script_what_could_not_be_added_is_said_on_the_page_and_the_words_stay(
+    me, conversation, token
+):
     fields = {"client_token": token, "body": "See this", "files": SimpleUploadedFile("page.png", b"<html>")}
-    page = me.post(reverse("attach", args=[thread.public_id]), fields, follow=True).content.decode()
+    page = me.post(reverse("attach", args=[conversation.public_id]), fields, follow=True).content.decode()
     assert "page.png: Only pictures" in page
     assert ">\nSee this</textarea>" in page
 
 
-def test_a_file_for_no_composer_is_not_taken(me, thread, disk):
-    assert attach(me, thread, "nonsense", picture_file()).status_code == 422
+def test_a_file_for_no_composer_is_not_taken(me, conversation, disk):
+    assert attach(me, conversation, "nonsense", picture_file()).status_code == 422
     assert disk() == []
 
 
-def test_a_description_of_nothing_is_left_out(me, thread, token):
-    attach(me, thread, token, picture_file())
-    assert attach(me, thread, token, picture_file(), **{"alt-nonsense": "words"}).status_code == 200
+def test_a_description_of_nothing_is_left_out(me, conversation, token):
+    attach(me, conversation, token, picture_file())
+    assert attach(me, conversation, token, picture_file(), **{"alt-nonsense": "words"}).status_code == 200
     assert Attachment.objects.get().alt == ""
 
 
-def test_a_file_that_comes_after_its_message_is_refused_with_words(me, thread, token, disk):
-    reply(me, thread, token)
-    assert "The message was sent already" in attach(me, thread, token, picture_file()).content.decode()
+def test_a_file_that_comes_after_its_message_is_refused_with_words(me, conversation, token, disk):
+    reply(me, conversation, token)
+    assert "The message was sent already" in attach(me, conversation, token, picture_file()).content.decode()
     assert disk() == []
 
 
@@ -214,13 +217,13 @@ def test_a_file_that_comes_after_its_message_is_refused_with_words(me, thread, t
 ])  # fmt: skip
 @pytest.mark.parametrize("by_script", [True, False])
 def test_a_file_that_is_not_taken_says_what_to_do_and_costs_nothing(
-    me, thread, token, disk, file, words, by_script
+    me, conversation, token, disk, file, words, by_script
 ):
     if by_script:
-        page = attach(me, thread, token, file()).content.decode()
+        page = attach(me, conversation, token, file()).content.decode()
     else:
         page = me.post(
-            reverse("reply", args=[thread.public_id]),
+            reverse("reply", args=[conversation.public_id]),
             {"client_token": token, "body": "My words.", "files": [file(), pdf_file()]},
         ).content.decode()
         assert "My words." in page
@@ -232,41 +235,41 @@ def test_a_file_that_is_not_taken_says_what_to_do_and_costs_nothing(
     assert Attachment.objects.filter(kind="picture").count() == 0
 
 
-def test_without_a_script_files_come_with_the_message(me, thread, token):
-    answer = reply(me, thread, token, files=[picture_file(), pdf_file()])
+def test_without_a_script_files_come_with_the_message(me, conversation, token):
+    answer = reply(me, conversation, token, files=[picture_file(), pdf_file()])
     assert answer.status_code == 302
     assert Message.objects.get(client_token=token).attachments.count() == 2
 
 
-def test_the_same_form_posted_twice_sends_its_files_once(me, thread, token):
+def test_the_same_form_posted_twice_sends_its_files_once(me, conversation, token):
     for _ in range(2):
-        reply(me, thread, token, files=[picture_file(), pdf_file()])
+        reply(me, conversation, token, files=[picture_file(), pdf_file()])
     assert Message.objects.get(client_token=token).attachments.count() == Attachment.objects.count() == 2
 
 
-def test_an_invalid_message_loses_no_file(me, thread, token):
-    answer = reply(me, thread, token, body="", files=[picture_file()])
+def test_an_invalid_message_loses_no_file(me, conversation, token):
+    answer = reply(me, conversation, token, body="", files=[picture_file()])
     assert answer.status_code == 422
     added = Attachment.objects.get()
     assert (added.message, added.client_token) == (None, token)
     assert address(added) in answer.content.decode()
 
 
-def test_without_a_script_taking_out_keeps_what_was_typed(me, thread, token, patron):
-    reply(me, thread, token, body="", files=[picture_file()])
+def test_without_a_script_taking_out_keeps_what_was_typed(me, conversation, token, patron):
+    reply(me, conversation, token, body="", files=[picture_file()])
     added = Attachment.objects.get()
     answer = me.post(
-        reverse("attach", args=[thread.public_id]),
+        reverse("attach", args=[conversation.public_id]),
         {"client_token": token, "body": "Half a sent", "sequence": 0, "take_out": added.public_id},
     )
-    assert answer.url == f"{thread.get_absolute_url()}#write"
+    assert answer.url == f"{conversation.get_absolute_url()}#write"
     assert Draft.objects.get(person=patron).body == "Half a sent"
-    page = me.get(thread.get_absolute_url()).content.decode()
+    page = me.get(conversation.get_absolute_url()).content.decode()
     assert "Half a sent" in page
     assert address(added) not in page
 
 
-def test_a_full_disk_is_said_and_nothing_is_left_of_the_file(me, thread, token, disk, monkeypatch):
+def test_a_full_disk_is_said_and_nothing_is_left_of_the_file(me, conversation, token, disk, monkeypatch):
     real = storages["private"]._save
 
     def full(name, content):
@@ -276,28 +279,31 @@ def test_a_full_disk_is_said_and_nothing_is_left_of_the_file(me, thread, token, 
         return name
 
     monkeypatch.setattr(storages["private"], "_save", full)
-    answer = reply(me, thread, token, body="My words.", files=[picture_file()])
+    answer = reply(me, conversation, token, body="My words.", files=[picture_file()])
     assert "The library has no room for files at the moment. Your text is safe." in answer.content.decode()
     assert "My words." in answer.content.decode()
     assert (Attachment.objects.count(), disk()) == (0, [])
 
 
-def test_a_full_disk_while_files_come_in_costs_no_word(me, thread, token, settings, monkeypatch):
+def test_a_full_disk_while_files_come_in_costs_no_word(me, conversation, token, settings, monkeypatch):
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0  # straight to the disk
 
     def full(self, raw_data, start):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(TemporaryFileUploadHandler, "receive_data_chunk", full)
-    answer = reply(me, thread, token, body="My words.", files=[picture_file()])
+    answer = reply(me, conversation, token, body="My words.", files=[picture_file()])
     assert "The library has no room for files at the moment" in answer.content.decode()
     assert "My words." in answer.content.decode()
 
 
-def test_files_too_large_for_the_memory_arrive_whole(me, thread, token, settings, tmp_path):
+def test_files_too_large_for_the_memory_arrive_whole(me, conversation, token, settings, tmp_path):
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
     reply(
-        me, thread, token, files=[pdf_file(f"{n}.pdf", b"%PDF-1.4 " + bytes([n]) * 300_000) for n in range(3)]
+        me,
+        conversation,
+        token,
+        files=[pdf_file(f"{n}.pdf", b"%PDF-1.4 " + bytes([n]) * 300_000) for n in range(3)],
     )
     assert [(tmp_path / a.file.name).read_bytes()[9:] for a in Attachment.objects.order_by("pk")] == [
         bytes([n]) * 300_000 for n in range(3)
@@ -307,20 +313,22 @@ def test_files_too_large_for_the_memory_arrive_whole(me, thread, token, settings
 # How many and how much.
 
 
-def test_a_message_carries_ten_files(me, thread, token):
-    answer = reply(me, thread, token, body="", files=[pdf_file(f"{n}.pdf") for n in range(12)])
+def test_a_message_carries_ten_files(me, conversation, token):
+    answer = reply(me, conversation, token, body="", files=[pdf_file(f"{n}.pdf") for n in range(12)])
     assert Attachment.objects.count() == 10
     assert answer.content.decode().count("One message can carry 10 files.") == 2
-    assert "One message can carry 10 files." in attach(me, thread, token, picture_file()).content.decode()
+    assert (
+        "One message can carry 10 files." in attach(me, conversation, token, picture_file()).content.decode()
+    )
     assert Attachment.objects.count() == 10
 
 
-def test_a_person_has_so_much_room_and_no_more(me, thread, token, patron, monkeypatch, disk):
-    attach(me, thread, token, picture_file())
+def test_a_person_has_so_much_room_and_no_more(me, conversation, token, patron, monkeypatch, disk):
+    attach(me, conversation, token, picture_file())
     size = Attachment.objects.get().size
     monkeypatch.setattr(attachments, "MOST_OF_A_PATRON", size + 1000)
     elsewhere = MessageFactory(
-        conversation=ConversationFactory(help_session=thread.help_session)
+        conversation=ConversationFactory(help_session=conversation.help_session)
     ).conversation
     answer = attach(me, elsewhere, uuid.uuid4(), pdf_file(content=b"%PDF-" + b"x" * 996))
     assert "There is no more room for files of yours here." in answer.content.decode()
@@ -329,7 +337,7 @@ def test_a_person_has_so_much_room_and_no_more(me, thread, token, patron, monkey
     assert len(disk()) == 3
 
 
-def test_who_came_by_a_code_has_the_room_of_one_thread(client, show_code, branch, monkeypatch, token):
+def test_who_came_by_a_code_has_the_room_of_one_conversation(client, show_code, branch, monkeypatch, token):
     session = HelpSessionFactory(branch=branch, handed_over_at=timezone.now())
     one, two = (
         MessageFactory(conversation=ConversationFactory(help_session=session)).conversation for _ in range(2)
@@ -353,11 +361,11 @@ def test_who_came_by_a_code_has_the_room_of_one_thread(client, show_code, branch
     ("close_conversation", 7 * 1024 * 1024, 413),
     ("conversation_draft", 7 * 1024 * 1024, 413),
 ])  # fmt: skip
-def test_only_the_addresses_that_take_files_take_so_much(thread, name, length, status):
+def test_only_the_addresses_that_take_files_take_so_much(conversation, name, length, status):
     browser = Client(enforce_csrf_checks=True)
     assert (
         browser.post(
-            reverse(name, args=[thread.public_id]), {"body": "x"}, CONTENT_LENGTH=str(length)
+            reverse(name, args=[conversation.public_id]), {"body": "x"}, CONTENT_LENGTH=str(length)
         ).status_code
         == status
     )
@@ -373,11 +381,15 @@ def test_only_the_addresses_that_take_files_take_so_much(thread, name, length, s
     ("staff, as a patron", 404, 404, 404),
     ("nobody", 404, 404, 404),
 ])  # fmt: skip
-def test_who_may_open_a_file_of_a_thread_that_was_kept(
-    client, sign_in, show_code, thread, patron, staff, token, who, sent, not_sent, held
+def test_who_may_open_a_file_of_a_conversation_that_was_kept(
+    client, sign_in, show_code, conversation, patron, staff, token, who, sent, not_sent, held
 ):
-    files = [attach_to(thread.messages.get()), _unsent(thread, patron), _held(thread, staff)]
-    _become(who, client, sign_in, show_code, thread, patron, staff)
+    files = [
+        attach_to(conversation.messages.get()),
+        _unsent(conversation, patron),
+        _held(conversation, staff),
+    ]
+    _become(who, client, sign_in, show_code, conversation, patron, staff)
     for small in ("", "?size=small"):
         assert [client.get(address(file) + small).status_code for file in files] == [sent, not_sent, held]
 
@@ -388,60 +400,64 @@ def test_who_may_open_a_file_of_a_thread_that_was_kept(
     ("another patron", 404, 404, 404),
     ("nobody", 404, 404, 404),
 ])  # fmt: skip
-def test_who_may_open_a_file_of_a_thread_by_code(
-    client, sign_in, show_code, thread, patron, staff, token, who, sent, not_sent, held
+def test_who_may_open_a_file_of_a_conversation_by_code(
+    client, sign_in, show_code, conversation, patron, staff, token, who, sent, not_sent, held
 ):
-    HelpSession.objects.filter(pk=thread.help_session_id).update(patron=None, kept_at=None)
-    Conversation.objects.filter(pk=thread.pk).update(patron=None)
-    thread.refresh_from_db()
-    files = [attach_to(thread.messages.get()), _unsent(thread, None), _held(thread, staff)]
-    _become(who, client, sign_in, show_code, thread, patron, staff)
+    HelpSession.objects.filter(pk=conversation.help_session_id).update(patron=None, kept_at=None)
+    Conversation.objects.filter(pk=conversation.pk).update(patron=None)
+    conversation.refresh_from_db()
+    files = [attach_to(conversation.messages.get()), _unsent(conversation, None), _held(conversation, staff)]
+    _become(who, client, sign_in, show_code, conversation, patron, staff)
     assert [client.get(address(file)).status_code for file in files] == [sent, not_sent, held]
 
 
-def test_a_held_answers_file_shows_with_the_answer(me, thread, staff, time_machine):
+def test_a_held_answers_file_shows_with_the_answer(me, conversation, staff, time_machine):
     time_machine.move_to(timezone.now(), tick=False)
-    file = _held(thread, staff)
+    file = _held(conversation, staff)
     assert me.get(address(file)).status_code == 404
-    assert str(file.public_id) not in me.get(thread.get_absolute_url()).content.decode()
+    assert str(file.public_id) not in me.get(conversation.get_absolute_url()).content.decode()
     time_machine.shift(Message.HELD)
     assert me.get(address(file)).status_code == 200
-    assert str(file.public_id) in me.get(thread.get_absolute_url()).content.decode()
+    assert str(file.public_id) in me.get(conversation.get_absolute_url()).content.decode()
 
 
-def test_a_file_opens_in_its_own_thread_only(me, thread):
-    file = attach_to(thread.messages.get())
+def test_a_file_opens_in_its_own_conversation_only(me, conversation):
+    file = attach_to(conversation.messages.get())
     elsewhere = MessageFactory(
-        conversation=ConversationFactory(help_session=thread.help_session)
+        conversation=ConversationFactory(help_session=conversation.help_session)
     ).conversation
     assert me.get(reverse("attachment", args=[elsewhere.public_id, file.public_id])).status_code == 404
 
 
-def test_the_files_of_a_thread_that_was_joined_are_found_from_a_page_that_was_open(me, thread, token, staff):
-    file = attach_to(thread.messages.get())
-    into = MessageFactory(conversation=ConversationFactory(help_session=thread.help_session)).conversation
-    joining.join(thread, into=into, by=staff, at=timezone.now())
+def test_the_files_of_a_conversation_that_was_joined_are_found_from_a_page_that_was_open(
+    me, conversation, token, staff
+):
+    file = attach_to(conversation.messages.get())
+    into = MessageFactory(
+        conversation=ConversationFactory(help_session=conversation.help_session)
+    ).conversation
+    joining.join(conversation, into=into, by=staff, at=timezone.now())
     assert me.get(address(file)).status_code == 200
-    added = attach(me, thread, token, picture_file("window.jpg"))
+    added = attach(me, conversation, token, picture_file("window.jpg"))
     shown = Attachment.objects.get(message=None)
     assert address(shown) in added.content.decode()
     assert me.get(address(shown)).status_code == 200
 
 
-def test_what_somebody_added_is_kept_with_the_visit(client, show_code, sign_in, thread, patron, token):
-    HelpSession.objects.filter(pk=thread.help_session_id).update(patron=None, kept_at=None)
-    Conversation.objects.filter(pk=thread.pk).update(patron=None)
-    show_code(client, code_for(thread.help_session))
-    attach(client, thread, token, picture_file())
+def test_what_somebody_added_is_kept_with_the_visit(client, show_code, sign_in, conversation, patron, token):
+    HelpSession.objects.filter(pk=conversation.help_session_id).update(patron=None, kept_at=None)
+    Conversation.objects.filter(pk=conversation.pk).update(patron=None)
+    show_code(client, code_for(conversation.help_session))
+    attach(client, conversation, token, picture_file())
     sign_in(client, patron)
     actions.keep(HelpSession.objects.get(), by=patron, at=timezone.now(), wording="Keep it", language="en")
-    assert address(Attachment.objects.get()) in client.get(thread.get_absolute_url()).content.decode()
+    assert address(Attachment.objects.get()) in client.get(conversation.get_absolute_url()).content.decode()
 
 
-def _unsent(thread, person):
+def _unsent(conversation, person):
     [(name, usable)] = attachments.checked([("not-sent.jpg", picture_file(), "")])[0]
     return attachments.add(
-        thread,
+        conversation,
         by=person,
         side="patron",
         client_token=uuid.uuid4(),
@@ -451,9 +467,9 @@ def _unsent(thread, person):
     )
 
 
-def _held(thread, staff):
+def _held(conversation, staff):
     answer = actions.reply(
-        thread,
+        conversation,
         by=staff,
         side="staff",
         at=timezone.now(),
@@ -464,9 +480,9 @@ def _held(thread, staff):
     return attach_to(answer, pdf_file())
 
 
-def _become(who, client, sign_in, show_code, thread, patron, staff):
+def _become(who, client, sign_in, show_code, conversation, patron, staff):
     if who.startswith("the holder"):
-        show_code(client, code_for(thread.help_session, state="kept" if "kept" in who else "live"))
+        show_code(client, code_for(conversation.help_session, state="kept" if "kept" in who else "live"))
     if who == "the patron" or "signed in" in who:
         sign_in(client, patron)
     if who == "another patron":
@@ -478,8 +494,8 @@ def _become(who, client, sign_in, show_code, thread, patron, staff):
 # How a file is handed out.
 
 
-def test_a_picture_is_shown_and_can_do_nothing(me, thread):
-    file = attach_to(thread.messages.get(), picture_file('a "b".jpg'))
+def test_a_picture_is_shown_and_can_do_nothing(me, conversation):
+    file = attach_to(conversation.messages.get(), picture_file('a "b".jpg'))
     answer = me.get(address(file))
     assert Image.open(io.BytesIO(answer.content)).size == (120, 80)
     assert {
@@ -501,8 +517,8 @@ def test_a_picture_is_shown_and_can_do_nothing(me, thread):
     assert me.get(f"{address(file)}?size=small")["Content-Type"] == "image/webp"
 
 
-def test_a_pdf_is_a_download_whatever_is_asked(me, thread):
-    file = attach_to(thread.messages.get(), pdf_file("form.html"))
+def test_a_pdf_is_a_download_whatever_is_asked(me, conversation):
+    file = attach_to(conversation.messages.get(), pdf_file("form.html"))
     for small in ("", "?size=small"):
         answer = me.get(address(file) + small)
         assert (answer["Content-Type"], answer["Content-Disposition"]) == (
@@ -529,8 +545,8 @@ def test_a_name_is_only_a_name_and_says_what_the_file_is(name, kept):
     assert attachments._named(name, usable.extension) == kept
 
 
-def test_nothing_that_anybody_chose_is_in_a_path(thread, disk):
-    file = attach_to(thread.messages.get(), picture_file("../../secret.jpg"))
+def test_nothing_that_anybody_chose_is_in_a_path(conversation, disk):
+    file = attach_to(conversation.messages.get(), picture_file("../../secret.jpg"))
     folder = file.public_id.hex[:2]
     assert disk() == [
         f"attachments/{folder}/{file.public_id}.jpeg",
@@ -538,8 +554,8 @@ def test_nothing_that_anybody_chose_is_in_a_path(thread, disk):
     ]
 
 
-def test_a_row_whose_file_is_gone_is_no_fault(me, thread):
-    file = attach_to(thread.messages.get())
+def test_a_row_whose_file_is_gone_is_no_fault(me, conversation):
+    file = attach_to(conversation.messages.get())
     Attachment.remove_files(file.stored_names())
     assert me.get(address(file)).status_code == 404
 
@@ -547,9 +563,11 @@ def test_a_row_whose_file_is_gone_is_no_fault(me, thread):
 # Forgotten.
 
 
-def test_what_is_not_sent_in_a_day_is_forgotten(me, thread, token, disk, django_capture_on_commit_callbacks):
-    attach(me, thread, token, picture_file("old.jpg"), pdf_file("new.pdf"))
-    sent = attach_to(thread.messages.get())
+def test_what_is_not_sent_in_a_day_is_forgotten(
+    me, conversation, token, disk, django_capture_on_commit_callbacks
+):
+    attach(me, conversation, token, picture_file("old.jpg"), pdf_file("new.pdf"))
+    sent = attach_to(conversation.messages.get())
     Attachment.objects.filter(name="old.jpg").update(added_at=timezone.now() - datetime.timedelta(hours=25))
     Attachment.objects.filter(pk=sent.pk).update(added_at=timezone.now() - datetime.timedelta(days=25))
     with django_capture_on_commit_callbacks(execute=True):
@@ -559,11 +577,11 @@ def test_what_is_not_sent_in_a_day_is_forgotten(me, thread, token, disk, django_
     assert attachments.forget_unsent_attachments in {job for job, _every in JOBS}
 
 
-def test_a_file_that_no_row_knows_is_forgotten(me, thread, token, disk, tmp_path):
-    kept = attach_to(thread.messages.get())
+def test_a_file_that_no_row_knows_is_forgotten(me, conversation, token, disk, tmp_path):
+    kept = attach_to(conversation.messages.get())
     stray, young = (
-        attach_to(thread.messages.get(), picture_file(colour="red")),
-        attach_to(thread.messages.get(), picture_file(colour="green")),
+        attach_to(conversation.messages.get(), picture_file(colour="red")),
+        attach_to(conversation.messages.get(), picture_file(colour="green")),
     )
     Attachment.objects.filter(pk__in=[stray.pk, young.pk]).delete()
     (tmp_path / "logo").mkdir()
@@ -576,32 +594,32 @@ def test_a_file_that_no_row_knows_is_forgotten(me, thread, token, disk, tmp_path
     assert disk() == sorted([*kept.stored_names(), *young.stored_names(), "logo/a.png"])
 
 
-def test_erasing_a_thread_takes_its_files_from_the_disk(
-    thread, coordinator, disk, django_capture_on_commit_callbacks
+def test_erasing_a_conversation_takes_its_files_from_the_disk(
+    conversation, coordinator, disk, django_capture_on_commit_callbacks
 ):
-    attach_to(thread.messages.get(), picture_file(), pdf_file())
+    attach_to(conversation.messages.get(), picture_file(), pdf_file())
     with django_capture_on_commit_callbacks(execute=True):
-        handling.erase(thread, by=coordinator, at=timezone.now())
+        handling.erase(conversation, by=coordinator, at=timezone.now())
     assert (Attachment.objects.count(), disk()) == (0, [])
 
 
-def test_nothing_is_added_to_an_erased_thread(thread, coordinator, patron, disk):
-    handling.erase(thread, by=coordinator, at=timezone.now())
+def test_nothing_is_added_to_an_erased_conversation(conversation, coordinator, patron, disk):
+    handling.erase(conversation, by=coordinator, at=timezone.now())
     with pytest.raises(actions.Erased):
-        _unsent(thread, patron)
+        _unsent(conversation, patron)
     assert disk() == []
 
 
-def test_pages_with_many_files_cost_what_those_with_one_cost(me, thread, django_assert_num_queries):
-    attach_to(thread.messages.get())
-    me.get(thread.get_absolute_url())
+def test_pages_with_many_files_cost_what_those_with_one_cost(me, conversation, django_assert_num_queries):
+    attach_to(conversation.messages.get())
+    me.get(conversation.get_absolute_url())
     with django_assert_num_queries(7):
-        me.get(thread.get_absolute_url())
+        me.get(conversation.get_absolute_url())
     for n in range(5):
-        attach_to(MessageFactory(conversation=thread), picture_file(f"{n}.jpg"), pdf_file(f"{n}.pdf"))
-    me.get(thread.get_absolute_url())
+        attach_to(MessageFactory(conversation=conversation), picture_file(f"{n}.jpg"), pdf_file(f"{n}.pdf"))
+    me.get(conversation.get_absolute_url())
     with django_assert_num_queries(7):
-        me.get(thread.get_absolute_url())
+        me.get(conversation.get_absolute_url())
 
 
 # At the same moment: real processes, a real database.
@@ -615,14 +633,14 @@ def at_once(test):
     )(test)
 
 
-def _adds(thread, person, names, token=None):
+def _adds(conversation, person, names, token=None):
     """One work for each name: it adds a PDF of 1,000 bytes."""
 
     def work(name, key):
         content = b"%PDF-" + b"x" * 995
         [(name, usable)] = attachments.checked([(f"{name}.pdf", pdf_file(content=content), "")])[0]
         added = attachments.add(
-            thread,
+            conversation,
             by=person,
             side="patron",
             client_token=token or key,
@@ -636,16 +654,18 @@ def _adds(thread, person, names, token=None):
 
 
 @at_once
-def test_eight_files_at_once_never_have_more_room_than_there_is(thread, patron, monkeypatch, disk):
+def test_eight_files_at_once_never_have_more_room_than_there_is(conversation, patron, monkeypatch, disk):
     monkeypatch.setattr(attachments, "MOST_OF_A_PATRON", 3500)
-    threads = [
-        thread,
+    conversations = [
+        conversation,
         *(
-            MessageFactory(conversation=ConversationFactory(help_session=thread.help_session)).conversation
+            MessageFactory(
+                conversation=ConversationFactory(help_session=conversation.help_session)
+            ).conversation
             for _ in range(3)
         ),
     ]
-    works = [work for n, some in enumerate(threads) for work in _adds(some, patron, [f"{n}a", f"{n}b"])]
+    works = [work for n, some in enumerate(conversations) for work in _adds(some, patron, [f"{n}a", f"{n}b"])]
 
     def check(_key, outcomes):
         assert sorted(outcome == "NotAdded" for outcome in outcomes) == [False] * 3 + [True] * 5
@@ -658,7 +678,7 @@ def test_eight_files_at_once_never_have_more_room_than_there_is(thread, patron, 
 
 
 @at_once
-def test_eight_files_at_once_by_a_code_never_have_more_room_than_there_is(thread, monkeypatch):
+def test_eight_files_at_once_by_a_code_never_have_more_room_than_there_is(conversation, monkeypatch):
     monkeypatch.setattr(attachments, "MOST_BY_CODE", 3500)
 
     def check(_key, outcomes):
@@ -666,24 +686,34 @@ def test_eight_files_at_once_by_a_code_never_have_more_room_than_there_is(thread
         Attachment.objects.all().delete()
 
     rounds(
-        _adds(thread, None, "abcdefgh"), 20, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"}
+        _adds(conversation, None, "abcdefgh"),
+        20,
+        before=lambda _: uuid.uuid4(),
+        after=check,
+        refusals={"NotAdded"},
     )
 
 
 @at_once
-def test_one_file_sent_eight_times_at_once_is_one(thread, patron, disk):
+def test_one_file_sent_eight_times_at_once_is_one(conversation, patron, disk):
     def check(key, ids):
         assert len(set(ids)) == Attachment.objects.filter(client_token=key).count() == 1
 
-    rounds(_adds(thread, patron, "a" * 8), 20, before=lambda _: uuid.uuid4(), after=check)
+    rounds(_adds(conversation, patron, "a" * 8), 20, before=lambda _: uuid.uuid4(), after=check)
     assert len(disk()) == 20
 
 
 @at_once
-def test_a_file_added_while_its_message_is_sent_is_in_it_or_refused(thread, patron):
+def test_a_file_added_while_its_message_is_sent_is_in_it_or_refused(conversation, patron):
     def sends(key):
         return actions.reply(
-            thread, by=patron, side="patron", at=timezone.now(), body="Here.", language="en", client_token=key
+            conversation,
+            by=patron,
+            side="patron",
+            at=timezone.now(),
+            body="Here.",
+            language="en",
+            client_token=key,
         ).pk
 
     def check(key, outcomes):
@@ -693,7 +723,7 @@ def test_a_file_added_while_its_message_is_sent_is_in_it_or_refused(thread, patr
         assert not Attachment.objects.filter(message=None).exists()
 
     rounds(
-        [sends, *_adds(thread, patron, "abc")],
+        [sends, *_adds(conversation, patron, "abc")],
         20,
         before=lambda _: uuid.uuid4(),
         after=check,

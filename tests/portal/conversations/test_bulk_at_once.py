@@ -1,6 +1,6 @@
-"""Many threads at once by many people at once: nobody waits for somebody who waits for them, and what the rows say is what happened.
+"""Many conversations at once by many people at once: nobody waits for somebody who waits for them, and what the rows say is what happened.
 
-Without the order of the locks, or with the queues raised as the threads come, this deadlocks within a few rounds.
+Without the order of the locks, or with the queues raised as the conversations come, this deadlocks within a few rounds.
 """
 
 import random
@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 
-def test_many_threads_at_once_by_many_people_at_once(transactional_db):
+def test_many_conversations_at_once_by_many_people_at_once(transactional_db):
     library = LibraryFactory()
     branches = [library.default_branch, BranchFactory()]
     people = [StaffFactory(branch=branch) for branch in branches * 2]
@@ -32,7 +32,7 @@ def test_many_threads_at_once_by_many_people_at_once(transactional_db):
         for branch in branches:
             person.staff_roles.get_or_create(branch=branch)
     patron = UserFactory()
-    threads = [
+    conversations = [
         actions.ask(
             by=patron,
             at=timezone.now(),
@@ -47,9 +47,9 @@ def test_many_threads_at_once_by_many_people_at_once(transactional_db):
     def some():
         """A few of them as they are now, in any order."""
         return {
-            thread: thread.desk_version
-            for thread in Conversation.objects.filter(
-                pk__in=random.sample([thread.pk for thread in threads], 4)
+            conversation: conversation.desk_version
+            for conversation in Conversation.objects.filter(
+                pk__in=random.sample([conversation.pk for conversation in conversations], 4)
             ).order_by("?")
         }
 
@@ -58,15 +58,19 @@ def test_many_threads_at_once_by_many_people_at_once(transactional_db):
         return bool(done.undo) and bulk.undo(done.undo, by=people[0], at=timezone.now())
 
     def hand_over(_round):
-        thread = Conversation.objects.get(pk=random.choice(threads).pk)
+        conversation = Conversation.objects.get(pk=random.choice(conversations).pk)
         return handling.hand_over(
-            thread, branch=random.choice(branches), by=people[1], at=timezone.now(), was=thread.assignee
+            conversation,
+            branch=random.choice(branches),
+            by=people[1],
+            at=timezone.now(),
+            was=conversation.assignee,
         )
 
     def write(_round):
-        thread = random.choice(threads)
+        conversation = random.choice(conversations)
         return actions.reply(
-            thread,
+            conversation,
             by=patron,
             side="patron",
             at=timezone.now(),
@@ -77,11 +81,11 @@ def test_many_threads_at_once_by_many_people_at_once(transactional_db):
 
     def check(_round, outcomes):
         assert {"OperationalError", "DeadlockDetected"}.isdisjoint(map(str, outcomes))
-        for thread in Conversation.objects.all():
-            kept = states.state_of(thread)
+        for conversation in Conversation.objects.all():
+            kept = states.state_of(conversation)
             assert (kept.status, kept.waiting_since) == (
-                states.replay(thread).status,
-                states.replay(thread).waiting_since,
+                states.replay(conversation).status,
+                states.replay(conversation).waiting_since,
             )
 
     works = [

@@ -15,16 +15,18 @@ TOKEN = uuid.UUID(int=1)
 
 
 @pytest.fixture
-def thread(patron, staff, branch):
+def conversation(patron, staff, branch):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     return actions.ask(
         by=patron, at=NOW, help_session=session, body="Where?", language="en", client_token=uuid.uuid4()
     )
 
 
-def keep(thread, person, sequence, body="words", *, side="staff", kind="reply", token=TOKEN, at=NOW, **rest):
+def keep(
+    conversation, person, sequence, body="words", *, side="staff", kind="reply", token=TOKEN, at=NOW, **rest
+):
     drafts.save_draft(
-        thread,
+        conversation,
         person=person,
         side=side,
         kind=kind,
@@ -36,19 +38,19 @@ def keep(thread, person, sequence, body="words", *, side="staff", kind="reply", 
     )
 
 
-def send(thread, by, *, side="staff", token=TOKEN, body="words", at=NOW):
-    return actions.reply(thread, by=by, side=side, at=at, body=body, language="en", client_token=token)
+def send(conversation, by, *, side="staff", token=TOKEN, body="words", at=NOW):
+    return actions.reply(conversation, by=by, side=side, at=at, body=body, language="en", client_token=token)
 
 
-def kept(thread, person, *, side="staff", kind="reply"):
-    draft = drafts.draft_of(thread, person=person, side=side, kind=kind)
+def kept(conversation, person, *, side="staff", kind="reply"):
+    draft = drafts.draft_of(conversation, person=person, side=side, kind=kind)
     return draft.body, draft.sequence
 
 
-def test_what_was_typed_is_there_on_the_other_device_with_the_token_and_all_fields(thread, staff):
-    keep(thread, staff, 1, "half a sen")
-    keep(thread, staff, 2, "half a sentence", language="es", typed={"item-0": "1"})
-    draft = drafts.draft_of(thread, person=staff, side="staff", kind="reply")
+def test_what_was_typed_is_there_on_the_other_device_with_the_token_and_all_fields(conversation, staff):
+    keep(conversation, staff, 1, "half a sen")
+    keep(conversation, staff, 2, "half a sentence", language="es", typed={"item-0": "1"})
+    draft = drafts.draft_of(conversation, person=staff, side="staff", kind="reply")
     assert (draft.body, draft.language, draft.typed, draft.client_token, draft.sequence) == (
         "half a sentence",
         "es",
@@ -58,114 +60,125 @@ def test_what_was_typed_is_there_on_the_other_device_with_the_token_and_all_fiel
     )
 
 
-def test_what_no_database_takes_is_left_out_of_all_fields(thread, staff):
-    keep(thread, staff, 1, language="e\0n", typed={"item-\0": "a\0b"})
-    draft = drafts.draft_of(thread, person=staff, side="staff", kind="reply")
+def test_what_no_database_takes_is_left_out_of_all_fields(conversation, staff):
+    keep(conversation, staff, 1, language="e\0n", typed={"item-\0": "a\0b"})
+    draft = drafts.draft_of(conversation, person=staff, side="staff", kind="reply")
     assert (draft.language, draft.typed) == ("en", {"item-": "ab"})
-    answer = send(thread, staff)
+    answer = send(conversation, staff)
     actions.take_back(answer, by=staff, at=NOW + second, typed={"item-\0": "a\0b"})
-    assert drafts.draft_of(thread, person=staff, side="staff", kind="reply").typed == {"item-": "ab"}
+    assert drafts.draft_of(conversation, person=staff, side="staff", kind="reply").typed == {"item-": "ab"}
 
 
-def test_where_nothing_was_typed_there_is_a_new_composer_that_is_nowhere_kept(thread, staff):
-    first, second_ = (drafts.draft_of(thread, person=staff, side="staff", kind="reply") for _ in range(2))
+def test_where_nothing_was_typed_there_is_a_new_composer_that_is_nowhere_kept(conversation, staff):
+    first, second_ = (
+        drafts.draft_of(conversation, person=staff, side="staff", kind="reply") for _ in range(2)
+    )
     assert (first.sequence, first.body, first.pk) == (0, "", None)
     assert first.client_token != second_.client_token
     assert not Draft.objects.exists()
 
 
 @pytest.mark.parametrize("sequence", [1, 4, 5])
-def test_an_older_page_does_not_overwrite_a_newer_draft_and_is_given_it(thread, staff, sequence):
-    keep(thread, staff, 5, "newer")
+def test_an_older_page_does_not_overwrite_a_newer_draft_and_is_given_it(conversation, staff, sequence):
+    keep(conversation, staff, 5, "newer")
     with pytest.raises(drafts.NewerDraft) as refused:
-        keep(thread, staff, sequence, "older")
+        keep(conversation, staff, sequence, "older")
     assert refused.value.draft.body == "newer"
-    assert kept(thread, staff) == ("newer", 5)
-    keep(thread, staff, 6, "older, and kept knowingly")
-    assert kept(thread, staff) == ("older, and kept knowingly", 6)
+    assert kept(conversation, staff) == ("newer", 5)
+    keep(conversation, staff, 6, "older, and kept knowingly")
+    assert kept(conversation, staff) == ("older, and kept knowingly", 6)
 
 
-def test_the_same_save_sent_twice_is_no_other_page(thread, staff):
-    keep(thread, staff, 5, "words")
-    keep(thread, staff, 5, "words")
-    assert kept(thread, staff) == ("words", 5)
+def test_the_same_save_sent_twice_is_no_other_page(conversation, staff):
+    keep(conversation, staff, 5, "words")
+    keep(conversation, staff, 5, "words")
+    assert kept(conversation, staff) == ("words", 5)
 
 
-def test_drafts_are_a_persons_a_sides_and_a_kinds(thread, staff, coordinator, patron):
-    keep(thread, staff, 1, "answer")
-    keep(thread, staff, 1, "note", kind="note")
-    keep(thread, staff, 1, "as a patron", side="patron")
-    keep(thread, coordinator, 1, "colleague's")
-    keep(thread, patron, 1, "patron's", side="patron")
-    keep(thread, None, 1, "by code", side="patron")
+def test_drafts_are_a_persons_a_sides_and_a_kinds(conversation, staff, coordinator, patron):
+    keep(conversation, staff, 1, "answer")
+    keep(conversation, staff, 1, "note", kind="note")
+    keep(conversation, staff, 1, "as a patron", side="patron")
+    keep(conversation, coordinator, 1, "colleague's")
+    keep(conversation, patron, 1, "patron's", side="patron")
+    keep(conversation, None, 1, "by code", side="patron")
     keep(None, patron, 1, "new question", side="patron", kind="ask")
-    assert kept(thread, staff) == ("answer", 1)
-    assert kept(thread, staff, kind="note") == ("note", 1)
-    assert kept(thread, patron, side="patron") == ("patron's", 1)
-    assert kept(thread, None, side="patron") == ("by code", 1)
+    assert kept(conversation, staff) == ("answer", 1)
+    assert kept(conversation, staff, kind="note") == ("note", 1)
+    assert kept(conversation, patron, side="patron") == ("patron's", 1)
+    assert kept(conversation, None, side="patron") == ("by code", 1)
     assert kept(None, patron, side="patron", kind="ask") == ("new question", 1)
     assert Draft.objects.count() == 7
 
 
-def test_what_was_sent_is_no_draft_and_what_comes_late_is_told_so(thread, staff, patron):
-    keep(thread, staff, 3)
-    send(thread, staff)
-    assert kept(thread, staff) == ("", 0)
+def test_what_was_sent_is_no_draft_and_what_comes_late_is_told_so(conversation, staff, patron):
+    keep(conversation, staff, 3)
+    send(conversation, staff)
+    assert kept(conversation, staff) == ("", 0)
     with pytest.raises(drafts.AlreadySent):
-        keep(thread, staff, 4)
-    keep(thread, staff, 1, "the next one", token=uuid.uuid4())
-    assert kept(thread, staff) == ("the next one", 1)
+        keep(conversation, staff, 4)
+    keep(conversation, staff, 1, "the next one", token=uuid.uuid4())
+    assert kept(conversation, staff) == ("the next one", 1)
 
 
-def test_a_note_that_was_written_is_no_draft_and_what_comes_late_is_told_so(thread, staff):
-    keep(thread, staff, 1, kind="note")
-    notes.write_note(thread, by=staff, at=NOW, body="words", client_token=TOKEN)
+def test_a_note_that_was_written_is_no_draft_and_what_comes_late_is_told_so(conversation, staff):
+    keep(conversation, staff, 1, kind="note")
+    notes.write_note(conversation, by=staff, at=NOW, body="words", client_token=TOKEN)
     with pytest.raises(drafts.AlreadySent):
-        keep(thread, staff, 2, kind="note")
+        keep(conversation, staff, 2, kind="note")
     assert not Draft.objects.exists()
 
 
 @pytest.mark.parametrize(
     ("came_before", "both"),
     [
-        (lambda thread, staff: None, ("mine", 3)),
-        (lambda thread, staff: keep(thread, staff, 7, "theirs"), ("theirs\n\nmine", 8)),
-        (lambda thread, staff: keep(thread, staff, 7, "mine"), ("mine", 8)),
-        (lambda thread, staff: send(thread, staff, body="theirs"), ("mine", 3)),
+        (lambda conversation, staff: None, ("mine", 3)),
+        (lambda conversation, staff: keep(conversation, staff, 7, "theirs"), ("theirs\n\nmine", 8)),
+        (lambda conversation, staff: keep(conversation, staff, 7, "mine"), ("mine", 8)),
+        (lambda conversation, staff: send(conversation, staff, body="theirs"), ("mine", 3)),
     ],
     ids=["nothing", "newer words", "the same words", "it was sent"],
 )
-def test_where_words_are_about_to_be_put_before_them_none_are_lost(thread, staff, came_before, both):
-    came_before(thread, staff)
+def test_where_words_are_about_to_be_put_before_them_none_are_lost(conversation, staff, came_before, both):
+    came_before(conversation, staff)
     drafts.keep_both(
-        thread, person=staff, side="staff", kind="reply", client_token=TOKEN, sequence=3, body="mine", at=NOW
+        conversation,
+        person=staff,
+        side="staff",
+        kind="reply",
+        client_token=TOKEN,
+        sequence=3,
+        body="mine",
+        at=NOW,
     )
-    assert kept(thread, staff) == both
+    assert kept(conversation, staff) == both
 
 
-def test_an_older_page_does_not_overwrite_what_was_taken_back(thread, staff):
-    keep(thread, staff, 7, "Come at five")
-    message = send(thread, staff, body="Come at five, please")
+def test_an_older_page_does_not_overwrite_what_was_taken_back(conversation, staff):
+    keep(conversation, staff, 7, "Come at five")
+    message = send(conversation, staff, body="Come at five, please")
     actions.take_back(message, by=staff, at=NOW + second)
     with pytest.raises(drafts.NewerDraft):
-        keep(thread, staff, 8, "Come at fi")  # the other device, which knew nothing of it
-    body, sequence = kept(thread, staff)
+        keep(conversation, staff, 8, "Come at fi")  # the other device, which knew nothing of it
+    body, sequence = kept(conversation, staff)
     assert body == "Come at five, please"
-    keep(thread, staff, sequence + 1, "Come at six")
-    again = send(thread, staff, body="Come at six", at=NOW + 2 * second)
+    keep(conversation, staff, sequence + 1, "Come at six")
+    again = send(conversation, staff, body="Come at six", at=NOW + 2 * second)
     actions.take_back(again, by=staff, at=NOW + 3 * second)
-    assert kept(thread, staff)[1] > sequence + 1
+    assert kept(conversation, staff)[1] > sequence + 1
 
 
-def test_a_draft_goes_along_when_its_thread_is_joined_and_ends_with_what_is_erased(thread, staff, patron):
-    session = thread.help_session
+def test_a_draft_goes_along_when_its_conversation_is_joined_and_ends_with_what_is_erased(
+    conversation, staff, patron
+):
+    session = conversation.help_session
     other = actions.ask(
         by=patron, at=NOW, help_session=session, body="And?", language="en", client_token=uuid.uuid4()
     )
-    keep(thread, staff, 3, "first")
-    joining.join(thread, into=other, by=staff, at=NOW + second)
+    keep(conversation, staff, 3, "first")
+    joining.join(conversation, into=other, by=staff, at=NOW + second)
     assert kept(other, staff) == ("first", 3)
-    keep(thread, staff, 4, "from the old page")  # which holds the old address
+    keep(conversation, staff, 4, "from the old page")  # which holds the old address
     assert kept(other, staff) == ("from the old page", 4)
     handling.erase(other, by=staff, at=NOW + 2 * second)
     with pytest.raises(drafts.AlreadySent):
@@ -173,8 +186,8 @@ def test_a_draft_goes_along_when_its_thread_is_joined_and_ends_with_what_is_eras
     assert not Draft.objects.exists()
 
 
-def test_what_nobody_sends_is_forgotten_after_thirty_days(thread, staff, coordinator):
-    keep(thread, staff, 1, at=NOW)
-    keep(thread, coordinator, 1, at=NOW + day)
+def test_what_nobody_sends_is_forgotten_after_thirty_days(conversation, staff, coordinator):
+    keep(conversation, staff, 1, at=NOW)
+    keep(conversation, coordinator, 1, at=NOW + day)
     drafts.forget_old_drafts(at=NOW + 30 * day + second)
     assert [draft.person for draft in Draft.objects.all()] == [coordinator]

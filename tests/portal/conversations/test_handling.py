@@ -46,7 +46,7 @@ def session(patron, staff, branch):
 
 
 @pytest.fixture
-def thread(session, patron):
+def conversation(session, patron):
     return ask(session, patron)
 
 
@@ -61,18 +61,18 @@ def ask(session, by, *, at=NOW, body="It is checked out", **kwargs):
     )
 
 
-def say(thread, by, side, *, at, body="Try this", **kwargs):
+def say(conversation, by, side, *, at, body="Try this", **kwargs):
     return actions.reply(
-        thread, by=by, side=side, at=at, body=body, language="en", client_token=uuid.uuid4(), **kwargs
+        conversation, by=by, side=side, at=at, body=body, language="en", client_token=uuid.uuid4(), **kwargs
     )
 
 
-def now_of(thread):
-    return Conversation.objects.get(pk=thread.pk)
+def now_of(conversation):
+    return Conversation.objects.get(pk=conversation.pk)
 
 
-def is_as_its_history_says(thread):
-    row, told = now_of(thread), states.replay(now_of(thread))
+def is_as_its_history_says(conversation):
+    row, told = now_of(conversation), states.replay(now_of(conversation))
     return (row.status, row.waiting_since, row.snoozed_until) == (
         told.status,
         told.waiting_since,
@@ -80,81 +80,83 @@ def is_as_its_history_says(thread):
     )
 
 
-def kinds(thread):
-    return list(thread.desk_events.order_by("at", "pk").values_list("kind", flat=True))
+def kinds(conversation):
+    return list(conversation.desk_events.order_by("at", "pk").values_list("kind", flat=True))
 
 
 class TestWhoseItIs:
-    def test_the_first_takes_it_and_the_others_are_told_who(self, thread, staff, branch):
-        handling.take(thread, by=staff, at=NOW)
+    def test_the_first_takes_it_and_the_others_are_told_who(self, conversation, staff, branch):
+        handling.take(conversation, by=staff, at=NOW)
         for number in range(8):
             with pytest.raises(handling.AlreadyTaken) as taken:
-                handling.take(thread, by=StaffFactory(branch=branch), at=NOW + number * second)
+                handling.take(conversation, by=StaffFactory(branch=branch), at=NOW + number * second)
             assert taken.value.assignee == staff
-        assert (now_of(thread).assignee, kinds(thread)) == (staff, ["taken"])
+        assert (now_of(conversation).assignee, kinds(conversation)) == (staff, ["taken"])
 
-    def test_taking_twice_is_taking_once(self, thread, staff):
-        handling.take(thread, by=staff, at=NOW)
-        handling.take(thread, by=staff, at=NOW + hour)
-        assert now_of(thread).assigned_at < NOW + second
-        assert kinds(thread) == ["taken"]
+    def test_taking_twice_is_taking_once(self, conversation, staff):
+        handling.take(conversation, by=staff, at=NOW)
+        handling.take(conversation, by=staff, at=NOW + hour)
+        assert now_of(conversation).assigned_at < NOW + second
+        assert kinds(conversation) == ["taken"]
 
     @pytest.mark.parametrize(("first_day", "free"), [("2026-03-03", True), ("2026-03-04", False)])
-    def test_what_belongs_to_somebody_away_today_is_free(self, thread, staff, omar, first_day, free):
-        handling.take(thread, by=omar, at=NOW)
+    def test_what_belongs_to_somebody_away_today_is_free(self, conversation, staff, omar, first_day, free):
+        handling.take(conversation, by=omar, at=NOW)
         Absence.objects.create(person=omar, first_day=first_day, last_day="2026-03-10")
         if free:
-            handling.take(thread, by=staff, at=NOW + minute)
+            handling.take(conversation, by=staff, at=NOW + minute)
         else:
             with pytest.raises(handling.AlreadyTaken):
-                handling.take(thread, by=staff, at=NOW + minute)
-        assert now_of(thread).assignee == (staff if free else omar)
+                handling.take(conversation, by=staff, at=NOW + minute)
+        assert now_of(conversation).assignee == (staff if free else omar)
 
-    def test_today_is_the_librarys_day(self, thread, staff, omar):
+    def test_today_is_the_librarys_day(self, conversation, staff, omar):
         """At half past one in the night of UTC it is still the evening before in Chicago."""
-        handling.take(thread, by=omar, at=NOW)
+        handling.take(conversation, by=omar, at=NOW)
         Absence.objects.create(person=omar, first_day="2026-03-04", last_day="2026-03-04")
         with pytest.raises(handling.AlreadyTaken):
-            handling.take(thread, by=staff, at=datetime.datetime(2026, 3, 4, 1, 30, tzinfo=datetime.UTC))
+            handling.take(
+                conversation, by=staff, at=datetime.datetime(2026, 3, 4, 1, 30, tzinfo=datetime.UTC)
+            )
 
-    def test_a_page_that_is_out_of_date_changes_nothing(self, thread, staff, omar, coordinator):
-        handling.take(thread, by=omar, at=NOW)
+    def test_a_page_that_is_out_of_date_changes_nothing(self, conversation, staff, omar, coordinator):
+        handling.take(conversation, by=omar, at=NOW)
         with pytest.raises(handling.AlreadyTaken) as taken:
-            handling.assign(thread, to=coordinator, by=staff, at=NOW + minute, was=None)
-        assert (taken.value.assignee, now_of(thread).assignee) == (omar, omar)
+            handling.assign(conversation, to=coordinator, by=staff, at=NOW + minute, was=None)
+        assert (taken.value.assignee, now_of(conversation).assignee) == (omar, omar)
         with pytest.raises(handling.AlreadyTaken):
-            handling.hand_over(thread, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
-        assert (now_of(thread).branch, kinds(thread)) == (thread.branch, ["taken"])
+            handling.hand_over(conversation, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
+        assert (now_of(conversation).branch, kinds(conversation)) == (conversation.branch, ["taken"])
 
-    def test_assigned_unassigned_and_what_is_told(self, thread, staff, omar):
-        handling.assign(thread, to=omar, by=staff, at=NOW + minute, was=None)
-        handling.assign(thread, to=None, by=omar, at=NOW + 2 * minute, was=omar)
-        assert (now_of(thread).assignee, now_of(thread).assigned_at) == (None, None)
-        assert [(e.kind, e.by, e.to, e.was) for e in thread.desk_events.order_by("at")] == [
+    def test_assigned_unassigned_and_what_is_told(self, conversation, staff, omar):
+        handling.assign(conversation, to=omar, by=staff, at=NOW + minute, was=None)
+        handling.assign(conversation, to=None, by=omar, at=NOW + 2 * minute, was=omar)
+        assert (now_of(conversation).assignee, now_of(conversation).assigned_at) == (None, None)
+        assert [(e.kind, e.by, e.to, e.was) for e in conversation.desk_events.order_by("at")] == [
             ("assigned", staff, omar, None),
             ("unassigned", omar, None, omar),
         ]
 
-    def test_an_answer_changes_no_owner(self, thread, staff, omar):
-        handling.take(thread, by=omar, at=NOW)
-        say(thread, staff, STAFF, at=NOW + minute)
-        assert now_of(thread).assignee == omar
+    def test_an_answer_changes_no_owner(self, conversation, staff, omar):
+        handling.take(conversation, by=omar, at=NOW)
+        say(conversation, staff, STAFF, at=NOW + minute)
+        assert now_of(conversation).assignee == omar
 
-    def test_handing_over_keeps_what_was_promised(self, thread, staff, branch):
+    def test_handing_over_keeps_what_was_promised(self, conversation, staff, branch):
         slow = BranchFactory(promise_hours=400)
         OpeningHours.objects.create(branch=slow, weekday=0, opens="10:00", closes="11:00")
-        handling.take(thread, by=staff, at=NOW)
-        promised = now_of(thread).promised_at
-        handling.hand_over(thread, branch=slow, by=staff, at=NOW + minute, was=staff)
-        say(thread, thread.patron, PATRON, at=NOW + hour)
-        row = now_of(thread)
+        handling.take(conversation, by=staff, at=NOW)
+        promised = now_of(conversation).promised_at
+        handling.hand_over(conversation, branch=slow, by=staff, at=NOW + minute, was=staff)
+        say(conversation, conversation.patron, PATRON, at=NOW + hour)
+        row = now_of(conversation)
         assert (row.branch, row.assignee, row.promised_at, row.waiting_since) == (slow, None, promised, NOW)
         assert promised is not None
-        assert kinds(thread) == ["taken", "handed_over"]
+        assert kinds(conversation) == ["taken", "handed_over"]
 
-    def test_the_queues_of_both_branches_are_told(self, thread, staff, branch):
+    def test_the_queues_of_both_branches_are_told(self, conversation, staff, branch):
         other = BranchFactory()
-        handling.hand_over(thread, branch=other, by=staff, at=NOW + minute, was=None)
+        handling.hand_over(conversation, branch=other, by=staff, at=NOW + minute, was=None)
         assert set(actions.BranchQueue.objects.values_list("branch", "version")) == {
             (branch.pk, 2),
             (other.pk, 1),
@@ -164,19 +166,23 @@ class TestWhoseItIs:
 class TestSnoozing:
     UNTIL = datetime.date(2026, 3, 9)
 
-    def test_put_off_and_back_on_its_day(self, thread, staff):
-        handling.snooze(thread, until=self.UNTIL, by=staff, at=NOW + minute)
-        assert (now_of(thread).status, now_of(thread).waiting_since) == ("snoozed", NOW)
+    def test_put_off_and_back_on_its_day(self, conversation, staff):
+        handling.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + minute)
+        assert (now_of(conversation).status, now_of(conversation).waiting_since) == ("snoozed", NOW)
         handling.wake_the_snoozed(at=NOW + 5 * day)
-        assert now_of(thread).status == "snoozed"
+        assert now_of(conversation).status == "snoozed"
         handling.wake_the_snoozed(at=NOW + 6 * day)
-        assert (now_of(thread).status, now_of(thread).waiting_since, now_of(thread).reason) == (
+        assert (
+            now_of(conversation).status,
+            now_of(conversation).waiting_since,
+            now_of(conversation).reason,
+        ) == (
             "waiting_for_staff",
             NOW,
             "asked",
         )
-        assert kinds(thread) == ["snoozed", "woken"]
-        assert is_as_its_history_says(thread)
+        assert kinds(conversation) == ["snoozed", "woken"]
+        assert is_as_its_history_says(conversation)
 
     @pytest.mark.parametrize(
         ("zone", "until", "asleep", "awake"),
@@ -202,47 +208,56 @@ class TestSnoozing:
             ("Pacific/Auckland", "2026-04-05", "2026-04-04T10:59:59+00:00", "2026-04-04T11:00:00+00:00"),
         ],
     )
-    def test_a_day_begins_at_the_librarys_midnight(self, thread, staff, library, zone, until, asleep, awake):
+    def test_a_day_begins_at_the_librarys_midnight(
+        self, conversation, staff, library, zone, until, asleep, awake
+    ):
         library.time_zone = zone
         library.save()
         until = datetime.date.fromisoformat(until)
-        handling.snooze(thread, until=until, by=staff, at=NOW + minute)
+        handling.snooze(conversation, until=until, by=staff, at=NOW + minute)
         handling.wake_the_snoozed(at=datetime.datetime.fromisoformat(asleep))
-        assert now_of(thread).status == "snoozed"
+        assert now_of(conversation).status == "snoozed"
         handling.wake_the_snoozed(at=datetime.datetime.fromisoformat(awake))
-        assert now_of(thread).status == "waiting_for_staff"
+        assert now_of(conversation).status == "waiting_for_staff"
         assert datetime.datetime.fromisoformat(awake).astimezone(ZoneInfo(zone)).time() == datetime.time(0)
 
-    def test_put_off_twice_until_one_day_is_once(self, thread, staff):
+    def test_put_off_twice_until_one_day_is_once(self, conversation, staff):
         for number in range(2):
-            handling.snooze(thread, until=self.UNTIL, by=staff, at=NOW + number * hour)
-        assert kinds(thread) == ["snoozed"]
+            handling.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + number * hour)
+        assert kinds(conversation) == ["snoozed"]
 
-    def test_what_was_answered_comes_back_at_the_end_and_says_why(self, thread, staff):
-        say(thread, staff, STAFF, at=NOW + minute)
-        handling.snooze(thread, until=self.UNTIL, by=staff, at=NOW + hour)
+    def test_what_was_answered_comes_back_at_the_end_and_says_why(self, conversation, staff):
+        say(conversation, staff, STAFF, at=NOW + minute)
+        handling.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + hour)
         handling.wake_the_snoozed(at=NOW + 6 * day)
-        assert (now_of(thread).reason, now_of(thread).waiting_since) == ("came_back", NOW + 6 * day)
+        assert (now_of(conversation).reason, now_of(conversation).waiting_since) == (
+            "came_back",
+            NOW + 6 * day,
+        )
 
-    def test_the_patrons_word_brings_it_back(self, thread, staff, patron):
-        handling.snooze(thread, until=self.UNTIL, by=staff, at=NOW + minute)
-        say(thread, patron, PATRON, at=NOW + hour)
-        assert (now_of(thread).status, now_of(thread).snoozed_until, now_of(thread).waiting_since) == (
+    def test_the_patrons_word_brings_it_back(self, conversation, staff, patron):
+        handling.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + minute)
+        say(conversation, patron, PATRON, at=NOW + hour)
+        assert (
+            now_of(conversation).status,
+            now_of(conversation).snoozed_until,
+            now_of(conversation).waiting_since,
+        ) == (
             "waiting_for_staff",
             None,
             NOW,
         )
 
-    def test_it_no_longer_closes_by_itself(self, thread, staff):
-        say(thread, staff, STAFF, at=NOW + minute)
-        handling.snooze(thread, until=datetime.date(2026, 8, 1), by=staff, at=NOW + hour)
+    def test_it_no_longer_closes_by_itself(self, conversation, staff):
+        say(conversation, staff, STAFF, at=NOW + minute)
+        handling.snooze(conversation, until=datetime.date(2026, 8, 1), by=staff, at=NOW + hour)
         handling.close_the_quiet(at=NOW + 60 * day)
-        assert now_of(thread).status == "snoozed"
+        assert now_of(conversation).status == "snoozed"
 
-    def test_what_is_closed_cannot_be_put_off(self, thread, staff):
-        actions.close(thread, by=staff, side=STAFF, at=NOW + minute)
+    def test_what_is_closed_cannot_be_put_off(self, conversation, staff):
+        actions.close(conversation, by=staff, side=STAFF, at=NOW + minute)
         with pytest.raises(handling.NotOpen):
-            handling.snooze(thread, until=self.UNTIL, by=staff, at=NOW + hour)
+            handling.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + hour)
 
 
 class TestInTime:
@@ -250,123 +265,129 @@ class TestInTime:
         ("days", "after", "closed"),
         [(14, 14 * day - second, False), (14, 14 * day, True), (3, 3 * day, True), (0, 400 * day, False)],
     )
-    def test_a_thread_that_waits_for_the_patron_closes_quietly(
-        self, thread, staff, library, days, after, closed
+    def test_a_conversation_that_waits_for_the_patron_closes_quietly(
+        self, conversation, staff, library, days, after, closed
     ):
         library.closes_after_days = days
         library.save()
-        say(thread, staff, STAFF, at=NOW + minute)
+        say(conversation, staff, STAFF, at=NOW + minute)
         mails = Notification.objects.count()
         handling.close_the_quiet(at=NOW + minute + after)
-        assert (now_of(thread).status == "closed") is closed
-        assert thread.events.filter(kind="closed_by_itself").exists() is closed
+        assert (now_of(conversation).status == "closed") is closed
+        assert conversation.events.filter(kind="closed_by_itself").exists() is closed
         assert Notification.objects.count() == mails
-        assert is_as_its_history_says(thread)
+        assert is_as_its_history_says(conversation)
 
-    def test_what_was_said_beforehand_holds_when_the_library_changes_its_mind(self, thread, staff, library):
-        say(thread, staff, STAFF, at=NOW)
+    def test_what_was_said_beforehand_holds_when_the_library_changes_its_mind(
+        self, conversation, staff, library
+    ):
+        say(conversation, staff, STAFF, at=NOW)
         library.closes_after_days = 2
         library.save()
         handling.close_the_quiet(at=NOW + 3 * day)
-        assert now_of(thread).status == "waiting_for_patron"
+        assert now_of(conversation).status == "waiting_for_patron"
 
     @pytest.mark.parametrize(
         ("taken", "written", "released"),
         [(0 * day, None, True), (1 * day, None, False), (0 * day, 2 * day, False)],
         ids=["taken and left", "taken only yesterday", "wrote that more is to come"],
     )
-    def test_what_was_taken_and_left_lying_is_free_again(self, thread, staff, omar, taken, written, released):
-        handling.take(thread, by=omar, at=NOW + taken + minute)
+    def test_what_was_taken_and_left_lying_is_free_again(
+        self, conversation, staff, omar, taken, written, released
+    ):
+        handling.take(conversation, by=omar, at=NOW + taken + minute)
         if written:
-            say(thread, omar, STAFF, at=NOW + written, then="ours")
+            say(conversation, omar, STAFF, at=NOW + written, then="ours")
         handling.release_the_left_lying(at=NOW + 3 * day + 2 * minute)
-        assert (now_of(thread).assignee is None) is released
-        assert ("released" in kinds(thread)) is released
-        assert now_of(thread).status == "waiting_for_staff"
+        assert (now_of(conversation).assignee is None) is released
+        assert ("released" in kinds(conversation)) is released
+        assert now_of(conversation).status == "waiting_for_staff"
 
-    def test_what_waits_for_the_patron_is_nobodys_neglect(self, thread, omar):
-        handling.take(thread, by=omar, at=NOW)
-        say(thread, omar, STAFF, at=NOW + minute)
+    def test_what_waits_for_the_patron_is_nobodys_neglect(self, conversation, omar):
+        handling.take(conversation, by=omar, at=NOW)
+        say(conversation, omar, STAFF, at=NOW + minute)
         handling.release_the_left_lying(at=NOW + 30 * day)
-        assert now_of(thread).assignee == omar
+        assert now_of(conversation).assignee == omar
 
-    def test_a_thread_erased_meanwhile_stops_no_job(self, thread, staff, patron, session, monkeypatch):
+    def test_a_conversation_erased_meanwhile_stops_no_job(
+        self, conversation, staff, patron, session, monkeypatch
+    ):
         other = ask(session, patron, at=NOW + minute)
-        for one in (thread, other):
+        for one in (conversation, other):
             handling.snooze(one, until=datetime.date(2026, 3, 4), by=staff, at=NOW + hour)
         locked = handling.locked
 
-        def erased_first(conversation, at):
-            if conversation.pk == thread.pk:
+        def erased_first(found, at):
+            if found.pk == conversation.pk:
                 raise actions.Erased
-            return locked(conversation, at)
+            return locked(found, at)
 
         monkeypatch.setattr(handling, "locked", erased_first)
         handling.wake_the_snoozed(at=NOW + 2 * day)
-        assert (now_of(thread).status, now_of(other).status) == ("snoozed", "waiting_for_staff")
+        assert (now_of(conversation).status, now_of(other).status) == ("snoozed", "waiting_for_staff")
 
 
 class TestUndo:
-    def test_a_snooze_is_as_if_it_had_never_been(self, thread, staff):
-        say(thread, staff, STAFF, at=NOW + minute)
+    def test_a_snooze_is_as_if_it_had_never_been(self, conversation, staff):
+        say(conversation, staff, STAFF, at=NOW + minute)
         before = {
-            name: getattr(now_of(thread), name)
+            name: getattr(now_of(conversation), name)
             for name in ("status", "queued_at", "closes_at", "waiting_since", "reason")
         }
-        done = handling.snooze(thread, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
-        handling.undo(thread, done_at=done.changed_at, by=staff, at=NOW + hour + minute)
-        assert {name: getattr(now_of(thread), name) for name in before} == before
-        assert kinds(thread) == []
+        done = handling.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
+        handling.undo(conversation, done_at=done.changed_at, by=staff, at=NOW + hour + minute)
+        assert {name: getattr(now_of(conversation), name) for name in before} == before
+        assert kinds(conversation) == []
 
-    def test_a_close_leaves_no_trace_and_keeps_the_place_in_the_queue(self, thread, staff):
-        promised = now_of(thread).promised_at
-        actions.close(thread, by=staff, side=STAFF, at=NOW + hour)
-        handling.undo(thread, done_at=now_of(thread).changed_at, by=staff, at=NOW + hour + minute)
-        row = now_of(thread)
+    def test_a_close_leaves_no_trace_and_keeps_the_place_in_the_queue(self, conversation, staff):
+        promised = now_of(conversation).promised_at
+        actions.close(conversation, by=staff, side=STAFF, at=NOW + hour)
+        handling.undo(conversation, done_at=now_of(conversation).changed_at, by=staff, at=NOW + hour + minute)
+        row = now_of(conversation)
         assert (row.status, row.waiting_since, row.promised_at, row.queued_at) == (
             "waiting_for_staff",
             NOW,
             promised,
             NOW,
         )
-        assert not thread.events.exists()
-        assert is_as_its_history_says(thread)
+        assert not conversation.events.exists()
+        assert is_as_its_history_says(conversation)
 
-    def test_whose_it_was_it_is_again(self, thread, staff, omar):
-        handling.take(thread, by=omar, at=NOW)
-        done = handling.assign(thread, to=staff, by=staff, at=NOW + minute, was=omar)
-        handling.undo(thread, done_at=done.changed_at, by=staff, at=NOW + 2 * minute)
-        assert now_of(thread).assignee == omar
+    def test_whose_it_was_it_is_again(self, conversation, staff, omar):
+        handling.take(conversation, by=omar, at=NOW)
+        done = handling.assign(conversation, to=staff, by=staff, at=NOW + minute, was=omar)
+        handling.undo(conversation, done_at=done.changed_at, by=staff, at=NOW + 2 * minute)
+        assert now_of(conversation).assignee == omar
         with pytest.raises(handling.CannotUndo):
-            handling.undo(thread, done_at=done.changed_at, by=staff, at=NOW + 3 * minute)
-        assert now_of(thread).assignee == omar
+            handling.undo(conversation, done_at=done.changed_at, by=staff, at=NOW + 3 * minute)
+        assert now_of(conversation).assignee == omar
 
     @pytest.mark.parametrize(
         "since", ["the patron wrote", "a colleague took it up", "too long ago", "somebody else's doing"]
     )
     def test_nothing_is_undone_where_something_else_has_happened_since(
-        self, thread, staff, omar, patron, since
+        self, conversation, staff, omar, patron, since
     ):
-        done = handling.snooze(thread, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
+        done = handling.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
         at, by = NOW + hour + minute, staff
         if since == "the patron wrote":
-            say(thread, patron, PATRON, at=at)
+            say(conversation, patron, PATRON, at=at)
         elif since == "a colleague took it up":
-            handling.wake(thread, by=omar, at=at)
+            handling.wake(conversation, by=omar, at=at)
         elif since == "too long ago":
             at += handling.UNDO_WITHIN
         else:
             by = omar
-        before = Conversation.objects.filter(pk=thread.pk).values().get()
+        before = Conversation.objects.filter(pk=conversation.pk).values().get()
         with pytest.raises(handling.CannotUndo):
-            handling.undo(thread, done_at=done.changed_at, by=by, at=at + minute)
-        assert Conversation.objects.filter(pk=thread.pk).values().get() == before
+            handling.undo(conversation, done_at=done.changed_at, by=by, at=at + minute)
+        assert Conversation.objects.filter(pk=conversation.pk).values().get() == before
 
 
 class TestJoining:
     @pytest.fixture
     def other(self, patron, staff, branch):
-        """Another thread of the same patron, a day older and answered."""
+        """Another conversation of the same patron, a day older and answered."""
         other = ask(
             HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Older"),
             patron,
@@ -377,11 +398,11 @@ class TestJoining:
         actions.show_held(at=NOW)
         return now_of(other)
 
-    def test_all_that_was_written_stands_in_one_thread_and_the_old_address_leads_there(
-        self, thread, other, staff, patron
+    def test_all_that_was_written_stands_in_one_conversation_and_the_old_address_leads_there(
+        self, conversation, other, staff, patron
     ):
-        notes.write_note(thread, by=staff, at=NOW + minute, body="A note", client_token=uuid.uuid4())
-        joined = joining.join(thread, into=other, by=staff, at=NOW + hour)
+        notes.write_note(conversation, by=staff, at=NOW + minute, body="A note", client_token=uuid.uuid4())
+        joined = joining.join(conversation, into=other, by=staff, at=NOW + hour)
         assert [m.body for m in joined.messages.in_order()] == [
             "Older question",
             "Older answer",
@@ -391,7 +412,7 @@ class TestJoining:
             "A note",
             ["joined"],
         )
-        gone = now_of(thread)
+        gone = now_of(conversation)
         assert (gone.joined_into, gone.status, gone.messages.count(), gone.waiting_since) == (
             joined,
             "closed",
@@ -406,11 +427,11 @@ class TestJoining:
         )
 
     def test_what_was_unanswered_is_unanswered_even_where_the_other_was_answered_later(
-        self, thread, other, staff
+        self, conversation, other, staff
     ):
         say(other, staff, STAFF, at=NOW + minute, body="About the older")
-        promised = now_of(thread).promised_at
-        joined = now_of(joining.join(thread, into=other, by=staff, at=NOW + hour))
+        promised = now_of(conversation).promised_at
+        joined = now_of(joining.join(conversation, into=other, by=staff, at=NOW + hour))
         assert (joined.status, joined.waiting_since, joined.promised_at) == (
             "waiting_for_staff",
             NOW,
@@ -418,61 +439,65 @@ class TestJoining:
         )
         assert is_as_its_history_says(joined)
 
-    def test_the_earlier_promise_holds(self, thread, other, staff, patron):
+    def test_the_earlier_promise_holds(self, conversation, other, staff, patron):
         slow = BranchFactory(promise_hours=400)
         say(other, patron, PATRON, at=NOW - minute)
         promised = now_of(other).promised_at
-        handling.hand_over(thread, branch=slow, by=staff, at=NOW + minute, was=None)
-        joined = now_of(joining.join(other, into=thread, by=staff, at=NOW + hour))
+        handling.hand_over(conversation, branch=slow, by=staff, at=NOW + minute, was=None)
+        joined = now_of(joining.join(other, into=conversation, by=staff, at=NOW + hour))
         assert (joined.branch, joined.waiting_since, joined.promised_at) == (
             slow,
             NOW - minute,
-            min(promised, now_of(thread).promised_at),
+            min(promised, now_of(conversation).promised_at),
         )
 
     def test_joining_twice_is_joining_once_and_a_chain_leads_to_its_end(
-        self, thread, other, staff, patron, session
+        self, conversation, other, staff, patron, session
     ):
         third = ask(session, patron, at=NOW + minute, body="Third")
-        joining.join(thread, into=other, by=staff, at=NOW + hour)
-        assert joining.join(now_of(thread), into=now_of(other), by=staff, at=NOW + 2 * hour) == other
+        joining.join(conversation, into=other, by=staff, at=NOW + hour)
+        assert joining.join(now_of(conversation), into=now_of(other), by=staff, at=NOW + 2 * hour) == other
         joining.join(now_of(other), into=third, by=staff, at=NOW + 3 * hour)
-        assert {now_of(thread).joined_into, now_of(other).joined_into} == {third}
-        say(now_of(thread), patron, PATRON, at=NOW + 4 * hour, body="to the first address")
+        assert {now_of(conversation).joined_into, now_of(other).joined_into} == {third}
+        say(now_of(conversation), patron, PATRON, at=NOW + 4 * hour, body="to the first address")
         assert now_of(third).messages.count() == 5
 
-    def test_nothing_is_joined_into_itself(self, thread, staff):
+    def test_nothing_is_joined_into_itself(self, conversation, staff):
         with pytest.raises(joining.CannotJoin):
-            joining.join(thread, into=thread, by=staff, at=NOW + hour)
+            joining.join(conversation, into=conversation, by=staff, at=NOW + hour)
 
-    def test_what_was_joined_elsewhere_cannot_be_joined_again(self, thread, other, staff, patron, session):
+    def test_what_was_joined_elsewhere_cannot_be_joined_again(
+        self, conversation, other, staff, patron, session
+    ):
         third = ask(session, patron, at=NOW + minute)
-        joining.join(thread, into=other, by=staff, at=NOW + hour)
+        joining.join(conversation, into=other, by=staff, at=NOW + hour)
         with pytest.raises(joining.CannotJoin):
-            joining.join(now_of(thread), into=third, by=staff, at=NOW + 2 * hour)
+            joining.join(now_of(conversation), into=third, by=staff, at=NOW + 2 * hour)
         assert now_of(third).joined_into is None
 
     @pytest.mark.parametrize("whose", ["another patron's", "one by code", "a quiet one"])
-    def test_never_two_peoples(self, thread, staff, branch, whose, patron):
+    def test_never_two_peoples(self, conversation, staff, branch, whose, patron):
         session = {
             "another patron's": lambda: HelpSessionFactory(patron=UserFactory(), branch=branch),
             "one by code": lambda: HelpSessionFactory(branch=branch),
             "a quiet one": lambda: QuietSessionFactory(branch=branch),
         }[whose]()
         other = ask(session, session.patron)
-        assert not joining.may_join(thread, other)
-        assert not joining.joinable(thread).exists()
+        assert not joining.may_join(conversation, other)
+        assert not joining.joinable(conversation).exists()
         with pytest.raises(joining.CannotJoin):
-            joining.join(thread, into=other, by=staff, at=NOW + hour)
-        assert now_of(thread).messages.count() == 1
+            joining.join(conversation, into=other, by=staff, at=NOW + hour)
+        assert now_of(conversation).messages.count() == 1
 
-    def test_a_quiet_thread_is_never_joined_whatever_its_row_says(self, thread, staff, branch, patron):
+    def test_a_quiet_conversation_is_never_joined_whatever_its_row_says(
+        self, conversation, staff, branch, patron
+    ):
         other = ask(QuietSessionFactory(branch=branch), None)
         Conversation.objects.filter(pk=other.pk).update(patron=patron)
-        assert not joining.joinable(thread).exists()
+        assert not joining.joinable(conversation).exists()
         assert not joining.joinable(now_of(other)).exists()
         with pytest.raises(joining.CannotJoin):
-            joining.join(now_of(other), into=thread, by=staff, at=NOW + hour)
+            joining.join(now_of(other), into=conversation, by=staff, at=NOW + hour)
 
     def test_two_of_one_visit_by_code_may_be_joined(self, staff, branch):
         session = QuietSessionFactory(branch=branch)
@@ -480,9 +505,9 @@ class TestJoining:
         assert list(joining.joinable(first)) == [second_]
         assert joining.join(second_, into=first, by=staff, at=NOW + hour).messages.count() == 2
 
-    def test_an_answer_that_is_held_is_held_there_too(self, thread, other, staff, patron):
-        said = say(thread, staff, STAFF, at=NOW + hour, body="held")
-        joined = now_of(joining.join(thread, into=other, by=staff, at=NOW + hour + second))
+    def test_an_answer_that_is_held_is_held_there_too(self, conversation, other, staff, patron):
+        said = say(conversation, staff, STAFF, at=NOW + hour, body="held")
+        joined = now_of(joining.join(conversation, into=other, by=staff, at=NOW + hour + second))
         at = NOW + hour + 2 * second
         assert "held" not in [m.body for m in joined.messages.shown(at)]
         assert joined.status_at(at) == "waiting_for_staff"
@@ -492,9 +517,9 @@ class TestJoining:
         assert (now_of(joined).status, now_of(joined).waiting_since) == ("waiting_for_staff", NOW)
         assert Draft.objects.get(person=staff).conversation == joined
 
-    def test_two_composers_with_one_token_stay_two_messages(self, thread, other, staff):
+    def test_two_composers_with_one_token_stay_two_messages(self, conversation, other, staff):
         token = uuid.uuid4()
-        for one in (thread, other):
+        for one in (conversation, other):
             actions.reply(
                 one,
                 by=staff,
@@ -504,12 +529,14 @@ class TestJoining:
                 language="en",
                 client_token=token,
             )
-        joined = joining.join(thread, into=other, by=staff, at=NOW + hour)
+        joined = joining.join(conversation, into=other, by=staff, at=NOW + hour)
         assert joined.messages.filter(side="staff").count() == 3
         assert joined.messages.get(client_token=token).body == f"in {other.pk}"
 
-    def test_what_was_being_typed_in_both_is_kept_with_its_place_in_the_numbers(self, thread, other, staff):
-        for one, words, number in ((thread, "newer words", 7), (other, "older words", 2)):
+    def test_what_was_being_typed_in_both_is_kept_with_its_place_in_the_numbers(
+        self, conversation, other, staff
+    ):
+        for one, words, number in ((conversation, "newer words", 7), (other, "older words", 2)):
             drafts.save_draft(
                 one,
                 person=staff,
@@ -520,12 +547,12 @@ class TestJoining:
                 body=words,
                 at=NOW + minute,
             )
-        joined = joining.join(thread, into=other, by=staff, at=NOW + hour)
+        joined = joining.join(conversation, into=other, by=staff, at=NOW + hour)
         draft = Draft.objects.get()
         assert (draft.conversation, draft.body, draft.sequence) == (joined, "older words\n\nnewer words", 8)
 
     @pytest.mark.parametrize(
-        ("read_thread", "read_other", "unread"),
+        ("read_conversation", "read_other", "unread"),
         [
             (True, True, []),
             (True, False, ["Older answer"]),
@@ -533,13 +560,15 @@ class TestJoining:
             (False, False, ["Older answer", "Answer"]),
         ],
     )
-    def test_what_was_unread_is_unread(self, thread, other, staff, patron, read_thread, read_other, unread):
-        say(thread, staff, STAFF, at=NOW + minute, body="Answer")
+    def test_what_was_unread_is_unread(
+        self, conversation, other, staff, patron, read_conversation, read_other, unread
+    ):
+        say(conversation, staff, STAFF, at=NOW + minute, body="Answer")
         actions.show_held(at=NOW + hour)
-        for one, read in ((thread, read_thread), (other, read_other)):
+        for one, read in ((conversation, read_conversation), (other, read_other)):
             if read:
                 actions.mark_read(now_of(one), person=patron, at=NOW + hour)
-        joined = joining.join(now_of(thread), into=now_of(other), by=staff, at=NOW + 2 * hour)
+        joined = joining.join(now_of(conversation), into=now_of(other), by=staff, at=NOW + 2 * hour)
         until = Participation.objects.get(conversation=joined, person=patron, side="patron").read_until
         assert list(Conversation.objects.unread_by(patron)) == (
             [joined] if unread else []
@@ -547,7 +576,9 @@ class TestJoining:
         new = joined.messages.filter(shown_from__gt=until) if until else joined.messages.all()
         assert set(unread) <= set(new.values_list("body", flat=True))
 
-    def test_a_verdict_of_the_joined_thread_is_followed_up_in_the_other(self, patron, staff, branch, other):
+    def test_a_verdict_of_the_joined_conversation_is_followed_up_in_the_other(
+        self, patron, staff, branch, other
+    ):
         recommendation = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))[0]
         judge = {"why": "", "comment": "", "by": patron}
         actions.take_verdict(recommendation, verdict="did_not_help", at=NOW, **judge)
@@ -566,17 +597,19 @@ class TestJoining:
         assert now_of(hung).status == "closed"
         assert is_as_its_history_says(joined)
 
-    def test_whose_one_of_them_was_and_what_it_was_counted_as_go_along(self, thread, other, staff, omar):
-        handling.take(thread, by=omar, at=NOW)
+    def test_whose_one_of_them_was_and_what_it_was_counted_as_go_along(
+        self, conversation, other, staff, omar
+    ):
+        handling.take(conversation, by=omar, at=NOW)
         contact = HelpSessionFactory()
-        Conversation.objects.filter(pk=thread.pk).update(logged_as=contact)
-        joined = now_of(joining.join(now_of(thread), into=other, by=staff, at=NOW + hour))
-        assert (joined.assignee, joined.logged_as, now_of(thread).assignee) == (omar, contact, None)
+        Conversation.objects.filter(pk=conversation.pk).update(logged_as=contact)
+        joined = now_of(joining.join(now_of(conversation), into=other, by=staff, at=NOW + hour))
+        assert (joined.assignee, joined.logged_as, now_of(conversation).assignee) == (omar, contact, None)
 
-    def test_two_readers_forms_say_both(self, thread, other, staff):
-        ReadersForm.objects.create(conversation=thread, loved="Emma", mood="calm")
+    def test_two_readers_forms_say_both(self, conversation, other, staff):
+        ReadersForm.objects.create(conversation=conversation, loved="Emma", mood="calm")
         ReadersForm.objects.create(conversation=other, loved="Dune", mood="calm", avoid="gore")
-        joined = joining.join(thread, into=other, by=staff, at=NOW + hour)
+        joined = joining.join(conversation, into=other, by=staff, at=NOW + hour)
         form = ReadersForm.objects.get()
         assert (form.conversation, form.loved, form.mood, form.avoid) == (
             joined,
@@ -585,28 +618,28 @@ class TestJoining:
             "gore",
         )
 
-    def test_open_pages_of_both_ask_anew(self, thread, other, staff):
-        before = {one.pk: (now_of(one).version, now_of(one).desk_version) for one in (thread, other)}
-        joining.join(thread, into=other, by=staff, at=NOW + hour)
-        for one in (thread, other):
+    def test_open_pages_of_both_ask_anew(self, conversation, other, staff):
+        before = {one.pk: (now_of(one).version, now_of(one).desk_version) for one in (conversation, other)}
+        joining.join(conversation, into=other, by=staff, at=NOW + hour)
+        for one in (conversation, other):
             assert now_of(one).version > before[one.pk][0]
             assert now_of(one).desk_version > before[one.pk][1]
 
 
 class TestErasing:
-    def test_every_word_goes_and_the_row_stays_as_a_count(self, thread, staff, patron, coordinator):
+    def test_every_word_goes_and_the_row_stays_as_a_count(self, conversation, staff, patron, coordinator):
         item = ItemFactory()
         say(
-            thread,
+            conversation,
             staff,
             STAFF,
             at=NOW + minute,
             body="SECRET",
             items=[ChosenItem(item=item, reason="SECRET")],
         )
-        notes.write_note(thread, by=staff, at=NOW + minute, body="SECRET", client_token=uuid.uuid4())
+        notes.write_note(conversation, by=staff, at=NOW + minute, body="SECRET", client_token=uuid.uuid4())
         drafts.save_draft(
-            thread,
+            conversation,
             person=patron,
             side=PATRON,
             kind="reply",
@@ -615,9 +648,9 @@ class TestErasing:
             body="SECRET",
             at=NOW + minute,
         )
-        ReadersForm.objects.create(conversation=thread, loved="SECRET")
-        handling.erase(thread, by=coordinator, at=NOW + 2 * minute)
-        row = now_of(thread)
+        ReadersForm.objects.create(conversation=conversation, loved="SECRET")
+        handling.erase(conversation, by=coordinator, at=NOW + 2 * minute)
+        row = now_of(conversation)
         assert (row.status, row.subject, row.patron, row.help_session, row.assignee, row.closed_at) == (
             "erased",
             "",
@@ -627,28 +660,30 @@ class TestErasing:
             NOW + 2 * minute,
         )
         left = [Message, ConversationNote, Draft, Event, Participation, ReadersForm]
-        assert [rows.objects.filter(**{"conversation": thread}).count() for rows in left] == [0] * len(left)
-        assert [(e.kind, e.by) for e in DeskEvent.objects.filter(conversation=thread)] == [
+        assert [rows.objects.filter(**{"conversation": conversation}).count() for rows in left] == [0] * len(
+            left
+        )
+        assert [(e.kind, e.by) for e in DeskEvent.objects.filter(conversation=conversation)] == [
             ("erased", coordinator)
         ]
         assert list(Recommendation.objects.values_list("patron", "reason")) == [(None, "")]
         assert not Notification.objects.filter(kind="conversations/answer").exists()
         assert AuditEvent.objects.filter(action="erased", patron=patron, by=coordinator).exists()
-        assert not Conversation.objects.belonging_to(Reader(patron)).filter(pk=thread.pk).exists()
+        assert not Conversation.objects.belonging_to(Reader(patron)).filter(pk=conversation.pk).exists()
 
-    def test_what_was_joined_into_it_goes_too(self, thread, session, patron, staff, coordinator):
+    def test_what_was_joined_into_it_goes_too(self, conversation, session, patron, staff, coordinator):
         other = ask(session, patron, at=NOW + minute)
-        joining.join(other, into=thread, by=staff, at=NOW + hour)
+        joining.join(other, into=conversation, by=staff, at=NOW + hour)
         handling.erase(now_of(other), by=coordinator, at=NOW + 2 * hour)
-        assert list(Conversation.objects.values_list("pk", "status")) == [(thread.pk, "erased")]
+        assert list(Conversation.objects.values_list("pk", "status")) == [(conversation.pk, "erased")]
 
     def test_the_contact_as_which_it_was_counted_stays_without_words(
-        self, thread, staff, coordinator, branch
+        self, conversation, staff, coordinator, branch
     ):
         contact = handling.log_as_contact(
-            thread, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+            conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
         )
-        handling.erase(thread, by=coordinator, at=NOW + 2 * hour)
+        handling.erase(conversation, by=coordinator, at=NOW + 2 * hour)
         contact.refresh_from_db()
         assert (contact.status, contact.question, contact.summary, hasattr(contact, "note")) == (
             "recorded",
@@ -657,8 +692,8 @@ class TestErasing:
             False,
         )
 
-    def test_no_contact_of_a_thread_that_was_joined_into_it_keeps_its_words_or_why_an_item_was_chosen(
-        self, thread, session, patron, staff, coordinator, branch
+    def test_no_contact_of_a_conversation_that_was_joined_into_it_keeps_its_words_or_why_an_item_was_chosen(
+        self, conversation, session, patron, staff, coordinator, branch
     ):
         other = ask(session, patron, at=NOW + minute)
         why = [ChosenItem(item=ItemFactory(), reason="SECRET")]
@@ -670,36 +705,36 @@ class TestErasing:
                 token=uuid.uuid4(),
                 **a_contact(branch, summary="SECRET", items=why),
             )
-            for each in (thread, other)
+            for each in (conversation, other)
         ]
-        joining.join(other, into=thread, by=staff, at=NOW + 2 * hour)
-        handling.erase(now_of(thread), by=coordinator, at=NOW + 3 * hour)
+        joining.join(other, into=conversation, by=staff, at=NOW + 2 * hour)
+        handling.erase(now_of(conversation), by=coordinator, at=NOW + 3 * hour)
         for contact in contacts:
             contact.refresh_from_db()
             assert (contact.status, contact.question, contact.summary) == ("recorded", "", "")
         assert set(Recommendation.objects.values_list("reason", flat=True)) == {""}
 
-    def test_what_was_typed_to_log_it_and_not_saved_goes_too(self, thread, staff, coordinator, branch):
-        fields = {"thread": str(thread.public_id), "question": "SECRET"}
+    def test_what_was_typed_to_log_it_and_not_saved_goes_too(self, conversation, staff, coordinator, branch):
+        fields = {"conversation": str(conversation.public_id), "question": "SECRET"}
         begun = start_unfinished(by=staff, at=NOW, branch=branch, fields=fields)
-        handling.erase(thread, by=coordinator, at=NOW + hour)
+        handling.erase(conversation, by=coordinator, at=NOW + hour)
         assert UnfinishedForm.objects.get(help_session=begun).fields == {}
 
     @pytest.mark.parametrize(
         "change",
         [
-            lambda thread, by: say(thread, by, STAFF, at=NOW + hour),
-            lambda thread, by: handling.take(thread, by=by, at=NOW + hour),
-            lambda thread, by: notes.write_note(
-                thread, by=by, at=NOW + hour, body="x", client_token=uuid.uuid4()
+            lambda conversation, by: say(conversation, by, STAFF, at=NOW + hour),
+            lambda conversation, by: handling.take(conversation, by=by, at=NOW + hour),
+            lambda conversation, by: notes.write_note(
+                conversation, by=by, at=NOW + hour, body="x", client_token=uuid.uuid4()
             ),
-            lambda thread, by: handling.erase(thread, by=by, at=NOW + hour),
+            lambda conversation, by: handling.erase(conversation, by=by, at=NOW + hour),
         ],
     )
-    def test_nothing_is_added_afterwards(self, thread, staff, change):
-        handling.erase(thread, by=staff, at=NOW + minute)
+    def test_nothing_is_added_afterwards(self, conversation, staff, change):
+        handling.erase(conversation, by=staff, at=NOW + minute)
         with pytest.raises(actions.Erased):
-            change(thread, staff)
+            change(conversation, staff)
 
 
 def a_contact(branch, **changes):
@@ -724,9 +759,9 @@ def a_contact(branch, **changes):
 
 
 class TestLoggingAsAContact:
-    def test_it_counts_the_work_and_names_nobody(self, thread, staff, branch):
+    def test_it_counts_the_work_and_names_nobody(self, conversation, staff, branch):
         contact = handling.log_as_contact(
-            thread, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+            conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
         )
         assert (contact.patron, contact.minutes, contact.status, contact.claim_codes.count()) == (
             None,
@@ -734,15 +769,19 @@ class TestLoggingAsAContact:
             "recorded",
             0,
         )
-        assert (now_of(thread).logged_as, kinds(thread)) == (contact, ["logged"])
+        assert (now_of(conversation).logged_as, kinds(conversation)) == (contact, ["logged"])
 
-    def test_once(self, thread, staff, omar, branch):
+    def test_once(self, conversation, staff, omar, branch):
         token = uuid.uuid4()
-        contact = handling.log_as_contact(thread, by=staff, at=NOW + hour, token=token, **a_contact(branch))
+        contact = handling.log_as_contact(
+            conversation, by=staff, at=NOW + hour, token=token, **a_contact(branch)
+        )
         assert (
-            handling.log_as_contact(thread, by=staff, at=NOW + hour, token=token, **a_contact(branch))
+            handling.log_as_contact(conversation, by=staff, at=NOW + hour, token=token, **a_contact(branch))
             == contact
         )
         with pytest.raises(handling.AlreadyLogged):
-            handling.log_as_contact(thread, by=omar, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch))
+            handling.log_as_contact(
+                conversation, by=omar, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+            )
         assert HelpSession.objects.filter(minutes=25).count() == 1

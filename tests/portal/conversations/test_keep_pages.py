@@ -40,7 +40,7 @@ def test_the_page_says_in_plain_words_what_keeping_means_and_offers_two_ways(hol
     assert "Keep it on this device" in page
 
 
-def test_a_signed_in_person_keeps_it_with_one_tap_and_its_threads_come_along(
+def test_a_signed_in_person_keeps_it_with_one_tap_and_its_conversations_come_along(
     holder, session, patron, sign_in
 ):
     [recommendation] = recommend_in(session)

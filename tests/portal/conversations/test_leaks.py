@@ -58,56 +58,62 @@ class Desk:
     def mark(self, kind):
         return f"{MARK}{kind}{'abcdefghijklmnopqrstuvwxyz'[next(self.numbers) % 26]}"
 
-    def colleague(self, thread):
-        return StaffFactory(name=self.mark("colleague"), branch=thread.branch)
+    def colleague(self, conversation):
+        return StaffFactory(name=self.mark("colleague"), branch=conversation.branch)
 
     def at(self):
         return timezone.now() - second * 5
 
-    def note(self, thread):
-        named = self.colleague(thread)
+    def note(self, conversation):
+        named = self.colleague(conversation)
         notes.write_note(
-            thread,
+            conversation,
             by=self.world.staff,
             at=self.at(),
             body=f"{self.mark('note')} @{named.name}",
             client_token=uuid.uuid4(),
         )
 
-    def take(self, thread):
-        thread.refresh_from_db()
+    def take(self, conversation):
+        conversation.refresh_from_db()
         handling.assign(
-            thread, to=self.colleague(thread), by=self.colleague(thread), at=self.at(), was=thread.assignee
+            conversation,
+            to=self.colleague(conversation),
+            by=self.colleague(conversation),
+            at=self.at(),
+            was=conversation.assignee,
         )
 
-    def snooze_and_wake(self, thread):
-        by = self.colleague(thread)
-        self.held.append((thread, self.send(thread, by, then="ours")))  # what was closed can't be put off
+    def snooze_and_wake(self, conversation):
+        by = self.colleague(conversation)
+        self.held.append(
+            (conversation, self.send(conversation, by, then="ours"))
+        )  # what was closed can't be put off
         handling.snooze(
-            thread, until=timezone.localdate() + datetime.timedelta(days=400), by=by, at=self.at()
+            conversation, until=timezone.localdate() + datetime.timedelta(days=400), by=by, at=self.at()
         )
-        handling.wake(thread, by=by, at=self.at())
+        handling.wake(conversation, by=by, at=self.at())
 
-    def answer(self, thread):
+    def answer(self, conversation):
         items = [ChosenItem(item=ItemFactory(title=self.mark("title")), reason=self.mark("reason"))]
-        by = self.colleague(thread)
-        sent = self.send(thread, by, items=items)
+        by = self.colleague(conversation)
+        sent = self.send(conversation, by, items=items)
         attach_to(sent, alt=self.mark("alt"))
         sent.attachments.update(name=f"{self.mark('file')}.png")
-        self.held.append((thread, sent))
+        self.held.append((conversation, sent))
 
-    def close_with_a_word(self, thread):
-        self.held.append((thread, self.send(thread, self.world.staff, then="close")))
+    def close_with_a_word(self, conversation):
+        self.held.append((conversation, self.send(conversation, self.world.staff, then="close")))
 
-    def answer_and_take_back(self, thread):
-        sent = self.send(thread, self.world.staff)
+    def answer_and_take_back(self, conversation):
+        sent = self.send(conversation, self.world.staff)
         actions.take_back(sent, by=self.world.staff, at=self.at(), typed={"reason": self.mark("typed")})
 
-    def write_drafts(self, thread):
+    def write_drafts(self, conversation):
         for kind in ("reply", "note"):
-            person = self.colleague(thread)
+            person = self.colleague(conversation)
             drafts.save_draft(
-                thread,
+                conversation,
                 person=person,
                 side="staff",
                 kind=kind,
@@ -117,29 +123,31 @@ class Desk:
                 at=self.at(),
             )
 
-    def add_a_file_that_is_not_sent(self, thread):
-        sent = self.send(thread, self.world.staff)
+    def add_a_file_that_is_not_sent(self, conversation):
+        sent = self.send(conversation, self.world.staff)
         attach_to(sent, alt=self.mark("unsent"))
         actions.take_back(sent, by=self.world.staff, at=self.at())
 
-    def note_at_the_session(self, thread):
+    def note_at_the_session(self, conversation):
         SessionNoteFactory(
-            help_session=thread.help_session, body=self.mark("session"), author=self.colleague(thread)
+            help_session=conversation.help_session,
+            body=self.mark("session"),
+            author=self.colleague(conversation),
         )
 
-    def log_as_contact(self, thread):
+    def log_as_contact(self, conversation):
         logged = HelpSessionFactory(
-            branch=thread.branch,
-            staff=self.colleague(thread),
+            branch=conversation.branch,
+            staff=self.colleague(conversation),
             question=self.mark("contact"),
             summary=self.mark("contact"),
         )
-        Conversation.objects.filter(pk=thread.pk).update(logged_as=logged)
+        Conversation.objects.filter(pk=conversation.pk).update(logged_as=logged)
 
-    def write_a_template(self, thread):
+    def write_a_template(self, conversation):
         ReplyTemplateFactory(name=self.mark("template"), body=self.mark("template"))
 
-    def type_what_is_refused(self, thread):
+    def type_what_is_refused(self, conversation):
         RefusedPost.objects.create(
             person=self.world.staff,
             path="/desk/",
@@ -147,10 +155,10 @@ class Desk:
             refused_at=timezone.now(),
         )
 
-    def hear_from_somebody_else(self, thread):
+    def hear_from_somebody_else(self, conversation):
         session = HelpSessionFactory(
             patron=UserFactory(name=self.mark("stranger")),
-            branch=thread.branch,
+            branch=conversation.branch,
             question=self.mark("stranger"),
         )
         actions.ask(
@@ -162,9 +170,9 @@ class Desk:
             client_token=uuid.uuid4(),
         )
 
-    def send(self, thread, by, **kwargs):
+    def send(self, conversation, by, **kwargs):
         return actions.reply(
-            thread,
+            conversation,
             by=by,
             side="staff",
             at=self.at(),
@@ -285,7 +293,8 @@ PATRON_MODULES = sorted(
     for path in (ROOT / "portal").rglob("*.py")
     if (
         "views" in path.parts
-        or path.name in {"views.py", "thread_page.py", "cards.py", "reader.py", "context.py", "tries.py"}
+        or path.name
+        in {"views.py", "conversation_page.py", "cards.py", "reader.py", "context.py", "tries.py"}
     )
     and not {"desk", "demo"} & set(path.relative_to(ROOT).parts)
 )
@@ -304,7 +313,7 @@ def names_in(source):
             module = getattr(node, "module", None) or ""
             yield from (
                 [] if module == "portal.privacy.joining" else module.split(".")
-            )  # of people's records; the desk's joins threads
+            )  # of people's records; the desk's joins conversations
         elif isinstance(node, ast.Attribute):
             yield node.attr
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -330,5 +339,5 @@ def test_a_module_that_imports_a_note_is_found():
     assert "notes" in set(names_in("from portal.conversations import notes"))
     assert "joining" in set(names_in("from portal.conversations.joining import join"))
     assert "ConversationNote" in set(names_in("from portal.conversations.models import ConversationNote"))
-    assert "desk_events" in set(names_in("thread.desk_events.all()"))
+    assert "desk_events" in set(names_in("conversation.desk_events.all()"))
     assert "notes" in set(names_in("Conversation.objects.prefetch_related('notes__author')"))

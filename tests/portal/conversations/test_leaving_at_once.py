@@ -1,6 +1,6 @@
 """A role ends while whoever has it works, on several devices: what they do is saved before or refused, and nothing of theirs is left over.
 
-Without roles.hold something is, within a few rounds; with the row of the thread locked before the roles, two wait for each other.
+Without roles.hold something is, within a few rounds; with the row of the conversation locked before the roles, two wait for each other.
 """
 
 import uuid
@@ -32,7 +32,7 @@ def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional
         UserFactory(email="sam@example.org"),
     )
     ana = StaffFactory(name="Ana", branch=branch)
-    threads = [
+    conversations = [
         actions.ask(
             by=patron,
             at=timezone.now(),
@@ -46,12 +46,14 @@ def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional
 
     def begins_again(number):
         StaffRole.objects.get_or_create(user=ana, branch=branch)
-        for thread in threads:
-            thread.refresh_from_db()
-            handling.assign(thread, to=coordinator, by=coordinator, at=timezone.now(), was=thread.assignee)
-        for thread in threads[:2]:
-            thread.refresh_from_db()
-            handling.assign(thread, to=ana, by=coordinator, at=timezone.now(), was=coordinator)
+        for conversation in conversations:
+            conversation.refresh_from_db()
+            handling.assign(
+                conversation, to=coordinator, by=coordinator, at=timezone.now(), was=conversation.assignee
+            )
+        for conversation in conversations[:2]:
+            conversation.refresh_from_db()
+            handling.assign(conversation, to=ana, by=coordinator, at=timezone.now(), was=coordinator)
         return uuid.uuid4()
 
     def at_desk(work):
@@ -68,7 +70,7 @@ def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional
 
     def replies(person, token):
         actions.reply(
-            threads[0],
+            conversations[0],
             by=person,
             side="staff",
             at=timezone.now(),
@@ -79,13 +81,13 @@ def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional
 
     def is_typing(person, token):
         words = {"person": person, "side": "staff", "kind": "note", "client_token": token, "body": "typing"}
-        drafts.save_draft(threads[2], sequence=1, at=timezone.now(), **words)
+        drafts.save_draft(conversations[2], sequence=1, at=timezone.now(), **words)
 
     def takes_many(person, token):
         bulk.take_many(Conversation.objects.all(), by=person, at=timezone.now())
 
     def is_given_one(token):
-        handling.assign(threads[2], to=ana, by=coordinator, at=timezone.now(), was=coordinator)
+        handling.assign(conversations[2], to=ana, by=coordinator, at=timezone.now(), was=coordinator)
         return "saved"
 
     def ends(token):
@@ -109,7 +111,7 @@ def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional
         at_desk(replies),
         at_desk(
             lambda person, token: notes.write_note(
-                threads[1], by=person, at=timezone.now(), body="n", client_token=token
+                conversations[1], by=person, at=timezone.now(), body="n", client_token=token
             )
         ),
         at_desk(is_typing),

@@ -14,7 +14,7 @@ minute = datetime.timedelta(minutes=1)
 
 
 @pytest.fixture
-def thread(patron, staff, branch):
+def conversation(patron, staff, branch):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="SECRET MATTER")
     return actions.ask(
         by=patron,
@@ -31,14 +31,14 @@ def omar(branch):
     return StaffFactory(name="Omar Haddad", email="omar@example.org", branch=branch)
 
 
-def note(thread, by, body, *, at=NOW + minute, token=None):
-    return notes.write_note(thread, by=by, at=at, body=body, client_token=token or uuid.uuid4())
+def note(conversation, by, body, *, at=NOW + minute, token=None):
+    return notes.write_note(conversation, by=by, at=at, body=body, client_token=token or uuid.uuid4())
 
 
-def test_a_note_sent_twice_is_one_and_tells_once(thread, staff, omar):
+def test_a_note_sent_twice_is_one_and_tells_once(conversation, staff, omar):
     token = uuid.uuid4()
-    assert note(thread, staff, "@Omar Haddad have a look", token=token) == note(
-        thread, staff, "@Omar Haddad have a look", token=token
+    assert note(conversation, staff, "@Omar Haddad have a look", token=token) == note(
+        conversation, staff, "@Omar Haddad have a look", token=token
     )
     assert (
         ConversationNote.objects.count(),
@@ -47,31 +47,31 @@ def test_a_note_sent_twice_is_one_and_tells_once(thread, staff, omar):
     ) == (1, 1, 1)
 
 
-def test_a_note_changes_nothing_that_the_patron_could_notice(thread, staff):
+def test_a_note_changes_nothing_that_the_patron_could_notice(conversation, staff):
     before = actions.Conversation.objects.values(
         "status", "version", "last_message_at", "waiting_since", "queued_at"
-    ).get(pk=thread.pk)
-    note(thread, staff, "Between us")
-    thread.refresh_from_db()
-    assert {name: getattr(thread, name) for name in before} == before
-    assert thread.desk_version == 2
+    ).get(pk=conversation.pk)
+    note(conversation, staff, "Between us")
+    conversation.refresh_from_db()
+    assert {name: getattr(conversation, name) for name in before} == before
+    assert conversation.desk_version == 2
     assert not Message.objects.filter(body="Between us").exists()
 
 
-def test_the_mail_holds_no_word_of_the_matter(thread, staff, omar, patron):
-    note(thread, staff, "SECRET NOTE for @Omar")
+def test_the_mail_holds_no_word_of_the_matter(conversation, staff, omar, patron):
+    note(conversation, staff, "SECRET NOTE for @Omar")
     mail = Notification.objects.get(kind="conversations/mention")
     assert mail.to_address == "omar@example.org"
-    for words in ("SECRET", thread.subject, patron.name, patron.email, "Haddad"):
+    for words in ("SECRET", conversation.subject, patron.name, patron.email, "Haddad"):
         assert words not in mail.subject + mail.text + mail.html
     assert staff.name in mail.text
-    assert f"/desk/threads/{thread.public_id}/" in mail.text
-    assert f"/desk/threads/{thread.public_id}/" in mail.html
+    assert f"/desk/conversations/{conversation.public_id}/" in mail.text
+    assert f"/desk/conversations/{conversation.public_id}/" in mail.html
 
 
-def test_who_has_no_address_is_told_at_the_desk_alone(thread, staff, branch):
+def test_who_has_no_address_is_told_at_the_desk_alone(conversation, staff, branch):
     StaffFactory(name="Bo", email=None, branch=branch)
-    note(thread, staff, "@Bo please")
+    note(conversation, staff, "@Bo please")
     assert NoteMention.objects.count() == 1
     assert not Notification.objects.filter(kind="conversations/mention").exists()
 
@@ -95,30 +95,30 @@ def test_who_has_no_address_is_told_at_the_desk_alone(thread, staff, branch):
         ("no name at all", [], []),
     ],
 )
-def test_whom_the_words_name(thread, branch, omar, body, told, unknown):
+def test_whom_the_words_name(conversation, branch, omar, body, told, unknown):
     StaffFactory(name="Ana Ruiz", branch=branch)
     StaffFactory(name="Ana Ruiz-Castro", branch=branch)
     StaffFactory(name="Kim", branch=branch)
-    assert [person.name for person in notes.mentioned_in(body, thread)] == told
-    assert notes.names_of_nobody(body, thread) == unknown
+    assert [person.name for person in notes.mentioned_in(body, conversation)] == told
+    assert notes.names_of_nobody(body, conversation) == unknown
 
 
-def test_two_of_one_name_are_both_told(thread, staff, branch):
+def test_two_of_one_name_are_both_told(conversation, staff, branch):
     both = {StaffFactory(name="Kim Park", branch=branch) for _ in range(2)}
-    note(thread, staff, "@Kim Park")
+    note(conversation, staff, "@Kim Park")
     assert {mention.person for mention in NoteMention.objects.all()} == both
 
 
-def test_only_colleagues_who_can_open_the_thread_can_be_named(thread, branch, patron, omar):
+def test_only_colleagues_who_can_open_the_conversation_can_be_named(conversation, branch, patron, omar):
     at_hill, covers, gone = (
         StaffFactory(name="At Hill"),
         StaffFactory(name="Who Covers"),
         StaffFactory(name="Gone", branch=branch, is_active=False),
     )
-    assert {person.name for person in notes.may_be_mentioned(thread)} >= {"Omar Haddad"}
+    assert {person.name for person in notes.may_be_mentioned(conversation)} >= {"Omar Haddad"}
     for person in (at_hill, covers, gone, patron):
-        assert person not in notes.may_be_mentioned(thread)
-    handling.assign(thread, to=at_hill, by=omar, at=NOW, was=None)
+        assert person not in notes.may_be_mentioned(conversation)
+    handling.assign(conversation, to=at_hill, by=omar, at=NOW, was=None)
     today = datetime.date.today()
     Absence.objects.create(
         person=at_hill,
@@ -126,52 +126,52 @@ def test_only_colleagues_who_can_open_the_thread_can_be_named(thread, branch, pa
         last_day=today + datetime.timedelta(days=2),
         cover=covers,
     )
-    thread.refresh_from_db()
-    assert {at_hill, covers} <= set(notes.may_be_mentioned(thread))
-    for person in notes.may_be_mentioned(thread):
-        assert actions.Conversation.objects.at_desk_of(person).filter(pk=thread.pk).exists()
+    conversation.refresh_from_db()
+    assert {at_hill, covers} <= set(notes.may_be_mentioned(conversation))
+    for person in notes.may_be_mentioned(conversation):
+        assert actions.Conversation.objects.at_desk_of(person).filter(pk=conversation.pk).exists()
 
 
-def test_a_patron_of_the_same_name_is_not_told(thread, staff):
+def test_a_patron_of_the_same_name_is_not_told(conversation, staff):
     UserFactory(name="Quinn", email="quinn@example.org")
-    note(thread, staff, "@Quinn")
+    note(conversation, staff, "@Quinn")
     assert not NoteMention.objects.exists()
 
 
-def test_one_does_not_tell_oneself(thread, staff):
-    note(thread, staff, f"@{staff.name} do it")
+def test_one_does_not_tell_oneself(conversation, staff):
+    note(conversation, staff, f"@{staff.name} do it")
     assert not NoteMention.objects.exists()
 
 
-def test_what_one_was_named_in_is_shown_until_one_looks(thread, staff, omar, django_assert_num_queries):
-    note(thread, staff, "@Omar one")
-    note(thread, staff, "@Omar two", at=NOW + 2 * minute)
+def test_what_one_was_named_in_is_shown_until_one_looks(conversation, staff, omar, django_assert_num_queries):
+    note(conversation, staff, "@Omar one")
+    note(conversation, staff, "@Omar two", at=NOW + 2 * minute)
     omar = type(omar).objects.get(pk=omar.pk)
     omar.desk_branch_ids  # noqa: B018 - known on every page
     with django_assert_num_queries(1):
         (named_in,) = notes.unseen_mentions(omar)
     assert (named_in, named_in.mentioned_by, named_in.mentioned_at) == (
-        thread,
+        conversation,
         [staff.name],
         NOW + 2 * minute,
     )
-    notes.see_mentions(thread, person=staff, at=NOW + 3 * minute)
+    notes.see_mentions(conversation, person=staff, at=NOW + 3 * minute)
     assert len(notes.unseen_mentions(omar)) == 1
-    notes.see_mentions(thread, person=omar, at=NOW + 3 * minute)
+    notes.see_mentions(conversation, person=omar, at=NOW + 3 * minute)
     assert notes.unseen_mentions(omar) == []
 
 
-def test_a_thread_that_one_can_no_longer_open_is_not_shown(thread, staff, omar):
-    note(thread, staff, "@Omar")
-    handling.hand_over(thread, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
+def test_a_conversation_that_one_can_no_longer_open_is_not_shown(conversation, staff, omar):
+    note(conversation, staff, "@Omar")
+    handling.hand_over(conversation, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
     assert notes.unseen_mentions(omar) == []
 
 
-def test_what_was_being_written_is_gone_with_it_and_does_not_come_back(thread, staff):
+def test_what_was_being_written_is_gone_with_it_and_does_not_come_back(conversation, staff):
     token = uuid.uuid4()
     typing = {"person": staff, "side": "staff", "kind": "note", "client_token": token, "at": NOW}
-    drafts.save_draft(thread, sequence=1, body="Half a", **typing)
-    note(thread, staff, "Half a note", token=token)
+    drafts.save_draft(conversation, sequence=1, body="Half a", **typing)
+    note(conversation, staff, "Half a note", token=token)
     assert not Draft.objects.exists()
     with pytest.raises(drafts.AlreadySent):
-        drafts.save_draft(thread, sequence=2, body="Half a note", **typing)
+        drafts.save_draft(conversation, sequence=2, body="Half a note", **typing)

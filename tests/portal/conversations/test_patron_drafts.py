@@ -16,7 +16,7 @@ from tests.portal.pages import HTMX, text
 
 
 @pytest.fixture
-def thread(patron, staff, branch):
+def conversation(patron, staff, branch):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     return actions.ask(
         by=patron,
@@ -41,16 +41,16 @@ def tablet(patron, sign_in):
 class Composer:
     """The composer of one open page: it sends what drafts.js would."""
 
-    def __init__(self, browser, thread):
-        self.browser, self.thread = browser, thread
-        page = browser.get(thread.get_absolute_url())
+    def __init__(self, browser, conversation):
+        self.browser, self.conversation = browser, conversation
+        page = browser.get(conversation.get_absolute_url())
         self.shown = page.context["typed"]
         self.token, self.sequence = page.context["token"], page.context["sequence"]
 
     def save(self, body, *, sequence=None):
         sequence = sequence or self.sequence + 1
         answer = self.browser.post(
-            reverse("conversation_draft", args=[self.thread.public_id]),
+            reverse("conversation_draft", args=[self.conversation.public_id]),
             {"body": body, "client_token": self.token, "sequence": sequence},
         )
         if answer.status_code == 204:
@@ -59,32 +59,32 @@ class Composer:
 
     def send(self, body, **more):
         return self.browser.post(
-            reverse("reply", args=[self.thread.public_id]),
+            reverse("reply", args=[self.conversation.public_id]),
             {"body": body, "client_token": self.token, "sequence": self.sequence},
             **more,
         )
 
 
-def messages(thread):
-    return list(thread.messages.in_order().values_list("body", flat=True))[1:]
+def messages(conversation):
+    return list(conversation.messages.in_order().values_list("body", flat=True))[1:]
 
 
-def test_what_was_typed_on_one_phone_is_on_the_other(phone, tablet, thread):
-    assert Composer(phone, thread).save("Is it on Thurs").status_code == 204
-    assert Composer(tablet, thread).shown == "Is it on Thurs"
+def test_what_was_typed_on_one_phone_is_on_the_other(phone, tablet, conversation):
+    assert Composer(phone, conversation).save("Is it on Thurs").status_code == 204
+    assert Composer(tablet, conversation).shown == "Is it on Thurs"
 
 
-def test_it_is_there_after_signing_in_again(phone, thread, patron, sign_in):
-    Composer(phone, thread).save("Is it on Thurs")
+def test_it_is_there_after_signing_in_again(phone, conversation, patron, sign_in):
+    Composer(phone, conversation).save("Is it on Thurs")
     phone.post(reverse("sign_out"))
-    assert phone.get(thread.get_absolute_url()).status_code == 404
-    assert Composer(sign_in(phone, patron), thread).shown == "Is it on Thurs"
+    assert phone.get(conversation.get_absolute_url()).status_code == 404
+    assert Composer(sign_in(phone, patron), conversation).shown == "Is it on Thurs"
 
 
 def test_it_is_there_for_the_holder_of_a_code_and_for_nobody_else(client, phone, branch, staff, show_code):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = code_for(session)
-    thread = actions.ask(
+    conversation = actions.ask(
         by=None,
         at=timezone.now(),
         help_session=session,
@@ -92,23 +92,23 @@ def test_it_is_there_for_the_holder_of_a_code_and_for_nobody_else(client, phone,
         language="en",
         client_token=uuid.uuid4(),
     )
-    Composer(show_code(client, code), thread).save("Is it on Thurs")
+    Composer(show_code(client, code), conversation).save("Is it on Thurs")
     assert Draft.objects.get().person is None
-    assert Composer(show_code(Client(), code), thread).shown == "Is it on Thurs"
+    assert Composer(show_code(Client(), code), conversation).shown == "Is it on Thurs"
     assert (
-        Composer(show_code(phone, code), thread).shown == "Is it on Thurs"
+        Composer(show_code(phone, code), conversation).shown == "Is it on Thurs"
     )  # signed in, but not kept in their account
 
 
 @pytest.mark.parametrize(
     ("kept", "shown"), [(True, "Words of the patron"), (False, "Words of the holder of the code")]
 )
-def test_of_two_drafts_in_a_thread_a_reader_is_shown_their_own(
+def test_of_two_drafts_in_a_conversation_a_reader_is_shown_their_own(
     phone, patron, branch, staff, show_code, kept, shown
 ):
     """Whoever is signed in writes in no name of theirs until the visit is kept."""
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron if kept else None)
-    thread = actions.ask(
+    conversation = actions.ask(
         by=None,
         at=timezone.now(),
         help_session=session,
@@ -124,14 +124,14 @@ def test_of_two_drafts_in_a_thread_a_reader_is_shown_their_own(
             "sequence": 1,
             "saved_at": timezone.now(),
         }
-        Draft.objects.create(conversation=thread, person=person, side="patron", kind="reply", **words)
+        Draft.objects.create(conversation=conversation, person=person, side="patron", kind="reply", **words)
     if not kept:
         show_code(phone, code_for(session))
-    assert Composer(phone, thread).shown == shown
+    assert Composer(phone, conversation).shown == shown
 
 
-def test_an_older_tab_cannot_write_over_a_newer_text(phone, tablet, thread):
-    older, newer = Composer(phone, thread), Composer(tablet, thread)
+def test_an_older_tab_cannot_write_over_a_newer_text(phone, tablet, conversation):
+    older, newer = Composer(phone, conversation), Composer(tablet, conversation)
     newer.save("Is it on Thursday")
     newer.save("Is it on Thursday, or on Friday?")
     answer = older.save("Is it")
@@ -143,22 +143,22 @@ def test_an_older_tab_cannot_write_over_a_newer_text(phone, tablet, thread):
     assert Draft.objects.get().body == "Is it"
 
 
-def test_saving_again_what_arrived_although_its_answer_did_not_is_no_conflict(phone, thread):
-    composer = Composer(phone, thread)
+def test_saving_again_what_arrived_although_its_answer_did_not_is_no_conflict(phone, conversation):
+    composer = Composer(phone, conversation)
     assert [composer.save("Is it on", sequence=1).status_code for _again in range(2)] == [204, 204]
 
 
-def test_sending_takes_the_draft_along(phone, thread):
-    composer = Composer(phone, thread)
+def test_sending_takes_the_draft_along(phone, conversation):
+    composer = Composer(phone, conversation)
     composer.save("Is it on Thursday?")
     composer.send("Is it on Thursday?")
-    assert messages(thread) == ["Is it on Thursday?"]
+    assert messages(conversation) == ["Is it on Thursday?"]
     assert not Draft.objects.exists()
-    assert Composer(phone, thread).shown == ""
+    assert Composer(phone, conversation).shown == ""
 
 
-def test_a_save_that_arrives_after_its_message_is_told_so_and_given_a_new_token(phone, thread):
-    composer = Composer(phone, thread)
+def test_a_save_that_arrives_after_its_message_is_told_so_and_given_a_new_token(phone, conversation):
+    composer = Composer(phone, conversation)
     composer.send("Is it on Thursday?")
     answer = composer.save("Is it on Thursday?")
     assert answer.status_code == 410
@@ -166,21 +166,23 @@ def test_a_save_that_arrives_after_its_message_is_told_so_and_given_a_new_token(
     assert not Draft.objects.exists()
 
 
-def test_sending_an_older_text_leaves_the_newer_one_to_be_sent_too(phone, tablet, thread):
-    Composer(phone, thread).save("Is it on")
-    older, newer = Composer(phone, thread), Composer(tablet, thread)
+def test_sending_an_older_text_leaves_the_newer_one_to_be_sent_too(phone, tablet, conversation):
+    Composer(phone, conversation).save("Is it on")
+    older, newer = Composer(phone, conversation), Composer(tablet, conversation)
     newer.save("Is it on Thursday? And is it free?")
     older.send("Is it on Friday?")
-    again = Composer(tablet, thread)
+    again = Composer(tablet, conversation)
     assert again.shown == "Is it on Thursday? And is it free?"
     again.send(again.shown)
-    assert messages(thread) == ["Is it on Friday?", "Is it on Thursday? And is it free?"]
+    assert messages(conversation) == ["Is it on Friday?", "Is it on Thursday? And is it free?"]
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_two_devices_that_send_one_composer_with_different_words_lose_neither(phone, tablet, thread, htmx):
-    Composer(phone, thread).save("Is it on")
-    first, second = Composer(phone, thread), Composer(tablet, thread)
+def test_two_devices_that_send_one_composer_with_different_words_lose_neither(
+    phone, tablet, conversation, htmx
+):
+    Composer(phone, conversation).save("Is it on")
+    first, second = Composer(phone, conversation), Composer(tablet, conversation)
     assert first.token == second.token
     first.send("Is it on Thursday?")
     answer = second.send("Is it on Friday?", **(HTMX if htmx else {}))
@@ -189,14 +191,14 @@ def test_two_devices_that_send_one_composer_with_different_words_lose_neither(ph
     assert "Is it on Friday?" in text(answer)
     second.token = re.search(r'name="client_token" value="([^"]+)"', answer.content.decode())[1]
     second.send("Is it on Friday?")
-    assert messages(thread) == ["Is it on Thursday?", "Is it on Friday?"]
+    assert messages(conversation) == ["Is it on Thursday?", "Is it on Friday?"]
 
 
-def test_a_text_too_long_for_one_message_is_kept_as_a_draft(phone, thread):
-    composer = Composer(phone, thread)
+def test_a_text_too_long_for_one_message_is_kept_as_a_draft(phone, conversation):
+    composer = Composer(phone, conversation)
     assert composer.save("x" * 6000).status_code == 204
     assert composer.send("x" * 6000).status_code == 422
-    assert Composer(phone, thread).shown == "x" * 6000
+    assert Composer(phone, conversation).shown == "x" * 6000
 
 
 @pytest.mark.parametrize(
@@ -210,22 +212,22 @@ def test_a_text_too_long_for_one_message_is_kept_as_a_draft(phone, thread):
         {"body": "x" * 20_001},
     ],
 )
-def test_what_is_no_draft_is_not_kept(phone, thread, fields):
+def test_what_is_no_draft_is_not_kept(phone, conversation, fields):
     data = {"body": "Is it", "client_token": uuid.uuid4(), "sequence": 1} | fields if fields else {}
-    assert phone.post(reverse("conversation_draft", args=[thread.public_id]), data).status_code == 422
+    assert phone.post(reverse("conversation_draft", args=[conversation.public_id]), data).status_code == 422
     assert not Draft.objects.exists()
 
 
-def test_a_draft_is_no_message(phone, thread):
-    Composer(phone, thread).save("Is it on")
+def test_a_draft_is_no_message(phone, conversation):
+    Composer(phone, conversation).save("Is it on")
     assert Message.objects.count() == 1
 
 
-def test_a_form_that_ran_out_is_not_offered_for_sending_a_draft(patron, thread, sign_in):
+def test_a_form_that_ran_out_is_not_offered_for_sending_a_draft(patron, conversation, sign_in):
     browser = sign_in(Client(enforce_csrf_checks=True), patron)
-    browser.get(thread.get_absolute_url())
+    browser.get(conversation.get_absolute_url())
     answer = browser.post(
-        reverse("conversation_draft", args=[thread.public_id]),
+        reverse("conversation_draft", args=[conversation.public_id]),
         {"body": "Is it", "client_token": uuid.uuid4(), "sequence": 1},
         HTTP_SEC_FETCH_SITE="same-origin",
     )
@@ -237,10 +239,10 @@ def test_a_form_that_ran_out_is_not_offered_for_sending_a_draft(patron, thread, 
     ("opens_by_code", "kept"), [(HelpSessionFactory, False), (QuietSessionFactory, False), (None, True)]
 )
 def test_a_form_that_ran_out_is_kept_in_nobodys_name_while_a_visit_is_open_by_its_code(
-    patron, branch, staff, thread, sign_in, show_code, opens_by_code, kept
+    patron, branch, staff, conversation, sign_in, show_code, opens_by_code, kept
 ):
     browser = sign_in(Client(enforce_csrf_checks=True), patron)
-    session = thread.help_session
+    session = conversation.help_session
     if opens_by_code:
         session = opens_by_code(branch=branch, staff=staff)
         show_code(browser, code_for(session))

@@ -1,4 +1,4 @@
-"""What a patron sees of a thread: whose turn it is, what is held, what is new, and how long threads are folded."""
+"""What a patron sees of a conversation: whose turn it is, what is held, what is new, and how long conversations are folded."""
 
 import datetime
 import uuid
@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from accounts.models import Absence, Library
 from portal.conversations import actions, handling, joining
+from portal.conversations.conversation_page import FEW, MANY, PAGE
 from portal.conversations.models import Conversation, Event, Message, Participation
-from portal.conversations.thread_page import FEW, MANY, PAGE
 from portal.notifications.models import Notification
 from portal.worker import Worker
 from tests.factories import (
@@ -50,8 +50,8 @@ def session(patron, staff, branch):
 
 
 @pytest.fixture
-def thread(session, patron, clock):
-    thread = actions.ask(
+def conversation(session, patron, clock):
+    conversation = actions.ask(
         by=patron,
         at=NOW,
         help_session=session,
@@ -60,12 +60,12 @@ def thread(session, patron, clock):
         client_token=uuid.uuid4(),
     )
     clock.shift(minute)
-    return thread
+    return conversation
 
 
-def answer(thread, staff, body="Yes, on Thursday.", **more):
+def answer(conversation, staff, body="Yes, on Thursday.", **more):
     return actions.reply(
-        thread,
+        conversation,
         by=staff,
         side="staff",
         at=timezone.now(),
@@ -76,9 +76,9 @@ def answer(thread, staff, body="Yes, on Thursday.", **more):
     )
 
 
-def write(thread, patron, body="And where?"):
+def write(conversation, patron, body="And where?"):
     return actions.reply(
-        thread,
+        conversation,
         by=patron,
         side="patron",
         at=timezone.now(),
@@ -92,25 +92,25 @@ def state(page):
     return text(page).partition("Ask the library")[0]
 
 
-def everything(browser, thread):
+def everything(browser, conversation):
     """All that a patron can look at: [words]."""
     browser.get(reverse("conversations"))
     news = browser.get(
-        reverse("conversation_news", args=[thread.public_id]),
-        {"since": version(thread), "shown": "0-1"},
+        reverse("conversation_news", args=[conversation.public_id]),
+        {"since": version(conversation), "shown": "0-1"},
         **HTMX,
     )
     pages = [
-        thread.get_absolute_url(),
+        conversation.get_absolute_url(),
         reverse("conversations"),
         reverse("home"),
-        thread.help_session.get_absolute_url(),
+        conversation.help_session.get_absolute_url(),
     ]
     return [news.status_code, *[text(browser.get(page)) for page in pages]]
 
 
-def version(thread):
-    return Conversation.objects.get(pk=thread.pk).version_at(timezone.now())
+def version(conversation):
+    return Conversation.objects.get(pk=conversation.pk).version_at(timezone.now())
 
 
 # While an answer is held.
@@ -118,57 +118,60 @@ def version(thread):
 
 @pytest.mark.parametrize("begun", ["asked", "answered", "snoozed", "closed"])
 @pytest.mark.parametrize("then", ["turn", "ours", "close"])
-def test_a_held_answer_leaves_no_trace_for_its_seconds(me, thread, patron, staff, clock, begun, then):
+def test_a_held_answer_leaves_no_trace_for_its_seconds(me, conversation, patron, staff, clock, begun, then):
     if begun != "asked":
-        answer(thread, staff, body="A first word.")
+        answer(conversation, staff, body="A first word.")
         clock.shift(minute)
         actions.show_held(at=timezone.now())
     if begun == "snoozed":
-        write(thread, patron)
-        handling.snooze(thread, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
+        write(conversation, patron)
+        handling.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
     if begun == "closed":
-        actions.close(thread, by=patron, side="patron", at=timezone.now())
+        actions.close(conversation, by=patron, side="patron", at=timezone.now())
     clock.shift(30 * hour)  # so that a promise or an end counted from the new answer would be another day's
-    me.get(thread.get_absolute_url())
-    polled = {"since": version(thread), "shown": "0-1"}
-    before = everything(me, thread)
+    me.get(conversation.get_absolute_url())
+    polled = {"since": version(conversation), "shown": "0-1"}
+    before = everything(me, conversation)
     clock.shift(second)
-    answer(thread, staff, then=then)
+    answer(conversation, staff, then=then)
     for seconds in (1, 1, 5, 6, 1):
         clock.shift(seconds * second)
         Worker().round()
-        assert everything(me, thread) == before
+        assert everything(me, conversation) == before
         assert (
-            me.get(reverse("conversation_news", args=[thread.public_id]), polled, **HTMX).status_code == 204
+            me.get(reverse("conversation_news", args=[conversation.public_id]), polled, **HTMX).status_code
+            == 204
         )
     assert not any(
         "first word" not in message.body and "answered" in message.subject
         for message in mail.outbox[(begun != "asked") :]
     )
     clock.shift(second)
-    after = everything(me, thread)
+    after = everything(me, conversation)
     assert "Yes, on Thursday." in after[1]
-    assert me.get(reverse("conversation_news", args=[thread.public_id]), polled, **HTMX).status_code == 200
+    assert (
+        me.get(reverse("conversation_news", args=[conversation.public_id]), polled, **HTMX).status_code == 200
+    )
 
 
 @pytest.mark.parametrize("then", ["turn", "close"])
 def test_an_answer_that_is_held_leaves_no_trace_where_another_was_shown_a_moment_ago(
-    me, thread, staff, clock, then
+    me, conversation, staff, clock, then
 ):
     """No worker has been here between the two."""
-    answer(thread, staff, body="A first word.", then="ours")
+    answer(conversation, staff, body="A first word.", then="ours")
     clock.shift(16 * second)
-    me.get(thread.get_absolute_url())  # and so it is read
-    before = state(me.get(thread.get_absolute_url()))
+    me.get(conversation.get_absolute_url())  # and so it is read
+    before = state(me.get(conversation.get_absolute_url()))
     assert "You can expect an answer" in before
     clock.shift(-6 * second)
-    answer(thread, staff, then=then)
+    answer(conversation, staff, then=then)
     clock.shift(6 * second)
-    assert state(me.get(thread.get_absolute_url())) == before
+    assert state(me.get(conversation.get_absolute_url())) == before
 
 
-def test_the_mail_goes_when_the_answer_is_shown_and_not_before(thread, staff, clock, settings):
-    answer(thread, staff)
+def test_the_mail_goes_when_the_answer_is_shown_and_not_before(conversation, staff, clock, settings):
+    answer(conversation, staff)
     sent = []
     for _seconds in range(16):
         Worker().deliver_due()
@@ -177,8 +180,8 @@ def test_the_mail_goes_when_the_answer_is_shown_and_not_before(thread, staff, cl
     assert sent == [False] * 15 + [True]
 
 
-def test_the_badge_counts_a_held_answer_once_it_is_shown(me, thread, staff, clock):
-    answer(thread, staff)
+def test_the_badge_counts_a_held_answer_once_it_is_shown(me, conversation, staff, clock):
+    answer(conversation, staff)
     marked = []
     for seconds in (14, 1):
         clock.shift(seconds)
@@ -187,54 +190,54 @@ def test_the_badge_counts_a_held_answer_once_it_is_shown(me, thread, staff, cloc
     assert marked == [False, True]
 
 
-def test_what_was_read_before_the_worker_came_by_stays_read(me, thread, staff, clock):
-    answer(thread, staff)
+def test_what_was_read_before_the_worker_came_by_stays_read(me, conversation, staff, clock):
+    answer(conversation, staff)
     clock.shift(15)
-    assert "Yes, on Thursday." in text(me.get(thread.get_absolute_url()))
+    assert "Yes, on Thursday." in text(me.get(conversation.get_absolute_url()))
     actions.show_held(at=timezone.now())
     assert "not read yet" not in text(me.get(reverse("home")))
 
 
 def test_an_answer_written_before_the_patrons_word_but_shown_after_stands_after_it(
-    me, thread, patron, staff, clock
+    me, conversation, patron, staff, clock
 ):
-    answer(thread, staff)
+    answer(conversation, staff)
     clock.shift(5)
-    write(thread, patron)
+    write(conversation, patron)
     clock.shift(minute)
-    page = text(me.get(thread.get_absolute_url()))
+    page = text(me.get(conversation.get_absolute_url()))
     assert page.index("And where?") < page.index("Yes, on Thursday.")
 
 
 # Whose turn it is.
 
 
-def put_off(thread, patron, staff, clock):
-    handling.snooze(thread, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
+def put_off(conversation, patron, staff, clock):
+    handling.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
 
 
-def answered(thread, patron, staff, clock):
-    answer(thread, staff)
+def answered(conversation, patron, staff, clock):
+    answer(conversation, staff)
     clock.shift(minute)
     actions.show_held(at=timezone.now())
 
 
-def answered_and_put_off(thread, patron, staff, clock):
-    answered(thread, patron, staff, clock)
-    put_off(thread, patron, staff, clock)
+def answered_and_put_off(conversation, patron, staff, clock):
+    answered(conversation, patron, staff, clock)
+    put_off(conversation, patron, staff, clock)
 
 
-def sorted_out(thread, patron, staff, clock):
-    actions.close(thread, by=patron, side="patron", at=timezone.now())
+def sorted_out(conversation, patron, staff, clock):
+    actions.close(conversation, by=patron, side="patron", at=timezone.now())
 
 
-def closed_by_the_library(thread, patron, staff, clock):
-    answer(thread, staff, then="close")
+def closed_by_the_library(conversation, patron, staff, clock):
+    answer(conversation, staff, then="close")
     clock.shift(minute)
 
 
-def closed_by_itself(thread, patron, staff, clock):
-    answered(thread, patron, staff, clock)
+def closed_by_itself(conversation, patron, staff, clock):
+    answered(conversation, patron, staff, clock)
     clock.shift(20 * day)
     handling.close_the_quiet(at=timezone.now())
 
@@ -247,7 +250,7 @@ CLOSED = "This is closed. Writing opens it again."
 
 
 @pytest.mark.parametrize(
-    ("happened", "in_the_thread", "in_the_list", "told"),
+    ("happened", "in_the_conversation", "in_the_list", "told"),
     [
         (None, WAITING, "Waiting for the library", ""),
         (put_off, WAITING, "Waiting for the library", ""),
@@ -260,17 +263,17 @@ CLOSED = "This is closed. Writing opens it again."
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_each_state_is_said_in_plain_words(
-    me, thread, patron, staff, clock, happened, in_the_thread, in_the_list, told
+    me, conversation, patron, staff, clock, happened, in_the_conversation, in_the_list, told
 ):
     if happened:
-        happened(thread, patron, staff, clock)
-    page = me.get(thread.get_absolute_url())
-    assert " ".join(page.context["state"]) == in_the_thread
-    assert in_the_thread in text(page)
+        happened(conversation, patron, staff, clock)
+    page = me.get(conversation.get_absolute_url())
+    assert " ".join(page.context["state"]) == in_the_conversation
+    assert in_the_conversation in text(page)
     assert told in text(page)
-    for listed in (reverse("conversations"), thread.help_session.get_absolute_url()):
+    for listed in (reverse("conversations"), conversation.help_session.get_absolute_url()):
         assert f"· {in_the_list} " in text(me.get(listed))
-    for page in (thread.get_absolute_url(), reverse("conversations"), reverse("home")):
+    for page in (conversation.get_absolute_url(), reverse("conversations"), reverse("home")):
         assert "nooze" not in text(me.get(page))
 
 
@@ -284,18 +287,18 @@ def test_each_state_is_said_in_plain_words(
         (None, ""),
     ],
 )
-def test_the_promise_is_said_in_days(me, thread, promised_in, words):
+def test_the_promise_is_said_in_days(me, conversation, promised_in, words):
     Conversation.objects.update(promised_at=promised_in and timezone.now() + promised_in)
     assert (
-        " ".join(me.get(thread.get_absolute_url()).context["state"])
+        " ".join(me.get(conversation.get_absolute_url()).context["state"])
         == f"Waiting for the library. {words}".strip()
     )
 
 
-def test_a_library_that_closes_nothing_by_itself_says_nothing_of_it(me, thread, staff, clock):
+def test_a_library_that_closes_nothing_by_itself_says_nothing_of_it(me, conversation, staff, clock):
     Library.objects.update(closes_after_days=0)
-    answered(thread, None, staff, clock)
-    assert me.get(thread.get_absolute_url()).context["state"] == ["The library answered."]
+    answered(conversation, None, staff, clock)
+    assert me.get(conversation.get_absolute_url()).context["state"] == ["The library answered."]
 
 
 @pytest.mark.parametrize(
@@ -306,28 +309,30 @@ def test_a_library_that_closes_nothing_by_itself_says_nothing_of_it(me, thread, 
         ("ours", None),
     ],
 )
-def test_the_mail_says_beforehand_how_it_ends_and_nothing_of_the_matter(thread, staff, then, words):
-    answer(thread, staff, then=then)
+def test_the_mail_says_beforehand_how_it_ends_and_nothing_of_the_matter(conversation, staff, then, words):
+    answer(conversation, staff, then=then)
     notification = Notification.objects.get()
     for body in (notification.text, notification.html):
         assert (words or "this closes") in body if words else "closes" not in body
         assert "class" not in body.replace('class="', "")
 
 
-def test_an_erased_thread_is_gone(me, thread, staff):
-    handling.erase(thread, by=staff, at=timezone.now())
-    assert me.get(thread.get_absolute_url()).status_code == 404
+def test_an_erased_conversation_is_gone(me, conversation, staff):
+    handling.erase(conversation, by=staff, at=timezone.now())
+    assert me.get(conversation.get_absolute_url()).status_code == 404
     assert "balcony compost" not in text(me.get(reverse("conversations")))
 
 
 @pytest.mark.parametrize(("part", "typed"), [("reply", {"body": "Is it on Thursday?"}), ("close", {})])
-def test_a_thread_erased_in_the_moment_of_writing_is_gone_too(me, thread, staff, monkeypatch, part, typed):
+def test_a_conversation_erased_in_the_moment_of_writing_is_gone_too(
+    me, conversation, staff, monkeypatch, part, typed
+):
     def erased_first(request, public_id):
-        handling.erase(thread, by=staff, at=timezone.now())
-        return thread
+        handling.erase(conversation, by=staff, at=timezone.now())
+        return conversation
 
-    monkeypatch.setattr("portal.conversations.views.threads._find", erased_first)
-    assert me.post(f"{thread.get_absolute_url()}{part}/", typed).status_code == 404
+    monkeypatch.setattr("portal.conversations.views.conversations._find", erased_first)
+    assert me.post(f"{conversation.get_absolute_url()}{part}/", typed).status_code == 404
 
 
 # Whoever answers is away.
@@ -345,31 +350,33 @@ def away(staff):
 
 @pytest.mark.parametrize("covered", [True, False])
 def test_that_whoever_answered_last_is_away_is_said_with_who_answers_meanwhile(
-    me, thread, patron, staff, branch, clock, away, covered
+    me, conversation, patron, staff, branch, clock, away, covered
 ):
-    answered(thread, patron, staff, clock)
+    answered(conversation, patron, staff, clock)
     away(cover=StaffFactory(name="Ali", branch=branch) if covered else None)
     words = "Rosa Lindqvist is away until Tuesday 1 December. "
     assert words + ("Ali answers meanwhile." if covered else "A colleague answers meanwhile.") in text(
-        me.get(thread.get_absolute_url())
+        me.get(conversation.get_absolute_url())
     )
 
 
-def test_of_somebody_else_who_is_away_nothing_is_said(me, thread, patron, staff, coordinator, clock, away):
-    answered(thread, patron, staff, clock)
+def test_of_somebody_else_who_is_away_nothing_is_said(
+    me, conversation, patron, staff, coordinator, clock, away
+):
+    answered(conversation, patron, staff, clock)
     away(person=coordinator)
     away(last_day=datetime.date(2026, 11, 17))
-    assert "is away" not in text(me.get(thread.get_absolute_url()))
-    handling.take(thread, by=coordinator, at=timezone.now())
-    assert "Ines Coordinator is away" in text(me.get(thread.get_absolute_url()))
+    assert "is away" not in text(me.get(conversation.get_absolute_url()))
+    handling.take(conversation, by=coordinator, at=timezone.now())
+    assert "Ines Coordinator is away" in text(me.get(conversation.get_absolute_url()))
 
 
 def test_in_a_quiet_visit_nobody_is_named_who_is_away(client, staff, branch, show_code, away):
     quiet = QuietSessionFactory(branch=branch, staff=staff)
-    thread = ConversationFactory(help_session=quiet)
-    MessageFactory(conversation=thread, side="staff", author=staff)
+    conversation = ConversationFactory(help_session=quiet)
+    MessageFactory(conversation=conversation, side="staff", author=staff)
     away()
-    page = text(show_code(client, code_for(quiet)).get(thread.get_absolute_url()))
+    page = text(show_code(client, code_for(quiet)).get(conversation.get_absolute_url()))
     assert "away" not in page
     assert "Rosa" not in page
 
@@ -377,7 +384,9 @@ def test_in_a_quiet_visit_nobody_is_named_who_is_away(client, staff, branch, sho
 # Joined with another.
 
 
-def test_a_thread_that_was_joined_leads_where_its_words_are(me, thread, session, patron, staff, clock):
+def test_a_conversation_that_was_joined_leads_where_its_words_are(
+    me, conversation, session, patron, staff, clock
+):
     other = actions.ask(
         by=patron,
         at=timezone.now(),
@@ -387,9 +396,9 @@ def test_a_thread_that_was_joined_leads_where_its_words_are(me, thread, session,
         client_token=uuid.uuid4(),
     )
     clock.shift(minute)
-    joining.join(other, into=thread, by=staff, at=timezone.now())
-    assert me.get(other.get_absolute_url()).url == thread.get_absolute_url()
-    page = text(me.get(thread.get_absolute_url()))
+    joining.join(other, into=conversation, by=staff, at=timezone.now())
+    assert me.get(other.get_absolute_url()).url == conversation.get_absolute_url()
+    page = text(me.get(conversation.get_absolute_url()))
     for words in [
         "Is there a class?",
         "And a book?",
@@ -400,23 +409,23 @@ def test_a_thread_that_was_joined_leads_where_its_words_are(me, thread, session,
     assert text(me.get(session.get_absolute_url())).count("Waiting for the library") == 1
     clock.shift(minute)
     me.post(reverse("reply", args=[other.public_id]), {"body": "Anything?", "client_token": uuid.uuid4()})
-    assert thread.messages.count() == 3
+    assert conversation.messages.count() == 3
     news = me.get(reverse("conversation_news", args=[other.public_id]), {"since": "0"}, **HTMX)
-    assert news["HX-Redirect"] == f"{thread.get_absolute_url()}#latest"
+    assert news["HX-Redirect"] == f"{conversation.get_absolute_url()}#latest"
 
 
-# Long threads.
+# Long conversations.
 
 
 @pytest.fixture
-def long(thread, patron, staff, clock):
-    """long(count): a thread of so many messages, one an hour, by turns; all read."""
+def long(conversation, patron, staff, clock):
+    """long(count): a conversation of so many messages, one an hour, by turns; all read."""
 
     def long(count):
         begun = NOW - count * hour
         said = [
             Message(
-                conversation=thread,
+                conversation=conversation,
                 side="staff" if number % 2 else "patron",
                 author=staff if number % 2 else patron,
                 body=f"Word number {number}.",
@@ -428,11 +437,11 @@ def long(thread, patron, staff, clock):
             )
             for number in range(1, count)
         ]
-        Message.objects.filter(conversation=thread).update(sent_at=begun, shown_from=begun)
+        Message.objects.filter(conversation=conversation).update(sent_at=begun, shown_from=begun)
         Message.objects.bulk_create(said)
-        Participation.objects.filter(conversation=thread).update(read_until=NOW)
-        Conversation.objects.filter(pk=thread.pk).update(last_message_at=begun + (count - 1) * hour)
-        return thread
+        Participation.objects.filter(conversation=conversation).update(read_until=NOW)
+        Conversation.objects.filter(pk=conversation.pk).update(last_message_at=begun + (count - 1) * hour)
+        return conversation
 
     return long
 
@@ -448,64 +457,64 @@ def word(number):
 
 @pytest.mark.parametrize("count", [3, 30, 300])
 @pytest.mark.parametrize("unread", [0, 2])
-def test_a_thread_costs_the_same_at_3_at_30_and_at_300_messages(
+def test_a_conversation_costs_the_same_at_3_at_30_and_at_300_messages(
     me, long, count, unread, django_assert_num_queries
 ):
-    thread = long(count)
+    conversation = long(count)
     if unread:
         Participation.objects.update(read_until=NOW - 3 * hour)
     for queries in [8, 6] if unread else [6, 6]:
         with django_assert_num_queries(queries):
-            page = me.get(thread.get_absolute_url())
+            page = me.get(conversation.get_absolute_url())
     assert len(page.content) < 60_000
 
 
-def test_of_a_long_thread_the_last_messages_are_shown_and_the_others_are_behind_a_link(me, long):
-    thread = long(42)
-    page = me.get(thread.get_absolute_url())
+def test_of_a_long_conversation_the_last_messages_are_shown_and_the_others_are_behind_a_link(me, long):
+    conversation = long(42)
+    page = me.get(conversation.get_absolute_url())
     assert numbers(page) == [word(number) for number in range(42 - FEW, 42)]
     assert f"Show the {42 - FEW} earlier messages" in text(page)
     assert numbers(me.get(long(3).get_absolute_url()))[-1] == word(2)
 
 
 def test_it_opens_at_the_first_that_was_not_read(me, long):
-    thread = long(60)
+    conversation = long(60)
     Participation.objects.update(read_until=NOW - 20 * hour)
-    page = me.get(thread.get_absolute_url())
+    page = me.get(conversation.get_absolute_url())
     assert numbers(page)[0] == word(41)  # the library's first that was not read
     assert part(page, "latest") == '<li class="day new" id="latest">New</li>'
-    again = me.get(thread.get_absolute_url())
+    again = me.get(conversation.get_absolute_url())
     assert len(numbers(again)) == FEW
     assert "New" not in part(again, "latest")
 
 
 def test_never_more_than_a_page_can_carry(me, long):
-    thread = long(300)
+    conversation = long(300)
     Participation.objects.all().delete()
-    assert numbers(me.get(thread.get_absolute_url())) == [
+    assert numbers(me.get(conversation.get_absolute_url())) == [
         word(number) for number in range(300 - MANY + 1, 300)
     ]  # from the library's first
 
 
 @pytest.mark.parametrize(("count", "folded"), [(FEW + 3, 0), (FEW + 4, 4)])
 def test_a_few_more_are_shown_rather_than_folded(me, long, count, folded):
-    thread = long(count)
-    assert me.get(thread.get_absolute_url()).context["part"].earlier == folded
+    conversation = long(count)
+    assert me.get(conversation.get_absolute_url()).context["part"].earlier == folded
 
 
 def test_the_earlier_ones_come_page_by_page_to_the_first(me, long):
-    thread = long(120)
-    page = me.get(thread.get_absolute_url())
+    conversation = long(120)
+    page = me.get(conversation.get_absolute_url())
     seen, first = numbers(page), page.context["part"].messages[0]
     assert f"Show {PAGE} of the {120 - FEW} earlier messages" in text(page)
     steps = 0
     while first is not None:
-        earlier = me.get(thread.get_absolute_url(), {"before": first.public_id}, **HTMX)
+        earlier = me.get(conversation.get_absolute_url(), {"before": first.public_id}, **HTMX)
         if earlier.status_code == 204:
             break
         found = [
             message
-            for message in thread.messages.order_by("shown_from")
+            for message in conversation.messages.order_by("shown_from")
             if f"message-{message.public_id}" in earlier.content.decode()
         ]
         found = [message for message in found if message.body in text(earlier)]
@@ -519,22 +528,22 @@ def test_the_earlier_ones_come_page_by_page_to_the_first(me, long):
 
 
 def test_without_script_the_link_opens_the_part_before(me, long):
-    thread = long(120)
-    first = me.get(thread.get_absolute_url()).context["part"].messages[0]
-    assert numbers(me.get(thread.get_absolute_url(), {"before": first.public_id})) == [
+    conversation = long(120)
+    first = me.get(conversation.get_absolute_url()).context["part"].messages[0]
+    assert numbers(me.get(conversation.get_absolute_url(), {"before": first.public_id})) == [
         word(number) for number in range(120 - FEW - PAGE, 120)
     ]
 
 
 def test_a_link_to_a_message_opens_the_part_around_it(me, long):
-    thread = long(120)
-    message = thread.messages.get(body=word(30))
-    page = me.get(thread.get_absolute_url(), {"message": message.public_id})
+    conversation = long(120)
+    message = conversation.messages.get(body=word(30))
+    page = me.get(conversation.get_absolute_url(), {"message": message.public_id})
     assert numbers(page) == [word(number) for number in range(30 - FEW, 30 + MANY)]
     assert f"Go to the {120 - 30 - MANY} later messages" in text(page)
     assert "data-poll" not in page.content.decode()  # what comes has its place at the end
     assert (
-        f'href="{thread.get_absolute_url()}?message={message.public_id}#message-{message.public_id}"'
+        f'href="{conversation.get_absolute_url()}?message={message.public_id}#message-{message.public_id}"'
         in page.content.decode()
     )
 
@@ -542,11 +551,11 @@ def test_a_link_to_a_message_opens_the_part_around_it(me, long):
 @pytest.mark.parametrize("named", ["nonsense", "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10", ""])
 @pytest.mark.parametrize("name", ["message", "before"])
 def test_a_link_to_nothing_opens_the_end(me, long, named, name):
-    thread = long(30)
-    assert numbers(me.get(thread.get_absolute_url(), {name: named}))[-1] == word(29)
+    conversation = long(30)
+    assert numbers(me.get(conversation.get_absolute_url(), {name: named}))[-1] == word(29)
 
 
-def test_a_message_of_another_thread_is_nowhere(me, long, branch, staff):
+def test_a_message_of_another_conversation_is_nowhere(me, long, branch, staff):
     theirs = MessageFactory(
         conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=staff)),
         body="Nobody else's business",
@@ -559,22 +568,24 @@ def test_a_message_of_another_thread_is_nowhere(me, long, branch, staff):
 
 
 def test_a_held_answer_cannot_be_linked_to(me, long, staff):
-    thread = long(30)
-    held = answer(thread, staff)
-    page = me.get(thread.get_absolute_url(), {"message": held.public_id})
+    conversation = long(30)
+    held = answer(conversation, staff)
+    page = me.get(conversation.get_absolute_url(), {"message": held.public_id})
     assert held.body not in text(page)
 
 
 def test_an_event_is_told_with_the_messages_of_its_time_and_nowhere_else(me, long):
-    thread = long(120)
+    conversation = long(120)
     for number, kind in ((30, "closed"), (80, "reopened")):  # just after the message of that number
         at = NOW - (120 - number) * hour + minute
-        Event.objects.create(conversation=thread, kind=kind, side="staff", at=at, shown_from=at)
-    latest = me.get(thread.get_absolute_url())
+        Event.objects.create(conversation=conversation, kind=kind, side="staff", at=at, shown_from=at)
+    latest = me.get(conversation.get_absolute_url())
     before = me.get(
-        thread.get_absolute_url(), {"before": latest.context["part"].messages[0].public_id}, **HTMX
+        conversation.get_absolute_url(), {"before": latest.context["part"].messages[0].public_id}, **HTMX
     )
-    around = me.get(thread.get_absolute_url(), {"message": thread.messages.get(body=word(30)).public_id})
+    around = me.get(
+        conversation.get_absolute_url(), {"message": conversation.messages.get(body=word(30)).public_id}
+    )
     told = [
         ["The library closed this" in text(page), "Opened again" in text(page)]
         for page in (latest, before, around)
@@ -583,23 +594,25 @@ def test_an_event_is_told_with_the_messages_of_its_time_and_nowhere_else(me, lon
 
 
 def test_each_day_is_named_once_also_where_earlier_ones_are_put_in(me, long):
-    thread = long(30)
-    page = me.get(thread.get_absolute_url())
+    conversation = long(30)
+    page = me.get(conversation.get_absolute_url())
     first = page.context["part"].messages[0]
-    earlier = me.get(thread.get_absolute_url(), {"before": first.public_id}, **HTMX).content.decode()
+    earlier = me.get(conversation.get_absolute_url(), {"before": first.public_id}, **HTMX).content.decode()
     on = timezone.localtime(first.shown_from).date().isoformat()
     assert f'id="day-{on}"' in page.content.decode()
     assert f'<li id="day-{on}" hx-swap-oob="delete"></li>' in earlier
     assert earlier.count(f'<li class="day" id="day-{on}">') == 1
 
 
-def test_what_comes_on_the_same_day_brings_no_second_name_of_it(me, thread, staff, clock):
-    page = me.get(thread.get_absolute_url())
+def test_what_comes_on_the_same_day_brings_no_second_name_of_it(me, conversation, staff, clock):
+    page = me.get(conversation.get_absolute_url())
     asked = {"since": page.context["version"], "shown": page.context["part"].shown_until}
     for expected in (0, 1):
-        answer(thread, staff)
+        answer(conversation, staff)
         clock.shift(minute)
-        news = me.get(reverse("conversation_news", args=[thread.public_id]), asked, **HTMX).content.decode()
+        news = me.get(
+            reverse("conversation_news", args=[conversation.public_id]), asked, **HTMX
+        ).content.decode()
         assert news.count('class="day"') == expected
         clock.shift(day)
 
@@ -608,11 +621,13 @@ def test_what_comes_on_the_same_day_brings_no_second_name_of_it(me, thread, staf
     "shown", [None, "nonsense", f"{'9' * 40}-1", "-1", "1-", f"{int(NOW.timestamp()) * 1_000_000}-0"]
 )
 @pytest.mark.parametrize("name", ["reply", "close_conversation", "conversation_news"])
-def test_where_the_page_does_not_say_what_it_shows_the_whole_thread_comes(me, thread, name, shown):
+def test_where_the_page_does_not_say_what_it_shows_the_whole_conversation_comes(
+    me, conversation, name, shown
+):
     fields = {"since": "0", "body": "Hello?", "client_token": uuid.uuid4()} | (
         {} if shown is None else {"shown": shown}
     )
     ask = me.get if name == "conversation_news" else me.post
-    response = ask(reverse(name, args=[thread.public_id]), fields, **HTMX)
+    response = ask(reverse(name, args=[conversation.public_id]), fields, **HTMX)
     assert "Is there a class?" in text(response)
-    assert response.get("HX-Retarget", "#thread") == "#thread"
+    assert response.get("HX-Retarget", "#conversation") == "#conversation"

@@ -30,9 +30,16 @@ def ask(session, by, body, at=NOW):
     )
 
 
-def answer(thread, by, body="Try this", at=NOW + minute, **kwargs):
+def answer(conversation, by, body="Try this", at=NOW + minute, **kwargs):
     return actions.reply(
-        thread, by=by, side="staff", at=at, body=body, language="en", client_token=uuid.uuid4(), **kwargs
+        conversation,
+        by=by,
+        side="staff",
+        at=at,
+        body=body,
+        language="en",
+        client_token=uuid.uuid4(),
+        **kwargs,
     )
 
 
@@ -51,18 +58,18 @@ def nothing_of_others(db):
 def assert_index_agrees():
     """Rows and tables say the same, and the text index finds what the rows hold and nothing else."""
     expected = {}
-    for thread in Conversation.objects.filter(joined_into=None).exclude(status="erased"):
-        joined = Conversation.objects.filter(joined_into=thread).order_by("pk")
+    for conversation in Conversation.objects.filter(joined_into=None).exclude(status="erased"):
+        joined = Conversation.objects.filter(joined_into=conversation).order_by("pk")
         titles = [
             given.item.title
             for given in Recommendation.objects.filter(
-                messagerecommendation__message__conversation=thread
+                messagerecommendation__message__conversation=conversation
             ).order_by("pk")
         ]
-        hung_on = [thread.recommendation.item.title] if thread.recommendation else []
-        name = thread.patron.name if thread.patron else ""
-        expected[thread.pk, None] = fold(
-            " ".join([thread.subject, *[other.subject for other in joined], name, *hung_on, *titles])
+        hung_on = [conversation.recommendation.item.title] if conversation.recommendation else []
+        name = conversation.patron.name if conversation.patron else ""
+        expected[conversation.pk, None] = fold(
+            " ".join([conversation.subject, *[other.subject for other in joined], name, *hung_on, *titles])
         )
     for message in Message.objects.all():
         expected[message.conversation_id, message.pk] = fold(message.body)
@@ -78,13 +85,16 @@ def assert_index_agrees():
             assert row.conversation_id in search._rows_with(word)
 
 
-def test_a_thread_is_found_by_subject_name_words_and_titles_each_in_any_of_its_messages(
+def test_a_conversation_is_found_by_subject_name_words_and_titles_each_in_any_of_its_messages(
     session, patron, staff
 ):
-    thread = ask(session, patron, "The smoker is too hot")
+    conversation = ask(session, patron, "The smoker is too hot")
     other = ask(session, patron, "Something else")
     answer(
-        thread, staff, "Use cold smoke, Łukasz", items=[ChosenItem(item=ItemFactory(title="Der Bienenstock"))]
+        conversation,
+        staff,
+        "Use cold smoke, Łukasz",
+        items=[ChosenItem(item=ItemFactory(title="Der Bienenstock"))],
     )
     for text in [
         "smoker",
@@ -96,8 +106,8 @@ def test_a_thread_is_found_by_subject_name_words_and_titles_each_in_any_of_its_m
         "cold smoke bienenstock sam",
         "smo smoke smoker",
     ]:
-        assert found(text) == {thread}
-    assert (found("bees"), found("okafor")) == ({thread}, {thread, other})
+        assert found(text) == {conversation}
+    assert (found("bees"), found("okafor")) == ({conversation}, {conversation, other})
     assert found("smoker else") == set()
 
 
@@ -114,15 +124,15 @@ def test_a_thread_is_found_by_subject_name_words_and_titles_each_in_any_of_its_m
     ],
 )
 def test_signs_are_words_or_nothing_and_never_an_operator(session, patron, text, expected):
-    threads = {body: ask(session, patron, body) for body in ["c++", "c#", "日本", "plain"]}
+    conversations = {body: ask(session, patron, body) for body in ["c++", "c#", "日本", "plain"]}
     assert found(text) == (
-        set(threads.values()) if expected is None else {threads[body] for body in expected}
+        set(conversations.values()) if expected is None else {conversations[body] for body in expected}
     )
 
 
 def test_notes_are_not_searched(session, patron, staff):
-    thread = ask(session, patron, "Hello")
-    notes.write_note(thread, by=staff, at=NOW, body="peculiar", client_token=uuid.uuid4())
+    conversation = ask(session, patron, "Hello")
+    notes.write_note(conversation, by=staff, at=NOW, body="peculiar", client_token=uuid.uuid4())
     assert found("peculiar") == set()
 
 
@@ -146,21 +156,25 @@ def test_words_that_many_rows_hold_are_looked_for_another_way_and_found_alike(
 def test_index_and_tables_agree_after_every_path(session, patron, staff, branch):
     [failed] = recommend_in(session)
     unkept = HelpSessionFactory(branch=branch, staff=staff)
-    thread, other, kept = ask(session, patron, "one"), ask(session, patron, "two"), ask(unkept, None, "three")
+    conversation, other, kept = (
+        ask(session, patron, "one"),
+        ask(session, patron, "two"),
+        ask(unkept, None, "three"),
+    )
     assert_index_agrees()
     actions.take_verdict(failed, verdict="did_not_help", why="", comment="", by=patron, at=NOW)
     assert_index_agrees()
-    taken = answer(thread, staff, "SECRET answer", items=[ChosenItem(item=ItemFactory(title="Hidden"))])
-    answer(thread, staff, "stays", items=[ChosenItem(item=ItemFactory(title="Shown"))])
+    taken = answer(conversation, staff, "SECRET answer", items=[ChosenItem(item=ItemFactory(title="Hidden"))])
+    answer(conversation, staff, "stays", items=[ChosenItem(item=ItemFactory(title="Shown"))])
     assert_index_agrees()
-    assert found("hidden secret") == {thread}
+    assert found("hidden secret") == {conversation}
     actions.take_back(taken, by=staff, at=NOW + minute + second)
     assert_index_agrees()
     assert found("hidden") == found("secret") == set()
     actions.keep(unkept, by=patron, at=NOW, wording="yes", language="en")
     assert_index_agrees()
     assert found("okafor three") == {kept}
-    joining.join(thread, into=other, by=staff, at=NOW + 2 * minute)
+    joining.join(conversation, into=other, by=staff, at=NOW + 2 * minute)
     assert_index_agrees()
     assert found("one two shown") == {other}
     of_verdict = Conversation.objects.get(recommendation=failed)
@@ -179,11 +193,11 @@ def test_index_and_tables_agree_after_every_path(session, patron, staff, branch)
 
 
 def test_rebuild_writes_what_is_missing_and_removes_what_is_gone(session, patron, staff):
-    thread = ask(session, patron, "The smoker is too hot")
+    conversation = ask(session, patron, "The smoker is too hot")
     MessageFactory(conversation=ConversationFactory(subject="Unindexed"), body="never seen")
-    Message.objects.filter(conversation=thread).update(body="changed under it")
+    Message.objects.filter(conversation=conversation).update(body="changed under it")
     assert found("unindexed") == found("changed") == set()
-    call_command("rebuild_thread_search", verbosity=0)
+    call_command("rebuild_conversation_search", verbosity=0)
     assert_index_agrees()
     assert len(found("unindexed")) == len(found("changed")) == 1
     assert found("smoker") == set()
@@ -198,9 +212,11 @@ def test_what_was_erased_is_out_of_the_file_a_day_later(session, patron, staff):
             cursor.execute("SELECT block FROM conversations_text_data")
             return sum(word in block for (block,) in cursor.fetchall())
 
-    thread, other = (ask(session, patron, body) for body in ("My zyzzyva is ill", "Where is the zebra book?"))
-    answer(thread, staff, "Is the zyzzyva green?")
-    handling.erase(thread, by=staff, at=NOW + minute)
+    conversation, other = (
+        ask(session, patron, body) for body in ("My zyzzyva is ill", "Where is the zebra book?")
+    )
+    answer(conversation, staff, "Is the zyzzyva green?")
+    handling.erase(conversation, by=staff, at=NOW + minute)
     assert (found("zyzzyva"), parts_that_hold(b"zyzzyva") > 0) == (set(), True)
     search.forget_removed_words(at=NOW)
     assert (parts_that_hold(b"zyzzyva"), found("zebra")) == (0, {other})

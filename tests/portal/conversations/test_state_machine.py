@@ -1,6 +1,6 @@
-"""Whatever a patron, two members of staff, the worker and the clock do with two threads, in whatever order: the rows stay right.
+"""Whatever a patron, two members of staff, the worker and the clock do with two conversations, in whatever order: the rows stay right.
 
-The oracle below knows nothing of states.py. It keeps a log of what happened to each thread, in the order in which it happened,
+The oracle below knows nothing of states.py. It keeps a log of what happened to each conversation, in the order in which it happened,
 and reads it from the beginning each time. `STATE_MACHINE_EXAMPLES=1000` makes it try for long.
 """
 
@@ -32,7 +32,7 @@ BEGUN = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
 second, day = datetime.timedelta(seconds=1), datetime.timedelta(days=1)
 EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", 20))
 MEANWHILE = ["close", "take back", "words", "patron closes"]
-THREADS, STAFF = st.integers(0, 1), st.integers(0, 1)
+CONVERSATIONS, STAFF = st.integers(0, 1), st.integers(0, 1)
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Entry:
 
 
 @dataclass
-class Thread:
+class Tracked:
     pk: int
     log: list = field(default_factory=list)
     messages: list = field(default_factory=list)  # [(message, author, shown_from)]
@@ -81,7 +81,7 @@ class Thread:
         return [entry for entry in self.log if (entry.what, entry.key) != (what, key)]
 
 
-class TwoThreads(RuleBasedStateMachine):
+class TwoConversations(RuleBasedStateMachine):
     world: dict = {}
 
     def __init__(self):
@@ -93,7 +93,7 @@ class TwoThreads(RuleBasedStateMachine):
         )
         self.session = self.world["session"]
         self.now = BEGUN
-        self.threads = []
+        self.conversations = []
         for _ in range(2):
             self.now += second
             asked = actions.ask(
@@ -104,13 +104,13 @@ class TwoThreads(RuleBasedStateMachine):
                 language="en",
                 client_token=uuid.uuid4(),
             )
-            thread = Thread(
+            conversation = Tracked(
                 asked.pk,
                 [Entry(self.now, "word")],
                 [(asked.messages.get().pk, self.patron, self.now)],
                 read_until=self.now,
             )
-            self.threads.append(thread)
+            self.conversations.append(conversation)
         self.seen = {}
 
     def teardown(self):
@@ -121,30 +121,33 @@ class TwoThreads(RuleBasedStateMachine):
 
     # What everything is done through.
 
-    def row(self, thread):
-        return Conversation.objects.get(pk=thread.pk)
+    def row(self, conversation):
+        return Conversation.objects.get(pk=conversation.pk)
 
-    def do(self, thread, action, *, refuses=(), desk_only=False):
-        """Run the action at the next second. Of an erased thread it must be refused."""
+    def do(self, conversation, action, *, refuses=(), desk_only=False):
+        """Run the action at the next second. Of an erased conversation it must be refused."""
         self.now += second
-        before, views = self.row(thread), [self.view(other) for other in self.threads if desk_only]
-        expected = (actions.Erased,) if thread.erased else refuses
+        before, views = (
+            self.row(conversation),
+            [self.view(other) for other in self.conversations if desk_only],
+        )
+        expected = (actions.Erased,) if conversation.erased else refuses
         if expected:
             with pytest.raises(expected):
                 action(before, self.now)
             assert (
-                Conversation.objects.filter(pk=thread.pk).values().get()
+                Conversation.objects.filter(pk=conversation.pk).values().get()
                 == Conversation.objects.filter(pk=before.pk).values().get()
             )
             return None
         done = action(before, self.now)
         if desk_only:
-            assert [self.view(other) for other in self.threads] == views
+            assert [self.view(other) for other in self.conversations] == views
         return done
 
-    def view(self, thread):
-        """What the patron may know of the thread at this moment."""
-        row = self.row(thread)
+    def view(self, conversation):
+        """What the patron may know of the conversation at this moment."""
+        row = self.row(conversation)
         told = list(
             row.events.filter(shown_from__lte=self.now).order_by("at", "pk").values_list("kind", "pk")
         )
@@ -156,93 +159,93 @@ class TwoThreads(RuleBasedStateMachine):
             "away" if status == "snoozed" else status,
         )
 
-    def open_threads(self):
-        return [thread for thread in self.threads if not thread.joined]
+    def open_conversations(self):
+        return [conversation for conversation in self.conversations if not conversation.joined]
 
     def target(self, number):
-        """The thread itself, or the one it was joined into: what is done to the old one is done there."""
-        thread = self.threads[number]
-        return self.threads[1 - number] if thread.joined else thread
+        """The conversation itself, or the one it was joined into: what is done to the old one is done there."""
+        conversation = self.conversations[number]
+        return self.conversations[1 - number] if conversation.joined else conversation
 
     # The patron.
 
-    @rule(number=THREADS, twice=st.booleans())
+    @rule(number=CONVERSATIONS, twice=st.booleans())
     def patron_writes(self, number, twice):
-        thread, token = self.target(number), uuid.uuid4()
+        conversation, token = self.target(number), uuid.uuid4()
 
         def write(row, at):
-            row = self.row(self.threads[number])  # perhaps the one that was joined since
+            row = self.row(self.conversations[number])  # perhaps the one that was joined since
             return actions.reply(
                 row, by=self.patron, side="patron", at=at, body="Hm", language="en", client_token=token
             )
 
-        message = self.do(thread, write)
+        message = self.do(conversation, write)
         if message is None:
             return
-        thread.log.append(Entry(self.now, "word"))
-        thread.messages.append((message.pk, self.patron, self.now))
-        thread.read_until = self.now
+        conversation.log.append(Entry(self.now, "word"))
+        conversation.messages.append((message.pk, self.patron, self.now))
+        conversation.read_until = self.now
         if twice:
-            assert self.do(thread, write) == message
+            assert self.do(conversation, write) == message
 
-    @rule(number=THREADS)
+    @rule(number=CONVERSATIONS)
     def patron_closes(self, number):
-        thread = self.target(number)
+        conversation = self.target(number)
         was, seen_as = (
-            thread.reading()[0],
-            None if thread.erased else self.row(thread).status_at(self.now + second),
+            conversation.reading()[0],
+            None if conversation.erased else self.row(conversation).status_at(self.now + second),
         )
-        self.do(thread, lambda row, at: actions.close(row, by=self.patron, side="patron", at=at))
-        if not thread.erased and (was != "closed" or seen_as != "closed"):
-            thread.log.append(Entry(self.now, "close"))
+        self.do(conversation, lambda row, at: actions.close(row, by=self.patron, side="patron", at=at))
+        if not conversation.erased and (was != "closed" or seen_as != "closed"):
+            conversation.log.append(Entry(self.now, "close"))
 
-    @rule(number=THREADS)
+    @rule(number=CONVERSATIONS)
     def patron_looks(self, number):
-        thread = self.target(number)
-        if not thread.erased:
-            actions.mark_read(self.row(thread), person=self.patron, at=self.now)
-            thread.read_until = max(shown for _, _, shown in thread.messages if shown <= self.now)
+        conversation = self.target(number)
+        if not conversation.erased:
+            actions.mark_read(self.row(conversation), person=self.patron, at=self.now)
+            conversation.read_until = max(shown for _, _, shown in conversation.messages if shown <= self.now)
 
-    @rule(number=THREADS, verdict=st.sampled_from(["did_not_help", "could_not_get_it", "helped", ""]))
+    @rule(number=CONVERSATIONS, verdict=st.sampled_from(["did_not_help", "could_not_get_it", "helped", ""]))
     def patron_judges(self, number, verdict):
-        thread = self.target(number)
+        conversation = self.target(number)
         given = (
             Recommendation.objects.filter(
-                messagerecommendation__message__conversation=thread.pk, recommended_at__lte=self.now
+                messagerecommendation__message__conversation=conversation.pk, recommended_at__lte=self.now
             )
             .order_by("pk")
             .first()
         )
-        if given is None or thread.erased:
+        if given is None or conversation.erased:
             return
-        [said] = [entry for entry in thread.log if entry.key == given] or [None]
-        status, since, _ = thread.reading()
+        [said] = [entry for entry in conversation.log if entry.key == given] or [None]
+        status, since, _ = conversation.reading()
         self.do(
-            thread,
+            conversation,
             lambda row, at: actions.take_verdict(
                 given, verdict=verdict, why="", comment="", by=self.patron, at=at
             ),
         )
         if verdict in {"helped", ""}:
-            thread.log = thread.without("word", given)
+            conversation.log = conversation.without("word", given)
         elif not (said and status == "waiting_for_staff" and said.at >= since):
-            thread.log = [*thread.without("word", given), Entry(self.now, "word", key=given)]
+            conversation.log = [*conversation.without("word", given), Entry(self.now, "word", key=given)]
 
     # The staff.
 
     @rule(
-        number=THREADS,
+        number=CONVERSATIONS,
         who=STAFF,
         then=st.sampled_from(["turn", "turn", "ours", "close"]),
         gives=st.booleans(),
         twice=st.booleans(),
     )
     def staff_answer(self, number, who, then, gives, twice):
-        thread, by, token = self.target(number), self.staff[who], uuid.uuid4()
+        conversation, by, token = self.target(number), self.staff[who], uuid.uuid4()
         items = [ChosenItem(item=self.item)] if gives else []
 
         def answer(row, at):
-            row = self.row(self.threads[number])
+            row = self.row(self.conversations[number])
             return actions.reply(
                 row,
                 by=by,
@@ -255,37 +258,37 @@ class TwoThreads(RuleBasedStateMachine):
                 then=then,
             )
 
-        message = self.do(thread, answer, desk_only=True)
+        message = self.do(conversation, answer, desk_only=True)
         if message is None:
             return
-        thread.log.append(Entry(self.now, "answer", key=message.pk, then=then))
-        thread.messages.append((message.pk, by, self.now + Message.HELD))
+        conversation.log.append(Entry(self.now, "answer", key=message.pk, then=then))
+        conversation.messages.append((message.pk, by, self.now + Message.HELD))
         if twice:
-            assert self.do(thread, answer) == message
+            assert self.do(conversation, answer) == message
 
-    @rule(number=THREADS, who=STAFF, which=st.integers(0, 2))
+    @rule(number=CONVERSATIONS, who=STAFF, which=st.integers(0, 2))
     def staff_take_back(self, number, who, which):
-        thread, by = self.target(number), self.staff[who]
-        answers = [found for found in thread.messages if found[1] in self.staff][-1 - which :][:1]
-        if not answers or thread.erased:
+        conversation, by = self.target(number), self.staff[who]
+        answers = [found for found in conversation.messages if found[1] in self.staff][-1 - which :][:1]
+        if not answers or conversation.erased:
             return
         [(pk, author, shown_from)] = answers
         in_time = author == by and shown_from > self.now + second
         message = Message.objects.get(pk=pk)
         self.do(
-            thread,
+            conversation,
             lambda row, at: actions.take_back(message, by=by, at=at),
             refuses=() if in_time else (actions.TooLate,),
         )
         if in_time:
-            thread.log = thread.without("answer", pk)
-            thread.messages.remove(answers[0])
-            draft = Draft.objects.get(conversation=thread.pk, person=by)
+            conversation.log = conversation.without("answer", pk)
+            conversation.messages.remove(answers[0])
+            draft = Draft.objects.get(conversation=conversation.pk, person=by)
             assert draft.body.startswith("Try")
-            drafts.forget(self.row(thread), person=by, side="staff", kind="reply")
+            drafts.forget(self.row(conversation), person=by, side="staff", kind="reply")
 
     @rule(
-        number=THREADS,
+        number=CONVERSATIONS,
         who=STAFF,
         then=st.sampled_from(["turn", "ours", "close"]),
         meanwhile=st.sampled_from(MEANWHILE),
@@ -301,84 +304,84 @@ class TwoThreads(RuleBasedStateMachine):
         else:
             self.patron_closes(number)
 
-    @rule(number=THREADS, who=STAFF)
+    @rule(number=CONVERSATIONS, who=STAFF)
     def staff_close(self, number, who):
-        thread = self.target(number)
-        was_closed = thread.reading()[0] == "closed"
-        is_held = any(shown > self.now + second for _, _, shown in thread.messages)
+        conversation = self.target(number)
+        was_closed = conversation.reading()[0] == "closed"
+        is_held = any(shown > self.now + second for _, _, shown in conversation.messages)
         self.do(
-            thread,
+            conversation,
             lambda row, at: actions.close(row, by=self.staff[who], side="staff", at=at),
             desk_only=was_closed or is_held,
         )
-        if not thread.erased and not was_closed:
-            thread.log.append(Entry(self.now, "close"))
+        if not conversation.erased and not was_closed:
+            conversation.log.append(Entry(self.now, "close"))
 
-    @rule(number=THREADS, who=STAFF, days=st.integers(1, 9))
+    @rule(number=CONVERSATIONS, who=STAFF, days=st.integers(1, 9))
     def staff_snooze(self, number, who, days):
-        thread = self.target(number)
-        until, is_closed = (self.now + days * day).date(), thread.reading()[0] == "closed"
-        if not thread.erased and self.row(thread).snoozed_until == until:
+        conversation = self.target(number)
+        until, is_closed = (self.now + days * day).date(), conversation.reading()[0] == "closed"
+        if not conversation.erased and self.row(conversation).snoozed_until == until:
             return
         self.do(
-            thread,
+            conversation,
             lambda row, at: handling.snooze(row, until=until, by=self.staff[who], at=at),
             refuses=(handling.NotOpen,) if is_closed else (),
         )
-        if not thread.erased and not is_closed:
-            thread.log.append(Entry(self.now, "snooze"))
+        if not conversation.erased and not is_closed:
+            conversation.log.append(Entry(self.now, "snooze"))
 
-    @rule(number=THREADS, who=STAFF)
+    @rule(number=CONVERSATIONS, who=STAFF)
     def staff_wake(self, number, who):
-        thread = self.target(number)
-        was = thread.reading()[0]
-        self.do(thread, lambda row, at: handling.wake(row, by=self.staff[who], at=at))
-        if not thread.erased and was == "snoozed":
-            thread.log.append(Entry(self.now, "wake"))
+        conversation = self.target(number)
+        was = conversation.reading()[0]
+        self.do(conversation, lambda row, at: handling.wake(row, by=self.staff[who], at=at))
+        if not conversation.erased and was == "snoozed":
+            conversation.log.append(Entry(self.now, "wake"))
 
-    @rule(number=THREADS, who=STAFF)
+    @rule(number=CONVERSATIONS, who=STAFF)
     def staff_take(self, number, who):
-        thread, by = self.target(number), self.staff[who]
-        taken = thread.assignee not in (None, by)
+        conversation, by = self.target(number), self.staff[who]
+        taken = conversation.assignee not in (None, by)
         self.do(
-            thread,
+            conversation,
             lambda row, at: handling.take(row, by=by, at=at),
             refuses=(handling.AlreadyTaken,) if taken else (),
             desk_only=True,
         )
-        if not thread.erased and not taken:
-            thread.assignee = by
+        if not conversation.erased and not taken:
+            conversation.assignee = by
 
-    @rule(number=THREADS, to=st.sampled_from([None, 0, 1]), was=st.sampled_from([None, 0, 1]))
+    @rule(number=CONVERSATIONS, to=st.sampled_from([None, 0, 1]), was=st.sampled_from([None, 0, 1]))
     def staff_assign(self, number, to, was):
-        thread = self.target(number)
+        conversation = self.target(number)
         to, was = (None if who is None else self.staff[who] for who in (to, was))
-        stale = thread.assignee not in (was, to)
+        stale = conversation.assignee not in (was, to)
         self.do(
-            thread,
+            conversation,
             lambda row, at: handling.assign(row, to=to, by=self.staff[0], at=at, was=was),
             refuses=(handling.AlreadyTaken,) if stale else (),
             desk_only=True,
         )
-        if not thread.erased and not stale:
-            thread.assignee = to
+        if not conversation.erased and not stale:
+            conversation.assignee = to
 
-    @rule(number=THREADS, to=st.integers(0, 1))
+    @rule(number=CONVERSATIONS, to=st.integers(0, 1))
     def staff_hand_over(self, number, to):
-        thread = self.target(number)
+        conversation = self.target(number)
         branch = self.branches[to]
-        stays = not thread.erased and self.row(thread).branch == branch
+        stays = not conversation.erased and self.row(conversation).branch == branch
         self.do(
-            thread,
+            conversation,
             lambda row, at: handling.hand_over(
-                row, branch=branch, by=self.staff[0], at=at, was=thread.assignee
+                row, branch=branch, by=self.staff[0], at=at, was=conversation.assignee
             ),
             desk_only=True,
         )
-        if not thread.erased and not stays:
-            thread.assignee = None
+        if not conversation.erased and not stays:
+            conversation.assignee = None
 
-    @rule(number=THREADS)
+    @rule(number=CONVERSATIONS)
     def staff_note(self, number):
         self.do(
             self.target(number),
@@ -388,12 +391,16 @@ class TwoThreads(RuleBasedStateMachine):
             desk_only=True,
         )
 
-    @precondition(lambda self: not any(thread.joined or thread.erased for thread in self.threads))
-    @rule(number=THREADS, really=st.integers(0, 3))
+    @precondition(
+        lambda self: (
+            not any(conversation.joined or conversation.erased for conversation in self.conversations)
+        )
+    )
+    @rule(number=CONVERSATIONS, really=st.integers(0, 3))
     def staff_join(self, number, really):
-        if really:  # seldom, or there is one thread only
+        if really:  # seldom, or there is one conversation only
             return
-        first, second_ = self.threads[number], self.threads[1 - number]
+        first, second_ = self.conversations[number], self.conversations[1 - number]
         unanswered = [since for since in (first.reading()[1], second_.reading()[1]) if since]
         self.do(first, lambda row, at: joining.join(row, into=self.row(second_), by=self.staff[0], at=at))
         second_.log = sorted([*first.log, *second_.log], key=lambda entry: entry.at)
@@ -401,17 +408,17 @@ class TwoThreads(RuleBasedStateMachine):
         second_.messages = sorted([*first.messages, *second_.messages], key=lambda found: found[0])
         second_.assignee = second_.assignee or first.assignee
         first.joined = True
-        second_.read_until = None  # what is read of two threads at once has a test of its own
+        second_.read_until = None  # what is read of two conversations at once has a test of its own
 
-    @rule(number=THREADS, really=st.integers(0, 9))
+    @rule(number=CONVERSATIONS, really=st.integers(0, 9))
     def staff_erase(self, number, really):
         if really == 0:
-            thread = self.target(number)
-            self.do(thread, lambda row, at: handling.erase(row, by=self.staff[0], at=at))
-            thread.erased = True
-            for other in self.threads:
+            conversation = self.target(number)
+            self.do(conversation, lambda row, at: handling.erase(row, by=self.staff[0], at=at))
+            conversation.erased = True
+            for other in self.conversations:
                 if other.joined:
-                    self.threads = [thread, thread]
+                    self.conversations = [conversation, conversation]
 
     # The clock and the worker.
 
@@ -423,39 +430,41 @@ class TwoThreads(RuleBasedStateMachine):
 
     @rule()
     def the_worker_runs(self):
-        views = [self.view(thread) for thread in self.open_threads() if not thread.erased]
+        views = [
+            self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
+        ]
         actions.show_held(at=self.now)
         assert [
-            self.view(thread) for thread in self.open_threads() if not thread.erased
+            self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ] == views  # it shows nothing that wasn't shown
         today = self.now.astimezone(self.world["library"].zone).date()
         asleep = [
-            thread
-            for thread in self.open_threads()
-            if not thread.erased
-            and self.row(thread).snoozed_until
-            and self.row(thread).snoozed_until <= today
+            conversation
+            for conversation in self.open_conversations()
+            if not conversation.erased
+            and self.row(conversation).snoozed_until
+            and self.row(conversation).snoozed_until <= today
         ]
         handling.wake_the_snoozed(at=self.now)
-        for thread in asleep:
-            thread.log.append(Entry(self.now, "wake"))
+        for conversation in asleep:
+            conversation.log.append(Entry(self.now, "wake"))
         quiet = [
-            thread
-            for thread in self.open_threads()
-            if not thread.erased and thread.reading()[0] == "waiting_for_patron"
+            conversation
+            for conversation in self.open_conversations()
+            if not conversation.erased and conversation.reading()[0] == "waiting_for_patron"
         ]
-        quiet = [thread for thread in quiet if thread.reading()[2] + 14 * day <= self.now]
+        quiet = [conversation for conversation in quiet if conversation.reading()[2] + 14 * day <= self.now]
         handling.close_the_quiet(at=self.now)
-        for thread in quiet:
-            thread.log.append(Entry(self.now, "close"))
+        for conversation in quiet:
+            conversation.log.append(Entry(self.now, "close"))
 
     # What holds after each step.
 
     @invariant()
     def the_row_says_what_the_log_says(self):
-        for thread in self.open_threads():
-            row = self.row(thread)
-            if thread.erased:
+        for conversation in self.open_conversations():
+            row = self.row(conversation)
+            if conversation.erased:
                 assert (row.status, row.subject, row.patron, row.messages.count(), row.events.count()) == (
                     "erased",
                     "",
@@ -464,12 +473,12 @@ class TwoThreads(RuleBasedStateMachine):
                     0,
                 )
                 continue
-            status, since, turned = thread.reading()
+            status, since, turned = conversation.reading()
             assert (row.status, row.waiting_since, row.queued_at, row.assignee) == (
                 status,
                 since,
                 turned,
-                thread.assignee,
+                conversation.assignee,
             )
             assert (row.promised_at is None) == (since is None)
             assert row.closes_at == (turned + 14 * day if status == "waiting_for_patron" else None)
@@ -484,44 +493,46 @@ class TwoThreads(RuleBasedStateMachine):
 
     @invariant()
     def the_patron_sees_what_was_shown_and_the_version_only_grows(self):
-        for thread in self.open_threads():
-            if thread.erased:
+        for conversation in self.open_conversations():
+            if conversation.erased:
                 continue
-            row = self.row(thread)
-            shown, told, version, _status = self.view(thread)
-            assert shown == [pk for pk, _, shown_from in sorted(thread.messages) if shown_from <= self.now]
-            seen = self.seen.get(thread.pk)
+            row = self.row(conversation)
+            shown, told, version, _status = self.view(conversation)
+            assert shown == [
+                pk for pk, _, shown_from in sorted(conversation.messages) if shown_from <= self.now
+            ]
+            seen = self.seen.get(conversation.pk)
             if seen is not None:
                 assert version >= seen[2]
                 assert version > seen[2] or (shown, told) == seen[:2]
-            self.seen[thread.pk] = shown, told, version
-            held = sorted(shown_from for _, _, shown_from in thread.messages if shown_from > self.now)
+            self.seen[conversation.pk] = shown, told, version
+            held = sorted(shown_from for _, _, shown_from in conversation.messages if shown_from > self.now)
             if row.held_from is None or row.held_from > self.now:
                 assert row.held_from == (held[0] if held else None)
                 assert row.last_message_at == max(
-                    shown_from for _, _, shown_from in thread.messages if shown_from <= self.now
+                    shown_from for _, _, shown_from in conversation.messages if shown_from <= self.now
                 )
                 assert bool(row.held_status) == bool(held)
-                if thread.read_until:
+                if conversation.read_until:
                     unread = (
                         Conversation.objects.belonging_to(Reader(self.patron))
                         .unread_by(self.patron)
-                        .filter(pk=thread.pk)
+                        .filter(pk=conversation.pk)
                         .exists()
                     )
                     assert unread == any(
-                        shown_from > thread.read_until
-                        for _, _, shown_from in thread.messages
+                        shown_from > conversation.read_until
+                        for _, _, shown_from in conversation.messages
                         if shown_from <= self.now
                     )
 
     @invariant()
     def the_counters_only_grow(self):
         counters = {f"queue of {queue.branch_id}": queue.version for queue in BranchQueue.objects.all()}
-        for thread in self.open_threads():
-            row = self.row(thread)
-            counters[f"desk {thread.pk}"] = row.desk_version
-            was = self.seen.get(f"row {thread.pk}")
+        for conversation in self.open_conversations():
+            row = self.row(conversation)
+            counters[f"desk {conversation.pk}"] = row.desk_version
+            was = self.seen.get(f"row {conversation.pk}")
             now = (
                 row.status,
                 row.waiting_since,
@@ -532,11 +543,11 @@ class TwoThreads(RuleBasedStateMachine):
                 row.notes.count(),
             )
             if was is not None and was != now:
-                assert row.desk_version > self.seen["counters"][f"desk {thread.pk}"]
+                assert row.desk_version > self.seen["counters"][f"desk {conversation.pk}"]
                 assert sum(value for name, value in counters.items() if name.startswith("queue")) > sum(
                     value for name, value in self.seen["counters"].items() if name.startswith("queue")
                 )
-            self.seen[f"row {thread.pk}"] = now
+            self.seen[f"row {conversation.pk}"] = now
         assert all(
             counters.get(name, value) >= value for name, value in self.seen.get("counters", {}).items()
         )
@@ -546,7 +557,7 @@ class TwoThreads(RuleBasedStateMachine):
 @pytest.mark.django_db
 def test_whatever_happens_in_whatever_order_the_rows_stay_right(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    TwoThreads.world = {
+    TwoConversations.world = {
         "library": library,
         "patron": patron,
         "staff": [staff, StaffFactory(branch=branch)],
@@ -555,7 +566,7 @@ def test_whatever_happens_in_whatever_order_the_rows_stay_right(library, branch,
         "session": session,
     }
     run_state_machine_as_test(
-        TwoThreads,
+        TwoConversations,
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=30,

@@ -1,4 +1,4 @@
-"""What reopens a thread and what doesn't: every state and everything that can happen to it, one line each.
+"""What reopens a conversation and what doesn't: every state and everything that can happen to it, one line each.
 
 Each line is tried three ways: as the pure functions say, as the actions leave the row, and as a replay of the history finds it.
 """
@@ -129,23 +129,30 @@ TABLE = [
 ]
 
 
-def assert_replay_agrees(thread):
+def assert_replay_agrees(conversation):
     """The row says what the history says; since when the desk sees it matters only while it waits there."""
-    state, replayed = states.state_of(thread), states.replay(thread)
-    if thread.status != "waiting_for_staff":
+    state, replayed = states.state_of(conversation), states.replay(conversation)
+    if conversation.status != "waiting_for_staff":
         state, replayed = replace(state, at_desk_from=None), replace(replayed, at_desk_from=None)
     assert state == replayed
 
 
-def write(thread, by, side, at, **kwargs):
+def write(conversation, by, side, at, **kwargs):
     return actions.reply(
-        thread, by=by, side=side, at=at, body="words", language="en", client_token=uuid.uuid4(), **kwargs
+        conversation,
+        by=by,
+        side=side,
+        at=at,
+        body="words",
+        language="en",
+        client_token=uuid.uuid4(),
+        **kwargs,
     )
 
 
 @pytest.fixture
 def world(library, branch, patron, staff):
-    """A thread that asked at T0 and holds an item to judge, which its first answer would be too early to bring."""
+    """A conversation that asked at T0 and holds an item to judge, which its first answer would be too early to bring."""
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     other = actions.ask(
         by=patron, at=T0 - day, help_session=session, body="Before", language="en", client_token=uuid.uuid4()
@@ -155,47 +162,47 @@ def world(library, branch, patron, staff):
     return other
 
 
-def reach(thread, state, patron, staff):
+def reach(conversation, state, patron, staff):
     if state == "snoozed, answered":
-        write(thread, staff, "staff", T1 - hour / 2)
-        handling.snooze(thread, until=UNTIL, by=staff, at=T1)
+        write(conversation, staff, "staff", T1 - hour / 2)
+        handling.snooze(conversation, until=UNTIL, by=staff, at=T1)
     elif state == "snoozed":
-        handling.snooze(thread, until=UNTIL, by=staff, at=T1)
+        handling.snooze(conversation, until=UNTIL, by=staff, at=T1)
     elif state == "waiting_for_patron":
-        write(thread, staff, "staff", T1)
+        write(conversation, staff, "staff", T1)
     elif state == "closed":
-        write(thread, staff, "staff", T1, then="close")
+        write(conversation, staff, "staff", T1, then="close")
     elif state == "erased":
-        handling.erase(thread, by=staff, at=T1)
+        handling.erase(conversation, by=staff, at=T1)
 
 
-def happen(thread, happening, patron, staff):
+def happen(conversation, happening, patron, staff):
     def judge(verdict):
         actions.take_verdict(
             Recommendation.objects.get(), verdict=verdict, why="", comment="", by=patron, at=T2
         )
 
     those = {
-        "patron writes": lambda: write(thread, patron, "patron", T2),
+        "patron writes": lambda: write(conversation, patron, "patron", T2),
         "item failed": lambda: judge("did_not_help"),
         "item helped": lambda: judge("helped"),
-        "staff answer": lambda: write(thread, staff, "staff", T2),
-        "staff say more is to come": lambda: write(thread, staff, "staff", T2, then="ours"),
-        "staff answer and close": lambda: write(thread, staff, "staff", T2, then="close"),
-        "patron closes": lambda: actions.close(thread, by=patron, side="patron", at=T2),
-        "staff close": lambda: actions.close(thread, by=staff, side="staff", at=T2),
-        "staff snooze": lambda: handling.snooze(thread, until=LATER, by=staff, at=T2),
-        "staff wake": lambda: handling.wake(thread, by=staff, at=T2),
+        "staff answer": lambda: write(conversation, staff, "staff", T2),
+        "staff say more is to come": lambda: write(conversation, staff, "staff", T2, then="ours"),
+        "staff answer and close": lambda: write(conversation, staff, "staff", T2, then="close"),
+        "patron closes": lambda: actions.close(conversation, by=patron, side="patron", at=T2),
+        "staff close": lambda: actions.close(conversation, by=staff, side="staff", at=T2),
+        "staff snooze": lambda: handling.snooze(conversation, until=LATER, by=staff, at=T2),
+        "staff wake": lambda: handling.wake(conversation, by=staff, at=T2),
         "its day comes": lambda: handling.wake_the_snoozed(at=T0 + 8 * day),
         "it lies quiet": lambda: handling.close_the_quiet(at=T0 + 365 * day),
-        "it is taken": lambda: handling.take(thread, by=staff, at=T2),
+        "it is taken": lambda: handling.take(conversation, by=staff, at=T2),
         "it is handed over": lambda: handling.hand_over(
-            thread, branch=BranchFactory(), by=staff, at=T2, was=None
+            conversation, branch=BranchFactory(), by=staff, at=T2, was=None
         ),
         "a note is written": lambda: notes.write_note(
-            thread, by=staff, at=T2, body="n", client_token=uuid.uuid4()
+            conversation, by=staff, at=T2, body="n", client_token=uuid.uuid4()
         ),
-        "it is erased": lambda: handling.erase(thread, by=staff, at=T2),
+        "it is erased": lambda: handling.erase(conversation, by=staff, at=T2),
     }
     those[happening]()
 
@@ -277,18 +284,18 @@ def test_a_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
     )
 
 
-# Two threads that become one.
+# Two conversations that become one.
 
 
 def join(first, second, patron, staff, session):
     """first and second: what happens in each, [(what, hour)]; returns the second, joined."""
-    threads = []
+    conversations = []
     for happenings in (first, second):
-        thread = None
+        conversation = None
         for what, at in happenings:
             at = T0 + at * hour
-            if thread is None:
-                thread = actions.ask(
+            if conversation is None:
+                conversation = actions.ask(
                     by=patron,
                     at=at,
                     help_session=session,
@@ -297,15 +304,15 @@ def join(first, second, patron, staff, session):
                     client_token=uuid.uuid4(),
                 )
             elif what == "snooze":
-                handling.snooze(thread, until=UNTIL, by=staff, at=at)
+                handling.snooze(conversation, until=UNTIL, by=staff, at=at)
             elif what == "patron":
-                write(thread, patron, "patron", at)
+                write(conversation, patron, "patron", at)
             else:
-                write(thread, staff, "staff", at, then=what)
-        threads.append(thread)
-    joining.join(threads[0], into=threads[1], by=staff, at=T0 + 20 * hour)
-    threads[1].refresh_from_db()
-    return threads[1]
+                write(conversation, staff, "staff", at, then=what)
+        conversations.append(conversation)
+    joining.join(conversations[0], into=conversations[1], by=staff, at=T0 + 20 * hour)
+    conversations[1].refresh_from_db()
+    return conversations[1]
 
 
 @pytest.mark.parametrize(
@@ -325,36 +332,39 @@ def join(first, second, patron, staff, session):
         ([("ask", 0), ("turn", 2)], [("ask", 1), ("close", 3)], "closed", None),
     ],
 )
-def test_what_was_unanswered_in_either_thread_is_unanswered_in_both(
+def test_what_was_unanswered_in_either_conversation_is_unanswered_in_both(
     library, branch, patron, staff, first, second, status, since
 ):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    thread = join(first, second, patron, staff, session)
-    assert (thread.status, thread.waiting_since) == (status, None if since is None else T0 + since * hour)
-    assert_replay_agrees(thread)
+    conversation = join(first, second, patron, staff, session)
+    assert (conversation.status, conversation.waiting_since) == (
+        status,
+        None if since is None else T0 + since * hour,
+    )
+    assert_replay_agrees(conversation)
 
 
 def test_an_answer_after_the_join_answers_both_and_taken_back_leaves_both_waiting(
     library, branch, patron, staff
 ):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    thread = join([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
-    answer = write(thread, staff, "staff", T0 + 21 * hour)
-    thread.refresh_from_db()
-    assert (thread.status, thread.waiting_since) == ("waiting_for_patron", None)
+    conversation = join([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
+    answer = write(conversation, staff, "staff", T0 + 21 * hour)
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.waiting_since) == ("waiting_for_patron", None)
     actions.take_back(answer, by=staff, at=T0 + 21 * hour + Message.HELD / 2)
-    thread.refresh_from_db()
-    assert (thread.status, thread.waiting_since) == ("waiting_for_staff", T0)
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.waiting_since) == ("waiting_for_staff", T0)
 
 
 def test_an_answer_in_the_very_microsecond_of_the_join_comes_after_it(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    thread = join([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
-    answer = write(thread, staff, "staff", thread.changed_at)
-    assert answer.sent_at > thread.changed_at
-    thread.refresh_from_db()
-    assert (thread.status, thread.waiting_since) == ("waiting_for_patron", None)
-    assert_replay_agrees(thread)
+    conversation = join([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
+    answer = write(conversation, staff, "staff", conversation.changed_at)
+    assert answer.sent_at > conversation.changed_at
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.waiting_since) == ("waiting_for_patron", None)
+    assert_replay_agrees(conversation)
 
 
 def test_a_verdict_before_the_join_is_still_before_the_desk(library, branch, patron, staff):

@@ -148,7 +148,7 @@ def test_the_desk_looks_alive(built):
     assert set(ReplyTemplate.objects.values_list("branch__name", "language")) == templates
 
 
-def test_every_part_of_a_thread_is_there(built):
+def test_every_part_of_a_conversation_is_there(built):
     house = Conversation.objects.annotate(said=Count("messages")).order_by("-said").first()
     assert house.said > 60
     assert (
@@ -189,7 +189,7 @@ def test_its_files_are_what_they_say(name):
     assert len(content) < 200_000
 
 
-def test_threads_belong_to_those_who_kept_their_session(built):
+def test_conversations_belong_to_those_who_kept_their_session(built):
     for conversation in Conversation.objects.filter(help_session__isnull=False).select_related(
         "help_session"
     ):

@@ -1,4 +1,4 @@
-"""Files in a thread at the desk: added to an answer, held with it, taken back with it, opened by those who may read the thread."""
+"""Files in a conversation at the desk: added to an answer, held with it, taken back with it, opened by those who may read the conversation."""
 
 import uuid
 
@@ -26,7 +26,7 @@ HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def thread(branch, staff, patron):
+def conversation(branch, staff, patron):
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, kept_at=timezone.now())
     return MessageFactory(conversation=ConversationFactory(help_session=session)).conversation
 
@@ -41,16 +41,16 @@ def token():
     return uuid.uuid4()
 
 
-def attach(browser, thread, token, file, **fields):
+def attach(browser, conversation, token, file, **fields):
     return browser.post(
-        reverse("desk_attach", args=[thread.public_id]),
+        reverse("desk_attach", args=[conversation.public_id]),
         {"client_token": token, "files": file, **fields},
         headers=HTMX,
     )
 
 
-def answer(browser, thread, token, body="Here it is.", **fields):
-    seen = thread.messages.in_order().last().pk
+def answer(browser, conversation, token, body="Here it is.", **fields):
+    seen = conversation.messages.in_order().last().pk
     typed = {
         "client_token": token,
         "body": body,
@@ -59,58 +59,60 @@ def answer(browser, thread, token, body="Here it is.", **fields):
         "action": "send",
         "items-TOTAL_FORMS": 0,
     }
-    return browser.post(reverse("desk_reply", args=[thread.public_id]), typed | fields)
+    return browser.post(reverse("desk_reply", args=[conversation.public_id]), typed | fields)
 
 
 def address(attachment, route="desk_attachment"):
     return reverse(route, args=[attachment.conversation.public_id, attachment.public_id])
 
 
-def page_of(browser, thread):
-    return browser.get(reverse("desk_conversation", args=[thread.public_id])).content.decode()
+def page_of(browser, conversation):
+    return browser.get(reverse("desk_conversation", args=[conversation.public_id])).content.decode()
 
 
 def test_a_picture_goes_with_the_answer_and_is_held_with_it(
-    desk, thread, token, patron, sign_in, time_machine
+    desk, conversation, token, patron, sign_in, time_machine
 ):
     time_machine.move_to(timezone.now(), tick=False)
-    attach(desk, thread, token, picture_file())
+    attach(desk, conversation, token, picture_file())
     added = Attachment.objects.get()
-    assert address(added) in page_of(desk, thread)
-    answer(desk, thread, token, **{f"alt-{added.public_id}": "The sign at the door"})
+    assert address(added) in page_of(desk, conversation)
+    answer(desk, conversation, token, **{f"alt-{added.public_id}": "The sign at the door"})
     added.refresh_from_db()
     assert (added.message, added.alt) == (Message.objects.get(client_token=token), "The sign at the door")
-    assert f'{address(added)}?size=small" alt="The sign at the door"' in page_of(desk, thread)
+    assert f'{address(added)}?size=small" alt="The sign at the door"' in page_of(desk, conversation)
     theirs = sign_in(Client(), patron)
     assert theirs.get(address(added, "attachment")).status_code == 404
     time_machine.shift(Message.HELD)
     assert theirs.get(address(added, "attachment")).status_code == 200
 
 
-def test_an_answer_that_is_taken_back_brings_its_files_into_the_composer(desk, thread, token):
-    attach(desk, thread, token, picture_file())
-    answer(desk, thread, token)
+def test_an_answer_that_is_taken_back_brings_its_files_into_the_composer(desk, conversation, token):
+    attach(desk, conversation, token, picture_file())
+    answer(desk, conversation, token)
     sent = Message.objects.get(client_token=token)
-    desk.post(reverse("desk_take_back", args=[thread.public_id]), {"message": sent.public_id})
+    desk.post(reverse("desk_take_back", args=[conversation.public_id]), {"message": sent.public_id})
     back = Attachment.objects.get()
     assert (back.message, back.client_token) == (None, token)
-    assert f'name="take_out" value="{back.public_id}"' in page_of(desk, thread)
+    assert f'name="take_out" value="{back.public_id}"' in page_of(desk, conversation)
 
 
-def test_without_a_script_files_come_with_the_answer(desk, thread, token):
-    assert answer(desk, thread, token, files=[picture_file(), pdf_file()]).status_code == 302
+def test_without_a_script_files_come_with_the_answer(desk, conversation, token):
+    assert answer(desk, conversation, token, files=[picture_file(), pdf_file()]).status_code == 302
     assert Message.objects.get(client_token=token).attachments.count() == 2
 
 
 @pytest.mark.parametrize("what", ["no words", "a file that is not taken", "answered meanwhile"])
-def test_an_answer_that_is_not_sent_loses_neither_word_nor_file(desk, thread, token, staff, what):
+def test_an_answer_that_is_not_sent_loses_neither_word_nor_file(desk, conversation, token, staff, what):
     fields = {"body": "" if what == "no words" else "My words.", "files": [picture_file("shelf.jpg")]}
     if what == "a file that is not taken":
         fields["files"].append(pdf_file("page.pdf", b"<html>"))
     if what == "answered meanwhile":
-        fields["seen"] = thread.messages.get().pk
-        MessageFactory(conversation=thread, side="staff", author=StaffFactory(branch=thread.branch))
-    page = answer(desk, thread, token, **fields).content.decode()
+        fields["seen"] = conversation.messages.get().pk
+        MessageFactory(
+            conversation=conversation, side="staff", author=StaffFactory(branch=conversation.branch)
+        )
+    page = answer(desk, conversation, token, **fields).content.decode()
     added = Attachment.objects.get()
     assert Message.objects.filter(client_token=token).count() == 0
     assert (added.message, added.name, added.client_token) == (None, "shelf.jpg", token)
@@ -119,8 +121,8 @@ def test_an_answer_that_is_not_sent_loses_neither_word_nor_file(desk, thread, to
     assert ("Only pictures" in page) == (what == "a file that is not taken")
 
 
-def test_without_a_script_taking_out_keeps_all_that_was_typed(desk, thread, token, staff):
-    answer(desk, thread, token, body="", files=[picture_file()])
+def test_without_a_script_taking_out_keeps_all_that_was_typed(desk, conversation, token, staff):
+    answer(desk, conversation, token, body="", files=[picture_file()])
     typed = {
         "client_token": token,
         "body": "Half a sent",
@@ -131,10 +133,10 @@ def test_without_a_script_taking_out_keeps_all_that_was_typed(desk, thread, toke
         "items-0-title": "Emma",
     }
     response = desk.post(
-        reverse("desk_attach", args=[thread.public_id]),
+        reverse("desk_attach", args=[conversation.public_id]),
         typed | {"take_out": Attachment.objects.get().public_id},
     )
-    assert response.url == reverse("desk_conversation", args=[thread.public_id]) + "#reply-form"
+    assert response.url == reverse("desk_conversation", args=[conversation.public_id]) + "#reply-form"
     draft = Draft.objects.get(person=staff)
     assert (draft.body, draft.language, draft.typed["then"], draft.typed["items-0-title"]) == (
         "Half a sent",
@@ -146,55 +148,55 @@ def test_without_a_script_taking_out_keeps_all_that_was_typed(desk, thread, toke
 
 
 @pytest.mark.parametrize(("by_script", "status", "kept"), [(True, 401, []), (False, 302, ["Half a sent"])])
-def test_a_sign_in_that_ran_out_costs_no_word(desk, thread, token, by_script, status, kept):
+def test_a_sign_in_that_ran_out_costs_no_word(desk, conversation, token, by_script, status, kept):
     desk.get(reverse("me"))
     desk.session.flush()
     typed = {"client_token": token, "body": "Half a sent", "files": picture_file()}
     headers = {"sec-fetch-site": "same-origin"} | (HTMX if by_script else {})
     assert (
-        desk.post(reverse("desk_attach", args=[thread.public_id]), typed, headers=headers).status_code
+        desk.post(reverse("desk_attach", args=[conversation.public_id]), typed, headers=headers).status_code
         == status
     )
     assert [post.fields["body"][0] for post in RefusedPost.objects.all()] == kept
 
 
 def test_throwing_an_answer_away_throws_its_files_away(
-    desk, thread, token, django_capture_on_commit_callbacks
+    desk, conversation, token, django_capture_on_commit_callbacks
 ):
-    attach(desk, thread, token, picture_file())
+    attach(desk, conversation, token, picture_file())
     file = Attachment.objects.get().file
     assert file.storage.exists(file.name)
     with django_capture_on_commit_callbacks(execute=True):
-        answer(desk, thread, token, action="discard_now")
+        answer(desk, conversation, token, action="discard_now")
     assert Attachment.objects.count() == 0
     assert not file.storage.exists(file.name)
 
 
-def test_what_a_colleague_has_not_sent_is_theirs_alone(desk, thread, token, branch, sign_in):
-    attach(desk, thread, token, picture_file())
+def test_what_a_colleague_has_not_sent_is_theirs_alone(desk, conversation, token, branch, sign_in):
+    attach(desk, conversation, token, picture_file())
     added = Attachment.objects.get()
     colleague = sign_in(Client(), StaffFactory(branch=branch))
     assert colleague.get(address(added)).status_code == 404
-    assert str(added.public_id) not in page_of(colleague, thread)
+    assert str(added.public_id) not in page_of(colleague, conversation)
     colleague.post(
-        reverse("desk_attach", args=[thread.public_id]),
+        reverse("desk_attach", args=[conversation.public_id]),
         {"client_token": token, "take_out": added.public_id},
         headers=HTMX,
     )
     assert Attachment.objects.count() == 1
-    answer(desk, thread, token)
+    answer(desk, conversation, token)
     assert colleague.get(address(added)).status_code == 200
 
 
-def test_what_a_patron_has_not_sent_is_not_the_desks(desk, thread, token, patron, sign_in):
+def test_what_a_patron_has_not_sent_is_not_the_desks(desk, conversation, token, patron, sign_in):
     sign_in(Client(), patron).post(
-        reverse("attach", args=[thread.public_id]),
+        reverse("attach", args=[conversation.public_id]),
         {"client_token": token, "files": picture_file()},
         headers=HTMX,
     )
     added = Attachment.objects.get()
     assert desk.get(address(added)).status_code == 404
-    assert str(added.public_id) not in page_of(desk, thread)
+    assert str(added.public_id) not in page_of(desk, conversation)
 
 
 @pytest.mark.parametrize(
@@ -207,12 +209,12 @@ def test_what_a_patron_has_not_sent_is_not_the_desks(desk, thread, token, patron
         ("nobody", 302),
     ],
 )
-def test_who_may_open_a_file_at_the_desk(client, sign_in, thread, staff, patron, who, status):
-    file = attach_to(thread.messages.get())
+def test_who_may_open_a_file_at_the_desk(client, sign_in, conversation, staff, patron, who, status):
+    file = attach_to(conversation.messages.get())
     elsewhere = StaffFactory(branch=BranchFactory())
     if who == "the assignee elsewhere":
-        thread.assignee, thread.assigned_at = elsewhere, timezone.now()
-        thread.save()
+        conversation.assignee, conversation.assigned_at = elsewhere, timezone.now()
+        conversation.save()
     people = {
         "staff of the branch": staff,
         "the assignee elsewhere": elsewhere,
@@ -224,45 +226,45 @@ def test_who_may_open_a_file_at_the_desk(client, sign_in, thread, staff, patron,
     assert [client.get(address(file) + small).status_code for small in ("", "?size=small")] == [status] * 2
 
 
-def test_opening_a_file_is_in_the_access_log_and_its_preview_is_not(desk, thread, patron, staff):
-    picture, pdf = attach_to(thread.messages.get()), attach_to(thread.messages.get(), pdf_file())
+def test_opening_a_file_is_in_the_access_log_and_its_preview_is_not(desk, conversation, patron, staff):
+    picture, pdf = attach_to(conversation.messages.get()), attach_to(conversation.messages.get(), pdf_file())
     desk.get(f"{address(picture)}?size=small")
     assert AuditEvent.objects.filter(action="opened").count() == 0
     desk.get(address(picture))
     desk.get(f"{address(pdf)}?size=small")
     assert (
         list(AuditEvent.objects.values_list("action", "by", "patron", "subject"))
-        == [("opened", staff.pk, patron.pk, str(thread.public_id))] * 2
+        == [("opened", staff.pk, patron.pk, str(conversation.public_id))] * 2
     )
 
 
-def test_a_thread_with_files_costs_one_look_up_more_than_one_without(
-    desk, thread, token, django_assert_num_queries
+def test_a_conversation_with_files_costs_one_look_up_more_than_one_without(
+    desk, conversation, token, django_assert_num_queries
 ):
-    page_of(desk, thread)
+    page_of(desk, conversation)
     with django_assert_num_queries(13):
-        page_of(desk, thread)
+        page_of(desk, conversation)
     for n in range(5):
-        attach_to(MessageFactory(conversation=thread), picture_file(f"{n}.jpg"), pdf_file(f"{n}.pdf"))
-    attach(desk, thread, token, picture_file())
-    page_of(desk, thread)
+        attach_to(MessageFactory(conversation=conversation), picture_file(f"{n}.jpg"), pdf_file(f"{n}.pdf"))
+    attach(desk, conversation, token, picture_file())
+    page_of(desk, conversation)
     with django_assert_num_queries(14):
-        page_of(desk, thread)
+        page_of(desk, conversation)
 
 
 @pytest.mark.parametrize(("may_open", "status"), [(True, 200), (False, 404)])
-def test_of_a_thread_that_was_joined_a_file_goes_where_its_words_went_for_those_who_may_read_them(
-    desk, thread, token, staff, patron, may_open, status
+def test_of_a_conversation_that_was_joined_a_file_goes_where_its_words_went_for_those_who_may_read_them(
+    desk, conversation, token, staff, patron, may_open, status
 ):
-    file = attach_to(thread.messages.get())
-    there = BranchFactory() if not may_open else thread.branch
+    file = attach_to(conversation.messages.get())
+    there = BranchFactory() if not may_open else conversation.branch
     into = MessageFactory(
         conversation=ConversationFactory(help_session=HelpSessionFactory(branch=there, patron=patron))
     ).conversation
-    joining.join(thread, into=into, by=staff, at=timezone.now())
+    joining.join(conversation, into=into, by=staff, at=timezone.now())
     answers = [
-        attach(desk, thread, token, pdf_file()),
-        desk.get(reverse("desk_attachment", args=[thread.public_id, file.public_id])),
+        attach(desk, conversation, token, pdf_file()),
+        desk.get(reverse("desk_attachment", args=[conversation.public_id, file.public_id])),
     ]
     assert [answer.status_code for answer in answers] == [status, status]
     assert into.attachments.filter(message=None).exists() is may_open

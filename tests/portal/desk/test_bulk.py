@@ -45,13 +45,15 @@ def many(ask):
     return [ask(f"Question {number}", hours=number + 2) for number in range(3)]
 
 
-def box(thread):
-    return f"{thread.public_id}.{Conversation.objects.get(pk=thread.pk).desk_version}"
+def box(conversation):
+    return f"{conversation.public_id}.{Conversation.objects.get(pk=conversation.pk).desk_version}"
 
 
-def post(desk, threads, do, **more):
-    boxes = [thread if isinstance(thread, str) else box(thread) for thread in threads]
-    return desk.post(BULK, {"thread": boxes, "do": do, "back": "/desk/?tab=mine", **more}, follow=True)
+def post(desk, conversations, do, **more):
+    boxes = [
+        conversation if isinstance(conversation, str) else box(conversation) for conversation in conversations
+    ]
+    return desk.post(BULK, {"conversation": boxes, "do": do, "back": "/desk/?tab=mine", **more}, follow=True)
 
 
 def said(answer):
@@ -64,9 +66,11 @@ def undo(desk, answer):
     )
 
 
-def rows(threads):
+def rows(conversations):
     return list(
-        Conversation.objects.filter(pk__in=[thread.pk for thread in threads]).order_by("pk").values(*COLUMNS)
+        Conversation.objects.filter(pk__in=[conversation.pk for conversation in conversations])
+        .order_by("pk")
+        .values(*COLUMNS)
     )
 
 
@@ -74,9 +78,9 @@ def in_days(days):
     return (timezone.localdate() + datetime.timedelta(days=days)).isoformat()
 
 
-def say(thread, by, side, body="More"):
+def say(conversation, by, side, body="More"):
     return actions.reply(
-        thread, by=by, side=side, at=timezone.now(), body=body, language="en", client_token=uuid.uuid4()
+        conversation, by=by, side=side, at=timezone.now(), body=body, language="en", client_token=uuid.uuid4()
     )
 
 
@@ -84,7 +88,11 @@ def test_closing_many_says_how_many_and_goes_back_to_the_list(desk, many):
     answer = post(desk, many[:2], "close")
     assert answer.redirect_chain == [("/desk/?tab=mine", 302)]
     assert "2 closed." in said(answer)
-    assert [thread["status"] for thread in rows(many)] == ["closed", "closed", "waiting_for_staff"]
+    assert [conversation["status"] for conversation in rows(many)] == [
+        "closed",
+        "closed",
+        "waiting_for_staff",
+    ]
 
 
 def test_taking_many_leaves_those_of_others_and_says_whose_they_are(desk, staff, many, branch):
@@ -92,7 +100,7 @@ def test_taking_many_leaves_those_of_others_and_says_whose_they_are(desk, staff,
     answer = post(desk, many, "take")
     assert "2 are yours." in said(answer)
     assert "1 was left as it is. “Question 0”: Omar has it." in said(answer)
-    assert [thread["assignee"] == staff.pk for thread in rows(many)] == [False, True, True]
+    assert [conversation["assignee"] == staff.pk for conversation in rows(many)] == [False, True, True]
 
 
 def test_what_belongs_to_somebody_who_is_away_can_be_taken(desk, staff, many, branch):
@@ -105,7 +113,7 @@ def test_what_belongs_to_somebody_who_is_away_can_be_taken(desk, staff, many, br
 def test_assigning_many_to_a_colleague(desk, many, branch):
     omar = StaffFactory(name="Omar", branch=branch)
     assert "3 assigned to Omar." in said(post(desk, many, "assign", to=omar.public_id))
-    assert {thread["assignee"] for thread in rows(many)} == {omar.pk}
+    assert {conversation["assignee"] for conversation in rows(many)} == {omar.pk}
 
 
 @pytest.mark.parametrize("to", ["", "nonsense", "00000000-0000-0000-0000-000000000000"])
@@ -116,7 +124,9 @@ def test_only_a_colleague_of_ones_own_desks_is_assigned(desk, many, to):
     assert rows(many) == before
 
 
-def test_a_colleague_is_not_given_the_threads_of_a_branch_where_they_do_not_work(desk, staff, ask, branch):
+def test_a_colleague_is_not_given_the_conversations_of_a_branch_where_they_do_not_work(
+    desk, staff, ask, branch
+):
     hill = BranchFactory(name="Hill")
     staff.staff_roles.create(branch=hill)
     omar = StaffFactory(name="Omar", branch=branch)
@@ -124,13 +134,13 @@ def test_a_colleague_is_not_given_the_threads_of_a_branch_where_they_do_not_work
     answer = said(post(desk, [here, there], "assign", to=omar.public_id))
     assert "1 assigned to Omar." in answer
     assert "“There”" in answer
-    assert [thread["assignee"] for thread in rows([here, there])] == [omar.pk, None]
+    assert [conversation["assignee"] for conversation in rows([here, there])] == [omar.pk, None]
 
 
 @pytest.mark.parametrize(("do", "more"), [("snooze:other", {"day": "2026-03-09"}), ("snooze:2026-03-09", {})])
 def test_snoozing_many(desk, many, do, more):
     assert "3 put off." in said(post(desk, many, do, **more))
-    assert {thread["snoozed_until"] for thread in rows(many)} == {datetime.date(2026, 3, 9)}
+    assert {conversation["snoozed_until"] for conversation in rows(many)} == {datetime.date(2026, 3, 9)}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +167,7 @@ def test_nothing_selected_says_so(desk, boxes):
     assert "Nothing is selected." in said(post(desk, boxes, "close"))
 
 
-def test_threads_of_another_desk_are_as_if_they_were_not_there(desk, many, ask):
+def test_conversations_of_another_desk_are_as_if_they_were_not_there(desk, many, ask):
     elsewhere = ask("Elsewhere", place=BranchFactory())
     answer = said(post(desk, [many[0], elsewhere], "close"))
     assert (answer.count("1 closed."), "Elsewhere" in answer, "left" in answer) == (1, False, False)
@@ -172,7 +182,7 @@ def test_a_page_that_is_out_of_date_changes_nothing_that_it_did_not_show(
 ):
     """Nobody has read what the patron wrote since."""
     omar = StaffFactory(branch=branch)
-    boxes = [box(thread) for thread in many]
+    boxes = [box(conversation) for conversation in many]
     say(many[1], patron, "patron", "Wait, one more thing!")
     before = rows(many[1:2])
     answer = post(desk, boxes, do, **({"to": omar.public_id} if more else {}))
@@ -181,15 +191,15 @@ def test_a_page_that_is_out_of_date_changes_nothing_that_it_did_not_show(
     assert rows(many[:1]) != before
 
 
-def test_a_page_that_is_out_of_date_takes_a_thread_from_nobody(desk, many, branch):
+def test_a_page_that_is_out_of_date_takes_a_conversation_from_nobody(desk, many, branch):
     boxes, omar, lena = (
-        [box(thread) for thread in many],
+        [box(conversation) for conversation in many],
         StaffFactory(branch=branch),
         StaffFactory(branch=branch),
     )
     handling.take(many[0], by=lena, at=timezone.now())
     post(desk, boxes, "assign", to=omar.public_id)
-    assert [thread["assignee"] for thread in rows(many)] == [lena.pk, omar.pk, omar.pk]
+    assert [conversation["assignee"] for conversation in rows(many)] == [lena.pk, omar.pk, omar.pk]
 
 
 @pytest.mark.parametrize("do", ["close", "snooze:2026-03-09"])
@@ -253,14 +263,14 @@ def test_a_key_that_was_never_given_opens_nothing(desk, key):
 
 
 def test_what_was_so_already_has_nothing_to_undo(desk, staff, many):
-    for thread in many:
-        handling.take(thread, by=staff, at=timezone.now())
+    for conversation in many:
+        handling.take(conversation, by=staff, at=timezone.now())
     answer = post(desk, many, "take")
     assert "3 are yours." in said(answer)
     assert "queue/undo" not in answer.content.decode()
 
 
-def test_a_thread_that_only_a_verdict_opened_is_closed_and_opened_again(desk, patron, branch):
+def test_a_conversation_that_only_a_verdict_opened_is_closed_and_opened_again(desk, patron, branch):
     given = recommend_in(HelpSessionFactory(branch=branch, patron=patron))[0]
     actions.take_verdict(
         given,
@@ -270,24 +280,26 @@ def test_a_thread_that_only_a_verdict_opened_is_closed_and_opened_again(desk, pa
         by=patron,
         at=timezone.now() - datetime.timedelta(hours=1),
     )
-    thread = Conversation.objects.get()
-    before = rows([thread])
-    answer = post(desk, [thread], "close")
-    assert rows([thread])[0]["status"] == "closed"
+    conversation = Conversation.objects.get()
+    before = rows([conversation])
+    answer = post(desk, [conversation], "close")
+    assert rows([conversation])[0]["status"] == "closed"
     undo(desk, answer)
-    assert rows([thread]) == before
+    assert rows([conversation]) == before
 
 
-def test_the_queues_of_all_branches_hear_of_it_once_their_threads_are_locked(
+def test_the_queues_of_all_branches_hear_of_it_once_their_conversations_are_locked(
     desk, staff, ask, branch, django_assert_num_queries
 ):
-    """In one order, whichever threads were chosen: two who do this at once must not wait for each other."""
+    """In one order, whichever conversations were chosen: two who do this at once must not wait for each other."""
     hill = BranchFactory(name="Hill")
     staff.staff_roles.create(branch=hill)
-    threads = [ask("a", place=hill), ask("b"), ask("c", place=hill), ask("d")]
+    conversations = [ask("a", place=hill), ask("b"), ask("c", place=hill), ask("d")]
     seen = {
-        thread: thread.desk_version
-        for thread in Conversation.objects.filter(pk__in=[thread.pk for thread in threads])
+        conversation: conversation.desk_version
+        for conversation in Conversation.objects.filter(
+            pk__in=[conversation.pk for conversation in conversations]
+        )
     }
     raised, raise_queue = [], actions.raise_queue
     with pytest.MonkeyPatch.context() as patch:
@@ -310,13 +322,13 @@ def test_a_colleague_may_have_any_name(desk, many, branch):
 
 def test_what_is_no_longer_before_a_colleague_they_undo_no_more(many, staff):
     done = bulk.close_many(
-        {thread: Conversation.objects.get(pk=thread.pk).desk_version for thread in many},
+        {conversation: Conversation.objects.get(pk=conversation.pk).desk_version for conversation in many},
         by=staff,
         at=timezone.now(),
     )
     Conversation.objects.filter(pk=many[0].pk).update(branch=BranchFactory())
     assert bulk.undo(done.undo, by=staff, at=timezone.now()) == (2, 1)
-    assert [Conversation.objects.get(pk=thread.pk).status == "closed" for thread in many] == [
+    assert [Conversation.objects.get(pk=conversation.pk).status == "closed" for conversation in many] == [
         True,
         False,
         False,

@@ -26,13 +26,17 @@ pytestmark = pytest.mark.usefixtures("at_noon")  # Wednesday, 4 March 2026
 
 
 @pytest.fixture
-def thread(staff, branch, patron):
+def conversation(staff, branch, patron):
     session = HelpSessionFactory(staff=staff, branch=branch, patron=patron)
-    thread = ConversationFactory(help_session=session, opened_at=timezone.now() - datetime.timedelta(hours=3))
-    MessageFactory(
-        conversation=thread, body="It is checked out", sent_at=timezone.now() - datetime.timedelta(hours=3)
+    conversation = ConversationFactory(
+        help_session=session, opened_at=timezone.now() - datetime.timedelta(hours=3)
     )
-    return thread
+    MessageFactory(
+        conversation=conversation,
+        body="It is checked out",
+        sent_at=timezone.now() - datetime.timedelta(hours=3),
+    )
+    return conversation
 
 
 @pytest.fixture
@@ -40,13 +44,13 @@ def omar(branch):
     return StaffFactory(name="Omar Haddad", branch=branch)
 
 
-def address(thread, part=""):
-    return f"/desk/threads/{thread.public_id}/{part}"
+def address(conversation, part=""):
+    return f"/desk/conversations/{conversation.public_id}/{part}"
 
 
-def do(desk, thread, part, **fields):
+def do(desk, conversation, part, **fields):
     """Post, and the page to which it leads."""
-    response = desk.post(address(thread, part), fields, follow=True)
+    response = desk.post(address(conversation, part), fields, follow=True)
     assert response.status_code == 200
     return unescape(response.content.decode())
 
@@ -57,67 +61,67 @@ def undo(desk, page):
     )
 
 
-def now_of(thread):
-    return Conversation.objects.get(pk=thread.pk)
+def now_of(conversation):
+    return Conversation.objects.get(pk=conversation.pk)
 
 
-def give(thread, to, was=None):
+def give(conversation, to, was=None):
     return {
         "to": to if isinstance(to, str) else f"person:{to.public_id}",
         "was": str(was.public_id) if was else "",
     }
 
 
-def test_the_bar_says_whose_it_is_and_takes_it_at_a_touch(desk, thread, staff):
-    page = desk.get(address(thread)).content.decode()
+def test_the_bar_says_whose_it_is_and_takes_it_at_a_touch(desk, conversation, staff):
+    page = desk.get(address(conversation)).content.decode()
     assert "Hand it on" in page
     assert 'id="take" data-key="m"' in page
-    page = do(desk, thread, "take/")
+    page = do(desk, conversation, "take/")
     assert "It is yours." in page
     assert "Rosa Lindqvist took this" in page
     assert 'id="take"' not in page
-    assert now_of(thread).assignee == staff
+    assert now_of(conversation).assignee == staff
     assert "Undone." in undo(desk, page)
-    assert now_of(thread).assignee is None
+    assert now_of(conversation).assignee is None
 
 
 @pytest.mark.parametrize(
     ("ago", "said"),
     [(30, "Omar Haddad took this a moment ago."), (600, "Omar Haddad took this 10\xa0minutes ago.")],
 )
-def test_who_was_faster_is_said_and_nothing_changes(desk, thread, omar, ago, said):
-    handling.take(thread, by=omar, at=timezone.now() - datetime.timedelta(seconds=ago))
-    assert said in do(desk, thread, "take/")
-    assert now_of(thread).assignee == omar
-    assert thread.desk_events.count() == 1
+def test_who_was_faster_is_said_and_nothing_changes(desk, conversation, omar, ago, said):
+    handling.take(conversation, by=omar, at=timezone.now() - datetime.timedelta(seconds=ago))
+    assert said in do(desk, conversation, "take/")
+    assert now_of(conversation).assignee == omar
+    assert conversation.desk_events.count() == 1
 
 
-def test_what_is_somebodys_who_is_away_can_be_taken(desk, thread, staff, omar):
-    handling.take(thread, by=omar, at=timezone.now())
-    page = desk.get(address(thread)).content.decode()
+def test_what_is_somebodys_who_is_away_can_be_taken(desk, conversation, staff, omar):
+    handling.take(conversation, by=omar, at=timezone.now())
+    page = desk.get(address(conversation)).content.decode()
     assert 'id="take"' not in page
     Absence.objects.create(person=omar, first_day="2026-03-01", last_day="2026-03-06")
-    page = desk.get(address(thread)).content.decode()
+    page = desk.get(address(conversation)).content.decode()
     assert 'id="take"' in page
     assert "Away until" in page
-    do(desk, thread, "take/")
-    assert now_of(thread).assignee == staff
+    do(desk, conversation, "take/")
+    assert now_of(conversation).assignee == staff
 
 
-def test_given_to_a_colleague_a_coordinator_elsewhere_or_nobody(desk, thread, omar):
+def test_given_to_a_colleague_a_coordinator_elsewhere_or_nobody(desk, conversation, omar):
     far = StaffFactory(name="Far Coordinator", branch=BranchFactory(name="Hill"), branch__role="coordinator")
-    form = desk.get(address(thread, "hand-on/")).content.decode()
+    form = desk.get(address(conversation, "hand-on/")).content.decode()
     for offered in ("Omar Haddad", "Far Coordinator", "Hill", "Nobody in particular"):
         assert offered in form
-    page = do(desk, thread, "hand-on/", **give(thread, far))
-    assert now_of(thread).assignee == far
+    page = do(desk, conversation, "hand-on/", **give(conversation, far))
+    assert now_of(conversation).assignee == far
     assert "Far Coordinator has it now." in page
-    do(desk, thread, "hand-on/", **give(thread, omar, was=far))
-    page = do(desk, thread, "hand-on/", **give(thread, "nobody", was=omar))
-    assert now_of(thread).assignee is None
+    do(desk, conversation, "hand-on/", **give(conversation, omar, was=far))
+    page = do(desk, conversation, "hand-on/", **give(conversation, "nobody", was=omar))
+    assert now_of(conversation).assignee is None
     undo(desk, page)
-    assert now_of(thread).assignee == omar
-    assert list(thread.desk_events.order_by("pk").values_list("kind", flat=True)) == [
+    assert now_of(conversation).assignee == omar
+    assert list(conversation.desk_events.order_by("pk").values_list("kind", flat=True)) == [
         "assigned",
         "assigned",
         "unassigned",
@@ -126,55 +130,57 @@ def test_given_to_a_colleague_a_coordinator_elsewhere_or_nobody(desk, thread, om
 
 
 @pytest.mark.parametrize("to", ["omar", "branch:hill", "nobody"])
-def test_a_form_that_is_out_of_date_changes_nothing_and_says_whose_it_is(desk, thread, omar, to):
+def test_a_form_that_is_out_of_date_changes_nothing_and_says_whose_it_is(desk, conversation, omar, to):
     BranchFactory(name="Hill", slug="hill")
-    ines = StaffFactory(name="Ines Coordinator", branch=thread.branch)
-    handling.take(thread, by=ines, at=timezone.now())
-    page = do(desk, thread, "hand-on/", **give(thread, omar if to == "omar" else to))
+    ines = StaffFactory(name="Ines Coordinator", branch=conversation.branch)
+    handling.take(conversation, by=ines, at=timezone.now())
+    page = do(desk, conversation, "hand-on/", **give(conversation, omar if to == "omar" else to))
     assert "Ines Coordinator took this a moment ago. Nothing was changed." in page
-    assert (now_of(thread).assignee, now_of(thread).branch) == (ines, thread.branch)
+    assert (now_of(conversation).assignee, now_of(conversation).branch) == (ines, conversation.branch)
 
 
-def test_what_is_nobodys_by_now_is_not_given_on_as_if_it_were_somebodys(desk, thread, omar):
-    page = do(desk, thread, "hand-on/", **give(thread, omar, was=omar))
+def test_what_is_nobodys_by_now_is_not_given_on_as_if_it_were_somebodys(desk, conversation, omar):
+    page = do(desk, conversation, "hand-on/", **give(conversation, omar, was=omar))
     assert "It is nobody's any more. Nothing was changed" in page
-    assert now_of(thread).assignee is None
+    assert now_of(conversation).assignee is None
 
 
-def test_whoever_gives_away_what_was_theirs_at_another_branch_is_led_to_the_queue(desk, thread, staff, omar):
+def test_whoever_gives_away_what_was_theirs_at_another_branch_is_led_to_the_queue(
+    desk, conversation, staff, omar
+):
     Conversation.objects.update(branch=BranchFactory(name="Hill"), assignee=staff, assigned_at=timezone.now())
     far = StaffFactory(name="Far Coordinator", branch=BranchFactory(name="Dale"), branch__role="coordinator")
-    response = desk.post(address(thread, "hand-on/"), give(thread, far, was=staff), follow=True)
+    response = desk.post(address(conversation, "hand-on/"), give(conversation, far, was=staff), follow=True)
     assert response.redirect_chain[-1][0] == "/desk/"
     assert "Far Coordinator has it now." in response.content.decode()
 
 
-def test_taking_what_is_ones_own_has_nothing_to_undo(desk, thread, staff):
-    handling.take(thread, by=staff, at=timezone.now() - datetime.timedelta(hours=1))
-    page = do(desk, thread, "take/")
+def test_taking_what_is_ones_own_has_nothing_to_undo(desk, conversation, staff):
+    handling.take(conversation, by=staff, at=timezone.now() - datetime.timedelta(hours=1))
+    page = do(desk, conversation, "take/")
     assert "It is yours." in page
     assert "/undo/?" not in page
 
 
-def test_nobody_is_given_a_thread_who_could_not_open_it(desk, thread, elsewhere, patron):
+def test_nobody_is_given_a_conversation_who_could_not_open_it(desk, conversation, elsewhere, patron):
     for person in (elsewhere, patron):
-        response = desk.post(address(thread, "hand-on/"), give(thread, person))
+        response = desk.post(address(conversation, "hand-on/"), give(conversation, person))
         assert response.status_code == 422
         assert "can no longer go there" in response.content.decode()
-    assert now_of(thread).assignee is None
+    assert now_of(conversation).assignee is None
 
 
-def test_handed_to_another_branch_one_is_led_to_the_queue(desk, thread):
+def test_handed_to_another_branch_one_is_led_to_the_queue(desk, conversation):
     hill = BranchFactory(name="Hill", slug="hill")
-    response = desk.post(address(thread, "hand-on/"), give(thread, "branch:hill"), follow=True)
+    response = desk.post(address(conversation, "hand-on/"), give(conversation, "branch:hill"), follow=True)
     assert response.redirect_chain[-1][0] == "/desk/"
     assert "Hill has it now." in response.content.decode()
-    assert now_of(thread).branch == hill
-    assert desk.get(address(thread)).status_code == 404
+    assert now_of(conversation).branch == hill
+    assert desk.get(address(conversation)).status_code == 404
 
 
-def test_only_the_form_comes_to_the_open_panel(desk, thread):
-    part = desk.get(address(thread, "hand-on/"), headers={"HX-Request": "true"}).content.decode()
+def test_only_the_form_comes_to_the_open_panel(desk, conversation):
+    part = desk.get(address(conversation, "hand-on/"), headers={"HX-Request": "true"}).content.decode()
     assert part.strip().startswith("<form")
     assert "<html" not in part
 
@@ -192,26 +198,28 @@ def test_only_the_form_comes_to_the_open_panel(desk, thread):
         ({}, None),
     ],
 )
-def test_put_off_until_a_day_to_come(desk, thread, fields, until):
-    page = do(desk, thread, "snooze/", **fields)
-    assert now_of(thread).snoozed_until == until
+def test_put_off_until_a_day_to_come(desk, conversation, fields, until):
+    page = do(desk, conversation, "snooze/", **fields)
+    assert now_of(conversation).snoozed_until == until
     if until:
         assert "Put off until" in page
         assert "Bring back" in page
         undo(desk, page)
-        assert (now_of(thread).status, now_of(thread).waiting_since) == (
+        assert (now_of(conversation).status, now_of(conversation).waiting_since) == (
             "waiting_for_staff",
-            thread.waiting_since,
+            conversation.waiting_since,
         )
     else:
         assert "day" in page
-        assert now_of(thread).status == "waiting_for_staff"
+        assert now_of(conversation).status == "waiting_for_staff"
 
 
-def test_what_is_closed_cannot_be_put_off(desk, thread, staff):
-    actions.close(thread, by=staff, side="staff", at=timezone.now())
-    assert "It is closed: there is nothing to put off." in do(desk, thread, "snooze/", until="2026-03-05")
-    assert now_of(thread).status == "closed"
+def test_what_is_closed_cannot_be_put_off(desk, conversation, staff):
+    actions.close(conversation, by=staff, side="staff", at=timezone.now())
+    assert "It is closed: there is nothing to put off." in do(
+        desk, conversation, "snooze/", until="2026-03-05"
+    )
+    assert now_of(conversation).status == "closed"
 
 
 @pytest.mark.parametrize(
@@ -227,27 +235,33 @@ def test_the_days_offered_are_each_named_once(today, days):
     assert [f"{words} {day}" for words, day in snooze_days(datetime.date.fromisoformat(today))] == days
 
 
-def test_brought_back_before_its_day_and_put_off_again(desk, thread, staff):
+def test_brought_back_before_its_day_and_put_off_again(desk, conversation, staff):
     handling.snooze(
-        thread, until=datetime.date(2026, 3, 9), by=staff, at=timezone.now() - datetime.timedelta(hours=1)
+        conversation,
+        until=datetime.date(2026, 3, 9),
+        by=staff,
+        at=timezone.now() - datetime.timedelta(hours=1),
     )
-    page = do(desk, thread, "wake/")
-    assert now_of(thread).status == "waiting_for_staff"
+    page = do(desk, conversation, "wake/")
+    assert now_of(conversation).status == "waiting_for_staff"
     undo(desk, page)
-    assert (now_of(thread).status, now_of(thread).snoozed_until) == ("snoozed", datetime.date(2026, 3, 9))
+    assert (now_of(conversation).status, now_of(conversation).snoozed_until) == (
+        "snoozed",
+        datetime.date(2026, 3, 9),
+    )
 
 
-def test_closed_and_opened_again_by_undoing(desk, thread):
-    page = do(desk, thread, "close/")
-    assert now_of(thread).status == "closed"
+def test_closed_and_opened_again_by_undoing(desk, conversation):
+    page = do(desk, conversation, "close/")
+    assert now_of(conversation).status == "closed"
     assert "Undone." in undo(desk, page)
-    assert (now_of(thread).status, thread.events.count()) == ("waiting_for_staff", 0)
+    assert (now_of(conversation).status, conversation.events.count()) == ("waiting_for_staff", 0)
 
 
-def test_undoing_too_late_says_so(desk, thread, patron):
-    page = do(desk, thread, "close/")
+def test_undoing_too_late_says_so(desk, conversation, patron):
+    page = do(desk, conversation, "close/")
     actions.reply(
-        thread,
+        conversation,
         by=patron,
         side="patron",
         at=timezone.now() + datetime.timedelta(seconds=1),
@@ -259,80 +273,82 @@ def test_undoing_too_late_says_so(desk, thread, patron):
 
 
 @pytest.mark.parametrize("done", ["", "soon", "2026-03-04T10:00", "9" * 40])
-def test_undoing_nothing_in_particular(desk, thread, done):
-    assert desk.post(address(thread, f"undo/?done={done}")).status_code == 404
+def test_undoing_nothing_in_particular(desk, conversation, done):
+    assert desk.post(address(conversation, f"undo/?done={done}")).status_code == 404
 
 
-def test_keys_and_panels_work_without_javascript(desk, thread):
-    page = desk.get(address(thread)).content.decode()
+def test_keys_and_panels_work_without_javascript(desk, conversation):
+    page = desk.get(address(conversation)).content.decode()
     assert page.count('<details name="handling"') == 3
-    assert f'href="{address(thread, "hand-on/")}"' in page
+    assert f'href="{address(conversation, "hand-on/")}"' in page
 
 
 # Notes
 
 
-def noted(thread, body, **fields):
+def noted(conversation, body, **fields):
     return {"body": body, "client_token": str(uuid.uuid4()), **fields}
 
 
-def test_a_note_stands_in_the_time_line_and_looks_like_no_message(desk, thread):
-    page = do(desk, thread, "note/", **noted(thread, "Ask at the archive"))
+def test_a_note_stands_in_the_time_line_and_looks_like_no_message(desk, conversation):
+    page = do(desk, conversation, "note/", **noted(conversation, "Ask at the archive"))
     assert re.search(r'<li class="note-entry" id="note-[^"]+">.*?Ask at the archive', page, re.DOTALL)
     assert "Only staff read this" in page
-    assert not thread.messages.filter(body="Ask at the archive").exists()
+    assert not conversation.messages.filter(body="Ask at the archive").exists()
 
 
-def test_the_composer_of_a_note_is_another_than_that_of_an_answer(desk, thread, staff):
+def test_the_composer_of_a_note_is_another_than_that_of_an_answer(desk, conversation, staff):
     typed = {"kind": "note", "client_token": uuid.uuid4(), "body": "Half a note", "sequence": 4}
-    drafts.save_draft(thread, person=staff, side="staff", at=timezone.now(), **typed)
-    page = desk.get(address(thread)).content.decode()
+    drafts.save_draft(conversation, person=staff, side="staff", at=timezone.now(), **typed)
+    page = desk.get(address(conversation)).content.decode()
     form = re.search(r'<form[^>]*id="note-form".*?</form>', page, re.DOTALL)[0]
-    assert f'action="{address(thread, "note/")}"' in form
+    assert f'action="{address(conversation, "note/")}"' in form
     assert 'name="sequence" value="4"' in form
     assert "Half a note" in form
     assert "Half a note" not in page.replace(form, "")
 
 
-def test_a_note_posted_twice_is_one(desk, thread):
-    fields = noted(thread, "Once")
+def test_a_note_posted_twice_is_one(desk, conversation):
+    fields = noted(conversation, "Once")
     for _ in range(2):
-        do(desk, thread, "note/", **fields)
+        do(desk, conversation, "note/", **fields)
     assert ConversationNote.objects.count() == 1
 
 
-def test_a_name_that_is_nobodys_is_asked_about_and_the_words_stay(desk, thread, omar):
-    fields = noted(thread, "@Omra please look")
-    response = desk.post(address(thread, "note/"), fields)
+def test_a_name_that_is_nobodys_is_asked_about_and_the_words_stay(desk, conversation, omar):
+    fields = noted(conversation, "@Omra please look")
+    response = desk.post(address(conversation, "note/"), fields)
     page = unescape(response.content.decode())
     assert response.status_code == 422
     for words in ("is called “Omra”", "@Omar Haddad", "@Omra please look", "Save it as it is"):
         assert words in page
     assert not ConversationNote.objects.exists()
-    do(desk, thread, "note/", **fields, warned="1")
+    do(desk, conversation, "note/", **fields, warned="1")
     assert ConversationNote.objects.get().body == "@Omra please look"
 
 
-def test_who_is_named_is_told_until_they_look(desk, client, thread, omar, sign_in):
-    assert "Omar Haddad will be told" in do(desk, thread, "note/", **noted(thread, "@Omar Haddad please"))
+def test_who_is_named_is_told_until_they_look(desk, client, conversation, omar, sign_in):
+    assert "Omar Haddad will be told" in do(
+        desk, conversation, "note/", **noted(conversation, "@Omar Haddad please")
+    )
     assert "You were named" not in desk.get("/desk/").content.decode()
     sign_in(client, omar)
     queue = client.get("/desk/").content.decode()
     assert "You were named in a note" in queue
     assert "please" not in queue
-    client.get(address(thread))
+    client.get(address(conversation))
     assert NoteMention.objects.filter(person=omar, seen_at=None).count() == 0
     assert "You were named" not in client.get("/desk/").content.decode()
 
 
-def test_an_empty_note_is_told(desk, thread):
-    response = desk.post(address(thread, "note/"), noted(thread, "  "))
+def test_an_empty_note_is_told(desk, conversation):
+    response = desk.post(address(conversation, "note/"), noted(conversation, "  "))
     assert response.status_code == 422
     assert "Write the note first." in response.content.decode()
 
 
-def test_the_names_after_an_at_are_those_who_can_open_it(desk, thread, omar, elsewhere):
-    names = desk.get(address(thread, "colleagues/")).content.decode()
+def test_the_names_after_an_at_are_those_who_can_open_it(desk, conversation, omar, elsewhere):
+    names = desk.get(address(conversation, "colleagues/")).content.decode()
     assert 'data-name="Omar Haddad"' in names
     for other in (elsewhere.name, "Rosa", "Sam Okafor"):
         assert other not in names
@@ -350,28 +366,28 @@ def other(patron, branch, staff):
     return other
 
 
-def test_joined_in_three_steps(desk, thread, other):
-    assert "The other matter" in desk.get(address(thread, "join/")).content.decode()
-    preview = desk.get(address(thread, f"join/?with={other.public_id}")).content.decode()
+def test_joined_in_three_steps(desk, conversation, other):
+    assert "The other matter" in desk.get(address(conversation, "join/")).content.decode()
+    preview = desk.get(address(conversation, f"join/?with={other.public_id}")).content.decode()
     for words in ("First of the other", "It is checked out", "Join them"):
         assert words in preview
     assert now_of(other).joined_into is None
-    page = do(desk, thread, "join/", **{"with": str(other.public_id)})
+    page = do(desk, conversation, "join/", **{"with": str(other.public_id)})
     assert "First of the other" in page
     assert "It is checked out" in page
-    assert desk.get(address(other)).url == address(thread)
+    assert desk.get(address(other)).url == address(conversation)
 
 
-def test_the_patrons_old_address_leads_to_the_new_one(desk, client, thread, other, sign_in, patron):
-    do(desk, thread, "join/", **{"with": str(other.public_id)})
+def test_the_patrons_old_address_leads_to_the_new_one(desk, client, conversation, other, sign_in, patron):
+    do(desk, conversation, "join/", **{"with": str(other.public_id)})
     sign_in(client, patron)
     response = client.get(f"/messages/{other.public_id}/", follow=True)
-    assert response.redirect_chain[0][0] == f"/messages/{thread.public_id}/"
+    assert response.redirect_chain[0][0] == f"/messages/{conversation.public_id}/"
     assert "First of the other" in response.content.decode()
 
 
 @pytest.mark.parametrize("whose", ["another patron's", "of a branch that isn't mine", "quiet"])
-def test_no_other_thread_is_offered_or_joined(desk, thread, patron, branch, whose):
+def test_no_other_conversation_is_offered_or_joined(desk, conversation, patron, branch, whose):
     session = {
         "another patron's": lambda: HelpSessionFactory(branch=branch, patron=StaffFactory()),
         "of a branch that isn't mine": lambda: HelpSessionFactory(patron=patron),
@@ -380,26 +396,26 @@ def test_no_other_thread_is_offered_or_joined(desk, thread, patron, branch, whos
     foreign = ConversationFactory(help_session=session, subject="Not to be seen")
     MessageFactory(conversation=foreign, body="Not to be read")
     for query in ("", f"?with={foreign.public_id}"):
-        page = desk.get(address(thread, f"join/{query}")).content.decode()
+        page = desk.get(address(conversation, f"join/{query}")).content.decode()
         assert "Not to be" not in page
-    do(desk, thread, "join/", **{"with": str(foreign.public_id)})
+    do(desk, conversation, "join/", **{"with": str(foreign.public_id)})
     assert now_of(foreign).joined_into is None
 
 
-def test_what_one_does_at_the_old_address_is_done_to_the_new_thread(desk, thread, other, staff):
-    do(desk, thread, "join/", **{"with": str(other.public_id)})
+def test_what_one_does_at_the_old_address_is_done_to_the_new_conversation(desk, conversation, other, staff):
+    do(desk, conversation, "join/", **{"with": str(other.public_id)})
     do(desk, other, "take/")
-    assert (now_of(thread).assignee, now_of(other).assignee) == (staff, None)
+    assert (now_of(conversation).assignee, now_of(other).assignee) == (staff, None)
 
 
-def test_a_thread_joined_into_one_of_another_branch_is_not_reached_by_its_old_address(
-    desk, thread, other, staff
+def test_a_conversation_joined_into_one_of_another_branch_is_not_reached_by_its_old_address(
+    desk, conversation, other, staff
 ):
-    joining.join(other, into=thread, by=staff, at=timezone.now())
-    Conversation.objects.filter(pk=thread.pk).update(branch=BranchFactory())
+    joining.join(other, into=conversation, by=staff, at=timezone.now())
+    Conversation.objects.filter(pk=conversation.pk).update(branch=BranchFactory())
     for part in ("take/", "note/", "snooze/", "wake/"):
         assert desk.post(address(other, part), noted(other, "x")).status_code == 404
-    assert now_of(thread).assignee is None
+    assert now_of(conversation).assignee is None
 
 
 # Erasing
@@ -411,7 +427,7 @@ def coordinators_desk(client, coordinator, sign_in):
 
 
 def test_a_coordinator_reads_what_goes_and_then_it_is_gone(
-    coordinators_desk, thread, patron, sign_in, client, django_capture_on_commit_callbacks
+    coordinators_desk, conversation, patron, sign_in, client, django_capture_on_commit_callbacks
 ):
     path = private_storage().save("attachments/secret.png", ContentFile(b"picture"))
     file = {
@@ -423,61 +439,61 @@ def test_a_coordinator_reads_what_goes_and_then_it_is_gone(
         "size": 7,
         "added_at": timezone.now(),
     }
-    Attachment.objects.create(conversation=thread, message=thread.messages.first(), **file)
-    page = coordinators_desk.get(address(thread, "erase/")).content.decode()
+    Attachment.objects.create(conversation=conversation, message=conversation.messages.first(), **file)
+    page = coordinators_desk.get(address(conversation, "erase/")).content.decode()
     for words in ("1 message", "1 file"):
         assert words in page
-    assert now_of(thread).status == "waiting_for_staff"
+    assert now_of(conversation).status == "waiting_for_staff"
     with django_capture_on_commit_callbacks(execute=True):
-        page = do(coordinators_desk, thread, "erase/")
+        page = do(coordinators_desk, conversation, "erase/")
     assert "It is checked out" not in page
     assert "Ines Coordinator" in page
     assert not private_storage().exists(path)
     sign_in(client, patron)
-    assert client.get(f"/messages/{thread.public_id}/").status_code == 404
+    assert client.get(f"/messages/{conversation.public_id}/").status_code == 404
 
 
 def test_by_its_code_it_is_gone_too(coordinators_desk, client, branch, show_code):
     session = HelpSessionFactory(branch=branch, handed_over_at=timezone.now())
-    thread = ConversationFactory(help_session=session)
-    MessageFactory(conversation=thread)
-    do(coordinators_desk, thread, "erase/")
+    conversation = ConversationFactory(help_session=session)
+    MessageFactory(conversation=conversation)
+    do(coordinators_desk, conversation, "erase/")
     client.logout()
     show_code(client, code_for(session))
     assert client.get(f"/sessions/{session.public_id}/", follow=True).status_code in {200, 404}
-    assert client.get(f"/messages/{thread.public_id}/").status_code == 404
+    assert client.get(f"/messages/{conversation.public_id}/").status_code == 404
 
 
-def test_staff_cannot_erase(desk, thread):
-    assert "Erase" not in desk.get(address(thread)).content.decode()
+def test_staff_cannot_erase(desk, conversation):
+    assert "Erase" not in desk.get(address(conversation)).content.decode()
     for method in (desk.get, desk.post):
-        assert method(address(thread, "erase/")).status_code == 404
-    assert now_of(thread).status == "waiting_for_staff"
+        assert method(address(conversation, "erase/")).status_code == 404
+    assert now_of(conversation).status == "waiting_for_staff"
 
 
 @pytest.mark.parametrize(
     "part",
     ["take/", "snooze/", "wake/", "note/", "join/", "hand-on/", "undo/?done=2026-03-04T18:00:00%2B00:00"],
 )
-def test_of_an_erased_thread_there_is_only_the_page_that_says_so(
-    coordinators_desk, thread, coordinator, part
+def test_of_an_erased_conversation_there_is_only_the_page_that_says_so(
+    coordinators_desk, conversation, coordinator, part
 ):
-    handling.erase(thread, by=coordinator, at=timezone.now())
-    response = coordinators_desk.post(address(thread, part), noted(thread, "x"))
-    assert (response.status_code, response.url) == (302, address(thread))
+    handling.erase(conversation, by=coordinator, at=timezone.now())
+    response = coordinators_desk.post(address(conversation, part), noted(conversation, "x"))
+    assert (response.status_code, response.url) == (302, address(conversation))
     assert ConversationNote.objects.count() == 0
 
 
 # As a contact
 
 
-def logged(typed, thread, **changes):
-    return typed(thread=str(thread.public_id), action="save_only", **changes)
+def logged(typed, conversation, **changes):
+    return typed(conversation=str(conversation.public_id), action="save_only", **changes)
 
 
-def test_the_form_begins_with_the_patrons_words_and_no_name(desk, thread, branch):
-    MessageFactory(conversation=thread, side="staff", body="An answer")
-    page = desk.get(f"/desk/record/?thread={thread.public_id}")
+def test_the_form_begins_with_the_patrons_words_and_no_name(desk, conversation, branch):
+    MessageFactory(conversation=conversation, side="staff", body="An answer")
+    page = desk.get(f"/desk/record/?conversation={conversation.public_id}")
     form = page.context["form"]
     assert [form[name].value() for name in ("question", "mode", "language", "branch")] == [
         "It is checked out",
@@ -491,11 +507,11 @@ def test_the_form_begins_with_the_patrons_words_and_no_name(desk, thread, branch
         assert absent not in shown
 
 
-def test_logged_once_and_the_thread_says_so(desk, thread, typed):
-    fields = logged(typed, thread, minutes="25")
+def test_logged_once_and_the_conversation_says_so(desk, conversation, typed):
+    fields = logged(typed, conversation, minutes="25")
     page = unescape(desk.post("/desk/record/", fields, follow=True).content.decode())
     contact = HelpSession.objects.get(minutes=25)
-    assert (contact.patron, contact.status, contact.claim_codes.count(), now_of(thread).logged_as) == (
+    assert (contact.patron, contact.status, contact.claim_codes.count(), now_of(conversation).logged_as) == (
         None,
         "recorded",
         0,
@@ -509,18 +525,18 @@ def test_logged_once_and_the_thread_says_so(desk, thread, typed):
         assert words in page
     assert "Log this as a contact" not in page
     desk.post("/desk/record/", fields)  # the same form again
-    other = desk.post("/desk/record/", logged(typed, thread, minutes="25"))
+    other = desk.post("/desk/record/", logged(typed, conversation, minutes="25"))
     assert other.status_code == 422
     assert "logged as a contact already" in other.content.decode()
     assert HelpSession.objects.filter(status="recorded", minutes=25).count() == 1
-    assert desk.get(f"/desk/record/?thread={thread.public_id}").url == address(thread)
+    assert desk.get(f"/desk/record/?conversation={conversation.public_id}").url == address(conversation)
 
 
-def test_a_contact_that_was_a_thread_is_handed_over_to_nobody(desk, thread, typed):
+def test_a_contact_that_was_a_conversation_is_handed_over_to_nobody(desk, conversation, typed):
     """It begins with the words of this patron."""
     card = code_for(None)
-    desk.post("/desk/record/", logged(typed, thread))
-    contact = now_of(thread).logged_as
+    desk.post("/desk/record/", logged(typed, conversation))
+    contact = now_of(conversation).logged_as
     page = desk.get(f"/desk/sessions/{contact.public_id}/")
     assert (page.status_code, "hand-over/" in page.content.decode(), "card/" in page.content.decode()) == (
         200,
@@ -537,29 +553,32 @@ def test_a_contact_that_was_a_thread_is_handed_over_to_nobody(desk, thread, type
     assert contact.claim_codes.count() == 0
 
 
-def test_begun_and_finished_later_it_is_still_of_the_thread(desk, thread, typed):
-    desk.post("/desk/record/", logged(typed, thread) | {"action": "later"})
+def test_begun_and_finished_later_it_is_still_of_the_conversation(desk, conversation, typed):
+    desk.post("/desk/record/", logged(typed, conversation) | {"action": "later"})
     begun = HelpSession.objects.get(status="unfinished")
     page = desk.get(f"/desk/record/{begun.public_id}/")
-    assert page.context["form"]["thread"].value() == str(thread.public_id)
-    desk.post("/desk/record/", logged(typed, thread, token=str(begun.public_id)))
-    assert now_of(thread).logged_as == begun
+    assert page.context["form"]["conversation"].value() == str(conversation.public_id)
+    desk.post("/desk/record/", logged(typed, conversation, token=str(begun.public_id)))
+    assert now_of(conversation).logged_as == begun
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_strangers_thread_is_not_logged(client, elsewhere, sign_in, thread, typed, method):
+def test_a_strangers_conversation_is_not_logged(client, elsewhere, sign_in, conversation, typed, method):
     sign_in(client, elsewhere)
-    fields = logged(typed, thread, branch=str(elsewhere.desk_branch_ids[0]))
+    fields = logged(typed, conversation, branch=str(elsewhere.desk_branch_ids[0]))
     response = (
-        client.get(f"/desk/record/?thread={thread.public_id}")
+        client.get(f"/desk/record/?conversation={conversation.public_id}")
         if method == "get"
         else client.post("/desk/record/", fields)
     )
     assert response.status_code == 404
-    assert not HelpSession.objects.filter(status="recorded").exclude(pk=thread.help_session_id).exists()
+    assert not HelpSession.objects.filter(status="recorded").exclude(pk=conversation.help_session_id).exists()
 
 
 def test_of_a_quiet_visit_the_contact_is_quiet(desk, branch):
-    thread = ConversationFactory(help_session=QuietSessionFactory(branch=branch))
-    MessageFactory(conversation=thread)
-    assert desk.get(f"/desk/record/?thread={thread.public_id}").context["form"]["quiet"].value() is True
+    conversation = ConversationFactory(help_session=QuietSessionFactory(branch=branch))
+    MessageFactory(conversation=conversation)
+    assert (
+        desk.get(f"/desk/record/?conversation={conversation.public_id}").context["form"]["quiet"].value()
+        is True
+    )

@@ -32,19 +32,20 @@ def session(branch, staff, patron):
 
 
 @pytest.fixture
-def thread(session):
+def conversation(session):
     return MessageFactory(
         conversation=ConversationFactory(help_session=session, status="closed")
     ).conversation
 
 
 @pytest.mark.parametrize(
-    ("route", "what"), [("hold_session", "session"), ("hold_thread", "thread"), ("hold_person", "patron")]
+    ("route", "what"),
+    [("hold_session", "session"), ("hold_conversation", "conversation"), ("hold_person", "patron")],
 )
 def test_a_coordinator_holds_a_record_with_a_reason_and_lifts_it(
-    desk, session, thread, patron, coordinator, route, what
+    desk, session, conversation, patron, coordinator, route, what
 ):
-    record = {"session": session, "thread": thread, "patron": patron}[what]
+    record = {"session": session, "conversation": conversation, "patron": patron}[what]
     assert "Legal hold" in text(desk.get(reverse(route, args=[record.public_id])))
     assert not holds.held(record)
     assert desk.post(reverse(route, args=[record.public_id]), {"reason": "Case 12"}).url == reverse(
@@ -84,32 +85,32 @@ def test_a_second_hold_of_the_same_record_is_the_first(desk, session):
     assert LegalHold.objects.count() == 1
 
 
-def test_a_held_thread_is_not_erased(desk, thread, session, coordinator):
-    holds.hold(session, reason="Case 12", by=coordinator, at=thread.opened_at)
-    answer = desk.post(reverse("desk_erase", args=[thread.public_id]), follow=True)
+def test_a_held_conversation_is_not_erased(desk, conversation, session, coordinator):
+    holds.hold(session, reason="Case 12", by=coordinator, at=conversation.opened_at)
+    answer = desk.post(reverse("desk_erase", args=[conversation.public_id]), follow=True)
     assert "held by law" in text(answer)
-    assert Conversation.objects.get(pk=thread.pk).messages.exists()
+    assert Conversation.objects.get(pk=conversation.pk).messages.exists()
 
 
-@pytest.mark.parametrize("what", ["session", "thread", "patron"])
-def test_a_patron_of_whom_something_is_held_is_not_erased(thread, session, patron, coordinator, what):
+@pytest.mark.parametrize("what", ["session", "conversation", "patron"])
+def test_a_patron_of_whom_something_is_held_is_not_erased(conversation, session, patron, coordinator, what):
     holds.hold(
-        {"session": session, "thread": thread, "patron": patron}[what],
+        {"session": session, "conversation": conversation, "patron": patron}[what],
         reason="Case 12",
         by=coordinator,
-        at=thread.opened_at,
+        at=conversation.opened_at,
     )
     with pytest.raises(erasure.HeldByLaw):
         erasure.erase(patron, language="en", at=timezone.now())
     session.refresh_from_db()
-    assert (session.patron, thread.messages.count()) == (patron, 1)
+    assert (session.patron, conversation.messages.count()) == (patron, 1)
 
 
-@pytest.mark.parametrize("name", ["legal_holds", "hold_session", "hold_thread", "hold_person"])
-def test_for_other_staff_there_are_no_holds(client, staff, session, thread, patron, sign_in, name):
+@pytest.mark.parametrize("name", ["legal_holds", "hold_session", "hold_conversation", "hold_person"])
+def test_for_other_staff_there_are_no_holds(client, staff, session, conversation, patron, sign_in, name):
     args = {
         "hold_session": [session.public_id],
-        "hold_thread": [thread.public_id],
+        "hold_conversation": [conversation.public_id],
         "hold_person": [patron.public_id],
     }.get(name, [])
     assert sign_in(client, staff).get(reverse(name, args=args)).status_code == 404

@@ -14,10 +14,10 @@ def visit(branch, staff, patron):
 
 
 @pytest.fixture
-def thread(visit):
-    thread = ConversationFactory(help_session=visit)
-    MessageFactory(conversation=thread)
-    return thread
+def conversation(visit):
+    conversation = ConversationFactory(help_session=visit)
+    MessageFactory(conversation=conversation)
+    return conversation
 
 
 def where(**subject):
@@ -34,27 +34,30 @@ def where(**subject):
         ("/desk/", "", "queue"),
         ("/desk/?q=bees", "", "search"),
         ("/desk/sessions/00000000-0000-4000-8000-000000000001/", "", "session"),
-        ("/desk/threads/00000000-0000-4000-8000-000000000001/", "", "thread"),
+        ("/desk/conversations/00000000-0000-4000-8000-000000000001/", "", "conversation"),
         ("/desk/people/00000000-0000-4000-8000-000000000001/", "", "people"),
         ("/desk/cards/", "", ""),
         ("/no/such/page/", "", ""),
         ("", "", ""),
     ],
 )
-def test_a_thread_says_from_where(desk, thread, came_from, address, expected):
+def test_a_conversation_says_from_where(desk, conversation, came_from, address, expected):
     headers = {"Referer": HERE + came_from} if came_from else {}
-    desk.get(f"/desk/threads/{thread.public_id}/{address}", headers=headers)
-    assert where(subject=str(thread.public_id)) == [expected]
+    desk.get(f"/desk/conversations/{conversation.public_id}/{address}", headers=headers)
+    assert where(subject=str(conversation.public_id)) == [expected]
 
 
-def test_another_site_is_not_believed(desk, thread):
-    desk.get(f"/desk/threads/{thread.public_id}/", headers={"Referer": "http://evil.example/desk/"})
+def test_another_site_is_not_believed(desk, conversation):
+    desk.get(
+        f"/desk/conversations/{conversation.public_id}/", headers={"Referer": "http://evil.example/desk/"}
+    )
     assert where() == [""]
 
 
-def test_a_page_that_leads_back_to_itself_says_nothing_new(desk, thread):
+def test_a_page_that_leads_back_to_itself_says_nothing_new(desk, conversation):
     desk.get(
-        f"/desk/threads/{thread.public_id}/", headers={"Referer": f"{HERE}/desk/threads/{thread.public_id}/"}
+        f"/desk/conversations/{conversation.public_id}/",
+        headers={"Referer": f"{HERE}/desk/conversations/{conversation.public_id}/"},
     )
     assert where() == [""]
 
@@ -68,24 +71,24 @@ def test_a_visit_says_from_where(desk, visit):
     assert where(subject=str(visit.public_id)) == ["sessions", "session"]
 
 
-def test_what_a_code_opened_says_so_all_day(client, sign_in, elsewhere, visit, thread):
+def test_what_a_code_opened_says_so_all_day(client, sign_in, elsewhere, visit, conversation):
     visit.patron = None
     visit.save()
     sign_in(client, elsewhere).post("/desk/sessions/open/", {"code": code_for(visit)})
-    client.get(f"/desk/threads/{thread.public_id}/", headers={"Referer": f"{HERE}/desk/"})
-    assert where(subject=str(thread.public_id)) == ["code"]
+    client.get(f"/desk/conversations/{conversation.public_id}/", headers={"Referer": f"{HERE}/desk/"})
+    assert where(subject=str(conversation.public_id)) == ["code"]
 
 
-def test_writing_a_thread_down_as_a_contact_is_opening_it(desk, thread):
-    desk.get(f"/desk/record/?thread={thread.public_id}")
+def test_writing_a_conversation_down_as_a_contact_is_opening_it(desk, conversation):
+    desk.get(f"/desk/record/?conversation={conversation.public_id}")
     assert where() == ["record"]
 
 
-def test_the_one_of_two_threads_to_be_joined_is_seen_from_beside_the_other(desk, visit, thread):
+def test_the_one_of_two_conversations_to_be_joined_is_seen_from_beside_the_other(desk, visit, conversation):
     other = ConversationFactory(help_session=visit)
     MessageFactory(conversation=other)
     desk.get(
-        f"/desk/threads/{thread.public_id}/join/?with={other.public_id}",
-        headers={"Referer": f"{HERE}/desk/threads/{thread.public_id}/join/"},
+        f"/desk/conversations/{conversation.public_id}/join/?with={other.public_id}",
+        headers={"Referer": f"{HERE}/desk/conversations/{conversation.public_id}/join/"},
     )
-    assert where(subject=str(other.public_id)) == ["thread"]
+    assert where(subject=str(other.public_id)) == ["conversation"]

@@ -156,12 +156,14 @@ def test_a_record_of_this_desk_opens_and_says_who_looked(desk, near, patron):
     assert not LookingReason.objects.exists()
 
 
-def test_a_thread_leads_to_the_record(desk, near, patron):
-    thread = ConversationFactory(help_session=near)
-    MessageFactory(conversation=thread)
-    assert record(patron) in desk.get(f"/desk/threads/{thread.public_id}/").content.decode()
-    desk.get(record(patron), headers={"Referer": f"http://testserver/desk/threads/{thread.public_id}/"})
-    assert looks(patron)[-1] == ("opened", "user", str(patron.public_id), "thread")
+def test_a_conversation_leads_to_the_record(desk, near, patron):
+    conversation = ConversationFactory(help_session=near)
+    MessageFactory(conversation=conversation)
+    assert record(patron) in desk.get(f"/desk/conversations/{conversation.public_id}/").content.decode()
+    desk.get(
+        record(patron), headers={"Referer": f"http://testserver/desk/conversations/{conversation.public_id}/"}
+    )
+    assert looks(patron)[-1] == ("opened", "user", str(patron.public_id), "conversation")
 
 
 def test_whom_nobody_looked_up_has_no_record_here(desk, stranger):
@@ -252,14 +254,14 @@ def test_visits_and_conversations_page_apart(desk, branch, staff, patron):
             help_session=HelpSessionFactory(
                 branch=branch, staff=staff, patron=patron, question=f"Question {number:02}?"
             ),
-            subject=f"Thread {number:02}",
+            subject=f"Conversation {number:02}",
         )
     first = desk.get(record(patron))
     assert first.context["older_visits"]
-    assert first.context["older_threads"]
+    assert first.context["older_conversations"]
     older = desk.get(record(patron), {"after": first.context["older_visits"]})
     assert len(older.context["visits"]) == 2
-    assert older.context["threads"] == first.context["threads"]
+    assert older.context["conversations"] == first.context["conversations"]
 
 
 # Added at the desk.

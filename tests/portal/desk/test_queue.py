@@ -34,7 +34,7 @@ def shown(response):
 def rows_of(response):
     """What each row of the page says: {class of an element: its text}, and `id`, `url`, `css`, `value`."""
     found = []
-    for row in re.findall(r"<li data-thread=.*?</li>", shown(response), re.DOTALL):
+    for row in re.findall(r"<li data-conversation=.*?</li>", shown(response), re.DOTALL):
         said = {
             name: text(part)
             for name, part in re.findall(
@@ -49,7 +49,7 @@ def rows_of(response):
     return found
 
 
-ATTRIBUTES = {"id": "data-thread", "css": "class", "value": "value", "url": "href"}
+ATTRIBUTES = {"id": "data-conversation", "css": "class", "value": "value", "url": "href"}
 
 
 def text(part):
@@ -160,7 +160,7 @@ def test_the_lists_are_what_one_may_open_and_nothing_else(desk, staff, branch, t
     first = desk.get(f"{QUEUE}?tab={tab}")
     rows = rows_of(first) + (rows_of(desk.get(first.context["more"])) if first.context["more"] else [])
     assert len(rows) == len({row["id"] for row in rows})
-    assert {row["id"] for row in rows} == {str(thread.public_id) for thread in at_desk}
+    assert {row["id"] for row in rows} == {str(conversation.public_id) for conversation in at_desk}
 
 
 # What its rows say.
@@ -254,21 +254,25 @@ def test_a_row_says_whose_it_is(desk, branch, staff):
 
 
 def test_a_row_shows_the_last_words_without_repeating_its_subject(desk, branch, staff):
-    thread = waiting(branch, subject="Zoning maps before 1950")
+    conversation = waiting(branch, subject="Zoning maps before 1950")
     MessageFactory(
-        conversation=thread, body="Zoning maps before 1950\nI need the harbour.", sent_at=hours_ago(5)
+        conversation=conversation, body="Zoning maps before 1950\nI need the harbour.", sent_at=hours_ago(5)
     )
     assert rows_of(desk.get(QUEUE))[0]["said"] == "I need the harbour."
     MessageFactory(
-        conversation=thread, side="staff", author=staff, body="Two of them are here", sent_at=hours_ago(4)
+        conversation=conversation,
+        side="staff",
+        author=staff,
+        body="Two of them are here",
+        sent_at=hours_ago(4),
     )
     assert rows_of(desk.get(QUEUE))[0]["said"] == "The library: Two of them are here"
 
 
 def test_a_word_that_the_subject_cut_is_shown_whole(desk, branch):
-    thread = waiting(branch, subject="Is the type large enough for the notice b…")
+    conversation = waiting(branch, subject="Is the type large enough for the notice b…")
     MessageFactory(
-        conversation=thread,
+        conversation=conversation,
         body="Is the type large enough for the notice board? Ingrid",
         sent_at=hours_ago(5),
     )
@@ -278,13 +282,13 @@ def test_a_word_that_the_subject_cut_is_shown_whole(desk, branch):
 def test_what_somebody_wrote_is_text_wherever_it_stands(desk, branch):
     evil = "<script>alert(1)</script>"
     session = HelpSessionFactory(branch=branch, patron=UserFactory(name=evil), topic=TopicFactory(name=evil))
-    thread = ConversationFactory(
+    conversation = ConversationFactory(
         help_session=session,
         topic=session.topic,
         subject=evil,
         assignee=StaffFactory(name=evil, branch=branch),
     )
-    MessageFactory(conversation=thread, body=evil)
+    MessageFactory(conversation=conversation, body=evil)
     page = shown(desk.get(QUEUE, {"q": evil[:8]})) + shown(desk.get(QUEUE)) + shown(desk.get(NEWS, **HTMX))
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)" in page
@@ -302,7 +306,7 @@ def test_the_pages_of_the_queue_hold_everybody_once(desk, branch):
     assert (len(rows), len(set(rows)), rest.context["more"]) == (35, 35, "")
 
 
-def test_a_page_stays_the_same_page_when_its_threads_leave_the_list(desk, branch):
+def test_a_page_stays_the_same_page_when_its_conversations_leave_the_list(desk, branch):
     for hours in range(40):
         waiting(branch, hours=50 - hours, subject=f"{hours}")
     more = desk.get(QUEUE).context["more"]
@@ -497,14 +501,14 @@ def test_what_came_is_counted_and_every_count_is_new(desk, branch, monkeypatch):
     assert news(desk, answer).status_code == 204
 
 
-def test_what_only_changed_is_no_new_thread_but_comes_with_its_row(desk, branch, staff):
-    thread = waiting(branch, hours=5)
+def test_what_only_changed_is_no_new_conversation_but_comes_with_its_row(desk, branch, staff):
+    conversation = waiting(branch, hours=5)
     page = desk.get(QUEUE)
     Conversation.objects.update(desk_version=7, assignee=staff, assigned_at=timezone.now())
     raise_queue(branch.pk)
     answer = shown(news(desk, page))
     assert "data-announce" not in answer
-    assert f'value="{thread.public_id}.7"' in answer
+    assert f'value="{conversation.public_id}.7"' in answer
     assert "Yours" in answer
 
 
@@ -557,7 +561,7 @@ def links(desk, url):
     return found.get("previous"), found.get("next")
 
 
-def test_from_a_thread_one_goes_on_in_the_list_it_was_opened_from(desk, branch):
+def test_from_a_conversation_one_goes_on_in_the_list_it_was_opened_from(desk, branch):
     novels = TopicFactory()
     first, second, third = (
         waiting(branch, hours=9 - number, topic=novels, subject=f"{number}") for number in range(3)
@@ -571,11 +575,11 @@ def test_from_a_thread_one_goes_on_in_the_list_it_was_opened_from(desk, branch):
     assert desk.get(following).context["queue"]["back"] == f"/desk/?topic={novels.pk}"
 
 
-def test_the_next_one_is_the_same_when_the_thread_has_left_the_list(desk, branch):
-    threads = [waiting(branch, hours=9 - number) for number in range(3)]
+def test_the_next_one_is_the_same_when_the_conversation_has_left_the_list(desk, branch):
+    conversations = [waiting(branch, hours=9 - number) for number in range(3)]
     url = rows_of(desk.get(QUEUE))[1]["url"]
     before = links(desk, url)
-    Conversation.objects.filter(pk=threads[1].pk).update(
+    Conversation.objects.filter(pk=conversations[1].pk).update(
         status="closed", closed_at=timezone.now(), waiting_since=None, queued_at=timezone.now()
     )
     assert links(desk, url) == before
@@ -592,7 +596,7 @@ def test_every_list_can_be_gone_through(desk, branch, staff, tab, state):
     rows = rows_of(desk.get(f"{QUEUE}?tab={tab}"))
     url, gone_through = rows[0]["url"], []
     while url:
-        gone_through.append(re.search(r"threads/([^/]+)/", url)[1])
+        gone_through.append(re.search(r"conversations/([^/]+)/", url)[1])
         url = links(desk, url)[1]
     assert gone_through == [row["id"] for row in rows]
 
@@ -600,15 +604,19 @@ def test_every_list_can_be_gone_through(desk, branch, staff, tab, state):
 @pytest.mark.parametrize(
     "query", ["", "queue=tab%3Dneeds", "queue=&place=x", "queue=tab%3Dmine%26branch%3Dx&place=5.0.1"]
 )
-def test_a_thread_opened_from_elsewhere_leads_back_to_the_queue(desk, branch, query):
-    thread = waiting(branch)
-    assert 'id="to-queue" href="/desk/' in shown(desk.get(f"/desk/threads/{thread.public_id}/?{query}"))
+def test_a_conversation_opened_from_elsewhere_leads_back_to_the_queue(desk, branch, query):
+    conversation = waiting(branch)
+    assert 'id="to-queue" href="/desk/' in shown(
+        desk.get(f"/desk/conversations/{conversation.public_id}/?{query}")
+    )
 
 
-def test_what_is_done_on_a_thread_keeps_its_way_through_the_queue(desk, branch):
-    thread = waiting(branch)
-    page = f"/desk/threads/{thread.public_id}/?queue=tab%3Dneeds&place=0.1.2"
-    answer = desk.post(f"/desk/threads/{thread.public_id}/take/", {}, HTTP_REFERER=f"http://testserver{page}")
+def test_what_is_done_on_a_conversation_keeps_its_way_through_the_queue(desk, branch):
+    conversation = waiting(branch)
+    page = f"/desk/conversations/{conversation.public_id}/?queue=tab%3Dneeds&place=0.1.2"
+    answer = desk.post(
+        f"/desk/conversations/{conversation.public_id}/take/", {}, HTTP_REFERER=f"http://testserver{page}"
+    )
     assert answer.url == page
 
 
@@ -624,7 +632,7 @@ def test_a_place_survives_its_way_through_an_address():
 
 
 def test_filters_of_the_lists_hold_for_every_arm(branch, staff):
-    """A thread that is mine at a branch which the filter doesn't name is not shown through the arm of the person."""
+    """A conversation that is mine at a branch which the filter doesn't name is not shown through the arm of the person."""
     waiting(BranchFactory(), assignee=staff)
     desk = desk_lists.Desk((branch.pk,), (staff.pk,))
     rows = desk_lists.compiled(Conversation.objects.values_list("pk"))

@@ -111,8 +111,8 @@ def test_posts_of_one_form_at_the_same_moment_make_one_session(desk, typed, item
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(6) as threads:
-        assert set(threads.map(post, range(6))) == {302}
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(post, range(6))) == {302}
     assert HelpSession.objects.count() == 1
     assert Recommendation.objects.count() == (action == "save")
 

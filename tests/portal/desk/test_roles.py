@@ -161,16 +161,16 @@ def test_the_people_cost_the_same_however_many_there_are(
 
 
 @pytest.fixture
-def thread(branch, staff, patron):
+def conversation(branch, staff, patron):
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
-    thread = ConversationFactory(help_session=session, assignee=staff)
-    MessageFactory(conversation=thread)
-    return thread
+    conversation = ConversationFactory(help_session=session, assignee=staff)
+    MessageFactory(conversation=conversation)
+    return conversation
 
 
 @pytest.fixture
-def everything(thread, staff, coordinator, branch, patron):
-    """What staff come to have at a desk, at both branches of Rosa's. Returns the thread at the other."""
+def everything(conversation, staff, coordinator, branch, patron):
+    """What staff come to have at a desk, at both branches of Rosa's. Returns the conversation at the other."""
     second = BranchFactory(name="Second")
     StaffRole.objects.create(user=staff, branch=second)
     there = ConversationFactory(
@@ -178,10 +178,10 @@ def everything(thread, staff, coordinator, branch, patron):
     )
     MessageFactory(conversation=there)
     at = timezone.now()
-    for each in (thread, there):
+    for each in (conversation, there):
         notes.write_note(
             each,
-            by=coordinator if each is thread else staff,
+            by=coordinator if each is conversation else staff,
             at=at,
             body=f"@{staff.name} look",
             client_token=uuid.uuid4(),
@@ -200,7 +200,7 @@ def everything(thread, staff, coordinator, branch, patron):
             at=at,
         )
     drafts.save_draft(
-        thread,
+        conversation,
         person=patron,
         side="patron",
         kind="reply",
@@ -210,7 +210,7 @@ def everything(thread, staff, coordinator, branch, patron):
         at=at,
     )
     drafts.save_draft(
-        thread,
+        conversation,
         person=coordinator,
         side="staff",
         kind="reply",
@@ -219,21 +219,21 @@ def everything(thread, staff, coordinator, branch, patron):
         body="Hers",
         at=at,
     )
-    presence.come(thread, person=coordinator, at=at)
+    presence.come(conversation, person=coordinator, at=at)
     return there
 
 
 @pytest.fixture
-def begun(everything, staff, thread):
+def begun(everything, staff, conversation):
     """A help session that Rosa began at each branch."""
     return [
         HelpSessionFactory(branch=each.branch, staff=staff, status="unfinished")
-        for each in (thread, everything)
+        for each in (conversation, everything)
     ]
 
 
 def held_by(person):
-    """The threads in which this person still has something as staff, by kind."""
+    """The conversations in which this person still has something as staff, by kind."""
     return [
         set(Conversation.objects.filter(assignee=person)),
         {draft.conversation for draft in Draft.objects.filter(person=person, side="staff")},
@@ -242,31 +242,33 @@ def held_by(person):
     ]
 
 
-def test_with_one_of_two_roles_goes_what_was_at_that_branch(everything, thread, staff, coordinator, branch):
-    assert held_by(staff) == [{thread, everything}] * 4
+def test_with_one_of_two_roles_goes_what_was_at_that_branch(
+    everything, conversation, staff, coordinator, branch
+):
+    assert held_by(staff) == [{conversation, everything}] * 4
     assert leaving.what_ends(staff, branch=branch) == leaving.Ends(
-        is_last=False, open_threads=1, unfinished=0, drafts=1
+        is_last=False, open_conversations=1, unfinished=0, drafts=1
     )
     leaving.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
     assert held_by(staff) == [{everything}] * 4
-    assert {draft.body for draft in Draft.objects.filter(conversation=thread)} == {"Mine", "Hers"}
+    assert {draft.body for draft in Draft.objects.filter(conversation=conversation)} == {"Mine", "Hers"}
 
 
-def test_with_the_last_role_goes_all_and_a_closed_thread_belongs_to_nobody_either(
-    everything, thread, staff, coordinator, branch
+def test_with_the_last_role_goes_all_and_a_closed_conversation_belongs_to_nobody_either(
+    everything, conversation, staff, coordinator, branch
 ):
     StaffRole.objects.filter(user=staff, branch=branch).delete()
     second = everything.branch
     assert leaving.what_ends(staff, branch=second) == leaving.Ends(
-        is_last=True, open_threads=1, unfinished=0, drafts=2
+        is_last=True, open_conversations=1, unfinished=0, drafts=2
     )
-    before = {row.pk: row.desk_version for row in (thread, everything)}
-    for row in (thread, everything):
+    before = {row.pk: row.desk_version for row in (conversation, everything)}
+    for row in (conversation, everything):
         row.refresh_from_db()
         before[row.pk] = row.desk_version
     leaving.end_role(staff, branch=second, by=coordinator, at=timezone.now())
     assert held_by(staff) == [set()] * 4
-    for row in (thread, everything):
+    for row in (conversation, everything):
         row.refresh_from_db()
         assert (row.assigned_at, row.desk_version) == (None, before[row.pk] + 1)
         event = DeskEvent.objects.get(conversation=row)
@@ -281,7 +283,7 @@ def test_with_the_last_role_goes_all_and_a_closed_thread_belongs_to_nobody_eithe
 
 
 def test_what_was_begun_and_not_finished_goes_to_whoever_ends_the_role(
-    everything, begun, thread, staff, coordinator, branch
+    everything, begun, conversation, staff, coordinator, branch
 ):
     """A patron may hold the card of one."""
     here, there = begun
@@ -292,17 +294,18 @@ def test_what_was_begun_and_not_finished_goes_to_whoever_ends_the_role(
     assert leaving.what_ends(staff, branch=everything.branch).unfinished == 1
     leaving.end_role(staff, branch=everything.branch, by=coordinator, at=timezone.now())
     assert set(HelpSession.objects.unfinished().filter(staff=coordinator)) == {here, there}
-    assert {session.staff for session in (thread.help_session, HelpSession.objects.get(pk=tally.pk))} == {
-        staff
-    }
+    assert {
+        session.staff for session in (conversation.help_session, HelpSession.objects.get(pk=tally.pk))
+    } == {staff}
 
 
 def test_files_that_were_not_sent_go_from_the_disk_too(
-    thread, staff, coordinator, branch, client, sign_in, django_capture_on_commit_callbacks
+    conversation, staff, coordinator, branch, client, sign_in, django_capture_on_commit_callbacks
 ):
     token = uuid.uuid4()
     sign_in(client, staff).post(
-        reverse("desk_attach", args=[thread.public_id]), {"client_token": token, "files": [picture_file()]}
+        reverse("desk_attach", args=[conversation.public_id]),
+        {"client_token": token, "files": [picture_file()]},
     )
     attachment = Attachment.objects.get()
     names = attachment.stored_names()
@@ -313,17 +316,18 @@ def test_files_that_were_not_sent_go_from_the_disk_too(
 
 
 def test_whoever_leaves_is_out_on_every_device_with_the_next_request(
-    thread, staff, coordinator, branch, device
+    conversation, staff, coordinator, branch, device
 ):
     """A page of the desk was open on each."""
     desk, phone, elsewhere = (device(staff) for _device in range(3))
-    assert desk.get(reverse("desk_conversation", args=[thread.public_id])).status_code == 200
+    assert desk.get(reverse("desk_conversation", args=[conversation.public_id])).status_code == 200
     end(device(coordinator), staff, branch)
-    news = desk.get(reverse("desk_news", args=[thread.public_id]), headers={"HX-Request": "true"})
+    news = desk.get(reverse("desk_news", args=[conversation.public_id]), headers={"HX-Request": "true"})
     assert news.status_code == 401
     assert phone.get(reverse("desk"))["Location"] == "/sign-in/?next=/desk/"
     answer = elsewhere.post(
-        reverse("desk_reply", args=[thread.public_id]), {"body": "Too late", "client_token": uuid.uuid4()}
+        reverse("desk_reply", args=[conversation.public_id]),
+        {"body": "Too late", "client_token": uuid.uuid4()},
     )
     assert answer["Location"].startswith("/sign-in/")
     assert elsewhere.get(reverse("me")).wsgi_request.user.is_anonymous
@@ -332,21 +336,23 @@ def test_whoever_leaves_is_out_on_every_device_with_the_next_request(
 
 
 def test_with_a_role_left_one_stays_signed_in_and_loses_the_branch_alone(
-    everything, thread, staff, coordinator, branch, device
+    everything, conversation, staff, coordinator, branch, device
 ):
     desk = device(staff)
     end(device(coordinator), staff, branch)
     pages = [
         desk.get(reverse("desk_conversation", args=[each.public_id])).status_code
-        for each in (thread, everything)
+        for each in (conversation, everything)
     ]
     assert pages == [404, 200]
     assert (
-        desk.get(reverse("desk_news", args=[thread.public_id]), headers={"HX-Request": "true"}).status_code
+        desk.get(
+            reverse("desk_news", args=[conversation.public_id]), headers={"HX-Request": "true"}
+        ).status_code
         == 404
     )
     queue = desk.get(reverse("desk")).content.decode()
-    assert str(thread.public_id) not in queue
+    assert str(conversation.public_id) not in queue
 
 
 def test_a_coordinator_who_ends_their_own_last_role_is_out_as_well(settings_page, coordinator, staff, branch):
@@ -369,7 +375,7 @@ def ends_meanwhile(monkeypatch, person, branch, by):
 
 @pytest.mark.parametrize("htmx", [False, True])
 def test_a_reply_that_comes_too_late_is_not_saved_and_its_words_are_kept_for_their_writer(
-    thread, staff, coordinator, branch, device, sign_in, monkeypatch, htmx
+    conversation, staff, coordinator, branch, device, sign_in, monkeypatch, htmx
 ):
     desk = device(staff)
     ends_meanwhile(monkeypatch, staff, branch, coordinator)
@@ -378,16 +384,16 @@ def test_a_reply_that_comes_too_late_is_not_saved_and_its_words_are_kept_for_the
         "body": "Worms are the answer",
         "language": "en",
         "client_token": uuid.uuid4(),
-        "seen": thread.messages.get().pk,
+        "seen": conversation.messages.get().pk,
     }
-    answer = desk.post(reverse("desk_reply", args=[thread.public_id]), sent, headers=headers)
+    answer = desk.post(reverse("desk_reply", args=[conversation.public_id]), sent, headers=headers)
     assert answer.headers.get("HX-Redirect", answer.headers.get("Location")).startswith("/sign-in/?next=")
-    assert not thread.messages.filter(side="staff").exists()
+    assert not conversation.messages.filter(side="staff").exists()
     assert "Worms are the answer" in sign_in(desk, staff).get(reverse("kept")).content.decode()
 
 
 def test_a_reply_at_the_branch_that_was_just_lost_is_not_found(
-    everything, thread, staff, coordinator, branch, device, monkeypatch
+    everything, conversation, staff, coordinator, branch, device, monkeypatch
 ):
     desk = device(staff)
     ends_meanwhile(monkeypatch, staff, branch, coordinator)
@@ -395,25 +401,25 @@ def test_a_reply_at_the_branch_that_was_just_lost_is_not_found(
         "body": "Worms are the answer",
         "language": "en",
         "client_token": uuid.uuid4(),
-        "seen": thread.messages.get().pk,
+        "seen": conversation.messages.get().pk,
     }
-    assert desk.post(reverse("desk_reply", args=[thread.public_id]), sent).status_code == 404
-    assert not thread.messages.filter(side="staff").exists()
+    assert desk.post(reverse("desk_reply", args=[conversation.public_id]), sent).status_code == 404
+    assert not conversation.messages.filter(side="staff").exists()
 
 
-def test_nothing_is_given_back_to_somebody_who_left_meanwhile(thread, staff, coordinator, branch):
+def test_nothing_is_given_back_to_somebody_who_left_meanwhile(conversation, staff, coordinator, branch):
     at = timezone.now()
-    taken = handling.assign(thread, to=coordinator, by=coordinator, at=at, was=staff)
+    taken = handling.assign(conversation, to=coordinator, by=coordinator, at=at, was=staff)
     leaving.end_role(staff, branch=branch, by=coordinator, at=at)
-    assert handling.undo(thread, done_at=taken.changed_at, by=coordinator, at=at).assignee is None
+    assert handling.undo(conversation, done_at=taken.changed_at, by=coordinator, at=at).assignee is None
 
 
-def test_whoever_works_at_no_desk_is_given_nothing(thread, staff, coordinator, patron):
+def test_whoever_works_at_no_desk_is_given_nothing(conversation, staff, coordinator, patron):
     with pytest.raises(roles.RoleEnded):
-        handling.assign(thread, to=patron, by=coordinator, at=timezone.now(), was=staff)
+        handling.assign(conversation, to=patron, by=coordinator, at=timezone.now(), was=staff)
     with pytest.raises(roles.RoleEnded):
         actions.reply(
-            thread,
+            conversation,
             by=patron,
             side="staff",
             at=timezone.now(),

@@ -114,12 +114,12 @@ def test_no_desk_page_opens_before_the_second_factor(client, sign_in, staff):
 
 def test_a_code_shown_at_any_desk_opens_that_session_for_the_day(client, sign_in, elsewhere, branch, patron):
     session, other = HelpSessionFactory(branch=branch, patron=patron), HelpSessionFactory(branch=branch)
-    thread = ConversationFactory(help_session=session)
+    conversation = ConversationFactory(help_session=session)
     sign_in(client, elsewhere)
     answer = client.post(LIST + "open/", {"code": code_for(session)})
     assert answer.url == f"/desk/sessions/{session.public_id}/"
     assert client.get(answer.url).status_code == 200
-    assert client.get(f"/desk/threads/{thread.public_id}/").status_code == 200
+    assert client.get(f"/desk/conversations/{conversation.public_id}/").status_code == 200
     assert client.get(f"/desk/sessions/{other.public_id}/").status_code == 404
     assert AuditEvent.objects.filter(action="opened_by_code", by=elsewhere, patron=patron).count() == 1
     with time_machine.travel(timezone.now() + datetime.timedelta(days=1), tick=False):

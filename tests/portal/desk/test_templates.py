@@ -99,41 +99,41 @@ def test_unknown_places_are_named(body, unknown):
 
 
 @pytest.fixture
-def thread(db, branch, patron, staff):
+def conversation(db, branch, patron, staff):
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron, language="es")
     conversation = ConversationFactory(help_session=session)
     MessageFactory(conversation=conversation, language="en")
     return conversation
 
 
-def offered(desk, thread, **query):
-    return desk.get(reverse("desk_templates"), {"thread": thread.public_id, **query})
+def offered(desk, conversation, **query):
+    return desk.get(reverse("desk_templates"), {"conversation": conversation.public_id, **query})
 
 
-def names(thread, staff, query=""):
-    return [each.name for each in reply_templates.offered_in(thread, by=staff, query=query)]
+def names(conversation, staff, query=""):
+    return [each.name for each in reply_templates.offered_in(conversation, by=staff, query=query)]
 
 
-def test_those_of_the_branch_and_of_all_and_the_patrons_language_first(thread, branch, staff):
+def test_those_of_the_branch_and_of_all_and_the_patrons_language_first(conversation, branch, staff):
     template("Adiós", language="es")
     template("Ours", branch=branch)
     template("Theirs", branch=BranchFactory())
     template("Everybody's")
-    assert names(thread, staff) == ["Everybody's", "Ours", "Adiós"]
-    MessageFactory(conversation=thread, language="es")
-    assert names(thread, staff) == ["Adiós", "Everybody's", "Ours"]
-    assert [each.in_language for each in reply_templates.offered_in(thread, by=staff)] == [
+    assert names(conversation, staff) == ["Everybody's", "Ours", "Adiós"]
+    MessageFactory(conversation=conversation, language="es")
+    assert names(conversation, staff) == ["Adiós", "Everybody's", "Ours"]
+    assert [each.in_language for each in reply_templates.offered_in(conversation, by=staff)] == [
         "",
         "English",
         "English",
     ]
 
 
-def test_before_the_patron_writes_the_visits_language_comes_first(thread, staff):
-    thread.messages.all().delete()
+def test_before_the_patron_writes_the_visits_language_comes_first(conversation, staff):
+    conversation.messages.all().delete()
     template("Adiós", language="es")
     template("Bye")
-    assert names(thread, staff) == ["Adiós", "Bye"]
+    assert names(conversation, staff) == ["Adiós", "Bye"]
 
 
 @pytest.mark.parametrize(
@@ -147,80 +147,84 @@ def test_before_the_patron_writes_the_visits_language_comes_first(thread, staff)
         ("xyz", set()),
     ],
 )
-def test_they_are_found_by_name_and_by_what_they_say(thread, staff, query, found):
+def test_they_are_found_by_name_and_by_what_they_say(conversation, staff, query, found):
     template("Adiós", "Hasta luego.")
     template("On hold", "{patron}, I put it aside at the desk.")
-    thread.patron.name = "Sam"
-    assert set(names(thread, staff, query)) == found
+    conversation.patron.name = "Sam"
+    assert set(names(conversation, staff, query)) == found
 
 
-def test_the_item_is_the_threads_own_else_the_first_of_the_visit_else_of_the_answers(thread, staff):
+def test_the_item_is_the_conversations_own_else_the_first_of_the_visit_else_of_the_answers(
+    conversation, staff
+):
     template(body="{item}")
 
     def item():
-        return reply_templates.offered_in(thread, by=staff)[0].text
+        return reply_templates.offered_in(conversation, by=staff)[0].text
 
     assert item() == "What we recommended"
-    answer = MessageFactory(conversation=thread, side="staff", author=staff)
+    answer = MessageFactory(conversation=conversation, side="staff", author=staff)
     recommend_in_message(answer, 1, item=ItemFactory(title="In the Answer"))
     assert item() == "In the Answer"
-    in_visit = recommend_in(thread.help_session, 2, item=ItemFactory(title="In the Visit"))
+    in_visit = recommend_in(conversation.help_session, 2, item=ItemFactory(title="In the Visit"))
     assert item() == "In the Visit"
-    thread.recommendation = in_visit[1]
-    thread.recommendation.item.title = "Its Own"
+    conversation.recommendation = in_visit[1]
+    conversation.recommendation.item.title = "Its Own"
     assert item() == "Its Own"
 
 
-def test_a_hostile_name_stays_text(thread, patron, staff, desk):
+def test_a_hostile_name_stays_text(conversation, patron, staff, desk):
     patron.name = staff.name = HOSTILE[:80]
     patron.save()
     staff.save()
     template('"><script>', 'Hello, {patron}! "><script>alert(1)</script>\n{me}')
-    page = offered(desk, thread).content.decode()
+    page = offered(desk, conversation).content.decode()
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt; {me}" in page
 
 
-def test_only_those_who_may_open_the_thread_are_offered_any(thread, client, sign_in, elsewhere, desk):
+def test_only_those_who_may_open_the_conversation_are_offered_any(
+    conversation, client, sign_in, elsewhere, desk
+):
     template(body="Hello, {patron}!")
-    assert "Sam Okafor" in offered(desk, thread).content.decode()
+    assert "Sam Okafor" in offered(desk, conversation).content.decode()
     sign_in(client, elsewhere)
-    assert offered(client, thread).status_code == 404
+    assert offered(client, conversation).status_code == 404
     assert client.get(reverse("desk_templates")).status_code == 404
-    assert client.get(reverse("desk_templates"), {"thread": "x"}).status_code == 404
+    assert client.get(reverse("desk_templates"), {"conversation": "x"}).status_code == 404
 
 
-def test_without_any_it_says_who_writes_them(thread, desk):
-    assert "A coordinator writes them" in offered(desk, thread).content.decode()
+def test_without_any_it_says_who_writes_them(conversation, desk):
+    assert "A coordinator writes them" in offered(desk, conversation).content.decode()
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_they_cost_the_same_however_many_there_are(thread, desk, rows, django_assert_num_queries):
+def test_they_cost_the_same_however_many_there_are(conversation, desk, rows, django_assert_num_queries):
     for number in range(rows):
         template(f"Template {number}", "{patron} {item} {me}")
-    offered(desk, thread)
+    offered(desk, conversation)
     with django_assert_num_queries(9):
-        assert offered(desk, thread).content.decode().count("data-text") == rows
+        assert offered(desk, conversation).content.decode().count("data-text") == rows
 
 
 # Without JavaScript.
 
 
 @pytest.fixture
-def composer(desk, thread):
+def composer(desk, conversation):
     """composer(action, **typed): a button of the composer is pressed."""
 
     def post(action, **typed):
         fields = {
             "client_token": str(uuid.uuid4()),
-            "seen": str(thread.messages.get().public_id),
+            "seen": str(conversation.messages.get().public_id),
             "body": "",
             "language": "en",
         }
         items = {"items-TOTAL_FORMS": "0", "items-INITIAL_FORMS": "0"}
         return desk.post(
-            reverse("desk_reply", args=[thread.public_id]), fields | items | {"action": action} | typed
+            reverse("desk_reply", args=[conversation.public_id]), fields | items | {"action": action} | typed
         )
 
     return post
@@ -250,14 +254,14 @@ def test_the_button_lists_them_and_keeps_what_was_typed(composer):
     ],
 )
 def test_the_one_that_is_chosen_stands_in_the_answer_and_is_not_sent(
-    composer, thread, typed, language, written, chosen
+    composer, conversation, typed, language, written, chosen
 ):
     hello = template("Hola", "¡Hola, {patron}!", language="es")
     answer = composer(f"template-{hello.public_id}", body=typed, language=language)
     assert body(answer) == written
     assert f'<option value="{chosen}" selected>' in answer.content.decode()
     assert "data-text" not in answer.content.decode()
-    assert thread.messages.count() == 1
+    assert conversation.messages.count() == 1
 
 
 def test_one_that_is_gone_or_of_another_branch_puts_nothing_in(composer, branch):

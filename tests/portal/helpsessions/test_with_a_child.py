@@ -180,15 +180,15 @@ def test_an_adult_sees_that_visit_and_nothing_else_of_the_childs(
     keep(session, adult)
     other = SharedSessionFactory(branch=branch, staff=staff, patron=child, question="Zqxsecret question")
     [given] = recommend_in(other)
-    thread = ConversationFactory(help_session=other, subject="Zqxsecret subject")
-    message = MessageFactory(conversation=thread, body="Zqxsecret words")
+    conversation = ConversationFactory(help_session=other, subject="Zqxsecret subject")
+    message = MessageFactory(conversation=conversation, body="Zqxsecret words")
     alone = conversations.ask(
         by=child, at=timezone.now(), body="Zqxsecret of no visit", language="en", client_token=uuid.uuid4()
     )
     reader = device(adult)
     for address in (
         other.get_absolute_url(),
-        thread.get_absolute_url(),
+        conversation.get_absolute_url(),
         alone.get_absolute_url(),
         reverse("verdict", args=[given.public_id]),
     ):
@@ -201,7 +201,7 @@ def test_an_adult_sees_that_visit_and_nothing_else_of_the_childs(
     )  # or the test would look for nothing
 
 
-def test_a_thread_of_a_shared_visit_is_never_joined_with_one_of_another(session, child, branch, staff):
+def test_a_conversation_of_a_shared_visit_is_never_joined_with_one_of_another(session, child, branch, staff):
     other = HelpSessionFactory(branch=branch, staff=staff, patron=child)
     type(session).objects.filter(pk=session.pk).update(patron=child)
     session.refresh_from_db()
@@ -215,7 +215,7 @@ def test_a_thread_of_a_shared_visit_is_never_joined_with_one_of_another(session,
     assert list(joining.joinable(apart)) == []
 
 
-def test_the_thread_says_who_wrote_and_tells_neither_name_nor_address(
+def test_the_conversation_says_who_wrote_and_tells_neither_name_nor_address(
     session, child, adult, keep, device, staff
 ):
     keep(session, child)
@@ -258,14 +258,14 @@ def test_whoever_answers_knows_that_an_adult_reads_it_too(
     session, child, adult, keep, device, client, staff, sign_in
 ):
     keep(session, child)
-    thread = write(device(child), session, "Is lava hot?").conversation
+    conversation = write(device(child), session, "Is lava hot?").conversation
     desk = sign_in(client, staff)
     assert "One adult may come to read this too" in text(
-        desk.get(reverse("desk_conversation", args=[thread.public_id]))
+        desk.get(reverse("desk_conversation", args=[conversation.public_id]))
     )
     keep(session, adult)
     write(device(adult), session, "And for school?")
-    page = text(desk.get(reverse("desk_conversation", args=[thread.public_id])))
+    page = text(desk.get(reverse("desk_conversation", args=[conversation.public_id])))
     assert "Gudrun Adult, the adult, reads this too" in page
 
 
@@ -465,11 +465,13 @@ def test_what_was_recommended_stays_the_childs(session, child, adult, keep):
     )
 
 
-def typed_in(browser, thread, words):
+def typed_in(browser, conversation, words):
     """What somebody types and does not send, with the token of their composer."""
-    token, sequence = (browser.get(thread.get_absolute_url()).context[name] for name in ("token", "sequence"))
+    token, sequence = (
+        browser.get(conversation.get_absolute_url()).context[name] for name in ("token", "sequence")
+    )
     saved = browser.post(
-        reverse("conversation_draft", args=[thread.public_id]),
+        reverse("conversation_draft", args=[conversation.public_id]),
         {"body": words, "client_token": token, "sequence": sequence + 1},
     )
     assert saved.status_code == 204
@@ -482,25 +484,28 @@ def test_what_one_of_them_has_not_sent_is_the_others_to_neither_read_nor_send(
     """The adult keeps it, and the child has the slip."""
     code = code_for(session)
     keep(session, adult)
-    thread = ConversationFactory(help_session=session, patron=None)
-    MessageFactory(conversation=thread, side="staff", author=staff)
+    conversation = ConversationFactory(help_session=session, patron=None)
+    MessageFactory(conversation=conversation, side="staff", author=staff)
     childs, adults = show_code(Client(), code), device(adult)
-    token = typed_in(childs, thread, "Nobody at home may know")
+    token = typed_in(childs, conversation, "Nobody at home may know")
     [(name, usable)], _refused = attachments.checked([("note.jpg", picture_file(), "")])
     attachments.add(
-        thread, name=name, usable=usable, by=None, side="patron", client_token=token, at=timezone.now()
+        conversation, name=name, usable=usable, by=None, side="patron", client_token=token, at=timezone.now()
     )
-    assert adults.get(thread.get_absolute_url()).context["typed"] == ""
-    typed_in(adults, thread, "From the adult")
-    typed_in(adults, thread, "From the adult, too")
-    assert [browser.get(thread.get_absolute_url()).context["typed"] for browser in (childs, adults)] == [
+    assert adults.get(conversation.get_absolute_url()).context["typed"] == ""
+    typed_in(adults, conversation, "From the adult")
+    typed_in(adults, conversation, "From the adult, too")
+    assert [
+        browser.get(conversation.get_absolute_url()).context["typed"] for browser in (childs, adults)
+    ] == [
         "Nobody at home may know",
         "From the adult, too",
     ]
     adults.post(
-        reverse("reply", args=[thread.public_id]), {"body": "Sent", "client_token": token, "sequence": 1}
+        reverse("reply", args=[conversation.public_id]),
+        {"body": "Sent", "client_token": token, "sequence": 1},
     )
-    assert thread.attachments.get().message is None
+    assert conversation.attachments.get().message is None
 
 
 def test_what_was_ended_for_good_no_adult_holds_again(
@@ -536,16 +541,16 @@ def test_the_reason_on_a_saved_item_goes_with_the_visit(session, child, adult, k
     assert recommendation.item.title in page
 
 
-def test_what_an_erased_adult_had_not_sent_goes_from_the_childs_thread(
+def test_what_an_erased_adult_had_not_sent_goes_from_the_childs_conversation(
     session, child, adult, keep, django_capture_on_commit_callbacks
 ):
     keep(session, child)
     keep(session, adult)
     session.refresh_from_db()
-    thread = ConversationFactory(help_session=session, patron=child)
+    conversation = ConversationFactory(help_session=session, patron=child)
     [(name, usable)], _refused = attachments.checked([("note.jpg", picture_file(), "")])
     attachments.add(
-        thread,
+        conversation,
         name=name,
         usable=usable,
         by=adult,
@@ -553,8 +558,8 @@ def test_what_an_erased_adult_had_not_sent_goes_from_the_childs_thread(
         client_token=uuid.uuid4(),
         at=timezone.now(),
     )
-    [stored] = thread.attachments.values_list("file", flat=True)
+    [stored] = conversation.attachments.values_list("file", flat=True)
     with django_capture_on_commit_callbacks(execute=True):
         erasure.erase(adult, language="en", at=timezone.now())
-    assert not thread.attachments.exists()
+    assert not conversation.attachments.exists()
     assert not storages["private"].exists(stored)

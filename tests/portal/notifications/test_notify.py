@@ -21,7 +21,7 @@ def answer(library, patron, staff):
             "at": AT,
             "recipient": patron,
             "language": "en",
-            "context": {"helper": staff, "url": "http://localhost:8000/messages/1/", "thread": "1"},
+            "context": {"helper": staff, "url": "http://localhost:8000/messages/1/", "conversation": "1"},
         } | changes
         return notify("conversations/answer", **arguments)
 

@@ -150,11 +150,11 @@ def test_what_the_desk_says_by_mistake_can_be_taken_back_for_a_day(branch, patro
 
 
 def test_a_childs_conversation_about_no_visit_goes_as_early(library, branch, child):
-    thread = ConversationFactory(
+    conversation = ConversationFactory(
         help_session=None, patron=child, branch=branch, status="closed", opened_at=AT - 91 * DAY
     )
     retention.forget(at=AT)
-    assert not type(thread).objects.filter(pk=thread.pk).exists()
+    assert not type(conversation).objects.filter(pk=conversation.pk).exists()
 
 
 def test_paper_that_nobody_can_keep_goes_like_what_nobody_kept(branch):
@@ -214,9 +214,9 @@ def world(branch, child, adult):
     """A visit that both hold, with what each wrote about it."""
     session = shared(branch, child=child, adult=adult)
     recommend_in(session)
-    thread = ConversationFactory(help_session=session)
+    conversation = ConversationFactory(help_session=session)
     for author, body in ((child, "Zqxchild"), (adult, "Zqxadult")):
-        MessageFactory(conversation=thread, author=author, body=body, sent_at=AT)
+        MessageFactory(conversation=conversation, author=author, body=body, sent_at=AT)
     return session
 
 
@@ -260,8 +260,8 @@ def test_an_adult_who_is_erased_leaves_the_visit_to_the_child(world, child, adul
 @pytest.mark.parametrize("has_code", [False, True])
 def test_what_only_the_erased_adult_held_goes_with_them_unless_a_code_opens_it(branch, adult, has_code):
     session = shared(branch, adult=adult)
-    thread = ConversationFactory(help_session=session)
-    MessageFactory(conversation=thread, author=adult, body="Zqxadult")
+    conversation = ConversationFactory(help_session=session)
+    MessageFactory(conversation=conversation, author=adult, body="Zqxadult")
     if has_code:
         code_for(session)
     receipt = erasure.erase(adult, language="en", at=timezone.now())
@@ -284,10 +284,12 @@ def test_what_an_erased_holder_wrote_is_nobody_elses_own(branch, adult, child, s
     going, stays = (child, adult) if reads == "as the adult who goes on" else (adult, child)
     session = shared(branch, child=None if reads == "by the code" else child, adult=adult)
     code = code_for(session)
-    thread = ConversationFactory(help_session=session, status="closed")
+    conversation = ConversationFactory(help_session=session, status="closed")
     for author, body in ((going, "Zqxgone"), (None, "Zqxcode")):
-        MessageFactory(conversation=thread, author=author, body=body)
-    Event.objects.create(conversation=thread, kind="closed", side="patron", by=going, at=AT, shown_from=AT)
+        MessageFactory(conversation=conversation, author=author, body=body)
+    Event.objects.create(
+        conversation=conversation, kind="closed", side="patron", by=going, at=AT, shown_from=AT
+    )
     if going is child:
         sharing.stop_keeping(session, by=child, at=AT)
     erasure.erase(going, language="en", at=timezone.now())
@@ -296,7 +298,7 @@ def test_what_an_erased_holder_wrote_is_nobody_elses_own(branch, adult, child, s
         if reads == "by the code"
         else sign_in(Client(), User.objects.get(pk=stays.pk))
     )
-    page = browser.get(thread.get_absolute_url())
+    page = browser.get(conversation.get_absolute_url())
     headings = {message.body: message.heading for message in page.context["part"].messages}
     with_code = "You wrote" if reads == "by the code" else "Written with the code"
     assert headings == {"Zqxgone": "Somebody who kept this visit before wrote", "Zqxcode": with_code}
@@ -306,11 +308,13 @@ def test_what_an_erased_holder_wrote_is_nobody_elses_own(branch, adult, child, s
 
 
 def test_a_copy_says_of_nothing_without_a_name_in_a_shared_visit_that_it_is_yours(world, child, adult):
-    thread = world.conversations.get()
-    MessageFactory(conversation=thread, author=None, body="Zqxcode", sent_at=AT + DAY)
-    Event.objects.create(conversation=thread, kind="closed", side="patron", by=adult, at=AT, shown_from=AT)
+    conversation = world.conversations.get()
+    MessageFactory(conversation=conversation, author=None, body="Zqxcode", sent_at=AT + DAY)
     Event.objects.create(
-        conversation=thread, kind="closed", side="patron", by=child, at=AT + DAY, shown_from=AT
+        conversation=conversation, kind="closed", side="patron", by=adult, at=AT, shown_from=AT
+    )
+    Event.objects.create(
+        conversation=conversation, kind="closed", side="patron", by=child, at=AT + DAY, shown_from=AT
     )
     erasure.erase(adult, language="en", at=timezone.now())
     copy = copy_of(child)
@@ -408,10 +412,10 @@ def test_the_day_that_is_named_before_keeping_is_the_one_on_which_it_goes(
     assert whole_day(day) in text(client.get(reverse("keep_session", args=[session.public_id])))
 
 
-def test_somebody_who_answers_in_a_thread_that_a_child_left_is_told_apart(world, child, adult, sign_in):
+def test_somebody_who_answers_in_a_conversation_that_a_child_left_is_told_apart(world, child, adult, sign_in):
     sharing.stop_keeping(world, by=child, at=timezone.now())
-    thread = world.conversations.get()
+    conversation = world.conversations.get()
     adult.refresh_from_db()
-    page = text(sign_in(Client(), adult).get(thread.get_absolute_url()))
+    page = text(sign_in(Client(), adult).get(conversation.get_absolute_url()))
     assert "Somebody who kept this visit before wrote" in page
     assert child.name not in page

@@ -80,12 +80,12 @@ def life(patron, staff, coordinator, branch):
     helpsessions.hand_over(visit, by=staff, at=NOW, base_url="http://x", to_address="Sam@Example.org")
     actions.keep(visit, by=patron, at=NOW, wording="yes", language="en")
     record_verdict(shown[0], verdict="helped", comment="MINE comment", at=NOW)
-    thread = actions.ask(
+    conversation = actions.ask(
         by=patron, at=NOW, body="MINE message", language="en", client_token=uuid.uuid4(), branch=branch
     )
     items = [ChosenItem(item=ItemFactory(), reason="THEIRS reason")]
     actions.reply(
-        thread,
+        conversation,
         by=staff,
         side="staff",
         at=NOW,
@@ -94,9 +94,9 @@ def life(patron, staff, coordinator, branch):
         client_token=uuid.uuid4(),
         items=items,
     )
-    attached = attach_to(thread.messages.filter(side="patron").get())
+    attached = attach_to(conversation.messages.filter(side="patron").get())
     notes.write_note(
-        thread, by=staff, at=NOW, body=f"@{coordinator.name} THEIRS note", client_token=uuid.uuid4()
+        conversation, by=staff, at=NOW, body=f"@{coordinator.name} THEIRS note", client_token=uuid.uuid4()
     )
     other = actions.ask(
         by=patron, at=NOW, body="MINE other", language="en", client_token=uuid.uuid4(), help_session=visit
@@ -109,7 +109,7 @@ def life(patron, staff, coordinator, branch):
         shown[1], verdict="did_not_help", why="too_hard", comment="MINE complaint", by=patron, at=NOW
     )
     drafts.save_draft(
-        thread,
+        conversation,
         person=patron,
         side="patron",
         kind="reply",
@@ -119,7 +119,7 @@ def life(patron, staff, coordinator, branch):
         at=NOW,
     )
     drafts.save_draft(
-        thread,
+        conversation,
         person=staff,
         side="staff",
         kind="reply",
@@ -147,7 +147,7 @@ def life(patron, staff, coordinator, branch):
     visit.refresh_from_db()
     return {
         "visit": visit,
-        "thread": thread,
+        "conversation": conversation,
         "file": attached.file.name,
         "copy": Export.objects.get().file.name,
         "code": code,
@@ -160,11 +160,17 @@ def strangers(branch, staff):
     other = UserFactory(name="Somebody Else", email="else@example.org")
     visit = HelpSessionFactory(branch=branch, staff=staff, question="ELSE question", patron=other)
     recommend_in(visit)
-    thread = actions.ask(
+    conversation = actions.ask(
         by=other, at=NOW, body="ELSE message", language="en", client_token=uuid.uuid4(), help_session=visit
     )
     actions.reply(
-        thread, by=staff, side="staff", at=NOW, body="ELSE answer", language="en", client_token=uuid.uuid4()
+        conversation,
+        by=staff,
+        side="staff",
+        at=NOW,
+        body="ELSE answer",
+        language="en",
+        client_token=uuid.uuid4(),
     )
     save(ItemFactory(), patron=other, at=NOW)
     return other
@@ -292,14 +298,14 @@ def statistics():
     verdicts = Recommendation.objects.values_list(
         "item", "branch", "topic", "question_type", "verdict", "why", "starred"
     )
-    threads = Conversation.objects.filter(joined_into=None).values_list(
+    conversations = Conversation.objects.filter(joined_into=None).values_list(
         "branch", "topic", "reason", "opened_at"
     )
     stages = [
         HelpSession.objects.filter(**{f"{stage}__isnull": False}).count()
         for stage in ("handed_over_at", "kept_at", "answered_at")
     ]
-    return sorted(map(str, sessions)), sorted(map(str, verdicts)), sorted(map(str, threads)), stages
+    return sorted(map(str, sessions)), sorted(map(str, verdicts)), sorted(map(str, conversations)), stages
 
 
 def test_counts_survive(patron, life, strangers):
@@ -378,8 +384,12 @@ class TestAllOrNothing:
         assert before
         say = {"at": timezone.now(), "language": "en", "body": "TOO LATE BY NOW"}
         for late in (
-            lambda: actions.reply(life["thread"], by=staff, side="staff", client_token=uuid.uuid4(), **say),
-            lambda: actions.reply(life["thread"], by=patron, side="patron", client_token=uuid.uuid4(), **say),
+            lambda: actions.reply(
+                life["conversation"], by=staff, side="staff", client_token=uuid.uuid4(), **say
+            ),
+            lambda: actions.reply(
+                life["conversation"], by=patron, side="patron", client_token=uuid.uuid4(), **say
+            ),
             lambda: actions.ask(by=patron, recommendation=shown, client_token=uuid.uuid4(), **say),
             lambda: actions.ask(by=patron, help_session=life["visit"], client_token=uuid.uuid4(), **say),
             lambda: actions.take_verdict(
@@ -440,11 +450,11 @@ class TestThePages:
         assert visit.patron is None
 
     def test_what_they_wrote_as_staff_stays_the_librarys(self, staff, patron, branch):
-        thread = actions.ask(
+        conversation = actions.ask(
             by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
         )
         answer = actions.reply(
-            thread, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4()
+            conversation, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4()
         )
         StaffRole.objects.filter(user=staff).delete()
         erase(staff)
@@ -511,12 +521,17 @@ def test_asking_about_an_item_that_is_erased_at_that_moment_says_so_and_keeps_th
     assert not Conversation.objects.exists()
 
 
-@pytest.mark.parametrize("what", ["person", "visit", "thread", "contact"])
+@pytest.mark.parametrize("what", ["person", "visit", "conversation", "contact"])
 def test_what_the_law_holds_waits_and_all_with_it(me, patron, life, coordinator, what):
-    """Also the contact as which the desk counted a thread: what it wrote there of it goes with the thread."""
+    """Also the contact as which the desk counted a conversation: what it wrote there of it goes with the conversation."""
     contact = HelpSessionFactory(branch=life["visit"].branch, question="The desk's words")
-    Conversation.objects.filter(pk=life["thread"].pk).update(logged_as=contact)
-    record = {"person": patron, "visit": life["visit"], "thread": life["thread"], "contact": contact}[what]
+    Conversation.objects.filter(pk=life["conversation"].pk).update(logged_as=contact)
+    record = {
+        "person": patron,
+        "visit": life["visit"],
+        "conversation": life["conversation"],
+        "contact": contact,
+    }[what]
     hold = holds.hold(record, reason="Case 12", by=coordinator, at=NOW)
     before = everything.rows()
     with pytest.raises(erasure.HeldByLaw):

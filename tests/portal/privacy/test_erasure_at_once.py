@@ -40,7 +40,7 @@ pytestmark = [
 
 
 def begin(_number):
-    """A person with a visit kept, one still to be kept, two threads at two branches, and an item recommended in an answer."""
+    """A person with a visit kept, one still to be kept, two conversations at two branches, and an item recommended in an answer."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -49,7 +49,7 @@ def begin(_number):
     visit = HelpSessionFactory(branch=branch, staff=staff, patron=person)
     unkept = HelpSessionFactory(branch=branch, staff=staff)
     shown = recommend_in(visit)[0]
-    thread = actions.ask(
+    conversation = actions.ask(
         by=person,
         at=timezone.now(),
         help_session=visit,
@@ -67,7 +67,7 @@ def begin(_number):
     )
     items = [ChosenItem(item=shown.item, reason="THEIRS")]
     actions.reply(
-        thread,
+        conversation,
         by=staff,
         side="staff",
         at=timezone.now(),
@@ -76,7 +76,7 @@ def begin(_number):
         client_token=uuid.uuid4(),
         items=items,
     )
-    given = Recommendation.objects.get(messagerecommendation__message__conversation=thread)
+    given = Recommendation.objects.get(messagerecommendation__message__conversation=conversation)
     into = UserFactory()
     return SimpleNamespace(
         person=person,
@@ -86,7 +86,7 @@ def begin(_number):
         unkept=unkept,
         shown=shown,
         given=given,
-        thread=thread,
+        conversation=conversation,
         elsewhere=elsewhere,
     )
 
@@ -98,7 +98,7 @@ def erase(data):
 def staff_reply(data):
     items = [ChosenItem(item=data.shown.item, reason="THEIRS")]
     say = {"at": timezone.now(), "body": "THEIRS", "language": "en", "client_token": uuid.uuid4()}
-    return actions.reply(data.thread, by=data.staff, side="staff", items=items, **say).pk
+    return actions.reply(data.conversation, by=data.staff, side="staff", items=items, **say).pk
 
 
 def patron_reply(data):
@@ -152,7 +152,7 @@ def save_item(data):
 
 def attach(data):
     added, _refused = attachments.add_each(
-        data.thread,
+        data.conversation,
         uploads=[("a.jpg", picture_file(), "")],
         by=data.person,
         side="patron",
@@ -170,11 +170,13 @@ def draft(data):
         "sequence": 1,
         "at": timezone.now(),
     }
-    return drafts.save_draft(data.thread, person=data.person, side="patron", kind="reply", **words) and 1
+    return (
+        drafts.save_draft(data.conversation, person=data.person, side="patron", kind="reply", **words) and 1
+    )
 
 
 def read(data):
-    actions.mark_read(data.thread, person=data.person, at=timezone.now())
+    actions.mark_read(data.conversation, person=data.person, at=timezone.now())
 
 
 def copy(data):
@@ -184,7 +186,7 @@ def copy(data):
 
 
 def desk_erase(data):
-    return handling.erase(data.thread, by=data.staff, at=timezone.now()).pk
+    return handling.erase(data.conversation, by=data.staff, at=timezone.now()).pk
 
 
 def join(data):

@@ -91,7 +91,7 @@ class TestWhatIsInIt:
     def test_its_words_and_files_are_there_as_data_and_as_tables(self, patron, staff, branch):
         visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Bins?\nOn a balcony")
         [given] = recommend_in(visit, reason="because it is short")
-        thread = actions.ask(
+        conversation = actions.ask(
             by=patron,
             at=NOW,
             body="What about flies?",
@@ -99,7 +99,7 @@ class TestWhatIsInIt:
             client_token=uuid.uuid4(),
             help_session=visit,
         )
-        attached = attach_to(thread.messages.get(), pdf_file(name="flies.pdf"))
+        attached = attach_to(conversation.messages.get(), pdf_file(name="flies.pdf"))
         archive = build(patron)
         assert archive.testzip() is None
         said = data(archive)
@@ -137,12 +137,12 @@ class TestWhatIsInIt:
     def test_words_of_the_staff_and_of_others_are_not(self, patron, staff, branch):
         visit = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
         SessionNoteFactory(help_session=visit, body="SECRET of the desk")
-        thread = actions.ask(
+        conversation = actions.ask(
             by=patron, at=NOW, body="Mine", language="en", client_token=uuid.uuid4(), help_session=visit
         )
-        notes.write_note(thread, by=staff, at=NOW, body="SECRET note", client_token=uuid.uuid4())
+        notes.write_note(conversation, by=staff, at=NOW, body="SECRET note", client_token=uuid.uuid4())
         drafts.save_draft(
-            thread,
+            conversation,
             person=staff,
             side="staff",
             kind="reply",
@@ -183,11 +183,11 @@ class TestWhatIsInIt:
         assert "SECRET" not in everything
 
     def test_what_staff_did_as_staff_is_not_in_their_own(self, staff, coordinator, patron, branch):
-        thread = actions.ask(
+        conversation = actions.ask(
             by=patron, at=NOW, body="SECRET", language="en", client_token=uuid.uuid4(), branch=branch
         )
         drafts.save_draft(
-            thread,
+            conversation,
             person=staff,
             side="staff",
             kind="reply",
@@ -197,18 +197,18 @@ class TestWhatIsInIt:
             at=NOW,
         )
         notes.write_note(
-            thread, by=coordinator, at=NOW, body=f"@{staff.name} SECRET", client_token=uuid.uuid4()
+            conversation, by=coordinator, at=NOW, body=f"@{staff.name} SECRET", client_token=uuid.uuid4()
         )
         assert Notification.objects.filter(recipient=staff).exists()
         archive = build(staff)
         said = data(archive)
         assert [row["role"] for row in said["staff_roles"]] == ["staff"]
         assert (said["messages"], said["drafts"], said["mails"]) == ([], [], [])
-        assert str(thread.public_id) not in archive.read("data.json").decode()
+        assert str(conversation.public_id) not in archive.read("data.json").decode()
 
     def test_an_answer_that_is_held_leaves_no_trace(self, patron, staff, branch):
         now = timezone.now()
-        thread = actions.ask(
+        conversation = actions.ask(
             by=patron,
             at=now - datetime.timedelta(hours=1),
             body="Hi",
@@ -221,7 +221,7 @@ class TestWhatIsInIt:
         AuditEvent.objects.all().delete()
         items = [ChosenItem(item=ItemFactory(), reason="SECRET")]
         actions.reply(
-            thread,
+            conversation,
             by=staff,
             side="staff",
             at=timezone.now(),
@@ -263,10 +263,10 @@ class TestWhatIsInIt:
         assert "This is a copy" not in readme
 
     def test_a_file_that_is_lost_costs_no_more_than_itself(self, patron, branch):
-        thread = actions.ask(
+        conversation = actions.ask(
             by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
         )
-        lost = attach_to(thread.messages.get())
+        lost = attach_to(conversation.messages.get())
         private_storage().delete(lost.file.name)
         archive = build(patron)
         assert [row["name"] for row in data(archive)["attachments"]] == ["shelf.jpg"]
@@ -440,10 +440,10 @@ class TestWhenItGoesWrong:
         assert self.state(export) == ("failed", 3)
 
     def test_nothing_is_left_where_the_person_goes_meanwhile(self, export, patron, branch, monkeypatch):
-        thread = actions.ask(
+        conversation = actions.ask(
             by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
         )
-        attach_to(thread.messages.get())
+        attach_to(conversation.messages.get())
         before = (
             set(private_storage().listdir("exports")[1]) if private_storage().exists("exports") else set()
         )
@@ -495,11 +495,11 @@ def test_a_copy_costs_the_same_number_of_queries_whatever_is_in_it(
     visits = HelpSessionFactory.create_batch(rows, patron=patron, staff=staff, branch=branch)
     for visit in visits:
         recommend_in(visit)
-        thread = actions.ask(
+        conversation = actions.ask(
             by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), help_session=visit
         )
         actions.reply(
-            thread, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4()
+            conversation, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4()
         )
     actions.show_held(at=timezone.now())
     with django_assert_num_queries(len(contents.TABLES)):

@@ -32,7 +32,7 @@ pytestmark = [
 
 
 def begin(number):
-    """A visit whose time is over, with a thread that is closed."""
+    """A visit whose time is over, with a conversation that is closed."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -42,14 +42,14 @@ def begin(number):
         branch=branch, staff=coordinator, patron=person, created_at=long_ago, kept_at=long_ago
     )
     recommend_in(visit)
-    thread = ConversationFactory(help_session=visit, status="closed")
-    MessageFactory(conversation=thread)
+    conversation = ConversationFactory(help_session=visit, status="closed")
+    MessageFactory(conversation=conversation)
     return SimpleNamespace(
         person=person,
         visit=visit,
-        thread=thread,
+        conversation=conversation,
         coordinator=coordinator,
-        record=[person, visit, thread][number % 3],
+        record=[person, visit, conversation][number % 3],
     )
 
 
@@ -65,7 +65,7 @@ def hold(data):
 def is_there(data):
     return (
         HelpSession.objects.filter(pk=data.visit.pk).exclude(question="").exists()
-        and data.thread.messages.exists()
+        and data.conversation.messages.exists()
     )
 
 
@@ -84,16 +84,16 @@ def erase_everything(data):
     return str(erasure.erase(data.person, language="en", at=timezone.now()).pk)
 
 
-def erase_thread(data):
-    return holds.erase_thread(data.thread, by=data.coordinator, at=timezone.now()).pk
+def erase_conversation(data):
+    return holds.erase_conversation(data.conversation, by=data.coordinator, at=timezone.now()).pk
 
 
 def begin_counted(number):
-    """A thread that the desk counted as a contact, in words of its own."""
+    """A conversation that the desk counted as a contact, in words of its own."""
     data = begin(number)
     data.contact = HelpSessionFactory(branch=data.visit.branch, staff=data.coordinator)
-    Conversation.objects.filter(pk=data.thread.pk).update(logged_as=data.contact)
-    data.thread.refresh_from_db()
+    Conversation.objects.filter(pk=data.conversation.pk).update(logged_as=data.contact)
+    data.conversation.refresh_from_db()
     return data
 
 
@@ -113,7 +113,7 @@ seen = set()
 
 
 @pytest.mark.parametrize(
-    "delete", [forget, erase_everything, erase_thread], ids=lambda delete: delete.__name__
+    "delete", [forget, erase_everything, erase_conversation], ids=lambda delete: delete.__name__
 )
 def test_what_was_there_when_it_was_held_stays(delete):
     seen.clear()
@@ -121,7 +121,7 @@ def test_what_was_there_when_it_was_held_stays(delete):
     assert True in seen  # or the test would say nothing
 
 
-@pytest.mark.parametrize("delete", [erase_everything, erase_thread], ids=lambda delete: delete.__name__)
+@pytest.mark.parametrize("delete", [erase_everything, erase_conversation], ids=lambda delete: delete.__name__)
 def test_a_contact_that_is_held_keeps_its_words(delete):
     seen.clear()
     rounds([hold_contact, delete], MANY, before=begin_counted, after=its_words_stay, refusals={"HeldByLaw"})

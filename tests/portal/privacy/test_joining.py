@@ -61,9 +61,9 @@ def ask(person, **about):
     )
 
 
-def say(thread, person, *, side="patron"):
+def say(conversation, person, *, side="patron"):
     return conversations.reply(
-        thread,
+        conversation,
         by=person,
         side=side,
         at=timezone.now(),
@@ -76,12 +76,12 @@ def say(thread, person, *, side="patron"):
 def test_what_is_in_either_record_is_in_the_one(device, patron, branch, staff):
     theirs, own = visit(device, branch), visit(patron, branch, question="Where is the atlas?")
     item = recommend_in(theirs)[0]
-    thread, asked = ask(device, help_session=theirs), ask(device)
-    given = recommend_in_message(say(thread, staff, side="staff"))[0]
+    conversation, asked = ask(device, help_session=theirs), ask(device)
+    given = recommend_in_message(say(conversation, staff, side="staff"))[0]
     Recommendation.objects.filter(pk=given.pk).update(patron=device)
     join_people(device, patron, by=patron, at=timezone.now())
     assert set(HelpSession.objects.filter(patron=patron)) == {theirs, own}
-    assert set(Conversation.objects.filter(patron=patron)) == {thread, asked}
+    assert set(Conversation.objects.filter(patron=patron)) == {conversation, asked}
     assert set(Message.objects.filter(side="patron").values_list("author", flat=True)) == {patron.pk}
     assert set(Recommendation.objects.filter(patron=patron)) == {item, given}
     assert not User.objects.filter(pk=device.pk).exists()
@@ -118,8 +118,8 @@ def test_no_row_is_lost():
         language="en",
         given_at=timezone.now(),
     )
-    for thread in Conversation.objects.all():
-        search.index_thread(thread)
+    for conversation in Conversation.objects.all():
+        search.index_conversation(conversation)
     before = {model: model._base_manager.count() for model in apps.get_models()}
     join_people(theirs, world.other_patron, by=world.other_patron, at=timezone.now())
     changed = {
@@ -193,12 +193,12 @@ def test_what_was_being_written_goes_on_as_one_text(device, patron, branch):
             sequence=3,
             saved_at=timezone.now(),
         )
-    thread = ask(device, help_session=visit(device, branch))
+    conversation = ask(device, help_session=visit(device, branch))
     Draft.objects.create(
         kind="reply",
         side="patron",
         person=device,
-        conversation=thread,
+        conversation=conversation,
         client_token=uuid.uuid4(),
         body="More",
         sequence=1,
@@ -212,39 +212,39 @@ def test_what_was_being_written_goes_on_as_one_text(device, patron, branch):
 
 
 def test_files_that_were_not_sent_come_along(device, patron, branch):
-    thread = ask(device, help_session=visit(device, branch))
-    attachment = attach_to(thread.messages.get())
+    conversation = ask(device, help_session=visit(device, branch))
+    attachment = attach_to(conversation.messages.get())
     join_people(device, patron, by=patron, at=timezone.now())
     attachment.refresh_from_db()
     assert attachment.added_by == patron
 
 
 def test_what_either_has_seen_is_seen(device, patron, branch):
-    thread, early, late = (
+    conversation, early, late = (
         ask(device, help_session=visit(device, branch)),
         timezone.now(),
         timezone.now() + timezone.timedelta(hours=1),
     )
-    Participation.objects.filter(conversation=thread).update(read_until=late)
-    Participation.objects.create(conversation=thread, person=patron, read_until=early)
+    Participation.objects.filter(conversation=conversation).update(read_until=late)
+    Participation.objects.create(conversation=conversation, person=patron, read_until=early)
     join_people(device, patron, by=patron, at=timezone.now())
     assert list(Participation.objects.values_list("person", "read_until")) == [(patron.pk, late)]
 
 
-def test_the_desk_finds_the_threads_by_the_name_that_stayed_and_its_open_pages_hear_of_it(
+def test_the_desk_finds_the_conversations_by_the_name_that_stayed_and_its_open_pages_hear_of_it(
     device, patron, branch
 ):
-    thread = ask(device, help_session=visit(device, branch))
+    conversation = ask(device, help_session=visit(device, branch))
     version, desk_version, queue = (
-        thread.version,
-        thread.desk_version,
+        conversation.version,
+        conversation.desk_version,
         BranchQueue.objects.get(branch=branch).version,
     )
     join_people(device, patron, by=patron, at=timezone.now())
-    assert search.look_up("okafor") == ({thread.pk}, [])
+    assert search.look_up("okafor") == ({conversation.pk}, [])
     assert search.look_up("noor") == (set(), [])
-    thread.refresh_from_db()
-    assert (thread.version, thread.desk_version) == (version + 1, desk_version + 1)
+    conversation.refresh_from_db()
+    assert (conversation.version, conversation.desk_version) == (version + 1, desk_version + 1)
     assert BranchQueue.objects.get(branch=branch).version == queue + 1
 
 
@@ -273,12 +273,12 @@ def test_somebody_who_works_at_a_desk_may_take_in_their_record_as_a_patron(devic
 
 
 def test_all_or_nothing(device, patron, branch, monkeypatch):
-    thread = ask(device, help_session=visit(device, branch))
+    conversation = ask(device, help_session=visit(device, branch))
     monkeypatch.setattr(joining, "raise_queue", lambda branch_id: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         join_people(device, patron, by=patron, at=timezone.now())
-    thread.refresh_from_db()
-    assert thread.patron == device
+    conversation.refresh_from_db()
+    assert conversation.patron == device
     assert Message.objects.get().author == device
 
 
@@ -288,10 +288,10 @@ def test_what_moves_is_told_before(device, patron, branch):
     ask(device, help_session=session)
     conversations.take_verdict(
         recommend_in(session)[0], verdict="did_not_help", why="", comment="", by=device, at=timezone.now()
-    )  # a thread without a word
+    )  # a conversation without a word
     save(ItemFactory(), patron=device, at=timezone.now())
     ask(patron)
-    assert what_moves(device) == joining.Moving(visits=1, threads=1, saved_items=1)
+    assert what_moves(device) == joining.Moving(visits=1, conversations=1, saved_items=1)
 
 
 # What is added to the portal later.

@@ -26,14 +26,14 @@ pytestmark = [
 
 
 def begin(_number):
-    """A person whom one device knows, with a thread, and another record of theirs."""
+    """A person whom one device knows, with a conversation, and another record of theirs."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
     going, into = person_without_address(at=timezone.now(), language="en"), UserFactory()
     session = HelpSessionFactory(branch=branch, staff=StaffFactory(branch=branch), patron=going)
     item = recommend_in(session)[0]
-    thread = actions.ask(
+    conversation = actions.ask(
         by=going,
         at=timezone.now(),
         help_session=session,
@@ -41,14 +41,14 @@ def begin(_number):
         language="en",
         client_token=uuid.uuid4(),
     )
-    return SimpleNamespace(going=going, into=into, session=session, item=item, thread=thread)
+    return SimpleNamespace(going=going, into=into, session=session, item=item, conversation=conversation)
 
 
 def reply(side):
     def work(data):
         by = data.going if side == "patron" else data.session.staff
         return actions.reply(
-            data.thread,
+            data.conversation,
             by=by,
             side=side,
             at=timezone.now(),
@@ -85,12 +85,14 @@ def check(data, outcomes):
         said_by_patron,
         said_by_staff,
     }
-    assert data.thread in theirs
+    assert data.conversation in theirs
     assert asked == "DoesNotExist" or theirs.filter(pk=asked).exists()  # somebody who is no more asks nothing
     assert Recommendation.objects.get(pk=data.item.pk).patron_id == data.into.pk
     assert theirs.filter(recommendation=data.item, status="waiting_for_staff").exists()
     assert not Conversation.objects.filter(patron=None).exists()
-    assert not Participation.objects.filter(person=None, conversation=data.thread, side="staff").exists()
+    assert not Participation.objects.filter(
+        person=None, conversation=data.conversation, side="staff"
+    ).exists()
     assert AuditEvent.objects.filter(action="joined_people", patron=data.into).count() == 2
 
 

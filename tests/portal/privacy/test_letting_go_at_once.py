@@ -51,11 +51,17 @@ def begin(number):
         branch=branch, staff=coordinator, patron=child, shared_with=adult, shared_at=long_ago
     )
     recommend_in(visit)
-    thread = ConversationFactory(help_session=visit)
-    MessageFactory(conversation=thread)
+    conversation = ConversationFactory(help_session=visit)
+    MessageFactory(conversation=conversation)
     who, how = [(adult, "leaves"), (child, "leaves"), (adult, "is sent away"), (adult, "in time")][number % 4]
     return SimpleNamespace(
-        child=child, adult=adult, who=who, how=how, visit=visit, thread=thread, coordinator=coordinator
+        child=child,
+        adult=adult,
+        who=who,
+        how=how,
+        visit=visit,
+        conversation=conversation,
+        coordinator=coordinator,
     )
 
 
@@ -140,7 +146,7 @@ def join(data):
 
 def answer(data):
     conversations.reply(
-        data.thread,
+        data.conversation,
         by=data.coordinator,
         side="staff",
         at=timezone.now(),
@@ -152,7 +158,7 @@ def answer(data):
 
 def write(data):
     conversations.reply(
-        data.thread,
+        data.conversation,
         by=data.adult,
         side="patron",
         at=timezone.now(),
@@ -179,7 +185,7 @@ def nobody_waited_for_nothing(data, outcomes):
     assert visit.patron is None
     assert not User.objects.filter(pk=data.adult.pk).exists()
     assert visit.conversations.exclude(patron=None).count() == 0
-    assert set(data.thread.messages.values_list("body", flat=True)) >= {"Yes.", "Thanks."}
+    assert set(data.conversation.messages.values_list("body", flat=True)) >= {"Yes.", "Thanks."}
 
 
 def test_who_lets_go_while_others_write_and_join_waits_for_nobody_who_waits_for_them():

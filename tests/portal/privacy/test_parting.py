@@ -57,9 +57,15 @@ def rows():
     return found
 
 
-def say(thread, by, side="patron"):
+def say(conversation, by, side="patron"):
     return conversations.reply(
-        thread, by=by, side=side, at=timezone.now(), body="Here.", language="en", client_token=uuid.uuid4()
+        conversation,
+        by=by,
+        side=side,
+        at=timezone.now(),
+        body="Here.",
+        language="en",
+        client_token=uuid.uuid4(),
     )
 
 
@@ -102,8 +108,8 @@ def two(settings):
     SavedItemFactory(saved_list=here)
     SavedItemFactory(saved_list=SavedListFactory(patron=going, name="Only here"))
     a_draft(going, "An answer, half written", conversation=world.conversation, kind="reply")
-    for thread in Conversation.objects.exclude(help_session=None):
-        conversations.search.index_thread(thread)
+    for conversation in Conversation.objects.exclude(help_session=None):
+        conversations.search.index_conversation(conversation)
     return going, into, world
 
 
@@ -138,11 +144,11 @@ def test_a_record_that_took_name_and_address_gives_them_back(two):
     assert rows() == before
 
 
-def test_what_was_said_since_goes_with_its_thread_and_nothing_else_does(two):
+def test_what_was_said_since_goes_with_its_conversation_and_nothing_else_does(two):
     going, into, world = two
     joined = join(going, into, world.coordinator)
-    thread = Conversation.objects.get(pk=world.conversation.pk)
-    said, answered = say(thread, into), say(thread, world.staff, side="staff")
+    conversation = Conversation.objects.get(pk=world.conversation.pk)
+    said, answered = say(conversation, into), say(conversation, world.staff, side="staff")
     attach_to(said)
     own = conversations.ask(
         by=into, at=timezone.now(), body="Something of my own?", language="en", client_token=uuid.uuid4()
@@ -152,10 +158,10 @@ def test_what_was_said_since_goes_with_its_thread_and_nothing_else_does(two):
         going.pk,
         world.staff.pk,
     }
-    thread.refresh_from_db()
+    conversation.refresh_from_db()
     own.refresh_from_db()
-    assert (thread.patron, own.patron) == (going, into)
-    assert Participation.objects.filter(conversation=thread, person=into, side="patron").count() == 0
+    assert (conversation.patron, own.patron) == (going, into)
+    assert Participation.objects.filter(conversation=conversation, person=into, side="patron").count() == 0
     assert own.messages.get().author == into
 
 
@@ -179,10 +185,10 @@ def test_what_somebody_changed_since_stays_changed(two):
 def test_a_draft_that_was_sent_since_does_not_come_back(two):
     going, into, world = two
     joined = join(going, into, world.coordinator)
-    thread = Conversation.objects.get(pk=world.conversation.pk)
-    draft = Draft.objects.get(conversation=thread, person=into, kind="reply")
+    conversation = Conversation.objects.get(pk=world.conversation.pk)
+    draft = Draft.objects.get(conversation=conversation, person=into, kind="reply")
     conversations.reply(
-        thread,
+        conversation,
         by=into,
         side="patron",
         at=timezone.now(),
@@ -192,7 +198,7 @@ def test_a_draft_that_was_sent_since_does_not_come_back(two):
         draft_sequence=draft.sequence,
     )
     parting.part(joined, by=world.coordinator, at=timezone.now())
-    assert not Draft.objects.filter(conversation=thread, side="patron").exists()
+    assert not Draft.objects.filter(conversation=conversation, side="patron").exists()
 
 
 def test_after_a_day_nothing_is_left_to_part_them_with(two):
@@ -297,7 +303,7 @@ def test_an_address_that_came_since_lets_nobody_in_any_more(two, had_one):
     }
 
 
-def test_who_read_a_thread_or_a_visit_since_is_told_to_whose_it_is_again(two):
+def test_who_read_a_conversation_or_a_visit_since_is_told_to_whose_it_is_again(two):
     going, into, world = two
     now = timezone.now()
     joined = parting.join_for_a_day(going, into, by=world.coordinator, at=now)
@@ -331,12 +337,12 @@ def test_nobody_joins_a_record_with_their_own(two):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_are_parted_also_where_a_thread_of_theirs_is_gone_since(two):
+def test_two_are_parted_also_where_a_conversation_of_theirs_is_gone_since(two):
     going, into, world = two
-    thread = Conversation.objects.get(pk=world.conversation.pk)
-    Participation.objects.update_or_create(conversation=thread, person=going, side="patron")
-    a_draft(into, "Of the other", conversation=thread, kind="reply")
+    conversation = Conversation.objects.get(pk=world.conversation.pk)
+    Participation.objects.update_or_create(conversation=conversation, person=going, side="patron")
+    a_draft(into, "Of the other", conversation=conversation, kind="reply")
     joined = join(going, into, world.coordinator)
-    thread.delete()
+    conversation.delete()
     parting.part(joined, by=world.coordinator, at=timezone.now())
     assert User.objects.filter(pk=going.pk).exists()

@@ -26,13 +26,13 @@ pytestmark = [
 
 
 def begin(_number):
-    """A person whose two records were joined, with a thread of the one that ended."""
+    """A person whose two records were joined, with a conversation of the one that ended."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
     going, into = person_without_address(at=timezone.now(), language="en"), UserFactory()
     session = HelpSessionFactory(branch=branch, staff=StaffFactory(branch=branch), patron=going)
-    thread = actions.ask(
+    conversation = actions.ask(
         by=going,
         at=timezone.now(),
         help_session=session,
@@ -41,14 +41,14 @@ def begin(_number):
         client_token=uuid.uuid4(),
     )
     joined = parting.join_for_a_day(going, into, by=session.staff, at=timezone.now())
-    return SimpleNamespace(going=going, into=into, session=session, thread=thread, joined=joined)
+    return SimpleNamespace(going=going, into=into, session=session, conversation=conversation, joined=joined)
 
 
 def reply(side):
     def work(data):
         by = data.into if side == "patron" else data.session.staff
         return actions.reply(
-            data.thread,
+            data.conversation,
             by=by,
             side=side,
             at=timezone.now(),
@@ -74,13 +74,16 @@ def check(data, outcomes):
     said_by_patron, said_by_staff, asked, parted, again = outcomes
     assert sorted(map(str, [parted, again])) == sorted([str(data.going.pk), "CannotPart"])
     assert User.objects.filter(pk__in=[data.going.pk, data.into.pk]).count() == 2
-    thread = Conversation.objects.get(pk=data.thread.pk)
-    assert (thread.patron, HelpSession.objects.get(pk=data.session.pk).patron) == (data.going, data.going)
-    assert set(thread.messages.values_list("pk", flat=True)) >= {said_by_patron, said_by_staff}
+    conversation = Conversation.objects.get(pk=data.conversation.pk)
+    assert (conversation.patron, HelpSession.objects.get(pk=data.session.pk).patron) == (
+        data.going,
+        data.going,
+    )
+    assert set(conversation.messages.values_list("pk", flat=True)) >= {said_by_patron, said_by_staff}
     assert Message.objects.get(pk=said_by_patron).author_id in {
         data.going.pk,
         None,
-    }  # the name that it was written under is not in this thread any more
+    }  # the name that it was written under is not in this conversation any more
     assert Conversation.objects.get(pk=asked).patron == data.into
     assert AuditEvent.objects.filter(action="parted_people", patron__in=[data.going, data.into]).count() == 2
 

@@ -68,8 +68,8 @@ class Quiet:
     def __init__(self, world, quiet, holder, signed_in, at_desk):
         self.world, self.quiet, self.browsers, self.at_desk = world, quiet, [holder, signed_in], at_desk
 
-    def thread(self):
-        """The thread about the visit: there is one once somebody asked."""
+    def conversation(self):
+        """The conversation about the visit: there is one once somebody asked."""
         found = Conversation.objects.filter(help_session=self.quiet.session, recommendation=None).first()
         if found is None:
             self.ask(self.browsers[0])
@@ -94,14 +94,14 @@ class Quiet:
         browser.post(reverse("verdict", args=[self.quiet.items[1].public_id]), answer)
 
     def write(self, browser):
-        browser.post(reverse("reply", args=[self.thread().public_id]), self.typed("written"))
+        browser.post(reverse("reply", args=[self.conversation().public_id]), self.typed("written"))
 
     def write_and_not_send(self, browser):
-        browser.post(reverse("conversation_draft", args=[self.thread().public_id]), self.typed("draft"))
+        browser.post(reverse("conversation_draft", args=[self.conversation().public_id]), self.typed("draft"))
 
     def lose_the_form(self, browser):
         browser.handler.enforce_csrf_checks = True
-        browser.post(reverse("reply", args=[self.thread().public_id]), self.typed("lost"))
+        browser.post(reverse("reply", args=[self.conversation().public_id]), self.typed("lost"))
         browser.handler.enforce_csrf_checks = False
 
     def say_how_it_was(self, browser):
@@ -129,11 +129,13 @@ class Quiet:
             "language": "en",
             "client_token": uuid.uuid4(),
         }
-        attach_to(actions.reply(self.thread(), body=word("answer"), items=items, **how), alt=word("alt"))
+        attach_to(
+            actions.reply(self.conversation(), body=word("answer"), items=items, **how), alt=word("alt")
+        )
 
     def note(self, _browser):
         notes.write_note(
-            self.thread(),
+            self.conversation(),
             by=self.world.staff,
             at=timezone.now(),
             body=word("note"),
@@ -147,7 +149,7 @@ class Quiet:
         for name, found in (
             ("desk_session", self.quiet.session),
             ("slip", self.quiet.session),
-            ("desk_conversation", self.thread()),
+            ("desk_conversation", self.conversation()),
         ):
             assert self.at_desk.get(reverse(name, args=[found.public_id])).status_code == 200
         self.at_desk.post(reverse("open_by_patrons_code"), {"code": self.quiet.code})
@@ -163,13 +165,13 @@ class Quiet:
         self.at_desk.post(f"{record}keep/", {"session": self.quiet.session.public_id})
 
     def close(self, browser):
-        browser.post(reverse("close_conversation", args=[self.thread().public_id]))
+        browser.post(reverse("close_conversation", args=[self.conversation().public_id]))
 
 
 DONE = sorted(
     name
     for name, method in vars(Quiet).items()
-    if callable(method) and name not in {"__init__", "thread", "typed"}
+    if callable(method) and name not in {"__init__", "conversation", "typed"}
 )
 
 
@@ -244,11 +246,11 @@ def test_leaving_quickly_takes_all_of_it_out_of_the_browser(library, branch, sta
     quiet = build(branch, staff)
     browser = show_code(Client(), quiet.code)
     acting = Quiet(None, quiet, browser, browser, None)
-    thread = acting.thread()
+    conversation = acting.conversation()
     acting.write_and_not_send(browser)
     pages = [
         quiet.session.get_absolute_url(),
-        thread.get_absolute_url(),
+        conversation.get_absolute_url(),
         reverse("verdict", args=[quiet.items[0].public_id]),
     ]
     assert [browser.get(page).status_code for page in pages] == [200] * 3

@@ -170,21 +170,21 @@ def test_a_code_of_what_is_forgotten_says_so_and_reveals_nothing(client, branch)
 
 
 @pytest.mark.django_db
-def test_its_threads_go_with_it_whole(patron, staff, branch):
+def test_its_conversations_go_with_it_whole(patron, staff, branch):
     session = kept(patron, branch, 366)
-    thread = ConversationFactory(
+    conversation = ConversationFactory(
         help_session=session, status="closed", opened_at=AT - 366 * DAY, closed_at=AT - 300 * DAY
     )
-    answer = MessageFactory(conversation=thread, side="staff", author=staff, sent_at=AT - 300 * DAY)
+    answer = MessageFactory(conversation=conversation, side="staff", author=staff, sent_at=AT - 300 * DAY)
     [given] = recommend_in_message(answer)
     file = attach_to(answer)
-    notes.write_note(thread, by=staff, at=AT - 300 * DAY, body="STAFF ONLY", client_token=uuid.uuid4())
-    search.index_thread(thread)
-    joined = ConversationFactory(help_session=session, status="closed", joined_into=thread)
+    notes.write_note(conversation, by=staff, at=AT - 300 * DAY, body="STAFF ONLY", client_token=uuid.uuid4())
+    search.index_conversation(conversation)
+    joined = ConversationFactory(help_session=session, status="closed", joined_into=conversation)
     stored = file.stored_names()
     assert all(storages["private"].exists(name) for name in stored)
     retention.forget(at=AT)
-    assert not Conversation.objects.filter(pk__in=[thread.pk, joined.pk]).exists()
+    assert not Conversation.objects.filter(pk__in=[conversation.pk, joined.pk]).exists()
     assert not Message.objects.exists()
     assert not Attachment.objects.exists()
     assert not ConversationWords.objects.exists()
@@ -206,19 +206,19 @@ def test_its_files_leave_the_disk(patron, branch):
 @pytest.mark.parametrize("status", ["waiting_for_staff", "waiting_for_patron"])
 def test_what_is_in_an_open_conversation_waits_until_it_closes(patron, branch, status):
     session = kept(patron, branch, 400)
-    thread = ConversationFactory(help_session=session, status=status)
-    MessageFactory(conversation=thread)
+    conversation = ConversationFactory(help_session=session, status=status)
+    MessageFactory(conversation=conversation)
     retention.forget(at=AT)
     assert words_of(session)
-    assert thread.messages.exists()
-    conversations.close(thread, by=patron, side="patron", at=timezone.now())
+    assert conversation.messages.exists()
+    conversations.close(conversation, by=patron, side="patron", at=timezone.now())
     retention.forget(at=AT)
     assert words_of(session) == ""
     assert not Message.objects.exists()
 
 
 @pytest.mark.django_db
-def test_a_session_waits_for_the_open_thread_that_its_own_was_joined_into(patron, branch):
+def test_a_session_waits_for_the_open_conversation_that_its_own_was_joined_into(patron, branch):
     session = kept(patron, branch, 400)
     into = ConversationFactory(help_session=None, patron=patron, branch=branch)
     ConversationFactory(help_session=session, status="closed", joined_into=into)
@@ -231,12 +231,12 @@ def test_a_session_waits_for_the_open_thread_that_its_own_was_joined_into(patron
     ("whose", "days", "gone"),
     [("a patron", 364, False), ("a patron", 366, True), ("nobody", 29, False), ("nobody", 31, True)],
 )
-def test_a_thread_about_no_visit_goes_by_its_end(patron, branch, whose, days, gone):
+def test_a_conversation_about_no_visit_goes_by_its_end(patron, branch, whose, days, gone):
     patron = patron if whose == "a patron" else None
-    thread = ConversationFactory(
+    conversation = ConversationFactory(
         help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - days * DAY
     )
-    MessageFactory(conversation=thread, author=patron)
+    MessageFactory(conversation=conversation, author=patron)
     retention.forget(at=AT)
     assert Conversation.objects.exists() != gone
     assert Message.objects.exists() != gone
@@ -365,7 +365,7 @@ def test_python_and_the_database_say_the_same_of_every_choice_and_day(library, b
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("what", ["person", "session", "thread", "contact"])
+@pytest.mark.parametrize("what", ["person", "session", "conversation", "contact"])
 def test_what_is_held_stays_with_all_that_hangs_on_it_until_the_hold_is_lifted(
     patron, coordinator, branch, what
 ):
@@ -373,13 +373,13 @@ def test_what_is_held_stays_with_all_that_hangs_on_it_until_the_hold_is_lifted(
     SessionNoteFactory(help_session=session)
     contact = HelpSessionFactory(
         branch=branch, created_at=AT - 400 * DAY
-    )  # as which the desk counted the thread
-    thread = ConversationFactory(help_session=session, status="closed", logged_as=contact)
-    MessageFactory(conversation=thread)
+    )  # as which the desk counted the conversation
+    conversation = ConversationFactory(help_session=session, status="closed", logged_as=contact)
+    MessageFactory(conversation=conversation)
     other = kept(UserFactory(), branch, 400)
-    record = {"person": patron, "session": session, "thread": thread, "contact": contact}[what]
+    record = {"person": patron, "session": session, "conversation": conversation, "contact": contact}[what]
     hold = holds.hold(record, reason="Case 12", by=coordinator, at=AT)
-    assert [holds.held(found) for found in (patron, session, thread, other, other.patron)] == [
+    assert [holds.held(found) for found in (patron, session, conversation, other, other.patron)] == [
         True,
         True,
         True,
@@ -388,7 +388,7 @@ def test_what_is_held_stays_with_all_that_hangs_on_it_until_the_hold_is_lifted(
     ]
     retention.forget(at=AT)
     assert [bool(words_of(found)) for found in (session, contact)] == [True, True]
-    assert thread.messages.exists()
+    assert conversation.messages.exists()
     assert session.note
     assert words_of(other) == ""
     holds.lift(hold, by=coordinator, at=AT)
@@ -406,7 +406,7 @@ def test_what_is_held_stays_with_all_that_hangs_on_it_until_the_hold_is_lifted(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("held", ["into", "joined"])
-def test_a_hold_on_one_of_two_joined_threads_holds_both(patron, coordinator, branch, held):
+def test_a_hold_on_one_of_two_joined_conversations_holds_both(patron, coordinator, branch, held):
     into = ConversationFactory(
         help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - 400 * DAY
     )
@@ -502,7 +502,14 @@ def test_a_dry_run_counts_and_changes_nothing(patron, branch, capsys, time_machi
         line.split(maxsplit=1)[1]: int(line.split()[0]) for line in capsys.readouterr().out.splitlines()[1:]
     }
     assert said == {
-        **{"help sessions": 1, "threads": 1, "messages": 1, "notes": 1, "files": 0, "recommendations": 2},
+        **{
+            "help sessions": 1,
+            "conversations": 1,
+            "messages": 1,
+            "notes": 1,
+            "files": 0,
+            "recommendations": 2,
+        },
         **{"unfinished forms": 0, "events": 0, "lifted holds": 0},
     }
     assert words_of(session)

@@ -51,7 +51,7 @@ def adult(library):
 
 @pytest.fixture
 def visit(branch, staff, child, adult):
-    """One that both hold, with a thread in which each wrote, and an answer that recommends something."""
+    """One that both hold, with a conversation in which each wrote, and an answer that recommends something."""
     found = SharedSessionFactory(
         branch=branch,
         staff=staff,
@@ -63,11 +63,11 @@ def visit(branch, staff, child, adult):
         happened_on=AT.date(),
     )
     recommend_in(found)
-    thread = ConversationFactory(help_session=found, status="closed", opened_at=AT)
-    MessageFactory(conversation=thread, author=child, body="Zqxchild", sent_at=AT)
-    MessageFactory(conversation=thread, author=adult, body="Zqxadult", sent_at=AT)
+    conversation = ConversationFactory(help_session=found, status="closed", opened_at=AT)
+    MessageFactory(conversation=conversation, author=child, body="Zqxchild", sent_at=AT)
+    MessageFactory(conversation=conversation, author=adult, body="Zqxadult", sent_at=AT)
     recommend_in_message(
-        MessageFactory(conversation=thread, side="staff", author=staff, body="Zqxanswer", sent_at=AT)
+        MessageFactory(conversation=conversation, side="staff", author=staff, body="Zqxanswer", sent_at=AT)
     )
     return found
 
@@ -285,7 +285,7 @@ def test_a_mail_that_waits_goes_to_nobody_who_let_go(visit, people, branch, who,
         branch=branch, staff=people["staff"], patron=people["child"], shared_with=people["adult"]
     )
     for about in (visit, other):
-        thread = conversations.ask(
+        conversation = conversations.ask(
             by=people["child"],
             at=AT,
             body="Is lava hot?",
@@ -294,7 +294,7 @@ def test_a_mail_that_waits_goes_to_nobody_who_let_go(visit, people, branch, who,
             help_session=about,
         )
         answer = {"side": "staff", "at": AT, "body": "Yes.", "language": "en", "client_token": uuid.uuid4()}
-        conversations.reply(thread, by=people["staff"], **answer)
+        conversations.reply(conversation, by=people["staff"], **answer)
     assert Notification.objects.count() == 4
     let_go(visit, people[who], **people)
     goes_on = next(name for name in ("child", "adult") if name != who)
@@ -305,11 +305,11 @@ def test_a_mail_that_waits_goes_to_nobody_who_let_go(visit, people, branch, who,
 
 
 def test_an_answer_is_mailed_to_nobody_who_let_go_since_its_page_was_drawn(visit, child, adult, staff):
-    thread = visit.conversations.select_related("help_session", "help_session__shared_with").get()
-    assert thread.help_session.shared_with == adult
+    conversation = visit.conversations.select_related("help_session", "help_session__shared_with").get()
+    assert conversation.help_session.shared_with == adult
     sharing.keep_alone(visit, by=child, at=AT)
     conversations.reply(
-        thread, by=staff, side="staff", at=AT, body="Yes.", language="en", client_token=uuid.uuid4()
+        conversation, by=staff, side="staff", at=AT, body="Yes.", language="en", client_token=uuid.uuid4()
     )
     assert list(Notification.objects.values_list("recipient", flat=True)) == [child.pk]
 
@@ -338,7 +338,7 @@ def confirmed(desk, visit, person):
 def test_the_desk_takes_out_who_said_that_they_are_the_child(
     visit, child, adult, desk, sign_in, staff, django_capture_on_commit_callbacks
 ):
-    code, thread = code_for(visit), visit.conversations.get()
+    code, conversation = code_for(visit), visit.conversations.get()
     [item, _answers] = contents.TABLES["recommendations"].rows(child, timezone.now())
     SavedItemFactory(saved_list__patron=child, item=item.item, recommendation=item)
     own = SavedItemFactory(saved_list=child.saved_lists.get())
@@ -354,7 +354,7 @@ def test_the_desk_takes_out_who_said_that_they_are_the_child(
     assert holders(visit) == (None, adult)
     for address in (
         visit.get_absolute_url(),
-        thread.get_absolute_url(),
+        conversation.get_absolute_url(),
         reverse("verdict", args=[item.public_id]),
     ):
         assert (
@@ -474,10 +474,10 @@ def test_that_a_code_was_shown_at_a_desk_is_told_to_whoever_holds_the_visit(
 def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit(
     visit, child, adult, coordinator, staff, sign_in
 ):
-    other, thread = UserFactory(), visit.conversations.get()
+    other, conversation = UserFactory(), visit.conversations.get()
     joined = join_for_a_day(adult, other, by=coordinator, at=(at := timezone.now()))
     conversations.reply(
-        thread,
+        conversation,
         by=other,
         side="patron",
         at=at + HOUR,
@@ -486,7 +486,7 @@ def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit
         client_token=uuid.uuid4(),
     )
     conversations.drafts.save_draft(
-        thread,
+        conversation,
         person=other,
         side="patron",
         kind="reply",
@@ -497,14 +497,14 @@ def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit
     )
     desk = sign_in(Client(), staff)
     desk.get(reverse("desk_session", args=[visit.public_id]))
-    desk.get(reverse("desk_conversation", args=[thread.public_id]))
+    desk.get(reverse("desk_conversation", args=[conversation.public_id]))
     again = part(joined, by=coordinator, at=at + 2 * HOUR)
     assert holders(visit) == (child, again)
-    assert thread.messages.get(body="Zqxsince").author == again
-    assert thread.drafts.get(body="Zqxdraft").person == again
+    assert conversation.messages.get(body="Zqxsince").author == again
+    assert conversation.drafts.get(body="Zqxdraft").person == again
     looks = AuditEvent.objects.filter(action="opened", by=staff)
     assert set(looks.values_list("patron", "subject")) == {
-        (who.pk, str(what.public_id)) for who in (child, again) for what in (visit, thread)
+        (who.pk, str(what.public_id)) for who in (child, again) for what in (visit, conversation)
     }
 
 

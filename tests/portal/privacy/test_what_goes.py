@@ -76,10 +76,10 @@ def visits(me, branch, staff, chance):
 def fill(visit, writers, staff, chance):
     recommend_in(visit, chance.randrange(3))
     for _ in range(chance.randrange(1, 3)):
-        thread = ConversationFactory(help_session=visit, status="closed")
+        conversation = ConversationFactory(help_session=visit, status="closed")
         for writer in chance.choices([*writers, staff], k=chance.randrange(1, 7)):
             side = "staff" if writer == staff else "patron"
-            said = MessageFactory(conversation=thread, side=side, author=writer, sent_at=LONG_AGO)
+            said = MessageFactory(conversation=conversation, side=side, author=writer, sent_at=LONG_AGO)
             if chance.random() < 0.3:
                 attach_to(said)
             if side == "staff":
@@ -93,10 +93,12 @@ def fill(visit, writers, staff, chance):
                     "sequence": 1,
                     "saved_at": LONG_AGO,
                 }
-                Draft.objects.create(kind="reply", conversation=thread, body="Half written", **how)
+                Draft.objects.create(kind="reply", conversation=conversation, body="Half written", **how)
             if chance.random() < 0.4:
                 Attachment.objects.filter(
-                    pk=attach_to(MessageFactory(conversation=thread, author=writer, sent_at=LONG_AGO)).pk
+                    pk=attach_to(
+                        MessageFactory(conversation=conversation, author=writer, sent_at=LONG_AGO)
+                    ).pk
                 ).update(message=None)
 
 

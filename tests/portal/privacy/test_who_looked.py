@@ -54,8 +54,8 @@ def said(person, **how):
 
 
 def test_each_thing_that_was_opened_is_a_sentence(visit, staff, patron):
-    thread = ConversationFactory(help_session=visit, subject="Which bees?")
-    look(thread, staff)
+    conversation = ConversationFactory(help_session=visit, subject="Which bees?")
+    look(conversation, staff)
     look(visit, staff, days=1, where=Where.SESSIONS)
     look(patron, staff, days=2, where=Where.PEOPLE, patron=patron)
     look(patron, staff, days=3, where=Where.PEOPLE, patron=patron, action="looked_up")
@@ -97,11 +97,11 @@ def test_nothing_of_somebody_else_and_nothing_that_is_no_look(visit, staff, patr
 
 
 def test_what_is_no_longer_theirs_has_no_title(visit, staff, patron):
-    thread = ConversationFactory(help_session=visit, subject="Which bees?")
-    look(thread, staff)
+    conversation = ConversationFactory(help_session=visit, subject="Which bees?")
+    look(conversation, staff)
     look(visit, staff)
-    thread.patron = None
-    thread.save()
+    conversation.patron = None
+    conversation.save()
     HelpSession.objects.update(patron=None)
     AuditEvent.objects.update(by=None)
     assert {sentence for _day, sentence, _where, _times in said(patron)} == {
@@ -112,10 +112,10 @@ def test_what_is_no_longer_theirs_has_no_title(visit, staff, patron):
 
 def test_the_title_of_something_quiet_never_appears(staff, patron):
     quiet = QuietSessionFactory(staff=staff)
-    thread = ConversationFactory(
+    conversation = ConversationFactory(
         help_session=quiet, patron=patron, subject="Where can I get help with a violent partner?"
     )
-    look(thread, staff)
+    look(conversation, staff)
     look(quiet, staff, patron=patron)
     assert "violent" not in str(said(patron))
     assert len(said(patron)) == 2

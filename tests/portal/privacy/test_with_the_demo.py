@@ -21,7 +21,7 @@ from . import everything
 WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
 OWNERS = {"user", "person", "patron", "recipient"}  # names of the keys that say whose a row is
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-# Part of a patron's thread, and the library's: notes, what staff were writing, how far they read, what is at the desk alone.
+# Part of a patron's conversation, and the library's: notes, what staff were writing, how far they read, what is at the desk alone.
 OF_THE_DESK = {
     "conversations.Draft": {"side": "staff"},
     "conversations.Participation": {"side": "staff"},

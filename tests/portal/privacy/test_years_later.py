@@ -74,8 +74,8 @@ def counts():
 
 @pytest.mark.django_db
 def test_years_later_nothing_of_anybodys_words_is_left_and_every_count_is(demo):
-    for thread in Conversation.objects.filter(status__in=Conversation.OPEN):
-        Conversation.objects.filter(pk=thread.pk).update(
+    for conversation in Conversation.objects.filter(status__in=Conversation.OPEN):
+        Conversation.objects.filter(pk=conversation.pk).update(
             status="closed",
             closed_at=WEDNESDAY + DAY,
             waiting_since=None,

@@ -52,7 +52,8 @@ def join_records(request, public_id):
             "ends": find.masked(going.email) if into.email else "",
         },
         "sums": {
-            name: getattr(moving, name) + getattr(own, name) for name in ("visits", "threads", "saved_items")
+            name: getattr(moving, name) + getattr(own, name)
+            for name in ("visits", "conversations", "saved_items")
         },
     }
     return render(request, "desk/people/join.html", context)

@@ -253,11 +253,11 @@ def _person(request, public_id):
 def _session_named(request):
     """The visit that the form or the address names, if it is one of this desk that can be handed over; or None."""
     named = uuid_or_none(request.POST.get("session") or request.GET.get("session"))
-    counts_a_thread = Exists(Conversation.objects.filter(logged_as=OuterRef("pk")))
+    counts_a_conversation = Exists(Conversation.objects.filter(logged_as=OuterRef("pk")))
     mine = (
         HelpSession.objects.at_desk_of(request.user, shown_today.ids(request))
         .recorded()
-        .filter(~counts_a_thread)
+        .filter(~counts_a_conversation)
     )
     return mine.filter(public_id=named).first() if named else None
 
@@ -313,20 +313,20 @@ def _record_page(request, person):
         .select_related("branch", "staff", "topic")
     )
     visits, older_visits = page_of(visits, "happened_on", request.GET.get("after"))
-    threads = (
+    conversations = (
         Conversation.objects.filter(patron=person)
         .not_joined()
         .exclude(status=Conversation.Status.ERASED)
         .select_related("branch")
     )
-    threads, older_threads = page_of(threads, "opened_at", request.GET.get("older"))
+    conversations, older_conversations = page_of(conversations, "opened_at", request.GET.get("older"))
     openable = set(
         Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
-        .filter(pk__in=[t.pk for t in threads])
+        .filter(pk__in=[t.pk for t in conversations])
         .values_list("pk", flat=True)
     )
-    for thread in threads:
-        thread.may_open = thread.pk in openable
+    for conversation in conversations:
+        conversation.may_open = conversation.pk in openable
     shown = shown_today.ids(request)
     for visit in visits:
         visit.may_open = (
@@ -342,8 +342,8 @@ def _record_page(request, person):
         "is_confirmed": person.emailaddress_set.filter(verified=True).exists(),
         "visits": visits,
         "older_visits": older_visits,
-        "threads": threads,
-        "older_threads": older_threads,
+        "conversations": conversations,
+        "older_conversations": older_conversations,
         "to_keep": to_keep,
         "wording": words,
         "wording_language": language,

@@ -33,27 +33,27 @@ def session(staff, branch, patron):
 
 
 @pytest.fixture
-def thread(session):
-    thread = ConversationFactory(help_session=session)
+def conversation(session):
+    conversation = ConversationFactory(help_session=session)
     MessageFactory(
-        conversation=thread,
+        conversation=conversation,
         body="It is checked out",
         language="es",
         sent_at=timezone.now() - datetime.timedelta(hours=2),
     )
-    return thread
+    return conversation
 
 
-def address(thread, part=""):
-    return f"/desk/threads/{thread.public_id}/{part}"
+def address(conversation, part=""):
+    return f"/desk/conversations/{conversation.public_id}/{part}"
 
 
 def shown(response):
     return response.content.decode()
 
 
-def answer(thread, **changes):
-    seen = thread.messages.in_order().last()
+def answer(conversation, **changes):
+    seen = conversation.messages.in_order().last()
     fields = {
         "client_token": str(uuid.uuid4()),
         "sequence": "0",
@@ -72,11 +72,11 @@ def newest_entry(page):
     )
 
 
-def test_the_page_tells_the_thread_and_what_the_patron_was_given(desk, thread, session, item):
+def test_the_page_tells_the_conversation_and_what_the_patron_was_given(desk, conversation, session, item):
     recommend_in(
         session, item=item, verdict="could_not_get_it", decided_at=timezone.now(), comment="Three holds"
     )
-    page = shown(desk.get(address(thread)))
+    page = shown(desk.get(address(conversation)))
     for words in (
         "It is checked out",
         "To Kill a Mockingbird",
@@ -88,15 +88,15 @@ def test_the_page_tells_the_thread_and_what_the_patron_was_given(desk, thread, s
         assert words in page
 
 
-def test_the_answer_is_offered_in_the_language_of_the_question(desk, thread):
-    assert '<option value="es" selected>' in shown(desk.get(address(thread)))
+def test_the_answer_is_offered_in_the_language_of_the_question(desk, conversation):
+    assert '<option value="es" selected>' in shown(desk.get(address(conversation)))
 
 
-def test_opening_is_in_the_access_log_once(desk, thread, staff, patron):
-    desk.get(address(thread))
-    desk.post(address(thread, "reply/"), answer(thread), headers={"HX-Request": "true"})
+def test_opening_is_in_the_access_log_once(desk, conversation, staff, patron):
+    desk.get(address(conversation))
+    desk.post(address(conversation, "reply/"), answer(conversation), headers={"HX-Request": "true"})
     assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [
-        (staff.pk, patron.pk, str(thread.public_id))
+        (staff.pk, patron.pk, str(conversation.public_id))
     ]
 
 
@@ -104,89 +104,93 @@ def test_opening_is_in_the_access_log_once(desk, thread, staff, patron):
     ("part", "fields"),
     [("reply/", {"action": "find"}), ("reply/", {"body": ""}), ("reply/", {"action": "discard"})],
 )
-def test_no_button_shows_a_thread_past_the_access_log(desk, thread, staff, patron, part, fields):
-    MessageFactory(conversation=thread, body="Read me")
-    assert "Read me" in shown(desk.post(address(thread, part), fields))
+def test_no_button_shows_a_conversation_past_the_access_log(desk, conversation, staff, patron, part, fields):
+    MessageFactory(conversation=conversation, body="Read me")
+    assert "Read me" in shown(desk.post(address(conversation, part), fields))
     assert (
         AuditEvent.objects.filter(
-            action="opened", by=staff, patron=patron, subject=str(thread.public_id)
+            action="opened", by=staff, patron=patron, subject=str(conversation.public_id)
         ).count()
         == 1
     )
 
 
-def test_an_answer_is_sent_once_however_often_it_is_posted(desk, thread, staff):
-    fields = answer(thread)
+def test_an_answer_is_sent_once_however_often_it_is_posted(desk, conversation, staff):
+    fields = answer(conversation)
     for _ in range(3):
-        assert desk.post(address(thread, "reply/"), fields).status_code == 302
+        assert desk.post(address(conversation, "reply/"), fields).status_code == 302
     sent = Message.objects.get(side="staff")
     assert (sent.body, sent.author, sent.language) == ("There is another copy.", staff, "en")
-    thread.refresh_from_db()
-    assert thread.status == "waiting_for_patron"
+    conversation.refresh_from_db()
+    assert conversation.status == "waiting_for_patron"
 
 
-def test_the_swapped_part_is_what_a_reload_would_show(desk, thread):
-    part = shown(desk.post(address(thread, "reply/"), answer(thread), headers={"HX-Request": "true"}))
+def test_the_swapped_part_is_what_a_reload_would_show(desk, conversation):
+    part = shown(
+        desk.post(address(conversation, "reply/"), answer(conversation), headers={"HX-Request": "true"})
+    )
     assert "<html" not in part
     assert part.strip().startswith('<form method="post"')
     assert part.count("There is another copy.") == 1
     assert 'data-announce="Sent."' in part
-    assert newest_entry(part) == newest_entry(shown(desk.get(address(thread))))
+    assert newest_entry(part) == newest_entry(shown(desk.get(address(conversation))))
 
 
-def test_the_swap_of_an_answer_is_small(desk, thread):
+def test_the_swap_of_an_answer_is_small(desk, conversation):
     MessageFactory.create_batch(
         30,
-        conversation=thread,
+        conversation=conversation,
         body="Long words " * 100,
         sent_at=timezone.now() - datetime.timedelta(hours=1),
     )
-    part = desk.post(address(thread, "reply/"), answer(thread), headers={"HX-Request": "true"})
+    part = desk.post(address(conversation, "reply/"), answer(conversation), headers={"HX-Request": "true"})
     assert len(gzip.compress(part.content)) <= 5_000
 
 
-def test_an_empty_answer_is_told_and_the_items_stay(desk, thread, item):
+def test_an_empty_answer_is_told_and_the_items_stay(desk, conversation, item):
     fields = answer(
-        thread,
+        conversation,
         body="  ",
         **{"items-TOTAL_FORMS": "1", "items-0-item": item.public_id, "items-0-reason": "still here"},
     )
-    page = desk.post(address(thread, "reply/"), fields)
+    page = desk.post(address(conversation, "reply/"), fields)
     assert page.status_code == 422
     assert "Write an answer first." in shown(page)
     assert "still here" in shown(page)
 
 
-def test_items_are_recommended_inside_the_answer_each_with_its_reason(desk, thread, item, patron):
+def test_items_are_recommended_inside_the_answer_each_with_its_reason(desk, conversation, item, patron):
     rows = {
         "items-TOTAL_FORMS": "2", "items-0-item": item.public_id, "items-0-reason": "on the shelf", "items-0-starred": "on",
         "items-1-kind": "course", "items-1-title": "Thursday club", "items-1-reason": "practice",
     }  # fmt: skip
-    desk.post(address(thread, "reply/"), answer(thread, **rows))
+    desk.post(address(conversation, "reply/"), answer(conversation, **rows))
     given = [(r.item.title, r.reason, r.patron) for r in Recommendation.objects.order_by("pk")]
     assert given == [("To Kill a Mockingbird", "on the shelf", patron), ("Thursday club", "practice", patron)]
-    assert "on the shelf" in shown(desk.get(address(thread)))
+    assert "on the shelf" in shown(desk.get(address(conversation)))
     assert "on the shelf" in shown(
-        desk.post(address(thread, "reply/"), answer(thread, body="More"), headers={"HX-Request": "true"})
+        desk.post(
+            address(conversation, "reply/"), answer(conversation, body="More"), headers={"HX-Request": "true"}
+        )
     )
 
 
-def test_without_javascript_an_item_is_found_and_picked_and_the_answer_stays(desk, thread, item):
-    found = desk.post(address(thread, "reply/"), answer(thread, q="mockingbird", action="find"))
+def test_without_javascript_an_item_is_found_and_picked_and_the_answer_stays(desk, conversation, item):
+    found = desk.post(address(conversation, "reply/"), answer(conversation, q="mockingbird", action="find"))
     assert f"pick-{item.public_id}" in shown(found)
-    picked = desk.post(address(thread, "reply/"), answer(thread, action=f"pick-{item.public_id}"))
+    picked = desk.post(address(conversation, "reply/"), answer(conversation, action=f"pick-{item.public_id}"))
     assert "There is another copy." in shown(picked)
     assert [row["item"] for row in picked.context["choosing"].rows] == [str(item.public_id)]
-    assert not thread.messages.filter(side="staff").exists()
+    assert not conversation.messages.filter(side="staff").exists()
 
 
-def test_with_javascript_only_the_items_part_comes_back(desk, thread, item):
-    found = shown(desk.get("/desk/items/", {"q": "mockingbird", "thread": thread.public_id}))
-    assert f'hx-post="{address(thread, "reply/")}"' in found
+def test_with_javascript_only_the_items_part_comes_back(desk, conversation, item):
+    found = shown(desk.get("/desk/items/", {"q": "mockingbird", "conversation": conversation.public_id}))
+    assert f'hx-post="{address(conversation, "reply/")}"' in found
     part = shown(
         desk.post(
-            address(thread, "reply/"),
-            answer(thread, action=f"pick-{item.public_id}"),
+            address(conversation, "reply/"),
+            answer(conversation, action=f"pick-{item.public_id}"),
             headers={"HX-Request": "true"},
         )
     )
@@ -194,88 +198,95 @@ def test_with_javascript_only_the_items_part_comes_back(desk, thread, item):
     assert str(item.public_id) in part
 
 
-def test_a_colleagues_answer_is_shown_before_one_sends_again(desk, thread, branch):
-    fields = answer(thread)
+def test_a_colleagues_answer_is_shown_before_one_sends_again(desk, conversation, branch):
+    fields = answer(conversation)
     omar = StaffFactory(name="Omar", branch=branch)
     MessageFactory(
-        conversation=thread,
+        conversation=conversation,
         side="staff",
         author=omar,
         body="I ordered it",
         sent_at=timezone.now() - datetime.timedelta(minutes=1),
     )
-    page = shown(desk.post(address(thread, "reply/"), fields))
+    page = shown(desk.post(address(conversation, "reply/"), fields))
     for words in ("Omar answered 1\xa0minute ago:", "There is another copy.", "Send anyway", "I ordered it"):
         assert words in page
-    assert thread.messages.filter(side="staff").count() == 1
-    desk.post(address(thread, "reply/"), {**fields, "action": "send_anyway"})
-    assert [m.body for m in thread.messages.filter(side="staff").order_by("sent_at")] == [
+    assert conversation.messages.filter(side="staff").count() == 1
+    desk.post(address(conversation, "reply/"), {**fields, "action": "send_anyway"})
+    assert [m.body for m in conversation.messages.filter(side="staff").order_by("sent_at")] == [
         "I ordered it",
         "There is another copy.",
     ]
 
 
 def test_the_first_answer_to_a_verdict_warns_too_when_a_colleague_was_faster(desk, session, branch):
-    thread = ConversationFactory(help_session=session, reason="did_not_help")
-    fields = answer(thread)
+    conversation = ConversationFactory(help_session=session, reason="did_not_help")
+    fields = answer(conversation)
     MessageFactory(
-        conversation=thread, side="staff", author=StaffFactory(name="Omar", branch=branch), body="Try this"
+        conversation=conversation,
+        side="staff",
+        author=StaffFactory(name="Omar", branch=branch),
+        body="Try this",
     )
-    assert "Omar answered" in shown(desk.post(address(thread, "reply/"), fields))
+    assert "Omar answered" in shown(desk.post(address(conversation, "reply/"), fields))
 
 
-def test_closing_and_writing_again(desk, thread):
-    desk.post(address(thread, "close/"))
-    thread.refresh_from_db()
-    assert thread.status == "closed"
-    page = shown(desk.get(address(thread)))
+def test_closing_and_writing_again(desk, conversation):
+    desk.post(address(conversation, "close/"))
+    conversation.refresh_from_db()
+    assert conversation.status == "closed"
+    page = shown(desk.get(address(conversation)))
     assert "Closed by Rosa Lindqvist" in page
     assert "Send and open again" in page
-    desk.post(address(thread, "reply/"), answer(thread))
-    assert "Opened again" in shown(desk.get(address(thread)))
+    desk.post(address(conversation, "reply/"), answer(conversation))
+    assert "Opened again" in shown(desk.get(address(conversation)))
 
 
 @pytest.mark.parametrize(("part", "method"), [("", "get"), ("reply/", "post"), ("close/", "post")])
 @pytest.mark.parametrize(("who", "status"), [("elsewhere", 404), ("patron", 404)])
-def test_for_others_there_is_no_such_thread(client, sign_in, request, thread, part, method, who, status):
+def test_for_others_there_is_no_such_conversation(
+    client, sign_in, request, conversation, part, method, who, status
+):
     sign_in(client, request.getfixturevalue(who))
-    assert getattr(client, method)(address(thread, part), answer(thread)).status_code == status
-    thread.refresh_from_db()
-    assert (thread.status, thread.messages.count()) == ("waiting_for_staff", 1)
+    assert getattr(client, method)(address(conversation, part), answer(conversation)).status_code == status
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.messages.count()) == ("waiting_for_staff", 1)
 
 
-def test_the_note_of_the_session_is_not_in_the_thread(desk, thread, session):
+def test_the_note_of_the_session_is_not_in_the_conversation(desk, conversation, session):
     SessionNoteFactory(help_session=session, body="STAFF ONLY")
-    assert "STAFF ONLY" not in shown(desk.get(address(thread)))
+    assert "STAFF ONLY" not in shown(desk.get(address(conversation)))
 
 
 @pytest.mark.parametrize("count", [3, 30, 300])
-def test_a_thread_costs_the_same_whatever_its_length(
-    desk, thread, session, branch, staff, count, django_assert_num_queries
+def test_a_conversation_costs_the_same_whatever_its_length(
+    desk, conversation, session, branch, staff, count, django_assert_num_queries
 ):
     omar = StaffFactory(name="Omar", branch=branch)
     recommend_in(session, 3)
-    MessageFactory.create_batch(count, conversation=thread)
-    recommend_in_message(thread.messages.last(), 3)
-    attach_to(thread.messages.last())
+    MessageFactory.create_batch(count, conversation=conversation)
+    recommend_in_message(conversation.messages.last(), 3)
+    attach_to(conversation.messages.last())
     for _ in range(count):
         ConversationNote.objects.create(
-            conversation=thread,
+            conversation=conversation,
             author=omar,
             body="A note",
             written_at=timezone.now(),
             client_token=uuid.uuid4(),
         )
-        DeskEvent.objects.create(conversation=thread, kind="taken", by=omar, at=timezone.now())
-    Participation.objects.create(conversation=thread, person=omar, side="staff", seen_at=timezone.now())
-    Participation.objects.create(conversation=thread, person=staff, side="staff", read_until=timezone.now())
+        DeskEvent.objects.create(conversation=conversation, kind="taken", by=omar, at=timezone.now())
+    Participation.objects.create(conversation=conversation, person=omar, side="staff", seen_at=timezone.now())
+    Participation.objects.create(
+        conversation=conversation, person=staff, side="staff", read_until=timezone.now()
+    )
     with django_assert_num_queries(15):
-        page = shown(desk.get(address(thread)))
+        page = shown(desk.get(address(conversation)))
     assert "Omar took this" in page
     assert "Omar is looking at this too." in page
 
 
-def test_an_item_that_stands_in_two_places_is_one_item_with_both(desk, thread, session, branch):
+def test_an_item_that_stands_in_two_places_is_one_item_with_both(desk, conversation, session, branch):
     nearby = BranchFactory(name="Aldergate")
     [given, other] = (
         recommend_in(session, item=ItemFactory(title="Worms <eat> my garbage")),
@@ -284,7 +295,7 @@ def test_an_item_that_stands_in_two_places_is_one_item_with_both(desk, thread, s
     recommend_in(session, item=other)
     for place in (branch, nearby):
         Holding.objects.create(item=given[0].item, branch=place, call_number="631.875 APP")
-    page = shown(desk.get(address(thread)))
+    page = shown(desk.get(address(conversation)))
     [line] = re.findall(r"<strong[^>]*>Worms &lt;eat&gt; my garbage</strong> (<span.*?)</p>", page)
     assert re.sub("<[^>]+>", "", line).split(" · ")[-2:] == [
         "631.875 APP Aldergate",
@@ -297,50 +308,53 @@ def test_an_item_that_stands_in_two_places_is_one_item_with_both(desk, thread, s
 # The time line
 
 
-def opened_before(thread, staff, read_until):
-    Participation.objects.create(conversation=thread, person=staff, side="staff", read_until=read_until)
+def opened_before(conversation, staff, read_until):
+    Participation.objects.create(conversation=conversation, person=staff, side="staff", read_until=read_until)
 
 
 def shown_messages(page):
     return re.findall(r'id="(message-[^"]+)"', page)
 
 
-def test_a_long_thread_shows_its_last_part_and_leads_to_the_rest(desk, thread):
+def test_a_long_conversation_shows_its_last_part_and_leads_to_the_rest(desk, conversation):
     at = timezone.now() - datetime.timedelta(hours=1)
     said = [
-        MessageFactory(conversation=thread, body=f"Word {n}", sent_at=at + datetime.timedelta(minutes=n))
+        MessageFactory(
+            conversation=conversation, body=f"Word {n}", sent_at=at + datetime.timedelta(minutes=n)
+        )
         for n in range(50)
     ]
-    page = shown(desk.get(address(thread)))
+    page = shown(desk.get(address(conversation)))
     assert shown_messages(page) == [f"message-{message.public_id}" for message in said[-12:]]
     link = unescape(re.search(r'id="earlier" href="([^"]+)"', page)[1])
     assert link == f"?from={said[38].public_id}#message-{said[38].public_id}"
-    earlier = shown(desk.get(address(thread) + link.partition("#")[0]))
+    earlier = shown(desk.get(address(conversation) + link.partition("#")[0]))
     assert shown_messages(earlier) == [f"message-{message.public_id}" for message in said[-24:]]
 
 
-def test_each_message_has_a_link_that_shows_it_wherever_it_stands(desk, thread):
-    MessageFactory.create_batch(50, conversation=thread)
-    first = thread.messages.in_order().first()
-    assert first.body not in shown(desk.get(address(thread)))
-    page = shown(desk.get(f"{address(thread)}?from={first.public_id}"))
+def test_each_message_has_a_link_that_shows_it_wherever_it_stands(desk, conversation):
+    MessageFactory.create_batch(50, conversation=conversation)
+    first = conversation.messages.in_order().first()
+    assert first.body not in shown(desk.get(address(conversation)))
+    page = shown(desk.get(f"{address(conversation)}?from={first.public_id}"))
     assert f'href="?from={first.public_id}#message-{first.public_id}"' in page
 
 
 @pytest.mark.parametrize("start", ["", "x", "00000000-0000-0000-0000-000000000000"])
-def test_a_link_to_nothing_shows_the_last_part(desk, thread, start):
-    MessageFactory.create_batch(30, conversation=thread)
-    assert len(shown_messages(shown(desk.get(f"{address(thread)}?from={start}")))) == 12
+def test_a_link_to_nothing_shows_the_last_part(desk, conversation, start):
+    MessageFactory.create_batch(30, conversation=conversation)
+    assert len(shown_messages(shown(desk.get(f"{address(conversation)}?from={start}")))) == 12
 
 
 @pytest.mark.parametrize(("unread", "shows"), [(3, 12), (40, 40), (300, 60)])
-def test_the_page_opens_at_what_one_has_not_read(desk, thread, staff, unread, shows):
+def test_the_page_opens_at_what_one_has_not_read(desk, conversation, staff, unread, shows):
     at = timezone.now() - datetime.timedelta(hours=1)
     said = [
-        MessageFactory(conversation=thread, sent_at=at + datetime.timedelta(seconds=n)) for n in range(320)
+        MessageFactory(conversation=conversation, sent_at=at + datetime.timedelta(seconds=n))
+        for n in range(320)
     ]
-    opened_before(thread, staff, said[319 - unread].sent_at)
-    page = shown(desk.get(address(thread)))
+    opened_before(conversation, staff, said[319 - unread].sent_at)
+    page = shown(desk.get(address(conversation)))
     assert len(shown_messages(page)) == shows
     first = said[max(320 - unread, 320 - shows)]
     assert (
@@ -348,58 +362,58 @@ def test_the_page_opens_at_what_one_has_not_read(desk, thread, staff, unread, sh
         == f"message-{first.public_id}"
     )
     assert 'data-opens-at="first-unread"' in page
-    assert "first-unread" not in shown(desk.get(address(thread)))
+    assert "first-unread" not in shown(desk.get(address(conversation)))
 
 
-def test_ones_own_answer_is_not_new_to_oneself(desk, thread, staff):
-    opened_before(thread, staff, timezone.now() - datetime.timedelta(hours=1))
+def test_ones_own_answer_is_not_new_to_oneself(desk, conversation, staff):
+    opened_before(conversation, staff, timezone.now() - datetime.timedelta(hours=1))
     MessageFactory(
-        conversation=thread,
+        conversation=conversation,
         side="staff",
         author=staff,
         sent_at=timezone.now() - datetime.timedelta(minutes=5),
     )
-    assert "New since you were here" not in shown(desk.get(address(thread)))
+    assert "New since you were here" not in shown(desk.get(address(conversation)))
 
 
-def test_how_far_one_has_read_is_ones_own(desk, thread, staff, branch):
-    opened_before(thread, StaffFactory(branch=branch), timezone.now())
-    opened_before(thread, staff, timezone.now() - datetime.timedelta(days=1))
-    assert "New since you were here" in shown(desk.get(address(thread)))
+def test_how_far_one_has_read_is_ones_own(desk, conversation, staff, branch):
+    opened_before(conversation, StaffFactory(branch=branch), timezone.now())
+    opened_before(conversation, staff, timezone.now() - datetime.timedelta(days=1))
+    assert "New since you were here" in shown(desk.get(address(conversation)))
 
 
-def test_each_message_carries_its_language(desk, thread):
-    MessageFactory(conversation=thread, body="مرحبا", language="ar")
-    page = shown(desk.get(address(thread)))
+def test_each_message_carries_its_language(desk, conversation):
+    MessageFactory(conversation=conversation, body="مرحبا", language="ar")
+    page = shown(desk.get(address(conversation)))
     assert '<div class="bubble prose" lang="es" dir="auto"><p dir="auto">It is checked out' in page
     assert '<div class="bubble prose" lang="ar" dir="auto"><p dir="auto">مرحبا' in page
 
 
-def test_all_that_happened_stands_in_one_order(desk, thread, staff):
+def test_all_that_happened_stands_in_one_order(desk, conversation, staff):
     at = timezone.now() - datetime.timedelta(hours=1)
-    DeskEvent.objects.create(conversation=thread, kind="taken", by=staff, at=at)
+    DeskEvent.objects.create(conversation=conversation, kind="taken", by=staff, at=at)
     MessageFactory(
-        conversation=thread,
+        conversation=conversation,
         side="staff",
         author=staff,
         body="An answer",
         sent_at=at + datetime.timedelta(minutes=1),
     )
     ConversationNote.objects.create(
-        conversation=thread,
+        conversation=conversation,
         author=staff,
         body="A note",
         written_at=at + datetime.timedelta(minutes=2),
         client_token=uuid.uuid4(),
     )
     Event.objects.create(
-        conversation=thread,
+        conversation=conversation,
         kind="closed",
         side="patron",
         at=at + datetime.timedelta(minutes=3),
         shown_from=at,
     )
-    page = shown(desk.get(address(thread)))
+    page = shown(desk.get(address(conversation)))
     page = page[page.index('id="entries"') :]
     assert sorted(ORDER, key=page.index) == ORDER
 
@@ -432,15 +446,15 @@ ORDER = [
         ({"kind": "logged"}, "Rosa logged this as a contact"),
     ],
 )
-def test_what_was_done_at_the_desk_is_told_in_plain_words(desk, thread, branch, event, words):
+def test_what_was_done_at_the_desk_is_told_in_plain_words(desk, conversation, branch, event, words):
     people = {name: StaffFactory(name=name, branch=branch) for name in ("Rosa", "Omar", "Ali")}
     fields = {"by": "Rosa", **event}
     for name in {"by", "to", "was"} & {*fields}:
         fields[name] = people.get(fields[name])
     if "branch" in fields:
         fields["branch"] = BranchFactory(name="East")
-    DeskEvent.objects.create(conversation=thread, at=timezone.now(), **fields)
-    assert f">{words} · " in shown(desk.get(address(thread)))
+    DeskEvent.objects.create(conversation=conversation, at=timezone.now(), **fields)
+    assert f">{words} · " in shown(desk.get(address(conversation)))
 
 
 @pytest.mark.parametrize(
@@ -453,13 +467,13 @@ def test_what_was_done_at_the_desk_is_told_in_plain_words(desk, thread, branch, 
         ({"kind": "joined", "side": "staff"}, "Another conversation was joined into this one"),
     ],
 )
-def test_what_happened_to_a_thread_is_told_in_plain_words(desk, thread, event, words):
-    Event.objects.create(conversation=thread, at=timezone.now(), shown_from=timezone.now(), **event)
-    assert f">{words} · " in unescape(shown(desk.get(address(thread))))
+def test_what_happened_to_a_conversation_is_told_in_plain_words(desk, conversation, event, words):
+    Event.objects.create(conversation=conversation, at=timezone.now(), shown_from=timezone.now(), **event)
+    assert f">{words} · " in unescape(shown(desk.get(address(conversation))))
 
 
 LONG_AGO = "2001-01-01T00:00:00+00:00"
-PAST_ALL_DOORS = {  # all that shows words of a thread without drawing its page
+PAST_ALL_DOORS = {  # all that shows words of a conversation without drawing its page
     "news": lambda desk, at: desk.get(
         f"{at}news/?since=&at={quote(LONG_AGO)}", headers={"HX-Request": "true"}
     ),
@@ -477,16 +491,18 @@ PAST_ALL_DOORS = {  # all that shows words of a thread without drawing its page
         },
         headers={"HX-Request": "true"},
     ),
-    "logging": lambda desk, at: desk.get("/desk/record/", {"thread": at.split("/")[3]}),
+    "logging": lambda desk, at: desk.get("/desk/record/", {"conversation": at.split("/")[3]}),
 }
 
 
 @pytest.mark.parametrize("way", PAST_ALL_DOORS)
-def test_no_way_to_the_words_of_a_thread_goes_past_the_access_log(desk, thread, staff, patron, way):
-    said = PAST_ALL_DOORS[way](desk, f"/desk/threads/{thread.public_id}/")
+def test_no_way_to_the_words_of_a_conversation_goes_past_the_access_log(
+    desk, conversation, staff, patron, way
+):
+    said = PAST_ALL_DOORS[way](desk, f"/desk/conversations/{conversation.public_id}/")
     assert "It is checked out" in shown(said)
     assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [
-        (staff.pk, patron.pk, str(thread.public_id))
+        (staff.pk, patron.pk, str(conversation.public_id))
     ]
 
 
@@ -494,14 +510,14 @@ def test_no_way_to_the_words_of_a_thread_goes_past_the_access_log(desk, thread, 
     "moment",
     ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59-14:00", "9" * 5000],
 )
-def test_a_moment_or_a_number_that_nobody_can_count_with_is_none(desk, thread, moment):
-    at, part = f"/desk/threads/{thread.public_id}/", {"HX-Request": "true"}
+def test_a_moment_or_a_number_that_nobody_can_count_with_is_none(desk, conversation, moment):
+    at, part = f"/desk/conversations/{conversation.public_id}/", {"HX-Request": "true"}
     answers = [
         desk.get(f"{at}news/", {"since": "", "at": moment}, headers=part),
         desk.post(f"{at}reply/", {"action": "send", "at": moment}, headers=part),
         desk.get("/desk/queue/news/", {"drawn": moment}, headers=part),
         desk.post(f"{at}undo/?{urlencode({'done': moment})}"),
         desk.post(f"{at}reply/", {"action": f"remove-{moment}"}),
-        desk.post("/desk/queue/bulk/", {"thread": f"{thread.public_id}.{moment}", "do": "close"}),
+        desk.post("/desk/queue/bulk/", {"conversation": f"{conversation.public_id}.{moment}", "do": "close"}),
     ]
     assert [answer.status_code < 500 for answer in answers] == [True] * 6

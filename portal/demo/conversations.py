@@ -1,4 +1,4 @@
-"""The threads of the demo: what was said in them, and what was done with them."""
+"""The conversations of the demo: what was said in them, and what was done with them."""
 
 import datetime
 import uuid
@@ -17,12 +17,12 @@ from .story import Said
 QUARTER_OF_A_DAY = datetime.timedelta(hours=6)
 
 
-class Threads:
+class Conversations:
     def __init__(self, builder):
         self.builder = builder
         self.named = {}
 
-    def plan_about_visit(self, thread, visit, help_session, recommendation, since):
+    def plan_about_visit(self, conversation, visit, help_session, recommendation, since):
         patron = self.builder.people.get(visit.patron)
 
         def begin(**words):
@@ -30,10 +30,10 @@ class Threads:
             about = {"recommendation": recommendation} if recommendation else {"help_session": help_session}
             return conversations.ask(by=patron, **about, **words)
 
-        self._plan(thread, visit.branch, patron, since, begin)
+        self._plan(conversation, visit.branch, patron, since, begin)
 
     def plan_asked(self, asked):
-        patron, language = self.builder.people[asked.patron], asked.thread.language
+        patron, language = self.builder.people[asked.patron], asked.conversation.language
         new = {"branch": self.builder.branches[asked.branch], "topic": self.builder.topics[asked.topic]}
 
         def begin(**words):
@@ -43,18 +43,18 @@ class Threads:
                 return conversations.ask(by=patron, **new, **words)
 
         self._plan(
-            asked.thread,
+            asked.conversation,
             asked.branch,
             patron,
             self.builder.now - datetime.timedelta(hours=asked.hours_ago),
             begin,
         )
 
-    def _plan(self, thread, branch, patron, since, begin):
-        """Each of its steps, one after the other. `begin` makes the first message the thread."""
+    def _plan(self, conversation, branch, patron, since, begin):
+        """Each of its steps, one after the other. `begin` makes the first message the conversation."""
         builder, told = self.builder, {}
         earliest, planned = since, since
-        for step in sorted([*thread.said, *thread.did], key=lambda step: step.days):
+        for step in sorted([*conversation.said, *conversation.did], key=lambda step: step.days):
             wished = since + datetime.timedelta(days=step.days)
             # An answer that waited for the desk to open moves what follows it, so that nobody phones back before they were asked to.
             at = max(wished, earliest + min(wished - planned, QUARTER_OF_A_DAY))
@@ -66,40 +66,42 @@ class Threads:
                 builder.then(
                     at,
                     lambda at, said=step, token=token: self._say(
-                        said, token, thread, told, patron, begin, since, at
+                        said, token, conversation, told, patron, begin, since, at
                     ),
                 )
             else:
-                builder.then(at, lambda at, did=step: self._do(did, thread, told, patron, at))
-        if thread.closed_by:
-            side = thread.closed_by
+                builder.then(at, lambda at, did=step: self._do(did, conversation, told, patron, at))
+        if conversation.closed_by:
+            side = conversation.closed_by
             by = (
                 patron
                 if side == Side.PATRON
-                else builder.people[next(said.by for said in reversed(thread.said) if said.by)]
+                else builder.people[next(said.by for said in reversed(conversation.said) if said.by)]
             )
-            after_all = thread.closed_days > thread.said[-1].days
+            after_all = conversation.closed_days > conversation.said[-1].days
             closed = max(
-                since + datetime.timedelta(days=thread.closed_days),
+                since + datetime.timedelta(days=conversation.closed_days),
                 earliest + datetime.timedelta(minutes=4) if after_all else since,
             )
-            builder.then(closed, lambda at: conversations.close(told["thread"], by=by, side=side, at=at))
-        if thread.read:
+            builder.then(
+                closed, lambda at: conversations.close(told["conversation"], by=by, side=side, at=at)
+            )
+        if conversation.read:
             builder.then(builder.now, lambda at: conversations.mark_read(_now(told), person=patron, at=at))
 
-    def _say(self, said, token, thread, told, patron, begin, since, at):
-        words = {"at": at, "body": said.body, "language": thread.language, "client_token": token}
+    def _say(self, said, token, conversation, told, patron, begin, since, at):
+        words = {"at": at, "body": said.body, "language": conversation.language, "client_token": token}
         by, side = (self.builder.people[said.by], Side.STAFF) if said.by else (patron, Side.PATRON)
         if told:
             more = {"items": self.builder.chosen(said.gave), "then": said.then}
-            message = conversations.reply(told["thread"], by=by, side=side, **more, **words)
+            message = conversations.reply(told["conversation"], by=by, side=side, **more, **words)
             given = [
                 link.recommendation
                 for link in message.recommendation_links.select_related("recommendation__item")
             ]
             self.builder.plan_verdicts(said.gave, given, patron, since)
         else:
-            told["thread"] = self.named[thread.name] = begin(**words)
+            told["conversation"] = self.named[conversation.name] = begin(**words)
         for name in said.files:
             content, alt = FILES[name]
             upload = (name, ContentFile(content()), "")
@@ -110,9 +112,9 @@ class Threads:
                 attachment.alt = alt
                 attachment.save(update_fields=["alt"])
         if said.by:  # whoever answers has read
-            presence.come(told["thread"], person=by, at=at, read_until=at)
+            presence.come(told["conversation"], person=by, at=at, read_until=at)
 
-    def _do(self, did, thread, told, patron, at):
+    def _do(self, did, exchange, told, patron, at):
         conversation, builder = _now(told), self.builder
         by = builder.people[did.by] if did.by else patron
         token = uuid.UUID(int=builder.random.getrandbits(128), version=4)
@@ -135,7 +137,7 @@ class Threads:
                     at=at,
                 )
             case "join":
-                told["thread"] = joining.join(conversation, into=self.named[did.to], by=by, at=at)
+                told["conversation"] = joining.join(conversation, into=self.named[did.to], by=by, at=at)
             case "erase":
                 handling.erase(conversation, by=by, at=at)
             case "note":
@@ -148,7 +150,7 @@ class Threads:
                     "client_token": token,
                 }
                 drafts.save_draft(
-                    conversation, sequence=1, body=did.words, language=thread.language, at=at, **composer
+                    conversation, sequence=1, body=did.words, language=exchange.language, at=at, **composer
                 )
             case "read" if did.by:
                 presence.come(conversation, person=by, at=at, read_until=at)
@@ -159,4 +161,4 @@ class Threads:
 
 
 def _now(told):
-    return Conversation.objects.get(pk=told["thread"].pk)
+    return Conversation.objects.get(pk=told["conversation"].pk)

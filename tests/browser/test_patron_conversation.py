@@ -1,4 +1,4 @@
-"""A thread that is open on a phone: what comes moves nothing, long ones are folded, nobody is asked while nobody looks."""
+"""A conversation that is open on a phone: what comes moves nothing, long ones are folded, nobody is asked while nobody looks."""
 
 import datetime
 import re
@@ -27,10 +27,10 @@ def answers_are_held_for_no_time(monkeypatch):
 
 
 @pytest.fixture
-def thread(branch, staff, patron):
+def conversation(branch, staff, patron):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     at = timezone.now() - datetime.timedelta(days=3)
-    thread = actions.ask(
+    conversation = actions.ask(
         by=patron,
         at=at,
         help_session=session,
@@ -40,7 +40,7 @@ def thread(branch, staff, patron):
     )
     Message.objects.bulk_create(
         Message(
-            conversation=thread,
+            conversation=conversation,
             side="patron",
             author=patron,
             body=f"Word number {number}. " * 8,
@@ -51,29 +51,35 @@ def thread(branch, staff, patron):
         )
         for number in range(1, 30)
     )
-    return thread
+    return conversation
 
 
-def answer(thread, staff, body="Yes, on Thursday."):
+def answer(conversation, staff, body="Yes, on Thursday."):
     actions.reply(
-        thread, by=staff, side="staff", at=timezone.now(), body=body, language="en", client_token=uuid.uuid4()
+        conversation,
+        by=staff,
+        side="staff",
+        at=timezone.now(),
+        body=body,
+        language="en",
+        client_token=uuid.uuid4(),
     )
     actions.show_held(at=timezone.now())
 
 
 @pytest.fixture
-def page(phone, show, patron, thread):
+def page(phone, show, patron, conversation):
     page = show(phone(), patron)
-    page.goto(f"{thread.get_absolute_url()}#latest")
+    page.goto(f"{conversation.get_absolute_url()}#latest")
     return page
 
 
-def test_an_answer_arrives_without_moving_what_is_read_or_typed(page, thread, staff):
+def test_an_answer_arrives_without_moving_what_is_read_or_typed(page, conversation, staff):
     page.locator("#id_body").fill("And wh")
     page.evaluate("scrollTo(0, 200)")
     message = page.locator(".message").nth(2)
     before = message.evaluate(TOP)
-    answer(thread, staff)
+    answer(conversation, staff)
     page.evaluate(POLL)
     expect(latest(page)).to_have_text("Yes, on Thursday.")
     assert message.evaluate(TOP) == before
@@ -85,17 +91,17 @@ def test_an_answer_arrives_without_moving_what_is_read_or_typed(page, thread, st
     expect(page.locator("#arrived a")).to_have_count(0)
 
 
-def test_an_answer_that_is_in_sight_needs_no_pointer(page, thread, staff):
+def test_an_answer_that_is_in_sight_needs_no_pointer(page, conversation, staff):
     page.evaluate("scrollTo(0, 100000)")
-    answer(thread, staff, body="Yes.")
+    answer(conversation, staff, body="Yes.")
     page.evaluate(POLL)
     expect(latest(page)).to_have_text("Yes.")
     expect(page.locator("#state")).to_contain_text("The library answered")
 
 
-def test_one_answer_after_another_each_arrives_once(page, thread, staff):
+def test_one_answer_after_another_each_arrives_once(page, conversation, staff):
     for number in range(3):
-        answer(thread, staff, body=f"Answer {number}")
+        answer(conversation, staff, body=f"Answer {number}")
         page.evaluate(POLL)
         expect(latest(page)).to_have_text(f"Answer {number}")
     expect(page.locator(".message.theirs")).to_have_count(3)
@@ -112,10 +118,12 @@ def test_nothing_is_asked_while_the_page_is_hidden(page):
     assert asked == []
 
 
-def test_while_nothing_comes_it_is_asked_every_20_seconds_and_then_more_seldom(phone, show, patron, thread):
+def test_while_nothing_comes_it_is_asked_every_20_seconds_and_then_more_seldom(
+    phone, show, patron, conversation
+):
     page, asked, answered = show(phone(), patron), [], []
     page.clock.install()
-    page.goto(thread.get_absolute_url())
+    page.goto(conversation.get_absolute_url())
     page.on("request", lambda request: "/news/" in request.url and asked.append(request))
     page.on("requestfinished", lambda request: answered.append(request))
     for minutes, most in ((1, 3), (9, 16)):
@@ -139,9 +147,11 @@ def test_earlier_messages_are_put_in_above_and_what_is_read_stays_where_it_is(pa
     expect(page.locator("#show-earlier")).to_have_count(0)
 
 
-def test_the_link_in_a_list_leads_to_the_first_that_was_not_read(page, phone, show, patron, thread, staff):
+def test_the_link_in_a_list_leads_to_the_first_that_was_not_read(
+    page, phone, show, patron, conversation, staff
+):
     for number in range(12):
-        answer(thread, staff, body=f"Answer {number}. " * 20)
+        answer(conversation, staff, body=f"Answer {number}. " * 20)
     Participation.objects.update(read_until=Message.objects.get(body__startswith="Word number 29").shown_from)
     page.goto("/messages/")
     page.locator("main .rows a").tap()
@@ -151,7 +161,7 @@ def test_the_link_in_a_list_leads_to_the_first_that_was_not_read(page, phone, sh
     expect(page.locator("#latest + .message")).to_contain_text("Answer 0.")
 
 
-def test_writing_opens_it_again_and_closing_it_is_told_below(page, thread):
+def test_writing_opens_it_again_and_closing_it_is_told_below(page, conversation):
     page.locator("#sorted").tap()
     expect(page.locator("li.event").last).to_be_visible()
     expect(page.locator("#sorted")).to_have_count(0)
@@ -162,9 +172,11 @@ def test_writing_opens_it_again_and_closing_it_is_told_below(page, thread):
     assert Conversation.objects.get().status == "waiting_for_staff"
 
 
-def test_without_javascript_the_earlier_ones_and_each_message_have_their_pages(phone, show, patron, thread):
+def test_without_javascript_the_earlier_ones_and_each_message_have_their_pages(
+    phone, show, patron, conversation
+):
     page = show(phone(javascript=False), patron)
-    page.goto(thread.get_absolute_url())
+    page.goto(conversation.get_absolute_url())
     expect(page.locator(".message")).to_have_count(8)
     page.locator("#show-earlier").tap()
     expect(page.locator(".message")).to_have_count(30)

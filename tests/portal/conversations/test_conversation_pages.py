@@ -35,7 +35,7 @@ def session(patron, staff, branch):
 
 
 @pytest.fixture
-def thread(session, patron):
+def conversation(session, patron):
     return actions.ask(
         by=patron,
         at=timezone.now(),
@@ -84,60 +84,64 @@ def answer(clock):
     return answer
 
 
-def test_the_thread_tells_who_said_what_and_for_whom_it_waits(me, thread, staff, answer):
-    page = text(me.get(thread.get_absolute_url()))
+def test_the_conversation_tells_who_said_what_and_for_whom_it_waits(me, conversation, staff, answer):
+    page = text(me.get(conversation.get_absolute_url()))
     for words in ["You wrote", "Is there a class?", "Waiting for the library.", "You can expect an answer"]:
         assert words in page
-    answer(thread, staff)
-    page = text(me.get(thread.get_absolute_url()))
+    answer(conversation, staff)
+    page = text(me.get(conversation.get_absolute_url()))
     for words in ["Rosa Lindqvist wrote", "Yes, on Thursday.", "The library answered"]:
         assert words in page
     assert "You can expect" not in page
 
 
-def test_a_broken_promise_is_owned(me, thread):
-    Conversation.objects.filter(pk=thread.pk).update(promised_at=timezone.now() - datetime.timedelta(hours=1))
-    assert "This is taking longer than we promised" in text(me.get(thread.get_absolute_url()))
+def test_a_broken_promise_is_owned(me, conversation):
+    Conversation.objects.filter(pk=conversation.pk).update(
+        promised_at=timezone.now() - datetime.timedelta(hours=1)
+    )
+    assert "This is taking longer than we promised" in text(me.get(conversation.get_absolute_url()))
 
 
-def test_each_message_carries_its_language_and_finds_its_own_direction(me, thread, staff, answer):
-    answer(thread, staff, body="نعم، يوم الخميس", language="ar")
-    page = me.get(thread.get_absolute_url()).content.decode()
+def test_each_message_carries_its_language_and_finds_its_own_direction(me, conversation, staff, answer):
+    answer(conversation, staff, body="نعم، يوم الخميس", language="ar")
+    page = me.get(conversation.get_absolute_url()).content.decode()
     assert '<div class="bubble prose" lang="ar"><p dir="auto">نعم، يوم الخميس</p></div>' in page
 
 
-def test_what_was_typed_is_shown_as_text(me, thread, staff, answer):
-    answer(thread, staff, body="<script>alert(1)</script>")
-    page = me.get(thread.get_absolute_url()).content.decode()
+def test_what_was_typed_is_shown_as_text(me, conversation, staff, answer):
+    answer(conversation, staff, body="<script>alert(1)</script>")
+    page = me.get(conversation.get_absolute_url()).content.decode()
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
-def test_writing_swaps_in_what_a_reload_shows(me, thread):
-    shown = me.get(thread.get_absolute_url()).context["part"].shown_until
+def test_writing_swaps_in_what_a_reload_shows(me, conversation):
+    shown = me.get(conversation.get_absolute_url()).context["part"].shown_until
     swapped = me.post(
-        address("reply", thread),
+        address("reply", conversation),
         {"body": "One more thing", "client_token": uuid.uuid4(), "shown": shown},
         **HTMX,
     )
-    page = me.get(thread.get_absolute_url())
-    for element in [f"message-{thread.messages.last().public_id}", "state", "write"]:
+    page = me.get(conversation.get_absolute_url())
+    for element in [f"message-{conversation.messages.last().public_id}", "state", "write"]:
         assert part(swapped, element) == part(page, element)
     assert 'hx-swap-oob="beforeend:#entries"' in swapped.content.decode()
     assert "One more thing" in text(page)
 
 
-def test_writing_without_script_leads_to_the_new_message(me, thread):
-    response = me.post(address("reply", thread), {"body": "One more thing", "client_token": uuid.uuid4()})
-    assert response.url == f"{thread.get_absolute_url()}#latest"
+def test_writing_without_script_leads_to_the_new_message(me, conversation):
+    response = me.post(
+        address("reply", conversation), {"body": "One more thing", "client_token": uuid.uuid4()}
+    )
+    assert response.url == f"{conversation.get_absolute_url()}#latest"
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_posting_twice_makes_one_message(me, thread, htmx):
+def test_posting_twice_makes_one_message(me, conversation, htmx):
     data = {"body": "One more thing", "client_token": uuid.uuid4()}
     for _again in range(2):
-        me.post(address("reply", thread), data, **(HTMX if htmx else {}))
-    assert thread.messages.count() == 2
+        me.post(address("reply", conversation), data, **(HTMX if htmx else {}))
+    assert conversation.messages.count() == 2
 
 
 @pytest.mark.parametrize(
@@ -149,84 +153,84 @@ def test_posting_twice_makes_one_message(me, thread, htmx):
     ],
 )
 @pytest.mark.parametrize("htmx", [True, False])
-def test_what_cannot_be_sent_stays_in_the_box(me, thread, body, words, htmx):
+def test_what_cannot_be_sent_stays_in_the_box(me, conversation, body, words, htmx):
     token = str(uuid.uuid4())
     response = me.post(
-        address("reply", thread), {"body": body, "client_token": token}, **(HTMX if htmx else {})
+        address("reply", conversation), {"body": body, "client_token": token}, **(HTMX if htmx else {})
     )
     assert response.status_code == (200 if htmx else 422)
     assert words in text(response)
     assert token in response.content.decode()
     assert body.strip() in response.content.decode()
-    assert thread.messages.count() == 1
+    assert conversation.messages.count() == 1
 
 
 @pytest.mark.parametrize("token", ["", "nonsense"])
-def test_a_lost_token_loses_no_message(me, thread, token):
-    response = me.post(address("reply", thread), {"body": "Still here", "client_token": token})
+def test_a_lost_token_loses_no_message(me, conversation, token):
+    response = me.post(address("reply", conversation), {"body": "Still here", "client_token": token})
     if response.status_code == 422:  # the box comes back with a token that works
         response = me.post(
-            address("reply", thread), {"body": "Still here", "client_token": response.context["token"]}
+            address("reply", conversation), {"body": "Still here", "client_token": response.context["token"]}
         )
-    assert thread.messages.filter(body="Still here").count() == 1
+    assert conversation.messages.filter(body="Still here").count() == 1
 
 
-def test_this_sorted_it_closes_and_writing_opens_again(me, thread):
-    shown = me.get(thread.get_absolute_url()).context["part"].shown_until
-    swapped = me.post(address("close_conversation", thread), {"shown": shown}, **HTMX)
-    page = me.get(thread.get_absolute_url())
+def test_this_sorted_it_closes_and_writing_opens_again(me, conversation):
+    shown = me.get(conversation.get_absolute_url()).context["part"].shown_until
+    swapped = me.post(address("close_conversation", conversation), {"shown": shown}, **HTMX)
+    page = me.get(conversation.get_absolute_url())
     assert part(swapped, "state") == part(page, "state")
     assert "You closed this" in text(swapped)
     assert "You closed this" in text(page)
     assert "Writing opens it again" in text(page)
     assert "This sorted it" not in text(page)
-    me.post(address("reply", thread), {"body": "Not quite", "client_token": uuid.uuid4()})
-    page = text(me.get(thread.get_absolute_url()))
+    me.post(address("reply", conversation), {"body": "Not quite", "client_token": uuid.uuid4()})
+    page = text(me.get(conversation.get_absolute_url()))
     assert "Opened again" in page
     assert "Waiting for the library." in page
 
 
-def test_polling_brings_the_thread_only_when_there_is_news(me, thread, staff, answer):
-    news, page = address("conversation_news", thread), me.get(thread.get_absolute_url())
+def test_polling_brings_the_conversation_only_when_there_is_news(me, conversation, staff, answer):
+    news, page = address("conversation_news", conversation), me.get(conversation.get_absolute_url())
     asked = {"since": page.context["version"], "shown": page.context["part"].shown_until}
     nothing = me.get(news, asked, **HTMX)
     assert (nothing.status_code, nothing.content) == (204, b"")
-    message = answer(thread, staff)
+    message = answer(conversation, staff)
     swapped = me.get(news, asked, **HTMX)
-    page = me.get(thread.get_absolute_url())
+    page = me.get(conversation.get_absolute_url())
     assert 'data-announce="Rosa Lindqvist replied"' in swapped.content.decode()
     assert part(swapped, f"message-{message.public_id}") == part(page, f"message-{message.public_id}")
     assert part(swapped, "state") == part(page, "state")
     assert "Is there a class?" not in text(swapped)  # what stands on the page already is left alone
     assert 'id="write"' not in swapped.content.decode()  # and so is what is being typed
-    assert me.get(news).url == thread.get_absolute_url()
+    assert me.get(news).url == conversation.get_absolute_url()
 
 
-def test_reading_takes_the_mark_off(me, thread, staff, patron, answer):
-    answer(thread, staff)
+def test_reading_takes_the_mark_off(me, conversation, staff, patron, answer):
+    answer(conversation, staff)
     assert "not read yet" in text(me.get(reverse("conversations")))
     assert "not read yet" in text(me.get(reverse("home")))
-    assert "not read yet" not in text(me.get(thread.get_absolute_url()))
+    assert "not read yet" not in text(me.get(conversation.get_absolute_url()))
     assert "not read yet" not in text(me.get(reverse("conversations")))
 
 
 @pytest.mark.parametrize("name", ["conversation", "conversation_news", "reply", "close_conversation"])
 @pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])
-def test_strangers_find_nothing(client, thread, branch, staff, sign_in, show_code, name, who):
+def test_strangers_find_nothing(client, conversation, branch, staff, sign_in, show_code, name, who):
     if who == "another patron":
         sign_in(client, UserFactory())
     elif who == "staff of the branch":
         sign_in(client, staff)
     elif who == "holder of another code":
         show_code(client, code_for(HelpSessionFactory(branch=branch)))
-    url = address(name, thread)
+    url = address(name, conversation)
     response = (
         client.get(url)
         if name.startswith("conversation")
         else client.post(url, {"body": "hello", "client_token": uuid.uuid4()})
     )
     assert response.status_code == 404
-    assert (thread.messages.count(), Conversation.objects.get().status) == (1, Status.WAITING_FOR_STAFF)
+    assert (conversation.messages.count(), Conversation.objects.get().status) == (1, Status.WAITING_FOR_STAFF)
 
 
 def test_the_holder_of_the_code_asks_and_reads_the_answer(client, branch, staff, show_code, answer):
@@ -235,10 +239,10 @@ def test_the_holder_of_the_code_asks_and_reads_the_answer(client, branch, staff,
     ask = reverse("ask_about_session", args=[session.public_id])
     assert "Ask the library" in text(client.get(ask))
     response = client.post(ask, {"body": "Is there a class?", "client_token": uuid.uuid4()})
-    thread = Conversation.objects.get()
-    assert response.url == f"{thread.get_absolute_url()}#latest"
-    answer(thread, staff)
-    assert "Yes, on Thursday." in text(client.get(thread.get_absolute_url()))
+    conversation = Conversation.objects.get()
+    assert response.url == f"{conversation.get_absolute_url()}#latest"
+    answer(conversation, staff)
+    assert "Yes, on Thursday." in text(client.get(conversation.get_absolute_url()))
 
 
 def test_asking_twice_with_one_token_is_one_question(me, session):
@@ -255,23 +259,23 @@ def test_an_empty_question_is_an_error_beside_the_field(me, session):
     assert "<title>Error:" in response.content.decode()
 
 
-def test_asking_about_an_item_goes_on_in_its_thread(me, session):
+def test_asking_about_an_item_goes_on_in_its_conversation(me, session):
     [recommendation] = recommend_in(session)
     ask = reverse("ask_about_item", args=[recommendation.public_id])
     assert recommendation.item.title in text(me.get(ask))
     me.post(ask, {"body": "It is checked out", "client_token": uuid.uuid4()})
-    thread = Conversation.objects.get()
-    assert me.get(ask).url == f"{thread.get_absolute_url()}#write"
+    conversation = Conversation.objects.get()
+    assert me.get(ask).url == f"{conversation.get_absolute_url()}#write"
     me.post(ask, {"body": "Anything else?", "client_token": uuid.uuid4()})
-    assert thread.messages.count() == 2
+    assert conversation.messages.count() == 2
 
 
-def test_a_quiet_thread_names_nobody(client, branch, staff, show_code):
+def test_a_quiet_conversation_names_nobody(client, branch, staff, show_code):
     quiet = QuietSessionFactory(branch=branch, staff=staff)
-    thread = ConversationFactory(help_session=quiet, subject="Legal aid")
-    MessageFactory(conversation=thread, side="staff", author=staff)
+    conversation = ConversationFactory(help_session=quiet, subject="Legal aid")
+    MessageFactory(conversation=conversation, side="staff", author=staff)
     show_code(client, code_for(quiet))
-    page = text(client.get(thread.get_absolute_url()))
+    page = text(client.get(conversation.get_absolute_url()))
     assert "Leave quickly" in page
     assert "Your visit on" in page
     assert "Rosa" not in page
@@ -286,11 +290,13 @@ def test_what_is_not_kept_is_not_tied_to_whoever_is_signed_in(
     show_code(sign_in(client, patron), code_for(session))
     ask = reverse("ask_about_session", args=[session.public_id])
     assert "a mail tells you" not in text(client.get(ask))
-    thread = client.post(ask, {"body": "Please help", "client_token": uuid.uuid4()}).url.partition("#")[0]
+    conversation = client.post(ask, {"body": "Please help", "client_token": uuid.uuid4()}).url.partition("#")[
+        0
+    ]
     question = Message.objects.get()
     MessageFactory(conversation=question.conversation, side="staff", author=staff)
     assert "new" in text(client.get(reverse("conversations")))
-    client.get(thread)
+    client.get(conversation)
     assert BrowserReader(patron, client.session[OPENED_CODES]).unread == set()
     client.post(reverse("close_conversation", args=[question.conversation.public_id]))
     assert question.author is None
@@ -298,22 +304,22 @@ def test_what_is_not_kept_is_not_tied_to_whoever_is_signed_in(
     assert Event.objects.get().by is None
 
 
-def test_items_in_an_answer_carry_their_verdict(me, thread, staff, answer):
-    message = answer(thread, staff)
+def test_items_in_an_answer_carry_their_verdict(me, conversation, staff, answer):
+    message = answer(conversation, staff)
     [recommendation] = recommend_in_message(message, item__title="The Enchanted April")
-    page = text(me.get(thread.get_absolute_url()))
+    page = text(me.get(conversation.get_absolute_url()))
     assert "The Enchanted April" in page
     assert "Did it work out?" in page
     swapped = me.post(
         address("verdict", recommendation),
-        {"verdict": "could_not_get_it", "back": thread.get_absolute_url()},
+        {"verdict": "could_not_get_it", "back": conversation.get_absolute_url()},
         **HTMX,
     )
     card = f"rec-{recommendation.public_id}"
-    assert part(swapped, card) == part(me.get(thread.get_absolute_url()), card)
+    assert part(swapped, card) == part(me.get(conversation.get_absolute_url()), card)
 
 
-def test_the_list_says_what_waits(me, thread, library):
+def test_the_list_says_what_waits(me, conversation, library):
     page = text(me.get(reverse("conversations")))
     assert "balcony compost" in page
     assert "Waiting for the library" in page
@@ -326,30 +332,30 @@ def test_without_messages_the_list_says_what_to_do(me):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_thread_costs_the_same_whatever_its_length(
-    me, thread, branch, staff, django_assert_num_queries, rows
+def test_the_conversation_costs_the_same_whatever_its_length(
+    me, conversation, branch, staff, django_assert_num_queries, rows
 ):
     for _number in range(rows):
-        message = MessageFactory(conversation=thread, side="staff", author=staff)
+        message = MessageFactory(conversation=conversation, side="staff", author=staff)
         [recommendation] = recommend_in_message(message)
         Holding.objects.create(item=recommendation.item, branch=branch, call_number="1")
     for queries in [9, 7]:  # unread, read
         with django_assert_num_queries(queries):
-            me.get(thread.get_absolute_url())
+            me.get(conversation.get_absolute_url())
 
 
-def test_a_thread_that_holds_everything_costs_little_more(
-    me, thread, branch, staff, patron, django_assert_num_queries
+def test_a_conversation_that_holds_everything_costs_little_more(
+    me, conversation, branch, staff, patron, django_assert_num_queries
 ):
     """Items and where they stand, files sent and not sent, a draft, what happened, and a colleague who is away."""
-    message = MessageFactory(conversation=thread, side="staff", author=staff)
+    message = MessageFactory(conversation=conversation, side="staff", author=staff)
     attach_to(message)
     [recommendation] = recommend_in_message(message)
     for place in (branch, BranchFactory()):
         Holding.objects.create(item=recommendation.item, branch=place, call_number="631.875")
-    actions.close(thread, by=staff, side="staff", at=timezone.now())
+    actions.close(conversation, by=staff, side="staff", at=timezone.now())
     actions.reply(
-        thread,
+        conversation,
         by=patron,
         side="patron",
         at=timezone.now(),
@@ -357,12 +363,12 @@ def test_a_thread_that_holds_everything_costs_little_more(
         language="en",
         client_token=uuid.uuid4(),
     )
-    draft = drafts.draft_of(thread, person=patron, side="patron", kind="reply")
+    draft = drafts.draft_of(conversation, person=patron, side="patron", kind="reply")
     whose = {"person": patron, "side": "patron", "client_token": draft.client_token, "at": timezone.now()}
-    drafts.save_draft(thread, kind="reply", sequence=1, body="I was about to say", **whose)
+    drafts.save_draft(conversation, kind="reply", sequence=1, body="I was about to say", **whose)
     [(name, usable)], _refused = attachments.checked([("balcony.jpg", picture_file(), "")])
     attachments.add(
-        thread,
+        conversation,
         name=name,
         usable=usable,
         by=patron,
@@ -371,9 +377,9 @@ def test_a_thread_that_holds_everything_costs_little_more(
         at=timezone.now(),
     )
     AbsenceFactory(person=staff, first_day=timezone.localdate(), last_day=timezone.localdate())
-    me.get(thread.get_absolute_url())
+    me.get(conversation.get_absolute_url())
     with django_assert_num_queries(10):
-        page = me.get(thread.get_absolute_url())
+        page = me.get(conversation.get_absolute_url())
     assert [part in text(page) for part in ("I was about to say", "Opened again", "is away until")] == [
         True
     ] * 3
@@ -388,7 +394,7 @@ def test_the_list_costs_the_same_whatever_its_length(me, session, django_assert_
         me.get(reverse("conversations"))
 
 
-def test_asking_for_news_costs_little(me, thread, django_assert_num_queries):
-    url = f"{address('conversation_news', thread)}?since={Conversation.objects.get().version}"
+def test_asking_for_news_costs_little(me, conversation, django_assert_num_queries):
+    url = f"{address('conversation_news', conversation)}?since={Conversation.objects.get().version}"
     with django_assert_num_queries(4):
         assert me.get(url, **HTMX).status_code == 204

@@ -48,7 +48,7 @@ from portal.desk.choosing import Choosing, fields_of
 from portal.desk.forms import DraftForm, ReplyForm, language_options, typed_beside
 from portal.desk.handling import away_columns, handling_context
 from portal.desk.opened import log_opened, log_reading
-from portal.desk.queue import neighbours, thread_url
+from portal.desk.queue import conversation_url, neighbours
 from portal.desk.timeline import tell
 from portal.errors import one_or_404
 from portal.helpsessions.models import SessionRecommendation
@@ -87,7 +87,7 @@ def desk_conversation(request, public_id):
 @asks_by_itself
 @require_GET
 def desk_news(request, public_id):
-    """What an open page asks every few seconds: 204, or what is new in the thread and who is here. That this member of staff is
+    """What an open page asks every few seconds: 204, or what is new in the conversation and who is here. That this member of staff is
     here, and whether they are writing, is remembered by it."""
     conversation, at, writing = (
         one_or_404(_polled(public_id=public_id, **_scope(request))),
@@ -101,7 +101,7 @@ def desk_news(request, public_id):
     if conversation.status == Conversation.Status.ERASED or conversation.joined_into_id:
         return HttpResponse(
             "<div data-gone></div>"
-        )  # the page is opened anew: it says that it was erased, or is the other thread's
+        )  # the page is opened anew: it says that it was erased, or is the other conversation's
     conversation = _conversation(request, public_id)
     since = parse_moment(request.GET.get("at")) or at
     told = tell(
@@ -116,7 +116,7 @@ def desk_news(request, public_id):
         **_told(request, conversation, told, around, at, since=since),
         **handling_context(request, conversation, draft=Draft(), is_named=conversation.is_named),
     }
-    return render(request, "desk/thread.html#news", context)
+    return render(request, "desk/conversation.html#news", context)
 
 
 @staff_only
@@ -257,7 +257,7 @@ def desk_close(request, public_id):
 
 
 def _conversation(request, public_id):
-    """The thread, or the one that it was joined into."""
+    """The conversation, or the one that it was joined into."""
     found = one_or_404(_at_desk(public_id=public_id, **_scope(request)))
     if found.joined_into_id:
         return _conversation(request, found.joined_into.public_id)
@@ -305,7 +305,7 @@ def _at_desk(public_id, person, branches, shown, today):
 
 
 def _go(request, conversation, anchor=""):
-    address = thread_url(request, conversation) + anchor
+    address = conversation_url(request, conversation) + anchor
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 
 
@@ -328,7 +328,7 @@ def _page(request, conversation, form=None, choosing=None, *, status=200, **more
     """The whole page; to htmx the composer, with what is new. `form` and `choosing`: what was typed, where not as it is kept."""
     if conversation.status == Conversation.Status.ERASED:
         erased = conversation.desk_events.select_related("by").order_by("at").last()
-        return render(request, "desk/thread_erased.html", {"erased": erased})
+        return render(request, "desk/conversation_erased.html", {"erased": erased})
     if request.htmx:
         return _swap(request, conversation, form, choosing, **more)
     at = timezone.now()
@@ -349,7 +349,7 @@ def _page(request, conversation, form=None, choosing=None, *, status=200, **more
         "queue": neighbours(request, conversation),
         "opens_at": "first-unread" if told.unread else "end" if around.read_until else "",
     }
-    return render_page(request, "desk/thread.html", context, status=status)
+    return render_page(request, "desk/conversation.html", context, status=status)
 
 
 def _swap(request, conversation, form, choosing, **more):
@@ -369,7 +369,7 @@ def _swap(request, conversation, form, choosing, **more):
         **handling_context(request, conversation, draft=kept[Draft.Kind.NOTE]),
         **_composer(conversation, kept, request, form, choosing, seen=latest, **more),
     }
-    return render(request, "desk/thread.html#swapped", context)
+    return render(request, "desk/conversation.html#swapped", context)
 
 
 def _told(request, conversation, told, around, at, *, since=None):
@@ -403,7 +403,7 @@ def _state_of_page(conversation, around):
 
 
 def _who_is_here(around):
-    """Who else looks at the thread, in a sentence."""
+    """Who else looks at the conversation, in a sentence."""
     writing = [person.display_name for person, writes in around.others if writes]
     looking = [person.display_name for person, writes in around.others if not writes]
     said = []
@@ -511,17 +511,19 @@ def _recommendations(conversation, told):
     by_message, given = defaultdict(list), []
     for recommendation in with_words(
         each_once(
-            _given(thread=conversation.pk, since=told.begins or timezone.now(), session=session, own=own)
+            _given(
+                conversation=conversation.pk, since=told.begins or timezone.now(), session=session, own=own
+            )
         )
     ):
         (by_message[recommendation.message_id] if recommendation.message_id else given).append(recommendation)
     return by_message, given
 
 
-@prepared(thread=KEY, since=DateTimeField(), session=KEY, own=KEY)
-def _given(thread, since, session, own):
+@prepared(conversation=KEY, since=DateTimeField(), session=KEY, own=KEY)
+def _given(conversation, since, session, own):
     chosen = (
-        MessageRecommendation.objects.filter(message__conversation=thread, message__sent_at__gte=since)
+        MessageRecommendation.objects.filter(message__conversation=conversation, message__sent_at__gte=since)
         .order_by()
         .values("recommendation")
     )

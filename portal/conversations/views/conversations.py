@@ -1,4 +1,4 @@
-"""A conversation on the patron's phone: the list, the thread, writing in it, closing it."""
+"""A conversation on the patron's phone: the list, the conversation, writing in it, closing it."""
 
 import uuid
 from functools import wraps
@@ -14,7 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from accounts.locking import asks_by_itself
 from accounts.reader import for_readers
-from portal.conversations import actions, floods, thread_page
+from portal.conversations import actions, conversation_page, floods
 from portal.conversations.forms import ComposerForm, DraftForm
 from portal.conversations.models import Conversation, Draft, Event, Message
 from portal.conversations.views import attaching, drafting
@@ -31,8 +31,8 @@ from recommendations.models import Recommendation, each_once
 def conversations(request):
     """All of them, the latest word first."""
     rows = Conversation.objects.belonging_to(request.reader).not_joined().select_related("help_session")
-    threads, older = page_of(rows, "last_message_at", request.GET.get("after"))
-    context = {"conversations": threads, "older": older, "after": request.GET.get("after")}
+    conversations, older = page_of(rows, "last_message_at", request.GET.get("after"))
+    context = {"conversations": conversations, "older": older, "after": request.GET.get("after")}
     return render_page(request, "conversations/all.html", context)
 
 
@@ -44,16 +44,19 @@ def conversation(request, public_id):
     if found.joined_into_id:
         return redirect(_find(request, public_id))
     if before and request.htmx:
-        part = thread_page.part_before(found, now, before)
+        part = conversation_page.part_before(found, now, before)
         return _answer(request, found, part, now, partial="earlier") if part else HttpResponse(status=204)
     if before:
         return _answer(
-            request, found, thread_page.part_around(found, now, before, back=thread_page.PAGE), now
+            request,
+            found,
+            conversation_page.part_around(found, now, before, back=conversation_page.PAGE),
+            now,
         )
     part = (
-        thread_page.part_around(found, now, named)
+        conversation_page.part_around(found, now, named)
         if named
-        else thread_page.latest_part(found, now, unread_since=_unread_since(request, found))
+        else conversation_page.latest_part(found, now, unread_since=_unread_since(request, found))
     )
     return _answer(request, found, part, now)
 
@@ -61,7 +64,7 @@ def conversation(request, public_id):
 @asks_by_itself
 @require_safe
 def conversation_news(request, public_id):
-    """What an open thread asks every 20 seconds: 204, or what was shown since, and whose turn it is now."""
+    """What an open conversation asks every 20 seconds: 204, or what was shown since, and whose turn it is now."""
     now, found = timezone.now(), one_or_404(_polled(request.reader, public_id=public_id))
     if not request.htmx:
         return redirect(found)
@@ -152,7 +155,7 @@ def close_conversation(request, public_id):
 
 
 def _find(request, public_id):
-    """The thread; of one that was joined into another, that other."""
+    """The conversation; of one that was joined into another, that other."""
     found = one_or_404(_mine(request.reader, public_id=public_id))
     return (
         get_object_or_404(Conversation.objects.belonging_to(request.reader), pk=found.joined_into_id)
@@ -180,9 +183,9 @@ def _polled(reader, public_id):
 
 
 def _for_page(request, at, public_id):
-    """The thread with what its page needs to know beside it."""
+    """The conversation with what its page needs to know beside it."""
     return one_or_404(
-        thread_page.for_page(request.reader, public_id=public_id, at=at, today=timezone.localdate(at))
+        conversation_page.for_page(request.reader, public_id=public_id, at=at, today=timezone.localdate(at))
     )
 
 
@@ -190,30 +193,30 @@ def _unread_since(request, conversation):
     """How far this reader has read, None if to the end. What was held a moment ago isn't counted as unread yet, but may be."""
     if conversation.pk not in request.reader.unread and conversation.held_from is None:
         return None
-    return thread_page.read_until(conversation, request.reader.person) or thread_page.EPOCH
+    return conversation_page.read_until(conversation, request.reader.person) or conversation_page.EPOCH
 
 
 def _composer_again(request, found, form, refused=()):
     now = timezone.now()
     found = _for_page(request, now, found.public_id)
-    part = thread_page.latest_part(found, now)
+    part = conversation_page.latest_part(found, now)
     return _answer(request, found, part, now, form=form, refused=refused, partial="composer", status=422)
 
 
 def _news(request, found, now, *, shown=None, partial="news"):
-    """To htmx what was shown since `shown`, to be put below the rest. Where it can't be, the whole thread anew."""
+    """To htmx what was shown since `shown`, to be put below the rest. Where it can't be, the whole conversation anew."""
     found = _for_page(request, now, found.public_id)
-    part = thread_page.part_since(found, now, request.GET.get("shown") if shown is None else shown)
+    part = conversation_page.part_since(found, now, request.GET.get("shown") if shown is None else shown)
     if part is not None:
         return _answer(request, found, part, now, partial=partial)
     whole = _answer(
         request,
         found,
-        thread_page.latest_part(found, now),
+        conversation_page.latest_part(found, now),
         now,
-        partial="sent_whole" if partial == "sent" else "thread",
+        partial="sent_whole" if partial == "sent" else "conversation",
     )
-    return reswap(retarget(whole, "#thread"), "outerHTML")
+    return reswap(retarget(whole, "#conversation"), "outerHTML")
 
 
 def _answer(request, conversation, part, now, *, form=None, refused=(), partial="", status=200):
@@ -226,13 +229,13 @@ def _answer(request, conversation, part, now, *, form=None, refused=(), partial=
     context = {
         "conversation": conversation,
         "quiet": quiet,
-        "address": address,  # the thread's other addresses begin with it
+        "address": address,  # the conversation's other addresses begin with it
         "attach": f"{address}attach/",
         "part": part,
         "version": conversation.version_at(now),
-        "closed": thread_page.turn(conversation, now) == Conversation.Status.CLOSED,
-        "state": thread_page.state_in_words(conversation, now),
-        "away": "" if quiet else thread_page.away_in_words(conversation, part, now),
+        "closed": conversation_page.turn(conversation, now) == Conversation.Status.CLOSED,
+        "state": conversation_page.state_in_words(conversation, now),
+        "away": "" if quiet else conversation_page.away_in_words(conversation, part, now),
         **composer,
         "attached": files.get(None, []),
         "refused": refused,
@@ -240,7 +243,7 @@ def _answer(request, conversation, part, now, *, form=None, refused=(), partial=
         "partial": partial,
         "back": address,
     }
-    return render_page(request, "conversations/thread.html", context, partial=partial, status=status)
+    return render_page(request, "conversations/conversation.html", context, partial=partial, status=status)
 
 
 def _read(request, conversation, part, now):
@@ -261,7 +264,9 @@ def _read(request, conversation, part, now):
 
 def _dress(request, conversation, part, files, quiet):
     """What each entry says, and what hangs on it."""
-    given = _given(request, conversation, part, quiet) if conversation.there_is & thread_page.ITEMS else []
+    given = (
+        _given(request, conversation, part, quiet) if conversation.there_is & conversation_page.ITEMS else []
+    )
     for message in part.messages:
         message.files = files.get(message.pk)
         message.given = [
@@ -362,13 +367,13 @@ def _composer(conversation, form):
             "token": kept.get("client_token") or uuid.uuid4(),
             "sequence": kept.get("sequence") or 0,
         }
-    sequence, token, words = thread_page.draft_of(conversation)
+    sequence, token, words = conversation_page.draft_of(conversation)
     return {"typed": words, "token": token, "sequence": sequence}
 
 
 def _files(request, conversation, part, composer):
     """{primary key of a message: its files}, and under None those of the composer, in one query."""
-    if not conversation.there_is & (thread_page.FILES | thread_page.UNSENT_FILES):
+    if not conversation.there_is & (conversation_page.FILES | conversation_page.UNSENT_FILES):
         return {}
     person = actions.writer_in(conversation, request.reader.person, Message.Side.PATRON)
     unsent = conversation.attachments.in_composer(composer["token"], side=Message.Side.PATRON, person=person)

@@ -1,10 +1,10 @@
-"""What the pages say of a thread. A message is put together here: of a page with many of them a template would take most of the time."""
+"""What the pages say of a conversation. A message is put together here: of a page with many of them a template would take most of the time."""
 
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 
-from portal.conversations import thread_page
+from portal.conversations import conversation_page
 from portal.templatetags.portal import plain, when
 
 register = template.Library()
@@ -12,15 +12,15 @@ register = template.Library()
 
 @register.simple_tag
 def whose_turn(conversation):
-    return thread_page.turn_in_words(conversation, timezone.now())
+    return conversation_page.turn_in_words(conversation, timezone.now())
 
 
 @register.simple_tag
 def closing(closes_at, closed):
-    """What an answer's mail says beforehand of how the thread ends; nothing of its matter."""
+    """What an answer's mail says beforehand of how the conversation ends; nothing of its matter."""
     if closed:
-        return thread_page.closed_in_words()
-    return thread_page.closes_in_words(closes_at) if closes_at else ""
+        return conversation_page.closed_in_words()
+    return conversation_page.closes_in_words(closes_at) if closes_at else ""
 
 
 @register.simple_tag

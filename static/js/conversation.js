@@ -1,10 +1,10 @@
-// The open page of a thread at the desk: asks every few seconds, while it is seen, what is new and who is here, and says that
+// The open page of a conversation at the desk: asks every few seconds, while it is seen, what is new and who is here, and says that
 // this colleague is here and whether they write. What comes is added to the time line by its ids; nothing that is being read
 // or typed moves, and the composer stays as it is. Without this file the page shows what was there when it was opened.
 (() => {
   const EVERY = 5000, QUIET = 8000, WRITING = 10000;  // never slower: colleagues would seem to have gone
-  const thread = document.getElementById("thread"), list = document.getElementById("entries");
-  if (!thread || !list) return;
+  const conversation = document.getElementById("conversation"), list = document.getElementById("entries");
+  if (!conversation || !list) return;
   const byId = id => document.getElementById(id);
   const composer = () => byId("reply-form");
 
@@ -14,7 +14,7 @@
     if (answer.hasAttribute("data-gone")) return location.reload();
     const still = keepStill();
     byId("at").value = answer.dataset.at;
-    thread.dataset.state = answer.dataset.state;
+    conversation.dataset.state = answer.dataset.state;
     const fresh = answer.querySelector("ol");
     if (fresh) merge(fresh);
     for (const part of answer.querySelectorAll("[data-for]")) {
@@ -56,7 +56,7 @@
   const keepStill = () => {
     const seen = element => { const box = element.getBoundingClientRect(); return box.bottom > 0 && box.top < innerHeight; };
     const focused = document.activeElement;
-    const mark = thread.contains(focused) && seen(focused) ? focused : [...list.children].find(seen);
+    const mark = conversation.contains(focused) && seen(focused) ? focused : [...list.children].find(seen);
     if (!mark) return () => {};
     const top = mark.getBoundingClientRect().top;
     return () => { if (mark.isConnected) scrollBy({ top: mark.getBoundingClientRect().top - top, behavior: "instant" }); };
@@ -73,11 +73,11 @@
   const ask = async () => {
     clearTimeout(timer);
     if (document.visibilityState !== "visible") return;
-    const query = new URLSearchParams({ since: thread.dataset.state, at: byId("at").value }), asked = swaps;
+    const query = new URLSearchParams({ since: conversation.dataset.state, at: byId("at").value }), asked = swaps;
     saidWriting = isWriting();
     if (saidWriting) query.set("writing", "1");
     try {
-      const answer = await fetch(`${thread.dataset.news}?${query}`, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
+      const answer = await fetch(`${conversation.dataset.news}?${query}`, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
       if (answer.headers.has("HX-Redirect")) return location.replace(answer.headers.get("HX-Redirect"));
       // Signed out, or no longer at this desk: what stands here is for these eyes no more. Only what is being typed is not thrown away.
       const isTyping = [...document.querySelectorAll("textarea")].some(field => field.value.trim());
@@ -98,7 +98,7 @@
   addEventListener("pagehide", () => {
     const form = new FormData();
     form.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
-    navigator.sendBeacon(thread.dataset.leave, form);
+    navigator.sendBeacon(conversation.dataset.leave, form);
   });
   document.addEventListener("input", event => {
     if (!event.target.matches("textarea")) return;
@@ -115,9 +115,9 @@
     typedAt = -Infinity;
     place(arrived);
   };
-  // An answer that was just sent is shown whole, with its undoing; the way on to the next thread stands beside the word that it was.
+  // An answer that was just sent is shown whole, with its undoing; the way on to the next conversation stands beside the word that it was.
   const sent = () => {
-    const said = byId("composer-says"), next = byId("next-thread"), own = [...list.querySelectorAll(".held button")].at(-1);
+    const said = byId("composer-says"), next = byId("next-conversation"), own = [...list.querySelectorAll(".held button")].at(-1);
     if (!own || !said || said !== document.activeElement) return;
     own.closest("li").scrollIntoView({ block: "center", behavior: "instant" });
     if (!next || said.querySelector("a")) return;
@@ -155,10 +155,10 @@
     if (!all.length) clearInterval(ticking), ticking = undefined;
   };
 
-  thread.dataset.state = byId("arrived").dataset.state;
+  conversation.dataset.state = byId("arrived").dataset.state;
   count();
-  if (!location.hash && thread.dataset.opensAt) {
-    const there = thread.dataset.opensAt === "end" ? list.lastElementChild : byId(thread.dataset.opensAt);
-    there?.scrollIntoView({ block: thread.dataset.opensAt === "end" ? "center" : "start" });
+  if (!location.hash && conversation.dataset.opensAt) {
+    const there = conversation.dataset.opensAt === "end" ? list.lastElementChild : byId(conversation.dataset.opensAt);
+    there?.scrollIntoView({ block: conversation.dataset.opensAt === "end" ? "center" : "start" });
   }
 })();

@@ -1,4 +1,4 @@
-"""What an open page of a thread learns: what is new, and who is here."""
+"""What an open page of a conversation learns: what is new, and who is here."""
 
 import datetime
 import re
@@ -27,13 +27,15 @@ def clock():
 
 
 @pytest.fixture
-def thread(staff, branch, patron):
-    thread = ConversationFactory(
+def conversation(staff, branch, patron):
+    conversation = ConversationFactory(
         help_session=HelpSessionFactory(staff=staff, branch=branch, patron=patron),
         opened_at=NOON - datetime.timedelta(hours=2),
     )
-    MessageFactory(conversation=thread, body="It is checked out", sent_at=NOON - datetime.timedelta(hours=2))
-    return thread
+    MessageFactory(
+        conversation=conversation, body="It is checked out", sent_at=NOON - datetime.timedelta(hours=2)
+    )
+    return conversation
 
 
 @pytest.fixture
@@ -42,10 +44,10 @@ def omar(branch):
 
 
 class OpenPage:
-    """The thread's page in somebody's browser, which asks as static/js/thread.js does."""
+    """The conversation's page in somebody's browser, which asks as static/js/conversation.js does."""
 
-    def __init__(self, browser, thread):
-        self.browser, self.address = browser, f"/desk/threads/{thread.public_id}/"
+    def __init__(self, browser, conversation):
+        self.browser, self.address = browser, f"/desk/conversations/{conversation.public_id}/"
         self.words = browser.get(self.address).content.decode()
         self._keep(self.words, r'id="at" name="at" value="([^"]+)"')
 
@@ -72,19 +74,25 @@ class OpenPage:
 
 
 @pytest.fixture
-def rosas_page(desk, thread):
-    return OpenPage(desk, thread)
+def rosas_page(desk, conversation):
+    return OpenPage(desk, conversation)
 
 
 @pytest.fixture
-def omars_page(sign_in, omar, thread):
+def omars_page(sign_in, omar, conversation):
     """A function: Omar opens the page."""
-    return lambda: OpenPage(sign_in(Client(), omar), thread)
+    return lambda: OpenPage(sign_in(Client(), omar), conversation)
 
 
-def answer(thread, by, body="I ordered it"):
+def answer(conversation, by, body="I ordered it"):
     return actions.reply(
-        thread, by=by, side="staff", at=timezone.now(), body=body, language="en", client_token=uuid.uuid4()
+        conversation,
+        by=by,
+        side="staff",
+        at=timezone.now(),
+        body=body,
+        language="en",
+        client_token=uuid.uuid4(),
     )
 
 
@@ -110,9 +118,9 @@ def test_asking_for_nothing_new_is_cheap_and_writes_nothing(rosas_page, clock, d
     assert [query["sql"] for query in asked.captured_queries if not query["sql"].startswith("SELECT")] == []
 
 
-def test_a_colleagues_answer_comes_and_is_said_aloud_once(rosas_page, thread, omar, clock):
+def test_a_colleagues_answer_comes_and_is_said_aloud_once(rosas_page, conversation, omar, clock):
     clock.shift(5)
-    answer(thread, omar)
+    answer(conversation, omar)
     news = rosas_page.ask()
     assert entries(news) == ["message"]
     assert "I ordered it" in news
@@ -120,18 +128,18 @@ def test_a_colleagues_answer_comes_and_is_said_aloud_once(rosas_page, thread, om
     assert rosas_page.ask() == ""
 
 
-def test_the_composer_never_comes_with_the_news(rosas_page, thread, omar, clock):
+def test_the_composer_never_comes_with_the_news(rosas_page, conversation, omar, clock):
     clock.shift(5)
-    answer(thread, omar)
+    answer(conversation, omar)
     news = rosas_page.ask()
     assert "textarea" not in news
     assert "reply-form" not in re.sub(r'hx-\w+="[^"]*"', "", news)
 
 
-def test_the_patrons_word_a_note_and_what_was_done_come_too(rosas_page, thread, omar, patron, clock):
+def test_the_patrons_word_a_note_and_what_was_done_come_too(rosas_page, conversation, omar, patron, clock):
     clock.shift(5)
     actions.reply(
-        thread,
+        conversation,
         by=patron,
         side="patron",
         at=timezone.now(),
@@ -140,29 +148,31 @@ def test_the_patrons_word_a_note_and_what_was_done_come_too(rosas_page, thread, 
         client_token=uuid.uuid4(),
     )
     clock.shift(1)
-    notes.write_note(thread, by=omar, at=timezone.now(), body="She is in a hurry", client_token=uuid.uuid4())
+    notes.write_note(
+        conversation, by=omar, at=timezone.now(), body="She is in a hurry", client_token=uuid.uuid4()
+    )
     clock.shift(1)
-    handling.take(thread, by=omar, at=timezone.now())
+    handling.take(conversation, by=omar, at=timezone.now())
     news = rosas_page.ask()
     assert entries(news) == ["message", "note", "desk-event"]
     assert announced(news) == "The patron wrote. Omar Haddad wrote a note. Omar Haddad took this"
 
 
-def test_what_one_did_oneself_is_not_said_aloud(rosas_page, thread, staff, clock):
+def test_what_one_did_oneself_is_not_said_aloud(rosas_page, conversation, staff, clock):
     clock.shift(5)
-    answer(thread, staff)
+    answer(conversation, staff)
     news = rosas_page.ask()
     assert entries(news) == ["message"]
     assert announced(news) == ""
 
 
 def test_what_is_taken_back_is_missing_from_the_news_in_which_the_rest_of_its_minute_comes_again(
-    rosas_page, thread, omar, clock
+    rosas_page, conversation, omar, clock
 ):
     clock.shift(5)
-    sent = answer(thread, omar)
+    sent = answer(conversation, omar)
     clock.shift(1)
-    kept = answer(thread, omar, "This one stays")
+    kept = answer(conversation, omar, "This one stays")
     assert "I ordered it" in rosas_page.ask()
     clock.shift(5)
     actions.take_back(sent, by=omar, at=timezone.now())
@@ -172,9 +182,9 @@ def test_what_is_taken_back_is_missing_from_the_news_in_which_the_rest_of_its_mi
     assert announced(news) == ""
 
 
-def test_what_comes_with_a_composer_holds_the_rest_of_its_minute_too(rosas_page, thread, staff, clock):
+def test_what_comes_with_a_composer_holds_the_rest_of_its_minute_too(rosas_page, conversation, staff, clock):
     clock.shift(5)
-    kept, sent = answer(thread, staff), answer(thread, staff, "This one goes")
+    kept, sent = answer(conversation, staff), answer(conversation, staff, "This one goes")
     rosas_page.ask()
     clock.shift(5)
     fields = {"message": sent.public_id, "at": rosas_page.at}
@@ -185,34 +195,35 @@ def test_what_comes_with_a_composer_holds_the_rest_of_its_minute_too(rosas_page,
     assert f"message-{kept.public_id}" in part
 
 
-def test_whose_it_is_comes_with_the_news(rosas_page, thread, omar, clock):
+def test_whose_it_is_comes_with_the_news(rosas_page, conversation, omar, clock):
     clock.shift(5)
-    handling.take(thread, by=omar, at=timezone.now())
+    handling.take(conversation, by=omar, at=timezone.now())
     news = rosas_page.ask()
     assert "Omar Haddad" in news[news.index('data-for="holding"') :]
 
 
-def test_news_are_read(rosas_page, thread, omar, staff, clock):
+def test_news_are_read(rosas_page, conversation, omar, staff, clock):
     clock.shift(5)
-    sent = answer(thread, omar)
+    sent = answer(conversation, omar)
     rosas_page.ask()
     assert (
-        Participation.objects.get(person=staff, conversation=thread, side="staff").read_until == sent.sent_at
+        Participation.objects.get(person=staff, conversation=conversation, side="staff").read_until
+        == sent.sent_at
     )
     clock.shift(60)
     assert "New since you were here" not in rosas_page.browser.get(rosas_page.address).content.decode()
 
 
-def test_asking_is_no_opening_in_the_access_log(rosas_page, thread, omar, clock):
+def test_asking_is_no_opening_in_the_access_log(rosas_page, conversation, omar, clock):
     clock.shift(5)
-    answer(thread, omar)
+    answer(conversation, omar)
     rosas_page.ask()
     assert AuditEvent.objects.filter(action="opened").count() == 1
 
 
-def test_an_erased_thread_leaves_the_open_page(rosas_page, thread, coordinator, clock):
+def test_an_erased_conversation_leaves_the_open_page(rosas_page, conversation, coordinator, clock):
     clock.shift(5)
-    handling.erase(thread, by=coordinator, at=timezone.now())
+    handling.erase(conversation, by=coordinator, at=timezone.now())
     assert "data-gone" in rosas_page.ask()
     page = rosas_page.browser.get(rosas_page.address).content.decode()
     assert "Ines Coordinator erased it" in page
@@ -221,8 +232,8 @@ def test_an_erased_thread_leaves_the_open_page(rosas_page, thread, coordinator, 
 
 
 @pytest.mark.parametrize("part", ["reply/", "close/", "draft/", "take-back/", "leave/"])
-def test_nothing_is_added_to_an_erased_thread(rosas_page, thread, coordinator, part):
-    handling.erase(thread, by=coordinator, at=timezone.now())
+def test_nothing_is_added_to_an_erased_conversation(rosas_page, conversation, coordinator, part):
+    handling.erase(conversation, by=coordinator, at=timezone.now())
     fields = {
         "client_token": uuid.uuid4(),
         "sequence": "1",
@@ -232,15 +243,17 @@ def test_nothing_is_added_to_an_erased_thread(rosas_page, thread, coordinator, p
         "items-TOTAL_FORMS": "0",
     }
     assert rosas_page.browser.post(f"{rosas_page.address}{part}", fields).status_code in {204, 302, 410}
-    assert not thread.messages.exists()
-    assert not thread.drafts.exists()
+    assert not conversation.messages.exists()
+    assert not conversation.drafts.exists()
 
 
-def test_a_joined_thread_leads_to_where_its_messages_went(desk, thread, staff, patron, branch):
+def test_a_joined_conversation_leads_to_where_its_messages_went(desk, conversation, staff, patron, branch):
     into = ConversationFactory(help_session=HelpSessionFactory(staff=staff, branch=branch, patron=patron))
     MessageFactory(conversation=into, body="And another thing")
-    joining.join(thread, into=into, by=staff, at=timezone.now())
-    assert desk.get(f"/desk/threads/{thread.public_id}/").url.startswith(f"/desk/threads/{into.public_id}/")
+    joining.join(conversation, into=into, by=staff, at=timezone.now())
+    assert desk.get(f"/desk/conversations/{conversation.public_id}/").url.startswith(
+        f"/desk/conversations/{into.public_id}/"
+    )
     last = into.messages.order_by("pk").last()
     fields = {
         "client_token": uuid.uuid4(),
@@ -250,14 +263,14 @@ def test_a_joined_thread_leads_to_where_its_messages_went(desk, thread, staff, p
         "action": "send",
         "items-TOTAL_FORMS": "0",
     }
-    assert desk.post(f"/desk/threads/{thread.public_id}/reply/", fields).status_code == 302
+    assert desk.post(f"/desk/conversations/{conversation.public_id}/reply/", fields).status_code == 302
     assert into.messages.filter(body="One answer").exists()
 
 
 @pytest.mark.parametrize("nonsense", ["", "yesterday", "2026-13-45T99:00", "2026-03-04T18:30:00"])
-def test_a_moment_that_is_none_is_now(rosas_page, thread, omar, nonsense, clock):
+def test_a_moment_that_is_none_is_now(rosas_page, conversation, omar, nonsense, clock):
     clock.shift(5)
-    answer(thread, omar)
+    answer(conversation, omar)
     assert "I ordered it" in rosas_page.ask(at=nonsense)
 
 
@@ -302,16 +315,16 @@ def test_who_vanishes_is_gone_within_thirty_seconds_and_who_stays_is_not(rosas_p
     assert '<p data-for="here"></p>' in news
 
 
-def test_that_one_is_here_is_written_at_most_every_ten_seconds(rosas_page, thread, staff, clock):
+def test_that_one_is_here_is_written_at_most_every_ten_seconds(rosas_page, conversation, staff, clock):
     written = set()
     for _ in range(12):
         clock.shift(5)
         rosas_page.ask()
-        written.add(Participation.objects.get(person=staff, conversation=thread, side="staff").seen_at)
+        written.add(Participation.objects.get(person=staff, conversation=conversation, side="staff").seen_at)
     assert len(written) == 7
-    assert Participation.objects.filter(conversation=thread, side="staff").count() == 1
+    assert Participation.objects.filter(conversation=conversation, side="staff").count() == 1
 
 
-def test_the_patron_is_not_told_who_is_here(rosas_page, thread, patron, sign_in):
-    page = sign_in(Client(), patron).get(thread.get_absolute_url()).content.decode()
+def test_the_patron_is_not_told_who_is_here(rosas_page, conversation, patron, sign_in):
+    page = sign_in(Client(), patron).get(conversation.get_absolute_url()).content.decode()
     assert "is looking at this" not in page

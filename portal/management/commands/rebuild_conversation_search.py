@@ -4,7 +4,7 @@ from portal.conversations import search
 
 
 class Command(BaseCommand):
-    help = "Write the index of the threads' words anew. Safe at any time; the search works meanwhile."
+    help = "Write the index of the conversations' words anew. Safe at any time; the search works meanwhile."
 
     def handle(self, **options):
         done = 0

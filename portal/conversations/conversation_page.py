@@ -1,4 +1,4 @@
-"""A thread as its patron's page tells it: which part of it, in which order, and in which words whose turn it is.
+"""A conversation as its patron's page tells it: which part of it, in which order, and in which words whose turn it is.
 
 Everything here is made of what is shown by a moment `at`: while an answer is held nothing of it can be noticed. The order is that
 in which things were shown, so what arrives always comes last.
@@ -59,10 +59,10 @@ class Said:
 
 @dataclass
 class Part:
-    """What a page shows of a thread."""
+    """What a page shows of a conversation."""
 
     messages: list[Said]
-    total: int  # how many messages the thread shows in all
+    total: int  # how many messages the conversation shows in all
     earlier: int  # how many of them come before it, and after it
     later: int = 0
     events: list = field(default_factory=list)
@@ -138,7 +138,7 @@ COLUMNS = [
 
 @for_readers(public_id=UUIDField(), at=DateTimeField(), today=DateField())
 def for_page(reader, public_id, at, today):
-    """The thread with what its page needs to know beside it."""
+    """The conversation with what its page needs to know beside it."""
     return (
         Conversation.objects.belonging_to(reader)
         .filter(public_id=public_id)
@@ -176,7 +176,7 @@ def latest_part(conversation, at, *, unread_since=None):
     whether there are 3 messages or 3,000."""
     least = FEW if conversation.message_count > FEW + SPARED else conversation.message_count
     found = _said(
-        _newest(thread=conversation.pk, at=at)
+        _newest(conversation=conversation.pk, at=at)
         if unread_since is None
         else _newest_first(conversation.pk, at)[:MANY]
     )
@@ -234,7 +234,7 @@ def part_before(conversation, at, public_id):
 
 
 def part_since(conversation, at, shown_until):
-    """What was shown since, to be put after what a page shows; None where that isn't its place: two threads became one, too much came,
+    """What was shown since, to be put after what a page shows; None where that isn't its place: two conversations became one, too much came,
     or the clocks of two servers differ."""
     try:
         moment, count = map(int, shown_until.split("-"))
@@ -254,19 +254,19 @@ def part_since(conversation, at, shown_until):
     return Part(messages=messages, events=events, total=conversation.message_count, earlier=0, after=after)
 
 
-def _shown(thread, at):
-    shown = Message.objects.filter(conversation=thread).shown(at)
+def _shown(conversation, at):
+    shown = Message.objects.filter(conversation=conversation).shown(at)
     whose = ("author", "author__name", "writer_erased")
     return shown.values_list("pk", "public_id", "side", "body", "language", "sent_at", "shown_from", *whose)
 
 
-def _newest_first(thread, at):
-    return _shown(thread, at).order_by("-shown_from", "-pk")
+def _newest_first(conversation, at):
+    return _shown(conversation, at).order_by("-shown_from", "-pk")
 
 
-@prepared(thread=BigAutoField(), at=DateTimeField())
-def _newest(thread, at):
-    return _newest_first(thread, at)[: FEW + SPARED]
+@prepared(conversation=BigAutoField(), at=DateTimeField())
+def _newest(conversation, at):
+    return _newest_first(conversation, at)[: FEW + SPARED]
 
 
 def _said(rows):
