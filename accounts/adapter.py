@@ -13,13 +13,13 @@ from django.utils.translation import get_language, get_language_bidi, override
 from django.utils.translation import gettext_lazy as _
 from qrcode.image.svg import SvgPathFillImage
 
+from accounts.sign_in.authenticator_apps import SEALED_FOR
 from portal import keys
 from portal.security_log import note
 
-from .access import lasts_until
-from .actions import SEALED_FOR
-from .locking import desk_here, sit_down
 from .models import Library, User
+from .sign_in.access import lasts_until
+from .staff.desk_lock import desk_here, sit_down
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -40,7 +40,7 @@ class AccountAdapter(DefaultAccountAdapter):
         shared desk computer it ends with the day, and whoever works there sits down at it."""
         by = [record["method"] for record in get_authentication_records(request, user)][-1:]
         super().login(request, user)
-        request.came_in_by = "".join(by)  # accounts.ways_in notes it for this device
+        request.came_in_by = "".join(by)  # accounts.sign_in.methods notes it for this device
         note(request, "signed_in", by=request.came_in_by)
         desk = desk_here(request) if user.is_staff else None
         if desk:

@@ -18,11 +18,11 @@ from portal.limits import TooOften
 from portal.security_log import note
 from portal.text import TextField
 
-from . import cards, desk_pins, passkeys
-from .access import origin
-from .children import first_name
 from .ils.base import Blocked, Expired, IlsError, WrongCardOrPin
-from .mailed_codes import count_code, count_try
+from .patron.children import first_name
+from .sign_in import desk_pins, library_cards, passkeys
+from .sign_in.access import origin
+from .sign_in.emailed_codes import count_code, count_try
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class PinForm(forms.Form):
 
     def _ask(self, card, pin):
         """Counted before the ILS is asked: many lock a card after a few wrong PINs."""
-        _count(cards.count_try, self.request, card)
+        _count(library_cards.count_try, self.request, card)
         began = time.monotonic()
         try:
             patron = self.ils.check(card, pin, today=self.request.library.today())

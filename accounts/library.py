@@ -7,8 +7,9 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils.text import slugify
 
+from accounts.patron.people import person_with_address
+
 from . import audit
-from .actions import person_with_address
 from .models import Branch, ClosedDay, Library, OpeningHours, StaffRole, User
 
 USUAL_WEEK = [(weekday, datetime.time(9), datetime.time(17)) for weekday in range(5)]
@@ -41,7 +42,7 @@ def set_up(*, at, name, time_zone, language, branch, coordinator_email, coordina
 
 @transaction.atomic
 def change_library(library, *, by, at, **fields):
-    """`fields`: name, language, time_zone, accent_colour, catalogue_link, default_branch, closes_after_days, released_after_days,
+    """`fields`: name, language, time_zone, accent_color, catalog_link, default_branch, closes_after_days, released_after_days,
     desk_locks_after_minutes."""
     for field, value in fields.items():
         setattr(library, field, value)

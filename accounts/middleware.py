@@ -19,8 +19,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation.trans_real import parse_accept_lang_header
 from django_htmx.http import HttpResponseClientRedirect
 
-from . import actions
-from .access import (
+from accounts.patron import refused_posts
+
+from .models import Library, User
+from .sign_in.access import (
     LAST_PERSON,
     is_borrowed,
     last_person_id,
@@ -28,10 +30,9 @@ from .access import (
     needs_second_factor,
     to_the_desk_door,
 )
-from .locking import DESK_TOKEN
-from .models import Library, User
-from .roles import RoleEnded
-from .sign_ins import LAST_USED_ON
+from .sign_in.sign_ins import LAST_USED_ON
+from .staff.desk_lock import DESK_TOKEN
+from .staff.roles import RoleEnded
 
 
 class LibraryMiddleware:
@@ -239,7 +240,7 @@ class KeepRefusedPostMiddleware:
         kept = bool(person and fields)
         if kept:
             path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path
-            actions.keep_refused_post(person, path=path, fields=fields, at=timezone.now())
+            refused_posts.keep_refused_post(person, path=path, fields=fields, at=timezone.now())
             self._drop_the_one_before(request, person)
         elif refused_to == "csrf":
             return response
@@ -261,7 +262,7 @@ class KeepRefusedPostMiddleware:
 
     def _drop_the_one_before(self, request, person):
         with suppress(ValueError):
-            actions.drop_refused_post(person, UUID(request.POST.get("refused_post", "")))
+            refused_posts.drop_refused_post(person, UUID(request.POST.get("refused_post", "")))
 
 
 def _sent_by_itself(request):
@@ -283,7 +284,7 @@ def _author(request):
 
 def _is_nobodys(request):
     """Where a visit is open by its code, what was written may be about it: it is kept in nobody's name, whoever is signed in or was."""
-    return bool(request.reader.opened_by_code) and not request.path.startswith("/desk/")
+    return bool(request.viewer.opened_by_code) and not request.path.startswith("/desk/")
 
 
 def _is_same_origin(request):

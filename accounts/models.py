@@ -42,18 +42,16 @@ class Library(models.Model):
         choices=[(z, z) for z in sorted(zoneinfo.available_timezones())],
     )
     language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES, default="en")
-    accent_colour = models.CharField(
-        _("accent colour"),
+    accent_color = models.CharField(
+        _("accent color"),
         max_length=7,
         default="#0b5d4d",
         validators=[
-            RegexValidator(
-                r"\A#[0-9a-fA-F]{6}\Z", _("Write the colour as # and six digits, such as #0b5d4d.")
-            )
+            RegexValidator(r"\A#[0-9a-fA-F]{6}\Z", _("Write the color as # and six digits, such as #0b5d4d."))
         ],
     )
     logo = models.FileField(_("logo"), storage=private_storage, upload_to="logo", blank=True)
-    catalogue_link = models.CharField(
+    catalog_link = models.CharField(
         _("catalogue link template"),
         max_length=300,
         blank=True,
@@ -199,7 +197,7 @@ class User(AbstractBaseUser):
     """A person: a patron, and a member of staff as well where a StaffRole says so. Nobody needs an e-mail address."""
 
     class Remember(models.TextChoices):
-        """How long what the library did for this person stays theirs: accounts/remembering.py."""
+        """How long what the library did for this person stays theirs: accounts/patron/retention_choice.py."""
 
         DAYS_30 = "30", _("30 days")
         DAYS_90 = "90", _("90 days")
@@ -221,10 +219,10 @@ class User(AbstractBaseUser):
     child_since = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="since when it is a child's record (accounts/children.py); null: it is none",
+        help_text="since when it is a child's record (accounts/patron/children.py); null: it is none",
     )
 
-    holds_shared = models.BooleanField(
+    has_shared_visits = models.BooleanField(
         default=False,
         help_text="a child's visit is shared with them, or was once: only then a page of theirs has to ask for such visits",
     )
@@ -488,7 +486,7 @@ class AuditEventQuerySet(models.QuerySet):
             by=person
         )
         return told.exclude(
-            ~Q(subject=str(person.public_id)), action="joined_people"
+            ~Q(subject=str(person.public_id)), action="merged_people"
         )  # which has an event about each of the two
 
 
@@ -497,7 +495,7 @@ class AuditEvent(models.Model):
 
     LOOKS = ("opened", "opened_by_code", "looked_up")
     CHANGES = (
-        *("made_account_code", "removed_passkey", "joined_people", "parted_people"),
+        *("made_account_code", "removed_passkey", "merged_people", "unmerged_people"),
         *("made_childs_record", "ended_childs_record", "ended_sharing", "took_out"),
     )
 
@@ -574,9 +572,9 @@ class AddressChange(models.Model):
 
 
 class PasskeyQuerySet(models.QuerySet):
-    def belonging_to(self, reader):
+    def belonging_to(self, viewer):
         """A person's own; a browser that only opened sessions by code has none."""
-        return self.filter(person=reader.person, person__isnull=False)
+        return self.filter(person=viewer.person, person__isnull=False)
 
 
 class Passkey(models.Model):
@@ -657,7 +655,7 @@ class SharedDesk(models.Model):
 
 
 class DeskPin(models.Model):
-    """With what a member of staff opens a shared desk computer that is unlocked, and nothing else. See accounts/desk_pins.py."""
+    """With what a member of staff opens a shared desk computer that is unlocked, and nothing else. See accounts/sign_in/desk_pins.py."""
 
     person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="desk_pin")
     pin_hash = models.CharField(max_length=200)

@@ -13,8 +13,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.access import SECOND_FACTOR
 from accounts.models import Branch, Library, User
+from accounts.sign_in.access import SECOND_FACTOR
 from bench.child import Page
 from portal.conversations.models import Conversation, Message
 from portal.conversations.search import index_conversation, index_message

@@ -11,7 +11,7 @@ def page(request):
     """
     return {
         "library": getattr(request, "library", None),
-        "reader": getattr(request, "reader", None),
+        "viewer": getattr(request, "viewer", None),
         "demo": settings.DEMO,
         "csrf_token": SimpleLazyObject(lambda: get_token(request)),
     }

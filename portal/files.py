@@ -141,7 +141,7 @@ class _opened:
 
 
 def _upright(image):
-    """The first frame in eight bits a colour, no larger than is kept, the way it was held when it was taken, and nothing of what came along."""
+    """The first frame in eight bits a color, no larger than is kept, the way it was held when it was taken, and nothing of what came along."""
     width, height = image.size
     shrink = min(1, (LARGEST_DOTS / (width * height)) ** 0.5, LONGEST_SIDE / max(width, height))
     size = max(1, int(width * shrink)), max(1, int(height * shrink))

@@ -107,13 +107,13 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "accounts.middleware.PersonMiddleware",
     "accounts.middleware.LastUsedMiddleware",
-    "accounts.ways_in.WayInMiddleware",
+    "accounts.sign_in.methods.SignInMethodMiddleware",
     "accounts.middleware.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "portal.conversations.reader.ReaderMiddleware",
-    "accounts.locking.SharedDeskMiddleware",
+    "portal.conversations.viewer.ViewerMiddleware",
+    "accounts.staff.desk_lock.SharedDeskMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
     "portal.errors.TooOftenMiddleware",
     "accounts.middleware.EndedMeanwhileMiddleware",
@@ -252,7 +252,7 @@ ILS_SETTINGS = {
     },
 }.get(ILS, {})
 
-# Single sign-on of a campus or a city (accounts/single_sign_on.py). Without an issuer the portal says nothing of it.
+# Single sign-on of a campus or a city (accounts/sign_in/single_sign_on.py). Without an issuer the portal says nothing of it.
 SSO: dict = {
     "name": os.environ.get("SSO_NAME", "").strip(),
     "issuer": os.environ.get("SSO_ISSUER", "").strip().rstrip("/"),

@@ -1,4 +1,4 @@
-"""The style sheet of every page, with the library's own accent colour, inlined in the head; at the desk, where one page follows the
+"""The style sheet of every page, with the library's own accent color, inlined in the head; at the desk, where one page follows the
 other all day, the sheet is a file that the browser keeps."""
 
 import base64
@@ -21,37 +21,37 @@ TURNS = "@media (prefers-reduced-motion: no-preference) { @view-transition { nav
 READABLE = 4.6  # AA asks for 4.5
 
 
-def page_style(accent_colour=DEFAULT_ACCENT, *, whole=True):
+def page_style(accent_color=DEFAULT_ACCENT, *, whole=True):
     """The style sheet and the source expression that lets it through the content security policy: (css, "'sha256-…'"). Without `whole`
-    no more than the library's colour, for a page that fetches the sheet as a file."""
+    no more than the library's color, for a page that fetches the sheet as a file."""
     # While developing, an edited file shows on the next reload.
-    return _page_style(accent_colour, whole, STYLE_SHEET.stat().st_mtime_ns if settings.DEBUG else 0)
+    return _page_style(accent_color, whole, STYLE_SHEET.stat().st_mtime_ns if settings.DEBUG else 0)
 
 
 @lru_cache(maxsize=16)
-def _page_style(accent_colour, whole, _edited):
+def _page_style(accent_color, whole, _edited):
     css = (minified(STYLE_SHEET.read_text("utf-8")) if whole else "") + minified(
-        accent_block(accent_colour) + TURNS
+        accent_block(accent_color) + TURNS
     )
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return css, f"'sha256-{digest}'"
 
 
-def accent_block(accent_colour):
-    """The custom properties made from the library's colour, for light and dark."""
+def accent_block(accent_color):
+    """The custom properties made from the library's color, for light and dark."""
     light, dark = (
-        " ".join(f"--{name}: {value};" for name, value in accent_colours(accent_colour, on).items())
+        " ".join(f"--{name}: {value};" for name, value in accent_colors(accent_color, on).items())
         for on in (LIGHT, DARK)
     )
     return f"@layer tokens {{ :root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }} }}"
 
 
-def accent_colours(accent_colour, theme):
-    """The colour, made darker or lighter only as far as its text needs to be readable (WCAG AA), and what goes with it.
+def accent_colors(accent_color, theme):
+    """The color, made darker or lighter only as far as its text needs to be readable (WCAG AA), and what goes with it.
 
     `accent` is for text, lines and buttons; `on-accent` for text on it; `soft` a tint for large areas below ordinary text.
     """
-    hue, lightness, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in _channels(accent_colour)))
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in _channels(accent_color)))
     for step in range(51):
         towards = lightness + (theme["away"] - lightness) * step / 50
         accent = _hex(
@@ -67,9 +67,9 @@ def accent_colours(accent_colour, theme):
     }
 
 
-def mixed(colour, other, share):
-    """`colour` with `share` (0 to 1) of `other` in it."""
-    return _hex(a + (b - a) * share for a, b in zip(_channels(colour), _channels(other), strict=True))
+def mixed(color, other, share):
+    """`color` with `share` (0 to 1) of `other` in it."""
+    return _hex(a + (b - a) * share for a, b in zip(_channels(color), _channels(other), strict=True))
 
 
 def contrast(one, other):
@@ -78,9 +78,9 @@ def contrast(one, other):
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _luminance(colour):
+def _luminance(color):
     red, green, blue = (
-        c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in _channels(colour)
+        c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in _channels(color)
     )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -89,8 +89,8 @@ def _hex(channels):
     return "#" + "".join(f"{round(channel):02x}" for channel in channels)
 
 
-def _channels(colour):
-    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+def _channels(color):
+    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
 
 
 def minified(css):

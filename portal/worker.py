@@ -13,22 +13,24 @@ from django.db import Error as DatabaseError
 from django.db import connection, connections
 from django.utils import timezone
 
-import accounts.actions
-import accounts.addresses
-import accounts.invitations
-import accounts.shared_desks
+import accounts.patron.people
+import accounts.patron.refused_posts
+import accounts.sign_in.authenticator_apps
+import accounts.sign_in.email_addresses
+import accounts.staff.invitations
+import accounts.staff.shared_desks
 import portal.conversations.actions
 import portal.conversations.attachments
+import portal.conversations.desk_actions
 import portal.conversations.drafts
-import portal.conversations.handling
+import portal.conversations.pending_questions
 import portal.conversations.search
-import portal.conversations.unsent
 import portal.helpsessions.account_codes
 import portal.helpsessions.actions
 import portal.limits
 import portal.privacy.exports
-import portal.privacy.parting
 import portal.privacy.retention
+import portal.privacy.unmerging
 from portal.notifications import actions as outbox
 from portal.notifications.channels import email
 
@@ -59,12 +61,12 @@ def refresh_statistics(*, at):
 
 
 JOBS = [
-    (portal.conversations.handling.wake_the_snoozed, timedelta(minutes=1)),
-    (portal.conversations.handling.close_the_quiet, timedelta(minutes=10)),
-    (portal.conversations.handling.release_the_left_lying, timedelta(minutes=10)),
-    (accounts.actions.seal_anew, EVERY_DAY),
+    (portal.conversations.desk_actions.wake_snoozed, timedelta(minutes=1)),
+    (portal.conversations.desk_actions.close_quiet, timedelta(minutes=10)),
+    (portal.conversations.desk_actions.release_untouched, timedelta(minutes=10)),
+    (accounts.sign_in.authenticator_apps.seal_anew, EVERY_DAY),
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
-    (portal.conversations.unsent.forget_old, EVERY_DAY),
+    (portal.conversations.pending_questions.forget_old, EVERY_DAY),
     (portal.conversations.search.renew_names, EVERY_HOUR),
     (portal.conversations.search.forget_removed_words, EVERY_DAY),
     (portal.conversations.attachments.forget_unsent_attachments, EVERY_HOUR),
@@ -72,12 +74,12 @@ JOBS = [
     (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),
     (portal.privacy.retention.forget_what_is_due, timedelta(minutes=5)),
     (portal.helpsessions.account_codes.forget_account_codes, EVERY_HOUR),
-    (accounts.addresses.change_due_addresses, timedelta(minutes=10)),
-    (accounts.invitations.forget_old_invitations, EVERY_HOUR),
-    (accounts.shared_desks.forget_shared_desks, EVERY_HOUR),
-    (accounts.actions.forget_refused_posts, timedelta(minutes=1)),
-    (portal.privacy.parting.forget_joined_records, EVERY_HOUR),
-    (accounts.actions.forget_unconfirmed_people, EVERY_HOUR),
+    (accounts.sign_in.email_addresses.change_due_addresses, timedelta(minutes=10)),
+    (accounts.staff.invitations.forget_old_invitations, EVERY_HOUR),
+    (accounts.staff.shared_desks.forget_shared_desks, EVERY_HOUR),
+    (accounts.patron.refused_posts.forget_refused_posts, timedelta(minutes=1)),
+    (portal.privacy.unmerging.forget_merged_records, EVERY_HOUR),
+    (accounts.patron.people.forget_unconfirmed_people, EVERY_HOUR),
     (portal.privacy.exports.build_exports, timedelta(seconds=2)),
     (portal.privacy.exports.forget_old_exports, EVERY_HOUR),
     (portal.privacy.exports.forget_stray_exports, EVERY_HOUR),
@@ -112,7 +114,7 @@ class Worker:
     def round(self):
         """All that is due now, once."""
         self._beat()
-        portal.conversations.actions.show_held(
+        portal.conversations.actions.show_pending_answers(
             at=timezone.now()
         )  # every round: its mail goes in the next line
         self.deliver_due()

@@ -140,12 +140,12 @@ class SearchEntry(models.Model):
 class RecommendationQuerySet(models.QuerySet):
     # Who may do what.
 
-    def belonging_to(self, reader, at=None):
+    def belonging_to(self, viewer, at=None):
         """What this reader may open as a patron: their own, and those of the sessions this browser opened by code.
 
         What was recommended in an answer shows with it: `recommended_at` is then a few seconds ahead. `at`: the moment, now unless said."""
         return self.filter(
-            reader.owns("patron", pk=reader.opened_recommendations), recommended_at__lte=at or timezone.now()
+            viewer.owns("patron", pk=viewer.opened_recommendations), recommended_at__lte=at or timezone.now()
         )
 
     # What to look for.

@@ -108,12 +108,12 @@ def find_items(query, *, limit=10, branch=None):
     if not words:
         return []
     found = _candidates(folded, words, branch)
-    held_here = set()
+    has_copy_here = set()
     if branch is not None and found:
-        held_here = set(
+        has_copy_here = set(
             Holding.objects.filter(branch=branch, item__in=found).values_list("item_id", flat=True)
         )
-    best = sorted(found, key=lambda pk: (*_rank(found[pk], folded, words, pk in held_here), pk))[:limit]
+    best = sorted(found, key=lambda pk: (*_rank(found[pk], folded, words, pk in has_copy_here), pk))[:limit]
     items = Item.objects.prefetch_related("holdings__branch").in_bulk(best)
     return [items[pk] for pk in best if pk in items]
 
@@ -136,7 +136,7 @@ def _candidates(folded, words, branch):
     return found
 
 
-def _rank(entry, folded, words, held_here):
+def _rank(entry, folded, words, has_copy_here):
     number = _number(words)
     exact = entry.title == folded or (number and number in entry.rest.split())
     if _holds(entry.title, words):
@@ -146,7 +146,7 @@ def _rank(entry, folded, words, held_here):
     else:
         place = 2
     typed_at = entry.title.find(folded)
-    return not exact, place, not held_here, typed_at < 0, typed_at, len(entry.title), entry.title
+    return not exact, place, not has_copy_here, typed_at < 0, typed_at, len(entry.title), entry.title
 
 
 def _holds(text, words):
@@ -249,11 +249,11 @@ def rebuild():
 ON_SQLITE = """
 SELECT entry.item_id, entry.title, entry.names, entry.rest
 FROM recommendations_text JOIN recommendations_searchentry AS entry ON entry.item_id = recommendations_text.rowid
-WHERE recommendations_text MATCH %s{held} LIMIT %s"""
+WHERE recommendations_text MATCH %s{has_copy} LIMIT %s"""
 ON_POSTGRESQL = """
 SELECT entry.item_id, entry.title, entry.names, entry.rest
-FROM recommendations_searchentry AS entry WHERE {indexed} @@ %s::tsquery{held} LIMIT %s"""
-HELD = " AND EXISTS (SELECT 1 FROM recommendations_holding AS held WHERE held.item_id = entry.item_id AND held.branch_id = %s)"
+FROM recommendations_searchentry AS entry WHERE {indexed} @@ %s::tsquery{has_copy} LIMIT %s"""
+HAS_COPY = " AND EXISTS (SELECT 1 FROM recommendations_holding AS copy WHERE copy.item_id = entry.item_id AND copy.branch_id = %s)"
 TITLE_WORDS = "array_to_tsvector(string_to_array(title, ' '))"
 ALL_WORDS = "array_to_tsvector(array_remove(string_to_array(title || ' ' || names || ' ' || rest, ' '), ''))"
 
@@ -269,7 +269,7 @@ def _look_up(words, *, in_title=False, branch=None):
         asked = " & ".join([*(f"'{word}'" for word in finished), f"'{last}':*"])
         asked = f"({asked}) | '{number}':*" if number else asked
         query = ON_POSTGRESQL
-    query = query.format(indexed=TITLE_WORDS if in_title else ALL_WORDS, held=HELD if branch else "")
+    query = query.format(indexed=TITLE_WORDS if in_title else ALL_WORDS, has_copy=HAS_COPY if branch else "")
     with connection.cursor() as cursor:
         cursor.execute(query, [asked, *([branch.pk] if branch else []), CANDIDATES])
         return {pk: _Entry(*entry) for pk, *entry in cursor.fetchall()}

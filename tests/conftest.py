@@ -12,10 +12,10 @@ from django.db import connection, transaction
 from django.utils import timezone, translation
 from xdist.scheduler import WorkStealingScheduling
 
-from accounts.access import SECOND_FACTOR
 from accounts.models import Library
-from accounts.sign_ins import LAST_USED_ON
-from portal.conversations.reader import OPENED_CODES
+from accounts.sign_in.access import SECOND_FACTOR
+from accounts.sign_in.sign_ins import LAST_USED_ON
+from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode
 from tests.certificates import make_certificate

@@ -199,8 +199,8 @@ class SharedSessionFactory(HelpSessionFactory):
     def _create(cls, model_class, *args, **kwargs):
         session = super()._create(model_class, *args, **kwargs)
         if session.shared_with:
-            session.shared_with.holds_shared = True
-            session.shared_with.save(update_fields=["holds_shared"])
+            session.shared_with.has_shared_visits = True
+            session.shared_with.save(update_fields=["has_shared_visits"])
         return session
 
 
@@ -321,10 +321,10 @@ class MessageFactory(DjangoModelFactory):
         return message
 
 
-def picture_file(name="shelf.jpg", *, size=(120, 80), kind="JPEG", colour="#2b5876", **how):
+def picture_file(name="shelf.jpg", *, size=(120, 80), kind="JPEG", color="#2b5876", **how):
     """An uploaded picture."""
     out = io.BytesIO()
-    Image.new("RGB", size, colour).save(out, kind, **how)
+    Image.new("RGB", size, color).save(out, kind, **how)
     return SimpleUploadedFile(name, out.getvalue())
 
 

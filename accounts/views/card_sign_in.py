@@ -6,11 +6,11 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import cards
-from accounts.access import safe_next, sign_in
 from accounts.forms import CardForm
 from accounts.ils.configured import library_ils
-from accounts.single_sign_on import sign_on_name
+from accounts.sign_in import library_cards
+from accounts.sign_in.access import safe_next, sign_in
+from accounts.sign_in.single_sign_on import sign_on_name
 
 
 @sensitive_post_parameters("pin")
@@ -23,8 +23,8 @@ def card_sign_in(request):
     form = CardForm(request.POST or None, request=request, ils=ils)
     if form.is_valid():
         try:
-            person = cards.person_with_card(form.patron, at=timezone.now(), language=get_language())
-        except cards.OnPaperOnly:
+            person = library_cards.person_with_card(form.patron, at=timezone.now(), language=get_language())
+        except library_cards.OnPaperOnly:
             form.refuse_paper_only()
             person = None
         if person and person.is_active:

@@ -8,9 +8,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import invitations
-from accounts.access import forget_proof
-from accounts.mailed_codes import count_code, sent_too_often
+from accounts.sign_in.access import forget_proof
+from accounts.sign_in.emailed_codes import count_code, sent_too_often
+from accounts.staff import invitations
 from accounts.views.sign_in import mail_code, sign_out
 from portal.limits import TooOften
 from portal.security_log import note

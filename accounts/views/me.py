@@ -6,13 +6,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts import actions, addresses, cards, sign_ins
-from accounts.access import is_borrowed
 from accounts.forms import NameForm
 from accounts.ils.configured import library_ils
 from accounts.languages import languages
 from accounts.models import Passkey
-from accounts.single_sign_on import accounts_of, sign_on_name
+from accounts.patron import people
+from accounts.sign_in import email_addresses, library_cards, sign_ins
+from accounts.sign_in.access import is_borrowed
+from accounts.sign_in.single_sign_on import accounts_of, sign_on_name
 
 
 def me(request):
@@ -25,13 +26,13 @@ def me(request):
         else None
     )
     if form and form.is_valid():
-        actions.change_name(request.user, name=form.cleaned_data["name"])
+        people.change_name(request.user, name=form.cleaned_data["name"])
         messages.success(request, _("Your name is changed."))
         return redirect("me")
     devices = sign_ins.devices(request.user, here=request.session.session_key) if form else []
-    card = cards.card_of(request.user) if form and library_ils() else None
-    passkeys = Passkey.objects.belonging_to(request.reader) if form else []
-    waits = addresses.change_that_waits(person) if form and person.email else None
+    card = library_cards.card_of(request.user) if form and library_ils() else None
+    passkeys = Passkey.objects.belonging_to(request.viewer) if form else []
+    waits = email_addresses.change_that_waits(person) if form and person.email else None
     context = {
         "form": form,
         "languages": languages(),
@@ -52,11 +53,11 @@ def sign_out_elsewhere(request):
     """One other device, or all of them."""
     mark = request.POST.get("device")
     if not mark:
-        actions.end_all_sign_ins(request.user, but=request.session.session_key)
+        sign_ins.end_all_sign_ins(request.user, but=request.session.session_key)
         messages.success(request, _("You are signed in on this device only."))
         return redirect("me")
     for signed_in in sign_ins.devices(request.user, here=request.session.session_key):
         if signed_in.mark == mark and not signed_in.is_here:
-            actions.end_sign_in_elsewhere(signed_in)
+            sign_ins.end_sign_in_elsewhere(signed_in)
             messages.success(request, _("%(device)s is signed out.") % {"device": signed_in.device})
     return redirect("me")

@@ -9,8 +9,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts import actions, passkeys
-from accounts.access import (
+from accounts.forms import NOT_ACCEPTED, AddPasskeyForm, PasskeyForm, PasskeyNameForm
+from accounts.models import Passkey
+from accounts.patron import people
+from accounts.sign_in import passkeys
+from accounts.sign_in.access import (
     lately_proved,
     may_change_keys,
     note_proof,
@@ -22,11 +25,9 @@ from accounts.access import (
     to_prove,
     to_the_desk_door,
 )
-from accounts.forms import NOT_ACCEPTED, AddPasskeyForm, PasskeyForm, PasskeyNameForm
-from accounts.models import Passkey
-from accounts.passkeys import NotAccepted, TooMany
-from accounts.sign_ins import device
-from accounts.ways_in import PASSKEY
+from accounts.sign_in.methods import PASSKEY
+from accounts.sign_in.passkeys import NotAccepted, TooMany
+from accounts.sign_in.sign_ins import device
 from portal import limits
 
 NO_OFFER = (
@@ -39,8 +40,8 @@ def show_options(request):
     """What a browser is to sign: with a passkey of the person who is signed in, or with any."""
     limits.count(request, "passkey")
     person = request.user if request.user.is_authenticated else None
-    if not request.reader:
-        request.session.set_expiry(actions.UNCONFIRMED_FOR)  # a stranger's, who may never sign in
+    if not request.viewer:
+        request.session.set_expiry(people.UNCONFIRMED_FOR)  # a stranger's, who may never sign in
     return JsonResponse(passkeys.options_to_show(request.session, origin=origin(request), person=person))
 
 
@@ -110,7 +111,7 @@ def _added(request, form, *, name):
 @login_required
 def passkey(request, public_id):
     """Its name, and its removal. A stranger's is not there, also for whoever would have to prove themselves first."""
-    found = get_object_or_404(Passkey.objects.belonging_to(request.reader), public_id=public_id)
+    found = get_object_or_404(Passkey.objects.belonging_to(request.viewer), public_id=public_id)
     if not lately_proved(request):
         return to_prove(request)
     form = PasskeyNameForm(request.POST or None, initial={"name": found.name})

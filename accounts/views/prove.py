@@ -8,13 +8,13 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import cards
-from accounts.access import PROOF_LASTS, note_proof, note_read, safe_next
-from accounts.addresses import address_for_proof
 from accounts.forms import CodeForm, PinForm
 from accounts.ils.configured import library_ils
-from accounts.mailed_codes import MailedCode, count_code, sent_too_often
-from accounts.single_sign_on import PROVE, accounts_of, sign_on_name
+from accounts.sign_in import library_cards
+from accounts.sign_in.access import PROOF_LASTS, note_proof, note_read, safe_next
+from accounts.sign_in.email_addresses import address_for_proof
+from accounts.sign_in.emailed_codes import EmailedCode, count_code, sent_too_often
+from accounts.sign_in.single_sign_on import PROVE, accounts_of, sign_on_name
 from accounts.views.passkeys import shown_in
 from accounts.views.single_sign_on import to_provider
 from portal.limits import TooOften
@@ -31,10 +31,10 @@ def prove(request):
     if request.POST.get("credential"):
         form, passkey = shown_in(request, among=request.user.passkeys)
         return _proved(request) if passkey else _page(request, passkey_form=form)
-    email, others = address_for_proof(request.user), _other_ways(request.user)
+    email, others = address_for_proof(request.user), _other_methods(request.user)
     by = request.GET.get("by") if email else next(iter(others), "")
     if by == CARD and CARD in others:
-        return _by_pin(request, cards.card_of(request.user))
+        return _by_pin(request, library_cards.card_of(request.user))
     if by == SIGN_ON and SIGN_ON in others:
         return (
             to_provider(request, what_for=PROVE, else_to="prove")
@@ -54,16 +54,16 @@ def prove(request):
     return _proved(request) if request.POST.get("confirm") else _page(request)
 
 
-def _other_ways(person):
+def _other_methods(person):
     """By what else than their mail. Of staff none: neither a PIN nor a button may set up what opens the desk."""
-    has = {CARD: library_ils() and cards.card_of(person), SIGN_ON: accounts_of(person).exists()}
+    has = {CARD: library_ils() and library_cards.card_of(person), SIGN_ON: accounts_of(person).exists()}
     return [] if person.is_staff else [way for way, there in has.items() if there]
 
 
 def ask_by_code(request, *, purpose, email, then, page):
     """That they read what comes to `email`: `page(form)` has a button that sends a code, and once it is sent the form for it; `then()` follows
     the right one."""
-    process = MailedCode.going_on(request, purpose=purpose)
+    process = EmailedCode.going_on(request, purpose=purpose)
     if process and process.email != email:
         process = None  # their address has changed since
     if request.POST.get("send"):
@@ -89,7 +89,7 @@ def _send(request, process, purpose, email):
     if process and process.can_resend:
         process.resend()
     else:
-        MailedCode.start(request, purpose=purpose, email=email)
+        EmailedCode.start(request, purpose=purpose, email=email)
 
 
 def _by_code_page(request, form, others):
@@ -100,7 +100,7 @@ def _by_code_page(request, form, others):
         form=form,
         code_form=form,
         may_be_lost=may_be_lost,
-        other_ways=links,
+        other_methods=links,
         other_sign_on=sign_on_name(),
     )
 

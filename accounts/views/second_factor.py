@@ -14,7 +14,8 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.access import (
+from accounts.forms import SecondFactorForm, SetUpAppForm
+from accounts.sign_in.access import (
     behind_second_factor,
     has_shown_second_factor,
     is_by_pin,
@@ -23,10 +24,9 @@ from accounts.access import (
     show_second_factor,
     to_prove,
 )
-from accounts.desk_pins import remove_pin_without_second_factor
-from accounts.forms import SecondFactorForm, SetUpAppForm
-from accounts.locking import lock
-from accounts.told import tell
+from accounts.sign_in.desk_pins import remove_pin_without_second_factor
+from accounts.sign_in.security_mails import mail_security_notice
+from accounts.staff.desk_lock import lock
 from accounts.views.passkeys import shown_in
 
 
@@ -113,7 +113,7 @@ def _show_recovery_codes(request, authenticator, *, next_page):
 
 def _note(request, what):
     audit.record(what, request.user, by=request.user)
-    tell(request.user, what)
+    mail_security_notice(request.user, what)
 
 
 def _app_of(user):

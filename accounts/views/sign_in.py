@@ -15,13 +15,14 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts import actions
-from accounts.access import LAST_PERSON, safe_next, set_borrowed
 from accounts.forms import CodeForm, SignInForm
 from accounts.languages import languages
-from accounts.mailed_codes import count_code, sent_too_often
+from accounts.patron import people
+from accounts.sign_in import sign_ins
+from accounts.sign_in.access import LAST_PERSON, safe_next, set_borrowed
+from accounts.sign_in.emailed_codes import count_code, sent_too_often
+from accounts.sign_in.methods import CARD, PASSKEY, SIGN_ON, first_method, other_methods
 from accounts.views.passkeys import is_worth_offering
-from accounts.ways_in import CARD, PASSKEY, SIGN_ON, first_way, other_ways
 from portal.limits import TooOften
 from portal.security_log import note
 
@@ -41,14 +42,14 @@ def sign_in(request):
     if form.is_valid():
         set_borrowed(request, form.cleaned_data["borrowed"])
         mail_code(request, form.cleaned_data["email"])
-        if not request.reader:
+        if not request.viewer:
             request.session.set_expiry(
-                actions.UNCONFIRMED_FOR
+                people.UNCONFIRMED_FOR
             )  # the address that was typed rests in it; signing in sets it anew
         request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
         time.sleep(max(0, SAME_FOR_ALL - (time.monotonic() - began)))
         return redirect(_with_next(request, "account_confirm_login_code"))
-    first = first_way(request) if request.method == "GET" else ""
+    first = first_method(request) if request.method == "GET" else ""
     if first in PAGES:
         return redirect(_with_next(request, PAGES[first]))
     context = {
@@ -56,14 +57,14 @@ def sign_in(request):
         "next": safe_next(request),
         "languages": languages(),
         "passkey_first": first == PASSKEY,
-        **other_ways(),
+        **other_methods(),
     }
     return render(request, "accounts/sign_in.html", context)
 
 
 def mail_code(request, email):
     """Begin the sign-in of whoever reads that address."""
-    person = actions.person_with_address(email, at=timezone.now(), language=get_language())
+    person = people.person_with_address(email, at=timezone.now(), language=get_language())
     LoginCodeVerificationProcess.initiate(
         request=request, user=person if person.is_active else None, email=email
     )
@@ -134,7 +135,7 @@ def sign_out(request):
     """Leaves nothing of this person on the device: session, opened codes, stored pages. A shared desk computer stays one, for the next."""
     note(request, "signed_out")
     desk = request.shared_desk
-    actions.end_sign_in(request.session.session_key)
+    sign_ins.end_sign_in(request.session.session_key)
     logout(request)
     request.session.flush()
     response = redirect("locked" if desk else "signed_out")
@@ -154,7 +155,7 @@ def set_language(request):
     response = redirect(safe_next(request) or "home")
     if language in dict(settings.LANGUAGES):
         if request.user.is_authenticated:
-            actions.change_language(request.user, language=language)
+            people.change_language(request.user, language=language)
         response.set_cookie(
             settings.LANGUAGE_COOKIE_NAME,
             language,

@@ -12,11 +12,12 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from accounts import access, actions
-from accounts import single_sign_on as sso
-from accounts.access import note_proof, proved_recently, safe_next, set_borrowed
 from accounts.forms import BorrowedForm
 from accounts.ils.configured import library_ils
+from accounts.patron import people
+from accounts.sign_in import access
+from accounts.sign_in import single_sign_on as sso
+from accounts.sign_in.access import note_proof, proved_recently, safe_next, set_borrowed
 from portal import limits
 from portal.security_log import note
 
@@ -53,8 +54,8 @@ def to_provider(request, *, what_for, else_to, borrowed=False):
     """The page that leads on by itself. No redirect: it would be the answer to a form, and our own policy lets no form lead anywhere else;
     through how many hosts a provider sends people nobody can list."""
     limits.count(request, "single_sign_on")
-    if not request.reader:
-        request.session.set_expiry(actions.UNCONFIRMED_FOR)  # a stranger's: signing in sets it anew
+    if not request.viewer:
+        request.session.set_expiry(people.UNCONFIRMED_FOR)  # a stranger's: signing in sets it anew
     try:
         address = sso.address_to_begin(
             request, what_for=what_for, going_to=safe_next(request), borrowed=borrowed
@@ -120,7 +121,7 @@ def connect_sign_on(request):
     if request.method == "POST" and request.POST.get("disconnect"):
         try:
             sso.disconnect(request.user, at=timezone.now())
-        except sso.OnlyWayIn:
+        except sso.OnlySignInMethod:
             return _page_of_connection(request, connected=True)
         messages.success(
             request, _("%(name)s no longer opens your library account.") % {"name": sso.sign_on_name()}
@@ -130,7 +131,7 @@ def connect_sign_on(request):
 
 
 def _page_of_connection(request, *, connected):
-    only = connected and not sso.has_another_way_in(request.user)
+    only = connected and not sso.has_another_sign_in_method(request.user)
     return render(
         request,
         "accounts/connect_sign_on.html",
@@ -152,7 +153,7 @@ def _sign_in(request, begun, identity):
     if identity.email_is_proven or not identity.email:
         try:
             person = sso.new_person(identity, at=timezone.now(), language=get_language())
-        except actions.AddressTaken:
+        except people.AddressTaken:
             taken = True
         else:
             return _let_in(request, person, borrowed=begun.borrowed, going_to=begun.going_to, proved=proved)

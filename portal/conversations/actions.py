@@ -14,16 +14,16 @@ from django.urls import reverse
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 
-from accounts import roles
-from accounts.addresses import proven_address
 from accounts.hours import promised_at
 from accounts.models import Library, User
+from accounts.sign_in.email_addresses import proven_address
+from accounts.staff import roles
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import HelpSession, SessionRecommendation
 from portal.notifications.actions import notify, withdraw
 from portal.prepared import insert, prepared
 from recommendations.actions import record_verdict
-from recommendations.choosing import recommend_chosen
+from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType, Recommendation
 
 from . import drafts, search, states
@@ -150,15 +150,15 @@ def reply(
 ):
     """Add one message to the conversation, with the recommendations made in it and the files added to its composer, and let the other side know.
 
-    An answer is held for some seconds before the patron sees it (Message.HELD), so that it can be taken back; `then` says what
+    An answer is held for some seconds before the patron sees it (Message.UNDO_WINDOW), so that it can be taken back; `then` says what
     the conversation does after it. Whose it is doesn't change. The same token twice is the same message: nothing is added and
     nobody is told again. The writer's draft is gone with it, up to `draft_sequence` (drafts.forget). Returns the message,
     which holds other words than `body` if the token was sent before with those. `seen` is the primary key of the last message
     that the writer had before them (0: there was none; None: never mind). Raises AnsweredMeanwhile, Erased, RoleEnded.
     """
     if side == STAFF:
-        roles.hold(by)
-    conversation = locked(conversation, at)
+        roles.lock_roles(by)
+    conversation = lock_conversation(conversation, at)
     for sent_before in _sent(conversation=conversation.pk, client_token=client_token):
         return sent_before
     at = conversation.changed_at
@@ -177,7 +177,7 @@ def reply(
         body=body,
         language=language,
         sent_at=at,
-        shown_from=at if side == PATRON else at + Message.HELD,
+        shown_from=at if side == PATRON else at + Message.UNDO_WINDOW,
         then="" if side == PATRON else then,
         client_token=client_token,
     )
@@ -209,7 +209,7 @@ def reply(
         conversation.last_message_at = max(at, conversation.last_message_at or at)
         conversation.version += 1
     else:
-        _hold(conversation, message)
+        _mark_pending(conversation, message)
         _recommend_in(message, items)
         if items:
             search.index_conversation(conversation)
@@ -233,8 +233,8 @@ def take_back(message, *, by, at, typed=None):
 
     `typed` are the other fields of the composer, for its draft. Raises TooLate, also for anybody but its writer, and RoleEnded.
     """
-    roles.hold(by)
-    conversation = locked(message.conversation, at)
+    roles.lock_roles(by)
+    conversation = lock_conversation(message.conversation, at)
     at = conversation.changed_at
     message = conversation.messages.filter(pk=message.pk, side=STAFF, author=by, shown_from__gt=at).first()
     if message is None:
@@ -247,11 +247,11 @@ def take_back(message, *, by, at, typed=None):
     if gave:
         search.index_conversation(conversation)
     message.delete()  # and the events that it brought about
-    held = _held(conversation, at)
-    conversation.held_from = held["first"]
+    pending = _pending_answers(conversation, at)
+    conversation.pending_from = pending["first"]
     if (
-        conversation.events.filter(message=None, shown_from__gt=at).update(shown_from=held["last"] or at)
-        and held["last"] is None
+        conversation.events.filter(message=None, shown_from__gt=at).update(shown_from=pending["last"] or at)
+        and pending["last"] is None
     ):
         conversation.version += 1  # a colleague closed it meanwhile: no answer is left for that to wait for
     enter(conversation, states.replay(conversation))
@@ -263,8 +263,8 @@ def take_back(message, *, by, at, typed=None):
 def close(conversation, *, by, side, at):
     """End the conversation; writing in it opens it again. Closing twice is closing once. Raises Erased, RoleEnded."""
     if side == STAFF:
-        roles.hold(by)
-    conversation = locked(conversation, at)
+        roles.lock_roles(by)
+    conversation = lock_conversation(conversation, at)
     if conversation.status == Status.CLOSED and (
         side == STAFF or conversation.status_at(at) == Status.CLOSED
     ):
@@ -272,7 +272,7 @@ def close(conversation, *, by, side, at):
     at = conversation.changed_at
     if _has_words(conversation):
         _tell(conversation, Event.Kind.CLOSED, side, writer_in(conversation, by, side), at)
-        if side == PATRON or conversation.held_from is None:
+        if side == PATRON or conversation.pending_from is None:
             conversation.version += 1
     else:
         DeskEvent.objects.create(conversation=conversation, kind=DeskEvent.Kind.CLOSED, by=by, at=at)
@@ -296,7 +296,7 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
         raise Erased  # with the answer that it was made in
     if conversation is not None:
         try:
-            conversation = locked(conversation, at)
+            conversation = lock_conversation(conversation, at)
         except Erased:
             return recommendation
     elif verdict in ASKS_FOR_FOLLOW_UP:
@@ -336,9 +336,9 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         return help_session
     conversations = Conversation.objects.filter(help_session=help_session)
     given = Recommendation.objects.filter(messagerecommendation__message__conversation__in=conversations)
-    lock_first(given)
+    lock_recommendations(given)
     conversations.update(patron=by)
-    for conversation in conversations.filter(joined_into=None):
+    for conversation in conversations.filter(merged_into=None):
         search.index_conversation(conversation)
     given.update(patron=by)
     for rows in (Participation, Draft):  # what the person has as themselves already stays as it is
@@ -361,13 +361,15 @@ def mark_read(conversation, *, person, at, until=None):
         _read_by(conversation, writer_in(conversation, person, PATRON), latest)
 
 
-def show_held(*, at):
+def show_pending_answers(*, at):
     """Count the answers whose seconds are over as shown, in the patrons' lists too. For the worker."""
-    for conversation in Conversation.objects.filter(held_from__lte=at)[:200]:
+    for conversation in Conversation.objects.filter(pending_from__lte=at)[:200]:
         with transaction.atomic():
             conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
-            if _show_held(conversation, at):
-                conversation.save(update_fields=["version", "last_message_at", "held_from", "held_status"])
+            if _count_shown_answers(conversation, at):
+                conversation.save(
+                    update_fields=["version", "last_message_at", "pending_from", "patron_status"]
+                )
 
 
 def session_of(recommendation):
@@ -395,7 +397,7 @@ def conversation_of(recommendation):
 # What every change of a conversation is made of; handling.py uses it too.
 
 
-def locked(conversation, at):
+def lock_conversation(conversation, at):
     """The conversation as it is now, its row locked until the transaction ends; of one that was joined into another, that other.
 
     Its `changed_at` is the moment of the change to come: `at`, or just after what somebody else did while the row was waited
@@ -403,7 +405,7 @@ def locked(conversation, at):
     """
     # No join: PostgreSQL looks a joined row up as it was before the wait, and a conversation that was handed over to another branch
     # meanwhile would not be found at all.
-    known, found = conversation, _row(pk=conversation.joined_into_id or conversation.pk)
+    known, found = conversation, _row(pk=conversation.merged_into_id or conversation.pk)
     if not found:  # its time was over meanwhile: portal.privacy.retention
         raise Erased
     [conversation] = found
@@ -417,12 +419,12 @@ def locked(conversation, at):
         session.refresh_from_db(
             fields=["shared_with"]
         )  # who holds it beside the child may be another by now, or nobody
-    if conversation.joined_into_id:
-        return locked(conversation, at)
+    if conversation.merged_into_id:
+        return lock_conversation(conversation, at)
     if conversation.status == Status.ERASED:
         raise Erased
     conversation.changed_at = moment_of_change(conversation, at)
-    _show_held(conversation, conversation.changed_at)
+    _count_shown_answers(conversation, conversation.changed_at)
     return conversation
 
 
@@ -438,7 +440,7 @@ def moment_of_change(conversation, at):
     return conversation.changed_at + datetime.timedelta(microseconds=1)
 
 
-def lock_first(recommendations):
+def lock_recommendations(recommendations):
     """Lock these before the row of their conversation, as whoever gives a verdict does: two that cross must not wait for each other."""
     list(
         recommendations.select_for_update(of=("self",), no_key=True)
@@ -450,7 +452,7 @@ def lock_first(recommendations):
 def enter(conversation, state, *, seen_by_patron=False):
     """Write the state into the row, with what follows from it: by when the promise falls due, and when it closes by itself.
 
-    While an answer is held the patron goes on reading the state before it, unless they changed it themselves (`seen_by_patron`).
+    While an answer is pending the patron goes on reading the state before it, unless they changed it themselves (`seen_by_patron`).
     """
     if state.waiting_since != conversation.waiting_since:
         conversation.promised_at = (
@@ -469,10 +471,10 @@ def enter(conversation, state, *, seen_by_patron=False):
     conversation.waiting_since, conversation.snoozed_until = state.waiting_since, state.snoozed_until
     conversation.at_desk_from = state.at_desk_from or conversation.at_desk_from
     conversation.closed_at = state.turned_at if state.status == Status.CLOSED else None
-    if conversation.held_from is None:
-        conversation.held_status = ""
+    if conversation.pending_from is None:
+        conversation.patron_status = ""
     elif seen_by_patron:
-        conversation.held_status = state.status
+        conversation.patron_status = state.status
 
 
 def save(conversation, *, shows_at=None):
@@ -549,16 +551,16 @@ def writer_in(conversation, person, side):
 
 def _has_words(conversation):
     """Whether there is a message: without one the conversation is the desk's alone."""
-    return conversation.last_message_at is not None or conversation.held_from is not None
+    return conversation.last_message_at is not None or conversation.pending_from is not None
 
 
 def _tell_reopened(conversation, message, by):
     """That `message` opens the conversation again. If the patron hasn't seen yet that it was closed, they see both at once, or neither."""
     shown_from = message.shown_from
     if message.side == PATRON and conversation.status_at(message.sent_at) != Status.CLOSED:
-        held = conversation.messages.filter(side=STAFF, shown_from__gt=message.sent_at)
-        shown_from = _held(conversation, message.sent_at)["last"]
-        message = held.filter(then=Then.CLOSE).last() or message
+        pending = conversation.messages.filter(side=STAFF, shown_from__gt=message.sent_at)
+        shown_from = _pending_answers(conversation, message.sent_at)["last"]
+        message = pending.filter(then=Then.CLOSE).last() or message
     Event.objects.create(
         conversation=conversation,
         message=message,
@@ -572,7 +574,7 @@ def _tell_reopened(conversation, message, by):
 
 def _tell(conversation, kind, side, by, at, *, message=None):
     """An event of the time line. What an answer brings about shows with it; and nothing of the desk's shows before an answer that came first."""
-    shown_from = at if side == PATRON else _held(conversation, at)["last"] or at
+    shown_from = at if side == PATRON else _pending_answers(conversation, at)["last"] or at
     if message is not None:
         shown_from = message.shown_from
     Event.objects.create(
@@ -580,9 +582,9 @@ def _tell(conversation, kind, side, by, at, *, message=None):
     )
 
 
-def _held(conversation, at):
+def _pending_answers(conversation, at):
     """{"first", "last"}: from when the first and the last of the answers are shown that aren't yet; None where there is none."""
-    if conversation.held_from is None:
+    if conversation.pending_from is None:
         return {"first": None, "last": None}
     return conversation.messages.filter(side=STAFF, shown_from__gt=at).aggregate(
         first=Min("shown_from"), last=Max("shown_from")
@@ -604,24 +606,24 @@ def _stands_since(recommendation, before, conversation):
         recommendation.save(update_fields=["decided_at"])
 
 
-def _hold(conversation, message):
-    if conversation.held_from is None:
-        conversation.held_from, conversation.held_status = message.shown_from, conversation.status
+def _mark_pending(conversation, message):
+    if conversation.pending_from is None:
+        conversation.pending_from, conversation.patron_status = message.shown_from, conversation.status
 
 
-def _show_held(conversation, at):
+def _count_shown_answers(conversation, at):
     """Bring `version` and `last_message_at` up to what is shown now. Whether that changed anything."""
-    if conversation.held_from is None or conversation.held_from > at:
+    if conversation.pending_from is None or conversation.pending_from > at:
         return False
-    held = conversation.messages.filter(side=STAFF, shown_from__gte=conversation.held_from)
-    shown = held.filter(shown_from__lte=at)
+    pending = conversation.messages.filter(side=STAFF, shown_from__gte=conversation.pending_from)
+    shown = pending.filter(shown_from__lte=at)
     conversation.version += shown.count()
     conversation.last_message_at = max(
         filter(None, [conversation.last_message_at, shown.aggregate(latest=Max("shown_from"))["latest"]])
     )
-    conversation.held_from = held.filter(shown_from__gt=at).aggregate(first=Min("shown_from"))["first"]
-    if conversation.held_from is None:
-        conversation.held_status = ""
+    conversation.pending_from = pending.filter(shown_from__gt=at).aggregate(first=Min("shown_from"))["first"]
+    if conversation.pending_from is None:
+        conversation.patron_status = ""
     return True
 
 

@@ -20,7 +20,7 @@ from portal import files
 from portal.text import clean
 from portal.uploads import MOST_BYTES, MOST_FILES
 
-from .actions import locked, save, writer_in
+from .actions import lock_conversation, save, writer_in
 from .models import Attachment, Draft, Side
 
 MEGABYTE = 1024 * 1024
@@ -144,7 +144,7 @@ def add_each(conversation, *, uploads, **where):
 @transaction.atomic
 def describe(conversation, *, by, side, client_token, words, at):
     """Keep what can be seen in the pictures of the composer: {public id: words}."""
-    conversation = locked(conversation, at)
+    conversation = lock_conversation(conversation, at)
     composer = conversation.attachments.in_composer(
         client_token, side=side, person=writer_in(conversation, by, side)
     )
@@ -156,7 +156,7 @@ def describe(conversation, *, by, side, client_token, words, at):
 @transaction.atomic
 def remove(conversation, *, by, side, client_token, public_id, at):
     """Take a file out of the composer. One that is gone or sent already stays as it is."""
-    conversation = locked(conversation, at)
+    conversation = lock_conversation(conversation, at)
     composer = conversation.attachments.in_composer(
         client_token, side=side, person=writer_in(conversation, by, side)
     )
@@ -215,7 +215,7 @@ def _add_row(attachment, conversation, by, is_sent):
     """The row, if there is room for it. Whoever else adds meanwhile waits, so that the sums are right. Returns it, or that of the same file."""
     if by is not None:
         User.objects.select_for_update(no_key=True).get(pk=by.pk)
-    conversation = locked(conversation, attachment.added_at)
+    conversation = lock_conversation(conversation, attachment.added_at)
     by = writer_in(conversation, by, attachment.side)
     attachment.conversation, attachment.added_by = conversation, by
     in_it = Attachment.objects.filter(

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from django.core import signing
 from django.db import transaction
 
-from accounts import roles
+from accounts.staff import roles
 
-from . import handling
+from . import desk_actions
 from .actions import STAFF, close
-from .handling import UNDO_WITHIN, AlreadyTaken, CannotUndo
+from .desk_actions import UNDO_WITHIN, AlreadyTaken, CannotUndo
 from .models import Conversation
 
 SALT = "portal.conversations.bulk"
@@ -34,7 +34,7 @@ class Done:
 @transaction.atomic
 def close_many(seen, *, by, at):
     """Close them. `seen`: {conversation: its desk_version on the page where it was chosen}: what came since, nobody has read."""
-    roles.hold(by)
+    roles.lock_roles(by)
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.is_open:
@@ -48,11 +48,11 @@ def close_many(seen, *, by, at):
 @transaction.atomic
 def snooze_many(seen, *, until, by, at):
     """Put them off until a day. `seen`: as for close_many."""
-    roles.hold(by)
+    roles.lock_roles(by)
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.is_open:
-            handling.snooze(conversation, until=until, by=by, at=at)
+            desk_actions.snooze(conversation, until=until, by=by, at=at)
             done.changed.append(conversation)
         else:
             done.unfit.append(conversation)
@@ -62,11 +62,11 @@ def snooze_many(seen, *, until, by, at):
 @transaction.atomic
 def take_many(seen, *, by, at):
     """Make `by` the one who answers, where nobody else is: by the same rule as one alone."""
-    roles.hold(by)
+    roles.lock_roles(by)
     done = Done()
     for conversation in _locked(seen):
         try:
-            handling.take(conversation, by=by, at=at)
+            desk_actions.take(conversation, by=by, at=at)
         except AlreadyTaken:
             done.taken.append(conversation)
         else:
@@ -77,11 +77,11 @@ def take_many(seen, *, by, at):
 @transaction.atomic
 def assign_many(seen, *, to, by, at):
     """Make a colleague the one who answers. `seen`: as for close_many, so that no page that is out of date takes a conversation from anybody."""
-    roles.hold(by, to)
+    roles.lock_roles(by, to)
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.branch_id in to.desk_branch_ids or to.is_coordinator:
-            handling.assign(conversation, to=to, by=by, at=at, was=conversation.assignee)
+            desk_actions.assign(conversation, to=to, by=by, at=at, was=conversation.assignee)
             done.changed.append(conversation)
         else:
             done.unfit.append(conversation)
@@ -100,12 +100,12 @@ def undo(key, *, by, at):
         raise CannotUndo from error
     if kept["by"] != by.pk:
         raise CannotUndo
-    roles.hold(by)
+    roles.lock_roles(by)
     done_at = {pk: datetime.datetime.fromisoformat(moment) for pk, moment in kept["conversations"]}
     count = 0
     for conversation in _locked(Conversation.objects.at_desk_of(by).filter(pk__in=done_at)):
         try:
-            handling.undo(conversation, done_at=done_at[conversation.pk], by=by, at=at)
+            desk_actions.undo(conversation, done_at=done_at[conversation.pk], by=by, at=at)
         except CannotUndo:
             continue
         count += 1
@@ -115,7 +115,7 @@ def undo(key, *, by, at):
 def _locked(conversations):
     """The conversations as they are now, their rows locked; by branch. What was joined or erased since is left out."""
     rows = Conversation.objects.select_for_update(no_key=True).filter(
-        pk__in=[conversation.pk for conversation in conversations], joined_into=None
+        pk__in=[conversation.pk for conversation in conversations], merged_into=None
     )
     locked = list(rows.exclude(status=Conversation.Status.ERASED).order_by("pk").values_list("pk", flat=True))
     # Read afterwards, as in actions.locked: a joined row is looked up as it was before the wait.

@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 
 from accounts.hours import promised_at
 from accounts.models import Absence, Library
-from accounts.reader import for_readers
+from accounts.viewer import for_viewers
 from portal.prepared import prepared
 from portal.templatetags.portal import day_in_a_sentence
 from portal.text import uuid_or_none
@@ -36,7 +36,7 @@ Status, Kind = Conversation.Status, Event.Kind
 
 
 @dataclass(slots=True)
-class Said:
+class ShownMessage:
     """A message as the page shows it: no more than it needs of the row, and what the view hangs on it."""
 
     pk: int
@@ -58,15 +58,15 @@ class Said:
 
 
 @dataclass
-class Part:
+class MessageRange:
     """What a page shows of a conversation."""
 
-    messages: list[Said]
+    messages: list[ShownMessage]
     total: int  # how many messages the conversation shows in all
     earlier: int  # how many of them come before it, and after it
     later: int = 0
     events: list = field(default_factory=list)
-    first_unread: Said | None = None
+    first_unread: ShownMessage | None = None
     after: datetime.datetime | None = None  # what was shown until then stands on the page already
     goes_on: datetime.date | None = None  # the day that stands first on the page already begins in this part
 
@@ -124,8 +124,8 @@ DRAFT = """(
 )"""
 MESSAGE_COUNT = "(SELECT COUNT(*) FROM conversations_message m WHERE m.conversation_id = conversations_conversation.id AND m.shown_from <= %s)"
 COLUMNS = [
-    *("public_id", "patron", "branch", "assignee", "joined_into", "subject", "version", "last_message_at"),
-    *("status", "waiting_since", "promised_at", "closes_at", "held_from", "held_status"),
+    *("public_id", "patron", "branch", "assignee", "merged_into", "subject", "version", "last_message_at"),
+    *("status", "waiting_since", "promised_at", "closes_at", "pending_from", "patron_status"),
     *(
         "help_session__public_id",
         "help_session__quiet",
@@ -136,17 +136,17 @@ COLUMNS = [
 ]
 
 
-@for_readers(public_id=UUIDField(), at=DateTimeField(), today=DateField())
-def for_page(reader, public_id, at, today):
+@for_viewers(public_id=UUIDField(), at=DateTimeField(), today=DateField())
+def for_page(viewer, public_id, at, today):
     """The conversation with what its page needs to know beside it."""
     return (
-        Conversation.objects.belonging_to(reader)
+        Conversation.objects.belonging_to(viewer)
         .filter(public_id=public_id)
         .select_related("help_session")
         .only(*COLUMNS)
         .annotate(
             there_is=RawSQL(THERE_IS, [today, today], output_field=IntegerField()),  # noqa: S611  nothing typed is in it
-            draft=RawSQL(DRAFT, [reader.person or 0] * 3, output_field=TextField()),  # noqa: S611  nothing typed is in it
+            draft=RawSQL(DRAFT, [viewer.person or 0] * 3, output_field=TextField()),  # noqa: S611  nothing typed is in it
             message_count=RawSQL(MESSAGE_COUNT, [at], output_field=IntegerField()),  # noqa: S611  nothing typed is in it
         )
     )
@@ -171,7 +171,7 @@ def read_until(conversation, person):
     return rows.order_by("-read_until").values_list("read_until", flat=True).first()
 
 
-def latest_part(conversation, at, *, unread_since=None):
+def latest_messages(conversation, at, *, unread_since=None):
     """The last messages, and all that weren't read: those of the library since `unread_since` (None: all are read). It costs the same
     whether there are 3 messages or 3,000."""
     least = FEW if conversation.message_count > FEW + SPARED else conversation.message_count
@@ -184,7 +184,7 @@ def latest_part(conversation, at, *, unread_since=None):
     wanted = max(least, found.index(first_unread) + 1 if first_unread else 0)
     if conversation.message_count - wanted > SPARED:
         found = found[:wanted]
-    part = Part(
+    part = MessageRange(
         messages=found[::-1],
         total=conversation.message_count,
         earlier=conversation.message_count - len(found),
@@ -193,18 +193,18 @@ def latest_part(conversation, at, *, unread_since=None):
     return _with_events(part, conversation, at)
 
 
-def part_around(conversation, at, public_id, *, back=FEW):
+def messages_around(conversation, at, public_id, *, back=FEW):
     """The part in which this message stands, with `back` messages before it; the latest if there is no such message."""
     there = _place(conversation, at, public_id)
     if there is None:
-        return latest_part(conversation, at)
+        return latest_messages(conversation, at)
     rows = _shown(conversation.pk, at)
     before = rows.filter(_before(there))
     earlier = _said(before.order_by("-shown_from", "-pk")[:back])[::-1]
     found = _said(rows.exclude(_before(there)).order_by("shown_from", "pk")[: MANY + 1])
     count = before.count() - len(earlier)
     shown = earlier + found[:MANY]
-    part = Part(
+    part = MessageRange(
         messages=shown,
         total=conversation.message_count,
         earlier=count,
@@ -213,7 +213,7 @@ def part_around(conversation, at, public_id, *, back=FEW):
     return _with_events(part, conversation, at, until=found[MANY].shown_from if len(found) > MANY else None)
 
 
-def part_before(conversation, at, public_id):
+def messages_before(conversation, at, public_id):
     """The page of messages that come before this one, which stands first on the page; None if there is no such message."""
     there = _place(conversation, at, public_id)
     if there is None:
@@ -223,7 +223,7 @@ def part_before(conversation, at, public_id):
     if not found:
         return None
     part = _with_events(
-        Part(messages=found, total=conversation.message_count, earlier=before.count() - len(found)),
+        MessageRange(messages=found, total=conversation.message_count, earlier=before.count() - len(found)),
         conversation,
         at,
         until=there[0],
@@ -233,7 +233,7 @@ def part_before(conversation, at, public_id):
     return part
 
 
-def part_since(conversation, at, shown_until):
+def messages_since(conversation, at, shown_until):
     """What was shown since, to be put after what a page shows; None where that isn't its place: two conversations became one, too much came,
     or the clocks of two servers differ."""
     try:
@@ -248,10 +248,12 @@ def part_since(conversation, at, shown_until):
     if (
         len(messages) > MANY
         or count + len(messages) != conversation.message_count
-        or any(event.kind == Kind.JOINED for event in events)
+        or any(event.kind == Kind.MERGED for event in events)
     ):
         return None
-    return Part(messages=messages, events=events, total=conversation.message_count, earlier=0, after=after)
+    return MessageRange(
+        messages=messages, events=events, total=conversation.message_count, earlier=0, after=after
+    )
 
 
 def _shown(conversation, at):
@@ -270,7 +272,7 @@ def _newest(conversation, at):
 
 
 def _said(rows):
-    return [Said(*row) for row in rows]
+    return [ShownMessage(*row) for row in rows]
 
 
 def _is_unread(message, since):
@@ -337,7 +339,7 @@ def state_in_words(conversation, at):
 def _promise(conversation, at):
     """Of one that waits for the library: by when it said it would answer."""
     promised = conversation.promised_at
-    if conversation.holds_at(at):  # the answer that took the promise off isn't shown yet
+    if conversation.has_pending_answer(at):  # the answer that took the promise off isn't shown yet
         since = _unanswered_since(conversation, at)
         promised = promised_at(conversation.branch, since) if since else None
     if promised is None:
@@ -356,7 +358,7 @@ def _promise(conversation, at):
 
 def closes_at(conversation, at):
     """When it closes by itself, as the patron may know it: the answer that is held moves that day."""
-    if not conversation.holds_at(at):
+    if not conversation.has_pending_answer(at):
         return conversation.closes_at
     shown, days = states.replay(conversation, shown_at=at), Library.current().closes_after_days
     return (
@@ -399,6 +401,6 @@ def away_in_words(conversation, part, at):
 
 
 def _unanswered_since(conversation, at):
-    if not conversation.holds_at(at):
+    if not conversation.has_pending_answer(at):
         return conversation.waiting_since
     return states.replay(conversation, shown_at=at).waiting_since

@@ -221,7 +221,7 @@ def _arms(desk, desk_list, filters, at):
         if status == Status.WAITING_FOR_STAFF:
             such, params = f"{such} AND at_desk_from <= %s", [_moment(at)]
         elif status == Status.CLOSED:  # nothing else can be joined into another
-            such = f"{such} AND joined_into_id IS NULL"
+            such = f"{such} AND merged_into_id IS NULL"
         if filters.since is not None:
             came = [
                 "at_desk_from" if status == Status.WAITING_FOR_STAFF else "queued_at",

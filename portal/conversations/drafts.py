@@ -9,8 +9,8 @@ import uuid
 from django.db import transaction
 from django.db.models import BigAutoField, CharField
 
-from accounts import roles
 from accounts.models import User
+from accounts.staff import roles
 from portal.prepared import prepared
 from portal.text import clean
 
@@ -63,7 +63,7 @@ def save_draft(
     Whoever sends holds the same row meanwhile: a draft that came a moment late would be sent words in a new composer.
     """
     if side == Side.STAFF:
-        roles.hold(person)
+        roles.lock_roles(person)
     conversation = _conversation_locked(conversation) if conversation else None
     if conversation is None:
         User.objects.select_for_update(no_key=True).get(pk=person.pk)
@@ -98,11 +98,11 @@ def _cleaned(typed):
 
 def _conversation_locked(conversation):
     found = Conversation.objects.select_for_update(no_key=True).get(
-        pk=conversation.joined_into_id or conversation.pk
+        pk=conversation.merged_into_id or conversation.pk
     )
     if found.status == Conversation.Status.ERASED:
         raise AlreadySent  # nothing is kept of it, nor of what is typed for it
-    return _conversation_locked(found) if found.joined_into_id else found
+    return _conversation_locked(found) if found.merged_into_id else found
 
 
 def put_back(message, *, typed, at):

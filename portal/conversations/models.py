@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 class ConversationQuerySet(models.QuerySet):
     # Who may do what. Every view starts from one of these.
 
-    def belonging_to(self, reader):
+    def belonging_to(self, viewer):
         """What this reader may open as a patron: their own, and those of the sessions this browser opened by code.
 
         A conversation that a verdict opened is the desk's alone until it holds a message."""
         return self.filter(
-            reader.owns("patron", help_session=reader.opened_sessions), last_message_at__isnull=False
+            viewer.owns("patron", help_session=viewer.opened_sessions), last_message_at__isnull=False
         )
 
     def at_desk_of(self, user, shown=()):
@@ -38,9 +38,9 @@ class ConversationQuerySet(models.QuerySet):
     def latest_first(self):
         return self.order_by("-last_message_at", "-pk")
 
-    def not_joined(self):
+    def not_merged(self):
         """Without those that were joined into another: these only lead there."""
-        return self.filter(joined_into=None)
+        return self.filter(merged_into=None)
 
     def unread_by(self, person):
         """Those that hold something which this person (None: the holder of a code) has not seen. One's own message is seen.
@@ -50,7 +50,7 @@ class ConversationQuerySet(models.QuerySet):
         seen = Participation.objects.filter(
             whose, conversation=OuterRef("pk"), side=Side.PATRON, read_until__gte=OuterRef("last_message_at")
         )
-        return self.not_joined().filter(~Exists(seen))
+        return self.not_merged().filter(~Exists(seen))
 
 
 def at_desk_of(person, branches, shown, today):
@@ -113,12 +113,12 @@ class Conversation(models.Model):
         related_name="+",
         help_text="the contact as which the answer was counted",
     )
-    joined_into = models.ForeignKey(
+    merged_into = models.ForeignKey(
         "self",
         on_delete=models.CASCADE,
         null=True,
         blank=True,
-        related_name="joined",
+        related_name="merged",
         help_text="where its messages went",
     )
     subject = models.CharField(max_length=200, blank=True, help_text="blank only once it is erased")
@@ -149,12 +149,12 @@ class Conversation(models.Model):
     last_message_at = models.DateTimeField(
         null=True, blank=True, help_text="shown_from of the last message the patron may see"
     )
-    held_from = models.DateTimeField(
+    pending_from = models.DateTimeField(
         null=True,
         blank=True,
         help_text="shown_from of the first answer that isn't in `version` and `last_message_at` yet",
     )
-    held_status = models.CharField(
+    patron_status = models.CharField(
         max_length=20,
         blank=True,
         help_text="what the patron reads as its state until all held answers are shown",
@@ -202,7 +202,7 @@ class Conversation(models.Model):
                 name="closed_has_its_time",
             ),
             models.CheckConstraint(
-                condition=Q(joined_into__isnull=True) | Q(status="closed"), name="joined_is_closed"
+                condition=Q(merged_into__isnull=True) | Q(status="closed"), name="joined_is_closed"
             ),
             models.CheckConstraint(
                 condition=Q(assignee__isnull=True) | Q(assigned_at__isnull=False),
@@ -226,7 +226,7 @@ class Conversation(models.Model):
                 fields=["closes_at"], name="closing_by_themselves", condition=Q(closes_at__isnull=False)
             ),
             models.Index(
-                fields=["held_from"], name="holding_an_answer", condition=Q(held_from__isnull=False)
+                fields=["pending_from"], name="holding_an_answer", condition=Q(pending_from__isnull=False)
             ),
             models.Index(fields=["patron", "-last_message_at", "-id"]),
             models.Index(fields=["help_session", "-last_message_at"]),
@@ -246,7 +246,7 @@ class Conversation(models.Model):
         """The recommendations whose verdicts belong to this conversation: the one it hangs on (or a conversation joined into it did), and those
         made in its answers."""
         hung = Conversation.objects.filter(
-            Q(pk=self.pk) | Q(joined_into=self), recommendation__isnull=False
+            Q(pk=self.pk) | Q(merged_into=self), recommendation__isnull=False
         ).values("recommendation")
         return Recommendation.objects.filter(
             Q(pk__in=hung) | Q(messagerecommendation__message__conversation=self)
@@ -254,19 +254,21 @@ class Conversation(models.Model):
 
     def version_at(self, at):
         """The version as the patron may know it: an answer counts from the moment it is shown, whether the worker has been here or not."""
-        if self.held_from is None or self.held_from > at:
+        if self.pending_from is None or self.pending_from > at:
             return self.version
-        return self.version + self.messages.filter(shown_from__gte=self.held_from, shown_from__lte=at).count()
+        return (
+            self.version + self.messages.filter(shown_from__gte=self.pending_from, shown_from__lte=at).count()
+        )
 
-    def holds_at(self, at):
+    def has_pending_answer(self, at):
         """Whether an answer is kept from the patron then: one that came after another was shown, too, whether the worker has been here or not."""
-        if self.held_from is None:
+        if self.pending_from is None:
             return False
-        return self.held_from > at or self.messages.filter(side=Side.STAFF, shown_from__gt=at).exists()
+        return self.pending_from > at or self.messages.filter(side=Side.STAFF, shown_from__gt=at).exists()
 
     def status_at(self, at):
         """The state as the patron may know it: what an answer changed stays unsaid while an answer is held."""
-        return self.held_status if self.holds_at(at) else self.status
+        return self.patron_status if self.has_pending_answer(at) else self.status
 
 
 class MessageQuerySet(models.QuerySet):
@@ -281,7 +283,7 @@ class MessageQuerySet(models.QuerySet):
 class Message(models.Model):
     """What one side said to the other. Notes of the staff are never here."""
 
-    HELD = datetime.timedelta(
+    UNDO_WINDOW = datetime.timedelta(
         seconds=15
     )  # an answer can be taken back so long; the patron doesn't see it before
 
@@ -357,7 +359,7 @@ class Event(models.Model):
         CLOSED = "closed", _("closed")
         CLOSED_BY_ITSELF = "closed_by_itself", _("closed by itself")
         REOPENED = "reopened", _("reopened")
-        JOINED = "joined", _("joined with another")
+        MERGED = "joined", _("joined with another")
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events")
     message = models.ForeignKey(
@@ -392,7 +394,7 @@ class DeskEvent(models.Model):
         ASSIGNED = "assigned", _("assigned")
         UNASSIGNED = "unassigned", _("unassigned")
         RELEASED = "released", _("released: it lay too long")
-        HANDED_OVER = "handed_over", _("handed to another branch")
+        TRANSFERRED = "handed_over", _("handed to another branch")
         SNOOZED = "snoozed", _("put off")
         WOKEN = "woken", _("came back")
         CLOSED = "closed", _("closed before a word was written")

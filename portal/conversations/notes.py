@@ -7,12 +7,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
 
-from accounts import roles
 from accounts.models import Absence, Library, User
+from accounts.staff import roles
 from portal.notifications.actions import notify
 
 from . import drafts
-from .actions import locked, save
+from .actions import lock_conversation, save
 from .models import Conversation, ConversationNote, Draft, NoteMention, Side
 
 AT = re.compile(r"(?<![\w@.])@(?=\w)")  # not within an e-mail address
@@ -26,8 +26,8 @@ def write_note(conversation, *, by, at, body, client_token):
 
     The same token twice is one note. Raises Erased, RoleEnded.
     """
-    roles.hold(by)
-    conversation = locked(conversation, at)
+    roles.lock_roles(by)
+    conversation = lock_conversation(conversation, at)
     note, new = ConversationNote.objects.get_or_create(
         conversation=conversation,
         client_token=client_token,

@@ -142,12 +142,12 @@ def rebuild():
     """Write the whole index anew, a thousand conversations at a time. Yields how many are done."""
     done, last = 0, 0
     while conversations := list(
-        Conversation.objects.filter(pk__gt=last, joined_into=None)
+        Conversation.objects.filter(pk__gt=last, merged_into=None)
         .select_related("patron")
         .order_by("pk")[:1000]
     ):
         with transaction.atomic():
-            _remove(Q(conversation__in=conversations) | Q(conversation__joined_into__in=conversations))
+            _remove(Q(conversation__in=conversations) | Q(conversation__merged_into__in=conversations))
             alive = [
                 conversation
                 for conversation in conversations
@@ -170,7 +170,7 @@ def rebuild():
 
 def _row_of_conversation(conversation):
     joined = (
-        Conversation.objects.filter(joined_into=conversation).order_by("pk").values_list("subject", flat=True)
+        Conversation.objects.filter(merged_into=conversation).order_by("pk").values_list("subject", flat=True)
     )
     given = (
         MessageRecommendation.objects.filter(message__conversation=conversation)

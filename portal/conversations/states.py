@@ -124,7 +124,7 @@ def _history(conversation, shown_at):
         kind__in=[Event.Kind.CLOSED, Event.Kind.CLOSED_BY_ITSELF], **shown
     ).values_list("at", flat=True):
         yield at, 2, closed, ()
-    for at, since in conversation.events.filter(kind=Event.Kind.JOINED).values_list("at", "waiting_since"):
+    for at, since in conversation.events.filter(kind=Event.Kind.MERGED).values_list("at", "waiting_since"):
         yield at, 5, joined, (since,)
     for at, kind, until in conversation.desk_events.values_list("at", "kind", "until"):
         if kind == DeskEvent.Kind.SNOOZED:

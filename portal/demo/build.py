@@ -13,18 +13,18 @@ from django.db import transaction
 
 import accounts.library
 import portal.lists.actions
-from accounts import absences, invitations, roles
-from accounts.actions import person_with_address, person_without_address
-from accounts.cards import person_with_card
 from accounts.ils import fake
 from accounts.models import Library, User
+from accounts.patron.people import person_with_address, person_without_address
+from accounts.sign_in.library_cards import person_with_card
+from accounts.staff import absences, invitations, roles
 from portal.conversations import actions as conversations
-from portal.conversations import handling, reply_templates
+from portal.conversations import desk_actions, reply_templates
 from portal.helpsessions import actions as helpsessions
 from portal.notifications.models import Notification
 from portal.privacy import retention
 from recommendations.actions import add_item, place_item
-from recommendations.choosing import ChosenItem
+from recommendations.chosen_items import ChosenItem
 from recommendations.models import Item, Recommendation, Topic
 
 from . import library as demo
@@ -104,7 +104,7 @@ class Builder:
         while self.steps:
             at, _order, step = heapq.heappop(self.steps)
             step(at)
-        conversations.show_held(at=self.now)
+        conversations.show_pending_answers(at=self.now)
         retention.forget(at=self.now)  # as the worker did in all those nights
         self.codes["blank"] = self.cards[-1]
         self._deliver_old_mail()
@@ -124,7 +124,7 @@ class Builder:
         )
         library = Library.current()
         rosa = self.people[first.key] = User.objects.get(email=_staff_address(first))
-        look = {"accent_colour": demo.ACCENT_COLOUR, "catalogue_link": demo.CATALOGUE_LINK}
+        look = {"accent_color": demo.ACCENT_COLOUR, "catalog_link": demo.CATALOGUE_LINK}
         accounts.library.change_library(
             library,
             by=rosa,
@@ -280,10 +280,10 @@ class Builder:
 
     def _night(self, at):
         """What the worker would have done meanwhile."""
-        conversations.show_held(at=at)
-        handling.wake_the_snoozed(at=at)
-        handling.close_the_quiet(at=at)
-        handling.release_the_left_lying(at=at)
+        conversations.show_pending_answers(at=at)
+        desk_actions.wake_snoozed(at=at)
+        desk_actions.close_quiet(at=at)
+        desk_actions.release_untouched(at=at)
 
     def _begin(self, at, staff, branch, fields):
         local = at.astimezone(self.calendar.zone)

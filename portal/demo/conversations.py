@@ -7,7 +7,7 @@ from django.core.files.base import ContentFile
 from django.utils.translation import override
 
 from portal.conversations import actions as conversations
-from portal.conversations import attachments, drafts, handling, joining, notes, presence
+from portal.conversations import attachments, desk_actions, drafts, merging, notes, presence
 from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.readers_form import fields_of, message_of
 
@@ -120,26 +120,26 @@ class Conversations:
         token = uuid.UUID(int=builder.random.getrandbits(128), version=4)
         match did.what:
             case "take":
-                handling.take(conversation, by=by, at=at)
+                desk_actions.take(conversation, by=by, at=at)
             case "assign":
-                handling.assign(
+                desk_actions.assign(
                     conversation, to=builder.people[did.to], by=by, at=at, was=conversation.assignee
                 )
             case "hand_over":
-                handling.hand_over(
+                desk_actions.transfer(
                     conversation, branch=builder.branches[did.to], by=by, at=at, was=conversation.assignee
                 )
             case "snooze":
-                handling.snooze(
+                desk_actions.snooze(
                     conversation,
                     until=builder.calendar.today + datetime.timedelta(days=did.until),
                     by=by,
                     at=at,
                 )
             case "join":
-                told["conversation"] = joining.join(conversation, into=self.named[did.to], by=by, at=at)
+                told["conversation"] = merging.merge(conversation, into=self.named[did.to], by=by, at=at)
             case "erase":
-                handling.erase(conversation, by=by, at=at)
+                desk_actions.erase(conversation, by=by, at=at)
             case "note":
                 notes.write_note(conversation, by=by, at=at, body=did.words, client_token=token)
             case "draft":

@@ -8,8 +8,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.access import show_second_factor, sign_in
 from accounts.models import User
+from accounts.sign_in.access import show_second_factor, sign_in
 from portal.desk.slips import qr_svg
 from portal.helpsessions import codes
 

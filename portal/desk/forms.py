@@ -383,7 +383,7 @@ def _first_branch(user):
     return user.desk_branch_ids[0] if user.desk_branch_ids else None
 
 
-class HandOnForm(forms.Form):
+class AssignForm(forms.Form):
     """To whom a conversation goes: a colleague, nobody in particular, or another branch. `was` is whose it was on the page."""
 
     to = forms.ChoiceField(

@@ -74,7 +74,7 @@ COLLEAGUES = f"""SELECT DISTINCT person.name, person.id, person.public_id FROM {
 
 
 @dataclass(frozen=True)
-class Asked:
+class QueueQuery:
     """What an address asks for. What it says wrongly it doesn't say."""
 
     tab: str = FIRST
@@ -208,15 +208,15 @@ def colleagues(user):
         return {UUID(str(public_id)): name or _("a reader") for name, _person, public_id in cursor.fetchall()}
 
 
-def neighbours(request, conversation):
-    """For desk/queue_nav.html on a conversation's page: the ways back into the list from which it was opened, and to its neighbours there.
+def neighbors(request, conversation):
+    """For desk/queue_nav.html on a conversation's page: the ways back into the list from which it was opened, and to its neighbors there.
 
     The address of the page says which list (`queue`) and which place: the conversation may have left it by now. None where it says neither.
     """
     if "queue" not in request.GET:
         return None
     at = timezone.now()
-    asked = Asked.read(dict(parse_qsl(request.GET["queue"])), request.user)
+    asked = QueueQuery.read(dict(parse_qsl(request.GET["queue"])), request.user)
     place = Place.read(request.GET.get("place", ""), asked.list)
     found = {}
     if place is not None:

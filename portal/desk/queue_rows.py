@@ -45,7 +45,7 @@ class Rows:
 
     def __init__(self, user, away, topics, at):
         self.me, self.away, self.topics, self.at = user.pk, away, topics, at
-        self.holders, self.moments = {}, {}
+        self.assignees, self.moments = {}, {}
         self.reasons = _tags(get_language())
         self.late, self.promised, self.waiting = (
             escape(_("Overdue")),
@@ -108,7 +108,7 @@ class Rows:
         return ""
 
     def _whose(self, row):
-        if row.assignee_id not in self.holders:
+        if row.assignee_id not in self.assignees:
             name = row.assignee__name or _("a reader")
             cover, cover_name = self.away.get(row.assignee_id, (None, None))
             if row.assignee_id == self.me:
@@ -125,10 +125,10 @@ class Rows:
                     "cover": cover_name or _("a reader"),
                 }
             css = "whose yours" if self.me in {row.assignee_id, cover} else "whose"
-            self.holders[row.assignee_id] = (
+            self.assignees[row.assignee_id] = (
                 f'<span class="{css}">{self.person}<bdi>{escape(words)}</bdi></span>'
             )
-        return self.holders[row.assignee_id]
+        return self.assignees[row.assignee_id]
 
     def _wait(self, row, overdue):
         if row.status == Status.WAITING_FOR_STAFF:

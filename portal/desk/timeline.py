@@ -79,12 +79,14 @@ def window(conversation, *, unread, start=None):
 SAID = "pk", "public_id", "side", "body", "language", "sent_at", "shown_from", "author", "author__name"
 
 
-class Said(namedtuple("Said", "pk public_id side body language sent_at shown_from author_id author")):
+class TimelineMessage(
+    namedtuple("Said", "pk public_id side body language sent_at shown_from author_id author")
+):
     """A message, with its author's name. What is found out about it is put beside it."""
 
 
 def _said(rows):
-    return [Said(*row) for row in rows]
+    return [TimelineMessage(*row) for row in rows]
 
 
 def _newest_first(conversation):
@@ -96,7 +98,7 @@ def _newest(conversation):
     return _newest_first(conversation)[: FEW + 1]
 
 
-class Told:
+class Timeline:
     """The time line, or its newest part."""
 
     def __init__(self, shown: Window, entries, latest):
@@ -111,21 +113,21 @@ class Told:
         self.read_until = shown.messages[-1].sent_at if shown.messages else None
 
 
-def tell(conversation, *, viewer, at, read_until, start=None, since=None):
+def build_timeline(conversation, *, user, at, read_until, start=None, since=None):
     """What happened in the conversation: of a long one the last part, from what `viewer` hasn't read since `read_until`; with `start`
     (a message's public id) an earlier part too; with `since` only what happened from then on.
     """
     if since is None:
         shown = window(
-            conversation, unread=lambda message: _is_unread(message, viewer, read_until), start=start
+            conversation, unread=lambda message: _is_unread(message, user, read_until), start=start
         )
     else:
-        told = _said(conversation.messages.filter(sent_at__gte=since).in_order().values_list(*SAID))
-        shown = Window(messages=told, unread=None, earlier="", since=since)
-    entries = [_message(message, viewer, at) for message in shown.messages]
+        timeline = _said(conversation.messages.filter(sent_at__gte=since).in_order().values_list(*SAID))
+        shown = Window(messages=timeline, unread=None, earlier="", since=since)
+    entries = [_message(message, user, at) for message in shown.messages]
     entries += [_told(line) for line in _lines(conversation, shown.since)]
     entries.sort(key=lambda entry: (entry.told_at, entry.told_as, entry.pk))
-    return Told(shown, entries, max((message.pk for message in shown.messages), default=0))
+    return Timeline(shown, entries, max((message.pk for message in shown.messages), default=0))
 
 
 # Events, events of the desk and notes in one query, which Django can make but not quickly.
@@ -182,8 +184,8 @@ def _told(line):
     return _event(line) if line.table == "event" else _desk_event(line)
 
 
-def _is_unread(message, viewer, read_until):
-    return read_until is not None and message.sent_at > read_until and message.author_id != viewer.pk
+def _is_unread(message, user, read_until):
+    return read_until is not None and message.sent_at > read_until and message.author_id != user.pk
 
 
 # Each entry gets: `told_at`; `told_as`, which comes first at one moment; `shape`, how it looks; `anchor`, its id in the page;
@@ -192,7 +194,7 @@ def _is_unread(message, viewer, read_until):
 BEFORE, WORDS, AFTER = 0, 1, 2
 
 
-def _message(message, viewer, at):
+def _message(message, user, at):
     message.told_at, message.told_as, message.shape, message.anchor = (
         message.sent_at,
         WORDS,
@@ -208,8 +210,8 @@ def _message(message, viewer, at):
     else:
         message.heading = message.news = _("%(name)s answered") % {"name": message.by}
     left = (message.shown_from - at).total_seconds()
-    message.held_for = math.ceil(left) if left > 0 else 0
-    message.is_own = message.author_id == viewer.pk and message.side == Side.STAFF
+    message.seconds_to_undo = math.ceil(left) if left > 0 else 0
+    message.is_own = message.author_id == user.pk and message.side == Side.STAFF
     message.doer = message.author_id
     return message
 
@@ -240,7 +242,7 @@ def _event(line):
 def _words_of_event(event):
     if event.kind == Event.Kind.REOPENED:
         return _("Opened again")
-    if event.kind == Event.Kind.JOINED:
+    if event.kind == Event.Kind.MERGED:
         return _("Another conversation was joined into this one")
     if event.kind == Event.Kind.CLOSED_BY_ITSELF:
         return _("Closed by itself: the patron didn't write again")
@@ -279,7 +281,7 @@ def _words_of_desk_event(event):
         ) % names
     if event.kind == kind.RELEASED:
         return _("Free to take again: it lay too long with %(was)s") % names
-    if event.kind == kind.HANDED_OVER:
+    if event.kind == kind.TRANSFERRED:
         return _("%(by)s handed this to %(branch)s") % names
     if event.kind == kind.SNOOZED:
         return _("%(by)s put this off until %(day)s") % {**names, "day": day_in_a_sentence(event.until)}

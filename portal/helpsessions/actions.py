@@ -9,7 +9,7 @@ from accounts import audit
 from accounts.models import Consent, Library, LibraryCard, User
 from portal.notifications.actions import notify
 from portal.text import clean
-from recommendations.choosing import ChosenItem, recommend_chosen
+from recommendations.chosen_items import ChosenItem, recommend_chosen
 from recommendations.models import QuestionType, Recommendation
 
 from . import codes
@@ -336,8 +336,8 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
     if (
         help_session.is_shared and not by.is_child
     ):  # before the row of the session, as an erasure does; this is also what `by` is told to ask by
-        User.objects.filter(pk=by.pk).update(holds_shared=True)
-        by.holds_shared = True
+        User.objects.filter(pk=by.pk).update(has_shared_visits=True)
+        by.has_shared_visits = True
     help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
     if help_session.forgotten_on:
         raise Forgotten
@@ -361,7 +361,7 @@ def keep(help_session, *, by, at, wording, language, read_by=None):
         help_session.patron, help_session.kept_at = by, at
         Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(patron=by)
     help_session.save(update_fields=["patron", "kept_at", "shared_with", "shared_at"])
-    if help_session.is_held_in_full:
+    if help_session.is_fully_kept:
         help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.KEPT)
     Consent.objects.create(
         person=by,
@@ -457,7 +457,7 @@ def _still_open(help_session):
         raise Forgotten
     if help_session.is_on_paper_only:
         raise OnPaperOnly
-    if help_session.is_held_in_full:
+    if help_session.is_fully_kept:
         raise AlreadyKept
     return help_session
 

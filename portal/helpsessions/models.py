@@ -20,10 +20,10 @@ KEPT_BY_CODE_FOR_DAYS = 30
 class HelpSessionQuerySet(models.QuerySet):
     # Who may do what. Every view starts from one of these.
 
-    def belonging_to(self, reader):
+    def belonging_to(self, viewer):
         """What this reader may open as a patron: what they kept, and what this browser opened by code."""
         return self.filter(
-            reader.owns("patron", pk=reader.opened_sessions), status=HelpSession.Status.RECORDED
+            viewer.owns("patron", pk=viewer.opened_sessions), status=HelpSession.Status.RECORDED
         )
 
     def at_desk_of(self, user, shown=()):
@@ -234,7 +234,7 @@ class HelpSession(models.Model):
         return self.with_child == Library.Children.SHARED and not self.quiet
 
     @property
-    def is_held_in_full(self):
+    def is_fully_kept(self):
         """Whoever may keep it does: no code opens it any more."""
         return self.patron_id is not None and not self.is_open_to_an_adult
 

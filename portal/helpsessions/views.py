@@ -3,7 +3,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.reader import for_readers
+from accounts.viewer import for_viewers
 from portal.errors import one_or_404
 from portal.htmx import render_page
 from portal.paging import page_of
@@ -12,9 +12,9 @@ from recommendations.actions import record_verdict
 from recommendations.models import Recommendation, each_once
 
 from . import actions
-from .cards import cards
 from .forms import OutcomeForm
 from .models import HelpSession
+from .recommendation_panels import recommendation_panels
 
 ALL_AT_ONCE_FROM = 2  # so many open verdicts make "all helped" worth a button
 
@@ -22,7 +22,7 @@ ALL_AT_ONCE_FROM = 2  # so many open verdicts make "all helped" worth a button
 @require_safe
 def help_sessions(request):
     """All of them, latest first."""
-    rows = HelpSession.objects.belonging_to(request.reader).select_related("branch", "staff")
+    rows = HelpSession.objects.belonging_to(request.viewer).select_related("branch", "staff")
     sessions, older = page_of(rows, "happened_on", request.GET.get("after"))
     return render_page(
         request,
@@ -38,7 +38,7 @@ def help_session(request, public_id):
 
 @require_POST
 def session_outcome(request, public_id):
-    found = get_object_or_404(HelpSession.objects.belonging_to(request.reader), public_id=public_id)
+    found = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
     form = OutcomeForm(request.POST)
     if form.is_valid() and form.answers():
         actions.answer_outcome(found, at=timezone.now(), **form.answers())
@@ -50,9 +50,9 @@ def session_outcome(request, public_id):
 @require_POST
 def all_helped(request, public_id):
     """One tap for everything that is asked about and not answered yet."""
-    found = get_object_or_404(HelpSession.objects.belonging_to(request.reader), public_id=public_id)
+    found = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
     for recommendation in (
-        Recommendation.objects.belonging_to(request.reader)
+        Recommendation.objects.belonging_to(request.viewer)
         .filter(sessionrecommendation__help_session=found)
         .undecided()
     ):
@@ -63,11 +63,11 @@ def all_helped(request, public_id):
 
 
 def _page(request, public_id, *, partial=""):
-    found = one_or_404(_for_page(request.reader, public_id=public_id))
-    conversations = found.conversations.belonging_to(request.reader).latest_first()
-    recommendations = cards(
+    found = one_or_404(_for_page(request.viewer, public_id=public_id))
+    conversations = found.conversations.belonging_to(request.viewer).latest_first()
+    recommendations = recommendation_panels(
         each_once(_recommended_in(session=found.pk)),
-        request.reader,
+        request.viewer,
         {
             conversation.recommendation_id: conversation
             for conversation in conversations
@@ -79,22 +79,22 @@ def _page(request, public_id, *, partial=""):
         "help_session": found,
         "recommendations": recommendations,
         "conversations": [
-            conversation for conversation in conversations if conversation.joined_into_id is None
+            conversation for conversation in conversations if conversation.merged_into_id is None
         ],
         "all_at_once": sum(r.starred and not r.verdict for r in recommendations) >= ALL_AT_ONCE_FROM,
         "found_choices": HelpSession.Found.choices,
         "satisfaction_choices": HelpSession.Satisfaction.choices,
-        "mine": request.reader.person is not None
-        and request.reader.person.pk in (found.patron_id, found.shared_with_id),
+        "mine": request.viewer.person is not None
+        and request.viewer.person.pk in (found.patron_id, found.shared_with_id),
         "back": found.get_absolute_url(),
     }
     return render_page(request, "helpsessions/session.html", context, partial=partial)
 
 
-@for_readers(public_id=UUIDField())
-def _for_page(reader, public_id):
+@for_viewers(public_id=UUIDField())
+def _for_page(viewer, public_id):
     return (
-        HelpSession.objects.belonging_to(reader).filter(public_id=public_id).select_related("branch", "staff")
+        HelpSession.objects.belonging_to(viewer).filter(public_id=public_id).select_related("branch", "staff")
     )
 
 

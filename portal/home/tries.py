@@ -12,7 +12,7 @@ class Tries:
     def __init__(self, request):
         self.request = request
         self.counted = [limits.count(request, "visit_code")]
-        if not request.reader and limits.is_used_up(request, "visit_code_of_all", target=ALL):
+        if not request.viewer and limits.is_used_up(request, "visit_code_of_all", target=ALL):
             try:
                 self.counted.append(limits.count(request, "visit_code_of_stranger"))
             except limits.TooOften:

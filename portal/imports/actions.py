@@ -101,15 +101,15 @@ def _place(records, items, branch, dry_run):
     for record in records:
         if not (item := items.get(record.key)):
             continue  # only when nothing is written
-        held = before.get(item.pk, {})
-        if set(held) != set(record.call_numbers):
+        present = before.get(item.pk, {})
+        if set(present) != set(record.call_numbers):
             moved.add(item.pk)
             new += [
                 Holding(item=item, branch=branch, call_number=number)
                 for number in record.call_numbers
-                if number not in held
+                if number not in present
             ]
-            gone += [pk for number, pk in held.items() if number not in record.call_numbers]
+            gone += [pk for number, pk in present.items() if number not in record.call_numbers]
     if not dry_run:
         Holding.objects.filter(pk__in=gone).delete()
         Holding.objects.bulk_create(new)

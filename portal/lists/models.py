@@ -9,9 +9,9 @@ from recommendations.models import Item, Recommendation
 
 
 class SavedListQuerySet(models.QuerySet):
-    def belonging_to(self, reader):
+    def belonging_to(self, viewer):
         """A list has an owner; a browser that only opened sessions by code has none."""
-        return self.filter(patron=reader.person, patron__isnull=False)
+        return self.filter(patron=viewer.person, patron__isnull=False)
 
 
 class SavedList(models.Model):
@@ -33,8 +33,8 @@ class SavedList(models.Model):
 
 
 class SavedItemQuerySet(models.QuerySet):
-    def belonging_to(self, reader):
-        return self.filter(saved_list__patron=reader.person, saved_list__patron__isnull=False)
+    def belonging_to(self, viewer):
+        return self.filter(saved_list__patron=viewer.person, saved_list__patron__isnull=False)
 
     def latest_first(self):
         return self.order_by("-saved_at", "-pk")

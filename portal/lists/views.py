@@ -25,11 +25,11 @@ def saved(request):
 def save_item(request, public_id):
     """Save an item that was recommended to this reader. Who has no account yet is asked to keep the visit first."""
     recommendation = _recommended(request, public_id)
-    session = request.reader.session_of(recommendation)
-    if request.reader.person is None or (session and session.quiet):
+    session = request.viewer.session_of(recommendation)
+    if request.viewer.person is None or (session and session.quiet):
         return _keep_first(request, session)
     actions.save(
-        recommendation.item, patron=request.reader.person, at=timezone.now(), recommendation=recommendation
+        recommendation.item, patron=request.viewer.person, at=timezone.now(), recommendation=recommendation
     )
     if request.htmx:
         context = {
@@ -46,7 +46,7 @@ def save_item(request, public_id):
 @require_POST
 def remove_saved(request, public_id):
     found = get_object_or_404(
-        SavedItem.objects.belonging_to(request.reader).select_related("item"), public_id=public_id
+        SavedItem.objects.belonging_to(request.viewer).select_related("item"), public_id=public_id
     )
     actions.remove(found)
     undo = reverse("save_item", args=[found.item.public_id])
@@ -62,9 +62,9 @@ def remove_saved(request, public_id):
 
 def _page(request, *, partial=""):
     # Why it was chosen, and by whom, is read as long as the visit or conversation is that says so.
-    theirs = Recommendation.objects.belonging_to(request.reader).select_related("recommended_by")
+    theirs = Recommendation.objects.belonging_to(request.viewer).select_related("recommended_by")
     rows = (
-        SavedItem.objects.belonging_to(request.reader)
+        SavedItem.objects.belonging_to(request.viewer)
         .select_related("item")
         .prefetch_related(
             Prefetch("item__holdings", Holding.objects.select_related("branch")),
@@ -84,7 +84,7 @@ def _page(request, *, partial=""):
 def _recommended(request, item_id):
     """The recommendation that the button stood on, where the form names one; otherwise the latest of this item."""
     found = list(
-        Recommendation.objects.belonging_to(request.reader)
+        Recommendation.objects.belonging_to(request.viewer)
         .filter(item__public_id=item_id)
         .select_related("item")
         .order_by("-recommended_at", "-pk")[:100]

@@ -155,9 +155,9 @@ def take_next(*, at):
 def mark_delivered(notification, *, at):
     """Nothing happens if the lease ran out and another worker holds the row now: that worker's word counts."""
     if notification.removed:
-        _held(notification).delete()
+        _leased(notification).delete()
         return
-    _held(notification).update(
+    _leased(notification).update(
         state=Notification.State.DELIVERED,
         delivered_at=at,
         leased_until=None,
@@ -170,17 +170,17 @@ def mark_failed(notification, *, at, error, permanent=False):
     """Try again later; or never, when the mail server said never or there were tries enough."""
     if permanent or notification.attempts > len(RETRY_AFTER):
         if notification.removed:
-            _held(notification).delete()
+            _leased(notification).delete()
             return
         emptied = {"text": "", "html": ""} if notification.blanked else {}
-        _held(notification).update(
+        _leased(notification).update(
             state=Notification.State.DEAD,
             leased_until=None,
             last_error=clean(error, max_length=300),
             **emptied,
         )
     else:
-        _held(notification).update(
+        _leased(notification).update(
             due_at=at + RETRY_AFTER[notification.attempts - 1],
             leased_until=None,
             last_error=clean(error, max_length=300),
@@ -189,12 +189,12 @@ def mark_failed(notification, *, at, error, permanent=False):
 
 def give_back(notification, *, error):
     """The mail server can't be reached: no mail's fault, so it doesn't count as an attempt and the row stays due."""
-    _held(notification).update(
+    _leased(notification).update(
         attempts=F("attempts") - 1, leased_until=None, last_error=clean(error, max_length=300)
     )
 
 
-def _held(notification):
+def _leased(notification):
     return Notification.objects.filter(
         pk=notification.pk, state=Notification.State.WAITING, leased_until=notification.leased_until
     )

@@ -26,7 +26,7 @@ from accounts.models import (
     StaffRole,
     User,
 )
-from accounts.reader import Reader
+from accounts.viewer import Viewer
 from portal.conversations.models import (
     Attachment,
     Conversation,
@@ -61,7 +61,7 @@ def _name_of(person):
 
 
 def _conversations(person, at):
-    return Conversation.objects.belonging_to(Reader(person))
+    return Conversation.objects.belonging_to(Viewer(person))
 
 
 def _messages(person, at):
@@ -89,7 +89,7 @@ def _from(row, at):
 
 
 def _sessions(person, at):
-    return HelpSession.objects.belonging_to(Reader(person))
+    return HelpSession.objects.belonging_to(Viewer(person))
 
 
 def attachments(person, at):
@@ -299,7 +299,7 @@ TABLES = {
         _("your conversations with the library"),
         lambda person, at: (
             _conversations(person, at)
-            .select_related("help_session", "recommendation", "branch", "topic", "joined_into")
+            .select_related("help_session", "recommendation", "branch", "topic", "merged_into")
             .order_by("opened_at", "pk")
         ),
         {
@@ -311,7 +311,7 @@ TABLES = {
             "topic": "topic.name",
             "opened_at": "opened_at",
             "status": lambda row, at: row.status_at(at),
-            "joined_into": "joined_into.public_id",
+            "merged_into": "merged_into.public_id",
         },
     ),
     "messages": Table(

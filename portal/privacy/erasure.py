@@ -12,10 +12,10 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.addresses import proven_address
 from accounts.models import AddressChange, AuditEvent, Invitation, Library, User
-from portal.conversations import handling
-from portal.conversations.actions import lock_first
+from accounts.sign_in.email_addresses import proven_address
+from portal.conversations import desk_actions
+from portal.conversations.actions import lock_recommendations
 from portal.conversations.models import Attachment, Conversation, Message, Side
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import ClaimCode, HelpSession
@@ -63,14 +63,14 @@ def what_goes(person, *, at):
     rows = {
         "visits": _visits(person, at),
         "recommendations": _given(person, at).filter(recommended_at__lte=at),
-        "conversations": conversations.filter(joined_into=None, last_message_at__isnull=False),
+        "conversations": conversations.filter(merged_into=None, last_message_at__isnull=False),
         "messages": Message.objects.shown(at).filter(conversation__in=conversations),
         "attachments": Attachment.objects.open_to_patron(person, at).filter(
             Q(conversation__in=conversations) | Q(message=None)
         ),
         "mails": _mails(person).filter(due_at__lte=at),
         "messages_left": _written(person).exclude(conversation__in=conversations),
-        "visits_left": HelpSession.objects.filter(shared_with=person).exclude(held_alone(person, at)),
+        "visits_left": HelpSession.objects.filter(shared_with=person).exclude(kept_alone(person, at)),
     }
     counts = {
         what: (rows[what] if what in rows else contents.TABLES[what].rows(person, at)).count()
@@ -79,14 +79,14 @@ def what_goes(person, *, at):
     return {what: count for what, count in counts.items() if count}
 
 
-def held_alone(person, at):
+def kept_alone(person, at):
     """The condition for visits with a child that only this adult still holds: they go with them. In others the child goes on."""
     opens = ClaimCode.objects.live(at).filter(help_session=OuterRef("pk"))
     return Q(shared_with=person, patron=None) & ~Exists(opens)
 
 
 def _visits(person, at):
-    return HelpSession.objects.filter(Q(patron=person) | held_alone(person, at))
+    return HelpSession.objects.filter(Q(patron=person) | kept_alone(person, at))
 
 
 def _conversations(person, at):
@@ -215,7 +215,7 @@ def _erase(person, *, language, at):
     for conversation in sorted(
         conversations, key=lambda conversation: (conversation.branch_id, conversation.pk)
     ):
-        handling.erase(conversation, by=person, at=at)
+        desk_actions.erase(conversation, by=person, at=at)
     library = Library.current()
     forget_recommendations(Recommendation.objects.filter(pk__in=given), library.zone)
     helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
@@ -262,7 +262,7 @@ def _lock(person, at):
     )
     sessions = list(_visits(locked, at).filter(pk__in=keys).order_by("pk"))
     given = _given(locked, at).values_list("pk", flat=True)
-    lock_first(Recommendation.objects.filter(pk__in=list(given)))
+    lock_recommendations(Recommendation.objects.filter(pk__in=list(given)))
     open_to_them = list(
         Conversation.objects.filter(Q(patron=locked) | Q(help_session__in=keys)).values_list("pk", flat=True)
     )
@@ -274,7 +274,7 @@ def _lock(person, at):
     )
     conversations = list(
         _conversations(locked, at)
-        .filter(joined_into=None)
+        .filter(merged_into=None)
         .exclude(status=Conversation.Status.ERASED)
         .order_by("pk")
     )

@@ -22,8 +22,8 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts import audit
-from accounts.addresses import proven_address
 from accounts.models import Library, User, private_storage
+from accounts.sign_in.email_addresses import proven_address
 from portal.notifications.actions import notify
 from portal.text import spreadsheet_cell
 
@@ -216,7 +216,7 @@ def _add_file(archive, attachment):
 def _progress(export, *, done, total):
     """Say how far it is, and hold it on. Raises Gone."""
     until = timezone.now() + LEASE
-    if not _held(export).update(done=done, total=total, leased_until=until):
+    if not _leased(export).update(done=done, total=total, leased_until=until):
         raise Gone
     export.leased_until = until
 
@@ -226,7 +226,7 @@ def _finish(export, *, name, size, at):
     """It is there; those made before go. Raises Gone."""
     # The person first, as everybody does who writes rows of theirs: whoever erases them waits, or has been.
     person = User.objects.select_for_update(no_key=True).filter(pk=export.person_id).first()
-    if person is None or not _held(export).update(
+    if person is None or not _leased(export).update(
         state=Export.State.READY, ready_at=at, file=name, size=size, leased_until=None
     ):
         raise Gone
@@ -244,7 +244,7 @@ def _finish(export, *, name, size, at):
 
 def _fail(export, *, at):
     given_up = export.attempts >= MOST_ATTEMPTS
-    _held(export).update(
+    _leased(export).update(
         state=Export.State.FAILED if given_up else Export.State.WAITING,
         leased_until=None if given_up else at + TRY_AGAIN_AFTER,
         done=0,
@@ -252,7 +252,7 @@ def _fail(export, *, at):
     )
 
 
-def _held(export):
+def _leased(export):
     return Export.objects.filter(pk=export.pk, state=Export.State.BUILDING, leased_until=export.leased_until)
 
 

@@ -4,7 +4,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Library, User
-from accounts.remembering import CHILDS_CHOICES, MOST_YEARS, Remember
+from accounts.patron.retention_choice import CHILDS_CHOICES, MOST_YEARS, Remember
 from portal.text import TextField
 
 

@@ -9,8 +9,8 @@ from django.db.models import Q
 
 from accounts import audit
 from accounts.models import User
-from portal.conversations import handling
-from portal.conversations.actions import lock_first
+from portal.conversations import desk_actions
+from portal.conversations.actions import lock_recommendations
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation
@@ -62,20 +62,20 @@ def leave(found, record, *, at):
 def erase_conversation(conversation, *, by, at):
     """handling.erase, unless the law forbids it. Raises HeldByLaw, Erased."""
     conversations = Conversation.objects.filter(
-        Q(pk=conversation.pk) | Q(joined_into=conversation) | Q(pk=conversation.joined_into_id)
+        Q(pk=conversation.pk) | Q(merged_into=conversation) | Q(pk=conversation.merged_into_id)
     )
     list(
         contacts_of(conversations).select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
     )
-    lock_first(
+    lock_recommendations(
         Recommendation.objects.filter(
-            messagerecommendation__message__conversation=conversation.joined_into_id or conversation.pk
+            messagerecommendation__message__conversation=conversation.merged_into_id or conversation.pk
         )
     )
     list(conversations.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     if held(conversation):
         raise HeldByLaw
-    return handling.erase(conversation, by=by, at=at)
+    return desk_actions.erase(conversation, by=by, at=at)
 
 
 @transaction.atomic
@@ -137,7 +137,7 @@ def _lock_all_of(record):
         sessions, conversations = Q(pk=record.pk), Q(help_session=record) | Q(logged_as=record)
     else:
         sessions = Q(pk__in=[record.help_session_id, record.logged_as_id])
-        conversations = Q(pk__in=[record.pk, record.joined_into_id]) | Q(joined_into=record)
+        conversations = Q(pk__in=[record.pk, record.merged_into_id]) | Q(merged_into=record)
     list(
         HelpSession.objects.select_for_update(no_key=True)
         .filter(sessions)
@@ -169,8 +169,8 @@ def held_conversations():
     """The condition for conversations: they are held, or their patron, their help session, the contact as which they were counted, or a conversation that
     was joined into them."""
     by_themselves = _conversations_held()
-    joined = Conversation.objects.filter(joined_into__in=by_themselves.values("pk")).values("pk")
-    into = by_themselves.exclude(joined_into=None).values("joined_into")
+    joined = Conversation.objects.filter(merged_into__in=by_themselves.values("pk")).values("pk")
+    into = by_themselves.exclude(merged_into=None).values("merged_into")
     return Q(pk__in=by_themselves.values("pk")) | Q(pk__in=joined) | Q(pk__in=into)
 
 

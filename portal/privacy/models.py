@@ -94,23 +94,23 @@ class LegalHold(models.Model):
         return getattr(self, self.kind)
 
 
-class JoinedRecords(models.Model):
+class MergedRecords(models.Model):
     """That two records became one at the desk, with all that parts them again; it is forgotten after a day. It never leaves the desk."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    into = models.ForeignKey(User, on_delete=models.CASCADE, related_name="joined_records")
+    into = models.ForeignKey(User, on_delete=models.CASCADE, related_name="merged_records")
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-    joined_at = models.DateTimeField(db_index=True)
-    before = models.JSONField(help_text="what portal.privacy.parting wrote down before they were joined")
+    merged_at = models.DateTimeField(db_index=True)
+    before = models.JSONField(help_text="what portal.privacy.unmerging wrote down before they were joined")
 
     def __str__(self):
         return f"joined into {self.into_id}"
 
 
 class ExportQuerySet(models.QuerySet):
-    def belonging_to(self, reader):
+    def belonging_to(self, viewer):
         """A copy is for the person whom it is about; a browser that only opened sessions by code has none."""
-        return self.filter(person=reader.person, person__isnull=False)
+        return self.filter(person=viewer.person, person__isnull=False)
 
     # What to look for.
 

@@ -14,16 +14,16 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts import shared_desks
-from accounts.actions import UNCONFIRMED_FOR
 from accounts.models import AddressChange, Invitation, RefusedPost
-from accounts.remembering import CHILDS, SHORT, UNLESS_CHOSEN
-from portal.conversations import attachments, drafts, unsent
+from accounts.patron.people import UNCONFIRMED_FOR
+from accounts.patron.retention_choice import CHILDS, SHORT, UNLESS_CHOSEN
+from accounts.staff import shared_desks
+from portal.conversations import attachments, drafts, pending_questions
 from portal.helpsessions.account_codes import LIFE as ACCOUNT_CODE_LIFE
 from portal.helpsessions.actions import CODE_LIFE, FORGET_ENDED_CODES_AFTER
 from portal.notifications.actions import KEEP_DEAD, KEEP_DELIVERED
 from portal.privacy.models import Export
-from portal.privacy.parting import CAN_BE_PARTED_FOR
+from portal.privacy.unmerging import CAN_BE_UNMERGED_FOR
 
 from .retention import EVENTS_FOR, UNFINISHED_FOR
 
@@ -244,13 +244,13 @@ POLICY = {
         ended_by="forget_what_is_due",
         ends_with="accounts.AuditEvent",
     ),
-    "privacy.JoinedRecords": Line(
+    "privacy.MergedRecords": Line(
         _("what it takes to part two records again that were joined at the desk"),
         "{0}",
         _("so that a mistake can be mended"),
         Group.DESK,
-        (CAN_BE_PARTED_FOR,),
-        ended_by="forget_joined_records",
+        (CAN_BE_UNMERGED_FOR,),
+        ended_by="forget_merged_records",
     ),
     "accounts.RefusedPost": Line(
         _("what you had typed when your sign-in or form ran out"),
@@ -270,7 +270,7 @@ POLICY = {
         ),
         _("to come back without a new code"),
         Group.DEVICES,
-        (timedelta(seconds=settings.SESSION_COOKIE_AGE), unsent.KEPT_FOR),
+        (timedelta(seconds=settings.SESSION_COOKIE_AGE), pending_questions.KEPT_FOR),
         ended_by="clear_expired_sign_ins",
     ),
     "usersessions.UserSession": Line(

@@ -1,7 +1,7 @@
 """Forgetting on time. What is over becomes a count or is gone, each night, a batch at a time; run again it goes on where it stopped.
 
 A help session's row stays as a count. Its conversations go with it, once none of them is open any more; a conversation that hangs on no session
-goes by itself, as long after its end. What is held by law stays. Who may have what for how long stands in accounts/remembering.py
+goes by itself, as long after its end. What is held by law stays. Who may have what for how long stands in accounts/patron/retention_choice.py
 and, for people to read, in policy.py.
 """
 
@@ -13,10 +13,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 
-from accounts import remembering
 from accounts.models import AuditEvent, Library, User
+from accounts.patron import retention_choice
 from portal.conversations import search
-from portal.conversations.actions import lock_first
+from portal.conversations.actions import lock_recommendations
 from portal.conversations.models import Attachment, Conversation
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import ClaimCode, HelpSession, UnfinishedForm
@@ -94,13 +94,13 @@ def due(*, at):
 def due_sessions(at):
     """Tallies too: what they hold is which of the staff counted, and in which minute."""
     no_code = ~Exists(ClaimCode.objects.live(at).filter(help_session=OuterRef("pk")))
-    nobodys = Q(patron=None, shared_with=None, created_at__lte=at - remembering.SHORT) & no_code
-    theirs = remembering.due("became_theirs_at", at=at) | ~Q(with_child="") & remembering.childs_due(
-        "became_theirs_at", at=at
-    )
+    nobodys = Q(patron=None, shared_with=None, created_at__lte=at - retention_choice.SHORT) & no_code
+    theirs = retention_choice.due("became_theirs_at", at=at) | ~Q(
+        with_child=""
+    ) & retention_choice.childs_due("became_theirs_at", at=at)
     an_adults_alone = Q(patron=None) & _adults_time_is_over(at) & no_code
     conversations = Conversation.objects.filter(
-        Q(status__in=Conversation.OPEN) | Q(joined_into__status__in=Conversation.OPEN),
+        Q(status__in=Conversation.OPEN) | Q(merged_into__status__in=Conversation.OPEN),
         help_session=OuterRef("pk"),
     )
     return (
@@ -122,17 +122,17 @@ def due_sharing(at):
 
 def _adults_time_is_over(at):
     whose = {"at": at, "whose": "shared_with"}
-    return remembering.due("shared_at", **whose) | remembering.childs_due("shared_at", **whose)
+    return retention_choice.due("shared_at", **whose) | retention_choice.childs_due("shared_at", **whose)
 
 
 def due_conversations(at):
     """Those that hang on no session. One that was joined into another goes with that one."""
-    nobodys = Q(patron=None, closed_at__lte=at - remembering.SHORT)
+    nobodys = Q(patron=None, closed_at__lte=at - retention_choice.SHORT)
     return (
         Conversation.objects.filter(
-            nobodys | remembering.due("closed_at", at=at),
+            nobodys | retention_choice.due("closed_at", at=at),
             help_session=None,
-            joined_into=None,
+            merged_into=None,
             closed_at__isnull=False,
         )
         .exclude(status__in=Conversation.OPEN)
@@ -175,7 +175,7 @@ def _end_some_sharing(at):
 def _forget_some_sessions(at):
     keys = list(due_sessions(at).order_by("pk").values_list("pk", flat=True)[:BATCH])
     sessions = list(HelpSession.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
-    lock_first(_recommendations(keys, Conversation.objects.filter(help_session__in=keys)))
+    lock_recommendations(_recommendations(keys, Conversation.objects.filter(help_session__in=keys)))
     conversations = list(
         Conversation.objects.select_for_update().filter(help_session__in=keys).order_by("pk")
     )
@@ -193,7 +193,7 @@ def _forget_some_sessions(at):
 @transaction.atomic
 def _forget_some_conversations(at):
     keys = list(due_conversations(at).order_by("pk").values_list("pk", flat=True)[:BATCH])
-    lock_first(_recommendations([], keys))
+    lock_recommendations(_recommendations([], keys))
     conversations = list(Conversation.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
     still = set(due_conversations(at).filter(pk__in=keys).values_list("pk", flat=True))
     conversations = [conversation for conversation in conversations if conversation.pk in still]
@@ -263,18 +263,18 @@ def _day(moment, zone):
 
 def _remove(conversations):
     """With all that hangs on them, files included; a process that dies before they are removed leaves them to `forget_stray_files`."""
-    with_joined = Conversation.objects.filter(
-        Q(pk__in=[conversation.pk for conversation in conversations]) | Q(joined_into__in=conversations)
+    with_merged = Conversation.objects.filter(
+        Q(pk__in=[conversation.pk for conversation in conversations]) | Q(merged_into__in=conversations)
     )
     files = [
         name
-        for attachment in Attachment.objects.filter(conversation__in=with_joined)
+        for attachment in Attachment.objects.filter(conversation__in=with_merged)
         for name in attachment.stored_names()
     ]
     transaction.on_commit(lambda: Attachment.remove_files(files))
-    for conversation in with_joined:
+    for conversation in with_merged:
         search.remove_conversation(conversation)
-    with_joined.delete()
+    with_merged.delete()
 
 
 def _count(related, conversations):

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from accounts import audit
 from portal.conversations import search
-from portal.conversations.actions import lock_first, withdraw_announcements_to
+from portal.conversations.actions import lock_recommendations, withdraw_announcements_to
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.models import SavedItem
@@ -99,13 +99,13 @@ def _let_go_of_the_childs_part(help_session, *, at):
     given = Recommendation.objects.filter(
         pk__in=list(Recommendation.objects.filter(made_here).values_list("pk", flat=True))
     )
-    lock_first(given)
+    lock_recommendations(given)
     _leave_behind(help_session, help_session.patron, at=at)
     help_session.patron = None
     help_session.save(update_fields=["patron"])
     given.update(patron=None)
     conversations.update(patron=None)
-    for conversation in conversations.filter(joined_into=None):
+    for conversation in conversations.filter(merged_into=None):
         search.index_conversation(conversation)
     return given
 

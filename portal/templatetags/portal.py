@@ -24,7 +24,7 @@ register = template.Library()
 def page_style(context, whole=True):
     """The <style> of the page. Its hash is left on the request for the content security policy."""
     library = context.get("library")
-    css, source = styles.page_style(library.accent_colour if library else styles.DEFAULT_ACCENT, whole=whole)
+    css, source = styles.page_style(library.accent_color if library else styles.DEFAULT_ACCENT, whole=whole)
     if request := context.get("request"):
         request.style_source = source
     return mark_safe(f"<style>{css}</style>")
@@ -181,12 +181,12 @@ def _linked(text):
 
 
 @register.simple_tag(takes_context=True)
-def catalogue_url(context, item):
+def catalog_url(context, item):
     """Where this item can be found: its own link, or its place in the library's catalogue; empty where there is neither."""
     if item.url:
         return item.url if item.url.startswith(("https://", "http://")) else ""
     library = context.get("library")
-    address = library.catalogue_link if library else ""
+    address = library.catalog_link if library else ""
     known = {"{isbn}": item.isbn, "{title}": item.title, "{number}": item.source_key}
     if not address.startswith("https://") or any(
         name in address and not value for name, value in known.items()

@@ -37,7 +37,7 @@
     for (const entry of [...fresh.children]) {
       const old = byId(entry.id);
       if (old && list.contains(old)) {
-        if (old.hasAttribute("data-held") && !entry.hasAttribute("data-held")) old.replaceWith(entry), before = entry;
+        if (old.hasAttribute("data-pending") && !entry.hasAttribute("data-pending")) old.replaceWith(entry), before = entry;
         else if (!entry.matches(".day")) before = old;  // of its day there may be more than what came
         continue;
       }
@@ -48,7 +48,7 @@
       window.htmx?.process(entry);
       if (!entry.matches(".day")) entry.classList.add("fresh");
     }
-    for (const held of list.querySelectorAll("[data-held]")) if (!told.has(held.id)) held.remove();  // it was taken back
+    for (const held of list.querySelectorAll("[data-pending]")) if (!told.has(held.id)) held.remove();  // it was taken back
     if (list.children.length) byId("no-word")?.remove();
   };
 
@@ -117,7 +117,7 @@
   };
   // An answer that was just sent is shown whole, with its undoing; the way on to the next conversation stands beside the word that it was.
   const sent = () => {
-    const said = byId("composer-says"), next = byId("next-conversation"), own = [...list.querySelectorAll(".held button")].at(-1);
+    const said = byId("composer-says"), next = byId("next-conversation"), own = [...list.querySelectorAll(".pending-answer button")].at(-1);
     if (!own || !said || said !== document.activeElement) return;
     own.closest("li").scrollIntoView({ block: "center", behavior: "instant" });
     if (!next || said.querySelector("a")) return;
@@ -135,19 +135,19 @@
   const due = new WeakMap();
   let ticking;
   const count = () => {
-    for (const left of list.querySelectorAll(".held [data-left]")) if (!due.has(left)) due.set(left, performance.now() + left.textContent * 1000);
+    for (const left of list.querySelectorAll(".pending-answer [data-left]")) if (!due.has(left)) due.set(left, performance.now() + left.textContent * 1000);
     ticking ||= setInterval(tick, 1000);
     tick();
   };
   const tick = () => {
-    const all = list.querySelectorAll(".held [data-left]");
+    const all = list.querySelectorAll(".pending-answer [data-left]");
     for (const left of all) {
       const seconds = Math.ceil((due.get(left) - performance.now()) / 1000);
       if (seconds > 0) left.textContent = seconds;
       else {
-        const still = keepStill(), held = left.closest(".held");
+        const still = keepStill(), held = left.closest(".pending-answer");
         if (held.contains(document.activeElement)) byId("id_body")?.focus({ preventScroll: true });
-        left.closest("[data-held]")?.removeAttribute("data-held");
+        left.closest("[data-pending]")?.removeAttribute("data-pending");
         held.remove();
         still();
       }

@@ -7,9 +7,9 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from accounts import absences, roles
 from accounts.models import Absence, AuditEvent, StaffRole
-from portal.conversations import actions, handling
+from accounts.staff import absences, roles
+from portal.conversations import actions, desk_actions
 from portal.conversations.models import Conversation, DeskEvent
 from tests.factories import BranchFactory, ConversationFactory, StaffFactory
 
@@ -129,10 +129,10 @@ def test_a_conversation_of_somebody_away_is_free_on_these_days(
 ):
     away(staff, first, last)
     if free:
-        assert handling.take(conversation, by=colleague, at=NOW).assignee == colleague
+        assert desk_actions.take(conversation, by=colleague, at=NOW).assignee == colleague
     else:
-        with pytest.raises(handling.AlreadyTaken):
-            handling.take(conversation, by=colleague, at=NOW)
+        with pytest.raises(desk_actions.AlreadyTaken):
+            desk_actions.take(conversation, by=colleague, at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,9 @@ def test_a_conversation_of_somebody_away_is_free_on_these_days(
 def test_the_days_are_the_librarys(conversation, staff, colleague, utc, free):
     """In Chicago the fourth of March begins and ends six hours after Greenwich's."""
     away(staff, 4, 4)
-    assert handling.is_away(staff, datetime.datetime.fromisoformat(utc).replace(tzinfo=datetime.UTC)) == free
+    assert (
+        desk_actions.is_away(staff, datetime.datetime.fromisoformat(utc).replace(tzinfo=datetime.UTC)) == free
+    )
 
 
 def test_the_cover_sees_the_conversations_while_they_cover(conversation, staff, library, time_machine):
@@ -179,7 +181,7 @@ def test_what_was_taken_and_left_lying_is_free_again(library, branch, staff, tak
     conversation = ConversationFactory(
         branch=branch, assignee=staff, assigned_at=NOW - taken, opened_at=NOW - waiting
     )
-    handling.release_the_left_lying(at=NOW)
+    desk_actions.release_untouched(at=NOW)
     conversation.refresh_from_db()
     assert conversation.assignee == (None if released else staff)
     assert list(DeskEvent.objects.values_list("kind", "was")) == (
@@ -191,7 +193,7 @@ def test_a_library_may_leave_things_lying(library, branch, staff):
     library.released_after_days = 0
     library.save()
     conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(900))
-    handling.release_the_left_lying(at=NOW)
+    desk_actions.release_untouched(at=NOW)
     conversation.refresh_from_db()
     assert conversation.assignee == staff
 
@@ -215,7 +217,7 @@ def test_more_is_to_come_is_a_sign_of_life_of_whoever_says_it(
         client_token=uuid.uuid4(),
         then="ours",
     )
-    handling.release_the_left_lying(at=NOW)
+    desk_actions.release_untouched(at=NOW)
     conversation.refresh_from_db()
     assert conversation.assignee == (None if released else staff)
 
@@ -224,6 +226,6 @@ def test_what_waits_for_the_patron_lies_with_nobody(library, branch, staff):
     conversation = ConversationFactory(
         branch=branch, assignee=staff, status="waiting_for_patron", opened_at=timezone.now() - hours(900)
     )
-    handling.release_the_left_lying(at=timezone.now())
+    desk_actions.release_untouched(at=timezone.now())
     conversation.refresh_from_db()
     assert conversation.assignee == staff

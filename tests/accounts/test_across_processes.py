@@ -19,12 +19,14 @@ from django.db import connection
 from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts import absences, actions, cards, desk_pins, invitations, roles, shared_desks, single_sign_on
-from accounts.cards import person_with_card
 from accounts.forms import CodeForm, SecondFactorForm
 from accounts.ils.base import Patron
 from accounts.models import Absence, DeskPin, Invitation, SharedDesk, StaffRole, User
-from accounts.reader import Reader
+from accounts.patron.people import person_with_address
+from accounts.sign_in import desk_pins, library_cards, single_sign_on
+from accounts.sign_in.library_cards import person_with_card
+from accounts.staff import absences, invitations, roles, shared_desks
+from accounts.viewer import Viewer
 from portal import limits
 from portal.conversations import floods
 from portal.home.tries import Tries
@@ -100,7 +102,7 @@ def test_tries_for_a_mailed_code_are_counted_together():
 def test_wrong_codes_of_visits_are_counted_together():
     def guess():
         asked, allowed = request(), 0
-        asked.reader = Reader()
+        asked.viewer = Viewer()
         with contextlib.suppress(limits.TooOften):
             for _number in range(5):
                 Tries(asked)
@@ -123,9 +125,7 @@ def test_new_questions_are_counted_together(rosa):
 
 
 def test_one_address_asked_for_at_once_is_one_person(rosa):
-    people = at_once(
-        *[lambda: actions.person_with_address("new@example.org", at=timezone.now()).pk] * PROCESSES
-    )
+    people = at_once(*[lambda: person_with_address("new@example.org", at=timezone.now()).pk] * PROCESSES)
     assert len(set(people)) == 1
     assert User.objects.filter(email="new@example.org").count() == 1
 
@@ -176,7 +176,7 @@ def test_tries_for_a_card_are_counted_together(rosa):
     tried = [
         outcome
         for _round in range(2)
-        for outcome in at_once(*[lambda: cards.count_try(request(), "20001001")] * PROCESSES)
+        for outcome in at_once(*[lambda: library_cards.count_try(request(), "20001001")] * PROCESSES)
     ]
     assert (tried.count(None), tried.count("TooOften")) == (5, 11)
 

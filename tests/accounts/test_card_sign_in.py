@@ -16,9 +16,9 @@ from accounts import forms
 from accounts.ils import fake
 from accounts.ils.base import Away, Misconfigured
 from accounts.models import AuditEvent, LibraryCard, RefusedPost, User
-from portal.conversations.reader import OPENED_CODES
+from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions.models import HelpSession
-from portal.privacy.joining import join_people
+from portal.privacy.merging import merge_people
 from tests.accounts.test_sign_in import mailed_code
 from tests.factories import BranchFactory, HelpSessionFactory, code_for
 
@@ -103,7 +103,7 @@ def test_group_and_home_branch_come_along_at_each_sign_in(client, ils, branch, s
 
 def test_a_card_goes_along_when_two_records_become_one(client, patron):
     sign_in(client)
-    join_people(person_in(client), patron, by=patron, at=timezone.now())
+    merge_people(person_in(client), patron, by=patron, at=timezone.now())
     other = Client()
     sign_in(other)
     assert person_in(other) == patron
@@ -150,7 +150,7 @@ def test_another_address_in_the_ils_takes_the_place_of_the_one_before(client, il
 def test_who_has_an_address_is_offered_no_other(client, ils, patron):
     ils.cards = [fake.Card("2", "2", "8", "Kim", email="kim@example.org")]
     sign_in(client, ils.cards[0])
-    join_people(person_in(client), patron, by=patron, at=timezone.now())
+    merge_people(person_in(client), patron, by=patron, at=timezone.now())
     sign_in(Client(), ils.cards[0])
     assert not EmailAddress.objects.filter(email="kim@example.org").exists()
 

@@ -9,11 +9,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import cards, children
-from accounts.actions import change_name
 from accounts.ils.base import Patron
 from accounts.models import AuditEvent, LibraryCard, User
-from accounts.roles import give_role
+from accounts.patron import children
+from accounts.patron.people import change_name
+from accounts.sign_in import library_cards
+from accounts.staff.roles import give_role
 from tests.factories import ChildFactory, UserFactory
 from tests.portal.pages import text
 
@@ -30,7 +31,7 @@ def library(library):
 
 
 def comes_in(patron):
-    return cards.person_with_card(patron, at=timezone.now(), language="en")
+    return library_cards.person_with_card(patron, at=timezone.now(), language="en")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_whoever_begins_to_work_at_a_desk_has_no_childs_record_any_more(library,
 def test_on_paper_only_no_account_begins_with_a_childs_card_and_one_that_is_there_goes_on(library):
     library.children = "paper"
     library.save()
-    with pytest.raises(cards.OnPaperOnly):
+    with pytest.raises(library_cards.OnPaperOnly):
         comes_in(JANE)
     assert not User.objects.exists()
     known = comes_in(replace(JANE, ils_id="78", group="Adult"))

@@ -13,11 +13,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import invitations, roles
-from accounts.access import PROVED_AT
-from accounts.addresses import change_due_addresses, change_in_a_week
 from accounts.models import AddressChange, AuditEvent, Invitation, StaffRole, User
-from portal.conversations import leaving
+from accounts.sign_in.access import PROVED_AT
+from accounts.sign_in.email_addresses import change_due_addresses, change_in_a_week
+from accounts.staff import invitations, roles
+from portal.conversations import departures
 from portal.notifications import actions as outbox
 from portal.notifications.models import Notification
 from tests.accounts.test_second_factor import app_code
@@ -296,7 +296,7 @@ def test_a_link_that_no_longer_works_says_so_and_nothing_of_anybody(
         link = reverse("invitation", args=["0" * 40])
     elif why == "its sender left":
         StaffRole.objects.filter(user=staff).update(role="coordinator")
-        leaving.end_role(coordinator, branch=branch, by=staff, at=timezone.now())
+        departures.end_role(coordinator, branch=branch, by=staff, at=timezone.now())
     else:
         branch.closed_at = timezone.now()
         branch.save()
@@ -394,7 +394,7 @@ def test_staff_who_are_invited_elsewhere_keep_what_opens_the_desk_and_are_made_n
 def test_whoever_left_and_comes_back_sets_up_anew(branch, coordinator, noor):
     StaffRole.objects.create(user=noor, branch=branch)
     Authenticator.objects.create(user=noor, type="totp", data={})
-    leaving.end_role(noor, branch=branch, by=coordinator, at=timezone.now())
+    departures.end_role(noor, branch=branch, by=coordinator, at=timezone.now())
     assert (Authenticator.objects.exists(), noor.passkeys.exists()) == (False, True)
     invitations.accept(invite(branch, coordinator).split("/")[-2], person=noor, at=timezone.now())
     assert not noor.passkeys.exists()

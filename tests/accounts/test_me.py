@@ -7,8 +7,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import actions, sign_ins
 from accounts.models import User
+from accounts.patron import people
+from accounts.sign_in import sign_ins
 from portal.helpsessions import actions as helpsessions
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
 from tests.factories import HelpSessionFactory, UserFactory
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def device(client, library):
     """The browser of a person without an address."""
-    person = actions.person_without_address(at=timezone.now(), name="Noor", language="en")
+    person = people.person_without_address(at=timezone.now(), name="Noor", language="en")
     client.force_login(person)
     client.person = person
     return client
@@ -84,7 +85,7 @@ def test_an_address_of_somebody_else_is_told_only_after_the_proof(device, patron
     asked = device.post(reverse("add_address"), {"email": patron.email}, follow=True).content.decode()
     assert "another library account" not in asked
     proved = device.post(reverse("add_address"), {"code": mailed_code(patron.email)})
-    assert proved["Location"] == reverse("join_records")
+    assert proved["Location"] == reverse("merge_records")
     device.person.refresh_from_db()
     assert device.person.email is None
 

@@ -9,8 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import access, actions, roles
 from accounts.models import User
+from accounts.sign_in import access, sign_ins
+from accounts.staff import roles
 from portal.privacy import erasure
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code
 
@@ -65,7 +66,7 @@ def lose_the_phone(browser, person):
 
 
 def end_everywhere(browser, person):
-    actions.end_all_sign_ins(person)
+    sign_ins.end_all_sign_ins(person)
 
 
 def end_by_command(browser, person):

@@ -16,11 +16,13 @@ from fido2.utils import websafe_decode, websafe_encode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts import actions, passkeys, roles
 from accounts.models import AuditEvent, Passkey, User
+from accounts.patron import people
+from accounts.sign_in import passkeys
+from accounts.staff import roles
 from accounts.views.passkeys import NO_OFFER
 from portal.limits import LIMITS, Limit
-from portal.privacy.joining import join_people
+from portal.privacy.merging import merge_people
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code, signed_in_as
 from tests.factories import PasskeyFactory, UserFactory
 from tests.passkey_device import Device
@@ -333,7 +335,7 @@ def test_a_passkey_is_a_proof_for_whoever_is_signed_in(own, device, patron, sign
 
 
 def test_whom_only_a_device_can_show_may_do_so_by_their_passkey(client, library, sign_in, device):
-    person = actions.person_without_address(at=timezone.now(), language="en")
+    person = people.person_without_address(at=timezone.now(), language="en")
     prove(sign_in(client, person))
     make(client, device)
     other = Client()
@@ -467,15 +469,15 @@ def test_behind_the_door_staff_set_up_an_app_beside_their_passkey(staff, device)
 
 def test_no_passkey_comes_into_a_record_of_staff_by_a_joining(staff, library):
     """Whoever reads the mail of staff could make one in a record of their own and prove both sides."""
-    thief = actions.person_without_address(at=timezone.now(), language="en")
+    thief = people.person_without_address(at=timezone.now(), language="en")
     PasskeyFactory(person=thief)
-    join_people(thief, staff, by=staff, at=timezone.now())
+    merge_people(thief, staff, by=staff, at=timezone.now())
     assert not Passkey.objects.exists()
 
 
 def test_after_a_joining_a_patrons_passkey_opens_the_one_record(own, device, patron):
     other = UserFactory()
-    join_people(patron, other, by=other, at=timezone.now())
+    merge_people(patron, other, by=other, at=timezone.now())
     browser = Client()
     show(browser, device)
     assert signed_in_as(browser) == str(other.pk)

@@ -10,8 +10,9 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import access, actions
 from accounts.models import LibraryCard, User
+from accounts.patron import people
+from accounts.sign_in import access
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
 from tests.factories import UserFactory
 
@@ -74,7 +75,7 @@ def test_a_proof_is_this_sessions_alone(client, patron, sign_in):
 
 
 def test_whom_only_this_device_can_show_confirms_on_it(client, library, sign_in, clock):
-    person = actions.person_without_address(at=timezone.now(), language="en")
+    person = people.person_without_address(at=timezone.now(), language="en")
     sign_in(client, person)
     assert "this is my device" in client.get(PROVE).content.decode()
     assert opens(client).startswith("/me/prove/")  # to look at the page is no confirmation

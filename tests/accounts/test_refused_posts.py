@@ -4,8 +4,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import actions
 from accounts.models import RefusedPost, User
+from accounts.patron import refused_posts
 
 pytestmark = pytest.mark.django_db
 OURS = {"headers": {"sec-fetch-site": "same-origin"}}
@@ -134,7 +134,9 @@ def test_refused_a_second_time_it_is_still_one(client, staff, sign_in):
 
 
 def test_sending_it_again_lets_it_go(client, patron, sign_in):
-    kept = actions.keep_refused_post(patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now())
+    kept = refused_posts.keep_refused_post(
+        patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now()
+    )
     sign_in(client, patron).post("/me/", {"name": "Samuel", "refused_post": str(kept.public_id)})
     assert User.objects.get(pk=patron.pk).name == "Samuel"
     assert not RefusedPost.objects.exists()
@@ -142,24 +144,28 @@ def test_sending_it_again_lets_it_go(client, patron, sign_in):
 
 
 def test_discarding(client, patron, sign_in):
-    kept = actions.keep_refused_post(patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now())
+    kept = refused_posts.keep_refused_post(
+        patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now()
+    )
     sign_in(client, patron).post(reverse("discard_kept", args=[kept.public_id]))
     assert not RefusedPost.objects.exists()
 
 
 def test_after_half_an_hour_it_is_gone(client, patron, sign_in):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
-        actions.keep_refused_post(patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now())
+        refused_posts.keep_refused_post(patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now())
         clock.shift(1800)
         assert sign_in(client, patron).get("/kept/").status_code == 302
-        actions.forget_refused_posts(at=timezone.now())
+        refused_posts.forget_refused_posts(at=timezone.now())
     assert not RefusedPost.objects.exists()
 
 
 def test_only_the_newest_are_held(patron):
     for number in range(25):
-        actions.keep_refused_post(patron, path="/me/", fields={"name": [str(number)]}, at=timezone.now())
-    assert RefusedPost.objects.count() == actions.REFUSED_POSTS_EACH
+        refused_posts.keep_refused_post(
+            patron, path="/me/", fields={"name": [str(number)]}, at=timezone.now()
+        )
+    assert RefusedPost.objects.count() == refused_posts.REFUSED_POSTS_EACH
 
 
 def test_htmx_is_sent_on_and_a_poll_swaps_in_no_sign_in_form(lapsed):

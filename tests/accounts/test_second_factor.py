@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import roles
+from accounts.staff import roles
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
 
 pytestmark = pytest.mark.django_db

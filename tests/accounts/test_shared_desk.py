@@ -11,12 +11,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import desk_pins, passkeys, roles, shared_desks
-from accounts.access import show_second_factor
-from accounts.locking import DESK_TOKEN
 from accounts.models import AuditEvent, DeskPin, RefusedPost, SharedDesk, User
+from accounts.sign_in import desk_pins, passkeys
+from accounts.sign_in.access import show_second_factor
+from accounts.staff import roles, shared_desks
+from accounts.staff.desk_lock import DESK_TOKEN
 from portal.conversations.models import Draft
-from portal.conversations.reader import OPENED_CODES
+from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions.models import HelpSession
 from tests.accounts.test_second_factor import sign_in_by_code
 from tests.architecture.routes import routes

@@ -8,11 +8,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import actions
 from accounts.models import User
+from accounts.patron import people
 from accounts.views import sign_in as sign_in_views
 from accounts.views.sign_in import LAST_PERSON
-from portal.conversations.reader import OPENED_CODES
+from portal.conversations.viewer import OPENED_CODES
 from portal.notifications.models import Notification
 
 pytestmark = pytest.mark.django_db
@@ -111,10 +111,10 @@ class Clock:
 def test_known_and_unknown_addresses_are_answered_after_the_same_time(
     client, patron, monkeypatch, email, seconds
 ):
-    clock, person_with_address = Clock(), actions.person_with_address
+    clock, person_with_address = Clock(), people.person_with_address
     monkeypatch.setattr(sign_in_views, "time", clock)
     monkeypatch.setattr(
-        actions,
+        people,
         "person_with_address",
         lambda *args, **how: clock.sleep(seconds) or person_with_address(*args, **how),
     )
@@ -286,8 +286,8 @@ def test_records_never_confirmed_go_after_a_day(client, patron, staff):
         ask_for_code(client, "typo@example.org")
         EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=True)
         clock.shift(23 * 3600)
-        actions.forget_unconfirmed_people(at=timezone.now())
+        people.forget_unconfirmed_people(at=timezone.now())
         assert User.objects.filter(email="typo@example.org").exists()
         clock.shift(2 * 3600)
-        actions.forget_unconfirmed_people(at=timezone.now())
+        people.forget_unconfirmed_people(at=timezone.now())
     assert set(User.objects.all()) == {patron, staff}

@@ -18,14 +18,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import single_sign_on
-from accounts.access import PROVED_AT, READ_AT
-from accounts.addresses import change_in_a_week, stop_change
 from accounts.models import AuditEvent, LibraryCard, User
+from accounts.sign_in import single_sign_on
+from accounts.sign_in.access import PROVED_AT, READ_AT
+from accounts.sign_in.email_addresses import change_in_a_week, stop_change
 from portal.notifications.models import Notification
-from portal.privacy import contents, parting
+from portal.privacy import contents, unmerging
 from portal.privacy.erasure import erase
-from portal.privacy.joining import join_people
+from portal.privacy.merging import merge_people
 from tests.factories import HelpSessionFactory, PasskeyFactory, UserFactory, code_for
 from tests.sign_on_provider import CLIENT_ID, running
 
@@ -544,7 +544,7 @@ def test_a_sign_in_without_being_asked_at_the_provider_is_no_proof(client, provi
 def test_of_two_records_that_become_one_it_goes_along(provider, patron):
     other = UserFactory()
     account = known(other, provider)
-    join_people(other, patron, by=patron, at=timezone.now())
+    merge_people(other, patron, by=patron, at=timezone.now())
     account.refresh_from_db()
     assert account.user == patron
 
@@ -552,9 +552,9 @@ def test_of_two_records_that_become_one_it_goes_along(provider, patron):
 def test_of_two_records_that_are_parted_each_has_its_own_and_what_came_since_is_gone(provider, patron):
     other = UserFactory()
     account, own = known(other, provider), known(patron, provider, sub="1")
-    joined = parting.join_for_a_day(other, patron, by=UserFactory(), at=timezone.now())
+    joined = unmerging.merge_for_a_day(other, patron, by=UserFactory(), at=timezone.now())
     known(patron, provider, sub="2")
-    person = parting.part(joined, by=UserFactory(), at=timezone.now())
+    person = unmerging.unmerge(joined, by=UserFactory(), at=timezone.now())
     account.refresh_from_db()
     own.refresh_from_db()
     assert (account.user, own.user) == (person, patron)

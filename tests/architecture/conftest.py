@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from accounts.access import PROVED_AT
+from accounts.sign_in.access import PROVED_AT
 
 from . import world as worlds
 

@@ -40,10 +40,10 @@ def mark_translations(monkeypatch):
 
 def plain_literals(html, data_texts=()):
     """The words of a page made under mark_translations that are neither marked nor data."""
-    reader = _Reader()
-    reader.feed(html)
+    viewer = _Reader()
+    viewer.feed(html)
     found = []
-    for text in reader.texts:
+    for text in viewer.texts:
         left = unicodedata.normalize("NFC", text)
         while MARKED.search(left):
             left = MARKED.sub(" ", left)

@@ -58,7 +58,7 @@ READERS_OWN = {
     ),
     *("second_factor", "change_second_factor", "kept", "export", "erase"),
     "who_looked",
-    *("add_passkey", "add_passkey_options", "offer_passkey", "join_records"),
+    *("add_passkey", "add_passkey_options", "offer_passkey", "merge_records"),
 }
 # Name an object in the address: which of `world` it is.
 OBJECT = {
@@ -94,11 +94,11 @@ OBJECT = {
     "desk_attach": "conversation",
     "desk_attachment": "attachment",
     "desk_take": "conversation",
-    "desk_hand_on": "conversation",
+    "desk_assign": "conversation",
     "desk_snooze": "conversation",
     "desk_wake": "conversation",
     "desk_undo": "conversation",
-    "desk_join": "conversation",
+    "desk_merge": "conversation",
     "desk_erase": "conversation",
     "desk_note": "conversation",
     "desk_colleagues": "conversation",
@@ -128,8 +128,8 @@ OBJECT = {
     "make_account_code": "patron",
     "change_childs_record": "patron",
     "remove_lost_passkey": "patron",
-    "join_records": "patron",
-    "part_records": "patron",
+    "merge_records": "patron",
+    "unmerge_records": "patron",
     "end_role": "person",
     "invite_again": "invitation",
     "withdraw_invitation": "invitation",

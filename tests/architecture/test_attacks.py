@@ -18,13 +18,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.access import PROVED_AT
-from accounts.addresses import change_in_a_week
-from accounts.invitations import invite
 from accounts.models import User
-from accounts.told import tell
+from accounts.sign_in.access import PROVED_AT
+from accounts.sign_in.email_addresses import change_in_a_week
+from accounts.sign_in.security_mails import tell
+from accounts.staff.invitations import invite
 from portal.conversations import actions, notes
-from portal.conversations.reader import OPENED_CODES
+from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions import actions as helpsessions
 from portal.notifications.actions import notify
 from portal.notifications.models import Notification
@@ -271,7 +271,7 @@ def mails(world, settings):
     )
     exports.ask_for(world.other_patron, language="en", at=at)
     exports.build_exports(at=timezone.now())
-    notify("privacy/joined", to="old@example.org", at=at, language="en", context={"hours": 24}, remove=True)
+    notify("privacy/merged", to="old@example.org", at=at, language="en", context={"hours": 24}, remove=True)
     receipt = {
         "erasure": world.erasure,
         "goes": [],
@@ -313,7 +313,7 @@ def test_a_scanner_that_follows_every_link_of_every_mail_changes_nothing(mails, 
 def test_each_kind_of_mail_has_been_sent(mails):
     subjects = {
         "account/login_code": "code",
-        "account/ways_in_changed": "How you sign in",
+        "account/sign_in_methods_changed": "How you sign in",
         "account/address_change": "The address of",
         "account/invitation": "Work at the desk",
     }
@@ -345,7 +345,7 @@ WRITTEN_BY_US = {
     "hmac",
     "token_hash",
     "time_zone",
-    "accent_colour",
+    "accent_color",
     "kind",
     "key",
     "logo",
@@ -366,7 +366,7 @@ def hostile(world):
             if is_text and field.name not in WRITTEN_BY_US and model._meta.app_label not in NOBODYS_WORDS:
                 words = (
                     "javascript:alert(3)"
-                    if field.name in {"url", "catalogue_link"}
+                    if field.name in {"url", "catalog_link"}
                     else HOSTILE[: field.max_length]
                 )
                 with (

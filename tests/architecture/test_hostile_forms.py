@@ -102,6 +102,6 @@ def test_nonsense_in_the_fields_is_no_fault(route, world, as_owner):
 
 
 def test_the_names_of_the_fields_are_found():
-    assert {"question", "code", "next", "without_address", "client_token", "accent_colour", "remove"} <= set(
+    assert {"question", "code", "next", "without_address", "client_token", "accent_color", "remove"} <= set(
         NAMES
     )

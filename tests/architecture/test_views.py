@@ -117,6 +117,6 @@ def test_a_view_without_a_scope_is_found():
         return public_id
 
     def careful(request, public_id):
-        return request.things.belonging_to(request.reader)
+        return request.things.belonging_to(request.viewer)
 
     assert (starts_from_a_scope(careless), starts_from_a_scope(careful)) == (False, True)

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import shared_desks
 from accounts.models import RefusedPost
+from accounts.staff import shared_desks
 from portal.conversations.notes import write_note
 from portal.helpsessions.models import HelpSession
 from portal.privacy import holds

@@ -42,8 +42,8 @@ HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:no
     return !seen || !(e.contains(seen) || seen.contains(e) || seen.closest('label')?.contains(e));
 }).map(e => e.outerHTML.slice(0, 90))"""
 
-# Runs axe for contrast in places whose colours it has not judged yet in this tab: text stands in the same place where it and all around
-# it have the same classes, colours and letters. What axe could not judge is asked again on the next page.
+# Runs axe for contrast in places whose colors it has not judged yet in this tab: text stands in the same place where it and all around
+# it have the same classes, colors and letters. What axe could not judge is asked again on the next page.
 CONTRAST = """async () => {
     const judged = new Set(JSON.parse(sessionStorage.getItem('judged'))), places = new Map();
     const style = e => { const s = getComputedStyle(e); return [s.color, s.backgroundColor, s.backgroundImage, s.opacity, s.fontSize, s.fontWeight]; };

@@ -10,12 +10,15 @@ from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
-from accounts import audit, desk_pins, shared_desks
-from accounts.actions import keep_refused_post, person_added_at_desk
-from accounts.cards import person_with_card
+from accounts import audit
 from accounts.ils import fake
-from accounts.mailed_codes import MailedCode
 from accounts.models import AddressChange, AuditEvent, Library, StaffRole
+from accounts.patron.people import person_added_at_desk
+from accounts.patron.refused_posts import keep_refused_post
+from accounts.sign_in import desk_pins
+from accounts.sign_in.emailed_codes import EmailedCode
+from accounts.sign_in.library_cards import person_with_card
+from accounts.staff import shared_desks
 from accounts.views.single_sign_on import FIRST_TIME
 from portal.conversations import actions as conversations
 from portal.conversations import drafts
@@ -23,7 +26,7 @@ from portal.conversations.models import Conversation, Event, Participation
 from portal.helpsessions.account_codes import make_code as make_account_code
 from portal.helpsessions.models import ClaimCode
 from portal.lists.actions import save
-from portal.privacy import holds, parting, sharing
+from portal.privacy import holds, sharing, unmerging
 from recommendations.actions import record_verdict
 from recommendations.models import Holding, QuestionType, Topic
 from tests.factories import (
@@ -232,7 +235,7 @@ def build(branch, staff, patron, words):
     Event.objects.create(
         conversation=closed, kind=Event.Kind.CLOSED_BY_ITSELF, side="staff", at=now, shown_from=now
     )
-    Event.objects.create(conversation=closed, kind=Event.Kind.JOINED, side="staff", at=now, shown_from=now)
+    Event.objects.create(conversation=closed, kind=Event.Kind.MERGED, side="staff", at=now, shown_from=now)
     code_conversation = conversation(by_code, status=Conversation.Status.WAITING_FOR_PATRON)
     quiet = QuietSessionFactory(branch=branch, staff=staff, summary=words.summary)
     given(quiet, 1)
@@ -323,7 +326,7 @@ def build(branch, staff, patron, words):
             }
         if stage == "code":
             known["mailed_code"] = {
-                **MailedCode.initial_state(user=leaver, email=old),
+                **EmailedCode.initial_state(user=leaver, email=old),
                 "purpose": "old_address",
                 "code": "123456",
             }
@@ -360,7 +363,7 @@ def build(branch, staff, patron, words):
 
     def held(page):
         answer_at_desk(page)
-        page.locator("#entries .held button").wait_for()
+        page.locator("#entries .pending-answer button").wait_for()
 
     def earlier(page):
         page.locator("#show-earlier").click()
@@ -480,7 +483,7 @@ def build(branch, staff, patron, words):
         page.locator("#templates").click()
         page.locator("#template-list [data-text]").first.wait_for()
 
-    parting.join_for_a_day(UserFactory(name=words.name, email=None), patron, by=staff, at=now)
+    unmerging.merge_for_a_day(UserFactory(name=words.name, email=None), patron, by=staff, at=now)
     far = UserFactory(name=words.name, email="far.away@example.org")
     for subject in (kept, waiting, patron):
         audit.record("opened", subject, by=staff, patron=patron, where=AuditEvent.Where.QUEUE)

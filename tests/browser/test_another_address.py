@@ -6,9 +6,9 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from accounts.addresses import change_due_addresses
 from accounts.ils import fake
 from accounts.models import AddressChange, LibraryCard, User
+from accounts.sign_in.email_addresses import change_due_addresses
 
 from .steps import sign_in
 

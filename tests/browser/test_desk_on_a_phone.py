@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from portal.conversations import actions, handling
+from portal.conversations import actions, desk_actions
 from portal.conversations.models import Conversation
 from tests.factories import StaffFactory, UserFactory
 
@@ -46,7 +46,7 @@ def queue(ask, branch, staff):
     Conversation.objects.filter(pk=conversations[0].pk).update(
         promised_at=timezone.now() - datetime.timedelta(hours=2)
     )
-    handling.take(conversations[1], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
+    desk_actions.take(conversations[1], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
     return conversations
 
 
@@ -102,7 +102,7 @@ def test_one_answer_after_the_other_on_a_phone(queue, staff, opened, show):
     page.locator("#id_body").fill("On the second floor.")
     page.locator("#reply-form [data-main]").tap()
     expect(page.locator("#conversation")).to_contain_text("On the second floor.")
-    expect(page.locator("#entries .held button")).to_be_in_viewport()
+    expect(page.locator("#entries .pending-answer button")).to_be_in_viewport()
     page.locator("#composer-says a").tap()
     expect(page.locator("h1")).to_have_text("Question 3")
     page.locator("#to-queue").tap()
@@ -232,8 +232,8 @@ def test_what_comes_while_one_reads_moves_nothing(queue, ask, staff, patron, ope
     before, place = subjects(page), row(page, "Question 3").bounding_box()
 
     ask("Somebody new", hours=0)
-    handling.take(queue[0], by=StaffFactory(name="Lena", branch=queue[0].branch), at=timezone.now())
-    handling.snooze(
+    desk_actions.take(queue[0], by=StaffFactory(name="Lena", branch=queue[0].branch), at=timezone.now())
+    desk_actions.snooze(
         queue[3], until=timezone.localdate() + datetime.timedelta(days=3), by=staff, at=timezone.now()
     )
     page.clock.run_for(6000)

@@ -64,7 +64,7 @@ def answer(conversation, staff, body="Yes, on Thursday."):
         language="en",
         client_token=uuid.uuid4(),
     )
-    actions.show_held(at=timezone.now())
+    actions.show_pending_answers(at=timezone.now())
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from accounts import desk_pins
+from accounts.sign_in import desk_pins
 from portal.helpsessions.models import HelpSession
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory
 
@@ -60,7 +60,7 @@ def test_what_two_write_on_one_computer_carries_their_names(
     page.goto(f"/desk/conversations/{conversation.public_id}/")
     page.locator("#id_body").fill("There is a course on Saturday.")
     page.locator("#send").click()
-    page.locator("#entries .held button").wait_for()
+    page.locator("#entries .pending-answer button").wait_for()
     assert conversation.messages.get(side="staff").author == daniel
 
     page.locator("#id_body").fill("And another thing")

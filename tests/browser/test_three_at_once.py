@@ -71,8 +71,8 @@ def let_the_seconds_pass(conversation):
     Message.objects.filter(conversation=conversation, side="staff").update(
         sent_at=F("sent_at") - back, shown_from=F("shown_from") - back
     )
-    Conversation.objects.filter(pk=conversation.pk, held_from__isnull=False).update(
-        held_from=F("held_from") - back
+    Conversation.objects.filter(pk=conversation.pk, pending_from__isnull=False).update(
+        pending_from=F("pending_from") - back
     )
 
 
@@ -109,10 +109,10 @@ def test_three_at_once(at_desk, in_hand, conversation, staff, omar, patron):
     # Rosa answers. Her answer comes to Omar, and moves nothing that he is writing; his own is stopped and shows it.
     omars.locator("#id_body").focus()
     rosas.locator("#send").click()
-    expect(rosas.locator("#entries .held button")).to_be_visible()
+    expect(rosas.locator("#entries .pending-answer button")).to_be_visible()
     before = omars.locator("#id_body").bounding_box()
     polled(omars)
-    expect(omars.locator("#entries .held")).to_have_count(1)
+    expect(omars.locator("#entries .pending-answer")).to_have_count(1)
     assert abs(omars.locator("#id_body").bounding_box()["y"] - before["y"]) < 2
     expect(omars.locator("#announce")).to_contain_text("Rosa Lindqvist")
     omars.locator("#send").click()
@@ -123,9 +123,9 @@ def test_three_at_once(at_desk, in_hand, conversation, staff, omar, patron):
     # The patron sees nothing yet, and Rosa takes it back whole.
     polled(in_hand, PATRONS_POLL)
     expect(in_hand.locator(".message")).to_have_count(1)
-    rosas.locator("#entries .held button").click()
+    rosas.locator("#entries .pending-answer button").click()
     expect(rosas.locator("#id_body")).to_have_value("It is the cyan cartridge.")
-    expect(rosas.locator("#entries .held")).to_have_count(0)
+    expect(rosas.locator("#entries .pending-answer")).to_have_count(0)
     polled(omars)
     expect(omars.locator("#entries .message")).to_have_count(1)
     assert not conversation.messages.filter(side="staff").exists()
@@ -136,14 +136,14 @@ def test_three_at_once(at_desk, in_hand, conversation, staff, omar, patron):
     expect(omars.locator("#id_body")).to_have_value("")
     assert not Draft.objects.filter(person=omar).exists()
     rosas.locator("#send").click()
-    expect(rosas.locator("#entries .held button")).to_be_visible()
+    expect(rosas.locator("#entries .pending-answer button")).to_be_visible()
     polled(in_hand, PATRONS_POLL)
     expect(in_hand.locator(".message")).to_have_count(1)
     let_the_seconds_pass(conversation)
     polled(in_hand, PATRONS_POLL)
     expect(in_hand.locator(".message.theirs .bubble")).to_have_text("It is the cyan cartridge.")
     rosas.clock.fast_forward(16_000)
-    expect(rosas.locator("#entries .held")).to_have_count(0)
+    expect(rosas.locator("#entries .pending-answer")).to_have_count(0)
 
     # Omar goes: Rosa sees that he has gone, as soon as his browser has said so; where his last poll came in after that, half a minute later.
     omars.goto("/desk/")
@@ -184,13 +184,13 @@ def test_an_answer_with_an_item_is_taken_back_by_keyboard_alone(at_desk, staff, 
     expect(page.locator(".found-item")).to_have_count(1)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    page.locator("[data-reason]").press_sequentially("it explains the colours")
+    page.locator("[data-reason]").press_sequentially("it explains the colors")
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#entries .held button")).to_be_in_viewport()
+    expect(page.locator("#entries .pending-answer button")).to_be_in_viewport()
     expect(page.locator("#composer-says")).to_be_focused()
     page.keyboard.press("z")
     expect(page.locator("#id_body")).to_have_value("There is a book.")
-    expect(page.locator("[data-reason]")).to_have_value("it explains the colours")
+    expect(page.locator("[data-reason]")).to_have_value("it explains the colors")
     expect(page.locator("#id_body")).to_be_focused()
     assert not conversation.messages.filter(side="staff").exists()
 
@@ -200,8 +200,8 @@ def test_without_javascript_an_answer_is_sent_and_taken_back(at_desk, staff, con
     page.locator("#id_body").fill("It is the cyan cartridge.")
     page.locator("#reply-form [value=ours]").check()
     page.locator("#send").click()
-    expect(page.locator("#entries .held button")).to_be_visible()
-    page.locator("#entries .held button").click()
+    expect(page.locator("#entries .pending-answer button")).to_be_visible()
+    page.locator("#entries .pending-answer button").click()
     expect(page.locator("#id_body")).to_have_value("It is the cyan cartridge.")
     expect(page.locator("#reply-form [value=ours]")).to_be_checked()
     assert not conversation.messages.filter(side="staff").exists()

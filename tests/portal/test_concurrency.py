@@ -14,7 +14,7 @@ from django.db.models import Max, Min, Sum
 from django.utils import timezone
 
 from accounts.models import Consent
-from portal.conversations import actions, drafts, handling, joining, notes, states
+from portal.conversations import actions, desk_actions, drafts, merging, notes, states
 from portal.conversations.models import (
     BranchQueue,
     Conversation,
@@ -159,17 +159,19 @@ def test_of_eight_who_take_a_conversation_one_does_and_the_others_are_told_who(s
         def work(_number):
             try:
                 return (
-                    handling.take(conversation, by=person, at=timezone.now()).assignee_id == person.pk
+                    desk_actions.take(conversation, by=person, at=timezone.now()).assignee_id == person.pk
                     and f"taken by {person.pk}"
                 )
-            except handling.AlreadyTaken as taken:
+            except desk_actions.AlreadyTaken as taken:
                 return f"told {taken.assignee.pk}"
 
         return work
 
     def free(_number):
         conversation.refresh_from_db()
-        handling.assign(conversation, to=None, by=session.staff, at=timezone.now(), was=conversation.assignee)
+        desk_actions.assign(
+            conversation, to=None, by=session.staff, at=timezone.now(), was=conversation.assignee
+        )
 
     def check(_data, outcomes):
         conversation.refresh_from_db()
@@ -186,12 +188,16 @@ def test_of_eight_pages_that_assign_one_is_up_to_date(session):
 
     def assign(person):
         return lambda was: (
-            handling.assign(conversation, to=person, by=session.staff, at=timezone.now(), was=was).assignee_id
+            desk_actions.assign(
+                conversation, to=person, by=session.staff, at=timezone.now(), was=was
+            ).assignee_id
         )
 
     def whose(_number):  # an unassigned conversation, so that each of the eight is a change
         conversation.refresh_from_db()
-        handling.assign(conversation, to=None, by=session.staff, at=timezone.now(), was=conversation.assignee)
+        desk_actions.assign(
+            conversation, to=None, by=session.staff, at=timezone.now(), was=conversation.assignee
+        )
 
     def check(_was, outcomes):
         conversation.refresh_from_db()
@@ -263,8 +269,8 @@ def columns(conversation):
     """The conversation's denormalised columns, as its messages and events say."""
     state = states.replay(conversation)
     held = (
-        conversation.messages.filter(shown_from__gte=conversation.held_from)
-        if conversation.held_from
+        conversation.messages.filter(shown_from__gte=conversation.pending_from)
+        if conversation.pending_from
         else conversation.messages.none()
     )
     counted = conversation.messages.exclude(pk__in=held)
@@ -277,7 +283,7 @@ def columns(conversation):
         "promised": state.waiting_since is not None,
         "closes": state.status == "waiting_for_patron",
         "last_message_at": counted.aggregate(latest=Max("shown_from"))["latest"],
-        "held_from": conversation.messages.filter(
+        "pending_from": conversation.messages.filter(
             side="staff", shown_from__gt=conversation.changed_at
         ).aggregate(first=Min("shown_from"))["first"],
         "words": conversation.messages.count() + 1,
@@ -293,7 +299,7 @@ def as_written(conversation):
         "snoozed_until",
         "reason",
         "last_message_at",
-        "held_from",
+        "pending_from",
     )
     return {name: getattr(conversation, name) for name in names} | {
         "promised": conversation.promised_at is not None,
@@ -327,12 +333,12 @@ def test_whatever_is_done_to_a_conversation_at_once_its_row_says_what_happened(s
         ),
         done(lambda _: actions.close(conversation, by=session.patron, side="patron", at=timezone.now())),
         done(
-            lambda data: handling.snooze(
+            lambda data: desk_actions.snooze(
                 conversation, until=until + datetime.timedelta(days=data[1]), by=people[0], at=timezone.now()
             )
         ),
         done(
-            lambda data: handling.assign(
+            lambda data: desk_actions.assign(
                 conversation,
                 to=people[data[1] % 3],
                 by=people[0],
@@ -341,7 +347,7 @@ def test_whatever_is_done_to_a_conversation_at_once_its_row_says_what_happened(s
             )
         ),
         done(
-            lambda data: handling.hand_over(
+            lambda data: desk_actions.transfer(
                 conversation,
                 branch=[session.branch, elsewhere][data[1] % 2],
                 by=people[0],
@@ -385,9 +391,12 @@ def test_whatever_is_done_to_a_conversation_at_once_its_row_says_what_happened(s
         assert raised["queues"] >= raised["desk"]
 
     rounds(works, MANY, before=prepare, after=check, refusals={"NotOpen", "AlreadyTaken"})
-    actions.show_held(at=timezone.now() + FAR)
+    actions.show_pending_answers(at=timezone.now() + FAR)
     conversation.refresh_from_db()
-    assert (conversation.held_from, conversation.version) == (None, conversation.version_at(timezone.now()))
+    assert (conversation.pending_from, conversation.version) == (
+        None,
+        conversation.version_at(timezone.now()),
+    )
     assert conversation.last_message_at == conversation.messages.aggregate(latest=Max("shown_from"))["latest"]
 
 
@@ -405,7 +414,7 @@ def test_conversations_joined_while_they_are_written_in_lose_no_word(session):
 
     def join(first, second_):
         return lambda pks: (
-            joining.join(
+            merging.merge(
                 Conversation.objects.get(pk=pks[first]),
                 into=Conversation.objects.get(pk=pks[second_]),
                 by=session.staff,
@@ -417,13 +426,13 @@ def test_conversations_joined_while_they_are_written_in_lose_no_word(session):
         return ask(session).pk, ask(session).pk
 
     def check(pks, outcomes):
-        [left] = Conversation.objects.filter(pk__in=pks, joined_into=None)
+        [left] = Conversation.objects.filter(pk__in=pks, merged_into=None)
         [gone] = Conversation.objects.filter(pk__in=pks).exclude(pk=left.pk)
-        assert (gone.joined_into, gone.status, gone.messages.count()) == (left, "closed", 0)
+        assert (gone.merged_into, gone.status, gone.messages.count()) == (left, "closed", 0)
         assert set(outcomes[:5]) <= set(left.messages.values_list("pk", flat=True))
         assert left.messages.count() == 5 + 2
         assert left.pk in outcomes[5:]
-        assert set(outcomes[5:]) <= {left.pk, "CannotJoin"}
+        assert set(outcomes[5:]) <= {left.pk, "CannotMerge"}
         assert as_written(left) == columns(left)
 
     works = [
@@ -436,7 +445,7 @@ def test_conversations_joined_while_they_are_written_in_lose_no_word(session):
         join(1, 0),
         join(0, 1),
     ]
-    rounds(works, MANY, before=prepare, after=check, refusals={"CannotJoin"})
+    rounds(works, MANY, before=prepare, after=check, refusals={"CannotMerge"})
 
 
 def test_nobody_waits_for_each_other(session):
@@ -486,7 +495,7 @@ def test_nobody_waits_for_each_other(session):
             ).pk
         ),
         of_conversation(
-            lambda conversation: handling.erase(conversation, by=session.staff, at=timezone.now())
+            lambda conversation: desk_actions.erase(conversation, by=session.staff, at=timezone.now())
         ),
         of_conversation(
             lambda conversation: say(

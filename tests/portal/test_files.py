@@ -75,7 +75,7 @@ def test_a_camera_that_writes_nonsense_beside_its_picture_spoils_nothing():
     assert kept(picture_file(size=(30, 20), exif=b"Exif\0\0nonsense"))[1].size == (30, 20)
 
 
-@pytest.mark.parametrize(("mode", "colour", "kind", "seen"), [
+@pytest.mark.parametrize(("mode", "color", "kind", "seen"), [
     ("CMYK", (0, 255, 255, 0), "JPEG", (254, 0, 0)),
     ("L", 128, "JPEG", (128, 128, 128)),
     ("I;16", 32768, "PNG", (128, 128, 128)),
@@ -84,9 +84,9 @@ def test_a_camera_that_writes_nonsense_beside_its_picture_spoils_nothing():
     ("LA", (90, 0), "PNG", (90, 90, 90, 0)),
     ("RGBA", (1, 2, 3, 0), "PNG", (1, 2, 3, 0)),
 ])  # fmt: skip
-def test_every_kind_of_colour_becomes_one_that_browsers_show(mode, colour, kind, seen):
+def test_every_kind_of_colour_becomes_one_that_browsers_show(mode, color, kind, seen):
     out = io.BytesIO()
-    Image.new(mode, (40, 40), colour).save(out, kind)
+    Image.new(mode, (40, 40), color).save(out, kind)
     _found, image = kept(uploaded(out.getvalue()))
     assert image.getpixel((20, 20)) == seen
 

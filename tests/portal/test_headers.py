@@ -27,9 +27,9 @@ def test_a_page_runs_no_inline_script_and_sends_nothing_elsewhere(client, librar
     assert "http" not in str(policy)
 
 
-@pytest.mark.parametrize("colour", ["#0b5d4d", "#7a1f5c"])
-def test_the_style_in_the_page_is_the_one_that_the_policy_lets_through(client, library, colour):
-    library.accent_colour = colour
+@pytest.mark.parametrize("color", ["#0b5d4d", "#7a1f5c"])
+def test_the_style_in_the_page_is_the_one_that_the_policy_lets_through(client, library, color):
+    library.accent_color = color
     library.save()
     response = client.get("/nowhere/")
     css = re.search(r"<style>(.*?)</style>", response.content.decode(), re.DOTALL).group(1)

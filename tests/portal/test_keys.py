@@ -11,7 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.actions import person_without_address, seal_anew
+from accounts.patron.people import person_without_address
+from accounts.sign_in.authenticator_apps import seal_anew
 from portal.helpsessions import account_codes, actions
 from portal.helpsessions.models import ClaimCode
 from tests.factories import HelpSessionFactory

@@ -1,4 +1,4 @@
-"""The look: colours anybody can read, a style sheet that the policy lets through and a slow network can carry, text that stays text."""
+"""The look: colors anybody can read, a style sheet that the policy lets through and a slow network can carry, text that stays text."""
 
 import base64
 import datetime
@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 
 from portal import styles
 from portal.icons import FLIPPED, ICONS
-from portal.templatetags.portal import catalogue_url, cover, icon, plain, undo_url, when
+from portal.templatetags.portal import catalog_url, cover, icon, plain, undo_url, when
 
 COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 
 
 @given(COLOURS, st.sampled_from([styles.LIGHT, styles.DARK]))
-def test_any_accent_is_readable_in_light_and_dark(colour, theme):
-    made = styles.accent_colours(colour, theme)
+def test_any_accent_is_readable_in_light_and_dark(color, theme):
+    made = styles.accent_colors(color, theme)
     pairs = [
         (made["accent"], theme["ground"]),
         (made["accent"], theme["surface"]),
@@ -37,13 +37,13 @@ def test_any_accent_is_readable_in_light_and_dark(colour, theme):
 
 
 def test_an_accent_that_is_readable_already_stays_as_the_library_chose_it():
-    assert styles.accent_colours("#0b5d4d", styles.LIGHT)["accent"] == "#0b5d4d"
+    assert styles.accent_colors("#0b5d4d", styles.LIGHT)["accent"] == "#0b5d4d"
 
 
 @given(COLOURS, st.sampled_from([(styles.LIGHT, "#23211c"), (styles.DARK, "#f0ece4")]))
-def test_ordinary_text_is_readable_on_the_tint(colour, theme_and_ink):
+def test_ordinary_text_is_readable_on_the_tint(color, theme_and_ink):
     theme, ink = theme_and_ink
-    assert styles.contrast(styles.accent_colours(colour, theme)["soft"], ink) >= 4.5
+    assert styles.contrast(styles.accent_colors(color, theme)["soft"], ink) >= 4.5
 
 
 def test_the_style_sheet_names_the_grounds_that_the_accent_was_measured_on():
@@ -61,7 +61,7 @@ def test_black_on_white_has_the_greatest_contrast():
 def test_the_style_on_the_page_is_the_one_that_the_policy_names():
     request = RequestFactory().get("/")
     page = Template("{% page_style %}").render(
-        Context({"request": request, "library": SimpleNamespace(accent_colour="#8a1538")})
+        Context({"request": request, "library": SimpleNamespace(accent_color="#8a1538")})
     )
     css = page.removeprefix("<style>").removesuffix("</style>")
     assert (
@@ -201,7 +201,7 @@ def item(**facts):
     ],
 )
 def test_an_item_links_to_itself_or_to_the_catalogue_and_nowhere_else(link, facts, address):
-    assert catalogue_url({"library": SimpleNamespace(catalogue_link=link)}, item(**facts)) == address
+    assert catalog_url({"library": SimpleNamespace(catalog_link=link)}, item(**facts)) == address
 
 
 def test_the_same_item_always_has_the_same_cover_and_its_title_is_text():

@@ -8,7 +8,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from accounts.models import Branch, RefusedPost, StaffRole, User
-from accounts.reader import Reader, for_readers
+from accounts.viewer import Viewer, for_viewers
 from portal.helpsessions.models import HelpSession
 from portal.prepared import insert, prepared
 from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, UserFactory
@@ -194,14 +194,14 @@ def test_a_reader_is_asked_for_as_the_scope_has_it(who, patron, branch):
         HelpSessionFactory(branch=branch),
     )
     readers = {
-        "person": Reader(patron),
-        "code": Reader(None, [opened.pk]),
-        "both": Reader(patron, [opened.pk]),
-        "nobody": Reader(),
+        "person": Viewer(patron),
+        "code": Viewer(None, [opened.pk]),
+        "both": Viewer(patron, [opened.pk]),
+        "nobody": Viewer(),
     }
     expected = {"person": {mine}, "code": {opened}, "both": {mine, opened}, "nobody": set()}
-    asked = for_readers(quiet=models.BooleanField())(
-        lambda reader, quiet: HelpSession.objects.belonging_to(reader).filter(quiet=quiet)
+    asked = for_viewers(quiet=models.BooleanField())(
+        lambda viewer, quiet: HelpSession.objects.belonging_to(viewer).filter(quiet=quiet)
     )
     for other in [*readers, who]:
         assert (

@@ -13,8 +13,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.addresses import change_in_a_week
 from accounts.ils import fake
+from accounts.sign_in.email_addresses import change_in_a_week
 from portal import security_log
 from portal.helpsessions import actions as helpsessions
 from portal.logs import JsonFormatter

@@ -115,7 +115,7 @@ def test_an_unsafe_setting_is_an_error_with_its_mend(unsafe, number, mend):
 
 
 def test_single_sign_on_that_is_set_as_it_should_be_can_be_used():
-    code = "from accounts.single_sign_on import sign_on_name; from django.conf import settings; print(sign_on_name(), settings.SSO['issuer'])"
+    code = "from accounts.sign_in.single_sign_on import sign_on_name; from django.conf import settings; print(sign_on_name(), settings.SSO['issuer'])"
     done = manage(
         "shell", "--no-imports", "-c", code, **SAFE, **CLIENT, SSO_ISSUER="https://login.campus.example/"
     )

@@ -2,8 +2,8 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts import actions
 from accounts.models import User
+from accounts.sign_in import sign_ins
 
 
 class Command(BaseCommand):
@@ -16,10 +16,10 @@ class Command(BaseCommand):
 
     def handle(self, *, of, everybody, **options):
         if everybody:
-            ended = actions.end_every_session()
+            ended = sign_ins.end_every_session()
         else:
             person = User.objects.filter(email=of.strip().lower()).first()
             if person is None:
                 raise CommandError("Nobody has this address.")
-            ended = actions.end_all_sign_ins(person)
+            ended = sign_ins.end_all_sign_ins(person)
         self.stdout.write(f"Ended: {ended}.")

@@ -6,10 +6,10 @@ import sys
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.cards import branch_called
 from accounts.ils.base import Blocked, Expired, IlsError, WrongCardOrPin
 from accounts.ils.configured import library_ils
 from accounts.models import Library
+from accounts.sign_in.library_cards import branch_called
 
 
 class Command(BaseCommand):

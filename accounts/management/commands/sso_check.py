@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
-from accounts.single_sign_on import NotBelieved, checked_description
+from accounts.sign_in.single_sign_on import NotBelieved, checked_description
 
 
 class Command(BaseCommand):

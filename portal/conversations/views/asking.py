@@ -17,13 +17,13 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.cards import home_branch_of
 from accounts.hours import promise_in_words
 from accounts.models import Branch
-from portal.conversations import actions, drafts, floods, unsent
+from accounts.sign_in.library_cards import home_branch_of
+from portal.conversations import actions, drafts, floods, pending_questions
 from portal.conversations.forms import AboutForm, AskForm, DraftForm, MessageForm
 from portal.conversations.models import Conversation, Draft, Message
-from portal.conversations.reader import OPENED_CODES
+from portal.conversations.viewer import OPENED_CODES
 from portal.conversations.views import drafting
 from portal.conversations.views.sending import (
     about_form,
@@ -32,9 +32,9 @@ from portal.conversations.views.sending import (
     send,
     sent_before,
     sent_elsewhere,
+    sign_in_context,
     take_in_files,
     too_many,
-    ways,
 )
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
@@ -50,14 +50,17 @@ def ask(request):
     visits = opened_visits(request)
     if request.method != "POST":
         return _ask_page(
-            request, AskForm(initial=_begun(request), visits=visits, person=request.reader.person)
+            request, AskForm(initial=_begun(request), visits=visits, person=request.viewer.person)
         )
-    form = AskForm(request.POST, visits=visits, person=request.reader.person)
+    form = AskForm(request.POST, visits=visits, person=request.viewer.person)
     if not form.is_valid():
         return _ask_page(request, form, status=422)
-    if request.reader.person or form.visit:
+    if request.viewer.person or form.visit:
         return _send_at_once(request, form)
-    composer, waiting = str(form.cleaned_data["client_token"]), unsent.found(request, unsent.QUESTION)
+    composer, waiting = (
+        str(form.cleaned_data["client_token"]),
+        pending_questions.found(request, pending_questions.QUESTION),
+    )
     if waiting and waiting["composer"] != composer and "instead" not in request.POST:
         return _ask_page(request, form, waiting=waiting["body"], status=409)  # written in another tab
     kept = {
@@ -66,9 +69,9 @@ def ask(request):
     # Which visits were open when something new was asked: it is about none of them, but perhaps about one that is opened for it.
     none_of = request.session.get(OPENED_CODES, [])
     try:
-        unsent.keep(
+        pending_questions.keep(
             request,
-            unsent.QUESTION,
+            pending_questions.QUESTION,
             body=form.cleaned_data["body"],
             composer=composer,
             none_of=none_of,
@@ -93,14 +96,14 @@ def _send_at_once(request, form):
         if form.visit is None:
             _keep_draft(request, typed)
         return too_many(_ask_page, request, form, wait)
-    kept = unsent.found(request, unsent.QUESTION)
+    kept = pending_questions.found(request, pending_questions.QUESTION)
     if kept and kept["composer"] == str(typed["client_token"]):
-        unsent.forget(request, unsent.QUESTION)
+        pending_questions.forget(request, pending_questions.QUESTION)
     return answer
 
 
 def _keep_draft(request, typed):
-    person = request.reader.person
+    person = request.viewer.person
     with suppress(drafts.NewerDraft, drafts.AlreadySent):
         if person is not None:
             words = {name: typed[name] for name in ("body", "client_token")} | {
@@ -121,13 +124,13 @@ def ask_draft(request):
     """Keeps the question of somebody signed in while it is typed, as conversation_draft does an answer. Never one about a visit that is
     open by its code: whose it is stays unsaid until they keep it."""
     about_a_visit = request.POST.get("about", AboutForm.NEW) != AboutForm.NEW
-    if request.reader.person is None or about_a_visit:
+    if request.viewer.person is None or about_a_visit:
         return HttpResponse(status=422)
     return drafting.keep(
         request,
         None,
         DraftForm(request.POST),
-        person=request.reader.person,
+        person=request.viewer.person,
         **ASK,
         language=get_language(),
         typed=_typed_beside(request),
@@ -137,7 +140,7 @@ def ask_draft(request):
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_question(request):
     """The question as it would be sent, once it is known where the answer goes."""
-    kept = unsent.found(request, unsent.QUESTION)
+    kept = pending_questions.found(request, pending_questions.QUESTION)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
     ):
@@ -156,14 +159,14 @@ def send_question(request):
             answer = send(request, visit=form.visit, **said)
         except TooOften as wait:
             return too_many(_send_page, request, form, wait, kept=kept)
-        unsent.forget(request, unsent.QUESTION)
+        pending_questions.forget(request, pending_questions.QUESTION)
         return answer
     return _send_page(request, form, kept=kept, status=422 if form.errors else 200)
 
 
 @require_POST
 def discard_question(request):
-    unsent.forget(request, unsent.QUESTION)
+    pending_questions.forget(request, pending_questions.QUESTION)
     messages.success(request, _("Thrown away. Nothing was sent."))
     return redirect("home")
 
@@ -171,7 +174,7 @@ def discard_question(request):
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_session(request, public_id):
     about = get_object_or_404(
-        HelpSession.objects.belonging_to(request.reader).select_related("branch"), public_id=public_id
+        HelpSession.objects.belonging_to(request.viewer).select_related("branch"), public_id=public_id
     )
     return _ask_about(
         request,
@@ -186,12 +189,12 @@ def ask_about_session(request, public_id):
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_item(request, public_id):
     about = get_object_or_404(
-        Recommendation.objects.belonging_to(request.reader).select_related("item"), public_id=public_id
+        Recommendation.objects.belonging_to(request.viewer).select_related("item"), public_id=public_id
     )
-    conversation = Conversation.objects.belonging_to(request.reader).filter(recommendation=about).first()
+    conversation = Conversation.objects.belonging_to(request.viewer).filter(recommendation=about).first()
     if conversation is not None and request.method != "POST":
         return redirect(f"{conversation.get_absolute_url()}#write")
-    session = request.reader.session_of(about)
+    session = request.viewer.session_of(about)
     quiet = session is not None and session.quiet
     back = reverse("verdict", args=[public_id])
     kept_by = [about.patron_id, session and session.shared_with_id]
@@ -202,9 +205,9 @@ def ask_about_item(request, public_id):
 
 def _begun(request):
     """What was written before: by somebody signed in as a draft on the server, by anybody else in this browser."""
-    person = request.reader.person
+    person = request.viewer.person
     begun = {"branch": (person and home_branch_of(person)) or request.library.default_branch_id}
-    if kept := unsent.found(request, unsent.QUESTION):
+    if kept := pending_questions.found(request, pending_questions.QUESTION):
         return {
             **begun,
             **{name: kept[name] for name in ("body", "topic", "branch") if kept[name]},
@@ -224,7 +227,7 @@ def _begun(request):
 
 def _ask_page(request, form, *, waiting="", status=200):
     """`waiting`: another question, written in another tab and not sent, that this one would take the place of."""
-    person = request.reader.person
+    person = request.viewer.person
     composer = form.cleaned_data if form.is_bound else form.initial
     context = {
         "form": form,
@@ -241,12 +244,12 @@ def _ask_page(request, form, *, waiting="", status=200):
 
 
 def _send_page(request, form, *, kept, status=200):
-    is_new = not request.reader.person and kept["none_of"] == request.session.get(OPENED_CODES, [])
+    is_new = not request.viewer.person and kept["none_of"] == request.session.get(OPENED_CODES, [])
     context = {
         "form": form,
         "kept": kept,
-        "can_send": bool(request.reader) and not is_new,
-        **ways(request, form, "send_question"),
+        "can_send": bool(request.viewer) and not is_new,
+        **sign_in_context(request, form, "send_question"),
     }
     return render(request, "conversations/ask_send.html", context, status=status)
 
@@ -289,7 +292,7 @@ def _send_about(request, about, *, body, client_token):
         else:
             floods.count_message(request, about["recommendation"])
     asked = actions.ask(
-        by=request.reader.person,
+        by=request.viewer.person,
         at=timezone.now(),
         language=get_language(),
         body=body,
@@ -301,7 +304,7 @@ def _send_about(request, about, *, body, client_token):
 
 
 def _about_page(request, form, *, title, quiet, kept_by, back, status=200):
-    person = request.reader.person
+    person = request.viewer.person
     mailed = bool(
         person and person.email and person.pk in kept_by
     )  # nobody is mailed about a visit that carries no name

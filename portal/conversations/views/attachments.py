@@ -52,8 +52,8 @@ def attachment(request, public_id, file_id):
 
 def _find(request, public_id):
     """The conversation, or the one that it was joined into, and in whose name this reader writes in it."""
-    mine = Conversation.objects.belonging_to(request.reader)
+    mine = Conversation.objects.belonging_to(request.viewer)
     conversation = get_object_or_404(mine, public_id=public_id)
-    if conversation.joined_into_id:
-        conversation = get_object_or_404(mine, pk=conversation.joined_into_id)
-    return conversation, actions.writer_in(conversation, request.reader.person, Side.PATRON)
+    if conversation.merged_into_id:
+        conversation = get_object_or_404(mine, pk=conversation.merged_into_id)
+    return conversation, actions.writer_in(conversation, request.viewer.person, Side.PATRON)

@@ -12,14 +12,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
-from accounts.locking import asks_by_itself
-from accounts.reader import for_readers
+from accounts.staff.desk_lock import asks_by_itself
+from accounts.viewer import for_viewers
 from portal.conversations import actions, conversation_page, floods
 from portal.conversations.forms import ComposerForm, DraftForm
 from portal.conversations.models import Conversation, Draft, Event, Message
 from portal.conversations.views import attaching, drafting
 from portal.errors import one_or_404
-from portal.helpsessions.cards import cards
+from portal.helpsessions.recommendation_panels import recommendation_panels
 from portal.htmx import render_page
 from portal.limits import TooOften
 from portal.lists.models import SavedItem
@@ -30,7 +30,7 @@ from recommendations.models import Recommendation, each_once
 @require_safe
 def conversations(request):
     """All of them, the latest word first."""
-    rows = Conversation.objects.belonging_to(request.reader).not_joined().select_related("help_session")
+    rows = Conversation.objects.belonging_to(request.viewer).not_merged().select_related("help_session")
     conversations, older = page_of(rows, "last_message_at", request.GET.get("after"))
     context = {"conversations": conversations, "older": older, "after": request.GET.get("after")}
     return render_page(request, "conversations/all.html", context)
@@ -41,22 +41,22 @@ def conversation(request, public_id):
     """The last messages and all that is new; `?message=` the part around that one. `?before=` gives htmx the page of messages before one."""
     now, before, named = timezone.now(), request.GET.get("before"), request.GET.get("message")
     found = _for_page(request, now, public_id)
-    if found.joined_into_id:
+    if found.merged_into_id:
         return redirect(_find(request, public_id))
     if before and request.htmx:
-        part = conversation_page.part_before(found, now, before)
+        part = conversation_page.messages_before(found, now, before)
         return _answer(request, found, part, now, partial="earlier") if part else HttpResponse(status=204)
     if before:
         return _answer(
             request,
             found,
-            conversation_page.part_around(found, now, before, back=conversation_page.PAGE),
+            conversation_page.messages_around(found, now, before, back=conversation_page.PAGE),
             now,
         )
     part = (
-        conversation_page.part_around(found, now, named)
+        conversation_page.messages_around(found, now, named)
         if named
-        else conversation_page.latest_part(found, now, unread_since=_unread_since(request, found))
+        else conversation_page.latest_messages(found, now, unread_since=_unread_since(request, found))
     )
     return _answer(request, found, part, now)
 
@@ -65,12 +65,12 @@ def conversation(request, public_id):
 @require_safe
 def conversation_news(request, public_id):
     """What an open conversation asks every 20 seconds: 204, or what was shown since, and whose turn it is now."""
-    now, found = timezone.now(), one_or_404(_polled(request.reader, public_id=public_id))
+    now, found = timezone.now(), one_or_404(_polled(request.viewer, public_id=public_id))
     if not request.htmx:
         return redirect(found)
     if request.GET.get("since") == str(found.version_at(now)):
         return HttpResponse(status=204)
-    if found.joined_into_id:
+    if found.merged_into_id:
         return HttpResponseClientRedirect(f"{_find(request, public_id).get_absolute_url()}#latest")
     return _news(request, found, now)
 
@@ -94,7 +94,7 @@ def reply(request, public_id):
     found = _find(request, public_id)
     form = ComposerForm(request.POST)
     is_fine, token = form.is_valid(), form.cleaned_data.get("client_token")
-    composer = {"by": request.reader.person, "side": Message.Side.PATRON, "client_token": token}
+    composer = {"by": request.viewer.person, "side": Message.Side.PATRON, "client_token": token}
     refused = attaching.take_in(request, found, **composer)[1] if token else []
     if is_fine and not refused:
         _count(request, found, form)
@@ -103,7 +103,7 @@ def reply(request, public_id):
     typed = form.cleaned_data
     sent = actions.reply(
         found,
-        by=request.reader.person,
+        by=request.viewer.person,
         side=Message.Side.PATRON,
         at=timezone.now(),
         body=typed["body"],
@@ -139,7 +139,7 @@ def _count(request, found, form):
 @require_POST
 def conversation_draft(request, public_id):
     found = _find(request, public_id)
-    person = actions.writer_in(found, request.reader.person, Message.Side.PATRON)
+    person = actions.writer_in(found, request.viewer.person, Message.Side.PATRON)
     whose = {"conversation": found, "person": person, "side": Message.Side.PATRON, "kind": Draft.Kind.REPLY}
     return drafting.keep(request, form=DraftForm(request.POST), **whose, language=get_language())
 
@@ -148,7 +148,7 @@ def conversation_draft(request, public_id):
 @gone_if_erased
 def close_conversation(request, public_id):
     found = _find(request, public_id)
-    actions.close(found, by=request.reader.person, side=Message.Side.PATRON, at=timezone.now())
+    actions.close(found, by=request.viewer.person, side=Message.Side.PATRON, at=timezone.now())
     if not request.htmx:
         return redirect(f"{found.get_absolute_url()}#latest")
     return _news(request, found, timezone.now(), shown=request.POST.get("shown"))
@@ -156,63 +156,63 @@ def close_conversation(request, public_id):
 
 def _find(request, public_id):
     """The conversation; of one that was joined into another, that other."""
-    found = one_or_404(_mine(request.reader, public_id=public_id))
+    found = one_or_404(_mine(request.viewer, public_id=public_id))
     return (
-        get_object_or_404(Conversation.objects.belonging_to(request.reader), pk=found.joined_into_id)
-        if found.joined_into_id
+        get_object_or_404(Conversation.objects.belonging_to(request.viewer), pk=found.merged_into_id)
+        if found.merged_into_id
         else found
     )
 
 
-@for_readers(public_id=UUIDField())
-def _mine(reader, public_id):
+@for_viewers(public_id=UUIDField())
+def _mine(viewer, public_id):
     return (
-        Conversation.objects.belonging_to(reader)
+        Conversation.objects.belonging_to(viewer)
         .filter(public_id=public_id)
-        .only("public_id", "patron", "help_session", "joined_into")
+        .only("public_id", "patron", "help_session", "merged_into")
     )
 
 
-@for_readers(public_id=UUIDField())
-def _polled(reader, public_id):
+@for_viewers(public_id=UUIDField())
+def _polled(viewer, public_id):
     return (
-        Conversation.objects.belonging_to(reader)
+        Conversation.objects.belonging_to(viewer)
         .filter(public_id=public_id)
-        .only("public_id", "patron", "joined_into", "version", "held_from")
+        .only("public_id", "patron", "merged_into", "version", "pending_from")
     )
 
 
 def _for_page(request, at, public_id):
     """The conversation with what its page needs to know beside it."""
     return one_or_404(
-        conversation_page.for_page(request.reader, public_id=public_id, at=at, today=timezone.localdate(at))
+        conversation_page.for_page(request.viewer, public_id=public_id, at=at, today=timezone.localdate(at))
     )
 
 
 def _unread_since(request, conversation):
     """How far this reader has read, None if to the end. What was held a moment ago isn't counted as unread yet, but may be."""
-    if conversation.pk not in request.reader.unread and conversation.held_from is None:
+    if conversation.pk not in request.viewer.unread and conversation.pending_from is None:
         return None
-    return conversation_page.read_until(conversation, request.reader.person) or conversation_page.EPOCH
+    return conversation_page.read_until(conversation, request.viewer.person) or conversation_page.EPOCH
 
 
 def _composer_again(request, found, form, refused=()):
     now = timezone.now()
     found = _for_page(request, now, found.public_id)
-    part = conversation_page.latest_part(found, now)
+    part = conversation_page.latest_messages(found, now)
     return _answer(request, found, part, now, form=form, refused=refused, partial="composer", status=422)
 
 
 def _news(request, found, now, *, shown=None, partial="news"):
     """To htmx what was shown since `shown`, to be put below the rest. Where it can't be, the whole conversation anew."""
     found = _for_page(request, now, found.public_id)
-    part = conversation_page.part_since(found, now, request.GET.get("shown") if shown is None else shown)
+    part = conversation_page.messages_since(found, now, request.GET.get("shown") if shown is None else shown)
     if part is not None:
         return _answer(request, found, part, now, partial=partial)
     whole = _answer(
         request,
         found,
-        conversation_page.latest_part(found, now),
+        conversation_page.latest_messages(found, now),
         now,
         partial="sent_whole" if partial == "sent" else "conversation",
     )
@@ -251,15 +251,15 @@ def _read(request, conversation, part, now):
     if request.method != "GET" or not part.messages:
         return
     if (
-        conversation.pk in request.reader.unread
-        or conversation.held_from is not None
+        conversation.pk in request.viewer.unread
+        or conversation.pending_from is not None
         or part.after is not None
     ):
         actions.mark_read(
-            conversation, person=request.reader.person, at=now, until=part.messages[-1].shown_from
+            conversation, person=request.viewer.person, at=now, until=part.messages[-1].shown_from
         )
     if not part.later:
-        request.reader.unread.discard(conversation.pk)
+        request.viewer.unread.discard(conversation.pk)
 
 
 def _dress(request, conversation, part, files, quiet):
@@ -277,12 +277,12 @@ def _dress(request, conversation, part, files, quiet):
         event.event = _told_of(event)
     if conversation.help_session is not None and conversation.help_session.is_shared:
         _tell_apart(
-            conversation, part, actions.writer_in(conversation, request.reader.person, Message.Side.PATRON)
+            conversation, part, actions.writer_in(conversation, request.viewer.person, Message.Side.PATRON)
         )
 
 
 def _given(request, conversation, part, quiet):
-    saved = SavedItem.objects.belonging_to(request.reader).filter(item=OuterRef("item"))
+    saved = SavedItem.objects.belonging_to(request.viewer).filter(item=OuterRef("item"))
     given = each_once(
         Recommendation.objects.filter(
             messagerecommendation__message__in=[message.pk for message in part.messages]
@@ -294,9 +294,9 @@ def _given(request, conversation, part, quiet):
         )
         .order_by("messagerecommendation__position", "pk", "stands_at")
     )
-    return cards(
+    return recommendation_panels(
         given,
-        request.reader,
+        request.viewer,
         {recommendation.pk: conversation for recommendation in given},
         quiet=quiet,
         saved={recommendation.item_id: recommendation.saved_as for recommendation in given},
@@ -346,7 +346,7 @@ def _told_of(event):
         Event.Kind.CLOSED: _("The library closed this"),
         Event.Kind.CLOSED_BY_ITSELF: _("This closed by itself, because nothing more was written"),
         Event.Kind.REOPENED: _("Opened again"),
-        Event.Kind.JOINED: _("The library put another conversation of yours in here"),
+        Event.Kind.MERGED: _("The library put another conversation of yours in here"),
     }[event.kind]
 
 
@@ -375,6 +375,6 @@ def _files(request, conversation, part, composer):
     """{primary key of a message: its files}, and under None those of the composer, in one query."""
     if not conversation.there_is & (conversation_page.FILES | conversation_page.UNSENT_FILES):
         return {}
-    person = actions.writer_in(conversation, request.reader.person, Message.Side.PATRON)
+    person = actions.writer_in(conversation, request.viewer.person, Message.Side.PATRON)
     unsent = conversation.attachments.in_composer(composer["token"], side=Message.Side.PATRON, person=person)
     return attaching.files_of(conversation, part.messages, unsent=unsent, route="attachment")

@@ -8,10 +8,11 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from accounts import access, remembering
-from accounts.actions import person_without_address
 from accounts.models import User
-from accounts.ways_in import other_ways
+from accounts.patron import retention_choice
+from accounts.patron.people import person_without_address
+from accounts.sign_in import access
+from accounts.sign_in.methods import other_methods
 from portal import limits
 from portal.conversations import actions
 from portal.helpsessions.actions import AlreadyKept, QuietSession
@@ -26,7 +27,7 @@ def wording(person, at, library, help_session=None):
     person, with_child = person or User(), bool(help_session and help_session.with_child)
     until = {
         "day": whole_day(
-            library.today(remembering.ends_at(person, at, library=library, with_child=with_child))
+            library.today(retention_choice.ends_at(person, at, library=library, with_child=with_child))
         )
     }
     if help_session and help_session.is_shared:
@@ -80,8 +81,8 @@ def _of_the_adult(until):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def keep_session(request, public_id):
-    found = get_object_or_404(HelpSession.objects.belonging_to(request.reader), public_id=public_id)
-    person, at = request.reader.person, timezone.now()
+    found = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
+    person, at = request.viewer.person, timezone.now()
     if found.quiet:
         return _not_kept(request, found, quiet=True)
     if person is not None and person.pk in (found.patron_id, found.shared_with_id):
@@ -92,7 +93,11 @@ def keep_session(request, public_id):
     ):
         return _not_kept(request, found)
     if request.method != "POST" or keeper is None:
-        context = {"help_session": found, "is_child": keeper is not None and keeper.is_child, **other_ways()}
+        context = {
+            "help_session": found,
+            "is_child": keeper is not None and keeper.is_child,
+            **other_methods(),
+        }
         context["wording"] = wording(keeper, at, request.library, found) if keeper else []
         return render(request, "conversations/keep.html", context)
     if person is None and "without_address" not in request.POST:
@@ -111,7 +116,7 @@ def keep_session(request, public_id):
         return _not_kept(request, found)
     except QuietSession:
         return _not_kept(request, found, quiet=True)
-    if request.reader.person is None:
+    if request.viewer.person is None:
         access.sign_in(request, person, by="device")
     messages.success(request, _("Kept. You find it under Home from now on."))
     return redirect(found)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.hours import promise_in_words
-from portal.conversations import readers_form, unsent
+from portal.conversations import pending_questions, readers_form
 from portal.conversations.readers_form import STEPS
 from portal.conversations.views.sending import (
     about_form,
@@ -18,8 +18,8 @@ from portal.conversations.views.sending import (
     opened_visits,
     send,
     sent_elsewhere,
+    sign_in_context,
     too_many,
-    ways,
 )
 from portal.limits import TooOften
 
@@ -29,7 +29,7 @@ ORDER = list(STEPS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def find_reading(request):
     """The question that `?step=` names. `?then=check` leads back to all answers."""
-    kept = unsent.found(request, unsent.READING)
+    kept = pending_questions.found(request, pending_questions.READING)
     answers = kept["answers"] if kept else {}
     step = request.GET.get("step", "")
     step = step if step in STEPS else ORDER[0]
@@ -43,7 +43,9 @@ def find_reading(request):
     if not form.is_valid():
         return _step_page(request, step, form, status=422)
     try:
-        unsent.keep(request, unsent.READING, answers={**answers, step: form.cleaned_data})
+        pending_questions.keep(
+            request, pending_questions.READING, answers={**answers, step: form.cleaned_data}
+        )
     except TooOften as wait:
         return too_many(
             lambda request, form, status: _step_page(request, step, form, status=status), request, form, wait
@@ -60,7 +62,7 @@ def find_reading(request):
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_reading(request):
     """All answers, each to be changed, once more before they are sent."""
-    kept = unsent.found(request, unsent.READING)
+    kept = pending_questions.found(request, pending_questions.READING)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
     ):
@@ -88,14 +90,14 @@ def send_reading(request):
             answer = send(request, visit=form.visit, **said)
         except TooOften as wait:
             return too_many(_send_page, request, form, wait, kept=kept)
-        unsent.forget(request, unsent.READING)
+        pending_questions.forget(request, pending_questions.READING)
         return answer
     return _send_page(request, form, kept=kept, status=422 if form.errors else 200)
 
 
 @require_POST
 def discard_reading(request):
-    unsent.forget(request, unsent.READING)
+    pending_questions.forget(request, pending_questions.READING)
     messages.success(request, _("Thrown away. Nothing was sent."))
     return redirect("home")
 
@@ -123,8 +125,8 @@ def _send_page(request, form, *, kept, status=200):
             (STEPS[step].summary, words[step], f"{_address(step)}&then=check", step) for step in ORDER
         ],
         "promise": promise_in_words(branch) if branch else "",
-        "can_send": bool(request.reader),
-        **ways(request, form, "send_reading"),
+        "can_send": bool(request.viewer),
+        **sign_in_context(request, form, "send_reading"),
     }
     return render(request, "conversations/read_send.html", context, status=status)
 

@@ -10,11 +10,11 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts.forms import AddressForm
-from accounts.ways_in import other_ways
+from accounts.sign_in.methods import other_methods
 from portal.conversations import actions, floods
 from portal.conversations.forms import AboutForm
 from portal.conversations.models import Conversation, Message
-from portal.conversations.reader import OPENED_CODES
+from portal.conversations.viewer import OPENED_CODES
 from portal.conversations.views import attaching
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode, HelpSession
@@ -24,10 +24,10 @@ from portal.text import uuid_or_none
 def opened_visits(request):
     """The visits that this browser opened by code, the one opened last first."""
     claims = request.session.get(OPENED_CODES, [])
-    if not claims or not request.reader.opened_by_code:
+    if not claims or not request.viewer.opened_by_code:
         return []
     opened = dict(ClaimCode.objects.filter(pk__in=claims).values_list("help_session", "pk"))
-    visits = HelpSession.objects.belonging_to(request.reader).filter(pk__in=request.reader.opened_by_code)
+    visits = HelpSession.objects.belonging_to(request.viewer).filter(pk__in=request.viewer.opened_by_code)
     return sorted(visits, key=lambda visit: claims.index(opened[visit.pk]), reverse=True)
 
 
@@ -36,16 +36,16 @@ def about_form(request):
     form = AboutForm(
         request.POST if request.method == "POST" else None,
         visits=opened_visits(request),
-        person=request.reader.person,
+        person=request.viewer.person,
     )
-    if form.is_bound and form.visits and form.is_valid() and not request.reader.person and not form.visit:
+    if form.is_bound and form.visits and form.is_valid() and not request.viewer.person and not form.visit:
         form.add_error("about", _("For something new, write your e-mail address below."))
     return form
 
 
 def is_ready(request, form):
     """Whether it can be sent now: asked for, and known where the answer goes."""
-    return request.method == "POST" and form.is_valid() and bool(request.reader.person or form.visit)
+    return request.method == "POST" and form.is_valid() and bool(request.viewer.person or form.visit)
 
 
 def send(request, *, visit, client_token, body, **more):
@@ -61,7 +61,7 @@ def send(request, *, visit, client_token, body, **more):
         if visit is not None:
             more["branch"] = None  # that of the visit
         sent = actions.ask(
-            by=request.reader.person,
+            by=request.viewer.person,
             at=timezone.now(),
             language=get_language(),
             help_session=visit,
@@ -92,13 +92,13 @@ def too_many(page, request, form, wait, **context):
     return page(request, form, status=429, **context)
 
 
-def ways(request, form, going_to):
+def sign_in_context(request, form, going_to):
     """What conversations/ask_proof.html needs; `going_to` is the page to which an address or a code leads back."""
     quiet = any(visit.quiet for visit in form.visits.values())
-    if request.reader.person:
+    if request.viewer.person:
         return {"quiet": quiet}
     forms = {"address_form": AddressForm(request=request), "code_form": CodeForm()}
-    return {"quiet": quiet, **forms, **other_ways(), "going_to": reverse(going_to)}
+    return {"quiet": quiet, **forms, **other_methods(), "going_to": reverse(going_to)}
 
 
 def take_in_files(request, asked, client_token):
@@ -106,7 +106,7 @@ def take_in_files(request, asked, client_token):
     _added, refused = attaching.take_in(
         request,
         asked,
-        by=request.reader.person,
+        by=request.viewer.person,
         side=Message.Side.PATRON,
         client_token=client_token,
         is_sent=True,
@@ -120,5 +120,5 @@ def take_in_files(request, asked, client_token):
 def sent_before(request, client_token):
     """The conversation of this reader's in which what was sent with this token stands, or None."""
     return (
-        Conversation.objects.belonging_to(request.reader).filter(messages__client_token=client_token).first()
+        Conversation.objects.belonging_to(request.viewer).filter(messages__client_token=client_token).first()
     )

@@ -58,7 +58,7 @@ LETTERS = [
         patron="abby",
         conversations=(
             Exchange((
-                Said(1, "Thanks Daniel! One question: the rules say “coop 15 ft from a dwelling”. Is that MY dwelling or the neighbours'?"),
+                Said(1, "Thanks Daniel! One question: the rules say “coop 15 ft from a dwelling”. Is that MY dwelling or the neighbors'?"),
                 Said(4, "Hello again, just checking that this arrived? The neighbour is measuring things."),
             ), did=(Did(1.1, "take", "daniel"),)),
         ),

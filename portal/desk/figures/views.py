@@ -5,7 +5,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from accounts.access import coordinator_only
+from accounts.sign_in.access import coordinator_only
 from portal.helpsessions.models import HelpSession
 from recommendations.models import QuestionType, Topic
 

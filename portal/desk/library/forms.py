@@ -37,19 +37,19 @@ class LibraryForm(forms.Form):
         empty_label=None,
         help_text=gettext_lazy("Questions that belong to no branch in particular go to its desk."),
     )
-    accent_colour = forms.CharField(
-        label=gettext_lazy("Accent colour"),
+    accent_color = forms.CharField(
+        label=gettext_lazy("Accent color"),
         help_text=gettext_lazy(
             "For buttons and links. Where its text would be hard to read, pages use a darker or lighter shade of it."
         ),
         validators=[
             RegexValidator(
-                r"\A#[0-9a-fA-F]{6}\Z", gettext_lazy("Write the colour as # and six digits, such as #0b5d4d.")
+                r"\A#[0-9a-fA-F]{6}\Z", gettext_lazy("Write the color as # and six digits, such as #0b5d4d.")
             )
         ],
         widget=forms.TextInput(attrs={"type": "color"}),
     )
-    catalogue_link = forms.CharField(
+    catalog_link = forms.CharField(
         label=gettext_lazy("Catalogue link"),
         max_length=300,
         required=False,
@@ -82,7 +82,7 @@ class LibraryForm(forms.Form):
     )
 
     def clean_catalogue_link(self):
-        link = self.cleaned_data["catalogue_link"]
+        link = self.cleaned_data["catalog_link"]
         if not link:
             return ""
         try:

@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from accounts import invitations, roles
 from accounts import library as actions
-from accounts.access import coordinator_only
 from accounts.models import Branch, Invitation, StaffRole, User
+from accounts.sign_in.access import coordinator_only
+from accounts.staff import invitations, roles
 from portal import limits
-from portal.conversations import leaving
+from portal.conversations import departures
 from portal.conversations.models import ReplyTemplate
 from recommendations import topics as topic_actions
 from recommendations.models import Topic
@@ -31,7 +31,7 @@ from .forms import (
     TopicForm,
 )
 
-LIBRARY_FIELDS = ["name", "language", "time_zone", "default_branch", "accent_colour", "catalogue_link"]
+LIBRARY_FIELDS = ["name", "language", "time_zone", "default_branch", "accent_color", "catalog_link"]
 LIBRARY_FIELDS += ["closes_after_days", "released_after_days", "desk_locks_after_minutes"]
 BRANCH_FIELDS = ["name", "address", "phone", "promise_hours"]
 LAST_COORDINATOR = gettext_lazy("They are the only coordinator. Make somebody else one first.")
@@ -288,10 +288,10 @@ def end_role(request, public_id):
         return render(
             request,
             "desk/library/end_role.html",
-            {"someone": someone, "role": role, "ends": leaving.what_ends(someone, branch=role.branch)},
+            {"someone": someone, "role": role, "ends": departures.what_ends(someone, branch=role.branch)},
         )
     try:
-        leaving.end_role(someone, branch=role.branch, by=request.user, at=timezone.now())
+        departures.end_role(someone, branch=role.branch, by=request.user, at=timezone.now())
     except roles.LastCoordinator:
         messages.error(request, LAST_COORDINATOR)
         return redirect("person", someone.public_id)

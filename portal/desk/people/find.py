@@ -6,8 +6,8 @@ Whoever was found stays open to this member of staff until the day ends.
 
 from django.db.models import Exists, OuterRef, Q, Subquery
 
-from accounts.actions import unconfirmed
 from accounts.models import LibraryCard, LookingReason, User
+from accounts.patron.people import unconfirmed
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from recommendations.search import fold

@@ -6,8 +6,8 @@ from django.core.validators import EmailValidator
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from accounts.children import first_name
 from accounts.models import Library
+from accounts.patron.children import first_name
 from portal.text import TextField
 
 from .find import is_enough

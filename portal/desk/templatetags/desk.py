@@ -30,10 +30,10 @@ def item_line(item, call_number=""):
     parts.append(_kind(item.kind, get_language()))
     if item.year:
         parts.append(escape(item.year))
-    held = item.holdings.all() if item.pk else ()
+    holdings = item.holdings.all() if item.pk else ()
     parts += [
         f'<span class="call">{escape(holding.call_number)}</span> {escape(holding.branch.name)}'
-        for holding in held
+        for holding in holdings
     ]
     if call_number:
         parts.append(f'<span class="call">{escape(call_number)}</span>')
@@ -115,13 +115,13 @@ def _of_nil(name, _urlconf, _prefix):
 
 @register.simple_tag(takes_context=True)
 def time_line(context):
-    """What `told` tells, day by day. Files, and what is still held, are seldom: they have templates."""
-    told, drawn = context["told"], []
-    for day, entries in told.days:
+    """What `timeline` tells, day by day. Files, and what is still held, are seldom: they have templates."""
+    timeline, drawn = context["timeline"], []
+    for day, entries in timeline.days:
         drawn.append(f'<li class="day" id="day-{day.isoformat()}">{when(day)}</li>\n')
         for entry in entries:
             if entry.shape == "message":
-                if entry.pk == told.unread:
+                if entry.pk == timeline.unread:
                     drawn.append(
                         f'<li class="event unread" id="first-unread">{escape(_("New since you were here"))}</li>'
                     )
@@ -137,7 +137,10 @@ def time_line(context):
 
 def _message(context, message):
     """Who and when stand below; the time is the link to the message."""
-    side, held = "mine" if message.side == "staff" else "theirs", " data-held" if message.held_for else ""
+    side, held = (
+        "mine" if message.side == "staff" else "theirs",
+        " data-pending" if message.seconds_to_undo else "",
+    )
     yield f'<li class="message {side}" id="{message.anchor}"{held}><h2 class="visually-hidden">{escape(message.heading)}</h2>'
     yield f'<div class="bubble prose" lang="{escape(message.language)}" dir="auto">{plain(message.body)}'
     if message.given:
@@ -149,8 +152,8 @@ def _message(context, message):
         f'<a class="moment" href="?from={message.public_id}#{message.anchor}">{when(message.sent_at)}</a>'
     )
     yield f'<p class="meta">{escape(message.by)} · {moment}</p>'
-    if message.held_for:
-        yield _included(context, "desk/conversation_held.html", entry=message)
+    if message.seconds_to_undo:
+        yield _included(context, "desk/conversation_undo.html", entry=message)
     yield "</li>\n"
 
 

@@ -6,9 +6,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from accounts import absences as actions
-from accounts.access import staff_only
 from accounts.models import Absence
+from accounts.sign_in.access import staff_only
+from accounts.staff import absences as actions
 from portal.desk.library.forms import AbsenceForm
 from portal.templatetags.portal import day_in_a_sentence
 

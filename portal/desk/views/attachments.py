@@ -7,14 +7,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.access import staff_only
+from accounts.sign_in.access import staff_only
 from portal.conversations import drafts
 from portal.conversations.forms import AttachForm
 from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.views import attaching
 from portal.desk import shown_today
+from portal.desk.access_log import log_opened
 from portal.desk.forms import typed_beside
-from portal.desk.opened import log_opened
 
 
 @staff_only
@@ -64,7 +64,7 @@ def _find(request, public_id):
     mine = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).select_related("patron")
     conversation = get_object_or_404(mine, public_id=public_id)
     return (
-        get_object_or_404(mine, pk=conversation.joined_into_id)
-        if conversation.joined_into_id
+        get_object_or_404(mine, pk=conversation.merged_into_id)
+        if conversation.merged_into_id
         else conversation
     )

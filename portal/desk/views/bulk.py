@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from accounts.access import staff_only
 from accounts.models import User
+from accounts.sign_in.access import staff_only
 from portal.conversations import bulk
 from portal.conversations.models import Conversation
 from portal.desk.forms import SnoozeForm

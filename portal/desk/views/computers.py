@@ -8,11 +8,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from accounts import desk_pins, locking, shared_desks
-from accounts.access import behind_second_factor, has_shown_second_factor, staff_only
 from accounts.forms import SetPinForm
 from accounts.models import SharedDesk
-from accounts.sign_ins import device
+from accounts.sign_in import desk_pins
+from accounts.sign_in.access import behind_second_factor, has_shown_second_factor, staff_only
+from accounts.sign_in.sign_ins import device
+from accounts.staff import desk_lock, shared_desks
 from portal.desk.forms import UnlockDeskForm
 
 
@@ -33,7 +34,7 @@ def _unlock(request):
     if request.shared_desk:
         shared_desks.close(request.shared_desk, by=request.user, at=timezone.now())
     response = redirect("desk_computers")
-    locking.unlock_here(request, response, desk, token)
+    desk_lock.unlock_here(request, response, desk, token)
     messages.success(
         request, _("This is a shared desk computer until the day is over. Whoever has a PIN can open it.")
     )

@@ -28,8 +28,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from accounts.access import staff_only
-from accounts.locking import asks_by_itself
+from accounts.sign_in.access import staff_only
+from accounts.staff.desk_lock import asks_by_itself
 from portal.conversations import actions, drafts, presence
 from portal.conversations.models import (
     Attachment,
@@ -43,13 +43,13 @@ from portal.conversations.models import (
 )
 from portal.conversations.views import attaching, drafting
 from portal.desk import shown_today
-from portal.desk.beside import beside_context
-from portal.desk.choosing import Choosing, fields_of
+from portal.desk.access_log import log_opened, log_reading
 from portal.desk.forms import DraftForm, ReplyForm, language_options, typed_beside
-from portal.desk.handling import away_columns, handling_context
-from portal.desk.opened import log_opened, log_reading
-from portal.desk.queue import conversation_url, neighbours
-from portal.desk.timeline import tell
+from portal.desk.item_picker import ItemPicker, fields_of
+from portal.desk.patron_history import beside_context
+from portal.desk.queue import conversation_url, neighbors
+from portal.desk.timeline import build_timeline
+from portal.desk.toolbar import away_columns, toolbar_context
 from portal.errors import one_or_404
 from portal.helpsessions.models import SessionRecommendation
 from portal.htmx import render_page
@@ -57,8 +57,8 @@ from portal.prepared import prepared
 from portal.text import uuid_or_none
 from recommendations.models import Recommendation, each_once
 
-from .handling import parse_moment, undo_tag
-from .items import found_for, items_part, number_or_none, untouched_part
+from .conversation_actions import parse_moment, undo_tag
+from .items import found_for, items_partial, number_or_none, untouched_part
 from .sessions import with_words
 from .templates import with_template
 
@@ -98,23 +98,28 @@ def desk_news(request, public_id):
     if request.GET.get("since") == _state_of_page(conversation, around):
         presence.come(conversation, person=request.user, at=at, writing=writing, around=around)
         return HttpResponse(status=204)
-    if conversation.status == Conversation.Status.ERASED or conversation.joined_into_id:
+    if conversation.status == Conversation.Status.ERASED or conversation.merged_into_id:
         return HttpResponse(
             "<div data-gone></div>"
         )  # the page is opened anew: it says that it was erased, or is the other conversation's
     conversation = _conversation(request, public_id)
     since = parse_moment(request.GET.get("at")) or at
-    told = tell(
+    timeline = build_timeline(
         conversation, viewer=request.user, at=at, read_until=around.read_until, since=min(since, at) - OVERLAP
     )
-    if told.entries:
+    if timeline.entries:
         log_reading(request, conversation, at=at)
     presence.come(
-        conversation, person=request.user, at=at, writing=writing, read_until=told.read_until, around=around
+        conversation,
+        person=request.user,
+        at=at,
+        writing=writing,
+        read_until=timeline.read_until,
+        around=around,
     )
     context = {
-        **_told(request, conversation, told, around, at, since=since),
-        **handling_context(request, conversation, draft=Draft(), is_named=conversation.is_named),
+        **_timeline_context(request, conversation, timeline, around, at, since=since),
+        **toolbar_context(request, conversation, draft=Draft(), is_named=conversation.is_named),
     }
     return render(request, "desk/conversation.html#news", context)
 
@@ -133,13 +138,13 @@ def desk_leave(request, public_id):
 def desk_reply(request, public_id):
     """Whichever button of the composer was pressed: send, throw away, a template, or one of the items part."""
     conversation = _conversation(request, public_id)
-    action, form, choosing = (
+    action, form, picker = (
         request.POST.get("action", "send"),
         ReplyForm(request.POST),
-        Choosing(request.POST),
+        ItemPicker(request.POST),
     )
     if action == "discard":
-        return _page(request, conversation, form, choosing, asks="discard")
+        return _page(request, conversation, form, picker, asks="discard")
     token = uuid_or_none(request.POST.get("client_token")) if action in SENDS or request.FILES else None
     refused = _take_in_files(request, conversation, token) if token else []
     if action == "discard_now":
@@ -153,15 +158,15 @@ def desk_reply(request, public_id):
         return _composer_again(request, conversation, _("Thrown away."))
     if action.startswith("template"):
         typed, offered = with_template(request, conversation)
-        return _page(request, conversation, ReplyForm(), choosing, typed=typed, templates=offered)
+        return _page(request, conversation, ReplyForm(), picker, typed=typed, templates=offered)
     if action not in SENDS:  # a button of the items part
-        choosing.change(action)
+        picker.change(action)
         if request.htmx and action.startswith(OF_THE_ITEMS):
-            return items_part(request, choosing, conversation.branch, request.path)
-        return _page(request, conversation, form, choosing)
-    items_fine = choosing.check()
+            return items_partial(request, picker, conversation.branch, request.path)
+        return _page(request, conversation, form, picker)
+    items_fine = picker.check()
     if not form.is_valid() or not items_fine or refused:
-        return _page(request, conversation, form, choosing, refused=refused, status=422)
+        return _page(request, conversation, form, picker, refused=refused, status=422)
     typed = form.cleaned_data
     try:
         sent = actions.reply(
@@ -172,17 +177,17 @@ def desk_reply(request, public_id):
             body=typed["body"],
             language=typed["language"],
             client_token=typed["client_token"],
-            items=choosing.chosen(),
+            items=picker.chosen(),
             then=typed["then"],
             draft_sequence=typed["sequence"],
             seen=None if action == "send_anyway" else typed["seen"] or 0,
         )
     except actions.AnsweredMeanwhile as meanwhile:
-        return _page(request, conversation, form, choosing, newer=meanwhile.newer, status=422)
+        return _page(request, conversation, form, picker, newer=meanwhile.newer, status=422)
     except actions.Erased:
         return _go(request, conversation)
     if sent.body != typed["body"]:
-        return _page(request, conversation, form, choosing, asks="sent_otherwise", status=422)
+        return _page(request, conversation, form, picker, asks="sent_otherwise", status=422)
     return _composer_again(request, conversation, _("Sent."), anchor=f"#message-{sent.public_id}")
 
 
@@ -259,8 +264,8 @@ def desk_close(request, public_id):
 def _conversation(request, public_id):
     """The conversation, or the one that it was joined into."""
     found = one_or_404(_at_desk(public_id=public_id, **_scope(request)))
-    if found.joined_into_id:
-        return _conversation(request, found.joined_into.public_id)
+    if found.merged_into_id:
+        return _conversation(request, found.merged_into.public_id)
     if found.help_session and found.help_session.branch_id == found.branch_id:
         found.help_session.branch = found.branch  # as it mostly is: not looked up twice
     return found
@@ -282,7 +287,7 @@ def _polled(public_id, person, branches, shown, today):
     conversations = Conversation.objects.filter(
         at_desk_of(person, branches, shown, today), public_id=public_id
     )
-    return conversations.only("public_id", "status", "joined_into", "desk_version")
+    return conversations.only("public_id", "status", "merged_into", "desk_version")
 
 
 @prepared(public_id=UUIDField(), person=KEY, branches=KEY, shown=KEY, today=DateField())
@@ -324,70 +329,70 @@ def _composer_again(request, conversation, words, *, anchor="#reply-form", level
     )
 
 
-def _page(request, conversation, form=None, choosing=None, *, status=200, **more):
-    """The whole page; to htmx the composer, with what is new. `form` and `choosing`: what was typed, where not as it is kept."""
+def _page(request, conversation, form=None, picker=None, *, status=200, **more):
+    """The whole page; to htmx the composer, with what is new. `form` and `picker`: what was typed, where not as it is kept."""
     if conversation.status == Conversation.Status.ERASED:
         erased = conversation.desk_events.select_related("by").order_by("at").last()
         return render(request, "desk/conversation_erased.html", {"erased": erased})
     if request.htmx:
-        return _swap(request, conversation, form, choosing, **more)
+        return _swap(request, conversation, form, picker, **more)
     at = timezone.now()
     log_opened(request, conversation, at=at)  # whoever draws the page has read it, by whatever button
     around = presence.look(conversation, person=request.user, at=at)
-    told = tell(
+    timeline = build_timeline(
         conversation, viewer=request.user, at=at, read_until=around.read_until, start=request.GET.get("from")
     )
-    presence.come(conversation, person=request.user, at=at, read_until=told.read_until, around=around)
+    presence.come(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)
     kept = _drafts(request, conversation)
     context = {
-        **_told(request, conversation, told, around, at),
-        **handling_context(
-            request, conversation, draft=kept[Draft.Kind.NOTE], is_named=conversation.is_named
-        ),
-        **_composer(conversation, kept, request, form, choosing, seen=told.latest, **more),
+        **_timeline_context(request, conversation, timeline, around, at),
+        **toolbar_context(request, conversation, draft=kept[Draft.Kind.NOTE], is_named=conversation.is_named),
+        **_composer(conversation, kept, request, form, picker, seen=timeline.latest, **more),
         **beside_context(conversation, request.user),
-        "queue": neighbours(request, conversation),
-        "opens_at": "first-unread" if told.unread else "end" if around.read_until else "",
+        "queue": neighbors(request, conversation),
+        "opens_at": "first-unread" if timeline.unread else "end" if around.read_until else "",
     }
     return render_page(request, "desk/conversation.html", context, status=status)
 
 
-def _swap(request, conversation, form, choosing, **more):
+def _swap(request, conversation, form, picker, **more):
     at = timezone.now()
     around = presence.look(conversation, person=request.user, at=at)
     since = min(parse_moment(request.POST.get("at")) or at, at)
-    told = tell(conversation, viewer=request.user, at=at, read_until=around.read_until, since=since - OVERLAP)
-    if told.entries or more.get(
+    timeline = build_timeline(
+        conversation, viewer=request.user, at=at, read_until=around.read_until, since=since - OVERLAP
+    )
+    if timeline.entries or more.get(
         "newer"
     ):  # what others wrote meanwhile stands in the composer, however long ago it was
         log_reading(request, conversation, at=at)
-    presence.come(conversation, person=request.user, at=at, read_until=told.read_until, around=around)
+    presence.come(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)
     kept = _drafts(request, conversation)
     latest = conversation.messages.aggregate(latest=Max("pk"))["latest"] or 0
     context = {
-        **_told(request, conversation, told, around, at),
-        **handling_context(request, conversation, draft=kept[Draft.Kind.NOTE]),
-        **_composer(conversation, kept, request, form, choosing, seen=latest, **more),
+        **_timeline_context(request, conversation, timeline, around, at),
+        **toolbar_context(request, conversation, draft=kept[Draft.Kind.NOTE]),
+        **_composer(conversation, kept, request, form, picker, seen=latest, **more),
     }
     return render(request, "desk/conversation.html#swapped", context)
 
 
-def _told(request, conversation, told, around, at, *, since=None):
+def _timeline_context(request, conversation, timeline, around, at, *, since=None):
     """The time line with the items recommended in it, and who is here. `since`: what came later is said aloud."""
-    by_message, given = _recommendations(conversation, told)
-    files = _files(request, conversation, [entry for entry in told.entries if entry.shape == "message"])
-    for entry in told.entries:
+    by_message, given = _recommendations(conversation, timeline)
+    files = _files(request, conversation, [entry for entry in timeline.entries if entry.shape == "message"])
+    for entry in timeline.entries:
         entry.files = files.get(entry.pk) if entry.shape == "message" else None
         entry.given = by_message.get(entry.pk, ()) if entry.shape == "message" else ()
     news = [
         entry.news
-        for entry in told.entries
+        for entry in timeline.entries
         if since and entry.told_at > since and entry.doer != request.user.pk
     ]
     return {
         "conversation": conversation,
         "help_session": conversation.help_session,
-        "told": told,
+        "timeline": timeline,
         "given": given,
         "here": _who_is_here(around),
         "state_of_page": _state_of_page(conversation, around),
@@ -431,7 +436,7 @@ def _composer(
     kept,
     request,
     form,
-    choosing,
+    picker,
     *,
     seen,
     typed=None,
@@ -447,12 +452,12 @@ def _composer(
     draft = kept[Draft.Kind.REPLY]
     typed = typed or (request.POST if posted else draft.typed)
     token = (uuid_or_none(typed.get("client_token")) if posted else draft.client_token) or uuid.uuid4()
-    choosing = choosing or Choosing(typed)
+    picker = picker or ItemPicker(typed)
     language = typed.get("language") if posted else draft.language
     items_url = reverse("desk_reply", args=[conversation.public_id])
     return {
         "form": form,
-        "choosing": choosing,
+        "picker": picker,
         "composer": {
             "client_token": uuid.uuid4() if asks == "sent_otherwise" else token,
             "sequence": number_or_none(typed.get("sequence")) or 0 if posted else draft.sequence,
@@ -469,8 +474,8 @@ def _composer(
         "attached": [file for file in conversation.unsent if file.client_token == token],
         "refused": refused,
         "items_url": items_url,
-        "untouched_items": untouched_part(choosing, items_url),
-        **found_for(choosing, conversation.branch),
+        "untouched_items": untouched_part(picker, items_url),
+        **found_for(picker, conversation.branch),
     }
 
 
@@ -503,7 +508,7 @@ def _language(conversation):
     return conversation.language_of_patron or (session.language if session else "en")
 
 
-def _recommendations(conversation, told):
+def _recommendations(conversation, timeline):
     """({message's primary key: [recommendations made in it]}, [what this patron was given on this occasion]): nothing of their
     other history. One look-up for both."""
     session = conversation.help_session_id or 0
@@ -512,7 +517,10 @@ def _recommendations(conversation, told):
     for recommendation in with_words(
         each_once(
             _given(
-                conversation=conversation.pk, since=told.begins or timezone.now(), session=session, own=own
+                conversation=conversation.pk,
+                since=timeline.begins or timezone.now(),
+                session=session,
+                own=own,
             )
         )
     ):

@@ -7,8 +7,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.access import coordinator_only
 from accounts.models import User
+from accounts.sign_in.access import coordinator_only
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.people import find

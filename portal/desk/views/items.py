@@ -9,9 +9,9 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import get_language
 from django.views.decorators.http import require_GET
 
-from accounts.access import staff_only
 from accounts.models import Branch
-from portal.desk.choosing import Choosing
+from accounts.sign_in.access import staff_only
+from portal.desk.item_picker import ItemPicker
 from portal.text import uuid_or_none
 from recommendations.search import find_items
 
@@ -30,36 +30,34 @@ def desk_items(request):
     )
 
 
-def items_part(request, choosing, branch, items_url):
+def items_partial(request, picker, branch, items_url):
     """The part alone, after one of its buttons was pressed."""
     return render(
         request,
         "desk/items.html",
-        {"choosing": choosing, "items_url": items_url, "swapped": True, **found_for(choosing, branch)},
+        {"picker": picker, "items_url": items_url, "swapped": True, **found_for(picker, branch)},
     )
 
 
-def found_for(choosing, branch):
+def found_for(picker, branch):
     """What the search shows when the whole part is drawn."""
     return {
-        "found": find_items(choosing.query, limit=SHOWN, branch=branch) if choosing.query else [],
-        "query": choosing.query,
+        "found": find_items(picker.query, limit=SHOWN, branch=branch) if picker.query else [],
+        "query": picker.query,
     }
 
 
-def untouched_part(choosing, items_url):
+def untouched_part(picker, items_url):
     """The part in which nothing is chosen, searched for or written yet: it is the same for every answer, and drawing its fields
     was a sixth of what a conversation's page cost. "" where it is touched."""
     return (
-        mark_safe(_untouched(get_language()).replace("/items-url/", items_url))
-        if choosing.is_untouched
-        else ""
+        mark_safe(_untouched(get_language()).replace("/items-url/", items_url)) if picker.is_untouched else ""
     )
 
 
 @cache
 def _untouched(_language):
-    return render_to_string("desk/items.html", {"choosing": Choosing(), "items_url": "/items-url/"})
+    return render_to_string("desk/items.html", {"picker": ItemPicker(), "items_url": "/items-url/"})
 
 
 def branch_named(request):

@@ -15,20 +15,20 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from accounts.access import staff_only
-from accounts.locking import asks_by_itself
+from accounts.sign_in.access import staff_only
+from accounts.staff.desk_lock import asks_by_itself
 from portal.conversations.desk_lists import state_of_queues
 from portal.conversations.models import Conversation
 from portal.conversations.notes import unseen_mentions
 from portal.desk import queue
-from portal.desk.handling import snooze_days
 from portal.desk.queue_rows import shapes
+from portal.desk.toolbar import snooze_days
 from portal.desk.widgets import LongSelect
 from portal.htmx import render_page
 from portal.prepared import prepared
 from recommendations.models import Topic
 
-from .handling import parse_moment
+from .conversation_actions import parse_moment
 from .record import tray
 
 
@@ -36,7 +36,7 @@ from .record import tray
 @require_GET
 def desk(request):
     at = timezone.now()
-    asked = queue.Asked.read(request.GET, request.user)
+    asked = queue.QueueQuery.read(request.GET, request.user)
     topics = _topics()
     context = {**_lists(request, asked, topics, at), **_filters(request, asked, topics), **_bulk(request, at)}
     counts = context["counts"]
@@ -54,7 +54,7 @@ def desk(request):
 def desk_queue_news(request):
     """What an open queue asks every few seconds: 204, or how many are in each list by now, how many came, and the rows of its page."""
     at = timezone.now()
-    asked = queue.Asked.read(request.GET, request.user)
+    asked = queue.QueueQuery.read(request.GET, request.user)
     if not request.htmx:
         return redirect(asked.url())
     if request.GET.get("since") == str(state_of_queues(request.user.desk_branch_ids, at=at)):
@@ -91,7 +91,7 @@ def _lists(request, asked, topics, at, *, drawn=None):
         "more": asked.url(after=page.further) if page.further else "",
         "is_later": page.beyond is not None,
         "first_page": asked.url(),
-        "unfiltered": queue.Asked(tab=asked.tab).url(),
+        "unfiltered": queue.QueueQuery(tab=asked.tab).url(),
         "here": request.get_full_path(),
         "poll": _poll(request, asked, counts.state, drawn or at),
         "news": ngettext("%(count)s new", "%(count)s new", counts.came)

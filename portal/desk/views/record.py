@@ -8,23 +8,23 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.access import staff_only
 from accounts.models import AuditEvent
+from accounts.sign_in.access import staff_only
 from portal import limits
-from portal.conversations import handling
+from portal.conversations import desk_actions
 from portal.conversations.actions import Erased
 from portal.conversations.models import Conversation, Side
 from portal.desk import shown_today, slips
-from portal.desk.choosing import Choosing
+from portal.desk.access_log import log_opened
 from portal.desk.forms import RecordForm, defaults_after, says_something, token_in, typed_fields
-from portal.desk.opened import log_opened
+from portal.desk.item_picker import ItemPicker
 from portal.helpsessions import actions
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
 from portal.text import uuid_or_none
 from recommendations.models import QuestionType
 
-from .items import branch_named, found_for, items_part, service_point
+from .items import branch_named, found_for, items_partial, service_point
 from .tally import tally_context
 
 SAVES = {"save", "save_only"}  # with and without a code for the patron
@@ -49,7 +49,7 @@ def record(request):
                 return redirect("desk_conversation", conversation.public_id)
             log_opened(request, conversation, at=timezone.now(), where=AuditEvent.Where.RECORD)
             first |= _said_in(conversation, request.user)
-        return _page(request, _form(request, initial=first), Choosing())
+        return _page(request, _form(request, initial=first), ItemPicker())
     token, action = token_in(request.POST), request.POST.get("action", "save")
     draft = _begun(request, token)
     if draft is not None and draft.status == HelpSession.Status.RECORDED:
@@ -76,7 +76,7 @@ def finish_session(request, public_id):
         raise Http404
     fields = draft.unfinished_form.fields if hasattr(draft, "unfinished_form") else {}
     form = _form(request, initial={**fields, "token": draft.public_id})
-    return _page(request, form, Choosing({**fields, "q": request.GET.get("q", "")}), draft=draft)
+    return _page(request, form, ItemPicker({**fields, "q": request.GET.get("q", "")}), draft=draft)
 
 
 @staff_only
@@ -146,27 +146,27 @@ def _first_words(fields):
 
 
 def _save(request, draft, token, *, hand_over):
-    choosing = Choosing(request.POST)
-    items_fine = choosing.check()
-    form = _form(request, data=request.POST, has_items=bool(choosing.rows))
+    picker = ItemPicker(request.POST)
+    items_fine = picker.check()
+    form = _form(request, data=request.POST, has_items=bool(picker.rows))
     warn = form.secret_number and "warned" not in request.POST
     if not form.is_valid() or not items_fine or warn:
         if draft is not None or says_something(request.POST):
             draft = _keep(request, draft, token)
-        return _page(request, form, choosing, draft=draft, warned=form.secret_number, status=422)
+        return _page(request, form, picker, draft=draft, warned=form.secret_number, status=422)
     fields, at = form.cleaned_data, timezone.now()
     card, counted = fields.pop("card"), fields.pop("conversation")
     if counted:
         return _log(
-            request, form, choosing, draft, token, _conversation(request, counted) or _not_there(), fields
+            request, form, picker, draft, token, _conversation(request, counted) or _not_there(), fields
         )
     if card:
         draft = _keep(request, draft, token)
         if not _attach(request, form, draft, card):
-            return _page(request, form, choosing, draft=draft, warned=form.secret_number, status=422)
+            return _page(request, form, picker, draft=draft, warned=form.secret_number, status=422)
     if fields["happened_on"] == request.library.today(at):
         fields["service_point"] = service_point(request, fields["branch"])
-    help_session = actions.record(by=request.user, at=at, items=choosing.chosen(), unfinished=draft, **fields)
+    help_session = actions.record(by=request.user, at=at, items=picker.chosen(), unfinished=draft, **fields)
     if hand_over and help_session.is_on_paper_only:
         actions.hand_over_on_paper(help_session, by=request.user, at=at)
     elif hand_over and not help_session.claim_codes.live(at).exists():
@@ -179,19 +179,19 @@ def _save(request, draft, token, *, hand_over):
     return redirect("slip" if hand_over else "desk_session", help_session.public_id)
 
 
-def _log(request, form, choosing, draft, token, conversation, fields):
+def _log(request, form, picker, draft, token, conversation, fields):
     """The answer that took real work becomes a contact, of nobody in particular, and leads back to its conversation."""
-    contact = {**fields, "items": choosing.chosen(), "unfinished": draft}
+    contact = {**fields, "items": picker.chosen(), "unfinished": draft}
     try:
-        handling.log_as_contact(conversation, by=request.user, at=timezone.now(), **contact)
-    except (handling.AlreadyLogged, Erased):
+        desk_actions.log_as_contact(conversation, by=request.user, at=timezone.now(), **contact)
+    except (desk_actions.AlreadyLogged, Erased):
         form.add_error(
             None,
             _(
                 "This conversation was logged as a contact already, or is erased. This one is not saved: it can be discarded."
             ),
         )
-        return _page(request, form, choosing, draft=_keep(request, draft, token), status=422)
+        return _page(request, form, picker, draft=_keep(request, draft, token), status=422)
     messages.success(request, _("Logged as a contact."))
     return redirect("desk_conversation", conversation.public_id)
 
@@ -200,7 +200,7 @@ def _conversation(request, public_id):
     """The conversation of which the form tells, or None."""
     conversations = (
         Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
-        .not_joined()
+        .not_merged()
         .exclude(status=Conversation.Status.ERASED)
     )
     public_id = uuid_or_none(str(public_id or ""))
@@ -254,7 +254,7 @@ def _finish_later(request, draft, token):
     card = form.cleaned_data.get("card")
     if "card" in form.errors or (card and not _attach(request, form, draft, card)):
         return _page(
-            request, _only_the_error_of("card", form), Choosing(request.POST), draft=draft, status=422
+            request, _only_the_error_of("card", form), ItemPicker(request.POST), draft=draft, status=422
         )
     messages.success(request, _("It is on your tray, to be finished later."))
     return redirect("record")
@@ -262,30 +262,30 @@ def _finish_later(request, draft, token):
 
 def _edit_items(request, draft, token, action):
     """A button of the items part: the whole form comes along, and is kept before the part, or the page, is shown again."""
-    choosing = Choosing(request.POST)
-    choosing.change(action)
+    picker = ItemPicker(request.POST)
+    picker.change(action)
     fields = {
         name: value
         for name, value in typed_fields(request.POST).items()
         if not name.startswith(("items-", "new-"))
     }
-    draft = _keep(request, draft, token, fields | choosing.fields())
+    draft = _keep(request, draft, token, fields | picker.fields())
     if request.htmx:
-        response = items_part(request, choosing, branch_named(request), reverse("record"))
+        response = items_partial(request, picker, branch_named(request), reverse("record"))
         response["HX-Replace-Url"] = reverse("finish_session", args=[draft.public_id])
         response["HX-Trigger-After-Settle"] = (
             "items-changed"  # an autosave under way must not have the last word
         )
         return response
-    if choosing.written.errors:
+    if picker.written.errors:
         return _page(
             request,
             _form(request, initial={**fields, "token": draft.public_id}),
-            choosing,
+            picker,
             draft=draft,
             status=422,
         )
-    find = f"?q={choosing.query_for_url}" if choosing.query_for_url else ""
+    find = f"?q={picker.query_for_url}" if picker.query_for_url else ""
     return redirect(reverse("finish_session", args=[draft.public_id]) + find + "#items")
 
 
@@ -340,7 +340,7 @@ def _form(request, **kwargs):
     return RecordForm(user=request.user, library=request.library, at=timezone.now(), **kwargs)
 
 
-def _page(request, form, choosing, *, draft=None, warned=False, status=200):
+def _page(request, form, picker, *, draft=None, warned=False, status=200):
     if status != 200:
         del form.fields["question"].widget.attrs["autofocus"]  # the summary of the mistakes has the focus
     conversation = _conversation(request, form["conversation"].value())
@@ -351,7 +351,7 @@ def _page(request, form, choosing, *, draft=None, warned=False, status=200):
         )  # nobody but the desk reads it
     context = {
         "form": form,
-        "choosing": choosing,
+        "picker": picker,
         "items_url": reverse("record"),
         "draft": draft,
         "warned": warned,
@@ -359,7 +359,7 @@ def _page(request, form, choosing, *, draft=None, warned=False, status=200):
         "card_attached": draft is not None and draft.claim_codes.live(timezone.now()).exists(),
         "conversation": conversation,
         "tray": [begun for begun in tray(request) if draft is None or begun["pk"] != draft.pk],
-        **found_for(choosing, branch_named(request)),
+        **found_for(picker, branch_named(request)),
         **tally_context(request),
     }
     return render_page(request, "desk/record.html", context, status=status)

@@ -6,12 +6,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.access import staff_only
+from accounts.sign_in.access import staff_only
 from portal import limits
 from portal.conversations.models import Conversation
 from portal.desk import shown_today
+from portal.desk.access_log import log_opened_by_code, log_session_opened
 from portal.desk.forms import CodeForm, language_name
-from portal.desk.opened import log_opened_by_code, log_session_opened
 from portal.helpsessions import actions
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.htmx import render_page
@@ -84,7 +84,7 @@ def desk_session(request, public_id):
         "given": with_words(given.for_page()),
         "live_codes": [code for code in codes if code.state == ClaimCode.State.LIVE and code.expires_at > at],
         "codes": codes,
-        "conversations": help_session.conversations.not_joined().order_by("-opened_at", "-pk"),
+        "conversations": help_session.conversations.not_merged().order_by("-opened_at", "-pk"),
         "is_mine_to_hand_over": help_session.branch_id in request.user.desk_branch_ids
         or help_session.staff_id == request.user.pk,
         "card_form": CodeForm(),

@@ -8,12 +8,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.access import staff_only
+from accounts.sign_in.access import staff_only
 from portal import limits
 from portal.conversations.models import Conversation
 from portal.desk import slips
+from portal.desk.access_log import log_session_opened
 from portal.desk.forms import AddressForm, CodeForm
-from portal.desk.opened import log_session_opened
 from portal.helpsessions import actions, codes
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
@@ -70,9 +70,9 @@ def take_out(request, public_id):
     who = request.POST.get("who") or request.GET.get("who", "")
     person = next(
         (
-            holder
-            for holder in (help_session.patron, help_session.shared_with)
-            if holder and str(holder.public_id) == who
+            person
+            for person in (help_session.patron, help_session.shared_with)
+            if person and str(person.public_id) == who
         ),
         None,
     )
@@ -141,7 +141,7 @@ def _slip_page(request, help_session, form=None, card_form=None, *, status=200):
     log_session_opened(request, help_session, at=at)
     code = (
         ""
-        if help_session.is_held_in_full
+        if help_session.is_fully_kept
         else next(iter(slips.kept(request.session, help_session.public_id, at=at)), "")
     )
     context = {

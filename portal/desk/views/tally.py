@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts.access import staff_only
+from accounts.sign_in.access import staff_only
 from portal.helpsessions import actions
 from portal.helpsessions.models import HelpSession
 

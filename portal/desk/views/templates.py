@@ -7,8 +7,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from accounts.access import coordinator_only, staff_only
 from accounts.models import Branch
+from accounts.sign_in.access import coordinator_only, staff_only
 from portal.conversations import reply_templates as actions
 from portal.conversations.models import Conversation, ReplyTemplate
 from portal.desk import shown_today

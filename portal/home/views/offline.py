@@ -1,7 +1,7 @@
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.locking import asks_by_itself
+from accounts.staff.desk_lock import asks_by_itself
 from portal.styles import page_style
 
 
@@ -19,6 +19,6 @@ def service_worker(request):
     return render(
         request,
         "home/sw.js",
-        {"version": page_style(request.library.accent_colour)[1]},
+        {"version": page_style(request.library.accent_color)[1]},
         content_type="text/javascript; charset=utf-8",
     )

@@ -250,9 +250,9 @@ def _year(imprints, fixed):
 
 def _call_numbers(record):
     """852 where holdings are in the record; otherwise the first classification: of Congress, local, Dewey, local Dewey."""
-    held = [_text(field, "hijkm") for field in record.get_fields("852")]
-    if any(held):
-        return held
+    call_numbers = [_text(field, "hijkm") for field in record.get_fields("852")]
+    if any(call_numbers):
+        return call_numbers
     return [
         number
         for tag in ("050", "090", "082", "092")

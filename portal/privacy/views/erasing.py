@@ -7,9 +7,9 @@ from django.utils import timezone, translation
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.access import lately_proved, to_prove
-from accounts.addresses import proven_address
 from accounts.middleware import LAST_PERSON
+from accounts.sign_in.access import lately_proved, to_prove
+from accounts.sign_in.email_addresses import proven_address
 from portal.privacy import erasure
 from portal.privacy.models import Erasure
 

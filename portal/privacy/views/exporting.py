@@ -8,8 +8,8 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.access import lately_proved, to_prove
-from accounts.addresses import proven_address
+from accounts.sign_in.access import lately_proved, to_prove
+from accounts.sign_in.email_addresses import proven_address
 from portal.htmx import render_page
 from portal.privacy import exports
 from portal.privacy.models import Export
@@ -25,8 +25,8 @@ def export(request):
         exports.ask_for(request.user, language=get_language(), at=timezone.now())
         return redirect("export")
     now = timezone.now()
-    latest = Export.objects.belonging_to(request.reader).order_by("-asked_at", "-pk").first()
-    there = Export.objects.belonging_to(request.reader).ready(now).order_by("-ready_at").first()
+    latest = Export.objects.belonging_to(request.viewer).order_by("-asked_at", "-pk").first()
+    there = Export.objects.belonging_to(request.viewer).ready(now).order_by("-ready_at").first()
     progress = f"{latest.state}-{latest.done}" if latest else ""
     if request.htmx and request.GET.get("since") == progress:
         return HttpResponse(status=204)
@@ -48,7 +48,7 @@ def export(request):
 def export_file(request, public_id):
     """The archive itself: for its person alone, for seven days, once they have shown that it is them."""
     found = get_object_or_404(
-        Export.objects.belonging_to(request.reader).ready(timezone.now()).select_related("person"),
+        Export.objects.belonging_to(request.viewer).ready(timezone.now()).select_related("person"),
         public_id=public_id,
     )
     if not lately_proved(request):

@@ -5,11 +5,11 @@ from django.db.models import Count, Q
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.remembering import CHILDS, SHORT
+from accounts.patron.retention_choice import CHILDS, SHORT
 from portal.helpsessions.models import HelpSession
-from portal.privacy.choice import name_of, next_to_go
-from portal.privacy.looked import who_looked
+from portal.privacy.access_log_page import who_looked
 from portal.privacy.policy import in_words, lines_for_patrons
+from portal.privacy.retention_preview import name_of, next_to_go
 
 LOOKS_SHOWN = 5
 
@@ -18,23 +18,23 @@ LOOKS_SHOWN = 5
 def privacy(request):
     """For a signed-in person, for a browser that opened codes, and for anybody: the less is known, the more generally it speaks."""
     context = {"groups": lines_for_patrons(), "backups_kept": in_words(settings.BACKUPS_KEPT)}
-    if request.reader:
-        visits = HelpSession.objects.belonging_to(request.reader).aggregate(
+    if request.viewer:
+        visits = HelpSession.objects.belonging_to(request.viewer).aggregate(
             all=Count("pk"), with_child=Count("pk", filter=~Q(with_child=""))
         )
         context["visits"] = visits["all"]
-        is_childs = bool(request.reader.person and request.reader.person.is_child)
-        if is_childs or (visits["with_child"] and not request.reader.person):
+        is_childs = bool(request.viewer.person and request.viewer.person.is_child)
+        if is_childs or (visits["with_child"] and not request.viewer.person):
             context |= {
                 "child": "account" if is_childs else "visit",
                 "most": in_words(CHILDS),
                 "least": in_words(SHORT),
             }
-    if request.reader.person:
-        looks, further = who_looked(request.reader.person, zone=request.library.zone)
+    if request.viewer.person:
+        looks, further = who_looked(request.viewer.person, zone=request.library.zone)
         context |= {"looks": looks[:LOOKS_SHOWN], "more_looks": len(looks) > LOOKS_SHOWN or further}
         context |= {
-            "remembers": name_of(request.reader.person),
-            "next_to_go": next_to_go(request.reader.person, request.library),
+            "remembers": name_of(request.viewer.person),
+            "next_to_go": next_to_go(request.viewer.person, request.library),
         }
     return render(request, "privacy/privacy.html", context)

@@ -16,9 +16,9 @@ from portal.privacy import sharing
 def stop_keeping(request, public_id):
     """Whoever of the two no longer wants to hold a shared visit leaves it to the other."""
     found = get_object_or_404(_shared(request), public_id=public_id)
-    if request.reader.person.pk not in (found.patron_id, found.shared_with_id):
+    if request.viewer.person.pk not in (found.patron_id, found.shared_with_id):
         raise Http404
-    sharing.stop_keeping(found, by=request.reader.person, at=timezone.now())
+    sharing.stop_keeping(found, by=request.viewer.person, at=timezone.now())
     messages.success(request, _("This visit is no longer in your library account."))
     return redirect("home")
 
@@ -26,13 +26,13 @@ def stop_keeping(request, public_id):
 @require_POST
 def stop_sharing(request, public_id):
     """The child, whose visit it is, wants it alone."""
-    found = get_object_or_404(_shared(request), public_id=public_id, patron=request.reader.person)
-    sharing.keep_alone(found, by=request.reader.person, at=timezone.now())
+    found = get_object_or_404(_shared(request), public_id=public_id, patron=request.viewer.person)
+    sharing.keep_alone(found, by=request.viewer.person, at=timezone.now())
     messages.success(request, _("Only you see this visit now, and the people of the library who help you."))
     return redirect(found)
 
 
 def _shared(request):
     """Those that this person may leave; a browser that only opened a code holds none."""
-    mine = HelpSession.objects.belonging_to(request.reader).filter(with_child=Library.Children.SHARED)
-    return mine if request.reader.person else mine.none()
+    mine = HelpSession.objects.belonging_to(request.viewer).filter(with_child=Library.Children.SHARED)
+    return mine if request.viewer.person else mine.none()

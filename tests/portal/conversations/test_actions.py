@@ -7,9 +7,9 @@ from allauth.account.models import EmailAddress
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.reader import Reader
-from accounts.roles import RoleEnded
-from portal.conversations import actions, drafts, handling, states
+from accounts.staff.roles import RoleEnded
+from accounts.viewer import Viewer
+from portal.conversations import actions, desk_actions, drafts, states
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, Participation
 from portal.helpsessions.actions import ChosenItem
 from portal.notifications.models import Notification
@@ -45,7 +45,7 @@ COLUMNS = [
     "snoozed_until",
     "last_message_at",
 ]
-COLUMNS += ["held_from", "held_status", "version", "assignee"]
+COLUMNS += ["pending_from", "patron_status", "version", "assignee"]
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_a_failed_item_is_before_the_desk_after_a_minute_and_hidden_from_its_pat
     )
     assert listed("needs", at=NOW + minute / 2) == set()
     assert listed("needs", at=NOW + minute) == {conversation}
-    assert list(Conversation.objects.belonging_to(Reader(patron))) == []
+    assert list(Conversation.objects.belonging_to(Viewer(patron))) == []
 
 
 @pytest.mark.parametrize("verdict", ["helped", "partly", "not_tried", ""])
@@ -329,17 +329,17 @@ def test_keeping_a_session_moves_its_conversations_and_their_items(staff, patron
     actions.keep(session, by=patron, at=NOW + hour, wording="yes", language="en")
     conversation.refresh_from_db()
     assert (conversation.patron, Recommendation.objects.get().patron) == (patron, patron)
-    assert list(Conversation.objects.belonging_to(Reader(patron))) == [conversation]
+    assert list(Conversation.objects.belonging_to(Viewer(patron))) == [conversation]
     assert Participation.objects.get().person == patron
 
 
 def test_holders_of_a_code_reach_the_conversations_of_that_session_only(session, patron, branch):
     mine, other = ask(session, patron), ask(HelpSessionFactory(branch=branch), None)
     code_for(session)
-    reader = Reader(None, opened_sessions=[session.pk])
-    assert list(Conversation.objects.belonging_to(reader)) == [mine]
-    assert list(Conversation.objects.belonging_to(Reader())) == []
-    assert other not in Conversation.objects.belonging_to(reader)
+    viewer = Viewer(None, opened_sessions=[session.pk])
+    assert list(Conversation.objects.belonging_to(viewer)) == [mine]
+    assert list(Conversation.objects.belonging_to(Viewer())) == []
+    assert other not in Conversation.objects.belonging_to(viewer)
 
 
 def test_unread_is_what_was_shown_after_the_last_look(session, patron, staff):
@@ -348,7 +348,7 @@ def test_unread_is_what_was_shown_after_the_last_look(session, patron, staff):
     say(conversation, staff, STAFF, at=NOW + minute)
     actions.mark_read(conversation, person=patron, at=NOW + minute)  # looked while the answer was held
     assert unread() == []
-    actions.show_held(at=NOW + minute + Message.HELD)
+    actions.show_pending_answers(at=NOW + minute + Message.UNDO_WINDOW)
     assert unread() == [conversation]
     actions.mark_read(conversation, person=patron, at=NOW + hour)
     assert unread() == []
@@ -358,7 +358,7 @@ def test_writing_is_reading_but_not_what_is_still_held(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     say(conversation, patron, PATRON, at=NOW + minute + 5 * second)
-    actions.show_held(at=NOW + hour)
+    actions.show_pending_answers(at=NOW + hour)
     assert list(Conversation.objects.unread_by(patron)) == [conversation]
 
 
@@ -385,14 +385,14 @@ def test_an_answer_and_all_that_it_brings_shows_after_its_seconds_and_not_before
     before = seen(conversation, NOW)
     assert before == (["It is checked out"], [], 1, "waiting_for_staff")
     say(conversation, staff, STAFF, at=NOW + minute, then=then)
-    shown_from = NOW + minute + Message.HELD
+    shown_from = NOW + minute + Message.UNDO_WINDOW
     for at in (NOW + minute, shown_from - second):
         if with_the_worker:
-            actions.show_held(at=at)
+            actions.show_pending_answers(at=at)
         assert seen(conversation, at) == before
         assert conversation.last_message_at == NOW
     if with_the_worker:
-        actions.show_held(at=shown_from)
+        actions.show_pending_answers(at=shown_from)
     assert seen(conversation, shown_from) == (["It is checked out", "Try this"], told, 2, status)
     assert conversation.last_message_at == (shown_from if with_the_worker else NOW)
     assert conversation.status == status
@@ -407,7 +407,7 @@ def test_two_answers_on_each_others_heels_show_one_after_the_other(session, patr
     for seconds in (14, 15, 24, 25):
         at = NOW + minute + seconds * second
         if with_the_worker:
-            actions.show_held(at=at)
+            actions.show_pending_answers(at=at)
         shown, told, version, status = seen(conversation, at)
         views.append((shown[1:], told, version, status))
     assert views == [
@@ -426,8 +426,8 @@ def test_the_next_word_counts_the_answers_that_were_shown_since(session, patron,
     assert (
         conversation.version,
         conversation.last_message_at,
-        conversation.held_from,
-        conversation.held_status,
+        conversation.pending_from,
+        conversation.patron_status,
     ) == (
         3,
         NOW + hour,
@@ -453,7 +453,7 @@ def test_an_answer_that_asks_for_nothing_leaves_the_place_in_the_queue(session, 
 
 def test_an_answer_changes_neither_owner_nor_anything_else_of_the_desks(session, patron, staff, coordinator):
     conversation = ask(session, patron)
-    handling.take(conversation, by=coordinator, at=NOW + minute)
+    desk_actions.take(conversation, by=coordinator, at=NOW + minute)
     say(conversation, staff, STAFF, at=NOW + hour)
     conversation.refresh_from_db()
     assert (conversation.assignee, conversation.assigned_at, conversation.branch) == (
@@ -609,7 +609,7 @@ def test_of_two_held_answers_one_is_taken_back(session, patron, staff, coordinat
     say(conversation, coordinator, STAFF, body="second", at=NOW + minute + 5 * second, then="ours")
     actions.take_back(first, by=staff, at=NOW + minute + 10 * second)
     conversation.refresh_from_db()
-    assert (conversation.held_from, conversation.status, conversation.waiting_since) == (
+    assert (conversation.pending_from, conversation.status, conversation.waiting_since) == (
         NOW + minute + 20 * second,
         "waiting_for_staff",
         NOW,
@@ -667,7 +667,7 @@ def test_the_first_answer_to_a_verdict_taken_back_leaves_the_conversation_the_de
         NOW,
         None,
     )
-    assert list(Conversation.objects.belonging_to(Reader(patron))) == []
+    assert list(Conversation.objects.belonging_to(Viewer(patron))) == []
 
 
 # What was erased.
@@ -678,14 +678,14 @@ def test_nothing_is_added_to_what_was_erased(session, patron, staff):
     message = say(
         conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory(), reason="SECRET")], at=NOW + minute
     )
-    handling.erase(conversation, by=staff, at=NOW + minute + second)
+    desk_actions.erase(conversation, by=staff, at=NOW + minute + second)
     for change in (
         lambda: say(conversation, patron, PATRON, at=NOW + hour),
         lambda: say(conversation, staff, STAFF, at=NOW + hour),
         lambda: actions.close(conversation, by=patron, side=PATRON, at=NOW + hour),
         lambda: actions.take_back(message, by=staff, at=NOW + minute + 2 * second),
-        lambda: handling.take(conversation, by=staff, at=NOW + hour),
-        lambda: handling.erase(conversation, by=staff, at=NOW + hour),
+        lambda: desk_actions.take(conversation, by=staff, at=NOW + hour),
+        lambda: desk_actions.erase(conversation, by=staff, at=NOW + hour),
     ):
         with pytest.raises(actions.Erased):
             change()

@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from accounts.models import LibraryCard
-from portal.conversations import actions, readers_form, unsent
+from portal.conversations import actions, pending_questions, readers_form
 from portal.conversations.models import Conversation, Draft, Message, ReadersForm
 from portal.helpsessions.models import ClaimCode
 from portal.limits import LIMITS, Limit
-from recommendations.choosing import ChosenItem
+from recommendations.chosen_items import ChosenItem
 from recommendations.models import QuestionType
 from tests.factories import (
     BranchFactory,
@@ -262,7 +262,7 @@ def test_somebody_unknown_writes_first_and_proves_an_address_then(client, branch
     conversation = Conversation.objects.get()
     assert answer.url == conversation.get_absolute_url()
     assert (conversation.patron.email, conversation.messages.get().body) == ("new@example.org", QUESTION)
-    assert unsent.KEY not in client.session
+    assert pending_questions.KEY not in client.session
 
 
 def test_a_sign_in_that_ran_out_while_writing_loses_nothing(client, patron, sign_in):
@@ -354,18 +354,24 @@ def test_pressing_send_in_two_tabs_is_one_question(client):
 
 def test_it_waits_a_day_and_the_session_of_a_stranger_no_longer(client, monkeypatch):
     client.post(ASK, typed())
-    assert client.session.get_expiry_age() == pytest.approx(unsent.KEPT_FOR.total_seconds(), abs=60)
-    monkeypatch.setattr(unsent.timezone, "now", lambda: datetime.datetime.now(datetime.UTC) + unsent.KEPT_FOR)
+    assert client.session.get_expiry_age() == pytest.approx(
+        pending_questions.KEPT_FOR.total_seconds(), abs=60
+    )
+    monkeypatch.setattr(
+        pending_questions.timezone,
+        "now",
+        lambda: datetime.datetime.now(datetime.UTC) + pending_questions.KEPT_FOR,
+    )
     assert client.get(SEND).url == ASK
-    assert unsent.KEY not in client.session
+    assert pending_questions.KEY not in client.session
 
 
 def test_after_a_day_it_is_shown_no_more_in_a_session_that_lives_on(client, visit, show_code, monkeypatch):
     show_code(client, code_for(visit))
     client.post(ASK, typed(about="new"))
-    monkeypatch.setattr(unsent, "KEPT_FOR", datetime.timedelta())
+    monkeypatch.setattr(pending_questions, "KEPT_FOR", datetime.timedelta())
     assert client.get(SEND).url == ASK
-    assert unsent.KEY not in client.session
+    assert pending_questions.KEY not in client.session
 
 
 def test_the_worker_takes_it_out_of_a_session_that_lives_on(client, visit, show_code):
@@ -373,8 +379,8 @@ def test_the_worker_takes_it_out_of_a_session_that_lives_on(client, visit, show_
     client.post(ASK, typed(about="new"))
     now = timezone.now()
     for late, is_kept in [(datetime.timedelta(hours=23), True), (datetime.timedelta(hours=25), False)]:
-        unsent.forget_old(at=now + late)
-        assert (unsent.KEY in client.session) == is_kept
+        pending_questions.forget_old(at=now + late)
+        assert (pending_questions.KEY in client.session) == is_kept
     assert client.get(visit.get_absolute_url()).status_code == 200
 
 
@@ -397,14 +403,14 @@ def test_it_can_be_thrown_away(client):
 
 def test_nobody_can_send(client):
     client.post(ASK, typed())
-    token = client.session[unsent.KEY][unsent.QUESTION]["client_token"]
+    token = client.session[pending_questions.KEY][pending_questions.QUESTION]["client_token"]
     assert client.post(SEND, {"client_token": token, "about": "new"}).status_code == 200
     assert Conversation.objects.count() == 0
 
 
 def test_a_question_too_long_is_not_kept(client):
     assert client.post(ASK, typed("x" * 5001)).status_code == 422
-    assert unsent.KEY not in client.session
+    assert pending_questions.KEY not in client.session
 
 
 # By the code of a visit.
@@ -519,7 +525,7 @@ def test_leaving_quickly_takes_what_was_written_with_it(client):
     client.post(ASK, typed())
     client.post(READ, {"words": "Piranesi"})
     client.post(reverse("leave"))
-    assert unsent.KEY not in client.session
+    assert pending_questions.KEY not in client.session
 
 
 # Floods.
@@ -730,7 +736,7 @@ def test_somebody_unknown_proves_an_address_at_the_end(client):
     assert Conversation.objects.count() == 0
     send(client, SEND_READING)
     assert Conversation.objects.get().patron.email == "new@example.org"
-    assert unsent.KEY not in client.session
+    assert pending_questions.KEY not in client.session
 
 
 def test_by_code_it_hangs_on_the_visit_and_asks_a_readers_questions(client, visit):

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from portal.conversations import actions, attachments, handling, joining
+from portal.conversations import actions, attachments, desk_actions, merging
 from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
 from portal.uploads import MOST_BYTES
@@ -416,7 +416,7 @@ def test_a_held_answers_file_shows_with_the_answer(me, conversation, staff, time
     file = _held(conversation, staff)
     assert me.get(address(file)).status_code == 404
     assert str(file.public_id) not in me.get(conversation.get_absolute_url()).content.decode()
-    time_machine.shift(Message.HELD)
+    time_machine.shift(Message.UNDO_WINDOW)
     assert me.get(address(file)).status_code == 200
     assert str(file.public_id) in me.get(conversation.get_absolute_url()).content.decode()
 
@@ -436,7 +436,7 @@ def test_the_files_of_a_conversation_that_was_joined_are_found_from_a_page_that_
     into = MessageFactory(
         conversation=ConversationFactory(help_session=conversation.help_session)
     ).conversation
-    joining.join(conversation, into=into, by=staff, at=timezone.now())
+    merging.merge(conversation, into=into, by=staff, at=timezone.now())
     assert me.get(address(file)).status_code == 200
     added = attach(me, conversation, token, picture_file("window.jpg"))
     shown = Attachment.objects.get(message=None)
@@ -580,8 +580,8 @@ def test_what_is_not_sent_in_a_day_is_forgotten(
 def test_a_file_that_no_row_knows_is_forgotten(me, conversation, token, disk, tmp_path):
     kept = attach_to(conversation.messages.get())
     stray, young = (
-        attach_to(conversation.messages.get(), picture_file(colour="red")),
-        attach_to(conversation.messages.get(), picture_file(colour="green")),
+        attach_to(conversation.messages.get(), picture_file(color="red")),
+        attach_to(conversation.messages.get(), picture_file(color="green")),
     )
     Attachment.objects.filter(pk__in=[stray.pk, young.pk]).delete()
     (tmp_path / "logo").mkdir()
@@ -599,12 +599,12 @@ def test_erasing_a_conversation_takes_its_files_from_the_disk(
 ):
     attach_to(conversation.messages.get(), picture_file(), pdf_file())
     with django_capture_on_commit_callbacks(execute=True):
-        handling.erase(conversation, by=coordinator, at=timezone.now())
+        desk_actions.erase(conversation, by=coordinator, at=timezone.now())
     assert (Attachment.objects.count(), disk()) == (0, [])
 
 
 def test_nothing_is_added_to_an_erased_conversation(conversation, coordinator, patron, disk):
-    handling.erase(conversation, by=coordinator, at=timezone.now())
+    desk_actions.erase(conversation, by=coordinator, at=timezone.now())
     with pytest.raises(actions.Erased):
         _unsent(conversation, patron)
     assert disk() == []

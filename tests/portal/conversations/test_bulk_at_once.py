@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from portal.conversations import actions, bulk, handling, states
+from portal.conversations import actions, bulk, desk_actions, states
 from portal.conversations.models import BranchQueue, Conversation
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
@@ -59,7 +59,7 @@ def test_many_conversations_at_once_by_many_people_at_once(transactional_db):
 
     def hand_over(_round):
         conversation = Conversation.objects.get(pk=random.choice(conversations).pk)
-        return handling.hand_over(
+        return desk_actions.transfer(
             conversation,
             branch=random.choice(branches),
             by=people[1],

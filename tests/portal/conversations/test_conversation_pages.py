@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from portal.conversations import actions, attachments, drafts
 from portal.conversations.models import Conversation, Event, Message, Participation
-from portal.conversations.reader import OPENED_CODES, BrowserReader
+from portal.conversations.viewer import OPENED_CODES, BrowserViewer
 from recommendations.models import Holding
 from tests.factories import (
     AbsenceFactory,
@@ -77,8 +77,8 @@ def answer(clock):
             client_token=uuid.uuid4(),
             **more,
         )
-        clock.shift(Message.HELD)
-        actions.show_held(at=timezone.now())
+        clock.shift(Message.UNDO_WINDOW)
+        actions.show_pending_answers(at=timezone.now())
         return message
 
     return answer
@@ -297,7 +297,7 @@ def test_what_is_not_kept_is_not_tied_to_whoever_is_signed_in(
     MessageFactory(conversation=question.conversation, side="staff", author=staff)
     assert "new" in text(client.get(reverse("conversations")))
     client.get(conversation)
-    assert BrowserReader(patron, client.session[OPENED_CODES]).unread == set()
+    assert BrowserViewer(patron, client.session[OPENED_CODES]).unread == set()
     client.post(reverse("close_conversation", args=[question.conversation.public_id]))
     assert question.author is None
     assert not Participation.objects.exclude(person=None).exists()

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from portal.conversations import actions, drafts, handling, joining, notes
+from portal.conversations import actions, desk_actions, drafts, merging, notes
 from portal.conversations.models import Draft
 from tests.factories import HelpSessionFactory
 
@@ -176,11 +176,11 @@ def test_a_draft_goes_along_when_its_conversation_is_joined_and_ends_with_what_i
         by=patron, at=NOW, help_session=session, body="And?", language="en", client_token=uuid.uuid4()
     )
     keep(conversation, staff, 3, "first")
-    joining.join(conversation, into=other, by=staff, at=NOW + second)
+    merging.merge(conversation, into=other, by=staff, at=NOW + second)
     assert kept(other, staff) == ("first", 3)
     keep(conversation, staff, 4, "from the old page")  # which holds the old address
     assert kept(other, staff) == ("from the old page", 4)
-    handling.erase(other, by=staff, at=NOW + 2 * second)
+    desk_actions.erase(other, by=staff, at=NOW + 2 * second)
     with pytest.raises(drafts.AlreadySent):
         keep(other, staff, 5)
     assert not Draft.objects.exists()

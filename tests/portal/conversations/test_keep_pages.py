@@ -71,7 +71,7 @@ def test_without_email_this_device_keeps_it(holder, session):
     session.refresh_from_db()
     assert session.patron == person
     assert holder.get(session.get_absolute_url()).status_code == 200
-    assert holder.get(reverse("home")).context["reader"].person == person
+    assert holder.get(reverse("home")).context["viewer"].person == person
 
 
 def test_a_post_of_somebody_unknown_without_choosing_makes_nobody(holder, session):

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from accounts.models import RefusedPost
-from portal.conversations import actions, drafts, handling, notes
+from portal.conversations import actions, desk_actions, drafts, notes
 from portal.conversations.models import Conversation, Message
 from portal.helpsessions.actions import ChosenItem
 from portal.notifications.models import Notification
@@ -76,7 +76,7 @@ class Desk:
 
     def take(self, conversation):
         conversation.refresh_from_db()
-        handling.assign(
+        desk_actions.assign(
             conversation,
             to=self.colleague(conversation),
             by=self.colleague(conversation),
@@ -89,10 +89,10 @@ class Desk:
         self.held.append(
             (conversation, self.send(conversation, by, then="ours"))
         )  # what was closed can't be put off
-        handling.snooze(
+        desk_actions.snooze(
             conversation, until=timezone.localdate() + datetime.timedelta(days=400), by=by, at=self.at()
         )
-        handling.wake(conversation, by=by, at=self.at())
+        desk_actions.wake(conversation, by=by, at=self.at())
 
     def answer(self, conversation):
         items = [ChosenItem(item=ItemFactory(title=self.mark("title")), reason=self.mark("reason"))]
@@ -264,7 +264,7 @@ def test_each_thing_that_the_desk_does_leaves_words_that_the_desk_reads(
     desk = Desk(world)
     getattr(desk, name)(world.conversation)
     assert next(desk.numbers) > 1
-    with time_machine.travel(timezone.now() + Message.HELD, tick=False):
+    with time_machine.travel(timezone.now() + Message.UNDO_WINDOW, tick=False):
         sign_in(client := Client(), patron)
         words = client.get(world.conversation.get_absolute_url()).content.decode()
         assert (MARK in words) == bool(desk.held)
@@ -312,7 +312,7 @@ def names_in(source):
             yield from (part for name in node.names for part in name.name.split("."))
             module = getattr(node, "module", None) or ""
             yield from (
-                [] if module == "portal.privacy.joining" else module.split(".")
+                [] if module == "portal.privacy.merging" else module.split(".")
             )  # of people's records; the desk's joins conversations
         elif isinstance(node, ast.Attribute):
             yield node.attr
@@ -337,7 +337,7 @@ def test_no_template_outside_the_desk_names_what_is_the_desks(path):
 
 def test_a_module_that_imports_a_note_is_found():
     assert "notes" in set(names_in("from portal.conversations import notes"))
-    assert "joining" in set(names_in("from portal.conversations.joining import join"))
+    assert "joining" in set(names_in("from portal.conversations.merging import join"))
     assert "ConversationNote" in set(names_in("from portal.conversations.models import ConversationNote"))
     assert "desk_events" in set(names_in("conversation.desk_events.all()"))
     assert "notes" in set(names_in("Conversation.objects.prefetch_related('notes__author')"))

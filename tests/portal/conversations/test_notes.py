@@ -4,7 +4,7 @@ import uuid
 import pytest
 
 from accounts.models import Absence
-from portal.conversations import actions, drafts, handling, notes
+from portal.conversations import actions, desk_actions, drafts, notes
 from portal.conversations.models import ConversationNote, Draft, Message, NoteMention
 from portal.notifications.models import Notification
 from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, UserFactory
@@ -118,7 +118,7 @@ def test_only_colleagues_who_can_open_the_conversation_can_be_named(conversation
     assert {person.name for person in notes.may_be_mentioned(conversation)} >= {"Omar Haddad"}
     for person in (at_hill, covers, gone, patron):
         assert person not in notes.may_be_mentioned(conversation)
-    handling.assign(conversation, to=at_hill, by=omar, at=NOW, was=None)
+    desk_actions.assign(conversation, to=at_hill, by=omar, at=NOW, was=None)
     today = datetime.date.today()
     Absence.objects.create(
         person=at_hill,
@@ -163,7 +163,7 @@ def test_what_one_was_named_in_is_shown_until_one_looks(conversation, staff, oma
 
 def test_a_conversation_that_one_can_no_longer_open_is_not_shown(conversation, staff, omar):
     note(conversation, staff, "@Omar")
-    handling.hand_over(conversation, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
+    desk_actions.transfer(conversation, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
     assert notes.unseen_mentions(omar) == []
 
 

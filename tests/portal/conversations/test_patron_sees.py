@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Absence, Library
-from portal.conversations import actions, handling, joining
+from portal.conversations import actions, desk_actions, merging
 from portal.conversations.conversation_page import FEW, MANY, PAGE
 from portal.conversations.models import Conversation, Event, Message, Participation
 from portal.notifications.models import Notification
@@ -122,10 +122,10 @@ def test_a_held_answer_leaves_no_trace_for_its_seconds(me, conversation, patron,
     if begun != "asked":
         answer(conversation, staff, body="A first word.")
         clock.shift(minute)
-        actions.show_held(at=timezone.now())
+        actions.show_pending_answers(at=timezone.now())
     if begun == "snoozed":
         write(conversation, patron)
-        handling.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
+        desk_actions.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
     if begun == "closed":
         actions.close(conversation, by=patron, side="patron", at=timezone.now())
     clock.shift(30 * hour)  # so that a promise or an end counted from the new answer would be another day's
@@ -185,7 +185,7 @@ def test_the_badge_counts_a_held_answer_once_it_is_shown(me, conversation, staff
     marked = []
     for seconds in (14, 1):
         clock.shift(seconds)
-        actions.show_held(at=timezone.now())
+        actions.show_pending_answers(at=timezone.now())
         marked.append("not read yet" in text(me.get(reverse("home"))))
     assert marked == [False, True]
 
@@ -194,7 +194,7 @@ def test_what_was_read_before_the_worker_came_by_stays_read(me, conversation, st
     answer(conversation, staff)
     clock.shift(15)
     assert "Yes, on Thursday." in text(me.get(conversation.get_absolute_url()))
-    actions.show_held(at=timezone.now())
+    actions.show_pending_answers(at=timezone.now())
     assert "not read yet" not in text(me.get(reverse("home")))
 
 
@@ -213,13 +213,13 @@ def test_an_answer_written_before_the_patrons_word_but_shown_after_stands_after_
 
 
 def put_off(conversation, patron, staff, clock):
-    handling.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
+    desk_actions.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
 
 
 def answered(conversation, patron, staff, clock):
     answer(conversation, staff)
     clock.shift(minute)
-    actions.show_held(at=timezone.now())
+    actions.show_pending_answers(at=timezone.now())
 
 
 def answered_and_put_off(conversation, patron, staff, clock):
@@ -239,7 +239,7 @@ def closed_by_the_library(conversation, patron, staff, clock):
 def closed_by_itself(conversation, patron, staff, clock):
     answered(conversation, patron, staff, clock)
     clock.shift(20 * day)
-    handling.close_the_quiet(at=timezone.now())
+    desk_actions.close_quiet(at=timezone.now())
 
 
 WAITING = "Waiting for the library. You can expect an answer by tomorrow."
@@ -318,7 +318,7 @@ def test_the_mail_says_beforehand_how_it_ends_and_nothing_of_the_matter(conversa
 
 
 def test_an_erased_conversation_is_gone(me, conversation, staff):
-    handling.erase(conversation, by=staff, at=timezone.now())
+    desk_actions.erase(conversation, by=staff, at=timezone.now())
     assert me.get(conversation.get_absolute_url()).status_code == 404
     assert "balcony compost" not in text(me.get(reverse("conversations")))
 
@@ -328,7 +328,7 @@ def test_a_conversation_erased_in_the_moment_of_writing_is_gone_too(
     me, conversation, staff, monkeypatch, part, typed
 ):
     def erased_first(request, public_id):
-        handling.erase(conversation, by=staff, at=timezone.now())
+        desk_actions.erase(conversation, by=staff, at=timezone.now())
         return conversation
 
     monkeypatch.setattr("portal.conversations.views.conversations._find", erased_first)
@@ -367,7 +367,7 @@ def test_of_somebody_else_who_is_away_nothing_is_said(
     away(person=coordinator)
     away(last_day=datetime.date(2026, 11, 17))
     assert "is away" not in text(me.get(conversation.get_absolute_url()))
-    handling.take(conversation, by=coordinator, at=timezone.now())
+    desk_actions.take(conversation, by=coordinator, at=timezone.now())
     assert "Ines Coordinator is away" in text(me.get(conversation.get_absolute_url()))
 
 
@@ -396,7 +396,7 @@ def test_a_conversation_that_was_joined_leads_where_its_words_are(
         client_token=uuid.uuid4(),
     )
     clock.shift(minute)
-    joining.join(other, into=conversation, by=staff, at=timezone.now())
+    merging.merge(other, into=conversation, by=staff, at=timezone.now())
     assert me.get(other.get_absolute_url()).url == conversation.get_absolute_url()
     page = text(me.get(conversation.get_absolute_url()))
     for words in [

@@ -5,8 +5,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from accounts.actions import change_name
-from portal.conversations import actions, handling, joining, notes, search
+from accounts.patron.people import change_name
+from portal.conversations import actions, desk_actions, merging, notes, search
 from portal.conversations.models import Conversation, ConversationWords, Message
 from portal.helpsessions.actions import ChosenItem
 from recommendations.models import Recommendation
@@ -58,8 +58,8 @@ def nothing_of_others(db):
 def assert_index_agrees():
     """Rows and tables say the same, and the text index finds what the rows hold and nothing else."""
     expected = {}
-    for conversation in Conversation.objects.filter(joined_into=None).exclude(status="erased"):
-        joined = Conversation.objects.filter(joined_into=conversation).order_by("pk")
+    for conversation in Conversation.objects.filter(merged_into=None).exclude(status="erased"):
+        joined = Conversation.objects.filter(merged_into=conversation).order_by("pk")
         titles = [
             given.item.title
             for given in Recommendation.objects.filter(
@@ -174,11 +174,11 @@ def test_index_and_tables_agree_after_every_path(session, patron, staff, branch)
     actions.keep(unkept, by=patron, at=NOW, wording="yes", language="en")
     assert_index_agrees()
     assert found("okafor three") == {kept}
-    joining.join(conversation, into=other, by=staff, at=NOW + 2 * minute)
+    merging.merge(conversation, into=other, by=staff, at=NOW + 2 * minute)
     assert_index_agrees()
     assert found("one two shown") == {other}
     of_verdict = Conversation.objects.get(recommendation=failed)
-    joining.join(of_verdict, into=other, by=staff, at=NOW + 3 * minute)
+    merging.merge(of_verdict, into=other, by=staff, at=NOW + 3 * minute)
     assert_index_agrees()
     assert found(f"{failed.item.title} one") == {other}
     change_name(patron, name="Ola Nordmann")
@@ -186,7 +186,7 @@ def test_index_and_tables_agree_after_every_path(session, patron, staff, branch)
     patron.refresh_from_db()
     assert_index_agrees()
     assert found("okafor") == set()
-    handling.erase(other, by=staff, at=NOW + 4 * minute)
+    desk_actions.erase(other, by=staff, at=NOW + 4 * minute)
     assert_index_agrees()
     assert found("one") == set()
     assert {row.conversation_id for row in ConversationWords.objects.all()} == {kept.pk}
@@ -216,7 +216,7 @@ def test_what_was_erased_is_out_of_the_file_a_day_later(session, patron, staff):
         ask(session, patron, body) for body in ("My zyzzyva is ill", "Where is the zebra book?")
     )
     answer(conversation, staff, "Is the zyzzyva green?")
-    handling.erase(conversation, by=staff, at=NOW + minute)
+    desk_actions.erase(conversation, by=staff, at=NOW + minute)
     assert (found("zyzzyva"), parts_that_hold(b"zyzzyva") > 0) == (set(), True)
     search.forget_removed_words(at=NOW)
     assert (parts_that_hold(b"zyzzyva"), found("zebra")) == (0, {other})

@@ -21,8 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from accounts.reader import Reader
-from portal.conversations import actions, drafts, handling, joining, notes, states
+from accounts.viewer import Viewer
+from portal.conversations import actions, desk_actions, drafts, merging, notes, states
 from portal.conversations.models import BranchQueue, Conversation, Draft, Message
 from portal.helpsessions.actions import ChosenItem
 from recommendations.models import Recommendation
@@ -262,7 +262,7 @@ class TwoConversations(RuleBasedStateMachine):
         if message is None:
             return
         conversation.log.append(Entry(self.now, "answer", key=message.pk, then=then))
-        conversation.messages.append((message.pk, by, self.now + Message.HELD))
+        conversation.messages.append((message.pk, by, self.now + Message.UNDO_WINDOW))
         if twice:
             assert self.do(conversation, answer) == message
 
@@ -325,8 +325,8 @@ class TwoConversations(RuleBasedStateMachine):
             return
         self.do(
             conversation,
-            lambda row, at: handling.snooze(row, until=until, by=self.staff[who], at=at),
-            refuses=(handling.NotOpen,) if is_closed else (),
+            lambda row, at: desk_actions.snooze(row, until=until, by=self.staff[who], at=at),
+            refuses=(desk_actions.NotOpen,) if is_closed else (),
         )
         if not conversation.erased and not is_closed:
             conversation.log.append(Entry(self.now, "snooze"))
@@ -335,7 +335,7 @@ class TwoConversations(RuleBasedStateMachine):
     def staff_wake(self, number, who):
         conversation = self.target(number)
         was = conversation.reading()[0]
-        self.do(conversation, lambda row, at: handling.wake(row, by=self.staff[who], at=at))
+        self.do(conversation, lambda row, at: desk_actions.wake(row, by=self.staff[who], at=at))
         if not conversation.erased and was == "snoozed":
             conversation.log.append(Entry(self.now, "wake"))
 
@@ -345,8 +345,8 @@ class TwoConversations(RuleBasedStateMachine):
         taken = conversation.assignee not in (None, by)
         self.do(
             conversation,
-            lambda row, at: handling.take(row, by=by, at=at),
-            refuses=(handling.AlreadyTaken,) if taken else (),
+            lambda row, at: desk_actions.take(row, by=by, at=at),
+            refuses=(desk_actions.AlreadyTaken,) if taken else (),
             desk_only=True,
         )
         if not conversation.erased and not taken:
@@ -359,8 +359,8 @@ class TwoConversations(RuleBasedStateMachine):
         stale = conversation.assignee not in (was, to)
         self.do(
             conversation,
-            lambda row, at: handling.assign(row, to=to, by=self.staff[0], at=at, was=was),
-            refuses=(handling.AlreadyTaken,) if stale else (),
+            lambda row, at: desk_actions.assign(row, to=to, by=self.staff[0], at=at, was=was),
+            refuses=(desk_actions.AlreadyTaken,) if stale else (),
             desk_only=True,
         )
         if not conversation.erased and not stale:
@@ -373,7 +373,7 @@ class TwoConversations(RuleBasedStateMachine):
         stays = not conversation.erased and self.row(conversation).branch == branch
         self.do(
             conversation,
-            lambda row, at: handling.hand_over(
+            lambda row, at: desk_actions.transfer(
                 row, branch=branch, by=self.staff[0], at=at, was=conversation.assignee
             ),
             desk_only=True,
@@ -397,12 +397,12 @@ class TwoConversations(RuleBasedStateMachine):
         )
     )
     @rule(number=CONVERSATIONS, really=st.integers(0, 3))
-    def staff_join(self, number, really):
+    def staff_merge(self, number, really):
         if really:  # seldom, or there is one conversation only
             return
         first, second_ = self.conversations[number], self.conversations[1 - number]
         unanswered = [since for since in (first.reading()[1], second_.reading()[1]) if since]
-        self.do(first, lambda row, at: joining.join(row, into=self.row(second_), by=self.staff[0], at=at))
+        self.do(first, lambda row, at: merging.merge(row, into=self.row(second_), by=self.staff[0], at=at))
         second_.log = sorted([*first.log, *second_.log], key=lambda entry: entry.at)
         second_.log.append(Entry(self.now, "join", since=min(unanswered, default=None)))
         second_.messages = sorted([*first.messages, *second_.messages], key=lambda found: found[0])
@@ -414,7 +414,7 @@ class TwoConversations(RuleBasedStateMachine):
     def staff_erase(self, number, really):
         if really == 0:
             conversation = self.target(number)
-            self.do(conversation, lambda row, at: handling.erase(row, by=self.staff[0], at=at))
+            self.do(conversation, lambda row, at: desk_actions.erase(row, by=self.staff[0], at=at))
             conversation.erased = True
             for other in self.conversations:
                 if other.joined:
@@ -433,7 +433,7 @@ class TwoConversations(RuleBasedStateMachine):
         views = [
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ]
-        actions.show_held(at=self.now)
+        actions.show_pending_answers(at=self.now)
         assert [
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ] == views  # it shows nothing that wasn't shown
@@ -445,7 +445,7 @@ class TwoConversations(RuleBasedStateMachine):
             and self.row(conversation).snoozed_until
             and self.row(conversation).snoozed_until <= today
         ]
-        handling.wake_the_snoozed(at=self.now)
+        desk_actions.wake_snoozed(at=self.now)
         for conversation in asleep:
             conversation.log.append(Entry(self.now, "wake"))
         quiet = [
@@ -454,7 +454,7 @@ class TwoConversations(RuleBasedStateMachine):
             if not conversation.erased and conversation.reading()[0] == "waiting_for_patron"
         ]
         quiet = [conversation for conversation in quiet if conversation.reading()[2] + 14 * day <= self.now]
-        handling.close_the_quiet(at=self.now)
+        desk_actions.close_quiet(at=self.now)
         for conversation in quiet:
             conversation.log.append(Entry(self.now, "close"))
 
@@ -507,15 +507,15 @@ class TwoConversations(RuleBasedStateMachine):
                 assert version > seen[2] or (shown, told) == seen[:2]
             self.seen[conversation.pk] = shown, told, version
             held = sorted(shown_from for _, _, shown_from in conversation.messages if shown_from > self.now)
-            if row.held_from is None or row.held_from > self.now:
-                assert row.held_from == (held[0] if held else None)
+            if row.pending_from is None or row.pending_from > self.now:
+                assert row.pending_from == (held[0] if held else None)
                 assert row.last_message_at == max(
                     shown_from for _, _, shown_from in conversation.messages if shown_from <= self.now
                 )
-                assert bool(row.held_status) == bool(held)
+                assert bool(row.patron_status) == bool(held)
                 if conversation.read_until:
                     unread = (
-                        Conversation.objects.belonging_to(Reader(self.patron))
+                        Conversation.objects.belonging_to(Viewer(self.patron))
                         .unread_by(self.patron)
                         .filter(pk=conversation.pk)
                         .exists()

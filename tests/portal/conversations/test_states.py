@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from portal.conversations import actions, handling, joining, notes, states
+from portal.conversations import actions, desk_actions, merging, notes, states
 from portal.conversations.models import Conversation, Message
 from portal.conversations.states import State
 from portal.helpsessions.actions import ChosenItem
@@ -165,15 +165,15 @@ def world(library, branch, patron, staff):
 def reach(conversation, state, patron, staff):
     if state == "snoozed, answered":
         write(conversation, staff, "staff", T1 - hour / 2)
-        handling.snooze(conversation, until=UNTIL, by=staff, at=T1)
+        desk_actions.snooze(conversation, until=UNTIL, by=staff, at=T1)
     elif state == "snoozed":
-        handling.snooze(conversation, until=UNTIL, by=staff, at=T1)
+        desk_actions.snooze(conversation, until=UNTIL, by=staff, at=T1)
     elif state == "waiting_for_patron":
         write(conversation, staff, "staff", T1)
     elif state == "closed":
         write(conversation, staff, "staff", T1, then="close")
     elif state == "erased":
-        handling.erase(conversation, by=staff, at=T1)
+        desk_actions.erase(conversation, by=staff, at=T1)
 
 
 def happen(conversation, happening, patron, staff):
@@ -191,18 +191,18 @@ def happen(conversation, happening, patron, staff):
         "staff answer and close": lambda: write(conversation, staff, "staff", T2, then="close"),
         "patron closes": lambda: actions.close(conversation, by=patron, side="patron", at=T2),
         "staff close": lambda: actions.close(conversation, by=staff, side="staff", at=T2),
-        "staff snooze": lambda: handling.snooze(conversation, until=LATER, by=staff, at=T2),
-        "staff wake": lambda: handling.wake(conversation, by=staff, at=T2),
-        "its day comes": lambda: handling.wake_the_snoozed(at=T0 + 8 * day),
-        "it lies quiet": lambda: handling.close_the_quiet(at=T0 + 365 * day),
-        "it is taken": lambda: handling.take(conversation, by=staff, at=T2),
-        "it is handed over": lambda: handling.hand_over(
+        "staff snooze": lambda: desk_actions.snooze(conversation, until=LATER, by=staff, at=T2),
+        "staff wake": lambda: desk_actions.wake(conversation, by=staff, at=T2),
+        "its day comes": lambda: desk_actions.wake_snoozed(at=T0 + 8 * day),
+        "it lies quiet": lambda: desk_actions.close_quiet(at=T0 + 365 * day),
+        "it is taken": lambda: desk_actions.take(conversation, by=staff, at=T2),
+        "it is handed over": lambda: desk_actions.transfer(
             conversation, branch=BranchFactory(), by=staff, at=T2, was=None
         ),
         "a note is written": lambda: notes.write_note(
             conversation, by=staff, at=T2, body="n", client_token=uuid.uuid4()
         ),
-        "it is erased": lambda: handling.erase(conversation, by=staff, at=T2),
+        "it is erased": lambda: desk_actions.erase(conversation, by=staff, at=T2),
     }
     those[happening]()
 
@@ -213,7 +213,7 @@ def happen(conversation, happening, patron, staff):
 def test_what_reopens_and_what_does_not(world, patron, staff, state, happening, expected, since):
     reach(world, state, patron, staff)
     if expected in {"Erased", "NotOpen"}:
-        with pytest.raises((actions.Erased, handling.NotOpen)) as refused:
+        with pytest.raises((actions.Erased, desk_actions.NotOpen)) as refused:
             happen(world, happening, patron, staff)
         assert refused.typename == expected
         expected = state
@@ -260,10 +260,10 @@ def test_what_waits_for_the_patron_closes_by_itself_after_the_librarys_days_and_
     write(world, staff, "staff", T1)
     world.refresh_from_db()
     assert world.closes_at == (T1 + days * day if days else None)
-    handling.close_the_quiet(at=T1 + days * day - datetime.timedelta(seconds=1))
+    desk_actions.close_quiet(at=T1 + days * day - datetime.timedelta(seconds=1))
     world.refresh_from_db()
     assert (world.status, world.version) == ("waiting_for_patron", 3)
-    handling.close_the_quiet(at=T1 + days * day)
+    desk_actions.close_quiet(at=T1 + days * day)
     world.refresh_from_db()
     assert world.status == ("closed" if days else "waiting_for_patron")
     told = [("closed_by_itself", "staff", None, T1 + days * day)] if days else []
@@ -271,12 +271,12 @@ def test_what_waits_for_the_patron_closes_by_itself_after_the_librarys_days_and_
 
 
 def test_a_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
-    handling.snooze(world, until=UNTIL, by=staff, at=T1)
+    desk_actions.snooze(world, until=UNTIL, by=staff, at=T1)
     midnight = datetime.datetime(2026, 3, 10, 5, 0, tzinfo=datetime.UTC)  # in Chicago, on summer time by then
-    handling.wake_the_snoozed(at=midnight - datetime.timedelta(seconds=1))
+    desk_actions.wake_snoozed(at=midnight - datetime.timedelta(seconds=1))
     assert Conversation.objects.get().status == "snoozed"
-    handling.wake_the_snoozed(at=midnight)
-    handling.wake_the_snoozed(at=midnight)
+    desk_actions.wake_snoozed(at=midnight)
+    desk_actions.wake_snoozed(at=midnight)
     world.refresh_from_db()
     assert (world.status, list(world.desk_events.values_list("kind", "by"))) == (
         "waiting_for_staff",
@@ -304,13 +304,13 @@ def join(first, second, patron, staff, session):
                     client_token=uuid.uuid4(),
                 )
             elif what == "snooze":
-                handling.snooze(conversation, until=UNTIL, by=staff, at=at)
+                desk_actions.snooze(conversation, until=UNTIL, by=staff, at=at)
             elif what == "patron":
                 write(conversation, patron, "patron", at)
             else:
                 write(conversation, staff, "staff", at, then=what)
         conversations.append(conversation)
-    joining.join(conversations[0], into=conversations[1], by=staff, at=T0 + 20 * hour)
+    merging.merge(conversations[0], into=conversations[1], by=staff, at=T0 + 20 * hour)
     conversations[1].refresh_from_db()
     return conversations[1]
 
@@ -352,7 +352,7 @@ def test_an_answer_after_the_join_answers_both_and_taken_back_leaves_both_waitin
     answer = write(conversation, staff, "staff", T0 + 21 * hour)
     conversation.refresh_from_db()
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_patron", None)
-    actions.take_back(answer, by=staff, at=T0 + 21 * hour + Message.HELD / 2)
+    actions.take_back(answer, by=staff, at=T0 + 21 * hour + Message.UNDO_WINDOW / 2)
     conversation.refresh_from_db()
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_staff", T0)
 
@@ -376,7 +376,7 @@ def test_a_verdict_before_the_join_is_still_before_the_desk(library, branch, pat
         by=patron, at=T1, help_session=session, body="Hi", language="en", client_token=uuid.uuid4()
     )
     write(asked, staff, "staff", T1 + hour / 2)
-    joining.join(of_verdict, into=asked, by=staff, at=T2)
+    merging.merge(of_verdict, into=asked, by=staff, at=T2)
     asked.refresh_from_db()
     assert (asked.status, asked.waiting_since) == ("waiting_for_staff", T0)
     assert_replay_agrees(asked)
@@ -390,6 +390,6 @@ def test_people_who_are_asked_for_colleagues_are_no_part_of_a_state(library, wor
     world.refresh_from_db()
     before = states.state_of(world)
     for to, was in [(other, None), (staff, other), (None, staff)]:
-        handling.assign(world, to=to, by=staff, at=T2, was=was)
+        desk_actions.assign(world, to=to, by=staff, at=T2, was=was)
         world.refresh_from_db()
         assert (world.assignee, states.state_of(world)) == (to, before)

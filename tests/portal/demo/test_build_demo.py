@@ -166,8 +166,8 @@ def test_every_part_of_a_conversation_is_there(built):
     assert NoteMention.objects.filter(seen_at=None).values("person").distinct().count() >= 3
     assert ReadersForm.objects.count() == 4
     assert {"en", "es"} <= set(ReadersForm.objects.values_list("conversation__messages__language", flat=True))
-    assert Conversation.objects.exclude(joined_into=None).exists()
-    assert not Conversation.objects.filter(held_from__isnull=False).exists()
+    assert Conversation.objects.exclude(merged_into=None).exists()
+    assert not Conversation.objects.filter(pending_from__isnull=False).exists()
     erased = Conversation.objects.get(status="erased")
     assert (erased.patron, erased.subject, erased.messages.count()) == (None, "", 0)
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent, RefusedPost
-from portal.conversations import joining
+from portal.conversations import merging
 from portal.conversations.models import Attachment, Draft, Message
 from tests.factories import (
     BranchFactory,
@@ -83,7 +83,7 @@ def test_a_picture_goes_with_the_answer_and_is_held_with_it(
     assert f'{address(added)}?size=small" alt="The sign at the door"' in page_of(desk, conversation)
     theirs = sign_in(Client(), patron)
     assert theirs.get(address(added, "attachment")).status_code == 404
-    time_machine.shift(Message.HELD)
+    time_machine.shift(Message.UNDO_WINDOW)
     assert theirs.get(address(added, "attachment")).status_code == 200
 
 
@@ -261,7 +261,7 @@ def test_of_a_conversation_that_was_joined_a_file_goes_where_its_words_went_for_
     into = MessageFactory(
         conversation=ConversationFactory(help_session=HelpSessionFactory(branch=there, patron=patron))
     ).conversation
-    joining.join(conversation, into=into, by=staff, at=timezone.now())
+    merging.merge(conversation, into=into, by=staff, at=timezone.now())
     answers = [
         attach(desk, conversation, token, pdf_file()),
         desk.get(reverse("desk_attachment", args=[conversation.public_id, file.public_id])),

@@ -7,7 +7,7 @@ import time_machine
 from django.utils import timezone
 
 from accounts.models import Absence
-from portal.conversations import actions, bulk, handling
+from portal.conversations import actions, bulk, desk_actions
 from portal.conversations.models import BranchQueue, Conversation
 from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, recommend_in
 
@@ -96,7 +96,7 @@ def test_closing_many_says_how_many_and_goes_back_to_the_list(desk, many):
 
 
 def test_taking_many_leaves_those_of_others_and_says_whose_they_are(desk, staff, many, branch):
-    handling.take(many[0], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
+    desk_actions.take(many[0], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
     answer = post(desk, many, "take")
     assert "2 are yours." in said(answer)
     assert "1 was left as it is. “Question 0”: Omar has it." in said(answer)
@@ -105,7 +105,7 @@ def test_taking_many_leaves_those_of_others_and_says_whose_they_are(desk, staff,
 
 def test_what_belongs_to_somebody_who_is_away_can_be_taken(desk, staff, many, branch):
     gone = StaffFactory(branch=branch)
-    handling.take(many[0], by=gone, at=timezone.now())
+    desk_actions.take(many[0], by=gone, at=timezone.now())
     Absence.objects.create(person=gone, first_day=timezone.localdate(), last_day=timezone.localdate())
     assert "1 is yours." in said(post(desk, many[:1], "take"))
 
@@ -197,7 +197,7 @@ def test_a_page_that_is_out_of_date_takes_a_conversation_from_nobody(desk, many,
         StaffFactory(branch=branch),
         StaffFactory(branch=branch),
     )
-    handling.take(many[0], by=lena, at=timezone.now())
+    desk_actions.take(many[0], by=lena, at=timezone.now())
     post(desk, boxes, "assign", to=omar.public_id)
     assert [conversation["assignee"] for conversation in rows(many)] == [lena.pk, omar.pk, omar.pk]
 
@@ -264,7 +264,7 @@ def test_a_key_that_was_never_given_opens_nothing(desk, key):
 
 def test_what_was_so_already_has_nothing_to_undo(desk, staff, many):
     for conversation in many:
-        handling.take(conversation, by=staff, at=timezone.now())
+        desk_actions.take(conversation, by=staff, at=timezone.now())
     answer = post(desk, many, "take")
     assert "3 are yours." in said(answer)
     assert "queue/undo" not in answer.content.decode()

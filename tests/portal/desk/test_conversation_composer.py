@@ -113,7 +113,7 @@ def test_what_is_typed_is_there_on_another_device(desk, sign_in, conversation, s
         1,
         fields["client_token"],
     )
-    assert [(row["item"], row["reason"], row["starred"]) for row in page.context["choosing"].rows] == [
+    assert [(row["item"], row["reason"], row["starred"]) for row in page.context["picker"].rows] == [
         (str(item.public_id), "on the shelf", "on")
     ]
     assert '<option value="es" selected>' in page.content.decode()
@@ -257,7 +257,7 @@ def test_the_stop_says_who_and_shows_the_answer_and_keeps_all_that_was_typed(con
         "close",
         fields["client_token"],
     )
-    assert page.context["choosing"].rows[0]["reason"] == "on the shelf"
+    assert page.context["picker"].rows[0]["reason"] == "on the shelf"
     assert '<option value="es" selected>' in words
     assert conversation.messages.filter(side="staff").count() == 1
 
@@ -385,7 +385,7 @@ def test_an_answer_is_taken_back_whole(desk, conversation, staff, item, headers)
     sent = Message.objects.get(side="staff")
     desk.post(address(conversation, "take-back/"), {"message": sent.public_id}, headers=headers)
     page = desk.get(address(conversation))
-    composer, rows = page.context["composer"], page.context["choosing"].rows
+    composer, rows = page.context["composer"], page.context["picker"].rows
     assert (composer["body"], composer["then"]) == ("There is another copy.", "close")
     assert [(row["item"], row["reason"], row["starred"]) for row in rows] == [
         (str(item.public_id), "on the shelf", "on")

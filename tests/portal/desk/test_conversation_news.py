@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent
-from portal.conversations import actions, handling, joining, notes
+from portal.conversations import actions, desk_actions, merging, notes
 from portal.conversations.models import Participation
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory, StaffFactory
 
@@ -152,7 +152,7 @@ def test_the_patrons_word_a_note_and_what_was_done_come_too(rosas_page, conversa
         conversation, by=omar, at=timezone.now(), body="She is in a hurry", client_token=uuid.uuid4()
     )
     clock.shift(1)
-    handling.take(conversation, by=omar, at=timezone.now())
+    desk_actions.take(conversation, by=omar, at=timezone.now())
     news = rosas_page.ask()
     assert entries(news) == ["message", "note", "desk-event"]
     assert announced(news) == "The patron wrote. Omar Haddad wrote a note. Omar Haddad took this"
@@ -197,9 +197,9 @@ def test_what_comes_with_a_composer_holds_the_rest_of_its_minute_too(rosas_page,
 
 def test_whose_it_is_comes_with_the_news(rosas_page, conversation, omar, clock):
     clock.shift(5)
-    handling.take(conversation, by=omar, at=timezone.now())
+    desk_actions.take(conversation, by=omar, at=timezone.now())
     news = rosas_page.ask()
-    assert "Omar Haddad" in news[news.index('data-for="holding"') :]
+    assert "Omar Haddad" in news[news.index('data-for="toolbar"') :]
 
 
 def test_news_are_read(rosas_page, conversation, omar, staff, clock):
@@ -223,7 +223,7 @@ def test_asking_is_no_opening_in_the_access_log(rosas_page, conversation, omar, 
 
 def test_an_erased_conversation_leaves_the_open_page(rosas_page, conversation, coordinator, clock):
     clock.shift(5)
-    handling.erase(conversation, by=coordinator, at=timezone.now())
+    desk_actions.erase(conversation, by=coordinator, at=timezone.now())
     assert "data-gone" in rosas_page.ask()
     page = rosas_page.browser.get(rosas_page.address).content.decode()
     assert "Ines Coordinator erased it" in page
@@ -233,7 +233,7 @@ def test_an_erased_conversation_leaves_the_open_page(rosas_page, conversation, c
 
 @pytest.mark.parametrize("part", ["reply/", "close/", "draft/", "take-back/", "leave/"])
 def test_nothing_is_added_to_an_erased_conversation(rosas_page, conversation, coordinator, part):
-    handling.erase(conversation, by=coordinator, at=timezone.now())
+    desk_actions.erase(conversation, by=coordinator, at=timezone.now())
     fields = {
         "client_token": uuid.uuid4(),
         "sequence": "1",
@@ -250,7 +250,7 @@ def test_nothing_is_added_to_an_erased_conversation(rosas_page, conversation, co
 def test_a_joined_conversation_leads_to_where_its_messages_went(desk, conversation, staff, patron, branch):
     into = ConversationFactory(help_session=HelpSessionFactory(staff=staff, branch=branch, patron=patron))
     MessageFactory(conversation=into, body="And another thing")
-    joining.join(conversation, into=into, by=staff, at=timezone.now())
+    merging.merge(conversation, into=into, by=staff, at=timezone.now())
     assert desk.get(f"/desk/conversations/{conversation.public_id}/").url.startswith(
         f"/desk/conversations/{into.public_id}/"
     )

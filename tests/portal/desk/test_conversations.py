@@ -180,7 +180,7 @@ def test_without_javascript_an_item_is_found_and_picked_and_the_answer_stays(des
     assert f"pick-{item.public_id}" in shown(found)
     picked = desk.post(address(conversation, "reply/"), answer(conversation, action=f"pick-{item.public_id}"))
     assert "There is another copy." in shown(picked)
-    assert [row["item"] for row in picked.context["choosing"].rows] == [str(item.public_id)]
+    assert [row["item"] for row in picked.context["picker"].rows] == [str(item.public_id)]
     assert not conversation.messages.filter(side="staff").exists()
 
 

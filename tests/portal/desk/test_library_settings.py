@@ -64,8 +64,8 @@ LIBRARY = {
     "name": "Bay Library",
     "language": "es",
     "time_zone": "Europe/Madrid",
-    "accent_colour": "#aa3300",
-    "catalogue_link": "https://c.example.org/?q={isbn}",
+    "accent_color": "#aa3300",
+    "catalog_link": "https://c.example.org/?q={isbn}",
     "closes_after_days": "21",
     "released_after_days": "0",
     "desk_locks_after_minutes": "3",
@@ -75,7 +75,7 @@ LIBRARY = {
 def test_the_library_is_changed_and_it_is_on_record(desk, coordinator, branch):
     assert desk.post(reverse("library_settings"), {**LIBRARY, "default_branch": branch.pk}).status_code == 302
     library = Library.current()
-    assert (library.name, library.language, library.time_zone, library.accent_colour) == (
+    assert (library.name, library.language, library.time_zone, library.accent_color) == (
         "Bay Library",
         "es",
         "Europe/Madrid",
@@ -95,14 +95,14 @@ def test_the_library_is_changed_and_it_is_on_record(desk, coordinator, branch):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("accent_colour", "red"),
-        ("accent_colour", "#12345g"),
-        ("accent_colour", "#fff;} body{display:none"),
-        ("catalogue_link", "javascript:alert('{isbn}')"),
-        ("catalogue_link", "https://c.example.org/"),
-        ("catalogue_link", "https://c.example.org/{password}"),
-        ("catalogue_link", "https://c.example.org/{"),
-        ("catalogue_link", "https://c.example.org/{isbn.__class__}"),
+        ("accent_color", "red"),
+        ("accent_color", "#12345g"),
+        ("accent_color", "#fff;} body{display:none"),
+        ("catalog_link", "javascript:alert('{isbn}')"),
+        ("catalog_link", "https://c.example.org/"),
+        ("catalog_link", "https://c.example.org/{password}"),
+        ("catalog_link", "https://c.example.org/{"),
+        ("catalog_link", "https://c.example.org/{isbn.__class__}"),
         ("time_zone", "Mars/Base"),
         ("name", ""),
         ("name", "x" * 121),

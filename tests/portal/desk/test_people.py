@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import audit
-from accounts.actions import forget_unconfirmed_people, person_with_address
 from accounts.models import AuditEvent, Consent, LibraryCard, LookingReason, User
+from accounts.patron.people import forget_unconfirmed_people, person_with_address
 from portal.desk.people import find
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode, HelpSession
@@ -376,9 +376,9 @@ def test_a_coordinator_reads_who_looked_at_whom_and_why(
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     desk.get(record(stranger))
     desk.get(record(patron))  # with a visit: does not stand out
-    assert desk.get(reverse("lookings")).status_code == 404
+    assert desk.get(reverse("lookups_with_reason")).status_code == 404
     client.logout()
-    page = sign_in(client, coordinator).get(reverse("lookings"))
+    page = sign_in(client, coordinator).get(reverse("lookups_with_reason"))
     assert [(look.event.by, look.event.patron, look.reason) for look in page.context["looks"]] == [
         (staff, stranger, "On the phone")
     ] * 2
@@ -394,7 +394,7 @@ def test_the_list_is_filtered_by_staff_and_by_person(
     sign_in(client, coordinator)
 
     def reasons(**asked):
-        return {look.reason for look in client.get(reverse("lookings"), asked).context["looks"]}
+        return {look.reason for look in client.get(reverse("lookups_with_reason"), asked).context["looks"]}
 
     assert reasons(staff=other.public_id) == {"Omar Zoë Ångström", "Omar Sam Okafor"}
     assert reasons(person=stranger.public_id) == {"Omar Zoë Ångström", "Rosa Lindqvist Zoë Ångström"}
@@ -418,7 +418,7 @@ def test_the_list_costs_the_same_whatever_its_length(
         audit.record("opened", person, by=staff, patron=person, reason="Because")
     sign_in(client, coordinator)
     with django_assert_num_queries(6):
-        client.get(reverse("lookings"))
+        client.get(reverse("lookups_with_reason"))
 
 
 def test_the_list_pages_by_key_and_loses_nothing(client, sign_in, coordinator, staff, stranger):
@@ -428,7 +428,7 @@ def test_the_list_pages_by_key_and_loses_nothing(client, sign_in, coordinator, s
     sign_in(client, coordinator)
     seen, after = [], None
     while True:
-        context = client.get(reverse("lookings"), {"after": after} if after else {}).context
+        context = client.get(reverse("lookups_with_reason"), {"after": after} if after else {}).context
         seen += [look.reason for look in context["looks"]]
         after = context["after"]
         if after is None:
@@ -438,7 +438,9 @@ def test_the_list_pages_by_key_and_loses_nothing(client, sign_in, coordinator, s
 
 @pytest.mark.parametrize("after", ["nonsense", "1.", "9" * 40 + ".1", "1.-1", "-99999999999999999999.1"])
 def test_a_place_that_is_none_is_the_first_page(client, sign_in, coordinator, after):
-    assert sign_in(client, coordinator).get(reverse("lookings"), {"after": after}).status_code == 200
+    assert (
+        sign_in(client, coordinator).get(reverse("lookups_with_reason"), {"after": after}).status_code == 200
+    )
 
 
 # Two records of one person.
@@ -455,7 +457,7 @@ def test_a_coordinator_joins_two_records_and_thinks_better_of_it(
 ):
     HelpSessionFactory(patron=twin, branch=BranchFactory(name="Hill"), question="At the other desk?")
     sign_in(client, coordinator)
-    join = reverse("join_records", args=[patron.public_id])
+    join = reverse("merge_records", args=[patron.public_id])
     assert join in client.get(record(patron)).content.decode()
     assert "Look the other record up first" in text(client.get(join))
     client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
@@ -477,7 +479,7 @@ def test_a_coordinator_joins_two_records_and_thinks_better_of_it(
     assert not User.objects.filter(pk=twin.pk).exists()
     page = client.get(record(patron))
     joined = page.context["joined"][0]
-    client.post(reverse("part_records", args=[patron.public_id]), {"joined": joined.public_id})
+    client.post(reverse("unmerge_records", args=[patron.public_id]), {"joined": joined.public_id})
     assert User.objects.get(pk=twin.pk).help_sessions.get().question == "At the other desk?"
     assert HelpSession.objects.filter(patron=patron).count() == 1
 
@@ -485,7 +487,7 @@ def test_a_coordinator_joins_two_records_and_thinks_better_of_it(
 def test_staff_who_coordinate_nothing_join_nobody(desk, near, patron, twin):
     desk.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
     assert (
-        desk.post(reverse("join_records", args=[patron.public_id]), {"with": twin.public_id}).status_code
+        desk.post(reverse("merge_records", args=[patron.public_id]), {"with": twin.public_id}).status_code
         == 404
     )
     assert "Join with another record" not in text(desk.get(record(patron)))
@@ -494,7 +496,7 @@ def test_staff_who_coordinate_nothing_join_nobody(desk, near, patron, twin):
 
 def test_only_whom_the_coordinator_found_can_be_the_other(client, sign_in, coordinator, near, patron, twin):
     sign_in(client, coordinator).post(
-        reverse("join_records", args=[patron.public_id]), {"with": twin.public_id}
+        reverse("merge_records", args=[patron.public_id]), {"with": twin.public_id}
     )
     assert User.objects.filter(pk=twin.pk).exists()
 
@@ -503,7 +505,7 @@ def test_who_works_at_a_desk_stays(client, sign_in, coordinator, staff, near, pa
     sign_in(client, coordinator)
     client.post(PEOPLE, {"identifier": staff.email})
     client.post(record(staff), {"reason": "They say they have two"})
-    client.post(reverse("join_records", args=[patron.public_id]), {"with": staff.public_id})
+    client.post(reverse("merge_records", args=[patron.public_id]), {"with": staff.public_id})
     assert User.objects.filter(pk=staff.pk).exists()
     assert near.__class__.objects.get(pk=near.pk).patron == staff
 
@@ -513,7 +515,7 @@ def test_a_joining_stands_in_the_access_log_of_both_also_without_its_preview(
 ):
     sign_in(client, coordinator)
     client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
-    client.post(reverse("join_records", args=[patron.public_id]), {"with": twin.public_id})
+    client.post(reverse("merge_records", args=[patron.public_id]), {"with": twin.public_id})
     opened = AuditEvent.objects.filter(action="opened", by=coordinator)
     assert set(opened.values_list("subject", flat=True)) == {str(patron.public_id), str(twin.public_id)}
     assert "They say they have two" in opened.get(subject=str(twin.public_id)).looking.reason
@@ -524,9 +526,9 @@ def test_a_coordinator_joins_nobody_with_themselves(client, sign_in, coordinator
     client.post(PEOPLE, {"identifier": coordinator.email})
     client.post(record(coordinator), {"reason": "Mine"})
     for person, other in ((patron, coordinator), (coordinator, patron)):
-        client.post(reverse("join_records", args=[person.public_id]), {"with": other.public_id})
+        client.post(reverse("merge_records", args=[person.public_id]), {"with": other.public_id})
     assert "Join with another record" not in client.get(record(coordinator)).content.decode()
-    assert client.get(reverse("join_records", args=[coordinator.public_id])).status_code == 404
+    assert client.get(reverse("merge_records", args=[coordinator.public_id])).status_code == 404
     assert HelpSession.objects.get(pk=near.pk).patron == patron
     assert User.objects.filter(pk=patron.pk).exists()
 

@@ -128,7 +128,7 @@ def test_the_other_lists_have_their_own_order(desk, branch):
 
 def test_what_was_joined_or_erased_is_in_no_list(desk, branch):
     target = waiting(branch)
-    waiting(branch, subject="Joined", status="closed", joined_into=target)
+    waiting(branch, subject="Joined", status="closed", merged_into=target)
     waiting(branch, subject="", status="erased")
     assert counts(desk.get(QUEUE)) == {"needs": "1", "mine": "0", "patron": "0", "snoozed": "0", "done": "0"}
     assert subjects(desk.get(QUEUE + "?tab=done")) == []

@@ -217,29 +217,29 @@ def test_picking_keeps_the_other_rows_and_removing_takes_one(desk, item):
     other = ItemFactory(title="Other")
     fields = rows({"item": other.public_id, "reason": "was here", "starred": "on"})
     part = press(desk, f"pick-{item.public_id}", fields)
-    assert [row.get("reason") for row in part.context["choosing"].rows] == ["was here", None]
+    assert [row.get("reason") for row in part.context["picker"].rows] == ["was here", None]
     assert part["HX-Replace-Url"] == f"/desk/record/{HelpSession.objects.get().public_id}/"
     assert "<html" not in shown(part)
     fields = rows({"item": other.public_id}, {"item": item.public_id, "reason": "stays"})
     part = press(desk, "remove-0", fields)
-    assert [row["reason"] for row in part.context["choosing"].rows] == ["stays"]
+    assert [row["reason"] for row in part.context["picker"].rows] == ["stays"]
 
 
 def test_picking_one_twice_gives_one_row(desk, item):
     fields = rows({"item": str(item.public_id)})
-    assert len(press(desk, f"pick-{item.public_id}", fields).context["choosing"].rows) == 1
+    assert len(press(desk, f"pick-{item.public_id}", fields).context["picker"].rows) == 1
 
 
 @pytest.mark.parametrize("action", ["pick-nonsense", "remove-7", "remove-²", "dance"])
 def test_a_strange_button_changes_nothing(desk, item, action):
-    assert len(press(desk, action, rows({"item": str(item.public_id)})).context["choosing"].rows) == 1
+    assert len(press(desk, action, rows({"item": str(item.public_id)})).context["picker"].rows) == 1
 
 
 def test_an_item_by_hand_needs_a_title_and_a_web_address(desk):
     part = press(
         desk, "add_item", {"new-kind": "web_page", "new-title": "", "new-url": "javascript:alert(1)"}
     )
-    assert set(part.context["choosing"].written.errors) == {"title", "url"}
+    assert set(part.context["picker"].written.errors) == {"title", "url"}
     assert "javascript:alert(1)" in shown(part)
 
 
@@ -265,12 +265,12 @@ def test_without_javascript_finding_and_picking_keeps_everything(desk, typed, it
     page = shown(picked)
     assert "stays" in page
     assert "Two novels about growing up." in page
-    assert [row["item"] for row in picked.context["choosing"].rows] == [str(item.public_id)]
+    assert [row["item"] for row in picked.context["picker"].rows] == [str(item.public_id)]
     assert not HelpSession.objects.recorded().exists()
     by_hand = {"new-kind": "event", "new-title": "Thursday club", "action": "add_item"}
     desk.post(RECORD, {**fields, **rows({"item": item.public_id}), **by_hand})
     form = desk.get(f"/desk/record/{fields['token']}/")
-    assert [item.title for _row, item in form.context["choosing"].formset.shown()] == [
+    assert [item.title for _row, item in form.context["picker"].formset.shown()] == [
         "To Kill a Mockingbird",
         "Thursday club",
     ]

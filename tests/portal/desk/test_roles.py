@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import roles
 from accounts.models import AuditEvent, StaffRole, User
-from portal.conversations import actions, drafts, handling, leaving, notes, presence
+from accounts.staff import roles
+from portal.conversations import actions, departures, desk_actions, drafts, notes, presence
 from portal.conversations.models import (
     Attachment,
     Conversation,
@@ -20,7 +20,7 @@ from portal.conversations.models import (
     NoteMention,
     Participation,
 )
-from portal.desk.choosing import Choosing
+from portal.desk.item_picker import ItemPicker
 from portal.helpsessions.models import HelpSession
 from tests.factories import (
     BranchFactory,
@@ -246,10 +246,10 @@ def test_with_one_of_two_roles_goes_what_was_at_that_branch(
     everything, conversation, staff, coordinator, branch
 ):
     assert held_by(staff) == [{conversation, everything}] * 4
-    assert leaving.what_ends(staff, branch=branch) == leaving.Ends(
+    assert departures.what_ends(staff, branch=branch) == departures.Ends(
         is_last=False, open_conversations=1, unfinished=0, drafts=1
     )
-    leaving.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
+    departures.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
     assert held_by(staff) == [{everything}] * 4
     assert {draft.body for draft in Draft.objects.filter(conversation=conversation)} == {"Mine", "Hers"}
 
@@ -259,14 +259,14 @@ def test_with_the_last_role_goes_all_and_a_closed_conversation_belongs_to_nobody
 ):
     StaffRole.objects.filter(user=staff, branch=branch).delete()
     second = everything.branch
-    assert leaving.what_ends(staff, branch=second) == leaving.Ends(
+    assert departures.what_ends(staff, branch=second) == departures.Ends(
         is_last=True, open_conversations=1, unfinished=0, drafts=2
     )
     before = {row.pk: row.desk_version for row in (conversation, everything)}
     for row in (conversation, everything):
         row.refresh_from_db()
         before[row.pk] = row.desk_version
-    leaving.end_role(staff, branch=second, by=coordinator, at=timezone.now())
+    departures.end_role(staff, branch=second, by=coordinator, at=timezone.now())
     assert held_by(staff) == [set()] * 4
     for row in (conversation, everything):
         row.refresh_from_db()
@@ -288,11 +288,11 @@ def test_what_was_begun_and_not_finished_goes_to_whoever_ends_the_role(
     """A patron may hold the card of one."""
     here, there = begun
     tally = HelpSessionFactory(branch=branch, staff=staff, status="tally")
-    assert leaving.what_ends(staff, branch=branch).unfinished == 1
-    leaving.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
+    assert departures.what_ends(staff, branch=branch).unfinished == 1
+    departures.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
     assert list(HelpSession.objects.unfinished().filter(staff=coordinator)) == [here]
-    assert leaving.what_ends(staff, branch=everything.branch).unfinished == 1
-    leaving.end_role(staff, branch=everything.branch, by=coordinator, at=timezone.now())
+    assert departures.what_ends(staff, branch=everything.branch).unfinished == 1
+    departures.end_role(staff, branch=everything.branch, by=coordinator, at=timezone.now())
     assert set(HelpSession.objects.unfinished().filter(staff=coordinator)) == {here, there}
     assert {
         session.staff for session in (conversation.help_session, HelpSession.objects.get(pk=tally.pk))
@@ -310,7 +310,7 @@ def test_files_that_were_not_sent_go_from_the_disk_too(
     attachment = Attachment.objects.get()
     names = attachment.stored_names()
     with django_capture_on_commit_callbacks(execute=True):
-        leaving.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
+        departures.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
     assert not Attachment.objects.exists()
     assert not any(attachment.file.storage.exists(name) for name in names)
 
@@ -364,13 +364,13 @@ def test_a_coordinator_who_ends_their_own_last_role_is_out_as_well(settings_page
 
 def ends_meanwhile(monkeypatch, person, branch, by):
     """While the form of an answer is read: after the view has looked whether they may, before the action does."""
-    check = Choosing.check
+    check = ItemPicker.check
 
-    def checked(choosing):
-        leaving.end_role(person, branch=branch, by=by, at=timezone.now())
-        return check(choosing)
+    def checked(picker):
+        departures.end_role(person, branch=branch, by=by, at=timezone.now())
+        return check(picker)
 
-    monkeypatch.setattr(Choosing, "check", checked)
+    monkeypatch.setattr(ItemPicker, "check", checked)
 
 
 @pytest.mark.parametrize("htmx", [False, True])
@@ -409,14 +409,14 @@ def test_a_reply_at_the_branch_that_was_just_lost_is_not_found(
 
 def test_nothing_is_given_back_to_somebody_who_left_meanwhile(conversation, staff, coordinator, branch):
     at = timezone.now()
-    taken = handling.assign(conversation, to=coordinator, by=coordinator, at=at, was=staff)
-    leaving.end_role(staff, branch=branch, by=coordinator, at=at)
-    assert handling.undo(conversation, done_at=taken.changed_at, by=coordinator, at=at).assignee is None
+    taken = desk_actions.assign(conversation, to=coordinator, by=coordinator, at=at, was=staff)
+    departures.end_role(staff, branch=branch, by=coordinator, at=at)
+    assert desk_actions.undo(conversation, done_at=taken.changed_at, by=coordinator, at=at).assignee is None
 
 
 def test_whoever_works_at_no_desk_is_given_nothing(conversation, staff, coordinator, patron):
     with pytest.raises(roles.RoleEnded):
-        handling.assign(conversation, to=patron, by=coordinator, at=timezone.now(), was=staff)
+        desk_actions.assign(conversation, to=patron, by=coordinator, at=timezone.now(), was=staff)
     with pytest.raises(roles.RoleEnded):
         actions.reply(
             conversation,

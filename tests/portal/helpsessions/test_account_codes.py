@@ -8,10 +8,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import shared_desks
-from accounts.actions import person_added_at_desk
-from accounts.locking import DESK_TOKEN
 from accounts.models import AuditEvent, LibraryCard, User
+from accounts.patron.people import person_added_at_desk
+from accounts.staff import shared_desks
+from accounts.staff.desk_lock import DESK_TOKEN
 from portal.desk.people import find
 from portal.helpsessions import account_codes, codes
 from portal.helpsessions.models import AccountCode

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import Consent, User
 from portal.conversations import actions as conversations
-from portal.conversations import attachments, joining
+from portal.conversations import attachments, merging
 from portal.conversations.models import Message
 from portal.helpsessions import actions
 from portal.helpsessions.models import ClaimCode
@@ -161,15 +161,15 @@ def test_both_read_it_say_what_helped_and_ask(session, child, adult, keep, devic
     keep(session, child)
     keep(session, adult)
     for person, verdict in ((child, "partly"), (adult, "helped")):
-        reader = device(person)
-        assert session.title in text(page(reader, session))
-        assert session.title in text(reader.get(reverse("home")))
-        reader.post(
+        viewer = device(person)
+        assert session.title in text(page(viewer, session))
+        assert session.title in text(viewer.get(reverse("home")))
+        viewer.post(
             reverse("verdict", args=[recommendation.public_id]), {"verdict": verdict, "back": reverse("home")}
         )
         recommendation.refresh_from_db()
         assert recommendation.verdict == verdict
-        message = write(reader, session, f"From {person.name}")
+        message = write(viewer, session, f"From {person.name}")
         assert (message.author, message.conversation.patron) == (person, child)
 
 
@@ -185,17 +185,17 @@ def test_an_adult_sees_that_visit_and_nothing_else_of_the_childs(
     alone = conversations.ask(
         by=child, at=timezone.now(), body="Zqxsecret of no visit", language="en", client_token=uuid.uuid4()
     )
-    reader = device(adult)
+    viewer = device(adult)
     for address in (
         other.get_absolute_url(),
         conversation.get_absolute_url(),
         alone.get_absolute_url(),
         reverse("verdict", args=[given.public_id]),
     ):
-        assert reader.get(address).status_code == 404
+        assert viewer.get(address).status_code == 404
     for name in ("home", "help_sessions", "conversations", "saved", "me", "privacy", "who_looked"):
-        assert "Zqxsecret" not in reader.get(reverse(name)).content.decode()
-    assert "Zqxsecret" not in page(reader, session).content.decode()
+        assert "Zqxsecret" not in viewer.get(reverse(name)).content.decode()
+    assert "Zqxsecret" not in page(viewer, session).content.decode()
     assert "Zqxsecret" in text(
         device(child).get(message.conversation.get_absolute_url())
     )  # or the test would look for nothing
@@ -206,13 +206,13 @@ def test_a_conversation_of_a_shared_visit_is_never_joined_with_one_of_another(se
     type(session).objects.filter(pk=session.pk).update(patron=child)
     session.refresh_from_db()
     shared, second, apart = (ConversationFactory(help_session=found) for found in (session, session, other))
-    assert joining.may_join(shared, second)
+    assert merging.may_merge(shared, second)
     for one, two in ((shared, apart), (apart, shared)):
-        assert not joining.may_join(one, two)
-        with pytest.raises(joining.CannotJoin):
-            joining.join(one, into=two, by=staff, at=timezone.now())
-    assert list(joining.joinable(shared)) == [second]
-    assert list(joining.joinable(apart)) == []
+        assert not merging.may_merge(one, two)
+        with pytest.raises(merging.CannotMerge):
+            merging.merge(one, into=two, by=staff, at=timezone.now())
+    assert list(merging.mergeable(shared)) == [second]
+    assert list(merging.mergeable(apart)) == []
 
 
 def test_the_conversation_says_who_wrote_and_tells_neither_name_nor_address(
@@ -385,10 +385,10 @@ def test_the_adult_reads_what_they_agree_to_and_the_child_too(session, child, ad
         (adult, "You see no other visit of the child"),
         (child, "You can stop that at any time"),
     ):
-        reader = show_code(device(person), code)
+        viewer = show_code(device(person), code)
         address = reverse("keep_session", args=[session.public_id])
-        assert words in text(reader.get(address))
-        reader.post(address)
+        assert words in text(viewer.get(address))
+        viewer.post(address)
         assert words in Consent.objects.get(person=person).wording
 
 
@@ -449,7 +449,7 @@ def test_what_was_recorded_stays_as_it_was_handed_over(
 def test_only_whoever_holds_a_shared_visit_pays_for_asking(session, adult, patron, keep):
     keep(session, adult)
     held = set(type(session).objects.exclude(shared_with=None).values_list("shared_with", flat=True))
-    assert set(User.objects.filter(holds_shared=True).values_list("pk", flat=True)) == held == {adult.pk}
+    assert set(User.objects.filter(has_shared_visits=True).values_list("pk", flat=True)) == held == {adult.pk}
 
 
 def test_what_was_recommended_stays_the_childs(session, child, adult, keep):
@@ -515,7 +515,7 @@ def test_what_was_ended_for_good_no_adult_holds_again(
     keep(session, adult)
     device(child).post(reverse("stop_sharing", args=[session.public_id]))
     session.refresh_from_db()
-    assert (session.shared_with, session.is_held_in_full, session.is_open_to_an_adult) == (None, True, False)
+    assert (session.shared_with, session.is_fully_kept, session.is_open_to_an_adult) == (None, True, False)
     with pytest.raises(actions.AlreadyKept):
         keep(session, adult)
     with pytest.raises(actions.AlreadyKept):
@@ -529,14 +529,14 @@ def test_the_reason_on_a_saved_item_goes_with_the_visit(session, child, adult, k
     [recommendation] = recommend_in(session, reason="because she asked for something gentle")
     keep(session, child)
     keep(session, adult)
-    reader = device(adult)
-    reader.post(
+    viewer = device(adult)
+    viewer.post(
         reverse("save_item", args=[recommendation.item.public_id]),
         {"recommendation": recommendation.public_id},
     )
-    assert "something gentle" in text(reader.get(reverse("saved")))
+    assert "something gentle" in text(viewer.get(reverse("saved")))
     device(child).post(reverse("stop_sharing", args=[session.public_id]))
-    page = text(reader.get(reverse("saved")))
+    page = text(viewer.get(reverse("saved")))
     assert "something gentle" not in page
     assert recommendation.item.title in page
 

@@ -267,7 +267,7 @@ def test_columns_can_be_said():
     [
         ("a,b\n1,2\n", {}, "--map title=COLUMN. The columns are: a, b."),
         ("title,b\n1,2\n", {"creators": ["who"]}, "There is no column 'who'. The columns are: title, b."),
-        ("title,b\n1,2\n", {"colour": ["b"]}, "There is no field 'colour'"),
+        ("title,b\n1,2\n", {"color": ["b"]}, "There is no field 'color'"),
         ("", {}, "no line of column names"),
     ],
 )

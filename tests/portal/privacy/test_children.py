@@ -9,13 +9,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import children, remembering
 from accounts.models import Library, User
+from accounts.patron import children, retention_choice
 from portal.conversations.models import Event, Message
 from portal.helpsessions.models import HelpSession
 from portal.privacy import contents, erasure, holds, retention, sharing
-from portal.privacy.joining import CannotJoin, join_people, may_join_people
-from portal.privacy.parting import join_for_a_day, part
+from portal.privacy.merging import CannotMerge, may_merge_people, merge_people
+from portal.privacy.unmerging import merge_for_a_day, part
 from portal.templatetags.portal import whole_day
 from tests.factories import (
     ChildFactory,
@@ -91,13 +91,13 @@ def test_of_a_child_90_days_are_remembered_at_most_whatever_is_chosen(
 ):
     person = child if made_of == "a child's record" else patron
     if remember != "365":
-        remembering.choose(
+        retention_choice.choose(
             person, remember=remember, until=until, wording="", language="en", at=AT - 15 * DAY
         )
         person.refresh_from_db()
     with_child = "" if person is child else "own"
     session = kept(branch, days_ago, patron=person, with_child=with_child)
-    said = remembering.ends_at(
+    said = retention_choice.ends_at(
         person, session.kept_at, library=Library.current(), with_child=bool(with_child)
     )
     retention.forget(at=AT)
@@ -131,7 +131,7 @@ def test_python_and_the_database_say_the_same_of_children(library, branch):
     said = {
         visit
         for visit in HelpSession.objects.select_related("patron")
-        if remembering.ends_at(
+        if retention_choice.ends_at(
             visit.patron, visit.kept_at, library=library, with_child=bool(visit.with_child)
         )
         <= AT
@@ -338,10 +338,10 @@ def test_the_page_that_erases_says_what_stays_with_the_child(world, adult, clien
 
 def test_a_childs_record_is_never_joined_with_anothers(child, adult, patron):
     for going, into in ((child, adult), (adult, child)):
-        assert not may_join_people(going, into)
-        with pytest.raises(CannotJoin):
-            join_people(going, into, by=patron, at=AT)
-    assert may_join_people(child, ChildFactory())
+        assert not may_merge_people(going, into)
+        with pytest.raises(CannotMerge):
+            merge_people(going, into, by=patron, at=AT)
+    assert may_merge_people(child, ChildFactory())
 
 
 def test_two_records_of_one_adult_joined_and_parted_hold_what_they_held(
@@ -350,7 +350,7 @@ def test_two_records_of_one_adult_joined_and_parted_hold_what_they_held(
     other = UserFactory()
     mine = shared(branch, adult=other)
     adult.refresh_from_db()
-    into = join_people(adult, other, by=coordinator, at=AT)
+    into = merge_people(adult, other, by=coordinator, at=AT)
     for session in (world, mine):
         session.refresh_from_db()
         assert session.shared_with == into
@@ -364,7 +364,7 @@ def test_whoever_held_both_parts_holds_it_once_and_twice_again_when_parted(branc
     one, two = UserFactory(), UserFactory()
     session = shared(branch, child=one, adult=two)
     at = timezone.now()
-    joined = join_for_a_day(two, one, by=coordinator, at=at)
+    joined = merge_for_a_day(two, one, by=coordinator, at=at)
     session.refresh_from_db()
     assert (session.patron, session.shared_with) == (one, None)
     again = part(joined, by=coordinator, at=at + timedelta(hours=1))

@@ -14,10 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import audit
-from accounts.access import PROVED_AT
-from accounts.actions import keep_refused_post
 from accounts.models import AuditEvent, LibraryCard, StaffRole, User, private_storage
-from portal.conversations import actions, attachments, drafts, joining, notes
+from accounts.patron.refused_posts import keep_refused_post
+from accounts.sign_in.access import PROVED_AT
+from portal.conversations import actions, attachments, drafts, merging, notes
 from portal.conversations.models import Attachment, Conversation, Message
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import ClaimCode, HelpSession
@@ -28,7 +28,7 @@ from portal.notifications.models import Notification
 from portal.privacy import erasure, exports, holds
 from portal.privacy.models import Erasure, Export
 from recommendations.actions import record_verdict
-from recommendations.choosing import ChosenItem
+from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
 from tests.factories import (
     HelpSessionFactory,
@@ -104,7 +104,7 @@ def life(patron, staff, coordinator, branch):
     joined = actions.ask(
         by=patron, at=NOW, body="MINE third", language="en", client_token=uuid.uuid4(), branch=branch
     )
-    joining.join(joined, into=other, by=staff, at=NOW)
+    merging.merge(joined, into=other, by=staff, at=NOW)
     actions.take_verdict(
         shown[1], verdict="did_not_help", why="too_hard", comment="MINE complaint", by=patron, at=NOW
     )
@@ -298,7 +298,7 @@ def statistics():
     verdicts = Recommendation.objects.values_list(
         "item", "branch", "topic", "question_type", "verdict", "why", "starred"
     )
-    conversations = Conversation.objects.filter(joined_into=None).values_list(
+    conversations = Conversation.objects.filter(merged_into=None).values_list(
         "branch", "topic", "reason", "opened_at"
     )
     stages = [

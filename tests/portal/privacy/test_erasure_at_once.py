@@ -8,15 +8,15 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from portal.conversations import actions, attachments, drafts, handling
+from portal.conversations import actions, attachments, desk_actions, drafts
 from portal.conversations.models import Conversation, Message
 from portal.helpsessions.models import HelpSession
 from portal.lists.actions import save
 from portal.notifications.models import Notification
 from portal.privacy import erasure, exports
-from portal.privacy.joining import join_people
+from portal.privacy.merging import merge_people
 from portal.privacy.models import Erasure, Export
-from recommendations.choosing import ChosenItem
+from recommendations.chosen_items import ChosenItem
 from recommendations.models import Item, Recommendation
 from tests.factories import (
     HelpSessionFactory,
@@ -186,11 +186,11 @@ def copy(data):
 
 
 def desk_erase(data):
-    return handling.erase(data.conversation, by=data.staff, at=timezone.now()).pk
+    return desk_actions.erase(data.conversation, by=data.staff, at=timezone.now()).pk
 
 
 def join(data):
-    return join_people(data.person, data.into, by=data.staff, at=timezone.now()).pk
+    return merge_people(data.person, data.into, by=data.staff, at=timezone.now()).pk
 
 
 REFUSALS = {"Erased", "DoesNotExist", "IntegrityError", "AlreadyErased", "AlreadyKept", "AlreadySent"}
@@ -249,8 +249,8 @@ def test_what_the_person_does_on_another_device_is_erased_too_or_refused(transac
 
 def test_who_is_erased_and_joined_at_once_is_one_of_the_two(transactional_db):
     def either(data, outcomes):
-        assert set(outcomes) & {"AlreadyErased", "CannotJoin"}
+        assert set(outcomes) & {"AlreadyErased", "CannotMerge"}
         assert not User.objects.filter(pk=data.person.pk).exists()
         assert everything.pointing_at(data.person) == []
 
-    rounds([erase, join], MANY, before=begin, after=either, refusals={"AlreadyErased", "CannotJoin"})
+    rounds([erase, join], MANY, before=begin, after=either, refusals={"AlreadyErased", "CannotMerge"})

@@ -17,8 +17,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import audit
-from accounts.access import PROVED_AT
 from accounts.models import AuditEvent, User, private_storage
+from accounts.sign_in.access import PROVED_AT
 from portal import worker
 from portal.conversations import actions, drafts, notes
 from portal.conversations.models import Attachment
@@ -28,7 +28,7 @@ from portal.privacy import contents, exports
 from portal.privacy.models import Export
 from portal.privacy.policy import POLICY
 from portal.text import spreadsheet_cell
-from recommendations.choosing import ChosenItem
+from recommendations.chosen_items import ChosenItem
 from tests.factories import (
     ExportFactory,
     HelpSessionFactory,
@@ -501,7 +501,7 @@ def test_a_copy_costs_the_same_number_of_queries_whatever_is_in_it(
         actions.reply(
             conversation, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4()
         )
-    actions.show_held(at=timezone.now())
+    actions.show_pending_answers(at=timezone.now())
     with django_assert_num_queries(len(contents.TABLES)):
         for one in contents.TABLES.values():
             list(contents.entries(one, patron, timezone.now()))

@@ -13,7 +13,7 @@ from accounts.models import User
 from portal.conversations import actions as conversations
 from portal.helpsessions.models import HelpSession
 from portal.privacy import holds, retention, sharing
-from portal.privacy.joining import join_people
+from portal.privacy.merging import merge_people
 from portal.privacy.models import LegalHold
 from tests.factories import (
     ChildFactory,
@@ -141,7 +141,7 @@ def take_the_child_out(data):
 
 
 def join(data):
-    join_people(data.adult, UserFactory(), by=data.coordinator, at=timezone.now())
+    merge_people(data.adult, UserFactory(), by=data.coordinator, at=timezone.now())
 
 
 def answer(data):

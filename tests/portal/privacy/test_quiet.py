@@ -20,7 +20,7 @@ from portal.helpsessions.actions import ChosenItem
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
-from portal.privacy.looked import who_looked
+from portal.privacy.access_log_page import who_looked
 from tests.architecture.routes import routes
 from tests.architecture.world import address, build_for
 from tests.factories import (
@@ -45,7 +45,7 @@ QUIETS_OWN = {
     "ask_about_session",
     "keep_session",
 }
-AT_DESK = ["patrons", "lookings", "desk_sessions", "add_patron", "cards"]
+AT_DESK = ["patrons", "lookups_with_reason", "desk_sessions", "add_patron", "cards"]
 
 
 def word(kind):
@@ -241,7 +241,7 @@ def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(
 
 @pytest.mark.django_db
 def test_leaving_quickly_takes_all_of_it_out_of_the_browser(library, branch, staff, show_code):
-    library.catalogue_link = "https://catalogue.example/?q={title}"
+    library.catalog_link = "https://catalogue.example/?q={title}"
     library.save()
     quiet = build(branch, staff)
     browser = show_code(Client(), quiet.code)

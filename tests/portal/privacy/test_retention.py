@@ -10,8 +10,9 @@ from django.core.management import call_command
 from django.db import models
 from django.utils import timezone
 
-from accounts import audit, remembering
+from accounts import audit
 from accounts.models import AuditEvent, Consent, Library, LibraryCard, User
+from accounts.patron import retention_choice
 from portal.conversations import actions as conversations
 from portal.conversations import notes, search
 from portal.conversations.models import Attachment, Conversation, ConversationWords, Message
@@ -180,7 +181,7 @@ def test_its_conversations_go_with_it_whole(patron, staff, branch):
     file = attach_to(answer)
     notes.write_note(conversation, by=staff, at=AT - 300 * DAY, body="STAFF ONLY", client_token=uuid.uuid4())
     search.index_conversation(conversation)
-    joined = ConversationFactory(help_session=session, status="closed", joined_into=conversation)
+    joined = ConversationFactory(help_session=session, status="closed", merged_into=conversation)
     stored = file.stored_names()
     assert all(storages["private"].exists(name) for name in stored)
     retention.forget(at=AT)
@@ -221,7 +222,7 @@ def test_what_is_in_an_open_conversation_waits_until_it_closes(patron, branch, s
 def test_a_session_waits_for_the_open_conversation_that_its_own_was_joined_into(patron, branch):
     session = kept(patron, branch, 400)
     into = ConversationFactory(help_session=None, patron=patron, branch=branch)
-    ConversationFactory(help_session=session, status="closed", joined_into=into)
+    ConversationFactory(help_session=session, status="closed", merged_into=into)
     retention.forget(at=AT)
     assert words_of(session)
 
@@ -283,7 +284,7 @@ def test_a_forgotten_session_is_nobodys_to_open_keep_or_hand_over(patron, staff,
 
 
 def chosen(patron, remember, *, at, until=None):
-    remembering.choose(patron, remember=remember, until=until, wording="As read", language="en", at=at)
+    retention_choice.choose(patron, remember=remember, until=until, wording="As read", language="en", at=at)
     patron.refresh_from_db()
 
 
@@ -309,7 +310,7 @@ def test_each_choice_keeps_and_forgets(patron, branch, remember, until, days_ago
     session = kept(patron, branch, days_ago)
     retention.forget(at=AT)
     assert (words_of(session) == "") == gone
-    assert (remembering.ends_at(patron, AT - days_ago * DAY, library=Library.current()) <= AT) == gone
+    assert (retention_choice.ends_at(patron, AT - days_ago * DAY, library=Library.current()) <= AT) == gone
 
 
 @pytest.mark.django_db
@@ -356,7 +357,7 @@ def test_python_and_the_database_say_the_same_of_every_choice_and_day(library, b
     assert {
         session
         for session in HelpSession.objects.select_related("patron")
-        if remembering.ends_at(session.patron, session.kept_at, library=library) <= AT
+        if retention_choice.ends_at(session.patron, session.kept_at, library=library) <= AT
     } == found
     assert 20 < len(found) < 60
 
@@ -410,7 +411,7 @@ def test_a_hold_on_one_of_two_joined_conversations_holds_both(patron, coordinato
     into = ConversationFactory(
         help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - 400 * DAY
     )
-    joined = ConversationFactory(help_session=kept(patron, branch, 400), status="closed", joined_into=into)
+    joined = ConversationFactory(help_session=kept(patron, branch, 400), status="closed", merged_into=into)
     MessageFactory(conversation=into)
     holds.hold({"into": into, "joined": joined}[held], reason="Case 12", by=coordinator, at=AT)
     retention.forget(at=AT)

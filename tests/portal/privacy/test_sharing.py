@@ -17,7 +17,7 @@ from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from portal.privacy import contents, erasure, exports, holds, retention, sharing
 from portal.privacy.models import Export, LegalHold
-from portal.privacy.parting import join_for_a_day, part
+from portal.privacy.unmerging import merge_for_a_day, part
 from tests.factories import (
     ChildFactory,
     ConversationFactory,
@@ -223,7 +223,7 @@ def test_coordinators_see_what_was_left_and_by_which_hold(visit, adult, coordina
 def test_a_hold_that_is_set_while_two_records_are_one_holds_both_once_they_are_parted(coordinator, branch):
     one, two = UserFactory(), UserFactory()
     theirs = HelpSessionFactory(branch=branch, patron=one)
-    joined = join_for_a_day(one, two, by=coordinator, at=AT)
+    joined = merge_for_a_day(one, two, by=coordinator, at=AT)
     before = holds.hold(UserFactory(), reason="Another case", by=coordinator, at=AT)
     found = holds.hold(two, reason="Case 7", by=coordinator, at=AT + HOUR)
     again = part(joined, by=coordinator, at=AT + 2 * HOUR)
@@ -236,7 +236,7 @@ def test_a_hold_that_is_set_while_two_records_are_one_holds_both_once_they_are_p
 def test_a_hold_from_before_two_records_were_one_is_again_where_it_was(coordinator, branch):
     one, two = UserFactory(), UserFactory()
     found = holds.hold(one, reason="Case 7", by=coordinator, at=AT)
-    again = part(join_for_a_day(one, two, by=coordinator, at=AT + HOUR), by=coordinator, at=AT + 2 * HOUR)
+    again = part(merge_for_a_day(one, two, by=coordinator, at=AT + HOUR), by=coordinator, at=AT + 2 * HOUR)
     found.refresh_from_db()
     assert (found.person, holds.held(two), LegalHold.objects.count()) == (again, False, 1)
 
@@ -475,7 +475,7 @@ def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit
     visit, child, adult, coordinator, staff, sign_in
 ):
     other, conversation = UserFactory(), visit.conversations.get()
-    joined = join_for_a_day(adult, other, by=coordinator, at=(at := timezone.now()))
+    joined = merge_for_a_day(adult, other, by=coordinator, at=(at := timezone.now()))
     conversations.reply(
         conversation,
         by=other,
@@ -514,7 +514,7 @@ def test_whom_the_child_sent_away_while_two_records_were_one_does_not_come_back_
     """Both were no child's any more, and held one part each."""
     one, two = UserFactory(), UserFactory()
     both = SharedSessionFactory(branch=branch, patron=one, shared_with=two)
-    joined = join_for_a_day(two, one, by=coordinator, at=AT)
+    joined = merge_for_a_day(two, one, by=coordinator, at=AT)
     found = holds.hold(one, reason="Case 7", by=coordinator, at=AT + HOUR)
     sharing.keep_alone(both, by=one, at=AT + HOUR)
     again = part(joined, by=coordinator, at=AT + 2 * HOUR)

@@ -15,8 +15,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.access import PROVED_AT
 from accounts.models import Consent, User
+from accounts.sign_in.access import PROVED_AT
 from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem, SavedList
@@ -121,7 +121,7 @@ def the_rest(me, branch, staff):
         author=me,
         sent_at=LONG_AGO,
     )
-    Conversation.objects.filter(pk=joined.pk).update(joined_into=into)
+    Conversation.objects.filter(pk=joined.pk).update(merged_into=into)
     SavedItemFactory(saved_list=SavedListFactory(patron=me))
     Consent.objects.create(
         person=me,
@@ -151,7 +151,7 @@ def known_to(me):
         "visits": keys(HelpSession.objects.exclude(question="")),
         "recommendations": keys(Recommendation.objects.exclude(reason="")),
         "conversations": keys(
-            Conversation.objects.filter(joined_into=None, last_message_at__isnull=False).exclude(
+            Conversation.objects.filter(merged_into=None, last_message_at__isnull=False).exclude(
                 status="erased"
             )
         ),

@@ -13,8 +13,8 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import AuditEvent, Library
 from portal.helpsessions.models import HelpSession
-from portal.privacy.joining import join_people
-from portal.privacy.looked import who_looked
+from portal.privacy.access_log_page import who_looked
+from portal.privacy.merging import merge_people
 from tests.factories import (
     ConversationFactory,
     HelpSessionFactory,
@@ -186,7 +186,7 @@ def test_whatever_staff_change_of_who_comes_in_or_what_is_theirs_is_told_once(
 
 
 def test_two_records_that_were_joined_are_one_line(staff, patron, library):
-    joined = join_people(UserFactory(), patron, by=staff, at=timezone.now())
+    joined = merge_people(UserFactory(), patron, by=staff, at=timezone.now())
     [look] = who_looked(joined, zone=library.zone)[0]
     assert "joined another record with yours" in look.sentence
 

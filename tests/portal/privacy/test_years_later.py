@@ -81,8 +81,8 @@ def test_years_later_nothing_of_anybodys_words_is_left_and_every_count_is(demo):
             waiting_since=None,
             snoozed_until=None,
             closes_at=None,
-            held_from=None,
-            held_status="",
+            pending_from=None,
+            patron_status="",
         )
     words, before = written_words(), counts()
     assert len(words) > 150

@@ -11,24 +11,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import actions as people
-from accounts import passkeys
-from accounts.access import coordinator_only, staff_only
-from accounts.children import WorksAtADesk, end_childs_record, make_childs_record
+from accounts.patron import people
+from accounts.patron.children import WorksAtADesk, end_childs_record, make_childs_record
+from accounts.sign_in import passkeys
+from accounts.sign_in.access import coordinator_only, staff_only
 from portal import limits
 from portal.conversations import actions
 from portal.conversations.models import Conversation
 from portal.conversations.views.keeping import wording
 from portal.desk import shown_today, slips
-from portal.desk.opened import log_looked_up, log_reason, log_record_opened
+from portal.desk.access_log import log_looked_up, log_reason, log_record_opened
 from portal.desk.people import find
 from portal.desk.people.forms import IdentifierForm, LettersForm, NewPatronForm, ReasonForm
-from portal.desk.people.looked import looked_without_a_visit
+from portal.desk.people.lookups_with_reason import lookups_page
 from portal.helpsessions import account_codes, codes
 from portal.helpsessions.actions import AlreadyKept, OnPaperOnly, QuietSession
 from portal.helpsessions.models import HelpSession
 from portal.paging import page_of
-from portal.privacy.parting import can_be_parted
+from portal.privacy.unmerging import can_be_unmerged
 from portal.text import uuid_or_none
 
 
@@ -198,7 +198,7 @@ def remove_lost_passkey(request, public_id):
     log_record_opened(request, person, at=timezone.now(), reason="" if person.is_near else reason)
     try:
         passkeys.remove_lost(passkey, by=request.user, at=timezone.now())
-    except passkeys.OnlyWayIn:
+    except passkeys.OnlySignInMethod:
         messages.error(
             request,
             _(
@@ -239,9 +239,9 @@ def change_childs_record(request, public_id):
 
 @coordinator_only
 @require_GET
-def lookings(request):
+def lookups(request):
     """Who looked at somebody with whom their desk had nothing to do, and why."""
-    return render(request, "desk/people/lookings.html", looked_without_a_visit(request.GET))
+    return render(request, "desk/people/lookups_with_reason.html", lookups_page(request.GET))
 
 
 def _person(request, public_id):
@@ -265,7 +265,7 @@ def _session_named(request):
 def _to_keep(request):
     """The visit that is waiting to be kept for whoever is found; None where that can't be."""
     found = _session_named(request)
-    return found if found and not (found.quiet or found.is_on_paper_only or found.is_held_in_full) else None
+    return found if found and not (found.quiet or found.is_on_paper_only or found.is_fully_kept) else None
 
 
 def _record_url(person, to_keep):
@@ -315,7 +315,7 @@ def _record_page(request, person):
     visits, older_visits = page_of(visits, "happened_on", request.GET.get("after"))
     conversations = (
         Conversation.objects.filter(patron=person)
-        .not_joined()
+        .not_merged()
         .exclude(status=Conversation.Status.ERASED)
         .select_related("branch")
     )
@@ -351,6 +351,6 @@ def _record_page(request, person):
         "passkeys": list(person.passkeys.all())
         if request.user.is_coordinator and not person.is_staff and person != request.user
         else [],
-        "joined": can_be_parted(person, at=timezone.now()) if request.user.is_coordinator else [],
+        "joined": can_be_unmerged(person, at=timezone.now()) if request.user.is_coordinator else [],
     }
     return render(request, "desk/people/record.html", context)

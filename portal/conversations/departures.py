@@ -1,0 +1,98 @@
+"""Somebody stops working at a desk: what they had taken there is free at once, and what was theirs as staff alone goes."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from accounts.models import StaffRole, User
+from accounts.staff import roles
+from portal.helpsessions.models import HelpSession
+
+from .actions import moment_of_change, raise_queue
+from .models import Attachment, Conversation, DeskEvent, Draft, NoteMention, Participation, Side
+
+AT_A_TIME = 500
+
+
+@dataclass(frozen=True)
+class Ends:
+    """How much ends with a role, for the page that asks."""
+
+    is_last: bool  # no role is left
+    open_conversations: int  # free to take from then on
+    unfinished: int  # begun help sessions, which go to the tray of whoever ends it
+    drafts: int
+
+
+def what_ends(person, *, branch):
+    is_last = not StaffRole.objects.filter(user=person).exclude(branch=branch).exists()
+    only_there = None if is_last else branch
+    conversations, unfinished = _taken(person, only_there), _unfinished(person, only_there)
+    drafts = Draft.objects.filter(person=person, side=Side.STAFF).exclude(body="")
+    here = drafts if is_last else drafts.filter(conversation__branch=branch)
+    return Ends(
+        is_last, conversations.filter(status__in=Conversation.OPEN).count(), unfinished.count(), here.count()
+    )
+
+
+@transaction.atomic
+def end_role(person, *, branch, by, at):
+    """The person no longer works at `branch`, from this moment on. Raises LastCoordinator.
+
+    What they were doing at this moment is either saved before or refused: they hold their roles meanwhile (roles.hold).
+    """
+    roles.end_role(person, branch=branch, by=by, at=at)
+    person = User.objects.get(pk=person.pk)  # with the roles that are left
+    only_there = branch if person.roles else None
+    _release(_taken(person, only_there), person, by, at)
+    if by != person:  # a patron may hold the card of one, which opens it once it is finished
+        _unfinished(person, only_there).update(staff=by)
+    within_reach = Conversation.objects.at_desk_of(person).values("pk") if person.roles else []
+    _forget_files(
+        Attachment.objects.filter(side=Side.STAFF, added_by=person, message=None).exclude(
+            conversation__in=within_reach
+        )
+    )
+    Draft.objects.filter(side=Side.STAFF, person=person).exclude(conversation__in=within_reach).delete()
+    Participation.objects.filter(side=Side.STAFF, person=person).exclude(
+        conversation__in=within_reach
+    ).delete()
+    NoteMention.objects.filter(person=person, seen_at=None).exclude(
+        note__conversation__in=within_reach
+    ).delete()
+
+
+def _taken(person, branch):
+    """The conversations that are theirs, at `branch` or (None) anywhere: closed ones too, for the patron may write in them again."""
+    conversations = Conversation.objects.filter(assignee=person)
+    return conversations.filter(branch=branch) if branch else conversations
+
+
+def _unfinished(person, branch):
+    begun = HelpSession.objects.unfinished().filter(staff=person)
+    return begun.filter(branch=branch) if branch else begun
+
+
+def _release(conversations, person, by, at):
+    rows = list(conversations.select_for_update(no_key=True).order_by("pk"))
+    for row in rows:
+        row.assignee, row.assigned_at, row.changed_at = None, None, moment_of_change(row, at)
+        row.desk_version += 1
+    DeskEvent.objects.bulk_create(
+        [
+            DeskEvent(conversation=row, kind=DeskEvent.Kind.UNASSIGNED, by=by, was=person, at=row.changed_at)
+            for row in rows
+        ],
+        batch_size=AT_A_TIME,
+    )
+    Conversation.objects.bulk_update(
+        rows, ["assignee", "assigned_at", "changed_at", "desk_version"], batch_size=AT_A_TIME
+    )
+    for branch_id in sorted({row.branch_id for row in rows}):
+        raise_queue(branch_id)
+
+
+def _forget_files(unsent):
+    files = [name for attachment in unsent for name in attachment.stored_names()]
+    transaction.on_commit(lambda: Attachment.remove_files(files))
+    unsent.delete()

@@ -1,0 +1,49 @@
+"""Sheets of blank cards: each opens the session that it is attached to later."""
+
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+from django.views.decorators.http import require_http_methods
+
+from accounts.sign_in.access import staff_only
+from portal.desk import slips
+from portal.desk.forms import CardsForm
+from portal.helpsessions import actions, codes
+from portal.htmx import render_page
+
+PAPERS = {"a4", "letter"}
+
+
+@staff_only
+@require_http_methods(["GET", "POST"])
+def cards(request):
+    at = timezone.now()
+    if request.method == "POST":
+        form = CardsForm(request.POST, user=request.user)
+        if form.is_valid():
+            made = actions.print_cards(by=request.user, at=at, **form.cleaned_data)
+            slips.keep(request.session, slips.CARDS, made, at=at)
+            return redirect("cards")
+        return render_page(request, "desk/code_cards.html", {"form": form, "count": 0}, status=422)
+    made = slips.kept(request.session, slips.CARDS, at=at)
+    paper = request.GET.get("paper")
+    if paper in PAPERS and made:
+        with override(request.library.language):
+            label = _("QR code of this card")
+            sheet = [
+                {"grouped": codes.grouped(code), "qr": slips.qr_svg(slips.link(code), label)} for code in made
+            ]
+        return render(
+            request,
+            "desk/sheet.html",
+            {
+                "link_page": slips.typed_at(),
+                "cards": sheet,
+                "paper": paper,
+                "paper_language": request.library.language,
+            },
+        )
+    return render_page(
+        request, "desk/code_cards.html", {"form": CardsForm(user=request.user), "count": len(made)}
+    )

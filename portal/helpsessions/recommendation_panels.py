@@ -1,0 +1,77 @@
+"""What an item card on a patron's page needs to know beyond its recommendation."""
+
+import uuid
+
+from django.utils.translation import gettext as _
+
+from recommendations.models import Recommendation
+from recommendations.verdicts import NEEDS_FOLLOW_UP, choices_for, label_for
+
+Verdict, Why = Recommendation.Verdict, Recommendation.Why
+
+# The reasons that make sense beside a verdict: of what helped or was not tried nobody asks why.
+WHY = {
+    Verdict.PARTLY: [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC, Why.STOPPED, Why.OTHER],
+    Verdict.DID_NOT_HELP: [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC, Why.STOPPED, Why.OTHER],
+    Verdict.COULD_NOT_GET_IT: [Why.CHECKED_OUT, Why.SIGN_IN, Why.LINK_BROKEN, Why.OTHER],
+}
+
+
+def recommendation_panels(
+    recommendations, viewer, conversations=None, *, quiet=False, may_save=True, saved=None
+):
+    """The recommendations, each with what its card shows.
+
+    `conversations`: {primary key of a recommendation: the conversation about it, if this reader may open it}. Of a
+    `quiet` session nothing is saved and nobody is named. `saved`: {primary key of an item: public id of
+    the saved item}, where the page knows it already.
+    """
+    recommendations = list(recommendations)
+    may_save = may_save and not quiet
+    if saved is None:
+        saved = _saved(recommendations, viewer) if may_save else {}
+    for recommendation in recommendations:
+        conversation = (conversations or {}).get(recommendation.pk)
+        recommendation.choices = choices_for(recommendation.question_type)
+        recommendation.said = label_for(recommendation)
+        recommendation.why_choices = [(why.value, why.label) for why in WHY.get(recommendation.verdict, [])]
+        recommendation.conversation = conversation
+        recommendation.asked_since = bool(
+            conversation
+            and recommendation.decided_at
+            and conversation.last_message_at >= recommendation.decided_at
+        )
+        recommendation.offer = (
+            first_line(recommendation)
+            if recommendation.verdict in NEEDS_FOLLOW_UP and not recommendation.asked_since
+            else ""
+        )
+        recommendation.token = uuid.uuid4()
+        recommendation.quiet = quiet
+        recommendation.may_save = may_save
+        recommendation.saved_as = saved.get(recommendation.item_id)
+    return recommendations
+
+
+def first_line(recommendation):
+    """What the follow-up about an item that failed begins with, so that sending it as it stands makes sense."""
+    title = recommendation.item.title
+    if recommendation.verdict == Verdict.COULD_NOT_GET_IT:
+        return _("I could not get “%(title)s”. Is there another way, or something else like it?") % {
+            "title": title
+        }
+    if recommendation.verdict == Verdict.DID_NOT_HELP:
+        return _("“%(title)s” was not what I needed. Can you suggest something else?") % {"title": title}
+    return ""
+
+
+def _saved(recommendations, viewer):
+    """{primary key of an item: public id of the saved item}"""
+    if not viewer.person or not recommendations:
+        return {}
+    items = [recommendation.item_id for recommendation in recommendations]
+    return dict(
+        viewer.person.saved_lists.filter(saved_items__item__in=items).values_list(
+            "saved_items__item", "saved_items__public_id"
+        )
+    )

@@ -1,0 +1,122 @@
+"""A role ends while whoever has it works, on several devices: what they do is saved before or refused, and nothing of theirs is left over.
+
+Without roles.hold something is, within a few rounds; with the row of the conversation locked before the roles, two wait for each other.
+"""
+
+import uuid
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import StaffRole, User
+from portal.conversations import actions, bulk, departures, desk_actions, drafts, notes
+from portal.conversations.models import Conversation, ConversationNote, Draft, Message
+from portal.notifications.models import Notification
+from tests.factories import LibraryFactory, StaffFactory, UserFactory
+from tests.processes import rounds
+
+ROUNDS = 20
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),
+]
+
+
+def test_what_is_done_while_a_role_ends_is_saved_before_or_refused(transactional_db):
+    branch = LibraryFactory().default_branch
+    coordinator, patron = (
+        StaffFactory(branch=branch, branch__role="coordinator"),
+        UserFactory(email="sam@example.org"),
+    )
+    ana = StaffFactory(name="Ana", branch=branch)
+    conversations = [
+        actions.ask(
+            by=patron,
+            at=timezone.now(),
+            body=f"Where {n}?",
+            language="en",
+            client_token=uuid.uuid4(),
+            branch=branch,
+        )
+        for n in range(3)
+    ]
+
+    def begins_again(number):
+        StaffRole.objects.get_or_create(user=ana, branch=branch)
+        for conversation in conversations:
+            conversation.refresh_from_db()
+            desk_actions.assign(
+                conversation, to=coordinator, by=coordinator, at=timezone.now(), was=conversation.assignee
+            )
+        for conversation in conversations[:2]:
+            conversation.refresh_from_db()
+            desk_actions.assign(conversation, to=ana, by=coordinator, at=timezone.now(), was=coordinator)
+        return uuid.uuid4()
+
+    def at_desk(work):
+        """As a view does: who asks is looked up, and only then what they ask is done."""
+
+        def working(token):
+            person = User.objects.get(pk=ana.pk)
+            if not person.is_staff:
+                return "not there"
+            work(person, token)
+            return "saved"
+
+        return working
+
+    def replies(person, token):
+        actions.reply(
+            conversations[0],
+            by=person,
+            side="staff",
+            at=timezone.now(),
+            body="Here",
+            language="en",
+            client_token=token,
+        )
+
+    def is_typing(person, token):
+        words = {"person": person, "side": "staff", "kind": "note", "client_token": token, "body": "typing"}
+        drafts.save_draft(conversations[2], sequence=1, at=timezone.now(), **words)
+
+    def takes_many(person, token):
+        bulk.take_many(Conversation.objects.all(), by=person, at=timezone.now())
+
+    def is_given_one(token):
+        desk_actions.assign(conversations[2], to=ana, by=coordinator, at=timezone.now(), was=coordinator)
+        return "saved"
+
+    def ends(token):
+        departures.end_role(User.objects.get(pk=ana.pk), branch=branch, by=coordinator, at=timezone.now())
+
+    def check(token, outcomes):
+        assert outcomes[0] is None
+        assert set(outcomes[1:]) <= {"saved", "not there", "RoleEnded"}
+        replied, noted = outcomes[1] == "saved", outcomes[2] == "saved"
+        assert Message.objects.filter(client_token=token).count() == replied
+        assert ConversationNote.objects.filter(client_token=token).count() == noted
+        assert (
+            Notification.objects.filter(kind="conversations/answer").count()
+            == Message.objects.filter(side="staff").count()
+        )
+        assert not Conversation.objects.filter(assignee=ana).exists()
+        assert not Draft.objects.filter(person=ana).exists()
+
+    works = [
+        ends,
+        at_desk(replies),
+        at_desk(
+            lambda person, token: notes.write_note(
+                conversations[1], by=person, at=timezone.now(), body="n", client_token=token
+            )
+        ),
+        at_desk(is_typing),
+        at_desk(takes_many),
+        is_given_one,
+    ]
+    rounds(works, ROUNDS, before=begins_again, after=check, refusals={"RoleEnded"})
+    assert Message.objects.filter(side="staff").exists()

@@ -1,0 +1,791 @@
+import datetime
+import uuid
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from accounts.models import Absence, AuditEvent, OpeningHours
+from accounts.viewer import Viewer
+from portal.conversations import actions, desk_actions, drafts, merging, notes, states
+from portal.conversations.models import (
+    Conversation,
+    ConversationNote,
+    DeskEvent,
+    Draft,
+    Event,
+    Message,
+    Participation,
+    ReadersForm,
+)
+from portal.helpsessions.actions import ChosenItem, start_unfinished
+from portal.helpsessions.models import HelpSession, UnfinishedForm
+from portal.notifications.models import Notification
+from recommendations.models import Recommendation
+from tests.factories import (
+    BranchFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    QuietSessionFactory,
+    StaffFactory,
+    UserFactory,
+    recommend_in,
+)
+
+NOW = datetime.datetime(
+    2026, 3, 3, 20, 30, tzinfo=datetime.UTC
+)  # a Tuesday, half past two in the library's zone
+PATRON, STAFF = Message.Side.PATRON, Message.Side.STAFF
+second, minute, hour, day = (
+    datetime.timedelta(**{name: 1}) for name in ("seconds", "minutes", "hours", "days")
+)
+
+
+@pytest.fixture
+def session(patron, staff, branch):
+    return HelpSessionFactory(patron=patron, staff=staff, branch=branch)
+
+
+@pytest.fixture
+def conversation(session, patron):
+    return ask(session, patron)
+
+
+@pytest.fixture
+def omar(branch):
+    return StaffFactory(name="Omar Haddad", branch=branch)
+
+
+def ask(session, by, *, at=NOW, body="It is checked out", **kwargs):
+    return actions.ask(
+        by=by, at=at, help_session=session, body=body, language="en", client_token=uuid.uuid4(), **kwargs
+    )
+
+
+def say(conversation, by, side, *, at, body="Try this", **kwargs):
+    return actions.reply(
+        conversation, by=by, side=side, at=at, body=body, language="en", client_token=uuid.uuid4(), **kwargs
+    )
+
+
+def now_of(conversation):
+    return Conversation.objects.get(pk=conversation.pk)
+
+
+def is_as_its_history_says(conversation):
+    row, told = now_of(conversation), states.replay(now_of(conversation))
+    return (row.status, row.waiting_since, row.snoozed_until) == (
+        told.status,
+        told.waiting_since,
+        told.snoozed_until,
+    )
+
+
+def kinds(conversation):
+    return list(conversation.desk_events.order_by("at", "pk").values_list("kind", flat=True))
+
+
+class TestWhoseItIs:
+    def test_the_first_takes_it_and_the_others_are_told_who(self, conversation, staff, branch):
+        desk_actions.take(conversation, by=staff, at=NOW)
+        for number in range(8):
+            with pytest.raises(desk_actions.AlreadyTaken) as taken:
+                desk_actions.take(conversation, by=StaffFactory(branch=branch), at=NOW + number * second)
+            assert taken.value.assignee == staff
+        assert (now_of(conversation).assignee, kinds(conversation)) == (staff, ["taken"])
+
+    def test_taking_twice_is_taking_once(self, conversation, staff):
+        desk_actions.take(conversation, by=staff, at=NOW)
+        desk_actions.take(conversation, by=staff, at=NOW + hour)
+        assert now_of(conversation).assigned_at < NOW + second
+        assert kinds(conversation) == ["taken"]
+
+    @pytest.mark.parametrize(("first_day", "free"), [("2026-03-03", True), ("2026-03-04", False)])
+    def test_what_belongs_to_somebody_away_today_is_free(self, conversation, staff, omar, first_day, free):
+        desk_actions.take(conversation, by=omar, at=NOW)
+        Absence.objects.create(person=omar, first_day=first_day, last_day="2026-03-10")
+        if free:
+            desk_actions.take(conversation, by=staff, at=NOW + minute)
+        else:
+            with pytest.raises(desk_actions.AlreadyTaken):
+                desk_actions.take(conversation, by=staff, at=NOW + minute)
+        assert now_of(conversation).assignee == (staff if free else omar)
+
+    def test_today_is_the_librarys_day(self, conversation, staff, omar):
+        """At half past one in the night of UTC it is still the evening before in Chicago."""
+        desk_actions.take(conversation, by=omar, at=NOW)
+        Absence.objects.create(person=omar, first_day="2026-03-04", last_day="2026-03-04")
+        with pytest.raises(desk_actions.AlreadyTaken):
+            desk_actions.take(
+                conversation, by=staff, at=datetime.datetime(2026, 3, 4, 1, 30, tzinfo=datetime.UTC)
+            )
+
+    def test_a_page_that_is_out_of_date_changes_nothing(self, conversation, staff, omar, coordinator):
+        desk_actions.take(conversation, by=omar, at=NOW)
+        with pytest.raises(desk_actions.AlreadyTaken) as taken:
+            desk_actions.assign(conversation, to=coordinator, by=staff, at=NOW + minute, was=None)
+        assert (taken.value.assignee, now_of(conversation).assignee) == (omar, omar)
+        with pytest.raises(desk_actions.AlreadyTaken):
+            desk_actions.transfer(conversation, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
+        assert (now_of(conversation).branch, kinds(conversation)) == (conversation.branch, ["taken"])
+
+    def test_assigned_unassigned_and_what_is_told(self, conversation, staff, omar):
+        desk_actions.assign(conversation, to=omar, by=staff, at=NOW + minute, was=None)
+        desk_actions.assign(conversation, to=None, by=omar, at=NOW + 2 * minute, was=omar)
+        assert (now_of(conversation).assignee, now_of(conversation).assigned_at) == (None, None)
+        assert [(e.kind, e.by, e.to, e.was) for e in conversation.desk_events.order_by("at")] == [
+            ("assigned", staff, omar, None),
+            ("unassigned", omar, None, omar),
+        ]
+
+    def test_an_answer_changes_no_owner(self, conversation, staff, omar):
+        desk_actions.take(conversation, by=omar, at=NOW)
+        say(conversation, staff, STAFF, at=NOW + minute)
+        assert now_of(conversation).assignee == omar
+
+    def test_handing_over_keeps_what_was_promised(self, conversation, staff, branch):
+        slow = BranchFactory(promise_hours=400)
+        OpeningHours.objects.create(branch=slow, weekday=0, opens="10:00", closes="11:00")
+        desk_actions.take(conversation, by=staff, at=NOW)
+        promised = now_of(conversation).promised_at
+        desk_actions.transfer(conversation, branch=slow, by=staff, at=NOW + minute, was=staff)
+        say(conversation, conversation.patron, PATRON, at=NOW + hour)
+        row = now_of(conversation)
+        assert (row.branch, row.assignee, row.promised_at, row.waiting_since) == (slow, None, promised, NOW)
+        assert promised is not None
+        assert kinds(conversation) == ["taken", "handed_over"]
+
+    def test_the_queues_of_both_branches_are_told(self, conversation, staff, branch):
+        other = BranchFactory()
+        desk_actions.transfer(conversation, branch=other, by=staff, at=NOW + minute, was=None)
+        assert set(actions.BranchQueue.objects.values_list("branch", "version")) == {
+            (branch.pk, 2),
+            (other.pk, 1),
+        }
+
+
+class TestSnoozing:
+    UNTIL = datetime.date(2026, 3, 9)
+
+    def test_put_off_and_back_on_its_day(self, conversation, staff):
+        desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + minute)
+        assert (now_of(conversation).status, now_of(conversation).waiting_since) == ("snoozed", NOW)
+        desk_actions.wake_snoozed(at=NOW + 5 * day)
+        assert now_of(conversation).status == "snoozed"
+        desk_actions.wake_snoozed(at=NOW + 6 * day)
+        assert (
+            now_of(conversation).status,
+            now_of(conversation).waiting_since,
+            now_of(conversation).reason,
+        ) == (
+            "waiting_for_staff",
+            NOW,
+            "asked",
+        )
+        assert kinds(conversation) == ["snoozed", "woken"]
+        assert is_as_its_history_says(conversation)
+
+    @pytest.mark.parametrize(
+        ("zone", "until", "asleep", "awake"),
+        [
+            (
+                "America/Chicago",
+                "2026-03-08",
+                "2026-03-08T05:59:59+00:00",
+                "2026-03-08T06:00:00+00:00",
+            ),  # the night in which clocks go forward
+            (
+                "America/Chicago",
+                "2026-03-09",
+                "2026-03-09T04:59:59+00:00",
+                "2026-03-09T05:00:00+00:00",
+            ),  # the day after: an hour sooner
+            (
+                "America/Chicago",
+                "2026-11-02",
+                "2026-11-02T05:59:59+00:00",
+                "2026-11-02T06:00:00+00:00",
+            ),  # after they went back
+            ("Pacific/Auckland", "2026-04-05", "2026-04-04T10:59:59+00:00", "2026-04-04T11:00:00+00:00"),
+        ],
+    )
+    def test_a_day_begins_at_the_librarys_midnight(
+        self, conversation, staff, library, zone, until, asleep, awake
+    ):
+        library.time_zone = zone
+        library.save()
+        until = datetime.date.fromisoformat(until)
+        desk_actions.snooze(conversation, until=until, by=staff, at=NOW + minute)
+        desk_actions.wake_snoozed(at=datetime.datetime.fromisoformat(asleep))
+        assert now_of(conversation).status == "snoozed"
+        desk_actions.wake_snoozed(at=datetime.datetime.fromisoformat(awake))
+        assert now_of(conversation).status == "waiting_for_staff"
+        assert datetime.datetime.fromisoformat(awake).astimezone(ZoneInfo(zone)).time() == datetime.time(0)
+
+    def test_put_off_twice_until_one_day_is_once(self, conversation, staff):
+        for number in range(2):
+            desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + number * hour)
+        assert kinds(conversation) == ["snoozed"]
+
+    def test_what_was_answered_comes_back_at_the_end_and_says_why(self, conversation, staff):
+        say(conversation, staff, STAFF, at=NOW + minute)
+        desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + hour)
+        desk_actions.wake_snoozed(at=NOW + 6 * day)
+        assert (now_of(conversation).reason, now_of(conversation).waiting_since) == (
+            "came_back",
+            NOW + 6 * day,
+        )
+
+    def test_the_patrons_word_brings_it_back(self, conversation, staff, patron):
+        desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + minute)
+        say(conversation, patron, PATRON, at=NOW + hour)
+        assert (
+            now_of(conversation).status,
+            now_of(conversation).snoozed_until,
+            now_of(conversation).waiting_since,
+        ) == (
+            "waiting_for_staff",
+            None,
+            NOW,
+        )
+
+    def test_it_no_longer_closes_by_itself(self, conversation, staff):
+        say(conversation, staff, STAFF, at=NOW + minute)
+        desk_actions.snooze(conversation, until=datetime.date(2026, 8, 1), by=staff, at=NOW + hour)
+        desk_actions.close_quiet(at=NOW + 60 * day)
+        assert now_of(conversation).status == "snoozed"
+
+    def test_what_is_closed_cannot_be_put_off(self, conversation, staff):
+        actions.close(conversation, by=staff, side=STAFF, at=NOW + minute)
+        with pytest.raises(desk_actions.NotOpen):
+            desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + hour)
+
+
+class TestInTime:
+    @pytest.mark.parametrize(
+        ("days", "after", "closed"),
+        [(14, 14 * day - second, False), (14, 14 * day, True), (3, 3 * day, True), (0, 400 * day, False)],
+    )
+    def test_a_conversation_that_waits_for_the_patron_closes_quietly(
+        self, conversation, staff, library, days, after, closed
+    ):
+        library.closes_after_days = days
+        library.save()
+        say(conversation, staff, STAFF, at=NOW + minute)
+        mails = Notification.objects.count()
+        desk_actions.close_quiet(at=NOW + minute + after)
+        assert (now_of(conversation).status == "closed") is closed
+        assert conversation.events.filter(kind="closed_by_itself").exists() is closed
+        assert Notification.objects.count() == mails
+        assert is_as_its_history_says(conversation)
+
+    def test_what_was_said_beforehand_holds_when_the_library_changes_its_mind(
+        self, conversation, staff, library
+    ):
+        say(conversation, staff, STAFF, at=NOW)
+        library.closes_after_days = 2
+        library.save()
+        desk_actions.close_quiet(at=NOW + 3 * day)
+        assert now_of(conversation).status == "waiting_for_patron"
+
+    @pytest.mark.parametrize(
+        ("taken", "written", "released"),
+        [(0 * day, None, True), (1 * day, None, False), (0 * day, 2 * day, False)],
+        ids=["taken and left", "taken only yesterday", "wrote that more is to come"],
+    )
+    def test_what_was_taken_and_left_lying_is_free_again(
+        self, conversation, staff, omar, taken, written, released
+    ):
+        desk_actions.take(conversation, by=omar, at=NOW + taken + minute)
+        if written:
+            say(conversation, omar, STAFF, at=NOW + written, then="ours")
+        desk_actions.release_untouched(at=NOW + 3 * day + 2 * minute)
+        assert (now_of(conversation).assignee is None) is released
+        assert ("released" in kinds(conversation)) is released
+        assert now_of(conversation).status == "waiting_for_staff"
+
+    def test_what_waits_for_the_patron_is_nobodys_neglect(self, conversation, omar):
+        desk_actions.take(conversation, by=omar, at=NOW)
+        say(conversation, omar, STAFF, at=NOW + minute)
+        desk_actions.release_untouched(at=NOW + 30 * day)
+        assert now_of(conversation).assignee == omar
+
+    def test_a_conversation_erased_meanwhile_stops_no_job(
+        self, conversation, staff, patron, session, monkeypatch
+    ):
+        other = ask(session, patron, at=NOW + minute)
+        for one in (conversation, other):
+            desk_actions.snooze(one, until=datetime.date(2026, 3, 4), by=staff, at=NOW + hour)
+        locked = desk_actions.locked
+
+        def erased_first(found, at):
+            if found.pk == conversation.pk:
+                raise actions.Erased
+            return locked(found, at)
+
+        monkeypatch.setattr(desk_actions, "locked", erased_first)
+        desk_actions.wake_snoozed(at=NOW + 2 * day)
+        assert (now_of(conversation).status, now_of(other).status) == ("snoozed", "waiting_for_staff")
+
+
+class TestUndo:
+    def test_a_snooze_is_as_if_it_had_never_been(self, conversation, staff):
+        say(conversation, staff, STAFF, at=NOW + minute)
+        before = {
+            name: getattr(now_of(conversation), name)
+            for name in ("status", "queued_at", "closes_at", "waiting_since", "reason")
+        }
+        done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
+        desk_actions.undo(conversation, done_at=done.changed_at, by=staff, at=NOW + hour + minute)
+        assert {name: getattr(now_of(conversation), name) for name in before} == before
+        assert kinds(conversation) == []
+
+    def test_a_close_leaves_no_trace_and_keeps_the_place_in_the_queue(self, conversation, staff):
+        promised = now_of(conversation).promised_at
+        actions.close(conversation, by=staff, side=STAFF, at=NOW + hour)
+        desk_actions.undo(
+            conversation, done_at=now_of(conversation).changed_at, by=staff, at=NOW + hour + minute
+        )
+        row = now_of(conversation)
+        assert (row.status, row.waiting_since, row.promised_at, row.queued_at) == (
+            "waiting_for_staff",
+            NOW,
+            promised,
+            NOW,
+        )
+        assert not conversation.events.exists()
+        assert is_as_its_history_says(conversation)
+
+    def test_whose_it_was_it_is_again(self, conversation, staff, omar):
+        desk_actions.take(conversation, by=omar, at=NOW)
+        done = desk_actions.assign(conversation, to=staff, by=staff, at=NOW + minute, was=omar)
+        desk_actions.undo(conversation, done_at=done.changed_at, by=staff, at=NOW + 2 * minute)
+        assert now_of(conversation).assignee == omar
+        with pytest.raises(desk_actions.CannotUndo):
+            desk_actions.undo(conversation, done_at=done.changed_at, by=staff, at=NOW + 3 * minute)
+        assert now_of(conversation).assignee == omar
+
+    @pytest.mark.parametrize(
+        "since", ["the patron wrote", "a colleague took it up", "too long ago", "somebody else's doing"]
+    )
+    def test_nothing_is_undone_where_something_else_has_happened_since(
+        self, conversation, staff, omar, patron, since
+    ):
+        done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
+        at, by = NOW + hour + minute, staff
+        if since == "the patron wrote":
+            say(conversation, patron, PATRON, at=at)
+        elif since == "a colleague took it up":
+            desk_actions.wake(conversation, by=omar, at=at)
+        elif since == "too long ago":
+            at += desk_actions.UNDO_WITHIN
+        else:
+            by = omar
+        before = Conversation.objects.filter(pk=conversation.pk).values().get()
+        with pytest.raises(desk_actions.CannotUndo):
+            desk_actions.undo(conversation, done_at=done.changed_at, by=by, at=at + minute)
+        assert Conversation.objects.filter(pk=conversation.pk).values().get() == before
+
+
+class TestJoining:
+    @pytest.fixture
+    def other(self, patron, staff, branch):
+        """Another conversation of the same patron, a day older and answered."""
+        other = ask(
+            HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Older"),
+            patron,
+            at=NOW - day,
+            body="Older question",
+        )
+        say(other, staff, STAFF, at=NOW - day + hour, body="Older answer")
+        actions.show_pending_answers(at=NOW)
+        return now_of(other)
+
+    def test_all_that_was_written_stands_in_one_conversation_and_the_old_address_leads_there(
+        self, conversation, other, staff, patron
+    ):
+        notes.write_note(conversation, by=staff, at=NOW + minute, body="A note", client_token=uuid.uuid4())
+        joined = merging.merge(conversation, into=other, by=staff, at=NOW + hour)
+        assert [m.body for m in joined.messages.in_order()] == [
+            "Older question",
+            "Older answer",
+            "It is checked out",
+        ]
+        assert (joined.notes.get().body, list(joined.events.values_list("kind", flat=True))) == (
+            "A note",
+            ["joined"],
+        )
+        gone = now_of(conversation)
+        assert (gone.merged_into, gone.status, gone.messages.count(), gone.waiting_since) == (
+            joined,
+            "closed",
+            0,
+            None,
+        )
+        mine = Conversation.objects.belonging_to(Viewer(patron))
+        assert (gone in mine, gone in mine.not_merged(), gone in mine.unread_by(patron)) == (
+            True,
+            False,
+            False,
+        )
+
+    def test_what_was_unanswered_is_unanswered_even_where_the_other_was_answered_later(
+        self, conversation, other, staff
+    ):
+        say(other, staff, STAFF, at=NOW + minute, body="About the older")
+        promised = now_of(conversation).promised_at
+        joined = now_of(merging.merge(conversation, into=other, by=staff, at=NOW + hour))
+        assert (joined.status, joined.waiting_since, joined.promised_at) == (
+            "waiting_for_staff",
+            NOW,
+            promised,
+        )
+        assert is_as_its_history_says(joined)
+
+    def test_the_earlier_promise_holds(self, conversation, other, staff, patron):
+        slow = BranchFactory(promise_hours=400)
+        say(other, patron, PATRON, at=NOW - minute)
+        promised = now_of(other).promised_at
+        desk_actions.transfer(conversation, branch=slow, by=staff, at=NOW + minute, was=None)
+        joined = now_of(merging.merge(other, into=conversation, by=staff, at=NOW + hour))
+        assert (joined.branch, joined.waiting_since, joined.promised_at) == (
+            slow,
+            NOW - minute,
+            min(promised, now_of(conversation).promised_at),
+        )
+
+    def test_joining_twice_is_joining_once_and_a_chain_leads_to_its_end(
+        self, conversation, other, staff, patron, session
+    ):
+        third = ask(session, patron, at=NOW + minute, body="Third")
+        merging.merge(conversation, into=other, by=staff, at=NOW + hour)
+        assert merging.merge(now_of(conversation), into=now_of(other), by=staff, at=NOW + 2 * hour) == other
+        merging.merge(now_of(other), into=third, by=staff, at=NOW + 3 * hour)
+        assert {now_of(conversation).merged_into, now_of(other).merged_into} == {third}
+        say(now_of(conversation), patron, PATRON, at=NOW + 4 * hour, body="to the first address")
+        assert now_of(third).messages.count() == 5
+
+    def test_nothing_is_joined_into_itself(self, conversation, staff):
+        with pytest.raises(merging.CannotMerge):
+            merging.merge(conversation, into=conversation, by=staff, at=NOW + hour)
+
+    def test_what_was_joined_elsewhere_cannot_be_joined_again(
+        self, conversation, other, staff, patron, session
+    ):
+        third = ask(session, patron, at=NOW + minute)
+        merging.merge(conversation, into=other, by=staff, at=NOW + hour)
+        with pytest.raises(merging.CannotMerge):
+            merging.merge(now_of(conversation), into=third, by=staff, at=NOW + 2 * hour)
+        assert now_of(third).merged_into is None
+
+    @pytest.mark.parametrize("whose", ["another patron's", "one by code", "a quiet one"])
+    def test_never_two_peoples(self, conversation, staff, branch, whose, patron):
+        session = {
+            "another patron's": lambda: HelpSessionFactory(patron=UserFactory(), branch=branch),
+            "one by code": lambda: HelpSessionFactory(branch=branch),
+            "a quiet one": lambda: QuietSessionFactory(branch=branch),
+        }[whose]()
+        other = ask(session, session.patron)
+        assert not merging.may_merge(conversation, other)
+        assert not merging.mergeable(conversation).exists()
+        with pytest.raises(merging.CannotMerge):
+            merging.merge(conversation, into=other, by=staff, at=NOW + hour)
+        assert now_of(conversation).messages.count() == 1
+
+    def test_a_quiet_conversation_is_never_joined_whatever_its_row_says(
+        self, conversation, staff, branch, patron
+    ):
+        other = ask(QuietSessionFactory(branch=branch), None)
+        Conversation.objects.filter(pk=other.pk).update(patron=patron)
+        assert not merging.mergeable(conversation).exists()
+        assert not merging.mergeable(now_of(other)).exists()
+        with pytest.raises(merging.CannotMerge):
+            merging.merge(now_of(other), into=conversation, by=staff, at=NOW + hour)
+
+    def test_two_of_one_visit_by_code_may_be_joined(self, staff, branch):
+        session = QuietSessionFactory(branch=branch)
+        first, second_ = ask(session, None), ask(session, None, at=NOW + minute)
+        assert list(merging.mergeable(first)) == [second_]
+        assert merging.merge(second_, into=first, by=staff, at=NOW + hour).messages.count() == 2
+
+    def test_an_answer_that_is_held_is_held_there_too(self, conversation, other, staff, patron):
+        said = say(conversation, staff, STAFF, at=NOW + hour, body="held")
+        joined = now_of(merging.merge(conversation, into=other, by=staff, at=NOW + hour + second))
+        at = NOW + hour + 2 * second
+        assert "held" not in [m.body for m in joined.messages.shown(at)]
+        assert joined.status_at(at) == "waiting_for_staff"
+        assert (joined.status, joined.pending_from) == ("waiting_for_patron", said.shown_from)
+        assert not joined.events.filter(kind="joined", shown_from__lte=at).exists()
+        actions.take_back(said, by=staff, at=at)
+        assert (now_of(joined).status, now_of(joined).waiting_since) == ("waiting_for_staff", NOW)
+        assert Draft.objects.get(person=staff).conversation == joined
+
+    def test_two_composers_with_one_token_stay_two_messages(self, conversation, other, staff):
+        token = uuid.uuid4()
+        for one in (conversation, other):
+            actions.reply(
+                one,
+                by=staff,
+                side=STAFF,
+                at=NOW + minute,
+                body=f"in {one.pk}",
+                language="en",
+                client_token=token,
+            )
+        joined = merging.merge(conversation, into=other, by=staff, at=NOW + hour)
+        assert joined.messages.filter(side="staff").count() == 3
+        assert joined.messages.get(client_token=token).body == f"in {other.pk}"
+
+    def test_what_was_being_typed_in_both_is_kept_with_its_place_in_the_numbers(
+        self, conversation, other, staff
+    ):
+        for one, words, number in ((conversation, "newer words", 7), (other, "older words", 2)):
+            drafts.save_draft(
+                one,
+                person=staff,
+                side=STAFF,
+                kind="reply",
+                client_token=uuid.uuid4(),
+                sequence=number,
+                body=words,
+                at=NOW + minute,
+            )
+        joined = merging.merge(conversation, into=other, by=staff, at=NOW + hour)
+        draft = Draft.objects.get()
+        assert (draft.conversation, draft.body, draft.sequence) == (joined, "older words\n\nnewer words", 8)
+
+    @pytest.mark.parametrize(
+        ("read_conversation", "read_other", "unread"),
+        [
+            (True, True, []),
+            (True, False, ["Older answer"]),
+            (False, True, ["Answer"]),
+            (False, False, ["Older answer", "Answer"]),
+        ],
+    )
+    def test_what_was_unread_is_unread(
+        self, conversation, other, staff, patron, read_conversation, read_other, unread
+    ):
+        say(conversation, staff, STAFF, at=NOW + minute, body="Answer")
+        actions.show_pending_answers(at=NOW + hour)
+        for one, read in ((conversation, read_conversation), (other, read_other)):
+            if read:
+                actions.mark_read(now_of(one), person=patron, at=NOW + hour)
+        joined = merging.merge(now_of(conversation), into=now_of(other), by=staff, at=NOW + 2 * hour)
+        until = Participation.objects.get(conversation=joined, person=patron, side="patron").read_until
+        assert list(Conversation.objects.unread_by(patron)) == (
+            [joined] if unread else []
+        )  # and never the one that is gone
+        new = joined.messages.filter(shown_from__gt=until) if until else joined.messages.all()
+        assert set(unread) <= set(new.values_list("body", flat=True))
+
+    def test_a_verdict_of_the_joined_conversation_is_followed_up_in_the_other(
+        self, patron, staff, branch, other
+    ):
+        recommendation = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))[0]
+        judge = {"why": "", "comment": "", "by": patron}
+        actions.take_verdict(recommendation, verdict="did_not_help", at=NOW, **judge)
+        hung = Conversation.objects.get(recommendation=recommendation)
+        joined = merging.merge(hung, into=other, by=staff, at=NOW + hour)
+        assert (now_of(joined).status, now_of(joined).reason, now_of(joined).waiting_since) == (
+            "waiting_for_staff",
+            "did_not_help",
+            NOW,
+        )
+        say(joined, staff, STAFF, at=NOW + 2 * hour)
+        actions.take_verdict(recommendation, verdict="could_not_get_it", at=NOW + 3 * hour, **judge)
+        actions.take_verdict(recommendation, verdict="helped", at=NOW + 4 * hour, **judge)
+        actions.take_verdict(recommendation, verdict="did_not_help", at=NOW + 5 * hour, **judge)
+        assert (now_of(joined).status, now_of(joined).waiting_since) == ("waiting_for_staff", NOW + 5 * hour)
+        assert now_of(hung).status == "closed"
+        assert is_as_its_history_says(joined)
+
+    def test_whose_one_of_them_was_and_what_it_was_counted_as_go_along(
+        self, conversation, other, staff, omar
+    ):
+        desk_actions.take(conversation, by=omar, at=NOW)
+        contact = HelpSessionFactory()
+        Conversation.objects.filter(pk=conversation.pk).update(logged_as=contact)
+        joined = now_of(merging.merge(now_of(conversation), into=other, by=staff, at=NOW + hour))
+        assert (joined.assignee, joined.logged_as, now_of(conversation).assignee) == (omar, contact, None)
+
+    def test_two_readers_forms_say_both(self, conversation, other, staff):
+        ReadersForm.objects.create(conversation=conversation, loved="Emma", mood="calm")
+        ReadersForm.objects.create(conversation=other, loved="Dune", mood="calm", avoid="gore")
+        joined = merging.merge(conversation, into=other, by=staff, at=NOW + hour)
+        form = ReadersForm.objects.get()
+        assert (form.conversation, form.loved, form.mood, form.avoid) == (
+            joined,
+            "Dune; Emma",
+            "calm",
+            "gore",
+        )
+
+    def test_open_pages_of_both_ask_anew(self, conversation, other, staff):
+        before = {one.pk: (now_of(one).version, now_of(one).desk_version) for one in (conversation, other)}
+        merging.merge(conversation, into=other, by=staff, at=NOW + hour)
+        for one in (conversation, other):
+            assert now_of(one).version > before[one.pk][0]
+            assert now_of(one).desk_version > before[one.pk][1]
+
+
+class TestErasing:
+    def test_every_word_goes_and_the_row_stays_as_a_count(self, conversation, staff, patron, coordinator):
+        item = ItemFactory()
+        say(
+            conversation,
+            staff,
+            STAFF,
+            at=NOW + minute,
+            body="SECRET",
+            items=[ChosenItem(item=item, reason="SECRET")],
+        )
+        notes.write_note(conversation, by=staff, at=NOW + minute, body="SECRET", client_token=uuid.uuid4())
+        drafts.save_draft(
+            conversation,
+            person=patron,
+            side=PATRON,
+            kind="reply",
+            client_token=uuid.uuid4(),
+            sequence=1,
+            body="SECRET",
+            at=NOW + minute,
+        )
+        ReadersForm.objects.create(conversation=conversation, loved="SECRET")
+        desk_actions.erase(conversation, by=coordinator, at=NOW + 2 * minute)
+        row = now_of(conversation)
+        assert (row.status, row.subject, row.patron, row.help_session, row.assignee, row.closed_at) == (
+            "erased",
+            "",
+            None,
+            None,
+            None,
+            NOW + 2 * minute,
+        )
+        left = [Message, ConversationNote, Draft, Event, Participation, ReadersForm]
+        assert [rows.objects.filter(**{"conversation": conversation}).count() for rows in left] == [0] * len(
+            left
+        )
+        assert [(e.kind, e.by) for e in DeskEvent.objects.filter(conversation=conversation)] == [
+            ("erased", coordinator)
+        ]
+        assert list(Recommendation.objects.values_list("patron", "reason")) == [(None, "")]
+        assert not Notification.objects.filter(kind="conversations/answer").exists()
+        assert AuditEvent.objects.filter(action="erased", patron=patron, by=coordinator).exists()
+        assert not Conversation.objects.belonging_to(Viewer(patron)).filter(pk=conversation.pk).exists()
+
+    def test_what_was_joined_into_it_goes_too(self, conversation, session, patron, staff, coordinator):
+        other = ask(session, patron, at=NOW + minute)
+        merging.merge(other, into=conversation, by=staff, at=NOW + hour)
+        desk_actions.erase(now_of(other), by=coordinator, at=NOW + 2 * hour)
+        assert list(Conversation.objects.values_list("pk", "status")) == [(conversation.pk, "erased")]
+
+    def test_the_contact_as_which_it_was_counted_stays_without_words(
+        self, conversation, staff, coordinator, branch
+    ):
+        contact = desk_actions.log_as_contact(
+            conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+        )
+        desk_actions.erase(conversation, by=coordinator, at=NOW + 2 * hour)
+        contact.refresh_from_db()
+        assert (contact.status, contact.question, contact.summary, hasattr(contact, "note")) == (
+            "recorded",
+            "",
+            "",
+            False,
+        )
+
+    def test_no_contact_of_a_conversation_that_was_joined_into_it_keeps_its_words_or_why_an_item_was_chosen(
+        self, conversation, session, patron, staff, coordinator, branch
+    ):
+        other = ask(session, patron, at=NOW + minute)
+        why = [ChosenItem(item=ItemFactory(), reason="SECRET")]
+        contacts = [
+            desk_actions.log_as_contact(
+                each,
+                by=staff,
+                at=NOW + hour,
+                token=uuid.uuid4(),
+                **a_contact(branch, summary="SECRET", items=why),
+            )
+            for each in (conversation, other)
+        ]
+        merging.merge(other, into=conversation, by=staff, at=NOW + 2 * hour)
+        desk_actions.erase(now_of(conversation), by=coordinator, at=NOW + 3 * hour)
+        for contact in contacts:
+            contact.refresh_from_db()
+            assert (contact.status, contact.question, contact.summary) == ("recorded", "", "")
+        assert set(Recommendation.objects.values_list("reason", flat=True)) == {""}
+
+    def test_what_was_typed_to_log_it_and_not_saved_goes_too(self, conversation, staff, coordinator, branch):
+        fields = {"conversation": str(conversation.public_id), "question": "SECRET"}
+        begun = start_unfinished(by=staff, at=NOW, branch=branch, fields=fields)
+        desk_actions.erase(conversation, by=coordinator, at=NOW + hour)
+        assert UnfinishedForm.objects.get(help_session=begun).fields == {}
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda conversation, by: say(conversation, by, STAFF, at=NOW + hour),
+            lambda conversation, by: desk_actions.take(conversation, by=by, at=NOW + hour),
+            lambda conversation, by: notes.write_note(
+                conversation, by=by, at=NOW + hour, body="x", client_token=uuid.uuid4()
+            ),
+            lambda conversation, by: desk_actions.erase(conversation, by=by, at=NOW + hour),
+        ],
+    )
+    def test_nothing_is_added_afterwards(self, conversation, staff, change):
+        desk_actions.erase(conversation, by=staff, at=NOW + minute)
+        with pytest.raises(actions.Erased):
+            change(conversation, staff)
+
+
+def a_contact(branch, **changes):
+    return {
+        "branch": branch,
+        "happened_on": NOW.date(),
+        "hour": 14,
+        "mode": "web_form",
+        "question_type": "reference",
+        "topic": None,
+        "read_level": 4,
+        "minutes": 25,
+        "people": 1,
+        "language": "en",
+        "question": "It is checked out",
+        "summary": "Found another",
+        "quiet": False,
+        "note": "For us",
+        "items": [],
+        **changes,
+    }
+
+
+class TestLoggingAsAContact:
+    def test_it_counts_the_work_and_names_nobody(self, conversation, staff, branch):
+        contact = desk_actions.log_as_contact(
+            conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+        )
+        assert (contact.patron, contact.minutes, contact.status, contact.claim_codes.count()) == (
+            None,
+            25,
+            "recorded",
+            0,
+        )
+        assert (now_of(conversation).logged_as, kinds(conversation)) == (contact, ["logged"])
+
+    def test_once(self, conversation, staff, omar, branch):
+        token = uuid.uuid4()
+        contact = desk_actions.log_as_contact(
+            conversation, by=staff, at=NOW + hour, token=token, **a_contact(branch)
+        )
+        assert (
+            desk_actions.log_as_contact(
+                conversation, by=staff, at=NOW + hour, token=token, **a_contact(branch)
+            )
+            == contact
+        )
+        with pytest.raises(desk_actions.AlreadyLogged):
+            desk_actions.log_as_contact(
+                conversation, by=omar, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+            )
+        assert HelpSession.objects.filter(minutes=25).count() == 1

@@ -1,0 +1,166 @@
+import datetime
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import AuditEvent
+from portal.conversations.models import Conversation, ReadersForm
+from portal.desk.patron_history import beside_context
+from portal.helpsessions.models import HelpSession
+from recommendations.models import Recommendation
+from tests.factories import (
+    BranchFactory,
+    ConversationFactory,
+    HelpSessionFactory,
+    ItemFactory,
+    MessageFactory,
+    QuietSessionFactory,
+    StaffFactory,
+    recommend_in,
+    recommend_in_message,
+)
+
+pytestmark = pytest.mark.usefixtures("at_noon")
+
+
+@pytest.fixture
+def conversation(staff, branch, patron):
+    session = HelpSessionFactory(staff=staff, branch=branch, patron=patron)
+    recommend_in(session, item=ItemFactory(title="Given now"))
+    conversation = ConversationFactory(help_session=session)
+    MessageFactory(conversation=conversation)
+    return conversation
+
+
+def earlier(patron, branch, title, *, days=1, **kwargs):
+    session = HelpSessionFactory(
+        patron=patron, branch=branch, created_at=timezone.now() - datetime.timedelta(days=days)
+    )
+    return recommend_in(session, item=ItemFactory(title=title), **kwargs)[0]
+
+
+def shown(desk, conversation):
+    return desk.get(f"/desk/conversations/{conversation.public_id}/").content.decode()
+
+
+def found(conversation, staff):
+    row = Conversation.objects.select_related("help_session", "readers_form").get(pk=conversation.pk)
+    return beside_context(row, staff)
+
+
+def test_what_was_given_before_and_how_it_turned_out_in_words(desk, conversation, patron, branch):
+    earlier(
+        patron,
+        branch,
+        "An Older Novel",
+        verdict="did_not_help",
+        why="too_hard",
+        decided_at=timezone.now(),
+        comment="Too many names",
+    )
+    page = shown(desk, conversation)
+    for words in ("Given before", "An Older Novel", "Did not help", "Too many names"):
+        assert words in page
+
+
+def test_the_newest_five_and_nothing_of_this_occasion(conversation, staff, patron, branch):
+    titles = [f"Older {number}" for number in range(7)]
+    for number, title in enumerate(titles):
+        earlier(patron, branch, title, days=number + 1)
+    recommend_in_message(conversation.messages.first(), item=ItemFactory(title="In this conversation"))
+    assert [recommendation.item.title for recommendation in found(conversation, staff)["before"]] == titles[
+        :5
+    ]
+
+
+def test_of_somebody_by_code_only_this_visit(conversation, staff, branch):
+    by_code = ConversationFactory(help_session=HelpSessionFactory(branch=branch))
+    recommend_in(HelpSessionFactory(branch=branch))  # somebody else without a name
+    assert found(by_code, staff) == {"readers_form": None, "before": [], "other_conversations": []}
+
+
+def test_nothing_of_a_quiet_visit_whatever_its_rows_say(conversation, staff, branch, patron):
+    quiet = QuietSessionFactory(branch=branch)
+    told = recommend_in(quiet, item=ItemFactory(title="A hard matter"))[0]
+    in_conversation = ConversationFactory(help_session=quiet, branch=branch)
+    answered = recommend_in_message(
+        MessageFactory(conversation=in_conversation, side="staff"),
+        item=ItemFactory(title="A hard matter too"),
+    )[0]
+    Recommendation.objects.filter(pk__in=[told.pk, answered.pk]).update(patron=patron)
+    Conversation.objects.filter(pk=in_conversation.pk).update(patron=patron)
+    assert found(conversation, staff) == {"readers_form": None, "before": [], "other_conversations": []}
+    assert found(in_conversation, staff) == {"readers_form": None, "before": [], "other_conversations": []}
+
+
+def test_other_conversations_with_their_state_and_a_link_only_where_one_may_open_them(
+    desk, conversation, patron, branch
+):
+    here = ConversationFactory(
+        help_session=HelpSessionFactory(patron=patron, branch=branch),
+        subject="About the river",
+        status="closed",
+    )
+    hill = HelpSessionFactory(patron=patron, branch=BranchFactory(name="Hill"))
+    there = ConversationFactory(help_session=hill, subject="About the hill")
+    page = shown(desk, conversation)
+    assert f'href="/desk/conversations/{here.public_id}/"' in page
+    assert "About the river" in page
+    assert "At Hill" in page
+    for hidden in (str(there.public_id), "About the hill"):
+        assert hidden not in page
+
+
+@pytest.mark.parametrize("gone", ["joined", "erased", "another patron's"])
+def test_what_is_not_theirs_any_more_is_not_among_them(conversation, staff, patron, branch, gone):
+    other = ConversationFactory(
+        help_session=HelpSessionFactory(patron=patron, branch=branch), status="closed"
+    )
+    change = {
+        "joined": {"merged_into": conversation},
+        "erased": {"status": "erased"},
+        "another patron's": {"patron": StaffFactory()},
+    }[gone]
+    Conversation.objects.filter(pk=other.pk).update(**change)
+    assert found(conversation, staff)["other_conversations"] == []
+
+
+def test_the_answers_of_the_readers_form_are_laid_out(desk, conversation):
+    ReadersForm.objects.create(
+        conversation=conversation,
+        loved="Emma and Persuasion",
+        mood="something calm",
+        avoid="war",
+        for_whom="me",
+        formats="large print",
+    )
+    page = shown(desk, conversation)
+    for words in ("Loved lately", "Emma and Persuasion", "something calm", "war", "large print"):
+        assert words in page
+
+
+def test_seeing_it_is_in_the_access_log(desk, conversation, staff, patron, branch):
+    earlier(patron, branch, "An Older Novel")
+    shown(desk, conversation)
+    assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron")) == [
+        (staff.pk, patron.pk)
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_it_costs_two_queries_whatever_there_is(
+    conversation, staff, patron, branch, count, django_assert_num_queries
+):
+    for _ in range(count):
+        earlier(patron, branch, "Older", verdict="helped", decided_at=timezone.now())
+        ConversationFactory(help_session=HelpSessionFactory(patron=patron, branch=branch))
+    assert HelpSession.objects.filter(patron=patron).count() == 2 * count + 1
+    row = Conversation.objects.select_related("help_session", "readers_form").get(pk=conversation.pk)
+    staff.desk_branch_ids  # noqa: B018 - known on every page
+    with django_assert_num_queries(2):
+        context = beside_context(row, staff)
+        for recommendation in context["before"]:
+            assert recommendation.item.title
+            assert recommendation.branch.name
+        for other in context["other_conversations"]:
+            assert other.branch.name

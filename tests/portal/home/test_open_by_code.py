@@ -1,0 +1,211 @@
+import datetime
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from portal.conversations.viewer import OPENED_CODES
+from portal.helpsessions.codes import grouped, new_code
+from portal.helpsessions.models import ClaimCode, HelpSession
+from portal.limits import LIMITS, Limit
+from tests.factories import HelpSessionFactory, QuietSessionFactory, code_for
+from tests.portal.pages import text
+
+SECRET = "How do I start a balcony compost bin?"
+
+
+@pytest.fixture(autouse=True)
+def _library(library):
+    pass
+
+
+@pytest.fixture
+def session(branch, staff):
+    return HelpSessionFactory(branch=branch, staff=staff, question=SECRET)
+
+
+def try_code(client, code, **extra):
+    return client.post(reverse("open_code"), {"code": code}, **extra)
+
+
+@pytest.mark.parametrize(
+    "typed", [str, grouped, lambda code: "-".join([code[:5], code[5:]]), lambda code: f"  {code}\n"]
+)
+def test_the_typed_code_opens_the_session_again_and_again(client, session, typed):
+    code = code_for(session)
+    for _again in range(2):
+        assert try_code(client, typed(code)).url == session.get_absolute_url()
+    page = client.get(session.get_absolute_url())
+    assert page.status_code == 200
+    assert SECRET in text(page)
+
+
+def test_opening_a_visit_changes_the_key_of_the_browsers_session(client, session, branch):
+    client.get(f"/c/{code_for(session)}/")
+    known = client.session.session_key
+    client.get(f"/c/{code_for(HelpSessionFactory(branch=branch))}/")
+    assert len(client.session[OPENED_CODES]) == 2
+    eavesdropper = Client()
+    eavesdropper.cookies["sessionid"] = known
+    assert eavesdropper.get(session.get_absolute_url()).status_code == 404
+    assert client.get(session.get_absolute_url()).status_code == 200
+
+
+def test_the_link_of_the_qr_code_opens_the_session(client, session):
+    response = client.get(reverse("open_code_link", args=[code_for(session)]), follow=True)
+    assert response.redirect_chain == [(session.get_absolute_url(), 302)]
+    assert response.status_code == 200
+
+
+def test_looking_ahead_at_a_link_opens_nothing_and_counts_nothing(client, session):
+    link = reverse("open_code_link", args=[code_for(session)])
+    wrong = reverse("open_code_link", args=[new_code()])
+    for _try in range(12):
+        assert client.head(wrong).status_code == 200
+        assert client.get(wrong, headers={"Sec-Purpose": "prefetch"}).status_code == 503
+    client.head(link)
+    client.get(link, headers={"Sec-Purpose": "prefetch;prerender"})
+    assert OPENED_CODES not in client.session
+    assert client.get(session.get_absolute_url()).status_code == 404
+
+
+def _unknown(session):
+    return new_code()
+
+
+def _expired(session):
+    return code_for(session, at=timezone.now() - datetime.timedelta(days=30, seconds=1))
+
+
+def _kept(session):
+    return code_for(session, state=ClaimCode.State.KEPT)
+
+
+def _revoked(session):
+    return code_for(session, state=ClaimCode.State.REVOKED)
+
+
+def _blank(session):
+    return code_for(None)
+
+
+def _unfinished(session):
+    HelpSession.objects.filter(pk=session.pk).update(status="unfinished")
+    return code_for(session)
+
+
+@pytest.mark.parametrize(
+    ("code_of", "status", "words"),
+    [
+        (_unknown, 404, "This code opens nothing"),
+        (_kept, 410, "This code was used"),
+        (_expired, 410, "This code is too old"),
+        (_revoked, 410, "This code was taken back"),
+        (_blank, 409, "Not ready yet"),
+        (_unfinished, 409, "Not ready yet"),
+    ],
+)
+@pytest.mark.parametrize("way", ["typed", "link"])
+def test_a_code_that_opens_nothing_says_why_and_reveals_nothing(client, session, code_of, status, words, way):
+    code = code_of(session)
+    response = (
+        try_code(client, code) if way == "typed" else client.get(reverse("open_code_link", args=[code]))
+    )
+    assert response.status_code == status
+    assert words in text(response)
+    assert SECRET not in response.content.decode()
+    assert str(session.public_id) not in response.content.decode()
+    assert OPENED_CODES not in client.session
+    assert client.get(session.get_absolute_url()).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("", "Type the digits"),
+        ("12345", "this has 5"),
+        ("no digits", "this has 0"),
+        ("9" * 101, "A code has 13 digits"),
+    ],
+)
+def test_what_cannot_be_a_code_is_an_error_beside_the_field_and_no_try(client, typed, words):
+    for _try in range(32):
+        response = try_code(client, typed)
+        assert response.status_code == 422
+        assert words in text(response)
+        assert "<title>Error:" in response.content.decode()
+
+
+def test_the_person_who_kept_the_session_gets_there_by_its_old_code(client, session, patron, sign_in):
+    code = code_for(session, state=ClaimCode.State.KEPT)
+    HelpSession.objects.filter(pk=session.pk).update(patron=patron)
+    sign_in(client, patron)
+    assert try_code(client, code).url == session.get_absolute_url()
+
+
+def test_thirty_wrong_codes_from_one_address_are_enough_for_ten_minutes(client, session):
+    for _try in range(30):
+        assert try_code(client, new_code()).status_code == 404
+    refused = try_code(client, code_for(session))
+    assert (refused.status_code, 0 < int(refused["Retry-After"]) <= 600) == (429, True)
+    assert "Too many wrong codes" in text(refused)
+    assert client.get(reverse("open_code_link", args=[code_for(session)])).status_code == 429
+    assert (
+        try_code(client, code_for(session), REMOTE_ADDR="192.0.2.7").status_code == 302
+    )  # elsewhere nobody is kept out
+
+
+def test_right_codes_use_up_no_tries(client, session):
+    for _try in range(32):
+        assert try_code(client, code_for(session)).status_code == 302
+
+
+def test_wrong_codes_count_by_person_whatever_their_address(client, patron, sign_in, session):
+    sign_in(client, patron)
+    for number in range(10):
+        try_code(client, new_code(), REMOTE_ADDR=f"192.0.2.{number}")
+    assert try_code(client, code_for(session), REMOTE_ADDR="192.0.2.99").status_code == 429
+
+
+def test_when_the_whole_library_sees_many_wrong_codes_strangers_get_fewer_tries_and_never_none(
+    client, session, monkeypatch, show_code
+):
+    monkeypatch.setitem(LIMITS, "visit_code_of_all", Limit("wrong codes", target="5/10m"))
+    for number in range(5):
+        try_code(client, new_code(), REMOTE_ADDR=f"192.0.2.{number}")
+    statuses = [try_code(client, new_code(), REMOTE_ADDR="198.51.100.1").status_code for _try in range(4)]
+    assert statuses == [404, 404, 404, 429]
+    assert try_code(client, code_for(session), REMOTE_ADDR="198.51.100.2").status_code == 302
+    statuses = [try_code(client, new_code(), REMOTE_ADDR="198.51.100.3").status_code for _try in range(5)]
+    assert statuses == [404] * 5  # this browser holds a code, so it is known
+
+
+def test_leaving_takes_quiet_visits_out_of_the_browser_and_opens_the_catalogue(
+    client, library, branch, show_code
+):
+    library.catalog_link = "https://catalogue.example.org/find?isbn={isbn}"
+    library.save()
+    quiet = QuietSessionFactory(branch=branch)
+    show_code(client, code_for(quiet))
+    assert client.get(quiet.get_absolute_url()).status_code == 200
+    response = client.post(reverse("leave"))
+    assert response["Refresh"] == "0; url=https://catalogue.example.org/"
+    assert client.get(quiet.get_absolute_url()).status_code == 404
+
+
+def test_leaving_one_visit_leaves_the_others(client, branch, show_code):
+    first, second = HelpSessionFactory.create_batch(2, branch=branch)
+    for session in [first, second]:
+        show_code(client, code_for(session))
+    assert client.post(reverse("leave"), {"session": str(first.public_id)}).url == reverse("home")
+    assert client.get(first.get_absolute_url()).status_code == 404
+    assert client.get(second.get_absolute_url()).status_code == 200
+
+
+@pytest.mark.parametrize("named", ["x", "00000000-0000-4000-8000-000000000000"])
+def test_leaving_a_visit_that_is_not_open_here_changes_nothing(client, branch, show_code, named):
+    session = HelpSessionFactory(branch=branch)
+    show_code(client, code_for(session))
+    client.post(reverse("leave"), {"session": named})
+    assert client.get(session.get_absolute_url()).status_code == 200

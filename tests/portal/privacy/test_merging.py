@@ -1,0 +1,329 @@
+"""Two records of one person become one, with all that is in either, or nothing happens at all."""
+
+import uuid
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
+from django.apps import apps
+from django.db import models
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import AuditEvent, Consent, StaffRole, User
+from accounts.patron import people
+from accounts.patron.retention_choice import choose
+from portal.conversations import actions as conversations
+from portal.conversations import search
+from portal.conversations.models import BranchQueue, Conversation, Draft, Message, Participation
+from portal.helpsessions.models import HelpSession
+from portal.lists.actions import save
+from portal.lists.models import SavedItem, SavedList
+from portal.privacy import holds, merging
+from portal.privacy.merging import CannotMerge, merge_people, what_moves
+from recommendations.models import Recommendation
+from tests.accounts.test_sign_in import ask_for_code, mailed_code
+from tests.architecture import world as worlds
+from tests.factories import (
+    HelpSessionFactory,
+    ItemFactory,
+    StaffFactory,
+    UserFactory,
+    attach_to,
+    recommend_in,
+    recommend_in_message,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _mail_goes_to_the_outbox(settings):
+    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+
+
+@pytest.fixture
+def device(library):
+    """Noor, whom one device knows."""
+    return people.person_without_address(at=timezone.now(), name="Noor", language="es")
+
+
+def visit(person, branch, **more):
+    return HelpSessionFactory(
+        branch=branch, staff=StaffFactory(branch=branch), patron=person, kept_at=timezone.now(), **more
+    )
+
+
+def ask(person, **about):
+    return conversations.ask(
+        by=person, at=timezone.now(), body="And the flies?", language="en", client_token=uuid.uuid4(), **about
+    )
+
+
+def say(conversation, person, *, side="patron"):
+    return conversations.reply(
+        conversation,
+        by=person,
+        side=side,
+        at=timezone.now(),
+        body="Here.",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
+
+
+def test_what_is_in_either_record_is_in_the_one(device, patron, branch, staff):
+    theirs, own = visit(device, branch), visit(patron, branch, question="Where is the atlas?")
+    item = recommend_in(theirs)[0]
+    conversation, asked = ask(device, help_session=theirs), ask(device)
+    given = recommend_in_message(say(conversation, staff, side="staff"))[0]
+    Recommendation.objects.filter(pk=given.pk).update(patron=device)
+    merge_people(device, patron, by=patron, at=timezone.now())
+    assert set(HelpSession.objects.filter(patron=patron)) == {theirs, own}
+    assert set(Conversation.objects.filter(patron=patron)) == {conversation, asked}
+    assert set(Message.objects.filter(side="patron").values_list("author", flat=True)) == {patron.pk}
+    assert set(Recommendation.objects.filter(patron=patron)) == {item, given}
+    assert not User.objects.filter(pk=device.pk).exists()
+    patron.refresh_from_db()
+    assert (patron.name, patron.email, patron.language) == ("Sam Okafor", "sam@example.org", "en")
+
+
+@pytest.mark.parametrize(("own", "theirs", "left"), [("", "30", "30"), ("90", "30", "90"), ("", "", "365")])
+def test_who_has_chosen_how_long_the_library_remembers_keeps_that(device, patron, own, theirs, left):
+    for person, remember in ((patron, own), (device, theirs)):
+        if remember:
+            choose(person, remember=remember, wording="", language="en", at=timezone.now())
+    merge_people(device, patron, by=patron, at=timezone.now())
+    patron.refresh_from_db()
+    assert (patron.remember, patron.remember_chosen_at is None) == (left, left == "365")
+
+
+def test_a_hold_goes_on_in_the_one_record(device, patron, coordinator):
+    holds.hold(device, reason="Case 12", by=coordinator, at=timezone.now())
+    merge_people(device, patron, by=patron, at=timezone.now())
+    assert holds.held(patron)
+
+
+def test_no_row_is_lost():
+    """With something of every kind in the record that ends: of the other models each has as many rows as before. A copy holds half of what
+    the one record holds: it ends."""
+    world = worlds.build()
+    theirs = world.patron
+    Consent.objects.create(
+        person=theirs,
+        purpose="keep_session",
+        subject=world.session.public_id,
+        wording="Yes",
+        language="en",
+        given_at=timezone.now(),
+    )
+    for conversation in Conversation.objects.all():
+        search.index_conversation(conversation)
+    before = {model: model._base_manager.count() for model in apps.get_models()}
+    merge_people(theirs, world.other_patron, by=world.other_patron, at=timezone.now())
+    changed = {
+        model._meta.label: model._base_manager.count() - count
+        for model, count in before.items()
+        if model._base_manager.count() != count
+    }
+    assert changed == {"accounts.User": -1, "accounts.AuditEvent": 2, "privacy.Export": -1}
+    assert not SavedItem.objects.exclude(saved_list__patron=world.other_patron).exists()
+
+
+def test_both_records_have_their_event_and_keep_those_of_before(device, patron):
+    public_ids = {str(device.public_id), str(patron.public_id)}
+    merge_people(device, patron, by=device, at=timezone.now())
+    found = AuditEvent.objects.filter(patron=patron)
+    assert {event.subject for event in found.filter(action="merged_people", by=patron)} == public_ids
+    assert found.filter(action="joined_without_address", by=patron).exists()
+
+
+def test_a_record_without_address_takes_the_one_that_comes(device, patron):
+    EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=True)
+    User.objects.filter(pk=device.pk).update(name="")
+    merge_people(patron, device, by=patron, at=timezone.now())
+    device.refresh_from_db()
+    assert (device.email, device.name, device.language) == ("sam@example.org", "Sam Okafor", "es")
+    browser = Client()
+    ask_for_code(browser, "sam@example.org")
+    browser.post(reverse("account_confirm_login_code"), {"code": mailed_code("sam@example.org")})
+    assert browser.session["_auth_user_id"] == str(device.pk)
+
+
+def test_of_two_addresses_the_one_that_stays_is_that_of_the_record_that_stays(patron):
+    other = UserFactory(email="other@example.org")
+    for person in (patron, other):
+        EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=True)
+    merge_people(other, patron, by=patron, at=timezone.now())
+    assert list(EmailAddress.objects.values_list("user", "email")) == [(patron.pk, "sam@example.org")]
+
+
+def test_who_was_signed_in_to_the_record_that_ended_is_so_no_longer(patron):
+    other, browser = UserFactory(email="other@example.org"), Client()
+    ask_for_code(browser, other.email)
+    browser.post(reverse("account_confirm_login_code"), {"code": mailed_code(other.email)})
+    merge_people(other, patron, by=patron, at=timezone.now())
+    assert not UserSession.objects.exists()
+    assert not browser.get(reverse("me")).wsgi_request.user.is_authenticated
+
+
+def test_lists_of_one_name_become_one(device, patron):
+    both, theirs, own = ItemFactory.create_batch(3)
+    for person, item in ((device, both), (device, theirs), (patron, both), (patron, own)):
+        save(item, patron=person, at=timezone.now())
+    SavedList.objects.create(patron=device, name="For winter", made_at=timezone.now())
+    merge_people(device, patron, by=patron, at=timezone.now())
+    assert sorted(SavedList.objects.values_list("patron", "name")) == [
+        (patron.pk, ""),
+        (patron.pk, "For winter"),
+    ]
+    assert set(SavedItem.objects.values_list("item", flat=True)) == {both.pk, theirs.pk, own.pk}
+    assert SavedItem.objects.count() == 3
+
+
+def test_what_was_being_written_goes_on_as_one_text(device, patron, branch):
+    for person, body in ((device, "From the phone."), (patron, "From the desk.")):
+        Draft.objects.create(
+            kind="ask",
+            side="patron",
+            person=person,
+            client_token=uuid.uuid4(),
+            body=body,
+            sequence=3,
+            saved_at=timezone.now(),
+        )
+    conversation = ask(device, help_session=visit(device, branch))
+    Draft.objects.create(
+        kind="reply",
+        side="patron",
+        person=device,
+        conversation=conversation,
+        client_token=uuid.uuid4(),
+        body="More",
+        sequence=1,
+        saved_at=timezone.now(),
+    )
+    merge_people(device, patron, by=patron, at=timezone.now())
+    assert sorted(Draft.objects.values_list("person", "kind", "body", "sequence")) == [
+        (patron.pk, "ask", "From the desk.\n\nFrom the phone.", 4),
+        (patron.pk, "reply", "More", 1),
+    ]
+
+
+def test_files_that_were_not_sent_come_along(device, patron, branch):
+    conversation = ask(device, help_session=visit(device, branch))
+    attachment = attach_to(conversation.messages.get())
+    merge_people(device, patron, by=patron, at=timezone.now())
+    attachment.refresh_from_db()
+    assert attachment.added_by == patron
+
+
+def test_what_either_has_seen_is_seen(device, patron, branch):
+    conversation, early, late = (
+        ask(device, help_session=visit(device, branch)),
+        timezone.now(),
+        timezone.now() + timezone.timedelta(hours=1),
+    )
+    Participation.objects.filter(conversation=conversation).update(read_until=late)
+    Participation.objects.create(conversation=conversation, person=patron, read_until=early)
+    merge_people(device, patron, by=patron, at=timezone.now())
+    assert list(Participation.objects.values_list("person", "read_until")) == [(patron.pk, late)]
+
+
+def test_the_desk_finds_the_conversations_by_the_name_that_stayed_and_its_open_pages_hear_of_it(
+    device, patron, branch
+):
+    conversation = ask(device, help_session=visit(device, branch))
+    version, desk_version, queue = (
+        conversation.version,
+        conversation.desk_version,
+        BranchQueue.objects.get(branch=branch).version,
+    )
+    merge_people(device, patron, by=patron, at=timezone.now())
+    assert search.look_up("okafor") == ({conversation.pk}, [])
+    assert search.look_up("noor") == (set(), [])
+    conversation.refresh_from_db()
+    assert (conversation.version, conversation.desk_version) == (version + 1, desk_version + 1)
+    assert BranchQueue.objects.get(branch=branch).version == queue + 1
+
+
+@pytest.mark.parametrize("why", ["one", "works at a desk", "may not sign in", "gone"])
+def test_who_is_not_joined(why, device, patron, branch):
+    going, into = device, patron
+    if why == "one":
+        going = patron
+    elif why == "works at a desk":
+        StaffRole.objects.create(user=device, branch=branch)
+    elif why == "gone":
+        User.objects.filter(pk=device.pk).delete()
+    else:
+        User.objects.filter(pk=patron.pk).update(is_active=False)
+    before = User.objects.count()
+    with pytest.raises(CannotMerge):
+        merge_people(going, into, by=patron, at=timezone.now())
+    assert (User.objects.count(), AuditEvent.objects.filter(action="merged_people").count()) == (before, 0)
+
+
+def test_somebody_who_works_at_a_desk_may_take_in_their_record_as_a_patron(device, staff, branch):
+    ask(device, help_session=visit(device, branch))
+    merge_people(device, staff, by=staff, at=timezone.now())
+    assert Conversation.objects.get().patron == staff
+    assert staff.staff_roles.count() == 1
+
+
+def test_all_or_nothing(device, patron, branch, monkeypatch):
+    conversation = ask(device, help_session=visit(device, branch))
+    monkeypatch.setattr(merging, "raise_queue", lambda branch_id: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        merge_people(device, patron, by=patron, at=timezone.now())
+    conversation.refresh_from_db()
+    assert conversation.patron == device
+    assert Message.objects.get().author == device
+
+
+def test_what_moves_is_told_before(device, patron, branch):
+    assert not what_moves(device)
+    session = visit(device, branch)
+    ask(device, help_session=session)
+    conversations.take_verdict(
+        recommend_in(session)[0], verdict="did_not_help", why="", comment="", by=device, at=timezone.now()
+    )  # a conversation without a word
+    save(ItemFactory(), patron=device, at=timezone.now())
+    ask(patron)
+    assert what_moves(device) == merging.Moving(visits=1, conversations=1, saved_items=1)
+
+
+# What is added to the portal later.
+
+
+def one_of_a_kind(model, field):
+    """Whether a person may have one such row only, or one for each of something: then two people's rows can clash."""
+    together = [
+        set(constraint.fields)
+        for constraint in model._meta.constraints
+        if isinstance(constraint, models.UniqueConstraint)
+    ]
+    return model._meta.get_field(field).unique or any(
+        field in fields for fields in [*together, *map(set, model._meta.unique_together)]
+    )
+
+
+def test_whatever_can_clash_has_a_way_of_its_own():
+    """A new model whose rows are unique for a person belongs into IN_THEIR_OWN_WAY, with a function that says what becomes of the second."""
+    clashing = {
+        (model._meta.label, field) for model, field in merging.references() if one_of_a_kind(model, field)
+    }
+    assert clashing <= set(merging.IN_THEIR_OWN_WAY)
+
+
+def test_the_table_names_nothing_that_is_gone():
+    assert set(merging.IN_THEIR_OWN_WAY) <= {
+        (model._meta.label, field) for model, field in merging.references()
+    }
+
+
+def test_a_clash_is_found():
+    assert one_of_a_kind(StaffRole, "user")
+    assert not one_of_a_kind(Consent, "person")
+    assert (Message, "author") in merging.references()  # although nothing leads back from a person

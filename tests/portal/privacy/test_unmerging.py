@@ -1,0 +1,348 @@
+"""Two records joined at the desk are two again within a day, row by row as they were; what was said since goes where it belongs."""
+
+import datetime
+import uuid
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.apps import apps
+from django.db import connection
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import AddressChange, AuditEvent, Consent, RefusedPost, User
+from accounts.sessions import SessionStore
+from portal.conversations import actions as conversations
+from portal.conversations import drafts
+from portal.conversations.models import Conversation, Draft, Message, Participation
+from portal.lists.models import SavedItem, SavedList
+from portal.privacy import unmerging
+from portal.privacy.merging import CannotMerge
+from portal.privacy.models import MergedRecords
+from tests.architecture import world as worlds
+from tests.factories import (
+    HelpSessionFactory,
+    PasskeyFactory,
+    SavedItemFactory,
+    SavedListFactory,
+    StaffFactory,
+    UserFactory,
+    attach_to,
+)
+
+pytestmark = pytest.mark.django_db
+
+# What a joining and its undoing leave behind: who did it, and what tells open pages that something changed; a copy ends with its record.
+LEFT = {"accounts.AuditEvent", "conversations.BranchQueue", "sessions.Session", "privacy.Export"}
+LEFT_COLUMNS = {"version", "desk_version", "changed_at"}
+
+
+def rows():
+    """{label: every row, without the counters of open pages}, in no order."""
+    found = {}
+    with connection.cursor() as cursor:
+        for model in apps.get_models():
+            if model._meta.label not in LEFT:
+                hidden = LEFT_COLUMNS | (
+                    {"id"} if model._meta.label == "conversations.ConversationWords" else set()
+                )  # an index, written anew
+                columns = [
+                    field.column for field in model._meta.concrete_fields if field.column not in hidden
+                ]
+                names = ", ".join(connection.ops.quote_name(column) for column in columns)
+                cursor.execute(f"SELECT {names} FROM {connection.ops.quote_name(model._meta.db_table)}")
+                found[model._meta.label] = sorted(map(repr, cursor.fetchall()))
+    return found
+
+
+def say(conversation, by, side="patron"):
+    return conversations.reply(
+        conversation,
+        by=by,
+        side=side,
+        at=timezone.now(),
+        body="Here.",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
+
+
+def a_draft(person, body, *, conversation=None, kind="ask"):
+    return drafts.save_draft(
+        conversation,
+        person=person,
+        side="patron",
+        kind=kind,
+        client_token=uuid.uuid4(),
+        sequence=1,
+        body=body,
+        at=timezone.now(),
+    )
+
+
+@pytest.fixture
+def two(settings):
+    """(going, into, the world): something of every kind in the one, and what can melt together in both."""
+    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    world = worlds.build()
+    going, into = world.patron, world.other_patron
+    for person in (going, into):
+        EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=True)
+        a_draft(person, f"{person.name} was writing")
+    Authenticator.objects.create(user=going, type="webauthn", data={"credential": {"id": "x"}})
+    Consent.objects.create(
+        person=going,
+        purpose="keep_session",
+        subject=world.session.public_id,
+        wording="Yes",
+        language="en",
+        given_at=timezone.now(),
+    )
+    shared = SavedItem.objects.get(saved_list__patron=going).item
+    here, there = SavedList.objects.get(patron=going), SavedListFactory(patron=into)
+    there.name = here.name
+    there.save()
+    SavedItemFactory(saved_list=there, item=shared)
+    SavedItemFactory(saved_list=here)
+    SavedItemFactory(saved_list=SavedListFactory(patron=going, name="Only here"))
+    a_draft(going, "An answer, half written", conversation=world.conversation, kind="reply")
+    for conversation in Conversation.objects.exclude(help_session=None):
+        conversations.search.index_conversation(conversation)
+    return going, into, world
+
+
+def join(going, into, by):
+    return unmerging.merge_for_a_day(going, into, by=by, at=timezone.now())
+
+
+def test_what_is_undone_is_row_by_row_as_it_was(two):
+    going, into, world = two
+    before = rows()
+    joined = join(going, into, world.coordinator)
+    assert rows() != before
+    assert not User.objects.filter(pk=going.pk).exists()
+    unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    assert rows() == before
+    assert set(
+        AuditEvent.objects.filter(action="unmerged_people", by=world.coordinator).values_list(
+            "patron", flat=True
+        )
+    ) == {going.pk, into.pk}
+
+
+def test_a_record_that_took_name_and_address_gives_them_back(two):
+    going, into, world = two
+    into.emailaddress_set.all().delete()
+    User.objects.filter(pk=into.pk).update(email=None, name="", language="")
+    before = rows()
+    joined = join(going, into, world.coordinator)
+    into.refresh_from_db()
+    assert (into.email, into.name) == ("sam@example.org", "Sam Okafor")
+    unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    assert rows() == before
+
+
+def test_what_was_said_since_goes_with_its_conversation_and_nothing_else_does(two):
+    going, into, world = two
+    joined = join(going, into, world.coordinator)
+    conversation = Conversation.objects.get(pk=world.conversation.pk)
+    said, answered = say(conversation, into), say(conversation, world.staff, side="staff")
+    attach_to(said)
+    own = conversations.ask(
+        by=into, at=timezone.now(), body="Something of my own?", language="en", client_token=uuid.uuid4()
+    )
+    unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    assert set(Message.objects.filter(pk__in=[said.pk, answered.pk]).values_list("author", flat=True)) == {
+        going.pk,
+        world.staff.pk,
+    }
+    conversation.refresh_from_db()
+    own.refresh_from_db()
+    assert (conversation.patron, own.patron) == (going, into)
+    assert Participation.objects.filter(conversation=conversation, person=into, side="patron").count() == 0
+    assert own.messages.get().author == into
+
+
+def test_what_somebody_changed_since_stays_changed(two):
+    going, into, world = two
+    into.emailaddress_set.all().delete()
+    User.objects.filter(pk=into.pk).update(email=None, name="")
+    joined = join(going, into, world.coordinator)
+    User.objects.filter(pk=into.pk).update(name="Chosen since")
+    into_draft = Draft.objects.get(person=into, conversation=None)
+    Draft.objects.filter(pk=into_draft.pk).update(body="Written on", sequence=90)
+    SavedItem.objects.filter(saved_list__patron=into).first().delete()
+    unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    into.refresh_from_db()
+    going.refresh_from_db()
+    assert (into.name, into.email, going.email) == ("Chosen since", None, "sam@example.org")
+    assert Draft.objects.get(pk=into_draft.pk).body == "Written on"
+    assert Draft.objects.get(person=going, conversation=None).body == "Sam Okafor was writing"
+
+
+def test_a_draft_that_was_sent_since_does_not_come_back(two):
+    going, into, world = two
+    joined = join(going, into, world.coordinator)
+    conversation = Conversation.objects.get(pk=world.conversation.pk)
+    draft = Draft.objects.get(conversation=conversation, person=into, kind="reply")
+    conversations.reply(
+        conversation,
+        by=into,
+        side="patron",
+        at=timezone.now(),
+        body=draft.body,
+        language="en",
+        client_token=draft.client_token,
+        draft_sequence=draft.sequence,
+    )
+    unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    assert not Draft.objects.filter(conversation=conversation, side="patron").exists()
+
+
+def test_after_a_day_nothing_is_left_to_part_them_with(two):
+    going, into, world = two
+    joined = join(going, into, world.coordinator)
+    late = timezone.now() + datetime.timedelta(hours=24, minutes=1)
+    assert list(unmerging.can_be_unmerged(into, at=timezone.now())) == [joined]
+    assert list(unmerging.can_be_unmerged(into, at=late)) == []
+    with pytest.raises(unmerging.CannotUnmerge):
+        unmerging.unmerge(joined, by=world.coordinator, at=late)
+    unmerging.forget_merged_records(at=timezone.now())
+    assert MergedRecords.objects.count() == 1
+    unmerging.forget_merged_records(at=late)
+    assert MergedRecords.objects.count() == 0
+
+
+def test_parting_twice_is_parting_once(two):
+    going, into, world = two
+    joined = join(going, into, world.coordinator)
+    unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    after = rows()
+    with pytest.raises(unmerging.CannotUnmerge):
+        unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    assert rows() == after
+
+
+def test_two_joined_into_one_are_parted_in_any_order(library):
+    into, first, second = UserFactory(), UserFactory(name="First"), UserFactory(name="Second")
+    visits = {person: HelpSessionFactory(patron=person) for person in (into, first, second)}
+    before = rows()
+    by = StaffFactory(branch=library.default_branch)
+    before = rows()
+    joined = [join(person, into, by) for person in (first, second)]
+    for one in joined:
+        unmerging.unmerge(one, by=by, at=timezone.now())
+    assert rows() == before
+    assert {person: visit.patron for person, visit in visits.items()} == {person: person for person in visits}
+
+
+def test_who_works_at_a_desk_is_never_the_one_that_ends(two):
+    going, into, world = two
+    before = rows()
+    with pytest.raises(CannotMerge):
+        join(world.staff, into, world.coordinator)
+    assert rows() == before
+
+
+def test_what_was_refused_and_is_offered_goes_back_too(two):
+    going, into, world = two
+    joined = join(going, into, world.coordinator)
+    assert RefusedPost.objects.get().person == into
+    unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    assert RefusedPost.objects.get().person == going
+
+
+def signed_in(person, at):
+    key = SessionStore()
+    key.create()
+    UserSession.objects.create(
+        user=person, session_key=key.session_key, ip="127.0.0.1", user_agent="Firefox", created_at=at
+    )
+    return key.session_key
+
+
+def test_whoever_came_in_since_is_out_with_their_passkeys_and_whoever_was_in_before_stays(two):
+    going, into, world = two
+    now = timezone.now()
+    before, made_before = signed_in(into, now - datetime.timedelta(days=30)), PasskeyFactory(person=into)
+    joined = unmerging.merge_for_a_day(going, into, by=world.coordinator, at=now)
+    since = signed_in(into, now + datetime.timedelta(hours=1))
+    made_since = PasskeyFactory(person=into)
+    audit.record("added_passkey", made_since, by=into, patron=into, at=now + datetime.timedelta(hours=1))
+    unmerging.unmerge(joined, by=world.coordinator, at=now + datetime.timedelta(hours=2))
+    assert list(UserSession.objects.filter(user=into).values_list("session_key", flat=True)) == [before]
+    assert (SessionStore().exists(before), SessionStore().exists(since)) == (True, False)
+    assert list(into.passkeys.all()) == [made_before]
+
+
+@pytest.mark.parametrize("had_one", [True, False])
+def test_an_address_that_came_since_lets_nobody_in_any_more(two, had_one):
+    going, into, world = two
+    if not had_one:
+        into.emailaddress_set.all().delete()
+        User.objects.filter(pk=into.pk).update(email=None)
+    before = rows()
+    joined = join(going, into, world.coordinator)
+    User.objects.filter(pk=into.pk).update(email="since@example.org")
+    EmailAddress.objects.filter(user=into).delete()
+    EmailAddress.objects.create(user=into, email="since@example.org", primary=True, verified=True)
+    AddressChange.objects.create(
+        person=into, email=going.email, token_hash="of a mail to them", begun_at=timezone.now()
+    )
+    unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    assert rows()["accounts.User"] == before["accounts.User"]
+    assert not AddressChange.objects.exists()  # begun by whoever had come in since
+    assert set(
+        EmailAddress.objects.filter(user__in=[going, into]).values_list("user", "email", "verified")
+    ) == {
+        (person, email, True)
+        for person, email in ((going.pk, going.email), (into.pk, into.email if had_one else None))
+        if email
+    }
+
+
+def test_who_read_a_conversation_or_a_visit_since_is_told_to_whose_it_is_again(two):
+    going, into, world = two
+    now = timezone.now()
+    joined = unmerging.merge_for_a_day(going, into, by=world.coordinator, at=now)
+    own = HelpSessionFactory(patron=into)
+    for subject in (world.conversation, world.session, own):
+        audit.record(
+            "opened",
+            subject,
+            by=world.staff,
+            patron=into,
+            at=now + datetime.timedelta(hours=1),
+            reason="They ask for it",
+        )
+    unmerging.unmerge(joined, by=world.coordinator, at=now + datetime.timedelta(hours=2))
+    looks = AuditEvent.objects.filter(action="opened", at__gt=now)
+    assert set(looks.filter(patron=going).values_list("subject", flat=True)) == {
+        str(world.conversation.public_id),
+        str(world.session.public_id),
+    }
+    assert list(looks.filter(patron=into).values_list("subject", flat=True)) == [str(own.public_id)]
+    assert {look.looking.patron_id for look in looks.filter(patron=going)} == {going.pk}
+
+
+def test_nobody_joins_a_record_with_their_own(two):
+    going, into, world = two
+    before = rows()
+    for by in (into, going):
+        with pytest.raises(CannotMerge):
+            join(going, into, by)
+    assert rows() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_are_parted_also_where_a_conversation_of_theirs_is_gone_since(two):
+    going, into, world = two
+    conversation = Conversation.objects.get(pk=world.conversation.pk)
+    Participation.objects.update_or_create(conversation=conversation, person=going, side="patron")
+    a_draft(into, "Of the other", conversation=conversation, kind="reply")
+    joined = join(going, into, world.coordinator)
+    conversation.delete()
+    unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
+    assert User.objects.filter(pk=going.pk).exists()

@@ -1,0 +1,100 @@
+"""Two records are parted while answers come and go: nothing said at that moment is lost, whichever came first."""
+
+import uuid
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import AuditEvent, User
+from accounts.patron.people import person_without_address
+from portal.conversations import actions
+from portal.conversations.models import Conversation, Message
+from portal.helpsessions.models import HelpSession
+from portal.privacy import unmerging
+from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory
+from tests.processes import rounds
+
+MANY = 25  # rounds
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),
+]
+
+
+def begin(_number):
+    """A person whose two records were joined, with a conversation of the one that ended."""
+    branch = LibraryFactory(
+        default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
+    ).default_branch
+    going, into = person_without_address(at=timezone.now(), language="en"), UserFactory()
+    session = HelpSessionFactory(branch=branch, staff=StaffFactory(branch=branch), patron=going)
+    conversation = actions.ask(
+        by=going,
+        at=timezone.now(),
+        help_session=session,
+        body="Where?",
+        language="en",
+        client_token=uuid.uuid4(),
+    )
+    joined = unmerging.merge_for_a_day(going, into, by=session.staff, at=timezone.now())
+    return SimpleNamespace(going=going, into=into, session=session, conversation=conversation, joined=joined)
+
+
+def reply(side):
+    def work(data):
+        by = data.into if side == "patron" else data.session.staff
+        return actions.reply(
+            data.conversation,
+            by=by,
+            side=side,
+            at=timezone.now(),
+            body=side,
+            language="en",
+            client_token=uuid.uuid4(),
+        ).pk
+
+    return work
+
+
+def ask_anew(data):
+    return actions.ask(
+        by=data.into, at=timezone.now(), body="Something else?", language="en", client_token=uuid.uuid4()
+    ).pk
+
+
+def part(data):
+    return unmerging.unmerge(data.joined, by=data.session.staff, at=timezone.now()).pk
+
+
+def check(data, outcomes):
+    said_by_patron, said_by_staff, asked, parted, again = outcomes
+    assert sorted(map(str, [parted, again])) == sorted([str(data.going.pk), "CannotUnmerge"])
+    assert User.objects.filter(pk__in=[data.going.pk, data.into.pk]).count() == 2
+    conversation = Conversation.objects.get(pk=data.conversation.pk)
+    assert (conversation.patron, HelpSession.objects.get(pk=data.session.pk).patron) == (
+        data.going,
+        data.going,
+    )
+    assert set(conversation.messages.values_list("pk", flat=True)) >= {said_by_patron, said_by_staff}
+    assert Message.objects.get(pk=said_by_patron).author_id in {
+        data.going.pk,
+        None,
+    }  # the name that it was written under is not in this conversation any more
+    assert Conversation.objects.get(pk=asked).patron == data.into
+    assert (
+        AuditEvent.objects.filter(action="unmerged_people", patron__in=[data.going, data.into]).count() == 2
+    )
+
+
+def test_nothing_said_while_records_are_parted_is_lost(transactional_db):
+    rounds(
+        [reply("patron"), reply("staff"), ask_anew, part, part],
+        MANY,
+        before=begin,
+        after=check,
+        refusals={"CannotUnmerge"},
+    )
