@@ -66,7 +66,7 @@ JOBS = [
     (portal.conversations.desk_actions.release_untouched, timedelta(minutes=10)),
     (accounts.sign_in.authenticator_apps.seal_anew, EVERY_DAY),
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
-    (portal.conversations.pending_questions.forget_old, EVERY_DAY),
+    (portal.conversations.pending_questions.forget_pending_questions, EVERY_DAY),
     (portal.conversations.search.renew_names, EVERY_HOUR),
     (portal.conversations.search.forget_removed_words, EVERY_DAY),
     (portal.conversations.attachments.forget_unsent_attachments, EVERY_HOUR),

@@ -202,7 +202,7 @@ class Conversation(models.Model):
                 name="closed_has_its_time",
             ),
             models.CheckConstraint(
-                condition=Q(merged_into__isnull=True) | Q(status="closed"), name="joined_is_closed"
+                condition=Q(merged_into__isnull=True) | Q(status="closed"), name="merged_is_closed"
             ),
             models.CheckConstraint(
                 condition=Q(assignee__isnull=True) | Q(assigned_at__isnull=False),
@@ -226,7 +226,7 @@ class Conversation(models.Model):
                 fields=["closes_at"], name="closing_by_themselves", condition=Q(closes_at__isnull=False)
             ),
             models.Index(
-                fields=["pending_from"], name="holding_an_answer", condition=Q(pending_from__isnull=False)
+                fields=["pending_from"], name="pending_answers", condition=Q(pending_from__isnull=False)
             ),
             models.Index(fields=["patron", "-last_message_at", "-id"]),
             models.Index(fields=["help_session", "-last_message_at"]),

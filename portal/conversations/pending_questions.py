@@ -46,7 +46,7 @@ def forget(request, *kinds):
             del request.session[KEY]
 
 
-def forget_old(*, at):
+def forget_pending_questions(*, at):
     """Take it out of the sessions that were saved last when it was kept. For the worker, which looks at those of some days at a time."""
     a_day_ago = at + datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE) - KEPT_FOR
     for row in Session.objects.filter(expire_date__range=(a_day_ago - LOOKED_BACK, a_day_ago)).iterator():

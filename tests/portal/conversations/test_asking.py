@@ -379,7 +379,7 @@ def test_the_worker_takes_it_out_of_a_session_that_lives_on(client, visit, show_
     client.post(ASK, typed(about="new"))
     now = timezone.now()
     for late, is_kept in [(datetime.timedelta(hours=23), True), (datetime.timedelta(hours=25), False)]:
-        pending_questions.forget_old(at=now + late)
+        pending_questions.forget_pending_questions(at=now + late)
         assert (pending_questions.KEY in client.session) == is_kept
     assert client.get(visit.get_absolute_url()).status_code == 200
 

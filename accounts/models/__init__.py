@@ -1,0 +1,30 @@
+"""Who: the library, people, staff, how they sign in, and the audit trail."""
+
+from .audit import AuditEvent, LookingReason
+from .library import Branch, ClosedDay, Library, OpeningHours, private_storage
+from .people import Consent, RefusedPost, User
+from .sign_in import AddressChange, LibraryCard, Passkey
+from .staff import Absence, DeskPin, Invitation, InvitedRole, PinTries, SharedDesk, StaffRole
+
+__all__ = [
+    "Absence",
+    "AddressChange",
+    "AuditEvent",
+    "Branch",
+    "ClosedDay",
+    "Consent",
+    "DeskPin",
+    "Invitation",
+    "InvitedRole",
+    "Library",
+    "LibraryCard",
+    "LookingReason",
+    "OpeningHours",
+    "Passkey",
+    "PinTries",
+    "RefusedPost",
+    "SharedDesk",
+    "StaffRole",
+    "User",
+    "private_storage",
+]

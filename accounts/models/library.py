@@ -1,0 +1,185 @@
+"""The library, its branches and when they are open."""
+
+import zoneinfo
+
+from django.conf import settings
+from django.core.files.storage import storages
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from portal.prepared import prepared
+
+
+def private_storage():
+    return storages["private"]
+
+
+class Library(models.Model):
+    """The library this portal belongs to. There is one row."""
+
+    class Children(models.TextChoices):
+        """How a visit with a child is handed over. What a visit was recorded with stays its own, whatever is chosen later."""
+
+        PAPER = "paper", _("paper only")
+        SHARED = "shared", _("shared with an adult")
+        OWN = "own", _("the child's own")
+
+    name = models.CharField(_("name"), max_length=120)
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default="UTC",
+        choices=[(z, z) for z in sorted(zoneinfo.available_timezones())],
+    )
+    language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES, default="en")
+    accent_color = models.CharField(
+        _("accent color"),
+        max_length=7,
+        default="#0b5d4d",
+        validators=[
+            RegexValidator(r"\A#[0-9a-fA-F]{6}\Z", _("Write the color as # and six digits, such as #0b5d4d."))
+        ],
+    )
+    logo = models.FileField(_("logo"), storage=private_storage, upload_to="logo", blank=True)
+    catalog_link = models.CharField(
+        _("catalogue link template"),
+        max_length=300,
+        blank=True,
+        help_text=_("An address with {isbn}, {title} or {number} where the item's own goes."),
+    )
+    closes_after_days = models.PositiveSmallIntegerField(
+        _("a conversation closes by itself after (days)"),
+        default=14,
+        validators=[MaxValueValidator(365)],
+        help_text=_("Counted from the answer, if the patron writes no more. 0: never."),
+    )
+    released_after_days = models.PositiveSmallIntegerField(
+        _("a conversation left lying is free again after (days)"),
+        default=3,
+        validators=[MaxValueValidator(90)],
+        help_text=_("Counted from the day on which somebody took it and did not answer. 0: never."),
+    )
+    desk_locks_after_minutes = models.PositiveSmallIntegerField(
+        _("a shared desk computer locks after (minutes)"),
+        default=5,
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        help_text=_("Counted from when somebody last used it."),
+    )
+    default_branch = models.ForeignKey(
+        "Branch",
+        verbose_name=_("default branch"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    children = models.CharField(max_length=6, choices=Children, default=Children.PAPER)
+    childrens_groups = models.CharField(
+        max_length=1000,
+        blank=True,
+        help_text="patron groups of the ILS whose cards are children's, one a line",
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(pk=1), name="one_library"),
+            models.CheckConstraint(
+                condition=Q(children__in=["paper", "shared", "own"]), name="known_choice_for_children"
+            ),
+        ]
+
+    def __str__(self):
+        return self.name
+
+    @cached_property
+    def zone(self):
+        return zoneinfo.ZoneInfo(self.time_zone)
+
+    def today(self, at=None):
+        """The library's own day at the moment `at` (now by default): every `…_on` is counted in it."""
+        return (at or timezone.now()).astimezone(self.zone).date()
+
+    @classmethod
+    def current(cls):
+        """The one library; an unsaved placeholder before `setup_library` has run, so that pages can still say so."""
+        return next(iter(_libraries()), None) or cls(name="Afterword")
+
+
+@prepared()
+def _libraries():
+    return Library.objects.order_by("pk")[:1]
+
+
+class BranchQuerySet(models.QuerySet):
+    def at_desk_of(self, coordinator):
+        """Return the branches whose staff this coordinator manages.
+
+        These are the branches they coordinate, and those that no one coordinates.
+        """
+        has_coordinator = Q(staff_roles__role="coordinator", staff_roles__user__is_active=True)
+        coordinated = self.model.objects.filter(has_coordinator)
+        own = self.model.objects.filter(has_coordinator, staff_roles__user=coordinator)
+        return self.filter(Q(pk__in=own.values("pk")) | ~Q(pk__in=coordinated.values("pk")))
+
+
+class Branch(models.Model):
+    """One location of the library."""
+
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    slug = models.SlugField(max_length=60, unique=True)
+    address = models.CharField(_("address"), max_length=200, blank=True)
+    phone = models.CharField(_("phone"), max_length=40, blank=True)
+    promise_hours = models.PositiveSmallIntegerField(
+        _("answers within (opening hours)"),
+        default=24,
+        validators=[MinValueValidator(1), MaxValueValidator(400)],
+    )
+    closed_at = models.DateTimeField(_("no longer in use since"), null=True, blank=True)
+
+    objects = BranchQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "branches"
+        ordering = ["name"]
+
+    def __str__(self):
+        return self.name
+
+
+class OpeningHours(models.Model):
+    """One stretch of opening on one day of the week; Monday is 0."""
+
+    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="opening_hours")
+    weekday = models.PositiveSmallIntegerField()
+    opens = models.TimeField()
+    closes = models.TimeField()
+
+    class Meta:
+        ordering = ["weekday", "opens"]
+        constraints = [
+            models.CheckConstraint(condition=Q(weekday__lte=6), name="weekday_is_0_to_6"),
+            models.CheckConstraint(condition=Q(closes__gt=models.F("opens")), name="closes_after_it_opens"),
+            models.UniqueConstraint(fields=["branch", "weekday", "opens"], name="one_opening_at_a_time"),
+        ]
+
+    def __str__(self):
+        return f"{self.branch}: {self.weekday} {self.opens}–{self.closes}"
+
+
+class ClosedDay(models.Model):
+    """A day on which a branch is closed although its week says open."""
+
+    branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="closed_days")
+    day = models.DateField(_("day"))
+    reason = models.CharField(_("reason"), max_length=80, blank=True)
+
+    class Meta:
+        ordering = ["day"]
+        constraints = [models.UniqueConstraint(fields=["branch", "day"], name="one_closed_day")]
+
+    def __str__(self):
+        return f"{self.branch}: {self.day}"

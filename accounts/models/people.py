@@ -1,0 +1,178 @@
+"""People, what they agreed to, and what they typed into a form that was refused."""
+
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+
+class UserManager(BaseUserManager):
+    def get_by_natural_key(self, email):
+        return self.get(email__iexact=email)
+
+
+class User(AbstractBaseUser):
+    """A person: a patron, and a member of staff as well where a StaffRole says so. Nobody needs an e-mail address."""
+
+    class Remember(models.TextChoices):
+        """How long what the library did for this person stays theirs: accounts/patron/retention_choice.py."""
+
+        DAYS_30 = "30", _("30 days")
+        DAYS_90 = "90", _("90 days")
+        DAYS_365 = "365", _("365 days")
+        UNTIL = "until", _("until a date")
+        NOTHING = "nothing", _("do not keep anything")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    email = models.EmailField(_("e-mail"), null=True, blank=True, unique=True)
+    name = models.CharField(_("name"), max_length=80, blank=True)
+    language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES, blank=True)
+    is_active = models.BooleanField(default=True)
+    joined_at = models.DateTimeField(default=timezone.now)
+    remember = models.CharField(max_length=8, choices=Remember, default=Remember.DAYS_365)
+    remember_until = models.DateField(
+        null=True, blank=True, help_text="the library's day, the last on which it is kept"
+    )
+    remember_chosen_at = models.DateTimeField(null=True, blank=True, help_text="null: they chose nothing")
+    child_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="since when it is a child's record (accounts/patron/children.py); null: it is none",
+    )
+
+    has_shared_visits = models.BooleanField(
+        default=False,
+        help_text="a child's visit is shared with them, or was once: only then a page of theirs has to ask for such visits",
+    )
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []  # type: ignore[misc]  # the stubs know it as a class variable
+
+    objects = UserManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="one_person_per_address"),
+            models.CheckConstraint(condition=Q(email__isnull=True) | ~Q(email=""), name="no_empty_address"),
+            models.CheckConstraint(
+                condition=Q(remember__in=["30", "90", "365", "until", "nothing"]), name="known_remembering"
+            ),
+            models.CheckConstraint(
+                condition=Q(remember="until", remember_until__isnull=False)
+                | (~Q(remember="until") & Q(remember_until__isnull=True)),
+                name="remembered_until_a_day",
+            ),
+            models.CheckConstraint(
+                condition=Q(child_since__isnull=True) | ~Q(name__contains=" "), name="no_surname_of_a_child"
+            ),
+        ]
+
+    def __str__(self):
+        return self.display_name
+
+    def save(self, *args, **kwargs):
+        self.email = self.email.strip().lower() if self.email else None
+        super().save(*args, **kwargs)
+
+    @property
+    def display_name(self):
+        """What others see: the chosen name, never the address."""
+        return self.name or str(_("a reader"))
+
+    @property
+    def is_child(self):
+        return self.child_since is not None
+
+    @cached_property
+    def roles(self):
+        return list(self.staff_roles.select_related("branch").order_by("branch__name")) if self.pk else []
+
+    @cached_property
+    def desk_branch_ids(self):
+        """The branches whose desk this person works at."""
+        return [role.branch_id for role in self.roles]
+
+    @property
+    def has_second_factor(self):
+        """An authenticator app or a passkey. Recovery codes are only of use beside an app."""
+        return self.authenticator_set.filter(type="totp").exists() or self.passkeys.exists()
+
+    @property
+    def is_staff(self):
+        return self.is_active and bool(self.roles)
+
+    @property
+    def is_coordinator(self):
+        return self.is_active and any(role.is_coordinator for role in self.roles)
+
+
+class Consent(models.Model):
+    """What a person agreed to, in the words they read, and when."""
+
+    class Purpose(models.TextChoices):
+        KEEP_SESSION = "keep_session", _("keep a help session in my library account")
+        REMEMBER = "remember", _("how long the library remembers")
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="consents")
+    purpose = models.CharField(max_length=30, choices=Purpose)
+    subject = models.UUIDField(help_text="public id of what the consent is about")
+    wording = models.TextField()
+    language = models.CharField(max_length=12)
+    given_at = models.DateTimeField()
+    read_by = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="who read it to them at the desk; null: they read it themselves",
+    )
+
+    class Meta:
+        ordering = ["-given_at"]
+
+    def __str__(self):
+        return f"{self.person}: {self.purpose}"
+
+
+class RefusedPostQuerySet(models.QuerySet):
+    def offered_to(self, person, *, at):
+        """What this person may still take up, newest first."""
+        return self.filter(person=person, refused_at__gt=at - RefusedPost.KEPT_FOR).order_by(
+            "-refused_at", "-pk"
+        )
+
+
+class RefusedPost(models.Model):
+    """What somebody had typed when an expired sign-in or form refused it: kept 30 minutes, for that person only."""
+
+    KEPT_FOR = timedelta(minutes=30)
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    path = models.CharField(max_length=300)
+    fields = models.JSONField()
+    refused_at = models.DateTimeField(db_index=True)
+
+    objects = RefusedPostQuerySet.as_manager()
+
+    def __str__(self):
+        return f"{self.path} at {self.refused_at:%H:%M}"
+
+    @property
+    def pairs(self):
+        """(name, value) of each field, as a form sends them."""
+        return [(name, value) for name, values in self.fields.items() for value in values]
+
+    @property
+    def words(self):
+        """The longest thing in it that was written: what its author will know it by."""
+        return max((value for _name, value in self.pairs), key=len, default="")
