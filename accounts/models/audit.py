@@ -34,7 +34,7 @@ class AuditEvent(models.Model):
         SEARCH = "search", _("from a search in the queue")
         SESSIONS = "sessions", _("from the list of visits")
         SESSION = "session", _("from the page of a visit")
-        CONVERSATION = "thread", _("from beside a conversation")  # the stored value predates the name
+        CONVERSATION = "conversation", _("from beside a conversation")
         PEOPLE = "people", _("at the people desk")
         CODE = "code", _("by a code that was shown")
         RECORD = "record", _("to write it down as a contact")

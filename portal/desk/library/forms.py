@@ -81,7 +81,7 @@ class LibraryForm(forms.Form):
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 60}),
     )
 
-    def clean_catalogue_link(self):
+    def clean_catalog_link(self):
         link = self.cleaned_data["catalog_link"]
         if not link:
             return ""

@@ -105,7 +105,7 @@ def desk_news(request, public_id):
     conversation = _conversation(request, public_id)
     since = parse_moment(request.GET.get("at")) or at
     timeline = build_timeline(
-        conversation, viewer=request.user, at=at, read_until=around.read_until, since=min(since, at) - OVERLAP
+        conversation, user=request.user, at=at, read_until=around.read_until, since=min(since, at) - OVERLAP
     )
     if timeline.entries:
         log_reading(request, conversation, at=at)
@@ -340,7 +340,7 @@ def _page(request, conversation, form=None, picker=None, *, status=200, **more):
     log_opened(request, conversation, at=at)  # whoever draws the page has read it, by whatever button
     around = presence.look(conversation, person=request.user, at=at)
     timeline = build_timeline(
-        conversation, viewer=request.user, at=at, read_until=around.read_until, start=request.GET.get("from")
+        conversation, user=request.user, at=at, read_until=around.read_until, start=request.GET.get("from")
     )
     presence.come(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)
     kept = _drafts(request, conversation)
@@ -360,7 +360,7 @@ def _swap(request, conversation, form, picker, **more):
     around = presence.look(conversation, person=request.user, at=at)
     since = min(parse_moment(request.POST.get("at")) or at, at)
     timeline = build_timeline(
-        conversation, viewer=request.user, at=at, read_until=around.read_until, since=since - OVERLAP
+        conversation, user=request.user, at=at, read_until=around.read_until, since=since - OVERLAP
     )
     if timeline.entries or more.get(
         "newer"

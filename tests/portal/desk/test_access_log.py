@@ -91,4 +91,4 @@ def test_the_one_of_two_conversations_to_be_joined_is_seen_from_beside_the_other
         f"/desk/conversations/{conversation.public_id}/join/?with={other.public_id}",
         headers={"Referer": f"{HERE}/desk/conversations/{conversation.public_id}/join/"},
     )
-    assert where(subject=str(other.public_id)) == ["conversation"]
+    assert where(subject=str(other.public_id)) == [AuditEvent.Where.CONVERSATION]
