@@ -94,7 +94,7 @@ class Builder:
         self._add_items(began)
         self.calendar = Calendar(demo.BRANCHES, Library.current().zone, self.now)
         self._choose_what_was_not_tried()
-        self.cards = helpsessions.print_cards(
+        self.cards = helpsessions.print_code_cards(
             by=self.people["rosa"],
             at=self.now - datetime.timedelta(days=30),
             branch=self.branches["central"],
@@ -350,7 +350,7 @@ class Builder:
     def _hand_over(self, visit, help_session, staff, at):
         if visit.code == "card":
             code = self.cards.pop()
-            helpsessions.attach_card(help_session, code=code, by=staff, at=at)
+            helpsessions.attach_code_card(help_session, code=code, by=staff, at=at)
         elif visit.code:
             address = "neighbor@example.org" if visit.code == "mailed" else ""
             code = helpsessions.hand_over(

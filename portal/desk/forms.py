@@ -273,7 +273,7 @@ def language_options(chosen):
     return format_html_join("", '<option value="{}"{}>{}</option>', marks)
 
 
-class CardsForm(forms.Form):
+class CodeCardsForm(forms.Form):
     branch = forms.ModelChoiceField(label=_("Branch"), queryset=Branch.objects.none(), empty_label=None)
     count = WholeNumber(
         label=_("Cards"),

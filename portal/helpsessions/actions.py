@@ -25,17 +25,17 @@ from .models import (
 __all__ = ["ChosenItem"]
 
 CODE_LIFE = datetime.timedelta(days=KEPT_BY_CODE_FOR_DAYS)
-CARD_LIFE = datetime.timedelta(days=365)
+CODE_CARD_LIFE = datetime.timedelta(days=365)
 FORGET_ENDED_CODES_AFTER = datetime.timedelta(
     days=60
 )  # so long a late comer still reads why the code no longer works
 
 
-class UnknownCard(Exception):
+class UnknownCodeCard(Exception):
     """No card of this library has that code."""
 
 
-class CardAlreadyAttached(Exception):
+class CodeCardAlreadyAttached(Exception):
     """The card belongs to a session already, was revoked or is too old."""
 
 
@@ -62,7 +62,7 @@ class CodeForgotten(Exception):
     """The library has forgotten the session, as it promised."""
 
 
-class CardNotReady(Exception):
+class CodeCardNotReady(Exception):
     """The card is not attached to a session yet, or staff are still writing that session up."""
 
 
@@ -253,7 +253,7 @@ def hand_over_on_paper(help_session, *, by, at):
 
 
 @transaction.atomic
-def print_cards(*, by, at, branch, count):
+def print_code_cards(*, by, at, branch, count):
     """Make `count` codes for cards that are handed out before their session is written. Returns the codes."""
     new = [codes.new_code() for _ in range(count)]
     ClaimCode.objects.bulk_create(
@@ -263,7 +263,7 @@ def print_cards(*, by, at, branch, count):
             branch=branch,
             made_by=by,
             made_at=at,
-            expires_at=at + CARD_LIFE,
+            expires_at=at + CODE_CARD_LIFE,
         )
         for code in new
     )
@@ -272,19 +272,19 @@ def print_cards(*, by, at, branch, count):
 
 
 @transaction.atomic
-def attach_card(help_session, *, code, by, at):
+def attach_code_card(help_session, *, code, by, at):
     """Tie the card with that code to the session. Exactly one session gets a card.
 
-    Raises UnknownCard, CardAlreadyAttached, OnPaperOnly, or AlreadyKept for a session that its patron keeps."""
+    Raises UnknownCodeCard, CodeCardAlreadyAttached, OnPaperOnly, or AlreadyKept for a session that its patron keeps."""
     help_session = _still_open(help_session)
     card = ClaimCode.objects.filter(hmac__in=codes.hmacs_of(codes.normalise(code))).first()
     if card is None:
-        raise UnknownCard
+        raise UnknownCodeCard
     attached = ClaimCode.objects.filter(pk=card.pk, state=ClaimCode.State.BLANK, expires_at__gt=at).update(
         state=ClaimCode.State.LIVE, help_session=help_session, expires_at=at + CODE_LIFE
     )
     if not attached and card.help_session_id != help_session.pk:
-        raise CardAlreadyAttached
+        raise CodeCardAlreadyAttached
     _mark_handed_over(help_session, at)
     audit.record("attached_card", help_session, by=by, at=at)
 
@@ -302,7 +302,7 @@ def revoke_codes(help_session, *, by, at):
 def open_by_code(code, *, at):
     """The live claim code for what was typed or scanned.
 
-    Raises CodeUnknown, CodeKept, CodeExpired, CodeRevoked, CodeForgotten or CardNotReady; none of them may reveal anything of the session.
+    Raises CodeUnknown, CodeKept, CodeExpired, CodeRevoked, CodeForgotten or CodeCardNotReady; none of them may reveal anything of the session.
     """
     digits = codes.normalise(code)
     claim = (
@@ -321,7 +321,7 @@ def open_by_code(code, *, at):
     if claim.expires_at <= at:
         raise CodeExpired
     if claim.help_session is None or claim.help_session.status != HelpSession.Status.RECORDED:
-        raise CardNotReady
+        raise CodeCardNotReady
     return claim
 
 

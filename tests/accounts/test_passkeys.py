@@ -387,7 +387,7 @@ def test_whoever_has_one_is_offered_none(client, patron):
 
 
 def at_the_desk(client):
-    return client.get(reverse("cards")).status_code == 200
+    return client.get(reverse("code_cards")).status_code == 200
 
 
 def test_a_passkey_opens_the_desk_in_place_of_an_app(staff, device, clock):

@@ -42,12 +42,12 @@ def secret(client, clock, staff):
 
 
 def at_the_desk(client):
-    return client.get(reverse("cards")).status_code == 200
+    return client.get(reverse("code_cards")).status_code == 200
 
 
 def test_the_desk_leads_to_the_second_factor_and_back(client, clock, staff):
     sign_in_by_code(client, staff.email)
-    response = client.get(reverse("cards"))
+    response = client.get(reverse("code_cards"))
     assert response["Location"] == "/second-factor/?next=%2Fdesk%2Fcards%2F"
     assert "Set up your authenticator app" in client.get(response["Location"]).content.decode()
 

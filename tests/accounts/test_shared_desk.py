@@ -616,11 +616,11 @@ def test_typing_and_reading_are(computer, clock):
 
 def test_that_it_is_used_is_written_once_a_minute(computer, clock):
     clock.shift(61)
-    computer.get(reverse("cards"))
+    computer.get(reverse("code_cards"))
     used_at = computer.session["used_at"]
     assert used_at == time.time()
     clock.shift(59)
-    computer.get(reverse("cards"))
+    computer.get(reverse("code_cards"))
     assert computer.session["used_at"] == used_at
 
 
@@ -790,16 +790,16 @@ def test_what_two_of_them_do_on_one_computer_carries_the_right_names(computer, r
 def test_a_page_costs_nothing_more_elsewhere_and_one_query_here(
     client, rosa, daniel, branch, sign_in, django_assert_num_queries
 ):
-    sign_in(client, rosa).get(reverse("cards"))
+    sign_in(client, rosa).get(reverse("code_cards"))
     costs = 6
     with django_assert_num_queries(costs):
-        client.get(reverse("cards"))
+        client.get(reverse("code_cards"))
     client.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Front desk"})
     client.post(reverse("lock"))
     open_by_pin(client, daniel, DANIEL)
-    client.get(reverse("cards"))
+    client.get(reverse("code_cards"))
     with django_assert_num_queries(costs + 1):
-        client.get(reverse("cards"))
+        client.get(reverse("code_cards"))
 
 
 def test_among_ones_devices_it_says_what_it_is(computer, daniel, sign_in):

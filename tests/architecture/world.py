@@ -136,6 +136,8 @@ def address(route, world):
         return reverse(route.name)
     if route.name in {"stop_address", "invitation"}:
         return reverse(route.name, args=["0123456789abcdef0123456789abcdef01234567"])
+    if route.name == "desk_old_address":
+        return reverse(route.name, args=[f"{world.conversation.public_id}/"])
     if route.name == "open_code_link":
         return reverse(route.name, args=[world.code])
     found = getattr(world, OBJECT[route.name])

@@ -118,9 +118,9 @@ def test_without_javascript_all_of_it_works(conversation, staff, omar, opened, s
     page.locator("#take").click()
     assert Conversation.objects.get().assignee == staff
     page.locator("#whose > summary").click()
-    page.locator("#hand-on a").click()
+    page.locator("#assign a").click()
     page.locator("#id_to").select_option(label="Omar Haddad")
-    page.locator("#hand-on-now").click()
+    page.locator("#assign-now").click()
     assert Conversation.objects.get().assignee == omar
     page.locator("#snooze > summary").click()
     page.locator("#until-2").click()

@@ -583,13 +583,13 @@ def test_of_eight_who_keep_a_childs_visit_at_once_one_child_and_one_adult_do(ses
 
 def test_a_card_attached_at_once_goes_to_one_session(session):
     sessions = HelpSessionFactory.create_batch(PROCESSES, branch=session.branch, staff=session.staff)
-    for code in helpsessions.print_cards(
+    for code in helpsessions.print_code_cards(
         by=session.staff, at=timezone.now(), branch=session.branch, count=ROUNDS
     ):
         outcomes = at_once(
             *[
                 lambda target=target, code=code: (
-                    helpsessions.attach_card(target, code=code, by=session.staff, at=timezone.now())
+                    helpsessions.attach_code_card(target, code=code, by=session.staff, at=timezone.now())
                     or "attached"
                 )
                 for target in sessions

@@ -54,15 +54,15 @@ def test_a_slip_opens_its_visit_under_the_next_key(client, branch, staff, change
 
 @pytest.mark.parametrize("known", [True, False])
 def test_a_card_is_attached_under_the_next_key(branch, staff, change_key, known):
-    [code] = actions.print_cards(by=staff, at=timezone.now(), branch=branch, count=1)
+    [code] = actions.print_code_cards(by=staff, at=timezone.now(), branch=branch, count=1)
     change_key(known=known)
     visit = HelpSessionFactory(branch=branch, staff=staff)
     if known:
-        actions.attach_card(visit, code=code, by=staff, at=timezone.now())
+        actions.attach_code_card(visit, code=code, by=staff, at=timezone.now())
         assert ClaimCode.objects.get().help_session == visit
     else:
-        with pytest.raises(actions.UnknownCard):
-            actions.attach_card(visit, code=code, by=staff, at=timezone.now())
+        with pytest.raises(actions.UnknownCodeCard):
+            actions.attach_code_card(visit, code=code, by=staff, at=timezone.now())
 
 
 @pytest.mark.parametrize("known", [True, False])

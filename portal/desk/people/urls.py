@@ -12,6 +12,6 @@ urlpatterns = [
     path("<uuid:public_id>/code/", patrons.make_account_code, name="make_account_code"),
     path("<uuid:public_id>/passkey/", patrons.remove_lost_passkey, name="remove_lost_passkey"),
     path("<uuid:public_id>/child/", patrons.change_childs_record, name="change_childs_record"),
-    path("<uuid:public_id>/join/", merging.merge_records, name="merge_records"),
-    path("<uuid:public_id>/part/", merging.unmerge_records, name="unmerge_records"),
+    path("<uuid:public_id>/merge/", merging.merge_records, name="desk_merge_records"),
+    path("<uuid:public_id>/unmerge/", merging.unmerge_records, name="desk_unmerge_records"),
 ]

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.sign_in.access import staff_only
 from portal.desk import slips
-from portal.desk.forms import CardsForm
+from portal.desk.forms import CodeCardsForm
 from portal.helpsessions import actions, codes
 from portal.htmx import render_page
 
@@ -17,14 +17,14 @@ PAPERS = {"a4", "letter"}
 
 @staff_only
 @require_http_methods(["GET", "POST"])
-def cards(request):
+def code_cards(request):
     at = timezone.now()
     if request.method == "POST":
-        form = CardsForm(request.POST, user=request.user)
+        form = CodeCardsForm(request.POST, user=request.user)
         if form.is_valid():
-            made = actions.print_cards(by=request.user, at=at, **form.cleaned_data)
+            made = actions.print_code_cards(by=request.user, at=at, **form.cleaned_data)
             slips.keep(request.session, slips.CARDS, made, at=at)
-            return redirect("cards")
+            return redirect("code_cards")
         return render_page(request, "desk/code_cards.html", {"form": form, "count": 0}, status=422)
     made = slips.kept(request.session, slips.CARDS, at=at)
     paper = request.GET.get("paper")
@@ -45,5 +45,5 @@ def cards(request):
             },
         )
     return render_page(
-        request, "desk/code_cards.html", {"form": CardsForm(user=request.user), "count": len(made)}
+        request, "desk/code_cards.html", {"form": CodeCardsForm(user=request.user), "count": len(made)}
     )

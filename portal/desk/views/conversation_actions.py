@@ -74,14 +74,14 @@ def desk_assign(request, public_id):
         branches=branches,
     )
     if request.method == "POST" and form.is_valid():
-        return _hand_on(request, conversation, form, at)
+        return _assign(request, conversation, form, at)
     context = {"conversation": conversation, "form": form}
     return render_page(
         request, "desk/assign.html", context, partial="form", status=422 if form.errors else 200
     )
 
 
-def _hand_on(request, conversation, form, at):
+def _assign(request, conversation, form, at):
     to, said = form.cleaned_data["to"], form.cleaned_data["was"]
     assignee = conversation.assignee
     if said != (assignee.public_id if assignee else None):

@@ -261,6 +261,13 @@ def desk_close(request, public_id):
     return _go(request, conversation)
 
 
+@staff_only
+def old_address(request, rest):
+    """Redirect an address of an earlier version, as emails and bookmarks have it."""
+    query = f"?{request.GET.urlencode()}" if request.GET else ""
+    return redirect(f"{reverse('desk')}conversations/{rest}{query}", permanent=True, preserve_request=True)
+
+
 def _conversation(request, public_id):
     """The conversation, or the one that it was joined into."""
     found = one_or_404(_at_desk(public_id=public_id, **_scope(request)))

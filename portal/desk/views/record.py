@@ -293,10 +293,10 @@ def _attach(request, form, help_session, card):
     if not limits.counted(request, form, "card", "code_at_desk"):
         return False
     try:
-        actions.attach_card(help_session, code=card, by=request.user, at=timezone.now())
-    except actions.UnknownCard:
+        actions.attach_code_card(help_session, code=card, by=request.user, at=timezone.now())
+    except actions.UnknownCodeCard:
         form.add_error("card", _("No card has this code. Please compare it with the card."))
-    except actions.CardAlreadyAttached:
+    except actions.CodeCardAlreadyAttached:
         form.add_error(
             "card",
             _("This card belongs to another session already, or is too old. Give the patron another card."),

@@ -47,7 +47,7 @@ def open_by_patrons_code(request):
             )
         except (actions.CodeExpired, actions.CodeRevoked, actions.CodeForgotten):
             form.add_error("code", _("This code no longer opens a session."))
-        except actions.CardNotReady:
+        except actions.CodeCardNotReady:
             form.add_error("code", _("This card is not attached to a finished session yet."))
         except actions.CodeUnknown:
             form.add_error("code", _("No session has this code. Please compare it with the slip."))

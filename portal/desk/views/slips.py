@@ -94,20 +94,20 @@ def take_out(request, public_id):
 
 @staff_only
 @require_POST
-def attach_card(request, public_id):
+def attach_code_card(request, public_id):
     """Tie a card that the patron walked away with to the session."""
     help_session = _to_hand_over(request, public_id)
     form = CodeForm(request.POST)
     if form.is_valid() and limits.counted(request, form, "code", "code_at_desk"):
         try:
-            actions.attach_card(
+            actions.attach_code_card(
                 help_session, code=form.cleaned_data["code"], by=request.user, at=timezone.now()
             )
-        except actions.UnknownCard:
+        except actions.UnknownCodeCard:
             form.add_error("code", _("No card has this code. Please compare it with the card."))
         except (actions.AlreadyKept, actions.OnPaperOnly):
             return redirect("slip", public_id)
-        except actions.CardAlreadyAttached:
+        except actions.CodeCardAlreadyAttached:
             form.add_error(
                 "code",
                 _(

@@ -17,7 +17,7 @@ from portal.conversations import pending_questions
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions import account_codes
 from portal.helpsessions.actions import (
-    CardNotReady,
+    CodeCardNotReady,
     CodeExpired,
     CodeForgotten,
     CodeKept,
@@ -38,7 +38,7 @@ REFUSALS = {
     CodeExpired: ("expired", 410),
     CodeRevoked: ("revoked", 410),
     CodeForgotten: ("forgotten", 410),
-    CardNotReady: ("not_ready", 409),
+    CodeCardNotReady: ("not_ready", 409),
 }
 
 

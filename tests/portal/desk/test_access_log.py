@@ -88,7 +88,7 @@ def test_the_one_of_two_conversations_to_be_joined_is_seen_from_beside_the_other
     other = ConversationFactory(help_session=visit)
     MessageFactory(conversation=other)
     desk.get(
-        f"/desk/conversations/{conversation.public_id}/join/?with={other.public_id}",
-        headers={"Referer": f"{HERE}/desk/conversations/{conversation.public_id}/join/"},
+        f"/desk/conversations/{conversation.public_id}/merge/?with={other.public_id}",
+        headers={"Referer": f"{HERE}/desk/conversations/{conversation.public_id}/merge/"},
     )
     assert where(subject=str(other.public_id)) == [AuditEvent.Where.CONVERSATION]

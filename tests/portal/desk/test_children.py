@@ -99,7 +99,7 @@ def test_whoever_posts_what_the_page_does_not_offer_gets_nothing(desk, choose, b
     visit = HelpSessionFactory(branch=branch, staff=staff, with_child="paper")
     HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     desk.post(reverse("hand_over", args=[visit.public_id]), {"address": "parent@example.org"})
-    desk.post(reverse("attach_card", args=[visit.public_id]), {"code": code_for(None)})
+    desk.post(reverse("attach_code_card", args=[visit.public_id]), {"code": code_for(None)})
     desk.post(reverse("keep_for_patron", args=[patron.public_id]), {"session": str(visit.public_id)})
     visit.refresh_from_db()
     assert (visit.patron, visit.claim_codes.count(), visit.handed_over_at) == (None, 0, None)

@@ -110,14 +110,14 @@ def test_what_is_somebodys_who_is_away_can_be_taken(desk, conversation, staff, o
 
 def test_given_to_a_colleague_a_coordinator_elsewhere_or_nobody(desk, conversation, omar):
     far = StaffFactory(name="Far Coordinator", branch=BranchFactory(name="Hill"), branch__role="coordinator")
-    form = desk.get(address(conversation, "hand-on/")).content.decode()
+    form = desk.get(address(conversation, "assign/")).content.decode()
     for offered in ("Omar Haddad", "Far Coordinator", "Hill", "Nobody in particular"):
         assert offered in form
-    page = do(desk, conversation, "hand-on/", **give(conversation, far))
+    page = do(desk, conversation, "assign/", **give(conversation, far))
     assert now_of(conversation).assignee == far
     assert "Far Coordinator has it now." in page
-    do(desk, conversation, "hand-on/", **give(conversation, omar, was=far))
-    page = do(desk, conversation, "hand-on/", **give(conversation, "nobody", was=omar))
+    do(desk, conversation, "assign/", **give(conversation, omar, was=far))
+    page = do(desk, conversation, "assign/", **give(conversation, "nobody", was=omar))
     assert now_of(conversation).assignee is None
     undo(desk, page)
     assert now_of(conversation).assignee == omar
@@ -134,13 +134,13 @@ def test_a_form_that_is_out_of_date_changes_nothing_and_says_whose_it_is(desk, c
     BranchFactory(name="Hill", slug="hill")
     ines = StaffFactory(name="Ines Coordinator", branch=conversation.branch)
     desk_actions.take(conversation, by=ines, at=timezone.now())
-    page = do(desk, conversation, "hand-on/", **give(conversation, omar if to == "omar" else to))
+    page = do(desk, conversation, "assign/", **give(conversation, omar if to == "omar" else to))
     assert "Ines Coordinator took this a moment ago. Nothing was changed." in page
     assert (now_of(conversation).assignee, now_of(conversation).branch) == (ines, conversation.branch)
 
 
 def test_what_is_nobodys_by_now_is_not_given_on_as_if_it_were_somebodys(desk, conversation, omar):
-    page = do(desk, conversation, "hand-on/", **give(conversation, omar, was=omar))
+    page = do(desk, conversation, "assign/", **give(conversation, omar, was=omar))
     assert "It is nobody's any more. Nothing was changed" in page
     assert now_of(conversation).assignee is None
 
@@ -150,7 +150,7 @@ def test_whoever_gives_away_what_was_theirs_at_another_branch_is_led_to_the_queu
 ):
     Conversation.objects.update(branch=BranchFactory(name="Hill"), assignee=staff, assigned_at=timezone.now())
     far = StaffFactory(name="Far Coordinator", branch=BranchFactory(name="Dale"), branch__role="coordinator")
-    response = desk.post(address(conversation, "hand-on/"), give(conversation, far, was=staff), follow=True)
+    response = desk.post(address(conversation, "assign/"), give(conversation, far, was=staff), follow=True)
     assert response.redirect_chain[-1][0] == "/desk/"
     assert "Far Coordinator has it now." in response.content.decode()
 
@@ -164,7 +164,7 @@ def test_taking_what_is_ones_own_has_nothing_to_undo(desk, conversation, staff):
 
 def test_nobody_is_given_a_conversation_who_could_not_open_it(desk, conversation, elsewhere, patron):
     for person in (elsewhere, patron):
-        response = desk.post(address(conversation, "hand-on/"), give(conversation, person))
+        response = desk.post(address(conversation, "assign/"), give(conversation, person))
         assert response.status_code == 422
         assert "can no longer go there" in response.content.decode()
     assert now_of(conversation).assignee is None
@@ -172,7 +172,7 @@ def test_nobody_is_given_a_conversation_who_could_not_open_it(desk, conversation
 
 def test_handed_to_another_branch_one_is_led_to_the_queue(desk, conversation):
     hill = BranchFactory(name="Hill", slug="hill")
-    response = desk.post(address(conversation, "hand-on/"), give(conversation, "branch:hill"), follow=True)
+    response = desk.post(address(conversation, "assign/"), give(conversation, "branch:hill"), follow=True)
     assert response.redirect_chain[-1][0] == "/desk/"
     assert "Hill has it now." in response.content.decode()
     assert now_of(conversation).branch == hill
@@ -180,7 +180,7 @@ def test_handed_to_another_branch_one_is_led_to_the_queue(desk, conversation):
 
 
 def test_only_the_form_comes_to_the_open_panel(desk, conversation):
-    part = desk.get(address(conversation, "hand-on/"), headers={"HX-Request": "true"}).content.decode()
+    part = desk.get(address(conversation, "assign/"), headers={"HX-Request": "true"}).content.decode()
     assert part.strip().startswith("<form")
     assert "<html" not in part
 
@@ -280,7 +280,7 @@ def test_undoing_nothing_in_particular(desk, conversation, done):
 def test_keys_and_panels_work_without_javascript(desk, conversation):
     page = desk.get(address(conversation)).content.decode()
     assert page.count('<details name="handling"') == 3
-    assert f'href="{address(conversation, "hand-on/")}"' in page
+    assert f'href="{address(conversation, "assign/")}"' in page
 
 
 # Notes
@@ -367,19 +367,19 @@ def other(patron, branch, staff):
 
 
 def test_joined_in_three_steps(desk, conversation, other):
-    assert "The other matter" in desk.get(address(conversation, "join/")).content.decode()
-    preview = desk.get(address(conversation, f"join/?with={other.public_id}")).content.decode()
+    assert "The other matter" in desk.get(address(conversation, "merge/")).content.decode()
+    preview = desk.get(address(conversation, f"merge/?with={other.public_id}")).content.decode()
     for words in ("First of the other", "It is checked out", "Join them"):
         assert words in preview
     assert now_of(other).merged_into is None
-    page = do(desk, conversation, "join/", **{"with": str(other.public_id)})
+    page = do(desk, conversation, "merge/", **{"with": str(other.public_id)})
     assert "First of the other" in page
     assert "It is checked out" in page
     assert desk.get(address(other)).url == address(conversation)
 
 
 def test_the_patrons_old_address_leads_to_the_new_one(desk, client, conversation, other, sign_in, patron):
-    do(desk, conversation, "join/", **{"with": str(other.public_id)})
+    do(desk, conversation, "merge/", **{"with": str(other.public_id)})
     sign_in(client, patron)
     response = client.get(f"/messages/{other.public_id}/", follow=True)
     assert response.redirect_chain[0][0] == f"/messages/{conversation.public_id}/"
@@ -396,14 +396,14 @@ def test_no_other_conversation_is_offered_or_joined(desk, conversation, patron, 
     foreign = ConversationFactory(help_session=session, subject="Not to be seen")
     MessageFactory(conversation=foreign, body="Not to be read")
     for query in ("", f"?with={foreign.public_id}"):
-        page = desk.get(address(conversation, f"join/{query}")).content.decode()
+        page = desk.get(address(conversation, f"merge/{query}")).content.decode()
         assert "Not to be" not in page
-    do(desk, conversation, "join/", **{"with": str(foreign.public_id)})
+    do(desk, conversation, "merge/", **{"with": str(foreign.public_id)})
     assert now_of(foreign).merged_into is None
 
 
 def test_what_one_does_at_the_old_address_is_done_to_the_new_conversation(desk, conversation, other, staff):
-    do(desk, conversation, "join/", **{"with": str(other.public_id)})
+    do(desk, conversation, "merge/", **{"with": str(other.public_id)})
     do(desk, other, "take/")
     assert (now_of(conversation).assignee, now_of(other).assignee) == (staff, None)
 
@@ -473,7 +473,7 @@ def test_staff_cannot_erase(desk, conversation):
 
 @pytest.mark.parametrize(
     "part",
-    ["take/", "snooze/", "wake/", "note/", "join/", "hand-on/", "undo/?done=2026-03-04T18:00:00%2B00:00"],
+    ["take/", "snooze/", "wake/", "note/", "merge/", "assign/", "undo/?done=2026-03-04T18:00:00%2B00:00"],
 )
 def test_of_an_erased_conversation_there_is_only_the_page_that_says_so(
     coordinators_desk, conversation, coordinator, part

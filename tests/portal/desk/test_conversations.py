@@ -521,3 +521,12 @@ def test_a_moment_or_a_number_that_nobody_can_count_with_is_none(desk, conversat
         desk.post("/desk/queue/bulk/", {"conversation": f"{conversation.public_id}.{moment}", "do": "close"}),
     ]
     assert [answer.status_code < 500 for answer in answers] == [True] * 6
+
+
+def test_old_address_leads_to_the_conversation_and_keeps_method_and_query(desk, conversation):
+    page, reply = f"/desk/threads/{conversation.public_id}/", f"/desk/threads/{conversation.public_id}/reply/"
+    found = [desk.get(page, {"from": "1"}), desk.post(reply, {"body": "Typed before the upgrade"})]
+    assert [(answer.status_code, answer["Location"]) for answer in found] == [
+        (308, f"/desk/conversations/{conversation.public_id}/?from=1"),
+        (308, f"/desk/conversations/{conversation.public_id}/reply/"),
+    ]

@@ -457,7 +457,7 @@ def test_a_coordinator_joins_two_records_and_thinks_better_of_it(
 ):
     HelpSessionFactory(patron=twin, branch=BranchFactory(name="Hill"), question="At the other desk?")
     sign_in(client, coordinator)
-    join = reverse("merge_records", args=[patron.public_id])
+    join = reverse("desk_merge_records", args=[patron.public_id])
     assert join in client.get(record(patron)).content.decode()
     assert "Look the other record up first" in text(client.get(join))
     client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
@@ -479,7 +479,7 @@ def test_a_coordinator_joins_two_records_and_thinks_better_of_it(
     assert not User.objects.filter(pk=twin.pk).exists()
     page = client.get(record(patron))
     joined = page.context["joined"][0]
-    client.post(reverse("unmerge_records", args=[patron.public_id]), {"joined": joined.public_id})
+    client.post(reverse("desk_unmerge_records", args=[patron.public_id]), {"joined": joined.public_id})
     assert User.objects.get(pk=twin.pk).help_sessions.get().question == "At the other desk?"
     assert HelpSession.objects.filter(patron=patron).count() == 1
 
@@ -487,7 +487,7 @@ def test_a_coordinator_joins_two_records_and_thinks_better_of_it(
 def test_staff_who_coordinate_nothing_join_nobody(desk, near, patron, twin):
     desk.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
     assert (
-        desk.post(reverse("merge_records", args=[patron.public_id]), {"with": twin.public_id}).status_code
+        desk.post(reverse("desk_merge_records", args=[patron.public_id]), {"with": twin.public_id}).status_code
         == 404
     )
     assert "Join with another record" not in text(desk.get(record(patron)))
@@ -496,7 +496,7 @@ def test_staff_who_coordinate_nothing_join_nobody(desk, near, patron, twin):
 
 def test_only_whom_the_coordinator_found_can_be_the_other(client, sign_in, coordinator, near, patron, twin):
     sign_in(client, coordinator).post(
-        reverse("merge_records", args=[patron.public_id]), {"with": twin.public_id}
+        reverse("desk_merge_records", args=[patron.public_id]), {"with": twin.public_id}
     )
     assert User.objects.filter(pk=twin.pk).exists()
 
@@ -505,7 +505,7 @@ def test_who_works_at_a_desk_stays(client, sign_in, coordinator, staff, near, pa
     sign_in(client, coordinator)
     client.post(PEOPLE, {"identifier": staff.email})
     client.post(record(staff), {"reason": "They say they have two"})
-    client.post(reverse("merge_records", args=[patron.public_id]), {"with": staff.public_id})
+    client.post(reverse("desk_merge_records", args=[patron.public_id]), {"with": staff.public_id})
     assert User.objects.filter(pk=staff.pk).exists()
     assert near.__class__.objects.get(pk=near.pk).patron == staff
 
@@ -515,7 +515,7 @@ def test_a_joining_stands_in_the_access_log_of_both_also_without_its_preview(
 ):
     sign_in(client, coordinator)
     client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
-    client.post(reverse("merge_records", args=[patron.public_id]), {"with": twin.public_id})
+    client.post(reverse("desk_merge_records", args=[patron.public_id]), {"with": twin.public_id})
     opened = AuditEvent.objects.filter(action="opened", by=coordinator)
     assert set(opened.values_list("subject", flat=True)) == {str(patron.public_id), str(twin.public_id)}
     assert "They say they have two" in opened.get(subject=str(twin.public_id)).looking.reason
@@ -526,9 +526,9 @@ def test_a_coordinator_joins_nobody_with_themselves(client, sign_in, coordinator
     client.post(PEOPLE, {"identifier": coordinator.email})
     client.post(record(coordinator), {"reason": "Mine"})
     for person, other in ((patron, coordinator), (coordinator, patron)):
-        client.post(reverse("merge_records", args=[person.public_id]), {"with": other.public_id})
+        client.post(reverse("desk_merge_records", args=[person.public_id]), {"with": other.public_id})
     assert "Join with another record" not in client.get(record(coordinator)).content.decode()
-    assert client.get(reverse("merge_records", args=[coordinator.public_id])).status_code == 404
+    assert client.get(reverse("desk_merge_records", args=[coordinator.public_id])).status_code == 404
     assert HelpSession.objects.get(pk=near.pk).patron == patron
     assert User.objects.filter(pk=patron.pk).exists()
 

@@ -159,14 +159,14 @@ def test_a_card_is_attached_on_the_sessions_page(desk, session):
 def test_a_session_that_its_patron_keeps_gets_no_code_any_more(desk, session, patron):
     hand_over(desk, session)
     actions.keep(session, by=patron, at=timezone.now(), wording="…", language="en")
-    [card] = actions.print_cards(by=session.staff, at=timezone.now(), branch=session.branch, count=1)
+    [card] = actions.print_code_cards(by=session.staff, at=timezone.now(), branch=session.branch, count=1)
     assert "It needs no code" in shown(desk.get(f"/desk/sessions/{session.public_id}/slip/"))
     assert "It needs no code" in shown(hand_over(desk, session, address="reader@example.org"))
     assert "It needs no code" in shown(
         desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": card}, follow=True)
     )
     assert not session.claim_codes.filter(state="live").exists()
-    with pytest.raises(actions.CardNotReady):
+    with pytest.raises(actions.CodeCardNotReady):
         actions.open_by_code(card, at=timezone.now())
 
 
@@ -195,7 +195,7 @@ def test_a_sheet_of_cards_is_printed_and_each_opens_what_it_is_attached_to(desk,
     sheet = shown(desk.get("/desk/cards/?paper=a4"))
     codes = [re.sub(r"\D", "", code) for code in re.findall(r'class="code">([\d ]+)<', sheet)]
     assert (len(codes), len(set(codes)), sheet.count('<svg class="qr"')) == (12, 12, 12)
-    actions.attach_card(session, code=codes[3], by=session.staff, at=timezone.now())
+    actions.attach_code_card(session, code=codes[3], by=session.staff, at=timezone.now())
     assert actions.open_by_code(codes[3], at=timezone.now()).help_session == session
 
 

@@ -175,26 +175,26 @@ def test_a_code_may_be_typed_with_spaces_dashes_or_other_digits(library):
 
 
 def test_a_card_opens_nothing_until_its_session_is_written(typed, staff, branch):
-    (code,) = actions.print_cards(by=staff, at=NOW, branch=branch, count=1)
-    with pytest.raises(actions.CardNotReady):
+    (code,) = actions.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
+    with pytest.raises(actions.CodeCardNotReady):
         actions.open_by_code(code, at=NOW)
     begun = actions.start_unfinished(by=staff, at=NOW, branch=branch, fields={})
-    actions.attach_card(begun, code=code, by=staff, at=NOW)
-    with pytest.raises(actions.CardNotReady):
+    actions.attach_code_card(begun, code=code, by=staff, at=NOW)
+    with pytest.raises(actions.CodeCardNotReady):
         actions.open_by_code(code, at=NOW)
     session = actions.record(**typed, unfinished=begun)
     assert actions.open_by_code(code, at=NOW).help_session == session
 
 
 def test_a_card_is_attached_to_one_session_only(staff, branch):
-    (code,) = actions.print_cards(by=staff, at=NOW, branch=branch, count=1)
+    (code,) = actions.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
     session, other = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=branch)
-    actions.attach_card(session, code=code, by=staff, at=NOW)
-    actions.attach_card(session, code=code, by=staff, at=NOW)
-    with pytest.raises(actions.CardAlreadyAttached):
-        actions.attach_card(other, code=code, by=staff, at=NOW)
-    with pytest.raises(actions.UnknownCard):
-        actions.attach_card(other, code="0" * 13, by=staff, at=NOW)
+    actions.attach_code_card(session, code=code, by=staff, at=NOW)
+    actions.attach_code_card(session, code=code, by=staff, at=NOW)
+    with pytest.raises(actions.CodeCardAlreadyAttached):
+        actions.attach_code_card(other, code=code, by=staff, at=NOW)
+    with pytest.raises(actions.UnknownCodeCard):
+        actions.attach_code_card(other, code="0" * 13, by=staff, at=NOW)
 
 
 def test_revoking_ends_every_code_of_the_session_and_of_no_other(staff, library):

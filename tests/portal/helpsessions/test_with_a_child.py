@@ -97,7 +97,7 @@ def test_of_paper_only_nothing_digital_is_made(paper, staff, patron, child):
         with pytest.raises(actions.OnPaperOnly):
             actions.hand_over(paper, by=staff, at=timezone.now(), base_url="", to_address=to_address)
     with pytest.raises(actions.OnPaperOnly):
-        actions.attach_card(paper, code=code_for(None), by=staff, at=timezone.now())
+        actions.attach_code_card(paper, code=code_for(None), by=staff, at=timezone.now())
     for person in (patron, child):
         with pytest.raises(actions.OnPaperOnly):
             conversations.keep(paper, by=person, at=timezone.now(), wording="", language="en")

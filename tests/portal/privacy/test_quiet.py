@@ -45,7 +45,7 @@ QUIETS_OWN = {
     "ask_about_session",
     "keep_session",
 }
-AT_DESK = ["patrons", "lookups_with_reason", "desk_sessions", "add_patron", "cards"]
+AT_DESK = ["patrons", "lookups_with_reason", "desk_sessions", "add_patron", "code_cards"]
 
 
 def word(kind):
