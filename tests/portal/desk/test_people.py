@@ -487,7 +487,9 @@ def test_a_coordinator_joins_two_records_and_thinks_better_of_it(
 def test_staff_who_coordinate_nothing_join_nobody(desk, near, patron, twin):
     desk.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
     assert (
-        desk.post(reverse("desk_merge_records", args=[patron.public_id]), {"with": twin.public_id}).status_code
+        desk.post(
+            reverse("desk_merge_records", args=[patron.public_id]), {"with": twin.public_id}
+        ).status_code
         == 404
     )
     assert "Join with another record" not in text(desk.get(record(patron)))
