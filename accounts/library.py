@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from accounts.patron.people import person_with_address
+from accounts.staff_actions import staff_action
 
 from . import audit
 from .models import Branch, ClosedDay, Library, OpeningHours, StaffRole, User
@@ -40,7 +41,7 @@ def set_up(*, at, name, time_zone, language, branch, coordinator_email, coordina
     return library
 
 
-@transaction.atomic
+@staff_action
 def change_library(library, *, by, at, **fields):
     """`fields`: name, language, time_zone, accent_color, catalog_link, default_branch, closes_after_days, released_after_days,
     desk_locks_after_minutes."""
@@ -50,7 +51,7 @@ def change_library(library, *, by, at, **fields):
     audit.record("changed_library", library, by=by, at=at)
 
 
-@transaction.atomic
+@staff_action
 def change_logo(library, *, png, by, at):
     """`png`: the bytes of a picture that portal.files has drawn, or None for no logo."""
     old = library.logo.name
@@ -65,7 +66,7 @@ def change_logo(library, *, png, by, at):
         transaction.on_commit(lambda: storage.delete(old))
 
 
-@transaction.atomic
+@staff_action
 def add_branch(*, by, at, **fields):
     """`fields`: name, address, phone, promise_hours. It begins with the usual week."""
     branch = Branch.objects.create(slug=_free_slug(fields["name"]), **fields)
@@ -74,7 +75,7 @@ def add_branch(*, by, at, **fields):
     return branch
 
 
-@transaction.atomic
+@staff_action
 def change_branch(branch, *, by, at, **fields):
     """Its address in the browser stays: somebody may have it written down."""
     for field, value in fields.items():
@@ -83,7 +84,7 @@ def change_branch(branch, *, by, at, **fields):
     audit.record("changed_branch", branch, by=by, at=at)
 
 
-@transaction.atomic
+@staff_action
 def change_hours(branch, *, week, by, at):
     """`week`: (weekday, opens, closes) for each stretch, Monday 0."""
     Branch.objects.select_for_update().get(pk=branch.pk)
@@ -92,19 +93,19 @@ def change_hours(branch, *, week, by, at):
     audit.record("changed_hours", branch, by=by, at=at)
 
 
-@transaction.atomic
+@staff_action
 def add_closed_day(branch, *, day, reason, by, at):
     ClosedDay.objects.update_or_create(branch=branch, day=day, defaults={"reason": reason})
     audit.record("changed_closed_days", branch, by=by, at=at)
 
 
-@transaction.atomic
+@staff_action
 def remove_closed_day(branch, *, day, by, at):
     ClosedDay.objects.filter(branch=branch, day=day).delete()
     audit.record("changed_closed_days", branch, by=by, at=at)
 
 
-@transaction.atomic
+@staff_action
 def take_out_of_use(branch, *, by, at):
     """No new session or question goes to it; what it has stays readable. Raises DefaultBranch."""
     library = Library.objects.select_for_update().get()
@@ -115,7 +116,7 @@ def take_out_of_use(branch, *, by, at):
     audit.record("took_branch_out_of_use", branch, by=by, at=at)
 
 
-@transaction.atomic
+@staff_action
 def put_into_use(branch, *, by, at):
     branch.closed_at = None
     branch.save(update_fields=["closed_at"])

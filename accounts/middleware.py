@@ -32,7 +32,7 @@ from .sign_in.access import (
 )
 from .sign_in.sign_ins import LAST_USED_ON
 from .staff.desk_lock import DESK_TOKEN
-from .staff.roles import RoleEnded
+from .staff_actions import RoleEnded
 
 
 class LibraryMiddleware:

@@ -6,6 +6,8 @@ from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
+from accounts.staff_actions import staff_action
+
 from .. import audit
 from ..models import User
 from .children import first_name
@@ -44,7 +46,7 @@ def person_without_address(*, at, name="", language, child_since=None):
     return person
 
 
-@transaction.atomic
+@staff_action
 def person_added_at_desk(*, name, email, language, by, at, is_child=False):
     """A patron whom staff write down at their wish, with an address (which nothing has proved yet) or without: of a child a first name
     alone. Raises AddressTaken."""

@@ -26,6 +26,7 @@ from fido2.webauthn import (
 )
 
 from accounts.sign_in.sign_ins import end_all_sign_ins
+from accounts.staff_actions import staff_action
 
 from .. import audit
 from ..models import Library, Passkey, User
@@ -185,7 +186,7 @@ class OnlySignInMethod(Exception):
     """Nothing else lets them in: without it they could never come back."""
 
 
-@transaction.atomic
+@staff_action
 def remove_lost(passkey, *, by, at):
     """For somebody who has lost the device and says so at the desk: it opens nothing any more, and whoever has it is signed out, as they are
     themselves everywhere else. They are told. Raises OnlyWayIn."""

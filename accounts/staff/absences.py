@@ -1,6 +1,6 @@
 """Days on which a member of staff is away, and who covers. Whoever reads a conversation of theirs asks `away_on` once a page."""
 
-from django.db import transaction
+from accounts.staff_actions import staff_action
 
 from .. import audit
 from ..models import Absence, Library, StaffRole, User
@@ -32,7 +32,7 @@ def clashes_of(absence):
     return covers_own, list(same_days.filter(cover=absence.person_id))
 
 
-@transaction.atomic
+@staff_action
 def add_absence(*, person, first_day, last_day, cover, by, at):
     """Raises Overlaps."""
     absence = Absence(person=person)
@@ -41,7 +41,7 @@ def add_absence(*, person, first_day, last_day, cover, by, at):
     return absence
 
 
-@transaction.atomic
+@staff_action
 def change_absence(absence, *, first_day, last_day, cover, by, at):
     """Raises Overlaps."""
     _write(absence, first_day, last_day, cover)
@@ -49,7 +49,7 @@ def change_absence(absence, *, first_day, last_day, cover, by, at):
     return absence
 
 
-@transaction.atomic
+@staff_action
 def remove_absence(absence, *, by, at):
     audit.record("removed_absence", absence, by=by, at=at)
     absence.delete()

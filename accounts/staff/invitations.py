@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from accounts.patron.people import change_name
 from accounts.sign_in.sign_ins import end_all_sign_ins
+from accounts.staff_actions import staff_action
 
 from .. import audit
 from ..models import Invitation, InvitedRole, StaffRole, User
@@ -33,11 +34,10 @@ class NotTheirs(Exception):
     """Whoever opened the link has not shown that the address it was sent to is theirs."""
 
 
-@transaction.atomic
+@staff_action
 def invite(*, name, email, language, at_branches, by, at):
     """Mail the link to somebody who is to work there. `at_branches`: {branch: role}. Returns the link, which nothing can show again.
     Raises AlreadyInvited, RoleEnded."""
-    roles.lock_roles(by)
     invitation = Invitation(
         email=email.strip().lower(), name=name, language=language, invited_by=by, sent_at=at
     )
@@ -55,10 +55,9 @@ def invite(*, name, email, language, at_branches, by, at):
     return link
 
 
-@transaction.atomic
+@staff_action
 def send_again(invitation, *, by, at):
     """Another link, for another week; the one of before opens nothing any more. Returns it. Raises UnknownInvitation, RoleEnded."""
-    roles.lock_roles(by)
     invitation = Invitation.objects.select_for_update().filter(pk=invitation.pk).first()
     if invitation is None:
         raise UnknownInvitation
@@ -69,10 +68,9 @@ def send_again(invitation, *, by, at):
     return link
 
 
-@transaction.atomic
+@staff_action
 def withdraw(invitation, *, by, at):
     """The link opens nothing any more. Raises RoleEnded."""
-    roles.lock_roles(by)
     if Invitation.objects.filter(pk=invitation.pk).delete()[0]:
         audit.record("withdrew_invitation", invitation, by=by, at=at)
 

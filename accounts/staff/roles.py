@@ -1,11 +1,11 @@
 """Who works at which desk. What else ends with a role, of what lies above: portal/conversations/departures.py."""
 
 from allauth.mfa.models import Authenticator
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from accounts.sign_in.sign_ins import end_all_sign_ins
-from portal.prepared import prepared
+from accounts.staff_actions import staff_action
 
 from .. import audit
 from ..models import AddressChange, Branch, Invitation, InvitedRole, StaffRole, User
@@ -17,10 +17,6 @@ from . import absences
 
 class LastCoordinator(Exception):
     """Without them nobody could change the settings any more."""
-
-
-class RoleEnded(Exception):
-    """Whoever does this no longer works where they did when they began: nothing of it is saved."""
 
 
 @transaction.atomic
@@ -65,7 +61,7 @@ def end_role(person, *, branch, by, at):
     audit.record("removed_role", branch, by=by, patron=person, at=at)
 
 
-@transaction.atomic
+@staff_action
 def forget_second_factor(person, *, by, at):
     """For somebody whose phone is lost, app and passkeys: at the desk's door they set up a new one, after a new code by mail.
 
@@ -77,25 +73,6 @@ def forget_second_factor(person, *, by, at):
         end_all_sign_ins(person)
     audit.record("removed_second_factor", person, by=by, patron=person, at=at)
     mail_security_notice(person, "forgot_second_factor")
-
-
-def lock_roles(*people):
-    """Until the transaction ends, no role of these people ends. Raises RoleEnded where one has since it was looked up (`person.roles`),
-    and for whoever works at no desk.
-
-    It comes before the row of any conversation is locked: whoever ends a role locks in this order too.
-    """
-    locked = {
-        (role.user_id, role.branch_id) for role in _locked_roles(people=[person.pk for person in people])
-    }
-    for person in people:
-        if not person.is_staff or not {(person.pk, branch) for branch in person.desk_branch_ids} <= locked:
-            raise RoleEnded
-
-
-@prepared(people=models.BigAutoField())
-def _locked_roles(people):
-    return StaffRole.objects.select_for_update(no_key=True).filter(user__in=people).order_by("pk")
 
 
 def lock_for_role_change(person):

@@ -7,6 +7,7 @@ import secrets
 from django.db import transaction
 from django.db.models import CharField, DateTimeField
 
+from accounts.staff_actions import staff_action
 from portal.prepared import prepared
 
 from .. import audit
@@ -17,7 +18,7 @@ LASTS = datetime.timedelta(
 )  # at most: whoever unlocks it at seven in the morning has it until eleven at night
 
 
-@transaction.atomic
+@staff_action
 def unlock(*, branch, name, by, at):
     """Unlock a computer of `branch` until the library's day is over. Returns the desk and the token by which its browser will know itself."""
     token = secrets.token_urlsafe(32)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from accounts.hours import promised_at
 from accounts.models import Library, User
 from accounts.sign_in.email_addresses import proven_address
-from accounts.staff import roles
+from accounts.staff_actions import lock_roles, staff_action
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import HelpSession, SessionRecommendation
 from portal.notifications.actions import notify, withdraw
@@ -157,7 +157,7 @@ def reply(
     that the writer had before them (0: there was none; None: never mind). Raises AnsweredMeanwhile, Erased, RoleEnded.
     """
     if side == STAFF:
-        roles.lock_roles(by)
+        lock_roles(by)
     conversation = lock_conversation(conversation, at)
     for sent_before in _sent(conversation=conversation.pk, client_token=client_token):
         return sent_before
@@ -227,13 +227,12 @@ def _sent(conversation, client_token):
     return Message.objects.filter(conversation=conversation, client_token=client_token)
 
 
-@transaction.atomic
+@staff_action
 def take_back(message, *, by, at, typed=None):
     """Put an answer that the patron hasn't seen back into its writer's composer, with its files; it is as if it had never been sent.
 
     `typed` are the other fields of the composer, for its draft. Raises TooLate, also for anybody but its writer, and RoleEnded.
     """
-    roles.lock_roles(by)
     conversation = lock_conversation(message.conversation, at)
     at = conversation.changed_at
     message = conversation.messages.filter(pk=message.pk, side=STAFF, author=by, shown_from__gt=at).first()
@@ -263,7 +262,7 @@ def take_back(message, *, by, at, typed=None):
 def close(conversation, *, by, side, at):
     """End the conversation; writing in it opens it again. Closing twice is closing once. Raises Erased, RoleEnded."""
     if side == STAFF:
-        roles.lock_roles(by)
+        lock_roles(by)
     conversation = lock_conversation(conversation, at)
     if conversation.status == Status.CLOSED and (
         side == STAFF or conversation.status_at(at) == Status.CLOSED

@@ -8,9 +8,8 @@ import datetime
 from dataclasses import dataclass, field
 
 from django.core import signing
-from django.db import transaction
 
-from accounts.staff import roles
+from accounts.staff_actions import staff_action
 
 from . import desk_actions
 from .actions import STAFF, close
@@ -31,10 +30,9 @@ class Done:
     undo: str = ""  # the key to undoing it; "" where nothing changed
 
 
-@transaction.atomic
+@staff_action
 def close_many(seen, *, by, at):
     """Close them. `seen`: {conversation: its desk_version on the page where it was chosen}: what came since, nobody has read."""
-    roles.lock_roles(by)
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.is_open:
@@ -45,10 +43,9 @@ def close_many(seen, *, by, at):
     return _with_key(done, by)
 
 
-@transaction.atomic
+@staff_action
 def snooze_many(seen, *, until, by, at):
     """Put them off until a day. `seen`: as for close_many."""
-    roles.lock_roles(by)
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.is_open:
@@ -59,10 +56,9 @@ def snooze_many(seen, *, until, by, at):
     return _with_key(done, by)
 
 
-@transaction.atomic
+@staff_action
 def take_many(seen, *, by, at):
     """Make `by` the one who answers, where nobody else is: by the same rule as one alone."""
-    roles.lock_roles(by)
     done = Done()
     for conversation in _locked(seen):
         try:
@@ -74,10 +70,9 @@ def take_many(seen, *, by, at):
     return _with_key(done, by)
 
 
-@transaction.atomic
+@staff_action(also="to")
 def assign_many(seen, *, to, by, at):
     """Make a colleague the one who answers. `seen`: as for close_many, so that no page that is out of date takes a conversation from anybody."""
-    roles.lock_roles(by, to)
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.branch_id in to.desk_branch_ids or to.is_coordinator:
@@ -88,7 +83,7 @@ def assign_many(seen, *, to, by, at):
     return _with_key(done, by)
 
 
-@transaction.atomic
+@staff_action
 def undo(key, *, by, at):
     """Put back what `key` stands for, where nothing has happened since. Returns (in how many conversations, how many were left).
 
@@ -100,7 +95,6 @@ def undo(key, *, by, at):
         raise CannotUndo from error
     if kept["by"] != by.pk:
         raise CannotUndo
-    roles.lock_roles(by)
     done_at = {pk: datetime.datetime.fromisoformat(moment) for pk, moment in kept["conversations"]}
     count = 0
     for conversation in _locked(Conversation.objects.at_desk_of(by).filter(pk__in=done_at)):

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from accounts import audit
 from accounts.models import Absence, Library
-from accounts.staff import roles
+from accounts.staff_actions import staff_action
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import HelpSession, UnfinishedForm
 from recommendations.models import Recommendation
@@ -58,13 +58,12 @@ class AlreadyLogged(Exception):
         self.help_session = help_session
 
 
-@transaction.atomic
+@staff_action
 def take(conversation, *, by, at):
     """Make `by` the one who answers. Exactly one of any number of simultaneous takers wins; the others get AlreadyTaken.
 
     What belongs to somebody who is away today is free to take.
     """
-    roles.lock_roles(by)
     conversation = lock_conversation(conversation, at)
     assignee = conversation.assignee
     if assignee == by:
@@ -74,12 +73,11 @@ def take(conversation, *, by, at):
     return _assign(conversation, Kind.TAKEN, to=by, by=by)
 
 
-@transaction.atomic
+@staff_action(also="to")
 def assign(conversation, *, to, by, at, was):
     """Make `to` (None: nobody) the one who answers. `was` is whose it was on the page where that was chosen (None: nobody's):
     a page that is out of date changes nothing. Raises AlreadyTaken.
     """
-    roles.lock_roles(by, *filter(None, [to]))
     conversation = lock_conversation(conversation, at)
     if conversation.assignee == to:
         return conversation
@@ -88,10 +86,9 @@ def assign(conversation, *, to, by, at, was):
     return _assign(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by)
 
 
-@transaction.atomic
+@staff_action
 def transfer(conversation, *, branch, by, at, was):
     """Give it to another branch, to nobody there in particular. What the patron was promised holds. Raises AlreadyTaken."""
-    roles.lock_roles(by)
     conversation = lock_conversation(conversation, at)
     if conversation.branch == branch:
         return conversation
@@ -116,10 +113,9 @@ def transfer(conversation, *, branch, by, at, was):
     return conversation
 
 
-@transaction.atomic
+@staff_action
 def snooze(conversation, *, until, by, at):
     """Put it off until a day of the library's. A patron's word brings it back sooner. Raises NotOpen."""
-    roles.lock_roles(by)
     conversation = lock_conversation(conversation, at)
     if not conversation.is_open:
         raise NotOpen
@@ -133,10 +129,9 @@ def snooze(conversation, *, until, by, at):
     return conversation
 
 
-@transaction.atomic
+@staff_action
 def wake(conversation, *, by, at):
     """Back into the queue before its day. Waking what is awake changes nothing."""
-    roles.lock_roles(by)
     conversation = lock_conversation(conversation, at)
     if conversation.status == Status.SNOOZED:
         _wake(conversation, by)
@@ -149,12 +144,11 @@ def can_be_undone(conversation, *, by):
     return desk_events.exists() or _closings(conversation, by, conversation.changed_at).exists()
 
 
-@transaction.atomic
+@staff_action
 def undo(conversation, *, done_at, by, at):
     """Take back what `by` did with the conversation at `done_at` (its `changed_at` then): whose it is goes back to whose it was; that it
     was put off, woken or closed is as if it had never been. Raises CannotUndo, and so a second time changes nothing.
     """
-    roles.lock_roles(by)
     conversation = lock_conversation(conversation, at)
     done = conversation.desk_events.filter(by=by, at=done_at).order_by("pk").last()
     closing = _closings(conversation, by, done_at).first()
@@ -193,13 +187,12 @@ def _something_happened(conversation, *, since):
     )
 
 
-@transaction.atomic
+@staff_action
 def log_as_contact(conversation, *, by, at, token, **contact):
     """Count an answer that took real work as a contact. `contact` is what helpsessions.actions.record takes.
 
     It is the desk's own: it holds no patron. A conversation is counted once. Returns the help session. Raises AlreadyLogged, Erased.
     """
-    roles.lock_roles(by)
     conversation = lock_conversation(conversation, at)
     logged = conversation.logged_as
     if logged is not None and logged.public_id == token:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import BigAutoField, CharField
 
 from accounts.models import User
-from accounts.staff import roles
+from accounts.staff_actions import lock_roles
 from portal.prepared import prepared
 from portal.text import clean
 
@@ -63,7 +63,7 @@ def save_draft(
     Whoever sends holds the same row meanwhile: a draft that came a moment late would be sent words in a new composer.
     """
     if side == Side.STAFF:
-        roles.lock_roles(person)
+        lock_roles(person)
     conversation = _conversation_locked(conversation) if conversation else None
     if conversation is None:
         User.objects.select_for_update(no_key=True).get(pk=person.pk)

@@ -2,11 +2,10 @@
 
 import uuid
 
-from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import Library
-from accounts.staff import roles
+from accounts.staff_actions import staff_action
 
 from . import drafts, search, states
 from .actions import STAFF, enter, lock_conversation, raise_queue
@@ -31,13 +30,12 @@ class CannotMerge(Exception):
     not read the other."""
 
 
-@transaction.atomic
+@staff_action
 def merge(conversation, *, into, by, at):
     """Make two conversations of one patron one: the messages, notes and files go to `into`, where the old address leads from now on.
 
     What was unanswered in either is unanswered; what was unread in either is unread. Raises CannotMerge, Erased, RoleEnded.
     """
-    roles.lock_roles(by)
     found = {}
     for one in sorted([conversation, into], key=lambda one: one.pk):  # always in one order
         # Read before it is locked: whoever writes to a joined conversation holds its row and waits for that of the other.

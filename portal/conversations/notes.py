@@ -3,12 +3,11 @@
 import re
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
 
 from accounts.models import Absence, Library, User
-from accounts.staff import roles
+from accounts.staff_actions import staff_action
 from portal.notifications.actions import notify
 
 from . import drafts
@@ -20,13 +19,12 @@ NAME = re.compile(r"[\w'’.-]*\w")
 SHOWN = 20
 
 
-@transaction.atomic
+@staff_action
 def write_note(conversation, *, by, at, body, client_token):
     """Add a note. Colleagues whose name stands in it after an @ are told that there is one; never, by mail, what it says.
 
     The same token twice is one note. Raises Erased, RoleEnded.
     """
-    roles.lock_roles(by)
     conversation = lock_conversation(conversation, at)
     note, new = ConversationNote.objects.get_or_create(
         conversation=conversation,

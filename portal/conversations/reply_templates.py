@@ -13,6 +13,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from accounts import audit
+from accounts.staff_actions import staff_action
 from recommendations.models import Recommendation
 
 from .models import Message, ReplyTemplate, Side
@@ -45,19 +46,19 @@ class Chosen(NamedTuple):
     text: str
 
 
-@transaction.atomic
+@staff_action
 def add_template(*, by, at, **fields):
     """`fields`: branch (None: all), language, name, body. Raises NameTaken."""
     return _write(ReplyTemplate(), by, at, "added_reply_template", fields)
 
 
-@transaction.atomic
+@staff_action
 def change_template(template, *, by, at, **fields):
     """Raises NameTaken."""
     return _write(template, by, at, "changed_reply_template", fields)
 
 
-@transaction.atomic
+@staff_action
 def remove_template(template, *, by, at):
     """What was sent with its words stays as it was sent."""
     audit.record("removed_reply_template", template, by=by, at=at)

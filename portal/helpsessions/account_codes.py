@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import StaffRole, User
+from accounts.staff_actions import staff_action
 
 from . import codes
 from .models import AccountCode
@@ -24,7 +25,7 @@ class CodeEnded(Exception):
     """No record has this code, or not any more."""
 
 
-@transaction.atomic
+@staff_action
 def make_code(person, *, by, at):
     """A code that opens the record once, on the device it is typed into; one made before opens nothing any more. Raises NotForThem."""
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import Consent, Library, LibraryCard, User
+from accounts.staff_actions import staff_action
 from portal.notifications.actions import notify
 from portal.text import clean
 from recommendations.chosen_items import ChosenItem, recommend_chosen
@@ -82,7 +83,7 @@ class OnPaperOnly(Exception):
     """The library gives a child its help on paper: no code, no mail, no account."""
 
 
-@transaction.atomic
+@staff_action
 def record(
     *,
     by,
@@ -147,6 +148,7 @@ def record(
     return help_session
 
 
+@staff_action
 def tally(*, by, at, branch, service_point=""):
     """Count one directional contact."""
     what = {
@@ -159,12 +161,13 @@ def tally(*, by, at, branch, service_point=""):
     )
 
 
+@staff_action
 def undo_tally(help_session, *, by, at):
     """Take a tally back, by the one who counted it."""
     HelpSession.objects.filter(pk=help_session.pk, status=HelpSession.Status.TALLY, staff=by).delete()
 
 
-@transaction.atomic
+@staff_action
 def start_unfinished(*, by, at, branch, fields, token=None):
     """Begin a session that is finished later. `fields` is the form as it was typed. The same token twice is one session."""
     help_session = _begin(token, by=by, at=at, branch=branch)
@@ -194,7 +197,7 @@ def save_unfinished(help_session, *, fields, at):
         )
 
 
-@transaction.atomic
+@staff_action
 def discard_unfinished(help_session, *, by, at):
     """Throw away a session that was begun and is not wanted. A card attached to it opens nothing from then on."""
     help_session = (
@@ -207,7 +210,7 @@ def discard_unfinished(help_session, *, by, at):
         help_session.delete()
 
 
-@transaction.atomic
+@staff_action
 def hand_over(help_session, *, by, at, base_url, to_address=""):
     """Make a code that opens the session for 30 days, mail its link to `to_address` if there is one, and return the code.
 
@@ -245,14 +248,14 @@ def hand_over(help_session, *, by, at, base_url, to_address=""):
     return code
 
 
-@transaction.atomic
+@staff_action
 def hand_over_on_paper(help_session, *, by, at):
     """The child has the printed slip, which is all there is."""
     _mark_handed_over(help_session, at)
     audit.record("handed_over_on_paper", help_session, by=by, at=at)
 
 
-@transaction.atomic
+@staff_action
 def print_code_cards(*, by, at, branch, count):
     """Make `count` codes for cards that are handed out before their session is written. Returns the codes."""
     new = [codes.new_code() for _ in range(count)]
@@ -271,7 +274,7 @@ def print_code_cards(*, by, at, branch, count):
     return new
 
 
-@transaction.atomic
+@staff_action
 def attach_code_card(help_session, *, code, by, at):
     """Tie the card with that code to the session. Exactly one session gets a card.
 
@@ -289,7 +292,7 @@ def attach_code_card(help_session, *, code, by, at):
     audit.record("attached_card", help_session, by=by, at=at)
 
 
-@transaction.atomic
+@staff_action
 def revoke_codes(help_session, *, by, at):
     """Take back every code of the session that still opens it. Returns how many there were."""
     revoked = help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(

@@ -4,11 +4,11 @@ Whoever deletes locks what goes and then asks; whoever holds locks the same rows
 deletion at the same moment one comes first, and the other knows.
 """
 
-from django.db import transaction
 from django.db.models import Q
 
 from accounts import audit
 from accounts.models import User
+from accounts.staff_actions import staff_action
 from portal.conversations import desk_actions
 from portal.conversations.actions import lock_recommendations
 from portal.conversations.models import Conversation
@@ -28,7 +28,7 @@ class Gone(Exception):
     """It was deleted a moment before it could be held."""
 
 
-@transaction.atomic
+@staff_action
 def hold(record, *, reason, by, at):
     """Nothing of this person, help session or conversation is deleted from now on. One hold a record: a second one changes nothing. Raises Gone."""
     _lock_all_of(record)
@@ -58,7 +58,7 @@ def leave(found, record, *, at):
         _set(record, reason=found.reason, set_by=found.set_by, set_at=at, comes_from=found, by=None)
 
 
-@transaction.atomic
+@staff_action
 def erase_conversation(conversation, *, by, at):
     """handling.erase, unless the law forbids it. Raises HeldByLaw, Erased."""
     conversations = Conversation.objects.filter(
@@ -78,7 +78,7 @@ def erase_conversation(conversation, *, by, at):
     return desk_actions.erase(conversation, by=by, at=at)
 
 
-@transaction.atomic
+@staff_action
 def lift(found, *, by, at):
     """From now on what is due goes again; with it goes what it left elsewhere."""
     lifted = LegalHold.objects.filter(pk=found.pk, lifted_at=None).update(

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts import audit
+from accounts.staff_actions import staff_action
 from portal.conversations import search
 from portal.conversations.actions import lock_recommendations, withdraw_announcements_to
 from portal.conversations.models import Conversation
@@ -47,7 +48,7 @@ def keep_alone(help_session, *, by, at):
     return help_session
 
 
-@transaction.atomic
+@staff_action
 def take_out(help_session, person, *, by, at):
     """The desk takes out who has the adult's part, at the child's wish, or the child's, because they are somebody else: whoever has a slip can say
     that they are the child. No code that was handed over opens it any more. Returns whether they still held it.

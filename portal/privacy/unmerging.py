@@ -16,6 +16,7 @@ from django.db.models import Exists, F, OuterRef
 
 from accounts import audit
 from accounts.models import AddressChange, AuditEvent, LookingReason, User
+from accounts.staff_actions import lock_roles, staff_action
 from portal.conversations import search
 from portal.conversations.actions import raise_queue
 from portal.conversations.models import Attachment, Conversation, Draft, Message, Participation, Side
@@ -48,6 +49,8 @@ def merge_for_a_day(going, into, *, by, at, proven=False):
     `proven` to be both: what is a stranger's would become theirs, and what they then read nobody's to know."""
     if by.pk in (going.pk, into.pk) and not proven:
         raise CannotMerge
+    if not proven:
+        lock_roles(by)
     lock_what_is_said(going, into)
     list(User.objects.select_for_update().filter(pk__in=[going.pk, into.pk]).order_by("pk"))
     going, melting = User.objects.filter(pk=going.pk).first() or going, _melting(going, into)
@@ -63,7 +66,7 @@ def merge_for_a_day(going, into, *, by, at, proven=False):
     return MergedRecords.objects.create(into=into, by=into if proven else by, merged_at=at, before=before)
 
 
-@transaction.atomic
+@staff_action
 def unmerge(joined, *, by, at):
     """The two are two again, the one that ended as it was. Returns it. Raises CannotUnmerge."""
     lock_what_is_said(joined.into)

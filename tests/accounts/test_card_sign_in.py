@@ -380,7 +380,7 @@ def test_a_card_holder_without_an_address_shows_with_the_pin_that_it_is_still_th
 
 
 def test_an_address_is_added_to_a_card_only_after_its_pin(client, ils, monkeypatch):
-    for module in ("views.prove", "single_sign_on"):
+    for module in ("views.prove", "sign_in.single_sign_on"):
         monkeypatch.setattr(f"accounts.{module}.library_ils", lambda: ils)
     sign_in(client)
     assert client.get(reverse("add_address")).status_code == 200  # at the sign-in it was shown

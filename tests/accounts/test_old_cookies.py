@@ -14,6 +14,7 @@ from accounts.sign_in import access, sign_ins
 from accounts.staff import roles
 from portal.privacy import erasure
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code
+from tests.factories import StaffFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +63,7 @@ def erase(browser, person):
 
 
 def lose_the_phone(browser, person):
-    roles.forget_second_factor(person, by=None, at=timezone.now())
+    roles.forget_second_factor(person, by=StaffFactory(), at=timezone.now())
 
 
 def end_everywhere(browser, person):

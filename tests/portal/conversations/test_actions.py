@@ -7,7 +7,7 @@ from allauth.account.models import EmailAddress
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.staff.roles import RoleEnded
+from accounts.staff_actions import RoleEnded
 from accounts.viewer import Viewer
 from portal.conversations import actions, desk_actions, drafts, states
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, Participation

@@ -315,14 +315,14 @@ class TestInTime:
         other = ask(session, patron, at=NOW + minute)
         for one in (conversation, other):
             desk_actions.snooze(one, until=datetime.date(2026, 3, 4), by=staff, at=NOW + hour)
-        locked = desk_actions.locked
+        lock = desk_actions.lock_conversation
 
         def erased_first(found, at):
             if found.pk == conversation.pk:
                 raise actions.Erased
-            return locked(found, at)
+            return lock(found, at)
 
-        monkeypatch.setattr(desk_actions, "locked", erased_first)
+        monkeypatch.setattr(desk_actions, "lock_conversation", erased_first)
         desk_actions.wake_snoozed(at=NOW + 2 * day)
         assert (now_of(conversation).status, now_of(other).status) == ("snoozed", "waiting_for_staff")
 

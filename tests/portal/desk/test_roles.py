@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, StaffRole, User
 from accounts.staff import roles
+from accounts.staff_actions import RoleEnded
 from portal.conversations import actions, departures, desk_actions, drafts, notes, presence
 from portal.conversations.models import (
     Attachment,
@@ -415,9 +416,9 @@ def test_nothing_is_given_back_to_somebody_who_left_meanwhile(conversation, staf
 
 
 def test_whoever_works_at_no_desk_is_given_nothing(conversation, staff, coordinator, patron):
-    with pytest.raises(roles.RoleEnded):
+    with pytest.raises(RoleEnded):
         desk_actions.assign(conversation, to=patron, by=coordinator, at=timezone.now(), was=staff)
-    with pytest.raises(roles.RoleEnded):
+    with pytest.raises(RoleEnded):
         actions.reply(
             conversation,
             by=patron,

@@ -15,7 +15,7 @@ from portal.conversations.models import Event, Message
 from portal.helpsessions.models import HelpSession
 from portal.privacy import contents, erasure, holds, retention, sharing
 from portal.privacy.merging import CannotMerge, may_merge_people, merge_people
-from portal.privacy.unmerging import merge_for_a_day, part
+from portal.privacy.unmerging import merge_for_a_day, unmerge
 from portal.templatetags.portal import whole_day
 from tests.factories import (
     ChildFactory,
@@ -367,7 +367,7 @@ def test_whoever_held_both_parts_holds_it_once_and_twice_again_when_parted(branc
     joined = merge_for_a_day(two, one, by=coordinator, at=at)
     session.refresh_from_db()
     assert (session.patron, session.shared_with) == (one, None)
-    again = part(joined, by=coordinator, at=at + timedelta(hours=1))
+    again = unmerge(joined, by=coordinator, at=at + timedelta(hours=1))
     session.refresh_from_db()
     assert (session.patron, session.shared_with) == (one, again)
 

@@ -14,7 +14,7 @@ from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code, signed
 from tests.factories import HelpSessionFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
-JOIN = "/me/merge/"
+JOIN = "/me/join/"
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from portal.privacy import contents, erasure, exports, holds, retention, sharing
 from portal.privacy.models import Export, LegalHold
-from portal.privacy.unmerging import merge_for_a_day, part
+from portal.privacy.unmerging import merge_for_a_day, unmerge
 from tests.factories import (
     ChildFactory,
     ConversationFactory,
@@ -226,7 +226,7 @@ def test_a_hold_that_is_set_while_two_records_are_one_holds_both_once_they_are_p
     joined = merge_for_a_day(one, two, by=coordinator, at=AT)
     before = holds.hold(UserFactory(), reason="Another case", by=coordinator, at=AT)
     found = holds.hold(two, reason="Case 7", by=coordinator, at=AT + HOUR)
-    again = part(joined, by=coordinator, at=AT + 2 * HOUR)
+    again = unmerge(joined, by=coordinator, at=AT + 2 * HOUR)
     assert (holds.held(again), holds.held(two), holds.held(theirs)) == (True, True, True)
     assert before.left.count() == 0
     holds.lift(found, by=coordinator, at=AT + DAY)
@@ -236,7 +236,7 @@ def test_a_hold_that_is_set_while_two_records_are_one_holds_both_once_they_are_p
 def test_a_hold_from_before_two_records_were_one_is_again_where_it_was(coordinator, branch):
     one, two = UserFactory(), UserFactory()
     found = holds.hold(one, reason="Case 7", by=coordinator, at=AT)
-    again = part(merge_for_a_day(one, two, by=coordinator, at=AT + HOUR), by=coordinator, at=AT + 2 * HOUR)
+    again = unmerge(merge_for_a_day(one, two, by=coordinator, at=AT + HOUR), by=coordinator, at=AT + 2 * HOUR)
     found.refresh_from_db()
     assert (found.person, holds.held(two), LegalHold.objects.count()) == (again, False, 1)
 
@@ -498,7 +498,7 @@ def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit
     desk = sign_in(Client(), staff)
     desk.get(reverse("desk_session", args=[visit.public_id]))
     desk.get(reverse("desk_conversation", args=[conversation.public_id]))
-    again = part(joined, by=coordinator, at=at + 2 * HOUR)
+    again = unmerge(joined, by=coordinator, at=at + 2 * HOUR)
     assert holders(visit) == (child, again)
     assert conversation.messages.get(body="Zqxsince").author == again
     assert conversation.drafts.get(body="Zqxdraft").person == again
@@ -517,7 +517,7 @@ def test_whom_the_child_sent_away_while_two_records_were_one_does_not_come_back_
     joined = merge_for_a_day(two, one, by=coordinator, at=AT)
     found = holds.hold(one, reason="Case 7", by=coordinator, at=AT + HOUR)
     sharing.keep_alone(both, by=one, at=AT + HOUR)
-    again = part(joined, by=coordinator, at=AT + 2 * HOUR)
+    again = unmerge(joined, by=coordinator, at=AT + 2 * HOUR)
     assert (holders(both), both.is_the_childs_alone) == ((one, None), True)
     assert set(LegalHold.objects.values_list("person", "help_session", "comes_from")) == {
         (one.pk, None, None),

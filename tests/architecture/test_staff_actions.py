@@ -1,0 +1,89 @@
+"""Every action by staff locks the roles of the staff member who does it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+# Public functions with a `by` argument that are not decorated, and why.
+WITHOUT_A_LOCK = {
+    "accounts.audit.record": "writes one line for the action that calls it",
+    "accounts.patron.children.make_childs_record": "also done by the ILS, when a child's card signs in",
+    "accounts.patron.children.end_childs_record": "also done by the ILS, when a card's group changes",
+    "accounts.sign_in.access.sign_in": "`by` is the method of sign-in",
+    "accounts.sign_in.desk_pins.remove_pin": "only takes access away, so it must always work",
+    "accounts.sign_in.desk_pins.remove_pin_without_second_factor": "only takes access away",
+    "accounts.sign_in.passkeys.add": "people add their own",
+    "accounts.sign_in.passkeys.remove": "people remove their own",
+    "accounts.staff.roles.give_role": "locks the roles it changes and those of every coordinator",
+    "accounts.staff.roles.end_role": "locks the roles it changes and those of every coordinator",
+    "accounts.staff.shared_desks.close": "only takes access away, so it must always work",
+    "portal.conversations.actions.ask": "patrons ask",
+    "portal.conversations.actions.reply": "locks when the side is staff",
+    "portal.conversations.actions.close": "locks when the side is staff",
+    "portal.conversations.actions.take_verdict": "patrons give verdicts",
+    "portal.conversations.actions.keep": "patrons keep their visits; `read_by` only says who read the words aloud",
+    "portal.conversations.attachments.add": "a file reaches the patron only with an answer, which locks",
+    "portal.conversations.attachments.describe": "a file reaches the patron only with an answer, which locks",
+    "portal.conversations.attachments.remove": "a file reaches the patron only with an answer, which locks",
+    "portal.conversations.departures.end_role": "locks through accounts.staff.roles.end_role",
+    "portal.conversations.desk_actions.can_be_undone": "only reads",
+    "portal.conversations.desk_actions.erase": "also erases for the patron; staff come through holds",
+    "portal.conversations.reply_templates.offered_in": "only reads",
+    "portal.conversations.reply_templates.chosen_in": "only reads",
+    "portal.helpsessions.actions.keep": "patrons keep their visits",
+    "portal.privacy.merging.merge_people": "called by merge_for_a_day",
+    "portal.privacy.sharing.stop_keeping": "patrons end their own part",
+    "portal.privacy.sharing.keep_alone": "the child ends the adult's part",
+    "portal.privacy.unmerging.merge_for_a_day": "locks unless a patron merges two records of their own",
+    "recommendations.actions.recommend": "called by actions that hold the lock",
+    "recommendations.chosen_items.recommend_chosen": "called by actions that hold the lock",
+}
+
+
+def actions_in(source, module):
+    """Return {dotted name: whether it is decorated} of the public functions with a `by` argument."""
+    return {
+        f"{module}.{node.name}": any("staff_action" in ast.unparse(one) for one in node.decorator_list)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and any(argument.arg == "by" for argument in node.args.args + node.args.kwonlyargs)
+    }
+
+
+def all_actions():
+    found = {}
+    for app in ("accounts", "portal", "recommendations"):
+        for path in sorted((Path(settings.BASE_DIR) / app).rglob("*.py")):
+            parts = path.relative_to(settings.BASE_DIR).with_suffix("").parts
+            if not {"migrations", "views", "demo", "management", "templatetags"} & set(parts):
+                found |= actions_in(path.read_text(), ".".join(parts))
+    return found
+
+
+def test_every_action_by_staff_locks_their_roles():
+    bare = [name for name, decorated in all_actions().items() if not decorated]
+    missing = sorted(set(bare) - set(WITHOUT_A_LOCK))
+    assert missing == [], f"Decorate with @staff_action, or say in WITHOUT_A_LOCK why not: {missing}"
+
+
+def test_the_list_of_exceptions_names_no_action_that_is_gone_or_decorated():
+    bare = {name for name, decorated in all_actions().items() if not decorated}
+    gone = sorted(set(WITHOUT_A_LOCK) - bare)
+    assert gone == [], f"Remove from WITHOUT_A_LOCK: {gone}"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("def take(row, *, by): ...", {"m.take": False}),
+        ("@staff_action\ndef take(row, *, by): ...", {"m.take": True}),
+        ("@staff_action(also='to')\ndef assign(row, *, to, by): ...", {"m.assign": True}),
+        ("def _take(row, *, by): ...", {}),
+        ("def show(row, *, at): ...", {}),
+    ],
+)
+def test_the_guard_sees_which_functions_are_decorated(source, found):
+    assert actions_in(source, "m") == found
