@@ -8,6 +8,7 @@ import threading
 import time
 from datetime import timedelta
 
+from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import Error as DatabaseError
 from django.db import connection, connections
@@ -44,6 +45,16 @@ SERVER_AWAY_SECONDS = 15
 def clear_expired_sign_ins(*, at):
     """Django's own `clearsessions`."""
     SessionStore.clear_expired()
+
+
+def clear_expired_cache(*, at):
+    """Delete what has expired in the cache table. Django does so only when the table is full."""
+    table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM {table} WHERE expires < %s",  # noqa: S608  the name of a table
+            [connection.ops.adapt_datetimefield_value(at)],
+        )
 
 
 def refresh_statistics(*, at):
@@ -84,6 +95,7 @@ JOBS = [
     (outbox.forget_old_notifications, EVERY_HOUR),
     (portal.limits.forget_counts, EVERY_HOUR),
     (clear_expired_sign_ins, EVERY_HOUR),
+    (clear_expired_cache, EVERY_HOUR),
     (refresh_statistics, EVERY_DAY),
 ]
 

@@ -18,6 +18,7 @@ from accounts import shared_desks
 from accounts.actions import UNCONFIRMED_FOR
 from accounts.models import AddressChange, Invitation, RefusedPost
 from accounts.remembering import CHILDS, SHORT, UNLESS_CHOSEN
+from portal import limits
 from portal.conversations import attachments, drafts, unsent
 from portal.helpsessions.account_codes import LIFE as ACCOUNT_CODE_LIFE
 from portal.helpsessions.actions import CODE_LIFE, FORGET_ENDED_CODES_AFTER
@@ -280,6 +281,14 @@ POLICY = {
         Group.DEVICES,
         exported=True,
         ends_with="accounts.User",
+    ),
+    "portal.LimitCount": Line(
+        _("the times at which you did something that we limit, such as asking for a code; without your name"),
+        _("the limit no longer counts them; at most {0}"),
+        _("so that nobody can guess codes or flood the library"),
+        Group.DEVICES,
+        (limits.KEPT_FOR,),
+        ended_by="forget_counts",
     ),
     "accounts.AddressChange": Line(
         _(

@@ -24,10 +24,7 @@ from accounts.cards import person_with_card
 from accounts.forms import CodeForm, SecondFactorForm
 from accounts.ils.base import Patron
 from accounts.models import Absence, DeskPin, Invitation, SharedDesk, StaffRole, User
-from accounts.reader import Reader
 from portal import limits
-from portal.conversations import floods
-from portal.home.tries import Tries
 from portal.limits import LIMITS, Limit
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import at_once
@@ -100,10 +97,9 @@ def test_tries_for_a_mailed_code_are_counted_together():
 def test_wrong_codes_of_visits_are_counted_together():
     def guess():
         asked, allowed = request(), 0
-        asked.reader = Reader()
         with contextlib.suppress(limits.TooOften):
             for _number in range(5):
-                Tries(asked)
+                limits.CodeTry(asked, is_known=False)
                 allowed += 1
         return allowed
 
@@ -115,7 +111,7 @@ def test_new_questions_are_counted_together(rosa):
         asked = 0
         with contextlib.suppress(limits.TooOften):
             for _number in range(3):
-                floods.count_question(request(rosa))
+                limits.count_written(request(rosa), "question")
                 asked += 1
         return asked
 

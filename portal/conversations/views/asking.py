@@ -20,7 +20,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.cards import home_branch_of
 from accounts.hours import promise_in_words
 from accounts.models import Branch
-from portal.conversations import actions, drafts, floods, unsent
+from portal import limits
+from portal.conversations import actions, drafts, unsent
 from portal.conversations.forms import AboutForm, AskForm, DraftForm, MessageForm
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.reader import OPENED_CODES
@@ -285,9 +286,9 @@ def _send_about(request, about, *, body, client_token):
     session = about.get("help_session")
     if sent_before(request, client_token) is None:
         if session is not None:
-            floods.count_question(request, visit=session)
+            limits.count_written(request, "question", session)
         else:
-            floods.count_message(request, about["recommendation"])
+            limits.count_written(request, "message", about["recommendation"])
     asked = actions.ask(
         by=request.reader.person,
         at=timezone.now(),

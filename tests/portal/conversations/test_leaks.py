@@ -285,7 +285,7 @@ PATRON_MODULES = sorted(
     for path in (ROOT / "portal").rglob("*.py")
     if (
         "views" in path.parts
-        or path.name in {"views.py", "thread_page.py", "cards.py", "reader.py", "context.py", "tries.py"}
+        or path.name in {"views.py", "thread_page.py", "cards.py", "reader.py", "context.py"}
     )
     and not {"desk", "demo"} & set(path.relative_to(ROOT).parts)
 )
