@@ -31,7 +31,7 @@ import portal.privacy.exports
 import portal.privacy.parting
 import portal.privacy.retention
 from portal.notifications import actions as outbox
-from portal.notifications.channels import email
+from portal.notifications import delivery
 
 log = logging.getLogger("portal.worker")
 
@@ -141,12 +141,12 @@ class Worker:
 
     def _deliver(self, notification):
         try:
-            email.deliver(notification)
-        except email.ServerAway as error:
+            delivery.deliver(notification)
+        except delivery.ServerAway as error:
             log.warning("the mail server is away, waiting: %s", error)
             outbox.give_back(notification, error=error)
             self.mail_from = time.monotonic() + SERVER_AWAY_SECONDS
-        except email.Refused as error:
+        except delivery.Refused as error:
             log.warning(
                 "mail %s was not taken (%s): %s",
                 notification.pk,
