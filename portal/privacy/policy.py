@@ -583,6 +583,13 @@ POLICY = {
     "recommendations.Topic": Line(
         "the library's list of topics", "a coordinator changes it", "to sort help sessions", Group.LIBRARY
     ),
+    "recommendations.TopicName": Line(
+        "names of topics in other languages",
+        "a coordinator changes them",
+        "to show them in the language of the page",
+        Group.LIBRARY,
+        ends_with="recommendations.Topic",
+    ),
     "recommendations.Item": Line(
         "titles and other things that can be recommended",
         "the library removes them",
