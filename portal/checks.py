@@ -83,7 +83,7 @@ def _production_rules():
         (
             "afterword.E007",
             cache.endswith(PER_PROCESS_CACHES),
-            "The cache belongs to one process: rate limits would be multiplied by the number of processes.",
+            "The cache belongs to one process: an app code would work once in each process.",
             "Use the database cache (the default) and run: manage.py createcachetable",
         ),
         (

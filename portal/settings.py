@@ -174,7 +174,8 @@ DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Rate limits and replay protection must hold across processes, so the cache is a table, and never culled early.
+# allauth's limit of wrong codes and our list of used ones must hold across processes. So the cache is a
+# table, and large enough that no row is removed early.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",

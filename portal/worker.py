@@ -8,6 +8,7 @@ import threading
 import time
 from datetime import timedelta
 
+from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import Error as DatabaseError
 from django.db import connection, connections
@@ -32,7 +33,7 @@ import portal.privacy.exports
 import portal.privacy.retention
 import portal.privacy.unmerging
 from portal.notifications import actions as outbox
-from portal.notifications.channels import email
+from portal.notifications import delivery
 
 log = logging.getLogger("portal.worker")
 
@@ -46,6 +47,16 @@ SERVER_AWAY_SECONDS = 15
 def clear_expired_sign_ins(*, at):
     """Django's own `clearsessions`."""
     SessionStore.clear_expired()
+
+
+def clear_expired_cache(*, at):
+    """Delete what has expired in the cache table. Django does so only when the table is full."""
+    table = connection.ops.quote_name(settings.CACHES["default"]["LOCATION"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM {table} WHERE expires < %s",  # noqa: S608  the name of a table
+            [connection.ops.adapt_datetimefield_value(at)],
+        )
 
 
 def refresh_statistics(*, at):
@@ -86,6 +97,7 @@ JOBS = [
     (outbox.forget_old_notifications, EVERY_HOUR),
     (portal.limits.forget_counts, EVERY_HOUR),
     (clear_expired_sign_ins, EVERY_HOUR),
+    (clear_expired_cache, EVERY_HOUR),
     (refresh_statistics, EVERY_DAY),
 ]
 
@@ -131,12 +143,12 @@ class Worker:
 
     def _deliver(self, notification):
         try:
-            email.deliver(notification)
-        except email.ServerAway as error:
+            delivery.deliver(notification)
+        except delivery.ServerAway as error:
             log.warning("the mail server is away, waiting: %s", error)
             outbox.give_back(notification, error=error)
             self.mail_from = time.monotonic() + SERVER_AWAY_SECONDS
-        except email.Refused as error:
+        except delivery.Refused as error:
             log.warning(
                 "mail %s was not taken (%s): %s",
                 notification.pk,

@@ -2,9 +2,11 @@
 
 import uuid
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Prefetch, Q
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, User
@@ -23,19 +25,45 @@ class QuestionType(models.TextChoices):
 
 
 class Topic(models.Model):
-    """What a help session is about, in the library's own list."""
+    """A subject that the library offers for help sessions. Its `name` is in the portal's default language."""
 
     name = models.CharField(_("name"), max_length=60, unique=True)
-    name_es = models.CharField(_("name in Spanish"), max_length=60, blank=True)
     retired_at = models.DateTimeField(_("retired since"), null=True, blank=True)
 
     class Meta:
         ordering = ["name"]
 
     def __str__(self):
-        from django.utils.translation import get_language
+        """Return the name in the language of the page, or the default one if it has none.
 
-        return (self.name_es if (get_language() or "").startswith("es") else "") or self.name
+        Lists prefetch `topic_names()`, or each topic would be one query.
+        """
+        language = get_language()
+        if language == settings.LANGUAGE_CODE:
+            return self.name
+        return next((row.name for row in self.names.all() if row.language == language), self.name)
+
+
+class TopicName(models.Model):
+    """The name of a topic in one language other than the default one."""
+
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="names")
+    language = models.CharField(max_length=12)
+    name = models.CharField(max_length=60)
+
+    class Meta:
+        ordering = ["language"]
+        constraints = [
+            models.UniqueConstraint(fields=["topic", "language"], name="one_name_of_a_topic_per_language")
+        ]
+
+    def __str__(self):
+        return f"{self.language}: {self.name}"
+
+
+def topic_names(lookup="names"):
+    """Return what to prefetch to show topics. The default language needs nothing but `Topic.name`."""
+    return [] if get_language() == settings.LANGUAGE_CODE else [lookup]
 
 
 class Item(models.Model):

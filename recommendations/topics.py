@@ -1,24 +1,24 @@
-"""The library's own list of what help sessions are about."""
+"""The library's own list of topics."""
 
 from django.db import transaction
 
-from .models import Topic
+from .models import Topic, TopicName
 
 STARTING = [
-    ("Family history", "Historia familiar"),
-    ("Government and law", "Gobierno y leyes"),
-    ("Health", "Salud"),
-    ("Housing", "Vivienda"),
-    ("Jobs", "Empleo"),
-    ("Learning English", "Aprender inglés"),
-    ("Local history", "Historia local"),
-    ("Money", "Dinero"),
-    ("Music and film", "Música y cine"),
-    ("Reading", "Lectura"),
-    ("Research", "Investigación"),
-    ("School", "Escuela"),
-    ("Small business", "Pequeños negocios"),
-    ("Technology", "Tecnología"),
+    ("Family history", {"es": "Historia familiar"}),
+    ("Government and law", {"es": "Gobierno y leyes"}),
+    ("Health", {"es": "Salud"}),
+    ("Housing", {"es": "Vivienda"}),
+    ("Jobs", {"es": "Empleo"}),
+    ("Learning English", {"es": "Aprender inglés"}),
+    ("Local history", {"es": "Historia local"}),
+    ("Money", {"es": "Dinero"}),
+    ("Music and film", {"es": "Música y cine"}),
+    ("Reading", {"es": "Lectura"}),
+    ("Research", {"es": "Investigación"}),
+    ("School", {"es": "Escuela"}),
+    ("Small business", {"es": "Pequeños negocios"}),
+    ("Technology", {"es": "Tecnología"}),
 ]
 
 
@@ -28,23 +28,29 @@ class NameTaken(Exception):
 
 @transaction.atomic
 def add_starting_topics():
-    for name, name_es in STARTING:
-        Topic.objects.get_or_create(name=name, defaults={"name_es": name_es})
+    """Add the topics of STARTING that are not there yet."""
+    for name, names in STARTING:
+        topic, is_new = Topic.objects.get_or_create(name=name)
+        if is_new:
+            _save_names(topic, names)
 
 
 @transaction.atomic
-def add_topic(*, name, name_es):
-    """Raises NameTaken."""
+def add_topic(*, name, names):
+    """Add a topic and return it. `names` is {language: name}; "" means none. Raises NameTaken."""
     _check_free(name)
-    return Topic.objects.create(name=name, name_es=name_es)
+    topic = Topic.objects.create(name=name)
+    _save_names(topic, names)
+    return topic
 
 
 @transaction.atomic
-def rename_topic(topic, *, name, name_es):
-    """Past sessions show the new name too. Raises NameTaken."""
+def rename_topic(topic, *, name, names):
+    """Change the names, also for past sessions. Raises NameTaken. `names` is that of add_topic."""
     _check_free(name, but=topic)
-    topic.name, topic.name_es = name, name_es
-    topic.save(update_fields=["name", "name_es"])
+    topic.name = name
+    topic.save(update_fields=["name"])
+    _save_names(topic, names)
 
 
 def retire_topic(topic, *, at):
@@ -61,3 +67,13 @@ def bring_back_topic(topic):
 def _check_free(name, *, but=None):
     if Topic.objects.filter(name__iexact=name).exclude(pk=but and but.pk).exists():
         raise NameTaken
+
+
+def _save_names(topic, names):
+    topic.names.filter(language__in=[language for language, name in names.items() if not name]).delete()
+    TopicName.objects.bulk_create(
+        (TopicName(topic=topic, language=language, name=name) for language, name in names.items() if name),
+        update_conflicts=True,
+        unique_fields=["topic", "language"],
+        update_fields=["name"],
+    )

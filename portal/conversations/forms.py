@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch
 from portal.text import TextField
-from recommendations.models import Recommendation, Topic
+from recommendations.models import Recommendation, Topic, topic_names
 
 LONGEST_MESSAGE = 5000
 LONGEST_COMMENT = 1000
@@ -87,7 +87,7 @@ class AskForm(AboutForm, ComposerForm):
 
     topic = forms.ModelChoiceField(
         label=_("Topic"),
-        queryset=Topic.objects.filter(retired_at=None),
+        queryset=Topic.objects.none(),
         required=False,
         empty_label=_("I am not sure"),
     )
@@ -102,6 +102,8 @@ class AskForm(AboutForm, ComposerForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        offered = Topic.objects.filter(retired_at=None)
+        self.fields["topic"].queryset = offered.prefetch_related(*topic_names())
         self.fields["body"].label = _("Your question")
         self.fields["body"].widget.attrs["rows"] = 5
 

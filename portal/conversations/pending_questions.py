@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from . import floods
+from portal import limits
 
 KEY = "unsent"  # in the Django session: {kind: {"client_token", "kept_at", …}}
 QUESTION, READING = "question", "reading"
@@ -30,7 +30,8 @@ def found(request, kind):
 
 def keep(request, kind, **words):
     """Raises limits.TooOften where one network address begins very many sessions."""
-    floods.count_stranger(request)
+    if not request.session.session_key:  # a browser that is new here
+        limits.count(request, "unsent_question")
     kept = {**words, "client_token": str(uuid.uuid4()), "kept_at": timezone.now().isoformat()}
     request.session[KEY] = {**request.session.get(KEY, {}), kind: kept}
     if not request.viewer:

@@ -25,7 +25,8 @@ from portal.notifications.models import Notification
 from portal.privacy import retention
 from recommendations.actions import add_item, place_item
 from recommendations.chosen_items import ChosenItem
-from recommendations.models import Item, Recommendation, Topic
+from recommendations.models import Item, Recommendation
+from recommendations.topics import add_topic
 
 from . import library as demo
 from .calendar import Calendar
@@ -160,8 +161,8 @@ class Builder:
                     at=at,
                 )
             self.branches[branch.key] = row
-        for key, (name, name_es) in demo.TOPICS.items():
-            self.topics[key] = Topic.objects.create(name=name, name_es=name_es)
+        for key, (name, spanish) in demo.TOPICS.items():
+            self.topics[key] = add_topic(name=name, names={"es": spanish})
 
     def _add_people(self, at):
         rosa = self.people["rosa"]

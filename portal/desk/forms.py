@@ -19,7 +19,7 @@ from portal.conversations.models import Draft, Message
 from portal.helpsessions import codes
 from portal.helpsessions.models import HelpSession
 from portal.text import TextField, looks_like_secret_number, uuid_or_none
-from recommendations.models import QuestionType, Topic
+from recommendations.models import QuestionType, Topic, topic_names
 
 from .widgets import LongSelect
 
@@ -112,7 +112,7 @@ class RecordForm(forms.Form):
     question_type = forms.ChoiceField(label=_("Question type"), choices=QuestionType.choices)
     topic = forms.ModelChoiceField(
         label=_("Topic"),
-        queryset=Topic.objects.filter(retired_at=None),
+        queryset=Topic.objects.none(),
         required=False,
         empty_label=_("no topic"),
         widget=LongSelect,
@@ -151,6 +151,8 @@ class RecordForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.now, self.has_items, self.library = at.astimezone(library.zone), has_items, library
         self.fields["with_child"].help_text = WITH_A_CHILD[library.children]
+        offered = Topic.objects.filter(retired_at=None)
+        self.fields["topic"].queryset = offered.prefetch_related(*topic_names())
         self.fields["branch"].queryset = Branch.objects.filter(pk__in=user.desk_branch_ids)
         self.fields["happened_on"].widget.attrs["max"] = self.now.date().isoformat()
         self.fields["question"].widget.attrs.update(autofocus=True, rows=3)

@@ -28,7 +28,6 @@ class Notification(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=40)
-    channel = models.CharField(max_length=12, default="email")
     recipient = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="notifications")
     to_address = models.EmailField()
     language = models.CharField(max_length=12)

@@ -18,6 +18,7 @@ from accounts.models import AddressChange, Invitation, RefusedPost
 from accounts.patron.people import UNCONFIRMED_FOR
 from accounts.patron.retention_choice import CHILDS, SHORT, UNLESS_CHOSEN
 from accounts.staff import shared_desks
+from portal import limits
 from portal.conversations import attachments, drafts, pending_questions
 from portal.helpsessions.account_codes import LIFE as ACCOUNT_CODE_LIFE
 from portal.helpsessions.actions import CODE_LIFE, FORGET_ENDED_CODES_AFTER
@@ -280,6 +281,14 @@ POLICY = {
         Group.DEVICES,
         exported=True,
         ends_with="accounts.User",
+    ),
+    "portal.LimitCount": Line(
+        _("the times at which you did something that we limit, such as asking for a code; without your name"),
+        _("the limit no longer counts them; at most {0}"),
+        _("so that nobody can guess codes or flood the library"),
+        Group.DEVICES,
+        (limits.KEPT_FOR,),
+        ended_by="forget_counts",
     ),
     "accounts.AddressChange": Line(
         _(
@@ -573,6 +582,13 @@ POLICY = {
     ),
     "recommendations.Topic": Line(
         "the library's list of topics", "a coordinator changes it", "to sort help sessions", Group.LIBRARY
+    ),
+    "recommendations.TopicName": Line(
+        "names of topics in other languages",
+        "a coordinator changes them",
+        "to show them in the language of the page",
+        Group.LIBRARY,
+        ends_with="recommendations.Topic",
     ),
     "recommendations.Item": Line(
         "titles and other things that can be recommended",

@@ -26,10 +26,7 @@ from accounts.patron.people import person_with_address
 from accounts.sign_in import desk_pins, library_cards, single_sign_on
 from accounts.sign_in.library_cards import person_with_card
 from accounts.staff import absences, invitations, roles, shared_desks
-from accounts.viewer import Viewer
 from portal import limits
-from portal.conversations import floods
-from portal.home.tries import Tries
 from portal.limits import LIMITS, Limit
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import at_once
@@ -102,10 +99,9 @@ def test_tries_for_a_mailed_code_are_counted_together():
 def test_wrong_codes_of_visits_are_counted_together():
     def guess():
         asked, allowed = request(), 0
-        asked.viewer = Viewer()
         with contextlib.suppress(limits.TooOften):
             for _number in range(5):
-                Tries(asked)
+                limits.CodeTry(asked, is_known=False)
                 allowed += 1
         return allowed
 
@@ -117,7 +113,7 @@ def test_new_questions_are_counted_together(rosa):
         asked = 0
         with contextlib.suppress(limits.TooOften):
             for _number in range(3):
-                floods.count_question(request(rosa))
+                limits.count_written(request(rosa), "question")
                 asked += 1
         return asked
 

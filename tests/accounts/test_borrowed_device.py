@@ -5,7 +5,6 @@ import re
 import pytest
 import time_machine
 from django.conf import settings
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -15,14 +14,9 @@ from accounts.views.sign_in import LAST_PERSON
 from portal.notifications.models import Notification
 from tests.factories import ConversationFactory, HelpSessionFactory, MessageFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("library")
 
 OURS = {"headers": {"sec-fetch-site": "same-origin"}}
-
-
-@pytest.fixture(autouse=True)
-def _no_limits(library):
-    cache.clear()
 
 
 def by_code(client, **borrowed):

@@ -7,7 +7,6 @@ from urllib.parse import quote
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.sessions.models import Session
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -30,7 +29,6 @@ KNOWN, NEW, BLOCKED, EXPIRED, CHILD = fake.CARDS
 @pytest.fixture(autouse=True)
 def _no_waiting(library, monkeypatch):
     monkeypatch.setattr(forms, "REFUSALS_EVERY", 0.001)
-    cache.clear()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """One question, the easiest on this device first."""
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -10,14 +9,9 @@ from accounts.sign_in.methods import METHOD_COOKIE
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code
 from tests.factories import PasskeyFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("library")
 
 KNOWN = fake.CARDS[0]
-
-
-@pytest.fixture(autouse=True)
-def _library(library):
-    cache.clear()
 
 
 def device(way):

@@ -12,7 +12,6 @@ import requests
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.contrib.messages import get_messages
-from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
@@ -43,7 +42,6 @@ def process(tmp_path_factory):
 @pytest.fixture
 def provider(process, settings, library):
     settings.SSO = process.settings()
-    cache.clear()
     return process
 
 

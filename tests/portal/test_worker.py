@@ -6,6 +6,7 @@ from threading import Barrier
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
@@ -112,6 +113,17 @@ def test_expired_sign_ins_are_cleared():
     Session.objects.create(session_key="new", session_data="x", expire_date=AT + timedelta(days=1))
     worker.clear_expired_sign_ins(at=AT)
     assert list(Session.objects.values_list("session_key", flat=True)) == ["new"]
+
+
+@pytest.mark.django_db
+def test_expired_rows_of_the_cache_are_deleted(time_machine):
+    time_machine.move_to(AT - timedelta(days=1), tick=False)
+    cache.set("old", 1, timeout=60)
+    cache.set("new", 1, timeout=2 * 24 * 3600)
+    worker.clear_expired_cache(at=AT)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT cache_key FROM cache")
+        assert cursor.fetchall() == [(":1:new",)]
 
 
 @pytest.mark.django_db

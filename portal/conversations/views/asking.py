@@ -20,7 +20,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.hours import promise_in_words
 from accounts.models import Branch
 from accounts.sign_in.library_cards import home_branch_of
-from portal.conversations import actions, drafts, floods, pending_questions
+from portal import limits
+from portal.conversations import actions, drafts, pending_questions
 from portal.conversations.forms import AboutForm, AskForm, DraftForm, MessageForm
 from portal.conversations.models import Conversation, Draft, Message
 from portal.conversations.viewer import OPENED_CODES
@@ -288,9 +289,9 @@ def _send_about(request, about, *, body, client_token):
     session = about.get("help_session")
     if sent_before(request, client_token) is None:
         if session is not None:
-            floods.count_question(request, visit=session)
+            limits.count_written(request, "question", session)
         else:
-            floods.count_message(request, about["recommendation"])
+            limits.count_written(request, "message", about["recommendation"])
     asked = actions.ask(
         by=request.viewer.person,
         at=timezone.now(),

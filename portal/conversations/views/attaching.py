@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
-from portal.conversations import actions, attachments, floods
+from portal import limits
+from portal.conversations import actions, attachments
 from portal.conversations.models import Attachment, Side
 from portal.files import preview_size
 from portal.limits import TooOften
@@ -66,7 +67,7 @@ def take_in(request, conversation, *, by, side, client_token, is_sent=False):
 def _counted(request, conversation, name, file, why):
     """Before it is drawn anew, which costs."""
     try:
-        floods.count_file(request, conversation)
+        limits.count_written(request, "file", conversation)
     except TooOften:
         return name, None, "too_often"
     return name, file, why

@@ -14,7 +14,8 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from accounts.staff.desk_lock import asks_by_itself
 from accounts.viewer import for_viewers
-from portal.conversations import actions, conversation_page, floods
+from portal import limits
+from portal.conversations import actions, conversation_page
 from portal.conversations.forms import ComposerForm, DraftForm
 from portal.conversations.models import Conversation, Draft, Event, Message
 from portal.conversations.views import attaching, drafting
@@ -130,10 +131,10 @@ def reply(request, public_id):
 def _count(request, found, form):
     """The same message once more, from a second tap or a browser that tries again, is none."""
     try:
-        floods.count_message(request, found)
+        limits.count_written(request, "message", found)
     except TooOften as error:
         if not found.messages.filter(client_token=form.cleaned_data["client_token"]).exists():
-            form.add_error("body", floods.in_words(error))
+            form.add_error("body", error.words_for_writer)
 
 
 @require_POST

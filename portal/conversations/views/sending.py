@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 
 from accounts.forms import AddressForm
 from accounts.sign_in.methods import other_methods
-from portal.conversations import actions, floods
+from portal import limits
+from portal.conversations import actions
 from portal.conversations.forms import AboutForm
 from portal.conversations.models import Conversation, Message
 from portal.conversations.viewer import OPENED_CODES
@@ -57,7 +58,7 @@ def send(request, *, visit, client_token, body, **more):
         )  # other words, from another device: a question of their own
         sent = sent_before(request, client_token)
     if sent is None:
-        floods.count_question(request, visit=visit)
+        limits.count_written(request, "question", visit)
         if visit is not None:
             more["branch"] = None  # that of the visit
         sent = actions.ask(
@@ -88,7 +89,7 @@ def sent_elsewhere(request, kept, begin, review):
 
 def too_many(page, request, form, wait, **context):
     """The page again, with the words on it and when they can be sent."""
-    form.add_error(None, floods.in_words(wait))
+    form.add_error(None, wait.words_for_writer)
     return page(request, form, status=429, **context)
 
 

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.sign_in.access import coordinator_only
 from portal.helpsessions.models import HelpSession
-from recommendations.models import QuestionType, Topic
+from recommendations.models import QuestionType, Topic, topic_names
 
 from . import counts
 from .pooling import LEAST, pooled
@@ -55,7 +55,7 @@ def _contacts(quarter):
 
 def _outcomes(quarter):
     """[what was asked, in tables]: of each {question, answers, rows: [(topic, [how many])], or none}"""
-    topics = {topic.pk: str(topic) for topic in Topic.objects.all()}
+    topics = {topic.pk: str(topic) for topic in Topic.objects.prefetch_related(*topic_names())}
     asked = [
         (_("Did they find what they needed?"), HelpSession.Found),
         (_("How was the help?"), HelpSession.Satisfaction),

@@ -3,6 +3,7 @@ import re
 import string
 
 from django import forms
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.utils.dates import WEEKDAYS
 from django.utils.text import capfirst
@@ -284,8 +285,28 @@ class ClosedDayForm(forms.Form):
 
 
 class TopicForm(forms.Form):
+    """A topic's name, and one field for each other language of the portal."""
+
     name = TextField(label=gettext_lazy("Name"), max_length=60)
-    name_es = TextField(label=gettext_lazy("Name in Spanish"), max_length=60, required=False)
+
+    def __init__(self, *args, topic=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        known = {row.language: row.name for row in topic.names.all()} if topic else {}
+        self.initial = {"name": topic.name} if topic else {}
+        self.languages = [each for each in settings.LANGUAGES if each[0] != settings.LANGUAGE_CODE]
+        for code, language in self.languages:
+            self.fields[f"name_{code}"] = TextField(
+                label=_("Name in %(language)s") % {"language": language},
+                max_length=60,
+                required=False,
+                initial=known.get(code),
+            )
+
+    @property
+    def typed(self):
+        """Return what `topics.add_topic` and `topics.rename_topic` take."""
+        names = {code: self.cleaned_data[f"name_{code}"] for code, _language in self.languages}
+        return {"name": self.cleaned_data["name"], "names": names}
 
 
 class ReplyTemplateForm(forms.Form):

@@ -179,9 +179,7 @@ def topics(request):
     """Adds a topic; with `topic` renames that one, and with the button `retire` or `bring_back` does that."""
     number = request.POST.get("topic") or request.GET.get("topic") or ""
     topic = Topic.objects.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 10 else None
-    form = TopicForm(
-        request.POST or None, initial={"name": topic.name, "name_es": topic.name_es} if topic else None
-    )
+    form = TopicForm(request.POST or None, topic=topic)
     if topic and "retire" in request.POST:
         topic_actions.retire_topic(topic, at=timezone.now())
     elif topic and "bring_back" in request.POST:
@@ -190,7 +188,7 @@ def topics(request):
         return render(
             request,
             "desk/library/topics.html",
-            {"form": form, "topic": topic, "topics": Topic.objects.order_by("name")},
+            {"form": form, "topic": topic, "topics": Topic.objects.prefetch_related("names")},
         )
     messages.success(request, _("The topics are changed."))
     return redirect("topics")
@@ -350,9 +348,9 @@ def _save_topic(form, topic):
     """Whether it was saved; otherwise the form says why not."""
     try:
         if topic:
-            topic_actions.rename_topic(topic, **form.cleaned_data)
+            topic_actions.rename_topic(topic, **form.typed)
         else:
-            topic_actions.add_topic(**form.cleaned_data)
+            topic_actions.add_topic(**form.typed)
     except topic_actions.NameTaken:
         form.add_error("name", _("Another topic has this name. It may be a retired one."))
         return False

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import urlencode
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -26,7 +27,7 @@ from portal.desk.toolbar import snooze_days
 from portal.desk.widgets import LongSelect
 from portal.htmx import render_page
 from portal.prepared import prepared
-from recommendations.models import Topic
+from recommendations.models import Topic, topic_names
 
 from .conversation_actions import parse_moment
 from .record import tray
@@ -185,7 +186,9 @@ def _empty(asked):
 
 
 def _topics():
-    return {topic.pk: topic for topic in _all_topics()}
+    topics = _all_topics()
+    prefetch_related_objects(topics, *topic_names())
+    return {topic.pk: topic for topic in topics}
 
 
 @prepared()

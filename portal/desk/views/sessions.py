@@ -16,7 +16,7 @@ from portal.helpsessions import actions
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.htmx import render_page
 from portal.paging import page_of
-from recommendations.models import Recommendation
+from recommendations.models import Recommendation, topic_names
 from recommendations.verdicts import label_for
 
 from .record import with_first_words
@@ -108,7 +108,8 @@ def _list(request, form, *, status=200):
     if show == "mine":
         sessions = sessions.filter(staff=request.user)
     sessions = sessions.select_related("branch", "staff", "topic", "unfinished_form").prefetch_related(
-        Prefetch("claim_codes", ClaimCode.objects.live(timezone.now()), to_attr="live_codes")
+        Prefetch("claim_codes", ClaimCode.objects.live(timezone.now()), to_attr="live_codes"),
+        *topic_names("topic__names"),
     )
     rows, after = page_of(sessions, "happened_on", request.GET.get("after"), size=30)
     if show == "unfinished":

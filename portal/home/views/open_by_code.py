@@ -27,8 +27,7 @@ from portal.helpsessions.actions import (
 )
 from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode
-from portal.home.tries import Tries
-from portal.limits import TooOften
+from portal.limits import CodeTry, TooOften
 from portal.security_log import note
 from portal.text import uuid_or_none
 
@@ -71,7 +70,7 @@ def open_account(request):
     """The code of a record, and the word that it is to open on this device: whoever only looks at a link is let in nowhere."""
     form = CodeForm(request.POST)
     try:
-        tries = Tries(request)
+        tries = CodeTry(request, is_known=bool(request.viewer))
     except TooOften as error:
         return _refused(request, "too_many", when=error.when)
     if _is_at_desk(request):
@@ -119,7 +118,7 @@ def leave(request):
 def _open(request, code):
     """Into the session, or one page that says why not, and reveals nothing of it."""
     try:
-        tries = Tries(request)
+        tries = CodeTry(request, is_known=bool(request.viewer))
     except TooOften as error:
         return _refused(request, "too_many", when=error.when)
     try:

@@ -4,9 +4,7 @@ import uuid
 
 import pytest
 from django.core import mail
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -16,6 +14,7 @@ from portal.conversations import actions, pending_questions, readers_form
 from portal.conversations.models import Conversation, Draft, Message, ReadersForm
 from portal.helpsessions.models import ClaimCode
 from portal.limits import LIMITS, Limit
+from portal.models import LimitCount
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import QuestionType
 from tests.factories import (
@@ -36,9 +35,7 @@ READ, SEND_READING = reverse("find_reading"), reverse("send_reading")
 QUESTION = "Is there a class on worms?\nI live on the fourth floor."
 
 
-@pytest.fixture(autouse=True)
-def _library(library):
-    cache.clear()
+pytestmark = pytest.mark.usefixtures("library")
 
 
 @pytest.fixture
@@ -583,11 +580,9 @@ def test_what_is_counted_ties_nobody_to_a_visit_that_is_open_by_its_code(
     me.post(reverse("ask_about_session", args=[visit.public_id]), typed())
     me.post(ASK, typed(about=str(visit.public_id)))
     assert Message.objects.count() == 2
-    with connection.cursor() as cursor:  # a key says who, its value when
-        cursor.execute("SELECT cache_key FROM cache WHERE cache_key LIKE %s", ["%question:person%"])
-        assert cursor.fetchall() == []
-        cursor.execute("SELECT COUNT(*) FROM cache WHERE cache_key LIKE %s", ["%question:target%"])
-        assert cursor.fetchone() == (1,)
+    # A key would show who wrote, its moments when.
+    assert not LimitCount.objects.filter(key__startswith="question:person").exists()
+    assert LimitCount.objects.filter(key__startswith="question:target").count() == 1
 
 
 def test_one_address_cannot_fill_the_sessions(library, monkeypatch):

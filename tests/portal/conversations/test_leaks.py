@@ -293,7 +293,6 @@ PATRON_FILES = {
     "recommendation_panels.py",
     "viewer.py",
     "context.py",
-    "tries.py",
 }
 ROOT = Path(project.BASE_DIR)
 PATRON_MODULES = sorted(

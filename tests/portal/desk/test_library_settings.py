@@ -230,14 +230,26 @@ def test_closed_days(desk, branch, library):
 def test_topics(desk):
     desk.post(reverse("topics"), {"name": "Gardening", "name_es": "Jardinería"})
     topic = Topic.objects.get()
+    page = desk.get(reverse("topics"), {"topic": topic.pk}).content.decode()
+    assert page.count("Jardinería") == 2  # in its field and in the list
+    assert "Name in Spanish" in page
     desk.post(reverse("topics"), {"topic": topic.pk, "name": "Gardens"})
     desk.post(reverse("topics"), {"topic": topic.pk, "retire": "1"})
     topic.refresh_from_db()
-    assert (topic.name, topic.name_es, bool(topic.retired_at)) == ("Gardens", "", True)
+    assert (topic.name, list(topic.names.all()), bool(topic.retired_at)) == ("Gardens", [], True)
     assert "retired one" in desk.post(reverse("topics"), {"name": "gardens"}).content.decode()
     desk.post(reverse("topics"), {"topic": topic.pk, "bring_back": "1"})
     topic.refresh_from_db()
     assert topic.retired_at is None
+
+
+def test_topics_have_a_field_for_each_language_other_than_the_default(desk, settings):
+    settings.LANGUAGES = [("en", "English"), ("es", "Spanish"), ("fr", "French")]
+    desk.post(reverse("topics"), {"name": "Gardening", "name_es": "Jardinería", "name_fr": "Jardinage"})
+    assert dict(Topic.objects.get().names.values_list("language", "name")) == {
+        "es": "Jardinería",
+        "fr": "Jardinage",
+    }
 
 
 # Reply templates.

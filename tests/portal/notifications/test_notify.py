@@ -4,7 +4,7 @@ import pytest
 from django.core.mail import EmailMultiAlternatives, send_mail
 
 from portal.notifications.actions import notify
-from portal.notifications.channels.email import build
+from portal.notifications.delivery import build
 from portal.notifications.models import Notification
 
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)

@@ -23,7 +23,7 @@ from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.actions import save
 from portal.notifications import actions as outbox
-from portal.notifications.channels import email
+from portal.notifications import delivery
 from portal.notifications.models import Notification
 from portal.privacy import erasure, exports, holds
 from portal.privacy.models import Erasure, Export
@@ -188,7 +188,7 @@ class TestWhatGoes:
         with django_capture_on_commit_callbacks(execute=True):
             erase(patron)
         [mail] = Notification.objects.filter(kind="privacy/erased")
-        email.deliver(mail)
+        delivery.deliver(mail)
         outbox.mark_delivered(mail, at=timezone.now())
         assert everything.pointing_at(patron) == []
         assert (

@@ -30,6 +30,7 @@ from portal.helpsessions.models import HelpSession
 from portal.paging import page_of
 from portal.privacy.unmerging import can_be_unmerged
 from portal.text import uuid_or_none
+from recommendations.models import topic_names
 
 
 @staff_only
@@ -311,6 +312,7 @@ def _record_page(request, person):
         HelpSession.objects.filter(Q(patron=person) | Q(shared_with=person))
         .recorded()
         .select_related("branch", "staff", "topic")
+        .prefetch_related(*topic_names("topic__names"))
     )
     visits, older_visits = page_of(visits, "happened_on", request.GET.get("after"))
     conversations = (

@@ -1,4 +1,4 @@
-"""A row of the outbox as a mail, and its delivery."""
+"""Building a mail from a row of the outbox, and delivering it."""
 
 import smtplib
 from email.utils import format_datetime, formataddr, parseaddr
@@ -10,11 +10,11 @@ from accounts.models import Library
 
 
 class ServerAway(Exception):
-    """The mail server could not be reached or let us in: the fault of no mail, worth trying again soon."""
+    """The mail server could not be reached or refused our login. No mail is at fault; try again soon."""
 
 
 class Refused(Exception):
-    """This mail was not taken. `permanent` when the server said never."""
+    """The server did not take this mail. `permanent` says that it never will."""
 
     def __init__(self, error, permanent):
         super().__init__(error)
@@ -22,7 +22,7 @@ class Refused(Exception):
 
 
 def build(notification):
-    """The mail. Message-ID is the row's own, so that a mail sent twice is seen to be the same one."""
+    """Return the mail. Its Message-ID is the row's, so that a mail program shows a mail sent twice once."""
     mail = EmailMultiAlternatives(
         subject=notification.subject,
         body=notification.text,
@@ -46,7 +46,7 @@ def build(notification):
 def deliver(notification):
     """Hand the mail to the server. Raises ServerAway or Refused.
 
-    A connection for each mail: after a refusal servers differ in what they still take on the old one.
+    Each mail has its own connection, because servers differ in what they accept on one after a refusal.
     """
     connection = get_connection(settings.DELIVERY_EMAIL_BACKEND)
     try:
@@ -61,12 +61,12 @@ def deliver(notification):
             _describe(error), permanent=all(500 <= code < 600 for code, _ in error.recipients.values())
         ) from error
     except smtplib.SMTPSenderRefused as error:
-        # Our own address is wrong, not theirs: the next tries may find it mended.
+        # The fault is in our own address, not in theirs. A later try may find it corrected.
         raise Refused(_describe(error), permanent=False) from error
     except smtplib.SMTPResponseException as error:
         raise Refused(_describe(error), permanent=500 <= error.smtp_code < 600) from error
     except (ValueError, smtplib.SMTPNotSupportedError) as error:
-        # An address or header that no server can take.
+        # No server accepts this address or header.
         raise Refused(_describe(error), permanent=True) from error
     except (OSError, smtplib.SMTPException) as error:
         raise Refused(_describe(error), permanent=False) from error

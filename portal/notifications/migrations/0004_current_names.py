@@ -29,6 +29,6 @@ def _rename(apps, jobs, kinds):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0002_mails_whose_address_is_forgotten")]
+    dependencies = [("notifications", "0003_remove_channel")]
 
     operations = [migrations.RunPython(rename, restore)]

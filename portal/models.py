@@ -1,0 +1,17 @@
+"""The table of the rate limits. portal/limits.py alone reads and writes it."""
+
+from django.db import models
+
+
+class LimitCount(models.Model):
+    """The moments that count toward one limit for one person, network address or target.
+
+    The key is made by `limits._keys`. Without the server's own key it identifies nobody.
+    """
+
+    key = models.CharField(max_length=100, primary_key=True)
+    moments = models.JSONField(default=list, help_text="Unix times, newest first")
+    expires_at = models.DateTimeField(db_index=True, help_text="no limit reads the row from then on")
+
+    def __str__(self):
+        return self.key

@@ -1,0 +1,142 @@
+"""The names of topics: in the language of the page, in a constant number of queries."""
+
+import datetime
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.urls import reverse
+from django.utils import translation
+
+from accounts.models import Library
+from recommendations import topics
+from recommendations.models import Topic, TopicName
+from tests.factories import (
+    ConversationFactory,
+    HelpSessionFactory,
+    MessageFactory,
+    TopicFactory,
+    UserFactory,
+    recommend_in,
+)
+
+
+def names_of(topic):
+    return {row.language: row.name for row in topic.names.all()}
+
+
+@pytest.mark.django_db
+def test_topic_shows_its_name_in_the_language_of_the_page_or_the_default_name():
+    jobs = topics.add_topic(name="Jobs", names={"es": "Empleo", "de": "Arbeit"})
+    law = topics.add_topic(name="Law", names={"es": ""})
+    for language, shown in {"en": "Jobs", "es": "Empleo", "de": "Arbeit", "fr": "Jobs"}.items():
+        with translation.override(language):
+            assert (str(jobs), str(law)) == (shown, "Law")
+
+
+@pytest.mark.django_db
+def test_renaming_changes_adds_and_removes_names_and_keeps_those_of_other_languages():
+    jobs = topics.add_topic(name="Jobs", names={"es": "Empleo", "de": "Arbeit", "fr": "Emploi"})
+    topics.rename_topic(jobs, name="Work", names={"es": "Trabajo", "de": "", "pt": "Trabalho"})
+    assert Topic.objects.get().name == "Work"
+    assert names_of(jobs) == {"es": "Trabajo", "fr": "Emploi", "pt": "Trabalho"}
+
+
+@pytest.mark.django_db
+def test_starting_topics_have_spanish_names_and_leave_a_librarys_own_names_alone():
+    own = topics.add_topic(name="Health", names={"es": "Bienestar"})
+    topics.add_starting_topics()
+    topics.add_starting_topics()
+    assert Topic.objects.count() == len(topics.STARTING)
+    assert names_of(own) == {"es": "Bienestar"}
+    assert names_of(Topic.objects.get(name="Housing")) == {"es": "Vivienda"}
+
+
+def address_of(name, branch, staff, rows):
+    """Return the address of the page, which shows `rows` topics with Spanish names."""
+    patron = UserFactory()
+    last_quarter = Library.current().today() - datetime.timedelta(
+        days=100
+    )  # figures show no answers of this one
+    for number in range(rows):
+        topic = TopicFactory(name=f"Topic {number:02}")
+        TopicName.objects.create(topic=topic, language="es", name=f"Tema {number:02}")
+        session = HelpSessionFactory(
+            branch=branch, staff=staff, topic=topic, patron=patron, happened_on=last_quarter
+        )
+        conversation = ConversationFactory(
+            help_session=session, topic=topic, recommendation=recommend_in(session)[0], assignee=staff
+        )
+        MessageFactory(conversation=conversation)
+    return {
+        "queue": lambda: reverse("desk"),
+        "record": lambda: reverse("record"),
+        "sessions": lambda: reverse("desk_sessions"),
+        "patron": lambda: reverse("patron_record", args=[patron.public_id]),
+        "figures": lambda: reverse("figures"),
+        "topics": lambda: reverse("topics"),
+        "ask": lambda: reverse("ask"),
+    }[name]()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("rows", [1, 20])
+@pytest.mark.parametrize(
+    ("name", "queries"),
+    [
+        ("queue", 10),
+        ("record", 11),
+        ("sessions", 7),
+        ("patron", 13),
+        ("figures", 10),
+        ("topics", 6),
+        ("ask", 11),
+    ],
+)
+def test_page_in_spanish_reads_all_names_of_topics_in_one_query(
+    name, queries, rows, client, branch, staff, coordinator, sign_in, django_assert_num_queries
+):
+    person = coordinator if name in ("figures", "topics") else staff
+    person.language = "es"
+    person.save(update_fields=["language"])
+    sign_in(client, person)
+    url = address_of(name, branch, staff, rows)
+    client.get(url)
+    with django_assert_num_queries(queries):
+        shown = client.get(url).content.decode()
+    if name != "figures":  # it shows a topic only when enough people answered
+        assert f"Tema {rows - 1:02}" in shown
+
+
+@pytest.fixture
+def before_the_rows(transactional_db):
+    """Take the database back to the Spanish column, and forward again at the end."""
+    migrate_to("0002_text_index")
+    yield
+    migrate_to("0003_topic_names")
+
+
+def migrate_to(name):
+    """Migrate and return the app's models as they are then."""
+    executor = MigrationExecutor(connection)
+    return executor.migrate([("recommendations", name)]).apps
+
+
+@pytest.mark.django_db(transaction=True)
+def test_spanish_names_become_rows_and_a_column_again(before_the_rows):
+    old = migrate_to("0002_text_index").get_model("recommendations", "Topic")
+    for name, name_es in [("Jobs", "Empleo"), ("Health", "Salud"), ("Law", "")]:
+        old.objects.create(name=name, name_es=name_es)
+    migrate_to("0003_topic_names")
+    assert {topic.name: names_of(topic) for topic in Topic.objects.all()} == {
+        "Jobs": {"es": "Empleo"},
+        "Health": {"es": "Salud"},
+        "Law": {},
+    }
+    TopicName.objects.create(topic=Topic.objects.get(name="Law"), language="de", name="Recht")
+    old = migrate_to("0002_text_index").get_model("recommendations", "Topic")
+    assert dict(old.objects.values_list("name", "name_es")) == {
+        "Jobs": "Empleo",
+        "Health": "Salud",
+        "Law": "",
+    }
