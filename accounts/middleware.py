@@ -6,6 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware, get_user
 from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
 from django.db import IntegrityError
 from django.http import Http404, HttpResponse, HttpResponseRedirect, UnreadablePostError
@@ -30,9 +31,31 @@ from .sign_in.access import (
     needs_second_factor,
     to_the_desk_door,
 )
+from .sign_in.methods import note_method
 from .sign_in.sign_ins import LAST_USED_ON
 from .staff.desk_lock import DESK_TOKEN
 from .staff_actions import RoleEnded
+
+
+class DeviceMiddleware(SessionMiddleware):
+    """Django's sessions, and what a device remembers: when it was last used, and how its person signs in."""
+
+    def process_response(self, request, response):
+        if hasattr(request, "user"):  # a middleware further out may have answered before PersonMiddleware
+            self._note_day_of_use(request)
+        response = super().process_response(request, response)
+        cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
+        if cookie and cookie.value and is_borrowed(request):
+            cookie["max-age"] = cookie["expires"] = ""  # it also ends when the browser is closed
+        note_method(request, response)
+        return response
+
+    def _note_day_of_use(self, request):
+        """Write the library's day into the session, once a day."""
+        if request.user.is_authenticated:
+            today = request.library.today().isoformat()
+            if request.session.get(LAST_USED_ON) != today:
+                request.session[LAST_USED_ON] = today
 
 
 class LibraryMiddleware:
@@ -83,21 +106,6 @@ class LanguageMiddleware:
         return request.library.language
 
 
-class LastUsedMiddleware:
-    """On which day this device was last used by the person who is signed in on it: the day alone, written once a day, into the session."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request):
-        response = self.get_response(request)
-        if request.user.is_authenticated:
-            today = request.library.today().isoformat()
-            if request.session.get(LAST_USED_ON) != today:
-                request.session[LAST_USED_ON] = today
-        return response
-
-
 class EndedMeanwhileMiddleware:
     """Whoever is erased, or no longer works at a desk, while another page of theirs is being answered is led out: nothing of it was saved."""
 
@@ -134,20 +142,6 @@ class SecondFactorMiddleware:
         ):
             return to_the_desk_door(request)
         return self.get_response(request)
-
-
-class BorrowedDeviceMiddleware:
-    """On a device that isn't the person's own the cookie of their sign-in goes when the browser is closed, as well as after some hours."""
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request):
-        response = self.get_response(request)
-        cookie = response.cookies.get(settings.SESSION_COOKIE_NAME)
-        if cookie and cookie.value and is_borrowed(request):
-            cookie["max-age"] = cookie["expires"] = ""
-        return response
 
 
 NEVER_KEPT_PATHS = (

@@ -30,27 +30,22 @@ def first_method(request):
     return way if there_is.get(way) and request.GET.get("way") != "code" else ""
 
 
-class SignInMethodMiddleware:
-    """Notes how somebody has just come in (`request.came_in_by`)."""
+def note_method(request, response):
+    """Remember in a cookie by which method someone has just signed in (`request.came_in_by`).
 
-    def __init__(self, get_response):
-        self.get_response = get_response
-
-    def __call__(self, request):
-        response = self.get_response(request)
-        way = getattr(request, "came_in_by", None)
-        if way is None or is_borrowed(request) or request.shared_desk is not None:
-            return response
-        if way in {PASSKEY, CARD, SIGN_ON}:
-            secure = bool(settings.SESSION_COOKIE_SECURE)
-            response.set_cookie(
-                METHOD_COOKIE,
-                way,
-                max_age=settings.SESSION_COOKIE_AGE,
-                httponly=True,
-                samesite="Lax",
-                secure=secure,
-            )
-        elif METHOD_COOKIE in request.COOKIES:
-            response.delete_cookie(METHOD_COOKIE, samesite="Lax")
-        return response
+    Nothing is remembered on a borrowed device or a shared desk computer.
+    """
+    method = getattr(request, "came_in_by", None)
+    if method is None or is_borrowed(request) or request.shared_desk is not None:
+        return
+    if method in {PASSKEY, CARD, SIGN_ON}:
+        response.set_cookie(
+            METHOD_COOKIE,
+            method,
+            max_age=settings.SESSION_COOKIE_AGE,
+            httponly=True,
+            samesite="Lax",
+            secure=bool(settings.SESSION_COOKIE_SECURE),
+        )
+    elif METHOD_COOKIE in request.COOKIES:
+        response.delete_cookie(METHOD_COOKIE, samesite="Lax")
