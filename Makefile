@@ -18,8 +18,8 @@ help:
 	@echo "make check        format, lint, types, import contracts, migrations, deployment, templates, documents of the policy, translations"
 	@echo "make fix          format and mend what can be mended by machine"
 	@echo "make run          web server and worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
-	@echo "make bench        the cost of a request, compared with the plainest page"
-	@echo "make bench-large  ... with 100,000 conversations in the database: built once, some minutes and 1 GB in var/bench-large"
+	@echo "make bench        what each page costs in CPU, compared with a minimal page, on both databases; takes six minutes"
+	@echo "make bench-large  what each page costs among 100,000 conversations; the first run builds 1 GB for each database"
 	@echo "make screens      a picture of every page, in var/screens/"
 	@echo "make messages     collect the texts to translate, and compile the translations"
 	@echo "make lock         pin the dependencies anew, with hashes"
@@ -66,10 +66,10 @@ fix: .venv/developing
 	@find templates -name '*.html' -print0 | xargs -0 .venv/bin/djade --target-version 5.2 || true
 
 bench: .venv/developing
-	@$(PY) -m bench
+	@TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) -m bench
 
 bench-large: .venv/developing
-	@$(PY) -m bench large
+	@TEST_DATABASE_URL=$(TEST_DATABASE_URL) $(PY) -m bench large
 
 screens: .venv/developing
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && DATA_DIR=$$scratch .venv/bin/pytest -q tests/browser/screens.py

@@ -1,7 +1,7 @@
-"""make bench: CPU per request of the portal's pages, as ratios to the minimal page in the same run.
+"""Compare the portal's pages with the minimal page (make bench), or with themselves in a large database.
 
-A time in milliseconds says more about the machine than about the code, so nothing is judged by one. Two processes take
-turns, round by round, and the ratio of each round is kept: what slows one round slows both its halves.
+A number of milliseconds says more about the machine than about the code. So two servers take turns, and what
+counts is the ratio of their CPU times in each round.
 """
 
 import json
@@ -10,121 +10,122 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-ROUNDS, REQUESTS = int(os.environ.get("BENCH_ROUNDS", 15)), 40
-MOST = 1.3  # × the small database's cost, with a million messages
+from bench.databases import databases
+from bench.server import Jobs, Server, environment
+
+RUNS, ROUNDS, REQUESTS = 3, int(os.environ.get("BENCH_ROUNDS", 8)), 20
+COUNT = RUNS * ROUNDS * REQUESTS
+GROWTH, GROWTH_OF_OTHERS = {"queue": 1.15}, 1.3  # × the cost in a small database
 
 
-class Child:
-    def __init__(self, module, **environment):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.child", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | environment,
-        )
-        self.sizes = json.loads(
-            self.process.stdout.readline() or "{}"
-        )  # largest answer of each page, in bytes
-
-    def measure(self, name):
-        """CPU milliseconds per request."""
-        self.process.stdin.write(f"{name} {REQUESTS}\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline()) * 1000 / REQUESTS
-
-    def end(self):
-        self.process.stdin.close()
-        return self.process.wait()
-
-
-def main(large=False):
-    with tempfile.TemporaryDirectory() as folder:
-        minimal = Child(
-            "bench.minimal.set_up",
-            DJANGO_SETTINGS_MODULE="bench.minimal.settings",
-            BENCH_DATABASE=f"{folder}/minimal.sqlite3",
-        )
-        portals = {
-            "": Child(
-                "bench.pages",
-                DJANGO_SETTINGS_MODULE="tests.settings",
-                DATABASE_URL=f"sqlite:///{folder}/portal.sqlite3",
-                DATA_DIR=folder,
-            )
-        }
-        if large:
-            portals["large"] = _large_child()
-        if not minimal.sizes or not all(portal.sizes for portal in portals.values()):
-            return 1
-        base, times = [], {(name, size): [] for name in portals[""].sizes for size in portals}
-        ratios = {key: [] for key in times}
-        for _ in range(ROUNDS):
-            for name in portals[""].sizes:
-                base.append(minimal.measure("minimal"))
-                for size, portal in portals.items():
-                    times[name, size].append(portal.measure(name))
-                    ratios[name, size].append(times[name, size][-1] / base[-1])
-        for child in (minimal, *portals.values()):
-            child.end()
+def main(large):
+    begun, results = time.monotonic(), {}
+    if os.getloadavg()[0] > 0.5:
+        print("Other programs are running: the numbers are provisional.")
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity=0"]
+        subprocess.run(collect, env=environment("sqlite://", folder), check=True)
+        for database in databases(folder):
+            stack.callback(database.close)
+            rows = results[database.title] = (_large if large else _small)(database, folder)
+            _show(database.title, rows, "the small database" if large else "the minimal page")
     if large:
-        return _report_large(times, ratios)
-
-    rows = [
-        {
-            "page": "minimal",
-            "ratio": 1.0,
-            "cpu_ms": statistics.median(base),
-            "bytes": minimal.sizes["minimal"],
-        }
-    ]
-    for (name, size), values in ratios.items():
-        rows.append(
-            {
-                "page": name,
-                "ratio": statistics.median(values),
-                "cpu_ms": statistics.median(times[name, size]),
-                "bytes": portals[size].sizes[name],
-            }
-        )
-    print(
-        f"{'page':12} {'ratio':>6} {'CPU ms':>7} {'bytes':>7}   ({ROUNDS} rounds of {REQUESTS} requests; bytes as sent)"
-    )
-    for row in rows:
-        print(f"{row['page']:12} {row['ratio']:6.2f} {row['cpu_ms']:7.2f} {row['bytes']:7}")
+        return int(any(row["over"] for rows in results.values() for row in rows))
+    found = {"runs": RUNS, "rounds": ROUNDS, "requests": REQUESTS, "databases": results}
     out = Path(os.environ.get("BENCH_JSON", "var/bench.json"))
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"rounds": ROUNDS, "requests": REQUESTS, "pages": rows}, indent=2) + "\n")
-    print(f"The same as JSON: {out}")
+    out.write_text(json.dumps(found, indent=2) + "\n")
+    print(f"\nThe same as JSON: {out}. It took {time.monotonic() - begun:.0f} s.")
     return 0
 
 
-def _large_child():
-    """The same pages in a database with a million messages, which is kept: in var/bench-large, or where BENCH_LARGE_URL says."""
-    folder = Path("var/bench-large").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    url = os.environ.get("BENCH_LARGE_URL", f"sqlite:///{folder}/portal.sqlite3")
-    return Child(
-        "bench.large", DJANGO_SETTINGS_MODULE="tests.settings", DATABASE_URL=url, DATA_DIR=str(folder)
-    )
+def _small(database, folder):
+    """Return the rows of all pages, compared with the minimal page on the same database."""
+    with (
+        Server(
+            database,
+            database.new("minimal"),
+            folder,
+            module="bench.minimal.set_up",
+            application="django.core.wsgi:get_wsgi_application()",
+            settings="bench.minimal.settings",
+        ) as minimal,
+        Server(database, database.new("portal"), folder, count=COUNT) as portal,
+    ):
+        bars = {name: page.bar for name, page in portal.browser.pages.items()}
+        base = partial(minimal.measure, "minimal")
+        return _measured({name: (base, partial(portal.measure, name)) for name in bars}, bars)
 
 
-def _report_large(times, ratios):
-    """Whether a page costs the same whatever else there is: the ratio of each round, and no page may go over MOST."""
-    print(
-        f"{'page':14} {'small':>6} {'large':>6} {'large/small':>12}   (× the minimal page; median of {ROUNDS} rounds of {REQUESTS} requests)"
-    )
-    worst = 0
-    for name in dict.fromkeys(name for name, _size in times):
-        small, large = (statistics.median(ratios[name, size]) for size in ("", "large"))
-        grown = statistics.median(
-            after / before for before, after in zip(times[name, ""], times[name, "large"], strict=True)
+def _large(database, folder):
+    """Return the rows of all pages and jobs, compared with the same in a small database."""
+    small_url, (large_url, remove) = database.new("portal"), database.kept("large")
+    print(f"The large {database.title} database is kept. To remove it: {remove}")
+    with (
+        Server(database, small_url, folder, count=COUNT) as small,
+        Server(database, large_url, folder, module="bench.large", count=COUNT) as large,
+        Jobs(small_url, folder) as small_jobs,
+        Jobs(large_url, folder) as large_jobs,
+    ):
+        pairs = {
+            name: (partial(base.measure, name), partial(page.measure, name))
+            for base, page in ((small, large), (small_jobs, large_jobs))
+            for name in base.names
+        }
+        return _measured(pairs, {name: GROWTH.get(name, GROWTH_OF_OTHERS) for name in pairs})
+
+
+def _measured(pairs, bars):
+    """Measure what each pair compares, in turn. Return one row for each."""
+    runs = {name: [] for name in pairs}
+    for run in range(RUNS):
+        for name, (base, page) in pairs.items():
+            if sys.stderr.isatty():
+                print(f"run {run + 1} of {RUNS}: {name:24}", end="\r", file=sys.stderr, flush=True)
+            runs[name].append(_run(base, page))
+    return [_row(name, found, bars[name]) for name, found in runs.items()]
+
+
+def _run(base, page):
+    """Return (ratio, CPU ms of the web server, CPU ms of the database), each the median of the rounds."""
+    rounds = []
+    for _ in range(ROUNDS):
+        compared = sum(base(REQUESTS))
+        web, data = page(REQUESTS)
+        rounds.append(((web + data) / compared, web, data))
+    return [statistics.median(values) for values in zip(*rounds, strict=True)]
+
+
+def _row(name, runs, bar):
+    ratios, webs, datas = zip(*runs, strict=True)
+    ratio = statistics.median(ratios)
+    return {
+        "page": name,
+        "ratio": round(ratio, 3),
+        "bar": bar,
+        "over": bar is not None and ratio > bar,
+        "spread": round((max(ratios) - min(ratios)) / ratio, 3),  # of the runs, as a part of their median
+        "web_ms": round(statistics.median(webs), 3),
+        "database_ms": round(statistics.median(datas), 3),
+    }
+
+
+def _show(title, rows, base):
+    rounds = f"{RUNS} runs of {ROUNDS} rounds of {REQUESTS} requests"
+    print(f"\n{title}: CPU of a request, × {base} (median of {rounds})")
+    print(f"{'page':22} {'ratio':>6} {'bar':>5} {'spread':>7} {'web ms':>7} {'db ms':>6}")
+    for row in rows:
+        bar, over = f"{row['bar'] or '':>5}", "  over" if row["over"] else ""
+        print(
+            f"{row['page']:22} {row['ratio']:6.2f} {bar} {row['spread']:7.1%}"
+            f" {row['web_ms']:7.2f} {row['database_ms']:6.2f}{over}"
         )
-        worst = max(worst, grown)
-        print(f"{name:14} {small:6.2f} {large:6.2f} {grown:12.2f}{'' if grown <= MOST else '  too much'}")
-    return int(worst > MOST)
 
 
 if __name__ == "__main__":

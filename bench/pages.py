@@ -1,127 +1,150 @@
-"""The portal's measured pages, with the data that they show."""
+"""The portal's measured pages, the data that they show, and the bars that they keep to."""
 
 import datetime
 import html
 import re
 import uuid
+from itertools import cycle, islice
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
-from django.core.management import call_command
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Branch, Library, User
+from accounts.models import Branch, Library, StaffRole, User
 from accounts.sign_in.access import SECOND_FACTOR
-from bench.child import Page
-from portal.conversations.models import Conversation, Message
+from accounts.sign_in.sign_ins import LAST_USED_ON
+from bench.browser import Page, Request
+from portal.conversations.models import Conversation, Message, Participation, Side
 from portal.conversations.search import index_conversation, index_message
-from portal.limits import LIMITS, Limit
-from recommendations.models import Topic
+from portal.helpsessions.models import HelpSession
+from recommendations.models import Item, QuestionType, Recommendation, Topic
 from tests.factories import (
     BranchFactory,
     ConversationFactory,
     HelpSessionFactory,
     LibraryFactory,
     MessageFactory,
+    SavedItemFactory,
+    SavedListFactory,
     StaffFactory,
     TopicFactory,
     UserFactory,
     recommend_in,
 )
 
-PATRON, STAFF = "bench-patron@example.org", "bench-staff@example.org"
+# How many times the CPU of the minimal page a page may cost.
+BARS = {
+    "home": 2,
+    "visit": 2.5,
+    "conversation": 1.5,
+    "conversation poll": 0.7,
+    "patron reply": 2.5,
+    "saved list": 2.5,
+    "verdict": 3,
+    "queue": 2,
+    "queue poll": 0.7,
+    "desk conversation": 2,
+    "desk poll": 0.7,
+    "staff reply": 4,
+    "record form": 3,
+    "record form, saved": 3,
+    "item keystroke": 2,
+}
+
+PATRON, STAFF, COORDINATOR, STAFF_ELSEWHERE = (
+    f"bench-{who}@example.org" for who in ("patron", "staff", "coordinator", "elsewhere")
+)
+NAME = "Wilhelmina Quillfeather"
+ELSEWHERE = "bench-elsewhere"  # what changes is at this branch, so that the polls find nothing new
 BRANCHES, COLLEAGUES, TOPICS = 10, 60, 20
-
 WORDS = "I have placed a hold for you and added a kit you can borrow today. " * 3
+TOKEN = "c" * 32
+Status = Conversation.Status
 
 
-def set_up():
-    """Create a patron with 30 sessions and a conversation of 30 messages, and a queue of 25 at the desk.
+def set_up(count):
+    """Fill the database if it has none of this yet, and return {name: Page}.
 
-    The queue's conversations have waited longest of all in the database.
+    `count` is how many requests a page gets that can be sent only once.
     """
-    call_command("migrate", verbosity=0)
-    call_command("createcachetable", verbosity=0)
     if not User.objects.filter(email=PATRON).exists():
         _fill()
-    LIMITS["message"] = Limit(
-        "messages", person="2/0s", network="2/0s"
-    )  # counted as for somebody who hasn't written for long
-    staff, patron = User.objects.get(email=STAFF), User.objects.get(email=PATRON)
-    conversation = Conversation.objects.get(patron=patron)
-    # Answered again and again, at a branch of its own: nothing that is polled changes meanwhile.
-    answered = Conversation.objects.get(branch__slug="bench-elsewhere")
-    address, at_desk = (
-        conversation.get_absolute_url(),
-        reverse("desk_conversation", args=[conversation.public_id]),
+    cache.clear()  # earlier runs have used up no rate limit
+    mine, staffs, coordinators = (
+        _cookies(User.objects.get(email=email)) for email in (PATRON, STAFF, COORDINATOR)
     )
-    mine, theirs, staffs = _signed_in(patron), _signed_in(answered.patron), _signed_in(staff)
-    nothing_new = {"status": "204 No Content", "headers": {"HTTP_HX_REQUEST": "true"}}
-    return {
-        "home": Page("/", mine),
-        "session": Page(conversation.help_session.get_absolute_url(), mine),
-        "conversation": Page(address, mine),
-        "news": Page(_polled(address, mine), mine, **nothing_new),
-        "reply": Page(
-            reverse("reply", args=[answered.public_id]),
-            theirs,
-            status="302 Found",
-            fields=lambda: {"body": WORDS, "client_token": uuid.uuid4()},
-        ),
-        "queue": Page(reverse("desk"), staffs),
-        "queue news": Page(_polled(reverse("desk"), staffs), staffs, **nothing_new),
-        "queue search": Page(f"{reverse('desk')}?q=balcony+hold", staffs),
-        "desk conversation": Page(at_desk, staffs),
-        "desk news": Page(_polled(at_desk, staffs), staffs, **nothing_new),
+    conversation = Conversation.objects.get(patron__email=PATRON)
+    address = conversation.get_absolute_url()
+    at_desk = reverse("desk_conversation", args=[conversation.public_id])
+    pages = {
+        "home": _get("/", mine),
+        "visit": _get(conversation.help_session.get_absolute_url(), mine),
+        "conversation": _get(address, mine),
+        "conversation poll": _poll(address, mine),
+        "patron reply": Page(list(_patron_replies(count)), status=302),
+        "saved list": _get(reverse("saved"), mine),
+        "verdict": Page(list(_verdicts(count)), htmx=True),
+        "sign-in": _get(reverse("sign_in"), {}),
+        "sign-in, code mailed": Page(list(_sign_ins(count)), status=302),
+        "queue": _get(reverse("desk"), staffs),
+        "queue poll": _poll(reverse("desk"), staffs),
+        "queue search": _get(f"{reverse('desk')}?q=question+hold", staffs),
+        "desk conversation": _get(at_desk, staffs),
+        "desk poll": _poll(at_desk, staffs),
+        "staff reply": Page(list(_staff_replies(count)), htmx=True),
+        "record form": _get(reverse("record"), staffs),
+        "record form, saved": Page(list(_records(count)), status=302),
+        "item keystroke": _get(f"{reverse('desk_items')}?q=book+of+th", staffs, htmx=True),
+        "figures": _get(reverse("figures"), coordinators),
+        "people look-up": Page(list(_look_ups(count))),
     }
+    return pages | {name: pages[name]._replace(bar=bar) for name, bar in BARS.items()}
 
 
 def library():
-    """(branches, the staff of all of them in turn, topics): the same in a small database and in a large one, since a page that shows
-    more costs more."""
+    """Return (branches, colleagues of all of them in turn, topics).
+
+    A small and a large database have as many of each, because a page that shows more costs more.
+    """
     if not Library.objects.exists():
         branches = [LibraryFactory().default_branch, *BranchFactory.create_batch(BRANCHES - 1)]
         for n in range(COLLEAGUES):
             StaffFactory(branch=branches[n % BRANCHES], email=f"colleague{n}@example.org")
         TopicFactory.create_batch(TOPICS)
-    colleagues = User.objects.filter(staff_roles__isnull=False, email__startswith="colleague").order_by("pk")
-    return (
-        list(Branch.objects.exclude(slug="bench-elsewhere").order_by("pk")),
-        list(colleagues),
-        list(Topic.objects.order_by("pk")),
-    )
+    branches = Branch.objects.exclude(slug=ELSEWHERE).order_by("pk")
+    return list(branches), list(_colleagues()), list(Topic.objects.order_by("pk"))
+
+
+def _colleagues():
+    return User.objects.filter(staff_roles__isnull=False, email__startswith="colleague").order_by("pk")
 
 
 def _fill():
+    """Create a patron with 30 visits, and a queue of 25 conversations that have waited longest of all."""
     [branch, *_others], colleagues, topics = library()
-    elsewhere = BranchFactory(name="Bench Elsewhere", slug="bench-elsewhere")
     staff = StaffFactory(branch=branch, email=STAFF)
-    patron, *others = [UserFactory(email=PATRON), *UserFactory.create_batch(9)]
+    StaffFactory(branch=branch, branch__role=StaffRole.Role.COORDINATOR, email=COORDINATOR)
+    StaffFactory(branch=BranchFactory(slug=ELSEWHERE), email=STAFF_ELSEWHERE)
+    patron, *others = [UserFactory(email=PATRON, name=NAME), *UserFactory.create_batch(9)]
     now = timezone.now()
     for person in [patron, *others]:
-        at = elsewhere if person == others[0] else branch
-        sessions = HelpSessionFactory.create_batch(30, patron=person, staff=staff, branch=at)
+        sessions = HelpSessionFactory.create_batch(30, patron=person, staff=staff, branch=branch)
         for session, items in zip(sessions, [5, 3, 3, 3, 3], strict=False):
-            recommend_in(session, items)
-        conversation = ConversationFactory(
-            help_session=sessions[0], status=Conversation.Status.WAITING_FOR_PATRON
-        )
+            recommend_in(session, items, item__branch=branch, item__call_number="635 WRI")
+        conversation = ConversationFactory(help_session=sessions[0], status=Status.WAITING_FOR_PATRON)
         for n in range(30):
-            side, author = (Message.Side.STAFF, staff) if n % 2 else (Message.Side.PATRON, person)
-            MessageFactory(
-                conversation=conversation,
-                side=side,
-                author=author,
-                body=WORDS,
-                sent_at=now - datetime.timedelta(hours=40 - n),
-            )
-    long_ago = now - datetime.timedelta(days=1000)  # before all else that waits
+            side, author = (Side.STAFF, staff) if n % 2 else (Side.PATRON, person)
+            sent_at = now - datetime.timedelta(hours=40 - n)
+            MessageFactory(conversation=conversation, side=side, author=author, body=WORDS, sent_at=sent_at)
+    saved = SavedListFactory(patron=patron)
+    for recommendation in Recommendation.objects.filter(patron=patron):
+        SavedItemFactory(saved_list=saved, item=recommendation.item, recommendation=recommendation)
     for n, session in enumerate(sessions[1:26]):
-        came = long_ago + datetime.timedelta(hours=n)
-        whose = colleagues[n // 3 % 6 * BRANCHES] if n % 3 else None
+        came = now - datetime.timedelta(days=1000, hours=-n)
         conversation = ConversationFactory(
             help_session=session,
             patron=others[n % 9],
@@ -129,7 +152,7 @@ def _fill():
             subject=f"Question {n}: {WORDS}"[:120],
             opened_at=came,
             promised_at=came + datetime.timedelta(days=1),
-            assignee=whose,
+            assignee=colleagues[n // 3 % 6 * BRANCHES] if n % 3 else None,
         )
         MessageFactory(conversation=conversation, body=WORDS, sent_at=came)
     for conversation in Conversation.objects.filter(help_session__staff=staff):
@@ -138,25 +161,151 @@ def _fill():
             index_message(message)
 
 
-def _polled(page, session_key):
-    """The address that the open page asks for news."""
+def new_conversations(count, status):
+    """Return conversations of `count` new patrons, with four messages that both sides have read."""
+    staff, branch, now = _staff_elsewhere(), Branch.objects.get(slug=ELSEWHERE), timezone.now()
+    patrons = User.objects.bulk_create(UserFactory.build(email=_new_address()) for _ in range(count))
+    sessions = HelpSession.objects.bulk_create(
+        HelpSessionFactory.build(patron=patron, staff=staff, branch=branch, kept_at=now) for patron in patrons
+    )
+    sent = [now - datetime.timedelta(hours=hours) for hours in (5, 4, 3, 2)]
+    conversations = Conversation.objects.bulk_create(
+        ConversationFactory.build(
+            help_session=session, status=status, opened_at=sent[0], last_message_at=sent[-1]
+        )
+        for session in sessions
+    )
+    for side, at in zip([Side.PATRON, Side.STAFF] * 2, sent, strict=True):
+        Message.objects.bulk_create(
+            MessageFactory.build(conversation=conversation, side=side, body=WORDS, sent_at=at)
+            for conversation in conversations
+        )
+    Participation.objects.bulk_create(
+        Participation(conversation=one, side=side, person=person, read_until=sent[-1])
+        for one in conversations
+        for side, person in [(Side.PATRON, one.patron), (Side.STAFF, staff)]
+    )
+    return conversations
+
+
+def _staff_elsewhere():
+    return User.objects.get(email=STAFF_ELSEWHERE)
+
+
+def _new_address():
+    return f"{uuid.uuid4()}@example.org"
+
+
+def _patron_replies(count):
+    for conversation in new_conversations(count, Status.WAITING_FOR_PATRON):
+        fields = {"body": WORDS, "client_token": uuid.uuid4(), "sequence": 0}
+        yield _post(reverse("reply", args=[conversation.public_id]), _cookies(conversation.patron), fields)
+
+
+def _staff_replies(count):
+    cookies = _cookies(_staff_elsewhere())
+    for conversation in new_conversations(count, Status.WAITING_FOR_STAFF):
+        fields = {
+            "action": "send",
+            "body": WORDS,
+            "client_token": uuid.uuid4(),
+            "sequence": 0,
+            "seen": conversation.messages.latest("pk").pk,
+            "at": timezone.now().isoformat(),
+            "language": "en",
+            "then": Message.Then.TURN,
+            "items-TOTAL_FORMS": 0,
+        }
+        yield _post(reverse("desk_reply", args=[conversation.public_id]), cookies, fields)
+
+
+def _verdicts(count):
+    """Post verdicts on the five items of one visit, each time another one."""
+    staff, patron = _staff_elsewhere(), UserFactory(email=_new_address())
+    visit = HelpSessionFactory(patron=patron, staff=staff, branch=Branch.objects.get(slug=ELSEWHERE))
+    given, cookies = recommend_in(visit, 5), _cookies(patron)
+    for n in range(count):
+        verdict = [Recommendation.Verdict.HELPED, Recommendation.Verdict.PARTLY][n // 5 % 2]
+        fields = {"verdict": verdict, "back": visit.get_absolute_url()}
+        yield _post(reverse("verdict", args=[given[n % 5].public_id]), cookies, fields)
+
+
+def _sign_ins(count):
+    for patron in User.objects.bulk_create(UserFactory.build(email=_new_address()) for _ in range(count)):
+        yield _post(reverse("sign_in"), {}, {"email": patron.email})
+
+
+def _records(count):
+    """Save visits with two items and a code for the patron.
+
+    Each has a sign-in of its own, because the codes of ten minutes are kept in it.
+    """
+    today, items = Library.current().today(), Item.objects.order_by("pk")[:2]
+    chosen = {f"items-{n}-item": item.public_id for n, item in enumerate(items)}
+    reasons = {f"items-{n}-reason": "because a beginner can follow it" for n in range(2)}
+    for colleague in islice(cycle(_colleagues()), count):
+        fields = {
+            "action": "save",
+            "token": uuid.uuid4(),
+            "question": WORDS,
+            "summary": WORDS,
+            "mode": HelpSession.Mode.IN_PERSON,
+            "question_type": QuestionType.REFERENCE,
+            "people": 1,
+            "language": "en",
+            "happened_on": today,
+            "hour": 0,
+            "branch": colleague.desk_branch_ids[0],
+            "items-TOTAL_FORMS": 2,
+        }
+        yield _post(reverse("record"), _cookies(colleague), fields | chosen | reasons)
+
+
+def _look_ups(count):
+    """Look a patron up by the first letters of their name, each colleague in turn.
+
+    One may do so 20 times an hour.
+    """
+    fields = {"letters": "wilh quill", "reason": "They are on the phone and ask for their list."}
+    for colleague in islice(cycle(_colleagues()), count):
+        yield _post(reverse("patrons_by_name"), _cookies(colleague), fields)
+
+
+def _get(path, cookies, **page):
+    return Page([Request(path, cookies)], **page)
+
+
+def _post(path, cookies, fields):
+    return Request(
+        path, cookies | {settings.CSRF_COOKIE_NAME: TOKEN}, fields | {"csrfmiddlewaretoken": TOKEN}
+    )
+
+
+def _poll(page, cookies):
+    """The poll of an open page: the answer is that nothing is new."""
     browser = Client(headers={"host": "localhost"})
-    browser.cookies["sessionid"] = session_key
-    browser.get(page)  # whatever is unread is read now
-    words = browser.get(page).content.decode()
+    browser.cookies.load(cookies)
+    browser.get(page, secure=True)  # what was unread is read now
+    words = browser.get(page, secure=True).content.decode()
     if found := re.search(r'data-poll="([^"]+)"', words):
-        return html.unescape(found[1])
-    news, state = re.search(r'data-news="([^"]+)"', words)[1], re.search(r'data-state="([^"]+)"', words)[1]
-    return f"{news}?since={html.unescape(state)}"
+        address = html.unescape(found[1])
+    else:
+        news, state = (re.search(rf'data-{name}="([^"]+)"', words)[1] for name in ("news", "state"))
+        address = f"{news}?since={html.unescape(state)}"
+    return _get(address, cookies, status=204, htmx=True)
 
 
-def _signed_in(person):
+def _cookies(person):
+    """Sign the person in, and return the cookies of their browser."""
     store = SessionStore()
-    store[SESSION_KEY], store[BACKEND_SESSION_KEY], store[HASH_SESSION_KEY], store[SECOND_FACTOR] = (
-        str(person.pk),
-        settings.AUTHENTICATION_BACKENDS[0],
-        person.get_session_auth_hash(),
-        timezone.now().isoformat(),
+    store.update(
+        {
+            SESSION_KEY: str(person.pk),
+            BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
+            HASH_SESSION_KEY: person.get_session_auth_hash(),
+            SECOND_FACTOR: timezone.now().isoformat(),
+            LAST_USED_ON: Library.current().today().isoformat(),
+        }
     )
     store.create()
-    return store.session_key
+    return {settings.SESSION_COOKIE_NAME: store.session_key}

@@ -3,13 +3,13 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from django.utils import timezone
 
-from bench.child import Page
+from bench.browser import Page, Request
 
 from .models import Row
 
 
-def set_up():
-    """The minimal page, of about 14 kB, for one signed-in person among others."""
+def set_up(_count):
+    """Return the minimal page, of about 14 kB, for one signed-in person among others."""
     call_command("migrate", run_syncdb=True, verbosity=0)
     people = [get_user_model().objects.create(username=f"person{n}") for n in range(20)]
     Row.objects.bulk_create(
@@ -24,4 +24,4 @@ def set_up():
         people[0].get_session_auth_hash(),
     )
     store.create()
-    return {"minimal": Page("/", store.session_key)}
+    return {"minimal": Page([Request("/", {"sessionid": store.session_key})])}

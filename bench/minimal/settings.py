@@ -1,7 +1,9 @@
-"""The limit that the portal is measured against: what startproject writes, and nothing else."""
+"""What startproject writes and nothing else: the portal is compared with a page of this site."""
 
 import os
 from pathlib import Path
+
+import dj_database_url
 
 SECRET_KEY = "minimal"
 DEBUG = False
@@ -36,12 +38,6 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("BENCH_DATABASE", "minimal.sqlite3"),
-        "CONN_MAX_AGE": None,
-    }
-}
+DATABASES = {"default": dj_database_url.parse(os.environ["DATABASE_URL"], conn_max_age=None)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True

@@ -11,10 +11,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.backups import unapplied_migrations
+from portal.management import web_server
+from portal.management.web_server import SECONDS_TO_FINISH
 
 EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 (compared with, not bound to)
 MOST_RESTARTS = 5  # of the worker, in a row; one that lived for a minute begins a new row
-SECONDS_TO_FINISH = 30
 
 
 class Command(BaseCommand):
@@ -46,21 +47,9 @@ class Command(BaseCommand):
             signal.signal(getattr(signal, name), self._stop)
 
         environment = _environment(host, address)
-        web_command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "portal.wsgi:application",
-            f"--bind={_bind(host, port)}",
-            f"--workers={workers}",
-        ]
-        web_command += [
-            "--worker-class=gthread",
-            "--no-control-socket",
-            f"--threads={threads}",
-            "--log-level=warning",
-            f"--graceful-timeout={SECONDS_TO_FINISH - 5}",
-        ]
+        web_command = web_server.command(
+            "portal.wsgi:application", bind=_bind(host, port), workers=workers, threads=threads
+        )
         web_command += ["--access-logfile=-"] if access_log else []
         worker_command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"]
 

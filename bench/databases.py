@@ -1,0 +1,112 @@
+"""The databases that are measured, and the CPU that a process has used."""
+
+import ctypes
+import os
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+
+def cpu_seconds(pid):
+    """Return the CPU seconds, user and system, that a process has used.
+
+    /proc/<pid>/stat has the same number in steps of 10 ms, which is several requests.
+    """
+    clock = ctypes.c_int()
+    if ctypes.CDLL(None).clock_getcpuclockid(pid, ctypes.byref(clock)):
+        raise ProcessLookupError(pid)
+    return time.clock_gettime(clock.value)
+
+
+def backend_cpu_seconds(pid):
+    """Return the CPU seconds of a process of PostgreSQL, or 0 if PostgreSQL runs on another machine."""
+    command = Path(f"/proc/{pid}/cmdline")
+    return cpu_seconds(pid) if command.exists() and b"postgres" in command.read_bytes() else 0
+
+
+class Sqlite:
+    title = "SQLite"
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def new(self, name):
+        """Return the URL of a new database."""
+        return f"sqlite:///{self.folder}/{name}.sqlite3"
+
+    def kept(self, name):
+        """Return the URL of a database that is kept between runs, and how to remove it."""
+        folder = Path("var/bench-large").absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{folder}/{name}.sqlite3", f"rm -r {folder}"
+
+    def cpu(self, url):
+        """Return {pid: CPU seconds} of the database's own processes that work for this database."""
+        return {}
+
+    def close(self):
+        """Remove the new databases. SQLite's are files in a folder that the caller removes."""
+
+
+class Postgres:
+    title = "PostgreSQL"
+
+    def __init__(self, url):
+        """Connect to the database at `url`. The measured ones are created beside it."""
+        self.url, self.created = url, []
+        self.connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
+        if not backend_cpu_seconds(self.connection.info.backend_pid):
+            print("PostgreSQL does not run on this machine: the CPU of its processes is not counted.")
+
+    def new(self, name):
+        url = self._url(name)
+        self._drop(url)
+        self.created.append(url)
+        return self._create(url)
+
+    def kept(self, name):
+        url = self._url(name)
+        found = self.connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_name(url)])
+        return url if found.fetchone() else self._create(url), f"dropdb {_name(url)}"
+
+    def cpu(self, url):
+        found = self.connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", [_name(url)])
+        return {pid: backend_cpu_seconds(pid) for (pid,) in found}
+
+    def close(self):
+        for url in self.created:
+            self._drop(url)
+        self.connection.close()
+
+    def _url(self, name):
+        parts = urlsplit(self.url)
+        return parts._replace(path=f"{parts.path}_bench_{name}").geturl()
+
+    def _create(self, url):
+        self._execute("CREATE DATABASE {}", url)
+        # A parallel worker is a process of its own that has ended before its CPU could be read.
+        self._execute("ALTER DATABASE {} SET max_parallel_workers_per_gather = 0", url)
+        return url
+
+    def _drop(self, url):
+        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", url)
+
+    def _execute(self, statement, url):
+        self.connection.execute(sql.SQL(statement).format(sql.Identifier(_name(url))))
+
+
+def databases(folder):
+    """Return SQLite, and PostgreSQL if it answers at TEST_DATABASE_URL."""
+    url = os.environ.get("TEST_DATABASE_URL") or "postgres://postgres@127.0.0.1/test"
+    try:
+        return [Sqlite(folder), Postgres(url)]
+    except psycopg.Error:
+        print("No PostgreSQL answers at TEST_DATABASE_URL: only SQLite is measured.")
+        return [Sqlite(folder)]
+
+
+def _name(url):
+    return urlsplit(url).path.lstrip("/")

@@ -1,0 +1,67 @@
+"""Two of the worker's jobs.
+
+For each name on stdin, run the job once and print its CPU milliseconds: [of Python, of the database].
+"""
+
+import datetime
+import json
+import sys
+import time
+
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
+from bench import pages
+from bench.databases import backend_cpu_seconds
+from portal.conversations.models import Conversation
+from portal.helpsessions.models import HelpSession
+from portal.privacy import exports, retention
+from portal.privacy.models import Export
+
+
+def main():
+    jobs = {
+        "export of a person": (_ask_for_export, _build_export),
+        "retention of a batch": (_end_visits, _forget),
+    }
+    print(json.dumps(list(jobs)), flush=True)
+    for line in sys.stdin:
+        prepare, run = jobs[line.strip()]
+        prepare()
+        python, database = time.process_time(), _database()
+        run()
+        used = time.process_time() - python, _database() - database
+        print(json.dumps([seconds * 1000 for seconds in used]), flush=True)
+
+
+def _database():
+    """Return the CPU seconds of the process that serves this connection, or 0 for SQLite."""
+    if connection.vendor != "postgresql":
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return backend_cpu_seconds(cursor.fetchone()[0])
+
+
+def _ask_for_export():
+    person = User.objects.get(email=pages.PATRON)
+    Export.objects.filter(person=person).delete()
+    exports.ask_for(person, language="en", at=timezone.now())
+
+
+def _build_export():
+    exports.build_exports(at=timezone.now())
+
+
+def _end_visits():
+    """Create a batch of visits that nobody kept and whose time is over, each with a conversation."""
+    conversations = pages.new_conversations(retention.BATCH, Conversation.Status.CLOSED)
+    HelpSession.objects.filter(conversations__in=conversations).update(
+        patron=None, kept_at=None, created_at=timezone.now() - datetime.timedelta(days=60)
+    )
+
+
+def _forget():
+    """Forget for one moment of the night: that is one batch."""
+    retention.forget(at=timezone.now(), seconds=0)

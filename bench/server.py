@@ -1,0 +1,124 @@
+"""The measured processes: a web server as production runs it, and the worker's jobs."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench.browser import Browser
+from bench.databases import cpu_seconds
+from portal.management import web_server
+
+WARM_UP = 12  # requests; PostgreSQL chooses the final plan of a prepared statement after a few
+
+
+def environment(url, folder, settings="portal.settings"):
+    """Return the environment of production behind one proxy, with its data in `folder`."""
+    return os.environ | {
+        "AFTERWORD_MODE": "production",
+        "ALLOWED_HOSTS": "localhost",
+        "BASE_URL": "https://localhost",
+        "DATABASE_URL": url,
+        "DATA_DIR": str(folder),
+        "DJANGO_SETTINGS_MODULE": settings,
+        "MAIL_FROM": "library@example.org",
+        "PYTHONUNBUFFERED": "1",
+        "SECRET_KEY": "the bench keeps no secrets, and signs in with this key again and again",
+        "TRUSTED_PROXY_COUNT": "1",
+    }
+
+
+class Process:
+    """A process that ends with the block that it was started for."""
+
+    process: subprocess.Popen
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *raised):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Server(Process):
+    """A web server with one worker process, and a browser that asks it for pages."""
+
+    def __init__(
+        self,
+        database,
+        url,
+        folder,
+        *,
+        module="bench.pages",
+        count=0,
+        application="portal.wsgi:application",
+        settings="portal.settings",
+    ):
+        """Set the database up with `module`, for `count` measured requests a page, and start the server."""
+        self.database, self.url = database, url
+        env = environment(url, folder, settings)
+        set_up = [sys.executable, "-m", "bench.set_up", module, str(count + WARM_UP)]
+        pages = json.loads(subprocess.run(set_up, env=env, stdout=subprocess.PIPE, check=True).stdout)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        command = web_server.command(application, bind=f"127.0.0.1:{port}", workers=1, threads=4)
+        self.log = folder / f"server-{port}.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+        self.browser = Browser(port, pages)
+
+    def __enter__(self):
+        self._wait()
+        for name in self.names:
+            self.browser.ask(name, WARM_UP)
+        return self
+
+    @property
+    def names(self):
+        return list(self.browser.pages)
+
+    def measure(self, name, times):
+        """Return the CPU milliseconds of one request: (of the web server, of the database's processes)."""
+        web, backends = self._web(), self.database.cpu(self.url)
+        self.browser.ask(name, times)
+        web = self._web() - web
+        data = sum(now - backends.get(pid, 0) for pid, now in self.database.cpu(self.url).items())
+        return web * 1000 / times, data * 1000 / times
+
+    def _web(self):
+        pid = self.process.pid
+        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return cpu_seconds(pid) + sum(cpu_seconds(int(worker)) for worker in workers)
+
+    def _wait(self):
+        for _attempt in range(300):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.browser.port)) == 0:
+                    return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise SystemExit(f"The web server did not start:\n{self.log.read_text()}")
+
+
+class Jobs(Process):
+    """A process that runs what the worker does, one job at a time."""
+
+    def __init__(self, url, folder):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "import django; django.setup(); import bench.jobs; bench.jobs.main()"],
+            env=environment(url, folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.names = json.loads(self.process.stdout.readline())
+
+    def measure(self, name, times):
+        """Return the CPU milliseconds of the job, run once however many `times`."""
+        print(name, file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
