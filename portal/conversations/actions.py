@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import BigAutoField, F, Max, Min, UUIDField
+from django.db.models import BigAutoField, F, Max, Min
 from django.urls import reverse
 from django.utils.text import Truncator
 from django.utils.translation import gettext
@@ -157,7 +157,8 @@ def reply(
     if side == STAFF:
         roles.hold(by)
     conversation = locked(conversation, at)
-    for sent_before in _sent(thread=conversation.pk, client_token=client_token):
+    sent_before = conversation.messages.filter(client_token=client_token).first()
+    if sent_before is not None:
         return sent_before
     at = conversation.changed_at
     newer = (
@@ -218,11 +219,6 @@ def reply(
         message.save(update_fields=["mail_id"])
     save(conversation)
     return message
-
-
-@prepared(thread=BigAutoField(), client_token=UUIDField())
-def _sent(thread, client_token):
-    return Message.objects.filter(conversation=thread, client_token=client_token)
 
 
 @transaction.atomic

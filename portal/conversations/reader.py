@@ -1,13 +1,11 @@
 """Fills in request.reader: who is looking at a patron page (accounts.reader)."""
 
-from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, cached_property
 
 from accounts.reader import Reader, for_readers
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommendation
-from portal.prepared import prepared
 
 from .models import Conversation, MessageRecommendation
 
@@ -28,8 +26,10 @@ class BrowserReader(Reader):
     @cached_property
     def opened_sessions(self):
         """Those that a live code opened, and those of a child that are shared with this person."""
-        shared = _shared_with(person=self.person.pk) if self.person and self.person.holds_shared else []
-        return [*shared, *self.opened_by_code] if shared else self.opened_by_code
+        if not self.person or not self.person.holds_shared:
+            return self.opened_by_code
+        shared = HelpSession.objects.filter(shared_with=self.person)
+        return [*shared.values_list("pk", flat=True), *self.opened_by_code]
 
     @cached_property
     def opened_by_code(self):
@@ -71,11 +71,6 @@ class BrowserReader(Reader):
 @for_readers()
 def _unread(reader):
     return Conversation.objects.belonging_to(reader).unread_by(reader.person).values_list("pk", flat=True)
-
-
-@prepared(person=models.BigAutoField())
-def _shared_with(person):
-    return HelpSession.objects.filter(shared_with=person).values_list("pk", flat=True)
 
 
 class ReaderMiddleware:

@@ -25,7 +25,6 @@ from portal.desk.handling import snooze_days
 from portal.desk.queue_rows import shapes
 from portal.desk.widgets import LongSelect
 from portal.htmx import render_page
-from portal.prepared import prepared
 from recommendations.models import Topic
 
 from .handling import parse_moment
@@ -183,12 +182,7 @@ def _empty(asked):
 
 
 def _topics():
-    return {topic.pk: topic for topic in _all_topics()}
-
-
-@prepared()
-def _all_topics():
-    return Topic.objects.all()
+    return {topic.pk: topic for topic in Topic.objects.all()}
 
 
 def _select(name, chosen, choices, id=""):
