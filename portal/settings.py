@@ -158,7 +158,6 @@ DATABASES = {
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["ENGINE"] = "portal.sqlite"
     # Measured: docs/decisions/0002-sqlite-by-default.md
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
