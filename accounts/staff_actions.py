@@ -2,7 +2,9 @@
 
 from functools import wraps
 
-from django.db import transaction
+from django.db import models, transaction
+
+from portal.prepared import prepared
 
 from .models import StaffRole
 
@@ -37,9 +39,14 @@ def lock_roles(*people):
     Raises RoleEnded if one of them has no role, or if a role has ended or changed since `person.roles` was
     read. Call it before any other row is locked: ending a role locks in the same order.
     """
-    rows = StaffRole.objects.select_for_update(no_key=True).filter(user__in=people).order_by("pk")
-    locked = set(rows.values_list("user_id", "branch_id", "role"))
+    locked = set(_locked_roles(people=[person.pk for person in people]))
     for person in people:
         known = {(person.pk, role.branch_id, role.role) for role in person.roles}
         if not person.is_staff or not known <= locked:
             raise RoleEnded
+
+
+@prepared(people=models.BigAutoField())
+def _locked_roles(people):
+    roles = StaffRole.objects.select_for_update(no_key=True).filter(user__in=people).order_by("pk")
+    return roles.values_list("user_id", "branch_id", "role")

@@ -155,7 +155,6 @@ DATABASES = {
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["ENGINE"] = "portal.sqlite"
     # Measured: docs/decisions/0002-sqlite-by-default.md
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -165,8 +164,12 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Browser tests need a file: several connections to the in-memory database lock each other out.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
-    # PostgreSQL's compiling of queries is for those that run for seconds; ours it made slower. What DATABASE_URL says itself counts.
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
+    OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
+    # JIT compilation pays for queries that run for seconds, and slows ours. DATABASE_URL may turn it on.
+    OPTIONS.setdefault("options", "-c jit=off")
+    if env_flag("PREPARED_STATEMENTS", default=True):
+        # The server plans a statement once: docs/decisions/0002-sqlite-by-default.md. With 0, `migrate` fails.
+        OPTIONS.update(server_side_binding=True, prepare_threshold=5)
 DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from portal.prepared import prepared
+
 
 class UserManager(BaseUserManager):
     def get_by_natural_key(self, email):
@@ -93,7 +95,7 @@ class User(AbstractBaseUser):
 
     @cached_property
     def roles(self):
-        return list(self.staff_roles.select_related("branch").order_by("branch__name")) if self.pk else []
+        return _roles(person=self.pk) if self.pk else []
 
     @cached_property
     def desk_branch_ids(self):
@@ -112,6 +114,12 @@ class User(AbstractBaseUser):
     @property
     def is_coordinator(self):
         return self.is_active and any(role.is_coordinator for role in self.roles)
+
+
+@prepared(person=models.BigAutoField())
+def _roles(person):
+    roles = User._meta.get_field("staff_roles").related_model.objects
+    return roles.filter(user=person).select_related("branch").order_by("branch__name")
 
 
 class Consent(models.Model):

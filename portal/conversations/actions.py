@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import BigAutoField, F, Max, Min, UUIDField
+from django.db.models import BigAutoField, F, Max, Min
 from django.urls import reverse
 from django.utils.text import Truncator
 from django.utils.translation import gettext
@@ -159,7 +159,8 @@ def reply(
     if side == STAFF:
         lock_roles(by)
     conversation = lock_conversation(conversation, at)
-    for sent_before in _sent(conversation=conversation.pk, client_token=client_token):
+    sent_before = conversation.messages.filter(client_token=client_token).first()
+    if sent_before is not None:
         return sent_before
     at = conversation.changed_at
     newer = (
@@ -220,11 +221,6 @@ def reply(
         message.save(update_fields=["mail_id"])
     save(conversation)
     return message
-
-
-@prepared(conversation=BigAutoField(), client_token=UUIDField())
-def _sent(conversation, client_token):
-    return Message.objects.filter(conversation=conversation, client_token=client_token)
 
 
 @staff_action

@@ -7,6 +7,7 @@ database reads and sorts every conversation of the branch, however long ago it w
 """
 
 import datetime
+import json
 from dataclasses import dataclass, replace
 
 from django.db import connection
@@ -59,6 +60,14 @@ HOLDS = (
     f"WHERE held.conversation_id = {TABLE}.id AND (held.words LIKE %s OR held.words LIKE %s))"
 )
 NO_KEYS = "SELECT 0 AS id WHERE 1 = 0"
+# A value that PostgreSQL does not look at while it plans. Otherwise it would find that a plan for these branches and
+# people is a little better than one for all, and plan these long statements anew for each page.
+VALUE = "(SELECT %s)"
+# The conversations that hold the rare words. The keys are one parameter, so the statement is the same for each search.
+FOUND = {
+    "postgresql": "WITH found (id) AS (SELECT unnest(%s::bigint[])) ",
+    "sqlite": "WITH found (id) AS (SELECT value FROM json_each(%s)) ",
+}
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -158,7 +167,8 @@ def counted(desk, lists, filters, *, at, beside=()):
         parts.append(f"({sql})")
         values += more
     with connection.cursor() as cursor:
-        cursor.execute(f"{_found(filters)}SELECT {', '.join(parts)}", values)
+        found, keys = _found(filters)
+        cursor.execute(f"{found}SELECT {', '.join(parts)}", [*keys, *values])
         numbers = cursor.fetchone()
     return (
         [min(count, COUNTED) for count in numbers[: len(lists)]],
@@ -207,9 +217,10 @@ def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
     if not arms:
         return NO_KEYS, []
     turns = "DESC" if backwards else "ASC"
+    found, keys = _found(filters)
     return (
-        f"{_found(filters)}SELECT id FROM ({' UNION '.join(arms)}) AS listed ORDER BY turn {turns}, place {order}, id {order} LIMIT {size}",
-        params,
+        f"{found}SELECT id FROM ({' UNION '.join(arms)}) AS listed ORDER BY turn {turns}, place {order}, id {order} LIMIT {size}",
+        [*keys, *params],
     )
 
 
@@ -219,7 +230,7 @@ def _arms(desk, desk_list, filters, at):
     for turn, status in enumerate(desk_list.statuses):
         such, params = f"status = '{status.value}'", []
         if status == Status.WAITING_FOR_STAFF:
-            such, params = f"{such} AND at_desk_from <= %s", [_moment(at)]
+            such, params = f"{such} AND at_desk_from <= {VALUE}", [_moment(at)]
         elif status == Status.CLOSED:  # nothing else can be joined into another
             such = f"{such} AND merged_into_id IS NULL"
         if filters.since is not None:
@@ -234,14 +245,14 @@ def _arms(desk, desk_list, filters, at):
             continue
         for branch in () if desk_list.only_own else desk.branches:
             if filters.branch in {None, branch}:
-                yield turn, f"branch_id = %s AND {such}{narrower}", [branch, *params, *values]
+                yield turn, f"branch_id = {VALUE} AND {such}{narrower}", [branch, *params, *values]
         for person in desk.people:
             elsewhere, where = (
                 ("", []) if filters.branch is None else (" AND branch_id = %s", [filters.branch])
             )
             yield (
                 turn,
-                f"assignee_id = %s AND {such}{elsewhere}{narrower}",
+                f"assignee_id = {VALUE} AND {such}{elsewhere}{narrower}",
                 [person, *params, *where, *values],
             )
 
@@ -275,11 +286,11 @@ def _narrower(filters):
 
 
 def _found(filters):
-    """The conversations that hold the rare words, for all arms."""
+    """Return the SQL that names the conversations with the rare words for all arms, and its values."""
     if filters.words is None or filters.words[0] is None:
-        return ""
-    rows = ", ".join(f"({int(pk)})" for pk in filters.words[0])
-    return f"WITH found (id) AS ({f'VALUES {rows}' if rows else 'SELECT 0 WHERE 1 = 0'}) "
+        return "", []
+    keys = list(filters.words[0])
+    return FOUND[connection.vendor], [json.dumps(keys) if connection.vendor == "sqlite" else keys]
 
 
 def _moment(at):

@@ -1,13 +1,11 @@
 """Fills in request.viewer: who is looking at a patron page (accounts.viewer)."""
 
-from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, cached_property
 
 from accounts.viewer import Viewer, for_viewers
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommendation
-from portal.prepared import prepared
 
 from .models import Conversation, MessageRecommendation
 
@@ -28,8 +26,10 @@ class BrowserViewer(Viewer):
     @cached_property
     def opened_sessions(self):
         """Those that a live code opened, and those of a child that are shared with this person."""
-        shared = _shared_with(person=self.person.pk) if self.person and self.person.has_shared_visits else []
-        return [*shared, *self.opened_by_code] if shared else self.opened_by_code
+        if not self.person or not self.person.has_shared_visits:
+            return self.opened_by_code
+        shared = HelpSession.objects.filter(shared_with=self.person)
+        return [*shared.values_list("pk", flat=True), *self.opened_by_code]
 
     @cached_property
     def opened_by_code(self):
@@ -71,11 +71,6 @@ class BrowserViewer(Viewer):
 @for_viewers()
 def _unread(viewer):
     return Conversation.objects.belonging_to(viewer).unread_by(viewer.person).values_list("pk", flat=True)
-
-
-@prepared(person=models.BigAutoField())
-def _shared_with(person):
-    return HelpSession.objects.filter(shared_with=person).values_list("pk", flat=True)
 
 
 class ViewerMiddleware:

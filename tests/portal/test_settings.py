@@ -205,3 +205,28 @@ def test_what_the_address_of_the_database_says_itself_counts(url, options):
         **SAFE,
     )
     assert done.stdout == f"{options}\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "options"), [({}, "True 5"), ({"PREPARED_STATEMENTS": "off"}, "None None")]
+)
+def test_postgresql_prepares_statements_unless_the_variable_says_off(variable, options):
+    code = """
+from django.conf import settings
+OPTIONS = settings.DATABASES["default"]["OPTIONS"]
+print(OPTIONS.get("server_side_binding"), OPTIONS.get("prepare_threshold"))
+"""
+    done = manage(
+        "shell", "--no-imports", "-c", code, DATABASE_URL="postgres://host/name", **SAFE, **variable
+    )
+    assert (done.stdout, done.stderr) == (f"{options}\n", "")
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server")
+def test_postgresql_prepares_a_statement_that_was_run_often():
+    with connection.cursor() as cursor:
+        for number in range(7):
+            cursor.execute("SELECT %s::int + 1000", [number])
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", ["%+ 1000"])
+        assert cursor.fetchone() == (1,)

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import urlencode
 
-from django.db.models import prefetch_related_objects
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -26,7 +25,6 @@ from portal.desk.queue_rows import shapes
 from portal.desk.toolbar import snooze_days
 from portal.desk.widgets import LongSelect
 from portal.htmx import render_page
-from portal.prepared import prepared
 from recommendations.models import Topic, topic_names
 
 from .conversation_actions import parse_moment
@@ -186,14 +184,7 @@ def _empty(asked):
 
 
 def _topics():
-    topics = _all_topics()
-    prefetch_related_objects(topics, *topic_names())
-    return {topic.pk: topic for topic in topics}
-
-
-@prepared()
-def _all_topics():
-    return Topic.objects.all()
+    return {topic.pk: topic for topic in Topic.objects.prefetch_related(*topic_names())}
 
 
 def _select(name, chosen, choices, id=""):

@@ -111,6 +111,26 @@ def test_a_conversation_is_found_by_subject_name_words_and_titles_each_in_any_of
     assert found("smoker else") == set()
 
 
+def test_every_search_runs_the_same_statements(session, patron):
+    """PostgreSQL prepares a statement by its text, so the keys that a search found are not part of it."""
+    bees, hives = ask(session, patron, "The smoker is too hot"), ask(session, patron, "Two hives, no smoker")
+    statements = []
+
+    def note(execute, sql, params, many, context):
+        if "WITH found" in sql:
+            statements[-1].append(sql)
+        return execute(sql, params, many, context)
+
+    results = []
+    for text in ("smoker", "hives", "nothing"):
+        statements.append([])
+        with connection.execute_wrapper(note):
+            results.append(found(text))
+    assert results == [{bees, hives}, {hives}, set()]
+    assert len(statements[0]) == 4
+    assert statements[0] == statements[1] == statements[2]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
