@@ -72,9 +72,9 @@ def refresh_statistics(*, at):
 
 
 JOBS = [
-    (portal.conversations.desk_actions.wake_snoozed, timedelta(minutes=1)),
-    (portal.conversations.desk_actions.close_quiet, timedelta(minutes=10)),
-    (portal.conversations.desk_actions.release_untouched, timedelta(minutes=10)),
+    (portal.conversations.jobs.wake_snoozed, timedelta(minutes=1)),
+    (portal.conversations.jobs.close_quiet, timedelta(minutes=10)),
+    (portal.conversations.jobs.release_untouched, timedelta(minutes=10)),
     (accounts.sign_in.authenticator_apps.seal_anew, EVERY_DAY),
     (portal.conversations.drafts.forget_old_drafts, EVERY_HOUR),
     (portal.conversations.pending_questions.forget_pending_questions, EVERY_DAY),
@@ -126,7 +126,7 @@ class Worker:
     def round(self):
         """All that is due now, once."""
         self._beat()
-        portal.conversations.actions.show_pending_answers(
+        portal.conversations.jobs.show_pending_answers(
             at=timezone.now()
         )  # every round: its mail goes in the next line
         self.deliver_due()

@@ -3,33 +3,36 @@
 What the desk does with a conversation without a word to the patron stands in handling.py.
 """
 
-import datetime
-import re
-from urllib.parse import urlsplit
-
-from django.conf import settings
 from django.db import transaction
-from django.db.models import BigAutoField, F, Max, Min
-from django.urls import reverse
-from django.utils.text import Truncator
-from django.utils.translation import gettext
+from django.db.models import Max
 
-from accounts.hours import promised_at
 from accounts.models import Library, User
-from accounts.sign_in.email_addresses import proven_address
 from accounts.staff_actions import lock_roles, staff_action
 from portal.helpsessions import actions as helpsessions
-from portal.helpsessions.models import HelpSession, SessionRecommendation
-from portal.notifications.actions import notify, withdraw
-from portal.prepared import insert, prepared
+from portal.helpsessions.models import HelpSession
+from portal.prepared import insert
 from recommendations.actions import record_verdict
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType, Recommendation
 
 from . import drafts, search, states
+from .answer_emails import announce, withdraw_announcement
+from .changes import (
+    PATRON,
+    STAFF,
+    Erased,
+    add_event,
+    add_reopened_event,
+    enter,
+    lock_conversation,
+    lock_recommendations,
+    mark_pending,
+    pending_answers,
+    save,
+    writer_in,
+)
 from .models import (
     Attachment,
-    BranchQueue,
     Conversation,
     DeskEvent,
     Draft,
@@ -38,23 +41,12 @@ from .models import (
     MessageRecommendation,
     Participation,
     ReadersForm,
-    Side,
 )
+from .opening import begin, conversation_of, session_of, subject_for
 
 ASKS_FOR_FOLLOW_UP = {Recommendation.Verdict.DID_NOT_HELP, Recommendation.Verdict.COULD_NOT_GET_IT}
 
-PATRON, STAFF = Side.PATRON, Side.STAFF
-LONGEST_WAIT = datetime.timedelta(
-    minutes=1
-)  # for the row of a conversation; a clock that is further off is wrong
 Status, Then = Conversation.Status, Message.Then
-
-
-FIRST_QUESTION = re.compile(r".{15,}?\?(?=\s)")
-
-
-class Erased(Exception):
-    """The conversation was erased: nothing is added to it any more."""
 
 
 class AnsweredMeanwhile(Exception):
@@ -109,7 +101,7 @@ def ask(
             patron=by, help_session=None, messages__client_token=client_token
         ).first()
     if conversation is None:
-        conversation = _begin(
+        conversation = begin(
             at,
             help_session=help_session,
             recommendation=recommendation,
@@ -121,7 +113,7 @@ def ask(
                 else Library.current().default_branch
             ),
             topic=topic or (help_session.topic if help_session else None),
-            subject=_subject(body, help_session, recommendation, readers_form),
+            subject=subject_for(body, help_session, recommendation, readers_form),
         )
         if readers_form is not None:
             ReadersForm.objects.create(conversation=conversation, **readers_form)
@@ -196,7 +188,7 @@ def reply(
         and (side == PATRON or then != Then.CLOSE)
         and _has_words(conversation)
     ):
-        _tell_reopened(conversation, message, by)
+        add_reopened_event(conversation, message, by)
     if side == PATRON:
         reason = (
             Conversation.Reason.READERS_ADVISORY
@@ -210,14 +202,14 @@ def reply(
         conversation.last_message_at = max(at, conversation.last_message_at or at)
         conversation.version += 1
     else:
-        _mark_pending(conversation, message)
+        mark_pending(conversation, message)
         _recommend_in(message, items)
         if items:
             search.index_conversation(conversation)
         enter(conversation, states.staff_answered(states.state_of(conversation), at, then))
         if then == Then.CLOSE:
-            _tell(conversation, Event.Kind.CLOSED, side, by, at, message=message)
-        message.mail_id = _announce(message, conversation, at)
+            add_event(conversation, Event.Kind.CLOSED, side, by, at, message=message)
+        message.mail_id = announce(message, conversation, at)
         message.save(update_fields=["mail_id"])
     save(conversation)
     return message
@@ -242,7 +234,7 @@ def take_back(message, *, by, at, typed=None):
     if gave:
         search.index_conversation(conversation)
     message.delete()  # and the events that it brought about
-    pending = _pending_answers(conversation, at)
+    pending = pending_answers(conversation, at)
     conversation.pending_from = pending["first"]
     if (
         conversation.events.filter(message=None, shown_from__gt=at).update(shown_from=pending["last"] or at)
@@ -266,7 +258,7 @@ def close(conversation, *, by, side, at):
         return
     at = conversation.changed_at
     if _has_words(conversation):
-        _tell(conversation, Event.Kind.CLOSED, side, writer_in(conversation, by, side), at)
+        add_event(conversation, Event.Kind.CLOSED, side, writer_in(conversation, by, side), at)
         if side == PATRON or conversation.pending_from is None:
             conversation.version += 1
     else:
@@ -296,7 +288,7 @@ def take_verdict(recommendation, *, verdict, why, comment, by, at):
             return recommendation
     elif verdict in ASKS_FOR_FOLLOW_UP:
         help_session = session_of(recommendation)
-        conversation = _begin(
+        conversation = begin(
             at,
             help_session=help_session,
             recommendation=recommendation,
@@ -356,138 +348,6 @@ def mark_read(conversation, *, person, at, until=None):
         _read_by(conversation, writer_in(conversation, person, PATRON), latest)
 
 
-def show_pending_answers(*, at):
-    """Count the answers whose seconds are over as shown, in the patrons' lists too. For the worker."""
-    for conversation in Conversation.objects.filter(pending_from__lte=at)[:200]:
-        with transaction.atomic():
-            conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
-            if _count_shown_answers(conversation, at):
-                conversation.save(
-                    update_fields=["version", "last_message_at", "pending_from", "patron_status"]
-                )
-
-
-def session_of(recommendation):
-    """The help session on whose occasion the item was recommended, or None."""
-    link = (
-        SessionRecommendation.objects.select_related("help_session")
-        .filter(recommendation=recommendation)
-        .first()
-    )
-    return link.help_session if link else None
-
-
-def conversation_of(recommendation):
-    """The conversation about this recommendation: the one it was made in, or the one hung on it; None if there is none yet."""
-    link = (
-        MessageRecommendation.objects.select_related("message__conversation__help_session")
-        .filter(recommendation=recommendation)
-        .first()
-    )
-    if link is not None:
-        return link.message.conversation
-    return Conversation.objects.select_related("help_session").filter(recommendation=recommendation).first()
-
-
-# What every change of a conversation is made of; handling.py uses it too.
-
-
-def lock_conversation(conversation, at):
-    """The conversation as it is now, its row locked until the transaction ends; of one that was joined into another, that other.
-
-    Its `changed_at` is the moment of the change to come: `at`, or just after what somebody else did while the row was waited
-    for, or did in this same microsecond. So a conversation's history, by its times, is what happened. Raises Erased.
-    """
-    # No join: PostgreSQL looks a joined row up as it was before the wait, and a conversation that was handed over to another branch
-    # meanwhile would not be found at all.
-    known, found = conversation, _row(pk=conversation.merged_into_id or conversation.pk)
-    if not found:  # its time was over meanwhile: portal.privacy.retention
-        raise Erased
-    [conversation] = found
-    for name in ("help_session", "patron", "branch"):  # the caller has mostly read them
-        if name in known._state.fields_cache and getattr(known, f"{name}_id") == getattr(
-            conversation, f"{name}_id"
-        ):
-            setattr(conversation, name, known._state.fields_cache[name])
-    session = conversation._state.fields_cache.get("help_session")
-    if session is not None and session.is_shared:
-        session.refresh_from_db(
-            fields=["shared_with"]
-        )  # who holds it beside the child may be another by now, or nobody
-    if conversation.merged_into_id:
-        return lock_conversation(conversation, at)
-    if conversation.status == Status.ERASED:
-        raise Erased
-    conversation.changed_at = moment_of_change(conversation, at)
-    _count_shown_answers(conversation, conversation.changed_at)
-    return conversation
-
-
-@prepared(pk=BigAutoField())
-def _row(pk):
-    return Conversation.objects.select_for_update(no_key=True).filter(pk=pk)
-
-
-def moment_of_change(conversation, at):
-    """Of a conversation whose row is locked: the `changed_at` of what is to be changed in it."""
-    if conversation.changed_at is None or not at <= conversation.changed_at < at + LONGEST_WAIT:
-        return at
-    return conversation.changed_at + datetime.timedelta(microseconds=1)
-
-
-def lock_recommendations(recommendations):
-    """Lock these before the row of their conversation, as whoever gives a verdict does: two that cross must not wait for each other."""
-    list(
-        recommendations.select_for_update(of=("self",), no_key=True)
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    )
-
-
-def enter(conversation, state, *, seen_by_patron=False):
-    """Write the state into the row, with what follows from it: by when the promise falls due, and when it closes by itself.
-
-    While an answer is pending the patron goes on reading the state before it, unless they changed it themselves (`seen_by_patron`).
-    """
-    if state.waiting_since != conversation.waiting_since:
-        conversation.promised_at = (
-            promised_at(conversation.branch, state.waiting_since) if state.waiting_since else None
-        )
-    if state.status != Status.WAITING_FOR_PATRON:
-        conversation.closes_at = None
-    elif (conversation.status, conversation.queued_at) != (state.status, state.turned_at):
-        days = Library.current().closes_after_days
-        conversation.closes_at = state.turned_at + datetime.timedelta(days=days) if days else None
-    conversation.status, conversation.reason, conversation.queued_at = (
-        state.status,
-        state.reason,
-        state.turned_at,
-    )
-    conversation.waiting_since, conversation.snoozed_until = state.waiting_since, state.snoozed_until
-    conversation.at_desk_from = state.at_desk_from or conversation.at_desk_from
-    conversation.closed_at = state.turned_at if state.status == Status.CLOSED else None
-    if conversation.pending_from is None:
-        conversation.patron_status = ""
-    elif seen_by_patron:
-        conversation.patron_status = state.status
-
-
-def save(conversation, *, shows_at=None):
-    """Save the row that a change was made to, and let the open pages of the desk know. `shows_at`: when the queue shows it, if later."""
-    conversation.desk_version += 1
-    conversation.save()
-    raise_queue(conversation.branch_id, shows_at=shows_at)
-
-
-def raise_queue(branch_id, *, shows_at=None):
-    """Let the open queues of a branch know that something changed. Last in its transaction: many wait for this row."""
-    later = {} if shows_at is None else {"next_at": shows_at}
-    if not BranchQueue.objects.filter(branch=branch_id).update(version=F("version") + 1, **later):
-        queue, new = BranchQueue.objects.get_or_create(branch_id=branch_id, defaults={"version": 1, **later})
-        if not new:
-            BranchQueue.objects.filter(branch=branch_id).update(version=F("version") + 1, **later)
-
-
 def _still_somebodys(known, now):
     """The row as it is `now`, if whoever the caller `known` it to belong to may still write to it. Raises Erased."""
     if known.patron_id is not None and now.patron_id is None:
@@ -495,95 +355,13 @@ def _still_somebodys(known, now):
     return now
 
 
-def _begin(at, *, help_session, recommendation, patron, branch, topic, subject):
-    """A conversation that says nothing yet: what follows at once puts it into the queue."""
-    conversation = Conversation.objects.create(
-        help_session=help_session,
-        recommendation=recommendation,
-        patron=patron,
-        branch=branch,
-        topic=topic,
-        subject=subject[:200],
-        status=Status.CLOSED,
-        reason=Conversation.Reason.ASKED,
-        opened_at=at,
-        at_desk_from=at,
-        closed_at=at,
-        queued_at=at,
-    )
-    search.index_conversation(conversation)
-    return conversation
-
-
-def _subject(body, help_session, recommendation, readers_form):
-    if readers_form is not None:
-        return gettext("Something to read")
-    if recommendation is not None:
-        return str(recommendation.item)
-    if help_session is not None and (
-        help_session.quiet or not help_session.conversations.filter(recommendation=None).exists()
-    ):
-        return help_session.title  # a second question about a visit is told from the first by its own words
-    first_line = next((line.strip() for line in body.splitlines() if line.strip()), "")
-    question = FIRST_QUESTION.match(first_line)
-    return Truncator(question[0] if question else first_line).chars(90)
-
-
 def _begins_by_form(conversation):
     return conversation.last_message_at is None and hasattr(conversation, "readers_form")
-
-
-def writer_in(conversation, person, side):
-    """The name that goes with what `person` does here. On the patron's side there is one only where the visit is kept in their account:
-    until they wish it, and in a quiet session always, who is signed in while they read by code stays unknown."""
-    if side == STAFF or person is None:
-        return person
-    session = conversation.help_session
-    return (
-        person if person.pk in (conversation.patron_id, session.shared_with_id if session else None) else None
-    )
 
 
 def _has_words(conversation):
     """Whether there is a message: without one the conversation is the desk's alone."""
     return conversation.last_message_at is not None or conversation.pending_from is not None
-
-
-def _tell_reopened(conversation, message, by):
-    """That `message` opens the conversation again. If the patron hasn't seen yet that it was closed, they see both at once, or neither."""
-    shown_from = message.shown_from
-    if message.side == PATRON and conversation.status_at(message.sent_at) != Status.CLOSED:
-        pending = conversation.messages.filter(side=STAFF, shown_from__gt=message.sent_at)
-        shown_from = _pending_answers(conversation, message.sent_at)["last"]
-        message = pending.filter(then=Then.CLOSE).last() or message
-    Event.objects.create(
-        conversation=conversation,
-        message=message,
-        kind=Event.Kind.REOPENED,
-        side=message.side,
-        by=by,
-        at=message.sent_at,
-        shown_from=shown_from,
-    )
-
-
-def _tell(conversation, kind, side, by, at, *, message=None):
-    """An event of the time line. What an answer brings about shows with it; and nothing of the desk's shows before an answer that came first."""
-    shown_from = at if side == PATRON else _pending_answers(conversation, at)["last"] or at
-    if message is not None:
-        shown_from = message.shown_from
-    Event.objects.create(
-        conversation=conversation, message=message, kind=kind, side=side, by=by, at=at, shown_from=shown_from
-    )
-
-
-def _pending_answers(conversation, at):
-    """{"first", "last"}: from when the first and the last of the answers are shown that aren't yet; None where there is none."""
-    if conversation.pending_from is None:
-        return {"first": None, "last": None}
-    return conversation.messages.filter(side=STAFF, shown_from__gt=at).aggregate(
-        first=Min("shown_from"), last=Max("shown_from")
-    )
 
 
 def _stands_since(recommendation, before, conversation):
@@ -599,27 +377,6 @@ def _stands_since(recommendation, before, conversation):
     if recommendation.decided_at not in (None, since):
         recommendation.decided_at = since
         recommendation.save(update_fields=["decided_at"])
-
-
-def _mark_pending(conversation, message):
-    if conversation.pending_from is None:
-        conversation.pending_from, conversation.patron_status = message.shown_from, conversation.status
-
-
-def _count_shown_answers(conversation, at):
-    """Bring `version` and `last_message_at` up to what is shown now. Whether that changed anything."""
-    if conversation.pending_from is None or conversation.pending_from > at:
-        return False
-    pending = conversation.messages.filter(side=STAFF, shown_from__gte=conversation.pending_from)
-    shown = pending.filter(shown_from__lte=at)
-    conversation.version += shown.count()
-    conversation.last_message_at = max(
-        filter(None, [conversation.last_message_at, shown.aggregate(latest=Max("shown_from"))["latest"]])
-    )
-    conversation.pending_from = pending.filter(shown_from__gt=at).aggregate(first=Min("shown_from"))["first"]
-    if conversation.pending_from is None:
-        conversation.patron_status = ""
-    return True
 
 
 def _recommend_in(message, items):
@@ -645,71 +402,6 @@ def _question_type(conversation):
     if hasattr(conversation, "readers_form"):
         return QuestionType.READERS_ADVISORY
     return conversation.help_session.question_type if conversation.help_session else QuestionType.REFERENCE
-
-
-def _announce(message, conversation, at):
-    """Write the mail that says there is an answer, to whoever keeps the conversation and has an address: of a visit that is shared to both. Returns
-    its Message-ID or "".
-
-    Where nobody has read a code yet the mail says no more than that there is an answer: the address may be a stranger's, mistyped at a desk.
-    """
-    session = conversation.help_session
-    told = [
-        person for person in (conversation.patron, session and session.shared_with) if person and person.email
-    ]
-    if not told or (session and session.quiet):
-        return ""
-    mail_id = f"<{message.public_id}@{urlsplit(settings.BASE_URL).hostname or 'localhost'}>"
-    earlier = list(
-        conversation.messages.exclude(mail_id="").order_by("sent_at", "pk").values_list("mail_id", flat=True)
-    )
-    for person in told:
-        as_theirs = str if person.pk == conversation.patron_id else _to_the_other
-        context = {
-            "helper": None,
-            "url": settings.BASE_URL + reverse("home"),
-            "closes_at": None,
-            "closed": False,
-        }
-        if proven_address(person):
-            context = {
-                "helper": message.author,
-                "url": f"{settings.BASE_URL}{conversation.get_absolute_url()}#latest",
-                "closes_at": conversation.closes_at,
-                "closed": conversation.status == Status.CLOSED,
-            }
-        notify(
-            "conversations/answer",
-            to=person.email,
-            at=at,
-            due_at=message.shown_from,
-            recipient=person,
-            language=person.language or message.language,
-            context=context,
-            message_id=as_theirs(mail_id),
-            references=[as_theirs(one) for one in earlier],
-        )
-    return mail_id
-
-
-def withdraw_announcement(mail_id):
-    """Take back the mails that no worker has taken up yet."""
-    withdraw([mail_id, _to_the_other(mail_id)])
-
-
-def withdraw_announcements_to(person, conversations):
-    """Take back those about answers in these conversations that wait to go to this person."""
-    mail_ids = (
-        Message.objects.filter(conversation__in=conversations)
-        .exclude(mail_id="")
-        .values_list("mail_id", flat=True)
-    )
-    withdraw([to_whom(mail_id) for mail_id in mail_ids for to_whom in (str, _to_the_other)], recipient=person)
-
-
-def _to_the_other(mail_id):
-    """The Message-ID of the same mail to the adult with whom a visit is shared."""
-    return mail_id.replace("<", "<shared.", 1)
 
 
 def _read_by(conversation, person, until):

@@ -20,7 +20,7 @@ from portal import files
 from portal.text import clean
 from portal.uploads import MOST_BYTES, MOST_FILES
 
-from .actions import lock_conversation, save, writer_in
+from .changes import lock_conversation, save, writer_in
 from .models import Attachment, Draft, Side
 
 MEGABYTE = 1024 * 1024

@@ -12,7 +12,8 @@ from django.core import signing
 from accounts.staff_actions import staff_action
 
 from . import desk_actions
-from .actions import STAFF, close
+from .actions import close
+from .changes import STAFF
 from .desk_actions import UNDO_WITHIN, AlreadyTaken, CannotUndo
 from .models import Conversation
 

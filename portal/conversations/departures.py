@@ -8,7 +8,7 @@ from accounts.models import StaffRole, User
 from accounts.staff import roles
 from portal.helpsessions.models import HelpSession
 
-from .actions import moment_of_change, raise_queue
+from .changes import moment_of_change, raise_queue
 from .models import Attachment, Conversation, DeskEvent, Draft, NoteMention, Participation, Side
 
 AT_A_TIME = 500

@@ -7,7 +7,7 @@ Whatever staff do raises roles.RoleEnded where they no longer work where they di
 import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from accounts import audit
 from accounts.models import Absence, Library
@@ -17,17 +17,9 @@ from portal.helpsessions.models import HelpSession, UnfinishedForm
 from recommendations.models import Recommendation
 
 from . import search, states
-from .actions import (
-    STAFF,
-    Erased,
-    enter,
-    lock_conversation,
-    lock_recommendations,
-    raise_queue,
-    save,
-    withdraw_announcement,
-)
-from .models import Attachment, Conversation, DeskEvent, Event, Message, ReadersForm
+from .answer_emails import withdraw_announcement
+from .changes import STAFF, enter, lock_conversation, lock_recommendations, raise_queue, save
+from .models import Attachment, Conversation, DeskEvent, Event, ReadersForm
 
 Kind, Status = DeskEvent.Kind, Conversation.Status
 
@@ -70,7 +62,7 @@ def take(conversation, *, by, at):
         return conversation
     if assignee is not None and not is_away(assignee, at):
         raise AlreadyTaken(assignee)
-    return _assign(conversation, Kind.TAKEN, to=by, by=by)
+    return change_assignee(conversation, Kind.TAKEN, to=by, by=by)
 
 
 @staff_action(also="to")
@@ -83,7 +75,7 @@ def assign(conversation, *, to, by, at, was):
         return conversation
     if conversation.assignee != was:
         raise AlreadyTaken(conversation.assignee)
-    return _assign(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by)
+    return change_assignee(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by)
 
 
 @staff_action
@@ -134,7 +126,7 @@ def wake(conversation, *, by, at):
     """Back into the queue before its day. Waking what is awake changes nothing."""
     conversation = lock_conversation(conversation, at)
     if conversation.status == Status.SNOOZED:
-        _wake(conversation, by)
+        wake_up(conversation, by)
     return conversation
 
 
@@ -163,7 +155,7 @@ def undo(conversation, *, done_at, by, at):
         ):
             raise CannotUndo
         to = done.was if done.was and done.was.is_staff else None
-        return _assign(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by)
+        return change_assignee(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by)
     if (done is not None and done.kind not in TURNS) or _something_happened(conversation, since=done_at):
         raise CannotUndo
     if closing is not None and closing.shown_from <= conversation.changed_at:
@@ -264,75 +256,7 @@ def is_away(person, at):
     return Absence.objects.on(Library.current().today(at)).filter(person=person).exists()
 
 
-# For the worker.
-
-
-def wake_snoozed(*, at):
-    """Those whose day has come, in the library's time zone."""
-    today = Library.current().today(at)
-
-    def come_back(conversation):
-        if conversation.status == Status.SNOOZED and conversation.snoozed_until <= today:
-            _wake(conversation, None)
-
-    _each(Conversation.objects.filter(status=Status.SNOOZED, snoozed_until__lte=today), come_back, at)
-
-
-def close_quiet(*, at):
-    """Those that waited for the patron as long as they said they would."""
-
-    def close(conversation):
-        if conversation.closes_at is not None and conversation.closes_at <= at:
-            now = conversation.changed_at
-            Event.objects.create(
-                conversation=conversation,
-                kind=Event.Kind.CLOSED_BY_ITSELF,
-                side=STAFF,
-                at=now,
-                shown_from=now,
-            )
-            enter(conversation, states.closed(states.state_of(conversation), now))
-            conversation.version += 1
-            save(conversation)
-
-    _each(Conversation.objects.filter(closes_at__lte=at), close, at)
-
-
-def release_untouched(*, at):
-    """Those that somebody took and that have waited for their answer longer than the library lets them. Whoever has written
-    meanwhile that more is to come has not left it lying."""
-    days = Library.current().released_after_days
-    before = at - datetime.timedelta(days=days)
-    wrote = Message.objects.filter(
-        conversation=OuterRef("pk"), author=OuterRef("assignee"), side=STAFF, sent_at__gt=before
-    )
-    lying = Q(
-        status=Status.WAITING_FOR_STAFF,
-        assigned_at__lte=before,
-        waiting_since__lte=before,
-        assignee__isnull=False,
-    ) & ~Exists(wrote)
-
-    def release(conversation):
-        if Conversation.objects.filter(lying, pk=conversation.pk).exists():
-            _assign(conversation, Kind.RELEASED, to=None, by=None)
-
-    if days:
-        _each(Conversation.objects.filter(lying), release, at)
-
-
-def _each(conversations, change, at):
-    """Some hundreds at a time, each locked in a transaction of its own; `change` looks again whether it is still one of them."""
-    for conversation in conversations[:500]:
-        with transaction.atomic():
-            try:
-                conversation = lock_conversation(conversation, at)
-            except Erased:
-                continue
-            change(conversation)
-
-
-def _assign(conversation, kind, *, to, by):
+def change_assignee(conversation, kind, *, to, by):
     at = conversation.changed_at
     DeskEvent.objects.create(
         conversation=conversation, kind=kind, by=by, to=to, was=conversation.assignee, at=at
@@ -342,7 +266,7 @@ def _assign(conversation, kind, *, to, by):
     return conversation
 
 
-def _wake(conversation, by):
+def wake_up(conversation, by):
     at = conversation.changed_at
     DeskEvent.objects.create(conversation=conversation, kind=Kind.WOKEN, by=by, at=at)
     enter(conversation, states.woken(states.state_of(conversation), at))

@@ -8,7 +8,7 @@ from accounts.models import Library
 from accounts.staff_actions import staff_action
 
 from . import drafts, search, states
-from .actions import STAFF, enter, lock_conversation, raise_queue
+from .changes import STAFF, enter, lock_conversation, raise_queue
 from .models import (
     Attachment,
     Conversation,

@@ -11,7 +11,7 @@ from accounts.staff_actions import staff_action
 from portal.notifications.actions import notify
 
 from . import drafts
-from .actions import lock_conversation, save
+from .changes import lock_conversation, save
 from .models import Conversation, ConversationNote, Draft, NoteMention, Side
 
 AT = re.compile(r"(?<![\w@.])@(?=\w)")  # not within an e-mail address

@@ -19,7 +19,7 @@ from accounts.patron.people import person_with_address, person_without_address
 from accounts.sign_in.library_cards import person_with_card
 from accounts.staff import absences, invitations, roles
 from portal.conversations import actions as conversations
-from portal.conversations import desk_actions, reply_templates
+from portal.conversations import jobs, reply_templates
 from portal.helpsessions import actions as helpsessions
 from portal.notifications.models import Notification
 from portal.privacy import retention
@@ -105,7 +105,7 @@ class Builder:
         while self.steps:
             at, _order, step = heapq.heappop(self.steps)
             step(at)
-        conversations.show_pending_answers(at=self.now)
+        jobs.show_pending_answers(at=self.now)
         retention.forget(at=self.now)  # as the worker did in all those nights
         self.codes["blank"] = self.cards[-1]
         self._deliver_old_mail()
@@ -281,10 +281,10 @@ class Builder:
 
     def _night(self, at):
         """What the worker would have done meanwhile."""
-        conversations.show_pending_answers(at=at)
-        desk_actions.wake_snoozed(at=at)
-        desk_actions.close_quiet(at=at)
-        desk_actions.release_untouched(at=at)
+        jobs.show_pending_answers(at=at)
+        jobs.wake_snoozed(at=at)
+        jobs.close_quiet(at=at)
+        jobs.release_untouched(at=at)
 
     def _begin(self, at, staff, branch, fields):
         local = at.astimezone(self.calendar.zone)

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from accounts.models import AddressChange, AuditEvent, Invitation, Library, User
 from accounts.sign_in.email_addresses import proven_address
 from portal.conversations import desk_actions
-from portal.conversations.actions import lock_recommendations
+from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Attachment, Conversation, Message, Side
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import ClaimCode, HelpSession

@@ -10,7 +10,7 @@ from accounts import audit
 from accounts.models import User
 from accounts.staff_actions import staff_action
 from portal.conversations import desk_actions
-from portal.conversations.actions import lock_recommendations
+from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation

@@ -13,7 +13,7 @@ from accounts import audit
 from accounts.models import AddressChange, User
 from accounts.sign_in.sign_ins import end_all_sign_ins
 from portal.conversations import drafts, search
-from portal.conversations.actions import lock_recommendations, raise_queue
+from portal.conversations.changes import lock_recommendations, raise_queue
 from portal.conversations.models import Conversation, Draft, NoteMention, Participation
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem, SavedList

@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from accounts.models import AuditEvent, Library, User
 from accounts.patron import retention_choice
 from portal.conversations import search
-from portal.conversations.actions import lock_recommendations
+from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Attachment, Conversation
 from portal.helpsessions import actions as helpsessions
 from portal.helpsessions.models import ClaimCode, HelpSession, UnfinishedForm

@@ -10,7 +10,8 @@ from django.db.models import Q
 from accounts import audit
 from accounts.staff_actions import staff_action
 from portal.conversations import search
-from portal.conversations.actions import lock_recommendations, withdraw_announcements_to
+from portal.conversations.answer_emails import withdraw_announcements_to
+from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.models import SavedItem

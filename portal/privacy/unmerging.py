@@ -18,7 +18,7 @@ from accounts import audit
 from accounts.models import AddressChange, AuditEvent, LookingReason, User
 from accounts.staff_actions import lock_roles, staff_action
 from portal.conversations import search
-from portal.conversations.actions import raise_queue
+from portal.conversations.changes import raise_queue
 from portal.conversations.models import Attachment, Conversation, Draft, Message, Participation, Side
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem

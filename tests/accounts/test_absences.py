@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Absence, AuditEvent, StaffRole
 from accounts.staff import absences, roles
-from portal.conversations import actions, desk_actions
+from portal.conversations import actions, desk_actions, jobs
 from portal.conversations.models import Conversation, DeskEvent
 from tests.factories import BranchFactory, ConversationFactory, StaffFactory
 
@@ -181,7 +181,7 @@ def test_what_was_taken_and_left_lying_is_free_again(library, branch, staff, tak
     conversation = ConversationFactory(
         branch=branch, assignee=staff, assigned_at=NOW - taken, opened_at=NOW - waiting
     )
-    desk_actions.release_untouched(at=NOW)
+    jobs.release_untouched(at=NOW)
     conversation.refresh_from_db()
     assert conversation.assignee == (None if released else staff)
     assert list(DeskEvent.objects.values_list("kind", "was")) == (
@@ -193,7 +193,7 @@ def test_a_library_may_leave_things_lying(library, branch, staff):
     library.released_after_days = 0
     library.save()
     conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(900))
-    desk_actions.release_untouched(at=NOW)
+    jobs.release_untouched(at=NOW)
     conversation.refresh_from_db()
     assert conversation.assignee == staff
 
@@ -217,7 +217,7 @@ def test_more_is_to_come_is_a_sign_of_life_of_whoever_says_it(
         client_token=uuid.uuid4(),
         then="ours",
     )
-    desk_actions.release_untouched(at=NOW)
+    jobs.release_untouched(at=NOW)
     conversation.refresh_from_db()
     assert conversation.assignee == (None if released else staff)
 
@@ -226,6 +226,6 @@ def test_what_waits_for_the_patron_lies_with_nobody(library, branch, staff):
     conversation = ConversationFactory(
         branch=branch, assignee=staff, status="waiting_for_patron", opened_at=timezone.now() - hours(900)
     )
-    desk_actions.release_untouched(at=timezone.now())
+    jobs.release_untouched(at=timezone.now())
     conversation.refresh_from_db()
     assert conversation.assignee == staff

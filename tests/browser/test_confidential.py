@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from portal.conversations import actions
+from portal.conversations import jobs
 from portal.conversations.models import Message
 from portal.helpsessions.models import HelpSession
 from tests.factories import (
@@ -87,7 +87,7 @@ def test_a_quiet_visit_is_written_up_read_answered_and_left_without_a_trace(
     desk.locator("#id_body").fill("Ask for Ana at the door.")
     desk.locator("#send").click()
     expect(desk.locator(".message.mine .bubble")).to_have_text("Ask for Ana at the door.")
-    actions.show_pending_answers(at=timezone.now())
+    jobs.show_pending_answers(at=timezone.now())
 
     patron.goto("/")
     expect(patron.locator("main")).not_to_contain_text("stay tonight")

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from portal.conversations import actions
+from portal.conversations import actions, jobs
 from portal.conversations.models import Conversation, Message, Participation
 from tests.factories import HelpSessionFactory
 
@@ -64,7 +64,7 @@ def answer(conversation, staff, body="Yes, on Thursday."):
         language="en",
         client_token=uuid.uuid4(),
     )
-    actions.show_pending_answers(at=timezone.now())
+    jobs.show_pending_answers(at=timezone.now())
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from django.utils import timezone, translation
 from playwright.sync_api import expect
 
 from accounts.models import User
-from portal.conversations import actions
+from portal.conversations import jobs
 from portal.conversations.models import Conversation, Message
 from portal.helpsessions.models import HelpSession
 from recommendations.models import Recommendation
@@ -71,7 +71,7 @@ def test_the_whole_loop_with_an_account(language, javascript, catalogue, staff, 
     patron.locator("main .rows a").tap()
 
     answer_from_the_queue(desk)
-    actions.show_pending_answers(at=timezone.now())
+    jobs.show_pending_answers(at=timezone.now())
     mail = post("sam@example.org")
     with translation.override(language):
         assert mail.subject == translation.gettext("The library has answered")
@@ -121,7 +121,7 @@ def test_by_code_alone_and_kept_without_an_address(javascript, branch, staff, de
     desk.locator("#id_body").fill(ANSWER)
     desk.locator("#send").click()
     expect(desk.locator(".message.mine .bubble")).to_have_text(ANSWER)
-    actions.show_pending_answers(at=timezone.now())
+    jobs.show_pending_answers(at=timezone.now())
 
     patron.goto("/")
     patron.locator("main .rows a[href*='/messages/']").tap()

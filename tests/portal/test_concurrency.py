@@ -14,7 +14,7 @@ from django.db.models import Max, Min, Sum
 from django.utils import timezone
 
 from accounts.models import Consent
-from portal.conversations import actions, desk_actions, drafts, merging, notes, states
+from portal.conversations import actions, desk_actions, drafts, jobs, merging, notes, states
 from portal.conversations.models import (
     BranchQueue,
     Conversation,
@@ -391,7 +391,7 @@ def test_whatever_is_done_to_a_conversation_at_once_its_row_says_what_happened(s
         assert raised["queues"] >= raised["desk"]
 
     rounds(works, MANY, before=prepare, after=check, refusals={"NotOpen", "AlreadyTaken"})
-    actions.show_pending_answers(at=timezone.now() + FAR)
+    jobs.show_pending_answers(at=timezone.now() + FAR)
     conversation.refresh_from_db()
     assert (conversation.pending_from, conversation.version) == (
         None,

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.http import require_POST, require_safe
 
-from portal.conversations import actions, drafts
+from portal.conversations import changes, drafts
 from portal.conversations.forms import AttachForm
 from portal.conversations.models import Conversation, Draft, Side
 from portal.conversations.views import attaching
@@ -56,4 +56,4 @@ def _find(request, public_id):
     conversation = get_object_or_404(mine, public_id=public_id)
     if conversation.merged_into_id:
         conversation = get_object_or_404(mine, pk=conversation.merged_into_id)
-    return conversation, actions.writer_in(conversation, request.viewer.person, Side.PATRON)
+    return conversation, changes.writer_in(conversation, request.viewer.person, Side.PATRON)

@@ -15,7 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 from accounts.staff.desk_lock import asks_by_itself
 from accounts.viewer import for_viewers
 from portal import limits
-from portal.conversations import actions, conversation_page
+from portal.conversations import actions, changes, conversation_page
 from portal.conversations.forms import ComposerForm, DraftForm
 from portal.conversations.models import Conversation, Draft, Event, Message
 from portal.conversations.views import attaching, drafting
@@ -140,7 +140,7 @@ def _count(request, found, form):
 @require_POST
 def conversation_draft(request, public_id):
     found = _find(request, public_id)
-    person = actions.writer_in(found, request.viewer.person, Message.Side.PATRON)
+    person = changes.writer_in(found, request.viewer.person, Message.Side.PATRON)
     whose = {"conversation": found, "person": person, "side": Message.Side.PATRON, "kind": Draft.Kind.REPLY}
     return drafting.keep(request, form=DraftForm(request.POST), **whose, language=get_language())
 
@@ -278,7 +278,7 @@ def _dress(request, conversation, part, files, quiet):
         event.event = _told_of(event)
     if conversation.help_session is not None and conversation.help_session.is_shared:
         _tell_apart(
-            conversation, part, actions.writer_in(conversation, request.viewer.person, Message.Side.PATRON)
+            conversation, part, changes.writer_in(conversation, request.viewer.person, Message.Side.PATRON)
         )
 
 
@@ -376,6 +376,6 @@ def _files(request, conversation, part, composer):
     """{primary key of a message: its files}, and under None those of the composer, in one query."""
     if not conversation.there_is & (conversation_page.FILES | conversation_page.UNSENT_FILES):
         return {}
-    person = actions.writer_in(conversation, request.viewer.person, Message.Side.PATRON)
+    person = changes.writer_in(conversation, request.viewer.person, Message.Side.PATRON)
     unsent = conversation.attachments.in_composer(composer["token"], side=Message.Side.PATRON, person=person)
     return attaching.files_of(conversation, part.messages, unsent=unsent, route="attachment")

@@ -12,7 +12,7 @@ from accounts.models import AuditEvent
 from accounts.sign_in.access import staff_only
 from portal import limits
 from portal.conversations import desk_actions
-from portal.conversations.actions import Erased
+from portal.conversations.changes import Erased
 from portal.conversations.models import Conversation, Side
 from portal.desk import shown_today, slips
 from portal.desk.access_log import log_opened

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.staff_actions import RoleEnded
 from accounts.viewer import Viewer
-from portal.conversations import actions, desk_actions, drafts, states
+from portal.conversations import actions, desk_actions, drafts, jobs, states
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, Participation
 from portal.helpsessions.actions import ChosenItem
 from portal.notifications.models import Notification
@@ -348,7 +348,7 @@ def test_unread_is_what_was_shown_after_the_last_look(session, patron, staff):
     say(conversation, staff, STAFF, at=NOW + minute)
     actions.mark_read(conversation, person=patron, at=NOW + minute)  # looked while the answer was held
     assert unread() == []
-    actions.show_pending_answers(at=NOW + minute + Message.UNDO_WINDOW)
+    jobs.show_pending_answers(at=NOW + minute + Message.UNDO_WINDOW)
     assert unread() == [conversation]
     actions.mark_read(conversation, person=patron, at=NOW + hour)
     assert unread() == []
@@ -358,7 +358,7 @@ def test_writing_is_reading_but_not_what_is_still_held(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
     say(conversation, patron, PATRON, at=NOW + minute + 5 * second)
-    actions.show_pending_answers(at=NOW + hour)
+    jobs.show_pending_answers(at=NOW + hour)
     assert list(Conversation.objects.unread_by(patron)) == [conversation]
 
 
@@ -388,11 +388,11 @@ def test_an_answer_and_all_that_it_brings_shows_after_its_seconds_and_not_before
     shown_from = NOW + minute + Message.UNDO_WINDOW
     for at in (NOW + minute, shown_from - second):
         if with_the_worker:
-            actions.show_pending_answers(at=at)
+            jobs.show_pending_answers(at=at)
         assert seen(conversation, at) == before
         assert conversation.last_message_at == NOW
     if with_the_worker:
-        actions.show_pending_answers(at=shown_from)
+        jobs.show_pending_answers(at=shown_from)
     assert seen(conversation, shown_from) == (["It is checked out", "Try this"], told, 2, status)
     assert conversation.last_message_at == (shown_from if with_the_worker else NOW)
     assert conversation.status == status
@@ -407,7 +407,7 @@ def test_two_answers_on_each_others_heels_show_one_after_the_other(session, patr
     for seconds in (14, 15, 24, 25):
         at = NOW + minute + seconds * second
         if with_the_worker:
-            actions.show_pending_answers(at=at)
+            jobs.show_pending_answers(at=at)
         shown, told, version, status = seen(conversation, at)
         views.append((shown[1:], told, version, status))
     assert views == [

@@ -6,7 +6,7 @@ import time_machine
 from django.urls import reverse
 from django.utils import timezone
 
-from portal.conversations import actions, attachments, drafts
+from portal.conversations import actions, attachments, drafts, jobs
 from portal.conversations.models import Conversation, Event, Message, Participation
 from portal.conversations.viewer import OPENED_CODES, BrowserViewer
 from recommendations.models import Holding
@@ -78,7 +78,7 @@ def answer(clock):
             **more,
         )
         clock.shift(Message.UNDO_WINDOW)
-        actions.show_pending_answers(at=timezone.now())
+        jobs.show_pending_answers(at=timezone.now())
         return message
 
     return answer

@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import Absence, AuditEvent, OpeningHours
 from accounts.viewer import Viewer
-from portal.conversations import actions, desk_actions, drafts, merging, notes, states
+from portal.conversations import actions, desk_actions, drafts, jobs, merging, notes, states
 from portal.conversations.models import (
     Conversation,
     ConversationNote,
@@ -169,9 +169,9 @@ class TestSnoozing:
     def test_put_off_and_back_on_its_day(self, conversation, staff):
         desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + minute)
         assert (now_of(conversation).status, now_of(conversation).waiting_since) == ("snoozed", NOW)
-        desk_actions.wake_snoozed(at=NOW + 5 * day)
+        jobs.wake_snoozed(at=NOW + 5 * day)
         assert now_of(conversation).status == "snoozed"
-        desk_actions.wake_snoozed(at=NOW + 6 * day)
+        jobs.wake_snoozed(at=NOW + 6 * day)
         assert (
             now_of(conversation).status,
             now_of(conversation).waiting_since,
@@ -215,9 +215,9 @@ class TestSnoozing:
         library.save()
         until = datetime.date.fromisoformat(until)
         desk_actions.snooze(conversation, until=until, by=staff, at=NOW + minute)
-        desk_actions.wake_snoozed(at=datetime.datetime.fromisoformat(asleep))
+        jobs.wake_snoozed(at=datetime.datetime.fromisoformat(asleep))
         assert now_of(conversation).status == "snoozed"
-        desk_actions.wake_snoozed(at=datetime.datetime.fromisoformat(awake))
+        jobs.wake_snoozed(at=datetime.datetime.fromisoformat(awake))
         assert now_of(conversation).status == "waiting_for_staff"
         assert datetime.datetime.fromisoformat(awake).astimezone(ZoneInfo(zone)).time() == datetime.time(0)
 
@@ -229,7 +229,7 @@ class TestSnoozing:
     def test_what_was_answered_comes_back_at_the_end_and_says_why(self, conversation, staff):
         say(conversation, staff, STAFF, at=NOW + minute)
         desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + hour)
-        desk_actions.wake_snoozed(at=NOW + 6 * day)
+        jobs.wake_snoozed(at=NOW + 6 * day)
         assert (now_of(conversation).reason, now_of(conversation).waiting_since) == (
             "came_back",
             NOW + 6 * day,
@@ -251,7 +251,7 @@ class TestSnoozing:
     def test_it_no_longer_closes_by_itself(self, conversation, staff):
         say(conversation, staff, STAFF, at=NOW + minute)
         desk_actions.snooze(conversation, until=datetime.date(2026, 8, 1), by=staff, at=NOW + hour)
-        desk_actions.close_quiet(at=NOW + 60 * day)
+        jobs.close_quiet(at=NOW + 60 * day)
         assert now_of(conversation).status == "snoozed"
 
     def test_what_is_closed_cannot_be_put_off(self, conversation, staff):
@@ -272,7 +272,7 @@ class TestInTime:
         library.save()
         say(conversation, staff, STAFF, at=NOW + minute)
         mails = Notification.objects.count()
-        desk_actions.close_quiet(at=NOW + minute + after)
+        jobs.close_quiet(at=NOW + minute + after)
         assert (now_of(conversation).status == "closed") is closed
         assert conversation.events.filter(kind="closed_by_itself").exists() is closed
         assert Notification.objects.count() == mails
@@ -284,7 +284,7 @@ class TestInTime:
         say(conversation, staff, STAFF, at=NOW)
         library.closes_after_days = 2
         library.save()
-        desk_actions.close_quiet(at=NOW + 3 * day)
+        jobs.close_quiet(at=NOW + 3 * day)
         assert now_of(conversation).status == "waiting_for_patron"
 
     @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ class TestInTime:
         desk_actions.take(conversation, by=omar, at=NOW + taken + minute)
         if written:
             say(conversation, omar, STAFF, at=NOW + written, then="ours")
-        desk_actions.release_untouched(at=NOW + 3 * day + 2 * minute)
+        jobs.release_untouched(at=NOW + 3 * day + 2 * minute)
         assert (now_of(conversation).assignee is None) is released
         assert ("released" in kinds(conversation)) is released
         assert now_of(conversation).status == "waiting_for_staff"
@@ -306,7 +306,7 @@ class TestInTime:
     def test_what_waits_for_the_patron_is_nobodys_neglect(self, conversation, omar):
         desk_actions.take(conversation, by=omar, at=NOW)
         say(conversation, omar, STAFF, at=NOW + minute)
-        desk_actions.release_untouched(at=NOW + 30 * day)
+        jobs.release_untouched(at=NOW + 30 * day)
         assert now_of(conversation).assignee == omar
 
     def test_a_conversation_erased_meanwhile_stops_no_job(
@@ -323,7 +323,7 @@ class TestInTime:
             return lock(found, at)
 
         monkeypatch.setattr(desk_actions, "lock_conversation", erased_first)
-        desk_actions.wake_snoozed(at=NOW + 2 * day)
+        jobs.wake_snoozed(at=NOW + 2 * day)
         assert (now_of(conversation).status, now_of(other).status) == ("snoozed", "waiting_for_staff")
 
 
@@ -397,7 +397,7 @@ class TestJoining:
             body="Older question",
         )
         say(other, staff, STAFF, at=NOW - day + hour, body="Older answer")
-        actions.show_pending_answers(at=NOW)
+        jobs.show_pending_answers(at=NOW)
         return now_of(other)
 
     def test_all_that_was_written_stands_in_one_conversation_and_the_old_address_leads_there(
@@ -566,7 +566,7 @@ class TestJoining:
         self, conversation, other, staff, patron, read_conversation, read_other, unread
     ):
         say(conversation, staff, STAFF, at=NOW + minute, body="Answer")
-        actions.show_pending_answers(at=NOW + hour)
+        jobs.show_pending_answers(at=NOW + hour)
         for one, read in ((conversation, read_conversation), (other, read_other)):
             if read:
                 actions.mark_read(now_of(one), person=patron, at=NOW + hour)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Absence, Library
-from portal.conversations import actions, desk_actions, merging
+from portal.conversations import actions, desk_actions, jobs, merging
 from portal.conversations.conversation_page import FEW, MANY, PAGE
 from portal.conversations.models import Conversation, Event, Message, Participation
 from portal.notifications.models import Notification
@@ -122,7 +122,7 @@ def test_a_held_answer_leaves_no_trace_for_its_seconds(me, conversation, patron,
     if begun != "asked":
         answer(conversation, staff, body="A first word.")
         clock.shift(minute)
-        actions.show_pending_answers(at=timezone.now())
+        jobs.show_pending_answers(at=timezone.now())
     if begun == "snoozed":
         write(conversation, patron)
         desk_actions.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
@@ -185,7 +185,7 @@ def test_the_badge_counts_a_held_answer_once_it_is_shown(me, conversation, staff
     marked = []
     for seconds in (14, 1):
         clock.shift(seconds)
-        actions.show_pending_answers(at=timezone.now())
+        jobs.show_pending_answers(at=timezone.now())
         marked.append("not read yet" in text(me.get(reverse("home"))))
     assert marked == [False, True]
 
@@ -194,7 +194,7 @@ def test_what_was_read_before_the_worker_came_by_stays_read(me, conversation, st
     answer(conversation, staff)
     clock.shift(15)
     assert "Yes, on Thursday." in text(me.get(conversation.get_absolute_url()))
-    actions.show_pending_answers(at=timezone.now())
+    jobs.show_pending_answers(at=timezone.now())
     assert "not read yet" not in text(me.get(reverse("home")))
 
 
@@ -219,7 +219,7 @@ def put_off(conversation, patron, staff, clock):
 def answered(conversation, patron, staff, clock):
     answer(conversation, staff)
     clock.shift(minute)
-    actions.show_pending_answers(at=timezone.now())
+    jobs.show_pending_answers(at=timezone.now())
 
 
 def answered_and_put_off(conversation, patron, staff, clock):
@@ -239,7 +239,7 @@ def closed_by_the_library(conversation, patron, staff, clock):
 def closed_by_itself(conversation, patron, staff, clock):
     answered(conversation, patron, staff, clock)
     clock.shift(20 * day)
-    desk_actions.close_quiet(at=timezone.now())
+    jobs.close_quiet(at=timezone.now())
 
 
 WAITING = "Waiting for the library. You can expect an answer by tomorrow."

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from accounts.viewer import Viewer
-from portal.conversations import actions, desk_actions, drafts, merging, notes, states
+from portal.conversations import actions, desk_actions, drafts, jobs, merging, notes, states
 from portal.conversations.models import BranchQueue, Conversation, Draft, Message
 from portal.helpsessions.actions import ChosenItem
 from recommendations.models import Recommendation
@@ -433,7 +433,7 @@ class TwoConversations(RuleBasedStateMachine):
         views = [
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ]
-        actions.show_pending_answers(at=self.now)
+        jobs.show_pending_answers(at=self.now)
         assert [
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ] == views  # it shows nothing that wasn't shown
@@ -445,7 +445,7 @@ class TwoConversations(RuleBasedStateMachine):
             and self.row(conversation).snoozed_until
             and self.row(conversation).snoozed_until <= today
         ]
-        desk_actions.wake_snoozed(at=self.now)
+        jobs.wake_snoozed(at=self.now)
         for conversation in asleep:
             conversation.log.append(Entry(self.now, "wake"))
         quiet = [
@@ -454,7 +454,7 @@ class TwoConversations(RuleBasedStateMachine):
             if not conversation.erased and conversation.reading()[0] == "waiting_for_patron"
         ]
         quiet = [conversation for conversation in quiet if conversation.reading()[2] + 14 * day <= self.now]
-        desk_actions.close_quiet(at=self.now)
+        jobs.close_quiet(at=self.now)
         for conversation in quiet:
             conversation.log.append(Entry(self.now, "close"))
 

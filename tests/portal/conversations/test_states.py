@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from portal.conversations import actions, desk_actions, merging, notes, states
+from portal.conversations import actions, desk_actions, jobs, merging, notes, states
 from portal.conversations.models import Conversation, Message
 from portal.conversations.states import State
 from portal.helpsessions.actions import ChosenItem
@@ -193,8 +193,8 @@ def happen(conversation, happening, patron, staff):
         "staff close": lambda: actions.close(conversation, by=staff, side="staff", at=T2),
         "staff snooze": lambda: desk_actions.snooze(conversation, until=LATER, by=staff, at=T2),
         "staff wake": lambda: desk_actions.wake(conversation, by=staff, at=T2),
-        "its day comes": lambda: desk_actions.wake_snoozed(at=T0 + 8 * day),
-        "it lies quiet": lambda: desk_actions.close_quiet(at=T0 + 365 * day),
+        "its day comes": lambda: jobs.wake_snoozed(at=T0 + 8 * day),
+        "it lies quiet": lambda: jobs.close_quiet(at=T0 + 365 * day),
         "it is taken": lambda: desk_actions.take(conversation, by=staff, at=T2),
         "it is handed over": lambda: desk_actions.transfer(
             conversation, branch=BranchFactory(), by=staff, at=T2, was=None
@@ -260,10 +260,10 @@ def test_what_waits_for_the_patron_closes_by_itself_after_the_librarys_days_and_
     write(world, staff, "staff", T1)
     world.refresh_from_db()
     assert world.closes_at == (T1 + days * day if days else None)
-    desk_actions.close_quiet(at=T1 + days * day - datetime.timedelta(seconds=1))
+    jobs.close_quiet(at=T1 + days * day - datetime.timedelta(seconds=1))
     world.refresh_from_db()
     assert (world.status, world.version) == ("waiting_for_patron", 3)
-    desk_actions.close_quiet(at=T1 + days * day)
+    jobs.close_quiet(at=T1 + days * day)
     world.refresh_from_db()
     assert world.status == ("closed" if days else "waiting_for_patron")
     told = [("closed_by_itself", "staff", None, T1 + days * day)] if days else []
@@ -273,10 +273,10 @@ def test_what_waits_for_the_patron_closes_by_itself_after_the_librarys_days_and_
 def test_a_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
     desk_actions.snooze(world, until=UNTIL, by=staff, at=T1)
     midnight = datetime.datetime(2026, 3, 10, 5, 0, tzinfo=datetime.UTC)  # in Chicago, on summer time by then
-    desk_actions.wake_snoozed(at=midnight - datetime.timedelta(seconds=1))
+    jobs.wake_snoozed(at=midnight - datetime.timedelta(seconds=1))
     assert Conversation.objects.get().status == "snoozed"
-    desk_actions.wake_snoozed(at=midnight)
-    desk_actions.wake_snoozed(at=midnight)
+    jobs.wake_snoozed(at=midnight)
+    jobs.wake_snoozed(at=midnight)
     world.refresh_from_db()
     assert (world.status, list(world.desk_events.values_list("kind", "by"))) == (
         "waiting_for_staff",

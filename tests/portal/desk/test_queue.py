@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Absence, User
 from portal.conversations import desk_lists, search
-from portal.conversations.actions import raise_queue
+from portal.conversations.changes import raise_queue
 from portal.conversations.desk_lists import LISTS, Filters, Place
 from portal.conversations.models import BranchQueue, Conversation
 from tests.factories import (

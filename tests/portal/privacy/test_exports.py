@@ -20,7 +20,7 @@ from accounts import audit
 from accounts.models import AuditEvent, User, private_storage
 from accounts.sign_in.access import PROVED_AT
 from portal import worker
-from portal.conversations import actions, drafts, notes
+from portal.conversations import actions, drafts, jobs, notes
 from portal.conversations.models import Attachment
 from portal.notifications.actions import write
 from portal.notifications.models import Notification
@@ -501,7 +501,7 @@ def test_a_copy_costs_the_same_number_of_queries_whatever_is_in_it(
         actions.reply(
             conversation, by=staff, side="staff", at=NOW, body="Yes", language="en", client_token=uuid.uuid4()
         )
-    actions.show_pending_answers(at=timezone.now())
+    jobs.show_pending_answers(at=timezone.now())
     with django_assert_num_queries(len(contents.TABLES)):
         for one in contents.TABLES.values():
             list(contents.entries(one, patron, timezone.now()))

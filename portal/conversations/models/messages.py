@@ -1,0 +1,253 @@
+"""What patron and staff write to each other, with its files and drafts."""
+
+import datetime
+import logging
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User, private_storage
+from recommendations.models import Recommendation
+
+from .conversations import Conversation, Side
+
+log = logging.getLogger(__name__)
+
+
+class MessageQuerySet(models.QuerySet):
+    def shown(self, at):
+        """What the patron may see. Every page, mail and export of theirs starts from this."""
+        return self.filter(shown_from__lte=at)
+
+    def in_order(self):
+        return self.order_by("sent_at", "pk")
+
+
+class Message(models.Model):
+    """What one side said to the other. Notes of the staff are never here."""
+
+    UNDO_WINDOW = datetime.timedelta(
+        seconds=15
+    )  # an answer can be taken back so long; the patron doesn't see it before
+
+    Side = Side
+
+    class Then(models.TextChoices):
+        """What the writer of an answer asked for."""
+
+        TURN = "turn", _("wait for the patron")
+        OURS = "ours", _("stay in the queue: more is to come")
+        CLOSE = "close", _("close the conversation")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    side = models.CharField(max_length=8, choices=Side)
+    author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    writer_erased = models.BooleanField(
+        default=False,
+        help_text="of the patron's side: it had an author, whose record is erased; it wasn't written with a code",
+    )
+    body = models.TextField()
+    language = models.CharField(max_length=12)
+    sent_at = models.DateTimeField()
+    shown_from = models.DateTimeField(help_text="from when the patron may see it")
+    then = models.CharField(
+        max_length=8, choices=Then, blank=True, help_text="of an answer: what the conversation does after it"
+    )
+    client_token = models.UUIDField(help_text="one composer, one message: posting twice makes one")
+    mail_id = models.CharField(
+        max_length=200, blank=True, help_text="Message-ID of the mail that announced it, for threading"
+    )
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "client_token"], name="one_message_per_token"),
+            models.CheckConstraint(
+                condition=Q(side="patron", then="") | Q(side="staff", then__in=["turn", "ours", "close"]),
+                name="known_side",
+            ),
+            models.CheckConstraint(condition=Q(shown_from__gte=F("sent_at")), name="shown_once_sent"),
+        ]
+        indexes = [
+            models.Index(fields=["conversation", "sent_at", "id"]),
+            models.Index(fields=["conversation", "shown_from", "id"], name="as_shown_to_the_patron"),
+        ]
+
+    def __str__(self):
+        return self.body[:60]
+
+
+class MessageRecommendation(models.Model):
+    """A recommendation made inside an answer. One recommendation, one occasion."""
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="recommendation_links")
+    recommendation = models.OneToOneField(
+        Recommendation, on_delete=models.CASCADE, related_name="+", related_query_name="messagerecommendation"
+    )
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "pk"]
+
+    def __str__(self):
+        return f"{self.recommendation}"
+
+
+class AttachmentQuerySet(models.QuerySet):
+    """Of one conversation that somebody may open: which of its files they may."""
+
+    def open_to_patron(self, person, at):
+        """Those of messages that are shown, and what this person (None: the holder of the code) has added and not sent."""
+        return self.filter(
+            Q(message__shown_from__lte=at) | Q(message=None, side=Side.PATRON, added_by=person)
+        )
+
+    def open_to_staff(self, user):
+        """Those of all messages, and what this member of staff has added and not sent."""
+        return self.filter(Q(message__isnull=False) | Q(message=None, side=Side.STAFF, added_by=user))
+
+    def in_composer(self, client_token, *, side, person):
+        """What this person has added to this composer."""
+        return self.filter(message=None, client_token=client_token, side=side, added_by=person)
+
+
+class Attachment(models.Model):
+    """A picture or a PDF. Until its message is sent it belongs to the composer (`client_token`) that it was added to."""
+
+    class Kind(models.TextChoices):
+        PICTURE = "picture", _("picture")
+        PDF = "pdf", "PDF"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="attachments")
+    message = models.ForeignKey(
+        Message, on_delete=models.CASCADE, null=True, blank=True, related_name="attachments"
+    )
+    client_token = models.UUIDField()
+    side = models.CharField(max_length=8, choices=Side)
+    added_by = models.ForeignKey(
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="null: the holder of the code",
+    )
+    kind = models.CharField(max_length=8, choices=Kind)
+    file = models.FileField(storage=private_storage, max_length=120)
+    preview = models.FileField(
+        storage=private_storage, max_length=120, blank=True, help_text="a small picture of the picture"
+    )
+    name = models.CharField(max_length=120, help_text="what its owner called it; never where it is kept")
+    alt = models.CharField(
+        max_length=300, blank=True, help_text="what can be seen in it, for those who can't"
+    )
+    size = models.PositiveIntegerField(help_text="bytes, preview included")
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    added_at = models.DateTimeField()
+
+    objects = AttachmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["added_at", "pk"]
+        indexes = [
+            models.Index(fields=["added_at"], name="attachments_not_sent", condition=Q(message__isnull=True))
+        ]
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def is_picture(self):
+        return self.kind == self.Kind.PICTURE
+
+    def stored_names(self):
+        return [name for name in (self.file.name, self.preview.name) if name]
+
+    @staticmethod
+    def remove_files(names):
+        """What the disk doesn't let go of now, attachments.forget_stray_files tries again."""
+        for name in names:
+            try:
+                private_storage().delete(name)
+            except OSError as error:
+                log.error("an attachment's file could not be removed, and is tried again: %s", error)
+
+
+class Draft(models.Model):
+    """What somebody was writing, kept as it was typed. A save wins only with a higher sequence number, so that an older tab never
+    overwrites a newer draft."""
+
+    class Kind(models.TextChoices):
+        REPLY = "reply", _("reply")
+        NOTE = "note", _("note")
+        ASK = "ask", _("question")
+
+    kind = models.CharField(max_length=8, choices=Kind)
+    side = models.CharField(max_length=8, choices=Side)
+    person = models.ForeignKey(
+        User,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="null: the holder of the code",
+    )
+    conversation = models.ForeignKey(
+        Conversation,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="drafts",
+        help_text="null: of a new question",
+    )
+    client_token = models.UUIDField(help_text="the composer's: sent from two devices it is one message")
+    body = models.TextField(blank=True)
+    language = models.CharField(max_length=12, blank=True)
+    typed = models.JSONField(default=dict, help_text="the other fields of the composer by name, as typed")
+    sequence = models.PositiveIntegerField()
+    saved_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation", "person", "side", "kind"], name="one_draft_per_person"
+            ),
+            models.UniqueConstraint(
+                fields=["conversation", "kind"], condition=Q(person__isnull=True), name="one_draft_by_code"
+            ),
+            models.UniqueConstraint(
+                fields=["person", "kind"],
+                condition=Q(conversation__isnull=True),
+                name="one_draft_of_a_question",
+            ),
+            models.CheckConstraint(
+                condition=Q(person__isnull=False) | Q(conversation__isnull=False, side="patron"),
+                name="a_draft_is_somebodys",
+            ),
+        ]
+        indexes = [models.Index(fields=["saved_at"], name="drafts_by_age")]
+
+    def __str__(self):
+        return f"{self.kind} of {self.person_id}, {self.sequence}"
+
+
+class ReadersForm(models.Model):
+    """The answers of *Find me something to read*, for the desk to read at a glance; the conversation's first message says the same in a sentence or two."""
+
+    conversation = models.OneToOneField(
+        Conversation, on_delete=models.CASCADE, primary_key=True, related_name="readers_form"
+    )
+    loved = models.TextField(blank=True)
+    mood = models.CharField(max_length=200, blank=True)
+    avoid = models.CharField(max_length=400, blank=True)
+    for_whom = models.CharField(max_length=200, blank=True)
+    formats = models.CharField(max_length=200, blank=True)
+
+    def __str__(self):
+        return f"readers' form of {self.conversation_id}"

@@ -1,0 +1,70 @@
+"""How a conversation begins: what it is about, and its row."""
+
+import re
+
+from django.utils.text import Truncator
+from django.utils.translation import gettext
+
+from portal.helpsessions.models import SessionRecommendation
+
+from . import search
+from .models import Conversation, MessageRecommendation
+
+Status = Conversation.Status
+FIRST_QUESTION = re.compile(r".{15,}?\?(?=\s)")
+
+
+def session_of(recommendation):
+    """The help session on whose occasion the item was recommended, or None."""
+    link = (
+        SessionRecommendation.objects.select_related("help_session")
+        .filter(recommendation=recommendation)
+        .first()
+    )
+    return link.help_session if link else None
+
+
+def conversation_of(recommendation):
+    """The conversation about this recommendation: the one it was made in, or the one hung on it; None if there is none yet."""
+    link = (
+        MessageRecommendation.objects.select_related("message__conversation__help_session")
+        .filter(recommendation=recommendation)
+        .first()
+    )
+    if link is not None:
+        return link.message.conversation
+    return Conversation.objects.select_related("help_session").filter(recommendation=recommendation).first()
+
+
+def begin(at, *, help_session, recommendation, patron, branch, topic, subject):
+    """A conversation that says nothing yet: what follows at once puts it into the queue."""
+    conversation = Conversation.objects.create(
+        help_session=help_session,
+        recommendation=recommendation,
+        patron=patron,
+        branch=branch,
+        topic=topic,
+        subject=subject[:200],
+        status=Status.CLOSED,
+        reason=Conversation.Reason.ASKED,
+        opened_at=at,
+        at_desk_from=at,
+        closed_at=at,
+        queued_at=at,
+    )
+    search.index_conversation(conversation)
+    return conversation
+
+
+def subject_for(body, help_session, recommendation, readers_form):
+    if readers_form is not None:
+        return gettext("Something to read")
+    if recommendation is not None:
+        return str(recommendation.item)
+    if help_session is not None and (
+        help_session.quiet or not help_session.conversations.filter(recommendation=None).exists()
+    ):
+        return help_session.title  # a second question about a visit is told from the first by its own words
+    first_line = next((line.strip() for line in body.splitlines() if line.strip()), "")
+    question = FIRST_QUESTION.match(first_line)
+    return Truncator(question[0] if question else first_line).chars(90)
