@@ -20,10 +20,9 @@ import accounts.sign_in.authenticator_apps
 import accounts.sign_in.email_addresses
 import accounts.staff.invitations
 import accounts.staff.shared_desks
-import portal.conversations.actions
 import portal.conversations.attachments
-import portal.conversations.desk_actions
 import portal.conversations.drafts
+import portal.conversations.jobs
 import portal.conversations.pending_questions
 import portal.conversations.search
 import portal.helpsessions.account_codes

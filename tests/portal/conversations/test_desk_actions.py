@@ -8,6 +8,7 @@ from accounts.models import Absence, AuditEvent, OpeningHours
 from accounts.viewer import Viewer
 from portal.conversations import actions, desk_actions, drafts, jobs, merging, notes, states
 from portal.conversations.models import (
+    BranchQueue,
     Conversation,
     ConversationNote,
     DeskEvent,
@@ -157,7 +158,7 @@ class TestWhoseItIs:
     def test_the_queues_of_both_branches_are_told(self, conversation, staff, branch):
         other = BranchFactory()
         desk_actions.transfer(conversation, branch=other, by=staff, at=NOW + minute, was=None)
-        assert set(actions.BranchQueue.objects.values_list("branch", "version")) == {
+        assert set(BranchQueue.objects.values_list("branch", "version")) == {
             (branch.pk, 2),
             (other.pk, 1),
         }
@@ -315,14 +316,14 @@ class TestInTime:
         other = ask(session, patron, at=NOW + minute)
         for one in (conversation, other):
             desk_actions.snooze(one, until=datetime.date(2026, 3, 4), by=staff, at=NOW + hour)
-        lock = desk_actions.lock_conversation
+        lock = jobs.lock_conversation
 
         def erased_first(found, at):
             if found.pk == conversation.pk:
                 raise actions.Erased
             return lock(found, at)
 
-        monkeypatch.setattr(desk_actions, "lock_conversation", erased_first)
+        monkeypatch.setattr(jobs, "lock_conversation", erased_first)
         jobs.wake_snoozed(at=NOW + 2 * day)
         assert (now_of(conversation).status, now_of(other).status) == ("snoozed", "waiting_for_staff")
 
