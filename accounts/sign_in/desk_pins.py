@@ -1,6 +1,6 @@
 """The PIN of a member of staff: what opens a shared desk computer that is unlocked, at a branch where they work, and nothing else.
 
-Why it may do no more: docs/decisions/0012-a-shared-desk-and-its-pins.md.
+Why it may do no more: docs/decisions/0012-shared-desk-computers-and-pins.md.
 """
 
 from allauth.usersessions.models import UserSession

@@ -1,4 +1,4 @@
-"""Passkeys: how one is made and shown, kept and taken away. Why the rows are ours: docs/decisions/0010-passkeys-are-rows-of-our-own.md.
+"""Passkeys: how one is made and shown, kept and taken away. Why the rows are ours: docs/decisions/0010-own-table-for-passkeys.md.
 
 The browser's part is static/js/passkeys.js. Each ceremony is two requests: what is to be signed is remembered in the session, is good for
 five minutes and for one answer.
