@@ -18,6 +18,8 @@ STATIC = sorted(
     str(path.relative_to(ROOT / "static")) for path in (ROOT / "static").rglob("*") if path.is_file()
 )
 FORBIDDEN = {"services", "selectors", "utils", "helpers", "managers", "signals", "mixins"}
+LONGEST_LINE = 110  # characters
+LONE_TAG = re.compile(r"\s*\{%(?:(?!%\}).)*%\}")  # Django's tags can't contain a newline
 FLOORS = {"django": (5, 2, 19), "django-allauth": (65, 21, 1), "django-htmx": (1, 29)}
 
 
@@ -57,6 +59,23 @@ def is_named(name, words):
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_no_template_is_unused(template):
     assert any(is_named(name, WORDS) for name in names_of(template)) or is_overriding(template)
+
+
+def long_lines(text):
+    """Return the numbers of the lines that are too long and could be broken."""
+    lines = enumerate(text.splitlines(), start=1)
+    return [number for number, line in lines if len(line) > LONGEST_LINE and not LONE_TAG.fullmatch(line)]
+
+
+def test_lines_of_html_templates_have_at_most_110_characters():
+    root = ROOT / "templates"
+    found = [
+        f"{template}:{number}"
+        for template in TEMPLATES
+        if template.endswith(".html")
+        for number in long_lines((root / template).read_text(encoding="utf-8"))
+    ]
+    assert found == [], "Put the attributes of long tags on lines of their own"
 
 
 @pytest.mark.parametrize("file", STATIC)
@@ -108,3 +127,11 @@ def test_every_pinned_package_has_a_hash_and_no_address():
 def test_an_unused_file_is_found():
     assert not is_named("home/old.html", WORDS)
     assert is_named("base.html", WORDS)
+
+
+def test_a_long_line_is_found_but_a_tag_that_alone_is_long_may_stay():
+    condition = f"{{% if {' or '.join(['reader_asked'] * 9)} %}}"
+    assert long_lines(f"<p>\n{condition}{{% endif %}}\n</p>") == [2]
+    assert long_lines(f"<p>\n  {condition}\n  {{% endif %}}</p>") == []
+    assert long_lines("x" * 111) == [1]
+    assert long_lines("x" * 110) == []
