@@ -10,6 +10,7 @@ from django.contrib.contenttypes.management import create_contenttypes
 from django.core.files.storage import storages
 from django.db import connection, transaction
 from django.db.models.signals import post_migrate
+from django.test import SimpleTestCase
 from django.utils import timezone, translation
 from xdist.scheduler import WorkStealingScheduling
 
@@ -30,6 +31,16 @@ def pytest_xdist_make_scheduler(config, log):
     takes from the other.
     """
     return WorkStealingScheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark every test without a database `one_database`: it says nothing about PostgreSQL."""
+    for item in items:
+        is_case = issubclass(getattr(item, "cls", None) or object, SimpleTestCase)
+        uses_database = {"db", "transactional_db", "live_server"} & set(item.fixturenames)
+        if not (is_case or uses_database or item.get_closest_marker("django_db")):
+            item.add_marker("one_database")
 
 
 @pytest.fixture(scope="session", autouse=True)

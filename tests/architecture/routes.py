@@ -166,6 +166,10 @@ class Route:
     def at_desk(self):
         return self.path.startswith("desk/")
 
+    @property
+    def for_staff(self):
+        return self.at_desk or hasattr(self.view, "guard")
+
     def __str__(self):
         return self.name
 

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.forms import BaseForm
 from django.utils.http import urlencode
 
+from tests.extent import times
+
 from .routes import routes
 from .world import address
 
@@ -83,10 +85,11 @@ ROUTES = routes()  # with them come all views and forms
 NAMES = names_of_fields()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 def test_nonsense_in_the_fields_is_no_fault(route, world, as_owner):
     browser, url, chance = as_owner(route), address(route, world), random.Random(str(route))
-    for turn in range(10):
+    for turn in range(times(2, 20)):
         fields = {name: chance.choice(VALUES) for name in NAMES if chance.random() < 0.7}
         if turn % 2:
             answer = browser.post(

@@ -11,7 +11,7 @@ from .pages import mark_translations, plain_literals
 from .routes import routes
 from .world import address
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 ROUTES = routes()
 

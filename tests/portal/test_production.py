@@ -11,8 +11,6 @@ from django.conf import settings
 
 from .test_settings import SAFE
 
-pytestmark = pytest.mark.django_db  # theirs is a copy of the tests' database, so there must be one
-
 VISIT = """
 import json, re
 import django

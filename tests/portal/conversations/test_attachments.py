@@ -20,6 +20,7 @@ from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
 from portal.uploads import MOST_BYTES
 from portal.worker import JOBS
+from tests.extent import times
 from tests.factories import (
     ConversationFactory,
     HelpSessionFactory,
@@ -606,9 +607,11 @@ def test_pages_with_many_files_cost_what_those_with_one_cost(me, thread, django_
 
 # At the same moment: real processes, a real database.
 
+ROUNDS = times(5, 20)
+
 
 def at_once(test):
-    test = pytest.mark.django_db(transaction=True)(test)
+    test = pytest.mark.long(pytest.mark.django_db(transaction=True)(test))
     test = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")(test)
     return pytest.mark.skipif(
         connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"
@@ -654,7 +657,7 @@ def test_eight_files_at_once_never_have_more_room_than_there_is(thread, patron, 
             Attachment.remove_files(file.stored_names())
         Attachment.objects.all().delete()
 
-    rounds(works, 20, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"})
+    rounds(works, ROUNDS, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"})
 
 
 @at_once
@@ -666,7 +669,11 @@ def test_eight_files_at_once_by_a_code_never_have_more_room_than_there_is(thread
         Attachment.objects.all().delete()
 
     rounds(
-        _adds(thread, None, "abcdefgh"), 20, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"}
+        _adds(thread, None, "abcdefgh"),
+        ROUNDS,
+        before=lambda _: uuid.uuid4(),
+        after=check,
+        refusals={"NotAdded"},
     )
 
 
@@ -675,8 +682,8 @@ def test_one_file_sent_eight_times_at_once_is_one(thread, patron, disk):
     def check(key, ids):
         assert len(set(ids)) == Attachment.objects.filter(client_token=key).count() == 1
 
-    rounds(_adds(thread, patron, "a" * 8), 20, before=lambda _: uuid.uuid4(), after=check)
-    assert len(disk()) == 20
+    rounds(_adds(thread, patron, "a" * 8), ROUNDS, before=lambda _: uuid.uuid4(), after=check)
+    assert len(disk()) == ROUNDS
 
 
 @at_once
@@ -694,7 +701,7 @@ def test_a_file_added_while_its_message_is_sent_is_in_it_or_refused(thread, patr
 
     rounds(
         [sends, *_adds(thread, patron, "abc")],
-        20,
+        ROUNDS,
         before=lambda _: uuid.uuid4(),
         after=check,
         refusals={"NotAdded"},

@@ -269,6 +269,7 @@ def content():
     ]
 
 
+@pytest.mark.one_database
 def test_the_same_seed_builds_the_same_library_and_a_reset_begins_anew(built):
     once = content()
     User.objects.filter(name="Olive Park").update(name="Olive Changed")
