@@ -23,19 +23,13 @@ def world(db, world_of_all):
 
 @pytest.fixture
 def owner(world, sign_in):
-    """owner(at_desk): the browser of the coordinator, or of the patron, who has just proved who they are."""
+    """owner(for_staff): the browser of the coordinator, or of the patron, who has just proved who they are."""
 
-    def owner(at_desk):
-        client = sign_in(Client(), world.coordinator if at_desk else world.patron)
+    def owner(for_staff):
+        client = sign_in(Client(), world.coordinator if for_staff else world.patron)
         session = client.session
         session[PROVED_AT] = time.time()
         session.save()
         return client
 
     return owner
-
-
-@pytest.fixture
-def as_owner(owner):
-    """as_owner(route): the browser of the person whom the page is for."""
-    return lambda route: owner(route.for_staff)

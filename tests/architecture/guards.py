@@ -1,4 +1,4 @@
-"""Many requests in one test, none of which sees what another did."""
+"""What guards and sweeps share: a failure lists everything that failed and says what to do."""
 
 import pytest
 from django.db import transaction
@@ -6,10 +6,15 @@ from django.test import Client
 from django.utils import translation
 
 
+def none(found, mend):
+    """Fail with a line for each thing that was found, and with how to mend it."""
+    if found := [str(one) for one in found]:
+        pytest.fail("\n".join([*found, mend]), pytrace=False)
+
+
 def sweep(routes, method, check, *, browser, mend):
     """Run `check(client, route)` for every route. Fail with a line for each that failed, and with how to mend it."""
-    if found := failures(routes, method, check, browser=browser):
-        pytest.fail("\n".join([*found, mend]), pytrace=False)
+    none(failures(routes, method, check, browser=browser), mend)
 
 
 def failures(routes, method, check, *, browser):

@@ -3,6 +3,7 @@
 import inspect
 from dataclasses import dataclass
 
+import pytest
 from django.urls import URLPattern, get_resolver
 
 # Open to anybody, with the reason.
@@ -176,6 +177,14 @@ class Route:
 
 def routes():
     return list(_walk(get_resolver(), "", ()))
+
+
+def owned(for_staff):
+    """Return the routes whose owner works at the desk, or those whose owner is a patron."""
+    return [route for route in routes() if route.for_staff == for_staff]
+
+
+both_owners = pytest.mark.parametrize("for_staff", [True, False], ids=["desk", "patron"])
 
 
 def _walk(resolver, prefix, converters):

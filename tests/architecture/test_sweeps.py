@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from accounts.models import User
 
-from .requests import failures, sweep
-from .routes import OBJECT, PUBLIC, SHARED, routes
+from .guards import failures, sweep
+from .routes import OBJECT, PUBLIC, SHARED, both_owners, owned, routes
 from .world import address
 
 pytestmark = pytest.mark.django_db
@@ -210,9 +210,9 @@ def test_the_holder_of_a_code_sees_their_own_visit_and_nobody_elses(world, show_
 
 
 @pytest.mark.parametrize("method", ["get", pytest.param("head", marks=pytest.mark.one_database)])
-@pytest.mark.parametrize("at_desk", [True, False], ids=["desk", "patron"])
-def test_opening_a_page_changes_nothing(at_desk, method, world, owner):
-    signed_in = owner(at_desk)
+@both_owners
+def test_opening_a_page_changes_nothing(for_staff, method, world, owner):
+    signed_in = owner(for_staff)
     before = rows()
 
     def check(browser, route):
@@ -220,7 +220,7 @@ def test_opening_a_page_changes_nothing(at_desk, method, world, owner):
         assert rows() == before
 
     sweep(
-        owned(at_desk),
+        owned(for_staff),
         method,
         check,
         browser=signed_in,
@@ -251,8 +251,8 @@ def test_a_scanner_that_follows_links_changes_nothing_at_all(world):
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize("at_desk", [True, False], ids=["desk", "patron"])
-def test_every_answer_carries_the_headers(at_desk, world, owner):
+@both_owners
+def test_every_answer_carries_the_headers(for_staff, world, owner):
     def check(browser, route):
         headers = browser.get(address(route, world)).headers
         assert "unsafe" not in headers["Content-Security-Policy"]
@@ -270,10 +270,10 @@ def test_every_answer_carries_the_headers(at_desk, world, owner):
         assert not kind.startswith(("text/", "application/xhtml")) or "charset=utf-8" in kind
 
     sweep(
-        owned(at_desk),
+        owned(for_staff),
         "get",
         check,
-        browser=owner(at_desk),
+        browser=owner(for_staff),
         mend=(
             "Let SecurityHeadersMiddleware (portal/headers.py) set these headers, and do not overwrite them in the view."
         ),
@@ -282,9 +282,9 @@ def test_every_answer_carries_the_headers(at_desk, world, owner):
 
 @pytest.mark.one_database
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
-@pytest.mark.parametrize("at_desk", [True, False], ids=["desk", "patron"])
-def test_other_methods_do_nothing(at_desk, method, world, owner):
-    signed_in = owner(at_desk)
+@both_owners
+def test_other_methods_do_nothing(for_staff, method, world, owner):
+    signed_in = owner(for_staff)
     before = rows()
 
     def check(browser, route):
@@ -292,7 +292,7 @@ def test_other_methods_do_nothing(at_desk, method, world, owner):
         assert rows() == before
 
     sweep(
-        owned(at_desk),
+        owned(for_staff),
         method,
         check,
         browser=signed_in,
@@ -303,9 +303,9 @@ def test_other_methods_do_nothing(at_desk, method, world, owner):
 
 
 @pytest.mark.one_database
-@pytest.mark.parametrize("at_desk", [True, False], ids=["desk", "patron"])
-def test_a_post_without_its_token_is_refused(at_desk, world, owner):
-    signed_in = owner(at_desk)
+@both_owners
+def test_a_post_without_its_token_is_refused(for_staff, world, owner):
+    signed_in = owner(for_staff)
     before = rows()
 
     def check(browser, route):
@@ -314,12 +314,7 @@ def test_a_post_without_its_token_is_refused(at_desk, world, owner):
         changed = {label for label, value in rows().items() if value != before[label]}
         assert changed <= {"accounts.RefusedPost"}  # what was typed is kept for its writer
 
-    sweep(owned(at_desk), "post", check, browser=signed_in, mend=("Remove csrf_exempt from these views."))
-
-
-def owned(at_desk):
-    """Return the routes whose owner works at the desk, or those whose owner is a patron."""
-    return [route for route in ROUTES if route.for_staff == at_desk]
+    sweep(owned(for_staff), "post", check, browser=signed_in, mend=("Remove csrf_exempt from these views."))
 
 
 # The sweep is seen to fail.

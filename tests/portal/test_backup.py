@@ -19,6 +19,7 @@ from tests import databases
 
 ON_POSTGRES = "postgresql" in settings.DATABASES["default"]["ENGINE"]
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db,  # theirs is a copy of the tests' database, so there must be one
     pytest.mark.skipif(ON_POSTGRES and not shutil.which("pg_dump"), reason="pg_dump is not installed"),
 ]

@@ -11,6 +11,8 @@ from django.conf import settings
 
 from .test_settings import SAFE
 
+pytestmark = pytest.mark.slow
+
 VISIT = """
 import json, re
 import django

@@ -32,6 +32,8 @@ from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from recommendations.models import Item, Recommendation
 
+pytestmark = pytest.mark.slow
+
 WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
 
 

@@ -11,6 +11,8 @@ from portal.demo import build as demo_build
 from portal.demo.management.commands.build_demo import Command
 from portal.helpsessions.models import HelpSession
 
+pytestmark = pytest.mark.slow
+
 NEW_YEARS_NIGHT = datetime.datetime(2027, 1, 1, 3, tzinfo=datetime.UTC)
 
 
