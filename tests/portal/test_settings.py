@@ -49,6 +49,7 @@ def errors_of(**variables):
         return settings_are_safe()
 
 
+@pytest.mark.slow
 def test_safe_settings_pass_the_deployment_check_without_a_warning():
     done = manage("check", "--deploy", "--fail-level", "WARNING", **SAFE)
     assert (done.returncode, done.stderr) == (0, "")
@@ -128,6 +129,7 @@ def test_an_unsafe_setting_is_an_error_with_its_mend(unsafe, number, mend):
     assert mend in f"{error.msg} {error.hint}"
 
 
+@pytest.mark.slow
 def test_manage_refuses_an_unsafe_setting_and_says_how_to_mend_it():
     done = manage("check", **SAFE | {"DEBUG": "1"})
     assert done.returncode == 1
@@ -136,6 +138,7 @@ def test_manage_refuses_an_unsafe_setting_and_says_how_to_mend_it():
     assert "Remove DEBUG" in done.stderr
 
 
+@pytest.mark.slow
 def test_single_sign_on_that_is_set_as_it_should_be_can_be_used():
     code = "from accounts.single_sign_on import sign_on_name; from django.conf import settings; print(sign_on_name(), settings.SSO['issuer'])"
     done = manage(
@@ -144,6 +147,7 @@ def test_single_sign_on_that_is_set_as_it_should_be_can_be_used():
     assert (done.stdout.strip(), done.stderr) == ("Campus account https://login.campus.example", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ils",
     [
@@ -159,6 +163,7 @@ def test_an_ils_that_is_set_as_it_should_be_can_be_asked(ils):
     )
 
 
+@pytest.mark.slow
 def test_nothing_set_at_all_is_production_and_refused():
     done = manage("check")
     assert done.returncode == 1
@@ -182,6 +187,7 @@ def test_the_server_does_not_start_with_unsafe_settings(settings):
     assert "Remove DEBUG" in str(refused.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["development", "demo", "test"])
 def test_the_other_modes_need_no_setting(mode):
     assert manage("check", AFTERWORD_MODE=mode).returncode == 0
