@@ -130,8 +130,10 @@ def told(found):
     ]
 
 
-def sizes(page):
+def sizes(page, *, narrower=True):
     """Return the small targets and what overflows, with a narrow and a wide font.
+
+    Without `narrower`, only at the width that the window has.
 
     Everything is laid out and measured again in the same page, which takes a tenth of opening it again.
     """
@@ -139,7 +141,8 @@ def sizes(page):
     for font, width in (("narrow", NARROW_FONT), ("wide", WIDE_FONT)):
         page.evaluate(FONT, width)
         found += [f"small, {font} font: {said}" for said in page.evaluate(SMALL_TARGETS)]
-        found += [f"{font} font, {said}" for said in overflows(page)]
+        cut = overflows(page) if narrower else page.evaluate(OVERFLOW)
+        found += [f"{font} font, {said}" for said in cut]
     page.evaluate(FONT, None)
     return found
 
