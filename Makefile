@@ -9,12 +9,14 @@ PY := .venv/bin/python
 DEMO := DATA_DIR=var/demo AFTERWORD_MODE=demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset run test check fix bench bench-large lock messages screens
+.PHONY: help demo demo-reset run test test-quick test-long check fix bench bench-large lock messages screens
 
 help:
 	@echo "make demo         a believable library to look at; HOST=0.0.0.0 lets a phone in, PORT=8080 is another port"
 	@echo "make demo-reset   the same, begun anew"
 	@echo "make test         all tests, on SQLite and on PostgreSQL where one answers (TEST_DATABASE_URL)"
+	@echo "make test-quick   what a minute allows, for while you work: SQLite, no browser"
+	@echo "make test-long    races and random searches with many more rounds"
 	@echo "make check        format, lint, types, import contracts, migrations, deployment, templates, documents of the policy, translations"
 	@echo "make fix          format and mend what can be mended by machine"
 	@echo "make run          web server and worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
@@ -56,6 +58,12 @@ run: .venv/running
 
 test: .venv/developing
 	@TEST_DATABASE_URL=$(TEST_DATABASE_URL) ./.ci/test
+
+test-quick: .venv/developing
+	@./.ci/test quick
+
+test-long: .venv/developing
+	@TEST_DATABASE_URL=$(TEST_DATABASE_URL) ./.ci/test long
 
 check: .venv/developing
 	@./.ci/check

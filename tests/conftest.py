@@ -1,14 +1,16 @@
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import pytest
 from django.conf import settings
+from django.contrib.contenttypes.management import create_contenttypes
 from django.core.files.storage import storages
 from django.db import connection, transaction
+from django.db.models.signals import post_migrate
+from django.test import SimpleTestCase
 from django.utils import timezone, translation
 from xdist.scheduler import WorkStealingScheduling
 
@@ -18,6 +20,7 @@ from accounts.sign_in.sign_ins import LAST_USED_ON
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions import codes
 from portal.helpsessions.models import ClaimCode
+from tests import databases
 from tests.certificates import make_certificate
 from tests.factories import LibraryFactory, StaffFactory, UserFactory
 
@@ -28,6 +31,16 @@ def pytest_xdist_make_scheduler(config, log):
     takes from the other.
     """
     return WorkStealingScheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark every test without a database `one_database`: it says nothing about PostgreSQL."""
+    for item in items:
+        is_case = issubclass(getattr(item, "cls", None) or object, SimpleTestCase)
+        uses_database = {"db", "transactional_db", "live_server"} & set(item.fixturenames)
+        if not (is_case or uses_database or item.get_closest_marker("django_db")):
+            item.add_marker("one_database")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -68,28 +81,44 @@ def built_once(django_db_setup, django_db_blocker):
 
 
 @pytest.fixture(scope="session")
-def migrated(request, tmp_path_factory):
-    """A SQLite file with all tables and nothing in them, for portals of their own: they copy it, since migrating takes seconds."""
-    folder = tmp_path_factory.mktemp("migrated")
+def migrated(request):
+    """Return a SQLite file with all tables and no rows. Portals of their own copy it."""
+    return databases.sqlite_template(request.config.cache.mkdir("databases"))
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb():
+    """Let Django use the SQLite file that was copied for it, instead of deleting it."""
+    return connection.vendor == "sqlite"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(request, django_db_modify_db_settings_parallel_suffix):
+    """Start this process with a copy of the migrated template."""
+    test = connection.settings_dict["TEST"]
+    test["MIGRATE"] = False
     if connection.vendor == "sqlite":
-        request.getfixturevalue("django_db_setup")
-        with (
-            closing(sqlite3.connect(settings.DATABASES["default"]["NAME"])) as ours,
-            closing(sqlite3.connect(folder / "afterword.sqlite3")) as copy,
-        ):
-            ours.backup(copy)
+        databases.copy_sqlite(request.getfixturevalue("migrated"), test["NAME"])
     else:
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in {"DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
-        }
-        environment |= {"AFTERWORD_MODE": "test", "DATA_DIR": str(folder)}
-        for command in (["migrate", "--verbosity=0"], ["createcachetable"]):
-            subprocess.run(
-                [sys.executable, "manage.py", *command], cwd=settings.BASE_DIR, env=environment, check=True
-            )
-    return folder / "afterword.sqlite3"
+        test["TEMPLATE"] = databases.postgres_template(os.environ["DATABASE_URL"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_flush():
+    """Empty tables after a transactional test in a hundredth of the time.
+
+    PostgreSQL writes new files for each table that is truncated. Content types and permissions stay as the template has
+    them, instead of being deleted and made again.
+    """
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    post_migrate.disconnect(create_contenttypes)
+    fixed = {"django_content_type", "auth_permission"}
+
+    def sql_flush(style, tables, **_options):
+        quote = connection.ops.quote_name
+        return [f"DELETE FROM {quote(table)}" for table in tables if table not in fixed]
+
+    connection.ops.sql_flush = sql_flush
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +132,7 @@ def collected(migrated, tmp_path_factory):
         env=environment,
         check=True,
     )
-    shutil.copy(migrated, folder)
+    shutil.copy(migrated, folder / "afterword.sqlite3")
     return folder
 
 

@@ -28,12 +28,14 @@ from accounts.sign_in.library_cards import person_with_card
 from accounts.staff import absences, invitations, roles, shared_desks
 from portal import limits
 from portal.limits import LIMITS, Limit
+from tests.extent import times
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import at_once
 
-PROCESSES = 8
+ROUNDS, PROCESSES = times(4, 10), 8
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
     pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),
@@ -127,7 +129,7 @@ def test_one_address_asked_for_at_once_is_one_person(rosa):
 
 
 def test_a_card_that_signs_in_many_times_at_once_is_one_person(rosa):
-    for number in range(10):
+    for number in range(ROUNDS):
         patron = Patron(ils_id=f"ils-{number}", barcode="20001001", name="Sam", email="sam@example.org")
         people = at_once(
             *[lambda patron=patron: person_with_card(patron, at=timezone.now(), language="en").pk] * PROCESSES
@@ -138,7 +140,7 @@ def test_a_card_that_signs_in_many_times_at_once_is_one_person(rosa):
 
 
 def test_a_sign_on_that_comes_many_times_at_once_is_one_person(rosa):
-    for number in range(10):
+    for number in range(ROUNDS):
         who = single_sign_on.Identity(
             str(number), "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0
         )
@@ -147,11 +149,11 @@ def test_a_sign_on_that_comes_many_times_at_once_is_one_person(rosa):
         )
         assert len(set(people)) == 1
         assert User.objects.filter(email=who.email).count() == 1
-    assert User.objects.count() == 11
+    assert User.objects.count() == ROUNDS + 1
 
 
 def test_of_two_sign_ons_with_one_address_at_once_one_gets_it(rosa):
-    for number in range(10):
+    for number in range(ROUNDS):
         known = [
             single_sign_on.Identity(
                 f"{number}-{which}", "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0
@@ -165,7 +167,7 @@ def test_of_two_sign_ons_with_one_address_at_once_one_gets_it(rosa):
             ]
         )
         assert sorted(outcomes) == ["AddressTaken", f"ana{number}@college.example"]
-    assert User.objects.count() == 11
+    assert User.objects.count() == ROUNDS + 1
 
 
 def test_tries_for_a_card_are_counted_together(rosa):
@@ -264,7 +266,7 @@ def test_an_invitation_is_accepted_once_or_withdrawn(rosa):
     branch = BranchFactory()
     sender, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))
     noor = UserFactory(email="noor@example.org")
-    for number in range(10):
+    for number in range(ROUNDS):
         StaffRole.objects.filter(user=noor).delete()
         StaffRole.objects.get_or_create(user=sender, branch=branch, role="coordinator")
         sender = User.objects.get(pk=sender.pk)
@@ -295,7 +297,7 @@ def be_away(person, number):
 
 
 def test_of_absences_that_overlap_only_one_is_kept(rosa):
-    for _round in range(10):
+    for _round in range(ROUNDS):
         Absence.objects.all().delete()
         outcomes = at_once(*[partial(be_away, rosa, number) for number in range(PROCESSES)])
         assert outcomes.count("Overlaps") == PROCESSES - 1

@@ -22,6 +22,7 @@ from portal.privacy import contents, erasure
 from portal.privacy.merging import CannotMerge, merge_people
 from tests.accounts.test_passkeys import prove
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code, signed_in_as
+from tests.extent import times
 from tests.factories import PasskeyFactory, UserFactory
 from tests.portal.pages import text
 from tests.processes import at_once
@@ -626,6 +627,7 @@ def test_what_was_sent_to_an_address_that_never_became_theirs_rests_nowhere(by_p
 # Several at once.
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not")
@@ -646,7 +648,7 @@ class TestAtOnce:
         return begun
 
     def test_two_workers_and_whoever_stops_it(self, patron, begun):
-        for _round in range(20):
+        for _round in range(times(5, 20)):
             token, at = begun(), timezone.now()
             worker = partial(email_addresses.change_due_addresses, at=at)
             outcomes = at_once(
@@ -661,7 +663,7 @@ class TestAtOnce:
             assert not AddressChange.objects.exists()
 
     def test_the_worker_and_a_person_who_keeps_the_old_one_or_is_erased(self, patron, begun):
-        for _round in range(10):
+        for _round in range(times(4, 10)):
             begun()
             _none, kept = at_once(
                 partial(email_addresses.change_due_addresses, at=timezone.now()),
@@ -678,7 +680,7 @@ class TestAtOnce:
 
     def test_two_people_who_wait_for_one_address(self, patron, begun):
         """And somebody who begins to sign in with it: one of all has it, and nobody loses what they had."""
-        for _round in range(10):
+        for _round in range(times(4, 10)):
             begun()
             other = UserFactory(email="other@example.org")
             email_addresses.change_in_a_week(other, email=NEW, at=timezone.now() - AddressChange.WAITS)
@@ -692,7 +694,7 @@ class TestAtOnce:
             other.delete()
 
     def test_a_role_that_comes_while_one_begins(self, patron, branch, coordinator):
-        for _round in range(10):
+        for _round in range(times(4, 10)):
             StaffRole.objects.filter(user=patron).delete()
             at = timezone.now()
             _began, given = at_once(
@@ -703,7 +705,7 @@ class TestAtOnce:
 
     def test_two_tabs(self, patron):
         """The one has the old address's word, the other waits: what is made is what was confirmed."""
-        for _round in range(10):
+        for _round in range(times(4, 10)):
             EmailAddress.objects.filter(user=patron).delete()
             User.objects.filter(pk=patron.pk).update(email=OLD)
             at = timezone.now()

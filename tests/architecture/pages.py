@@ -43,12 +43,17 @@ def plain_literals(html, data_texts=()):
     viewer = _Reader()
     viewer.feed(html)
     found = []
+    longest_first = sorted(
+        {unicodedata.normalize("NFC", data) for data in data_texts} - {""}, key=len, reverse=True
+    )
     for text in viewer.texts:
         left = unicodedata.normalize("NFC", text)
         while MARKED.search(left):
             left = MARKED.sub(" ", left)
-        for data in sorted(data_texts, key=len, reverse=True):
-            left = left.replace(unicodedata.normalize("NFC", data), " ")
+        if not WORD.search(left):
+            continue
+        for data in longest_first:
+            left = left.replace(data, " ")
         if WORD.search(left):
             found.append(" ".join(left.split()))
     return found

@@ -3,6 +3,7 @@
 import inspect
 from dataclasses import dataclass
 
+import pytest
 from django.urls import URLPattern, get_resolver
 
 # Open to anybody, with the reason.
@@ -168,12 +169,24 @@ class Route:
     def at_desk(self):
         return self.path.startswith("desk/")
 
+    @property
+    def for_staff(self):
+        return self.at_desk or hasattr(self.view, "guard")
+
     def __str__(self):
         return self.name
 
 
 def routes():
     return list(_walk(get_resolver(), "", ()))
+
+
+def owned(for_staff):
+    """Return the routes whose owner works at the desk, or those whose owner is a patron."""
+    return [route for route in routes() if route.for_staff == for_staff]
+
+
+both_owners = pytest.mark.parametrize("for_staff", [True, False], ids=["desk", "patron"])
 
 
 def _walk(resolver, prefix, converters):

@@ -31,7 +31,8 @@ from portal.notifications.models import Notification
 from portal.privacy import exports
 from tests.accounts.test_sign_in import ask_for_code
 
-from .routes import PUBLIC, functions_behind, routes
+from .guards import none, sweep
+from .routes import PUBLIC, both_owners, functions_behind, routes
 from .test_sweeps import rows
 from .world import address
 
@@ -73,9 +74,19 @@ def leads(answer):
     ]
 
 
-@pytest.mark.parametrize("route", LEADING, ids=str)
-def test_no_page_leads_to_another_host(route, world, as_owner):
-    browser, url = as_owner(route), address(route, world)
+@pytest.mark.one_database
+@both_owners
+def test_no_page_leads_to_another_host(for_staff, world, owner):
+    sweep(
+        [route for route in LEADING if route.for_staff == for_staff],
+        "get, post",
+        lambda browser, route: follow_it_elsewhere(browser, address(route, world)),
+        browser=owner(for_staff),
+        mend="Check where the form says it came from with url_has_allowed_host_and_scheme before you use it.",
+    )
+
+
+def follow_it_elsewhere(browser, url):
     for going_to in ELSEWHERE:
         fields = dict.fromkeys(LEADS, going_to)
         for answer in (browser.get(url, fields), browser.post(f"{url}?{urlencode(fields)}", fields)):
@@ -191,28 +202,36 @@ def fields_of_every_table(world):
     }
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if not route.at_desk], ids=str)
-def test_fields_that_no_form_has_are_ignored(route, world, sign_in):
-    browser = sign_in(Client(), world.patron)
-    before = columns()
-    browser.post(address(route, world), fields_of_every_table(world))
-    after = columns()
-    for label, was in before.items():
-        if label in WRITTEN_BY_DESIGN.get(route.name, ()):
-            continue
-        assert {pk: row for pk, row in after[label].items() if pk in was} == {
-            pk: row for pk, row in was.items() if pk in after[label]
-        }
-        if NOBODYS_TO_WRITE[label] is None:
-            assert set(after[label]) <= set(was)
-    assert not User.objects.get(pk=world.patron.pk).is_staff
+def test_fields_that_no_form_has_are_ignored(world, sign_in):
+    signed_in, before, fields = sign_in(Client(), world.patron), columns(), fields_of_every_table(world)
+
+    def check(browser, route):
+        browser.post(address(route, world), fields)
+        after = columns()
+        for label, was in before.items():
+            if label in WRITTEN_BY_DESIGN.get(route.name, ()):
+                continue
+            assert {pk: row for pk, row in after[label].items() if pk in was} == {
+                pk: row for pk, row in was.items() if pk in after[label]
+            }
+            if NOBODYS_TO_WRITE[label] is None:
+                assert set(after[label]) <= set(was)
+        assert not User.objects.get(pk=world.patron.pk).is_staff
+
+    sweep(
+        [route for route in ROUTES if not route.at_desk],
+        "post",
+        check,
+        browser=signed_in,
+        mend="Take what a view saves from the cleaned data of a form that names its fields. What the view is meant to write"
+        " goes into WRITTEN_BY_DESIGN here.",
+    )
 
 
 # A browser of which nothing is known.
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.name in PUBLIC], ids=str)
-def test_what_a_stranger_leaves_in_the_database_is_gone_after_a_day(route, world):
+def test_what_a_stranger_leaves_in_the_database_is_gone_after_a_day(world):
     """Or anybody could fill it with sessions that live for more than a year."""
     fields = {
         "email": "stranger@example.org",
@@ -223,13 +242,21 @@ def test_what_a_stranger_leaves_in_the_database_is_gone_after_a_day(route, world
         "step": "1",
     }
     fields |= {"loved": "Piranesi", "code": "0000000000000", "language": "es"}
-    for method in ("get", "post"):
-        getattr(Client(), method)(address(route, world), fields)
-    left = [
-        session.get_decoded()
-        for session in Session.objects.filter(expire_date__gt=timezone.now() + timedelta(days=1, seconds=1))
-    ]
-    assert [words for words in left if not words.get("_auth_user_id") and not words.get(OPENED_CODES)] == []
+
+    def check(_browser, route):
+        for method in ("get", "post"):
+            getattr(Client(), method)(address(route, world), fields)
+        in_a_day = timezone.now() + timedelta(days=1, seconds=1)
+        left = [session.get_decoded() for session in Session.objects.filter(expire_date__gt=in_a_day)]
+        assert [kept for kept in left if not kept.get("_auth_user_id") and not kept.get(OPENED_CODES)] == []
+
+    sweep(
+        [route for route in ROUTES if route.name in PUBLIC],
+        "get, post",
+        check,
+        browser=Client(),
+        mend="Give the session that these views write an expiry of a day: request.session.set_expiry().",
+    )
 
 
 # Mailed links.
@@ -320,7 +347,10 @@ def test_each_kind_of_mail_has_been_sent(mails):
     sent = {mail.kind for mail in mails} | {
         kind for kind, words in subjects.items() if any(words in mail.subject for mail in mails)
     }
-    assert kinds_of_mail() - sent == set()
+    none(
+        kinds_of_mail() - sent,
+        "Send one of these mails in the fixture `mails`, so that its links are followed.",
+    )
 
 
 def all_rows():
@@ -424,6 +454,8 @@ def test_whatever_people_wrote_is_text_at_every_address(hostile, sign_in):
             answer = browser.get(address(route, hostile))
             if answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html"):
                 page = answer.content.decode()
-                assert Elements(page).found == [], f"{route}: {Elements(page).found}"
+                assert Elements(page).found == [], (
+                    f"{route}: people's words became elements. Let the template escape them: no |safe, no mark_safe."
+                )
                 shown += "&lt;i x&gt;" in page
     assert shown > 50

@@ -7,13 +7,12 @@ from django.conf.locale import LANG_INFO
 from django.db import models
 from django.template import engines
 
+from .guards import sweep
 from .pages import mark_translations, plain_literals
-from .routes import routes
+from .routes import both_owners, owned
 from .world import address
 
-pytestmark = pytest.mark.django_db
-
-ROUTES = routes()
+pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 class Missing(str):
@@ -71,20 +70,43 @@ def texts_of_the_data():
     return {text for text in texts if len(text) > 1}
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_no_word_of_a_page_is_left_out_of_the_translation(route, world, as_owner, monkeypatch):
-    browser = as_owner(route)
+@both_owners
+def test_no_word_of_a_page_is_left_out_of_the_translation(for_staff, world, owner, monkeypatch):
+    browser, texts = owner(for_staff), texts_of_the_data()
     mark_translations(monkeypatch)
-    answer = browser.get(address(route, world))
-    if answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html"):
-        assert plain_literals(answer.content.decode(), texts_of_the_data()) == []
+
+    def check(browser, route):
+        answer = browser.get(address(route, world))
+        if answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html"):
+            assert plain_literals(answer.content.decode(), texts) == []
+
+    sweep(
+        owned(for_staff),
+        "get",
+        check,
+        browser=browser,
+        mend="Put these words through {% translate %} or gettext, and run make messages. Names that are the same in every"
+        " language go into NAMES here.",
+    )
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_no_page_names_a_variable_that_isnt_there(route, world, as_owner, monkeypatch):
-    browser = as_owner(route)
+@both_owners
+def test_no_page_names_a_variable_that_isnt_there(for_staff, world, owner, monkeypatch):
+    browser = owner(for_staff)
     monkeypatch.setattr(engines["django"].engine, "string_if_invalid", MISSING)
-    assert MISSING not in b"".join(browser.get(address(route, world))).decode(errors="replace")
+
+    def check(browser, route):
+        page = b"".join(browser.get(address(route, world))).decode(errors="replace")
+        before_each = [part[-80:] for part in page.split(MISSING)[:-1]]
+        assert before_each == []
+
+    sweep(
+        owned(for_staff),
+        "get",
+        check,
+        browser=browser,
+        mend="The template prints a variable that the view does not pass, after the words above: correct its name or pass it.",
+    )
 
 
 # The guards are seen to fail.

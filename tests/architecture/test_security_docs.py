@@ -7,6 +7,8 @@ from functools import cache
 import pytest
 from django.conf import settings
 
+from .guards import none
+
 SECURITY, ASVS = (settings.BASE_DIR / "docs" / name for name in ("security.md", "asvs.md"))
 A_TEST = re.compile(r"\btests/[\w/]*(?:\.py(?:::(\w+))?)?")
 A_FILE = re.compile(r"`((?:accounts|portal|recommendations|static)/[\w/.]+|\w+\.(?:toml|txt))`")
@@ -106,15 +108,19 @@ def headings(page):
 
 @pytest.mark.parametrize("page", [SECURITY, ASVS], ids=lambda page: page.name)
 def test_whatever_test_or_file_is_named_is_there(page):
-    assert what_is_missing(page.read_text("utf-8")) == []
+    none(
+        what_is_missing(page.read_text("utf-8")),
+        f"docs/{page.name} names these, and they are not there: name the test or file that took their place.",
+    )
 
 
 @pytest.mark.parametrize("page", [SECURITY, ASVS], ids=lambda page: page.name)
 def test_whatever_is_linked_is_there(page):
     for found in A_LINK.finditer(page.read_text("utf-8")):
         target = page.parent / (found["page"] or page.name)
-        assert target.exists(), found[0]
-        assert found["heading"] is None or found["heading"] in headings(target), found[0]
+        mend = f"{found[0]} in docs/{page.name} leads nowhere: correct the page or the heading."
+        assert target.exists(), mend
+        assert found["heading"] is None or found["heading"] in headings(target), mend
 
 
 def test_there_are_as_many_requirements_as_the_standard_has():
@@ -132,7 +138,9 @@ def test_each_answer_says_by_what():
         assert subject
         assert answer in ANSWERS
         named = A_TEST.search(by) or A_FILE.search(by) or A_LINK.search(by) or by.startswith("the same")
-        assert named if answer == "met" else len(by) > 10, f"{numbers}: {by}"
+        assert named if answer == "met" else len(by) > 10, (
+            f"{numbers}: name the test, the file or the page that shows it in docs/asvs.md, or say in words why not."
+        )
 
 
 def test_what_is_not_met_is_said_at_the_top():
@@ -140,7 +148,9 @@ def test_what_is_not_met_is_said_at_the_top():
         number for row in rows() if row[2] == "not met" for number in row[0].replace("*", "").split(", ")
     }
     top = ASVS.read_text("utf-8").partition("\n## ")[0]
-    assert set(re.findall(r"\b\d+\.\d+\.\d+\b", top)) - {"5.0.0"} == numbers
+    assert set(re.findall(r"\b\d+\.\d+\.\d+\b", top)) - {"5.0.0"} == numbers, (
+        "Name every requirement that is not met above the first heading of docs/asvs.md, and no other."
+    )
 
 
 # The guards are seen to fail.

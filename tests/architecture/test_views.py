@@ -2,12 +2,12 @@
 
 import ast
 import inspect
-from pathlib import Path
 
 import pytest
 from django.conf import settings
 
-from .routes import OBJECT, PUBLIC, READERS_OWN, SHARED, functions_behind, routes
+from .guards import none
+from .routes import OBJECT, PUBLIC, READERS_OWN, SHARED, Route, functions_behind, routes
 
 WRITES = {
     "save",
@@ -55,47 +55,78 @@ def starts_from_a_scope(view):
     return any(SCOPES & set(function.__code__.co_names) for function in functions_behind(view))
 
 
-@pytest.mark.parametrize("path", VIEW_FILES, ids=lambda path: str(Path(path).relative_to(settings.BASE_DIR)))
-def test_views_never_write(path):
-    name = str(path.relative_to(settings.BASE_DIR))
-    assert [
-        found
-        for found in writes_in(path.read_text())
-        if (name, found.partition(": ")[2]) not in WRITES_FOR_A_REASON
-    ] == []
-
-
-@pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_every_url_is_classified(route):
-    assert (
-        route.name in OBJECT
-        if route.converters and route.name not in PUBLIC
-        else route.at_desk or route.name in PUBLIC or route.name in READERS_OWN
+def test_views_never_write():
+    names = {str(path.relative_to(settings.BASE_DIR)): path for path in VIEW_FILES}
+    none(
+        [
+            f"{name}:{found}"
+            for name, path in names.items()
+            for found in writes_in(path.read_text())
+            if (name, found.partition(": ")[2]) not in WRITES_FOR_A_REASON
+        ],
+        "Move the write into an action (<app>/actions.py) and call that from the view.",
     )
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.converters], ids=str)
-def test_a_view_that_is_given_an_id_starts_from_a_scope(route):
-    assert starts_from_a_scope(route.view) or route.name in SHARED
+def test_every_url_is_classified():
+    none(
+        [f"{route} (/{route.path})" for route in ROUTES if not is_classified(route)],
+        "Add the URL to tests/architecture/routes.py and say who may open it: PUBLIC with a reason, READERS_OWN, or OBJECT"
+        " with the object of the world that its address names.",
+    )
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.at_desk], ids=str)
-def test_every_view_of_the_desk_is_for_staff_only(route):
-    assert getattr(route.view, "guard", "") in {"staff_only", "coordinator_only"}
+def is_classified(route):
+    if route.converters and route.name not in PUBLIC:
+        return route.name in OBJECT
+    return route.at_desk or route.name in PUBLIC or route.name in READERS_OWN
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_nothing_outside_the_desk_is_for_staff(route):
-    assert route.at_desk or not hasattr(route.view, "guard") or route.name in STAFF_AWAY_FROM_THE_DESK
+def test_a_view_that_is_given_an_id_starts_from_a_scope():
+    none(
+        [
+            f"{route} (/{route.path})"
+            for route in ROUTES
+            if route.converters and not starts_from_a_scope(route.view) and route.name not in SHARED
+        ],
+        "Look the object up with belonging_to() or at_desk_of(). If it is nobody's, add the URL to SHARED in"
+        " tests/architecture/routes.py and say why.",
+    )
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_views_are_functions(route):
-    assert inspect.isfunction(inspect.unwrap(route.view))
+def test_every_view_of_the_desk_is_for_staff_only():
+    guards = {"staff_only", "coordinator_only"}
+    none(
+        [route for route in ROUTES if route.at_desk and getattr(route.view, "guard", "") not in guards],
+        "Decorate these views with staff_only or coordinator_only (accounts/access.py).",
+    )
+
+
+def test_nothing_outside_the_desk_is_for_staff():
+    none(
+        [
+            route
+            for route in ROUTES
+            if not route.at_desk
+            and hasattr(route.view, "guard")
+            and route.name not in STAFF_AWAY_FROM_THE_DESK
+        ],
+        "Move the page below /desk/. If it must be outside, add it to STAFF_AWAY_FROM_THE_DESK here and say why.",
+    )
+
+
+def test_views_are_functions():
+    none(
+        [route for route in ROUTES if not inspect.isfunction(inspect.unwrap(route.view))],
+        "Write the view as a function: the guards read its code.",
+    )
 
 
 def test_the_tables_name_no_url_that_is_gone():
-    assert {*PUBLIC, *READERS_OWN, *OBJECT, *SHARED} <= {route.name for route in ROUTES}
+    none(
+        {*PUBLIC, *READERS_OWN, *OBJECT, *SHARED} - {route.name for route in ROUTES},
+        "Remove these names from the tables in tests/architecture/routes.py.",
+    )
 
 
 # The guards are seen to fail.
@@ -120,3 +151,13 @@ def test_a_view_without_a_scope_is_found():
         return request.things.belonging_to(request.viewer)
 
     assert (starts_from_a_scope(careless), starts_from_a_scope(careful)) == (False, True)
+
+
+def test_a_url_that_stands_in_no_table_is_found():
+    assert not is_classified(Route("somewhere/", "somewhere", None, ()))
+    assert not is_classified(Route("somewhere/<uuid:public_id>/", "somewhere", None, ("uuid",)))
+
+
+def test_a_guard_names_everything_that_it_found():
+    with pytest.raises(pytest.fail.Exception, match=r"one\ntwo\nDo that\."):
+        none(["one", "two"], "Do that.")

@@ -32,6 +32,18 @@ OVERFLOW = """() => {
     return [...(tooWide > 0 ? [`${tooWide}px too wide`] : []), ...[...out.slice(-2), ...cut].map(e => e.outerHTML.slice(0, 120))];
 }"""
 
+# Spaces letters so that their average width is that many hundredths of an em, whatever font is installed.
+NARROW_FONT, WIDE_FONT = 38, 56  # a little beyond Roboto Condensed, and beyond Verdana
+FONT = """average => {
+    window.bars ||= (() => {
+        const sheet = new CSSStyleSheet(), letters = 'the quick brown fox jumps over the lazy dog', brush = document.createElement('canvas').getContext('2d');
+        document.adoptedStyleSheets.push(sheet);
+        brush.font = `100px ${getComputedStyle(document.body).fontFamily}`;
+        return { sheet, width: brush.measureText(letters).width / letters.length };
+    })();
+    window.bars.sheet.replaceSync(average ? `* { letter-spacing: ${(average - window.bars.width) / 100}em !important; }` : '');
+}"""
+
 # What has the focus but is hidden below a bar.
 HIDDEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')].filter(e => {
     if (!e.checkVisibility() || e.matches('.visually-hidden')) return false;
@@ -91,9 +103,8 @@ def problems(page):
     page.emulate_media(color_scheme="dark")
     found += [f"axe in the dark: {said}" for said in contrast(page)]
     page.emulate_media(color_scheme="light")
-    found += [f"small: {said}" for said in page.evaluate(SMALL_TARGETS)]
     found += [f"hidden focus: {said}" for said in page.evaluate(HIDDEN_FOCUS)]
-    return found + overflows(page)
+    return found + sizes(page)
 
 
 def violations(page):
@@ -117,6 +128,23 @@ def told(found):
         for violation in found
         for node in violation["nodes"]
     ]
+
+
+def sizes(page, *, narrower=True):
+    """Return the small targets and what overflows, with a narrow and a wide font.
+
+    Without `narrower`, only at the width that the window has.
+
+    Everything is laid out and measured again in the same page, which takes a tenth of opening it again.
+    """
+    found = []
+    for font, width in (("narrow", NARROW_FONT), ("wide", WIDE_FONT)):
+        page.evaluate(FONT, width)
+        found += [f"small, {font} font: {said}" for said in page.evaluate(SMALL_TARGETS)]
+        cut = overflows(page) if narrower else page.evaluate(OVERFLOW)
+        found += [f"{font} font, {said}" for said in cut]
+    page.evaluate(FONT, None)
+    return found
 
 
 def overflows(page):

@@ -15,8 +15,11 @@ import pytest
 from django.conf import settings
 from psycopg import sql
 
+from tests import databases
+
 ON_POSTGRES = "postgresql" in settings.DATABASES["default"]["ENGINE"]
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db,  # theirs is a copy of the tests' database, so there must be one
     pytest.mark.skipif(ON_POSTGRES and not shutil.which("pg_dump"), reason="pg_dump is not installed"),
 ]
@@ -32,7 +35,7 @@ NAME_AND_LOGO = "from accounts.models import Library; library = Library.objects.
 
 
 class PortalOfItsOwn:
-    """Empty and without tables, or `like` another."""
+    """A portal with all tables and no rows, or a copy of `like`."""
 
     def __init__(self, folder, *, like=None):
         self.folder = folder
@@ -41,8 +44,12 @@ class PortalOfItsOwn:
         self.private = folder / "private"
         self.database = f"backup_{uuid.uuid4().hex}"
         if ON_POSTGRES:
-            of = sql.Identifier(like.database if like else "template1")
-            self.server(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(self.database), of))
+            of = like.database if like else databases.postgres_template(os.environ["DATABASE_URL"])
+            self.server(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(self.database), sql.Identifier(of)
+                )
+            )
             self.environment["DATABASE_URL"] = urlunsplit(
                 urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{self.database}")
             )
@@ -75,10 +82,8 @@ class PortalOfItsOwn:
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory, request):
     portal = PortalOfItsOwn(tmp_path_factory.mktemp("empty"))
-    if ON_POSTGRES:
-        portal.manage("migrate", "--verbosity=0")
-    else:
-        shutil.copy(request.getfixturevalue("migrated"), portal.folder)
+    if not ON_POSTGRES:
+        shutil.copy(request.getfixturevalue("migrated"), portal.folder / "afterword.sqlite3")
     yield portal
     portal.end()
 

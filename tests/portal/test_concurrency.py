@@ -32,6 +32,7 @@ from portal.lists.actions import save
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from recommendations.models import Recommendation
+from tests.extent import times
 from tests.factories import (
     BranchFactory,
     ChildFactory,
@@ -46,10 +47,11 @@ from tests.factories import (
 )
 from tests.processes import at_once, rounds
 
-ROUNDS, PROCESSES = 10, 8
-MANY = 100  # rounds of what is done to a conversation
+ROUNDS, PROCESSES = times(4, 10), 8
+MANY = times(10, 100)  # rounds of what is done to a conversation
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
     pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),
@@ -92,7 +94,7 @@ def say(conversation, by, side, token=None, **kwargs):
     )
 
 
-# What is done to a conversation: a hundred rounds each.
+# What is done to a conversation.
 
 
 def test_one_token_is_one_message_and_one_mail_however_often_it_is_sent(session):

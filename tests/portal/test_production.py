@@ -11,7 +11,7 @@ from django.conf import settings
 
 from .test_settings import SAFE
 
-pytestmark = pytest.mark.django_db  # theirs is a copy of the tests' database, so there must be one
+pytestmark = pytest.mark.slow
 
 VISIT = """
 import json, re

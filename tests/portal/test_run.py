@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-pytestmark = pytest.mark.django_db  # theirs is a copy of the tests' database, so there must be one
+pytestmark = pytest.mark.slow
+
 PATIENCE = 40
 
 

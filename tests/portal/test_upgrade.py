@@ -26,7 +26,7 @@ from portal.privacy.models import MergedRecords
 from portal.worker import JOBS, Worker
 from recommendations.models import Topic
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 BEFORE = [
     ("accounts", "0013_addresses_that_wait"),

@@ -20,6 +20,7 @@ from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
 from portal.uploads import MOST_BYTES
 from portal.worker import JOBS
+from tests.extent import times
 from tests.factories import (
     ConversationFactory,
     HelpSessionFactory,
@@ -624,9 +625,11 @@ def test_pages_with_many_files_cost_what_those_with_one_cost(me, conversation, d
 
 # At the same moment: real processes, a real database.
 
+ROUNDS = times(5, 20)
+
 
 def at_once(test):
-    test = pytest.mark.django_db(transaction=True)(test)
+    test = pytest.mark.long(pytest.mark.django_db(transaction=True)(test))
     test = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")(test)
     return pytest.mark.skipif(
         connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"
@@ -674,7 +677,7 @@ def test_eight_files_at_once_never_have_more_room_than_there_is(conversation, pa
             Attachment.remove_files(file.stored_names())
         Attachment.objects.all().delete()
 
-    rounds(works, 20, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"})
+    rounds(works, ROUNDS, before=lambda _: uuid.uuid4(), after=check, refusals={"NotAdded"})
 
 
 @at_once
@@ -687,7 +690,7 @@ def test_eight_files_at_once_by_a_code_never_have_more_room_than_there_is(conver
 
     rounds(
         _adds(conversation, None, "abcdefgh"),
-        20,
+        ROUNDS,
         before=lambda _: uuid.uuid4(),
         after=check,
         refusals={"NotAdded"},
@@ -699,8 +702,8 @@ def test_one_file_sent_eight_times_at_once_is_one(conversation, patron, disk):
     def check(key, ids):
         assert len(set(ids)) == Attachment.objects.filter(client_token=key).count() == 1
 
-    rounds(_adds(conversation, patron, "a" * 8), 20, before=lambda _: uuid.uuid4(), after=check)
-    assert len(disk()) == 20
+    rounds(_adds(conversation, patron, "a" * 8), ROUNDS, before=lambda _: uuid.uuid4(), after=check)
+    assert len(disk()) == ROUNDS
 
 
 @at_once
@@ -724,7 +727,7 @@ def test_a_file_added_while_its_message_is_sent_is_in_it_or_refused(conversation
 
     rounds(
         [sends, *_adds(conversation, patron, "abc")],
-        20,
+        ROUNDS,
         before=lambda _: uuid.uuid4(),
         after=check,
         refusals={"NotAdded"},

@@ -12,12 +12,14 @@ from django.utils import timezone
 
 from portal.conversations import actions, bulk, desk_actions, states
 from portal.conversations.models import BranchQueue, Conversation
+from tests.extent import times
 from tests.factories import BranchFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
 
-ROUNDS = 40
+ROUNDS = times(8, 40)
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
     pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),

@@ -13,12 +13,14 @@ from accounts.models import StaffRole, User
 from portal.conversations import actions, bulk, departures, desk_actions, drafts, notes
 from portal.conversations.models import Conversation, ConversationNote, Draft, Message
 from portal.notifications.models import Notification
+from tests.extent import times
 from tests.factories import LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
 
-ROUNDS = 20
+ROUNDS = times(6, 20)
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
     pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),

@@ -24,6 +24,7 @@ from portal.helpsessions.actions import ChosenItem
 from portal.notifications.models import Notification
 from tests.architecture.routes import routes
 from tests.architecture.world import address, build_for
+from tests.extent import times
 from tests.factories import (
     HelpSessionFactory,
     ItemFactory,
@@ -207,6 +208,7 @@ def pages_of(world, sign_in, show_code):
                 yield path + query, words.decode(errors="replace") + str(response.headers)
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_nothing_of_the_desks_reaches_a_patron(
     library, branch, patron, staff, coordinator, sign_in, show_code
@@ -214,7 +216,7 @@ def test_nothing_of_the_desks_reaches_a_patron(
     world = build_for(branch, patron, staff, coordinator)
 
     @settings(
-        max_examples=8,
+        max_examples=times(5, 50),
         phases=[Phase.generate],
         deadline=None,
         derandomize=True,

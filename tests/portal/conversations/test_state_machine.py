@@ -26,11 +26,12 @@ from portal.conversations import actions, desk_actions, drafts, jobs, merging, n
 from portal.conversations.models import BranchQueue, Conversation, Draft, Message
 from portal.helpsessions.actions import ChosenItem
 from recommendations.models import Recommendation
+from tests.extent import times
 from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, StaffFactory
 
 BEGUN = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
 second, day = datetime.timedelta(seconds=1), datetime.timedelta(days=1)
-EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", 20))
+EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", times(20, 200)))
 MEANWHILE = ["close", "take back", "words", "patron closes"]
 CONVERSATIONS, STAFF = st.integers(0, 1), st.integers(0, 1)
 
@@ -554,6 +555,7 @@ class TwoConversations(RuleBasedStateMachine):
         self.seen["counters"] = counters
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_whatever_happens_in_whatever_order_the_rows_stay_right(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)

@@ -32,6 +32,8 @@ from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from recommendations.models import Item, Recommendation
 
+pytestmark = pytest.mark.slow
+
 WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
 
 
@@ -269,6 +271,7 @@ def content():
     ]
 
 
+@pytest.mark.one_database
 def test_the_same_seed_builds_the_same_library_and_a_reset_begins_anew(built):
     once = content()
     User.objects.filter(name="Olive Park").update(name="Olive Changed")

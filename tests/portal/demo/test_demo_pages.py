@@ -16,6 +16,9 @@ urlpatterns = [*portal_urls, path("demo/", include("portal.demo.urls"))]
 HOSTILE = '<script>alert(1)</script><img src="https://evil.example.org/x.gif"> javascript:alert(2) https://library.example.org/ok'
 
 
+pytestmark = pytest.mark.one_database
+
+
 @pytest.fixture
 def demo_on(settings, tmp_path, monkeypatch):
     settings.DEMO = True

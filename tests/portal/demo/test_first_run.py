@@ -11,9 +11,12 @@ from portal.demo import build as demo_build
 from portal.demo.management.commands.build_demo import Command
 from portal.helpsessions.models import HelpSession
 
+pytestmark = pytest.mark.slow
+
 NEW_YEARS_NIGHT = datetime.datetime(2027, 1, 1, 3, tzinfo=datetime.UTC)
 
 
+@pytest.mark.one_database
 def test_whatever_the_hour_it_can_be_built(db, settings, tmp_path, monkeypatch, capsys):
     """At night, on a closed day, on New Year's Day."""
     settings.DEMO = True

@@ -18,7 +18,7 @@ from portal.worker import Worker
 
 from .mail_server import mail_server
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 def a_mail(to="sam@example.org", **changes):

@@ -18,6 +18,7 @@ from portal.privacy.merging import merge_people
 from portal.privacy.models import Erasure, Export
 from recommendations.chosen_items import ChosenItem
 from recommendations.models import Item, Recommendation
+from tests.extent import times
 from tests.factories import (
     HelpSessionFactory,
     LibraryFactory,
@@ -30,9 +31,10 @@ from tests.processes import rounds
 
 from . import everything
 
-MANY = 15  # rounds
+MANY = times(5, 15)  # rounds
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
     pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),

@@ -11,6 +11,7 @@ from django.utils import timezone
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from portal.privacy import erasure, holds, retention
+from tests.extent import times
 from tests.factories import (
     ConversationFactory,
     HelpSessionFactory,
@@ -22,9 +23,10 @@ from tests.factories import (
 )
 from tests.processes import rounds
 
-MANY = 9  # rounds: a third with each kind of record
+MANY = times(3, 9)  # rounds: a third with each kind of record
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
     pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),

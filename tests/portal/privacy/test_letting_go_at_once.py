@@ -15,6 +15,7 @@ from portal.helpsessions.models import HelpSession
 from portal.privacy import holds, retention, sharing
 from portal.privacy.merging import merge_people
 from portal.privacy.models import LegalHold
+from tests.extent import times
 from tests.factories import (
     ChildFactory,
     ConversationFactory,
@@ -27,9 +28,10 @@ from tests.factories import (
 )
 from tests.processes import rounds
 
-MANY = 12  # rounds: a fourth by each way of letting go
+MANY = times(4, 12)  # rounds: a fourth by each way of letting go
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
     pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),

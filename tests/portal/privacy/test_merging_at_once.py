@@ -13,12 +13,14 @@ from portal.conversations import actions
 from portal.conversations.models import Conversation, Message, Participation
 from portal.privacy.merging import merge_people
 from recommendations.models import Recommendation
+from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory, recommend_in
 from tests.processes import rounds
 
-MANY = 40  # rounds
+MANY = times(8, 40)  # rounds
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
     pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),

@@ -13,12 +13,14 @@ from portal.conversations import actions
 from portal.conversations.models import Conversation, Message
 from portal.helpsessions.models import HelpSession
 from portal.privacy import unmerging
+from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory
 from tests.processes import rounds
 
-MANY = 25  # rounds
+MANY = times(6, 25)  # rounds
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
     pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not"),

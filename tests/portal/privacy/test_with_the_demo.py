@@ -18,6 +18,8 @@ from portal.privacy.policy import POLICY
 
 from . import everything
 
+pytestmark = pytest.mark.slow
+
 WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
 OWNERS = {"user", "person", "patron", "recipient"}  # names of the keys that say whose a row is
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -1,0 +1,10 @@
+"""How far a search goes: a few rounds in `make test`, many in `make test-long`."""
+
+import os
+
+LONG = os.environ.get("TEST_LONG") == "1"
+
+
+def times(usual, long):
+    """Return how often to repeat something. Mark the test `long`, or `make test-long` does not run it."""
+    return long if LONG else usual
