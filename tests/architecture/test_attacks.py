@@ -21,7 +21,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.sign_in.access import PROVED_AT
 from accounts.sign_in.email_addresses import change_in_a_week
-from accounts.sign_in.security_mails import tell
+from accounts.sign_in.security_mails import mail_security_notice
 from accounts.staff.invitations import invite
 from portal.conversations import actions, notes
 from portal.conversations.viewer import OPENED_CODES
@@ -268,7 +268,7 @@ def mails(world, settings):
     settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
     at = timezone.now()
     ask_for_code(Client(), "somebody@example.org")
-    tell(world.patron, "added_passkey")
+    mail_security_notice(world.patron, "added_passkey")
     invite(
         name="Noor Bakker",
         email="noor@example.org",
