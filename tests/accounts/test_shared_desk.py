@@ -80,7 +80,7 @@ def at_desk(browser):
 def who_is_there(browser):
     """The name in the bar of the desk."""
     page = browser.get(reverse("desk")).content.decode()
-    return re.search(r'id="whose-turn">.*?<span dir="auto">(.*?)</span>', page)[1]
+    return re.search(r'id="whose-turn">.*?<span dir="auto">(.*?)</span>', page, re.DOTALL)[1]
 
 
 # Unlocked for the day
