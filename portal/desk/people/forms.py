@@ -1,4 +1,4 @@
-"""What is typed at the people desk."""
+"""The forms of the people desk: finding a patron, giving a reason, adding a patron."""
 
 from django import forms
 from django.conf import settings
@@ -12,7 +12,7 @@ from portal.text import TextField
 
 from .find import is_enough
 
-WHOLE_ADDRESS = EmailValidator(_("Write the whole e-mail address, such as ana@example.org."))
+WHOLE_EMAIL = EmailValidator(_("Write the whole e-mail address, such as ana@example.org."))
 
 
 def _reason(help_text):
@@ -25,6 +25,8 @@ def _reason(help_text):
 
 
 class IdentifierForm(forms.Form):
+    """A whole card number or email address, which finds one person."""
+
     identifier = TextField(
         label=_("Whole card number or e-mail address"),
         max_length=254,
@@ -37,11 +39,13 @@ class IdentifierForm(forms.Form):
     def clean_identifier(self):
         typed = self.cleaned_data["identifier"]
         if "@" in typed:
-            WHOLE_ADDRESS(typed)
+            WHOLE_EMAIL(typed)
         return typed
 
 
 class LettersForm(forms.Form):
+    """Letters of a name, which find a few people for a reason."""
+
     letters = TextField(
         label=_("Name, or how its words begin"),
         max_length=80,
@@ -59,10 +63,14 @@ class LettersForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
+    """The reason for opening a record."""
+
     reason = _reason(_("Such as: they stand here and ask for it. It is kept, and a coordinator sees it."))
 
 
 class NewPatronForm(forms.Form):
+    """A person who wants a record. A child gives one word as their name and no address."""
+
     name = TextField(
         label=_("Name"),
         max_length=80,

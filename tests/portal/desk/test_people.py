@@ -135,7 +135,7 @@ def test_without_three_letters_or_a_reason_nobody_is_shown(desk, stranger, typed
 
 
 def test_of_more_than_a_few_nobody_is_shown(desk, library):
-    people = UserFactory.create_batch(find.FEW + 1, name="Sam Smith")
+    people = UserFactory.create_batch(find.MAX_LISTED + 1, name="Sam Smith")
     answer = desk.post(BY_NAME, {"letters": "smith", "reason": "Because"})
     assert answer.status_code == 422
     assert "More than 8 people fit" in text(answer)

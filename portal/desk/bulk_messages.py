@@ -1,0 +1,50 @@
+"""Messages about a change of many conversations at once."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+# How many conversations a message names for each reason why they were left.
+MAX_NAMED = 3
+
+
+def left_words(result):
+    """Say how many conversations were left as they are, and why. "" if there are none.
+
+    `result` is what an action of `portal.conversations.bulk` returned.
+    """
+    count = len(result.taken) + len(result.moved) + len(result.unfit)
+    if not count:
+        return ""
+    words = ngettext("%(count)s was left as it is.", "%(count)s were left as they are.", count)
+    return " ".join([words % {"count": count}, *_reasons(result)])
+
+
+def _reasons(result):
+    for conversation in result.taken[:MAX_NAMED]:
+        values = {"conversation": _quoted(conversation), "name": conversation.assignee.display_name}
+        yield _("%(conversation)s: %(name)s has it.") % values
+    for conversation in result.moved[:MAX_NAMED]:
+        words = _("%(conversation)s has changed since this page was drawn: have a look at it first.")
+        yield words % {"conversation": _quoted(conversation)}
+    for conversation in result.unfit[:MAX_NAMED]:
+        yield _("%(conversation)s: this can't be done with it.") % {"conversation": _quoted(conversation)}
+
+
+def _quoted(conversation):
+    return _("“%(subject)s”") % {"subject": conversation.subject}
+
+
+def undone_words(count, left):
+    """Say how many conversations are as they were, and in how many something has happened since."""
+    sentences = []
+    if count:
+        words = ngettext("%(count)s is as it was.", "%(count)s are as they were.", count)
+        sentences.append(words % {"count": count})
+    if left:
+        words = ngettext(
+            "In %(count)s something has happened since: it stays.",
+            "In %(count)s something has happened since: they stay.",
+            left,
+        )
+        sentences.append(words % {"count": left})
+    return " ".join(sentences)

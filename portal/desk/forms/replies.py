@@ -1,0 +1,56 @@
+"""The forms of the composer: an answer, and its draft."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from portal.conversations.forms import MOST_SAVES
+from portal.conversations.models import Draft, Message
+from portal.desk.languages import language_choices
+from portal.text import TextField
+
+from .fields import language_field
+
+
+class ReplyForm(forms.Form):
+    """An answer. A template renders the fields, because Django's form rendering was most of the cost of the page.
+
+    `sequence` is that of the draft when the page saved it last, and `seen` the primary key of the last message on
+    the page.
+    """
+
+    client_token = forms.UUIDField()
+    sequence = forms.IntegerField(required=False, min_value=0, max_value=MOST_SAVES)
+    seen = forms.IntegerField(required=False, min_value=0, max_value=MOST_SAVES)
+    body = TextField(
+        label=_("Your answer"),
+        max_length=20_000,
+        multiline=True,
+        error_messages={"required": _("Write an answer first.")},
+    )
+    language = language_field(_("Language of the answer"))
+    then = forms.ChoiceField(label=_("Afterwards"), choices=Message.Then.choices, required=False)
+
+    def clean_then(self):
+        return self.cleaned_data["then"] or Message.Then.TURN
+
+
+class DraftForm(forms.Form):
+    """The draft of an answer or of a note. It may be too long, because only sending checks the length."""
+
+    kind = forms.ChoiceField(choices=[(Draft.Kind.REPLY, ""), (Draft.Kind.NOTE, "")], required=False)
+    client_token = forms.UUIDField()
+    sequence = forms.IntegerField(min_value=1, max_value=MOST_SAVES)
+    body = TextField(max_length=40_000, multiline=True, required=False)
+    language = forms.ChoiceField(choices=language_choices, required=False)
+
+    def clean_kind(self):
+        return self.cleaned_data["kind"] or Draft.Kind.REPLY
+
+
+def composer_extras(data):
+    """Return the fields of a posted composer that a draft saves besides its text: the items and `then`."""
+    return {
+        name[:60]: data[name][:20_000]
+        for name in list(data)[:500]
+        if name == "then" or name.startswith(("items-", "new-"))
+    }
