@@ -15,19 +15,19 @@ def left_words(result):
     count = len(result.taken) + len(result.moved) + len(result.unfit)
     if not count:
         return ""
-    words = ngettext("%(count)s was left as it is.", "%(count)s were left as they are.", count)
+    words = ngettext("%(count)s was not changed.", "%(count)s were not changed.", count)
     return " ".join([words % {"count": count}, *_reasons(result)])
 
 
 def _reasons(result):
     for conversation in result.taken[:MAX_NAMED]:
         values = {"conversation": _quoted(conversation), "name": conversation.assignee.display_name}
-        yield _("%(conversation)s: %(name)s has it.") % values
+        yield _("%(conversation)s is assigned to %(name)s.") % values
     for conversation in result.moved[:MAX_NAMED]:
-        words = _("%(conversation)s has changed since this page was drawn: have a look at it first.")
+        words = _("%(conversation)s has changed since you opened this page. Open it first.")
         yield words % {"conversation": _quoted(conversation)}
     for conversation in result.unfit[:MAX_NAMED]:
-        yield _("%(conversation)s: this can't be done with it.") % {"conversation": _quoted(conversation)}
+        yield _("%(conversation)s can't be changed like this.") % {"conversation": _quoted(conversation)}
 
 
 def _quoted(conversation):
@@ -38,12 +38,12 @@ def undone_words(count, left):
     """Say how many conversations are as they were, and in how many something has happened since."""
     sentences = []
     if count:
-        words = ngettext("%(count)s is as it was.", "%(count)s are as they were.", count)
+        words = ngettext("%(count)s is as it was before.", "%(count)s are as they were before.", count)
         sentences.append(words % {"count": count})
     if left:
         words = ngettext(
-            "In %(count)s something has happened since: it stays.",
-            "In %(count)s something has happened since: they stay.",
+            "%(count)s has changed since and was left as it is.",
+            "%(count)s have changed since and were left as they are.",
             left,
         )
         sentences.append(words % {"count": left})

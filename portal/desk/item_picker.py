@@ -15,7 +15,7 @@ from recommendations.models import Item
 from .widgets import LongSelect
 
 MAX_ITEMS = 20
-WHOLE_URL = _("Write the whole address, beginning with https://")
+WHOLE_URL = _("Enter the full address, beginning with https://")
 
 
 class WebURLField(forms.URLField):
@@ -43,7 +43,7 @@ class ItemRow(forms.Form):
     def clean(self):
         data = super().clean()
         if not data.get("item") and not data.get("title"):
-            raise forms.ValidationError(gettext("This row names no item. Remove it and choose again."))
+            raise forms.ValidationError(gettext("This row has no item. Remove it and choose an item again."))
         return data
 
 
@@ -70,7 +70,7 @@ class BaseItemRows(forms.BaseFormSet):
             public_id = row.cleaned_data.get("item") if hasattr(row, "cleaned_data") else None
             if public_id and public_id not in self.found:
                 raise forms.ValidationError(
-                    gettext("One of the items is no longer in the catalogue. Remove it and choose again.")
+                    gettext("One of the items is no longer in the catalog. Remove it and choose another.")
                 )
 
     def chosen(self):

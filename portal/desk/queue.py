@@ -39,7 +39,7 @@ FIRST = "needs"
 TABS = {
     "needs": gettext_lazy("Needs an answer"),
     "mine": gettext_lazy("Mine"),
-    "patron": gettext_lazy("Waits for the patron"),
+    "patron": gettext_lazy("Waiting for the patron"),
     "snoozed": pgettext_lazy("list", "Put off"),
     "done": gettext_lazy("Done"),
 }
@@ -222,7 +222,7 @@ def count_in_words(count):
 def colleagues(user):
     """Return {public id: name} of the other people who work at one of this person's branches, by name."""
     rows = _colleagues(branches=user.desk_branch_ids, user=user.pk)
-    return {public_id: name or _("a reader") for public_id, name in rows}
+    return {public_id: name or _("a patron") for public_id, name in rows}
 
 
 @prepared(branches=KEY, user=KEY)

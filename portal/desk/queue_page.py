@@ -72,7 +72,7 @@ def filters_context(request, asked, topics):
     offered = [
         (pk, str(topic)) for pk, topic in topics.items() if topic.retired_at is None or str(pk) == asked.topic
     ]
-    all_branches, all_topics = ("", _("All of yours")), ("", _("All"))
+    all_branches, all_topics = ("", _("All your branches")), ("", _("All"))
     return {
         "branches": _select("branch", asked.branch, [all_branches, *branches]) if len(branches) > 1 else "",
         "topics": _select("topic", asked.topic, [all_topics, *offered]) if offered else "",
@@ -105,32 +105,36 @@ def empty_list_context(asked):
     """Return what an empty list says: when something appears in it, and a link to what to do now."""
     texts = {
         "needs": (
-            _("Nobody waits"),
+            _("Nobody is waiting"),
             _(
-                "When a patron asks again, or says that an item did not help or could not be had, it appears here. The longest wait comes first."
+                "Conversations appear here when a patron writes, or says that an item didn't help or "
+                "that they couldn't get it. The longest wait comes first."
             ),
         ),
         "mine": (
-            _("Nothing is yours"),
+            _("Nothing is assigned to you"),
             _(
-                "What you take, or are given, stands here until it is done; so does what belongs to a colleague whom you cover."
+                "Conversations assigned to you appear here until they are closed. So do those of a "
+                "colleague you cover for."
             ),
         ),
         "patron": (
-            _("No patron has the next word"),
+            _("Not waiting for any patron"),
             _(
-                "Conversations that you have answered stand here until the patron writes. Those that stay quiet close by themselves."
+                "Answered conversations stay here until the patron writes. If the patron doesn't "
+                "write, they close by themselves."
             ),
         ),
         "snoozed": (
             _("Nothing is put off"),
             _(
-                "What is put off until a day waits here, the next to come back first. A patron's word brings it back sooner."
+                "Conversations that were put off wait here, the next to come back first. They come "
+                "back sooner if the patron writes."
             ),
         ),
         "done": (
-            _("Nothing is done yet"),
-            _("Conversations that are closed stand here, the latest first. Writing in one opens it again."),
+            _("Nothing is closed yet"),
+            _("Closed conversations are here, the latest first. They open again when someone writes."),
         ),
     }
     title, text = texts[asked.tab]

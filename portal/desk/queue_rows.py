@@ -56,7 +56,7 @@ class RowRenderer:
         self.overdue = escape(_("Overdue"))
         self.promised = _("Promised by %(time)s")
         self.waiting = _("Waiting %(time)s")
-        self.by_code, self.nameless = escape(_("by code, no name")), escape(_("a reader"))
+        self.by_code, self.nameless = escape(_("by code, no name")), escape(_("a patron"))
         self.clock, self.person = _shape("clock"), _shape("person")
         self.desk = reverse("desk")
 
@@ -116,7 +116,7 @@ class RowRenderer:
         return self.assignees[row.assignee_id]
 
     def _assignee_in_words(self, row, cover, cover_name):
-        name = row.assignee__name or _("a reader")
+        name = row.assignee__name or _("a patron")
         if row.assignee_id == self.user:
             return _("Yours")
         if row.assignee_id not in self.away:
@@ -125,7 +125,7 @@ class RowRenderer:
             return _("Free: %(name)s is away") % {"name": name}
         if cover == self.user:
             return _("%(name)s is away: you cover") % {"name": name}
-        return _("%(name)s is away: %(cover)s covers") % {"name": name, "cover": cover_name or _("a reader")}
+        return _("%(name)s is away: %(cover)s covers") % {"name": name, "cover": cover_name or _("a patron")}
 
     def _wait(self, row, is_overdue):
         if row.status == Status.WAITING_FOR_STAFF:

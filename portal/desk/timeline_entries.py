@@ -71,7 +71,7 @@ class EventEntry(Entry):
 
 def message_entry(row, user, at):
     """Return the entry of a MessageRow, as this staff member sees it at this time."""
-    by_patron, author = row.side == Side.PATRON, row.author__name or _("a reader")
+    by_patron, author = row.side == Side.PATRON, row.author__name or _("a patron")
     if not row.author_id:
         author = _("The patron") if by_patron else _("The library")
     heading = _("The patron wrote") if by_patron else _("%(name)s answered") % {"name": author}
@@ -127,9 +127,9 @@ def _event_in_words(event):
     if event.kind == Event.Kind.REOPENED:
         return _("Opened again")
     if event.kind == Event.Kind.MERGED:
-        return _("Another conversation was joined into this one")
+        return _("Another conversation was merged into this one")
     if event.kind == Event.Kind.CLOSED_BY_ITSELF:
-        return _("Closed by itself: the patron didn't write again")
+        return _("Closed automatically, because the patron didn't write again")
     if event.side == Side.PATRON:
         return _("Closed by the patron: this sorted it")
     return _("Closed by %(name)s") % {"name": event.by} if event.by else _("Closed by the library")
@@ -139,37 +139,37 @@ def _desk_event_in_words(event):
     """Return what happened, in words. An erased conversation has no timeline, so no event is left."""
     kind = DeskEvent.Kind
     names = {
-        "by": event.by or _("somebody"),
-        "to": event.to or _("somebody"),
-        "was": event.was or _("somebody"),
+        "by": event.by or _("someone"),
+        "to": event.to or _("someone"),
+        "was": event.was or _("someone"),
         "branch": event.branch,
     }
     by_assignee = event.was_id == event.by_id
     if event.kind == kind.TAKEN:
-        words = _("%(by)s took this over from %(was)s") if event.was_id else _("%(by)s took this")
+        words = _("%(by)s took over from %(was)s") if event.was_id else _("%(by)s took this")
     elif event.kind == kind.ASSIGNED and not event.was_id:
-        words = _("%(by)s gave this to %(to)s")
+        words = _("%(by)s assigned this to %(to)s")
     elif event.kind == kind.ASSIGNED:
         words = (
-            _("Handed from %(was)s to %(to)s")
+            _("%(was)s assigned this to %(to)s")
             if by_assignee
-            else _("%(by)s handed this from %(was)s to %(to)s")
+            else _("%(by)s reassigned this from %(was)s to %(to)s")
         )
     elif event.kind == kind.UNASSIGNED:
-        words = (
-            _("%(by)s gave this back") if by_assignee else _("%(by)s took this from %(was)s: free to take")
-        )
+        words = _("%(by)s unassigned themselves") if by_assignee else _("%(by)s unassigned %(was)s")
     elif event.kind == kind.RELEASED:
-        words = _("Free to take again: it lay too long with %(was)s")
+        words = _("Released, because %(was)s didn't answer in time")
     elif event.kind == kind.TRANSFERRED:
-        words = _("%(by)s handed this to %(branch)s")
+        words = _("%(by)s transferred this to %(branch)s")
     elif event.kind == kind.SNOOZED:
         words = _("%(by)s put this off until %(day)s")
         names["day"] = day_in_a_sentence(event.until)
     elif event.kind == kind.WOKEN:
-        words = _("%(by)s brought this back") if event.by else _("Its day has come: back in the queue")
+        words = (
+            _("%(by)s put this back in the queue") if event.by else _("Back in the queue on the chosen day")
+        )
     elif event.kind == kind.CLOSED:
-        words = _("%(by)s closed this before a word was written")
+        words = _("%(by)s closed this before anyone wrote")
     else:
         words = _("%(by)s logged this as a contact")
     return words % names

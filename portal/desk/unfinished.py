@@ -36,4 +36,4 @@ def _first_words(fields):
     for name in ("question", "summary", "items-0-title"):
         if fields.get(name):
             return fields[name]
-    return _("Nothing written yet")
+    return _("No text yet")

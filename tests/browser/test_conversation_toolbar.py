@@ -53,7 +53,7 @@ def test_two_take_it_at_once_and_it_is_told_who_was_faster(conversation, staff, 
         page.goto(path(conversation))
         expect(page.locator("#take")).to_be_visible()
     first.keyboard.press("m")
-    expect(first.locator("#notices")).to_contain_text("It is yours.")
+    expect(first.locator("#notices")).to_contain_text("Assigned to you.")
     second.locator("#take").click()
     expect(second.locator("#notices")).to_contain_text(
         "Rosa Lindqvist took this a moment ago. Nothing was changed."

@@ -33,9 +33,10 @@ class AbsenceForm(forms.Form):
     cover = ColleagueField(
         label=gettext_lazy("Who covers"),
         required=False,
-        empty_label=gettext_lazy("Nobody in particular"),
+        empty_label=gettext_lazy("Nobody"),
         help_text=gettext_lazy(
-            "Their open conversations go to this colleague meanwhile. With nobody in particular, anybody at the branch may take them."
+            "This colleague takes over their open conversations meanwhile. If you choose nobody, "
+            "anyone at the branch can take them."
         ),
     )
 
@@ -49,13 +50,11 @@ class AbsenceForm(forms.Form):
     def clean(self):
         first, last, cover = (self.cleaned_data.get(name) for name in ("first_day", "last_day", "cover"))
         if first and last and last < first:
-            self.add_error("last_day", _("The last day comes before the first."))
+            self.add_error("last_day", _("The last day is before the first. Change one of them."))
         elif first and last and (last - first).days >= self.MAX_DAYS:
-            self.add_error("last_day", _("That is more than a year. Look at the last day again."))
+            self.add_error("last_day", _("This is more than a year. Check the last day."))
         elif last and last < self.today:
-            self.add_error("last_day", _("These days are over."))
+            self.add_error("last_day", _("These days are in the past. Choose later ones."))
         if cover and cover == (self.person or self.cleaned_data.get("person")):
-            self.add_error(
-                "cover", _("Nobody can cover for themselves. Choose somebody else, or nobody in particular.")
-            )
+            self.add_error("cover", _("People can't cover for themselves. Choose someone else, or nobody."))
         return self.cleaned_data

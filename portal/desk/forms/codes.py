@@ -19,7 +19,7 @@ class CodeCardsForm(forms.Form):
         min_value=1,
         max_value=40,
         initial=10,
-        help_text=_("Ten fill a page; forty at most at a time."),
+        help_text=_("Ten fit on a page. You can make up to 40 at a time."),
     )
 
     def __init__(self, *args, user, **kwargs):
@@ -43,8 +43,8 @@ class CodeForm(forms.Form):
             count = sum(char.isdecimal() for char in self.cleaned_data["code"])
             raise forms.ValidationError(
                 ngettext(
-                    "A code has 13 digits; this has %(count)s.",
-                    "A code has 13 digits; this has %(count)s.",
+                    "A code has 13 digits. This one has %(count)s.",
+                    "A code has 13 digits. This one has %(count)s.",
                     count,
                 )
                 % {"count": count}
@@ -56,7 +56,7 @@ class AddressForm(forms.Form):
     """The email address that a link is sent to."""
 
     address = forms.EmailField(
-        label=_("E-mail of the patron"),
+        label=_("Patron's email address"),
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )

@@ -16,8 +16,8 @@ class UnlockDeskForm(forms.Form):
     name = TextField(
         label=_("Name of this computer"),
         max_length=60,
-        help_text=_("Such as its service point: staff read it when it is locked."),
-        error_messages={"required": _("Write a name by which colleagues know it.")},
+        help_text=_("For example its service point. Staff see this name when the computer is locked."),
+        error_messages={"required": _("Enter a name that your colleagues will recognize.")},
     )
 
     def __init__(self, *args, branches, **kwargs):

@@ -16,10 +16,10 @@ class AssignForm(forms.Form):
     """
 
     to = forms.ChoiceField(
-        label=_("Give it to"),
+        label=_("Assign to"),
         error_messages={
-            "invalid_choice": _("The conversation can no longer go there. Please choose again."),
-            "required": _("Choose who is to have it."),
+            "invalid_choice": _("You can't assign it there any more. Choose again."),
+            "required": _("Choose who to assign it to."),
         },
     )
     was = forms.UUIDField(widget=forms.HiddenInput, required=False)
@@ -29,8 +29,8 @@ class AssignForm(forms.Form):
         self.people = {f"person:{person.public_id}": person for person in [*colleagues, *coordinators]}
         self.branches = {f"branch:{branch.slug}": branch for branch in branches}
         groups = [
-            (gettext("Here"), [("nobody", gettext("Nobody in particular")), *self._named(colleagues)]),
-            (gettext("Coordinators elsewhere"), self._named(coordinators)),
+            (gettext("At this branch"), [("nobody", gettext("Nobody")), *self._named(colleagues)]),
+            (gettext("Coordinators at other branches"), self._named(coordinators)),
             (gettext("Another branch"), [(f"branch:{branch.slug}", branch.name) for branch in branches]),
         ]
         self.fields["to"].choices = [
@@ -72,9 +72,9 @@ class SnoozeForm(forms.Form):
         data = super().clean()
         until = data.get("day") if data.get("until") == self.OTHER else _day_or_none(data.get("until", ""))
         if until is None:
-            raise forms.ValidationError(gettext("Choose the day on which it is to come back."))
+            raise forms.ValidationError(gettext("Choose the day until which to put it off."))
         if until <= self.today:
-            raise forms.ValidationError(gettext("This day isn't still to come. Choose a later one."))
+            raise forms.ValidationError(gettext("Choose a day in the future."))
         if until > self.today + self.MAX:
             raise forms.ValidationError(gettext("This is more than a year away. Choose an earlier day."))
         return {"until": until}
@@ -95,6 +95,6 @@ class NoteForm(forms.Form):
         label=_("Note for colleagues"),
         max_length=8000,
         multiline=True,
-        error_messages={"required": _("Write the note first.")},
+        error_messages={"required": _("Write your note first.")},
     )
     warned = forms.CharField(required=False, widget=forms.HiddenInput)

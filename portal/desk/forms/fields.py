@@ -13,7 +13,7 @@ class WholeNumber(forms.IntegerField):
 
     def __init__(self, *, min_value, max_value, **kwargs):
         wanted = format_lazy(
-            _("Write a whole number from {least} to {most}."), least=min_value, most=max_value
+            _("Enter a whole number from {least} to {most}."), least=min_value, most=max_value
         )
         messages = dict.fromkeys(("required", "invalid", "min_value", "max_value"), wanted)
         super().__init__(min_value=min_value, max_value=max_value, error_messages=messages, **kwargs)
@@ -24,8 +24,8 @@ class DayField(forms.DateField):
 
     def __init__(self, **kwargs):
         wrong = {
-            "required": _("Choose the day."),
-            "invalid": _("Write the day as year, month and day, such as 2027-01-01."),
+            "required": _("Choose a day."),
+            "invalid": _("Enter the day as year, month and day, such as 2027-01-01."),
         }
         widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
         super().__init__(error_messages=wrong, widget=widget, input_formats=["%Y-%m-%d"], **kwargs)

@@ -25,7 +25,7 @@ class ReplyForm(forms.Form):
         label=_("Your answer"),
         max_length=20_000,
         multiline=True,
-        error_messages={"required": _("Write an answer first.")},
+        error_messages={"required": _("Write your answer first.")},
     )
     language = language_field(_("Language of the answer"))
     then = forms.ChoiceField(label=_("Afterwards"), choices=Message.Then.choices, required=False)

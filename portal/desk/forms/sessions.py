@@ -23,9 +23,9 @@ MAX_AGE = datetime.timedelta(days=3660)
 READ_LEVELS = [
     ("", _("none")),
     ("1", _("1 – no resource needed, under five minutes")),
-    ("2", _("2 – little effort: a call number, where something is, small machine help")),
+    ("2", _("2 – little effort: a call number, a location, simple help with a machine")),
     ("3", _("3 – some effort: ready reference, one or two resources")),
-    ("4", _("4 – several resources consulted, showing how")),
+    ("4", _("4 – several resources, with instruction")),
     ("5", _("5 – considerable effort: research, consultation")),
     ("6", _("6 – most effort, over several contacts")),
 ]
@@ -33,11 +33,13 @@ READ_LEVELS = [
 
 # What the switch "With a child" does, by the library's setting.
 WITH_A_CHILD = {
-    Library.Children.PAPER: _("They get a printed slip with everything on it: no code, no mail, no account."),
-    Library.Children.SHARED: _(
-        "The code may be kept by the child and by one adult. It is remembered 90 days at most."
+    Library.Children.PAPER: _(
+        "The child gets a printed slip with everything on it: no code, no email, no account."
     ),
-    Library.Children.OWN: _("The child may keep it alone. It is remembered 90 days at most."),
+    Library.Children.SHARED: _(
+        "The child and one adult can keep the visit with the code. It is deleted after at most 90 days."
+    ),
+    Library.Children.OWN: _("Only the child can keep the visit. It is deleted after at most 90 days."),
 }
 
 
@@ -53,7 +55,8 @@ class RecordForm(forms.Form):
         label=_("Quiet session"),
         required=False,
         help_text=_(
-            "No name, no mail, a plain title, nothing kept in a list. For what could hurt someone if another person read it."
+            "No name, no email, a neutral title, no saved lists. Use it for anything that could "
+            "harm the patron if someone else read it."
         ),
     )
     with_child = forms.BooleanField(label=_("With a child"), required=False)
@@ -63,7 +66,7 @@ class RecordForm(forms.Form):
         max_length=8000,
         multiline=True,
         required=False,
-        help_text=_("The patron reads this. No numbers of cards or papers."),
+        help_text=_("The patron reads this. Don't write card or ID numbers."),
     )
     mode = forms.ChoiceField(label=_("Mode"), choices=HelpSession.Mode.choices)
     question_type = forms.ChoiceField(label=_("Question type"), choices=QuestionType.choices)
@@ -95,13 +98,13 @@ class RecordForm(forms.Form):
         max_length=4000,
         multiline=True,
         required=False,
-        help_text=_("Never leaves the desk: no patron page, mail or export shows it."),
+        help_text=_("Only staff see this. It is on no patron page, email or export."),
     )
     card = forms.CharField(
-        label=_("Card code"),
+        label=_("Code on the card"),
         max_length=60,
         required=False,
-        help_text=_("If the patron walked away with a card, type its code. No other code is made then."),
+        help_text=_("If the patron took a card along, type its code here. Then no other code is made."),
     )
 
     def __init__(self, *args, user, library, at, has_items=False, **kwargs):
@@ -145,10 +148,10 @@ class RecordForm(forms.Form):
         day = self.cleaned_data["happened_on"]
         if day > self.now.date():
             raise forms.ValidationError(
-                gettext("This day is still to come. Write the day on which the help was given.")
+                gettext("This day is in the future. Enter the day on which the patron got help.")
             )
         if day < self.now.date() - MAX_AGE:
-            raise forms.ValidationError(gettext("This is more than ten years ago. Is the year right?"))
+            raise forms.ValidationError(gettext("This is more than ten years ago. Check the year."))
         return day
 
     def clean_with_child(self):
@@ -158,19 +161,17 @@ class RecordForm(forms.Form):
     def clean_card(self):
         card = self.cleaned_data["card"]
         if card and not codes.normalise(card):
-            raise forms.ValidationError(gettext("A card's code has 13 digits."))
+            raise forms.ValidationError(gettext("The code of a card has 13 digits. Check what you typed."))
         return codes.normalise(card)
 
     def clean(self):
         data = super().clean()
         if data.get("happened_on") == self.now.date() and data.get("hour", 0) > self.now.hour:
-            self.add_error("hour", gettext("This hour is still to come."))
+            self.add_error("hour", gettext("This hour is in the future. Choose an earlier one."))
         if data.get("card") and data.get("with_child") == Library.Children.PAPER and not data.get("quiet"):
             self.add_error(
                 "card",
-                gettext(
-                    "A child gets paper only here: leave the card's code empty, and ask for the card back."
-                ),
+                gettext("Children get paper only. Leave the card's code empty and ask for the card back."),
             )
         if (
             not (data.get("quiet") or data.get("question") or data.get("summary") or self.has_items)
@@ -178,9 +179,7 @@ class RecordForm(forms.Form):
         ):
             self.add_error(
                 "question",
-                gettext(
-                    "Write what was asked, or choose an item. To count a contact without words, use Tally."
-                ),
+                gettext("Write the question or choose an item. To only count a contact, use Tally."),
             )
         return data
 

@@ -96,7 +96,7 @@ def _reason(recommendation):
 
 def _verdict(recommendation):
     if not recommendation.verdict:
-        words = _("No word yet") if recommendation.starred else _("Not asked about")
+        words = _("No feedback yet") if recommendation.starred else _("No feedback requested")
         return f'<span class="meta">{escape(words)}</span>'
     label = escape(capfirst(str(recommendation.verdict_label)))
     if recommendation.verdict in NEEDS_FOLLOW_UP:
@@ -164,9 +164,9 @@ def _given_in_message(recommendation):
 
 
 def _note(note):
-    heading, by = _("A note, for staff only"), ""
+    heading, by = _("Note, only for staff"), ""
     if note.author:
-        heading = _("%(name)s noted, for staff only") % {"name": note.author}
+        heading = _("Note by %(name)s, only for staff") % {"name": note.author}
         by = f" · {escape(note.author)}"
     yield f'<li class="note-entry" id="{note.anchor}"><h2 class="visually-hidden">{escape(heading)}</h2>'
     yield f'<div class="prose">{plain(note.body)}</div>'

@@ -54,7 +54,7 @@ def _save(request, form, absence):
             absence = actions.add_absence(person=person, by=request.user, at=timezone.now(), **fields)
     except actions.Overlaps as overlap:
         other = overlap.absence
-        words = _("%(name)s is away %(days)s already. Change those days instead.")
+        words = _("%(name)s is already away %(days)s. Change those days instead.")
         form.add_error("first_day", words % {"name": other.person.display_name, "days": days_in_words(other)})
         return False
     words = _("%(name)s is away %(days)s.")
@@ -68,10 +68,11 @@ def _warn_of_clashes(request, absence, person):
     covers_away, covered = actions.clashes_of(absence)
     for clash in covers_away:
         words = _(
-            "%(cover)s is away %(days)s as well: until then choose another cover, or anybody may take what is left."
+            "%(cover)s is away %(days)s as well. Choose another cover before then, or anyone can "
+            "take the open conversations."
         )
         messages.warning(request, words % {"cover": clash.person.display_name, "days": days_in_words(clash)})
     for clash in covered:
-        words = _("%(cover)s was to cover for %(name)s, away %(days)s. Who does now?")
+        words = _("%(cover)s was covering for %(name)s, who is away %(days)s. Choose another cover.")
         names = {"cover": person.display_name, "name": clash.person.display_name}
         messages.warning(request, words % {**names, "days": days_in_words(clash)})

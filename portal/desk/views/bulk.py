@@ -48,7 +48,9 @@ def _take(request, selected, option, at):
     result = bulk.take_many(selected, by=request.user, at=at)
     count = len(result.changed)
     _report(
-        request, result, ngettext("%(count)s is yours.", "%(count)s are yours.", count) % {"count": count}
+        request,
+        result,
+        ngettext("%(count)s assigned to you.", "%(count)s assigned to you.", count) % {"count": count},
     )
 
 
@@ -56,7 +58,7 @@ def _assign(request, selected, option, at):
     chosen = [public_id for public_id in colleagues(request.user) if str(public_id) == request.POST.get("to")]
     to = User.objects.filter(public_id__in=chosen).first()
     if to is None:
-        messages.error(request, _("Choose the colleague first."))
+        messages.error(request, _("Choose a colleague first."))
         return
     result = bulk.assign_many(selected, to=to, by=request.user, at=at)
     count = len(result.changed)

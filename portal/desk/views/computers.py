@@ -36,7 +36,8 @@ def _unlock(request):
     response = redirect("desk_computers")
     desk_lock.unlock_here(request, response, desk, token)
     messages.success(
-        request, _("This is a shared desk computer until the day is over. Whoever has a PIN can open it.")
+        request,
+        _("This is a shared desk computer until the end of the day. Any colleague with a PIN can open it."),
     )
     return response
 
@@ -48,7 +49,7 @@ def close_desk_computer(request, public_id):
     is_here = request.shared_desk and request.shared_desk.public_id == public_id
     desk = request.shared_desk if is_here else get_object_or_404(_unlocked(request.user), public_id=public_id)
     shared_desks.close(desk, by=request.user, at=timezone.now())
-    messages.success(request, _("%(name)s is closed: no PIN opens it any more.") % {"name": desk.name})
+    messages.success(request, _("%(name)s is closed. It no longer opens with a PIN.") % {"name": desk.name})
     return redirect("desk_computers")
 
 
@@ -66,7 +67,7 @@ def desk_pin(request):
     pin = desk_pins.pin_of(request.user)
     if pin and "remove" in request.POST:
         desk_pins.remove_pin(request.user, by=request.user, at=timezone.now())
-        messages.success(request, _("Your PIN is removed."))
+        messages.success(request, _("PIN removed."))
         return redirect("desk_computers")
     form = SetPinForm(request.POST or None)
     if form.is_valid():
@@ -75,7 +76,7 @@ def desk_pin(request):
         )
         messages.success(
             request,
-            _("Your PIN is set. It opens each shared desk computer of your branches while that is unlocked."),
+            _("PIN saved. It opens the unlocked shared desk computers of your branches."),
         )
         return redirect("desk_computers")
     return render(request, "desk/pin.html", {"form": form, "pin": pin})

@@ -34,7 +34,7 @@ def desk_take(request, public_id):
         conversation = desk_actions.take(conversation, by=request.user, at=timezone.now())
     except desk_actions.AlreadyTaken as taken:
         return _taken_first(request, conversation, taken.assignee)
-    return back_to_conversation(request, conversation, _("It is yours."), undo=True)
+    return back_to_conversation(request, conversation, _("Assigned to you."), undo=True)
 
 
 @staff_only
@@ -77,7 +77,7 @@ def _assign(request, conversation, form, at):
 
 
 def _transferred(request, conversation, branch):
-    messages.info(request, _("%(branch)s has it now.") % {"branch": branch})
+    messages.info(request, _("Transferred to %(branch)s.") % {"branch": branch})
     if can_open(request, conversation):
         return redirect(conversation_url(request, conversation))
     return redirect("desk")
@@ -97,14 +97,14 @@ def desk_snooze(request, public_id):
     conversation, at = conversation_for_action(request, public_id), timezone.now()
     form = SnoozeForm(request.POST, today=request.library.today(at))
     if not form.is_valid():
-        errors = form.non_field_errors() or [_("Choose the day on which it is to come back.")]
+        errors = form.non_field_errors() or [_("Choose the day until which to put it off.")]
         messages.error(request, errors[0])
         return redirect(conversation_url(request, conversation))
     until = form.cleaned_data["until"]
     try:
         conversation = desk_actions.snooze(conversation, until=until, by=request.user, at=at)
     except desk_actions.NotOpen:
-        words = _("It is closed: there is nothing to put off.")
+        words = _("This conversation is closed, so it can't be put off.")
         return back_to_conversation(request, conversation, words, level=messages.WARNING)
     words = _("Put off until %(day)s. It comes back sooner if the patron writes.")
     return back_to_conversation(request, conversation, words % {"day": day_in_a_sentence(until)}, undo=True)
@@ -117,7 +117,7 @@ def desk_wake(request, public_id):
     """Bring a snoozed conversation back into the queue."""
     conversation = conversation_for_action(request, public_id)
     conversation = desk_actions.wake(conversation, by=request.user, at=timezone.now())
-    words = _("It is back among those that need an answer.")
+    words = _("Back in the queue.")
     return back_to_conversation(request, conversation, words, undo=True)
 
 
@@ -132,6 +132,6 @@ def desk_undo(request, public_id):
     try:
         conversation = desk_actions.undo(conversation, done_at=done_at, by=request.user, at=timezone.now())
     except desk_actions.CannotUndo:
-        words = _("This can't be undone any more: something else has happened since, or it is too long ago.")
+        words = _("This can't be undone any more. Something else has happened since, or it was too long ago.")
         return back_to_conversation(request, conversation, words, level=messages.WARNING)
     return back_to_conversation(request, conversation, _("Undone."))

@@ -37,6 +37,6 @@ def desk_erase(request, public_id):
 
 def _under_legal_hold(request):
     messages.error(
-        request, _("It is held by law: nothing of it may be erased until a coordinator lifts the hold.")
+        request, _("This is under a legal hold. It can't be erased until a coordinator lifts the hold.")
     )
     return redirect("legal_holds")

@@ -65,7 +65,7 @@ def lift_hold(request, public_id):
     """Lift a hold."""
     hold = get_object_or_404(LegalHold, public_id=public_id)
     holds.lift(hold, by=request.user, at=timezone.now())
-    messages.info(request, _("The hold is lifted. What is due goes in the coming night."))
+    messages.info(request, _("Hold lifted. Anything past its date is deleted tonight."))
     return redirect("legal_holds")
 
 
@@ -78,12 +78,10 @@ def _hold(request, record):
         except holds.Gone:
             messages.error(
                 request,
-                _(
-                    "It was deleted a moment ago, as it was due or somebody wished: there is nothing left to hold."
-                ),
+                _("It was just deleted, so there is nothing left to hold."),
             )
             return redirect("legal_holds")
-        messages.info(request, _("Held: nothing of it is deleted until a coordinator lifts the hold."))
+        messages.info(request, _("Hold set. Nothing is deleted until a coordinator lifts it."))
         return redirect("legal_holds")
     context = {
         "form": form,

@@ -45,9 +45,9 @@ def _merge(request, conversation, other, at):
     try:
         merged = merging.merge(other, into=conversation, by=request.user, at=at)
     except merging.CannotMerge:
-        words = _("These two can't be joined any more. Nothing was changed.")
+        words = _("These two conversations can't be merged any more. Nothing was changed.")
         return back_to_conversation(request, conversation, words, level=messages.WARNING)
-    words = _("Joined. What was written in either stands here now, by its time.")
+    words = _("Merged. All messages are here now, in order of time.")
     return back_to_conversation(request, merged, words)
 
 

@@ -99,7 +99,7 @@ def _new_form(request):
     if "conversation" in request.GET:
         conversation = _conversation_or_404(request, request.GET["conversation"])
         if conversation.logged_as_id:
-            messages.info(request, _("This conversation was logged as a contact already."))
+            messages.info(request, _("This conversation is already logged as a contact."))
             return redirect("desk_conversation", conversation.public_id)
         log_opened(request, conversation, at=timezone.now(), where=AuditEvent.Where.RECORD)
         initial |= defaults_for_contact(conversation, request.user)
@@ -138,7 +138,7 @@ def _finish_later(request, draft, token):
     if "card" in form.errors or (card and not _attach_card(request, form, draft, card)):
         form.keep_errors_of("card")
         return _page(request, form, ItemPicker(request.POST), draft=draft, status=422)
-    messages.success(request, _("It is on your tray, to be finished later."))
+    messages.success(request, _("Saved to your tray. You can finish it later."))
     return redirect("record")
 
 
@@ -204,7 +204,8 @@ def _log_as_contact(request, form, picker, draft, token, conversation, fields):
         form.add_error(
             None,
             _(
-                "This conversation was logged as a contact already, or is erased. This one is not saved: it can be discarded."
+                "This conversation was already logged as a contact, or was erased. Nothing was "
+                "recorded, and you can discard this form."
             ),
         )
         return _page(request, form, picker, draft=_save_draft(request, draft, token), status=422)
@@ -219,11 +220,11 @@ def _attach_card(request, form, help_session, card):
     try:
         actions.attach_code_card(help_session, code=card, by=request.user, at=timezone.now())
     except actions.UnknownCodeCard:
-        form.add_error("card", _("No card has this code. Please compare it with the card."))
+        form.add_error("card", _("No card has this code. Check it against the card."))
     except actions.CodeCardAlreadyAttached:
         form.add_error(
             "card",
-            _("This card belongs to another session already, or is too old. Give the patron another card."),
+            _("This card already belongs to another session, or is too old. Give the patron another card."),
         )
     return "card" not in form.errors
 

@@ -46,16 +46,16 @@ def open_by_patrons_code(request):
         except actions.CodeKept:
             form.add_error(
                 "code",
-                _(
-                    "This session is kept in the patron's own account. Ask the patron to open it on their phone."
-                ),
+                _("This session is in the patron's account. Ask the patron to open it on their phone."),
             )
         except (actions.CodeExpired, actions.CodeRevoked, actions.CodeForgotten):
-            form.add_error("code", _("This code no longer opens a session."))
+            form.add_error("code", _("This code no longer works. Ask the patron for another one."))
         except actions.CodeCardNotReady:
-            form.add_error("code", _("This card is not attached to a finished session yet."))
+            form.add_error(
+                "code", _("This card is not attached to a finished session yet. Record the session first.")
+            )
         except actions.CodeUnknown:
-            form.add_error("code", _("No session has this code. Please compare it with the slip."))
+            form.add_error("code", _("No session has this code. Check it against the slip."))
         else:
             shown_today.remember(request, claim.help_session)
             log_opened_by_code(request, claim.help_session, at=at)

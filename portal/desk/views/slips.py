@@ -50,7 +50,7 @@ def hand_over(request, public_id):
         return redirect("slip", public_id)
     slips.keep(request.session, public_id, [code], at=at)
     if address:
-        messages.success(request, _("The link is on its way to %(address)s.") % {"address": address})
+        messages.success(request, _("We're sending the link to %(address)s.") % {"address": address})
     return redirect("slip", public_id)
 
 
@@ -61,7 +61,7 @@ def revoke(request, public_id):
     help_session = get_object_or_404(_sessions(request), public_id=public_id)
     actions.revoke_codes(help_session, by=request.user, at=timezone.now())
     slips.forget(request.session, public_id)
-    messages.info(request, _("Revoked. No slip, card or link opens this session any more."))
+    messages.info(request, _("Revoked. No slip, card or link opens this session now."))
     return redirect("desk_session", public_id)
 
 
@@ -89,7 +89,7 @@ def take_out(request, public_id):
         return render(request, "desk/take_out.html", context)
     if sharing.take_out(help_session, person, by=request.user, at=timezone.now()):
         slips.forget(request.session, public_id)
-        messages.info(request, _("Taken out. Make a new code if the child needs one."))
+        messages.info(request, _("Removed. Make a new code if the child needs one."))
     return redirect("desk_session", public_id)
 
 
@@ -105,14 +105,15 @@ def attach_code_card(request, public_id):
                 help_session, code=form.cleaned_data["code"], by=request.user, at=timezone.now()
             )
         except actions.UnknownCodeCard:
-            form.add_error("code", _("No card has this code. Please compare it with the card."))
+            form.add_error("code", _("No card has this code. Check it against the card."))
         except (actions.AlreadyKept, actions.OnPaperOnly):
             return redirect("slip", public_id)
         except actions.CodeCardAlreadyAttached:
             form.add_error(
                 "code",
                 _(
-                    "This card belongs to another session already, or is too old. Give the patron another card."
+                    "This card already belongs to another session, or is too old. Give the patron another "
+                    "card."
                 ),
             )
         else:

@@ -28,9 +28,10 @@ class BranchForm(forms.Form):
         widget=forms.TextInput(attrs={"type": "tel"}),
     )
     promise_hours = forms.IntegerField(
-        label=gettext_lazy("Answers within how many opening hours"),
+        label=gettext_lazy("Opening hours until an answer"),
         help_text=gettext_lazy(
-            "The promise to patrons who ask. Only hours in which the branch is open count: open eight hours a day, 8 is one working day."
+            "We promise this to patrons who ask. Only hours when the branch is open count. If it "
+            "opens eight hours a day, 8 means one working day."
         ),
         validators=[MinValueValidator(1), MaxValueValidator(400)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 400}),
@@ -43,7 +44,7 @@ class BranchForm(forms.Form):
     def clean_name(self):
         name = self.cleaned_data["name"]
         if Branch.objects.filter(name__iexact=name).exclude(pk=self.branch and self.branch.pk).exists():
-            raise forms.ValidationError(_("Another branch has this name."))
+            raise forms.ValidationError(_("Another branch has this name. Choose a different one."))
         return name
 
 
@@ -87,7 +88,7 @@ class HoursField(forms.CharField):
         pairs = sorted(self._pair(part) for part in text.split(",") if part.strip())
         for (_opens, closes), (opens, _closes) in pairwise(pairs):
             if opens < closes:
-                raise forms.ValidationError(_("These times overlap."))
+                raise forms.ValidationError(_("These times overlap. Change one of them."))
         return pairs
 
     def has_changed(self, initial, data):
@@ -97,11 +98,11 @@ class HoursField(forms.CharField):
         match = self.PATTERN.match(text)
         if not match:
             raise forms.ValidationError(
-                _("Write from when to when, such as 9:00–17:00, and a comma between two openings.")
+                _("Enter opening and closing time, such as 9:00–17:00. Put a comma between two times.")
             )
         opens, closes = self._time(*match.group(1, 2, 3)), self._time(*match.group(4, 5, 6))
         if closes <= opens:
-            raise forms.ValidationError(_("It has to close later than it opens, and before midnight."))
+            raise forms.ValidationError(_("Enter a closing time after the opening time and before midnight."))
         return opens, closes
 
     def _time(self, hour, minute, half):
@@ -112,7 +113,7 @@ class HoursField(forms.CharField):
             return datetime.time(hour, minute)
         except ValueError:
             raise forms.ValidationError(
-                _("There is no such time. Write from when to when, such as 9:00–17:00.")
+                _("This time doesn't exist. Enter opening and closing time, such as 9:00–17:00.")
             ) from None
 
 

@@ -26,7 +26,7 @@ class LibraryForm(forms.Form):
     language = forms.ChoiceField(
         label=gettext_lazy("Language"),
         choices=languages,
-        help_text=gettext_lazy("For those whose browser asks for no language that we speak."),
+        help_text=gettext_lazy("Used if a browser asks for a language that this site doesn't have."),
     )
     time_zone = forms.ChoiceField(
         label=gettext_lazy("Time zone"), choices=Library._meta.get_field("time_zone").choices
@@ -35,12 +35,12 @@ class LibraryForm(forms.Form):
         label=gettext_lazy("Default branch"),
         queryset=Branch.objects.filter(closed_at=None),
         empty_label=None,
-        help_text=gettext_lazy("Questions that belong to no branch in particular go to its desk."),
+        help_text=gettext_lazy("Questions without a branch go to its desk."),
     )
     accent_color = forms.CharField(
         label=gettext_lazy("Accent color"),
         help_text=gettext_lazy(
-            "For buttons and links. Where its text would be hard to read, pages use a darker or lighter shade of it."
+            "For buttons and links. Pages use a darker or lighter shade where text would be hard to read."
         ),
         validators=[
             RegexValidator(
@@ -50,33 +50,37 @@ class LibraryForm(forms.Form):
         widget=forms.TextInput(attrs={"type": "color"}),
     )
     catalog_link = forms.CharField(
-        label=gettext_lazy("Catalogue link"),
+        label=gettext_lazy("Catalog link"),
         max_length=300,
         required=False,
         help_text=gettext_lazy(
-            "An address in your catalogue, with {isbn}, {title} or {number} where the item's own goes, such as https://catalogue.example.org/search?q={isbn}"
+            "The search address of your catalog, such as "
+            "https://catalog.example.org/search?q={isbn}. We replace {isbn}, {title} or {number} "
+            "with those of the item."
         ),
         widget=forms.TextInput(attrs={"inputmode": "url", "spellcheck": "false"}),
     )
     closes_after_days = forms.IntegerField(
-        label=gettext_lazy("A conversation closes by itself after how many days"),
+        label=gettext_lazy("Days until a conversation closes by itself"),
         help_text=gettext_lazy(
-            "Counted from your answer, if the patron writes no more. They are told the day beforehand, and writing opens it again. 0: never."
+            "Counted from your last answer. Patrons see the date in advance, and can reopen the "
+            "conversation by writing. Enter 0 for never."
         ),
         validators=[MinValueValidator(0), MaxValueValidator(365)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 365}),
     )
     released_after_days = forms.IntegerField(
-        label=gettext_lazy("A conversation that was taken is free again after how many days"),
+        label=gettext_lazy("Days until an assigned conversation is released"),
         help_text=gettext_lazy(
-            "If whoever took it has not written so long while the patron waits: then any colleague may take it. 0: never."
+            "If the assignee hasn't written for so long while the patron waits, any colleague can "
+            "take it. Enter 0 for never."
         ),
         validators=[MinValueValidator(0), MaxValueValidator(90)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 0, "max": 90}),
     )
     desk_locks_after_minutes = forms.IntegerField(
-        label=gettext_lazy("A shared desk computer locks after how many minutes"),
-        help_text=gettext_lazy("If nobody has used it for so long. Staff open it again with their own PIN."),
+        label=gettext_lazy("Minutes until a shared desk computer locks"),
+        help_text=gettext_lazy("Counted while nobody uses it. Staff unlock it with their own PIN."),
         validators=[MinValueValidator(1), MaxValueValidator(60)],
         widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1, "max": 60}),
     )
@@ -92,10 +96,10 @@ class LibraryForm(forms.Form):
         except ValueError:
             places = {""}
         if not re.match(r"https?://[^\s/]+\.[^\s]*\Z", link):
-            raise forms.ValidationError(_("Write the whole address, beginning with https://"))
+            raise forms.ValidationError(_("Enter the full address, beginning with https://"))
         if not places or places - LINK_PLACES:
             raise forms.ValidationError(
-                _("Put {isbn}, {title} or {number} where the item's own goes, and no other curly brackets.")
+                _("Use {isbn}, {title} or {number} in the address, and no other curly brackets.")
             )
         return link
 
@@ -110,37 +114,43 @@ class ChildrenForm(forms.Form):
             (
                 Library.Children.PAPER,
                 gettext_lazy(
-                    "Paper only: nothing digital. The child takes a printed slip with everything on it: the summary, each item with its reason and call "
-                    "number. No code, no mail, no account, and no new sign-in with a child's card."
+                    "Paper only: nothing digital. The child gets a printed slip with the summary and each "
+                    "item with its reason and call number. No code, no email, no account, and no new "
+                    "sign-in with a child's card."
                 ),
             ),
             (
                 Library.Children.SHARED,
                 gettext_lazy(
-                    "Shared with an adult: the code may be kept by the child and by one adult. Each reads, says what helped and asks. The adult sees that "
-                    "visit and nothing else of the child's; the child can end it at any time."
+                    "Shared with an adult: the child and one adult can keep the visit with the code. Both "
+                    "can read it, say what helped and ask questions. The adult sees nothing else of the "
+                    "child's. The child can stop sharing at any time."
                 ),
             ),
             (
                 Library.Children.OWN,
                 gettext_lazy(
-                    "The child's own: a child keeps visits in an account of their own, like anybody. No adult is let in."
+                    "The child's own: children keep visits in their own account, like everyone. No adult "
+                    "can see them."
                 ),
             ),
         ],
         help_text=gettext_lazy(
-            "Staff switch it on while they record a visit. Of a child no surname and no birth date is kept, and nothing longer than 90 days. What you "
-            "choose counts for the visits recorded from now on; those that were handed over stay as they were. A quiet visit stays quiet, whoever it is with."
+            "Staff turn it on while they record a visit. We never store a child's surname or "
+            "birth date, and nothing for longer than 90 days. Your choice applies to visits "
+            "recorded from now on. Visits that were handed over don't change. A quiet visit stays "
+            "quiet."
         ),
     )
     childrens_groups = TextField(
-        label=gettext_lazy("Patron groups that are children's"),
+        label=gettext_lazy("Patron groups of children"),
         max_length=1000,
         multiline=True,
         required=False,
         help_text=gettext_lazy(
-            "As your own system (ILS) names them, one a line. Who signs in with such a card has a child's record from that sign-in on: of the name that "
-            "the ILS gives only the first given name is kept (of “Doe, Jane Ann” and of “Jane Ann Doe” it is Jane), and no e-mail address."
+            "Their names in your library system (ILS), one per line. A patron who signs in with a "
+            "card of these groups gets a child's record. It has only the first given name (Jane "
+            "for “Doe, Jane Ann” or “Jane Ann Doe”) and no email address."
         ),
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
     )
@@ -152,10 +162,10 @@ class LogoForm(forms.Form):
     logo = forms.FileField(
         label=gettext_lazy("Logo"),
         help_text=gettext_lazy(
-            "A PNG, JPEG or WebP picture of at most 5 MB. It stands beside the name on every page, quite small."
+            "A PNG, JPEG or WebP image of up to 5 MB. Every page shows it next to the name, quite small."
         ),
         error_messages={
-            "required": gettext_lazy("Choose a picture."),
+            "required": gettext_lazy("Choose an image."),
             "empty": gettext_lazy("That file is empty. Choose another."),
         },
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
@@ -167,5 +177,5 @@ class LogoForm(forms.Form):
             return files.picture(self.cleaned_data["logo"], side=LOGO_SIDE)
         except files.NotAPicture:
             raise forms.ValidationError(
-                _("That is not a PNG, JPEG or WebP picture of at most 5 MB. Choose another.")
+                _("This is not a PNG, JPEG or WebP image of up to 5 MB. Choose another file.")
             ) from None

@@ -22,7 +22,7 @@ class RoleForm(forms.Form):
         label=gettext_lazy("Role"),
         choices=StaffRole.Role.choices,
         help_text=gettext_lazy(
-            "Coordinators see to the people of the branch, and change the settings of the whole library."
+            "Coordinators manage the staff of the branch and can change the settings of the whole library."
         ),
         widget=forms.RadioSelect,
     )
@@ -41,27 +41,25 @@ class InvitationForm(forms.Form):
     name = TextField(
         label=gettext_lazy("Name that patrons see"),
         max_length=80,
-        error_messages={"required": gettext_lazy("Write the name that patrons are to see.")},
+        error_messages={"required": gettext_lazy("Enter the name that patrons will see.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     email = forms.EmailField(
-        label=gettext_lazy("E-mail address"),
+        label=gettext_lazy("Email address"),
         max_length=254,
-        help_text=gettext_lazy(
-            "The link is sent there, and so is the code with which they show that it is theirs."
-        ),
+        help_text=gettext_lazy("We send the link there, and a code that confirms the address."),
         error_messages={
-            "required": gettext_lazy("Write their e-mail address."),
-            "invalid": gettext_lazy("Write the whole e-mail address, such as ana@example.org."),
+            "required": gettext_lazy("Enter their email address."),
+            "invalid": gettext_lazy("Enter the full email address, such as ana@example.org."),
         },
         widget=forms.EmailInput(
             attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
         ),
     )
     language = forms.ChoiceField(
-        label=gettext_lazy("Language of the mail"),
+        label=gettext_lazy("Language of the email"),
         choices=languages,
-        help_text=gettext_lazy("Whoever has chosen a language here gets it in that."),
+        help_text=gettext_lazy("If they have chosen a language here, the email uses that one."),
     )
 
     def __init__(self, *args, coordinator, **kwargs):
@@ -88,12 +86,14 @@ class InvitationForm(forms.Form):
             branch: role for branch, role in chosen.items() if role != NOT_HERE
         }
         if not self.cleaned_data["at_branches"] and not self.errors:
-            raise forms.ValidationError(_("Choose at least one branch where they are to work."))
+            raise forms.ValidationError(_("Choose at least one branch where they will work."))
         there = StaffRole.objects.filter(
             user__email=self.cleaned_data.get("email", "").lower(),
             branch__in=self.cleaned_data["at_branches"],
         )
         if role := there.select_related("branch").first():
-            words = _("They work at %(branch)s already: change that on their page under “People and roles”.")
+            words = _(
+                "They already work at %(branch)s. Change their role on their page under “People and roles”."
+            )
             self.add_error(f"at_{role.branch.slug}", words % {"branch": role.branch})
         return self.cleaned_data

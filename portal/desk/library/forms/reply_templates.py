@@ -16,7 +16,7 @@ class ReplyTemplateForm(forms.Form):
     name = TextField(
         label=gettext_lazy("Name"),
         max_length=80,
-        help_text=gettext_lazy("By which it is found. Patrons don't see it."),
+        help_text=gettext_lazy("Staff find the template by this name. Patrons don't see it."),
     )
     branch = forms.ModelChoiceField(
         label=gettext_lazy("Branch"),
@@ -30,8 +30,9 @@ class ReplyTemplateForm(forms.Form):
         max_length=5000,
         multiline=True,
         help_text=gettext_lazy(
-            "{patron} becomes the patron's name, {item} the title it is about, {me} the name of whoever answers. "
-            "Without a name the sentence goes on without it; {patron|neighbor} puts a word of yours there instead."
+            "{patron} becomes the patron's name, {item} the title of the item, {me} your name. If "
+            "there is no name, it is left out. With {patron|neighbor}, the word “neighbor” is "
+            "used instead."
         ),
         widget=forms.Textarea(attrs={"rows": 8}),
     )
@@ -52,7 +53,8 @@ class ReplyTemplateForm(forms.Form):
         unknown = unknown_places(body)
         if unknown:
             words = _(
-                "There is nothing to put in place of %(unknown)s. You can use {patron}, {item} and {me}, and no other curly brackets."
+                "We don't know what to put in place of %(unknown)s. Use only {patron}, {item} and "
+                "{me} in curly brackets."
             )
             raise forms.ValidationError(words % {"unknown": ", ".join(unknown)})
         return body

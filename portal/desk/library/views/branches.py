@@ -20,7 +20,7 @@ def add_branch(request):
     form = BranchForm(request.POST or None, initial={"promise_hours": 24})
     if form.is_valid():
         branch = actions.add_branch(by=request.user, at=timezone.now(), **form.cleaned_data)
-        messages.success(request, _("%(branch)s is added. Look at its hours next.") % {"branch": branch})
+        messages.success(request, _("%(branch)s added. Check its opening hours next.") % {"branch": branch})
         return redirect("branch_settings", branch.slug)
     return render(request, "desk/library/add_branch.html", {"form": form})
 
@@ -34,7 +34,7 @@ def branch_settings(request, slug):
     )
     if form.is_valid():
         actions.change_branch(branch, by=request.user, at=timezone.now(), **form.cleaned_data)
-        messages.success(request, _("%(branch)s is changed.") % {"branch": branch})
+        messages.success(request, _("%(branch)s saved.") % {"branch": branch})
         return redirect("branch_settings", branch.slug)
     return _branch_page(request, branch, form=form)
 
@@ -47,7 +47,7 @@ def branch_hours(request, slug):
     form = HoursForm(request.POST, branch=branch)
     if form.is_valid():
         actions.change_hours(branch, week=form.week, by=request.user, at=timezone.now())
-        messages.success(request, _("The opening hours are changed."))
+        messages.success(request, _("Opening hours saved."))
         return redirect("branch_settings", branch.slug)
     return _branch_page(request, branch, hours_form=form, form_error=True)
 
@@ -66,7 +66,7 @@ def branch_closed_days(request, slug):
         actions.add_closed_day(branch, by=request.user, at=timezone.now(), **form.cleaned_data)
     else:
         return _branch_page(request, branch, closed_form=form, form_error=True)
-    messages.success(request, _("The closed days are changed."))
+    messages.success(request, _("Closed days saved."))
     return redirect("branch_settings", branch.slug)
 
 
@@ -83,11 +83,12 @@ def branch_use(request, slug):
         actions.take_out_of_use(branch, by=request.user, at=timezone.now())
     except actions.DefaultBranch:
         messages.error(
-            request, _("This is the default branch. Choose another one in the library's settings first.")
+            request, _("This is the default branch. First choose another one in the library settings.")
         )
     else:
         messages.success(
-            request, _("%(branch)s is no longer in use. What it has stays readable.") % {"branch": branch}
+            request,
+            _("%(branch)s is no longer in use. You can still read everything it has.") % {"branch": branch},
         )
     return redirect("branch_settings", branch.slug)
 

@@ -43,7 +43,7 @@ def library_settings(request):
     )
     if form.is_valid():
         actions.change_library(library, by=request.user, at=timezone.now(), **form.cleaned_data)
-        messages.success(request, _("The library's settings are changed."))
+        messages.success(request, _("Library settings saved."))
         return redirect("settings")
     return render(request, "desk/library/library.html", {"form": form, "logo_form": LogoForm()})
 
@@ -57,7 +57,7 @@ def children_settings(request):
     )
     if form.is_valid():
         actions.change_library(library, by=request.user, at=timezone.now(), **form.cleaned_data)
-        messages.success(request, _("What is done with children's visits is changed."))
+        messages.success(request, _("Settings for children's visits saved."))
         return redirect("settings")
     return render(request, "desk/library/children.html", {"form": form})
 
@@ -70,7 +70,7 @@ def logo_settings(request):
     if "remove" in request.POST or form.is_valid():
         png = None if "remove" in request.POST else form.cleaned_data["logo"]
         actions.change_logo(request.library, png=png, by=request.user, at=timezone.now())
-        messages.success(request, _("The logo is changed.") if png else _("The logo is removed."))
+        messages.success(request, _("Logo saved.") if png else _("Logo removed."))
         return redirect("library_settings")
     library_form = LibraryForm(initial={name: getattr(request.library, name) for name in LIBRARY_FIELDS})
     return render(

@@ -15,7 +15,7 @@ from portal import limits
 from portal.conversations import departures
 from portal.desk.library.forms.people import InvitationForm, RoleForm
 
-LAST_COORDINATOR = gettext_lazy("They are the only coordinator. Make somebody else one first.")
+LAST_COORDINATOR = gettext_lazy("They are the only coordinator. Make someone else a coordinator first.")
 
 
 @coordinator_only
@@ -45,7 +45,7 @@ def invite(request):
         except invitations.AlreadyInvited:
             form.add_error(
                 "email",
-                _("You have invited this address already. Send that invitation again, or withdraw it first."),
+                _("This address is already invited. Send that invitation again, or withdraw it first."),
             )
         else:
             return _invited(request, link, name=form.cleaned_data["name"], email=form.cleaned_data["email"])
@@ -73,8 +73,7 @@ def withdraw_invitation(request, public_id):
     invitations.withdraw(invitation, by=request.user, at=timezone.now())
     messages.success(
         request,
-        _("The invitation of %(name)s is withdrawn. Its link opens nothing any more.")
-        % {"name": invitation.name},
+        _("Invitation of %(name)s withdrawn. Its link no longer works.") % {"name": invitation.name},
     )
     return redirect("people")
 
@@ -90,7 +89,7 @@ def person(request, public_id):
         except roles.LastCoordinator:
             messages.error(request, LAST_COORDINATOR)
         else:
-            messages.success(request, _("The roles are changed."))
+            messages.success(request, _("Roles saved."))
         return redirect("person", someone.public_id)
     may_end = StaffRole.objects.at_desk_of(request.user).filter(user=someone)
     may_end = set(may_end.values_list("pk", flat=True))
@@ -136,7 +135,7 @@ def forget_second_factor(request, public_id):
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     roles.forget_second_factor(someone, by=request.user, at=timezone.now())
     messages.success(
-        request, _("What they opened the desk with is removed. At its door they set up a new app or passkey.")
+        request, _("Second factor removed. They set up a new app or passkey when they open the desk.")
     )
     return redirect("person", someone.public_id)
 

@@ -51,7 +51,7 @@ def reply_templates(request):
 def add_reply_template(request):
     """Add a template."""
     return _template_page(
-        request, None, {"language": request.library.language}, _("%(name)s can be used now.")
+        request, None, {"language": request.library.language}, _("%(name)s saved. Staff can use it now.")
     )
 
 
@@ -63,7 +63,7 @@ def reply_template(request, public_id):
         request,
         template,
         {name: getattr(template, name) for name in TEMPLATE_FIELDS},
-        _("%(name)s is changed."),
+        _("%(name)s saved."),
     )
 
 
@@ -75,8 +75,7 @@ def remove_reply_template(request, public_id):
         actions.remove_template(template, by=request.user, at=timezone.now())
         messages.success(
             request,
-            _("%(name)s is removed. Answers that were written with it stay as they are.")
-            % {"name": template},
+            _("%(name)s removed. Answers written with it don't change.") % {"name": template},
         )
         return redirect("reply_templates")
     return render(request, "desk/library/remove_template.html", {"template": template})
@@ -114,7 +113,7 @@ def _previews(form, me):
             _("With a name and an item"),
             actions.fill_in(body, patron=_("Sam"), item=_("The Secret Garden"), me=me, **in_language),
         ),
-        (_("Without either"), actions.fill_in(body, me=me, **in_language)),
+        (_("Without a name or an item"), actions.fill_in(body, me=me, **in_language)),
     ]
 
 
@@ -126,6 +125,9 @@ def _save(form, template, *, by):
         else:
             actions.add_template(by=by, at=timezone.now(), **form.cleaned_data)
     except actions.NameTaken:
-        form.add_error("name", _("The branch has a template of this name in this language."))
+        form.add_error(
+            "name",
+            _("The branch already has a template with this name in this language. Choose another name."),
+        )
         return False
     return True

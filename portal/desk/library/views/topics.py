@@ -27,7 +27,7 @@ def topics(request):
             "desk/library/topics.html",
             {"form": form, "topic": topic, "topics": Topic.objects.prefetch_related("names")},
         )
-    messages.success(request, _("The topics are changed."))
+    messages.success(request, _("Topics saved."))
     return redirect("topics")
 
 
@@ -39,6 +39,8 @@ def _save_topic(form, topic):
         else:
             topic_actions.add_topic(**form.typed)
     except topic_actions.NameTaken:
-        form.add_error("name", _("Another topic has this name. It may be a retired one."))
+        form.add_error(
+            "name", _("Another topic has this name, perhaps a retired one. Choose a different name.")
+        )
         return False
     return True

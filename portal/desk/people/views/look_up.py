@@ -28,7 +28,7 @@ def patrons(request):
             return redirect(record_url(person, visit_to_keep(request)))
         form.add_error(
             "identifier",
-            _("Nobody has this card number or address here. Compare it with what they say, or add them."),
+            _("We found nobody with this card number or address. Check it with the patron, or add them."),
         )
     return _page(request, form=form, status=422 if form.is_bound else 200)
 
@@ -42,7 +42,7 @@ def patrons_by_name(request):
         try:
             people_found = find.by_name(form.cleaned_data["letters"])
         except find.TooMany:
-            words = _("More than %(few)s people fit. Write more of the name.")
+            words = _("More than %(few)s people match. Enter more of the name.")
             form.add_error("letters", words % {"few": find.MAX_LISTED})
         else:
             events = log_looked_up(request, people_found, at=at, reason=form.cleaned_data["reason"])
@@ -71,11 +71,11 @@ def add_patron(request):
             # The error reveals that the person is known here, so it counts as a look-up.
             if known := find.by_identifier(form.cleaned_data["email"]):
                 log_looked_up(request, [known], at=timezone.now())
-            form.add_error("email", _("Somebody has this address here already. Look them up by it."))
+            form.add_error("email", _("Someone already has this address. Look them up by it."))
         else:
             events = log_reason(request, person, at=timezone.now(), reason=_("Added at the desk"))
             find.remember(request, [person], because=events)
-            messages.success(request, _("%(name)s is added.") % {"name": person.display_name})
+            messages.success(request, _("%(name)s added.") % {"name": person.display_name})
             return redirect(record_url(person, visit_to_keep(request)))
     context = {"form": form, "to_keep": visit_to_keep(request)}
     return render(request, "desk/people/add.html", context, status=422 if form.is_bound else 200)

@@ -40,11 +40,9 @@ def _merge(request, person, other, at):
     try:
         unmerging.merge_for_a_day(going, into, by=request.user, at=at)
     except CannotMerge:
-        messages.error(request, _("These two can't be joined. Nothing was changed."))
+        messages.error(request, _("These two records can't be merged. Nothing was changed."))
         return redirect("patron_record", person.public_id)
-    messages.success(
-        request, _("Joined: both are one record now. Until this time tomorrow it can be undone.")
-    )
+    messages.success(request, _("Merged. You can undo this until this time tomorrow."))
     find.remember(request, [into])
     return redirect("patron_record", into.public_id)
 
@@ -61,9 +59,9 @@ def unmerge_records(request, public_id):
     except unmerging.CannotUnmerge:
         messages.error(request, _("This can't be undone any more. Nothing was changed."))
     else:
-        events = log_reason(request, restored, at=timezone.now(), reason=_("Parted again"))
+        events = log_reason(request, restored, at=timezone.now(), reason=_("Unmerged"))
         find.remember(request, [restored], because=events)
-        messages.success(request, _("Undone: they are two records again, each with what it had."))
+        messages.success(request, _("Undone. The two records are as they were before."))
     return redirect("patron_record", person.public_id)
 
 
@@ -119,4 +117,4 @@ def _both_context(person, other):
 
 def _reason(request, person):
     """Return the reason to record for opening this person's record, or "" if they are near."""
-    return "" if person.is_near else find.reason_for(request, person) or _("To join two records")
+    return "" if person.is_near else find.reason_for(request, person) or _("To merge two records")

@@ -63,9 +63,9 @@ def keep_for_patron(request, public_id):
             read_by=request.user,
         )
     except AlreadyKept:
-        messages.error(request, _("Somebody keeps this visit already. Nothing was changed."))
+        messages.error(request, _("Someone already has this visit in their account. Nothing was changed."))
     except QuietSession:
-        messages.error(request, _("A quiet visit is never tied to a name. Nothing was changed."))
+        messages.error(request, _("A quiet visit can't have a name. Nothing was changed."))
     except OnPaperOnly:
         messages.error(request, _("This child's visit is on paper only. Nothing was changed."))
     else:
@@ -74,11 +74,11 @@ def keep_for_patron(request, public_id):
 
 
 def _kept_words(person, visit):
-    words = _("%(name)s keeps this visit now. The code on the slip no longer works.")
+    words = _("%(name)s has this visit in their account now. The code on the slip no longer works.")
     if visit.is_shared and person.is_child:
-        words = _("%(name)s keeps this visit now, as the child.")
+        words = _("%(name)s has this visit in their account now, as the child.")
     elif visit.is_shared:
-        words = _("%(name)s keeps this visit now, as the adult beside the child.")
+        words = _("%(name)s has this visit in their account now, as the adult.")
     return words % {"name": person.display_name}
 
 
@@ -90,7 +90,7 @@ def make_account_code(request, public_id):
     try:
         code = account_codes.make_code(person, by=request.user, at=timezone.now())
     except account_codes.NotForThem:
-        messages.error(request, _("They have a way in already. No code was made."))
+        messages.error(request, _("They can already sign in. No code was made."))
     else:
         slips.keep(request.session, slip_name(person), [code], at=timezone.now())
     return redirect("patron_record", person.public_id)
@@ -111,14 +111,16 @@ def remove_lost_passkey(request, public_id):
         messages.error(
             request,
             _(
-                "Nothing else lets them in, so nothing was removed. With an e-mail address or a card on their record it can be."
+                "This is their only sign-in method, so it was not removed. First add an email address "
+                "or a card to their record."
             ),
         )
     else:
         messages.success(
             request,
             _(
-                "The passkey is removed, and they are signed out everywhere. They are told by mail, if their address is confirmed."
+                "Passkey removed. They are signed out everywhere, and get an email if their address "
+                "is confirmed."
             ),
         )
     return redirect("patron_record", person.public_id)
@@ -134,7 +136,7 @@ def change_childs_record(request, public_id):
     try:
         change(person, by=request.user, at=timezone.now())
     except WorksAtADesk:
-        messages.error(request, _("They work at a desk. Nothing was changed."))
+        messages.error(request, _("They are a staff member. Nothing was changed."))
     else:
         words = _("This is a child's record now.") if is_child else _("This is no longer a child's record.")
         messages.success(request, words)
