@@ -1,4 +1,4 @@
-"""The days on which staff are away, for the page that lists them."""
+"""The list of days on which staff are away."""
 
 from django.utils.translation import pgettext
 
@@ -9,7 +9,7 @@ MAX_PAST = 10
 
 
 def absences_context(request):
-    """Return the context of desk/absences.html: absences from today on, and past ones the user may change."""
+    """Return the context of desk/absences.html: absences from today on, and past ones to change."""
     today = request.library.today()
     coming = list(Absence.objects.filter(last_day__gte=today).select_related("person", "cover"))
     for absence in coming:
@@ -26,7 +26,7 @@ def absences_context(request):
 
 
 def _is_of_cover(other, absence):
-    """Return whether `other` is an absence of the cover of `absence` on some of the same days."""
+    """Return whether `other` is of the colleague who covers `absence`, and overlaps it."""
     overlaps = other.first_day <= absence.last_day and other.last_day >= absence.first_day
     return other.person_id == absence.cover_id and overlaps
 

@@ -12,11 +12,11 @@ from accounts import audit
 from accounts.models import AuditEvent
 from portal.desk import shown_today
 
-# What arrives on an open page is logged again after this time.
+# What appears on an open page is logged again after this time.
 LOGGED_FOR = datetime.timedelta(hours=12)
 
 Where = AuditEvent.Where
-# The place in the desk, by the URL name of the page with the link or button. Other pages are not recorded.
+# The place in the desk that is logged, by the URL name of the page that the staff member came from.
 PLACES = {
     **dict.fromkeys(["desk", "desk_bulk"], Where.QUEUE),
     **dict.fromkeys(["desk_sessions", "open_by_patrons_code"], Where.SESSIONS),
@@ -35,9 +35,9 @@ def log_opened(request, conversation, *, at, where=None):
 
 
 def log_reading(request, conversation, *, at):
-    """Record that an open page was sent more of the conversation, unless an opening was recorded lately.
+    """Record that more of the conversation appeared on an open page, unless its opening was logged lately.
 
-    The page claims that it was opened before. A forged request could claim that too.
+    The log is checked because a request alone does not prove that the page was opened.
     """
     if _patrons_of(conversation, conversation.help_session):
         opened = AuditEvent.objects.filter(
@@ -61,7 +61,7 @@ def log_session_opened(request, help_session, *, at):
 
 
 def log_opened_by_code(request, help_session, *, at):
-    """Record that a patron showed the code of a visit, also if nobody has kept the visit in an account."""
+    """Record that a patron showed the code of a visit, even if the visit is in nobody's account."""
     for person in _patrons_of(help_session, help_session) or [None]:
         audit.record("opened_by_code", help_session, by=request.user, patron=person, at=at, where=Where.CODE)
 
@@ -104,7 +104,7 @@ def log_reason(request, person, *, at, reason):
 
 
 def came_from(request, help_session_id=None):
-    """Return the place in the desk from which this page was opened, as a Where, or "" if it is unknown."""
+    """Return the place in the desk that the staff member came from, as a Where, or "" if it is unknown."""
     if help_session_id is not None and help_session_id in shown_today.ids(request):
         return Where.CODE
     if "queue" in request.GET:

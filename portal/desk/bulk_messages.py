@@ -3,12 +3,12 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-# How many conversations a message names for each reason why they were left.
+# A message names at most this many conversations for each reason.
 MAX_NAMED = 3
 
 
 def left_words(result):
-    """Say how many conversations were left as they are, and why. "" if there are none.
+    """Return the message that tells how many conversations were not changed and why, or "".
 
     `result` is what an action of `portal.conversations.bulk` returned.
     """
@@ -35,7 +35,7 @@ def _quoted(conversation):
 
 
 def undone_words(count, left):
-    """Say how many conversations are as they were, and in how many something has happened since."""
+    """Return the message that tells how many conversations were restored, and how many had changed since."""
     sentences = []
     if count:
         words = ngettext("%(count)s is as it was before.", "%(count)s are as they were before.", count)

@@ -40,7 +40,8 @@ def composer_context(
 
     `latest` is the primary key of the last message on the page. `typed` replaces the posted values.
     `newer` are messages that came since the page was shown, and `refused` the files that could not be added.
-    `asks` names a question to show first. `says` tells what was just done, as a warning if `alarm` is true.
+    `asks` is the question to show, "discard" or "sent_otherwise". `says` tells what was just done, as a
+    warning if `alarm` is true.
     """
     data = draft.typed if form is None else typed or request.POST
     values = _saved_values(draft) if form is None else _posted_values(data)

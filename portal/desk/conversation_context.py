@@ -1,4 +1,4 @@
-"""What a conversation's page shows besides its composer: the timeline with files and items, and who else is here."""
+"""What a conversation's page shows above its composer: the timeline, and who else is here."""
 
 import zlib
 
@@ -13,10 +13,9 @@ from .given_items import given_in
 
 
 def timeline_context(request, conversation, timeline, around, at, *, since=None):
-    """Return the context of the timeline, with the files and items of its messages, and of who else is here.
+    """Return the context of the timeline, with files and items, and of who else is here.
 
-    `around` is what `presence.look` returned. What colleagues or the patron did after `since` is announced
-    to screen readers.
+    `around` is what `presence.look` returned. Screen readers announce what others did after `since`.
     """
     messages = [entry for entry in timeline.entries if entry.shape == "message"]
     by_message, given_before = given_in(conversation, timeline)
@@ -42,7 +41,7 @@ def timeline_context(request, conversation, timeline, around, at, *, since=None)
 
 
 def state_of_page(conversation, around):
-    """Return a text that changes when something happens in the conversation, or when a colleague comes or goes."""
+    """Return a text that changes when something happens in the conversation or a colleague comes or goes."""
     here = ",".join(f"{person.pk}{'w' if writing else ''}" for person, writing in around.others)
     return f"{conversation.desk_version}-{zlib.crc32(here.encode()):x}"
 
@@ -63,9 +62,9 @@ def _others_in_words(around):
 
 
 def _files_of(request, conversation, messages):
-    """Return {primary key of a message: its files}, and set the files of the composer as `unsent_files`.
+    """Return {primary key of a message: its files}, and set the composer's own files as `unsent_files`.
 
-    One query finds both. There is none if the conversation has no files.
+    One query finds both. It is left out if the conversation has no files.
     """
     files = {}
     if conversation.has_files:

@@ -1,4 +1,4 @@
-"""The conversation that a page or an action of the desk is about, found among those the staff member may open."""
+"""Finding a conversation among those that the staff member may open."""
 
 from django.db.models import BigAutoField, DateField, Exists, OuterRef, Subquery, UUIDField
 
@@ -21,19 +21,19 @@ KEY = BigAutoField()
 
 
 def conversation_for_page(request, public_id):
-    """Return the conversation with all that its page shows of it, or the one it was merged into."""
+    """Return the conversation with everything its page needs, or the one it was merged into."""
     conversation = one_or_404(_for_page(public_id=public_id, **_scope(request)))
     if conversation.merged_into_id:
         return conversation_for_page(request, conversation.merged_into.public_id)
     session = conversation.help_session
     if session and session.branch_id == conversation.branch_id:
-        # The branch is joined once, because both mostly have the same.
+        # The query joins only the conversation's branch, because the visit mostly has the same.
         session.branch = conversation.branch
     return conversation
 
 
 def conversation_for_poll(request, public_id):
-    """Return the conversation with the few fields that tell whether an open page is out of date."""
+    """Return the conversation with the few fields that show whether an open page is out of date."""
     return one_or_404(_for_poll(public_id=public_id, **_scope(request)))
 
 

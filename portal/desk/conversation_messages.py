@@ -11,14 +11,14 @@ A_MOMENT = datetime.timedelta(minutes=2)
 
 
 def assigned_words(conversation):
-    """Say who the conversation is assigned to now."""
+    """Return the message that tells who the conversation is assigned to now."""
     if conversation.assignee is None:
         return _("Nobody is assigned now.")
     return _("Assigned to %(name)s.") % {"name": conversation.assignee.display_name}
 
 
 def taken_words(conversation, assignee, at):
-    """Say that nothing was changed, because the conversation is assigned to `assignee` or to nobody by now."""
+    """Return the message that someone else, or nobody if `assignee` is None, has the conversation now."""
     if assignee is None:
         return _("Nobody is assigned any more. Nothing was changed. Check the conversation and try again.")
     assigned_at = Conversation.objects.get(pk=conversation.pk).assigned_at
@@ -29,7 +29,7 @@ def taken_words(conversation, assignee, at):
 
 
 def noted_words(note):
-    """Say that the note was saved, and who gets an email about it."""
+    """Return the message that the note was saved, and who gets an email about it."""
     mentions = note.mentions.select_related("person").order_by("person__name")
     names = [mention.person.display_name for mention in mentions]
     if not names:

@@ -19,7 +19,7 @@ WHOLE_URL = _("Enter the full address, beginning with https://")
 
 
 class WebURLField(forms.URLField):
-    """A URL of the web, with or without https:// before it."""
+    """A web address. https:// is added if it is missing."""
 
     default_validators = [URLValidator(schemes=["http", "https"], message=WHOLE_URL)]
     default_error_messages = {"invalid": WHOLE_URL}
@@ -52,7 +52,7 @@ class BaseItemRows(forms.BaseFormSet):
 
     @cached_property
     def found(self):
-        """Return {public id: item} for the rows found in the catalog, with one query."""
+        """Return {public id: item} for the rows whose item is in the catalog, with one query."""
         ids = [
             public_id for public_id in (uuid_or_none(row["item"].value()) for row in self.forms) if public_id
         ]
@@ -60,7 +60,7 @@ class BaseItemRows(forms.BaseFormSet):
         return {item.public_id: item for item in items}
 
     def shown(self):
-        """Return [(row, its item)]. The item of a row typed by hand is not saved."""
+        """Return [(row, its item)]. An item that was typed by hand is not saved."""
         return [
             (row, self.found.get(uuid_or_none(row["item"].value())) or _typed_item(row)) for row in self.forms
         ]
@@ -107,7 +107,7 @@ class TypedItem(forms.Form):
 
 
 class ItemPicker:
-    """The items part of a form, from posted data or a draft: the rows, the search, and the item being typed by hand."""
+    """The items part of a form, posted or saved: its rows, its search, and the item being typed by hand."""
 
     def __init__(self, data=None):
         data = {} if data is None else data
@@ -193,7 +193,7 @@ class ItemPicker:
 
 
 def fields_of(recommendations, *, and_then=None):
-    """Return the fields of a form in which these recommendations and then those in `and_then` were chosen."""
+    """Return the form fields that choose these recommendations, then the items in the fields `and_then`."""
     rows = [
         {
             "item": str(recommendation.item.public_id),

@@ -1,4 +1,4 @@
-"""The part of a form in which staff choose items: the same for a help session and for an answer."""
+"""The part of a form in which staff choose items. Help sessions and answers share it."""
 
 from functools import cache
 
@@ -25,9 +25,9 @@ def search_context(picker, branch):
 
 
 def untouched_items(picker, items_url):
-    """Return the rendered items part if nothing is chosen, searched for or typed in it yet, or else "".
+    """Return the rendered items part, or "" if something is already chosen, searched for or typed in it.
 
-    Most answers begin this way, and rendering the part was a sixth of the cost of a conversation's page.
+    Most answers begin with an untouched part. Rendering it was a sixth of the cost of a conversation's page.
     """
     if not picker.is_untouched:
         return ""

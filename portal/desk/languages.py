@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 
 @cache
 def language_choices():
-    """Return [(code, name)]: the portal's languages first, then all others, each named in its own language."""
+    """Return [(code, the language's own name for itself)]. The portal's languages come first."""
     spoken = [code for code, _name in settings.LANGUAGES]
     others = sorted(
         (_in_title_case(info["name_local"]), code)
@@ -23,7 +23,7 @@ def language_choices():
 
 
 def _in_title_case(name):
-    # Unlike upper(), title() leaves Georgian as it is, where no word begins with a capital.
+    # upper() would give Georgian words a capital, which they never have.
     return name[:1].title() + name[1:]
 
 
@@ -34,7 +34,7 @@ def language_name(code):
 
 @cache
 def language_options(chosen):
-    """Return the rendered options of a select of languages. They are the same in every language of the page."""
+    """Return the rendered options of a select of languages. They don't depend on the page's language."""
     marks = (
         (code, mark_safe(" selected") if code == chosen else "", name) for code, name in language_choices()
     )

@@ -1,8 +1,8 @@
-"""Values read from an address or a posted form."""
+"""Values from URLs and posted forms."""
 
 from django.utils.dateparse import parse_datetime
 
-# Time zones can shift a year, so leave out the years near the limits of datetime.
+# Conversion to a time zone fails near the limits of datetime.
 YEARS = range(2000, 9000)
 
 

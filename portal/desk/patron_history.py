@@ -1,7 +1,7 @@
 """What a conversation's page shows of the patron: items given on other occasions, and other conversations.
 
-The patron agreed to this by keeping a visit in their account: the consent says that staff see it. So nothing is
-shown for a quiet session, or for a patron known only by a code.
+Patrons agree to this when they keep a visit in their account, because the consent says that staff see it. So
+nothing is shown for a quiet session, or for a patron known only by a code.
 """
 
 from django.db.models import BigAutoField, Q
@@ -62,7 +62,7 @@ def _newest_given(patron, conversation, session, own):
 
 
 def _other_conversations(conversation, user):
-    """Return the patron's other conversations, newest first. The page names no subject if `may_open` is false."""
+    """Return the patron's newest other conversations. The page hides the subject if `may_open` is false."""
     others = _newest_conversations(patron=conversation.patron_id, conversation=conversation.pk)
     for other in others:
         other.may_open = other.branch_id in user.desk_branch_ids or other.assignee_id == user.pk

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 (the SQL holds names of tables and states, nothing from outside)
-"""The queue of the desk: the list that a URL asks for, its counts, and the conversations on one page of it."""
+"""The queue of the desk: its lists, their counts, and one page of the list that a URL asks for."""
 
 from collections import namedtuple
 from dataclasses import dataclass
@@ -51,9 +51,10 @@ COLUMNS = [
     *("recommendation__item__title", "recommendation__why", "recommendation__comment", "latest"),
 ]
 Row = namedtuple("Row", COLUMNS)
-# The letter "p" or "s" for the side of the last message, and the beginning of its text. This is SQL because
-# `compiled` leaves no room for the parameters of an expression.
-LATEST = """SELECT substr(message.side, 1, 1) || substr(message.body, 1, 160) FROM conversations_message AS message
+# The last message: "p" or "s" for its side, and the beginning of its text. It is SQL because `compiled`
+# can't pass the parameters that an expression would have.
+LATEST = """SELECT substr(message.side, 1, 1) || substr(message.body, 1, 160)
+    FROM conversations_message AS message
     WHERE message.conversation_id = conversations_conversation.id
     ORDER BY message.sent_at DESC, message.id DESC LIMIT 1"""
 # `counted` reads these numbers in the same query as the lengths of the lists.
@@ -77,7 +78,7 @@ class QueueQuery:
 
     @classmethod
     def read(cls, params, user):
-        """Return the query that these parameters of a URL describe."""
+        """Return the QueueQuery for these parameters of a URL."""
         topic = params.get("topic", "")
         return cls(
             tab=params.get("tab") if params.get("tab") in TABS else FIRST,
@@ -103,7 +104,7 @@ class QueueQuery:
         return Filters(branch=branch, topic=topic, reason=self.reason, words=words)
 
     def query(self, **extra):
-        """Return the query string of a URL for this, with these extra parameters. Defaults are left out."""
+        """Return this as the query string of a URL, without defaults and with these extra parameters."""
         params = {
             "tab": self.tab if self.tab != FIRST else "",
             "branch": self.branch,
@@ -115,7 +116,7 @@ class QueueQuery:
         return urlencode({name: value for name, value in params.items() if value})
 
     def url(self, **extra):
-        """Return the URL of the queue for this."""
+        """Return the URL of the queue with this query."""
         query = self.query(**extra)
         return reverse("desk") + (f"?{query}" if query else "")
 
@@ -125,9 +126,9 @@ def _branches(user):
 
 
 def desk_today(request, at):
-    """Return (the Desk of this staff member today, {primary key of each person who is away: (cover, its name)}).
+    """Return (the staff member's Desk today, {person who is away: (their cover, its name)}).
 
-    Both values of a pair are None if nobody covers.
+    People are primary keys. The pair is (None, None) if nobody covers.
     """
     absences = _absences(day=request.library.today(at))
     away = {person: (cover, name) for person, cover, name in absences}
@@ -144,7 +145,7 @@ def _absences(day):
 class Page:
     """One page of a list."""
 
-    # Each rendered.
+    # HTML.
     rows: list
     # Where the next page begins, or None if there is none.
     next: Place | None
@@ -155,7 +156,7 @@ class Page:
 def page(request, asked, filters, today, *, at, topics):
     """Return the page that the URL asks for.
 
-    `filters` are those of `asked`, `today` is what `desk_today` returned, and `topics` is {primary key: Topic}.
+    `filters` are those of `asked`. `today` is what `desk_today` returned. `topics` is {primary key: Topic}.
     """
     desk, away = today
     after = Place.read(request.GET.get("after", ""), asked.list)
@@ -183,7 +184,7 @@ class Counts:
     lists: dict
     # How many came into the shown list since the page was opened.
     new: int
-    # The state of the branches' queues before the rows were read.
+    # What `state_of_queues` returned before the rows were read.
     state: int
     # Unseen mentions of this staff member in notes.
     mentions: int
@@ -194,7 +195,7 @@ class Counts:
 
 
 def counts(request, asked, filters, today, *, at, since=None):
-    """Return all Counts of the page with one query. `since` is when an open page was shown."""
+    """Return the Counts of the page with one query. `since` is when an open page was shown."""
     desk, _away = today
     user, day = request.user.pk, connection.ops.adapt_datefield_value(request.library.today(at))
     lists = [(desk_list, None) for desk_list in LISTS.values()]
@@ -215,7 +216,7 @@ def counts(request, asked, filters, today, *, at, since=None):
 
 
 def count_in_words(count):
-    """Return the number, or "99+" for one that was counted only so far."""
+    """Return the number as text, or "99+" if there are more."""
     return f"{count}" if count < COUNTED else f"{COUNTED - 1}+"
 
 
@@ -232,10 +233,10 @@ def _colleagues(branches, user):
 
 
 def neighbors(request, conversation):
-    """Return the context of desk/queue_nav.html: links to the list and to the conversations before and after this.
+    """Return the context of desk/queue_nav.html: links to the list and to the conversations before and after.
 
-    The parameters `queue` and `place` of the page's URL say from where in which list the conversation was opened.
-    It may have left the list since. None if `queue` is missing.
+    In the page's URL, `queue` is the query of the list and `place` the conversation's place in it. None if
+    `queue` is missing.
     """
     if "queue" not in request.GET:
         return None
@@ -261,7 +262,7 @@ def _neighbor_links(request, conversation, asked, place):
 
 
 def conversation_url(request, conversation):
-    """Return the URL of the conversation that keeps the list from which the referring page was opened."""
+    """Return the URL of the conversation, with the parameters `queue` and `place` of the referring page."""
     referrer = urlsplit(request.META.get("HTTP_REFERER", ""))
     params = []
     if referrer.path.startswith(reverse("desk") + "conversations/"):

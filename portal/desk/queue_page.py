@@ -1,4 +1,4 @@
-"""What the queue's page shows: its tabs and rows, its filters, and what staff can do with many conversations at once."""
+"""What the queue's page shows: tabs, rows, filters, and the form that changes many conversations at once."""
 
 import datetime
 from dataclasses import replace
@@ -22,7 +22,7 @@ from .widgets import LongSelect
 def lists_context(request, asked, topics, at, *, opened_at=None):
     """Return the context of the tabs with their counts, and of the rows.
 
-    `opened_at` is when an open page that polls was shown.
+    `opened_at` is None, or when the page that polls was shown.
     """
     filters, today = asked.filters(request.user), queue.desk_today(request, at)
     # Count before reading the rows, so that the next poll finds what changed in between.

@@ -1,4 +1,4 @@
-"""The rows of the queue, rendered in Python, because a template for 25 rows was a third of the cost of the page."""
+"""The rows of the queue, rendered without a template, which was a third of the cost of the page."""
 
 import datetime
 from functools import lru_cache
@@ -147,7 +147,7 @@ class RowRenderer:
         return _("Closed %(time)s") % {"time": when(row.queued_at)}
 
     def _when(self, moment):
-        """Return a time or a day in words. Many rows share one."""
+        """Return a time or a day in words, from a cache."""
         if moment not in self.moments:
             self.moments[moment] = when(moment)
         return self.moments[moment]
@@ -176,7 +176,7 @@ def _last_message(row):
 
 
 def _after(start, words):
-    """Return the words after this start. If it ends within a word, the whole word is repeated."""
+    """Return the words after this start. If it ends within a word, begin with the whole word."""
     end = len(start)
     if start[-1].isalnum() and words[end : end + 1].isalnum():
         end = start.rfind(" ") + 1
@@ -191,8 +191,8 @@ def _cut(words):
 def _waited(since, at):
     """Return what the slow filter `waited` returns, from a cache.
 
-    Up to four weeks the cache is by minutes, because many rows have waited as long. After that the filter's text
-    changes once a day, so the cache is by the hour of `at`.
+    Rows that have waited for the same number of minutes share an entry. After four weeks the text changes
+    once a day, so the key is the hour of `at`.
     """
     minutes, language = int((at - since).total_seconds()) // 60, get_language()
     if minutes < 1:

@@ -29,7 +29,7 @@ def defaults(user, library, at):
 
 
 def defaults_for_contact(conversation, user):
-    """Return initial values that log a conversation as a contact: the patron's first message, and no name."""
+    """Return initial values for logging a conversation as a contact. They hold no name."""
     session = conversation.help_session
     question = conversation.messages.filter(side=Side.PATRON).in_order().first()
     initial = {

@@ -1,4 +1,4 @@
-"""The help sessions whose code a patron showed to this staff member today. They stay open until the day ends."""
+"""Help sessions whose code a patron showed to this staff member today. They stay open until the day ends."""
 
 from django.utils import timezone
 

@@ -1,6 +1,7 @@
 """The codes that were just made, for the slips and cards that show them.
 
-The database stores only the HMAC of a code. So the staff session holds the code itself, encrypted, for ten minutes.
+The database stores only the HMAC of a code. So the staff member's session holds the code, encrypted, for
+ten minutes.
 """
 
 import json
@@ -19,12 +20,12 @@ from portal.helpsessions import codes
 KEPT_SECONDS = 600
 # The key in the Django session. It holds {name: encrypted codes}.
 SEALED = "sealed_codes"
-# The name for a sheet of code cards.
+# The name for the codes of code cards.
 CARDS = "cards"
 
 
 def keep(session, name, new_codes, *, at):
-    """Keep new codes in the staff session under a name: the public id of a help session, or CARDS."""
+    """Keep new codes in the Django session under a name: the public id of a help session, or CARDS."""
     sealed = {
         other: token for other, token in session.get(SEALED, {}).items() if _open(token, at) is not None
     }

@@ -1,6 +1,6 @@
 """The timeline of a conversation as the desk reads it: messages, events and notes in one order.
 
-It is built here and not in portal.conversations, so that no patron's page can show a note or an event of the desk.
+It is here and not in portal.conversations, so that no patron's page can show a note or an event of the desk.
 """
 
 from collections import namedtuple
@@ -19,7 +19,7 @@ from portal.text import uuid_or_none
 from .timeline_entries import desk_event_entry, event_entry, message_entry, note_entry
 
 MESSAGES_PER_PAGE = 12
-# A page opens at the first unread message if there are at most this many after it.
+# A page begins at the first unread message, but shows at most this many.
 MAX_UNREAD_ON_PAGE = 60
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -38,12 +38,12 @@ ENTRY_FOR = {"note": note_entry, "event": event_entry, "desk event": desk_event_
 
 @dataclass(frozen=True)
 class Window:
-    """The messages of a long conversation that its page shows: those from one message to the end."""
+    """The messages that a page shows of a conversation: those from one message to the end."""
 
     messages: list
     # Primary key of the first unread message: the page opens there.
     unread: int | None
-    # The `start` with which the page shows earlier messages too, or "" if it shows all.
+    # The `start` of a page that shows earlier messages too, or "" if this one shows all.
     earlier: str
     # The page leaves out events before this time. None if it shows all.
     since: datetime | None
@@ -69,8 +69,8 @@ class Timeline:
 def build_timeline(conversation, *, user, at, read_until, start=None, since=None):
     """Return the newest part of the timeline, from what the user has not read since `read_until`.
 
-    With `start`, the public id of a message, it begins there. With `since` it holds only what happened from
-    that time on.
+    With `start`, the public id of a message, show it, some messages before it and all after it. With `since`,
+    show only what happened from that time on.
     """
     if since is None:
         window = _window(conversation, lambda message: _is_unread(message, user, read_until), start)
@@ -90,9 +90,10 @@ def _is_unread(message, user, read_until):
 
 
 def _window(conversation, is_unread, start):
-    """Return the last messages of a conversation, from the first unread one or from `start` with some before it.
+    """Return the last messages of a conversation, from the first unread one on.
 
-    Without `start` it costs the same for 3 messages as for 3,000.
+    With `start`, show that message, some before it and all after it. Without `start`, the cost does not grow
+    with the number of messages.
     """
     begin = None
     if uuid_or_none(start):
@@ -112,7 +113,7 @@ def _window(conversation, is_unread, start):
 
 
 def _newest_messages(conversation, is_unread):
-    """Return (messages, newest first, and how many of them to show)."""
+    """Return (messages, newest first; how many of them to show)."""
     messages = _message_rows(_newest(conversation=conversation.pk))
     if len(messages) <= MESSAGES_PER_PAGE or not is_unread(messages[MESSAGES_PER_PAGE]):
         return messages, min(len(messages), MESSAGES_PER_PAGE)
@@ -125,7 +126,7 @@ def _newest_messages(conversation, is_unread):
 
 
 def _messages_from(conversation, begin):
-    """Return (all messages from `begin` on and some before, newest first, and how many of them to show)."""
+    """Return (messages from `begin` on and some before, newest first; how many of them to show)."""
     newest_first = _newest_first(conversation.pk)
     after = _message_rows(newest_first.filter(sent_at__gte=begin))
     before = _message_rows(newest_first.filter(sent_at__lt=begin)[: MESSAGES_PER_PAGE + 1])

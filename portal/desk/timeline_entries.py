@@ -12,7 +12,7 @@ from accounts.models import User
 from portal.conversations.models import DeskEvent, Event, Side
 from portal.templatetags.portal import day_in_a_sentence
 
-# The order of entries at the same time: what a message caused comes after it, but a reopening comes before.
+# Entries at the same time have this order. A message comes after the reopening that it caused.
 BEFORE_MESSAGE, MESSAGE, AFTER_MESSAGE = 0, 1, 2
 
 
@@ -25,7 +25,7 @@ class Entry:
     pk: int
     at: datetime
     rank: int
-    # The id of its element.
+    # The id of its HTML element.
     anchor: str
     # Announced to screen readers when it arrives on an open page.
     news: str
@@ -45,9 +45,9 @@ class MessageEntry(Entry):
     language: str
     author: str
     is_own: bool
-    # While the answer is pending, how long its author can still take it back. 0 otherwise.
+    # How long its author can still take it back. 0 if the answer is no longer pending.
     seconds_to_undo: int
-    # The page sets both.
+    # `timeline_context` sets both.
     files: list | None = None
     given: tuple = ()
 

@@ -24,8 +24,8 @@ def away_columns(today):
 def toolbar_context(request, conversation, *, draft, is_mentioned=False):
     """Return the context of desk/conversation_toolbar.html and of desk/note_form.html.
 
-    The conversation must come with `away_columns`, and `draft` is the draft of a note. If an unseen note mentions
-    the staff member (`is_mentioned`), it counts as seen from now on. Otherwise this runs no query.
+    The conversation must have `away_columns`. `draft` is the draft of a note. If an unseen note mentions the
+    staff member (`is_mentioned`), it counts as seen from now on. Otherwise this runs no query.
     """
     at = timezone.now()
     if is_mentioned:
@@ -53,7 +53,7 @@ def _toolbar(conversation, user, today):
 
 
 def snooze_days(today):
-    """Return [(label, day)] for the days that staff choose most. Each day is listed once, by its first label."""
+    """Return [(label, day)] for the days that staff choose most, without repeating a day."""
     choices = [(_("Tomorrow"), 1), (_("Next Monday"), 7 - today.weekday()), (_("In a week"), 7)]
     days = {}
     for label, ahead in choices:
@@ -62,9 +62,9 @@ def snooze_days(today):
 
 
 def assignment_choices(conversation, today):
-    """Return (colleagues at its branch, coordinators elsewhere, other branches) for a conversation, each by name.
+    """Return (colleagues at the branch, coordinators elsewhere, other branches) it can go to.
 
-    People have `is_away` for today.
+    `is_away` tells whether a person is away today.
     """
     roles_here = StaffRole.objects.filter(user=OuterRef("pk"), branch=conversation.branch_id)
     coordinator = Q(staff_roles__role=StaffRole.Role.COORDINATOR)

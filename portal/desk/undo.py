@@ -8,7 +8,7 @@ from portal.conversations import desk_actions
 
 
 def undo_tag(user, conversation):
-    """Return the message tag that makes templates show an undo button, or "" if there is nothing to undo."""
+    """Return the tag that gives a message an undo button, or "" if there is nothing to undo."""
     if not desk_actions.can_be_undone(conversation, by=user):
         return ""
     query = urlencode({"done": conversation.changed_at.isoformat()})

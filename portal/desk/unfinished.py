@@ -1,4 +1,4 @@
-"""Help sessions that a staff member began and has not finished yet: their tray."""
+"""The tray: help sessions that a staff member began and has not finished yet."""
 
 from django.utils.translation import gettext as _
 

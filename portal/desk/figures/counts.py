@@ -1,4 +1,4 @@
-"""The numbers of a quarter. They include help sessions of which only the count is left."""
+"""The counts of a quarter. They include help sessions whose content was deleted."""
 
 from collections import Counter, defaultdict
 
@@ -24,7 +24,7 @@ def contacts(quarter):
 
 
 def follow_ups(quarter):
-    """Return three lists of counts by month: sessions handed over, kept in an account, and answered by the patron."""
+    """Return three lists of counts by month: sessions handed over, kept in an account, and answered."""
     counts = [[0, 0, 0] for _ in range(3)]
     rows = _sessions(quarter).recorded().values_list(TruncMonth("happened_on")).order_by()
     for month, *numbers in rows.annotate(
@@ -36,9 +36,9 @@ def follow_ups(quarter):
 
 
 def outcomes(quarter):
-    """Return (whether patrons found what they needed, how they rated the help).
+    """Return (answers to whether patrons found what they needed, answers to how the help was).
 
-    Each is {primary key of a topic, or None: counts in the order of the choices}.
+    Each is {primary key of a topic, or None: (the count of each choice, …)}.
     """
     found, satisfaction = defaultdict(Counter), defaultdict(Counter)
     answered = _sessions(quarter).recorded().exclude(found="", satisfaction="").order_by()

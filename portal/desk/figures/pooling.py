@@ -1,12 +1,12 @@
-"""Small outcomes are pooled, because a colleague may know who the fewer than five people were.
+"""Small counts are pooled, because a colleague may know who the fewer than five people were.
 
-Every number shown is a sum over nobody or over at least MIN_PEOPLE people. Nothing smaller can be worked out from
-them: the difference between the total and the rows shown is itself shown, as one sum.
+Every number shown counts nobody or at least MIN_PEOPLE people. The difference between the total and the other
+rows is shown too, so nobody can work out a smaller number.
 """
 
 from dataclasses import dataclass
 
-# The usual threshold in library statistics. How much work was done is shown exactly.
+# The usual threshold in library statistics. It is for outcomes, not for the amount of work.
 MIN_PEOPLE = 5
 
 
@@ -36,7 +36,7 @@ def pooled(rows):
 
 
 def is_small(counts):
-    """Return whether one of the counts is of too few people."""
+    """Return whether one of the counts is too small to be shown."""
     return any(0 < count < MIN_PEOPLE for count in counts)
 
 

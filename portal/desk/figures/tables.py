@@ -26,7 +26,7 @@ def contacts_table(quarter):
 def outcome_tables(quarter):
     """Return a table for each question that patrons were asked: {question, answers, rows, is_small}.
 
-    `rows` are [(topic, counts)]. They are empty if nobody answered, or if too few people did (`is_small`).
+    `rows` are [(topic, counts)], or empty if nobody answered. `is_small` means that too few people answered.
     """
     topics = {topic.pk: str(topic) for topic in Topic.objects.prefetch_related(*topic_names())}
     questions = [

@@ -16,8 +16,8 @@ from .tables import contacts_table, outcome_tables
 def figures(request):
     """Show the figures of the quarter in the URL, or of the last one that is over.
 
-    Outcomes are shown only once the quarter is over. Otherwise two visits to the page could differ by the answer
-    of a single person. An answer that comes later still changes a sum by one, because late answers count too.
+    Outcomes are shown only after the quarter ends. During the quarter, comparing the page before and after an
+    answer would reveal it. Late answers count too, so one of them can still be seen this way.
     """
     now = Quarter.of(request.library.today())
     first = min(counts.first_quarter() or now, now)

@@ -1,4 +1,4 @@
-"""The forms that hand a session over by code: on a slip, on a code card, or by email."""
+"""The forms for codes: on slips, on code cards and in emails."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -28,7 +28,7 @@ class CodeCardsForm(forms.Form):
 
 
 class CodeForm(forms.Form):
-    """The digits of a code, as a patron shows them."""
+    """The code that a patron shows."""
 
     code = forms.CharField(
         label=_("Code"),

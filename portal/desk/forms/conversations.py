@@ -88,7 +88,7 @@ def _day_or_none(text):
 
 
 class NoteForm(forms.Form):
-    """A note on a conversation. `warned` is set once its author saw that it mentions an unknown name."""
+    """A note on a conversation. `warned` is set after a warning that it mentions an unknown name."""
 
     client_token = forms.UUIDField(widget=forms.HiddenInput)
     body = TextField(

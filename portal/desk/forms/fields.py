@@ -32,5 +32,5 @@ class DayField(forms.DateField):
 
 
 def language_field(label):
-    """Return a choice of every language, not only those the portal is translated into."""
+    """Return a field for any language, also for one that the portal is not translated into."""
     return forms.ChoiceField(label=label, choices=language_choices, widget=LongSelect)

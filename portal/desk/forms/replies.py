@@ -12,10 +12,11 @@ from .fields import language_field
 
 
 class ReplyForm(forms.Form):
-    """An answer. A template renders the fields, because Django's form rendering was most of the cost of the page.
+    """An answer.
 
-    `sequence` is that of the draft when the page saved it last, and `seen` the primary key of the last message on
-    the page.
+    Its template renders the fields itself, because Django's form rendering was most of the cost of the page.
+    `sequence` is the number of the draft that the page saved last. `seen` is the primary key of the last
+    message on the page.
     """
 
     client_token = forms.UUIDField()
@@ -35,7 +36,7 @@ class ReplyForm(forms.Form):
 
 
 class DraftForm(forms.Form):
-    """The draft of an answer or of a note. It may be too long, because only sending checks the length."""
+    """The draft of an answer or a note. It may be too long to send, because only sending checks the length."""
 
     kind = forms.ChoiceField(choices=[(Draft.Kind.REPLY, ""), (Draft.Kind.NOTE, "")], required=False)
     client_token = forms.UUIDField()

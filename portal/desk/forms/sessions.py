@@ -31,7 +31,7 @@ READ_LEVELS = [
 ]
 
 
-# What the switch "With a child" does, by the library's setting.
+# What happens to a visit with a child, by the library's setting.
 WITH_A_CHILD = {
     Library.Children.PAPER: _(
         "The child gets a printed slip with everything on it: no code, no email, no account."
@@ -44,7 +44,7 @@ WITH_A_CHILD = {
 
 
 class RecordForm(forms.Form):
-    """A help session. `has_items` tells whether items were chosen for it in the items part.
+    """A help session. `has_items` tells whether items were chosen for it.
 
     `conversation` is the public id of a conversation that the session logs as a contact.
     """
@@ -132,11 +132,11 @@ class RecordForm(forms.Form):
         return [self[name] for name in names if not self[name].is_hidden]
 
     def leave_focus_to_errors(self):
-        """Let the summary of the errors have the focus when the page opens."""
+        """Remove the focus from the question, so that the summary of errors gets it."""
         del self.fields["question"].widget.attrs["autofocus"]
 
     def hide_patron_hints(self):
-        """Label the summary for a contact that only the desk reads."""
+        """Change the label of the summary for a contact, which no patron reads."""
         self.fields["summary"].label, self.fields["summary"].help_text = gettext("Summary"), ""
 
     def keep_errors_of(self, name):

@@ -1,7 +1,7 @@
 """Finding one patron among all, without showing the others, and the records this opens.
 
-A whole identifier finds one person or nobody. Letters of a name find a few people, and only with a reason, which the
-access log keeps for each of them. A record stays open to the staff member who found it until the day ends.
+A whole identifier finds one person or nobody. Letters of a name find a few people, and only with a reason.
+The access log stores it for each of them. A record stays open to the staff member until the day ends.
 """
 
 from django.db.models import Exists, OuterRef, Q, Subquery
@@ -26,8 +26,8 @@ class TooMany(Exception):
 def at_desk_of(user, found=()):
     """Return the people whose record this staff member may open.
 
-    These are people with a visit or a conversation at their desk, who have `is_near`, and people they found today
-    (`found`, public ids).
+    These are people with a visit or a conversation at their desk (`is_near`), and people they found today.
+    `found` holds public ids.
     """
     visits = HelpSession.objects.at_desk_of(user).filter(patron=OuterRef("pk"))
     shared = HelpSession.objects.at_desk_of(user).filter(shared_with=OuterRef("pk"))
@@ -49,10 +49,9 @@ def by_identifier(text):
 
 
 def by_name(letters):
-    """Return the people whose names have a word beginning with each of these words, with their last `branch`.
+    """Return the people in whose name a word begins with each of these, with the `branch` they last visited.
 
-    Raises TooMany. Case and accents are ignored, which neither database does in the same way, so this reads all
-    names.
+    Raises TooMany. This reads all names, because the databases ignore case and accents in different ways.
     """
     words = fold(letters).split()
     matches = []
@@ -79,8 +78,8 @@ def is_enough(letters):
 def remember(request, people, *, because=None):
     """Open the records of these people to the staff member until the day ends.
 
-    `because` is {person: the event with the reason}, if a reason was given. The session stores only the event's
-    key. So the words of a reason are deleted with the event, when the person is erased.
+    `because` is {person: the event with the reason}, if a reason was given. The session stores only its key,
+    so that erasing the person also deletes the reason.
     """
     before = found(request)
     new = {
@@ -108,11 +107,11 @@ def reason_for(request, person):
 
 
 def masked(email):
-    """Return as much of an email address as tells two people apart to those who know them."""
+    """Return the part of an email address that people who know it will recognize."""
     name, _at, host = (email or "").partition("@")
     return f"{name[:1]}•••@{host}" if host else ""
 
 
 def _people():
-    """Return all people, without those who are no more than an email address that nobody confirmed."""
+    """Return all people, except those who are only an email address that nobody confirmed."""
     return User.objects.filter(~Exists(unconfirmed(at=None).filter(pk=OuterRef("pk"))), is_active=True)

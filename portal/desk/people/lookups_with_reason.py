@@ -1,4 +1,4 @@
-"""The look-ups for which a staff member gave a reason, because no visit or conversation led them to the person."""
+"""Look-ups with a reason. Staff must give one for people who are not near their desk."""
 
 import datetime
 
@@ -16,7 +16,7 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 def lookups_page(params):
     """Return the context of desk/people/lookups_with_reason.html, with four queries.
 
-    `params` of the URL are `staff` and `person` (public ids to filter by) and `after` (where the page begins).
+    `params` of the URL are `staff` and `person`, public ids to filter by, and `after`, where the page begins.
     """
     looks = LookingReason.objects.select_related("event__by", "event__patron").order_by(
         "-event__at", "-event__pk"

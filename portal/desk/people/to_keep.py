@@ -1,4 +1,4 @@
-"""The visit that staff want to keep for the patron whom they look up."""
+"""The visit that staff look up a patron for, to keep it in their account."""
 
 from django.db.models import Exists, OuterRef
 from django.urls import reverse

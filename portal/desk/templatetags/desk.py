@@ -1,6 +1,6 @@
-"""Tags that render messages and items in Python, because templates were most of the cost of a conversation's page.
+"""Tags that render messages and items. Templates for them were most of the cost of a conversation's page.
 
-Each function escapes what people wrote where it inserts it.
+Each function escapes what it inserts.
 """
 
 from functools import lru_cache
@@ -151,7 +151,8 @@ def _message(context, message):
     if message.files:
         yield _included(context, "components/attachments.html", attachments=message.files)
     url = f"?from={message.public_id}#{message.anchor}"
-    yield f'<p class="meta">{escape(message.author)} · <a class="moment" href="{url}">{when(message.at)}</a></p>'
+    link = f'<a class="moment" href="{url}">{when(message.at)}</a>'
+    yield f'<p class="meta">{escape(message.author)} · {link}</p>'
     if message.seconds_to_undo:
         yield _included(context, "desk/conversation_undo.html", entry=message)
     yield "</li>\n"
@@ -170,7 +171,8 @@ def _note(note):
         by = f" · {escape(note.author)}"
     yield f'<li class="note-entry" id="{note.anchor}"><h2 class="visually-hidden">{escape(heading)}</h2>'
     yield f'<div class="prose">{plain(note.body)}</div>'
-    yield f'<p class="meta">{icon("lock")}{escape(_("Only staff read this"))}{by} · {when(note.at)}</p></li>\n'
+    only_staff = escape(_("Only staff read this"))
+    yield f'<p class="meta">{icon("lock")}{only_staff}{by} · {when(note.at)}</p></li>\n'
 
 
 def _included(context, name, **extra):

@@ -12,7 +12,7 @@ from portal.desk.undo import undo_tag
 
 
 def unless_erased(view):
-    """Decorate a view so that it redirects to the conversation if the conversation is erased, perhaps meanwhile."""
+    """Decorate a view so that it redirects to the conversation's page if the conversation was erased."""
 
     @wraps(view)
     def guarded(request, public_id):

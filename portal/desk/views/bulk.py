@@ -27,7 +27,7 @@ MAX_SELECTED = 100
 @staff_only
 @require_POST
 def desk_bulk(request):
-    """Close, take, assign or snooze the selected conversations. Ignore those the staff member may not open."""
+    """Close, take, assign or snooze the selected conversations that the staff member may open."""
     selected = _selected(request)
     if not selected:
         messages.error(request, _("Nothing is selected."))
@@ -97,7 +97,7 @@ def desk_undo_bulk(request):
 
 
 def _report(request, result, words):
-    """Say how many conversations were changed, with an undo button, and which were left and why."""
+    """Add messages that tell how many conversations were changed, and which were not and why."""
     if result.changed:
         undo_url = f"{reverse('desk_undo_bulk')}?{urlencode({'key': result.undo})}"
         messages.success(request, words, extra_tags=f"undo={undo_url}" if result.undo else "")

@@ -56,7 +56,7 @@ def close_desk_computer(request, public_id):
 @staff_only
 @require_POST
 def desk_used(request):
-    """Keep a shared desk computer unlocked while someone reads or types there. static/js/lock.js requests this."""
+    """Keep a shared desk computer unlocked while it is used. static/js/lock.js requests this."""
     return HttpResponse(status=204)
 
 

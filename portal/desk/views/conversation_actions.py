@@ -1,6 +1,6 @@
 """Who works on a conversation and when: take, assign, transfer, snooze, wake, and undo.
 
-Each is a form of its own that leads back to the conversation. What is typed there meanwhile is saved as a draft.
+Each is a form of its own that leads back to the conversation. The composer saves its draft meanwhile.
 """
 
 from django.contrib import messages
@@ -84,7 +84,7 @@ def _transferred(request, conversation, branch):
 
 
 def _taken_first(request, conversation, assignee):
-    """Lead back to the conversation, which someone else was faster to take."""
+    """Redirect to the conversation and say that someone else was faster."""
     words = taken_words(conversation, assignee, timezone.now())
     return back_to_conversation(request, conversation, words, level=messages.WARNING)
 
@@ -125,7 +125,7 @@ def desk_wake(request, public_id):
 @require_POST
 @unless_erased
 def desk_undo(request, public_id):
-    """Undo what the staff member did at the time `done`. The time makes a second press of the button harmless."""
+    """Undo what the staff member did at the time `done`. Pressing the button twice undoes nothing else."""
     conversation, done_at = conversation_for_action(request, public_id), parse_moment(request.GET.get("done"))
     if done_at is None:
         raise Http404

@@ -21,14 +21,14 @@ from portal.desk.timeline import build_timeline
 from portal.desk.toolbar import toolbar_context
 from portal.htmx import render_page
 
-# An update repeats the last minute. It finds answers that were taken back and messages that were saved late.
+# An update repeats this long, to find answers that were taken back and messages that were saved late.
 POLL_OVERLAP = datetime.timedelta(minutes=1)
 
 
 def show_conversation(request, conversation, *, status=200, **composer):
     """Return the whole page, or for htmx the composer with what is new.
 
-    `composer` are the arguments of `composer_context`: what was posted, and what the composer says or asks.
+    `composer` are keyword arguments for `composer_context`.
     """
     if conversation.status == Conversation.Status.ERASED:
         erasure = conversation.desk_events.select_related("by").order_by("at").last()
@@ -48,7 +48,7 @@ def show_message(request, conversation, words, *, anchor="#reply-form", level=me
 
 
 def redirect_to(request, conversation, anchor=""):
-    """Redirect to the conversation, also if htmx posted."""
+    """Redirect to the conversation, for htmx too."""
     url = conversation_url(request, conversation) + anchor
     return HttpResponseClientRedirect(url) if request.htmx else redirect(url)
 
@@ -82,7 +82,7 @@ def _composer_and_news(request, conversation, **composer):
     timeline = build_timeline(
         conversation, user=request.user, at=at, read_until=around.read_until, since=since - POLL_OVERLAP
     )
-    # The composer quotes newer messages, which may be older than the timeline's part.
+    # The composer quotes newer messages, which may have come before the timeline's part.
     if timeline.entries or composer.get("newer"):
         log_reading(request, conversation, at=at)
     presence.come(conversation, person=request.user, at=at, read_until=timeline.read_until, around=around)

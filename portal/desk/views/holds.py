@@ -99,7 +99,7 @@ def _url(record):
 
 
 def _openable_records(request):
-    """Return {kind: primary keys of the records under a hold that this coordinator may open}."""
+    """Return {kind: primary keys of the held records that this coordinator may open}."""
     held = LegalHold.objects.filter(lifted_at=None)
     sessions = HelpSession.objects.at_desk_of(request.user).filter(legal_holds__in=held)
     conversations = Conversation.objects.at_desk_of(request.user).filter(legal_holds__in=held)

@@ -14,7 +14,7 @@ from recommendations.search import find_items
 @staff_only
 @require_GET
 def desk_items(request):
-    """Show the items found while a staff member types, in the form of a session or, with `conversation`, of an answer."""
+    """List the items found while staff type, in a session or, with `conversation`, in an answer."""
     query, conversation = request.GET.get("q", ""), uuid_or_none(request.GET.get("conversation"))
     context = {
         "found": find_items(query, limit=MAX_FOUND, branch=branch_for(request)),

@@ -1,4 +1,4 @@
-"""The queue: the conversations that need an answer, and what else there is to do at the desk."""
+"""The queue: conversations that need an answer, and what else there is to do at the desk."""
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -42,7 +42,7 @@ def desk(request):
 @asks_by_itself
 @require_GET
 def desk_queue_news(request):
-    """Answer the poll of an open page: 204, or its new counts, rows and the number of conversations that came."""
+    """Answer the poll of an open page: 204, or the new rows and counts of its list."""
     at = timezone.now()
     asked = QueueQuery.read(request.GET, request.user)
     if not request.htmx:

@@ -1,4 +1,4 @@
-"""Recording a help session: at once, or begun now and finished later."""
+"""Recording a help session, at once or in several steps."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -46,7 +46,7 @@ def record(request):
 @staff_only
 @require_http_methods(["GET"])
 def finish_session(request, public_id):
-    """Show the form of an unfinished session with all that was typed."""
+    """Show the form of an unfinished session."""
     draft = get_object_or_404(
         HelpSession.objects.at_desk_of(request.user).select_related("unfinished_form"), public_id=public_id
     )
@@ -62,7 +62,7 @@ def finish_session(request, public_id):
 @staff_only
 @require_POST
 def autosave(request):
-    """Save the form as an unfinished session. The page takes the session's URL, so that a reload shows it again."""
+    """Save the form as an unfinished session. The page takes its URL, so that a reload shows it again."""
     token = posted_token(request.POST)
     draft = _draft_with(request, token)
     if draft is None or draft.status == HelpSession.Status.UNFINISHED:
@@ -106,11 +106,11 @@ def _new_form(request):
     return _page(request, _form(request, initial=initial), ItemPicker())
 
 
-# What the buttons of the form do. Each gets the session that was begun with this form, or None.
+# The functions for the buttons of the form. `draft` is the session that this form began, or None.
 
 
 def _save_and_hand_over(request, draft, token):
-    """Record the session and make a code for the patron, unless a child gets paper or a code card is attached."""
+    """Record the session and make a code, unless a child gets paper or a code card is attached."""
     help_session, response = _record(request, draft, token)
     if response is not None:
         return response
@@ -130,7 +130,7 @@ def _save_only(request, draft, token):
 
 
 def _finish_later(request, draft, token):
-    """Put the form on the tray. Only the code of a card has to be right, because the card opens the session later."""
+    """Save the form to the tray. Only the code of a card must be valid, because it opens the session."""
     draft = _save_draft(request, draft, token)
     form = _form(request, data=request.POST)
     form.is_valid()
@@ -143,7 +143,7 @@ def _finish_later(request, draft, token):
 
 
 def _change_items(request, draft, token):
-    """Do what a button of the items part says. The form is saved first, because it is shown again from its draft."""
+    """Do what a button of the items part says, and show the form again from its saved draft."""
     picker = ItemPicker(request.POST)
     picker.change(request.POST["action"])
     fields = {
@@ -157,7 +157,7 @@ def _change_items(request, draft, token):
         context = items_context(picker, branch_for(request), reverse("record"))
         response = render(request, "desk/items.html", context)
         response["HX-Replace-Url"] = url
-        # The page then saves again, because an autosave under way would save the items as they were.
+        # The page then saves again, because an autosave under way may still save the old items.
         response["HX-Trigger-After-Settle"] = "items-changed"
         return response
     if picker.written.errors:
@@ -171,7 +171,10 @@ RECORD_ACTIONS = {"save": _save_and_hand_over, "save_only": _save_only, "later":
 
 
 def _record(request, draft, token):
-    """Return (the recorded session, None), or (None, the response) if the form is shown again or was a contact's."""
+    """Record the session and return (it, None).
+
+    Return (None, a response) if the form has errors, or if it logged a conversation as a contact.
+    """
     picker = ItemPicker(request.POST)
     are_items_valid = picker.check()
     form = _form(request, data=request.POST, has_items=bool(picker.rows))
@@ -196,7 +199,7 @@ def _record(request, draft, token):
 
 
 def _log_as_contact(request, form, picker, draft, token, conversation, fields):
-    """Count the work on a conversation as a contact without a patron, and return to the conversation."""
+    """Log the conversation as a contact without a patron, and return to it."""
     contact = {**fields, "items": picker.chosen(), "unfinished": draft}
     try:
         desk_actions.log_as_contact(conversation, by=request.user, at=timezone.now(), **contact)
@@ -236,8 +239,8 @@ def _draft_with(request, token):
     """
     own = HelpSession.objects.at_desk_of(request.user)
     draft = own.filter(public_id=token).first()
-    # One query excludes the staff member's own sessions. Otherwise a session that a second post of this form
-    # begins just now would look like someone else's.
+    # This query leaves out the staff member's own sessions, because a second post of this form may have begun
+    # one since the query before.
     is_foreign = (
         draft is None
         and HelpSession.objects.filter(public_id=token).exclude(pk__in=own.values("pk")).exists()

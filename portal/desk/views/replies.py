@@ -22,7 +22,7 @@ from recommendations.models import Recommendation
 
 from .conversation_responses import redirect_to, show_conversation, show_message
 
-# Buttons of the items part. Others that are unknown show the conversation again.
+# The buttons of the items part, or the beginnings of their names.
 ITEM_ACTIONS = ("find", "add_item", "pick-", "remove-")
 
 
@@ -65,7 +65,7 @@ def _send(request, conversation, action):
     except actions.Erased:
         return redirect_to(request, conversation)
     if message.body != typed["body"]:
-        # Another page has sent this composer's answer already, with other words.
+        # Another page has already sent an answer from this composer, with other words.
         return show_conversation(
             request, conversation, form=form, picker=picker, asks="sent_otherwise", status=422
         )
@@ -124,7 +124,7 @@ def _with_templates(request, conversation, typed):
 
 
 def _change_items(request, conversation, action):
-    """Do what a button of the items part says. "Keep it" and unknown actions only show the composer again."""
+    """Do what a button of the items part says. Any other button only shows the composer again."""
     _add_files_without_script(request, conversation)
     picker = ItemPicker(request.POST)
     picker.change(action)
@@ -199,7 +199,7 @@ def desk_take_back(request, public_id):
 
 
 def _save_typed(request, conversation, at):
-    """Save what was typed after the answer, as the next state of the draft."""
+    """Save what was typed since the answer was sent, as the next state of the draft."""
     sequence = (number_or_none(request.POST.get("sequence")) or 0) + 1
     form = DraftForm(request.POST.dict() | {"sequence": sequence})
     if form.is_valid() and form.cleaned_data["body"]:

@@ -70,7 +70,7 @@ def revoke(request, public_id):
 def take_out(request, public_id):
     """Ask whether to take a person out of a child's shared visit, then do it and revoke the codes.
 
-    The person has the adult's part, or has the child's part and isn't the child. `who` is their public id.
+    `who` is the public id of a person who keeps the visit in their account, but shouldn't.
     """
     help_session = get_object_or_404(_sessions(request).select_related("shared_with"), public_id=public_id)
     who = request.POST.get("who") or request.GET.get("who", "")
@@ -128,7 +128,7 @@ def _sessions(request):
 
 
 def _session_to_hand_over(request, public_id):
-    """Return the session, unless it was logged for a conversation: such a contact stays at the desk."""
+    """Return the session. A contact that was logged for a conversation can't be handed over."""
     logged_for = Conversation.objects.filter(logged_as=OuterRef("pk"))
     return get_object_or_404(_sessions(request).exclude(Exists(logged_for)), public_id=public_id)
 

@@ -17,7 +17,7 @@ from portal.text import TextField
 
 
 class BranchForm(forms.Form):
-    """A branch, new or changed (`branch`)."""
+    """The data of a branch. `branch` is None for a new one."""
 
     name = TextField(label=gettext_lazy("Name"), max_length=120)
     address = TextField(label=gettext_lazy("Address"), max_length=200, required=False)

@@ -11,7 +11,7 @@ from portal.text import TextField
 
 
 class ReplyTemplateForm(forms.Form):
-    """A reply template. Its places in curly brackets must be known."""
+    """A reply template. Its placeholders in curly brackets must be known."""
 
     name = TextField(
         label=gettext_lazy("Name"),
@@ -38,7 +38,7 @@ class ReplyTemplateForm(forms.Form):
     )
 
     def preview_at(self, url):
-        """Let the page preview the text while it is typed, by posting the form to this URL."""
+        """Let the page preview the text during typing by posting the form to this URL."""
         self.fields["body"].widget.attrs |= {
             "hx-post": url,
             "hx-trigger": "input changed delay:400ms",

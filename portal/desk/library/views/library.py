@@ -20,7 +20,7 @@ LIBRARY_FIELDS += ["closes_after_days", "released_after_days", "desk_locks_after
 
 @coordinator_only
 def settings(request):
-    """List what can be set, with a summary of each."""
+    """Show an overview of all settings."""
     branches = Branch.objects.annotate(people=Count("staff_roles")).order_by("closed_at", "name")
     topics = Topic.objects.aggregate(
         used=Count("pk", filter=Q(retired_at=None)), retired=Count("pk", filter=Q(retired_at__isnull=False))

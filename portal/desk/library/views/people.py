@@ -20,7 +20,7 @@ LAST_COORDINATOR = gettext_lazy("They are the only coordinator. Make someone els
 
 @coordinator_only
 def people(request):
-    """List who works at this coordinator's branches, and who is invited to."""
+    """List the staff of this coordinator's branches, and the open invitations."""
     invited = list(
         Invitation.objects.at_desk_of(request.user)
         .select_related("invited_by")

@@ -105,7 +105,7 @@ def _template_page(request, template, initial, done):
 
 
 def _previews(form, me):
-    """Return [(label, the text with values in its places)] for the preview of a template."""
+    """Return [(label, the text with its placeholders filled in)]."""
     body, language = clean(form["body"].value() or "", multiline=True), form["language"].value()
     in_language = {"language": language} if language in dict(language_choices()) else {}
     return [

@@ -13,7 +13,7 @@ from recommendations.models import Topic
 
 @coordinator_only
 def topics(request):
-    """List the topics and add one. With `topic` rename that one, or retire it or bring it back with a button."""
+    """List the topics and add one. With `topic`, rename that topic, retire it or bring it back."""
     number = request.POST.get("topic") or request.GET.get("topic") or ""
     topic = Topic.objects.filter(pk=int(number)).first() if number.isdecimal() and len(number) < 10 else None
     form = TopicForm(request.POST or None, topic=topic)

@@ -1,4 +1,4 @@
-"""Looking up a patron, or adding one; and who was looked up with a reason."""
+"""Looking up a patron, adding one, and the list of look-ups with a reason."""
 
 from django.contrib import messages
 from django.shortcuts import redirect, render
@@ -36,7 +36,7 @@ def patrons(request):
 @staff_only
 @require_POST
 def patrons_by_name(request):
-    """List the few people whose names match, for a reason. If too many match, ask for more of the name."""
+    """List the people whose names match, and log the reason. If too many match, ask for more letters."""
     form, at, people_found = LettersForm(request.POST), timezone.now(), None
     if form.is_valid() and limits.counted(request, form, "letters", "look_up_by_name"):
         try:

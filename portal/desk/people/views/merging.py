@@ -33,7 +33,7 @@ def merge_records(request, public_id):
 
 
 def _merge(request, person, other, at):
-    # From now on opening either record opens both, so the log records both for both patrons.
+    # The merged record shows what both held, so the access log records both.
     for record in (person, other):
         log_record_opened(request, record, at=at, reason=_reason(request, record))
     going, into = _in_order(person, other)
@@ -68,7 +68,7 @@ def unmerge_records(request, public_id):
 def _open_record(request, public_id):
     """Return a person near this coordinator's desk, or one found with a reason.
 
-    Never the coordinator: a colleague has to answer for that.
+    Coordinators can't merge their own record.
     """
     people = find.at_desk_of(request.user, find.found(request)).exclude(pk=request.user.pk)
     person = get_object_or_404(people, public_id=public_id)

@@ -1,4 +1,4 @@
-"""The record of a person, and what staff can do there for the person."""
+"""The record of a person, and what staff can do for the person there."""
 
 from django.contrib import messages
 from django.http import Http404
@@ -150,7 +150,7 @@ def _person_and_reason(request, public_id):
 
 
 def _open_record(request, public_id):
-    """Return what `_person_and_reason` returns. Raise Http404 if the staff member may not open the record yet."""
+    """Return (the person, the reason), or raise Http404 if the staff member still has to give a reason."""
     person, reason = _person_and_reason(request, public_id)
     if not (person.is_near or reason):
         raise Http404
