@@ -4,13 +4,12 @@
 from collections import namedtuple
 from dataclasses import dataclass
 from functools import cache
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from django.db import connection
 from django.db.models import BigAutoField, DateField
 from django.db.models.expressions import RawSQL
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
@@ -21,7 +20,6 @@ from portal.conversations.desk_lists import (
     Desk,
     Filters,
     Place,
-    around,
     compiled,
     counted,
     in_list,
@@ -230,42 +228,3 @@ def colleagues(user):
 def _colleagues(branches, user):
     people = User.objects.filter(staff_roles__branch__in=branches, is_active=True).exclude(pk=user)
     return people.distinct().order_by("name", "pk").values_list("public_id", "name")
-
-
-def neighbors(request, conversation):
-    """Return the context of desk/queue_nav.html: links to the list and to the conversations before and after.
-
-    In the page's URL, `queue` is the query of the list and `place` the conversation's place in it. None if
-    `queue` is missing.
-    """
-    if "queue" not in request.GET:
-        return None
-    asked = QueueQuery.read(dict(parse_qsl(request.GET["queue"])), request.user)
-    place = Place.read(request.GET.get("place", ""), asked.list)
-    links = _neighbor_links(request, conversation, asked, place) if place is not None else {}
-    return {"back": asked.url(), "list": TABS[asked.tab], **links}
-
-
-def _neighbor_links(request, conversation, asked, place):
-    at = timezone.now()
-    desk, _away = desk_today(request, at)
-    nearest = around(desk, asked.list, asked.filters(request.user), at=at, place=place)
-    links = {}
-    for neighbor in nearest.exclude(pk=conversation.pk).only(
-        "public_id", "status", "queued_at", "snoozed_until"
-    ):
-        its_place = Place.of(neighbor, asked.list)
-        side = "next" if its_place.key(asked.list) > place.key(asked.list) else "previous"
-        query = urlencode({"queue": request.GET["queue"], "place": its_place})
-        links[side] = f"{reverse('desk_conversation', args=[neighbor.public_id])}?{query}"
-    return links
-
-
-def conversation_url(request, conversation):
-    """Return the URL of the conversation, with the parameters `queue` and `place` of the referring page."""
-    referrer = urlsplit(request.META.get("HTTP_REFERER", ""))
-    params = []
-    if referrer.path.startswith(reverse("desk") + "conversations/"):
-        params = [(name, value) for name, value in parse_qsl(referrer.query) if name in {"queue", "place"}]
-    url = reverse("desk_conversation", args=[conversation.public_id])
-    return f"{url}?{urlencode(params)}" if params else url

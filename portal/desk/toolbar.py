@@ -1,4 +1,4 @@
-"""The toolbar of a conversation: its assignee, and what staff can do with it besides answering."""
+"""The toolbar of a conversation: its assignee, and what staff can do except answering."""
 
 import datetime
 

@@ -20,6 +20,7 @@ from .views import (
     slips,
     tally,
     templates,
+    unfinished,
 )
 
 urlpatterns = [
@@ -55,9 +56,9 @@ urlpatterns = [
     ),
     path("threads/<path:rest>", conversations.old_address, name="desk_old_address"),
     path("record/", record.record, name="record"),
-    path("record/autosave/", record.autosave, name="autosave"),
-    path("record/<uuid:public_id>/", record.finish_session, name="finish_session"),
-    path("record/<uuid:public_id>/discard/", record.discard_session, name="discard_session"),
+    path("record/autosave/", unfinished.autosave, name="autosave"),
+    path("record/<uuid:public_id>/", unfinished.finish_session, name="finish_session"),
+    path("record/<uuid:public_id>/discard/", unfinished.discard_session, name="discard_session"),
     path("items/", items.desk_items, name="desk_items"),
     path("templates/", templates.desk_templates, name="desk_templates"),
     path("absences/", absences.absences, name="absences"),

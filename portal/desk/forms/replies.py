@@ -36,7 +36,7 @@ class ReplyForm(forms.Form):
 
 
 class DraftForm(forms.Form):
-    """The draft of an answer or a note. It may be too long to send, because only sending checks the length."""
+    """The draft of an answer or a note. It can be too long to send, because only sending checks that."""
 
     kind = forms.ChoiceField(choices=[(Draft.Kind.REPLY, ""), (Draft.Kind.NOTE, "")], required=False)
     client_token = forms.UUIDField()
@@ -49,7 +49,7 @@ class DraftForm(forms.Form):
 
 
 def composer_extras(data):
-    """Return the fields of a posted composer that a draft saves besides its text: the items and `then`."""
+    """Return the posted fields that a draft saves in addition to its text: the items and `then`."""
     return {
         name[:60]: data[name][:20_000]
         for name in list(data)[:500]

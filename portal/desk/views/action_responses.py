@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 
 from portal.conversations.changes import Erased
 from portal.desk.conversation_lookup import can_open
-from portal.desk.queue import conversation_url
+from portal.desk.queue_navigation import conversation_url
 from portal.desk.undo import undo_tag
 
 

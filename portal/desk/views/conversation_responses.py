@@ -16,7 +16,7 @@ from portal.desk.conversation_context import timeline_context
 from portal.desk.conversation_lookup import conversation_for_page
 from portal.desk.params import parse_moment
 from portal.desk.patron_history import patron_history_context
-from portal.desk.queue import conversation_url, neighbors
+from portal.desk.queue_navigation import conversation_url, neighbors
 from portal.desk.timeline import build_timeline
 from portal.desk.toolbar import toolbar_context
 from portal.htmx import render_page

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.sign_in.access import coordinator_only
 from portal.desk.conversation_lookup import conversation_for_action
-from portal.desk.queue import conversation_url
+from portal.desk.queue_navigation import conversation_url
 from portal.privacy.holds import HeldByLaw, erase_conversation, held
 
 from .action_responses import unless_erased

@@ -24,7 +24,7 @@ MAX_LISTED = 30
 @require_http_methods(["GET", "POST"])
 @unless_erased
 def desk_merge(request, public_id):
-    """List the patron's other conversations, show the chosen one beside this one, then merge the two."""
+    """List the patron's other conversations, compare the chosen one with this one, then merge them."""
     conversation, at = conversation_for_action(request, public_id), timezone.now()
     mine = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
     others = merging.mergeable(conversation).filter(pk__in=mine.values("pk")).select_related("branch")

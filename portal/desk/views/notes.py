@@ -10,7 +10,7 @@ from portal.conversations import notes
 from portal.desk.conversation_lookup import conversation_for_action
 from portal.desk.conversation_messages import noted_words
 from portal.desk.forms.conversations import NoteForm
-from portal.desk.queue import conversation_url
+from portal.desk.queue_navigation import conversation_url
 
 from .action_responses import unless_erased
 

@@ -1,32 +1,28 @@
-"""Recording a help session, at once or in several steps."""
+"""Recording a help session: the form, and the functions for its buttons."""
 
 from django.contrib import messages
-from django.http import Http404
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts.models import AuditEvent
 from accounts.sign_in.access import staff_only
 from portal import limits
 from portal.conversations import desk_actions
 from portal.conversations.changes import Erased
-from portal.conversations.models import Conversation
-from portal.desk import shown_today, slips
+from portal.desk import slips
 from portal.desk.access_log import log_opened
 from portal.desk.branches import branch_for, service_point
-from portal.desk.forms.sessions import RecordForm, has_content, posted_token, typed_fields
+from portal.desk.forms.sessions import has_content, posted_token, typed_fields
 from portal.desk.item_picker import ItemPicker
-from portal.desk.items_part import items_context, search_context
+from portal.desk.items_part import items_context
 from portal.desk.record_defaults import defaults, defaults_for_contact
-from portal.desk.tallies import tally_context
-from portal.desk.unfinished import saved_fields, tray, with_first_words
 from portal.helpsessions import actions
 from portal.helpsessions.models import HelpSession
-from portal.htmx import render_page
-from portal.text import uuid_or_none
+
+from .record_form import conversation_to_log, draft_with, record_form, record_page, save_draft
 
 
 @staff_only
@@ -36,74 +32,24 @@ def record(request):
     if request.method == "GET":
         return _new_form(request)
     token, action = posted_token(request.POST), request.POST.get("action", "save")
-    draft = _draft_with(request, token)
+    draft = draft_with(request, token)
     if draft is not None and draft.status == HelpSession.Status.RECORDED:
         # The form was posted twice.
         return redirect("desk_session" if request.POST.get("conversation") else "slip", draft.public_id)
     return RECORD_ACTIONS.get(action, _change_items)(request, draft, token)
 
 
-@staff_only
-@require_http_methods(["GET"])
-def finish_session(request, public_id):
-    """Show the form of an unfinished session."""
-    draft = get_object_or_404(
-        HelpSession.objects.at_desk_of(request.user).select_related("unfinished_form"), public_id=public_id
-    )
-    if draft.status == HelpSession.Status.RECORDED:
-        return redirect("desk_session", public_id)
-    if draft.status != HelpSession.Status.UNFINISHED:
-        raise Http404
-    fields = saved_fields(draft)
-    form = _form(request, initial={**fields, "token": draft.public_id})
-    return _page(request, form, ItemPicker({**fields, "q": request.GET.get("q", "")}), draft=draft)
-
-
-@staff_only
-@require_POST
-def autosave(request):
-    """Save the form as an unfinished session. The page takes its URL, so that a reload shows it again."""
-    token = posted_token(request.POST)
-    draft = _draft_with(request, token)
-    if draft is None or draft.status == HelpSession.Status.UNFINISHED:
-        draft = _save_draft(request, draft, token)
-    context = {
-        "draft": draft,
-        "saved_at": timezone.now(),
-        "secret_number": _form(request, data=request.POST).secret_number,
-    }
-    response = render(request, "desk/record.html#kept", context)
-    if draft.status == HelpSession.Status.UNFINISHED:
-        response["HX-Replace-Url"] = reverse("finish_session", args=[draft.public_id])
-    return response
-
-
-@staff_only
-@require_http_methods(["GET", "POST"])
-def discard_session(request, public_id):
-    """Ask whether to discard an unfinished session, then discard it."""
-    draft = get_object_or_404(
-        HelpSession.objects.at_desk_of(request.user).unfinished().select_related("unfinished_form"),
-        public_id=public_id,
-    )
-    if request.method == "GET":
-        return render(request, "desk/discard.html", {"draft": with_first_words(draft)})
-    actions.discard_unfinished(draft, by=request.user, at=timezone.now())
-    messages.info(request, _("Discarded."))
-    return redirect("record")
-
-
 def _new_form(request):
     """Show an empty form, or one that logs the `conversation` of the URL as a contact."""
     initial = defaults(request.user, request.library, timezone.now())
     if "conversation" in request.GET:
-        conversation = _conversation_or_404(request, request.GET["conversation"])
+        conversation = conversation_to_log(request, request.GET["conversation"])
         if conversation.logged_as_id:
             messages.info(request, _("This conversation is already logged as a contact."))
             return redirect("desk_conversation", conversation.public_id)
         log_opened(request, conversation, at=timezone.now(), where=AuditEvent.Where.RECORD)
         initial |= defaults_for_contact(conversation, request.user)
-    return _page(request, _form(request, initial=initial), ItemPicker())
+    return record_page(request, record_form(request, initial=initial), ItemPicker())
 
 
 # The functions for the buttons of the form. `draft` is the session that this form began, or None.
@@ -131,13 +77,13 @@ def _save_only(request, draft, token):
 
 def _finish_later(request, draft, token):
     """Save the form to the tray. Only the code of a card must be valid, because it opens the session."""
-    draft = _save_draft(request, draft, token)
-    form = _form(request, data=request.POST)
+    draft = save_draft(request, draft, token)
+    form = record_form(request, data=request.POST)
     form.is_valid()
     card = form.cleaned_data.get("card")
     if "card" in form.errors or (card and not _attach_card(request, form, draft, card)):
         form.keep_errors_of("card")
-        return _page(request, form, ItemPicker(request.POST), draft=draft, status=422)
+        return record_page(request, form, ItemPicker(request.POST), draft=draft, status=422)
     messages.success(request, _("Saved to your tray. You can finish it later."))
     return redirect("record")
 
@@ -151,7 +97,7 @@ def _change_items(request, draft, token):
         for name, value in typed_fields(request.POST).items()
         if not name.startswith(("items-", "new-"))
     }
-    draft = _save_draft(request, draft, token, fields | picker.fields())
+    draft = save_draft(request, draft, token, fields | picker.fields())
     url = reverse("finish_session", args=[draft.public_id])
     if request.htmx:
         context = items_context(picker, branch_for(request), reverse("record"))
@@ -161,8 +107,8 @@ def _change_items(request, draft, token):
         response["HX-Trigger-After-Settle"] = "items-changed"
         return response
     if picker.written.errors:
-        form = _form(request, initial={**fields, "token": draft.public_id})
-        return _page(request, form, picker, draft=draft, status=422)
+        form = record_form(request, initial={**fields, "token": draft.public_id})
+        return record_page(request, form, picker, draft=draft, status=422)
     query = f"?q={picker.query_for_url}" if picker.query_for_url else ""
     return redirect(f"{url}{query}#items")
 
@@ -177,21 +123,23 @@ def _record(request, draft, token):
     """
     picker = ItemPicker(request.POST)
     are_items_valid = picker.check()
-    form = _form(request, data=request.POST, has_items=bool(picker.rows))
+    form = record_form(request, data=request.POST, has_items=bool(picker.rows))
     must_warn = form.secret_number and "warned" not in request.POST
     if not form.is_valid() or not are_items_valid or must_warn:
         if draft is not None or has_content(request.POST):
-            draft = _save_draft(request, draft, token)
-        return None, _page(request, form, picker, draft=draft, warned=form.secret_number, status=422)
+            draft = save_draft(request, draft, token)
+        return None, record_page(request, form, picker, draft=draft, warned=form.secret_number, status=422)
     fields, at = form.cleaned_data, timezone.now()
     card, conversation = fields.pop("card"), fields.pop("conversation")
     if conversation:
-        conversation = _conversation_or_404(request, conversation)
+        conversation = conversation_to_log(request, conversation)
         return None, _log_as_contact(request, form, picker, draft, token, conversation, fields)
     if card:
-        draft = _save_draft(request, draft, token)
+        draft = save_draft(request, draft, token)
         if not _attach_card(request, form, draft, card):
-            return None, _page(request, form, picker, draft=draft, warned=form.secret_number, status=422)
+            return None, record_page(
+                request, form, picker, draft=draft, warned=form.secret_number, status=422
+            )
     if fields["happened_on"] == request.library.today(at):
         fields["service_point"] = service_point(request, fields["branch"])
     items = picker.chosen()
@@ -211,7 +159,7 @@ def _log_as_contact(request, form, picker, draft, token, conversation, fields):
                 "recorded, and you can discard this form."
             ),
         )
-        return _page(request, form, picker, draft=_save_draft(request, draft, token), status=422)
+        return record_page(request, form, picker, draft=save_draft(request, draft, token), status=422)
     messages.success(request, _("Logged as a contact."))
     return redirect("desk_conversation", conversation.public_id)
 
@@ -230,77 +178,3 @@ def _attach_card(request, form, help_session, card):
             _("This card already belongs to another session, or is too old. Give the patron another card."),
         )
     return "card" not in form.errors
-
-
-def _draft_with(request, token):
-    """Return the session that this form began or recorded, or None if it is new.
-
-    Raises Http404 if the session belongs to someone else.
-    """
-    own = HelpSession.objects.at_desk_of(request.user)
-    draft = own.filter(public_id=token).first()
-    # This query leaves out the staff member's own sessions, because a second post of this form may have begun
-    # one since the query before.
-    is_foreign = (
-        draft is None
-        and HelpSession.objects.filter(public_id=token).exclude(pk__in=own.values("pk")).exists()
-    )
-    if is_foreign or (draft is not None and draft.status == HelpSession.Status.TALLY):
-        raise Http404
-    return draft
-
-
-def _save_draft(request, draft, token, fields=None):
-    """Save the typed fields as an unfinished session, and return it."""
-    fields = typed_fields(request.POST) if fields is None else fields
-    if draft is None:
-        branch = branch_for(request)
-        return actions.start_unfinished(
-            by=request.user, at=timezone.now(), branch=branch, fields=fields, token=token
-        )
-    actions.save_unfinished(draft, fields=fields, at=timezone.now())
-    return draft
-
-
-def _conversation(request, public_id):
-    """Return the conversation that the form logs as a contact, or None."""
-    public_id = uuid_or_none(public_id)
-    if public_id is None:
-        return None
-    conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request)).not_merged()
-    conversations = conversations.exclude(status=Conversation.Status.ERASED)
-    related = "help_session", "readers_form", "branch", "patron"
-    return conversations.select_related(*related).filter(public_id=public_id).first()
-
-
-def _conversation_or_404(request, public_id):
-    conversation = _conversation(request, public_id)
-    if conversation is None:
-        raise Http404
-    return conversation
-
-
-def _form(request, **kwargs):
-    return RecordForm(user=request.user, library=request.library, at=timezone.now(), **kwargs)
-
-
-def _page(request, form, picker, *, draft=None, warned=False, status=200):
-    conversation = _conversation(request, form["conversation"].value())
-    if status != 200:
-        form.leave_focus_to_errors()
-    if conversation is not None:
-        form.hide_patron_hints()
-    context = {
-        "form": form,
-        "picker": picker,
-        "items_url": reverse("record"),
-        "draft": draft,
-        "warned": warned,
-        "secret_number": warned,
-        "card_attached": draft is not None and draft.claim_codes.live(timezone.now()).exists(),
-        "conversation": conversation,
-        "tray": [begun for begun in tray(request.user) if draft is None or begun["pk"] != draft.pk],
-        **search_context(picker, branch_for(request)),
-        **tally_context(request),
-    }
-    return render_page(request, "desk/record.html", context, status=status)

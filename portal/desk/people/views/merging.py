@@ -18,7 +18,7 @@ from portal.text import uuid_or_none
 @coordinator_only
 @require_http_methods(["GET", "HEAD", "POST"])
 def merge_records(request, public_id):
-    """List the other records found today, show the chosen one beside this one, then merge the two."""
+    """List the other records found today, compare the chosen one with this one, then merge them."""
     person, at = _open_record(request, public_id), timezone.now()
     others = _others(request, person)
     chosen = uuid_or_none(request.POST.get("with") or request.GET.get("with"))
@@ -33,7 +33,7 @@ def merge_records(request, public_id):
 
 
 def _merge(request, person, other, at):
-    # The merged record shows what both held, so the access log records both.
+    # The merged record shows what both had, so the access log records both.
     for record in (person, other):
         log_record_opened(request, record, at=at, reason=_reason(request, record))
     going, into = _in_order(person, other)
