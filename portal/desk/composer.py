@@ -15,7 +15,7 @@ from .params import number_or_none
 
 
 def saved_drafts(request, conversation):
-    """Return the staff member's draft of an answer and of a note, by kind."""
+    """Return {kind: draft} for the staff member's drafts of an answer and of a note."""
     kinds = [Draft.Kind.REPLY, Draft.Kind.NOTE]
     return drafts.drafts_of(conversation, person=request.user, side=Side.STAFF, kinds=kinds)
 

@@ -64,7 +64,7 @@ def _others_in_words(around):
 def _files_of(request, conversation, messages):
     """Return {primary key of a message: its files}, and set the composer's own files as `unsent_files`.
 
-    One query finds both. It is left out if the conversation has no files.
+    One query finds both. If the conversation has no files, there is no query.
     """
     files = {}
     if conversation.has_files:

@@ -27,7 +27,7 @@ def conversation_for_page(request, public_id):
         return conversation_for_page(request, conversation.merged_into.public_id)
     session = conversation.help_session
     if session and session.branch_id == conversation.branch_id:
-        # The query joins only the conversation's branch, because the visit mostly has the same.
+        # The visit mostly has the same branch, so the query joins the branch only once.
         session.branch = conversation.branch
     return conversation
 
@@ -46,7 +46,7 @@ def conversation_for_action(request, public_id):
 
 
 def conversation_at_desk(request, public_id, *related):
-    """Return the conversation joined with `related`, or the one it was merged into."""
+    """Return the conversation, or the one it was merged into, joined with the `related` rows."""
     conversations = Conversation.objects.at_desk_of(request.user, shown_today.ids(request))
     conversations = conversations.select_related(*related)
     conversation = one_or_404(conversations.filter(public_id=public_id))

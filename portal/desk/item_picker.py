@@ -136,7 +136,7 @@ class ItemPicker:
             self.take_written()
 
     def take_written(self):
-        """Add the item being typed as a row, and return whether its fields are valid."""
+        """Add the typed item as a row if its fields are valid, and return whether they are."""
         written = TypedItem(self._data)
         if not written.is_valid():
             self.written, self.begun = written, True

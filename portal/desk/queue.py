@@ -143,7 +143,7 @@ def _absences(day):
 class Page:
     """One page of a list."""
 
-    # HTML.
+    # The HTML of each row.
     rows: list
     # Where the next page begins, or None if there is none.
     next: Place | None
@@ -186,7 +186,7 @@ class Counts:
     state: int
     # Unseen mentions of this staff member in notes.
     mentions: int
-    # Sessions on their tray.
+    # Unfinished sessions on their tray.
     unfinished: int
     # Contacts they tallied today.
     tallied: int

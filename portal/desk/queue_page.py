@@ -102,7 +102,7 @@ def bulk_context(request, at):
 
 
 def empty_list_context(asked):
-    """Return what an empty list says: when something appears in it, and a link to what to do now."""
+    """Return the texts of an empty list: what will appear in it, and a link to what to do now."""
     texts = {
         "needs": (
             _("Nobody is waiting"),

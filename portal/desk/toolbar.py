@@ -1,4 +1,4 @@
-"""The toolbar of a conversation: its assignee, and what staff can do except answering."""
+"""The toolbar of a conversation: its assignee, and all actions except answering."""
 
 import datetime
 
@@ -62,7 +62,7 @@ def snooze_days(today):
 
 
 def assignment_choices(conversation, today):
-    """Return (colleagues at the branch, coordinators elsewhere, other branches) it can go to.
+    """Return whom it can go to: (colleagues at its branch, coordinators elsewhere, other branches).
 
     `is_away` tells whether a person is away today.
     """

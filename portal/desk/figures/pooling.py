@@ -1,4 +1,4 @@
-"""Small counts are pooled, because a colleague may know who the fewer than five people were.
+"""Small counts are pooled. If fewer than five people said something, a colleague may know who they were.
 
 Every number shown counts nobody or at least MIN_PEOPLE people. The difference between the total and the other
 rows is shown too, so nobody can work out a smaller number.

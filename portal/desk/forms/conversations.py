@@ -72,7 +72,7 @@ class SnoozeForm(forms.Form):
         data = super().clean()
         until = data.get("day") if data.get("until") == self.OTHER else _day_or_none(data.get("until", ""))
         if until is None:
-            raise forms.ValidationError(gettext("Choose the day until which to put it off."))
+            raise forms.ValidationError(gettext("Choose a day to put it off until."))
         if until <= self.today:
             raise forms.ValidationError(gettext("Choose a day in the future."))
         if until > self.today + self.MAX:

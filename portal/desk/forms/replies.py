@@ -36,7 +36,7 @@ class ReplyForm(forms.Form):
 
 
 class DraftForm(forms.Form):
-    """The draft of an answer or a note. It can be too long to send, because only sending checks that."""
+    """An unfinished answer or note. Its text can be too long, because only sending checks the length."""
 
     kind = forms.ChoiceField(choices=[(Draft.Kind.REPLY, ""), (Draft.Kind.NOTE, "")], required=False)
     client_token = forms.UUIDField()

@@ -1,4 +1,4 @@
-"""Responses of the actions on a conversation: back to the conversation with a message."""
+"""Responses to the actions on a conversation. They lead back to it with a message."""
 
 from functools import wraps
 

@@ -18,7 +18,7 @@ PAPERS = {"a4", "letter"}
 @staff_only
 @require_http_methods(["GET", "POST"])
 def code_cards(request):
-    """Make code cards, then show them as a sheet to print for ten minutes."""
+    """Make code cards, and show them for ten minutes as a sheet to print."""
     at = timezone.now()
     if request.method == "POST":
         form = CodeCardsForm(request.POST, user=request.user)

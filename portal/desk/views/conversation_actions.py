@@ -97,7 +97,7 @@ def desk_snooze(request, public_id):
     conversation, at = conversation_for_action(request, public_id), timezone.now()
     form = SnoozeForm(request.POST, today=request.library.today(at))
     if not form.is_valid():
-        errors = form.non_field_errors() or [_("Choose the day until which to put it off.")]
+        errors = form.non_field_errors() or [_("Choose a day to put it off until.")]
         messages.error(request, errors[0])
         return redirect(conversation_url(request, conversation))
     until = form.cleaned_data["until"]

@@ -55,7 +55,7 @@ def redirect_to(request, conversation, anchor=""):
 
 def _whole_page(request, conversation, *, status, **composer):
     at = timezone.now()
-    # A staff member reads the conversation whenever its page is rendered, whatever they posted.
+    # Log each time, because every rendered page shows the conversation, whatever was posted.
     log_opened(request, conversation, at=at)
     around = presence.look(conversation, person=request.user, at=at)
     timeline = build_timeline(

@@ -58,6 +58,6 @@ def _topics():
 
 
 def _opened_at(request, at):
-    """Return when the polling page says it was shown, if that is in the past, or else `at`."""
+    """Return when the polling page was shown, or `at` if the request names no time in the past."""
     drawn = parse_moment(request.GET.get("drawn"))
     return drawn if drawn is not None and drawn < at else at

@@ -117,9 +117,9 @@ RECORD_ACTIONS = {"save": _save_and_hand_over, "save_only": _save_only, "later":
 
 
 def _record(request, draft, token):
-    """Record the session and return (it, None).
+    """Record the session, and return (the session, None) or (None, a response).
 
-    Return (None, a response) if the form has errors, or if it logged a conversation as a contact.
+    There is a response if the form has errors, or if it logged a conversation as a contact.
     """
     picker = ItemPicker(request.POST)
     are_items_valid = picker.check()

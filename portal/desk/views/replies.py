@@ -179,7 +179,7 @@ def desk_draft(request, public_id):
 @staff_only
 @require_POST
 def desk_take_back(request, public_id):
-    """Take back a pending answer. The composer then holds it, before what was typed since."""
+    """Take back a pending answer. Its text returns to the composer, above what was typed since."""
     conversation, at = conversation_for_page(request, public_id), timezone.now()
     message = conversation.messages.filter(public_id=uuid_or_none(request.POST.get("message"))).first()
     if conversation.status == Conversation.Status.ERASED:

@@ -28,7 +28,7 @@ class BranchForm(forms.Form):
         widget=forms.TextInput(attrs={"type": "tel"}),
     )
     promise_hours = forms.IntegerField(
-        label=gettext_lazy("Opening hours until an answer"),
+        label=gettext_lazy("Promised time to answer, in opening hours"),
         help_text=gettext_lazy(
             "We promise this to patrons who ask. Only hours when the branch is open count. If it "
             "opens eight hours a day, 8 means one working day."

@@ -8,7 +8,7 @@ from accounts.languages import languages
 from accounts.models import Branch, StaffRole
 from portal.text import TextField
 
-# The choice of a branch where the invited person will not work.
+# What the form posts for a branch where the invited person will not work.
 NOT_HERE = "no"
 
 

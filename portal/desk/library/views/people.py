@@ -100,7 +100,7 @@ def person(request, public_id):
 
 @coordinator_only
 def end_role(request, public_id):
-    """Show what ends with a role, then end it. If the person has several, `branch` in the URL names one."""
+    """Show what ends with a role, then end it. `branch` in the URL names one of several roles."""
     someone = get_object_or_404(_colleagues(request), public_id=public_id)
     named = {"branch__slug": request.GET["branch"]} if "branch" in request.GET else {}
     roles_here = StaffRole.objects.at_desk_of(request.user).filter(user=someone, **named)
