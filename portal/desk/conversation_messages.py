@@ -18,7 +18,7 @@ def assigned_words(conversation):
 
 
 def taken_words(conversation, assignee, at):
-    """Return the message for an action that came too late. `assignee` has the conversation now, or is None."""
+    """Return the message for an action that came too late: `assignee` or nobody has the conversation now."""
     if assignee is None:
         return _("Nobody is assigned any more. Nothing was changed. Check the conversation and try again.")
     assigned_at = Conversation.objects.get(pk=conversation.pk).assigned_at

@@ -24,7 +24,7 @@ def contacts(quarter):
 
 
 def follow_ups(quarter):
-    """Return three lists of counts by month: sessions handed over, kept in an account, rated by the patron."""
+    """Return three lists of counts by month: sessions handed over, kept in an account, rated by patrons."""
     counts = [[0, 0, 0] for _ in range(3)]
     rows = _sessions(quarter).recorded().values_list(TruncMonth("happened_on")).order_by()
     for month, *numbers in rows.annotate(

@@ -47,7 +47,10 @@ def desk_news(request, public_id):
     if conversation.status == Conversation.Status.ERASED or conversation.merged_into_id:
         # The script then reloads the page, which shows the erased or the merged conversation.
         return HttpResponse("<div data-gone></div>")
-    conversation = conversation_for_page(request, public_id)
+    return _news(request, conversation_for_page(request, public_id), around, is_writing, at)
+
+
+def _news(request, conversation, around, is_writing, at):
     since = parse_moment(request.GET.get("at")) or at
     timeline = build_timeline(
         conversation,
