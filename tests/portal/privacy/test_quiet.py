@@ -101,7 +101,9 @@ class Quiet:
         browser.post(reverse("conversation_draft", args=[self.conversation().public_id]), self.typed("draft"))
 
     def lose_the_form(self, browser):
-        address = reverse("reply", args=[self.conversation().public_id])  # may ask first, which needs no token yet
+        address = reverse(
+            "reply", args=[self.conversation().public_id]
+        )  # may ask first, which needs no token yet
         browser.handler.enforce_csrf_checks = True
         browser.post(address, self.typed("lost"))
         browser.handler.enforce_csrf_checks = False
