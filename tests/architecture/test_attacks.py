@@ -30,6 +30,7 @@ from portal.notifications.actions import notify
 from portal.notifications.models import Notification
 from portal.privacy import exports
 from tests.accounts.test_sign_in import ask_for_code
+from tests.mailers import use_outbox
 
 from .guards import none, sweep
 from .routes import PUBLIC, both_owners, functions_behind, routes
@@ -265,7 +266,7 @@ def test_what_a_stranger_leaves_in_the_database_is_gone_after_a_day(world):
 @pytest.fixture
 def mails(world, settings):
     """One of each kind that is ever sent, as it was written."""
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
     at = timezone.now()
     ask_for_code(Client(), "somebody@example.org")
     mail_security_notice(world.patron, "added_passkey")

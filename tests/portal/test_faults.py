@@ -23,13 +23,14 @@ from portal.wsgi import application
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code
 from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, UserFactory
+from tests.mailers import use_outbox
 
 ASK = reverse("ask")
 
 
 @pytest.fixture
 def outbox(settings):
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
 
 
 def question(token=None):

@@ -21,6 +21,7 @@ from portal.logs import JsonFormatter
 from portal.notifications.models import Notification
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code
 from tests.factories import ConversationFactory, HelpSessionFactory, UserFactory
+from tests.mailers import use_outbox
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def said(caplog, settings):
     """said() is every line of the security log so far, as it is written."""
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
     caplog.set_level(logging.INFO, logger="portal.security")
     return lambda: [
         json.loads(JsonFormatter().format(record))

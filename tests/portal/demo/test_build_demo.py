@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def demo_on(settings, folder):
     settings.DEMO = True
-    settings.EMAIL_FILE_PATH = folder / "mail"
+    settings.MAIL_FOLDER = folder / "mail"
 
 
 @pytest.fixture(scope="module")

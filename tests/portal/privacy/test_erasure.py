@@ -41,6 +41,7 @@ from tests.factories import (
     code_for,
     recommend_in,
 )
+from tests.mailers import use_outbox
 from tests.portal.pages import text
 
 from . import everything
@@ -270,7 +271,7 @@ class TestWhatGoes:
             assert not browser.get(reverse("me")).wsgi_request.user.is_authenticated
 
     def test_a_code_that_was_on_its_way_lets_nobody_in(self, patron, me, client, settings):
-        settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+        use_outbox(settings)
         browser = Client()
         browser.post(reverse("sign_in"), {"email": patron.email})
         code = [

@@ -34,13 +34,14 @@ from tests.factories import (
     recommend_in,
     recommend_in_message,
 )
+from tests.mailers import use_outbox
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def _mail_goes_to_the_outbox(settings):
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
 
 
 @pytest.fixture
