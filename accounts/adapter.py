@@ -2,7 +2,6 @@
 
 import qrcode
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -17,6 +16,7 @@ from accounts.sign_in.authenticator_apps import SEALED_FOR
 from portal import keys
 from portal.security_log import note
 
+from .allauth_internals import get_authentication_records
 from .models import Library, User
 from .sign_in.access import lasts_until
 from .staff.desk_lock import desk_here, sit_down

@@ -4,13 +4,13 @@ import unicodedata
 
 from allauth.account.adapter import get_adapter
 from allauth.core import context
-from allauth.core.internal.cryptokit import compare_user_code
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.base.forms import ReauthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from django import forms
 from django.core.cache import cache
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -276,7 +276,8 @@ class CodeForm(forms.Form):
     def clean_code(self):
         _count(count_try, self.request, self.process)
         code = digits(self.cleaned_data["code"])
-        if not compare_user_code(actual=code, expected=self.process.code):
+        # The process has no code if the address belongs to no one who may sign in.
+        if not self.process.code or not constant_time_compare(code, self.process.code):
             note(self.request, "refused", what="code")
             raise get_adapter().validation_error("incorrect_code")
         return code

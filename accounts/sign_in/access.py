@@ -5,11 +5,6 @@ from datetime import datetime, timedelta
 from functools import wraps
 from urllib.parse import urlencode
 
-from allauth.account.internal.flows.login import (
-    get_authentication_records,
-    perform_login,
-    record_authentication,
-)
 from allauth.account.models import Login
 from allauth.usersessions.models import UserSession
 from django.conf import settings
@@ -22,6 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.security_log import note
 
+from ..allauth_internals import get_authentication_records, perform_login, record_authentication
 from ..models import User
 from .desk_pins import BY_PIN, open_again
 

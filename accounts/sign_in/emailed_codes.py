@@ -2,9 +2,9 @@
 
 from allauth.account import app_settings
 from allauth.account.adapter import get_adapter
-from allauth.account.internal.flows.code_verification import AbstractCodeVerificationProcess
 from django.utils.translation import gettext as _
 
+from accounts.allauth_internals import AbstractCodeVerificationProcess
 from portal import limits
 
 STATE = "mailed_code"

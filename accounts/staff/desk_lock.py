@@ -8,9 +8,9 @@ the same person goes on there, and nobody else does.
 import time
 from urllib.parse import urlencode
 
-from allauth.account.internal.flows.logout import logout
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone

@@ -2,8 +2,6 @@
 
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
-from allauth.mfa.recovery_codes.internal.flows import generate_recovery_codes
-from allauth.mfa.totp.internal.flows import activate_totp, deactivate_totp
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404
@@ -14,6 +12,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from accounts import audit
+from accounts.allauth_internals import activate_totp, deactivate_totp, generate_recovery_codes
 from accounts.forms import SecondFactorForm, SetUpAppForm
 from accounts.sign_in.access import (
     behind_second_factor,

@@ -3,11 +3,10 @@
 import time
 from urllib.parse import urlencode
 
-from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
-from allauth.account.internal.flows.logout import logout
 from allauth.account.stages import LoginByCodeStage, LoginStageController
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +14,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from accounts.allauth_internals import LoginCodeVerificationProcess
 from accounts.forms import CodeForm, SignInForm
 from accounts.languages import languages
 from accounts.patron import people
