@@ -1,7 +1,8 @@
 """The same thing done with many conversations at once, and undone.
 
-First the roles of whoever does it are held and all rows locked, by primary key; then each is changed in the order of the branches,
-whose queues are raised by it. So two who do this at the same moment, to whatever conversations, never wait for each other in a ring.
+First the roles of whoever does it are held and all rows locked, by primary key; then each is changed in the
+order of the branches, whose queues are raised by it. So two who do this at the same moment, to whatever
+conversations, never wait for each other in a ring.
 """
 
 import datetime

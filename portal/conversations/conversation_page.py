@@ -101,8 +101,8 @@ class MessageRange:
         return f"{(latest - EPOCH) // datetime.timedelta(microseconds=1)}-{self.total}"
 
 
-# What there is to look up, as bits of one number: looking for what isn't there is most of what a page costs. In SQL, because Django takes
-# longer to put these seven questions together than all the rest of the page's.
+# What there is to look up, as bits of one number: looking for what isn't there is most of what a page costs.
+# In SQL, because Django takes longer to put these seven questions together than all the rest of the page's.
 EVENTS, ITEMS, FILES, UNSENT_FILES, ABSENCES = (1 << bit for bit in range(5))
 THERE_IS = """
     CASE WHEN EXISTS (SELECT 1 FROM conversations_event e WHERE e.conversation_id = conversations_conversation.id) THEN 1 ELSE 0 END

@@ -39,7 +39,8 @@ def what_ends(person, *, branch):
 def end_role(person, *, branch, by, at):
     """The person no longer works at `branch`, from this moment on. Raises LastCoordinator.
 
-    What they were doing at this moment is either saved before or refused: they hold their roles meanwhile (roles.hold).
+    What they were doing at this moment is either saved before or refused: they hold their roles meanwhile
+    (roles.hold).
     """
     roles.end_role(person, branch=branch, by=by, at=at)
     person = User.objects.get(pk=person.pk)  # with the roles that are left

@@ -1,9 +1,10 @@
 # ruff: noqa: S608, S611 (all that comes from outside is a parameter)
 """The lists of the desk: what stands in each, in which order, and how many.
 
-They are written in arms, one for each branch and each person whose conversations one answers. An arm reads the first few entries of one
-index (desk_lists, desk_lists_of_assignee) and stops. With the condition of `at_desk_of`, which joins the same things by OR, a
-database reads and sorts every conversation of the branch, however long ago it was closed. A test holds the two against each other.
+They are written in arms, one for each branch and each person whose conversations one answers. An arm reads
+the first few entries of one index (desk_lists, desk_lists_of_assignee) and stops. With the condition of
+`at_desk_of`, which joins the same things by OR, a database reads and sorts every conversation of the branch,
+however long ago it was closed. A test holds the two against each other.
 """
 
 import datetime
@@ -60,10 +61,11 @@ HOLDS = (
     f"WHERE held.conversation_id = {TABLE}.id AND (held.words LIKE %s OR held.words LIKE %s))"
 )
 NO_KEYS = "SELECT 0 AS id WHERE 1 = 0"
-# A value that PostgreSQL does not look at while it plans. Otherwise it would find that a plan for these branches and
-# people is a little better than one for all, and plan these long statements anew for each page.
+# A value that PostgreSQL does not look at while it plans. Otherwise it would find that a plan for these
+# branches and people is a little better than one for all, and plan these long statements anew for each page.
 VALUE = "(SELECT %s)"
-# The conversations that hold the rare words. The keys are one parameter, so the statement is the same for each search.
+# The conversations that hold the rare words. The keys are one parameter, so the statement is the same for
+# each search.
 FOUND = {
     "postgresql": "WITH found (id) AS (SELECT unnest(%s::bigint[])) ",
     "sqlite": "WITH found (id) AS (SELECT value FROM json_each(%s)) ",

@@ -149,8 +149,8 @@ def go_on(draft, *, there):
 def forget(conversation, *, person, side, kind, up_to=None, body=""):
     """It was sent, or thrown away.
 
-    `up_to` is the number of the last state that the composer knew of: other words than `body` that were typed since, in
-    another tab, stay and become a message of their own.
+    `up_to` is the number of the last state that the composer knew of: other words than `body` that were typed
+    since, in another tab, stay and become a message of their own.
     """
     rows = Draft.objects.filter(conversation=conversation, person=person, side=side, kind=kind)
     if up_to is None:

@@ -38,7 +38,8 @@ def merge(conversation, *, into, by, at):
     """
     found = {}
     for one in sorted([conversation, into], key=lambda one: one.pk):  # always in one order
-        # Read before it is locked: whoever writes to a joined conversation holds its row and waits for that of the other.
+        # Read before it is locked: whoever writes to a joined conversation holds its row and waits for that
+        # of the other.
         one.refresh_from_db(fields=["merged_into"])
         found[one.pk] = None if one.merged_into_id else lock_conversation(one, at)
     if conversation.merged_into_id == into.pk:

@@ -1,6 +1,7 @@
 """Answers that are often given: a coordinator writes them, and in a composer their places are filled in.
 
-A place is `{patron}`, `{item}` or `{me}`; `{patron|neighbor}` names what stands there where there is nothing to fill in.
+A place is `{patron}`, `{item}` or `{me}`; `{patron|neighbor}` names what stands there where there is nothing
+to fill in.
 """
 
 import re

@@ -22,8 +22,8 @@ def recommendation_panels(
 ):
     """The recommendations, each with what its card shows.
 
-    `conversations`: {primary key of a recommendation: the conversation about it, if this reader may open it}. Of a
-    `quiet` session nothing is saved and nobody is named. `saved`: {primary key of an item: public id of
+    `conversations`: {primary key of a recommendation: the conversation about it, if this reader may open it}.
+    Of a `quiet` session nothing is saved and nobody is named. `saved`: {primary key of an item: public id of
     the saved item}, where the page knows it already.
     """
     recommendations = list(recommendations)

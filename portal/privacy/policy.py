@@ -21,7 +21,7 @@ from accounts.staff import shared_desks
 from portal import limits
 from portal.conversations import attachments, drafts, pending_questions
 from portal.helpsessions.account_codes import LIFE as ACCOUNT_CODE_LIFE
-from portal.helpsessions.actions import CODE_LIFE, FORGET_ENDED_CODES_AFTER
+from portal.helpsessions.handover import CODE_LIFE, FORGET_ENDED_CODES_AFTER
 from portal.notifications.actions import KEEP_DEAD, KEEP_DELIVERED
 from portal.privacy.models import Export
 from portal.privacy.unmerging import CAN_BE_UNMERGED_FOR

@@ -18,7 +18,7 @@ from accounts.patron import retention_choice
 from portal.conversations import search
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Attachment, Conversation
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import forgetting
 from portal.helpsessions.models import ClaimCode, HelpSession, UnfinishedForm
 from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
@@ -186,7 +186,7 @@ def _forget_some_sessions(at):
     library = Library.current()
     forget_recommendations(_recommendations(sessions, conversations), library.zone)
     _remove(conversations)
-    helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
+    forgetting.forget(sessions, on=library.today(at), zone=library.zone)
     return len(sessions)
 
 

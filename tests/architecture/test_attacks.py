@@ -25,7 +25,7 @@ from accounts.sign_in.security_mails import mail_security_notice
 from accounts.staff.invitations import invite
 from portal.conversations import actions, notes
 from portal.conversations.viewer import OPENED_CODES
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import handover
 from portal.notifications.actions import notify
 from portal.notifications.models import Notification
 from portal.privacy import exports
@@ -278,7 +278,7 @@ def mails(world, settings):
         by=world.coordinator,
         at=at,
     )
-    helpsessions.hand_over(
+    handover.hand_over(
         world.by_code.session, by=world.staff, at=at, base_url=settings.BASE_URL, to_address="sam@example.org"
     )
     actions.reply(

@@ -67,7 +67,8 @@ def ask(request):
     kept = {
         name: found and found.pk for name, found in form.cleaned_data.items() if name in ("topic", "branch")
     }
-    # Which visits were open when something new was asked: it is about none of them, but perhaps about one that is opened for it.
+    # Which visits were open when something new was asked: it is about none of them, but perhaps about one
+    # that is opened for it.
     none_of = request.session.get(OPENED_CODES, [])
     try:
         pending_questions.keep(

@@ -14,8 +14,8 @@ from accounts.patron.people import person_without_address
 from accounts.sign_in import access
 from accounts.sign_in.methods import other_methods
 from portal import limits
-from portal.conversations import actions
-from portal.helpsessions.actions import AlreadyKept, QuietSession
+from portal.conversations import keeping
+from portal.helpsessions.keeping import AlreadyKept, QuietSession
 from portal.helpsessions.models import HelpSession
 from portal.templatetags.portal import whole_day
 
@@ -111,7 +111,7 @@ def keep_session(request, public_id):
                     at=at, language=get_language(), child_since=keeper.child_since
                 )
             words = "\n".join(wording(person, at, request.library, found))
-            actions.keep(found, by=person, at=at, wording=words, language=get_language())
+            keeping.keep(found, by=person, at=at, wording=words, language=get_language())
     except AlreadyKept:
         return _not_kept(request, found)
     except QuietSession:

@@ -1,6 +1,7 @@
 """Find me something to read: five questions, one a page; all answers together; then a conversation.
 
-The answers rest in the browser's session (unsent.py) from page to page, so that going back, another tab and a sign-in lose none.
+The answers rest in the browser's session (unsent.py) from page to page, so that going back, another tab and a
+sign-in lose none.
 """
 
 from django.contrib import messages

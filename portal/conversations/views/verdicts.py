@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from portal.conversations import actions
+from portal.conversations import actions, verdicts
 from portal.conversations.forms import VerdictForm
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
@@ -33,11 +33,12 @@ def verdict(request, public_id):
         }
         return render(request, "conversations/verdict.html", context, status=422 if form.is_bound else 200)
     try:
-        actions.take_verdict(found, by=request.viewer.person, at=timezone.now(), **form.cleaned_data)
+        verdicts.take_verdict(found, by=request.viewer.person, at=timezone.now(), **form.cleaned_data)
     except actions.Erased:
         raise Http404 from None
     back = back_to(request, otherwise=_found_at(found, request.viewer))
-    # Home asks about one at a time: the one just answered would leave it at once, so its address says to keep that in sight.
+    # Home asks about one at a time: the one just answered would leave it at once, so its address says to keep
+    # that in sight.
     shown_at = f"{back}?said={found.public_id}" if back == reverse("home") else back
     if not request.htmx:
         return redirect(f"{shown_at}#rec-{found.public_id}")

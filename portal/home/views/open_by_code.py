@@ -16,7 +16,8 @@ from accounts.staff.desk_lock import desk_here
 from portal.conversations import pending_questions
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions import account_codes
-from portal.helpsessions.actions import (
+from portal.helpsessions.forms import CodeForm
+from portal.helpsessions.handover import (
     CodeCardNotReady,
     CodeExpired,
     CodeForgotten,
@@ -25,7 +26,6 @@ from portal.helpsessions.actions import (
     CodeUnknown,
     open_by_code,
 )
-from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode
 from portal.limits import CodeTry, TooOften
 from portal.security_log import note

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from portal.conversations import actions, attachments, desk_actions, merging
+from portal.conversations import actions, attachments, desk_actions, keeping, merging
 from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
 from portal.uploads import MOST_BYTES
@@ -452,7 +452,7 @@ def test_what_somebody_added_is_kept_with_the_visit(client, show_code, sign_in, 
     show_code(client, code_for(conversation.help_session))
     attach(client, conversation, token, picture_file())
     sign_in(client, patron)
-    actions.keep(HelpSession.objects.get(), by=patron, at=timezone.now(), wording="Keep it", language="en")
+    keeping.keep(HelpSession.objects.get(), by=patron, at=timezone.now(), wording="Keep it", language="en")
     assert address(Attachment.objects.get()) in client.get(conversation.get_absolute_url()).content.decode()
 
 

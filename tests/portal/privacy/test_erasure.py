@@ -17,9 +17,10 @@ from accounts import audit
 from accounts.models import AuditEvent, LibraryCard, StaffRole, User, private_storage
 from accounts.patron.refused_posts import keep_refused_post
 from accounts.sign_in.access import PROVED_AT
-from portal.conversations import actions, attachments, drafts, merging, notes
+from portal.conversations import actions, attachments, drafts, merging, notes, verdicts
+from portal.conversations import keeping as conversation_keeping
 from portal.conversations.models import Attachment, Conversation, Message
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import handover, keeping
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.actions import save
 from portal.notifications import actions as outbox
@@ -78,8 +79,8 @@ def life(patron, staff, coordinator, branch):
     shown = recommend_in(visit, 2, reason="THEIRS reason")
     SessionNoteFactory(help_session=visit, body="THEIRS note")
     code = code_for(visit)
-    helpsessions.hand_over(visit, by=staff, at=NOW, base_url="http://x", to_address="Sam@Example.org")
-    actions.keep(visit, by=patron, at=NOW, wording="yes", language="en")
+    handover.hand_over(visit, by=staff, at=NOW, base_url="http://x", to_address="Sam@Example.org")
+    conversation_keeping.keep(visit, by=patron, at=NOW, wording="yes", language="en")
     record_verdict(shown[0], verdict="helped", comment="MINE comment", at=NOW)
     conversation = actions.ask(
         by=patron, at=NOW, body="MINE message", language="en", client_token=uuid.uuid4(), branch=branch
@@ -106,7 +107,7 @@ def life(patron, staff, coordinator, branch):
         by=patron, at=NOW, body="MINE third", language="en", client_token=uuid.uuid4(), branch=branch
     )
     merging.merge(joined, into=other, by=staff, at=NOW)
-    actions.take_verdict(
+    verdicts.take_verdict(
         shown[1], verdict="did_not_help", why="too_hard", comment="MINE complaint", by=patron, at=NOW
     )
     drafts.save_draft(
@@ -246,12 +247,12 @@ class TestWhatGoes:
     def test_no_code_opens_it_any_more_and_none_is_made(self, patron, life, staff):
         erase(patron)
         assert not ClaimCode.objects.filter(help_session=life["visit"]).exists()
-        with pytest.raises(helpsessions.CodeForgotten):
-            helpsessions.open_by_code(life["code"], at=NOW)
-        with pytest.raises(helpsessions.Forgotten):
-            helpsessions.hand_over(life["visit"], by=staff, at=NOW, base_url="http://x")
-        with pytest.raises(helpsessions.Forgotten):
-            helpsessions.keep(life["visit"], by=UserFactory(), at=NOW, wording="yes", language="en")
+        with pytest.raises(handover.CodeForgotten):
+            handover.open_by_code(life["code"], at=NOW)
+        with pytest.raises(keeping.Forgotten):
+            handover.hand_over(life["visit"], by=staff, at=NOW, base_url="http://x")
+        with pytest.raises(keeping.Forgotten):
+            keeping.keep(life["visit"], by=UserFactory(), at=NOW, wording="yes", language="en")
 
     def test_the_trail_keeps_what_was_done_and_no_person(self, patron, life):
         done = list(AuditEvent.objects.filter(patron=patron).values_list("action", flat=True))
@@ -296,7 +297,7 @@ def statistics():
     """What a report counts."""
     what = "branch service_point happened_on hour mode question_type topic read_level minutes people found satisfaction quiet status"
     sessions = HelpSession.objects.values_list(*what.split())
-    verdicts = Recommendation.objects.values_list(
+    decided = Recommendation.objects.values_list(
         "item", "branch", "topic", "question_type", "verdict", "why", "starred"
     )
     conversations = Conversation.objects.filter(merged_into=None).values_list(
@@ -306,7 +307,7 @@ def statistics():
         HelpSession.objects.filter(**{f"{stage}__isnull": False}).count()
         for stage in ("handed_over_at", "kept_at", "answered_at")
     ]
-    return sorted(map(str, sessions)), sorted(map(str, verdicts)), sorted(map(str, conversations)), stages
+    return sorted(map(str, sessions)), sorted(map(str, decided)), sorted(map(str, conversations)), stages
 
 
 def test_counts_survive(patron, life, strangers):
@@ -393,7 +394,7 @@ class TestAllOrNothing:
             ),
             lambda: actions.ask(by=patron, recommendation=shown, client_token=uuid.uuid4(), **say),
             lambda: actions.ask(by=patron, help_session=life["visit"], client_token=uuid.uuid4(), **say),
-            lambda: actions.take_verdict(
+            lambda: verdicts.take_verdict(
                 shown, verdict="helped", why="", comment="TOO LATE BY NOW", by=patron, at=timezone.now()
             ),
         ):

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import AuditEvent, User, private_storage
 from portal.conversations import actions as conversations
 from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import handover, keeping
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
@@ -183,7 +184,7 @@ def test_whoever_lets_go_twice_leaves_one_hold(visit, adult, child, coordinator)
     holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     for _ in range(2):
         sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
-        helpsessions.keep(visit, by=adult, at=AT + HOUR, wording="", language="en")
+        keeping.keep(visit, by=adult, at=AT + HOUR, wording="", language="en")
     assert LegalHold.objects.exclude(comes_from=None).count() == 1
 
 
@@ -373,8 +374,8 @@ def test_the_desk_takes_out_who_said_that_they_are_the_child(
     ]  # what they wrote themselves
     assert (Export.objects.exists(), private_storage().exists(file)) == (False, False)
     assert browser.get(reverse("export")).status_code == 200
-    with pytest.raises(helpsessions.CodeRevoked):
-        helpsessions.open_by_code(code, at=timezone.now())
+    with pytest.raises(handover.CodeRevoked):
+        handover.open_by_code(code, at=timezone.now())
     assert list(AuditEvent.objects.filter(action="took_out").values_list("by", "patron", "subject")) == [
         (staff.pk, child.pk, str(visit.public_id))
     ]
