@@ -130,7 +130,7 @@ def snooze(conversation, *, until, by, at):
 
 @staff_action
 def wake(conversation, *, by, at):
-    """Put the conversation back into the queue before its day, and return it. Do nothing if it isn't snoozed."""
+    """Put a snoozed conversation back into the queue before its day, and return it."""
     conversation = lock_conversation(conversation, at)
     if conversation.status == Status.SNOOZED:
         wake_up(conversation, by)
@@ -239,7 +239,7 @@ def erase(conversation, *, by, at):
 
 
 def _erase_contacts(conversation):
-    """Remove the words from the contacts that count this conversation, also from forms that staff have begun."""
+    """Remove the words from the contacts that count this conversation, and from forms begun for one."""
     erased = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(merged_into=conversation)))
     for contact in HelpSession.objects.filter(pk__in=[row.logged_as_id for row in erased]):
         forgetting.forget_words(contact)
