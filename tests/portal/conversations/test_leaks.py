@@ -292,6 +292,8 @@ DESKS_OWN |= {"notes", "desk_actions", "merging", "desk_events", "presence", "bu
 PATRON_FILES = {
     "views.py",
     "conversation_page.py",
+    "page_entries.py",
+    "status_texts.py",
     "recommendation_panels.py",
     "viewer.py",
     "context.py",
