@@ -1,10 +1,10 @@
-# ruff: noqa: S608, S611 (all that comes from outside is a parameter)
-"""The lists of the desk: what stands in each, in which order, and how many.
+# ruff: noqa: S608, S611 (every value from outside is a parameter)
+"""The lists of the desk: which conversations are in each, in which order, and how many.
 
-They are written in arms, one for each branch and each person whose conversations one answers. An arm reads
-the first few entries of one index (desk_lists, desk_lists_of_assignee) and stops. With the condition of
-`at_desk_of`, which joins the same things by OR, a database reads and sorts every conversation of the branch,
-however long ago it was closed. A test holds the two against each other.
+Each list is a UNION of arms, one for each branch and each person whose conversations the viewer answers. An
+arm reads the first few entries of one index (desk_lists, desk_lists_of_assignee) and stops. With the
+condition of `at_desk_of`, which joins the same with OR, a database would read and sort every conversation of
+the branch. A test compares the two.
 """
 
 import datetime
@@ -16,14 +16,19 @@ from django.db.models.expressions import RawSQL
 
 from .models import BranchQueue, Conversation, ConversationWords
 
-COUNTED = 100  # as far as a count is exact, and one more
+# Counts stop here. A page shows this as "99+".
+COUNTED = 100
 TABLE, QUEUES = Conversation._meta.db_table, BranchQueue._meta.db_table
 Status = Conversation.Status
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Whose conversations one sees: those of `branches` (primary keys) and those that belong to `people` (oneself, and whom one covers)."""
+    """Whose conversations a staff member sees.
+
+    Those of `branches` and those assigned to `people`: themselves and the people they cover for. Both are
+    primary keys.
+    """
 
     branches: tuple
     people: tuple
@@ -31,16 +36,21 @@ class Desk:
 
 @dataclass(frozen=True)
 class Filters:
+    """What a list is narrowed to.
+
+    `words` is a result of search.look_up. `since` leaves only what came into the list after that.
+    """
+
     branch: int | None = None
     topic: int | None = None
     reason: str = ""
-    words: tuple | None = None  # what search.look_up says of them
-    since: datetime.datetime | None = None  # only what came into the list after that
+    words: tuple | None = None
+    since: datetime.datetime | None = None
 
 
 @dataclass(frozen=True)
 class DeskList:
-    """`statuses` follow each other; within each the order is that of `column`."""
+    """A list of the desk. The `statuses` follow one another, each in the order of `column`."""
 
     statuses: tuple
     column: str = "queued_at"
@@ -55,14 +65,14 @@ LISTS = {
     "snoozed": DeskList((Status.SNOOZED,), column="snoozed_until"),
     "done": DeskList((Status.CLOSED,), latest_first=True),
 }
-# A word that many conversations hold.
+# Condition that a conversation contains a common word.
 HOLDS = (
     f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS held "
     f"WHERE held.conversation_id = {TABLE}.id AND (held.words LIKE %s OR held.words LIKE %s))"
 )
 NO_KEYS = "SELECT 0 AS id WHERE 1 = 0"
-# A value that PostgreSQL does not look at while it plans. Otherwise it would find that a plan for these
-# branches and people is a little better than one for all, and plan these long statements anew for each page.
+# PostgreSQL doesn't look at a value in a subquery while it plans. Otherwise it would prefer a plan for these
+# branches and people, and plan the long statement anew for each page.
 VALUE = "(SELECT %s)"
 # The conversations that hold the rare words. The keys are one parameter, so the statement is the same for
 # each search.
@@ -75,15 +85,18 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a conversation stands in a list, or stood: it stays the same place when the conversation is gone from there."""
+    """The position of a conversation in a list. It stays valid if the conversation leaves the list.
 
-    turn: int  # of its status
+    `turn` is the index of its status.
+    """
+
+    turn: int
     value: datetime.datetime | datetime.date
     pk: int
 
     @classmethod
     def of(cls, conversation, desk_list):
-        """`conversation` is in the list now."""
+        """Return the position of a conversation that is in the list now."""
         return cls(
             desk_list.statuses.index(conversation.status),
             getattr(conversation, desk_list.column),
@@ -92,7 +105,7 @@ class Place:
 
     @classmethod
     def read(cls, text, desk_list):
-        """The place that an address names, or None."""
+        """Return the position that an address names, or None."""
         try:
             turn, value, pk = (int(part) for part in text.split("."))
             moment = EPOCH + datetime.timedelta(microseconds=value)
@@ -109,7 +122,7 @@ class Place:
         return f"{self.turn}.{(value - EPOCH) // datetime.timedelta(microseconds=1)}.{self.pk}"
 
     def key(self, desk_list):
-        """To sort by in Python what the database gave without order."""
+        """Return a sort key, to sort in Python what the database returned unordered."""
         value = self.value
         if desk_list.latest_first:
             return self.turn, EPOCH - value, -self.pk
@@ -117,7 +130,10 @@ class Place:
 
 
 def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
-    """The rows of those that come next in the list after the place `beyond`: at most `size`, in no order. `rows`: see compiled()."""
+    """Return the next rows of the list after the place `beyond`: at most `size`, unordered.
+
+    `rows` is a result of compiled().
+    """
     compiler, sql = rows
     keys, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=False)
     with connection.cursor() as cursor:
@@ -126,14 +142,17 @@ def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
 
 
 def compiled(rows):
-    """A queryset of values, made into SQL once: naming and joining its columns costs more than all else that its query does."""
+    """Return (compiler, SQL) of a queryset of values.
+
+    Compiling its columns and joins costs more than the rest of the query, so it is done once.
+    """
     compiler = rows.filter(pk__in=RawSQL(NO_KEYS, [])).query.get_compiler(connection=connection)
     sql, _params = compiler.as_sql()
     return compiler, sql
 
 
 def around(desk, desk_list, filters, *, at, place):
-    """The conversation before this place and the one after it. A queryset of up to two, in no order."""
+    """Return a queryset of the conversations before and after this place: up to two, unordered."""
     sides = [
         _page(desk, desk_list, filters, at=at, size=1, beyond=place, backwards=backwards)
         for backwards in (True, False)
@@ -147,17 +166,17 @@ def around(desk, desk_list, filters, *, at, place):
 
 
 def counted(desk, lists, filters, *, at, beside=()):
-    """([how many stand in each list, up to COUNTED], the state of the branches' queues, [the numbers beside]) in one query.
+    """Return ([count of each list, up to COUNTED], the state of the queues, [other numbers]) in one query.
 
-    `lists`: pairs of a DeskList and the moment after which the counted ones came into it, or None. `beside`: pairs of SQL that
-    gives one number, and its values, for what else the page counts.
+    `lists` are pairs of a DeskList and a time; only what came into the list after it is counted, or all for
+    None. `beside` are pairs of SQL that returns one number, and its parameters.
     """
     parts, values = [], []
     for desk_list, since in lists:
         arms = [
             (where, some) for _turn, where, some in _arms(desk, desk_list, replace(filters, since=since), at)
         ]
-        # The order makes PostgreSQL read the index from its end and stop, as it does for the rows.
+        # With this order PostgreSQL reads the index from its end and stops, as it does for the rows.
         stops = f"ORDER BY queued_at DESC, id DESC LIMIT {COUNTED}"
         joined = " UNION ".join(
             f"SELECT id FROM (SELECT id FROM {TABLE} WHERE {where} {stops}) AS arm{n}"
@@ -180,7 +199,10 @@ def counted(desk, lists, filters, *, at, beside=()):
 
 
 def state_of_queues(branches, *, at):
-    """A number that grows with whatever changes in a conversation of these branches, and when a verdict's minute of grace is over."""
+    """Return a number that grows with every change in a conversation of these branches.
+
+    It also grows when the desk sees a verdict after its minute.
+    """
     sql, values = _state(branches, at)
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
@@ -227,13 +249,14 @@ def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
 
 
 def _arms(desk, desk_list, filters, at):
-    """(turn of the status, condition, its values) of each arm."""
+    """Yield (index of the status, condition, its parameters) of each arm."""
     narrower, values = _narrower(filters)
     for turn, status in enumerate(desk_list.statuses):
         such, params = f"status = '{status.value}'", []
         if status == Status.WAITING_FOR_STAFF:
             such, params = f"{such} AND at_desk_from <= {VALUE}", [_moment(at)]
-        elif status == Status.CLOSED:  # nothing else can be joined into another
+        elif status == Status.CLOSED:
+            # Only closed conversations can be merged into another.
             such = f"{such} AND merged_into_id IS NULL"
         if filters.since is not None:
             came = [
@@ -260,7 +283,10 @@ def _arms(desk, desk_list, filters, at):
 
 
 def _among_found(desk, desk_list, filters, such, params):
-    """Of what a search found each row is looked at: (condition, its values). The signs keep SQLite from beginning anywhere else."""
+    """Return (condition, its parameters) that checks each conversation that a search found.
+
+    The unary plus stops SQLite from choosing another index.
+    """
     branches = () if desk_list.only_own else desk.branches
     places = [
         f"+{column} IN ({', '.join(['%s'] * len(keys))})"
@@ -277,6 +303,7 @@ def _among_found(desk, desk_list, filters, such, params):
 
 
 def _narrower(filters):
+    """Return the condition of the filters that each arm adds to its own, and its parameters."""
     sql, values = "", []
     if filters.topic is not None:
         sql, values = f"{sql} AND topic_id = %s", [*values, filters.topic]
@@ -288,7 +315,7 @@ def _narrower(filters):
 
 
 def _found(filters):
-    """Return the SQL that names the conversations with the rare words for all arms, and its values."""
+    """Return the SQL that names the conversations with the rare words for all arms, and its parameters."""
     if filters.words is None or filters.words[0] is None:
         return "", []
     keys = list(filters.words[0])

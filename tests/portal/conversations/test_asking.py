@@ -635,11 +635,11 @@ def test_one_question_at_a_time_becomes_a_readers_advisory_conversation(me, patr
     )
     assert conversation.messages.get().body.split("\n\n") == [
         "Can you find me something to read?",
-        "I loved lately: Piranesi",
-        "I am in the mood for: comforting, funny, like a warm bath",
+        "I recently loved: Piranesi",
+        "I'm in the mood for: comforting, funny, like a warm bath",
         "Please leave out: Violence",
         "It is for: a child, 9–12, she loves horses",
-        "I would like it as: large print, audiobook",
+        "I'd like it as: large print, audiobook",
     ]
     found = conversation.readers_form
     assert (found.loved, found.mood, found.avoid) == (
@@ -684,7 +684,7 @@ def test_every_question_but_one_may_be_left_out(me):
 def test_for_whom_must_be_said(me):
     answer = me.post(f"{READ}?step=whom", {})
     assert answer.status_code == 422
-    assert "Choose one, so that we look on the right shelf." in text(answer)
+    assert "Choose who it is for." in text(answer)
 
 
 def test_going_back_loses_nothing_and_asks_for_nothing(me):

@@ -318,9 +318,9 @@ def test_files_too_large_for_the_memory_arrive_whole(me, conversation, token, se
 def test_a_message_carries_ten_files(me, conversation, token):
     answer = reply(me, conversation, token, body="", files=[pdf_file(f"{n}.pdf") for n in range(12)])
     assert Attachment.objects.count() == 10
-    assert answer.content.decode().count("One message can carry 10 files.") == 2
+    assert answer.content.decode().count("A message can have up to 10 files.") == 2
     assert (
-        "One message can carry 10 files." in attach(me, conversation, token, picture_file()).content.decode()
+        "A message can have up to 10 files." in attach(me, conversation, token, picture_file()).content.decode()
     )
     assert Attachment.objects.count() == 10
 
@@ -328,7 +328,7 @@ def test_a_message_carries_ten_files(me, conversation, token):
 def test_a_person_has_so_much_room_and_no_more(me, conversation, token, patron, monkeypatch, disk):
     attach(me, conversation, token, picture_file())
     size = Attachment.objects.get().size
-    monkeypatch.setattr(attachments, "MOST_OF_A_PATRON", size + 1000)
+    monkeypatch.setattr(attachments, "MAX_BYTES_PER_PATRON", size + 1000)
     elsewhere = MessageFactory(
         conversation=ConversationFactory(help_session=conversation.help_session)
     ).conversation
@@ -345,7 +345,7 @@ def test_who_came_by_a_code_has_the_room_of_one_conversation(client, show_code, 
         MessageFactory(conversation=ConversationFactory(help_session=session)).conversation for _ in range(2)
     )
     show_code(client, code_for(session))
-    monkeypatch.setattr(attachments, "MOST_BY_CODE", 1500)
+    monkeypatch.setattr(attachments, "MAX_BYTES_BY_CODE", 1500)
     attach(client, one, token, pdf_file(content=b"%PDF-" + b"x" * 1000))
     assert (
         "There is no more room for files in this conversation."
@@ -659,7 +659,7 @@ def _adds(conversation, person, names, token=None):
 
 @at_once
 def test_eight_files_at_once_never_have_more_room_than_there_is(conversation, patron, monkeypatch, disk):
-    monkeypatch.setattr(attachments, "MOST_OF_A_PATRON", 3500)
+    monkeypatch.setattr(attachments, "MAX_BYTES_PER_PATRON", 3500)
     conversations = [
         conversation,
         *(
@@ -683,7 +683,7 @@ def test_eight_files_at_once_never_have_more_room_than_there_is(conversation, pa
 
 @at_once
 def test_eight_files_at_once_by_a_code_never_have_more_room_than_there_is(conversation, monkeypatch):
-    monkeypatch.setattr(attachments, "MOST_BY_CODE", 3500)
+    monkeypatch.setattr(attachments, "MAX_BYTES_BY_CODE", 3500)
 
     def check(_key, outcomes):
         assert sorted(outcome == "NotAdded" for outcome in outcomes) == [False] * 3 + [True] * 5

@@ -160,7 +160,7 @@ def test_notes_are_not_searched(session, patron, staff):
 def test_words_that_many_rows_hold_are_looked_for_another_way_and_found_alike(
     monkeypatch, session, patron, staff, few
 ):
-    monkeypatch.setattr(search, "FEW", few)
+    monkeypatch.setattr(search, "COMMON_FROM", few)
     first, second_, third = (
         ask(session, patron, body) for body in ["the red kite", "the red fox", "the fox"]
     )
