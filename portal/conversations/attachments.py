@@ -62,20 +62,24 @@ class NotAdded(Exception):
                 "You can only send pictures (JPEG, PNG, WebP) and PDFs. You could send a screenshot."
             ),
             "too_often": _(
-                "Too many files were sent in a short time. Send this one in an hour, or bring it to the library."
+                "Too many files were sent in a short time. "
+                "Send this one in an hour, or bring it to the library."
             ),
             "too_many": _("A message can have up to %(files)s files. Send this one with your next message."),
             "used_up": _(
                 "You have used all your space for files. Send a link, or bring the file to the library."
             ),
             "used_up_by_code": _(
-                "This conversation has no more space for files. Send a link, or bring the file to the library."
+                "This conversation has no more space for files. "
+                "Send a link, or bring the file to the library."
             ),
             "no_room": _(
-                "The library can't store files right now. Your text is safe. Send it without the file, or try again later."
+                "The library can't store files right now. Your text is safe. "
+                "Send it without the file, or try again later."
             ),
             "sent": _(
-                "The message was already sent from another page. Reload this page to add the file to your next message."
+                "The message was already sent from another page. "
+                "Reload this page to add the file to your next message."
             ),
         }[self.why] % {"size": MOST_BYTES // MEGABYTE, "files": MOST_FILES}
 

@@ -234,7 +234,8 @@ def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
                 where += f" AND ({desk_list.column}, id) {'<' if descending else '>'} (%s, %s)"
                 values = [*values, value, beyond.pk]
         arms.append(
-            f"SELECT * FROM (SELECT id, {turn} AS turn, {desk_list.column} AS place FROM {TABLE} WHERE {where} "
+            f"SELECT * FROM (SELECT id, {turn} AS turn, {desk_list.column} AS place FROM {TABLE} "
+            f"WHERE {where} "
             f"ORDER BY {desk_list.column} {order}, id {order} LIMIT {size}) AS arm{number}"
         )
         params += values
@@ -243,7 +244,8 @@ def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
     turns = "DESC" if backwards else "ASC"
     found, keys = _found(filters)
     return (
-        f"{found}SELECT id FROM ({' UNION '.join(arms)}) AS listed ORDER BY turn {turns}, place {order}, id {order} LIMIT {size}",
+        f"{found}SELECT id FROM ({' UNION '.join(arms)}) AS listed "
+        f"ORDER BY turn {turns}, place {order}, id {order} LIMIT {size}",
         [*keys, *params],
     )
 

@@ -24,7 +24,8 @@ class MessageForm(forms.Form):
         error_messages={
             "required": _("Write your message first."),
             "max_length": _(
-                "This message is too long: %(show_value)s characters. Send it as two messages of up to %(limit_value)s."
+                "This message is too long: %(show_value)s characters. "
+                "Send it as two messages of up to %(limit_value)s."
             ),
         },
     )

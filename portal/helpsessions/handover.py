@@ -99,7 +99,10 @@ def hand_over_on_paper(help_session, *, by, at):
 
 @staff_action
 def print_code_cards(*, by, at, branch, count):
-    """Make `count` codes for code cards, which are handed out before their session is written. Return the codes."""
+    """Make `count` codes for code cards, which are handed out before their session is written.
+
+    Return the codes.
+    """
     new = [codes.new_code() for _ in range(count)]
     ClaimCode.objects.bulk_create(
         ClaimCode(

@@ -50,7 +50,7 @@ ASK = {"side": Message.Side.PATRON, "kind": Draft.Kind.ASK}
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask(request):
-    """Show the form for a new question, and send or keep the question."""
+    """GET shows the form. POST sends the question, or keeps it until the person signs in."""
     visits = opened_visits(request)
     if request.method != "POST":
         return _ask_page(
@@ -67,8 +67,8 @@ def ask(request):
 def _keep_until_signed_in(request, form):
     """Keep the question in the browser session and redirect to the page that sends it.
 
-    `none_of` are the visits that were open when the person chose something new. The question is about none of them,
-    but it may be about one that they open later.
+    `none_of` are the visits that were open when the person chose something new. The question is about none of
+    them, but it may be about one that they open later.
     """
     typed = form.cleaned_data
     composer, waiting = (
@@ -288,7 +288,8 @@ def _ask_about(request, about, *, title, quiet, kept_by, back):
             form.add_error(
                 None,
                 _(
-                    "This was just deleted, so your question was not sent. Copy it to “Ask the library” to send it."
+                    "This was just deleted, so your question was not sent. "
+                    "Copy it to “Ask the library” to send it."
                 ),
             )
             return _about_page(

@@ -44,7 +44,8 @@ def wording(person, at, library, help_session=None):
         how_long = _("It stays until %(day)s. You can choose another time under Privacy.")
     return [
         _(
-            "The library links this visit to your name: what you asked, what was recommended, and your messages about it."
+            "The library links this visit to your name: what you asked, what was recommended, and your "
+            "messages about it."
         ),
         _("Staff of this library who help you can see it. Nobody else can."),
         how_long % until,
@@ -57,7 +58,8 @@ def _of_the_child(until):
     return [
         _("This visit becomes yours: what you asked, what was found for you, and the messages about it."),
         _(
-            "Library staff who help you can see it. One grown-up who was with you can keep it too. They only see this visit."
+            "Library staff who help you can see it. One grown-up who was with you can keep it too. "
+            "They only see this visit."
         ),
         _("You can stop sharing it with them at any time."),
         _("The library deletes it on %(day)s. You can choose an earlier day under Privacy.") % until,
@@ -69,14 +71,17 @@ def _of_the_adult(until):
     """Return the sentences for the adult of a shared visit."""
     return [
         _(
-            "You share this visit with the child. You can read it, say what helped, and write to the library about it. You can't see the child's other visits."
+            "You share this visit with the child. You can read it, say what helped, and write to the "
+            "library about it. You can't see the child's other visits."
         ),
         _(
-            "The child sees what you write here, and that an adult wrote it. The child doesn't see your name or address."
+            "The child sees what you write here, and that an adult wrote it. "
+            "The child doesn't see your name or address."
         ),
         _("Staff of this library who help you can see it."),
         _(
-            "It stays until %(day)s at the latest. It ends earlier for you if the child stops sharing it or keeps it for less time."
+            "It stays until %(day)s at the latest. "
+            "It ends earlier for you if the child stops sharing it or keeps it for less time."
         )
         % until,
         _("The code on the slip works until the child keeps the visit too."),

@@ -44,7 +44,8 @@ def verdict(request, public_id):
     except actions.Erased:
         raise Http404 from None
     back = back_to(request, otherwise=_page_of(recommendation, request.viewer))
-    # Home asks about one item at a time. The address tells it to keep showing the item that was just answered.
+    # Home asks about one item at a time. The address tells it to keep showing the item that was just
+    # answered.
     shown_at = f"{back}?said={recommendation.public_id}" if back == reverse("home") else back
     if not request.htmx:
         return redirect(f"{shown_at}#rec-{recommendation.public_id}")
