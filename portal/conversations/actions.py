@@ -45,7 +45,10 @@ Status, Then, Reason = Conversation.Status, Message.Then, Conversation.Reason
 
 
 class AnsweredMeanwhile(Exception):
-    """Messages were added since the writer's page was made: `newer`. Nothing was saved."""
+    """Nothing was saved, because someone else has written since the writer's page was made.
+
+    `newer` are the new messages.
+    """
 
     def __init__(self, newer):
         self.newer = newer
@@ -71,11 +74,11 @@ def ask(
 ):
     """Send a question to the library and return its conversation.
 
-    The question is about a recommendation, about a help session or, if both are None, about something new.
-    Only then `by` is required; it is None for a viewer by code. Questions about one recommendation share a
-    conversation, and any other question begins one. `readers_form` has the fields of a ReadersForm. The same
-    `client_token` twice is one question. Raises Erased if the session or recommendation has been erased since
-    the caller read it.
+    It is about a recommendation, about a help session, or about something new if both are None. `by` is None
+    for a viewer by code, who can't ask about something new. Questions about one recommendation share a
+    conversation. Any other question begins one. `readers_form` has the fields of a ReadersForm. The same
+    `client_token` twice is one question. Raises Erased if the session or recommendation was erased since the
+    caller read it.
     """
     if recommendation is not None:
         recommendation = lock_owned(recommendation)
@@ -132,10 +135,13 @@ def reply(
     """Add a message with its files and recommendations, notify the other side, and return the message.
 
     An answer by staff stays pending for Message.UNDO_WINDOW. `then` says what the conversation does after it.
-    The assignee doesn't change. If `client_token` was sent before, nothing happens and the earlier message is
-    returned; its body may differ from `body`. The writer's draft is deleted up to `draft_sequence`, see
-    drafts.forget. `seen` is the primary key of the last message on the writer's page, 0 for none, or None to
-    skip the check. Raises AnsweredMeanwhile, Erased, RoleEnded.
+
+    If a message with this `client_token` exists, nothing happens and it is returned. Its body may differ from
+    `body`.
+
+    The writer's draft is deleted up to `draft_sequence`, see drafts.forget. `seen` is the primary key of the
+    last message on the writer's page, 0 for none, or None to skip the check. Raises AnsweredMeanwhile,
+    Erased, RoleEnded.
     """
     if side == STAFF:
         lock_roles(by)

@@ -1,7 +1,7 @@
 """Pictures and PDFs in a conversation: adding, describing, removing, forgetting.
 
-`by` is None for a viewer by code. A new file belongs to a composer, which its `client_token` names.
-`actions.reply` moves the files of the composer into the message.
+`by` is None for a viewer by code. A new file belongs to the composer with its `client_token`. `actions.reply`
+moves the files of the composer into the message.
 """
 
 import datetime
@@ -106,9 +106,9 @@ def checked(uploads):
 def add(conversation, *, by, side, client_token, at, name, usable, is_sent=False):
     """Add one file from `checked` to the composer, and return the attachment.
 
-    With `is_sent` it goes into the message that the composer became, because file and message came in one
-    form. The same file twice is one. This also begins a draft, so that the file is there on another device.
-    Raises NotAdded, Erased.
+    `is_sent` says that the file came in one form with its message, which was sent a moment ago. It is added
+    to that message. The same file twice is one. This also begins a draft, so that the file is there on
+    another device. Raises NotAdded, Erased.
     """
     attachment = Attachment(
         public_id=uuid.uuid4(),
@@ -202,7 +202,7 @@ def forget_stray_files(*, at):
 def attachments_of(messages, *, unsent=None):
     """Return {primary key of a message: its attachments}, with one query.
 
-    `unsent` is a queryset of attachments that are added under None.
+    The key None has the attachments of the queryset `unsent`.
     """
     wanted = Attachment.objects.filter(message__in=[message.pk for message in messages])
     found: dict[int | None, list[Attachment]] = {}

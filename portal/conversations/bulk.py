@@ -142,10 +142,7 @@ def _as_seen(seen, done):
 
 
 def _with_key(done, by):
-    """Add the key to undo what was changed.
-
-    Conversations that already were as wanted have nothing to undo.
-    """
+    """Add the key to undo the changes. Conversations that the action left unchanged are not in it."""
     versions = {conversation.pk: conversation.desk_version for conversation in done.changed}
     now = Conversation.objects.filter(pk__in=versions).values_list("pk", "desk_version", "changed_at")
     changed = [(pk, changed_at.isoformat()) for pk, version, changed_at in now if version != versions[pk]]

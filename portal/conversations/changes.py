@@ -12,8 +12,7 @@ from .models import BranchQueue, Conversation, Event, Message, Side
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
 Status, Then = Conversation.Status, Message.Then
-# A request may wait this long for a row. A stored time that is further ahead comes from a clock that is
-# wrong.
+# The longest wait for a row. A stored time further ahead than this comes from a wrong clock and is ignored.
 LOCK_WAIT_MAX = datetime.timedelta(minutes=1)
 
 
@@ -93,7 +92,7 @@ def lock_recommendations(recommendations):
 
 
 def enter(conversation, state, *, seen_by_patron=False):
-    """Set the fields that follow from the state, including when the promise is due and when it closes.
+    """Set the conversation's fields to this state, including when the promise is due and when it closes.
 
     While an answer is pending, the patron still sees the status from before it. `seen_by_patron` says that
     the patron made this change and sees the new status at once.
@@ -195,7 +194,10 @@ def add_reopened_event(conversation, message, by):
 
 
 def pending_answers(conversation, at):
-    """Return {"first", "last"}: when the first and the last pending answers are shown, or None for both."""
+    """Return {"first", "last"}: when the first and the last pending answer will be shown.
+
+    Both are None if no answer is pending.
+    """
     if conversation.pending_from is None:
         return {"first": None, "last": None}
     return conversation.messages.filter(side=STAFF, shown_from__gt=at).aggregate(

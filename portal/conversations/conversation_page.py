@@ -1,7 +1,7 @@
 """Which messages and events of a conversation its patron's page shows, and in which order.
 
-All of it is made from what is shown at a moment `at`, so that a pending answer leaves no trace. Entries are
-in the order in which they were shown, so new ones always come last.
+It uses only what is shown at the moment `at`, so that a pending answer leaves no trace. Entries are in the
+order in which they were shown, so new ones always come last.
 """
 
 import datetime
@@ -45,7 +45,7 @@ from .models import (
 # How many messages a page shows. It shows more than SHOWN_MIN if they are unread, but at most SHOWN_MAX.
 SHOWN_MIN = 8
 SHOWN_MAX = 40
-# So few earlier messages are shown too, because a link to them would not be worth a tap.
+# Up to this many earlier messages are shown as well, because a link to them is not worth a tap.
 HIDDEN_MIN = 3
 # How many messages one tap on "Show earlier messages" adds.
 PAGE_SIZE = 50
@@ -61,7 +61,7 @@ COLUMNS = [
 
 @dataclass(slots=True)
 class ShownMessage:
-    """A message with the columns that the page needs, and below them what page_entries.py adds."""
+    """A message as the page shows it. page_entries.py fills in the fields that have defaults."""
 
     pk: int
     public_id: UUID
@@ -78,7 +78,7 @@ class ShownMessage:
     files: list | None = None
     given: list = ()
     event: str = ""
-    # False for a message that another person of the visit wrote.
+    # False if another person who keeps a shared visit wrote it.
     is_mine: bool = True
 
 
@@ -143,7 +143,7 @@ class MessageRange:
 def for_page(viewer, public_id, at, today):
     """Return a list with the conversation, or an empty list.
 
-    The annotations say what there is to look up. Most pages have none of it and save those queries.
+    The annotations say which other queries the page needs. Most pages need few of them.
     """
     shown = Message.objects.filter(conversation=OuterRef("pk")).shown(at)
     shown_count = shown.values("conversation").annotate(count=Count("pk")).values("count")
@@ -201,9 +201,9 @@ def latest_messages(conversation, at, *, unread_since=None):
 
 
 def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
-    """Return this message with `back` messages before it and those after it.
+    """Return this message, `back` messages before it, and the messages after it.
 
-    Returns the latest messages if there is no such message.
+    If there is no such message, return the latest messages.
     """
     position = _position(conversation, at, public_id)
     if position is None:
@@ -227,7 +227,7 @@ def messages_around(conversation, at, public_id, *, back=SHOWN_MIN):
 def messages_before(conversation, at, public_id):
     """Return the messages before this one, which is the first on the page.
 
-    Returns None if there is no such message, or none before it.
+    Return None if there is no such message, or none before it.
     """
     position = _position(conversation, at, public_id)
     if position is None:
@@ -248,7 +248,7 @@ def messages_before(conversation, at, public_id):
 def messages_since(conversation, at, shown_until):
     """Return what was shown after `shown_until`, to be added at the end of an open page.
 
-    Returns None if the page must be loaded anew: there is too much, conversations were merged, or the number
+    Return None if the page must be loaded anew: there is too much, conversations were merged, or the number
     of messages doesn't add up.
     """
     try:

@@ -43,7 +43,7 @@ def what_ends(person, *, branch):
 def end_role(person, *, branch, by, at):
     """End the person's role at `branch`, and everything that depends on it.
 
-    Their actions hold a lock on their roles, so an action at this moment is either complete or refused.
+    An action of theirs at the same moment is either saved before or refused, because it locks their roles.
     Raises LastCoordinator.
     """
     roles.end_role(person, branch=branch, by=by, at=at)

@@ -239,7 +239,7 @@ def erase(conversation, *, by, at):
 
 
 def _erase_contacts(conversation):
-    """Remove the words from the contacts that count this conversation, and from forms begun for one."""
+    """Remove the words from the contacts that count this conversation, and from unfinished forms."""
     erased = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(merged_into=conversation)))
     for contact in HelpSession.objects.filter(pk__in=[row.logged_as_id for row in erased]):
         forgetting.forget_words(contact)

@@ -71,10 +71,10 @@ HOLDS = (
     f"WHERE held.conversation_id = {TABLE}.id AND (held.words LIKE %s OR held.words LIKE %s))"
 )
 NO_KEYS = "SELECT 0 AS id WHERE 1 = 0"
-# PostgreSQL doesn't look at a value in a subquery while it plans. Otherwise it would prefer a plan for these
-# branches and people, and plan the long statement anew for each page.
+# PostgreSQL doesn't see a value in a subquery while it plans, so one plan serves all pages. Otherwise it
+# would plan the long statement anew for each page.
 VALUE = "(SELECT %s)"
-# The conversations that hold the rare words. The keys are one parameter, so the statement is the same for
+# The conversations with the rare words. The keys are one parameter, so the statement is the same for
 # each search.
 FOUND = {
     "postgresql": "WITH found (id) AS (SELECT unnest(%s::bigint[])) ",
@@ -168,8 +168,8 @@ def around(desk, desk_list, filters, *, at, place):
 def counted(desk, lists, filters, *, at, beside=()):
     """Return ([count of each list, up to COUNTED], the state of the queues, [other numbers]) in one query.
 
-    `lists` are pairs of a DeskList and a time; only what came into the list after it is counted, or all for
-    None. `beside` are pairs of SQL that returns one number, and its parameters.
+    `lists` are pairs of a DeskList and a time. Only what came into the list after the time is counted, or all
+    if it is None. `beside` are pairs of a SQL query for one more number, and its parameters.
     """
     parts, values = [], []
     for desk_list, since in lists:
@@ -201,7 +201,7 @@ def counted(desk, lists, filters, *, at, beside=()):
 def state_of_queues(branches, *, at):
     """Return a number that grows with every change in a conversation of these branches.
 
-    It also grows when the desk sees a verdict after its minute.
+    It also grows when a verdict becomes visible to the desk after one minute.
     """
     sql, values = _state(branches, at)
     with connection.cursor() as cursor:
@@ -317,7 +317,7 @@ def _narrower(filters):
 
 
 def _found(filters):
-    """Return the SQL that names the conversations with the rare words for all arms, and its parameters."""
+    """Return the WITH clause for the conversations that contain the rare words, and its parameters."""
     if filters.words is None or filters.words[0] is None:
         return "", []
     keys = list(filters.words[0])

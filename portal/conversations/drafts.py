@@ -111,7 +111,7 @@ def _conversation_locked(conversation):
 
 
 def put_back(message, *, typed, at):
-    """Make an answer that was taken back a draft again, before what its writer has typed since.
+    """Make an answer that was taken back a draft again. Text typed since then follows it.
 
     Its sequence is higher than any that an open page can have reached, so no page overwrites it.
     """

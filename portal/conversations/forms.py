@@ -117,7 +117,7 @@ class AskForm(AboutForm, ComposerForm):
 
 
 class AttachForm(forms.Form):
-    """The composer to which uploaded files are added, or the file that is removed from it."""
+    """An upload to a composer, or the removal of one of its files."""
 
     client_token = forms.UUIDField()
     # A field with the name "remove" would hide the form's own remove() from htmx.

@@ -83,7 +83,8 @@ def release_untouched(*, at):
 def _each(conversations, change, at):
     """Lock each conversation in a transaction of its own and call `change` with it.
 
-    It must check again, because the row may have changed before it was locked. Handles 500 at a time.
+    `change` must check its condition again, because the row may have changed before it was locked. Handles
+    500 at a time.
     """
     for conversation in conversations[:500]:
         with transaction.atomic():

@@ -34,7 +34,7 @@ class CannotMerge(Exception):
 
 @staff_action
 def merge(conversation, *, into, by, at):
-    """Move everything from `conversation` to `into`, and return that.
+    """Move everything from `conversation` to `into`, and return `into`.
 
     The old address redirects there. What was unanswered or unread in either conversation stays so. Raises
     CannotMerge, Erased, RoleEnded.
@@ -145,7 +145,7 @@ def _as_the_patron_knows(conversation, into, at):
 
 
 def _shown_last(conversation, at):
-    """Return when all messages written so far are shown."""
+    """Return the time at which all messages written so far are shown."""
     last = conversation.messages.order_by("-shown_from").values_list("shown_from", flat=True).first()
     return max(at, last or at)
 

@@ -42,7 +42,7 @@ def conversation_of(recommendation):
 def begin(at, *, help_session, recommendation, patron, branch, topic, subject):
     """Create a conversation without a message.
 
-    It is closed until the first message or verdict, which the caller adds at once, puts it into the queue.
+    It begins as closed. The caller adds the first message or verdict at once, which puts it into the queue.
     """
     conversation = Conversation.objects.create(
         help_session=help_session,

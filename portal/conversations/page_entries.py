@@ -67,17 +67,17 @@ def _writer(message, quiet):
 
 def _event_text(event):
     if event.kind == Event.Kind.CLOSED and event.side == Side.PATRON:
-        return _("You closed this: it was sorted")
+        return _("You closed this conversation")
     return {
-        Event.Kind.CLOSED: _("The library closed this"),
-        Event.Kind.CLOSED_BY_ITSELF: _("This closed automatically because nobody wrote again"),
+        Event.Kind.CLOSED: _("The library closed this conversation"),
+        Event.Kind.CLOSED_BY_ITSELF: _("This conversation closed automatically because nobody wrote again"),
         Event.Kind.REOPENED: _("Opened again"),
         Event.Kind.MERGED: _("The library merged another conversation of yours into this one"),
     }[event.kind]
 
 
 def _name_child_and_adult(part, conversation, me):
-    """Say whether the child or the adult wrote a message in a visit that both may read, without names.
+    """Show "The child" or "The adult" instead of a name in a visit that both may read.
 
     `me` is None for a viewer by code.
     """
@@ -89,7 +89,7 @@ def _name_child_and_adult(part, conversation, me):
     for event in part.events:
         is_patrons = event.side == Side.PATRON and event.kind == Event.Kind.CLOSED
         if is_patrons and (event.by_id is None or event.by_id != my_pk):
-            event.event = _("This was closed: it was sorted")
+            event.event = _("This conversation was closed")
 
 
 def _other_writer(message, conversation):

@@ -61,7 +61,7 @@ def forget(request, *kinds):
 def forget_pending_questions(*, at):
     """Remove questions older than a day from all sessions.
 
-    Looks only at sessions that were last saved within LOOKED_BACK before that.
+    Only sessions that were last saved in the LOOKED_BACK before that day are read.
     """
     a_day_ago = at + datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE) - KEPT_FOR
     for row in Session.objects.filter(expire_date__range=(a_day_ago - LOOKED_BACK, a_day_ago)).iterator():

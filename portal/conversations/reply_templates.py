@@ -145,7 +145,7 @@ def language_of(conversation):
 def _item_of(conversation):
     """Return the title of the item that the conversation is about, or "".
 
-    If it is about none, that is the first item recommended in the visit or in an answer.
+    Otherwise it is the first item that was recommended in the visit or in an answer.
     """
     if conversation.recommendation is not None:
         return conversation.recommendation.item.title

@@ -82,7 +82,7 @@ def closed(state, at):
     return State(Status.CLOSED, state.reason, turned_at=at)
 
 
-def joined(state, at, waiting_since):
+def merged(state, at, waiting_since):
     """Return the state after another conversation was merged into this one.
 
     `waiting_since` is the first unanswered message in either of them, or None.
@@ -153,7 +153,7 @@ def _history(conversation, shown_at):
     ).values_list("at", flat=True):
         yield at, 2, closed, ()
     for at, since in conversation.events.filter(kind=Event.Kind.MERGED).values_list("at", "waiting_since"):
-        yield at, 5, joined, (since,)
+        yield at, 5, merged, (since,)
     for at, kind, until in conversation.desk_events.values_list("at", "kind", "until"):
         if kind == DeskEvent.Kind.SNOOZED:
             yield at, 3, snoozed, (until,)

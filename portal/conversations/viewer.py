@@ -65,7 +65,8 @@ class BrowserViewer(Viewer):
     def session_of(self, recommendation):
         """Return the help session in which the item was recommended, or None.
 
-        It may have been recommended in a conversation of the session. The viewer must be allowed to open it.
+        It may have been recommended in a conversation of that session. Only sessions that this viewer may
+        open count.
         """
         recommended_here = Q(recommendation_links__recommendation=recommendation) | Q(
             conversations__messages__recommendation_links__recommendation=recommendation

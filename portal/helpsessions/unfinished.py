@@ -26,7 +26,7 @@ def start_unfinished(*, by, at, branch, fields, token=None):
 def begin(token, *, by, at, branch):
     """Return the unfinished session with this token, and create it if there is none.
 
-    Another request with the same form may create it at the same time.
+    Another request with the same form may have just created it.
     """
     begun = {
         "status": HelpSession.Status.UNFINISHED,

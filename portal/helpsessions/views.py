@@ -54,7 +54,7 @@ def session_outcome(request, public_id):
 
 @require_POST
 def all_helped(request, public_id):
-    """Save the verdict that all items helped which have none yet."""
+    """Save the verdict "helped" for all items that have no verdict yet."""
     session = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
     for recommendation in (
         Recommendation.objects.belonging_to(request.viewer)

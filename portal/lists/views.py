@@ -65,7 +65,7 @@ def remove_saved(request, public_id):
 
 
 def _page(request, *, partial=""):
-    # The reason and the name are shown only while the viewer can open the visit or conversation.
+    # A recommendation's reason and writer are shown only while the viewer can open where it was made.
     recommendations = Recommendation.objects.belonging_to(request.viewer).select_related("recommended_by")
     rows = (
         SavedItem.objects.belonging_to(request.viewer)

@@ -40,10 +40,10 @@ class ConversationQuerySet(models.QuerySet):
         return self.filter(merged_into=None)
 
     def unread_by(self, person):
-        """Return the conversations with something that `person` has not seen. None is a viewer by code.
+        """Return the conversations with something that `person` has not seen.
 
-        People have seen their own messages. A visit that is in nobody's account is read without a name, even
-        by someone who is signed in, so those rows count for `person` as well.
+        `person` is None for a viewer by code. Participation rows without a person count for everyone, because
+        a signed-in person who reads by code has no row of their own.
         """
         own_rows = Q(person=None) | Q(person=person) if person else Q(person=None)
         seen = Participation.objects.filter(
@@ -73,7 +73,7 @@ class Side(models.TextChoices):
 
 
 class Conversation(models.Model):
-    """One need of a patron, written about until it is met, and one row of the desk's queue.
+    """Messages between a patron and the library about one need. Each is a row of the desk's queue.
 
     It may be about a help session or about one recommended item.
     """
@@ -330,7 +330,7 @@ class Participation(models.Model):
 
 
 class BranchQueue(models.Model):
-    """What an open queue polls: one row for each branch, raised by each change in its conversations."""
+    """The version of a branch's queue. Open pages poll it, and each change in a conversation raises it."""
 
     branch = models.OneToOneField(Branch, on_delete=models.CASCADE, primary_key=True, related_name="+")
     version = models.PositiveIntegerField(default=0)

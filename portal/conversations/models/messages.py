@@ -111,7 +111,7 @@ class AttachmentQuerySet(models.QuerySet):
     def open_to_patron(self, person, at):
         """Return the files of shown messages, and those that this person has added but not sent.
 
-        None is a viewer by code.
+        `person` is None for a viewer by code.
         """
         return self.filter(
             Q(message__shown_from__lte=at) | Q(message=None, side=Side.PATRON, added_by=person)

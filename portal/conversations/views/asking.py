@@ -2,8 +2,8 @@
 
 A person who is signed in, or who asks about a visit that this browser opened by code, sends at once. Anyone
 else writes first and then signs in or types a code. Meanwhile the question is kept in the browser session
-(pending_questions.py). Signing in doesn't send it: on a shared device the words may be another person's, so
-it takes a button of its own.
+(pending_questions.py). Signing in doesn't send it, because on a shared device another person may have written
+it. They press a button.
 """
 
 import uuid
@@ -128,7 +128,7 @@ def _keep_draft(request, typed):
 
 
 def _typed_beside(request):
-    """Return the other fields of the form, as typed."""
+    """Return the fields besides the text, as they were typed."""
     return {name: request.POST[name][:40] for name in TYPED if name in request.POST}
 
 

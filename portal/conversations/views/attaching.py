@@ -28,7 +28,7 @@ TYPES = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "pdf": 
 def files_of(conversation, messages, *, route, unsent=None):
     """Return {primary key of a message: its attachments} for these messages, with one query.
 
-    `unsent` is a queryset of attachments that are added under None.
+    The key None has the attachments of the queryset `unsent`.
     """
     files = attachments.attachments_of(messages, unsent=unsent)
     for attached in files.values():
@@ -53,7 +53,7 @@ def addressed(attached, conversation, *, route):
 def take_in(request, conversation, *, by, side, client_token, is_sent=False):
     """Add the files and descriptions of a form to its composer. Return ([Attachment], [NotAdded]).
 
-    With `is_sent` they go into the message that the composer has just become.
+    `is_sent` says that the message was sent a moment ago. Then they are added to it.
     """
     composer = {"by": by, "side": side, "client_token": client_token, "at": timezone.now()}
     descriptions = _descriptions(request.POST)
@@ -80,10 +80,10 @@ def _counted(request, conversation, name, file, why):
 
 
 def change_composer(request, conversation, form, *, by, side, route, keep_typed, back):
-    """Add files to a composer or remove one, and answer what attach.js or a plain form expects.
+    """Add files to a composer or remove one, and respond to attach.js or to a plain form.
 
-    attach.js gets the added files as list items. A plain form sends everything: `keep_typed()` saves its text
-    as a draft, and the response redirects to `back`.
+    attach.js gets the added files as list items. A plain form sends all its fields: `keep_typed()` saves the
+    text as a draft, and the response redirects to `back`.
     """
     if not form.is_valid():
         return HttpResponse(status=422)

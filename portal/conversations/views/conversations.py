@@ -40,7 +40,7 @@ def conversations(request):
 def conversation(request, public_id):
     """Show the last messages and all unread ones, or those around `?message=`.
 
-    With `?before=` htmx gets the page of messages before that one.
+    With `?before=` htmx gets the messages before that one.
     """
     now, before, around = timezone.now(), request.GET.get("before"), request.GET.get("message")
     found = _for_page(request, now, public_id)
@@ -119,7 +119,7 @@ def reply(request, public_id):
 def _count_message(request, found, form):
     """Count the message toward the limit, or add an error to the form if the limit is reached.
 
-    A message that was sent already, by a second tap or a retry, is let through.
+    A message that was sent before, by a second tap or a retry, gets no error.
     """
     try:
         limits.count_written(request, "message", found)
@@ -131,7 +131,7 @@ def _count_message(request, found, form):
 def _not_sent_form(typed):
     """Return a form with these words, an error and a new token.
 
-    The old token was used on another device, for other words.
+    The old token was used on another device, for a different message.
     """
     form = ComposerForm(typed | {"client_token": uuid.uuid4()})
     form.add_error(

@@ -37,7 +37,7 @@ def wording(person, at, library, help_session=None):
     if help_session and help_session.is_shared:
         return _of_the_child(until) if person.is_child else _of_the_adult(until)
     if person.remember == User.Remember.NOTHING:
-        how_long = _("Your choice is to keep nothing. If you keep this visit anyway, it stays until %(day)s.")
+        how_long = _("You chose to keep nothing. If you keep this visit anyway, it stays until %(day)s.")
     elif with_child or person.is_child:
         how_long = _("It stays until %(day)s. You can choose 30 days under Privacy.")
     else:

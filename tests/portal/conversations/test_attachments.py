@@ -320,7 +320,8 @@ def test_a_message_carries_ten_files(me, conversation, token):
     assert Attachment.objects.count() == 10
     assert answer.content.decode().count("A message can have up to 10 files.") == 2
     assert (
-        "A message can have up to 10 files." in attach(me, conversation, token, picture_file()).content.decode()
+        "A message can have up to 10 files."
+        in attach(me, conversation, token, picture_file()).content.decode()
     )
     assert Attachment.objects.count() == 10
 

@@ -254,9 +254,14 @@ CLOSED = "This is closed. You can reopen it by writing."
         (put_off, WAITING, "Waiting for the library", ""),
         (answered, ANSWERED, "The library answered", ""),
         (answered_and_put_off, "The library answered.", "The library answered", ""),
-        (sorted_out, CLOSED, "Closed", "You closed this: it was sorted"),
-        (closed_by_the_library, CLOSED, "Closed", "The library closed this"),
-        (closed_by_itself, CLOSED, "Closed", "This closed automatically because nobody wrote again"),
+        (sorted_out, CLOSED, "Closed", "You closed this conversation"),
+        (closed_by_the_library, CLOSED, "Closed", "The library closed this conversation"),
+        (
+            closed_by_itself,
+            CLOSED,
+            "Closed",
+            "This conversation closed automatically because nobody wrote again",
+        ),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -588,7 +593,7 @@ def test_an_event_is_told_with_the_messages_of_its_time_and_nowhere_else(me, lon
         conversation.get_absolute_url(), {"message": conversation.messages.get(body=word(30)).public_id}
     )
     told = [
-        ["The library closed this" in text(page), "Opened again" in text(page)]
+        ["The library closed this conversation" in text(page), "Opened again" in text(page)]
         for page in (latest, before, around)
     ]
     assert told == [[False, False], [False, True], [True, False]]

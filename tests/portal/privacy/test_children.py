@@ -303,7 +303,7 @@ def test_what_an_erased_holder_wrote_is_nobody_elses_own(branch, adult, child, s
     with_code = "You wrote" if reads == "by the code" else "Written with the code"
     assert headings == {"Zqxgone": "Someone who kept this visit before wrote", "Zqxcode": with_code}
     assert page.content.decode().count('class="message mine"') == (1 if reads == "by the code" else 0)
-    assert "This was closed: it was sorted" in text(page)
+    assert "This conversation was closed" in text(page)
     assert "You closed this" not in text(page)
 
 
