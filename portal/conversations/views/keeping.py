@@ -49,7 +49,7 @@ def wording(person, at, library, help_session=None):
         ),
         _("Staff of this library who help you can see it. Nobody else can."),
         how_long % until,
-        _("You won't need a code any more. The code on the slip stops working."),
+        _("You no longer need a code. The code on the slip stops working."),
     ]
 
 

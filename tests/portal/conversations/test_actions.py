@@ -101,7 +101,7 @@ def test_mail_to_an_address_that_nobody_confirmed_says_only_that_there_is_an_ans
     mail = Notification.objects.get()
     said = mail.subject + mail.text + mail.html + str(mail.headers)
     assert "Zqxwords" not in said
-    assert [word in said for word in (staff.name, str(conversation.public_id), "If you write no more")] == [
+    assert [word in said for word in (staff.name, str(conversation.public_id), "This closes on")] == [
         is_confirmed
     ] * 3
     assert "The library has answered" in said

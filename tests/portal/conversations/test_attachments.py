@@ -186,7 +186,7 @@ def test_without_a_script_what_could_not_be_added_is_said_on_the_page_and_the_wo
 ):
     fields = {"client_token": token, "body": "See this", "files": SimpleUploadedFile("page.png", b"<html>")}
     page = me.post(reverse("attach", args=[conversation.public_id]), fields, follow=True).content.decode()
-    assert "page.png: Only pictures" in page
+    assert "page.png: You can only send pictures" in page
     assert ">\nSee this</textarea>" in page
 
 
@@ -203,7 +203,7 @@ def test_a_description_of_nothing_is_left_out(me, conversation, token):
 
 def test_a_file_that_comes_after_its_message_is_refused_with_words(me, conversation, token, disk):
     reply(me, conversation, token)
-    assert "The message was sent already" in attach(me, conversation, token, picture_file()).content.decode()
+    assert "The message was already sent" in attach(me, conversation, token, picture_file()).content.decode()
     assert disk() == []
 
 
@@ -211,10 +211,10 @@ def test_a_file_that_comes_after_its_message_is_refused_with_words(me, conversat
 
 
 @pytest.mark.parametrize(("file", "words"), [
-    (lambda: SimpleUploadedFile("page.png", b"<html><script>alert(1)</script>"), "Only pictures (JPEG, PNG, WebP) and PDFs can be sent."),
+    (lambda: SimpleUploadedFile("page.png", b"<html><script>alert(1)</script>"), "You can only send pictures (JPEG, PNG, WebP) and PDFs."),
     (lambda: SimpleUploadedFile("none.jpg", b""), "This file is empty."),
     (lambda: SimpleUploadedFile("cut.jpg", picture_file(size=(300, 200)).read()[:800]), "This picture is damaged"),
-    (lambda: picture_file(size=(10_000, 10_000)), "This picture is too large to be opened."),
+    (lambda: picture_file(size=(10_000, 10_000)), "This picture is too large to open."),
     (lambda: SimpleUploadedFile("long.pdf", b"%PDF-" + b"x" * MOST_BYTES), "This file is larger than 10 MB."),
 ])  # fmt: skip
 @pytest.mark.parametrize("by_script", [True, False])
@@ -282,7 +282,7 @@ def test_a_full_disk_is_said_and_nothing_is_left_of_the_file(me, conversation, t
 
     monkeypatch.setattr(storages["private"], "_save", full)
     answer = reply(me, conversation, token, body="My words.", files=[picture_file()])
-    assert "The library has no room for files at the moment. Your text is safe." in answer.content.decode()
+    assert "store files right now. Your text is safe." in answer.content.decode()
     assert "My words." in answer.content.decode()
     assert (Attachment.objects.count(), disk()) == (0, [])
 
@@ -295,7 +295,7 @@ def test_a_full_disk_while_files_come_in_costs_no_word(me, conversation, token, 
 
     monkeypatch.setattr(TemporaryFileUploadHandler, "receive_data_chunk", full)
     answer = reply(me, conversation, token, body="My words.", files=[picture_file()])
-    assert "The library has no room for files at the moment" in answer.content.decode()
+    assert "store files right now" in answer.content.decode()
     assert "My words." in answer.content.decode()
 
 
@@ -334,7 +334,7 @@ def test_a_person_has_so_much_room_and_no_more(me, conversation, token, patron, 
         conversation=ConversationFactory(help_session=conversation.help_session)
     ).conversation
     answer = attach(me, elsewhere, uuid.uuid4(), pdf_file(content=b"%PDF-" + b"x" * 996))
-    assert "There is no more room for files of yours here." in answer.content.decode()
+    assert "You have used all your space for files." in answer.content.decode()
     attach(me, elsewhere, uuid.uuid4(), pdf_file(content=b"%PDF-" + b"x" * 995))
     assert Attachment.objects.count() == 2
     assert len(disk()) == 3
@@ -349,7 +349,7 @@ def test_who_came_by_a_code_has_the_room_of_one_conversation(client, show_code, 
     monkeypatch.setattr(attachments, "MAX_BYTES_BY_CODE", 1500)
     attach(client, one, token, pdf_file(content=b"%PDF-" + b"x" * 1000))
     assert (
-        "There is no more room for files in this conversation."
+        "This conversation has no more space for files."
         in attach(client, one, token, pdf_file("b.pdf", b"%PDF-" + b"x" * 1000)).content.decode()
     )
     attach(client, two, token, pdf_file(content=b"%PDF-" + b"x" * 1000))

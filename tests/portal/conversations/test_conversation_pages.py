@@ -149,7 +149,7 @@ def test_posting_twice_makes_one_message(me, conversation, htmx):
     [
         ("", "Write your message first"),
         (" \n ", "Write your message first"),
-        ("x" * 5001, "longer than one message can be"),
+        ("x" * 5001, "This message is too long"),
     ],
 )
 @pytest.mark.parametrize("htmx", [True, False])

@@ -383,7 +383,7 @@ def test_somebody_without_an_account_says_first_who_they_are(session, show_code,
 def test_the_adult_reads_what_they_agree_to_and_the_child_too(session, child, adult, device, show_code):
     code = code_for(session)
     for person, words in (
-        (adult, "You see no other visit of the child"),
+        (adult, "see the child"),
         (child, "You can stop that at any time"),
     ):
         viewer = show_code(device(person), code)
