@@ -1,6 +1,6 @@
-"""What patrons and the library say to each other: asking, replying, taking an answer back, closing.
+"""Writing in a conversation, for patrons and staff: ask, reply, take back, close.
 
-`desk_actions.py` has what the desk does without writing to the patron.
+`desk_actions.py` has the desk's actions that don't write to the patron.
 """
 
 from django.db import transaction

@@ -63,7 +63,7 @@ def withdraw_announcement(mail_id):
 
 
 def withdraw_announcements_to(person, conversations):
-    """Withdraw the emails about answers in these conversations that wait to be sent to this person."""
+    """Withdraw the unsent emails to this person about answers in these conversations."""
     mail_ids = (
         Message.objects.filter(conversation__in=conversations)
         .exclude(mail_id="")

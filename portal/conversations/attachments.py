@@ -189,7 +189,7 @@ def forget_stray_files(*, at):
             for name in names
             if storage.get_modified_time(name) < at - STRAY_FOR
         }
-        ids = {name: found[1] for name, found in old.items() if found}
+        ids = {name: match[1] for name, match in old.items() if match}
         known = {
             str(public_id)
             for public_id in Attachment.objects.filter(public_id__in=set(ids.values())).values_list(
@@ -205,10 +205,10 @@ def attachments_of(messages, *, unsent=None):
     The key None has the attachments of the queryset `unsent`.
     """
     wanted = Attachment.objects.filter(message__in=[message.pk for message in messages])
-    found: dict[int | None, list[Attachment]] = {}
+    attachments: dict[int | None, list[Attachment]] = {}
     for attachment in wanted if unsent is None else wanted | unsent:
-        found.setdefault(attachment.message_id, []).append(attachment)
-    return found
+        attachments.setdefault(attachment.message_id, []).append(attachment)
+    return attachments
 
 
 def _write(attachment, usable):
@@ -265,10 +265,10 @@ def _add_row(attachment, conversation, by, is_sent):
 
 def _used(conversation, by, side):
     """Return the bytes that this person has in all conversations, or viewers by code in this one."""
-    theirs = Attachment.objects.filter(added_by=by, side=side)
+    own = Attachment.objects.filter(added_by=by, side=side)
     if by is None:
-        theirs = theirs.filter(conversation=conversation)
-    return theirs.aggregate(bytes=Sum("size"))["bytes"] or 0
+        own = own.filter(conversation=conversation)
+    return own.aggregate(bytes=Sum("size"))["bytes"] or 0
 
 
 def _max_bytes(by, side):

@@ -1,4 +1,4 @@
-"""What all changes of a conversation share: locking and saving its row, events, and pending answers."""
+"""The shared parts of all changes to a conversation: locking, saving, events, pending answers."""
 
 import datetime
 

@@ -1,6 +1,6 @@
-"""Which messages and events of a conversation its patron's page shows, and in which order.
+"""The messages and events on a patron's conversation page, in their order.
 
-It uses only what is shown at the moment `at`, so that a pending answer leaves no trace. Entries are in the
+Only what is shown at the moment `at` is used, so that a pending answer leaves no trace. Entries are in the
 order in which they were shown, so new ones always come last.
 """
 
@@ -84,9 +84,9 @@ class ShownMessage:
 
 @dataclass
 class MessageRange:
-    """A run of messages and events that a page shows.
+    """A run of messages and events on a page.
 
-    `earlier` and `later` say how many messages there are before and after it, `total` how many in all.
+    `earlier` and `later` are the numbers of messages before and after it, `total` is the number of all.
     `after` is set if the page has everything up to that time already. `goes_on` is a day whose heading the
     page must remove, because this range begins that day.
     """

@@ -16,7 +16,7 @@ BATCH_SIZE = 500
 
 @dataclass(frozen=True)
 class Ends:
-    """What ends together with a role, for the page that asks for confirmation."""
+    """Everything that ends together with a role, for the page that asks for confirmation."""
 
     # Whether the person has no other role.
     is_last: bool
@@ -55,7 +55,7 @@ def end_role(person, *, branch, by, at):
         # They are not deleted, because a patron may have the code card of an unfinished session.
         _unfinished(person, only_there).update(staff=by)
     within_reach = Conversation.objects.at_desk_of(person).values("pk") if person.roles else []
-    _forget_files(
+    _delete_attachments(
         Attachment.objects.filter(side=Side.STAFF, added_by=person, message=None).exclude(
             conversation__in=within_reach
         )
@@ -102,7 +102,7 @@ def _release(conversations, person, by, at):
         raise_queue(branch_id)
 
 
-def _forget_files(unsent):
-    files = [name for attachment in unsent for name in attachment.stored_names()]
+def _delete_attachments(attachments):
+    files = [name for attachment in attachments for name in attachment.stored_names()]
     transaction.on_commit(lambda: Attachment.remove_files(files))
-    unsent.delete()
+    attachments.delete()

@@ -1,4 +1,4 @@
-"""What the desk does with a conversation without writing to the patron: take, assign, snooze, erase.
+"""The desk's actions that don't write to the patron: take, assign, transfer, snooze, undo, log, erase.
 
 Each action adds a DeskEvent, which only colleagues see.
 """
@@ -99,12 +99,12 @@ def transfer(conversation, *, branch, by, at, was):
         branch=branch,
         at=conversation.changed_at,
     )
-    left = conversation.branch_id
+    from_branch_id = conversation.branch_id
     conversation.branch, conversation.assignee, conversation.assigned_at = branch, None, None
     conversation.desk_version += 1
     conversation.save()
     # Sorted, so that two transfers in opposite directions can't deadlock.
-    for branch_id in sorted([left, branch.pk]):
+    for branch_id in sorted([from_branch_id, branch.pk]):
         raise_queue(branch_id)
     return conversation
 

@@ -1,10 +1,10 @@
 # ruff: noqa: S608, S611 (every value from outside is a parameter)
 """The lists of the desk: which conversations are in each, in which order, and how many.
 
-Each list is a UNION of arms, one for each branch and each person whose conversations the viewer answers. An
-arm reads the first few entries of one index (desk_lists, desk_lists_of_assignee) and stops. With the
-condition of `at_desk_of`, which joins the same with OR, a database would read and sort every conversation of
-the branch. A test compares the two.
+Each list is a UNION of arms, one for each branch and each person of a Desk. An arm reads the first few
+entries of one index (desk_lists, desk_lists_of_assignee) and stops. With the condition of `at_desk_of`, which
+joins the same with OR, a database would read and sort every conversation of the branch. A test compares the
+two.
 """
 
 import datetime
@@ -24,10 +24,9 @@ Status = Conversation.Status
 
 @dataclass(frozen=True)
 class Desk:
-    """Whose conversations a staff member sees.
+    """The branches and people whose conversations a staff member sees, as primary keys.
 
-    Those of `branches` and those assigned to `people`: themselves and the people they cover for. Both are
-    primary keys.
+    `people` are the staff member and those they cover for.
     """
 
     branches: tuple
@@ -36,9 +35,9 @@ class Desk:
 
 @dataclass(frozen=True)
 class Filters:
-    """What a list is narrowed to.
+    """The filters of a list.
 
-    `words` is a result of search.look_up. `since` leaves only what came into the list after that.
+    `words` is a result of search.look_up. With `since`, only what came into the list after that is left.
     """
 
     branch: int | None = None
@@ -67,8 +66,8 @@ LISTS = {
 }
 # Condition that a conversation contains a common word.
 HOLDS = (
-    f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS held "
-    f"WHERE held.conversation_id = {TABLE}.id AND (held.words LIKE %s OR held.words LIKE %s))"
+    f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS w "
+    f"WHERE w.conversation_id = {TABLE}.id AND (w.words LIKE %s OR w.words LIKE %s))"
 )
 NO_KEYS = "SELECT 0 AS id WHERE 1 = 0"
 # PostgreSQL doesn't see a value in a subquery while it plans, so one plan serves all pages. Otherwise it
@@ -174,16 +173,17 @@ def counted(desk, lists, filters, *, at, beside=()):
     parts, values = [], []
     for desk_list, since in lists:
         arms = [
-            (where, some) for _turn, where, some in _arms(desk, desk_list, replace(filters, since=since), at)
+            (where, params)
+            for _turn, where, params in _arms(desk, desk_list, replace(filters, since=since), at)
         ]
         # With this order PostgreSQL reads the index from its end and stops, as it does for the rows.
         stops = f"ORDER BY queued_at DESC, id DESC LIMIT {COUNTED}"
         joined = " UNION ".join(
             f"SELECT id FROM (SELECT id FROM {TABLE} WHERE {where} {stops}) AS arm{n}"
-            for n, (where, _some) in enumerate(arms)
+            for n, (where, _params) in enumerate(arms)
         )
         parts.append(f"(SELECT COUNT(*) FROM ({joined}) AS listed)" if arms else "0")
-        values += [value for _where, some in arms for value in some]
+        values += [value for _where, params in arms for value in params]
     for sql, more in (_state(desk.branches, at), *beside):
         parts.append(f"({sql})")
         values += more
@@ -254,37 +254,37 @@ def _arms(desk, desk_list, filters, at):
     """Yield (index of the status, condition, its parameters) of each arm."""
     narrower, values = _narrower(filters)
     for turn, status in enumerate(desk_list.statuses):
-        such, params = f"status = '{status.value}'", []
+        condition, params = f"status = '{status.value}'", []
         if status == Status.WAITING_FOR_STAFF:
-            such, params = f"{such} AND at_desk_from <= {VALUE}", [_moment(at)]
+            condition, params = f"{condition} AND at_desk_from <= {VALUE}", [_moment(at)]
         elif status == Status.CLOSED:
             # Only closed conversations can be merged into another.
-            such = f"{such} AND merged_into_id IS NULL"
+            condition = f"{condition} AND merged_into_id IS NULL"
         if filters.since is not None:
             came = [
                 "at_desk_from" if status == Status.WAITING_FOR_STAFF else "queued_at",
                 *(["assigned_at"] if desk_list.only_own else []),
             ]
-            such = f"{such} AND ({' OR '.join(f'{column} > %s' for column in came)})"
+            condition = f"{condition} AND ({' OR '.join(f'{column} > %s' for column in came)})"
             params = [*params, *[_moment(filters.since)] * len(came)]
         if filters.words is not None and filters.words[0] is not None:
-            yield turn, *_among_found(desk, desk_list, filters, such + narrower, [*params, *values])
+            yield turn, *_among_found(desk, desk_list, filters, condition + narrower, [*params, *values])
             continue
         for branch in () if desk_list.only_own else desk.branches:
             if filters.branch in {None, branch}:
-                yield turn, f"branch_id = {VALUE} AND {such}{narrower}", [branch, *params, *values]
+                yield turn, f"branch_id = {VALUE} AND {condition}{narrower}", [branch, *params, *values]
         for person in desk.people:
             elsewhere, where = (
                 ("", []) if filters.branch is None else (" AND branch_id = %s", [filters.branch])
             )
             yield (
                 turn,
-                f"assignee_id = {VALUE} AND {such}{elsewhere}{narrower}",
+                f"assignee_id = {VALUE} AND {condition}{elsewhere}{narrower}",
                 [person, *params, *where, *values],
             )
 
 
-def _among_found(desk, desk_list, filters, such, params):
+def _among_found(desk, desk_list, filters, condition, params):
     """Return (condition, its parameters) that checks each conversation that a search found.
 
     The unary plus stops SQLite from choosing another index.
@@ -296,7 +296,7 @@ def _among_found(desk, desk_list, filters, such, params):
         if keys
     ]
     where, keys = (
-        f"id IN (SELECT id FROM found) AND ({' OR '.join(places)}) AND {such}",
+        f"id IN (SELECT id FROM found) AND ({' OR '.join(places)}) AND {condition}",
         [*branches, *desk.people, *params],
     )
     return (

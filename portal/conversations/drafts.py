@@ -45,9 +45,9 @@ def drafts_of(conversation, *, person, side, kinds):
         side=side,
         kinds=list(kinds),
     )
-    found = {draft.kind: draft for draft in rows}
+    saved = {draft.kind: draft for draft in rows}
     new = {"conversation": conversation, "person": person, "side": side, "sequence": 0}
-    return {kind: found.get(kind) or Draft(kind=kind, client_token=uuid.uuid4(), **new) for kind in kinds}
+    return {kind: saved.get(kind) or Draft(kind=kind, client_token=uuid.uuid4(), **new) for kind in kinds}
 
 
 @prepared(conversation=BigAutoField(), person=BigAutoField(), side=CharField(), kinds=CharField())
@@ -101,13 +101,13 @@ def _cleaned(typed):
 
 def _conversation_locked(conversation):
     """Return the conversation, or the one it was merged into, with its row locked."""
-    found = Conversation.objects.select_for_update(no_key=True).get(
+    locked = Conversation.objects.select_for_update(no_key=True).get(
         pk=conversation.merged_into_id or conversation.pk
     )
-    if found.status == Conversation.Status.ERASED:
+    if locked.status == Conversation.Status.ERASED:
         # Nothing may be saved for it any more.
         raise AlreadySent
-    return _conversation_locked(found) if found.merged_into_id else found
+    return _conversation_locked(locked) if locked.merged_into_id else locked
 
 
 def put_back(message, *, typed, at):
@@ -140,16 +140,16 @@ def put_back(message, *, typed, at):
     )
 
 
-def go_on(draft, *, there):
+def append(draft, *, to):
     """Append a draft to another one, together with its files."""
     files = Attachment.objects.filter(
         conversation=draft.conversation, client_token=draft.client_token, side=draft.side, message=None
     )
-    files.update(client_token=there.client_token)
-    there.body = "\n\n".join(filter(None, [there.body, draft.body]))
-    there.typed = there.typed or draft.typed
-    there.sequence = max(there.sequence, draft.sequence) + 1
-    there.save(update_fields=["body", "typed", "sequence"])
+    files.update(client_token=to.client_token)
+    to.body = "\n\n".join(filter(None, [to.body, draft.body]))
+    to.typed = to.typed or draft.typed
+    to.sequence = max(to.sequence, draft.sequence) + 1
+    to.save(update_fields=["body", "typed", "sequence"])
 
 
 def forget(conversation, *, person, side, kind, up_to=None, body=""):
@@ -191,7 +191,7 @@ def keep_both(conversation, *, person, side, kind, client_token, sequence, body,
 
 
 @transaction.atomic
-def throw_away(conversation, *, person, side, kind, client_token):
+def discard(conversation, *, person, side, kind, client_token):
     """Delete what was typed and the files that were added to it."""
     forget(conversation, person=person, side=side, kind=kind)
     added = Attachment.objects.filter(

@@ -48,7 +48,7 @@ class ComposerForm(MessageForm):
 
 
 class DraftForm(forms.Form):
-    """What a person has typed. It may be longer than a message, which is an error only when they send it."""
+    """Text that a person is typing. It may be longer than a message; only sending it is an error then."""
 
     body = TextField(max_length=4 * MESSAGE_MAX_LENGTH, multiline=True, required=False)
     client_token = forms.UUIDField()
@@ -56,7 +56,7 @@ class DraftForm(forms.Form):
 
 
 class AboutForm(forms.Form):
-    """Which of `visits` a question is about, or something new.
+    """The choice of what a question is about: one of `visits`, or something new.
 
     `visits` were opened by code in this browser. Without any there is no choice.
     """

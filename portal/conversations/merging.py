@@ -151,7 +151,7 @@ def _shown_last(conversation, at):
 
 
 def _keep_unread(conversation, into):
-    """Set how far each person has read the merged conversation: up to the first message they haven't seen."""
+    """For each person, mark the merged conversation as read up to their first unseen message."""
     rows = {
         (row.conversation_id, row.person_id, row.side): row
         for row in Participation.objects.filter(conversation__in=[conversation, into])
@@ -210,12 +210,12 @@ def _move_readers_form(conversation, into):
 
 def _move_draft(draft, into):
     """Move a draft. If its writer has a draft there already, append this one and its files."""
-    there = Draft.objects.filter(
+    own_draft = Draft.objects.filter(
         conversation=into, person=draft.person, side=draft.side, kind=draft.kind
     ).first()
-    if there is None:
+    if own_draft is None:
         draft.conversation = into
         draft.save(update_fields=["conversation"])
         return
-    drafts.go_on(draft, there=there)
+    drafts.append(draft, to=own_draft)
     draft.delete()

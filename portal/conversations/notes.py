@@ -66,8 +66,8 @@ def mentioned_in(body, conversation):
     return people
 
 
-def names_of_nobody(body, conversation):
-    """Return the words after an @ that don't name one colleague who can open the conversation."""
+def unknown_names(body, conversation):
+    """Return the words after an @ that don't match exactly one colleague."""
     _people, unknown = _look_up(body, conversation)
     return unknown
 
@@ -87,7 +87,7 @@ def _look_up(body, conversation):
         whole.setdefault(person.name.casefold(), []).append(person)
         first.setdefault(person.name.casefold().split()[0], []).append(person)
     names = sorted(whole, key=len, reverse=True)
-    found, unknown = [], []
+    mentioned, unknown = [], []
     for place in places:
         rest = body[place:].casefold()
         name = next(
@@ -100,12 +100,12 @@ def _look_up(body, conversation):
         )
         word = NAME.match(body[place:])[0]
         if name is not None:
-            found += whole[name]
+            mentioned += whole[name]
         elif len(first.get(word.casefold(), [])) == 1:
-            found += first[word.casefold()]
+            mentioned += first[word.casefold()]
         else:
             unknown.append(word)
-    return [person for person in people if person in found], unknown
+    return [person for person in people if person in mentioned], unknown
 
 
 def see_mentions(conversation, *, person, at):

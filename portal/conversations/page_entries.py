@@ -1,4 +1,4 @@
-"""What each message and event on a patron's conversation page says, and what is attached to it."""
+"""The texts and attachments of the entries on a patron's conversation page."""
 
 from django.db.models import F, OuterRef, Subquery
 from django.utils.translation import gettext as _

@@ -21,7 +21,7 @@ KEPT_FOR = datetime.timedelta(days=1)
 LOOKED_BACK = datetime.timedelta(days=7)
 
 
-def found(request, kind):
+def get(request, kind):
     """Return the question that was kept last, or None.
 
     Its `client_token` changes each time it is kept, so a person can only send the words that their page

@@ -1,4 +1,4 @@
-"""Which staff members are looking at a conversation or writing in it.
+"""The staff members who are looking at a conversation or writing in it.
 
 Each has one row per conversation, which the polls of their open page keep up to date.
 """
@@ -19,7 +19,7 @@ HERE = datetime.timedelta(seconds=20)
 
 @dataclass(frozen=True)
 class Around:
-    """Who has the page of a conversation open.
+    """The staff members who have the page of a conversation open.
 
     `own` is this person's row or None. `others` is [(colleague, whether they are writing)], sorted by name.
     """
@@ -33,7 +33,7 @@ class Around:
 
 
 def look(conversation, *, person, at):
-    """Return who has the page open now, and how far this staff member has read."""
+    """Return the staff members who have the page open now, and how far this one has read."""
     rows = _rows(conversation=conversation.pk, person=person.pk, since=at - HERE)
     own = next((row for row in rows if row.person_id == person.pk), None)
     return Around(own, [(row.person, _is_writing(row, at)) for row in rows if row is not own])

@@ -109,7 +109,7 @@ def offered_in(conversation, *, by, query=""):
         "item": _item_of(conversation),
         "me": by.name,
     }
-    found = []
+    offered = []
     for template in ReplyTemplate.objects.at_branch(conversation.branch_id):
         text = fill_in(template.body, language=template.language, **values)
         searched = _plain(f"{template.name} {text}")
@@ -119,8 +119,8 @@ def offered_in(conversation, *, by, query=""):
                 if template.language != patrons_language
                 else ""
             )
-            found.append(Chosen(str(template.public_id), template.name, template.language, other, text))
-    return sorted(found, key=lambda each: each.in_language != "")[:TEMPLATES_MAX]
+            offered.append(Chosen(str(template.public_id), template.name, template.language, other, text))
+    return sorted(offered, key=lambda template: template.in_language != "")[:TEMPLATES_MAX]
 
 
 def chosen_in(conversation, public_id, *, by):
@@ -128,7 +128,9 @@ def chosen_in(conversation, public_id, *, by):
 
     Returns None if it was deleted or belongs to another branch.
     """
-    return next((each for each in offered_in(conversation, by=by) if each.public_id == public_id), None)
+    return next(
+        (template for template in offered_in(conversation, by=by) if template.public_id == public_id), None
+    )
 
 
 def language_of(conversation):

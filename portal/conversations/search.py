@@ -50,11 +50,11 @@ def look_up(text):
     """
     ids, common = None, []
     for word in _asked(text):
-        found = _rows_with(word)
-        if len(found) > COMMON_FROM:
+        rows = _rows_with(word)
+        if len(rows) > COMMON_FROM:
             common.append(word)
         else:
-            ids = set(found) if ids is None else ids.intersection(found)
+            ids = set(rows) if ids is None else ids.intersection(rows)
     if ids is not None and len(ids) <= COMMON_FROM and common:
         for word in common:
             ids = set(
@@ -84,9 +84,9 @@ def _holds(word):
 
 
 def _rows_with(word):
-    """Return the conversation of each row with the word, repeated if it has several such rows.
+    """Return the conversation of each row that contains the word.
 
-    Stops after one more than COMMON_FROM.
+    A conversation may appear more than once. Reads at most COMMON_FROM + 1 rows.
     """
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
@@ -217,8 +217,8 @@ def _add(rows):
             cursor.executemany(ADD, [[row.pk, row.words] for row in rows])
 
 
-def _remove(which):
-    rows = ConversationWords.objects.filter(which)
+def _remove(condition):
+    rows = ConversationWords.objects.filter(condition)
     if connection.vendor == "sqlite":
         # FTS5 must be given the words of a row to delete it from the index.
         with connection.cursor() as cursor:

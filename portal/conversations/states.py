@@ -1,4 +1,4 @@
-"""Whose turn it is in a conversation, and what changes that.
+"""The rules for whose turn it is in a conversation.
 
 These functions are pure: they get a State and what happened, and return the next State. The actions call them
 as things happen. `replay` runs the whole history through them again, after something was taken out of it or
@@ -85,7 +85,7 @@ def closed(state, at):
 def merged(state, at, waiting_since):
     """Return the state after another conversation was merged into this one.
 
-    `waiting_since` is the first unanswered message in either of them, or None.
+    `waiting_since` is the time of the first unanswered message in either of them, or None.
     """
     if waiting_since is None:
         return state

@@ -62,7 +62,7 @@ def _begin_about(recommendation, at):
 
 
 def _date_verdict(recommendation, before, conversation):
-    """Set the time of the verdict to that of this change.
+    """Set the time of the verdict to the time of this change.
 
     A second verdict that the item failed keeps the time of the first while nobody has answered, because it is
     the same complaint.

@@ -39,5 +39,8 @@ def hmac_of(code):
 
 
 def hmacs_of(code):
-    """Return all HMACs under which the code may be stored, for earlier keys of the server too."""
+    """Return the HMACs under which the code may be stored.
+
+    There is one for each key that the server has or had.
+    """
     return keys.fingerprints("claim code", code)

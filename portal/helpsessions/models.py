@@ -91,7 +91,7 @@ class HelpSession(models.Model):
         POOR = "poor", _("poor")
 
     class AnsweredWithin(models.TextChoices):
-        """What replaces `answered_at` when the session is forgotten."""
+        """A rough time that replaces `answered_at` when the session is forgotten."""
 
         DAY = "day", _("a day")
         WEEK = "week", _("a week")
@@ -284,7 +284,7 @@ class SessionRecommendation(models.Model):
 
 
 class UnfinishedForm(models.Model):
-    """What staff have typed into the form of an unfinished session, including invalid values.
+    """The fields of an unfinished session's form as staff typed them, including invalid values.
 
     It never leaves the desk.
     """

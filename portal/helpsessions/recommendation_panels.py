@@ -1,4 +1,4 @@
-"""What the card of a recommended item shows on a patron's page."""
+"""The contents of a recommended item's card on a patron's page."""
 
 import uuid
 

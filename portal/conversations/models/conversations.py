@@ -88,7 +88,7 @@ class Conversation(models.Model):
         ERASED = "erased", _("erased")
 
     class Reason(models.TextChoices):
-        """Why the conversation is, or last was, in the queue."""
+        """The reason why the conversation is, or last was, in the queue."""
 
         ASKED = "asked", _("asked")
         DID_NOT_HELP = "did_not_help", _("did not help")

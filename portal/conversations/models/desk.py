@@ -1,4 +1,4 @@
-"""What never leaves the desk: notes, reply templates and the words of its search."""
+"""Rows that never leave the desk: notes, reply templates and the words for its search."""
 
 import uuid
 
@@ -56,7 +56,7 @@ class ReplyTemplateQuerySet(models.QuerySet):
 
 
 class ReplyTemplate(models.Model):
-    """A text for answers that staff often give, with placeholders for names and titles."""
+    """A text that staff often send, with placeholders for names and titles."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     branch = models.ForeignKey(

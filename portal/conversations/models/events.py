@@ -1,4 +1,4 @@
-"""What happened to a conversation: for both sides, and for the desk alone."""
+"""The events of a conversation: those that both sides see, and those for the desk alone."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _

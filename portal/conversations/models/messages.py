@@ -39,7 +39,7 @@ class Message(models.Model):
     Side = Side
 
     class Then(models.TextChoices):
-        """What the conversation does after an answer, as its writer chose."""
+        """The writer's choice of what the conversation does after an answer."""
 
         TURN = "turn", _("wait for the patron")
         OURS = "ours", _("stay in the queue, because more will follow")
@@ -196,7 +196,7 @@ class Attachment(models.Model):
 
 
 class Draft(models.Model):
-    """What a person has typed and not sent.
+    """Text that a person has typed and not sent.
 
     A save counts only with a higher `sequence`, so that an older tab never overwrites a newer draft.
     """

@@ -73,7 +73,7 @@ def _keep_until_signed_in(request, form):
     typed = form.cleaned_data
     composer, waiting = (
         str(typed["client_token"]),
-        pending_questions.found(request, pending_questions.QUESTION),
+        pending_questions.get(request, pending_questions.QUESTION),
     )
     if waiting and waiting["composer"] != composer and "instead" not in request.POST:
         return _ask_page(request, form, waiting=waiting["body"], status=409)
@@ -107,7 +107,7 @@ def _send_at_once(request, form):
         if form.visit is None:
             _keep_draft(request, typed)
         return too_many(_ask_page, request, form, wait)
-    kept = pending_questions.found(request, pending_questions.QUESTION)
+    kept = pending_questions.get(request, pending_questions.QUESTION)
     if kept and kept["composer"] == str(typed["client_token"]):
         pending_questions.forget(request, pending_questions.QUESTION)
     return answer
@@ -155,7 +155,7 @@ def ask_draft(request):
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_question(request):
     """Show the question before it is sent, or send it."""
-    kept = pending_questions.found(request, pending_questions.QUESTION)
+    kept = pending_questions.get(request, pending_questions.QUESTION)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
     ):
@@ -225,7 +225,7 @@ def _begun(request):
     """Return initial values of the form: the question from the browser session or the person's draft."""
     person = request.viewer.person
     begun = {"branch": (person and home_branch_of(person)) or request.library.default_branch_id}
-    if kept := pending_questions.found(request, pending_questions.QUESTION):
+    if kept := pending_questions.get(request, pending_questions.QUESTION):
         return {
             **begun,
             **{name: kept[name] for name in ("body", "topic", "branch") if kept[name]},

@@ -53,7 +53,7 @@ def addressed(attached, conversation, *, route):
 def take_in(request, conversation, *, by, side, client_token, is_sent=False):
     """Add the files and descriptions of a form to its composer. Return ([Attachment], [NotAdded]).
 
-    `is_sent` says that the message was sent a moment ago. Then they are added to it.
+    `is_sent` says that the message was sent a moment ago. Then the files are added to that message.
     """
     composer = {"by": by, "side": side, "client_token": client_token, "at": timezone.now()}
     descriptions = _descriptions(request.POST)

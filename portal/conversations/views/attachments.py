@@ -54,8 +54,8 @@ def attachment(request, public_id, file_id):
 
 def _find(request, public_id):
     """Return the conversation, or the one it was merged into, and the person to store as the writer."""
-    mine = Conversation.objects.belonging_to(request.viewer)
-    conversation = get_object_or_404(mine, public_id=public_id)
+    visible = Conversation.objects.belonging_to(request.viewer)
+    conversation = get_object_or_404(visible, public_id=public_id)
     if conversation.merged_into_id:
-        conversation = get_object_or_404(mine, pk=conversation.merged_into_id)
+        conversation = get_object_or_404(visible, pk=conversation.merged_into_id)
     return conversation, changes.writer_in(conversation, request.viewer.person, Side.PATRON)

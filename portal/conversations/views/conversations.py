@@ -43,33 +43,37 @@ def conversation(request, public_id):
     With `?before=` htmx gets the messages before that one.
     """
     now, before, around = timezone.now(), request.GET.get("before"), request.GET.get("message")
-    found = _for_page(request, now, public_id)
-    if found.merged_into_id:
+    conversation = _for_page(request, now, public_id)
+    if conversation.merged_into_id:
         return redirect(_find(request, public_id))
     if before and request.htmx:
-        part = conversation_page.messages_before(found, now, before)
-        return _respond(request, found, part, now, partial="earlier") if part else HttpResponse(status=204)
+        part = conversation_page.messages_before(conversation, now, before)
+        if part is None:
+            return HttpResponse(status=204)
+        return _respond(request, conversation, part, now, partial="earlier")
     if before:
-        part = conversation_page.messages_around(found, now, before, back=conversation_page.PAGE_SIZE)
+        part = conversation_page.messages_around(conversation, now, before, back=conversation_page.PAGE_SIZE)
     elif around:
-        part = conversation_page.messages_around(found, now, around)
+        part = conversation_page.messages_around(conversation, now, around)
     else:
-        part = conversation_page.latest_messages(found, now, unread_since=_unread_since(request, found))
-    return _respond(request, found, part, now)
+        part = conversation_page.latest_messages(
+            conversation, now, unread_since=_unread_since(request, conversation)
+        )
+    return _respond(request, conversation, part, now)
 
 
 @asks_by_itself
 @require_safe
 def conversation_news(request, public_id):
     """Answer the poll of an open page: 204, or what was shown since and the current status."""
-    now, found = timezone.now(), one_or_404(_polled(request.viewer, public_id=public_id))
+    now, conversation = timezone.now(), one_or_404(_polled(request.viewer, public_id=public_id))
     if not request.htmx:
-        return redirect(found)
-    if request.GET.get("since") == str(found.version_at(now)):
+        return redirect(conversation)
+    if request.GET.get("since") == str(conversation.version_at(now)):
         return HttpResponse(status=204)
-    if found.merged_into_id:
+    if conversation.merged_into_id:
         return HttpResponseClientRedirect(f"{_find(request, public_id).get_absolute_url()}#latest")
-    return _news(request, found, now)
+    return _news(request, conversation, now)
 
 
 def not_found_if_erased(view):
@@ -89,18 +93,18 @@ def not_found_if_erased(view):
 @not_found_if_erased
 def reply(request, public_id):
     """Add the patron's message, or show the composer again with what they typed."""
-    found = _find(request, public_id)
+    conversation = _find(request, public_id)
     form = ComposerForm(request.POST)
     is_valid, token = form.is_valid(), form.cleaned_data.get("client_token")
     composer = {"by": request.viewer.person, "side": PATRON, "client_token": token}
-    refused = attaching.take_in(request, found, **composer)[1] if token else []
+    refused = attaching.take_in(request, conversation, **composer)[1] if token else []
     if is_valid and not refused:
-        _count_message(request, found, form)
+        _count_message(request, conversation, form)
     if refused or form.errors:
-        return _composer_again(request, found, form, refused)
+        return _composer_again(request, conversation, form, refused)
     typed = form.cleaned_data
     sent = actions.reply(
-        found,
+        conversation,
         by=request.viewer.person,
         side=PATRON,
         at=timezone.now(),
@@ -110,21 +114,21 @@ def reply(request, public_id):
         draft_sequence=typed["sequence"],
     )
     if sent.body != typed["body"]:
-        return _composer_again(request, found, _not_sent_form(typed))
+        return _composer_again(request, conversation, _not_sent_form(typed))
     if not request.htmx:
-        return redirect(f"{found.get_absolute_url()}#latest")
-    return _news(request, found, timezone.now(), shown=request.POST.get("shown"), partial="sent")
+        return redirect(f"{conversation.get_absolute_url()}#latest")
+    return _news(request, conversation, timezone.now(), shown=request.POST.get("shown"), partial="sent")
 
 
-def _count_message(request, found, form):
+def _count_message(request, conversation, form):
     """Count the message toward the limit, or add an error to the form if the limit is reached.
 
     A message that was sent before, by a second tap or a retry, gets no error.
     """
     try:
-        limits.count_written(request, "message", found)
+        limits.count_written(request, "message", conversation)
     except TooOften as error:
-        if not found.messages.filter(client_token=form.cleaned_data["client_token"]).exists():
+        if not conversation.messages.filter(client_token=form.cleaned_data["client_token"]).exists():
             form.add_error("body", error.words_for_writer)
 
 
@@ -144,11 +148,11 @@ def _not_sent_form(typed):
 @require_POST
 def conversation_draft(request, public_id):
     """Save the patron's draft."""
-    found = _find(request, public_id)
-    person = changes.writer_in(found, request.viewer.person, PATRON)
+    conversation = _find(request, public_id)
+    person = changes.writer_in(conversation, request.viewer.person, PATRON)
     return drafting.keep(
         request,
-        found,
+        conversation,
         DraftForm(request.POST),
         person=person,
         side=PATRON,
@@ -161,19 +165,21 @@ def conversation_draft(request, public_id):
 @not_found_if_erased
 def close_conversation(request, public_id):
     """Close the conversation and show its new status."""
-    found = _find(request, public_id)
-    actions.close(found, by=request.viewer.person, side=PATRON, at=timezone.now())
+    conversation = _find(request, public_id)
+    actions.close(conversation, by=request.viewer.person, side=PATRON, at=timezone.now())
     if not request.htmx:
-        return redirect(f"{found.get_absolute_url()}#latest")
-    return _news(request, found, timezone.now(), shown=request.POST.get("shown"))
+        return redirect(f"{conversation.get_absolute_url()}#latest")
+    return _news(request, conversation, timezone.now(), shown=request.POST.get("shown"))
 
 
 def _find(request, public_id):
     """Return the conversation, or the one it was merged into."""
-    found = one_or_404(_for_writing(request.viewer, public_id=public_id))
-    if not found.merged_into_id:
-        return found
-    return get_object_or_404(Conversation.objects.belonging_to(request.viewer), pk=found.merged_into_id)
+    conversation = one_or_404(_for_writing(request.viewer, public_id=public_id))
+    if not conversation.merged_into_id:
+        return conversation
+    return get_object_or_404(
+        Conversation.objects.belonging_to(request.viewer), pk=conversation.merged_into_id
+    )
 
 
 @for_viewers(public_id=UUIDField())
@@ -210,22 +216,26 @@ def _unread_since(request, conversation):
     return conversation_page.read_until(conversation, request.viewer.person) or conversation_page.EPOCH
 
 
-def _composer_again(request, found, form, refused=()):
+def _composer_again(request, conversation, form, refused=()):
     now = timezone.now()
-    found = _for_page(request, now, found.public_id)
-    part = conversation_page.latest_messages(found, now)
-    return _respond(request, found, part, now, form=form, refused=refused, partial="composer", status=422)
+    conversation = _for_page(request, now, conversation.public_id)
+    part = conversation_page.latest_messages(conversation, now)
+    return _respond(
+        request, conversation, part, now, form=form, refused=refused, partial="composer", status=422
+    )
 
 
-def _news(request, found, now, *, shown=None, partial="news"):
+def _news(request, conversation, now, *, shown=None, partial="news"):
     """Send htmx what was shown since `shown`, or the whole conversation if it can't be added to the page."""
-    found = _for_page(request, now, found.public_id)
-    part = conversation_page.messages_since(found, now, request.GET.get("shown") if shown is None else shown)
+    conversation = _for_page(request, now, conversation.public_id)
+    part = conversation_page.messages_since(
+        conversation, now, request.GET.get("shown") if shown is None else shown
+    )
     if part is not None:
-        return _respond(request, found, part, now, partial=partial)
-    part = conversation_page.latest_messages(found, now)
+        return _respond(request, conversation, part, now, partial=partial)
+    part = conversation_page.latest_messages(conversation, now)
     whole = "sent_whole" if partial == "sent" else "conversation"
-    response = _respond(request, found, part, now, partial=whole)
+    response = _respond(request, conversation, part, now, partial=whole)
     return reswap(retarget(response, "#conversation"), "outerHTML")
 
 

@@ -30,7 +30,7 @@ ORDER = list(STEPS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def find_reading(request):
     """Show or save the question that `?step=` names. `?then=check` leads back to all answers."""
-    kept = pending_questions.found(request, pending_questions.READING)
+    kept = pending_questions.get(request, pending_questions.READING)
     answers = kept["answers"] if kept else {}
     step = request.GET.get("step", "")
     step = step if step in STEPS else ORDER[0]
@@ -61,7 +61,7 @@ def find_reading(request):
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_reading(request):
     """Show all answers before they are sent, or send them."""
-    kept = pending_questions.found(request, pending_questions.READING)
+    kept = pending_questions.get(request, pending_questions.READING)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
     ):

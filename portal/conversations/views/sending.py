@@ -1,4 +1,4 @@
-"""What asking a question and the readers' form share: contact, sending, conflicts between tabs."""
+"""Sending a question, for the page to ask and for the readers' form."""
 
 import uuid
 

@@ -148,7 +148,7 @@ def desk_reply(request, public_id):
     token = uuid_or_none(request.POST.get("client_token")) if action in SENDS or request.FILES else None
     refused = _take_in_files(request, conversation, token) if token else []
     if action == "discard_now":
-        drafts.throw_away(
+        drafts.discard(
             conversation,
             person=request.user,
             side=Side.STAFF,
