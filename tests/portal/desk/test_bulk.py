@@ -7,7 +7,7 @@ import time_machine
 from django.utils import timezone
 
 from accounts.models import Absence
-from portal.conversations import actions, bulk, desk_actions, verdicts
+from portal.conversations import actions, bulk, changes, desk_actions, verdicts
 from portal.conversations.models import BranchQueue, Conversation
 from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, recommend_in
 
@@ -301,10 +301,10 @@ def test_the_queues_of_all_branches_hear_of_it_once_their_conversations_are_lock
             pk__in=[conversation.pk for conversation in conversations]
         )
     }
-    raised, raise_queue = [], actions.raise_queue
+    raised, raise_queue = [], changes.raise_queue
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            actions,
+            changes,
             "raise_queue",
             lambda branch_id, **more: (raised.append(branch_id), raise_queue(branch_id, **more)),
         )

@@ -384,7 +384,7 @@ def test_the_adult_reads_what_they_agree_to_and_the_child_too(session, child, ad
     code = code_for(session)
     for person, words in (
         (adult, "see the child"),
-        (child, "You can stop that at any time"),
+        (child, "You can stop sharing it"),
     ):
         viewer = show_code(device(person), code)
         address = reverse("keep_session", args=[session.public_id])

@@ -518,7 +518,7 @@ def test_asking_about_an_item_that_is_erased_at_that_moment_says_so_and_keeps_th
         {"body": "Still my words", "client_token": str(uuid.uuid4())},
     )
     assert answer.status_code == 409
-    assert "erased a moment ago" in text(answer)
+    assert "This was just deleted" in text(answer)
     assert "Still my words" in answer.content.decode()
     assert not Conversation.objects.exists()
 
