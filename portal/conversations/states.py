@@ -94,7 +94,7 @@ def merged(state, at, waiting_since):
 
 
 def unanswered_in(conversation, at):
-    """Return since when a conversation that is being merged waits for the library, or None.
+    """Return since when a conversation waits for the library, or None, before it is merged.
 
     A snoozed conversation counts as waiting, so that it comes back into the queue.
     """

@@ -135,6 +135,9 @@ def _address(step):
 
 
 def _next_address(step, by):
-    """Return the address of the question `by` steps away. After the last one come all answers."""
+    """Return the address of the question `by` steps away.
+
+    After the last question it is the page with all answers.
+    """
     place = ORDER.index(step) + by
     return _address(ORDER[max(place, 0)]) if place < len(ORDER) else reverse("send_reading")
