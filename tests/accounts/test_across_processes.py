@@ -19,7 +19,8 @@ from django.db import connection
 from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts.forms import CodeForm, SecondFactorForm
+from accounts.forms.second_factor import SecondFactorForm
+from accounts.forms.sign_in import CodeForm
 from accounts.ils.base import Patron
 from accounts.models import Absence, DeskPin, Invitation, SharedDesk, StaffRole, User
 from accounts.patron.people import person_with_address
@@ -172,7 +173,7 @@ def test_tries_for_a_card_are_counted_together(rosa):
     tried = [
         outcome
         for _round in range(2)
-        for outcome in at_once(*[lambda: library_cards.count_try(request(), "20001001")] * PROCESSES)
+        for outcome in at_once(*[lambda: library_cards.count_attempt(request(), "20001001")] * PROCESSES)
     ]
     assert (tried.count(None), tried.count("TooOften")) == (5, 11)
 
@@ -227,9 +228,9 @@ def test_tries_for_a_pin_are_counted_together(rosa, looked):
         before = looked.value
         outcomes = [outcome for _round in range(2) for outcome in at_once(*[guess(desk, rosa)] * PROCESSES)]
         by_computer.append(looked.value - before)
-        assert set(outcomes[PROCESSES:]) == {"PinShut"}
-    assert by_computer == [desk_pins.MOST_WRONG_OF_ONE] * 3 + [0]
-    assert sum(by_computer) == desk_pins.MOST_WRONG_ANYWHERE
+        assert set(outcomes[PROCESSES:]) == {"PinBlocked"}
+    assert by_computer == [desk_pins.MAX_WRONG_PER_PERSON] * 3 + [0]
+    assert sum(by_computer) == desk_pins.MAX_WRONG_IN_TOTAL
 
 
 def test_tries_on_one_computer_are_counted_together(rosa, looked):
@@ -239,7 +240,7 @@ def test_tries_on_one_computer_are_counted_together(rosa, looked):
     outcomes = [
         outcome for _round in range(4) for outcome in at_once(*[guess(desk, person) for person in people])
     ]
-    assert looked.value == desk_pins.MOST_WRONG
+    assert looked.value == desk_pins.MAX_WRONG_PER_COMPUTER
     assert set(outcomes[-PROCESSES:]) == {"DeskClosed"}
     assert not SharedDesk.objects.unlocked(timezone.now()).exists()
 

@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import forms
+from accounts.forms import library_cards as forms
 from accounts.ils import fake
-from accounts.ils.base import Away, Misconfigured
+from accounts.ils.base import Misconfigured, Unavailable
 from accounts.models import AuditEvent, LibraryCard, RefusedPost, User
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions.models import HelpSession
@@ -28,7 +28,7 @@ KNOWN, NEW, BLOCKED, EXPIRED, CHILD = fake.CARDS
 
 @pytest.fixture(autouse=True)
 def _no_waiting(library, monkeypatch):
-    monkeypatch.setattr(forms, "REFUSALS_EVERY", 0.001)
+    monkeypatch.setattr(forms, "REFUSAL_INTERVAL", 0.001)
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ class Clock:
 def test_a_refusal_takes_the_same_time_however_long_the_ils_took(client, ils, monkeypatch, wait, taken):
     clock = Clock()
     monkeypatch.setattr(forms, "time", clock)
-    monkeypatch.setattr(forms, "REFUSALS_EVERY", 0.5)
+    monkeypatch.setattr(forms, "REFUSAL_INTERVAL", 0.5)
     ils.check = lambda card, pin, today: clock.sleep(wait) or fake.Fake().check(card, pin, today=today)
     client.post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": "9999"})
     assert clock.now - 100.3 == pytest.approx(taken * 0.5)
@@ -240,7 +240,7 @@ def test_somebody_who_may_not_sign_in_here_is_told_no_more_than_that(client):
 
 
 @pytest.mark.parametrize(
-    "error", [Away("sip.example does not answer"), Misconfigured("the login is rejected")]
+    "error", [Unavailable("sip.example does not answer"), Misconfigured("the login is rejected")]
 )
 def test_an_ils_that_is_away_says_so_and_the_code_is_offered(client, ils, error, caplog):
     ils.error = error
@@ -360,7 +360,7 @@ def test_the_session_changes_and_opened_codes_stay(client):
 
 
 def test_a_card_holder_without_an_address_shows_with_the_pin_that_it_is_still_them(client, ils, monkeypatch):
-    monkeypatch.setattr("accounts.views.prove.library_ils", lambda: ils)
+    monkeypatch.setattr("accounts.views.reauthenticate.library_ils", lambda: ils)
     sign_in(client)
     session = client.session
     session["account_authentication_methods"] = []
@@ -378,7 +378,7 @@ def test_a_card_holder_without_an_address_shows_with_the_pin_that_it_is_still_th
 
 
 def test_an_address_is_added_to_a_card_only_after_its_pin(client, ils, monkeypatch):
-    for module in ("views.prove", "sign_in.single_sign_on"):
+    for module in ("views.reauthenticate", "sign_in.single_sign_on"):
         monkeypatch.setattr(f"accounts.{module}.library_ils", lambda: ils)
     sign_in(client)
     assert client.get(reverse("add_address")).status_code == 200  # at the sign-in it was shown
@@ -393,7 +393,7 @@ def test_an_address_is_added_to_a_card_only_after_its_pin(client, ils, monkeypat
 
 
 def test_a_pin_that_is_now_of_another_person_proves_nothing(client, ils, monkeypatch):
-    monkeypatch.setattr("accounts.views.prove.library_ils", lambda: ils)
+    monkeypatch.setattr("accounts.views.reauthenticate.library_ils", lambda: ils)
     sign_in(client)
     ils.cards = [fake.Card(KNOWN.card, KNOWN.pin, "another", "Somebody Else")]
     assert client.post("/me/prove/", {"pin": KNOWN.pin}).status_code == 200
@@ -402,7 +402,7 @@ def test_a_pin_that_is_now_of_another_person_proves_nothing(client, ils, monkeyp
 
 @pytest.mark.parametrize("is_proven", [True, False])
 def test_with_a_pin_nobody_sets_up_what_opens_the_desk(client, ils, monkeypatch, staff, is_proven):
-    monkeypatch.setattr("accounts.views.prove.library_ils", lambda: ils)
+    monkeypatch.setattr("accounts.views.reauthenticate.library_ils", lambda: ils)
     EmailAddress.objects.create(user=staff, email=staff.email, primary=True, verified=is_proven)
     LibraryCard.objects.create(person=staff, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     sign_in(client)

@@ -546,7 +546,7 @@ def test_a_change_that_waits_ends_with_the_first_role(by_passkey, patron, branch
 @pytest.fixture
 def with_card(client, patron, sign_in, monkeypatch):
     """Sam's browser, signed in long ago; Sam has a library card as well."""
-    monkeypatch.setattr("accounts.views.prove.library_ils", fake.Fake)
+    monkeypatch.setattr("accounts.views.reauthenticate.library_ils", fake.Fake)
     LibraryCard.objects.create(person=patron, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     return sign_in(client, patron)
 
@@ -708,12 +708,12 @@ class TestAtOnce:
             User.objects.filter(pk=patron.pk).update(email=OLD)
             at = timezone.now()
             at_once(
-                partial(email_addresses.change_address, patron, email=NEW, read_at={OLD, NEW}, at=at),
+                partial(email_addresses.change_address, patron, email=NEW, verified={OLD, NEW}, at=at),
                 partial(
                     email_addresses.change_address,
                     patron,
                     email="newer@example.org",
-                    read_at={OLD, "newer@example.org"},
+                    verified={OLD, "newer@example.org"},
                     at=at,
                 ),
                 lambda at=at: email_addresses.change_in_a_week(patron, email="waits@example.org", at=at).pk,

@@ -232,7 +232,7 @@ json_values = st.recursive(
 def test_whatever_a_browser_sends_is_no_fault_of_ours(own, device, part, value):
     session = SessionStore()
     answer = device.show(
-        json.loads(json.dumps(passkeys.options_to_show(session, origin=ORIGIN), default=dict))
+        json.loads(json.dumps(passkeys.authentication_options(session, origin=ORIGIN), default=dict))
     )
     if not part:
         answer = value
@@ -241,7 +241,7 @@ def test_whatever_a_browser_sends_is_no_fault_of_ours(own, device, part, value):
     else:
         answer["response"][part] = value
     with suppress(passkeys.NotAccepted):  # any other error is one
-        passkeys.read_shown(session, answer, among=Passkey.objects.all(), origin=ORIGIN)
+        passkeys.verify_authentication(session, answer, among=Passkey.objects.all(), origin=ORIGIN)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -253,12 +253,12 @@ def test_whatever_a_browser_sends_is_no_fault_of_ours(own, device, part, value):
 def test_broken_bytes_make_no_passkey(patron, device, cut, noise, part):
     session = SessionStore()
     answer = device.make(
-        json.loads(json.dumps(passkeys.options_to_add(session, patron, origin=ORIGIN), default=dict))
+        json.loads(json.dumps(passkeys.registration_options(session, patron, origin=ORIGIN), default=dict))
     )
     whole = websafe_decode(answer["response"][part])
     answer["response"][part] = websafe_encode(whole[:cut] + noise)
     with suppress(passkeys.NotAccepted):
-        passkeys.read_new(session, answer, person=patron, origin=ORIGIN)
+        passkeys.verify_registration(session, answer, person=patron, origin=ORIGIN)
 
 
 @pytest.mark.parametrize("body", ["", "no json", "[]", '"x"', "{", "1e999", "null"])
@@ -273,7 +273,7 @@ def test_asking_is_limited(client, library, monkeypatch):
 
 
 def test_there_are_not_too_many(client, patron, sign_in, device):
-    PasskeyFactory.create_batch(passkeys.MOST_EACH, person=patron)
+    PasskeyFactory.create_batch(passkeys.MAX_PASSKEYS_PER_PERSON, person=patron)
     with pytest.raises(passkeys.TooMany):
         passkeys.add(patron, name="", new=None, by=patron, at=timezone.now())
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, LibraryCard, User
 from accounts.sign_in import single_sign_on
-from accounts.sign_in.access import PROVED_AT, READ_AT
+from accounts.sign_in.access import REAUTHENTICATED_AT, VERIFIED_AT
 from accounts.sign_in.email_addresses import change_in_a_week, stop_change
 from portal.notifications.models import Notification
 from portal.privacy import contents, unmerging
@@ -312,7 +312,7 @@ def test_an_address_that_the_provider_does_not_vouch_for_asks_the_same_of_everyb
 
 def _after_proof(client, name):
     session = client.session
-    session[PROVED_AT] = time.time()
+    session[REAUTHENTICATED_AT] = time.time()
     session.save()
     return client.get(reverse(name)).content.decode()
 
@@ -389,7 +389,7 @@ def test_single_sign_on_opens_no_desk(client, provider, staff):
 
 def prove(client):
     session = client.session
-    session[PROVED_AT] = time.time()
+    session[REAUTHENTICATED_AT] = time.time()
     session.save()
 
 
@@ -493,7 +493,7 @@ def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(clien
     sign_in(client, provider, browser=browser, sub="4711")
     assert client.get(reverse("export")).status_code == 200  # shown a moment ago
     session = client.session
-    del session[PROVED_AT]
+    del session[REAUTHENTICATED_AT]
     session.save()
     page = client.get(reverse("connect_sign_on"))
     assert page["Location"] == "/me/prove/?next=%2Fme%2Fsingle-sign-on%2F"
@@ -501,9 +501,9 @@ def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(clien
     assert 'id="prove-by-sign-on"' in words
     assert 'id="confirm"' not in words
     client.post(page["Location"], {"confirm": "1"})
-    assert PROVED_AT not in client.session
+    assert REAUTHENTICATED_AT not in client.session
     stranger = come_back(client, provider, begin(client, page["Location"], sign_on="1"), sub="4712")
-    assert (stranger["Location"], PROVED_AT in client.session) == ("/me/prove/", False)
+    assert (stranger["Location"], REAUTHENTICATED_AT in client.session) == ("/me/prove/", False)
     old = come_back(
         client,
         provider,
@@ -511,11 +511,11 @@ def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(clien
         sub="4711",
         claims={"auth_time": 1_000_000_000},
     )
-    assert (old["Location"], PROVED_AT in client.session) == ("/me/prove/", False)
+    assert (old["Location"], REAUTHENTICATED_AT in client.session) == ("/me/prove/", False)
     shown = come_back(
         client, provider, begin(client, page["Location"], sign_on="1"), browser=browser, sub="4711"
     )
-    assert (shown["Location"], PROVED_AT in client.session) == ("/me/single-sign-on/", True)
+    assert (shown["Location"], REAUTHENTICATED_AT in client.session) == ("/me/single-sign-on/", True)
 
 
 def test_who_can_no_longer_read_their_mail_proves_it_there_too_and_the_old_mailbox_keeps_its_word(
@@ -526,13 +526,13 @@ def test_who_can_no_longer_read_their_mail_proves_it_there_too_and_the_old_mailb
     [way] = re.findall(r'id="to-sign-on" href="([^"]+)"', page)
     address = begin(client, f"/me/prove/{unescape(way)}", sign_on="1")
     assert come_back(client, provider, address, sub="4711")["Location"] == "/me/address/"
-    assert (PROVED_AT in client.session, READ_AT in client.session) == (True, False)
+    assert (REAUTHENTICATED_AT in client.session, VERIFIED_AT in client.session) == (True, False)
 
 
 def test_a_sign_in_without_being_asked_at_the_provider_is_no_proof(client, provider):
     sign_in(client, provider, sub="4711", claims={"auth_time": 1_000_000_000})
     assert person_in(client)
-    assert PROVED_AT not in client.session
+    assert REAUTHENTICATED_AT not in client.session
     assert client.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
 
 
@@ -627,13 +627,15 @@ def check():
 def test_what_is_well_is_said(provider, settings):
     settings.BASE_URL = "https://help.library.example"
     assert check().splitlines() == [
-        f"ok    {provider.issuer} answers, and is what it says.",
-        "ok    Keys that it signs with: 1.",
-        "ok    It knows all that SSO_SCOPES asks for.",
+        f"ok    {provider.issuer} answers, and is the issuer that it says it is.",
+        "ok    Signing keys: 1.",
+        "ok    It supports every scope in SSO_SCOPES.",
         "ok    It uses PKCE.",
-        "Register this address there for the way back: https://help.library.example/sign-in/single-sign-on/answer/",
-        "Whether the provider takes SSO_CLIENT_ID and SSO_CLIENT_SECRET shows only when somebody signs in: try it once.",
-        "Nothing is wrong.",
+        "Register this redirect address with the provider: "
+        "https://help.library.example/sign-in/single-sign-on/answer/",
+        "Only a real sign-in shows whether the provider accepts SSO_CLIENT_ID and SSO_CLIENT_SECRET. "
+        "Sign in once to find out.",
+        "No problems found.",
     ]
 
 
@@ -642,10 +644,10 @@ def test_what_is_well_is_said(provider, settings):
     [
         ({"issuer": ""}, "No single sign-on is set"),
         ({"issuer": "http://127.0.0.1:9"}, "can't be reached"),
-        ({"issuer": "{root}"}, "answers 404"),
+        ({"issuer": "{root}"}, "answers with status 404"),
         ({"issuer": "{localhost}"}, "calls itself 'http://127.0.0.1"),
-        ({"scopes": ["openid", "phone"]}, "LOOK  It does not know phone: see SSO_SCOPES."),
-        ({"ca_file": "/nowhere.pem", "issuer": "https://127.0.0.1:9"}, "does SSO_CA_FILE exist?"),
+        ({"scopes": ["openid", "phone"]}, "LOOK  It does not support phone. See SSO_SCOPES."),
+        ({"ca_file": "/nowhere.pem", "issuer": "https://127.0.0.1:9"}, "Does SSO_CA_FILE exist?"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_mend(other, words, provider, settings):

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from accounts.sign_in.access import PROVED_AT
+from accounts.sign_in.access import REAUTHENTICATED_AT
 
 from . import world as worlds
 
@@ -27,7 +27,7 @@ def as_owner(client, world, sign_in):
     def as_owner(route):
         sign_in(client, world.coordinator if route.at_desk or hasattr(route.view, "guard") else world.patron)
         session = client.session
-        session[PROVED_AT] = time.time()
+        session[REAUTHENTICATED_AT] = time.time()
         session.save()
         return client
 
