@@ -149,7 +149,7 @@ def _send_email(invitation, link):
         "roles": list(invitation.roles.select_related("branch")),
         "language": own_language or invitation.language,
     }
-    get_adapter().send_send_email("account/email/invitation", invitation.email, context)
+    get_adapter().send_mail("account/email/invitation", invitation.email, context)
 
 
 def _hash(token):

@@ -47,7 +47,7 @@ def reauthenticate(request):
         return _by_pin(request, library_cards.card_of(request.user))
     if by == SIGN_ON and SIGN_ON in others:
         return (
-            to_provider(request, what_for=REAUTHENTICATE, else_to="reauthenticate")
+            to_provider(request, purpose=REAUTHENTICATE, else_to="reauthenticate")
             if request.POST.get("sign_on")
             else _page(request, sign_on=sign_on_name())
         )

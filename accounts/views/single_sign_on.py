@@ -168,7 +168,7 @@ def _sign_in(request, auth_request, identity):
             proved=openid_connect.authenticated_again(identity, auth_request),
         )
     taken, proved = False, openid_connect.authenticated_again(identity, auth_request)
-    if identity.email_is_reauthenticaten or not identity.email:
+    if identity.email_is_proven or not identity.email:
         try:
             person = sso.new_person(identity, at=timezone.now(), language=get_language())
         except people.AddressTaken:

@@ -24,7 +24,7 @@ from accounts.forms.sign_in import CodeForm
 from accounts.ils.base import Patron
 from accounts.models import Absence, DeskPin, Invitation, SharedDesk, StaffRole, User
 from accounts.patron.people import person_with_address
-from accounts.sign_in import desk_pins, library_cards, single_sign_on
+from accounts.sign_in import desk_pins, library_cards, openid_connect, single_sign_on
 from accounts.sign_in.library_cards import person_with_card
 from accounts.staff import absences, invitations, roles, shared_desks
 from portal import limits
@@ -91,7 +91,7 @@ def test_tries_for_a_mailed_code_are_counted_together():
     def guess():
         with context.request_context(request()):
             form = CodeForm({"code": "000000"}, request=request(), process=Process)
-            return "not the code" in str(form.errors)
+            return "Check it, or get a new one" in str(form.errors)
 
     tried = [outcome for _round in range(2) for outcome in at_once(*[guess] * PROCESSES)]
     assert tried.count(True) == 5
@@ -140,7 +140,7 @@ def test_a_card_that_signs_in_many_times_at_once_is_one_person(rosa):
 
 def test_a_sign_on_that_comes_many_times_at_once_is_one_person(rosa):
     for number in range(10):
-        who = single_sign_on.Identity(
+        who = openid_connect.Identity(
             str(number), "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0
         )
         people = at_once(
@@ -154,7 +154,7 @@ def test_a_sign_on_that_comes_many_times_at_once_is_one_person(rosa):
 def test_of_two_sign_ons_with_one_address_at_once_one_gets_it(rosa):
     for number in range(10):
         known = [
-            single_sign_on.Identity(
+            openid_connect.Identity(
                 f"{number}-{which}", "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0
             )
             for which in range(2)

@@ -357,7 +357,7 @@ def test_what_let_a_patron_in_opens_no_desk(link, noor, devices):
     )  # a code first, whatever was shown before
     assert here.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
     told = Notification.objects.filter(
-        to_address=noor.email, text__contains="Passkeys made before that no longer let anybody in"
+        to_address=noor.email, text__contains="Your earlier passkeys no longer work"
     )
     assert told.count() == 1
     assert User.objects.get(pk=noor.pk).name == "N."

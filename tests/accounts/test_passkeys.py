@@ -127,7 +127,7 @@ LIES = {
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_what_was_signed_otherwise_makes_no_passkey(client, patron, sign_in, device, lie):
     prove(sign_in(client, patron))
-    assert "not accepted" in make(client, device, **lie).content.decode()
+    assert "That passkey didn&#x27;t work" in make(client, device, **lie).content.decode()
     assert not Passkey.objects.exists()
 
 
@@ -144,7 +144,7 @@ def test_what_was_signed_otherwise_makes_no_passkey(client, patron, sign_in, dev
 def test_what_was_signed_otherwise_lets_nobody_in(own, device, lie):
     stranger = Client()
     assert show(stranger, device, **lie)["Location"] == "/sign-in/"
-    assert "not accepted" in stranger.get("/sign-in/").content.decode()
+    assert "That passkey didn&#x27;t work" in stranger.get("/sign-in/").content.decode()
     assert not signed_in_as(stranger)
 
 
@@ -174,7 +174,7 @@ def test_what_was_asked_for_signing_in_makes_no_passkey(client, patron, sign_in,
     prove(sign_in(client, patron))
     asked = client.post(ADD_OPTIONS).json()
     client.post(OPTIONS)
-    assert "not accepted" in send(client, ADD, device.make(asked)).content.decode()
+    assert "That passkey didn&#x27;t work" in send(client, ADD, device.make(asked)).content.decode()
     assert not Passkey.objects.exists()
 
 
@@ -202,7 +202,7 @@ def test_a_passkey_that_is_somebodys_is_nobody_elses(own, device, sign_in, monke
     prove(sign_in(browser, UserFactory()))
     asked = browser.post(ADD_OPTIONS).json()
     monkeypatch.setattr("tests.passkey_device.os.urandom", lambda size: bytes(own.credential_id))
-    assert "not accepted" in send(browser, ADD, Device(ORIGIN).make(asked)).content.decode()
+    assert "That passkey didn&#x27;t work" in send(browser, ADD, Device(ORIGIN).make(asked)).content.decode()
     assert Passkey.objects.get().person == own.person
 
 
@@ -433,7 +433,7 @@ def test_the_door_stays_shut_for_what_was_signed_otherwise(staff, device, lie):
     make_for(staff, device)
     browser = Client()
     sign_in_by_code(browser, staff.email)
-    assert "not accepted" in show(browser, device, "/second-factor/", **lie).content.decode()
+    assert "That passkey didn&#x27;t work" in show(browser, device, "/second-factor/", **lie).content.decode()
     assert not at_the_desk(browser)
 
 

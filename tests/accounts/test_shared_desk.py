@@ -505,9 +505,9 @@ def test_after_five_wrong_ones_it_is_shut_there_until_the_second_factor_is_shown
     computer, rosa, daniel, branch, sign_in
 ):
     computer.post(reverse("lock"))
-    assert "You can try 1 times more" not in wrong(computer, daniel, 4).content.decode()
+    assert "You have 1 tries left" not in wrong(computer, daniel, 4).content.decode()
     page = wrong(computer, daniel, 1).content.decode()
-    assert "once you have shown your second factor" in page
+    assert "Use your second factor before you try" in page
     open_by_pin(computer, daniel, DANIEL)
     assert not at_desk(computer)
     assert open_by_pin(computer, rosa, ROSA).status_code == 302  # nobody else's
@@ -533,7 +533,7 @@ def test_a_right_one_begins_the_count_anew_and_tells_of_the_wrong_ones(computer,
     computer.post(reverse("lock"))
     wrong(computer, daniel, 3)
     open_by_pin(computer, daniel, DANIEL)
-    assert "3 wrong PINs with your name" in computer.get(reverse("desk")).content.decode()
+    assert "a wrong PIN for you 3 times" in computer.get(reverse("desk")).content.decode()
     computer.post(reverse("lock"))
     wrong(computer, daniel, 4)
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302
@@ -563,7 +563,7 @@ def test_who_unlocks_a_computer_over_and_over_has_no_more_tries_of_a_colleagues_
         guessing = Client()
         guessing.cookies[DESK_TOKEN] = client.cookies[DESK_TOKEN].value
         for _try in range(4):
-            tried += "You can try" in open_by_pin(guessing, daniel, "590274").content.decode()
+            tried += "left." in open_by_pin(guessing, daniel, "590274").content.decode()
         assert (
             open_by_pin(guessing, rosa, ROSA).status_code == 302
         )  # so that the computer isn't closed by her own tries

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent, LibraryCard, User
-from accounts.sign_in import single_sign_on
+from accounts.sign_in import openid_connect
 from accounts.sign_in.access import REAUTHENTICATED_AT, VERIFIED_AT
 from accounts.sign_in.email_addresses import change_in_a_week, stop_change
 from portal.notifications.models import Notification
@@ -134,13 +134,13 @@ def test_what_is_asked_of_the_provider(client, provider):
 @pytest.mark.parametrize(
     ("lie", "reason"),
     [
-        ("nonce", "made for somebody else's question"),
-        ("made for another", "made for somebody else's question"),
+        ("nonce", "made for another request"),
+        ("made for another", "made for another request"),
         ("audience", "InvalidAudienceError"),
         ("issuer", "InvalidIssuerError"),
         ("expired", "ExpiredSignatureError"),
-        ("no subject", "the subject of the ID token is none"),
-        ("userinfo", "speak of two people"),
+        ("no subject", "the ID token has no valid subject"),
+        ("userinfo", "are about two people"),
         ("changed", "InvalidSignatureError"),
         ("unsigned", "InvalidAlgorithmError"),
         ("signed with the secret", "InvalidAlgorithmError"),
@@ -153,7 +153,8 @@ def test_what_is_not_as_it_must_be_lets_nobody_in(lie, reason, client, provider,
     response = sign_in(client, provider, lie=lie, **ANA)
     assert response["Location"] == "/sign-in/single-sign-on/"
     assert said(response) == [
-        "Harbour College gave an answer that cannot be trusted, so nothing was done. Try it once more, or come in another way."
+        "We couldn't verify the answer from Harbour College, so nothing was changed. "
+        "Try again, or sign in another way."
     ]
     assert person_in(client) is None
     assert User.objects.get() == victim
@@ -185,7 +186,7 @@ def test_an_answer_counts_once_and_only_in_the_browser_that_asked(client, provid
     stranger = Client()
     response = stranger.get(address)
     assert (response["Location"], person_in(stranger)) == ("/sign-in/single-sign-on/", None)
-    assert said(response) == ["That sign-in was used already, or has run out. Begin it once more."]
+    assert said(response) == ["That sign-in has expired or was already used. Start again."]
     assert User.objects.count() == 0
     client.get(address)
     assert person_in(client).email == ANA["email"]
@@ -219,7 +220,7 @@ def test_whoever_stops_at_the_provider_can_begin_again(client, provider):
     state = parse_qs(urlsplit(begin(client)).query)["state"][0]
     response = client.get(reverse("single_sign_on_answer"), {"error": "access_denied", "state": state})
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert said(response) == ["You came back from Harbour College without signing in. Nothing has changed."]
+    assert said(response) == ["You returned from Harbour College without signing in. Nothing has changed."]
     page = client.get("/sign-in/single-sign-on/").content.decode()
     assert 'id="use-mail"' in page
     assert 'id="go-on"' in page
@@ -230,7 +231,7 @@ def test_an_error_of_the_provider_is_told(error, client, provider):
     state = parse_qs(urlsplit(begin(client)).query)["state"][0]
     response = client.get(reverse("single_sign_on_answer"), {"error": error, "state": state})
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert "cannot be trusted" in said(response)[0]
+    assert "verify the answer" in said(response)[0]
 
 
 def test_a_provider_that_is_away_is_told_and_the_code_offered(client, provider, settings):
@@ -239,7 +240,7 @@ def test_a_provider_that_is_away_is_told_and_the_code_offered(client, provider, 
     response = client.post("/sign-in/single-sign-on/")
     assert response["Location"] == "/sign-in/single-sign-on/"
     assert said(response) == [
-        "Harbour College does not answer at the moment. Try it later, or come in another way."
+        "Harbour College isn't responding right now. Try again later, or sign in another way."
     ]
     assert (
         'id="use-mail" href="/sign-in/?way=code"' in client.get("/sign-in/single-sign-on/").content.decode()
@@ -256,14 +257,14 @@ def test_a_provider_that_goes_away_on_the_way_back_is_told(client, provider, mon
 
     monkeypatch.setattr(requests.Session, "send", fail)
     response = client.get(address)
-    assert "does not answer" in said(response)[0]
+    assert "responding right now" in said(response)[0]
     assert person_in(client) is None
 
 
 def test_a_provider_that_calls_itself_by_another_name_is_not_asked(client, provider, settings):
     settings.SSO = provider.settings(issuer=provider.issuer.replace("127.0.0.1", "localhost"))
     response = client.post("/sign-in/single-sign-on/")
-    assert "cannot be trusted" in said(response)[0]
+    assert "verify the answer" in said(response)[0]
     assert "Refresh" not in response.headers
 
 
@@ -320,7 +321,7 @@ def _after_proof(client, name):
 def test_a_word_for_one_address_is_none_for_another(client, provider, monkeypatch):
     """The ID token vouches for Ana's; the userinfo names somebody else's, and vouches for nothing."""
     monkeypatch.setattr(
-        single_sign_on._Adapter,
+        openid_connect._Adapter,
         "read_userinfo",
         lambda self, token, *, subject: {"sub": subject, "email": "eve@college.example"},
     )
@@ -355,7 +356,7 @@ def test_the_first_time_page_is_for_whoever_was_sent_there_for_ten_minutes(clien
 def test_a_shut_record_is_not_opened(client, provider):
     known(UserFactory(is_active=False), provider)
     response = sign_in(client, provider, **ANA)
-    assert said(response) == ["This account can't be used now. The desk can tell you why."]
+    assert said(response) == ["You can't use this account right now. Ask at the desk to find out why."]
     assert person_in(client) is None
 
 
@@ -401,7 +402,7 @@ def test_somebody_who_is_here_connects_it(client, provider, patron, as_patron):
     assert parse_qs(urlsplit(address).query)["prompt"] == ["login"]
     response = come_back(client, provider, address, **ANA | {"email": patron.email})
     assert response["Location"] == "/me/"
-    assert said(response) == ["From now on you can sign in with Harbour College."]
+    assert said(response) == ["You can now sign in with Harbour College."]
     assert list(SocialAccount.objects.values_list("user", "uid")) == [(patron.pk, "4711")]
     assert User.objects.get() == patron
     other = Client()

@@ -314,7 +314,7 @@ def test_each_kind_of_mail_has_been_sent(mails):
     subjects = {
         "account/login_code": "code",
         "account/sign_in_methods_changed": "How you sign in",
-        "account/address_change": "The address of",
+        "account/address_change": "email address",
         "account/invitation": "Work at the desk",
     }
     sent = {mail.kind for mail in mails} | {
