@@ -55,7 +55,7 @@ def promise_in_words(branch):
 
 
 def _openings(branch, since, days=MAX_DAYS_AHEAD):
-    """Yield (opens, closes) in UTC, in order and without overlaps, from the library's day of `since` on."""
+    """Yield (opens, closes) in UTC, in order and without overlaps. Start with the day of `since`."""
     week = {
         weekday: list(stretches)
         for weekday, stretches in groupby(branch.opening_hours.all(), key=lambda stretch: stretch.weekday)

@@ -72,10 +72,10 @@ class KeepRefusedPostMiddleware:
             self._drop_what_was_sent_again(request, response)
             return response
         if refused_to == reverse("locked") and request.htmx and not automatic:
-            # The next person at this computer must not see the page, so the whole page goes.
+            # The browser leaves the page, so that the next person at this computer doesn't see it.
             return HttpResponseClientRedirect(response["Location"])
         if refused_to and request.htmx:
-            # htmx swaps no 4xx response, so that no sign-in form appears inside the page.
+            # htmx ignores a 4xx response. It would show a sign-in form inside the page.
             return HttpResponse(status=401)
         return response
 
@@ -98,7 +98,7 @@ class KeepRefusedPostMiddleware:
             )
 
     def _refused_to(self, request, response):
-        """Return the path of the page to which the request was sent instead, "csrf", or an empty string."""
+        """Return the path to which the refused request was redirected, "csrf", or an empty string."""
         if (
             response.status_code == 403
             and request.method == "POST"
@@ -112,7 +112,7 @@ class KeepRefusedPostMiddleware:
         return ""
 
     def _keep(self, request, response, refused_to):
-        """Save the form if its author is known, and lead them to sign in and then to the saved form."""
+        """Save the form if its author is known. Send them to sign in, and then to the saved form."""
         may_keep = _is_same_origin(request) and not _may_be_about_opened_visit(request)
         fields = _fields_to_keep(request) if may_keep else {}
         person = _author(request)
@@ -165,7 +165,7 @@ def _author(request):
 def _may_be_about_opened_visit(request):
     """Return whether this browser has opened a visit by code, so that the text may be about that visit.
 
-    It would then be saved for the wrong person.
+    Such text must not be saved for the person who is signed in.
     """
     return bool(request.viewer.opened_by_code) and not request.path.startswith("/desk/")
 

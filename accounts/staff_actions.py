@@ -1,4 +1,4 @@
-"""The decorator for actions by staff: it saves nothing if the staff member has lost a role meanwhile."""
+"""The decorator for actions by staff. Nothing is saved if the staff member has lost a role meanwhile."""
 
 from functools import wraps
 

@@ -32,7 +32,7 @@ def digits(text):
 
 
 class DigitsField(forms.CharField):
-    """A PIN of digits. The page never shows it again after a mistake."""
+    """A PIN of digits. Pages never show what was typed."""
 
     def __init__(self, **kwargs):
         # Browsers don't offer to save a one-time code, so the PIN stays out of the computer's password list.

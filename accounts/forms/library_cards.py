@@ -14,8 +14,8 @@ from .fields import BorrowedField, count_or_refuse
 
 log = logging.getLogger(__name__)
 
-# In seconds. An ILS takes longer for a wrong PIN than for an unknown card, or the other way around.
-# Refusals take a multiple of this time, so that a stranger can't tell which of the two was wrong.
+# In seconds. An ILS takes different times for an unknown card and for a wrong PIN. Every refusal takes a
+# multiple of this interval, so that strangers can't tell the two apart.
 REFUSAL_INTERVAL = 0.5
 
 

@@ -1,4 +1,4 @@
-"""Passkeys: sign-in with one, a new one, and its name."""
+"""Forms to use a passkey, to add one and to rename it."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _

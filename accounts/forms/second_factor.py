@@ -12,7 +12,7 @@ from portal.security_log import note
 
 from .fields import CODE_ATTRS, digits
 
-# Longer than the server accepts any code, whatever its clock tolerance.
+# In seconds. The server accepts no code for longer than this.
 USED_CODE_SECONDS = 120
 
 

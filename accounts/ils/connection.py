@@ -9,7 +9,7 @@ from .base import IlsError, Misconfigured, Unavailable
 
 # The standard's number of attempts for one message.
 MAX_ATTEMPTS = 3
-# The answer for a patron with a thousand loans is smaller.
+# Even the answer for a patron with a thousand loans is smaller.
 MAX_ANSWER_BYTES = 64 * 1024
 
 

@@ -1,7 +1,7 @@
-"""An ILS that is asked by Koha's REST API.
+"""An ILS that the portal asks over Koha's REST API.
 
 One request checks the card number and password, and a second one reads the patron's record. http.client
-follows no redirects, and lets one deadline cover every byte.
+follows no redirects, and lets us check the deadline after every chunk.
 """
 
 import base64

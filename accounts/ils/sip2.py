@@ -1,4 +1,4 @@
-"""An ILS that is asked by SIP2.
+"""An ILS that the portal asks over SIP2.
 
 The format of the messages is in sip2_messages.py, and the network connection in connection.py.
 """
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 # Many servers close an idle connection after a minute.
 MAX_IDLE_SECONDS = 50
-# A process has as many threads.
+# One for each thread of a process.
 MAX_IDLE_CONNECTIONS = 4
 # The number of this flag in a patron's status. The other flags are about loans, holds and fees.
 CARD_LOST = 5
@@ -133,7 +133,7 @@ class Sip2:
             raise WrongCardOrPin("not what this ILS can have as a card or a PIN") from None
 
     def _patron_in(self, answer, card, today):
-        """Return the patron if both BL (valid card) and CQ (right PIN) are "Y". Anything else is a no."""
+        """Return the patron if BL (valid card) and CQ (right PIN) are both "Y", or raise an IlsError."""
         if answer.code != "64":
             raise Misconfigured(
                 f"The ILS answers patron information with message {answer.code} instead of 64."

@@ -1,14 +1,14 @@
 """SIP2 messages as bytes: 3M Standard Interchange Protocol 2.00, document revision 2.12.
 
-A message starts with two digits and fields of fixed length. Fields of a two-letter name and a value follow,
-each ended by "|". A carriage return ends the message. With error detection, the last fields are AY, a digit
-that the answer repeats, and AZ, the checksum.
+A message starts with two digits and fields of fixed length. Named fields follow: two letters, a value and
+"|". A carriage return ends the message. With error detection, the last fields are AY, a digit that the answer
+repeats, and AZ, the checksum.
 """
 
 import re
 from dataclasses import dataclass
 
-# 97 asks the ILS to repeat its answer, and 96 is the ILS asking us to repeat the message.
+# We send 97 to ask the ILS to repeat its answer. The ILS sends 96 to ask us to repeat our message.
 RESEND = b"97"
 RESEND_WANTED = b"96"
 TRAILER = re.compile(rb"(?:AY(?P<number>\d))?AZ(?P<checksum>[0-9A-Fa-f]{4})\|?\Z")

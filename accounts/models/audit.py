@@ -9,7 +9,7 @@ from .people import User
 
 class AuditEventQuerySet(models.QuerySet):
     def looks_at(self, person):
-        """Return what staff opened, looked up or changed of this patron. The patron may read these events."""
+        """Return the events in which staff opened, looked up or changed something of this patron."""
         events = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES])
         # A merge writes two events, one about each record. The patron reads one of them.
         about_other_record = Q(action="merged_people") & ~Q(subject=str(person.public_id))

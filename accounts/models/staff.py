@@ -47,7 +47,7 @@ class StaffRole(models.Model):
 
 class InvitationQuerySet(models.QuerySet):
     def at_desk_of(self, coordinator):
-        """Return the invitations that this coordinator manages: only to branches whose staff they manage."""
+        """Return the invitations that only name branches whose staff this coordinator manages."""
         elsewhere = InvitedRole.objects.exclude(branch__in=Branch.objects.at_desk_of(coordinator))
         return self.exclude(roles__in=elsewhere)
 
@@ -161,7 +161,10 @@ class SharedDeskQuerySet(models.QuerySet):
         )
 
     def unlocked(self, at):
-        """Return the computers that accept PINs at `at`. The person who unlocked one still works there."""
+        """Return the computers that accept PINs at `at`.
+
+        A computer is left out if the person who unlocked it no longer works at its branch.
+        """
         works_there = StaffRole.objects.filter(
             user=models.OuterRef("unlocked_by"), branch=models.OuterRef("branch")
         )

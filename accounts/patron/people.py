@@ -61,7 +61,7 @@ def person_added_at_desk(*, name, email, language, by, at, is_child=False):
     if is_child:
         name, email = first_name(name), ""
     if email:
-        # They belong to unfinished sign-ins with this address.
+        # Unconfirmed people with this address come from unfinished sign-ins.
         unconfirmed_people(at=None).filter(email=email.strip().lower()).delete()
         if other := User.objects.filter(email=email.strip().lower()).first():
             raise AddressTaken(other)

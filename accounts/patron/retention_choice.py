@@ -15,7 +15,8 @@ from .. import audit
 from ..models import Consent, Library, User
 
 Remember = User.Remember
-# For visits that nobody kept, quiet visits, and what people keep although they chose to keep nothing.
+# For visits that nobody kept, for quiet visits, and for people who chose to keep nothing but then kept a
+# visit.
 SHORT_PERIOD = timedelta(days=30)
 # For people who have never chosen.
 DEFAULT_PERIOD = timedelta(days=365)

@@ -1,6 +1,6 @@
 """Who may open a page, and how people sign in, reauthenticate and pass the second factor.
 
-Which objects a page shows is decided by the querysets' scopes: `belonging_to` and `at_desk_of`.
+The scopes of the querysets, `belonging_to` and `at_desk_of`, decide which objects a page shows.
 """
 
 import time
@@ -142,8 +142,7 @@ def forget_reauthentication(request):
 def recently_authenticated(request):
     """Return whether the person signed in or reauthenticated in this session within REAUTHENTICATION_LASTS.
 
-    A library card doesn't count for staff: its PIN has four digits, and staff can set up a second factor
-    next.
+    A library card is too weak for staff, who can set up a second factor next. Its PIN has only four digits.
     """
     methods = {"code"} if request.user.is_staff else {"code", "card"}
     at_sign_in = [
@@ -159,7 +158,7 @@ def _is_recent(at):
 
 
 def remember_other_record(request, person):
-    """Note that `person` is the same patron as the signed-in one. They have just verified its address."""
+    """Note that the signed-in person has just verified the address of their other record, `person`."""
     request.session[OTHER_RECORD] = {
         "other": str(person.public_id),
         "of": str(request.user.public_id),
@@ -180,7 +179,7 @@ def redirect_to_reauthenticate(request):
 
 
 def origin(request):
-    """Return the scheme and host for which browsers sign a passkey's answer."""
+    """Return our scheme and host, for which browsers sign the answers of passkeys."""
     return f"{request.scheme}://{request.get_host()}"
 
 

@@ -58,7 +58,7 @@ def is_easy_to_guess(pin):
 
 @transaction.atomic
 def set_pin(person, *, pin, at, but=""):
-    """Set the person's PIN, and end their sign-ins by the old one, except the session with the key `but`."""
+    """Set the person's PIN. End their sign-ins by the old one, except the session with the key `but`."""
     DeskPin.objects.update_or_create(
         person=person,
         defaults={"pin_hash": make_password(_peppered(person, pin)), "set_on": Library.current().today(at)},

@@ -4,9 +4,7 @@ First the person enters a code sent to the new address. If the old address was n
 replaces it at once. Otherwise there are two ways:
 
 - The person also enters a code sent to the old address, and the change happens at once.
-- They can't read the old address, because most people change it when they lose a mailbox. It gets an email
-with
-  a link that stops the change, and the change happens after a week.
+- Otherwise the change waits a week. The old address gets an email with a link that stops it.
 
 Until then, no page and no email shows the new address: another person may be reading the old mailbox.
 """
@@ -193,7 +191,8 @@ def change_due_addresses(*, at):
         try:
             _change_if_due(key, at)
         except IntegrityError:
-            # A stranger is signing in with this address right now. They have a day to confirm it.
+            # Someone is signing in with this address right now. If they don't confirm it, a later run makes
+            # the change.
             log.info("an address changes at the next turn")
 
 
@@ -232,7 +231,7 @@ def _change(person, email, at):
     """Save the new address, and email the old one if it was confirmed."""
     old_address = confirmed_address(person)
     if old_address not in ("", email):
-        # Send it before the change. Emails to a person's own address are deleted together with the person.
+        # Send it while the address is still theirs, so that erasing the person also deletes this email.
         _send_email("changed", old_address, person)
     person.email = email
     person.save(update_fields=["email"])

@@ -22,7 +22,7 @@ def count_attempt(request, card):
 
 
 def _normalized(card):
-    """Return the card number without marks, and with ASCII digits.
+    """Return the letters and digits of a card number, with digits of any script as ASCII.
 
     Many databases compare numbers this way. Otherwise each way of writing a card would have its own tries.
     """
@@ -31,7 +31,7 @@ def _normalized(card):
 
 
 class OnPaperOnly(Exception):
-    """A child's card is new here, and this library hands over children's visits on paper only."""
+    """A child with a new card gets no account, because this library gives children their visits on paper."""
 
 
 @transaction.atomic

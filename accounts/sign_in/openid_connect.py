@@ -26,7 +26,7 @@ from portal.text import clean
 
 # The purposes for which people are sent to the provider. The values are in sessions, so they never change.
 SIGN_IN, CONNECT, REAUTHENTICATE = "login", "connect", "prove"
-# Only asymmetric algorithms: the provider alone has the key.
+# Asymmetric algorithms only, so that nobody but the provider can sign.
 SIGNING_ALGORITHMS = [
     "RS256",
     "RS384",

@@ -123,7 +123,7 @@ def verify_registration(session: MutableMapping, answer: Any, *, person: User, o
         credential = registration.credential_data
         if credential is None or len(credential.credential_id) > MAX_CREDENTIAL_ID_LENGTH:
             raise NotAccepted
-        # Refuse now what could not be read back from the database.
+        # Check that the stored credential can be parsed again.
         AttestedCredentialData(bytes(credential))
     except MALFORMED as error:
         raise NotAccepted from error

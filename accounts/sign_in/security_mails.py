@@ -1,6 +1,6 @@
 """Emails that tell people when one of their sign-in methods changes.
 
-They reach the owner even if another person had the device or the mailbox for a moment.
+The owner notices if another person has used their device.
 """
 
 from allauth.account.adapter import get_adapter

@@ -8,8 +8,9 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
-# Session keys.
-SHARED_DESK = "shared_desk"  # the primary key of the shared desk computer
+# In the session: the primary key of the shared desk computer.
+SHARED_DESK = "shared_desk"
+# In the session: the day of the last use. DeviceMiddleware writes it.
 LAST_USED_ON = "last_used_on"
 
 # The order matters: each browser also claims to be some of those below it.

@@ -1,6 +1,6 @@
-"""Single sign-on: the person here who belongs to an account at the provider.
+"""Single sign-on: find, create, connect and disconnect people by their account at the provider.
 
-People are found only by the provider's id of them, never by email address. The portal stores that id, and the
+People are found only by the provider's own id, never by email address. The portal stores that id, and the
 name and address of a new person. openid_connect.py talks to the provider.
 """
 
@@ -60,7 +60,7 @@ def new_person(identity, *, at, language):
     in by code and then connect the provider.
     """
     verified = identity.email if identity.email_is_proven else ""
-    # They belong to unfinished sign-ins with this address.
+    # Unconfirmed people with this address come from unfinished sign-ins.
     unconfirmed_people(at=None).filter(email=verified).delete()
     try:
         with transaction.atomic():

@@ -25,10 +25,10 @@ def away_on(day):
 
 
 def clashes_of(absence):
-    """Return the absences on the same days that leave a person without cover.
+    """Return two lists of absences on the same days that leave a person without cover.
 
-    The first list has the absences of this absence's cover. The second has the absences that this person was
-    to cover.
+    The first has absences of the colleague who covers for this person. The second has absences of colleagues
+    for whom this person was to cover.
     """
     same_days = Absence.objects.filter(
         first_day__lte=absence.last_day, last_day__gte=absence.first_day

@@ -26,8 +26,8 @@ DESK_TOKEN = settings.COOKIE_PREFIX + "shared_desk"
 # The session key with the time of the last use, in seconds. It is written at most once a minute.
 USED_AT = "used_at"
 WRITE_INTERVAL = 60
-# USED_AT can be older than the last use, so the server waits this many seconds more. The page locks on time
-# (static/js/lock.js).
+# USED_AT can be older than the last use, so the server waits this many seconds more. The script
+# static/js/lock.js locks the page on time.
 LATE = 90
 # The paths that a sign-in by PIN opens: the desk, saved forms, and the ways out. Not the person's patron
 # pages.

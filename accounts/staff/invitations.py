@@ -97,21 +97,21 @@ def is_theirs(invitation, person):
 def accept(token, *, person, at, here=""):
     """Give the person the invited roles. A coordinator of a branch stays one there.
 
-    A person's first role signs them out everywhere except in the session with the key `here`. Their other
-    sign-ins are a patron's, perhaps by a PIN of four digits, and must not set up a second factor. Raises
-    UnknownInvitation and NotTheirs.
+    A person's first role signs them out everywhere except in the session with the key `here`. They made the
+    other sign-ins as a patron, perhaps with a PIN of four digits, which is too weak to set up a second
+    factor. Raises UnknownInvitation and NotTheirs.
     """
-    theirs = roles.lock_for_role_change(person)
+    own_roles = roles.lock_for_role_change(person)
     # The lock also keeps their address from changing.
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     invitation = _find(Invitation.objects.select_for_update(), token, at)
     if not is_theirs(invitation, person):
         raise NotTheirs
-    if not theirs.exists():
+    if not own_roles.exists():
         end_all_sign_ins(person, but=here)
     if not person.name:
         change_name(person, name=invitation.name)
-    coordinated = theirs.filter(role=StaffRole.Role.COORDINATOR).values("branch")
+    coordinated = own_roles.filter(role=StaffRole.Role.COORDINATOR).values("branch")
     for invited in invitation.roles.filter(branch__closed_at=None).exclude(branch__in=coordinated):
         roles.give_role(person, branch=invited.branch, role=invited.role, by=invitation.invited_by, at=at)
     audit.record("accepted_invitation", invitation, by=person, patron=person, at=at)

@@ -29,10 +29,10 @@ def give_role(person, *, branch, role, by, at):
     A person's first role ends their passkeys, a pending change of address and a child's record. They made the
     passkeys and the change as a patron, which is too weak for staff: a passkey would now open the desk.
     """
-    theirs = lock_for_role_change(person)
+    own_roles = lock_for_role_change(person)
     if role != StaffRole.Role.COORDINATOR:
-        _require_other_coordinator(without=theirs.filter(branch=branch))
-    if not theirs.exists():
+        _require_other_coordinator(without=own_roles.filter(branch=branch))
+    if not own_roles.exists():
         # Lock the person, so that no new passkey or change of address slips in.
         list(User.objects.select_for_update(no_key=True).filter(pk=person.pk))
         AddressChange.objects.filter(person=person).delete()
@@ -51,10 +51,10 @@ def end_role(person, *, branch, by, at):
     The end of their last role signs them out everywhere, and deletes their authenticator app and PIN. Views
     call portal.conversations.departures.end_role, which also releases their conversations.
     """
-    theirs = lock_for_role_change(person)
-    _require_other_coordinator(without=theirs.filter(branch=branch))
-    theirs.filter(branch=branch).delete()
-    if not theirs.exists():
+    own_roles = lock_for_role_change(person)
+    _require_other_coordinator(without=own_roles.filter(branch=branch))
+    own_roles.filter(branch=branch).delete()
+    if not own_roles.exists():
         Authenticator.objects.filter(user=person).delete()
         remove_pin(person, by=by, at=at)
         end_all_sign_ins(person)

@@ -166,6 +166,6 @@ def offer_passkey(request):
 def is_worth_offering(request):
     """Return whether this device can store a passkey, and nobody has declined one on it.
 
-    The browser says so together with the address at sign-in.
+    The sign-in form says what the device can do.
     """
     return bool(request.POST.get("passkeys_here")) and NO_OFFER not in request.COOKIES

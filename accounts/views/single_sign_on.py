@@ -62,8 +62,8 @@ def single_sign_on(request):
 def to_provider(request, *, purpose, else_to, borrowed=False):
     """Return a page that takes the person to the provider by itself.
 
-    A redirect would answer a form, and our content security policy lets forms lead only to our own site. The
-    policy can't list the provider's hosts, because we don't know them all.
+    Browsers would block a redirect, because our content security policy lets forms lead only to our own site.
+    The policy can't list the provider's hosts, because we don't know them all.
     """
     limits.count(request, "single_sign_on")
     if not request.viewer:
