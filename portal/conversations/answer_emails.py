@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.urls import reverse
 
-from accounts.sign_in.email_addresses import proven_address
+from accounts.sign_in.email_addresses import confirmed_address
 from portal.notifications.actions import notify, withdraw
 
 from .models import Conversation, Message
@@ -36,7 +36,7 @@ def announce(message, conversation, at):
             "closes_at": None,
             "closed": False,
         }
-        if proven_address(person):
+        if confirmed_address(person):
             context = {
                 "helper": message.author,
                 "url": f"{settings.BASE_URL}{conversation.get_absolute_url()}#latest",

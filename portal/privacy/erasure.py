@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import AddressChange, AuditEvent, Invitation, Library, User
-from accounts.sign_in.email_addresses import proven_address
+from accounts.sign_in.email_addresses import confirmed_address
 from portal.conversations import desk_actions
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Attachment, Conversation, Message, Side
@@ -204,7 +204,7 @@ def erase(person, *, language, at):
 
 @transaction.atomic
 def _erase(person, *, language, at):
-    address = proven_address(person)
+    address = confirmed_address(person)
     person, sessions, given, conversations = _lock(person, at)
     if person.staff_roles.exists():
         raise WorksAtADesk

@@ -234,7 +234,7 @@ def test_me_costs_the_same_whatever_number_of_devices_there_is(
             "Safari on iPhone",
         ),
         ("Mozilla/5.0 (Macintosh) Gecko/20100101 Firefox/150.0", "Firefox on Mac"),
-        ("<script>", "a browser that does not say its name"),
+        ("<script>", "an unknown browser"),
     ],
 )
 def test_a_device_is_told_by_what_its_browser_says(user_agent, said):

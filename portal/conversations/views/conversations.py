@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
-from accounts.staff.desk_lock import asks_by_itself
+from accounts.staff.desk_lock import background_request
 from accounts.viewer import for_viewers
 from portal import limits
 from portal.conversations import actions, changes, conversation_page, drafts, page_entries, status_texts
@@ -62,7 +62,7 @@ def conversation(request, public_id):
     return _respond(request, conversation, part, now)
 
 
-@asks_by_itself
+@background_request
 @require_safe
 def conversation_news(request, public_id):
     """Answer the poll of an open page: 204, or what was shown since and the current status."""

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from accounts.forms import AddressForm
+from accounts.forms.sign_in import AddressForm
 from accounts.sign_in.methods import other_methods
 from portal import limits
 from portal.conversations import actions

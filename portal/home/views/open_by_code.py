@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.languages import languages
 from accounts.sign_in import access
 from accounts.sign_in.access import renew_session, safe_next
-from accounts.staff.desk_lock import desk_here
+from accounts.staff.desk_lock import shared_desk_here
 from portal.conversations import pending_questions
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions import account_codes
@@ -155,7 +155,7 @@ def _open(request, code):
 
 def _is_at_desk(request):
     """Whoever made the code must not be who uses it: not while they are signed in as staff, and not on a computer of a desk."""
-    return request.user.is_staff or desk_here(request) is not None
+    return request.user.is_staff or shared_desk_here(request) is not None
 
 
 def _refused(request, why, *, status=200, when=""):

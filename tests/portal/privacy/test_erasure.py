@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import AuditEvent, LibraryCard, StaffRole, User, private_storage
 from accounts.patron.refused_posts import keep_refused_post
-from accounts.sign_in.access import PROVED_AT
+from accounts.sign_in.access import REAUTHENTICATED_AT
 from portal.conversations import actions, attachments, drafts, merging, notes, verdicts
 from portal.conversations import keeping as conversation_keeping
 from portal.conversations.models import Attachment, Conversation, Message
@@ -53,7 +53,7 @@ ERASE = reverse("erase")
 
 def prove(client):
     session = client.session
-    session[PROVED_AT] = time.time()
+    session[REAUTHENTICATED_AT] = time.time()
     session.save()
     return client
 
@@ -412,7 +412,7 @@ class TestThePages:
         assert "4 messages" in page
         assert "2 conversations" in page
         assert 'id="erase"' not in page
-        assert client.post(ERASE).url == f"{reverse('prove')}?next=%2Fprivacy%2Ferase%2F"
+        assert client.post(ERASE).url == f"{reverse('reauthenticate')}?next=%2Fprivacy%2Ferase%2F"
         assert User.objects.filter(pk=patron.pk).exists()
         assert 'id="erase"' in prove(client).get(ERASE).content.decode()
 
@@ -434,8 +434,8 @@ class TestThePages:
     def test_a_person_known_to_this_device_alone_confirms_on_it(self, client, sign_in, library):
         person = UserFactory(email=None)
         sign_in(client, person)
-        assert client.post(ERASE).url.startswith(reverse("prove"))
-        client.post(f"{reverse('prove')}?next={ERASE}", {"confirm": "1"})
+        assert client.post(ERASE).url.startswith(reverse("reauthenticate"))
+        client.post(f"{reverse('reauthenticate')}?next={ERASE}", {"confirm": "1"})
         assert client.post(ERASE).url.startswith("/privacy/erased/")
         assert not Notification.objects.exists()
 
