@@ -3,7 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from portal.conversations.forms import MOST_SAVES
+from portal.conversations.forms import SEQUENCE_MAX
 from portal.conversations.models import Draft, Message
 from portal.desk.languages import language_choices
 from portal.text import TextField
@@ -20,8 +20,8 @@ class ReplyForm(forms.Form):
     """
 
     client_token = forms.UUIDField()
-    sequence = forms.IntegerField(required=False, min_value=0, max_value=MOST_SAVES)
-    seen = forms.IntegerField(required=False, min_value=0, max_value=MOST_SAVES)
+    sequence = forms.IntegerField(required=False, min_value=0, max_value=SEQUENCE_MAX)
+    seen = forms.IntegerField(required=False, min_value=0, max_value=SEQUENCE_MAX)
     body = TextField(
         label=_("Your answer"),
         max_length=20_000,
@@ -40,7 +40,7 @@ class DraftForm(forms.Form):
 
     kind = forms.ChoiceField(choices=[(Draft.Kind.REPLY, ""), (Draft.Kind.NOTE, "")], required=False)
     client_token = forms.UUIDField()
-    sequence = forms.IntegerField(min_value=1, max_value=MOST_SAVES)
+    sequence = forms.IntegerField(min_value=1, max_value=SEQUENCE_MAX)
     body = TextField(max_length=40_000, multiline=True, required=False)
     language = forms.ChoiceField(choices=language_choices, required=False)
 

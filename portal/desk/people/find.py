@@ -7,7 +7,7 @@ The access log stores it for each of them. A record stays open to the staff memb
 from django.db.models import Exists, OuterRef, Q, Subquery
 
 from accounts.models import LibraryCard, LookingReason, User
-from accounts.patron.people import unconfirmed
+from accounts.patron.people import unconfirmed_people
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from recommendations.search import fold
@@ -114,4 +114,4 @@ def masked(email):
 
 def _people():
     """Return all people, except those who are only an email address that nobody confirmed."""
-    return User.objects.filter(~Exists(unconfirmed(at=None).filter(pk=OuterRef("pk"))), is_active=True)
+    return User.objects.filter(~Exists(unconfirmed_people(at=None).filter(pk=OuterRef("pk"))), is_active=True)

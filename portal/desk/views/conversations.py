@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.sign_in.access import staff_only
-from accounts.staff.desk_lock import asks_by_itself
+from accounts.staff.desk_lock import background_request
 from portal.conversations import presence
 from portal.conversations.models import Conversation, Draft
 from portal.desk.access_log import log_reading
@@ -31,7 +31,7 @@ def desk_conversation(request, public_id):
 
 
 @staff_only
-@asks_by_itself
+@background_request
 @require_GET
 def desk_news(request, public_id):
     """Answer the poll of an open page: 204, or the new entries of the timeline and who else is here.
@@ -77,7 +77,7 @@ def _news(request, conversation, around, is_writing, at):
 
 
 @staff_only
-@asks_by_itself
+@background_request
 @require_POST
 def desk_leave(request, public_id):
     """Record that the page was closed. The browser sends this on its way out and ignores the response."""

@@ -22,7 +22,7 @@ def desk_note(request, public_id):
     """Save a note. If it mentions a name that nobody has, ask first."""
     conversation, at = conversation_for_action(request, public_id), timezone.now()
     form = NoteForm(request.POST)
-    unknown = notes.names_of_nobody(form.cleaned_data["body"], conversation) if form.is_valid() else []
+    unknown = notes.unknown_names(form.cleaned_data["body"], conversation) if form.is_valid() else []
     if form.errors or (unknown and not form.cleaned_data["warned"]):
         context = {
             "conversation": conversation,

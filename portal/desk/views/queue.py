@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.sign_in.access import staff_only
-from accounts.staff.desk_lock import asks_by_itself
+from accounts.staff.desk_lock import background_request
 from portal.conversations.desk_lists import state_of_queues
 from portal.conversations.notes import unseen_mentions
 from portal.desk.params import parse_moment
@@ -39,7 +39,7 @@ def desk(request):
 
 
 @staff_only
-@asks_by_itself
+@background_request
 @require_GET
 def desk_queue_news(request):
     """Answer the poll of an open page: 204, or the new rows and counts of its list."""

@@ -19,7 +19,7 @@ from portal.desk.forms.sessions import has_content, posted_token, typed_fields
 from portal.desk.item_picker import ItemPicker
 from portal.desk.items_part import items_context
 from portal.desk.record_defaults import defaults, defaults_for_contact
-from portal.helpsessions import actions
+from portal.helpsessions import actions, handover
 from portal.helpsessions.models import HelpSession
 
 from .record_form import conversation_to_log, draft_with, record_form, record_page, save_draft
@@ -62,9 +62,9 @@ def _save_and_hand_over(request, draft, token):
         return response
     at = timezone.now()
     if help_session.is_on_paper_only:
-        actions.hand_over_on_paper(help_session, by=request.user, at=at)
+        handover.hand_over_on_paper(help_session, by=request.user, at=at)
     elif not help_session.claim_codes.live(at).exists():
-        code = actions.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())
+        code = handover.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())
         slips.keep(request.session, help_session.public_id, [code], at=at)
     return redirect("slip", help_session.public_id)
 
@@ -169,10 +169,10 @@ def _attach_card(request, form, help_session, card):
     if not limits.counted(request, form, "card", "code_at_desk"):
         return False
     try:
-        actions.attach_code_card(help_session, code=card, by=request.user, at=timezone.now())
-    except actions.UnknownCodeCard:
+        handover.attach_code_card(help_session, code=card, by=request.user, at=timezone.now())
+    except handover.UnknownCodeCard:
         form.add_error("card", _("No card has this code. Check it against the card."))
-    except actions.CodeCardAlreadyAttached:
+    except handover.CodeCardAlreadyAttached:
         form.add_error(
             "card",
             _("This card already belongs to another session, or is too old. Give the patron another card."),

@@ -11,7 +11,7 @@ from portal.desk.forms.sessions import RecordForm, typed_fields
 from portal.desk.items_part import search_context
 from portal.desk.tallies import tally_context
 from portal.desk.unfinished import tray
-from portal.helpsessions import actions
+from portal.helpsessions import unfinished
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
 from portal.text import uuid_or_none
@@ -68,10 +68,10 @@ def save_draft(request, draft, token, fields=None):
     fields = typed_fields(request.POST) if fields is None else fields
     if draft is None:
         branch = branch_for(request)
-        return actions.start_unfinished(
+        return unfinished.start_unfinished(
             by=request.user, at=timezone.now(), branch=branch, fields=fields, token=token
         )
-    actions.save_unfinished(draft, fields=fields, at=timezone.now())
+    unfinished.save_unfinished(draft, fields=fields, at=timezone.now())
     return draft
 
 

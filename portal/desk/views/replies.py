@@ -79,7 +79,7 @@ def _ask_to_discard(request, conversation, action):
 
 def _discard(request, conversation, action):
     """Delete the draft and the files that were added to it."""
-    drafts.throw_away(
+    drafts.discard(
         conversation,
         person=request.user,
         side=Side.STAFF,

@@ -15,7 +15,7 @@ from portal.desk.forms.codes import CodeForm
 from portal.desk.given_items import with_verdict_labels
 from portal.desk.languages import language_name
 from portal.desk.unfinished import with_first_words
-from portal.helpsessions import actions
+from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.htmx import render_page
 from portal.paging import page_of
@@ -42,19 +42,19 @@ def open_by_patrons_code(request):
     form, at = CodeForm(request.POST), timezone.now()
     if form.is_valid() and limits.counted(request, form, "code", "code_at_desk"):
         try:
-            claim = actions.open_by_code(form.cleaned_data["code"], at=at)
-        except actions.CodeKept:
+            claim = handover.open_by_code(form.cleaned_data["code"], at=at)
+        except handover.CodeKept:
             form.add_error(
                 "code",
                 _("This session is in the patron's account. Ask the patron to open it on their phone."),
             )
-        except (actions.CodeExpired, actions.CodeRevoked, actions.CodeForgotten):
+        except (handover.CodeExpired, handover.CodeRevoked, handover.CodeForgotten):
             form.add_error("code", _("This code no longer works. Ask the patron for another one."))
-        except actions.CodeCardNotReady:
+        except handover.CodeCardNotReady:
             form.add_error(
                 "code", _("This card is not attached to a finished session yet. Record the session first.")
             )
-        except actions.CodeUnknown:
+        except handover.CodeUnknown:
             form.add_error("code", _("No session has this code. Check it against the slip."))
         else:
             shown_today.remember(request, claim.help_session)

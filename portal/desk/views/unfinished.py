@@ -12,7 +12,7 @@ from accounts.sign_in.access import staff_only
 from portal.desk.forms.sessions import posted_token
 from portal.desk.item_picker import ItemPicker
 from portal.desk.unfinished import saved_fields, with_first_words
-from portal.helpsessions import actions
+from portal.helpsessions import unfinished
 from portal.helpsessions.models import HelpSession
 
 from .record_form import draft_with, record_form, record_page, save_draft
@@ -63,6 +63,6 @@ def discard_session(request, public_id):
     )
     if request.method == "GET":
         return render(request, "desk/discard.html", {"draft": with_first_words(draft)})
-    actions.discard_unfinished(draft, by=request.user, at=timezone.now())
+    unfinished.discard_unfinished(draft, by=request.user, at=timezone.now())
     messages.info(request, _("Discarded."))
     return redirect("record")

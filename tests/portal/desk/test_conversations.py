@@ -437,7 +437,10 @@ ORDER = [
         ({"kind": "assigned", "to": "Ali", "was": "Omar"}, "Rosa reassigned this from Omar to Ali"),
         ({"kind": "unassigned", "was": "Rosa"}, "Rosa unassigned themselves"),
         ({"kind": "unassigned", "was": "Omar"}, "Rosa unassigned Omar"),
-        ({"kind": "released", "was": "Omar", "by": None}, "Released, because Omar didn&#x27;t answer in time"),
+        (
+            {"kind": "released", "was": "Omar", "by": None},
+            "Released, because Omar didn&#x27;t answer in time",
+        ),
         ({"kind": "handed_over", "branch": "East"}, "Rosa transferred this to East"),
         ({"kind": "snoozed", "until": datetime.date(2026, 3, 6)}, "Rosa put this off until Friday 6 March"),
         ({"kind": "woken"}, "Rosa put this back in the queue"),

@@ -315,7 +315,10 @@ def test_a_template_that_could_not_be_filled_in_is_refused(desk, changes, words)
 
 def test_two_of_one_name_would_not_be_told_apart(desk, branch, template):
     same = {"name": "on HOLD", "branch": "", "language": "en", "body": "x"}
-    assert "already has a template with this name" in desk.post(reverse("add_reply_template"), same).content.decode()
+    assert (
+        "already has a template with this name"
+        in desk.post(reverse("add_reply_template"), same).content.decode()
+    )
     for changes in ({"language": "es"}, {"branch": branch.pk}):
         assert desk.post(reverse("add_reply_template"), same | changes).status_code == 302
     assert desk.post(reverse("reply_template", args=[template.public_id]), same).status_code == 302

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.patron.children import WorksAtADesk, end_childs_record, make_childs_record
 from accounts.sign_in import passkeys
 from accounts.sign_in.access import coordinator_only, staff_only
-from portal.conversations import actions
+from portal.conversations import keeping
 from portal.desk import slips
 from portal.desk.access_log import log_reason, log_record_opened
 from portal.desk.people import find
@@ -18,7 +18,7 @@ from portal.desk.people.forms import ReasonForm
 from portal.desk.people.record_page import consent, record_context, slip_name
 from portal.desk.people.to_keep import posted_visit, record_url, visit_to_keep
 from portal.helpsessions import account_codes
-from portal.helpsessions.actions import AlreadyKept, OnPaperOnly, QuietSession
+from portal.helpsessions.keeping import AlreadyKept, OnPaperOnly, QuietSession
 from portal.text import uuid_or_none
 
 
@@ -54,7 +54,7 @@ def keep_for_patron(request, public_id):
         raise Http404
     words, language = consent(request, person, visit)
     try:
-        actions.keep(
+        keeping.keep(
             visit,
             by=person,
             at=timezone.now(),
