@@ -36,12 +36,12 @@ from tests.factories import BranchFactory, ItemFactory
         ("'", ""),
     ],
 )
-def test_fold(text, folded):
+def test_fold_turns_text_into_plain_words(text, folded):
     assert fold(text) == unicodedata.normalize("NFC", folded)
 
 
 @given(st.text(st.characters(exclude_categories=[])))
-def test_folding_twice_changes_nothing_and_leaves_only_words(text):
+def test_folding_twice_gives_the_same_words(text):
     folded = fold(text)
     assert fold(folded) == folded
     assert folded == " ".join(WORD.findall(folded))
@@ -49,7 +49,7 @@ def test_folding_twice_changes_nothing_and_leaves_only_words(text):
 
 
 @given(st.text())
-def test_case_and_form_do_not_matter(text):
+def test_search_ignores_case_and_unicode_form(text):
     assert fold(unicodedata.normalize("NFD", text)) == fold(text)
     assert fold(text.casefold()) == fold(text)
 
@@ -59,7 +59,7 @@ def titles(query, **options):
 
 
 @pytest.mark.django_db
-def test_any_script_is_found_with_accents_or_without_and_while_still_typing():
+def test_search_finds_any_script_without_accents_and_by_prefix():
     for title in [
         "Łódź by night",
         "L'Étranger",
@@ -89,7 +89,7 @@ def test_any_script_is_found_with_accents_or_without_and_while_still_typing():
 
 
 @pytest.mark.django_db
-def test_title_comes_before_creator_before_the_rest_and_an_exact_title_before_all():
+def test_exact_title_ranks_before_title_creator_and_other_fields():
     ItemFactory(title="A study", creators="B", summary="about Jazz")
     ItemFactory(title="Collected poems", creators="Jazz, Ann")
     ItemFactory(title="Jazz piano", creators="C")
@@ -101,7 +101,7 @@ def test_title_comes_before_creator_before_the_rest_and_an_exact_title_before_al
 
 
 @pytest.mark.django_db
-def test_an_exact_title_is_found_among_more_than_are_ranked():
+def test_exact_title_is_found_among_more_matches_than_are_ranked():
     for number in range(320):
         ItemFactory(title=f"It {number}")
     ItemFactory(title="It")
@@ -109,7 +109,7 @@ def test_an_exact_title_is_found_among_more_than_are_ranked():
 
 
 @pytest.mark.django_db
-def test_what_the_branch_holds_is_found_among_more_than_are_ranked(branch):
+def test_items_of_the_branch_are_found_among_more_matches_than_are_ranked(branch):
     for number in range(320):
         ItemFactory(title=f"Rivers {number}")
     ItemFactory(title="Rivers of the far and distant north", branch=branch, call_number="551 R")
@@ -117,7 +117,7 @@ def test_what_the_branch_holds_is_found_among_more_than_are_ranked(branch):
 
 
 @pytest.mark.django_db
-def test_what_the_branch_holds_comes_first():
+def test_items_of_the_branch_rank_first():
     here, elsewhere = BranchFactory(), BranchFactory()
     ItemFactory(title="Knots", branch=elsewhere, call_number="623 K")
     ItemFactory(title="Knots and splices", branch=here, call_number="623.88 K")
@@ -140,7 +140,7 @@ def test_what_the_branch_holds_comes_first():
         "qa7673",
     ],
 )
-def test_isbn_and_call_number_are_found_however_they_are_typed(query):
+def test_isbn_and_call_number_are_found_in_any_spelling(query):
     ItemFactory(title="Another 76")
     ItemFactory(title="The one", isbn="9780306406157", branch=BranchFactory(), call_number="QA76.73 .C15")
     assert titles(query) == ["The one"]
@@ -173,7 +173,7 @@ def test_isbn_and_call_number_are_found_however_they_are_typed(query):
         "9" * 400,
     ],
 )
-def test_signs_of_the_query_languages_are_harmless(query):
+def test_query_syntax_characters_are_harmless(query):
     ItemFactory(title="Unrelated", creators="")
     assert titles(query) == []
 
@@ -181,7 +181,7 @@ def test_signs_of_the_query_languages_are_harmless(query):
 @pytest.mark.django_db
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(st.text(min_size=1, max_size=40))
-def test_whatever_is_typed_finds_the_item_of_that_title_and_breaks_nothing(text):
+def test_any_title_typed_in_full_finds_its_item(text):
     title = "".join(character for character in text if character != "\x00")
     item = ItemFactory(title=title or "x")
     found = find_items(item.title)
@@ -190,7 +190,7 @@ def test_whatever_is_typed_finds_the_item_of_that_title_and_breaks_nothing(text)
 
 
 @pytest.mark.django_db
-def test_a_retired_item_is_not_found():
+def test_retired_item_is_not_found():
     item = ItemFactory(title="Old almanac")
     actions.change_item(item, retired_at=timezone.now())
     assert titles("almanac") == []
@@ -199,7 +199,7 @@ def test_a_retired_item_is_not_found():
 
 
 @pytest.mark.django_db
-def test_a_call_number_given_later_is_found_and_replaces_the_one_before(branch):
+def test_new_call_number_is_found_and_the_old_one_is_not(branch):
     item = ItemFactory(title="Atlas")
     actions.place_item(item, branch=branch, call_number="912 A")
     actions.place_item(item, branch=branch, call_number="G1021")
@@ -209,7 +209,7 @@ def test_a_call_number_given_later_is_found_and_replaces_the_one_before(branch):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("rows", [1, 30])
-def test_a_search_costs_the_same_whatever_it_finds(rows, branch, django_assert_num_queries):
+def test_search_runs_the_same_number_of_queries_for_any_result(rows, branch, django_assert_num_queries):
     for number in range(rows):
         ItemFactory(title=f"Rivers {number}", branch=branch, call_number=f"55{number}")
     with django_assert_num_queries(7):
@@ -239,7 +239,7 @@ def should_be():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(5))
-def test_the_index_holds_what_the_items_say_after_any_series_of_actions(seed, branch):
+def test_search_index_matches_the_items_after_random_actions(seed, branch):
     chance = random.Random(seed)
     items = [ItemFactory() for _ in range(3)]
     for step in range(60):
@@ -259,7 +259,7 @@ def test_the_index_holds_what_the_items_say_after_any_series_of_actions(seed, br
 
 
 @pytest.mark.django_db
-def test_rebuilding_mends_whatever_went_wrong(branch, capsys):
+def test_rebuild_search_repairs_the_index(branch, capsys):
     kept, changed = ItemFactory(title="Kept"), ItemFactory(title="Before")
     Item.objects.filter(pk=changed.pk).update(title="After")
     Holding.objects.create(item=kept, branch=branch, call_number="1 A")
@@ -271,6 +271,6 @@ def test_rebuilding_mends_whatever_went_wrong(branch, capsys):
 
 
 @pytest.mark.django_db
-def test_a_misspelt_field_is_refused():
+def test_misspelled_field_is_refused():
     with pytest.raises(Exception, match="titel"):
         actions.change_item(ItemFactory(), titel="x")

@@ -26,7 +26,7 @@ def recommendation(branch, staff):
     )
 
 
-def test_a_recommendation_carries_what_its_own_figures_need(recommendation, staff, branch):
+def test_recommendation_stores_what_its_figures_need(recommendation, staff, branch):
     recommendation.refresh_from_db()
     assert (recommendation.recommended_by, recommendation.branch, recommendation.recommended_at) == (
         staff,
@@ -36,7 +36,7 @@ def test_a_recommendation_carries_what_its_own_figures_need(recommendation, staf
     assert (recommendation.starred, recommendation.verdict, recommendation.decided_at) == (True, "", None)
 
 
-def test_a_verdict_can_be_changed_and_taken_back(recommendation):
+def test_verdict_can_be_changed_and_removed(recommendation):
     later = AT + datetime.timedelta(days=1)
     actions.record_verdict(
         recommendation, verdict="did_not_help", why="too_hard", comment="Chapter two lost me", at=AT
@@ -54,7 +54,7 @@ def test_a_verdict_can_be_changed_and_taken_back(recommendation):
     assert (stored.verdict, stored.why, stored.comment, stored.decided_at) == ("", "", "", None)
 
 
-def test_a_second_tap_on_the_same_answer_loses_nothing(recommendation):
+def test_repeating_a_verdict_keeps_its_reason_and_comment(recommendation):
     actions.record_verdict(recommendation, verdict="did_not_help", why="too_hard", comment="Too long", at=AT)
     again = Recommendation.objects.get()
     actions.record_verdict(again, verdict="did_not_help", at=AT)
@@ -62,13 +62,13 @@ def test_a_second_tap_on_the_same_answer_loses_nothing(recommendation):
 
 
 @pytest.mark.parametrize("wrong", [{"verdict": "five stars"}, {"verdict": "helped", "why": "because"}])
-def test_an_unknown_verdict_changes_nothing(recommendation, wrong):
+def test_unknown_verdict_changes_nothing(recommendation, wrong):
     with pytest.raises(actions.UnknownVerdict):
         actions.record_verdict(recommendation, at=timezone.now(), **wrong)
     assert Recommendation.objects.get().verdict == ""
 
 
-def test_the_words_fit_the_need(recommendation):
+def test_verdict_words_fit_the_question_type(recommendation):
     assert [str(label) for _, label in choices_for("reference")] == [
         "helped",
         "partly",

@@ -33,7 +33,7 @@ def text(response):
     return " ".join(response.content.decode().split())
 
 
-def test_somebody_sets_changes_and_removes_their_days(desk, staff, maribel):
+def test_staff_member_sets_changes_and_removes_own_days_away(desk, staff, maribel):
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
     assert "Rosa Lindqvist is away from Monday 9 March to Friday 13 March." in page
     assert "Maribel Santos covers" in page
@@ -71,21 +71,21 @@ def test_somebody_sets_changes_and_removes_their_days(desk, staff, maribel):
         ),
     ],
 )
-def test_days_that_cannot_be_are_refused_in_words(desk, staff, typed, words):
+def test_invalid_days_away_are_refused_with_the_reason(desk, staff, typed, words):
     AbsenceFactory(person=staff, **days(18, 20))
     page = text(desk.post(reverse("absences"), typed))
     assert words in page
     assert Absence.objects.count() == 1
 
 
-def test_days_that_began_may_still_be_changed(desk, staff):
+def test_days_away_that_have_begun_can_still_be_changed(desk, staff):
     absence = AbsenceFactory(person=staff, **days(2, 6))
     desk.post(reverse("absence", args=[absence.public_id]), days(2, 4))
     absence.refresh_from_db()
     assert absence.last_day == TODAY
 
 
-def test_nobody_covers_for_themselves(desk, client, staff, coordinator, sign_in):
+def test_staff_member_cannot_cover_for_themselves(desk, client, staff, coordinator, sign_in):
     assert "Select a valid choice" in text(desk.post(reverse("absences"), days(9, 9, cover=staff.pk)))
     sign_in(client, coordinator)
     page = text(client.post(reverse("absences"), days(9, 9, person=staff.pk, cover=staff.pk)))
@@ -93,7 +93,7 @@ def test_nobody_covers_for_themselves(desk, client, staff, coordinator, sign_in)
     assert not Absence.objects.exists()
 
 
-def test_patrons_and_whoever_left_cover_for_nobody(desk, patron, elsewhere):
+def test_patrons_and_former_staff_cannot_be_chosen_as_cover(desk, patron, elsewhere):
     User.objects.filter(pk=elsewhere.pk).update(is_active=False)
     page = desk.get(reverse("absences")).content.decode()
     assert patron.name not in page
@@ -101,7 +101,7 @@ def test_patrons_and_whoever_left_cover_for_nobody(desk, patron, elsewhere):
     assert "Select a valid choice" in text(desk.post(reverse("absences"), days(9, 9, cover=patron.pk)))
 
 
-def test_staff_set_nobody_elses_days(desk, staff, maribel):
+def test_staff_member_cannot_set_days_away_of_a_colleague(desk, staff, maribel):
     desk.post(reverse("absences"), days(9, 9, person=maribel.pk))
     assert Absence.objects.get().person == staff
     theirs = AbsenceFactory(person=maribel)
@@ -113,7 +113,7 @@ def test_staff_set_nobody_elses_days(desk, staff, maribel):
     assert Absence.objects.filter(pk=theirs.pk).exists()
 
 
-def test_a_coordinator_sets_anybodys(client, coordinator, sign_in, library):
+def test_coordinator_can_set_days_away_of_any_staff_member(client, coordinator, sign_in, library):
     far = StaffFactory(name="Far Away", branch=BranchFactory())
     sign_in(client, coordinator)
     page = text(client.post(reverse("absences"), days(9, 9, person=far.pk), follow=True))
@@ -125,9 +125,7 @@ def test_a_coordinator_sets_anybodys(client, coordinator, sign_in, library):
     assert (absence.person, absence.first_day) == (far, day(10))
 
 
-def test_a_cover_who_is_away_as_well_is_told_from_both_sides(
-    desk, client, staff, maribel, coordinator, sign_in
-):
+def test_absences_page_warns_if_the_cover_is_away_too(desk, client, staff, maribel, coordinator, sign_in):
     AbsenceFactory(person=maribel, **days(12, 16))
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
     assert "Maribel Santos is away from Thursday 12 March to Monday 16 March as well" in page
@@ -142,7 +140,7 @@ def test_a_cover_who_is_away_as_well_is_told_from_both_sides(
     )
 
 
-def test_everybody_sees_who_is_away_and_what_is_over_fades(desk, staff, maribel):
+def test_staff_see_who_is_away_and_only_their_own_past_absences(desk, staff, maribel):
     AbsenceFactory(person=maribel, **days(3, 4))
     AbsenceFactory(person=staff, **days(9, 9))
     AbsenceFactory(person=staff, **days(1, 3))
@@ -156,20 +154,22 @@ def test_everybody_sees_who_is_away_and_what_is_over_fades(desk, staff, maribel)
 
 
 @pytest.mark.parametrize(("first", "last", "away"), [(4, 4, True), (2, 6, True), (5, 6, False)])
-def test_whoever_is_away_today_is_told_so(desk, staff, first, last, away):
+def test_absences_page_says_whether_the_viewer_is_away_today(desk, staff, first, last, away):
     AbsenceFactory(person=staff, **days(first, last))
     assert ("You are away today." in text(desk.get(reverse("absences")))) == away
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_page_costs_the_same_whatever_its_length(desk, branch, maribel, rows, django_assert_num_queries):
+def test_absences_page_runs_the_same_number_of_queries_for_1_and_30_rows(
+    desk, branch, maribel, rows, django_assert_num_queries
+):
     AbsenceFactory.create_batch(rows, cover=maribel)
     desk.get(reverse("absences"))
     with django_assert_num_queries(7):
         assert desk.get(reverse("absences")).content.decode().count("away now") == rows
 
 
-def test_a_hostile_name_stays_text(desk, branch):
+def test_hostile_names_are_escaped(desk, branch):
     hostile = "<script>alert(1)</script>"
     AbsenceFactory(
         person__name=hostile, person__branch=branch, cover=StaffFactory(name=hostile, branch=branch)

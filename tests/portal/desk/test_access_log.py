@@ -41,20 +41,22 @@ def where(**subject):
         ("", "", ""),
     ],
 )
-def test_a_conversation_says_from_where(desk, conversation, came_from, address, expected):
+def test_access_log_says_from_where_a_conversation_was_opened(
+    desk, conversation, came_from, address, expected
+):
     headers = {"Referer": HERE + came_from} if came_from else {}
     desk.get(f"/desk/conversations/{conversation.public_id}/{address}", headers=headers)
     assert where(subject=str(conversation.public_id)) == [expected]
 
 
-def test_another_site_is_not_believed(desk, conversation):
+def test_referrer_of_another_site_is_ignored(desk, conversation):
     desk.get(
         f"/desk/conversations/{conversation.public_id}/", headers={"Referer": "http://evil.example/desk/"}
     )
     assert where() == [""]
 
 
-def test_a_page_that_leads_back_to_itself_says_nothing_new(desk, conversation):
+def test_referrer_that_is_the_page_itself_is_ignored(desk, conversation):
     desk.get(
         f"/desk/conversations/{conversation.public_id}/",
         headers={"Referer": f"{HERE}/desk/conversations/{conversation.public_id}/"},
@@ -62,7 +64,7 @@ def test_a_page_that_leads_back_to_itself_says_nothing_new(desk, conversation):
     assert where() == [""]
 
 
-def test_a_visit_says_from_where(desk, visit):
+def test_access_log_says_from_where_a_visit_was_opened(desk, visit):
     desk.get(f"/desk/sessions/{visit.public_id}/", headers={"Referer": f"{HERE}/desk/sessions/?show=mine"})
     desk.get(
         f"/desk/sessions/{visit.public_id}/slip/",
@@ -71,7 +73,9 @@ def test_a_visit_says_from_where(desk, visit):
     assert where(subject=str(visit.public_id)) == ["sessions", "session"]
 
 
-def test_what_a_code_opened_says_so_all_day(client, sign_in, elsewhere, visit, conversation):
+def test_access_log_says_that_a_conversation_was_opened_by_code(
+    client, sign_in, elsewhere, visit, conversation
+):
     visit.patron = None
     visit.save()
     sign_in(client, elsewhere).post("/desk/sessions/open/", {"code": code_for(visit)})
@@ -79,12 +83,12 @@ def test_what_a_code_opened_says_so_all_day(client, sign_in, elsewhere, visit, c
     assert where(subject=str(conversation.public_id)) == ["code"]
 
 
-def test_writing_a_conversation_down_as_a_contact_is_opening_it(desk, conversation):
+def test_logging_a_conversation_as_a_contact_is_in_the_access_log(desk, conversation):
     desk.get(f"/desk/record/?conversation={conversation.public_id}")
     assert where() == ["record"]
 
 
-def test_the_one_of_two_conversations_to_be_joined_is_seen_from_beside_the_other(desk, visit, conversation):
+def test_merge_preview_is_logged_as_opened_from_the_other_conversation(desk, visit, conversation):
     other = ConversationFactory(help_session=visit)
     MessageFactory(conversation=other)
     desk.get(

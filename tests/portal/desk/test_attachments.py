@@ -71,7 +71,7 @@ def page_of(browser, conversation):
     return browser.get(reverse("desk_conversation", args=[conversation.public_id])).content.decode()
 
 
-def test_a_picture_goes_with_the_answer_and_is_held_with_it(
+def test_picture_is_sent_with_the_answer_and_hidden_until_the_undo_window_ends(
     desk, conversation, token, patron, sign_in, time_machine
 ):
     time_machine.move_to(timezone.now(), tick=False)
@@ -89,7 +89,7 @@ def test_a_picture_goes_with_the_answer_and_is_held_with_it(
     assert theirs.get(address(added, "attachment")).status_code == 200
 
 
-def test_an_answer_that_is_taken_back_brings_its_files_into_the_composer(desk, conversation, token):
+def test_taking_back_an_answer_returns_its_files_to_the_composer(desk, conversation, token):
     attach(desk, conversation, token, picture_file())
     answer(desk, conversation, token)
     sent = Message.objects.get(client_token=token)
@@ -99,13 +99,13 @@ def test_an_answer_that_is_taken_back_brings_its_files_into_the_composer(desk, c
     assert re.search(rf'name="take_out"\s+value="{back.public_id}"', page_of(desk, conversation))
 
 
-def test_without_a_script_files_come_with_the_answer(desk, conversation, token):
+def test_files_are_sent_with_the_answer_without_javascript(desk, conversation, token):
     assert answer(desk, conversation, token, files=[picture_file(), pdf_file()]).status_code == 302
     assert Message.objects.get(client_token=token).attachments.count() == 2
 
 
 @pytest.mark.parametrize("what", ["no words", "a file that is not taken", "answered meanwhile"])
-def test_an_answer_that_is_not_sent_loses_neither_word_nor_file(desk, conversation, token, staff, what):
+def test_answer_that_is_not_sent_keeps_its_text_and_files(desk, conversation, token, staff, what):
     fields = {"body": "" if what == "no words" else "My words.", "files": [picture_file("shelf.jpg")]}
     if what == "a file that is not taken":
         fields["files"].append(pdf_file("page.pdf", b"<html>"))
@@ -123,7 +123,7 @@ def test_an_answer_that_is_not_sent_loses_neither_word_nor_file(desk, conversati
     assert ("only send pictures" in page) == (what == "a file that is not taken")
 
 
-def test_without_a_script_taking_out_keeps_all_that_was_typed(desk, conversation, token, staff):
+def test_removing_a_file_without_javascript_keeps_everything_typed(desk, conversation, token, staff):
     answer(desk, conversation, token, body="", files=[picture_file()])
     typed = {
         "client_token": token,
@@ -150,7 +150,7 @@ def test_without_a_script_taking_out_keeps_all_that_was_typed(desk, conversation
 
 
 @pytest.mark.parametrize(("by_script", "status", "kept"), [(True, 401, []), (False, 302, ["Half a sent"])])
-def test_a_sign_in_that_ran_out_costs_no_word(desk, conversation, token, by_script, status, kept):
+def test_text_sent_after_the_sign_in_expired_is_kept(desk, conversation, token, by_script, status, kept):
     desk.get(reverse("me"))
     desk.session.flush()
     typed = {"client_token": token, "body": "Half a sent", "files": picture_file()}
@@ -162,7 +162,7 @@ def test_a_sign_in_that_ran_out_costs_no_word(desk, conversation, token, by_scri
     assert [post.fields["body"][0] for post in RefusedPost.objects.all()] == kept
 
 
-def test_throwing_an_answer_away_throws_its_files_away(
+def test_discarding_an_answer_deletes_its_files(
     desk, conversation, token, django_capture_on_commit_callbacks
 ):
     attach(desk, conversation, token, picture_file())
@@ -174,7 +174,7 @@ def test_throwing_an_answer_away_throws_its_files_away(
     assert not file.storage.exists(file.name)
 
 
-def test_what_a_colleague_has_not_sent_is_theirs_alone(desk, conversation, token, branch, sign_in):
+def test_colleague_cannot_see_or_remove_a_file_that_is_not_sent(desk, conversation, token, branch, sign_in):
     attach(desk, conversation, token, picture_file())
     added = Attachment.objects.get()
     colleague = sign_in(Client(), StaffFactory(branch=branch))
@@ -190,7 +190,7 @@ def test_what_a_colleague_has_not_sent_is_theirs_alone(desk, conversation, token
     assert colleague.get(address(added)).status_code == 200
 
 
-def test_what_a_patron_has_not_sent_is_not_the_desks(desk, conversation, token, patron, sign_in):
+def test_staff_cannot_open_a_file_the_patron_has_not_sent(desk, conversation, token, patron, sign_in):
     sign_in(Client(), patron).post(
         reverse("attach", args=[conversation.public_id]),
         {"client_token": token, "files": picture_file()},
@@ -211,7 +211,9 @@ def test_what_a_patron_has_not_sent_is_not_the_desks(desk, conversation, token, 
         ("nobody", 302),
     ],
 )
-def test_who_may_open_a_file_at_the_desk(client, sign_in, conversation, staff, patron, who, status):
+def test_only_staff_of_the_branch_and_the_assignee_open_a_file_at_the_desk(
+    client, sign_in, conversation, staff, patron, who, status
+):
     file = attach_to(conversation.messages.get())
     elsewhere = StaffFactory(branch=BranchFactory())
     if who == "the assignee elsewhere":
@@ -228,7 +230,7 @@ def test_who_may_open_a_file_at_the_desk(client, sign_in, conversation, staff, p
     assert [client.get(address(file) + small).status_code for small in ("", "?size=small")] == [status] * 2
 
 
-def test_opening_a_file_is_in_the_access_log_and_its_preview_is_not(desk, conversation, patron, staff):
+def test_opening_a_file_is_in_the_access_log_but_its_preview_is_not(desk, conversation, patron, staff):
     picture, pdf = attach_to(conversation.messages.get()), attach_to(conversation.messages.get(), pdf_file())
     desk.get(f"{address(picture)}?size=small")
     assert AuditEvent.objects.filter(action="opened").count() == 0
@@ -240,9 +242,7 @@ def test_opening_a_file_is_in_the_access_log_and_its_preview_is_not(desk, conver
     )
 
 
-def test_a_conversation_with_files_costs_one_look_up_more_than_one_without(
-    desk, conversation, token, django_assert_num_queries
-):
+def test_files_add_one_query_to_the_conversation_page(desk, conversation, token, django_assert_num_queries):
     page_of(desk, conversation)
     with django_assert_num_queries(13):
         page_of(desk, conversation)
@@ -255,7 +255,7 @@ def test_a_conversation_with_files_costs_one_look_up_more_than_one_without(
 
 
 @pytest.mark.parametrize(("may_open", "status"), [(True, 200), (False, 404)])
-def test_of_a_conversation_that_was_joined_a_file_goes_where_its_words_went_for_those_who_may_read_them(
+def test_files_of_a_merged_conversation_follow_it_only_for_staff_who_may_open_it(
     desk, conversation, token, staff, patron, may_open, status
 ):
     file = attach_to(conversation.messages.get())

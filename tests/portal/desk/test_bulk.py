@@ -84,7 +84,7 @@ def say(conversation, by, side, body="More"):
     )
 
 
-def test_closing_many_says_how_many_and_goes_back_to_the_list(desk, many):
+def test_bulk_close_says_how_many_were_closed_and_returns_to_the_list(desk, many):
     answer = post(desk, many[:2], "close")
     assert answer.redirect_chain == [("/desk/?tab=mine", 302)]
     assert "2 closed." in said(answer)
@@ -95,7 +95,7 @@ def test_closing_many_says_how_many_and_goes_back_to_the_list(desk, many):
     ]
 
 
-def test_taking_many_leaves_those_of_others_and_says_whose_they_are(desk, staff, many, branch):
+def test_bulk_take_leaves_conversations_of_colleagues_and_names_them(desk, staff, many, branch):
     desk_actions.take(many[0], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
     answer = post(desk, many, "take")
     assert "2 assigned to you." in said(answer)
@@ -103,30 +103,28 @@ def test_taking_many_leaves_those_of_others_and_says_whose_they_are(desk, staff,
     assert [conversation["assignee"] == staff.pk for conversation in rows(many)] == [False, True, True]
 
 
-def test_what_belongs_to_somebody_who_is_away_can_be_taken(desk, staff, many, branch):
+def test_bulk_take_includes_a_conversation_of_a_colleague_who_is_away(desk, staff, many, branch):
     gone = StaffFactory(branch=branch)
     desk_actions.take(many[0], by=gone, at=timezone.now())
     Absence.objects.create(person=gone, first_day=timezone.localdate(), last_day=timezone.localdate())
     assert "1 assigned to you." in said(post(desk, many[:1], "take"))
 
 
-def test_assigning_many_to_a_colleague(desk, many, branch):
+def test_bulk_assign_gives_all_conversations_to_a_colleague(desk, many, branch):
     omar = StaffFactory(name="Omar", branch=branch)
     assert "3 assigned to Omar." in said(post(desk, many, "assign", to=omar.public_id))
     assert {conversation["assignee"] for conversation in rows(many)} == {omar.pk}
 
 
 @pytest.mark.parametrize("to", ["", "nonsense", "00000000-0000-0000-0000-000000000000"])
-def test_only_a_colleague_of_ones_own_desks_is_assigned(desk, many, to):
+def test_bulk_assign_refuses_anyone_but_a_colleague_of_the_same_desks(desk, many, to):
     before = rows(many)
     assert "Choose a colleague first." in said(post(desk, many, "assign", to=to))
     assert "Choose a colleague first." in said(post(desk, many, "assign", to=StaffFactory().public_id))
     assert rows(many) == before
 
 
-def test_a_colleague_is_not_given_the_conversations_of_a_branch_where_they_do_not_work(
-    desk, staff, ask, branch
-):
+def test_bulk_assign_skips_conversations_of_branches_the_colleague_does_not_work_at(desk, staff, ask, branch):
     hill = BranchFactory(name="Hill")
     staff.staff_roles.create(branch=hill)
     omar = StaffFactory(name="Omar", branch=branch)
@@ -138,7 +136,7 @@ def test_a_colleague_is_not_given_the_conversations_of_a_branch_where_they_do_no
 
 
 @pytest.mark.parametrize(("do", "more"), [("snooze:other", {"day": "2026-03-09"}), ("snooze:2026-03-09", {})])
-def test_snoozing_many(desk, many, do, more):
+def test_bulk_snooze_snoozes_all_until_the_chosen_day(desk, many, do, more):
     assert "3 put off." in said(post(desk, many, do, **more))
     assert {conversation["snoozed_until"] for conversation in rows(many)} == {datetime.date(2026, 3, 9)}
 
@@ -156,18 +154,18 @@ def test_snoozing_many(desk, many, do, more):
         "close_many",
     ],
 )
-def test_what_makes_no_sense_changes_nothing(desk, many, do):
+def test_invalid_bulk_action_changes_nothing(desk, many, do):
     before = rows(many)
     post(desk, many, do)
     assert rows(many) == before
 
 
 @pytest.mark.parametrize("boxes", [[], ["nonsense"], ["00000000-0000-0000-0000-000000000000.1"]])
-def test_nothing_selected_says_so(desk, boxes):
+def test_bulk_action_without_a_selection_says_so(desk, boxes):
     assert "Nothing is selected." in said(post(desk, boxes, "close"))
 
 
-def test_conversations_of_another_desk_are_as_if_they_were_not_there(desk, many, ask):
+def test_bulk_action_ignores_conversations_of_another_desk(desk, many, ask):
     elsewhere = ask("Elsewhere", place=BranchFactory())
     answer = said(post(desk, [many[0], elsewhere], "close"))
     assert (answer.count("1 closed."), "Elsewhere" in answer, "left" in answer) == (1, False, False)
@@ -177,7 +175,7 @@ def test_conversations_of_another_desk_are_as_if_they_were_not_there(desk, many,
 @pytest.mark.parametrize(
     ("do", "more"), [("close", {}), ("snooze:2026-03-09", {}), ("assign", {"to": "colleague"})]
 )
-def test_a_page_that_is_out_of_date_changes_nothing_that_it_did_not_show(
+def test_bulk_action_skips_a_conversation_that_changed_since_the_page_loaded(
     desk, patron, many, branch, do, more
 ):
     """Nobody has read what the patron wrote since."""
@@ -191,7 +189,7 @@ def test_a_page_that_is_out_of_date_changes_nothing_that_it_did_not_show(
     assert rows(many[:1]) != before
 
 
-def test_a_page_that_is_out_of_date_takes_a_conversation_from_nobody(desk, many, branch):
+def test_bulk_assign_skips_a_conversation_taken_since_the_page_loaded(desk, many, branch):
     boxes, omar, lena = (
         [box(conversation) for conversation in many],
         StaffFactory(branch=branch),
@@ -203,14 +201,14 @@ def test_a_page_that_is_out_of_date_takes_a_conversation_from_nobody(desk, many,
 
 
 @pytest.mark.parametrize("do", ["close", "snooze:2026-03-09"])
-def test_of_what_is_closed_it_is_said_that_this_can_not_be_done(desk, staff, many, do):
+def test_bulk_action_says_that_a_closed_conversation_cannot_be_changed(desk, staff, many, do):
     actions.close(many[0], by=staff, side="staff", at=timezone.now())
     assert "“Question 0” can't be changed like this." in said(post(desk, many[:1], do))
     assert rows(many[:1])[0]["status"] == "closed"
 
 
 @pytest.mark.parametrize("do", ["close", "take", "snooze:2026-03-09", "assign"])
-def test_undo_puts_everything_back(desk, staff, patron, many, branch, do):
+def test_bulk_undo_restores_everything(desk, staff, patron, many, branch, do):
     say(many[2], staff, "staff")  # one that waits for the patron
     omar = StaffFactory(branch=branch)
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=1), tick=False):
@@ -224,7 +222,7 @@ def test_undo_puts_everything_back(desk, staff, patron, many, branch, do):
     assert rows(many) == before
 
 
-def test_undo_leaves_what_has_gone_on(desk, patron, many):
+def test_bulk_undo_skips_a_conversation_that_changed_since(desk, patron, many):
     answer = post(desk, many, "close")
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=1), tick=False):
         say(many[0], patron, "patron", "But it isn't!")
@@ -233,7 +231,7 @@ def test_undo_leaves_what_has_gone_on(desk, patron, many):
     assert many[0].events.filter(kind="closed").exists()
 
 
-def test_undoing_twice_undoes_once(desk, many):
+def test_bulk_undo_works_once(desk, many):
     answer = post(desk, many, "close")
     undo(desk, answer)
     before = rows(many)
@@ -241,7 +239,7 @@ def test_undoing_twice_undoes_once(desk, many):
     assert rows(many) == before
 
 
-def test_undo_is_over_after_ten_minutes(desk, many):
+def test_bulk_undo_ends_after_ten_minutes(desk, many):
     answer = post(desk, many, "close")
     before = rows(many)
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=10, seconds=2), tick=False):
@@ -249,7 +247,7 @@ def test_undo_is_over_after_ten_minutes(desk, many):
     assert rows(many) == before
 
 
-def test_nobody_undoes_what_somebody_else_did(client, desk, many, branch, sign_in):
+def test_colleague_cannot_undo_a_bulk_action(client, desk, many, branch, sign_in):
     answer = post(desk, many, "close")
     before = rows(many)
     sign_in(client, StaffFactory(branch=branch))
@@ -258,11 +256,11 @@ def test_nobody_undoes_what_somebody_else_did(client, desk, many, branch, sign_i
 
 
 @pytest.mark.parametrize("key", ["", "nonsense", "a:b:c"])
-def test_a_key_that_was_never_given_opens_nothing(desk, key):
+def test_unknown_undo_key_is_refused(desk, key):
     assert "can't be undone any more" in said(desk.post(UNDO, {}, QUERY_STRING=f"key={key}", follow=True))
 
 
-def test_what_was_so_already_has_nothing_to_undo(desk, staff, many):
+def test_bulk_action_without_changes_offers_no_undo(desk, staff, many):
     for conversation in many:
         desk_actions.take(conversation, by=staff, at=timezone.now())
     answer = post(desk, many, "take")
@@ -270,7 +268,7 @@ def test_what_was_so_already_has_nothing_to_undo(desk, staff, many):
     assert "queue/undo" not in answer.content.decode()
 
 
-def test_a_conversation_that_only_a_verdict_opened_is_closed_and_opened_again(desk, patron, branch):
+def test_bulk_undo_reopens_a_conversation_that_began_with_a_verdict(desk, patron, branch):
     given = recommend_in(HelpSessionFactory(branch=branch, patron=patron))[0]
     verdicts.take_verdict(
         given,
@@ -288,7 +286,7 @@ def test_a_conversation_that_only_a_verdict_opened_is_closed_and_opened_again(de
     assert rows([conversation]) == before
 
 
-def test_the_queues_of_all_branches_hear_of_it_once_their_conversations_are_locked(
+def test_bulk_close_updates_branch_queues_in_a_fixed_order(
     desk, staff, ask, branch, django_assert_num_queries
 ):
     """In one order, whichever conversations were chosen: two who do this at once must not wait for each other."""
@@ -314,13 +312,13 @@ def test_the_queues_of_all_branches_hear_of_it_once_their_conversations_are_lock
     assert set(BranchQueue.objects.values_list("branch", flat=True)) == {branch.pk, hill.pk}
 
 
-def test_a_colleague_may_have_any_name(desk, many, branch):
+def test_bulk_assign_shows_names_with_format_characters_unchanged(desk, many, branch):
     to = StaffFactory(name="Bo 100% %(count)s %s", branch=branch)
     page = post(desk, many[:1], "assign", to=str(to.public_id)).content.decode()
     assert f"1 assigned to {to.name}." in page
 
 
-def test_what_is_no_longer_before_a_colleague_they_undo_no_more(many, staff):
+def test_bulk_undo_skips_a_conversation_moved_to_another_branch(many, staff):
     done = bulk.close_many(
         {conversation: Conversation.objects.get(pk=conversation.pk).desk_version for conversation in many},
         by=staff,

@@ -33,13 +33,13 @@ def choose(library):
 
 
 @pytest.mark.parametrize("mode", ["paper", "shared", "own"])
-def test_the_switch_records_what_the_library_chose(desk, choose, typed, mode):
+def test_child_switch_records_the_librarys_choice(desk, choose, typed, mode):
     choose(mode)
     desk.post(RECORD, typed(with_child="on"))
     assert HelpSession.objects.get().with_child == mode
 
 
-def test_the_switch_is_off_until_somebody_turns_it_and_off_again_for_the_next(desk, choose, typed):
+def test_child_switch_is_off_for_every_new_visit(desk, choose, typed):
     choose("shared")
     desk.post(RECORD, typed(with_child="on"))
     form = desk.get(RECORD).context["form"]
@@ -48,7 +48,7 @@ def test_the_switch_is_off_until_somebody_turns_it_and_off_again_for_the_next(de
     assert HelpSession.objects.latest("pk").with_child == ""
 
 
-def test_the_switch_stands_beside_quiet_and_an_unfinished_form_remembers_it(desk, choose, typed):
+def test_child_switch_follows_the_quiet_switch_and_is_kept_in_an_unfinished_form(desk, choose, typed):
     choose("shared")
     page = desk.get(RECORD).content.decode()
     assert re.findall(r'name="(quiet|with_child|question)"', page) == ["quiet", "with_child", "question"]
@@ -61,7 +61,7 @@ def test_the_switch_stands_beside_quiet_and_an_unfinished_form_remembers_it(desk
     )
 
 
-def test_the_choice_that_counts_is_the_one_when_it_is_recorded(desk, choose, typed):
+def test_childs_visit_uses_the_librarys_choice_at_the_time_of_recording(desk, choose, typed):
     choose("shared")
     fields = typed(with_child="on")
     desk.post(reverse("autosave"), fields)
@@ -70,7 +70,7 @@ def test_the_choice_that_counts_is_the_one_when_it_is_recorded(desk, choose, typ
     assert HelpSession.objects.get().with_child == "paper"
 
 
-def test_on_paper_only_the_slip_holds_everything_and_no_code(desk, choose, typed, item):
+def test_paper_only_slip_shows_everything_and_no_code(desk, choose, typed, item):
     choose("paper")
     chosen = {
         "items-TOTAL_FORMS": "1",
@@ -95,7 +95,7 @@ def test_on_paper_only_the_slip_holds_everything_and_no_code(desk, choose, typed
     assert not ClaimCode.objects.exists()
 
 
-def test_whoever_posts_what_the_page_does_not_offer_gets_nothing(desk, choose, branch, staff, patron):
+def test_paper_only_visit_refuses_hand_over_code_card_and_account(desk, choose, branch, staff, patron):
     visit = HelpSessionFactory(branch=branch, staff=staff, with_child="paper")
     HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     desk.post(reverse("hand_over", args=[visit.public_id]), {"address": "parent@example.org"})
@@ -105,7 +105,7 @@ def test_whoever_posts_what_the_page_does_not_offer_gets_nothing(desk, choose, b
     assert (visit.patron, visit.claim_codes.count(), visit.handed_over_at) == (None, 0, None)
 
 
-def test_a_card_that_was_given_away_before_opens_nothing_on_paper_only(desk, choose, typed):
+def test_paper_only_visit_refuses_or_revokes_a_code_card(desk, choose, typed):
     choose("paper")
     card, fields = code_for(None), typed(with_child="on")
     answer = desk.post(RECORD, {**fields, "card": card})
@@ -116,7 +116,7 @@ def test_a_card_that_was_given_away_before_opens_nothing_on_paper_only(desk, cho
     assert ClaimCode.objects.get().state == "revoked"
 
 
-def test_a_quiet_visit_with_a_child_is_handed_over_like_any_quiet_one(desk, choose, typed):
+def test_quiet_visit_with_a_child_gets_a_code_like_any_quiet_visit(desk, choose, typed):
     choose("paper")
     answer = desk.post(RECORD, typed(with_child="on", quiet="on", question="Zqxsecret", summary="Zqxsecret"))
     printed = desk.get(f"{answer.url}?paper=receipt")
@@ -127,7 +127,7 @@ def test_a_quiet_visit_with_a_child_is_handed_over_like_any_quiet_one(desk, choo
 # A child's record.
 
 
-def test_a_childs_record_has_one_word_for_a_name_and_no_address(desk, choose):
+def test_childs_record_has_a_first_name_only_and_no_address(desk, choose):
     choose("own")
     wrong = desk.post(
         NEW, {"name": "Mia Doe", "email": "mia@example.org", "language": "en", "is_child": "on"}
@@ -141,16 +141,14 @@ def test_a_childs_record_has_one_word_for_a_name_and_no_address(desk, choose):
     )
 
 
-def test_on_paper_only_no_record_is_made_for_a_child(desk, choose):
+def test_desk_makes_no_childs_record_in_a_paper_only_library(desk, choose):
     choose("paper")
     assert 'name="is_child"' not in desk.get(NEW).content.decode()
     desk.post(NEW, {"name": "Mia Doe", "language": "en", "is_child": "on"})
     assert not User.objects.get(name="Mia Doe").is_child
 
 
-def test_the_desk_says_that_a_record_is_a_childs_and_no_longer_and_its_person_reads_who(
-    desk, branch, staff, sign_in
-):
+def test_marking_a_record_as_a_childs_or_not_is_in_the_patrons_access_log(desk, branch, staff, sign_in):
     person = UserFactory(name="Jane Doe")
     HelpSessionFactory(branch=branch, staff=staff, patron=person)
     change = reverse("change_childs_record", args=[person.public_id])
@@ -165,7 +163,7 @@ def test_the_desk_says_that_a_record_is_a_childs_and_no_longer_and_its_person_re
     assert "no child's account any more" in looked
 
 
-def test_whom_a_desk_has_nothing_to_do_with_it_does_not_make_a_child(desk):
+def test_desk_cannot_mark_a_record_it_may_not_open_as_a_childs(desk):
     stranger = UserFactory(name="Jane Doe")
     assert (
         desk.post(reverse("change_childs_record", args=[stranger.public_id]), {"is_child": "yes"}).status_code
@@ -176,7 +174,7 @@ def test_whom_a_desk_has_nothing_to_do_with_it_does_not_make_a_child(desk):
 
 
 @pytest.mark.parametrize(("who", "part"), [(ChildFactory, "patron"), (UserFactory, "shared_with")])
-def test_at_the_desk_a_visit_is_kept_for_either_of_the_two(desk, branch, staff, who, part):
+def test_desk_adds_a_shared_visit_to_the_account_of_child_or_adult(desk, branch, staff, who, part):
     person = who()
     HelpSessionFactory(branch=branch, staff=staff, patron=person)
     visit = SharedSessionFactory(branch=branch, staff=staff)
@@ -191,7 +189,9 @@ def test_at_the_desk_a_visit_is_kept_for_either_of_the_two(desk, branch, staff, 
 # The library's choice.
 
 
-def test_a_coordinator_reads_what_each_choice_does_and_chooses(client, coordinator, sign_in, library):
+def test_coordinator_reads_what_each_choice_for_children_does_and_chooses(
+    client, coordinator, sign_in, library
+):
     sign_in(client, coordinator)
     page = html.unescape(text(client.get(CHOICE)))
     for words in ("Paper only: nothing digital", "Shared with an adult:", "The child's own:"):
@@ -203,11 +203,11 @@ def test_a_coordinator_reads_what_each_choice_does_and_chooses(client, coordinat
     assert AuditEvent.objects.filter(action="changed_library", by=coordinator).count() == 1
 
 
-def test_until_a_library_chooses_it_is_paper(library):
+def test_paper_only_is_the_default_for_children(library):
     assert library.children == "paper"
 
 
-def test_a_list_of_a_childs_items_says_what_was_given(desk, branch, staff):
+def test_paper_only_slip_lists_every_item_with_its_reason(desk, branch, staff):
     visit = HelpSessionFactory(branch=branch, staff=staff, with_child="paper")
     recommend_in(visit, 3)
     assert (

@@ -72,7 +72,7 @@ def give(conversation, to, was=None):
     }
 
 
-def test_the_bar_says_whose_it_is_and_takes_it_at_a_touch(desk, conversation, staff):
+def test_toolbar_takes_a_conversation_and_undoes_it(desk, conversation, staff):
     page = desk.get(address(conversation)).content.decode()
     assert "Hand it on" in page
     assert 'id="take" data-key="m"' in page
@@ -89,14 +89,16 @@ def test_the_bar_says_whose_it_is_and_takes_it_at_a_touch(desk, conversation, st
     ("ago", "said"),
     [(30, "Omar Haddad took this a moment ago."), (600, "Omar Haddad took this 10\xa0minutes ago.")],
 )
-def test_who_was_faster_is_said_and_nothing_changes(desk, conversation, omar, ago, said):
+def test_taking_a_colleagues_conversation_names_the_colleague_and_changes_nothing(
+    desk, conversation, omar, ago, said
+):
     desk_actions.take(conversation, by=omar, at=timezone.now() - datetime.timedelta(seconds=ago))
     assert said in do(desk, conversation, "take/")
     assert now_of(conversation).assignee == omar
     assert conversation.desk_events.count() == 1
 
 
-def test_what_is_somebodys_who_is_away_can_be_taken(desk, conversation, staff, omar):
+def test_conversation_of_an_absent_colleague_can_be_taken(desk, conversation, staff, omar):
     desk_actions.take(conversation, by=omar, at=timezone.now())
     page = desk.get(address(conversation)).content.decode()
     assert 'id="take"' not in page
@@ -108,7 +110,7 @@ def test_what_is_somebodys_who_is_away_can_be_taken(desk, conversation, staff, o
     assert now_of(conversation).assignee == staff
 
 
-def test_given_to_a_colleague_a_coordinator_elsewhere_or_nobody(desk, conversation, omar):
+def test_conversation_can_be_assigned_to_a_colleague_a_coordinator_or_nobody(desk, conversation, omar):
     far = StaffFactory(name="Far Coordinator", branch=BranchFactory(name="Hill"), branch__role="coordinator")
     form = desk.get(address(conversation, "assign/")).content.decode()
     for offered in ("Omar Haddad", "Far Coordinator", "Hill", "Nobody"):
@@ -130,7 +132,7 @@ def test_given_to_a_colleague_a_coordinator_elsewhere_or_nobody(desk, conversati
 
 
 @pytest.mark.parametrize("to", ["omar", "branch:hill", "nobody"])
-def test_a_form_that_is_out_of_date_changes_nothing_and_says_whose_it_is(desk, conversation, omar, to):
+def test_outdated_assign_form_changes_nothing_and_names_the_assignee(desk, conversation, omar, to):
     BranchFactory(name="Hill", slug="hill")
     ines = StaffFactory(name="Ines Coordinator", branch=conversation.branch)
     desk_actions.take(conversation, by=ines, at=timezone.now())
@@ -139,13 +141,13 @@ def test_a_form_that_is_out_of_date_changes_nothing_and_says_whose_it_is(desk, c
     assert (now_of(conversation).assignee, now_of(conversation).branch) == (ines, conversation.branch)
 
 
-def test_what_is_nobodys_by_now_is_not_given_on_as_if_it_were_somebodys(desk, conversation, omar):
+def test_outdated_assign_form_changes_nothing_if_nobody_is_assigned_any_more(desk, conversation, omar):
     page = do(desk, conversation, "assign/", **give(conversation, omar, was=omar))
     assert "Nobody is assigned any more. Nothing was changed" in page
     assert now_of(conversation).assignee is None
 
 
-def test_whoever_gives_away_what_was_theirs_at_another_branch_is_led_to_the_queue(
+def test_assigning_away_a_conversation_of_another_branch_returns_to_the_queue(
     desk, conversation, staff, omar
 ):
     Conversation.objects.update(branch=BranchFactory(name="Hill"), assignee=staff, assigned_at=timezone.now())
@@ -155,14 +157,16 @@ def test_whoever_gives_away_what_was_theirs_at_another_branch_is_led_to_the_queu
     assert "Assigned to Far Coordinator." in response.content.decode()
 
 
-def test_taking_what_is_ones_own_has_nothing_to_undo(desk, conversation, staff):
+def test_taking_an_own_conversation_offers_no_undo(desk, conversation, staff):
     desk_actions.take(conversation, by=staff, at=timezone.now() - datetime.timedelta(hours=1))
     page = do(desk, conversation, "take/")
     assert "Assigned to you." in page
     assert "/undo/?" not in page
 
 
-def test_nobody_is_given_a_conversation_who_could_not_open_it(desk, conversation, elsewhere, patron):
+def test_conversation_cannot_be_assigned_to_a_person_who_may_not_open_it(
+    desk, conversation, elsewhere, patron
+):
     for person in (elsewhere, patron):
         response = desk.post(address(conversation, "assign/"), give(conversation, person))
         assert response.status_code == 422
@@ -170,7 +174,7 @@ def test_nobody_is_given_a_conversation_who_could_not_open_it(desk, conversation
     assert now_of(conversation).assignee is None
 
 
-def test_handed_to_another_branch_one_is_led_to_the_queue(desk, conversation):
+def test_transfer_to_another_branch_returns_to_the_queue(desk, conversation):
     hill = BranchFactory(name="Hill", slug="hill")
     response = desk.post(address(conversation, "assign/"), give(conversation, "branch:hill"), follow=True)
     assert response.redirect_chain[-1][0] == "/desk/"
@@ -179,7 +183,7 @@ def test_handed_to_another_branch_one_is_led_to_the_queue(desk, conversation):
     assert desk.get(address(conversation)).status_code == 404
 
 
-def test_only_the_form_comes_to_the_open_panel(desk, conversation):
+def test_assign_panel_loads_only_the_form_by_htmx(desk, conversation):
     part = desk.get(address(conversation, "assign/"), headers={"HX-Request": "true"}).content.decode()
     assert part.strip().startswith("<form")
     assert "<html" not in part
@@ -198,7 +202,7 @@ def test_only_the_form_comes_to_the_open_panel(desk, conversation):
         ({}, None),
     ],
 )
-def test_put_off_until_a_day_to_come(desk, conversation, fields, until):
+def test_conversation_can_be_snoozed_only_until_a_future_day(desk, conversation, fields, until):
     page = do(desk, conversation, "snooze/", **fields)
     assert now_of(conversation).snoozed_until == until
     if until:
@@ -214,7 +218,7 @@ def test_put_off_until_a_day_to_come(desk, conversation, fields, until):
         assert now_of(conversation).status == "waiting_for_staff"
 
 
-def test_what_is_closed_cannot_be_put_off(desk, conversation, staff):
+def test_closed_conversation_cannot_be_snoozed(desk, conversation, staff):
     actions.close(conversation, by=staff, side="staff", at=timezone.now())
     assert "This conversation is closed, so it can't be put off." in do(
         desk, conversation, "snooze/", until="2026-03-05"
@@ -231,11 +235,11 @@ def test_what_is_closed_cannot_be_put_off(desk, conversation, staff):
     ],
     ids=["Wednesday", "Sunday", "Monday"],
 )
-def test_the_days_offered_are_each_named_once(today, days):
+def test_snooze_menu_offers_each_day_once(today, days):
     assert [f"{words} {day}" for words, day in snooze_days(datetime.date.fromisoformat(today))] == days
 
 
-def test_brought_back_before_its_day_and_put_off_again(desk, conversation, staff):
+def test_undoing_a_wake_snoozes_the_conversation_again(desk, conversation, staff):
     desk_actions.snooze(
         conversation,
         until=datetime.date(2026, 3, 9),
@@ -251,14 +255,14 @@ def test_brought_back_before_its_day_and_put_off_again(desk, conversation, staff
     )
 
 
-def test_closed_and_opened_again_by_undoing(desk, conversation):
+def test_undoing_a_close_reopens_the_conversation(desk, conversation):
     page = do(desk, conversation, "close/")
     assert now_of(conversation).status == "closed"
     assert "Undone." in undo(desk, page)
     assert (now_of(conversation).status, conversation.events.count()) == ("waiting_for_staff", 0)
 
 
-def test_undoing_too_late_says_so(desk, conversation, patron):
+def test_undo_after_another_change_says_that_it_is_too_late(desk, conversation, patron):
     page = do(desk, conversation, "close/")
     actions.reply(
         conversation,
@@ -273,11 +277,11 @@ def test_undoing_too_late_says_so(desk, conversation, patron):
 
 
 @pytest.mark.parametrize("done", ["", "soon", "2026-03-04T10:00", "9" * 40])
-def test_undoing_nothing_in_particular(desk, conversation, done):
+def test_undo_with_an_invalid_moment_is_404(desk, conversation, done):
     assert desk.post(address(conversation, f"undo/?done={done}")).status_code == 404
 
 
-def test_keys_and_panels_work_without_javascript(desk, conversation):
+def test_toolbar_panels_and_links_work_without_javascript(desk, conversation):
     page = desk.get(address(conversation)).content.decode()
     assert page.count('<details name="handling"') == 3
     assert f'href="{address(conversation, "assign/")}"' in page
@@ -290,14 +294,14 @@ def noted(conversation, body, **fields):
     return {"body": body, "client_token": str(uuid.uuid4()), **fields}
 
 
-def test_a_note_stands_in_the_time_line_and_looks_like_no_message(desk, conversation):
+def test_note_is_in_the_timeline_and_is_not_a_message(desk, conversation):
     page = do(desk, conversation, "note/", **noted(conversation, "Ask at the archive"))
     assert re.search(r'<li class="note-entry" id="note-[^"]+">.*?Ask at the archive', page, re.DOTALL)
     assert "Only staff read this" in page
     assert not conversation.messages.filter(body="Ask at the archive").exists()
 
 
-def test_the_composer_of_a_note_is_another_than_that_of_an_answer(desk, conversation, staff):
+def test_note_and_answer_have_separate_composers(desk, conversation, staff):
     typed = {"kind": "note", "client_token": uuid.uuid4(), "body": "Half a note", "sequence": 4}
     drafts.save_draft(conversation, person=staff, side="staff", at=timezone.now(), **typed)
     page = desk.get(address(conversation)).content.decode()
@@ -308,14 +312,14 @@ def test_the_composer_of_a_note_is_another_than_that_of_an_answer(desk, conversa
     assert "Half a note" not in page.replace(form, "")
 
 
-def test_a_note_posted_twice_is_one(desk, conversation):
+def test_note_posted_twice_is_saved_once(desk, conversation):
     fields = noted(conversation, "Once")
     for _ in range(2):
         do(desk, conversation, "note/", **fields)
     assert ConversationNote.objects.count() == 1
 
 
-def test_a_name_that_is_nobodys_is_asked_about_and_the_words_stay(desk, conversation, omar):
+def test_unknown_name_in_a_note_asks_first_and_keeps_the_text(desk, conversation, omar):
     fields = noted(conversation, "@Omra please look")
     response = desk.post(address(conversation, "note/"), fields)
     page = unescape(response.content.decode())
@@ -327,7 +331,9 @@ def test_a_name_that_is_nobodys_is_asked_about_and_the_words_stay(desk, conversa
     assert ConversationNote.objects.get().body == "@Omra please look"
 
 
-def test_who_is_named_is_told_until_they_look(desk, client, conversation, omar, sign_in):
+def test_queue_shows_a_mention_until_the_colleague_opens_the_conversation(
+    desk, client, conversation, omar, sign_in
+):
     assert "tell Omar Haddad about it" in do(
         desk, conversation, "note/", **noted(conversation, "@Omar Haddad please")
     )
@@ -341,13 +347,13 @@ def test_who_is_named_is_told_until_they_look(desk, client, conversation, omar, 
     assert "You were named" not in client.get("/desk/").content.decode()
 
 
-def test_an_empty_note_is_told(desk, conversation):
+def test_empty_note_is_a_form_error(desk, conversation):
     response = desk.post(address(conversation, "note/"), noted(conversation, "  "))
     assert response.status_code == 422
     assert "Write your note first." in response.content.decode()
 
 
-def test_the_names_after_an_at_are_those_who_can_open_it(desk, conversation, omar, elsewhere):
+def test_mention_list_has_only_colleagues_who_can_open_the_conversation(desk, conversation, omar, elsewhere):
     names = desk.get(address(conversation, "colleagues/")).content.decode()
     assert 'data-name="Omar Haddad"' in names
     for other in (elsewhere.name, "Rosa", "Sam Okafor"):
@@ -366,7 +372,7 @@ def other(patron, branch, staff):
     return other
 
 
-def test_joined_in_three_steps(desk, conversation, other):
+def test_two_conversations_are_merged_in_three_steps(desk, conversation, other):
     assert "The other matter" in desk.get(address(conversation, "merge/")).content.decode()
     preview = desk.get(address(conversation, f"merge/?with={other.public_id}")).content.decode()
     for words in ("First of the other", "It is checked out", "Join them"):
@@ -378,7 +384,7 @@ def test_joined_in_three_steps(desk, conversation, other):
     assert desk.get(address(other)).url == address(conversation)
 
 
-def test_the_patrons_old_address_leads_to_the_new_one(desk, client, conversation, other, sign_in, patron):
+def test_patron_is_redirected_from_a_merged_conversation(desk, client, conversation, other, sign_in, patron):
     do(desk, conversation, "merge/", **{"with": str(other.public_id)})
     sign_in(client, patron)
     response = client.get(f"/messages/{other.public_id}/", follow=True)
@@ -387,7 +393,7 @@ def test_the_patrons_old_address_leads_to_the_new_one(desk, client, conversation
 
 
 @pytest.mark.parametrize("whose", ["another patron's", "of a branch that isn't mine", "quiet"])
-def test_no_other_conversation_is_offered_or_joined(desk, conversation, patron, branch, whose):
+def test_conversations_of_others_cannot_be_previewed_or_merged(desk, conversation, patron, branch, whose):
     session = {
         "another patron's": lambda: HelpSessionFactory(branch=branch, patron=StaffFactory()),
         "of a branch that isn't mine": lambda: HelpSessionFactory(patron=patron),
@@ -402,15 +408,13 @@ def test_no_other_conversation_is_offered_or_joined(desk, conversation, patron, 
     assert now_of(foreign).merged_into is None
 
 
-def test_what_one_does_at_the_old_address_is_done_to_the_new_conversation(desk, conversation, other, staff):
+def test_action_on_a_merged_conversation_applies_to_the_remaining_one(desk, conversation, other, staff):
     do(desk, conversation, "merge/", **{"with": str(other.public_id)})
     do(desk, other, "take/")
     assert (now_of(conversation).assignee, now_of(other).assignee) == (staff, None)
 
 
-def test_a_conversation_joined_into_one_of_another_branch_is_not_reached_by_its_old_address(
-    desk, conversation, other, staff
-):
+def test_old_url_does_not_open_a_merged_conversation_of_another_branch(desk, conversation, other, staff):
     merging.merge(other, into=conversation, by=staff, at=timezone.now())
     Conversation.objects.filter(pk=conversation.pk).update(branch=BranchFactory())
     for part in ("take/", "note/", "snooze/", "wake/"):
@@ -426,7 +430,7 @@ def coordinators_desk(client, coordinator, sign_in):
     return sign_in(client, coordinator)
 
 
-def test_a_coordinator_reads_what_goes_and_then_it_is_gone(
+def test_coordinator_erases_a_conversation_with_its_files_after_a_preview(
     coordinators_desk, conversation, patron, sign_in, client, django_capture_on_commit_callbacks
 ):
     path = private_storage().save("attachments/secret.png", ContentFile(b"picture"))
@@ -453,7 +457,7 @@ def test_a_coordinator_reads_what_goes_and_then_it_is_gone(
     assert client.get(f"/messages/{conversation.public_id}/").status_code == 404
 
 
-def test_by_its_code_it_is_gone_too(coordinators_desk, client, branch, show_code):
+def test_erased_conversation_cannot_be_opened_by_code(coordinators_desk, client, branch, show_code):
     session = HelpSessionFactory(branch=branch, handed_over_at=timezone.now())
     conversation = ConversationFactory(help_session=session)
     MessageFactory(conversation=conversation)
@@ -464,7 +468,7 @@ def test_by_its_code_it_is_gone_too(coordinators_desk, client, branch, show_code
     assert client.get(f"/messages/{conversation.public_id}/").status_code == 404
 
 
-def test_staff_cannot_erase(desk, conversation):
+def test_staff_who_are_not_coordinators_cannot_erase_a_conversation(desk, conversation):
     assert "Erase" not in desk.get(address(conversation)).content.decode()
     for method in (desk.get, desk.post):
         assert method(address(conversation, "erase/")).status_code == 404
@@ -475,7 +479,7 @@ def test_staff_cannot_erase(desk, conversation):
     "part",
     ["take/", "snooze/", "wake/", "note/", "merge/", "assign/", "undo/?done=2026-03-04T18:00:00%2B00:00"],
 )
-def test_of_an_erased_conversation_there_is_only_the_page_that_says_so(
+def test_action_on_an_erased_conversation_redirects_to_its_page(
     coordinators_desk, conversation, coordinator, part
 ):
     desk_actions.erase(conversation, by=coordinator, at=timezone.now())
@@ -491,7 +495,7 @@ def logged(typed, conversation, **changes):
     return typed(conversation=str(conversation.public_id), action="save_only", **changes)
 
 
-def test_the_form_begins_with_the_patrons_words_and_no_name(desk, conversation, branch):
+def test_contact_form_starts_with_the_patrons_question_and_no_name(desk, conversation, branch):
     MessageFactory(conversation=conversation, side="staff", body="An answer")
     page = desk.get(f"/desk/record/?conversation={conversation.public_id}")
     form = page.context["form"]
@@ -507,7 +511,7 @@ def test_the_form_begins_with_the_patrons_words_and_no_name(desk, conversation, 
         assert absent not in shown
 
 
-def test_logged_once_and_the_conversation_says_so(desk, conversation, typed):
+def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation, typed):
     fields = logged(typed, conversation, minutes="25")
     page = unescape(desk.post("/desk/record/", fields, follow=True).content.decode())
     contact = HelpSession.objects.get(minutes=25)
@@ -532,7 +536,7 @@ def test_logged_once_and_the_conversation_says_so(desk, conversation, typed):
     assert desk.get(f"/desk/record/?conversation={conversation.public_id}").url == address(conversation)
 
 
-def test_a_contact_that_was_a_conversation_is_handed_over_to_nobody(desk, conversation, typed):
+def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversation, typed):
     """It begins with the words of this patron."""
     card = code_for(None)
     desk.post("/desk/record/", logged(typed, conversation))
@@ -553,7 +557,7 @@ def test_a_contact_that_was_a_conversation_is_handed_over_to_nobody(desk, conver
     assert contact.claim_codes.count() == 0
 
 
-def test_begun_and_finished_later_it_is_still_of_the_conversation(desk, conversation, typed):
+def test_contact_finished_later_still_belongs_to_its_conversation(desk, conversation, typed):
     desk.post("/desk/record/", logged(typed, conversation) | {"action": "later"})
     begun = HelpSession.objects.get(status="unfinished")
     page = desk.get(f"/desk/record/{begun.public_id}/")
@@ -563,7 +567,9 @@ def test_begun_and_finished_later_it_is_still_of_the_conversation(desk, conversa
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_strangers_conversation_is_not_logged(client, elsewhere, sign_in, conversation, typed, method):
+def test_staff_of_another_branch_cannot_log_a_conversation_as_a_contact(
+    client, elsewhere, sign_in, conversation, typed, method
+):
     sign_in(client, elsewhere)
     fields = logged(typed, conversation, branch=str(elsewhere.desk_branch_ids[0]))
     response = (
@@ -575,7 +581,7 @@ def test_a_strangers_conversation_is_not_logged(client, elsewhere, sign_in, conv
     assert not HelpSession.objects.filter(status="recorded").exclude(pk=conversation.help_session_id).exists()
 
 
-def test_of_a_quiet_visit_the_contact_is_quiet(desk, branch):
+def test_contact_logged_from_a_quiet_visit_is_quiet(desk, branch):
     conversation = ConversationFactory(help_session=QuietSessionFactory(branch=branch))
     MessageFactory(conversation=conversation)
     assert (

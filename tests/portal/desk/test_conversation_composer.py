@@ -95,7 +95,7 @@ def send(desk, conversation, **changes):
 # Kept as it is typed
 
 
-def test_what_is_typed_is_there_on_another_device(desk, sign_in, conversation, staff, item):
+def test_draft_is_restored_on_another_device(desk, sign_in, conversation, staff, item):
     fields = typed(
         conversation,
         sequence="1",
@@ -119,7 +119,7 @@ def test_what_is_typed_is_there_on_another_device(desk, sign_in, conversation, s
     assert '<option value="es" selected>' in page.content.decode()
 
 
-def test_an_older_page_never_writes_over_a_newer_text(desk, conversation, staff):
+def test_older_page_cannot_overwrite_a_newer_draft(desk, conversation, staff):
     desk.post(address(conversation, "draft/"), typed(conversation, sequence="2", body="The newer text"))
     late = desk.post(
         address(conversation, "draft/"), typed(conversation, sequence="2", body="The older text")
@@ -134,14 +134,14 @@ def test_an_older_page_never_writes_over_a_newer_text(desk, conversation, staff)
     assert draft_of(conversation, staff).body == "Kept on purpose"
 
 
-def test_a_draft_is_one_persons(desk, sign_in, conversation, omar):
+def test_colleague_does_not_see_a_draft(desk, sign_in, conversation, omar):
     desk.post(address(conversation, "draft/"), typed(conversation, sequence="1", body="Rosa's words"))
     page = sign_in(Client(), omar).get(address(conversation))
     assert page.context["composer"]["body"] == ""
     assert "Rosa's words" not in page.content.decode()
 
 
-def test_an_answer_and_a_note_have_each_their_draft(desk, conversation):
+def test_answer_and_note_have_separate_drafts(desk, conversation):
     desk.post(address(conversation, "draft/"), typed(conversation, sequence="1", body="To the patron"))
     desk.post(
         address(conversation, "draft/"),
@@ -154,7 +154,7 @@ def test_an_answer_and_a_note_have_each_their_draft(desk, conversation):
     )
 
 
-def test_sending_ends_the_draft_and_one_that_comes_late_is_not_kept(desk, conversation, staff):
+def test_sending_deletes_the_draft_and_a_late_autosave_is_refused(desk, conversation, staff):
     fields = typed(conversation, sequence="1")
     desk.post(address(conversation, "draft/"), fields)
     desk.post(address(conversation, "reply/"), fields)
@@ -167,7 +167,7 @@ def test_sending_ends_the_draft_and_one_that_comes_late_is_not_kept(desk, conver
 @pytest.mark.parametrize(
     "broken", [{"client_token": "x"}, {"sequence": "-1"}, {"sequence": "x"}, {"kind": "ask"}]
 )
-def test_nonsense_is_not_kept(desk, conversation, staff, broken):
+def test_invalid_draft_is_refused(desk, conversation, staff, broken):
     assert (
         desk.post(
             address(conversation, "draft/"), typed(conversation, **{"sequence": "1", **broken})
@@ -177,7 +177,7 @@ def test_nonsense_is_not_kept(desk, conversation, staff, broken):
     assert draft_of(conversation, staff) is None
 
 
-def test_no_browser_remembers_what_is_typed_at_the_desk(desk, conversation):
+def test_desk_forms_turn_off_browser_autocomplete(desk, conversation):
     """The next person sits at the same one."""
     pages = [
         desk.get(address(conversation)),
@@ -202,7 +202,7 @@ def test_no_browser_remembers_what_is_typed_at_the_desk(desk, conversation):
         ("", "waiting_for_patron"),
     ],
 )
-def test_an_answer_does_what_was_chosen_and_changes_no_owner(desk, conversation, omar, then, status):
+def test_answer_sets_the_chosen_status_and_keeps_the_assignee(desk, conversation, omar, then, status):
     conversation.assignee, conversation.assigned_at = omar, NOON
     conversation.save()
     send(desk, conversation, then=then)
@@ -210,7 +210,7 @@ def test_an_answer_does_what_was_chosen_and_changes_no_owner(desk, conversation,
     assert (conversation.status, conversation.assignee) == (status, omar)
 
 
-def test_no_other_field_of_the_form_is_looked_at(desk, conversation, staff, omar):
+def test_answer_form_ignores_unknown_fields(desk, conversation, staff, omar):
     send(desk, conversation, assignee=omar.pk, status="closed", branch="999", patron=staff.pk)
     conversation.refresh_from_db()
     assert (conversation.status, conversation.assignee, conversation.patron.name) == (
@@ -239,7 +239,7 @@ def stopped(desk, conversation, omar, item):
     return fields, page
 
 
-def test_the_stop_says_who_and_shows_the_answer_and_keeps_all_that_was_typed(conversation, item, stopped):
+def test_conflict_page_shows_the_newer_answer_and_keeps_everything_typed(conversation, item, stopped):
     fields, page = stopped
     words = page.content.decode()
     for expected in (
@@ -262,7 +262,7 @@ def test_the_stop_says_who_and_shows_the_answer_and_keeps_all_that_was_typed(con
     assert conversation.messages.filter(side="staff").count() == 1
 
 
-def test_a_stopped_answer_that_was_mended_is_sent_by_the_same_button(desk, conversation, stopped):
+def test_answer_edited_after_a_conflict_can_be_sent(desk, conversation, stopped):
     fields, page = stopped
     desk.post(
         address(conversation, "reply/"),
@@ -274,14 +274,14 @@ def test_a_stopped_answer_that_was_mended_is_sent_by_the_same_button(desk, conve
     ]
 
 
-def test_a_mended_answer_is_stopped_again_by_the_next_one(desk, conversation, stopped, omar):
+def test_answer_edited_after_a_conflict_is_stopped_by_another_newer_answer(desk, conversation, stopped, omar):
     fields, page = stopped
     MessageFactory(conversation=conversation, side="staff", author=omar, body="And it is here")
     again = desk.post(address(conversation, "reply/"), {**fields, "seen": page.context["composer"]["seen"]})
     assert [message.body for message in again.context["composer"]["newer"]] == ["And it is here"]
 
 
-def test_a_patrons_new_word_stops_an_answer_too(desk, conversation):
+def test_new_message_of_the_patron_stops_an_answer(desk, conversation):
     fields = typed(conversation)
     MessageFactory(conversation=conversation, body="Never mind, I found it")
     words = desk.post(address(conversation, "reply/"), fields, headers=HTMX).content.decode()
@@ -289,7 +289,7 @@ def test_a_patrons_new_word_stops_an_answer_too(desk, conversation):
     assert "Never mind, I found it" in words
 
 
-def test_what_was_taken_back_meanwhile_stops_nothing(desk, conversation, omar):
+def test_answer_taken_back_by_a_colleague_stops_no_other_answer(desk, conversation, omar):
     answer = actions.reply(
         conversation,
         by=omar,
@@ -304,7 +304,7 @@ def test_what_was_taken_back_meanwhile_stops_nothing(desk, conversation, omar):
     assert desk.post(address(conversation, "reply/"), fields).status_code == 302
 
 
-def test_discarding_asks_first_and_loses_nothing_until_then(desk, conversation, staff):
+def test_discarding_an_answer_asks_first_and_keeps_the_draft_until_confirmed(desk, conversation, staff):
     fields = typed(conversation, sequence="1")
     desk.post(address(conversation, "draft/"), fields)
     asked = desk.post(address(conversation, "reply/"), {**fields, "action": "discard"})
@@ -320,7 +320,7 @@ def test_discarding_asks_first_and_loses_nothing_until_then(desk, conversation, 
     assert "Throw away what you wrote?" not in kept
 
 
-def test_what_is_thrown_away_is_gone_with_its_files(
+def test_confirmed_discard_deletes_the_draft_and_its_files(
     desk, conversation, staff, omar, django_capture_on_commit_callbacks
 ):
     fields = typed(conversation, sequence="1")
@@ -352,7 +352,7 @@ def add_file(conversation, by, token):
 # Taken back
 
 
-def test_an_answer_is_hidden_from_the_patron_for_fifteen_seconds(desk, sign_in, conversation, patron, clock):
+def test_answer_is_hidden_from_the_patron_for_fifteen_seconds(desk, sign_in, conversation, patron, clock):
     phone = sign_in(Client(), patron)
     send(desk, conversation)
     clock.shift(14.9)
@@ -361,9 +361,7 @@ def test_an_answer_is_hidden_from_the_patron_for_fifteen_seconds(desk, sign_in, 
     assert "There is another copy." in phone.get(conversation.get_absolute_url()).content.decode()
 
 
-def test_ones_own_answer_says_how_long_it_can_be_taken_back_and_a_colleagues_that_it_is_on_its_way(
-    desk, sign_in, conversation, omar, clock
-):
+def test_only_its_author_is_offered_to_take_back_a_pending_answer(desk, sign_in, conversation, omar, clock):
     send(desk, conversation)
     clock.shift(3)
     own, theirs = (
@@ -378,7 +376,7 @@ def test_ones_own_answer_says_how_long_it_can_be_taken_back_and_a_colleagues_tha
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_an_answer_is_taken_back_whole(desk, conversation, staff, item, headers):
+def test_taking_back_an_answer_restores_text_items_files_and_status(desk, conversation, staff, item, headers):
     fields = typed(conversation, language="es", then="close", **rows_for(item, "on the shelf"))
     added = add_file(conversation, staff, fields["client_token"])
     desk.post(address(conversation, "reply/"), fields)
@@ -401,7 +399,7 @@ def test_an_answer_is_taken_back_whole(desk, conversation, staff, item, headers)
     assert conversation.messages.get(side="staff").attachments.get() == added
 
 
-def test_what_was_begun_since_stays_behind_what_is_taken_back(desk, conversation, item):
+def test_text_and_items_typed_since_follow_the_answer_taken_back(desk, conversation, item):
     sent = send(desk, conversation, **rows_for(item, "on the shelf"))
     begun = typed(
         conversation,
@@ -415,7 +413,7 @@ def test_what_was_begun_since_stays_behind_what_is_taken_back(desk, conversation
     assert composer(desk, conversation)["body"] == "There is another copy.\n\nOne more thing"
 
 
-def test_what_was_begun_since_on_two_devices_is_all_kept(desk, conversation):
+def test_drafts_of_two_devices_are_kept_after_taking_back_an_answer(desk, conversation):
     sent = send(desk, conversation)
     desk.post(address(conversation, "draft/"), typed(conversation, sequence="5", body="On the phone"))
     part = desk.post(
@@ -426,7 +424,7 @@ def test_what_was_begun_since_on_two_devices_is_all_kept(desk, conversation):
     assert "There is another copy.\n\nOn the phone\n\nAt the desk" in part
 
 
-def test_too_late_says_so_and_loses_nothing(desk, conversation, clock):
+def test_taking_back_an_answer_too_late_says_so_and_keeps_the_new_text(desk, conversation, clock):
     sent = send(desk, conversation)
     clock.shift(15)
     part = desk.post(
@@ -442,7 +440,7 @@ def test_too_late_says_so_and_loses_nothing(desk, conversation, clock):
 
 
 @pytest.mark.parametrize("which", ["theirs", "gone", ""])
-def test_only_ones_own_answer_can_be_taken_back(desk, conversation, omar, which):
+def test_staff_member_can_take_back_only_their_own_answer(desk, conversation, omar, which):
     answer = actions.reply(
         conversation, by=omar, side="staff", at=NOON, body="Omar's", language="en", client_token=uuid.uuid4()
     )
@@ -453,14 +451,14 @@ def test_only_ones_own_answer_can_be_taken_back(desk, conversation, omar, which)
     assert composer(desk, conversation)["body"] == ""
 
 
-def test_taken_back_twice_is_taken_back_once(desk, conversation):
+def test_taking_back_an_answer_twice_restores_it_once(desk, conversation):
     sent = send(desk, conversation)
     for _ in range(2):
         desk.post(address(conversation, "take-back/"), {"message": sent.public_id})
     assert composer(desk, conversation)["body"] == "There is another copy."
 
 
-def test_the_same_composer_sent_with_other_words_loses_neither(desk, conversation):
+def test_answer_sent_again_with_different_text_is_refused_and_kept(desk, conversation):
     fields = typed(conversation)
     desk.post(address(conversation, "reply/"), fields)
     again = desk.post(address(conversation, "reply/"), {**fields, "body": "Other words"})

@@ -107,18 +107,20 @@ def announced(news):
 # What is new
 
 
-def test_nothing_new_is_nothing(rosas_page):
+def test_poll_without_news_has_no_content(rosas_page):
     assert rosas_page.ask() == ""
 
 
-def test_asking_for_nothing_new_is_cheap_and_writes_nothing(rosas_page, clock, django_assert_num_queries):
+def test_conversation_poll_without_news_runs_six_queries_and_writes_nothing(
+    rosas_page, clock, django_assert_num_queries
+):
     clock.shift(5)
     with django_assert_num_queries(6) as asked:
         assert rosas_page.ask() == ""
     assert [query["sql"] for query in asked.captured_queries if not query["sql"].startswith("SELECT")] == []
 
 
-def test_a_colleagues_answer_comes_and_is_said_aloud_once(rosas_page, conversation, omar, clock):
+def test_answer_of_a_colleague_appears_and_is_announced_once(rosas_page, conversation, omar, clock):
     clock.shift(5)
     answer(conversation, omar)
     news = rosas_page.ask()
@@ -128,7 +130,7 @@ def test_a_colleagues_answer_comes_and_is_said_aloud_once(rosas_page, conversati
     assert rosas_page.ask() == ""
 
 
-def test_the_composer_never_comes_with_the_news(rosas_page, conversation, omar, clock):
+def test_news_never_contains_the_composer(rosas_page, conversation, omar, clock):
     clock.shift(5)
     answer(conversation, omar)
     news = rosas_page.ask()
@@ -136,7 +138,7 @@ def test_the_composer_never_comes_with_the_news(rosas_page, conversation, omar, 
     assert "reply-form" not in re.sub(r'hx-\w+="[^"]*"', "", news)
 
 
-def test_the_patrons_word_a_note_and_what_was_done_come_too(rosas_page, conversation, omar, patron, clock):
+def test_news_contains_messages_notes_and_desk_events(rosas_page, conversation, omar, patron, clock):
     clock.shift(5)
     actions.reply(
         conversation,
@@ -158,7 +160,7 @@ def test_the_patrons_word_a_note_and_what_was_done_come_too(rosas_page, conversa
     assert announced(news) == "The patron wrote. Omar Haddad wrote a note. Omar Haddad took this"
 
 
-def test_what_one_did_oneself_is_not_said_aloud(rosas_page, conversation, staff, clock):
+def test_own_answer_is_in_the_news_but_not_announced(rosas_page, conversation, staff, clock):
     clock.shift(5)
     answer(conversation, staff)
     news = rosas_page.ask()
@@ -166,7 +168,7 @@ def test_what_one_did_oneself_is_not_said_aloud(rosas_page, conversation, staff,
     assert announced(news) == ""
 
 
-def test_what_is_taken_back_is_missing_from_the_news_in_which_the_rest_of_its_minute_comes_again(
+def test_news_removes_an_answer_taken_back_and_keeps_other_recent_entries(
     rosas_page, conversation, omar, clock
 ):
     clock.shift(5)
@@ -182,7 +184,9 @@ def test_what_is_taken_back_is_missing_from_the_news_in_which_the_rest_of_its_mi
     assert announced(news) == ""
 
 
-def test_what_comes_with_a_composer_holds_the_rest_of_its_minute_too(rosas_page, conversation, staff, clock):
+def test_taking_back_an_answer_keeps_other_entries_of_its_minute_on_the_page(
+    rosas_page, conversation, staff, clock
+):
     clock.shift(5)
     kept, sent = answer(conversation, staff), answer(conversation, staff, "This one goes")
     rosas_page.ask()
@@ -195,14 +199,14 @@ def test_what_comes_with_a_composer_holds_the_rest_of_its_minute_too(rosas_page,
     assert f"message-{kept.public_id}" in part
 
 
-def test_whose_it_is_comes_with_the_news(rosas_page, conversation, omar, clock):
+def test_news_shows_the_new_assignee_in_the_toolbar(rosas_page, conversation, omar, clock):
     clock.shift(5)
     desk_actions.take(conversation, by=omar, at=timezone.now())
     news = rosas_page.ask()
     assert "Omar Haddad" in news[news.index('data-for="toolbar"') :]
 
 
-def test_news_are_read(rosas_page, conversation, omar, staff, clock):
+def test_messages_shown_as_news_count_as_read(rosas_page, conversation, omar, staff, clock):
     clock.shift(5)
     sent = answer(conversation, omar)
     rosas_page.ask()
@@ -214,14 +218,14 @@ def test_news_are_read(rosas_page, conversation, omar, staff, clock):
     assert "New since you were here" not in rosas_page.browser.get(rosas_page.address).content.decode()
 
 
-def test_asking_is_no_opening_in_the_access_log(rosas_page, conversation, omar, clock):
+def test_poll_is_not_logged_as_opening_the_conversation(rosas_page, conversation, omar, clock):
     clock.shift(5)
     answer(conversation, omar)
     rosas_page.ask()
     assert AuditEvent.objects.filter(action="opened").count() == 1
 
 
-def test_an_erased_conversation_leaves_the_open_page(rosas_page, conversation, coordinator, clock):
+def test_erased_conversation_disappears_from_an_open_page(rosas_page, conversation, coordinator, clock):
     clock.shift(5)
     desk_actions.erase(conversation, by=coordinator, at=timezone.now())
     assert "data-gone" in rosas_page.ask()
@@ -232,7 +236,7 @@ def test_an_erased_conversation_leaves_the_open_page(rosas_page, conversation, c
 
 
 @pytest.mark.parametrize("part", ["reply/", "close/", "draft/", "take-back/", "leave/"])
-def test_nothing_is_added_to_an_erased_conversation(rosas_page, conversation, coordinator, part):
+def test_erased_conversation_accepts_no_message_or_draft(rosas_page, conversation, coordinator, part):
     desk_actions.erase(conversation, by=coordinator, at=timezone.now())
     fields = {
         "client_token": uuid.uuid4(),
@@ -247,7 +251,9 @@ def test_nothing_is_added_to_an_erased_conversation(rosas_page, conversation, co
     assert not conversation.drafts.exists()
 
 
-def test_a_joined_conversation_leads_to_where_its_messages_went(desk, conversation, staff, patron, branch):
+def test_merged_conversation_redirects_pages_and_answers_to_the_remaining_one(
+    desk, conversation, staff, patron, branch
+):
     into = ConversationFactory(help_session=HelpSessionFactory(staff=staff, branch=branch, patron=patron))
     MessageFactory(conversation=into, body="And another thing")
     merging.merge(conversation, into=into, by=staff, at=timezone.now())
@@ -268,7 +274,7 @@ def test_a_joined_conversation_leads_to_where_its_messages_went(desk, conversati
 
 
 @pytest.mark.parametrize("nonsense", ["", "yesterday", "2026-13-45T99:00", "2026-03-04T18:30:00"])
-def test_a_moment_that_is_none_is_now(rosas_page, conversation, omar, nonsense, clock):
+def test_invalid_poll_time_still_returns_the_news(rosas_page, conversation, omar, nonsense, clock):
     clock.shift(5)
     answer(conversation, omar)
     assert "I ordered it" in rosas_page.ask(at=nonsense)
@@ -277,7 +283,7 @@ def test_a_moment_that_is_none_is_now(rosas_page, conversation, omar, nonsense, 
 # Who is here
 
 
-def test_a_colleague_who_opens_the_page_is_seen(rosas_page, omars_page, clock):
+def test_colleague_who_opens_the_page_is_shown(rosas_page, omars_page, clock):
     clock.shift(4)
     assert "Rosa Lindqvist is looking at this too." in omars_page().words
     clock.shift(4)
@@ -285,7 +291,7 @@ def test_a_colleague_who_opens_the_page_is_seen(rosas_page, omars_page, clock):
     assert rosas_page.ask() == ""
 
 
-def test_who_writes_is_said_to_write(rosas_page, omars_page, clock):
+def test_colleague_who_is_typing_is_shown_as_writing(rosas_page, omars_page, clock):
     page = omars_page()
     rosas_page.ask()
     clock.shift(2)
@@ -296,14 +302,14 @@ def test_who_writes_is_said_to_write(rosas_page, omars_page, clock):
     assert "Omar Haddad is looking at this too." in rosas_page.ask()
 
 
-def test_who_closes_the_page_is_gone_at_once(rosas_page, omars_page):
+def test_colleague_who_closes_the_page_disappears_at_once(rosas_page, omars_page):
     page = omars_page()
     assert "Omar Haddad" in rosas_page.ask()
     page.leave()
     assert '<p data-for="here"></p>' in rosas_page.ask()
 
 
-def test_who_vanishes_is_gone_within_thirty_seconds_and_who_stays_is_not(rosas_page, omars_page, clock):
+def test_colleague_who_stops_polling_disappears_within_thirty_seconds(rosas_page, omars_page, clock):
     page = omars_page()
     rosas_page.ask()
     for _ in range(5):  # as slowly as a quiet page asks
@@ -315,7 +321,7 @@ def test_who_vanishes_is_gone_within_thirty_seconds_and_who_stays_is_not(rosas_p
     assert '<p data-for="here"></p>' in news
 
 
-def test_that_one_is_here_is_written_at_most_every_ten_seconds(rosas_page, conversation, staff, clock):
+def test_presence_is_saved_at_most_every_ten_seconds(rosas_page, conversation, staff, clock):
     written = set()
     for _ in range(12):
         clock.shift(5)
@@ -325,6 +331,6 @@ def test_that_one_is_here_is_written_at_most_every_ten_seconds(rosas_page, conve
     assert Participation.objects.filter(conversation=conversation, side="staff").count() == 1
 
 
-def test_the_patron_is_not_told_who_is_here(rosas_page, conversation, patron, sign_in):
+def test_patron_does_not_see_which_staff_are_looking(rosas_page, conversation, patron, sign_in):
     page = sign_in(Client(), patron).get(conversation.get_absolute_url()).content.decode()
     assert "is looking at this" not in page

@@ -72,7 +72,7 @@ def newest_entry(page):
     )
 
 
-def test_the_page_tells_the_conversation_and_what_the_patron_was_given(desk, conversation, session, item):
+def test_conversation_page_shows_messages_visit_and_recommended_items(desk, conversation, session, item):
     recommend_in(
         session, item=item, verdict="could_not_get_it", decided_at=timezone.now(), comment="Three holds"
     )
@@ -88,11 +88,11 @@ def test_the_page_tells_the_conversation_and_what_the_patron_was_given(desk, con
         assert words in page
 
 
-def test_the_answer_is_offered_in_the_language_of_the_question(desk, conversation):
+def test_composer_preselects_the_language_of_the_question(desk, conversation):
     assert '<option value="es" selected>' in shown(desk.get(address(conversation)))
 
 
-def test_opening_is_in_the_access_log_once(desk, conversation, staff, patron):
+def test_opening_a_conversation_is_in_the_access_log_once(desk, conversation, staff, patron):
     desk.get(address(conversation))
     desk.post(address(conversation, "reply/"), answer(conversation), headers={"HX-Request": "true"})
     assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [
@@ -104,7 +104,9 @@ def test_opening_is_in_the_access_log_once(desk, conversation, staff, patron):
     ("part", "fields"),
     [("reply/", {"action": "find"}), ("reply/", {"body": ""}), ("reply/", {"action": "discard"})],
 )
-def test_no_button_shows_a_conversation_past_the_access_log(desk, conversation, staff, patron, part, fields):
+def test_conversation_shown_after_a_button_press_is_in_the_access_log(
+    desk, conversation, staff, patron, part, fields
+):
     MessageFactory(conversation=conversation, body="Read me")
     assert "Read me" in shown(desk.post(address(conversation, part), fields))
     assert (
@@ -115,7 +117,7 @@ def test_no_button_shows_a_conversation_past_the_access_log(desk, conversation, 
     )
 
 
-def test_an_answer_is_sent_once_however_often_it_is_posted(desk, conversation, staff):
+def test_answer_posted_three_times_is_sent_once(desk, conversation, staff):
     fields = answer(conversation)
     for _ in range(3):
         assert desk.post(address(conversation, "reply/"), fields).status_code == 302
@@ -125,7 +127,7 @@ def test_an_answer_is_sent_once_however_often_it_is_posted(desk, conversation, s
     assert conversation.status == "waiting_for_patron"
 
 
-def test_the_swapped_part_is_what_a_reload_would_show(desk, conversation):
+def test_answer_by_htmx_shows_what_a_reload_shows(desk, conversation):
     part = shown(
         desk.post(address(conversation, "reply/"), answer(conversation), headers={"HX-Request": "true"})
     )
@@ -136,7 +138,7 @@ def test_the_swapped_part_is_what_a_reload_would_show(desk, conversation):
     assert newest_entry(part) == newest_entry(shown(desk.get(address(conversation))))
 
 
-def test_the_swap_of_an_answer_is_small(desk, conversation):
+def test_answer_by_htmx_returns_at_most_5500_compressed_bytes(desk, conversation):
     MessageFactory.create_batch(
         30,
         conversation=conversation,
@@ -147,7 +149,7 @@ def test_the_swap_of_an_answer_is_small(desk, conversation):
     assert len(gzip.compress(part.content)) <= 5_500
 
 
-def test_an_empty_answer_is_told_and_the_items_stay(desk, conversation, item):
+def test_empty_answer_is_a_form_error_and_keeps_the_items(desk, conversation, item):
     fields = answer(
         conversation,
         body="  ",
@@ -159,7 +161,7 @@ def test_an_empty_answer_is_told_and_the_items_stay(desk, conversation, item):
     assert "still here" in shown(page)
 
 
-def test_items_are_recommended_inside_the_answer_each_with_its_reason(desk, conversation, item, patron):
+def test_answer_recommends_items_each_with_its_reason(desk, conversation, item, patron):
     rows = {
         "items-TOTAL_FORMS": "2", "items-0-item": item.public_id, "items-0-reason": "on the shelf", "items-0-starred": "on",
         "items-1-kind": "course", "items-1-title": "Thursday club", "items-1-reason": "practice",
@@ -175,7 +177,7 @@ def test_items_are_recommended_inside_the_answer_each_with_its_reason(desk, conv
     )
 
 
-def test_without_javascript_an_item_is_found_and_picked_and_the_answer_stays(desk, conversation, item):
+def test_finding_and_picking_an_item_without_javascript_keeps_the_answer(desk, conversation, item):
     found = desk.post(address(conversation, "reply/"), answer(conversation, q="mockingbird", action="find"))
     assert f"pick-{item.public_id}" in shown(found)
     picked = desk.post(address(conversation, "reply/"), answer(conversation, action=f"pick-{item.public_id}"))
@@ -184,7 +186,7 @@ def test_without_javascript_an_item_is_found_and_picked_and_the_answer_stays(des
     assert not conversation.messages.filter(side="staff").exists()
 
 
-def test_with_javascript_only_the_items_part_comes_back(desk, conversation, item):
+def test_picking_an_item_by_htmx_returns_only_the_items_part(desk, conversation, item):
     found = shown(desk.get("/desk/items/", {"q": "mockingbird", "conversation": conversation.public_id}))
     assert f'hx-post="{address(conversation, "reply/")}"' in found
     part = shown(
@@ -198,7 +200,7 @@ def test_with_javascript_only_the_items_part_comes_back(desk, conversation, item
     assert str(item.public_id) in part
 
 
-def test_a_colleagues_answer_is_shown_before_one_sends_again(desk, conversation, branch):
+def test_newer_answer_of_a_colleague_is_shown_before_sending(desk, conversation, branch):
     fields = answer(conversation)
     omar = StaffFactory(name="Omar", branch=branch)
     MessageFactory(
@@ -219,7 +221,7 @@ def test_a_colleagues_answer_is_shown_before_one_sends_again(desk, conversation,
     ]
 
 
-def test_the_first_answer_to_a_verdict_warns_too_when_a_colleague_was_faster(desk, session, branch):
+def test_first_answer_to_a_verdict_is_stopped_by_a_newer_answer(desk, session, branch):
     conversation = ConversationFactory(help_session=session, reason="did_not_help")
     fields = answer(conversation)
     MessageFactory(
@@ -231,7 +233,7 @@ def test_the_first_answer_to_a_verdict_warns_too_when_a_colleague_was_faster(des
     assert "Omar answered" in shown(desk.post(address(conversation, "reply/"), fields))
 
 
-def test_closing_and_writing_again(desk, conversation):
+def test_closed_conversation_is_reopened_by_an_answer(desk, conversation):
     desk.post(address(conversation, "close/"))
     conversation.refresh_from_db()
     assert conversation.status == "closed"
@@ -244,7 +246,7 @@ def test_closing_and_writing_again(desk, conversation):
 
 @pytest.mark.parametrize(("part", "method"), [("", "get"), ("reply/", "post"), ("close/", "post")])
 @pytest.mark.parametrize(("who", "status"), [("elsewhere", 404), ("patron", 404)])
-def test_for_others_there_is_no_such_conversation(
+def test_staff_of_another_branch_and_patrons_get_404_for_a_conversation(
     client, sign_in, request, conversation, part, method, who, status
 ):
     sign_in(client, request.getfixturevalue(who))
@@ -253,13 +255,13 @@ def test_for_others_there_is_no_such_conversation(
     assert (conversation.status, conversation.messages.count()) == ("waiting_for_staff", 1)
 
 
-def test_the_note_of_the_session_is_not_in_the_conversation(desk, conversation, session):
+def test_note_of_the_visit_is_not_in_the_conversation(desk, conversation, session):
     SessionNoteFactory(help_session=session, body="STAFF ONLY")
     assert "STAFF ONLY" not in shown(desk.get(address(conversation)))
 
 
 @pytest.mark.parametrize("count", [3, 30, 300])
-def test_a_conversation_costs_the_same_whatever_its_length(
+def test_conversation_page_runs_the_same_number_of_queries_for_any_length(
     desk, conversation, session, branch, staff, count, django_assert_num_queries
 ):
     omar = StaffFactory(name="Omar", branch=branch)
@@ -286,7 +288,7 @@ def test_a_conversation_costs_the_same_whatever_its_length(
     assert "Omar is looking at this too." in page
 
 
-def test_an_item_that_stands_in_two_places_is_one_item_with_both(desk, conversation, session, branch):
+def test_item_held_by_two_branches_is_shown_once_with_both(desk, conversation, session, branch):
     nearby = BranchFactory(name="Aldergate")
     [given, other] = (
         recommend_in(session, item=ItemFactory(title="Worms <eat> my garbage")),
@@ -316,7 +318,7 @@ def shown_messages(page):
     return re.findall(r'id="(message-[^"]+)"', page)
 
 
-def test_a_long_conversation_shows_its_last_part_and_leads_to_the_rest(desk, conversation):
+def test_long_conversation_shows_the_newest_messages_and_links_to_earlier_ones(desk, conversation):
     at = timezone.now() - datetime.timedelta(hours=1)
     said = [
         MessageFactory(
@@ -332,7 +334,7 @@ def test_a_long_conversation_shows_its_last_part_and_leads_to_the_rest(desk, con
     assert shown_messages(earlier) == [f"message-{message.public_id}" for message in said[-24:]]
 
 
-def test_each_message_has_a_link_that_shows_it_wherever_it_stands(desk, conversation):
+def test_link_to_a_message_shows_it_even_if_it_is_old(desk, conversation):
     MessageFactory.create_batch(50, conversation=conversation)
     first = conversation.messages.in_order().first()
     assert first.body not in shown(desk.get(address(conversation)))
@@ -341,13 +343,13 @@ def test_each_message_has_a_link_that_shows_it_wherever_it_stands(desk, conversa
 
 
 @pytest.mark.parametrize("start", ["", "x", "00000000-0000-0000-0000-000000000000"])
-def test_a_link_to_nothing_shows_the_last_part(desk, conversation, start):
+def test_link_to_an_unknown_message_shows_the_newest_messages(desk, conversation, start):
     MessageFactory.create_batch(30, conversation=conversation)
     assert len(shown_messages(shown(desk.get(f"{address(conversation)}?from={start}")))) == 12
 
 
 @pytest.mark.parametrize(("unread", "shows"), [(3, 12), (40, 40), (300, 60)])
-def test_the_page_opens_at_what_one_has_not_read(desk, conversation, staff, unread, shows):
+def test_conversation_page_opens_at_the_first_unread_message(desk, conversation, staff, unread, shows):
     at = timezone.now() - datetime.timedelta(hours=1)
     said = [
         MessageFactory(conversation=conversation, sent_at=at + datetime.timedelta(seconds=n))
@@ -365,7 +367,7 @@ def test_the_page_opens_at_what_one_has_not_read(desk, conversation, staff, unre
     assert "first-unread" not in shown(desk.get(address(conversation)))
 
 
-def test_ones_own_answer_is_not_new_to_oneself(desk, conversation, staff):
+def test_own_answer_is_not_marked_as_new(desk, conversation, staff):
     opened_before(conversation, staff, timezone.now() - datetime.timedelta(hours=1))
     MessageFactory(
         conversation=conversation,
@@ -376,20 +378,20 @@ def test_ones_own_answer_is_not_new_to_oneself(desk, conversation, staff):
     assert "New since you were here" not in shown(desk.get(address(conversation)))
 
 
-def test_how_far_one_has_read_is_ones_own(desk, conversation, staff, branch):
+def test_reading_by_a_colleague_does_not_mark_messages_as_read(desk, conversation, staff, branch):
     opened_before(conversation, StaffFactory(branch=branch), timezone.now())
     opened_before(conversation, staff, timezone.now() - datetime.timedelta(days=1))
     assert "New since you were here" in shown(desk.get(address(conversation)))
 
 
-def test_each_message_carries_its_language(desk, conversation):
+def test_each_message_declares_its_language(desk, conversation):
     MessageFactory(conversation=conversation, body="مرحبا", language="ar")
     page = shown(desk.get(address(conversation)))
     assert '<div class="bubble prose" lang="es" dir="auto"><p dir="auto">It is checked out' in page
     assert '<div class="bubble prose" lang="ar" dir="auto"><p dir="auto">مرحبا' in page
 
 
-def test_all_that_happened_stands_in_one_order(desk, conversation, staff):
+def test_timeline_shows_messages_notes_and_events_in_order(desk, conversation, staff):
     at = timezone.now() - datetime.timedelta(hours=1)
     DeskEvent.objects.create(conversation=conversation, kind="taken", by=staff, at=at)
     MessageFactory(
@@ -449,7 +451,7 @@ ORDER = [
         ({"kind": "logged"}, "Rosa logged this as a contact"),
     ],
 )
-def test_what_was_done_at_the_desk_is_told_in_plain_words(desk, conversation, branch, event, words):
+def test_desk_event_is_described_in_plain_words(desk, conversation, branch, event, words):
     people = {name: StaffFactory(name=name, branch=branch) for name in ("Rosa", "Omar", "Ali")}
     fields = {"by": "Rosa", **event}
     for name in {"by", "to", "was"} & {*fields}:
@@ -473,7 +475,7 @@ def test_what_was_done_at_the_desk_is_told_in_plain_words(desk, conversation, br
         ({"kind": "joined", "side": "staff"}, "Another conversation was merged into this one"),
     ],
 )
-def test_what_happened_to_a_conversation_is_told_in_plain_words(desk, conversation, event, words):
+def test_conversation_event_is_described_in_plain_words(desk, conversation, event, words):
     Event.objects.create(conversation=conversation, at=timezone.now(), shown_from=timezone.now(), **event)
     assert f">{words} · " in unescape(shown(desk.get(address(conversation))))
 
@@ -502,9 +504,7 @@ PAST_ALL_DOORS = {  # all that shows words of a conversation without drawing its
 
 
 @pytest.mark.parametrize("way", PAST_ALL_DOORS)
-def test_no_way_to_the_words_of_a_conversation_goes_past_the_access_log(
-    desk, conversation, staff, patron, way
-):
+def test_every_request_that_shows_messages_is_in_the_access_log(desk, conversation, staff, patron, way):
     said = PAST_ALL_DOORS[way](desk, f"/desk/conversations/{conversation.public_id}/")
     assert "It is checked out" in shown(said)
     assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [
@@ -516,7 +516,7 @@ def test_no_way_to_the_words_of_a_conversation_goes_past_the_access_log(
     "moment",
     ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59-14:00", "9" * 5000],
 )
-def test_a_moment_or_a_number_that_nobody_can_count_with_is_none(desk, conversation, moment):
+def test_out_of_range_times_and_numbers_cause_no_server_error(desk, conversation, moment):
     at, part = f"/desk/conversations/{conversation.public_id}/", {"HX-Request": "true"}
     answers = [
         desk.get(f"{at}news/", {"since": "", "at": moment}, headers=part),
@@ -529,7 +529,7 @@ def test_a_moment_or_a_number_that_nobody_can_count_with_is_none(desk, conversat
     assert [answer.status_code < 500 for answer in answers] == [True] * 6
 
 
-def test_old_address_leads_to_the_conversation_and_keeps_method_and_query(desk, conversation):
+def test_old_url_redirects_to_the_conversation_and_keeps_method_and_query(desk, conversation):
     page, reply = f"/desk/threads/{conversation.public_id}/", f"/desk/threads/{conversation.public_id}/reply/"
     found = [desk.get(page, {"from": "1"}), desk.post(reply, {"body": "Typed before the upgrade"})]
     assert [(answer.status_code, answer["Location"]) for answer in found] == [

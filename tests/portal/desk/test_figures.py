@@ -22,7 +22,7 @@ ROWS = st.dictionaries(
 
 
 @given(ROWS)
-def test_every_shown_number_is_nobodys_or_that_of_five(rows):
+def test_figures_show_no_number_between_one_and_four(rows):
     shown = pooled(rows)
     if shown is None:
         assert is_small(tuple(map(sum, zip(*rows.values(), strict=True))))
@@ -32,7 +32,7 @@ def test_every_shown_number_is_nobodys_or_that_of_five(rows):
 
 
 @given(ROWS)
-def test_what_is_left_of_the_whole_is_shown_too_so_nothing_can_be_worked_out(rows):
+def test_pooled_figures_add_up_to_the_total(rows):
     if shown := pooled(rows):
         parts = [*shown.rows.values(), *filter(None, [shown.rest])]
         assert (
@@ -55,12 +55,12 @@ def test_what_is_left_of_the_whole_is_shown_too_so_nothing_can_be_worked_out(row
         ),  # one alone would be the whole without the others
     ],
 )
-def test_small_topics_stand_together(rows, alone, rest):
+def test_topics_with_few_answers_are_pooled(rows, alone, rest):
     shown = pooled(rows)
     assert (set(shown.rows), shown.rest) == (alone, rest)
 
 
-def test_too_few_in_all_are_not_shown():
+def test_figures_are_hidden_if_too_few_people_answered():
     assert pooled({"a": (4, 0), "b": (0, 3)}) is None
 
 
@@ -72,7 +72,7 @@ def test_too_few_in_all_are_not_shown():
         ("2026-08-15", "2026-3", "2026-07-01", "2026-09-30"),
     ],
 )
-def test_a_quarter(day, quarter, first, last):
+def test_quarter_knows_its_days_and_neighbors(day, quarter, first, last):
     found = Quarter.of(datetime.date.fromisoformat(day))
     assert (str(found), str(found.first_day), str(found.last_day)) == (quarter, first, last)
     assert found.before.after == found == Quarter.read(quarter)
@@ -107,7 +107,7 @@ def table(page, heading):
     return {row[0]: row[1:] for row in rows[1:]}
 
 
-def test_every_contact_is_counted_also_once_it_is_forgotten(desk, recorded, quarter, library):
+def test_deleted_contacts_are_still_counted_in_the_figures(desk, recorded, quarter, library):
     recorded(2, question_type="reference")
     recorded(1, month=2, question_type="technology", handed_over_at=timezone.now(), kept_at=timezone.now())
     recorded(3, month=1, status="tally", question_type="directional")
@@ -129,7 +129,7 @@ def test_every_contact_is_counted_also_once_it_is_forgotten(desk, recorded, quar
     }
 
 
-def test_what_few_said_of_a_topic_stands_with_other_topics(desk, recorded):
+def test_figures_page_pools_topics_with_few_answers(desk, recorded):
     health, law, taxes = (TopicFactory(name=name) for name in ("Health", "Law", "Taxes"))
     recorded(6, topic=health, found="all")
     recorded(5, topic=law, found="no")
@@ -143,7 +143,7 @@ def test_what_few_said_of_a_topic_stands_with_other_topics(desk, recorded):
     }
 
 
-def test_of_a_quarter_in_which_few_answered_nothing_is_told(desk, recorded):
+def test_figures_page_hides_outcomes_if_too_few_answered(desk, recorded):
     recorded(4, found="no", topic=TopicFactory(name="Bereavement"))
     page = desk.get(reverse("figures"))
     assert table(page, "Did they find what they needed?") == {}
@@ -151,7 +151,7 @@ def test_of_a_quarter_in_which_few_answered_nothing_is_told(desk, recorded):
     assert "Bereavement" not in text(page)
 
 
-def test_how_it_turned_out_is_told_when_the_quarter_is_over(desk, branch, library):
+def test_figures_page_shows_outcomes_only_after_the_quarter_ends(desk, branch, library):
     HelpSessionFactory.create_batch(9, branch=branch, happened_on=library.today(), found="no")
     page = text(desk.get(reverse("figures")))
     assert "Did they find what they needed?" not in page
@@ -159,13 +159,13 @@ def test_how_it_turned_out_is_told_when_the_quarter_is_over(desk, branch, librar
 
 
 @pytest.mark.parametrize("asked", ["", "2026", "2026-5", "1999-1", "9999-4", "nonsense", "٢٠٢٦-1"])
-def test_another_quarter_than_there_is_is_the_last_one(desk, recorded, quarter, asked):
+def test_unknown_quarter_shows_the_last_one(desk, recorded, quarter, asked):
     recorded()
     page = desk.get(reverse("figures"), {"quarter": asked})
     assert (page.status_code, page.context["quarter"]) == (200, quarter)
 
 
-def test_one_goes_back_to_the_first_quarter_and_no_further(desk, recorded, quarter, branch):
+def test_figures_page_links_back_to_the_first_recorded_quarter_only(desk, recorded, quarter, branch):
     HelpSessionFactory(branch=branch, happened_on=quarter.before.first_day)
     pages = [
         desk.get(reverse("figures"), {"quarter": each}).context
@@ -178,12 +178,14 @@ def test_one_goes_back_to_the_first_quarter_and_no_further(desk, recorded, quart
     ]
 
 
-def test_an_empty_library_is_told_what_will_stand_there(desk):
+def test_figures_page_without_data_says_that_nothing_was_recorded(desk):
     assert "Nothing was recorded" in text(desk.get(reverse("figures")))
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_it_costs_the_same_however_much_there_is(desk, recorded, django_assert_num_queries, rows):
+def test_figures_page_runs_the_same_number_of_queries_for_any_amount_of_data(
+    desk, recorded, django_assert_num_queries, rows
+):
     for number in range(rows):
         recorded(topic=TopicFactory(), found="all", satisfaction="good", month=number % 3)
     with django_assert_num_queries(9):

@@ -42,7 +42,7 @@ def conversation(session):
     ("route", "what"),
     [("hold_session", "session"), ("hold_conversation", "conversation"), ("hold_person", "patron")],
 )
-def test_a_coordinator_holds_a_record_with_a_reason_and_lifts_it(
+def test_coordinator_sets_a_legal_hold_with_a_reason_and_lifts_it(
     desk, session, conversation, patron, coordinator, route, what
 ):
     record = {"session": session, "conversation": conversation, "patron": patron}[what]
@@ -64,14 +64,14 @@ def test_a_coordinator_holds_a_record_with_a_reason_and_lifts_it(
     assert "Case 12" in text(desk.get(reverse("legal_holds")))
 
 
-def test_without_a_reason_nothing_is_held(desk, session):
+def test_legal_hold_without_a_reason_is_refused(desk, session):
     answer = desk.post(reverse("hold_session", args=[session.public_id]), {"reason": "  "})
     assert answer.status_code == 422
     assert not LegalHold.objects.exists()
 
 
 @pytest.mark.parametrize("status", ["unfinished", "tally"])
-def test_what_was_not_recorded_yet_is_not_held(desk, session, status):
+def test_unfinished_visits_and_tallies_cannot_be_held(desk, session, status):
     HelpSession.objects.filter(pk=session.pk).update(status=status, patron=None)
     assert (
         desk.post(reverse("hold_session", args=[session.public_id]), {"reason": "Case 12"}).status_code == 404
@@ -79,13 +79,13 @@ def test_what_was_not_recorded_yet_is_not_held(desk, session, status):
     assert not LegalHold.objects.exists()
 
 
-def test_a_second_hold_of_the_same_record_is_the_first(desk, session):
+def test_second_hold_of_a_record_creates_no_new_hold(desk, session):
     for _ in range(2):
         desk.post(reverse("hold_session", args=[session.public_id]), {"reason": "Case 12"})
     assert LegalHold.objects.count() == 1
 
 
-def test_a_held_conversation_is_not_erased(desk, conversation, session, coordinator):
+def test_conversation_under_a_legal_hold_cannot_be_erased(desk, conversation, session, coordinator):
     holds.hold(session, reason="Case 12", by=coordinator, at=conversation.opened_at)
     answer = desk.post(reverse("desk_erase", args=[conversation.public_id]), follow=True)
     assert "under a legal hold" in text(answer)
@@ -93,7 +93,7 @@ def test_a_held_conversation_is_not_erased(desk, conversation, session, coordina
 
 
 @pytest.mark.parametrize("what", ["session", "conversation", "patron"])
-def test_a_patron_of_whom_something_is_held_is_not_erased(conversation, session, patron, coordinator, what):
+def test_patron_with_a_held_record_cannot_be_erased(conversation, session, patron, coordinator, what):
     holds.hold(
         {"session": session, "conversation": conversation, "patron": patron}[what],
         reason="Case 12",
@@ -107,7 +107,9 @@ def test_a_patron_of_whom_something_is_held_is_not_erased(conversation, session,
 
 
 @pytest.mark.parametrize("name", ["legal_holds", "hold_session", "hold_conversation", "hold_person"])
-def test_for_other_staff_there_are_no_holds(client, staff, session, conversation, patron, sign_in, name):
+def test_legal_hold_pages_are_404_for_staff_who_are_not_coordinators(
+    client, staff, session, conversation, patron, sign_in, name
+):
     args = {
         "hold_session": [session.public_id],
         "hold_conversation": [conversation.public_id],
@@ -116,7 +118,7 @@ def test_for_other_staff_there_are_no_holds(client, staff, session, conversation
     assert sign_in(client, staff).get(reverse(name, args=args)).status_code == 404
 
 
-def test_neither_other_staff_nor_the_patron_read_of_a_hold(
+def test_legal_hold_is_invisible_to_the_patron_and_other_staff(
     client, staff, patron, session, coordinator, sign_in
 ):
     holds.hold(patron, reason="Case 12", by=coordinator, at=session.created_at)
@@ -128,7 +130,7 @@ def test_neither_other_staff_nor_the_patron_read_of_a_hold(
     )
 
 
-def test_of_a_record_of_another_branch_the_list_has_no_link(desk, coordinator):
+def test_legal_holds_page_does_not_link_to_a_record_of_another_branch(desk, coordinator):
     elsewhere = HelpSessionFactory(branch=BranchFactory(), staff=StaffFactory())
     holds.hold(elsewhere, reason="Case 12", by=coordinator, at=elsewhere.created_at)
     page = desk.get(reverse("legal_holds")).content.decode()
@@ -137,7 +139,7 @@ def test_of_a_record_of_another_branch_the_list_has_no_link(desk, coordinator):
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_the_list_costs_the_same_whatever_its_length(
+def test_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     desk, branch, coordinator, count, django_assert_num_queries
 ):
     for session in HelpSessionFactory.create_batch(count, branch=branch):

@@ -48,7 +48,7 @@ def address(name, branch, someone, template):
 
 
 @pytest.mark.parametrize("name", [pattern.name for pattern in urlpatterns])
-def test_only_coordinators_reach_the_settings(
+def test_only_coordinators_open_the_settings(
     client, branch, patron, staff, coordinator, template, sign_in, name
 ):
     url = address(name, branch, staff, template)
@@ -72,7 +72,7 @@ LIBRARY = {
 }
 
 
-def test_the_library_is_changed_and_it_is_on_record(desk, coordinator, branch):
+def test_library_settings_are_saved_and_the_change_is_logged(desk, coordinator, branch):
     assert desk.post(reverse("library_settings"), {**LIBRARY, "default_branch": branch.pk}).status_code == 302
     library = Library.current()
     assert (library.name, library.language, library.time_zone, library.accent_color) == (
@@ -115,7 +115,7 @@ def test_the_library_is_changed_and_it_is_on_record(desk, coordinator, branch):
         ("desk_locks_after_minutes", "61"),
     ],
 )
-def test_what_is_wrong_is_said_beside_the_field(desk, branch, field, value):
+def test_invalid_library_setting_shows_the_error_beside_the_field(desk, branch, field, value):
     page = desk.post(reverse("library_settings"), {**LIBRARY, "default_branch": branch.pk, field: value})
     assert page.status_code == 200
     assert f'id="id_{field}_error"' in page.content.decode()
@@ -129,7 +129,7 @@ def picture(kind="PNG", size=(900, 300), **kwargs):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_a_logo_is_drawn_anew(desk, library, kind):
+def test_uploaded_logo_is_encoded_again_as_png(desk, library, kind):
     tail = b"<script>alert(1)</script>"
     desk.post(
         reverse("logo_settings"),
@@ -156,7 +156,7 @@ def test_a_logo_is_drawn_anew(desk, library, kind):
         picture("PPM"),
     ],
 )
-def test_what_is_no_picture_is_no_logo(desk, library, content):
+def test_invalid_picture_is_refused_as_a_logo(desk, library, content):
     page = desk.post(
         reverse("logo_settings"), {"logo": SimpleUploadedFile("logo.png", content, content_type="image/png")}
     )
@@ -165,7 +165,7 @@ def test_what_is_no_picture_is_no_logo(desk, library, content):
     assert not Library.current().logo
 
 
-def test_a_branch_is_added_changed_and_taken_out_of_use(desk, branch):
+def test_branch_is_added_changed_closed_and_reopened(desk, branch):
     desk.post(reverse("add_branch"), {"name": "East Point", "promise_hours": 8})
     east = Branch.objects.get(name="East Point")
     assert (east.slug, east.opening_hours.count()) == ("east-point", 5)
@@ -181,12 +181,12 @@ def test_a_branch_is_added_changed_and_taken_out_of_use(desk, branch):
     assert east.closed_at is None
 
 
-def test_a_branch_needs_a_name_of_its_own(desk, branch):
+def test_branch_name_must_be_unique(desk, branch):
     page = desk.post(reverse("add_branch"), {"name": branch.name.upper(), "promise_hours": 8})
     assert "Another branch has this name. Choose a different one." in page.content.decode()
 
 
-def test_the_default_branch_stays_in_use(desk, branch):
+def test_default_branch_cannot_be_closed(desk, branch):
     page = desk.post(reverse("branch_use", args=[branch.slug]), follow=True)
     assert "This is the default branch" in page.content.decode()
     branch.refresh_from_db()
@@ -202,7 +202,7 @@ def test_the_default_branch_stays_in_use(desk, branch):
         ("", []),
     ],
 )
-def test_opening_hours_as_people_write_them(desk, branch, typed, kept):
+def test_opening_hours_are_understood_as_people_write_them(desk, branch, typed, kept):
     assert desk.post(reverse("branch_hours", args=[branch.slug]), {"day1": typed}).status_code == 302
     assert [
         (f"{each.opens:%H:%M}", f"{each.closes:%H:%M}") for each in branch.opening_hours.filter(weekday=1)
@@ -211,14 +211,14 @@ def test_opening_hours_as_people_write_them(desk, branch, typed, kept):
 
 
 @pytest.mark.parametrize("typed", ["9", "17-9", "9-25", "9-12, 11-14", "nine to five", "9:75-10", "²-5"])
-def test_hours_that_mean_nothing_stay_in_the_form(desk, branch, typed):
+def test_invalid_opening_hours_stay_in_the_form(desk, branch, typed):
     page = desk.post(reverse("branch_hours", args=[branch.slug]), {"day1": typed})
     assert page.status_code == 200
     assert f'value="{typed}"' in page.content.decode()
     assert not branch.opening_hours.exists()
 
 
-def test_closed_days(desk, branch, library):
+def test_closed_day_is_added_and_removed(desk, branch, library):
     day = library.today().replace(year=library.today().year + 1).isoformat()
     desk.post(reverse("branch_closed_days", args=[branch.slug]), {"day": day, "reason": "Holiday"})
     assert "Holiday" in desk.get(reverse("branch_settings", args=[branch.slug])).content.decode()
@@ -227,7 +227,7 @@ def test_closed_days(desk, branch, library):
     assert desk.post(reverse("branch_closed_days", args=[branch.slug]), {"day": "soon"}).status_code == 200
 
 
-def test_topics(desk):
+def test_topic_is_added_renamed_retired_and_restored(desk):
     desk.post(reverse("topics"), {"name": "Gardening", "name_es": "Jardinería"})
     topic = Topic.objects.get()
     page = desk.get(reverse("topics"), {"topic": topic.pk}).content.decode()
@@ -243,7 +243,7 @@ def test_topics(desk):
     assert topic.retired_at is None
 
 
-def test_topics_have_a_field_for_each_language_other_than_the_default(desk, settings):
+def test_topic_form_has_a_name_field_for_each_other_language(desk, settings):
     settings.LANGUAGES = [("en", "English"), ("es", "Spanish"), ("fr", "French")]
     desk.post(reverse("topics"), {"name": "Gardening", "name_es": "Jardinería", "name_fr": "Jardinage"})
     assert dict(Topic.objects.get().names.values_list("language", "name")) == {
@@ -262,7 +262,7 @@ TEMPLATE = {
 }
 
 
-def test_a_template_is_written_changed_and_removed(desk, branch, coordinator):
+def test_reply_template_is_added_changed_and_removed(desk, branch, coordinator):
     page = desk.post(reverse("add_reply_template"), TEMPLATE, follow=True).content.decode()
     assert "Renewed saved. Staff can use it now." in page
     template = ReplyTemplate.objects.get()
@@ -306,14 +306,14 @@ def test_a_template_is_written_changed_and_removed(desk, branch, coordinator):
         ({"branch": "999"}, "Select a valid choice"),
     ],
 )
-def test_a_template_that_could_not_be_filled_in_is_refused(desk, changes, words):
+def test_invalid_reply_template_is_refused(desk, changes, words):
     page = desk.post(reverse("add_reply_template"), TEMPLATE | changes)
     assert words in page.content.decode()
     assert page.content.decode().count('class="field-error"') == 1
     assert not ReplyTemplate.objects.exists()
 
 
-def test_two_of_one_name_would_not_be_told_apart(desk, branch, template):
+def test_reply_template_name_must_be_unique_per_branch_and_language(desk, branch, template):
     same = {"name": "on HOLD", "branch": "", "language": "en", "body": "x"}
     assert (
         "already has a template with this name"
@@ -326,14 +326,14 @@ def test_two_of_one_name_would_not_be_told_apart(desk, branch, template):
     assert template.name == "on HOLD"
 
 
-def test_how_a_template_reads_is_shown_with_a_name_and_without(desk, coordinator, template):
+def test_reply_template_page_shows_the_text_with_and_without_a_name(desk, coordinator, template):
     page = desk.get(reverse("reply_template", args=[template.public_id])).content.decode()
     assert "Hello, Sam! The Secret Garden is here. Ines Coordinator" in page
     assert "Hello! What we recommended is here. Ines Coordinator" in page
 
 
 @pytest.mark.parametrize("language", ["en", "xx", "../../x"])
-def test_how_it_would_read_is_shown_and_nothing_saved(desk, template, language):
+def test_reply_template_preview_saves_nothing(desk, template, language):
     typed = {
         "preview": "1",
         "name": "",
@@ -361,7 +361,7 @@ def test_how_it_would_read_is_shown_and_nothing_saved(desk, template, language):
         ({"branch": "nowhere"}, set()),
     ],
 )
-def test_templates_by_branch_and_language(desk, query, shown):
+def test_reply_templates_can_be_filtered_by_branch_and_language(desk, query, shown):
     hill = BranchFactory(name="Hill", slug="hill")
     for name, branch, language in [("All en", None, "en"), ("All es", None, "es"), ("Hill en", hill, "en")]:
         ReplyTemplateFactory(name=name, branch=branch, language=language)
@@ -371,7 +371,7 @@ def test_templates_by_branch_and_language(desk, query, shown):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_list_of_templates_costs_the_same_whatever_its_length(
+def test_reply_template_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     desk, branch, rows, django_assert_num_queries
 ):
     ReplyTemplateFactory.create_batch(rows, branch=branch)
@@ -380,5 +380,5 @@ def test_the_list_of_templates_costs_the_same_whatever_its_length(
         assert desk.get(reverse("reply_templates")).content.decode().count('class="cover-all"') == rows
 
 
-def test_without_templates_it_says_what_they_are_for(desk, library):
+def test_empty_reply_template_list_says_that_there_are_none(desk, library):
     assert "No templates yet" in desk.get(reverse("reply_templates")).content.decode()

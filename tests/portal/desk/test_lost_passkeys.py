@@ -34,7 +34,7 @@ def remove(desk, passkey, whose=None):
     )
 
 
-def test_it_is_gone_its_person_is_out_everywhere_told_by_mail_and_reads_who_did_it(
+def test_removing_a_lost_passkey_signs_the_patron_out_and_emails_them(
     desk, lost, patron, coordinator, sign_in, mailoutbox
 ):
     other = PasskeyFactory(person=patron, name="Laptop")
@@ -54,7 +54,7 @@ def test_it_is_gone_its_person_is_out_everywhere_told_by_mail_and_reads_who_did_
     assert "removed a passkey of yours" in text(sign_in(Client(), patron).get(reverse("who_looked")))
 
 
-def test_the_only_way_in_is_left(desk, lost, patron):
+def test_patrons_only_sign_in_method_cannot_be_removed(desk, lost, patron):
     EmailAddress.objects.filter(user=patron).delete()
     patron.email = None
     patron.save()
@@ -65,7 +65,7 @@ def test_the_only_way_in_is_left(desk, lost, patron):
     )
 
 
-def test_only_a_coordinator_who_has_their_record_open_and_never_anothers_or_a_colleagues(
+def test_passkey_can_be_removed_only_by_a_coordinator_with_the_record_open(
     desk, lost, patron, staff, branch, client, sign_in
 ):
     colleague = StaffFactory(branch=branch)

@@ -48,7 +48,7 @@ def found(conversation, staff):
     return patron_history_context(row, staff)
 
 
-def test_what_was_given_before_and_how_it_turned_out_in_words(desk, conversation, patron, branch):
+def test_conversation_page_shows_earlier_items_and_their_verdicts(desk, conversation, patron, branch):
     earlier(
         patron,
         branch,
@@ -63,7 +63,7 @@ def test_what_was_given_before_and_how_it_turned_out_in_words(desk, conversation
         assert words in page
 
 
-def test_the_newest_five_and_nothing_of_this_occasion(conversation, staff, patron, branch):
+def test_patron_history_shows_the_newest_five_earlier_items(conversation, staff, patron, branch):
     titles = [f"Older {number}" for number in range(7)]
     for number, title in enumerate(titles):
         earlier(patron, branch, title, days=number + 1)
@@ -73,13 +73,13 @@ def test_the_newest_five_and_nothing_of_this_occasion(conversation, staff, patro
     ]
 
 
-def test_of_somebody_by_code_only_this_visit(conversation, staff, branch):
+def test_patron_history_is_empty_for_a_visit_by_code(conversation, staff, branch):
     by_code = ConversationFactory(help_session=HelpSessionFactory(branch=branch))
     recommend_in(HelpSessionFactory(branch=branch))  # somebody else without a name
     assert found(by_code, staff) == {"readers_form": None, "before": [], "other_conversations": []}
 
 
-def test_nothing_of_a_quiet_visit_whatever_its_rows_say(conversation, staff, branch, patron):
+def test_patron_history_never_includes_a_quiet_visit(conversation, staff, branch, patron):
     quiet = QuietSessionFactory(branch=branch)
     told = recommend_in(quiet, item=ItemFactory(title="A hard matter"))[0]
     in_conversation = ConversationFactory(help_session=quiet, branch=branch)
@@ -93,9 +93,7 @@ def test_nothing_of_a_quiet_visit_whatever_its_rows_say(conversation, staff, bra
     assert found(in_conversation, staff) == {"readers_form": None, "before": [], "other_conversations": []}
 
 
-def test_other_conversations_with_their_state_and_a_link_only_where_one_may_open_them(
-    desk, conversation, patron, branch
-):
+def test_other_conversations_are_linked_only_if_the_viewer_may_open_them(desk, conversation, patron, branch):
     here = ConversationFactory(
         help_session=HelpSessionFactory(patron=patron, branch=branch),
         subject="About the river",
@@ -112,7 +110,9 @@ def test_other_conversations_with_their_state_and_a_link_only_where_one_may_open
 
 
 @pytest.mark.parametrize("gone", ["joined", "erased", "another patron's"])
-def test_what_is_not_theirs_any_more_is_not_among_them(conversation, staff, patron, branch, gone):
+def test_patron_history_excludes_merged_erased_and_other_patrons_conversations(
+    conversation, staff, patron, branch, gone
+):
     other = ConversationFactory(
         help_session=HelpSessionFactory(patron=patron, branch=branch), status="closed"
     )
@@ -125,7 +125,7 @@ def test_what_is_not_theirs_any_more_is_not_among_them(conversation, staff, patr
     assert found(conversation, staff)["other_conversations"] == []
 
 
-def test_the_answers_of_the_readers_form_are_laid_out(desk, conversation):
+def test_conversation_page_shows_the_answers_of_the_reading_form(desk, conversation):
     ReadersForm.objects.create(
         conversation=conversation,
         loved="Emma and Persuasion",
@@ -139,7 +139,7 @@ def test_the_answers_of_the_readers_form_are_laid_out(desk, conversation):
         assert words in page
 
 
-def test_seeing_it_is_in_the_access_log(desk, conversation, staff, patron, branch):
+def test_viewing_the_patron_history_is_in_the_access_log(desk, conversation, staff, patron, branch):
     earlier(patron, branch, "An Older Novel")
     shown(desk, conversation)
     assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron")) == [
@@ -148,7 +148,7 @@ def test_seeing_it_is_in_the_access_log(desk, conversation, staff, patron, branc
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_it_costs_two_queries_whatever_there_is(
+def test_patron_history_runs_two_queries_for_any_amount_of_data(
     conversation, staff, patron, branch, count, django_assert_num_queries
 ):
     for _ in range(count):

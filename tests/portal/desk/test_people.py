@@ -52,7 +52,7 @@ def looks(person):
     )
 
 
-def test_a_whole_address_finds_that_person_and_no_other(desk, near, patron):
+def test_complete_email_address_finds_exactly_one_patron(desk, near, patron):
     UserFactory(name="Sam Okafor", email="sam.okafor@example.org")
     answer = desk.post(PEOPLE, {"identifier": " SAM@example.org "})
     assert (answer.status_code, answer.url) == (302, record(patron))
@@ -66,7 +66,7 @@ def card(person, barcode, ils_id):
 
 
 @pytest.mark.parametrize("typed", ["2 1234 0000 1234", "21234 00001234\n"])
-def test_a_whole_card_number_finds_that_person_and_no_other(desk, near, patron, stranger, typed):
+def test_complete_card_number_finds_exactly_one_patron(desk, near, patron, stranger, typed):
     card(patron, "21234" + "00001234", "7")
     card(stranger, "2123400001235", "8")
     assert desk.post(PEOPLE, {"identifier": typed}).url == record(patron)
@@ -76,7 +76,7 @@ def test_a_whole_card_number_finds_that_person_and_no_other(desk, near, patron, 
 
 
 @pytest.mark.parametrize("typed", ["2123400001", "0001234", "21234000012345", "%", "2123400009999"])
-def test_part_of_a_card_number_or_one_that_two_have_had_finds_nobody(desk, patron, stranger, typed):
+def test_partial_or_shared_card_number_finds_nobody(desk, patron, stranger, typed):
     card(patron, "2123400001234", "7")
     for number, person in enumerate([patron, stranger]):
         card(person, "2123400009999", f"9{number}")
@@ -88,14 +88,14 @@ def test_part_of_a_card_number_or_one_that_two_have_had_finds_nobody(desk, patro
 @pytest.mark.parametrize(
     "typed", ["sam@example.or", "sam", "@example.org", "", "%@example.org", "sam@example.org' OR 1=1"]
 )
-def test_part_of_an_address_finds_nobody(desk, near, patron, typed):
+def test_partial_email_address_finds_nobody(desk, near, patron, typed):
     answer = desk.post(PEOPLE, {"identifier": typed})
     assert answer.status_code == 422
     assert "Okafor" not in answer.content.decode()
     assert looks(patron) == []
 
 
-def test_an_address_that_nobody_confirmed_is_nobodys(desk):
+def test_unconfirmed_email_address_finds_nobody(desk):
     person_with_address("typed@example.org", at=timezone.now())
     assert "We found nobody with this card number or address" in text(
         desk.post(PEOPLE, {"identifier": "typed@example.org"})
@@ -103,7 +103,7 @@ def test_an_address_that_nobody_confirmed_is_nobodys(desk):
 
 
 @pytest.mark.parametrize("letters", ["zoe", "ang", "ÅNG", "zoë ångs", "Angstrom Zoe"])
-def test_letters_and_a_reason_find_who_fits(desk, stranger, letters):
+def test_name_search_with_a_reason_finds_matching_patrons(desk, stranger, letters):
     UserFactory(name="Zora Neale")
     HelpSessionFactory(patron=stranger, branch=BranchFactory(name="Hill"))
     page = desk.post(BY_NAME, {"letters": letters, "reason": "On the phone, without a card"})
@@ -127,14 +127,14 @@ def test_letters_and_a_reason_find_who_fits(desk, stranger, letters):
         {},
     ],
 )
-def test_without_three_letters_or_a_reason_nobody_is_shown(desk, stranger, typed):
+def test_name_search_needs_three_letters_and_a_reason(desk, stranger, typed):
     answer = desk.post(BY_NAME, typed)
     assert answer.status_code == 422
     assert "Ångström" not in answer.content.decode()
     assert looks(stranger) == []
 
 
-def test_of_more_than_a_few_nobody_is_shown(desk, library):
+def test_name_search_with_too_many_matches_shows_nobody(desk, library):
     people = UserFactory.create_batch(find.MAX_LISTED + 1, name="Sam Smith")
     answer = desk.post(BY_NAME, {"letters": "smith", "reason": "Because"})
     assert answer.status_code == 422
@@ -143,11 +143,11 @@ def test_of_more_than_a_few_nobody_is_shown(desk, library):
     assert [looks(person) for person in people] == [[]] * len(people)
 
 
-def test_nobody_fits(desk, stranger):
+def test_name_search_without_a_match_says_so(desk, stranger):
     assert "Nobody fits" in text(desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"}))
 
 
-def test_a_record_of_this_desk_opens_and_says_who_looked(desk, near, patron):
+def test_patron_record_of_the_branch_opens_and_is_logged(desk, near, patron):
     ConversationFactory(help_session=near, subject="Which bees?")
     page = text(desk.get(record(patron)))
     for shown in ("Sam Okafor", "sam@example.org", "Books about bees?", "Which bees?"):
@@ -156,7 +156,7 @@ def test_a_record_of_this_desk_opens_and_says_who_looked(desk, near, patron):
     assert not LookingReason.objects.exists()
 
 
-def test_a_conversation_leads_to_the_record(desk, near, patron):
+def test_conversation_links_to_the_patron_record(desk, near, patron):
     conversation = ConversationFactory(help_session=near)
     MessageFactory(conversation=conversation)
     assert record(patron) in desk.get(f"/desk/conversations/{conversation.public_id}/").content.decode()
@@ -166,13 +166,13 @@ def test_a_conversation_leads_to_the_record(desk, near, patron):
     assert looks(patron)[-1] == ("opened", "user", str(patron.public_id), "conversation")
 
 
-def test_whom_nobody_looked_up_has_no_record_here(desk, stranger):
+def test_patron_record_of_another_branch_is_404_without_a_search(desk, stranger):
     assert desk.get(record(stranger)).status_code == 404
     assert desk.post(record(stranger), {"reason": "Because"}).status_code == 404
     assert looks(stranger) == []
 
 
-def test_whom_this_desk_has_nothing_to_do_with_opens_with_a_reason(desk, stranger):
+def test_patron_record_of_another_branch_opens_with_a_reason(desk, stranger):
     HelpSessionFactory(
         patron=stranger, branch=BranchFactory(name="Hill"), question="Elsewhere and mine alone"
     )
@@ -190,7 +190,7 @@ def test_whom_this_desk_has_nothing_to_do_with_opens_with_a_reason(desk, strange
     assert set(LookingReason.objects.values_list("reason", flat=True)) == {"They stand here"}
 
 
-def test_why_somebody_looked_rests_in_no_session_and_is_gone_with_whom_it_is_about(desk, stranger):
+def test_search_reason_is_not_stored_in_the_browsers_session(desk, stranger):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "Zqxreason on the phone"})
     assert "Zqxreason" not in str(dict(desk.session))
     assert "What is known" in text(desk.get(record(stranger)))
@@ -198,7 +198,7 @@ def test_why_somebody_looked_rests_in_no_session_and_is_gone_with_whom_it_is_abo
     assert "Why do you look?" in text(desk.get(record(stranger)))
 
 
-def test_the_reason_of_a_search_opens_the_record_too(desk, stranger):
+def test_reason_of_a_search_also_opens_the_patron_record(desk, stranger):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     assert "What is known" in text(desk.get(record(stranger)))
     assert list(LookingReason.objects.values_list("reason", "event__action").order_by("pk")) == [
@@ -207,7 +207,7 @@ def test_the_reason_of_a_search_opens_the_record_too(desk, stranger):
     ]
 
 
-def test_what_was_found_stays_open_until_the_day_ends(desk, stranger, library):
+def test_patron_record_found_by_search_is_closed_the_next_day(desk, stranger, library):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     session = desk.session
     session[find.FOUND] = session[find.FOUND] | {"on": "2026-01-01"}
@@ -215,13 +215,15 @@ def test_what_was_found_stays_open_until_the_day_ends(desk, stranger, library):
     assert desk.get(record(stranger)).status_code == 404
 
 
-def test_what_a_colleague_found_is_not_open_to_others(client, desk, stranger, elsewhere, sign_in):
+def test_patron_record_found_by_a_colleague_stays_closed_to_others(
+    client, desk, stranger, elsewhere, sign_in
+):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     client.logout()
     assert sign_in(client, elsewhere).get(record(stranger)).status_code == 404
 
 
-def test_nobody_walks_through_the_library(desk, library, stranger):
+def test_patron_lookups_are_limited_to_sixty(desk, library, stranger):
     answers = [desk.post(PEOPLE, {"identifier": f"nobody{number}@example.org"}) for number in range(61)]
     assert "tried too often" in text(answers[-1])
     assert "tried too often" not in text(answers[-2])
@@ -229,7 +231,7 @@ def test_nobody_walks_through_the_library(desk, library, stranger):
     assert looks(stranger) == []
 
 
-def test_names_are_looked_up_seldom(desk, stranger):
+def test_name_searches_are_limited_to_twenty(desk, stranger):
     for _ in range(20):
         desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"})
     answer = desk.post(BY_NAME, {"letters": "zoe", "reason": "Because"})
@@ -239,7 +241,7 @@ def test_names_are_looked_up_seldom(desk, stranger):
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_a_record_costs_the_same_whatever_is_in_it(
+def test_patron_record_runs_the_same_number_of_queries_for_1_and_20_visits(
     desk, branch, staff, patron, rows, django_assert_num_queries
 ):
     for _ in range(rows):
@@ -248,7 +250,7 @@ def test_a_record_costs_the_same_whatever_is_in_it(
         desk.get(record(patron))
 
 
-def test_visits_and_conversations_page_apart(desk, branch, staff, patron):
+def test_visits_and_conversations_of_a_record_page_separately(desk, branch, staff, patron):
     for number in range(22):
         ConversationFactory(
             help_session=HelpSessionFactory(
@@ -267,7 +269,7 @@ def test_visits_and_conversations_page_apart(desk, branch, staff, patron):
 # Added at the desk.
 
 
-def test_somebody_is_added_with_a_name_alone(desk, staff):
+def test_patron_can_be_added_with_only_a_name(desk, staff):
     answer = desk.post(reverse("add_patron"), {"name": "Old Mr Pike", "email": "", "language": "es"})
     person = User.objects.get(name="Old Mr Pike")
     assert (answer.url, person.email, person.language, person.emailaddress_set.count()) == (
@@ -283,14 +285,14 @@ def test_somebody_is_added_with_a_name_alone(desk, staff):
     assert "Old Mr Pike" in text(desk.get(record(person)))
 
 
-def test_an_address_that_the_desk_typed_proves_nothing_and_needs_one_code(client, desk, sign_in):
+def test_address_typed_at_the_desk_stays_unconfirmed(client, desk, sign_in):
     desk.post(reverse("add_patron"), {"name": "Old Mr Pike", "email": "Pike@Example.org", "language": "en"})
     person = User.objects.get(email="pike@example.org")
     assert [(row.verified, row.primary) for row in person.emailaddress_set.all()] == [(False, True)]
     assert "not confirmed yet" in text(desk.get(record(person)))
 
 
-def test_an_address_that_somebody_has_is_refused_and_nothing_changes(desk, patron):
+def test_address_of_another_patron_is_refused_for_a_new_patron(desk, patron):
     answer = desk.post(
         reverse("add_patron"), {"name": "Somebody", "email": "sam@example.org", "language": "en"}
     )
@@ -300,7 +302,7 @@ def test_an_address_that_somebody_has_is_refused_and_nothing_changes(desk, patro
     assert patron.name == "Sam Okafor"
 
 
-def test_who_was_added_is_not_forgotten_with_unconfirmed_addresses(desk):
+def test_patron_added_at_the_desk_is_not_deleted_as_unconfirmed(desk):
     desk.post(reverse("add_patron"), {"name": "Old Mr Pike", "email": "pike@example.org", "language": "en"})
     forget_unconfirmed_people(at=timezone.now() + datetime.timedelta(days=9))
     assert User.objects.filter(email="pike@example.org").exists()
@@ -318,7 +320,7 @@ def keep(desk, person, visit):
     return desk.post(reverse("keep_for_patron", args=[person.public_id]), {"session": visit.public_id})
 
 
-def test_a_visit_is_kept_for_them_in_the_words_that_were_read(desk, staff, near, patron, visit):
+def test_desk_adds_a_visit_to_an_account_with_the_consent_text_shown(desk, staff, near, patron, visit):
     code = code_for(visit)
     patron.language = "es"
     patron.save()
@@ -342,7 +344,7 @@ def test_a_visit_is_kept_for_them_in_the_words_that_were_read(desk, staff, near,
     assert AuditEvent.objects.filter(action="kept", by=staff, patron=patron).count() == 1
 
 
-def test_a_quiet_visit_is_never_tied_to_a_name(desk, branch, staff, near, patron):
+def test_quiet_visit_cannot_be_added_to_an_account(desk, branch, staff, near, patron):
     quiet = QuietSessionFactory(branch=branch, staff=staff)
     assert "keep-for" not in desk.get(f"/desk/sessions/{quiet.public_id}/").content.decode()
     assert "violent" not in text(desk.get(record(patron), {"session": quiet.public_id}))
@@ -352,13 +354,13 @@ def test_a_quiet_visit_is_never_tied_to_a_name(desk, branch, staff, near, patron
     assert not Consent.objects.exists()
 
 
-def test_what_somebody_keeps_already_stays_theirs(desk, branch, staff, near, patron):
+def test_visit_in_another_account_cannot_be_added_again(desk, branch, staff, near, patron):
     theirs = HelpSessionFactory(branch=branch, staff=staff, patron=UserFactory())
     assert "Someone already has this visit in their account" in text(desk.get(keep(desk, patron, theirs).url))
     assert HelpSession.objects.get(pk=theirs.pk).patron != patron
 
 
-def test_only_a_visit_of_this_desk_for_somebody_whose_record_is_open(desk, near, patron, visit, stranger):
+def test_only_visits_of_the_branch_are_added_and_only_to_open_records(desk, near, patron, visit, stranger):
     elsewhere = HelpSessionFactory()
     assert keep(desk, patron, elsewhere).status_code == 404
     assert keep(desk, stranger, visit).status_code == 404
@@ -370,7 +372,7 @@ def test_only_a_visit_of_this_desk_for_somebody_whose_record_is_open(desk, near,
 # What stands out.
 
 
-def test_a_coordinator_reads_who_looked_at_whom_and_why(
+def test_coordinator_sees_lookups_with_their_reasons(
     client, desk, sign_in, coordinator, staff, stranger, near, patron
 ):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
@@ -385,7 +387,7 @@ def test_a_coordinator_reads_who_looked_at_whom_and_why(
     assert "Sam Okafor" not in text(page)
 
 
-def test_the_list_is_filtered_by_staff_and_by_person(
+def test_lookup_list_can_be_filtered_by_staff_member_and_patron(
     client, sign_in, coordinator, staff, branch, stranger, patron
 ):
     other = StaffFactory(name="Omar", branch=branch)
@@ -402,7 +404,7 @@ def test_the_list_is_filtered_by_staff_and_by_person(
     assert len(reasons(staff="nonsense")) == 3
 
 
-def test_the_reason_ends_with_the_person_and_that_somebody_looked_does_not(staff, stranger):
+def test_deleting_a_patron_deletes_lookup_reasons_but_not_log_entries(staff, stranger):
     audit.record("opened", stranger, by=staff, patron=stranger, reason="They stand here")
     stranger.delete()
     assert not LookingReason.objects.exists()
@@ -410,7 +412,7 @@ def test_the_reason_ends_with_the_person_and_that_somebody_looked_does_not(staff
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_list_costs_the_same_whatever_its_length(
+def test_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     client, sign_in, coordinator, staff, rows, django_assert_num_queries
 ):
     for number in range(rows):
@@ -421,7 +423,7 @@ def test_the_list_costs_the_same_whatever_its_length(
         client.get(reverse("lookups_with_reason"))
 
 
-def test_the_list_pages_by_key_and_loses_nothing(client, sign_in, coordinator, staff, stranger):
+def test_lookup_list_pages_by_key_and_shows_every_row(client, sign_in, coordinator, staff, stranger):
     at = timezone.now()
     for number in range(65):
         audit.record("opened", stranger, by=staff, patron=stranger, at=at, reason=f"Reason {number}")
@@ -437,7 +439,7 @@ def test_the_list_pages_by_key_and_loses_nothing(client, sign_in, coordinator, s
 
 
 @pytest.mark.parametrize("after", ["nonsense", "1.", "9" * 40 + ".1", "1.-1", "-99999999999999999999.1"])
-def test_a_place_that_is_none_is_the_first_page(client, sign_in, coordinator, after):
+def test_invalid_page_key_shows_the_first_page(client, sign_in, coordinator, after):
     assert (
         sign_in(client, coordinator).get(reverse("lookups_with_reason"), {"after": after}).status_code == 200
     )
@@ -452,9 +454,7 @@ def twin(library):
     return UserFactory(name="Sammy Okafor", email="sammy@example.org")
 
 
-def test_a_coordinator_joins_two_records_and_thinks_better_of_it(
-    client, sign_in, coordinator, near, patron, twin
-):
+def test_coordinator_merges_two_records_and_unmerges_them(client, sign_in, coordinator, near, patron, twin):
     HelpSessionFactory(patron=twin, branch=BranchFactory(name="Hill"), question="At the other desk?")
     sign_in(client, coordinator)
     join = reverse("desk_merge_records", args=[patron.public_id])
@@ -484,7 +484,7 @@ def test_a_coordinator_joins_two_records_and_thinks_better_of_it(
     assert HelpSession.objects.filter(patron=patron).count() == 1
 
 
-def test_staff_who_coordinate_nothing_join_nobody(desk, near, patron, twin):
+def test_staff_who_are_not_coordinators_cannot_merge_records(desk, near, patron, twin):
     desk.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
     assert (
         desk.post(
@@ -496,14 +496,16 @@ def test_staff_who_coordinate_nothing_join_nobody(desk, near, patron, twin):
     assert User.objects.filter(pk=twin.pk).exists()
 
 
-def test_only_whom_the_coordinator_found_can_be_the_other(client, sign_in, coordinator, near, patron, twin):
+def test_records_can_be_merged_only_after_the_coordinator_searched_for_both(
+    client, sign_in, coordinator, near, patron, twin
+):
     sign_in(client, coordinator).post(
         reverse("desk_merge_records", args=[patron.public_id]), {"with": twin.public_id}
     )
     assert User.objects.filter(pk=twin.pk).exists()
 
 
-def test_who_works_at_a_desk_stays(client, sign_in, coordinator, staff, near, patron):
+def test_merge_keeps_the_record_of_a_staff_member(client, sign_in, coordinator, staff, near, patron):
     sign_in(client, coordinator)
     client.post(PEOPLE, {"identifier": staff.email})
     client.post(record(staff), {"reason": "They say they have two"})
@@ -512,7 +514,7 @@ def test_who_works_at_a_desk_stays(client, sign_in, coordinator, staff, near, pa
     assert near.__class__.objects.get(pk=near.pk).patron == staff
 
 
-def test_a_joining_stands_in_the_access_log_of_both_also_without_its_preview(
+def test_merge_without_a_preview_is_in_the_access_log_of_both_records(
     client, sign_in, coordinator, near, patron, twin
 ):
     sign_in(client, coordinator)
@@ -523,7 +525,7 @@ def test_a_joining_stands_in_the_access_log_of_both_also_without_its_preview(
     assert "They say they have two" in opened.get(subject=str(twin.public_id)).looking.reason
 
 
-def test_a_coordinator_joins_nobody_with_themselves(client, sign_in, coordinator, near, patron):
+def test_coordinator_cannot_merge_their_own_record(client, sign_in, coordinator, near, patron):
     sign_in(client, coordinator)
     client.post(PEOPLE, {"identifier": coordinator.email})
     client.post(record(coordinator), {"reason": "Mine"})
@@ -535,6 +537,6 @@ def test_a_coordinator_joins_nobody_with_themselves(client, sign_in, coordinator
     assert User.objects.filter(pk=patron.pk).exists()
 
 
-def test_that_an_address_is_known_is_an_answer_and_is_written_down(desk, stranger):
+def test_adding_a_patron_with_a_known_address_is_logged_as_a_lookup(desk, stranger):
     desk.post(reverse("add_patron"), {"name": "Zoe", "email": "Zoe@example.org", "language": "en"})
     assert looks(stranger) == [("looked_up", "user", str(stranger.public_id), "people")]

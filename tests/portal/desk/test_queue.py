@@ -86,7 +86,7 @@ def away(person, cover=None):
 # What stands in which list.
 
 
-def test_the_longest_wait_comes_first_and_only_of_own_branches(desk, branch):
+def test_queue_shows_the_longest_wait_first_and_only_own_branches(desk, branch):
     waiting(branch, hours=2, subject="Second")
     waiting(branch, hours=30, subject="First")
     waiting(HelpSessionFactory().branch, subject="Elsewhere")
@@ -98,7 +98,7 @@ def test_the_longest_wait_comes_first_and_only_of_own_branches(desk, branch):
     assert subjects(desk.get(QUEUE)) == ["First", "Second"]
 
 
-def test_mine_is_what_i_must_answer_then_what_waits_for_others(desk, branch, staff, elsewhere):
+def test_list_of_own_conversations_shows_those_to_answer_first(desk, branch, staff, elsewhere):
     waiting(branch, hours=9, subject="Waiting for the patron", status="waiting_for_patron", assignee=staff)
     waiting(branch, hours=3, subject="Later", assignee=staff)
     waiting(branch, hours=5, subject="Sooner", assignee=staff)
@@ -116,7 +116,7 @@ def test_mine_is_what_i_must_answer_then_what_waits_for_others(desk, branch, sta
     ]
 
 
-def test_the_other_lists_have_their_own_order(desk, branch):
+def test_answered_snoozed_and_closed_lists_have_their_own_order(desk, branch):
     for name, hours, days in (("a", 3, 5), ("b", 2, 1), ("c", 1, 3)):
         waiting(branch, hours=hours, subject=f"Answered {name}", status="waiting_for_patron")
         waiting(branch, hours=hours, subject=f"Put off {name}", status="snoozed", snoozed_until=today(days))
@@ -126,7 +126,7 @@ def test_the_other_lists_have_their_own_order(desk, branch):
     assert subjects(desk.get(QUEUE + "?tab=done")) == ["Done c", "Done b", "Done a"]
 
 
-def test_what_was_joined_or_erased_is_in_no_list(desk, branch):
+def test_merged_and_erased_conversations_are_in_no_list(desk, branch):
     target = waiting(branch)
     waiting(branch, subject="Joined", status="closed", merged_into=target)
     waiting(branch, subject="", status="erased")
@@ -143,7 +143,7 @@ STATES = [
 
 
 @pytest.mark.parametrize("tab", LISTS)
-def test_the_lists_are_what_one_may_open_and_nothing_else(desk, staff, branch, tab):
+def test_each_list_shows_exactly_the_conversations_the_staff_member_may_open(desk, staff, branch, tab):
     """The arms in which they are written say the same as the scope of every other page."""
     colleague, covered, second = StaffFactory(branch=branch), StaffFactory(), BranchFactory()
     staff.staff_roles.create(branch=second)
@@ -166,7 +166,7 @@ def test_the_lists_are_what_one_may_open_and_nothing_else(desk, staff, branch, t
 # What its rows say.
 
 
-def test_a_row_says_why_how_long_and_against_what_promise(desk, branch, item):
+def test_queue_row_shows_reason_wait_and_promised_time(desk, branch, item):
     session = HelpSessionFactory(branch=branch, topic=TopicFactory(name="Novels"))
     given = recommend_in(session, item=item)[0]
     ConversationFactory(
@@ -192,14 +192,14 @@ def test_a_row_says_why_how_long_and_against_what_promise(desk, branch, item):
         assert words in page
 
 
-def test_one_that_is_in_time_is_not_called_overdue(desk, branch):
+def test_conversation_within_its_promised_time_is_not_overdue(desk, branch):
     waiting(branch, promised_at=hours_ago(-3))
     page = shown(desk.get(QUEUE))
     assert "Overdue" not in page
     assert "Promised by" in page
 
 
-def test_overdue_is_said_in_a_word_with_an_icon_and_on_its_border(desk, branch):
+def test_overdue_conversation_has_a_word_an_icon_and_a_border(desk, branch):
     waiting(branch, promised_at=hours_ago(3))
     page = desk.get(QUEUE)
     assert rows_of(page)[0]["css"] == "overdue"
@@ -209,12 +209,12 @@ def test_overdue_is_said_in_a_word_with_an_icon_and_on_its_border(desk, branch):
     assert '<symbol id="shape-clock"' in shown(page)
 
 
-def test_what_came_a_moment_ago_waits_seconds(desk, branch):
+def test_new_conversation_shows_its_wait_in_seconds(desk, branch):
     waiting(branch, hours=20 / 3600)
     assert "Waiting 20 seconds" in shown(desk.get(QUEUE))
 
 
-def test_waits_of_every_length_are_told_also_long_ones_in_another_language(desk, branch, staff):
+def test_queue_row_shows_short_and_long_waits_in_the_viewers_language(desk, branch, staff):
     for hours in (0.1, 50, 27 * 24 + 5, 40 * 24 + 5, 800 * 24):
         waiting(branch, hours=hours)
     said = [row["wait"].replace("\xa0", " ") for row in rows_of(desk.get(QUEUE))]
@@ -233,7 +233,7 @@ def test_waits_of_every_length_are_told_also_long_ones_in_another_language(desk,
     ]
 
 
-def test_a_row_says_whose_it_is(desk, branch, staff):
+def test_queue_row_shows_its_assignee_and_whether_they_are_away(desk, branch, staff):
     colleague, gone, covered, theirs = (
         StaffFactory(name=name, branch=branch) for name in ("Omar", "Gone", "Covered", "Theirs")
     )
@@ -253,7 +253,7 @@ def test_a_row_says_whose_it_is(desk, branch, staff):
     ]
 
 
-def test_a_row_shows_the_last_words_without_repeating_its_subject(desk, branch, staff):
+def test_queue_row_shows_the_last_message_without_repeating_the_subject(desk, branch, staff):
     conversation = waiting(branch, subject="Zoning maps before 1950")
     MessageFactory(
         conversation=conversation, body="Zoning maps before 1950\nI need the harbour.", sent_at=hours_ago(5)
@@ -269,7 +269,7 @@ def test_a_row_shows_the_last_words_without_repeating_its_subject(desk, branch, 
     assert rows_of(desk.get(QUEUE))[0]["said"] == "The library: Two of them are here"
 
 
-def test_a_word_that_the_subject_cut_is_shown_whole(desk, branch):
+def test_queue_row_shows_in_full_a_word_that_the_subject_cuts_off(desk, branch):
     conversation = waiting(branch, subject="Is the type large enough for the notice b…")
     MessageFactory(
         conversation=conversation,
@@ -279,7 +279,7 @@ def test_a_word_that_the_subject_cut_is_shown_whole(desk, branch):
     assert rows_of(desk.get(QUEUE))[0]["said"] == "…board? Ingrid"
 
 
-def test_what_somebody_wrote_is_text_wherever_it_stands(desk, branch):
+def test_queue_escapes_names_subjects_and_messages(desk, branch):
     evil = "<script>alert(1)</script>"
     session = HelpSessionFactory(branch=branch, patron=UserFactory(name=evil), topic=TopicFactory(name=evil))
     conversation = ConversationFactory(
@@ -297,7 +297,7 @@ def test_what_somebody_wrote_is_text_wherever_it_stands(desk, branch):
 # The address.
 
 
-def test_the_pages_of_the_queue_hold_everybody_once(desk, branch):
+def test_queue_pages_show_each_conversation_once(desk, branch):
     for hours in range(35):
         waiting(branch, hours=hours // 2)
     first = desk.get(QUEUE)
@@ -306,7 +306,7 @@ def test_the_pages_of_the_queue_hold_everybody_once(desk, branch):
     assert (len(rows), len(set(rows)), rest.context["more"]) == (35, 35, "")
 
 
-def test_a_page_stays_the_same_page_when_its_conversations_leave_the_list(desk, branch):
+def test_queue_page_is_stable_if_conversations_leave_the_list(desk, branch):
     for hours in range(40):
         waiting(branch, hours=50 - hours, subject=f"{hours}")
     more = desk.get(QUEUE).context["more"]
@@ -328,7 +328,7 @@ def test_a_page_stays_the_same_page_when_its_conversations_leave_the_list(desk, 
         "٠.١.٢",
     ],
 )
-def test_a_page_that_never_was_is_the_first(desk, branch, after):
+def test_invalid_queue_page_key_shows_the_first_page(desk, branch, after):
     waiting(branch)
     assert len(desk.get(QUEUE, {"after": after}).context["rows"]) == 1
 
@@ -345,12 +345,12 @@ def test_a_page_that_never_was_is_the_first(desk, branch, after):
         {"q": "\x00 "},
     ],
 )
-def test_what_an_address_says_wrongly_it_does_not_say(desk, branch, said):
+def test_invalid_queue_filters_are_ignored(desk, branch, said):
     waiting(branch, subject="There")
     assert subjects(desk.get(QUEUE, said)) == ["There"]
 
 
-def test_filters_narrow_lists_and_counts_and_stay_from_list_to_list(desk, staff, branch):
+def test_queue_filters_narrow_lists_and_counts_and_are_kept_between_lists(desk, staff, branch):
     second, novels = BranchFactory(name="Hill", slug="hill"), TopicFactory(name="Novels")
     staff.staff_roles.create(branch=second)
     waiting(branch, topic=novels, subject="Here")
@@ -372,7 +372,7 @@ def test_filters_narrow_lists_and_counts_and_stay_from_list_to_list(desk, staff,
 
 
 @pytest.mark.parametrize("few", [5000, 0], ids=["by a rare word", "by a common word"])
-def test_the_search_narrows_lists_and_counts(desk, branch, staff, monkeypatch, few):
+def test_queue_search_narrows_lists_and_counts(desk, branch, staff, monkeypatch, few):
     monkeypatch.setattr(search, "COMMON_FROM", few)
     waiting(branch, subject="Zoning maps")
     waiting(branch, subject="Compost")
@@ -398,7 +398,7 @@ def test_the_search_narrows_lists_and_counts(desk, branch, staff, monkeypatch, f
     assert subjects(desk.get(QUEUE, {"q": "zebra"})) == []
 
 
-def test_the_pages_of_a_search_hold_each_once(desk, branch, staff):
+def test_queue_search_pages_show_each_conversation_once(desk, branch, staff):
     for hours in range(30):
         waiting(branch, hours=30 - hours, subject=f"Zoning {hours}", assignee=staff)
     list(search.rebuild())
@@ -408,14 +408,14 @@ def test_the_pages_of_a_search_hold_each_once(desk, branch, staff):
     ]
 
 
-def test_a_search_never_leaves_the_desk(desk, branch):
+def test_queue_search_finds_no_conversations_of_other_branches(desk, branch):
     waiting(HelpSessionFactory().branch, subject="Zoning elsewhere")
     list(search.rebuild())
     assert subjects(desk.get(QUEUE, {"q": "zoning"})) == []
 
 
 @pytest.mark.parametrize("many", [99, 100, 130])
-def test_counts_are_exact_to_99(desk, branch, staff, many):
+def test_queue_counts_are_exact_up_to_99(desk, branch, staff, many):
     session = HelpSessionFactory(branch=branch)
     rows = ConversationFactory.build_batch(
         many, help_session=session, branch=branch, assignee=staff, assigned_at=timezone.now()
@@ -436,11 +436,11 @@ def test_counts_are_exact_to_99(desk, branch, staff, many):
         ("done", "Nothing is closed yet"),
     ],
 )
-def test_an_empty_list_says_what_will_be_there(desk, tab, words):
+def test_empty_queue_list_says_why_it_is_empty(desk, tab, words):
     assert words in shown(desk.get(f"{QUEUE}?tab={tab}"))
 
 
-def test_filters_that_find_nothing_say_so_and_where_there_is_something(desk, branch):
+def test_queue_filters_without_results_link_to_lists_with_results(desk, branch):
     novels = TopicFactory()
     waiting(branch, topic=novels, status="closed")
     page = desk.get(QUEUE, {"topic": novels.pk})
@@ -450,7 +450,9 @@ def test_filters_that_find_nothing_say_so_and_where_there_is_something(desk, bra
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_queue_costs_the_same_whatever_its_length(desk, branch, patron, rows, django_assert_num_queries):
+def test_queue_runs_the_same_number_of_queries_for_1_and_30_rows(
+    desk, branch, patron, rows, django_assert_num_queries
+):
     for _ in range(rows):
         session = HelpSessionFactory(branch=branch, topic=TopicFactory(), patron=patron)
         given = recommend_in(session)[0]
@@ -474,14 +476,14 @@ def news(desk, page):
     return desk.get(html.unescape(re.search(r'data-poll="(.*?)"', shown(page))[1]), **HTMX)
 
 
-def test_nothing_new_is_nothing(desk, branch, django_assert_max_num_queries):
+def test_poll_without_news_has_no_content(desk, branch, django_assert_max_num_queries):
     waiting(branch)
     page = desk.get(QUEUE)
     with django_assert_max_num_queries(5):
         assert news(desk, page).status_code == 204
 
 
-def test_what_came_is_counted_and_every_count_is_new(desk, branch, monkeypatch):
+def test_queue_poll_announces_new_conversations_and_updates_every_count(desk, branch, monkeypatch):
     waiting(branch, hours=5)
     page = desk.get(QUEUE)
     later = timezone.now() + datetime.timedelta(seconds=20)
@@ -501,7 +503,7 @@ def test_what_came_is_counted_and_every_count_is_new(desk, branch, monkeypatch):
     assert news(desk, answer).status_code == 204
 
 
-def test_what_only_changed_is_no_new_conversation_but_comes_with_its_row(desk, branch, staff):
+def test_queue_poll_updates_a_changed_row_without_announcing_it(desk, branch, staff):
     conversation = waiting(branch, hours=5)
     page = desk.get(QUEUE)
     Conversation.objects.update(desk_version=7, assignee=staff, assigned_at=timezone.now())
@@ -512,7 +514,7 @@ def test_what_only_changed_is_no_new_conversation_but_comes_with_its_row(desk, b
     assert "Yours" in answer
 
 
-def test_a_verdict_is_news_when_its_minute_is_over(desk, branch, monkeypatch):
+def test_queue_poll_announces_a_verdict_after_its_minute_of_grace(desk, branch, monkeypatch):
     shows_at = timezone.now() + datetime.timedelta(minutes=1)
     waiting(branch, hours=0, at_desk_from=shows_at, reason="did_not_help")
     raise_queue(branch.pk, shows_at=shows_at)
@@ -522,14 +524,14 @@ def test_a_verdict_is_news_when_its_minute_is_over(desk, branch, monkeypatch):
     assert "1 new" in shown(news(desk, page))
 
 
-def test_other_branches_are_no_news(desk, branch):
+def test_queue_poll_ignores_changes_at_other_branches(desk, branch):
     page = desk.get(QUEUE)
     raise_queue(BranchFactory().pk)
     assert news(desk, page).status_code == 204
     assert BranchQueue.objects.count() == 1
 
 
-def test_news_keep_the_list_its_filters_and_its_page(desk, branch):
+def test_queue_poll_keeps_the_list_filters_and_page(desk, branch):
     for hours in range(30):
         waiting(
             branch, hours=30 - hours, status="waiting_for_patron", reason="did_not_help", subject=f"{hours}"
@@ -544,12 +546,12 @@ def test_news_keep_the_list_its_filters_and_its_page(desk, branch):
 @pytest.mark.parametrize(
     "drawn", ["", "nonsense", "2026-03-04T18:30:00", "9999-01-01T00:00:00+00:00", "2026-13-45T00:00:00+00:00"]
 )
-def test_news_since_a_moment_that_never_was_are_none(desk, branch, drawn):
+def test_queue_poll_with_an_invalid_time_announces_nothing(desk, branch, drawn):
     waiting(branch)
     assert "data-announce" not in shown(desk.get(NEWS, {"drawn": drawn, "since": "?"}, **HTMX))
 
 
-def test_whoever_opens_the_address_of_the_news_gets_the_queue(desk):
+def test_queue_poll_url_opened_as_a_page_redirects_to_the_queue(desk):
     assert desk.get(NEWS + "?tab=mine").url == "/desk/?tab=mine"
 
 
@@ -561,7 +563,7 @@ def links(desk, url):
     return found.get("previous"), found.get("next")
 
 
-def test_from_a_conversation_one_goes_on_in_the_list_it_was_opened_from(desk, branch):
+def test_conversation_links_to_the_next_and_previous_in_its_list(desk, branch):
     novels = TopicFactory()
     first, second, third = (
         waiting(branch, hours=9 - number, topic=novels, subject=f"{number}") for number in range(3)
@@ -575,7 +577,7 @@ def test_from_a_conversation_one_goes_on_in_the_list_it_was_opened_from(desk, br
     assert desk.get(following).context["queue"]["back"] == f"/desk/?topic={novels.pk}"
 
 
-def test_the_next_one_is_the_same_when_the_conversation_has_left_the_list(desk, branch):
+def test_next_and_previous_links_stay_after_the_conversation_leaves_the_list(desk, branch):
     conversations = [waiting(branch, hours=9 - number) for number in range(3)]
     url = rows_of(desk.get(QUEUE))[1]["url"]
     before = links(desk, url)
@@ -589,7 +591,7 @@ def test_the_next_one_is_the_same_when_the_conversation_has_left_the_list(desk, 
 @pytest.mark.parametrize(
     ("tab", "state"), [("done", {"status": "closed"}), ("snoozed", {"status": "snoozed"}), ("mine", {})]
 )
-def test_every_list_can_be_gone_through(desk, branch, staff, tab, state):
+def test_every_list_can_be_walked_through_by_next_links(desk, branch, staff, tab, state):
     for hours in range(4):
         more = {"snoozed_until": today(9 - hours)} if tab == "snoozed" else {}
         waiting(branch, hours=hours, assignee=staff, **state, **more)
@@ -604,13 +606,13 @@ def test_every_list_can_be_gone_through(desk, branch, staff, tab, state):
 @pytest.mark.parametrize(
     "query", ["", "queue=tab%3Dneeds", "queue=&place=x", "queue=tab%3Dmine%26branch%3Dx&place=5.0.1"]
 )
-def test_a_conversation_opened_from_elsewhere_leads_back_to_the_queue(desk, branch, query):
+def test_conversation_opened_from_elsewhere_links_back_to_the_queue(desk, branch, query):
     conversation = waiting(branch)
     page = shown(desk.get(f"/desk/conversations/{conversation.public_id}/?{query}"))
     assert re.search(r'id="to-queue"\s+href="/desk/', page)
 
 
-def test_what_is_done_on_a_conversation_keeps_its_way_through_the_queue(desk, branch):
+def test_action_on_a_conversation_keeps_its_place_in_the_queue(desk, branch):
     conversation = waiting(branch)
     page = f"/desk/conversations/{conversation.public_id}/?queue=tab%3Dneeds&place=0.1.2"
     answer = desk.post(
@@ -619,7 +621,7 @@ def test_what_is_done_on_a_conversation_keeps_its_way_through_the_queue(desk, br
     assert answer.url == page
 
 
-def test_a_place_survives_its_way_through_an_address():
+def test_place_in_the_queue_survives_conversion_to_text():
     for name, desk_list in LISTS.items():
         value = (
             datetime.date(2026, 3, 4)
@@ -630,7 +632,7 @@ def test_a_place_survives_its_way_through_an_address():
         assert Place.read(str(place), desk_list) == place
 
 
-def test_filters_of_the_lists_hold_for_every_arm(branch, staff):
+def test_branch_filter_also_applies_to_conversations_assigned_to_the_viewer(branch, staff):
     """A conversation that is mine at a branch which the filter doesn't name is not shown through the arm of the person."""
     waiting(BranchFactory(), assignee=staff)
     desk = desk_lists.Desk((branch.pk,), (staff.pk,))

@@ -34,7 +34,7 @@ def shown(response):
     return response.content.decode()
 
 
-def test_the_form_begins_as_the_last_session_here_and_now(desk, staff, branch):
+def test_record_form_starts_with_the_values_of_the_last_visit_and_the_current_hour(desk, staff, branch):
     HelpSessionFactory(staff=staff, branch=branch, mode="chat", question_type="technology", language="es")
     page = desk.get(RECORD)
     form = page.context["form"]
@@ -44,7 +44,7 @@ def test_the_form_begins_as_the_last_session_here_and_now(desk, staff, branch):
     assert str(form["happened_on"].value()) == "2026-03-04"
 
 
-def test_the_quiet_switch_comes_first_and_nobody_is_asked_for_a_name(desk):
+def test_record_form_starts_with_the_quiet_switch_and_asks_for_no_name(desk):
     page = shown(desk.get(RECORD))
     names = [
         name
@@ -55,7 +55,7 @@ def test_the_quiet_switch_comes_first_and_nobody_is_asked_for_a_name(desk):
     assert "patron" not in re.findall(r' name="([^"]+)"', page)
 
 
-def test_a_session_is_recorded_with_its_items_and_note(desk, staff, branch, item, typed):
+def test_visit_is_recorded_with_its_items_and_note(desk, staff, branch, item, typed):
     topic = TopicFactory()
     chosen = rows(
         {"item": item.public_id, "reason": "quiet courage", "starred": "on"},
@@ -80,14 +80,14 @@ def test_a_session_is_recorded_with_its_items_and_note(desk, staff, branch, item
     assert session.claim_codes.get().state == ClaimCode.State.LIVE
 
 
-def test_saving_without_a_code_makes_none(desk, typed):
+def test_save_only_makes_no_code(desk, typed):
     answer = desk.post(RECORD, typed(action="save_only"))
     session = HelpSession.objects.get()
     assert answer.url == reverse("desk_session", args=[session.public_id])
     assert not session.claim_codes.exists()
 
 
-def test_posting_twice_records_one_session(desk, typed, item):
+def test_record_form_posted_twice_records_one_visit(desk, typed, item):
     fields = typed(**rows({"item": item.public_id}))
     first, second = desk.post(RECORD, fields), desk.post(RECORD, fields)
     assert first.url == second.url
@@ -100,7 +100,7 @@ def test_posting_twice_records_one_session(desk, typed, item):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("action", ["save", "later"])
-def test_posts_of_one_form_at_the_same_moment_make_one_session(desk, typed, item, action):
+def test_simultaneous_posts_of_one_record_form_create_one_visit(desk, typed, item, action):
     fields, cookies = typed(action=action, **rows({"item": item.public_id})), desk.cookies
 
     def post(_number):
@@ -117,7 +117,7 @@ def test_posts_of_one_form_at_the_same_moment_make_one_session(desk, typed, item
     assert Recommendation.objects.count() == (action == "save")
 
 
-def test_a_form_refused_by_an_expired_sign_in_waits_for_the_same_person(desk, staff, sign_in, typed):
+def test_record_form_sent_after_the_sign_in_expired_is_kept_for_its_author(desk, staff, sign_in, typed):
     desk.get(RECORD)
     del desk.cookies["sessionid"]
     answer = desk.post(RECORD, typed(), headers={"Sec-Fetch-Site": "same-origin"})
@@ -126,7 +126,7 @@ def test_a_form_refused_by_an_expired_sign_in_waits_for_the_same_person(desk, st
     assert "Books like Mockingbird?" in shown(sign_in(desk, staff).get("/kept/"))
 
 
-def test_an_autosave_refused_by_an_expired_sign_in_leaves_the_page_alone(desk, typed):
+def test_autosave_after_the_sign_in_expired_does_not_leave_the_page(desk, typed):
     desk.get(RECORD)
     del desk.cookies["sessionid"]
     answer = desk.post(
@@ -150,7 +150,7 @@ def test_an_autosave_refused_by_an_expired_sign_in_leaves_the_page_alone(desk, t
         ({"branch": "999999"}, "valid"),
     ],
 )
-def test_a_mistake_is_told_beside_the_field_and_everything_stays(desk, typed, item, wrong, words):
+def test_invalid_record_form_shows_the_error_and_keeps_everything(desk, typed, item, wrong, words):
     answer = desk.post(
         RECORD, typed(note="stays too", **rows({"item": item.public_id, "reason": "kept reason"}), **wrong)
     )
@@ -165,33 +165,33 @@ def test_a_mistake_is_told_beside_the_field_and_everything_stays(desk, typed, it
     assert not HelpSession.objects.recorded().exists()
 
 
-def test_a_session_without_a_word_is_refused(desk, typed):
+def test_visit_without_any_text_is_refused(desk, typed):
     answer = desk.post(RECORD, typed(question="", summary=" "))
     assert answer.status_code == 422
     assert "use Tally" in shown(answer)
 
 
 @pytest.mark.parametrize("people", ["", "0", "501", "two"])
-def test_whatever_is_wrong_with_a_number_what_would_be_right_is_said(desk, typed, people):
+def test_invalid_number_of_people_says_which_numbers_are_valid(desk, typed, people):
     assert "Enter a whole number from 1 to 500." in shown(desk.post(RECORD, typed(people=people)))
 
 
-def test_saving_an_empty_form_leaves_nothing_on_the_tray(desk, typed):
+def test_empty_record_form_leaves_no_unfinished_visit(desk, typed):
     desk.post(RECORD, typed(question="", summary=" "))
     assert not HelpSession.objects.exists()
 
 
-def test_after_a_mistake_the_form_is_on_the_tray(desk, typed):
+def test_invalid_record_form_is_kept_as_an_unfinished_visit(desk, typed):
     desk.post(RECORD, typed(people="0", question="Kept on the server"))
     assert "Kept on the server" in shown(desk.get(RECORD))
 
 
-def test_a_backdated_session_may_name_any_hour(desk, typed):
+def test_backdated_visit_can_have_any_hour(desk, typed):
     desk.post(RECORD, typed(happened_on="2026-03-01", hour="20"))
     assert (str(HelpSession.objects.get().happened_on), HelpSession.objects.get().hour) == ("2026-03-01", 20)
 
 
-def test_a_secret_number_warns_once_and_may_stay(desk, typed):
+def test_secret_number_causes_one_warning_and_can_be_saved(desk, typed):
     fields = typed(summary="Form filled for 078-05-1120")
     answer = desk.post(RECORD, fields)
     assert answer.status_code == 422
@@ -202,18 +202,18 @@ def test_a_secret_number_warns_once_and_may_stay(desk, typed):
 
 
 @pytest.mark.parametrize("query", ["mockingbird", "harper", "fic lee"])
-def test_items_are_found_as_one_types(desk, item, query):
+def test_item_search_finds_items_by_title_author_and_call_number(desk, item, query):
     page = shown(desk.get("/desk/items/", {"q": query}, headers={"HX-Request": "true"}))
     assert f"pick-{item.public_id}" in page
     assert "FIC LEE" in page
     assert "<html" not in page
 
 
-def test_nothing_found_says_what_to_do(desk):
+def test_item_search_without_results_says_how_to_add_an_item(desk):
     assert "by hand" in shown(desk.get("/desk/items/", {"q": "zzz"}))
 
 
-def test_picking_keeps_the_other_rows_and_removing_takes_one(desk, item):
+def test_picking_an_item_keeps_the_other_rows_and_removing_deletes_one(desk, item):
     other = ItemFactory(title="Other")
     fields = rows({"item": other.public_id, "reason": "was here", "starred": "on"})
     part = press(desk, f"pick-{item.public_id}", fields)
@@ -225,17 +225,17 @@ def test_picking_keeps_the_other_rows_and_removing_takes_one(desk, item):
     assert [row["reason"] for row in part.context["picker"].rows] == ["stays"]
 
 
-def test_picking_one_twice_gives_one_row(desk, item):
+def test_item_picked_twice_is_in_one_row(desk, item):
     fields = rows({"item": str(item.public_id)})
     assert len(press(desk, f"pick-{item.public_id}", fields).context["picker"].rows) == 1
 
 
 @pytest.mark.parametrize("action", ["pick-nonsense", "remove-7", "remove-²", "dance"])
-def test_a_strange_button_changes_nothing(desk, item, action):
+def test_unknown_button_of_the_item_picker_changes_nothing(desk, item, action):
     assert len(press(desk, action, rows({"item": str(item.public_id)})).context["picker"].rows) == 1
 
 
-def test_an_item_by_hand_needs_a_title_and_a_web_address(desk):
+def test_item_added_by_hand_needs_a_title_and_a_valid_web_address(desk):
     part = press(
         desk, "add_item", {"new-kind": "web_page", "new-title": "", "new-url": "javascript:alert(1)"}
     )
@@ -243,19 +243,19 @@ def test_an_item_by_hand_needs_a_title_and_a_web_address(desk):
     assert "javascript:alert(1)" in shown(part)
 
 
-def test_an_item_half_written_by_hand_is_saved_with_the_session(desk, typed):
+def test_item_being_added_by_hand_is_saved_with_the_visit(desk, typed):
     desk.post(RECORD, typed(**{"new-kind": "person", "new-title": "Ada, data librarian"}))
     assert Recommendation.objects.get().item.title == "Ada, data librarian"
 
 
-def test_an_item_that_is_gone_is_told(desk, typed):
+def test_item_no_longer_in_the_catalog_is_a_form_error(desk, typed):
     answer = desk.post(RECORD, typed(**rows({"item": str(uuid.uuid4()), "reason": "stays"})))
     assert answer.status_code == 422
     assert "no longer in the catalog" in shown(answer)
     assert "stays" in shown(answer)
 
 
-def test_without_javascript_finding_and_picking_keeps_everything(desk, typed, item):
+def test_finding_and_picking_items_without_javascript_keeps_the_record_form(desk, typed, item):
     fields = typed(note="stays")
     found = desk.post(RECORD, {**fields, "q": "mockingbird", "action": "find"}, follow=True)
     assert f"pick-{item.public_id}" in shown(found)
@@ -276,7 +276,7 @@ def test_without_javascript_finding_and_picking_keeps_everything(desk, typed, it
     ]
 
 
-def test_autosave_keeps_the_form_and_a_reload_shows_it(desk, typed, item):
+def test_autosave_keeps_the_record_form_and_a_reload_shows_it(desk, typed, item):
     fields = typed(
         question="Half a quest", people="many", **rows({"item": item.public_id, "reason": "so far"})
     )
@@ -294,7 +294,7 @@ def test_autosave_keeps_the_form_and_a_reload_shows_it(desk, typed, item):
 
 
 @pytest.mark.parametrize("action", ["later", "find", "save"])
-def test_what_no_database_takes_is_left_out_of_what_is_kept(desk, typed, action):
+def test_autosave_removes_nul_characters(desk, typed, action):
     hostile = typed(question="a\0b", mode="", action=action, **{"items-\0": "x", "new-title": "c\0d"}) | rows(
         {"title": "e\0f"}
     )
@@ -307,7 +307,7 @@ def test_autosave_warns_of_a_secret_number(desk, typed):
     assert "card number" in shown(desk.post("/desk/record/autosave/", typed(summary="4111 1111 1111 1111")))
 
 
-def test_autosave_from_an_old_tab_leaves_the_recorded_session_alone(desk, typed):
+def test_autosave_from_an_old_tab_does_not_change_the_recorded_visit(desk, typed):
     fields = typed()
     desk.post(RECORD, fields)
     answer = desk.post("/desk/record/autosave/", {**fields, "question": "older"})
@@ -316,11 +316,11 @@ def test_autosave_from_an_old_tab_leaves_the_recorded_session_alone(desk, typed)
 
 
 @pytest.mark.parametrize("text", ["\x00null", "a\u202eb", "x" * 30_000])
-def test_whatever_was_typed_can_be_kept(desk, typed, text):
+def test_autosave_accepts_any_text(desk, typed, text):
     assert desk.post("/desk/record/autosave/", typed(question=text)).status_code == 200
 
 
-def test_finish_later_works_with_nothing_typed(desk):
+def test_empty_record_form_can_be_finished_later(desk):
     desk.post(RECORD, {"action": "later"})
     draft = HelpSession.objects.unfinished().get()
     assert "No text yet" in shown(desk.get(RECORD))
@@ -328,7 +328,7 @@ def test_finish_later_works_with_nothing_typed(desk):
     assert desk.get(f"/desk/record/{draft.public_id}/").status_code == 200
 
 
-def test_one_from_the_tray_is_finished(desk, typed):
+def test_unfinished_visit_can_be_finished(desk, typed):
     fields = typed(action="later")
     desk.post(RECORD, fields)
     desk.post(RECORD, {**fields, "action": "save"})
@@ -337,7 +337,7 @@ def test_one_from_the_tray_is_finished(desk, typed):
     assert "On your tray" not in shown(desk.get(RECORD))
 
 
-def test_discarding_asks_first(desk, typed):
+def test_discarding_an_unfinished_visit_asks_first(desk, typed):
     fields = typed(action="later")
     desk.post(RECORD, fields)
     address = f"/desk/record/{fields['token']}/discard/"
@@ -348,7 +348,7 @@ def test_discarding_asks_first(desk, typed):
     assert desk.post(address).status_code == 404
 
 
-def test_somebody_elses_unfinished_session_is_not_there(client, sign_in, elsewhere, desk, typed):
+def test_unfinished_visit_of_a_colleague_is_404(client, sign_in, elsewhere, desk, typed):
     fields = typed(action="later")
     desk.post(RECORD, fields)
     sign_in(client, elsewhere)
@@ -358,7 +358,7 @@ def test_somebody_elses_unfinished_session_is_not_there(client, sign_in, elsewhe
     assert HelpSession.objects.get().unfinished_form.fields["question"] == "Books like Mockingbird?"
 
 
-def test_a_card_given_before_opens_the_session_once_saved(desk, typed):
+def test_code_card_given_earlier_opens_the_recorded_visit(desk, typed):
     card = code_for(None)
     answer = desk.post(RECORD, typed(card=f"{card[:4]} {card[4:]}"))
     session = HelpSession.objects.get()
@@ -366,7 +366,7 @@ def test_a_card_given_before_opens_the_session_once_saved(desk, typed):
     assert "slips or cards" in shown(desk.get(answer.url)) or "slip or card" in shown(desk.get(answer.url))
 
 
-def test_a_card_is_attached_when_finishing_later(desk, typed):
+def test_code_card_is_attached_to_an_unfinished_visit(desk, typed):
     fields = typed(action="later", card=code_for(None), people="")
     desk.post(RECORD, fields)
     draft = HelpSession.objects.unfinished().get()
@@ -375,7 +375,7 @@ def test_a_card_is_attached_when_finishing_later(desk, typed):
 
 
 @pytest.mark.parametrize("action", ["save", "later"])
-def test_an_unknown_card_is_told_and_nothing_is_lost(desk, typed, action):
+def test_unknown_code_card_is_a_form_error_and_keeps_everything(desk, typed, action):
     answer = desk.post(RECORD, typed(card="1" * 13, action=action))
     assert answer.status_code == 422
     assert "No card has this code" in shown(answer)
@@ -383,7 +383,7 @@ def test_an_unknown_card_is_told_and_nothing_is_lost(desk, typed, action):
     assert not HelpSession.objects.recorded().exists()
 
 
-def test_a_tally_counts_and_is_undone(desk, branch):
+def test_tally_is_counted_and_can_be_undone(desk, branch):
     part = desk.post("/desk/tally/", headers={"HX-Request": "true"})
     counted = HelpSession.objects.get()
     assert (counted.status, counted.question_type, counted.branch) == ("tally", "directional", branch)
@@ -393,25 +393,25 @@ def test_a_tally_counts_and_is_undone(desk, branch):
     assert not HelpSession.objects.exists()
 
 
-def test_a_tally_without_javascript_offers_undo_and_comes_back(desk):
+def test_tally_without_javascript_returns_to_the_queue_with_undo(desk):
     page = desk.post("/desk/tally/", {"from": "queue"}, follow=True)
     assert page.redirect_chain[-1][0] == "/desk/"
     assert f"/desk/tally/{HelpSession.objects.get().public_id}/undo/" in shown(page)
 
 
-def test_a_quiet_session_needs_no_question(desk, typed):
+def test_quiet_visit_needs_no_question(desk, typed):
     desk.post(RECORD, typed(quiet="on", question="", summary=""))
     assert HelpSession.objects.get().quiet
 
 
-def test_the_note_is_kept_apart(desk, typed):
+def test_staff_note_is_stored_separately_from_the_visit(desk, typed):
     desk.post(RECORD, typed(note="STAFF ONLY"))
     assert SessionNote.objects.get().body == "STAFF ONLY"
     assert "STAFF ONLY" not in str(HelpSession.objects.values().get())
 
 
 @pytest.mark.parametrize("count", [1, 20])
-def test_the_form_costs_the_same_however_many_items(
+def test_record_form_runs_at_most_15_queries_for_1_and_20_items(
     desk, typed, branch, count, django_assert_max_num_queries
 ):
     chosen = [{"item": ItemFactory(branch=branch, call_number=str(n)).public_id} for n in range(count)]
@@ -426,7 +426,7 @@ def test_the_form_costs_the_same_however_many_items(
     [({}, "Front desk"), ({"happened_on": "2026-03-03"}, ""), ({"branch": "elsewhere"}, "")],
     ids=["here and now", "another day", "another branch"],
 )
-def test_at_a_shared_desk_computer_a_session_has_its_service_point(
+def test_visit_recorded_on_a_shared_computer_has_its_service_point(
     desk, staff, branch, elsewhere, typed, changes, service_point
 ):
     there = elsewhere.staff_roles.get().branch

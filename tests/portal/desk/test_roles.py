@@ -78,7 +78,7 @@ def end(browser, person, branch):
 # What a coordinator changes.
 
 
-def test_a_role_is_changed_given_elsewhere_and_ended(settings_page, branch, staff, coordinator):
+def test_coordinator_changes_adds_and_ends_roles(settings_page, branch, staff, coordinator):
     second = BranchFactory(name="Nobody coordinates it")
     give(settings_page, staff, branch, "coordinator")
     give(settings_page, staff, second)
@@ -101,7 +101,7 @@ def test_a_role_is_changed_given_elsewhere_and_ended(settings_page, branch, staf
     ]
 
 
-def test_a_coordinator_sees_to_no_branch_that_has_another_coordinator(
+def test_coordinator_cannot_change_roles_at_a_branch_with_its_own_coordinator(
     settings_page, coordinator, branch, hill
 ):
     theirs = StaffFactory(name="Hill Only", branch=hill)
@@ -123,26 +123,24 @@ def test_a_coordinator_sees_to_no_branch_that_has_another_coordinator(
 
 
 @pytest.mark.parametrize("does", [give, end])
-def test_the_last_coordinator_stays(settings_page, branch, coordinator, staff, does):
+def test_last_coordinator_cannot_lose_the_role(settings_page, branch, coordinator, staff, does):
     page = does(settings_page, coordinator, branch)
     assert "only coordinator" in page.content.decode()
     assert User.objects.get(pk=coordinator.pk).is_coordinator
 
 
-def test_an_inactive_coordinator_does_not_count(branch, staff, coordinator):
+def test_inactive_coordinator_does_not_count_as_the_last_one(branch, staff, coordinator):
     StaffRole.objects.filter(user=staff).update(role="coordinator")
     User.objects.filter(pk=staff.pk).update(is_active=False)
     with pytest.raises(roles.LastCoordinator):
         roles.end_role(coordinator, branch=branch, by=coordinator, at=timezone.now())
 
 
-def test_patrons_have_no_page_here(settings_page, patron):
+def test_patron_has_no_page_in_the_staff_settings(settings_page, patron):
     assert settings_page.get(reverse("person", args=[patron.public_id])).status_code == 404
 
 
-def test_passkeys_of_a_patron_end_with_the_first_role_and_those_of_staff_stay(
-    branch, patron, staff, coordinator
-):
+def test_becoming_staff_deletes_passkeys_but_a_change_of_role_does_not(branch, patron, staff, coordinator):
     for person in (patron, staff):
         PasskeyFactory(person=person)
         roles.give_role(person, branch=branch, role="staff", by=coordinator, at=timezone.now())
@@ -150,7 +148,7 @@ def test_passkeys_of_a_patron_end_with_the_first_role_and_those_of_staff_stay(
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_the_people_cost_the_same_however_many_there_are(
+def test_staff_list_runs_the_same_number_of_queries_for_1_and_30_people(
     settings_page, branch, count, django_assert_num_queries
 ):
     StaffFactory.create_batch(count, branch=branch)
@@ -243,7 +241,7 @@ def held_by(person):
     ]
 
 
-def test_with_one_of_two_roles_goes_what_was_at_that_branch(
+def test_ending_one_of_two_roles_removes_only_the_work_at_that_branch(
     everything, conversation, staff, coordinator, branch
 ):
     assert held_by(staff) == [{conversation, everything}] * 4
@@ -255,7 +253,7 @@ def test_with_one_of_two_roles_goes_what_was_at_that_branch(
     assert {draft.body for draft in Draft.objects.filter(conversation=conversation)} == {"Mine", "Hers"}
 
 
-def test_with_the_last_role_goes_all_and_a_closed_conversation_belongs_to_nobody_either(
+def test_ending_the_last_role_removes_all_work_and_unassigns_closed_conversations(
     everything, conversation, staff, coordinator, branch
 ):
     StaffRole.objects.filter(user=staff, branch=branch).delete()
@@ -283,7 +281,7 @@ def test_with_the_last_role_goes_all_and_a_closed_conversation_belongs_to_nobody
     assert (Draft.objects.count(), Participation.objects.filter(side="staff").count()) == (2, 1)
 
 
-def test_what_was_begun_and_not_finished_goes_to_whoever_ends_the_role(
+def test_unfinished_visits_go_to_the_coordinator_who_ends_the_role(
     everything, begun, conversation, staff, coordinator, branch
 ):
     """A patron may hold the card of one."""
@@ -300,7 +298,7 @@ def test_what_was_begun_and_not_finished_goes_to_whoever_ends_the_role(
     } == {staff}
 
 
-def test_files_that_were_not_sent_go_from_the_disk_too(
+def test_ending_a_role_deletes_unsent_files_from_disk(
     conversation, staff, coordinator, branch, client, sign_in, django_capture_on_commit_callbacks
 ):
     token = uuid.uuid4()
@@ -316,7 +314,7 @@ def test_files_that_were_not_sent_go_from_the_disk_too(
     assert not any(attachment.file.storage.exists(name) for name in names)
 
 
-def test_whoever_leaves_is_out_on_every_device_with_the_next_request(
+def test_ending_the_last_role_signs_the_staff_member_out_on_every_device(
     conversation, staff, coordinator, branch, device
 ):
     """A page of the desk was open on each."""
@@ -336,7 +334,7 @@ def test_whoever_leaves_is_out_on_every_device_with_the_next_request(
     assert not Message.objects.filter(side="staff").exists()
 
 
-def test_with_a_role_left_one_stays_signed_in_and_loses_the_branch_alone(
+def test_staff_member_with_another_role_stays_signed_in_but_loses_the_branch(
     everything, conversation, staff, coordinator, branch, device
 ):
     desk = device(staff)
@@ -356,7 +354,7 @@ def test_with_a_role_left_one_stays_signed_in_and_loses_the_branch_alone(
     assert str(conversation.public_id) not in queue
 
 
-def test_a_coordinator_who_ends_their_own_last_role_is_out_as_well(settings_page, coordinator, staff, branch):
+def test_coordinator_who_ends_their_own_last_role_is_signed_out(settings_page, coordinator, staff, branch):
     StaffRole.objects.filter(user=staff).update(role="coordinator")
     page = end(settings_page, coordinator, branch)
     assert page.redirect_chain[-1][0] == reverse("signed_out")
@@ -375,7 +373,7 @@ def ends_meanwhile(monkeypatch, person, branch, by):
 
 
 @pytest.mark.parametrize("htmx", [False, True])
-def test_a_reply_that_comes_too_late_is_not_saved_and_its_words_are_kept_for_their_writer(
+def test_answer_sent_after_the_last_role_ended_is_refused_and_kept_for_its_author(
     conversation, staff, coordinator, branch, device, sign_in, monkeypatch, htmx
 ):
     desk = device(staff)
@@ -393,7 +391,7 @@ def test_a_reply_that_comes_too_late_is_not_saved_and_its_words_are_kept_for_the
     assert "Worms are the answer" in sign_in(desk, staff).get(reverse("kept")).content.decode()
 
 
-def test_a_reply_at_the_branch_that_was_just_lost_is_not_found(
+def test_answer_at_a_branch_where_the_role_just_ended_is_404(
     everything, conversation, staff, coordinator, branch, device, monkeypatch
 ):
     desk = device(staff)
@@ -408,14 +406,16 @@ def test_a_reply_at_the_branch_that_was_just_lost_is_not_found(
     assert not conversation.messages.filter(side="staff").exists()
 
 
-def test_nothing_is_given_back_to_somebody_who_left_meanwhile(conversation, staff, coordinator, branch):
+def test_undo_does_not_assign_a_conversation_to_former_staff(conversation, staff, coordinator, branch):
     at = timezone.now()
     taken = desk_actions.assign(conversation, to=coordinator, by=coordinator, at=at, was=staff)
     departures.end_role(staff, branch=branch, by=coordinator, at=at)
     assert desk_actions.undo(conversation, done_at=taken.changed_at, by=coordinator, at=at).assignee is None
 
 
-def test_whoever_works_at_no_desk_is_given_nothing(conversation, staff, coordinator, patron):
+def test_patron_cannot_be_assigned_a_conversation_or_answer_as_staff(
+    conversation, staff, coordinator, patron
+):
     with pytest.raises(RoleEnded):
         desk_actions.assign(conversation, to=patron, by=coordinator, at=timezone.now(), was=staff)
     with pytest.raises(RoleEnded):

@@ -23,7 +23,7 @@ def shown(response):
     return response.content.decode()
 
 
-def test_the_newest_comes_first_and_only_of_own_branches(desk, staff, branch):
+def test_visit_list_shows_the_newest_first_and_only_own_branches(desk, staff, branch):
     HelpSessionFactory(question="Older", branch=branch, happened_on="2026-03-01")
     HelpSessionFactory(question="Newer", branch=branch, happened_on="2026-03-03")
     HelpSessionFactory(question="Elsewhere", happened_on="2026-03-03")
@@ -31,7 +31,7 @@ def test_the_newest_comes_first_and_only_of_own_branches(desk, staff, branch):
     assert [row.question for row in desk.get(LIST).context["rows"]] == ["Newer", "Older"]
 
 
-def test_the_list_can_be_narrowed(desk, staff, branch):
+def test_visit_list_can_show_only_own_or_unfinished_visits(desk, staff, branch):
     HelpSessionFactory(question="By a colleague", branch=branch)
     HelpSessionFactory(question="By me", branch=branch, staff=staff)
     draft = HelpSessionFactory(question="", branch=branch, staff=staff, status=HelpSession.Status.UNFINISHED)
@@ -42,7 +42,7 @@ def test_the_list_can_be_narrowed(desk, staff, branch):
     assert f"/desk/record/{draft.public_id}/" in shown(page)
 
 
-def test_the_pages_of_the_list_hold_every_session_once(desk, branch):
+def test_visit_list_pages_show_each_visit_once(desk, branch):
     HelpSessionFactory.create_batch(35, branch=branch, staff=None)
     first = desk.get(LIST)
     rest = desk.get(LIST + f"?after={first.context['after']}")
@@ -51,7 +51,7 @@ def test_the_pages_of_the_list_hold_every_session_once(desk, branch):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_list_costs_the_same_whatever_its_length(
+def test_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     desk, staff, branch, rows, django_assert_max_num_queries
 ):
     for session in HelpSessionFactory.create_batch(rows, branch=branch, staff=staff):
@@ -60,7 +60,7 @@ def test_the_list_costs_the_same_whatever_its_length(
         desk.get(LIST)
 
 
-def test_the_page_of_a_session_tells_what_was_recorded_and_what_came_of_it(desk, staff, branch, item):
+def test_desk_visit_page_shows_the_record_verdicts_and_conversations(desk, staff, branch, item):
     session = HelpSessionFactory(
         staff=staff, branch=branch, read_level=4, minutes=25, found="part", satisfaction="good"
     )
@@ -89,7 +89,7 @@ def test_the_page_of_a_session_tells_what_was_recorded_and_what_came_of_it(desk,
         assert words in page
 
 
-def test_opening_a_patrons_session_is_in_the_access_log_once(desk, staff, branch, patron):
+def test_opening_the_visit_of_a_patron_is_in_the_access_log_once(desk, staff, branch, patron):
     session = HelpSessionFactory(staff=staff, branch=branch, patron=patron)
     anonymous = HelpSessionFactory(staff=staff, branch=branch)
     desk.get(f"/desk/sessions/{session.public_id}/")
@@ -100,19 +100,19 @@ def test_opening_a_patrons_session_is_in_the_access_log_once(desk, staff, branch
 
 
 @pytest.mark.parametrize(("who", "status"), [("staff", 200), ("elsewhere", 404), ("patron", 404)])
-def test_who_may_open_a_session_at_the_desk(client, sign_in, request, branch, who, status):
+def test_only_staff_of_the_branch_open_a_visit_at_the_desk(client, sign_in, request, branch, who, status):
     session = HelpSessionFactory(branch=branch)
     sign_in(client, request.getfixturevalue(who))
     assert client.get(f"/desk/sessions/{session.public_id}/").status_code == status
 
 
-def test_no_desk_page_opens_before_the_second_factor(client, sign_in, staff):
+def test_desk_pages_do_not_open_before_the_second_factor(client, sign_in, staff):
     sign_in(client, staff, second_factor=False)
     for page in ("/desk/", "/desk/record/", LIST, "/desk/cards/", "/desk/items/?q=x"):
         assert client.get(page).status_code == 302
 
 
-def test_a_code_shown_at_any_desk_opens_that_session_for_the_day(client, sign_in, elsewhere, branch, patron):
+def test_code_shown_at_another_desk_opens_that_visit_for_the_day(client, sign_in, elsewhere, branch, patron):
     session, other = HelpSessionFactory(branch=branch, patron=patron), HelpSessionFactory(branch=branch)
     conversation = ConversationFactory(help_session=session)
     sign_in(client, elsewhere)
@@ -131,7 +131,7 @@ def test_a_code_shown_at_any_desk_opens_that_session_for_the_day(client, sign_in
     ("state", "words"),
     [("revoked", "no longer works"), ("forgotten", "no longer works"), ("kept", "account")],
 )
-def test_an_ended_code_opens_nothing_and_says_why(desk, branch, state, words):
+def test_ended_code_opens_nothing_at_the_desk_and_says_why(desk, branch, state, words):
     code = code_for(HelpSessionFactory(branch=branch), state=ClaimCode.State(state))
     page = desk.post(LIST + "open/", {"code": code})
     assert page.status_code == 422
@@ -142,11 +142,11 @@ def test_an_ended_code_opens_nothing_and_says_why(desk, branch, state, words):
     ("code", "words"),
     [("", "Type the code first"), ("123", "This one has 3"), ("9" * 13, "No session has this code")],
 )
-def test_a_mistyped_code_is_told(desk, code, words):
+def test_mistyped_code_is_a_form_error_at_the_desk(desk, code, words):
     assert words in shown(desk.post(LIST + "open/", {"code": code}))
 
 
-def test_nobody_guesses_codes_at_the_desk(desk, branch, staff):
+def test_wrong_codes_at_the_desk_are_limited(desk, branch, staff):
     session = HelpSessionFactory(branch=branch, staff=staff)
     for _ in range(30):
         assert "No session has this code" in shown(desk.post("/desk/sessions/open/", {"code": "1" * 13}))

@@ -40,7 +40,7 @@ def code_on(page):
     return re.sub(r"\D", "", re.search(r'class="code"[^>]*>([\d ]+)<', shown(page))[1])
 
 
-def test_the_slip_shows_the_code_and_what_opens_it(desk, session):
+def test_slip_shows_the_code_its_link_and_a_qr_code(desk, session):
     page = hand_over(desk, session)
     code = code_on(page)
     assert handover.open_by_code(code, at=timezone.now()).help_session == session
@@ -48,13 +48,13 @@ def test_the_slip_shows_the_code_and_what_opens_it(desk, session):
     assert '<svg class="qr"' in shown(page)
 
 
-def test_the_code_is_nowhere_in_clear(desk, session):
+def test_code_of_a_slip_is_not_stored_in_plain_text(desk, session):
     code = code_on(hand_over(desk, session))
     assert code not in str(dict(desk.session))
     assert not ClaimCode.objects.filter(hmac=code).exists()
 
 
-def test_after_ten_minutes_the_slip_offers_a_new_code(desk, session):
+def test_slip_offers_a_new_code_after_ten_minutes(desk, session):
     hand_over(desk, session)
     with time_machine.travel(timezone.now() + datetime.timedelta(seconds=slips.KEPT_SECONDS + 2), tick=False):
         page = shown(desk.get(f"/desk/sessions/{session.public_id}/slip/"))
@@ -63,7 +63,7 @@ def test_after_ten_minutes_the_slip_offers_a_new_code(desk, session):
         assert 'class="code"' in shown(hand_over(desk, session))
 
 
-def test_another_browser_is_not_shown_the_code(desk, session, client_of_rosa):
+def test_slip_in_another_browser_does_not_show_the_code(desk, session, client_of_rosa):
     hand_over(desk, session)
     assert 'class="code"' not in shown(client_of_rosa.get(f"/desk/sessions/{session.public_id}/slip/"))
 
@@ -74,7 +74,7 @@ def client_of_rosa(staff, sign_in):
 
 
 @pytest.mark.parametrize("paper", ["receipt", "a4", "letter"])
-def test_the_paper_speaks_the_patrons_language_and_holds_no_note(
+def test_printed_slip_uses_the_patrons_language_and_contains_no_staff_note(
     desk, staff, branch, item, paper, monkeypatch
 ):
     session = HelpSessionFactory(
@@ -92,14 +92,14 @@ def test_the_paper_speaks_the_patrons_language_and_holds_no_note(
     assert "STAFF ONLY" not in page
 
 
-def test_a_language_that_the_portal_does_not_speak_gets_the_librarys_paper(desk, staff, branch):
+def test_printed_slip_falls_back_to_the_librarys_language(desk, staff, branch):
     session = HelpSessionFactory(staff=staff, branch=branch, language="ar")
     hand_over(desk, session)
     page = shown(desk.get(f"/desk/sessions/{session.public_id}/slip/?paper=a4"))
     assert re.search(r'<article class="paper a4"\s+lang="en"\s+dir="ltr">', page)
 
 
-def test_the_paper_of_a_quiet_session_says_nothing_of_the_matter(desk, staff, branch):
+def test_printed_slip_of_a_quiet_visit_shows_no_question_or_items(desk, staff, branch):
     session = QuietSessionFactory(staff=staff, branch=branch)
     given = recommend_in(session)[0]
     hand_over(desk, session)
@@ -108,27 +108,27 @@ def test_the_paper_of_a_quiet_session_says_nothing_of_the_matter(desk, staff, br
     assert given.item.title not in page
 
 
-def test_the_link_is_mailed_where_an_address_was_typed(desk, session):
+def test_hand_over_emails_the_link_to_the_typed_address(desk, session):
     page = hand_over(desk, session, address="reader@example.org")
     assert "reader@example.org" in shown(page)
     assert Notification.objects.get().to_address == "reader@example.org"
 
 
-def test_a_wrong_address_is_told_and_stays(desk, session):
+def test_invalid_hand_over_address_is_a_form_error_and_stays(desk, session):
     page = hand_over(desk, session, address="reader@")
     assert page.status_code == 422
     assert 'value="reader@"' in shown(page)
     assert not ClaimCode.objects.exists()
 
 
-def test_a_quiet_session_is_never_mailed(desk, staff, branch):
+def test_quiet_session_is_never_emailed(desk, staff, branch):
     session = QuietSessionFactory(staff=staff, branch=branch)
     page = hand_over(desk, session, address="reader@example.org")
     assert not Notification.objects.exists()
     assert 'name="address"' not in shown(page)
 
 
-def test_revoking_ends_every_code(desk, session):
+def test_revoking_ends_every_code_of_the_visit(desk, session):
     code = code_on(hand_over(desk, session))
     code_for(session)
     desk.post(f"/desk/sessions/{session.public_id}/revoke/")
@@ -139,23 +139,23 @@ def test_revoking_ends_every_code(desk, session):
 
 
 @pytest.mark.parametrize(("card", "words"), [("12", "13 digits"), ("1" * 13, "No card has this code")])
-def test_a_card_that_is_none_is_told(desk, session, card, words):
+def test_invalid_code_card_number_is_a_form_error(desk, session, card, words):
     page = desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": card})
     assert page.status_code == 422
     assert words in shown(page)
 
 
-def test_a_card_of_another_session_is_told(desk, session, branch):
+def test_code_card_of_another_visit_is_refused(desk, session, branch):
     card = code_for(HelpSessionFactory(branch=branch))
     assert "another session" in shown(desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": card}))
 
 
-def test_a_card_is_attached_on_the_sessions_page(desk, session):
+def test_code_card_can_be_attached_on_the_visit_page(desk, session):
     desk.post(f"/desk/sessions/{session.public_id}/card/", {"code": code_for(None)})
     assert session.claim_codes.get().state == ClaimCode.State.LIVE
 
 
-def test_a_session_that_its_patron_keeps_gets_no_code_any_more(desk, session, patron):
+def test_visit_in_an_account_gets_no_new_code(desk, session, patron):
     hand_over(desk, session)
     keeping.keep(session, by=patron, at=timezone.now(), wording="…", language="en")
     [card] = handover.print_code_cards(by=session.staff, at=timezone.now(), branch=session.branch, count=1)
@@ -169,7 +169,7 @@ def test_a_session_that_its_patron_keeps_gets_no_code_any_more(desk, session, pa
         handover.open_by_code(card, at=timezone.now())
 
 
-def test_the_slip_of_a_kept_session_is_in_the_access_log(desk, session, staff, patron):
+def test_opening_the_slip_of_a_patrons_visit_is_in_the_access_log(desk, session, staff, patron):
     keeping.keep(session, by=patron, at=timezone.now(), wording="…", language="en")
     desk.get(f"/desk/sessions/{session.public_id}/slip/")
     assert (
@@ -181,14 +181,14 @@ def test_the_slip_of_a_kept_session_is_in_the_access_log(desk, session, staff, p
 
 
 @pytest.mark.parametrize("page", ["slip", "hand-over", "revoke", "card"])
-def test_nobody_from_elsewhere_hands_over(client, sign_in, elsewhere, session, page):
+def test_staff_of_another_branch_cannot_hand_over_a_visit(client, sign_in, elsewhere, session, page):
     sign_in(client, elsewhere)
     address = f"/desk/sessions/{session.public_id}/{page}/"
     assert (client.get if page == "slip" else client.post)(address).status_code == 404
     assert not ClaimCode.objects.exists()
 
 
-def test_a_sheet_of_cards_is_printed_and_each_opens_what_it_is_attached_to(desk, branch, session):
+def test_printed_code_card_opens_the_visit_it_is_attached_to(desk, branch, session):
     page = desk.post("/desk/cards/", {"branch": branch.pk, "count": "12"}, follow=True)
     assert "12 cards are ready" in shown(page)
     sheet = shown(desk.get("/desk/cards/?paper=a4"))
@@ -199,17 +199,17 @@ def test_a_sheet_of_cards_is_printed_and_each_opens_what_it_is_attached_to(desk,
 
 
 @pytest.mark.parametrize("count", ["0", "41", "many", ""])
-def test_too_many_cards_are_refused(desk, branch, count):
+def test_invalid_number_of_code_cards_is_refused(desk, branch, count):
     assert desk.post("/desk/cards/", {"branch": branch.pk, "count": count}).status_code == 422
     assert not ClaimCode.objects.exists()
 
 
-def test_cards_are_made_for_ones_own_branch_only(desk, elsewhere):
+def test_code_cards_can_be_printed_only_for_an_own_branch(desk, elsewhere):
     assert (
         desk.post("/desk/cards/", {"branch": elsewhere.desk_branch_ids[0], "count": "1"}).status_code == 422
     )
 
 
-def test_the_unfinished_has_no_slip(desk, staff, branch):
+def test_unfinished_visit_has_no_slip(desk, staff, branch):
     draft = HelpSessionFactory(staff=staff, branch=branch, status=HelpSession.Status.UNFINISHED)
     assert desk.get(f"/desk/sessions/{draft.public_id}/slip/").status_code == 404

@@ -54,7 +54,7 @@ def template(name="Closing words", body="Goodbye.", *, branch=None, language="en
         ("Dear {patron|},", "Dear Sam,", "Dear ,"),
     ],
 )
-def test_a_sentence_survives_without_a_name(body, named, nameless):
+def test_reply_template_reads_well_without_a_patron_name(body, named, nameless):
     assert (fill_in(body, patron="Sam"), fill_in(body)) == (named, nameless)
 
 
@@ -68,15 +68,15 @@ def test_a_sentence_survives_without_a_name(body, named, nameless):
         ("No place, {not one} { } {", "No place, {not one} { } {", "No place, {not one} { } {"),
     ],
 )
-def test_an_item_and_ones_own_name_have_words_instead(body, filled, without):
+def test_reply_template_has_default_words_for_item_and_staff_name(body, filled, without):
     assert (fill_in(body, item="Dune", me="Rosa"), fill_in(body)) == (filled, without)
 
 
-def test_what_fills_a_place_is_not_read_again():
+def test_placeholders_inside_filled_in_values_are_not_replaced():
     assert fill_in("{patron} {item}", patron=HOSTILE, item="Dune") == f"{HOSTILE} Dune"
 
 
-def test_what_stands_instead_is_in_the_templates_language():
+def test_default_words_are_in_the_language_of_the_template():
     with translation.override("es"):
         words = gettext("what we recommended")
     assert fill_in("¿Le sirvió {item}?", language="es") == f"¿Le sirvió {words}?"
@@ -91,7 +91,7 @@ def test_what_stands_instead_is_in_the_templates_language():
         ("a } b {", []),
     ],
 )
-def test_unknown_places_are_named(body, unknown):
+def test_unknown_placeholders_are_listed(body, unknown):
     assert reply_templates.unknown_places(body) == unknown
 
 
@@ -114,7 +114,7 @@ def names(conversation, staff, query=""):
     return [each.name for each in reply_templates.offered_in(conversation, by=staff, query=query)]
 
 
-def test_those_of_the_branch_and_of_all_and_the_patrons_language_first(conversation, branch, staff):
+def test_composer_offers_templates_of_the_branch_in_the_patrons_language_first(conversation, branch, staff):
     template("Adiós", language="es")
     template("Ours", branch=branch)
     template("Theirs", branch=BranchFactory())
@@ -129,7 +129,7 @@ def test_those_of_the_branch_and_of_all_and_the_patrons_language_first(conversat
     ]
 
 
-def test_before_the_patron_writes_the_visits_language_comes_first(conversation, staff):
+def test_composer_offers_templates_in_the_visits_language_before_the_patron_writes(conversation, staff):
     conversation.messages.all().delete()
     template("Adiós", language="es")
     template("Bye")
@@ -147,16 +147,14 @@ def test_before_the_patron_writes_the_visits_language_comes_first(conversation, 
         ("xyz", set()),
     ],
 )
-def test_they_are_found_by_name_and_by_what_they_say(conversation, staff, query, found):
+def test_reply_templates_are_found_by_name_and_text(conversation, staff, query, found):
     template("Adiós", "Hasta luego.")
     template("On hold", "{patron}, I put it aside at the desk.")
     conversation.patron.name = "Sam"
     assert set(names(conversation, staff, query)) == found
 
 
-def test_the_item_is_the_conversations_own_else_the_first_of_the_visit_else_of_the_answers(
-    conversation, staff
-):
+def test_template_item_is_that_of_the_conversation_then_visit_then_answers(conversation, staff):
     template(body="{item}")
 
     def item():
@@ -173,7 +171,7 @@ def test_the_item_is_the_conversations_own_else_the_first_of_the_visit_else_of_t
     assert item() == "Its Own"
 
 
-def test_a_hostile_name_stays_text(conversation, patron, staff, desk):
+def test_hostile_names_are_escaped(conversation, patron, staff, desk):
     patron.name = staff.name = HOSTILE[:80]
     patron.save()
     staff.save()
@@ -184,7 +182,7 @@ def test_a_hostile_name_stays_text(conversation, patron, staff, desk):
     assert "&lt;img src=x onerror=&quot;alert(1)&quot;&gt; {me}" in page
 
 
-def test_only_those_who_may_open_the_conversation_are_offered_any(
+def test_reply_templates_are_offered_only_to_staff_who_may_open_the_conversation(
     conversation, client, sign_in, elsewhere, desk
 ):
     template(body="Hello, {patron}!")
@@ -195,12 +193,14 @@ def test_only_those_who_may_open_the_conversation_are_offered_any(
     assert client.get(reverse("desk_templates"), {"conversation": "x"}).status_code == 404
 
 
-def test_without_any_it_says_who_writes_them(conversation, desk):
+def test_composer_without_templates_says_who_writes_them(conversation, desk):
     assert "A coordinator writes them" in offered(desk, conversation).content.decode()
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_they_cost_the_same_however_many_there_are(conversation, desk, rows, django_assert_num_queries):
+def test_template_menu_runs_the_same_number_of_queries_for_1_and_30_templates(
+    conversation, desk, rows, django_assert_num_queries
+):
     for number in range(rows):
         template(f"Template {number}", "{patron} {item} {me}")
     offered(desk, conversation)
@@ -236,7 +236,7 @@ def body(answer):
     )
 
 
-def test_the_button_lists_them_and_keeps_what_was_typed(composer):
+def test_templates_button_lists_templates_and_keeps_the_typed_text(composer):
     template("On hold", "Hello, {patron}!")
     answer = composer("templates", body="Half a sentence")
     page = answer.content.decode()
@@ -253,7 +253,7 @@ def test_the_button_lists_them_and_keeps_what_was_typed(composer):
         ("Good morning.  ", "en", "Good morning.\n\n¡Hola, Sam Okafor!", "en"),
     ],
 )
-def test_the_one_that_is_chosen_stands_in_the_answer_and_is_not_sent(
+def test_chosen_template_is_added_to_the_answer_and_not_sent(
     composer, conversation, typed, language, written, chosen
 ):
     hello = template("Hola", "¡Hola, {patron}!", language="es")
@@ -264,7 +264,7 @@ def test_the_one_that_is_chosen_stands_in_the_answer_and_is_not_sent(
     assert conversation.messages.count() == 1
 
 
-def test_one_that_is_gone_or_of_another_branch_puts_nothing_in(composer, branch):
+def test_unknown_template_or_one_of_another_branch_adds_no_text(composer, branch):
     template("Ours", "Ours", branch=branch)
     theirs = template("Theirs", "Theirs", branch=BranchFactory())
     for named in (theirs.public_id, uuid.uuid4(), "x"):
@@ -273,7 +273,7 @@ def test_one_that_is_gone_or_of_another_branch_puts_nothing_in(composer, branch)
         assert answer.content.decode().count("data-text") == 1
 
 
-def test_filters_that_no_database_takes_find_nothing(client, coordinator, sign_in):
+def test_reply_template_filters_with_nul_characters_cause_no_error(client, coordinator, sign_in):
     sign_in(client, coordinator)
     for asked in ({"branch": "\0"}, {"language": "e\0n"}):
         assert client.get(reverse("reply_templates"), asked).status_code == 200

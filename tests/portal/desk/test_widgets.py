@@ -6,7 +6,7 @@ from portal.desk.widgets import LongSelect
 
 
 @pytest.mark.parametrize("value", ["", "b", 3, None, "not offered"])
-def test_a_long_select_is_what_django_draws(value):
+def test_long_select_renders_like_the_django_widget(value):
     choices = [("", "none"), ("b", 'A "quoted" <name>'), (3, "three")]
     drawn = [
         widget(choices=choices).render("field", value, {"id": "id_field", "required": True})

@@ -42,7 +42,7 @@ def who(browser):
     return browser.get(reverse("me")).wsgi_request.user
 
 
-def test_the_desk_makes_a_code_and_their_phone_opens_the_record_with_it(client, sign_in, staff, pike, near):
+def test_account_code_from_the_desk_opens_the_record_on_the_patrons_phone(client, sign_in, staff, pike, near):
     desk = sign_in(client, staff)
     record = reverse("patron_record", args=[pike.public_id])
     assert "A code for their phone" in text(desk.get(record))
@@ -64,7 +64,7 @@ def test_the_desk_makes_a_code_and_their_phone_opens_the_record_with_it(client, 
     ]
 
 
-def test_a_link_that_somebody_follows_lets_nobody_in(client, staff, pike):
+def test_following_an_account_link_signs_nobody_in(client, staff, pike):
     code = made(pike, staff)
     for _again in range(2):
         assert "Open your library account" in text(client.get(reverse("open_code_link", args=[code])))
@@ -73,7 +73,7 @@ def test_a_link_that_somebody_follows_lets_nobody_in(client, staff, pike):
 
 
 @pytest.mark.parametrize("where", ["signed in as staff", "on a computer of the desk"])
-def test_whoever_made_the_code_does_not_use_it(client, sign_in, staff, pike, branch, where):
+def test_staff_member_cannot_use_an_account_code_they_made(client, sign_in, staff, pike, branch, where):
     code = made(pike, staff)
     if where == "signed in as staff":
         sign_in(client, staff)
@@ -87,14 +87,14 @@ def test_whoever_made_the_code_does_not_use_it(client, sign_in, staff, pike, bra
     assert use(Client(), code).url == reverse("home")  # it is still good, for them
 
 
-def test_its_person_reads_who_made_it(client, sign_in, staff, pike):
+def test_patron_reads_who_made_their_account_code(client, sign_in, staff, pike):
     made(pike, staff)
     assert "made a code that opens your library account once" in text(
         sign_in(client, pike).get(reverse("who_looked"))
     )
 
 
-def test_it_works_once(staff, pike):
+def test_account_code_works_once(staff, pike):
     code, first, second = made(pike, staff), Client(), Client()
     use(first, code)
     answer = use(second, code)
@@ -103,13 +103,13 @@ def test_it_works_once(staff, pike):
     assert not who(second).is_authenticated
 
 
-def test_the_newest_code_is_the_only_one(staff, pike):
+def test_only_the_newest_account_code_works(staff, pike):
     old, new = made(pike, staff), made(pike, staff)
     assert use(Client(), old).status_code == 404
     assert use(Client(), new).status_code == 302
 
 
-def test_it_opens_nothing_after_a_week_and_is_forgotten(staff, pike):
+def test_account_code_ends_after_a_week(staff, pike):
     at = timezone.now() - account_codes.LIFE
     code = account_codes.make_code(pike, by=staff, at=at)
     assert use(Client(), code).status_code == 404
@@ -119,7 +119,7 @@ def test_it_opens_nothing_after_a_week_and_is_forgotten(staff, pike):
     assert AccountCode.objects.count() == 0
 
 
-def test_only_its_fingerprint_is_kept(staff, pike):
+def test_only_the_hash_of_an_account_code_is_stored(staff, pike):
     code = made(pike, staff)
     assert AccountCode.objects.get().hmac == codes.hmac_of(code)
 
@@ -128,7 +128,7 @@ def test_only_its_fingerprint_is_kept(staff, pike):
     "whose",
     ["has an address", "has been in", "works at a desk", "has a card", "has a passkey", "may not sign in"],
 )
-def test_there_is_none_for_a_record_that_has_a_way_in(whose, branch, staff, pike):
+def test_record_with_a_sign_in_method_gets_no_account_code(whose, branch, staff, pike):
     code = made(pike, staff)
     if whose == "has an address":
         User.objects.filter(pk=pike.pk).update(email="pike@example.org")
@@ -147,7 +147,7 @@ def test_there_is_none_for_a_record_that_has_a_way_in(whose, branch, staff, pike
     assert use(Client(), code).status_code == 404
 
 
-def test_the_desk_says_that_there_is_none_for_them(client, sign_in, staff, branch, patron):
+def test_desk_says_why_a_record_gets_no_account_code(client, sign_in, staff, branch, patron):
     HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     desk = sign_in(client, staff)
     assert "A code for their phone" not in text(desk.get(reverse("patron_record", args=[patron.public_id])))
@@ -156,7 +156,7 @@ def test_the_desk_says_that_there_is_none_for_them(client, sign_in, staff, branc
     assert not AccountCode.objects.exists()
 
 
-def test_a_record_that_is_not_open_gets_no_code(client, sign_in, staff, pike):
+def test_staff_cannot_make_a_code_for_a_record_they_may_not_open(client, sign_in, staff, pike):
     desk = sign_in(client, staff)
     assert desk.post(reverse("make_account_code", args=[pike.public_id])).status_code == 404
     session = desk.session
@@ -166,13 +166,13 @@ def test_a_record_that_is_not_open_gets_no_code(client, sign_in, staff, pike):
     assert not AccountCode.objects.exists()
 
 
-def test_wrong_codes_are_counted_here_too(client, library):
+def test_wrong_account_codes_are_counted(client, library):
     answers = [use(client, codes.new_code()).status_code for _ in range(31)]
     assert answers[0] == 404
     assert answers[-1] == 429
 
 
-def test_whoever_was_signed_in_on_the_device_is_no_longer(client, sign_in, staff, pike):
+def test_account_code_signs_out_the_person_before(client, sign_in, staff, pike):
     code, other = made(pike, staff), UserFactory()
     sign_in(client, other)
     assert "Somebody is signed in on this device" in text(client.post(reverse("open_code"), {"code": code}))
@@ -185,7 +185,7 @@ def test_whoever_was_signed_in_on_the_device_is_no_longer(client, sign_in, staff
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not")
-def test_of_eight_who_use_it_at_once_one_is_let_in(transactional_db):
+def test_one_of_eight_simultaneous_users_of_an_account_code_gets_in(transactional_db):
     staff = StaffFactory()
     pike = person_added_at_desk(name="Old Mr Pike", email="", language="en", by=staff, at=timezone.now())
     code = made(pike, staff)

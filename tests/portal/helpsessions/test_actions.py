@@ -47,7 +47,7 @@ def typed(staff, branch):
     }
 
 
-def test_recording_keeps_the_items_in_order_and_the_note_apart(typed, branch):
+def test_recording_stores_items_in_order_and_the_note_separately(typed, branch):
     found = ItemFactory(title="Number the Stars")
     typed["items"] = [
         ChosenItem(item=found, reason="age 11"),
@@ -75,7 +75,7 @@ def test_recording_keeps_the_items_in_order_and_the_note_apart(typed, branch):
     assert "hurry" not in session.question + session.summary
 
 
-def test_a_form_sent_twice_is_one_session(typed):
+def test_record_form_sent_twice_creates_one_session(typed):
     token = uuid.uuid4()
     first = actions.record(**typed, token=token)
     second = actions.record(**typed, token=token)
@@ -83,13 +83,13 @@ def test_a_form_sent_twice_is_one_session(typed):
     assert HelpSession.objects.count() == 1
 
 
-def test_a_token_of_somebody_else_is_not_theirs_to_overwrite(typed, library):
+def test_colleagues_token_cannot_overwrite_their_session(typed, library):
     other = HelpSessionFactory(status=HelpSession.Status.UNFINISHED)
     with pytest.raises(Exception, match=r"(?i)unique"):
         actions.record(**typed, token=other.public_id)
 
 
-def test_finishing_what_was_begun_forgets_the_raw_form(typed, staff, branch):
+def test_recording_an_unfinished_session_deletes_its_raw_form(typed, staff, branch):
     begun = unfinished.start_unfinished(
         by=staff, at=NOW, branch=branch, fields={"question": "half a qu", "minutes": "abc"}
     )
@@ -99,7 +99,7 @@ def test_finishing_what_was_begun_forgets_the_raw_form(typed, staff, branch):
     assert not UnfinishedForm.objects.exists()
 
 
-def test_an_unfinished_form_keeps_wrong_values_as_typed(staff, branch):
+def test_unfinished_form_keeps_invalid_values_as_typed(staff, branch):
     begun = unfinished.start_unfinished(by=staff, at=NOW, branch=branch, fields={"minutes": "abc"})
     unfinished.save_unfinished(begun, fields={"minutes": "ab"}, at=NOW)
     assert UnfinishedForm.objects.get().fields == {"minutes": "ab"}
@@ -112,7 +112,7 @@ def test_autosave_after_recording_changes_nothing(typed, staff, branch):
     assert not UnfinishedForm.objects.exists()
 
 
-def test_a_tally_counts_in_the_librarys_own_day_and_hour(staff, branch):
+def test_tally_counts_in_the_librarys_day_and_hour(staff, branch):
     after_midnight_utc = datetime.datetime(
         2026, 3, 4, 1, 15, tzinfo=datetime.UTC
     )  # 19:15 the day before in Chicago
@@ -125,7 +125,7 @@ def test_a_tally_counts_in_the_librarys_own_day_and_hour(staff, branch):
     )
 
 
-def test_a_tally_is_taken_back_only_by_who_counted_it(staff, coordinator, branch):
+def test_only_its_author_can_undo_a_tally(staff, coordinator, branch):
     tally = actions.tally(by=staff, at=NOW, branch=branch)
     actions.undo_tally(tally, by=coordinator, at=NOW)
     assert HelpSession.objects.filter(pk=tally.pk).exists()
@@ -133,13 +133,13 @@ def test_a_tally_is_taken_back_only_by_who_counted_it(staff, coordinator, branch
     assert not HelpSession.objects.filter(pk=tally.pk).exists()
 
 
-def test_undo_of_a_tally_never_deletes_a_recorded_session(typed, staff):
+def test_undoing_a_tally_never_deletes_a_recorded_session(typed, staff):
     session = actions.record(**typed)
     actions.undo_tally(session, by=staff, at=NOW)
     assert HelpSession.objects.filter(pk=session.pk).exists()
 
 
-def test_the_code_of_a_hand_over_opens_its_session_for_thirty_days(typed, staff):
+def test_hand_over_code_opens_its_session_for_thirty_days(typed, staff):
     session = actions.record(**typed)
     code = handover.hand_over(session, by=staff, at=NOW, base_url=BASE)
 
@@ -150,24 +150,24 @@ def test_the_code_of_a_hand_over_opens_its_session_for_thirty_days(typed, staff)
     assert session.handed_over_at == NOW
 
 
-def test_the_code_itself_is_stored_nowhere(typed, staff):
+def test_claim_code_itself_is_stored_nowhere(typed, staff):
     code = handover.hand_over(actions.record(**typed), by=staff, at=NOW, base_url=BASE)
     for claim in ClaimCode.objects.values():
         assert code not in str(claim)
 
 
-def test_a_quiet_session_is_never_mailed(staff, library):
+def test_quiet_session_is_never_emailed(staff, library):
     with pytest.raises(keeping.QuietSession):
         handover.hand_over(QuietSessionFactory(), by=staff, at=NOW, base_url=BASE, to_address="a@example.org")
 
 
 @pytest.mark.parametrize("typed_code", ["", "123", "no digits", "9" * 13, "9" * 300, "٩" * 13])
-def test_a_wrong_code_is_unknown(library, typed_code):
+def test_wrong_claim_code_is_unknown(library, typed_code):
     with pytest.raises(handover.CodeUnknown):
         handover.open_by_code(typed_code, at=NOW)
 
 
-def test_a_code_may_be_typed_with_spaces_dashes_or_other_digits(library):
+def test_claim_code_may_contain_spaces_dashes_or_other_digits(library):
     session = HelpSessionFactory()
     code = code_for(session)
     arabic = code.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))
@@ -175,7 +175,7 @@ def test_a_code_may_be_typed_with_spaces_dashes_or_other_digits(library):
         assert handover.open_by_code(spelled, at=timezone.now()).help_session == session
 
 
-def test_a_card_opens_nothing_until_its_session_is_written(typed, staff, branch):
+def test_code_card_opens_nothing_until_its_session_is_recorded(typed, staff, branch):
     (code,) = handover.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
     with pytest.raises(handover.CodeCardNotReady):
         handover.open_by_code(code, at=NOW)
@@ -187,7 +187,7 @@ def test_a_card_opens_nothing_until_its_session_is_written(typed, staff, branch)
     assert handover.open_by_code(code, at=NOW).help_session == session
 
 
-def test_a_card_is_attached_to_one_session_only(staff, branch):
+def test_code_card_belongs_to_one_session(staff, branch):
     (code,) = handover.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
     session, other = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=branch)
     handover.attach_code_card(session, code=code, by=staff, at=NOW)
@@ -198,7 +198,7 @@ def test_a_card_is_attached_to_one_session_only(staff, branch):
         handover.attach_code_card(other, code="0" * 13, by=staff, at=NOW)
 
 
-def test_revoking_ends_every_code_of_the_session_and_of_no_other(staff, library):
+def test_revoking_ends_every_code_of_that_session_only(staff, library):
     session, other = HelpSessionFactory(), HelpSessionFactory()
     first, second, foreign = code_for(session), code_for(session), code_for(other)
     handover.revoke_codes(session, by=staff, at=NOW)
@@ -208,7 +208,7 @@ def test_revoking_ends_every_code_of_the_session_and_of_no_other(staff, library)
     assert handover.open_by_code(foreign, at=NOW).help_session == other
 
 
-def test_keeping_ties_session_and_items_to_the_person_and_records_their_consent(patron, library):
+def test_keeping_stores_the_patron_and_their_consent(patron, library):
     session = HelpSessionFactory()
     (recommendation,) = recommend_in(session)
     code = code_for(session)
@@ -230,7 +230,7 @@ def test_keeping_ties_session_and_items_to_the_person_and_records_their_consent(
     assert AuditEvent.objects.get(action="kept").patron == patron
 
 
-def test_a_session_is_kept_once(patron, library):
+def test_session_is_kept_once(patron, library):
     session = HelpSessionFactory()
     keeping.keep(session, by=patron, at=NOW, wording="", language="en")
     keeping.keep(session, by=patron, at=NOW, wording="", language="en")
@@ -239,12 +239,12 @@ def test_a_session_is_kept_once(patron, library):
         keeping.keep(session, by=UserFactory(), at=NOW, wording="", language="en")
 
 
-def test_a_quiet_session_is_kept_by_nobody(patron, library):
+def test_quiet_session_cannot_be_kept(patron, library):
     with pytest.raises(keeping.QuietSession):
         keeping.keep(QuietSessionFactory(), by=patron, at=NOW, wording="", language="en")
 
 
-def test_the_two_outcome_questions_are_answered_apart(library):
+def test_outcome_questions_are_answered_separately(library):
     session = HelpSessionFactory()
     actions.answer_outcome(session, at=NOW, found="part")
     actions.answer_outcome(session, at=NOW, satisfaction="very_good")
@@ -252,12 +252,12 @@ def test_the_two_outcome_questions_are_answered_apart(library):
     assert (session.found, session.satisfaction) == ("part", "very_good")
 
 
-def test_the_title_of_a_quiet_session_is_only_its_day(library):
+def test_title_of_a_quiet_session_is_only_its_day(library):
     session = QuietSessionFactory(happened_on=datetime.date(2026, 3, 3))
     assert session.title == "Your visit on Tuesday 3 March"
 
 
-def test_discarding_throws_away_what_was_begun_and_nothing_else(typed, staff, branch):
+def test_discarding_deletes_only_the_unfinished_session(typed, staff, branch):
     begun = unfinished.start_unfinished(by=staff, at=NOW, branch=branch, fields={"question": "x"})
     recorded = actions.record(**typed)
     unfinished.discard_unfinished(begun, by=staff, at=NOW)
@@ -265,14 +265,14 @@ def test_discarding_throws_away_what_was_begun_and_nothing_else(typed, staff, br
     assert list(HelpSession.objects.all()) == [recorded]
 
 
-def test_only_the_staff_of_the_branch_and_who_recorded_it_reach_a_session(staff, branch, library):
+def test_only_staff_of_the_branch_and_the_recorder_open_a_session(staff, branch, library):
     here, elsewhere = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=BranchFactory())
     recorded_elsewhere = HelpSessionFactory(branch=BranchFactory(), staff=staff)
     assert set(HelpSession.objects.at_desk_of(staff)) == {here, recorded_elsewhere}
     assert elsewhere not in HelpSession.objects.at_desk_of(staff)
 
 
-def test_items_by_hand_are_of_the_kind_that_was_said(typed):
+def test_items_added_by_hand_have_the_chosen_kind(typed):
     typed["items"] = [ChosenItem(kind="person", title="Data librarian")]
     actions.record(**typed)
     assert Item.objects.get().kind == "person"

@@ -36,7 +36,7 @@ def address(name, session):
     return reverse(name, args=[session.public_id])
 
 
-def test_the_page_tells_what_was_found_why_and_where(me, session, branch):
+def test_visit_page_shows_items_reasons_and_places(me, session, branch):
     item = ItemFactory(title="Worms Eat My Garbage", url="https://example.org/worms")
     Holding.objects.create(item=item, branch=branch, call_number="631.8 APP", location="2nd floor")
     recommend_in(session, item=item, reason="because it is short")
@@ -55,7 +55,7 @@ def test_the_page_tells_what_was_found_why_and_where(me, session, branch):
     assert "Keep this in my library account" not in client_text
 
 
-def test_opened_by_code_it_offers_to_keep_it_and_to_take_it_off_the_device(client, branch, show_code):
+def test_visit_opened_by_code_offers_to_keep_or_close_it(client, branch, show_code):
     session = HelpSessionFactory(branch=branch)
     show_code(client, code_for(session))
     page = text(client.get(session.get_absolute_url()))
@@ -63,7 +63,7 @@ def test_opened_by_code_it_offers_to_keep_it_and_to_take_it_off_the_device(clien
     assert "Take this visit off it" in page
 
 
-def test_a_quiet_visit_has_a_plain_title_no_names_and_a_quick_way_out(client, branch, show_code, staff):
+def test_quiet_visit_has_a_plain_title_no_names_and_a_quick_exit(client, branch, show_code, staff):
     quiet = QuietSessionFactory(branch=branch, staff=staff)
     recommend_in(quiet, 2)
     show_code(client, code_for(quiet))
@@ -75,7 +75,7 @@ def test_a_quiet_visit_has_a_plain_title_no_names_and_a_quick_way_out(client, br
         assert absent not in page
 
 
-def test_the_note_of_the_desk_is_never_there(me, session):
+def test_staff_note_is_never_on_the_visit_page(me, session):
     SessionNoteFactory(help_session=session)
     assert "STAFF ONLY" not in me.get(session.get_absolute_url()).content.decode()
 
@@ -84,7 +84,7 @@ def test_the_note_of_the_desk_is_never_there(me, session):
     "name", ["help_session", "session_outcome", "all_helped", "keep_session", "ask_about_session"]
 )
 @pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])
-def test_strangers_find_nothing(client, session, branch, staff, sign_in, show_code, name, who):
+def test_strangers_get_404_for_a_visit(client, session, branch, staff, sign_in, show_code, name, who):
     if who == "another patron":
         sign_in(client, UserFactory())
     elif who == "staff of the branch":
@@ -101,7 +101,7 @@ def test_strangers_find_nothing(client, session, branch, staff, sign_in, show_co
 
 
 @pytest.mark.parametrize(("field", "value"), [("found", "something_else"), ("satisfaction", "not_so_good")])
-def test_each_question_is_one_tap_and_leaves_the_other_alone(me, session, field, value):
+def test_each_outcome_question_is_one_tap(me, session, field, value):
     HelpSession.objects.filter(pk=session.pk).update(found="no", satisfaction="poor")
     swapped = me.post(address("session_outcome", session), {field: value}, **HTMX)
     session.refresh_from_db()
@@ -117,14 +117,14 @@ def test_each_question_is_one_tap_and_leaves_the_other_alone(me, session, field,
 
 
 @pytest.mark.parametrize("data", [{}, {"found": "nonsense"}, {"satisfaction": ""}])
-def test_a_tap_that_says_nothing_changes_nothing(me, session, data):
+def test_outcome_without_a_value_changes_nothing(me, session, data):
     assert me.post(address("session_outcome", session), data).status_code == 302
     session.refresh_from_db()
     assert session.answered_at is None
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_all_helped_answers_for_the_starred_ones_that_are_open(me, session, htmx):
+def test_all_helped_answers_for_open_starred_items(me, session, htmx):
     recommend_in(session, 2)
     [failed] = recommend_in(session, verdict="did_not_help", decided_at=timezone.now())
     [unstarred] = recommend_in(session, starred=False)
@@ -144,12 +144,12 @@ def test_all_helped_answers_for_the_starred_ones_that_are_open(me, session, htmx
 
 
 @pytest.mark.parametrize("open_ones", [0, 1, 2])
-def test_all_helped_is_offered_where_it_saves_a_tap(me, session, open_ones):
+def test_all_helped_is_offered_for_two_or_more_open_items(me, session, open_ones):
     recommend_in(session, open_ones)
     assert ("All of these helped" in text(me.get(session.get_absolute_url()))) is (open_ones == 2)
 
 
-def test_without_a_star_an_item_asks_nothing_but_can_be_answered(me, session):
+def test_item_without_a_star_can_be_answered_but_is_not_asked_about(me, session):
     [quiet_one] = recommend_in(session, starred=False)
     address = reverse("verdict", args=[quiet_one.public_id])
     page = me.get(session.get_absolute_url()).content.decode()
@@ -158,11 +158,11 @@ def test_without_a_star_an_item_asks_nothing_but_can_be_answered(me, session):
     assert f"helped-{quiet_one.public_id}" in me.get(address).content.decode()
 
 
-def test_without_items_the_page_says_so(me, session):
+def test_visit_without_items_says_so(me, session):
     assert "Nothing was recommended at this visit" in text(me.get(session.get_absolute_url()))
 
 
-def test_the_list_pages_by_key(me, patron, branch):
+def test_saved_list_pages_by_key(me, patron, branch):
     today = timezone.localdate()
     for number in range(45):
         HelpSessionFactory(
@@ -186,12 +186,12 @@ def test_the_list_pages_by_key(me, patron, branch):
 
 
 @pytest.mark.parametrize("after", ["x", "00000000-0000-4000-8000-000000000000"])
-def test_a_key_from_nowhere_leads_to_the_first_page(me, session, after):
+def test_unknown_page_key_shows_the_first_page(me, session, after):
     assert session.title in text(me.get(reverse("help_sessions"), {"after": after}))
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_page_costs_the_same_whatever_its_length(
+def test_visit_page_runs_the_same_number_of_queries_for_any_length(
     me, session, branch, patron, show_code, django_assert_num_queries, rows
 ):
     recommend_in(session, rows)
@@ -205,7 +205,7 @@ def test_the_page_costs_the_same_whatever_its_length(
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_list_costs_the_same_whatever_its_length(
+def test_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     me, patron, branch, staff, django_assert_num_queries, rows
 ):
     HelpSessionFactory.create_batch(rows, patron=patron, branch=branch, staff=staff)
@@ -222,8 +222,6 @@ def test_the_list_costs_the_same_whatever_its_length(
         ("", "", False),
     ],
 )
-def test_what_was_talked_about_is_shown_where_the_title_does_not_say_it_all(
-    me, session, question, summary, shown
-):
+def test_full_question_is_shown_if_the_title_is_shortened(me, session, question, summary, shown):
     HelpSession.objects.filter(pk=session.pk).update(question=question, summary=summary)
     assert ("What we talked about" in text(me.get(session.get_absolute_url()))) == shown

@@ -93,7 +93,7 @@ def paper(branch, staff):
     return HelpSessionFactory(branch=branch, staff=staff, with_child="paper")
 
 
-def test_of_paper_only_nothing_digital_is_made(paper, staff, patron, child):
+def test_paper_only_visit_gets_no_code_email_or_account(paper, staff, patron, child):
     for to_address in ("", "sam@example.org"):
         with pytest.raises(keeping.OnPaperOnly):
             handover.hand_over(paper, by=staff, at=timezone.now(), base_url="", to_address=to_address)
@@ -107,12 +107,12 @@ def test_of_paper_only_nothing_digital_is_made(paper, staff, patron, child):
     assert not Consent.objects.exists()
 
 
-def test_the_database_itself_keeps_nobodys_name_beside_paper(paper, patron):
+def test_database_refuses_a_patron_for_a_paper_only_visit(paper, patron):
     with pytest.raises(IntegrityError), transaction.atomic():
         type(paper).objects.filter(pk=paper.pk).update(patron=patron)
 
 
-def test_a_quiet_visit_is_quiet_first(branch, staff, adult):
+def test_quiet_takes_precedence_over_sharing(branch, staff, adult):
     for with_child in ("paper", "shared", "own"):
         quiet = QuietSessionFactory(branch=branch, staff=staff, with_child=with_child)
         assert handover.hand_over(
@@ -128,7 +128,7 @@ def test_a_quiet_visit_is_quiet_first(branch, staff, adult):
 
 
 @pytest.mark.parametrize("first", ["child", "adult"])
-def test_keeping_by_one_does_not_end_what_the_other_may_do(session, child, adult, keep, device, first):
+def test_keeping_by_one_leaves_the_other_part_open(session, child, adult, keep, device, first):
     code = code_for(session)
     order = [child, adult] if first == "child" else [adult, child]
     keep(session, order[0])
@@ -146,7 +146,7 @@ def test_keeping_by_one_does_not_end_what_the_other_may_do(session, child, adult
         assert device(person).post(reverse("open_code"), {"code": code}).status_code == status
 
 
-def test_one_child_and_one_adult_and_nobody_else(session, child, adult, keep):
+def test_shared_visit_has_one_child_and_one_adult(session, child, adult, keep):
     keep(session, child)
     keep(session, adult)
     for other in (ChildFactory(name="Leo"), UserFactory()):
@@ -157,7 +157,7 @@ def test_one_child_and_one_adult_and_nobody_else(session, child, adult, keep):
     assert Consent.objects.count() == 2
 
 
-def test_both_read_it_say_what_helped_and_ask(session, child, adult, keep, device):
+def test_child_and_adult_both_read_answer_and_ask(session, child, adult, keep, device):
     [recommendation] = recommend_in(session)
     keep(session, child)
     keep(session, adult)
@@ -174,9 +174,7 @@ def test_both_read_it_say_what_helped_and_ask(session, child, adult, keep, devic
         assert (message.author, message.conversation.patron) == (person, child)
 
 
-def test_an_adult_sees_that_visit_and_nothing_else_of_the_childs(
-    session, child, adult, keep, device, branch, staff
-):
+def test_adult_sees_only_the_shared_visit_of_the_child(session, child, adult, keep, device, branch, staff):
     keep(session, child)
     keep(session, adult)
     other = SharedSessionFactory(branch=branch, staff=staff, patron=child, question="Zqxsecret question")
@@ -202,7 +200,7 @@ def test_an_adult_sees_that_visit_and_nothing_else_of_the_childs(
     )  # or the test would look for nothing
 
 
-def test_a_conversation_of_a_shared_visit_is_never_joined_with_one_of_another(session, child, branch, staff):
+def test_conversations_of_shared_visits_are_not_merged_with_others(session, child, branch, staff):
     other = HelpSessionFactory(branch=branch, staff=staff, patron=child)
     type(session).objects.filter(pk=session.pk).update(patron=child)
     session.refresh_from_db()
@@ -216,7 +214,7 @@ def test_a_conversation_of_a_shared_visit_is_never_joined_with_one_of_another(se
     assert list(merging.mergeable(apart)) == []
 
 
-def test_the_conversation_says_who_wrote_and_tells_neither_name_nor_address(
+def test_conversation_of_a_shared_visit_names_neither_child_nor_adult(
     session, child, adult, keep, device, staff
 ):
     keep(session, child)
@@ -243,7 +241,7 @@ def test_the_conversation_says_who_wrote_and_tells_neither_name_nor_address(
     assert "Mia" not in adults + text(page(device(adult), session))
 
 
-def test_the_desk_sees_both(session, child, adult, keep, client, staff, sign_in):
+def test_desk_sees_child_and_adult(session, child, adult, keep, client, staff, sign_in):
     keep(session, child)
     keep(session, adult)
     desk = sign_in(client, staff)
@@ -255,7 +253,7 @@ def test_the_desk_sees_both(session, child, adult, keep, client, staff, sign_in)
         assert "opened your visit" in text(browser_of(person, sign_in).get(reverse("who_looked")))
 
 
-def test_whoever_answers_knows_that_an_adult_reads_it_too(
+def test_desk_says_that_an_adult_reads_the_answer_too(
     session, child, adult, keep, device, client, staff, sign_in
 ):
     keep(session, child)
@@ -274,7 +272,7 @@ def browser_of(person, sign_in):
     return sign_in(Client(), User.objects.get(pk=person.pk))
 
 
-def test_an_answer_is_announced_to_both_who_have_an_address_and_taken_back_from_both(
+def test_answer_emails_to_child_and_adult_are_sent_and_withdrawn_together(
     session, adult, keep, device, staff
 ):
     child = ChildFactory(name="Mia", email="mia@example.org")
@@ -288,7 +286,7 @@ def test_an_answer_is_announced_to_both_who_have_an_address_and_taken_back_from_
     assert not Notification.objects.exists()
 
 
-def test_the_child_ends_it_with_one_button_and_no_code_lets_the_adult_in_again(
+def test_child_ends_sharing_and_no_code_lets_the_adult_back_in(
     session, child, adult, keep, device, show_code
 ):
     code = code_for(session)
@@ -312,9 +310,7 @@ def test_the_child_ends_it_with_one_button_and_no_code_lets_the_adult_in_again(
     assert device(adult).get(reverse("verdict", args=[recommendation.public_id])).status_code == 404
 
 
-def test_a_child_who_keeps_it_alone_can_end_the_code_before_anybody_uses_it(
-    session, child, adult, keep, device
-):
+def test_child_can_end_the_code_before_an_adult_uses_it(session, child, adult, keep, device):
     code = code_for(session)
     keep(session, child)
     device(child).post(reverse("stop_sharing", args=[session.public_id]))
@@ -322,7 +318,7 @@ def test_a_child_who_keeps_it_alone_can_end_the_code_before_anybody_uses_it(
         handover.open_by_code(code, at=timezone.now())
 
 
-def test_either_may_stop_and_the_other_goes_on(session, child, adult, keep, device):
+def test_either_can_leave_a_shared_visit_and_the_other_keeps_it(session, child, adult, keep, device):
     [recommendation] = recommend_in(session)
     keep(session, child)
     keep(session, adult)
@@ -342,7 +338,7 @@ def test_either_may_stop_and_the_other_goes_on(session, child, adult, keep, devi
     assert [page(device(who), session).status_code for who in (child, adult)] == [200, 404]
 
 
-def test_a_holder_of_the_code_alone_ends_nothing(session, adult, child, keep, show_code):
+def test_viewer_by_code_cannot_end_sharing(session, adult, child, keep, show_code):
     code = code_for(session)
     keep(session, adult)
     holder = show_code(Client(), code)
@@ -351,7 +347,7 @@ def test_a_holder_of_the_code_alone_ends_nothing(session, adult, child, keep, sh
         assert holder.post(reverse(name, args=[session.public_id])).status_code == 404
 
 
-def test_the_desk_takes_the_adult_out_at_the_childs_wish(session, child, adult, keep, client, staff, sign_in):
+def test_desk_removes_the_adult_from_a_shared_visit(session, child, adult, keep, client, staff, sign_in):
     keep(session, adult)
     code = code_for(session)
     sign_in(client, staff).post(reverse("take_out", args=[session.public_id]), {"who": str(adult.public_id)})
@@ -364,7 +360,7 @@ def test_the_desk_takes_the_adult_out_at_the_childs_wish(session, child, adult, 
 
 
 @pytest.mark.parametrize(("part", "is_child"), [("child", True), ("adult", False)])
-def test_somebody_without_an_account_says_first_who_they_are(session, show_code, part, is_child):
+def test_viewer_by_code_chooses_child_or_adult_before_keeping(session, show_code, part, is_child):
     holder, address = (
         show_code(Client(), code_for(session)),
         reverse("keep_session", args=[session.public_id]),
@@ -380,7 +376,7 @@ def test_somebody_without_an_account_says_first_who_they_are(session, show_code,
     assert page(holder, session).status_code == 200
 
 
-def test_the_adult_reads_what_they_agree_to_and_the_child_too(session, child, adult, device, show_code):
+def test_child_and_adult_each_read_what_they_agree_to(session, child, adult, device, show_code):
     code = code_for(session)
     for person, words in (
         (adult, "see the child"),
@@ -396,7 +392,7 @@ def test_the_adult_reads_what_they_agree_to_and_the_child_too(session, child, ad
 # The child's own.
 
 
-def test_an_own_visit_is_kept_once_like_anybodys(branch, staff, child, adult, keep, show_code):
+def test_childs_own_visit_is_kept_once(branch, staff, child, adult, keep, show_code):
     session = HelpSessionFactory(branch=branch, staff=staff, with_child="own")
     code = code_for(session)
     holder = show_code(Client(), code)
@@ -412,7 +408,7 @@ def test_an_own_visit_is_kept_once_like_anybodys(branch, staff, child, adult, ke
 # A visit that is nobody's child's.
 
 
-def test_of_other_visits_nothing_changes(branch, staff, patron, adult, keep, child):
+def test_other_visits_are_unchanged(branch, staff, patron, adult, keep, child):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = code_for(session)
     keep(session, patron)
@@ -427,7 +423,7 @@ def test_of_other_visits_nothing_changes(branch, staff, patron, adult, keep, chi
 
 
 @pytest.mark.parametrize("later", ["paper", "shared", "own"])
-def test_what_was_recorded_stays_as_it_was_handed_over(
+def test_changing_the_library_setting_leaves_recorded_visits_unchanged(
     library, branch, staff, child, adult, keep, show_code, later
 ):
     visits = {
@@ -447,13 +443,13 @@ def test_what_was_recorded_stays_as_it_was_handed_over(
         keep(visits["own"], adult)
 
 
-def test_only_whoever_holds_a_shared_visit_pays_for_asking(session, adult, patron, keep):
+def test_only_people_with_a_shared_visit_cause_an_extra_query(session, adult, patron, keep):
     keep(session, adult)
     held = set(type(session).objects.exclude(shared_with=None).values_list("shared_with", flat=True))
     assert set(User.objects.filter(has_shared_visits=True).values_list("pk", flat=True)) == held == {adult.pk}
 
 
-def test_what_was_recommended_stays_the_childs(session, child, adult, keep):
+def test_recommendations_stay_the_childs(session, child, adult, keep):
     recommend_in(session, 2)
     keep(session, adult)
     assert set(Recommendation.objects.values_list("patron", flat=True)) == {None}
@@ -479,9 +475,7 @@ def typed_in(browser, conversation, words):
     return token
 
 
-def test_what_one_of_them_has_not_sent_is_the_others_to_neither_read_nor_send(
-    session, adult, keep, device, show_code, staff
-):
+def test_drafts_of_child_and_adult_are_private(session, adult, keep, device, show_code, staff):
     """The adult keeps it, and the child has the slip."""
     code = code_for(session)
     keep(session, adult)
@@ -509,7 +503,7 @@ def test_what_one_of_them_has_not_sent_is_the_others_to_neither_read_nor_send(
     assert conversation.attachments.get().message is None
 
 
-def test_what_was_ended_for_good_no_adult_holds_again(
+def test_adult_cannot_keep_a_visit_whose_sharing_ended(
     session, child, adult, keep, device, client, staff, sign_in
 ):
     keep(session, child)
@@ -526,7 +520,7 @@ def test_what_was_ended_for_good_no_adult_holds_again(
     assert "Only you see this visit now" in text(device(child).get(session.get_absolute_url()))
 
 
-def test_the_reason_on_a_saved_item_goes_with_the_visit(session, child, adult, keep, device):
+def test_reason_on_a_saved_item_is_deleted_with_the_visit(session, child, adult, keep, device):
     [recommendation] = recommend_in(session, reason="because she asked for something gentle")
     keep(session, child)
     keep(session, adult)
@@ -542,7 +536,7 @@ def test_the_reason_on_a_saved_item_goes_with_the_visit(session, child, adult, k
     assert recommendation.item.title in page
 
 
-def test_what_an_erased_adult_had_not_sent_goes_from_the_childs_conversation(
+def test_unsent_words_of_an_erased_adult_are_deleted(
     session, child, adult, keep, django_capture_on_commit_callbacks
 ):
     keep(session, child)

@@ -26,14 +26,14 @@ def _library(library):
     pass
 
 
-def test_somebody_unknown_reads_what_this_is_and_finds_both_ways_in(client):
+def test_new_visitor_sees_what_the_portal_is_and_how_to_get_in(client):
     page = text(client.get(HOME))
     assert "What happens after the help desk" in page
     assert "Code from the library" in page
     assert "Sign in" in page
 
 
-def test_a_new_person_sees_what_will_appear_and_what_to_do(client, patron, sign_in):
+def test_new_patron_sees_what_will_appear_on_home(client, patron, sign_in):
     sign_in(client, patron)
     page = text(client.get(HOME))
     assert "Hello Sam Okafor" in page
@@ -41,7 +41,7 @@ def test_a_new_person_sees_what_will_appear_and_what_to_do(client, patron, sign_
     assert "Type a code" in page
 
 
-def test_what_waits_comes_first(client, patron, staff, branch, sign_in):
+def test_home_shows_waiting_answers_first(client, patron, staff, branch, sign_in):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch, question="Compost?")
     recommend_in(session, starred=True)
     conversation = ConversationFactory(
@@ -65,7 +65,7 @@ def test_what_waits_comes_first(client, patron, staff, branch, sign_in):
     assert order == sorted(order)
 
 
-def test_only_starred_items_without_a_verdict_are_asked_about(client, patron, branch, sign_in):
+def test_home_asks_only_about_starred_items_without_a_verdict(client, patron, branch, sign_in):
     session = HelpSessionFactory(patron=patron, branch=branch)
     [open_one] = recommend_in(session, item__title="Open One")
     recommend_in(session, item__title="Not Starred", starred=False)
@@ -77,7 +77,7 @@ def test_only_starred_items_without_a_verdict_are_asked_about(client, patron, br
     assert "Answered" not in page
 
 
-def test_a_quiet_visit_shows_nothing_but_its_day(client, branch, show_code):
+def test_home_shows_only_the_day_of_a_quiet_visit(client, branch, show_code):
     quiet = QuietSessionFactory(branch=branch)
     recommend_in(quiet, item__title="Legal aid office")
     MessageFactory(
@@ -95,7 +95,7 @@ def test_a_quiet_visit_shows_nothing_but_its_day(client, branch, show_code):
 
 
 @pytest.mark.parametrize("verdict", ["helped", "did_not_help"])
-def test_a_verdict_given_at_home_swaps_in_what_a_reload_shows(client, patron, branch, sign_in, verdict):
+def test_verdict_on_home_swaps_in_what_a_reload_shows(client, patron, branch, sign_in, verdict):
     [recommendation] = recommend_in(HelpSessionFactory(patron=patron, branch=branch))
     sign_in(client, patron)
     address = reverse("verdict", args=[recommendation.public_id])
@@ -107,7 +107,7 @@ def test_a_verdict_given_at_home_swaps_in_what_a_reload_shows(client, patron, br
     assert card not in client.get(HOME).content.decode()
 
 
-def test_one_question_at_a_time_and_the_next_one_after_the_answer(client, patron, branch, sign_in):
+def test_home_asks_one_question_at_a_time(client, patron, branch, sign_in):
     first, second, third = recommend_in(HelpSessionFactory(patron=patron, branch=branch), 3)
     sign_in(client, patron)
 
@@ -128,18 +128,18 @@ def test_one_question_at_a_time_and_the_next_one_after_the_answer(client, patron
     assert asked(client.get(HOME, {"said": now})) == [now]  # taken back: it is the one question again
 
 
-def test_a_stranger_can_choose_the_language(client):
+def test_visitor_can_choose_the_language(client):
     for page in [HOME, reverse("open_code")]:
         assert 'id="language-es"' in client.get(page).content.decode()
 
 
-def test_nonsense_in_the_address_is_ignored(client, patron, sign_in):
+def test_unknown_query_parameters_are_ignored(client, patron, sign_in):
     sign_in(client, patron)
     assert client.get(HOME, {"said": "nonsense"}).status_code == 200
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_home_costs_the_same_whatever_waits(
+def test_home_runs_the_same_number_of_queries_for_1_and_30_rows(
     client, patron, staff, branch, sign_in, show_code, django_assert_num_queries, rows
 ):
     by_code = HelpSessionFactory(branch=branch, staff=staff)

@@ -32,7 +32,7 @@ def try_code(client, code, **extra):
 @pytest.mark.parametrize(
     "typed", [str, grouped, lambda code: "-".join([code[:5], code[5:]]), lambda code: f"  {code}\n"]
 )
-def test_the_typed_code_opens_the_session_again_and_again(client, session, typed):
+def test_typed_code_opens_the_visit_every_time(client, session, typed):
     code = code_for(session)
     for _again in range(2):
         assert try_code(client, typed(code)).url == session.get_absolute_url()
@@ -41,7 +41,7 @@ def test_the_typed_code_opens_the_session_again_and_again(client, session, typed
     assert SECRET in text(page)
 
 
-def test_opening_a_visit_changes_the_key_of_the_browsers_session(client, session, branch):
+def test_opening_a_visit_by_code_renews_the_session_key(client, session, branch):
     client.get(f"/c/{code_for(session)}/")
     known = client.session.session_key
     client.get(f"/c/{code_for(HelpSessionFactory(branch=branch))}/")
@@ -52,13 +52,13 @@ def test_opening_a_visit_changes_the_key_of_the_browsers_session(client, session
     assert client.get(session.get_absolute_url()).status_code == 200
 
 
-def test_the_link_of_the_qr_code_opens_the_session(client, session):
+def test_qr_code_link_opens_the_visit(client, session):
     response = client.get(reverse("open_code_link", args=[code_for(session)]), follow=True)
     assert response.redirect_chain == [(session.get_absolute_url(), 302)]
     assert response.status_code == 200
 
 
-def test_looking_ahead_at_a_link_opens_nothing_and_counts_nothing(client, session):
+def test_prefetching_a_code_link_opens_and_counts_nothing(client, session):
     link = reverse("open_code_link", args=[code_for(session)])
     wrong = reverse("open_code_link", args=[new_code()])
     for _try in range(12):
@@ -107,7 +107,7 @@ def _unfinished(session):
     ],
 )
 @pytest.mark.parametrize("way", ["typed", "link"])
-def test_a_code_that_opens_nothing_says_why_and_reveals_nothing(client, session, code_of, status, words, way):
+def test_unusable_code_says_why_and_reveals_nothing(client, session, code_of, status, words, way):
     code = code_of(session)
     response = (
         try_code(client, code) if way == "typed" else client.get(reverse("open_code_link", args=[code]))
@@ -129,7 +129,7 @@ def test_a_code_that_opens_nothing_says_why_and_reveals_nothing(client, session,
         ("9" * 101, "A code has 13 digits"),
     ],
 )
-def test_what_cannot_be_a_code_is_an_error_beside_the_field_and_no_try(client, typed, words):
+def test_malformed_code_is_a_form_error_and_not_counted(client, typed, words):
     for _try in range(32):
         response = try_code(client, typed)
         assert response.status_code == 422
@@ -137,14 +137,14 @@ def test_what_cannot_be_a_code_is_an_error_beside_the_field_and_no_try(client, t
         assert "<title>Error:" in response.content.decode()
 
 
-def test_the_person_who_kept_the_session_gets_there_by_its_old_code(client, session, patron, sign_in):
+def test_old_code_leads_the_patron_who_kept_the_visit_to_it(client, session, patron, sign_in):
     code = code_for(session, state=ClaimCode.State.KEPT)
     HelpSession.objects.filter(pk=session.pk).update(patron=patron)
     sign_in(client, patron)
     assert try_code(client, code).url == session.get_absolute_url()
 
 
-def test_thirty_wrong_codes_from_one_address_are_enough_for_ten_minutes(client, session):
+def test_thirty_wrong_codes_from_one_address_block_it_for_ten_minutes(client, session):
     for _try in range(30):
         assert try_code(client, new_code()).status_code == 404
     refused = try_code(client, code_for(session))
@@ -156,19 +156,19 @@ def test_thirty_wrong_codes_from_one_address_are_enough_for_ten_minutes(client, 
     )  # elsewhere nobody is kept out
 
 
-def test_right_codes_use_up_no_tries(client, session):
+def test_right_codes_are_not_counted(client, session):
     for _try in range(32):
         assert try_code(client, code_for(session)).status_code == 302
 
 
-def test_wrong_codes_count_by_person_whatever_their_address(client, patron, sign_in, session):
+def test_wrong_codes_are_counted_per_person_on_any_address(client, patron, sign_in, session):
     sign_in(client, patron)
     for number in range(10):
         try_code(client, new_code(), REMOTE_ADDR=f"192.0.2.{number}")
     assert try_code(client, code_for(session), REMOTE_ADDR="192.0.2.99").status_code == 429
 
 
-def test_when_the_whole_library_sees_many_wrong_codes_strangers_get_fewer_tries_and_never_none(
+def test_many_wrong_codes_leave_unknown_addresses_fewer_tries_but_not_none(
     client, session, monkeypatch, show_code
 ):
     monkeypatch.setitem(LIMITS, "visit_code_of_all", Limit("wrong codes", target="5/10m"))
@@ -181,9 +181,7 @@ def test_when_the_whole_library_sees_many_wrong_codes_strangers_get_fewer_tries_
     assert statuses == [404] * 5  # this browser holds a code, so it is known
 
 
-def test_leaving_takes_quiet_visits_out_of_the_browser_and_opens_the_catalogue(
-    client, library, branch, show_code
-):
+def test_leaving_quickly_removes_quiet_visits_and_opens_the_catalog(client, library, branch, show_code):
     library.catalog_link = "https://catalogue.example.org/find?isbn={isbn}"
     library.save()
     quiet = QuietSessionFactory(branch=branch)
@@ -194,7 +192,7 @@ def test_leaving_takes_quiet_visits_out_of_the_browser_and_opens_the_catalogue(
     assert client.get(quiet.get_absolute_url()).status_code == 404
 
 
-def test_leaving_one_visit_leaves_the_others(client, branch, show_code):
+def test_leaving_one_visit_keeps_the_others_open(client, branch, show_code):
     first, second = HelpSessionFactory.create_batch(2, branch=branch)
     for session in [first, second]:
         show_code(client, code_for(session))
@@ -204,7 +202,7 @@ def test_leaving_one_visit_leaves_the_others(client, branch, show_code):
 
 
 @pytest.mark.parametrize("named", ["x", "00000000-0000-4000-8000-000000000000"])
-def test_leaving_a_visit_that_is_not_open_here_changes_nothing(client, branch, show_code, named):
+def test_leaving_a_visit_that_is_not_open_changes_nothing(client, branch, show_code, named):
     session = HelpSessionFactory(branch=branch)
     show_code(client, code_for(session))
     client.post(reverse("leave"), {"session": named})

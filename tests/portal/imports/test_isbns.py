@@ -26,12 +26,12 @@ from portal.imports.isbns import Repair, best_of, read
         ("$12.50", ("", Repair.LEFT_EMPTY)),
     ],
 )
-def test_a_number_is_repaired_only_where_the_check_digit_proves_it(given, expected):
+def test_isbn_is_repaired_only_if_its_check_digit_proves_it(given, expected):
     assert read(given) == expected
 
 
 @given(st.integers(10**5, 10**9 - 1))
-def test_an_isbn_10_that_lost_its_zeros_comes_back(body):
+def test_isbn_10_without_leading_zeros_is_restored(body):
     whole = f"{body:09}" + isbn._calc_isbn10_check_digit(f"{body:09}")
     number, repair = read(whole.lstrip("0"))
     assert number == isbn.to_isbn13(whole)
@@ -39,11 +39,11 @@ def test_an_isbn_10_that_lost_its_zeros_comes_back(body):
 
 
 @given(st.text())
-def test_whatever_is_written_there_the_result_is_an_isbn_or_nothing(text):
+def test_any_text_gives_an_isbn_or_nothing(text):
     number, _repair = read(text)
     assert number == "" or (isbn.is_valid(number) and len(number) == 13)
 
 
-def test_the_first_number_that_holds_is_taken():
+def test_first_valid_isbn_is_used():
     assert best_of(["9.78E+12", "306406152"]) == ("9780306406157", Repair.REPAIRED)
     assert best_of([]) == ("", Repair.ABSENT)

@@ -99,18 +99,18 @@ def as_xml(*records, prefix=""):
     return f'<?xml version="1.0"?>\n<collection xmlns="http://www.loc.gov/MARC21/slim">{"".join(texts)}</collection>'.encode()
 
 
-def test_fields_of_a_record():
+def test_marc_record_fields_are_read():
     [found] = binary(marc(*FULL))
     assert found == Record(1, "XX:1", FULL_VALUES, ("QA76.73 .C15",), "as given")
 
 
 @pytest.mark.parametrize("prefix", ["", "marc"])
-def test_the_same_record_in_xml(prefix):
+def test_marcxml_gives_the_same_record(prefix):
     [found] = read_xml(io.BytesIO(as_xml(marc(*FULL), prefix=prefix)))
     assert found == Record(1, "XX:1", FULL_VALUES, ("QA76.73 .C15",), "as given")
 
 
-def test_holdings_in_the_record_come_before_its_classification():
+def test_holdings_take_precedence_over_classification():
     [found] = binary(
         marc(
             ("245", "0", ("a", "T")),
@@ -136,12 +136,12 @@ def test_holdings_in_the_record_come_before_its_classification():
         ("mm", "other"),
     ],
 )
-def test_type_of_record(type_and_level, kind):
+def test_record_type_gives_the_kind_of_item(type_and_level, kind):
     [found] = binary(titled("T", leader=f"00000n{type_and_level} a2200000 a 4500"))
     assert found.values["kind"] == kind
 
 
-def test_marc_8_and_utf_8_that_does_not_say_so():
+def test_marc_8_and_unmarked_utf_8_are_decoded():
     def unmarked(raw):
         return raw[:9] + b" " + raw[10:]  # pymarc always writes UTF-8, and says so there
 
@@ -172,24 +172,24 @@ BAD = titled("Bad one", number="2").as_marc()
         b"rubbish between records\x1d",
     ],
 )
-def test_a_damaged_record_costs_that_record_only(damaged):
+def test_damaged_marc_record_affects_no_other(damaged):
     found = binary(GOOD, damaged, LAST)
     assert outcome(found) == ["First", 2, "Last"]
     assert found[1].reason
 
 
-def test_a_file_cut_off_in_its_last_record():
+def test_file_cut_off_in_its_last_record_keeps_the_others():
     assert outcome(binary(GOOD, BAD[:50])) == ["First", 2]
     assert "cut off after 50 bytes" in binary(GOOD, BAD[:50])[1].reason
 
 
-def test_line_ends_between_records_do_not_matter():
+def test_line_ends_between_records_are_ignored():
     assert outcome(binary(GOOD + b"\r\n", LAST + b"\n\x1a")) == ["First", "Last"]
 
 
 @settings(max_examples=150)
 @given(st.integers(0, len(BAD) - 1), st.binary(max_size=6))
-def test_no_damage_inside_a_record_reaches_its_neighbours(position, put):
+def test_damage_inside_a_record_never_reaches_its_neighbors(position, put):
     damaged = BAD[:position] + put.replace(b"\x1d", b"") + BAD[position + len(put) :]
     found = binary(GOOD, damaged if damaged.endswith(b"\x1d") else damaged + b"\x1d", LAST)
     assert outcome(found)[0] == "First"
@@ -206,7 +206,7 @@ def test_no_damage_inside_a_record_reaches_its_neighbours(position, put):
         b"<record></record>",
     ],
 )
-def test_a_damaged_xml_record_costs_that_record_only(damaged):
+def test_damaged_xml_record_affects_no_other(damaged):
     start, first, last = (
         b"<collection>",
         pymarc.record_to_xml(titled("First")),
@@ -219,14 +219,14 @@ def test_a_damaged_xml_record_costs_that_record_only(damaged):
     ]
 
 
-def test_harvested_xml_with_its_envelopes():
+def test_harvested_xml_is_read_inside_its_envelopes():
     text = pymarc.record_to_xml(titled("First")).decode()
     assert outcome(
         read_xml(io.BytesIO(f"<list><record><header/><metadata>{text}</metadata></record></list>".encode()))
     ) == ["First", 2]
 
 
-def test_a_doctype_is_never_looked_at():
+def test_xml_doctype_is_never_processed():
     bomb = b'<!DOCTYPE a [<!ENTITY b "bang"><!ENTITY c SYSTEM "file:///etc/hostname">]>'
     text = pymarc.record_to_xml(titled("First")).replace(b"First", b"&b;&c;")
     [found] = read_xml(io.BytesIO(bomb + b"<collection>" + text + b"</collection>"))
@@ -239,7 +239,7 @@ def table(text, encoding="utf-8", **mapping):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_columns_are_guessed_in_any_encoding(encoding, delimiter):
+def test_csv_columns_are_guessed_in_any_encoding(encoding, delimiter):
     [found] = table(
         delimiter.join(["Title", "Author", "ISBN", "Publication Year"])
         + "\r\n"
@@ -252,7 +252,7 @@ def test_columns_are_guessed_in_any_encoding(encoding, delimiter):
     assert found.values["year"] == "1999"
 
 
-def test_columns_can_be_said():
+def test_csv_columns_can_be_named():
     [found] = table(
         "title,original_title,who,shelf\nA,B,C,D\n",
         title=["original_title"],
@@ -271,25 +271,25 @@ def test_columns_can_be_said():
         ("", {}, "no line of column names"),
     ],
 )
-def test_what_cannot_be_guessed_is_asked_for(text, mapping, words):
+def test_csv_without_a_title_column_asks_for_it(text, mapping, words):
     with pytest.raises(Unreadable) as reason:
         table(text, **mapping)
     assert words in str(reason.value)
 
 
-def test_a_bad_row_costs_that_row_only():
+def test_bad_csv_row_affects_no_other():
     found = table(
         'title,by\nFirst,A\n,B\nToo,many,cells\n\n"On two\nlines",C\nShort\n' + "x" * 140_000 + ",D\nLast,E\n"
     )
     assert outcome(found) == ["First", 2, 3, "On two lines", "Short", 6, "Last"]
 
 
-def test_what_a_row_is_known_by():
+def test_csv_row_is_identified_by_id_isbn_or_title():
     keys = [one.key.partition(":")[0] for one in table("id,title,isbn\n7,A,306406152\n,A,306406152\n,A,\n")]
     assert keys == ["id", "isbn", "sha256"]
 
 
-def test_hostile_text_is_cleaned_and_cut():
+def test_hostile_csv_text_is_cleaned_and_shortened():
     [found] = table("title,url,summary\n" + "A\x00\u202eB" + "x" * 500 + ",javascript:alert(1),\x07ok\n")
     assert found.values["title"].startswith("ABxx")
     assert len(found.values["title"]) == 400

@@ -5,7 +5,7 @@ from portal.lists.models import SavedItem
 from tests.factories import ItemFactory
 
 
-def test_saving_twice_is_saving_once_and_removing_takes_it_off(patron):
+def test_saving_twice_saves_once_and_removing_deletes_it(patron):
     item = ItemFactory()
     first = save(item, patron=patron, at=timezone.now())
     assert save(item, patron=patron, at=timezone.now()) == first

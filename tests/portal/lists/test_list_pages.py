@@ -42,7 +42,7 @@ def save(client, recommendation, **extra):
     )
 
 
-def test_saving_swaps_in_what_a_reload_shows(me, session, recommendation):
+def test_saving_by_htmx_shows_what_a_reload_shows(me, session, recommendation):
     page = session.get_absolute_url()
     swapped = save(me, recommendation, back=page, **HTMX)
     button = f"saving-{recommendation.public_id}"
@@ -51,7 +51,7 @@ def test_saving_swaps_in_what_a_reload_shows(me, session, recommendation):
     assert recommendation.item.title in text(me.get(SAVED))
 
 
-def test_saving_without_script_goes_back_to_the_item(me, session, recommendation):
+def test_saving_without_javascript_returns_to_the_item(me, session, recommendation):
     for _again in range(2):
         response = save(me, recommendation, back=session.get_absolute_url())
         assert response.url == f"{session.get_absolute_url()}#rec-{recommendation.public_id}"
@@ -61,12 +61,12 @@ def test_saving_without_script_goes_back_to_the_item(me, session, recommendation
 @pytest.mark.parametrize(
     "back", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", ""]
 )
-def test_saving_never_leads_elsewhere(me, recommendation, back):
+def test_saving_never_redirects_to_another_site(me, recommendation, back):
     assert save(me, recommendation, back=back).url == SAVED
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_removing_can_be_undone(me, recommendation, htmx):
+def test_removing_an_item_can_be_undone(me, recommendation, htmx):
     save(me, recommendation)
     saved = SavedItem.objects.get()
     response = me.post(reverse("remove_saved", args=[saved.public_id]), **(HTMX if htmx else {}))
@@ -83,7 +83,7 @@ def test_removing_can_be_undone(me, recommendation, htmx):
 
 
 @pytest.mark.parametrize("htmx", [True, False])
-def test_who_came_by_code_is_asked_to_keep_the_visit_first(client, branch, show_code, htmx):
+def test_viewer_by_code_must_keep_the_visit_before_saving(client, branch, show_code, htmx):
     session = HelpSessionFactory(branch=branch)
     [recommendation] = recommend_in(session)
     show_code(client, code_for(session))
@@ -94,7 +94,7 @@ def test_who_came_by_code_is_asked_to_keep_the_visit_first(client, branch, show_
     assert SavedItem.objects.count() == 0
 
 
-def test_of_a_quiet_visit_nothing_is_saved(me, branch, show_code):
+def test_items_of_a_quiet_visit_cannot_be_saved(me, branch, show_code):
     quiet = QuietSessionFactory(branch=branch)
     [recommendation] = recommend_in(quiet)
     show_code(me, code_for(quiet))
@@ -103,7 +103,7 @@ def test_of_a_quiet_visit_nothing_is_saved(me, branch, show_code):
 
 
 @pytest.mark.parametrize("who", ["nobody", "another patron", "staff of the branch"])
-def test_strangers_can_neither_save_nor_remove(client, recommendation, patron, staff, sign_in, who):
+def test_strangers_can_neither_save_nor_remove_items(client, recommendation, patron, staff, sign_in, who):
     saved = SavedItemFactory(saved_list=SavedListFactory(patron=patron))
     if who != "nobody":
         sign_in(client, staff if who == "staff of the branch" else UserFactory())
@@ -113,7 +113,7 @@ def test_strangers_can_neither_save_nor_remove(client, recommendation, patron, s
     assert saved.item.title not in text(client.get(SAVED))
 
 
-def test_an_empty_list_says_what_to_do(client, library, patron, sign_in, branch, show_code):
+def test_empty_list_says_what_to_do(client, library, patron, sign_in, branch, show_code):
     assert "Sign in to see what you saved" in text(client.get(SAVED))
     show_code(client, code_for(HelpSessionFactory(branch=branch)))
     assert "A list needs an owner" in text(client.get(SAVED))
@@ -121,7 +121,7 @@ def test_an_empty_list_says_what_to_do(client, library, patron, sign_in, branch,
     assert "Press Save on anything" in text(client.get(SAVED))
 
 
-def test_the_list_pages_by_key(me, patron):
+def test_saved_list_pages_by_key(me, patron):
     SavedItemFactory.create_batch(25, saved_list=SavedListFactory(patron=patron))
     first = me.get(SAVED)
     second = me.get(SAVED, {"after": first.context["older"]})
@@ -131,7 +131,7 @@ def test_the_list_pages_by_key(me, patron):
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_the_list_costs_the_same_whatever_its_length(
+def test_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     me, session, patron, branch, django_assert_num_queries, rows
 ):
     saved_list = SavedListFactory(patron=patron)

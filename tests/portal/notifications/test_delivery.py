@@ -50,7 +50,7 @@ def states():
     return dict(Notification.objects.values_list("to_address", "state"))
 
 
-def test_a_mail_is_delivered_once(smtp):
+def test_email_is_delivered_once(smtp):
     mail = a_mail()
     deliver()
     deliver()
@@ -59,7 +59,7 @@ def test_a_mail_is_delivered_once(smtp):
     assert [received["Message-ID"] for received in smtp.received] == [mail.message_id]
 
 
-def test_what_held_a_code_is_emptied_once_delivered(smtp):
+def test_email_with_a_code_is_emptied_after_delivery(smtp):
     mail = a_mail(html="<p>123</p>", blank=True)
     deliver()
     mail.refresh_from_db()
@@ -67,7 +67,7 @@ def test_what_held_a_code_is_emptied_once_delivered(smtp):
     assert len(smtp.received) == 1
 
 
-def test_a_deferred_mail_is_tried_again_later_and_costs_the_others_nothing(smtp):
+def test_deferred_email_is_retried_later_and_delays_no_other(smtp):
     mail = a_mail("busy@example.org")
     a_mail("ok@example.org")
     deliver()
@@ -78,7 +78,7 @@ def test_a_deferred_mail_is_tried_again_later_and_costs_the_others_nothing(smtp)
     assert smtp.addresses() == ["ok@example.org"]
 
 
-def test_a_mail_that_is_always_deferred_is_dead_in_the_end(smtp):
+def test_email_that_is_always_deferred_is_given_up(smtp):
     mail = a_mail("busy@example.org", blank=True)
     for _ in range(len(actions.RETRY_AFTER) + 1):
         deliver()
@@ -87,14 +87,14 @@ def test_a_mail_that_is_always_deferred_is_dead_in_the_end(smtp):
     assert (mail.state, mail.attempts, mail.text) == ("dead", len(actions.RETRY_AFTER) + 1, "")
 
 
-def test_an_unknown_mailbox_is_dead_at_once(smtp):
+def test_email_to_an_unknown_mailbox_is_given_up_at_once(smtp):
     a_mail("unknown@example.org")
     a_mail("ok@example.org")
     deliver()
     assert states() == {"unknown@example.org": "dead", "ok@example.org": "delivered"}
 
 
-def test_an_address_no_server_could_take_is_dead_and_stops_nobody(smtp):
+def test_email_to_an_invalid_address_is_given_up_and_stops_no_other(smtp):
     a_mail("bad\r\nBcc: x@example.org")
     a_mail("ok@example.org")
     deliver()
@@ -102,7 +102,7 @@ def test_an_address_no_server_could_take_is_dead_and_stops_nobody(smtp):
     assert smtp.addresses() == ["ok@example.org"]
 
 
-def test_a_slow_server_that_answers_too_late_is_tried_again(smtp, settings):
+def test_email_is_retried_if_the_server_answers_too_late(smtp, settings):
     deliver_by(settings, SMTP, timeout=0.2)
     mail = a_mail("stuck@example.org")
     deliver()
@@ -110,7 +110,7 @@ def test_a_slow_server_that_answers_too_late_is_tried_again(smtp, settings):
     assert (mail.state, mail.attempts) == ("waiting", 1)
 
 
-def test_forty_mails_survive_an_outage_and_each_is_delivered_once(smtp_port):
+def test_forty_emails_are_each_delivered_once_after_an_outage(smtp_port):
     addresses = sorted(f"patron{number}@example.org" for number in range(40))
     for address in addresses:
         a_mail(address)
@@ -124,7 +124,7 @@ def test_forty_mails_survive_an_outage_and_each_is_delivered_once(smtp_port):
     assert set(states().values()) == {"delivered"}
 
 
-def test_while_the_server_is_away_it_is_left_alone(smtp_port):
+def test_worker_waits_while_the_mail_server_is_down(smtp_port):
     a_mail()
     worker = Worker()
     worker.deliver_due()
@@ -137,7 +137,7 @@ def test_while_the_server_is_away_it_is_left_alone(smtp_port):
 
 
 @pytest.mark.parametrize("server", ["without TLS", "with a certificate that nobody vouches for"])
-def test_mail_that_is_to_go_encrypted_waits_where_it_could_be_read(server, smtp_port, certificate, settings):
+def test_email_waits_if_the_connection_cannot_be_encrypted(server, smtp_port, certificate, settings):
     deliver_by(settings, SMTP, host="localhost", use_tls=True)
     mail = a_mail()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -149,9 +149,7 @@ def test_mail_that_is_to_go_encrypted_waits_where_it_could_be_read(server, smtp_
     assert mail.state == "waiting"
 
 
-def test_mail_goes_encrypted_where_the_certificate_is_vouched_for(
-    smtp_port, certificate, settings, monkeypatch
-):
+def test_email_is_sent_encrypted_if_the_certificate_is_trusted(smtp_port, certificate, settings, monkeypatch):
     deliver_by(settings, SMTP, host="localhost", use_tls=True)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -162,7 +160,7 @@ def test_mail_goes_encrypted_where_the_certificate_is_vouched_for(
         assert [received["Message-ID"] for received in smtp.received] == [mail.message_id]
 
 
-def test_a_worker_whose_lease_ran_out_does_not_overrule_the_next_one():
+def test_worker_with_an_expired_lease_does_not_overrule_the_next_one():
     a_mail()
     slow = actions.take_next(at=timezone.now())
     let_time_pass(hours=1)
@@ -225,7 +223,7 @@ def finish(process):
     assert process.returncode == 0, output.decode()
 
 
-def test_a_mail_in_the_hands_of_a_killed_worker_is_delivered_by_the_next(worker, smtp):
+def test_email_of_a_killed_worker_is_delivered_by_the_next_one(worker, smtp):
     a_mail("stuck@example.org")
     killed = worker()
     hold_a_mail(killed, smtp)
@@ -240,7 +238,7 @@ def test_a_mail_in_the_hands_of_a_killed_worker_is_delivered_by_the_next(worker,
     assert states() == {"stuck@example.org": "delivered"}
 
 
-def test_a_worker_killed_after_the_servers_yes_sends_the_same_mail_again(worker, smtp):
+def test_worker_killed_after_the_server_accepted_sends_the_same_email_again(worker, smtp):
     mail = a_mail("silent@example.org")
     killed = worker()
     hold_a_mail(killed, smtp)
@@ -252,7 +250,7 @@ def test_a_worker_killed_after_the_servers_yes_sends_the_same_mail_again(worker,
     assert [received["Message-ID"] for received in smtp.received] == [mail.message_id] * 2
 
 
-def test_told_to_stop_a_worker_finishes_the_mail_in_hand(worker, smtp):
+def test_stopping_worker_finishes_the_current_email(worker, smtp):
     a_mail("stuck@example.org")
     a_mail("next@example.org")
     told = worker()
@@ -263,7 +261,7 @@ def test_told_to_stop_a_worker_finishes_the_mail_in_hand(worker, smtp):
     assert states() == {"stuck@example.org": "delivered", "next@example.org": "waiting"}
 
 
-def test_eight_workers_deliver_each_mail_once(worker, smtp):
+def test_eight_workers_deliver_each_email_once(worker, smtp):
     addresses = sorted(f"patron{number}@example.org" for number in range(60))
     for address in addresses:
         a_mail(address)

@@ -29,7 +29,7 @@ def answer(library, patron, staff):
     return answer
 
 
-def test_a_notice_is_a_waiting_row_due_now(answer, patron):
+def test_notify_writes_a_waiting_row_that_is_due_now(answer, patron):
     notice = answer()
     assert (notice.state, notice.due_at, notice.recipient, notice.to_address) == (
         "waiting",
@@ -39,7 +39,7 @@ def test_a_notice_is_a_waiting_row_due_now(answer, patron):
     )
 
 
-def test_the_mail_says_who_answered_and_where_to_read_it_and_nothing_of_the_matter(answer):
+def test_answer_email_names_helper_and_link_but_not_the_subject(answer):
     notice = answer()
     assert notice.subject == "The library has answered"
     assert "Rosa Lindqvist has answered you." in notice.text
@@ -47,7 +47,7 @@ def test_the_mail_says_who_answered_and_where_to_read_it_and_nothing_of_the_matt
     assert 'href="http://localhost:8000/messages/1/"' in notice.html
 
 
-def test_plain_text_is_not_escaped_and_html_is(answer, library, staff):
+def test_plain_text_email_is_not_escaped_but_html_is(answer, library, staff):
     staff.name = "Rosa <O'Hara> & Co"
     notice = answer()
     assert "Rosa <O'Hara> & Co has answered you." in notice.text
@@ -62,14 +62,14 @@ def test_plain_text_is_not_escaped_and_html_is(answer, library, staff):
         ("ar", '<html lang="ar" dir="rtl">'),
     ],
 )
-def test_the_html_mail_names_its_language_and_direction(answer, language, start):
+def test_html_email_names_its_language_and_direction(answer, language, start):
     assert start in answer(language=language).html
 
 
 @pytest.mark.parametrize(
     "name", ["Ann\r\nBcc: everyone@example.org", "Ann\nX: y", "Ann\x0bX: y", "Ann\u2028B: c"]
 )
-def test_no_name_adds_a_header(answer, library, name):
+def test_names_cannot_inject_email_headers(answer, library, name):
     library.name = name
     library.save()
     raw = build(answer(references=["<one@library>\r\nBcc: a@example.org"])).message().as_bytes()
@@ -78,7 +78,7 @@ def test_no_name_adds_a_header(answer, library, name):
     assert not names & {b"bcc", b"x", b"b"}
 
 
-def test_a_mail_answers_the_ones_before_it(answer):
+def test_email_references_the_earlier_ones(answer):
     first = answer()
     second = answer(references=[first.message_id])
     mail = build(second).message()
@@ -90,12 +90,12 @@ def test_a_mail_answers_the_ones_before_it(answer):
     assert mail["Subject"] == build(first).message()["Subject"]
 
 
-def test_the_message_id_may_be_given_and_stays_the_same_each_time(answer):
+def test_given_message_id_is_used_for_every_attempt(answer):
     notice = answer(message_id="<chosen@library>")
     assert [build(notice).message()["Message-ID"] for _ in range(2)] == ["<chosen@library>"] * 2
 
 
-def test_it_says_that_it_is_automatic_and_carries_both_texts(answer, library):
+def test_email_is_marked_automatic_and_has_text_and_html(answer, library):
     mail = build(answer()).message()
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["From"] == "Harbour Library <library@localhost>"
@@ -106,7 +106,7 @@ def test_it_says_that_it_is_automatic_and_carries_both_texts(answer, library):
     ]
 
 
-def test_the_hand_over_names_the_code_and_how_long_it_works(library):
+def test_hand_over_email_names_the_code_and_how_long_it_works(library):
     notice = notify(
         "helpsessions/hand_over", to="sam@example.org", at=AT, language="en", context=HAND_OVER, blank=True
     )
@@ -117,12 +117,12 @@ def test_the_hand_over_names_the_code_and_how_long_it_works(library):
         assert "It works for 30 days" in body
 
 
-def test_no_mail_loads_anything_from_elsewhere(answer):
+def test_emails_load_nothing_from_other_hosts(answer):
     for word in ("<img", "src=", "@import", "url(", "<script", "<link"):
         assert word not in answer().html
 
 
-def test_ordinary_mail_becomes_a_row_for_each_recipient(settings, patron):
+def test_ordinary_django_email_becomes_a_row_per_recipient(settings, patron):
     use_outbox(settings)
     send_mail("Hello\tthere", "text", None, ["sam@example.org", "other@example.org"])
     rows = Notification.objects.order_by("pk").values_list(
@@ -134,7 +134,7 @@ def test_ordinary_mail_becomes_a_row_for_each_recipient(settings, patron):
     ]
 
 
-def test_ordinary_mail_that_asks_to_be_blanked_loses_that_header(settings, library):
+def test_blanking_header_is_removed_from_ordinary_email(settings, library):
     use_outbox(settings)
     mail = EmailMultiAlternatives(
         "Code", "123", to=["sam@example.org"], headers={"X-Afterword-Blank": "1", "X-Kept": "yes"}
