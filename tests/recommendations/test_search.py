@@ -220,7 +220,7 @@ def test_search_runs_the_same_number_of_queries_for_any_result(rows, branch, dja
 
 
 def whole_index():
-    """What the database would look in, by item."""
+    """Return the indexed texts as {item id: (title, names, rest)}, after comparing both tables on SQLite."""
     entries = {entry.item_id: (entry.title, entry.names, entry.rest) for entry in SearchEntry.objects.all()}
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
@@ -229,7 +229,7 @@ def whole_index():
     return entries
 
 
-def should_be():
+def expected_index():
     entries = [
         entry_for(item, [holding.call_number for holding in item.holdings.order_by("pk")])
         for item in Item.objects.filter(retired_at=None)
@@ -255,7 +255,7 @@ def test_search_index_matches_the_items_after_random_actions(seed, branch):
                 actions.place_item(item, branch=branch, call_number=f"{chance.randrange(9)} X")
             case 4:
                 actions.change_item(item, original_title="Ёж")
-    assert whole_index() == should_be()
+    assert whole_index() == expected_index()
 
 
 @pytest.mark.django_db
@@ -265,7 +265,7 @@ def test_rebuild_search_repairs_the_index(branch, capsys):
     Holding.objects.create(item=kept, branch=branch, call_number="1 A")
     SearchEntry.objects.filter(pk=kept.pk).delete()
     call_command("rebuild_search")
-    assert whole_index() == should_be()
+    assert whole_index() == expected_index()
     assert (titles("before"), titles("after"), titles("1 a")) == ([], ["After"], ["Kept"])
     assert capsys.readouterr().out == "The search now knows 2 items.\n"
 

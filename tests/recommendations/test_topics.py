@@ -1,4 +1,4 @@
-"""The names of topics: in the language of the page, in a constant number of queries."""
+"""Test that pages show topic names in their language with a constant number of queries."""
 
 import datetime
 
@@ -35,7 +35,7 @@ def test_topic_shows_its_name_in_the_language_of_the_page_or_the_default_name():
 
 
 @pytest.mark.django_db
-def test_renaming_changes_adds_and_removes_names_and_keeps_those_of_other_languages():
+def test_topic_rename_adds_and_removes_names_and_keeps_other_languages():
     jobs = topics.add_topic(name="Jobs", names={"es": "Empleo", "de": "Arbeit", "fr": "Emploi"})
     topics.rename_topic(jobs, name="Work", names={"es": "Trabajo", "de": "", "pt": "Trabalho"})
     assert Topic.objects.get().name == "Work"
@@ -43,7 +43,7 @@ def test_renaming_changes_adds_and_removes_names_and_keeps_those_of_other_langua
 
 
 @pytest.mark.django_db
-def test_starting_topics_have_spanish_names_and_leave_a_librarys_own_names_alone():
+def test_starting_topics_have_spanish_names_and_keep_existing_topics():
     own = topics.add_topic(name="Health", names={"es": "Bienestar"})
     topics.add_starting_topics()
     topics.add_starting_topics()
@@ -55,9 +55,8 @@ def test_starting_topics_have_spanish_names_and_leave_a_librarys_own_names_alone
 def address_of(name, branch, staff, rows):
     """Return the address of the page, which shows `rows` topics with Spanish names."""
     patron = UserFactory()
-    last_quarter = Library.current().today() - datetime.timedelta(
-        days=100
-    )  # figures show no answers of this one
+    # Figures show no answers of the current quarter.
+    last_quarter = Library.current().today() - datetime.timedelta(days=100)
     for number in range(rows):
         topic = TopicFactory(name=f"Topic {number:02}")
         TopicName.objects.create(topic=topic, language="es", name=f"Tema {number:02}")
@@ -93,7 +92,7 @@ def address_of(name, branch, staff, rows):
         ("ask", 11),
     ],
 )
-def test_page_in_spanish_reads_all_names_of_topics_in_one_query(
+def test_spanish_page_reads_all_topic_names_in_one_query(
     name, queries, rows, client, branch, staff, coordinator, sign_in, django_assert_num_queries
 ):
     person = coordinator if name in ("figures", "topics") else staff
@@ -104,26 +103,27 @@ def test_page_in_spanish_reads_all_names_of_topics_in_one_query(
     client.get(url)
     with django_assert_num_queries(queries):
         shown = client.get(url).content.decode()
-    if name != "figures":  # it shows a topic only when enough people answered
+    # Figures show a topic only if enough people answered.
+    if name != "figures":
         assert f"Tema {rows - 1:02}" in shown
 
 
 @pytest.fixture
 def before_the_rows(transactional_db):
-    """Take the database back to the Spanish column, and forward again at the end."""
+    """Migrate back to the Spanish column, and forward again after the test."""
     migrate_to("0002_text_index")
     yield
     migrate_to("0003_topic_names")
 
 
 def migrate_to(name):
-    """Migrate and return the app's models as they are then."""
+    """Migrate and return the historical apps registry."""
     executor = MigrationExecutor(connection)
     return executor.migrate([("recommendations", name)]).apps
 
 
 @pytest.mark.django_db(transaction=True)
-def test_spanish_names_become_rows_and_a_column_again(before_the_rows):
+def test_migration_moves_spanish_topic_names_to_rows_and_back(before_the_rows):
     old = migrate_to("0002_text_index").get_model("recommendations", "Topic")
     for name, name_es in [("Jobs", "Empleo"), ("Health", "Salud"), ("Law", "")]:
         old.objects.create(name=name, name_es=name_es)

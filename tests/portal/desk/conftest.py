@@ -5,7 +5,8 @@ import time_machine
 
 from tests.factories import BranchFactory, ItemFactory, StaffFactory
 
-NOON = "2026-03-04T18:30:00+00:00"  # half past noon in the library's zone
+# 12:30 in the library's time zone.
+NOON = "2026-03-04T18:30:00+00:00"
 
 
 @pytest.fixture
@@ -16,13 +17,13 @@ def at_noon():
 
 @pytest.fixture
 def desk(client, staff, sign_in):
-    """Rosa's browser at the desk of the default branch."""
+    """Return a browser in which Rosa, of the default branch, is signed in."""
     return sign_in(client, staff)
 
 
 @pytest.fixture
 def elsewhere(library):
-    """A member of staff of another branch."""
+    """Return a staff member of another branch."""
     return StaffFactory(name="Omar Elsewhere", branch=BranchFactory(name="Hill"))
 
 
@@ -35,7 +36,7 @@ def item(branch):
 
 @pytest.fixture
 def typed(branch):
-    """typed(**changes): a complete record form as a browser posts it; a field set to None is left out."""
+    """Return typed(**changes), which gives the fields of a record form without those set to None."""
 
     def typed(**changes):
         fields = {

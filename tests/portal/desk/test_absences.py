@@ -1,4 +1,4 @@
-"""The page on which days away are set."""
+"""Test the page on which staff set their days away."""
 
 import datetime
 
@@ -9,10 +9,8 @@ from django.utils import timezone
 from accounts.models import Absence, User
 from tests.factories import AbsenceFactory, BranchFactory, StaffFactory
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.usefixtures("at_noon"),
-]  # of Wednesday, the fourth of March 2026
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("at_noon")]
+# The day of the fixture at_noon, a Wednesday.
 TODAY = datetime.date(2026, 3, 4)
 
 
@@ -149,7 +147,8 @@ def test_staff_see_who_is_away_and_only_their_own_past_absences(desk, staff, mar
     who, over = page[page.index("Who is away") :].split('class="rows past"')
     assert who.count("Maribel Santos") == 1
     assert who.count("away now") == 1
-    assert over.count("<li>") == 1  # one's own; those of others are nobody's business any more
+    # Past days away of colleagues are private.
+    assert over.count("<li>") == 1
     assert "Rosa Lindqvist" in over.split("</details>")[0]
 
 

@@ -1,4 +1,4 @@
-"""From where in the desk something of a patron's was opened, as the access log says it."""
+"""Test from which page the access log says that a visit or conversation was opened."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Files in a conversation at the desk: added to an answer, held with it, taken back with it, opened by those who may read the conversation."""
+"""Test how staff attach, send, take back and open the files of a conversation."""
 
 import re
 import uuid

@@ -13,7 +13,7 @@ from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, rec
 
 pytestmark = pytest.mark.usefixtures("at_noon")
 BULK, UNDO = "/desk/queue/bulk/", "/desk/queue/undo/"
-# What undoing puts back: what a row says but for its counters and clocks.
+# The columns that an undo restores: all but counters and timestamps of changes.
 COLUMNS = [
     "status",
     "reason",
@@ -178,7 +178,6 @@ def test_bulk_action_ignores_conversations_of_another_desk(desk, many, ask):
 def test_bulk_action_skips_a_conversation_that_changed_since_the_page_loaded(
     desk, patron, many, branch, do, more
 ):
-    """Nobody has read what the patron wrote since."""
     omar = StaffFactory(branch=branch)
     boxes = [box(conversation) for conversation in many]
     say(many[1], patron, "patron", "Wait, one more thing!")
@@ -209,7 +208,8 @@ def test_bulk_action_says_that_a_closed_conversation_cannot_be_changed(desk, sta
 
 @pytest.mark.parametrize("do", ["close", "take", "snooze:2026-03-09", "assign"])
 def test_bulk_undo_restores_everything(desk, staff, patron, many, branch, do):
-    say(many[2], staff, "staff")  # one that waits for the patron
+    # One of the three waits for the patron.
+    say(many[2], staff, "staff")
     omar = StaffFactory(branch=branch)
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=1), tick=False):
         before = rows(many)
@@ -218,7 +218,8 @@ def test_bulk_undo_restores_everything(desk, staff, patron, many, branch, do):
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=9), tick=False):
         answer = undo(desk, answer)
         assert "3 are as they were before." in said(answer)
-    before[2]["last_message_at"] = rows(many)[2]["last_message_at"]  # shown meanwhile
+    # Showing the answer to the patron updates this time too.
+    before[2]["last_message_at"] = rows(many)[2]["last_message_at"]
     assert rows(many) == before
 
 
@@ -289,7 +290,7 @@ def test_bulk_undo_reopens_a_conversation_that_began_with_a_verdict(desk, patron
 def test_bulk_close_updates_branch_queues_in_a_fixed_order(
     desk, staff, ask, branch, django_assert_num_queries
 ):
-    """In one order, whichever conversations were chosen: two who do this at once must not wait for each other."""
+    """Two bulk actions at the same time could deadlock if each locked the queues in its own order."""
     hill = BranchFactory(name="Hill")
     staff.staff_roles.create(branch=hill)
     conversations = [ask("a", place=hill), ask("b"), ask("c", place=hill), ask("d")]

@@ -1,4 +1,4 @@
-"""Children at the desk: the switch while a visit is recorded, the slip, a child's record, and the library's choice."""
+"""Test the child switch of the record form, its slip, records of children and the library's choice."""
 
 import html
 import re
@@ -124,7 +124,7 @@ def test_quiet_visit_with_a_child_gets_a_code_like_any_quiet_visit(desk, choose,
     assert "Zqxsecret" not in text(printed)
 
 
-# A child's record.
+# Records of children
 
 
 def test_childs_record_has_a_first_name_only_and_no_address(desk, choose):
@@ -186,7 +186,7 @@ def test_desk_adds_a_shared_visit_to_the_account_of_child_or_adult(desk, branch,
     assert getattr(visit, part) == person
 
 
-# The library's choice.
+# The library's choice
 
 
 def test_coordinator_reads_what_each_choice_for_children_does_and_chooses(

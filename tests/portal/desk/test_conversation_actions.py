@@ -22,7 +22,8 @@ from tests.factories import (
     code_for,
 )
 
-pytestmark = pytest.mark.usefixtures("at_noon")  # Wednesday, 4 March 2026
+# At noon on Wednesday, March 4, 2026.
+pytestmark = pytest.mark.usefixtures("at_noon")
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def address(conversation, part=""):
 
 
 def do(desk, conversation, part, **fields):
-    """Post, and the page to which it leads."""
+    """Post the form and return the text of the page it redirects to."""
     response = desk.post(address(conversation, part), fields, follow=True)
     assert response.status_code == 200
     return unescape(response.content.decode())
@@ -194,7 +195,8 @@ def test_assign_panel_loads_only_the_form_by_htmx(desk, conversation):
     [
         ({"until": "2026-03-05"}, datetime.date(2026, 3, 5)),
         ({"until": "other", "day": "2026-04-01"}, datetime.date(2026, 4, 1)),
-        ({"until": "2026-03-04"}, None),  # today
+        # Today is too early.
+        ({"until": "2026-03-04"}, None),
         ({"until": "other", "day": "2026-03-03"}, None),
         ({"until": "other", "day": ""}, None),
         ({"until": "2028-01-01"}, None),
@@ -360,7 +362,7 @@ def test_mention_list_has_only_colleagues_who_can_open_the_conversation(desk, co
         assert other not in names
 
 
-# Joining
+# Merging
 
 
 @pytest.fixture
@@ -488,7 +490,7 @@ def test_action_on_an_erased_conversation_redirects_to_its_page(
     assert ConversationNote.objects.count() == 0
 
 
-# As a contact
+# Logging as a contact
 
 
 def logged(typed, conversation, **changes):
@@ -528,7 +530,8 @@ def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation
     ):
         assert words in page
     assert "Log this as a contact" not in page
-    desk.post("/desk/record/", fields)  # the same form again
+    # The same form is posted a second time.
+    desk.post("/desk/record/", fields)
     other = desk.post("/desk/record/", logged(typed, conversation, minutes="25"))
     assert other.status_code == 422
     assert "already logged as a contact" in other.content.decode()
@@ -537,7 +540,7 @@ def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation
 
 
 def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversation, typed):
-    """It begins with the words of this patron."""
+    """The contact starts with the words of this patron, so a code would show them to others."""
     card = code_for(None)
     desk.post("/desk/record/", logged(typed, conversation))
     contact = now_of(conversation).logged_as

@@ -1,4 +1,4 @@
-"""Where an answer is written: kept as it is typed, stopped where somebody was faster, taken back, thrown away."""
+"""Test the composer of answers: drafts, conflicts with newer messages, taking back and discarding."""
 
 import datetime
 import re
@@ -23,7 +23,7 @@ HTMX = {"HX-Request": "true"}
 
 @pytest.fixture(autouse=True)
 def clock():
-    """clock.shift(seconds): later."""
+    """Stop the clock at noon. clock.shift(seconds) moves it forward."""
     with time_machine.travel(NOON, tick=False) as clock:
         yield clock
 
@@ -50,7 +50,7 @@ def address(conversation, part=""):
 
 
 def typed(conversation, **changes):
-    """The composer's fields as a browser posts them."""
+    """Return the fields of the composer as a browser posts them."""
     last = conversation.messages.in_order().last()
     fields = {
         "client_token": str(uuid.uuid4()),
@@ -92,7 +92,7 @@ def send(desk, conversation, **changes):
     return Message.objects.get(client_token=fields["client_token"])
 
 
-# Kept as it is typed
+# Drafts
 
 
 def test_draft_is_restored_on_another_device(desk, sign_in, conversation, staff, item):
@@ -178,7 +178,7 @@ def test_invalid_draft_is_refused(desk, conversation, staff, broken):
 
 
 def test_desk_forms_turn_off_browser_autocomplete(desk, conversation):
-    """The next person sits at the same one."""
+    """The next person may use the same browser."""
     pages = [
         desk.get(address(conversation)),
         desk.get("/desk/record/"),
@@ -190,7 +190,7 @@ def test_desk_forms_turn_off_browser_autocomplete(desk, conversation):
     assert ['autocomplete="off"' in form for form in forms] == [True] * 4
 
 
-# Afterwards
+# The status after an answer
 
 
 @pytest.mark.parametrize(
@@ -220,12 +220,12 @@ def test_answer_form_ignores_unknown_fields(desk, conversation, staff, omar):
     )
 
 
-# The stop
+# Conflicts with newer messages
 
 
 @pytest.fixture
-def stopped(desk, conversation, omar, item):
-    """The fields of an answer that was stopped by Omar's, and the page that says so."""
+def conflict(desk, conversation, omar, item):
+    """Return the fields of an answer that a newer one by Omar stopped, and the page that says so."""
     fields = typed(conversation, then="close", language="es", **rows_for(item, "on the shelf"))
     MessageFactory(
         conversation=conversation,
@@ -239,8 +239,8 @@ def stopped(desk, conversation, omar, item):
     return fields, page
 
 
-def test_conflict_page_shows_the_newer_answer_and_keeps_everything_typed(conversation, item, stopped):
-    fields, page = stopped
+def test_conflict_page_shows_the_newer_answer_and_keeps_everything_typed(conversation, item, conflict):
+    fields, page = conflict
     words = page.content.decode()
     for expected in (
         "Omar Haddad answered 40 seconds ago:",
@@ -262,8 +262,8 @@ def test_conflict_page_shows_the_newer_answer_and_keeps_everything_typed(convers
     assert conversation.messages.filter(side="staff").count() == 1
 
 
-def test_answer_edited_after_a_conflict_can_be_sent(desk, conversation, stopped):
-    fields, page = stopped
+def test_answer_edited_after_a_conflict_can_be_sent(desk, conversation, conflict):
+    fields, page = conflict
     desk.post(
         address(conversation, "reply/"),
         {**fields, "seen": page.context["composer"]["seen"], "body": "As Omar says."},
@@ -274,8 +274,10 @@ def test_answer_edited_after_a_conflict_can_be_sent(desk, conversation, stopped)
     ]
 
 
-def test_answer_edited_after_a_conflict_is_stopped_by_another_newer_answer(desk, conversation, stopped, omar):
-    fields, page = stopped
+def test_answer_edited_after_a_conflict_is_stopped_by_another_newer_answer(
+    desk, conversation, conflict, omar
+):
+    fields, page = conflict
     MessageFactory(conversation=conversation, side="staff", author=omar, body="And it is here")
     again = desk.post(address(conversation, "reply/"), {**fields, "seen": page.context["composer"]["seen"]})
     assert [message.body for message in again.context["composer"]["newer"]] == ["And it is here"]
@@ -349,7 +351,7 @@ def add_file(conversation, by, token):
     return attachment
 
 
-# Taken back
+# Taking back
 
 
 def test_answer_is_hidden_from_the_patron_for_fifteen_seconds(desk, sign_in, conversation, patron, clock):

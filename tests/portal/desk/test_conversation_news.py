@@ -1,4 +1,4 @@
-"""What an open page of a conversation learns: what is new, and who is here."""
+"""Test the poll of an open conversation page: new entries and the colleagues who look at it too."""
 
 import datetime
 import re
@@ -21,7 +21,7 @@ NOON = datetime.datetime(2026, 3, 4, 18, 30, tzinfo=datetime.UTC)
 
 @pytest.fixture(autouse=True)
 def clock():
-    """clock.shift(seconds): later."""
+    """Stop the clock at noon. clock.shift(seconds) moves it forward."""
     with time_machine.travel(NOON, tick=False) as clock:
         yield clock
 
@@ -44,7 +44,7 @@ def omar(branch):
 
 
 class OpenPage:
-    """The conversation's page in somebody's browser, which asks as static/js/conversation.js does."""
+    """A conversation page in a browser, which polls as static/js/conversation.js does."""
 
     def __init__(self, browser, conversation):
         self.browser, self.address = browser, f"/desk/conversations/{conversation.public_id}/"
@@ -52,7 +52,7 @@ class OpenPage:
         self._keep(self.words, r'id="at" name="at" value="([^"]+)"')
 
     def ask(self, **more):
-        """What the page is told: "" for nothing."""
+        """Poll and return the news as HTML, or "" if there is none."""
         response = self.browser.get(
             f"{self.address}news/",
             {"since": self.state, "at": self.at, **more},
@@ -80,7 +80,7 @@ def rosas_page(desk, conversation):
 
 @pytest.fixture
 def omars_page(sign_in, omar, conversation):
-    """A function: Omar opens the page."""
+    """Return a function that opens the page in Omar's browser."""
     return lambda: OpenPage(sign_in(Client(), omar), conversation)
 
 
@@ -104,7 +104,7 @@ def announced(news):
     return next(iter(re.findall(r'data-announce="([^"]*)"', news)), "")
 
 
-# What is new
+# New entries
 
 
 def test_poll_without_news_has_no_content(rosas_page):
@@ -280,7 +280,7 @@ def test_invalid_poll_time_still_returns_the_news(rosas_page, conversation, omar
     assert "I ordered it" in rosas_page.ask(at=nonsense)
 
 
-# Who is here
+# Colleagues on the page
 
 
 def test_colleague_who_opens_the_page_is_shown(rosas_page, omars_page, clock):
@@ -312,7 +312,8 @@ def test_colleague_who_closes_the_page_disappears_at_once(rosas_page, omars_page
 def test_colleague_who_stops_polling_disappears_within_thirty_seconds(rosas_page, omars_page, clock):
     page = omars_page()
     rosas_page.ask()
-    for _ in range(5):  # as slowly as a quiet page asks
+    # A page without activity polls every eight seconds.
+    for _ in range(5):
         clock.shift(8)
         assert rosas_page.ask() == ""
         page.ask()

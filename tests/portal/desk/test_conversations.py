@@ -163,9 +163,14 @@ def test_empty_answer_is_a_form_error_and_keeps_the_items(desk, conversation, it
 
 def test_answer_recommends_items_each_with_its_reason(desk, conversation, item, patron):
     rows = {
-        "items-TOTAL_FORMS": "2", "items-0-item": item.public_id, "items-0-reason": "on the shelf", "items-0-starred": "on",
-        "items-1-kind": "course", "items-1-title": "Thursday club", "items-1-reason": "practice",
-    }  # fmt: skip
+        "items-TOTAL_FORMS": "2",
+        "items-0-item": item.public_id,
+        "items-0-reason": "on the shelf",
+        "items-0-starred": "on",
+        "items-1-kind": "course",
+        "items-1-title": "Thursday club",
+        "items-1-reason": "practice",
+    }
     desk.post(address(conversation, "reply/"), answer(conversation, **rows))
     given = [(r.item.title, r.reason, r.patron) for r in Recommendation.objects.order_by("pk")]
     assert given == [("To Kill a Mockingbird", "on the shelf", patron), ("Thursday club", "practice", patron)]
@@ -307,7 +312,7 @@ def test_item_held_by_two_branches_is_shown_once_with_both(desk, conversation, s
     assert "call" not in line
 
 
-# The time line
+# The timeline
 
 
 def opened_before(conversation, staff, read_until):
@@ -481,7 +486,8 @@ def test_conversation_event_is_described_in_plain_words(desk, conversation, even
 
 
 LONG_AGO = "2001-01-01T00:00:00+00:00"
-PAST_ALL_DOORS = {  # all that shows words of a conversation without drawing its page
+# The requests that show messages without rendering the whole page.
+REQUESTS_THAT_SHOW_MESSAGES = {
     "news": lambda desk, at: desk.get(
         f"{at}news/?since=&at={quote(LONG_AGO)}", headers={"HX-Request": "true"}
     ),
@@ -503,9 +509,9 @@ PAST_ALL_DOORS = {  # all that shows words of a conversation without drawing its
 }
 
 
-@pytest.mark.parametrize("way", PAST_ALL_DOORS)
+@pytest.mark.parametrize("way", REQUESTS_THAT_SHOW_MESSAGES)
 def test_every_request_that_shows_messages_is_in_the_access_log(desk, conversation, staff, patron, way):
-    said = PAST_ALL_DOORS[way](desk, f"/desk/conversations/{conversation.public_id}/")
+    said = REQUESTS_THAT_SHOW_MESSAGES[way](desk, f"/desk/conversations/{conversation.public_id}/")
     assert "It is checked out" in shown(said)
     assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron", "subject")) == [
         (staff.pk, patron.pk, str(conversation.public_id))

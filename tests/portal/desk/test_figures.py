@@ -1,4 +1,4 @@
-"""What a coordinator reads in numbers, and that nobody can be recognised in them."""
+"""Test the figures for coordinators, in which no single patron may be recognizable."""
 
 import datetime
 import re
@@ -48,11 +48,8 @@ def test_pooled_figures_add_up_to_the_total(rows):
     [
         ({"a": (5, 0), "b": (9, 7)}, {"a", "b"}, None),
         ({"a": (5, 0), "b": (9, 7), "c": (3, 2), "d": (2, 3)}, {"a", "b"}, (5, 5)),
-        (
-            {"a": (5, 0), "b": (9, 7), "c": (1, 0)},
-            {"b"},
-            (6, 0),
-        ),  # one alone would be the whole without the others
+        # The total minus the other rows would reveal "c", so "a" is pooled with it.
+        ({"a": (5, 0), "b": (9, 7), "c": (1, 0)}, {"b"}, (6, 0)),
     ],
 )
 def test_topics_with_few_answers_are_pooled(rows, alone, rest):
@@ -80,7 +77,7 @@ def test_quarter_knows_its_days_and_neighbors(day, quarter, first, last):
 
 @pytest.fixture
 def quarter(library):
-    """The last one that is over."""
+    """Return the last quarter that has ended."""
     return Quarter.of(library.today()).before
 
 
@@ -100,7 +97,7 @@ def recorded(quarter, branch, staff):
 
 
 def table(page, heading):
-    """{first cell: the others} of the table under a heading."""
+    """Return the rows of the table under a heading as {first cell: [other cells]}."""
     part = page.content.decode().partition(f">{heading}</h2>")[2].partition("</section>")[0]
     rows = re.findall(r"<tr>(.*?)</tr>", part, re.DOTALL)
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]

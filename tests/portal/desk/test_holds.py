@@ -1,4 +1,4 @@
-"""Legal holds at the desk: set with a reason by a coordinator, seen by coordinators alone, and stronger than erasing."""
+"""Test legal holds: only coordinators set and see them, and they prevent erasing."""
 
 import pytest
 from django.urls import reverse

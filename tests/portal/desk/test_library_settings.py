@@ -1,4 +1,4 @@
-"""What a coordinator can change, and that nobody else can."""
+"""Test the settings pages of the library, which only coordinators can open."""
 
 import io
 
@@ -231,7 +231,8 @@ def test_topic_is_added_renamed_retired_and_restored(desk):
     desk.post(reverse("topics"), {"name": "Gardening", "name_es": "Jardinería"})
     topic = Topic.objects.get()
     page = desk.get(reverse("topics"), {"topic": topic.pk}).content.decode()
-    assert page.count("Jardinería") == 2  # in its field and in the list
+    # Once in its field and once in the list.
+    assert page.count("Jardinería") == 2
     assert "Name in Spanish" in page
     desk.post(reverse("topics"), {"topic": topic.pk, "name": "Gardens"})
     desk.post(reverse("topics"), {"topic": topic.pk, "retire": "1"})
@@ -252,7 +253,7 @@ def test_topic_form_has_a_name_field_for_each_other_language(desk, settings):
     }
 
 
-# Reply templates.
+# Reply templates
 
 TEMPLATE = {
     "name": "Renewed",
@@ -345,7 +346,8 @@ def test_reply_template_preview_saves_nothing(desk, template, language):
         page = desk.post(url, typed).content.decode()
         assert "Bye, Sam! &lt;b&gt;{nobody}&lt;/b&gt;" in page
         assert 'class="field-error"' not in page
-        assert page.count("Bye, {patron}!") == 1  # what was typed stays in the form
+        # The text stays in the form as typed.
+        assert page.count("Bye, {patron}!") == 1
     template.refresh_from_db()
     assert (ReplyTemplate.objects.count(), template.name) == (1, "On hold")
 

@@ -1,4 +1,4 @@
-"""A patron who lost a device: a coordinator removes its passkey at the people desk, and the patron is told."""
+"""Test how a coordinator removes the passkey of a device that a patron lost."""
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -12,13 +12,13 @@ from tests.portal.pages import text
 
 
 @pytest.fixture
-def near(branch, staff, patron):
+def visit_here(branch, staff, patron):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
     return HelpSessionFactory(branch=branch, staff=staff, patron=patron)
 
 
 @pytest.fixture
-def lost(patron, near):
+def lost(patron, visit_here):
     return PasskeyFactory(person=patron, name="Lost phone")
 
 

@@ -1,4 +1,4 @@
-"""The people desk: one patron is found whole or with a reason, nobody beside them; what is looked at is written down."""
+"""Test how staff find, open, add and merge patron records, and that each lookup is logged."""
 
 import datetime
 
@@ -30,13 +30,13 @@ BY_NAME = reverse("patrons_by_name")
 
 @pytest.fixture
 def stranger(library):
-    """A patron with whom this desk has nothing to do."""
+    """Return a patron without any visit at this branch."""
     return UserFactory(name="Zoë Ångström", email="zoe@example.org")
 
 
 @pytest.fixture
-def near(branch, staff, patron):
-    """Sam keeps a visit of this desk."""
+def visit_here(branch, staff, patron):
+    """Return a visit at this branch that Sam has in his account."""
     return HelpSessionFactory(branch=branch, staff=staff, patron=patron, question="Books about bees?")
 
 
@@ -52,7 +52,7 @@ def looks(person):
     )
 
 
-def test_complete_email_address_finds_exactly_one_patron(desk, near, patron):
+def test_complete_email_address_finds_exactly_one_patron(desk, visit_here, patron):
     UserFactory(name="Sam Okafor", email="sam.okafor@example.org")
     answer = desk.post(PEOPLE, {"identifier": " SAM@example.org "})
     assert (answer.status_code, answer.url) == (302, record(patron))
@@ -66,7 +66,7 @@ def card(person, barcode, ils_id):
 
 
 @pytest.mark.parametrize("typed", ["2 1234 0000 1234", "21234 00001234\n"])
-def test_complete_card_number_finds_exactly_one_patron(desk, near, patron, stranger, typed):
+def test_complete_card_number_finds_exactly_one_patron(desk, visit_here, patron, stranger, typed):
     card(patron, "21234" + "00001234", "7")
     card(stranger, "2123400001235", "8")
     assert desk.post(PEOPLE, {"identifier": typed}).url == record(patron)
@@ -88,7 +88,7 @@ def test_partial_or_shared_card_number_finds_nobody(desk, patron, stranger, type
 @pytest.mark.parametrize(
     "typed", ["sam@example.or", "sam", "@example.org", "", "%@example.org", "sam@example.org' OR 1=1"]
 )
-def test_partial_email_address_finds_nobody(desk, near, patron, typed):
+def test_partial_email_address_finds_nobody(desk, visit_here, patron, typed):
     answer = desk.post(PEOPLE, {"identifier": typed})
     assert answer.status_code == 422
     assert "Okafor" not in answer.content.decode()
@@ -147,8 +147,8 @@ def test_name_search_without_a_match_says_so(desk, stranger):
     assert "Nobody fits" in text(desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"}))
 
 
-def test_patron_record_of_the_branch_opens_and_is_logged(desk, near, patron):
-    ConversationFactory(help_session=near, subject="Which bees?")
+def test_patron_record_of_the_branch_opens_and_is_logged(desk, visit_here, patron):
+    ConversationFactory(help_session=visit_here, subject="Which bees?")
     page = text(desk.get(record(patron)))
     for shown in ("Sam Okafor", "sam@example.org", "Books about bees?", "Which bees?"):
         assert shown in page
@@ -156,8 +156,8 @@ def test_patron_record_of_the_branch_opens_and_is_logged(desk, near, patron):
     assert not LookingReason.objects.exists()
 
 
-def test_conversation_links_to_the_patron_record(desk, near, patron):
-    conversation = ConversationFactory(help_session=near)
+def test_conversation_links_to_the_patron_record(desk, visit_here, patron):
+    conversation = ConversationFactory(help_session=visit_here)
     MessageFactory(conversation=conversation)
     assert record(patron) in desk.get(f"/desk/conversations/{conversation.public_id}/").content.decode()
     desk.get(
@@ -266,7 +266,7 @@ def test_visits_and_conversations_of_a_record_page_separately(desk, branch, staf
     assert older.context["conversations"] == first.context["conversations"]
 
 
-# Added at the desk.
+# Adding patrons
 
 
 def test_patron_can_be_added_with_only_a_name(desk, staff):
@@ -308,7 +308,7 @@ def test_patron_added_at_the_desk_is_not_deleted_as_unconfirmed(desk):
     assert User.objects.filter(email="pike@example.org").exists()
 
 
-# Kept for them.
+# Adding visits to an account
 
 
 @pytest.fixture
@@ -320,7 +320,7 @@ def keep(desk, person, visit):
     return desk.post(reverse("keep_for_patron", args=[person.public_id]), {"session": visit.public_id})
 
 
-def test_desk_adds_a_visit_to_an_account_with_the_consent_text_shown(desk, staff, near, patron, visit):
+def test_desk_adds_a_visit_to_an_account_with_the_consent_text_shown(desk, staff, visit_here, patron, visit):
     code = code_for(visit)
     patron.language = "es"
     patron.save()
@@ -344,7 +344,7 @@ def test_desk_adds_a_visit_to_an_account_with_the_consent_text_shown(desk, staff
     assert AuditEvent.objects.filter(action="kept", by=staff, patron=patron).count() == 1
 
 
-def test_quiet_visit_cannot_be_added_to_an_account(desk, branch, staff, near, patron):
+def test_quiet_visit_cannot_be_added_to_an_account(desk, branch, staff, visit_here, patron):
     quiet = QuietSessionFactory(branch=branch, staff=staff)
     assert "keep-for" not in desk.get(f"/desk/sessions/{quiet.public_id}/").content.decode()
     assert "violent" not in text(desk.get(record(patron), {"session": quiet.public_id}))
@@ -354,30 +354,34 @@ def test_quiet_visit_cannot_be_added_to_an_account(desk, branch, staff, near, pa
     assert not Consent.objects.exists()
 
 
-def test_visit_in_another_account_cannot_be_added_again(desk, branch, staff, near, patron):
+def test_visit_in_another_account_cannot_be_added_again(desk, branch, staff, visit_here, patron):
     theirs = HelpSessionFactory(branch=branch, staff=staff, patron=UserFactory())
     assert "Someone already has this visit in their account" in text(desk.get(keep(desk, patron, theirs).url))
     assert HelpSession.objects.get(pk=theirs.pk).patron != patron
 
 
-def test_only_visits_of_the_branch_are_added_and_only_to_open_records(desk, near, patron, visit, stranger):
+def test_only_visits_of_the_branch_are_added_and_only_to_open_records(
+    desk, visit_here, patron, visit, stranger
+):
     elsewhere = HelpSessionFactory()
     assert keep(desk, patron, elsewhere).status_code == 404
     assert keep(desk, stranger, visit).status_code == 404
     desk.post(PEOPLE, {"identifier": "zoe@example.org"})
-    assert keep(desk, stranger, visit).status_code == 404  # found, but no reason given yet
+    # A search found the patron, but the record is still closed without a reason.
+    assert keep(desk, stranger, visit).status_code == 404
     assert HelpSession.objects.filter(pk__in=[elsewhere.pk, visit.pk], patron=None).count() == 2
 
 
-# What stands out.
+# Lookups with a reason
 
 
 def test_coordinator_sees_lookups_with_their_reasons(
-    client, desk, sign_in, coordinator, staff, stranger, near, patron
+    client, desk, sign_in, coordinator, staff, stranger, visit_here, patron
 ):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
     desk.get(record(stranger))
-    desk.get(record(patron))  # with a visit: does not stand out
+    # A patron with a visit here needs no reason, so this is not listed.
+    desk.get(record(patron))
     assert desk.get(reverse("lookups_with_reason")).status_code == 404
     client.logout()
     page = sign_in(client, coordinator).get(reverse("lookups_with_reason"))
@@ -445,24 +449,26 @@ def test_invalid_page_key_shows_the_first_page(client, sign_in, coordinator, aft
     )
 
 
-# Two records of one person.
+# Merging records
 
 
 @pytest.fixture
-def twin(library):
-    """Sam once more, written down at another desk."""
+def second_record(library):
+    """Return a second record of Sam, made at another branch."""
     return UserFactory(name="Sammy Okafor", email="sammy@example.org")
 
 
-def test_coordinator_merges_two_records_and_unmerges_them(client, sign_in, coordinator, near, patron, twin):
-    HelpSessionFactory(patron=twin, branch=BranchFactory(name="Hill"), question="At the other desk?")
+def test_coordinator_merges_two_records_and_unmerges_them(
+    client, sign_in, coordinator, visit_here, patron, second_record
+):
+    HelpSessionFactory(patron=second_record, branch=BranchFactory(name="Hill"), question="At the other desk?")
     sign_in(client, coordinator)
     join = reverse("desk_merge_records", args=[patron.public_id])
     assert join in client.get(record(patron)).content.decode()
     assert "Look the other record up first" in text(client.get(join))
     client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
     assert "Sammy Okafor" in text(client.get(join))
-    preview = text(client.get(join, {"with": twin.public_id}))
+    preview = text(client.get(join, {"with": second_record.public_id}))
     for shown in (
         "Sammy Okafor",
         "Sam Okafor",
@@ -472,60 +478,63 @@ def test_coordinator_merges_two_records_and_unmerges_them(client, sign_in, coord
         "Nobody can sign in with s•••@example.org any more",
     ):
         assert shown in preview
-    assert looks(twin)[-1][0] == "opened"
-    answer = client.post(join, {"with": twin.public_id})
+    assert looks(second_record)[-1][0] == "opened"
+    answer = client.post(join, {"with": second_record.public_id})
     assert answer.url == record(patron)
     assert HelpSession.objects.filter(patron=patron).count() == 2
-    assert not User.objects.filter(pk=twin.pk).exists()
+    assert not User.objects.filter(pk=second_record.pk).exists()
     page = client.get(record(patron))
     joined = page.context["joined"][0]
     client.post(reverse("desk_unmerge_records", args=[patron.public_id]), {"joined": joined.public_id})
-    assert User.objects.get(pk=twin.pk).help_sessions.get().question == "At the other desk?"
+    assert User.objects.get(pk=second_record.pk).help_sessions.get().question == "At the other desk?"
     assert HelpSession.objects.filter(patron=patron).count() == 1
 
 
-def test_staff_who_are_not_coordinators_cannot_merge_records(desk, near, patron, twin):
+def test_staff_who_are_not_coordinators_cannot_merge_records(desk, visit_here, patron, second_record):
     desk.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
     assert (
         desk.post(
-            reverse("desk_merge_records", args=[patron.public_id]), {"with": twin.public_id}
+            reverse("desk_merge_records", args=[patron.public_id]), {"with": second_record.public_id}
         ).status_code
         == 404
     )
     assert "Join with another record" not in text(desk.get(record(patron)))
-    assert User.objects.filter(pk=twin.pk).exists()
+    assert User.objects.filter(pk=second_record.pk).exists()
 
 
 def test_records_can_be_merged_only_after_the_coordinator_searched_for_both(
-    client, sign_in, coordinator, near, patron, twin
+    client, sign_in, coordinator, visit_here, patron, second_record
 ):
     sign_in(client, coordinator).post(
-        reverse("desk_merge_records", args=[patron.public_id]), {"with": twin.public_id}
+        reverse("desk_merge_records", args=[patron.public_id]), {"with": second_record.public_id}
     )
-    assert User.objects.filter(pk=twin.pk).exists()
+    assert User.objects.filter(pk=second_record.pk).exists()
 
 
-def test_merge_keeps_the_record_of_a_staff_member(client, sign_in, coordinator, staff, near, patron):
+def test_merge_keeps_the_record_of_a_staff_member(client, sign_in, coordinator, staff, visit_here, patron):
     sign_in(client, coordinator)
     client.post(PEOPLE, {"identifier": staff.email})
     client.post(record(staff), {"reason": "They say they have two"})
     client.post(reverse("desk_merge_records", args=[patron.public_id]), {"with": staff.public_id})
     assert User.objects.filter(pk=staff.pk).exists()
-    assert near.__class__.objects.get(pk=near.pk).patron == staff
+    assert visit_here.__class__.objects.get(pk=visit_here.pk).patron == staff
 
 
 def test_merge_without_a_preview_is_in_the_access_log_of_both_records(
-    client, sign_in, coordinator, near, patron, twin
+    client, sign_in, coordinator, visit_here, patron, second_record
 ):
     sign_in(client, coordinator)
     client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
-    client.post(reverse("desk_merge_records", args=[patron.public_id]), {"with": twin.public_id})
+    client.post(reverse("desk_merge_records", args=[patron.public_id]), {"with": second_record.public_id})
     opened = AuditEvent.objects.filter(action="opened", by=coordinator)
-    assert set(opened.values_list("subject", flat=True)) == {str(patron.public_id), str(twin.public_id)}
-    assert "They say they have two" in opened.get(subject=str(twin.public_id)).looking.reason
+    assert set(opened.values_list("subject", flat=True)) == {
+        str(patron.public_id),
+        str(second_record.public_id),
+    }
+    assert "They say they have two" in opened.get(subject=str(second_record.public_id)).looking.reason
 
 
-def test_coordinator_cannot_merge_their_own_record(client, sign_in, coordinator, near, patron):
+def test_coordinator_cannot_merge_their_own_record(client, sign_in, coordinator, visit_here, patron):
     sign_in(client, coordinator)
     client.post(PEOPLE, {"identifier": coordinator.email})
     client.post(record(coordinator), {"reason": "Mine"})
@@ -533,7 +542,7 @@ def test_coordinator_cannot_merge_their_own_record(client, sign_in, coordinator,
         client.post(reverse("desk_merge_records", args=[person.public_id]), {"with": other.public_id})
     assert "Join with another record" not in client.get(record(coordinator)).content.decode()
     assert client.get(reverse("desk_merge_records", args=[coordinator.public_id])).status_code == 404
-    assert HelpSession.objects.get(pk=near.pk).patron == patron
+    assert HelpSession.objects.get(pk=visit_here.pk).patron == patron
     assert User.objects.filter(pk=patron.pk).exists()
 
 

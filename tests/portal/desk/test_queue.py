@@ -32,7 +32,7 @@ def shown(response):
 
 
 def rows_of(response):
-    """What each row of the page says: {class of an element: its text}, and `id`, `url`, `css`, `value`."""
+    """Return each row of the page as {CSS class: text}, with its `id`, `url`, `css` and `value`."""
     found = []
     for row in re.findall(r"<li data-conversation=.*?</li>", shown(response), re.DOTALL):
         said = {
@@ -83,7 +83,7 @@ def away(person, cover=None):
     return Absence.objects.create(person=person, first_day=today(), last_day=today(), cover=cover)
 
 
-# What stands in which list.
+# Lists
 
 
 def test_queue_shows_the_longest_wait_first_and_only_own_branches(desk, branch):
@@ -144,7 +144,7 @@ STATES = [
 
 @pytest.mark.parametrize("tab", LISTS)
 def test_each_list_shows_exactly_the_conversations_the_staff_member_may_open(desk, staff, branch, tab):
-    """The arms in which they are written say the same as the scope of every other page."""
+    """The union queries of the lists must agree with at_desk_of(), which all other pages use."""
     colleague, covered, second = StaffFactory(branch=branch), StaffFactory(), BranchFactory()
     staff.staff_roles.create(branch=second)
     away(covered, cover=staff)
@@ -163,7 +163,7 @@ def test_each_list_shows_exactly_the_conversations_the_staff_member_may_open(des
     assert {row["id"] for row in rows} == {str(conversation.public_id) for conversation in at_desk}
 
 
-# What its rows say.
+# Rows
 
 
 def test_queue_row_shows_reason_wait_and_promised_time(desk, branch, item):
@@ -294,7 +294,7 @@ def test_queue_escapes_names_subjects_and_messages(desk, branch):
     assert "&lt;script&gt;alert(1)" in page
 
 
-# The address.
+# Pages, filters and search
 
 
 def test_queue_pages_show_each_conversation_once(desk, branch):
@@ -468,11 +468,11 @@ def test_queue_runs_the_same_number_of_queries_for_1_and_30_rows(
         assert len(desk.get(QUEUE).context["rows"]) == min(rows, 25)
 
 
-# What comes while it is read.
+# Polling
 
 
 def news(desk, page):
-    """The answer to the poll of the page, or of an answer to one."""
+    """Poll as the page, or a response to an earlier poll, asks for."""
     return desk.get(html.unescape(re.search(r'data-poll="(.*?)"', shown(page))[1]), **HTMX)
 
 
@@ -555,7 +555,7 @@ def test_queue_poll_url_opened_as_a_page_redirects_to_the_queue(desk):
     assert desk.get(NEWS + "?tab=mine").url == "/desk/?tab=mine"
 
 
-# On to the next.
+# Next and previous
 
 
 def links(desk, url):
@@ -633,7 +633,7 @@ def test_place_in_the_queue_survives_conversion_to_text():
 
 
 def test_branch_filter_also_applies_to_conversations_assigned_to_the_viewer(branch, staff):
-    """A conversation that is mine at a branch which the filter doesn't name is not shown through the arm of the person."""
+    """The part of the union that finds own conversations must apply the branch filter too."""
     waiting(BranchFactory(), assignee=staff)
     desk = desk_lists.Desk((branch.pk,), (staff.pk,))
     rows = desk_lists.compiled(Conversation.objects.values_list("pk"))

@@ -18,7 +18,7 @@ RECORD = "/desk/record/"
 
 
 def rows(*chosen):
-    """The items part of a form with these rows."""
+    """Return the fields of the item picker with these rows."""
     fields = {"items-TOTAL_FORMS": str(len(chosen)), "items-INITIAL_FORMS": "0"}
     for number, row in enumerate(chosen):
         fields |= {f"items-{number}-{name}": value for name, value in row.items()}
@@ -26,7 +26,7 @@ def rows(*chosen):
 
 
 def press(desk, action, fields):
-    """A button of the items part, pressed with JavaScript: the part as it then stands."""
+    """Press a button of the item picker by htmx and return the response."""
     return desk.post(RECORD, {**fields, "action": action}, headers={"HX-Request": "true"})
 
 
@@ -38,9 +38,16 @@ def test_record_form_starts_with_the_values_of_the_last_visit_and_the_current_ho
     HelpSessionFactory(staff=staff, branch=branch, mode="chat", question_type="technology", language="es")
     page = desk.get(RECORD)
     form = page.context["form"]
-    assert {name: form[name].value() for name in ("mode", "question_type", "language", "people", "hour", "branch")} == {
-        "mode": "chat", "question_type": "technology", "language": "es", "people": 1, "hour": 12, "branch": branch.pk,
-    }  # fmt: skip
+    assert {
+        name: form[name].value() for name in ("mode", "question_type", "language", "people", "hour", "branch")
+    } == {
+        "mode": "chat",
+        "question_type": "technology",
+        "language": "es",
+        "people": 1,
+        "hour": 12,
+        "branch": branch.pk,
+    }
     assert str(form["happened_on"].value()) == "2026-03-04"
 
 
@@ -70,9 +77,21 @@ def test_visit_is_recorded_with_its_items_and_note(desk, staff, branch, item, ty
         branch,
         None,
     )
-    assert (session.mode, session.question_type, session.topic, session.read_level, session.minutes, session.hour) == (
-        "phone", "readers_advisory", topic, 3, 6, 12,
-    )  # fmt: skip
+    assert (
+        session.mode,
+        session.question_type,
+        session.topic,
+        session.read_level,
+        session.minutes,
+        session.hour,
+    ) == (
+        "phone",
+        "readers_advisory",
+        topic,
+        3,
+        6,
+        12,
+    )
     assert session.note.body == "Seemed shy"
     given = [(r.item.title, r.reason, r.starred) for r in Recommendation.objects.order_by("pk")]
     assert given == [("To Kill a Mockingbird", "quiet courage", True), ("Reading map", "", False)]
@@ -154,7 +173,8 @@ def test_invalid_record_form_shows_the_error_and_keeps_everything(desk, typed, i
     answer = desk.post(
         RECORD, typed(note="stays too", **rows({"item": item.public_id, "reason": "kept reason"}), **wrong)
     )
-    if words is None or "question" in wrong:  # an item says enough
+    # A visit with an item needs no text.
+    if words is None or "question" in wrong:
         assert answer.status_code == 302
         return
     page = shown(answer)

@@ -1,4 +1,4 @@
-"""Who works where: what a coordinator changes of it, and that leaving takes effect at once and everywhere."""
+"""Test how coordinators give and end staff roles, and that an ended role takes effect at once."""
 
 import uuid
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def hill(library):
-    """A branch with a coordinator of its own."""
+    """Return a branch that has its own coordinator."""
     hill = BranchFactory(name="Hill", slug="hill")
     StaffFactory(name="Thomas Hill", branch=hill, branch__role="coordinator")
     return hill
@@ -46,7 +46,7 @@ def hill(library):
 
 @pytest.fixture
 def device(sign_in):
-    """device(person): a browser in which they are signed in, behind the desk's door; as signing in by a code does."""
+    """Return device(person), a browser signed in with second factor and listed among their devices."""
 
     def device(person):
         browser = sign_in(Client(), person)
@@ -75,7 +75,7 @@ def end(browser, person, branch):
     return browser.post(f"{reverse('end_role', args=[person.public_id])}?branch={branch.slug}", follow=True)
 
 
-# What a coordinator changes.
+# Changing roles
 
 
 def test_coordinator_changes_adds_and_ends_roles(settings_page, branch, staff, coordinator):
@@ -117,7 +117,8 @@ def test_coordinator_cannot_change_roles_at_a_branch_with_its_own_coordinator(
         give(settings_page, person, hill, "coordinator")
     assert named_roles(at_both) == sorted([(branch.slug, "staff"), ("hill", "staff")])
     assert named_roles(coordinator) == [(branch.slug, "coordinator")]
-    StaffRole.objects.filter(branch=hill, role="coordinator").delete()  # then somebody must
+    # A branch without a coordinator may be managed by coordinators of other branches.
+    StaffRole.objects.filter(branch=hill, role="coordinator").delete()
     give(settings_page, at_both, hill, "coordinator")
     assert ("hill", "coordinator") in named_roles(at_both)
 
@@ -156,7 +157,7 @@ def test_staff_list_runs_the_same_number_of_queries_for_1_and_30_people(
         settings_page.get(reverse("people"))
 
 
-# Leaving.
+# Ending roles
 
 
 @pytest.fixture
@@ -168,8 +169,8 @@ def conversation(branch, staff, patron):
 
 
 @pytest.fixture
-def everything(conversation, staff, coordinator, branch, patron):
-    """What staff come to have at a desk, at both branches of Rosa's. Returns the conversation at the other."""
+def work_at_two_branches(conversation, staff, coordinator, branch, patron):
+    """Give Rosa work of every kind at two branches and return the conversation at the second one."""
     second = BranchFactory(name="Second")
     StaffRole.objects.create(user=staff, branch=second)
     there = ConversationFactory(
@@ -223,16 +224,16 @@ def everything(conversation, staff, coordinator, branch, patron):
 
 
 @pytest.fixture
-def begun(everything, staff, conversation):
-    """A help session that Rosa began at each branch."""
+def unfinished_visits(work_at_two_branches, staff, conversation):
+    """Return two unfinished visits of Rosa, one at each branch."""
     return [
         HelpSessionFactory(branch=each.branch, staff=staff, status="unfinished")
-        for each in (conversation, everything)
+        for each in (conversation, work_at_two_branches)
     ]
 
 
-def held_by(person):
-    """The conversations in which this person still has something as staff, by kind."""
+def work_of(person):
+    """Return four sets of conversations: assigned to the person, with a draft, presence or unread mention."""
     return [
         set(Conversation.objects.filter(assignee=person)),
         {draft.conversation for draft in Draft.objects.filter(person=person, side="staff")},
@@ -242,32 +243,32 @@ def held_by(person):
 
 
 def test_ending_one_of_two_roles_removes_only_the_work_at_that_branch(
-    everything, conversation, staff, coordinator, branch
+    work_at_two_branches, conversation, staff, coordinator, branch
 ):
-    assert held_by(staff) == [{conversation, everything}] * 4
+    assert work_of(staff) == [{conversation, work_at_two_branches}] * 4
     assert departures.what_ends(staff, branch=branch) == departures.Ends(
         is_last=False, open_conversations=1, unfinished=0, drafts=1
     )
     departures.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
-    assert held_by(staff) == [{everything}] * 4
+    assert work_of(staff) == [{work_at_two_branches}] * 4
     assert {draft.body for draft in Draft.objects.filter(conversation=conversation)} == {"Mine", "Hers"}
 
 
 def test_ending_the_last_role_removes_all_work_and_unassigns_closed_conversations(
-    everything, conversation, staff, coordinator, branch
+    work_at_two_branches, conversation, staff, coordinator, branch
 ):
     StaffRole.objects.filter(user=staff, branch=branch).delete()
-    second = everything.branch
+    second = work_at_two_branches.branch
     assert departures.what_ends(staff, branch=second) == departures.Ends(
         is_last=True, open_conversations=1, unfinished=0, drafts=2
     )
-    before = {row.pk: row.desk_version for row in (conversation, everything)}
-    for row in (conversation, everything):
+    before = {row.pk: row.desk_version for row in (conversation, work_at_two_branches)}
+    for row in (conversation, work_at_two_branches):
         row.refresh_from_db()
         before[row.pk] = row.desk_version
     departures.end_role(staff, branch=second, by=coordinator, at=timezone.now())
-    assert held_by(staff) == [set()] * 4
-    for row in (conversation, everything):
+    assert work_of(staff) == [set()] * 4
+    for row in (conversation, work_at_two_branches):
         row.refresh_from_db()
         assert (row.assigned_at, row.desk_version) == (None, before[row.pk] + 1)
         event = DeskEvent.objects.get(conversation=row)
@@ -282,16 +283,16 @@ def test_ending_the_last_role_removes_all_work_and_unassigns_closed_conversation
 
 
 def test_unfinished_visits_go_to_the_coordinator_who_ends_the_role(
-    everything, begun, conversation, staff, coordinator, branch
+    work_at_two_branches, unfinished_visits, conversation, staff, coordinator, branch
 ):
-    """A patron may hold the card of one."""
-    here, there = begun
+    """A patron may already have the code card of an unfinished visit, so it must not be deleted."""
+    here, there = unfinished_visits
     tally = HelpSessionFactory(branch=branch, staff=staff, status="tally")
     assert departures.what_ends(staff, branch=branch).unfinished == 1
     departures.end_role(staff, branch=branch, by=coordinator, at=timezone.now())
     assert list(HelpSession.objects.unfinished().filter(staff=coordinator)) == [here]
-    assert departures.what_ends(staff, branch=everything.branch).unfinished == 1
-    departures.end_role(staff, branch=everything.branch, by=coordinator, at=timezone.now())
+    assert departures.what_ends(staff, branch=work_at_two_branches.branch).unfinished == 1
+    departures.end_role(staff, branch=work_at_two_branches.branch, by=coordinator, at=timezone.now())
     assert set(HelpSession.objects.unfinished().filter(staff=coordinator)) == {here, there}
     assert {
         session.staff for session in (conversation.help_session, HelpSession.objects.get(pk=tally.pk))
@@ -317,7 +318,6 @@ def test_ending_a_role_deletes_unsent_files_from_disk(
 def test_ending_the_last_role_signs_the_staff_member_out_on_every_device(
     conversation, staff, coordinator, branch, device
 ):
-    """A page of the desk was open on each."""
     desk, phone, elsewhere = (device(staff) for _device in range(3))
     assert desk.get(reverse("desk_conversation", args=[conversation.public_id])).status_code == 200
     end(device(coordinator), staff, branch)
@@ -335,13 +335,13 @@ def test_ending_the_last_role_signs_the_staff_member_out_on_every_device(
 
 
 def test_staff_member_with_another_role_stays_signed_in_but_loses_the_branch(
-    everything, conversation, staff, coordinator, branch, device
+    work_at_two_branches, conversation, staff, coordinator, branch, device
 ):
     desk = device(staff)
     end(device(coordinator), staff, branch)
     pages = [
         desk.get(reverse("desk_conversation", args=[each.public_id])).status_code
-        for each in (conversation, everything)
+        for each in (conversation, work_at_two_branches)
     ]
     assert pages == [404, 200]
     assert (
@@ -361,8 +361,8 @@ def test_coordinator_who_ends_their_own_last_role_is_signed_out(settings_page, c
     assert settings_page.get(reverse("desk"))["Location"].startswith("/sign-in/")
 
 
-def ends_meanwhile(monkeypatch, person, branch, by):
-    """While the form of an answer is read: after the view has looked whether they may, before the action does."""
+def end_role_during_post(monkeypatch, person, branch, by):
+    """End the role while the view reads the form: after its own permission check, before the action's."""
     check = ItemPicker.check
 
     def checked(picker):
@@ -377,7 +377,7 @@ def test_answer_sent_after_the_last_role_ended_is_refused_and_kept_for_its_autho
     conversation, staff, coordinator, branch, device, sign_in, monkeypatch, htmx
 ):
     desk = device(staff)
-    ends_meanwhile(monkeypatch, staff, branch, coordinator)
+    end_role_during_post(monkeypatch, staff, branch, coordinator)
     headers = {"Origin": "http://testserver"} | ({"HX-Request": "true"} if htmx else {})
     sent = {
         "body": "Worms are the answer",
@@ -392,10 +392,10 @@ def test_answer_sent_after_the_last_role_ended_is_refused_and_kept_for_its_autho
 
 
 def test_answer_at_a_branch_where_the_role_just_ended_is_404(
-    everything, conversation, staff, coordinator, branch, device, monkeypatch
+    work_at_two_branches, conversation, staff, coordinator, branch, device, monkeypatch
 ):
     desk = device(staff)
-    ends_meanwhile(monkeypatch, staff, branch, coordinator)
+    end_role_during_post(monkeypatch, staff, branch, coordinator)
     sent = {
         "body": "Worms are the answer",
         "language": "en",

@@ -123,7 +123,8 @@ def test_code_shown_at_another_desk_opens_that_visit_for_the_day(client, sign_in
     assert client.get(f"/desk/sessions/{other.public_id}/").status_code == 404
     assert AuditEvent.objects.filter(action="opened_by_code", by=elsewhere, patron=patron).count() == 1
     with time_machine.travel(timezone.now() + datetime.timedelta(days=1), tick=False):
-        sign_in(client, elsewhere)  # a new day, a new second factor
+        # The second factor is asked for every day.
+        sign_in(client, elsewhere)
         assert client.get(answer.url).status_code == 404
 
 

@@ -1,4 +1,4 @@
-"""Answers that are often given: how their places are filled, and what a composer is offered."""
+"""Test how placeholders of reply templates are filled in, and which templates a composer offers."""
 
 import html
 import re
@@ -95,7 +95,7 @@ def test_unknown_placeholders_are_listed(body, unknown):
     assert reply_templates.unknown_places(body) == unknown
 
 
-# What a composer is offered.
+# Templates in the composer
 
 
 @pytest.fixture
@@ -208,12 +208,12 @@ def test_template_menu_runs_the_same_number_of_queries_for_1_and_30_templates(
         assert offered(desk, conversation).content.decode().count("data-text") == rows
 
 
-# Without JavaScript.
+# Without JavaScript
 
 
 @pytest.fixture
 def composer(desk, conversation):
-    """composer(action, **typed): a button of the composer is pressed."""
+    """Return composer(action, **typed), which presses a button of the composer."""
 
     def post(action, **typed):
         fields = {

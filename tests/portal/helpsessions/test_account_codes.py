@@ -1,4 +1,4 @@
-"""Somebody without an address gets into their record by a code from the desk: once, on one device, and nobody ever into a record in use."""
+"""Test account codes: a patron without an address opens their record with a code from the desk, once."""
 
 import datetime
 
@@ -26,7 +26,7 @@ def pike(staff):
 
 
 @pytest.fixture
-def near(branch, staff, pike):
+def visit_here(branch, staff, pike):
     return HelpSessionFactory(branch=branch, staff=staff, patron=pike, question="Where are the tax forms?")
 
 
@@ -42,7 +42,9 @@ def who(browser):
     return browser.get(reverse("me")).wsgi_request.user
 
 
-def test_account_code_from_the_desk_opens_the_record_on_the_patrons_phone(client, sign_in, staff, pike, near):
+def test_account_code_from_the_desk_opens_the_record_on_the_patrons_phone(
+    client, sign_in, staff, pike, visit_here
+):
     desk = sign_in(client, staff)
     record = reverse("patron_record", args=[pike.public_id])
     assert "A code for their phone" in text(desk.get(record))
@@ -84,7 +86,8 @@ def test_staff_member_cannot_use_an_account_code_they_made(client, sign_in, staf
     assert use(client, code).status_code == 403
     assert "for their own device" in text(client.post(reverse("open_code"), {"code": code}))
     assert who(client) != pike
-    assert use(Client(), code).url == reverse("home")  # it is still good, for them
+    # The code still works on the patron's own device.
+    assert use(Client(), code).url == reverse("home")
 
 
 def test_patron_reads_who_made_their_account_code(client, sign_in, staff, pike):
@@ -138,7 +141,8 @@ def test_record_with_a_sign_in_method_gets_no_account_code(whose, branch, staff,
         pike.staff_roles.create(branch=branch)
     elif whose == "has a card":
         LibraryCard.objects.create(person=pike, ils_id="7", barcode="2123400001234", seen_at=timezone.now())
-    elif whose == "has a passkey":  # of a record that was joined into this one
+    elif whose == "has a passkey":
+        # A merge can bring a passkey into a record without an address.
         PasskeyFactory(person=pike)
     else:
         User.objects.filter(pk=pike.pk).update(is_active=False)
@@ -172,7 +176,7 @@ def test_wrong_account_codes_are_counted(client, library):
     assert answers[-1] == 429
 
 
-def test_account_code_signs_out_the_person_before(client, sign_in, staff, pike):
+def test_account_code_signs_out_the_previous_person(client, sign_in, staff, pike):
     code, other = made(pike, staff), UserFactory()
     sign_in(client, other)
     assert "Somebody is signed in on this device" in text(client.post(reverse("open_code"), {"code": code}))

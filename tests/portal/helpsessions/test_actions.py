@@ -25,7 +25,7 @@ BASE = "https://portal.example.org"
 
 @pytest.fixture
 def typed(staff, branch):
-    """What the form of a recorded session hands to the action."""
+    """Return the arguments that the record form gives to record()."""
     return {
         "by": staff,
         "at": NOW,
@@ -83,7 +83,7 @@ def test_record_form_sent_twice_creates_one_session(typed):
     assert HelpSession.objects.count() == 1
 
 
-def test_colleagues_token_cannot_overwrite_their_session(typed, library):
+def test_form_token_of_a_colleague_cannot_overwrite_their_session(typed, library):
     other = HelpSessionFactory(status=HelpSession.Status.UNFINISHED)
     with pytest.raises(Exception, match=r"(?i)unique"):
         actions.record(**typed, token=other.public_id)
@@ -113,9 +113,8 @@ def test_autosave_after_recording_changes_nothing(typed, staff, branch):
 
 
 def test_tally_counts_in_the_librarys_day_and_hour(staff, branch):
-    after_midnight_utc = datetime.datetime(
-        2026, 3, 4, 1, 15, tzinfo=datetime.UTC
-    )  # 19:15 the day before in Chicago
+    # This is 19:15 on March 3 in Chicago.
+    after_midnight_utc = datetime.datetime(2026, 3, 4, 1, 15, tzinfo=datetime.UTC)
     tally = actions.tally(by=staff, at=after_midnight_utc, branch=branch)
     assert (tally.happened_on, tally.hour, tally.question_type, tally.status) == (
         datetime.date(2026, 3, 3),

@@ -101,7 +101,7 @@ def test_strangers_get_404_for_a_visit(client, session, branch, staff, sign_in, 
 
 
 @pytest.mark.parametrize(("field", "value"), [("found", "something_else"), ("satisfaction", "not_so_good")])
-def test_each_outcome_question_is_one_tap(me, session, field, value):
+def test_outcome_questions_are_answered_with_one_tap_each(me, session, field, value):
     HelpSession.objects.filter(pk=session.pk).update(found="no", satisfaction="poor")
     swapped = me.post(address("session_outcome", session), {field: value}, **HTMX)
     session.refresh_from_db()
@@ -162,7 +162,7 @@ def test_visit_without_items_says_so(me, session):
     assert "Nothing was recommended at this visit" in text(me.get(session.get_absolute_url()))
 
 
-def test_saved_list_pages_by_key(me, patron, branch):
+def test_visit_list_pages_by_key(me, patron, branch):
     today = timezone.localdate()
     for number in range(45):
         HelpSessionFactory(

@@ -1,4 +1,4 @@
-"""A visit with a child: on paper only, shared with one adult, or the child's own; as the library chose when it was recorded."""
+"""Test visits with a child: on paper only, shared with one adult, or the child's own."""
 
 import datetime
 import uuid
@@ -55,7 +55,7 @@ def session(branch, staff):
 
 @pytest.fixture
 def keep():
-    """keep(session, by): as they do it themselves."""
+    """Return keep(session, by), which adds the visit to that person's account."""
     return lambda session, by: conversation_keeping.keep(
         session, by=by, at=timezone.now(), wording="As read", language="en"
     )
@@ -63,7 +63,7 @@ def keep():
 
 @pytest.fixture
 def device(sign_in):
-    """device(person): where they are signed in."""
+    """Return device(person), a browser in which that person is signed in."""
     return lambda person: sign_in(Client(), User.objects.get(pk=person.pk))
 
 
@@ -85,7 +85,7 @@ def answer_to(message, by):
     return conversations.reply(message.conversation, body="Hot rock.", **how)
 
 
-# Paper only.
+# Paper only
 
 
 @pytest.fixture
@@ -112,23 +112,22 @@ def test_database_refuses_a_patron_for_a_paper_only_visit(paper, patron):
         type(paper).objects.filter(pk=paper.pk).update(patron=patron)
 
 
-def test_quiet_takes_precedence_over_sharing(branch, staff, adult):
+def test_quiet_visit_with_a_child_cannot_be_kept_or_shared(branch, staff, adult):
     for with_child in ("paper", "shared", "own"):
         quiet = QuietSessionFactory(branch=branch, staff=staff, with_child=with_child)
-        assert handover.hand_over(
-            quiet, by=staff, at=timezone.now(), base_url=""
-        )  # its slip holds a code and no words
+        # A quiet visit is always handed over by code, even in a paper-only library.
+        assert handover.hand_over(quiet, by=staff, at=timezone.now(), base_url="")
         with pytest.raises(keeping.QuietSession):
             conversation_keeping.keep(quiet, by=adult, at=timezone.now(), wording="", language="en")
         with pytest.raises(IntegrityError), transaction.atomic():
             type(quiet).objects.filter(pk=quiet.pk).update(shared_with=adult)
 
 
-# Shared with an adult.
+# Shared with an adult
 
 
 @pytest.mark.parametrize("first", ["child", "adult"])
-def test_keeping_by_one_leaves_the_other_part_open(session, child, adult, keep, device, first):
+def test_shared_visit_kept_by_one_can_still_be_kept_by_the_other(session, child, adult, keep, device, first):
     code = code_for(session)
     order = [child, adult] if first == "child" else [adult, child]
     keep(session, order[0])
@@ -138,11 +137,8 @@ def test_keeping_by_one_leaves_the_other_part_open(session, child, adult, keep, 
     assert (session.patron, session.shared_with) == (child, adult)
     with pytest.raises(handover.CodeKept):
         handover.open_by_code(code, at=timezone.now())
-    for person, status in (
-        (child, 302),
-        (adult, 302),
-        (UserFactory(), 410),
-    ):  # who keeps it is led there by the slip all the same
+    # The used code still redirects the two people who have the visit in their accounts.
+    for person, status in ((child, 302), (adult, 302), (UserFactory(), 410)):
         assert device(person).post(reverse("open_code"), {"code": code}).status_code == status
 
 
@@ -152,7 +148,8 @@ def test_shared_visit_has_one_child_and_one_adult(session, child, adult, keep):
     for other in (ChildFactory(name="Leo"), UserFactory()):
         with pytest.raises(keeping.AlreadyKept):
             keep(session, other)
-    keep(session, child)  # twice is once
+    # Keeping the visit again changes nothing.
+    keep(session, child)
     keep(session, adult)
     assert Consent.objects.count() == 2
 
@@ -195,9 +192,8 @@ def test_adult_sees_only_the_shared_visit_of_the_child(session, child, adult, ke
     for name in ("home", "help_sessions", "conversations", "saved", "me", "privacy", "who_looked"):
         assert "Zqxsecret" not in viewer.get(reverse(name)).content.decode()
     assert "Zqxsecret" not in page(viewer, session).content.decode()
-    assert "Zqxsecret" in text(
-        device(child).get(message.conversation.get_absolute_url())
-    )  # or the test would look for nothing
+    # The child sees the word, so its absence above proves something.
+    assert "Zqxsecret" in text(device(child).get(message.conversation.get_absolute_url()))
 
 
 def test_conversations_of_shared_visits_are_not_merged_with_others(session, child, branch, staff):
@@ -296,9 +292,8 @@ def test_child_ends_sharing_and_no_code_lets_the_adult_back_in(
     keep(session, adult)
     write(device(child), session, "Is lava hot?")
     assert page(by_code, session).status_code == 200
-    assert (
-        device(adult).post(reverse("stop_sharing", args=[session.public_id])).status_code == 404
-    )  # theirs is the other button
+    # Only the child can end the sharing. The adult can only leave.
+    assert device(adult).post(reverse("stop_sharing", args=[session.public_id])).status_code == 404
     assert (
         device(child).post(reverse("stop_sharing", args=[session.public_id])).url
         == session.get_absolute_url()
@@ -366,7 +361,8 @@ def test_viewer_by_code_chooses_child_or_adult_before_keeping(session, show_code
         reverse("keep_session", args=[session.public_id]),
     )
     assert "I am the child" in text(holder.get(address))
-    assert holder.post(address, {"without_address": "1"}).status_code == 200  # who they are is asked first
+    # The page first asks whether the viewer is the child or the adult.
+    assert holder.post(address, {"without_address": "1"}).status_code == 200
     assert not User.objects.filter(email=None, last_login__isnull=False).exists()
     assert "Keep it on this device" in text(holder.get(f"{address}?as={part}"))
     holder.post(f"{address}?as={part}", {"without_address": "1"})
@@ -376,7 +372,7 @@ def test_viewer_by_code_chooses_child_or_adult_before_keeping(session, show_code
     assert page(holder, session).status_code == 200
 
 
-def test_child_and_adult_each_read_what_they_agree_to(session, child, adult, device, show_code):
+def test_consent_text_of_a_shared_visit_differs_for_child_and_adult(session, child, adult, device, show_code):
     code = code_for(session)
     for person, words in (
         (adult, "see the child"),
@@ -389,7 +385,7 @@ def test_child_and_adult_each_read_what_they_agree_to(session, child, adult, dev
         assert words in Consent.objects.get(person=person).wording
 
 
-# The child's own.
+# The child's own
 
 
 def test_childs_own_visit_is_kept_once(branch, staff, child, adult, keep, show_code):
@@ -405,10 +401,10 @@ def test_childs_own_visit_is_kept_once(branch, staff, child, adult, keep, show_c
         keep(session, adult)
 
 
-# A visit that is nobody's child's.
+# Visits without a child
 
 
-def test_other_visits_are_unchanged(branch, staff, patron, adult, keep, child):
+def test_visit_without_a_child_can_be_kept_by_one_patron_only(branch, staff, patron, adult, keep, child):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = code_for(session)
     keep(session, patron)
@@ -419,7 +415,7 @@ def test_other_visits_are_unchanged(branch, staff, patron, adult, keep, child):
             keep(session, other)
 
 
-# The library chooses anew.
+# Changes of the library's choice
 
 
 @pytest.mark.parametrize("later", ["paper", "shared", "own"])
@@ -443,13 +439,13 @@ def test_changing_the_library_setting_leaves_recorded_visits_unchanged(
         keep(visits["own"], adult)
 
 
-def test_only_people_with_a_shared_visit_cause_an_extra_query(session, adult, patron, keep):
+def test_only_adults_with_a_shared_visit_are_marked_as_having_one(session, adult, patron, keep):
     keep(session, adult)
     held = set(type(session).objects.exclude(shared_with=None).values_list("shared_with", flat=True))
     assert set(User.objects.filter(has_shared_visits=True).values_list("pk", flat=True)) == held == {adult.pk}
 
 
-def test_recommendations_stay_the_childs(session, child, adult, keep):
+def test_recommendations_of_a_shared_visit_belong_to_the_child(session, child, adult, keep):
     recommend_in(session, 2)
     keep(session, adult)
     assert set(Recommendation.objects.values_list("patron", flat=True)) == {None}
@@ -463,7 +459,7 @@ def test_recommendations_stay_the_childs(session, child, adult, keep):
 
 
 def typed_in(browser, conversation, words):
-    """What somebody types and does not send, with the token of their composer."""
+    """Save words as the draft of a browser and return the token of its composer."""
     token, sequence = (
         browser.get(conversation.get_absolute_url()).context[name] for name in ("token", "sequence")
     )
@@ -476,7 +472,7 @@ def typed_in(browser, conversation, words):
 
 
 def test_drafts_of_child_and_adult_are_private(session, adult, keep, device, show_code, staff):
-    """The adult keeps it, and the child has the slip."""
+    """The adult has the visit in an account. The child has only the code on the slip."""
     code = code_for(session)
     keep(session, adult)
     conversation = ConversationFactory(help_session=session, patron=None)

@@ -125,7 +125,8 @@ def test_home_asks_one_question_at_a_time(client, patron, branch, sign_in):
     assert answered == now
     assert following in {first.public_id, second.public_id, third.public_id} - {now}
     client.post(reverse("verdict", args=[now]), {"verdict": "", "back": HOME})
-    assert asked(client.get(HOME, {"said": now})) == [now]  # taken back: it is the one question again
+    # After the verdict is removed, the same question is asked again.
+    assert asked(client.get(HOME, {"said": now})) == [now]
 
 
 def test_visitor_can_choose_the_language(client):

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def run(capsys):
-    """run(file, *options) -> (exit status, what was said, what was complained of)"""
+    """Return run(file, *options), which runs import_items and returns (exit status, stdout, stderr)."""
 
     def run(file, *options):
         status = 0
@@ -95,7 +95,7 @@ def test_call_numbers_belong_to_the_named_branch(run, marc_file):
     assert find_items("g1021") == []
 
 
-def test_sources_do_not_affect_each_other(run, marc_file):
+def test_import_sources_do_not_affect_each_other(run, marc_file):
     run(marc_file(titled("Ours")))
     assert run(marc_file(titled("Theirs")), "--source", "partner")[1] == "1 added, 0 changed, 0 unchanged.\n"
 
@@ -147,7 +147,7 @@ def test_file_with_only_broken_records_counts_as_unreadable(run, marc_file):
     assert run(marc_file(b"rubbish\x1d"), "--format", "marc")[0] == 2
 
 
-def test_simultaneous_imports_compare_again(run, marc_file, monkeypatch):
+def test_import_compares_again_after_a_simultaneous_import(run, marc_file, monkeypatch):
     def meet_the_other(*args):
         monkeypatch.undo()
         raise IntegrityError("one_item_per_source_key")

@@ -1,4 +1,4 @@
-"""Samples are made here: pymarc writes good records, and the tests damage them."""
+"""Test the readers of catalog files with samples that pymarc writes and the tests damage."""
 
 import io
 
@@ -50,7 +50,7 @@ def binary(*records):
 
 
 def outcome(found):
-    """Titles and the numbers of faults, in order."""
+    """Return the title of each record, or the record number of each fault, in order."""
     return [one.number if isinstance(one, Fault) else one.values["title"] for one in found]
 
 
@@ -143,7 +143,8 @@ def test_record_type_gives_the_kind_of_item(type_and_level, kind):
 
 def test_marc_8_and_unmarked_utf_8_are_decoded():
     def unmarked(raw):
-        return raw[:9] + b" " + raw[10:]  # pymarc always writes UTF-8, and says so there
+        # pymarc always marks records as UTF-8 in this byte.
+        return raw[:9] + b" " + raw[10:]
 
     in_marc_8 = unmarked(titled("XXtude").as_marc().replace(b"XX", b"\xe2E"))
     in_utf_8 = unmarked(titled("Étude", number="2").as_marc())

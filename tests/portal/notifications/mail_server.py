@@ -1,4 +1,4 @@
-"""A real mail server on this machine, which does as the address says."""
+"""Run a real local mail server whose behavior depends on the recipient's address."""
 
 import contextlib
 import socket
@@ -10,12 +10,18 @@ from aiosmtpd.smtp import SMTP
 
 
 class MailServer:
-    """`received` holds the mails it took. An address that begins with busy, unknown, stuck or silent is answered so."""
+    """A mail server that stores accepted emails in `received`.
+
+    It defers addresses that begin with busy, rejects unknown and blocks at stuck. For silent it accepts the
+    email but never says so.
+    """
 
     def __init__(self):
         self.received = []
-        self.reached = threading.Event()  # a stuck or silent address was reached
-        self.released = threading.Event()  # … and may now go on
+        # Set when the server blocks at a stuck or silent address.
+        self.reached = threading.Event()
+        # A test sets this to let the server continue.
+        self.released = threading.Event()
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("busy"):
@@ -23,17 +29,17 @@ class MailServer:
         if address.startswith("unknown"):
             return "550 no such mailbox"
         if address.startswith("stuck"):
-            await self._hold(server)
+            await self._block(server)
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
         self.received.append(message_from_bytes(envelope.content, policy=policy.default))
         if envelope.rcpt_tos[0].startswith("silent"):
-            await self._hold(server)  # it has the mail, and its yes never arrives
+            await self._block(server)
         return "250 taken"
 
-    async def _hold(self, server):
+    async def _block(self, server):
         self.reached.set()
         await server.loop.run_in_executor(None, self.released.wait, 20)
 
@@ -64,7 +70,7 @@ def free_port():
 
 @contextlib.contextmanager
 def mail_server(port, *, tls=None):
-    """`tls`: the context with which it takes mail only once STARTTLS was said."""
+    """Run a mail server on the port. With an SSL context in `tls`, it requires STARTTLS."""
     server = MailServer()
     controller = _Controller(server, hostname="127.0.0.1", port=port, tls=tls)
     controller.start()

@@ -1,4 +1,4 @@
-"""The outbox against a real mail server that takes, defers, refuses, is away, or dies with the worker."""
+"""Test how the worker delivers email to a real mail server that accepts, defers, rejects or fails."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ from .mail_server import mail_server
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
-def a_mail(to="sam@example.org", **changes):
+def write_email(to="sam@example.org", **changes):
     return actions.write(
         kind="test/mail",
         to=to,
@@ -39,7 +39,7 @@ def deliver():
 
 
 def let_time_pass(**how_long):
-    """As if that long had passed for every waiting row."""
+    """Move the times of every waiting row into the past by this timedelta."""
     for row in Notification.objects.filter(state="waiting"):
         row.due_at -= timedelta(**how_long)
         row.leased_until = row.leased_until and row.leased_until - timedelta(**how_long)
@@ -51,7 +51,7 @@ def states():
 
 
 def test_email_is_delivered_once(smtp):
-    mail = a_mail()
+    mail = write_email()
     deliver()
     deliver()
     mail.refresh_from_db()
@@ -60,7 +60,7 @@ def test_email_is_delivered_once(smtp):
 
 
 def test_email_with_a_code_is_emptied_after_delivery(smtp):
-    mail = a_mail(html="<p>123</p>", blank=True)
+    mail = write_email(html="<p>123</p>", blank=True)
     deliver()
     mail.refresh_from_db()
     assert (mail.state, mail.text, mail.html) == ("delivered", "", "")
@@ -68,8 +68,8 @@ def test_email_with_a_code_is_emptied_after_delivery(smtp):
 
 
 def test_deferred_email_is_retried_later_and_delays_no_other(smtp):
-    mail = a_mail("busy@example.org")
-    a_mail("ok@example.org")
+    mail = write_email("busy@example.org")
+    write_email("ok@example.org")
     deliver()
     deliver()
     mail.refresh_from_db()
@@ -79,7 +79,7 @@ def test_deferred_email_is_retried_later_and_delays_no_other(smtp):
 
 
 def test_email_that_is_always_deferred_is_given_up(smtp):
-    mail = a_mail("busy@example.org", blank=True)
+    mail = write_email("busy@example.org", blank=True)
     for _ in range(len(actions.RETRY_AFTER) + 1):
         deliver()
         let_time_pass(days=2)
@@ -88,15 +88,15 @@ def test_email_that_is_always_deferred_is_given_up(smtp):
 
 
 def test_email_to_an_unknown_mailbox_is_given_up_at_once(smtp):
-    a_mail("unknown@example.org")
-    a_mail("ok@example.org")
+    write_email("unknown@example.org")
+    write_email("ok@example.org")
     deliver()
     assert states() == {"unknown@example.org": "dead", "ok@example.org": "delivered"}
 
 
 def test_email_to_an_invalid_address_is_given_up_and_stops_no_other(smtp):
-    a_mail("bad\r\nBcc: x@example.org")
-    a_mail("ok@example.org")
+    write_email("bad\r\nBcc: x@example.org")
+    write_email("ok@example.org")
     deliver()
     assert sorted(states().values()) == ["dead", "delivered"]
     assert smtp.addresses() == ["ok@example.org"]
@@ -104,7 +104,7 @@ def test_email_to_an_invalid_address_is_given_up_and_stops_no_other(smtp):
 
 def test_email_is_retried_if_the_server_answers_too_late(smtp, settings):
     deliver_by(settings, SMTP, timeout=0.2)
-    mail = a_mail("stuck@example.org")
+    mail = write_email("stuck@example.org")
     deliver()
     mail.refresh_from_db()
     assert (mail.state, mail.attempts) == ("waiting", 1)
@@ -113,7 +113,7 @@ def test_email_is_retried_if_the_server_answers_too_late(smtp, settings):
 def test_forty_emails_are_each_delivered_once_after_an_outage(smtp_port):
     addresses = sorted(f"patron{number}@example.org" for number in range(40))
     for address in addresses:
-        a_mail(address)
+        write_email(address)
     for _ in range(3):
         deliver()
     assert set(Notification.objects.values_list("state", "attempts")) == {("waiting", 0)}
@@ -125,7 +125,7 @@ def test_forty_emails_are_each_delivered_once_after_an_outage(smtp_port):
 
 
 def test_worker_waits_while_the_mail_server_is_down(smtp_port):
-    a_mail()
+    write_email()
     worker = Worker()
     worker.deliver_due()
     with mail_server(smtp_port) as smtp:
@@ -139,7 +139,7 @@ def test_worker_waits_while_the_mail_server_is_down(smtp_port):
 @pytest.mark.parametrize("server", ["without TLS", "with a certificate that nobody vouches for"])
 def test_email_waits_if_the_connection_cannot_be_encrypted(server, smtp_port, certificate, settings):
     deliver_by(settings, SMTP, host="localhost", use_tls=True)
-    mail = a_mail()
+    mail = write_email()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
     with mail_server(smtp_port, tls=None if server == "without TLS" else tls) as smtp:
@@ -154,14 +154,14 @@ def test_email_is_sent_encrypted_if_the_certificate_is_trusted(smtp_port, certif
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
-    mail = a_mail()
+    mail = write_email()
     with mail_server(smtp_port, tls=tls) as smtp:
         deliver()
         assert [received["Message-ID"] for received in smtp.received] == [mail.message_id]
 
 
 def test_worker_with_an_expired_lease_does_not_overrule_the_next_one():
-    a_mail()
+    write_email()
     slow = actions.take_next(at=timezone.now())
     let_time_pass(hours=1)
     quick = actions.take_next(at=timezone.now())
@@ -170,7 +170,7 @@ def test_worker_with_an_expired_lease_does_not_overrule_the_next_one():
     assert states() == {"sam@example.org": "delivered"}
 
 
-# Real processes, on the database of this test.
+# Workers as real processes on the database of the test
 
 
 def start_worker(*options, port):
@@ -197,7 +197,7 @@ def start_worker(*options, port):
 
 @pytest.fixture
 def worker(smtp_port):
-    """worker(*options) starts a worker; whatever still runs at the end of the test is ended."""
+    """Return worker(*options), which starts a worker process that is killed at the end of the test."""
     started = []
 
     def worker(*options):
@@ -211,8 +211,8 @@ def worker(smtp_port):
         process.communicate(timeout=20)
 
 
-def hold_a_mail(process, smtp):
-    """Wait until the worker is in the middle of handing over a mail."""
+def wait_for_delivery_to_begin(process, smtp):
+    """Wait until the worker is in the middle of delivering an email."""
     if not smtp.reached.wait(20):
         process.kill()
         pytest.fail(process.communicate()[0].decode() or "the worker delivered nothing")
@@ -224,14 +224,15 @@ def finish(process):
 
 
 def test_email_of_a_killed_worker_is_delivered_by_the_next_one(worker, smtp):
-    a_mail("stuck@example.org")
+    write_email("stuck@example.org")
     killed = worker()
-    hold_a_mail(killed, smtp)
+    wait_for_delivery_to_begin(killed, smtp)
     killed.kill()
     killed.wait()
     smtp.released.set()
     finish(worker("--once"))
-    assert smtp.received == []  # the lease still holds
+    # The lease of the killed worker has not expired yet.
+    assert smtp.received == []
     let_time_pass(minutes=6)
     finish(worker("--once"))
     assert smtp.addresses() == ["stuck@example.org"]
@@ -239,9 +240,9 @@ def test_email_of_a_killed_worker_is_delivered_by_the_next_one(worker, smtp):
 
 
 def test_worker_killed_after_the_server_accepted_sends_the_same_email_again(worker, smtp):
-    mail = a_mail("silent@example.org")
+    mail = write_email("silent@example.org")
     killed = worker()
-    hold_a_mail(killed, smtp)
+    wait_for_delivery_to_begin(killed, smtp)
     killed.kill()
     killed.wait()
     smtp.released.set()
@@ -251,20 +252,20 @@ def test_worker_killed_after_the_server_accepted_sends_the_same_email_again(work
 
 
 def test_stopping_worker_finishes_the_current_email(worker, smtp):
-    a_mail("stuck@example.org")
-    a_mail("next@example.org")
-    told = worker()
-    hold_a_mail(told, smtp)
-    told.send_signal(signal.SIGTERM)
+    write_email("stuck@example.org")
+    write_email("next@example.org")
+    stopped = worker()
+    wait_for_delivery_to_begin(stopped, smtp)
+    stopped.send_signal(signal.SIGTERM)
     smtp.released.set()
-    finish(told)
+    finish(stopped)
     assert states() == {"stuck@example.org": "delivered", "next@example.org": "waiting"}
 
 
 def test_eight_workers_deliver_each_email_once(worker, smtp):
     addresses = sorted(f"patron{number}@example.org" for number in range(60))
     for address in addresses:
-        a_mail(address)
+        write_email(address)
     for process in [worker("--once") for _ in range(8)]:
         finish(process)
     assert smtp.addresses() == addresses

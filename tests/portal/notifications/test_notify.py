@@ -14,7 +14,7 @@ HAND_OVER = {"url": "http://localhost:8000/c/1234567890123/", "code": "1234 567 
 
 @pytest.fixture
 def answer(library, patron, staff):
-    """answer(**changes) writes the notice of an answer."""
+    """Return answer(**changes), which writes the email about an answer."""
 
     def answer(**changes):
         arguments = {
@@ -147,5 +147,5 @@ def test_blanking_header_is_removed_from_ordinary_email(settings, library):
         True,
         {"X-Kept": "yes"},
         "<p>123</p>",
-    )  # there is nobody whose it is
+    )
     assert "x-afterword-blank" not in build(row).message().as_string().lower()
