@@ -168,7 +168,7 @@ def test_absences_page_runs_the_same_number_of_queries_for_1_and_30_rows(
         assert desk.get(reverse("absences")).content.decode().count("away now") == rows
 
 
-def test_hostile_names_are_escaped(desk, branch):
+def test_absences_page_escapes_hostile_names(desk, branch):
     hostile = "<script>alert(1)</script>"
     AbsenceFactory(
         person__name=hostile, person__branch=branch, cover=StaffFactory(name=hostile, branch=branch)

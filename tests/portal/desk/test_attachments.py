@@ -255,7 +255,7 @@ def test_files_add_one_query_to_the_conversation_page(desk, conversation, token,
 
 
 @pytest.mark.parametrize(("may_open", "status"), [(True, 200), (False, 404)])
-def test_files_of_a_merged_conversation_follow_it_only_for_staff_who_may_open_it(
+def test_files_of_a_merged_conversation_open_only_for_staff_of_the_remaining_one(
     desk, conversation, token, staff, patron, may_open, status
 ):
     file = attach_to(conversation.messages.get())

@@ -45,18 +45,19 @@ def many(ask):
     return [ask(f"Question {number}", hours=number + 2) for number in range(3)]
 
 
-def box(conversation):
+def checkbox_value(conversation):
     return f"{conversation.public_id}.{Conversation.objects.get(pk=conversation.pk).desk_version}"
 
 
 def post(desk, conversations, do, **more):
     boxes = [
-        conversation if isinstance(conversation, str) else box(conversation) for conversation in conversations
+        conversation if isinstance(conversation, str) else checkbox_value(conversation)
+        for conversation in conversations
     ]
     return desk.post(BULK, {"conversation": boxes, "do": do, "back": "/desk/?tab=mine", **more}, follow=True)
 
 
-def said(answer):
+def messages_on(answer):
     return " ".join(str(message) for message in answer.context["messages"])
 
 
@@ -87,7 +88,7 @@ def say(conversation, by, side, body="More"):
 def test_bulk_close_says_how_many_were_closed_and_returns_to_the_list(desk, many):
     answer = post(desk, many[:2], "close")
     assert answer.redirect_chain == [("/desk/?tab=mine", 302)]
-    assert "2 closed." in said(answer)
+    assert "2 closed." in messages_on(answer)
     assert [conversation["status"] for conversation in rows(many)] == [
         "closed",
         "closed",
@@ -95,11 +96,11 @@ def test_bulk_close_says_how_many_were_closed_and_returns_to_the_list(desk, many
     ]
 
 
-def test_bulk_take_leaves_conversations_of_colleagues_and_names_them(desk, staff, many, branch):
+def test_bulk_take_skips_conversations_of_colleagues_and_names_the_colleagues(desk, staff, many, branch):
     desk_actions.take(many[0], by=StaffFactory(name="Omar", branch=branch), at=timezone.now())
     answer = post(desk, many, "take")
-    assert "2 assigned to you." in said(answer)
-    assert "1 was not changed. “Question 0” is assigned to Omar." in said(answer)
+    assert "2 assigned to you." in messages_on(answer)
+    assert "1 was not changed. “Question 0” is assigned to Omar." in messages_on(answer)
     assert [conversation["assignee"] == staff.pk for conversation in rows(many)] == [False, True, True]
 
 
@@ -107,20 +108,20 @@ def test_bulk_take_includes_a_conversation_of_a_colleague_who_is_away(desk, staf
     gone = StaffFactory(branch=branch)
     desk_actions.take(many[0], by=gone, at=timezone.now())
     Absence.objects.create(person=gone, first_day=timezone.localdate(), last_day=timezone.localdate())
-    assert "1 assigned to you." in said(post(desk, many[:1], "take"))
+    assert "1 assigned to you." in messages_on(post(desk, many[:1], "take"))
 
 
 def test_bulk_assign_gives_all_conversations_to_a_colleague(desk, many, branch):
     omar = StaffFactory(name="Omar", branch=branch)
-    assert "3 assigned to Omar." in said(post(desk, many, "assign", to=omar.public_id))
+    assert "3 assigned to Omar." in messages_on(post(desk, many, "assign", to=omar.public_id))
     assert {conversation["assignee"] for conversation in rows(many)} == {omar.pk}
 
 
 @pytest.mark.parametrize("to", ["", "nonsense", "00000000-0000-0000-0000-000000000000"])
 def test_bulk_assign_refuses_anyone_but_a_colleague_of_the_same_desks(desk, many, to):
     before = rows(many)
-    assert "Choose a colleague first." in said(post(desk, many, "assign", to=to))
-    assert "Choose a colleague first." in said(post(desk, many, "assign", to=StaffFactory().public_id))
+    assert "Choose a colleague first." in messages_on(post(desk, many, "assign", to=to))
+    assert "Choose a colleague first." in messages_on(post(desk, many, "assign", to=StaffFactory().public_id))
     assert rows(many) == before
 
 
@@ -129,7 +130,7 @@ def test_bulk_assign_skips_conversations_of_branches_the_colleague_does_not_work
     staff.staff_roles.create(branch=hill)
     omar = StaffFactory(name="Omar", branch=branch)
     here, there = ask("Here"), ask("There", place=hill)
-    answer = said(post(desk, [here, there], "assign", to=omar.public_id))
+    answer = messages_on(post(desk, [here, there], "assign", to=omar.public_id))
     assert "1 assigned to Omar." in answer
     assert "“There”" in answer
     assert [conversation["assignee"] for conversation in rows([here, there])] == [omar.pk, None]
@@ -137,7 +138,7 @@ def test_bulk_assign_skips_conversations_of_branches_the_colleague_does_not_work
 
 @pytest.mark.parametrize(("do", "more"), [("snooze:other", {"day": "2026-03-09"}), ("snooze:2026-03-09", {})])
 def test_bulk_snooze_snoozes_all_until_the_chosen_day(desk, many, do, more):
-    assert "3 put off." in said(post(desk, many, do, **more))
+    assert "3 put off." in messages_on(post(desk, many, do, **more))
     assert {conversation["snoozed_until"] for conversation in rows(many)} == {datetime.date(2026, 3, 9)}
 
 
@@ -162,12 +163,12 @@ def test_invalid_bulk_action_changes_nothing(desk, many, do):
 
 @pytest.mark.parametrize("boxes", [[], ["nonsense"], ["00000000-0000-0000-0000-000000000000.1"]])
 def test_bulk_action_without_a_selection_says_so(desk, boxes):
-    assert "Nothing is selected." in said(post(desk, boxes, "close"))
+    assert "Nothing is selected." in messages_on(post(desk, boxes, "close"))
 
 
 def test_bulk_action_ignores_conversations_of_another_desk(desk, many, ask):
     elsewhere = ask("Elsewhere", place=BranchFactory())
-    answer = said(post(desk, [many[0], elsewhere], "close"))
+    answer = messages_on(post(desk, [many[0], elsewhere], "close"))
     assert (answer.count("1 closed."), "Elsewhere" in answer, "left" in answer) == (1, False, False)
     assert rows([elsewhere])[0]["status"] == "waiting_for_staff"
 
@@ -179,18 +180,18 @@ def test_bulk_action_skips_a_conversation_that_changed_since_the_page_loaded(
     desk, patron, many, branch, do, more
 ):
     omar = StaffFactory(branch=branch)
-    boxes = [box(conversation) for conversation in many]
+    boxes = [checkbox_value(conversation) for conversation in many]
     say(many[1], patron, "patron", "Wait, one more thing!")
     before = rows(many[1:2])
     answer = post(desk, boxes, do, **({"to": omar.public_id} if more else {}))
-    assert "1 was not changed. “Question 1” has changed since you opened this page" in said(answer)
+    assert "1 was not changed. “Question 1” has changed since you opened this page" in messages_on(answer)
     assert rows(many[1:2]) == before
     assert rows(many[:1]) != before
 
 
 def test_bulk_assign_skips_a_conversation_taken_since_the_page_loaded(desk, many, branch):
     boxes, omar, lena = (
-        [box(conversation) for conversation in many],
+        [checkbox_value(conversation) for conversation in many],
         StaffFactory(branch=branch),
         StaffFactory(branch=branch),
     )
@@ -202,7 +203,7 @@ def test_bulk_assign_skips_a_conversation_taken_since_the_page_loaded(desk, many
 @pytest.mark.parametrize("do", ["close", "snooze:2026-03-09"])
 def test_bulk_action_says_that_a_closed_conversation_cannot_be_changed(desk, staff, many, do):
     actions.close(many[0], by=staff, side="staff", at=timezone.now())
-    assert "“Question 0” can't be changed like this." in said(post(desk, many[:1], do))
+    assert "“Question 0” can't be changed like this." in messages_on(post(desk, many[:1], do))
     assert rows(many[:1])[0]["status"] == "closed"
 
 
@@ -217,7 +218,7 @@ def test_bulk_undo_restores_everything(desk, staff, patron, many, branch, do):
         assert rows(many) != before
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=9), tick=False):
         answer = undo(desk, answer)
-        assert "3 are as they were before." in said(answer)
+        assert "3 are as they were before." in messages_on(answer)
     # Showing the answer to the patron updates this time too.
     before[2]["last_message_at"] = rows(many)[2]["last_message_at"]
     assert rows(many) == before
@@ -228,7 +229,7 @@ def test_bulk_undo_skips_a_conversation_that_changed_since(desk, patron, many):
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=1), tick=False):
         say(many[0], patron, "patron", "But it isn't!")
         answer = undo(desk, answer)
-    assert "2 are as they were before. 1 has changed since and was left as it is." in said(answer)
+    assert "2 are as they were before. 1 has changed since and was left as it is." in messages_on(answer)
     assert many[0].events.filter(kind="closed").exists()
 
 
@@ -236,7 +237,7 @@ def test_bulk_undo_works_once(desk, many):
     answer = post(desk, many, "close")
     undo(desk, answer)
     before = rows(many)
-    assert "3 have changed since" in said(undo(desk, answer))
+    assert "3 have changed since" in messages_on(undo(desk, answer))
     assert rows(many) == before
 
 
@@ -244,7 +245,7 @@ def test_bulk_undo_ends_after_ten_minutes(desk, many):
     answer = post(desk, many, "close")
     before = rows(many)
     with time_machine.travel(timezone.now() + datetime.timedelta(minutes=10, seconds=2), tick=False):
-        assert "can't be undone any more" in said(undo(desk, answer))
+        assert "can't be undone any more" in messages_on(undo(desk, answer))
     assert rows(many) == before
 
 
@@ -252,20 +253,22 @@ def test_colleague_cannot_undo_a_bulk_action(client, desk, many, branch, sign_in
     answer = post(desk, many, "close")
     before = rows(many)
     sign_in(client, StaffFactory(branch=branch))
-    assert "can't be undone any more" in said(undo(client, answer))
+    assert "can't be undone any more" in messages_on(undo(client, answer))
     assert rows(many) == before
 
 
 @pytest.mark.parametrize("key", ["", "nonsense", "a:b:c"])
 def test_unknown_undo_key_is_refused(desk, key):
-    assert "can't be undone any more" in said(desk.post(UNDO, {}, QUERY_STRING=f"key={key}", follow=True))
+    assert "can't be undone any more" in messages_on(
+        desk.post(UNDO, {}, QUERY_STRING=f"key={key}", follow=True)
+    )
 
 
 def test_bulk_action_without_changes_offers_no_undo(desk, staff, many):
     for conversation in many:
         desk_actions.take(conversation, by=staff, at=timezone.now())
     answer = post(desk, many, "take")
-    assert "3 assigned to you." in said(answer)
+    assert "3 assigned to you." in messages_on(answer)
     assert "queue/undo" not in answer.content.decode()
 
 

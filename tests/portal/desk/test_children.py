@@ -163,7 +163,7 @@ def test_marking_a_record_as_a_childs_or_not_is_in_the_patrons_access_log(desk, 
     assert "no child's account any more" in looked
 
 
-def test_desk_cannot_mark_a_record_it_may_not_open_as_a_childs(desk):
+def test_staff_cannot_mark_a_record_they_may_not_open_as_a_childs(desk):
     stranger = UserFactory(name="Jane Doe")
     assert (
         desk.post(reverse("change_childs_record", args=[stranger.public_id]), {"is_child": "yes"}).status_code

@@ -62,11 +62,11 @@ def undo(desk, page):
     )
 
 
-def now_of(conversation):
+def reloaded(conversation):
     return Conversation.objects.get(pk=conversation.pk)
 
 
-def give(conversation, to, was=None):
+def assign_fields(conversation, to, was=None):
     return {
         "to": to if isinstance(to, str) else f"person:{to.public_id}",
         "was": str(was.public_id) if was else "",
@@ -81,9 +81,9 @@ def test_toolbar_takes_a_conversation_and_undoes_it(desk, conversation, staff):
     assert "Assigned to you." in page
     assert "Rosa Lindqvist took this" in page
     assert 'id="take"' not in page
-    assert now_of(conversation).assignee == staff
+    assert reloaded(conversation).assignee == staff
     assert "Undone." in undo(desk, page)
-    assert now_of(conversation).assignee is None
+    assert reloaded(conversation).assignee is None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_taking_a_colleagues_conversation_names_the_colleague_and_changes_nothin
 ):
     desk_actions.take(conversation, by=omar, at=timezone.now() - datetime.timedelta(seconds=ago))
     assert said in do(desk, conversation, "take/")
-    assert now_of(conversation).assignee == omar
+    assert reloaded(conversation).assignee == omar
     assert conversation.desk_events.count() == 1
 
 
@@ -108,7 +108,7 @@ def test_conversation_of_an_absent_colleague_can_be_taken(desk, conversation, st
     assert 'id="take"' in page
     assert "Away until" in page
     do(desk, conversation, "take/")
-    assert now_of(conversation).assignee == staff
+    assert reloaded(conversation).assignee == staff
 
 
 def test_conversation_can_be_assigned_to_a_colleague_a_coordinator_or_nobody(desk, conversation, omar):
@@ -116,14 +116,14 @@ def test_conversation_can_be_assigned_to_a_colleague_a_coordinator_or_nobody(des
     form = desk.get(address(conversation, "assign/")).content.decode()
     for offered in ("Omar Haddad", "Far Coordinator", "Hill", "Nobody"):
         assert offered in form
-    page = do(desk, conversation, "assign/", **give(conversation, far))
-    assert now_of(conversation).assignee == far
+    page = do(desk, conversation, "assign/", **assign_fields(conversation, far))
+    assert reloaded(conversation).assignee == far
     assert "Assigned to Far Coordinator." in page
-    do(desk, conversation, "assign/", **give(conversation, omar, was=far))
-    page = do(desk, conversation, "assign/", **give(conversation, "nobody", was=omar))
-    assert now_of(conversation).assignee is None
+    do(desk, conversation, "assign/", **assign_fields(conversation, omar, was=far))
+    page = do(desk, conversation, "assign/", **assign_fields(conversation, "nobody", was=omar))
+    assert reloaded(conversation).assignee is None
     undo(desk, page)
-    assert now_of(conversation).assignee == omar
+    assert reloaded(conversation).assignee == omar
     assert list(conversation.desk_events.order_by("pk").values_list("kind", flat=True)) == [
         "assigned",
         "assigned",
@@ -137,15 +137,15 @@ def test_outdated_assign_form_changes_nothing_and_names_the_assignee(desk, conve
     BranchFactory(name="Hill", slug="hill")
     ines = StaffFactory(name="Ines Coordinator", branch=conversation.branch)
     desk_actions.take(conversation, by=ines, at=timezone.now())
-    page = do(desk, conversation, "assign/", **give(conversation, omar if to == "omar" else to))
+    page = do(desk, conversation, "assign/", **assign_fields(conversation, omar if to == "omar" else to))
     assert "Ines Coordinator took this a moment ago. Nothing was changed." in page
-    assert (now_of(conversation).assignee, now_of(conversation).branch) == (ines, conversation.branch)
+    assert (reloaded(conversation).assignee, reloaded(conversation).branch) == (ines, conversation.branch)
 
 
 def test_outdated_assign_form_changes_nothing_if_nobody_is_assigned_any_more(desk, conversation, omar):
-    page = do(desk, conversation, "assign/", **give(conversation, omar, was=omar))
+    page = do(desk, conversation, "assign/", **assign_fields(conversation, omar, was=omar))
     assert "Nobody is assigned any more. Nothing was changed" in page
-    assert now_of(conversation).assignee is None
+    assert reloaded(conversation).assignee is None
 
 
 def test_assigning_away_a_conversation_of_another_branch_returns_to_the_queue(
@@ -153,7 +153,9 @@ def test_assigning_away_a_conversation_of_another_branch_returns_to_the_queue(
 ):
     Conversation.objects.update(branch=BranchFactory(name="Hill"), assignee=staff, assigned_at=timezone.now())
     far = StaffFactory(name="Far Coordinator", branch=BranchFactory(name="Dale"), branch__role="coordinator")
-    response = desk.post(address(conversation, "assign/"), give(conversation, far, was=staff), follow=True)
+    response = desk.post(
+        address(conversation, "assign/"), assign_fields(conversation, far, was=staff), follow=True
+    )
     assert response.redirect_chain[-1][0] == "/desk/"
     assert "Assigned to Far Coordinator." in response.content.decode()
 
@@ -169,18 +171,20 @@ def test_conversation_cannot_be_assigned_to_a_person_who_may_not_open_it(
     desk, conversation, elsewhere, patron
 ):
     for person in (elsewhere, patron):
-        response = desk.post(address(conversation, "assign/"), give(conversation, person))
+        response = desk.post(address(conversation, "assign/"), assign_fields(conversation, person))
         assert response.status_code == 422
         assert "assign it there any more" in response.content.decode()
-    assert now_of(conversation).assignee is None
+    assert reloaded(conversation).assignee is None
 
 
 def test_transfer_to_another_branch_returns_to_the_queue(desk, conversation):
     hill = BranchFactory(name="Hill", slug="hill")
-    response = desk.post(address(conversation, "assign/"), give(conversation, "branch:hill"), follow=True)
+    response = desk.post(
+        address(conversation, "assign/"), assign_fields(conversation, "branch:hill"), follow=True
+    )
     assert response.redirect_chain[-1][0] == "/desk/"
     assert "Transferred to Hill." in response.content.decode()
-    assert now_of(conversation).branch == hill
+    assert reloaded(conversation).branch == hill
     assert desk.get(address(conversation)).status_code == 404
 
 
@@ -206,18 +210,18 @@ def test_assign_panel_loads_only_the_form_by_htmx(desk, conversation):
 )
 def test_conversation_can_be_snoozed_only_until_a_future_day(desk, conversation, fields, until):
     page = do(desk, conversation, "snooze/", **fields)
-    assert now_of(conversation).snoozed_until == until
+    assert reloaded(conversation).snoozed_until == until
     if until:
         assert "Put off until" in page
         assert "Bring back" in page
         undo(desk, page)
-        assert (now_of(conversation).status, now_of(conversation).waiting_since) == (
+        assert (reloaded(conversation).status, reloaded(conversation).waiting_since) == (
             "waiting_for_staff",
             conversation.waiting_since,
         )
     else:
         assert "day" in page
-        assert now_of(conversation).status == "waiting_for_staff"
+        assert reloaded(conversation).status == "waiting_for_staff"
 
 
 def test_closed_conversation_cannot_be_snoozed(desk, conversation, staff):
@@ -225,7 +229,7 @@ def test_closed_conversation_cannot_be_snoozed(desk, conversation, staff):
     assert "This conversation is closed, so it can't be put off." in do(
         desk, conversation, "snooze/", until="2026-03-05"
     )
-    assert now_of(conversation).status == "closed"
+    assert reloaded(conversation).status == "closed"
 
 
 @pytest.mark.parametrize(
@@ -249,9 +253,9 @@ def test_undoing_a_wake_snoozes_the_conversation_again(desk, conversation, staff
         at=timezone.now() - datetime.timedelta(hours=1),
     )
     page = do(desk, conversation, "wake/")
-    assert now_of(conversation).status == "waiting_for_staff"
+    assert reloaded(conversation).status == "waiting_for_staff"
     undo(desk, page)
-    assert (now_of(conversation).status, now_of(conversation).snoozed_until) == (
+    assert (reloaded(conversation).status, reloaded(conversation).snoozed_until) == (
         "snoozed",
         datetime.date(2026, 3, 9),
     )
@@ -259,9 +263,9 @@ def test_undoing_a_wake_snoozes_the_conversation_again(desk, conversation, staff
 
 def test_undoing_a_close_reopens_the_conversation(desk, conversation):
     page = do(desk, conversation, "close/")
-    assert now_of(conversation).status == "closed"
+    assert reloaded(conversation).status == "closed"
     assert "Undone." in undo(desk, page)
-    assert (now_of(conversation).status, conversation.events.count()) == ("waiting_for_staff", 0)
+    assert (reloaded(conversation).status, conversation.events.count()) == ("waiting_for_staff", 0)
 
 
 def test_undo_after_another_change_says_that_it_is_too_late(desk, conversation, patron):
@@ -292,12 +296,12 @@ def test_toolbar_panels_and_links_work_without_javascript(desk, conversation):
 # Notes
 
 
-def noted(conversation, body, **fields):
+def note_fields(conversation, body, **fields):
     return {"body": body, "client_token": str(uuid.uuid4()), **fields}
 
 
 def test_note_is_in_the_timeline_and_is_not_a_message(desk, conversation):
-    page = do(desk, conversation, "note/", **noted(conversation, "Ask at the archive"))
+    page = do(desk, conversation, "note/", **note_fields(conversation, "Ask at the archive"))
     assert re.search(r'<li class="note-entry" id="note-[^"]+">.*?Ask at the archive', page, re.DOTALL)
     assert "Only staff read this" in page
     assert not conversation.messages.filter(body="Ask at the archive").exists()
@@ -315,14 +319,14 @@ def test_note_and_answer_have_separate_composers(desk, conversation, staff):
 
 
 def test_note_posted_twice_is_saved_once(desk, conversation):
-    fields = noted(conversation, "Once")
+    fields = note_fields(conversation, "Once")
     for _ in range(2):
         do(desk, conversation, "note/", **fields)
     assert ConversationNote.objects.count() == 1
 
 
 def test_unknown_name_in_a_note_asks_first_and_keeps_the_text(desk, conversation, omar):
-    fields = noted(conversation, "@Omra please look")
+    fields = note_fields(conversation, "@Omra please look")
     response = desk.post(address(conversation, "note/"), fields)
     page = unescape(response.content.decode())
     assert response.status_code == 422
@@ -337,7 +341,7 @@ def test_queue_shows_a_mention_until_the_colleague_opens_the_conversation(
     desk, client, conversation, omar, sign_in
 ):
     assert "tell Omar Haddad about it" in do(
-        desk, conversation, "note/", **noted(conversation, "@Omar Haddad please")
+        desk, conversation, "note/", **note_fields(conversation, "@Omar Haddad please")
     )
     assert "You were named" not in desk.get("/desk/").content.decode()
     sign_in(client, omar)
@@ -350,7 +354,7 @@ def test_queue_shows_a_mention_until_the_colleague_opens_the_conversation(
 
 
 def test_empty_note_is_a_form_error(desk, conversation):
-    response = desk.post(address(conversation, "note/"), noted(conversation, "  "))
+    response = desk.post(address(conversation, "note/"), note_fields(conversation, "  "))
     assert response.status_code == 422
     assert "Write your note first." in response.content.decode()
 
@@ -379,7 +383,7 @@ def test_two_conversations_are_merged_in_three_steps(desk, conversation, other):
     preview = desk.get(address(conversation, f"merge/?with={other.public_id}")).content.decode()
     for words in ("First of the other", "It is checked out", "Join them"):
         assert words in preview
-    assert now_of(other).merged_into is None
+    assert reloaded(other).merged_into is None
     page = do(desk, conversation, "merge/", **{"with": str(other.public_id)})
     assert "First of the other" in page
     assert "It is checked out" in page
@@ -407,21 +411,21 @@ def test_conversations_of_others_cannot_be_previewed_or_merged(desk, conversatio
         page = desk.get(address(conversation, f"merge/{query}")).content.decode()
         assert "Not to be" not in page
     do(desk, conversation, "merge/", **{"with": str(foreign.public_id)})
-    assert now_of(foreign).merged_into is None
+    assert reloaded(foreign).merged_into is None
 
 
 def test_action_on_a_merged_conversation_applies_to_the_remaining_one(desk, conversation, other, staff):
     do(desk, conversation, "merge/", **{"with": str(other.public_id)})
     do(desk, other, "take/")
-    assert (now_of(conversation).assignee, now_of(other).assignee) == (staff, None)
+    assert (reloaded(conversation).assignee, reloaded(other).assignee) == (staff, None)
 
 
 def test_old_url_does_not_open_a_merged_conversation_of_another_branch(desk, conversation, other, staff):
     merging.merge(other, into=conversation, by=staff, at=timezone.now())
     Conversation.objects.filter(pk=conversation.pk).update(branch=BranchFactory())
     for part in ("take/", "note/", "snooze/", "wake/"):
-        assert desk.post(address(other, part), noted(other, "x")).status_code == 404
-    assert now_of(conversation).assignee is None
+        assert desk.post(address(other, part), note_fields(other, "x")).status_code == 404
+    assert reloaded(conversation).assignee is None
 
 
 # Erasing
@@ -449,7 +453,7 @@ def test_coordinator_erases_a_conversation_with_its_files_after_a_preview(
     page = coordinators_desk.get(address(conversation, "erase/")).content.decode()
     for words in ("1 message", "1 file"):
         assert words in page
-    assert now_of(conversation).status == "waiting_for_staff"
+    assert reloaded(conversation).status == "waiting_for_staff"
     with django_capture_on_commit_callbacks(execute=True):
         page = do(coordinators_desk, conversation, "erase/")
     assert "It is checked out" not in page
@@ -474,7 +478,7 @@ def test_staff_who_are_not_coordinators_cannot_erase_a_conversation(desk, conver
     assert "Erase" not in desk.get(address(conversation)).content.decode()
     for method in (desk.get, desk.post):
         assert method(address(conversation, "erase/")).status_code == 404
-    assert now_of(conversation).status == "waiting_for_staff"
+    assert reloaded(conversation).status == "waiting_for_staff"
 
 
 @pytest.mark.parametrize(
@@ -485,7 +489,7 @@ def test_action_on_an_erased_conversation_redirects_to_its_page(
     coordinators_desk, conversation, coordinator, part
 ):
     desk_actions.erase(conversation, by=coordinator, at=timezone.now())
-    response = coordinators_desk.post(address(conversation, part), noted(conversation, "x"))
+    response = coordinators_desk.post(address(conversation, part), note_fields(conversation, "x"))
     assert (response.status_code, response.url) == (302, address(conversation))
     assert ConversationNote.objects.count() == 0
 
@@ -493,7 +497,7 @@ def test_action_on_an_erased_conversation_redirects_to_its_page(
 # Logging as a contact
 
 
-def logged(typed, conversation, **changes):
+def contact_fields(typed, conversation, **changes):
     return typed(conversation=str(conversation.public_id), action="save_only", **changes)
 
 
@@ -514,10 +518,15 @@ def test_contact_form_starts_with_the_patrons_question_and_no_name(desk, convers
 
 
 def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation, typed):
-    fields = logged(typed, conversation, minutes="25")
+    fields = contact_fields(typed, conversation, minutes="25")
     page = unescape(desk.post("/desk/record/", fields, follow=True).content.decode())
     contact = HelpSession.objects.get(minutes=25)
-    assert (contact.patron, contact.status, contact.claim_codes.count(), now_of(conversation).logged_as) == (
+    assert (
+        contact.patron,
+        contact.status,
+        contact.claim_codes.count(),
+        reloaded(conversation).logged_as,
+    ) == (
         None,
         "recorded",
         0,
@@ -532,7 +541,7 @@ def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation
     assert "Log this as a contact" not in page
     # The same form is posted a second time.
     desk.post("/desk/record/", fields)
-    other = desk.post("/desk/record/", logged(typed, conversation, minutes="25"))
+    other = desk.post("/desk/record/", contact_fields(typed, conversation, minutes="25"))
     assert other.status_code == 422
     assert "already logged as a contact" in other.content.decode()
     assert HelpSession.objects.filter(status="recorded", minutes=25).count() == 1
@@ -542,8 +551,8 @@ def test_conversation_is_logged_as_a_contact_once_and_says_so(desk, conversation
 def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversation, typed):
     """The contact starts with the words of this patron, so a code would show them to others."""
     card = code_for(None)
-    desk.post("/desk/record/", logged(typed, conversation))
-    contact = now_of(conversation).logged_as
+    desk.post("/desk/record/", contact_fields(typed, conversation))
+    contact = reloaded(conversation).logged_as
     page = desk.get(f"/desk/sessions/{contact.public_id}/")
     assert (page.status_code, "hand-over/" in page.content.decode(), "card/" in page.content.decode()) == (
         200,
@@ -561,12 +570,12 @@ def test_contact_logged_from_a_conversation_cannot_be_handed_over(desk, conversa
 
 
 def test_contact_finished_later_still_belongs_to_its_conversation(desk, conversation, typed):
-    desk.post("/desk/record/", logged(typed, conversation) | {"action": "later"})
+    desk.post("/desk/record/", contact_fields(typed, conversation) | {"action": "later"})
     begun = HelpSession.objects.get(status="unfinished")
     page = desk.get(f"/desk/record/{begun.public_id}/")
     assert page.context["form"]["conversation"].value() == str(conversation.public_id)
-    desk.post("/desk/record/", logged(typed, conversation, token=str(begun.public_id)))
-    assert now_of(conversation).logged_as == begun
+    desk.post("/desk/record/", contact_fields(typed, conversation, token=str(begun.public_id)))
+    assert reloaded(conversation).logged_as == begun
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
@@ -574,7 +583,7 @@ def test_staff_of_another_branch_cannot_log_a_conversation_as_a_contact(
     client, elsewhere, sign_in, conversation, typed, method
 ):
     sign_in(client, elsewhere)
-    fields = logged(typed, conversation, branch=str(elsewhere.desk_branch_ids[0]))
+    fields = contact_fields(typed, conversation, branch=str(elsewhere.desk_branch_ids[0]))
     response = (
         client.get(f"/desk/record/?conversation={conversation.public_id}")
         if method == "get"

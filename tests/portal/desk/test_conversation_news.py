@@ -107,7 +107,7 @@ def announced(news):
 # New entries
 
 
-def test_poll_without_news_has_no_content(rosas_page):
+def test_conversation_poll_without_news_has_no_content(rosas_page):
     assert rosas_page.ask() == ""
 
 
@@ -130,7 +130,7 @@ def test_answer_of_a_colleague_appears_and_is_announced_once(rosas_page, convers
     assert rosas_page.ask() == ""
 
 
-def test_news_never_contains_the_composer(rosas_page, conversation, omar, clock):
+def test_conversation_poll_never_returns_the_composer(rosas_page, conversation, omar, clock):
     clock.shift(5)
     answer(conversation, omar)
     news = rosas_page.ask()
@@ -138,7 +138,9 @@ def test_news_never_contains_the_composer(rosas_page, conversation, omar, clock)
     assert "reply-form" not in re.sub(r'hx-\w+="[^"]*"', "", news)
 
 
-def test_news_contains_messages_notes_and_desk_events(rosas_page, conversation, omar, patron, clock):
+def test_conversation_poll_returns_messages_notes_and_desk_events(
+    rosas_page, conversation, omar, patron, clock
+):
     clock.shift(5)
     actions.reply(
         conversation,
@@ -160,7 +162,7 @@ def test_news_contains_messages_notes_and_desk_events(rosas_page, conversation, 
     assert announced(news) == "The patron wrote. Omar Haddad wrote a note. Omar Haddad took this"
 
 
-def test_own_answer_is_in_the_news_but_not_announced(rosas_page, conversation, staff, clock):
+def test_own_answer_is_returned_by_the_poll_but_not_announced(rosas_page, conversation, staff, clock):
     clock.shift(5)
     answer(conversation, staff)
     news = rosas_page.ask()
@@ -168,7 +170,7 @@ def test_own_answer_is_in_the_news_but_not_announced(rosas_page, conversation, s
     assert announced(news) == ""
 
 
-def test_news_removes_an_answer_taken_back_and_keeps_other_recent_entries(
+def test_conversation_poll_removes_an_answer_taken_back_and_keeps_the_others(
     rosas_page, conversation, omar, clock
 ):
     clock.shift(5)
@@ -199,14 +201,14 @@ def test_taking_back_an_answer_keeps_other_entries_of_its_minute_on_the_page(
     assert f"message-{kept.public_id}" in part
 
 
-def test_news_shows_the_new_assignee_in_the_toolbar(rosas_page, conversation, omar, clock):
+def test_conversation_poll_shows_the_new_assignee_in_the_toolbar(rosas_page, conversation, omar, clock):
     clock.shift(5)
     desk_actions.take(conversation, by=omar, at=timezone.now())
     news = rosas_page.ask()
     assert "Omar Haddad" in news[news.index('data-for="toolbar"') :]
 
 
-def test_messages_shown_as_news_count_as_read(rosas_page, conversation, omar, staff, clock):
+def test_messages_returned_by_a_poll_count_as_read(rosas_page, conversation, omar, staff, clock):
     clock.shift(5)
     sent = answer(conversation, omar)
     rosas_page.ask()
@@ -218,7 +220,7 @@ def test_messages_shown_as_news_count_as_read(rosas_page, conversation, omar, st
     assert "New since you were here" not in rosas_page.browser.get(rosas_page.address).content.decode()
 
 
-def test_poll_is_not_logged_as_opening_the_conversation(rosas_page, conversation, omar, clock):
+def test_conversation_poll_is_not_logged_as_opening_it(rosas_page, conversation, omar, clock):
     clock.shift(5)
     answer(conversation, omar)
     rosas_page.ask()
@@ -274,7 +276,9 @@ def test_merged_conversation_redirects_pages_and_answers_to_the_remaining_one(
 
 
 @pytest.mark.parametrize("nonsense", ["", "yesterday", "2026-13-45T99:00", "2026-03-04T18:30:00"])
-def test_invalid_poll_time_still_returns_the_news(rosas_page, conversation, omar, nonsense, clock):
+def test_conversation_poll_with_an_invalid_time_returns_new_messages(
+    rosas_page, conversation, omar, nonsense, clock
+):
     clock.shift(5)
     answer(conversation, omar)
     assert "I ordered it" in rosas_page.ask(at=nonsense)
@@ -283,7 +287,7 @@ def test_invalid_poll_time_still_returns_the_news(rosas_page, conversation, omar
 # Colleagues on the page
 
 
-def test_colleague_who_opens_the_page_is_shown(rosas_page, omars_page, clock):
+def test_colleague_who_opens_the_conversation_is_shown(rosas_page, omars_page, clock):
     clock.shift(4)
     assert "Rosa Lindqvist is looking at this too." in omars_page().words
     clock.shift(4)
@@ -302,7 +306,7 @@ def test_colleague_who_is_typing_is_shown_as_writing(rosas_page, omars_page, clo
     assert "Omar Haddad is looking at this too." in rosas_page.ask()
 
 
-def test_colleague_who_closes_the_page_disappears_at_once(rosas_page, omars_page):
+def test_colleague_who_closes_the_conversation_disappears_at_once(rosas_page, omars_page):
     page = omars_page()
     assert "Omar Haddad" in rosas_page.ask()
     page.leave()

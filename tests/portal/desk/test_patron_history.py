@@ -32,7 +32,7 @@ def conversation(staff, branch, patron):
     return conversation
 
 
-def earlier(patron, branch, title, *, days=1, **kwargs):
+def earlier_recommendation(patron, branch, title, *, days=1, **kwargs):
     session = HelpSessionFactory(
         patron=patron, branch=branch, created_at=timezone.now() - datetime.timedelta(days=days)
     )
@@ -43,13 +43,13 @@ def shown(desk, conversation):
     return desk.get(f"/desk/conversations/{conversation.public_id}/").content.decode()
 
 
-def found(conversation, staff):
+def history_of(conversation, staff):
     row = Conversation.objects.select_related("help_session", "readers_form").get(pk=conversation.pk)
     return patron_history_context(row, staff)
 
 
 def test_conversation_page_shows_earlier_items_and_their_verdicts(desk, conversation, patron, branch):
-    earlier(
+    earlier_recommendation(
         patron,
         branch,
         "An Older Novel",
@@ -66,18 +66,18 @@ def test_conversation_page_shows_earlier_items_and_their_verdicts(desk, conversa
 def test_patron_history_shows_the_newest_five_earlier_items(conversation, staff, patron, branch):
     titles = [f"Older {number}" for number in range(7)]
     for number, title in enumerate(titles):
-        earlier(patron, branch, title, days=number + 1)
+        earlier_recommendation(patron, branch, title, days=number + 1)
     recommend_in_message(conversation.messages.first(), item=ItemFactory(title="In this conversation"))
-    assert [recommendation.item.title for recommendation in found(conversation, staff)["before"]] == titles[
-        :5
-    ]
+    assert [
+        recommendation.item.title for recommendation in history_of(conversation, staff)["before"]
+    ] == titles[:5]
 
 
 def test_patron_history_is_empty_for_a_visit_by_code(conversation, staff, branch):
     by_code = ConversationFactory(help_session=HelpSessionFactory(branch=branch))
     # Another visit by code may be that of another patron.
     recommend_in(HelpSessionFactory(branch=branch))
-    assert found(by_code, staff) == {"readers_form": None, "before": [], "other_conversations": []}
+    assert history_of(by_code, staff) == {"readers_form": None, "before": [], "other_conversations": []}
 
 
 def test_patron_history_never_includes_a_quiet_visit(conversation, staff, branch, patron):
@@ -90,8 +90,12 @@ def test_patron_history_never_includes_a_quiet_visit(conversation, staff, branch
     )[0]
     Recommendation.objects.filter(pk__in=[told.pk, answered.pk]).update(patron=patron)
     Conversation.objects.filter(pk=in_conversation.pk).update(patron=patron)
-    assert found(conversation, staff) == {"readers_form": None, "before": [], "other_conversations": []}
-    assert found(in_conversation, staff) == {"readers_form": None, "before": [], "other_conversations": []}
+    assert history_of(conversation, staff) == {"readers_form": None, "before": [], "other_conversations": []}
+    assert history_of(in_conversation, staff) == {
+        "readers_form": None,
+        "before": [],
+        "other_conversations": [],
+    }
 
 
 def test_other_conversations_are_linked_only_if_the_viewer_may_open_them(desk, conversation, patron, branch):
@@ -123,7 +127,7 @@ def test_patron_history_excludes_merged_erased_and_other_patrons_conversations(
         "another patron's": {"patron": StaffFactory()},
     }[gone]
     Conversation.objects.filter(pk=other.pk).update(**change)
-    assert found(conversation, staff)["other_conversations"] == []
+    assert history_of(conversation, staff)["other_conversations"] == []
 
 
 def test_conversation_page_shows_the_answers_of_the_reading_form(desk, conversation):
@@ -141,7 +145,7 @@ def test_conversation_page_shows_the_answers_of_the_reading_form(desk, conversat
 
 
 def test_viewing_the_patron_history_is_in_the_access_log(desk, conversation, staff, patron, branch):
-    earlier(patron, branch, "An Older Novel")
+    earlier_recommendation(patron, branch, "An Older Novel")
     shown(desk, conversation)
     assert list(AuditEvent.objects.filter(action="opened").values_list("by", "patron")) == [
         (staff.pk, patron.pk)
@@ -153,7 +157,7 @@ def test_patron_history_runs_two_queries_for_any_amount_of_data(
     conversation, staff, patron, branch, count, django_assert_num_queries
 ):
     for _ in range(count):
-        earlier(patron, branch, "Older", verdict="helped", decided_at=timezone.now())
+        earlier_recommendation(patron, branch, "Older", verdict="helped", decided_at=timezone.now())
         ConversationFactory(help_session=HelpSessionFactory(patron=patron, branch=branch))
     assert HelpSession.objects.filter(patron=patron).count() == 2 * count + 1
     row = Conversation.objects.select_related("help_session", "readers_form").get(pk=conversation.pk)

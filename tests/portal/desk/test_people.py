@@ -44,7 +44,7 @@ def record(person):
     return reverse("patron_record", args=[person.public_id])
 
 
-def looks(person):
+def log_entries(person):
     return list(
         AuditEvent.objects.filter(patron=person)
         .order_by("pk")
@@ -56,7 +56,7 @@ def test_complete_email_address_finds_exactly_one_patron(desk, visit_here, patro
     UserFactory(name="Sam Okafor", email="sam.okafor@example.org")
     answer = desk.post(PEOPLE, {"identifier": " SAM@example.org "})
     assert (answer.status_code, answer.url) == (302, record(patron))
-    assert looks(patron) == [("looked_up", "user", str(patron.public_id), "people")]
+    assert log_entries(patron) == [("looked_up", "user", str(patron.public_id), "people")]
 
 
 def card(person, barcode, ils_id):
@@ -82,7 +82,7 @@ def test_partial_or_shared_card_number_finds_nobody(desk, patron, stranger, type
         card(person, "2123400009999", f"9{number}")
     answer = desk.post(PEOPLE, {"identifier": typed})
     assert answer.status_code == 422
-    assert (looks(patron), looks(stranger)) == ([], [])
+    assert (log_entries(patron), log_entries(stranger)) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_partial_email_address_finds_nobody(desk, visit_here, patron, typed):
     answer = desk.post(PEOPLE, {"identifier": typed})
     assert answer.status_code == 422
     assert "Okafor" not in answer.content.decode()
-    assert looks(patron) == []
+    assert log_entries(patron) == []
 
 
 def test_unconfirmed_email_address_finds_nobody(desk):
@@ -113,7 +113,7 @@ def test_name_search_with_a_reason_finds_matching_patrons(desk, stranger, letter
         assert shown in words
     for hidden in ("Zora", "zoe@example.org"):
         assert hidden not in words
-    assert looks(stranger) == [("looked_up", "user", str(stranger.public_id), "people")]
+    assert log_entries(stranger) == [("looked_up", "user", str(stranger.public_id), "people")]
     assert list(LookingReason.objects.values_list("reason", flat=True)) == ["On the phone, without a card"]
 
 
@@ -131,7 +131,7 @@ def test_name_search_needs_three_letters_and_a_reason(desk, stranger, typed):
     answer = desk.post(BY_NAME, typed)
     assert answer.status_code == 422
     assert "Ångström" not in answer.content.decode()
-    assert looks(stranger) == []
+    assert log_entries(stranger) == []
 
 
 def test_name_search_with_too_many_matches_shows_nobody(desk, library):
@@ -140,7 +140,7 @@ def test_name_search_with_too_many_matches_shows_nobody(desk, library):
     assert answer.status_code == 422
     assert "More than 8 people match" in text(answer)
     assert "Sam Smith" not in answer.content.decode()
-    assert [looks(person) for person in people] == [[]] * len(people)
+    assert [log_entries(person) for person in people] == [[]] * len(people)
 
 
 def test_name_search_without_a_match_says_so(desk, stranger):
@@ -152,7 +152,7 @@ def test_patron_record_of_the_branch_opens_and_is_logged(desk, visit_here, patro
     page = text(desk.get(record(patron)))
     for shown in ("Sam Okafor", "sam@example.org", "Books about bees?", "Which bees?"):
         assert shown in page
-    assert looks(patron) == [("opened", "user", str(patron.public_id), "people")]
+    assert log_entries(patron) == [("opened", "user", str(patron.public_id), "people")]
     assert not LookingReason.objects.exists()
 
 
@@ -163,13 +163,13 @@ def test_conversation_links_to_the_patron_record(desk, visit_here, patron):
     desk.get(
         record(patron), headers={"Referer": f"http://testserver/desk/conversations/{conversation.public_id}/"}
     )
-    assert looks(patron)[-1] == ("opened", "user", str(patron.public_id), "conversation")
+    assert log_entries(patron)[-1] == ("opened", "user", str(patron.public_id), "conversation")
 
 
 def test_patron_record_of_another_branch_is_404_without_a_search(desk, stranger):
     assert desk.get(record(stranger)).status_code == 404
     assert desk.post(record(stranger), {"reason": "Because"}).status_code == 404
-    assert looks(stranger) == []
+    assert log_entries(stranger) == []
 
 
 def test_patron_record_of_another_branch_opens_with_a_reason(desk, stranger):
@@ -181,12 +181,12 @@ def test_patron_record_of_another_branch_opens_with_a_reason(desk, stranger):
     assert "Why do you look?" in asked
     assert "At Hill" not in asked
     assert desk.post(record(stranger), {"reason": " "}).status_code == 422
-    assert [action for action, *_ in looks(stranger)] == ["looked_up"]
+    assert [action for action, *_ in log_entries(stranger)] == ["looked_up"]
     desk.post(record(stranger), {"reason": "They stand here"})
     page = text(desk.get(record(stranger)))
     assert "At Hill" in page
     assert "Elsewhere and mine alone" not in page
-    assert [action for action, *_ in looks(stranger)] == ["looked_up", "said_why", "opened"]
+    assert [action for action, *_ in log_entries(stranger)] == ["looked_up", "said_why", "opened"]
     assert set(LookingReason.objects.values_list("reason", flat=True)) == {"They stand here"}
 
 
@@ -228,7 +228,7 @@ def test_patron_lookups_are_limited_to_sixty(desk, library, stranger):
     assert "tried too often" in text(answers[-1])
     assert "tried too often" not in text(answers[-2])
     assert "tried too often" in text(desk.post(PEOPLE, {"identifier": "zoe@example.org"}))
-    assert looks(stranger) == []
+    assert log_entries(stranger) == []
 
 
 def test_name_searches_are_limited_to_twenty(desk, stranger):
@@ -278,7 +278,7 @@ def test_patron_can_be_added_with_only_a_name(desk, staff):
         "es",
         0,
     )
-    assert looks(person) == [
+    assert log_entries(person) == [
         ("added_at_desk", "user", str(person.public_id), ""),
         ("said_why", "user", str(person.public_id), "people"),
     ]
@@ -416,7 +416,7 @@ def test_deleting_a_patron_deletes_lookup_reasons_but_not_log_entries(staff, str
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_list_runs_the_same_number_of_queries_for_1_and_30_rows(
+def test_lookup_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     client, sign_in, coordinator, staff, rows, django_assert_num_queries
 ):
     for number in range(rows):
@@ -478,7 +478,7 @@ def test_coordinator_merges_two_records_and_unmerges_them(
         "Nobody can sign in with s•••@example.org any more",
     ):
         assert shown in preview
-    assert looks(second_record)[-1][0] == "opened"
+    assert log_entries(second_record)[-1][0] == "opened"
     answer = client.post(join, {"with": second_record.public_id})
     assert answer.url == record(patron)
     assert HelpSession.objects.filter(patron=patron).count() == 2
@@ -548,4 +548,4 @@ def test_coordinator_cannot_merge_their_own_record(client, sign_in, coordinator,
 
 def test_adding_a_patron_with_a_known_address_is_logged_as_a_lookup(desk, stranger):
     desk.post(reverse("add_patron"), {"name": "Zoe", "email": "Zoe@example.org", "language": "en"})
-    assert looks(stranger) == [("looked_up", "user", str(stranger.public_id), "people")]
+    assert log_entries(stranger) == [("looked_up", "user", str(stranger.public_id), "people")]

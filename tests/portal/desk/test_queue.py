@@ -476,7 +476,7 @@ def news(desk, page):
     return desk.get(html.unescape(re.search(r'data-poll="(.*?)"', shown(page))[1]), **HTMX)
 
 
-def test_poll_without_news_has_no_content(desk, branch, django_assert_max_num_queries):
+def test_queue_poll_without_news_has_no_content(desk, branch, django_assert_max_num_queries):
     waiting(branch)
     page = desk.get(QUEUE)
     with django_assert_max_num_queries(5):

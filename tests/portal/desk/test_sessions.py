@@ -51,7 +51,7 @@ def test_visit_list_pages_show_each_visit_once(desk, branch):
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_list_runs_the_same_number_of_queries_for_1_and_30_rows(
+def test_visit_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     desk, staff, branch, rows, django_assert_max_num_queries
 ):
     for session in HelpSessionFactory.create_batch(rows, branch=branch, staff=staff):

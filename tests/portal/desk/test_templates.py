@@ -171,7 +171,7 @@ def test_template_item_is_that_of_the_conversation_then_visit_then_answers(conve
     assert item() == "Its Own"
 
 
-def test_hostile_names_are_escaped(conversation, patron, staff, desk):
+def test_template_menu_escapes_hostile_names(conversation, patron, staff, desk):
     patron.name = staff.name = HOSTILE[:80]
     patron.save()
     staff.save()

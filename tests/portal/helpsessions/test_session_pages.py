@@ -205,7 +205,7 @@ def test_visit_page_runs_the_same_number_of_queries_for_any_length(
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_list_runs_the_same_number_of_queries_for_1_and_30_rows(
+def test_visit_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     me, patron, branch, staff, django_assert_num_queries, rows
 ):
     HelpSessionFactory.create_batch(rows, patron=patron, branch=branch, staff=staff)

@@ -237,7 +237,7 @@ def test_conversation_of_a_shared_visit_names_neither_child_nor_adult(
     assert "Mia" not in adults + text(page(device(adult), session))
 
 
-def test_desk_sees_child_and_adult(session, child, adult, keep, client, staff, sign_in):
+def test_staff_see_child_and_adult_of_a_shared_visit(session, child, adult, keep, client, staff, sign_in):
     keep(session, child)
     keep(session, adult)
     desk = sign_in(client, staff)

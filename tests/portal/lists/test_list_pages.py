@@ -131,7 +131,7 @@ def test_saved_list_pages_by_key(me, patron):
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_list_runs_the_same_number_of_queries_for_1_and_30_rows(
+def test_saved_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     me, session, patron, branch, django_assert_num_queries, rows
 ):
     saved_list = SavedListFactory(patron=patron)

@@ -29,7 +29,7 @@ def answer(library, patron, staff):
     return answer
 
 
-def test_notify_writes_a_waiting_row_that_is_due_now(answer, patron):
+def test_notify_queues_an_email_that_is_due_now(answer, patron):
     notice = answer()
     assert (notice.state, notice.due_at, notice.recipient, notice.to_address) == (
         "waiting",
