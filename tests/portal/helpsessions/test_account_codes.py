@@ -30,15 +30,15 @@ def visit_here(branch, staff, pike):
     return HelpSessionFactory(branch=branch, staff=staff, patron=pike, question="Where are the tax forms?")
 
 
-def made(pike, staff):
+def code_for_phone(pike, staff):
     return account_codes.make_code(pike, by=staff, at=timezone.now())
 
 
-def use(browser, code):
+def open_account(browser, code):
     return browser.post(reverse("open_account"), {"code": code})
 
 
-def who(browser):
+def signed_in_person(browser):
     return browser.get(reverse("me")).wsgi_request.user
 
 
@@ -54,9 +54,9 @@ def test_account_code_from_the_desk_opens_the_record_on_the_patrons_phone(
     asked = phone.post(reverse("open_code"), {"code": grouped})
     assert "Open your library account" in text(asked)
     assert "Pike" not in text(asked)
-    assert not who(phone).is_authenticated
-    assert use(phone, asked.context["code"]).url == reverse("home")
-    assert who(phone) == pike
+    assert not signed_in_person(phone).is_authenticated
+    assert open_account(phone, asked.context["code"]).url == reverse("home")
+    assert signed_in_person(phone) == pike
     assert "Where are the tax forms?" in text(phone.get(reverse("home")))
     assert "A code for their phone" not in text(desk.get(record))
     events = AuditEvent.objects.filter(patron=pike, action__endswith="account_code").order_by("pk")
@@ -67,55 +67,55 @@ def test_account_code_from_the_desk_opens_the_record_on_the_patrons_phone(
 
 
 def test_following_an_account_link_signs_nobody_in(client, staff, pike):
-    code = made(pike, staff)
+    code = code_for_phone(pike, staff)
     for _again in range(2):
         assert "Open your library account" in text(client.get(reverse("open_code_link", args=[code])))
-    assert not who(client).is_authenticated
+    assert not signed_in_person(client).is_authenticated
     assert AccountCode.objects.count() == 1
 
 
 @pytest.mark.parametrize("where", ["signed in as staff", "on a computer of the desk"])
 def test_staff_member_cannot_use_an_account_code_they_made(client, sign_in, staff, pike, branch, where):
-    code = made(pike, staff)
+    code = code_for_phone(pike, staff)
     if where == "signed in as staff":
         sign_in(client, staff)
     else:
         client.cookies[DESK_TOKEN] = shared_desks.unlock(
             branch=branch, name="Desk 1", by=staff, at=timezone.now()
         )[1]
-    assert use(client, code).status_code == 403
+    assert open_account(client, code).status_code == 403
     assert "for their own device" in text(client.post(reverse("open_code"), {"code": code}))
-    assert who(client) != pike
+    assert signed_in_person(client) != pike
     # The code still works on the patron's own device.
-    assert use(Client(), code).url == reverse("home")
+    assert open_account(Client(), code).url == reverse("home")
 
 
 def test_patron_reads_who_made_their_account_code(client, sign_in, staff, pike):
-    made(pike, staff)
+    code_for_phone(pike, staff)
     assert "made a code that opens your library account once" in text(
         sign_in(client, pike).get(reverse("who_looked"))
     )
 
 
 def test_account_code_works_once(staff, pike):
-    code, first, second = made(pike, staff), Client(), Client()
-    use(first, code)
-    answer = use(second, code)
+    code, first, second = code_for_phone(pike, staff), Client(), Client()
+    open_account(first, code)
+    answer = open_account(second, code)
     assert answer.status_code == 404
     assert "This code opens nothing" in text(answer)
-    assert not who(second).is_authenticated
+    assert not signed_in_person(second).is_authenticated
 
 
 def test_only_the_newest_account_code_works(staff, pike):
-    old, new = made(pike, staff), made(pike, staff)
-    assert use(Client(), old).status_code == 404
-    assert use(Client(), new).status_code == 302
+    old, new = code_for_phone(pike, staff), code_for_phone(pike, staff)
+    assert open_account(Client(), old).status_code == 404
+    assert open_account(Client(), new).status_code == 302
 
 
 def test_account_code_ends_after_a_week(staff, pike):
     at = timezone.now() - account_codes.LIFE
     code = account_codes.make_code(pike, by=staff, at=at)
-    assert use(Client(), code).status_code == 404
+    assert open_account(Client(), code).status_code == 404
     account_codes.forget_account_codes(at=timezone.now() - datetime.timedelta(minutes=1))
     assert AccountCode.objects.count() == 1
     account_codes.forget_account_codes(at=timezone.now())
@@ -123,7 +123,7 @@ def test_account_code_ends_after_a_week(staff, pike):
 
 
 def test_only_the_hash_of_an_account_code_is_stored(staff, pike):
-    code = made(pike, staff)
+    code = code_for_phone(pike, staff)
     assert AccountCode.objects.get().hmac == codes.hmac_of(code)
 
 
@@ -132,7 +132,7 @@ def test_only_the_hash_of_an_account_code_is_stored(staff, pike):
     ["has an address", "has been in", "works at a desk", "has a card", "has a passkey", "may not sign in"],
 )
 def test_record_with_a_sign_in_method_gets_no_account_code(whose, branch, staff, pike):
-    code = made(pike, staff)
+    code = code_for_phone(pike, staff)
     if whose == "has an address":
         User.objects.filter(pk=pike.pk).update(email="pike@example.org")
     elif whose == "has been in":
@@ -147,8 +147,8 @@ def test_record_with_a_sign_in_method_gets_no_account_code(whose, branch, staff,
     else:
         User.objects.filter(pk=pike.pk).update(is_active=False)
     with pytest.raises(account_codes.NotForThem):
-        made(pike, staff)
-    assert use(Client(), code).status_code == 404
+        code_for_phone(pike, staff)
+    assert open_account(Client(), code).status_code == 404
 
 
 def test_desk_says_why_a_record_gets_no_account_code(client, sign_in, staff, branch, patron):
@@ -171,18 +171,18 @@ def test_staff_cannot_make_a_code_for_a_record_they_may_not_open(client, sign_in
 
 
 def test_wrong_account_codes_are_counted(client, library):
-    answers = [use(client, codes.new_code()).status_code for _ in range(31)]
+    answers = [open_account(client, codes.new_code()).status_code for _ in range(31)]
     assert answers[0] == 404
     assert answers[-1] == 429
 
 
 def test_account_code_signs_out_the_previous_person(client, sign_in, staff, pike):
-    code, other = made(pike, staff), UserFactory()
+    code, other = code_for_phone(pike, staff), UserFactory()
     sign_in(client, other)
     assert "Somebody is signed in on this device" in text(client.post(reverse("open_code"), {"code": code}))
     key = client.session.session_key
-    use(client, code)
-    assert who(client) == pike
+    open_account(client, code)
+    assert signed_in_person(client) == pike
     assert client.session.session_key != key
 
 
@@ -192,6 +192,6 @@ def test_account_code_signs_out_the_previous_person(client, sign_in, staff, pike
 def test_one_of_eight_simultaneous_users_of_an_account_code_gets_in(transactional_db):
     staff = StaffFactory()
     pike = person_added_at_desk(name="Old Mr Pike", email="", language="en", by=staff, at=timezone.now())
-    code = made(pike, staff)
+    code = code_for_phone(pike, staff)
     outcomes = at_once(*[lambda: account_codes.use_code(code, at=timezone.now()).pk] * 8)
     assert sorted(map(str, outcomes)) == sorted([str(pike.pk), *["CodeEnded"] * 7])

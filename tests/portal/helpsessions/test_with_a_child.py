@@ -458,7 +458,7 @@ def test_recommendations_of_a_shared_visit_belong_to_the_child(session, child, a
     )
 
 
-def typed_in(browser, conversation, words):
+def save_draft(browser, conversation, words):
     """Save words as the draft of a browser and return the token of its composer."""
     token, sequence = (
         browser.get(conversation.get_absolute_url()).context[name] for name in ("token", "sequence")
@@ -478,14 +478,14 @@ def test_drafts_of_child_and_adult_are_private(session, adult, keep, device, sho
     conversation = ConversationFactory(help_session=session, patron=None)
     MessageFactory(conversation=conversation, side="staff", author=staff)
     childs, adults = show_code(Client(), code), device(adult)
-    token = typed_in(childs, conversation, "Nobody at home may know")
+    token = save_draft(childs, conversation, "Nobody at home may know")
     [(name, usable)], _refused = attachments.checked([("note.jpg", picture_file(), "")])
     attachments.add(
         conversation, name=name, usable=usable, by=None, side="patron", client_token=token, at=timezone.now()
     )
     assert adults.get(conversation.get_absolute_url()).context["typed"] == ""
-    typed_in(adults, conversation, "From the adult")
-    typed_in(adults, conversation, "From the adult, too")
+    save_draft(adults, conversation, "From the adult")
+    save_draft(adults, conversation, "From the adult, too")
     assert [
         browser.get(conversation.get_absolute_url()).context["typed"] for browser in (childs, adults)
     ] == [
