@@ -46,47 +46,53 @@ class Limit:
 LIMITS = {
     # Signing in. New people get an account by the same code, so all addresses are counted alike.
     "mailed_code": Limit(
-        "codes by mail: to sign in, to begin, to prove an address",
+        "codes by email: to sign in, to start an account, to confirm an address",
         "20/h, 40/d",
         "30/m, 600/h",
         "3/m, 8/h",
         "the address",
     ),
     "mailed_code_try": Limit(
-        "tries of a code from the mail", network="200/10m", target="5/10m", target_is="the code"
+        "tries of a code from an email", network="200/10m", target="5/10m", target_is="the code"
     ),
     # Fewer than the wrong PINs after which an ILS locks a card.
     "card_sign_in": Limit(
         "card and PIN, before the ILS is asked", "", "30/m, 300/h", "5/15m, 20/d", "the card"
     ),
-    "passkey": Limit("passkeys shown", "60/h", "60/m, 600/h"),
-    "single_sign_on": Limit("ways to the provider of single sign-on", "20/h", "30/m, 600/h"),
-    "address_change": Limit("changes of an address that wait a week: each is told by mail", "5/d"),
-    "record_of_a_device": Limit("records made for one device alone, to keep a visit", network="60/h"),
+    "passkey": Limit("sign-ins with a passkey", "60/h", "60/m, 600/h"),
+    "single_sign_on": Limit("sign-ins with single sign-on", "20/h", "30/m, 600/h"),
+    "address_change": Limit("changes of an email address that wait a week; each sends an email", "5/d"),
+    "record_of_a_device": Limit("accounts made for one device only, to keep a visit", network="60/h"),
     # Codes of visits have 43 bits, so thirty tries find nothing. Many wrong codes in the whole library mean
     # that somebody guesses from many addresses. Unknown browsers then get fewer tries, but always some: with
     # none, the guesser would shut out every patron.
-    "visit_code": Limit("wrong codes of visits and records", "10/10m", "30/10m"),
+    "visit_code": Limit("wrong codes of visits and accounts", "10/10m", "30/10m"),
     "visit_code_of_all": Limit(
-        "wrong codes in the whole library; then:", target="300/10m", target_is="the library"
+        "wrong codes in the whole library; after that, the next limit applies too",
+        target="300/10m",
+        target_is="the library",
     ),
-    "visit_code_of_stranger": Limit("wrong codes from a network address that nobody knows", network="3/10m"),
+    "visit_code_of_stranger": Limit(
+        "wrong codes from browsers that are not signed in and opened no visit", network="3/10m"
+    ),
     # What patrons write. Nobody who types reaches the limit of messages in a conversation.
-    "question": Limit("new questions", "20/d", "200/d", "20/d", "the visit, where nobody keeps it"),
+    "question": Limit("new questions", "20/d", "200/d", "20/d", "the visit, if nobody keeps it"),
     "unsent_question": Limit(
-        "questions that wait in a browser of which nothing else is known", network="200/d"
+        "questions that wait in a new browser until an address is confirmed", network="200/d"
     ),
     "message": Limit(
-        "messages of patrons", "300/h", "3000/h", "300/h", "the conversation, where nobody keeps the visit"
+        "messages from patrons", "300/h", "3000/h", "300/h", "the conversation, if nobody keeps the visit"
     ),
     "file": Limit(
-        "pictures and PDFs", "120/h", "1000/h", "120/h", "the conversation, where nobody keeps the visit"
+        "pictures and PDFs", "120/h", "1000/h", "120/h", "the conversation, if nobody keeps the visit"
     ),
     # At the desk: far more than a shift needs, and too few to guess a code or to read through all patrons.
-    "code_at_desk": Limit("codes of slips and cards that staff type", "60/10m"),
-    "look_up": Limit("patrons looked up by a whole identifier; adding one says as much", "60/h"),
+    "code_at_desk": Limit("codes of slips and code cards that staff type", "60/10m"),
+    "look_up": Limit(
+        "patrons looked up by a whole card number or address; adding a patron counts too", "60/h"
+    ),
     "look_up_by_name": Limit("patrons looked up by letters of their name", "20/h"),
-    "hand_over_by_mail": Limit("visits handed over by mail", "60/h", "", "5/h", "the address"),
+    "hand_over_by_mail": Limit("visits handed over by email", "60/h", "", "5/h", "the address"),
     "invitation": Limit("invitations to work at a desk", "60/h", "", "5/h", "the address"),
 }
 # How long a count is kept at most.
