@@ -115,7 +115,7 @@ MIDDLEWARE = [
     "accounts.middleware.DeviceMiddleware",
     "accounts.middleware.LibraryMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "accounts.middleware.KeepRefusedPostMiddleware",
+    "accounts.refused_post_middleware.KeepRefusedPostMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "accounts.middleware.PersonMiddleware",
     "accounts.middleware.LanguageMiddleware",
@@ -210,9 +210,8 @@ ACCOUNT_PRESERVE_USERNAME_CASING = False
 ALLAUTH_TRUSTED_PROXY_COUNT = env_number("TRUSTED_PROXY_COUNT", 0)
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
-MFA_TOTP_TOLERANCE = (
-    1  # phones' clocks are a little off; accounts.forms.use_up sees to it that no code works twice
-)
+# Clocks of phones are a little off. accounts.forms.second_factor.refuse_reused_code accepts each code only once.
+MFA_TOTP_TOLERANCE = 1
 USERSESSIONS_TRACK_ACTIVITY = False
 
 # The library's own system of patrons (accounts/ils/): sign-in with card and PIN. Without it the page says nothing of cards.

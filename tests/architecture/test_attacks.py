@@ -19,13 +19,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.sign_in.access import PROVED_AT
+from accounts.sign_in.access import REAUTHENTICATED_AT
 from accounts.sign_in.email_addresses import change_in_a_week
 from accounts.sign_in.security_mails import mail_security_notice
 from accounts.staff.invitations import invite
 from portal.conversations import actions, notes
 from portal.conversations.viewer import OPENED_CODES
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import handover
 from portal.notifications.actions import notify
 from portal.notifications.models import Notification
 from portal.privacy import exports
@@ -106,7 +106,7 @@ def test_the_pages_that_lead_somewhere_are_found():
     assert {
         "sign_in",
         "account_confirm_login_code",
-        "prove",
+        "reauthenticate",
         "second_factor",
         "set_language",
         "open_code",
@@ -278,7 +278,7 @@ def mails(world, settings):
         by=world.coordinator,
         at=at,
     )
-    helpsessions.hand_over(
+    handover.hand_over(
         world.by_code.session, by=world.staff, at=at, base_url=settings.BASE_URL, to_address="sam@example.org"
     )
     actions.reply(
@@ -342,7 +342,7 @@ def test_each_kind_of_mail_has_been_sent(mails):
     subjects = {
         "account/login_code": "code",
         "account/sign_in_methods_changed": "How you sign in",
-        "account/address_change": "The address of",
+        "account/address_change": "email address",
         "account/invitation": "Work at the desk",
     }
     sent = {mail.kind for mail in mails} | {
@@ -447,7 +447,7 @@ def test_whatever_people_wrote_is_text_at_every_address(hostile, sign_in):
     for who, at_desk in ((hostile.coordinator, True), (hostile.patron, False)):
         browser = sign_in(Client(), who)
         session = browser.session
-        session[PROVED_AT] = time.time()
+        session[REAUTHENTICATED_AT] = time.time()
         session.save()
         for route in [
             route for route in ROUTES if (route.at_desk or hasattr(route.view, "guard")) == at_desk

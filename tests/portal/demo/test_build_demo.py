@@ -26,7 +26,7 @@ from portal.demo import build as demo_build
 from portal.demo.management.commands.build_demo import Command
 from portal.demo.pictures import FILES
 from portal.demo.scenarios.replies import REPLY_TEMPLATES
-from portal.helpsessions.actions import CodeCardNotReady, CodeForgotten, CodeKept, CodeRevoked, open_by_code
+from portal.helpsessions.handover import CodeCardNotReady, CodeForgotten, CodeKept, CodeRevoked, open_by_code
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification

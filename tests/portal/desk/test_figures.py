@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from portal.desk.figures.pooling import LEAST, is_small, pooled
 from portal.desk.figures.quarters import Quarter
-from portal.helpsessions.actions import forget
+from portal.helpsessions.forgetting import forget
 from portal.helpsessions.models import HelpSession
 from tests.factories import HelpSessionFactory, TopicFactory
 from tests.portal.pages import text

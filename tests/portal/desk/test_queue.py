@@ -373,7 +373,7 @@ def test_filters_narrow_lists_and_counts_and_stay_from_list_to_list(desk, staff,
 
 @pytest.mark.parametrize("few", [5000, 0], ids=["by a rare word", "by a common word"])
 def test_the_search_narrows_lists_and_counts(desk, branch, staff, monkeypatch, few):
-    monkeypatch.setattr(search, "FEW", few)
+    monkeypatch.setattr(search, "COMMON_FROM", few)
     waiting(branch, subject="Zoning maps")
     waiting(branch, subject="Compost")
     waiting(branch, subject="Zoning rules", status="closed")

@@ -15,7 +15,7 @@ from accounts.models import AuditEvent, Consent, StaffRole, User
 from accounts.patron import people
 from accounts.patron.retention_choice import choose
 from portal.conversations import actions as conversations
-from portal.conversations import search
+from portal.conversations import search, verdicts
 from portal.conversations.models import BranchQueue, Conversation, Draft, Message, Participation
 from portal.helpsessions.models import HelpSession
 from portal.lists.actions import save
@@ -287,7 +287,7 @@ def test_what_moves_is_told_before(device, patron, branch):
     assert not what_moves(device)
     session = visit(device, branch)
     ask(device, help_session=session)
-    conversations.take_verdict(
+    verdicts.take_verdict(
         recommend_in(session)[0], verdict="did_not_help", why="", comment="", by=device, at=timezone.now()
     )  # a conversation without a word
     save(ItemFactory(), patron=device, at=timezone.now())

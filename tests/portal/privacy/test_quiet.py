@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from accounts.models import AuditEvent, Consent
 from portal.conversations import actions, notes
 from portal.conversations.models import Conversation
-from portal.helpsessions.actions import ChosenItem
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from portal.privacy.access_log_page import who_looked
+from recommendations.chosen_items import ChosenItem
 from tests.architecture.routes import routes
 from tests.architecture.world import address, build_for
 from tests.extent import times
