@@ -284,7 +284,7 @@ def test_a_file_too_many_is_left_out_and_the_words_are_sent(client, patron, conv
         "files": [picture_file("a.png"), picture_file("b.png")],
     }
     answer = client.post(reverse("reply", args=[conversation.public_id]), fields)
-    assert "Very many files came in a short time." in answer.content.decode()
+    assert "Too many files were sent in a short time." in answer.content.decode()
 
 
 def test_handing_over_by_mail_is_counted_for_the_address(branch, few, sign_in):
