@@ -80,7 +80,7 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
             "KOHA_CLIENT_SECRET",
         ),
         ({"ILS": "sip2", "SIP2_HOST": "sip.library.example", "ILS_TIMEOUT": "600"}, "E017", "from 1 to 20"),
-        ({"SSO_CLIENT_ID": "afterword"}, "E018", "leave out everything that begins with SSO_"),
+        ({"SSO_CLIENT_ID": "afterword"}, "E018", "remove every variable that begins with SSO_"),
         ({"SSO_ISSUER": "http://login.campus.example", **CLIENT}, "E019", "without /.well-known/"),
         (
             {"SSO_ISSUER": "https://login.campus.example/.well-known/openid-configuration", **CLIENT},
@@ -96,7 +96,7 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
         (
             {"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_NAME": ""},
             "E021",
-            "it stands on the button",
+            "The sign-in button shows it",
         ),
         (
             {"SSO_ISSUER": "https://login.campus.example", **CLIENT, "SSO_SCOPES": "profile"},
