@@ -26,6 +26,7 @@ from portal.demo import build as demo_build
 from portal.demo.management.commands.build_demo import Command
 from portal.demo.pictures import FILES
 from portal.demo.scenarios.replies import REPLY_TEMPLATES
+from portal.demo.visits import SESSIONS
 from portal.helpsessions.actions import CodeCardNotReady, CodeForgotten, CodeKept, CodeRevoked, open_by_code
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.models import SavedItem
@@ -73,7 +74,7 @@ def test_it_holds_what_it_promises(built):
     assert User.objects.count() == 8 + 41
     assert User.objects.filter(email=None).count() == 4
     assert 115 <= Item.objects.count() <= 135
-    assert HelpSession.objects.count() == demo_build.SESSIONS == 150
+    assert HelpSession.objects.count() == SESSIONS == 150
     books = Item.objects.filter(kind="book").count()
     assert 0.3 < 1 - books / Item.objects.count() < 0.45
 
@@ -213,7 +214,7 @@ def test_nothing_happens_in_the_future_or_while_the_branch_is_closed(built):
 
 
 def test_the_latest_mails_wait_for_the_worker_and_old_ones_hold_no_code(built):
-    assert Notification.objects.filter(state="waiting").count() == demo_build.MAILS_STILL_TO_SEND
+    assert Notification.objects.filter(state="waiting").count() == demo_build.EMAILS_STILL_TO_SEND
     assert not Notification.objects.filter(state="delivered", blanked=True).exclude(text="").exists()
 
 
