@@ -89,7 +89,7 @@ class StaffFactory(UserFactory):
     @factory.post_generation
     def branch(self, create, extracted, **kwargs):
         StaffRole.objects.create(
-            user=self, branch=extracted or BranchFactory(), role=kwargs.get("role", StaffRole.Role.STAFF)
+            user=self, branch=extracted or BranchFactory(), role=kwargs.get("role", "staff")
         )
 
 
@@ -109,11 +109,8 @@ class InvitationFactory(DjangoModelFactory):
 
     @factory.post_generation
     def branch(self, create, extracted, **kwargs):
-        InvitedRole.objects.create(
-            invitation=self,
-            branch=extracted or BranchFactory(),
-            role=kwargs.get("role", StaffRole.Role.STAFF),
-        )
+        role = kwargs.get("role", "staff")
+        InvitedRole.objects.create(invitation=self, branch=extracted or BranchFactory(), role=role)
 
 
 class PasskeyFactory(DjangoModelFactory):
@@ -191,9 +188,7 @@ class SharedSessionFactory(HelpSessionFactory):
 
     with_child = "shared"
     question = "Why do volcanoes erupt?"
-    shared_at = factory.LazyAttribute(
-        lambda session: timezone.now() if getattr(session, "shared_with", None) else None
-    )
+    shared_at = factory.LazyAttribute(lambda s: timezone.now() if getattr(s, "shared_with", None) else None)
 
     @classmethod
     def _create(cls, model_class, *args, **kwargs):
