@@ -138,7 +138,7 @@ def _line_starts(text):
 def _keep(text, spans):
     kept = list(re.sub(r"[^\n]", " ", text))
     for start, end in spans:
-        # Without these marks, a phrase can go on in the next line of a comment.
+        # A phrase can continue in the next line of a comment, so the marks of comments become spaces.
         kept[start:end] = text[start:end].replace("#", " ").replace("//", "  ")
     return "".join(kept)
 

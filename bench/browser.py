@@ -33,7 +33,7 @@ class Page(NamedTuple):
 
 class Browser:
     def __init__(self, port, pages):
-        """Read `pages`, {name: Page} in which JSON has turned the tuples into lists."""
+        """Take {name: Page} from JSON, which has turned the tuples into lists."""
         self.port, self.addresses = port, count()
         self.pages = {name: Page(*page) for name, page in pages.items()}
         self.turns = {

@@ -1,7 +1,7 @@
 """Measure the same pages in a database with 100,000 conversations and a million messages.
 
-Building the database takes some minutes, so it stays for the next run. Its words are as frequent as words in
-real texts are.
+Building the database takes some minutes, so it stays for the next run. Its words are as
+rare and as common as in real texts.
 """
 
 import datetime

@@ -39,7 +39,7 @@ def settings_are_safe(app_configs=None, **kwargs):
 
 
 def _production_rules():
-    """Return (id, whether the rule is broken, the problem, how to fix it) for each rule."""
+    """Return the rules of production: (id, whether the rule is broken, the problem, how to fix it)."""
     key = _secret_key()
     base = urlsplit(settings.BASE_URL)
     hosts = settings.ALLOWED_HOSTS
@@ -97,7 +97,7 @@ def _production_rules():
 
 
 def _ils_rules():
-    """Return the same for the library's own system (ILS). Without one, no rule is broken."""
+    """Return the rules for the library's own system (ILS). Without one, none is broken."""
     kind, given = settings.ILS, settings.ILS_SETTINGS
     koha = urlsplit(given.get("url", "")) if kind == "koha" else None
     return [
@@ -157,7 +157,7 @@ def _ils_rules():
 
 
 def _sso_rules():
-    """Return the same for single sign-on."""
+    """Return the rules for single sign-on."""
     given = settings.SSO
     issuer = urlsplit(given["issuer"])
     return [

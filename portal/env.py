@@ -16,7 +16,10 @@ def env_list(name, default=""):
 
 
 def env_number(name, default, *, least=0):
-    """Return a whole number of at least `least`. Any other value is reported, and the default is used."""
+    """Return the variable as a whole number.
+
+    Without it, or with a value that is not a whole number of at least `least`, return the default.
+    """
     try:
         number = int(env(name) or default)
     except ValueError:

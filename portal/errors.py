@@ -39,7 +39,7 @@ def csrf_failure(request, reason=""):
 
 
 def page_not_found(request, exception=None):
-    # The URL exists, so the object does not, or this person may not open it.
+    # The URL is valid, so there is no such object, or this person may not open it.
     if request.resolver_match and request.user.is_authenticated:
         note(request, "not_theirs")
     return render(request, "errors/404.html", status=404)

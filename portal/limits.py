@@ -79,7 +79,7 @@ LIMITS = {
         target_is="the library",
     ),
     "visit_code_of_stranger": Limit("wrong codes from a browser that is not known", network="3/10m"),
-    # What patrons write. A person who types can't reach the limit of messages.
+    # What patrons write. Nobody types so fast that they reach the limit of messages.
     "question": Limit("new questions", "20/d", "200/d", "20/d", "the visit, if it has no patron"),
     "unsent_question": Limit("pending questions in browsers without a sign-in or a code", network="200/d"),
     "message": Limit(
@@ -194,8 +194,8 @@ def counted(request, form, field, what, **options):
 def count_written(request, what, about=None):
     """Count a question, message or file that a patron writes. Raises TooOften.
 
-    `about` is the visit, conversation or recommendation. If it has no patron, the writing is counted for it
-    and never for the person who is signed in.
+    `about` is the visit, conversation or recommendation. Without a patron, the count is for `about`, never
+    for the person who is signed in.
     """
     if about is None or about.patron_id is not None:
         count(request, what)

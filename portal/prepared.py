@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Expression
 from django.db.models.sql.compiler import SQLCompiler
 
-# Stand for a single value and for None where a list has its length.
+# The length of a list decides its SQL. These stand in for the length of a single value and of None.
 ONE, NONE = -1, -2
 # A parameter of the cached SQL: the argument's name, and the position of the value in it.
 Place = namedtuple("Place", "name number")

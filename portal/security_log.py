@@ -1,8 +1,8 @@
-"""Log who signs in, what is refused and what is tried too often, one line per event.
+"""Log sign-ins, refused requests and reached rate limits, one line per event.
 
 A line names nobody. `person` and `network` are HMACs with a salt that changes every day (UTC). So the lines
-of one person or address on one day can be seen together, but nobody can find out later who it was. What staff
-change is in the audit trail (accounts/audit.py).
+of one person or address on one day can be seen together, but nobody can find out later who it was. The audit
+trail (accounts/audit.py) has the changes by staff.
 """
 
 import datetime

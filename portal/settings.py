@@ -14,7 +14,7 @@ from portal.env import env, env_flag, env_list, env_number, env_pairs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env("DATA_DIR", BASE_DIR / "var"))
-# The privacy page promises it, and `manage.py backup` deletes older archives.
+# The privacy page promises this time, and `manage.py backup` deletes older archives.
 BACKUPS_KEPT = timedelta(days=env_number("BACKUPS_KEPT_DAYS", 30, least=1))
 
 MODE = env("AFTERWORD_MODE", "production")
@@ -136,18 +136,19 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
     OPTIONS = DATABASES["default"].setdefault("OPTIONS", {})
-    # JIT compilation helps queries that run for seconds, and slows ours down. DATABASE_URL can turn it on.
+    # JIT compilation only helps queries that run for seconds, and ours are shorter. DATABASE_URL can turn it
+    # on.
     OPTIONS.setdefault("options", "-c jit=off")
     if env_flag("PREPARED_STATEMENTS", default=True):
-        # PostgreSQL then plans a repeated statement only once (docs/decisions/0002-sqlite-by-default.md).
+        # PostgreSQL plans a prepared statement only once (docs/decisions/0002-sqlite-by-default.md).
         # A threshold of 0 makes `migrate` fail.
         OPTIONS.update(server_side_binding=True, prepare_threshold=5)
 DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# allauth's limit of wrong codes and our list of used ones must hold across processes. So the cache is a
-# table, and large enough that no row is removed early.
+# All processes share allauth's count of wrong codes and our list of used codes, so the cache is a table. It
+# is large enough that no row is deleted early.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",

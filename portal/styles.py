@@ -16,7 +16,7 @@ STYLE_SHEET = settings.BASE_DIR / "static" / "css" / "portal.css"
 DEFAULT_ACCENT = "#0b5d4d"
 
 # `ground` and `surface` are the page and card colors in portal.css, on which the accent must be readable.
-# If it is not, its lightness moves toward `toward` (0 to 1). `saturation` is a maximum, because strong colors
+# If it is not, its lightness moves to `toward` (0 to 1). `saturation` is a maximum, because strong colors
 # glare on a dark page. `tint` is the share of the accent in `soft`.
 LIGHT = {"ground": "#f7f4ee", "surface": "#fffefb", "toward": 0, "saturation": 1, "tint": 0.10}
 DARK = {"ground": "#161513", "surface": "#211f1c", "toward": 1, "saturation": 0.6, "tint": 0.16}
@@ -76,7 +76,7 @@ def accent_colors(accent_color, theme):
 
 
 def mixed(color, other, share):
-    """Return a mix of two colors, in which `share` (0 to 1) is the part of `other`."""
+    """Return a mix of two colors, with `share` (0 to 1) of `other`."""
     return _hex(a + (b - a) * share for a, b in zip(_channels(color), _channels(other), strict=True))
 
 

@@ -109,7 +109,8 @@ class Worker:
         self.name = f"{socket.gethostname()[:60]}:{os.getpid()}"
         self.stopping = False
         self.progress_at = time.monotonic()
-        self.next_email_at = 0.0  # monotonic time; later than now if the email server could not be reached
+        # A monotonic time before which no email is sent, because the email server could not be reached.
+        self.next_email_at = 0.0
 
     def run(self):
         """Run until SIGTERM or SIGINT. The email that is being sent is finished first."""

@@ -34,7 +34,7 @@ class Calendar:
         return self._at(day, hours[0]) + datetime.timedelta(minutes=25)
 
     def _hours(self, branch, day):
-        """Return (opens, closes) in hours on that day, or None if the branch is closed."""
+        """Return the opening and the closing hour on that day, or None if the branch is closed."""
         branch = self.branches[branch]
         if (day - self.today).days in branch.closed:
             return None

@@ -70,7 +70,7 @@ class Visits:
         self.not_tried = {id(recommendation) for recommendation in chosen}
 
     def chosen_items(self, recommendations):
-        """Return the items as the record form and an answer take them."""
+        """Return the ChosenItems for a record form or an answer."""
         return [self._chosen_item(recommendation) for recommendation in recommendations]
 
     def plan_verdicts(self, planned, recommendations, patron, since):

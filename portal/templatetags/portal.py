@@ -81,7 +81,7 @@ def _cover(title, creators, kind, number):
 def when(moment):
     """Return a <time> for a date or a datetime, in the library's time zone.
 
-    It says "today 14:02", "yesterday" or "Tue 3 Nov". Another year than this one is named.
+    It says "today 14:02", "yesterday" or "Tue 3 Nov". If the year is not this year, it says that too.
     """
     if not moment:
         return ""

@@ -49,7 +49,7 @@
       form.elements.client_token.value = copy.sent;
       known.get(form).maybeSent = copy.body;
     }
-    // If the copy and the server's draft differ, no text is lost: the older copy is added to the newer draft.
+    // If the copy is older than the server's draft, both texts are kept.
     if (copy && copy.body !== field.value) {
       field.value = copy.sequence >= form.elements.sequence.value ? copy.body : [field.value, copy.body].filter(Boolean).join("\n\n");
     }

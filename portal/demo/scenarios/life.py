@@ -79,7 +79,7 @@ LIFE = [
             ),
         ),
     ),
-    # Safety: nothing is kept of what was asked, no name, no mail
+    # Safety: quiet visits without a name or an email
     DemoVisit(
         4,
         11,

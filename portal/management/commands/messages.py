@@ -1,7 +1,7 @@
 """Collect the texts to translate from code and templates, and compile their translations.
 
-Both django.po and django.mo in locale/<language>/LC_MESSAGES/ are committed, so an installation needs neither
-a build step, Babel nor the gettext tools. The files have no dates and no line numbers, so they change only
+Both django.po and django.mo in locale/<language>/LC_MESSAGES/ are committed, so an installation needs no
+build step, no Babel and no gettext tools. The files have no dates and no line numbers, so they change only
 when a text changes.
 """
 
