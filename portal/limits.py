@@ -149,7 +149,7 @@ class TooOften(Exception):
 
 @dataclass(frozen=True)
 class Counted:
-    """An action that was counted, and whose count can be taken back."""
+    """An action that was counted. `undo` takes the count back."""
 
     keys: list[str]
     moment: float

@@ -371,7 +371,7 @@ LOGGING = {
         # The request's own line already has the status of a refused request.
         "django.request": {"level": "ERROR"},
         "django.server": {"handlers": [], "propagate": True, "level": "ERROR"},
-        # Below this level it logs each passkey.
+        # At the level INFO, it would log each passkey.
         "fido2": {"level": "WARNING"},
     },
 }

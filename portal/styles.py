@@ -15,9 +15,9 @@ from django.conf import settings
 STYLE_SHEET = settings.BASE_DIR / "static" / "css" / "portal.css"
 DEFAULT_ACCENT = "#0b5d4d"
 
-# `ground` and `surface` are the page and card colors in portal.css, on which the accent must be readable.
-# If it is not, its lightness moves to `toward` (0 to 1). `saturation` is a maximum, because strong colors
-# glare on a dark page. `tint` is the share of the accent in `soft`.
+# The accent must be readable on `ground` and `surface`, the page and card colors in portal.css. If it is not,
+# its lightness moves to `toward` (0 to 1). `saturation` is a maximum, because strong colors glare on a dark
+# page. `tint` is the share of the accent in `soft`.
 LIGHT = {"ground": "#f7f4ee", "surface": "#fffefb", "toward": 0, "saturation": 1, "tint": 0.10}
 DARK = {"ground": "#161513", "surface": "#211f1c", "toward": 1, "saturation": 0.6, "tint": 0.16}
 # The browser animates the change to the next page. The rule is inline, because a browser that has to fetch it

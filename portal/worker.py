@@ -130,7 +130,7 @@ class Worker:
     def round(self):
         """Do everything that is due now, once."""
         self._beat()
-        # In each round, so that the emails about these answers are delivered at once.
+        # This runs in each round, so that the emails about these answers are delivered at once.
         portal.conversations.jobs.show_pending_answers(at=timezone.now())
         self.deliver_due()
         for job, every in JOBS:

@@ -173,7 +173,7 @@ def waited(moment, at=None):
 
 @register.filter
 def plain(text):
-    """Return text that a person typed as HTML paragraphs: escaped, with line breaks and links."""
+    """Turn text that a person typed into HTML paragraphs: escaped, with line breaks and links."""
     paragraphs = re.split(r"\n\s*\n", str(text or "").replace("\r\n", "\n").strip())
     return mark_safe(
         "".join(f'<p dir="auto">{_linked(paragraph)}</p>' for paragraph in paragraphs if paragraph)
