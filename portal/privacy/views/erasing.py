@@ -46,7 +46,7 @@ def erased(request, public_id):
 
 
 def _page(request, *, is_held=False, status=200):
-    counts = erasure.what_goes(request.user, at=timezone.now())
+    counts = erasure.preview(request.user, at=timezone.now())
     context = {
         "goes": erasure.in_words(counts),
         "stays": erasure.stays_in_words(counts),

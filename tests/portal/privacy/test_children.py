@@ -330,10 +330,10 @@ def test_the_page_that_erases_says_what_stays_with_the_child(world, adult, clien
     adult.refresh_from_db()
     page = text(sign_in(client, adult).get(reverse("erase")))
     assert (
-        "1 message of yours about a child's visit, with its files: it stays with that visit, without your name."
+        "1 message you wrote about a child's visit, and its files, stay in that visit without your name."
         in html.unescape(page)
     )
-    assert "Your word on the items of 1 visit that you share with a child: it stays with the child." in page
+    assert "What you said about the items of 1 visit you share with a child stays with the child." in page
 
 
 def test_a_childs_record_is_never_joined_with_anothers(child, adult, patron):

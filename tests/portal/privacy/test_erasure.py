@@ -344,7 +344,7 @@ class TestAllOrNothing:
         monkeypatch.setattr(erasure, "_erase", in_between)
         assert erase(patron) == "receipt"
         tries.clear()
-        monkeypatch.setattr(erasure, "TRIES", 2)
+        monkeypatch.setattr(erasure, "ATTEMPTS_MAX", 2)
         with pytest.raises(IntegrityError):
             erase(patron)
 
