@@ -170,7 +170,7 @@ def _delete_unsent_attachments(person):
 
 
 def _send_receipt(erasure, address):
-    """Email the receipt. Its row in the outbox is the last that holds the address, and is deleted once sent."""
+    """Email the receipt. Its row in the outbox, the last with the address, is deleted once it is sent."""
     with translation.override(erasure.language):
         goes = in_words(erasure.counts)
     notify(

@@ -25,7 +25,8 @@ def in_words(counts):
     """Return one text for each kind that is erased, and one for the account itself."""
     lines = [_line(kind, counts[kind]) for kind in ERASED_KINDS if kind in counts]
     account = _(
-        "your library account: name, email address, language, library card, passkeys and any copies of your data"
+        "your library account: name, email address, language, library card, passkeys and any copies of your "
+        "data"
     )
     return [*lines, account]
 
@@ -65,8 +66,9 @@ def _line(kind, count):
             count,
         ),
         "messages_left": lambda: ngettext(
-            "%(count)s message you wrote about a child's visit, and its files, stay in that visit without your name.",
-            "%(count)s messages you wrote about a child's visit, and their files, stay there without your name.",
+            "%(count)s message you wrote about a child's visit, and its files, stay there without your name.",
+            "%(count)s messages you wrote about a child's visit, and their files, stay there without your "
+            "name.",
             count,
         ),
         "visits_left": lambda: ngettext(

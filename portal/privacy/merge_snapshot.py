@@ -1,6 +1,6 @@
 """What is written down before two records are merged, so that the merge can be undone.
 
-All of it is stored as JSON in `MergedRecords.before`. A row is {column: value}. A value is what JSON knows, or
+It is stored as JSON in `MergedRecords.before`. A row is {column: value}. A value that JSON doesn't know is
 the text that the field's `value_to_string` makes, because that keeps the microseconds of a time.
 """
 
