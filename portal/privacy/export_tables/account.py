@@ -44,7 +44,7 @@ TABLES = {
     ),
     "cards": Table(
         "accounts.LibraryCard",
-        _("your library card, as the library's card system describes it"),
+        _("your library card, as the library's own system describes it"),
         lambda person, at: (
             LibraryCard.objects.filter(person=person).select_related("home_branch").order_by("pk")
         ),

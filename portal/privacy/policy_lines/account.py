@@ -34,7 +34,7 @@ LINES = {
     ),
     "accounts.LibraryCard": Line(
         _(
-            "the number of your library card, and your patron group and home branch from the library's card "
+            "the number of your library card, and your patron group and home branch from the library's own "
             "system; never the PIN"
         ),
         _("you erase your account"),
