@@ -120,7 +120,7 @@ class Worker:
                 log.error("the database is away, waiting: %s", type(error).__name__)
                 connections.close_all()  # a database that was restarted is met with a new connection
             time.sleep(LOOK_AGAIN_SECONDS)
-        self._quietly(outbox.fall_silent, self.name)
+        self._quietly(outbox.remove_heartbeat, self.name)
 
     def round(self):
         """All that is due now, once."""
