@@ -233,7 +233,7 @@ class Recommendation(models.Model):
         TOO_BASIC = "too_basic", _("too basic")
         OFF_TOPIC = "off_topic", _("off topic")
         CHECKED_OUT = "checked_out", _("checked out")
-        SIGN_IN = "sign_in", _("sign-in or payment asked")
+        SIGN_IN = "sign_in", _("needs sign-in or payment")
         LINK_BROKEN = "link_broken", _("link broken")
         STOPPED = "stopped", _("stopped partway")
         OTHER = "other", _("other")
