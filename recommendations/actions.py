@@ -54,7 +54,7 @@ def record_verdict(recommendation, *, verdict, why=None, comment=None, at):
 def add_item(*, at, kind, title, creators="", url="", branch=None, call_number="", **rest):
     """Add an item that is not in the catalog, and return it. `rest` are fields of Item.
 
-    With `branch` and `call_number`, that branch has it on its shelf.
+    `branch` and `call_number` say which branch has it, and where.
     """
     item = Item.objects.create(added_at=at, kind=kind, title=title, creators=creators, url=url, **rest)
     if branch and call_number:

@@ -201,7 +201,7 @@ def each_once(rows):
     recommendations = {}
     for row in rows:
         recommendation = recommendations.setdefault(row.pk, row)
-        # From here `item.holdings.all()` reads its rows.
+        # `item.holdings.all()` takes its rows from this cache.
         prefetched = recommendation.item.__dict__.setdefault("_prefetched_objects_cache", {})
         places = prefetched.setdefault("holdings", [])
         if row.stands_at:

@@ -87,7 +87,7 @@ def _letters(text):
             if base and ord(base) >= FIRST_SCRIPT_THAT_NEEDS_ITS_MARKS:
                 yield character
         elif category == "Cf":
-            # Soft hyphens and joiners are inside words.
+            # Soft hyphens and joiners don't end a word.
             continue
         elif category[0] in "LN":
             base = character
@@ -130,7 +130,7 @@ class _Entry(NamedTuple):
 
 
 def _candidates(folded, words, branch):
-    """Return {item id: _Entry} of so many matches that the best are among them."""
+    """Return {item id: _Entry}: enough matches to include the best ones."""
     exact = SearchEntry.objects.filter(title=folded).values_list("item_id", "title", "names", "rest")
     entries = {pk: _Entry(*entry) for pk, *entry in exact[:CANDIDATES]}
     entries.update(_look_up(words, in_title=True))

@@ -1,4 +1,4 @@
-"""Write emails to the outbox, and take them from it. Only the worker takes (portal/worker.py)."""
+"""Write emails to the outbox, and take them out. Only the worker takes them out (portal/worker.py)."""
 
 import uuid
 from datetime import timedelta
@@ -16,8 +16,8 @@ from portal.text import clean
 
 from .models import Heartbeat, Notification, RepeatedJob
 
-# After this, another worker may take the email of one that was killed. It is longer than the slowest exchange
-# with an email server, in which each step may take EMAIL_TIMEOUT.
+# If a worker is killed, another one may take its email after this time. The time is longer than the slowest
+# exchange with an email server, in which each step may take EMAIL_TIMEOUT.
 LEASE = timedelta(minutes=5)
 # How long to wait after the first, second, … failure, a little over three days in all. Then the row is dead.
 RETRY_AFTER = [
@@ -135,7 +135,7 @@ def new_message_id():
 
 def _render(template, context):
     """Render the template. Text templates are not escaped, or Django would write &amp; into them."""
-    engine_template = get_template(template).template  # type: ignore[attr-defined]  # Django's own
+    engine_template = get_template(template).template  # type: ignore[attr-defined]  # of Django's backend
     return engine_template.render(Context(context, autoescape=template.endswith(".html"))).strip() + "\n"
 
 

@@ -61,7 +61,7 @@ def deliver(notification):
             _describe(error), permanent=all(500 <= code < 600 for code, _ in error.recipients.values())
         ) from error
     except smtplib.SMTPSenderRefused as error:
-        # The problem is our own address. A later attempt may find it corrected.
+        # The server refused our own address. It may have been corrected by the next attempt.
         raise Refused(_describe(error), permanent=False) from error
     except smtplib.SMTPResponseException as error:
         raise Refused(_describe(error), permanent=500 <= error.smtp_code < 600) from error

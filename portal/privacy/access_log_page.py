@@ -62,7 +62,7 @@ def _day(text):
 
 
 def _days_of_a_page(days):
-    """Return the first of these (day, events) that fit on a page, at least one."""
+    """Return the first days that fit on a page, at least one. `days` is [(day, number of events)]."""
     shown, total = [], 0
     for day, events in days[:DAYS_PER_PAGE_MAX]:
         total += events

@@ -44,9 +44,9 @@ class WorksAtADesk(Exception):
 
 
 def preview(person, *, at):
-    """Return {kind: number of rows} of what an erasure would delete, and of what it would leave in visits.
+    """Count the rows that an erasure would delete, and those that it would leave in a child's visits.
 
-    Kinds without rows are left out. An answer in its undo window is not counted.
+    Returns {kind: number}, without kinds that have no rows. A pending answer is not counted.
     """
     conversations = _conversations(person, at)
     rows = {
@@ -156,7 +156,7 @@ def _lock(person, at):
         .exclude(status=Conversation.Status.ERASED)
         .order_by("pk")
     )
-    # From now on every transaction that adds a row of this person waits, and then finds no person.
+    # Other transactions that add a row of this person now wait, and then find no person.
     locked = User.objects.select_for_update().get(pk=locked.pk)
     return locked, sessions, list(recommendations.all()), conversations
 

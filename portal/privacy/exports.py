@@ -200,7 +200,7 @@ def _readme(export, rows, library, at):
             "address": f"{settings.BASE_URL}{reverse('export')}",
             "days": Export.KEPT_FOR.days,
         }
-        readme = get_template("privacy/export_readme.txt").template  # type: ignore[attr-defined]  # Django's own
+        readme = get_template("privacy/export_readme.txt").template  # type: ignore[attr-defined]  # of Django's backend
         return readme.render(Context(context, autoescape=False)).strip() + "\n"
 
 

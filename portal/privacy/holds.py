@@ -61,17 +61,17 @@ def lift(legal_hold, *, by, at):
 
 
 def copy_holds(person, record, *, at):
-    """Copy each hold on this person to a record that is about to leave them.
+    """Copy each hold on this person to a record that will no longer be theirs.
 
     The record stays held until the hold on the person is lifted. The caller has locked the record.
     """
-    # A hold that is being lifted at this moment is locked. Wait to see whether it remains.
+    # The lock waits for a hold that is being lifted at this moment.
     for legal_hold in LegalHold.objects.select_for_update(no_key=True).filter(person=person).order_by("pk"):
         copy_hold(legal_hold, record, at=at)
 
 
 def copy_hold(legal_hold, record, *, at):
-    """Copy one hold, whose row the caller has locked, to this record. A second copy is not made."""
+    """Copy one hold to this record, unless it has a copy already. The caller has locked the hold's row."""
     if not LegalHold.objects.filter(comes_from=legal_hold, **_pointing_to(record)).exists():
         _set(
             record,
@@ -122,8 +122,8 @@ def held(record):
 def held_sessions():
     """Return the condition for help sessions that a hold covers.
 
-    It covers a help session by itself, by its patron, by the adult it is shared with, or by a conversation
-    that is about it or was counted as it.
+    A hold on the help session counts, and so does one on its patron, on the adult it is shared with, or on a
+    conversation that is about it or was counted as it.
     """
     conversations = Conversation.objects.filter(held_conversations())
     return (
@@ -138,8 +138,8 @@ def held_sessions():
 def held_conversations():
     """Return the condition for conversations that a hold covers.
 
-    It covers a conversation by itself, by its patron, by the help session it is about or was counted as, or
-    by a conversation that was merged into it or that it was merged into.
+    A hold on the conversation counts, and so does one on its patron, on the help session it is about or was
+    counted as, or on a conversation that was merged with it.
     """
     by_themselves = _conversations_held()
     merged = Conversation.objects.filter(merged_into__in=by_themselves.values("pk")).values("pk")
@@ -148,9 +148,9 @@ def held_conversations():
 
 
 def held_events():
-    """Return the condition for audit events that a hold covers: those that name a held record.
+    """Return the condition for audit events about a held person, help session or conversation.
 
-    The subject of an event is text, which no database compares with a UUID, so the ids are read first.
+    The subject of an event is text, so the public ids of the held records are read first.
     """
     held_people = _held("person")
     subjects = [

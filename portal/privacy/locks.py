@@ -12,7 +12,7 @@ from recommendations.models import Recommendation
 def lock_rows(rows):
     """Lock these rows in the order of their primary keys until the transaction ends, and return the keys.
 
-    Rows of other tables may still point to them meanwhile.
+    Other transactions may still add rows that point to them.
     """
     return list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 

@@ -50,7 +50,7 @@ def value_of(model, column, value):
 
 
 def current(label, columns):
-    """Return the queryset of the row as it is now, which is empty if the row was deleted."""
+    """Return a queryset with the row as it is now, or an empty one if it was deleted."""
     model = apps.get_model(label)
     return model._base_manager.filter(pk=columns[model._meta.pk.attname])
 
@@ -80,7 +80,7 @@ def own_rows(going):
 
 
 def rows_to_compare(going, into):
-    """Return the rows, as they are before the merge, that it may change but not delete."""
+    """Return the rows that a merge may change but not delete, as they are before it."""
     drafts = Draft.objects.filter(person=going)
     both = [going, into]
     return [

@@ -22,9 +22,9 @@ from .locks import lock_person_rows
 
 
 class CannotMerge(Exception):
-    """`may_merge_people` says no, or a change of email address is pending for the record that would end.
+    """`may_merge_people` is False, or the record that would end has an email change pending.
 
-    The owner of the old address may still say that the change was not theirs.
+    The owner of the old address may still stop that change.
     """
 
 
@@ -140,7 +140,7 @@ def _take_name_and_address(going, into):
     into.save(update_fields=["name", "language", "email", "has_shared_visits", *choice])
 
 
-# How the rows of one foreign key are merged.
+# What a merge does with the rows of one foreign key.
 
 
 def _move(going, into, model, field):
@@ -169,7 +169,7 @@ def _merge_participations(going, into, model, field):
 
 
 def _merge_drafts(going, into, model, field):
-    """Join two drafts of the same message into one, with the files of both."""
+    """Merge two drafts of the same message, with the files of both."""
     for draft in Draft.objects.filter(person=going):
         own = Draft.objects.filter(
             person=into, conversation=draft.conversation, side=draft.side, kind=draft.kind
@@ -223,7 +223,7 @@ MERGED_BY = {
     ("helpsessions.AccountCode", "person"): _leave_to_end,
     ("lists.SavedList", "patron"): _merge_lists,
     ("mfa.Authenticator", "user"): _leave_to_end,
-    # It holds only what the one record held.
+    # The export has only the data of the record that ends.
     ("privacy.Export", "person"): _leave_to_end,
     ("usersessions.UserSession", "user"): _end_sign_ins,
 }

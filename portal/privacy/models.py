@@ -89,12 +89,12 @@ class LegalHold(models.Model):
 
     @property
     def record(self):
-        """The record it points to, or None after it was lifted."""
+        """Return the held record, or None after the hold was lifted."""
         return getattr(self, self.kind)
 
 
 class MergedRecords(models.Model):
-    """A merge of two records of a person, with what undoes it within a day. Only the desk may see it."""
+    """A merge of two records, with everything that can undo it within a day. Only the desk may see it."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     into = models.ForeignKey(User, on_delete=models.CASCADE, related_name="merged_records")
@@ -120,7 +120,7 @@ class ExportQuerySet(models.QuerySet):
         return self.filter(state__in=Export.IN_HAND)
 
     def due(self, at):
-        """Return the exports that a worker may build, because no other worker has them, the oldest first."""
+        """Return the unfinished exports that no worker has leased, the oldest first."""
         return (
             self.in_hand()
             .filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at))

@@ -1,7 +1,7 @@
 """What the library keeps, for how long and why: one line for each model.
 
-The privacy page, two documents, retention and the exports are made from it. A test fails if a model has no
-line. It also fails if a line names a job that the worker doesn't run, or has a number of days in its words.
+The privacy page and two documents are made from it. A test fails if a model has no line, if a line names a
+job that the worker doesn't run, or if its words contain a number of days.
 """
 
 from .policy_lines import account, conversations, desk, devices, library, visits

@@ -57,9 +57,9 @@ def keep_alone(help_session, *, by, at):
 def take_out(help_session, person, *, by, at):
     """End this person's part at the desk, and return whether they had one. No code opens the visit then.
 
-    Staff take out the adult because the child asks for it. They take out the person in the child's part if
-    that is not the child: anyone with the slip can claim to be the child. That person loses everything of
-    the visit but what they wrote, and their choice that no adult may share it no longer counts.
+    Staff remove the adult if the child asks for it. They remove the person in the child's part if that is
+    someone else, because anyone with the slip can claim to be the child. That person keeps only what they
+    wrote. If they had chosen that no adult may share the visit, that no longer counts.
     """
     help_session = _locked(help_session)
     if person.pk not in (help_session.patron_id, help_session.shared_with_id):

@@ -124,7 +124,7 @@ def _lock(merged, at):
 
 
 def _undo_changes(changes):
-    """Set each column back that still has the value the merge gave it."""
+    """Restore each column that still has the value that the merge gave it."""
     for label, key, columns in changes:
         model = apps.get_model(label)
         row = model._base_manager.filter(pk=key).first()
@@ -208,7 +208,7 @@ def _exists(field, row):
 
 
 def _end_sharing_that_the_child_ended(person, into, *, at):
-    """End the adult's part again where the child has ended it since the merge."""
+    """End the adult's part again in visits in which the child has ended it since the merge."""
     visits = HelpSession.objects.filter(shared_with__in=[person, into], is_the_childs_alone=True)
     for visit in visits.order_by("pk"):
         sharing.end_sharing(visit, at=at)
@@ -220,7 +220,7 @@ def _conversations_of(before, person):
 
 
 def _keys_of(before, model):
-    """Return the primary keys of the moved rows of this model whose patron the person was."""
+    """Return the primary keys of the person's visits or conversations (`model`) that the merge moved."""
     moved = [
         keys for label, field, keys in before["moved"] if (label, field) == (model._meta.label, "patron")
     ]

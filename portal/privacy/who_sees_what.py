@@ -48,7 +48,7 @@ SEEN_BY = {
         Role.SERVER: "yes",
     },
     Group.DEVICES: {Role.PERSON: "yes", Role.SERVER: "yes"},
-    Group.MAIL: {
+    Group.EMAILS: {
         Role.PERSON: "in their own mailbox",
         Role.SERVER: "yes; the text is deleted after sending if it held a code or a link",
     },

@@ -62,7 +62,7 @@ def open_code_link(request, code):
     if request.method == "HEAD":
         return HttpResponse()
     if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
-        # After an error, the browser asks again when the link is really followed.
+        # The browser doesn't keep an error, so it asks again when the person follows the link.
         return HttpResponse(status=503)
     form = CodeForm({"code": code})
     return _open(request, form.cleaned_data["code"] if form.is_valid() else "")
@@ -158,7 +158,7 @@ def _keeps(person, help_session):
 
 
 def _is_at_desk(request):
-    """Return whether a staff member or a desk computer is here. Staff must not use the codes they make."""
+    """Return whether this is a staff member or a desk computer. Staff must not use codes that they make."""
     return request.user.is_staff or desk_here(request) is not None
 
 

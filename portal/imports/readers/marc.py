@@ -1,7 +1,7 @@
 """Read MARC 21 files, binary and MARCXML.
 
-pymarc reads each record. This module finds where records begin and end, because pymarc gives up a file at the
-first damaged record, and only that record should be lost.
+pymarc reads each record, but it gives up a file at the first damaged one. So this module finds where records
+begin and end, and only the damaged record is lost.
 """
 
 import logging
@@ -35,7 +35,7 @@ def read_binary(file):
 
 
 def _chunks(file):
-    """Yield what is between two record terminators, with its own. The last chunk may lack it."""
+    """Yield the bytes up to each record terminator, which the last chunk may lack."""
     rest = b""
     while block := file.read(BLOCK):
         *whole, rest = (rest + block).split(END_OF_RECORD)

@@ -120,7 +120,7 @@ def _call_numbers(record):
 
 
 def _link(record):
-    # The second indicator 2 is for a related resource, so such links come last.
+    # A second indicator of 2 means a related resource, so such links come last.
     fields = sorted(record.get_fields("856"), key=lambda field: field.indicator2 == "2")
     return next(
         (url.strip() for field in fields for url in field.get_subfields("u") if url and url.strip()), ""

@@ -1,4 +1,4 @@
-"""The tables of an export about the person, how they sign in, and what was done with their record."""
+"""Export tables about the person, how they sign in, and what was done with their record."""
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount

@@ -1,4 +1,4 @@
-"""The tables of an export about conversations."""
+"""Export tables about conversations."""
 
 from django.db.models import BooleanField, Case, Q, Value, When
 from django.utils.translation import gettext_lazy as _
@@ -37,7 +37,7 @@ def attachments(person, at):
 
 
 def path_of(attachment):
-    """Return the name of its file in the archive. It contains nothing that a person typed."""
+    """Return the attachment's file name in the archive. It contains nothing that a person typed."""
     return f"attachments/{attachment.public_id}.{attachment.file.name.rpartition('.')[2]}"
 
 

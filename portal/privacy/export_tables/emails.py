@@ -1,4 +1,4 @@
-"""The table of an export about emails."""
+"""The export table of emails."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,4 +1,4 @@
-"""The tables of an export about saved lists."""
+"""Export tables about saved lists."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,4 +1,4 @@
-"""The tables of an export about visits and what was recommended."""
+"""Export tables about visits and recommendations."""
 
 from django.utils.translation import gettext_lazy as _
 

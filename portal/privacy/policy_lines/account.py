@@ -1,4 +1,4 @@
-"""The lines of the policy about a person's account."""
+"""Policy lines about a person's account."""
 
 from django.utils.translation import gettext_lazy as _
 

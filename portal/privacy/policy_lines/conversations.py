@@ -1,4 +1,4 @@
-"""The lines of the policy about conversations and emails."""
+"""Policy lines about conversations and emails."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -92,7 +92,7 @@ LINES = {
         _("the emails sent to you; their text is deleted after sending if it held a code or a link"),
         _("{0} after it was sent; {1} if it couldn't be sent"),
         _("to send it, and to find out why an email didn't arrive"),
-        Group.MAIL,
+        Group.EMAILS,
         (KEEP_DELIVERED, KEEP_DEAD),
         exported=True,
         ended_by="forget_old_notifications",

@@ -1,4 +1,4 @@
-"""The lines of the policy about the desk's work, and about the people who work there."""
+"""Policy lines about the desk's work and its staff."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,4 +1,4 @@
-"""The lines of the policy about signing in, and about the devices that people use."""
+"""Policy lines about signing in, and about the devices that people use."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The lines of the policy about the library itself."""
+"""Policy lines about the library itself."""
 
 from datetime import timedelta
 

@@ -16,7 +16,7 @@ class Group(Enum):
     LISTS = _("Your lists")
     PERSON = _("Your account")
     DEVICES = _("Your devices")
-    MAIL = _("Emails to you")
+    EMAILS = _("Emails to you")
     DESK = _("Staff notes and logs")
     PARTS = "Parts of the rows above"
     STAFF = "About the staff"
@@ -37,7 +37,7 @@ class Line:
     periods: tuple[timedelta, ...] = ()
     # Whether the rows are in the person's export.
     exported: bool = False
-    # The worker's job that deletes the rows, or "" if a person does or they go with another row.
+    # The worker's job that deletes the rows, or "" if a person deletes them or they end with another row.
     ended_by: str = ""
     # The model whose row takes these rows with it when it is deleted.
     ends_with: str = ""

@@ -1,4 +1,4 @@
-"""The lines of the policy about visits, recommendations and lists."""
+"""Policy lines about visits, recommendations and lists."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -73,7 +73,8 @@ LEFT_OUT = {
     "mfa.Authenticator": {SECRET: "id user type data created_at last_used_at"},
     "portal.LimitCount": {SHORT: "key moments expires_at"},
     "privacy.Export": {
-        PORTAL: "id public_id person language state asked_at done total leased_until attempts ready_at file size"
+        PORTAL: "id public_id person language state asked_at done total leased_until attempts ready_at "
+        "file size"
     },
     "privacy.Erasure": {LIBRARY: "id public_id erased_at language counts"},
     "privacy.MergedRecords": {DESK: "id public_id into by merged_at before"},
