@@ -88,7 +88,7 @@ def _read_piece(piece, number):
 def _is_utf8(piece):
     """Return whether the record is UTF-8, which many records are without saying so.
 
-    Text beyond ASCII that is valid UTF-8 is never MARC-8, because there a letter follows its accent.
+    Text beyond ASCII that is valid UTF-8 is never MARC-8, because in MARC-8 a letter follows its accent.
     """
     try:
         return not piece.isascii() and bool(piece.decode("utf-8"))

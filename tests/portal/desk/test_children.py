@@ -161,7 +161,7 @@ def test_the_desk_says_that_a_record_is_a_childs_and_no_longer_and_its_person_re
     person.refresh_from_db()
     assert (person.name, person.is_child) == ("Jane", False)
     looked = text(sign_in(Client(), person).get(reverse("who_looked")))
-    assert "made this a child's account" in looked
+    assert "marked this as a child's account" in looked
     assert "no longer a child's account" in looked
 
 

@@ -160,7 +160,7 @@ COMBINED = "the row that stays gets a value made of both"
 MERGED = {
     "accounts.User": {
         KEPT: "id public_id password last_login is_active joined_at child_since",
-        # The three about remembering move together, if the person who stays has not chosen.
+        # The three `remember` columns are taken together, if the person who stays has not chosen.
         IF_EMPTY: "email name language remember remember_until remember_chosen_at",
         COMBINED: "has_shared_visits",
     },
