@@ -125,7 +125,7 @@ class Worker:
                 # A restarted database needs a new connection.
                 connections.close_all()
             time.sleep(ROUND_SECONDS)
-        self._ignoring_database_errors(outbox.fall_silent, self.name)
+        self._ignoring_database_errors(outbox.remove_heartbeat, self.name)
 
     def round(self):
         """Do everything that is due now, once."""
