@@ -89,7 +89,7 @@ def test_whoever_made_the_code_does_not_use_it(client, sign_in, staff, pike, bra
 
 def test_its_person_reads_who_made_it(client, sign_in, staff, pike):
     made(pike, staff)
-    assert "made a code that opens your library account once" in text(
+    assert "made a one-time code that opens your library account" in text(
         sign_in(client, pike).get(reverse("who_looked"))
     )
 
