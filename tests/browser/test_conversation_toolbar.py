@@ -92,7 +92,7 @@ def test_a_colleague_is_named_in_a_note_by_typing(conversation, staff, omar, ope
     page.keyboard.press("Enter")
     expect(page.locator("#note-body")).to_have_value("Please look, @Omar Haddad ")
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#notices")).to_contain_text("Omar Haddad will be told")
+    expect(page.locator("#notices")).to_contain_text("tell Omar Haddad about it")
     expect(page.locator(".note-entry")).to_contain_text("Please look, @Omar Haddad")
     colleague = show(opened(PHONE), omar)
     colleague.goto("/desk/")
