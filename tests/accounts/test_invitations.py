@@ -140,10 +140,10 @@ def test_the_mail_is_in_the_language_that_somebody_known_has_chosen_and_empty_on
         ({}, "Choose at least one branch"),
         ({"at_faraway": "staff"}, "Choose at least one branch"),
         ({"at_hill": "director"}, "Select a valid choice"),
-        ({"at_hill": "staff", "email": "noor"}, "Write the whole e-mail address"),
-        ({"at_hill": "staff", "name": " "}, "Write the name that patrons are to see"),
-        ({"at_hill": "staff", "email": "rosa@example.org"}, "They work at Hill already"),
-        ({"at_hill": "staff", "email": "kim@example.org"}, "You have invited this address already"),
+        ({"at_hill": "staff", "email": "noor"}, "Enter the full email address"),
+        ({"at_hill": "staff", "name": " "}, "Enter the name that patrons will see"),
+        ({"at_hill": "staff", "email": "rosa@example.org"}, "They already work at Hill"),
+        ({"at_hill": "staff", "email": "kim@example.org"}, "This address is already invited"),
     ],
 )
 def test_what_is_wrong_with_an_invitation_is_said_beside_the_field(

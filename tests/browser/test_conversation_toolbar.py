@@ -53,7 +53,7 @@ def test_two_take_it_at_once_and_it_is_told_who_was_faster(conversation, staff, 
         page.goto(path(conversation))
         expect(page.locator("#take")).to_be_visible()
     first.keyboard.press("m")
-    expect(first.locator("#notices")).to_contain_text("It is yours.")
+    expect(first.locator("#notices")).to_contain_text("Assigned to you.")
     second.locator("#take").click()
     expect(second.locator("#notices")).to_contain_text(
         "Rosa Lindqvist took this a moment ago. Nothing was changed."
@@ -92,7 +92,7 @@ def test_a_colleague_is_named_in_a_note_by_typing(conversation, staff, omar, ope
     page.keyboard.press("Enter")
     expect(page.locator("#note-body")).to_have_value("Please look, @Omar Haddad ")
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#notices")).to_contain_text("Omar Haddad will be told")
+    expect(page.locator("#notices")).to_contain_text("tell Omar Haddad about it")
     expect(page.locator(".note-entry")).to_contain_text("Please look, @Omar Haddad")
     colleague = show(opened(PHONE), omar)
     colleague.goto("/desk/")

@@ -434,7 +434,7 @@ def test_too_late_says_so_and_loses_nothing(desk, conversation, clock):
         typed(conversation, body="One more thing", message=sent.public_id),
         headers=HTMX,
     ).content.decode()
-    assert "It is too late to take it back" in part
+    assert "too late to take this back" in part
     assert (composer(desk, conversation)["body"], conversation.messages.filter(side="staff").count()) == (
         "One more thing",
         1,
@@ -448,7 +448,7 @@ def test_only_ones_own_answer_can_be_taken_back(desk, conversation, omar, which)
     )
     which = {"theirs": answer.public_id, "gone": uuid.uuid4()}.get(which, which)
     page = desk.post(address(conversation, "take-back/"), {"message": which}, follow=True).content.decode()
-    assert "It is too late to take it back" in page
+    assert "too late to take this back" in page
     assert conversation.messages.filter(body="Omar's").exists()
     assert composer(desk, conversation)["body"] == ""
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.desk.figures.pooling import LEAST, is_small, pooled
+from portal.desk.figures.pooling import MIN_PEOPLE, is_small, pooled
 from portal.desk.figures.quarters import Quarter
 from portal.helpsessions.forgetting import forget
 from portal.helpsessions.models import HelpSession
@@ -28,7 +28,7 @@ def test_every_shown_number_is_nobodys_or_that_of_five(rows):
         assert is_small(tuple(map(sum, zip(*rows.values(), strict=True))))
         return
     numbers = [*shown.rows.values(), *filter(None, [shown.rest]), shown.total]
-    assert [cell for row in numbers for cell in row if 0 < cell < LEAST] == []
+    assert [cell for row in numbers for cell in row if 0 < cell < MIN_PEOPLE] == []
 
 
 @given(ROWS)

@@ -97,7 +97,7 @@ def test_part_of_an_address_finds_nobody(desk, near, patron, typed):
 
 def test_an_address_that_nobody_confirmed_is_nobodys(desk):
     person_with_address("typed@example.org", at=timezone.now())
-    assert "Nobody has this card number or address here" in text(
+    assert "We found nobody with this card number or address" in text(
         desk.post(PEOPLE, {"identifier": "typed@example.org"})
     )
 
@@ -135,10 +135,10 @@ def test_without_three_letters_or_a_reason_nobody_is_shown(desk, stranger, typed
 
 
 def test_of_more_than_a_few_nobody_is_shown(desk, library):
-    people = UserFactory.create_batch(find.FEW + 1, name="Sam Smith")
+    people = UserFactory.create_batch(find.MAX_LISTED + 1, name="Sam Smith")
     answer = desk.post(BY_NAME, {"letters": "smith", "reason": "Because"})
     assert answer.status_code == 422
-    assert "More than 8 people fit" in text(answer)
+    assert "More than 8 people match" in text(answer)
     assert "Sam Smith" not in answer.content.decode()
     assert [looks(person) for person in people] == [[]] * len(people)
 
@@ -295,7 +295,7 @@ def test_an_address_that_somebody_has_is_refused_and_nothing_changes(desk, patro
         reverse("add_patron"), {"name": "Somebody", "email": "sam@example.org", "language": "en"}
     )
     assert answer.status_code == 422
-    assert "Somebody has this address here already" in text(answer)
+    assert "Someone already has this address" in text(answer)
     patron.refresh_from_db()
     assert patron.name == "Sam Okafor"
 
@@ -354,7 +354,7 @@ def test_a_quiet_visit_is_never_tied_to_a_name(desk, branch, staff, near, patron
 
 def test_what_somebody_keeps_already_stays_theirs(desk, branch, staff, near, patron):
     theirs = HelpSessionFactory(branch=branch, staff=staff, patron=UserFactory())
-    assert "Somebody keeps this visit already" in text(desk.get(keep(desk, patron, theirs).url))
+    assert "Someone already has this visit in their account" in text(desk.get(keep(desk, patron, theirs).url))
     assert HelpSession.objects.get(pk=theirs.pk).patron != patron
 
 

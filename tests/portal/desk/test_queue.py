@@ -99,7 +99,7 @@ def test_the_longest_wait_comes_first_and_only_of_own_branches(desk, branch):
 
 
 def test_mine_is_what_i_must_answer_then_what_waits_for_others(desk, branch, staff, elsewhere):
-    waiting(branch, hours=9, subject="Waits for the patron", status="waiting_for_patron", assignee=staff)
+    waiting(branch, hours=9, subject="Waiting for the patron", status="waiting_for_patron", assignee=staff)
     waiting(branch, hours=3, subject="Later", assignee=staff)
     waiting(branch, hours=5, subject="Sooner", assignee=staff)
     waiting(BranchFactory(), hours=6, subject="Given to me elsewhere", assignee=staff)
@@ -111,7 +111,7 @@ def test_mine_is_what_i_must_answer_then_what_waits_for_others(desk, branch, sta
         "Given to me elsewhere",
         "Sooner",
         "Later",
-        "Waits for the patron",
+        "Waiting for the patron",
         "Put off",
     ]
 
@@ -429,11 +429,11 @@ def test_counts_are_exact_to_99(desk, branch, staff, many):
 @pytest.mark.parametrize(
     ("tab", "words"),
     [
-        ("needs", "Nobody waits"),
-        ("mine", "Nothing is yours"),
-        ("patron", "No patron has"),
+        ("needs", "Nobody is waiting"),
+        ("mine", "Nothing is assigned to you"),
+        ("patron", "Not waiting for any patron"),
         ("snoozed", "Nothing is put off"),
-        ("done", "Nothing is done yet"),
+        ("done", "Nothing is closed yet"),
     ],
 )
 def test_an_empty_list_says_what_will_be_there(desk, tab, words):

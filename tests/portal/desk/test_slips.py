@@ -56,7 +56,7 @@ def test_the_code_is_nowhere_in_clear(desk, session):
 
 def test_after_ten_minutes_the_slip_offers_a_new_code(desk, session):
     hand_over(desk, session)
-    with time_machine.travel(timezone.now() + datetime.timedelta(seconds=slips.SECONDS + 2), tick=False):
+    with time_machine.travel(timezone.now() + datetime.timedelta(seconds=slips.KEPT_SECONDS + 2), tick=False):
         page = shown(desk.get(f"/desk/sessions/{session.public_id}/slip/"))
         assert 'class="code"' not in page
         assert "Make a new code" in page

@@ -152,7 +152,7 @@ def test_the_desk_says_that_there_is_none_for_them(client, sign_in, staff, branc
     desk = sign_in(client, staff)
     assert "A code for their phone" not in text(desk.get(reverse("patron_record", args=[patron.public_id])))
     answer = desk.post(reverse("make_account_code", args=[patron.public_id]), follow=True)
-    assert "They have a way in already" in text(answer)
+    assert "They can already sign in" in text(answer)
     assert not AccountCode.objects.exists()
 
 
