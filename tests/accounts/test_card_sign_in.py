@@ -422,5 +422,5 @@ def test_the_persons_page_names_the_end_of_the_card_and_does_not_warn_of_losing_
     page = words(client.get("/me/"))
     assert "<bdi>1001</bdi>" in page
     assert KNOWN.card not in page
-    assert "cannot come back" not in page
+    assert "you can't sign in again" not in page
     assert "Only this device" not in page
