@@ -366,7 +366,7 @@ def test_a_card_holder_without_an_address_shows_with_the_pin_that_it_is_still_th
     session["account_authentication_methods"] = []
     session.save()
     page = words(client.get("/me/prove/"))
-    assert "ends in <bdi>1001</bdi>" in page
+    assert "ending in <bdi>1001</bdi>" in page
     assert KNOWN.card not in page
     assert client.post("/me/prove/?next=/me/address/", {"confirm": "1"}).status_code == 200
     assert "don&#x27;t belong together" in words(

@@ -556,7 +556,7 @@ def test_the_pin_of_a_card_shows_that_it_is_them_and_the_old_mailbox_keeps_its_w
     page = with_card.get("/me/prove/?next=/me/address/").content.decode()
     [way] = re.findall(r'href="(\?by=card&amp;next=[^"]*)"', page)
     prove_page = "/me/prove/" + way.replace("&amp;", "&")
-    assert "ends in <bdi>1001</bdi>" in with_card.get(prove_page).content.decode()
+    assert "ending in <bdi>1001</bdi>" in with_card.get(prove_page).content.decode()
     assert with_card.post(prove_page, {"pin": "9999"}).status_code == 200
     assert with_card.post(prove_page, {"pin": KNOWN.pin})["Location"] == CHANGE
     give_new(with_card)

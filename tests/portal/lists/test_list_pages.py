@@ -90,7 +90,7 @@ def test_who_came_by_code_is_asked_to_keep_the_visit_first(client, branch, show_
     response = save(client, recommendation, **(HTMX if htmx else {}))
     keep = reverse("keep_session", args=[session.public_id])
     assert (response["HX-Redirect"] if htmx else response.url) == keep
-    assert "To save items, first keep a visit" in text(client.get(keep))
+    assert "A list needs an owner" in text(client.get(keep))
     assert SavedItem.objects.count() == 0
 
 
@@ -116,7 +116,7 @@ def test_strangers_can_neither_save_nor_remove(client, recommendation, patron, s
 def test_an_empty_list_says_what_to_do(client, library, patron, sign_in, branch, show_code):
     assert "Sign in to see what you saved" in text(client.get(SAVED))
     show_code(client, code_for(HelpSessionFactory(branch=branch)))
-    assert "To save items, first keep a visit" in text(client.get(SAVED))
+    assert "To save items, first add a visit to a library account." in text(client.get(SAVED))
     sign_in(client, patron)
     assert "Press Save on anything" in text(client.get(SAVED))
 
