@@ -9,7 +9,7 @@ PY := .venv/bin/python
 DEMO := DATA_DIR=var/demo AFTERWORD_MODE=demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset run test test-quick test-long check fix bench bench-large lock messages screens
+.PHONY: help demo demo-reset run test test-quick test-long test-newest check fix bench bench-large lock messages screens
 
 help:
 	@echo "make demo         a believable library to look at; HOST=0.0.0.0 lets a phone in, PORT=8080 is another port"
@@ -17,6 +17,7 @@ help:
 	@echo "make test         all tests, on SQLite and on PostgreSQL where one answers (TEST_DATABASE_URL)"
 	@echo "make test-quick   what a minute allows, for while you work: SQLite, no browser"
 	@echo "make test-long    races and random searches with many more rounds"
+	@echo "make test-newest  the tests on the newest Django, on SQLite and without browsers; needs Python 3.12 or 3.13"
 	@echo "make check        format, lint, types, import contracts, migrations, deployment, templates, documents of the policy, translations"
 	@echo "make fix          format and mend what can be mended by machine"
 	@echo "make run          web server and worker on the data in var/ (AFTERWORD_MODE=$(MODE))"
@@ -24,7 +25,7 @@ help:
 	@echo "make bench-large  what each page costs among 100,000 conversations; the first run builds 1 GB for each database"
 	@echo "make screens      a picture of every page, in var/screens/"
 	@echo "make messages     collect the texts to translate, and compile the translations"
-	@echo "make lock         pin the dependencies anew, with hashes"
+	@echo "make lock         pin the dependencies, with hashes; UPGRADE=--upgrade takes the newest of each"
 
 # The environment is built once, and again when the requirements change.
 .venv/running: requirements.txt
@@ -34,6 +35,10 @@ help:
 .venv/developing: requirements-dev.txt
 	@./.ci/venv requirements-dev.txt
 	@touch $@ .venv/running
+
+.venv-newest/developing: requirements-newest.txt
+	@./.ci/venv requirements-newest.txt .venv-newest
+	@touch $@
 
 # Compressing the static files takes longer than everything else at a start: only when they changed.
 var/demo/static/staticfiles.json: .venv/running $(shell find static -type f)
@@ -65,6 +70,10 @@ test-quick: .venv/developing
 test-long: .venv/developing
 	@TEST_DATABASE_URL=$(TEST_DATABASE_URL) ./.ci/test long
 
+test-newest: .venv-newest/developing
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+		env -u DATABASE_URL DATA_DIR=$$scratch .venv-newest/bin/pytest -q -n auto -m "not browser"
+
 check: .venv/developing
 	@./.ci/check
 
@@ -85,6 +94,14 @@ screens: .venv/developing
 messages: .venv/developing
 	@AFTERWORD_MODE=development $(PY) manage.py messages
 
+# The first two files are on the supported Django for every Python. The third is for `make test-newest` alone. It begins
+# as a copy of the second, so that the two differ in Django and django-allauth and in nothing else.
+LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url $(UPGRADE) \
+	pyproject.toml
+
 lock: .venv/developing
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements.txt
-	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --group dev pyproject.toml -o requirements-dev.txt
+	@$(LOCK) --python-version 3.11 -c .ci/constraints/supported.txt -o requirements.txt
+	@$(LOCK) --python-version 3.11 -c .ci/constraints/supported.txt --group dev -o requirements-dev.txt
+	@cp requirements-dev.txt requirements-newest.txt
+	@$(LOCK) --python-version 3.12 -c .ci/constraints/newest.txt --group dev -o requirements-newest.txt \
+		--upgrade-package django --upgrade-package django-allauth

@@ -1,8 +1,7 @@
-"""What allauth does in our own way: the codes, the mails, the words."""
+"""What the portal changes in allauth: codes, emails, error messages, authenticator apps and the provider."""
 
 import qrcode
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core import context as allauth_context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -17,48 +16,57 @@ from accounts.sign_in.authenticator_apps import SEALED_FOR
 from portal import keys
 from portal.security_log import note
 
+from .allauth_internals import get_authentication_records
 from .models import Library, User
-from .sign_in.access import lasts_until
-from .staff.desk_lock import desk_here, sit_down
+from .sign_in.access import session_expiry
+from .staff.desk_lock import shared_desk_here, start_desk_session
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    """allauth's account adapter: sign-in, codes and emails."""
+
     error_messages = {
         **DefaultAccountAdapter.error_messages,
-        "incorrect_code": _("That is not the code. Look at it once more, or ask for a new one."),
-        "too_many_login_attempts": _(
-            "That was tried too often. Wait a few minutes, then try again."
-        ),  # with an authenticator app
+        "incorrect_code": _("That code isn't right. Check it, or get a new one."),
+        # This one is shown for codes of an authenticator app.
+        "too_many_login_attempts": _("Too many tries. Wait a few minutes, then try again."),
     }
 
     def get_login_stages(self):
-        """The second factor is asked for at the desk's door, not of a member of staff who reads as a patron."""
+        """Leave out allauth's second-factor stage. SecondFactorMiddleware asks for it at the desk instead."""
         return ["allauth.account.stages.LoginByCodeStage"]
 
     def login(self, request, user):
-        """A stranger's session may have been made to end soon, with what they had written: from here on it lasts, on a device of their own. At a
-        shared desk computer it ends with the day, and whoever works there sits down at it."""
-        by = [record["method"] for record in get_authentication_records(request, user)][-1:]
+        """Sign the person in, and set how long the session lasts.
+
+        A visitor's session may have been set to end soon. From here on it lasts as long as any, except on a
+        borrowed device. On a shared desk computer, a staff member's session ends with the day.
+        """
+        method = "".join(record["method"] for record in get_authentication_records(request, user)[-1:])
         super().login(request, user)
-        request.came_in_by = "".join(by)  # accounts.sign_in.methods notes it for this device
-        note(request, "signed_in", by=request.came_in_by)
-        desk = desk_here(request) if user.is_staff else None
+        # accounts.sign_in.methods stores it in a cookie of this device.
+        request.sign_in_method = method
+        note(request, "signed_in", by=method)
+        desk = shared_desk_here(request) if user.is_staff else None
         if desk:
-            sit_down(request, desk)
-        request.session.set_expiry(desk.until if desk else lasts_until(request))
+            start_desk_session(request, desk)
+        request.session.set_expiry(desk.until if desk else session_expiry(request))
 
     def generate_login_code(self):
         return get_random_string(6, "0123456789")
 
     def is_reauthentication_required(self, **kwargs):
-        """Our own views ask for a fresh proof before they touch a second factor: accounts/views/second_factor.py."""
+        """Return False, because accounts/views/second_factor.py asks people to reauthenticate."""
         return False
 
     def add_message(self, *args, **kwargs):
-        """Our own pages say what happened."""
+        """Drop allauth's messages: our own pages say what happened."""
 
     def send_mail(self, template_prefix, email, context):
-        """In the language of the person, or for a stranger in that of the context, or of the page that asked for it."""
+        """Send an email in the language of the recipient.
+
+        The language in `context` comes first, then that of the address's owner, then the page's.
+        """
         language = (
             context.get("language")
             or User.objects.filter(email__iexact=email).values_list("language", flat=True).first()
@@ -74,7 +82,8 @@ class AccountAdapter(DefaultAccountAdapter):
                 "language": language,
                 "direction": "rtl" if get_language_bidi() else "ltr",
             }
-            # Reading it on a lock screen or in the outbox must be of no use later: the outbox empties it once delivered.
+            # The outbox deletes the text of an email with this header once it is delivered, because it may
+            # hold a code.
             self.render_mail(template_prefix, email, context, headers={"X-Afterword-Blank": "1"}).send()
 
     def format_email_subject(self, subject):
@@ -82,14 +91,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 class MFAAdapter(DefaultMFAAdapter):
+    """allauth's adapter for authenticator apps."""
+
     error_messages = {
         **DefaultMFAAdapter.error_messages,
-        "incorrect_code": _(
-            "That is not the code that the app shows now. Wait for the next one and write that."
-        ),
-        "unverified_email": _(
-            "Sign in with a code from your e-mail first, so that we know the address is yours."
-        ),
+        "incorrect_code": _("That code isn't right. Wait for the next code in your app, then enter it."),
+        "unverified_email": _("First sign in with an emailed code, so we know the address is yours."),
     }
 
     def get_totp_label(self, user):
@@ -100,14 +107,14 @@ class MFAAdapter(DefaultMFAAdapter):
         return request.library.name.replace(":", " ") if request else super().get_totp_issuer()
 
     def build_totp_url(self, user, secret):
-        # A secret whose padding is written out is refused by some apps.
+        # Some apps refuse a secret that ends in padding.
         return super().build_totp_url(user, secret.rstrip("="))
 
     def build_totp_svg(self, url):
-        """On a ground of its own: black on a dark page no camera reads it."""
+        """Return the QR code as SVG with a background, because cameras can't read black on a dark page."""
         return qrcode.make(url, image_factory=SvgPathFillImage).to_string(encoding="unicode")
 
-    # Secrets of authenticator apps are of no use to whoever reads the database alone.
+    # Secrets are encrypted, so that a copy of the database alone can't generate codes.
 
     def encrypt(self, text):
         return keys.seal(SEALED_FOR).encrypt(text.encode()).decode()
@@ -117,18 +124,22 @@ class MFAAdapter(DefaultMFAAdapter):
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
+    """allauth's adapter for single sign-on."""
+
     def list_apps(self, request, provider=None, client_id=None):
-        """The one provider that the settings name; never one that stands in the database."""
+        """Return the provider that the settings name. Rows of SocialApp in the database are ignored."""
         sso = settings.SSO
         if not sso["issuer"]:
             return []
-        how = {"server_url": sso["issuer"], "scope": sso["scopes"], "oauth_pkce_enabled": True}
-        app = SocialApp(provider="openid_connect", provider_id=sso["issuer"], name=sso["name"], settings=how)
+        app_settings = {"server_url": sso["issuer"], "scope": sso["scopes"], "oauth_pkce_enabled": True}
+        app = SocialApp(
+            provider="openid_connect", provider_id=sso["issuer"], name=sso["name"], settings=app_settings
+        )
         app.client_id, app.secret = sso["client_id"], sso["client_secret"]
         return [app]
 
     def get_requests_session(self):
-        """A provider answers by itself: whoever sends the portal elsewhere isn't followed."""
+        """Return a requests session that checks the provider's certificate and follows no redirect."""
         session = super().get_requests_session()
         session.verify = settings.SSO["ca_file"] or True
         session.max_redirects = 0

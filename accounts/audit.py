@@ -1,3 +1,5 @@
+"""The audit trail: who did what, and when."""
+
 from django.utils import timezone
 
 from portal.prepared import insert
@@ -6,9 +8,11 @@ from .models import AuditEvent, LookingReason
 
 
 def record(action, subject, *, by, patron=None, at=None, where="", reason=""):
-    """Add one event to the audit trail. `subject` is a model instance; `patron` is the person it concerns, if any.
+    """Add one event to the audit trail and return it.
 
-    `where`: from where in the desk it was opened. `reason`: why, where that was asked; it is the desk's alone.
+    `subject` is the model instance that was changed or opened. `patron` is the person it concerns, if any.
+    `where` is the AuditEvent.Where from which staff opened it. `reason` is what staff gave as their reason;
+    patrons never see it.
     """
     event = AuditEvent(
         at=at or timezone.now(),

@@ -1,4 +1,4 @@
-"""When a branch is open, and by when it has promised an answer."""
+"""When a branch is open, and by when it promises an answer."""
 
 import datetime
 import math
@@ -9,13 +9,14 @@ from django.utils.translation import ngettext
 
 from .models import Library
 
-LOOKED_AHEAD = 4000  # days: a promise of 400 hours at a branch open one hour a week still ends within them
+# Enough for a promise of 400 hours at a branch that opens one hour a week.
+MAX_DAYS_AHEAD = 4000
 
 
 def promised_at(branch, waiting_since):
-    """The moment by which `branch` answers what waits since `waiting_since`: its promise, counted in the hours it is open.
+    """Return when `branch` promises to answer a patron who has waited since `waiting_since`.
 
-    A branch that names no hours counts those of the clock.
+    Only opening hours count towards the promise. If the branch lists none, every hour counts.
     """
     left = datetime.timedelta(hours=branch.promise_hours)
     for opens, closes in _openings(branch, waiting_since):
@@ -29,12 +30,12 @@ def promised_at(branch, waiting_since):
 
 
 def is_open(branch, at):
-    """Whether the doors are open at `at`; a branch that names no hours never says that it is."""
+    """Return whether the branch is open at `at`. It is never open if it lists no opening hours."""
     return any(opens <= at < closes for opens, closes in _openings(branch, at, days=1))
 
 
 def promise_in_words(branch):
-    """What a patron who waits is told: the promise, rounded up to days on which the branch is open."""
+    """Return the promise as a sentence for a waiting patron, rounded up to whole days."""
     week = list(branch.opening_hours.all())
     hours = [_minutes(stretch.closes) - _minutes(stretch.opens) for stretch in week]
     open_weekdays = len({stretch.weekday for stretch in week})
@@ -53,8 +54,8 @@ def promise_in_words(branch):
     ) % {"days": days}
 
 
-def _openings(branch, since, days=LOOKED_AHEAD):
-    """(opens, closes) in UTC from the library's day of `since` on, in order and without overlaps."""
+def _openings(branch, since, days=MAX_DAYS_AHEAD):
+    """Yield (opens, closes) in UTC, in order and without overlaps. Start with the day of `since`."""
     week = {
         weekday: list(stretches)
         for weekday, stretches in groupby(branch.opening_hours.all(), key=lambda stretch: stretch.weekday)
@@ -69,7 +70,7 @@ def _openings(branch, since, days=LOOKED_AHEAD):
         if day in closed:
             continue
         for stretch in week.get(day.weekday(), ()):
-            # Measured in UTC: when the clocks change, a day between the same two hours is longer or shorter.
+            # UTC gives the true length of a day on which the clocks change.
             opens = datetime.datetime.combine(day, stretch.opens, zone).astimezone(datetime.UTC)
             closes = datetime.datetime.combine(day, stretch.closes, zone).astimezone(datetime.UTC)
             opens = max(opens, open_until or opens)
@@ -79,4 +80,5 @@ def _openings(branch, since, days=LOOKED_AHEAD):
 
 
 def _minutes(time):
+    """Return the minutes since midnight."""
     return time.hour * 60 + time.minute

@@ -1,7 +1,9 @@
+"""The languages that a page offers."""
+
 from django.conf import settings
 from django.utils.translation import get_language_info
 
 
 def languages():
-    """Each language of the portal by its own name, for those who can't read the present one."""
+    """Return (code, name) of each language of the portal, each name in its own language."""
     return [(code, get_language_info(code)["name_local"].capitalize()) for code, _name in settings.LANGUAGES]

@@ -1,4 +1,7 @@
-"""What a coordinator changes: the library, its branches and hours. Who works at which desk: roles.py."""
+"""What a coordinator can change: the library, its branches and their hours.
+
+Staff roles are in accounts/staff/roles.py.
+"""
 
 import datetime
 import uuid
@@ -17,16 +20,16 @@ USUAL_WEEK = [(weekday, datetime.time(9), datetime.time(17)) for weekday in rang
 
 
 class AlreadySetUp(Exception):
-    """There is a library; what it is called and where it is are changed in the settings."""
+    """The library exists already. Coordinators change it on the settings page."""
 
 
 class DefaultBranch(Exception):
-    """What belongs nowhere else goes to it, so it stays in use until another takes its place."""
+    """The default branch can't be closed. Choose another default branch first."""
 
 
 @transaction.atomic
 def set_up(*, at, name, time_zone, language, branch, coordinator_email, coordinator_name):
-    """The library, its first branch and its first coordinator. Raises AlreadySetUp."""
+    """Create the library, its first branch and its first coordinator. Raises AlreadySetUp."""
     if Library.objects.exists():
         raise AlreadySetUp
     first_branch = Branch.objects.create(name=branch, slug=_free_slug(branch))
@@ -43,8 +46,7 @@ def set_up(*, at, name, time_zone, language, branch, coordinator_email, coordina
 
 @staff_action
 def change_library(library, *, by, at, **fields):
-    """`fields`: name, language, time_zone, accent_color, catalog_link, default_branch, closes_after_days, released_after_days,
-    desk_locks_after_minutes."""
+    """Change the library's settings. `fields` maps names of Library fields to their new values."""
     for field, value in fields.items():
         setattr(library, field, value)
     library.save(update_fields=list(fields))
@@ -53,7 +55,7 @@ def change_library(library, *, by, at, **fields):
 
 @staff_action
 def change_logo(library, *, png, by, at):
-    """`png`: the bytes of a picture that portal.files has drawn, or None for no logo."""
+    """Replace the logo. `png` is bytes from portal.files, or None to have no logo."""
     old = library.logo.name
     storage = library.logo.storage
     if png:
@@ -68,7 +70,10 @@ def change_logo(library, *, png, by, at):
 
 @staff_action
 def add_branch(*, by, at, **fields):
-    """`fields`: name, address, phone, promise_hours. It begins with the usual week."""
+    """Create a branch that is open from Monday to Friday, 9 to 5.
+
+    `fields` are its name, address, phone and promise_hours.
+    """
     branch = Branch.objects.create(slug=_free_slug(fields["name"]), **fields)
     _write_hours(branch, USUAL_WEEK)
     audit.record("added_branch", branch, by=by, at=at)
@@ -77,7 +82,7 @@ def add_branch(*, by, at, **fields):
 
 @staff_action
 def change_branch(branch, *, by, at, **fields):
-    """Its address in the browser stays: somebody may have it written down."""
+    """Change fields of the branch. Its slug never changes, so that saved links keep working."""
     for field, value in fields.items():
         setattr(branch, field, value)
     branch.save(update_fields=list(fields))
@@ -86,7 +91,7 @@ def change_branch(branch, *, by, at, **fields):
 
 @staff_action
 def change_hours(branch, *, week, by, at):
-    """`week`: (weekday, opens, closes) for each stretch, Monday 0."""
+    """Replace the opening hours. `week` holds (weekday, opens, closes), and Monday is 0."""
     Branch.objects.select_for_update().get(pk=branch.pk)
     OpeningHours.objects.filter(branch=branch).delete()
     _write_hours(branch, week)
@@ -107,7 +112,10 @@ def remove_closed_day(branch, *, day, by, at):
 
 @staff_action
 def take_out_of_use(branch, *, by, at):
-    """No new session or question goes to it; what it has stays readable. Raises DefaultBranch."""
+    """Close a branch: it gets no new visits or questions, but its old ones stay readable.
+
+    Raises DefaultBranch.
+    """
     library = Library.objects.select_for_update().get()
     if library.default_branch_id == branch.pk:
         raise DefaultBranch

@@ -1,4 +1,7 @@
-"""Where sign-ins rest, and whose they are: in the database, as Django's own, by queries that are put together once."""
+"""Django's session store and allauth's backend, with queries that are compiled once.
+
+Nearly every page reads the session and the person, so these two queries are worth it.
+"""
 
 from allauth.account.auth_backends import AuthenticationBackend
 from django.contrib.auth import get_user_model
@@ -12,14 +15,14 @@ from portal.prepared import prepared
 
 class SessionStore(db.SessionStore):
     def _get_session_from_db(self):
-        for session in _live(key=self.session_key, now=timezone.now()):
+        for session in _live_session(key=self.session_key, now=timezone.now()):
             return session
         self._session_key = None
         return None
 
 
 @prepared(key=CharField(), now=DateTimeField())
-def _live(key, now):
+def _live_session(key, now):
     return Session.objects.filter(session_key=key, expire_date__gt=now)
 
 

@@ -1,4 +1,4 @@
-"""What every action by staff has in common: it is saved only while the roles of the person who does it last."""
+"""The decorator for actions by staff. Nothing is saved if the staff member has lost a role meanwhile."""
 
 from functools import wraps
 

@@ -8,7 +8,7 @@ from .views import (
     logo,
     me,
     passkeys,
-    prove,
+    reauthenticate,
     refused_posts,
     second_factor,
     sign_in,
@@ -17,9 +17,8 @@ from .views import (
 
 urlpatterns = [
     path("sign-in/", sign_in.sign_in, name="sign_in"),
-    path(
-        "sign-in/", sign_in.sign_in, name="account_login"
-    ),  # where allauth sends somebody whose sign-in it gave up
+    # allauth redirects here when it cancels a sign-in.
+    path("sign-in/", sign_in.sign_in, name="account_login"),
     path("sign-in/card/", card_sign_in.card_sign_in, name="card_sign_in"),
     path("sign-in/code/", sign_in.enter_code, name="account_confirm_login_code"),
     path("sign-in/code/again/", sign_in.resend_code, name="resend_code"),
@@ -46,7 +45,7 @@ urlpatterns = [
     path("me/passkeys/offer/", passkeys.offer_passkey, name="offer_passkey"),
     path("me/passkeys/<uuid:public_id>/", passkeys.passkey, name="passkey"),
     path("me/single-sign-on/", single_sign_on.connect_sign_on, name="connect_sign_on"),
-    path("me/prove/", prove.prove, name="prove"),
+    path("me/prove/", reauthenticate.reauthenticate, name="reauthenticate"),
     path("not-me/<str:token>/", email_address.stop_address, name="stop_address"),
     path("invitation/<str:token>/", invitation.invitation, name="invitation"),
     path("second-factor/", second_factor.second_factor, name="second_factor"),

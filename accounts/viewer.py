@@ -1,3 +1,5 @@
+"""The viewer of a patron page, and the queries that depend on who that is."""
+
 from functools import wraps
 
 from django.db.models import BigAutoField, Q
@@ -8,11 +10,12 @@ NOBODYS = Q(pk__in=[])
 
 
 class Viewer:
-    """Whoever is looking at a patron page: a signed-in person, a browser that opened sessions by code, or both.
+    """A person or browser that looks at a patron page.
 
-    `person` is a User or None. `opened_sessions` holds the primary keys of the help sessions that this browser may open by a live code, or
-    this person because a child's visit is shared with them; `opened_recommendations` those of the recommendations made in them (a list
-    or a subquery). The middleware that fills them is on a higher floor: portal.conversations.viewer.
+    `person` is a User or None. `opened_sessions` holds the primary keys of the help sessions that this
+    browser opened by code, and of the children's visits that are shared with the person.
+    `opened_recommendations` holds the primary keys of the recommendations made in them, as a list or a
+    subquery. The middleware in portal.conversations.viewer fills in both.
     """
 
     def __init__(self, person=None, opened_sessions=(), opened_recommendations=()):
@@ -22,16 +25,17 @@ class Viewer:
 
     @classmethod
     def who_opened(cls, sessions, person):
-        """One whose opened sessions are known: `for_viewers` makes its queries for these."""
+        """Return a viewer with these opened sessions. `for_viewers` calls it to build a query."""
         return cls(person, sessions)
 
     def __bool__(self):
         return bool(self.person or self.opened_sessions)
 
     def owns(self, person_field, **opened):
-        """The rows whose `person_field` is this person, or whose one field in `opened` is among what was opened by code.
+        """Return the condition for rows that belong to this viewer.
 
-        Built from what there is: most readers are one or the other, and a condition that can't be met still costs.
+        Either `person_field` is the person, or the one field in `opened` is among the given opened objects.
+        Only conditions that can match are included, because the others would still cost time.
         """
         [(field, among)] = opened.items()
         theirs = Q(**{person_field: self.person}) if self.person else NOBODYS
@@ -39,8 +43,12 @@ class Viewer:
 
 
 def for_viewers(kind=Viewer, **fields):
-    """portal.prepared.prepared for a function that makes a queryset of a reader, of this kind, and of other parameters: it is called with
-    the reader, and by name with the values. A moment or a day that it compares with must be one of these, since it is put together once."""
+    """Decorate a function that returns a queryset for a viewer, so that its SQL is compiled only once.
+
+    The decorated function takes the viewer and, by name, the parameters in `fields`. Pass dates and times as
+    such parameters: the query is built only once, so it would keep the time of its first call. `kind` is the
+    class of viewer that the function receives.
+    """
 
     def decorate(make):
         @prepared(person=BigAutoField(), opened=BigAutoField(), **fields)

@@ -7,11 +7,12 @@ docs/security.md has the same table for people to read.
 """
 
 import datetime
+import ipaddress
 import math
 import time
 from dataclasses import dataclass
 
-from allauth.core.internal.ratelimit import get_ip, parse_duration
+from allauth.account.adapter import get_adapter
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -23,6 +24,7 @@ from portal.models import LimitCount
 from portal.security_log import note
 
 BY = ("person", "network", "target")
+SECONDS = {"m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Limit:
     def rates(self, by):
         """Return [(how many, in how many seconds)] for `by`, which is one of BY."""
         pairs = (rate.strip().split("/") for rate in getattr(self, by).split(",") if rate)
-        return [(int(amount), parse_duration(duration)) for amount, duration in pairs]
+        return [(int(amount), int(duration[:-1] or 1) * SECONDS[duration[-1]]) for amount, duration in pairs]
 
 
 LIMITS = {
@@ -266,11 +268,19 @@ def _until(moments, rates, now):
 
 def _keys(request, what, *, target, names_nobody=False):
     """Return [(by, key)] of the rows to count in. A key is an HMAC with the server's key and names nobody."""
-    who = {"network": get_ip(request), "target": target}
+    who = {"network": _network(request), "target": target}
     if request.user.is_authenticated and not names_nobody:
         who["person"] = request.user.pk
     found = [(by, who.get(by)) for by in BY if getattr(LIMITS[what], by)]
     return [(by, f"{what}:{by}:{_mark(f'{by}:{value}')}") for by, value in found if value]
+
+
+def _network(request):
+    """Return the network address. An IPv6 address counts as its /64 network, because a household has all of it."""
+    address = ipaddress.ip_address(get_adapter().get_client_ip(request))
+    if address.version == 4:
+        return str(address)
+    return str(ipaddress.ip_network((address, 64), strict=False).network_address)
 
 
 def _mark(text):

@@ -12,9 +12,9 @@ import hmac
 import logging
 import secrets
 
-from allauth.core.internal.httpkit import get_client_ip
+from allauth.account.adapter import get_adapter
 from django.core.cache import cache
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import DatabaseError
 from django.utils import timezone
 
@@ -64,6 +64,6 @@ def _key(day):
 
 def _address(request):
     try:
-        return get_client_ip(request)
-    except ImproperlyConfigured:  # fewer proxies than the settings say
-        return None
+        return get_adapter().get_client_ip(request)
+    except (ImproperlyConfigured, PermissionDenied):
+        return None  # there are fewer proxies than the settings say, or no valid address

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
+import django
 from django.utils.translation import gettext_lazy as _
 
 
@@ -75,7 +76,6 @@ INSTALLED_APPS = [
     "allauth.socialaccount",  # always, so that its rows can be erased also where single sign-on was given up again
     "allauth.socialaccount.providers.openid_connect",
     "django_htmx",
-    "template_partials.apps.SimpleAppConfig",
     "accounts",
     "recommendations",
     "portal",
@@ -91,6 +91,19 @@ INSTALLED_APPS = [
 if DEMO:
     INSTALLED_APPS.append("portal.demo")
 
+TEMPLATE_LOADERS = [
+    (
+        "django.template.loaders.cached.Loader",
+        ["django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"],
+    )
+]
+TEMPLATE_TAGS = ["portal.templatetags.portal"]
+if django.VERSION < (6, 0):
+    # Django has partials of its own since 6.0. The package has the same tags and the same "page.html#part".
+    INSTALLED_APPS.append("template_partials.apps.SimpleAppConfig")
+    TEMPLATE_LOADERS = [("template_partials.loader.Loader", TEMPLATE_LOADERS)]
+    TEMPLATE_TAGS.append("template_partials.templatetags.partials")
+
 MIDDLEWARE = [
     "portal.headers.RequestLogMiddleware",
     "portal.headers.SecurityHeadersMiddleware",
@@ -102,7 +115,7 @@ MIDDLEWARE = [
     "accounts.middleware.DeviceMiddleware",
     "accounts.middleware.LibraryMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "accounts.middleware.KeepRefusedPostMiddleware",
+    "accounts.refused_post_middleware.KeepRefusedPostMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "accounts.middleware.PersonMiddleware",
     "accounts.middleware.LanguageMiddleware",
@@ -124,21 +137,8 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
-            "loaders": [
-                (
-                    "template_partials.loader.Loader",
-                    [
-                        (
-                            "django.template.loaders.cached.Loader",
-                            [
-                                "django.template.loaders.filesystem.Loader",
-                                "django.template.loaders.app_directories.Loader",
-                            ],
-                        )
-                    ],
-                )
-            ],
-            "builtins": ["template_partials.templatetags.partials", "portal.templatetags.portal"],
+            "loaders": TEMPLATE_LOADERS,
+            "builtins": TEMPLATE_TAGS,
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -210,9 +210,8 @@ ACCOUNT_PRESERVE_USERNAME_CASING = False
 ALLAUTH_TRUSTED_PROXY_COUNT = env_number("TRUSTED_PROXY_COUNT", 0)
 MFA_ADAPTER = "accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
-MFA_TOTP_TOLERANCE = (
-    1  # phones' clocks are a little off; accounts.forms.use_up sees to it that no code works twice
-)
+# Clocks of phones are a little off. accounts.forms.second_factor.refuse_reused_code accepts each code only once.
+MFA_TOTP_TOLERANCE = 1
 USERSESSIONS_TRACK_ACTIVITY = False
 
 # The library's own system of patrons (accounts/ils/): sign-in with card and PIN. Without it the page says nothing of cards.
@@ -312,25 +311,40 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = (
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
-# What the portal sends becomes a row in the outbox; the worker delivers it with DELIVERY_EMAIL_BACKEND.
-EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
-DELIVERY_EMAIL_BACKEND = os.environ.get(
-    "DELIVERY_EMAIL_BACKEND",
-    {
-        "production": "django.core.mail.backends.smtp.EmailBackend",
-        "development": "django.core.mail.backends.console.EmailBackend",
-        "demo": "django.core.mail.backends.filebased.EmailBackend",
-        "test": "django.core.mail.backends.locmem.EmailBackend",
-    }.get(MODE, "django.core.mail.backends.smtp.EmailBackend"),
-)
-EMAIL_FILE_PATH = DATA_DIR / "mail"
-EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")
-EMAIL_PORT = env_number("EMAIL_PORT", 25)
-EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
-EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
-EMAIL_USE_TLS = env_flag("EMAIL_USE_TLS")
-EMAIL_USE_SSL = env_flag("EMAIL_USE_SSL")
-EMAIL_TIMEOUT = 20
+MAIL_FOLDER = DATA_DIR / "mail"  # where the demo's worker delivers mail, as files
+DELIVERY_EMAIL_BACKEND = os.environ.get("DELIVERY_EMAIL_BACKEND") or {
+    "development": "django.core.mail.backends.console.EmailBackend",
+    "demo": "django.core.mail.backends.filebased.EmailBackend",
+    "test": "django.core.mail.backends.locmem.EmailBackend",
+}.get(MODE, "django.core.mail.backends.smtp.EmailBackend")
+MAIL_SERVER = {
+    "host": os.environ.get("EMAIL_HOST", "localhost"),
+    "port": env_number("EMAIL_PORT", 25),
+    "username": os.environ.get("EMAIL_HOST_USER", ""),
+    "password": os.environ.get("EMAIL_HOST_PASSWORD", ""),
+    "use_tls": env_flag("EMAIL_USE_TLS"),
+    "use_ssl": env_flag("EMAIL_USE_SSL"),
+    "timeout": 20,
+}
+# Mail that the portal sends becomes rows of the outbox. The worker sends each row by the mailer "delivery".
+MAILERS: dict = {
+    "default": {"BACKEND": "portal.notifications.outbox.EmailBackend"},
+    "delivery": {
+        "BACKEND": DELIVERY_EMAIL_BACKEND,
+        "OPTIONS": {
+            "django.core.mail.backends.smtp.EmailBackend": MAIL_SERVER,
+            "django.core.mail.backends.filebased.EmailBackend": {"file_path": MAIL_FOLDER},
+        }.get(DELIVERY_EMAIL_BACKEND, {}),
+    },
+}
+if django.VERSION < (6, 1):
+    # Django reads MAILERS since 6.1 and then refuses the names below. Older Django takes its own backend from them,
+    # and a subclass of its SMTP backend takes the server from them.
+    EMAIL_BACKEND = MAILERS["default"]["BACKEND"]
+    EMAIL_HOST, EMAIL_PORT = MAIL_SERVER["host"], MAIL_SERVER["port"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL_SERVER["username"], MAIL_SERVER["password"]
+    EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL_SERVER["use_tls"], MAIL_SERVER["use_ssl"]
+    EMAIL_TIMEOUT = MAIL_SERVER["timeout"]
 DEFAULT_FROM_EMAIL = os.environ.get("MAIL_FROM", "library@localhost" if LOCAL else "")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

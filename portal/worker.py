@@ -26,7 +26,7 @@ import portal.conversations.jobs
 import portal.conversations.pending_questions
 import portal.conversations.search
 import portal.helpsessions.account_codes
-import portal.helpsessions.actions
+import portal.helpsessions.handover
 import portal.limits
 import portal.privacy.exports
 import portal.privacy.retention
@@ -81,7 +81,7 @@ JOBS = [
     (portal.conversations.search.forget_removed_words, EVERY_DAY),
     (portal.conversations.attachments.forget_unsent_attachments, EVERY_HOUR),
     (portal.conversations.attachments.forget_stray_files, EVERY_DAY),
-    (portal.helpsessions.actions.end_expired_codes, EVERY_HOUR),
+    (portal.helpsessions.handover.end_expired_codes, EVERY_HOUR),
     (portal.privacy.retention.forget_what_is_due, timedelta(minutes=5)),
     (portal.helpsessions.account_codes.forget_account_codes, EVERY_HOUR),
     (accounts.sign_in.email_addresses.change_due_addresses, timedelta(minutes=10)),

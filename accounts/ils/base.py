@@ -1,6 +1,6 @@
-"""What the portal asks of a library's own system: whether this card and this PIN belong together, and whose they are.
+"""What the portal asks a library's own system (ILS): whether a card and a PIN match, and whose they are.
 
-An adapter has `check` and `examine` and nothing else. All of them pass tests/accounts/ils/test_contract.py.
+An adapter has `check` and `examine`, and passes tests/accounts/ils/test_contract.py.
 """
 
 import datetime
@@ -8,44 +8,47 @@ import ssl
 from dataclasses import dataclass
 from typing import Protocol
 
-LONGEST_ID = 100  # letters
+MAX_ID_LENGTH = 100
 
 
 @dataclass(frozen=True)
 class Patron:
-    """Whom the ILS knows by a card and its PIN. `ils_id` stays the same when the card is replaced; what isn't known is empty."""
+    """A patron as the ILS describes them. Unknown values are empty.
+
+    `ils_id` stays the same when the card is replaced. `home_branch` is the ILS's own code or name for it.
+    """
 
     ils_id: str
     barcode: str
     name: str = ""
     email: str = ""
     group: str = ""
-    home_branch: str = ""  # the ILS's own code or name for it
+    home_branch: str = ""
     expires_on: datetime.date | None = None
 
 
 class IlsError(Exception):
-    """Nobody is let in. Its text is for whoever runs the portal, in plain words, and holds neither card nor PIN."""
+    """Nobody can be signed in. The message is for administrators, and holds neither card number nor PIN."""
 
 
 class WrongCardOrPin(IlsError):
-    """The ILS knows no such card, or the PIN is another: it is never said which."""
+    """The card is unknown or the PIN is wrong. The ILS adapters don't say which."""
 
 
 class Blocked(IlsError):
-    """Card and PIN are right, and the ILS says that the card may not be used."""
+    """The card and PIN are right, but the ILS has blocked the card."""
 
 
 class Expired(IlsError):
-    """Card and PIN are right, and the card has run out."""
+    """The card and PIN are right, but the card has expired."""
 
 
-class Away(IlsError):
-    """The ILS can't be reached, is too slow, or says what nobody can read."""
+class Unavailable(IlsError):
+    """The ILS can't be reached, is too slow, or sends an unreadable answer."""
 
 
 class Misconfigured(IlsError):
-    """The ILS refuses the portal, or leaves out what the portal must know: somebody has to change a setting."""
+    """The ILS refuses the portal, or leaves out something the portal needs. An administrator has to act."""
 
 
 class Ils(Protocol):
@@ -53,34 +56,48 @@ class Ils(Protocol):
     pin_has_letters: bool
 
     def check(self, card: str, pin: str, *, today: datetime.date) -> Patron:
-        """The patron, if the ILS says in so many words that the card is valid and the PIN is right. Otherwise an IlsError."""
+        """Return the patron if the ILS confirms that the card is valid and the PIN is right.
+
+        Raises an IlsError otherwise.
+        """
 
     def examine(self, card: str = "", pin: str = "", *, today: datetime.date):
-        """Tries what can be tried, with a card or without. Yields (whether it is well, a sentence); raises an IlsError where it can't go on."""
+        """Test the connection, and the card if one is given. Yield (ok, sentence) for each finding.
+
+        Raises an IlsError if the test can't continue.
+        """
 
 
-def refuse_what_cannot_be(card, pin):
-    """No blank PIN ever leaves the portal: there are systems that let anybody in by one. Nor what could end a field and begin another."""
+def reject_malformed_input(card, pin):
+    """Raise WrongCardOrPin for input that must not reach the ILS.
+
+    Some systems accept any patron with a blank PIN. A "|" or a control character could start another field
+    of the message.
+    """
     for typed in (card, pin):
         if not typed or typed.isspace() or not typed.isprintable() or "|" in typed:
             raise WrongCardOrPin("blank, or not what is on a card")
 
 
-def must_be_valid(patron, *, blocked, today):
-    """The patron, unless the ILS says that the card is blocked or has run out. To be asked only once the PIN was right."""
-    if not patron.ils_id.isprintable() or len(patron.ils_id) > LONGEST_ID:
+def require_valid_card(patron, *, blocked, today):
+    """Return the patron, or raise Expired or Blocked. Call it only after the ILS has accepted the PIN."""
+    if not patron.ils_id.isprintable() or len(patron.ils_id) > MAX_ID_LENGTH:
         raise Misconfigured(
-            "The ILS has an id for this patron that can't be one: too long, or with what can't be printed."
+            "The ILS gives this patron an id that the portal can't use: "
+            "it is too long, or has characters that can't be printed."
         )
     if patron.expires_on and patron.expires_on < today:
-        raise Expired("the card has run out")
+        raise Expired("the card has expired")
     if blocked:
         raise Blocked("the ILS says that the card is blocked")
     return patron
 
 
 def tls_context(ca_file, *, setting):
-    """What the portal trusts: the authorities that the machine knows, or the one in the file that the setting names."""
+    """Return a TLS context that trusts the certificates in `ca_file`, or the machine's own if it is empty.
+
+    `setting` is the name of the setting that `ca_file` comes from, for the error message.
+    """
     try:
         return ssl.create_default_context(cafile=ca_file or None)
     except OSError:

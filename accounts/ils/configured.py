@@ -8,14 +8,17 @@ from .fake import Fake
 from .koha import Koha
 from .sip2 import Sip2
 
-KINDS = {"sip2": Sip2, "koha": Koha, "demo": Fake}
+ADAPTERS = {"sip2": Sip2, "koha": Koha, "demo": Fake}
 
 
 def library_ils():
-    """The adapter, the same one for the whole process so that its connections are used again; None where people can't sign in by card."""
-    return _made(settings.ILS, tuple(sorted(settings.ILS_SETTINGS.items()))) if settings.ILS else None
+    """Return the library's adapter, or None if people can't sign in by card.
+
+    Each process has one adapter, so that it reuses its connections.
+    """
+    return _adapter(settings.ILS, tuple(sorted(settings.ILS_SETTINGS.items()))) if settings.ILS else None
 
 
 @cache
-def _made(kind, options):
-    return KINDS[kind](**dict(options))
+def _adapter(kind, options):
+    return ADAPTERS[kind](**dict(options))

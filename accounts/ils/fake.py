@@ -1,11 +1,11 @@
-"""An ILS that isn't there, for the demo and for tests: a few people, their cards and PINs. Production refuses it (portal/checks.py)."""
+"""A pretend ILS with a few cards, for the demo and for tests. Production refuses it: portal/checks.py."""
 
 import datetime
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
-from .base import Patron, WrongCardOrPin, must_be_valid, refuse_what_cannot_be
+from .base import Patron, WrongCardOrPin, reject_malformed_input, require_valid_card
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ CARDS = [
         "1234",
         "1001",
         "Delroy Simmons",
-        _("somebody whom the library knows"),
+        _("someone the library already knows"),
         home_branch="Northfield Branch",
     ),
     Card(
@@ -42,16 +42,16 @@ CARDS = [
         "2345",
         "1002",
         "Noor Haddad",
-        _("somebody who is new here"),
+        _("someone new to the library"),
         home_branch="Central Library",
     ),
-    Card("20001003", "3456", "1003", "Theo Brandt", _("a card that is blocked"), blocked=True),
+    Card("20001003", "3456", "1003", "Theo Brandt", _("a blocked card"), blocked=True),
     Card(
         "20001004",
         "4567",
         "1004",
         "Wilma Stone",
-        _("a card that has run out"),
+        _("an expired card"),
         expires_on=datetime.date(2020, 1, 31),
     ),
     Card(
@@ -59,7 +59,7 @@ CARDS = [
         "5678",
         "1005",
         "Haddad, Samira Noor",
-        _("a child, of whom only the first name is kept"),
+        _("a child (only the first name is kept)"),
         email="parent@example.org",
         group="JUVENILE",
     ),
@@ -73,11 +73,11 @@ class Fake:
         self.cards = cards
 
     def check(self, card, pin, *, today):
-        refuse_what_cannot_be(card, pin)
-        for one in self.cards:
-            if (one.card, one.pin) == (card, pin):
-                return must_be_valid(one.patron, blocked=one.blocked, today=today)
+        reject_malformed_input(card, pin)
+        for known in self.cards:
+            if (known.card, known.pin) == (card, pin):
+                return require_valid_card(known.patron, blocked=known.blocked, today=today)
         raise WrongCardOrPin("no such card, or another PIN")
 
     def examine(self, card="", pin="", *, today):
-        yield True, "This is the ILS of the demo: it is always there."
+        yield True, "This is the ILS of the demo: it is always available."

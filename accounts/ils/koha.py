@@ -1,6 +1,7 @@
-"""The ILS over Koha's REST API: Koha checks card and password, then the patron's record says the rest.
+"""An ILS that the portal asks over Koha's REST API.
 
-http.client is all that this needs: two requests, no redirects, every byte within one deadline.
+One request checks the card number and password, and a second one reads the patron's record. http.client
+follows no redirects, and lets us check the deadline after every chunk.
 """
 
 import base64
@@ -14,17 +15,18 @@ import time
 from urllib.parse import quote, urlencode, urlsplit
 
 from .base import (
-    Away,
     Blocked,
     Misconfigured,
     Patron,
+    Unavailable,
     WrongCardOrPin,
-    must_be_valid,
-    refuse_what_cannot_be,
+    reject_malformed_input,
+    require_valid_card,
     tls_context,
 )
 
-WANTED = [
+# The fields of a patron's record that the portal reads.
+PATRON_FIELDS = [
     "cardnumber",
     "preferred_name",
     "firstname",
@@ -33,8 +35,8 @@ WANTED = [
     "category_id",
     "library_id",
     "expiry_date",
-]  # of what a patron's record says
-LONGEST_ANSWER = 256 * 1024  # bytes
+]
+MAX_ANSWER_BYTES = 256 * 1024
 
 
 class Koha:
@@ -52,44 +54,42 @@ class Koha:
         pin_has_letters=True,
     ):
         self.url, self.ca_file, self.timeout = urlsplit(url.rstrip("/")), ca_file, timeout
-        self.user, self.password, self.client_id, self.client_secret = (
-            user,
-            password,
-            client_id,
-            client_secret,
-        )
+        self.user, self.password = user, password
+        self.client_id, self.client_secret = client_id, client_secret
         self.card_has_letters, self.pin_has_letters = card_has_letters, pin_has_letters
         self.lock, self.token, self.token_until = threading.Lock(), "", 0.0
 
     def check(self, card, pin, *, today):
-        refuse_what_cannot_be(card, pin)
+        reject_malformed_input(card, pin)
         deadline = time.monotonic() + self.timeout
-        status, found = self._ask(
+        status, checked = self._ask(
             "POST", "/auth/password/validation", deadline, {"identifier": card, "password": pin}
         )
-        if status == 400 and found.get("errors"):
+        if status == 400 and checked.get("errors"):
             raise Misconfigured(
-                "Koha does not know the question (no “identifier”): this version of Koha is too old."
+                "Koha can't check a password by “identifier”, because this version of Koha is too old."
             )
-        if status == 400 and "expired" in str(found.get("error", "")).lower():
-            raise Blocked("Koha says that the password has run out")
+        if status == 400 and "expired" in str(checked.get("error", "")).lower():
+            raise Blocked("Koha says that the password has expired")
         if status == 400:
-            raise WrongCardOrPin("Koha says that card and password don't belong together")
-        if status != 201 or not found.get("patron_id"):
-            raise Away(f"Koha answers the check of a password with {status}, which the portal can't read.")
-        status, patron = self._ask("GET", f"/patrons/{quote(str(found['patron_id']), safe='')}", deadline)
-        if status != 200 or patron.get("patron_id") != found["patron_id"]:
-            raise Away(f"Koha answers a question for a patron's record with {status}.")
-        said = {name: str(patron.get(name) or "") for name in WANTED}
-        return must_be_valid(
+            raise WrongCardOrPin("Koha says that the card and the password don't match")
+        if status != 201 or not checked.get("patron_id"):
+            raise Unavailable(
+                f"Koha answers a password check with status {status} and content the portal can't read."
+            )
+        status, patron = self._ask("GET", f"/patrons/{quote(str(checked['patron_id']), safe='')}", deadline)
+        if status != 200 or patron.get("patron_id") != checked["patron_id"]:
+            raise Unavailable(f"Koha answers a request for a patron's record with status {status}.")
+        fields = {name: str(patron.get(name) or "") for name in PATRON_FIELDS}
+        return require_valid_card(
             Patron(
                 ils_id=str(patron["patron_id"]),
-                barcode=said["cardnumber"] or card,
-                name=f"{said['preferred_name'] or said['firstname']} {said['surname']}".strip(),
-                email=said["email"],
-                group=said["category_id"],
-                home_branch=said["library_id"],
-                expires_on=_day(said["expiry_date"]),
+                barcode=fields["cardnumber"] or card,
+                name=f"{fields['preferred_name'] or fields['firstname']} {fields['surname']}".strip(),
+                email=fields["email"],
+                group=fields["category_id"],
+                home_branch=fields["library_id"],
+                expires_on=_day(fields["expiry_date"]),
             ),
             blocked=bool(patron.get("restricted") or patron.get("patron_card_lost")),
             today=today,
@@ -100,55 +100,54 @@ class Koha:
         if self.client_id:
             self._fresh_token(deadline)
             yield True, "Koha gives the portal a token."
-        status, _found = self._ask("GET", "/patrons?_per_page=1", deadline)
+        status, _patrons = self._ask("GET", "/patrons?_per_page=1", deadline)
         if status != 200:
             raise Misconfigured(
-                f"Koha answers a question for patrons with {status}. Is KOHA_URL the address of its REST API's host?"
+                f"Koha answers a request for patrons with status {status}. "
+                "Is KOHA_URL the address of its REST API's host?"
             )
         yield True, f"{self.url.hostname} answers, and lets the portal read patrons."
         if self.url.scheme != "https":
             yield (
                 False,
-                "The connection is not encrypted: whoever is on the way reads cards and PINs. Use an https address.",
+                "The connection is not encrypted, so anyone on the network can read card numbers and PINs. "
+                "Use an https address.",
             )
-
-    # The wire.
 
     def _ask(self, method, path, deadline, body=None):
-        """(status, the JSON of the answer). What concerns the portal's own account is an IlsError."""
-        text = json.dumps(body).encode() if body is not None else None
-        headers = {"Accept": "application/json", **({"Content-Type": "application/json"} if text else {})}
-        status, found = self._send(
-            method,
-            f"/api/v1{path}",
-            deadline,
-            text,
-            {**headers, "Authorization": self._authorization(deadline)},
-        )
-        if status == 401 and self.client_id:  # the token may have been taken back
+        """Send one request and return (status, JSON of the answer).
+
+        Raises an IlsError if Koha is unavailable or refuses the portal's own account.
+        """
+        status, answer = self._send_authorized(method, path, deadline, body)
+        if status == 401 and self.client_id:
+            # Koha may have revoked the token.
             self._fresh_token(deadline)
-            status, found = self._send(
-                method,
-                f"/api/v1{path}",
-                deadline,
-                text,
-                {**headers, "Authorization": self._authorization(deadline)},
-            )
+            status, answer = self._send_authorized(method, path, deadline, body)
         if status == 401:
             raise Misconfigured(
-                "Koha rejects the portal's account. See KOHA_USER and KOHA_PASSWORD (with RESTBasicAuth on in Koha), or KOHA_CLIENT_ID."
+                "Koha rejects the portal's account. Check KOHA_USER and KOHA_PASSWORD "
+                "(with RESTBasicAuth on in Koha), or KOHA_CLIENT_ID."
             )
         if status == 403:
             raise Misconfigured(
-                "The portal's account at Koha may not read patrons: give it the permission “borrowers”."
+                "The portal's account at Koha may not read patrons. Give it the permission “borrowers”."
             )
         if status == 404 or 300 <= status < 400:
             raise Misconfigured(
-                f"Koha answers {status} at {self.url.geturl()}/api/v1{path.partition('?')[0]}. Is KOHA_URL the address of its REST API's host?"
+                f"Koha answers with status {status} at {self.url.geturl()}/api/v1{path.partition('?')[0]}. "
+                "Is KOHA_URL the address of its REST API's host?"
             )
         if status >= 500 or status == 429:
-            raise Away(f"Koha answers {status}: it can't work at the moment.")
-        return status, found
+            raise Unavailable(f"Koha answers with status {status}: it is not available right now.")
+        return status, answer
+
+    def _send_authorized(self, method, path, deadline, body):
+        text = json.dumps(body).encode() if body is not None else None
+        headers = {"Accept": "application/json", "Authorization": self._authorization(deadline)}
+        if text:
+            headers["Content-Type"] = "application/json"
+        return self._send(method, f"/api/v1{path}", deadline, text, headers)
 
     def _authorization(self, deadline):
         if not self.client_id:
@@ -164,16 +163,19 @@ class Koha:
             "client_secret": self.client_secret,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        status, found = self._send("POST", "/api/v1/oauth/token", deadline, urlencode(form).encode(), headers)
+        status, answer = self._send(
+            "POST", "/api/v1/oauth/token", deadline, urlencode(form).encode(), headers
+        )
         if status >= 500:
-            raise Away(f"Koha answers {status}: it can't work at the moment.")
-        if status != 200 or not found.get("access_token"):
+            raise Unavailable(f"Koha answers with status {status}: it is not available right now.")
+        if status != 200 or not answer.get("access_token"):
             raise Misconfigured(
-                "Koha gives the portal no token. See KOHA_CLIENT_ID and KOHA_CLIENT_SECRET, and RESTOAuth2ClientCredentials in Koha."
+                "Koha gives the portal no token. Check KOHA_CLIENT_ID and KOHA_CLIENT_SECRET, "
+                "and RESTOAuth2ClientCredentials in Koha."
             )
         with self.lock:
-            self.token = found["access_token"]
-            self.token_until = time.monotonic() + max(float(found.get("expires_in") or 0) - 60, 0)
+            self.token = answer["access_token"]
+            self.token_until = time.monotonic() + max(float(answer.get("expires_in") or 0) - 60, 0)
             return self.token
 
     def _send(self, method, path, deadline, body, headers):
@@ -181,30 +183,33 @@ class Koha:
         try:
             connection.request(method, self.url.path + path, body, headers)
             connection.sock.settimeout(_left(deadline))
-            answer = connection.getresponse()
+            response = connection.getresponse()
             text = b""
-            while chunk := answer.read1(8192):
+            while chunk := response.read1(8192):
                 text += chunk
-                if len(text) > LONGEST_ANSWER or time.monotonic() > deadline:
+                if len(text) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
                     raise TimeoutError
-            found = json.loads(text) if text else {}
-            return answer.status, found if isinstance(found, dict) else {}
+            answer = json.loads(text) if text else {}
+            return response.status, answer if isinstance(answer, dict) else {}
         except ssl.SSLCertVerificationError as error:
             raise Misconfigured(
-                f"The certificate of {self.url.hostname} is not trusted: {error.verify_message}. If it is of your own making, name its file in KOHA_CA_FILE."
+                f"The certificate of {self.url.hostname} is not trusted: {error.verify_message}. "
+                "If it is self-signed, name its file in KOHA_CA_FILE."
             ) from None
         except TimeoutError:
-            raise Away(f"{self.url.hostname} does not answer in time.") from None
+            raise Unavailable(f"{self.url.hostname} does not answer in time.") from None
         except ConnectionRefusedError:
-            raise Away(
-                f"{self.url.hostname} refuses the connection. Is KOHA_URL right, does a firewall stand between?"
+            raise Unavailable(
+                f"{self.url.hostname} refuses the connection. Is KOHA_URL right? Is there a firewall?"
             ) from None
         except socket.gaierror:
-            raise Away(f"No machine is called {self.url.hostname}. Is KOHA_URL right?") from None
+            raise Unavailable(f"No machine is called {self.url.hostname}. Is KOHA_URL right?") from None
         except OSError as error:
-            raise Away(f"{self.url.hostname} can't be reached: {error.strerror or error}.") from None
+            raise Unavailable(f"{self.url.hostname} can't be reached: {error.strerror or error}.") from None
         except (http.client.HTTPException, ValueError):
-            raise Away(f"{self.url.hostname} answers what is not JSON of Koha's REST API.") from None
+            raise Unavailable(
+                f"{self.url.hostname} does not answer with the JSON of Koha's REST API."
+            ) from None
         finally:
             connection.close()
 
@@ -216,10 +221,12 @@ class Koha:
 
 
 def _left(deadline):
+    """Return the seconds until `deadline`. Never 0, because a socket with that timeout would not wait."""
     return max(deadline - time.monotonic(), 0.001)
 
 
 def _day(text):
+    """Return the date in an ISO string, or None."""
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,7 @@
-"""The ILS over SIP2. The messages: sip2_messages.py; the wire: connection.py."""
+"""An ILS that the portal asks over SIP2.
+
+The format of the messages is in sip2_messages.py, and the network connection in connection.py.
+"""
 
 import datetime
 import logging
@@ -13,8 +16,8 @@ from .base import (
     Misconfigured,
     Patron,
     WrongCardOrPin,
-    must_be_valid,
-    refuse_what_cannot_be,
+    reject_malformed_input,
+    require_valid_card,
     tls_context,
 )
 from .connection import Connection, Lost
@@ -22,10 +25,14 @@ from .sip2_messages import field
 
 log = logging.getLogger(__name__)
 
-RESTS = 50  # seconds that an open connection may rest; many servers end one after a minute
-AT_REST = 4  # connections: as many as a process has threads
-CARD_LOST = 5  # in a patron's status; 1 to 4 and 6 to 14 are loans, holds and fees, which no help depends on
-PATRON_INFORMATION = 7  # in the list of messages that the ILS knows, from 0
+# Many servers close an idle connection after a minute.
+MAX_IDLE_SECONDS = 50
+# One for each thread of a process.
+MAX_IDLE_CONNECTIONS = 4
+# The number of this flag in a patron's status. The other flags are about loans, holds and fees.
+CARD_LOST = 5
+# The index of this message in the list of messages that the ILS supports.
+PATRON_INFORMATION = 7
 
 
 class Sip2:
@@ -56,62 +63,60 @@ class Sip2:
         self.institution, self.terminal_password = institution, terminal_password
         self.tls, self.ca_file = tls, ca_file
         self.charset, self.error_detection = charset, error_detection
-        self.id_field, self.group_field, self.branch_field, self.expires_field = (
-            id_field,
-            group_field,
-            branch_field,
-            expires_field,
-        )
+        self.id_field, self.group_field = id_field, group_field
+        self.branch_field, self.expires_field = branch_field, expires_field
         self.card_has_letters, self.pin_has_letters = card_has_letters, pin_has_letters
-        self.lock, self.resting, self.process = threading.Lock(), [], os.getpid()
+        self.lock, self.idle, self.process = threading.Lock(), [], os.getpid()
 
     def check(self, card, pin, *, today):
-        return self._judged(self._ask(self._patron_information(card, pin)), card, today)
+        return self._patron_in(self._ask(self._patron_information(card, pin)), card, today)
 
     def examine(self, card="", pin="", *, today):
-        opened = self._opened(time.monotonic() + self.timeout)
-        self._keep(opened)
-        yield True, f"{self.host} port {self.port} takes the connection{', encrypted' if self.tls else ''}."
+        self._keep(self._connect(time.monotonic() + self.timeout))
+        yield True, f"{self.host} port {self.port} accepts the connection{', encrypted' if self.tls else ''}."
         if not self.tls:
             yield (
                 False,
-                "The connection is not encrypted: whoever is on the way reads cards and PINs. Use SIP2_TLS=1, or a tunnel of your own.",
+                "The connection is not encrypted, so anyone on the network can read card numbers and PINs. "
+                "Set SIP2_TLS=1, or use a tunnel.",
             )
         if self.login:
             yield True, "The ILS accepts the login."
         status = self._ask(b"99" + b"0" + b"080" + b"2.00")
         if status.code != "98" or status.fixed[0] != "Y":
-            yield False, "The ILS says that it is not on line, so it may know no patrons now."
-        knows = status.fields.get("BX", "")
-        if len(knows) > PATRON_INFORMATION and knows[PATRON_INFORMATION] != "Y":
+            yield False, "The ILS says that it is offline, so it may not find any patrons."
+        supported = status.fields.get("BX", "")
+        if len(supported) > PATRON_INFORMATION and supported[PATRON_INFORMATION] != "Y":
             yield (
                 False,
-                "The ILS says that it does not answer patron information (message 63): it must be allowed for this login.",
+                "The ILS says that it does not answer patron information (message 63). "
+                "Allow it for this login.",
             )
         yield (
             True,
-            "Error detection works." if self.error_detection else "Error detection is off, ours at least.",
+            "Error detection works." if self.error_detection else "The portal's error detection is off.",
         )
         if self.id_field == "AA":
             yield (
                 True,
-                "Patrons are known by their card number (AA), so a new card is a new person. If the ILS has a field with its own id: SIP2_ID_FIELD.",
+                "Patrons are identified by their card number (AA), so a new card is a new person. "
+                "If the ILS has a field with its own id, name it in SIP2_ID_FIELD.",
             )
         if card:
             answer = self._ask(self._patron_information(card, pin))
             yield from self._remarks(answer)
-            self._judged(answer, card, today)
+            self._patron_in(answer, card, today)
 
     def close(self):
         with self.lock:
-            resting, self.resting = self.resting, []
-        for connection in resting:
+            idle, self.idle = self.idle, []
+        for connection in idle:
             connection.close()
 
-    # What is asked, and what the answer means.
+    # The message about a patron, and its answer.
 
     def _patron_information(self, card, pin):
-        refuse_what_cannot_be(card, pin)
+        reject_malformed_input(card, pin)
         now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d   Z%H%M%S")
         try:
             return f"63000{now}{' ' * 10}".encode() + b"".join(
@@ -123,92 +128,97 @@ class Sip2:
                     ("AD", pin),
                 ]
             )
-        except UnicodeEncodeError:  # its text would show what was typed
+        except UnicodeEncodeError:
+            # The original error would show the PIN.
             raise WrongCardOrPin("not what this ILS can have as a card or a PIN") from None
 
-    def _judged(self, answer, card, today):
-        """The patron, if BL and CQ both are Y. Whatever is left out, blank or else is a no."""
+    def _patron_in(self, answer, card, today):
+        """Return the patron if BL (valid card) and CQ (right PIN) are both "Y", or raise an IlsError."""
         if answer.code != "64":
             raise Misconfigured(
                 f"The ILS answers patron information with message {answer.code} instead of 64."
             )
-        said = answer.fields
-        valid, right_pin = said.get("BL") == "Y", said.get("CQ") == "Y"
+        fields = answer.fields
+        valid, right_pin = fields.get("BL") == "Y", fields.get("CQ") == "Y"
         if not right_pin:
-            if valid and said.get("CQ", "").strip() == "":
+            if valid and fields.get("CQ", "").strip() == "":
                 log.warning(
-                    "The ILS says that a card is valid but not whether the PIN is right (no CQ): nobody can be let in. See manage.py ils_check."
+                    "The ILS says that a card is valid but not whether the PIN is right (no CQ), "
+                    "so nobody can sign in. Run manage.py ils_check."
                 )
             raise WrongCardOrPin("the ILS does not say that the PIN is right")
-        expires_on = _day(said.get(self.expires_field, ""))
+        expires_on = _day(fields.get(self.expires_field, ""))
         if not valid:
-            # A system that says "right PIN" of cards which it doesn't know gives no name with it.
-            if not said.get("AE", "").strip():
+            # Some systems answer "right PIN" for unknown cards too, but then without a name.
+            if not fields.get("AE", "").strip():
                 raise WrongCardOrPin("the ILS does not say that the card is valid")
             raise (
-                Expired("the card has run out")
+                Expired("the card has expired")
                 if expires_on and expires_on < today
                 else Blocked("the ILS says that the card is not valid")
             )
         patron = Patron(
-            ils_id=self._id(said),
-            barcode=said.get("AA", "").strip() or card,
-            name=said.get("AE", "").strip(),
-            email=said.get("BE", "").strip(),
-            group=said.get(self.group_field, "").strip(),
-            home_branch=said.get(self.branch_field, "").strip(),
+            ils_id=self._id(fields),
+            barcode=fields.get("AA", "").strip() or card,
+            name=fields.get("AE", "").strip(),
+            email=fields.get("BE", "").strip(),
+            group=fields.get(self.group_field, "").strip(),
+            home_branch=fields.get(self.branch_field, "").strip(),
             expires_on=expires_on,
         )
-        return must_be_valid(patron, blocked=answer.statuses[CARD_LOST] == "Y", today=today)
+        return require_valid_card(patron, blocked=answer.statuses[CARD_LOST] == "Y", today=today)
 
-    def _id(self, said):
-        ils_id = said.get(self.id_field, "").strip()
+    def _id(self, fields):
+        ils_id = fields.get(self.id_field, "").strip()
         if not ils_id:
             raise Misconfigured(
-                f"The answer has no field {self.id_field}, by which the portal is to know a patron. See SIP2_ID_FIELD."
+                f"The answer has no field {self.id_field} to identify the patron. See SIP2_ID_FIELD."
             )
         if "\ufffd" in ils_id:
             raise Misconfigured(
                 f"The field {self.id_field} can't be read as {self.charset}. See SIP2_CHARSET."
             )
-        return (
-            ils_id.upper() if self.id_field == "AA" else ils_id
-        )  # some systems say the number as it was typed
+        # Some systems repeat a card number as the patron typed it.
+        return ils_id.upper() if self.id_field == "AA" else ils_id
 
     def _remarks(self, answer):
-        """What is odd about an answer, whatever it means."""
-        said = answer.fields
+        """Yield (ok, sentence) for each oddity of an answer."""
+        fields = answer.fields
         for name, meaning in (("BL", "the card is valid"), ("CQ", "the PIN is right")):
-            if not said.get(name, "").strip():
+            if not fields.get(name, "").strip():
                 yield (
                     False,
-                    f"The answer does not say whether {meaning} (no {name}): nobody can be let in. It may have to be turned on in the ILS.",
+                    f"The answer does not say whether {meaning} (no {name}), so nobody can sign in. "
+                    "You may have to turn it on in the ILS.",
                 )
-        name = said.get("AE", "")
+        name = fields.get("AE", "")
         if "\ufffd" in name or (
             not name.isascii() and self.charset.replace("-", "").lower() != "utf8" and _is_utf8(answer.raw)
         ):
             yield (
                 False,
-                f"The charset may be another than {self.charset}: the name arrives as “{name}”. See SIP2_CHARSET; most systems use cp850 or utf-8.",
+                f"{self.charset} may be the wrong charset: the name arrives as “{name}”. "
+                "See SIP2_CHARSET. Most systems use cp850 or utf-8.",
             )
         for setting, wanted in (
             ("SIP2_GROUP_FIELD", self.group_field),
             ("SIP2_BRANCH_FIELD", self.branch_field),
         ):
-            if wanted and wanted not in said:
-                yield True, f"The answer has no field {wanted} ({setting}); it has {', '.join(sorted(said))}."
+            if wanted and wanted not in fields:
+                found = ", ".join(sorted(fields))
+                yield True, f"The answer has no field {wanted} ({setting}). It has {found}."
 
-    # The connections. Each is used by one request at a time and rests between them.
+    # The connections. One request at a time uses a connection. It stays open for the next one.
 
     def _ask(self, message):
         deadline = time.monotonic() + self.timeout
-        if connection := self._rested():
-            with suppress(Lost):  # it was closed while it rested
-                return self._asked(connection, message, deadline)
-        return self._asked(self._opened(deadline), message, deadline)
+        if connection := self._idle_connection():
+            # The ILS may have closed it meanwhile.
+            with suppress(Lost):
+                return self._ask_over(connection, message, deadline)
+        return self._ask_over(self._connect(deadline), message, deadline)
 
-    def _asked(self, connection, message, deadline):
+    def _ask_over(self, connection, message, deadline):
         try:
             answer = connection.ask(message, deadline)
         except BaseException:
@@ -217,9 +227,10 @@ class Sip2:
         self._keep(connection)
         return answer
 
-    def _opened(self, deadline):
+    def _connect(self, deadline):
+        """Return a new connection, logged in if there is a login."""
         context = tls_context(self.ca_file, setting="SIP2_CA_FILE") if self.tls else None
-        opened = Connection.open(
+        connection = Connection.open(
             host=self.host,
             port=self.port,
             tls_context=context,
@@ -234,43 +245,45 @@ class Sip2:
                     ("CO", self.password),
                     *([("CP", self.location)] if self.location else []),
                 ]
-                answer = opened.ask(
+                answer = connection.ask(
                     b"9300" + b"".join(field(name, value, self.charset) for name, value in pairs), deadline
                 )
                 if (answer.code, answer.fixed) != ("94", "1"):
                     raise Misconfigured(
-                        "The ILS rejects the login. See SIP2_LOGIN and SIP2_PASSWORD, and whether the ILS knows this machine's address."
+                        "The ILS rejects the login. Check SIP2_LOGIN and SIP2_PASSWORD, "
+                        "and whether the ILS allows this machine's address."
                     )
         except BaseException:
-            opened.close()
+            connection.close()
             raise
-        return opened
+        return connection
 
-    def _rested(self):
+    def _idle_connection(self):
         with self.lock:
-            if self.process != os.getpid():  # the parent's, not ours
-                self.resting, self.process = [], os.getpid()
-            while self.resting:
-                connection = self.resting.pop()
-                if time.monotonic() - connection.used_at < RESTS:
+            # After a fork, the connections belong to the parent process.
+            if self.process != os.getpid():
+                self.idle, self.process = [], os.getpid()
+            while self.idle:
+                connection = self.idle.pop()
+                if time.monotonic() - connection.used_at < MAX_IDLE_SECONDS:
                     return connection
                 connection.close()
         return None
 
     def _keep(self, connection):
         with self.lock:
-            has_room = len(self.resting) < AT_REST
+            has_room = len(self.idle) < MAX_IDLE_CONNECTIONS
             if has_room:
-                self.resting.append(connection)
+                self.idle.append(connection)
         if not has_room:
             connection.close()
 
 
 def _day(text):
-    """The day in a field that begins with YYYYMMDD, with or without hyphens."""
+    """Return the date in a field that starts with YYYYMMDD or YYYY-MM-DD, or None."""
     digits = "".join(character for character in text[:10] if character.isdecimal())[:8]
     try:
-        return datetime.datetime.strptime(digits, "%Y%m%d").date()  # noqa: DTZ007 (a day, not a moment)
+        return datetime.datetime.strptime(digits, "%Y%m%d").date()  # noqa: DTZ007  a date has no time zone
     except ValueError:
         return None
 

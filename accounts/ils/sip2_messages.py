@@ -1,37 +1,51 @@
 """SIP2 messages as bytes: 3M Standard Interchange Protocol 2.00, document revision 2.12.
 
-A message is two digits, fields of fixed length, then fields of two letters and a value, each ended by "|", and a carriage
-return. With error detection it ends in AY, a digit that the answer repeats, and AZ, the checksum.
+A message starts with two digits and fields of fixed length. Named fields follow: two letters, a value and
+"|". A carriage return ends the message. With error detection, the last fields are AY, a digit that the answer
+repeats, and AZ, the checksum.
 """
 
 import re
 from dataclasses import dataclass
 
-RESEND = b"97"  # from us to the ILS: say that again
-RESEND_WANTED = b"96"  # from the ILS to us
+# We send 97 to ask the ILS to repeat its answer. The ILS sends 96 to ask us to repeat our message.
+RESEND = b"97"
+RESEND_WANTED = b"96"
 TRAILER = re.compile(rb"(?:AY(?P<number>\d))?AZ(?P<checksum>[0-9A-Fa-f]{4})\|?\Z")
-FIXED = {"94": 1, "98": 34, "64": 14 + 3 + 18 + 6 * 4}  # bytes between the two digits and the first field
+# The characters between the two digits and the first named field, for each answer that the portal reads.
+FIXED_LENGTHS = {"94": 1, "98": 34, "64": 14 + 3 + 18 + 6 * 4}
 
 
 class Damaged(Exception):
-    """What came is not what was sent: the checksum is another, or it is missing."""
+    """The checksum of a message is wrong or missing."""
 
 
 @dataclass(frozen=True)
 class Answer:
+    """A parsed answer of the ILS.
+
+    `fields` has the first value of each field. Only texts for a screen or a printer come more than once.
+    """
+
     code: str
     fixed: str
-    fields: dict[str, str]  # the first value of each; what else repeats is text for a screen or a printer
+    fields: dict[str, str]
     raw: bytes
 
     @property
     def statuses(self):
-        """The fourteen marks of a patron's status, from 1 as in the standard: "Y" where something is denied or exceeded."""
+        """Return the 14 flags of the patron's status, numbered from 1 as in the standard.
+
+        "Y" means that something is denied or a limit is exceeded.
+        """
         return dict(enumerate(self.fixed[:14], 1)) if self.code == "64" else {}
 
 
 def checksum(message):
-    """Of everything up to and with the letters AZ: the two's complement of the sum of the bytes, in four hexadecimal digits."""
+    """Return the two's complement of the sum of the bytes, as four hexadecimal digits.
+
+    `message` ends with the letters AZ, which count too.
+    """
     return b"%04X" % (-sum(message) & 0xFFFF)
 
 
@@ -40,7 +54,7 @@ def field(name, value, charset):
 
 
 def framed(message, number=None):
-    """The message as it is sent; with a `number` under error detection."""
+    """Return the message as it is sent. A `number` adds error detection."""
     if number is not None:
         message += b"AY%dAZ" % number
         message += checksum(message)
@@ -48,12 +62,15 @@ def framed(message, number=None):
 
 
 def resend_request():
-    """A 97 carries a checksum but never a number, and is the same at all times."""
+    """Return the request to repeat the last answer. It has a checksum but no number."""
     return RESEND + b"AZ" + checksum(RESEND + b"AZ") + b"\r"
 
 
 def unframed(line, number):
-    """The message inside a line, without its trailer. With a `number` both it and the checksum must be right. Raises Damaged."""
+    """Return the message in a line, without its trailer.
+
+    With a `number`, raises Damaged if the number or the checksum is wrong.
+    """
     line = line.strip(b"\r\n\0 ")
     trailer = TRAILER.search(line)
     if number is None:
@@ -66,12 +83,15 @@ def unframed(line, number):
 
 
 def parsed(message, charset):
-    """The answer in a message; what the charset can't read is marked U+FFFD. Raises ValueError where it is none that we know."""
+    """Return the Answer in a message, or raise ValueError if its kind is unknown.
+
+    Bytes that the charset can't decode become U+FFFD.
+    """
     text = message.decode(charset, errors="replace")
     code = text[:2]
-    if code not in FIXED or len(text) < 2 + FIXED[code]:
+    if code not in FIXED_LENGTHS or len(text) < 2 + FIXED_LENGTHS[code]:
         raise ValueError
-    begin = 2 + FIXED[code]
+    begin = 2 + FIXED_LENGTHS[code]
     fields: dict[str, str] = {}
     for part in text[begin:].split("|"):
         if len(part) >= 2:

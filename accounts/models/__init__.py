@@ -1,4 +1,4 @@
-"""Who: the library, people, staff, how they sign in, and the audit trail."""
+"""The library, people, staff, their sign-in methods, and the audit trail."""
 
 from .audit import AuditEvent, LookingReason
 from .library import Branch, ClosedDay, Library, OpeningHours, private_storage

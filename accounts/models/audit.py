@@ -1,4 +1,4 @@
-"""Who did or opened what."""
+"""The audit trail: who changed or opened what."""
 
 from django.db import models
 from django.db.models import Q
@@ -9,17 +9,18 @@ from .people import User
 
 class AuditEventQuerySet(models.QuerySet):
     def looks_at(self, person):
-        """When staff opened something of this person's, looked them up, or changed who can come in and what belongs to them."""
-        told = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES]).exclude(
-            by=person
-        )
-        return told.exclude(
-            ~Q(subject=str(person.public_id)), action="merged_people"
-        )  # which has an event about each of the two
+        """Return the events in which staff opened, looked up or changed something of this patron."""
+        events = self.filter(patron=person, action__in=[*AuditEvent.LOOKS, *AuditEvent.CHANGES])
+        # A merge writes two events, one about each record. The patron reads one of them.
+        about_other_record = Q(action="merged_people") & ~Q(subject=str(person.public_id))
+        return events.exclude(by=person).exclude(about_other_record)
 
 
 class AuditEvent(models.Model):
-    """Who did or opened what, and whom it concerned. Written by accounts.audit.record and never changed."""
+    """One event: who changed or opened something, and which patron it concerns.
+
+    accounts.audit.record writes it, and it never changes.
+    """
 
     LOOKS = ("opened", "opened_by_code", "looked_up")
     CHANGES = (
@@ -28,16 +29,16 @@ class AuditEvent(models.Model):
     )
 
     class Where(models.TextChoices):
-        """From where in the desk something was opened."""
+        """The page of the desk from which staff opened something."""
 
         QUEUE = "queue", _("from the queue")
         SEARCH = "search", _("from a search in the queue")
         SESSIONS = "sessions", _("from the list of visits")
-        SESSION = "session", _("from the page of a visit")
-        CONVERSATION = "conversation", _("from beside a conversation")
-        PEOPLE = "people", _("at the people desk")
-        CODE = "code", _("by a code that was shown")
-        RECORD = "record", _("to write it down as a contact")
+        SESSION = "session", _("from a visit")
+        CONVERSATION = "conversation", _("from a conversation")
+        PEOPLE = "people", _("from the People page")
+        CODE = "code", _("with a code shown at the desk")
+        RECORD = "record", _("to record a visit")
 
     at = models.DateTimeField()
     action = models.CharField(max_length=60)
@@ -49,7 +50,7 @@ class AuditEvent(models.Model):
         max_length=12,
         choices=Where,
         blank=True,
-        help_text="from where in the desk; blank where that isn't known",
+        help_text="the page of the desk; blank if unknown",
     )
 
     objects = AuditEventQuerySet.as_manager()
@@ -62,7 +63,7 @@ class AuditEvent(models.Model):
 
 
 class LookingReason(models.Model):
-    """Why a member of staff looked at somebody with whom their desk had nothing to do. It never leaves the desk."""
+    """The reason that a staff member gave for looking up a patron of another desk. Patrons never see it."""
 
     event = models.OneToOneField(
         AuditEvent, on_delete=models.CASCADE, primary_key=True, related_name="looking"
@@ -72,7 +73,7 @@ class LookingReason(models.Model):
         on_delete=models.CASCADE,
         null=True,
         related_name="+",
-        help_text="at whom: the event outlives them, these words don't",
+        help_text="the patron who was looked up; deleting them deletes the reason, but not the event",
     )
     reason = models.TextField()
 

@@ -22,7 +22,7 @@ class Library(models.Model):
     """The library this portal belongs to. There is one row."""
 
     class Children(models.TextChoices):
-        """How a visit with a child is handed over. What a visit was recorded with stays its own, whatever is chosen later."""
+        """How staff hand over a visit with a child. A later change doesn't affect recorded visits."""
 
         PAPER = "paper", _("paper only")
         SHARED = "shared", _("shared with an adult")
@@ -46,28 +46,31 @@ class Library(models.Model):
     )
     logo = models.FileField(_("logo"), storage=private_storage, upload_to="logo", blank=True)
     catalog_link = models.CharField(
-        _("catalogue link template"),
+        _("catalog link template"),
         max_length=300,
         blank=True,
-        help_text=_("An address with {isbn}, {title} or {number} where the item's own goes."),
+        help_text=_(
+            "The address of an item's page in your catalog. "
+            "Write {isbn}, {title} or {number} where its value goes."
+        ),
     )
     closes_after_days = models.PositiveSmallIntegerField(
-        _("a conversation closes by itself after (days)"),
+        _("close conversations after (days)"),
         default=14,
         validators=[MaxValueValidator(365)],
-        help_text=_("Counted from the answer, if the patron writes no more. 0: never."),
+        help_text=_("Counted from the library's answer, if the patron doesn't reply. 0 means never."),
     )
     released_after_days = models.PositiveSmallIntegerField(
-        _("a conversation left lying is free again after (days)"),
+        _("release untouched conversations after (days)"),
         default=3,
         validators=[MaxValueValidator(90)],
-        help_text=_("Counted from the day on which somebody took it and did not answer. 0: never."),
+        help_text=_("Counted from the day a staff member took it, if they don't answer. 0 means never."),
     )
     desk_locks_after_minutes = models.PositiveSmallIntegerField(
-        _("a shared desk computer locks after (minutes)"),
+        _("lock a shared desk computer after (minutes)"),
         default=5,
         validators=[MinValueValidator(1), MaxValueValidator(60)],
-        help_text=_("Counted from when somebody last used it."),
+        help_text=_("Counted from its last use."),
     )
     default_branch = models.ForeignKey(
         "Branch",
@@ -81,7 +84,7 @@ class Library(models.Model):
     childrens_groups = models.CharField(
         max_length=1000,
         blank=True,
-        help_text="patron groups of the ILS whose cards are children's, one a line",
+        help_text="the ILS patron groups whose cards belong to children, one per line",
     )
 
     class Meta:
@@ -100,12 +103,12 @@ class Library(models.Model):
         return zoneinfo.ZoneInfo(self.time_zone)
 
     def today(self, at=None):
-        """The library's own day at the moment `at` (now by default): every `…_on` is counted in it."""
+        """Return the date in the library's time zone, now or at `at`. Fields named `…_on` hold such dates."""
         return (at or timezone.now()).astimezone(self.zone).date()
 
     @classmethod
     def current(cls):
-        """The one library; an unsaved placeholder before `setup_library` has run, so that pages can still say so."""
+        """Return the library, or an unsaved placeholder so that pages work before `setup_library` has run."""
         return next(iter(_libraries()), None) or cls(name="Afterword")
 
 
@@ -151,7 +154,7 @@ class Branch(models.Model):
 
 
 class OpeningHours(models.Model):
-    """One stretch of opening on one day of the week; Monday is 0."""
+    """A period during which a branch is open, on one day of the week. Monday is 0."""
 
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="opening_hours")
     weekday = models.PositiveSmallIntegerField()
@@ -171,7 +174,7 @@ class OpeningHours(models.Model):
 
 
 class ClosedDay(models.Model):
-    """A day on which a branch is closed although its week says open."""
+    """A day on which a branch is closed, whatever its opening hours say."""
 
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="closed_days")
     day = models.DateField(_("day"))

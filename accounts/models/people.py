@@ -1,4 +1,4 @@
-"""People, what they agreed to, and what they typed into a form that was refused."""
+"""People, their consent, and the forms that were refused because a sign-in had expired."""
 
 import uuid
 from datetime import timedelta
@@ -21,42 +21,44 @@ class UserManager(BaseUserManager):
 
 
 class User(AbstractBaseUser):
-    """A person: a patron, and a member of staff as well where a StaffRole says so. Nobody needs an e-mail address."""
+    """A person. Everybody is a patron, and a person with a StaffRole is also staff. The email is optional."""
 
     class Remember(models.TextChoices):
-        """How long what the library did for this person stays theirs: accounts/patron/retention_choice.py."""
+        """How long the library keeps this person's visits. See accounts/patron/retention_choice.py."""
 
         DAYS_30 = "30", _("30 days")
         DAYS_90 = "90", _("90 days")
         DAYS_365 = "365", _("365 days")
         UNTIL = "until", _("until a date")
-        NOTHING = "nothing", _("do not keep anything")
+        NOTHING = "nothing", _("don't keep anything")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    email = models.EmailField(_("e-mail"), null=True, blank=True, unique=True)
+    email = models.EmailField(_("email"), null=True, blank=True, unique=True)
     name = models.CharField(_("name"), max_length=80, blank=True)
     language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES, blank=True)
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(default=timezone.now)
     remember = models.CharField(max_length=8, choices=Remember, default=Remember.DAYS_365)
     remember_until = models.DateField(
-        null=True, blank=True, help_text="the library's day, the last on which it is kept"
+        null=True, blank=True, help_text="the last day on which visits are kept"
     )
-    remember_chosen_at = models.DateTimeField(null=True, blank=True, help_text="null: they chose nothing")
+    remember_chosen_at = models.DateTimeField(
+        null=True, blank=True, help_text="null if they have never chosen"
+    )
     child_since = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="since when it is a child's record (accounts/patron/children.py); null: it is none",
+        help_text="when it became a child's record; null if it isn't one",
     )
 
     has_shared_visits = models.BooleanField(
         default=False,
-        help_text="a child's visit is shared with them, or was once: only then a page of theirs has to ask for such visits",
+        help_text="a child's visit is or was shared with them; if not, pages skip that query",
     )
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []  # type: ignore[misc]  # the stubs know it as a class variable
+    REQUIRED_FIELDS: list[str] = []  # type: ignore[misc]  # a class variable in the stubs
 
     objects = UserManager()
 
@@ -86,8 +88,8 @@ class User(AbstractBaseUser):
 
     @property
     def display_name(self):
-        """What others see: the chosen name, never the address."""
-        return self.name or str(_("a reader"))
+        """Return the name that others see. It never shows the email address."""
+        return self.name or str(_("a patron"))
 
     @property
     def is_child(self):
@@ -99,12 +101,12 @@ class User(AbstractBaseUser):
 
     @cached_property
     def desk_branch_ids(self):
-        """The branches whose desk this person works at."""
+        """Return the primary keys of the branches where this person works at the desk."""
         return [role.branch_id for role in self.roles]
 
     @property
     def has_second_factor(self):
-        """An authenticator app or a passkey. Recovery codes are only of use beside an app."""
+        """Return whether they have an authenticator app or a passkey. Recovery codes alone don't count."""
         return self.authenticator_set.filter(type="totp").exists() or self.passkeys.exists()
 
     @property
@@ -123,15 +125,15 @@ def _roles(person):
 
 
 class Consent(models.Model):
-    """What a person agreed to, in the words they read, and when."""
+    """A person's consent: the exact words they read, and when."""
 
     class Purpose(models.TextChoices):
-        KEEP_SESSION = "keep_session", _("keep a help session in my library account")
-        REMEMBER = "remember", _("how long the library remembers")
+        KEEP_SESSION = "keep_session", _("keep a visit in my library account")
+        REMEMBER = "remember", _("how long the library keeps my visits")
 
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="consents")
     purpose = models.CharField(max_length=30, choices=Purpose)
-    subject = models.UUIDField(help_text="public id of what the consent is about")
+    subject = models.UUIDField(help_text="the public id of the visit or person that the consent is about")
     wording = models.TextField()
     language = models.CharField(max_length=12)
     given_at = models.DateTimeField()
@@ -141,7 +143,7 @@ class Consent(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="who read it to them at the desk; null: they read it themselves",
+        help_text="the staff member who read it to them; null if they read it themselves",
     )
 
     class Meta:
@@ -153,14 +155,14 @@ class Consent(models.Model):
 
 class RefusedPostQuerySet(models.QuerySet):
     def offered_to(self, person, *, at):
-        """What this person may still take up, newest first."""
+        """Return the refused forms that this person can still send again, newest first."""
         return self.filter(person=person, refused_at__gt=at - RefusedPost.KEPT_FOR).order_by(
             "-refused_at", "-pk"
         )
 
 
 class RefusedPost(models.Model):
-    """What somebody had typed when an expired sign-in or form refused it: kept 30 minutes, for that person only."""
+    """A form that was refused because the sign-in or the form had expired. Its author can send it again."""
 
     KEPT_FOR = timedelta(minutes=30)
 
@@ -177,10 +179,10 @@ class RefusedPost(models.Model):
 
     @property
     def pairs(self):
-        """(name, value) of each field, as a form sends them."""
+        """Return (name, value) for each value of the form."""
         return [(name, value) for name, values in self.fields.items() for value in values]
 
     @property
     def words(self):
-        """The longest thing in it that was written: what its author will know it by."""
+        """Return the longest value, by which the author can recognize the form."""
         return max((value for _name, value in self.pairs), key=len, default="")

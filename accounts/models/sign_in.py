@@ -1,4 +1,4 @@
-"""What a person signs in with: library cards, passkeys, and an email address that waits to change."""
+"""Library cards, passkeys, and pending changes of an email address."""
 
 import uuid
 from datetime import timedelta
@@ -7,19 +7,19 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from ..ils.base import LONGEST_ID
+from ..ils.base import MAX_ID_LENGTH
 from .library import Branch, Library
 from .people import User
 
 
 class LibraryCard(models.Model):
-    """A person as the library's own system (the ILS) knows them: who signs in with a card is found by `ils_id`, which outlives the card.
+    """A patron's library card, with what the ILS said at the last sign-in with it.
 
-    What stands here is as the ILS said it when the card last signed in.
+    The person is found by `ils_id`, which stays the same when the card is replaced.
     """
 
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="library_cards")
-    ils_id = models.CharField(max_length=LONGEST_ID, unique=True)
+    ils_id = models.CharField(max_length=MAX_ID_LENGTH, unique=True)
     barcode = models.CharField(max_length=60)
     patron_group = models.CharField(max_length=80, blank=True)
     home_branch = models.ForeignKey(
@@ -36,13 +36,16 @@ class LibraryCard(models.Model):
 
     @property
     def ending(self):
-        """The end of the number: enough to know one's own card by."""
+        """Return the last four characters, enough for people to recognize their own card."""
         return self.barcode[-4:]
 
 
 class AddressChange(models.Model):
-    """That an address waits to take the place of a person's: they read a code there, and none at the old one. Whoever reads the old one may
-    stop it until then. Of the token in the mail to them only a fingerprint is here."""
+    """A new email address that replaces a person's old one after a week.
+
+    The person entered a code sent to the new address, but none sent to the old one. An email to the old
+    address has a link that stops the change. Only a hash of the link's token is stored.
+    """
 
     WAITS = timedelta(days=7)
 
@@ -61,26 +64,25 @@ class AddressChange(models.Model):
 
 class PasskeyQuerySet(models.QuerySet):
     def belonging_to(self, viewer):
-        """A person's own; a browser that only opened sessions by code has none."""
+        """Return the person's own passkeys. A viewer by code has none."""
         return self.filter(person=viewer.person, person__isnull=False)
 
 
 class Passkey(models.Model):
-    """A key that a phone, a computer or a stick keeps for a person, and uses after their fingerprint, face or PIN. Only its public half is
-    here. It works for the one host name for which it was made."""
+    """The public key of a passkey. It works only for the host name it was made for."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
     name = models.CharField(_("name"), max_length=80)
     handle = models.UUIDField(
-        help_text="by which the device knows the person: their public id when it was made, which a joining of records may have ended"
+        help_text="the WebAuthn user handle: the person's public id at the time, before any merge"
     )
     credential_id = models.BinaryField(max_length=1023, unique=True)
     credential = models.BinaryField(
-        help_text="public key and identifiers, as the device gave them (WebAuthn: attested credential data)"
+        help_text="WebAuthn attested credential data: the public key and identifiers"
     )
     sign_count = models.PositiveBigIntegerField(
-        help_text="of a device that counts: a number that comes twice is a copy's"
+        help_text="the device's signature counter, or 0; a number that repeats comes from a copied passkey"
     )
     added_on = models.DateField()
     last_used_on = models.DateField(null=True)

@@ -1,4 +1,4 @@
-"""Staff: who works where, who was invited, who is away, and the computers they share."""
+"""Staff roles, invitations, absences, and shared desk computers."""
 
 import uuid
 from datetime import timedelta
@@ -14,12 +14,12 @@ from .people import User
 
 class StaffRoleQuerySet(models.QuerySet):
     def at_desk_of(self, coordinator):
-        """Those that this coordinator gives, changes and ends."""
+        """Return the roles that this coordinator manages."""
         return self.filter(branch__in=Branch.objects.at_desk_of(coordinator))
 
 
 class StaffRole(models.Model):
-    """A person works at the desk of a branch."""
+    """A person's role at the desk of one branch."""
 
     class Role(models.TextChoices):
         STAFF = "staff", _("staff")
@@ -47,19 +47,23 @@ class StaffRole(models.Model):
 
 class InvitationQuerySet(models.QuerySet):
     def at_desk_of(self, coordinator):
-        """Those that this coordinator sends again and withdraws: to no branch that has another coordinator."""
+        """Return the invitations that only name branches whose staff this coordinator manages."""
         elsewhere = InvitedRole.objects.exclude(branch__in=Branch.objects.at_desk_of(coordinator))
         return self.exclude(roles__in=elsewhere)
 
 
 class Invitation(models.Model):
-    """Somebody is invited to work at a desk. Of the token in the link only a fingerprint is here. It goes once it is accepted or withdrawn."""
+    """An invitation to work at a desk, deleted once it is accepted or withdrawn.
+
+    Only a hash of the link's token is stored. A coordinator can send an expired invitation again until it is
+    KEPT_FOR old.
+    """
 
     LASTS = timedelta(days=7)
-    KEPT_FOR = timedelta(days=30)  # once it was sent: what has run out can be sent again
+    KEPT_FOR = timedelta(days=30)
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    email = models.EmailField(_("e-mail"), db_index=True)
+    email = models.EmailField(_("email"), db_index=True)
     name = models.CharField(_("name"), max_length=80)
     language = models.CharField(_("language"), max_length=12, choices=settings.LANGUAGES)
     token_hash = models.CharField(max_length=64, unique=True)
@@ -81,7 +85,7 @@ class Invitation(models.Model):
 
 
 class InvitedRole(models.Model):
-    """At which branch, and as what, somebody is invited to work."""
+    """The branch and role that an invitation offers."""
 
     invitation = models.ForeignKey(Invitation, on_delete=models.CASCADE, related_name="roles")
     branch = models.ForeignKey(Branch, on_delete=models.CASCADE, related_name="+")
@@ -100,7 +104,7 @@ class InvitedRole(models.Model):
 
 class AbsenceQuerySet(models.QuerySet):
     def at_desk_of(self, user):
-        """What this member of staff may change: their own; a coordinator everybody's."""
+        """Return the absences that this staff member may change: their own, or all for a coordinator."""
         return self if user.is_coordinator else self.filter(person=user)
 
     def on(self, day):
@@ -108,7 +112,7 @@ class AbsenceQuerySet(models.QuerySet):
 
 
 class Absence(models.Model):
-    """Days on which a member of staff doesn't answer, and who does meanwhile. Days are the library's, both included."""
+    """Days on which a staff member is away, and the colleague who covers. Both days are included."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="absences")
@@ -116,7 +120,7 @@ class Absence(models.Model):
     last_day = models.DateField(_("last day"))
     cover = models.ForeignKey(
         User,
-        verbose_name=_("who covers"),
+        verbose_name=_("covered by"),
         on_delete=models.SET_NULL,
         null=True,
         blank=True,
@@ -146,7 +150,10 @@ class Absence(models.Model):
 
 class SharedDeskQuerySet(models.QuerySet):
     def at_desk_of(self, user):
-        """Which this member of staff sees and may close: those they unlocked, and those of the branches that they coordinate."""
+        """Return the computers that this staff member may see and close.
+
+        These are the ones they unlocked. Coordinators also manage those of their branches.
+        """
         return (
             self.filter(Q(unlocked_by=user) | Q(branch__in=Branch.objects.at_desk_of(user)))
             if user.is_coordinator
@@ -154,7 +161,10 @@ class SharedDeskQuerySet(models.QuerySet):
         )
 
     def unlocked(self, at):
-        """Those on which a PIN is good at `at`. One that was unlocked by somebody who has left its branch is not among them."""
+        """Return the computers that accept PINs at `at`.
+
+        A computer is left out if the person who unlocked it no longer works at its branch.
+        """
         works_there = StaffRole.objects.filter(
             user=models.OuterRef("unlocked_by"), branch=models.OuterRef("branch")
         )
@@ -162,9 +172,10 @@ class SharedDeskQuerySet(models.QuerySet):
 
 
 class SharedDesk(models.Model):
-    """A computer at a service point that a member of staff unlocked for the day by their second factor: there, staff switch by their PINs.
+    """A shared computer at a service point, on which staff sign in with a PIN.
 
-    The browser knows itself by a token, of which only a fingerprint is here.
+    A staff member unlocks it for the day with their second factor. A cookie with a token identifies its
+    browser, and only a hash of the token is stored.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -176,7 +187,7 @@ class SharedDesk(models.Model):
     until = models.DateTimeField(db_index=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     wrong_tries = models.PositiveSmallIntegerField(
-        default=0, help_text="wrong PINs of anybody's since it was unlocked"
+        default=0, help_text="wrong PINs of all staff since it was unlocked"
     )
 
     objects = SharedDeskQuerySet.as_manager()
@@ -193,13 +204,13 @@ class SharedDesk(models.Model):
 
 
 class DeskPin(models.Model):
-    """With what a member of staff opens a shared desk computer that is unlocked, and nothing else. See accounts/sign_in/desk_pins.py."""
+    """A staff member's PIN for unlocked shared desk computers. See accounts/sign_in/desk_pins.py."""
 
     person = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="desk_pin")
     pin_hash = models.CharField(max_length=200)
     set_on = models.DateField()
     wrong_tries = models.PositiveSmallIntegerField(
-        default=0, help_text="on any computer, since its owner showed their second factor"
+        default=0, help_text="wrong PINs on all computers since they last used their second factor"
     )
 
     def __str__(self):
@@ -207,7 +218,7 @@ class DeskPin(models.Model):
 
 
 class PinTries(models.Model):
-    """How many wrong PINs of one person were typed on one shared desk computer since the last right one."""
+    """The number of wrong PINs for one person on one shared desk computer since the last right one."""
 
     desk = models.ForeignKey(SharedDesk, on_delete=models.CASCADE, related_name="+")
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")

@@ -1,7 +1,8 @@
-"""Records of children: a first name and no surname, no birth date, no address written down by others, and a shorter memory.
+"""Children's records. They hold a first name, no birth date and no address that others wrote down.
 
-Nobody's age is known here. A record is a child's because staff said so when they wrote it down, because the card belongs to a patron group
-that the library named as children's, or because a child kept a visit on their own device.
+The library also keeps them for a shorter time. The portal doesn't know anybody's age. A record is a child's
+because staff marked it, because the library card belongs to a children's patron group, or because a child
+kept a visit on their own device.
 """
 
 from django.db import transaction
@@ -11,24 +12,27 @@ from ..models import User
 
 
 class WorksAtADesk(Exception):
-    """Staff have no child's record."""
+    """A staff member's record can't become a child's record."""
 
 
 def first_name(name):
-    """The first given name of "Jane Ann Doe" and of "Doe, Jane Ann"; of "Doe," nothing."""
+    """Return the first given name: "Jane" for "Jane Ann Doe" and "Doe, Jane Ann", and "" for "Doe,"."""
     family, comma, given = name.partition(",")
     return next(iter((given if comma else family).split()), "")
 
 
 def is_childrens_group(library, group):
-    """Whether the library named this patron group of its ILS as children's."""
+    """Return whether the library listed this ILS patron group as children's."""
     named = {line.strip().casefold() for line in library.childrens_groups.splitlines()}
     return bool(group.strip()) and group.strip().casefold() in named
 
 
 @transaction.atomic
 def make_childs_record(person, *, by, at):
-    """From now on it is a child's: the surname goes at once, what is older than a child's may be a day later. Raises WorksAtADesk."""
+    """Turn the record into a child's record, and delete its surname.
+
+    Visits that are too old for a child's record are deleted a day later. Raises WorksAtADesk.
+    """
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     if person.staff_roles.exists():
         raise WorksAtADesk
@@ -41,7 +45,7 @@ def make_childs_record(person, *, by, at):
 
 @transaction.atomic
 def end_childs_record(person, *, by, at):
-    """They are no child any more, or never were one. What the library remembers from now on follows their own choice; the name stays short."""
+    """Turn a child's record into an ordinary one. From now on the person's own retention choice applies."""
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     if person.is_child:
         person.child_since = None

@@ -1,4 +1,4 @@
-"""Records of people: how one is made, changed and, unless its address is confirmed, deleted again."""
+"""Create and change people's records, and delete those whose address was never confirmed."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ UNCONFIRMED_FOR = timedelta(days=1)
 
 
 class AddressTaken(Exception):
-    """The address belongs to another library account, `person`, which its owner can open with it."""
+    """The address belongs to the library account of another `person`."""
 
     def __init__(self, person):
         self.person = person
@@ -24,8 +24,11 @@ class AddressTaken(Exception):
 
 @transaction.atomic
 def person_with_address(email, *, at, language=""):
-    """The person of this address. An unknown one gets a record at once, so that known and unknown are answered alike;
-    it is forgotten after a day unless a code confirms it."""
+    """Return the person with this address. Create one if the address is unknown.
+
+    The portal then answers known and unknown addresses alike. A new record is deleted after a day unless a
+    code confirms the address.
+    """
     email = email.strip().lower()
     person, _created = User.objects.get_or_create(
         email=email, defaults={"joined_at": at, "language": language, "password": make_password(None)}
@@ -38,7 +41,10 @@ def person_with_address(email, *, at, language=""):
 
 @transaction.atomic
 def person_without_address(*, at, name="", language, child_since=None):
-    """A person whom only one device can show: whoever holds it is them. `child_since`: they are a child (accounts/patron/children.py)."""
+    """Create a person who can sign in only on the device they use now.
+
+    `child_since` makes it a child's record (accounts/patron/children.py).
+    """
     person = User.objects.create(
         name=name, language=language, joined_at=at, child_since=child_since, password=make_password(None)
     )
@@ -48,14 +54,15 @@ def person_without_address(*, at, name="", language, child_since=None):
 
 @staff_action
 def person_added_at_desk(*, name, email, language, by, at, is_child=False):
-    """A patron whom staff write down at their wish, with an address (which nothing has proved yet) or without: of a child a first name
-    alone. Raises AddressTaken."""
+    """Create a patron at the desk, at the patron's wish. The address is optional and not confirmed yet.
+
+    A child's record gets a first name and no address. Raises AddressTaken.
+    """
     if is_child:
         name, email = first_name(name), ""
     if email:
-        unconfirmed(at=None).filter(
-            email=email.strip().lower()
-        ).delete()  # somebody's sign-in attempt with it, never finished
+        # Unconfirmed people with this address come from unfinished sign-ins.
+        unconfirmed_people(at=None).filter(email=email.strip().lower()).delete()
         if other := User.objects.filter(email=email.strip().lower()).first():
             raise AddressTaken(other)
     person = (
@@ -70,7 +77,7 @@ def person_added_at_desk(*, name, email, language, by, at, is_child=False):
 
 
 def change_name(person, *, name):
-    """Of a child no more than the first name is kept."""
+    """Change a person's name. A child's record keeps only the first name."""
     User.objects.filter(pk=person.pk).update(name=first_name(name) if person.is_child else name)
 
 
@@ -79,17 +86,16 @@ def change_language(person, *, language):
 
 
 def forget_unconfirmed_people(*, at):
-    """For the worker: records made for an address that no code ever confirmed."""
-    unconfirmed(at=at - UNCONFIRMED_FOR).delete()
+    """Delete records whose address was not confirmed within a day. The worker calls this."""
+    unconfirmed_people(at=at - UNCONFIRMED_FOR).delete()
 
 
-def unconfirmed(*, at):
-    """People who are no more than an address that somebody wrote, before `at` or at any time."""
-    strangers = User.objects.filter(
+def unconfirmed_people(*, at):
+    """Return people who never signed in and whose only address was never confirmed.
+
+    `at` limits them to people who joined earlier. None means all.
+    """
+    people = User.objects.filter(
         last_login=None, staff_roles=None, consents=None, audit_events=None, emailaddress__verified=False
-    )
-    return (
-        strangers.exclude(emailaddress__verified=True)
-        if at is None
-        else strangers.exclude(emailaddress__verified=True).filter(joined_at__lt=at)
-    )
+    ).exclude(emailaddress__verified=True)
+    return people if at is None else people.filter(joined_at__lt=at)

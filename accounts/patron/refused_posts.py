@@ -1,4 +1,4 @@
-"""What someone typed into a form that was refused because their sign-in or the form had expired."""
+"""Forms that were refused because the sign-in or the form had expired. Their authors can send them again."""
 
 from django.db import transaction
 
@@ -6,30 +6,31 @@ from portal.text import clean
 
 from ..models import RefusedPost
 
-REFUSED_POSTS_EACH = 20
+MAX_PER_PERSON = 20
 
 
 @transaction.atomic
 def keep_refused_post(person, *, path, fields, at):
-    """Hold what somebody had written when their sign-in or form had run out. The oldest make room."""
+    """Save the refused form for its author. Delete their oldest ones above MAX_PER_PERSON."""
+    # No database accepts a NUL character, not even in JSON.
     fields = {
         clean(name): [clean(value, multiline=True) for value in values] for name, values in fields.items()
-    }  # no database takes a NUL, even in JSON
+    }
     kept = RefusedPost.objects.create(person=person, path=path, fields=fields, refused_at=at)
     newest = (
         RefusedPost.objects.filter(person=person)
         .order_by("-refused_at", "-pk")
-        .values_list("pk", flat=True)[:REFUSED_POSTS_EACH]
+        .values_list("pk", flat=True)[:MAX_PER_PERSON]
     )
     RefusedPost.objects.filter(person=person).exclude(pk__in=list(newest)).delete()
     return kept
 
 
 def drop_refused_post(person, public_id):
-    """It was sent after all, or is not wanted any more."""
+    """Delete a refused form, because its author sent it again or discarded it."""
     RefusedPost.objects.filter(person=person, public_id=public_id).delete()
 
 
 def forget_refused_posts(*, at):
-    """For the worker: what was not taken up in time."""
+    """Delete refused forms after 30 minutes. The worker calls this."""
     RefusedPost.objects.filter(refused_at__lte=at - RefusedPost.KEPT_FOR).delete()

@@ -1,15 +1,13 @@
-"""Who may open a page at all, and how somebody is let in. What they see inside is the business of the scopes."""
+"""Who may open a page, and how people sign in, reauthenticate and pass the second factor.
+
+The scopes of the querysets, `belonging_to` and `at_desk_of`, decide which objects a page shows.
+"""
 
 import time
 from datetime import datetime, timedelta
 from functools import wraps
 from urllib.parse import urlencode
 
-from allauth.account.internal.flows.login import (
-    get_authentication_records,
-    perform_login,
-    record_authentication,
-)
 from allauth.account.models import Login
 from allauth.usersessions.models import UserSession
 from django.conf import settings
@@ -22,26 +20,29 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.security_log import note
 
+from ..allauth_internals import get_authentication_records, perform_login, record_authentication
 from ..models import User
-from .desk_pins import BY_PIN, open_again
+from .desk_pins import BY_PIN, reset_pin_tries
 
+# The names of session keys never change, so that people stay signed in during an upgrade.
 SECOND_FACTOR = "second_factor_at"
-SECOND_FACTOR_LASTS = timedelta(
-    hours=12
-)  # a working day: the sign-in itself lasts far longer, the desk's door must not
 BORROWED = "borrowed_device"
-LAST_PERSON = settings.COOKIE_PREFIX + "last_person"
-PROVED_AT = "proved_at"
-READ_AT = "read_at"
+REAUTHENTICATED_AT = "proved_at"
+VERIFIED_AT = "read_at"
 OTHER_RECORD = "other_record"
-PROOF_LASTS = timedelta(minutes=15)  # the page that asks for it says so
+
+LAST_PERSON = settings.COOKIE_PREFIX + "last_person"
+# A working day. The sign-in itself lasts much longer.
+SECOND_FACTOR_LASTS = timedelta(hours=12)
+# The page that asks people to reauthenticate shows this time.
+REAUTHENTICATION_LASTS = timedelta(minutes=15)
 
 
 def sign_in(request, user, *, by, borrowed=False):
-    """Let `user` in on this device, once something has proved who it is: `by` what ("code", "passkey", …) is remembered in the session. The
-    session key changes; codes opened before stay open.
+    """Sign `user` in on this device.
 
-    On a `borrowed` device it is for a short while, see set_borrowed.
+    `by` is the method ("code", "passkey", "card", …), which the session remembers. The session key changes,
+    but visits that were opened by code stay open. For `borrowed`, see set_borrowed.
     """
     set_borrowed(request, borrowed)
     record_authentication(request, user, method=by)
@@ -49,8 +50,10 @@ def sign_in(request, user, *, by, borrowed=False):
 
 
 def set_borrowed(request, borrowed):
-    """Whether this isn't the person's own device, as they say before they sign in. Then the sign-in ends with the browser, at the latest
-    after BORROWED_DEVICE_HOURS, and leaves nothing behind: no cookie that says whose it was, no draft in the browser.
+    """Note whether the person is about to sign in on a device that isn't theirs.
+
+    Such a sign-in ends with the browser, or after BORROWED_DEVICE_HOURS. It leaves no cookie with the
+    person's id and no draft in the browser.
     """
     if borrowed:
         request.session[BORROWED] = True
@@ -62,82 +65,96 @@ def is_borrowed(request):
     return bool(request.session.get(BORROWED))
 
 
-def lasts_until(request):
-    """When the session must end by itself at a sign-in; None where it lasts as long as any."""
+def session_expiry(request):
+    """Return when a new sign-in ends on a borrowed device, or None on any other device."""
     return timezone.now() + timedelta(hours=settings.BORROWED_DEVICE_HOURS) if is_borrowed(request) else None
 
 
 def last_person_id(request):
-    """The public id of who was signed in here last and did not sign out, as a signed cookie says; or an empty string."""
+    """Return the public id of the last person who didn't sign out here, or an empty string."""
     return request.get_signed_cookie(LAST_PERSON, default="")
 
 
-def show_second_factor(request, *, at):
-    """Open the desk's door for this sign-in. If a PIN had opened it, this now is more than that."""
+def record_second_factor(request, *, at):
+    """Note that the staff member has passed the second factor in this sign-in.
+
+    It also unblocks their PIN, and replaces a sign-in by PIN.
+    """
     renew_session(request)
     request.session[SECOND_FACTOR] = at.isoformat()
     note(request, "opened_desk")
     request.session.pop(BY_PIN, None)
-    open_again(request.user)
+    reset_pin_tries(request.user)
 
 
 def renew_session(request):
-    """A new session key, because the session may now do more; it stays the same entry in the list of this person's sign-ins."""
+    """Give the session a new key, because it may do more from now on.
+
+    It stays the same entry in the person's list of sign-ins.
+    """
     old_key = request.session.session_key
     request.session.cycle_key()
     UserSession.objects.filter(session_key=old_key).update(session_key=request.session.session_key)
 
 
-def note_proof(request):
-    """Something has just shown that it is still them: a mailed code, a passkey, a PIN. It holds for PROOF_LASTS, in this session."""
+def record_reauthentication(request):
+    """Note that the person has just reauthenticated. It counts in this session for REAUTHENTICATION_LASTS."""
     renew_session(request)
-    request.session[PROVED_AT] = time.time()
+    request.session[REAUTHENTICATED_AT] = time.time()
     note(request, "proved")
 
 
-def note_read(request, email):
-    """Whoever has this session has just read a code that was mailed there. It holds for PROOF_LASTS."""
-    request.session[READ_AT] = {email: time.time()} | {
-        known: at for known, at in request.session.get(READ_AT, {}).items() if _is_fresh(at)
+def record_verified_address(request, email):
+    """Note that a code sent to this address was entered in this session.
+
+    It counts for REAUTHENTICATION_LASTS.
+    """
+    request.session[VERIFIED_AT] = {email: time.time()} | {
+        known: at for known, at in request.session.get(VERIFIED_AT, {}).items() if _is_recent(at)
     }
 
 
-def lately_read(request):
-    """The addresses at which they have read a code in this session, at sign-in or since, not longer ago than PROOF_LASTS."""
+def recently_verified_addresses(request):
+    """Return the addresses whose code was entered in this session within REAUTHENTICATION_LASTS."""
     at_sign_in = {
         record["email"]: record["at"]
         for record in get_authentication_records(request, request.user)
         if record["method"] == "code"
     }
-    read_at = at_sign_in | request.session.get(READ_AT, {})
-    return {email for email, at in read_at.items() if _is_fresh(at)}
+    verified_at = at_sign_in | request.session.get(VERIFIED_AT, {})
+    return {email for email, at in verified_at.items() if _is_recent(at)}
 
 
-def forget_proof(request):
-    """What showed who they are was enough for a patron; they work at a desk from now on."""
-    for shown in (PROVED_AT, READ_AT):
-        request.session.pop(shown, None)
+def forget_reauthentication(request):
+    """Forget every reauthentication, because this patron has just become staff.
+
+    The methods of a patron are too weak for staff.
+    """
+    for key in (REAUTHENTICATED_AT, VERIFIED_AT):
+        request.session.pop(key, None)
     renew_session(request)
 
 
-def lately_proved(request):
-    """Whether they have shown in this session, at sign-in or since, who they are, and not longer ago than PROOF_LASTS. Of staff a card is no
-    proof: with one they set up what opens the desk, and a PIN has four digits."""
-    proofs = {"code"} if request.user.is_staff else {"code", "card"}
+def recently_authenticated(request):
+    """Return whether the person signed in or reauthenticated in this session within REAUTHENTICATION_LASTS.
+
+    A library card is too weak for staff, who can set up a second factor next. Its PIN has only four digits.
+    """
+    methods = {"code"} if request.user.is_staff else {"code", "card"}
     at_sign_in = [
         record["at"]
         for record in get_authentication_records(request, request.user)
-        if record["method"] in proofs
+        if record["method"] in methods
     ]
-    return _is_fresh(max([*at_sign_in, request.session.get(PROVED_AT, 0)]))
+    return _is_recent(max([*at_sign_in, request.session.get(REAUTHENTICATED_AT, 0)]))
 
 
-def _is_fresh(at):
-    return time.time() - at < PROOF_LASTS.total_seconds()
+def _is_recent(at):
+    return time.time() - at < REAUTHENTICATION_LASTS.total_seconds()
 
 
-def note_other_record(request, person):
-    """They have just proved that the record of `person` is theirs as well, by reading a code at its address."""
+def remember_other_record(request, person):
+    """Note that the signed-in person has just verified the address of their other record, `person`."""
     request.session[OTHER_RECORD] = {
         "other": str(person.public_id),
         "of": str(request.user.public_id),
@@ -146,25 +163,28 @@ def note_other_record(request, person):
 
 
 def other_record(request):
-    """The other record of whoever is signed in, while that proof holds; or None."""
+    """Return the signed-in person's other record that was noted within REAUTHENTICATION_LASTS, or None."""
     noted = request.session.get(OTHER_RECORD)
-    if not noted or noted["of"] != str(request.user.public_id) or not _is_fresh(noted["at"]):
+    if not noted or noted["of"] != str(request.user.public_id) or not _is_recent(noted["at"]):
         return None
     return User.objects.filter(public_id=noted["other"], is_active=True).first()
 
 
-def to_prove(request):
-    return redirect(f"{reverse('prove')}?{urlencode({'next': request.get_full_path()})}")
+def redirect_to_reauthenticate(request):
+    return redirect(f"{reverse('reauthenticate')}?{urlencode({'next': request.get_full_path()})}")
 
 
 def origin(request):
-    """What a browser signs a passkey for: this host, by this scheme."""
+    """Return our scheme and host, for which browsers sign the answers of passkeys."""
     return f"{request.scheme}://{request.get_host()}"
 
 
-def may_change_keys(request):
-    """Whether passkeys may be added and removed now: a passkey opens the desk, so that of staff takes the second factor they have. Otherwise
-    whoever reads their mail could make themselves one."""
+def may_change_passkeys(request):
+    """Return whether the person may add and remove passkeys now.
+
+    A passkey opens the desk. Staff need the second factor they have, so that access to their email alone
+    isn't enough to add one.
+    """
     return not request.user.is_staff or not request.user.has_second_factor or has_shown_second_factor(request)
 
 
@@ -172,83 +192,86 @@ def needs_second_factor(request):
     return request.user.is_authenticated and request.user.is_staff
 
 
-def may_pass_the_desk_door(request):
-    """By the second factor, or on a shared desk computer that somebody unlocked with theirs by a PIN (accounts/staff/desk_lock.py watches over it)."""
-    return has_shown_second_factor(request) or is_by_pin(request)
+def may_open_desk(request):
+    """Return whether the person has passed the second factor, or signed in by PIN at a shared computer."""
+    return has_shown_second_factor(request) or signed_in_by_pin(request)
 
 
-def is_by_pin(request):
-    """Whether nothing but a PIN has shown who is at this shared desk computer: then the desk opens, and what takes more asks for more."""
+def signed_in_by_pin(request):
+    """Return whether only a PIN has identified the staff member. It opens the desk, but nothing more."""
     return request.shared_desk is not None and bool(request.session.get(BY_PIN))
 
 
 def has_shown_second_factor(request):
-    """Whether the second factor was shown in this sign-in, and not too long ago."""
+    """Return whether the second factor was passed in this sign-in within SECOND_FACTOR_LASTS."""
     shown_at = request.session.get(SECOND_FACTOR)
     return bool(shown_at) and timezone.now() - datetime.fromisoformat(shown_at) < SECOND_FACTOR_LASTS
 
 
-def to_the_desk_door(request):
+def redirect_to_second_factor(request):
     return redirect(f"{reverse('second_factor')}?{urlencode({'next': request.get_full_path()})}")
 
 
 def safe_next(request):
-    """Where the person was going, if that is a page of ours; otherwise an empty string."""
+    """Return the page of ours named by `next` in the request, or an empty string."""
     going_to = request.POST.get("next") or request.GET.get("next") or ""
     safe = url_has_allowed_host_and_scheme(
         going_to, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    # From the root: anything else Django would first take for the name of a page.
+    # Django's redirect() would take anything without a leading slash for the name of a URL.
     return going_to if safe and going_to.isprintable() and going_to.startswith("/") else ""
 
 
-def proved_recently(view):
-    """For a signed-in person who has shown lately that it is still them. Everybody else is led to the page that asks, and from there back to
-    this address with a GET: so the address must answer one, and what was posted too late is asked for once more.
+def reauthentication_required(view):
+    """Require a signed-in person who has authenticated recently.
 
-    What takes it: whatever opens the account to others (passkeys, the address), takes all of it along or ends it. A person whom only
-    their device can show confirms on it.
+    Others are sent to the page that asks, and from there back to this address with a GET. A late POST is
+    lost, so the view must show its form again. Use it where people open the account to others, take all its
+    data or delete it.
     """
 
     @login_required
     @wraps(view)
     def guarded(request, *args, **kwargs):
-        return view(request, *args, **kwargs) if lately_proved(request) else to_prove(request)
+        if not recently_authenticated(request):
+            return redirect_to_reauthenticate(request)
+        return view(request, *args, **kwargs)
 
     return guarded
 
 
 def staff_only(view):
-    """For members of staff behind their second factor; for everybody else the page does not exist."""
+    """Require a staff member who may open the desk. Everybody else gets a 404."""
 
     @login_required
     @wraps(view)
     def guarded(request, *args, **kwargs):
         if not request.user.is_staff:
             raise Http404
-        if not may_pass_the_desk_door(request):
-            return to_the_desk_door(request)
+        if not may_open_desk(request):
+            return redirect_to_second_factor(request)
         return view(request, *args, **kwargs)
 
-    guarded.guard = "staff_only"  # type: ignore[attr-defined]  # read by the sweep of all routes
+    # tests/architecture/test_sweeps.py reads it.
+    guarded.guard = "staff_only"  # type: ignore[attr-defined]
     return guarded
 
 
 def behind_second_factor(view):
-    """For members of staff who have shown it themselves: a PIN is not enough."""
+    """Require a staff member who has passed the second factor. A PIN is not enough."""
 
     @staff_only
     @wraps(view)
     def guarded(request, *args, **kwargs):
-        return (
-            view(request, *args, **kwargs) if has_shown_second_factor(request) else to_the_desk_door(request)
-        )
+        if not has_shown_second_factor(request):
+            return redirect_to_second_factor(request)
+        return view(request, *args, **kwargs)
 
     return guarded
 
 
 def coordinator_only(view):
-    """What is changed for the whole library takes the second factor of whoever does it."""
+    """Require a coordinator who has passed the second factor. Other staff get a 404."""
     guarded_view = behind_second_factor(view)
 
     @staff_only

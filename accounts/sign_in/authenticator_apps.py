@@ -1,4 +1,4 @@
-"""Secrets of authenticator apps, sealed under the server's key."""
+"""The secrets of authenticator apps, encrypted with the server's key."""
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
@@ -6,13 +6,19 @@ from django.db import transaction
 
 from portal import keys
 
-SEALED_FOR = "accounts.second-factor"  # what an authenticator app shares with us
+# The purpose for which portal.keys encrypts the secrets. It never changes.
+SEALED_FOR = "accounts.second-factor"
 
 
 def seal_anew(*, at):
-    """For the worker: while the server knows a key of before, secrets of authenticator apps are sealed under the present one."""
+    """Encrypt every secret with the present key, while SECRET_KEY_FALLBACKS lists old keys.
+
+    The worker calls this.
+    """
+    if not settings.SECRET_KEY_FALLBACKS:
+        return
     seal = keys.seal(SEALED_FOR)
-    for pk in Authenticator.objects.values_list("pk", flat=True) if settings.SECRET_KEY_FALLBACKS else []:
+    for pk in Authenticator.objects.values_list("pk", flat=True):
         with transaction.atomic():
             for authenticator in Authenticator.objects.select_for_update().filter(pk=pk):
                 sealed = {

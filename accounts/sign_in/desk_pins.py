@@ -1,6 +1,6 @@
-"""The PIN of a member of staff: what opens a shared desk computer that is unlocked, at a branch where they work, and nothing else.
+"""The PINs with which staff sign in on an unlocked shared desk computer of their branch.
 
-Why it may do no more: docs/decisions/0012-shared-desk-computers-and-pins.md.
+A PIN opens nothing else. See docs/decisions/0012-shared-desk-computers-and-pins.md.
 """
 
 from allauth.usersessions.models import UserSession
@@ -15,33 +15,40 @@ from .. import audit
 from ..models import DeskPin, Library, PinTries, SharedDesk, User
 from .security_mails import mail_security_notice
 
-SHORTEST, LONGEST = 4, 6
-MOST_WRONG_OF_ONE = 5  # of one person on one computer; then it is shut until they show their second factor
-MOST_WRONG = 20  # of all on one computer; then that is closed, and somebody unlocks it anew
-MOST_WRONG_ANYWHERE = (
-    15  # of one person on all computers together: whoever may unlock one may unlock it over and over
-)
-PURPOSE = "accounts.desk_pins"  # part of every stored PIN hash: it never changes
-BY_PIN = "by_pin"  # in the session: a PIN opened it
+MIN_LENGTH, MAX_LENGTH = 4, 6
+# Wrong PINs of one person on one computer. Then the PIN is blocked there until they use their second factor.
+MAX_WRONG_PER_PERSON = 5
+# Wrong PINs of all staff on one computer. Then it is closed, and a staff member has to unlock it again.
+MAX_WRONG_PER_COMPUTER = 20
+# Wrong PINs of one person on all computers. A colleague could unlock one computer again and again.
+MAX_WRONG_IN_TOTAL = 15
+# It is part of every stored PIN hash, so it never changes.
+PURPOSE = "accounts.desk_pins"
+# The session key that marks a sign-in by PIN.
+BY_PIN = "by_pin"
 
 
 class WrongPin(Exception):
-    """`left`: how often it may still be tried here."""
+    """The PIN is wrong. `left` is the number of tries left on this computer."""
 
     def __init__(self, left):
         self.left = left
 
 
-class PinShut(Exception):
-    """It was wrong too often on this computer: it works again once its owner has shown their second factor."""
+class PinBlocked(Exception):
+    """The PIN was wrong too often. It works again once its owner has used their second factor."""
 
 
 class DeskClosed(Exception):
-    """Too many PINs were wrong on this computer, or somebody closed it: it has to be unlocked anew."""
+    """The computer was closed, perhaps after too many wrong PINs. A staff member has to unlock it again."""
 
 
 def is_easy_to_guess(pin):
-    """One digit or two, a run (also over the end, 8901), something twice (4545, 123123), the middle of the keypad, or a year."""
+    """Return whether people would try this PIN early.
+
+    Such PINs use one or two digits, a run (also past 9, as 8901), a repeat (4545, 123123), the middle column
+    of the keypad, or a year.
+    """
     steps = {(int(after) - int(before)) % 10 for before, after in zip(pin, pin[1:], strict=False)}
     half = len(pin) // 2
     doubled = len(pin) % 2 == 0 and pin[:half] == pin[half:]
@@ -51,12 +58,12 @@ def is_easy_to_guess(pin):
 
 @transaction.atomic
 def set_pin(person, *, pin, at, but=""):
-    """The PIN is this from now on. Where the old one had opened a desk, that ends; except in the session with the key `but`."""
+    """Set the person's PIN. End their sign-ins by the old one, except the session with the key `but`."""
     DeskPin.objects.update_or_create(
         person=person,
         defaults={"pin_hash": make_password(_peppered(person, pin)), "set_on": Library.current().today(at)},
     )
-    open_again(person)
+    reset_pin_tries(person)
     _end_sign_ins(person, but=but)
     audit.record("set_desk_pin", person, by=person, at=at)
     mail_security_notice(person, "set_desk_pin")
@@ -64,77 +71,75 @@ def set_pin(person, *, pin, at, but=""):
 
 @transaction.atomic
 def remove_pin(person, *, by, at):
-    """It opens nothing any more, and what it has opened is closed."""
+    """Remove the person's PIN, and end their sign-ins by it."""
     if DeskPin.objects.filter(person=person).delete()[0]:
         _end_sign_ins(person)
         audit.record("removed_desk_pin", person, by=by, at=at)
 
 
 def remove_pin_without_second_factor(person, *, by, at):
-    """A PIN is the short form of what they have shown: it goes with the last app or passkey."""
+    """Remove the PIN if the person no longer has a second factor, because a PIN only stands in for one."""
     if not person.has_second_factor:
         remove_pin(person, by=by, at=at)
 
 
 def pin_of(person):
-    """Their PIN's row, or None."""
+    """Return the person's DeskPin, or None."""
     return DeskPin.objects.filter(person=person).first()
 
 
-def people_at(desk):
-    """Who may open this computer by PIN: they work at its branch and have one. By name."""
-    works_there = User.objects.filter(
-        is_active=True, desk_pin__isnull=False, staff_roles__branch=desk.branch_id
-    )
-    return list(works_there.select_related("desk_pin").order_by("name", "pk"))
+def people_with_pin(desk):
+    """Return the staff with a PIN who work at the computer's branch, ordered by name."""
+    people = User.objects.filter(is_active=True, desk_pin__isnull=False, staff_roles__branch=desk.branch_id)
+    return list(people.select_related("desk_pin").order_by("name", "pk"))
 
 
 def try_pin(desk, person, pin, *, at):
-    """Whether `pin` is that of `person` (of people_at), who then opens `desk`. Returns how many wrong tries came before the right one.
+    """Check the PIN of `person`, one of people_with_pin. Return the number of wrong tries before it.
 
-    Raises WrongPin, PinShut, DeskClosed. A try is counted before it is looked at, by one UPDATE with its limit in it: any number at
-    once have no more tries than one after the other.
+    Raises WrongPin, PinBlocked or DeskClosed. An UPDATE with the limit in its condition counts each try
+    before the PIN is checked, so simultaneous requests get no extra tries.
     """
     tries = PinTries.objects.get_or_create(desk=desk, person=person)[0]
-    if not PinTries.objects.filter(pk=tries.pk, count__lt=MOST_WRONG_OF_ONE).update(count=F("count") + 1):
-        raise PinShut
-    if not SharedDesk.objects.filter(pk=desk.pk, closed_at=None, wrong_tries__lt=MOST_WRONG).update(
-        wrong_tries=F("wrong_tries") + 1
-    ):
+    if not PinTries.objects.filter(pk=tries.pk, count__lt=MAX_WRONG_PER_PERSON).update(count=F("count") + 1):
+        raise PinBlocked
+    if not SharedDesk.objects.filter(
+        pk=desk.pk, closed_at=None, wrong_tries__lt=MAX_WRONG_PER_COMPUTER
+    ).update(wrong_tries=F("wrong_tries") + 1):
         raise DeskClosed
-    if not DeskPin.objects.filter(person=person, wrong_tries__lt=MOST_WRONG_ANYWHERE).update(
+    if not DeskPin.objects.filter(person=person, wrong_tries__lt=MAX_WRONG_IN_TOTAL).update(
         wrong_tries=F("wrong_tries") + 1
     ):
-        raise PinShut
+        raise PinBlocked
     tries.refresh_from_db()
     if not _is_right(person, pin):
-        if SharedDesk.objects.filter(pk=desk.pk, wrong_tries__gte=MOST_WRONG).exists():
+        if SharedDesk.objects.filter(pk=desk.pk, wrong_tries__gte=MAX_WRONG_PER_COMPUTER).exists():
             _close(desk, at=at)
             raise DeskClosed
-        if tries.count >= MOST_WRONG_OF_ONE:
+        if tries.count >= MAX_WRONG_PER_PERSON:
             audit.record("shut_desk_pin", person, by=None, at=at)
-            raise PinShut
-        raise WrongPin(MOST_WRONG_OF_ONE - tries.count)
+            raise PinBlocked
+        raise WrongPin(MAX_WRONG_PER_PERSON - tries.count)
     PinTries.objects.filter(pk=tries.pk).update(count=0)
     SharedDesk.objects.filter(pk=desk.pk).update(wrong_tries=F("wrong_tries") - 1)
     DeskPin.objects.filter(person=person, wrong_tries__gt=0).update(wrong_tries=F("wrong_tries") - 1)
     return max(tries.count - 1, 0)
 
 
-def open_again(person):
-    """They have shown their second factor: wherever their PIN was shut, it may be tried again."""
+def reset_pin_tries(person):
+    """Unblock the person's PIN on all computers, because they have used their second factor."""
     PinTries.objects.filter(person=person).update(count=0)
     DeskPin.objects.filter(person=person).update(wrong_tries=0)
 
 
 def _close(desk, *, at):
-    """Nobody did: too many wrong PINs."""
+    """Close the computer after too many wrong PINs. The audit event names nobody."""
     if SharedDesk.objects.filter(pk=desk.pk, closed_at=None).update(closed_at=at):
         audit.record("closed_shared_desk", desk, by=None, at=at)
 
 
 def _end_sign_ins(person, *, but=""):
-    """Wherever a PIN of theirs has opened a desk, they are signed out."""
+    """End the person's sign-ins by PIN, except the session with the key `but`."""
     signed_in = {
         signed_in.session_key: signed_in
         for signed_in in UserSession.objects.filter(user=person).exclude(session_key=but)
@@ -145,20 +150,23 @@ def _end_sign_ins(person, *, but=""):
 
 
 def _is_right(person, pin):
-    """One that was set under a key of before is kept under the present one from now on."""
-    present, *before = keys.fingerprints(PURPOSE, _whose(person, pin))
+    """Return whether the PIN is right. If an old server key made its hash, replace the hash."""
+    present, *older = keys.fingerprints(PURPOSE, _salted(person, pin))
     if check_password(present, person.desk_pin.pin_hash):
         return True
-    if not any(check_password(peppered, person.desk_pin.pin_hash) for peppered in before):
+    if not any(check_password(peppered, person.desk_pin.pin_hash) for peppered in older):
         return False
     DeskPin.objects.filter(person=person).update(pin_hash=make_password(present))
     return True
 
 
 def _peppered(person, pin):
-    """Ten thousand PINs are tried in an hour by whoever reads the database, however slow the hash: so the server's key goes in first."""
-    return keys.fingerprint(PURPOSE, _whose(person, pin))
+    """Return the PIN's fingerprint under the server's key.
+
+    With a copy of the database alone, all 10,000 PINs could be tried in an hour, however slow the hash.
+    """
+    return keys.fingerprint(PURPOSE, _salted(person, pin))
 
 
-def _whose(person, pin):
+def _salted(person, pin):
     return f"{person.pk}:{pin}"

@@ -1,16 +1,19 @@
-"""A code mailed to somebody who is signed in already: to prove an address they add, or that it is still them."""
+"""Codes emailed to people who are already signed in, to add an address or to reauthenticate."""
 
 from allauth.account import app_settings
 from allauth.account.adapter import get_adapter
-from allauth.account.internal.flows.code_verification import AbstractCodeVerificationProcess
 from django.utils.translation import gettext as _
 
+from accounts.allauth_internals import AbstractCodeVerificationProcess
 from portal import limits
 
+# The session key. It never changes.
 STATE = "mailed_code"
 
 
 class EmailedCode(AbstractCodeVerificationProcess):
+    """A code that was sent to an address for one purpose, kept in the session."""
+
     def __init__(self, request, state):
         self.request = request
         super().__init__(
@@ -22,13 +25,14 @@ class EmailedCode(AbstractCodeVerificationProcess):
 
     @classmethod
     def start(cls, request, *, purpose, email):
+        """Send a new code and store it in the session."""
         process = cls(request, {**cls.initial_state(user=request.user, email=email), "purpose": purpose})
         process.send()
         process.persist()
 
     @classmethod
-    def going_on(cls, request, *, purpose):
-        """The one that this person began in this session for this purpose and can still finish, or None."""
+    def resume(cls, request, *, purpose):
+        """Return the code that this person can still enter for this purpose, or None."""
         state = request.session.get(STATE)
         if (
             not state
@@ -63,12 +67,15 @@ class EmailedCode(AbstractCodeVerificationProcess):
 
 
 def count_code(request, email):
-    """One more code by mail. Raises limits.TooOften."""
+    """Count one emailed code. Raises limits.TooOften."""
     limits.count(request, "mailed_code", target=email.lower())
 
 
-def count_try(request, process):
-    """Of one code, however many at once: the count in the session alone would let a burst of tries through. Raises limits.TooOften."""
+def count_attempt(request, process):
+    """Count one try at a code. Raises limits.TooOften.
+
+    allauth counts in the session too, but simultaneous requests would all see the same count there.
+    """
     limits.count(
         request,
         "mailed_code_try",
@@ -77,7 +84,8 @@ def count_try(request, process):
 
 
 def sent_too_often(error):
-    """What is said where no code was sent: `error` is the limits.TooOften."""
+    """Return the message for a limits.TooOften, when no code was sent."""
     return _(
-        "We have sent as many codes as we can for now. Look in the folder for junk mail. We can send another %(when)s."
+        "We can't send more codes right now. Look in your junk mail folder. "
+        "We can send another code %(when)s."
     ) % {"when": error.when}

@@ -1,7 +1,9 @@
-"""Passkeys: how one is made and shown, kept and taken away. Why the rows are ours: docs/decisions/0010-own-table-for-passkeys.md.
+"""Passkeys: registration, authentication, renaming and removal.
 
-The browser's part is static/js/passkeys.js. Each ceremony is two requests: what is to be signed is remembered in the session, is good for
-five minutes and for one answer.
+Registration and authentication take two requests each. The first stores a challenge in the session, and the
+second brings the browser's answer. A challenge is valid for five minutes and for one answer. The browser's
+part is static/js/passkeys.js. docs/decisions/0010-own-table-for-passkeys.md says why we store them
+ourselves.
 """
 
 import struct
@@ -31,14 +33,15 @@ from accounts.staff_actions import staff_action
 from .. import audit
 from ..models import Library, Passkey, User
 from .desk_pins import remove_pin_without_second_factor
-from .email_addresses import proven_address
+from .email_addresses import confirmed_address
 from .security_mails import mail_security_notice
 
 STATE = "passkey"
-STATE_LASTS = 5 * 60  # seconds
-MOST_EACH = 20
-LONGEST_ID = 1023  # bytes, says WebAuthn
-# With what a stranger's browser can send, the reading of it fails in all of these ways.
+CHALLENGE_SECONDS = 5 * 60
+MAX_PASSKEYS_PER_PERSON = 20
+# The WebAuthn standard's limit, in bytes.
+MAX_CREDENTIAL_ID_LENGTH = 1023
+# The exceptions that reading a malformed answer can raise.
 MALFORMED = (
     ValueError,
     TypeError,
@@ -53,16 +56,16 @@ MALFORMED = (
 
 
 class NotAccepted(Exception):
-    """What the browser sent is no answer to what it was asked, or of no passkey that may be shown here."""
+    """The browser's answer doesn't match the challenge, or its passkey isn't accepted here."""
 
 
 class TooMany(Exception):
-    """More than MOST_EACH passkeys are no longer told apart by anybody."""
+    """The person has MAX_PASSKEYS_PER_PERSON passkeys already."""
 
 
 @dataclass(frozen=True)
 class NewPasskey:
-    """What a device has made: to be kept by add()."""
+    """A passkey that the device has just made. Save it with add()."""
 
     handle: uuid.UUID
     credential: AttestedCredentialData
@@ -70,20 +73,23 @@ class NewPasskey:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A passkey that has just signed what was asked, after its device knew the person: to be noted by use()."""
+class UsedPasskey:
+    """A passkey that has just answered a challenge. Save its use with use()."""
 
     passkey: Passkey
     sign_count: int
 
 
-def options_to_add(session: MutableMapping, person: User, *, origin: str) -> dict:
-    """What the browser is told to make a passkey for this person; one that the device has already is not made twice."""
-    who = PublicKeyCredentialUserEntity(
+def registration_options(session: MutableMapping, person: User, *, origin: str) -> dict:
+    """Return the options with which the browser makes a passkey for this person, and store the challenge.
+
+    A device that has one of their passkeys makes no second one.
+    """
+    user = PublicKeyCredentialUserEntity(
         id=person.public_id.bytes, name=person.email or person.display_name, display_name=person.display_name
     )
     options, state = _server(origin).register_begin(
-        who,
+        user,
         credentials=[AttestedCredentialData(bytes(passkey.credential)) for passkey in person.passkeys.all()],
         resident_key_requirement=ResidentKeyRequirement.REQUIRED,
         user_verification=UserVerificationRequirement.REQUIRED,
@@ -92,55 +98,66 @@ def options_to_add(session: MutableMapping, person: User, *, origin: str) -> dic
     return dict(options)
 
 
-def options_to_show(session: MutableMapping, *, origin: str, person: User | None = None) -> dict:
-    """What the browser is told to show a passkey: one of this person's, or whichever it has for us."""
-    among = (
+def authentication_options(session: MutableMapping, *, origin: str, person: User | None = None) -> dict:
+    """Return the options with which the browser uses a passkey, and store the challenge.
+
+    With a `person`, it must be one of theirs. Otherwise any passkey for this site will do.
+    """
+    credentials = (
         [AttestedCredentialData(bytes(passkey.credential)) for passkey in person.passkeys.all()]
         if person
         else None
     )
     options, state = _server(origin).authenticate_begin(
-        among, user_verification=UserVerificationRequirement.REQUIRED
+        credentials, user_verification=UserVerificationRequirement.REQUIRED
     )
     session[STATE] = {"asked": state, "at": time.time()}
     return dict(options)
 
 
-def read_new(session: MutableMapping, answer: Any, *, person: User, origin: str) -> NewPasskey:
-    """Raises NotAccepted."""
-    asked = _asked(session, to_add_for=str(person.public_id))
+def verify_registration(session: MutableMapping, answer: Any, *, person: User, origin: str) -> NewPasskey:
+    """Check the browser's answer to registration_options(). Raises NotAccepted."""
+    challenge = _pop_challenge(session, to_add_for=str(person.public_id))
     try:
-        made = _server(origin).register_complete(asked, answer)
-        credential = made.credential_data
-        if credential is None or len(credential.credential_id) > LONGEST_ID:
+        registration = _server(origin).register_complete(challenge, answer)
+        credential = registration.credential_data
+        if credential is None or len(credential.credential_id) > MAX_CREDENTIAL_ID_LENGTH:
             raise NotAccepted
-        AttestedCredentialData(bytes(credential))  # as it will be read
+        # Check that the stored credential can be parsed again.
+        AttestedCredentialData(bytes(credential))
     except MALFORMED as error:
         raise NotAccepted from error
-    return NewPasskey(person.public_id, credential, made.counter)
+    return NewPasskey(person.public_id, credential, registration.counter)
 
 
-def read_shown(session: MutableMapping, answer: Any, *, among, origin: str) -> Shown:
-    """Which of the passkeys `among` has answered. Raises NotAccepted."""
-    asked = _asked(session)
+def verify_authentication(session: MutableMapping, answer: Any, *, among, origin: str) -> UsedPasskey:
+    """Check the browser's answer to authentication_options(). Raises NotAccepted.
+
+    Only a passkey of the queryset `among` is accepted.
+    """
+    challenge = _pop_challenge(session)
     try:
-        said = AuthenticationResponse.from_dict(answer)
-        passkey = among.select_related("person").filter(credential_id=said.raw_id).first()
-        if passkey is None or said.response.user_handle not in (None, b"", passkey.handle.bytes):
+        authentication = AuthenticationResponse.from_dict(answer)
+        response = authentication.response
+        passkey = among.select_related("person").filter(credential_id=authentication.raw_id).first()
+        if passkey is None or response.user_handle not in (None, b"", passkey.handle.bytes):
             raise NotAccepted
         _server(origin).authenticate_complete(
-            asked, [AttestedCredentialData(bytes(passkey.credential))], answer
+            challenge, [AttestedCredentialData(bytes(passkey.credential))], answer
         )
     except MALFORMED as error:
         raise NotAccepted from error
-    return Shown(passkey, said.response.authenticator_data.counter)
+    return UsedPasskey(passkey, response.authenticator_data.counter)
 
 
 @transaction.atomic
 def add(person, *, name, new, by, at):
-    """Keep what a device has made. Raises TooMany, and NotAccepted for a passkey that is somebody's already."""
+    """Save a new passkey of this person and return it.
+
+    Raises TooMany, and NotAccepted if the passkey is stored already.
+    """
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
-    if person.passkeys.count() >= MOST_EACH:
+    if person.passkeys.count() >= MAX_PASSKEYS_PER_PERSON:
         raise TooMany
     try:
         with transaction.atomic():
@@ -160,12 +177,15 @@ def add(person, *, name, new, by, at):
     return passkey
 
 
-def use(shown, *, at):
-    """Note that it was shown. Raises NotAccepted where the device counts and has counted so far before: one of the two is a copy."""
-    rows = Passkey.objects.filter(pk=shown.passkey.pk)
-    if shown.sign_count or shown.passkey.sign_count:
-        rows = rows.filter(sign_count__lt=shown.sign_count)
-    if not rows.update(sign_count=shown.sign_count, last_used_on=Library.current().today(at)):
+def use(used, *, at):
+    """Save the use of a passkey.
+
+    Raises NotAccepted if the device's counter did not increase, because then a copy of the passkey exists.
+    """
+    rows = Passkey.objects.filter(pk=used.passkey.pk)
+    if used.sign_count or used.passkey.sign_count:
+        rows = rows.filter(sign_count__lt=used.sign_count)
+    if not rows.update(sign_count=used.sign_count, last_used_on=Library.current().today(at)):
         raise NotAccepted
 
 
@@ -175,7 +195,7 @@ def rename(passkey, *, name):
 
 @transaction.atomic
 def remove(passkey, *, by, at):
-    """It opens nothing any more; the device may go on offering it, in vain."""
+    """Remove a passkey. The device may still offer it, but it no longer works here."""
     if Passkey.objects.filter(pk=passkey.pk).delete()[0]:
         audit.record("removed_passkey", passkey, by=by, patron=passkey.person, at=at)
         mail_security_notice(passkey.person, "removed_passkey")
@@ -183,34 +203,41 @@ def remove(passkey, *, by, at):
 
 
 class OnlySignInMethod(Exception):
-    """Nothing else lets them in: without it they could never come back."""
+    """The person has no other sign-in method."""
 
 
 @staff_action
 def remove_lost(passkey, *, by, at):
-    """For somebody who has lost the device and says so at the desk: it opens nothing any more, and whoever has it is signed out, as they are
-    themselves everywhere else. They are told. Raises OnlyWayIn."""
+    """Remove the passkey of a patron who tells staff that they lost the device.
+
+    It signs them out everywhere, because the lost device may be signed in. They get an email. Raises
+    OnlySignInMethod.
+    """
     person = User.objects.select_for_update(no_key=True).get(pk=passkey.person_id)
     others = (
         person.library_cards,
         SocialAccount.objects.filter(user=person),
         person.passkeys.exclude(pk=passkey.pk),
     )
-    if not proven_address(person) and not any(way.exists() for way in others):
+    if not confirmed_address(person) and not any(method.exists() for method in others):
         raise OnlySignInMethod
     remove(passkey, by=by, at=at)
     end_all_sign_ins(person)
 
 
 def _server(origin):
-    """For one host: what was signed for another is of no use here, nor for another port or without TLS."""
+    """Return a FIDO2 server that accepts answers for this origin only: same scheme, host and port."""
     host = PublicKeyCredentialRpEntity(id=urlsplit(origin).hostname, name=Library.current().name)
     return Fido2Server(host, verify_origin=lambda signed_for: signed_for == origin)
 
 
-def _asked(session, *, to_add_for=None):
-    """What the browser was asked to sign, once. Raises NotAccepted where it was asked nothing, too long ago, or something else."""
+def _pop_challenge(session, *, to_add_for=None):
+    """Remove the challenge from the session and return it.
+
+    Raises NotAccepted if there is none, if it has expired, or if it was made for something else. `to_add_for`
+    is the public id of the person who adds a passkey.
+    """
     state = session.pop(STATE, None)
-    if not state or state.get("to_add_for") != to_add_for or time.time() - state["at"] > STATE_LASTS:
+    if not state or state.get("to_add_for") != to_add_for or time.time() - state["at"] > CHALLENGE_SECONDS:
         raise NotAccepted
     return state["asked"]

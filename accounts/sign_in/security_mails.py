@@ -1,45 +1,59 @@
-"""Whose ways in change is told so, at the address that is theirs: whoever had their device or their mail for a moment is noticed."""
+"""Emails that tell people when one of their sign-in methods changes.
+
+The owner notices if another person has used their device.
+"""
 
 from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from .email_addresses import proven_address
+from .email_addresses import confirmed_address
 
-WORDS = {
-    "added_passkey": _("A passkey was added to your library account. Whoever has it can sign in."),
-    "removed_passkey": _("A passkey was removed from your library account. It no longer lets anybody in."),
+TEXTS = {
+    "added_passkey": _("A passkey was added to your library account. Anyone who has it can sign in."),
+    "removed_passkey": _(
+        "A passkey was removed from your library account. Nobody can sign in with it anymore."
+    ),
     "connected_single_sign_on": _(
-        "Single sign-on was connected with your library account. Whoever has that other account can sign in here."
+        "Single sign-on was connected to your library account. "
+        "Anyone who can sign in there can now sign in here too."
     ),
     "disconnected_single_sign_on": _(
-        "Single sign-on was disconnected from your library account. It no longer lets anybody in."
+        "Single sign-on was disconnected from your library account. Nobody can sign in with it anymore."
     ),
-    "added_second_factor": _("An authenticator app was set up for your account. It opens the desk."),
+    "added_second_factor": _("An authenticator app was set up for your account. Its codes open the desk."),
     "removed_second_factor": _(
-        "The authenticator app of your account was removed. Set up another one when you next open the desk."
+        "The authenticator app was removed from your account. "
+        "Set up a new one the next time you open the desk."
     ),
     "renewed_recovery_codes": _(
-        "New recovery codes were made for your account. Those of before no longer work."
+        "New recovery codes were made for your account. The old ones no longer work."
     ),
     "set_desk_pin": _(
-        "A PIN was set for your account. It opens the desk on a computer that your colleagues have unlocked."
+        "A PIN was set for your account. It opens the desk on shared computers that a colleague has unlocked."
     ),
     "ended_passkeys": _(
-        "You work at a desk of the library from now on. Passkeys made before that no longer let anybody in: make new ones at the desk's door."
+        "You now work at a desk of the library. Your earlier passkeys no longer work. "
+        "You can make new ones when you open the desk."
     ),
     "ended_last_role": _(
-        "You no longer work at a desk of the library. You were signed out everywhere, and your authenticator app was removed here."
+        "You no longer work at a desk of the library. "
+        "We signed you out on all devices and removed your authenticator app."
     ),
     "forgot_second_factor": _(
-        "A coordinator removed the authenticator app and the passkeys of your account, and signed you out everywhere."
+        "A coordinator removed the authenticator app and passkeys from your account "
+        "and signed you out on all devices."
     ),
 }
 
 
 def mail_security_notice(person, what):
-    """In the transaction of the change. Nobody is told at an address where no code was ever read: it may be a stranger's."""
-    if address := proven_address(person):
-        context = {"what": WORDS[what], "url": settings.BASE_URL + reverse("me"), "language": person.language}
+    """Email the person that a sign-in method changed. `what` is a key of TEXTS.
+
+    Call it in the transaction of the change. An unconfirmed address gets no email, because it may be a
+    stranger's.
+    """
+    if address := confirmed_address(person):
+        context = {"what": TEXTS[what], "url": settings.BASE_URL + reverse("me"), "language": person.language}
         get_adapter().send_mail("account/email/sign_in_methods_changed", address, context)

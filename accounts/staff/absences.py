@@ -1,4 +1,4 @@
-"""Days on which a member of staff is away, and who covers. Whoever reads a conversation of theirs asks `away_on` once a page."""
+"""Days on which staff are away, and the colleagues who cover for them."""
 
 from accounts.staff_actions import staff_action
 
@@ -7,16 +7,17 @@ from ..models import Absence, Library, StaffRole, User
 
 
 class Overlaps(Exception):
-    """The person is away on some of these days already: `absence`."""
+    """The person has an `absence` on some of these days already."""
 
     def __init__(self, absence):
         self.absence = absence
 
 
 def away_on(day):
-    """{primary key of a person: their Absence} of everybody who is away on this day of the library's, in one query.
+    """Return {primary key of a person: their Absence} for everybody who is away on this day, in one query.
 
-    `absence.cover` is the colleague to whom their conversations go; None where these are free for anybody of the branch to take.
+    `absence.cover` is the colleague who answers their conversations. If it is None, anybody at the branch may
+    take them.
     """
     return {
         absence.person_id: absence for absence in Absence.objects.on(day).select_related("person", "cover")
@@ -24,7 +25,11 @@ def away_on(day):
 
 
 def clashes_of(absence):
-    """(the cover's own absences, the absences of others whom this person was to cover) on the same days: then nobody covers."""
+    """Return two lists of absences on the same days that leave a person without cover.
+
+    The first has absences of the colleague who covers for this person. The second has absences of colleagues
+    for whom this person was to cover.
+    """
     same_days = Absence.objects.filter(
         first_day__lte=absence.last_day, last_day__gte=absence.first_day
     ).select_related("person")
@@ -34,7 +39,7 @@ def clashes_of(absence):
 
 @staff_action
 def add_absence(*, person, first_day, last_day, cover, by, at):
-    """Raises Overlaps."""
+    """Add an absence and return it. Raises Overlaps."""
     absence = Absence(person=person)
     _write(absence, first_day, last_day, cover)
     audit.record("added_absence", absence, by=by, at=at)
@@ -43,7 +48,7 @@ def add_absence(*, person, first_day, last_day, cover, by, at):
 
 @staff_action
 def change_absence(absence, *, first_day, last_day, cover, by, at):
-    """Raises Overlaps."""
+    """Change an absence and return it. Raises Overlaps."""
     _write(absence, first_day, last_day, cover)
     audit.record("changed_absence", absence, by=by, at=at)
     return absence
@@ -56,28 +61,30 @@ def remove_absence(absence, *, by, at):
 
 
 def stop_covering(person, *, branch, at):
-    """They no longer work at `branch`: what they were to cover there is free for all. Of whoever works at no desk any more nobody waits
-    for the return either."""
-    still = Absence.objects.filter(last_day__gte=Library.current().today(at))
-    works_at = StaffRole.objects.filter(user=person).values("branch")
-    gone_there = StaffRole.objects.filter(branch=branch).values("user")
-    colleagues = StaffRole.objects.filter(branch__in=works_at).values("user")
-    still.filter(cover=person, person__in=gone_there).exclude(person__in=colleagues).update(cover=None)
+    """End the person's cover for colleagues at `branch`, where they no longer work.
+
+    A colleague whom they still meet at another branch stays covered. If they have no role left, all their
+    cover and their own absences end.
+    """
+    current = Absence.objects.filter(last_day__gte=Library.current().today(at))
+    own_branches = StaffRole.objects.filter(user=person).values("branch")
+    staff_of_branch = StaffRole.objects.filter(branch=branch).values("user")
+    colleagues = StaffRole.objects.filter(branch__in=own_branches).values("user")
+    covered_at_branch = current.filter(cover=person, person__in=staff_of_branch)
+    covered_at_branch.exclude(person__in=colleagues).update(cover=None)
     if not StaffRole.objects.filter(user=person).exists():
-        still.filter(cover=person).update(cover=None)
-        still.filter(person=person).delete()
+        current.filter(cover=person).update(cover=None)
+        current.filter(person=person).delete()
 
 
 def _write(absence, first_day, last_day, cover):
-    User.objects.select_for_update(no_key=True).get(
-        pk=absence.person_id
-    )  # so that of two at once the second sees the first
-    there = (
-        Absence.objects.filter(person=absence.person_id, first_day__lte=last_day, last_day__gte=first_day)
-        .exclude(pk=absence.pk)
-        .first()
+    # Lock the person first, so that the second of two simultaneous changes sees the first.
+    User.objects.select_for_update(no_key=True).get(pk=absence.person_id)
+    same_days = Absence.objects.filter(
+        person=absence.person_id, first_day__lte=last_day, last_day__gte=first_day
     )
-    if there is not None:
-        raise Overlaps(there)
+    other = same_days.exclude(pk=absence.pk).first()
+    if other is not None:
+        raise Overlaps(other)
     absence.first_day, absence.last_day, absence.cover = first_day, last_day, cover
     absence.save()

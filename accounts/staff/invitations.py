@@ -1,7 +1,7 @@
-"""Somebody is invited to work at a desk: by a link, which a coordinator has mailed to them and may also hand on.
+"""Invitations to work at a desk. A coordinator sends a link by email, and can also pass it on in person.
 
-The link alone makes nobody staff: whoever opens it must have shown that the address it was sent to is theirs. Then the role is theirs, and
-opens the desk once they have set up their second factor.
+The link alone makes nobody staff. The person must have confirmed the address it was sent to. They get the
+role, and can open the desk once they have set up a second factor.
 """
 
 import hashlib
@@ -18,26 +18,31 @@ from accounts.staff_actions import staff_action
 
 from .. import audit
 from ..models import Invitation, InvitedRole, StaffRole, User
-from ..sign_in.email_addresses import proven_address
+from ..sign_in.email_addresses import confirmed_address
 from . import roles
 
 
 class AlreadyInvited(Exception):
-    """The same coordinator has invited this address before, and it is still to be accepted."""
+    """The same coordinator has a pending invitation for this address."""
 
 
 class UnknownInvitation(Exception):
-    """No invitation has that token: it is wrong, has run out, or the invitation was accepted or withdrawn, or its branches are closed."""
+    """No invitation with this token can be accepted.
+
+    It may have expired, been accepted or withdrawn, or offer roles only at closed branches.
+    """
 
 
 class NotTheirs(Exception):
-    """Whoever opened the link has not shown that the address it was sent to is theirs."""
+    """The person has not confirmed the address that the invitation was sent to."""
 
 
 @staff_action
 def invite(*, name, email, language, at_branches, by, at):
-    """Mail the link to somebody who is to work there. `at_branches`: {branch: role}. Returns the link, which nothing can show again.
-    Raises AlreadyInvited, RoleEnded."""
+    """Invite a person to these roles, and email them the link. `at_branches` is {branch: role}.
+
+    Returns the link, which can't be shown again later. Raises AlreadyInvited and RoleEnded.
+    """
     invitation = Invitation(
         email=email.strip().lower(), name=name, language=language, invited_by=by, sent_at=at
     )
@@ -50,61 +55,63 @@ def invite(*, name, email, language, at_branches, by, at):
     InvitedRole.objects.bulk_create(
         InvitedRole(invitation=invitation, branch=branch, role=role) for branch, role in at_branches.items()
     )
-    _mail(invitation, link)
+    _send_email(invitation, link)
     audit.record("invited", invitation, by=by, at=at)
     return link
 
 
 @staff_action
 def send_again(invitation, *, by, at):
-    """Another link, for another week; the one of before opens nothing any more. Returns it. Raises UnknownInvitation, RoleEnded."""
+    """Email a new link that lasts another week, and return it. The old link stops working.
+
+    Raises UnknownInvitation and RoleEnded.
+    """
     invitation = Invitation.objects.select_for_update().filter(pk=invitation.pk).first()
     if invitation is None:
         raise UnknownInvitation
     link, invitation.sent_at = _new_link(invitation), at
     invitation.save(update_fields=["token_hash", "sent_at"])
-    _mail(invitation, link)
+    _send_email(invitation, link)
     audit.record("invited_again", invitation, by=by, at=at)
     return link
 
 
 @staff_action
 def withdraw(invitation, *, by, at):
-    """The link opens nothing any more. Raises RoleEnded."""
+    """Delete the invitation, so that its link stops working. Raises RoleEnded."""
     if Invitation.objects.filter(pk=invitation.pk).delete()[0]:
         audit.record("withdrew_invitation", invitation, by=by, at=at)
 
 
 def invitation_with(token, *, at):
-    """The one whose link that is. Raises UnknownInvitation."""
-    return _found(
-        Invitation.objects.select_related("invited_by").prefetch_related("roles__branch"), token, at
-    )
+    """Return the invitation with this token in its link. Raises UnknownInvitation."""
+    return _find(Invitation.objects.select_related("invited_by").prefetch_related("roles__branch"), token, at)
 
 
 def is_theirs(invitation, person):
-    return person.is_authenticated and proven_address(person) == invitation.email
+    """Return whether the person is signed in and has confirmed the invited address."""
+    return person.is_authenticated and confirmed_address(person) == invitation.email
 
 
 @transaction.atomic
 def accept(token, *, person, at, here=""):
-    """The person works from now on where the link says, and nowhere as less than they did. Raises UnknownInvitation, NotTheirs.
+    """Give the person the invited roles. A coordinator of a branch stays one there.
 
-    Whoever worked at no desk until now stays signed in in the session with the key `here` alone: elsewhere they came in as a patron, perhaps by
-    a PIN of four digits, and nobody there may set up what opens the desk.
+    A person's first role signs them out everywhere except in the session with the key `here`. They made the
+    other sign-ins as a patron, perhaps with a PIN of four digits, which is too weak to set up a second
+    factor. Raises UnknownInvitation and NotTheirs.
     """
-    theirs = roles.lock_for_role_change(person)
-    person = User.objects.select_for_update(no_key=True).get(
-        pk=person.pk
-    )  # whose address stays theirs from here on
-    invitation = _found(Invitation.objects.select_for_update(), token, at)
+    own_roles = roles.lock_for_role_change(person)
+    # The lock also keeps their address from changing.
+    person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    invitation = _find(Invitation.objects.select_for_update(), token, at)
     if not is_theirs(invitation, person):
         raise NotTheirs
-    if not theirs.exists():
+    if not own_roles.exists():
         end_all_sign_ins(person, but=here)
     if not person.name:
         change_name(person, name=invitation.name)
-    coordinated = theirs.filter(role=StaffRole.Role.COORDINATOR).values("branch")
+    coordinated = own_roles.filter(role=StaffRole.Role.COORDINATOR).values("branch")
     for invited in invitation.roles.filter(branch__closed_at=None).exclude(branch__in=coordinated):
         roles.give_role(person, branch=invited.branch, role=invited.role, by=invitation.invited_by, at=at)
     audit.record("accepted_invitation", invitation, by=person, patron=person, at=at)
@@ -112,18 +119,18 @@ def accept(token, *, person, at, here=""):
 
 
 def forget_old_invitations(*, at):
-    """For the worker: what ran out and was not sent again."""
+    """Delete invitations that are older than KEPT_FOR. The worker calls this."""
     Invitation.objects.filter(sent_at__lte=at - Invitation.KEPT_FOR).delete()
 
 
-def _found(invitations, token, at):
-    leads_somewhere = InvitedRole.objects.filter(branch__closed_at=None).values("invitation")
-    found = invitations.filter(
-        token_hash=_hash(token), sent_at__gt=at - Invitation.LASTS, pk__in=leads_somewhere
+def _find(invitations, token, at):
+    with_open_branch = InvitedRole.objects.filter(branch__closed_at=None).values("invitation")
+    invitation = invitations.filter(
+        token_hash=_hash(token), sent_at__gt=at - Invitation.LASTS, pk__in=with_open_branch
     ).first()
-    if found is None:
+    if invitation is None:
         raise UnknownInvitation
-    return found
+    return invitation
 
 
 def _new_link(invitation):
@@ -132,19 +139,19 @@ def _new_link(invitation):
     return settings.BASE_URL + reverse("invitation", args=[token])
 
 
-def _mail(invitation, link):
-    known = User.objects.filter(email=invitation.email).values_list("language", flat=True).first()
+def _send_email(invitation, link):
+    own_language = User.objects.filter(email=invitation.email).values_list("language", flat=True).first()
     context = {
         "url": link,
         "days": Invitation.LASTS.days,
         "name": invitation.name,
         "by": invitation.invited_by.display_name,
         "roles": list(invitation.roles.select_related("branch")),
-        "language": known or invitation.language,
+        "language": own_language or invitation.language,
     }
     get_adapter().send_mail("account/email/invitation", invitation.email, context)
 
 
 def _hash(token):
-    """A fingerprint is enough for what nobody can guess."""
+    """Return the SHA-256 of a token. It needs no salt, because the token is random."""
     return hashlib.sha256(token.encode()).hexdigest()

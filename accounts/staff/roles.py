@@ -1,4 +1,7 @@
-"""Who works at which desk. What else ends with a role, of what lies above: portal/conversations/departures.py."""
+"""Staff roles: give and end them.
+
+portal/conversations/departures.py also releases the conversations of staff who leave.
+"""
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction
@@ -16,22 +19,22 @@ from . import absences
 
 
 class LastCoordinator(Exception):
-    """Without them nobody could change the settings any more."""
+    """The library's last coordinator can't leave, because nobody else could change the settings."""
 
 
 @transaction.atomic
 def give_role(person, *, branch, role, by, at):
-    """The person works at `branch` as that, whether they did already or not. Raises LastCoordinator.
+    """Give the person a role at `branch`, or change the one they have. Raises LastCoordinator.
 
-    Whoever worked at no desk until now has made their passkeys as a patron, by proofs that are too weak for staff: as a second factor
-    they would open the desk, so they end. So does a change of address that waits: it needed no more than they did. Staff have no child's
-    record: it is none from now on.
+    A person's first role ends their passkeys, a pending change of address and a child's record. They made the
+    passkeys and the change as a patron, which is too weak for staff: a passkey would now open the desk.
     """
-    theirs = lock_for_role_change(person)
+    own_roles = lock_for_role_change(person)
     if role != StaffRole.Role.COORDINATOR:
-        _leave_a_coordinator(without=theirs.filter(branch=branch))
-    if not theirs.exists():
-        list(User.objects.select_for_update(no_key=True).filter(pk=person.pk))  # none begins in between
+        _require_other_coordinator(without=own_roles.filter(branch=branch))
+    if not own_roles.exists():
+        # Lock the person, so that no new passkey or change of address slips in.
+        list(User.objects.select_for_update(no_key=True).filter(pk=person.pk))
         AddressChange.objects.filter(person=person).delete()
         end_childs_record(person, by=by, at=at)
         if person.passkeys.all().delete()[0]:
@@ -43,15 +46,15 @@ def give_role(person, *, branch, role, by, at):
 
 @transaction.atomic
 def end_role(person, *, branch, by, at):
-    """The person no longer works at `branch`; what they have as a patron stays. Raises LastCoordinator.
+    """End the person's role at `branch`. What they have as a patron stays. Raises LastCoordinator.
 
-    With the last role they are signed out everywhere, and what opened the desk goes. From a page: portal.conversations.departures.end_role,
-    which also frees what they had taken.
+    The end of their last role signs them out everywhere, and deletes their authenticator app and PIN. Views
+    call portal.conversations.departures.end_role, which also releases their conversations.
     """
-    theirs = lock_for_role_change(person)
-    _leave_a_coordinator(without=theirs.filter(branch=branch))
-    theirs.filter(branch=branch).delete()
-    if not theirs.exists():
+    own_roles = lock_for_role_change(person)
+    _require_other_coordinator(without=own_roles.filter(branch=branch))
+    own_roles.filter(branch=branch).delete()
+    if not own_roles.exists():
         Authenticator.objects.filter(user=person).delete()
         remove_pin(person, by=by, at=at)
         end_all_sign_ins(person)
@@ -63,9 +66,11 @@ def end_role(person, *, branch, by, at):
 
 @staff_action
 def forget_second_factor(person, *, by, at):
-    """For somebody whose phone is lost, app and passkeys: at the desk's door they set up a new one, after a new code by mail.
+    """Remove a staff member's authenticator app, passkeys and PIN, because they lost their phone.
 
-    Whoever has the phone may be signed in on it, behind the door: that ends too."""
+    They set up a new second factor after a new emailed code. It also signs them out everywhere, because the
+    lost phone may be signed in.
+    """
     Authenticator.objects.filter(user=person).delete()
     person.passkeys.all().delete()
     remove_pin(person, by=by, at=at)
@@ -76,21 +81,25 @@ def forget_second_factor(person, *, by, at):
 
 
 def lock_for_role_change(person):
-    """The roles of the person; none of theirs and no coordinator's changes until the transaction ends. It too comes before all other rows."""
+    """Lock the roles of the person and of all coordinators, and return the person's roles.
+
+    Call it before any other row is locked. Locking in the order of the primary keys avoids deadlocks.
+    """
     rows = StaffRole.objects.select_for_update().filter(Q(user=person) | Q(role=StaffRole.Role.COORDINATOR))
-    list(rows.order_by("pk").values_list("pk", flat=True))  # always in one order
+    list(rows.order_by("pk").values_list("pk", flat=True))
     return StaffRole.objects.filter(user=person)
 
 
 def _end_invitations(person):
-    """Those that they sent to where they no longer coordinate."""
+    """Delete the invitations that the person sent for branches that they no longer coordinate."""
     invited = InvitedRole.objects.filter(invitation__invited_by=person)
     coordinates = StaffRole.objects.filter(user=person, role=StaffRole.Role.COORDINATOR).exists()
     (invited.exclude(branch__in=Branch.objects.at_desk_of(person)) if coordinates else invited).delete()
     Invitation.objects.filter(invited_by=person, roles=None).delete()
 
 
-def _leave_a_coordinator(*, without):
+def _require_other_coordinator(*, without):
+    """Raise LastCoordinator if no coordinator is left without these roles."""
     coordinators = set(
         StaffRole.objects.filter(role=StaffRole.Role.COORDINATOR, user__is_active=True).values_list(
             "pk", flat=True

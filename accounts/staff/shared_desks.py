@@ -1,4 +1,7 @@
-"""Computers at a service point that are unlocked for the day. What their lock does to a request: accounts/staff/desk_lock.py."""
+"""Shared desk computers: unlock, close and find them.
+
+What the lock does to a request is in accounts/staff/desk_lock.py.
+"""
 
 import datetime
 import hashlib
@@ -13,14 +16,16 @@ from portal.prepared import prepared
 from .. import audit
 from ..models import Library, SharedDesk
 
-LASTS = datetime.timedelta(
-    hours=16
-)  # at most: whoever unlocks it at seven in the morning has it until eleven at night
+# A computer unlocked at 7 in the morning is locked at 11 at night.
+LASTS = datetime.timedelta(hours=16)
 
 
 @staff_action
 def unlock(*, branch, name, by, at):
-    """Unlock a computer of `branch` until the library's day is over. Returns the desk and the token by which its browser will know itself."""
+    """Unlock a computer of `branch` until midnight, or for LASTS.
+
+    Returns the desk, and the token for the cookie of its browser.
+    """
     token = secrets.token_urlsafe(32)
     library = Library.current()
     midnight = datetime.datetime.combine(
@@ -36,13 +41,13 @@ def unlock(*, branch, name, by, at):
 
 @transaction.atomic
 def close(desk, *, by, at):
-    """It is a shared desk no longer: whoever is at it is out with the next request, and no PIN opens it."""
+    """Close the computer: no PIN opens it, and the next request signs out the person who uses it."""
     if SharedDesk.objects.filter(pk=desk.pk, closed_at=None).update(closed_at=at):
         audit.record("closed_shared_desk", desk, by=by, at=at)
 
 
 def desk_with(token, *, at):
-    """The unlocked desk whose browser has this token, or None."""
+    """Return the unlocked desk whose browser has this token, or None."""
     return next(iter(_unlocked(token_hash=_hash(token), at=at)), None)
 
 
@@ -52,10 +57,10 @@ def _unlocked(token_hash, at):
 
 
 def forget_shared_desks(*, at):
-    """For the worker: those whose day is over."""
+    """Delete the computers that are no longer unlocked. The worker calls this."""
     SharedDesk.objects.exclude(pk__in=SharedDesk.objects.unlocked(at)).delete()
 
 
 def _hash(token):
-    """A fingerprint is enough for what nobody can guess."""
+    """Return the SHA-256 of a token. It needs no salt, because the token is random."""
     return hashlib.sha256(token.encode()).hexdigest()

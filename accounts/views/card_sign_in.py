@@ -1,4 +1,4 @@
-"""Sign-in with a library card and its PIN, where the library has an ILS that can be asked."""
+"""Sign-in with a library card and its PIN, if the library has an ILS."""
 
 from django.http import Http404
 from django.shortcuts import redirect, render
@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts.forms import CardForm
+from accounts.forms.library_cards import CardForm
 from accounts.ils.configured import library_ils
 from accounts.sign_in import library_cards
 from accounts.sign_in.access import safe_next, sign_in

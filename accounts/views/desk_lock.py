@@ -1,4 +1,4 @@
-"""A shared desk computer that nobody is signed in on: staff open it by their PIN."""
+"""The page of a locked shared desk computer, on which staff sign in with their PIN."""
 
 from django.contrib import messages
 from django.http import HttpResponseRedirect
@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from accounts.forms import OpenByPinForm
+from accounts.forms.desk_pins import OpenByPinForm
 from accounts.models import RefusedPost
 from accounts.sign_in import desk_pins
 from accounts.sign_in.access import safe_next, sign_in
@@ -21,13 +21,13 @@ from portal.security_log import note
 
 @sensitive_post_parameters("pin")
 def locked(request):
-    """Who works here and has a PIN; of one of them, the PIN. Whoever was here last is asked for theirs at once."""
+    """List the staff with a PIN, and ask the chosen one for it. The last person is chosen at first."""
     if request.user.is_authenticated:
         return redirect(_where_they_were(request, request.user))
-    desk = desk_lock.desk_here(request)
+    desk = desk_lock.shared_desk_here(request)
     if desk is None:
         return _to_sign_in(request)
-    people = desk_pins.people_at(desk)
+    people = desk_pins.people_with_pin(desk)
     whose = request.POST.get("whose") or request.GET.get("whose") or ""
     chosen = request.POST.get("who") or request.GET.get("who") or whose
     who = next((person for person in people if str(person.public_id) == chosen), None)
@@ -35,12 +35,13 @@ def locked(request):
     if form and form.is_valid():
         return _let_in(request, who, wrong=form.wrong)
     if form and form.is_bound:
-        note(request, "too_often" if form.shut or form.closed else "refused", what="desk_pin")
+        note(request, "too_often" if form.blocked or form.closed else "refused", what="desk_pin")
     if form and form.closed:
         messages.error(
             request,
             _(
-                "Too many PINs were wrong, so this computer is closed. Somebody unlocks it again with their second factor."
+                "Too many wrong PINs, so this computer is closed. "
+                "A staff member can unlock it again with their second factor."
             ),
         )
         return _to_sign_in(request)
@@ -57,20 +58,23 @@ def locked(request):
 
 @require_POST
 def lock(request):
-    """Whoever is signed in here no longer is. Their drafts rest on the server."""
+    """Sign the staff member out of the shared computer. Their drafts are on the server."""
     if request.shared_desk is None and not desk_lock.is_locked(request):
         return redirect("home")
     return desk_lock.lock(request, going_to=safe_next(request))
 
 
 def _let_in(request, person, *, wrong):
-    request.session.flush()  # what the browser was before is not theirs
+    # The old session may hold data of the previous person.
+    request.session.flush()
     sign_in(request, person, by="desk_pin")
     request.session[desk_pins.BY_PIN] = True
     if wrong:
         words = ngettext(
-            "There was %(count)s wrong PIN with your name on this computer before this one. If that wasn't you, choose another PIN.",
-            "There were %(count)s wrong PINs with your name on this computer before this one. If that wasn't you, choose another PIN.",
+            "Someone entered a wrong PIN for you %(count)s time on this computer. "
+            "If it wasn't you, change your PIN.",
+            "Someone entered a wrong PIN for you %(count)s times on this computer. "
+            "If it wasn't you, change your PIN.",
             wrong,
         )
         messages.warning(request, words % {"count": wrong})
@@ -78,7 +82,10 @@ def _let_in(request, person, *, wrong):
 
 
 def _where_they_were(request, person):
-    """What was refused while the computer was locked comes first; then their page, if it was theirs; otherwise the queue."""
+    """Return the first page after sign-in.
+
+    It is the page of saved forms if there are any, then the person's own last page, then the desk.
+    """
     if RefusedPost.objects.offered_to(person, at=timezone.now()).exists():
         return reverse("kept")
     was_theirs = str(person.public_id) == (request.POST.get("whose") or request.GET.get("whose"))
@@ -86,16 +93,14 @@ def _where_they_were(request, person):
 
 
 def _to_sign_in(request):
-    going_to = safe_next(request)
-    response = HttpResponseRedirect(
-        f"{reverse('sign_in')}?{urlencode({'next': going_to if going_to == reverse('kept') else reverse('desk')})}"
-    )
+    next_page = reverse("kept") if safe_next(request) == reverse("kept") else reverse("desk")
+    response = HttpResponseRedirect(f"{reverse('sign_in')}?{urlencode({'next': next_page})}")
     response.delete_cookie(desk_lock.DESK_TOKEN, samesite="Lax")
     return response
 
 
 def _named(people):
-    """(person, the name on their button): the first name, or where two have the same the whole."""
+    """Return (person, name) for the buttons: the first name, or the full name if two people share it."""
     first = [person.name.split()[0] if person.name else person.display_name for person in people]
     return [
         (person, name if first.count(name) == 1 else person.display_name)

@@ -1,4 +1,7 @@
-"""Another address, or a first one: proven by a code, and then confirmed by the old one, or stopped there."""
+"""Add or change an email address.
+
+A code confirms the new address. Then a code confirms the old one, or the change waits a week.
+"""
 
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -9,59 +12,74 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts.forms import AddressForm, CodeForm
+from accounts.forms.sign_in import AddressForm, CodeForm
 from accounts.models import AddressChange, Library
 from accounts.patron import people
 from accounts.sign_in import email_addresses, library_cards
-from accounts.sign_in.access import lately_proved, lately_read, note_other_record, note_read, to_prove
+from accounts.sign_in.access import (
+    recently_authenticated,
+    recently_verified_addresses,
+    record_verified_address,
+    redirect_to_reauthenticate,
+    remember_other_record,
+)
 from accounts.sign_in.emailed_codes import EmailedCode
-from accounts.sign_in.single_sign_on import accounts_of, has_another_sign_in_method
-from accounts.views.prove import ask_by_code
+from accounts.sign_in.single_sign_on import has_another_sign_in_method, linked_accounts
+from accounts.views.reauthenticate import ask_for_code
 from portal import limits
 from portal.templatetags.portal import day_in_a_sentence
 
-NEW_ADDRESS = "new_address"  # the one at which they have read a code, while the old one is asked
+# The session key of the confirmed new address, until the old one confirms the change too.
+NEW_ADDRESS = "new_address"
 
 
 @login_required
 def add_address(request):
-    """Whoever can shows first that it is still them: an address lets in whoever reads it. For a person whom only this device can show, its
-    code is enough. Then come the new address, the code from there, and the old address."""
-    if _can_prove(request.user) and not lately_proved(request):
-        return to_prove(request)
-    process = EmailedCode.going_on(request, purpose="add_address")
+    """Ask for the new address, then its code, then a code from the old address.
+
+    The person reauthenticates first, because anyone who reads the new mailbox can sign in. A person whose
+    only sign-in method is this device can't, so for them the new address's code is enough.
+    """
+    if _can_reauthenticate(request.user) and not recently_authenticated(request):
+        return redirect_to_reauthenticate(request)
+    process = EmailedCode.resume(request, purpose="add_address")
     new = request.session.get(NEW_ADDRESS)
     if request.POST.get("another"):
         request.session.pop(NEW_ADDRESS, None)
         if process:
             process.abort()
         return redirect("add_address")
-    if new in lately_read(request) and new != request.user.email:
+    if new in recently_verified_addresses(request) and new != request.user.email:
         return _ask_old(request, new)
     return _ask_code(request, process) if process else _ask_address(request)
 
 
-def _can_prove(person):
-    return has_another_sign_in_method(person) or accounts_of(person).exists()
+def _can_reauthenticate(person):
+    return has_another_sign_in_method(person) or linked_accounts(person).exists()
 
 
 @login_required
 @require_POST
 def keep_address(request):
-    """They have thought better of a change that waits."""
+    """Cancel the person's pending change."""
     if email_addresses.keep_address(request.user, at=timezone.now()):
-        messages.success(request, _("Your address stays as it is."))
+        messages.success(request, _("Your email address won't change."))
     return redirect("me")
 
 
 def stop_address(request, token):
-    """For whoever reads the old address: opened from a mail, so that looking changes nothing; a button does."""
+    """Stop a change from the link in the email to the old address.
+
+    Opening the link changes nothing, because mail programs open links by themselves. A button stops the
+    change.
+    """
     try:
-        change = email_addresses.change_to_stop(token)
+        change = email_addresses.change_with_token(token)
         if request.method == "POST":
             email_addresses.stop_change(token, at=timezone.now())
             if request.user == change.person:
-                logout(request)  # here too, and what is written into a session that ended is refused
+                # The action ended this session too, and Django refuses to save an ended session.
+                logout(request)
     except email_addresses.UnknownChange:
         return render(request, "accounts/stop_address.html", {"unknown": True}, status=404)
     return render(
@@ -80,9 +98,13 @@ def _ask_address(request):
     if form.is_valid():
         EmailedCode.start(request, purpose="add_address", email=form.cleaned_data["email"])
         return redirect("add_address")
-    card, sign_on = library_cards.card_of(request.user), accounts_of(request.user).exists()
+    card, sign_on = library_cards.card_of(request.user), linked_accounts(request.user).exists()
     return _page(
-        request, form=form, card=card, sign_on=sign_on, waits=email_addresses.change_that_waits(request.user)
+        request,
+        form=form,
+        card=card,
+        sign_on=sign_on,
+        waits=email_addresses.pending_address_change(request.user),
     )
 
 
@@ -90,14 +112,15 @@ def _ask_code(request, process):
     form = CodeForm(request.POST or None, request=request, process=process)
     if form.is_valid():
         process.abort()
-        note_read(request, process.email)
+        record_verified_address(request, process.email)
         request.session[NEW_ADDRESS] = process.email
         return _change(request, process.email)
     if form.is_bound and not process.record_invalid_attempt():
         messages.error(
             request,
             _(
-                "That was not the code either, so it no longer works. Write your address again to get a new one."
+                "That code isn't right either, so it no longer works. "
+                "Enter your address again to get a new code."
             ),
         )
         return redirect("add_address")
@@ -105,13 +128,16 @@ def _ask_code(request, process):
 
 
 def _ask_old(request, new):
-    """A code from there, or a week. Where it has said yes already, by the code that let them in or showed that it is still them, a button is enough."""
-    old = email_addresses.proven_address(request.user)
-    if old in ("", *lately_read(request)):
+    """Ask for a code from the old address, or let the change wait a week.
+
+    A button is enough if they have just signed in or reauthenticated with a code from the old address.
+    """
+    old = email_addresses.confirmed_address(request.user)
+    if old in ("", *recently_verified_addresses(request)):
         return _change(request, new) if request.method == "POST" else _page(request, new=new, confirmed=True)
     if request.POST.get("wait"):
         return _wait(request, new)
-    return ask_by_code(
+    return ask_for_code(
         request,
         purpose="old_address",
         email=old,
@@ -123,19 +149,17 @@ def _ask_old(request, new):
 def _change(request, new):
     try:
         email_addresses.change_address(
-            request.user, email=new, read_at=lately_read(request), at=timezone.now()
+            request.user, email=new, verified=recently_verified_addresses(request), at=timezone.now()
         )
-    except (
-        email_addresses.NotYet,
-        IntegrityError,
-    ):  # somebody else's at this very moment: asked again, it is taken
+    except (email_addresses.ConfirmationMissing, IntegrityError):
+        # An IntegrityError means that another person took the address just now. The page will say so.
         return redirect("add_address")
     except people.AddressTaken as taken:
         del request.session[NEW_ADDRESS]
-        note_other_record(request, taken.person)
+        remember_other_record(request, taken.person)
         return redirect("merge_records")
     del request.session[NEW_ADDRESS]
-    messages.success(request, _("From now on you can sign in with this address on any device."))
+    messages.success(request, _("You can now sign in with this email address on any device."))
     return redirect("me")
 
 
@@ -149,15 +173,15 @@ def _wait(request, new):
         messages.error(
             request,
             _(
-                "With that address you have another library account already. Any desk of the library can make the two one."
+                "Another library account already uses that address. "
+                "If it's yours, staff at any desk can merge the two accounts."
             ),
         )
     else:
         day = day_in_a_sentence(change.happens_on)
         messages.success(
             request,
-            _("On %(day)s the new address takes the place of this one. Until then you sign in as before.")
-            % {"day": day},
+            _("Your new address replaces this one on %(day)s. Until then, sign in as before.") % {"day": day},
         )
     del request.session[NEW_ADDRESS]
     return redirect("me")
@@ -172,5 +196,5 @@ def _page(request, **context):
     return render(
         request,
         "accounts/add_address.html",
-        {"now": request.user.email, "read": lately_read(request), **context},
+        {"now": request.user.email, "read": recently_verified_addresses(request), **context},
     )

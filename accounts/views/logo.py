@@ -1,8 +1,10 @@
+"""The library's logo."""
+
 from django.http import FileResponse, Http404
 
 
 def logo(request):
-    """The library's own sign, drawn anew when it was uploaded: it stands on public pages."""
+    """Return the logo as PNG. It needs no sign-in, because public pages show it."""
     file = request.library.logo
     if not file or not file.storage.exists(file.name):
         raise Http404

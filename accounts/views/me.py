@@ -1,4 +1,4 @@
-"""What a person can say about themselves, and what being signed in means on this device."""
+"""The page Me: the person's name, sign-in methods and devices."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -6,17 +6,18 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts.forms import NameForm
+from accounts.forms.profile import NameForm
 from accounts.ils.configured import library_ils
 from accounts.languages import languages
 from accounts.models import Passkey
 from accounts.patron import people
 from accounts.sign_in import email_addresses, library_cards, sign_ins
 from accounts.sign_in.access import is_borrowed
-from accounts.sign_in.single_sign_on import accounts_of, sign_on_name
+from accounts.sign_in.single_sign_on import linked_accounts, sign_on_name
 
 
 def me(request):
+    """Show the page and change the name. Without a sign-in, people can choose a language here."""
     if request.method == "POST" and not request.user.is_authenticated:
         return redirect("sign_in")
     person = request.user
@@ -27,12 +28,12 @@ def me(request):
     )
     if form and form.is_valid():
         people.change_name(request.user, name=form.cleaned_data["name"])
-        messages.success(request, _("Your name is changed."))
+        messages.success(request, _("Your name is saved."))
         return redirect("me")
     devices = sign_ins.devices(request.user, here=request.session.session_key) if form else []
     card = library_cards.card_of(request.user) if form and library_ils() else None
     passkeys = Passkey.objects.belonging_to(request.viewer) if form else []
-    waits = email_addresses.change_that_waits(person) if form and person.email else None
+    waits = email_addresses.pending_address_change(person) if form and person.email else None
     context = {
         "form": form,
         "languages": languages(),
@@ -43,18 +44,18 @@ def me(request):
     }
     context["address_waits"] = waits
     if form and sign_on_name():
-        context |= {"sign_on": sign_on_name(), "connected": accounts_of(request.user).exists()}
+        context |= {"sign_on": sign_on_name(), "connected": linked_accounts(request.user).exists()}
     return render(request, "accounts/me.html", context)
 
 
 @login_required
 @require_POST
 def sign_out_elsewhere(request):
-    """One other device, or all of them."""
+    """Sign out one other device, or all of them."""
     mark = request.POST.get("device")
     if not mark:
         sign_ins.end_all_sign_ins(request.user, but=request.session.session_key)
-        messages.success(request, _("You are signed in on this device only."))
+        messages.success(request, _("You're now signed in only on this device."))
         return redirect("me")
     for signed_in in sign_ins.devices(request.user, here=request.session.session_key):
         if signed_in.mark == mark and not signed_in.is_here:

@@ -1,4 +1,4 @@
-"""Passkeys: added, named and removed on Me, shown to sign in or to prove that it is still oneself, offered after a sign-in by code."""
+"""Add, rename and remove passkeys, sign in with one, and offer one after a sign-in by code."""
 
 from django.conf import settings
 from django.contrib import messages
@@ -9,85 +9,91 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts.forms import NOT_ACCEPTED, AddPasskeyForm, PasskeyForm, PasskeyNameForm
+from accounts.forms.passkeys import NOT_ACCEPTED, AddPasskeyForm, PasskeyForm, PasskeyNameForm
 from accounts.models import Passkey
 from accounts.patron import people
 from accounts.sign_in import passkeys
 from accounts.sign_in.access import (
-    lately_proved,
-    may_change_keys,
-    note_proof,
+    may_change_passkeys,
     origin,
-    proved_recently,
+    reauthentication_required,
+    recently_authenticated,
+    record_reauthentication,
+    record_second_factor,
+    redirect_to_reauthenticate,
+    redirect_to_second_factor,
     safe_next,
-    show_second_factor,
     sign_in,
-    to_prove,
-    to_the_desk_door,
 )
 from accounts.sign_in.methods import PASSKEY
 from accounts.sign_in.passkeys import NotAccepted, TooMany
 from accounts.sign_in.sign_ins import device
 from portal import limits
 
-NO_OFFER = (
-    settings.COOKIE_PREFIX + "no_passkey_offer"
-)  # a cookie of the device, not of the person: another device may well be asked
+# This cookie says that someone declined a passkey on this device. Other devices still offer one.
+NO_OFFER = settings.COOKIE_PREFIX + "no_passkey_offer"
 
 
 @require_POST
 def show_options(request):
-    """What a browser is to sign: with a passkey of the person who is signed in, or with any."""
+    """Return the options for using a passkey: one of the signed-in person's, or any."""
     limits.count(request, "passkey")
     person = request.user if request.user.is_authenticated else None
     if not request.viewer:
-        request.session.set_expiry(people.UNCONFIRMED_FOR)  # a stranger's, who may never sign in
-    return JsonResponse(passkeys.options_to_show(request.session, origin=origin(request), person=person))
+        # A visitor may never sign in, so their session ends early.
+        request.session.set_expiry(people.UNCONFIRMED_FOR)
+    return JsonResponse(
+        passkeys.authentication_options(request.session, origin=origin(request), person=person)
+    )
 
 
 @require_POST
 def sign_in_by_passkey(request):
-    """The device has known the person by finger, face or PIN: this is as good as a code, and is a proof as well."""
-    _form, passkey = shown_in(request, among=Passkey.objects.filter(person__is_active=True))
+    """Sign the owner of the passkey in. The device checked them, so it counts as reauthentication too."""
+    _form, passkey = verify_posted_passkey(request, among=Passkey.objects.filter(person__is_active=True))
     if passkey is None:
         messages.error(request, NOT_ACCEPTED)
         return redirect("sign_in")
     going_to = safe_next(request) or "home"
     sign_in(request, passkey.person, by="passkey")
-    note_proof(request)
+    record_reauthentication(request)
     return redirect(going_to)
 
 
-def shown_in(request, *, among):
-    """(form, passkey): what was posted, and the passkey that it shows, now noted as used; None where it isn't accepted, as the form says."""
+def verify_posted_passkey(request, *, among):
+    """Check the posted answer of a passkey, and save its use. Return (form, passkey).
+
+    The passkey is None if it was not accepted. Then the form has an error.
+    """
     form = PasskeyForm(request.POST, request=request, among=among)
     if form.is_valid():
         try:
-            passkeys.use(form.shown, at=timezone.now())
+            passkeys.use(form.used, at=timezone.now())
         except NotAccepted:
             form.add_error(None, NOT_ACCEPTED)
         else:
-            return form, form.shown.passkey
+            return form, form.used.passkey
     return form, None
 
 
-@proved_recently
+@reauthentication_required
 @require_POST
 def add_options(request):
-    if not may_change_keys(request):
-        return to_the_desk_door(request)
-    return JsonResponse(passkeys.options_to_add(request.session, request.user, origin=origin(request)))
+    if not may_change_passkeys(request):
+        return redirect_to_second_factor(request)
+    return JsonResponse(passkeys.registration_options(request.session, request.user, origin=origin(request)))
 
 
-@proved_recently
+@reauthentication_required
 def add_passkey(request):
-    if not may_change_keys(request):
-        return to_the_desk_door(request)
+    if not may_change_passkeys(request):
+        return redirect_to_second_factor(request)
     name = device(request.headers.get("User-Agent", ""))
     form = AddPasskeyForm(request.POST or None, request=request, initial={"name": name})
     if form.is_valid() and _added(request, form, name=form.cleaned_data["name"] or name):
-        request.came_in_by = PASSKEY  # so can they the next time, on this device
-        messages.success(request, _("From now on you can sign in with your passkey."))
+        # This device will ask for a passkey first.
+        request.sign_in_method = PASSKEY
+        messages.success(request, _("You can now sign in with your passkey."))
         return redirect(safe_next(request) or "me")
     return render(request, "accounts/add_passkey.html", {"form": form, "next": safe_next(request)})
 
@@ -99,41 +105,45 @@ def _added(request, form, *, name):
         form.add_error(None, NOT_ACCEPTED)
     except TooMany:
         form.add_error(
-            None, _("You have as many passkeys as one person can. Remove one that you no longer use.")
+            None,
+            _("You have the maximum number of passkeys. Remove one that you no longer use, then try again."),
         )
     else:
         if request.user.is_staff:
-            show_second_factor(request, at=timezone.now())
+            record_second_factor(request, at=timezone.now())
         return True
     return False
 
 
 @login_required
 def passkey(request, public_id):
-    """Its name, and its removal. A stranger's is not there, also for whoever would have to prove themselves first."""
-    found = get_object_or_404(Passkey.objects.belonging_to(request.viewer), public_id=public_id)
-    if not lately_proved(request):
-        return to_prove(request)
-    form = PasskeyNameForm(request.POST or None, initial={"name": found.name})
+    """Rename or remove one of the person's passkeys.
+
+    The 404 for other people's passkeys comes before reauthentication.
+    """
+    own_passkey = get_object_or_404(Passkey.objects.belonging_to(request.viewer), public_id=public_id)
+    if not recently_authenticated(request):
+        return redirect_to_reauthenticate(request)
+    form = PasskeyNameForm(request.POST or None, initial={"name": own_passkey.name})
     if request.method == "POST" and request.POST.get("remove"):
-        if not may_change_keys(request):
-            return to_the_desk_door(request)
-        passkeys.remove(found, by=request.user, at=timezone.now())
+        if not may_change_passkeys(request):
+            return redirect_to_second_factor(request)
+        passkeys.remove(own_passkey, by=request.user, at=timezone.now())
         messages.success(
             request,
-            _("The passkey is removed. Your device may still offer it: it no longer opens anything here."),
+            _("Passkey removed. Your device may still offer it, but it no longer works here."),
         )
         return redirect("me")
     if form.is_valid():
-        passkeys.rename(found, name=form.cleaned_data["name"])
-        messages.success(request, _("The passkey has its new name."))
+        passkeys.rename(own_passkey, name=form.cleaned_data["name"])
+        messages.success(request, _("Passkey renamed."))
         return redirect("me")
-    return render(request, "accounts/passkey.html", {"form": form, "passkey": found})
+    return render(request, "accounts/passkey.html", {"form": form, "passkey": own_passkey})
 
 
 @login_required
 def offer_passkey(request):
-    """Once after a sign-in by code: next time without one. It can be put off, and whoever declines is not asked again on this device."""
+    """Offer a passkey after a sign-in by code. Someone who declines isn't asked again on this device."""
     if request.method == "POST":
         if request.POST.get("answer") == "add":
             return redirect("add_passkey")
@@ -154,5 +164,8 @@ def offer_passkey(request):
 
 
 def is_worth_offering(request):
-    """Asked while somebody writes their address: this device could keep a passkey, and nobody has declined one on it."""
+    """Return whether this device can store a passkey, and nobody has declined one on it.
+
+    The sign-in form says what the device can do.
+    """
     return bool(request.POST.get("passkeys_here")) and NO_OFFER not in request.COOKIES

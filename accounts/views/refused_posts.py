@@ -1,4 +1,4 @@
-"""What somebody had written when their sign-in or form had run out, offered to them again."""
+"""The page with saved forms that were refused because a sign-in or form had expired."""
 
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import redirect, render
@@ -7,20 +7,22 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import RefusedPost
 from accounts.patron import refused_posts
-from accounts.sign_in.access import may_pass_the_desk_door, to_the_desk_door
+from accounts.sign_in.access import may_open_desk, redirect_to_second_factor
 
 
 @login_required
 def kept(request):
+    """Show the person's saved forms, so that they can send them again."""
     posts = RefusedPost.objects.offered_to(request.user, at=timezone.now())
     if not posts:
         return redirect("home")
     if (
         request.user.is_staff
         and any(post.path.startswith("/desk/") for post in posts)
-        and not may_pass_the_desk_door(request)
+        and not may_open_desk(request)
     ):
-        return to_the_desk_door(request)  # words of the desk, and the desk would refuse them again
+        # They belong to the desk, which would refuse them again.
+        return redirect_to_second_factor(request)
     return render(request, "accounts/refused_post.html", {"posts": posts})
 
 

@@ -1,9 +1,10 @@
-"""What staff show before any page of the desk: a code of their authenticator app, or a passkey. Why a passkey is enough: docs/decisions/0010."""
+"""The second factor of staff: a code of an authenticator app, or a passkey.
+
+docs/decisions/0010-own-table-for-passkeys.md says why a passkey is enough.
+"""
 
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
-from allauth.mfa.recovery_codes.internal.flows import generate_recovery_codes
-from allauth.mfa.totp.internal.flows import activate_totp, deactivate_totp
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404
@@ -14,47 +15,54 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.forms import SecondFactorForm, SetUpAppForm
+from accounts.allauth_internals import activate_totp, deactivate_totp, generate_recovery_codes
+from accounts.forms.second_factor import SecondFactorForm, SetUpAppForm
 from accounts.sign_in.access import (
     behind_second_factor,
     has_shown_second_factor,
-    is_by_pin,
-    lately_proved,
+    recently_authenticated,
+    record_second_factor,
+    redirect_to_reauthenticate,
     safe_next,
-    show_second_factor,
-    to_prove,
+    signed_in_by_pin,
 )
 from accounts.sign_in.desk_pins import remove_pin_without_second_factor
 from accounts.sign_in.security_mails import mail_security_notice
 from accounts.staff.desk_lock import lock
-from accounts.views.passkeys import shown_in
+from accounts.views.passkeys import verify_posted_passkey
 
 
 @login_required
 def second_factor(request):
-    """Asks for a code or a passkey; on the first visit, or where a passkey has opened the desk already, sets up the app."""
+    """Ask for a code or a passkey, or set up an authenticator app.
+
+    Staff set one up if they have no second factor, or if they have already used a passkey and want an app
+    too.
+    """
     if not request.user.is_staff:
         raise Http404
     app, has_passkey = _app_of(request.user), request.user.passkeys.exists()
     if app or (has_passkey and not has_shown_second_factor(request)):
         return _ask(request, app, has_passkey)
-    if is_by_pin(request):
-        lock(request)  # what the PIN stood in for is gone: they sign in anew, and set something up
+    if signed_in_by_pin(request):
+        # A PIN stands in for a second factor, and they have none anymore.
+        lock(request)
         messages.error(
             request,
             _(
-                "That takes more than a PIN. Sign in with a code, then set up an authenticator app or a passkey."
+                "A PIN isn't enough for that. "
+                "Sign in with a code, then set up an authenticator app or a passkey."
             ),
         )
         return redirect(f"{reverse('sign_in')}?{urlencode({'next': request.get_full_path()})}")
-    if not lately_proved(request):
-        return to_prove(request)
+    if not recently_authenticated(request):
+        return redirect_to_reauthenticate(request)
     return _set_up(request)
 
 
 @behind_second_factor
 def change_second_factor(request):
-    """New recovery codes, or another app: each after one more code of the present app."""
+    """Make new recovery codes, or remove the app to set up another. Both need a code of the present app."""
     app = _app_of(request.user)
     if not app:
         return redirect("second_factor")
@@ -64,24 +72,24 @@ def change_second_factor(request):
     form.save()
     if request.POST.get("change") == "app":
         deactivate_totp(request, app)
-        _note(request, "removed_second_factor")
+        _record(request, "removed_second_factor")
         remove_pin_without_second_factor(request.user, by=request.user, at=timezone.now())
         return redirect("second_factor")
     authenticator = generate_recovery_codes(request)
-    _note(request, "renewed_recovery_codes")
+    _record(request, "renewed_recovery_codes")
     return _show_recovery_codes(request, authenticator, next_page="")
 
 
 def _ask(request, app, has_passkey):
     if request.POST.get("credential"):
-        form, shown = shown_in(request, among=request.user.passkeys)
+        form, passed = verify_posted_passkey(request, among=request.user.passkeys)
     else:
         form = SecondFactorForm(request.POST or None, user=request.user) if app else None
-        shown = form and form.is_valid()
-        if shown:
+        passed = form and form.is_valid()
+        if passed:
             form.save()
-    if shown:
-        show_second_factor(request, at=timezone.now())
+    if passed:
+        record_second_factor(request, at=timezone.now())
         return redirect(safe_next(request) or "desk")
     context = {"form": form, "has_app": app, "has_passkey": has_passkey, "next": safe_next(request)}
     return render(request, "accounts/second_factor.html", context)
@@ -91,8 +99,8 @@ def _set_up(request):
     form = SetUpAppForm(request.POST or None, user=request.user)
     if form.is_valid():
         _app, recovery_codes = activate_totp(request, form)
-        _note(request, "added_second_factor")
-        show_second_factor(request, at=timezone.now())
+        _record(request, "added_second_factor")
+        record_second_factor(request, at=timezone.now())
         return _show_recovery_codes(request, recovery_codes, next_page=safe_next(request))
     url = get_adapter().build_totp_url(request.user, form.secret)
     secret = form.secret.rstrip("=")
@@ -106,12 +114,12 @@ def _set_up(request):
 
 
 def _show_recovery_codes(request, authenticator, *, next_page):
-    """Once only: this answer to the POST is the one place where they can be read."""
+    """Show the new recovery codes. No other page ever shows them."""
     codes = [f"{code[:4]} {code[4:]}" for code in authenticator.wrap().get_unused_codes()]
     return render(request, "accounts/recovery_codes.html", {"codes": codes, "next": next_page})
 
 
-def _note(request, what):
+def _record(request, what):
     audit.record(what, request.user, by=request.user)
     mail_security_notice(request.user, what)
 

@@ -1,13 +1,12 @@
-"""One field to sign in or up, a mailed code, and the way out. The steps are allauth's; the pages are ours."""
+"""Sign-in and sign-up by emailed code, and sign-out. allauth does the steps, and the pages are ours."""
 
 import time
 from urllib.parse import urlencode
 
-from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
-from allauth.account.internal.flows.logout import logout
 from allauth.account.stages import LoginByCodeStage, LoginStageController
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,7 +14,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from accounts.forms import CodeForm, SignInForm
+from accounts.allauth_internals import LoginCodeVerificationProcess
+from accounts.forms.sign_in import CodeForm, SignInForm
 from accounts.languages import languages
 from accounts.patron import people
 from accounts.sign_in import sign_ins
@@ -27,27 +27,30 @@ from portal.limits import TooOften
 from portal.security_log import note
 
 OFFERS_PASSKEY = "offers_passkey"
-PAGES = {CARD: "card_sign_in", SIGN_ON: "single_sign_on"}  # with a question of their own
-SAME_FOR_ALL = (
-    0.04  # seconds: making the record of an unknown address takes about 1 ms more than finding a known one
-)
+# The methods that have a page of their own.
+PAGES = {CARD: "card_sign_in", SIGN_ON: "single_sign_on"}
+# Creating a person for an unknown address takes about 1 ms more than finding a known one. Every answer takes
+# at least this long, so that strangers can't measure the difference.
+MIN_RESPONSE_SECONDS = 0.04
 
 
 def sign_in(request):
-    """One question, the easiest on this device first. Known and unknown addresses are answered alike: each gets a code, and a person to enter it for."""
+    """Ask for an address, or for this device's usual method.
+
+    Known and unknown addresses get the same answer: both get a code, and an unknown one gets a new person.
+    """
     began = time.monotonic()
     if request.user.is_authenticated:
         return redirect(safe_next(request) or "home")
     form = SignInForm(request.POST or None, request=request)
     if form.is_valid():
         set_borrowed(request, form.cleaned_data["borrowed"])
-        mail_code(request, form.cleaned_data["email"])
+        email_code(request, form.cleaned_data["email"])
         if not request.viewer:
-            request.session.set_expiry(
-                people.UNCONFIRMED_FOR
-            )  # the address that was typed rests in it; signing in sets it anew
+            # The session holds the typed address, so it ends early. Signing in sets a new expiry.
+            request.session.set_expiry(people.UNCONFIRMED_FOR)
         request.session[OFFERS_PASSKEY] = is_worth_offering(request) and not form.cleaned_data["borrowed"]
-        time.sleep(max(0, SAME_FOR_ALL - (time.monotonic() - began)))
+        time.sleep(max(0, MIN_RESPONSE_SECONDS - (time.monotonic() - began)))
         return redirect(_with_next(request, "account_confirm_login_code"))
     first = first_method(request) if request.method == "GET" else ""
     if first in PAGES:
@@ -62,8 +65,8 @@ def sign_in(request):
     return render(request, "accounts/sign_in.html", context)
 
 
-def mail_code(request, email):
-    """Begin the sign-in of whoever reads that address."""
+def email_code(request, email):
+    """Start a sign-in by sending a code to this address."""
     person = people.person_with_address(email, at=timezone.now(), language=get_language())
     LoginCodeVerificationProcess.initiate(
         request=request, user=person if person.is_active else None, email=email
@@ -71,7 +74,7 @@ def mail_code(request, email):
 
 
 def enter_code(request):
-    """The code works only in the browser that asked for it."""
+    """Ask for the emailed code. It works only in the browser that requested it."""
     if request.user.is_authenticated:
         return redirect(safe_next(request) or "home")
     stage = LoginStageController.enter(request, LoginByCodeStage.key)
@@ -80,16 +83,18 @@ def enter_code(request):
     if form and form.is_valid():
         if process.user and process.user.is_active and process.user.email == process.state["email"]:
             return process.finish(safe_next(request) or _first_page(request, process.user))
-        process.abort()  # erased, disabled, or no longer of this address since the code was mailed
+        # The person was erased or disabled, or has changed their address.
+        process.abort()
         process = None
     if not process:
-        messages.error(request, _("That code has run out. Write your address again to get a new one."))
+        messages.error(request, _("That code has expired. Enter your address again to get a new one."))
         return redirect(_with_next(request, "sign_in"))
     if form.is_bound and not process.record_invalid_attempt():
         messages.error(
             request,
             _(
-                "That was not the code either, so it no longer works. Write your address again to get a new one."
+                "That code isn't right either, so it no longer works. "
+                "Enter your address again to get a new code."
             ),
         )
         return redirect(_with_next(request, "sign_in"))
@@ -106,7 +111,7 @@ def enter_code(request):
 
 
 def _first_page(request, person):
-    """Whoever was on their way somewhere goes there; the others may be told how to do without a code next time."""
+    """Return the page after sign-in: the offer of a passkey, or home."""
     offers = request.session.pop(OFFERS_PASSKEY, False) and not person.passkeys.exists()
     return reverse("offer_passkey" if offers else "home")
 
@@ -127,12 +132,15 @@ def _resend(request, process):
         messages.error(request, sent_too_often(error))
     else:
         process.resend()
-        messages.success(request, _("A new code is on its way. Only the newest one works."))
+        messages.success(request, _("We sent a new code. Only the newest code works."))
 
 
 @require_POST
 def sign_out(request):
-    """Leaves nothing of this person on the device: session, opened codes, stored pages. A shared desk computer stays one, for the next."""
+    """Sign the person out, and delete what the device stored: the session, opened visits and cached pages.
+
+    A shared desk computer keeps its own cookie for the next person.
+    """
     note(request, "signed_out")
     desk = request.shared_desk
     sign_ins.end_sign_in(request.session.session_key)
@@ -150,7 +158,7 @@ def signed_out(request):
 
 @require_POST
 def set_language(request):
-    """On this device, and for a signed-in person wherever they read."""
+    """Set the language of this device, and of the signed-in person."""
     language = request.POST.get("language")
     response = redirect(safe_next(request) or "home")
     if language in dict(settings.LANGUAGES):

@@ -1,4 +1,4 @@
-"""Single sign-on: to the provider, back from it, the first time, and how it is connected with a record that is here already."""
+"""Single sign-on: the way to the provider and back, the first sign-in, and connecting an existing account."""
 
 import logging
 import time
@@ -12,23 +12,29 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from accounts.forms import BorrowedForm
+from accounts.forms.sign_in import BorrowedForm
 from accounts.ils.configured import library_ils
 from accounts.patron import people
-from accounts.sign_in import access
+from accounts.sign_in import access, openid_connect
 from accounts.sign_in import single_sign_on as sso
-from accounts.sign_in.access import note_proof, proved_recently, safe_next, set_borrowed
+from accounts.sign_in.access import (
+    reauthentication_required,
+    record_reauthentication,
+    safe_next,
+    set_borrowed,
+)
 from portal import limits
 from portal.security_log import note
 
 log = logging.getLogger(__name__)
 
+# The session key of an identity that is new here.
 FIRST_TIME = "single_sign_on_first_time"
-FIRST_TIME_LASTS = 10 * 60  # seconds
+FIRST_TIME_SECONDS = 10 * 60
 
 
 def single_sign_on(request):
-    """The question before somebody is sent away: whose device it is."""
+    """Ask whose device it is, then send the person to the provider."""
     _or_404()
     if request.user.is_authenticated:
         return redirect(safe_next(request) or "home")
@@ -36,7 +42,10 @@ def single_sign_on(request):
         form = BorrowedForm(request.POST)
         form.is_valid()
         return to_provider(
-            request, what_for=sso.SIGN_IN, borrowed=form.cleaned_data["borrowed"], else_to="single_sign_on"
+            request,
+            purpose=openid_connect.SIGN_IN,
+            borrowed=form.cleaned_data["borrowed"],
+            else_to="single_sign_on",
         )
     return render(
         request,
@@ -50,17 +59,21 @@ def single_sign_on(request):
     )
 
 
-def to_provider(request, *, what_for, else_to, borrowed=False):
-    """The page that leads on by itself. No redirect: it would be the answer to a form, and our own policy lets no form lead anywhere else;
-    through how many hosts a provider sends people nobody can list."""
+def to_provider(request, *, purpose, else_to, borrowed=False):
+    """Return a page that takes the person to the provider by itself.
+
+    Browsers would block a redirect, because our content security policy lets forms lead only to our own site.
+    The policy can't list the provider's hosts, because we don't know them all.
+    """
     limits.count(request, "single_sign_on")
     if not request.viewer:
-        request.session.set_expiry(people.UNCONFIRMED_FOR)  # a stranger's: signing in sets it anew
+        # A visitor's session ends early. Signing in sets a new expiry.
+        request.session.set_expiry(people.UNCONFIRMED_FOR)
     try:
-        address = sso.address_to_begin(
-            request, what_for=what_for, going_to=safe_next(request), borrowed=borrowed
+        address = openid_connect.authorization_url(
+            request, purpose=purpose, going_to=safe_next(request), borrowed=borrowed
         )
-    except (sso.Away, sso.NotBelieved) as error:
+    except (openid_connect.Unavailable, openid_connect.InvalidResponse) as error:
         return _failed(request, error, else_to)
     response = render(request, "accounts/to_provider.html", {"address": address, "name": sso.sign_on_name()})
     response.headers["Refresh"] = f"0; url={address}"
@@ -69,35 +82,40 @@ def to_provider(request, *, what_for, else_to, borrowed=False):
 
 @require_GET
 def single_sign_on_answer(request):
-    """Where the provider sends people back to. It changes something only in the browser that was sent there, and once."""
+    """Handle the provider's answer, once and only in the browser that was sent to the provider."""
     _or_404()
-    begun = sso.begun(request)
-    if request.user.is_authenticated and (
-        begun is None or not begun.person
-    ):  # in another tab, or with the browser's button back
+    auth_request = openid_connect.pop_auth_request(request)
+    # They signed in meanwhile in another tab, or used the browser's back button.
+    if request.user.is_authenticated and (auth_request is None or not auth_request.person):
         return redirect("home")
-    else_to = {sso.CONNECT: "connect_sign_on", sso.PROVE: "prove"}.get(
-        begun.what_for if begun else "", "single_sign_on"
-    )
-    if begun is None or begun.person != (
-        str(request.user.public_id) if request.user.is_authenticated else ""
-    ):
-        messages.error(request, _("That sign-in was used already, or has run out. Begin it once more."))
+    else_to = {
+        openid_connect.CONNECT: "connect_sign_on",
+        openid_connect.REAUTHENTICATE: "reauthenticate",
+    }.get(auth_request.purpose if auth_request else "", "single_sign_on")
+    person = str(request.user.public_id) if request.user.is_authenticated else ""
+    if auth_request is None or auth_request.person != person:
+        messages.error(request, _("That sign-in has expired or was already used. Start again."))
         return redirect(else_to)
     try:
-        identity = sso.identity(request, begun)
-    except (sso.Away, sso.NotBelieved, sso.Cancelled) as error:
+        identity = openid_connect.identity(request, auth_request)
+    except (openid_connect.Unavailable, openid_connect.InvalidResponse, openid_connect.Canceled) as error:
         return _failed(request, error, else_to)
-    return {sso.CONNECT: _connect, sso.PROVE: _prove}.get(begun.what_for, _sign_in)(request, begun, identity)
+    finish = {openid_connect.CONNECT: _connect, openid_connect.REAUTHENTICATE: _reauthenticate}.get(
+        auth_request.purpose, _sign_in
+    )
+    return finish(request, auth_request, identity)
 
 
 def single_sign_on_first_time(request):
-    """For somebody whom the provider knows and nobody here does, with an address that may be known here: have they been here before?"""
+    """Ask a person who is new by single sign-on whether they already have a library account.
+
+    The provider has not verified their address, or a library account already uses it.
+    """
     _or_404()
     noted = request.session.get(FIRST_TIME)
-    if request.user.is_authenticated or not noted or time.time() - noted["at"] > FIRST_TIME_LASTS:
+    if request.user.is_authenticated or not noted or time.time() - noted["at"] > FIRST_TIME_SECONDS:
         return redirect("home" if request.user.is_authenticated else "single_sign_on")
-    identity = sso.Identity(**noted["identity"])
+    identity = openid_connect.Identity(**noted["identity"])
     if request.method == "POST" and not noted["taken"]:
         person = sso.new_person(identity, at=timezone.now(), language=get_language())
         del request.session[FIRST_TIME]
@@ -111,20 +129,20 @@ def single_sign_on_first_time(request):
     )
 
 
-@proved_recently
+@reauthentication_required
 def connect_sign_on(request):
-    """Whether the provider opens this record."""
+    """Connect the provider to the person's account, or disconnect it."""
     _or_404()
-    connected = sso.accounts_of(request.user).exists()
+    connected = sso.linked_accounts(request.user).exists()
     if request.method == "POST" and not connected:
-        return to_provider(request, what_for=sso.CONNECT, else_to="connect_sign_on")
+        return to_provider(request, purpose=openid_connect.CONNECT, else_to="connect_sign_on")
     if request.method == "POST" and request.POST.get("disconnect"):
         try:
             sso.disconnect(request.user, at=timezone.now())
         except sso.OnlySignInMethod:
             return _page_of_connection(request, connected=True)
         messages.success(
-            request, _("%(name)s no longer opens your library account.") % {"name": sso.sign_on_name()}
+            request, _("You can no longer sign in with %(name)s.") % {"name": sso.sign_on_name()}
         )
         return redirect("me")
     return _page_of_connection(request, connected=connected)
@@ -139,91 +157,105 @@ def _page_of_connection(request, *, connected):
     )
 
 
-def _sign_in(request, begun, identity):
-    account = sso.account_of(identity)
+def _sign_in(request, auth_request, identity):
+    account = sso.linked_account(identity)
     if account is not None:
         return _let_in(
             request,
             account.user,
-            borrowed=begun.borrowed,
-            going_to=begun.going_to,
-            proved=sso.shown_anew(identity, begun),
+            borrowed=auth_request.borrowed,
+            going_to=auth_request.going_to,
+            proved=openid_connect.authenticated_again(identity, auth_request),
         )
-    taken, proved = False, sso.shown_anew(identity, begun)
+    taken, proved = False, openid_connect.authenticated_again(identity, auth_request)
     if identity.email_is_proven or not identity.email:
         try:
             person = sso.new_person(identity, at=timezone.now(), language=get_language())
         except people.AddressTaken:
             taken = True
         else:
-            return _let_in(request, person, borrowed=begun.borrowed, going_to=begun.going_to, proved=proved)
+            return _let_in(
+                request, person, borrowed=auth_request.borrowed, going_to=auth_request.going_to, proved=proved
+            )
     noted = {
         "identity": asdict(identity),
-        "borrowed": begun.borrowed,
-        "going_to": begun.going_to,
+        "borrowed": auth_request.borrowed,
+        "going_to": auth_request.going_to,
         "taken": taken,
         "proved": proved,
         "at": time.time(),
     }
     request.session[FIRST_TIME] = noted
-    set_borrowed(request, begun.borrowed)
+    set_borrowed(request, auth_request.borrowed)
     return redirect("single_sign_on_first_time")
 
 
 def _let_in(request, person, *, borrowed, going_to, proved=False):
-    """It is a proof like a code where they have just shown the provider who they are. Of staff it is none: with one they set up what opens the desk."""
+    """Sign the person in. `proved` means that they have just authenticated at the provider.
+
+    That counts as reauthentication, but not for staff, because it would let them set up a second factor.
+    """
     if not person.is_active:
         note(request, "refused", what="single_sign_on")
-        messages.error(request, _("This account can't be used now. The desk can tell you why."))
+        messages.error(request, _("You can't use this account right now. Ask at the desk to find out why."))
         return redirect("single_sign_on")
     access.sign_in(request, person, by="single_sign_on", borrowed=borrowed)
     if proved and not person.is_staff:
-        note_proof(request)
+        record_reauthentication(request)
     return redirect(going_to or "home")
 
 
-def _connect(request, begun, identity):
+def _connect(request, auth_request, identity):
     try:
         sso.connect(request.user, identity, at=timezone.now())
-    except sso.AnotherPersons:
+    except sso.ConnectedToAnotherPerson:
         words = _(
-            "With this you come in to another library account here. To make the two one, sign in there and give it your e-mail address."
+            "That sign-in belongs to another library account. "
+            "To merge the two accounts, sign in to that one and add your email address."
         )
         messages.error(request, words)
         return redirect("connect_sign_on")
-    messages.success(request, _("From now on you can sign in with %(name)s.") % {"name": sso.sign_on_name()})
+    messages.success(request, _("You can now sign in with %(name)s.") % {"name": sso.sign_on_name()})
     return redirect("me")
 
 
-def _prove(request, begun, identity):
-    account = sso.account_of(identity)
-    if account is None or account.user != request.user or not sso.shown_anew(identity, begun):
+def _reauthenticate(request, auth_request, identity):
+    account = sso.linked_account(identity)
+    if (
+        account is None
+        or account.user != request.user
+        or not openid_connect.authenticated_again(identity, auth_request)
+    ):
         note(request, "refused", what="single_sign_on")
         messages.error(
             request,
-            _("That did not show that it is you. Sign in there as yourself, with all that it asks for."),
+            _(
+                "We couldn't confirm that it's you. "
+                "Sign in there with your own account and complete every step."
+            ),
         )
-        return redirect("prove")
-    note_proof(request)
-    return redirect(begun.going_to or "me")
+        return redirect("reauthenticate")
+    record_reauthentication(request)
+    return redirect(auth_request.going_to or "me")
 
 
 def _failed(request, error, else_to):
     name = {"name": sso.sign_on_name()}
-    if isinstance(error, sso.Cancelled):
-        words = _("You came back from %(name)s without signing in. Nothing has changed.") % name
-    elif isinstance(error, sso.Away):
-        words = _("%(name)s does not answer at the moment. Try it later, or come in another way.") % name
+    if isinstance(error, openid_connect.Canceled):
+        words = _("You returned from %(name)s without signing in. Nothing has changed.") % name
+    elif isinstance(error, openid_connect.Unavailable):
+        words = _("%(name)s isn't responding right now. Try again later, or sign in another way.") % name
     else:
         words = (
             _(
-                "%(name)s gave an answer that cannot be trusted, so nothing was done. Try it once more, or come in another way."
+                "We couldn't verify the answer from %(name)s, so nothing was changed. "
+                "Try again, or sign in another way."
             )
             % name
         )
-    if not isinstance(error, sso.Cancelled):
+    if not isinstance(error, openid_connect.Canceled):
         note(request, "refused", what="single_sign_on")
-        log.warning("Nobody can come in by single sign-on: %s", error)
+        log.warning("Nobody can sign in by single sign-on: %s", error)
     messages.error(request, words)
     return redirect(else_to)
 

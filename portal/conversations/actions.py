@@ -1,6 +1,6 @@
-"""What patron and library say to each other in a conversation: asked, answered, taken back, closed, opened by a verdict, kept with its session.
+"""Writing in a conversation, for patrons and staff: ask, reply, take back, close.
 
-What the desk does with a conversation without a word to the patron stands in handling.py.
+`desk_actions.py` has the desk's actions that don't write to the patron.
 """
 
 from django.db import transaction
@@ -8,10 +8,7 @@ from django.db.models import Max
 
 from accounts.models import Library, User
 from accounts.staff_actions import lock_roles, staff_action
-from portal.helpsessions import actions as helpsessions
-from portal.helpsessions.models import HelpSession
 from portal.prepared import insert
-from recommendations.actions import record_verdict
 from recommendations.chosen_items import recommend_chosen
 from recommendations.models import QuestionType, Recommendation
 
@@ -25,7 +22,7 @@ from .changes import (
     add_reopened_event,
     enter,
     lock_conversation,
-    lock_recommendations,
+    lock_owned,
     mark_pending,
     pending_answers,
     save,
@@ -44,20 +41,21 @@ from .models import (
 )
 from .opening import begin, conversation_of, session_of, subject_for
 
-ASKS_FOR_FOLLOW_UP = {Recommendation.Verdict.DID_NOT_HELP, Recommendation.Verdict.COULD_NOT_GET_IT}
-
-Status, Then = Conversation.Status, Message.Then
+Status, Then, Reason = Conversation.Status, Message.Then, Conversation.Reason
 
 
 class AnsweredMeanwhile(Exception):
-    """Somebody wrote since the writer's page was drawn: `newer` are those messages. Nothing was added."""
+    """Nothing was saved, because someone else has written since the writer's page was made.
+
+    `newer` are the new messages.
+    """
 
     def __init__(self, newer):
         self.newer = newer
 
 
 class TooLate(Exception):
-    """The patron may have seen the answer: it can't be taken back."""
+    """The patron may have seen the answer, so it can't be taken back."""
 
 
 @transaction.atomic
@@ -74,44 +72,34 @@ def ask(
     branch=None,
     readers_form=None,
 ):
-    """Ask the library: again about a session or about one of its items, or (with `by` alone) something new. Returns the conversation.
+    """Send a question to the library and return its conversation.
 
-    An item has one conversation, so asking about it goes on there; everything else begins a new one each time. `by` is None for
-    somebody who came by code. `readers_form`: the answers of *Find me something to read*, fields of ReadersForm.
-    The same token twice is one question. Raises Erased where what it is about was erased since the caller read it.
+    It is about a recommendation, about a help session, or about something new if both are None. `by` is None
+    for a viewer by code, who can't ask about something new. Questions about one recommendation share a
+    conversation. Any other question begins one. `readers_form` has the fields of a ReadersForm. The same
+    `client_token` twice is one question. Raises Erased if the session or recommendation was erased since the
+    caller read it.
     """
     if recommendation is not None:
-        recommendation = _still_somebodys(
-            recommendation, Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk)
-        )
+        recommendation = lock_owned(recommendation)
         conversation = conversation_of(recommendation)
         help_session = conversation.help_session if conversation else session_of(recommendation)
-        if conversation is help_session is recommendation.patron_id is None:  # its answer was erased
+        if conversation is None and help_session is None and recommendation.patron_id is None:
             raise Erased
     elif help_session is not None:
-        help_session = _still_somebodys(
-            help_session, HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
-        )
-        conversation = Conversation.objects.filter(
-            help_session=help_session, messages__client_token=client_token
-        ).first()
+        help_session = lock_owned(help_session)
+        conversation = _sent_before(client_token, help_session=help_session)
     else:
         User.objects.select_for_update(no_key=True).get(pk=by.pk)
-        conversation = Conversation.objects.filter(
-            patron=by, help_session=None, messages__client_token=client_token
-        ).first()
+        conversation = _sent_before(client_token, patron=by, help_session=None)
     if conversation is None:
+        about = help_session or recommendation
         conversation = begin(
             at,
             help_session=help_session,
             recommendation=recommendation,
-            patron=help_session.patron if help_session else recommendation.patron if recommendation else by,
-            branch=branch
-            or (
-                about.branch
-                if (about := help_session or recommendation)
-                else Library.current().default_branch
-            ),
+            patron=about.patron if about else by,
+            branch=branch or (about.branch if about else Library.current().default_branch),
             topic=topic or (help_session.topic if help_session else None),
             subject=subject_for(body, help_session, recommendation, readers_form),
         )
@@ -123,6 +111,10 @@ def ask(
     if by is not None:
         Draft.objects.filter(conversation=None, person=by, client_token=client_token).delete()
     return message.conversation
+
+
+def _sent_before(client_token, **about):
+    return Conversation.objects.filter(messages__client_token=client_token, **about).first()
 
 
 @transaction.atomic
@@ -140,13 +132,16 @@ def reply(
     draft_sequence=None,
     seen=None,
 ):
-    """Add one message to the conversation, with the recommendations made in it and the files added to its composer, and let the other side know.
+    """Add a message with its files and recommendations, notify the other side, and return the message.
 
-    An answer is held for some seconds before the patron sees it (Message.UNDO_WINDOW), so that it can be taken back; `then` says what
-    the conversation does after it. Whose it is doesn't change. The same token twice is the same message: nothing is added and
-    nobody is told again. The writer's draft is gone with it, up to `draft_sequence` (drafts.forget). Returns the message,
-    which holds other words than `body` if the token was sent before with those. `seen` is the primary key of the last message
-    that the writer had before them (0: there was none; None: never mind). Raises AnsweredMeanwhile, Erased, RoleEnded.
+    An answer by staff stays pending for Message.UNDO_WINDOW. `then` says what the conversation does after it.
+
+    If a message with this `client_token` exists, nothing happens and it is returned. Its body may differ from
+    `body`.
+
+    The writer's draft is deleted up to `draft_sequence`, see drafts.forget. `seen` is the primary key of the
+    last message on the writer's page, 0 for none, or None to skip the check. Raises AnsweredMeanwhile,
+    Erased, RoleEnded.
     """
     if side == STAFF:
         lock_roles(by)
@@ -154,234 +149,81 @@ def reply(
     sent_before = conversation.messages.filter(client_token=client_token).first()
     if sent_before is not None:
         return sent_before
-    at = conversation.changed_at
-    newer = (
-        list(conversation.messages.filter(pk__gt=seen).in_order().select_related("author"))
-        if seen is not None
-        else []
-    )
-    if newer:
-        raise AnsweredMeanwhile(newer)
+    if seen is not None:
+        newer = list(conversation.messages.filter(pk__gt=seen).in_order().select_related("author"))
+        if newer:
+            raise AnsweredMeanwhile(newer)
     by = writer_in(conversation, by, side)
-    message = Message(
-        conversation=conversation,
+    message = _add_message(
+        conversation,
         side=side,
         author=by,
         body=body,
         language=language,
-        sent_at=at,
-        shown_from=at if side == PATRON else at + Message.UNDO_WINDOW,
         then="" if side == PATRON else then,
         client_token=client_token,
+    )
+    drafts.forget(conversation, person=by, side=side, kind=Draft.Kind.REPLY, up_to=draft_sequence, body=body)
+    if conversation.status == Status.CLOSED and message.then != Then.CLOSE and _has_messages(conversation):
+        add_reopened_event(conversation, message, by)
+    if side == PATRON:
+        _enter_patrons_message(conversation, message)
+    else:
+        _enter_answer(conversation, message, items)
+    save(conversation)
+    return message
+
+
+def _add_message(conversation, *, side, author, client_token, **fields):
+    """Save the message, add the files of its composer to it, and index its words."""
+    at = conversation.changed_at
+    message = Message(
+        conversation=conversation,
+        side=side,
+        author=author,
+        client_token=client_token,
+        sent_at=at,
+        shown_from=at if side == PATRON else at + Message.UNDO_WINDOW,
+        **fields,
     )
     insert(message)
     files = Attachment.objects.filter(
         conversation=conversation, side=side, client_token=client_token, message=None
     )
     if side == PATRON and conversation.help_session and conversation.help_session.is_shared:
-        files = files.filter(added_by=by)  # two write here: neither sends what the other has not sent
+        # The child and the adult both write here. Neither sends the other's unsent files.
+        files = files.filter(added_by=author)
     files.update(message=message)
     search.index_message(message)
-    drafts.forget(conversation, person=by, side=side, kind=Draft.Kind.REPLY, up_to=draft_sequence, body=body)
-    if (
-        conversation.status == Status.CLOSED
-        and (side == PATRON or then != Then.CLOSE)
-        and _has_words(conversation)
-    ):
-        add_reopened_event(conversation, message, by)
-    if side == PATRON:
-        reason = (
-            Conversation.Reason.READERS_ADVISORY
-            if _begins_by_form(conversation)
-            else Conversation.Reason.ASKED
-        )
-        enter(
-            conversation, states.patron_wrote(states.state_of(conversation), at, reason), seen_by_patron=True
-        )
-        _read_by(conversation, by, at)
-        conversation.last_message_at = max(at, conversation.last_message_at or at)
-        conversation.version += 1
-    else:
-        mark_pending(conversation, message)
-        _recommend_in(message, items)
-        if items:
-            search.index_conversation(conversation)
-        enter(conversation, states.staff_answered(states.state_of(conversation), at, then))
-        if then == Then.CLOSE:
-            add_event(conversation, Event.Kind.CLOSED, side, by, at, message=message)
-        message.mail_id = announce(message, conversation, at)
-        message.save(update_fields=["mail_id"])
-    save(conversation)
     return message
 
 
-@staff_action
-def take_back(message, *, by, at, typed=None):
-    """Put an answer that the patron hasn't seen back into its writer's composer, with its files; it is as if it had never been sent.
-
-    `typed` are the other fields of the composer, for its draft. Raises TooLate, also for anybody but its writer, and RoleEnded.
-    """
-    conversation = lock_conversation(message.conversation, at)
-    at = conversation.changed_at
-    message = conversation.messages.filter(pk=message.pk, side=STAFF, author=by, shown_from__gt=at).first()
-    if message is None:
-        raise TooLate
-    drafts.put_back(message, typed=typed or {}, at=at)
-    withdraw_announcement(message.mail_id)
-    message.attachments.update(message=None, added_at=at)
-    search.remove_message(message)
-    gave, _models = Recommendation.objects.filter(messagerecommendation__message=message).delete()
-    if gave:
-        search.index_conversation(conversation)
-    message.delete()  # and the events that it brought about
-    pending = pending_answers(conversation, at)
-    conversation.pending_from = pending["first"]
-    if (
-        conversation.events.filter(message=None, shown_from__gt=at).update(shown_from=pending["last"] or at)
-        and pending["last"] is None
-    ):
-        conversation.version += 1  # a colleague closed it meanwhile: no answer is left for that to wait for
-    enter(conversation, states.replay(conversation))
-    save(conversation)
-    return conversation
-
-
-@transaction.atomic
-def close(conversation, *, by, side, at):
-    """End the conversation; writing in it opens it again. Closing twice is closing once. Raises Erased, RoleEnded."""
-    if side == STAFF:
-        lock_roles(by)
-    conversation = lock_conversation(conversation, at)
-    if conversation.status == Status.CLOSED and (
-        side == STAFF or conversation.status_at(at) == Status.CLOSED
-    ):
-        return
-    at = conversation.changed_at
-    if _has_words(conversation):
-        add_event(conversation, Event.Kind.CLOSED, side, writer_in(conversation, by, side), at)
-        if side == PATRON or conversation.pending_from is None:
-            conversation.version += 1
-    else:
-        DeskEvent.objects.create(conversation=conversation, kind=DeskEvent.Kind.CLOSED, by=by, at=at)
-    enter(conversation, states.closed(states.state_of(conversation), at), seen_by_patron=side == PATRON)
-    save(conversation)
-
-
-@transaction.atomic
-def take_verdict(recommendation, *, verdict, why, comment, by, at):
-    """Record the patron's verdict. One that says the item failed puts its conversation before the desk; mending it takes it back.
-
-    The conversation holds no message of it: the patron sees such a conversation only once somebody writes. Raises Erased where the item's
-    occasion was erased since the caller read it: no word is added to what is a count.
-    """
-    before = _still_somebodys(
-        recommendation, Recommendation.objects.select_for_update(no_key=True).get(pk=recommendation.pk)
-    )
-    recommendation = record_verdict(recommendation, verdict=verdict, why=why, comment=comment, at=at)
-    conversation = conversation_of(recommendation)
-    if conversation is None and before.patron_id is None and session_of(recommendation) is None:
-        raise Erased  # with the answer that it was made in
-    if conversation is not None:
-        try:
-            conversation = lock_conversation(conversation, at)
-        except Erased:
-            return recommendation
-    elif verdict in ASKS_FOR_FOLLOW_UP:
-        help_session = session_of(recommendation)
-        conversation = begin(
-            at,
-            help_session=help_session,
-            recommendation=recommendation,
-            patron=help_session.patron if help_session else recommendation.patron,
-            branch=(help_session or recommendation).branch,
-            topic=recommendation.topic,
-            subject=str(recommendation.item),
-        )
-        conversation.changed_at = at
-    if conversation is None:
-        return recommendation
-    _stands_since(recommendation, before, conversation)
-    if verdict in ASKS_FOR_FOLLOW_UP and before.verdict not in ASKS_FOR_FOLLOW_UP:
-        state = states.item_failed(states.state_of(conversation), recommendation.decided_at, verdict)
-    else:
-        state = states.replay(conversation)
-    enter(conversation, state, seen_by_patron=state.status == Status.WAITING_FOR_STAFF)
+def _enter_patrons_message(conversation, message):
+    at = message.sent_at
+    is_first = conversation.last_message_at is None
+    by_form = is_first and hasattr(conversation, "readers_form")
+    reason = Reason.READERS_ADVISORY if by_form else Reason.ASKED
+    state = states.patron_wrote(states.state_of(conversation), at, reason)
+    enter(conversation, state, seen_by_patron=True)
+    _set_read_until(conversation, message.author, at)
+    conversation.last_message_at = at if is_first else max(at, conversation.last_message_at)
     conversation.version += 1
-    save(conversation, shows_at=conversation.at_desk_from)
-    return recommendation
 
 
-@transaction.atomic
-def keep(help_session, *, by, at, wording, language, read_by=None):
-    """Keep the session (helpsessions.actions.keep) and move its conversations with it."""
-    help_session = helpsessions.keep(
-        help_session, by=by, at=at, wording=wording, language=language, read_by=read_by
-    )
-    if (
-        help_session.patron_id != by.pk
-    ):  # the adult's part of a visit that is shared: the conversations stay those of the child, or nobody's
-        return help_session
-    conversations = Conversation.objects.filter(help_session=help_session)
-    given = Recommendation.objects.filter(messagerecommendation__message__conversation__in=conversations)
-    lock_recommendations(given)
-    conversations.update(patron=by)
-    for conversation in conversations.filter(merged_into=None):
+def _enter_answer(conversation, message, items):
+    at, then = message.sent_at, message.then
+    mark_pending(conversation, message)
+    if items:
+        _recommend_in(message, items)
         search.index_conversation(conversation)
-    given.update(patron=by)
-    for rows in (Participation, Draft):  # what the person has as themselves already stays as it is
-        own = rows.objects.filter(person=by, side=PATRON, conversation__isnull=False).values_list(
-            "conversation", flat=True
-        )
-        rows.objects.filter(conversation__in=conversations, person=None).exclude(conversation__in=own).update(
-            person=by
-        )
-    Attachment.objects.filter(
-        conversation__in=conversations, message=None, side=PATRON, added_by=None
-    ).update(added_by=by)
-    return help_session
-
-
-def mark_read(conversation, *, person, at, until=None):
-    """Remember that this person (None: the holder of the code) has seen all that the conversation shows now; `until`: no more than up to there."""
-    latest = until or conversation.messages.shown(at).aggregate(latest=Max("shown_from"))["latest"]
-    if latest is not None:
-        _read_by(conversation, writer_in(conversation, person, PATRON), latest)
-
-
-def _still_somebodys(known, now):
-    """The row as it is `now`, if whoever the caller `known` it to belong to may still write to it. Raises Erased."""
-    if known.patron_id is not None and now.patron_id is None:
-        raise Erased
-    return now
-
-
-def _begins_by_form(conversation):
-    return conversation.last_message_at is None and hasattr(conversation, "readers_form")
-
-
-def _has_words(conversation):
-    """Whether there is a message: without one the conversation is the desk's alone."""
-    return conversation.last_message_at is not None or conversation.pending_from is not None
-
-
-def _stands_since(recommendation, before, conversation):
-    """What is said anew of an item that failed, before anybody answered, is the same complaint: it keeps its time. What else is said
-    is said at the moment of this change."""
-    failed = {before.verdict, recommendation.verdict} <= ASKS_FOR_FOLLOW_UP
-    is_unanswered = (
-        conversation.status == Status.WAITING_FOR_STAFF
-        and failed
-        and before.decided_at >= conversation.waiting_since
-    )
-    since = before.decided_at if is_unanswered else conversation.changed_at
-    if recommendation.decided_at not in (None, since):
-        recommendation.decided_at = since
-        recommendation.save(update_fields=["decided_at"])
+    enter(conversation, states.staff_answered(states.state_of(conversation), at, then))
+    if then == Then.CLOSE:
+        add_event(conversation, Event.Kind.CLOSED, STAFF, message.author, at, message=message)
+    message.mail_id = announce(message, conversation, at)
+    message.save(update_fields=["mail_id"])
 
 
 def _recommend_in(message, items):
-    if not items:
-        return
     conversation = message.conversation
     recommendations = recommend_chosen(
         items,
@@ -404,9 +246,80 @@ def _question_type(conversation):
     return conversation.help_session.question_type if conversation.help_session else QuestionType.REFERENCE
 
 
-def _read_by(conversation, person, until):
-    seen = Participation.objects.filter(conversation=conversation, person=person, side=PATRON)
-    if not seen.exclude(read_until__gte=until).update(read_until=until):
+@staff_action
+def take_back(message, *, by, at, typed=None):
+    """Put an answer that the patron hasn't seen back into its writer's composer, with its files.
+
+    `typed` are the other fields of the composer, for the draft. Raises TooLate if the undo window is over or
+    `by` didn't write the answer.
+    """
+    conversation = lock_conversation(message.conversation, at)
+    at = conversation.changed_at
+    message = conversation.messages.filter(pk=message.pk, side=STAFF, author=by, shown_from__gt=at).first()
+    if message is None:
+        raise TooLate
+    drafts.put_back(message, typed=typed or {}, at=at)
+    withdraw_announcement(message.mail_id)
+    message.attachments.update(message=None, added_at=at)
+    search.remove_message(message)
+    deleted, _by_model = Recommendation.objects.filter(messagerecommendation__message=message).delete()
+    if deleted:
+        search.index_conversation(conversation)
+    # This also deletes the events that the answer caused.
+    message.delete()
+    pending = pending_answers(conversation, at)
+    conversation.pending_from = pending["first"]
+    waiting_events = conversation.events.filter(message=None, shown_from__gt=at)
+    if waiting_events.update(shown_from=pending["last"] or at) and pending["last"] is None:
+        # A colleague closed the conversation meanwhile. No answer is pending now, so the patron sees it at
+        # once.
+        conversation.version += 1
+    enter(conversation, states.replay(conversation))
+    save(conversation)
+    return conversation
+
+
+@transaction.atomic
+def close(conversation, *, by, side, at):
+    """Close the conversation, or do nothing if it is closed. A new message reopens it.
+
+    Raises Erased, RoleEnded.
+    """
+    if side == STAFF:
+        lock_roles(by)
+    conversation = lock_conversation(conversation, at)
+    if conversation.status == Status.CLOSED and (
+        side == STAFF or conversation.status_at(at) == Status.CLOSED
+    ):
+        return
+    at = conversation.changed_at
+    if _has_messages(conversation):
+        add_event(conversation, Event.Kind.CLOSED, side, writer_in(conversation, by, side), at)
+        if side == PATRON or conversation.pending_from is None:
+            conversation.version += 1
+    else:
+        DeskEvent.objects.create(conversation=conversation, kind=DeskEvent.Kind.CLOSED, by=by, at=at)
+    enter(conversation, states.closed(states.state_of(conversation), at), seen_by_patron=side == PATRON)
+    save(conversation)
+
+
+def mark_read(conversation, *, person, at, until=None):
+    """Remember that this person has read the conversation up to `until`, or all that is shown now.
+
+    `person` is None for a viewer by code.
+    """
+    latest = until or conversation.messages.shown(at).aggregate(latest=Max("shown_from"))["latest"]
+    if latest is not None:
+        _set_read_until(conversation, writer_in(conversation, person, PATRON), latest)
+
+
+def _has_messages(conversation):
+    return conversation.last_message_at is not None or conversation.pending_from is not None
+
+
+def _set_read_until(conversation, person, until):
+    row = Participation.objects.filter(conversation=conversation, person=person, side=PATRON)
+    if not row.exclude(read_until__gte=until).update(read_until=until):
         Participation.objects.get_or_create(
             conversation=conversation, person=person, side=PATRON, defaults={"read_until": until}
         )

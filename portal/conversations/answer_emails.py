@@ -1,11 +1,11 @@
-"""The emails that say that there is an answer."""
+"""The emails that tell patrons about an answer."""
 
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.urls import reverse
 
-from accounts.sign_in.email_addresses import proven_address
+from accounts.sign_in.email_addresses import confirmed_address
 from portal.notifications.actions import notify, withdraw
 
 from .models import Conversation, Message
@@ -14,30 +14,29 @@ Status = Conversation.Status
 
 
 def announce(message, conversation, at):
-    """Write the mail that says there is an answer, to whoever keeps the conversation and has an address: of a visit that is shared to both. Returns
-    its Message-ID or "".
+    """Queue the email about an answer, and return its Message-ID, or "" if nobody gets one.
 
-    Where nobody has read a code yet the mail says no more than that there is an answer: the address may be a stranger's, mistyped at a desk.
+    It goes to the patron and to the adult who shares the visit. If nobody has confirmed the address with a
+    code, the email only says that there is an answer, because staff may have mistyped the address.
     """
     session = conversation.help_session
-    told = [
-        person for person in (conversation.patron, session and session.shared_with) if person and person.email
-    ]
-    if not told or (session and session.quiet):
+    people = (conversation.patron, session and session.shared_with)
+    recipients = [person for person in people if person and person.email]
+    if not recipients or (session and session.quiet):
         return ""
     mail_id = f"<{message.public_id}@{urlsplit(settings.BASE_URL).hostname or 'localhost'}>"
     earlier = list(
         conversation.messages.exclude(mail_id="").order_by("sent_at", "pk").values_list("mail_id", flat=True)
     )
-    for person in told:
-        as_theirs = str if person.pk == conversation.patron_id else _to_the_other
+    for person in recipients:
+        own_id = str if person.pk == conversation.patron_id else _for_adult
         context = {
             "helper": None,
             "url": settings.BASE_URL + reverse("home"),
             "closes_at": None,
             "closed": False,
         }
-        if proven_address(person):
+        if confirmed_address(person):
             context = {
                 "helper": message.author,
                 "url": f"{settings.BASE_URL}{conversation.get_absolute_url()}#latest",
@@ -52,27 +51,28 @@ def announce(message, conversation, at):
             recipient=person,
             language=person.language or message.language,
             context=context,
-            message_id=as_theirs(mail_id),
-            references=[as_theirs(one) for one in earlier],
+            message_id=own_id(mail_id),
+            references=[own_id(earlier_id) for earlier_id in earlier],
         )
     return mail_id
 
 
 def withdraw_announcement(mail_id):
-    """Take back the mails that no worker has taken up yet."""
-    withdraw([mail_id, _to_the_other(mail_id)])
+    """Withdraw the emails about an answer that no worker has begun to send."""
+    withdraw([mail_id, _for_adult(mail_id)])
 
 
 def withdraw_announcements_to(person, conversations):
-    """Take back those about answers in these conversations that wait to go to this person."""
+    """Withdraw the unsent emails to this person about answers in these conversations."""
     mail_ids = (
         Message.objects.filter(conversation__in=conversations)
         .exclude(mail_id="")
         .values_list("mail_id", flat=True)
     )
-    withdraw([to_whom(mail_id) for mail_id in mail_ids for to_whom in (str, _to_the_other)], recipient=person)
+    own_and_shared = [own_id for mail_id in mail_ids for own_id in (mail_id, _for_adult(mail_id))]
+    withdraw(own_and_shared, recipient=person)
 
 
-def _to_the_other(mail_id):
-    """The Message-ID of the same mail to the adult with whom a visit is shared."""
+def _for_adult(mail_id):
+    """Return the Message-ID of the same email to the adult who shares the visit."""
     return mail_id.replace("<", "<shared.", 1)

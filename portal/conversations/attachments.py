@@ -1,7 +1,7 @@
-"""Pictures and PDFs in a conversation: added to a composer, described, removed, sent with its message, forgotten.
+"""Pictures and PDFs in a conversation: adding, describing, removing, forgetting.
 
-`by` is None for the holder of a code. Who adds something belongs to the composer, named by its `client_token`; actions.reply makes
-what is in the composer part of the message.
+`by` is None for a viewer by code. A new file belongs to the composer with its `client_token`. `actions.reply`
+moves the files of the composer into the message.
 """
 
 import datetime
@@ -24,13 +24,15 @@ from .changes import lock_conversation, save, writer_in
 from .models import Attachment, Draft, Side
 
 MEGABYTE = 1024 * 1024
-MOST_OF_A_PATRON = 200 * MEGABYTE
-MOST_BY_CODE = 50 * MEGABYTE  # of one conversation, by all who hold its code
-MOST_OF_STAFF = 2000 * MEGABYTE
+MAX_BYTES_PER_PATRON = 200 * MEGABYTE
+# All viewers by code share this in one conversation.
+MAX_BYTES_BY_CODE = 50 * MEGABYTE
+MAX_BYTES_PER_STAFF = 2000 * MEGABYTE
 UNSENT_FOR = datetime.timedelta(days=1)
-STRAY_FOR = datetime.timedelta(hours=1)  # a file is written before its row
-LONGEST_NAME = 100
-LONGEST_ALT = 300
+# A file is written before its row, so a younger file may still get one.
+STRAY_FOR = datetime.timedelta(hours=1)
+NAME_MAX_LENGTH = 100
+ALT_MAX_LENGTH = 300
 FOLDER = "attachments"
 
 ENDINGS = {"jpeg": ("jpg", "jpeg", "jpe", "jfif"), "png": ("png",), "webp": ("webp",), "pdf": ("pdf",)}
@@ -40,7 +42,10 @@ log = logging.getLogger(__name__)
 
 
 class NotAdded(Exception):
-    """A file that was not added: its name, why, and in `words` what to do."""
+    """A file that was not added.
+
+    `name` is the file's name, `why` a key for the reason, and `words` tells the person what to do.
+    """
 
     def __init__(self, name, why):
         super().__init__(why)
@@ -49,59 +54,61 @@ class NotAdded(Exception):
     @property
     def words(self):
         return {
-            "empty": _("This file is empty. Choose another."),
-            "too_large": _(
-                "This file is larger than %(size)s MB. Send a smaller copy of it, or a link to it."
-            ),
-            "too_many_dots": _(
-                "This picture is too large to be opened. Send a smaller copy of it, or a screenshot."
-            ),
-            "damaged": _(
-                "This picture is damaged: it could not be opened. Try once more, or send a screenshot of it."
-            ),
+            "empty": _("This file is empty. Choose another file."),
+            "too_large": _("This file is larger than %(size)s MB. Send a smaller copy or a link."),
+            "too_many_dots": _("This picture is too large to open. Send a smaller copy or a screenshot."),
+            "damaged": _("This picture is damaged and can't be opened. Try again, or send a screenshot."),
             "unknown": _(
-                "Only pictures (JPEG, PNG, WebP) and PDFs can be sent. A screenshot is a picture, too."
+                "You can only send pictures (JPEG, PNG, WebP) and PDFs. You could send a screenshot."
             ),
             "too_often": _(
-                "Very many files came in a short time. Send this one in an hour, or bring it to the library."
+                "Too many files were sent in a short time. "
+                "Send this one in an hour, or bring it to the library."
             ),
-            "too_many": _("One message can carry %(files)s files. Send this one with the next."),
+            "too_many": _("A message can have up to %(files)s files. Send this one with your next message."),
             "used_up": _(
-                "There is no more room for files of yours here. Send a link to it, or bring it to the library."
+                "You have used all your space for files. Send a link, or bring the file to the library."
             ),
             "used_up_by_code": _(
-                "There is no more room for files in this conversation. Send a link to it, or bring it to the library."
+                "This conversation has no more space for files. "
+                "Send a link, or bring the file to the library."
             ),
             "no_room": _(
-                "The library has no room for files at the moment. Your text is safe. Send it without the file, or try again later."
+                "The library can't store files right now. Your text is safe. "
+                "Send it without the file, or try again later."
             ),
             "sent": _(
-                "The message was sent already, from another page. Open this page again to add the file to the next one."
+                "The message was already sent from another page. "
+                "Reload this page to add the file to your next message."
             ),
         }[self.why] % {"size": MOST_BYTES // MEGABYTE, "files": MOST_FILES}
 
 
 def checked(uploads):
-    """What of the uploads (portal.uploads.uploaded) can be kept, [(name, files.Usable)], and what cannot, [NotAdded]."""
-    fine, refused = [], []
+    """Return the usable files as [(name, files.Usable)], and the others as [NotAdded].
+
+    `uploads` comes from portal.uploads.uploaded.
+    """
+    usable, refused = [], []
     for name, file, why in uploads:
-        name = clean(re.split(r"[/\\]", name)[-1], max_length=LONGEST_NAME) or _("file")
+        name = clean(re.split(r"[/\\]", name)[-1], max_length=NAME_MAX_LENGTH) or _("file")
         try:
             if why:
                 raise NotAdded(name, why)
-            fine.append((name, files.usable(file)))
+            usable.append((name, files.usable(file)))
         except files.Unusable as error:
             refused.append(NotAdded(name, error.reason))
         except NotAdded as error:
             refused.append(error)
-    return fine, refused
+    return usable, refused
 
 
 def add(conversation, *, by, side, client_token, at, name, usable, is_sent=False):
-    """Put one file (of `checked`) into the composer; with `is_sent` into the message that the composer became: the file came in its form.
+    """Add one file from `checked` to the composer, and return the attachment.
 
-    The same file twice is one. A draft is begun with it, so that it is there on another device. Returns the attachment.
-    Raises NotAdded, actions.Erased.
+    `is_sent` says that the file came in one form with its message, which was sent a moment ago. It is added
+    to that message. The same file twice is one. This also begins a draft, so that the file is there on
+    another device. Raises NotAdded, Erased.
     """
     attachment = Attachment(
         public_id=uuid.uuid4(),
@@ -130,10 +137,10 @@ def add(conversation, *, by, side, client_token, at, name, usable, is_sent=False
 
 
 def add_each(conversation, *, uploads, **where):
-    """Put the uploads there (see `add`). Returns what was added and what was not: [Attachment], [NotAdded]. Raises actions.Erased."""
-    fine, refused = checked(uploads)
+    """Add the uploads as `add` does. Return ([Attachment], [NotAdded]). Raises Erased."""
+    accepted, refused = checked(uploads)
     added = []
-    for name, usable in fine:
+    for name, usable in accepted:
         try:
             added.append(add(conversation, name=name, usable=usable, **where))
         except NotAdded as error:
@@ -143,7 +150,7 @@ def add_each(conversation, *, uploads, **where):
 
 @transaction.atomic
 def describe(conversation, *, by, side, client_token, words, at):
-    """Keep what can be seen in the pictures of the composer: {public id: words}."""
+    """Save descriptions of pictures in the composer. `words` is {public id: description}."""
     conversation = lock_conversation(conversation, at)
     composer = conversation.attachments.in_composer(
         client_token, side=side, person=writer_in(conversation, by, side)
@@ -155,7 +162,7 @@ def describe(conversation, *, by, side, client_token, words, at):
 
 @transaction.atomic
 def remove(conversation, *, by, side, client_token, public_id, at):
-    """Take a file out of the composer. One that is gone or sent already stays as it is."""
+    """Remove a file from the composer. Do nothing if it was removed or sent already."""
     conversation = lock_conversation(conversation, at)
     composer = conversation.attachments.in_composer(
         client_token, side=side, person=writer_in(conversation, by, side)
@@ -164,13 +171,16 @@ def remove(conversation, *, by, side, client_token, public_id, at):
 
 
 def forget_unsent_attachments(*, at):
-    """For the worker."""
+    """Delete files that were not sent within UNSENT_FOR."""
     with transaction.atomic():
         _forget(Attachment.objects.select_for_update().filter(message=None, added_at__lt=at - UNSENT_FOR))
 
 
 def forget_stray_files(*, at):
-    """Remove the files that no row knows: a process that is killed between the row and the file leaves one. For the worker."""
+    """Delete files that belong to no row.
+
+    A process that was killed between writing the file and saving the row leaves one.
+    """
     storage = private_storage()
     for folder in storage.listdir(FOLDER)[0] if storage.exists(FOLDER) else []:
         names = [f"{FOLDER}/{folder}/{name}" for name in storage.listdir(f"{FOLDER}/{folder}")[1]]
@@ -179,7 +189,7 @@ def forget_stray_files(*, at):
             for name in names
             if storage.get_modified_time(name) < at - STRAY_FOR
         }
-        ids = {name: found[1] for name, found in old.items() if found}
+        ids = {name: match[1] for name, match in old.items() if match}
         known = {
             str(public_id)
             for public_id in Attachment.objects.filter(public_id__in=set(ids.values())).values_list(
@@ -190,17 +200,19 @@ def forget_stray_files(*, at):
 
 
 def attachments_of(messages, *, unsent=None):
-    """{primary key of the message: its attachments}, for the messages of a page, in one query. With `unsent` (a query) also those,
-    under None."""
+    """Return {primary key of a message: its attachments}, with one query.
+
+    The key None has the attachments of the queryset `unsent`.
+    """
     wanted = Attachment.objects.filter(message__in=[message.pk for message in messages])
-    found: dict[int | None, list[Attachment]] = {}
+    attachments: dict[int | None, list[Attachment]] = {}
     for attachment in wanted if unsent is None else wanted | unsent:
-        found.setdefault(attachment.message_id, []).append(attachment)
-    return found
+        attachments.setdefault(attachment.message_id, []).append(attachment)
+    return attachments
 
 
 def _write(attachment, usable):
-    """Write the files. Their names hold nothing that anybody chose, and say which row is theirs."""
+    """Write the files. Their names tell which row they belong to, and contain nothing that a person chose."""
     place = f"{FOLDER}/{attachment.public_id.hex[:2]}/{attachment.public_id}"
     storage = private_storage()
     attachment.file = f"{place}.{usable.extension}"
@@ -212,7 +224,10 @@ def _write(attachment, usable):
 
 @transaction.atomic
 def _add_row(attachment, conversation, by, is_sent):
-    """The row, if there is room for it. Whoever else adds meanwhile waits, so that the sums are right. Returns it, or that of the same file."""
+    """Save the row if there is room for the file, and return it or the row of the same file.
+
+    Locks the person and the conversation, so that the sum of sizes is right.
+    """
     if by is not None:
         User.objects.select_for_update(no_key=True).get(pk=by.pk)
     conversation = lock_conversation(conversation, attachment.added_at)
@@ -233,7 +248,7 @@ def _add_row(attachment, conversation, by, is_sent):
         raise NotAdded(attachment.name, "sent")
     if in_it.count() >= MOST_FILES:
         raise NotAdded(attachment.name, "too_many")
-    if _used(conversation, by, attachment.side) + attachment.size > _most(by, attachment.side):
+    if _used(conversation, by, attachment.side) + attachment.size > _max_bytes(by, attachment.side):
         raise NotAdded(attachment.name, "used_up" if by else "used_up_by_code")
     attachment.message = message
     attachment.save()
@@ -249,17 +264,17 @@ def _add_row(attachment, conversation, by, is_sent):
 
 
 def _used(conversation, by, side):
-    """Bytes that this person has in all conversations, or those who hold its code in this one."""
-    theirs = Attachment.objects.filter(added_by=by, side=side)
+    """Return the bytes that this person has in all conversations, or viewers by code in this one."""
+    own = Attachment.objects.filter(added_by=by, side=side)
     if by is None:
-        theirs = theirs.filter(conversation=conversation)
-    return theirs.aggregate(bytes=Sum("size"))["bytes"] or 0
+        own = own.filter(conversation=conversation)
+    return own.aggregate(bytes=Sum("size"))["bytes"] or 0
 
 
-def _most(by, side):
+def _max_bytes(by, side):
     if side == Side.STAFF:
-        return MOST_OF_STAFF
-    return MOST_OF_A_PATRON if by else MOST_BY_CODE
+        return MAX_BYTES_PER_STAFF
+    return MAX_BYTES_PER_PATRON if by else MAX_BYTES_BY_CODE
 
 
 def _forget(attachments):
@@ -270,7 +285,7 @@ def _forget(attachments):
 
 
 def _named(name, extension):
-    """What its owner called it, with an ending that says what it is."""
+    """Return the name with an extension that fits the type of the file."""
     stem, _dot, ending = name.rpartition(".")
     endings = ENDINGS[extension]
     if stem and ending.lower() in endings:

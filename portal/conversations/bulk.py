@@ -1,7 +1,8 @@
-"""The same thing done with many conversations at once, and undone.
+"""Actions on many conversations at once, and their undo.
 
-First the roles of whoever does it are held and all rows locked, by primary key; then each is changed in the order of the branches,
-whose queues are raised by it. So two who do this at the same moment, to whatever conversations, never wait for each other in a ring.
+Each locks the roles of the staff member first, then all rows by primary key. The conversations are changed in
+the order of their branches, because a change also raises the queue of its branch. So simultaneous actions
+can't deadlock.
 """
 
 import datetime
@@ -22,18 +23,26 @@ SALT = "portal.conversations.bulk"
 
 @dataclass
 class Done:
-    """What became of the conversations: those that were left as they were, and why."""
+    """The conversations that were changed, and those that were left as they were.
+
+    `taken` are assigned to someone else. In `moved` something happened since the page was made. `unfit` are
+    closed, or the colleague doesn't work at their branch. `undo` is the key to undo the change, or "".
+    """
 
     changed: list = field(default_factory=list)
-    taken: list = field(default_factory=list)  # somebody else's by now: their `assignee`
-    moved: list = field(default_factory=list)  # something happened in them since the page was drawn
-    unfit: list = field(default_factory=list)  # closed, or of a branch where the colleague doesn't work
-    undo: str = ""  # the key to undoing it; "" where nothing changed
+    taken: list = field(default_factory=list)
+    moved: list = field(default_factory=list)
+    unfit: list = field(default_factory=list)
+    undo: str = ""
 
 
 @staff_action
 def close_many(seen, *, by, at):
-    """Close them. `seen`: {conversation: its desk_version on the page where it was chosen}: what came since, nobody has read."""
+    """Close the conversations.
+
+    `seen` is {conversation: its desk_version on the page where it was chosen}. Those that changed since are
+    left alone, because nobody has read the change.
+    """
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.is_open:
@@ -46,7 +55,7 @@ def close_many(seen, *, by, at):
 
 @staff_action
 def snooze_many(seen, *, until, by, at):
-    """Put them off until a day. `seen`: as for close_many."""
+    """Snooze the conversations until a day. `seen` is as for close_many."""
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.is_open:
@@ -59,7 +68,7 @@ def snooze_many(seen, *, until, by, at):
 
 @staff_action
 def take_many(seen, *, by, at):
-    """Make `by` the one who answers, where nobody else is: by the same rule as one alone."""
+    """Assign the conversations to `by`, by the same rule as desk_actions.take."""
     done = Done()
     for conversation in _locked(seen):
         try:
@@ -73,7 +82,7 @@ def take_many(seen, *, by, at):
 
 @staff_action(also="to")
 def assign_many(seen, *, to, by, at):
-    """Make a colleague the one who answers. `seen`: as for close_many, so that no page that is out of date takes a conversation from anybody."""
+    """Assign the conversations to a colleague. `seen` is as for close_many."""
     done = Done()
     for conversation in _as_seen(seen, done):
         if conversation.branch_id in to.desk_branch_ids or to.is_coordinator:
@@ -86,9 +95,10 @@ def assign_many(seen, *, to, by, at):
 
 @staff_action
 def undo(key, *, by, at):
-    """Put back what `key` stands for, where nothing has happened since. Returns (in how many conversations, how many were left).
+    """Undo a change, except in conversations where something has happened since.
 
-    Raises CannotUndo: it is too long ago, or somebody else did it.
+    `key` comes from Done.undo. Returns (how many were undone, how many were not). Raises CannotUndo if too
+    much time has passed or someone else made the change.
     """
     try:
         kept = signing.loads(key, salt=SALT, max_age=UNDO_WITHIN)
@@ -108,17 +118,21 @@ def undo(key, *, by, at):
 
 
 def _locked(conversations):
-    """The conversations as they are now, their rows locked; by branch. What was joined or erased since is left out."""
+    """Return the conversations as they are now, sorted by branch, with their rows locked.
+
+    Merged and erased ones are left out.
+    """
     rows = Conversation.objects.select_for_update(no_key=True).filter(
         pk__in=[conversation.pk for conversation in conversations], merged_into=None
     )
     locked = list(rows.exclude(status=Conversation.Status.ERASED).order_by("pk").values_list("pk", flat=True))
-    # Read afterwards, as in actions.locked: a joined row is looked up as it was before the wait.
+    # A query with joins must follow the lock, see changes.lock_conversation.
     rows = Conversation.objects.filter(pk__in=locked).select_related("assignee", "branch")
     return sorted(rows, key=lambda conversation: (conversation.branch_id, conversation.pk))
 
 
 def _as_seen(seen, done):
+    """Yield conversations that are unchanged since they were seen, and add the others to `done.moved`."""
     versions = {conversation.pk: version for conversation, version in seen.items()}
     for conversation in _locked(seen):
         if conversation.desk_version == versions[conversation.pk]:
@@ -128,7 +142,7 @@ def _as_seen(seen, done):
 
 
 def _with_key(done, by):
-    """Those that were so before have nothing to be undone."""
+    """Add the key to undo the changes. Conversations that the action left unchanged are not in it."""
     versions = {conversation.pk: conversation.desk_version for conversation in done.changed}
     now = Conversation.objects.filter(pk__in=versions).values_list("pk", "desk_version", "changed_at")
     changed = [(pk, changed_at.isoformat()) for pk, version, changed_at in now if version != versions[pk]]

@@ -1,4 +1,4 @@
-"""What every change of a conversation shares: locking and saving its row, events, and answers that wait to be shown."""
+"""The shared parts of all changes to a conversation: locking, saving, events, pending answers."""
 
 import datetime
 
@@ -12,37 +12,28 @@ from .models import BranchQueue, Conversation, Event, Message, Side
 
 PATRON, STAFF = Side.PATRON, Side.STAFF
 Status, Then = Conversation.Status, Message.Then
-LONGEST_WAIT = datetime.timedelta(
-    minutes=1
-)  # for the row of a conversation; a clock that is further off is wrong
+# The longest wait for a row. A stored time further ahead than this comes from a wrong clock and is ignored.
+LOCK_WAIT_MAX = datetime.timedelta(minutes=1)
 
 
 class Erased(Exception):
-    """The conversation was erased: nothing is added to it any more."""
+    """The conversation was erased, so nothing can be added to it."""
 
 
 def lock_conversation(conversation, at):
-    """The conversation as it is now, its row locked until the transaction ends; of one that was joined into another, that other.
+    """Return the conversation as it is now, with its row locked until the transaction ends.
 
-    Its `changed_at` is the moment of the change to come: `at`, or just after what somebody else did while the row was waited
-    for, or did in this same microsecond. So a conversation's history, by its times, is what happened. Raises Erased.
+    For a merged conversation, return the one it was merged into. Sets `changed_at` to the time of the change
+    that follows: `at`, or just after the last change if that is later. So times in a conversation never run
+    backwards. Raises Erased.
     """
-    # No join: PostgreSQL looks a joined row up as it was before the wait, and a conversation that was handed over to another branch
-    # meanwhile would not be found at all.
-    known, found = conversation, _row(pk=conversation.merged_into_id or conversation.pk)
-    if not found:  # its time was over meanwhile: portal.privacy.retention
+    # The query has no join. After a wait PostgreSQL would join rows as they were before it, and would miss a
+    # conversation that was transferred to another branch meanwhile.
+    known, rows = conversation, _row(pk=conversation.merged_into_id or conversation.pk)
+    if not rows:  # portal.privacy.retention has deleted it
         raise Erased
-    [conversation] = found
-    for name in ("help_session", "patron", "branch"):  # the caller has mostly read them
-        if name in known._state.fields_cache and getattr(known, f"{name}_id") == getattr(
-            conversation, f"{name}_id"
-        ):
-            setattr(conversation, name, known._state.fields_cache[name])
-    session = conversation._state.fields_cache.get("help_session")
-    if session is not None and session.is_shared:
-        session.refresh_from_db(
-            fields=["shared_with"]
-        )  # who holds it beside the child may be another by now, or nobody
+    [conversation] = rows
+    _reuse_related(known, conversation)
     if conversation.merged_into_id:
         return lock_conversation(conversation, at)
     if conversation.status == Status.ERASED:
@@ -57,15 +48,42 @@ def _row(pk):
     return Conversation.objects.select_for_update(no_key=True).filter(pk=pk)
 
 
+def _reuse_related(known, conversation):
+    """Take over related objects that the caller has read already, to save queries."""
+    for name in ("help_session", "patron", "branch"):
+        field = Conversation._meta.get_field(name)
+        if field.is_cached(known) and getattr(known, field.attname) == getattr(conversation, field.attname):
+            setattr(conversation, name, getattr(known, name))
+    if Conversation._meta.get_field("help_session").is_cached(conversation):
+        session = conversation.help_session
+        if session is not None and session.is_shared:
+            # The adult of a child's visit may have changed while the lock was awaited.
+            session.refresh_from_db(fields=["shared_with"])
+
+
 def moment_of_change(conversation, at):
-    """Of a conversation whose row is locked: the `changed_at` of what is to be changed in it."""
-    if conversation.changed_at is None or not at <= conversation.changed_at < at + LONGEST_WAIT:
+    """Return the `changed_at` for the next change of a conversation whose row is locked."""
+    if conversation.changed_at is None or not at <= conversation.changed_at < at + LOCK_WAIT_MAX:
         return at
     return conversation.changed_at + datetime.timedelta(microseconds=1)
 
 
+def lock_owned(row):
+    """Return this help session or recommendation as it is now, with its row locked.
+
+    Raises Erased if its patron was erased since the caller read it.
+    """
+    now = type(row).objects.select_for_update(no_key=True).get(pk=row.pk)
+    if row.patron_id is not None and now.patron_id is None:
+        raise Erased
+    return now
+
+
 def lock_recommendations(recommendations):
-    """Lock these before the row of their conversation, as whoever gives a verdict does: two that cross must not wait for each other."""
+    """Lock these recommendations until the transaction ends.
+
+    Call it before lock_conversation. Verdicts lock in the same order, so two transactions can't deadlock.
+    """
     list(
         recommendations.select_for_update(of=("self",), no_key=True)
         .order_by("pk")
@@ -74,9 +92,10 @@ def lock_recommendations(recommendations):
 
 
 def enter(conversation, state, *, seen_by_patron=False):
-    """Write the state into the row, with what follows from it: by when the promise falls due, and when it closes by itself.
+    """Set the conversation's fields to this state, including when the promise is due and when it closes.
 
-    While an answer is pending the patron goes on reading the state before it, unless they changed it themselves (`seen_by_patron`).
+    While an answer is pending, the patron still sees the status from before it. `seen_by_patron` says that
+    the patron made this change and sees the new status at once.
     """
     if state.waiting_since != conversation.waiting_since:
         conversation.promised_at = (
@@ -102,24 +121,35 @@ def enter(conversation, state, *, seen_by_patron=False):
 
 
 def save(conversation, *, shows_at=None):
-    """Save the row that a change was made to, and let the open pages of the desk know. `shows_at`: when the queue shows it, if later."""
+    """Save a changed conversation and notify the open pages at the desk.
+
+    `shows_at` is when the queue shows the change, if that is later than now.
+    """
     conversation.desk_version += 1
     conversation.save()
     raise_queue(conversation.branch_id, shows_at=shows_at)
 
 
 def raise_queue(branch_id, *, shows_at=None):
-    """Let the open queues of a branch know that something changed. Last in its transaction: many wait for this row."""
+    """Notify the open queues of a branch of a change.
+
+    Call it last in a transaction, because many transactions wait for this row.
+    """
     later = {} if shows_at is None else {"next_at": shows_at}
     if not BranchQueue.objects.filter(branch=branch_id).update(version=F("version") + 1, **later):
-        queue, new = BranchQueue.objects.get_or_create(branch_id=branch_id, defaults={"version": 1, **later})
-        if not new:
+        _queue, is_new = BranchQueue.objects.get_or_create(
+            branch_id=branch_id, defaults={"version": 1, **later}
+        )
+        if not is_new:
             BranchQueue.objects.filter(branch=branch_id).update(version=F("version") + 1, **later)
 
 
 def writer_in(conversation, person, side):
-    """The name that goes with what `person` does here. On the patron's side there is one only where the visit is kept in their account:
-    until they wish it, and in a quiet session always, who is signed in while they read by code stays unknown."""
+    """Return the person to store as the writer, or None for a viewer by code.
+
+    On the patron's side a name is stored only if the visit is in that person's account. In a quiet session,
+    and before the visit is kept, a signed-in person who reads by code stays unnamed.
+    """
     if side == STAFF or person is None:
         return person
     session = conversation.help_session
@@ -129,7 +159,11 @@ def writer_in(conversation, person, side):
 
 
 def add_event(conversation, kind, side, by, at, *, message=None):
-    """An event of the time line. What an answer brings about shows with it; and nothing of the desk's shows before an answer that came first."""
+    """Add an event to the timeline.
+
+    An event caused by an answer is shown with it. Any other event of the desk is shown after the pending
+    answers.
+    """
     shown_from = at if side == PATRON else pending_answers(conversation, at)["last"] or at
     if message is not None:
         shown_from = message.shown_from
@@ -139,7 +173,10 @@ def add_event(conversation, kind, side, by, at, *, message=None):
 
 
 def add_reopened_event(conversation, message, by):
-    """That `message` opens the conversation again. If the patron hasn't seen yet that it was closed, they see both at once, or neither."""
+    """Add the event that `message` reopens the conversation.
+
+    If the patron does not know yet that it was closed, they see both events at the same time.
+    """
     shown_from = message.shown_from
     if message.side == PATRON and conversation.status_at(message.sent_at) != Status.CLOSED:
         pending = conversation.messages.filter(side=STAFF, shown_from__gt=message.sent_at)
@@ -157,7 +194,10 @@ def add_reopened_event(conversation, message, by):
 
 
 def pending_answers(conversation, at):
-    """{"first", "last"}: from when the first and the last of the answers are shown that aren't yet; None where there is none."""
+    """Return {"first", "last"}: when the first and the last pending answer will be shown.
+
+    Both are None if no answer is pending.
+    """
     if conversation.pending_from is None:
         return {"first": None, "last": None}
     return conversation.messages.filter(side=STAFF, shown_from__gt=at).aggregate(
@@ -166,12 +206,16 @@ def pending_answers(conversation, at):
 
 
 def mark_pending(conversation, message):
+    """Remember that this answer is pending, and the status that the patron sees until it is shown."""
     if conversation.pending_from is None:
         conversation.pending_from, conversation.patron_status = message.shown_from, conversation.status
 
 
 def count_shown_answers(conversation, at):
-    """Bring `version` and `last_message_at` up to what is shown now. Whether that changed anything."""
+    """Count the answers that are shown by now in `version` and `last_message_at`.
+
+    Returns whether anything changed.
+    """
     if conversation.pending_from is None or conversation.pending_from > at:
         return False
     pending = conversation.messages.filter(side=STAFF, shown_from__gte=conversation.pending_from)

@@ -1,4 +1,4 @@
-"""Somebody stops working at a desk: what they had taken there is free at once, and what was theirs as staff alone goes."""
+"""Ending a staff member's role: their conversations are unassigned and their staff drafts deleted."""
 
 from dataclasses import dataclass
 
@@ -11,20 +11,24 @@ from portal.helpsessions.models import HelpSession
 from .changes import moment_of_change, raise_queue
 from .models import Attachment, Conversation, DeskEvent, Draft, NoteMention, Participation, Side
 
-AT_A_TIME = 500
+BATCH_SIZE = 500
 
 
 @dataclass(frozen=True)
 class Ends:
-    """How much ends with a role, for the page that asks."""
+    """Everything that ends together with a role, for the page that asks for confirmation."""
 
-    is_last: bool  # no role is left
-    open_conversations: int  # free to take from then on
-    unfinished: int  # begun help sessions, which go to the tray of whoever ends it
+    # Whether the person has no other role.
+    is_last: bool
+    # Open conversations, which will be unassigned.
+    open_conversations: int
+    # Unfinished help sessions, which will move to the tray of the person who ends the role.
+    unfinished: int
     drafts: int
 
 
 def what_ends(person, *, branch):
+    """Return what would end if this person no longer worked at `branch`."""
     is_last = not StaffRole.objects.filter(user=person).exclude(branch=branch).exists()
     only_there = None if is_last else branch
     conversations, unfinished = _taken(person, only_there), _unfinished(person, only_there)
@@ -37,18 +41,21 @@ def what_ends(person, *, branch):
 
 @transaction.atomic
 def end_role(person, *, branch, by, at):
-    """The person no longer works at `branch`, from this moment on. Raises LastCoordinator.
+    """End the person's role at `branch`, and everything that depends on it.
 
-    What they were doing at this moment is either saved before or refused: they hold their roles meanwhile (roles.hold).
+    An action of theirs at the same moment is either saved before or refused, because it locks their roles.
+    Raises LastCoordinator.
     """
     roles.end_role(person, branch=branch, by=by, at=at)
-    person = User.objects.get(pk=person.pk)  # with the roles that are left
+    # Read the person again, with the roles that are left.
+    person = User.objects.get(pk=person.pk)
     only_there = branch if person.roles else None
     _release(_taken(person, only_there), person, by, at)
-    if by != person:  # a patron may hold the card of one, which opens it once it is finished
+    if by != person:
+        # They are not deleted, because a patron may have the code card of an unfinished session.
         _unfinished(person, only_there).update(staff=by)
     within_reach = Conversation.objects.at_desk_of(person).values("pk") if person.roles else []
-    _forget_files(
+    _delete_attachments(
         Attachment.objects.filter(side=Side.STAFF, added_by=person, message=None).exclude(
             conversation__in=within_reach
         )
@@ -63,7 +70,10 @@ def end_role(person, *, branch, by, at):
 
 
 def _taken(person, branch):
-    """The conversations that are theirs, at `branch` or (None) anywhere: closed ones too, for the patron may write in them again."""
+    """Return the conversations assigned to the person, at `branch` or, if that is None, anywhere.
+
+    Closed ones count too, because the patron may write in them again.
+    """
     conversations = Conversation.objects.filter(assignee=person)
     return conversations.filter(branch=branch) if branch else conversations
 
@@ -83,16 +93,16 @@ def _release(conversations, person, by, at):
             DeskEvent(conversation=row, kind=DeskEvent.Kind.UNASSIGNED, by=by, was=person, at=row.changed_at)
             for row in rows
         ],
-        batch_size=AT_A_TIME,
+        batch_size=BATCH_SIZE,
     )
     Conversation.objects.bulk_update(
-        rows, ["assignee", "assigned_at", "changed_at", "desk_version"], batch_size=AT_A_TIME
+        rows, ["assignee", "assigned_at", "changed_at", "desk_version"], batch_size=BATCH_SIZE
     )
     for branch_id in sorted({row.branch_id for row in rows}):
         raise_queue(branch_id)
 
 
-def _forget_files(unsent):
-    files = [name for attachment in unsent for name in attachment.stored_names()]
+def _delete_attachments(attachments):
+    files = [name for attachment in attachments for name in attachment.stored_names()]
     transaction.on_commit(lambda: Attachment.remove_files(files))
-    unsent.delete()
+    attachments.delete()

@@ -1,7 +1,6 @@
-"""What the desk does with a conversation: takes it, hands it on, puts it off, counts it, erases it; and what the worker does with it in time.
+"""The desk's actions that don't write to the patron: take, assign, transfer, snooze, undo, log, erase.
 
-None of it writes to the patron. Each is told in the conversation by a DeskEvent, to colleagues only; that it closed by itself is an Event.
-Whatever staff do raises roles.RoleEnded where they no longer work where they did when they began.
+Each action adds a DeskEvent, which only colleagues see.
 """
 
 import datetime
@@ -13,6 +12,7 @@ from accounts import audit
 from accounts.models import Absence, Library
 from accounts.staff_actions import staff_action
 from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import forgetting
 from portal.helpsessions.models import HelpSession, UnfinishedForm
 from recommendations.models import Recommendation
 
@@ -24,27 +24,27 @@ from .models import Attachment, Conversation, DeskEvent, Event, ReadersForm
 Kind, Status = DeskEvent.Kind, Conversation.Status
 
 UNDO_WITHIN = datetime.timedelta(minutes=10)
-GIVES = {Kind.TAKEN, Kind.ASSIGNED, Kind.UNASSIGNED}
+ASSIGNMENTS = {Kind.TAKEN, Kind.ASSIGNED, Kind.UNASSIGNED}
 TURNS = {Kind.SNOOZED, Kind.WOKEN, Kind.CLOSED}
 
 
 class AlreadyTaken(Exception):
-    """It is somebody else's by now: `assignee`, or nobody's (None)."""
+    """Someone else changed the assignee meanwhile. `assignee` is the current one, or None."""
 
     def __init__(self, assignee):
         self.assignee = assignee
 
 
 class NotOpen(Exception):
-    """What is closed can't be put off."""
+    """The conversation is closed, so it can't be snoozed."""
 
 
 class CannotUndo(Exception):
-    """It is too long ago, or something has happened to the conversation since."""
+    """Too much time has passed, or something has happened to the conversation since."""
 
 
 class AlreadyLogged(Exception):
-    """The conversation was counted as a contact already: `help_session`."""
+    """The conversation was counted as a contact before, in `help_session`."""
 
     def __init__(self, help_session):
         self.help_session = help_session
@@ -52,9 +52,10 @@ class AlreadyLogged(Exception):
 
 @staff_action
 def take(conversation, *, by, at):
-    """Make `by` the one who answers. Exactly one of any number of simultaneous takers wins; the others get AlreadyTaken.
+    """Assign the conversation to `by` and return it.
 
-    What belongs to somebody who is away today is free to take.
+    One of any number of simultaneous callers wins. The others get AlreadyTaken. Anyone may take a
+    conversation whose assignee is away today.
     """
     conversation = lock_conversation(conversation, at)
     assignee = conversation.assignee
@@ -67,8 +68,9 @@ def take(conversation, *, by, at):
 
 @staff_action(also="to")
 def assign(conversation, *, to, by, at, was):
-    """Make `to` (None: nobody) the one who answers. `was` is whose it was on the page where that was chosen (None: nobody's):
-    a page that is out of date changes nothing. Raises AlreadyTaken.
+    """Assign the conversation to `to`, or to nobody if that is None, and return it.
+
+    `was` is the assignee on the page where `to` was chosen. Raises AlreadyTaken if it has changed since.
     """
     conversation = lock_conversation(conversation, at)
     if conversation.assignee == to:
@@ -80,7 +82,10 @@ def assign(conversation, *, to, by, at, was):
 
 @staff_action
 def transfer(conversation, *, branch, by, at, was):
-    """Give it to another branch, to nobody there in particular. What the patron was promised holds. Raises AlreadyTaken."""
+    """Transfer the conversation to another branch, assigned to nobody there, and return it.
+
+    The promised time of the answer stays. `was` is as for `assign`. Raises AlreadyTaken.
+    """
     conversation = lock_conversation(conversation, at)
     if conversation.branch == branch:
         return conversation
@@ -94,20 +99,22 @@ def transfer(conversation, *, branch, by, at, was):
         branch=branch,
         at=conversation.changed_at,
     )
-    left = conversation.branch_id
+    from_branch_id = conversation.branch_id
     conversation.branch, conversation.assignee, conversation.assigned_at = branch, None, None
     conversation.desk_version += 1
     conversation.save()
-    for branch_id in sorted(
-        [left, branch.pk]
-    ):  # always in one order: two that cross must not wait for each other
+    # Sorted, so that two transfers in opposite directions can't deadlock.
+    for branch_id in sorted([from_branch_id, branch.pk]):
         raise_queue(branch_id)
     return conversation
 
 
 @staff_action
 def snooze(conversation, *, until, by, at):
-    """Put it off until a day of the library's. A patron's word brings it back sooner. Raises NotOpen."""
+    """Take the conversation out of the queue until this day, or until the patron writes.
+
+    Returns the conversation. Raises NotOpen.
+    """
     conversation = lock_conversation(conversation, at)
     if not conversation.is_open:
         raise NotOpen
@@ -123,7 +130,7 @@ def snooze(conversation, *, until, by, at):
 
 @staff_action
 def wake(conversation, *, by, at):
-    """Back into the queue before its day. Waking what is awake changes nothing."""
+    """Put a snoozed conversation back into the queue before its day, and return it."""
     conversation = lock_conversation(conversation, at)
     if conversation.status == Status.SNOOZED:
         wake_up(conversation, by)
@@ -131,31 +138,30 @@ def wake(conversation, *, by, at):
 
 
 def can_be_undone(conversation, *, by):
-    """Whether `by` has just done something with the conversation, as an action returned it, that `undo` knows how to take back."""
-    desk_events = conversation.desk_events.filter(by=by, at=conversation.changed_at, kind__in=GIVES | TURNS)
+    """Return whether `undo` can undo what `by` has just done.
+
+    `conversation` must be the object that the action returned.
+    """
+    desk_events = conversation.desk_events.filter(
+        by=by, at=conversation.changed_at, kind__in=ASSIGNMENTS | TURNS
+    )
     return desk_events.exists() or _closings(conversation, by, conversation.changed_at).exists()
 
 
 @staff_action
 def undo(conversation, *, done_at, by, at):
-    """Take back what `by` did with the conversation at `done_at` (its `changed_at` then): whose it is goes back to whose it was; that it
-    was put off, woken or closed is as if it had never been. Raises CannotUndo, and so a second time changes nothing.
+    """Undo what `by` did at `done_at`, which was the conversation's `changed_at` then.
+
+    An assignment goes back to the previous assignee. A DeskEvent that snoozed, woke or closed the
+    conversation is deleted. Raises CannotUndo.
     """
     conversation = lock_conversation(conversation, at)
     done = conversation.desk_events.filter(by=by, at=done_at).order_by("pk").last()
     closing = _closings(conversation, by, done_at).first()
     if at - done_at > UNDO_WITHIN or (done is None and closing is None):
         raise CannotUndo
-    if done is not None and done.kind in GIVES:
-        if (
-            conversation.desk_events.filter(
-                kind__in=GIVES | {Kind.RELEASED, Kind.TRANSFERRED}, at__gt=done_at
-            ).exists()
-            or conversation.assignee_id != done.to_id
-        ):
-            raise CannotUndo
-        to = done.was if done.was and done.was.is_staff else None
-        return change_assignee(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by)
+    if done is not None and done.kind in ASSIGNMENTS:
+        return _undo_assignment(conversation, done, by=by)
     if (done is not None and done.kind not in TURNS) or _something_happened(conversation, since=done_at):
         raise CannotUndo
     if closing is not None and closing.shown_from <= conversation.changed_at:
@@ -166,12 +172,22 @@ def undo(conversation, *, done_at, by, at):
     return conversation
 
 
+def _undo_assignment(conversation, done, *, by):
+    later = conversation.desk_events.filter(
+        kind__in=ASSIGNMENTS | {Kind.RELEASED, Kind.TRANSFERRED}, at__gt=done.at
+    )
+    if conversation.assignee_id != done.to_id or later.exists():
+        raise CannotUndo
+    to = done.was if done.was and done.was.is_staff else None
+    return change_assignee(conversation, Kind.ASSIGNED if to else Kind.UNASSIGNED, to=to, by=by)
+
+
 def _closings(conversation, by, at):
     return conversation.events.filter(by=by, at=at, kind=Event.Kind.CLOSED, side=STAFF, message=None)
 
 
 def _something_happened(conversation, *, since):
-    """Whether anything turned the conversation after that moment."""
+    """Return whether anything changed whose turn it is after that moment."""
     return (
         conversation.messages.filter(sent_at__gt=since).exists()
         or conversation.events.filter(at__gt=since).exists()
@@ -181,9 +197,10 @@ def _something_happened(conversation, *, since):
 
 @staff_action
 def log_as_contact(conversation, *, by, at, token, **contact):
-    """Count an answer that took real work as a contact. `contact` is what helpsessions.actions.record takes.
+    """Count an answer as a contact in the statistics and return the new help session.
 
-    It is the desk's own: it holds no patron. A conversation is counted once. Returns the help session. Raises AlreadyLogged, Erased.
+    `contact` holds the arguments of helpsessions.actions.record. The session has no patron and stays at the
+    desk. Raises AlreadyLogged, Erased.
     """
     conversation = lock_conversation(conversation, at)
     logged = conversation.logged_as
@@ -199,57 +216,63 @@ def log_as_contact(conversation, *, by, at, token, **contact):
 
 @transaction.atomic
 def erase(conversation, *, by, at):
-    """Take out every word, file and name, also of the contact as which it was counted; the rows stay as counts. There is no way back."""
-    given = Recommendation.objects.filter(
+    """Remove all words, files and names from the conversation, and from the contact that counted it.
+
+    Only its row stays, as a count. This can't be undone.
+    """
+    recommendations = Recommendation.objects.filter(
         messagerecommendation__message__conversation=conversation.merged_into_id or conversation.pk
     )
-    lock_recommendations(given)
+    lock_recommendations(recommendations)
     conversation = lock_conversation(conversation, at)
-    patron = conversation.patron
+    at, patron = conversation.changed_at, conversation.patron
     for mail_id in conversation.messages.exclude(mail_id="").values_list("mail_id", flat=True):
         withdraw_announcement(mail_id)
-    given.update(patron=None, reason="", comment="")
-    erased = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(merged_into=conversation)))
-    for logged in HelpSession.objects.filter(pk__in=[one.logged_as_id for one in erased]):
-        helpsessions.forget_words(logged)
-    being_logged = UnfinishedForm.objects.filter(
-        fields__conversation__in=[str(one.public_id) for one in erased]
-    )
-    being_logged.update(fields={})
-    files = [
-        name
-        for attachment in Attachment.objects.filter(conversation=conversation)
-        for name in attachment.stored_names()
-    ]
-    transaction.on_commit(lambda: Attachment.remove_files(files))
-    search.remove_conversation(conversation)
-    for rows in (
-        "messages",
-        "notes",
-        "events",
-        "desk_events",
-        "attachments",
-        "drafts",
-        "participations",
-        "merged",
-    ):
-        getattr(conversation, rows).all().delete()
-    ReadersForm.objects.filter(conversation=conversation).delete()
-    conversation.patron = conversation.help_session = conversation.recommendation = conversation.logged_as = (
-        None
-    )
-    conversation.assignee = conversation.assigned_at = conversation.last_message_at = None
-    conversation.pending_from, conversation.patron_status, conversation.subject = None, "", ""
-    conversation.waiting_since = conversation.promised_at = conversation.snoozed_until = (
-        conversation.closes_at
-    ) = None
-    at = conversation.changed_at
-    conversation.status, conversation.closed_at, conversation.queued_at = Status.ERASED, at, at
+    recommendations.update(patron=None, reason="", comment="")
+    _erase_contacts(conversation)
+    _delete_rows(conversation)
+    _clear(conversation, at)
     DeskEvent.objects.create(conversation=conversation, kind=Kind.ERASED, by=by, at=at)
     audit.record("erased", conversation, by=by, patron=patron, at=at)
-    conversation.version += 1
     save(conversation)
     return conversation
+
+
+def _erase_contacts(conversation):
+    """Remove the words from the contacts that count this conversation, and from unfinished forms."""
+    erased = list(Conversation.objects.filter(Q(pk=conversation.pk) | Q(merged_into=conversation)))
+    for contact in HelpSession.objects.filter(pk__in=[row.logged_as_id for row in erased]):
+        forgetting.forget_words(contact)
+    begun = UnfinishedForm.objects.filter(fields__conversation__in=[str(row.public_id) for row in erased])
+    begun.update(fields={})
+
+
+def _delete_rows(conversation):
+    attachments = Attachment.objects.filter(conversation=conversation)
+    files = [name for attachment in attachments for name in attachment.stored_names()]
+    transaction.on_commit(lambda: Attachment.remove_files(files))
+    search.remove_conversation(conversation)
+    conversation.messages.all().delete()
+    conversation.notes.all().delete()
+    conversation.events.all().delete()
+    conversation.desk_events.all().delete()
+    conversation.attachments.all().delete()
+    conversation.drafts.all().delete()
+    conversation.participations.all().delete()
+    conversation.merged.all().delete()
+    ReadersForm.objects.filter(conversation=conversation).delete()
+
+
+def _clear(conversation, at):
+    conversation.patron = conversation.help_session = None
+    conversation.recommendation = conversation.logged_as = None
+    conversation.assignee = conversation.assigned_at = None
+    conversation.last_message_at = conversation.pending_from = None
+    conversation.subject, conversation.patron_status = "", ""
+    conversation.waiting_since = conversation.promised_at = None
+    conversation.snoozed_until = conversation.closes_at = None
+    conversation.status, conversation.closed_at, conversation.queued_at = Status.ERASED, at, at
+    conversation.version += 1
 
 
 def is_away(person, at):
@@ -257,6 +280,7 @@ def is_away(person, at):
 
 
 def change_assignee(conversation, kind, *, to, by):
+    """Set or remove the assignee, add a DeskEvent, and return the conversation."""
     at = conversation.changed_at
     DeskEvent.objects.create(
         conversation=conversation, kind=kind, by=by, to=to, was=conversation.assignee, at=at
@@ -267,6 +291,7 @@ def change_assignee(conversation, kind, *, to, by):
 
 
 def wake_up(conversation, by):
+    """Put a snoozed conversation back into the queue. `by` is None for the worker."""
     at = conversation.changed_at
     DeskEvent.objects.create(conversation=conversation, kind=Kind.WOKEN, by=by, at=at)
     enter(conversation, states.woken(states.state_of(conversation), at))

@@ -1,9 +1,10 @@
-# ruff: noqa: S608, S611 (all that comes from outside is a parameter)
-"""The lists of the desk: what stands in each, in which order, and how many.
+# ruff: noqa: S608, S611 (every value from outside is a parameter)
+"""The lists of the desk: which conversations are in each, in which order, and how many.
 
-They are written in arms, one for each branch and each person whose conversations one answers. An arm reads the first few entries of one
-index (desk_lists, desk_lists_of_assignee) and stops. With the condition of `at_desk_of`, which joins the same things by OR, a
-database reads and sorts every conversation of the branch, however long ago it was closed. A test holds the two against each other.
+Each list is a UNION of arms, one for each branch and each person of a Desk. An arm reads the first few
+entries of one index (desk_lists, desk_lists_of_assignee) and stops. With the condition of `at_desk_of`, which
+joins the same with OR, a database would read and sort every conversation of the branch. A test compares the
+two.
 """
 
 import datetime
@@ -15,14 +16,18 @@ from django.db.models.expressions import RawSQL
 
 from .models import BranchQueue, Conversation, ConversationWords
 
-COUNTED = 100  # as far as a count is exact, and one more
+# Counts stop here. A page shows this as "99+".
+COUNTED = 100
 TABLE, QUEUES = Conversation._meta.db_table, BranchQueue._meta.db_table
 Status = Conversation.Status
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Whose conversations one sees: those of `branches` (primary keys) and those that belong to `people` (oneself, and whom one covers)."""
+    """The branches and people whose conversations a staff member sees, as primary keys.
+
+    `people` are the staff member and those they cover for.
+    """
 
     branches: tuple
     people: tuple
@@ -30,16 +35,21 @@ class Desk:
 
 @dataclass(frozen=True)
 class Filters:
+    """The filters of a list.
+
+    `words` is a result of search.look_up. With `since`, only what came into the list after that is left.
+    """
+
     branch: int | None = None
     topic: int | None = None
     reason: str = ""
-    words: tuple | None = None  # what search.look_up says of them
-    since: datetime.datetime | None = None  # only what came into the list after that
+    words: tuple | None = None
+    since: datetime.datetime | None = None
 
 
 @dataclass(frozen=True)
 class DeskList:
-    """`statuses` follow each other; within each the order is that of `column`."""
+    """A list of the desk. The `statuses` follow one another, each in the order of `column`."""
 
     statuses: tuple
     column: str = "queued_at"
@@ -54,16 +64,17 @@ LISTS = {
     "snoozed": DeskList((Status.SNOOZED,), column="snoozed_until"),
     "done": DeskList((Status.CLOSED,), latest_first=True),
 }
-# A word that many conversations hold.
+# Condition that a conversation contains a common word.
 HOLDS = (
-    f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS held "
-    f"WHERE held.conversation_id = {TABLE}.id AND (held.words LIKE %s OR held.words LIKE %s))"
+    f"EXISTS (SELECT 1 FROM {ConversationWords._meta.db_table} AS w "
+    f"WHERE w.conversation_id = {TABLE}.id AND (w.words LIKE %s OR w.words LIKE %s))"
 )
 NO_KEYS = "SELECT 0 AS id WHERE 1 = 0"
-# A value that PostgreSQL does not look at while it plans. Otherwise it would find that a plan for these branches and
-# people is a little better than one for all, and plan these long statements anew for each page.
+# PostgreSQL doesn't see a value in a subquery while it plans, so one plan serves all pages. Otherwise it
+# would plan the long statement anew for each page.
 VALUE = "(SELECT %s)"
-# The conversations that hold the rare words. The keys are one parameter, so the statement is the same for each search.
+# The conversations with the rare words. The keys are one parameter, so the statement is the same for
+# each search.
 FOUND = {
     "postgresql": "WITH found (id) AS (SELECT unnest(%s::bigint[])) ",
     "sqlite": "WITH found (id) AS (SELECT value FROM json_each(%s)) ",
@@ -73,15 +84,18 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a conversation stands in a list, or stood: it stays the same place when the conversation is gone from there."""
+    """The position of a conversation in a list. It stays valid if the conversation leaves the list.
 
-    turn: int  # of its status
+    `turn` is the index of its status.
+    """
+
+    turn: int
     value: datetime.datetime | datetime.date
     pk: int
 
     @classmethod
     def of(cls, conversation, desk_list):
-        """`conversation` is in the list now."""
+        """Return the position of a conversation that is in the list now."""
         return cls(
             desk_list.statuses.index(conversation.status),
             getattr(conversation, desk_list.column),
@@ -90,7 +104,7 @@ class Place:
 
     @classmethod
     def read(cls, text, desk_list):
-        """The place that an address names, or None."""
+        """Return the position that an address names, or None."""
         try:
             turn, value, pk = (int(part) for part in text.split("."))
             moment = EPOCH + datetime.timedelta(microseconds=value)
@@ -107,7 +121,7 @@ class Place:
         return f"{self.turn}.{(value - EPOCH) // datetime.timedelta(microseconds=1)}.{self.pk}"
 
     def key(self, desk_list):
-        """To sort by in Python what the database gave without order."""
+        """Return a sort key, to sort in Python what the database returned unordered."""
         value = self.value
         if desk_list.latest_first:
             return self.turn, EPOCH - value, -self.pk
@@ -115,7 +129,10 @@ class Place:
 
 
 def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
-    """The rows of those that come next in the list after the place `beyond`: at most `size`, in no order. `rows`: see compiled()."""
+    """Return the next rows of the list after the place `beyond`: at most `size`, unordered.
+
+    `rows` is a result of compiled().
+    """
     compiler, sql = rows
     keys, params = _page(desk, desk_list, filters, at=at, size=size, beyond=beyond, backwards=False)
     with connection.cursor() as cursor:
@@ -124,14 +141,17 @@ def in_list(rows, desk, desk_list, filters, *, at, size, beyond=None):
 
 
 def compiled(rows):
-    """A queryset of values, made into SQL once: naming and joining its columns costs more than all else that its query does."""
+    """Return (compiler, SQL) of a queryset of values.
+
+    Compiling its columns and joins costs more than the rest of the query, so it is done once.
+    """
     compiler = rows.filter(pk__in=RawSQL(NO_KEYS, [])).query.get_compiler(connection=connection)
     sql, _params = compiler.as_sql()
     return compiler, sql
 
 
 def around(desk, desk_list, filters, *, at, place):
-    """The conversation before this place and the one after it. A queryset of up to two, in no order."""
+    """Return a queryset of the conversations before and after this place: up to two, unordered."""
     sides = [
         _page(desk, desk_list, filters, at=at, size=1, beyond=place, backwards=backwards)
         for backwards in (True, False)
@@ -145,24 +165,25 @@ def around(desk, desk_list, filters, *, at, place):
 
 
 def counted(desk, lists, filters, *, at, beside=()):
-    """([how many stand in each list, up to COUNTED], the state of the branches' queues, [the numbers beside]) in one query.
+    """Return ([count of each list, up to COUNTED], the state of the queues, [other numbers]) in one query.
 
-    `lists`: pairs of a DeskList and the moment after which the counted ones came into it, or None. `beside`: pairs of SQL that
-    gives one number, and its values, for what else the page counts.
+    `lists` are pairs of a DeskList and a time. Only what came into the list after the time is counted, or all
+    if it is None. `beside` are pairs of a SQL query for one more number, and its parameters.
     """
     parts, values = [], []
     for desk_list, since in lists:
         arms = [
-            (where, some) for _turn, where, some in _arms(desk, desk_list, replace(filters, since=since), at)
+            (where, params)
+            for _turn, where, params in _arms(desk, desk_list, replace(filters, since=since), at)
         ]
-        # The order makes PostgreSQL read the index from its end and stop, as it does for the rows.
+        # With this order PostgreSQL reads the index from its end and stops, as it does for the rows.
         stops = f"ORDER BY queued_at DESC, id DESC LIMIT {COUNTED}"
         joined = " UNION ".join(
             f"SELECT id FROM (SELECT id FROM {TABLE} WHERE {where} {stops}) AS arm{n}"
-            for n, (where, _some) in enumerate(arms)
+            for n, (where, _params) in enumerate(arms)
         )
         parts.append(f"(SELECT COUNT(*) FROM ({joined}) AS listed)" if arms else "0")
-        values += [value for _where, some in arms for value in some]
+        values += [value for _where, params in arms for value in params]
     for sql, more in (_state(desk.branches, at), *beside):
         parts.append(f"({sql})")
         values += more
@@ -178,7 +199,10 @@ def counted(desk, lists, filters, *, at, beside=()):
 
 
 def state_of_queues(branches, *, at):
-    """A number that grows with whatever changes in a conversation of these branches, and when a verdict's minute of grace is over."""
+    """Return a number that grows with every change in a conversation of these branches.
+
+    It also grows when a verdict becomes visible to the desk after one minute.
+    """
     sql, values = _state(branches, at)
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
@@ -210,7 +234,8 @@ def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
                 where += f" AND ({desk_list.column}, id) {'<' if descending else '>'} (%s, %s)"
                 values = [*values, value, beyond.pk]
         arms.append(
-            f"SELECT * FROM (SELECT id, {turn} AS turn, {desk_list.column} AS place FROM {TABLE} WHERE {where} "
+            f"SELECT * FROM (SELECT id, {turn} AS turn, {desk_list.column} AS place FROM {TABLE} "
+            f"WHERE {where} "
             f"ORDER BY {desk_list.column} {order}, id {order} LIMIT {size}) AS arm{number}"
         )
         params += values
@@ -219,46 +244,51 @@ def _page(desk, desk_list, filters, *, at, size, beyond, backwards):
     turns = "DESC" if backwards else "ASC"
     found, keys = _found(filters)
     return (
-        f"{found}SELECT id FROM ({' UNION '.join(arms)}) AS listed ORDER BY turn {turns}, place {order}, id {order} LIMIT {size}",
+        f"{found}SELECT id FROM ({' UNION '.join(arms)}) AS listed "
+        f"ORDER BY turn {turns}, place {order}, id {order} LIMIT {size}",
         [*keys, *params],
     )
 
 
 def _arms(desk, desk_list, filters, at):
-    """(turn of the status, condition, its values) of each arm."""
+    """Yield (index of the status, condition, its parameters) of each arm."""
     narrower, values = _narrower(filters)
     for turn, status in enumerate(desk_list.statuses):
-        such, params = f"status = '{status.value}'", []
+        condition, params = f"status = '{status.value}'", []
         if status == Status.WAITING_FOR_STAFF:
-            such, params = f"{such} AND at_desk_from <= {VALUE}", [_moment(at)]
-        elif status == Status.CLOSED:  # nothing else can be joined into another
-            such = f"{such} AND merged_into_id IS NULL"
+            condition, params = f"{condition} AND at_desk_from <= {VALUE}", [_moment(at)]
+        elif status == Status.CLOSED:
+            # Only closed conversations can be merged into another.
+            condition = f"{condition} AND merged_into_id IS NULL"
         if filters.since is not None:
             came = [
                 "at_desk_from" if status == Status.WAITING_FOR_STAFF else "queued_at",
                 *(["assigned_at"] if desk_list.only_own else []),
             ]
-            such = f"{such} AND ({' OR '.join(f'{column} > %s' for column in came)})"
+            condition = f"{condition} AND ({' OR '.join(f'{column} > %s' for column in came)})"
             params = [*params, *[_moment(filters.since)] * len(came)]
         if filters.words is not None and filters.words[0] is not None:
-            yield turn, *_among_found(desk, desk_list, filters, such + narrower, [*params, *values])
+            yield turn, *_among_found(desk, desk_list, filters, condition + narrower, [*params, *values])
             continue
         for branch in () if desk_list.only_own else desk.branches:
             if filters.branch in {None, branch}:
-                yield turn, f"branch_id = {VALUE} AND {such}{narrower}", [branch, *params, *values]
+                yield turn, f"branch_id = {VALUE} AND {condition}{narrower}", [branch, *params, *values]
         for person in desk.people:
             elsewhere, where = (
                 ("", []) if filters.branch is None else (" AND branch_id = %s", [filters.branch])
             )
             yield (
                 turn,
-                f"assignee_id = {VALUE} AND {such}{elsewhere}{narrower}",
+                f"assignee_id = {VALUE} AND {condition}{elsewhere}{narrower}",
                 [person, *params, *where, *values],
             )
 
 
-def _among_found(desk, desk_list, filters, such, params):
-    """Of what a search found each row is looked at: (condition, its values). The signs keep SQLite from beginning anywhere else."""
+def _among_found(desk, desk_list, filters, condition, params):
+    """Return (condition, its parameters) that checks each conversation that a search found.
+
+    The unary plus stops SQLite from choosing another index.
+    """
     branches = () if desk_list.only_own else desk.branches
     places = [
         f"+{column} IN ({', '.join(['%s'] * len(keys))})"
@@ -266,7 +296,7 @@ def _among_found(desk, desk_list, filters, such, params):
         if keys
     ]
     where, keys = (
-        f"id IN (SELECT id FROM found) AND ({' OR '.join(places)}) AND {such}",
+        f"id IN (SELECT id FROM found) AND ({' OR '.join(places)}) AND {condition}",
         [*branches, *desk.people, *params],
     )
     return (
@@ -275,6 +305,7 @@ def _among_found(desk, desk_list, filters, such, params):
 
 
 def _narrower(filters):
+    """Return the condition of the filters that each arm adds to its own, and its parameters."""
     sql, values = "", []
     if filters.topic is not None:
         sql, values = f"{sql} AND topic_id = %s", [*values, filters.topic]
@@ -286,7 +317,7 @@ def _narrower(filters):
 
 
 def _found(filters):
-    """Return the SQL that names the conversations with the rare words for all arms, and its values."""
+    """Return the WITH clause for the conversations that contain the rare words, and its parameters."""
     if filters.words is None or filters.words[0] is None:
         return "", []
     keys = list(filters.words[0])

@@ -1,6 +1,6 @@
-"""What is being written, kept on the server as it is typed: it is there on another device, and after signing in again.
+"""Drafts: what people type is saved on the server, for another device or the next sign-in.
 
-`person` is None for the holder of a code, `conversation` None for a new question.
+`person` is None for a viewer by code. `conversation` is None for a new question.
 """
 
 import datetime
@@ -16,37 +16,38 @@ from portal.text import clean
 
 from .models import Attachment, Conversation, ConversationNote, Draft, Message, Side
 
+# put_back numbers drafts by the seconds since then.
 NUMBERED_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 KEPT_FOR = datetime.timedelta(days=30)
 
 
 class NewerDraft(Exception):
-    """Another tab or device has written since: what came is not kept."""
+    """Another tab or device has saved a newer draft, so this one was not saved."""
 
     def __init__(self, draft):
         self.draft = draft
 
 
 class AlreadySent(Exception):
-    """The composer was sent while this was on its way."""
+    """The composer was sent while its draft was on the way."""
 
 
 def draft_of(conversation, *, person, side, kind):
-    """What this person was writing; where there is nothing, a new row that isn't saved: a new composer."""
+    """Return this person's draft, or an unsaved one with a new token if there is none."""
     return drafts_of(conversation, person=person, side=side, kinds=[kind])[kind]
 
 
 def drafts_of(conversation, *, person, side, kinds):
-    """{kind: what draft_of finds}, in one query."""
+    """Return {kind: the draft of this kind, as from draft_of}, with one query."""
     rows = _kept(
         conversation=conversation and conversation.pk,
         person=person and person.pk,
         side=side,
         kinds=list(kinds),
     )
-    found = {draft.kind: draft for draft in rows}
+    saved = {draft.kind: draft for draft in rows}
     new = {"conversation": conversation, "person": person, "side": side, "sequence": 0}
-    return {kind: found.get(kind) or Draft(kind=kind, client_token=uuid.uuid4(), **new) for kind in kinds}
+    return {kind: saved.get(kind) or Draft(kind=kind, client_token=uuid.uuid4(), **new) for kind in kinds}
 
 
 @prepared(conversation=BigAutoField(), person=BigAutoField(), side=CharField(), kinds=CharField())
@@ -58,9 +59,10 @@ def _kept(conversation, person, side, kinds):
 def save_draft(
     conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at
 ):
-    """Keep what was typed, if `sequence` is higher than what is kept. Raises NewerDraft, AlreadySent, and RoleEnded at the desk.
+    """Save what was typed, if `sequence` is higher than that of the saved draft.
 
-    Whoever sends holds the same row meanwhile: a draft that came a moment late would be sent words in a new composer.
+    Sending locks the same row, so a late draft can't put sent words into a new composer. Raises NewerDraft,
+    AlreadySent, and RoleEnded for staff.
     """
     if side == Side.STAFF:
         lock_roles(person)
@@ -76,7 +78,8 @@ def save_draft(
     key = {"conversation": conversation, "person": person, "side": side, "kind": kind}
     kept = Draft.objects.filter(**key).first()
     if kept and (kept.sequence, kept.client_token, kept.body) == (sequence, client_token, body):
-        return  # the same save, sent twice
+        # The browser has sent the same save twice.
+        return
     if kept and kept.sequence >= sequence:
         raise NewerDraft(kept)
     words = {
@@ -92,23 +95,25 @@ def save_draft(
 
 
 def _cleaned(typed):
-    """No database takes a NUL, even in JSON."""
+    """Return the typed fields without NUL, which no database accepts even in JSON."""
     return {clean(name): clean(value, multiline=True) for name, value in typed.items()}
 
 
 def _conversation_locked(conversation):
-    found = Conversation.objects.select_for_update(no_key=True).get(
+    """Return the conversation, or the one it was merged into, with its row locked."""
+    locked = Conversation.objects.select_for_update(no_key=True).get(
         pk=conversation.merged_into_id or conversation.pk
     )
-    if found.status == Conversation.Status.ERASED:
-        raise AlreadySent  # nothing is kept of it, nor of what is typed for it
-    return _conversation_locked(found) if found.merged_into_id else found
+    if locked.status == Conversation.Status.ERASED:
+        # Nothing may be saved for it any more.
+        raise AlreadySent
+    return _conversation_locked(locked) if locked.merged_into_id else locked
 
 
 def put_back(message, *, typed, at):
-    """An answer that was taken back is a draft again, before whatever was begun since.
+    """Make an answer that was taken back a draft again. Text typed since then follows it.
 
-    Its number is higher than any that a page from before can have counted up to: it isn't overwritten by one.
+    Its sequence is higher than any that an open page can have reached, so no page overwrites it.
     """
     key = {
         "conversation": message.conversation,
@@ -125,7 +130,8 @@ def put_back(message, *, typed, at):
         "typed": _cleaned(typed),
         "saved_at": at,
     }
-    if begun:  # the composer's files are the message's now
+    if begun:
+        # The files of the newer composer join those of the answer.
         Attachment.objects.filter(
             conversation=message.conversation, client_token=begun.client_token, message=None
         ).update(client_token=message.client_token)
@@ -134,23 +140,23 @@ def put_back(message, *, typed, at):
     )
 
 
-def go_on(draft, *, there):
-    """What was being written goes on in another draft, after what stands in that already; its files come along."""
+def append(draft, *, to):
+    """Append a draft to another one, together with its files."""
     files = Attachment.objects.filter(
         conversation=draft.conversation, client_token=draft.client_token, side=draft.side, message=None
     )
-    files.update(client_token=there.client_token)
-    there.body = "\n\n".join(filter(None, [there.body, draft.body]))
-    there.typed = there.typed or draft.typed
-    there.sequence = max(there.sequence, draft.sequence) + 1
-    there.save(update_fields=["body", "typed", "sequence"])
+    files.update(client_token=to.client_token)
+    to.body = "\n\n".join(filter(None, [to.body, draft.body]))
+    to.typed = to.typed or draft.typed
+    to.sequence = max(to.sequence, draft.sequence) + 1
+    to.save(update_fields=["body", "typed", "sequence"])
 
 
 def forget(conversation, *, person, side, kind, up_to=None, body=""):
-    """It was sent, or thrown away.
+    """Delete a draft that was sent or discarded.
 
-    `up_to` is the number of the last state that the composer knew of: other words than `body` that were typed since, in
-    another tab, stay and become a message of their own.
+    `up_to` is the last sequence that the composer knew of. If something other than `body` was typed since
+    then in another tab, it stays as a draft with a new token.
     """
     rows = Draft.objects.filter(conversation=conversation, person=person, side=side, kind=kind)
     if up_to is None:
@@ -164,7 +170,7 @@ def forget(conversation, *, person, side, kind, up_to=None, body=""):
 
 
 def keep_both(conversation, *, person, side, kind, client_token, sequence, body, language="", typed=None, at):
-    """Keep what was typed, as save_draft does; where newer words are kept that this page didn't know of, after them."""
+    """Save what was typed as save_draft does. If there is a newer draft, append to it."""
     words = {
         "body": body,
         "language": language,
@@ -185,8 +191,8 @@ def keep_both(conversation, *, person, side, kind, client_token, sequence, body,
 
 
 @transaction.atomic
-def throw_away(conversation, *, person, side, kind, client_token):
-    """What was typed, and the files that were added to it."""
+def discard(conversation, *, person, side, kind, client_token):
+    """Delete what was typed and the files that were added to it."""
     forget(conversation, person=person, side=side, kind=kind)
     added = Attachment.objects.filter(
         conversation=conversation, client_token=client_token, side=side, added_by=person, message=None
@@ -197,5 +203,5 @@ def throw_away(conversation, *, person, side, kind, client_token):
 
 
 def forget_old_drafts(*, at):
-    """For the worker."""
+    """Delete drafts older than KEPT_FOR."""
     Draft.objects.filter(saved_at__lt=at - KEPT_FOR).delete()

@@ -1,3 +1,5 @@
+"""Forms for questions, messages, drafts, files and verdicts."""
+
 import uuid
 
 from django import forms
@@ -7,22 +9,23 @@ from accounts.models import Branch
 from portal.text import TextField
 from recommendations.models import Recommendation, Topic, topic_names
 
-LONGEST_MESSAGE = 5000
-LONGEST_COMMENT = 1000
-MOST_SAVES = 1_000_000_000
+MESSAGE_MAX_LENGTH = 5000
+COMMENT_MAX_LENGTH = 1000
+SEQUENCE_MAX = 1_000_000_000
 
 
 class MessageForm(forms.Form):
-    """A message, and the token of the composer it was written in: the same composer sent twice is one message."""
+    """A message, and the token of its composer. Sending a composer twice makes one message."""
 
     body = TextField(
         label=_("Your message"),
-        max_length=LONGEST_MESSAGE,
+        max_length=MESSAGE_MAX_LENGTH,
         multiline=True,
         error_messages={
             "required": _("Write your message first."),
             "max_length": _(
-                "This is longer than one message can be (%(show_value)s characters of at most %(limit_value)s). Please send it in two."
+                "This message is too long: %(show_value)s characters. "
+                "Send it as two messages of up to %(limit_value)s."
             ),
         },
     )
@@ -37,21 +40,26 @@ class MessageForm(forms.Form):
 
 
 class ComposerForm(MessageForm):
-    """A message in a conversation, and the number of the last state of its draft that the composer knew of."""
+    """A message in a conversation, and the last `sequence` of its draft that the composer knew of."""
 
-    sequence = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0, max_value=MOST_SAVES)
+    sequence = forms.IntegerField(
+        widget=forms.HiddenInput, required=False, min_value=0, max_value=SEQUENCE_MAX
+    )
 
 
 class DraftForm(forms.Form):
-    """What is being typed, longer than one message can be if need be: too long is said when it is sent."""
+    """Text that a person is typing. It may be longer than a message; only sending it is an error then."""
 
-    body = TextField(max_length=4 * LONGEST_MESSAGE, multiline=True, required=False)
+    body = TextField(max_length=4 * MESSAGE_MAX_LENGTH, multiline=True, required=False)
     client_token = forms.UUIDField()
-    sequence = forms.IntegerField(min_value=1, max_value=MOST_SAVES)
+    sequence = forms.IntegerField(min_value=1, max_value=SEQUENCE_MAX)
 
 
 class AboutForm(forms.Form):
-    """Which of `visits`, those that this browser opened by code, a question is about; without any there is nothing to choose."""
+    """The choice of what a question is about: one of `visits`, or something new.
+
+    `visits` were opened by code in this browser. Without any there is no choice.
+    """
 
     NEW = "new"
 
@@ -68,7 +76,7 @@ class AboutForm(forms.Form):
             del self.fields["about"]
             return
         something_new = (
-            _("Something new") if person else _("Something new: the answer goes to my e-mail address")
+            _("Something new") if person else _("Something new: send the answer to my email address")
         )
         self.fields["about"].choices = [
             *((key, visit.title) for key, visit in self.visits.items()),
@@ -78,18 +86,18 @@ class AboutForm(forms.Form):
 
     @property
     def visit(self):
-        """The visit that was chosen, or None."""
+        """Return the chosen visit, or None."""
         return self.visits.get(self.cleaned_data.get("about"))
 
 
 class AskForm(AboutForm, ComposerForm):
-    """A question to the library, with what little it takes to reach the right people; all but the words may be left as it is."""
+    """A question to the library. Only the text is required."""
 
     topic = forms.ModelChoiceField(
         label=_("Topic"),
         queryset=Topic.objects.none(),
         required=False,
-        empty_label=_("I am not sure"),
+        empty_label=_("I'm not sure"),
     )
     branch = forms.ModelChoiceField(
         label=_("Which branch should answer?"),
@@ -109,17 +117,16 @@ class AskForm(AboutForm, ComposerForm):
 
 
 class AttachForm(forms.Form):
-    """To which composer the files that come with it are added, and which one is taken out."""
+    """An upload to a composer, or the removal of one of its files."""
 
     client_token = forms.UUIDField()
-    take_out = forms.UUIDField(
-        required=False
-    )  # not "remove": a field of that name hides the form's own remove() from htmx
-    body = TextField(max_length=8 * LONGEST_MESSAGE, multiline=True, required=False)
-    sequence = forms.IntegerField(required=False, min_value=0, max_value=MOST_SAVES)
+    # A field with the name "remove" would hide the form's own remove() from htmx.
+    take_out = forms.UUIDField(required=False)
+    body = TextField(max_length=8 * MESSAGE_MAX_LENGTH, multiline=True, required=False)
+    sequence = forms.IntegerField(required=False, min_value=0, max_value=SEQUENCE_MAX)
 
     def as_draft(self):
-        """What was typed, as the next state of the draft."""
+        """Return what was typed, as arguments for the next draft."""
         typed = self.cleaned_data
         return {
             "client_token": typed["client_token"],
@@ -129,18 +136,16 @@ class AttachForm(forms.Form):
 
 
 class VerdictForm(forms.Form):
-    """What is not part of the form that was sent is None: a second tap takes back nothing that was written before."""
+    """A verdict. Fields that were not sent become None, so that they don't delete what was written before."""
 
     verdict = forms.ChoiceField(choices=[("", ""), *Recommendation.Verdict.choices], required=False)
     why = forms.ChoiceField(choices=[("", ""), *Recommendation.Why.choices], required=False)
     comment = TextField(
-        label=_("Anything else about it?"),
-        max_length=LONGEST_COMMENT,
+        label=_("Anything else you want to say about it?"),
+        max_length=COMMENT_MAX_LENGTH,
         multiline=True,
         required=False,
-        error_messages={
-            "max_length": _("Please say it in %(limit_value)s characters or fewer; you have %(show_value)s.")
-        },
+        error_messages={"max_length": _("Use %(limit_value)s characters or fewer. You have %(show_value)s.")},
     )
 
     def clean(self):

@@ -1,4 +1,4 @@
-"""What the worker does with conversations when their time has come."""
+"""The worker's jobs for conversations."""
 
 import datetime
 
@@ -14,7 +14,7 @@ from .models import Conversation, Event, Message
 
 
 def show_pending_answers(*, at):
-    """Count the answers whose seconds are over as shown, in the patrons' lists too. For the worker."""
+    """Count pending answers whose undo window is over, so that lists and unread marks show them."""
     for conversation in Conversation.objects.filter(pending_from__lte=at)[:200]:
         with transaction.atomic():
             conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
@@ -25,7 +25,7 @@ def show_pending_answers(*, at):
 
 
 def wake_snoozed(*, at):
-    """Those whose day has come, in the library's time zone."""
+    """Put conversations back into the queue on the day until which they were snoozed."""
     today = Library.current().today(at)
 
     def come_back(conversation):
@@ -36,7 +36,7 @@ def wake_snoozed(*, at):
 
 
 def close_quiet(*, at):
-    """Those that waited for the patron as long as they said they would."""
+    """Close conversations in which the patron has not written until `closes_at`."""
 
     def close(conversation):
         if conversation.closes_at is not None and conversation.closes_at <= at:
@@ -56,30 +56,36 @@ def close_quiet(*, at):
 
 
 def release_untouched(*, at):
-    """Those that somebody took and that have waited for their answer longer than the library lets them. Whoever has written
-    meanwhile that more is to come has not left it lying."""
+    """Unassign conversations that have been assigned and waiting for `released_after_days` days.
+
+    Skip those in which the assignee wrote during that time.
+    """
     days = Library.current().released_after_days
     before = at - datetime.timedelta(days=days)
-    wrote = Message.objects.filter(
+    written_since = Message.objects.filter(
         conversation=OuterRef("pk"), author=OuterRef("assignee"), side=STAFF, sent_at__gt=before
     )
-    lying = Q(
+    untouched = Q(
         status=Status.WAITING_FOR_STAFF,
         assigned_at__lte=before,
         waiting_since__lte=before,
         assignee__isnull=False,
-    ) & ~Exists(wrote)
+    ) & ~Exists(written_since)
 
     def release(conversation):
-        if Conversation.objects.filter(lying, pk=conversation.pk).exists():
+        if Conversation.objects.filter(untouched, pk=conversation.pk).exists():
             change_assignee(conversation, Kind.RELEASED, to=None, by=None)
 
     if days:
-        _each(Conversation.objects.filter(lying), release, at)
+        _each(Conversation.objects.filter(untouched), release, at)
 
 
 def _each(conversations, change, at):
-    """Some hundreds at a time, each locked in a transaction of its own; `change` looks again whether it is still one of them."""
+    """Lock each conversation in a transaction of its own and call `change` with it.
+
+    `change` must check its condition again, because the row may have changed before it was locked. Handles
+    500 at a time.
+    """
     for conversation in conversations[:500]:
         with transaction.atomic():
             try:

@@ -1,4 +1,7 @@
-"""Writing a note beside a conversation, and telling the colleagues whom it names. No patron's page, mail or export ever imports this."""
+"""Private notes about a conversation, and mentions of colleagues in them.
+
+No patron code imports this module.
+"""
 
 import re
 
@@ -14,36 +17,40 @@ from . import drafts
 from .changes import lock_conversation, save
 from .models import Conversation, ConversationNote, Draft, NoteMention, Side
 
-AT = re.compile(r"(?<![\w@.])@(?=\w)")  # not within an e-mail address
+# An @ that is not part of an email address.
+AT = re.compile(r"(?<![\w@.])@(?=\w)")
 NAME = re.compile(r"[\w'’.-]*\w")
-SHOWN = 20
+MENTIONS_MAX = 20
 
 
 @staff_action
 def write_note(conversation, *, by, at, body, client_token):
-    """Add a note. Colleagues whose name stands in it after an @ are told that there is one; never, by mail, what it says.
+    """Add a note, email the colleagues whom it mentions, and return it.
 
-    The same token twice is one note. Raises Erased, RoleEnded.
+    The email doesn't contain the text. The same `client_token` twice is one note. Raises Erased, RoleEnded.
     """
     conversation = lock_conversation(conversation, at)
-    note, new = ConversationNote.objects.get_or_create(
+    note, is_new = ConversationNote.objects.get_or_create(
         conversation=conversation,
         client_token=client_token,
         defaults={"author": by, "body": body, "written_at": conversation.changed_at},
     )
-    if not new:
+    if not is_new:
         return note
     for person in mentioned_in(body, conversation):
         if person != by:
             NoteMention.objects.create(note=note, person=person)
-            _tell(person, note, by, at)
+            _email_mention(person, note, by, at)
     drafts.forget(conversation, person=by, side=Side.STAFF, kind=Draft.Kind.NOTE)
     save(conversation)
     return note
 
 
 def may_be_mentioned(conversation):
-    """The colleagues who can open the conversation: those of its branch, whose it is, and who covers for them today."""
+    """Return the colleagues who can open the conversation.
+
+    They work at its branch, or are its assignee, or cover for the assignee today.
+    """
     covers = (
         Absence.objects.on(Library.current().today()).filter(person=conversation.assignee_id).values("cover")
     )
@@ -54,20 +61,24 @@ def may_be_mentioned(conversation):
 
 
 def mentioned_in(body, conversation):
-    """Whom the words name after an @."""
-    found, _unknown = _look_up(body, conversation)
-    return found
+    """Return the colleagues whose name follows an @ in the text."""
+    people, _unknown = _look_up(body, conversation)
+    return people
 
 
-def names_of_nobody(body, conversation):
-    """What stands after an @ and isn't the name of one colleague who can open the conversation."""
-    _found, unknown = _look_up(body, conversation)
+def unknown_names(body, conversation):
+    """Return the words after an @ that don't match exactly one colleague."""
+    _people, unknown = _look_up(body, conversation)
     return unknown
 
 
 def _look_up(body, conversation):
-    """([people], [words]): a whole name counts before a first name, the longer before the shorter; a first name only if one has it."""
-    places = [found.end() for found in AT.finditer(body)]
+    """Return ([people], [unknown words]) for the words after an @.
+
+    A full name counts before a first name, and a longer name before a shorter one. A first name counts only
+    if one person has it.
+    """
+    places = [match.end() for match in AT.finditer(body)]
     if not places:
         return [], []
     people = list(may_be_mentioned(conversation))
@@ -76,7 +87,7 @@ def _look_up(body, conversation):
         whole.setdefault(person.name.casefold(), []).append(person)
         first.setdefault(person.name.casefold().split()[0], []).append(person)
     names = sorted(whole, key=len, reverse=True)
-    found, unknown = [], []
+    mentioned, unknown = [], []
     for place in places:
         rest = body[place:].casefold()
         name = next(
@@ -89,24 +100,27 @@ def _look_up(body, conversation):
         )
         word = NAME.match(body[place:])[0]
         if name is not None:
-            found += whole[name]
+            mentioned += whole[name]
         elif len(first.get(word.casefold(), [])) == 1:
-            found += first[word.casefold()]
+            mentioned += first[word.casefold()]
         else:
             unknown.append(word)
-    return [person for person in people if person in found], unknown
+    return [person for person in people if person in mentioned], unknown
 
 
 def see_mentions(conversation, *, person, at):
-    """The person has opened the conversation in which they were named."""
+    """Record that this person has opened the conversation in which they were mentioned."""
     NoteMention.objects.filter(person=person, note__conversation=conversation, seen_at=None).update(
         seen_at=at
     )
 
 
 def unseen_mentions(person):
-    """The conversations in which this person was named and hasn't looked yet, newest first, each with `mentioned_by`, the names of who did, and
-    `mentioned_at`. For desk/mentions.html; what they may not open any more is left out. One query."""
+    """Return the conversations with a mention that this person hasn't seen, the latest mention first.
+
+    Each has `mentioned_by`, a list of names, and `mentioned_at`. Conversations that the person may no longer
+    open are left out. Runs one query.
+    """
     unseen = NoteMention.objects.filter(
         person=person,
         seen_at=None,
@@ -118,7 +132,7 @@ def unseen_mentions(person):
         .order_by("-note__written_at", "-pk")
     )
     conversations = {}
-    for mention in newest_first[:SHOWN]:
+    for mention in newest_first[:MENTIONS_MAX]:
         note = mention.note
         conversation = conversations.setdefault(note.conversation_id, note.conversation)
         if not hasattr(conversation, "mentioned_by"):
@@ -128,7 +142,7 @@ def unseen_mentions(person):
     return list(conversations.values())
 
 
-def _tell(person, note, by, at):
+def _email_mention(person, note, by, at):
     if not person.email:
         return
     url = settings.BASE_URL + reverse("desk_conversation", args=[note.conversation.public_id])

@@ -1,4 +1,4 @@
-"""How a conversation begins: what it is about, and its row."""
+"""Beginning a conversation: what it is about, its subject and its row."""
 
 import re
 
@@ -15,7 +15,7 @@ FIRST_QUESTION = re.compile(r".{15,}?\?(?=\s)")
 
 
 def session_of(recommendation):
-    """The help session on whose occasion the item was recommended, or None."""
+    """Return the help session in which the item was recommended, or None."""
     link = (
         SessionRecommendation.objects.select_related("help_session")
         .filter(recommendation=recommendation)
@@ -25,7 +25,10 @@ def session_of(recommendation):
 
 
 def conversation_of(recommendation):
-    """The conversation about this recommendation: the one it was made in, or the one hung on it; None if there is none yet."""
+    """Return the conversation about this recommendation, or None.
+
+    It is the conversation in which the item was recommended, or the one that was begun about it.
+    """
     link = (
         MessageRecommendation.objects.select_related("message__conversation__help_session")
         .filter(recommendation=recommendation)
@@ -37,7 +40,10 @@ def conversation_of(recommendation):
 
 
 def begin(at, *, help_session, recommendation, patron, branch, topic, subject):
-    """A conversation that says nothing yet: what follows at once puts it into the queue."""
+    """Create a conversation without a message.
+
+    It begins as closed. The caller adds the first message or verdict at once, which puts it into the queue.
+    """
     conversation = Conversation.objects.create(
         help_session=help_session,
         recommendation=recommendation,
@@ -57,14 +63,16 @@ def begin(at, *, help_session, recommendation, patron, branch, topic, subject):
 
 
 def subject_for(body, help_session, recommendation, readers_form):
+    """Return the subject of a new conversation whose first message is `body`."""
     if readers_form is not None:
         return gettext("Something to read")
     if recommendation is not None:
         return str(recommendation.item)
+    # Later questions about a visit get a subject of their own, or nobody could tell them apart.
     if help_session is not None and (
         help_session.quiet or not help_session.conversations.filter(recommendation=None).exists()
     ):
-        return help_session.title  # a second question about a visit is told from the first by its own words
+        return help_session.title
     first_line = next((line.strip() for line in body.splitlines() if line.strip()), "")
     question = FIRST_QUESTION.match(first_line)
     return Truncator(question[0] if question else first_line).chars(90)

@@ -1,7 +1,7 @@
-"""What somebody wrote before they proved who they are. It rests in this browser's session for a day, and nowhere else.
+"""Questions that people wrote before they signed in, kept in their browser session for a day.
 
-The session of a browser that nothing else is known of ends with it; from others the worker takes it out. One question and one
-readers' form a browser: each form says how long what it takes may be.
+A browser keeps one question and one readers' form at most. The forms limit how long they can be. A new
+browser's session expires together with its question. From other sessions the worker removes it.
 """
 
 import datetime
@@ -13,14 +13,20 @@ from django.utils import timezone
 
 from portal import limits
 
-KEY = "unsent"  # in the Django session: {kind: {"client_token", "kept_at", …}}
+# Key in the Django session, for {kind: {"client_token", "kept_at", …}}.
+KEY = "unsent"
 QUESTION, READING = "question", "reading"
 KEPT_FOR = datetime.timedelta(days=1)
-LOOKED_BACK = datetime.timedelta(days=7)  # a worker that stood still for so long misses none
+# A worker that was stopped for up to this long misses no question.
+LOOKED_BACK = datetime.timedelta(days=7)
 
 
-def found(request, kind):
-    """What was kept last, or None. Its `client_token` is another each time it is kept: who sends it has seen these very words."""
+def get(request, kind):
+    """Return the question that was kept last, or None.
+
+    Its `client_token` changes each time it is kept, so a person can only send the words that their page
+    shows.
+    """
     kept = request.session.get(KEY, {}).get(kind)
     if kept is None or timezone.now() - datetime.datetime.fromisoformat(kept["kept_at"]) < KEPT_FOR:
         return kept
@@ -29,26 +35,34 @@ def found(request, kind):
 
 
 def keep(request, kind, **words):
-    """Raises limits.TooOften where one network address begins very many sessions."""
-    if not request.session.session_key:  # a browser that is new here
+    """Keep these fields in the browser session.
+
+    Raises limits.TooOften if one network address begins too many sessions.
+    """
+    is_new_browser = not request.session.session_key
+    if is_new_browser:
         limits.count(request, "unsent_question")
     kept = {**words, "client_token": str(uuid.uuid4()), "kept_at": timezone.now().isoformat()}
     request.session[KEY] = {**request.session.get(KEY, {}), kind: kept}
     if not request.viewer:
-        request.session.set_expiry(KEPT_FOR)  # signing in sets it anew, and so does opening a code
+        # Signing in or opening a visit by code sets a new expiry.
+        request.session.set_expiry(KEPT_FOR)
 
 
 def forget(request, *kinds):
-    """Sent, thrown away, or left in a hurry."""
+    """Remove questions of these kinds from the browser session."""
     if KEY in request.session:
-        left = {kind: kept for kind, kept in request.session[KEY].items() if kind not in kinds}
-        request.session[KEY] = left
-        if not left:
+        others = {kind: kept for kind, kept in request.session[KEY].items() if kind not in kinds}
+        request.session[KEY] = others
+        if not others:
             del request.session[KEY]
 
 
 def forget_pending_questions(*, at):
-    """Take it out of the sessions that were saved last when it was kept. For the worker, which looks at those of some days at a time."""
+    """Remove questions older than a day from all sessions.
+
+    Only sessions that were last saved in the LOOKED_BACK before that day are read.
+    """
     a_day_ago = at + datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE) - KEPT_FOR
     for row in Session.objects.filter(expire_date__range=(a_day_ago - LOOKED_BACK, a_day_ago)).iterator():
         if KEY in row.get_decoded():

@@ -1,4 +1,7 @@
-"""Who is looking at a conversation at the desk, and who is writing: a row a person and conversation, carried by the poll of the open page."""
+"""The staff members who are looking at a conversation or writing in it.
+
+Each has one row per conversation, which the polls of their open page keep up to date.
+"""
 
 import datetime
 from dataclasses import dataclass
@@ -10,16 +13,19 @@ from portal.prepared import prepared
 from .models import Participation, Side
 
 WRITTEN_EVERY = datetime.timedelta(seconds=10)
-# A page polls at least every 8 seconds, so whoever is here was written down at most 18 seconds ago.
+# A page polls at least every 8 seconds, so the row of an open page is at most 18 seconds old.
 HERE = datetime.timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
 class Around:
-    """Who has the page of a conversation open."""
+    """The staff members who have the page of a conversation open.
 
-    own: Participation | None  # this person's row
-    others: list  # [(colleague who is here too, whether they are writing)], by name
+    `own` is this person's row or None. `others` is [(colleague, whether they are writing)], sorted by name.
+    """
+
+    own: Participation | None
+    others: list
 
     @property
     def read_until(self):
@@ -27,7 +33,7 @@ class Around:
 
 
 def look(conversation, *, person, at):
-    """Who has the page open now, and how far this member of staff has read."""
+    """Return the staff members who have the page open now, and how far this one has read."""
     rows = _rows(conversation=conversation.pk, person=person.pk, since=at - HERE)
     own = next((row for row in rows if row.person_id == person.pk), None)
     return Around(own, [(row.person, _is_writing(row, at)) for row in rows if row is not own])
@@ -43,8 +49,10 @@ def _rows(conversation, person, since):
 
 
 def come(conversation, *, person, at, writing=False, read_until=None, around=None):
-    """This member of staff has the page open, wrote in it a moment ago or not, and has read as far as `read_until`. At most one
-    write in ten seconds, but for a change. `around`: what `look` found.
+    """Record that this staff member has the page open, whether they are writing, and how far they have read.
+
+    Without a change it writes at most every WRITTEN_EVERY. `around` is the result of `look`, if the caller
+    has it.
     """
     around = around or look(conversation, person=person, at=at)
     own, before = around.own, around.read_until
@@ -73,7 +81,7 @@ def come(conversation, *, person, at, writing=False, read_until=None, around=Non
 
 
 def leave(conversation, *, person):
-    """The page was closed."""
+    """Record that this staff member closed the page."""
     Participation.objects.filter(conversation=conversation, person=person, side=Side.STAFF).update(
         seen_at=None, writing_at=None
     )

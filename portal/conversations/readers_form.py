@@ -1,4 +1,4 @@
-"""Find me something to read: the questions, one a page, and what becomes of the answers.
+"""*Find me something to read*: the questions, one per page, and the message made from the answers.
 
 Answers are {name of the step: {name of its field: what was typed or chosen}}.
 """
@@ -10,16 +10,16 @@ from django.utils.translation import override
 
 from portal.text import TextField
 
-TOO_LONG = {"max_length": _("Please say it in %(limit_value)s characters or fewer; you have %(show_value)s.")}
+TOO_LONG = {"max_length": _("Use %(limit_value)s characters or fewer. You have %(show_value)s.")}
 OWN_WORDS = _("Or in your own words")
 
 
 class LovedStep(forms.Form):
-    title = _("What did you love lately?")
+    title = _("What have you loved lately?")
     summary = _("Loved lately")
     words = TextField(
         label=title,
-        help_text=_("A book, a series, a film: one is enough. If nothing comes to mind, just go on."),
+        help_text=_("A book, a series or a film. One is enough. If you can't think of any, continue."),
         max_length=1000,
         multiline=True,
         required=False,
@@ -54,7 +54,7 @@ class AvoidStep(forms.Form):
     summary = _("Leave out")
     words = TextField(
         label=title,
-        help_text=_("For example violence, sad endings, very long books. If there is nothing, just go on."),
+        help_text=_("For example violence, sad endings or very long books. If there is nothing, continue."),
         max_length=400,
         multiline=True,
         required=False,
@@ -64,11 +64,11 @@ class AvoidStep(forms.Form):
 
 class WhomStep(forms.Form):
     title = _("Who is it for?")
-    summary = _("For whom")
+    summary = _("Who it is for")
     chosen = forms.ChoiceField(
         label=summary,
         widget=forms.RadioSelect,
-        error_messages={"required": _("Choose one, so that we look on the right shelf.")},
+        error_messages={"required": _("Choose who it is for.")},
         choices=[
             ("me", _("me")),
             ("adult", _("another adult")),
@@ -92,7 +92,7 @@ class FormatStep(forms.Form):
     summary = _("Format")
     chosen = forms.MultipleChoiceField(
         label=title,
-        help_text=_("Choose as many as you like, or none if it is all the same."),
+        help_text=_("Choose as many as you like. Choose none if you don't mind."),
         required=False,
         widget=forms.CheckboxSelectMultiple,
         choices=[
@@ -110,7 +110,7 @@ STEPS = {"loved": LovedStep, "mood": MoodStep, "avoid": AvoidStep, "whom": WhomS
 
 
 def in_words(step, answer):
-    """One answer as it is read, in the language that is active; "" where there is none."""
+    """Return one answer as text in the active language, or ""."""
     chosen = answer.get("chosen") or []
     chosen = [chosen] if isinstance(chosen, str) else chosen
     choices = STEPS[step].base_fields["chosen"].choices if chosen else []
@@ -123,20 +123,20 @@ def all_in_words(answers):
 
 
 def message_of(answers):
-    """The first message of the conversation, as somebody would write it."""
-    said = {
-        "loved": _now("I loved lately: %(answer)s"),
-        "mood": _now("I am in the mood for: %(answer)s"),
+    """Return the first message of the conversation, made from the answers."""
+    sentences = {
+        "loved": _now("I recently loved: %(answer)s"),
+        "mood": _now("I'm in the mood for: %(answer)s"),
         "avoid": _now("Please leave out: %(answer)s"),
         "whom": _now("It is for: %(answer)s"),
-        "format": _now("I would like it as: %(answer)s"),
+        "format": _now("I'd like it as: %(answer)s"),
     }
-    lines = [said[step] % {"answer": words} for step, words in all_in_words(answers).items() if words]
+    lines = [sentences[step] % {"answer": words} for step, words in all_in_words(answers).items() if words]
     return "\n\n".join([_now("Can you find me something to read?"), *lines])
 
 
 def fields_of(answers, language):
-    """The fields of ReadersForm, in the language of the desk."""
+    """Return the fields of ReadersForm, in the language of the staff."""
     with override(language):
         words = all_in_words(answers)
     return {

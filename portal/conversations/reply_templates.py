@@ -1,6 +1,6 @@
-"""Answers that are often given: a coordinator writes them, and in a composer their places are filled in.
+"""Reply templates: coordinators write them, and a composer fills in their placeholders.
 
-A place is `{patron}`, `{item}` or `{me}`; `{patron|neighbor}` names what stands there where there is nothing to fill in.
+A placeholder is `{patron}`, `{item}` or `{me}`. `{patron|neighbor}` says what to use if there is no value.
 """
 
 import re
@@ -28,16 +28,18 @@ BEGINS_THE_SENTENCE = re.compile(rf"(^|[.!?…]\s+){NAME}[ \t]*[,،;:]?[ \t]*([�
 WITHIN_THE_SENTENCE = re.compile(rf"[,،]?[ \t]*{NAME}")
 SENTENCE_BEGINS_AFTER = re.compile(r"(?:\A|\n|[.!?…]\s+)[¡¿“«\"]?\Z")
 
-MOST_SHOWN = 200
+TEMPLATES_MAX = 200
 
 
 class NameTaken(Exception):
-    """The branch has a template of this name in this language."""
+    """The branch has a template with this name in this language."""
 
 
 class Chosen(NamedTuple):
-    """A template as the composer of one conversation offers it: `text` is filled in. `in_language`: its language's own name, where
-    it isn't the patron's."""
+    """A template for the composer of one conversation, with its placeholders filled in.
+
+    `in_language` is the name of its language if that isn't the patron's, else "".
+    """
 
     public_id: str
     name: str
@@ -48,78 +50,91 @@ class Chosen(NamedTuple):
 
 @staff_action
 def add_template(*, by, at, **fields):
-    """`fields`: branch (None: all), language, name, body. Raises NameTaken."""
+    """Add a template and return it.
+
+    `fields` are branch (None for all), language, name and body. Raises NameTaken.
+    """
     return _write(ReplyTemplate(), by, at, "added_reply_template", fields)
 
 
 @staff_action
 def change_template(template, *, by, at, **fields):
-    """Raises NameTaken."""
+    """Change a template and return it. `fields` are as for add_template. Raises NameTaken."""
     return _write(template, by, at, "changed_reply_template", fields)
 
 
 @staff_action
 def remove_template(template, *, by, at):
-    """What was sent with its words stays as it was sent."""
+    """Delete a template. Answers that were written with it don't change."""
     audit.record("removed_reply_template", template, by=by, at=at)
     template.delete()
 
 
 def unknown_places(body):
-    """What stands in curly brackets there and is no place."""
-    return [found[0] for found in IN_BRACES.finditer(body) if not PLACE.fullmatch(found[0])]
+    """Return the words in curly brackets that are no placeholders."""
+    return [match[0] for match in IN_BRACES.finditer(body) if not PLACE.fullmatch(match[0])]
 
 
 def fill_in(body, *, patron="", item="", me="", language="en"):
-    """The text with its places filled in; each may be "". What fills them is put there as it is, whatever it holds.
+    """Return the text with its placeholders filled in.
 
-    Without a patron's name the sentence goes on without it: "Hello, {patron}!" becomes "Hello!".
+    Each value may be "". Without a patron's name the sentence is shortened: "Hello, {patron}!" becomes
+    "Hello!".
     """
     if not patron:
         body = ALONE_ON_ITS_LINE.sub("", body)
-        body = BEGINS_THE_SENTENCE.sub(lambda found: found[1] + found[2].upper(), body)
+        body = BEGINS_THE_SENTENCE.sub(lambda match: match[1] + match[2].upper(), body)
         body = WITHIN_THE_SENTENCE.sub("", body)
     with translation.override(language):
         otherwise = {PATRON: "", ITEM: gettext("what we recommended"), ME: gettext("the library")}
     values = {PATRON: patron, ITEM: item, ME: me}
 
-    def filled(found):
-        words = values[found[1]] or (otherwise[found[1]] if found[2] is None else found[2])
-        begins = not values[found[1]] and SENTENCE_BEGINS_AFTER.search(body, 0, found.start())
+    def value_of(place):
+        name, default = place.groups()
+        words = values[name] or (otherwise[name] if default is None else default)
+        begins = not values[name] and SENTENCE_BEGINS_AFTER.search(body, 0, place.start())
         return words[:1].upper() + words[1:] if begins else words
 
-    return PLACE.sub(filled, body).strip("\n")
+    return PLACE.sub(value_of, body).strip("\n")
 
 
 def offered_in(conversation, *, by, query=""):
-    """[Chosen] for this conversation whose name or text holds the words of `query`: first those in the patron's language."""
-    theirs = language_of(conversation)
+    """Return the templates for this conversation as [Chosen], first those in the patron's language.
+
+    Each contains all words of `query` in its name or text.
+    """
+    patrons_language = language_of(conversation)
     values = {
         "patron": conversation.patron.name if conversation.patron else "",
         "item": _item_of(conversation),
         "me": by.name,
     }
-    found = []
+    offered = []
     for template in ReplyTemplate.objects.at_branch(conversation.branch_id):
         text = fill_in(template.body, language=template.language, **values)
-        said = _plain(f"{template.name} {text}")
-        if all(word in said for word in _plain(query).split()):
+        searched = _plain(f"{template.name} {text}")
+        if all(word in searched for word in _plain(query).split()):
             other = (
                 LANG_INFO.get(template.language, {}).get("name_local", template.language)
-                if template.language != theirs
+                if template.language != patrons_language
                 else ""
             )
-            found.append(Chosen(str(template.public_id), template.name, template.language, other, text))
-    return sorted(found, key=lambda each: each.in_language != "")[:MOST_SHOWN]
+            offered.append(Chosen(str(template.public_id), template.name, template.language, other, text))
+    return sorted(offered, key=lambda template: template.in_language != "")[:TEMPLATES_MAX]
 
 
 def chosen_in(conversation, public_id, *, by):
-    """The one that a composer without JavaScript asked for; None if it is gone, or not of this branch."""
-    return next((each for each in offered_in(conversation, by=by) if each.public_id == public_id), None)
+    """Return the template that a composer without JavaScript asked for, as Chosen.
+
+    Returns None if it was deleted or belongs to another branch.
+    """
+    return next(
+        (template for template in offered_in(conversation, by=by) if template.public_id == public_id), None
+    )
 
 
 def language_of(conversation):
-    """The language of the patron's last words; before there are any, of the visit."""
+    """Return the language of the patron's last message, or of the visit if there is no message."""
     written = (
         conversation.messages.filter(side=Side.PATRON)
         .order_by("-sent_at", "-pk")
@@ -130,16 +145,19 @@ def language_of(conversation):
 
 
 def _item_of(conversation):
-    """The title of what the conversation is about: its own item, else the first that was recommended on this occasion."""
+    """Return the title of the item that the conversation is about, or "".
+
+    Otherwise it is the first item that was recommended in the visit or in an answer.
+    """
     if conversation.recommendation is not None:
         return conversation.recommendation.item.title
     if conversation.help_session_id is not None:
         link = conversation.help_session.recommendation_links.select_related("recommendation__item").first()
         if link is not None:
             return link.recommendation.item.title
-    said = Message.objects.filter(conversation=conversation)
+    messages = Message.objects.filter(conversation=conversation)
     first = (
-        Recommendation.objects.filter(messagerecommendation__message__in=said)
+        Recommendation.objects.filter(messagerecommendation__message__in=messages)
         .select_related("item")
         .order_by("recommended_at", "pk")
         .first()
@@ -159,14 +177,15 @@ def _write(template, by, at, action, fields):
     try:
         with transaction.atomic():
             template.save()
-    except IntegrityError:  # somebody gave another one this name in the same moment
+    except IntegrityError:
+        # Another request used the name at the same moment.
         raise NameTaken from None
     audit.record(action, template, by=by, at=at)
     return template
 
 
 def _plain(text):
-    """As it is searched: without accents, in one case."""
+    """Return the text without accents and in lower case, for searching."""
     return "".join(
         letter
         for letter in unicodedata.normalize("NFKD", text.casefold())

@@ -1,11 +1,11 @@
-"""Finding conversations by their words: subject, the patron's name, what was written, titles of what was recommended. For the desk alone.
+"""The desk's search for conversations: by subject, patron's name, messages and titles of recommended items.
 
-One row a message and one a conversation hold the words as recommendations.search folds them; on SQLite an FTS5 table finds them, on
-PostgreSQL a GIN index (migration 0003). Neither has a trigger: whoever changes a conversation calls index_conversation() or index_message().
-Notes of the staff are not in it.
+The rows of ConversationWords hold these words, folded by recommendations.search. SQLite searches them with an
+FTS5 table, and PostgreSQL with a GIN index (migration 0003). There are no triggers: code that changes a
+conversation calls index_conversation() or index_message(). Private notes are not indexed.
 
-A word that many rows hold is not looked up but looked for: in the conversations that the other words left, or in those that a list
-shows first. So neither "a" nor a rare name reads the whole index.
+A word in more than COMMON_FROM rows is not looked up in the index. It is checked only in the conversations
+that contain the other words, or that a list shows first. So no search reads the whole index.
 """
 
 from django.db import connection, transaction
@@ -15,37 +15,47 @@ from recommendations.search import WORDS_ASKED, fold
 
 from .models import Conversation, ConversationWords, Message, MessageRecommendation
 
-FEW = 5000  # rows: what more than these hold is a common word
-LONGEST_TEXT = 400
+# A word in more rows than this is a common word.
+COMMON_FROM = 5000
+TEXT_MAX_LENGTH = 400
 
 # conversations_text is SQLite's FTS5 table over these rows.
 ON_SQLITE = (
-    "SELECT words.conversation_id FROM conversations_text JOIN conversations_conversationwords AS words ON words.id = conversations_text.rowid "
+    "SELECT words.conversation_id FROM conversations_text "
+    "JOIN conversations_conversationwords AS words ON words.id = conversations_text.rowid "
     "WHERE conversations_text MATCH %s LIMIT %s"
 )
 ON_POSTGRESQL = (
     "SELECT conversation_id FROM conversations_conversationwords "
     "WHERE array_to_tsvector(array_remove(string_to_array(words, ' '), '')) @@ %s::tsquery LIMIT %s"
 )
-ADD_ROW = "INSERT INTO conversations_conversationwords (conversation_id, message_id, name, words) VALUES (%s, %s, '', %s)"
+ADD_ROW = (
+    "INSERT INTO conversations_conversationwords (conversation_id, message_id, name, words) "
+    "VALUES (%s, %s, '', %s)"
+)
 ADD = "INSERT INTO conversations_text (rowid, words) VALUES (%s, %s)"
 REMOVE = "INSERT INTO conversations_text (conversations_text, rowid, words) VALUES ('delete', %s, %s)"
 MERGE = "INSERT INTO conversations_text (conversations_text, rank) VALUES ('merge', %s)"
-PAGES = 500  # of two megabytes: others write in between
+# FTS5 merges so many pages at a time, about 2 MB. Other requests can write in between.
+PAGES = 500
 REBUILD = "INSERT INTO conversations_text (conversations_text) VALUES ('rebuild')"
 
 
 def look_up(text):
-    """(ids, common) for desk_lists.Filters: the conversations (primary keys) that hold all the words that few rows hold, None where there
-    is no such word; and the words still to be looked for in them. A word is perhaps unfinished."""
+    """Return (ids, common) for desk_lists.Filters.
+
+    `ids` are the primary keys of the conversations that contain all rare words, or None if there is no rare
+    word. `common` are the words that the lists must still check. Each word may be the beginning of a longer
+    one.
+    """
     ids, common = None, []
     for word in _asked(text):
-        found = _rows_with(word)
-        if len(found) > FEW:
+        rows = _rows_with(word)
+        if len(rows) > COMMON_FROM:
             common.append(word)
         else:
-            ids = set(found) if ids is None else ids.intersection(found)
-    if ids is not None and len(ids) <= FEW and common:
+            ids = set(rows) if ids is None else ids.intersection(rows)
+    if ids is not None and len(ids) <= COMMON_FROM and common:
         for word in common:
             ids = set(
                 ConversationWords.objects.filter(_holds(word), conversation__in=ids).values_list(
@@ -57,9 +67,9 @@ def look_up(text):
 
 
 def _asked(text):
-    """The folded words that say something: not those with which another begins."""
+    """Return the folded words of the search, without those that are the beginning of another."""
     words = sorted(
-        set(fold(str(text)[:LONGEST_TEXT]).split()[:WORDS_ASKED]), key=lambda word: (-len(word), word)
+        set(fold(str(text)[:TEXT_MAX_LENGTH]).split()[:WORDS_ASKED]), key=lambda word: (-len(word), word)
     )
     return [
         word
@@ -69,30 +79,34 @@ def _asked(text):
 
 
 def _holds(word):
-    """Folded words hold no sign that LIKE knows."""
+    """Return the condition that a row contains the word. Folded words have no wildcards of LIKE."""
     return Q(words__startswith=word) | Q(words__contains=f" {word}")
 
 
 def _rows_with(word):
-    """The conversations of the rows that hold the word, one for each row, at most one more than FEW."""
+    """Return the conversation of each row that contains the word.
+
+    A conversation may appear more than once. Reads at most COMMON_FROM + 1 rows.
+    """
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute(ON_SQLITE, [f'"{word}"*', FEW + 1])
+            cursor.execute(ON_SQLITE, [f'"{word}"*', COMMON_FROM + 1])
         else:
-            cursor.execute(ON_POSTGRESQL, [f"'{word}':*", FEW + 1])
+            cursor.execute(ON_POSTGRESQL, [f"'{word}':*", COMMON_FROM + 1])
         return [conversation for (conversation,) in cursor.fetchall()]
 
 
-# Kept in step by the actions, in the transaction of the change.
-
-
 def index_conversation(conversation):
-    """Bring the row of the conversation up to date: its subject and those of the conversations joined into it, the patron's name, titles."""
+    """Update the conversation's own row.
+
+    It has its subject and those of conversations merged into it, the patron's name, and the titles of items.
+    """
     _remove(Q(conversation=conversation, message=None))
     _add([_row_of_conversation(conversation)])
 
 
 def index_message(message):
+    """Add the row of a new message."""
     words = fold(message.body)
     with connection.cursor() as cursor:
         cursor.execute(ADD_ROW, [message.conversation_id, message.pk, words])
@@ -101,22 +115,26 @@ def index_message(message):
 
 
 def remove_message(message):
+    """Remove the row of a message."""
     _remove(Q(message=message))
 
 
 def remove_conversation(conversation):
-    """Every word of it."""
+    """Remove all rows of the conversation, including those of its messages."""
     _remove(Q(conversation=conversation))
 
 
 def move(conversation, into):
-    """After a join: its messages' words go with them. Their own rows say so only after index_conversation(into)."""
+    """Move the rows of messages after a merge. Call index_conversation(into) afterwards."""
     _remove(Q(conversation=conversation, message=None))
     ConversationWords.objects.filter(conversation=conversation).update(conversation=into)
 
 
 def renew_names(*, at):
-    """Those whose patron has another name by now. For the worker: people change it on a floor that knows no conversations."""
+    """Update the rows of patrons who have changed their name.
+
+    This is a job of the worker, because the accounts app can't import this one.
+    """
     renamed = ConversationWords.objects.filter(message=None, conversation__patron__isnull=False).exclude(
         name=F("conversation__patron__name")
     )
@@ -126,9 +144,12 @@ def renew_names(*, at):
 
 
 def forget_removed_words(*, at):
-    """FTS5 goes on holding a word that was removed, and where it stood, until the parts of its index are merged. For the worker: what was
-    erased is out of the file within a day."""
-    pages = -PAGES  # so it begins: all parts are to become one
+    """Remove deleted words from the file of SQLite's index within a day.
+
+    FTS5 keeps a deleted word until the parts of its index are merged.
+    """
+    # A negative number starts merging all parts into one.
+    pages = -PAGES
     while connection.vendor == "sqlite":
         with transaction.atomic(), connection.cursor() as cursor:
             before = connection.connection.total_changes
@@ -139,7 +160,7 @@ def forget_removed_words(*, at):
 
 
 def rebuild():
-    """Write the whole index anew, a thousand conversations at a time. Yields how many are done."""
+    """Write the whole index anew, a thousand conversations at a time. Yield how many are done."""
     done, last = 0, 0
     while conversations := list(
         Conversation.objects.filter(pk__gt=last, merged_into=None)
@@ -154,11 +175,13 @@ def rebuild():
                 if conversation.status != Conversation.Status.ERASED
             ]
             _add([_row_of_conversation(conversation) for conversation in alive])
-            said = Message.objects.filter(conversation__in=alive).values_list("conversation_id", "pk", "body")
+            messages = Message.objects.filter(conversation__in=alive).values_list(
+                "conversation_id", "pk", "body"
+            )
             _add(
                 [
                     ConversationWords(conversation_id=conversation_id, message_id=pk, words=fold(body))
-                    for conversation_id, pk, body in said
+                    for conversation_id, pk, body in messages
                 ]
             )
         done, last = done + len(conversations), conversations[-1].pk
@@ -169,20 +192,21 @@ def rebuild():
 
 
 def _row_of_conversation(conversation):
-    joined = (
+    """Return an unsaved row with the words of the conversation itself."""
+    merged_subjects = (
         Conversation.objects.filter(merged_into=conversation).order_by("pk").values_list("subject", flat=True)
     )
-    given = (
+    titles = (
         MessageRecommendation.objects.filter(message__conversation=conversation)
         .order_by("pk")
         .values_list("recommendation__item__title", flat=True)
     )
-    hung_on = [conversation.recommendation.item.title] if conversation.recommendation else []
+    own_title = [conversation.recommendation.item.title] if conversation.recommendation else []
     name = conversation.patron.name if conversation.patron else ""
     return ConversationWords(
         conversation=conversation,
         name=name,
-        words=fold(" ".join([conversation.subject, *joined, name, *hung_on, *given])),
+        words=fold(" ".join([conversation.subject, *merged_subjects, name, *own_title, *titles])),
     )
 
 
@@ -193,12 +217,10 @@ def _add(rows):
             cursor.executemany(ADD, [[row.pk, row.words] for row in rows])
 
 
-def _remove(which):
-    rows = ConversationWords.objects.filter(which)
+def _remove(condition):
+    rows = ConversationWords.objects.filter(condition)
     if connection.vendor == "sqlite":
-        with (
-            connection.cursor() as cursor
-        ):  # the FTS5 table reads its words from the row: it is told them once more to forget them
-            gone = list(rows.values_list("pk", "words"))
-            cursor.executemany(REMOVE, gone)
+        # FTS5 must be given the words of a row to delete it from the index.
+        with connection.cursor() as cursor:
+            cursor.executemany(REMOVE, list(rows.values_list("pk", "words")))
     rows.delete()

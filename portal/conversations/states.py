@@ -1,7 +1,8 @@
-"""Whose turn it is in a conversation, and what changes that.
+"""The rules for whose turn it is in a conversation.
 
-Pure: a State and what happened give the next State. The actions use these functions as things happen; `replay` gives them the
-whole history, where something is taken out of it (an answer taken back, a verdict mended) or two histories become one.
+These functions are pure: they get a State and what happened, and return the next State. The actions call them
+as things happen. `replay` runs the whole history through them again, after something was taken out of it or
+two conversations were merged.
 """
 
 from dataclasses import dataclass, replace
@@ -9,14 +10,19 @@ from datetime import date, datetime, timedelta
 
 from .models import Conversation, DeskEvent, Event, Message, Side
 
-GRACE = timedelta(minutes=1)  # before the desk sees a verdict: a slip of the finger can be mended
+# The desk sees a verdict after this time, so that a patron can correct a mistaken tap.
+GRACE = timedelta(minutes=1)
 
 Status, Reason, Then = Conversation.Status, Conversation.Reason, Message.Then
 
 
 @dataclass(frozen=True)
 class State:
-    """`waiting_since`: the first unanswered message or verdict, also while it is put off. `turned_at`: when the status became what it is."""
+    """Whose turn it is, and since when.
+
+    `waiting_since` is the time of the first unanswered message or verdict, even while the conversation is
+    snoozed. `turned_at` is when the status became what it is.
+    """
 
     status: str
     reason: str
@@ -27,22 +33,28 @@ class State:
 
 
 def nothing_yet(at):
-    """The state before the first word."""
+    """Return the state before the first message."""
     return State(Status.CLOSED, Reason.ASKED, turned_at=at)
 
 
 def patron_wrote(state, at, reason=Reason.ASKED):
-    """Whatever it was, it waits for the library now. One that waited keeps its place and its reason."""
+    """Return the state after a message from the patron: it waits for the library.
+
+    A conversation that was waiting already keeps its place in the queue and its reason.
+    """
     return _wait_for_staff(state, at, at_desk_from=at, reason=state.reason if state.waiting_since else reason)
 
 
 def item_failed(state, at, verdict):
-    """As if the patron had written, but the desk sees it after the grace, and its reason is the more urgent to say."""
+    """Return the state after a verdict that an item failed.
+
+    It is as if the patron had written, but the desk sees it only after GRACE. The verdict becomes the reason.
+    """
     return _wait_for_staff(state, at, at_desk_from=at + GRACE, reason=verdict)
 
 
 def staff_answered(state, at, then):
-    """What the writer asked for, and nothing else."""
+    """Return the state after an answer, as its writer chose with `then`."""
     if then == Then.CLOSE:
         return closed(state, at)
     if then == Then.TURN:
@@ -57,7 +69,10 @@ def snoozed(state, at, until):
 
 
 def woken(state, at):
-    """Back in the queue: where it was, or, if nothing was unanswered, at its end."""
+    """Return the state after snoozing ends: back in the queue.
+
+    It keeps its place if something is unanswered, and goes to the end otherwise.
+    """
     return _wait_for_staff(
         state, at, at_desk_from=at, reason=state.reason if state.waiting_since else Reason.CAME_BACK
     )
@@ -67,8 +82,11 @@ def closed(state, at):
     return State(Status.CLOSED, state.reason, turned_at=at)
 
 
-def joined(state, at, waiting_since):
-    """What was unanswered in either of two conversations is unanswered in the one that they become, whatever was answered in the other."""
+def merged(state, at, waiting_since):
+    """Return the state after another conversation was merged into this one.
+
+    `waiting_since` is the time of the first unanswered message in either of them, or None.
+    """
     if waiting_since is None:
         return state
     since = min(filter(None, [state.waiting_since, waiting_since]))
@@ -76,7 +94,10 @@ def joined(state, at, waiting_since):
 
 
 def unanswered_in(conversation, at):
-    """Since when a conversation that is joined to another waits for the library. One that was put off comes back with it."""
+    """Return since when a conversation waits for the library, or None, before it is merged.
+
+    A snoozed conversation counts as waiting, so that it comes back into the queue.
+    """
     return conversation.waiting_since or (at if conversation.status == Status.SNOOZED else None)
 
 
@@ -90,7 +111,7 @@ def _wait_for_staff(state, at, *, at_desk_from, reason):
 
 
 def state_of(conversation):
-    """Where the conversation stands, as its row says."""
+    """Return the state that the conversation's row holds."""
     return State(
         conversation.status,
         conversation.reason,
@@ -102,16 +123,23 @@ def state_of(conversation):
 
 
 def replay(conversation, *, shown_at=None):
-    """Where the conversation stands, as all that happened to it says: its messages, its events and the verdicts as they are now. With
-    `shown_at`, where it stands as far as the patron may know at that moment."""
+    """Return the state that follows from the conversation's messages, events and current verdicts.
+
+    With `shown_at` it is the state that the patron may know at that moment.
+    """
     state = nothing_yet(conversation.opened_at)
-    for at, _order, happened, what in sorted(_history(conversation, shown_at), key=lambda entry: entry[:2]):
-        state = happened(state, at, *what)
+    for at, _order, change, arguments in sorted(
+        _history(conversation, shown_at), key=lambda entry: entry[:2]
+    ):
+        state = change(state, at, *arguments)
     return state
 
 
 def _history(conversation, shown_at):
-    """[(when, which first at one moment, function of this module, what else it is told)]"""
+    """Yield (time, order within one moment, function of this module, its further arguments).
+
+    The order decides what happened first if two entries have the same time.
+    """
     shown = {} if shown_at is None else {"shown_from__lte": shown_at}
     yield from _messages(conversation, shown)
     for at, verdict in (
@@ -125,7 +153,7 @@ def _history(conversation, shown_at):
     ).values_list("at", flat=True):
         yield at, 2, closed, ()
     for at, since in conversation.events.filter(kind=Event.Kind.MERGED).values_list("at", "waiting_since"):
-        yield at, 5, joined, (since,)
+        yield at, 5, merged, (since,)
     for at, kind, until in conversation.desk_events.values_list("at", "kind", "until"):
         if kind == DeskEvent.Kind.SNOOZED:
             yield at, 3, snoozed, (until,)
@@ -136,11 +164,11 @@ def _history(conversation, shown_at):
 
 
 def _messages(conversation, shown):
-    by_form = Reason.READERS_ADVISORY if hasattr(conversation, "readers_form") else Reason.ASKED
+    first_reason = Reason.READERS_ADVISORY if hasattr(conversation, "readers_form") else Reason.ASKED
     for number, (at, side, then) in enumerate(
         conversation.messages.filter(**shown).in_order().values_list("sent_at", "side", "then")
     ):
         if side == Side.PATRON:
-            yield at, 1, patron_wrote, (by_form if number == 0 else Reason.ASKED,)
+            yield at, 1, patron_wrote, (first_reason if number == 0 else Reason.ASKED,)
         else:
             yield at, 1, staff_answered, (then,)

@@ -1,4 +1,4 @@
-"""Fills in request.viewer: who is looking at a patron page (accounts.viewer)."""
+"""The middleware that sets request.viewer, see accounts.viewer."""
 
 from django.db.models import Q
 from django.utils import timezone
@@ -9,23 +9,27 @@ from portal.helpsessions.models import ClaimCode, HelpSession, SessionRecommenda
 
 from .models import Conversation, MessageRecommendation
 
-OPENED_CODES = "opened_codes"  # in the Django session: primary keys of the claim codes this browser has shown
+# Key in the Django session, for the primary keys of the claim codes that this browser has opened.
+OPENED_CODES = "opened_codes"
 
 
 class BrowserViewer(Viewer):
+    """A viewer with what this browser has opened by code."""
+
     def __init__(self, person, opened_code_ids):
         self.person = person
         self._opened_code_ids = opened_code_ids
 
     @classmethod
     def who_opened(cls, sessions, person):
+        """Return a viewer whose opened sessions are known."""
         viewer = cls(person, ())
         viewer.opened_sessions = sessions
         return viewer
 
     @cached_property
     def opened_sessions(self):
-        """Those that a live code opened, and those of a child that are shared with this person."""
+        """Return the sessions opened by a live code, and a child's visits shared with this person."""
         if not self.person or not self.person.has_shared_visits:
             return self.opened_by_code
         shared = HelpSession.objects.filter(shared_with=self.person)
@@ -33,6 +37,7 @@ class BrowserViewer(Viewer):
 
     @cached_property
     def opened_by_code(self):
+        """Return the primary keys of the sessions that a live code in this browser opened."""
         if not self._opened_code_ids:
             return []
         live = ClaimCode.objects.live(timezone.now()).filter(pk__in=self._opened_code_ids)
@@ -40,9 +45,11 @@ class BrowserViewer(Viewer):
 
     @cached_property
     def opened_recommendations(self):
-        """A subquery: those of the opened sessions and of the answers in their conversations; an empty list without any.
+        """Return a subquery of the recommendations in opened sessions and their conversations.
 
-        A union, because joined by "or" it would read every recommendation there is."""
+        It is a union, because a condition with OR would read every recommendation. Returns [] if nothing is
+        opened.
+        """
         if not self.opened_sessions:
             return []
         in_sessions = SessionRecommendation.objects.filter(help_session__in=self.opened_sessions)
@@ -56,15 +63,19 @@ class BrowserViewer(Viewer):
         )
 
     def session_of(self, recommendation):
-        """The help session, of those this reader may open, in which or in whose conversations the item was recommended; or None."""
-        made_here = Q(recommendation_links__recommendation=recommendation) | Q(
+        """Return the help session in which the item was recommended, or None.
+
+        It may have been recommended in a conversation of that session. Only sessions that this viewer may
+        open count.
+        """
+        recommended_here = Q(recommendation_links__recommendation=recommendation) | Q(
             conversations__messages__recommendation_links__recommendation=recommendation
         )
-        return HelpSession.objects.belonging_to(self).filter(made_here).first()
+        return HelpSession.objects.belonging_to(self).filter(recommended_here).first()
 
     @cached_property
     def unread(self):
-        """Primary keys of the conversations that hold something this reader has not seen; how many is the badge of the tab."""
+        """Return the primary keys of the conversations with something this viewer has not seen."""
         return set(_unread(self))
 
 
@@ -74,6 +85,8 @@ def _unread(viewer):
 
 
 class ViewerMiddleware:
+    """Set request.viewer."""
+
     def __init__(self, get_response):
         self.get_response = get_response
 

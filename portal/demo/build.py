@@ -18,9 +18,9 @@ from accounts.models import Library, User
 from accounts.patron.people import person_with_address, person_without_address
 from accounts.sign_in.library_cards import person_with_card
 from accounts.staff import absences, invitations, roles
-from portal.conversations import actions as conversations
-from portal.conversations import jobs, reply_templates
+from portal.conversations import jobs, keeping, reply_templates, verdicts
 from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import handover, unfinished
 from portal.notifications.models import Notification
 from portal.privacy import retention
 from recommendations.actions import add_item, place_item
@@ -95,7 +95,7 @@ class Builder:
         self._add_items(began)
         self.calendar = Calendar(demo.BRANCHES, Library.current().zone, self.now)
         self._choose_what_was_not_tried()
-        self.cards = helpsessions.print_code_cards(
+        self.cards = handover.print_code_cards(
             by=self.people["rosa"],
             at=self.now - datetime.timedelta(days=30),
             branch=self.branches["central"],
@@ -296,7 +296,7 @@ class Builder:
             "branch": str(branch.pk),
         }
         form |= {"happened_on": local.date().isoformat(), "hour": str(local.hour)}
-        helpsessions.start_unfinished(by=staff, at=at, branch=branch, fields=form | fields)
+        unfinished.start_unfinished(by=staff, at=at, branch=branch, fields=form | fields)
 
     def _visit(self, visit, began):
         local = began.astimezone(self.calendar.zone)
@@ -327,7 +327,7 @@ class Builder:
             after = at + datetime.timedelta(minutes=self.random.randrange(15, 60))
             language = keeper.language if keeper.language in WORDING else "en"
             kept = {"by": keeper, "wording": WORDING[language], "language": language}
-            self.then(after, lambda at, kept=kept: conversations.keep(help_session, at=at, **kept))
+            self.then(after, lambda at, kept=kept: keeping.keep(help_session, at=at, **kept))
         recommendations = [
             link.recommendation
             for link in help_session.recommendation_links.select_related("recommendation__item")
@@ -351,16 +351,16 @@ class Builder:
     def _hand_over(self, visit, help_session, staff, at):
         if visit.code == "card":
             code = self.cards.pop()
-            helpsessions.attach_code_card(help_session, code=code, by=staff, at=at)
+            handover.attach_code_card(help_session, code=code, by=staff, at=at)
         elif visit.code:
             address = "neighbor@example.org" if visit.code == "mailed" else ""
-            code = helpsessions.hand_over(
+            code = handover.hand_over(
                 help_session, by=staff, at=at, base_url=settings.BASE_URL, to_address=address
             )
             if visit.code == "revoked":
                 self.then(
                     at + datetime.timedelta(hours=1),
-                    lambda at: helpsessions.revoke_codes(help_session, by=staff, at=at),
+                    lambda at: handover.revoke_codes(help_session, by=staff, at=at),
                 )
         else:
             return
@@ -387,7 +387,7 @@ class Builder:
 
     def _take_verdict(self, recommendation, row, verdict, patron, at):
         recommendation.refresh_from_db()
-        conversations.take_verdict(
+        verdicts.take_verdict(
             recommendation, verdict=verdict, why=row.why, comment=row.comment, by=patron, at=at
         )
 

@@ -38,10 +38,10 @@ class Mail:
 
 def latest_mails(origin):
     """The newest first. `origin` is where this demo is being looked at: links to it lead there, wherever it was built."""
-    if not settings.EMAIL_FILE_PATH.is_dir():
+    if not settings.MAIL_FOLDER.is_dir():
         return []
     files = sorted(
-        (path.name for path in settings.EMAIL_FILE_PATH.iterdir() if FILE.fullmatch(path.name)), reverse=True
+        (path.name for path in settings.MAIL_FOLDER.iterdir() if FILE.fullmatch(path.name)), reverse=True
     )
     mails = [
         _mail(f"{file}-{number}", raw, origin)
@@ -62,7 +62,7 @@ def find_mail(name, origin):
 
 def _raw_mails(file):
     try:
-        content = (settings.EMAIL_FILE_PATH / file).read_bytes()
+        content = (settings.MAIL_FOLDER / file).read_bytes()
     except OSError:
         return []
     return [raw for raw in BETWEEN_MAILS.split(content) if raw.strip()]

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
-from accounts.sign_in.access import show_second_factor, sign_in
+from accounts.sign_in.access import record_second_factor, sign_in
 from portal.desk.slips import qr_svg
 from portal.helpsessions import codes
 
@@ -37,7 +37,7 @@ def demo_become(request, public_id):
     logout(request)
     sign_in(request, person, by="demo")
     if person.is_staff:
-        show_second_factor(request, at=timezone.now())
+        record_second_factor(request, at=timezone.now())
         return redirect("desk")
     return redirect("home")
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Branch, Library
-from portal.conversations.forms import MOST_SAVES
+from portal.conversations.forms import SEQUENCE_MAX
 from portal.conversations.models import Draft, Message
 from portal.helpsessions import codes
 from portal.helpsessions.models import HelpSession
@@ -235,10 +235,10 @@ class ReplyForm(forms.Form):
 
     client_token = forms.UUIDField()
     sequence = forms.IntegerField(
-        required=False, min_value=0, max_value=MOST_SAVES
+        required=False, min_value=0, max_value=SEQUENCE_MAX
     )  # of the draft's last state that was kept
     seen = forms.IntegerField(
-        required=False, min_value=0, max_value=MOST_SAVES
+        required=False, min_value=0, max_value=SEQUENCE_MAX
     )  # primary key of the last message on the page
     body = TextField(
         label=_("Your answer"),
@@ -258,7 +258,7 @@ class DraftForm(forms.Form):
 
     kind = forms.ChoiceField(choices=[(Draft.Kind.REPLY, ""), (Draft.Kind.NOTE, "")], required=False)
     client_token = forms.UUIDField()
-    sequence = forms.IntegerField(min_value=1, max_value=MOST_SAVES)
+    sequence = forms.IntegerField(min_value=1, max_value=SEQUENCE_MAX)
     body = TextField(max_length=40_000, multiline=True, required=False)
     language = forms.ChoiceField(choices=language_choices, required=False)
 

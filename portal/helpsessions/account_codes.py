@@ -1,6 +1,6 @@
-"""The code that lets somebody without an e-mail address into their record for the first time, handed to them at the desk.
+"""Codes from the desk that open a record without an email address for the first time.
 
-Whoever holds it is them, so there is one only for a record that nobody has been in yet: staff never make a way into one that is in use.
+A person with the code is let in, so staff can make one only for a record that nobody has opened yet.
 """
 
 import datetime
@@ -18,16 +18,19 @@ LIFE = datetime.timedelta(days=7)
 
 
 class NotForThem(Exception):
-    """They have an address, a card or a passkey to come in with, or have been in already."""
+    """The person has another sign-in method, or has signed in before."""
 
 
 class CodeEnded(Exception):
-    """No record has this code, or not any more."""
+    """No record has this code, or it has expired or been used."""
 
 
 @staff_action
 def make_code(person, *, by, at):
-    """A code that opens the record once, on the device it is typed into; one made before opens nothing any more. Raises NotForThem."""
+    """Make a code that opens the person's record once, and return it.
+
+    It replaces an earlier code. Raises NotForThem.
+    """
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     if not may_have_code(person):
         raise NotForThem
@@ -40,7 +43,7 @@ def make_code(person, *, by, at):
 
 
 def may_have_code(person):
-    """Whether nobody has been in, and nothing else lets them in."""
+    """Return whether the person has never signed in and has no other sign-in method."""
     new = person.is_active and person.email is None and person.last_login is None
     return (
         new
@@ -51,32 +54,32 @@ def may_have_code(person):
 
 
 def opens_a_record(code, *, at):
-    """Whether `use_code` would open one now."""
-    found = (
+    """Return whether `use_code` would open a record now."""
+    account_code = (
         AccountCode.objects.select_related("person")
         .filter(hmac__in=codes.hmacs_of(code), expires_at__gt=at)
         .first()
     )
-    return found is not None and may_have_code(found.person)
+    return account_code is not None and may_have_code(account_code.person)
 
 
 @transaction.atomic
 def use_code(code, *, at):
-    """The person whose record the code opens, this once. Raises CodeEnded."""
-    found = (
+    """Delete the code and return the person whose record it opens. Raises CodeEnded."""
+    account_code = (
         AccountCode.objects.select_for_update(of=("self",))
         .select_related("person")
         .filter(hmac__in=codes.hmacs_of(code), expires_at__gt=at)
         .first()
     )
-    if found is None or not may_have_code(found.person):
+    if account_code is None or not may_have_code(account_code.person):
         raise CodeEnded
-    person = found.person
-    found.delete()
+    person = account_code.person
+    account_code.delete()
     audit.record("used_account_code", person, by=person, patron=person, at=at)
     return person
 
 
 def forget_account_codes(*, at):
-    """For the worker: those that open nothing any more."""
+    """Delete expired codes."""
     AccountCode.objects.filter(expires_at__lte=at).delete()

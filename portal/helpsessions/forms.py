@@ -1,3 +1,5 @@
+"""Forms for the code of a visit and for answers about it."""
+
 from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -7,12 +9,14 @@ from .models import HelpSession
 
 
 class CodeForm(forms.Form):
+    """The code from a slip or code card."""
+
     code = forms.CharField(
         label=_("Code from the library"),
-        help_text=_("13 digits on the slip or card, with or without spaces."),
+        help_text=_("The 13 digits on your slip or card. Spaces don't matter."),
         max_length=100,
         error_messages={
-            "required": _("Type the digits of the code."),
+            "required": _("Enter the code."),
             "max_length": _("A code has 13 digits."),
         },
         widget=forms.TextInput(
@@ -31,16 +35,17 @@ class CodeForm(forms.Form):
         if not code:
             digits = sum(char.isdecimal() for char in typed)
             raise forms.ValidationError(
-                _now("A code has 13 digits; this has %(digits)s.") % {"digits": digits}
+                _now("A code has 13 digits. You entered %(digits)s.") % {"digits": digits}
             )
         return code
 
 
 class OutcomeForm(forms.Form):
-    """One tap answers one of the two questions."""
+    """The answer to one of the two questions about a visit."""
 
     found = forms.ChoiceField(choices=HelpSession.Found.choices, required=False)
     satisfaction = forms.ChoiceField(choices=HelpSession.Satisfaction.choices, required=False)
 
     def answers(self):
+        """Return {name of the question: answer} without unanswered questions."""
         return {name: value for name, value in self.cleaned_data.items() if value}

@@ -1,4 +1,4 @@
-"""One contact at a desk in which staff helped, and its hand-over to the patron."""
+"""Help sessions, and the codes that hand them over to patrons."""
 
 import uuid
 
@@ -18,28 +18,32 @@ KEPT_BY_CODE_FOR_DAYS = 30
 
 
 class HelpSessionQuerySet(models.QuerySet):
-    # Who may do what. Every view starts from one of these.
+    """The scopes and filters of help sessions. Every view starts from one of the two scopes."""
 
     def belonging_to(self, viewer):
-        """What this reader may open as a patron: what they kept, and what this browser opened by code."""
+        """Return the recorded sessions that this viewer may open as a patron.
+
+        These are the ones they keep, share, or have opened by code.
+        """
         return self.filter(
             viewer.owns("patron", pk=viewer.opened_sessions), status=HelpSession.Status.RECORDED
         )
 
     def at_desk_of(self, user, shown=()):
-        """What this member of staff may open at the desk: their branches', what they recorded elsewhere, and the sessions
-        (primary keys) whose code a patron showed them today. What is forgotten is a count, and nobody's to open."""
+        """Return the sessions that this staff member may open at the desk.
+
+        These are the sessions of their branches, those that they recorded elsewhere, and `shown`: primary
+        keys of sessions whose code a patron showed them today. Nobody can open a forgotten session.
+        """
         return self.filter(forgotten_on=None).filter(
             Q(branch__in=user.desk_branch_ids) | Q(staff=user) | Q(pk__in=shown)
         )
-
-    # What to look for.
 
     def recorded(self):
         return self.filter(status=HelpSession.Status.RECORDED)
 
     def unfinished(self):
-        """The tray, oldest first: the longer ago, the more is forgotten."""
+        """Return the unfinished sessions, oldest first, because staff forget the oldest first."""
         return self.filter(status=HelpSession.Status.UNFINISHED).order_by("created_at", "pk")
 
     def latest_first(self):
@@ -47,7 +51,10 @@ class HelpSessionQuerySet(models.QuerySet):
 
 
 class HelpSession(models.Model):
-    """One contact in which staff helped: the field's *reference transaction*. Tallies and unfinished ones are told apart by status."""
+    """One contact in which staff helped. Statistics call it a reference transaction.
+
+    `status` says whether it is a tally or unfinished.
+    """
 
     class Status(models.TextChoices):
         UNFINISHED = "unfinished", _("to be finished")
@@ -57,7 +64,7 @@ class HelpSession(models.Model):
     class Mode(models.TextChoices):
         IN_PERSON = "in_person", _("in person")
         PHONE = "phone", _("phone")
-        EMAIL = "email", _("e-mail")
+        EMAIL = "email", _("email")
         CHAT = "chat", _("chat")
         TEXT = "text", _("text message")
         VIDEO = "video", _("video")
@@ -67,7 +74,7 @@ class HelpSession(models.Model):
         OUTREACH = "outreach", _("outreach")
 
     class Found(models.TextChoices):
-        """Did you find what you needed?"""
+        """Answers to: Did you find what you needed?"""
 
         ALL = "all", _("all of it")
         PART = "part", _("part of it")
@@ -76,7 +83,7 @@ class HelpSession(models.Model):
         STILL_WORKING = "still_working", _("still working on it")
 
     class Satisfaction(models.TextChoices):
-        """How was the help?"""
+        """Answers to: How was the help?"""
 
         VERY_GOOD = "very_good", _("very good")
         GOOD = "good", _("good")
@@ -84,7 +91,7 @@ class HelpSession(models.Model):
         POOR = "poor", _("poor")
 
     class AnsweredWithin(models.TextChoices):
-        """What is left of `answered_at` once the session is forgotten."""
+        """A rough time that replaces `answered_at` when the session is forgotten."""
 
         DAY = "day", _("a day")
         WEEK = "week", _("a week")
@@ -102,7 +109,7 @@ class HelpSession(models.Model):
         _("service point"),
         max_length=60,
         blank=True,
-        help_text="the shared desk computer at which it was recorded on the day",
+        help_text="the shared desk computer where it was recorded, if on the same day",
     )
     happened_on = models.DateField(_("day"))
     hour = models.PositiveSmallIntegerField(_("hour"), validators=[MaxValueValidator(23)])
@@ -130,7 +137,7 @@ class HelpSession(models.Model):
         max_length=6,
         choices=Library.Children,
         blank=True,
-        help_text="the library's choice for children when it was recorded",
+        help_text="how the library handed over children's visits when it was recorded",
     )
     shared_with = models.ForeignKey(
         User,
@@ -138,11 +145,11 @@ class HelpSession(models.Model):
         null=True,
         blank=True,
         related_name="shared_sessions",
-        help_text="the adult who holds it beside the child",
+        help_text="the adult who shares the visit with the child",
     )
     shared_at = models.DateTimeField(null=True, blank=True)
     is_the_childs_alone = models.BooleanField(
-        default=False, help_text="the child's word that no adult holds it any more, or the desk's for them"
+        default=False, help_text="true if the child, or the desk for them, ended the sharing with an adult"
     )
     found = models.CharField(max_length=20, choices=Found, blank=True)
     satisfaction = models.CharField(max_length=20, choices=Satisfaction, blank=True)
@@ -150,17 +157,17 @@ class HelpSession(models.Model):
     handed_over_at = models.DateTimeField(null=True, blank=True)
     kept_at = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(
-        null=True, blank=True, help_text="when found or satisfaction was last said"
+        null=True, blank=True, help_text="when the patron last answered `found` or `satisfaction`"
     )
     forgotten_on = models.DateField(
         null=True,
         blank=True,
-        help_text="since then the row is no more than a count: its other times are rounded",
+        help_text="when the session became a count; its other times are rounded",
     )
     patron_group = models.CharField(
         max_length=80,
         blank=True,
-        help_text="of the patron who kept it, as it was when the session was forgotten",
+        help_text="the patron's group when the session was forgotten",
     )
     answered_within = models.CharField(max_length=8, choices=AnsweredWithin, blank=True)
 
@@ -225,34 +232,40 @@ class HelpSession(models.Model):
 
     @property
     def is_on_paper_only(self):
-        """A child's who takes the printed slip along and nothing else. A quiet session is quiet first: its slip holds a code and no words."""
+        """Return whether a child gets only the printed slip.
+
+        A quiet session doesn't count: its slip has a code and no text.
+        """
         return self.with_child == Library.Children.PAPER and not self.quiet
 
     @property
     def is_shared(self):
-        """A child and one adult may both hold it."""
+        """Return whether a child and one adult can both keep the session."""
         return self.with_child == Library.Children.SHARED and not self.quiet
 
     @property
     def is_fully_kept(self):
-        """Whoever may keep it does: no code opens it any more."""
+        """Return whether nobody else can keep the session, so that no code opens it."""
         return self.patron_id is not None and not self.is_open_to_an_adult
 
     @property
     def is_open_to_an_adult(self):
-        """One may still come to hold it beside the child."""
+        """Return whether an adult can still begin to share the session with the child."""
         return self.is_shared and self.shared_with_id is None and not self.is_the_childs_alone
 
     @property
     def title(self):
-        """What the patron's pages call it: the question, or for a quiet session (or one without words) only the day."""
+        """Return the title on the patron's pages: the question.
+
+        It is the day if the session is quiet or has no question.
+        """
         if self.quiet or not self.question:
             return _now("Your visit on %(day)s") % {"day": day_in_a_sentence(self.happened_on)}
         return Truncator(" ".join(self.question.split())).chars(90)
 
 
 class SessionRecommendation(models.Model):
-    """A recommendation made in a help session. One recommendation, one occasion."""
+    """A recommendation made in a help session. A recommendation belongs to exactly one session or message."""
 
     help_session = models.ForeignKey(
         HelpSession, on_delete=models.CASCADE, related_name="recommendation_links"
@@ -271,7 +284,10 @@ class SessionRecommendation(models.Model):
 
 
 class UnfinishedForm(models.Model):
-    """What was typed into the form of a session that is not finished, as it was typed, wrong values included. Never leaves the desk."""
+    """The fields of an unfinished session's form as staff typed them, including invalid values.
+
+    It never leaves the desk.
+    """
 
     help_session = models.OneToOneField(
         HelpSession, on_delete=models.CASCADE, primary_key=True, related_name="unfinished_form"
@@ -284,7 +300,7 @@ class UnfinishedForm(models.Model):
 
 
 class SessionNote(models.Model):
-    """The private note of a help session. It never leaves the desk: no patron page, mail or export is ever handed one."""
+    """The private note of a help session. No patron page, email or export contains it."""
 
     help_session = models.OneToOneField(
         HelpSession, on_delete=models.CASCADE, primary_key=True, related_name="note"
@@ -298,16 +314,18 @@ class SessionNote(models.Model):
 
 
 class ClaimCodeQuerySet(models.QuerySet):
+    """The filter of claim codes."""
+
     def live(self, at):
-        """Those that open a session now."""
+        """Return the codes that open a session now."""
         return self.filter(state=ClaimCode.State.LIVE, expires_at__gt=at)
 
 
 class ClaimCode(models.Model):
-    """The code that hands a session to its patron. Only its HMAC is kept (portal.helpsessions.codes)."""
+    """A code that opens a session for its patron. Only its HMAC is stored, see portal.helpsessions.codes."""
 
     class State(models.TextChoices):
-        BLANK = "blank", _("on a card, not attached yet")
+        BLANK = "blank", _("on a code card, not attached yet")
         LIVE = "live", _("opens its session")
         KEPT = "kept", _("ended: the session was kept in an account")
         REVOKED = "revoked", _("revoked")
@@ -346,7 +364,10 @@ class ClaimCode(models.Model):
 
 
 class AccountCode(models.Model):
-    """The code that lets somebody without an address into their record, once. Only its HMAC is kept (portal.helpsessions.codes)."""
+    """A code that opens a record without an email address, once.
+
+    Only its HMAC is stored, see portal.helpsessions.codes.
+    """
 
     person = models.OneToOneField(
         User, on_delete=models.CASCADE, primary_key=True, related_name="account_code"

@@ -1,4 +1,4 @@
-"""What an item card on a patron's page needs to know beyond its recommendation."""
+"""The contents of a recommended item's card on a patron's page."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from recommendations.verdicts import NEEDS_FOLLOW_UP, choices_for, label_for
 
 Verdict, Why = Recommendation.Verdict, Recommendation.Why
 
-# The reasons that make sense beside a verdict: of what helped or was not tried nobody asks why.
+# The reasons that make sense for each verdict. The other verdicts have none.
 WHY = {
     Verdict.PARTLY: [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC, Why.STOPPED, Why.OTHER],
     Verdict.DID_NOT_HELP: [Why.TOO_HARD, Why.TOO_BASIC, Why.OFF_TOPIC, Why.STOPPED, Why.OTHER],
@@ -20,11 +20,11 @@ WHY = {
 def recommendation_panels(
     recommendations, viewer, conversations=None, *, quiet=False, may_save=True, saved=None
 ):
-    """The recommendations, each with what its card shows.
+    """Return the recommendations with the attributes that their cards show.
 
-    `conversations`: {primary key of a recommendation: the conversation about it, if this reader may open it}. Of a
-    `quiet` session nothing is saved and nobody is named. `saved`: {primary key of an item: public id of
-    the saved item}, where the page knows it already.
+    `conversations` is {primary key of a recommendation: its conversation}, for those that the viewer may
+    open. With `quiet` nothing can be saved and nobody is named. `saved` is {primary key of an item: public id
+    of the saved item}, if the page has it already.
     """
     recommendations = list(recommendations)
     may_save = may_save and not quiet
@@ -54,19 +54,19 @@ def recommendation_panels(
 
 
 def first_line(recommendation):
-    """What the follow-up about an item that failed begins with, so that sending it as it stands makes sense."""
+    """Return the suggested first message about an item that failed. A patron can send it unchanged."""
     title = recommendation.item.title
     if recommendation.verdict == Verdict.COULD_NOT_GET_IT:
-        return _("I could not get “%(title)s”. Is there another way, or something else like it?") % {
+        return _("I couldn't get “%(title)s”. Is there another way to get it, or something similar?") % {
             "title": title
         }
     if recommendation.verdict == Verdict.DID_NOT_HELP:
-        return _("“%(title)s” was not what I needed. Can you suggest something else?") % {"title": title}
+        return _("“%(title)s” wasn't what I needed. Can you suggest something else?") % {"title": title}
     return ""
 
 
 def _saved(recommendations, viewer):
-    """{primary key of an item: public id of the saved item}"""
+    """Return {primary key of an item: public id of the saved item}."""
     if not viewer.person or not recommendations:
         return {}
     items = [recommendation.item_id for recommendation in recommendations]

@@ -1,3 +1,5 @@
+"""The patron's visits: the list, one visit, and the answers about it."""
+
 from django.db.models import BigAutoField, UUIDField
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -16,12 +18,13 @@ from .forms import OutcomeForm
 from .models import HelpSession
 from .recommendation_panels import recommendation_panels
 
-ALL_AT_ONCE_FROM = 2  # so many open verdicts make "all helped" worth a button
+# The page has a button "all helped" if at least so many items have no verdict.
+ALL_HELPED_FROM = 2
 
 
 @require_safe
 def help_sessions(request):
-    """All of them, latest first."""
+    """List the viewer's visits, the latest first."""
     rows = HelpSession.objects.belonging_to(request.viewer).select_related("branch", "staff")
     sessions, older = page_of(rows, "happened_on", request.GET.get("after"))
     return render_page(
@@ -33,60 +36,62 @@ def help_sessions(request):
 
 @require_safe
 def help_session(request, public_id):
+    """Show one visit."""
     return _page(request, public_id)
 
 
 @require_POST
 def session_outcome(request, public_id):
-    found = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
+    """Save an answer about the whole visit."""
+    session = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
     form = OutcomeForm(request.POST)
     if form.is_valid() and form.answers():
-        actions.answer_outcome(found, at=timezone.now(), **form.answers())
+        actions.answer_outcome(session, at=timezone.now(), **form.answers())
     if not request.htmx:
-        return redirect(f"{found.get_absolute_url()}#outcome")
+        return redirect(f"{session.get_absolute_url()}#outcome")
     return _page(request, public_id, partial="outcome")
 
 
 @require_POST
 def all_helped(request, public_id):
-    """One tap for everything that is asked about and not answered yet."""
-    found = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
+    """Save the verdict "helped" for all items that have no verdict yet."""
+    session = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
     for recommendation in (
         Recommendation.objects.belonging_to(request.viewer)
-        .filter(sessionrecommendation__help_session=found)
+        .filter(sessionrecommendation__help_session=session)
         .undecided()
     ):
         record_verdict(recommendation, verdict=Recommendation.Verdict.HELPED, at=timezone.now())
     if not request.htmx:
-        return redirect(f"{found.get_absolute_url()}#items")
+        return redirect(f"{session.get_absolute_url()}#items")
     return _page(request, public_id, partial="items")
 
 
 def _page(request, public_id, *, partial=""):
-    found = one_or_404(_for_page(request.viewer, public_id=public_id))
-    conversations = found.conversations.belonging_to(request.viewer).latest_first()
+    session = one_or_404(_for_page(request.viewer, public_id=public_id))
+    conversations = session.conversations.belonging_to(request.viewer).latest_first()
     recommendations = recommendation_panels(
-        each_once(_recommended_in(session=found.pk)),
+        each_once(_recommended_in(session=session.pk)),
         request.viewer,
         {
             conversation.recommendation_id: conversation
             for conversation in conversations
             if conversation.recommendation_id
         },
-        quiet=found.quiet,
+        quiet=session.quiet,
     )
     context = {
-        "help_session": found,
+        "help_session": session,
         "recommendations": recommendations,
         "conversations": [
             conversation for conversation in conversations if conversation.merged_into_id is None
         ],
-        "all_at_once": sum(r.starred and not r.verdict for r in recommendations) >= ALL_AT_ONCE_FROM,
+        "all_at_once": sum(r.starred and not r.verdict for r in recommendations) >= ALL_HELPED_FROM,
         "found_choices": HelpSession.Found.choices,
         "satisfaction_choices": HelpSession.Satisfaction.choices,
         "mine": request.viewer.person is not None
-        and request.viewer.person.pk in (found.patron_id, found.shared_with_id),
-        "back": found.get_absolute_url(),
+        and request.viewer.person.pk in (session.patron_id, session.shared_with_id),
+        "back": session.get_absolute_url(),
     }
     return render_page(request, "helpsessions/session.html", context, partial=partial)
 
@@ -100,7 +105,7 @@ def _for_page(viewer, public_id):
 
 @prepared(session=BigAutoField())
 def _recommended_in(session):
-    found = Recommendation.objects.filter(sessionrecommendation__help_session=session).select_related(
-        "item", "branch", "recommended_by"
-    )
-    return found.with_places().order_by("sessionrecommendation__position", "pk", "stands_at")
+    recommendations = Recommendation.objects.filter(
+        sessionrecommendation__help_session=session
+    ).select_related("item", "branch", "recommended_by")
+    return recommendations.with_places().order_by("sessionrecommendation__position", "pk", "stands_at")

@@ -1,4 +1,4 @@
-"""A patron's own lists of items."""
+"""Patrons' lists of items."""
 
 import uuid
 
@@ -9,13 +9,15 @@ from recommendations.models import Item, Recommendation
 
 
 class SavedListQuerySet(models.QuerySet):
+    """The scope of lists."""
+
     def belonging_to(self, viewer):
-        """A list has an owner; a browser that only opened sessions by code has none."""
+        """Return the viewer's lists. A viewer by code has none."""
         return self.filter(patron=viewer.person, patron__isnull=False)
 
 
 class SavedList(models.Model):
-    """A patron's list. The first exists as soon as something is saved."""
+    """A patron's list of items. It is created when the patron saves their first item."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     patron = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_lists")
@@ -33,7 +35,10 @@ class SavedList(models.Model):
 
 
 class SavedItemQuerySet(models.QuerySet):
+    """The scope and order of saved items."""
+
     def belonging_to(self, viewer):
+        """Return the items in the viewer's lists."""
         return self.filter(saved_list__patron=viewer.person, saved_list__patron__isnull=False)
 
     def latest_first(self):
@@ -41,7 +46,7 @@ class SavedItemQuerySet(models.QuerySet):
 
 
 class SavedItem(models.Model):
-    """An item on a list, and the recommendation it came from, if any."""
+    """An item in a list, and the recommendation it was saved from, if any."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     saved_list = models.ForeignKey(SavedList, on_delete=models.CASCADE, related_name="saved_items")

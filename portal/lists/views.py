@@ -1,3 +1,5 @@
+"""The patron's list of saved items."""
+
 from django.contrib import messages
 from django.db.models import Prefetch
 from django.http import Http404
@@ -18,12 +20,13 @@ from .models import SavedItem
 
 @require_safe
 def saved(request):
+    """Show the list."""
     return _page(request)
 
 
 @require_POST
 def save_item(request, public_id):
-    """Save an item that was recommended to this reader. Who has no account yet is asked to keep the visit first."""
+    """Save an item that was recommended to the viewer. A viewer by code must keep the visit first."""
     recommendation = _recommended(request, public_id)
     session = request.viewer.session_of(recommendation)
     if request.viewer.person is None or (session and session.quiet):
@@ -45,14 +48,15 @@ def save_item(request, public_id):
 
 @require_POST
 def remove_saved(request, public_id):
-    found = get_object_or_404(
+    """Remove an item from the list."""
+    saved_item = get_object_or_404(
         SavedItem.objects.belonging_to(request.viewer).select_related("item"), public_id=public_id
     )
-    actions.remove(found)
-    undo = reverse("save_item", args=[found.item.public_id])
+    actions.remove(saved_item)
+    undo = reverse("save_item", args=[saved_item.item.public_id])
     messages.success(
         request,
-        _("“%(title)s” is no longer in your list.") % {"title": found.item.title},
+        _("“%(title)s” is no longer in your list.") % {"title": saved_item.item.title},
         extra_tags=f"undo={undo}",
     )
     if not request.htmx:
@@ -61,14 +65,14 @@ def remove_saved(request, public_id):
 
 
 def _page(request, *, partial=""):
-    # Why it was chosen, and by whom, is read as long as the visit or conversation is that says so.
-    theirs = Recommendation.objects.belonging_to(request.viewer).select_related("recommended_by")
+    # A recommendation's reason and writer are shown only while the viewer can open where it was made.
+    recommendations = Recommendation.objects.belonging_to(request.viewer).select_related("recommended_by")
     rows = (
         SavedItem.objects.belonging_to(request.viewer)
         .select_related("item")
         .prefetch_related(
             Prefetch("item__holdings", Holding.objects.select_related("branch")),
-            Prefetch("recommendation", theirs),
+            Prefetch("recommendation", recommendations),
         )
     )
     saved_items, older = page_of(rows, "saved_at", request.GET.get("after"))
@@ -82,27 +86,33 @@ def _page(request, *, partial=""):
 
 
 def _recommended(request, item_id):
-    """The recommendation that the button stood on, where the form names one; otherwise the latest of this item."""
-    found = list(
+    """Return the recommendation that the form names, or the latest one of the item."""
+    recommendations = list(
         Recommendation.objects.belonging_to(request.viewer)
         .filter(item__public_id=item_id)
         .select_related("item")
         .order_by("-recommended_at", "-pk")[:100]
     )
-    if not found:
+    if not recommendations:
         raise Http404
-    return next((one for one in found if str(one.public_id) == request.POST.get("recommendation")), found[0])
+    for recommendation in recommendations:
+        if str(recommendation.public_id) == request.POST.get("recommendation"):
+            return recommendation
+    return recommendations[0]
 
 
 def _keep_first(request, session):
-    """To save something there must be somebody to save it for; and of a quiet visit nothing is saved."""
+    """Redirect to the page to keep the visit, because lists need an account.
+
+    Items of quiet visits can't be saved.
+    """
     if session is None or session.quiet:
-        messages.warning(request, _("Nothing of this visit is put in a list."))
+        messages.warning(request, _("You can't save items from this visit."))
         address = session.get_absolute_url() if session else reverse("home")
     else:
         messages.info(
             request,
-            _("A list needs an owner. Keep this visit in a library account first, then save what you like."),
+            _("To save items, first add this visit to a library account."),
         )
         address = reverse("keep_session", args=[session.public_id])
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)

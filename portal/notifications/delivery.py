@@ -3,8 +3,10 @@
 import smtplib
 from email.utils import format_datetime, formataddr, parseaddr
 
+import django
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core import mail as django_mail
+from django.core.mail import EmailMultiAlternatives
 
 from accounts.models import Library
 
@@ -48,7 +50,7 @@ def deliver(notification):
 
     Each mail has its own connection, because servers differ in what they accept on one after a refusal.
     """
-    connection = get_connection(settings.DELIVERY_EMAIL_BACKEND)
+    connection = connect()
     try:
         connection.open()
     except (OSError, smtplib.SMTPException) as error:
@@ -72,6 +74,14 @@ def deliver(notification):
         raise Refused(_describe(error), permanent=False) from error
     finally:
         _close(connection)
+
+
+def connect():
+    """Return a new connection of the mailer "delivery"."""
+    if django.VERSION >= (6, 1):
+        return django_mail.mailers["delivery"]
+    mailer = settings.MAILERS["delivery"]
+    return django_mail.get_connection(mailer["BACKEND"], **mailer.get("OPTIONS", {}))
 
 
 def _describe(error):

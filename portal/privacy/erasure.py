@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import AddressChange, AuditEvent, Invitation, Library, User
-from accounts.sign_in.email_addresses import proven_address
+from accounts.sign_in.email_addresses import confirmed_address
 from portal.conversations import desk_actions
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Attachment, Conversation, Message, Side
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import forgetting
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.notifications.actions import notify
 from portal.notifications.models import Notification
@@ -204,7 +204,7 @@ def erase(person, *, language, at):
 
 @transaction.atomic
 def _erase(person, *, language, at):
-    address = proven_address(person)
+    address = confirmed_address(person)
     person, sessions, given, conversations = _lock(person, at)
     if person.staff_roles.exists():
         raise WorksAtADesk
@@ -218,7 +218,7 @@ def _erase(person, *, language, at):
         desk_actions.erase(conversation, by=person, at=at)
     library = Library.current()
     forget_recommendations(Recommendation.objects.filter(pk__in=given), library.zone)
-    helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
+    forgetting.forget(sessions, on=library.today(at), zone=library.zone)
     for shared in HelpSession.objects.filter(shared_with=person).order_by("pk"):
         sharing.stop_keeping(shared, by=person, at=at)
     unsent = Attachment.objects.filter(

@@ -23,7 +23,7 @@ from django.utils import timezone, translation
 
 from accounts import audit
 from accounts.models import Library, User, private_storage
-from accounts.sign_in.email_addresses import proven_address
+from accounts.sign_in.email_addresses import confirmed_address
 from portal.notifications.actions import notify
 from portal.text import spreadsheet_cell
 
@@ -231,7 +231,7 @@ def _finish(export, *, name, size, at):
     ):
         raise Gone
     _forget(Export.objects.filter(person=person).exclude(pk=export.pk))
-    if address := proven_address(person):
+    if address := confirmed_address(person):
         notify(
             "privacy/export_ready",
             to=address,

@@ -4,7 +4,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Library, User
-from accounts.patron.retention_choice import CHILDS_CHOICES, MOST_YEARS, Remember
+from accounts.patron.retention_choice import CHILDS_CHOICES, MAX_YEARS, Remember
 from portal.text import TextField
 
 
@@ -38,7 +38,7 @@ class RememberForm(forms.Form):
             today, until = Library.current().today(), cleaned["until"]
             if until is None:
                 self.add_error("until", _("Write the last day on which the library should remember."))
-            elif not today < until <= today + timedelta(days=365 * MOST_YEARS):
+            elif not today < until <= today + timedelta(days=365 * MAX_YEARS):
                 self.add_error("until", _("Choose a day after today, at most ten years away."))
         return cleaned
 

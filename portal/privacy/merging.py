@@ -172,7 +172,7 @@ def _merge_drafts(going, into, model, field):
             draft.person = into
             draft.save(update_fields=["person"])
         else:
-            drafts.go_on(draft, there=there)
+            drafts.append(draft, to=there)
 
 
 def _merge_lists(going, into, model, field):

@@ -16,12 +16,12 @@ from django.utils.translation import ngettext
 
 from accounts.models import AddressChange, Invitation, RefusedPost
 from accounts.patron.people import UNCONFIRMED_FOR
-from accounts.patron.retention_choice import CHILDS, SHORT, UNLESS_CHOSEN
+from accounts.patron.retention_choice import CHILD_PERIOD, DEFAULT_PERIOD, SHORT_PERIOD
 from accounts.staff import shared_desks
 from portal import limits
 from portal.conversations import attachments, drafts, pending_questions
 from portal.helpsessions.account_codes import LIFE as ACCOUNT_CODE_LIFE
-from portal.helpsessions.actions import CODE_LIFE, FORGET_ENDED_CODES_AFTER
+from portal.helpsessions.handover import CODE_LIFE, FORGET_ENDED_CODES_AFTER
 from portal.notifications.actions import KEEP_DEAD, KEEP_DELIVERED
 from portal.privacy.models import Export
 from portal.privacy.unmerging import CAN_BE_UNMERGED_FOR
@@ -351,7 +351,7 @@ POLICY = {
         ),
         _("to go on from where you were"),
         Group.VISITS,
-        (UNLESS_CHOSEN, SHORT, CHILDS),
+        (DEFAULT_PERIOD, SHORT_PERIOD, CHILD_PERIOD),
         exported=True,
         ended_by="forget_what_is_due",
     ),
@@ -412,7 +412,7 @@ POLICY = {
         ),
         _("to answer you"),
         Group.MESSAGES,
-        (UNLESS_CHOSEN, SHORT),
+        (DEFAULT_PERIOD, SHORT_PERIOD),
         exported=True,
         ended_by="forget_what_is_due",
     ),

@@ -18,7 +18,7 @@ from accounts.patron import retention_choice
 from portal.conversations import search
 from portal.conversations.changes import lock_recommendations
 from portal.conversations.models import Attachment, Conversation
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import forgetting
 from portal.helpsessions.models import ClaimCode, HelpSession, UnfinishedForm
 from portal.lists.models import SavedItem
 from recommendations.models import Recommendation
@@ -94,7 +94,7 @@ def due(*, at):
 def due_sessions(at):
     """Tallies too: what they hold is which of the staff counted, and in which minute."""
     no_code = ~Exists(ClaimCode.objects.live(at).filter(help_session=OuterRef("pk")))
-    nobodys = Q(patron=None, shared_with=None, created_at__lte=at - retention_choice.SHORT) & no_code
+    nobodys = Q(patron=None, shared_with=None, created_at__lte=at - retention_choice.SHORT_PERIOD) & no_code
     theirs = retention_choice.due("became_theirs_at", at=at) | ~Q(
         with_child=""
     ) & retention_choice.childs_due("became_theirs_at", at=at)
@@ -127,7 +127,7 @@ def _adults_time_is_over(at):
 
 def due_conversations(at):
     """Those that hang on no session. One that was joined into another goes with that one."""
-    nobodys = Q(patron=None, closed_at__lte=at - retention_choice.SHORT)
+    nobodys = Q(patron=None, closed_at__lte=at - retention_choice.SHORT_PERIOD)
     return (
         Conversation.objects.filter(
             nobodys | retention_choice.due("closed_at", at=at),
@@ -186,7 +186,7 @@ def _forget_some_sessions(at):
     library = Library.current()
     forget_recommendations(_recommendations(sessions, conversations), library.zone)
     _remove(conversations)
-    helpsessions.forget(sessions, on=library.today(at), zone=library.zone)
+    forgetting.forget(sessions, on=library.today(at), zone=library.zone)
     return len(sessions)
 
 

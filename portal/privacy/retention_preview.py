@@ -6,7 +6,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import Library, User
 from accounts.patron import retention_choice
-from accounts.patron.retention_choice import SHORT, UNLESS_CHOSEN, Remember
+from accounts.patron.retention_choice import DEFAULT_PERIOD, SHORT_PERIOD, Remember
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from portal.templatetags.portal import whole_day
@@ -83,7 +83,7 @@ def name_of(person):
 
 def _rule(remember, until):
     if remember == Remember.UNTIL:
-        words = {"day": whole_day(until), "days": in_words(UNLESS_CHOSEN)}
+        words = {"day": whole_day(until), "days": in_words(DEFAULT_PERIOD)}
         return (
             _(
                 "Your visits and conversations stay until %(day)s and are then forgotten. What you keep after that day stays %(days)s."
@@ -93,7 +93,7 @@ def _rule(remember, until):
     if remember == Remember.NOTHING:
         return _(
             "What is kept now is forgotten. After that a visit is kept only where you ask for it, and then for %(days)s."
-        ) % {"days": in_words(SHORT)}
+        ) % {"days": in_words(SHORT_PERIOD)}
     words = {"days": in_words(retention_choice.PERIODS[remember])}
     return (
         _(

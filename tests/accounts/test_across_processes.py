@@ -19,11 +19,12 @@ from django.db import connection
 from django.test import RequestFactory
 from django.utils import timezone
 
-from accounts.forms import CodeForm, SecondFactorForm
+from accounts.forms.second_factor import SecondFactorForm
+from accounts.forms.sign_in import CodeForm
 from accounts.ils.base import Patron
 from accounts.models import Absence, DeskPin, Invitation, SharedDesk, StaffRole, User
 from accounts.patron.people import person_with_address
-from accounts.sign_in import desk_pins, library_cards, single_sign_on
+from accounts.sign_in import desk_pins, library_cards, openid_connect, single_sign_on
 from accounts.sign_in.library_cards import person_with_card
 from accounts.staff import absences, invitations, roles, shared_desks
 from portal import limits
@@ -92,7 +93,7 @@ def test_tries_for_a_mailed_code_are_counted_together():
     def guess():
         with context.request_context(request()):
             form = CodeForm({"code": "000000"}, request=request(), process=Process)
-            return "not the code" in str(form.errors)
+            return "Check it, or get a new one" in str(form.errors)
 
     tried = [outcome for _round in range(2) for outcome in at_once(*[guess] * PROCESSES)]
     assert tried.count(True) == 5
@@ -141,7 +142,7 @@ def test_a_card_that_signs_in_many_times_at_once_is_one_person(rosa):
 
 def test_a_sign_on_that_comes_many_times_at_once_is_one_person(rosa):
     for number in range(ROUNDS):
-        who = single_sign_on.Identity(
+        who = openid_connect.Identity(
             str(number), "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0
         )
         people = at_once(
@@ -155,7 +156,7 @@ def test_a_sign_on_that_comes_many_times_at_once_is_one_person(rosa):
 def test_of_two_sign_ons_with_one_address_at_once_one_gets_it(rosa):
     for number in range(ROUNDS):
         known = [
-            single_sign_on.Identity(
+            openid_connect.Identity(
                 f"{number}-{which}", "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0
             )
             for which in range(2)
@@ -174,7 +175,7 @@ def test_tries_for_a_card_are_counted_together(rosa):
     tried = [
         outcome
         for _round in range(2)
-        for outcome in at_once(*[lambda: library_cards.count_try(request(), "20001001")] * PROCESSES)
+        for outcome in at_once(*[lambda: library_cards.count_attempt(request(), "20001001")] * PROCESSES)
     ]
     assert (tried.count(None), tried.count("TooOften")) == (5, 11)
 
@@ -229,9 +230,9 @@ def test_tries_for_a_pin_are_counted_together(rosa, looked):
         before = looked.value
         outcomes = [outcome for _round in range(2) for outcome in at_once(*[guess(desk, rosa)] * PROCESSES)]
         by_computer.append(looked.value - before)
-        assert set(outcomes[PROCESSES:]) == {"PinShut"}
-    assert by_computer == [desk_pins.MOST_WRONG_OF_ONE] * 3 + [0]
-    assert sum(by_computer) == desk_pins.MOST_WRONG_ANYWHERE
+        assert set(outcomes[PROCESSES:]) == {"PinBlocked"}
+    assert by_computer == [desk_pins.MAX_WRONG_PER_PERSON] * 3 + [0]
+    assert sum(by_computer) == desk_pins.MAX_WRONG_IN_TOTAL
 
 
 def test_tries_on_one_computer_are_counted_together(rosa, looked):
@@ -241,7 +242,7 @@ def test_tries_on_one_computer_are_counted_together(rosa, looked):
     outcomes = [
         outcome for _round in range(4) for outcome in at_once(*[guess(desk, person) for person in people])
     ]
-    assert looked.value == desk_pins.MOST_WRONG
+    assert looked.value == desk_pins.MAX_WRONG_PER_COMPUTER
     assert set(outcomes[-PROCESSES:]) == {"DeskClosed"}
     assert not SharedDesk.objects.unlocked(timezone.now()).exists()
 

@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import forms
+from accounts.forms import library_cards as forms
 from accounts.ils import fake
-from accounts.ils.base import Away, Misconfigured
+from accounts.ils.base import Misconfigured, Unavailable
 from accounts.models import AuditEvent, LibraryCard, RefusedPost, User
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions.models import HelpSession
@@ -28,7 +28,7 @@ KNOWN, NEW, BLOCKED, EXPIRED, CHILD = fake.CARDS
 
 @pytest.fixture(autouse=True)
 def _no_waiting(library, monkeypatch):
-    monkeypatch.setattr(forms, "REFUSALS_EVERY", 0.001)
+    monkeypatch.setattr(forms, "REFUSAL_INTERVAL", 0.001)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_replaced_card_finds_the_same_person(client, ils):
     sign_in(other, ils.cards[0])
     assert person_in(other) == person_in(client)
     assert LibraryCard.objects.get().barcode == "20009999"
-    assert "don't belong together" in words(sign_in(Client(), KNOWN)).replace("&#x27;", "'")
+    assert "card number and PIN don't match" in words(sign_in(Client(), KNOWN)).replace("&#x27;", "'")
 
 
 def test_group_and_home_branch_come_along_at_each_sign_in(client, ils, branch, settings):
@@ -196,7 +196,7 @@ def test_a_wrong_pin_and_an_unknown_card_read_the_same(client):
         == refused(BLOCKED.card, "9999")
         == refused(EXPIRED.card, "9999")
     )
-    assert "don&#x27;t belong together" in refused(KNOWN.card, "9999")[0]
+    assert "don&#x27;t match" in refused(KNOWN.card, "9999")[0]
 
 
 class Clock:
@@ -216,13 +216,13 @@ class Clock:
 def test_a_refusal_takes_the_same_time_however_long_the_ils_took(client, ils, monkeypatch, wait, taken):
     clock = Clock()
     monkeypatch.setattr(forms, "time", clock)
-    monkeypatch.setattr(forms, "REFUSALS_EVERY", 0.5)
+    monkeypatch.setattr(forms, "REFUSAL_INTERVAL", 0.5)
     ils.check = lambda card, pin, today: clock.sleep(wait) or fake.Fake().check(card, pin, today=today)
     client.post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": "9999"})
     assert clock.now - 100.3 == pytest.approx(taken * 0.5)
 
 
-@pytest.mark.parametrize(("card", "said"), [(BLOCKED, "can&#x27;t be used now"), (EXPIRED, "has run out")])
+@pytest.mark.parametrize(("card", "said"), [(BLOCKED, "can&#x27;t use this card"), (EXPIRED, "has expired")])
 def test_blocked_and_expired_are_told_to_whoever_has_the_pin(client, card, said):
     page = sign_in(client, card)
     assert page.status_code == 200
@@ -235,18 +235,18 @@ def test_somebody_who_may_not_sign_in_here_is_told_no_more_than_that(client):
     sign_in(client)
     User.objects.update(is_active=False)
     other = Client()
-    assert "can&#x27;t be used now" in words(sign_in(other))
+    assert "can&#x27;t use this card right now" in words(sign_in(other))
     assert person_in(other) is None
 
 
 @pytest.mark.parametrize(
-    "error", [Away("sip.example does not answer"), Misconfigured("the login is rejected")]
+    "error", [Unavailable("sip.example does not answer"), Misconfigured("the login is rejected")]
 )
 def test_an_ils_that_is_away_says_so_and_the_code_is_offered(client, ils, error, caplog):
     ils.error = error
     page = sign_in(client, next="/lists/")
     assert page.status_code == 200
-    assert "can&#x27;t be checked at the moment" in words(page)
+    assert "can&#x27;t check library cards right now" in words(page)
     assert 'href="/sign-in/?way=code&amp;next=%2Flists%2F"' in words(page)
     assert str(error) not in words(page)
     assert str(error) in caplog.text
@@ -360,7 +360,7 @@ def test_the_session_changes_and_opened_codes_stay(client):
 
 
 def test_a_card_holder_without_an_address_shows_with_the_pin_that_it_is_still_them(client, ils, monkeypatch):
-    monkeypatch.setattr("accounts.views.prove.library_ils", lambda: ils)
+    monkeypatch.setattr("accounts.views.reauthenticate.library_ils", lambda: ils)
     sign_in(client)
     session = client.session
     session["account_authentication_methods"] = []
@@ -369,16 +369,14 @@ def test_a_card_holder_without_an_address_shows_with_the_pin_that_it_is_still_th
     assert "ending in <bdi>1001</bdi>" in page
     assert KNOWN.card not in page
     assert client.post("/me/prove/?next=/me/address/", {"confirm": "1"}).status_code == 200
-    assert "don&#x27;t belong together" in words(
-        client.post("/me/prove/?next=/me/address/", {"pin": NEW.pin})
-    )
+    assert "don&#x27;t match" in words(client.post("/me/prove/?next=/me/address/", {"pin": NEW.pin}))
     assert client.session.get("proved_at") is None
     assert client.post("/me/prove/?next=/me/address/", {"pin": KNOWN.pin})["Location"] == "/me/address/"
     assert client.session["proved_at"]
 
 
 def test_an_address_is_added_to_a_card_only_after_its_pin(client, ils, monkeypatch):
-    for module in ("views.prove", "sign_in.single_sign_on"):
+    for module in ("views.reauthenticate", "sign_in.single_sign_on"):
         monkeypatch.setattr(f"accounts.{module}.library_ils", lambda: ils)
     sign_in(client)
     assert client.get(reverse("add_address")).status_code == 200  # at the sign-in it was shown
@@ -393,7 +391,7 @@ def test_an_address_is_added_to_a_card_only_after_its_pin(client, ils, monkeypat
 
 
 def test_a_pin_that_is_now_of_another_person_proves_nothing(client, ils, monkeypatch):
-    monkeypatch.setattr("accounts.views.prove.library_ils", lambda: ils)
+    monkeypatch.setattr("accounts.views.reauthenticate.library_ils", lambda: ils)
     sign_in(client)
     ils.cards = [fake.Card(KNOWN.card, KNOWN.pin, "another", "Somebody Else")]
     assert client.post("/me/prove/", {"pin": KNOWN.pin}).status_code == 200
@@ -402,7 +400,7 @@ def test_a_pin_that_is_now_of_another_person_proves_nothing(client, ils, monkeyp
 
 @pytest.mark.parametrize("is_proven", [True, False])
 def test_with_a_pin_nobody_sets_up_what_opens_the_desk(client, ils, monkeypatch, staff, is_proven):
-    monkeypatch.setattr("accounts.views.prove.library_ils", lambda: ils)
+    monkeypatch.setattr("accounts.views.reauthenticate.library_ils", lambda: ils)
     EmailAddress.objects.create(user=staff, email=staff.email, primary=True, verified=is_proven)
     LibraryCard.objects.create(person=staff, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     sign_in(client)

@@ -145,7 +145,7 @@ def test_whose_the_new_address_is_nobody_learns_who_does_not_read_it(by_passkey,
     by_passkey.post(CHANGE, {"email": NEW})
     page = text(by_passkey.get(CHANGE))
     assert "We sent a six-digit code to new@example.org" in page
-    assert "account already" not in page
+    assert "Another library account" not in page
 
 
 # Both ends.
@@ -162,7 +162,7 @@ def test_the_old_address_says_yes_by_a_code_that_is_read_in_the_same_browser(by_
     assert address_of(patron) == OLD
     assert by_passkey.post(CHANGE, {"code": code})["Location"] == ME
     assert address_of(patron) == NEW
-    assert mails_to(OLD) == ["The address of your library account was changed"]
+    assert mails_to(OLD) == ["Your library account's email address was changed"]
     assert not AddressChange.objects.exists()
 
 
@@ -264,9 +264,9 @@ def test_an_address_that_is_anothers_leads_to_the_joining_only_once_the_old_one_
 def test_who_can_no_longer_read_the_old_one_has_the_new_one_in_a_week(by_passkey, patron, clock):
     prove(by_passkey)
     begin(by_passkey)
-    assert "On Wednesday 2 December the new address takes the place" in text(by_passkey.get(ME))
+    assert "Your new address replaces this one on Wednesday 2 December" in text(by_passkey.get(ME))
     assert address_of(patron) == OLD
-    assert mails_to(OLD) == ["The address of your library account is to be changed"]
+    assert mails_to(OLD) == ["Your library account's email address is about to change"]
     assert "Wednesday 2 December" in Notification.objects.filter(to_address=OLD).latest("pk").text
     clock.shift(WEEK - 1)
     wait_is_over()
@@ -279,8 +279,8 @@ def test_who_can_no_longer_read_the_old_one_has_the_new_one_in_a_week(by_passkey
     assert list(EmailAddress.objects.filter(user=patron).values_list("email", "verified", "primary")) == [
         (NEW, True, True)
     ]
-    assert mails_to(OLD)[1:] == ["The address of your library account was changed"]
-    assert mails_to(NEW) == ["The new address of your library account"]
+    assert mails_to(OLD)[1:] == ["Your library account's email address was changed"]
+    assert mails_to(NEW) == ["Your library account's new email address"]
     assert events(patron) == ["began_address_change", "changed_address"]
     assert signed_in_as(sign_in_by_code(Client(), NEW)) == str(patron.pk)
     assert not AddressChange.objects.exists()
@@ -329,7 +329,7 @@ def test_whoever_reads_the_old_one_stops_it_by_a_button(by_passkey, patron):
     assert OLD in text(viewer.post(link))
     assert (address_of(patron), AddressChange.objects.count()) == (OLD, 0)
     assert elsewhere.get(reverse("saved")).wsgi_request.user.is_anonymous
-    assert mails_to(NEW) == ["The address of a library account stays as it was"]
+    assert mails_to(NEW) == ["A library account's email address was not changed"]
     assert events(patron) == ["began_address_change", "stopped_address_change"]
     assert (viewer.get(link).status_code, viewer.post(link).status_code) == (404, 404)
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
@@ -357,7 +357,7 @@ def test_the_new_address_hears_that_it_was_given_up_as_somebody_else_may_have_do
     viewer = sign_in_by_code(Client(), OLD)
     viewer.post(reverse("keep_address"))
     told = Notification.objects.get(
-        to_address=NEW, subject="This address does not become that of a library account"
+        to_address=NEW, subject="This email address was not added to a library account"
     )
     assert [OLD in words or patron.name in words for words in (told.text, told.html)] == [False, False]
     begin(by_passkey, "first@example.org")
@@ -439,7 +439,7 @@ def test_an_address_that_becomes_anothers_in_that_very_moment_is_asked_for_again
     code = mailed_code(NEW)
     other = UserFactory(email=NEW)
     with monkeypatch.context() as nobody_has_it_yet:
-        nobody_has_it_yet.setattr(email_addresses, "_free", lambda email, person: None)
+        nobody_has_it_yet.setattr(email_addresses, "_require_free", lambda email, person: None)
         assert by_code.post(CHANGE, {"code": code})["Location"] == CHANGE
     assert (address_of(patron), address_of(other)) == (OLD, NEW)
     assert by_code.post(CHANGE)["Location"] == reverse("merge_records")
@@ -457,7 +457,7 @@ def test_an_address_that_opens_another_account_at_the_end_of_the_week_is_taken_f
         wait_is_over()
     assert (address_of(patron), address_of(other)) == (OLD, NEW)
     assert not AddressChange.objects.exists()
-    assert (mails_to(OLD)[1:], mails_to(NEW)) == (["The address of a library account stays as it was"],) * 2
+    assert (mails_to(OLD)[1:], mails_to(NEW)) == (["A library account's email address was not changed"],) * 2
     assert OLD not in Notification.objects.filter(to_address=NEW).latest("pk").text
 
 
@@ -465,7 +465,7 @@ def test_an_address_that_opens_another_account_already_waits_for_nothing(by_pass
     UserFactory(email=NEW)
     give_new(by_passkey)
     by_passkey.post(CHANGE, {"wait": "1"})
-    assert "Any desk of the library can make the two one" in text(by_passkey.get(ME))
+    assert "staff at any desk can merge the two accounts" in text(by_passkey.get(ME))
     assert (AddressChange.objects.count(), mails_to(OLD)) == (0, [])
 
 
@@ -481,7 +481,7 @@ def test_a_sign_in_that_begins_with_it_at_that_very_moment_puts_it_off_and_nobod
     email_addresses.change_in_a_week(patron, email=NEW, at=at)
     other = UserFactory(email="other@example.org")
     email_addresses.change_in_a_week(other, email="newer@example.org", at=at)
-    free = email_addresses._free
+    free = email_addresses._require_free
 
     def freed_and_taken(email, person):
         free(email, person)
@@ -489,7 +489,7 @@ def test_a_sign_in_that_begins_with_it_at_that_very_moment_puts_it_off_and_nobod
             people.person_with_address(NEW, at=timezone.now())
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(email_addresses, "_free", freed_and_taken)
+        meanwhile.setattr(email_addresses, "_require_free", freed_and_taken)
         wait_is_over()
     assert (address_of(patron), address_of(other)) == (OLD, "newer@example.org")
     wait_is_over()
@@ -547,7 +547,7 @@ def test_a_change_that_waits_ends_with_the_first_role(by_passkey, patron, branch
 @pytest.fixture
 def with_card(client, patron, sign_in, monkeypatch):
     """Sam's browser, signed in long ago; Sam has a library card as well."""
-    monkeypatch.setattr("accounts.views.prove.library_ils", fake.Fake)
+    monkeypatch.setattr("accounts.views.reauthenticate.library_ils", fake.Fake)
     LibraryCard.objects.create(person=patron, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     return sign_in(client, patron)
 
@@ -659,7 +659,7 @@ class TestAtOnce:
             made = address_of(patron) == NEW
             assert outcomes == [None, None, "UnknownChange" if made else "stopped"]
             assert len(mails_to(NEW)) == 1
-            assert mails_to(OLD)[1:] == (["The address of your library account was changed"] if made else [])
+            assert mails_to(OLD)[1:] == (["Your library account's email address was changed"] if made else [])
             assert not AddressChange.objects.exists()
 
     def test_the_worker_and_a_person_who_keeps_the_old_one_or_is_erased(self, patron, begun):
@@ -710,12 +710,12 @@ class TestAtOnce:
             User.objects.filter(pk=patron.pk).update(email=OLD)
             at = timezone.now()
             at_once(
-                partial(email_addresses.change_address, patron, email=NEW, read_at={OLD, NEW}, at=at),
+                partial(email_addresses.change_address, patron, email=NEW, verified={OLD, NEW}, at=at),
                 partial(
                     email_addresses.change_address,
                     patron,
                     email="newer@example.org",
-                    read_at={OLD, "newer@example.org"},
+                    verified={OLD, "newer@example.org"},
                     at=at,
                 ),
                 lambda at=at: email_addresses.change_in_a_week(patron, email="waits@example.org", at=at).pk,

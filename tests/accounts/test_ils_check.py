@@ -56,10 +56,10 @@ def test_all_is_well(check):
     lines = check(server(), card=SAM.card)
     assert looked_at(lines) == []
     assert [line for line in lines if "20001001" in line] == [
-        "ok    The portal would know this person as 20001001: Sam Okafor."
+        "ok    The portal would store this person as 20001001: Sam Okafor."
     ]
     assert lines[-3:] == [
-        "ok    E-mail: sam@example.org. Patron group: ADULT. Runs out: never, as far as it says.",
+        "ok    Email: sam@example.org. Patron group: ADULT. Expires: no date given.",
         "ok    Home branch: Harbour Main.",
         "To look at: 1.",  # nothing is encrypted
     ]
@@ -97,7 +97,7 @@ def test_an_answer_without_cq_or_bl(check):
     one.about = lambda number, pin: about(number, pin).replace("CQY|", "")
     lines = check(one, card=SAM.card)
     assert [line for line in looked_at(lines) if "no CQ" in line]
-    assert lines[-1].startswith("! This card would not be let in")
+    assert lines[-1].startswith("! This card can't be used to sign in")
 
 
 def test_a_charset_that_is_another(check):
@@ -114,7 +114,7 @@ def test_by_what_a_patron_is_known(check):
     assert [line for line in check(server()) if "a new card is a new person" in line]
     lines = check(own_id, card=SAM.card, id_field="XI")
     assert not [line for line in lines if "a new card is a new person" in line]
-    assert "ok    The portal would know this person as 41: Sam Okafor." in lines
+    assert "ok    The portal would store this person as 41: Sam Okafor." in lines
 
 
 def test_a_home_branch_that_the_portal_does_not_know(check):
@@ -126,8 +126,8 @@ def test_a_home_branch_that_the_portal_does_not_know(check):
 @pytest.mark.parametrize(
     ("card", "pin", "words"),
     [
-        (SAM.card, "1111", "would not be let in"),
-        (BLOCKED.card, "8642135", "The PIN is right, and this card would not"),
+        (SAM.card, "1111", "can't be used to sign in"),
+        (BLOCKED.card, "8642135", "The PIN is right, but this card can't"),
     ],
 )
 def test_a_card_that_is_not_let_in(check, card, pin, words):

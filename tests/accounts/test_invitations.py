@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AddressChange, AuditEvent, Invitation, StaffRole, User
-from accounts.sign_in.access import PROVED_AT
+from accounts.sign_in.access import REAUTHENTICATED_AT
 from accounts.sign_in.email_addresses import change_due_addresses, change_in_a_week
 from accounts.staff import invitations, roles
 from portal.conversations import departures
@@ -345,7 +345,7 @@ def test_what_let_a_patron_in_opens_no_desk(link, noor, devices):
     """A passkey, a sign-in elsewhere, a proof by the PIN of a card: each of them weaker than what staff need."""
     here, elsewhere = devices
     session = here.session
-    session[PROVED_AT] = timezone.now().timestamp()
+    session[REAUTHENTICATED_AT] = timezone.now().timestamp()
     session.save()
     assert "your passkeys are removed" in here.get(link).content.decode()
     here.post(link)
@@ -357,7 +357,7 @@ def test_what_let_a_patron_in_opens_no_desk(link, noor, devices):
     )  # a code first, whatever was shown before
     assert here.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
     told = Notification.objects.filter(
-        to_address=noor.email, text__contains="Passkeys made before that no longer let anybody in"
+        to_address=noor.email, text__contains="Your earlier passkeys no longer work"
     )
     assert told.count() == 1
     assert User.objects.get(pk=noor.pk).name == "N."

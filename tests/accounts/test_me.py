@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.patron import people
 from accounts.sign_in import sign_ins
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import handover
 from tests.accounts.test_sign_in import ask_for_code, mailed_code
 from tests.factories import HelpSessionFactory, UserFactory
 
@@ -119,7 +119,7 @@ def test_whose_language_is_shown(client, library, cookie, header, shown):
 
 def test_who_opened_a_code_reads_what_that_means(client, staff, branch, show_code):
     session = HelpSessionFactory(branch=branch, staff=staff)
-    code = helpsessions.hand_over(session, by=staff, at=timezone.now(), base_url="http://testserver")
+    code = handover.hand_over(session, by=staff, at=timezone.now(), base_url="http://testserver")
     page = show_code(client, code).get(reverse("me")).content.decode()
     assert "The library doesn't know your name." in page
     assert reverse("sign_in") in page
@@ -234,7 +234,7 @@ def test_me_costs_the_same_whatever_number_of_devices_there_is(
             "Safari on iPhone",
         ),
         ("Mozilla/5.0 (Macintosh) Gecko/20100101 Firefox/150.0", "Firefox on Mac"),
-        ("<script>", "a browser that does not say its name"),
+        ("<script>", "an unknown browser"),
     ],
 )
 def test_a_device_is_told_by_what_its_browser_says(user_agent, said):

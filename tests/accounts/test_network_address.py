@@ -30,7 +30,7 @@ def limited_at(forwarded, **browser):
 @pytest.fixture(autouse=True)
 def _few_tries(monkeypatch, library):
     monkeypatch.setitem(LIMITS, "mailed_code", Limit("codes", network=f"{LIMIT}/m"))
-    monkeypatch.setattr("accounts.views.sign_in.SAME_FOR_ALL", 0)
+    monkeypatch.setattr("accounts.views.sign_in.MIN_RESPONSE_SECONDS", 0)
 
 
 def test_without_a_proxy_a_browser_cannot_say_another_address():

@@ -103,12 +103,12 @@ def test_the_old_key_opens_nothing_once_the_session_may_do_more(client, staff, s
     sign_in(client, staff, second_factor=False)
     old = key_of(client)
     if gains == "a proof":
-        client.post(reverse("prove"), {"send": "1"})
-        client.post(reverse("prove"), {"code": mailed_code(staff.email)})
+        client.post(reverse("reauthenticate"), {"send": "1"})
+        client.post(reverse("reauthenticate"), {"code": mailed_code(staff.email)})
     else:
         request = rf.get("/")
         request.user, request.session = staff, client.session
-        access.show_second_factor(request, at=timezone.now())
+        access.record_second_factor(request, at=timezone.now())
         client.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
         request.session.save()
     assert key_of(client) != old

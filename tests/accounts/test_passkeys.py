@@ -127,7 +127,7 @@ LIES = {
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_what_was_signed_otherwise_makes_no_passkey(client, patron, sign_in, device, lie):
     prove(sign_in(client, patron))
-    assert "not accepted" in make(client, device, **lie).content.decode()
+    assert "That passkey didn&#x27;t work" in make(client, device, **lie).content.decode()
     assert not Passkey.objects.exists()
 
 
@@ -144,7 +144,7 @@ def test_what_was_signed_otherwise_makes_no_passkey(client, patron, sign_in, dev
 def test_what_was_signed_otherwise_lets_nobody_in(own, device, lie):
     stranger = Client()
     assert show(stranger, device, **lie)["Location"] == "/sign-in/"
-    assert "not accepted" in stranger.get("/sign-in/").content.decode()
+    assert "That passkey didn&#x27;t work" in stranger.get("/sign-in/").content.decode()
     assert not signed_in_as(stranger)
 
 
@@ -174,7 +174,7 @@ def test_what_was_asked_for_signing_in_makes_no_passkey(client, patron, sign_in,
     prove(sign_in(client, patron))
     asked = client.post(ADD_OPTIONS).json()
     client.post(OPTIONS)
-    assert "not accepted" in send(client, ADD, device.make(asked)).content.decode()
+    assert "That passkey didn&#x27;t work" in send(client, ADD, device.make(asked)).content.decode()
     assert not Passkey.objects.exists()
 
 
@@ -202,7 +202,7 @@ def test_a_passkey_that_is_somebodys_is_nobody_elses(own, device, sign_in, monke
     prove(sign_in(browser, UserFactory()))
     asked = browser.post(ADD_OPTIONS).json()
     monkeypatch.setattr("tests.passkey_device.os.urandom", lambda size: bytes(own.credential_id))
-    assert "not accepted" in send(browser, ADD, Device(ORIGIN).make(asked)).content.decode()
+    assert "That passkey didn&#x27;t work" in send(browser, ADD, Device(ORIGIN).make(asked)).content.decode()
     assert Passkey.objects.get().person == own.person
 
 
@@ -232,7 +232,7 @@ json_values = st.recursive(
 def test_whatever_a_browser_sends_is_no_fault_of_ours(own, device, part, value):
     session = SessionStore()
     answer = device.show(
-        json.loads(json.dumps(passkeys.options_to_show(session, origin=ORIGIN), default=dict))
+        json.loads(json.dumps(passkeys.authentication_options(session, origin=ORIGIN), default=dict))
     )
     if not part:
         answer = value
@@ -241,7 +241,7 @@ def test_whatever_a_browser_sends_is_no_fault_of_ours(own, device, part, value):
     else:
         answer["response"][part] = value
     with suppress(passkeys.NotAccepted):  # any other error is one
-        passkeys.read_shown(session, answer, among=Passkey.objects.all(), origin=ORIGIN)
+        passkeys.verify_authentication(session, answer, among=Passkey.objects.all(), origin=ORIGIN)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -253,12 +253,12 @@ def test_whatever_a_browser_sends_is_no_fault_of_ours(own, device, part, value):
 def test_broken_bytes_make_no_passkey(patron, device, cut, noise, part):
     session = SessionStore()
     answer = device.make(
-        json.loads(json.dumps(passkeys.options_to_add(session, patron, origin=ORIGIN), default=dict))
+        json.loads(json.dumps(passkeys.registration_options(session, patron, origin=ORIGIN), default=dict))
     )
     whole = websafe_decode(answer["response"][part])
     answer["response"][part] = websafe_encode(whole[:cut] + noise)
     with suppress(passkeys.NotAccepted):
-        passkeys.read_new(session, answer, person=patron, origin=ORIGIN)
+        passkeys.verify_registration(session, answer, person=patron, origin=ORIGIN)
 
 
 @pytest.mark.parametrize("body", ["", "no json", "[]", '"x"', "{", "1e999", "null"])
@@ -273,7 +273,7 @@ def test_asking_is_limited(client, library, monkeypatch):
 
 
 def test_there_are_not_too_many(client, patron, sign_in, device):
-    PasskeyFactory.create_batch(passkeys.MOST_EACH, person=patron)
+    PasskeyFactory.create_batch(passkeys.MAX_PASSKEYS_PER_PERSON, person=patron)
     with pytest.raises(passkeys.TooMany):
         passkeys.add(patron, name="", new=None, by=patron, at=timezone.now())
 
@@ -433,7 +433,7 @@ def test_the_door_stays_shut_for_what_was_signed_otherwise(staff, device, lie):
     make_for(staff, device)
     browser = Client()
     sign_in_by_code(browser, staff.email)
-    assert "not accepted" in show(browser, device, "/second-factor/", **lie).content.decode()
+    assert "That passkey didn&#x27;t work" in show(browser, device, "/second-factor/", **lie).content.decode()
     assert not at_the_desk(browser)
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 PROVE = "/me/prove/?next=%2Fme%2F"
 
 
-@access.proved_recently
+@access.reauthentication_required
 def guarded(request):
     return HttpResponse("open")
 

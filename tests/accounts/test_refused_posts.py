@@ -165,7 +165,7 @@ def test_only_the_newest_are_held(patron):
         refused_posts.keep_refused_post(
             patron, path="/me/", fields={"name": [str(number)]}, at=timezone.now()
         )
-    assert RefusedPost.objects.count() == refused_posts.REFUSED_POSTS_EACH
+    assert RefusedPost.objects.count() == refused_posts.MAX_PER_PERSON
 
 
 def test_htmx_is_sent_on_and_a_poll_swaps_in_no_sign_in_form(lapsed):

@@ -66,7 +66,7 @@ def test_of_an_app_its_codes_and_its_end(client, staff, sign_in):
     assert [sentence for _to, _whom, sentence in told()] == [
         "An authenticator app was set up for your account",
         "New recovery codes were made for your account",
-        "The authenticator app of your account was removed",
+        "The authenticator app was removed from your account",
     ]
     assert {(to, whom) for to, whom, _sentence in told()} == {(staff.email, staff)}
 
@@ -78,6 +78,7 @@ def test_of_what_a_coordinator_takes_away(staff, coordinator):
         (
             staff.email,
             staff,
-            "A coordinator removed the authenticator app and the passkeys of your account, and signed you out everywhere",
+            "A coordinator removed the authenticator app and passkeys from your account "
+            "and signed you out on all devices",
         )
     ]

@@ -1,5 +1,7 @@
 """One question, the easiest on this device first."""
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -40,7 +42,7 @@ def test_what_has_a_page_of_its_own_is_asked_there(way, page):
     answer = device(way).get(reverse("sign_in"), {"next": "/lists/"})
     assert answer["Location"] == f"{page}?next=%2Flists%2F"
     there = device(way).get(answer["Location"]).content.decode()
-    assert 'id="use-mail" href="/sign-in/?way=code&amp;next=%2Flists%2F"' in there
+    assert re.search(r'id="use-mail"\s+href="/sign-in/\?way=code&amp;next=%2Flists%2F"', there)
     other = device(way).get("/sign-in/?way=code&next=/lists/")
     assert 'id="send-code"' in other.content.decode()
 
@@ -48,8 +50,8 @@ def test_what_has_a_page_of_its_own_is_asked_there(way, page):
 def test_a_passkey_is_first_where_one_was_used_and_the_address_where_the_browser_cannot():
     page = device("passkey").get(reverse("sign_in")).content.decode()
     assert page.index('id="use-passkey"') < page.index('id="send-code"')
-    assert (
-        '<form method="post" action="/sign-in/" class="stack" novalidate data-without-passkeys>' in page
+    assert re.search(
+        r'<form [^>]*action="/sign-in/"[^>]* data-without-passkeys>', page
     )  # which passkeys.js hides
     assert page.count('id="use-passkey"') == 1
 

@@ -18,8 +18,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent, LibraryCard, User
-from accounts.sign_in import single_sign_on
-from accounts.sign_in.access import PROVED_AT, READ_AT
+from accounts.sign_in import openid_connect
+from accounts.sign_in.access import REAUTHENTICATED_AT, VERIFIED_AT
 from accounts.sign_in.email_addresses import change_in_a_week, stop_change
 from portal.notifications.models import Notification
 from portal.privacy import contents, unmerging
@@ -134,13 +134,13 @@ def test_what_is_asked_of_the_provider(client, provider):
 @pytest.mark.parametrize(
     ("lie", "reason"),
     [
-        ("nonce", "made for somebody else's question"),
-        ("made for another", "made for somebody else's question"),
+        ("nonce", "made for another request"),
+        ("made for another", "made for another request"),
         ("audience", "InvalidAudienceError"),
         ("issuer", "InvalidIssuerError"),
         ("expired", "ExpiredSignatureError"),
-        ("no subject", "the subject of the ID token is none"),
-        ("userinfo", "speak of two people"),
+        ("no subject", "the ID token has no valid subject"),
+        ("userinfo", "are about two people"),
         ("changed", "InvalidSignatureError"),
         ("unsigned", "InvalidAlgorithmError"),
         ("signed with the secret", "InvalidAlgorithmError"),
@@ -153,7 +153,8 @@ def test_what_is_not_as_it_must_be_lets_nobody_in(lie, reason, client, provider,
     response = sign_in(client, provider, lie=lie, **ANA)
     assert response["Location"] == "/sign-in/single-sign-on/"
     assert said(response) == [
-        "Harbour College gave an answer that cannot be trusted, so nothing was done. Try it once more, or come in another way."
+        "We couldn't verify the answer from Harbour College, so nothing was changed. "
+        "Try again, or sign in another way."
     ]
     assert person_in(client) is None
     assert User.objects.get() == victim
@@ -185,7 +186,7 @@ def test_an_answer_counts_once_and_only_in_the_browser_that_asked(client, provid
     stranger = Client()
     response = stranger.get(address)
     assert (response["Location"], person_in(stranger)) == ("/sign-in/single-sign-on/", None)
-    assert said(response) == ["That sign-in was used already, or has run out. Begin it once more."]
+    assert said(response) == ["That sign-in has expired or was already used. Start again."]
     assert User.objects.count() == 0
     client.get(address)
     assert person_in(client).email == ANA["email"]
@@ -219,7 +220,7 @@ def test_whoever_stops_at_the_provider_can_begin_again(client, provider):
     state = parse_qs(urlsplit(begin(client)).query)["state"][0]
     response = client.get(reverse("single_sign_on_answer"), {"error": "access_denied", "state": state})
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert said(response) == ["You came back from Harbour College without signing in. Nothing has changed."]
+    assert said(response) == ["You returned from Harbour College without signing in. Nothing has changed."]
     page = client.get("/sign-in/single-sign-on/").content.decode()
     assert 'id="use-mail"' in page
     assert 'id="go-on"' in page
@@ -230,7 +231,7 @@ def test_an_error_of_the_provider_is_told(error, client, provider):
     state = parse_qs(urlsplit(begin(client)).query)["state"][0]
     response = client.get(reverse("single_sign_on_answer"), {"error": error, "state": state})
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert "cannot be trusted" in said(response)[0]
+    assert "verify the answer" in said(response)[0]
 
 
 def test_a_provider_that_is_away_is_told_and_the_code_offered(client, provider, settings):
@@ -239,11 +240,10 @@ def test_a_provider_that_is_away_is_told_and_the_code_offered(client, provider, 
     response = client.post("/sign-in/single-sign-on/")
     assert response["Location"] == "/sign-in/single-sign-on/"
     assert said(response) == [
-        "Harbour College does not answer at the moment. Try it later, or come in another way."
+        "Harbour College isn't responding right now. Try again later, or sign in another way."
     ]
-    assert (
-        'id="use-mail" href="/sign-in/?way=code"' in client.get("/sign-in/single-sign-on/").content.decode()
-    )
+    page = client.get("/sign-in/single-sign-on/").content.decode()
+    assert re.search(r'id="use-mail"\s+href="/sign-in/\?way=code"', page)
     assert client.get(address)["Location"] == "/sign-in/single-sign-on/"  # another issuer's answer
     assert person_in(client) is None
 
@@ -256,14 +256,14 @@ def test_a_provider_that_goes_away_on_the_way_back_is_told(client, provider, mon
 
     monkeypatch.setattr(requests.Session, "send", fail)
     response = client.get(address)
-    assert "does not answer" in said(response)[0]
+    assert "responding right now" in said(response)[0]
     assert person_in(client) is None
 
 
 def test_a_provider_that_calls_itself_by_another_name_is_not_asked(client, provider, settings):
     settings.SSO = provider.settings(issuer=provider.issuer.replace("127.0.0.1", "localhost"))
     response = client.post("/sign-in/single-sign-on/")
-    assert "cannot be trusted" in said(response)[0]
+    assert "verify the answer" in said(response)[0]
     assert "Refresh" not in response.headers
 
 
@@ -312,7 +312,7 @@ def test_an_address_that_the_provider_does_not_vouch_for_asks_the_same_of_everyb
 
 def _after_proof(client, name):
     session = client.session
-    session[PROVED_AT] = time.time()
+    session[REAUTHENTICATED_AT] = time.time()
     session.save()
     return client.get(reverse(name)).content.decode()
 
@@ -320,7 +320,7 @@ def _after_proof(client, name):
 def test_a_word_for_one_address_is_none_for_another(client, provider, monkeypatch):
     """The ID token vouches for Ana's; the userinfo names somebody else's, and vouches for nothing."""
     monkeypatch.setattr(
-        single_sign_on._Adapter,
+        openid_connect._Adapter,
         "read_userinfo",
         lambda self, token, *, subject: {"sub": subject, "email": "eve@college.example"},
     )
@@ -355,7 +355,7 @@ def test_the_first_time_page_is_for_whoever_was_sent_there_for_ten_minutes(clien
 def test_a_shut_record_is_not_opened(client, provider):
     known(UserFactory(is_active=False), provider)
     response = sign_in(client, provider, **ANA)
-    assert said(response) == ["This account can't be used now. The desk can tell you why."]
+    assert said(response) == ["You can't use this account right now. Ask at the desk to find out why."]
     assert person_in(client) is None
 
 
@@ -389,7 +389,7 @@ def test_single_sign_on_opens_no_desk(client, provider, staff):
 
 def prove(client):
     session = client.session
-    session[PROVED_AT] = time.time()
+    session[REAUTHENTICATED_AT] = time.time()
     session.save()
 
 
@@ -401,7 +401,7 @@ def test_somebody_who_is_here_connects_it(client, provider, patron, as_patron):
     assert parse_qs(urlsplit(address).query)["prompt"] == ["login"]
     response = come_back(client, provider, address, **ANA | {"email": patron.email})
     assert response["Location"] == "/me/"
-    assert said(response) == ["From now on you can sign in with Harbour College."]
+    assert said(response) == ["You can now sign in with Harbour College."]
     assert list(SocialAccount.objects.values_list("user", "uid")) == [(patron.pk, "4711")]
     assert User.objects.get() == patron
     other = Client()
@@ -493,7 +493,7 @@ def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(clien
     sign_in(client, provider, browser=browser, sub="4711")
     assert client.get(reverse("export")).status_code == 200  # shown a moment ago
     session = client.session
-    del session[PROVED_AT]
+    del session[REAUTHENTICATED_AT]
     session.save()
     page = client.get(reverse("connect_sign_on"))
     assert page["Location"] == "/me/prove/?next=%2Fme%2Fsingle-sign-on%2F"
@@ -501,9 +501,9 @@ def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(clien
     assert 'id="prove-by-sign-on"' in words
     assert 'id="confirm"' not in words
     client.post(page["Location"], {"confirm": "1"})
-    assert PROVED_AT not in client.session
+    assert REAUTHENTICATED_AT not in client.session
     stranger = come_back(client, provider, begin(client, page["Location"], sign_on="1"), sub="4712")
-    assert (stranger["Location"], PROVED_AT in client.session) == ("/me/prove/", False)
+    assert (stranger["Location"], REAUTHENTICATED_AT in client.session) == ("/me/prove/", False)
     old = come_back(
         client,
         provider,
@@ -511,11 +511,11 @@ def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(clien
         sub="4711",
         claims={"auth_time": 1_000_000_000},
     )
-    assert (old["Location"], PROVED_AT in client.session) == ("/me/prove/", False)
+    assert (old["Location"], REAUTHENTICATED_AT in client.session) == ("/me/prove/", False)
     shown = come_back(
         client, provider, begin(client, page["Location"], sign_on="1"), browser=browser, sub="4711"
     )
-    assert (shown["Location"], PROVED_AT in client.session) == ("/me/single-sign-on/", True)
+    assert (shown["Location"], REAUTHENTICATED_AT in client.session) == ("/me/single-sign-on/", True)
 
 
 def test_who_can_no_longer_read_their_mail_proves_it_there_too_and_the_old_mailbox_keeps_its_word(
@@ -526,13 +526,13 @@ def test_who_can_no_longer_read_their_mail_proves_it_there_too_and_the_old_mailb
     [way] = re.findall(r'id="to-sign-on" href="([^"]+)"', page)
     address = begin(client, f"/me/prove/{unescape(way)}", sign_on="1")
     assert come_back(client, provider, address, sub="4711")["Location"] == "/me/address/"
-    assert (PROVED_AT in client.session, READ_AT in client.session) == (True, False)
+    assert (REAUTHENTICATED_AT in client.session, VERIFIED_AT in client.session) == (True, False)
 
 
 def test_a_sign_in_without_being_asked_at_the_provider_is_no_proof(client, provider):
     sign_in(client, provider, sub="4711", claims={"auth_time": 1_000_000_000})
     assert person_in(client)
-    assert PROVED_AT not in client.session
+    assert REAUTHENTICATED_AT not in client.session
     assert client.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
 
 
@@ -627,13 +627,15 @@ def check():
 def test_what_is_well_is_said(provider, settings):
     settings.BASE_URL = "https://help.library.example"
     assert check().splitlines() == [
-        f"ok    {provider.issuer} answers, and is what it says.",
-        "ok    Keys that it signs with: 1.",
-        "ok    It knows all that SSO_SCOPES asks for.",
+        f"ok    {provider.issuer} answers, and is the issuer that it says it is.",
+        "ok    Signing keys: 1.",
+        "ok    It supports every scope in SSO_SCOPES.",
         "ok    It uses PKCE.",
-        "Register this address there for the way back: https://help.library.example/sign-in/single-sign-on/answer/",
-        "Whether the provider takes SSO_CLIENT_ID and SSO_CLIENT_SECRET shows only when somebody signs in: try it once.",
-        "Nothing is wrong.",
+        "Register this redirect address with the provider: "
+        "https://help.library.example/sign-in/single-sign-on/answer/",
+        "Only a real sign-in shows whether the provider accepts SSO_CLIENT_ID and SSO_CLIENT_SECRET. "
+        "Sign in once to find out.",
+        "No problems found.",
     ]
 
 
@@ -642,10 +644,10 @@ def test_what_is_well_is_said(provider, settings):
     [
         ({"issuer": ""}, "No single sign-on is set"),
         ({"issuer": "http://127.0.0.1:9"}, "can't be reached"),
-        ({"issuer": "{root}"}, "answers 404"),
+        ({"issuer": "{root}"}, "answers with status 404"),
         ({"issuer": "{localhost}"}, "calls itself 'http://127.0.0.1"),
-        ({"scopes": ["openid", "phone"]}, "LOOK  It does not know phone: see SSO_SCOPES."),
-        ({"ca_file": "/nowhere.pem", "issuer": "https://127.0.0.1:9"}, "does SSO_CA_FILE exist?"),
+        ({"scopes": ["openid", "phone"]}, "LOOK  It does not support phone. See SSO_SCOPES."),
+        ({"ca_file": "/nowhere.pem", "issuer": "https://127.0.0.1:9"}, "Does SSO_CA_FILE exist?"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_mend(other, words, provider, settings):

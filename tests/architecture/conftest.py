@@ -4,7 +4,7 @@ import time
 import pytest
 from django.test import Client
 
-from accounts.sign_in.access import PROVED_AT
+from accounts.sign_in.access import REAUTHENTICATED_AT
 
 from . import world as worlds
 
@@ -28,7 +28,7 @@ def owner(world, sign_in):
     def owner(for_staff):
         client = sign_in(Client(), world.coordinator if for_staff else world.patron)
         session = client.session
-        session[PROVED_AT] = time.time()
+        session[REAUTHENTICATED_AT] = time.time()
         session.save()
         return client
 

@@ -54,7 +54,7 @@ READERS_OWN = {
         "add_address",
         "keep_address",
         "connect_sign_on",
-        "prove",
+        "reauthenticate",
         "remember",
     ),
     *("second_factor", "change_second_factor", "kept", "export", "erase"),

@@ -19,17 +19,18 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.sign_in.access import PROVED_AT
+from accounts.sign_in.access import REAUTHENTICATED_AT
 from accounts.sign_in.email_addresses import change_in_a_week
-from accounts.sign_in.security_mails import tell
+from accounts.sign_in.security_mails import mail_security_notice
 from accounts.staff.invitations import invite
 from portal.conversations import actions, notes
 from portal.conversations.viewer import OPENED_CODES
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import handover
 from portal.notifications.actions import notify
 from portal.notifications.models import Notification
 from portal.privacy import exports
 from tests.accounts.test_sign_in import ask_for_code
+from tests.mailers import use_outbox
 
 from .guards import none, sweep
 from .routes import PUBLIC, both_owners, functions_behind, routes
@@ -105,7 +106,7 @@ def test_the_pages_that_lead_somewhere_are_found():
     assert {
         "sign_in",
         "account_confirm_login_code",
-        "prove",
+        "reauthenticate",
         "second_factor",
         "set_language",
         "open_code",
@@ -265,10 +266,10 @@ def test_what_a_stranger_leaves_in_the_database_is_gone_after_a_day(world):
 @pytest.fixture
 def mails(world, settings):
     """One of each kind that is ever sent, as it was written."""
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
     at = timezone.now()
     ask_for_code(Client(), "somebody@example.org")
-    tell(world.patron, "added_passkey")
+    mail_security_notice(world.patron, "added_passkey")
     invite(
         name="Noor Bakker",
         email="noor@example.org",
@@ -277,7 +278,7 @@ def mails(world, settings):
         by=world.coordinator,
         at=at,
     )
-    helpsessions.hand_over(
+    handover.hand_over(
         world.by_code.session, by=world.staff, at=at, base_url=settings.BASE_URL, to_address="sam@example.org"
     )
     actions.reply(
@@ -341,7 +342,7 @@ def test_each_kind_of_mail_has_been_sent(mails):
     subjects = {
         "account/login_code": "code",
         "account/sign_in_methods_changed": "Your sign-in at",
-        "account/address_change": "The address of",
+        "account/address_change": "email address",
         "account/invitation": "Invitation to work at",
     }
     sent = {mail.kind for mail in mails} | {
@@ -446,7 +447,7 @@ def test_whatever_people_wrote_is_text_at_every_address(hostile, sign_in):
     for who, at_desk in ((hostile.coordinator, True), (hostile.patron, False)):
         browser = sign_in(Client(), who)
         session = browser.session
-        session[PROVED_AT] = time.time()
+        session[REAUTHENTICATED_AT] = time.time()
         session.save()
         for route in [
             route for route in ROUTES if (route.at_desk or hasattr(route.view, "guard")) == at_desk

@@ -3,6 +3,7 @@
 import random
 import re
 import uuid
+from importlib import import_module
 
 import pytest
 from django.conf import settings
@@ -58,6 +59,7 @@ def names_of_fields():
         for name in match
         if name
     }
+    import_module(settings.ROOT_URLCONF)  # which imports every view, and so every form
     found |= {name for form in forms_below(BaseForm) for name in form.base_fields}
     return sorted(
         found

@@ -22,6 +22,7 @@ STATIC = sorted(
 FORBIDDEN = {"services", "selectors", "utils", "helpers", "managers", "signals", "mixins"}
 LONGEST_LINE = 110  # characters
 LONE_TAG = re.compile(r"\s*\{%(?:(?!%\}).)*%\}")  # Django's tags can't contain a newline
+REQUIREMENTS = {"requirements.txt": "5.2", "requirements-dev.txt": "5.2", "requirements-newest.txt": "6.1"}
 FLOORS = {"django": (5, 2, 19), "django-allauth": (65, 21, 1), "django-htmx": (1, 29)}
 
 
@@ -134,7 +135,7 @@ def test_dependencies_are_above_the_floors_that_close_known_holes(package):
 
 
 def test_every_pinned_package_has_a_hash_and_no_address():
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in REQUIREMENTS:
         text = (ROOT / name).read_text()
         unsafe = [
             pin
@@ -142,6 +143,23 @@ def test_every_pinned_package_has_a_hash_and_no_address():
             if "://" in pin or ("==" in pin.split("#")[0] and "--hash=sha256:" not in pin)
         ]
         none(unsafe, f"Do not edit {name} by hand: run make lock.")
+
+
+@pytest.mark.parametrize("name", REQUIREMENTS)
+def test_each_requirements_file_pins_one_django_for_every_python(name):
+    """The portal runs on the long-term release. The newest Django is for `make test-newest` alone."""
+    pins = re.findall(r"^django==(\d+\.\d+)\.\d+(.*?) ?\\$", (ROOT / name).read_text(), re.M)
+    assert pins == [(REQUIREMENTS[name], "")]
+
+
+def test_the_newest_requirements_differ_in_django_and_allauth_alone():
+    """A failure of `make test-newest` is then about one of these two."""
+    supported, newest = (
+        dict(re.findall(r"^([\w-]+)(==\S+)", (ROOT / name).read_text(), re.M))
+        for name in ("requirements-dev.txt", "requirements-newest.txt")
+    )
+    changed = {name for name in {*supported, *newest} if supported.get(name) != newest.get(name)}
+    assert changed == {"django", "django-allauth"}
 
 
 # The guards are seen to fail.

@@ -10,6 +10,7 @@ from django.core.cache import cache
 from playwright.sync_api import expect
 
 from portal.worker import Worker
+from tests.mailers import use_outbox
 
 # Playwright keeps an event loop in the conversation of the tests; Django would take their queries for asynchronous ones.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -88,7 +89,7 @@ def base_url():
 @pytest.fixture
 def site(live_server, settings):
     """The portal as it runs: its mails go through the outbox, its links lead to itself."""
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
     settings.BASE_URL = live_server.url
     cache.clear()
     return live_server.url

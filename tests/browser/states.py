@@ -21,7 +21,7 @@ from accounts.sign_in.library_cards import person_with_card
 from accounts.staff import shared_desks
 from accounts.views.single_sign_on import FIRST_TIME
 from portal.conversations import actions as conversations
-from portal.conversations import drafts
+from portal.conversations import drafts, verdicts
 from portal.conversations.models import Conversation, Event, Participation
 from portal.helpsessions.account_codes import make_code as make_account_code
 from portal.helpsessions.models import ClaimCode
@@ -189,7 +189,7 @@ def build(branch, staff, patron, words):
     items = given(kept, 4)
     record_verdict(items[0], verdict="helped", comment=words.comment, at=now)
     record_verdict(items[1], verdict="partly", why="too_hard", comment=words.comment, at=now)
-    conversations.take_verdict(
+    verdicts.take_verdict(
         items[2], verdict="could_not_get_it", why="checked_out", comment=words.comment, by=patron, at=now
     )
     SessionNoteFactory(help_session=kept, body=words.message, author=staff)
@@ -211,7 +211,7 @@ def build(branch, staff, patron, words):
 
     by_code = session()
     code_items = given(by_code, 3)
-    conversations.take_verdict(code_items[0], verdict="did_not_help", why="", comment="", by=None, at=now)
+    verdicts.take_verdict(code_items[0], verdict="did_not_help", why="", comment="", by=None, at=now)
     long = conversation(kept, status=Conversation.Status.WAITING_FOR_PATRON, answered=False)
     away = StaffFactory(name=words.helper, branch=branch)
     AbsenceFactory(

@@ -27,8 +27,8 @@ QUESTION, REASON = "Where can I stay tonight?", "She left her glasses here"
 
 
 @pytest.fixture(autouse=True)
-def answers_are_held_for_no_time(monkeypatch):
-    monkeypatch.setattr(Message, "HELD", datetime.timedelta(0))
+def no_undo_window(monkeypatch):
+    monkeypatch.setattr(Message, "UNDO_WINDOW", datetime.timedelta(0))
 
 
 def test_a_patron_reads_who_looked_at_what_is_theirs(branch, staff, patron, desk_computer, phone, show):

@@ -22,8 +22,8 @@ TOP = "element => element.getBoundingClientRect().top"
 
 
 @pytest.fixture(autouse=True)
-def answers_are_held_for_no_time(monkeypatch):
-    monkeypatch.setattr(Message, "HELD", datetime.timedelta(0))
+def no_undo_window(monkeypatch):
+    monkeypatch.setattr(Message, "UNDO_WINDOW", datetime.timedelta(0))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from portal.conversations.models import Message
-from portal.helpsessions.actions import keep
+from portal.helpsessions.keeping import keep
 from portal.helpsessions.models import HelpSession
 from tests.accounts.test_second_factor import app_code
 from tests.factories import HelpSessionFactory, code_for, recommend_in

@@ -14,7 +14,17 @@ from django.db.models import Max, Min, Sum
 from django.utils import timezone
 
 from accounts.models import Consent
-from portal.conversations import actions, desk_actions, drafts, jobs, merging, notes, states
+from portal.conversations import (
+    actions,
+    desk_actions,
+    drafts,
+    jobs,
+    keeping,
+    merging,
+    notes,
+    states,
+    verdicts,
+)
 from portal.conversations.models import (
     BranchQueue,
     Conversation,
@@ -26,11 +36,12 @@ from portal.conversations.models import (
     ReadersForm,
 )
 from portal.helpsessions import actions as helpsessions
-from portal.helpsessions.actions import ChosenItem
+from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.actions import save
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
+from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
 from tests.extent import times
 from tests.factories import (
@@ -470,7 +481,7 @@ def test_nobody_waits_for_each_other(session):
 
     def judge(which, verdict):
         return lambda pks: (
-            actions.take_verdict(
+            verdicts.take_verdict(
                 Recommendation.objects.get(pk=pks[which]),
                 verdict=verdict,
                 why="",
@@ -488,7 +499,7 @@ def test_nobody_waits_for_each_other(session):
         judge(3, "did_not_help"),
         judge(3, "could_not_get_it"),
         lambda pks: (
-            actions.keep(
+            keeping.keep(
                 HelpSession.objects.get(pk=pks[0]),
                 by=session.patron,
                 at=timezone.now(),
@@ -529,15 +540,15 @@ def test_nobody_waits_for_each_other(session):
 
 def test_a_verdict_tapped_eight_times_at_once_is_one_conversation(session):
     for round_, recommendation in enumerate(recommend_in(session, ROUNDS), start=1):
-        verdicts = ["did_not_help", "could_not_get_it"] * (PROCESSES // 2)
+        choices = ["did_not_help", "could_not_get_it"] * (PROCESSES // 2)
         at_once(
             *[
                 lambda verdict=verdict, recommendation=recommendation: (
-                    actions.take_verdict(
+                    verdicts.take_verdict(
                         recommendation, verdict=verdict, why="", comment="", by=None, at=timezone.now()
                     ).pk
                 )
-                for verdict in verdicts
+                for verdict in choices
             ]
         )
         assert Conversation.objects.count() == round_
@@ -552,7 +563,7 @@ def test_of_eight_who_keep_a_session_at_once_one_does(session):
         outcomes = at_once(
             *[
                 lambda person=person, unkept=unkept: (
-                    actions.keep(unkept, by=person, at=timezone.now(), wording="yes", language="en").patron_id
+                    keeping.keep(unkept, by=person, at=timezone.now(), wording="yes", language="en").patron_id
                 )
                 for person in people
             ]
@@ -569,7 +580,7 @@ def test_of_eight_who_keep_a_childs_visit_at_once_one_child_and_one_adult_do(ses
         outcomes = at_once(
             *[
                 lambda person=person, shared=shared: (
-                    actions.keep(shared, by=person, at=timezone.now(), wording="yes", language="en").pk
+                    keeping.keep(shared, by=person, at=timezone.now(), wording="yes", language="en").pk
                 )
                 for person in [*children, *adults]
             ]
@@ -585,13 +596,13 @@ def test_of_eight_who_keep_a_childs_visit_at_once_one_child_and_one_adult_do(ses
 
 def test_a_card_attached_at_once_goes_to_one_session(session):
     sessions = HelpSessionFactory.create_batch(PROCESSES, branch=session.branch, staff=session.staff)
-    for code in helpsessions.print_code_cards(
+    for code in handover.print_code_cards(
         by=session.staff, at=timezone.now(), branch=session.branch, count=ROUNDS
     ):
         outcomes = at_once(
             *[
                 lambda target=target, code=code: (
-                    helpsessions.attach_code_card(target, code=code, by=session.staff, at=timezone.now())
+                    handover.attach_code_card(target, code=code, by=session.staff, at=timezone.now())
                     or "attached"
                 )
                 for target in sessions
@@ -620,7 +631,7 @@ def test_a_form_sent_eight_times_at_once_records_one_session(session):
             summary="",
             quiet=False,
             note="note",
-            items=[helpsessions.ChosenItem(kind="book", title="Atlas")],
+            items=[ChosenItem(kind="book", title="Atlas")],
             token=token,
         ).pk
 

@@ -18,18 +18,19 @@ from django.utils import timezone
 
 from accounts.ils import fake
 from portal.conversations.models import Conversation, Message
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import handover
 from portal.wsgi import application
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code
 from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, UserFactory
+from tests.mailers import use_outbox
 
 ASK = reverse("ask")
 
 
 @pytest.fixture
 def outbox(settings):
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
 
 
 def question(token=None):
@@ -165,7 +166,7 @@ def test_no_door_opens_while_tries_cannot_be_counted(way, branch, staff, patron,
     if way == "code":
         ask_for_code(browser, patron.email)
     visit = HelpSessionFactory(branch=branch, staff=staff)
-    code = helpsessions.hand_over(visit, by=staff, at=timezone.now(), base_url="")
+    code = handover.hand_over(visit, by=staff, at=timezone.now(), base_url="")
     counts_away()
     answer = {
         "code": lambda: enter(browser, mailed_code(patron.email)),

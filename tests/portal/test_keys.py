@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.patron.people import person_without_address
 from accounts.sign_in.authenticator_apps import seal_anew
-from portal.helpsessions import account_codes, actions
+from portal.helpsessions import account_codes, handover
 from portal.helpsessions.models import ClaimCode
 from tests.factories import HelpSessionFactory
 
@@ -45,7 +45,7 @@ def test_who_is_signed_in_stays_so_under_the_next_key(client, patron, sign_in, c
 
 @pytest.mark.parametrize(("known", "status"), [(True, 302), (False, 404)])
 def test_a_slip_opens_its_visit_under_the_next_key(client, branch, staff, change_key, known, status):
-    code = actions.hand_over(
+    code = handover.hand_over(
         HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url=""
     )
     change_key(known=known)
@@ -54,15 +54,15 @@ def test_a_slip_opens_its_visit_under_the_next_key(client, branch, staff, change
 
 @pytest.mark.parametrize("known", [True, False])
 def test_a_card_is_attached_under_the_next_key(branch, staff, change_key, known):
-    [code] = actions.print_code_cards(by=staff, at=timezone.now(), branch=branch, count=1)
+    [code] = handover.print_code_cards(by=staff, at=timezone.now(), branch=branch, count=1)
     change_key(known=known)
     visit = HelpSessionFactory(branch=branch, staff=staff)
     if known:
-        actions.attach_code_card(visit, code=code, by=staff, at=timezone.now())
+        handover.attach_code_card(visit, code=code, by=staff, at=timezone.now())
         assert ClaimCode.objects.get().help_session == visit
     else:
-        with pytest.raises(actions.UnknownCodeCard):
-            actions.attach_code_card(visit, code=code, by=staff, at=timezone.now())
+        with pytest.raises(handover.UnknownCodeCard):
+            handover.attach_code_card(visit, code=code, by=staff, at=timezone.now())
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -16,11 +16,12 @@ from django.utils import timezone
 from accounts.ils import fake
 from accounts.sign_in.email_addresses import change_in_a_week
 from portal import security_log
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import handover
 from portal.logs import JsonFormatter
 from portal.notifications.models import Notification
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code
 from tests.factories import ConversationFactory, HelpSessionFactory, UserFactory
+from tests.mailers import use_outbox
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def said(caplog, settings):
     """said() is every line of the security log so far, as it is written."""
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
     caplog.set_level(logging.INFO, logger="portal.security")
     return lambda: [
         json.loads(JsonFormatter().format(record))
@@ -78,7 +79,7 @@ def test_the_desks_door(client, staff, sign_in, said):
 
 
 def test_the_code_of_a_visit(client, branch, staff, said):
-    code = helpsessions.hand_over(
+    code = handover.hand_over(
         HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url=""
     )
     for typed in ("0000000000000", code):
@@ -187,7 +188,7 @@ def test_no_code_token_or_pin_is_in_any_line_of_the_log(
     ask_for_code(visitor, patron.email)
     code = mailed_code(patron.email)
     enter(visitor, code)
-    claim = helpsessions.hand_over(
+    claim = handover.hand_over(
         HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url=""
     )
     for address in (f"/c/{claim}/", f"/c/{claim[:4]}%20{claim[4:]}/", f"/C/{claim}"):

@@ -14,6 +14,7 @@ from django.db import connection
 
 from portal import checks
 from portal.checks import refuse_unsafe_settings, settings_are_safe
+from portal.notifications.delivery import connect
 
 SAFE = {
     "SECRET_KEY": "not a secret but long enough, and of many letters: 0123456789",
@@ -47,6 +48,20 @@ def errors_of(**variables):
     """Return what `manage.py check` says about these settings, without starting a process."""
     with mock.patch.object(checks, "settings", SimpleNamespace(**read_settings(**variables))):
         return settings_are_safe()
+
+
+def test_the_worker_sends_mail_through_the_server_that_the_environment_names(settings):
+    server = {
+        "EMAIL_HOST": "mail.library.example",
+        "EMAIL_PORT": "587",
+        "EMAIL_HOST_USER": "afterword",
+        "EMAIL_HOST_PASSWORD": "a password",
+        "EMAIL_USE_TLS": "1",
+    }
+    settings.MAILERS = read_settings(**SAFE, **server)["MAILERS"]
+    mailer = connect()
+    assert (mailer.host, mailer.port, mailer.username) == ("mail.library.example", 587, "afterword")
+    assert (mailer.password, mailer.use_tls, mailer.use_ssl) == ("a password", True, False)
 
 
 @pytest.mark.slow

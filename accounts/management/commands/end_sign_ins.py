@@ -1,4 +1,4 @@
-"""For an emergency: a device or a whole database was stolen, and nobody is to stay signed in with what was in it."""
+"""Sign people out in an emergency, for example after a device or a copy of the database was stolen."""
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -7,11 +7,13 @@ from accounts.sign_in import sign_ins
 
 
 class Command(BaseCommand):
-    help = "Signs a person out everywhere, or everybody. Passkeys, apps and codes go on working."
+    help = (
+        "Sign out one person everywhere, or everybody. Passkeys, authenticator apps and codes keep working."
+    )
 
     def add_arguments(self, parser):
         who = parser.add_mutually_exclusive_group(required=True)
-        who.add_argument("--of", metavar="ADDRESS", help="the e-mail address of one person")
+        who.add_argument("--of", metavar="ADDRESS", help="the email address of one person")
         who.add_argument("--everybody", action="store_true")
 
     def handle(self, *, of, everybody, **options):

@@ -1,4 +1,4 @@
-"""Asks the library's own system of patrons what a sign-in would ask, and says in words what is wrong."""
+"""Test the connection to the library's ILS, and say in plain words what is wrong."""
 
 import getpass
 import sys
@@ -13,60 +13,69 @@ from accounts.sign_in.library_cards import branch_called
 
 
 class Command(BaseCommand):
-    help = "Tries the connection to the ILS (the library's own system of patrons) as the settings name it. With --card also one card and its PIN."
+    help = (
+        "Test the connection to the ILS that the settings name. With --card, test one card and its PIN too."
+    )
 
     def add_arguments(self, parser):
         parser.add_argument(
             "--card",
             default="",
-            help="a card to try; the PIN is asked for, so that it stands in no history of commands",
+            help="a card number to test; the command asks for the PIN, so that no shell history holds it",
         )
 
     def handle(self, *, card, **options):
         ils = library_ils()
         if ils is None:
             raise CommandError(
-                "No ILS is set: nobody signs in by library card. Set ILS to sip2 or koha, see docs/operations.md."
+                "No ILS is set, so nobody can sign in with a library card. "
+                "Set ILS to sip2 or koha. See docs/operations.md."
             )
         pin = self._pin() if card else ""
         self.stdout.write(f"ILS is {settings.ILS}.")
-        wrong = 0
+        today = Library.current().today()
+        problems = 0
         try:
-            for well, words in ils.examine(card, pin, today=Library.current().today()):
-                wrong += not well
-                self._say(well, words)
+            for ok, words in ils.examine(card, pin, today=today):
+                problems += not ok
+                self._report(ok, words)
             if card:
-                self._say_whose(ils.check(card, pin, today=Library.current().today()))
+                self._report_patron(ils.check(card, pin, today=today))
         except WrongCardOrPin as error:
             raise CommandError(
-                f"This card would not be let in: {error}. Everything up to here works."
+                f"This card can't be used to sign in: {error}. Everything before this step works."
             ) from None
         except (Blocked, Expired) as error:
             raise CommandError(
-                f"The PIN is right, and this card would not be let in: {error}. Everything up to here works."
+                f"The PIN is right, but this card can't be used to sign in: {error}. "
+                "Everything before this step works."
             ) from None
         except IlsError as error:
             raise CommandError(str(error)) from None
-        self.stdout.write("Nothing is wrong." if not wrong else f"To look at: {wrong}.")
+        self.stdout.write("No problems found." if not problems else f"To look at: {problems}.")
 
     def _pin(self):
-        """From the terminal, unseen; or the first line of what is piped in."""
+        """Ask for the PIN at the terminal without showing it, or read the first line of a pipe."""
         return getpass.getpass("PIN: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
 
-    def _say(self, well, words):
-        self.stdout.write(f"{'ok   ' if well else 'LOOK '} {words}")
+    def _report(self, ok, words):
+        self.stdout.write(f"{'ok   ' if ok else 'LOOK '} {words}")
 
-    def _say_whose(self, patron):
+    def _report_patron(self, patron):
         branch = branch_called(patron.home_branch)
-        self._say(True, f"The portal would know this person as {patron.ils_id}: {patron.name or 'no name'}.")
-        self._say(
+        self._report(
+            True, f"The portal would store this person as {patron.ils_id}: {patron.name or 'no name'}."
+        )
+        self._report(
             True,
-            f"E-mail: {patron.email or 'none'}. Patron group: {patron.group or 'none'}. Runs out: {patron.expires_on or 'never, as far as it says'}.",
+            f"Email: {patron.email or 'none'}. Patron group: {patron.group or 'none'}. "
+            f"Expires: {patron.expires_on or 'no date given'}.",
         )
         if branch:
-            self._say(True, f"Home branch: {branch}.")
+            self._report(True, f"Home branch: {branch}.")
         elif patron.home_branch:
-            self._say(
+            self._report(
                 False,
-                f"The home branch “{patron.home_branch}” is none of the portal's: add {patron.home_branch}=its-name-in-small-letters to ILS_BRANCHES.",
+                f"The portal has no home branch “{patron.home_branch}”. "
+                f"Add {patron.home_branch}=its-name-in-lowercase to ILS_BRANCHES.",
             )

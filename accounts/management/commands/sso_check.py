@@ -1,4 +1,4 @@
-"""Asks the provider of single sign-on what a sign-in would ask before anybody is sent there, and says in words what is wrong."""
+"""Test the provider of single sign-on before anybody is sent there, and say in plain words what is wrong."""
 
 import jwt
 import requests
@@ -7,98 +7,106 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
-from accounts.sign_in.single_sign_on import NotBelieved, checked_description
+from accounts.sign_in.openid_connect import InvalidResponse, checked_configuration
 
 
 class Command(BaseCommand):
-    help = "Tries the provider of single sign-on (OpenID Connect) as the settings name it. Nobody signs in by it."
+    help = "Test the single sign-on provider (OpenID Connect) that the settings name. It signs nobody in."
 
     def handle(self, **options):
         if not settings.SSO["issuer"]:
             raise CommandError(
-                "No single sign-on is set. Set SSO_ISSUER, SSO_CLIENT_ID, SSO_CLIENT_SECRET and SSO_NAME, see docs/operations.md."
+                "No single sign-on is set. Set SSO_ISSUER, SSO_CLIENT_ID, SSO_CLIENT_SECRET and SSO_NAME. "
+                "See docs/operations.md."
             )
         issuer = settings.SSO["issuer"]
-        found = self._ask(f"{issuer}/.well-known/openid-configuration")
+        configuration = self._get_json(f"{issuer}/.well-known/openid-configuration")
         try:
-            checked_description(found)
-        except NotBelieved as error:
+            checked_configuration(configuration)
+        except InvalidResponse as error:
             raise CommandError(
-                f"Nobody could come in: {error}. SSO_ISSUER must be the issuer as the provider itself writes it."
+                f"Nobody can sign in: {error}. "
+                "SSO_ISSUER must be the issuer exactly as the provider writes it."
             ) from None
         except (KeyError, TypeError, AttributeError) as error:
-            raise CommandError(
-                f"Nobody could come in: the provider's description of itself lacks {error}."
-            ) from None
-        wrong = 0
-        for well, words in [(True, f"{issuer} answers, and is what it says."), *self._about(found)]:
-            wrong += not well
-            self.stdout.write(f"{'ok   ' if well else 'LOOK '} {words}")
+            raise CommandError(f"Nobody can sign in: the provider's configuration lacks {error}.") from None
+        problems = 0
+        answers = (True, f"{issuer} answers, and is the issuer that it says it is.")
+        for ok, words in [answers, *self._findings(configuration)]:
+            problems += not ok
+            self.stdout.write(f"{'ok   ' if ok else 'LOOK '} {words}")
         self.stdout.write(
-            f"Register this address there for the way back: {settings.BASE_URL}{reverse('single_sign_on_answer')}"
+            "Register this redirect address with the provider: "
+            f"{settings.BASE_URL}{reverse('single_sign_on_answer')}"
         )
         self.stdout.write(
-            "Whether the provider takes SSO_CLIENT_ID and SSO_CLIENT_SECRET shows only when somebody signs in: try it once."
+            "Only a real sign-in shows whether the provider accepts SSO_CLIENT_ID and SSO_CLIENT_SECRET. "
+            "Sign in once to find out."
         )
-        self.stdout.write("Nothing is wrong." if not wrong else f"To look at: {wrong}.")
+        self.stdout.write("No problems found." if not problems else f"To look at: {problems}.")
 
-    def _about(self, found):
-        """(well, words) for each thing worth knowing."""
-        keys = [key for key in self._keys(found["jwks_uri"]) if key.public_key_use in (None, "sig")]
+    def _findings(self, configuration):
+        """Yield (ok, sentence) for each finding about the provider's configuration."""
+        keys = [key for key in self._keys(configuration["jwks_uri"]) if key.public_key_use in (None, "sig")]
         yield (
             bool(keys),
-            f"Keys that it signs with: {len(keys)}."
-            if keys
-            else "It names no key that it signs with: nobody could come in.",
+            f"Signing keys: {len(keys)}." if keys else "It lists no signing key, so nobody can sign in.",
         )
-        missing = set(settings.SSO["scopes"]) - set(found.get("scopes_supported", settings.SSO["scopes"]))
+        scopes = settings.SSO["scopes"]
+        missing = set(scopes) - set(configuration.get("scopes_supported", scopes))
         yield (
             not missing,
-            "It knows all that SSO_SCOPES asks for."
+            "It supports every scope in SSO_SCOPES."
             if not missing
-            else f"It does not know {', '.join(sorted(missing))}: see SSO_SCOPES.",
+            else f"It does not support {', '.join(sorted(missing))}. See SSO_SCOPES.",
         )
-        pkce = "S256" in found.get("code_challenge_methods_supported", [])
+        pkce = "S256" in configuration.get("code_challenge_methods_supported", [])
         yield (
             pkce,
             "It uses PKCE."
             if pkce
-            else "It does not say that it uses PKCE (S256). The portal sends it; many providers leave it out of their description.",
+            else "It does not say that it uses PKCE (S256). "
+            "The portal sends PKCE anyway, because many providers don't list it.",
         )
-        if "userinfo_endpoint" not in found:
-            yield False, "It has no userinfo: name and address come along only if the ID token holds them."
+        if "userinfo_endpoint" not in configuration:
+            yield (
+                False,
+                "It has no userinfo endpoint, so names and addresses come only from the ID token.",
+            )
 
     def _keys(self, url):
         try:
-            return jwt.PyJWKSet.from_dict(self._ask(url)).keys
+            return jwt.PyJWKSet.from_dict(self._get_json(url)).keys
         except jwt.PyJWTError as error:
-            raise CommandError(f"Nobody could come in: its keys can't be read ({error}).") from None
+            raise CommandError(f"Nobody can sign in: the provider's keys can't be read ({error}).") from None
 
-    def _ask(self, url):
+    def _get_json(self, url):
         try:
             with get_adapter().get_requests_session() as session:
-                answer = session.get(url)
-                answer.raise_for_status()
-                return answer.json()
+                response = session.get(url)
+                response.raise_for_status()
+                return response.json()
         except requests.exceptions.SSLError:
             raise CommandError(
-                f"The certificate at {url} is not trusted. If it is of your own making, name its file in SSO_CA_FILE."
+                f"The certificate at {url} is not trusted. "
+                "If it is self-signed, name its file in SSO_CA_FILE."
             ) from None
         except requests.Timeout:
             raise CommandError(f"{url} does not answer in time.") from None
         except requests.TooManyRedirects:
             raise CommandError(
-                f"{url} sends the portal elsewhere. Is SSO_ISSUER right, with or without its last slash?"
+                f"{url} redirects the portal. Is SSO_ISSUER right, with or without a slash at the end?"
             ) from None
         except requests.HTTPError as error:
             raise CommandError(
-                f"{url} answers {error.response.status_code}. Is SSO_ISSUER the issuer of an OpenID Connect provider?"
+                f"{url} answers with status {error.response.status_code}. "
+                "Is SSO_ISSUER the issuer of an OpenID Connect provider?"
             ) from None
         except requests.JSONDecodeError:
             raise CommandError(
-                f"{url} answers what is no description of an OpenID Connect provider."
+                f"{url} does not answer with the configuration of an OpenID Connect provider."
             ) from None
         except (requests.RequestException, OSError):
             raise CommandError(
-                f"{url} can't be reached. Is SSO_ISSUER right, does a firewall stand between, does SSO_CA_FILE exist?"
+                f"{url} can't be reached. Is SSO_ISSUER right? Is there a firewall? Does SSO_CA_FILE exist?"
             ) from None

@@ -14,68 +14,81 @@ from recommendations.models import Recommendation, Topic
 
 
 class ConversationQuerySet(models.QuerySet):
-    # Who may do what. Every view starts from one of these.
+    """The scopes and filters of conversations. Every view starts from one of the two scopes."""
 
     def belonging_to(self, viewer):
-        """What this reader may open as a patron: their own, and those of the sessions this browser opened by code.
+        """Return the conversations with messages that this viewer may open as a patron.
 
-        A conversation that a verdict opened is the desk's alone until it holds a message."""
+        A conversation that a verdict opened has no message at first, and only the desk sees it.
+        """
         return self.filter(
             viewer.owns("patron", help_session=viewer.opened_sessions), last_message_at__isnull=False
         )
 
     def at_desk_of(self, user, shown=()):
-        """What this member of staff may open at the desk: their branches', what is assigned to them or to somebody whom they
-        cover today, and the conversations of sessions (primary keys) whose code a patron showed them today."""
-        return self.filter(at_desk_of(user.pk, user.desk_branch_ids, shown, timezone.localdate()))
+        """Return the conversations that this staff member may open at the desk.
 
-    # What to look for. The lists of the desk stand in desk_lists.py.
+        `shown` are primary keys of the help sessions whose code a patron showed them today.
+        """
+        return self.filter(at_desk_of(user.pk, user.desk_branch_ids, shown, timezone.localdate()))
 
     def latest_first(self):
         return self.order_by("-last_message_at", "-pk")
 
     def not_merged(self):
-        """Without those that were joined into another: these only lead there."""
+        """Leave out conversations that were merged into another. Their addresses only redirect there."""
         return self.filter(merged_into=None)
 
     def unread_by(self, person):
-        """Those that hold something which this person (None: the holder of a code) has not seen. One's own message is seen.
+        """Return the conversations with something that `person` has not seen.
 
-        What isn't kept in somebody's account is read without a name, also by a person who is signed in."""
-        whose = Q(person=None) | Q(person=person) if person else Q(person=None)
+        `person` is None for a viewer by code. Participation rows without a person count for everyone, because
+        a signed-in person who reads by code has no row of their own.
+        """
+        own_rows = Q(person=None) | Q(person=person) if person else Q(person=None)
         seen = Participation.objects.filter(
-            whose, conversation=OuterRef("pk"), side=Side.PATRON, read_until__gte=OuterRef("last_message_at")
+            own_rows,
+            conversation=OuterRef("pk"),
+            side=Side.PATRON,
+            read_until__gte=OuterRef("last_message_at"),
         )
         return self.not_merged().filter(~Exists(seen))
 
 
 def at_desk_of(person, branches, shown, today):
-    """The condition of ConversationQuerySet.at_desk_of."""
+    """Return the condition of `ConversationQuerySet.at_desk_of` as a Q object.
+
+    It covers the conversations of the person's branches, those assigned to them, those assigned to someone
+    they cover for on `today`, and those of the help sessions in `shown`.
+    """
     covered = Absence.objects.on(today).filter(cover=person).values("person")
     return Q(branch__in=branches) | Q(assignee=person) | Q(assignee__in=covered) | Q(help_session__in=shown)
 
 
 class Side(models.TextChoices):
-    """Who speaks in a conversation, or looks at it."""
+    """The two sides of a conversation."""
 
     PATRON = "patron", _("the patron")
     STAFF = "staff", _("the library")
 
 
 class Conversation(models.Model):
-    """One conversation per need, hung on the session or the item it is about. Every row of the desk's queue is one."""
+    """Messages between a patron and the library about one need. Each is a row of the desk's queue.
+
+    It may be about a help session or about one recommended item.
+    """
 
     class Status(models.TextChoices):
-        """Whose turn it is. What changes it stands in portal.conversations.states."""
+        """Whose turn it is. `portal.conversations.states` has the rules for changing it."""
 
         WAITING_FOR_STAFF = "waiting_for_staff", _("waiting for the library")
         WAITING_FOR_PATRON = "waiting_for_patron", _("waiting for you")
-        SNOOZED = "snoozed", _("put off until a day")
+        SNOOZED = "snoozed", _("snoozed until a day")
         CLOSED = "closed", _("closed")
         ERASED = "erased", _("erased")
 
     class Reason(models.TextChoices):
-        """Why it is, or was, in the queue."""
+        """The reason why the conversation is, or last was, in the queue."""
 
         ASKED = "asked", _("asked")
         DID_NOT_HELP = "did_not_help", _("did not help")
@@ -107,7 +120,7 @@ class Conversation(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="the contact as which the answer was counted",
+        help_text="the help session that counts this answer as a contact",
     )
     merged_into = models.ForeignKey(
         "self",
@@ -115,56 +128,56 @@ class Conversation(models.Model):
         null=True,
         blank=True,
         related_name="merged",
-        help_text="where its messages went",
+        help_text="the conversation that has its messages now",
     )
-    subject = models.CharField(max_length=200, blank=True, help_text="blank only once it is erased")
+    subject = models.CharField(max_length=200, blank=True, help_text="blank only after erasing")
     status = models.CharField(max_length=20, choices=Status)
     reason = models.CharField(max_length=20, choices=Reason)
     opened_at = models.DateTimeField()
     at_desk_from = models.DateTimeField(
-        help_text="a verdict's conversation waits a minute, so that a slip of the finger can be mended"
+        help_text="when the desk sees it: a verdict waits a minute, so that a mistaken tap can be corrected"
     )
     waiting_since = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="first unanswered message or verdict; null where nothing is unanswered",
+        help_text="time of the first unanswered message or verdict; null if all are answered",
     )
     promised_at = models.DateTimeField(
-        null=True, blank=True, help_text="by when the branch promised to answer"
+        null=True, blank=True, help_text="the time by which the branch promised to answer"
     )
     snoozed_until = models.DateField(
-        null=True, blank=True, help_text="the library's day on which it comes back"
+        null=True, blank=True, help_text="the day, in the library's time zone, on which it comes back"
     )
     closes_at = models.DateTimeField(
-        null=True, blank=True, help_text="when it closes by itself, unless the patron writes"
+        null=True, blank=True, help_text="when it closes automatically unless the patron writes"
     )
     closed_at = models.DateTimeField(null=True, blank=True)
     queued_at = models.DateTimeField(
-        help_text="its place in the desk's lists: waiting since, answered at, put off at, closed at"
+        help_text="its place in the desk's lists: when it began to wait, or was answered, snoozed or closed"
     )
     last_message_at = models.DateTimeField(
-        null=True, blank=True, help_text="shown_from of the last message the patron may see"
+        null=True, blank=True, help_text="shown_from of the last message that the patron may see"
     )
     pending_from = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="shown_from of the first answer that isn't in `version` and `last_message_at` yet",
+        help_text="shown_from of the first answer not yet counted in `version` and `last_message_at`",
     )
     patron_status = models.CharField(
         max_length=20,
         blank=True,
-        help_text="what the patron reads as its state until all held answers are shown",
+        help_text="the status that the patron sees until all pending answers are shown",
     )
     changed_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="the last change; the next one comes after it, whoever's clock says what",
+        help_text="time of the last change; the next change is always later, even if clocks differ",
     )
     version = models.PositiveIntegerField(
-        default=0, help_text="raised by what the patron may see, and only then: what an open page polls"
+        default=0, help_text="raised by changes that the patron may see; an open page polls it"
     )
     desk_version = models.PositiveIntegerField(
-        default=0, help_text="raised by everything: what an open page at the desk polls"
+        default=0, help_text="raised by every change; an open page at the desk polls it"
     )
 
     objects = ConversationQuerySet.as_manager()
@@ -239,17 +252,23 @@ class Conversation(models.Model):
         return self.status in self.OPEN
 
     def verdicts(self):
-        """The recommendations whose verdicts belong to this conversation: the one it hangs on (or a conversation joined into it did), and those
-        made in its answers."""
-        hung = Conversation.objects.filter(
+        """Return the recommendations whose verdicts belong to this conversation.
+
+        These are the item it is about, the items of conversations merged into it, and the items in its
+        answers.
+        """
+        about = Conversation.objects.filter(
             Q(pk=self.pk) | Q(merged_into=self), recommendation__isnull=False
         ).values("recommendation")
         return Recommendation.objects.filter(
-            Q(pk__in=hung) | Q(messagerecommendation__message__conversation=self)
+            Q(pk__in=about) | Q(messagerecommendation__message__conversation=self)
         )
 
     def version_at(self, at):
-        """The version as the patron may know it: an answer counts from the moment it is shown, whether the worker has been here or not."""
+        """Return the version that the patron may know at that moment.
+
+        An answer counts from the moment it is shown, even if the worker has not counted it yet.
+        """
         if self.pending_from is None or self.pending_from > at:
             return self.version
         return (
@@ -257,18 +276,24 @@ class Conversation(models.Model):
         )
 
     def has_pending_answer(self, at):
-        """Whether an answer is kept from the patron then: one that came after another was shown, too, whether the worker has been here or not."""
+        """Return whether an answer is still hidden from the patron at that moment."""
         if self.pending_from is None:
             return False
         return self.pending_from > at or self.messages.filter(side=Side.STAFF, shown_from__gt=at).exists()
 
     def status_at(self, at):
-        """The state as the patron may know it: what an answer changed stays unsaid while an answer is held."""
+        """Return the status that the patron may know at that moment.
+
+        While an answer is pending they still see the status from before it.
+        """
         return self.patron_status if self.has_pending_answer(at) else self.status
 
 
 class Participation(models.Model):
-    """How far one person has read, and, at the desk, whether they are here. The holder of a code, who has no name, is the row without a person."""
+    """How far one person has read a conversation, and whether a staff member is looking at it now.
+
+    All viewers by code share the one row without a person, because they have no name.
+    """
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="participations")
     person = models.ForeignKey(User, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
@@ -276,13 +301,13 @@ class Participation(models.Model):
     read_until = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="shown_from (at the desk: sent_at) of the last message this person has seen",
+        help_text="shown_from (for staff sent_at) of the last message that this person has seen",
     )
     seen_at = models.DateTimeField(
-        null=True, blank=True, help_text="when the page was last open before them; of staff alone"
+        null=True, blank=True, help_text="when they last had the page open; only for staff"
     )
     writing_at = models.DateTimeField(
-        null=True, blank=True, help_text="when they last wrote in the composer; of staff alone"
+        null=True, blank=True, help_text="when they last typed in the composer; only for staff"
     )
 
     class Meta:
@@ -305,12 +330,12 @@ class Participation(models.Model):
 
 
 class BranchQueue(models.Model):
-    """What an open queue polls: one row a branch, raised by whatever changes one of its conversations."""
+    """The version of a branch's queue. Open pages poll it, and each change in a conversation raises it."""
 
     branch = models.OneToOneField(Branch, on_delete=models.CASCADE, primary_key=True, related_name="+")
     version = models.PositiveIntegerField(default=0)
     next_at = models.DateTimeField(
-        null=True, blank=True, help_text="when the last verdict's minute of grace is over: it shows then"
+        null=True, blank=True, help_text="when the last verdict's minute is over and the desk sees it"
     )
 
     def __str__(self):

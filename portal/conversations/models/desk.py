@@ -1,4 +1,4 @@
-"""What never leaves the desk: notes, reply templates and the words of its search."""
+"""Rows that never leave the desk: notes, reply templates and the words for its search."""
 
 import uuid
 
@@ -13,14 +13,14 @@ from .messages import Message
 
 
 class ConversationNote(models.Model):
-    """What staff write to each other beside a conversation. It never leaves the desk: no patron page, mail or export is ever handed one."""
+    """A private note that staff write about a conversation. No patron page, email or export contains it."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="notes")
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     body = models.TextField()
     written_at = models.DateTimeField()
-    client_token = models.UUIDField(help_text="one composer, one note")
+    client_token = models.UUIDField(help_text="the composer's token, so that sending it twice makes one note")
 
     class Meta:
         constraints = [
@@ -33,7 +33,7 @@ class ConversationNote(models.Model):
 
 
 class NoteMention(models.Model):
-    """A colleague named in a note, and when they looked."""
+    """A colleague named in a note, and when they opened the conversation."""
 
     note = models.ForeignKey(ConversationNote, on_delete=models.CASCADE, related_name="mentions")
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="note_mentions")
@@ -48,13 +48,15 @@ class NoteMention(models.Model):
 
 
 class ReplyTemplateQuerySet(models.QuerySet):
+    """The filter of reply templates."""
+
     def at_branch(self, branch):
-        """What may be used in a conversation of this branch: its own, and those of all branches."""
+        """Return the templates of this branch and those of all branches."""
         return self.filter(Q(branch=branch) | Q(branch=None))
 
 
 class ReplyTemplate(models.Model):
-    """An answer that is often given, with places for what differs."""
+    """A text that staff often send, with placeholders for names and titles."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     branch = models.ForeignKey(
@@ -85,13 +87,16 @@ class ReplyTemplate(models.Model):
 
 
 class ConversationWords(models.Model):
-    """The words of a message, or (without one) those that are a conversation's own, as recommendations.search.fold leaves them; written by
-    the actions, never by a trigger. For the desk's search alone."""
+    """The searchable words of one message, or of the conversation itself if `message` is None.
+
+    They are folded by recommendations.search.fold. The actions write them, and only the desk's search reads
+    them.
+    """
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="words")
     message = models.OneToOneField(Message, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     name = models.CharField(
-        max_length=200, blank=True, help_text="of the patron, as it was when the row was written"
+        max_length=200, blank=True, help_text="the patron's name when the row was written"
     )
     words = models.TextField()
 

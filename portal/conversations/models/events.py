@@ -1,4 +1,4 @@
-"""What happened to a conversation, for both sides and for the desk alone."""
+"""The events of a conversation: those that both sides see, and those for the desk alone."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -10,13 +10,13 @@ from .messages import Message
 
 
 class Event(models.Model):
-    """Something that happened to a conversation, told in its time line to both sides in plain words. What only the desk may know is a DeskEvent."""
+    """Something that happened to a conversation and appears in its timeline for both sides."""
 
     class Kind(models.TextChoices):
         CLOSED = "closed", _("closed")
-        CLOSED_BY_ITSELF = "closed_by_itself", _("closed by itself")
+        CLOSED_BY_ITSELF = "closed_by_itself", _("closed automatically")
         REOPENED = "reopened", _("reopened")
-        MERGED = "joined", _("joined with another")
+        MERGED = "joined", _("merged with another")
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events")
     message = models.ForeignKey(
@@ -25,15 +25,17 @@ class Event(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="the message that brought it about",
+        help_text="the message that caused it",
     )
     kind = models.CharField(max_length=20, choices=Kind)
     side = models.CharField(max_length=8, choices=Side)
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     at = models.DateTimeField()
-    shown_from = models.DateTimeField(help_text="from when the patron may see it")
+    shown_from = models.DateTimeField(help_text="when the patron may first see it")
     waiting_since = models.DateTimeField(
-        null=True, blank=True, help_text="of a join: the first that was unanswered in either conversation"
+        null=True,
+        blank=True,
+        help_text="for a merge: the time of the first unanswered message in either conversation",
     )
 
     class Meta:
@@ -44,17 +46,17 @@ class Event(models.Model):
 
 
 class DeskEvent(models.Model):
-    """Something that was done with a conversation at the desk. Like a note it never leaves the desk."""
+    """Something that the desk or the worker did with a conversation. It never leaves the desk."""
 
     class Kind(models.TextChoices):
         TAKEN = "taken", _("taken")
         ASSIGNED = "assigned", _("assigned")
         UNASSIGNED = "unassigned", _("unassigned")
-        RELEASED = "released", _("released: it lay too long")
-        TRANSFERRED = "handed_over", _("handed to another branch")
-        SNOOZED = "snoozed", _("put off")
+        RELEASED = "released", _("released because nobody answered")
+        TRANSFERRED = "handed_over", _("transferred to another branch")
+        SNOOZED = "snoozed", _("snoozed")
         WOKEN = "woken", _("came back")
-        CLOSED = "closed", _("closed before a word was written")
+        CLOSED = "closed", _("closed before anything was written")
         LOGGED = "logged", _("logged as a contact")
         ERASED = "erased", _("erased")
 
@@ -62,7 +64,7 @@ class DeskEvent(models.Model):
     kind = models.CharField(max_length=12, choices=Kind)
     by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     to = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="whose it became"
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="the new assignee"
     )
     was = models.ForeignKey(
         User,
@@ -70,7 +72,7 @@ class DeskEvent(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="whose it had been",
+        help_text="the previous assignee",
     )
     branch = models.ForeignKey(
         Branch,
@@ -78,9 +80,9 @@ class DeskEvent(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="to which branch it went",
+        help_text="the branch it was transferred to",
     )
-    until = models.DateField(null=True, blank=True, help_text="until which day it was put off")
+    until = models.DateField(null=True, blank=True, help_text="the day until which it was snoozed")
     at = models.DateTimeField()
 
     class Meta:

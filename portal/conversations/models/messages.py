@@ -1,4 +1,4 @@
-"""What patron and staff write to each other, with its files and drafts."""
+"""Messages between patrons and staff, with their files, drafts and recommendations."""
 
 import datetime
 import logging
@@ -17,8 +17,13 @@ log = logging.getLogger(__name__)
 
 
 class MessageQuerySet(models.QuerySet):
+    """The filters of messages."""
+
     def shown(self, at):
-        """What the patron may see. Every page, mail and export of theirs starts from this."""
+        """Return the messages that the patron may see at that moment.
+
+        Every patron page, email and export starts from this.
+        """
         return self.filter(shown_from__lte=at)
 
     def in_order(self):
@@ -26,19 +31,18 @@ class MessageQuerySet(models.QuerySet):
 
 
 class Message(models.Model):
-    """What one side said to the other. Notes of the staff are never here."""
+    """One message from a patron or from staff. Private notes are in ConversationNote."""
 
-    UNDO_WINDOW = datetime.timedelta(
-        seconds=15
-    )  # an answer can be taken back so long; the patron doesn't see it before
+    # The writer can take an answer back during this time. The patron sees it afterwards.
+    UNDO_WINDOW = datetime.timedelta(seconds=15)
 
     Side = Side
 
     class Then(models.TextChoices):
-        """What the writer of an answer asked for."""
+        """The writer's choice of what the conversation does after an answer."""
 
         TURN = "turn", _("wait for the patron")
-        OURS = "ours", _("stay in the queue: more is to come")
+        OURS = "ours", _("stay in the queue, because more will follow")
         CLOSE = "close", _("close the conversation")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -47,18 +51,22 @@ class Message(models.Model):
     author = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     writer_erased = models.BooleanField(
         default=False,
-        help_text="of the patron's side: it had an author, whose record is erased; it wasn't written with a code",
+        help_text="the patron who wrote it was erased, so it was not written by code",
     )
     body = models.TextField()
     language = models.CharField(max_length=12)
     sent_at = models.DateTimeField()
-    shown_from = models.DateTimeField(help_text="from when the patron may see it")
+    shown_from = models.DateTimeField(help_text="when the patron may first see it")
     then = models.CharField(
-        max_length=8, choices=Then, blank=True, help_text="of an answer: what the conversation does after it"
+        max_length=8, choices=Then, blank=True, help_text="what the conversation does after this answer"
     )
-    client_token = models.UUIDField(help_text="one composer, one message: posting twice makes one")
+    client_token = models.UUIDField(
+        help_text="the composer's token, so that sending it twice makes one message"
+    )
     mail_id = models.CharField(
-        max_length=200, blank=True, help_text="Message-ID of the mail that announced it, for threading"
+        max_length=200,
+        blank=True,
+        help_text="Message-ID of the email that announced it, so that mail programs group the emails",
     )
 
     objects = MessageQuerySet.as_manager()
@@ -82,7 +90,7 @@ class Message(models.Model):
 
 
 class MessageRecommendation(models.Model):
-    """A recommendation made inside an answer. One recommendation, one occasion."""
+    """A recommendation made in an answer. A recommendation belongs to exactly one message or session."""
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="recommendation_links")
     recommendation = models.OneToOneField(
@@ -98,25 +106,31 @@ class MessageRecommendation(models.Model):
 
 
 class AttachmentQuerySet(models.QuerySet):
-    """Of one conversation that somebody may open: which of its files they may."""
+    """The files of one conversation that a person may open."""
 
     def open_to_patron(self, person, at):
-        """Those of messages that are shown, and what this person (None: the holder of the code) has added and not sent."""
+        """Return the files of shown messages, and those that this person has added but not sent.
+
+        `person` is None for a viewer by code.
+        """
         return self.filter(
             Q(message__shown_from__lte=at) | Q(message=None, side=Side.PATRON, added_by=person)
         )
 
     def open_to_staff(self, user):
-        """Those of all messages, and what this member of staff has added and not sent."""
+        """Return the files of all messages, and those that this staff member has added but not sent."""
         return self.filter(Q(message__isnull=False) | Q(message=None, side=Side.STAFF, added_by=user))
 
     def in_composer(self, client_token, *, side, person):
-        """What this person has added to this composer."""
+        """Return the files that this person has added to this composer and not sent."""
         return self.filter(message=None, client_token=client_token, side=side, added_by=person)
 
 
 class Attachment(models.Model):
-    """A picture or a PDF. Until its message is sent it belongs to the composer (`client_token`) that it was added to."""
+    """A picture or a PDF.
+
+    Until its message is sent it belongs to the composer with the same `client_token`.
+    """
 
     class Kind(models.TextChoices):
         PICTURE = "picture", _("picture")
@@ -135,18 +149,20 @@ class Attachment(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="null: the holder of the code",
+        help_text="null for a viewer by code",
     )
     kind = models.CharField(max_length=8, choices=Kind)
     file = models.FileField(storage=private_storage, max_length=120)
     preview = models.FileField(
-        storage=private_storage, max_length=120, blank=True, help_text="a small picture of the picture"
+        storage=private_storage, max_length=120, blank=True, help_text="a small copy of the picture"
     )
-    name = models.CharField(max_length=120, help_text="what its owner called it; never where it is kept")
+    name = models.CharField(
+        max_length=120, help_text="the file's name when it was uploaded; it is stored under another name"
+    )
     alt = models.CharField(
-        max_length=300, blank=True, help_text="what can be seen in it, for those who can't"
+        max_length=300, blank=True, help_text="what the picture shows, for people who can't see it"
     )
-    size = models.PositiveIntegerField(help_text="bytes, preview included")
+    size = models.PositiveIntegerField(help_text="in bytes, including the preview")
     width = models.PositiveIntegerField(null=True, blank=True)
     height = models.PositiveIntegerField(null=True, blank=True)
     added_at = models.DateTimeField()
@@ -171,17 +187,19 @@ class Attachment(models.Model):
 
     @staticmethod
     def remove_files(names):
-        """What the disk doesn't let go of now, attachments.forget_stray_files tries again."""
+        """Delete these files. The job `forget_stray_files` retries those that could not be deleted."""
         for name in names:
             try:
                 private_storage().delete(name)
             except OSError as error:
-                log.error("an attachment's file could not be removed, and is tried again: %s", error)
+                log.error("could not delete the file of an attachment, will try again: %s", error)
 
 
 class Draft(models.Model):
-    """What somebody was writing, kept as it was typed. A save wins only with a higher sequence number, so that an older tab never
-    overwrites a newer draft."""
+    """Text that a person has typed and not sent.
+
+    A save counts only with a higher `sequence`, so that an older tab never overwrites a newer draft.
+    """
 
     class Kind(models.TextChoices):
         REPLY = "reply", _("reply")
@@ -196,7 +214,7 @@ class Draft(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="null: the holder of the code",
+        help_text="null for a viewer by code",
     )
     conversation = models.ForeignKey(
         Conversation,
@@ -204,12 +222,16 @@ class Draft(models.Model):
         null=True,
         blank=True,
         related_name="drafts",
-        help_text="null: of a new question",
+        help_text="null for a new question",
     )
-    client_token = models.UUIDField(help_text="the composer's: sent from two devices it is one message")
+    client_token = models.UUIDField(
+        help_text="the composer's token, so that sending it from two devices makes one message"
+    )
     body = models.TextField(blank=True)
     language = models.CharField(max_length=12, blank=True)
-    typed = models.JSONField(default=dict, help_text="the other fields of the composer by name, as typed")
+    typed = models.JSONField(
+        default=dict, help_text="the other fields of the composer, as typed: {name: value}"
+    )
     sequence = models.PositiveIntegerField()
     saved_at = models.DateTimeField()
 
@@ -238,7 +260,10 @@ class Draft(models.Model):
 
 
 class ReadersForm(models.Model):
-    """The answers of *Find me something to read*, for the desk to read at a glance; the conversation's first message says the same in a sentence or two."""
+    """The answers of *Find me something to read*, for the desk to read at a glance.
+
+    The first message of the conversation says the same in sentences.
+    """
 
     conversation = models.OneToOneField(
         Conversation, on_delete=models.CASCADE, primary_key=True, related_name="readers_form"

@@ -1,10 +1,13 @@
-"""What the pages say of a conversation. A message is put together here: of a page with many of them a template would take most of the time."""
+"""Template tags for conversations and their messages.
+
+The tags build the markup of a message, because on a long page a template would take most of the time.
+"""
 
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 
-from portal.conversations import conversation_page
+from portal.conversations import status_texts
 from portal.templatetags.portal import plain, when
 
 register = template.Library()
@@ -12,22 +15,24 @@ register = template.Library()
 
 @register.simple_tag
 def whose_turn(conversation):
-    return conversation_page.turn_in_words(conversation, timezone.now())
+    """Return the status of a conversation for a row of a list."""
+    return status_texts.status_text(conversation, timezone.now())
 
 
 @register.simple_tag
 def closing(closes_at, closed):
-    """What an answer's mail says beforehand of how the conversation ends; nothing of its matter."""
+    """Return how the conversation ends, for an email about an answer. It says nothing of the content."""
     if closed:
-        return conversation_page.closed_in_words()
-    return conversation_page.closes_in_words(closes_at) if closes_at else ""
+        return status_texts.closed_text()
+    return status_texts.closing_text(closes_at) if closes_at else ""
 
 
 @register.simple_tag
 def message_opens(message):
-    """The words. What hangs on the message stands between this and message_closes."""
+    """Return the beginning of a message: its heading and text. Attachments follow before message_closes."""
     return format_html(
-        '<li class="message {}" id="message-{}"><h2 class="visually-hidden">{}</h2><div class="bubble prose" lang="{}">{}</div>',
+        '<li class="message {}" id="message-{}"><h2 class="visually-hidden">{}</h2>'
+        '<div class="bubble prose" lang="{}">{}</div>',
         "mine" if message.side == "patron" and message.is_mine else "theirs",
         message.public_id,
         message.heading,
@@ -38,7 +43,7 @@ def message_opens(message):
 
 @register.simple_tag
 def message_closes(message, address):
-    """Who and when; the time is the link to the message."""
+    """Return the end of a message: its writer and time. The time links to the message."""
     return format_html(
         '<p class="meta">{} · <a href="{}?message={}#message-{}">{}</a></p></li>',
         message.by,

@@ -1,8 +1,9 @@
-"""Ask the library: something new, or again about a session or one of its items. The receipt is the conversation itself.
+"""Asking the library: something new, or about a visit or one of its items.
 
-Whoever is signed in, or asks about a visit that this browser opened by code, sends at once. Anybody else writes first and then
-proves an address or types a code; meanwhile the question rests in the browser's session (unsent.py). It is sent by a button of
-its own after that: the proof itself sends nothing, because on a shared device the words that wait may be somebody else's.
+A person who is signed in, or who asks about a visit that this browser opened by code, sends at once. Anyone
+else writes first and then signs in or types a code. Meanwhile the question is kept in the browser session
+(pending_questions.py). Signing in doesn't send it, because on a shared device another person may have written
+it. They press a button.
 """
 
 import uuid
@@ -42,12 +43,14 @@ from portal.htmx import render_page
 from portal.limits import TooOften
 from recommendations.models import Recommendation, Topic
 
-TYPED = ("topic", "branch")  # the fields of the form beside the words
+# The fields of the form besides the text.
+TYPED = ("topic", "branch")
 ASK = {"side": Message.Side.PATRON, "kind": Draft.Kind.ASK}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask(request):
+    """GET shows the form. POST sends the question, or keeps it until the person signs in."""
     visits = opened_visits(request)
     if request.method != "POST":
         return _ask_page(
@@ -58,34 +61,41 @@ def ask(request):
         return _ask_page(request, form, status=422)
     if request.viewer.person or form.visit:
         return _send_at_once(request, form)
+    return _keep_until_signed_in(request, form)
+
+
+def _keep_until_signed_in(request, form):
+    """Keep the question in the browser session and redirect to the page that sends it.
+
+    `none_of` are the visits that were open when the person chose something new. The question is about none of
+    them, but it may be about one that they open later.
+    """
+    typed = form.cleaned_data
     composer, waiting = (
-        str(form.cleaned_data["client_token"]),
-        pending_questions.found(request, pending_questions.QUESTION),
+        str(typed["client_token"]),
+        pending_questions.get(request, pending_questions.QUESTION),
     )
     if waiting and waiting["composer"] != composer and "instead" not in request.POST:
-        return _ask_page(request, form, waiting=waiting["body"], status=409)  # written in another tab
-    kept = {
-        name: found and found.pk for name, found in form.cleaned_data.items() if name in ("topic", "branch")
-    }
-    # Which visits were open when something new was asked: it is about none of them, but perhaps about one that is opened for it.
-    none_of = request.session.get(OPENED_CODES, [])
+        return _ask_page(request, form, waiting=waiting["body"], status=409)
     try:
         pending_questions.keep(
             request,
             pending_questions.QUESTION,
-            body=form.cleaned_data["body"],
+            body=typed["body"],
             composer=composer,
-            none_of=none_of,
-            **kept,
+            none_of=request.session.get(OPENED_CODES, []),
+            topic=typed["topic"] and typed["topic"].pk,
+            branch=typed["branch"] and typed["branch"].pk,
         )
     except TooOften as wait:
         return too_many(_ask_page, request, form, wait)
     if request.FILES:
-        messages.warning(request, _("Your files are not kept yet: add them once the question is sent."))
+        messages.warning(request, _("Your files were not saved. Add them after you have sent the question."))
     return redirect("send_question")
 
 
 def _send_at_once(request, form):
+    """Send the question, and delete the copy in the browser session if it is the same."""
     typed = form.cleaned_data
     try:
         answer = send(
@@ -97,13 +107,14 @@ def _send_at_once(request, form):
         if form.visit is None:
             _keep_draft(request, typed)
         return too_many(_ask_page, request, form, wait)
-    kept = pending_questions.found(request, pending_questions.QUESTION)
+    kept = pending_questions.get(request, pending_questions.QUESTION)
     if kept and kept["composer"] == str(typed["client_token"]):
         pending_questions.forget(request, pending_questions.QUESTION)
     return answer
 
 
 def _keep_draft(request, typed):
+    """Save the question as a draft if the person is signed in."""
     person = request.viewer.person
     with suppress(drafts.NewerDraft, drafts.AlreadySent):
         if person is not None:
@@ -117,13 +128,16 @@ def _keep_draft(request, typed):
 
 
 def _typed_beside(request):
+    """Return the fields besides the text, as they were typed."""
     return {name: request.POST[name][:40] for name in TYPED if name in request.POST}
 
 
 @require_POST
 def ask_draft(request):
-    """Keeps the question of somebody signed in while it is typed, as conversation_draft does an answer. Never one about a visit that is
-    open by its code: whose it is stays unsaid until they keep it."""
+    """Save the question of a signed-in person while they type.
+
+    A question about a visit opened by code is not saved, because it must not be linked to their name.
+    """
     about_a_visit = request.POST.get("about", AboutForm.NEW) != AboutForm.NEW
     if request.viewer.person is None or about_a_visit:
         return HttpResponse(status=422)
@@ -140,8 +154,8 @@ def ask_draft(request):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_question(request):
-    """The question as it would be sent, once it is known where the answer goes."""
-    kept = pending_questions.found(request, pending_questions.QUESTION)
+    """Show the question before it is sent, or send it."""
+    kept = pending_questions.get(request, pending_questions.QUESTION)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
     ):
@@ -150,14 +164,14 @@ def send_question(request):
         return redirect("ask")
     form = about_form(request)
     if is_ready(request, form):
-        said = {
+        question = {
             "body": kept["body"],
             "client_token": kept["client_token"],
             "topic": Topic.objects.filter(pk=kept["topic"]).first(),
             "branch": Branch.objects.filter(pk=kept["branch"]).first(),
         }
         try:
-            answer = send(request, visit=form.visit, **said)
+            answer = send(request, visit=form.visit, **question)
         except TooOften as wait:
             return too_many(_send_page, request, form, wait, kept=kept)
         pending_questions.forget(request, pending_questions.QUESTION)
@@ -167,13 +181,15 @@ def send_question(request):
 
 @require_POST
 def discard_question(request):
+    """Delete the question that was kept in the browser session."""
     pending_questions.forget(request, pending_questions.QUESTION)
-    messages.success(request, _("Thrown away. Nothing was sent."))
+    messages.success(request, _("Deleted. Nothing was sent."))
     return redirect("home")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_session(request, public_id):
+    """Ask about a visit."""
     about = get_object_or_404(
         HelpSession.objects.belonging_to(request.viewer).select_related("branch"), public_id=public_id
     )
@@ -189,6 +205,7 @@ def ask_about_session(request, public_id):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask_about_item(request, public_id):
+    """Ask about an item, in its conversation if there is one."""
     about = get_object_or_404(
         Recommendation.objects.belonging_to(request.viewer).select_related("item"), public_id=public_id
     )
@@ -205,10 +222,10 @@ def ask_about_item(request, public_id):
 
 
 def _begun(request):
-    """What was written before: by somebody signed in as a draft on the server, by anybody else in this browser."""
+    """Return initial values of the form: the question from the browser session or the person's draft."""
     person = request.viewer.person
     begun = {"branch": (person and home_branch_of(person)) or request.library.default_branch_id}
-    if kept := pending_questions.found(request, pending_questions.QUESTION):
+    if kept := pending_questions.get(request, pending_questions.QUESTION):
         return {
             **begun,
             **{name: kept[name] for name in ("body", "topic", "branch") if kept[name]},
@@ -227,7 +244,10 @@ def _begun(request):
 
 
 def _ask_page(request, form, *, waiting="", status=200):
-    """`waiting`: another question, written in another tab and not sent, that this one would take the place of."""
+    """Show the form.
+
+    `waiting` is another question from another tab that was not sent and would be replaced.
+    """
     person = request.viewer.person
     composer = form.cleaned_data if form.is_bound else form.initial
     context = {
@@ -268,7 +288,8 @@ def _ask_about(request, about, *, title, quiet, kept_by, back):
             form.add_error(
                 None,
                 _(
-                    "This was erased a moment ago, so nothing was sent. Your words are still here: take them to “Ask the library” to ask anew."
+                    "This was just deleted, so your question was not sent. "
+                    "Copy it to “Ask the library” to send it."
                 ),
             )
             return _about_page(
@@ -306,9 +327,8 @@ def _send_about(request, about, *, body, client_token):
 
 def _about_page(request, form, *, title, quiet, kept_by, back, status=200):
     person = request.viewer.person
-    mailed = bool(
-        person and person.email and person.pk in kept_by
-    )  # nobody is mailed about a visit that carries no name
+    # Answers are only emailed to people who keep the visit.
+    mailed = bool(person and person.email and person.pk in kept_by)
     token = (form.is_bound and form.cleaned_data.get("client_token")) or uuid.uuid4()
     context = {"form": form, "about": title, "quiet": quiet, "mailed": mailed, "token": token, "back": back}
     return render_page(request, "conversations/ask.html", context, status=status)

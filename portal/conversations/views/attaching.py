@@ -1,7 +1,7 @@
-"""How files come into a composer and out to a reader, on the patron's pages and at the desk alike. Who may is the view's to say.
+"""Adding files to a composer and serving them, for patron pages and the desk. The views check who may.
 
-An attachment on a page has an `address`, of the route that its reader uses ("attachment" or "desk_attachment"), and a picture the
-size in which it is shown.
+An attachment on a page gets an `address` on the route of its viewer ("attachment" or "desk_attachment"). A
+picture also gets the size in which it is shown.
 """
 
 from django.contrib import messages
@@ -25,16 +25,20 @@ SHOWN_SIDE = 240
 TYPES = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "pdf": "application/pdf"}
 
 
-def files_of(conversation, said, *, route, unsent=None):
-    """{primary key of the message: its attachments} for the messages `said` of a page, in one query; under None those of `unsent`."""
-    found = attachments.attachments_of(said, unsent=unsent)
-    for some in found.values():
-        addressed(some, conversation, route=route)
-    return found
+def files_of(conversation, messages, *, route, unsent=None):
+    """Return {primary key of a message: its attachments} for these messages, with one query.
+
+    The key None has the attachments of the queryset `unsent`.
+    """
+    files = attachments.attachments_of(messages, unsent=unsent)
+    for attached in files.values():
+        addressed(attached, conversation, route=route)
+    return files
 
 
-def addressed(some, conversation, *, route):
-    for attachment in some:
+def addressed(attached, conversation, *, route):
+    """Return the attachments with their addresses, and pictures with their size on the page."""
+    for attachment in attached:
         attachment.address = reverse(route, args=[conversation.public_id, attachment.public_id])
         if attachment.is_picture:
             width, height = preview_size(attachment.width, attachment.height)
@@ -43,16 +47,18 @@ def addressed(some, conversation, *, route):
                 max(1, round(width * shrink)),
                 max(1, round(height * shrink)),
             )
-    return some
+    return attached
 
 
 def take_in(request, conversation, *, by, side, client_token, is_sent=False):
-    """Put the files and the descriptions that came with a form into its composer: ([Attachment], [NotAdded]). With `is_sent` into
-    the message that it just became."""
+    """Add the files and descriptions of a form to its composer. Return ([Attachment], [NotAdded]).
+
+    `is_sent` says that the message was sent a moment ago. Then the files are added to that message.
+    """
     composer = {"by": by, "side": side, "client_token": client_token, "at": timezone.now()}
-    words = _descriptions(request.POST)
-    if words:
-        attachments.describe(conversation, words=words, **composer)
+    descriptions = _descriptions(request.POST)
+    if descriptions:
+        attachments.describe(conversation, words=descriptions, **composer)
     uploads = [
         _counted(request, conversation, *upload) if side == Side.PATRON else upload
         for upload in uploaded(request)
@@ -65,7 +71,7 @@ def take_in(request, conversation, *, by, side, client_token, is_sent=False):
 
 
 def _counted(request, conversation, name, file, why):
-    """Before it is drawn anew, which costs."""
+    """Count a patron's upload toward the limit before it is decoded, which is expensive."""
     try:
         limits.count_written(request, "file", conversation)
     except TooOften:
@@ -74,10 +80,10 @@ def _counted(request, conversation, name, file, why):
 
 
 def change_composer(request, conversation, form, *, by, side, route, keep_typed, back):
-    """Answers the address to which a composer sends its files, one at a time or all with the form, and its buttons "Remove".
+    """Add files to a composer or remove one, and respond to attach.js or to a plain form.
 
-    attach.js is told what was added, as lines of the list. Without it the whole form came: `keep_typed()` keeps what was typed
-    as its draft, and the page at `back` shows it again.
+    attach.js gets the added files as list items. A plain form sends all its fields: `keep_typed()` saves the
+    text as a draft, and the response redirects to `back`.
     """
     if not form.is_valid():
         return HttpResponse(status=422)
@@ -100,12 +106,15 @@ def change_composer(request, conversation, form, *, by, side, route, keep_typed,
 
 
 def is_preview(request, attachment):
-    """Whether the small picture is asked for."""
+    """Return whether the request is for the small copy of a picture."""
     return bool(attachment.preview) and request.GET.get("size") == "small"
 
 
 def served(request, attachment):
-    """The file itself, or with ?size=small its preview. A PDF is handed on as a download; nothing in it is ever run here."""
+    """Return a response with the file, or with its preview for ?size=small.
+
+    A PDF is a download, so that nothing in it runs in a page of this site.
+    """
     file = attachment.preview if is_preview(request, attachment) else attachment.file
     try:
         with file.open("rb") as stream:
@@ -117,15 +126,16 @@ def served(request, attachment):
     )
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Cache-Control"] = "private, no-store"
-    response.headers["Content-Encoding"] = "identity"  # packed already: packing it again would only cost
+    # The file is compressed already.
+    response.headers["Content-Encoding"] = "identity"
     return response
 
 
 def _descriptions(post):
-    """{public id: words} of the fields alt-<public id>."""
+    """Return {public id: description} of the form's fields alt-<public id>."""
     named = {uuid_or_none(name.removeprefix("alt-")): post[name] for name in post if name.startswith("alt-")}
     return {
-        public_id: clean(words, max_length=attachments.LONGEST_ALT)
+        public_id: clean(words, max_length=attachments.ALT_MAX_LENGTH)
         for public_id, words in named.items()
         if public_id
     }

@@ -1,4 +1,4 @@
-"""Files in a conversation, for its patron: added, removed, opened."""
+"""The files of a patron's conversation: adding, removing, opening."""
 
 from contextlib import suppress
 
@@ -15,6 +15,7 @@ from portal.conversations.views import attaching
 
 @require_POST
 def attach(request, public_id):
+    """Add files to the patron's composer, or remove one."""
     conversation, person = _find(request, public_id)
     form = AttachForm(request.POST)
 
@@ -45,15 +46,16 @@ def attach(request, public_id):
 
 @require_safe
 def attachment(request, public_id, file_id):
+    """Return a file that the viewer may open."""
     conversation, person = _find(request, public_id)
     open_to_them = conversation.attachments.open_to_patron(person, timezone.now())
     return attaching.served(request, get_object_or_404(open_to_them, public_id=file_id))
 
 
 def _find(request, public_id):
-    """The conversation, or the one that it was joined into, and in whose name this reader writes in it."""
-    mine = Conversation.objects.belonging_to(request.viewer)
-    conversation = get_object_or_404(mine, public_id=public_id)
+    """Return the conversation, or the one it was merged into, and the person to store as the writer."""
+    visible = Conversation.objects.belonging_to(request.viewer)
+    conversation = get_object_or_404(visible, public_id=public_id)
     if conversation.merged_into_id:
-        conversation = get_object_or_404(mine, pk=conversation.merged_into_id)
+        conversation = get_object_or_404(visible, pk=conversation.merged_into_id)
     return conversation, changes.writer_in(conversation, request.viewer.person, Side.PATRON)

@@ -1,4 +1,4 @@
-"""How what is being typed is kept, on the patron's pages and at the desk alike. static/js/drafts.js asks; whose it is, is the view's to say."""
+"""Saving drafts, for patron pages and the desk. The browser's side is static/js/drafts.js."""
 
 import uuid
 
@@ -10,8 +10,12 @@ from portal.conversations import drafts
 
 
 def keep(request, conversation, form, *, typed=None, **whose):
-    """204: kept. Where something else is kept by now 409 and a word about it; where it was sent meanwhile 410 and the token of
-    another message; 422 where the form says nothing that can be kept. `typed`: the other fields of the composer, as typed."""
+    """Save a draft and answer with a status: 204 saved, 422 invalid.
+
+    409 comes with a message that there is a newer draft. 410 means that the composer was sent meanwhile, and
+    comes with the token for a new message. `typed` are the other fields of the composer. `whose` are person,
+    side and kind.
+    """
     if not form.is_valid():
         return HttpResponse(status=422)
     typed = typed or {}

@@ -1,4 +1,4 @@
-"""Keep this in my library account: the consent in plain words, and the act."""
+"""Keeping a visit in a library account: the consent in plain words, and saving it."""
 
 from django.contrib import messages
 from django.db import transaction
@@ -14,16 +14,20 @@ from accounts.patron.people import person_without_address
 from accounts.sign_in import access
 from accounts.sign_in.methods import other_methods
 from portal import limits
-from portal.conversations import actions
-from portal.helpsessions.actions import AlreadyKept, QuietSession
+from portal.conversations import keeping
+from portal.helpsessions.keeping import AlreadyKept, QuietSession
 from portal.helpsessions.models import HelpSession
 from portal.templatetags.portal import whole_day
 
-CHILD, ADULT = "child", "adult"  # the parts of a visit that a child and an adult may both keep
+# The values of ?as=, for the two parts of a shared visit.
+CHILD, ADULT = "child", "adult"
 
 
 def wording(person, at, library, help_session=None):
-    """What the patron agrees to, as they read it and as it is recorded. `person`: None for somebody who has no account yet."""
+    """Return what the patron agrees to, as the sentences that they read and that are saved with the consent.
+
+    `person` is None for a person without an account.
+    """
     person, with_child = person or User(), bool(help_session and help_session.with_child)
     until = {
         "day": whole_day(
@@ -33,61 +37,67 @@ def wording(person, at, library, help_session=None):
     if help_session and help_session.is_shared:
         return _of_the_child(until) if person.is_child else _of_the_adult(until)
     if person.remember == User.Remember.NOTHING:
-        how_long = _(
-            "You chose that nothing is kept. Because you ask for it, this visit stays until %(day)s."
-        )
+        how_long = _("You chose to keep nothing. If you keep this visit anyway, it stays until %(day)s.")
     elif with_child or person.is_child:
-        how_long = _("It stays until %(day)s, or 30 days if you choose that under Privacy.")
+        how_long = _("It stays until %(day)s. You can choose 30 days under Privacy.")
     else:
-        how_long = _("It stays until %(day)s, unless you choose another time under Privacy.")
+        how_long = _("It stays until %(day)s. You can choose another time under Privacy.")
     return [
         _(
-            "The library joins this visit to your name: what you asked, what was recommended, and the messages about it."
+            "The library links this visit to your name: what you asked, what was recommended, and your "
+            "messages about it."
         ),
         _("Staff of this library who help you can see it. Nobody else can."),
         how_long % until,
-        _("You need no code any more, and the code on the slip stops working."),
+        _("You no longer need a code. The code on the slip stops working."),
     ]
 
 
 def _of_the_child(until):
+    """Return the sentences for the child of a shared visit."""
     return [
         _("This visit becomes yours: what you asked, what was found for you, and the messages about it."),
         _(
-            "People of the library who help you can see it. One grown-up who was with you may keep it too: they see this visit, and nothing else of yours."
+            "Library staff who help you can see it. One grown-up who was with you can keep it too. "
+            "They only see this visit."
         ),
-        _("You can stop that at any time, and then they see it no more."),
-        _("The library forgets it on %(day)s. You can make that sooner under Privacy.") % until,
-        _("The code on the slip works until the grown-up keeps it too."),
+        _("You can stop sharing it with them at any time."),
+        _("The library deletes it on %(day)s. You can choose an earlier day under Privacy.") % until,
+        _("The code on the slip works until the grown-up keeps the visit too."),
     ]
 
 
 def _of_the_adult(until):
+    """Return the sentences for the adult of a shared visit."""
     return [
         _(
-            "You keep this visit with the child: you can read it, say what helped, and write to the library about it. You see no other visit of the child's."
+            "You share this visit with the child. You can read it, say what helped, and write to the "
+            "library about it. You can't see the child's other visits."
         ),
         _(
-            "The child sees what you write here and that an adult wrote it; not your name, and not your address."
+            "The child sees what you write here, and that an adult wrote it. "
+            "The child doesn't see your name or address."
         ),
         _("Staff of this library who help you can see it."),
         _(
-            "It stays until %(day)s at most. It ends sooner for you if the child no longer shares it, or keeps it a shorter time."
+            "It stays until %(day)s at the latest. "
+            "It ends earlier for you if the child stops sharing it or keeps it for less time."
         )
         % until,
-        _("The code on the slip goes on working until the child keeps the visit too."),
+        _("The code on the slip works until the child keeps the visit too."),
     ]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def keep_session(request, public_id):
+    """GET shows what keeping the visit means. POST keeps it, in a new record if the person has none."""
     found = get_object_or_404(HelpSession.objects.belonging_to(request.viewer), public_id=public_id)
     person, at = request.viewer.person, timezone.now()
     if found.quiet:
         return _not_kept(request, found, quiet=True)
     if person is not None and person.pk in (found.patron_id, found.shared_with_id):
         return redirect(found)
-    keeper = person or _somebody_new(request, found, at)
+    keeper = person or _new_person(request, found, at)
     if keeper is not None and (
         not found.is_open_to_an_adult if found.is_shared and not keeper.is_child else found.patron_id
     ):
@@ -105,25 +115,29 @@ def keep_session(request, public_id):
     if person is None:
         limits.count(request, "record_of_a_device")
     try:
-        with transaction.atomic():  # nobody is made for a session that can't be kept
+        # In one transaction, so that no record is made if the session can't be kept.
+        with transaction.atomic():
             if person is None:
                 person = person_without_address(
                     at=at, language=get_language(), child_since=keeper.child_since
                 )
             words = "\n".join(wording(person, at, request.library, found))
-            actions.keep(found, by=person, at=at, wording=words, language=get_language())
+            keeping.keep(found, by=person, at=at, wording=words, language=get_language())
     except AlreadyKept:
         return _not_kept(request, found)
     except QuietSession:
         return _not_kept(request, found, quiet=True)
     if request.viewer.person is None:
         access.sign_in(request, person, by="device")
-    messages.success(request, _("Kept. You find it under Home from now on."))
+    messages.success(request, _("Kept. You can find it under Home."))
     return redirect(found)
 
 
-def _somebody_new(request, help_session, at):
-    """As whom somebody without an account would keep it; None where they must say first whether they are the child."""
+def _new_person(request, help_session, at):
+    """Return an unsaved User for a person without an account: an adult or a child.
+
+    Returns None if they must say first whether they are the child.
+    """
     if not help_session.with_child:
         return User()
     part = CHILD if not help_session.is_shared else request.GET.get("as")
@@ -131,6 +145,7 @@ def _somebody_new(request, help_session, at):
 
 
 def _not_kept(request, help_session, *, quiet=False):
+    """Say that the visit can't be kept."""
     return render(
         request, "conversations/not_kept.html", {"help_session": help_session, "quiet": quiet}, status=409
     )

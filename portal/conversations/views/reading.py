@@ -1,6 +1,7 @@
-"""Find me something to read: five questions, one a page; all answers together; then a conversation.
+"""*Find me something to read*: five questions on a page each, a page with all answers, then a conversation.
 
-The answers rest in the browser's session (unsent.py) from page to page, so that going back, another tab and a sign-in lose none.
+The answers are kept in the browser session (pending_questions.py), so that going back, using another tab or
+signing in loses none.
 """
 
 from django.contrib import messages
@@ -28,8 +29,8 @@ ORDER = list(STEPS)
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def find_reading(request):
-    """The question that `?step=` names. `?then=check` leads back to all answers."""
-    kept = pending_questions.found(request, pending_questions.READING)
+    """Show or save the question that `?step=` names. `?then=check` leads back to all answers."""
+    kept = pending_questions.get(request, pending_questions.READING)
     answers = kept["answers"] if kept else {}
     step = request.GET.get("step", "")
     step = step if step in STEPS else ORDER[0]
@@ -50,44 +51,33 @@ def find_reading(request):
         return too_many(
             lambda request, form, status: _step_page(request, step, form, status=status), request, form, wait
         )
-    return redirect(
-        _address_beside(step, -1)
-        if back
-        else reverse("send_reading")
-        if request.GET.get("then") == "check"
-        else _address_beside(step, 1)
-    )
+    if back:
+        return redirect(_next_address(step, -1))
+    if request.GET.get("then") == "check":
+        return redirect("send_reading")
+    return redirect(_next_address(step, 1))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def send_reading(request):
-    """All answers, each to be changed, once more before they are sent."""
-    kept = pending_questions.found(request, pending_questions.READING)
+    """Show all answers before they are sent, or send them."""
+    kept = pending_questions.get(request, pending_questions.READING)
     if request.method == "POST" and (
         kept is None or request.POST.get("client_token") != kept["client_token"]
     ):
         return sent_elsewhere(request, kept, "find_reading", "send_reading")
-    missing = next(
-        (
-            step
-            for step in ORDER
-            if kept is None
-            or step not in kept["answers"]
-            or not STEPS[step](kept["answers"][step]).is_valid()
-        ),
-        None,
-    )
+    missing = _first_missing(kept)
     if missing:
         return redirect(_address(missing))
     form = about_form(request)
     if is_ready(request, form):
-        said = {
+        question = {
             "body": readers_form.message_of(kept["answers"]),
             "client_token": kept["client_token"],
             "readers_form": readers_form.fields_of(kept["answers"], request.library.language),
         }
         try:
-            answer = send(request, visit=form.visit, **said)
+            answer = send(request, visit=form.visit, **question)
         except TooOften as wait:
             return too_many(_send_page, request, form, wait, kept=kept)
         pending_questions.forget(request, pending_questions.READING)
@@ -95,10 +85,19 @@ def send_reading(request):
     return _send_page(request, form, kept=kept, status=422 if form.errors else 200)
 
 
+def _first_missing(kept):
+    """Return the first step without a valid answer, or None."""
+    for step in ORDER:
+        if kept is None or step not in kept["answers"] or not STEPS[step](kept["answers"][step]).is_valid():
+            return step
+    return None
+
+
 @require_POST
 def discard_reading(request):
+    """Delete the answers."""
     pending_questions.forget(request, pending_questions.READING)
-    messages.success(request, _("Thrown away. Nothing was sent."))
+    messages.success(request, _("Deleted. Nothing was sent."))
     return redirect("home")
 
 
@@ -135,7 +134,10 @@ def _address(step):
     return f"{reverse('find_reading')}?step={step}"
 
 
-def _address_beside(step, by):
-    """Of the question before or after; after the last one that of all answers."""
+def _next_address(step, by):
+    """Return the address of the question `by` steps away.
+
+    After the last question it is the page with all answers.
+    """
     place = ORDER.index(step) + by
     return _address(ORDER[max(place, 0)]) if place < len(ORDER) else reverse("send_reading")

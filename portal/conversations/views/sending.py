@@ -1,4 +1,4 @@
-"""What asking and the readers' form have in common: where the answer goes, sending, and going on from what another tab did."""
+"""Sending a question, for the page to ask and for the readers' form."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from accounts.forms import AddressForm
+from accounts.forms.sign_in import AddressForm
 from accounts.sign_in.methods import other_methods
 from portal import limits
 from portal.conversations import actions
@@ -23,7 +23,7 @@ from portal.text import uuid_or_none
 
 
 def opened_visits(request):
-    """The visits that this browser opened by code, the one opened last first."""
+    """Return the visits that this browser opened by code, the last opened first."""
     claims = request.session.get(OPENED_CODES, [])
     if not claims or not request.viewer.opened_by_code:
         return []
@@ -33,34 +33,37 @@ def opened_visits(request):
 
 
 def about_form(request):
-    """On the page before sending. Where something new is asked it must be known who asks."""
+    """Return the form on the page before sending, which asks what the question is about."""
     form = AboutForm(
         request.POST if request.method == "POST" else None,
         visits=opened_visits(request),
         person=request.viewer.person,
     )
     if form.is_bound and form.visits and form.is_valid() and not request.viewer.person and not form.visit:
-        form.add_error("about", _("For something new, write your e-mail address below."))
+        form.add_error("about", _("To ask about something new, enter your email address below."))
     return form
 
 
 def is_ready(request, form):
-    """Whether it can be sent now: asked for, and known where the answer goes."""
+    """Return whether the question can be sent now, because the library knows where to send the answer."""
     return request.method == "POST" and form.is_valid() and bool(request.viewer.person or form.visit)
 
 
 def send(request, *, visit, client_token, body, **more):
-    """Send it and lead to its conversation. The same token twice is one question. Raises limits.TooOften."""
+    """Send the question, if its token wasn't sent before, and redirect to its conversation.
+
+    `more` are further arguments of actions.ask. Raises limits.TooOften.
+    """
     sent = sent_before(request, client_token)
     if sent is not None and not sent.messages.filter(client_token=client_token, body=body).exists():
-        client_token = uuid.uuid5(
-            uuid.UUID(str(client_token)), body
-        )  # other words, from another device: a question of their own
+        # Another device sent other words with this token, so these words are a question of their own.
+        client_token = uuid.uuid5(uuid.UUID(str(client_token)), body)
         sent = sent_before(request, client_token)
     if sent is None:
         limits.count_written(request, "question", visit)
         if visit is not None:
-            more["branch"] = None  # that of the visit
+            # The branch of the visit answers.
+            more["branch"] = None
         sent = actions.ask(
             by=request.viewer.person,
             at=timezone.now(),
@@ -76,25 +79,31 @@ def send(request, *, visit, client_token, body, **more):
 
 
 def sent_elsewhere(request, kept, begin, review):
-    """Where to go from a button whose words are no longer those that wait: they were sent, changed or thrown away in another tab."""
+    """Redirect from a button whose question was sent, changed or discarded in another tab.
+
+    `begin` and `review` name the page to write it and the page to check it.
+    """
     token = uuid_or_none(request.POST.get("client_token"))
     sent = sent_before(request, token) if token else None
     if sent is not None:
         return redirect(sent)
     if kept is None:
         return redirect(begin)
-    messages.warning(request, _("You changed this in another tab. Here it is as it would be sent now."))
+    messages.warning(request, _("You changed this in another tab. This is the latest version."))
     return redirect(review)
 
 
 def too_many(page, request, form, wait, **context):
-    """The page again, with the words on it and when they can be sent."""
+    """Show the page again with its text, and say when the person can try again."""
     form.add_error(None, wait.words_for_writer)
     return page(request, form, status=429, **context)
 
 
 def sign_in_context(request, form, going_to):
-    """What conversations/ask_proof.html needs; `going_to` is the page to which an address or a code leads back."""
+    """Return the context for conversations/ask_proof.html.
+
+    `going_to` is the name of the page to which signing in or typing a code leads back.
+    """
     quiet = any(visit.quiet for visit in form.visits.values())
     if request.viewer.person:
         return {"quiet": quiet}
@@ -103,7 +112,7 @@ def sign_in_context(request, form, going_to):
 
 
 def take_in_files(request, asked, client_token):
-    """The files that came with the question, into its message. What can't be taken is said: the words are sent all the same."""
+    """Add the files of the form to the sent question, and tell the person which could not be added."""
     _added, refused = attaching.take_in(
         request,
         asked,
@@ -119,7 +128,7 @@ def take_in_files(request, asked, client_token):
 
 
 def sent_before(request, client_token):
-    """The conversation of this reader's in which what was sent with this token stands, or None."""
+    """Return the viewer's conversation that has a message with this token, or None."""
     return (
         Conversation.objects.belonging_to(request.viewer).filter(messages__client_token=client_token).first()
     )

@@ -1,4 +1,4 @@
-"""Did it work out? One tap, changeable; where it failed, a follow-up is offered at once."""
+"""The page where a patron says whether an item helped."""
 
 from django.db.models import Q
 from django.http import Http404
@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from portal.conversations import actions
+from portal.conversations import actions, verdicts
 from portal.conversations.forms import VerdictForm
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
@@ -18,35 +18,43 @@ from recommendations.models import Recommendation
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def verdict(request, public_id):
-    """GET: the item with why, comment and follow-up. POST: the verdict; htmx gets the card as the page it came from would show it."""
-    found = get_object_or_404(
+    """GET shows the item with its questions. POST saves the verdict.
+
+    htmx gets the card as the page it came from would show it.
+    """
+    recommendation = get_object_or_404(
         Recommendation.objects.belonging_to(request.viewer).for_page(), public_id=public_id
     )
-    form = VerdictForm(request.POST if request.method == "POST" else None, initial={"comment": found.comment})
+    form = VerdictForm(
+        request.POST if request.method == "POST" else None, initial={"comment": recommendation.comment}
+    )
     if request.method != "POST" or not form.is_valid():
         back = reverse("verdict", args=[public_id])
         context = {
             "form": form,
             "full": True,
-            "found_at": _found_at(found, request.viewer),
-            **_card(request, found, back),
+            "found_at": _page_of(recommendation, request.viewer),
+            **_card(request, recommendation, back),
         }
         return render(request, "conversations/verdict.html", context, status=422 if form.is_bound else 200)
     try:
-        actions.take_verdict(found, by=request.viewer.person, at=timezone.now(), **form.cleaned_data)
+        verdicts.take_verdict(
+            recommendation, by=request.viewer.person, at=timezone.now(), **form.cleaned_data
+        )
     except actions.Erased:
         raise Http404 from None
-    back = back_to(request, otherwise=_found_at(found, request.viewer))
-    # Home asks about one at a time: the one just answered would leave it at once, so its address says to keep that in sight.
-    shown_at = f"{back}?said={found.public_id}" if back == reverse("home") else back
+    back = back_to(request, otherwise=_page_of(recommendation, request.viewer))
+    # Home asks about one item at a time. The address tells it to keep showing the item that was just
+    # answered.
+    shown_at = f"{back}?said={recommendation.public_id}" if back == reverse("home") else back
     if not request.htmx:
-        return redirect(f"{shown_at}#rec-{found.public_id}")
-    context = {"next_question": shown_at if shown_at != back else "", **_card(request, found, back)}
+        return redirect(f"{shown_at}#rec-{recommendation.public_id}")
+    context = {"next_question": shown_at if shown_at != back else "", **_card(request, recommendation, back)}
     return render(request, "conversations/item.html", context)
 
 
 def _card(request, recommendation, back):
-    """What the card shows on the page at the address `back`."""
+    """Return the context for the item's card on the page at the address `back`."""
     conversation = (
         Conversation.objects.belonging_to(request.viewer)
         .filter(
@@ -64,8 +72,8 @@ def _card(request, recommendation, back):
     return {"recommendation": recommendation, "back": back, "compact": compact}
 
 
-def _found_at(recommendation, viewer):
-    """The page on which the reader finds the recommendation again: its session, or the conversation of the answer it came in."""
+def _page_of(recommendation, viewer):
+    """Return the address of the page with this recommendation: its visit or its conversation."""
     session = (
         HelpSession.objects.belonging_to(viewer)
         .filter(recommendation_links__recommendation=recommendation)

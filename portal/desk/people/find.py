@@ -7,7 +7,7 @@ Whoever was found stays open to this member of staff until the day ends.
 from django.db.models import Exists, OuterRef, Q, Subquery
 
 from accounts.models import LibraryCard, LookingReason, User
-from accounts.patron.people import unconfirmed
+from accounts.patron.people import unconfirmed_people
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from recommendations.search import fold
@@ -99,7 +99,7 @@ def masked(email):
 
 def _people():
     """Without addresses that somebody typed and nobody confirmed."""
-    return User.objects.filter(~Exists(unconfirmed(at=None).filter(pk=OuterRef("pk"))), is_active=True)
+    return User.objects.filter(~Exists(unconfirmed_people(at=None).filter(pk=OuterRef("pk"))), is_active=True)
 
 
 def _fits(words, name):

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.sign_in.access import staff_only
 from portal.desk import slips
 from portal.desk.forms import CodeCardsForm
-from portal.helpsessions import actions, codes
+from portal.helpsessions import codes, handover
 from portal.htmx import render_page
 
 PAPERS = {"a4", "letter"}
@@ -22,7 +22,7 @@ def code_cards(request):
     if request.method == "POST":
         form = CodeCardsForm(request.POST, user=request.user)
         if form.is_valid():
-            made = actions.print_code_cards(by=request.user, at=at, **form.cleaned_data)
+            made = handover.print_code_cards(by=request.user, at=at, **form.cleaned_data)
             slips.keep(request.session, slips.CARDS, made, at=at)
             return redirect("code_cards")
         return render_page(request, "desk/code_cards.html", {"form": form, "count": 0}, status=422)

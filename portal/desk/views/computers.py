@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from accounts.forms import SetPinForm
+from accounts.forms.desk_pins import SetPinForm
 from accounts.models import SharedDesk
 from accounts.sign_in import desk_pins
 from accounts.sign_in.access import behind_second_factor, has_shown_second_factor, staff_only

@@ -242,7 +242,7 @@ def _held_by_law(request):
 def desk_note(request, public_id):
     conversation, at = _conversation(request, public_id), timezone.now()
     form = NoteForm(request.POST)
-    unknown = notes.names_of_nobody(form.cleaned_data["body"], conversation) if form.is_valid() else []
+    unknown = notes.unknown_names(form.cleaned_data["body"], conversation) if form.is_valid() else []
     if form.errors or (unknown and not form.cleaned_data["warned"]):
         context = {
             "conversation": conversation,

@@ -29,7 +29,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.sign_in.access import staff_only
-from accounts.staff.desk_lock import asks_by_itself
+from accounts.staff.desk_lock import background_request
 from portal.conversations import actions, drafts, presence
 from portal.conversations.models import (
     Attachment,
@@ -84,7 +84,7 @@ def desk_conversation(request, public_id):
 
 
 @staff_only
-@asks_by_itself
+@background_request
 @require_GET
 def desk_news(request, public_id):
     """What an open page asks every few seconds: 204, or what is new in the conversation and who is here. That this member of staff is
@@ -125,7 +125,7 @@ def desk_news(request, public_id):
 
 
 @staff_only
-@asks_by_itself
+@background_request
 @require_POST
 def desk_leave(request, public_id):
     """The page was closed: sent by the browser on its way out, and nobody waits for the answer."""
@@ -148,7 +148,7 @@ def desk_reply(request, public_id):
     token = uuid_or_none(request.POST.get("client_token")) if action in SENDS or request.FILES else None
     refused = _take_in_files(request, conversation, token) if token else []
     if action == "discard_now":
-        drafts.throw_away(
+        drafts.discard(
             conversation,
             person=request.user,
             side=Side.STAFF,

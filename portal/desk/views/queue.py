@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from accounts.sign_in.access import staff_only
-from accounts.staff.desk_lock import asks_by_itself
+from accounts.staff.desk_lock import background_request
 from portal.conversations.desk_lists import state_of_queues
 from portal.conversations.models import Conversation
 from portal.conversations.notes import unseen_mentions
@@ -48,7 +48,7 @@ def desk(request):
 
 
 @staff_only
-@asks_by_itself
+@background_request
 @require_GET
 def desk_queue_news(request):
     """What an open queue asks every few seconds: 204, or how many are in each list by now, how many came, and the rows of its page."""

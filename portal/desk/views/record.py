@@ -18,7 +18,7 @@ from portal.desk import shown_today, slips
 from portal.desk.access_log import log_opened
 from portal.desk.forms import RecordForm, defaults_after, says_something, token_in, typed_fields
 from portal.desk.item_picker import ItemPicker
-from portal.helpsessions import actions
+from portal.helpsessions import actions, handover, unfinished
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
 from portal.text import uuid_or_none
@@ -107,7 +107,7 @@ def discard_session(request, public_id):
     )
     if request.method == "GET":
         return render(request, "desk/discard.html", {"draft": with_first_words(draft)})
-    actions.discard_unfinished(draft, by=request.user, at=timezone.now())
+    unfinished.discard_unfinished(draft, by=request.user, at=timezone.now())
     messages.info(request, _("Discarded."))
     return redirect("record")
 
@@ -168,12 +168,12 @@ def _save(request, draft, token, *, hand_over):
         fields["service_point"] = service_point(request, fields["branch"])
     help_session = actions.record(by=request.user, at=at, items=picker.chosen(), unfinished=draft, **fields)
     if hand_over and help_session.is_on_paper_only:
-        actions.hand_over_on_paper(help_session, by=request.user, at=at)
+        handover.hand_over_on_paper(help_session, by=request.user, at=at)
     elif hand_over and not help_session.claim_codes.live(at).exists():
         slips.keep(
             request.session,
             help_session.public_id,
-            [actions.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())],
+            [handover.hand_over(help_session, by=request.user, at=at, base_url=slips.base_url())],
             at=at,
         )
     return redirect("slip" if hand_over else "desk_session", help_session.public_id)
@@ -293,10 +293,10 @@ def _attach(request, form, help_session, card):
     if not limits.counted(request, form, "card", "code_at_desk"):
         return False
     try:
-        actions.attach_code_card(help_session, code=card, by=request.user, at=timezone.now())
-    except actions.UnknownCodeCard:
+        handover.attach_code_card(help_session, code=card, by=request.user, at=timezone.now())
+    except handover.UnknownCodeCard:
         form.add_error("card", _("No card has this code. Please compare it with the card."))
-    except actions.CodeCardAlreadyAttached:
+    except handover.CodeCardAlreadyAttached:
         form.add_error(
             "card",
             _("This card belongs to another session already, or is too old. Give the patron another card."),
@@ -329,10 +329,10 @@ def _keep(request, draft, token, fields=None):
     fields = typed_fields(request.POST) if fields is None else fields
     if draft is None:
         branch = branch_named(request)
-        return actions.start_unfinished(
+        return unfinished.start_unfinished(
             by=request.user, at=timezone.now(), branch=branch, fields=fields, token=token
         )
-    actions.save_unfinished(draft, fields=fields, at=timezone.now())
+    unfinished.save_unfinished(draft, fields=fields, at=timezone.now())
     return draft
 
 

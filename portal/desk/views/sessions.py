@@ -12,7 +12,7 @@ from portal.conversations.models import Conversation
 from portal.desk import shown_today
 from portal.desk.access_log import log_opened_by_code, log_session_opened
 from portal.desk.forms import CodeForm, language_name
-from portal.helpsessions import actions
+from portal.helpsessions import handover
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.htmx import render_page
 from portal.paging import page_of
@@ -37,19 +37,19 @@ def open_by_patrons_code(request):
     form, at = CodeForm(request.POST), timezone.now()
     if form.is_valid() and limits.counted(request, form, "code", "code_at_desk"):
         try:
-            claim = actions.open_by_code(form.cleaned_data["code"], at=at)
-        except actions.CodeKept:
+            claim = handover.open_by_code(form.cleaned_data["code"], at=at)
+        except handover.CodeKept:
             form.add_error(
                 "code",
                 _(
                     "This session is kept in the patron's own account. Ask the patron to open it on their phone."
                 ),
             )
-        except (actions.CodeExpired, actions.CodeRevoked, actions.CodeForgotten):
+        except (handover.CodeExpired, handover.CodeRevoked, handover.CodeForgotten):
             form.add_error("code", _("This code no longer opens a session."))
-        except actions.CodeCardNotReady:
+        except handover.CodeCardNotReady:
             form.add_error("code", _("This card is not attached to a finished session yet."))
-        except actions.CodeUnknown:
+        except handover.CodeUnknown:
             form.add_error("code", _("No session has this code. Please compare it with the slip."))
         else:
             shown_today.remember(request, claim.help_session)

@@ -14,7 +14,7 @@ from portal.conversations.models import Conversation
 from portal.desk import slips
 from portal.desk.access_log import log_session_opened
 from portal.desk.forms import AddressForm, CodeForm
-from portal.helpsessions import actions, codes
+from portal.helpsessions import codes, handover, keeping
 from portal.helpsessions.models import HelpSession
 from portal.htmx import render_page
 from portal.privacy import sharing
@@ -41,10 +41,10 @@ def hand_over(request, public_id):
     if form and not limits.counted(request, form, "address", "hand_over_by_mail", target=address.lower()):
         return _slip_page(request, help_session, form, status=422)
     try:
-        code = actions.hand_over(
+        code = handover.hand_over(
             help_session, by=request.user, at=at, to_address=address, base_url=slips.base_url()
         )
-    except (actions.AlreadyKept, actions.OnPaperOnly):
+    except (keeping.AlreadyKept, keeping.OnPaperOnly):
         return redirect("slip", public_id)  # which says that it needs no code
     slips.keep(request.session, public_id, [code], at=at)
     if address:
@@ -56,7 +56,7 @@ def hand_over(request, public_id):
 @require_POST
 def revoke(request, public_id):
     help_session = get_object_or_404(_sessions(request), public_id=public_id)
-    actions.revoke_codes(help_session, by=request.user, at=timezone.now())
+    handover.revoke_codes(help_session, by=request.user, at=timezone.now())
     slips.forget(request.session, public_id)
     messages.info(request, _("Revoked. No slip, card or link opens this session any more."))
     return redirect("desk_session", public_id)
@@ -100,14 +100,14 @@ def attach_code_card(request, public_id):
     form = CodeForm(request.POST)
     if form.is_valid() and limits.counted(request, form, "code", "code_at_desk"):
         try:
-            actions.attach_code_card(
+            handover.attach_code_card(
                 help_session, code=form.cleaned_data["code"], by=request.user, at=timezone.now()
             )
-        except actions.UnknownCodeCard:
+        except handover.UnknownCodeCard:
             form.add_error("code", _("No card has this code. Please compare it with the card."))
-        except (actions.AlreadyKept, actions.OnPaperOnly):
+        except (keeping.AlreadyKept, keeping.OnPaperOnly):
             return redirect("slip", public_id)
-        except actions.CodeCardAlreadyAttached:
+        except handover.CodeCardAlreadyAttached:
             form.add_error(
                 "code",
                 _(

@@ -1,18 +1,18 @@
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.staff.desk_lock import asks_by_itself
+from accounts.staff.desk_lock import background_request
 from portal.styles import page_style
 
 
-@asks_by_itself
+@background_request
 @require_safe
 def offline(request):
     """What the service worker shows in place of a page that the network did not bring. It holds nothing of anybody's."""
     return render(request, "errors/offline.html")
 
 
-@asks_by_itself
+@background_request
 @require_safe
 def service_worker(request):
     """Served from the root, so that it stands before every page. A new style makes a new version."""

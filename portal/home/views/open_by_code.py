@@ -12,11 +12,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.languages import languages
 from accounts.sign_in import access
 from accounts.sign_in.access import renew_session, safe_next
-from accounts.staff.desk_lock import desk_here
+from accounts.staff.desk_lock import shared_desk_here
 from portal.conversations import pending_questions
 from portal.conversations.viewer import OPENED_CODES
 from portal.helpsessions import account_codes
-from portal.helpsessions.actions import (
+from portal.helpsessions.forms import CodeForm
+from portal.helpsessions.handover import (
     CodeCardNotReady,
     CodeExpired,
     CodeForgotten,
@@ -25,7 +26,6 @@ from portal.helpsessions.actions import (
     CodeUnknown,
     open_by_code,
 )
-from portal.helpsessions.forms import CodeForm
 from portal.helpsessions.models import ClaimCode
 from portal.limits import CodeTry, TooOften
 from portal.security_log import note
@@ -155,7 +155,7 @@ def _open(request, code):
 
 def _is_at_desk(request):
     """Whoever made the code must not be who uses it: not while they are signed in as staff, and not on a computer of a desk."""
-    return request.user.is_staff or desk_here(request) is not None
+    return request.user.is_staff or shared_desk_here(request) is not None
 
 
 def _refused(request, why, *, status=200, when=""):

@@ -7,9 +7,8 @@ from django.utils import timezone, translation
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.middleware import LAST_PERSON
-from accounts.sign_in.access import lately_proved, to_prove
-from accounts.sign_in.email_addresses import proven_address
+from accounts.sign_in.access import LAST_PERSON, recently_authenticated, redirect_to_reauthenticate
+from accounts.sign_in.email_addresses import confirmed_address
 from portal.privacy import erasure
 from portal.privacy.models import Erasure
 
@@ -18,8 +17,8 @@ from portal.privacy.models import Erasure
 @require_http_methods(["GET", "HEAD", "POST"])
 def erase(request):
     if request.method == "POST":
-        if not lately_proved(request):
-            return to_prove(request)
+        if not recently_authenticated(request):
+            return redirect_to_reauthenticate(request)
         try:
             receipt = erasure.erase(request.user, language=get_language(), at=timezone.now())
         except erasure.AlreadyErased:
@@ -51,8 +50,8 @@ def _page(request, *, is_held=False, status=200):
         "goes": erasure.in_words(counts),
         "stays": erasure.stays_in_words(counts),
         "roles": request.user.roles,
-        "mailed": proven_address(request.user),
-        "proved": lately_proved(request),
+        "mailed": confirmed_address(request.user),
+        "proved": recently_authenticated(request),
         "is_held": is_held,
     }
     return render(request, "privacy/erase.html", context, status=status)

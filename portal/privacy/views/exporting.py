@@ -8,8 +8,8 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.sign_in.access import lately_proved, to_prove
-from accounts.sign_in.email_addresses import proven_address
+from accounts.sign_in.access import recently_authenticated, redirect_to_reauthenticate
+from accounts.sign_in.email_addresses import confirmed_address
 from portal.htmx import render_page
 from portal.privacy import exports
 from portal.privacy.models import Export
@@ -20,8 +20,8 @@ from portal.privacy.models import Export
 def export(request):
     """GET: what there is; a page that is open polls it. POST: have one built."""
     if request.method == "POST":
-        if not lately_proved(request):
-            return to_prove(request)
+        if not recently_authenticated(request):
+            return redirect_to_reauthenticate(request)
         exports.ask_for(request.user, language=get_language(), at=timezone.now())
         return redirect("export")
     now = timezone.now()
@@ -37,8 +37,8 @@ def export(request):
         "again_at": there.ready_at + exports.AGAIN_AFTER
         if there and there.ready_at + exports.AGAIN_AFTER > now
         else None,
-        "mailed": bool(proven_address(request.user)),
-        "proved": lately_proved(request),
+        "mailed": bool(confirmed_address(request.user)),
+        "proved": recently_authenticated(request),
     }
     return render_page(request, "privacy/export.html", context, partial="state")
 
@@ -51,7 +51,7 @@ def export_file(request, public_id):
         Export.objects.belonging_to(request.viewer).ready(timezone.now()).select_related("person"),
         public_id=public_id,
     )
-    if not lately_proved(request):
+    if not recently_authenticated(request):
         return redirect("export")  # which asks for it, and is a page to come back to
     if not found.file.storage.exists(found.file.name):
         raise Http404

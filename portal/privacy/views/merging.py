@@ -10,12 +10,12 @@ from django.utils.translation import gettext as _
 from accounts.sign_in.access import (
     OTHER_RECORD,
     is_borrowed,
-    note_proof,
     other_record,
-    proved_recently,
+    reauthentication_required,
+    record_reauthentication,
     sign_in,
 )
-from accounts.sign_in.email_addresses import proven_address
+from accounts.sign_in.email_addresses import confirmed_address
 from portal.notifications.actions import notify
 from portal.privacy import unmerging
 from portal.privacy.merging import CannotMerge, may_merge_people, what_moves
@@ -23,7 +23,7 @@ from portal.privacy.merging import CannotMerge, may_merge_people, what_moves
 HOURS = int(unmerging.CAN_BE_UNMERGED_FOR.total_seconds() // 3600)
 
 
-@proved_recently
+@reauthentication_required
 def merge_records(request):
     """What would move, and the button that does it."""
     other = other_record(request)
@@ -57,7 +57,7 @@ def merge_records(request):
         borrowed = is_borrowed(request)
         request.session.flush()  # it was the other one's
         sign_in(request, into, by="joined", borrowed=borrowed)
-        note_proof(request)
+        record_reauthentication(request)
     messages.success(request, _("Your two accounts are one now."))
     return redirect("home")
 
@@ -73,7 +73,7 @@ def _which_ends(person, other):
 @transaction.atomic
 def _join(going, into, *, by, at):
     """The address that ends is told: whoever had the device for a moment took all of it along, and for a day the desk can part them."""
-    ends, language = proven_address(going), going.language or get_language()
+    ends, language = confirmed_address(going), going.language or get_language()
     unmerging.merge_for_a_day(going, into, by=by, at=at, proven=True)
     if ends and into.email:
         notify("privacy/merged", to=ends, at=at, language=language, context={"hours": HOURS}, remove=True)

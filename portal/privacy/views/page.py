@@ -5,7 +5,7 @@ from django.db.models import Count, Q
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from accounts.patron.retention_choice import CHILDS, SHORT
+from accounts.patron.retention_choice import CHILD_PERIOD, SHORT_PERIOD
 from portal.helpsessions.models import HelpSession
 from portal.privacy.access_log_page import who_looked
 from portal.privacy.policy import in_words, lines_for_patrons
@@ -27,8 +27,8 @@ def privacy(request):
         if is_childs or (visits["with_child"] and not request.viewer.person):
             context |= {
                 "child": "account" if is_childs else "visit",
-                "most": in_words(CHILDS),
-                "least": in_words(SHORT),
+                "most": in_words(CHILD_PERIOD),
+                "least": in_words(SHORT_PERIOD),
             }
     if request.viewer.person:
         looks, further = who_looked(request.viewer.person, zone=request.library.zone)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.patron import retention_choice
-from accounts.sign_in.access import lately_proved
+from accounts.sign_in.access import recently_authenticated
 from portal.privacy.forms import RememberForm
 from portal.privacy.retention_preview import effect
 
@@ -38,8 +38,8 @@ def remember(request):
     sentences = effect(request.user, **choice, at=at)
     if request.method != "POST":
         return render(request, "privacy/remember.html", {"form": form, "effect": sentences})
-    if not lately_proved(request):  # whoever finds the device open could have all of it forgotten
-        return redirect(f"{reverse('prove')}?{urlencode({'next': _address_of(choice)})}")
+    if not recently_authenticated(request):  # whoever finds the device open could have all of it forgotten
+        return redirect(f"{reverse('reauthenticate')}?{urlencode({'next': _address_of(choice)})}")
     before = _now(request.user)
     retention_choice.choose(
         request.user, **choice, wording="\n".join(sentences), language=get_language(), at=at

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from accounts.ils.base import Away, Blocked, Misconfigured, WrongCardOrPin
+from accounts.ils.base import Blocked, Misconfigured, Unavailable, WrongCardOrPin
 from accounts.ils.koha import Koha
 
 from .servers import LOGIN, PASSWORD, Card, KohaServer
@@ -95,17 +95,17 @@ def test_a_token_that_has_run_out_is_fetched_anew(url, server, monkeypatch):
         (403, b'{"error": "Authorization failure. Missing required permission(s)."}', Misconfigured),
         (404, b'{"error": "Not found"}', Misconfigured),
         (302, b"", Misconfigured),
-        (429, b"{}", Away),
-        (500, b'{"error": "Something went wrong"}', Away),
-        (503, b"<html>maintenance</html>", Away),
-        (201, b"", Away),
-        (201, b"{}", Away),
-        (201, b"[]", Away),
-        (201, b'{"patron_id": null, "cardnumber": "20001001"}', Away),
-        (200, b'{"patron_id": 41, "cardnumber": "20001001"}', Away),
-        (204, b"", Away),
-        (201, b"{" * 300_000, Away),
-        (201, b"\xff\xfe", Away),
+        (429, b"{}", Unavailable),
+        (500, b'{"error": "Something went wrong"}', Unavailable),
+        (503, b"<html>maintenance</html>", Unavailable),
+        (201, b"", Unavailable),
+        (201, b"{}", Unavailable),
+        (201, b"[]", Unavailable),
+        (201, b'{"patron_id": null, "cardnumber": "20001001"}', Unavailable),
+        (200, b'{"patron_id": 41, "cardnumber": "20001001"}', Unavailable),
+        (204, b"", Unavailable),
+        (201, b"{" * 300_000, Unavailable),
+        (201, b"\xff\xfe", Unavailable),
     ],
 )
 def test_what_it_answers_to_card_and_password(ils, server, status, text, error):
@@ -120,7 +120,7 @@ def test_what_it_answers_to_card_and_password(ils, server, status, text, error):
 )
 def test_without_the_patrons_own_record_nobody_is_let_in(ils, server, status, text):
     server.fault = lambda handler: handler.command == "GET" and says(status, text)(handler)
-    with pytest.raises((Away, Misconfigured)):
+    with pytest.raises((Unavailable, Misconfigured)):
         signed_in(ils)
 
 
@@ -128,7 +128,7 @@ def test_without_the_patrons_own_record_nobody_is_let_in(ils, server, status, te
 def test_it_is_waited_for_no_longer_than_the_time_out(ils, server, begun):
     server.fault, ils.timeout = lambda handler: handler.wfile.write(begun) >= 0 and not time.sleep(3), 0.3
     began = time.monotonic()
-    with pytest.raises(Away):
+    with pytest.raises(Unavailable):
         signed_in(ils)
     assert time.monotonic() - began < 2.5
 
@@ -144,7 +144,7 @@ def test_a_dribble_of_bytes_ends_with_the_time_out(ils, server):
 
     server.fault, ils.timeout = dribble, 0.3
     began = time.monotonic()
-    with pytest.raises(Away, match="in time"):
+    with pytest.raises(Unavailable, match="in time"):
         signed_in(ils)
     assert time.monotonic() - began < 3
 
@@ -159,9 +159,9 @@ def test_an_account_that_is_rejected_is_no_patrons_fault(url):
 def test_nobody_there(server):
     with server.running() as url:
         pass
-    with pytest.raises(Away, match="refuses the connection"):
+    with pytest.raises(Unavailable, match="refuses the connection"):
         signed_in(Koha(url=url, user=LOGIN, password=PASSWORD))
-    with pytest.raises(Away, match="No machine is called"):
+    with pytest.raises(Unavailable, match="No machine is called"):
         signed_in(Koha(url="http://no-such-host.invalid", user=LOGIN, password=PASSWORD))
 
 
@@ -183,6 +183,6 @@ def test_an_id_that_is_no_number_names_no_other_address(ils, server):
     server.fault = lambda handler: (
         handler.command == "POST" and says(201, b'{"patron_id": "../../patrons/7"}')(handler)
     )
-    with pytest.raises((Away, Misconfigured)):
+    with pytest.raises((Unavailable, Misconfigured)):
         signed_in(ils)
     assert server.asked[-1][1] == "/api/v1/patrons/..%2F..%2Fpatrons%2F7"

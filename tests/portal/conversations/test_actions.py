@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from accounts.staff_actions import RoleEnded
 from accounts.viewer import Viewer
-from portal.conversations import actions, desk_actions, drafts, jobs, states
+from portal.conversations import actions, desk_actions, drafts, jobs, keeping, states, verdicts
 from portal.conversations.models import Attachment, Conversation, Draft, Event, Message, Participation
-from portal.helpsessions.actions import ChosenItem
 from portal.notifications.models import Notification
+from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
 from tests.factories import (
     ConversationFactory,
@@ -85,7 +85,7 @@ def say(conversation, by, side, *, body="Try this", at=NOW, token=None, **kwargs
 
 
 def judge(recommendation, verdict, *, by=None, at=NOW):
-    return actions.take_verdict(recommendation, verdict=verdict, why="", comment="", by=by, at=at)
+    return verdicts.take_verdict(recommendation, verdict=verdict, why="", comment="", by=by, at=at)
 
 
 @pytest.mark.parametrize("is_confirmed", [True, False])
@@ -101,7 +101,7 @@ def test_mail_to_an_address_that_nobody_confirmed_says_only_that_there_is_an_ans
     mail = Notification.objects.get()
     said = mail.subject + mail.text + mail.html + str(mail.headers)
     assert "Zqxwords" not in said
-    assert [word in said for word in (staff.name, str(conversation.public_id), "If you write no more")] == [
+    assert [word in said for word in (staff.name, str(conversation.public_id), "This closes on")] == [
         is_confirmed
     ] * 3
     assert "The library has answered" in said
@@ -326,7 +326,7 @@ def test_keeping_a_session_moves_its_conversations_and_their_items(staff, patron
     session = HelpSessionFactory(branch=branch, staff=staff)
     conversation = ask(session, None)
     say(conversation, staff, STAFF, items=[ChosenItem(item=ItemFactory())], at=NOW + minute)
-    actions.keep(session, by=patron, at=NOW + hour, wording="yes", language="en")
+    keeping.keep(session, by=patron, at=NOW + hour, wording="yes", language="en")
     conversation.refresh_from_db()
     assert (conversation.patron, Recommendation.objects.get().patron) == (patron, patron)
     assert list(Conversation.objects.belonging_to(Viewer(patron))) == [conversation]

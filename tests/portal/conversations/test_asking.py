@@ -229,7 +229,7 @@ def test_a_file_that_cannot_be_sent_costs_no_word_of_the_question(me):
 
 def test_files_of_somebody_unknown_are_not_kept_and_that_is_said(client):
     page = text(client.post(ASK, typed(files=[picture_file()]), follow=True))
-    assert "Your files are not kept yet: add them once the question is sent." in page
+    assert "Your files were not saved. Add them after you have sent the question." in page
 
 
 def test_pictures_go_with_a_question_about_a_visit(client, visit, show_code):
@@ -482,7 +482,7 @@ def test_something_new_has_no_button_that_sends_it_before_an_address_is_proved(
     assert "Send it now" in text(client.get(SEND))
     answer = send(client, about="new")
     assert answer.status_code == 422
-    assert "For something new, write your e-mail address below." in text(answer)
+    assert "To ask about something new, enter your email address below." in text(answer)
     assert Conversation.objects.count() == 0
 
 
@@ -635,11 +635,11 @@ def test_one_question_at_a_time_becomes_a_readers_advisory_conversation(me, patr
     )
     assert conversation.messages.get().body.split("\n\n") == [
         "Can you find me something to read?",
-        "I loved lately: Piranesi",
-        "I am in the mood for: comforting, funny, like a warm bath",
+        "I recently loved: Piranesi",
+        "I'm in the mood for: comforting, funny, like a warm bath",
         "Please leave out: Violence",
         "It is for: a child, 9–12, she loves horses",
-        "I would like it as: large print, audiobook",
+        "I'd like it as: large print, audiobook",
     ]
     found = conversation.readers_form
     assert (found.loved, found.mood, found.avoid) == (
@@ -684,7 +684,7 @@ def test_every_question_but_one_may_be_left_out(me):
 def test_for_whom_must_be_said(me):
     answer = me.post(f"{READ}?step=whom", {})
     assert answer.status_code == 422
-    assert "Choose one, so that we look on the right shelf." in text(answer)
+    assert "Choose who it is for." in text(answer)
 
 
 def test_going_back_loses_nothing_and_asks_for_nothing(me):

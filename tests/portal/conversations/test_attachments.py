@@ -3,6 +3,7 @@
 import datetime
 import io
 import os
+import re
 import uuid
 
 import pytest
@@ -15,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from portal.conversations import actions, attachments, desk_actions, merging
+from portal.conversations import actions, attachments, desk_actions, keeping, merging
 from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
 from portal.uploads import MOST_BYTES
@@ -92,7 +93,7 @@ def test_a_picture_is_added_and_goes_with_the_message(me, conversation, token, p
     answer = attach(me, conversation, token, picture_file("../../My shelf\u202e.JPG"))
     added = Attachment.objects.get()
     assert answer.status_code == 200
-    assert f'name="take_out" value="{added.public_id}"' in answer.content.decode()
+    assert re.search(rf'name="take_out"\s+value="{added.public_id}"', answer.content.decode())
     assert (added.message, added.added_by, added.side, added.name, added.width, added.height) == (
         None,
         patron,
@@ -106,11 +107,11 @@ def test_a_picture_is_added_and_goes_with_the_message(me, conversation, token, p
     message = Message.objects.get(client_token=token)
     added.refresh_from_db()
     assert (added.message, added.alt) == (message, "Three shelves")
-    page = me.get(conversation.get_absolute_url()).content.decode()
-    assert (
-        f'<a href="{address(added)}"><img src="{address(added)}?size=small" alt="Three shelves" width="120" height="80" loading="lazy"'
-        in page
+    page = " ".join(me.get(conversation.get_absolute_url()).content.decode().split())
+    picture = (
+        f'<img src="{address(added)}?size=small" alt="Three shelves" width="120" height="80" loading="lazy"'
     )
+    assert f'<a href="{address(added)}"> {picture}' in page
     assert f'value="{added.public_id}"' not in page  # the composer is empty again
 
 
@@ -185,7 +186,7 @@ def test_without_a_script_what_could_not_be_added_is_said_on_the_page_and_the_wo
 ):
     fields = {"client_token": token, "body": "See this", "files": SimpleUploadedFile("page.png", b"<html>")}
     page = me.post(reverse("attach", args=[conversation.public_id]), fields, follow=True).content.decode()
-    assert "page.png: Only pictures" in page
+    assert "page.png: You can only send pictures" in page
     assert ">\nSee this</textarea>" in page
 
 
@@ -202,7 +203,7 @@ def test_a_description_of_nothing_is_left_out(me, conversation, token):
 
 def test_a_file_that_comes_after_its_message_is_refused_with_words(me, conversation, token, disk):
     reply(me, conversation, token)
-    assert "The message was sent already" in attach(me, conversation, token, picture_file()).content.decode()
+    assert "The message was already sent" in attach(me, conversation, token, picture_file()).content.decode()
     assert disk() == []
 
 
@@ -210,10 +211,10 @@ def test_a_file_that_comes_after_its_message_is_refused_with_words(me, conversat
 
 
 @pytest.mark.parametrize(("file", "words"), [
-    (lambda: SimpleUploadedFile("page.png", b"<html><script>alert(1)</script>"), "Only pictures (JPEG, PNG, WebP) and PDFs can be sent."),
+    (lambda: SimpleUploadedFile("page.png", b"<html><script>alert(1)</script>"), "You can only send pictures (JPEG, PNG, WebP) and PDFs."),
     (lambda: SimpleUploadedFile("none.jpg", b""), "This file is empty."),
     (lambda: SimpleUploadedFile("cut.jpg", picture_file(size=(300, 200)).read()[:800]), "This picture is damaged"),
-    (lambda: picture_file(size=(10_000, 10_000)), "This picture is too large to be opened."),
+    (lambda: picture_file(size=(10_000, 10_000)), "This picture is too large to open."),
     (lambda: SimpleUploadedFile("long.pdf", b"%PDF-" + b"x" * MOST_BYTES), "This file is larger than 10 MB."),
 ])  # fmt: skip
 @pytest.mark.parametrize("by_script", [True, False])
@@ -281,7 +282,7 @@ def test_a_full_disk_is_said_and_nothing_is_left_of_the_file(me, conversation, t
 
     monkeypatch.setattr(storages["private"], "_save", full)
     answer = reply(me, conversation, token, body="My words.", files=[picture_file()])
-    assert "The library has no room for files at the moment. Your text is safe." in answer.content.decode()
+    assert "store files right now. Your text is safe." in answer.content.decode()
     assert "My words." in answer.content.decode()
     assert (Attachment.objects.count(), disk()) == (0, [])
 
@@ -294,7 +295,7 @@ def test_a_full_disk_while_files_come_in_costs_no_word(me, conversation, token, 
 
     monkeypatch.setattr(TemporaryFileUploadHandler, "receive_data_chunk", full)
     answer = reply(me, conversation, token, body="My words.", files=[picture_file()])
-    assert "The library has no room for files at the moment" in answer.content.decode()
+    assert "store files right now" in answer.content.decode()
     assert "My words." in answer.content.decode()
 
 
@@ -317,9 +318,10 @@ def test_files_too_large_for_the_memory_arrive_whole(me, conversation, token, se
 def test_a_message_carries_ten_files(me, conversation, token):
     answer = reply(me, conversation, token, body="", files=[pdf_file(f"{n}.pdf") for n in range(12)])
     assert Attachment.objects.count() == 10
-    assert answer.content.decode().count("One message can carry 10 files.") == 2
+    assert answer.content.decode().count("A message can have up to 10 files.") == 2
     assert (
-        "One message can carry 10 files." in attach(me, conversation, token, picture_file()).content.decode()
+        "A message can have up to 10 files."
+        in attach(me, conversation, token, picture_file()).content.decode()
     )
     assert Attachment.objects.count() == 10
 
@@ -327,12 +329,12 @@ def test_a_message_carries_ten_files(me, conversation, token):
 def test_a_person_has_so_much_room_and_no_more(me, conversation, token, patron, monkeypatch, disk):
     attach(me, conversation, token, picture_file())
     size = Attachment.objects.get().size
-    monkeypatch.setattr(attachments, "MOST_OF_A_PATRON", size + 1000)
+    monkeypatch.setattr(attachments, "MAX_BYTES_PER_PATRON", size + 1000)
     elsewhere = MessageFactory(
         conversation=ConversationFactory(help_session=conversation.help_session)
     ).conversation
     answer = attach(me, elsewhere, uuid.uuid4(), pdf_file(content=b"%PDF-" + b"x" * 996))
-    assert "There is no more room for files of yours here." in answer.content.decode()
+    assert "You have used all your space for files." in answer.content.decode()
     attach(me, elsewhere, uuid.uuid4(), pdf_file(content=b"%PDF-" + b"x" * 995))
     assert Attachment.objects.count() == 2
     assert len(disk()) == 3
@@ -344,10 +346,10 @@ def test_who_came_by_a_code_has_the_room_of_one_conversation(client, show_code, 
         MessageFactory(conversation=ConversationFactory(help_session=session)).conversation for _ in range(2)
     )
     show_code(client, code_for(session))
-    monkeypatch.setattr(attachments, "MOST_BY_CODE", 1500)
+    monkeypatch.setattr(attachments, "MAX_BYTES_BY_CODE", 1500)
     attach(client, one, token, pdf_file(content=b"%PDF-" + b"x" * 1000))
     assert (
-        "There is no more room for files in this conversation."
+        "This conversation has no more space for files."
         in attach(client, one, token, pdf_file("b.pdf", b"%PDF-" + b"x" * 1000)).content.decode()
     )
     attach(client, two, token, pdf_file(content=b"%PDF-" + b"x" * 1000))
@@ -451,7 +453,7 @@ def test_what_somebody_added_is_kept_with_the_visit(client, show_code, sign_in, 
     show_code(client, code_for(conversation.help_session))
     attach(client, conversation, token, picture_file())
     sign_in(client, patron)
-    actions.keep(HelpSession.objects.get(), by=patron, at=timezone.now(), wording="Keep it", language="en")
+    keeping.keep(HelpSession.objects.get(), by=patron, at=timezone.now(), wording="Keep it", language="en")
     assert address(Attachment.objects.get()) in client.get(conversation.get_absolute_url()).content.decode()
 
 
@@ -658,7 +660,7 @@ def _adds(conversation, person, names, token=None):
 
 @at_once
 def test_eight_files_at_once_never_have_more_room_than_there_is(conversation, patron, monkeypatch, disk):
-    monkeypatch.setattr(attachments, "MOST_OF_A_PATRON", 3500)
+    monkeypatch.setattr(attachments, "MAX_BYTES_PER_PATRON", 3500)
     conversations = [
         conversation,
         *(
@@ -682,7 +684,7 @@ def test_eight_files_at_once_never_have_more_room_than_there_is(conversation, pa
 
 @at_once
 def test_eight_files_at_once_by_a_code_never_have_more_room_than_there_is(conversation, monkeypatch):
-    monkeypatch.setattr(attachments, "MOST_BY_CODE", 3500)
+    monkeypatch.setattr(attachments, "MAX_BYTES_BY_CODE", 3500)
 
     def check(_key, outcomes):
         assert sorted(outcome == "NotAdded" for outcome in outcomes) == [False] * 3 + [True] * 5

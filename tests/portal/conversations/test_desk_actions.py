@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import Absence, AuditEvent, OpeningHours
 from accounts.viewer import Viewer
-from portal.conversations import actions, desk_actions, drafts, jobs, merging, notes, states
+from portal.conversations import actions, desk_actions, drafts, jobs, merging, notes, states, verdicts
 from portal.conversations.models import (
     BranchQueue,
     Conversation,
@@ -18,9 +18,10 @@ from portal.conversations.models import (
     Participation,
     ReadersForm,
 )
-from portal.helpsessions.actions import ChosenItem, start_unfinished
 from portal.helpsessions.models import HelpSession, UnfinishedForm
+from portal.helpsessions.unfinished import start_unfinished
 from portal.notifications.models import Notification
+from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
 from tests.factories import (
     BranchFactory,
@@ -584,7 +585,7 @@ class TestJoining:
     ):
         recommendation = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))[0]
         judge = {"why": "", "comment": "", "by": patron}
-        actions.take_verdict(recommendation, verdict="did_not_help", at=NOW, **judge)
+        verdicts.take_verdict(recommendation, verdict="did_not_help", at=NOW, **judge)
         hung = Conversation.objects.get(recommendation=recommendation)
         joined = merging.merge(hung, into=other, by=staff, at=NOW + hour)
         assert (now_of(joined).status, now_of(joined).reason, now_of(joined).waiting_since) == (
@@ -593,9 +594,9 @@ class TestJoining:
             NOW,
         )
         say(joined, staff, STAFF, at=NOW + 2 * hour)
-        actions.take_verdict(recommendation, verdict="could_not_get_it", at=NOW + 3 * hour, **judge)
-        actions.take_verdict(recommendation, verdict="helped", at=NOW + 4 * hour, **judge)
-        actions.take_verdict(recommendation, verdict="did_not_help", at=NOW + 5 * hour, **judge)
+        verdicts.take_verdict(recommendation, verdict="could_not_get_it", at=NOW + 3 * hour, **judge)
+        verdicts.take_verdict(recommendation, verdict="helped", at=NOW + 4 * hour, **judge)
+        verdicts.take_verdict(recommendation, verdict="did_not_help", at=NOW + 5 * hour, **judge)
         assert (now_of(joined).status, now_of(joined).waiting_since) == ("waiting_for_staff", NOW + 5 * hour)
         assert now_of(hung).status == "closed"
         assert is_as_its_history_says(joined)

@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from accounts.models import Consent, Library, User
 from portal.conversations.views.keeping import wording
-from portal.helpsessions.actions import AlreadyKept
+from portal.helpsessions.keeping import AlreadyKept
 from portal.helpsessions.models import ClaimCode
 from tests.factories import (
     ConversationFactory,
@@ -94,7 +94,7 @@ def test_who_comes_a_moment_too_late_is_told_and_nobody_is_made(
     def too_late(*_args, **_kwargs):
         raise AlreadyKept
 
-    monkeypatch.setattr("portal.conversations.actions.keep", too_late)
+    monkeypatch.setattr("portal.conversations.keeping.keep", too_late)
     if way == "account":
         sign_in(holder, patron)
     people = User.objects.count()

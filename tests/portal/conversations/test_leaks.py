@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from accounts.models import RefusedPost
 from portal.conversations import actions, desk_actions, drafts, notes
 from portal.conversations.models import Conversation, Message
-from portal.helpsessions.actions import ChosenItem
 from portal.notifications.models import Notification
+from recommendations.chosen_items import ChosenItem
 from tests.architecture.routes import routes
 from tests.architecture.world import address, build_for
 from tests.extent import times
@@ -292,6 +292,8 @@ DESKS_OWN |= {"notes", "desk_actions", "merging", "desk_events", "presence", "bu
 PATRON_FILES = {
     "views.py",
     "conversation_page.py",
+    "page_entries.py",
+    "status_texts.py",
     "recommendation_panels.py",
     "viewer.py",
     "context.py",

@@ -100,7 +100,7 @@ def test_whom_the_words_name(conversation, branch, omar, body, told, unknown):
     StaffFactory(name="Ana Ruiz-Castro", branch=branch)
     StaffFactory(name="Kim", branch=branch)
     assert [person.name for person in notes.mentioned_in(body, conversation)] == told
-    assert notes.names_of_nobody(body, conversation) == unknown
+    assert notes.unknown_names(body, conversation) == unknown
 
 
 def test_two_of_one_name_are_both_told(conversation, staff, branch):

@@ -187,7 +187,7 @@ def test_two_devices_that_send_one_composer_with_different_words_lose_neither(
     first.send("Is it on Thursday?")
     answer = second.send("Is it on Friday?", **(HTMX if htmx else {}))
     assert answer.status_code == (200 if htmx else 422)
-    assert "These are not sent yet" in text(answer)
+    assert "You sent a different message from another page." in text(answer)
     assert "Is it on Friday?" in text(answer)
     second.token = re.search(r'name="client_token" value="([^"]+)"', answer.content.decode())[1]
     second.send("Is it on Friday?")

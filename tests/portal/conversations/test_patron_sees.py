@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Absence, Library
 from portal.conversations import actions, desk_actions, jobs, merging
-from portal.conversations.conversation_page import FEW, MANY, PAGE
+from portal.conversations.conversation_page import PAGE_SIZE, SHOWN_MAX, SHOWN_MIN
 from portal.conversations.models import Conversation, Event, Message, Participation
 from portal.notifications.models import Notification
 from portal.worker import Worker
@@ -243,10 +243,8 @@ def closed_by_itself(conversation, patron, staff, clock):
 
 
 WAITING = "Waiting for the library. You can expect an answer by tomorrow."
-ANSWERED = (
-    "The library answered. If you write no more, this closes on Wednesday 2 December. Writing opens it again."
-)
-CLOSED = "This is closed. Writing opens it again."
+ANSWERED = "The library answered. This closes on Wednesday 2 December unless you write again. You can reopen it by writing."
+CLOSED = "This is closed. You can reopen it by writing."
 
 
 @pytest.mark.parametrize(
@@ -256,9 +254,14 @@ CLOSED = "This is closed. Writing opens it again."
         (put_off, WAITING, "Waiting for the library", ""),
         (answered, ANSWERED, "The library answered", ""),
         (answered_and_put_off, "The library answered.", "The library answered", ""),
-        (sorted_out, CLOSED, "Closed", "You closed this: it was sorted"),
-        (closed_by_the_library, CLOSED, "Closed", "The library closed this"),
-        (closed_by_itself, CLOSED, "Closed", "This closed by itself, because nothing more was written"),
+        (sorted_out, CLOSED, "Closed", "You closed this conversation"),
+        (closed_by_the_library, CLOSED, "Closed", "The library closed this conversation"),
+        (
+            closed_by_itself,
+            CLOSED,
+            "Closed",
+            "This conversation closed automatically because nobody wrote again",
+        ),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -283,7 +286,7 @@ def test_each_state_is_said_in_plain_words(
         (6 * hour, "You can expect an answer today."),
         (day, "You can expect an answer by tomorrow."),
         (3 * day, "You can expect an answer by Saturday 21 November."),
-        (-minute, "This is taking longer than we promised. It is not forgotten."),
+        (-minute, "This is taking longer than we promised. We have not forgotten it."),
         (None, ""),
     ],
 )
@@ -304,7 +307,10 @@ def test_a_library_that_closes_nothing_by_itself_says_nothing_of_it(me, conversa
 @pytest.mark.parametrize(
     ("then", "words"),
     [
-        ("turn", "If you write no more, this closes on Wednesday 2 December. Writing opens it again."),
+        (
+            "turn",
+            "This closes on Wednesday 2 December unless you write again. You can reopen it by writing.",
+        ),
         ("close", CLOSED),
         ("ours", None),
     ],
@@ -355,7 +361,7 @@ def test_that_whoever_answered_last_is_away_is_said_with_who_answers_meanwhile(
     answered(conversation, patron, staff, clock)
     away(cover=StaffFactory(name="Ali", branch=branch) if covered else None)
     words = "Rosa Lindqvist is away until Tuesday 1 December. "
-    assert words + ("Ali answers meanwhile." if covered else "A colleague answers meanwhile.") in text(
+    assert words + ("Ali will answer." if covered else "A colleague will answer.") in text(
         me.get(conversation.get_absolute_url())
     )
 
@@ -402,7 +408,7 @@ def test_a_conversation_that_was_joined_leads_where_its_words_are(
     for words in [
         "Is there a class?",
         "And a book?",
-        "The library put another conversation of yours in here",
+        "The library merged another conversation of yours into this one",
     ]:
         assert words in page
     assert text(me.get(reverse("conversations"))).count("balcony compost") == 1
@@ -472,8 +478,8 @@ def test_a_conversation_costs_the_same_at_3_at_30_and_at_300_messages(
 def test_of_a_long_conversation_the_last_messages_are_shown_and_the_others_are_behind_a_link(me, long):
     conversation = long(42)
     page = me.get(conversation.get_absolute_url())
-    assert numbers(page) == [word(number) for number in range(42 - FEW, 42)]
-    assert f"Show the {42 - FEW} earlier messages" in text(page)
+    assert numbers(page) == [word(number) for number in range(42 - SHOWN_MIN, 42)]
+    assert f"Show the {42 - SHOWN_MIN} earlier messages" in text(page)
     assert numbers(me.get(long(3).get_absolute_url()))[-1] == word(2)
 
 
@@ -484,7 +490,7 @@ def test_it_opens_at_the_first_that_was_not_read(me, long):
     assert numbers(page)[0] == word(41)  # the library's first that was not read
     assert part(page, "latest") == '<li class="day new" id="latest">New</li>'
     again = me.get(conversation.get_absolute_url())
-    assert len(numbers(again)) == FEW
+    assert len(numbers(again)) == SHOWN_MIN
     assert "New" not in part(again, "latest")
 
 
@@ -492,11 +498,11 @@ def test_never_more_than_a_page_can_carry(me, long):
     conversation = long(300)
     Participation.objects.all().delete()
     assert numbers(me.get(conversation.get_absolute_url())) == [
-        word(number) for number in range(300 - MANY + 1, 300)
+        word(number) for number in range(300 - SHOWN_MAX + 1, 300)
     ]  # from the library's first
 
 
-@pytest.mark.parametrize(("count", "folded"), [(FEW + 3, 0), (FEW + 4, 4)])
+@pytest.mark.parametrize(("count", "folded"), [(SHOWN_MIN + 3, 0), (SHOWN_MIN + 4, 4)])
 def test_a_few_more_are_shown_rather_than_folded(me, long, count, folded):
     conversation = long(count)
     assert me.get(conversation.get_absolute_url()).context["part"].earlier == folded
@@ -506,7 +512,7 @@ def test_the_earlier_ones_come_page_by_page_to_the_first(me, long):
     conversation = long(120)
     page = me.get(conversation.get_absolute_url())
     seen, first = numbers(page), page.context["part"].messages[0]
-    assert f"Show {PAGE} of the {120 - FEW} earlier messages" in text(page)
+    assert f"Show {PAGE_SIZE} of the {120 - SHOWN_MIN} earlier messages" in text(page)
     steps = 0
     while first is not None:
         earlier = me.get(conversation.get_absolute_url(), {"before": first.public_id}, **HTMX)
@@ -531,7 +537,7 @@ def test_without_script_the_link_opens_the_part_before(me, long):
     conversation = long(120)
     first = me.get(conversation.get_absolute_url()).context["part"].messages[0]
     assert numbers(me.get(conversation.get_absolute_url(), {"before": first.public_id})) == [
-        word(number) for number in range(120 - FEW - PAGE, 120)
+        word(number) for number in range(120 - SHOWN_MIN - PAGE_SIZE, 120)
     ]
 
 
@@ -539,8 +545,8 @@ def test_a_link_to_a_message_opens_the_part_around_it(me, long):
     conversation = long(120)
     message = conversation.messages.get(body=word(30))
     page = me.get(conversation.get_absolute_url(), {"message": message.public_id})
-    assert numbers(page) == [word(number) for number in range(30 - FEW, 30 + MANY)]
-    assert f"Go to {120 - 30 - MANY} newer messages" in text(page)
+    assert numbers(page) == [word(number) for number in range(30 - SHOWN_MIN, 30 + SHOWN_MAX)]
+    assert f"Go to {120 - 30 - SHOWN_MAX} newer messages" in text(page)
     assert "data-poll" not in page.content.decode()  # what comes has its place at the end
     assert (
         f'href="{conversation.get_absolute_url()}?message={message.public_id}#message-{message.public_id}"'
@@ -587,7 +593,7 @@ def test_an_event_is_told_with_the_messages_of_its_time_and_nowhere_else(me, lon
         conversation.get_absolute_url(), {"message": conversation.messages.get(body=word(30)).public_id}
     )
     told = [
-        ["The library closed this" in text(page), "Opened again" in text(page)]
+        ["The library closed this conversation" in text(page), "Opened again" in text(page)]
         for page in (latest, before, around)
     ]
     assert told == [[False, False], [False, True], [True, False]]

@@ -6,9 +6,9 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.patron.people import change_name
-from portal.conversations import actions, desk_actions, merging, notes, search
+from portal.conversations import actions, desk_actions, keeping, merging, notes, search, verdicts
 from portal.conversations.models import Conversation, ConversationWords, Message
-from portal.helpsessions.actions import ChosenItem
+from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
 from recommendations.search import fold
 from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory, MessageFactory, recommend_in
@@ -160,7 +160,7 @@ def test_notes_are_not_searched(session, patron, staff):
 def test_words_that_many_rows_hold_are_looked_for_another_way_and_found_alike(
     monkeypatch, session, patron, staff, few
 ):
-    monkeypatch.setattr(search, "FEW", few)
+    monkeypatch.setattr(search, "COMMON_FROM", few)
     first, second_, third = (
         ask(session, patron, body) for body in ["the red kite", "the red fox", "the fox"]
     )
@@ -182,7 +182,7 @@ def test_index_and_tables_agree_after_every_path(session, patron, staff, branch)
         ask(unkept, None, "three"),
     )
     assert_index_agrees()
-    actions.take_verdict(failed, verdict="did_not_help", why="", comment="", by=patron, at=NOW)
+    verdicts.take_verdict(failed, verdict="did_not_help", why="", comment="", by=patron, at=NOW)
     assert_index_agrees()
     taken = answer(conversation, staff, "SECRET answer", items=[ChosenItem(item=ItemFactory(title="Hidden"))])
     answer(conversation, staff, "stays", items=[ChosenItem(item=ItemFactory(title="Shown"))])
@@ -191,7 +191,7 @@ def test_index_and_tables_agree_after_every_path(session, patron, staff, branch)
     actions.take_back(taken, by=staff, at=NOW + minute + second)
     assert_index_agrees()
     assert found("hidden") == found("secret") == set()
-    actions.keep(unkept, by=patron, at=NOW, wording="yes", language="en")
+    keeping.keep(unkept, by=patron, at=NOW, wording="yes", language="en")
     assert_index_agrees()
     assert found("okafor three") == {kept}
     merging.merge(conversation, into=other, by=staff, at=NOW + 2 * minute)

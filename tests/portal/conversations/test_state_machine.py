@@ -22,9 +22,9 @@ from hypothesis.stateful import (
 )
 
 from accounts.viewer import Viewer
-from portal.conversations import actions, desk_actions, drafts, jobs, merging, notes, states
+from portal.conversations import actions, desk_actions, drafts, jobs, merging, notes, states, verdicts
 from portal.conversations.models import BranchQueue, Conversation, Draft, Message
-from portal.helpsessions.actions import ChosenItem
+from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
 from tests.extent import times
 from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, StaffFactory
@@ -223,7 +223,7 @@ class TwoConversations(RuleBasedStateMachine):
         status, since, _ = conversation.reading()
         self.do(
             conversation,
-            lambda row, at: actions.take_verdict(
+            lambda row, at: verdicts.take_verdict(
                 given, verdict=verdict, why="", comment="", by=self.patron, at=at
             ),
         )

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from portal.conversations import actions, desk_actions, jobs, merging, notes, states
+from portal.conversations import actions, desk_actions, jobs, merging, notes, states, verdicts
 from portal.conversations.models import Conversation, Message
 from portal.conversations.states import State
-from portal.helpsessions.actions import ChosenItem
+from recommendations.chosen_items import ChosenItem
 from recommendations.models import Recommendation
 from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, StaffFactory, recommend_in
 
@@ -178,7 +178,7 @@ def reach(conversation, state, patron, staff):
 
 def happen(conversation, happening, patron, staff):
     def judge(verdict):
-        actions.take_verdict(
+        verdicts.take_verdict(
             Recommendation.objects.get(), verdict=verdict, why="", comment="", by=patron, at=T2
         )
 
@@ -370,7 +370,7 @@ def test_an_answer_in_the_very_microsecond_of_the_join_comes_after_it(library, b
 def test_a_verdict_before_the_join_is_still_before_the_desk(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     [failed] = recommend_in(session)
-    actions.take_verdict(failed, verdict="did_not_help", why="", comment="", by=patron, at=T0)
+    verdicts.take_verdict(failed, verdict="did_not_help", why="", comment="", by=patron, at=T0)
     of_verdict = Conversation.objects.get()
     asked = actions.ask(
         by=patron, at=T1, help_session=session, body="Hi", language="en", client_token=uuid.uuid4()
@@ -380,7 +380,7 @@ def test_a_verdict_before_the_join_is_still_before_the_desk(library, branch, pat
     asked.refresh_from_db()
     assert (asked.status, asked.waiting_since) == ("waiting_for_staff", T0)
     assert_replay_agrees(asked)
-    actions.take_verdict(failed, verdict="could_not_get_it", why="", comment="", by=patron, at=T2 + hour)
+    verdicts.take_verdict(failed, verdict="could_not_get_it", why="", comment="", by=patron, at=T2 + hour)
     asked.refresh_from_db()
     assert (asked.reason, asked.waiting_since, Conversation.objects.count()) == ("could_not_get_it", T0, 2)
 

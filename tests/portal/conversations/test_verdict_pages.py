@@ -111,7 +111,7 @@ def test_an_answer_can_be_cleared(me, session, recommendation):
 def test_the_page_takes_a_comment(me, session, recommendation):
     say(me, recommendation, verdict="helped")
     page = reverse("verdict", args=[recommendation.public_id])
-    assert "Anything else about it?" in text(me.get(page))
+    assert "Anything else you want to say about it?" in text(me.get(page))
     say(me, recommendation, verdict="helped", comment="<b>good</b>")
     assert "&lt;b&gt;good&lt;/b&gt;" in me.get(page).content.decode()
 

@@ -26,7 +26,7 @@ from portal.demo import build as demo_build
 from portal.demo.management.commands.build_demo import Command
 from portal.demo.pictures import FILES
 from portal.demo.scenarios.replies import REPLY_TEMPLATES
-from portal.helpsessions.actions import CodeCardNotReady, CodeForgotten, CodeKept, CodeRevoked, open_by_code
+from portal.helpsessions.handover import CodeCardNotReady, CodeForgotten, CodeKept, CodeRevoked, open_by_code
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def demo_on(settings, folder):
     settings.DEMO = True
-    settings.EMAIL_FILE_PATH = folder / "mail"
+    settings.MAIL_FOLDER = folder / "mail"
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
 import pytest
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import EmailMultiAlternatives
 from django.test import Client, override_settings
 from django.urls import NoReverseMatch, include, path, reverse
 from django.utils import timezone
@@ -8,9 +8,11 @@ from accounts.models import User
 from portal.demo import build as demo_build
 from portal.demo import urls as demo_urls
 from portal.notifications.actions import write
+from portal.notifications.delivery import connect
 from portal.urls import urlpatterns as portal_urls
 from portal.worker import Worker
 from tests.factories import UserFactory
+from tests.mailers import FILES, deliver_by
 
 urlpatterns = [*portal_urls, path("demo/", include("portal.demo.urls"))]
 HOSTILE = '<script>alert(1)</script><img src="https://evil.example.org/x.gif"> javascript:alert(2) https://library.example.org/ok'
@@ -23,8 +25,8 @@ pytestmark = pytest.mark.one_database
 def demo_on(settings, tmp_path, monkeypatch):
     settings.DEMO = True
     settings.ROOT_URLCONF = __name__
-    settings.EMAIL_FILE_PATH = tmp_path / "mail"
-    settings.DELIVERY_EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.MAIL_FOLDER = tmp_path / "mail"
+    deliver_by(settings, FILES, file_path=settings.MAIL_FOLDER)
     monkeypatch.setattr(demo_build, "CODES_FILE", tmp_path / "codes.json")
 
 
@@ -93,12 +95,12 @@ def test_the_mailbox_shows_what_the_worker_delivered(client, library, demo_on, s
     page = client.get("/demo/mail/").content.decode()
     assert "Antwort für Zoë" in page
     assert "sam@example.org" in page
-    mail = client.get(f"/demo/mail/{next(settings.EMAIL_FILE_PATH.iterdir()).name}-0/").content.decode()
+    mail = client.get(f"/demo/mail/{next(settings.MAIL_FOLDER.iterdir()).name}-0/").content.decode()
     assert 'href="http://testserver/messages/"' in mail
 
 
 def test_two_mails_in_one_file_are_two_mails(client, library, demo_on, settings):
-    connection = get_connection(settings.DELIVERY_EMAIL_BACKEND)
+    connection = connect()
     connection.open()
     for subject in ("The first", "The second"):
         connection.send_messages(
@@ -109,8 +111,8 @@ def test_two_mails_in_one_file_are_two_mails(client, library, demo_on, settings)
             ]
         )
     connection.close()
-    assert len(list(settings.EMAIL_FILE_PATH.iterdir())) == 1
-    name = next(settings.EMAIL_FILE_PATH.iterdir()).name
+    assert len(list(settings.MAIL_FOLDER.iterdir())) == 1
+    name = next(settings.MAIL_FOLDER.iterdir()).name
     assert client.get("/demo/mail/").content.decode().count(f"/demo/mail/{name}-") == 2
     second = client.get(f"/demo/mail/{name}-1/").content.decode()
     assert "The second" in second
@@ -123,8 +125,8 @@ def test_a_hostile_mail_shows_as_text(client, library, demo_on, settings):
         f"Re: {HOSTILE}", f"{HOSTILE}\n{'-' * 79}\nafter the line", "a@example.org", ["b@example.org"]
     )
     mail.attach_alternative(f"<p>{HOSTILE}</p>", "text/html")
-    get_connection(settings.DELIVERY_EMAIL_BACKEND).send_messages([mail])
-    name = next(settings.EMAIL_FILE_PATH.iterdir()).name
+    connect().send_messages([mail])
+    name = next(settings.MAIL_FOLDER.iterdir()).name
     for page in (client.get("/demo/mail/"), client.get(f"/demo/mail/{name}-0/")):
         text = page.content.decode()
         assert "<script>alert" not in text
@@ -152,8 +154,8 @@ def test_only_mails_are_read(client, library, demo_on, name):
     ],
 )
 def test_a_damaged_file_costs_no_page(client, library, demo_on, settings, rubbish):
-    settings.EMAIL_FILE_PATH.mkdir()
-    (settings.EMAIL_FILE_PATH / "1.log").write_bytes(rubbish)
+    settings.MAIL_FOLDER.mkdir()
+    (settings.MAIL_FOLDER / "1.log").write_bytes(rubbish)
     assert client.get("/demo/mail/").status_code == 200
     assert client.get("/demo/mail/1.log-0/").status_code == (200 if rubbish else 404)
 

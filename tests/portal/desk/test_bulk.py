@@ -7,7 +7,7 @@ import time_machine
 from django.utils import timezone
 
 from accounts.models import Absence
-from portal.conversations import actions, bulk, desk_actions
+from portal.conversations import actions, bulk, changes, desk_actions, verdicts
 from portal.conversations.models import BranchQueue, Conversation
 from tests.factories import BranchFactory, HelpSessionFactory, StaffFactory, recommend_in
 
@@ -272,7 +272,7 @@ def test_what_was_so_already_has_nothing_to_undo(desk, staff, many):
 
 def test_a_conversation_that_only_a_verdict_opened_is_closed_and_opened_again(desk, patron, branch):
     given = recommend_in(HelpSessionFactory(branch=branch, patron=patron))[0]
-    actions.take_verdict(
+    verdicts.take_verdict(
         given,
         verdict="did_not_help",
         why="",
@@ -301,10 +301,10 @@ def test_the_queues_of_all_branches_hear_of_it_once_their_conversations_are_lock
             pk__in=[conversation.pk for conversation in conversations]
         )
     }
-    raised, raise_queue = [], actions.raise_queue
+    raised, raise_queue = [], changes.raise_queue
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            actions,
+            changes,
             "raise_queue",
             lambda branch_id, **more: (raised.append(branch_id), raise_queue(branch_id, **more)),
         )

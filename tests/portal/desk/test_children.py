@@ -181,7 +181,7 @@ def test_at_the_desk_a_visit_is_kept_for_either_of_the_two(desk, branch, staff, 
     HelpSessionFactory(branch=branch, staff=staff, patron=person)
     visit = SharedSessionFactory(branch=branch, staff=staff)
     record = reverse("patron_record", args=[person.public_id])
-    words = "You can stop that at any time" if part == "patron" else "You see no other visit of the child"
+    words = "You can stop sharing it" if part == "patron" else "see the child"
     assert words in text(desk.get(record, {"session": str(visit.public_id)}))
     desk.post(reverse("keep_for_patron", args=[person.public_id]), {"session": str(visit.public_id)})
     visit.refresh_from_db()

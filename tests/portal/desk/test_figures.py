@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from portal.desk.figures.pooling import LEAST, is_small, pooled
 from portal.desk.figures.quarters import Quarter
-from portal.helpsessions.actions import forget
+from portal.helpsessions.forgetting import forget
 from portal.helpsessions.models import HelpSession
 from tests.factories import HelpSessionFactory, TopicFactory
 from tests.portal.pages import text
@@ -102,7 +102,8 @@ def recorded(quarter, branch, staff):
 def table(page, heading):
     """{first cell: the others} of the table under a heading."""
     part = page.content.decode().partition(f">{heading}</h2>")[2].partition("</section>")[0]
-    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", part)]
+    rows = re.findall(r"<tr>(.*?)</tr>", part, re.DOTALL)
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
     return {row[0]: row[1:] for row in rows[1:]}
 
 

@@ -5,8 +5,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Consent
-from portal.helpsessions import actions
+from portal.helpsessions import actions, handover, keeping, unfinished
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, UnfinishedForm
+from recommendations.chosen_items import ChosenItem
 from recommendations.models import Item, Recommendation
 from tests.factories import (
     BranchFactory,
@@ -49,8 +50,8 @@ def typed(staff, branch):
 def test_recording_keeps_the_items_in_order_and_the_note_apart(typed, branch):
     found = ItemFactory(title="Number the Stars")
     typed["items"] = [
-        actions.ChosenItem(item=found, reason="age 11"),
-        actions.ChosenItem(
+        ChosenItem(item=found, reason="age 11"),
+        ChosenItem(
             kind="web_page",
             title="Museum encyclopedia",
             url="https://example.org/maps",
@@ -89,7 +90,7 @@ def test_a_token_of_somebody_else_is_not_theirs_to_overwrite(typed, library):
 
 
 def test_finishing_what_was_begun_forgets_the_raw_form(typed, staff, branch):
-    begun = actions.start_unfinished(
+    begun = unfinished.start_unfinished(
         by=staff, at=NOW, branch=branch, fields={"question": "half a qu", "minutes": "abc"}
     )
     session = actions.record(**typed, unfinished=begun)
@@ -99,15 +100,15 @@ def test_finishing_what_was_begun_forgets_the_raw_form(typed, staff, branch):
 
 
 def test_an_unfinished_form_keeps_wrong_values_as_typed(staff, branch):
-    begun = actions.start_unfinished(by=staff, at=NOW, branch=branch, fields={"minutes": "abc"})
-    actions.save_unfinished(begun, fields={"minutes": "ab"}, at=NOW)
+    begun = unfinished.start_unfinished(by=staff, at=NOW, branch=branch, fields={"minutes": "abc"})
+    unfinished.save_unfinished(begun, fields={"minutes": "ab"}, at=NOW)
     assert UnfinishedForm.objects.get().fields == {"minutes": "ab"}
 
 
 def test_autosave_after_recording_changes_nothing(typed, staff, branch):
-    begun = actions.start_unfinished(by=staff, at=NOW, branch=branch, fields={})
+    begun = unfinished.start_unfinished(by=staff, at=NOW, branch=branch, fields={})
     actions.record(**typed, unfinished=begun)
-    actions.save_unfinished(begun, fields={"question": "late"}, at=NOW)
+    unfinished.save_unfinished(begun, fields={"question": "late"}, at=NOW)
     assert not UnfinishedForm.objects.exists()
 
 
@@ -140,30 +141,30 @@ def test_undo_of_a_tally_never_deletes_a_recorded_session(typed, staff):
 
 def test_the_code_of_a_hand_over_opens_its_session_for_thirty_days(typed, staff):
     session = actions.record(**typed)
-    code = actions.hand_over(session, by=staff, at=NOW, base_url=BASE)
+    code = handover.hand_over(session, by=staff, at=NOW, base_url=BASE)
 
-    assert actions.open_by_code(code, at=NOW + datetime.timedelta(days=29)).help_session == session
-    with pytest.raises(actions.CodeExpired):
-        actions.open_by_code(code, at=NOW + datetime.timedelta(days=30))
+    assert handover.open_by_code(code, at=NOW + datetime.timedelta(days=29)).help_session == session
+    with pytest.raises(handover.CodeExpired):
+        handover.open_by_code(code, at=NOW + datetime.timedelta(days=30))
     session.refresh_from_db()
     assert session.handed_over_at == NOW
 
 
 def test_the_code_itself_is_stored_nowhere(typed, staff):
-    code = actions.hand_over(actions.record(**typed), by=staff, at=NOW, base_url=BASE)
+    code = handover.hand_over(actions.record(**typed), by=staff, at=NOW, base_url=BASE)
     for claim in ClaimCode.objects.values():
         assert code not in str(claim)
 
 
 def test_a_quiet_session_is_never_mailed(staff, library):
-    with pytest.raises(actions.QuietSession):
-        actions.hand_over(QuietSessionFactory(), by=staff, at=NOW, base_url=BASE, to_address="a@example.org")
+    with pytest.raises(keeping.QuietSession):
+        handover.hand_over(QuietSessionFactory(), by=staff, at=NOW, base_url=BASE, to_address="a@example.org")
 
 
 @pytest.mark.parametrize("typed_code", ["", "123", "no digits", "9" * 13, "9" * 300, "٩" * 13])
 def test_a_wrong_code_is_unknown(library, typed_code):
-    with pytest.raises(actions.CodeUnknown):
-        actions.open_by_code(typed_code, at=NOW)
+    with pytest.raises(handover.CodeUnknown):
+        handover.open_by_code(typed_code, at=NOW)
 
 
 def test_a_code_may_be_typed_with_spaces_dashes_or_other_digits(library):
@@ -171,40 +172,40 @@ def test_a_code_may_be_typed_with_spaces_dashes_or_other_digits(library):
     code = code_for(session)
     arabic = code.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))
     for spelled in (f" {code[:4]}-{code[4:9]} {code[9:]} ", arabic):
-        assert actions.open_by_code(spelled, at=timezone.now()).help_session == session
+        assert handover.open_by_code(spelled, at=timezone.now()).help_session == session
 
 
 def test_a_card_opens_nothing_until_its_session_is_written(typed, staff, branch):
-    (code,) = actions.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
-    with pytest.raises(actions.CodeCardNotReady):
-        actions.open_by_code(code, at=NOW)
-    begun = actions.start_unfinished(by=staff, at=NOW, branch=branch, fields={})
-    actions.attach_code_card(begun, code=code, by=staff, at=NOW)
-    with pytest.raises(actions.CodeCardNotReady):
-        actions.open_by_code(code, at=NOW)
+    (code,) = handover.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
+    with pytest.raises(handover.CodeCardNotReady):
+        handover.open_by_code(code, at=NOW)
+    begun = unfinished.start_unfinished(by=staff, at=NOW, branch=branch, fields={})
+    handover.attach_code_card(begun, code=code, by=staff, at=NOW)
+    with pytest.raises(handover.CodeCardNotReady):
+        handover.open_by_code(code, at=NOW)
     session = actions.record(**typed, unfinished=begun)
-    assert actions.open_by_code(code, at=NOW).help_session == session
+    assert handover.open_by_code(code, at=NOW).help_session == session
 
 
 def test_a_card_is_attached_to_one_session_only(staff, branch):
-    (code,) = actions.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
+    (code,) = handover.print_code_cards(by=staff, at=NOW, branch=branch, count=1)
     session, other = HelpSessionFactory(branch=branch), HelpSessionFactory(branch=branch)
-    actions.attach_code_card(session, code=code, by=staff, at=NOW)
-    actions.attach_code_card(session, code=code, by=staff, at=NOW)
-    with pytest.raises(actions.CodeCardAlreadyAttached):
-        actions.attach_code_card(other, code=code, by=staff, at=NOW)
-    with pytest.raises(actions.UnknownCodeCard):
-        actions.attach_code_card(other, code="0" * 13, by=staff, at=NOW)
+    handover.attach_code_card(session, code=code, by=staff, at=NOW)
+    handover.attach_code_card(session, code=code, by=staff, at=NOW)
+    with pytest.raises(handover.CodeCardAlreadyAttached):
+        handover.attach_code_card(other, code=code, by=staff, at=NOW)
+    with pytest.raises(handover.UnknownCodeCard):
+        handover.attach_code_card(other, code="0" * 13, by=staff, at=NOW)
 
 
 def test_revoking_ends_every_code_of_the_session_and_of_no_other(staff, library):
     session, other = HelpSessionFactory(), HelpSessionFactory()
     first, second, foreign = code_for(session), code_for(session), code_for(other)
-    actions.revoke_codes(session, by=staff, at=NOW)
+    handover.revoke_codes(session, by=staff, at=NOW)
     for code in (first, second):
-        with pytest.raises(actions.CodeRevoked):
-            actions.open_by_code(code, at=NOW)
-    assert actions.open_by_code(foreign, at=NOW).help_session == other
+        with pytest.raises(handover.CodeRevoked):
+            handover.open_by_code(code, at=NOW)
+    assert handover.open_by_code(foreign, at=NOW).help_session == other
 
 
 def test_keeping_ties_session_and_items_to_the_person_and_records_their_consent(patron, library):
@@ -212,7 +213,7 @@ def test_keeping_ties_session_and_items_to_the_person_and_records_their_consent(
     (recommendation,) = recommend_in(session)
     code = code_for(session)
 
-    actions.keep(session, by=patron, at=NOW, wording="Keep it, please", language="en")
+    keeping.keep(session, by=patron, at=NOW, wording="Keep it, please", language="en")
 
     session.refresh_from_db()
     recommendation.refresh_from_db()
@@ -224,23 +225,23 @@ def test_keeping_ties_session_and_items_to_the_person_and_records_their_consent(
         "Keep it, please",
         NOW,
     )
-    with pytest.raises(actions.CodeKept):
-        actions.open_by_code(code, at=NOW)
+    with pytest.raises(handover.CodeKept):
+        handover.open_by_code(code, at=NOW)
     assert AuditEvent.objects.get(action="kept").patron == patron
 
 
 def test_a_session_is_kept_once(patron, library):
     session = HelpSessionFactory()
-    actions.keep(session, by=patron, at=NOW, wording="", language="en")
-    actions.keep(session, by=patron, at=NOW, wording="", language="en")
+    keeping.keep(session, by=patron, at=NOW, wording="", language="en")
+    keeping.keep(session, by=patron, at=NOW, wording="", language="en")
     assert Consent.objects.count() == 1
-    with pytest.raises(actions.AlreadyKept):
-        actions.keep(session, by=UserFactory(), at=NOW, wording="", language="en")
+    with pytest.raises(keeping.AlreadyKept):
+        keeping.keep(session, by=UserFactory(), at=NOW, wording="", language="en")
 
 
 def test_a_quiet_session_is_kept_by_nobody(patron, library):
-    with pytest.raises(actions.QuietSession):
-        actions.keep(QuietSessionFactory(), by=patron, at=NOW, wording="", language="en")
+    with pytest.raises(keeping.QuietSession):
+        keeping.keep(QuietSessionFactory(), by=patron, at=NOW, wording="", language="en")
 
 
 def test_the_two_outcome_questions_are_answered_apart(library):
@@ -257,10 +258,10 @@ def test_the_title_of_a_quiet_session_is_only_its_day(library):
 
 
 def test_discarding_throws_away_what_was_begun_and_nothing_else(typed, staff, branch):
-    begun = actions.start_unfinished(by=staff, at=NOW, branch=branch, fields={"question": "x"})
+    begun = unfinished.start_unfinished(by=staff, at=NOW, branch=branch, fields={"question": "x"})
     recorded = actions.record(**typed)
-    actions.discard_unfinished(begun, by=staff, at=NOW)
-    actions.discard_unfinished(recorded, by=staff, at=NOW)
+    unfinished.discard_unfinished(begun, by=staff, at=NOW)
+    unfinished.discard_unfinished(recorded, by=staff, at=NOW)
     assert list(HelpSession.objects.all()) == [recorded]
 
 
@@ -272,6 +273,6 @@ def test_only_the_staff_of_the_branch_and_who_recorded_it_reach_a_session(staff,
 
 
 def test_items_by_hand_are_of_the_kind_that_was_said(typed):
-    typed["items"] = [actions.ChosenItem(kind="person", title="Data librarian")]
+    typed["items"] = [ChosenItem(kind="person", title="Data librarian")]
     actions.record(**typed)
     assert Item.objects.get().kind == "person"

@@ -14,8 +14,9 @@ from django.utils import timezone
 from accounts.models import Consent, User
 from portal.conversations import actions as conversations
 from portal.conversations import attachments, merging
+from portal.conversations import keeping as conversation_keeping
 from portal.conversations.models import Message
-from portal.helpsessions import actions
+from portal.helpsessions import handover, keeping
 from portal.helpsessions.models import ClaimCode
 from portal.notifications.models import Notification
 from portal.privacy import erasure
@@ -55,7 +56,7 @@ def session(branch, staff):
 @pytest.fixture
 def keep():
     """keep(session, by): as they do it themselves."""
-    return lambda session, by: conversations.keep(
+    return lambda session, by: conversation_keeping.keep(
         session, by=by, at=timezone.now(), wording="As read", language="en"
     )
 
@@ -94,13 +95,13 @@ def paper(branch, staff):
 
 def test_of_paper_only_nothing_digital_is_made(paper, staff, patron, child):
     for to_address in ("", "sam@example.org"):
-        with pytest.raises(actions.OnPaperOnly):
-            actions.hand_over(paper, by=staff, at=timezone.now(), base_url="", to_address=to_address)
-    with pytest.raises(actions.OnPaperOnly):
-        actions.attach_code_card(paper, code=code_for(None), by=staff, at=timezone.now())
+        with pytest.raises(keeping.OnPaperOnly):
+            handover.hand_over(paper, by=staff, at=timezone.now(), base_url="", to_address=to_address)
+    with pytest.raises(keeping.OnPaperOnly):
+        handover.attach_code_card(paper, code=code_for(None), by=staff, at=timezone.now())
     for person in (patron, child):
-        with pytest.raises(actions.OnPaperOnly):
-            conversations.keep(paper, by=person, at=timezone.now(), wording="", language="en")
+        with pytest.raises(keeping.OnPaperOnly):
+            conversation_keeping.keep(paper, by=person, at=timezone.now(), wording="", language="en")
     assert not ClaimCode.objects.filter(help_session=paper).exists()
     assert not Notification.objects.exists()
     assert not Consent.objects.exists()
@@ -114,11 +115,11 @@ def test_the_database_itself_keeps_nobodys_name_beside_paper(paper, patron):
 def test_a_quiet_visit_is_quiet_first(branch, staff, adult):
     for with_child in ("paper", "shared", "own"):
         quiet = QuietSessionFactory(branch=branch, staff=staff, with_child=with_child)
-        assert actions.hand_over(
+        assert handover.hand_over(
             quiet, by=staff, at=timezone.now(), base_url=""
         )  # its slip holds a code and no words
-        with pytest.raises(actions.QuietSession):
-            conversations.keep(quiet, by=adult, at=timezone.now(), wording="", language="en")
+        with pytest.raises(keeping.QuietSession):
+            conversation_keeping.keep(quiet, by=adult, at=timezone.now(), wording="", language="en")
         with pytest.raises(IntegrityError), transaction.atomic():
             type(quiet).objects.filter(pk=quiet.pk).update(shared_with=adult)
 
@@ -131,12 +132,12 @@ def test_keeping_by_one_does_not_end_what_the_other_may_do(session, child, adult
     code = code_for(session)
     order = [child, adult] if first == "child" else [adult, child]
     keep(session, order[0])
-    assert actions.open_by_code(code, at=timezone.now()).help_session == session
+    assert handover.open_by_code(code, at=timezone.now()).help_session == session
     keep(session, order[1])
     session.refresh_from_db()
     assert (session.patron, session.shared_with) == (child, adult)
-    with pytest.raises(actions.CodeKept):
-        actions.open_by_code(code, at=timezone.now())
+    with pytest.raises(handover.CodeKept):
+        handover.open_by_code(code, at=timezone.now())
     for person, status in (
         (child, 302),
         (adult, 302),
@@ -149,7 +150,7 @@ def test_one_child_and_one_adult_and_nobody_else(session, child, adult, keep):
     keep(session, child)
     keep(session, adult)
     for other in (ChildFactory(name="Leo"), UserFactory()):
-        with pytest.raises(actions.AlreadyKept):
+        with pytest.raises(keeping.AlreadyKept):
             keep(session, other)
     keep(session, child)  # twice is once
     keep(session, adult)
@@ -317,8 +318,8 @@ def test_a_child_who_keeps_it_alone_can_end_the_code_before_anybody_uses_it(
     code = code_for(session)
     keep(session, child)
     device(child).post(reverse("stop_sharing", args=[session.public_id]))
-    with pytest.raises(actions.CodeRevoked):
-        actions.open_by_code(code, at=timezone.now())
+    with pytest.raises(handover.CodeRevoked):
+        handover.open_by_code(code, at=timezone.now())
 
 
 def test_either_may_stop_and_the_other_goes_on(session, child, adult, keep, device):
@@ -355,8 +356,8 @@ def test_the_desk_takes_the_adult_out_at_the_childs_wish(session, child, adult, 
     code = code_for(session)
     sign_in(client, staff).post(reverse("take_out", args=[session.public_id]), {"who": str(adult.public_id)})
     assert page(browser_of(adult, sign_in), session).status_code == 404
-    with pytest.raises(actions.CodeRevoked):
-        actions.open_by_code(code, at=timezone.now())
+    with pytest.raises(handover.CodeRevoked):
+        handover.open_by_code(code, at=timezone.now())
     assert "ended that a child's visit is shared with you" in text(
         browser_of(adult, sign_in).get(reverse("who_looked"))
     )
@@ -382,8 +383,8 @@ def test_somebody_without_an_account_says_first_who_they_are(session, show_code,
 def test_the_adult_reads_what_they_agree_to_and_the_child_too(session, child, adult, device, show_code):
     code = code_for(session)
     for person, words in (
-        (adult, "You see no other visit of the child"),
-        (child, "You can stop that at any time"),
+        (adult, "see the child"),
+        (child, "You can stop sharing it"),
     ):
         viewer = show_code(device(person), code)
         address = reverse("keep_session", args=[session.public_id])
@@ -402,9 +403,9 @@ def test_an_own_visit_is_kept_once_like_anybodys(branch, staff, child, adult, ke
     holder.post(reverse("keep_session", args=[session.public_id]), {"without_address": "1"})
     session.refresh_from_db()
     assert (session.patron.is_child, session.shared_with) == (True, None)
-    with pytest.raises(actions.CodeKept):
-        actions.open_by_code(code, at=timezone.now())
-    with pytest.raises(actions.AlreadyKept):
+    with pytest.raises(handover.CodeKept):
+        handover.open_by_code(code, at=timezone.now())
+    with pytest.raises(keeping.AlreadyKept):
         keep(session, adult)
 
 
@@ -415,10 +416,10 @@ def test_of_other_visits_nothing_changes(branch, staff, patron, adult, keep, chi
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = code_for(session)
     keep(session, patron)
-    with pytest.raises(actions.CodeKept):
-        actions.open_by_code(code, at=timezone.now())
+    with pytest.raises(handover.CodeKept):
+        handover.open_by_code(code, at=timezone.now())
     for other in (adult, child):
-        with pytest.raises(actions.AlreadyKept):
+        with pytest.raises(keeping.AlreadyKept):
             keep(session, other)
 
 
@@ -436,13 +437,13 @@ def test_what_was_recorded_stays_as_it_was_handed_over(
     codes = {mode: code_for(visits[mode]) for mode in ("shared", "own")}
     library.children = later
     library.save()
-    with pytest.raises(actions.OnPaperOnly):
-        actions.hand_over(visits["paper"], by=staff, at=timezone.now(), base_url="")
+    with pytest.raises(keeping.OnPaperOnly):
+        handover.hand_over(visits["paper"], by=staff, at=timezone.now(), base_url="")
     for mode in ("shared", "own"):
         assert page(show_code(Client(), codes[mode]), visits[mode]).status_code == 200
         assert keep(visits[mode], child).patron == child
     assert keep(visits["shared"], adult).shared_with == adult
-    with pytest.raises(actions.AlreadyKept):
+    with pytest.raises(keeping.AlreadyKept):
         keep(visits["own"], adult)
 
 
@@ -516,10 +517,10 @@ def test_what_was_ended_for_good_no_adult_holds_again(
     device(child).post(reverse("stop_sharing", args=[session.public_id]))
     session.refresh_from_db()
     assert (session.shared_with, session.is_fully_kept, session.is_open_to_an_adult) == (None, True, False)
-    with pytest.raises(actions.AlreadyKept):
+    with pytest.raises(keeping.AlreadyKept):
         keep(session, adult)
-    with pytest.raises(actions.AlreadyKept):
-        actions.hand_over(session, by=staff, at=timezone.now(), base_url="https://library.example")
+    with pytest.raises(keeping.AlreadyKept):
+        handover.hand_over(session, by=staff, at=timezone.now(), base_url="https://library.example")
     page = text(sign_in(client, staff).get(reverse("desk_session", args=[session.public_id])))
     assert "one adult may keep it as well" not in page
     page = device(child).get(session.get_absolute_url())

@@ -123,9 +123,9 @@ def test_a_code_that_opens_nothing_says_why_and_reveals_nothing(client, session,
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("", "Type the digits"),
-        ("12345", "this has 5"),
-        ("no digits", "this has 0"),
+        ("", "Enter the code."),
+        ("12345", "You entered 5"),
+        ("no digits", "You entered 0"),
         ("9" * 101, "A code has 13 digits"),
     ],
 )

@@ -90,7 +90,7 @@ def test_who_came_by_code_is_asked_to_keep_the_visit_first(client, branch, show_
     response = save(client, recommendation, **(HTMX if htmx else {}))
     keep = reverse("keep_session", args=[session.public_id])
     assert (response["HX-Redirect"] if htmx else response.url) == keep
-    assert "A list needs an owner" in text(client.get(keep))
+    assert "To save items, first add this visit to a library account." in text(client.get(keep))
     assert SavedItem.objects.count() == 0
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from portal.notifications import actions
 from portal.notifications.models import Notification
 from portal.worker import Worker
+from tests.mailers import SMTP, deliver_by
 
 from .mail_server import mail_server
 
@@ -102,7 +103,7 @@ def test_an_address_no_server_could_take_is_dead_and_stops_nobody(smtp):
 
 
 def test_a_slow_server_that_answers_too_late_is_tried_again(smtp, settings):
-    settings.EMAIL_TIMEOUT = 0.2
+    deliver_by(settings, SMTP, timeout=0.2)
     mail = a_mail("stuck@example.org")
     deliver()
     mail.refresh_from_db()
@@ -137,7 +138,7 @@ def test_while_the_server_is_away_it_is_left_alone(smtp_port):
 
 @pytest.mark.parametrize("server", ["without TLS", "with a certificate that nobody vouches for"])
 def test_mail_that_is_to_go_encrypted_waits_where_it_could_be_read(server, smtp_port, certificate, settings):
-    settings.EMAIL_HOST, settings.EMAIL_USE_TLS = "localhost", True
+    deliver_by(settings, SMTP, host="localhost", use_tls=True)
     mail = a_mail()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")
@@ -151,7 +152,7 @@ def test_mail_that_is_to_go_encrypted_waits_where_it_could_be_read(server, smtp_
 def test_mail_goes_encrypted_where_the_certificate_is_vouched_for(
     smtp_port, certificate, settings, monkeypatch
 ):
-    settings.EMAIL_HOST, settings.EMAIL_USE_TLS = "localhost", True
+    deliver_by(settings, SMTP, host="localhost", use_tls=True)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate / "certificate.pem", certificate / "key.pem")

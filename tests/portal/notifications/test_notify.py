@@ -6,6 +6,7 @@ from django.core.mail import EmailMultiAlternatives, send_mail
 from portal.notifications.actions import notify
 from portal.notifications.delivery import build
 from portal.notifications.models import Notification
+from tests.mailers import use_outbox
 
 AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 HAND_OVER = {"url": "http://localhost:8000/c/1234567890123/", "code": "1234 567 890 123", "days": 30}
@@ -122,7 +123,7 @@ def test_no_mail_loads_anything_from_elsewhere(answer):
 
 
 def test_ordinary_mail_becomes_a_row_for_each_recipient(settings, patron):
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
     send_mail("Hello\tthere", "text", None, ["sam@example.org", "other@example.org"])
     rows = Notification.objects.order_by("pk").values_list(
         "to_address", "recipient", "subject", "text", "blanked"
@@ -134,7 +135,7 @@ def test_ordinary_mail_becomes_a_row_for_each_recipient(settings, patron):
 
 
 def test_ordinary_mail_that_asks_to_be_blanked_loses_that_header(settings, library):
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
     mail = EmailMultiAlternatives(
         "Code", "123", to=["sam@example.org"], headers={"X-Afterword-Blank": "1", "X-Kept": "yes"}
     )

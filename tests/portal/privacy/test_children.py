@@ -301,9 +301,9 @@ def test_what_an_erased_holder_wrote_is_nobody_elses_own(branch, adult, child, s
     page = browser.get(conversation.get_absolute_url())
     headings = {message.body: message.heading for message in page.context["part"].messages}
     with_code = "You wrote" if reads == "by the code" else "Written with the code"
-    assert headings == {"Zqxgone": "Somebody who kept this visit before wrote", "Zqxcode": with_code}
+    assert headings == {"Zqxgone": "Someone who kept this visit before wrote", "Zqxcode": with_code}
     assert page.content.decode().count('class="message mine"') == (1 if reads == "by the code" else 0)
-    assert "This was closed: it was sorted" in text(page)
+    assert "This conversation was closed" in text(page)
     assert "You closed this" not in text(page)
 
 
@@ -417,5 +417,5 @@ def test_somebody_who_answers_in_a_conversation_that_a_child_left_is_told_apart(
     conversation = world.conversations.get()
     adult.refresh_from_db()
     page = text(sign_in(Client(), adult).get(conversation.get_absolute_url()))
-    assert "Somebody who kept this visit before wrote" in page
+    assert "Someone who kept this visit before wrote" in page
     assert child.name not in page

@@ -16,10 +16,11 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import AuditEvent, LibraryCard, StaffRole, User, private_storage
 from accounts.patron.refused_posts import keep_refused_post
-from accounts.sign_in.access import PROVED_AT
-from portal.conversations import actions, attachments, drafts, merging, notes
+from accounts.sign_in.access import REAUTHENTICATED_AT
+from portal.conversations import actions, attachments, drafts, merging, notes, verdicts
+from portal.conversations import keeping as conversation_keeping
 from portal.conversations.models import Attachment, Conversation, Message
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import handover, keeping
 from portal.helpsessions.models import ClaimCode, HelpSession
 from portal.lists.actions import save
 from portal.notifications import actions as outbox
@@ -41,6 +42,7 @@ from tests.factories import (
     code_for,
     recommend_in,
 )
+from tests.mailers import use_outbox
 from tests.portal.pages import text
 
 from . import everything
@@ -51,7 +53,7 @@ ERASE = reverse("erase")
 
 def prove(client):
     session = client.session
-    session[PROVED_AT] = time.time()
+    session[REAUTHENTICATED_AT] = time.time()
     session.save()
     return client
 
@@ -77,8 +79,8 @@ def life(patron, staff, coordinator, branch):
     shown = recommend_in(visit, 2, reason="THEIRS reason")
     SessionNoteFactory(help_session=visit, body="THEIRS note")
     code = code_for(visit)
-    helpsessions.hand_over(visit, by=staff, at=NOW, base_url="http://x", to_address="Sam@Example.org")
-    actions.keep(visit, by=patron, at=NOW, wording="yes", language="en")
+    handover.hand_over(visit, by=staff, at=NOW, base_url="http://x", to_address="Sam@Example.org")
+    conversation_keeping.keep(visit, by=patron, at=NOW, wording="yes", language="en")
     record_verdict(shown[0], verdict="helped", comment="MINE comment", at=NOW)
     conversation = actions.ask(
         by=patron, at=NOW, body="MINE message", language="en", client_token=uuid.uuid4(), branch=branch
@@ -105,7 +107,7 @@ def life(patron, staff, coordinator, branch):
         by=patron, at=NOW, body="MINE third", language="en", client_token=uuid.uuid4(), branch=branch
     )
     merging.merge(joined, into=other, by=staff, at=NOW)
-    actions.take_verdict(
+    verdicts.take_verdict(
         shown[1], verdict="did_not_help", why="too_hard", comment="MINE complaint", by=patron, at=NOW
     )
     drafts.save_draft(
@@ -245,12 +247,12 @@ class TestWhatGoes:
     def test_no_code_opens_it_any_more_and_none_is_made(self, patron, life, staff):
         erase(patron)
         assert not ClaimCode.objects.filter(help_session=life["visit"]).exists()
-        with pytest.raises(helpsessions.CodeForgotten):
-            helpsessions.open_by_code(life["code"], at=NOW)
-        with pytest.raises(helpsessions.Forgotten):
-            helpsessions.hand_over(life["visit"], by=staff, at=NOW, base_url="http://x")
-        with pytest.raises(helpsessions.Forgotten):
-            helpsessions.keep(life["visit"], by=UserFactory(), at=NOW, wording="yes", language="en")
+        with pytest.raises(handover.CodeForgotten):
+            handover.open_by_code(life["code"], at=NOW)
+        with pytest.raises(keeping.Forgotten):
+            handover.hand_over(life["visit"], by=staff, at=NOW, base_url="http://x")
+        with pytest.raises(keeping.Forgotten):
+            keeping.keep(life["visit"], by=UserFactory(), at=NOW, wording="yes", language="en")
 
     def test_the_trail_keeps_what_was_done_and_no_person(self, patron, life):
         done = list(AuditEvent.objects.filter(patron=patron).values_list("action", flat=True))
@@ -270,7 +272,7 @@ class TestWhatGoes:
             assert not browser.get(reverse("me")).wsgi_request.user.is_authenticated
 
     def test_a_code_that_was_on_its_way_lets_nobody_in(self, patron, me, client, settings):
-        settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+        use_outbox(settings)
         browser = Client()
         browser.post(reverse("sign_in"), {"email": patron.email})
         code = [
@@ -295,7 +297,7 @@ def statistics():
     """What a report counts."""
     what = "branch service_point happened_on hour mode question_type topic read_level minutes people found satisfaction quiet status"
     sessions = HelpSession.objects.values_list(*what.split())
-    verdicts = Recommendation.objects.values_list(
+    decided = Recommendation.objects.values_list(
         "item", "branch", "topic", "question_type", "verdict", "why", "starred"
     )
     conversations = Conversation.objects.filter(merged_into=None).values_list(
@@ -305,7 +307,7 @@ def statistics():
         HelpSession.objects.filter(**{f"{stage}__isnull": False}).count()
         for stage in ("handed_over_at", "kept_at", "answered_at")
     ]
-    return sorted(map(str, sessions)), sorted(map(str, verdicts)), sorted(map(str, conversations)), stages
+    return sorted(map(str, sessions)), sorted(map(str, decided)), sorted(map(str, conversations)), stages
 
 
 def test_counts_survive(patron, life, strangers):
@@ -392,7 +394,7 @@ class TestAllOrNothing:
             ),
             lambda: actions.ask(by=patron, recommendation=shown, client_token=uuid.uuid4(), **say),
             lambda: actions.ask(by=patron, help_session=life["visit"], client_token=uuid.uuid4(), **say),
-            lambda: actions.take_verdict(
+            lambda: verdicts.take_verdict(
                 shown, verdict="helped", why="", comment="TOO LATE BY NOW", by=patron, at=timezone.now()
             ),
         ):
@@ -410,7 +412,7 @@ class TestThePages:
         assert "4 messages" in page
         assert "2 conversations" in page
         assert 'id="erase"' not in page
-        assert client.post(ERASE).url == f"{reverse('prove')}?next=%2Fprivacy%2Ferase%2F"
+        assert client.post(ERASE).url == f"{reverse('reauthenticate')}?next=%2Fprivacy%2Ferase%2F"
         assert User.objects.filter(pk=patron.pk).exists()
         assert 'id="erase"' in prove(client).get(ERASE).content.decode()
 
@@ -432,8 +434,8 @@ class TestThePages:
     def test_a_person_known_to_this_device_alone_confirms_on_it(self, client, sign_in, library):
         person = UserFactory(email=None)
         sign_in(client, person)
-        assert client.post(ERASE).url.startswith(reverse("prove"))
-        client.post(f"{reverse('prove')}?next={ERASE}", {"confirm": "1"})
+        assert client.post(ERASE).url.startswith(reverse("reauthenticate"))
+        client.post(f"{reverse('reauthenticate')}?next={ERASE}", {"confirm": "1"})
         assert client.post(ERASE).url.startswith("/privacy/erased/")
         assert not Notification.objects.exists()
 
@@ -516,7 +518,7 @@ def test_asking_about_an_item_that_is_erased_at_that_moment_says_so_and_keeps_th
         {"body": "Still my words", "client_token": str(uuid.uuid4())},
     )
     assert answer.status_code == 409
-    assert "erased a moment ago" in text(answer)
+    assert "This was just deleted" in text(answer)
     assert "Still my words" in answer.content.decode()
     assert not Conversation.objects.exists()
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from portal.conversations import actions, attachments, desk_actions, drafts
+from portal.conversations import actions, attachments, desk_actions, drafts, keeping, verdicts
 from portal.conversations.models import Conversation, Message
 from portal.helpsessions.models import HelpSession
 from portal.lists.actions import save
@@ -117,7 +117,7 @@ def patron_reply(data):
 
 def verdict(which):
     def work(data):
-        return actions.take_verdict(
+        return verdicts.take_verdict(
             getattr(data, which),
             verdict="did_not_help",
             why="",
@@ -140,7 +140,7 @@ def ask(**about):
 
 
 def keep(data):
-    return actions.keep(data.unkept, by=data.person, at=timezone.now(), wording="yes", language="en").pk
+    return keeping.keep(data.unkept, by=data.person, at=timezone.now(), wording="yes", language="en").pk
 
 
 def save_item(data):

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import AuditEvent, User, private_storage
-from accounts.sign_in.access import PROVED_AT
+from accounts.sign_in.access import REAUTHENTICATED_AT
 from portal import worker
 from portal.conversations import actions, drafts, jobs, notes
 from portal.conversations.models import Attachment
@@ -54,7 +54,7 @@ def me(client, patron, sign_in):
 
 def prove(client):
     session = client.session
-    session[PROVED_AT] = time.time()
+    session[REAUTHENTICATED_AT] = time.time()
     session.save()
     return client
 
@@ -337,7 +337,7 @@ class TestAskingForIt:
 
     def test_it_asks_first_who_is_there(self, client, patron, sign_in):
         sign_in(client, patron)
-        assert client.post(COPY).url == f"{reverse('prove')}?next=%2Fprivacy%2Fcopy%2F"
+        assert client.post(COPY).url == f"{reverse('reauthenticate')}?next=%2Fprivacy%2Fcopy%2F"
         assert not Export.objects.exists()
         page = client.get(COPY).content.decode()
         assert 'id="prove"' in page

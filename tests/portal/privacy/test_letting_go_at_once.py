@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from portal.conversations import actions as conversations
+from portal.conversations import verdicts
 from portal.helpsessions.models import HelpSession
 from portal.privacy import holds, retention, sharing
 from portal.privacy.merging import merge_people
@@ -172,7 +173,7 @@ def write(data):
 
 def verdict(data):
     [item] = HelpSession.objects.get(pk=data.visit.pk).recommendation_links.select_related("recommendation")
-    conversations.take_verdict(
+    verdicts.take_verdict(
         item.recommendation, verdict="did_not_help", why="", comment="", by=data.adult, at=timezone.now()
     )
 

@@ -12,6 +12,7 @@ from portal.notifications.models import Notification
 from portal.privacy import unmerging
 from tests.accounts.test_sign_in import ask_for_code, enter, mailed_code, signed_in_as
 from tests.factories import HelpSessionFactory, UserFactory
+from tests.mailers import use_outbox
 
 pytestmark = pytest.mark.django_db
 JOIN = "/me/join/"
@@ -19,7 +20,7 @@ JOIN = "/me/join/"
 
 @pytest.fixture(autouse=True)
 def _mail_goes_to_the_outbox(settings):
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from accounts.models import AuditEvent, Consent, StaffRole, User
 from accounts.patron import people
 from accounts.patron.retention_choice import choose
 from portal.conversations import actions as conversations
-from portal.conversations import search
+from portal.conversations import search, verdicts
 from portal.conversations.models import BranchQueue, Conversation, Draft, Message, Participation
 from portal.helpsessions.models import HelpSession
 from portal.lists.actions import save
@@ -34,13 +34,14 @@ from tests.factories import (
     recommend_in,
     recommend_in_message,
 )
+from tests.mailers import use_outbox
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def _mail_goes_to_the_outbox(settings):
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
 
 
 @pytest.fixture
@@ -286,7 +287,7 @@ def test_what_moves_is_told_before(device, patron, branch):
     assert not what_moves(device)
     session = visit(device, branch)
     ask(device, help_session=session)
-    conversations.take_verdict(
+    verdicts.take_verdict(
         recommend_in(session)[0], verdict="did_not_help", why="", comment="", by=device, at=timezone.now()
     )  # a conversation without a word
     save(ItemFactory(), patron=device, at=timezone.now())

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, User
 from accounts.patron.people import person_without_address
-from portal.conversations import actions
+from portal.conversations import actions, verdicts
 from portal.conversations.models import Conversation, Message, Participation
 from portal.privacy.merging import merge_people
 from recommendations.models import Recommendation
@@ -63,7 +63,7 @@ def reply(side):
 
 
 def verdict(data):
-    actions.take_verdict(
+    verdicts.take_verdict(
         data.item, verdict="did_not_help", why="", comment="", by=data.going, at=timezone.now()
     )
 

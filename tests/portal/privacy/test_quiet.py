@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from accounts.models import AuditEvent, Consent
 from portal.conversations import actions, notes
 from portal.conversations.models import Conversation
-from portal.helpsessions.actions import ChosenItem
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
 from portal.privacy.access_log_page import who_looked
+from recommendations.chosen_items import ChosenItem
 from tests.architecture.routes import routes
 from tests.architecture.world import address, build_for
 from tests.extent import times
@@ -101,7 +101,9 @@ class Quiet:
         browser.post(reverse("conversation_draft", args=[self.conversation().public_id]), self.typed("draft"))
 
     def lose_the_form(self, browser):
-        address = reverse("reply", args=[self.conversation().public_id])  # may ask first, which needs no token yet
+        address = reverse(
+            "reply", args=[self.conversation().public_id]
+        )  # may ask first, which needs no token yet
         browser.handler.enforce_csrf_checks = True
         browser.post(address, self.typed("lost"))
         browser.handler.enforce_csrf_checks = False

@@ -17,6 +17,7 @@ from portal.conversations import actions as conversations
 from portal.conversations import notes, search
 from portal.conversations.models import Attachment, Conversation, ConversationWords, Message
 from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import forgetting, handover, keeping, unfinished
 from portal.helpsessions.models import ClaimCode, HelpSession, SessionNote, UnfinishedForm
 from portal.lists.models import SavedItem
 from portal.privacy import holds, retention
@@ -140,8 +141,8 @@ def test_only_a_count_is_left(patron, staff, branch, sign_of_life):
     assert [session.created_at, session.handed_over_at, session.kept_at, session.answered_at] == [hour] * 4
     assert (session.answered_within, session.patron_group) == ("week", "Student")
     assert not SessionNote.objects.exists()
-    with pytest.raises(helpsessions.CodeForgotten):
-        helpsessions.open_by_code(code, at=AT)
+    with pytest.raises(handover.CodeForgotten):
+        handover.open_by_code(code, at=AT)
     recommendation.refresh_from_db()
     assert (
         recommendation.reason,
@@ -253,7 +254,7 @@ def test_a_tally_loses_who_counted_and_when(staff, branch):
 
 @pytest.mark.django_db
 def test_what_was_begun_and_left_loses_its_words_and_stays_on_the_tray(staff, branch):
-    begun = helpsessions.start_unfinished(
+    begun = unfinished.start_unfinished(
         by=staff, at=AT - 31 * DAY, branch=branch, fields={"question": "Where is the shelter?"}
     )
     retention.forget(at=AT)
@@ -274,10 +275,10 @@ def test_a_forgotten_session_is_nobodys_to_open_keep_or_hand_over(patron, staff,
     session = HelpSessionFactory(branch=branch, staff=staff, created_at=AT - 40 * DAY)
     retention.forget(at=AT)
     assert list(HelpSession.objects.at_desk_of(staff)) == []
-    with pytest.raises(helpsessions.AlreadyKept):
-        helpsessions.hand_over(session, by=staff, at=AT, base_url="")
-    with pytest.raises(helpsessions.AlreadyKept):
-        helpsessions.keep(session, by=patron, at=AT, wording="", language="en")
+    with pytest.raises(keeping.AlreadyKept):
+        handover.hand_over(session, by=staff, at=AT, base_url="")
+    with pytest.raises(keeping.AlreadyKept):
+        keeping.keep(session, by=patron, at=AT, wording="", language="en")
 
 
 # The choice.
@@ -453,7 +454,7 @@ def test_the_worker_forgets_in_the_librarys_own_night(library, branch, hour, run
 def test_killed_in_the_middle_it_goes_on_where_it_stopped(branch, monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 3)
     HelpSessionFactory.create_batch(10, branch=branch, staff=None, created_at=AT - 31 * DAY)
-    whole, calls = helpsessions.forget, []
+    whole, calls = forgetting.forget, []
 
     def killed(*args, **kwargs):
         whole(*args, **kwargs)
@@ -461,7 +462,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(branch, monkeypatch):
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(helpsessions, "forget", killed)
+    monkeypatch.setattr(forgetting, "forget", killed)
     with pytest.raises(KeyboardInterrupt):
         retention.forget(at=AT)
     assert HelpSession.objects.filter(question="").count() == 3

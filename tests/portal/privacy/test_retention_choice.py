@@ -124,8 +124,7 @@ def test_what_is_kept_in_spite_of_it_says_for_how_long(phone, branch, show_code,
     session = HelpSessionFactory(branch=branch)
     page = text(show_code(phone, code_for(session)).get(reverse("keep_session", args=[session.public_id])))
     assert (
-        "You chose that nothing is kept. Because you ask for it, this visit stays until 20 December 2026."
-        in page
+        "You chose to keep nothing. If you keep this visit anyway, it stays until 20 December 2026." in page
     )
 
 

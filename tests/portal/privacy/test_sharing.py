@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, User, private_storage
 from portal.conversations import actions as conversations
-from portal.helpsessions import actions as helpsessions
+from portal.helpsessions import codes, handover, keeping
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem
 from portal.notifications.models import Notification
@@ -183,7 +183,7 @@ def test_whoever_lets_go_twice_leaves_one_hold(visit, adult, child, coordinator)
     holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     for _ in range(2):
         sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
-        helpsessions.keep(visit, by=adult, at=AT + HOUR, wording="", language="en")
+        keeping.keep(visit, by=adult, at=AT + HOUR, wording="", language="en")
     assert LegalHold.objects.exclude(comes_from=None).count() == 1
 
 
@@ -373,8 +373,8 @@ def test_the_desk_takes_out_who_said_that_they_are_the_child(
     ]  # what they wrote themselves
     assert (Export.objects.exists(), private_storage().exists(file)) == (False, False)
     assert browser.get(reverse("export")).status_code == 200
-    with pytest.raises(helpsessions.CodeRevoked):
-        helpsessions.open_by_code(code, at=timezone.now())
+    with pytest.raises(handover.CodeRevoked):
+        handover.open_by_code(code, at=timezone.now())
     assert list(AuditEvent.objects.filter(action="took_out").values_list("by", "patron", "subject")) == [
         (staff.pk, child.pk, str(visit.public_id))
     ]
@@ -389,13 +389,13 @@ def test_then_the_right_child_comes_in_by_a_new_code_and_so_does_the_adult(
     for words in ("That no adult may hold it was their word", "Nobody holds it then"):
         assert words in asked
     desk.post(reverse("hand_over", args=[visit.public_id]))
-    code = helpsessions.codes.normalise(desk.get(reverse("slip", args=[visit.public_id])).context["grouped"])
+    code = codes.normalise(desk.get(reverse("slip", args=[visit.public_id])).context["grouped"])
     mia, gudrun = ChildFactory(name="Mia"), UserFactory()
     for person in (mia, gudrun):
         show_code(sign_in(Client(), person), code).post(reverse("keep_session", args=[visit.public_id]))
     assert holders(visit) == (mia, gudrun)
     wrote = text(sign_in(Client(), mia).get(visit.conversations.get().get_absolute_url()))
-    assert "Somebody who kept this visit before wrote" in wrote
+    assert "Someone who kept this visit before wrote" in wrote
     assert "The child wrote" not in wrote
 
 

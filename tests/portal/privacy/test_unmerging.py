@@ -31,6 +31,7 @@ from tests.factories import (
     UserFactory,
     attach_to,
 )
+from tests.mailers import use_outbox
 
 pytestmark = pytest.mark.django_db
 
@@ -85,7 +86,7 @@ def a_draft(person, body, *, conversation=None, kind="ask"):
 @pytest.fixture
 def two(settings):
     """(going, into, the world): something of every kind in the one, and what can melt together in both."""
-    settings.EMAIL_BACKEND = "portal.notifications.outbox.EmailBackend"
+    use_outbox(settings)
     world = worlds.build()
     going, into = world.patron, world.other_patron
     for person in (going, into):

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Consent, User
-from accounts.sign_in.access import PROVED_AT
+from accounts.sign_in.access import REAUTHENTICATED_AT
 from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
 from portal.lists.models import SavedItem, SavedList
@@ -182,7 +182,7 @@ def test_what_is_said_before_and_after_is_what_is_gone(make, seed, branch, staff
     the_rest(me, branch, staff)
     browser = sign_in(Client(), User.objects.get(pk=me.pk))
     session = browser.session
-    session[PROVED_AT] = time.time()
+    session[REAUTHENTICATED_AT] = time.time()
     session.save()
     asked, before = browser.get(reverse("erase")), known_to(me)
     wrote, shared = keys(Message.objects.filter(author=me)), keys(HelpSession.objects.filter(shared_with=me))

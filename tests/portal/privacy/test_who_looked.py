@@ -62,8 +62,8 @@ def test_each_thing_that_was_opened_is_a_sentence(visit, staff, patron):
     assert said(patron) == [
         ("2026-03-04", "Rosa Lindqvist opened your conversation about “Which bees?”", "from the queue", 1),
         ("2026-03-03", "Rosa Lindqvist opened your visit “Books about bees?”", "from the list of visits", 1),
-        ("2026-03-02", "Rosa Lindqvist opened your record", "at the people desk", 1),
-        ("2026-03-01", "Rosa Lindqvist looked you up", "at the people desk", 1),
+        ("2026-03-02", "Rosa Lindqvist opened your record", "from the People page", 1),
+        ("2026-03-01", "Rosa Lindqvist looked you up", "from the People page", 1),
     ]
 
 

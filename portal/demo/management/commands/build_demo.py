@@ -46,5 +46,5 @@ class Command(BaseCommand):
         call_command("flush", interactive=False, verbosity=0)
         for _count in search.rebuild():
             pass
-        shutil.rmtree(settings.EMAIL_FILE_PATH, ignore_errors=True)
+        shutil.rmtree(settings.MAIL_FOLDER, ignore_errors=True)
         CODES_FILE.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from accounts.patron.children import WorksAtADesk, end_childs_record, make_child
 from accounts.sign_in import passkeys
 from accounts.sign_in.access import coordinator_only, staff_only
 from portal import limits
-from portal.conversations import actions
+from portal.conversations import keeping
 from portal.conversations.models import Conversation
 from portal.conversations.views.keeping import wording
 from portal.desk import shown_today, slips
@@ -25,7 +25,7 @@ from portal.desk.people import find
 from portal.desk.people.forms import IdentifierForm, LettersForm, NewPatronForm, ReasonForm
 from portal.desk.people.lookups_with_reason import lookups_page
 from portal.helpsessions import account_codes, codes
-from portal.helpsessions.actions import AlreadyKept, OnPaperOnly, QuietSession
+from portal.helpsessions.keeping import AlreadyKept, OnPaperOnly, QuietSession
 from portal.helpsessions.models import HelpSession
 from portal.paging import page_of
 from portal.privacy.unmerging import can_be_unmerged
@@ -146,7 +146,7 @@ def keep_for_patron(request, public_id):
         raise Http404
     words, language = _consent(request, person, help_session)
     try:
-        actions.keep(
+        keeping.keep(
             help_session,
             by=person,
             at=timezone.now(),

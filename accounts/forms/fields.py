@@ -1,0 +1,56 @@
+"""Fields and helpers that several forms share."""
+
+import unicodedata
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from portal.limits import TooOften
+
+CODE_ATTRS = {
+    "inputmode": "numeric",
+    "autocomplete": "one-time-code",
+    "autocapitalize": "none",
+    "spellcheck": "false",
+}
+
+
+def count_or_refuse(count, *args):
+    """Call a rate limit's counting function, and turn TooOften into an error on the field.
+
+    The error says when the person can try again.
+    """
+    try:
+        count(*args)
+    except TooOften as error:
+        raise forms.ValidationError(error.words) from None
+
+
+def digits(text):
+    """Return the digits of `text` as ASCII. Digits of any script count; spaces and dashes are dropped."""
+    return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())
+
+
+class DigitsField(forms.CharField):
+    """A PIN of digits. Pages never show what was typed."""
+
+    def __init__(self, **kwargs):
+        # Browsers don't offer to save a one-time code, so the PIN stays out of the computer's password list.
+        super().__init__(max_length=40, widget=forms.PasswordInput(attrs=CODE_ATTRS), **kwargs)
+
+    def to_python(self, value):
+        return digits(super().to_python(value))
+
+
+class BorrowedField(forms.BooleanField):
+    """A checkbox for people who sign in on a device that isn't theirs."""
+
+    def __init__(self):
+        super().__init__(
+            required=False,
+            label=_("This isn't my phone"),
+            help_text=_(
+                "We sign you out when you close the browser, or after two hours. "
+                "Nothing of yours stays on this device."
+            ),
+        )

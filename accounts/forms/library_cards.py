@@ -1,0 +1,108 @@
+"""Sign-in with a library card and its PIN, and reauthentication with the PIN alone."""
+
+import logging
+import time
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from portal.security_log import note
+
+from ..ils.base import Blocked, Expired, IlsError, WrongCardOrPin
+from ..sign_in import library_cards
+from .fields import BorrowedField, count_or_refuse
+
+log = logging.getLogger(__name__)
+
+# In seconds. An ILS takes different times for an unknown card and for a wrong PIN. Every refusal takes a
+# multiple of this interval, so that strangers can't tell the two apart.
+REFUSAL_INTERVAL = 0.5
+
+
+class PinForm(forms.Form):
+    """The PIN of the LibraryCard `card`, checked by the adapter `ils`.
+
+    A valid form has the `patron` that the ILS returned. Only a person who enters the right PIN learns that a
+    card is blocked or has expired.
+    """
+
+    pin = forms.CharField(
+        label=_("PIN"),
+        max_length=100,
+        error_messages={"required": _("Enter your card's PIN.")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args, request, ils, card=None, **kwargs):
+        self.request, self.ils, self.card, self.patron = request, ils, card, None
+        super().__init__(*args, **kwargs)
+        for name, has_letters in (("card", ils.card_has_letters), ("pin", ils.pin_has_letters)):
+            if name in self.fields and not has_letters:
+                self.fields[name].widget.attrs["inputmode"] = "numeric"
+
+    def clean(self):
+        if not self.errors:
+            self._check(self.cleaned_data.get("card") or self.card.barcode, self.cleaned_data["pin"])
+        return self.cleaned_data
+
+    def _check(self, card, pin):
+        # Many systems lock a card after a few wrong PINs, so our own limit comes first.
+        count_or_refuse(library_cards.count_attempt, self.request, card)
+        began = time.monotonic()
+        try:
+            patron = self.ils.check(card, pin, today=self.request.library.today())
+            if self.card and patron.ils_id != self.card.ils_id:
+                raise WrongCardOrPin
+        except WrongCardOrPin:
+            note(self.request, "refused", what="pin")
+            time.sleep(REFUSAL_INTERVAL - (time.monotonic() - began) % REFUSAL_INTERVAL)
+            self.add_error(
+                None,
+                _(
+                    "The card number and PIN don't match. Check both. "
+                    "If you don't know your PIN, ask at the desk."
+                ),
+            )
+        except Expired:
+            note(self.request, "refused", what="expired_card")
+            self.add_error(None, _("This card has expired. You can renew it at the desk."))
+        except Blocked:
+            self.refuse_blocked()
+        except IlsError as error:
+            log.warning("Nobody can sign in by card: %s", error)
+            self.add_error(
+                None,
+                _(
+                    "We can't check library cards right now because the library's system isn't responding. "
+                    "Try again later."
+                ),
+            )
+        else:
+            self.patron = patron
+
+    def refuse_paper_only(self):
+        self.add_error(None, _("At this library, children get help on paper. Ask at any desk."))
+
+    def refuse_blocked(self):
+        note(self.request, "refused", what="blocked_card")
+        self.add_error(None, _("You can't use this card right now. Ask at the desk to find out why."))
+
+
+class CardForm(PinForm):
+    """A library card's number and PIN."""
+
+    card = forms.CharField(
+        label=_("Library card number"),
+        max_length=60,
+        error_messages={"required": _("Enter your library card number.")},
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+    borrowed = BorrowedField()
+
+    field_order = ["card", "pin", "borrowed"]
+
+    def clean_card(self):
+        # Cards show the number in groups, and people type the spaces too.
+        return "".join(self.cleaned_data["card"].split())

@@ -1,0 +1,81 @@
+"""Forms to use a passkey, to add one and to rename it."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from portal.security_log import note
+from portal.text import TextField
+
+from ..sign_in import passkeys
+from ..sign_in.access import origin
+
+NOT_ACCEPTED = _("That passkey didn't work. Try again, or use a code instead.")
+
+
+class CredentialField(forms.JSONField):
+    """The browser's answer about a passkey. The script static/js/passkeys.js fills it in."""
+
+    def __init__(self):
+        super().__init__(
+            widget=forms.HiddenInput, error_messages={"required": NOT_ACCEPTED, "invalid": NOT_ACCEPTED}
+        )
+
+
+class PasskeyForm(forms.Form):
+    """The answer of a passkey to a challenge.
+
+    A valid form has `used`, a UsedPasskey. Only a passkey of the queryset `among` is accepted.
+    """
+
+    credential = CredentialField()
+
+    def __init__(self, *args, request, among, **kwargs):
+        self.request, self.among = request, among
+        super().__init__(*args, **kwargs)
+
+    def clean_credential(self):
+        try:
+            self.used = passkeys.verify_authentication(
+                self.request.session,
+                self.cleaned_data["credential"],
+                among=self.among,
+                origin=origin(self.request),
+            )
+        except passkeys.NotAccepted:
+            note(self.request, "refused", what="passkey")
+            raise forms.ValidationError(NOT_ACCEPTED) from None
+
+
+class PasskeyNameForm(forms.Form):
+    name = TextField(
+        label=_("Passkey name"),
+        max_length=80,
+        error_messages={"required": _("Enter a name that you'll recognize.")},
+        help_text=_(
+            "Name the device it's on. Then you'll know which passkey to remove if you lose that device."
+        ),
+    )
+
+
+class AddPasskeyForm(PasskeyNameForm):
+    """A passkey that the device has just made. A valid form has `new`, a NewPasskey."""
+
+    credential = CredentialField()
+
+    def __init__(self, *args, request, **kwargs):
+        self.request = request
+        super().__init__(*args, **kwargs)
+        # The device has already stored the passkey, so a missing name must not refuse it.
+        self.fields["name"].required = False
+
+    def clean_credential(self):
+        try:
+            self.new = passkeys.verify_registration(
+                self.request.session,
+                self.cleaned_data["credential"],
+                person=self.request.user,
+                origin=origin(self.request),
+            )
+        except passkeys.NotAccepted:
+            note(self.request, "refused", what="new_passkey")
+            raise forms.ValidationError(NOT_ACCEPTED) from None

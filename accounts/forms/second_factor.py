@@ -1,0 +1,66 @@
+"""Codes of an authenticator app."""
+
+from allauth.core import context
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.base.forms import ReauthenticateForm
+from allauth.mfa.totp.forms import ActivateTOTPForm
+from django import forms
+from django.core.cache import cache
+from django.utils.translation import gettext_lazy as _
+
+from portal.security_log import note
+
+from .fields import CODE_ATTRS, digits
+
+# In seconds. The server accepts no code for longer than this.
+USED_CODE_SECONDS = 120
+
+
+class SecondFactorForm(ReauthenticateForm):
+    """A code of the authenticator app, or a recovery code."""
+
+    code = forms.CharField(
+        label=_("Code from your authenticator app"),
+        help_text=_(
+            "Six digits that change every 30 seconds. If you don't have your phone, use a recovery code."
+        ),
+        max_length=40,
+        error_messages={"required": _("Enter the code from your app.")},
+        widget=forms.TextInput(attrs=CODE_ATTRS),
+    )
+
+    def clean_code(self):
+        self.cleaned_data["code"] = digits(self.cleaned_data["code"])
+        try:
+            code = super().clean_code()
+            refuse_reused_code(self.user, code)
+        except forms.ValidationError:
+            note(context.request, "refused", what="second_factor")
+            raise
+        return code
+
+
+class SetUpAppForm(ActivateTOTPForm):
+    """The first code of a new authenticator app."""
+
+    code = forms.CharField(
+        label=_("Code from the app"),
+        max_length=40,
+        error_messages={"required": _("Enter the code from your app.")},
+        widget=forms.TextInput(attrs=CODE_ATTRS),
+    )
+
+    def clean_code(self):
+        self.cleaned_data["code"] = digits(self.cleaned_data["code"])
+        code = super().clean_code()
+        refuse_reused_code(self.user, code)
+        return code
+
+
+def refuse_reused_code(user, code):
+    """Raise a ValidationError if this person has used `code` before.
+
+    allauth remembers a used code for 30 seconds. With our clock tolerance the code is valid for 90 seconds.
+    """
+    if not cache.add(f"second-factor-used:{user.pk}:{code}", True, USED_CODE_SECONDS):
+        raise get_adapter().validation_error("incorrect_code")

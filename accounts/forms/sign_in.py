@@ -1,0 +1,73 @@
+"""Sign-in by emailed code: the address, then the code."""
+
+from allauth.account.adapter import get_adapter
+from django import forms
+from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext_lazy as _
+
+from portal.security_log import note
+
+from ..sign_in.emailed_codes import count_attempt, count_code
+from .fields import CODE_ATTRS, BorrowedField, count_or_refuse, digits
+
+
+class BorrowedForm(forms.Form):
+    borrowed = BorrowedField()
+
+
+class AddressForm(forms.Form):
+    """An email address to send a code to. Validating it counts towards the limit on emailed codes."""
+
+    email = forms.EmailField(
+        label=_("Your email address"),
+        max_length=254,
+        error_messages={
+            "required": _("Enter your email address."),
+            "invalid": _("Enter the full email address, such as ana@example.org."),
+        },
+        widget=forms.EmailInput(
+            attrs={
+                "autocomplete": "email",
+                "inputmode": "email",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+            }
+        ),
+    )
+
+    def __init__(self, *args, request, **kwargs):
+        self.request = request
+        super().__init__(*args, **kwargs)
+
+    def clean_email(self):
+        email = self.cleaned_data["email"].lower()
+        count_or_refuse(count_code, self.request, email)
+        return email
+
+
+class SignInForm(AddressForm):
+    borrowed = BorrowedField()
+
+
+class CodeForm(forms.Form):
+    """The code that `process` sent by email."""
+
+    code = forms.CharField(
+        label=_("Code from the email"),
+        max_length=40,
+        error_messages={"required": _("Enter the six digits from the email.")},
+        widget=forms.TextInput(attrs=CODE_ATTRS),
+    )
+
+    def __init__(self, *args, request, process, **kwargs):
+        self.request, self.process = request, process
+        super().__init__(*args, **kwargs)
+
+    def clean_code(self):
+        count_or_refuse(count_attempt, self.request, self.process)
+        code = digits(self.cleaned_data["code"])
+        # The process has no code if the address belongs to no one who may sign in.
+        if not self.process.code or not constant_time_compare(code, self.process.code):
+            note(self.request, "refused", what="code")
+            raise get_adapter().validation_error("incorrect_code")
+        return code

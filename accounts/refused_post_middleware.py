@@ -1,0 +1,212 @@
+"""The middleware that saves what people typed when their sign-in or form has expired."""
+
+import json
+from contextlib import suppress
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpResponse, HttpResponseRedirect, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.middleware.csrf import CsrfViewMiddleware
+from django.shortcuts import resolve_url
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import HttpResponseClientRedirect
+
+from accounts.patron import refused_posts
+
+from .models import User
+from .sign_in.access import LAST_PERSON, is_borrowed, last_person_id
+from .staff.desk_lock import DESK_TOKEN
+
+NEVER_KEPT_PATHS = (
+    "/sign-in/",
+    "/sign-out/",
+    "/second-factor/",
+    "/c/",
+    "/language/",
+    "/kept/",
+    "/me/address/",
+    "/me/passkeys/",
+    "/me/single-sign-on/",
+    "/me/prove/",
+    "/lock/",
+    "/locked/",
+    "/desk/pin/",
+    "/not-me/",
+    "/invitation/",
+    "/demo/",
+    "/desk/record/autosave/",
+)
+NEVER_KEPT_FIELDS = {"csrfmiddlewaretoken", "refused_post", "code", "credential", "pin", "password", "next"}
+MAX_KEPT_CHARACTERS = 200_000
+
+
+class KeepRefusedPostMiddleware:
+    """Save what people typed when their sign-in or form has expired. They find it again at /kept/.
+
+    A signed cookie says who was signed in last. Sign-out deletes it.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        if not hasattr(request, "user"):
+            return response
+        response = self._answer(request, response)
+        self._set_last_person(request, response)
+        return response
+
+    def _answer(self, request, response):
+        """Keep what was refused, and return the response that the browser gets."""
+        refused_to = self._refused_to(request, response)
+        automatic = _is_sent_by_script(request)
+        if request.method == "POST" and not request.path.startswith(NEVER_KEPT_PATHS) and not automatic:
+            if refused_to:
+                return self._keep(request, response, refused_to)
+            self._drop_what_was_sent_again(request, response)
+            return response
+        if refused_to == reverse("locked") and request.htmx and not automatic:
+            # The browser leaves the page, so that the next person at this computer doesn't see it.
+            return HttpResponseClientRedirect(response["Location"])
+        if refused_to and request.htmx:
+            # htmx ignores a 4xx response. It would show a sign-in form inside the page.
+            return HttpResponse(status=401)
+        return response
+
+    def _set_last_person(self, request, response):
+        """Remember in a cookie who is signed in, but not on a borrowed device."""
+        if not request.user.is_authenticated:
+            return
+        if is_borrowed(request):
+            # The device belongs to another person, who must not find what the borrower typed.
+            if LAST_PERSON in request.COOKIES:
+                response.delete_cookie(LAST_PERSON, samesite="Lax")
+        elif last_person_id(request) != str(request.user.public_id):
+            response.set_signed_cookie(
+                LAST_PERSON,
+                str(request.user.public_id),
+                max_age=settings.SESSION_COOKIE_AGE,
+                httponly=True,
+                samesite="Lax",
+                secure=bool(settings.SESSION_COOKIE_SECURE),
+            )
+
+    def _refused_to(self, request, response):
+        """Return the path to which the refused request was redirected, "csrf", or an empty string."""
+        if (
+            response.status_code == 403
+            and request.method == "POST"
+            and not getattr(request, "csrf_processing_done", False)
+        ):
+            return "csrf"
+        if response.status_code == 302:
+            path = urlsplit(response["Location"]).path
+            if path in {resolve_url(settings.LOGIN_URL), reverse("second_factor"), reverse("locked")}:
+                return path
+        return ""
+
+    def _keep(self, request, response, refused_to):
+        """Save the form if its author is known. Send them to sign in, and then to the saved form."""
+        may_keep = _is_same_origin(request) and not _may_be_about_opened_visit(request)
+        fields = _fields_to_keep(request) if may_keep else {}
+        person = _author(request)
+        kept = bool(person and fields)
+        if kept:
+            path = request.get_full_path() if len(request.get_full_path()) <= 300 else request.path
+            refused_posts.keep_refused_post(person, path=path, fields=fields, at=timezone.now())
+            self._drop_previous(request, person)
+        elif refused_to == "csrf":
+            return response
+        url = reverse("kept") if kept else _page_it_came_from(request)
+        if refused_to != "csrf":
+            # Keep the parameters that the redirect already has, such as whose page it was.
+            query = dict(parse_qsl(urlsplit(response["Location"]).query)) | {"next": url}
+            url = f"{refused_to}?{urlencode(query)}"
+        return HttpResponseClientRedirect(url) if request.htmx else HttpResponseRedirect(url)
+
+    def _drop_what_was_sent_again(self, request, response):
+        if request.user.is_authenticated and response.status_code < 400:
+            self._drop_previous(request, request.user)
+
+    def _drop_previous(self, request, person):
+        """Delete the saved form from which this request was sent, if any."""
+        with suppress(ValueError):
+            refused_posts.drop_refused_post(person, UUID(request.POST.get("refused_post", "")))
+
+
+def _is_sent_by_script(request):
+    """Return whether a script sent this while the person types: a draft, or a file.
+
+    It isn't worth keeping, because they still have the form in front of them.
+    """
+    return request.path.endswith("/draft/") or (
+        request.path.endswith("/attach/") and request.headers.get("HX-Request") == "true"
+    )
+
+
+def _author(request):
+    """Return the person who is signed in or was signed in last, or None.
+
+    On a shared desk computer, a colleague may have left the form open in another tab. Each sign-in has its
+    own CSRF token, so a wrong token means that the form is not this person's.
+    """
+    check_token = CsrfViewMiddleware(lambda _request: None).process_view
+    if DESK_TOKEN in request.COOKIES and check_token(request, None, (), {}):
+        return None
+    return request.user if request.user.is_authenticated else _last_person(request)
+
+
+def _may_be_about_opened_visit(request):
+    """Return whether this browser has opened a visit by code, so that the text may be about that visit.
+
+    Such text must not be saved for the person who is signed in.
+    """
+    return bool(request.viewer.opened_by_code) and not request.path.startswith("/desk/")
+
+
+def _is_same_origin(request):
+    """Return whether the form comes from our own site. Another site must not save text in a person's name."""
+    if site := request.headers.get("Sec-Fetch-Site"):
+        return site == "same-origin"
+    origin = request.headers.get("Origin") or request.headers.get("Referer") or ""
+    return urlsplit(origin).netloc == request.get_host()
+
+
+def _fields_to_keep(request):
+    """Return {name: values} of the form without files and secrets.
+
+    It is empty if the form is empty or too long, or if the path is not one of ours.
+    """
+    if (
+        not url_has_allowed_host_and_scheme(request.get_full_path(), allowed_hosts=None)
+        or len(request.path) > 300
+    ):
+        return {}
+    try:
+        fields = {
+            name: values
+            for name, values in request.POST.lists()
+            if name.rpartition("-")[2] not in NEVER_KEPT_FIELDS
+        }
+    except (SuspiciousOperation, MultiPartParserError, UnreadablePostError):
+        return {}
+    too_long = len(json.dumps(fields)) > MAX_KEPT_CHARACTERS
+    return fields if any(any(values) for values in fields.values()) and not too_long else {}
+
+
+def _last_person(request):
+    public_id = last_person_id(request)
+    return User.objects.filter(public_id=public_id, is_active=True).first() if public_id else None
+
+
+def _page_it_came_from(request):
+    referer = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(referer, allowed_hosts={request.get_host()}):
+        return urlsplit(referer).path or "/"
+    return "/"

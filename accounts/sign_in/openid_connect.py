@@ -1,0 +1,294 @@
+"""The OpenID Connect provider that the settings name: send people there, and check its answers.
+
+allauth does discovery, state, PKCE and the exchange of the code. This module also checks the ID token's
+signature, nonce and audience.
+"""
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jwt
+import requests
+from allauth.socialaccount.adapter import get_adapter
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
+from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
+from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.validators import validate_email
+from django.urls import reverse
+from django.utils.crypto import constant_time_compare, get_random_string
+
+from portal.text import clean
+
+# The purposes for which people are sent to the provider. The values are in sessions, so they never change.
+SIGN_IN, CONNECT, REAUTHENTICATE = "login", "connect", "prove"
+# Asymmetric algorithms only, so that nobody but the provider can sign.
+SIGNING_ALGORITHMS = [
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+]
+# In seconds.
+CLOCK_TOLERANCE = 60
+# The length of SocialAccount.uid.
+MAX_SUBJECT_LENGTH = 191
+ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+# The exceptions that reading a malformed answer can raise.
+MALFORMED = (OAuth2Error, jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+class Unavailable(Exception):
+    """The provider can't be reached. The message is for administrators."""
+
+
+class InvalidResponse(Exception):
+    """The answer doesn't match the request, or isn't signed correctly. The message is for administrators."""
+
+
+class Canceled(Exception):
+    """The person canceled at the provider, or the provider refused them."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A person as the provider describes them.
+
+    `subject` is the provider's permanent id of the person. `shown_at` is when they last authenticated there,
+    in seconds since the epoch, or 0 if unknown. Sessions store the field names, so these never change.
+    """
+
+    subject: str
+    name: str
+    email: str
+    email_is_proven: bool
+    shown_at: float
+
+
+@dataclass(frozen=True)
+class AuthRequest:
+    """The request with which this browser was sent to the provider.
+
+    `person` is the public id of the signed-in person, or an empty string. `verifier` is the secret of PKCE.
+    """
+
+    purpose: str
+    going_to: str
+    borrowed: bool
+    person: str
+    at: float
+    nonce: str
+    verifier: str
+
+
+def authorization_url(request, *, purpose, going_to="", borrowed=False):
+    """Return the provider's address for this sign-in. Raises Unavailable.
+
+    The provider may still have another person's session. It asks people to sign in again if they
+    reauthenticate, connect an account or use a borrowed device.
+    """
+    person = str(request.user.public_id) if request.user.is_authenticated else ""
+    nonce, at = get_random_string(32), time.time()
+    auth_params = {"nonce": nonce}
+    if purpose != SIGN_IN or borrowed:
+        auth_params |= {"prompt": "login", "max_age": "0"}
+    state = {"borrowed": borrowed, "person": person, "at": at, "nonce": nonce}
+    with _provider_answers():
+        response = (
+            _Adapter(request)
+            .get_provider()
+            .redirect(request, purpose, next_url=going_to, auth_params=auth_params, **state)
+        )
+    return response["Location"]
+
+
+def pop_auth_request(request):
+    """Remove from the session the AuthRequest that the provider answers, and return it.
+
+    Returns None if there is none, if it was answered before, or if it is older than ten minutes.
+    """
+    try:
+        state = _Adapter(request).get_provider().unstash_redirect_state(request, request.GET.get("state", ""))
+    except PermissionDenied:
+        return None
+    return AuthRequest(
+        purpose=state["process"],
+        going_to=state.get("next", ""),
+        borrowed=state["borrowed"],
+        person=state["person"],
+        at=state["at"],
+        nonce=state["nonce"],
+        verifier=state["pkce_code_verifier"],
+    )
+
+
+def identity(request, auth_request):
+    """Return the Identity in the provider's answer. Raises Canceled, Unavailable and InvalidResponse."""
+    if error := request.GET.get("error"):
+        if error == "access_denied":
+            raise Canceled
+        raise InvalidResponse(f"it answers {clean(error, max_length=60)!r}")
+    adapter = _Adapter(request)
+    with _provider_answers():
+        app = adapter.get_provider().app
+        answer = adapter.get_access_token_data(
+            request, app, adapter.get_client(request, app), pkce_code_verifier=auth_request.verifier
+        )
+        claims = adapter.read_id_token(answer["id_token"], nonce=auth_request.nonce)
+        info = adapter.read_userinfo(answer["access_token"], subject=claims["sub"])
+        profile = claims | info
+        name = profile.get("name") or f"{profile.get('given_name') or ''} {profile.get('family_name') or ''}"
+        email = _address(profile.get("email"))
+        return Identity(
+            subject=claims["sub"],
+            name=clean(name, max_length=80),
+            email=email,
+            email_is_proven=any(_vouches_for(email, source) for source in (claims, info))
+            or email.rpartition("@")[2] in settings.SSO["proven_domains"],
+            shown_at=float(claims.get("auth_time") or 0),
+        )
+
+
+def authenticated_again(identity, auth_request):
+    """Return whether the person authenticated at the provider since they were sent there.
+
+    Otherwise the provider may have used a session that was still open.
+    """
+    return identity.shown_at >= auth_request.at - CLOCK_TOLERANCE
+
+
+def _vouches_for(email, source):
+    """Return whether `source` says that `email` is verified.
+
+    The ID token and the userinfo can have different addresses.
+    """
+    return _address(source.get("email")) == email and source.get("email_verified") in (True, "true")
+
+
+def _address(text):
+    """Return the email address in lowercase, or an empty string if it isn't one."""
+    email = text.strip().lower() if isinstance(text, str) else ""
+    try:
+        validate_email(email)
+    except ValidationError:
+        return ""
+    return email
+
+
+# The checks that allauth leaves to us.
+
+
+class _Provider(OpenIDConnectProvider):
+    def get_oauth2_adapter(self, request):
+        return _Adapter(request)
+
+
+class _Adapter(OpenIDConnectOAuth2Adapter):
+    def __init__(self, request):
+        super().__init__(request, settings.SSO["issuer"])
+
+    def get_provider(self):
+        return _Provider(self.request, app=get_adapter().get_app(self.request, self.provider_id))
+
+    def get_callback_url(self, request, app):
+        return request.build_absolute_uri(reverse("single_sign_on_answer"))
+
+    @cached_property
+    def openid_config(self):
+        """Return the provider's configuration, checked to be that of the issuer in the settings."""
+        return checked_configuration(super().openid_config)
+
+    @property
+    def basic_auth(self):
+        """Return whether to send the client secret by HTTP Basic, the standard's default.
+
+        allauth would use another method for a provider that lists none.
+        """
+        return "client_secret_post" not in self.openid_config.get(
+            "token_endpoint_auth_methods_supported", ["client_secret_basic"]
+        )
+
+    def read_id_token(self, id_token: str, *, nonce: str) -> dict[str, Any]:
+        """Return the claims of the ID token. Raises InvalidResponse, or one of MALFORMED."""
+        key_id = jwt.get_unverified_header(id_token).get("kid")
+        keys = jwt.PyJWKSet.from_dict(self._get_json(self.openid_config["jwks_uri"])).keys
+        matching = [key for key in keys if key.key_id == key_id] if key_id else keys
+        if len(matching) != 1:
+            raise InvalidResponse("the ID token is signed with a key that the provider does not list")
+        claims = jwt.decode(
+            id_token,
+            matching[0],
+            algorithms=SIGNING_ALGORITHMS,
+            issuer=self.openid_config["issuer"],
+            audience=settings.SSO["client_id"],
+            leeway=CLOCK_TOLERANCE,
+            options={"require": ["iss", "aud", "sub", "exp", "iat", "nonce"]},
+        )
+        if (
+            not constant_time_compare(claims["nonce"], nonce)
+            or claims.get("azp", settings.SSO["client_id"]) != settings.SSO["client_id"]
+        ):
+            raise InvalidResponse("the ID token was made for another request")
+        if not (
+            0 < len(claims["sub"]) <= MAX_SUBJECT_LENGTH
+            and claims["sub"].isascii()
+            and claims["sub"].isprintable()
+        ):
+            raise InvalidResponse("the ID token has no valid subject")
+        return claims
+
+    def read_userinfo(self, access_token: str, *, subject: str) -> dict[str, Any]:
+        """Return the claims of the userinfo endpoint, or {} if the provider has none.
+
+        Raises InvalidResponse if they are about another person than the ID token.
+        """
+        if not self.openid_config.get("userinfo_endpoint"):
+            return {}
+        claims = self._fetch_user_info(access_token)
+        if claims["sub"] != subject:
+            raise InvalidResponse("the ID token and the userinfo are about two people")
+        return claims
+
+    def _get_json(self, url):
+        with get_adapter().get_requests_session() as session:
+            response = session.get(url)
+            response.raise_for_status()
+            return response.json()
+
+
+def checked_configuration(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Return the provider's configuration.
+
+    Raises InvalidResponse if it belongs to another issuer, or if it names an endpoint without encryption.
+    """
+    if configuration["issuer"].rstrip("/") != settings.SSO["issuer"]:
+        raise InvalidResponse(f"it calls itself {configuration['issuer']!r}")
+    optional = ["userinfo_endpoint"] if "userinfo_endpoint" in configuration else []
+    for name in [*ENDPOINTS, *optional]:
+        if settings.SSO["issuer"].startswith("https:") and not configuration[name].startswith("https:"):
+            raise InvalidResponse(f"its {name} is no https address")
+    return configuration
+
+
+@contextmanager
+def _provider_answers():
+    """Turn errors of a request to the provider into Unavailable and InvalidResponse.
+
+    The message has only the name of the error, because the provider's answer may hold a secret.
+    """
+    try:
+        yield
+    except requests.RequestException as error:
+        raise Unavailable(type(error).__name__) from None
+    except MALFORMED as error:
+        raise InvalidResponse(type(error).__name__) from None

@@ -1,0 +1,122 @@
+"""The status of a conversation in the patron's words: whose turn it is, the promise, closing, absences.
+
+A pending answer must not show in any of them.
+"""
+
+import datetime
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.hours import promised_at
+from accounts.models import Absence, Library
+from portal.templatetags.portal import day_in_a_sentence
+
+from . import states
+from .models import Conversation, Side
+
+Status = Conversation.Status
+
+
+def status_for_patron(conversation, at):
+    """Return the status that the patron reads.
+
+    A snoozed conversation waits for the library if something is unanswered, and for the patron otherwise.
+    """
+    status = conversation.status_at(at)
+    if status != Status.SNOOZED:
+        return status
+    return Status.WAITING_FOR_STAFF if _unanswered_since(conversation, at) else Status.WAITING_FOR_PATRON
+
+
+def status_text(conversation, at):
+    """Return the status for a row of a list."""
+    return {
+        Status.WAITING_FOR_STAFF: _("Waiting for the library"),
+        Status.WAITING_FOR_PATRON: _("The library answered"),
+        Status.CLOSED: _("Closed"),
+    }.get(status_for_patron(conversation, at), "")
+
+
+def status_sentences(conversation, at):
+    """Return the status for the conversation's page, as a list of sentences."""
+    status = status_for_patron(conversation, at)
+    if status == Status.CLOSED:
+        return [closed_text()]
+    if status == Status.WAITING_FOR_STAFF:
+        promise = _promise(conversation, at)
+        return [_("Waiting for the library."), promise] if promise else [_("Waiting for the library.")]
+    closes = closes_at(conversation, at)
+    return [_("The library answered."), closing_text(closes)] if closes else [_("The library answered.")]
+
+
+def _promise(conversation, at):
+    """Return when the library promised to answer, as a sentence, or ""."""
+    promised = conversation.promised_at
+    if conversation.has_pending_answer(at):
+        # The pending answer has ended the promise, but the patron doesn't see it yet.
+        since = _unanswered_since(conversation, at)
+        promised = promised_at(conversation.branch, since) if since else None
+    if promised is None:
+        return ""
+    if promised < at:
+        return _("This is taking longer than we promised. We have not forgotten it.")
+    days = (timezone.localdate(promised) - timezone.localdate(at)).days
+    if days == 0:
+        return _("You can expect an answer today.")
+    if days == 1:
+        return _("You can expect an answer by tomorrow.")
+    return _("You can expect an answer by %(day)s.") % {
+        "day": day_in_a_sentence(timezone.localdate(promised))
+    }
+
+
+def closes_at(conversation, at):
+    """Return when the conversation closes automatically, as the patron may know it, or None."""
+    if not conversation.has_pending_answer(at):
+        return conversation.closes_at
+    shown, days = states.replay(conversation, shown_at=at), Library.current().closes_after_days
+    if not days or shown.status != Status.WAITING_FOR_PATRON:
+        return None
+    return shown.turned_at + datetime.timedelta(days=days)
+
+
+def closing_text(moment):
+    return _("This closes on %(day)s unless you write again. You can reopen it by writing.") % {
+        "day": day_in_a_sentence(timezone.localdate(moment))
+    }
+
+
+def closed_text():
+    return _("This is closed. You can reopen it by writing.")
+
+
+def away_text(conversation, messages, at):
+    """Return a sentence if the staff member who would answer is away today, or "".
+
+    That is the assignee, or else the person who answered last.
+    """
+    if not conversation.anyone_is_away or status_for_patron(conversation, at) == Status.CLOSED:
+        return ""
+    answered = (
+        message.author_id
+        for message in reversed(messages)
+        if message.side == Side.STAFF and message.author_id
+    )
+    person = conversation.assignee_id or next(answered, None)
+    today = Absence.objects.on(timezone.localdate(at)).filter(person=person)
+    absence = today.select_related("person", "cover").order_by("-last_day").first() if person else None
+    if absence is None:
+        return ""
+    words = {"name": absence.person.display_name, "day": day_in_a_sentence(absence.last_day)}
+    if absence.cover is None:
+        return _("%(name)s is away until %(day)s. A colleague will answer.") % words
+    return _("%(name)s is away until %(day)s. %(cover)s will answer.") % (
+        words | {"cover": absence.cover.display_name}
+    )
+
+
+def _unanswered_since(conversation, at):
+    if not conversation.has_pending_answer(at):
+        return conversation.waiting_since
+    return states.replay(conversation, shown_at=at).waiting_since

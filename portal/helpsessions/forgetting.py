@@ -1,0 +1,78 @@
+"""Forgetting help sessions: only counts are left of them."""
+
+import datetime
+import uuid
+
+from accounts.models import LibraryCard
+from recommendations.models import Recommendation
+
+from .models import ClaimCode, HelpSession, SessionNote, UnfinishedForm
+
+# Times are rounded to the hour of the session, or they could tell whose session it was.
+ROUNDED = ["created_at", "handed_over_at", "kept_at", "answered_at"]
+CHANGED = [
+    "public_id",
+    "patron",
+    "shared_with",
+    "shared_at",
+    "is_the_childs_alone",
+    "staff",
+    "question",
+    "summary",
+    "forgotten_on",
+    "answered_within",
+    "patron_group",
+    *ROUNDED,
+]
+
+
+def forget(sessions, *, on, zone):
+    """Turn these sessions into counts. The caller has locked their rows.
+
+    What is left says what kind of help there was, where and in which hour, and whether the session was handed
+    over, kept and answered. Names, words and minutes are removed. The new public id matches no old address,
+    code or event. `on` is the day and `zone` the time zone of the library.
+    """
+    groups = dict(
+        LibraryCard.objects.filter(person__in=[session.patron_id for session in sessions])
+        .order_by("seen_at", "pk")
+        .values_list("person", "patron_group")
+    )
+    for session in sessions:
+        hour = datetime.datetime.combine(session.happened_on, datetime.time(session.hour), zone)
+        session.patron_group = groups.get(session.patron_id, "")
+        session.answered_within = _within(session.answered_at - hour) if session.answered_at else ""
+        for name in ROUNDED:
+            setattr(session, name, getattr(session, name) and hour)
+        session.public_id, session.forgotten_on = uuid.uuid4(), on
+        session.patron, session.staff = None, None
+        session.question, session.summary = "", ""
+        session.shared_with, session.shared_at, session.is_the_childs_alone = None, None, False
+    HelpSession.objects.bulk_update(sessions, CHANGED)
+    SessionNote.objects.filter(help_session__in=sessions).delete()
+    UnfinishedForm.objects.filter(help_session__in=sessions).delete()
+    ClaimCode.objects.filter(help_session__in=sessions).update(
+        state=ClaimCode.State.FORGOTTEN, help_session=None, made_by=None
+    )
+
+
+def forget_words(help_session):
+    """Remove all words from the session, including the reasons for its items. The session stays."""
+    HelpSession.objects.filter(pk=help_session.pk).update(question="", summary="")
+    Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(
+        reason="", comment=""
+    )
+    SessionNote.objects.filter(help_session=help_session).delete()
+
+
+def _within(passed):
+    """Return the AnsweredWithin step for a time. The steps are too wide to identify a session."""
+    steps = {
+        1: HelpSession.AnsweredWithin.DAY,
+        7: HelpSession.AnsweredWithin.WEEK,
+        31: HelpSession.AnsweredWithin.MONTH,
+    }
+    for days, step in steps.items():
+        if passed < datetime.timedelta(days=days):
+            return step
+    return HelpSession.AnsweredWithin.LATER

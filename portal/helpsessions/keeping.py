@@ -1,0 +1,73 @@
+"""Keeping a help session in a patron's account."""
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.models import Consent, User
+from recommendations.models import Recommendation
+
+from .models import ClaimCode, HelpSession
+
+
+class AlreadyKept(Exception):
+    """Another person keeps this session, so nobody else can keep it and no code opens it."""
+
+
+class Forgotten(AlreadyKept):
+    """The session has been forgotten and belongs to nobody."""
+
+
+class QuietSession(Exception):
+    """The session is quiet, so it must not be linked to a name or an address."""
+
+
+class OnPaperOnly(Exception):
+    """The library helps children on paper only: no code, no email, no account."""
+
+
+@transaction.atomic
+def keep(help_session, *, by, at, wording, language, read_by=None):
+    """Keep the session in the account of `by`, record their consent, and return the session.
+
+    `wording` is the text that they agreed to. `read_by` is the staff member who read it to them at the desk,
+    or None. A child's record keeps the child's part of a shared visit, and any other person the adult's part.
+    Codes end once nobody else may keep the visit. Raises QuietSession, OnPaperOnly, and AlreadyKept if
+    another person has that part.
+    """
+    if help_session.is_shared and not by.is_child:
+        # Lock the person before the session, as an erasure does.
+        User.objects.filter(pk=by.pk).update(has_shared_visits=True)
+        by.has_shared_visits = True
+    help_session = HelpSession.objects.select_for_update(no_key=True).get(pk=help_session.pk)
+    if help_session.forgotten_on:
+        raise Forgotten
+    if help_session.quiet:
+        raise QuietSession
+    if help_session.is_on_paper_only:
+        raise OnPaperOnly
+    if by.pk in (help_session.patron_id, help_session.shared_with_id):
+        return help_session
+    if help_session.is_shared and not by.is_child:
+        if not help_session.is_open_to_an_adult:
+            raise AlreadyKept
+        help_session.shared_with, help_session.shared_at = by, at
+        help_session.kept_at = help_session.kept_at or at
+    else:
+        if help_session.patron_id:
+            raise AlreadyKept
+        help_session.patron, help_session.kept_at = by, at
+        Recommendation.objects.filter(sessionrecommendation__help_session=help_session).update(patron=by)
+    help_session.save(update_fields=["patron", "kept_at", "shared_with", "shared_at"])
+    if help_session.is_fully_kept:
+        help_session.claim_codes.filter(state=ClaimCode.State.LIVE).update(state=ClaimCode.State.KEPT)
+    Consent.objects.create(
+        person=by,
+        purpose=Consent.Purpose.KEEP_SESSION,
+        subject=help_session.public_id,
+        wording=wording,
+        language=language,
+        given_at=at,
+        read_by=read_by,
+    )
+    audit.record("kept", help_session, by=read_by or by, patron=by, at=at)
+    return help_session

@@ -1,0 +1,70 @@
+"""Help sessions that staff begin now and finish later."""
+
+import uuid
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.models import Library
+from accounts.staff_actions import staff_action
+from portal.text import clean
+
+from .models import HelpSession, UnfinishedForm
+
+
+@staff_action
+def start_unfinished(*, by, at, branch, fields, token=None):
+    """Begin a session that is finished later, and return it.
+
+    `fields` are the fields of the form as they were typed. The same `token` twice is one session.
+    """
+    help_session = begin(token, by=by, at=at, branch=branch)
+    save_unfinished(help_session, fields=fields, at=at)
+    return help_session
+
+
+def begin(token, *, by, at, branch):
+    """Return the unfinished session with this token, and create it if there is none.
+
+    Another request with the same form may have just created it.
+    """
+    begun = {
+        "status": HelpSession.Status.UNFINISHED,
+        "branch": branch,
+        "created_at": at,
+        **day_and_hour(at),
+    }
+    return HelpSession.objects.get_or_create(public_id=token or uuid.uuid4(), staff=by, defaults=begun)[0]
+
+
+def day_and_hour(at):
+    """Return {"happened_on", "hour"} of this moment in the library's time zone."""
+    local = at.astimezone(Library.current().zone)
+    return {"happened_on": local.date(), "hour": local.hour}
+
+
+@transaction.atomic
+def save_unfinished(help_session, *, fields, at):
+    """Save the fields of the form as they were typed, including invalid values.
+
+    Does nothing if the session has been recorded meanwhile.
+    """
+    fields = {clean(name): clean(value, max_length=20_000, multiline=True) for name, value in fields.items()}
+    help_session = HelpSession.objects.select_for_update().get(pk=help_session.pk)
+    if help_session.status == HelpSession.Status.UNFINISHED:
+        UnfinishedForm.objects.update_or_create(
+            help_session=help_session, defaults={"fields": fields, "saved_at": at}
+        )
+
+
+@staff_action
+def discard_unfinished(help_session, *, by, at):
+    """Delete an unfinished session. A code card attached to it opens nothing from then on."""
+    help_session = (
+        HelpSession.objects.select_for_update()
+        .filter(pk=help_session.pk, status=HelpSession.Status.UNFINISHED)
+        .first()
+    )
+    if help_session is not None:
+        audit.record("discarded", help_session, by=by, at=at)
+        help_session.delete()

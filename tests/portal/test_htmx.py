@@ -1,0 +1,55 @@
+"""Named partials of a page. The tags come from a package on Django 5.2 and from Django itself since 6.0."""
+
+import django
+import pytest
+from django.apps import apps
+from django.template import TemplateDoesNotExist
+from django.test import RequestFactory
+
+from portal.htmx import render_page
+
+PAGE = (
+    "before {% partialdef rows inline %}{% for row in rows %}<b>{{ row }}</b>{% endfor %}{% endpartialdef %}"
+    " between {% partial rows %}"
+)
+
+
+@pytest.fixture
+def render(settings, tmp_path):
+    """Render a page with a partial, for htmx or not, and return its text and status."""
+    (tmp_path / "page.html").write_text(PAGE)
+    [engine] = settings.TEMPLATES
+    options = {**engine["OPTIONS"], "context_processors": []}
+    settings.TEMPLATES = [{**engine, "DIRS": [tmp_path], "OPTIONS": options}]
+
+    def render(*, htmx, partial, status=200):
+        request = RequestFactory().get("/")
+        request.htmx = htmx
+        response = render_page(request, "page.html", {"rows": ["<a>"]}, partial=partial, status=status)
+        return response.content.decode(), response.status_code
+
+    return render
+
+
+ROW = "<b>&lt;a&gt;</b>"
+
+
+def test_htmx_gets_the_named_partial_alone(render):
+    assert render(htmx=True, partial="rows") == (ROW, 200)
+
+
+def test_a_browser_without_htmx_gets_the_whole_page(render):
+    assert render(htmx=False, partial="rows", status=422) == (f"before {ROW} between {ROW}", 422)
+
+
+def test_htmx_gets_a_refused_form_with_a_status_that_it_swaps(render):
+    assert render(htmx=True, partial="rows", status=422) == (ROW, 200)
+
+
+def test_an_unknown_partial_is_an_error(render):
+    with pytest.raises(TemplateDoesNotExist):
+        render(htmx=True, partial="missing")
+
+
+def test_the_package_for_partials_is_installed_only_where_django_has_none():
+    assert apps.is_installed("template_partials") == (django.VERSION < (6, 0))
