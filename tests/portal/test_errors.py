@@ -58,7 +58,7 @@ def test_what_is_larger_than_its_address_takes_is_not_read(visitor, length, stat
         ("/malformed/", 400, "We couldn't read that"),
         ("/forbidden/", 403, "You can't open this page"),
         ("/nowhere/", 404, "Page not found"),
-        ("/busy/", 429, "Too many attempts"),
+        ("/busy/", 429, "Too many tries"),
         ("/broken/", 500, "Something went wrong"),
     ],
 )
