@@ -294,7 +294,7 @@ def test_until_it_is_theirs_no_page_and_no_mail_names_the_new_address(by_passkey
     pages = [viewer.get(path).content.decode() for path in (ME, CHANGE, link_to_stop(mail))]
     copy = str(list(contents.entries(contents.TABLES["address_changes"], patron, timezone.now())))
     assert [NEW in words for words in (*pages, copy, mail.text, mail.html, mail.subject)] == [False] * 7
-    assert "Your address will change to another one" in pages[0]
+    assert "A new address replaces this one" in pages[0]
     assert "happens_on" in copy
 
 
