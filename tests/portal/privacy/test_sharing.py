@@ -378,7 +378,7 @@ def test_the_desk_takes_out_who_said_that_they_are_the_child(
     assert list(AuditEvent.objects.filter(action="took_out").values_list("by", "patron", "subject")) == [
         (staff.pk, child.pk, str(visit.public_id))
     ]
-    assert "took a child's visit out of your library account" in text(browser.get(reverse("who_looked")))
+    assert "removed a child's visit from your library account" in text(browser.get(reverse("who_looked")))
 
 
 def test_then_the_right_child_comes_in_by_a_new_code_and_so_does_the_adult(

@@ -105,8 +105,8 @@ def test_what_is_no_longer_theirs_has_no_title(visit, staff, patron):
     HelpSession.objects.update(patron=None)
     AuditEvent.objects.update(by=None)
     assert {sentence for _day, sentence, _where, _times in said(patron)} == {
-        "Somebody of the library's staff opened a conversation of yours that isn't there any more",
-        "Somebody of the library's staff opened a visit of yours that isn't there any more",
+        "A staff member opened a conversation of yours that no longer exists",
+        "A staff member opened a visit of yours that no longer exists",
     }
 
 
@@ -188,7 +188,7 @@ def test_whatever_staff_change_of_who_comes_in_or_what_is_theirs_is_told_once(
 def test_two_records_that_were_joined_are_one_line(staff, patron, library):
     joined = merge_people(UserFactory(), patron, by=staff, at=timezone.now())
     [look] = who_looked(joined, zone=library.zone)[0]
-    assert "joined another record with yours" in look.sentence
+    assert "merged another record into yours" in look.sentence
 
 
 def test_nobody_looked_yet(client, sign_in, patron):
