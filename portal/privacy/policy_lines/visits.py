@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from accounts.patron.retention_choice import CHILD_PERIOD, DEFAULT_PERIOD, SHORT_PERIOD
-from portal.helpsessions.actions import CODE_LIFE, FORGET_ENDED_CODES_AFTER
+from portal.helpsessions.handover import CODE_LIFE, FORGET_ENDED_CODES_AFTER
 
 from .line import Group, Line
 
