@@ -107,7 +107,7 @@ def test_half_a_note_is_there_again(conversation, staff, opened, show):
     page.keyboard.press("n")
     page.keyboard.type("Half a note")
     page.clock.fast_forward(2000)
-    expect(page.locator("#note-form [data-draft-state]")).to_have_text("Draft kept")
+    expect(page.locator("#note-form [data-draft-state]")).to_have_text("Draft saved")
     page.reload()
     expect(page.locator("#note-body")).to_have_value("Half a note")
 

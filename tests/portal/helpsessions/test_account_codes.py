@@ -82,7 +82,7 @@ def test_whoever_made_the_code_does_not_use_it(client, sign_in, staff, pike, bra
             branch=branch, name="Desk 1", by=staff, at=timezone.now()
         )[1]
     assert use(client, code).status_code == 403
-    assert "for their own device" in text(client.post(reverse("open_code"), {"code": code}))
+    assert "for the patron's own device" in text(client.post(reverse("open_code"), {"code": code}))
     assert who(client) != pike
     assert use(Client(), code).url == reverse("home")  # it is still good, for them
 
@@ -99,7 +99,7 @@ def test_it_works_once(staff, pike):
     use(first, code)
     answer = use(second, code)
     assert answer.status_code == 404
-    assert "This code opens nothing" in text(answer)
+    assert "This code doesn't work" in text(answer)
     assert not who(second).is_authenticated
 
 
@@ -175,7 +175,7 @@ def test_wrong_codes_are_counted_here_too(client, library):
 def test_whoever_was_signed_in_on_the_device_is_no_longer(client, sign_in, staff, pike):
     code, other = made(pike, staff), UserFactory()
     sign_in(client, other)
-    assert "Somebody is signed in on this device" in text(client.post(reverse("open_code"), {"code": code}))
+    assert "Someone is signed in on this device" in text(client.post(reverse("open_code"), {"code": code}))
     key = client.session.session_key
     use(client, code)
     assert who(client) == pike

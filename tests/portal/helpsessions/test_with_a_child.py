@@ -369,7 +369,7 @@ def test_somebody_without_an_account_says_first_who_they_are(session, show_code,
         show_code(Client(), code_for(session)),
         reverse("keep_session", args=[session.public_id]),
     )
-    assert "I am the child" in text(holder.get(address))
+    assert "I'm the child" in text(holder.get(address))
     assert holder.post(address, {"without_address": "1"}).status_code == 200  # who they are is asked first
     assert not User.objects.filter(email=None, last_login__isnull=False).exists()
     assert "Keep it on this device" in text(holder.get(f"{address}?as={part}"))
@@ -523,7 +523,8 @@ def test_what_was_ended_for_good_no_adult_holds_again(
         handover.hand_over(session, by=staff, at=timezone.now(), base_url="https://library.example")
     page = text(sign_in(client, staff).get(reverse("desk_session", args=[session.public_id])))
     assert "one adult may keep it as well" not in page
-    assert "Only you see this visit now" in text(device(child).get(session.get_absolute_url()))
+    page = device(child).get(session.get_absolute_url())
+    assert "Only you and the library staff who help you can see this visit now" in text(page)
 
 
 def test_the_reason_on_a_saved_item_goes_with_the_visit(session, child, adult, keep, device):

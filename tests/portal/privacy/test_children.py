@@ -384,9 +384,9 @@ def test_a_child_reads_it_in_words_for_a_child_and_may_choose_what_a_child_may(c
     page = text(client.get(reverse("privacy")))
     for words in (
         "If you are a child",
-        "We do not keep your last name or your birthday",
+        "We don't keep your last name or your birthday",
         "we remember it for 90 days",
-        "You can make that 30 days",
+        "You can change that to 30 days",
     ):
         assert words in page
     assert "90 days" in text(client.get(reverse("privacy")))

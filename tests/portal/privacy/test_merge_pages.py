@@ -127,7 +127,7 @@ def test_the_address_that_ends_is_told_and_for_a_day_the_desk_can_part_them(clie
     ask_for_code(client, other.email)
     enter(client, mailed_code(other.email))
     prove(client, patron.email)
-    assert "For 24 hours the library can part them again" in client.get(JOIN).content.decode()
+    assert "The library can undo this for 24 hours" in client.get(JOIN).content.decode()
     client.post(JOIN)
     [mail] = Notification.objects.filter(to_address=other.email, kind="privacy/merged")
     assert "within 24 hours" in mail.text

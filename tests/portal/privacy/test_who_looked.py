@@ -170,7 +170,7 @@ def test_the_page_costs_the_same_whatever_its_length(
     with django_assert_num_queries(11):
         page = client.get("/privacy/")
     assert len(page.context["looks"]) == min(2 * rows, 5)
-    assert ("All who looked" in text(page)) == (rows > 1)
+    assert ("See everyone who looked" in text(page)) == (rows > 1)
 
 
 @pytest.mark.parametrize("action", AuditEvent.CHANGES)
@@ -192,4 +192,4 @@ def test_two_records_that_were_joined_are_one_line(staff, patron, library):
 
 
 def test_nobody_looked_yet(client, sign_in, patron):
-    assert "Nobody looked yet" in client_page(client, sign_in, patron)
+    assert "Nobody has looked yet" in client_page(client, sign_in, patron)
