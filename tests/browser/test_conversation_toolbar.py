@@ -96,7 +96,7 @@ def test_a_colleague_is_named_in_a_note_by_typing(conversation, staff, omar, ope
     expect(page.locator(".note-entry")).to_contain_text("Please look, @Omar Haddad")
     colleague = show(opened(PHONE), omar)
     colleague.goto("/desk/")
-    expect(colleague.locator("main")).to_contain_text("You were named in a note")
+    expect(colleague.locator("main")).to_contain_text("You were mentioned in a note")
     assert problems(colleague) == []
 
 
@@ -107,7 +107,7 @@ def test_half_a_note_is_there_again(conversation, staff, opened, show):
     page.keyboard.press("n")
     page.keyboard.type("Half a note")
     page.clock.fast_forward(2000)
-    expect(page.locator("#note-form [data-draft-state]")).to_have_text("Draft kept")
+    expect(page.locator("#note-form [data-draft-state]")).to_have_text("Draft saved")
     page.reload()
     expect(page.locator("#note-body")).to_have_value("Half a note")
 

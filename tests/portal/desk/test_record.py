@@ -334,7 +334,7 @@ def test_one_from_the_tray_is_finished(desk, typed):
     desk.post(RECORD, {**fields, "action": "save"})
     session = HelpSession.objects.get()
     assert (session.status, str(session.public_id)) == ("recorded", fields["token"])
-    assert "On your tray" not in shown(desk.get(RECORD))
+    assert "Your tray" not in shown(desk.get(RECORD))
 
 
 def test_discarding_asks_first(desk, typed):

@@ -249,7 +249,7 @@ def test_the_desk_sees_both(session, child, adult, keep, client, staff, sign_in)
     shown = text(desk.get(reverse("desk_session", args=[session.public_id])))
     assert "Mia" in shown
     assert "Gudrun Adult" in shown
-    assert "as the adult beside a child" in text(desk.get(reverse("patron_record", args=[adult.public_id])))
+    assert "as the adult in a child" in text(desk.get(reverse("patron_record", args=[adult.public_id])))
     for person in (child, adult):
         assert "opened your visit" in text(browser_of(person, sign_in).get(reverse("who_looked")))
 

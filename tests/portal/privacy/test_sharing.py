@@ -217,7 +217,7 @@ def test_coordinators_see_what_was_left_and_by_which_hold(visit, adult, coordina
     assert f'href="#hold-{on_person.public_id}"' in page.content.decode()
     assert f'id="hold-{on_person.public_id}"' in page.content.decode()
     client.post(reverse("lift_hold", args=[on_person.public_id]))
-    assert "Nothing is held" in text(client.get(reverse("legal_holds")))
+    assert "No legal holds" in text(client.get(reverse("legal_holds")))
 
 
 def test_a_hold_that_is_set_while_two_records_are_one_holds_both_once_they_are_parted(coordinator, branch):
