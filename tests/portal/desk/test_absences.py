@@ -155,7 +155,7 @@ def test_everybody_sees_who_is_away_and_what_is_over_fades(desk, staff, maribel)
 @pytest.mark.parametrize(("first", "last", "away"), [(4, 4, True), (2, 6, True), (5, 6, False)])
 def test_whoever_is_away_today_is_told_so(desk, staff, first, last, away):
     AbsenceFactory(person=staff, **days(first, last))
-    assert ("You are away today." in text(desk.get(reverse("absences")))) == away
+    assert ("You're away today." in text(desk.get(reverse("absences")))) == away
 
 
 @pytest.mark.parametrize("rows", [1, 30])

@@ -320,7 +320,7 @@ def test_a_name_that_is_nobodys_is_asked_about_and_the_words_stay(desk, conversa
     response = desk.post(address(conversation, "note/"), fields)
     page = unescape(response.content.decode())
     assert response.status_code == 422
-    for words in ("is called “Omra”", "@Omar Haddad", "@Omra please look", "Save it as it is"):
+    for words in ("which colleague “Omra” is", "@Omar Haddad", "@Omra please look", "Save it as it is"):
         assert words in page
     assert not ConversationNote.objects.exists()
     do(desk, conversation, "note/", **fields, warned="1")

@@ -147,7 +147,7 @@ def test_of_a_quarter_in_which_few_answered_nothing_is_told(desk, recorded):
     recorded(4, found="no", topic=TopicFactory(name="Bereavement"))
     page = desk.get(reverse("figures"))
     assert table(page, "Did they find what they needed?") == {}
-    assert "Too few answered" in text(page)
+    assert "Too few patrons answered" in text(page)
     assert "Bereavement" not in text(page)
 
 

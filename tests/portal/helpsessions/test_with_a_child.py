@@ -260,7 +260,7 @@ def test_whoever_answers_knows_that_an_adult_reads_it_too(
     keep(session, child)
     conversation = write(device(child), session, "Is lava hot?").conversation
     desk = sign_in(client, staff)
-    assert "One adult may come to read this too" in text(
+    assert "One adult can still add it to their account and read this" in text(
         desk.get(reverse("desk_conversation", args=[conversation.public_id]))
     )
     keep(session, adult)
@@ -521,7 +521,7 @@ def test_what_was_ended_for_good_no_adult_holds_again(
     with pytest.raises(actions.AlreadyKept):
         actions.hand_over(session, by=staff, at=timezone.now(), base_url="https://library.example")
     page = text(sign_in(client, staff).get(reverse("desk_session", args=[session.public_id])))
-    assert "one adult may keep it as well" not in page
+    assert "One adult can add it to theirs too" not in page
     assert "Only you see this visit now" in text(device(child).get(session.get_absolute_url()))
 
 
