@@ -164,10 +164,10 @@ def test_what_is_wrong_with_an_invitation_is_said_beside_the_field(
 
 def test_sent_again_the_new_link_works_and_the_old_one_no_longer(desk, client, branch, coordinator):
     old = path(invite(branch, coordinator, at=timezone.now() - datetime.timedelta(days=20)))
-    assert "has run out" in desk.get(reverse("people")).content.decode()
+    assert "expired" in desk.get(reverse("people")).content.decode()
     page = desk.post(reverse("invite_again", args=[Invitation.objects.get().public_id])).content.decode()
     new = path(re.search(r'value="(http://localhost:8000/invitation/\w{40}/)"', page)[1])
-    assert "has run out" not in desk.get(reverse("people")).content.decode()
+    assert "expired" not in desk.get(reverse("people")).content.decode()
     assert [Client().get(each).status_code for each in (old, new)] == [404, 200]
     assert len(mails()) == 2
 

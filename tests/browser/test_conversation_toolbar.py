@@ -96,7 +96,7 @@ def test_a_colleague_is_named_in_a_note_by_typing(conversation, staff, omar, ope
     expect(page.locator(".note-entry")).to_contain_text("Please look, @Omar Haddad")
     colleague = show(opened(PHONE), omar)
     colleague.goto("/desk/")
-    expect(colleague.locator("main")).to_contain_text("You were named in a note")
+    expect(colleague.locator("main")).to_contain_text("You were mentioned in a note")
     assert problems(colleague) == []
 
 

@@ -52,7 +52,7 @@ def test_somebody_sets_changes_and_removes_their_days(desk, staff, maribel):
     assert (absence.first_day, absence.cover) == (day(10), None)
     page = text(desk.post(reverse("absence", args=[absence.public_id]), {"remove": "1"}, follow=True))
     assert "Removed: on Tuesday 10 March." in page
-    assert "Everybody is here" in page
+    assert "Nobody has added days away." in page
     assert not Absence.objects.exists()
 
 
@@ -131,7 +131,7 @@ def test_a_cover_who_is_away_as_well_is_told_from_both_sides(
     AbsenceFactory(person=maribel, **days(12, 16))
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
     assert "Maribel Santos is away from Thursday 12 March to Monday 16 March as well" in page
-    assert "The cover is away as well:" in page
+    assert "The cover is also away:" in page
     assert Absence.objects.count() == 2
     sign_in(client, coordinator)
     AbsenceFactory(person=coordinator, cover=staff, **days(20, 20))
@@ -158,7 +158,7 @@ def test_everybody_sees_who_is_away_and_what_is_over_fades(desk, staff, maribel)
 @pytest.mark.parametrize(("first", "last", "away"), [(4, 4, True), (2, 6, True), (5, 6, False)])
 def test_whoever_is_away_today_is_told_so(desk, staff, first, last, away):
     AbsenceFactory(person=staff, **days(first, last))
-    assert ("You are away today." in text(desk.get(reverse("absences")))) == away
+    assert ("You're away today." in text(desk.get(reverse("absences")))) == away
 
 
 @pytest.mark.parametrize("rows", [1, 30])

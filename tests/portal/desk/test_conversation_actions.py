@@ -74,7 +74,7 @@ def give(conversation, to, was=None):
 
 def test_the_bar_says_whose_it_is_and_takes_it_at_a_touch(desk, conversation, staff):
     page = desk.get(address(conversation)).content.decode()
-    assert "Hand it on" in page
+    assert "<span>Assign</span>" in page
     assert 'id="take" data-key="m"' in page
     page = do(desk, conversation, "take/")
     assert "Assigned to you." in page
@@ -203,7 +203,7 @@ def test_put_off_until_a_day_to_come(desk, conversation, fields, until):
     assert now_of(conversation).snoozed_until == until
     if until:
         assert "Put off until" in page
-        assert "Bring back" in page
+        assert "End snooze" in page
         undo(desk, page)
         assert (now_of(conversation).status, now_of(conversation).waiting_since) == (
             "waiting_for_staff",
@@ -320,7 +320,7 @@ def test_a_name_that_is_nobodys_is_asked_about_and_the_words_stay(desk, conversa
     response = desk.post(address(conversation, "note/"), fields)
     page = unescape(response.content.decode())
     assert response.status_code == 422
-    for words in ("is called “Omra”", "@Omar Haddad", "@Omra please look", "Save it as it is"):
+    for words in ("which colleague “Omra” is", "@Omar Haddad", "@Omra please look", "Save it as it is"):
         assert words in page
     assert not ConversationNote.objects.exists()
     do(desk, conversation, "note/", **fields, warned="1")
@@ -331,14 +331,14 @@ def test_who_is_named_is_told_until_they_look(desk, client, conversation, omar, 
     assert "tell Omar Haddad about it" in do(
         desk, conversation, "note/", **noted(conversation, "@Omar Haddad please")
     )
-    assert "You were named" not in desk.get("/desk/").content.decode()
+    assert "You were mentioned" not in desk.get("/desk/").content.decode()
     sign_in(client, omar)
     queue = client.get("/desk/").content.decode()
-    assert "You were named in a note" in queue
+    assert "You were mentioned in a note" in queue
     assert "please" not in queue
     client.get(address(conversation))
     assert NoteMention.objects.filter(person=omar, seen_at=None).count() == 0
-    assert "You were named" not in client.get("/desk/").content.decode()
+    assert "You were mentioned" not in client.get("/desk/").content.decode()
 
 
 def test_an_empty_note_is_told(desk, conversation):
@@ -369,7 +369,7 @@ def other(patron, branch, staff):
 def test_joined_in_three_steps(desk, conversation, other):
     assert "The other matter" in desk.get(address(conversation, "merge/")).content.decode()
     preview = desk.get(address(conversation, f"merge/?with={other.public_id}")).content.decode()
-    for words in ("First of the other", "It is checked out", "Join them"):
+    for words in ("First of the other", "It is checked out", "Merge them"):
         assert words in preview
     assert now_of(other).merged_into is None
     page = do(desk, conversation, "merge/", **{"with": str(other.public_id)})

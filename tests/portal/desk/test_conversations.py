@@ -237,7 +237,7 @@ def test_closing_and_writing_again(desk, conversation):
     assert conversation.status == "closed"
     page = shown(desk.get(address(conversation)))
     assert "Closed by Rosa Lindqvist" in page
-    assert "Send and open again" in page
+    assert "Send and reopen" in page
     desk.post(address(conversation, "reply/"), answer(conversation))
     assert "Opened again" in shown(desk.get(address(conversation)))
 

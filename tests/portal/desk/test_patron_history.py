@@ -59,7 +59,7 @@ def test_what_was_given_before_and_how_it_turned_out_in_words(desk, conversation
         comment="Too many names",
     )
     page = shown(desk, conversation)
-    for words in ("Given before", "An Older Novel", "Did not help", "Too many names"):
+    for words in ("Recommended before", "An Older Novel", "Did not help", "Too many names"):
         assert words in page
 
 

@@ -311,7 +311,7 @@ def test_autosave_from_an_old_tab_leaves_the_recorded_session_alone(desk, typed)
     fields = typed()
     desk.post(RECORD, fields)
     answer = desk.post("/desk/record/autosave/", {**fields, "question": "older"})
-    assert "saved already" in shown(answer)
+    assert "already saved" in shown(answer)
     assert HelpSession.objects.get().question == "Books like Mockingbird?"
 
 
@@ -334,7 +334,7 @@ def test_one_from_the_tray_is_finished(desk, typed):
     desk.post(RECORD, {**fields, "action": "save"})
     session = HelpSession.objects.get()
     assert (session.status, str(session.public_id)) == ("recorded", fields["token"])
-    assert "On your tray" not in shown(desk.get(RECORD))
+    assert "Your tray" not in shown(desk.get(RECORD))
 
 
 def test_discarding_asks_first(desk, typed):
@@ -363,7 +363,7 @@ def test_a_card_given_before_opens_the_session_once_saved(desk, typed):
     answer = desk.post(RECORD, typed(card=f"{card[:4]} {card[4:]}"))
     session = HelpSession.objects.get()
     assert session.claim_codes.get().state == ClaimCode.State.LIVE
-    assert "slips or cards" in shown(desk.get(answer.url)) or "slip or card" in shown(desk.get(answer.url))
+    assert "A slip or code card already opens this session." in shown(desk.get(answer.url))
 
 
 def test_a_card_is_attached_when_finishing_later(desk, typed):
@@ -371,7 +371,7 @@ def test_a_card_is_attached_when_finishing_later(desk, typed):
     desk.post(RECORD, fields)
     draft = HelpSession.objects.unfinished().get()
     assert draft.claim_codes.count() == 1
-    assert "A card is attached" in shown(desk.get(f"/desk/record/{draft.public_id}/"))
+    assert "A code card is attached" in shown(desk.get(f"/desk/record/{draft.public_id}/"))
 
 
 @pytest.mark.parametrize("action", ["save", "later"])

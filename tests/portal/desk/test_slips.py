@@ -190,7 +190,7 @@ def test_nobody_from_elsewhere_hands_over(client, sign_in, elsewhere, session, p
 
 def test_a_sheet_of_cards_is_printed_and_each_opens_what_it_is_attached_to(desk, branch, session):
     page = desk.post("/desk/cards/", {"branch": branch.pk, "count": "12"}, follow=True)
-    assert "12 cards are ready" in shown(page)
+    assert "12 code cards are ready" in shown(page)
     sheet = shown(desk.get("/desk/cards/?paper=a4"))
     codes = [re.sub(r"\D", "", code) for code in re.findall(r'class="code">([\d ]+)<', sheet)]
     assert (len(codes), len(set(codes)), sheet.count('<svg class="qr"')) == (12, 12, 12)
