@@ -74,7 +74,7 @@ def test_what_was_done_and_its_undoing_are_in_sight_where_the_conversation_opens
         assert problems(page) == []
         page.locator("#snooze > summary").click()
         page.locator("#until-1").click()
-        expect(page.locator("#notices")).to_contain_text("Put off until")
+        expect(page.locator("#notices")).to_contain_text("Snoozed until")
         assert page.evaluate("scrollY") > 300
         expect(page.get_by_role("button", name="Undo")).to_be_in_viewport()
         page.get_by_role("button", name="Undo").click()

@@ -139,7 +139,7 @@ def test_a_colleague_is_not_given_the_conversations_of_a_branch_where_they_do_no
 
 @pytest.mark.parametrize(("do", "more"), [("snooze:other", {"day": "2026-03-09"}), ("snooze:2026-03-09", {})])
 def test_snoozing_many(desk, many, do, more):
-    assert "3 put off." in said(post(desk, many, do, **more))
+    assert "3 snoozed." in said(post(desk, many, do, **more))
     assert {conversation["snoozed_until"] for conversation in rows(many)} == {datetime.date(2026, 3, 9)}
 
 

@@ -202,7 +202,7 @@ def test_put_off_until_a_day_to_come(desk, conversation, fields, until):
     page = do(desk, conversation, "snooze/", **fields)
     assert now_of(conversation).snoozed_until == until
     if until:
-        assert "Put off until" in page
+        assert "Snoozed until" in page
         assert "End snooze" in page
         undo(desk, page)
         assert (now_of(conversation).status, now_of(conversation).waiting_since) == (
@@ -216,7 +216,7 @@ def test_put_off_until_a_day_to_come(desk, conversation, fields, until):
 
 def test_what_is_closed_cannot_be_put_off(desk, conversation, staff):
     actions.close(conversation, by=staff, side="staff", at=timezone.now())
-    assert "This conversation is closed, so it can't be put off." in do(
+    assert "This conversation is closed, so it can't be snoozed." in do(
         desk, conversation, "snooze/", until="2026-03-05"
     )
     assert now_of(conversation).status == "closed"

@@ -103,7 +103,7 @@ def test_mine_is_what_i_must_answer_then_what_waits_for_others(desk, branch, sta
     waiting(branch, hours=3, subject="Later", assignee=staff)
     waiting(branch, hours=5, subject="Sooner", assignee=staff)
     waiting(BranchFactory(), hours=6, subject="Given to me elsewhere", assignee=staff)
-    waiting(branch, subject="Put off", status="snoozed", snoozed_until=today(2), assignee=staff)
+    waiting(branch, subject="Snoozed", status="snoozed", snoozed_until=today(2), assignee=staff)
     waiting(branch, subject="Closed", status="closed", assignee=staff)
     waiting(branch, subject="A colleague's", assignee=StaffFactory(branch=branch))
     waiting(branch, subject="Nobody's")
@@ -112,7 +112,7 @@ def test_mine_is_what_i_must_answer_then_what_waits_for_others(desk, branch, sta
         "Sooner",
         "Later",
         "Waiting for the patron",
-        "Put off",
+        "Snoozed",
     ]
 
 
@@ -432,7 +432,7 @@ def test_counts_are_exact_to_99(desk, branch, staff, many):
         ("needs", "Nobody is waiting"),
         ("mine", "Nothing is assigned to you"),
         ("patron", "Not waiting for any patron"),
-        ("snoozed", "Nothing is put off"),
+        ("snoozed", "Nothing is snoozed"),
         ("done", "Nothing is closed yet"),
     ],
 )
