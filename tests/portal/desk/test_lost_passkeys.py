@@ -51,7 +51,7 @@ def test_it_is_gone_its_person_is_out_everywhere_told_by_mail_and_reads_who_did_
     assert (mail.to, "A passkey was removed" in mail.body) == ([patron.email], True)
     event = AuditEvent.objects.get(action="removed_passkey")
     assert (event.by, event.patron) == (coordinator, patron)
-    assert "removed a passkey of yours" in text(sign_in(Client(), patron).get(reverse("who_looked")))
+    assert "removed one of your passkeys" in text(sign_in(Client(), patron).get(reverse("who_looked")))
 
 
 def test_the_only_way_in_is_left(desk, lost, patron):
