@@ -38,7 +38,7 @@ TABS = {
     "needs": gettext_lazy("Needs an answer"),
     "mine": gettext_lazy("Mine"),
     "patron": gettext_lazy("Waiting for the patron"),
-    "snoozed": pgettext_lazy("list", "Put off"),
+    "snoozed": pgettext_lazy("list", "Snoozed"),
     "done": gettext_lazy("Done"),
 }
 KEY = BigAutoField()

@@ -126,9 +126,9 @@ def empty_list_context(asked):
             ),
         ),
         "snoozed": (
-            _("Nothing is put off"),
+            _("Nothing is snoozed"),
             _(
-                "Conversations that were put off wait here, the next to come back first. They come "
+                "Snoozed conversations wait here, the next to come back first. They come "
                 "back sooner if the patron writes."
             ),
         ),

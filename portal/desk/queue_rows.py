@@ -143,7 +143,7 @@ class RowRenderer:
                 words = f"{words}<br>{_('Closes by itself %(day)s') % {'day': day}}"
             return words
         if row.status == Status.SNOOZED:
-            return _("Put off until %(day)s") % {"day": self._when(row.snoozed_until)}
+            return _("Snoozed until %(day)s") % {"day": self._when(row.snoozed_until)}
         return _("Closed %(time)s") % {"time": when(row.queued_at)}
 
     def _when(self, moment):

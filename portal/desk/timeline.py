@@ -53,11 +53,11 @@ class Timeline:
     """The entries that a page shows, by day."""
 
     def __init__(self, window, entries):
-        messages = window.messages
+        messages, zone = window.messages, timezone.get_current_timezone()
         self.entries = entries
         self.days = [
             (day, list(group))
-            for day, group in groupby(entries, key=lambda entry: timezone.localdate(entry.at))
+            for day, group in groupby(entries, key=lambda entry: entry.at.astimezone(zone).date())
         ]
         self.unread, self.earlier = window.unread, window.earlier
         # Primary key of the last message, or 0 if there is none.

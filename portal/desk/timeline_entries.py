@@ -16,7 +16,7 @@ from portal.templatetags.portal import day_in_a_sentence
 BEFORE_MESSAGE, MESSAGE, AFTER_MESSAGE = 0, 1, 2
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Entry:
     """One entry of the timeline."""
 
@@ -33,7 +33,7 @@ class Entry:
     actor_id: int | None
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class MessageEntry(Entry):
     """A message of the patron or of staff."""
 
@@ -52,7 +52,7 @@ class MessageEntry(Entry):
     given: tuple = ()
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class NoteEntry(Entry):
     """A note that staff wrote to each other."""
 
@@ -62,7 +62,7 @@ class NoteEntry(Entry):
     body: str
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class EventEntry(Entry):
     """Something that happened in the conversation."""
 
@@ -71,9 +71,13 @@ class EventEntry(Entry):
 
 def message_entry(row, user, at):
     """Return the entry of a MessageRow, as this staff member sees it at this time."""
-    by_patron, author = row.side == Side.PATRON, row.author__name or _("a patron")
-    if not row.author_id:
-        author = _("The patron") if by_patron else _("The library")
+    by_patron = row.side == Side.PATRON
+    if row.author_id:
+        author = row.author__name or _("a patron")
+    elif by_patron:
+        author = _("The patron")
+    else:
+        author = _("The library")
     heading = _("The patron wrote") if by_patron else _("%(name)s answered") % {"name": author}
     seconds_left = math.ceil((row.shown_from - at).total_seconds())
     return MessageEntry(
@@ -137,11 +141,11 @@ def _event_in_words(event):
 
 def _desk_event_in_words(event):
     """Return what happened, in words. An erased conversation has no timeline, so no event is left."""
-    kind = DeskEvent.Kind
+    kind, someone = DeskEvent.Kind, _("someone")
     names = {
-        "by": event.by or _("someone"),
-        "to": event.to or _("someone"),
-        "was": event.was or _("someone"),
+        "by": event.by or someone,
+        "to": event.to or someone,
+        "was": event.was or someone,
         "branch": event.branch,
     }
     by_assignee = event.was_id == event.by_id

@@ -267,7 +267,7 @@ def test_rebuild_search_repairs_the_index(branch, capsys):
     call_command("rebuild_search")
     assert whole_index() == expected_index()
     assert (titles("before"), titles("after"), titles("1 a")) == ([], ["After"], ["Kept"])
-    assert capsys.readouterr().out == "The search now knows 2 items.\n"
+    assert capsys.readouterr().out == "2 items are in the search index.\n"
 
 
 @pytest.mark.django_db

@@ -76,7 +76,7 @@ def _snooze(request, selected, option, at):
         return
     result = bulk.snooze_many(selected, by=request.user, at=at, **form.cleaned_data)
     count = len(result.changed)
-    _report(request, result, ngettext("%(count)s put off.", "%(count)s put off.", count) % {"count": count})
+    _report(request, result, ngettext("%(count)s snoozed.", "%(count)s snoozed.", count) % {"count": count})
 
 
 BULK_ACTIONS = {"close": _close, "take": _take, "assign": _assign, "snooze": _snooze}

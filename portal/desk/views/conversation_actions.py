@@ -104,9 +104,9 @@ def desk_snooze(request, public_id):
     try:
         conversation = desk_actions.snooze(conversation, until=until, by=request.user, at=at)
     except desk_actions.NotOpen:
-        words = _("This conversation is closed, so it can't be put off.")
+        words = _("This conversation is closed, so it can't be snoozed.")
         return back_to_conversation(request, conversation, words, level=messages.WARNING)
-    words = _("Put off until %(day)s. It comes back sooner if the patron writes.")
+    words = _("Snoozed until %(day)s. It comes back sooner if the patron writes.")
     return back_to_conversation(request, conversation, words % {"day": day_in_a_sentence(until)}, undo=True)
 
 

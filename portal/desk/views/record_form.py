@@ -52,8 +52,8 @@ def draft_with(request, token):
     """
     own = HelpSession.objects.at_desk_of(request.user)
     draft = own.filter(public_id=token).first()
-    # This query leaves out the staff member's own sessions, because a second post of this form may have begun
-    # one since the query before.
+    # A second post of this form may have begun a session since the query above, so leave out the staff
+    # member's own sessions.
     is_foreign = (
         draft is None
         and HelpSession.objects.filter(public_id=token).exclude(pk__in=own.values("pk")).exists()

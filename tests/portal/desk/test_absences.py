@@ -50,7 +50,7 @@ def test_staff_member_sets_changes_and_removes_own_days_away(desk, staff, maribe
     assert (absence.first_day, absence.cover) == (day(10), None)
     page = text(desk.post(reverse("absence", args=[absence.public_id]), {"remove": "1"}, follow=True))
     assert "Removed: on Tuesday 10 March." in page
-    assert "Everybody is here" in page
+    assert "Nobody has added days away." in page
     assert not Absence.objects.exists()
 
 
@@ -127,7 +127,7 @@ def test_absences_page_warns_if_the_cover_is_away_too(desk, client, staff, marib
     AbsenceFactory(person=maribel, **days(12, 16))
     page = text(desk.post(reverse("absences"), days(9, 13, cover=maribel.pk), follow=True))
     assert "Maribel Santos is away from Thursday 12 March to Monday 16 March as well" in page
-    assert "The cover is away as well:" in page
+    assert "The cover is also away:" in page
     assert Absence.objects.count() == 2
     sign_in(client, coordinator)
     AbsenceFactory(person=coordinator, cover=staff, **days(20, 20))
@@ -155,7 +155,7 @@ def test_staff_see_who_is_away_and_only_their_own_past_absences(desk, staff, mar
 @pytest.mark.parametrize(("first", "last", "away"), [(4, 4, True), (2, 6, True), (5, 6, False)])
 def test_absences_page_says_whether_the_viewer_is_away_today(desk, staff, first, last, away):
     AbsenceFactory(person=staff, **days(first, last))
-    assert ("You are away today." in text(desk.get(reverse("absences")))) == away
+    assert ("You're away today." in text(desk.get(reverse("absences")))) == away
 
 
 @pytest.mark.parametrize("rows", [1, 30])

@@ -138,7 +138,7 @@ def test_bulk_assign_skips_conversations_of_branches_the_colleague_does_not_work
 
 @pytest.mark.parametrize(("do", "more"), [("snooze:other", {"day": "2026-03-09"}), ("snooze:2026-03-09", {})])
 def test_bulk_snooze_snoozes_all_until_the_chosen_day(desk, many, do, more):
-    assert "3 put off." in messages_on(post(desk, many, do, **more))
+    assert "3 snoozed." in messages_on(post(desk, many, do, **more))
     assert {conversation["snoozed_until"] for conversation in rows(many)} == {datetime.date(2026, 3, 9)}
 
 

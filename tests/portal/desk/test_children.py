@@ -159,8 +159,8 @@ def test_marking_a_record_as_a_childs_or_not_is_in_the_patrons_access_log(desk, 
     person.refresh_from_db()
     assert (person.name, person.is_child) == ("Jane", False)
     looked = text(sign_in(Client(), person).get(reverse("who_looked")))
-    assert "made this a child's account" in looked
-    assert "no child's account any more" in looked
+    assert "marked this as a child's account" in looked
+    assert "no longer a child's account" in looked
 
 
 def test_staff_cannot_mark_a_record_they_may_not_open_as_a_childs(desk):
@@ -199,7 +199,7 @@ def test_coordinator_reads_what_each_choice_for_children_does_and_chooses(
     client.post(CHOICE, {"children": "shared", "childrens_groups": "Juvenile\nTeen"})
     library.refresh_from_db()
     assert (library.children, library.childrens_groups) == ("shared", "Juvenile\nTeen")
-    assert "may be kept by the child and by one adult" in text(client.get(reverse("settings")))
+    assert "The child and one adult can keep" in text(client.get(reverse("settings")))
     assert AuditEvent.objects.filter(action="changed_library", by=coordinator).count() == 1
 
 

@@ -75,7 +75,7 @@ def assign_fields(conversation, to, was=None):
 
 def test_toolbar_takes_a_conversation_and_undoes_it(desk, conversation, staff):
     page = desk.get(address(conversation)).content.decode()
-    assert "Hand it on" in page
+    assert "<span>Assign</span>" in page
     assert 'id="take" data-key="m"' in page
     page = do(desk, conversation, "take/")
     assert "Assigned to you." in page
@@ -212,8 +212,8 @@ def test_conversation_can_be_snoozed_only_until_a_future_day(desk, conversation,
     page = do(desk, conversation, "snooze/", **fields)
     assert reloaded(conversation).snoozed_until == until
     if until:
-        assert "Put off until" in page
-        assert "Bring back" in page
+        assert "Snoozed until" in page
+        assert "End snooze" in page
         undo(desk, page)
         assert (reloaded(conversation).status, reloaded(conversation).waiting_since) == (
             "waiting_for_staff",
@@ -226,7 +226,7 @@ def test_conversation_can_be_snoozed_only_until_a_future_day(desk, conversation,
 
 def test_closed_conversation_cannot_be_snoozed(desk, conversation, staff):
     actions.close(conversation, by=staff, side="staff", at=timezone.now())
-    assert "This conversation is closed, so it can't be put off." in do(
+    assert "This conversation is closed, so it can't be snoozed." in do(
         desk, conversation, "snooze/", until="2026-03-05"
     )
     assert reloaded(conversation).status == "closed"
@@ -330,7 +330,7 @@ def test_unknown_name_in_a_note_asks_first_and_keeps_the_text(desk, conversation
     response = desk.post(address(conversation, "note/"), fields)
     page = unescape(response.content.decode())
     assert response.status_code == 422
-    for words in ("is called “Omra”", "@Omar Haddad", "@Omra please look", "Save it as it is"):
+    for words in ("which colleague “Omra” is", "@Omar Haddad", "@Omra please look", "Save it as it is"):
         assert words in page
     assert not ConversationNote.objects.exists()
     do(desk, conversation, "note/", **fields, warned="1")
@@ -343,14 +343,14 @@ def test_queue_shows_a_mention_until_the_colleague_opens_the_conversation(
     assert "tell Omar Haddad about it" in do(
         desk, conversation, "note/", **note_fields(conversation, "@Omar Haddad please")
     )
-    assert "You were named" not in desk.get("/desk/").content.decode()
+    assert "You were mentioned" not in desk.get("/desk/").content.decode()
     sign_in(client, omar)
     queue = client.get("/desk/").content.decode()
-    assert "You were named in a note" in queue
+    assert "You were mentioned in a note" in queue
     assert "please" not in queue
     client.get(address(conversation))
     assert NoteMention.objects.filter(person=omar, seen_at=None).count() == 0
-    assert "You were named" not in client.get("/desk/").content.decode()
+    assert "You were mentioned" not in client.get("/desk/").content.decode()
 
 
 def test_empty_note_is_a_form_error(desk, conversation):
@@ -381,7 +381,7 @@ def other(patron, branch, staff):
 def test_two_conversations_are_merged_in_three_steps(desk, conversation, other):
     assert "The other matter" in desk.get(address(conversation, "merge/")).content.decode()
     preview = desk.get(address(conversation, f"merge/?with={other.public_id}")).content.decode()
-    for words in ("First of the other", "It is checked out", "Join them"):
+    for words in ("First of the other", "It is checked out", "Merge them"):
         assert words in preview
     assert reloaded(other).merged_into is None
     page = do(desk, conversation, "merge/", **{"with": str(other.public_id)})

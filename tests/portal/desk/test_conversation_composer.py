@@ -310,7 +310,7 @@ def test_discarding_an_answer_asks_first_and_keeps_the_draft_until_confirmed(des
     fields = typed(conversation, sequence="1")
     desk.post(address(conversation, "draft/"), fields)
     asked = desk.post(address(conversation, "reply/"), {**fields, "action": "discard"})
-    assert "Throw away what you wrote?" in asked.content.decode()
+    assert "Discard your answer?" in asked.content.decode()
     assert (asked.context["composer"]["body"], draft_of(conversation, staff).body) == (
         fields["body"],
         fields["body"],
@@ -319,7 +319,7 @@ def test_discarding_an_answer_asks_first_and_keeps_the_draft_until_confirmed(des
         address(conversation, "reply/"), {**fields, "action": "keep"}, headers=HTMX
     ).content.decode()
     assert fields["body"] in kept
-    assert "Throw away what you wrote?" not in kept
+    assert "Discard your answer?" not in kept
 
 
 def test_confirmed_discard_deletes_the_draft_and_its_files(
@@ -371,7 +371,7 @@ def test_only_its_author_is_offered_to_take_back_a_pending_answer(desk, sign_in,
     )
     assert "The patron sees this in <b data-left>12</b> s" in own
     assert "Take it back" in own
-    assert "On its way: the patron sees it in <b data-left>12</b> s" in theirs
+    assert "Sending: the patron sees this in <b data-left>12</b> s" in theirs
     assert "Take it back" not in theirs
     clock.shift(12)
     assert "Take it back" not in desk.get(address(conversation)).content.decode()
@@ -465,7 +465,7 @@ def test_answer_sent_again_with_different_text_is_refused_and_kept(desk, convers
     desk.post(address(conversation, "reply/"), fields)
     again = desk.post(address(conversation, "reply/"), {**fields, "body": "Other words"})
     assert again.status_code == 422
-    assert "You have sent this from another page" in again.content.decode()
+    assert "You sent a different message from another page" in again.content.decode()
     assert (
         again.context["composer"]["body"],
         str(again.context["composer"]["client_token"]) == fields["client_token"],

@@ -244,7 +244,7 @@ def test_closed_conversation_is_reopened_by_an_answer(desk, conversation):
     assert conversation.status == "closed"
     page = shown(desk.get(address(conversation)))
     assert "Closed by Rosa Lindqvist" in page
-    assert "Send and open again" in page
+    assert "Send and reopen" in page
     desk.post(address(conversation, "reply/"), answer(conversation))
     assert "Opened again" in shown(desk.get(address(conversation)))
 

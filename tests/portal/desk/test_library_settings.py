@@ -369,7 +369,7 @@ def test_reply_templates_can_be_filtered_by_branch_and_language(desk, query, sho
         ReplyTemplateFactory(name=name, branch=branch, language=language)
     page = desk.get(reverse("reply_templates"), query).content.decode()
     assert {name for name in ("All en", "All es", "Hill en") if f">{name}<" in page} == shown
-    assert ("None of this branch in this language." in page) == (not shown)
+    assert ("No templates match these filters." in page) == (not shown)
 
 
 @pytest.mark.parametrize("rows", [1, 30])

@@ -51,7 +51,7 @@ def test_removing_a_lost_passkey_signs_the_patron_out_and_emails_them(
     assert (mail.to, "A passkey was removed" in mail.body) == ([patron.email], True)
     event = AuditEvent.objects.get(action="removed_passkey")
     assert (event.by, event.patron) == (coordinator, patron)
-    assert "removed a passkey of yours" in text(sign_in(Client(), patron).get(reverse("who_looked")))
+    assert "removed one of your passkeys" in text(sign_in(Client(), patron).get(reverse("who_looked")))
 
 
 def test_patrons_only_sign_in_method_cannot_be_removed(desk, lost, patron):

@@ -59,7 +59,7 @@ def test_conversation_page_shows_earlier_items_and_their_verdicts(desk, conversa
         comment="Too many names",
     )
     page = shown(desk, conversation)
-    for words in ("Given before", "An Older Novel", "Did not help", "Too many names"):
+    for words in ("Recommended before", "An Older Novel", "Did not help", "Too many names"):
         assert words in page
 
 

@@ -144,7 +144,7 @@ def test_name_search_with_too_many_matches_shows_nobody(desk, library):
 
 
 def test_name_search_without_a_match_says_so(desk, stranger):
-    assert "Nobody fits" in text(desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"}))
+    assert "No patron found" in text(desk.post(BY_NAME, {"letters": "qqq", "reason": "Because"}))
 
 
 def test_patron_record_of_the_branch_opens_and_is_logged(desk, visit_here, patron):
@@ -178,7 +178,7 @@ def test_patron_record_of_another_branch_opens_with_a_reason(desk, stranger):
     )
     desk.post(PEOPLE, {"identifier": "zoe@example.org"})
     asked = text(desk.get(record(stranger)))
-    assert "Why do you look?" in asked
+    assert "Why are you opening this record?" in asked
     assert "At Hill" not in asked
     assert desk.post(record(stranger), {"reason": " "}).status_code == 422
     assert [action for action, *_ in log_entries(stranger)] == ["looked_up"]
@@ -193,14 +193,14 @@ def test_patron_record_of_another_branch_opens_with_a_reason(desk, stranger):
 def test_search_reason_is_not_stored_in_the_browsers_session(desk, stranger):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "Zqxreason on the phone"})
     assert "Zqxreason" not in str(dict(desk.session))
-    assert "What is known" in text(desk.get(record(stranger)))
+    assert "Patron details" in text(desk.get(record(stranger)))
     LookingReason.objects.all().delete()
-    assert "Why do you look?" in text(desk.get(record(stranger)))
+    assert "Why are you opening this record?" in text(desk.get(record(stranger)))
 
 
 def test_reason_of_a_search_also_opens_the_patron_record(desk, stranger):
     desk.post(BY_NAME, {"letters": "zoe", "reason": "On the phone"})
-    assert "What is known" in text(desk.get(record(stranger)))
+    assert "Patron details" in text(desk.get(record(stranger)))
     assert list(LookingReason.objects.values_list("reason", "event__action").order_by("pk")) == [
         ("On the phone", "looked_up"),
         ("On the phone", "opened"),
@@ -465,7 +465,7 @@ def test_coordinator_merges_two_records_and_unmerges_them(
     sign_in(client, coordinator)
     join = reverse("desk_merge_records", args=[patron.public_id])
     assert join in client.get(record(patron)).content.decode()
-    assert "Look the other record up first" in text(client.get(join))
+    assert "Look up the other record first" in text(client.get(join))
     client.post(BY_NAME, {"letters": "sammy", "reason": "They say they have two"})
     assert "Sammy Okafor" in text(client.get(join))
     preview = text(client.get(join, {"with": second_record.public_id}))
@@ -473,9 +473,9 @@ def test_coordinator_merges_two_records_and_unmerges_them(
         "Sammy Okafor",
         "Sam Okafor",
         "s•••@example.org",
-        "This record goes into the other",
+        "This record is merged into the other",
         "This record stays",
-        "Nobody can sign in with s•••@example.org any more",
+        "s•••@example.org will no longer work to sign in",
     ):
         assert shown in preview
     assert log_entries(second_record)[-1][0] == "opened"
@@ -498,7 +498,7 @@ def test_staff_who_are_not_coordinators_cannot_merge_records(desk, visit_here, p
         ).status_code
         == 404
     )
-    assert "Join with another record" not in text(desk.get(record(patron)))
+    assert "Merge with another record" not in text(desk.get(record(patron)))
     assert User.objects.filter(pk=second_record.pk).exists()
 
 
@@ -540,7 +540,7 @@ def test_coordinator_cannot_merge_their_own_record(client, sign_in, coordinator,
     client.post(record(coordinator), {"reason": "Mine"})
     for person, other in ((patron, coordinator), (coordinator, patron)):
         client.post(reverse("desk_merge_records", args=[person.public_id]), {"with": other.public_id})
-    assert "Join with another record" not in client.get(record(coordinator)).content.decode()
+    assert "Merge with another record" not in client.get(record(coordinator)).content.decode()
     assert client.get(reverse("desk_merge_records", args=[coordinator.public_id])).status_code == 404
     assert HelpSession.objects.get(pk=visit_here.pk).patron == patron
     assert User.objects.filter(pk=patron.pk).exists()

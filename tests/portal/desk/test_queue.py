@@ -103,7 +103,7 @@ def test_list_of_own_conversations_shows_those_to_answer_first(desk, branch, sta
     waiting(branch, hours=3, subject="Later", assignee=staff)
     waiting(branch, hours=5, subject="Sooner", assignee=staff)
     waiting(BranchFactory(), hours=6, subject="Given to me elsewhere", assignee=staff)
-    waiting(branch, subject="Put off", status="snoozed", snoozed_until=today(2), assignee=staff)
+    waiting(branch, subject="Snoozed", status="snoozed", snoozed_until=today(2), assignee=staff)
     waiting(branch, subject="Closed", status="closed", assignee=staff)
     waiting(branch, subject="A colleague's", assignee=StaffFactory(branch=branch))
     waiting(branch, subject="Nobody's")
@@ -112,7 +112,7 @@ def test_list_of_own_conversations_shows_those_to_answer_first(desk, branch, sta
         "Sooner",
         "Later",
         "Waiting for the patron",
-        "Put off",
+        "Snoozed",
     ]
 
 
@@ -432,7 +432,7 @@ def test_queue_counts_are_exact_up_to_99(desk, branch, staff, many):
         ("needs", "Nobody is waiting"),
         ("mine", "Nothing is assigned to you"),
         ("patron", "Not waiting for any patron"),
-        ("snoozed", "Nothing is put off"),
+        ("snoozed", "Nothing is snoozed"),
         ("done", "Nothing is closed yet"),
     ],
 )
@@ -444,7 +444,7 @@ def test_queue_filters_without_results_link_to_lists_with_results(desk, branch):
     novels = TopicFactory()
     waiting(branch, topic=novels, status="closed")
     page = desk.get(QUEUE, {"topic": novels.pk})
-    assert "Nothing here fits" in shown(page)
+    assert "No conversations match" in shown(page)
     assert [(tab["name"], tab["count"]) for tab in page.context["elsewhere"]] == [("done", "1")]
     assert 'href="/desk/"' in shown(page)
 

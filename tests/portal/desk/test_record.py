@@ -331,7 +331,7 @@ def test_autosave_from_an_old_tab_does_not_change_the_recorded_visit(desk, typed
     fields = typed()
     desk.post(RECORD, fields)
     answer = desk.post("/desk/record/autosave/", {**fields, "question": "older"})
-    assert "saved already" in shown(answer)
+    assert "already saved" in shown(answer)
     assert HelpSession.objects.get().question == "Books like Mockingbird?"
 
 
@@ -354,7 +354,7 @@ def test_unfinished_visit_can_be_finished(desk, typed):
     desk.post(RECORD, {**fields, "action": "save"})
     session = HelpSession.objects.get()
     assert (session.status, str(session.public_id)) == ("recorded", fields["token"])
-    assert "On your tray" not in shown(desk.get(RECORD))
+    assert "Your tray" not in shown(desk.get(RECORD))
 
 
 def test_discarding_an_unfinished_visit_asks_first(desk, typed):
@@ -383,7 +383,7 @@ def test_code_card_given_earlier_opens_the_recorded_visit(desk, typed):
     answer = desk.post(RECORD, typed(card=f"{card[:4]} {card[4:]}"))
     session = HelpSession.objects.get()
     assert session.claim_codes.get().state == ClaimCode.State.LIVE
-    assert "slips or cards" in shown(desk.get(answer.url)) or "slip or card" in shown(desk.get(answer.url))
+    assert "A slip or code card already opens this session." in shown(desk.get(answer.url))
 
 
 def test_code_card_is_attached_to_an_unfinished_visit(desk, typed):
@@ -391,7 +391,7 @@ def test_code_card_is_attached_to_an_unfinished_visit(desk, typed):
     desk.post(RECORD, fields)
     draft = HelpSession.objects.unfinished().get()
     assert draft.claim_codes.count() == 1
-    assert "A card is attached" in shown(desk.get(f"/desk/record/{draft.public_id}/"))
+    assert "A code card is attached" in shown(desk.get(f"/desk/record/{draft.public_id}/"))
 
 
 @pytest.mark.parametrize("action", ["save", "later"])

@@ -86,7 +86,7 @@ def test_coordinator_changes_adds_and_ends_roles(settings_page, branch, staff, c
     page = settings_page.get(
         f"{reverse('end_role', args=[staff.public_id])}?branch={second.slug}"
     ).content.decode()
-    assert "at their other branches they go on working" in page
+    assert "they keep working at their other branches" in page
     end(settings_page, staff, second)
     assert named_roles(staff) == [(branch.slug, "coordinator")]
     done = (

@@ -190,7 +190,7 @@ def test_staff_of_another_branch_cannot_hand_over_a_visit(client, sign_in, elsew
 
 def test_printed_code_card_opens_the_visit_it_is_attached_to(desk, branch, session):
     page = desk.post("/desk/cards/", {"branch": branch.pk, "count": "12"}, follow=True)
-    assert "12 cards are ready" in shown(page)
+    assert "12 code cards are ready" in shown(page)
     sheet = shown(desk.get("/desk/cards/?paper=a4"))
     codes = [re.sub(r"\D", "", code) for code in re.findall(r'class="code">([\d ]+)<', sheet)]
     assert (len(codes), len(set(codes)), sheet.count('<svg class="qr"')) == (12, 12, 12)

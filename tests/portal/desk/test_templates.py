@@ -194,7 +194,7 @@ def test_reply_templates_are_offered_only_to_staff_who_may_open_the_conversation
 
 
 def test_composer_without_templates_says_who_writes_them(conversation, desk):
-    assert "A coordinator writes them" in offered(desk, conversation).content.decode()
+    assert "A coordinator can add them" in offered(desk, conversation).content.decode()
 
 
 @pytest.mark.parametrize("rows", [1, 30])

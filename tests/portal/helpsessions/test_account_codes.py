@@ -84,7 +84,7 @@ def test_staff_member_cannot_use_an_account_code_they_made(client, sign_in, staf
             branch=branch, name="Desk 1", by=staff, at=timezone.now()
         )[1]
     assert open_account(client, code).status_code == 403
-    assert "for their own device" in text(client.post(reverse("open_code"), {"code": code}))
+    assert "for the patron's own device" in text(client.post(reverse("open_code"), {"code": code}))
     assert signed_in_person(client) != pike
     # The code still works on the patron's own device.
     assert open_account(Client(), code).url == reverse("home")
@@ -92,7 +92,7 @@ def test_staff_member_cannot_use_an_account_code_they_made(client, sign_in, staf
 
 def test_patron_reads_who_made_their_account_code(client, sign_in, staff, pike):
     code_for_phone(pike, staff)
-    assert "made a code that opens your library account once" in text(
+    assert "made a one-time code that opens your library account" in text(
         sign_in(client, pike).get(reverse("who_looked"))
     )
 
@@ -102,7 +102,7 @@ def test_account_code_works_once(staff, pike):
     open_account(first, code)
     answer = open_account(second, code)
     assert answer.status_code == 404
-    assert "This code opens nothing" in text(answer)
+    assert "This code doesn't work" in text(answer)
     assert not signed_in_person(second).is_authenticated
 
 
@@ -156,7 +156,7 @@ def test_desk_says_why_a_record_gets_no_account_code(client, sign_in, staff, bra
     desk = sign_in(client, staff)
     assert "A code for their phone" not in text(desk.get(reverse("patron_record", args=[patron.public_id])))
     answer = desk.post(reverse("make_account_code", args=[patron.public_id]), follow=True)
-    assert "They have a way in already" in text(answer)
+    assert "They can already sign in" in text(answer)
     assert not AccountCode.objects.exists()
 
 
@@ -179,7 +179,7 @@ def test_wrong_account_codes_are_counted(client, library):
 def test_account_code_signs_out_the_previous_person(client, sign_in, staff, pike):
     code, other = code_for_phone(pike, staff), UserFactory()
     sign_in(client, other)
-    assert "Somebody is signed in on this device" in text(client.post(reverse("open_code"), {"code": code}))
+    assert "Someone is signed in on this device" in text(client.post(reverse("open_code"), {"code": code}))
     key = client.session.session_key
     open_account(client, code)
     assert signed_in_person(client) == pike

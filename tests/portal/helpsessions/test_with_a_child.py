@@ -244,7 +244,7 @@ def test_staff_see_child_and_adult_of_a_shared_visit(session, child, adult, keep
     shown = text(desk.get(reverse("desk_session", args=[session.public_id])))
     assert "Mia" in shown
     assert "Gudrun Adult" in shown
-    assert "as the adult beside a child" in text(desk.get(reverse("patron_record", args=[adult.public_id])))
+    assert "as the adult in a child" in text(desk.get(reverse("patron_record", args=[adult.public_id])))
     for person in (child, adult):
         assert "opened your visit" in text(browser_of(person, sign_in).get(reverse("who_looked")))
 
@@ -255,7 +255,7 @@ def test_desk_says_that_an_adult_reads_the_answer_too(
     keep(session, child)
     conversation = write(device(child), session, "Is lava hot?").conversation
     desk = sign_in(client, staff)
-    assert "One adult may come to read this too" in text(
+    assert "One adult can still add it to their account and read this" in text(
         desk.get(reverse("desk_conversation", args=[conversation.public_id]))
     )
     keep(session, adult)
@@ -349,7 +349,7 @@ def test_desk_removes_the_adult_from_a_shared_visit(session, child, adult, keep,
     assert page(browser_of(adult, sign_in), session).status_code == 404
     with pytest.raises(handover.CodeRevoked):
         handover.open_by_code(code, at=timezone.now())
-    assert "ended that a child's visit is shared with you" in text(
+    assert "ended the sharing of a child's visit with you" in text(
         browser_of(adult, sign_in).get(reverse("who_looked"))
     )
 
@@ -360,7 +360,7 @@ def test_viewer_by_code_chooses_child_or_adult_before_keeping(session, show_code
         show_code(Client(), code_for(session)),
         reverse("keep_session", args=[session.public_id]),
     )
-    assert "I am the child" in text(holder.get(address))
+    assert "I'm the child" in text(holder.get(address))
     # The page first asks whether the viewer is the child or the adult.
     assert holder.post(address, {"without_address": "1"}).status_code == 200
     assert not User.objects.filter(email=None, last_login__isnull=False).exists()
@@ -512,8 +512,9 @@ def test_adult_cannot_keep_a_visit_whose_sharing_ended(
     with pytest.raises(keeping.AlreadyKept):
         handover.hand_over(session, by=staff, at=timezone.now(), base_url="https://library.example")
     page = text(sign_in(client, staff).get(reverse("desk_session", args=[session.public_id])))
-    assert "one adult may keep it as well" not in page
-    assert "Only you see this visit now" in text(device(child).get(session.get_absolute_url()))
+    assert "One adult can add it to theirs too" not in page
+    page = device(child).get(session.get_absolute_url())
+    assert "Only you and the library staff who help you can see this visit now" in text(page)
 
 
 def test_reason_on_a_saved_item_is_deleted_with_the_visit(session, child, adult, keep, device):

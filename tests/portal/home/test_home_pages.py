@@ -28,7 +28,7 @@ def _library(library):
 
 def test_new_visitor_sees_what_the_portal_is_and_how_to_get_in(client):
     page = text(client.get(HOME))
-    assert "What happens after the help desk" in page
+    assert "Your library visits and questions" in page
     assert "Code from the library" in page
     assert "Sign in" in page
 
@@ -37,8 +37,8 @@ def test_new_patron_sees_what_will_appear_on_home(client, patron, sign_in):
     sign_in(client, patron)
     page = text(client.get(HOME))
     assert "Hello Sam Okafor" in page
-    assert "No visit yet" in page
-    assert "Type a code" in page
+    assert "No visits yet" in page
+    assert "Enter a code" in page
 
 
 def test_home_shows_waiting_answers_first(client, patron, staff, branch, sign_in):
