@@ -26,7 +26,7 @@ def recommendation(branch, staff):
     )
 
 
-def test_recommendation_stores_what_its_figures_need(recommendation, staff, branch):
+def test_recommendation_stores_the_data_for_the_figures(recommendation, staff, branch):
     recommendation.refresh_from_db()
     assert (recommendation.recommended_by, recommendation.branch, recommendation.recommended_at) == (
         staff,

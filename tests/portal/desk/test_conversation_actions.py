@@ -245,7 +245,7 @@ def test_snooze_menu_offers_each_day_once(today, days):
     assert [f"{words} {day}" for words, day in snooze_days(datetime.date.fromisoformat(today))] == days
 
 
-def test_undoing_a_wake_snoozes_the_conversation_again(desk, conversation, staff):
+def test_undoing_an_early_return_from_snooze_snoozes_it_again(desk, conversation, staff):
     desk_actions.snooze(
         conversation,
         until=datetime.date(2026, 3, 9),

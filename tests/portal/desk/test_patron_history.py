@@ -161,8 +161,7 @@ def test_patron_history_runs_two_queries_for_any_amount_of_data(
         ConversationFactory(help_session=HelpSessionFactory(patron=patron, branch=branch))
     assert HelpSession.objects.filter(patron=patron).count() == 2 * count + 1
     row = Conversation.objects.select_related("help_session", "readers_form").get(pk=conversation.pk)
-    # Every page reads the branches already, so they are not counted here.
-    staff.desk_branch_ids  # noqa: B018
+    staff.desk_branch_ids  # noqa: B018  Every page reads the branches, so they are not counted here.
     with django_assert_num_queries(2):
         context = patron_history_context(row, staff)
         for recommendation in context["before"]:

@@ -360,7 +360,7 @@ def test_visit_in_another_account_cannot_be_added_again(desk, branch, staff, vis
     assert HelpSession.objects.get(pk=theirs.pk).patron != patron
 
 
-def test_only_visits_of_the_branch_are_added_and_only_to_open_records(
+def test_staff_add_only_visits_of_their_branch_to_records_they_have_open(
     desk, visit_here, patron, visit, stranger
 ):
     elsewhere = HelpSessionFactory()
