@@ -32,7 +32,7 @@ def away(person, first, last, cover=None):
 
 
 @pytest.mark.parametrize(("first", "last"), [(2, 2), (2, 5), (4, 4), (5, 9), (6, 6), (6, 20), (1, 30)])
-def test_nobody_is_away_twice_on_a_day(staff, first, last):
+def test_absences_of_one_person_cannot_overlap(staff, first, last):
     absence = away(staff, 2, 6)
     with pytest.raises(absences.Overlaps) as refused:
         away(staff, first, last)
@@ -40,7 +40,7 @@ def test_nobody_is_away_twice_on_a_day(staff, first, last):
     assert Absence.objects.count() == 1
 
 
-def test_days_next_to_each_other_and_those_of_others_are_no_overlap(staff, colleague):
+def test_adjacent_days_and_days_of_colleagues_do_not_overlap(staff, colleague):
     away(staff, 3, 6)
     away(staff, 2, 2)
     away(staff, 7, 7)
@@ -48,7 +48,7 @@ def test_days_next_to_each_other_and_those_of_others_are_no_overlap(staff, colle
     assert Absence.objects.count() == 4
 
 
-def test_changing_an_absence_is_not_held_against_itself(staff, colleague):
+def test_changed_absence_may_overlap_its_old_days_but_no_other_absence(staff, colleague):
     absence, later = away(staff, 2, 6), away(staff, 10, 12)
     absences.change_absence(absence, **days(3, 9), cover=colleague, by=staff, at=NOW)
     with pytest.raises(absences.Overlaps):
@@ -66,7 +66,7 @@ def test_changing_an_absence_is_not_held_against_itself(staff, colleague):
 
 
 @pytest.mark.parametrize(("day", "is_away"), [(1, False), (2, True), (4, True), (6, True), (7, False)])
-def test_who_is_away_is_one_query_and_counts_both_days(
+def test_first_and_last_day_of_an_absence_count_as_away(
     staff, colleague, day, is_away, django_assert_num_queries
 ):
     absence = away(staff, 2, 6, cover=colleague)
@@ -77,7 +77,7 @@ def test_who_is_away_is_one_query_and_counts_both_days(
     assert told == ({staff.pk: ("Rosa Lindqvist", "Maribel Santos")} if is_away else {})
 
 
-def test_a_cover_who_is_away_too_is_known_from_both_sides(staff, colleague):
+def test_absence_of_a_cover_is_shown_on_both_absences(staff, colleague):
     first = away(staff, 2, 6, cover=colleague)
     assert absences.clashes_of(first) == ([], [])
     second = away(colleague, 6, 9)
@@ -85,14 +85,12 @@ def test_a_cover_who_is_away_too_is_known_from_both_sides(staff, colleague):
     assert absences.clashes_of(second) == ([], [first])
 
 
-def test_nobody_covers_themselves(staff):
+def test_staff_member_cannot_cover_themselves(staff):
     with pytest.raises(IntegrityError):
         away(staff, 2, 6, cover=staff)
 
 
-def test_whoever_leaves_a_desk_covers_nobody_there_and_after_the_last_nobody_at_all(
-    staff, coordinator, branch, colleague
-):
+def test_leaving_a_desk_ends_the_covers_there(staff, coordinator, branch, colleague):
     elsewhere = BranchFactory()
     StaffRole.objects.create(user=colleague, branch=elsewhere)
     at_both, there = StaffFactory(branch=branch), StaffFactory(branch=elsewhere)
@@ -124,7 +122,7 @@ def conversation(branch, staff):
     ("first", "last", "free"),
     [(4, 4, True), (3, 5, True), (1, 3, False), (5, 9, False)],
 )
-def test_a_conversation_of_somebody_away_is_free_on_these_days(
+def test_colleague_can_take_a_conversation_while_its_assignee_is_away(
     conversation, staff, colleague, first, last, free
 ):
     away(staff, first, last)
@@ -144,7 +142,7 @@ def test_a_conversation_of_somebody_away_is_free_on_these_days(
         ("2026-03-04T05:59:00", False),
     ],
 )
-def test_the_days_are_the_librarys(conversation, staff, colleague, utc, free):
+def test_absence_begins_and_ends_at_midnight_in_the_library(conversation, staff, colleague, utc, free):
     """In Chicago the fourth of March begins and ends six hours after Greenwich's."""
     away(staff, 4, 4)
     assert (
@@ -152,7 +150,7 @@ def test_the_days_are_the_librarys(conversation, staff, colleague, utc, free):
     )
 
 
-def test_the_cover_sees_the_conversations_while_they_cover(conversation, staff, library, time_machine):
+def test_cover_sees_the_conversations_only_on_the_covered_days(conversation, staff, library, time_machine):
     time_machine.move_to(NOW)
     cover = StaffFactory(name="From Elsewhere", branch=BranchFactory())
     absence = away(staff, 4, 5, cover=cover)
@@ -177,7 +175,7 @@ def hours(number):
         (hours(100), hours(90), True),
     ],
 )
-def test_what_was_taken_and_left_lying_is_free_again(library, branch, staff, taken, waiting, released):
+def test_untouched_conversation_is_released(library, branch, staff, taken, waiting, released):
     conversation = ConversationFactory(
         branch=branch, assignee=staff, assigned_at=NOW - taken, opened_at=NOW - waiting
     )
@@ -189,7 +187,7 @@ def test_what_was_taken_and_left_lying_is_free_again(library, branch, staff, tak
     )
 
 
-def test_a_library_may_leave_things_lying(library, branch, staff):
+def test_library_can_turn_off_releasing(library, branch, staff):
     library.released_after_days = 0
     library.save()
     conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(900))
@@ -202,7 +200,7 @@ def test_a_library_may_leave_things_lying(library, branch, staff):
     ("who", "ago", "released"),
     [("holder", hours(50), False), ("holder", hours(80), True), ("colleague", hours(50), True)],
 )
-def test_more_is_to_come_is_a_sign_of_life_of_whoever_says_it(
+def test_interim_answer_by_the_assignee_delays_the_release(
     library, branch, staff, colleague, who, ago, released
 ):
     conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(100))
@@ -222,7 +220,7 @@ def test_more_is_to_come_is_a_sign_of_life_of_whoever_says_it(
     assert conversation.assignee == (None if released else staff)
 
 
-def test_what_waits_for_the_patron_lies_with_nobody(library, branch, staff):
+def test_conversation_that_waits_for_the_patron_is_not_released(library, branch, staff):
     conversation = ConversationFactory(
         branch=branch, assignee=staff, status="waiting_for_patron", opened_at=timezone.now() - hours(900)
     )

@@ -111,7 +111,7 @@ def wait_is_over():
 # Before anything.
 
 
-def test_changing_it_takes_a_proof(client, patron, sign_in):
+def test_changing_the_address_requires_reauthentication(client, patron, sign_in):
     sign_in(client, patron)
     for answer in (
         client.get(CHANGE),
@@ -122,7 +122,7 @@ def test_changing_it_takes_a_proof(client, patron, sign_in):
     assert not Notification.objects.exists()
 
 
-def test_the_old_address_stays_until_the_new_one_is_proven(by_code, patron):
+def test_old_address_remains_until_the_new_one_is_verified(by_code, patron):
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
     by_code.post(CHANGE, {"wait": "1"})
@@ -138,7 +138,7 @@ def test_the_old_address_stays_until_the_new_one_is_proven(by_code, patron):
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_whose_the_new_address_is_nobody_learns_who_does_not_read_it(by_passkey, is_known):
+def test_address_page_does_not_reveal_that_an_address_has_an_account(by_passkey, is_known):
     """The page is the same until its code is read, whether it opens an account already or not."""
     if is_known:
         UserFactory(email=NEW)
@@ -151,7 +151,7 @@ def test_whose_the_new_address_is_nobody_learns_who_does_not_read_it(by_passkey,
 # Both ends.
 
 
-def test_the_old_address_says_yes_by_a_code_that_is_read_in_the_same_browser(by_passkey, patron):
+def test_code_sent_to_the_old_address_confirms_the_change(by_passkey, patron):
     give_new(by_passkey)
     page = text(by_passkey.get(CHANGE))
     assert "You have shown that new@example.org is yours" in page
@@ -166,7 +166,7 @@ def test_the_old_address_says_yes_by_a_code_that_is_read_in_the_same_browser(by_
     assert not AddressChange.objects.exists()
 
 
-def test_a_code_of_the_old_address_works_in_no_other_browser(by_passkey, patron, sign_in):
+def test_code_sent_to_the_old_address_works_only_in_the_same_browser(by_passkey, patron, sign_in):
     other = Client()
     prove(sign_in(other, patron))
     give_new(by_passkey)
@@ -178,7 +178,7 @@ def test_a_code_of_the_old_address_works_in_no_other_browser(by_passkey, patron,
 
 
 @pytest.mark.parametrize("when", ["at sign-in", "since", "in between"])
-def test_whoever_has_just_read_a_code_at_the_old_address_reads_no_second_one(client, patron, sign_in, when):
+def test_recent_code_from_the_old_address_makes_another_unnecessary(client, patron, sign_in, when):
     if when == "at sign-in":
         sign_in_by_code(client, OLD)
     elif when == "since":
@@ -201,7 +201,7 @@ def show_by_mail(browser):
     browser.post("/me/prove/", {"code": mailed_code(OLD)})
 
 
-def test_a_code_of_the_old_address_counts_for_a_quarter_of_an_hour(by_code, patron, clock, sign_in):
+def test_code_from_the_old_address_counts_for_15_minutes(by_code, patron, clock, sign_in):
     browser = sign_in_by_code(Client(), OLD)
     clock.shift(900)
     prove(browser)
@@ -210,7 +210,7 @@ def test_a_code_of_the_old_address_counts_for_a_quarter_of_an_hour(by_code, patr
     assert "can you still read mail" in text(browser.get(CHANGE))
 
 
-def test_a_code_of_another_address_is_not_the_old_ones_word(by_passkey, patron):
+def test_code_from_another_new_address_does_not_confirm_for_the_old_one(by_passkey, patron):
     """Of two new addresses, both proven in this session, neither says yes for the old one."""
     give_new(by_passkey, "thief@example.org")
     by_passkey.post(CHANGE, {"another": "1"})
@@ -219,7 +219,7 @@ def test_a_code_of_another_address_is_not_the_old_ones_word(by_passkey, patron):
     assert address_of(patron) == OLD
 
 
-def test_what_the_old_address_confirmed_is_asked_of_the_one_that_is_theirs_by_now(by_code, patron, clock):
+def test_confirmation_by_a_former_address_does_not_count(by_code, patron, clock):
     """A second tab, a second device: between the question and the answer the address has changed."""
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
@@ -230,7 +230,7 @@ def test_what_the_old_address_confirmed_is_asked_of_the_one_that_is_theirs_by_no
     assert "can you still read mail at other@example.org ?" in text(by_code.get(CHANGE))
 
 
-def test_the_old_address_is_told_without_the_new_one(by_code, patron):
+def test_email_to_the_old_address_does_not_name_the_new_one(by_code, patron):
     give_new(by_code)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     assert NEW not in mail.text + mail.html + mail.subject
@@ -240,13 +240,13 @@ def test_the_old_address_is_told_without_the_new_one(by_code, patron):
     assert (mail.recipient, mail.blanked) == (patron, True)  # whoever is erased leaves no old address behind
 
 
-def test_the_old_address_is_told_in_the_language_of_the_person(patron):
+def test_email_to_the_old_address_uses_the_patrons_language(patron):
     User.objects.filter(pk=patron.pk).update(language="es")
     email_addresses.change_in_a_week(patron, email=NEW, at=timezone.now())
     assert Notification.objects.get(to_address=OLD).language == "es"
 
 
-def test_an_address_that_is_anothers_leads_to_the_joining_only_once_the_old_one_said_yes(by_passkey, patron):
+def test_merge_is_offered_only_after_the_old_address_confirmed(by_passkey, patron):
     """Or whoever has a card and its PIN would take the whole record into one of their own, past its mailbox."""
     thief = UserFactory(email=NEW)
     give_new(by_passkey)
@@ -261,7 +261,7 @@ def test_an_address_that_is_anothers_leads_to_the_joining_only_once_the_old_one_
 # In a week.
 
 
-def test_who_can_no_longer_read_the_old_one_has_the_new_one_in_a_week(by_passkey, patron, clock):
+def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clock):
     prove(by_passkey)
     begin(by_passkey)
     assert "Your new address replaces this one on Wednesday 2 December" in text(by_passkey.get(ME))
@@ -286,7 +286,7 @@ def test_who_can_no_longer_read_the_old_one_has_the_new_one_in_a_week(by_passkey
     assert not AddressChange.objects.exists()
 
 
-def test_until_it_is_theirs_no_page_and_no_mail_names_the_new_address(by_passkey, patron):
+def test_pending_new_address_is_shown_on_no_page_or_email(by_passkey, patron):
     """Whoever reads the old one comes in by it, and may be somebody from whom they went away."""
     begin(by_passkey)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
@@ -302,7 +302,7 @@ def link_to_stop(mail):
     return re.search(r"/not-me/\w+/", mail.text)[0]
 
 
-def test_the_page_me_shows_it_to_its_person_alone_and_they_can_keep_the_old_one(by_passkey, patron, sign_in):
+def test_patron_sees_and_cancels_their_own_pending_address_change(by_passkey, patron, sign_in):
     link = begin(by_passkey)
     other = sign_in(Client(), UserFactory(email="else@example.org"))
     assert [
@@ -320,7 +320,7 @@ def test_the_page_me_shows_it_to_its_person_alone_and_they_can_keep_the_old_one(
     assert events(patron)[2:] == []
 
 
-def test_whoever_reads_the_old_one_stops_it_by_a_button(by_passkey, patron):
+def test_button_linked_in_the_email_stops_a_pending_address_change(by_passkey, patron):
     elsewhere = sign_in_by_code(Client(), OLD)
     link, viewer = begin(by_passkey), Client()
     assert "It wasn't me: stop it" in text(viewer.get(link))
@@ -336,7 +336,7 @@ def test_whoever_reads_the_old_one_stops_it_by_a_button(by_passkey, patron):
     assert address_of(patron) == OLD
 
 
-def test_whoever_stops_it_where_the_account_is_open_is_out_there_too(clock, by_code, patron):
+def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patron):
     """Also with what each page writes into the session: the day on which it was used."""
     clock.shift(DAY)
     prove(by_code)
@@ -351,7 +351,7 @@ def test_whoever_stops_it_where_the_account_is_open_is_out_there_too(clock, by_c
     assert by_code.get(ME).wsgi_request.user.is_anonymous
 
 
-def test_the_new_address_hears_that_it_was_given_up_as_somebody_else_may_have_done_it(by_passkey, patron):
+def test_new_address_is_notified_of_a_canceled_change(by_passkey, patron):
     """Whoever reads the old one comes in by it."""
     begin(by_passkey)
     viewer = sign_in_by_code(Client(), OLD)
@@ -372,7 +372,7 @@ def test_the_new_address_hears_that_it_was_given_up_as_somebody_else_may_have_do
     ] * 3 + [[]]
 
 
-def test_it_can_be_stopped_for_as_long_as_it_has_not_happened(by_passkey, patron, clock):
+def test_overdue_address_change_can_be_stopped_until_it_happens(by_passkey, patron, clock):
     prove(by_passkey)
     link = begin(by_passkey)
     clock.shift(WEEK + DAY)  # the worker was away
@@ -382,7 +382,7 @@ def test_it_can_be_stopped_for_as_long_as_it_has_not_happened(by_passkey, patron
     assert address_of(patron) == NEW
 
 
-def test_stopping_it_ends_the_passkeys_made_since(by_passkey, patron):
+def test_stopping_an_address_change_deletes_passkeys_added_since(by_passkey, patron):
     PasskeyFactory(person=patron, name="Own", added_on="2020-01-01")
     PasskeyFactory(name="Somebody else's")
     link = begin(by_passkey)
@@ -391,12 +391,12 @@ def test_stopping_it_ends_the_passkeys_made_since(by_passkey, patron):
     assert set(Passkey.objects.values_list("name", flat=True)) == {"Own", "Somebody else's"}
 
 
-def test_only_a_fingerprint_of_the_link_is_kept(by_passkey):
+def test_only_a_hash_of_the_stop_link_is_stored(by_passkey):
     token = begin(by_passkey).split("/")[2]
     assert token not in str(AddressChange.objects.values())
 
 
-def test_of_two_that_were_begun_the_later_one_waits_and_the_week_begins_anew(by_passkey, patron, clock):
+def test_second_address_change_replaces_the_first_and_restarts_the_week(by_passkey, patron, clock):
     prove(by_passkey)
     first = begin(by_passkey)
     clock.shift(6 * DAY)
@@ -411,7 +411,7 @@ def test_of_two_that_were_begun_the_later_one_waits_and_the_week_begins_anew(by_
     assert address_of(patron) == "newer@example.org"
 
 
-def test_a_change_that_is_confirmed_ends_the_one_that_waits(by_passkey, patron):
+def test_confirmed_address_change_cancels_a_pending_one(by_passkey, patron):
     link = begin(by_passkey, "first@example.org")
     give_new(by_passkey)
     by_passkey.post(CHANGE, {"code": ask_old(by_passkey)})
@@ -421,7 +421,7 @@ def test_a_change_that_is_confirmed_ends_the_one_that_waits(by_passkey, patron):
     assert address_of(patron) == NEW
 
 
-def test_each_one_that_waits_takes_a_code_of_its_own_and_there_are_five_a_day(by_passkey, patron):
+def test_pending_address_changes_are_limited_to_five_a_day(by_passkey, patron):
     begin(by_passkey)
     by_passkey.post(CHANGE, {"wait": "1"})  # once more: the code is used up
     assert len(mails_to(OLD)) == 1
@@ -432,9 +432,7 @@ def test_each_one_that_waits_takes_a_code_of_its_own_and_there_are_five_a_day(by
     assert len(mails_to(OLD)) == 5
 
 
-def test_an_address_that_becomes_anothers_in_that_very_moment_is_asked_for_again(
-    by_code, patron, monkeypatch
-):
+def test_address_taken_meanwhile_is_refused_and_leads_to_a_merge(by_code, patron, monkeypatch):
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
     other = UserFactory(email=NEW)
@@ -445,9 +443,7 @@ def test_an_address_that_becomes_anothers_in_that_very_moment_is_asked_for_again
     assert by_code.post(CHANGE)["Location"] == reverse("merge_records")
 
 
-def test_an_address_that_opens_another_account_at_the_end_of_the_week_is_taken_from_nobody(
-    by_passkey, patron, clock
-):
+def test_pending_change_is_dropped_if_the_address_was_taken_meanwhile(by_passkey, patron, clock):
     prove(by_passkey)
     begin(by_passkey)
     clock.shift(WEEK)
@@ -461,7 +457,7 @@ def test_an_address_that_opens_another_account_at_the_end_of_the_week_is_taken_f
     assert OLD not in Notification.objects.filter(to_address=NEW).latest("pk").text
 
 
-def test_an_address_that_opens_another_account_already_waits_for_nothing(by_passkey, patron):
+def test_address_of_another_account_starts_no_pending_change(by_passkey, patron):
     UserFactory(email=NEW)
     give_new(by_passkey)
     by_passkey.post(CHANGE, {"wait": "1"})
@@ -469,14 +465,14 @@ def test_an_address_that_opens_another_account_already_waits_for_nothing(by_pass
     assert (AddressChange.objects.count(), mails_to(OLD)) == (0, [])
 
 
-def test_a_sign_in_that_was_begun_with_the_new_address_and_never_finished_is_nobodys(by_passkey, patron):
+def test_unfinished_sign_in_does_not_block_an_address_change(by_passkey, patron):
     begin(by_passkey)
     ask_for_code(Client(), NEW)  # by its owner, who cannot wait
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == NEW
 
 
-def test_a_sign_in_that_begins_with_it_at_that_very_moment_puts_it_off_and_nobody_elses(patron, monkeypatch):
+def test_simultaneous_sign_in_delays_only_the_change_to_that_address(patron, monkeypatch):
     at = timezone.now() - AddressChange.WAITS
     email_addresses.change_in_a_week(patron, email=NEW, at=at)
     other = UserFactory(email="other@example.org")
@@ -499,7 +495,7 @@ def test_a_sign_in_that_begins_with_it_at_that_very_moment_puts_it_off_and_nobod
 # Who has no old address to ask, and who works at a desk.
 
 
-def test_a_mistyped_address_has_no_word_in_it(client, patron, sign_in):
+def test_unverified_old_address_is_not_asked_to_confirm(client, patron, sign_in):
     """The desk wrote it, nobody ever read a code there: whoever does is a stranger."""
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=False)
     sign_in(client, patron)
@@ -509,18 +505,18 @@ def test_a_mistyped_address_has_no_word_in_it(client, patron, sign_in):
     assert not Notification.objects.filter(to_address=OLD).exists()
 
 
-def test_the_same_address_again_changes_nothing(by_passkey, patron):
+def test_entering_the_same_address_changes_nothing(by_passkey, patron):
     give_new(by_passkey, OLD)
     assert (address_of(patron), mails_to(OLD), AddressChange.objects.count()) == (OLD, [], 0)
 
 
-def test_a_person_without_address_needs_no_proof_but_the_code(client, library, sign_in):
+def test_patron_without_an_address_adds_one_with_a_code_alone(client, library, sign_in):
     person = people.person_without_address(at=timezone.now(), language="en")
     give_new(sign_in(client, person))
     assert (address_of(person), events(person)) == (NEW, ["joined_without_address", "added_address"])
 
 
-def test_staff_confirm_at_both_ends_or_ask_a_coordinator(client, staff, sign_in):
+def test_staff_must_confirm_an_address_change_from_the_old_address(client, staff, sign_in):
     prove(sign_in(client, staff))
     give_new(client)
     assert "Ask a coordinator to invite you" in text(client.get(CHANGE))
@@ -532,7 +528,7 @@ def test_staff_confirm_at_both_ends_or_ask_a_coordinator(client, staff, sign_in)
     assert address_of(staff) == NEW
 
 
-def test_a_change_that_waits_ends_with_the_first_role(by_passkey, patron, branch, coordinator):
+def test_first_staff_role_cancels_a_pending_address_change(by_passkey, patron, branch, coordinator):
     """It was begun by what is too weak a proof for staff."""
     link = begin(by_passkey)
     roles.give_role(patron, branch=branch, role="staff", by=coordinator, at=timezone.now())
@@ -552,7 +548,7 @@ def with_card(client, patron, sign_in, monkeypatch):
     return sign_in(client, patron)
 
 
-def test_the_pin_of_a_card_shows_that_it_is_them_and_the_old_mailbox_keeps_its_word(with_card, patron):
+def test_card_pin_reauthenticates_but_does_not_replace_the_old_address(with_card, patron):
     page = with_card.get("/me/prove/?next=/me/address/").content.decode()
     [way] = re.findall(r'href="(\?by=card&amp;next=[^"]*)"', page)
     prove_page = "/me/prove/" + way.replace("&amp;", "&")
@@ -565,7 +561,9 @@ def test_the_pin_of_a_card_shows_that_it_is_them_and_the_old_mailbox_keeps_its_w
 
 
 @pytest.mark.parametrize("by", ["card", "sign_on", "device", ""])
-def test_no_other_way_is_a_weaker_one(client, patron, staff, sign_in, by):
+def test_patrons_without_a_card_and_all_staff_reauthenticate_by_email_code(
+    client, patron, staff, sign_in, by
+):
     """Who has no card and no single sign-on is asked for the code, whatever the address says; so are staff who have them."""
     LibraryCard.objects.create(person=staff, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     for person in (patron, staff):
@@ -580,7 +578,7 @@ def test_no_other_way_is_a_weaker_one(client, patron, staff, sign_in, by):
 # What else becomes of a change that waits.
 
 
-def test_a_record_for_which_another_address_waits_is_not_joined_away(by_passkey, patron):
+def test_record_with_a_pending_address_change_cannot_be_merged(by_passkey, patron):
     """Or whoever reads the old one would stop what is nobody's any more."""
     begin(by_passkey)
     other = UserFactory()
@@ -592,7 +590,7 @@ def test_a_record_for_which_another_address_waits_is_not_joined_away(by_passkey,
     assert not User.objects.filter(pk=patron.pk).exists()
 
 
-def test_a_copy_says_that_it_waits(by_passkey, patron, clock):
+def test_copy_includes_a_pending_address_change(by_passkey, patron, clock):
     prove(by_passkey)
     begin(by_passkey)
     email_addresses.change_in_a_week(
@@ -604,7 +602,7 @@ def test_a_copy_says_that_it_waits(by_passkey, patron, clock):
     ]
 
 
-def test_erasing_takes_it_and_the_mails_to_both_addresses(by_passkey, patron):
+def test_erasing_deletes_a_pending_change_and_its_emails(by_passkey, patron):
     begin(by_passkey)
     erasure.erase(patron, language="en", at=timezone.now())
     assert list(Notification.objects.filter(to_address__in=[OLD, NEW]).exclude(kind="privacy/erased")) == []
@@ -613,7 +611,7 @@ def test_erasing_takes_it_and_the_mails_to_both_addresses(by_passkey, patron):
     assert not User.objects.filter(email=NEW).exists()
 
 
-def test_what_was_sent_to_an_address_that_never_became_theirs_rests_nowhere(by_passkey, patron):
+def test_delivered_emails_to_an_unconfirmed_address_are_deleted(by_passkey, patron):
     """No erasure would know it for theirs."""
     by_passkey.post(CHANGE, {"email": "mistyped@example.org"})
     by_passkey.post(CHANGE, {"another": "1"})
@@ -647,7 +645,7 @@ class TestAtOnce:
 
         return begun
 
-    def test_two_workers_and_whoever_stops_it(self, patron, begun):
+    def test_address_change_is_either_made_once_or_stopped(self, patron, begun):
         for _round in range(times(5, 20)):
             token, at = begun(), timezone.now()
             worker = partial(email_addresses.change_due_addresses, at=at)
@@ -662,7 +660,7 @@ class TestAtOnce:
             assert mails_to(OLD)[1:] == (["Your library account's email address was changed"] if made else [])
             assert not AddressChange.objects.exists()
 
-    def test_the_worker_and_a_person_who_keeps_the_old_one_or_is_erased(self, patron, begun):
+    def test_address_change_is_either_made_or_canceled_by_patron_or_erasure(self, patron, begun):
         for _round in range(times(4, 10)):
             begun()
             _none, kept = at_once(
@@ -678,7 +676,7 @@ class TestAtOnce:
         assert outcomes == [None, True]
         assert (User.objects.count(), AddressChange.objects.count()) == (0, 0)
 
-    def test_two_people_who_wait_for_one_address(self, patron, begun):
+    def test_one_of_several_people_gets_the_address_they_all_wait_for(self, patron, begun):
         """And somebody who begins to sign in with it: one of all has it, and nobody loses what they had."""
         for _round in range(times(4, 10)):
             begun()
@@ -693,7 +691,7 @@ class TestAtOnce:
             assert User.objects.filter(email=NEW).count() == 1
             other.delete()
 
-    def test_a_role_that_comes_while_one_begins(self, patron, branch, coordinator):
+    def test_staff_role_given_meanwhile_leaves_no_pending_address_change(self, patron, branch, coordinator):
         for _round in range(times(4, 10)):
             StaffRole.objects.filter(user=patron).delete()
             at = timezone.now()
@@ -703,7 +701,7 @@ class TestAtOnce:
             )
             assert (given, AddressChange.objects.count()) == (None, 0)
 
-    def test_two_tabs(self, patron):
+    def test_simultaneous_address_changes_end_in_a_confirmed_address(self, patron):
         """The one has the old address's word, the other waits: what is made is what was confirmed."""
         for _round in range(times(4, 10)):
             EmailAddress.objects.filter(user=patron).delete()

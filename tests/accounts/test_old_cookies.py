@@ -39,7 +39,7 @@ def signed_in(client, patron):
     return client
 
 
-def test_the_key_from_before_the_sign_in_opens_nothing(signed_in):
+def test_session_key_from_before_the_sign_in_opens_nothing(signed_in):
     assert (opens(signed_in.before), opens(key_of(signed_in))) == (False, True)
 
 
@@ -91,7 +91,7 @@ def end_all_by_command(browser, person):
         end_all_by_command,
     ],
 )
-def test_the_old_key_opens_nothing_once_it_has_ended(signed_in, patron, end):
+def test_session_key_opens_nothing_after_the_sign_in_ended(signed_in, patron, end):
     old = key_of(signed_in)
     assert opens(old)
     end(signed_in, patron)
@@ -99,7 +99,7 @@ def test_the_old_key_opens_nothing_once_it_has_ended(signed_in, patron, end):
 
 
 @pytest.mark.parametrize("gains", ["a proof", "the desk"])
-def test_the_old_key_opens_nothing_once_the_session_may_do_more(client, staff, sign_in, rf, gains):
+def test_session_key_is_renewed_by_reauthentication_and_second_factor(client, staff, sign_in, rf, gains):
     sign_in(client, staff, second_factor=False)
     old = key_of(client)
     if gains == "a proof":
@@ -115,7 +115,7 @@ def test_the_old_key_opens_nothing_once_the_session_may_do_more(client, staff, s
     assert (opens(old), opens(key_of(client))) == (False, True)
 
 
-def test_the_command_ends_one_persons_and_nobody_elses(signed_in, patron, staff):
+def test_end_sign_ins_command_ends_only_the_named_persons_sessions(signed_in, patron, staff):
     other = Client()
     ask_for_code(other, staff.email)
     enter(other, mailed_code(staff.email))

@@ -29,7 +29,7 @@ def told():
     ]
 
 
-def test_of_a_passkey_that_comes_and_goes(client, patron, sign_in):
+def test_adding_and_removing_a_passkey_sends_security_emails(client, patron, sign_in):
     prove(sign_in(client, patron))
     make(client, Device(ORIGIN))
     client.post(reverse("passkey", args=[Passkey.objects.get().public_id]), {"remove": "1"})
@@ -43,7 +43,7 @@ def test_of_a_passkey_that_comes_and_goes(client, patron, sign_in):
 
 
 @pytest.mark.parametrize("address", ["none", "unproven"])
-def test_nobody_is_told_where_no_code_was_ever_read(client, patron, sign_in, address):
+def test_unverified_address_gets_no_security_email(client, patron, sign_in, address):
     prove(sign_in(client, patron))
     if address == "none":
         User.objects.filter(pk=patron.pk).update(email=None)
@@ -53,7 +53,7 @@ def test_nobody_is_told_where_no_code_was_ever_read(client, patron, sign_in, add
     assert (Passkey.objects.count(), told()) == (1, [])
 
 
-def test_of_an_app_its_codes_and_its_end(client, staff, sign_in):
+def test_setting_up_changing_and_removing_an_app_sends_security_emails(client, staff, sign_in):
     prove(sign_in(client, staff, second_factor=False))
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         prove(client)
@@ -71,7 +71,7 @@ def test_of_an_app_its_codes_and_its_end(client, staff, sign_in):
     assert {(to, whom) for to, whom, _sentence in told()} == {(staff.email, staff)}
 
 
-def test_of_what_a_coordinator_takes_away(staff, coordinator):
+def test_reset_of_a_second_factor_sends_a_security_email(staff, coordinator):
     PasskeyFactory(person=staff)
     roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert told() == [

@@ -80,7 +80,7 @@ def known(person, provider, sub="4711"):
     return SocialAccount.objects.create(user=person, provider=provider.issuer, uid=sub)
 
 
-def test_who_is_new_gets_a_record_and_is_found_again(client, provider):
+def test_first_sign_in_creates_a_record_and_the_next_one_finds_it(client, provider):
     response = sign_in(client, provider, form={"next": "/lists/"}, **ANA)
     assert response["Location"] == "/lists/"
     person = person_in(client)
@@ -108,7 +108,7 @@ def test_who_is_new_gets_a_record_and_is_found_again(client, provider):
     assert (person_in(other).name, person_in(other).email) == ("Ana Ruiz", "ana@college.example")
 
 
-def test_what_is_asked_of_the_provider(client, provider):
+def test_sign_on_request_has_a_fresh_state_nonce_and_pkce_challenge(client, provider):
     asked = {name: values[0] for name, values in parse_qs(urlsplit(begin(client)).query).items()}
     assert asked.keys() == {
         "client_id",
@@ -147,7 +147,7 @@ def test_what_is_asked_of_the_provider(client, provider):
         ("signed with another key", "InvalidSignatureError"),
     ],
 )
-def test_what_is_not_as_it_must_be_lets_nobody_in(lie, reason, client, provider, caplog):
+def test_forged_or_expired_id_token_is_refused(lie, reason, client, provider, caplog):
     victim = UserFactory()
     known(victim, provider, sub="victim")
     response = sign_in(client, provider, lie=lie, **ANA)
@@ -175,13 +175,13 @@ def test_what_is_not_as_it_must_be_lets_nobody_in(lie, reason, client, provider,
         {"aud": ["another"]},
     ],
 )
-def test_claims_that_are_none_are_refused(claims, client, provider):
+def test_malformed_claims_are_refused(claims, client, provider):
     response = sign_in(client, provider, claims=claims, **ANA)
     assert response["Location"] == "/sign-in/single-sign-on/"
     assert User.objects.count() == 0
 
 
-def test_an_answer_counts_once_and_only_in_the_browser_that_asked(client, provider):
+def test_sign_on_answer_works_once_in_the_browser_that_asked(client, provider):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     stranger = Client()
     response = stranger.get(address)
@@ -194,7 +194,7 @@ def test_an_answer_counts_once_and_only_in_the_browser_that_asked(client, provid
     assert (client.get(address)["Location"], person_in(client)) == ("/sign-in/single-sign-on/", None)
 
 
-def test_an_answer_with_another_state_is_refused(client, provider):
+def test_sign_on_answer_with_a_wrong_state_is_refused(client, provider):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     assert (
         client.get(re.sub("state=[^&]+", "state=another", address))["Location"] == "/sign-in/single-sign-on/"
@@ -203,20 +203,20 @@ def test_an_answer_with_another_state_is_refused(client, provider):
     assert person_in(client) is None
 
 
-def test_an_answer_that_takes_longer_than_ten_minutes_is_refused(client, provider, later):
+def test_sign_on_answer_after_ten_minutes_is_refused(client, provider, later):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     later(601)
     assert client.get(address)["Location"] == "/sign-in/single-sign-on/"
     assert person_in(client) is None
 
 
-def test_a_code_that_the_provider_did_not_give_is_refused(client, provider):
+def test_made_up_authorization_code_is_refused(client, provider):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     assert client.get(re.sub("code=[^&]+", "code=made-up", address))["Location"] == "/sign-in/single-sign-on/"
     assert person_in(client) is None
 
 
-def test_whoever_stops_at_the_provider_can_begin_again(client, provider):
+def test_patron_who_cancels_at_the_provider_can_start_again(client, provider):
     state = parse_qs(urlsplit(begin(client)).query)["state"][0]
     response = client.get(reverse("single_sign_on_answer"), {"error": "access_denied", "state": state})
     assert response["Location"] == "/sign-in/single-sign-on/"
@@ -227,14 +227,14 @@ def test_whoever_stops_at_the_provider_can_begin_again(client, provider):
 
 
 @pytest.mark.parametrize("error", ["server_error", "<b>", "\0"])
-def test_an_error_of_the_provider_is_told(error, client, provider):
+def test_error_from_the_provider_is_shown_to_the_patron(error, client, provider):
     state = parse_qs(urlsplit(begin(client)).query)["state"][0]
     response = client.get(reverse("single_sign_on_answer"), {"error": error, "state": state})
     assert response["Location"] == "/sign-in/single-sign-on/"
     assert "verify the answer" in said(response)[0]
 
 
-def test_a_provider_that_is_away_is_told_and_the_code_offered(client, provider, settings):
+def test_sign_in_page_offers_email_codes_while_the_provider_is_down(client, provider, settings):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     settings.SSO = provider.settings(issuer="http://127.0.0.1:9")
     response = client.post("/sign-in/single-sign-on/")
@@ -248,7 +248,7 @@ def test_a_provider_that_is_away_is_told_and_the_code_offered(client, provider, 
     assert person_in(client) is None
 
 
-def test_a_provider_that_goes_away_on_the_way_back_is_told(client, provider, monkeypatch):
+def test_provider_that_fails_after_the_redirect_is_reported_as_down(client, provider, monkeypatch):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
 
     def fail(*args, **kwargs):
@@ -260,14 +260,14 @@ def test_a_provider_that_goes_away_on_the_way_back_is_told(client, provider, mon
     assert person_in(client) is None
 
 
-def test_a_provider_that_calls_itself_by_another_name_is_not_asked(client, provider, settings):
+def test_provider_with_a_different_issuer_name_is_refused(client, provider, settings):
     settings.SSO = provider.settings(issuer=provider.issuer.replace("127.0.0.1", "localhost"))
     response = client.post("/sign-in/single-sign-on/")
     assert "verify the answer" in said(response)[0]
     assert "Refresh" not in response.headers
 
 
-def test_a_proven_address_that_is_somebodys_here_opens_nothing(client, provider):
+def test_verified_address_of_an_existing_account_does_not_open_it(client, provider):
     there = UserFactory(name="Sam", email=ANA["email"])
     EmailAddress.objects.create(user=there, email=there.email, verified=True, primary=True)
     response = sign_in(client, provider, **ANA)
@@ -282,7 +282,7 @@ def test_a_proven_address_that_is_somebodys_here_opens_nothing(client, provider)
     assert SocialAccount.objects.count() == 0
 
 
-def test_an_address_that_somebody_once_typed_belongs_to_nobody(client, provider):
+def test_unfinished_sign_in_does_not_block_single_sign_on(client, provider):
     client.post(reverse("sign_in"), {"email": ANA["email"]})
     other = Client()
     sign_in(other, provider, **ANA)
@@ -291,9 +291,7 @@ def test_an_address_that_somebody_once_typed_belongs_to_nobody(client, provider)
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_an_address_that_the_provider_does_not_vouch_for_asks_the_same_of_everybody(
-    is_known, client, provider
-):
+def test_unverified_address_does_not_reveal_that_it_has_an_account(is_known, client, provider):
     there = UserFactory(email=ANA["email"] if is_known else "sam@example.org")
     response = sign_in(client, provider, **ANA | {"email_verified": False})
     assert response["Location"] == "/sign-in/single-sign-on/first-time/"
@@ -317,7 +315,7 @@ def _after_proof(client, name):
     return client.get(reverse(name)).content.decode()
 
 
-def test_a_word_for_one_address_is_none_for_another(client, provider, monkeypatch):
+def test_verification_of_one_address_does_not_count_for_another(client, provider, monkeypatch):
     """The ID token vouches for Ana's; the userinfo names somebody else's, and vouches for nothing."""
     monkeypatch.setattr(
         openid_connect._Adapter,
@@ -328,7 +326,7 @@ def test_a_word_for_one_address_is_none_for_another(client, provider, monkeypatc
     assert User.objects.count() == 0
 
 
-def test_domains_that_the_library_answers_for_are_vouched_for(client, provider, settings):
+def test_address_in_a_trusted_domain_counts_as_verified(client, provider, settings):
     settings.SSO = provider.settings(proven_domains=["college.example"])
     sign_in(client, provider, sub="4711", name="Ana Ruiz", email="Ana@College.Example")
     assert person_in(client).email == "ana@college.example"
@@ -339,12 +337,12 @@ def test_domains_that_the_library_answers_for_are_vouched_for(client, provider, 
     )
 
 
-def test_who_has_no_address_comes_in_without(client, provider):
+def test_patron_without_an_address_can_use_single_sign_on(client, provider):
     sign_in(client, provider, sub="4711")
     assert (person_in(client).name, person_in(client).email) == ("", None)
 
 
-def test_the_first_time_page_is_for_whoever_was_sent_there_for_ten_minutes(client, provider, later):
+def test_first_time_page_works_for_ten_minutes_after_the_redirect(client, provider, later):
     assert client.get("/sign-in/single-sign-on/first-time/")["Location"] == "/sign-in/single-sign-on/"
     sign_in(client, provider, **ANA | {"email_verified": False})
     later(601)
@@ -352,14 +350,14 @@ def test_the_first_time_page_is_for_whoever_was_sent_there_for_ten_minutes(clien
     assert User.objects.count() == 0
 
 
-def test_a_shut_record_is_not_opened(client, provider):
+def test_single_sign_on_does_not_open_a_disabled_account(client, provider):
     known(UserFactory(is_active=False), provider)
     response = sign_in(client, provider, **ANA)
     assert said(response) == ["You can't use this account right now. Ask at the desk to find out why."]
     assert person_in(client) is None
 
 
-def test_on_a_borrowed_device_the_provider_asks_anew_and_the_sign_in_is_short(client, provider):
+def test_single_sign_on_on_a_borrowed_device_asks_for_the_password_and_is_short(client, provider):
     browser = requests.Session()
     sign_in(Client(), provider, browser=browser, sub="1", name="The owner")
     sign_in(client, provider, browser=browser, form={"borrowed": "on"}, **ANA)
@@ -369,14 +367,14 @@ def test_on_a_borrowed_device_the_provider_asks_anew_and_the_sign_in_is_short(cl
     assert "last_person" not in client.cookies
 
 
-def test_a_visit_that_was_opened_by_code_stays_open(client, provider, show_code, branch):
+def test_visit_opened_by_code_remains_open_after_single_sign_on(client, provider, show_code, branch):
     visit = HelpSessionFactory(branch=branch)
     show_code(client, code_for(visit))
     sign_in(client, provider, **ANA)
     assert client.get(reverse("help_session", args=[visit.public_id])).status_code == 200
 
 
-def test_single_sign_on_opens_no_desk(client, provider, staff):
+def test_single_sign_on_does_not_open_the_desk(client, provider, staff):
     known(staff, provider)
     sign_in(client, provider, **ANA)
     assert person_in(client) == staff
@@ -393,7 +391,7 @@ def prove(client):
     session.save()
 
 
-def test_somebody_who_is_here_connects_it(client, provider, patron, as_patron):
+def test_patron_can_connect_single_sign_on_after_reauthentication(client, provider, patron, as_patron):
     assert client.get("/me/single-sign-on/")["Location"].startswith("/me/prove/")
     assert client.post("/me/single-sign-on/")["Location"].startswith("/me/prove/")
     prove(client)
@@ -419,7 +417,7 @@ def sign_in_as(request):
     return request.getfixturevalue("sign_in")
 
 
-def test_what_opens_somebody_elses_record_is_not_connected(client, provider, patron, as_patron):
+def test_sign_on_account_of_another_patron_cannot_be_connected(client, provider, patron, as_patron):
     known(UserFactory(), provider)
     prove(client)
     response = come_back(client, provider, begin(client, "/me/single-sign-on/"), **ANA)
@@ -428,7 +426,9 @@ def test_what_opens_somebody_elses_record_is_not_connected(client, provider, pat
     assert not SocialAccount.objects.filter(user=patron).exists()
 
 
-def test_an_answer_is_for_whoever_began_it(client, provider, patron, as_patron, sign_in_as):
+def test_sign_on_answer_is_refused_if_another_person_signed_in_meanwhile(
+    client, provider, patron, as_patron, sign_in_as
+):
     prove(client)
     address = provider.visit(begin(client, "/me/single-sign-on/"), **ANA).removeprefix("http://testserver")
     other = UserFactory()
@@ -441,7 +441,7 @@ def test_an_answer_is_for_whoever_began_it(client, provider, patron, as_patron, 
     assert SocialAccount.objects.count() == 0
 
 
-def test_it_is_disconnected_after_a_proof(client, provider, patron, as_patron):
+def test_disconnecting_single_sign_on_requires_reauthentication(client, provider, patron, as_patron):
     known(patron, provider)
     assert client.post("/me/single-sign-on/", {"disconnect": "1"})["Location"].startswith("/me/prove/")
     assert SocialAccount.objects.count() == 1
@@ -474,7 +474,7 @@ def with_an_address_that_may_be_a_strangers(patron):
     ("make", "left"),
     [(without_address, 1), (with_an_address_that_may_be_a_strangers, 1), (with_passkey, 0), (with_card, 0)],
 )
-def test_the_only_way_in_stays(make, left, client, provider, patron, as_patron):
+def test_only_sign_in_method_cannot_be_disconnected(make, left, client, provider, patron, as_patron):
     known(patron, provider)
     make(patron)
     prove(client)
@@ -488,7 +488,7 @@ def test_the_only_way_in_stays(make, left, client, provider, patron, as_patron):
 # That it is still them.
 
 
-def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(client, provider, later):
+def test_patron_with_single_sign_on_only_reauthenticates_at_the_provider(client, provider, later):
     browser = requests.Session()
     sign_in(client, provider, browser=browser, sub="4711")
     assert client.get(reverse("export")).status_code == 200  # shown a moment ago
@@ -518,7 +518,7 @@ def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(clien
     assert (shown["Location"], REAUTHENTICATED_AT in client.session) == ("/me/single-sign-on/", True)
 
 
-def test_who_can_no_longer_read_their_mail_proves_it_there_too_and_the_old_mailbox_keeps_its_word(
+def test_single_sign_on_reauthenticates_but_does_not_verify_the_old_address(
     client, provider, patron, as_patron
 ):
     known(patron, provider)
@@ -529,7 +529,7 @@ def test_who_can_no_longer_read_their_mail_proves_it_there_too_and_the_old_mailb
     assert (REAUTHENTICATED_AT in client.session, VERIFIED_AT in client.session) == (True, False)
 
 
-def test_a_sign_in_without_being_asked_at_the_provider_is_no_proof(client, provider):
+def test_old_session_at_the_provider_does_not_count_as_reauthentication(client, provider):
     sign_in(client, provider, sub="4711", claims={"auth_time": 1_000_000_000})
     assert person_in(client)
     assert REAUTHENTICATED_AT not in client.session
@@ -539,7 +539,7 @@ def test_a_sign_in_without_being_asked_at_the_provider_is_no_proof(client, provi
 # What becomes of it.
 
 
-def test_of_two_records_that_become_one_it_goes_along(provider, patron):
+def test_merged_record_keeps_its_sign_on_account(provider, patron):
     other = UserFactory()
     account = known(other, provider)
     merge_people(other, patron, by=patron, at=timezone.now())
@@ -547,7 +547,7 @@ def test_of_two_records_that_become_one_it_goes_along(provider, patron):
     assert account.user == patron
 
 
-def test_unmerged_records_keep_their_own_accounts_and_lose_those_added_since(provider, patron, coordinator):
+def test_unmerged_records_keep_only_their_own_sign_on_accounts(provider, patron, coordinator):
     other = UserFactory()
     account, own = known(other, provider), known(patron, provider, sub="1")
     joined = unmerging.merge_for_a_day(other, patron, by=coordinator, at=timezone.now())
@@ -559,7 +559,7 @@ def test_unmerged_records_keep_their_own_accounts_and_lose_those_added_since(pro
     assert SocialAccount.objects.count() == 2
 
 
-def test_whoever_stops_a_change_of_address_ends_what_was_connected_since(provider, patron, mailoutbox):
+def test_stopping_an_address_change_disconnects_sign_on_accounts_added_since(provider, patron, mailoutbox):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
     known(patron, provider, sub="before")
     change_in_a_week(patron, email="new@example.org", at=timezone.now())
@@ -569,7 +569,7 @@ def test_whoever_stops_a_change_of_address_ends_what_was_connected_since(provide
     assert list(SocialAccount.objects.values_list("uid", flat=True)) == ["before"]
 
 
-def test_a_copy_holds_it_and_erasing_takes_it(provider, patron):
+def test_copy_includes_and_erasure_deletes_the_sign_on_account(provider, patron):
     known(patron, provider)
     known(UserFactory(), provider, sub="another")
     rows = list(contents.entries(contents.TABLES["sign_ons"], patron, timezone.now()))
@@ -578,14 +578,14 @@ def test_a_copy_holds_it_and_erasing_takes_it(provider, patron):
     assert list(SocialAccount.objects.values_list("uid", flat=True)) == ["another"]
 
 
-def test_who_was_known_by_another_provider_is_somebody_else(client, provider, settings):
+def test_sign_on_account_of_another_provider_is_another_person(client, provider, settings):
     SocialAccount.objects.create(user=UserFactory(), provider="https://old.example", uid="4711")
     sign_in(client, provider, **ANA)
     assert person_in(client).email == ANA["email"]
     assert User.objects.count() == 2
 
 
-def test_without_a_provider_there_is_nothing_to_see(client, library, patron, sign_in_as, settings):
+def test_single_sign_on_pages_are_404_without_a_provider(client, library, patron, sign_in_as, settings):
     settings.SSO = settings.SSO | {"issuer": ""}
     for name in ("single_sign_on", "single_sign_on_answer", "single_sign_on_first_time"):
         assert client.get(reverse(name)).status_code == 404
@@ -607,7 +607,7 @@ def test_without_a_provider_there_is_nothing_to_see(client, library, patron, sig
         "3rdparty/",
     ],
 )
-def test_no_page_of_the_package_is_served(path, client, provider):
+def test_allauth_social_pages_are_404(path, client, provider):
     assert client.get(f"/{path}").status_code == 404
     assert client.get(f"/accounts/{path}").status_code == 404
 
@@ -624,7 +624,7 @@ def check():
     return out.getvalue()
 
 
-def test_what_is_well_is_said(provider, settings):
+def test_sso_check_reports_a_working_provider(provider, settings):
     settings.BASE_URL = "https://help.library.example"
     assert check().splitlines() == [
         f"ok    {provider.issuer} answers, and is the issuer that it says it is.",
@@ -650,7 +650,7 @@ def test_what_is_well_is_said(provider, settings):
         ({"ca_file": "/nowhere.pem", "issuer": "https://127.0.0.1:9"}, "Does SSO_CA_FILE exist?"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_mend(other, words, provider, settings):
+def test_sso_check_explains_each_problem_and_its_fix(other, words, provider, settings):
     if "issuer" in other:
         places = {
             "root": provider.issuer.removesuffix("/o"),

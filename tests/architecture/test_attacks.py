@@ -77,7 +77,7 @@ def leads(answer):
 
 @pytest.mark.one_database
 @both_owners
-def test_no_page_leads_to_another_host(for_staff, world, owner):
+def test_no_page_redirects_to_another_host(for_staff, world, owner):
     sweep(
         [route for route in LEADING if route.for_staff == for_staff],
         "get, post",
@@ -102,7 +102,7 @@ def follow_it_elsewhere(browser, url):
             )
 
 
-def test_the_pages_that_lead_somewhere_are_found():
+def test_redirect_guard_finds_the_pages_that_redirect():
     assert {
         "sign_in",
         "account_confirm_login_code",
@@ -203,7 +203,7 @@ def fields_of_every_table(world):
     }
 
 
-def test_fields_that_no_form_has_are_ignored(world, sign_in):
+def test_unknown_form_fields_are_ignored(world, sign_in):
     signed_in, before, fields = sign_in(Client(), world.patron), columns(), fields_of_every_table(world)
 
     def check(browser, route):
@@ -232,7 +232,7 @@ def test_fields_that_no_form_has_are_ignored(world, sign_in):
 # A browser of which nothing is known.
 
 
-def test_what_a_stranger_leaves_in_the_database_is_gone_after_a_day(world):
+def test_sessions_of_visitors_expire_after_a_day(world):
     """Or anybody could fill it with sessions that live for more than a year."""
     fields = {
         "email": "stranger@example.org",
@@ -323,7 +323,7 @@ def kinds_of_mail():
     }
 
 
-def test_a_scanner_that_follows_every_link_of_every_mail_changes_nothing(mails, world):
+def test_scanner_that_opens_every_email_link_changes_nothing(mails, world):
     links = {
         (mail.kind, link)
         for mail in mails
@@ -338,7 +338,7 @@ def test_a_scanner_that_follows_every_link_of_every_mail_changes_nothing(mails, 
     assert all_rows() == before
 
 
-def test_each_kind_of_mail_has_been_sent(mails):
+def test_scanner_test_covers_every_kind_of_email(mails):
     subjects = {
         "account/login_code": "code",
         "account/sign_in_methods_changed": "How you sign in",
@@ -442,7 +442,7 @@ class Elements(HTMLParser):
             self.found.append(("a template that was read", data))
 
 
-def test_whatever_people_wrote_is_text_at_every_address(hostile, sign_in):
+def test_text_from_people_is_escaped_on_every_page(hostile, sign_in):
     shown = 0
     for who, at_desk in ((hostile.coordinator, True), (hostile.patron, False)):
         browser = sign_in(Client(), who)

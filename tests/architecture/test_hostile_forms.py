@@ -89,7 +89,7 @@ NAMES = names_of_fields()
 
 @pytest.mark.long
 @both_owners
-def test_nonsense_in_the_fields_is_no_fault(for_staff, world, owner):
+def test_invalid_field_values_cause_no_server_error(for_staff, world, owner):
     sweep(
         owned(for_staff),
         "post",
@@ -116,7 +116,7 @@ def send_nonsense(browser, route, url):
         assert browser.get(url, fields).status_code < 500
 
 
-def test_the_names_of_the_fields_are_found():
+def test_form_field_names_are_found_by_the_guard():
     assert {"question", "code", "next", "without_address", "client_token", "accent_color", "remove"} <= set(
         NAMES
     )

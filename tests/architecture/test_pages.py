@@ -71,7 +71,7 @@ def texts_of_the_data():
 
 
 @both_owners
-def test_no_word_of_a_page_is_left_out_of_the_translation(for_staff, world, owner, monkeypatch):
+def test_every_word_on_a_page_can_be_translated(for_staff, world, owner, monkeypatch):
     browser, texts = owner(for_staff), texts_of_the_data()
     mark_translations(monkeypatch)
 
@@ -91,7 +91,7 @@ def test_no_word_of_a_page_is_left_out_of_the_translation(for_staff, world, owne
 
 
 @both_owners
-def test_no_page_names_a_variable_that_isnt_there(for_staff, world, owner, monkeypatch):
+def test_templates_use_no_missing_variables(for_staff, world, owner, monkeypatch):
     browser = owner(for_staff)
     monkeypatch.setattr(engines["django"].engine, "string_if_invalid", MISSING)
 
@@ -123,11 +123,11 @@ def test_no_page_names_a_variable_that_isnt_there(for_staff, world, owner, monke
         ("<p>Rosa ⟦replied⟧ 14:02</p><style>.x{color:red}</style><script>var x</script>", []),
     ],
 )
-def test_a_plain_word_is_found(html, left):
+def test_translation_guard_finds_an_untranslated_word(html, left):
     assert plain_literals(html, {"Rosa"}) == left
 
 
-def test_a_missing_variable_is_found(monkeypatch):
+def test_template_guard_finds_a_missing_variable(monkeypatch):
     monkeypatch.setattr(engines["django"].engine, "string_if_invalid", MISSING)
     assert (
         engines["django"]
@@ -137,5 +137,5 @@ def test_a_missing_variable_is_found(monkeypatch):
     )
 
 
-def test_the_languages_are_those_whose_names_are_known():
+def test_translation_guard_knows_the_names_of_all_languages():
     assert {str(name) for _, name in settings.LANGUAGES} <= NAMES

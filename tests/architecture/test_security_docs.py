@@ -107,7 +107,7 @@ def headings(page):
 
 
 @pytest.mark.parametrize("page", [SECURITY, ASVS], ids=lambda page: page.name)
-def test_whatever_test_or_file_is_named_is_there(page):
+def test_security_docs_name_only_existing_tests_and_files(page):
     none(
         what_is_missing(page.read_text("utf-8")),
         f"docs/{page.name} names these, and they are not there: name the test or file that took their place.",
@@ -115,7 +115,7 @@ def test_whatever_test_or_file_is_named_is_there(page):
 
 
 @pytest.mark.parametrize("page", [SECURITY, ASVS], ids=lambda page: page.name)
-def test_whatever_is_linked_is_there(page):
+def test_security_docs_links_lead_somewhere(page):
     for found in A_LINK.finditer(page.read_text("utf-8")):
         target = page.parent / (found["page"] or page.name)
         mend = f"{found[0]} in docs/{page.name} leads nowhere: correct the page or the heading."
@@ -123,17 +123,17 @@ def test_whatever_is_linked_is_there(page):
         assert found["heading"] is None or found["heading"] in headings(target), mend
 
 
-def test_there_are_as_many_requirements_as_the_standard_has():
+def test_asvs_guard_knows_all_requirements_of_the_standard():
     assert [len(requirements(level)) for level in "123"] == [70, 183, 92]
 
 
-def test_each_requirement_of_the_two_levels_is_answered_once():
+def test_asvs_page_answers_each_level_1_and_2_requirement_once():
     numbers = [number.strip() for row in rows() for number in row[0].split(",")]
     assert sorted(number.strip("*") for number in numbers) == sorted(requirements("1") | requirements("2"))
     assert {number.strip("*") for number in numbers if number.startswith("**")} == requirements("1")
 
 
-def test_each_answer_says_by_what():
+def test_every_asvs_answer_gives_evidence_or_a_reason():
     for numbers, subject, answer, by in rows():
         assert subject
         assert answer in ANSWERS
@@ -143,7 +143,7 @@ def test_each_answer_says_by_what():
         )
 
 
-def test_what_is_not_met_is_said_at_the_top():
+def test_asvs_page_lists_unmet_requirements_at_the_top():
     numbers = {
         number for row in rows() if row[2] == "not met" for number in row[0].replace("*", "").split(", ")
     }
@@ -156,7 +156,7 @@ def test_what_is_not_met_is_said_at_the_top():
 # The guards are seen to fail.
 
 
-def test_a_test_that_is_gone_is_found():
+def test_security_docs_guard_finds_a_missing_test():
     gone = ["tests/nowhere/test_x.py", "tests/architecture/test_tree.py::test_gone", "portal/gone.py"]
     text = f"`{gone[0]}` {gone[1]} tests/architecture/test_tree.py::test_init_files_are_empty `{gone[2]}`"
     assert what_is_missing(text) == gone

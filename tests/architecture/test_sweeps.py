@@ -77,7 +77,7 @@ def rows():
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("who", STRANGERS)
-def test_a_strangers_object_does_not_exist(who, method, world, stranger):
+def test_objects_of_other_patrons_and_branches_are_404(who, method, world, stranger):
     signed_in, before = stranger(who), rows()
 
     def check(browser, route):
@@ -110,9 +110,7 @@ def test_a_strangers_object_does_not_exist(who, method, world, stranger):
         ("staff elsewhere without second factor", 302),
     ],
 )
-def test_the_desk_is_closed_to_all_but_staff_behind_their_second_factor(
-    who, expected, method, world, stranger
-):
+def test_desk_is_open_only_to_staff_with_a_second_factor(who, expected, method, world, stranger):
     def check(browser, route):
         assert getattr(browser, method)(address(route, world)).status_code == expected
 
@@ -126,7 +124,7 @@ def test_the_desk_is_closed_to_all_but_staff_behind_their_second_factor(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_settings_do_not_exist_for_staff_who_coordinate_nothing(method, world, sign_in):
+def test_coordinator_pages_are_404_for_other_staff(method, world, sign_in):
     coordinators_only = [route for route in DESK if route.view.guard == "coordinator_only"]
     signed_in, before = sign_in(Client(), world.staff), rows()
 
@@ -144,7 +142,7 @@ def test_the_settings_do_not_exist_for_staff_who_coordinate_nothing(method, worl
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_desk_closes_at_once_for_who_no_longer_works_there(method, world, sign_in):
+def test_desk_closes_at_once_for_a_person_without_a_role(method, world, sign_in):
     browser = sign_in(Client(), world.staff)
     world.staff.staff_roles.all().delete()
 
@@ -160,7 +158,7 @@ def test_the_desk_closes_at_once_for_who_no_longer_works_there(method, world, si
     )
 
 
-def test_who_may_sign_in_no_longer_is_signed_out_at_once(world, sign_in):
+def test_disabled_person_is_signed_out_at_once(world, sign_in):
     browser = sign_in(Client(), world.coordinator)
     User.objects.filter(pk=world.coordinator.pk).update(is_active=False)
 
@@ -182,7 +180,7 @@ def test_who_may_sign_in_no_longer_is_signed_out_at_once(world, sign_in):
 BY_CODE = {"session", "recommendation", "conversation", "item"}  # what the holder of a code has of their own
 
 
-def test_the_holder_of_a_code_sees_their_own_visit_and_nobody_elses(world, show_code):
+def test_viewer_by_code_sees_only_their_own_visit(world, show_code):
     def check(browser, route):
         mine = OBJECT.get(route.name) in BY_CODE
         response = browser.get(address(route, world.by_code if mine else world))
@@ -232,7 +230,7 @@ def test_opening_a_page_changes_nothing(for_staff, method, world, owner):
     )
 
 
-def test_a_scanner_that_follows_links_changes_nothing_at_all(world):
+def test_scanner_that_opens_every_page_changes_nothing(world):
     before = rows()
 
     def check(browser, route):
@@ -253,7 +251,7 @@ def test_a_scanner_that_follows_links_changes_nothing_at_all(world):
 
 @pytest.mark.one_database
 @both_owners
-def test_every_answer_carries_the_headers(for_staff, world, owner):
+def test_every_response_has_the_security_headers(for_staff, world, owner):
     def check(browser, route):
         headers = browser.get(address(route, world)).headers
         assert "unsafe" not in headers["Content-Security-Policy"]
@@ -284,7 +282,7 @@ def test_every_answer_carries_the_headers(for_staff, world, owner):
 @pytest.mark.one_database
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
 @both_owners
-def test_other_methods_do_nothing(for_staff, method, world, owner):
+def test_put_patch_and_delete_change_nothing(for_staff, method, world, owner):
     signed_in = owner(for_staff)
     before = rows()
 
@@ -305,7 +303,7 @@ def test_other_methods_do_nothing(for_staff, method, world, owner):
 
 @pytest.mark.one_database
 @both_owners
-def test_a_post_without_its_token_is_refused(for_staff, world, owner):
+def test_post_without_a_csrf_token_is_refused(for_staff, world, owner):
     signed_in = owner(for_staff)
     before = rows()
 
@@ -321,7 +319,7 @@ def test_a_post_without_its_token_is_refused(for_staff, world, owner):
 # The sweep is seen to fail.
 
 
-def test_a_sweep_lists_every_failure_and_undoes_each_request(world):
+def test_sweep_lists_every_failure_and_rolls_back_each_request(world):
     seen = []
 
     def check(browser, route):

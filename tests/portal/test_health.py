@@ -31,7 +31,7 @@ def mail(due_at, **fields):
     )
 
 
-def test_all_is_well(beating):
+def test_ils_check_reports_a_working_connection(beating):
     mail(NOW - timedelta(minutes=14))
     mail(NOW - timedelta(hours=1), state="dead")
     mail(NOW + timedelta(hours=1))
