@@ -67,7 +67,7 @@ def test_every_allauth_internal_has_its_calls_listed():
 
 
 @pytest.mark.parametrize("name", USED)
-def test_allauth_defines_the_name_where_we_import_it(name):
+def test_allauth_defines_each_name_where_the_portal_imports_it(name):
     module, _calls = USED[name]
     assert getattr(allauth_internals, name) is getattr(module, name)
     assert getattr(module, name).__module__ == module.__name__
@@ -76,7 +76,7 @@ def test_allauth_defines_the_name_where_we_import_it(name):
 @pytest.mark.parametrize(
     ("name", "part"), [(name, part) for name, (_, calls) in USED.items() for part in calls]
 )
-def test_allauth_takes_the_arguments_that_we_give(name, part):
+def test_allauth_accepts_the_arguments_that_the_portal_passes(name, part):
     args, kwargs = USED[name][1][part]
     found = getattr(allauth_internals, name)
     inspect.signature(getattr(found, part) if part else found).bind(*args, **kwargs)
@@ -91,12 +91,12 @@ def test_allauth_code_process_has_three_abstract_methods():
 
 
 @pytest.mark.parametrize("name", ["code", "user", "can_resend"])
-def test_allauth_code_process_has_the_properties_that_we_read(name):
+def test_allauth_code_process_has_the_properties_that_the_portal_reads(name):
     for process in ("AbstractCodeVerificationProcess", "LoginCodeVerificationProcess"):
         assert isinstance(inspect.getattr_static(getattr(allauth_internals, process), name), property)
 
 
-def test_allauth_code_state_has_the_keys_that_we_read(patron):
+def test_allauth_code_state_has_the_keys_that_the_portal_reads(patron):
     state = allauth_internals.AbstractCodeVerificationProcess.initial_state(user=patron, email=patron.email)
     assert {"at", "email", "user_id"} <= set(state)
 

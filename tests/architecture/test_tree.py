@@ -59,7 +59,7 @@ def is_named(name, words):
     return bool(re.search(rf"""["']{re.escape(name)}(?:#\w+)?["'?]""", words))
 
 
-def test_no_template_is_unused():
+def test_every_template_is_used():
     none(
         [
             f"templates/{template}"
@@ -76,7 +76,7 @@ def long_lines(text):
     return [number for number, line in lines if len(line) > LONGEST_LINE and not LONE_TAG.fullmatch(line)]
 
 
-def test_lines_of_html_templates_have_at_most_110_characters():
+def test_html_template_lines_have_at_most_110_characters():
     root = ROOT / "templates"
     none(
         [
@@ -89,7 +89,7 @@ def test_lines_of_html_templates_have_at_most_110_characters():
     )
 
 
-def test_no_static_file_is_unused():
+def test_every_static_file_is_used():
     none(
         [f"static/{file}" for file in STATIC if not is_static_file_used(file)],
         "Delete the file, or name it in the code in one piece: the guard looks for its name between quotes.",
@@ -113,7 +113,7 @@ def test_init_files_are_empty():
     )
 
 
-def test_no_module_has_a_name_that_says_nothing():
+def test_modules_do_not_have_meaningless_names():
     none(
         [path for path in MODULES if {path.stem, *path.relative_to(ROOT).parts} & FORBIDDEN],
         "Name the module after what it holds.",
@@ -125,7 +125,7 @@ def version(text):
 
 
 @pytest.mark.parametrize("package", FLOORS)
-def test_dependencies_are_above_the_floors_that_close_known_holes(package):
+def test_dependencies_exclude_releases_with_known_security_holes(package):
     stated = " ".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
     floor = re.search(rf"(?:^| ){package}(?:\[[\w,]+\])?>=([\d.]+)", stated)
     pin = re.search(rf"^{package}(?:\[[\w,]+\])?==([\d.]+)", (ROOT / "requirements.txt").read_text(), re.M)
@@ -134,7 +134,7 @@ def test_dependencies_are_above_the_floors_that_close_known_holes(package):
     assert version(pin[1]) >= FLOORS[package], mend
 
 
-def test_every_pinned_package_has_a_hash_and_no_address():
+def test_pinned_packages_have_hashes_and_no_urls():
     for name in REQUIREMENTS:
         text = (ROOT / name).read_text()
         unsafe = [
@@ -146,13 +146,13 @@ def test_every_pinned_package_has_a_hash_and_no_address():
 
 
 @pytest.mark.parametrize("name", REQUIREMENTS)
-def test_each_requirements_file_pins_one_django_for_every_python(name):
+def test_requirements_file_pins_one_django_version(name):
     """The portal runs on the long-term release. The newest Django is for `make test-newest` alone."""
     pins = re.findall(r"^django==(\d+\.\d+)\.\d+(.*?) ?\\$", (ROOT / name).read_text(), re.M)
     assert pins == [(REQUIREMENTS[name], "")]
 
 
-def test_the_newest_requirements_differ_in_django_and_allauth_alone():
+def test_newest_requirements_differ_only_in_django_and_allauth():
     """A failure of `make test-newest` is then about one of these two."""
     supported, newest = (
         dict(re.findall(r"^([\w-]+)(==\S+)", (ROOT / name).read_text(), re.M))
@@ -165,12 +165,12 @@ def test_the_newest_requirements_differ_in_django_and_allauth_alone():
 # The guards are seen to fail.
 
 
-def test_an_unused_file_is_found():
+def test_unused_template_is_found_by_the_guard():
     assert not is_named("home/old.html", WORDS)
     assert is_named("base.html", WORDS)
 
 
-def test_a_long_line_is_found_but_a_tag_that_alone_is_long_may_stay():
+def test_long_line_is_found_unless_it_is_a_single_tag():
     condition = f"{{% if {' or '.join(['reader_asked'] * 9)} %}}"
     assert long_lines(f"<p>\n{condition}{{% endif %}}\n</p>") == [2]
     assert long_lines(f"<p>\n  {condition}\n  {{% endif %}}</p>") == []

@@ -55,7 +55,7 @@ def starts_from_a_scope(view):
     return any(SCOPES & set(function.__code__.co_names) for function in functions_behind(view))
 
 
-def test_views_never_write():
+def test_views_do_not_write_to_the_database():
     names = {str(path.relative_to(settings.BASE_DIR)): path for path in VIEW_FILES}
     none(
         [
@@ -68,7 +68,7 @@ def test_views_never_write():
     )
 
 
-def test_every_url_is_classified():
+def test_every_url_is_listed_with_who_may_open_it():
     none(
         [f"{route} (/{route.path})" for route in ROUTES if not is_classified(route)],
         "Add the URL to tests/architecture/routes.py and say who may open it: PUBLIC with a reason, READERS_OWN, or OBJECT"
@@ -82,7 +82,7 @@ def is_classified(route):
     return route.at_desk or route.name in PUBLIC or route.name in READERS_OWN
 
 
-def test_a_view_that_is_given_an_id_starts_from_a_scope():
+def test_views_with_an_id_look_the_object_up_in_a_scope():
     none(
         [
             f"{route} (/{route.path})"
@@ -94,7 +94,7 @@ def test_a_view_that_is_given_an_id_starts_from_a_scope():
     )
 
 
-def test_every_view_of_the_desk_is_for_staff_only():
+def test_desk_views_are_for_staff_only():
     guards = {"staff_only", "coordinator_only"}
     none(
         [route for route in ROUTES if route.at_desk and getattr(route.view, "guard", "") not in guards],
@@ -102,7 +102,7 @@ def test_every_view_of_the_desk_is_for_staff_only():
     )
 
 
-def test_nothing_outside_the_desk_is_for_staff():
+def test_views_outside_the_desk_are_not_for_staff():
     none(
         [
             route
@@ -122,7 +122,7 @@ def test_views_are_functions():
     )
 
 
-def test_the_tables_name_no_url_that_is_gone():
+def test_url_tables_name_only_existing_urls():
     none(
         {*PUBLIC, *READERS_OWN, *OBJECT, *SHARED} - {route.name for route in ROUTES},
         "Remove these names from the tables in tests/architecture/routes.py.",
@@ -132,7 +132,7 @@ def test_the_tables_name_no_url_that_is_gone():
 # The guards are seen to fail.
 
 
-def test_a_view_that_writes_is_found():
+def test_writing_view_is_found_by_the_guard():
     assert (
         len(
             writes_in(
@@ -143,7 +143,7 @@ def test_a_view_that_writes_is_found():
     )
 
 
-def test_a_view_without_a_scope_is_found():
+def test_view_without_a_scope_is_found_by_the_guard():
     def careless(request, public_id):
         return public_id
 
@@ -153,11 +153,11 @@ def test_a_view_without_a_scope_is_found():
     assert (starts_from_a_scope(careless), starts_from_a_scope(careful)) == (False, True)
 
 
-def test_a_url_that_stands_in_no_table_is_found():
+def test_unlisted_url_is_found_by_the_guard():
     assert not is_classified(Route("somewhere/", "somewhere", None, ()))
     assert not is_classified(Route("somewhere/<uuid:public_id>/", "somewhere", None, ("uuid",)))
 
 
-def test_a_guard_names_everything_that_it_found():
+def test_guard_failure_lists_everything_it_found():
     with pytest.raises(pytest.fail.Exception, match=r"one\ntwo\nDo that\."):
         none(["one", "two"], "Do that.")

@@ -127,13 +127,13 @@ def archive(archive_of_all, tmp_path):
     return shutil.copy(archive_of_all, tmp_path / "b.tar.gz")
 
 
-def test_what_was_backed_up_comes_back_on_another_machine(old, archive, new_portal):
+def test_backup_can_be_restored_on_another_machine(old, archive, new_portal):
     new = new_portal("new")
     assert "Restored the state of" in new.manage("restore", str(archive))
     assert new.run(NAME_AND_LOGO) == old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
 
 
-def test_the_archive_is_for_its_owner_only_and_says_what_it_is(archive_of_all):
+def test_backup_archive_is_private_and_has_a_manifest(archive_of_all):
     archive = archive_of_all
     assert archive.stat().st_mode & 0o077 == 0
     with tarfile.open(archive) as opened:
@@ -144,7 +144,7 @@ def test_the_archive_is_for_its_owner_only_and_says_what_it_is(archive_of_all):
     assert list(archive.parent.iterdir()) == [archive]
 
 
-def test_a_portal_that_holds_something_is_overwritten_only_on_request(old, archive):
+def test_restore_overwrites_data_only_with_replace(old, archive):
     old.run("from accounts.models import Library; Library.objects.update(name='Changed since')")
     (old.private / "later.txt").write_text("x")
     assert "--replace" in old.manage("restore", str(archive), status=1)
@@ -154,7 +154,7 @@ def test_a_portal_that_holds_something_is_overwritten_only_on_request(old, archi
     assert not (old.private / "later.txt").exists()
 
 
-def test_a_backup_never_overwrites_another(old, archive):
+def test_backup_never_overwrites_an_existing_file(old, archive):
     before = archive.read_bytes()
     assert "exists already" in old.manage("backup", str(archive), status=1)
     assert archive.read_bytes() == before
@@ -173,7 +173,7 @@ def changed(archive, *, name, content):
     return target
 
 
-def test_what_is_no_sound_backup_changes_nothing(old, archive):
+def test_invalid_backup_is_refused_and_changes_nothing(old, archive):
     with tarfile.open(archive) as opened:
         manifest = json.load(opened.extractfile("manifest.json"))
     half = archive.with_name("half.tar.gz")
@@ -200,7 +200,7 @@ def test_what_is_no_sound_backup_changes_nothing(old, archive):
     assert old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
 
 
-def test_a_backup_while_people_write_is_one_moments_state(old, new_portal, tmp_path):
+def test_backup_during_writes_is_consistent(old, new_portal, tmp_path):
     """A writer adds branches in pairs, each pair in one transaction: no copy may hold half of one."""
     writer = """
 import itertools, sys
@@ -232,7 +232,7 @@ for n in itertools.count():
     assert int(lefts) > 0
 
 
-def test_pg_dump_missing_is_said_with_its_mend(monkeypatch, tmp_path):
+def test_missing_pg_dump_error_says_how_to_install_it(monkeypatch, tmp_path):
     from portal import backups
 
     monkeypatch.setattr(backups.shutil, "which", lambda program: None)

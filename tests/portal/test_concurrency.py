@@ -108,7 +108,7 @@ def say(conversation, by, side, token=None, **kwargs):
 # What is done to a conversation.
 
 
-def test_one_token_is_one_message_and_one_mail_however_often_it_is_sent(session):
+def test_message_sent_eight_times_at_once_is_stored_and_emailed_once(session):
     conversation = ask(session)
 
     def check(token, ids):
@@ -127,7 +127,7 @@ def test_one_token_is_one_message_and_one_mail_however_often_it_is_sent(session)
     assert conversation.desk_version == MANY + 1
 
 
-def test_a_question_asked_eight_times_at_once_is_one_conversation(session):
+def test_question_sent_eight_times_at_once_creates_one_conversation(session):
     def asks(token):
         return actions.ask(
             by=None, at=timezone.now(), help_session=session, body="Hi", language="en", client_token=token
@@ -140,7 +140,7 @@ def test_a_question_asked_eight_times_at_once_is_one_conversation(session):
     assert (Conversation.objects.count(), Message.objects.count()) == (MANY, MANY)
 
 
-def test_answers_for_something_to_read_sent_eight_times_at_once_are_one_conversation(session):
+def test_reading_form_sent_eight_times_at_once_creates_one_conversation(session):
     form = {"loved": "Piranesi", "for_whom": "me"}
 
     def asks(token):
@@ -164,7 +164,7 @@ def test_answers_for_something_to_read_sent_eight_times_at_once_are_one_conversa
     )
 
 
-def test_of_eight_who_take_a_conversation_one_does_and_the_others_are_told_who(session):
+def test_one_of_eight_staff_takes_a_conversation_and_the_others_see_who(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
     conversation = ask(session)
 
@@ -195,7 +195,7 @@ def test_of_eight_who_take_a_conversation_one_does_and_the_others_are_told_who(s
     assert DeskEvent.objects.filter(kind="taken").count() == MANY
 
 
-def test_of_eight_pages_that_assign_one_is_up_to_date(session):
+def test_one_of_eight_simultaneous_assignments_succeeds(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
     conversation = ask(session)
 
@@ -221,7 +221,7 @@ def test_of_eight_pages_that_assign_one_is_up_to_date(session):
     assert DeskEvent.objects.filter(kind="assigned").count() == MANY
 
 
-def test_of_a_draft_saved_on_eight_devices_the_highest_number_is_kept(session):
+def test_draft_saved_on_eight_devices_keeps_the_newest_version(session):
     conversation, token = ask(session), uuid.uuid4()
 
     def keep(number):
@@ -248,7 +248,7 @@ def test_of_a_draft_saved_on_eight_devices_the_highest_number_is_kept(session):
     rounds(works, MANY, before=lambda number: number * PROCESSES, after=check, refusals={"NewerDraft"})
 
 
-def test_a_draft_that_comes_while_it_is_sent_is_sent_and_not_there_again(session):
+def test_draft_saved_while_its_answer_is_sent_does_not_reappear(session):
     conversation = ask(session)
 
     def keep(number):
@@ -321,7 +321,7 @@ def as_written(conversation):
     }
 
 
-def test_whatever_is_done_to_a_conversation_at_once_its_row_says_what_happened(session):
+def test_conversation_row_matches_its_history_after_simultaneous_actions(session):
     """Patron and staff write, close, put off, take, hand over, note and take back: every column is as its history says, every counter counts each."""
     conversation, elsewhere = ask(session), BranchFactory()
     people = StaffFactory.create_batch(3, branch=session.branch)
@@ -413,7 +413,7 @@ def test_whatever_is_done_to_a_conversation_at_once_its_row_says_what_happened(s
     assert conversation.last_message_at == conversation.messages.aggregate(latest=Max("shown_from"))["latest"]
 
 
-def test_conversations_joined_while_they_are_written_in_lose_no_word(session):
+def test_conversations_merged_during_replies_lose_no_message(session):
     """Joined both ways at once and twice: one way wins, and whatever was said is there."""
 
     def reply(which, side):
@@ -461,7 +461,7 @@ def test_conversations_joined_while_they_are_written_in_lose_no_word(session):
     rounds(works, MANY, before=prepare, after=check, refusals={"CannotMerge"})
 
 
-def test_nobody_waits_for_each_other(session):
+def test_simultaneous_conversation_actions_do_not_deadlock(session):
     """Verdicts, answers with items, keeping, closing, erasing: all lock in one order. A deadlock would be an OperationalError."""
 
     def prepare(_number):
@@ -538,7 +538,7 @@ def test_nobody_waits_for_each_other(session):
 # What is done to other things.
 
 
-def test_a_verdict_tapped_eight_times_at_once_is_one_conversation(session):
+def test_verdict_given_eight_times_at_once_creates_one_conversation(session):
     for round_, recommendation in enumerate(recommend_in(session, ROUNDS), start=1):
         choices = ["did_not_help", "could_not_get_it"] * (PROCESSES // 2)
         at_once(
@@ -556,7 +556,7 @@ def test_a_verdict_tapped_eight_times_at_once_is_one_conversation(session):
         assert conversation.reason == Recommendation.objects.get(pk=recommendation.pk).verdict
 
 
-def test_of_eight_who_keep_a_session_at_once_one_does(session):
+def test_one_of_eight_people_keeps_a_visit(session):
     people = UserFactory.create_batch(PROCESSES)
     for round_ in range(1, ROUNDS + 1):
         unkept = HelpSessionFactory(branch=session.branch)
@@ -572,7 +572,7 @@ def test_of_eight_who_keep_a_session_at_once_one_does(session):
         assert Consent.objects.count() == round_
 
 
-def test_of_eight_who_keep_a_childs_visit_at_once_one_child_and_one_adult_do(session):
+def test_one_child_and_one_adult_of_eight_keep_a_shared_visit(session):
     children, adults = ChildFactory.create_batch(PROCESSES // 2), UserFactory.create_batch(PROCESSES // 2)
     for _round in range(3):
         shared = SharedSessionFactory(branch=session.branch)
@@ -594,7 +594,7 @@ def test_of_eight_who_keep_a_childs_visit_at_once_one_child_and_one_adult_do(ses
         )
 
 
-def test_a_card_attached_at_once_goes_to_one_session(session):
+def test_code_card_attached_by_eight_processes_belongs_to_one_session(session):
     sessions = HelpSessionFactory.create_batch(PROCESSES, branch=session.branch, staff=session.staff)
     for code in handover.print_code_cards(
         by=session.staff, at=timezone.now(), branch=session.branch, count=ROUNDS
@@ -612,7 +612,7 @@ def test_a_card_attached_at_once_goes_to_one_session(session):
     assert ClaimCode.objects.filter(state="live").count() == ROUNDS
 
 
-def test_a_form_sent_eight_times_at_once_records_one_session(session):
+def test_session_form_sent_eight_times_at_once_records_one_session(session):
     def record(token):
         return helpsessions.record(
             by=session.staff,
@@ -643,7 +643,7 @@ def test_a_form_sent_eight_times_at_once_records_one_session(session):
         assert Recommendation.objects.count() == round_
 
 
-def test_an_item_saved_eight_times_at_once_is_saved_once(session):
+def test_item_saved_eight_times_at_once_is_saved_once(session):
     for round_ in range(1, ROUNDS + 1):
         item = ItemFactory()
         at_once(*[lambda item=item: save(item, patron=session.patron, at=timezone.now()).pk] * PROCESSES)

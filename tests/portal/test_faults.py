@@ -54,9 +54,7 @@ def ask_until_killed(session_key, pipe):
 @pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_kill_9_in_the_middle_of_requests_loses_nothing_that_was_answered_and_leaves_nothing_half_done(
-    sign_in, monkeypatch
-):
+def test_killed_web_process_loses_no_answered_question(sign_in, monkeypatch):
     monkeypatch.setattr("portal.limits.count_written", lambda *_args, **_how: None)
     LibraryFactory()
     sign_in(browser := Client(), UserFactory(email="sam@example.org"))
@@ -87,7 +85,7 @@ def test_kill_9_in_the_middle_of_requests_loses_nothing_that_was_answered_and_le
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="a file does not go away")
-def test_a_database_that_was_restarted_costs_no_page():
+def test_database_restart_causes_no_failed_request():
     LibraryFactory()
 
     def get():
@@ -113,7 +111,7 @@ def test_a_database_that_was_restarted_costs_no_page():
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only of a file can the end of the disk be set")
-def test_a_full_disk_under_the_database_is_said_and_keeps_nothing_half(sign_in):
+def test_full_disk_shows_an_error_and_stores_nothing_partial(sign_in):
     LibraryFactory()
     browser = sign_in(Client(raise_request_exception=False), UserFactory(email="sam@example.org"))
     words = {"body": "worm " * 700, "client_token": str(uuid.uuid4())}
@@ -161,7 +159,9 @@ def counts_away(monkeypatch):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("way", ["code", "card", "visit"])
-def test_no_door_opens_while_tries_cannot_be_counted(way, branch, staff, patron, outbox, counts_away):
+def test_sign_in_and_visit_codes_fail_while_attempts_cannot_be_counted(
+    way, branch, staff, patron, outbox, counts_away
+):
     browser = Client(raise_request_exception=False)
     if way == "code":
         ask_for_code(browser, patron.email)
@@ -182,7 +182,7 @@ def test_no_door_opens_while_tries_cannot_be_counted(way, branch, staff, patron,
 
 
 @pytest.mark.django_db
-def test_four_hundred_cache_keys_remove_no_earlier_key():
+def test_cache_keeps_a_key_after_four_hundred_others():
     """Django's cache removes rows above 300 unless the settings allow more."""
     cache.set("used", True)
     for number in range(400):

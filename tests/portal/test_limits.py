@@ -62,7 +62,7 @@ def refused(*args, **how):
 # The counting.
 
 
-def test_a_thing_is_counted_for_its_person_its_network_and_its_target_each_for_itself(few):
+def test_limits_for_person_network_and_target_are_counted_separately(few):
     few("thing", person="2/h", network="4/h", target="3/h")
     ana, ben, cy, dan = (UserFactory() for _ in range(4))
     count(request(ana), "thing", target="x")
@@ -76,7 +76,7 @@ def test_a_thing_is_counted_for_its_person_its_network_and_its_target_each_for_i
     count(request(dan, "192.0.2.2"), "thing", target="y")
 
 
-def test_what_is_refused_counts_nowhere(few, at):
+def test_refused_attempts_are_not_counted(few, at):
     few("thing", person="1/m", network="3/m", target="1/h")
     at(NOON)
     ana, ben = UserFactory(), UserFactory()
@@ -89,14 +89,14 @@ def test_what_is_refused_counts_nowhere(few, at):
     count(request(ana), "thing", target="z")
 
 
-def test_what_was_undone_was_not_done(few):
+def test_undone_attempts_are_not_counted(few):
     few("thing", network="1/h")
     count(request(), "thing").undo()
     count(request(), "thing")
     refused(request(), "thing")
 
 
-def test_it_can_be_done_again_when_the_oldest_is_old_enough(few, at):
+def test_limit_ends_when_the_oldest_attempt_is_old_enough(few, at):
     few("thing", person="2/10m, 3/h")
     ana = UserFactory()
     for minute in (0, 3):
@@ -111,7 +111,7 @@ def test_it_can_be_done_again_when_the_oldest_is_old_enough(few, at):
     assert error.seconds == 50 * 60 - 1
 
 
-def test_looking_whether_it_is_used_up_counts_nothing(few):
+def test_checking_a_limit_counts_nothing(few):
     few("thing", target="1/h")
     assert [is_used_up(request(), "thing", target="x") for _ in range(3)] == [False] * 3
     count(request(), "thing", target="x")
@@ -119,7 +119,7 @@ def test_looking_whether_it_is_used_up_counts_nothing(few):
     assert not is_used_up(request(), "thing", target="y")
 
 
-def test_what_carries_no_name_is_not_counted_by_one(few):
+def test_anonymous_actions_are_not_counted_per_person(few):
     few("thing", person="1/h", network="9/h", target="9/h")
     ana = UserFactory()
     for _ in range(3):
@@ -136,7 +136,7 @@ def test_what_carries_no_name_is_not_counted_by_one(few):
         (NOON + datetime.timedelta(days=2), "on Sat 28 Nov at 13:00", "el sáb 28 nov a las 13:00"),
     ],
 )
-def test_when_it_can_be_done_again_is_said_in_the_librarys_own_time(until, english, spanish, at):
+def test_end_of_a_limit_is_shown_in_the_librarys_time(until, english, spanish, at):
     at(NOON)
     with timezone.override("Europe/Berlin"):
         assert in_words(until) == english
@@ -152,7 +152,7 @@ def library_time(library):
     return lambda moment: timezone.localtime(moment, Library.current().zone).strftime("%H:%M")
 
 
-def test_a_form_that_came_too_often_says_when_beside_what_was_typed(client, few, at, library_time):
+def test_form_over_the_limit_says_when_to_retry_and_keeps_the_input(client, few, at, library_time):
     few("mailed_code", target="1/h")
     at(NOON)
     client.post(reverse("sign_in"), {"email": "sam@example.org"})
@@ -164,7 +164,7 @@ def test_a_form_that_came_too_often_says_when_beside_what_was_typed(client, few,
     assert 'value="sam@example.org"' in answer.content.decode()
 
 
-def test_known_and_unknown_addresses_are_counted_alike(few, patron):
+def test_known_and_unknown_addresses_have_the_same_limits(few, patron):
     few("mailed_code", network="2/h", target="1/h")
     for email in (patron.email, "nobody@example.org"):
         assert [Client().post(reverse("sign_in"), {"email": email}).status_code for _ in range(2)] == [
@@ -174,7 +174,7 @@ def test_known_and_unknown_addresses_are_counted_alike(few, patron):
     assert Client().post(reverse("sign_in"), {"email": "another@example.org"}).status_code == 429
 
 
-def test_where_no_page_of_its_own_says_it_one_for_all_does(few, library, at):
+def test_generic_page_says_when_to_retry(few, library, at):
     few("single_sign_on", network="0/h")
     at(NOON)
     answer = Client().post(reverse("single_sign_on"), headers=PAGE)
@@ -184,7 +184,7 @@ def test_where_no_page_of_its_own_says_it_one_for_all_does(few, library, at):
     assert "<h1>" in answer.content.decode()
 
 
-def test_a_script_is_told_the_words_alone(few, library):
+def test_script_over_the_limit_gets_plain_text(few, library):
     few("passkey", network="0/h")
     answer = Client().post(reverse("passkey_options"))
     assert (answer.status_code, answer["Content-Type"]) == (429, "text/plain; charset=utf-8")
@@ -213,14 +213,16 @@ def write(client, conversation, words, **how):
     )
 
 
-def test_thirty_messages_in_a_row_are_sent_and_so_is_the_next(client, patron, conversation, sign_in):
+def test_patron_can_send_more_than_thirty_messages_in_a_row(client, patron, conversation, sign_in):
     sign_in(client, patron)
     for number in range(31):
         assert write(client, conversation, f"Are you there? {number}").status_code == 302
     assert conversation.messages.count() == 32
 
 
-def test_thousands_are_not_and_the_words_stay(client, patron, conversation, sign_in, few):
+def test_message_over_the_limit_is_not_sent_but_remains_in_the_form(
+    client, patron, conversation, sign_in, few
+):
     few("message", person="3/h")
     sign_in(client, patron)
     for number in range(3):
@@ -238,7 +240,7 @@ def test_thousands_are_not_and_the_words_stay(client, patron, conversation, sign
     assert write(sign_in(Client(), other), conversation_of(other), "Somebody else").status_code == 302
 
 
-def test_the_same_message_once_more_is_none(client, patron, conversation, sign_in, few):
+def test_resent_message_is_not_counted(client, patron, conversation, sign_in, few):
     few("message", person="1/h")
     sign_in(client, patron)
     sent = {"body": "Once", "client_token": str(uuid.uuid4())}
@@ -248,7 +250,7 @@ def test_the_same_message_once_more_is_none(client, patron, conversation, sign_i
     assert conversation.messages.count() == 2
 
 
-def test_in_a_conversation_that_is_nobodys_what_is_counted_names_nobody(
+def test_messages_in_a_conversation_by_code_are_not_counted_per_person(
     client, patron, branch, staff, sign_in, show_code, few
 ):
     few("message", person="0/h", target="2/h")
@@ -259,7 +261,7 @@ def test_in_a_conversation_that_is_nobodys_what_is_counted_names_nobody(
     assert [write(client, conversation, "Hello").status_code for _ in range(3)] == [302, 302, 429]
 
 
-def test_staff_are_not_held_up(client, patron, branch, staff, sign_in, few):
+def test_staff_answers_are_not_limited(client, patron, branch, staff, sign_in, few):
     few("message", person="0/h", network="0/h")
     conversation = conversation_of(patron, branch=branch)
     sign_in(client, staff)
@@ -275,7 +277,7 @@ def test_staff_are_not_held_up(client, patron, branch, staff, sign_in, few):
     assert answer.status_code == 302
 
 
-def test_a_file_too_many_is_left_out_and_the_words_are_sent(client, patron, conversation, sign_in, few):
+def test_file_over_the_limit_is_left_out(client, patron, conversation, sign_in, few):
     few("file", person="1/h")
     sign_in(client, patron)
     fields = {
@@ -287,7 +289,7 @@ def test_a_file_too_many_is_left_out_and_the_words_are_sent(client, patron, conv
     assert "Too many files were sent in a short time." in answer.content.decode()
 
 
-def test_handing_over_by_mail_is_counted_for_the_address(branch, few, sign_in):
+def test_hand_over_emails_are_counted_per_address(branch, few, sign_in):
     few("hand_over_by_mail", person="9/h", target="1/h")
     staff = StaffFactory(branch=branch)
     desk = sign_in(Client(), staff)
@@ -304,7 +306,7 @@ def test_handing_over_by_mail_is_counted_for_the_address(branch, few, sign_in):
 # What is written of it.
 
 
-def test_the_document_says_what_the_table_says():
+def test_security_docs_list_every_limit():
     with translation.override("en"):
         rows = [
             f"| {limit.what} | {limit.person} | {limit.network} | {_target(limit)} |"
@@ -321,7 +323,7 @@ def _target(limit):
     return f"{limit.target}: {limit.target_is}" if limit.target else ""
 
 
-def test_everything_in_the_table_is_counted_somewhere():
+def test_every_limit_is_used_in_the_code():
     code = "".join(
         path.read_text("utf-8") for folder in ("accounts", "portal") for path in Path(folder).rglob("*.py")
     )
@@ -329,7 +331,7 @@ def test_everything_in_the_table_is_counted_somewhere():
 
 
 @pytest.mark.parametrize("what", LIMITS)
-def test_a_limit_is_one(what):
+def test_every_limit_has_valid_rates(what):
     limit = LIMITS[what]
     for by in ("person", "network", "target"):
         assert all(most > 0 and seconds in {60, 600, 900, 3600, 86400} for most, seconds in limit.rates(by))
@@ -340,7 +342,7 @@ def test_a_limit_is_one(what):
 # What is left of it.
 
 
-def test_a_key_identifies_nobody(few):
+def test_limit_keys_identify_nobody(few):
     few("thing", person="9/h", network="9/h", target="9/h")
     ana = UserFactory(email="ana@example.org")
     count(request(ana), "thing", target=ana.email)
@@ -349,7 +351,7 @@ def test_a_key_identifies_nobody(few):
     assert [key for key in keys for word in ("192.0.2.1", ana.email, str(ana.public_id)) if word in key] == []
 
 
-def test_counts_that_no_limit_reads_are_deleted(few, at):
+def test_limit_counts_are_deleted_when_no_limit_needs_them(few, at):
     few("short", network="9/m")
     few("long", network="9/h, 9/m")
     at(NOON)
@@ -361,7 +363,7 @@ def test_counts_that_no_limit_reads_are_deleted(few, at):
     assert not LimitCount.objects.exists()
 
 
-def test_no_count_is_kept_longer_than_the_privacy_page_says():
+def test_limit_counts_are_stored_no_longer_than_the_privacy_page_says():
     longest = max(
         seconds
         for limit in LIMITS.values()
@@ -372,7 +374,7 @@ def test_no_count_is_kept_longer_than_the_privacy_page_says():
 
 
 @pytest.mark.parametrize("by", [["network"], ["person", "network", "target"]])
-def test_counting_takes_four_statements(few, by, django_assert_num_queries):
+def test_counting_an_attempt_runs_four_statements(few, by, django_assert_num_queries):
     few("thing", **dict.fromkeys(by, "9/m"))
     asked = request(UserFactory())
     for _ in range(2):  # the rows are new, then they exist
@@ -413,7 +415,7 @@ def keys_in_cache():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_live_counts_in_the_cache_table_survive_the_upgrade(few, at, before_the_table):
+def test_limit_counts_in_the_cache_table_survive_the_upgrade(few, at, before_the_table):
     few("thing", target="2/h")
     at(NOON)
     [[_by, key]] = limits._keys(request(), "thing", target="x")
@@ -432,7 +434,7 @@ def test_live_counts_in_the_cache_table_survive_the_upgrade(few, at, before_the_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_counts_go_back_to_the_cache_table_when_the_migration_is_undone(few, at, before_the_table):
+def test_limit_counts_return_to_the_cache_table_if_the_migration_is_undone(few, at, before_the_table):
     few("thing", target="2/h")
     at(NOON)
     before_the_table()
@@ -447,7 +449,7 @@ def test_counts_go_back_to_the_cache_table_when_the_migration_is_undone(few, at,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_without_a_cache_table_migrates(before_the_table):
+def test_database_without_a_cache_table_can_be_migrated(before_the_table):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE cache RENAME TO away")
     try:

@@ -70,15 +70,15 @@ def faults(tree):
     return messages.faults_in(tree, tree / "locale", "es")
 
 
-def test_every_text_of_code_and_templates_is_found(tree):
+def test_texts_in_code_and_templates_are_all_gathered(tree):
     assert {(message.id, message.context) for message in messages.gather(tree) if message.id} == FOUND
 
 
-def test_what_is_not_translated_is_a_fault(tree):
+def test_untranslated_text_is_a_fault(tree):
     assert len(faults(tree)) == len(FOUND)
 
 
-def test_gathering_again_keeps_the_translations_and_changes_no_byte(tree, po):
+def test_gathering_again_keeps_translations_and_leaves_the_file_unchanged(tree, po):
     translate(tree)
     messages.update(tree, tree / "locale", "es")
     before = po.read_bytes()
@@ -90,7 +90,7 @@ def test_gathering_again_keeps_the_translations_and_changes_no_byte(tree, po):
     assert b"@" not in before
 
 
-def test_the_compiled_file_is_read_by_gettext(tree, po):
+def test_compiled_file_can_be_read_by_gettext(tree, po):
     translate(tree)
     catalogue = gettext.GNUTranslations(io.BytesIO(po.with_suffix(".mo").read_bytes()))
     assert catalogue.info()["content-type"] == "text/plain; charset=utf-8"
@@ -109,23 +109,23 @@ def test_the_compiled_file_is_read_by_gettext(tree, po):
         (("%(n)d book", "%(n)d books"), ("un libro", ""), [], "es: not translated: '%(n)d book'"),
     ],
 )
-def test_a_translation_that_would_not_do_is_a_fault(tree, text, translation, flags, fault):
+def test_empty_fuzzy_or_mismatched_translation_is_a_fault(tree, text, translation, flags, fault):
     translate(tree, {text: (translation, flags)})
     assert [found for found in faults(tree) if "django.mo" not in found] == [fault]
 
 
-def test_the_form_for_one_may_leave_the_number_out(tree):
+def test_singular_translation_may_omit_the_number(tree):
     translate(tree, {("%(n)d book", "%(n)d books"): (("un libro", "%(n)d libros"), [])})
     assert faults(tree) == []
 
 
-def test_a_text_that_is_new_or_gone_is_a_fault(tree):
+def test_new_or_removed_text_is_a_fault(tree):
     translate(tree)
     (tree / "portal/module.py").write_text(MODULE.replace('"Hello")', '"Good day")'))
     assert faults(tree) == ["es: not gathered yet: 'Good day'", "es: no longer used: 'Hello'"]
 
 
-def test_a_compiled_file_of_yesterday_is_a_fault(tree, po):
+def test_outdated_compiled_file_is_a_fault(tree, po):
     translate(tree)
     po.write_text(po.read_text().replace('msgstr "¡Hello"', 'msgstr "Hola"'))
     assert faults(tree) == ["es: django.mo is not what django.po says"]

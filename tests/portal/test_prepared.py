@@ -84,7 +84,7 @@ def test_prepared_query_returns_what_the_queryset_returns(two, shape, django_ass
         assert found == expected
 
 
-def test_query_is_compiled_once(two, monkeypatch):
+def test_prepared_query_is_compiled_once(two, monkeypatch):
     """If this fails after an upgrade of Django, its iterables no longer ask the query for a compiler."""
     compiled, called = [], []
     init = CachedCompiler.__init__
@@ -102,7 +102,7 @@ def test_query_is_compiled_once(two, monkeypatch):
     assert (len(called), len(compiled)) == (1, 1)
 
 
-def test_list_may_have_any_length(two):
+def test_prepared_query_accepts_a_list_of_any_length(two):
     ada, bo, branch, elsewhere = two
     staff = prepared(branches=KEY)(
         lambda branches: User.objects.filter(staff_roles__branch__in=branches).order_by("name")
@@ -116,14 +116,14 @@ def test_list_may_have_any_length(two):
         assert staff(branches=branches) == expected
 
 
-def test_deferred_column_is_loaded_when_it_is_needed(patron, django_assert_num_queries):
+def test_prepared_query_loads_a_deferred_column_on_access(patron, django_assert_num_queries):
     people = prepared(name=NAME)(lambda name: User.objects.filter(name=name).only("name"))
     [found] = people(name=patron.name)
     with django_assert_num_queries(1):
         assert found.email == patron.email
 
 
-def test_value_is_converted_by_its_field(patron):
+def test_prepared_query_converts_values_by_their_field(patron):
     person = prepared(public_id=models.UUIDField(), since=models.DateTimeField())(
         lambda public_id, since: User.objects.filter(public_id=public_id, joined_at__gte=since)
     )
@@ -131,7 +131,7 @@ def test_value_is_converted_by_its_field(patron):
     assert person(public_id=uuid.uuid4(), since=patron.joined_at) == []
 
 
-def test_none_is_compiled_as_a_query_of_its_own(staff, patron):
+def test_prepared_query_with_none_is_compiled_separately(staff, patron):
     @prepared(email=models.EmailField(), name=NAME)
     def people(email, name):
         return User.objects.filter(email=email, name=name)
@@ -142,14 +142,14 @@ def test_none_is_compiled_as_a_query_of_its_own(staff, patron):
     assert people(email=None, name="Nobody") == []
 
 
-def test_condition_that_nothing_meets_runs_no_query(two, django_assert_num_queries):
+def test_prepared_query_with_an_impossible_condition_runs_no_sql(two, django_assert_num_queries):
     none = prepared(name=NAME)(lambda name: User.objects.filter(Q(pk__in=[]), name=name))
     with django_assert_num_queries(0):
         assert none(name="Ada") == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_thread_uses_its_own_connection(library):
+def test_prepared_query_uses_the_connection_of_each_thread(library):
     one = prepared(pk=KEY)(lambda pk: Branch.objects.filter(pk=pk))
     used, branch = [], library.default_branch
 
@@ -170,7 +170,7 @@ def test_each_thread_uses_its_own_connection(library):
     assert used[0] is not used[1]
 
 
-def test_insert_saves_what_save_would_save(patron, staff, django_assert_num_queries):
+def test_prepared_insert_stores_the_same_row_as_save(patron, staff, django_assert_num_queries):
     """That includes defaults, the UUID, times and foreign keys. The row has its primary key afterwards."""
     row = RefusedPost(
         person=patron, path="/me/", fields={"body": ["50 % of “it”, or 'less'"]}, refused_at=timezone.now()
@@ -187,7 +187,7 @@ def test_insert_saves_what_save_would_save(patron, staff, django_assert_num_quer
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("who", ["person", "code", "both", "nobody"])
-def test_reader_gets_what_belongs_to_them(who, patron, branch):
+def test_prepared_query_returns_only_what_the_viewer_may_open(who, patron, branch):
     """A query that was compiled for one kind of reader opens nothing to another kind."""
     mine, opened, strangers = (
         HelpSessionFactory(patron=patron, branch=branch),

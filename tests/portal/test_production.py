@@ -78,32 +78,32 @@ def seen(collected, tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_every_cookie_belongs_to_this_host_alone(seen):
+def test_production_cookies_belong_to_one_host(seen):
     names = ("csrftoken", "sessionid", "last_person", "language", "notices", "no_passkey_offer")
     assert seen["signed_in"] == 302
     assert seen["cookies"] == {f"__Host-{name}": [True, True, "Lax", "/", ""] for name in names}
 
 
-def test_https_is_asked_for_and_kept_to(seen):
+def test_production_requires_https(seen):
     assert seen["headers"]["Strict-Transport-Security"].startswith("max-age=31536000")
     assert seen["plain http"] == "https://help.library.example/sign-in/"
     assert seen["a proxy that nobody named"] == 301
 
 
-def test_nothing_but_pages_and_their_files_is_served(seen):
+def test_production_serves_only_pages_and_static_files(seen):
     assert set(seen["other files"].values()) == {404}
     assert seen["trace"] == 0
 
 
-def test_a_forged_host_leads_nowhere(seen):
+def test_forged_host_header_has_no_effect(seen):
     assert seen["another host"] == 400
     assert seen["another host for the proxy"] == "/"
 
 
-def test_another_sites_form_is_refused(seen):
+def test_form_from_another_site_is_refused(seen):
     assert seen["another site's form"] == 403
 
 
-def test_the_desk_asks_for_the_second_factor_and_there_is_no_demo(seen):
+def test_production_requires_the_second_factor_and_has_no_demo(seen):
     assert seen["desk"] == "/second-factor/?next=%2Fdesk%2F"
     assert (seen["demo"], seen["become"]) == (404, 404)

@@ -71,7 +71,7 @@ def is_alive(pid):
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_one_terminal_one_end(environment, ending):
+def test_stopping_run_ends_web_server_and_worker(environment, ending):
     port = free_port()
     with typed(environment, port) as process:
         try:
@@ -87,7 +87,7 @@ def test_one_terminal_one_end(environment, ending):
     assert not any(is_alive(pid) for pid in pids.values())
 
 
-def test_a_worker_that_dies_is_started_again(environment):
+def test_killed_worker_is_started_again(environment):
     with typed(environment, free_port()) as process:
         try:
             said_until(process, "Ctrl-C")
@@ -103,7 +103,7 @@ def test_a_worker_that_dies_is_started_again(environment):
         assert process.wait(PATIENCE) == 0
 
 
-def test_without_its_web_server_everything_ends(environment):
+def test_run_ends_if_the_web_server_dies(environment):
     with typed(environment, free_port()) as process:
         said_until(process, "Ctrl-C")
         pids = children(process)
@@ -113,7 +113,7 @@ def test_without_its_web_server_everything_ends(environment):
     assert not is_alive(pids["worker"])
 
 
-def test_a_taken_port_is_said_before_anything_starts(environment):
+def test_used_port_is_reported_before_anything_starts(environment):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -122,7 +122,7 @@ def test_a_taken_port_is_said_before_anything_starts(environment):
             assert process.wait(PATIENCE) == 1
 
 
-def test_every_address_means_one_for_the_phone(environment):
+def test_run_on_all_addresses_shows_one_for_the_phone(environment):
     with typed(environment, free_port(), "--host=0.0.0.0", "--no-worker") as process:
         try:
             said = said_until(process, "Ctrl-C")

@@ -43,7 +43,7 @@ def events(lines):
     return [(line["level"], line["message"], line.get("by") or line.get("what", "")) for line in lines]
 
 
-def test_a_sign_in_by_code_and_what_was_wrong_before_it(client, patron, said):
+def test_sign_in_by_code_and_a_wrong_code_are_logged(client, patron, said):
     ask_for_code(client, patron.email)
     code = mailed_code(patron.email)
     enter(client, "000000" if code != "000000" else "000001")
@@ -56,20 +56,20 @@ def test_a_sign_in_by_code_and_what_was_wrong_before_it(client, patron, said):
     ]
 
 
-def test_a_sign_in_by_card(client, library, said):
+def test_sign_in_by_card_and_a_wrong_pin_are_logged(client, library, said):
     card = fake.CARDS[0]
     for pin in ("0000", card.pin):
         client.post(reverse("card_sign_in"), {"card": card.card, "pin": pin})
     assert events(said()) == [("WARNING", "refused", "pin"), ("INFO", "signed_in", "card")]
 
 
-def test_a_passkey_that_is_none(client, library, said):
+def test_refused_passkey_is_logged(client, library, said):
     client.post(reverse("passkey_options"))
     client.post(reverse("sign_in_by_passkey"), {"credential": json.dumps({"id": "x"})})
     assert events(said()) == [("WARNING", "refused", "passkey")]
 
 
-def test_the_desks_door(client, staff, sign_in, said):
+def test_opening_the_desk_and_a_wrong_app_code_are_logged(client, staff, sign_in, said):
     sign_in(client, staff, second_factor=False)
     TOTP.activate(staff, "JBSWY3DPEHPK3PXP")
     code = format_hotp_value(hotp_value("JBSWY3DPEHPK3PXP", next(iter(yield_hotp_counters_from_time()))))
@@ -78,7 +78,7 @@ def test_the_desks_door(client, staff, sign_in, said):
     assert events(said()) == [("WARNING", "refused", "second_factor"), ("INFO", "opened_desk", "")]
 
 
-def test_the_code_of_a_visit(client, branch, staff, said):
+def test_opening_a_visit_and_a_wrong_code_are_logged(client, branch, staff, said):
     code = handover.hand_over(
         HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url=""
     )
@@ -87,13 +87,13 @@ def test_the_code_of_a_visit(client, branch, staff, said):
     assert events(said()) == [("WARNING", "refused", "code_of_a_visit"), ("INFO", "opened_visit", "")]
 
 
-def test_what_is_tried_too_often(client, patron, said):
+def test_exceeded_limit_is_logged(client, patron, said):
     for _number in range(4):
         ask_for_code(client, patron.email)
     assert events(said()) == [("WARNING", "too_often", "mailed_code")]
 
 
-def test_what_is_somebody_elses(client, patron, sign_in, said):
+def test_opening_a_strangers_conversation_is_logged(client, patron, sign_in, said):
     conversation = ConversationFactory(help_session=HelpSessionFactory(patron=UserFactory()))
     client.get(reverse("conversation", args=[conversation.public_id]))
     client.get("/no-such-page/")
@@ -104,14 +104,14 @@ def test_what_is_somebody_elses(client, patron, sign_in, said):
     assert events(said()) == [("WARNING", "not_theirs", "")]
 
 
-def test_a_form_of_another_site(library, said):
+def test_cross_site_form_is_logged(library, said):
     Client(enforce_csrf_checks=True).post(
         reverse("sign_in"), {"email": "sam@example.org"}, headers={"origin": "https://evil.example"}
     )
     assert events(said()) == [("WARNING", "not_from_here", "")]
 
 
-def test_one_persons_day_is_seen_together_and_the_next_day_is_another(client, patron, sign_in, said):
+def test_log_pseudonym_of_a_person_changes_every_day(client, patron, sign_in, said):
     conversation = reverse(
         "conversation",
         args=[ConversationFactory(help_session=HelpSessionFactory(patron=UserFactory())).public_id],
@@ -129,7 +129,7 @@ def test_one_persons_day_is_seen_together_and_the_next_day_is_another(client, pa
     assert len({mine[1], theirs[1], tomorrow[1]}) == 3
 
 
-def test_the_word_of_a_day_is_gone_on_the_next(client, patron, said):
+def test_key_of_the_daily_log_pseudonyms_is_deleted_the_next_day(client, patron, said):
     words = []
     with time_machine.travel("2026-11-25 12:00:00Z", tick=False) as clock:
         for _day in range(2):
@@ -141,7 +141,7 @@ def test_the_word_of_a_day_is_gone_on_the_next(client, patron, said):
     assert len(said()) == 2
 
 
-def test_nothing_that_was_typed_and_nobodys_name_is_in_it(client, patron, said):
+def test_security_log_contains_no_typed_text_or_names(client, patron, said):
     ask_for_code(client, patron.email)
     right = mailed_code(patron.email)
     enter(client, "731905 typed")
@@ -165,23 +165,21 @@ def test_nothing_that_was_typed_and_nobodys_name_is_in_it(client, patron, said):
         assert secret not in json.dumps(lines)
 
 
-def test_no_line_is_two(client, library, said, caplog):
+def test_log_entry_cannot_be_split_into_two_lines(client, library, said, caplog):
     caplog.set_level(logging.INFO, logger="portal.requests")
     client.get("/no%0a{%22level%22: %22INFO%22}/")
     [record] = [record for record in caplog.records if record.name == "portal.requests"]
     assert "\n" not in JsonFormatter().format(record)
 
 
-def test_the_operations_guide_names_every_event():
+def test_operations_docs_name_every_security_event():
     guide = (settings.BASE_DIR / "docs/operations.md").read_text("utf-8")
     assert {
         event for event in security_log.LET_IN | security_log.KEPT_OUT if f"| `{event}` |" not in guide
     } == set()
 
 
-def test_no_code_token_or_pin_is_in_any_line_of_the_log(
-    client, patron, staff, branch, sign_in, said, caplog, monkeypatch
-):
+def test_log_contains_no_code_token_or_pin(client, patron, staff, branch, sign_in, said, caplog, monkeypatch):
     """At the level at which the portal runs, whoever writes it."""
     caplog.set_level(logging.INFO)
     visitor = Client(raise_request_exception=False)

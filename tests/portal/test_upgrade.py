@@ -200,7 +200,7 @@ def sign_in_before(patron):
     return session.session_key
 
 
-def test_everything_is_still_true_after_the_upgrade(before, client):
+def test_data_of_the_old_version_survives_the_upgrade(before, client):
     patron_key = before["patron"].pk
     upgrade()
     patron, library = User.objects.get(pk=patron_key), Library.objects.get()
