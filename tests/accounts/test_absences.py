@@ -1,4 +1,4 @@
-"""Days away: whose they are, that they never overlap, and what becomes of a conversation meanwhile."""
+"""Check absences of staff, their covers, and the release of untouched conversations."""
 
 import datetime
 import uuid
@@ -15,7 +15,8 @@ from tests.factories import BranchFactory, ConversationFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
 MARCH = datetime.date(2026, 3, 2)
-NOW = datetime.datetime(2026, 3, 4, 18, tzinfo=datetime.UTC)  # noon in the library's zone
+# Noon in the library's time zone.
+NOW = datetime.datetime(2026, 3, 4, 18, tzinfo=datetime.UTC)
 
 
 def days(first, last):
@@ -72,9 +73,9 @@ def test_first_and_last_day_of_an_absence_count_as_away(
     absence = away(staff, 2, 6, cover=colleague)
     with django_assert_num_queries(1):
         found = absences.away_on(MARCH.replace(day=day))
-        told = {person: (absence.person.name, absence.cover.name) for person, absence in found.items()}
+        names = {person: (absence.person.name, absence.cover.name) for person, absence in found.items()}
     assert found == ({staff.pk: absence} if is_away else {})
-    assert told == ({staff.pk: ("Rosa Lindqvist", "Maribel Santos")} if is_away else {})
+    assert names == ({staff.pk: ("Rosa Lindqvist", "Maribel Santos")} if is_away else {})
 
 
 def test_absence_of_a_cover_is_shown_on_both_absences(staff, colleague):
@@ -110,7 +111,7 @@ def test_leaving_a_desk_ends_the_covers_there(staff, coordinator, branch, collea
     assert not Absence.objects.filter(person=colleague).exists()
 
 
-# What becomes of a conversation.
+# Conversations of absent staff.
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_colleague_can_take_a_conversation_while_its_assignee_is_away(
     ],
 )
 def test_absence_begins_and_ends_at_midnight_in_the_library(conversation, staff, colleague, utc, free):
-    """In Chicago the fourth of March begins and ends six hours after Greenwich's."""
+    """Use the library's zone: in Chicago, March 4 begins and ends six hours later than in UTC."""
     away(staff, 4, 4)
     assert (
         desk_actions.is_away(staff, datetime.datetime.fromisoformat(utc).replace(tzinfo=datetime.UTC)) == free
@@ -159,7 +160,7 @@ def test_cover_sees_the_conversations_only_on_the_covered_days(conversation, sta
     assert not Conversation.objects.at_desk_of(cover).exists()
 
 
-# Left lying.
+# Untouched conversations.
 
 
 def hours(number):

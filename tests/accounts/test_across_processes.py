@@ -1,4 +1,4 @@
-"""Limits and one-time codes that must hold for several processes together."""
+"""Check limits and one-time codes when several processes use them at the same time."""
 
 import contextlib
 import datetime
@@ -108,7 +108,8 @@ def test_wrong_visit_codes_are_counted_across_processes():
                 allowed += 1
         return allowed
 
-    assert sum(at_once(*[guess] * PROCESSES)) == 30  # of 40
+    # Each of the 8 processes tries 5 codes.
+    assert sum(at_once(*[guess] * PROCESSES)) == 30
 
 
 def test_new_questions_are_counted_across_processes(rosa):
@@ -120,7 +121,8 @@ def test_new_questions_are_counted_across_processes(rosa):
                 asked += 1
         return asked
 
-    assert sum(at_once(*[ask] * PROCESSES)) == 20  # of 24
+    # Each of the 8 processes asks 3 questions.
+    assert sum(at_once(*[ask] * PROCESSES)) == 20
 
 
 def test_simultaneous_sign_ins_with_one_address_create_one_person(rosa):
@@ -137,7 +139,8 @@ def test_simultaneous_sign_ins_with_one_card_create_one_person(rosa):
         )
         assert len(set(people)) == 1
         assert User.objects.filter(library_cards__ils_id=patron.ils_id).count() == 1
-    assert User.objects.filter(library_cards=None).count() == 1  # rosa; nobody was made in vain
+    # Only Rosa has no card: no extra record was created.
+    assert User.objects.filter(library_cards=None).count() == 1
 
 
 def test_simultaneous_single_sign_ons_create_one_person(rosa):
@@ -182,7 +185,7 @@ def test_library_card_attempts_are_counted_across_processes(rosa):
 
 @pytest.mark.parametrize("by", ["person", "network", "target"])
 def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
-    """Every process of every host counts in the same place, and what was refused or undone is not counted."""
+    """Count in one place for all processes. Refused and undone attempts are not counted."""
     monkeypatch.setitem(LIMITS, "thing", Limit("a thing", **{by: "9/h"}))
 
     def do(number):
@@ -201,8 +204,8 @@ def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
 
 
 @pytest.fixture
-def looked(monkeypatch):
-    """How often a PIN was compared, in all processes together; none is right."""
+def pin_checks(monkeypatch):
+    """Count how often all processes together compare a PIN. Every PIN is wrong."""
     count = multiprocessing.get_context("fork").Value("i", 0)
 
     def compare(person, pin):
@@ -215,7 +218,7 @@ def looked(monkeypatch):
 
 
 def with_pin(person):
-    DeskPin.objects.create(person=person, pin_hash="as `looked` says", set_on=timezone.localdate())
+    DeskPin.objects.create(person=person, pin_hash="not compared", set_on=timezone.localdate())
     return person
 
 
@@ -223,26 +226,26 @@ def guess(desk, person):
     return lambda: desk_pins.try_pin(desk, person, "1357", at=timezone.now())
 
 
-def test_wrong_desk_pins_of_a_person_are_counted_across_processes(rosa, looked):
+def test_wrong_desk_pins_of_a_person_are_counted_across_processes(rosa, pin_checks):
     branch, by_computer = with_pin(rosa).roles[0].branch, []
     for number in range(4):
         desk, _token = shared_desks.unlock(branch=branch, name=f"Desk {number}", by=rosa, at=timezone.now())
-        before = looked.value
+        before = pin_checks.value
         outcomes = [outcome for _round in range(2) for outcome in at_once(*[guess(desk, rosa)] * PROCESSES)]
-        by_computer.append(looked.value - before)
+        by_computer.append(pin_checks.value - before)
         assert set(outcomes[PROCESSES:]) == {"PinBlocked"}
     assert by_computer == [desk_pins.MAX_WRONG_PER_PERSON] * 3 + [0]
     assert sum(by_computer) == desk_pins.MAX_WRONG_IN_TOTAL
 
 
-def test_wrong_desk_pins_on_a_computer_are_counted_across_processes(rosa, looked):
+def test_wrong_desk_pins_on_a_computer_are_counted_across_processes(rosa, pin_checks):
     branch = rosa.roles[0].branch
     people = [with_pin(StaffFactory(branch=branch)) for _number in range(PROCESSES)]
     desk, _token = shared_desks.unlock(branch=branch, name="Front desk", by=rosa, at=timezone.now())
     outcomes = [
         outcome for _round in range(4) for outcome in at_once(*[guess(desk, person) for person in people])
     ]
-    assert looked.value == desk_pins.MAX_WRONG_PER_COMPUTER
+    assert pin_checks.value == desk_pins.MAX_WRONG_PER_COMPUTER
     assert set(outcomes[-PROCESSES:]) == {"DeskClosed"}
     assert not SharedDesk.objects.unlocked(timezone.now()).exists()
 
@@ -263,7 +266,7 @@ def test_last_coordinator_remains_if_two_remove_each_other(rosa):
 
 
 def test_invitation_is_either_accepted_once_or_withdrawn(rosa):
-    """Pressed on several devices at once, while whoever sent it leaves or takes it back."""
+    """Accept on three devices at once, while the invitation is withdrawn or its sender leaves."""
     branch = BranchFactory()
     sender, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))
     noor = UserFactory(email="noor@example.org")

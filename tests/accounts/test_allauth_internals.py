@@ -1,7 +1,7 @@
-"""The private parts of allauth that the portal builds on.
+"""Check the private parts of allauth that the portal uses.
 
-If one of these tests fails, allauth has changed. Read its release notes, change
-accounts/allauth_internals.py and its callers, and then raise the ceiling in pyproject.toml.
+If one of these tests fails, allauth has changed. Read its release notes, change accounts/allauth_internals.py
+and its callers, and then raise the ceiling in pyproject.toml.
 """
 
 import ast
@@ -28,8 +28,8 @@ def call(*args, **kwargs):
 
 
 REQUEST, USER, ANY = object(), object(), object()
-# Each name, the module that defines it, and the calls that the portal makes. "" calls the name itself, any
-# other key a method of it.
+# Each name with the module that defines it and the calls that the portal makes. The key "" is a call of the
+# name itself. Any other key is one of its methods.
 USED = {
     "get_authentication_records": (login, {"": call(REQUEST, USER)}),
     "perform_login": (login, {"": call(REQUEST, ANY)}),

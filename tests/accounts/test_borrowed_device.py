@@ -1,4 +1,4 @@
-"""“This isn't my phone”: a sign-in that ends by itself and leaves nothing behind."""
+"""Check sign-in with “This isn't my phone”, which ends by itself and leaves nothing in the browser."""
 
 import re
 
@@ -59,7 +59,8 @@ def test_sign_in_on_a_borrowed_device_ends_after_two_hours(client, way, patron):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         way(client, borrowed="on")
         clock.shift(3600)
-        client.post(reverse("me"), {"name": "Sam"})  # being there does not make it longer
+        # Using the session does not extend it.
+        client.post(reverse("me"), {"name": "Sam"})
         clock.shift(3599)
         assert is_signed_in(client)
         clock.shift(2)
@@ -94,7 +95,8 @@ def test_borrowed_device_stores_no_draft_of_a_question(client, way, patron):
     way(other, borrowed="on")
     borrowed = other.get(reverse("ask")).content.decode()
     assert ("data-draft-local" in own, "data-draft-local" in borrowed) == (True, False)
-    assert 'data-draft="' in borrowed  # on the server it is kept as ever
+    # The server still saves the draft.
+    assert 'data-draft="' in borrowed
 
 
 def test_borrowed_device_stores_no_draft_of_a_reply(client, patron):

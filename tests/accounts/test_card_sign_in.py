@@ -1,4 +1,4 @@
-"""Sign-in with card and PIN, as a browser meets it. What each ILS says is in tests/accounts/ils/."""
+"""Check the pages for signing in with card and PIN. The ILS adapters have tests in tests/accounts/ils/."""
 
 import logging
 import uuid
@@ -33,7 +33,10 @@ def _no_waiting(library, monkeypatch):
 
 @pytest.fixture
 def ils(monkeypatch):
-    """An ILS that tests put words into: `ils.says(error or patron)`; `ils.asked` is who it was asked about."""
+    """Return a fake ILS.
+
+    It raises `ils.error` if that is set, and lists the cards it checked in `ils.asked`.
+    """
 
     class Ils(fake.Fake):
         asked, error = [], None
@@ -115,7 +118,7 @@ def test_card_sign_in_keeps_the_name_chosen_in_the_portal(client, ils):
 
 
 def test_ils_address_is_suggested_but_opens_no_account(client, ils, patron):
-    """Somebody else's account stays theirs, and who reads that address later gets no way into this one."""
+    """Suggest the ILS address only. It opens neither another account nor this one."""
     ils.cards = [
         fake.Card("1", "1", "7", "Sam Again", email=patron.email.upper()),
         fake.Card("2", "2", "8", "Kim", email="kim@example.org"),
@@ -200,7 +203,7 @@ def test_wrong_pin_and_unknown_card_get_the_same_page(client):
 
 
 class Clock:
-    """In place of the module `time`: nobody waits."""
+    """A replacement for the `time` module that never waits."""
 
     def __init__(self):
         self.now = 100.3
@@ -269,9 +272,8 @@ def test_card_is_blocked_in_the_portal_after_five_attempts(ils, settings):
         page = Client().post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": f"000{number}"})
     assert len(ils.asked) == 5
     assert "tried too often" in words(page)
-    assert "tried too often" in words(
-        sign_in(Client())
-    )  # whoever has the right PIN as well, or a guesser would learn it
+    # The right PIN is refused too. Otherwise a guesser would recognize it.
+    assert "tried too often" in words(sign_in(Client()))
     sign_in(client := Client(), NEW)
     assert person_in(client)
 
@@ -356,7 +358,7 @@ def test_card_sign_in_renews_the_session_key_and_keeps_opened_visits(client):
     assert client.session[OPENED_CODES] == [7]
 
 
-# It is still them, and their page.
+# Reauthentication and the account page.
 
 
 def test_patron_without_an_address_reauthenticates_with_the_card_pin(client, ils, monkeypatch):
@@ -379,7 +381,8 @@ def test_adding_an_address_to_a_card_account_requires_the_pin(client, ils, monke
     for module in ("views.reauthenticate", "sign_in.single_sign_on"):
         monkeypatch.setattr(f"accounts.{module}.library_ils", lambda: ils)
     sign_in(client)
-    assert client.get(reverse("add_address")).status_code == 200  # at the sign-in it was shown
+    # The sign-in counts as proof of the PIN.
+    assert client.get(reverse("add_address")).status_code == 200
     session = client.session
     session["account_authentication_methods"] = []
     session.save()

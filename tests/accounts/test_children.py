@@ -1,4 +1,4 @@
-"""Records of children: a first name and no more, by the word of the desk or of the library's own system."""
+"""Check records of children, which hold only a first name."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def library(library):
     return library
 
 
-def comes_in(patron):
+def sign_in_by_card(patron):
     return library_cards.person_with_card(patron, at=timezone.now(), language="en")
 
 
@@ -64,25 +64,25 @@ def test_no_patron_group_is_for_children_by_default(library):
 
 
 def test_childs_card_brings_a_first_name_and_no_address(library):
-    person = comes_in(JANE)
+    person = sign_in_by_card(JANE)
     assert (person.name, person.is_child, person.email) == ("Jane", True, None)
     assert not EmailAddress.objects.exists()
     assert "Doe" not in str(list(User.objects.values()) + list(LibraryCard.objects.values()))
 
 
 def test_adults_card_brings_the_full_name_and_an_unverified_address(library):
-    person = comes_in(replace(JANE, group="Adult"))
+    person = sign_in_by_card(replace(JANE, group="Adult"))
     assert (person.name, person.is_child) == ("Doe, Jane Ann", False)
     assert EmailAddress.objects.get().email == "parent@example.org"
 
 
 def test_childs_record_follows_the_patron_group_of_its_card(library):
-    person = comes_in(replace(JANE, group="Adult"))
-    assert comes_in(JANE).name == "Jane"
+    person = sign_in_by_card(replace(JANE, group="Adult"))
+    assert sign_in_by_card(JANE).name == "Jane"
     person.refresh_from_db()
     assert (person.name, person.is_child) == ("Jane", True)
     assert not EmailAddress.objects.exists()
-    assert not comes_in(replace(JANE, group="Adult")).is_child
+    assert not sign_in_by_card(replace(JANE, group="Adult")).is_child
     assert list(AuditEvent.objects.order_by("pk").values_list("action", flat=True)) == [
         "joined_by_card",
         "made_childs_record",
@@ -91,14 +91,14 @@ def test_childs_record_follows_the_patron_group_of_its_card(library):
 
 
 def test_card_sign_in_does_not_undo_a_childs_record_made_by_the_desk(library, staff):
-    person = comes_in(replace(JANE, group="Adult"))
+    person = sign_in_by_card(replace(JANE, group="Adult"))
     children.make_childs_record(person, by=staff, at=timezone.now())
-    assert comes_in(replace(JANE, group="Adult")).is_child
+    assert sign_in_by_card(replace(JANE, group="Adult")).is_child
 
 
 def test_staff_cannot_have_a_childs_record(library, staff):
     LibraryCard.objects.create(person=staff, ils_id=JANE.ils_id, barcode=JANE.barcode, seen_at=timezone.now())
-    assert not comes_in(JANE).is_child
+    assert not sign_in_by_card(JANE).is_child
     with pytest.raises(children.WorksAtADesk):
         children.make_childs_record(staff, by=staff, at=timezone.now())
 
@@ -114,10 +114,10 @@ def test_paper_only_library_creates_no_new_account_for_a_childs_card(library):
     library.children = "paper"
     library.save()
     with pytest.raises(library_cards.OnPaperOnly):
-        comes_in(JANE)
+        sign_in_by_card(JANE)
     assert not User.objects.exists()
-    known = comes_in(replace(JANE, ils_id="78", group="Adult"))
-    assert comes_in(replace(JANE, ils_id="78")) == known
+    known = sign_in_by_card(replace(JANE, ils_id="78", group="Adult"))
+    assert sign_in_by_card(replace(JANE, ils_id="78")) == known
 
 
 def test_card_page_says_that_children_get_help_on_paper(library, monkeypatch):
@@ -158,7 +158,8 @@ def test_child_can_change_their_name_but_not_add_a_surname(library, client, sign
 def test_audit_trail_shows_when_a_childs_record_begins_and_ends(library, staff):
     person = UserFactory(name="Jane Doe")
     children.make_childs_record(person, by=staff, at=timezone.now())
-    children.make_childs_record(person, by=staff, at=timezone.now())  # twice is once
+    # The second call changes nothing.
+    children.make_childs_record(person, by=staff, at=timezone.now())
     children.end_childs_record(person, by=staff, at=timezone.now())
     assert AuditEvent.objects.filter(patron=person, by=staff).count() == 2
     person.refresh_from_db()

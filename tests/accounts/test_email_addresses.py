@@ -1,4 +1,7 @@
-"""Another address: proven at the new one, and confirmed by the old one or, where nobody reads that any more, in a week."""
+"""Check changes of an email address.
+
+The new address must be verified. The old one confirms the change, or the change happens after a week.
+"""
 
 import re
 from functools import partial
@@ -42,13 +45,13 @@ def clock():
 
 @pytest.fixture
 def by_code(client, patron):
-    """Sam's browser, just signed in by a code to the address that is to change."""
+    """Return Sam's browser, which just signed in with a code from the old address."""
     return sign_in_by_code(client, patron.email)
 
 
 @pytest.fixture
 def by_passkey(client, patron, sign_in):
-    """Sam's browser, where something else has just shown that it is Sam."""
+    """Return Sam's browser, which just reauthenticated without a code from the old address."""
     prove(sign_in(client, patron))
     return client
 
@@ -60,19 +63,19 @@ def sign_in_by_code(client, email):
 
 
 def give_new(browser, email=NEW):
-    """The new address, and the code from there."""
+    """Enter the new address and the code sent to it."""
     browser.post(CHANGE, {"email": email})
     return browser.post(CHANGE, {"code": mailed_code(email)})
 
 
 def ask_old(browser, email=OLD):
-    """The code that was sent to the old one."""
+    """Request a code for the old address and return it."""
     browser.post(CHANGE, {"send": "1"})
     return mailed_code(email)
 
 
 def begin(browser, email=NEW):
-    """A change that waits. Returns the link in the mail to the old address."""
+    """Begin a pending change. Return the link in the email to the old address."""
     give_new(browser, email)
     browser.post(CHANGE, {"wait": "1"})
     return link_to(OLD)
@@ -87,7 +90,7 @@ def address_of(person):
 
 
 def mails_to(address):
-    """The subjects, without those of codes."""
+    """Return the subjects of the emails to an address, except emails with codes."""
     mails = (
         Notification.objects.filter(to_address=address)
         .exclude(subject__startswith="Your code")
@@ -108,7 +111,7 @@ def wait_is_over():
     email_addresses.change_due_addresses(at=timezone.now())
 
 
-# Before anything.
+# Verifying the new address.
 
 
 def test_changing_the_address_requires_reauthentication(client, patron, sign_in):
@@ -139,7 +142,7 @@ def test_old_address_remains_until_the_new_one_is_verified(by_code, patron):
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_address_page_does_not_reveal_that_an_address_has_an_account(by_passkey, is_known):
-    """The page is the same until its code is read, whether it opens an account already or not."""
+    """Show the same page for used and unused addresses until the code is entered."""
     if is_known:
         UserFactory(email=NEW)
     by_passkey.post(CHANGE, {"email": NEW})
@@ -148,7 +151,7 @@ def test_address_page_does_not_reveal_that_an_address_has_an_account(by_passkey,
     assert "Another library account" not in page
 
 
-# Both ends.
+# Confirming from the old address.
 
 
 def test_code_sent_to_the_old_address_confirms_the_change(by_passkey, patron):
@@ -191,7 +194,8 @@ def test_recent_code_from_the_old_address_makes_another_unnecessary(client, patr
         assert address_of(patron) == OLD
         show_by_mail(client)
         assert "It can take the place of sam@example.org" in text(client.get(CHANGE))
-        assert address_of(patron) == OLD  # to look changes nothing
+        # Opening the page changes nothing.
+        assert address_of(patron) == OLD
         client.post(CHANGE)
     assert address_of(patron) == NEW
 
@@ -211,7 +215,7 @@ def test_code_from_the_old_address_counts_for_15_minutes(by_code, patron, clock,
 
 
 def test_code_from_another_new_address_does_not_confirm_for_the_old_one(by_passkey, patron):
-    """Of two new addresses, both proven in this session, neither says yes for the old one."""
+    """Verify two new addresses in one session. Neither confirms for the old one."""
     give_new(by_passkey, "thief@example.org")
     by_passkey.post(CHANGE, {"another": "1"})
     give_new(by_passkey)
@@ -220,7 +224,7 @@ def test_code_from_another_new_address_does_not_confirm_for_the_old_one(by_passk
 
 
 def test_confirmation_by_a_former_address_does_not_count(by_code, patron, clock):
-    """A second tab, a second device: between the question and the answer the address has changed."""
+    """Change the address in another tab between the code request and the code."""
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
     User.objects.filter(pk=patron.pk).update(email="other@example.org")
@@ -234,10 +238,10 @@ def test_email_to_the_old_address_does_not_name_the_new_one(by_code, patron):
     give_new(by_code)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     assert NEW not in mail.text + mail.html + mail.subject
-    assert (
-        "/not-me/" not in mail.text + mail.html
-    )  # it has said yes: whoever reads it later takes nothing back
-    assert (mail.recipient, mail.blanked) == (patron, True)  # whoever is erased leaves no old address behind
+    # The old address already confirmed, so its email has no link to undo the change.
+    assert "/not-me/" not in mail.text + mail.html
+    # The email belongs to the patron, so erasure also deletes the old address.
+    assert (mail.recipient, mail.blanked) == (patron, True)
 
 
 def test_email_to_the_old_address_uses_the_patrons_language(patron):
@@ -247,7 +251,10 @@ def test_email_to_the_old_address_uses_the_patrons_language(patron):
 
 
 def test_merge_is_offered_only_after_the_old_address_confirmed(by_passkey, patron):
-    """Or whoever has a card and its PIN would take the whole record into one of their own, past its mailbox."""
+    """Require the old address first.
+
+    Otherwise a thief with the card and PIN could merge the patron's record into their own.
+    """
     thief = UserFactory(email=NEW)
     give_new(by_passkey)
     assert by_passkey.get("/join-records/").status_code in (302, 404)
@@ -258,7 +265,7 @@ def test_merge_is_offered_only_after_the_old_address_confirmed(by_passkey, patro
     assert address_of(patron) == OLD
 
 
-# In a week.
+# Changes that wait for a week.
 
 
 def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clock):
@@ -271,7 +278,8 @@ def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clo
     clock.shift(WEEK - 1)
     wait_is_over()
     assert address_of(patron) == OLD
-    assert signed_in_as(sign_in_by_code(Client(), OLD)) == str(patron.pk)  # until then it is theirs
+    # The old address works until the change happens.
+    assert signed_in_as(sign_in_by_code(Client(), OLD)) == str(patron.pk)
     clock.shift(1)
     for _twice in range(2):
         wait_is_over()
@@ -287,7 +295,7 @@ def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clo
 
 
 def test_pending_new_address_is_shown_on_no_page_or_email(by_passkey, patron):
-    """Whoever reads the old one comes in by it, and may be somebody from whom they went away."""
+    """Hide the new address from the reader of the old one, who can still sign in and may be dangerous."""
     begin(by_passkey)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     viewer = sign_in_by_code(Client(), OLD)
@@ -325,7 +333,8 @@ def test_button_linked_in_the_email_stops_a_pending_address_change(by_passkey, p
     link, viewer = begin(by_passkey), Client()
     assert "It wasn't me: stop it" in text(viewer.get(link))
     viewer.head(link)
-    assert AddressChange.objects.filter(person=patron).exists()  # a scanner that follows links stops nothing
+    # A mail scanner that opens the link does not stop the change.
+    assert AddressChange.objects.filter(person=patron).exists()
     assert OLD in text(viewer.post(link))
     assert (address_of(patron), AddressChange.objects.count()) == (OLD, 0)
     assert elsewhere.get(reverse("saved")).wsgi_request.user.is_anonymous
@@ -337,7 +346,7 @@ def test_button_linked_in_the_email_stops_a_pending_address_change(by_passkey, p
 
 
 def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patron):
-    """Also with what each page writes into the session: the day on which it was used."""
+    """Sign out the browser that stops the change, on a day when its session is also written."""
     clock.shift(DAY)
     prove(by_code)
     link = begin(by_code)
@@ -352,30 +361,33 @@ def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patr
 
 
 def test_new_address_is_notified_of_a_canceled_change(by_passkey, patron):
-    """Whoever reads the old one comes in by it."""
+    """Notify the new address, because the reader of the old one can sign in and cancel the change."""
     begin(by_passkey)
     viewer = sign_in_by_code(Client(), OLD)
     viewer.post(reverse("keep_address"))
-    told = Notification.objects.get(
+    notice = Notification.objects.get(
         to_address=NEW, subject="This email address was not added to a library account"
     )
-    assert [OLD in words or patron.name in words for words in (told.text, told.html)] == [False, False]
+    assert [OLD in words or patron.name in words for words in (notice.text, notice.html)] == [False, False]
     begin(by_passkey, "first@example.org")
-    begin(by_passkey, "first@example.org")  # once more the same: nothing to say
+    # Entering the same address again sends no email.
+    begin(by_passkey, "first@example.org")
     assert mails_to("first@example.org") == []
     begin(by_passkey, "second@example.org")
-    give_new(viewer, "theirs@example.org")  # the old one has just said yes to this one
+    # The old address just confirmed this one.
+    give_new(viewer, "theirs@example.org")
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == "theirs@example.org"
     assert [mails_to(f"{which}@example.org") for which in ("new", "first", "second", "theirs")] == [
-        [told.subject]
+        [notice.subject]
     ] * 3 + [[]]
 
 
 def test_overdue_address_change_can_be_stopped_until_it_happens(by_passkey, patron, clock):
     prove(by_passkey)
     link = begin(by_passkey)
-    clock.shift(WEEK + DAY)  # the worker was away
+    # The worker was down.
+    clock.shift(WEEK + DAY)
     assert Client().get(link).status_code == 200
     wait_is_over()
     assert (Client().get(link).status_code, Client().post(link).status_code) == (404, 404)
@@ -423,7 +435,8 @@ def test_confirmed_address_change_cancels_a_pending_one(by_passkey, patron):
 
 def test_pending_address_changes_are_limited_to_five_a_day(by_passkey, patron):
     begin(by_passkey)
-    by_passkey.post(CHANGE, {"wait": "1"})  # once more: the code is used up
+    # The second attempt does nothing, because the code is used up.
+    by_passkey.post(CHANGE, {"wait": "1"})
     assert len(mails_to(OLD)) == 1
     for number in range(4):
         begin(by_passkey, f"new{number}@example.org")
@@ -467,7 +480,8 @@ def test_address_of_another_account_starts_no_pending_change(by_passkey, patron)
 
 def test_unfinished_sign_in_does_not_block_an_address_change(by_passkey, patron):
     begin(by_passkey)
-    ask_for_code(Client(), NEW)  # by its owner, who cannot wait
+    # The patron tries to sign in before the week is over.
+    ask_for_code(Client(), NEW)
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == NEW
 
@@ -492,11 +506,11 @@ def test_simultaneous_sign_in_delays_only_the_change_to_that_address(patron, mon
     assert address_of(patron) == NEW
 
 
-# Who has no old address to ask, and who works at a desk.
+# Patrons without a verified address, and staff.
 
 
 def test_unverified_old_address_is_not_asked_to_confirm(client, patron, sign_in):
-    """The desk wrote it, nobody ever read a code there: whoever does is a stranger."""
+    """Do not ask an unverified address that staff typed. Its owner may be a stranger."""
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=False)
     sign_in(client, patron)
     client.post("/me/prove/", {"confirm": "1"})
@@ -529,7 +543,7 @@ def test_staff_must_confirm_an_address_change_from_the_old_address(client, staff
 
 
 def test_first_staff_role_cancels_a_pending_address_change(by_passkey, patron, branch, coordinator):
-    """It was begun by what is too weak a proof for staff."""
+    """Cancel the change, because its proof is too weak for staff."""
     link = begin(by_passkey)
     roles.give_role(patron, branch=branch, role="staff", by=coordinator, at=timezone.now())
     assert Client().post(link).status_code == 404
@@ -537,12 +551,12 @@ def test_first_staff_role_cancels_a_pending_address_change(by_passkey, patron, b
     assert address_of(patron) == OLD
 
 
-# Who cannot read the old mailbox shows in another way that it is them.
+# Reauthentication without the old mailbox.
 
 
 @pytest.fixture
 def with_card(client, patron, sign_in, monkeypatch):
-    """Sam's browser, signed in long ago; Sam has a library card as well."""
+    """Return Sam's browser, signed in long ago. Sam also has a library card."""
     monkeypatch.setattr("accounts.views.reauthenticate.library_ils", fake.Fake)
     LibraryCard.objects.create(person=patron, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     return sign_in(client, patron)
@@ -564,7 +578,7 @@ def test_card_pin_reauthenticates_but_does_not_replace_the_old_address(with_card
 def test_patrons_without_a_card_and_all_staff_reauthenticate_by_email_code(
     client, patron, staff, sign_in, by
 ):
-    """Who has no card and no single sign-on is asked for the code, whatever the address says; so are staff who have them."""
+    """Ask for the email code, whatever method the URL names."""
     LibraryCard.objects.create(person=staff, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     for person in (patron, staff):
         browser = sign_in(Client(), person, **({"second_factor": False} if person == staff else {}))
@@ -575,11 +589,11 @@ def test_patrons_without_a_card_and_all_staff_reauthenticate_by_email_code(
         assert browser.get(CHANGE)["Location"].startswith("/me/prove/")
 
 
-# What else becomes of a change that waits.
+# Pending changes and merging, copies and erasure.
 
 
 def test_record_with_a_pending_address_change_cannot_be_merged(by_passkey, patron):
-    """Or whoever reads the old one would stop what is nobody's any more."""
+    """Refuse the merge. Otherwise the link in the old email would refer to a deleted record."""
     begin(by_passkey)
     other = UserFactory()
     with pytest.raises(CannotMerge):
@@ -612,7 +626,7 @@ def test_erasing_deletes_a_pending_change_and_its_emails(by_passkey, patron):
 
 
 def test_delivered_emails_to_an_unconfirmed_address_are_deleted(by_passkey, patron):
-    """No erasure would know it for theirs."""
+    """Delete these emails on delivery, because a later erasure could not find them."""
     by_passkey.post(CHANGE, {"email": "mistyped@example.org"})
     by_passkey.post(CHANGE, {"another": "1"})
     begin(by_passkey)
@@ -622,7 +636,7 @@ def test_delivered_emails_to_an_unconfirmed_address_are_deleted(by_passkey, patr
     assert set(Notification.objects.values_list("to_address", flat=True)) == {OLD}
 
 
-# Several at once.
+# Simultaneous changes.
 
 
 @pytest.mark.long
@@ -630,11 +644,11 @@ def test_delivered_emails_to_an_unconfirmed_address_are_deleted(by_passkey, patr
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not")
 class TestAtOnce:
-    """It happens or it doesn't, whoever comes first, and once."""
+    """Changes that several processes make at the same time."""
 
     @pytest.fixture
     def begun(self, patron):
-        """begun() begins a change that is due. Returns the token of the mail to the old address."""
+        """Return begun(), which begins a due change and returns the token in the email to the old address."""
 
         def begun():
             Notification.objects.all().delete()
@@ -677,7 +691,7 @@ class TestAtOnce:
         assert (User.objects.count(), AddressChange.objects.count()) == (0, 0)
 
     def test_one_of_several_people_gets_the_address_they_all_wait_for(self, patron, begun):
-        """And somebody who begins to sign in with it: one of all has it, and nobody loses what they had."""
+        """Let two changes and a sign-in compete for one address. One gets it, and nobody loses an address."""
         for _round in range(times(4, 10)):
             begun()
             other = UserFactory(email="other@example.org")
@@ -702,7 +716,7 @@ class TestAtOnce:
             assert (given, AddressChange.objects.count()) == (None, 0)
 
     def test_simultaneous_address_changes_end_in_a_confirmed_address(self, patron):
-        """The one has the old address's word, the other waits: what is made is what was confirmed."""
+        """Run two confirmed changes and a pending one. One of the confirmed changes wins."""
         for _round in range(times(4, 10)):
             EmailAddress.objects.filter(user=patron).delete()
             User.objects.filter(pk=patron.pk).update(email=OLD)

@@ -30,7 +30,7 @@ def nine_to_five(branch):
     [
         (4, "2026-11-25 10:00", "2026-11-25 14:00"),  # within the day
         (8, "2026-11-25 09:00", "2026-11-25 17:00"),  # to the minute it closes
-        (4, "2026-11-25 15:00", "2026-11-26 11:00"),  # over night
+        (4, "2026-11-25 15:00", "2026-11-26 11:00"),  # overnight
         (4, "2026-11-27 15:00", "2026-11-30 11:00"),  # over the weekend
         (1, "2026-11-28 12:00", "2026-11-30 10:00"),  # asked on a Saturday
         (1, "2026-11-25 23:59", "2026-11-26 10:00"),  # asked at night
@@ -56,12 +56,10 @@ def test_promise_of_a_branch_without_opening_hours_counts_every_hour(branch):
 def test_promised_time_respects_daylight_saving_changes(branch):
     OpeningHours.objects.create(branch=branch, weekday=6, opens=datetime.time(0), closes=datetime.time(12))
     branch.promise_hours = 5
-    assert promised_at(branch, chicago("2026-11-01 00:00")) == chicago(
-        "2026-11-01 04:00"
-    )  # one hour came twice
-    assert promised_at(branch, chicago("2026-03-08 00:00")) == chicago(
-        "2026-03-08 06:00"
-    )  # one hour was left out
+    # This night has an extra hour.
+    assert promised_at(branch, chicago("2026-11-01 00:00")) == chicago("2026-11-01 04:00")
+    # This night lacks an hour.
+    assert promised_at(branch, chicago("2026-03-08 00:00")) == chicago("2026-03-08 06:00")
 
 
 def test_branch_is_open_only_during_its_hours(nine_to_five):
@@ -104,7 +102,7 @@ class PromiseProperties(TestCase):
         zone=st.sampled_from(["America/Chicago", "Europe/Madrid", "Australia/Lord_Howe", "UTC"]),
     )
     def test_branch_is_open_for_exactly_the_promised_hours(self, week, closed, hours, minutes, zone):
-        """Counted minute by minute, the branch is open for the promised hours between asking and the promise."""
+        """Count the open half hours up to the promised time and compare them with the promise."""
         week = [(day, start, end) for day, start, end in week if end > start]
         if not week:
             return

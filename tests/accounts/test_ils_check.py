@@ -1,4 +1,4 @@
-"""`manage.py ils_check` says what is wrong, in words that name the setting or the thing to do."""
+"""Check that `manage.py ils_check` names the setting or the fix for each problem."""
 
 import io
 
@@ -20,7 +20,10 @@ BLOCKED = Card("20001003", "8642135", "43", "Theo Brandt", blocked=True)
 
 @pytest.fixture
 def check(monkeypatch, library, settings):
-    """check(server, card=, pin=, **settings): the lines that are said, or the words of the error after `!`."""
+    """Return check(server, card=, pin=, **settings), which returns the output.
+
+    An error line begins with `!`.
+    """
 
     def check(server, *, card="", pin="8642135", **more):
         out = io.StringIO()
@@ -48,20 +51,21 @@ def server():
     return Sip2Server([SAM, ZOE, BLOCKED])
 
 
-def looked_at(lines):
+def warnings_in(lines):
     return [line for line in lines if line.startswith("LOOK") and "not encrypted" not in line]
 
 
 def test_ils_check_reports_a_working_connection(check):
     lines = check(server(), card=SAM.card)
-    assert looked_at(lines) == []
+    assert warnings_in(lines) == []
     assert [line for line in lines if "20001001" in line] == [
         "ok    The portal would store this person as 20001001: Sam Okafor."
     ]
     assert lines[-3:] == [
         "ok    Email: sam@example.org. Patron group: ADULT. Expires: no date given.",
         "ok    Home branch: Harbour Main.",
-        "To look at: 1.",  # nothing is encrypted
+        # The one warning says that the connection is not encrypted.
+        "To look at: 1.",
     ]
 
 
@@ -88,7 +92,7 @@ def test_ils_check_notices_missing_error_detection(check):
     one = server()
     one.fault = lambda number, line, answer: answer[:-9]
     assert "SIP2_ERROR_DETECTION=0" in check(one)[-1]
-    assert looked_at(check(server(), error_detection=False)) == []
+    assert warnings_in(check(server(), error_detection=False)) == []
 
 
 def test_ils_check_notices_an_answer_without_cq(check):
@@ -96,15 +100,17 @@ def test_ils_check_notices_an_answer_without_cq(check):
     about = one.about
     one.about = lambda number, pin: about(number, pin).replace("CQY|", "")
     lines = check(one, card=SAM.card)
-    assert [line for line in looked_at(lines) if "no CQ" in line]
+    assert [line for line in warnings_in(lines) if "no CQ" in line]
     assert lines[-1].startswith("! This card can't be used to sign in")
 
 
 def test_ils_check_notices_a_wrong_charset(check):
     utf8 = Sip2Server([ZOE], charset="utf-8")
-    assert [line for line in looked_at(check(utf8, card=ZOE.card)) if "SIP2_CHARSET" in line]
+    assert [line for line in warnings_in(check(utf8, card=ZOE.card)) if "SIP2_CHARSET" in line]
     assert [
-        line for line in looked_at(check(server(), card=ZOE.card, charset="utf-8")) if "SIP2_CHARSET" in line
+        line
+        for line in warnings_in(check(server(), card=ZOE.card, charset="utf-8"))
+        if "SIP2_CHARSET" in line
     ]
     assert not [line for line in check(server(), card=ZOE.card) if "SIP2_CHARSET" in line]
 
@@ -119,7 +125,9 @@ def test_ils_check_warns_if_patrons_are_identified_by_card_number(check):
 
 def test_ils_check_notices_an_unknown_home_branch(check):
     assert [
-        line for line in looked_at(check(server(), card=ZOE.card)) if "ILS_BRANCHES" in line and "XYZ" in line
+        line
+        for line in warnings_in(check(server(), card=ZOE.card))
+        if "ILS_BRANCHES" in line and "XYZ" in line
     ]
 
 
@@ -138,7 +146,7 @@ def test_ils_check_notices_unsupported_patron_requests(check):
     one = server()
     answer = one.answer
     one.answer = lambda line: answer(line).replace("BXYYYYYYYY", "BXYYYYYYYN").replace("98Y", "98N")
-    assert len(looked_at(check(one))) == 2
+    assert len(warnings_in(check(one))) == 2
 
 
 def test_ils_check_tests_the_koha_login(monkeypatch, settings):

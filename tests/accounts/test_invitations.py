@@ -1,4 +1,4 @@
-"""Somebody is invited to work at a desk. The link alone makes nobody staff."""
+"""Check invitations to work at a desk."""
 
 import datetime
 import re
@@ -37,7 +37,7 @@ NOOR = {
 
 @pytest.fixture
 def desk(client, coordinator, sign_in):
-    """The coordinator's browser; another branch is theirs as well, and a third is not."""
+    """Return the browser of a coordinator of two branches. A third branch has another coordinator."""
     StaffRole.objects.create(
         user=coordinator, branch=BranchFactory(name="Hill", slug="hill"), role="coordinator"
     )
@@ -51,7 +51,7 @@ def desk(client, coordinator, sign_in):
 
 @pytest.fixture
 def link(branch, coordinator):
-    """As in the mail to noor@example.org."""
+    """Return the path of the link in the email to noor@example.org."""
     return path(invite(branch, coordinator))
 
 
@@ -70,8 +70,8 @@ def mails():
     return [mail for mail in Notification.objects.order_by("pk") if "/invitation/" in mail.text]
 
 
-def come_in(browser, link, email="noor@example.org"):
-    """From the link, by the code that it sends, back to the link."""
+def sign_in_and_return(browser, link, email="noor@example.org"):
+    """Sign in from the invitation with the emailed code, which returns to the invitation."""
     entered = browser.post(link)
     assert entered["Location"] == f"/sign-in/code/?next={link.replace('/', '%2F')}"
     return browser.post(reverse("account_confirm_login_code"), {"code": mailed_code(email), "next": link})
@@ -85,7 +85,7 @@ def works_at(email):
     )
 
 
-# What a coordinator does.
+# Inviting.
 
 
 def test_coordinator_invites_a_person_to_several_branches(desk, coordinator, branch):
@@ -202,7 +202,7 @@ def test_expired_invitations_are_deleted_after_a_month(branch):
     assert list(Invitation.objects.all()) == [kept]
 
 
-# What the link opens.
+# Accepting.
 
 
 def test_invited_person_signs_in_accepts_and_sets_up_a_second_factor(link, branch):
@@ -212,13 +212,14 @@ def test_invited_person_signs_in_accepts_and_sets_up_a_second_factor(link, branc
         page = browser.get(link).content.decode()
         assert "Ines Coordinator" in page
         assert 'id="accept"' not in page
-        assert come_in(browser, link)["Location"] == link
+        assert sign_in_and_return(browser, link)["Location"] == link
         assert 'id="accept"' in browser.get(link).content.decode()
         assert works_at("noor@example.org") == []
         accepted = browser.post(link)
         assert accepted["Location"] == "/desk/"
         assert works_at("noor@example.org") == [(branch.slug, "staff")]
-        door = browser.get(reverse("desk"))["Location"]  # nothing works before
+        # The desk is closed until the second factor is set up.
+        door = browser.get(reverse("desk"))["Location"]
         assert door == "/second-factor/?next=%2Fdesk%2F"
         secret = re.search(r"<code dir=\"ltr\">([A-Z2-7 ]+)</code>", browser.get(door).content.decode())[
             1
@@ -263,7 +264,7 @@ def test_invitation_cannot_be_accepted_from_another_address(link, patron, sign_i
 
 
 def test_unverified_address_cannot_accept_an_invitation(link, sign_in):
-    """Somebody at the desk mistyped Noor's address into the record of a patron who comes in by card."""
+    """Give another patron's record Noor's address, as a typing error at the desk would."""
     other = UserFactory(email="noor@example.org")
     EmailAddress.objects.create(user=other, email=other.email, verified=False, primary=True)
     browser = sign_in(Client(), other)
@@ -316,12 +317,12 @@ def test_invitation_loses_the_branches_its_coordinator_no_longer_manages(desk, b
     assert list(invitation.roles.values_list("branch__slug", flat=True)) == ["hill"]
 
 
-# Whoever was a patron before.
+# Invited people who already have a record.
 
 
 @pytest.fixture
 def noor(library):
-    """A patron with a passkey, who is signed in on two devices."""
+    """Return a patron with a passkey."""
     noor = UserFactory(email="noor@example.org", name="N.")
     PasskeyFactory(person=noor)
     return noor
@@ -336,7 +337,7 @@ def devices(noor, sign_in):
 
 
 def test_accepting_an_invitation_ends_earlier_passkeys_and_sign_ins(link, noor, devices):
-    """A passkey, a sign-in elsewhere, a proof by the PIN of a card: each of them weaker than what staff need."""
+    """End passkeys, other sign-ins and reauthentication, because staff need stronger proof."""
     here, elsewhere = devices
     session = here.session
     session[REAUTHENTICATED_AT] = timezone.now().timestamp()
@@ -346,9 +347,8 @@ def test_accepting_an_invitation_ends_earlier_passkeys_and_sign_ins(link, noor, 
     assert works_at("noor@example.org") != []
     assert not noor.passkeys.exists()
     assert elsewhere.get(reverse("me")).wsgi_request.user.is_anonymous
-    assert here.get(reverse("second_factor"))["Location"].startswith(
-        "/me/prove/"
-    )  # a code first, whatever was shown before
+    # An email code is needed, even after an earlier reauthentication.
+    assert here.get(reverse("second_factor"))["Location"].startswith("/me/prove/")
     assert here.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
     told = Notification.objects.filter(
         to_address=noor.email, text__contains="Your earlier passkeys no longer work"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def device(client, library):
-    """The browser of a person without an address."""
+    """Return the browser of a patron without an address."""
     person = people.person_without_address(at=timezone.now(), name="Noor", language="en")
     client.force_login(person)
     client.person = person
@@ -110,7 +110,6 @@ def test_unfinished_sign_in_does_not_reserve_the_address(device):
     ],
 )
 def test_language_comes_from_the_device_then_browser_then_library(client, library, cookie, header, shown):
-    """The device's choice, then the browser's, then the library's."""
     type(library).objects.update(language="es")
     if cookie:
         client.cookies[settings.LANGUAGE_COOKIE_NAME] = cookie
@@ -137,10 +136,11 @@ def test_patron_can_sign_out_all_other_devices(client, patron, sign_in):
         browser.post(reverse("account_confirm_login_code"), {"code": mailed_code(person.email)})
 
     page = client.get(reverse("me")).content.decode()
+    # The name also appears in the button's label for screen readers.
     assert (page.count("Chrome on Android"), page.count("this device")) == (
         2,
         1,
-    )  # its name, and once more for who can't see its button
+    )
 
     client.post(reverse("sign_out_elsewhere"))
     assert "Chrome on Android" not in client.get(reverse("me")).content.decode()
@@ -158,7 +158,7 @@ def signed_in_browser(person, system):
 
 
 def devices_on(browser):
-    """{name: mark} of what Me lists."""
+    """Return {device name: mark} of the devices on the account page."""
     signed_in = sign_ins.devices(
         browser.get(reverse("me")).wsgi_request.user, here=browser.session.session_key
     )
@@ -169,11 +169,11 @@ def test_patron_can_sign_out_one_other_device(patron):
     here, phone, tablet = (signed_in_browser(patron, system) for system in ("Windows", "Android", "iPad"))
     elses = signed_in_browser(UserFactory(), "Linux")
     marks = devices_on(here)
-    assert list(marks)[0] == "Chrome on Windows"  # this one
+    # The current device comes first.
+    assert list(marks)[0] == "Chrome on Windows"
     here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Android"]})
-    here.post(
-        reverse("sign_out_elsewhere"), {"device": marks["Chrome on Windows"]}
-    )  # the way to end this one is to sign out
+    # The current device can't be ended here, only by signing out.
+    here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Windows"]})
     here.post(reverse("sign_out_elsewhere"), {"device": devices_on(elses)["Chrome on Linux"]})
     here.post(reverse("sign_out_elsewhere"), {"device": "x"})
     signed_in = [

@@ -1,4 +1,4 @@
-"""By which address tries are counted: the one that the library's own proxies vouch for, and nothing that a browser says."""
+"""Check that attempts are counted by the address that the library's proxies report."""
 
 import pytest
 from django.test import Client
@@ -21,7 +21,7 @@ def refused(browser, forwarded, number):
 
 
 def limited_at(forwarded, **browser):
-    """After how many requests that say so they are refused; None: they aren't."""
+    """Return after how many requests with this header they are refused, or None if they never are."""
     return next(
         (number for number in range(LIMIT + 3) if refused(Client(**browser), forwarded(number), number)), None
     )

@@ -1,4 +1,4 @@
-"""A session's key that somebody noted down is worth nothing once the session may do more, or has ended."""
+"""Check that a stolen session key stops working when the session gains rights or ends."""
 
 from io import StringIO
 
@@ -24,7 +24,7 @@ def key_of(browser):
 
 
 def opens(key):
-    """Whether a browser with this key of a session is signed in."""
+    """Return whether a browser with this session key is signed in."""
     thief = Client()
     thief.cookies[settings.SESSION_COOKIE_NAME] = key
     return thief.get(reverse("me")).wsgi_request.user.is_authenticated
@@ -32,7 +32,7 @@ def opens(key):
 
 @pytest.fixture
 def signed_in(client, patron):
-    """Sam's browser after the mailed code; `client.before` is the key that it had until then."""
+    """Return Sam's signed-in browser. `client.before` is its session key from before the sign-in."""
     ask_for_code(client, patron.email)
     client.before = key_of(client)
     enter(client, mailed_code(patron.email))

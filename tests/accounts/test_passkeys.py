@@ -1,4 +1,4 @@
-"""Passkeys: made, shown, refused, offered, and what they open."""
+"""Check adding passkeys and signing in with them."""
 
 import copy
 import json
@@ -44,7 +44,7 @@ def send(client, address, answer, **more):
 
 
 def make(client, device, name="", **lies):
-    """As the page does: asks what to sign, and posts what the device made."""
+    """Add a passkey as the page does: request the options and post the device's answer."""
     return send(client, ADD, device.make(client.post(ADD_OPTIONS).json(), **lies), name=name)
 
 
@@ -59,7 +59,7 @@ def device():
 
 @pytest.fixture
 def own(client, patron, sign_in, device):
-    """Sam's passkey, kept by `device`; `client` is the browser in which it was made."""
+    """Return Sam's passkey, which `device` holds. It was added in the browser `client`."""
     prove(sign_in(client, patron))
     make(client, device, "My phone")
     return Passkey.objects.get()
@@ -72,7 +72,8 @@ def test_patron_can_add_a_passkey_and_sign_in_with_it(own, device, patron):
     assert signed_in_as(phone) == str(patron.pk)
     own.refresh_from_db()
     assert own.last_used_on == own.added_on
-    assert phone.get(ADD).status_code == 200  # it was a proof as well
+    # The passkey also counts as reauthentication.
+    assert phone.get(ADD).status_code == 200
     assert list(AuditEvent.objects.filter(patron=patron).values_list("action", "subject")) == [
         ("added_passkey", str(own.public_id))
     ]
@@ -183,7 +184,8 @@ def test_copied_passkey_with_an_old_counter_is_refused(client, patron, sign_in):
     copied = copy.copy(device)
     assert show(Client(), device)["Location"] == "/"
     browser = Client()
-    show(browser, copied)  # counts to the same number
+    # The copy sends the same counter again.
+    show(browser, copied)
     assert not signed_in_as(browser)
 
 
@@ -195,7 +197,7 @@ def test_passkey_of_a_disabled_record_cannot_sign_in(own, device, patron):
 
 
 def test_existing_passkey_cannot_be_registered_by_another_person(own, device, sign_in, monkeypatch):
-    """A hostile device says it made what another person has: nothing changes hands."""
+    """Let a hostile device claim a credential id that another person already has."""
     browser = Client()
     prove(sign_in(browser, UserFactory()))
     asked = browser.post(ADD_OPTIONS).json()
@@ -238,7 +240,8 @@ def test_any_passkey_answer_is_verified_without_an_error(own, device, part, valu
         answer[part] = value
     else:
         answer["response"][part] = value
-    with suppress(passkeys.NotAccepted):  # any other error is one
+    # Any other exception fails the test.
+    with suppress(passkeys.NotAccepted):
         passkeys.verify_authentication(session, answer, among=Passkey.objects.all(), origin=ORIGIN)
 
 
@@ -276,7 +279,7 @@ def test_number_of_passkeys_per_person_is_limited(client, patron, sign_in, devic
         passkeys.add(patron, name="", new=None, by=patron, at=timezone.now())
 
 
-# On Me.
+# The account page.
 
 
 def test_account_page_lists_only_own_passkeys_and_their_last_use(client, own, device):
@@ -355,7 +358,8 @@ def test_passkey_is_offered_if_the_device_can_store_one(client, patron):
     assert sign_in_by_code(client, patron.email, passkeys_here="1") == "/me/passkeys/offer/"
     assert "Next time without a code" in client.get("/me/passkeys/offer/").content.decode()
     assert client.post("/me/passkeys/offer/", {"answer": "add"})["Location"] == ADD
-    assert client.get(ADD).status_code == 200  # the code just entered is proof enough
+    # The sign-in code counts as reauthentication.
+    assert client.get(ADD).status_code == 200
 
 
 @pytest.mark.parametrize("extra", [{}, {"passkeys_here": "1", "next": "/lists/"}])
@@ -372,9 +376,8 @@ def test_passkey_offer_returns_after_later_but_not_after_never(client, patron, a
     if no:
         client.cookies[NO_OFFER] = no.value
     assert sign_in_by_code(client, patron.email, passkeys_here="1") == again
-    assert (
-        sign_in_by_code(Client(), patron.email, passkeys_here="1") == "/me/passkeys/offer/"
-    )  # another device
+    # Another device is still asked.
+    assert sign_in_by_code(Client(), patron.email, passkeys_here="1") == "/me/passkeys/offer/"
 
 
 def test_patron_with_a_passkey_is_offered_no_other(client, patron):
@@ -383,7 +386,7 @@ def test_patron_with_a_passkey_is_offered_no_other(client, patron):
     assert client.get("/me/passkeys/offer/")["Location"] == "/"
 
 
-# At the desk's door.
+# Passkeys as a second factor.
 
 
 def at_the_desk(client):
@@ -421,7 +424,7 @@ def test_signing_in_by_passkey_does_not_open_the_desk(staff, device):
 
 
 def make_for(person, device):
-    """As at the first set-up: after a code by mail."""
+    """Add a passkey after a sign-in by email code, and return the browser."""
     browser = Client()
     sign_in_by_code(browser, person.email)
     make(browser, device)
@@ -468,7 +471,7 @@ def test_staff_with_a_passkey_can_also_set_up_an_app(staff, device):
 
 
 def test_merging_into_a_staff_record_deletes_the_other_passkeys(staff, library):
-    """Whoever reads the mail of staff could make one in a record of their own and prove both sides."""
+    """Delete them. Otherwise a thief with staff email could bring in a passkey by merging records."""
     thief = people.person_without_address(at=timezone.now(), language="en")
     PasskeyFactory(person=thief)
     merge_people(thief, staff, by=staff, at=timezone.now())

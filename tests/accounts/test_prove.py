@@ -1,4 +1,4 @@
-"""Showing that it is still oneself, before what matters is changed."""
+"""Check reauthentication before risky changes."""
 
 import pytest
 import time_machine
@@ -26,7 +26,7 @@ def guarded(request):
 
 
 def opens(client):
-    """What somebody with the browser's session is answered by a page that asks for a proof."""
+    """Open a page that requires reauthentication. Return its text, or where it redirects."""
     request = RequestFactory().get("/me/export/?all=1")
     request.session = SessionStore(client.session.session_key)
     request.user = client.get(reverse("me")).wsgi_request.user
@@ -55,7 +55,8 @@ def test_old_sign_in_must_reauthenticate_by_code_and_then_returns(client, patron
     page = client.get(PROVE).content.decode()
     assert "15 minutes" in page
     assert "this is my device" not in page
-    client.post(PROVE, {"confirm": "1"})  # the button of those without an address
+    # This button is for patrons without an address.
+    client.post(PROVE, {"confirm": "1"})
     assert opens(client).startswith("/me/prove/")
     client.post(PROVE, {"send": "1"})
     assert client.post(PROVE, {"code": mailed_code(patron.email)})["Location"] == "/me/"
@@ -78,13 +79,14 @@ def test_patron_without_an_address_reauthenticates_with_a_button(client, library
     person = people.person_without_address(at=timezone.now(), language="en")
     sign_in(client, person)
     assert "this is my device" in client.get(PROVE).content.decode()
-    assert opens(client).startswith("/me/prove/")  # to look at the page is no confirmation
+    # Opening the page confirms nothing.
+    assert opens(client).startswith("/me/prove/")
     assert client.post(PROVE, {"confirm": "1"})["Location"] == "/me/"
     assert opens(client) == "open"
 
 
 def test_patron_with_an_unverified_address_reauthenticates_with_a_button(client, patron, sign_in):
-    """Somebody at the desk wrote it, perhaps wrongly: a code would go to a stranger."""
+    """Send no code to an address that staff typed, because it may be a stranger's."""
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=False)
     sign_in(client, patron)
     assert "this is my device" in client.get(PROVE).content.decode()

@@ -13,7 +13,7 @@ OURS = {"headers": {"sec-fetch-site": "same-origin"}}
 
 @pytest.fixture
 def lapsed(client, staff, sign_in):
-    """The browser of a member of staff whose session has ended."""
+    """Return the browser of a staff member whose session has ended."""
     sign_in(client, staff)
     client.get(reverse("me"))
     client.session.flush()

@@ -1,4 +1,4 @@
-"""A computer at which several of the staff work: unlocked for the day, opened by PINs, locked when nobody uses it."""
+"""Check shared desk computers, which are unlocked for a day and opened by PINs."""
 
 import datetime
 import re
@@ -34,7 +34,8 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 OURS = {"sec-fetch-site": "same-origin"}
 ROSA, DANIEL = "83619", "4071"
-NINE = datetime.datetime(2026, 11, 25, 15, tzinfo=datetime.UTC)  # in the morning, at the library
+# Nine in the morning at the library.
+NINE = datetime.datetime(2026, 11, 25, 15, tzinfo=datetime.UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +64,7 @@ def daniel(branch):
 
 @pytest.fixture
 def computer(client, rosa, sign_in, branch):
-    """The browser at the front desk: Rosa has unlocked it for the day and is at it."""
+    """Return the browser at the front desk, which Rosa unlocked for the day and is using."""
     sign_in(client, rosa)
     client.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Front desk"})
     return client
@@ -78,23 +79,25 @@ def at_desk(browser):
 
 
 def who_is_there(browser):
-    """The name in the bar of the desk."""
+    """Return the name shown at the top of the desk."""
     page = browser.get(reverse("desk")).content.decode()
     return re.search(r'id="whose-turn">.*?<span dir="auto">(.*?)</span>', page, re.DOTALL)[1]
 
 
-# Unlocked for the day
+# Unlocking for a day.
 
 
 def test_desk_computer_is_unlocked_until_midnight_in_the_library(computer, rosa, branch):
     desk = SharedDesk.objects.get()
     assert (desk.name, desk.branch, desk.unlocked_by) == ("Front desk", branch, rosa)
-    assert desk.until == datetime.datetime(2026, 11, 26, 6, tzinfo=datetime.UTC)  # midnight in Chicago
+    # Midnight in Chicago.
+    assert desk.until == datetime.datetime(2026, 11, 26, 6, tzinfo=datetime.UTC)
     assert AuditEvent.objects.get(action="unlocked_shared_desk").by == rosa
 
 
 def test_desk_computer_is_unlocked_for_at_most_sixteen_hours(rosa, branch, clock):
-    clock.move_to(NINE.replace(hour=11))  # five in the morning
+    # Five in the morning at the library.
+    clock.move_to(NINE.replace(hour=11))
     desk, _token = shared_desks.unlock(branch=branch, name="Front desk", by=rosa, at=timezone.now())
     assert desk.until - desk.unlocked_at == datetime.timedelta(hours=16)
 
@@ -205,7 +208,7 @@ def test_desk_computer_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     assert page.count('id="close-') == rows
 
 
-# A PIN
+# Setting a PIN.
 
 
 @pytest.mark.parametrize(
@@ -249,13 +252,14 @@ def test_new_pin_is_neither_shown_nor_stored_in_plain_text(client, staff, sign_i
 
 
 def test_pin_hash_cannot_be_checked_without_the_secret_key(rosa, settings):
-    """Who reads it tries ten thousand: they need the server's key as well."""
+    """Require the server's key. Without it, a stolen hash could be matched by trying all PINs."""
     assert desk_pins._is_right(rosa, ROSA)
     key, settings.SECRET_KEY = settings.SECRET_KEY, "another key"
     assert not desk_pins._is_right(rosa, ROSA)
     settings.SECRET_KEY_FALLBACKS = [key]
     assert desk_pins._is_right(rosa, ROSA)
-    settings.SECRET_KEY_FALLBACKS = []  # it was kept under the new one meanwhile
+    # The successful check above stored the hash under the new key.
+    settings.SECRET_KEY_FALLBACKS = []
     assert desk_pins._is_right(User.objects.get(pk=rosa.pk), ROSA)
 
 
@@ -314,7 +318,7 @@ def test_pin_is_deleted_with_the_second_factor_or_the_last_role(rosa, daniel, co
     assert not DeskPin.objects.exists()
 
 
-# What a PIN opens
+# What a PIN opens.
 
 
 def test_staff_switch_by_pin_and_the_desk_shows_their_name(computer, rosa, daniel):
@@ -328,7 +332,8 @@ def test_staff_switch_by_pin_and_the_desk_shows_their_name(computer, rosa, danie
     open_by_pin(computer, daniel, DANIEL)
     assert who_is_there(computer) == "Daniel Osei"
     assert computer.session.session_key != key
-    assert not Client().session.exists(key)  # nobody comes back with the cookie of before
+    # The earlier cookie no longer works.
+    assert not Client().session.exists(key)
 
 
 def test_lock_page_lists_staff_of_the_branch_who_have_a_pin(computer, rosa, daniel, branch):
@@ -364,17 +369,19 @@ def test_session_opened_by_pin_ends_in_another_browser(computer, daniel):
     thief = Client()
     thief.cookies["sessionid"] = computer.cookies["sessionid"].value
     assert not at_desk(thief)
-    assert not at_desk(computer)  # and has ended
+    # The copied session ends in both browsers.
+    assert not at_desk(computer)
 
 
 def address(route):
-    """Some address of it: what is refused by the door is refused whatever is behind."""
+    """Return any URL of the route. Access is refused before the object is looked up."""
     return reverse(
         route.name, args=[uuid.uuid4() if name.endswith("_id") else "abc" for name in route.converters]
     )
 
 
-BEHIND_SECOND_FACTOR = {"desk_pin"}  # of what is for all of the staff; unlocking is tried above
+# Other staff pages open by PIN. Unlocking has its own test above.
+BEHIND_SECOND_FACTOR = {"desk_pin"}
 OUTSIDE_THE_DESK = {
     "kept",
     "discard_kept",
@@ -398,7 +405,7 @@ def test_session_opened_by_pin_ends_on_another_desk_computer(computer, rosa, dan
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_pin_opens_only_desk_pages_without_coordinator_pages(computer, coordinator, method):
-    """To a coordinator, too, what is changed for the whole library stays shut, and what is theirs as a patron."""
+    """Close library-wide settings and the account pages even to a coordinator."""
     desk_pins.set_pin(coordinator, pin=DANIEL, at=timezone.now())
     computer.post(reverse("lock"))
     open_by_pin(computer, coordinator, DANIEL)
@@ -426,7 +433,8 @@ def test_pin_cannot_change_or_set_up_a_second_factor(computer, daniel):
         == "/second-factor/?next=%2Fsecond-factor%2Fchange%2F"
     )
     assert computer.post(reverse("add_passkey_options"))["Location"].startswith("/second-factor/")
-    response = computer.get(reverse("second_factor"))  # there is none to show, and a PIN sets none up
+    # Daniel has no second factor, and a PIN can't set one up.
+    response = computer.get(reverse("second_factor"))
     assert response["Location"] == "/sign-in/?next=%2Fsecond-factor%2F"
     assert not at_desk(computer)
 
@@ -447,9 +455,8 @@ def test_second_factor_on_a_desk_computer_counts_until_it_locks(computer, coordi
 
 def test_messages_for_a_colleague_are_gone_after_switching_by_pin(computer, rosa, daniel):
     computer.post(reverse("close_desk_computer", args=["00000000-0000-4000-8000-000000000000"]))
-    computer.post(
-        reverse("desk_pin"), {"pin": "590274", "pin_again": "590274"}
-    )  # leaves a word for Rosa on the next page
+    # This leaves a message for Rosa on her next page.
+    computer.post(reverse("desk_pin"), {"pin": "590274", "pin_again": "590274"})
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     assert "Your PIN is set" not in computer.get(reverse("desk")).content.decode()
@@ -479,9 +486,8 @@ def test_departed_or_disabled_staff_member_loses_the_desk_computer_at_once(
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     if how == "role":
-        roles.give_role(
-            daniel, branch=BranchFactory(), role="staff", by=coordinator, at=timezone.now()
-        )  # they go on elsewhere
+        # Daniel still works at another branch.
+        roles.give_role(daniel, branch=BranchFactory(), role="staff", by=coordinator, at=timezone.now())
         roles.end_role(daniel, branch=branch, by=coordinator, at=timezone.now())
     else:
         User.objects.filter(pk=daniel.pk).update(is_active=False)
@@ -490,7 +496,7 @@ def test_departed_or_disabled_staff_member_loses_the_desk_computer_at_once(
     assert not at_desk(computer)
 
 
-# Wrong PINs
+# Wrong PINs.
 
 
 def wrong(browser, person, times):
@@ -506,12 +512,14 @@ def test_five_wrong_pins_block_a_person_on_that_computer(computer, rosa, daniel,
     assert "Use your second factor before you try" in page
     open_by_pin(computer, daniel, DANIEL)
     assert not at_desk(computer)
-    assert open_by_pin(computer, rosa, ROSA).status_code == 302  # nobody else's
+    # Other people are not blocked.
+    assert open_by_pin(computer, rosa, ROSA).status_code == 302
     computer.post(reverse("lock"))
     other, token = shared_desks.unlock(branch=branch, name="Other desk", by=rosa, at=timezone.now())
     elsewhere = Client()
     elsewhere.cookies[DESK_TOKEN] = token
-    assert open_by_pin(elsewhere, daniel, DANIEL).status_code == 302  # nor on another computer
+    # Daniel is not blocked on another computer.
+    assert open_by_pin(elsewhere, daniel, DANIEL).status_code == 302
     desk_pins.reset_pin_tries(daniel)
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302
 
@@ -549,7 +557,7 @@ def test_twenty_wrong_pins_close_the_desk_computer(computer, rosa, daniel, branc
 
 
 def test_unlocking_again_gives_no_more_attempts_at_a_colleagues_pin(client, rosa, daniel, branch, sign_in):
-    """Rosa may unlock as many as she likes, and guesses at each of them in a browser of her own."""
+    """Let Rosa unlock several computers and guess Daniel's PIN on each."""
     sign_in(client, rosa)
     tried = 0
     for _number in range(6):
@@ -558,9 +566,8 @@ def test_unlocking_again_gives_no_more_attempts_at_a_colleagues_pin(client, rosa
         guessing.cookies[DESK_TOKEN] = client.cookies[DESK_TOKEN].value
         for _try in range(4):
             tried += "left." in open_by_pin(guessing, daniel, "590274").content.decode()
-        assert (
-            open_by_pin(guessing, rosa, ROSA).status_code == 302
-        )  # so that the computer isn't closed by her own tries
+        # A right PIN resets the count that closes the computer.
+        assert open_by_pin(guessing, rosa, ROSA).status_code == 302
     assert tried == desk_pins.MAX_WRONG_IN_TOTAL
     open_by_pin(guessing, daniel, DANIEL)
     assert who_is_there(guessing) == "Rosa Lindqvist"
@@ -570,7 +577,7 @@ def test_unlocking_again_gives_no_more_attempts_at_a_colleagues_pin(client, rosa
     assert open_by_pin(fresh, daniel, DANIEL).status_code == 302
 
 
-# Locked
+# Locking.
 
 
 def test_unused_desk_computer_locks(computer, rosa, library, clock):
@@ -633,7 +640,8 @@ def test_background_request_views_are_all_listed():
 def test_poll_on_a_locked_computer_redirects_to_the_lock_page(computer, rosa, clock):
     clock.shift(3600)
     page = {"hx-request": "true", "hx-current-url": "http://testserver/desk/conversations/7/"}
-    for _tab in range(2):  # the second finds nobody signed in
+    # In the second tab nobody is signed in anymore.
+    for _tab in range(2):
         answer = computer.get(reverse("desk_queue_news"), headers=page)
         assert answer["HX-Redirect"] == f"/locked/?next=%2Fdesk%2Fconversations%2F7%2F&whose={rosa.public_id}"
 
@@ -646,7 +654,8 @@ def test_same_person_returns_to_their_page_and_a_colleague_to_the_queue(computer
         "who": str(rosa.public_id),
         "whose": str(rosa.public_id),
         "next": "/desk/cards/",
-    }  # asked for theirs at once
+        # The page asks for Rosa's PIN first.
+    }
     assert computer.post(locked, {**fields, "pin": ROSA})["Location"] == "/desk/cards/"
     computer.post(reverse("lock"), {"next": "/desk/cards/"})
     assert computer.post(locked, {**fields, "who": daniel.public_id, "pin": DANIEL})["Location"] == "/desk/"
@@ -709,7 +718,8 @@ def test_form_from_before_a_switch_is_not_saved_for_the_colleague(rosa, daniel, 
     send(reverse("lock"))
     words = {"question": "Words of Rosa's", "csrfmiddlewaretoken": of_rosa}
     browser.post(reverse("record"), words, headers=OURS)
-    assert RefusedPost.objects.get().person == rosa  # she was here last, and the form was hers
+    # Rosa was the last person here, and the form was hers.
+    assert RefusedPost.objects.get().person == rosa
     RefusedPost.objects.all().delete()
     send(reverse("locked"), who=daniel.public_id, pin=DANIEL)
     assert browser.post(reverse("record"), words, headers=OURS).status_code == 403
@@ -734,7 +744,7 @@ def test_locking_does_nothing_without_a_desk_computer(client, patron, sign_in):
     assert client.get(reverse("locked"))["Location"] == "/"
 
 
-# What is written down
+# Records of who did what.
 
 
 def test_work_of_two_staff_on_one_computer_is_recorded_under_the_right_names(
@@ -762,7 +772,8 @@ def test_work_of_two_staff_on_one_computer_is_recorded_under_the_right_names(
     computer.post(reverse("lock"), {"next": address})
     open_by_pin(computer, daniel, DANIEL)
     daniels = work("From Daniel")
-    assert "From Rosa, begun" not in computer.get(address).content.decode()  # what she writes is hers
+    # Drafts are private.
+    assert "From Rosa, begun" not in computer.get(address).content.decode()
     computer.post(reverse("desk_reply", args=[conversation.public_id]), daniels)
     computer.post(reverse("lock"), {"next": address})
     assert open_by_pin(computer, rosa, ROSA, whose=rosa.public_id, next=address)["Location"] == address
@@ -780,7 +791,7 @@ def test_work_of_two_staff_on_one_computer_is_recorded_under_the_right_names(
     assert not Draft.objects.exists()
 
 
-# What it costs
+# Query counts.
 
 
 def test_desk_computer_adds_one_query_to_a_page(

@@ -23,7 +23,7 @@ def ask_for_code(client, email, **extra):
 
 
 def mailed_code(email):
-    """The code of the newest mail to this address."""
+    """Return the code in the newest email to this address."""
     mail = Notification.objects.filter(to_address=email).latest("pk")
     return re.search(r"^(\d{6})$", mail.text, re.MULTILINE)[1]
 
@@ -66,7 +66,7 @@ def test_code_of_an_erased_or_disabled_person_has_expired(client, patron, gone):
 
 
 def test_code_sent_to_a_former_address_of_a_record_is_refused(client, patron):
-    """Two records were joined and parted while it was on its way: the address is the other one's again."""
+    """Remove the address from the record after the code was sent, as unmerging does."""
     ask_for_code(client, patron.email)
     code = mailed_code(patron.email)
     User.objects.filter(pk=patron.pk).update(email=None)
@@ -94,7 +94,7 @@ def test_known_and_unknown_addresses_get_the_same_answer(library, patron):
 
 
 class Clock:
-    """In place of the module `time`: nobody waits, and whatever is asked of the database takes as long as it is told to."""
+    """A replacement for the `time` module that never waits. Tests say how long an action takes."""
 
     def __init__(self):
         self.now = 100.0
@@ -172,7 +172,7 @@ def test_five_wrong_codes_end_the_sign_in(client, patron):
 
 
 def test_code_attempts_are_counted_outside_the_session(client, patron):
-    """Each request of a burst sees the same session; the limit on tries of one code holds all the same."""
+    """Restore the session before each attempt, as simultaneous requests would see it."""
     ask_for_code(client, patron.email)
     before = dict(client.session.items())
     right = mailed_code(patron.email)

@@ -1,4 +1,4 @@
-"""One question, the easiest on this device first."""
+"""Check which sign-in method a device is offered first."""
 
 import re
 
@@ -50,9 +50,8 @@ def test_sign_in_redirects_to_the_page_of_the_devices_last_method(way, page):
 def test_sign_in_page_shows_passkeys_first_if_one_was_used_on_the_device():
     page = device("passkey").get(reverse("sign_in")).content.decode()
     assert page.index('id="use-passkey"') < page.index('id="send-code"')
-    assert re.search(
-        r'<form [^>]*action="/sign-in/"[^>]* data-without-passkeys>', page
-    )  # which passkeys.js hides
+    # passkeys.js hides this form.
+    assert re.search(r'<form [^>]*action="/sign-in/"[^>]* data-without-passkeys>', page)
     assert page.count('id="use-passkey"') == 1
 
 

@@ -1,4 +1,4 @@
-"""Single sign-on through a provider made by somebody else, which runs as a process of its own: tests/sign_on_provider.py."""
+"""Check single sign-on against the provider in tests/sign_on_provider.py."""
 
 import datetime
 import io
@@ -47,12 +47,12 @@ def provider(process, settings, library):
 
 @pytest.fixture
 def later(time_machine):
-    """later(seconds): from now on."""
+    """Return later(seconds), which moves the clock ahead."""
     return lambda seconds: time_machine.move_to(timezone.now() + datetime.timedelta(seconds=seconds))
 
 
 def begin(client, path="/sign-in/single-sign-on/", **form):
-    """The address at the provider to which the page leads by itself."""
+    """Start the sign-on and return the provider's address that the page redirects to."""
     response = client.post(path, form)
     address = response.headers["Refresh"].removeprefix("0; url=")
     assert unescape(re.search('id="to-provider" href="([^"]+)"', response.content.decode())[1]) == address
@@ -244,7 +244,8 @@ def test_sign_in_page_offers_email_codes_while_the_provider_is_down(client, prov
     ]
     page = client.get("/sign-in/single-sign-on/").content.decode()
     assert re.search(r'id="use-mail"\s+href="/sign-in/\?way=code"', page)
-    assert client.get(address)["Location"] == "/sign-in/single-sign-on/"  # another issuer's answer
+    # The answer came from another issuer.
+    assert client.get(address)["Location"] == "/sign-in/single-sign-on/"
     assert person_in(client) is None
 
 
@@ -277,7 +278,8 @@ def test_verified_address_of_an_existing_account_does_not_open_it(client, provid
     assert "You have been here before" in page.content.decode()
     assert ANA["email"] in page.content.decode()
     assert 'href="/sign-in/?way=code&amp;next=%2Fme%2F"' in page.content.decode()
-    assert client.post(response["Location"]).status_code == 200  # no way round
+    # Posting does not skip the question.
+    assert client.post(response["Location"]).status_code == 200
     assert User.objects.get() == there
     assert SocialAccount.objects.count() == 0
 
@@ -316,7 +318,7 @@ def _after_proof(client, name):
 
 
 def test_verification_of_one_address_does_not_count_for_another(client, provider, monkeypatch):
-    """The ID token vouches for Ana's; the userinfo names somebody else's, and vouches for nothing."""
+    """Verify one address in the ID token, but return another, unverified one as userinfo."""
     monkeypatch.setattr(
         openid_connect._Adapter,
         "read_userinfo",
@@ -361,7 +363,8 @@ def test_single_sign_on_on_a_borrowed_device_asks_for_the_password_and_is_short(
     browser = requests.Session()
     sign_in(Client(), provider, browser=browser, sub="1", name="The owner")
     sign_in(client, provider, browser=browser, form={"borrowed": "on"}, **ANA)
-    assert person_in(client).name == "Ana Ruiz"  # not the owner, whom the provider still knew
+    # The provider still had a session of the device's owner, but asked again.
+    assert person_in(client).name == "Ana Ruiz"
     assert client.session.get_expiry_age() <= 2 * 60 * 60
     assert client.cookies["sessionid"]["max-age"] == ""
     assert "last_person" not in client.cookies
@@ -379,7 +382,8 @@ def test_single_sign_on_does_not_open_the_desk(client, provider, staff):
     sign_in(client, provider, **ANA)
     assert person_in(client) == staff
     assert client.get("/desk/")["Location"].startswith("/second-factor/")
-    assert client.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")  # no proof of staff either
+    # Single sign-on does not reauthenticate staff either.
+    assert client.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
 
 
 # Connecting and disconnecting.
@@ -485,13 +489,14 @@ def test_only_sign_in_method_cannot_be_disconnected(make, left, client, provider
         assert 'id="disconnect"' not in client.get("/me/single-sign-on/").content.decode()
 
 
-# That it is still them.
+# Reauthentication.
 
 
 def test_patron_with_single_sign_on_only_reauthenticates_at_the_provider(client, provider, later):
     browser = requests.Session()
     sign_in(client, provider, browser=browser, sub="4711")
-    assert client.get(reverse("export")).status_code == 200  # shown a moment ago
+    # The sign-in counts as reauthentication.
+    assert client.get(reverse("export")).status_code == 200
     session = client.session
     del session[REAUTHENTICATED_AT]
     session.save()
@@ -536,7 +541,7 @@ def test_old_session_at_the_provider_does_not_count_as_reauthentication(client, 
     assert client.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
 
 
-# What becomes of it.
+# Merging, erasing and other changes.
 
 
 def test_merged_record_keeps_its_sign_on_account(provider, patron):
@@ -612,7 +617,7 @@ def test_allauth_social_pages_are_404(path, client, provider):
     assert client.get(f"/accounts/{path}").status_code == 404
 
 
-# What an administrator is told.
+# The sso_check command.
 
 
 def check():

@@ -1,4 +1,4 @@
-"""Koha's REST API: how it is asked, and whatever it may answer instead."""
+"""Check the requests to Koha's REST API, and how wrong answers are handled."""
 
 import datetime
 import json

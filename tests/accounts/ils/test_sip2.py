@@ -1,4 +1,4 @@
-"""SIP2 on the wire: the bytes, and whatever can go wrong between two machines."""
+"""Check the bytes of SIP2 and the faults that can happen on the network."""
 
 import datetime
 import socket
@@ -40,11 +40,11 @@ def signed_in(ils, card=SAM):
     return ils.check(card.card, card.pin, today=TODAY).name
 
 
-# The bytes.
+# Messages and checksums.
 
 
 def test_sip2_checksum_matches_the_standard():
-    """Its request to resend is always the same: 97, without a number, and FEF5."""
+    """Compare with the resend request of the standard, which is always the same."""
     assert resend_request() == b"97AZFEF5\r"
     assert checksum(b"96AZ") == b"FEF6"
 
@@ -75,7 +75,7 @@ def test_sip2_checksum_counts_bytes_not_letters():
     assert unframed(line.replace(b"AZ", b"AZ").rstrip(b"\r") + b"\n", 3)
 
 
-# One connection for many.
+# Connections.
 
 
 def test_sip2_connection_is_reused(ils, server):
@@ -98,7 +98,7 @@ def test_connection_that_was_idle_too_long_is_replaced(ils, server, monkeypatch)
 
 
 def test_unsolicited_answer_is_never_used(ils, server):
-    """A second answer to the question before would name another patron."""
+    """Ignore a second answer to the previous request, because it would name another patron."""
     server.fault = lambda number, line, answer: answer + b"\r" + answer if number == 2 else answer
     assert [signed_in(ils), signed_in(ils, ZOE)] == ["Sam Okafor", "Zoë"]
     assert server.connections == 2
@@ -136,7 +136,7 @@ def test_simultaneous_sip2_requests_each_get_their_own_answer(ils):
     assert len(ils.idle) <= 4
 
 
-# What goes wrong. Nobody is let in by it, and nobody waits longer than the time-out.
+# Faults. They sign nobody in, and the wait ends at the timeout.
 
 
 def raises(error):
@@ -178,7 +178,7 @@ def test_sip2_faults_sign_nobody_in_and_end_in_time(ils, server, fault, words):
 
 
 def test_incomplete_sip2_answer_is_refused(server):
-    """Without error detection nothing else would tell that it is not the whole."""
+    """Notice a cut-off answer even without error detection."""
 
     class HalfOf:
         def __init__(self, whole):
@@ -225,11 +225,11 @@ def test_answer_that_arrives_byte_by_byte_times_out(ils, server):
     assert time.monotonic() - began < 3
 
 
-# What the answer says.
+# Fields of the answer.
 
 
 def answering(fields, *, charset="cp850", our_charset="", status=" " * 14, **settings):
-    """What an ILS that says these fields of everybody comes to."""
+    """Return the patron that an answer with these fields gives, or raise the error."""
     server = Sip2Server([], charset=charset)
     server.about = lambda number, pin: f"64{status}00020261125    101112{'0000' * 6}{fields}"
     with server.running() as port:
@@ -339,7 +339,7 @@ def test_sip2_without_error_detection_sends_no_checksum(server):
         adapter.close()
 
 
-# The way there.
+# Login and encryption.
 
 
 def test_rejected_sip2_login_is_a_configuration_error(server):
