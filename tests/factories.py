@@ -1,4 +1,7 @@
-"""Test data. Each factory makes the least that is believable; a test names what matters to it."""
+"""Factories for test data.
+
+Each makes a minimal realistic row, and tests pass the values that matter to them.
+"""
 
 import datetime
 import io
@@ -78,7 +81,7 @@ class ChildFactory(UserFactory):
 
 
 class StaffFactory(UserFactory):
-    """A member of staff; `branch` and `role` say where and as what."""
+    """A staff member at `branch`, with the role `branch__role`."""
 
     class Meta:
         skip_postgeneration_save = True
@@ -94,7 +97,7 @@ class StaffFactory(UserFactory):
 
 
 class InvitationFactory(DjangoModelFactory):
-    """Somebody invited to a `branch` as staff."""
+    """An invitation to work at `branch`, with the role `branch__role`."""
 
     class Meta:
         model = Invitation
@@ -117,7 +120,7 @@ class InvitationFactory(DjangoModelFactory):
 
 
 class PasskeyFactory(DjangoModelFactory):
-    """One that nobody can show: a tests.passkey_device.Device makes those that somebody can."""
+    """A passkey that nobody can use. Use tests.passkey_device.Device to make a usable one."""
 
     class Meta:
         model = Passkey
@@ -134,7 +137,7 @@ class PasskeyFactory(DjangoModelFactory):
 
 
 class AbsenceFactory(DjangoModelFactory):
-    """Today and two days more."""
+    """An absence of three days, from today."""
 
     class Meta:
         model = Absence
@@ -152,7 +155,7 @@ class TopicFactory(DjangoModelFactory):
 
 
 class ItemFactory(DjangoModelFactory):
-    """Made through the action, so that search finds it."""
+    """An item that search can find, because it is created by the action."""
 
     class Meta:
         model = Item
@@ -187,7 +190,7 @@ class QuietSessionFactory(HelpSessionFactory):
 
 
 class SharedSessionFactory(HelpSessionFactory):
-    """A visit with a child that an adult may keep as well; with `shared_with` one does."""
+    """A shared visit with a child. With `shared_with`, that adult keeps it too."""
 
     with_child = "shared"
     question = "Why do volcanoes erupt?"
@@ -214,7 +217,7 @@ class SessionNoteFactory(DjangoModelFactory):
 
 
 class RecommendationFactory(DjangoModelFactory):
-    """A recommendation made in a help session: pass `help_session`, or one is made."""
+    """A recommendation made in `help_session`."""
 
     class Meta:
         model = Recommendation
@@ -232,7 +235,7 @@ class RecommendationFactory(DjangoModelFactory):
 
 
 def recommend_in(help_session, count=1, **kwargs):
-    """`count` recommendations of the session, linked to it. Returns them."""
+    """Make `count` recommendations in the help session and return them."""
     recommendations = RecommendationFactory.create_batch(count, help_session=help_session, **kwargs)
     SessionRecommendation.objects.bulk_create(
         SessionRecommendation(help_session=help_session, recommendation=recommendation, position=position)
@@ -242,7 +245,7 @@ def recommend_in(help_session, count=1, **kwargs):
 
 
 def recommend_in_message(message, count=1, **kwargs):
-    """`count` recommendations made inside an answer. Returns them."""
+    """Make `count` recommendations in an answer and return them."""
     session = message.conversation.help_session
     recommendations = RecommendationFactory.create_batch(count, help_session=session, **kwargs)
     MessageRecommendation.objects.bulk_create(
@@ -253,7 +256,7 @@ def recommend_in_message(message, count=1, **kwargs):
 
 
 def code_for(help_session, *, at=None, state=ClaimCode.State.LIVE):
-    """A code for the session; returns its 13 digits. For a blank card pass help_session=None."""
+    """Make a claim code for the session and return its 13 digits. Pass None for a blank code card."""
     at = at or timezone.now()
     code = codes.new_code()
     ClaimCode.objects.create(
@@ -268,7 +271,7 @@ def code_for(help_session, *, at=None, state=ClaimCode.State.LIVE):
 
 
 class ConversationFactory(DjangoModelFactory):
-    """A conversation that waits for staff, without a message: add some with MessageFactory."""
+    """A conversation that waits for staff. It has no messages until MessageFactory adds some."""
 
     class Meta:
         model = Conversation
@@ -294,7 +297,7 @@ class ConversationFactory(DjangoModelFactory):
 
 
 class MessageFactory(DjangoModelFactory):
-    """One message; it moves last_message_at of its conversation along."""
+    """A message. It updates `last_message_at` of its conversation."""
 
     class Meta:
         model = Message
@@ -309,7 +312,8 @@ class MessageFactory(DjangoModelFactory):
     body = "The soil test page was spot on."
     language = "en"
     sent_at = factory.LazyFunction(timezone.now)
-    shown_from = factory.SelfAttribute("sent_at")  # long shown, not held
+    # The undo window is over.
+    shown_from = factory.SelfAttribute("sent_at")
     then = factory.LazyAttribute(lambda m: "turn" if m.side == Message.Side.STAFF else "")
     client_token = factory.LazyFunction(uuid.uuid4)
 
@@ -322,7 +326,7 @@ class MessageFactory(DjangoModelFactory):
 
 
 def picture_file(name="shelf.jpg", *, size=(120, 80), kind="JPEG", color="#2b5876", **how):
-    """An uploaded picture."""
+    """Return an uploaded picture."""
     out = io.BytesIO()
     Image.new("RGB", size, color).save(out, kind, **how)
     return SimpleUploadedFile(name, out.getvalue())
@@ -333,7 +337,7 @@ def pdf_file(name="form.pdf", content=b"%PDF-1.4 a form of the library"):
 
 
 def attach_to(message, *files, alt=""):
-    """What of the files (a picture, unless given) can be kept, as attachments of the message. Returns the last one."""
+    """Attach the files, or a picture, to the message and return the last attachment."""
     for file in files or [picture_file()]:
         usable = checked([(file.name, file, "")])[0][0][1]
         attachment = add(
@@ -371,7 +375,7 @@ class SavedItemFactory(DjangoModelFactory):
 
 
 class ReplyTemplateFactory(DjangoModelFactory):
-    """An answer that is often given, at all branches."""
+    """A reply template for all branches."""
 
     class Meta:
         model = ReplyTemplate
@@ -383,7 +387,7 @@ class ReplyTemplateFactory(DjangoModelFactory):
 
 
 class ExportFactory(DjangoModelFactory):
-    """One that is ready, with its file."""
+    """A finished copy with its file."""
 
     class Meta:
         model = Export

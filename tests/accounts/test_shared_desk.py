@@ -650,11 +650,11 @@ def test_same_person_returns_to_their_page_and_a_colleague_to_the_queue(computer
     locked = computer.post(reverse("lock"), {"next": "/desk/cards/"})["Location"]
     page = computer.get(locked).content.decode()
     fields = dict(re.findall(r'<input type="hidden" name="(who|whose|next)" value="(.*?)">', page))
+    # The page asks for Rosa's PIN first.
     assert fields == {
         "who": str(rosa.public_id),
         "whose": str(rosa.public_id),
         "next": "/desk/cards/",
-        # The page asks for Rosa's PIN first.
     }
     assert computer.post(locked, {**fields, "pin": ROSA})["Location"] == "/desk/cards/"
     computer.post(reverse("lock"), {"next": "/desk/cards/"})

@@ -1,4 +1,4 @@
-"""Every page that the URLconf knows, as the one for whom it is: each word translated, each variable there."""
+"""Check every page for untranslated words and missing template variables."""
 
 import pytest
 from django.apps import apps
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 class Missing(str):
-    """What a variable that isn't there shows; false, as it would be, to `if` and `default`."""
+    """The text of a missing variable. It is false, as a missing variable is for `if` and `default`."""
 
     __slots__ = ()
 
@@ -25,7 +25,7 @@ class Missing(str):
 
 
 MISSING = Missing("‼")
-# Said the same in every language.
+# The same in every language.
 NAMES = {
     "Afterword",
     "English",
@@ -46,7 +46,7 @@ NAMES = {
 
 
 def texts_of_the_data():
-    """Every text in the database, and what is named alike everywhere: time zones, and languages in their own words."""
+    """Return every text in the database, and names that are never translated."""
     texts = (
         NAMES
         | {settings.SSO["name"]}
@@ -109,7 +109,7 @@ def test_templates_use_no_missing_variables(for_staff, world, owner, monkeypatch
     )
 
 
-# The guards are seen to fail.
+# Tests of the guards themselves.
 
 
 @pytest.mark.parametrize(

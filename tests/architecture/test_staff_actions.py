@@ -1,4 +1,4 @@
-"""Every action by staff locks the roles of the staff member who does it."""
+"""Check that every action by staff locks the roles of that staff member."""
 
 import ast
 from pathlib import Path

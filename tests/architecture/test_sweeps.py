@@ -1,6 +1,6 @@
-"""Every URL, generated from the URLconf: who may open it, what opening it changes, which headers it carries.
+"""Check every URL of the URLconf: who may open it, what it changes and which headers it has.
 
-A sweep is one test over all URLs, because 4,000 tests of one request each spend their time in pytest. Its failure lists
+A sweep is one test over all URLs, because 4,000 tests of one request each would be slow. Its failure lists
 every URL and method that failed.
 """
 
@@ -23,16 +23,17 @@ FOREIGN = [
     route for route in ROUTES if route.converters and route.name not in PUBLIC and route.name not in SHARED
 ]
 DESK = [route for route in ROUTES if route.at_desk]
-# Rows that opening a page may write: who looked, how far they read, the device's own session and its counts of tries.
+# Rows that opening a page may write: who looked, how far they read, sessions and counted attempts.
 MAY_CHANGE = {
     "accounts.AuditEvent",
     "conversations.Participation",
     "conversations.NoteMention",
-    "portal.LimitCount",  # opening a code counts a try, and gives it back
+    # Opening a code counts an attempt and then undoes the count.
+    "portal.LimitCount",
     "sessions.Session",
 }
 UNDONE_ALREADY = {
-    "undo_tally": "a tally that is gone needs no undoing: pressing twice is no error, and says no more of a stranger's"
+    "undo_tally": "undoing a missing tally is not an error, so it reveals nothing about a stranger's"
 }
 STRANGERS = [
     "nobody",
@@ -48,7 +49,7 @@ NOT_THIS_METHOD = 405
 
 @pytest.fixture
 def stranger(world, sign_in, show_code):
-    """stranger(who): the browser of one of STRANGERS."""
+    """Return stranger(who), which returns the browser of one of STRANGERS."""
     return lambda who: _stranger(who, Client(), world, sign_in, show_code)
 
 
@@ -65,7 +66,7 @@ def _stranger(who, client, world, sign_in, show_code):
 
 
 def rows():
-    """All there is, read past the ORM, which takes longer over it than the page that is tested."""
+    """Return all rows except MAY_CHANGE. Plain SQL is much faster here than the ORM."""
     found = {}
     with connection.cursor() as cursor:
         for model in apps.get_models():
@@ -154,7 +155,7 @@ def test_desk_closes_at_once_for_a_person_without_a_role(method, world, sign_in)
         method,
         check,
         browser=browser,
-        mend="Read the roles on each request: these views still open for somebody without a role.",
+        mend="Read the roles on each request: these views still open for a person without a role.",
     )
 
 
@@ -177,7 +178,8 @@ def test_disabled_person_is_signed_out_at_once(world, sign_in):
     )
 
 
-BY_CODE = {"session", "recommendation", "conversation", "item"}  # what the holder of a code has of their own
+# The objects that a viewer by code may open.
+BY_CODE = {"session", "recommendation", "conversation", "item"}
 
 
 def test_viewer_by_code_sees_only_their_own_visit(world, show_code):
@@ -311,12 +313,13 @@ def test_post_without_a_csrf_token_is_refused(for_staff, world, owner):
         browser.handler.enforce_csrf_checks = True
         assert browser.post(address(route, world)).status_code in {403, NOT_THIS_METHOD, 302}
         changed = {label for label, value in rows().items() if value != before[label]}
-        assert changed <= {"accounts.RefusedPost"}  # what was typed is kept for its writer
+        # The typed text is saved for its author.
+        assert changed <= {"accounts.RefusedPost"}
 
     sweep(owned(for_staff), "post", check, browser=signed_in, mend=("Remove csrf_exempt from these views."))
 
 
-# The sweep is seen to fail.
+# A test of the sweep itself.
 
 
 def test_sweep_lists_every_failure_and_rolls_back_each_request(world):

@@ -1,4 +1,4 @@
-"""The house is as docs/architecture.md says, and nothing lies about unused."""
+"""Check the structure in docs/architecture.md, and that no file is unused."""
 
 import re
 import tomllib
@@ -20,14 +20,15 @@ STATIC = sorted(
     str(path.relative_to(ROOT / "static")) for path in (ROOT / "static").rglob("*") if path.is_file()
 )
 FORBIDDEN = {"services", "selectors", "utils", "helpers", "managers", "signals", "mixins"}
-LONGEST_LINE = 110  # characters
-LONE_TAG = re.compile(r"\s*\{%(?:(?!%\}).)*%\}")  # Django's tags can't contain a newline
+MAX_LINE_LENGTH = 110
+# Django's tags can't contain a newline.
+LONE_TAG = re.compile(r"\s*\{%(?:(?!%\}).)*%\}")
 REQUIREMENTS = {"requirements.txt": "5.2", "requirements-dev.txt": "5.2", "requirements-newest.txt": "6.1"}
 FLOORS = {"django": (5, 2, 19), "django-allauth": (65, 21, 1), "django-htmx": (1, 29)}
 
 
 def words_of_the_code():
-    """All our code, templates, scripts and styles in one text."""
+    """Return all code, templates, scripts and styles of the portal as one text."""
     files = [
         *MODULES,
         *(ROOT / "templates").rglob("*.*"),
@@ -41,7 +42,7 @@ WORDS = words_of_the_code()
 
 
 def names_of(template):
-    """How code may name a template: its path, a mail's kind, or the prefix that allauth completes."""
+    """Yield the names that code may use for a template: its path, an email's kind or allauth's prefix."""
     yield template
     if found := re.fullmatch(r"(\w+)/email/(\w+)\.(?:subject\.txt|txt|html)", template):
         yield f"{found[1]}/{found[2]}"
@@ -50,7 +51,7 @@ def names_of(template):
 
 
 def is_overriding(template):
-    """It stands in for a template of allauth, or beside one whose name allauth completes with .txt and .html."""
+    """Return whether a template replaces one of allauth, or is the HTML version of one."""
     theirs = Path(allauth.__file__).parent / "templates" / template
     return theirs.exists() or theirs.with_suffix(".txt").exists()
 
@@ -73,7 +74,7 @@ def test_every_template_is_used():
 def long_lines(text):
     """Return the numbers of the lines that are too long and could be broken."""
     lines = enumerate(text.splitlines(), start=1)
-    return [number for number, line in lines if len(line) > LONGEST_LINE and not LONE_TAG.fullmatch(line)]
+    return [number for number, line in lines if len(line) > MAX_LINE_LENGTH and not LONE_TAG.fullmatch(line)]
 
 
 def test_html_template_lines_have_at_most_110_characters():
@@ -129,7 +130,7 @@ def test_dependencies_exclude_releases_with_known_security_holes(package):
     stated = " ".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
     floor = re.search(rf"(?:^| ){package}(?:\[[\w,]+\])?>=([\d.]+)", stated)
     pin = re.search(rf"^{package}(?:\[[\w,]+\])?==([\d.]+)", (ROOT / "requirements.txt").read_text(), re.M)
-    mend = f"Older releases of {package} have known holes: raise it in pyproject.toml and run make lock."
+    mend = f"Older releases of {package} have known security holes: raise it in pyproject.toml and run make lock."
     assert version(floor[1]) >= FLOORS[package], mend
     assert version(pin[1]) >= FLOORS[package], mend
 
@@ -153,7 +154,7 @@ def test_requirements_file_pins_one_django_version(name):
 
 
 def test_newest_requirements_differ_only_in_django_and_allauth():
-    """A failure of `make test-newest` is then about one of these two."""
+    """Change only these two, so that they explain any failure of `make test-newest`."""
     supported, newest = (
         dict(re.findall(r"^([\w-]+)(==\S+)", (ROOT / name).read_text(), re.M))
         for name in ("requirements-dev.txt", "requirements-newest.txt")
@@ -162,7 +163,7 @@ def test_newest_requirements_differ_only_in_django_and_allauth():
     assert changed == {"django", "django-allauth"}
 
 
-# The guards are seen to fail.
+# Tests of the guards themselves.
 
 
 def test_unused_template_is_found_by_the_guard():

@@ -1,4 +1,4 @@
-"""Reads start from a scope, writes go through an action, views do nothing else."""
+"""Check that views read from a scope and write through actions."""
 
 import ast
 import inspect
@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from .guards import none
-from .routes import OBJECT, PUBLIC, READERS_OWN, SHARED, Route, functions_behind, routes
+from .routes import OBJECT, PUBLIC, SHARED, VIEWERS_OWN, Route, functions_behind, routes
 
 WRITES = {
     "save",
@@ -19,17 +19,18 @@ WRITES = {
     "bulk_create",
     "bulk_update",
 }
+# Views may write to these.
 NOT_ROWS = (
     "request.session",
     "cache",
     "session",
     "response.headers",
-)  # what may be written on the way to an answer
-# Writing that is not ours to put elsewhere, with the reason.
+)
+# Writes in views that can't move to an action, with the reason.
 WRITES_FOR_A_REASON = {
-    ("accounts/views/second_factor.py", "form.save()"): "allauth's own form enrols the authenticator app"
+    ("accounts/views/second_factor.py", "form.save()"): "allauth's form sets up the authenticator app"
 }
-STAFF_AWAY_FROM_THE_DESK = {"change_second_factor": "the key to the desk's door lies outside it"}
+STAFF_AWAY_FROM_THE_DESK = {"change_second_factor": "the second factor is needed before the desk opens"}
 SCOPES = {"belonging_to", "at_desk_of"}
 ROUTES = routes()
 VIEW_FILES = sorted(
@@ -41,7 +42,7 @@ VIEW_FILES = sorted(
 
 
 def writes_in(source):
-    """Lines in which a view writes to the database itself."""
+    """Return the lines in which a view writes to the database."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITES:
@@ -71,7 +72,7 @@ def test_views_do_not_write_to_the_database():
 def test_every_url_is_listed_with_who_may_open_it():
     none(
         [f"{route} (/{route.path})" for route in ROUTES if not is_classified(route)],
-        "Add the URL to tests/architecture/routes.py and say who may open it: PUBLIC with a reason, READERS_OWN, or OBJECT"
+        "Add the URL to tests/architecture/routes.py and say who may open it: PUBLIC with a reason, VIEWERS_OWN, or OBJECT"
         " with the object of the world that its address names.",
     )
 
@@ -79,7 +80,7 @@ def test_every_url_is_listed_with_who_may_open_it():
 def is_classified(route):
     if route.converters and route.name not in PUBLIC:
         return route.name in OBJECT
-    return route.at_desk or route.name in PUBLIC or route.name in READERS_OWN
+    return route.at_desk or route.name in PUBLIC or route.name in VIEWERS_OWN
 
 
 def test_views_with_an_id_look_the_object_up_in_a_scope():
@@ -89,7 +90,7 @@ def test_views_with_an_id_look_the_object_up_in_a_scope():
             for route in ROUTES
             if route.converters and not starts_from_a_scope(route.view) and route.name not in SHARED
         ],
-        "Look the object up with belonging_to() or at_desk_of(). If it is nobody's, add the URL to SHARED in"
+        "Look the object up with belonging_to() or at_desk_of(). If it has no owner, add the URL to SHARED in"
         " tests/architecture/routes.py and say why.",
     )
 
@@ -124,12 +125,12 @@ def test_views_are_functions():
 
 def test_url_tables_name_only_existing_urls():
     none(
-        {*PUBLIC, *READERS_OWN, *OBJECT, *SHARED} - {route.name for route in ROUTES},
+        {*PUBLIC, *VIEWERS_OWN, *OBJECT, *SHARED} - {route.name for route in ROUTES},
         "Remove these names from the tables in tests/architecture/routes.py.",
     )
 
 
-# The guards are seen to fail.
+# Tests of the guards themselves.
 
 
 def test_writing_view_is_found_by_the_guard():

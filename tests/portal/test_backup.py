@@ -1,4 +1,4 @@
-"""Each test works on portals of their own, by the commands as they are typed: on SQLite a folder, on PostgreSQL a database each."""
+"""Run the backup commands on separate portals, each with its own folder and database."""
 
 import io
 import json
@@ -18,9 +18,10 @@ from psycopg import sql
 from tests import databases
 
 ON_POSTGRES = "postgresql" in settings.DATABASES["default"]["ENGINE"]
+# The separate portals copy the tests' database, so it must exist.
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.django_db,  # theirs is a copy of the tests' database, so there must be one
+    pytest.mark.django_db,
     pytest.mark.skipif(ON_POSTGRES and not shutil.which("pg_dump"), reason="pg_dump is not installed"),
 ]
 
@@ -34,7 +35,7 @@ Branch.objects.create(name="Main", slug="main")
 NAME_AND_LOGO = "from accounts.models import Library; library = Library.objects.get(); print(library.name, library.logo.read())"
 
 
-class PortalOfItsOwn:
+class SeparatePortal:
     """A portal with all tables and no rows, or a copy of `like`."""
 
     def __init__(self, folder, *, like=None):
@@ -81,7 +82,7 @@ class PortalOfItsOwn:
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory, request):
-    portal = PortalOfItsOwn(tmp_path_factory.mktemp("empty"))
+    portal = SeparatePortal(tmp_path_factory.mktemp("empty"))
     if not ON_POSTGRES:
         shutil.copy(request.getfixturevalue("migrated"), portal.folder / "afterword.sqlite3")
     yield portal
@@ -90,7 +91,7 @@ def empty(tmp_path_factory, request):
 
 @pytest.fixture(scope="module")
 def filled(empty, tmp_path_factory):
-    portal = PortalOfItsOwn(tmp_path_factory.mktemp("filled"), like=empty)
+    portal = SeparatePortal(tmp_path_factory.mktemp("filled"), like=empty)
     portal.run(FILL)
     yield portal
     portal.end()
@@ -108,7 +109,7 @@ def new_portal(tmp_path, empty):
     portals = []
 
     def new_portal(name, like=empty):
-        portals.append(PortalOfItsOwn(tmp_path / name, like=like))
+        portals.append(SeparatePortal(tmp_path / name, like=like))
         return portals[-1]
 
     yield new_portal
@@ -123,7 +124,7 @@ def old(new_portal, filled):
 
 @pytest.fixture
 def archive(archive_of_all, tmp_path):
-    """A backup of what `old` holds."""
+    """Return a backup of the data in `old`."""
     return shutil.copy(archive_of_all, tmp_path / "b.tar.gz")
 
 
@@ -161,7 +162,7 @@ def test_backup_never_overwrites_an_existing_file(old, archive):
 
 
 def changed(archive, *, name, content):
-    """The archive with one member replaced."""
+    """Return a copy of the archive with one member replaced."""
     target = archive.with_name("changed.tar.gz")
     with tarfile.open(archive) as source, tarfile.open(target, "w:gz") as copy:
         for member in source:
@@ -201,7 +202,7 @@ def test_invalid_backup_is_refused_and_changes_nothing(old, archive):
 
 
 def test_backup_during_writes_is_consistent(old, new_portal, tmp_path):
-    """A writer adds branches in pairs, each pair in one transaction: no copy may hold half of one."""
+    """Add branches in pairs, each in one transaction. The backup must contain only whole pairs."""
     writer = """
 import itertools, sys
 from django.db import transaction

@@ -75,7 +75,7 @@ def test_every_error_has_its_own_page(visitor, url, status, words):
 
 
 def test_bad_request_page_shows_nothing_about_the_visitor(visitor, patron, sign_in):
-    """Neither the session nor the library is looked at, so no page for somebody who isn't signed in is shown."""
+    """Read neither session nor library, so that the page is the same for everybody."""
     sign_in(visitor, patron)
     page = visitor.get("/malformed/").content.decode()
     assert "/sign-in/" not in page

@@ -1,4 +1,4 @@
-"""What is kept of an uploaded file, and what is refused."""
+"""Check how uploaded files are cleaned, and which are refused."""
 
 import io
 import random
@@ -13,7 +13,8 @@ from portal import files
 from tests.factories import pdf_file, picture_file
 
 LOCATION = Image.Exif()
-LOCATION[0x0112] = 6  # held upright: turned a quarter to the right
+# The camera was held upright, so the picture is turned to the right.
+LOCATION[0x0112] = 6
 LOCATION[0x8825] = {1: "N", 2: (41.0, 52.0, 30.0)}
 LOCATION[0x010E] = "SECRET PLACE"
 HIDDEN = b"<script>alert(1)</script>"
@@ -31,7 +32,7 @@ def kept(file):
 
 
 def with_header_size(file, width, height):
-    """The PNG says that it has so many dots."""
+    """Return the PNG with another size in its header."""
     content = bytearray(file.read())
     content[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
@@ -147,7 +148,7 @@ def test_pdf_is_stored_byte_for_byte():
 @pytest.mark.parametrize(("file", "reason"), [
     (lambda: uploaded(b""), "empty"),
     (lambda: uploaded(b"%PDF-" + b"x" * files.MOST_BYTES), "too_large"),
-    (lambda: picture_file(size=(16_320, 12_240)), "too_many_dots"),  # 200 million, in 3 MB
+    (lambda: picture_file(size=(16_320, 12_240)), "too_many_dots"),
     (lambda: picture_file(size=(10_000, 10_000)), "too_many_dots"),
     (lambda: picture_file(size=(6000, 5000), kind="PNG"), "too_many_dots"),
     (lambda: with_header_size(picture_file(kind="PNG"), 60_000, 60_000), "too_many_dots"),
@@ -190,7 +191,7 @@ def test_damaged_pictures_cause_no_error():
         try:
             files.usable(uploaded(bytes(content)))
         except files.Unusable as error:
-            assert error.reason in {"damaged", "unknown", "too_many_dots"}  # noqa: PT017 (most are fine: one byte less is still a picture)
+            assert error.reason in {"damaged", "unknown", "too_many_dots"}  # noqa: PT017 (most of the damaged pictures are still readable)
 
 
 def test_phone_photo_with_a_second_picture_is_accepted():
@@ -202,7 +203,7 @@ def test_phone_photo_with_a_second_picture_is_accepted():
 
 
 def test_jpeg_with_too_many_scans_is_refused():
-    """Each scan of a hundred bytes costs as much as a picture: ten megabytes of them would keep a process busy for an hour."""
+    """Refuse it before decoding. Ten megabytes of tiny scans would keep a process busy for an hour."""
     out = io.BytesIO()
     Image.new("L", (4000, 4000), 128).save(out, "JPEG", progressive=True)
     content = out.getvalue()

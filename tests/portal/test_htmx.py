@@ -1,4 +1,4 @@
-"""Named partials of a page. The tags come from a package on Django 5.2 and from Django itself since 6.0."""
+"""Check named partials of a page. A package adds their tags on Django 5.2. Django 6.0 has its own."""
 
 import django
 import pytest

@@ -1,4 +1,4 @@
-"""The server's key can be changed while people hold what was made under the one before."""
+"""Check that sign-ins, codes and apps survive a change of the secret key."""
 
 import pytest
 from allauth.mfa.adapter import get_adapter
@@ -24,7 +24,10 @@ NEW = "another key, long enough, and of many letters: 9876543210 abc"
 
 @pytest.fixture
 def change_key(settings):
-    """change_key(known=True): from here on the server has another key, and knows the one before or has forgotten it."""
+    """Return change_key(known), which changes the secret key.
+
+    `known` says whether the old key remains as a fallback.
+    """
     old = configured.SECRET_KEY
 
     def change_key(*, known):
@@ -38,7 +41,8 @@ def test_sign_in_survives_a_change_of_the_secret_key(client, patron, sign_in, ch
     sign_in(client, patron)
     change_key(known=known)
     assert client.get(reverse("me")).wsgi_request.user.is_authenticated == known
-    if known:  # and is then known under the new one
+    # The session was then signed with the new key.
+    if known:
         change_key(known=False)
         assert client.get(reverse("me")).wsgi_request.user.is_authenticated
 

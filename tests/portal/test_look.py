@@ -1,4 +1,4 @@
-"""The look: colors anybody can read, a style sheet that the policy lets through and a slow network can carry, text that stays text."""
+"""Check colors, style sheets, escaping of typed text, links and icons."""
 
 import base64
 import datetime
@@ -21,10 +21,10 @@ from portal import styles
 from portal.icons import FLIPPED, ICONS
 from portal.templatetags.portal import catalog_url, cover, icon, plain, undo_url, when
 
-COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
+COLORS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 
 
-@given(COLOURS, st.sampled_from([styles.LIGHT, styles.DARK]))
+@given(COLORS, st.sampled_from([styles.LIGHT, styles.DARK]))
 def test_every_accent_color_is_readable_in_light_and_dark_mode(color, theme):
     made = styles.accent_colors(color, theme)
     pairs = [
@@ -40,7 +40,7 @@ def test_readable_accent_color_is_unchanged():
     assert styles.accent_colors("#0b5d4d", styles.LIGHT)["accent"] == "#0b5d4d"
 
 
-@given(COLOURS, st.sampled_from([(styles.LIGHT, "#23211c"), (styles.DARK, "#f0ece4")]))
+@given(COLORS, st.sampled_from([(styles.LIGHT, "#23211c"), (styles.DARK, "#f0ece4")]))
 def test_text_is_readable_on_the_tinted_background(color, theme_and_ink):
     theme, ink = theme_and_ink
     assert styles.contrast(styles.accent_colors(color, theme)["soft"], ink) >= 4.5

@@ -1,4 +1,4 @@
-"""The gathering, keeping and checking of translations, on a small tree."""
+"""Check how translations are gathered, kept and verified, on a small source tree."""
 
 import gettext
 import io
@@ -50,7 +50,7 @@ def po(tree):
 
 
 def translate(tree, changes=()):
-    """Give every text a translation, then those of `changes`: text → (translation, flags)."""
+    """Translate every text, except those in `changes`, which maps a text to (translation, flags)."""
     changes = dict(changes)
     texts = messages.read(tree / "locale", "es")
     for message in texts:
@@ -92,11 +92,11 @@ def test_gathering_again_keeps_translations_and_leaves_the_file_unchanged(tree, 
 
 def test_compiled_file_can_be_read_by_gettext(tree, po):
     translate(tree)
-    catalogue = gettext.GNUTranslations(io.BytesIO(po.with_suffix(".mo").read_bytes()))
-    assert catalogue.info()["content-type"] == "text/plain; charset=utf-8"
-    assert catalogue.gettext("Hello") == "¡Hello"
-    assert catalogue.ngettext("%(n)d book", "%(n)d books", 2) == "¡%(n)d books"
-    assert catalogue.pgettext("of a day", "second") == "¡second"
+    catalog = gettext.GNUTranslations(io.BytesIO(po.with_suffix(".mo").read_bytes()))
+    assert catalog.info()["content-type"] == "text/plain; charset=utf-8"
+    assert catalog.gettext("Hello") == "¡Hello"
+    assert catalog.ngettext("%(n)d book", "%(n)d books", 2) == "¡%(n)d books"
+    assert catalog.pgettext("of a day", "second") == "¡second"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Backups live no longer than the privacy page says."""
+"""Check that backups are deleted as the privacy page says."""
 
 import io
 import json

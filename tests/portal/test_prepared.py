@@ -171,7 +171,7 @@ def test_prepared_query_uses_the_connection_of_each_thread(library):
 
 
 def test_prepared_insert_stores_the_same_row_as_save(patron, staff, django_assert_num_queries):
-    """That includes defaults, the UUID, times and foreign keys. The row has its primary key afterwards."""
+    """Compare all columns, including defaults, the UUID, times and foreign keys."""
     row = RefusedPost(
         person=patron, path="/me/", fields={"body": ["50 % of “it”, or 'less'"]}, refused_at=timezone.now()
     )
@@ -188,13 +188,13 @@ def test_prepared_insert_stores_the_same_row_as_save(patron, staff, django_asser
 @pytest.mark.django_db
 @pytest.mark.parametrize("who", ["person", "code", "both", "nobody"])
 def test_prepared_query_returns_only_what_the_viewer_may_open(who, patron, branch):
-    """A query that was compiled for one kind of reader opens nothing to another kind."""
+    """Run a query compiled for one kind of viewer as another kind."""
     mine, opened, strangers = (
         HelpSessionFactory(patron=patron, branch=branch),
         HelpSessionFactory(branch=branch),
         HelpSessionFactory(branch=branch),
     )
-    readers = {
+    viewers = {
         "person": Viewer(patron),
         "code": Viewer(None, [opened.pk]),
         "both": Viewer(patron, [opened.pk]),
@@ -204,11 +204,11 @@ def test_prepared_query_returns_only_what_the_viewer_may_open(who, patron, branc
     asked = for_viewers(quiet=models.BooleanField())(
         lambda viewer, quiet: HelpSession.objects.belonging_to(viewer).filter(quiet=quiet)
     )
-    for other in [*readers, who]:
+    for other in [*viewers, who]:
         assert (
-            set(asked(readers[other], quiet=False))
+            set(asked(viewers[other], quiet=False))
             == expected[other]
-            == set(HelpSession.objects.belonging_to(readers[other]))
+            == set(HelpSession.objects.belonging_to(viewers[other]))
         )
-        assert asked(readers[other], quiet=True) == []
+        assert asked(viewers[other], quiet=True) == []
     assert strangers.quiet is False

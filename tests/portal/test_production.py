@@ -1,4 +1,7 @@
-"""What only a portal in production does, seen from a browser: in a process of its own, since the settings are read once."""
+"""Check a portal in production mode from a browser.
+
+It runs in its own process, because settings are read only once.
+"""
 
 import json
 import os
@@ -36,7 +39,7 @@ def ask(method, path, data=None, *, secure=True, host="help.library.example", **
 def token(page):
     return re.search(r'csrfmiddlewaretoken" value="(\\w+)"', page.content.decode())[1]
 
-ask("get", "/sign-in/code/")  # leaves a notice
+ask("get", "/sign-in/code/")  # leaves a message in a cookie
 first = ask("get", "/sign-in/")
 ask("post", "/language/", {"language": "en", "csrfmiddlewaretoken": token(first)})
 ask("post", "/sign-in/", {"email": "ines@example.org", "csrfmiddlewaretoken": token(first)})
@@ -53,7 +56,7 @@ seen = {
     "other files": {path: ask("get", path).status_code for path in ("/.git/config", "/static/", "/static/../manage.py", "/manage.py", "/private/")},
     "trace": ask("trace", "/", **{"x-secret": "echoed?"}).content.decode().count("echoed"),
     "plain http": ask("get", "/sign-in/", secure=False).headers.get("Location"),
-    "a proxy that nobody named": ask("get", "/sign-in/", secure=False, **{"x-forwarded-proto": "https"}).status_code,
+    "an unknown proxy": ask("get", "/sign-in/", secure=False, **{"x-forwarded-proto": "https"}).status_code,
     "another host": ask("get", "/sign-in/", host="evil.example").status_code,
     "another host for the proxy": ask("get", "/sign-in/", **{"x-forwarded-host": "evil.example"}).headers.get("Location"),
     "another site's form": ask("post", "/language/", {"language": "es", "csrfmiddlewaretoken": token(ask("get", "/me/"))}, origin="https://evil.example").status_code,
@@ -87,7 +90,7 @@ def test_production_cookies_belong_to_one_host(seen):
 def test_production_requires_https(seen):
     assert seen["headers"]["Strict-Transport-Security"].startswith("max-age=31536000")
     assert seen["plain http"] == "https://help.library.example/sign-in/"
-    assert seen["a proxy that nobody named"] == 301
+    assert seen["an unknown proxy"] == 301
 
 
 def test_production_serves_only_pages_and_static_files(seen):

@@ -1,4 +1,4 @@
-"""Settings that would be unsafe stop everything, each with its own mend."""
+"""Check that unsafe settings are refused with a fix, and what safe settings do."""
 
 import os
 import runpy
@@ -227,7 +227,7 @@ print(client.get("/static/x", secure=True)["Strict-Transport-Security"])
 
 
 @pytest.mark.django_db
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite compiles nothing")
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no JIT compiler")
 def test_postgresql_jit_is_off():
     with connection.cursor() as cursor:
         cursor.execute("SHOW jit")

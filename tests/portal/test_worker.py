@@ -1,4 +1,4 @@
-"""The worker's loop and its repeated jobs; delivery itself is tested in tests/portal/notifications/."""
+"""Check the worker's loop and repeated jobs. tests/portal/notifications/ checks delivery."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -20,7 +20,7 @@ AT = timezone.now()
 
 @pytest.fixture
 def ran(monkeypatch):
-    """The times at which the one job of this worker ran."""
+    """Return the times at which this worker's only job ran."""
     ran = []
 
     def job(*, at):
@@ -55,7 +55,7 @@ def test_failing_job_stops_neither_email_nor_other_jobs(monkeypatch, ran, caplog
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(
-    "connection.vendor == 'sqlite'", reason="SQLite lets one writer in at a time and so hides the race"
+    "connection.vendor == 'sqlite'", reason="SQLite allows one writer at a time and so hides the race"
 )
 @pytest.mark.parametrize("known", [False, True])
 def test_one_of_eight_workers_runs_a_job(known):

@@ -1,4 +1,4 @@
-"""Run test servers in threads: a SIP2 server that can be made to fail, pysip2's server, and Koha's REST API."""
+"""Run test servers in threads: a SIP2 server that can fail on purpose, pysip2's server and a Koha server."""
 
 import base64
 import gc
