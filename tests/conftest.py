@@ -107,10 +107,10 @@ def django_db_modify_db_settings(request, django_db_modify_db_settings_parallel_
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_flush():
-    """Empty tables after a transactional test in a hundredth of the time.
+    """Empty tables after a transactional test much faster, with DELETE instead of TRUNCATE.
 
-    PostgreSQL writes new files for each table that is truncated. Content types and permissions stay as the template has
-    them, instead of being deleted and made again.
+    PostgreSQL writes new files for each table that is truncated. Content types and permissions are neither
+    deleted nor created again.
     """
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
     post_migrate.disconnect(create_contenttypes)

@@ -122,7 +122,7 @@ def serve():
     )
     django.setup()
     call_command("migrate", verbosity=0)
-    _be_the_provider()
+    _define_provider()
     from django.core.wsgi import get_wsgi_application
 
     server.set_app(get_wsgi_application())
@@ -130,7 +130,7 @@ def serve():
     server.serve_forever()
 
 
-def _be_the_provider():
+def _define_provider():
     """Define the routes, the sign-in page and the claims, which need a Django that is set up."""
     from django.conf import settings
     from django.contrib.auth import get_user_model, login

@@ -28,29 +28,29 @@ def colleague(branch):
     return StaffFactory(name="Maribel Santos", branch=branch)
 
 
-def away(person, first, last, cover=None):
+def add_absence(person, first, last, cover=None):
     return absences.add_absence(person=person, **days(first, last), cover=cover, by=person, at=NOW)
 
 
 @pytest.mark.parametrize(("first", "last"), [(2, 2), (2, 5), (4, 4), (5, 9), (6, 6), (6, 20), (1, 30)])
 def test_absences_of_one_person_cannot_overlap(staff, first, last):
-    absence = away(staff, 2, 6)
+    absence = add_absence(staff, 2, 6)
     with pytest.raises(absences.Overlaps) as refused:
-        away(staff, first, last)
+        add_absence(staff, first, last)
     assert refused.value.absence == absence
     assert Absence.objects.count() == 1
 
 
 def test_adjacent_days_and_days_of_colleagues_do_not_overlap(staff, colleague):
-    away(staff, 3, 6)
-    away(staff, 2, 2)
-    away(staff, 7, 7)
-    away(colleague, 2, 7)
+    add_absence(staff, 3, 6)
+    add_absence(staff, 2, 2)
+    add_absence(staff, 7, 7)
+    add_absence(colleague, 2, 7)
     assert Absence.objects.count() == 4
 
 
 def test_changed_absence_may_overlap_its_old_days_but_no_other_absence(staff, colleague):
-    absence, later = away(staff, 2, 6), away(staff, 10, 12)
+    absence, later = add_absence(staff, 2, 6), add_absence(staff, 10, 12)
     absences.change_absence(absence, **days(3, 9), cover=colleague, by=staff, at=NOW)
     with pytest.raises(absences.Overlaps):
         absences.change_absence(absence, **days(3, 10), cover=None, by=staff, at=NOW)
@@ -70,7 +70,7 @@ def test_changed_absence_may_overlap_its_old_days_but_no_other_absence(staff, co
 def test_first_and_last_day_of_an_absence_count_as_away(
     staff, colleague, day, is_away, django_assert_num_queries
 ):
-    absence = away(staff, 2, 6, cover=colleague)
+    absence = add_absence(staff, 2, 6, cover=colleague)
     with django_assert_num_queries(1):
         found = absences.away_on(MARCH.replace(day=day))
         names = {person: (absence.person.name, absence.cover.name) for person, absence in found.items()}
@@ -79,16 +79,16 @@ def test_first_and_last_day_of_an_absence_count_as_away(
 
 
 def test_absence_of_a_cover_is_shown_on_both_absences(staff, colleague):
-    first = away(staff, 2, 6, cover=colleague)
+    first = add_absence(staff, 2, 6, cover=colleague)
     assert absences.clashes_of(first) == ([], [])
-    second = away(colleague, 6, 9)
+    second = add_absence(colleague, 6, 9)
     assert absences.clashes_of(first) == ([second], [])
     assert absences.clashes_of(second) == ([], [first])
 
 
 def test_staff_member_cannot_cover_themselves(staff):
     with pytest.raises(IntegrityError):
-        away(staff, 2, 6, cover=staff)
+        add_absence(staff, 2, 6, cover=staff)
 
 
 def test_leaving_a_desk_ends_the_covers_there(staff, coordinator, branch, colleague):
@@ -96,9 +96,9 @@ def test_leaving_a_desk_ends_the_covers_there(staff, coordinator, branch, collea
     StaffRole.objects.create(user=colleague, branch=elsewhere)
     at_both, there = StaffFactory(branch=branch), StaffFactory(branch=elsewhere)
     StaffRole.objects.create(user=at_both, branch=elsewhere)
-    past = away(staff, 2, 3, cover=colleague)
-    coming = [away(person, 4, 6, cover=colleague) for person in (staff, at_both, there)]
-    away(colleague, 9, 12)
+    past = add_absence(staff, 2, 3, cover=colleague)
+    coming = [add_absence(person, 4, 6, cover=colleague) for person in (staff, at_both, there)]
+    add_absence(colleague, 9, 12)
 
     def covers():
         return [Absence.objects.get(pk=absence.pk).cover for absence in (past, *coming)]
@@ -126,7 +126,7 @@ def conversation(branch, staff):
 def test_colleague_can_take_a_conversation_while_its_assignee_is_away(
     conversation, staff, colleague, first, last, free
 ):
-    away(staff, first, last)
+    add_absence(staff, first, last)
     if free:
         assert desk_actions.take(conversation, by=colleague, at=NOW).assignee == colleague
     else:
@@ -145,7 +145,7 @@ def test_colleague_can_take_a_conversation_while_its_assignee_is_away(
 )
 def test_absence_begins_and_ends_at_midnight_in_the_library(conversation, staff, colleague, utc, free):
     """Use the library's zone: in Chicago, March 4 begins and ends six hours later than in UTC."""
-    away(staff, 4, 4)
+    add_absence(staff, 4, 4)
     assert (
         desk_actions.is_away(staff, datetime.datetime.fromisoformat(utc).replace(tzinfo=datetime.UTC)) == free
     )
@@ -154,7 +154,7 @@ def test_absence_begins_and_ends_at_midnight_in_the_library(conversation, staff,
 def test_cover_sees_the_conversations_only_on_the_covered_days(conversation, staff, library, time_machine):
     time_machine.move_to(NOW)
     cover = StaffFactory(name="From Elsewhere", branch=BranchFactory())
-    absence = away(staff, 4, 5, cover=cover)
+    absence = add_absence(staff, 4, 5, cover=cover)
     assert list(Conversation.objects.at_desk_of(cover)) == [conversation]
     absences.change_absence(absence, **days(5, 6), cover=cover, by=staff, at=NOW)
     assert not Conversation.objects.at_desk_of(cover).exists()

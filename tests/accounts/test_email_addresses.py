@@ -62,21 +62,21 @@ def sign_in_by_code(client, email):
     return client
 
 
-def give_new(browser, email=NEW):
+def enter_new_address(browser, email=NEW):
     """Enter the new address and the code sent to it."""
     browser.post(CHANGE, {"email": email})
     return browser.post(CHANGE, {"code": mailed_code(email)})
 
 
-def ask_old(browser, email=OLD):
+def code_from_old_address(browser, email=OLD):
     """Request a code for the old address and return it."""
     browser.post(CHANGE, {"send": "1"})
     return mailed_code(email)
 
 
-def begin(browser, email=NEW):
+def begin_pending_change(browser, email=NEW):
     """Begin a pending change. Return the link in the email to the old address."""
-    give_new(browser, email)
+    enter_new_address(browser, email)
     browser.post(CHANGE, {"wait": "1"})
     return link_to(OLD)
 
@@ -89,7 +89,7 @@ def address_of(person):
     return User.objects.get(pk=person.pk).email
 
 
-def mails_to(address):
+def subjects_to(address):
     """Return the subjects of the emails to an address, except emails with codes."""
     mails = (
         Notification.objects.filter(to_address=address)
@@ -107,7 +107,7 @@ def events(person):
     )
 
 
-def wait_is_over():
+def make_due_changes():
     email_addresses.change_due_addresses(at=timezone.now())
 
 
@@ -155,27 +155,27 @@ def test_address_page_does_not_reveal_that_an_address_has_an_account(by_passkey,
 
 
 def test_code_sent_to_the_old_address_confirms_the_change(by_passkey, patron):
-    give_new(by_passkey)
+    enter_new_address(by_passkey)
     page = text(by_passkey.get(CHANGE))
     assert "You have shown that new@example.org is yours" in page
     assert "can you still read mail at sam@example.org ?" in page
     assert address_of(patron) == OLD
-    code = ask_old(by_passkey)
+    code = code_from_old_address(by_passkey)
     assert by_passkey.post(CHANGE, {"code": "111111" if code != "111111" else "222222"}).status_code == 200
     assert address_of(patron) == OLD
     assert by_passkey.post(CHANGE, {"code": code})["Location"] == ME
     assert address_of(patron) == NEW
-    assert mails_to(OLD) == ["Your library account's email address was changed"]
+    assert subjects_to(OLD) == ["Your library account's email address was changed"]
     assert not AddressChange.objects.exists()
 
 
 def test_code_sent_to_the_old_address_works_only_in_the_same_browser(by_passkey, patron, sign_in):
     other = Client()
     prove(sign_in(other, patron))
-    give_new(by_passkey)
-    code = ask_old(by_passkey)
+    enter_new_address(by_passkey)
+    code = code_from_old_address(by_passkey)
     other.post(CHANGE, {"code": code})
-    give_new(other, "thief@example.org")
+    enter_new_address(other, "thief@example.org")
     other.post(CHANGE, {"code": code})
     assert address_of(patron) == OLD
 
@@ -186,13 +186,13 @@ def test_recent_code_from_the_old_address_makes_another_unnecessary(client, patr
         sign_in_by_code(client, OLD)
     elif when == "since":
         sign_in(client, patron)
-        show_by_mail(client)
+        reauthenticate_by_code(client)
     else:
         prove(sign_in(client, patron))
-    give_new(client)
+    enter_new_address(client)
     if when == "in between":
         assert address_of(patron) == OLD
-        show_by_mail(client)
+        reauthenticate_by_code(client)
         assert "It can take the place of sam@example.org" in text(client.get(CHANGE))
         # Opening the page changes nothing.
         assert address_of(patron) == OLD
@@ -200,7 +200,7 @@ def test_recent_code_from_the_old_address_makes_another_unnecessary(client, patr
     assert address_of(patron) == NEW
 
 
-def show_by_mail(browser):
+def reauthenticate_by_code(browser):
     browser.post("/me/prove/", {"send": "1"})
     browser.post("/me/prove/", {"code": mailed_code(OLD)})
 
@@ -209,16 +209,16 @@ def test_code_from_the_old_address_counts_for_15_minutes(by_code, patron, clock,
     browser = sign_in_by_code(Client(), OLD)
     clock.shift(900)
     prove(browser)
-    give_new(browser)
+    enter_new_address(browser)
     assert address_of(patron) == OLD
     assert "can you still read mail" in text(browser.get(CHANGE))
 
 
 def test_code_from_another_new_address_does_not_confirm_for_the_old_one(by_passkey, patron):
     """Verify two new addresses in one session. Neither confirms for the old one."""
-    give_new(by_passkey, "thief@example.org")
+    enter_new_address(by_passkey, "thief@example.org")
     by_passkey.post(CHANGE, {"another": "1"})
-    give_new(by_passkey)
+    enter_new_address(by_passkey)
     by_passkey.post(CHANGE)
     assert address_of(patron) == OLD
 
@@ -235,7 +235,7 @@ def test_confirmation_by_a_former_address_does_not_count(by_code, patron, clock)
 
 
 def test_email_to_the_old_address_does_not_name_the_new_one(by_code, patron):
-    give_new(by_code)
+    enter_new_address(by_code)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     assert NEW not in mail.text + mail.html + mail.subject
     # The old address already confirmed, so its email has no link to undo the change.
@@ -256,10 +256,10 @@ def test_merge_is_offered_only_after_the_old_address_confirmed(by_passkey, patro
     Otherwise a thief with the card and PIN could merge the patron's record into their own.
     """
     thief = UserFactory(email=NEW)
-    give_new(by_passkey)
+    enter_new_address(by_passkey)
     assert by_passkey.get("/join-records/").status_code in (302, 404)
     assert access.OTHER_RECORD not in by_passkey.session
-    code = ask_old(by_passkey)
+    code = code_from_old_address(by_passkey)
     assert by_passkey.post(CHANGE, {"code": code})["Location"] == reverse("merge_records")
     assert by_passkey.session[access.OTHER_RECORD]["other"] == str(thief.public_id)
     assert address_of(patron) == OLD
@@ -270,25 +270,25 @@ def test_merge_is_offered_only_after_the_old_address_confirmed(by_passkey, patro
 
 def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clock):
     prove(by_passkey)
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     assert "Your new address replaces this one on Wednesday 2 December" in text(by_passkey.get(ME))
     assert address_of(patron) == OLD
-    assert mails_to(OLD) == ["Your library account's email address is about to change"]
+    assert subjects_to(OLD) == ["Your library account's email address is about to change"]
     assert "Wednesday 2 December" in Notification.objects.filter(to_address=OLD).latest("pk").text
     clock.shift(WEEK - 1)
-    wait_is_over()
+    make_due_changes()
     assert address_of(patron) == OLD
     # The old address works until the change happens.
     assert signed_in_as(sign_in_by_code(Client(), OLD)) == str(patron.pk)
     clock.shift(1)
     for _twice in range(2):
-        wait_is_over()
+        make_due_changes()
     assert address_of(patron) == NEW
     assert list(EmailAddress.objects.filter(user=patron).values_list("email", "verified", "primary")) == [
         (NEW, True, True)
     ]
-    assert mails_to(OLD)[1:] == ["Your library account's email address was changed"]
-    assert mails_to(NEW) == ["Your library account's new email address"]
+    assert subjects_to(OLD)[1:] == ["Your library account's email address was changed"]
+    assert subjects_to(NEW) == ["Your library account's new email address"]
     assert events(patron) == ["began_address_change", "changed_address"]
     assert signed_in_as(sign_in_by_code(Client(), NEW)) == str(patron.pk)
     assert not AddressChange.objects.exists()
@@ -296,7 +296,7 @@ def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clo
 
 def test_pending_new_address_is_shown_on_no_page_or_email(by_passkey, patron):
     """Hide the new address from the reader of the old one, who can still sign in and may be dangerous."""
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     viewer = sign_in_by_code(Client(), OLD)
     pages = [viewer.get(path).content.decode() for path in (ME, CHANGE, link_to_stop(mail))]
@@ -311,7 +311,7 @@ def link_to_stop(mail):
 
 
 def test_patron_sees_and_cancels_their_own_pending_address_change(by_passkey, patron, sign_in):
-    link = begin(by_passkey)
+    link = begin_pending_change(by_passkey)
     other = sign_in(Client(), UserFactory(email="else@example.org"))
     assert [
         reverse("keep_address") in browser.get(ME).content.decode() for browser in (by_passkey, other)
@@ -330,7 +330,7 @@ def test_patron_sees_and_cancels_their_own_pending_address_change(by_passkey, pa
 
 def test_button_linked_in_the_email_stops_a_pending_address_change(by_passkey, patron):
     elsewhere = sign_in_by_code(Client(), OLD)
-    link, viewer = begin(by_passkey), Client()
+    link, viewer = begin_pending_change(by_passkey), Client()
     assert "It wasn't me: stop it" in text(viewer.get(link))
     viewer.head(link)
     # A mail scanner that opens the link does not stop the change.
@@ -338,7 +338,7 @@ def test_button_linked_in_the_email_stops_a_pending_address_change(by_passkey, p
     assert OLD in text(viewer.post(link))
     assert (address_of(patron), AddressChange.objects.count()) == (OLD, 0)
     assert elsewhere.get(reverse("saved")).wsgi_request.user.is_anonymous
-    assert mails_to(NEW) == ["A library account's email address was not changed"]
+    assert subjects_to(NEW) == ["A library account's email address was not changed"]
     assert events(patron) == ["began_address_change", "stopped_address_change"]
     assert (viewer.get(link).status_code, viewer.post(link).status_code) == (404, 404)
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
@@ -349,7 +349,7 @@ def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patr
     """Sign out the browser that stops the change, on a day when its session is also written."""
     clock.shift(DAY)
     prove(by_code)
-    link = begin(by_code)
+    link = begin_pending_change(by_code)
     clock.shift(DAY)
     page = by_code.post(link)
     assert (
@@ -362,34 +362,34 @@ def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patr
 
 def test_new_address_is_notified_of_a_canceled_change(by_passkey, patron):
     """Notify the new address, because the reader of the old one can sign in and cancel the change."""
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     viewer = sign_in_by_code(Client(), OLD)
     viewer.post(reverse("keep_address"))
     notice = Notification.objects.get(
         to_address=NEW, subject="This email address was not added to a library account"
     )
     assert [OLD in words or patron.name in words for words in (notice.text, notice.html)] == [False, False]
-    begin(by_passkey, "first@example.org")
+    begin_pending_change(by_passkey, "first@example.org")
     # Entering the same address again sends no email.
-    begin(by_passkey, "first@example.org")
-    assert mails_to("first@example.org") == []
-    begin(by_passkey, "second@example.org")
+    begin_pending_change(by_passkey, "first@example.org")
+    assert subjects_to("first@example.org") == []
+    begin_pending_change(by_passkey, "second@example.org")
     # The old address just confirmed this one.
-    give_new(viewer, "theirs@example.org")
+    enter_new_address(viewer, "theirs@example.org")
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == "theirs@example.org"
-    assert [mails_to(f"{which}@example.org") for which in ("new", "first", "second", "theirs")] == [
+    assert [subjects_to(f"{which}@example.org") for which in ("new", "first", "second", "theirs")] == [
         [notice.subject]
     ] * 3 + [[]]
 
 
 def test_overdue_address_change_can_be_stopped_until_it_happens(by_passkey, patron, clock):
     prove(by_passkey)
-    link = begin(by_passkey)
+    link = begin_pending_change(by_passkey)
     # The worker was down.
     clock.shift(WEEK + DAY)
     assert Client().get(link).status_code == 200
-    wait_is_over()
+    make_due_changes()
     assert (Client().get(link).status_code, Client().post(link).status_code) == (404, 404)
     assert address_of(patron) == NEW
 
@@ -397,36 +397,36 @@ def test_overdue_address_change_can_be_stopped_until_it_happens(by_passkey, patr
 def test_stopping_an_address_change_deletes_passkeys_added_since(by_passkey, patron):
     PasskeyFactory(person=patron, name="Own", added_on="2020-01-01")
     PasskeyFactory(name="Somebody else's")
-    link = begin(by_passkey)
+    link = begin_pending_change(by_passkey)
     PasskeyFactory(person=patron, name="The thief's")
     Client().post(link)
     assert set(Passkey.objects.values_list("name", flat=True)) == {"Own", "Somebody else's"}
 
 
 def test_only_a_hash_of_the_stop_link_is_stored(by_passkey):
-    token = begin(by_passkey).split("/")[2]
+    token = begin_pending_change(by_passkey).split("/")[2]
     assert token not in str(AddressChange.objects.values())
 
 
 def test_second_address_change_replaces_the_first_and_restarts_the_week(by_passkey, patron, clock):
     prove(by_passkey)
-    first = begin(by_passkey)
+    first = begin_pending_change(by_passkey)
     clock.shift(6 * DAY)
     prove(by_passkey)
-    second = begin(by_passkey, "newer@example.org")
+    second = begin_pending_change(by_passkey, "newer@example.org")
     assert (Client().get(first).status_code, Client().get(second).status_code) == (404, 200)
     clock.shift(DAY)
-    wait_is_over()
+    make_due_changes()
     assert address_of(patron) == OLD
     clock.shift(6 * DAY)
-    wait_is_over()
+    make_due_changes()
     assert address_of(patron) == "newer@example.org"
 
 
 def test_confirmed_address_change_cancels_a_pending_one(by_passkey, patron):
-    link = begin(by_passkey, "first@example.org")
-    give_new(by_passkey)
-    by_passkey.post(CHANGE, {"code": ask_old(by_passkey)})
+    link = begin_pending_change(by_passkey, "first@example.org")
+    enter_new_address(by_passkey)
+    by_passkey.post(CHANGE, {"code": code_from_old_address(by_passkey)})
     assert (address_of(patron), AddressChange.objects.count()) == (NEW, 0)
     assert Client().post(link).status_code == 404
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
@@ -434,23 +434,23 @@ def test_confirmed_address_change_cancels_a_pending_one(by_passkey, patron):
 
 
 def test_pending_address_changes_are_limited_to_five_a_day(by_passkey, patron):
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     # The second attempt does nothing, because the code is used up.
     by_passkey.post(CHANGE, {"wait": "1"})
-    assert len(mails_to(OLD)) == 1
+    assert len(subjects_to(OLD)) == 1
     for number in range(4):
-        begin(by_passkey, f"new{number}@example.org")
-    give_new(by_passkey, "sixth@example.org")
+        begin_pending_change(by_passkey, f"new{number}@example.org")
+    enter_new_address(by_passkey, "sixth@example.org")
     assert by_passkey.post(CHANGE, {"wait": "1"}).status_code == 429
-    assert len(mails_to(OLD)) == 5
+    assert len(subjects_to(OLD)) == 5
 
 
 def test_address_taken_meanwhile_is_refused_and_leads_to_a_merge(by_code, patron, monkeypatch):
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
     other = UserFactory(email=NEW)
-    with monkeypatch.context() as nobody_has_it_yet:
-        nobody_has_it_yet.setattr(email_addresses, "_require_free", lambda email, person: None)
+    with monkeypatch.context() as without_check:
+        without_check.setattr(email_addresses, "_require_free", lambda email, person: None)
         assert by_code.post(CHANGE, {"code": code})["Location"] == CHANGE
     assert (address_of(patron), address_of(other)) == (OLD, NEW)
     assert by_code.post(CHANGE)["Location"] == reverse("merge_records")
@@ -458,28 +458,30 @@ def test_address_taken_meanwhile_is_refused_and_leads_to_a_merge(by_code, patron
 
 def test_pending_change_is_dropped_if_the_address_was_taken_meanwhile(by_passkey, patron, clock):
     prove(by_passkey)
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     clock.shift(WEEK)
     other = UserFactory(email=NEW)
     EmailAddress.objects.create(user=other, email=NEW, verified=True, primary=True)
     for _twice in range(2):
-        wait_is_over()
+        make_due_changes()
     assert (address_of(patron), address_of(other)) == (OLD, NEW)
     assert not AddressChange.objects.exists()
-    assert (mails_to(OLD)[1:], mails_to(NEW)) == (["A library account's email address was not changed"],) * 2
+    assert (subjects_to(OLD)[1:], subjects_to(NEW)) == (
+        ["A library account's email address was not changed"],
+    ) * 2
     assert OLD not in Notification.objects.filter(to_address=NEW).latest("pk").text
 
 
 def test_address_of_another_account_starts_no_pending_change(by_passkey, patron):
     UserFactory(email=NEW)
-    give_new(by_passkey)
+    enter_new_address(by_passkey)
     by_passkey.post(CHANGE, {"wait": "1"})
     assert "staff at any desk can merge the two accounts" in text(by_passkey.get(ME))
-    assert (AddressChange.objects.count(), mails_to(OLD)) == (0, [])
+    assert (AddressChange.objects.count(), subjects_to(OLD)) == (0, [])
 
 
 def test_unfinished_sign_in_does_not_block_an_address_change(by_passkey, patron):
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     # The patron tries to sign in before the week is over.
     ask_for_code(Client(), NEW)
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
@@ -493,16 +495,16 @@ def test_simultaneous_sign_in_delays_only_the_change_to_that_address(patron, mon
     email_addresses.change_in_a_week(other, email="newer@example.org", at=at)
     free = email_addresses._require_free
 
-    def freed_and_taken(email, person):
+    def check_and_take(email, person):
         free(email, person)
         if email == NEW:
             people.person_with_address(NEW, at=timezone.now())
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(email_addresses, "_require_free", freed_and_taken)
-        wait_is_over()
+        meanwhile.setattr(email_addresses, "_require_free", check_and_take)
+        make_due_changes()
     assert (address_of(patron), address_of(other)) == (OLD, "newer@example.org")
-    wait_is_over()
+    make_due_changes()
     assert address_of(patron) == NEW
 
 
@@ -514,37 +516,37 @@ def test_unverified_old_address_is_not_asked_to_confirm(client, patron, sign_in)
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=False)
     sign_in(client, patron)
     client.post("/me/prove/", {"confirm": "1"})
-    give_new(client)
+    enter_new_address(client)
     assert address_of(patron) == NEW
     assert not Notification.objects.filter(to_address=OLD).exists()
 
 
 def test_entering_the_same_address_changes_nothing(by_passkey, patron):
-    give_new(by_passkey, OLD)
-    assert (address_of(patron), mails_to(OLD), AddressChange.objects.count()) == (OLD, [], 0)
+    enter_new_address(by_passkey, OLD)
+    assert (address_of(patron), subjects_to(OLD), AddressChange.objects.count()) == (OLD, [], 0)
 
 
 def test_patron_without_an_address_adds_one_with_a_code_alone(client, library, sign_in):
     person = people.person_without_address(at=timezone.now(), language="en")
-    give_new(sign_in(client, person))
+    enter_new_address(sign_in(client, person))
     assert (address_of(person), events(person)) == (NEW, ["joined_without_address", "added_address"])
 
 
 def test_staff_must_confirm_an_address_change_from_the_old_address(client, staff, sign_in):
     prove(sign_in(client, staff))
-    give_new(client)
+    enter_new_address(client)
     assert "Ask a coordinator to invite you" in text(client.get(CHANGE))
     client.post(CHANGE, {"wait": "1"})
     assert (AddressChange.objects.count(), address_of(staff)) == (0, staff.email)
     with pytest.raises(email_addresses.NotByWaiting):
         email_addresses.change_in_a_week(staff, email=NEW, at=timezone.now())
-    client.post(CHANGE, {"code": ask_old(client, staff.email)})
+    client.post(CHANGE, {"code": code_from_old_address(client, staff.email)})
     assert address_of(staff) == NEW
 
 
 def test_first_staff_role_cancels_a_pending_address_change(by_passkey, patron, branch, coordinator):
     """Cancel the change, because its proof is too weak for staff."""
-    link = begin(by_passkey)
+    link = begin_pending_change(by_passkey)
     roles.give_role(patron, branch=branch, role="staff", by=coordinator, at=timezone.now())
     assert Client().post(link).status_code == 404
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
@@ -569,7 +571,7 @@ def test_card_pin_reauthenticates_but_does_not_replace_the_old_address(with_card
     assert "ends in <bdi>1001</bdi>" in with_card.get(prove_page).content.decode()
     assert with_card.post(prove_page, {"pin": "9999"}).status_code == 200
     assert with_card.post(prove_page, {"pin": KNOWN.pin})["Location"] == CHANGE
-    give_new(with_card)
+    enter_new_address(with_card)
     assert address_of(patron) == OLD
     assert not Notification.objects.filter(to_address=OLD).exists()
 
@@ -594,7 +596,7 @@ def test_patrons_without_a_card_and_all_staff_reauthenticate_by_email_code(
 
 def test_record_with_a_pending_address_change_cannot_be_merged(by_passkey, patron):
     """Refuse the merge. Otherwise the link in the old email would refer to a deleted record."""
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     other = UserFactory()
     with pytest.raises(CannotMerge):
         merge_people(patron, other, by=other, at=timezone.now())
@@ -606,7 +608,7 @@ def test_record_with_a_pending_address_change_cannot_be_merged(by_passkey, patro
 
 def test_copy_includes_a_pending_address_change(by_passkey, patron, clock):
     prove(by_passkey)
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     email_addresses.change_in_a_week(
         UserFactory(email="else@example.org"), email="elses@example.org", at=timezone.now()
     )
@@ -617,7 +619,7 @@ def test_copy_includes_a_pending_address_change(by_passkey, patron, clock):
 
 
 def test_erasing_deletes_a_pending_change_and_its_emails(by_passkey, patron):
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     erasure.erase(patron, language="en", at=timezone.now())
     assert list(Notification.objects.filter(to_address__in=[OLD, NEW]).exclude(kind="privacy/erased")) == []
     assert not AddressChange.objects.exists()
@@ -629,7 +631,7 @@ def test_delivered_emails_to_an_unconfirmed_address_are_deleted(by_passkey, patr
     """Delete these emails on delivery, because a later erasure could not find them."""
     by_passkey.post(CHANGE, {"email": "mistyped@example.org"})
     by_passkey.post(CHANGE, {"another": "1"})
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     by_passkey.post(reverse("keep_address"))
     while mail := outbox.take_next(at=timezone.now()):
         outbox.mark_delivered(mail, at=timezone.now())
@@ -647,21 +649,24 @@ class TestAtOnce:
     """Changes that several processes make at the same time."""
 
     @pytest.fixture
-    def begun(self, patron):
-        """Return begun(), which begins a due change and returns the token in the email to the old address."""
+    def begin_due_change(self, patron):
+        """Return begin_due_change(), which begins a change that is due.
 
-        def begun():
+        It returns the token in the email to the old address.
+        """
+
+        def begin_due_change():
             Notification.objects.all().delete()
             EmailAddress.objects.filter(user=patron).delete()
             User.objects.filter(pk=patron.pk).update(email=OLD)
             email_addresses.change_in_a_week(patron, email=NEW, at=timezone.now() - AddressChange.WAITS)
             return link_to(OLD).split("/")[2]
 
-        return begun
+        return begin_due_change
 
-    def test_address_change_is_either_made_once_or_stopped(self, patron, begun):
+    def test_address_change_is_either_made_once_or_stopped(self, patron, begin_due_change):
         for _round in range(times(5, 20)):
-            token, at = begun(), timezone.now()
+            token, at = begin_due_change(), timezone.now()
             worker = partial(email_addresses.change_due_addresses, at=at)
             outcomes = at_once(
                 worker,
@@ -670,19 +675,21 @@ class TestAtOnce:
             )
             made = address_of(patron) == NEW
             assert outcomes == [None, None, "UnknownChange" if made else "stopped"]
-            assert len(mails_to(NEW)) == 1
-            assert mails_to(OLD)[1:] == (["Your library account's email address was changed"] if made else [])
+            assert len(subjects_to(NEW)) == 1
+            assert subjects_to(OLD)[1:] == (
+                ["Your library account's email address was changed"] if made else []
+            )
             assert not AddressChange.objects.exists()
 
-    def test_address_change_is_either_made_or_canceled_by_patron_or_erasure(self, patron, begun):
+    def test_address_change_is_either_made_or_canceled_by_patron_or_erasure(self, patron, begin_due_change):
         for _round in range(times(4, 10)):
-            begun()
+            begin_due_change()
             _none, kept = at_once(
                 partial(email_addresses.change_due_addresses, at=timezone.now()),
                 partial(email_addresses.keep_address, patron, at=timezone.now()),
             )
             assert address_of(patron) == (OLD if kept else NEW)
-        begun()
+        begin_due_change()
         outcomes = at_once(
             partial(email_addresses.change_due_addresses, at=timezone.now()),
             lambda: bool(erasure.erase(patron, language="en", at=timezone.now())),
@@ -690,17 +697,17 @@ class TestAtOnce:
         assert outcomes == [None, True]
         assert (User.objects.count(), AddressChange.objects.count()) == (0, 0)
 
-    def test_one_of_several_people_gets_the_address_they_all_wait_for(self, patron, begun):
+    def test_one_of_several_people_gets_the_address_they_all_wait_for(self, patron, begin_due_change):
         """Let two changes and a sign-in compete for one address. One gets it, and nobody loses an address."""
         for _round in range(times(4, 10)):
-            begun()
+            begin_due_change()
             other = UserFactory(email="other@example.org")
             email_addresses.change_in_a_week(other, email=NEW, at=timezone.now() - AddressChange.WAITS)
             worker = partial(email_addresses.change_due_addresses, at=timezone.now())
             assert at_once(
                 worker, worker, lambda: bool(people.person_with_address(NEW, at=timezone.now()))
             ) == [None, None, True]
-            wait_is_over()
+            make_due_changes()
             assert sorted([address_of(patron), address_of(other)]) in ([NEW, "other@example.org"], [NEW, OLD])
             assert User.objects.filter(email=NEW).count() == 1
             other.delete()

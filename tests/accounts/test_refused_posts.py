@@ -12,7 +12,7 @@ OURS = {"headers": {"sec-fetch-site": "same-origin"}}
 
 
 @pytest.fixture
-def lapsed(client, staff, sign_in):
+def expired_browser(client, staff, sign_in):
     """Return the browser of a staff member whose session has ended."""
     sign_in(client, staff)
     client.get(reverse("me"))
@@ -20,7 +20,7 @@ def lapsed(client, staff, sign_in):
     return client
 
 
-def test_refused_form_waits_for_its_author(lapsed, staff, sign_in):
+def test_refused_form_waits_for_its_author(expired_browser, staff, sign_in):
     words = "Three pages of a summary.\n\nAnd <more> of it."
     fields = {
         "summary": words,
@@ -29,7 +29,7 @@ def test_refused_form_waits_for_its_author(lapsed, staff, sign_in):
         "code": "1234",
         "form-pin": "9",
     }
-    response = lapsed.post(reverse("record"), fields, **OURS)
+    response = expired_browser.post(reverse("record"), fields, **OURS)
     assert response["Location"] == "/sign-in/?next=%2Fkept%2F"
     kept = RefusedPost.objects.get()
     assert (kept.person, kept.path, kept.fields) == (
@@ -37,20 +37,23 @@ def test_refused_form_waits_for_its_author(lapsed, staff, sign_in):
         "/desk/record/",
         {"summary": [words], "items": ["a", "b"]},
     )
-    page = sign_in(lapsed, staff).get("/kept/").content.decode()
+    page = sign_in(expired_browser, staff).get("/kept/").content.decode()
     assert 'action="/desk/record/"' in page
     assert "And &lt;more&gt; of it." in page
     assert page.count('name="items"') == 2
 
 
-def test_refused_form_is_saved_without_null_characters(lapsed):
-    assert lapsed.post(reverse("record"), {"summary": "a\0b", "items-\0": "x"}, **OURS).status_code == 302
+def test_refused_form_is_saved_without_null_characters(expired_browser):
+    assert (
+        expired_browser.post(reverse("record"), {"summary": "a\0b", "items-\0": "x"}, **OURS).status_code
+        == 302
+    )
     assert RefusedPost.objects.get().fields == {"summary": ["ab"], "items-": ["x"]}
 
 
-def test_refused_form_is_shown_to_its_author_only(lapsed, patron, sign_in):
-    lapsed.post(reverse("record"), {"summary": "private"}, **OURS)
-    response = sign_in(lapsed, patron).get("/kept/")
+def test_refused_form_is_shown_to_its_author_only(expired_browser, patron, sign_in):
+    expired_browser.post(reverse("record"), {"summary": "private"}, **OURS)
+    response = sign_in(expired_browser, patron).get("/kept/")
     assert response.status_code == 302
     other = sign_in(Client(), patron)
     other.post(reverse("discard_kept", args=[RefusedPost.objects.get().public_id]))
@@ -67,8 +70,8 @@ def test_refused_form_is_shown_to_its_author_only(lapsed, patron, sign_in):
         {"origin": "null"},
     ],
 )
-def test_refused_form_from_another_site_is_not_saved(lapsed, headers):
-    lapsed.post(reverse("record"), {"summary": "forged"}, headers=headers)
+def test_refused_form_from_another_site_is_not_saved(expired_browser, headers):
+    expired_browser.post(reverse("record"), {"summary": "forged"}, headers=headers)
     assert not RefusedPost.objects.exists()
 
 
@@ -117,10 +120,10 @@ def test_form_refused_by_the_second_factor_page_is_saved(client, staff, sign_in)
     assert RefusedPost.objects.get().words == "typed before lunch"
 
 
-def test_refused_desk_form_is_shown_only_after_the_second_factor(lapsed, staff, sign_in):
-    lapsed.post(reverse("record"), {"summary": "private"}, **OURS)
+def test_refused_desk_form_is_shown_only_after_the_second_factor(expired_browser, staff, sign_in):
+    expired_browser.post(reverse("record"), {"summary": "private"}, **OURS)
     assert (
-        sign_in(lapsed, staff, second_factor=False).get("/kept/")["Location"]
+        sign_in(expired_browser, staff, second_factor=False).get("/kept/")["Location"]
         == "/second-factor/?next=%2Fkept%2F"
     )
 
@@ -168,11 +171,11 @@ def test_only_the_newest_refused_forms_are_saved(patron):
     assert RefusedPost.objects.count() == refused_posts.MAX_PER_PERSON
 
 
-def test_htmx_requests_redirect_forms_and_reject_polls_after_sign_out(lapsed):
-    sent = lapsed.post(
+def test_htmx_requests_redirect_forms_and_reject_polls_after_sign_out(expired_browser):
+    sent = expired_browser.post(
         reverse("record"),
         {"summary": "words"},
         headers={"hx-request": "true", "sec-fetch-site": "same-origin"},
     )
     assert sent["HX-Redirect"] == "/sign-in/?next=%2Fkept%2F"
-    assert lapsed.get(reverse("desk"), headers={"hx-request": "true"}).status_code == 401
+    assert expired_browser.get(reverse("desk"), headers={"hx-request": "true"}).status_code == 401

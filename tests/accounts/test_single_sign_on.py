@@ -59,12 +59,12 @@ def begin(client, path="/sign-in/single-sign-on/", **form):
     return address
 
 
-def come_back(client, provider, address, *, browser=None, **person):
+def return_from_provider(client, provider, address, *, browser=None, **person):
     return client.get(provider.visit(address, browser=browser, **person).removeprefix("http://testserver"))
 
 
 def sign_in(client, provider, *, browser=None, form=None, **person):
-    return come_back(client, provider, begin(client, **form or {}), browser=browser, **person)
+    return return_from_provider(client, provider, begin(client, **form or {}), browser=browser, **person)
 
 
 def person_in(client):
@@ -72,11 +72,11 @@ def person_in(client):
     return User.objects.get(pk=found) if found else None
 
 
-def said(response):
+def messages_in(response):
     return [str(message) for message in get_messages(response.wsgi_request)]
 
 
-def known(person, provider, sub="4711"):
+def connect_account(person, provider, sub="4711"):
     return SocialAccount.objects.create(user=person, provider=provider.issuer, uid=sub)
 
 
@@ -149,10 +149,10 @@ def test_sign_on_request_has_a_fresh_state_nonce_and_pkce_challenge(client, prov
 )
 def test_forged_or_expired_id_token_is_refused(lie, reason, client, provider, caplog):
     victim = UserFactory()
-    known(victim, provider, sub="victim")
+    connect_account(victim, provider, sub="victim")
     response = sign_in(client, provider, lie=lie, **ANA)
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert said(response) == [
+    assert messages_in(response) == [
         "We couldn't verify the answer from Harbour College, so nothing was changed. "
         "Try again, or sign in another way."
     ]
@@ -186,7 +186,7 @@ def test_sign_on_answer_works_once_in_the_browser_that_asked(client, provider):
     stranger = Client()
     response = stranger.get(address)
     assert (response["Location"], person_in(stranger)) == ("/sign-in/single-sign-on/", None)
-    assert said(response) == ["That sign-in has expired or was already used. Start again."]
+    assert messages_in(response) == ["That sign-in has expired or was already used. Start again."]
     assert User.objects.count() == 0
     client.get(address)
     assert person_in(client).email == ANA["email"]
@@ -220,7 +220,9 @@ def test_patron_who_cancels_at_the_provider_can_start_again(client, provider):
     state = parse_qs(urlsplit(begin(client)).query)["state"][0]
     response = client.get(reverse("single_sign_on_answer"), {"error": "access_denied", "state": state})
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert said(response) == ["You returned from Harbour College without signing in. Nothing has changed."]
+    assert messages_in(response) == [
+        "You returned from Harbour College without signing in. Nothing has changed."
+    ]
     page = client.get("/sign-in/single-sign-on/").content.decode()
     assert 'id="use-mail"' in page
     assert 'id="go-on"' in page
@@ -231,7 +233,7 @@ def test_error_from_the_provider_is_shown_to_the_patron(error, client, provider)
     state = parse_qs(urlsplit(begin(client)).query)["state"][0]
     response = client.get(reverse("single_sign_on_answer"), {"error": error, "state": state})
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert "verify the answer" in said(response)[0]
+    assert "verify the answer" in messages_in(response)[0]
 
 
 def test_sign_in_page_offers_email_codes_while_the_provider_is_down(client, provider, settings):
@@ -239,7 +241,7 @@ def test_sign_in_page_offers_email_codes_while_the_provider_is_down(client, prov
     settings.SSO = provider.settings(issuer="http://127.0.0.1:9")
     response = client.post("/sign-in/single-sign-on/")
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert said(response) == [
+    assert messages_in(response) == [
         "Harbour College isn't responding right now. Try again later, or sign in another way."
     ]
     page = client.get("/sign-in/single-sign-on/").content.decode()
@@ -257,14 +259,14 @@ def test_provider_that_fails_after_the_redirect_is_reported_as_down(client, prov
 
     monkeypatch.setattr(requests.Session, "send", fail)
     response = client.get(address)
-    assert "responding right now" in said(response)[0]
+    assert "responding right now" in messages_in(response)[0]
     assert person_in(client) is None
 
 
 def test_provider_with_a_different_issuer_name_is_refused(client, provider, settings):
     settings.SSO = provider.settings(issuer=provider.issuer.replace("127.0.0.1", "localhost"))
     response = client.post("/sign-in/single-sign-on/")
-    assert "verify the answer" in said(response)[0]
+    assert "verify the answer" in messages_in(response)[0]
     assert "Refresh" not in response.headers
 
 
@@ -307,10 +309,10 @@ def test_unverified_address_does_not_reveal_that_it_has_an_account(is_known, cli
     assert list(EmailAddress.objects.filter(user=new).values_list("email", "verified")) == [
         (ANA["email"], False)
     ]
-    assert f'value="{ANA["email"]}"' in _after_proof(client, "add_address")
+    assert f'value="{ANA["email"]}"' in page_after_reauthentication(client, "add_address")
 
 
-def _after_proof(client, name):
+def page_after_reauthentication(client, name):
     session = client.session
     session[REAUTHENTICATED_AT] = time.time()
     session.save()
@@ -353,9 +355,9 @@ def test_first_time_page_works_for_ten_minutes_after_the_redirect(client, provid
 
 
 def test_single_sign_on_does_not_open_a_disabled_account(client, provider):
-    known(UserFactory(is_active=False), provider)
+    connect_account(UserFactory(is_active=False), provider)
     response = sign_in(client, provider, **ANA)
-    assert said(response) == ["You can't use this account right now. Ask at the desk to find out why."]
+    assert messages_in(response) == ["You can't use this account right now. Ask at the desk to find out why."]
     assert person_in(client) is None
 
 
@@ -378,7 +380,7 @@ def test_visit_opened_by_code_remains_open_after_single_sign_on(client, provider
 
 
 def test_single_sign_on_does_not_open_the_desk(client, provider, staff):
-    known(staff, provider)
+    connect_account(staff, provider)
     sign_in(client, provider, **ANA)
     assert person_in(client) == staff
     assert client.get("/desk/")["Location"].startswith("/second-factor/")
@@ -401,9 +403,9 @@ def test_patron_can_connect_single_sign_on_after_reauthentication(client, provid
     prove(client)
     address = begin(client, "/me/single-sign-on/")
     assert parse_qs(urlsplit(address).query)["prompt"] == ["login"]
-    response = come_back(client, provider, address, **ANA | {"email": patron.email})
+    response = return_from_provider(client, provider, address, **ANA | {"email": patron.email})
     assert response["Location"] == "/me/"
-    assert said(response) == ["You can now sign in with Harbour College."]
+    assert messages_in(response) == ["You can now sign in with Harbour College."]
     assert list(SocialAccount.objects.values_list("user", "uid")) == [(patron.pk, "4711")]
     assert User.objects.get() == patron
     other = Client()
@@ -422,11 +424,11 @@ def sign_in_as(request):
 
 
 def test_sign_on_account_of_another_patron_cannot_be_connected(client, provider, patron, as_patron):
-    known(UserFactory(), provider)
+    connect_account(UserFactory(), provider)
     prove(client)
-    response = come_back(client, provider, begin(client, "/me/single-sign-on/"), **ANA)
+    response = return_from_provider(client, provider, begin(client, "/me/single-sign-on/"), **ANA)
     assert response["Location"] == "/me/single-sign-on/"
-    assert "another library account" in said(response)[0]
+    assert "another library account" in messages_in(response)[0]
     assert not SocialAccount.objects.filter(user=patron).exists()
 
 
@@ -446,7 +448,7 @@ def test_sign_on_answer_is_refused_if_another_person_signed_in_meanwhile(
 
 
 def test_disconnecting_single_sign_on_requires_reauthentication(client, provider, patron, as_patron):
-    known(patron, provider)
+    connect_account(patron, provider)
     assert client.post("/me/single-sign-on/", {"disconnect": "1"})["Location"].startswith("/me/prove/")
     assert SocialAccount.objects.count() == 1
     prove(client)
@@ -470,16 +472,16 @@ def with_card(patron):
     LibraryCard.objects.create(person=patron, ils_id="41", barcode="20001001", seen_at=timezone.now())
 
 
-def with_an_address_that_may_be_a_strangers(patron):
+def with_unverified_address(patron):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
 
 
 @pytest.mark.parametrize(
     ("make", "left"),
-    [(without_address, 1), (with_an_address_that_may_be_a_strangers, 1), (with_passkey, 0), (with_card, 0)],
+    [(without_address, 1), (with_unverified_address, 1), (with_passkey, 0), (with_card, 0)],
 )
 def test_only_sign_in_method_cannot_be_disconnected(make, left, client, provider, patron, as_patron):
-    known(patron, provider)
+    connect_account(patron, provider)
     make(patron)
     prove(client)
     page = client.post("/me/single-sign-on/", {"disconnect": "1"})
@@ -507,9 +509,11 @@ def test_patron_with_single_sign_on_only_reauthenticates_at_the_provider(client,
     assert 'id="confirm"' not in words
     client.post(page["Location"], {"confirm": "1"})
     assert REAUTHENTICATED_AT not in client.session
-    stranger = come_back(client, provider, begin(client, page["Location"], sign_on="1"), sub="4712")
+    stranger = return_from_provider(
+        client, provider, begin(client, page["Location"], sign_on="1"), sub="4712"
+    )
     assert (stranger["Location"], REAUTHENTICATED_AT in client.session) == ("/me/prove/", False)
-    old = come_back(
+    old = return_from_provider(
         client,
         provider,
         begin(client, page["Location"], sign_on="1"),
@@ -517,7 +521,7 @@ def test_patron_with_single_sign_on_only_reauthenticates_at_the_provider(client,
         claims={"auth_time": 1_000_000_000},
     )
     assert (old["Location"], REAUTHENTICATED_AT in client.session) == ("/me/prove/", False)
-    shown = come_back(
+    shown = return_from_provider(
         client, provider, begin(client, page["Location"], sign_on="1"), browser=browser, sub="4711"
     )
     assert (shown["Location"], REAUTHENTICATED_AT in client.session) == ("/me/single-sign-on/", True)
@@ -526,11 +530,11 @@ def test_patron_with_single_sign_on_only_reauthenticates_at_the_provider(client,
 def test_single_sign_on_reauthenticates_but_does_not_verify_the_old_address(
     client, provider, patron, as_patron
 ):
-    known(patron, provider)
+    connect_account(patron, provider)
     page = client.get("/me/prove/?next=/me/address/").content.decode()
     [way] = re.findall(r'id="to-sign-on" href="([^"]+)"', page)
     address = begin(client, f"/me/prove/{unescape(way)}", sign_on="1")
-    assert come_back(client, provider, address, sub="4711")["Location"] == "/me/address/"
+    assert return_from_provider(client, provider, address, sub="4711")["Location"] == "/me/address/"
     assert (REAUTHENTICATED_AT in client.session, VERIFIED_AT in client.session) == (True, False)
 
 
@@ -546,7 +550,7 @@ def test_old_session_at_the_provider_does_not_count_as_reauthentication(client, 
 
 def test_merged_record_keeps_its_sign_on_account(provider, patron):
     other = UserFactory()
-    account = known(other, provider)
+    account = connect_account(other, provider)
     merge_people(other, patron, by=patron, at=timezone.now())
     account.refresh_from_db()
     assert account.user == patron
@@ -554,9 +558,9 @@ def test_merged_record_keeps_its_sign_on_account(provider, patron):
 
 def test_unmerged_records_keep_only_their_own_sign_on_accounts(provider, patron, coordinator):
     other = UserFactory()
-    account, own = known(other, provider), known(patron, provider, sub="1")
+    account, own = connect_account(other, provider), connect_account(patron, provider, sub="1")
     joined = unmerging.merge_for_a_day(other, patron, by=coordinator, at=timezone.now())
-    known(patron, provider, sub="2")
+    connect_account(patron, provider, sub="2")
     person = unmerging.unmerge(joined, by=coordinator, at=timezone.now())
     account.refresh_from_db()
     own.refresh_from_db()
@@ -566,17 +570,17 @@ def test_unmerged_records_keep_only_their_own_sign_on_accounts(provider, patron,
 
 def test_stopping_an_address_change_disconnects_sign_on_accounts_added_since(provider, patron, mailoutbox):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
-    known(patron, provider, sub="before")
+    connect_account(patron, provider, sub="before")
     change_in_a_week(patron, email="new@example.org", at=timezone.now())
-    known(patron, provider, sub="since")
+    connect_account(patron, provider, sub="since")
     token = re.search(r"/not-me/(\w+)/", Notification.objects.get(recipient=patron).text)[1]
     stop_change(token, at=timezone.now())
     assert list(SocialAccount.objects.values_list("uid", flat=True)) == ["before"]
 
 
 def test_copy_includes_and_erasure_deletes_the_sign_on_account(provider, patron):
-    known(patron, provider)
-    known(UserFactory(), provider, sub="another")
+    connect_account(patron, provider)
+    connect_account(UserFactory(), provider, sub="another")
     rows = list(contents.entries(contents.TABLES["sign_ons"], patron, timezone.now()))
     assert [(row["provider"], row["id_there"]) for row in rows] == [(provider.issuer, "4711")]
     erase(patron, language="en", at=timezone.now())

@@ -6,15 +6,15 @@ from django.test import Client
 from django.utils import translation
 
 
-def none(found, mend):
+def fail_if_any(found, fix):
     """Fail if anything was found. The message lists it and says how to fix it."""
     if found := [str(item) for item in found]:
-        pytest.fail("\n".join([*found, mend]), pytrace=False)
+        pytest.fail("\n".join([*found, fix]), pytrace=False)
 
 
-def sweep(routes, method, check, *, browser, mend):
+def sweep(routes, method, check, *, browser, fix):
     """Run `check(client, route)` for every route. List the routes that fail and say how to fix them."""
-    none(failures(routes, method, check, browser=browser), mend)
+    fail_if_any(failures(routes, method, check, browser=browser), fix)
 
 
 def failures(routes, method, check, *, browser):

@@ -32,7 +32,7 @@ from portal.privacy import exports
 from tests.accounts.test_sign_in import ask_for_code
 from tests.mailers import use_outbox
 
-from .guards import none, sweep
+from .guards import fail_if_any, sweep
 from .routes import PUBLIC, both_owners, functions_behind, routes
 from .test_sweeps import rows
 from .world import address
@@ -87,7 +87,7 @@ def test_no_page_redirects_to_another_host(for_staff, world, owner):
         "get, post",
         lambda browser, route: check_redirects(browser, address(route, world)),
         browser=owner(for_staff),
-        mend="Check where the form says it came from with url_has_allowed_host_and_scheme before you use it.",
+        fix="Check the redirect address with url_has_allowed_host_and_scheme before you use it.",
     )
 
 
@@ -229,8 +229,8 @@ def test_unknown_form_fields_are_ignored(world, sign_in):
         "post",
         check,
         browser=signed_in,
-        mend="Take what a view saves from the cleaned data of a form that names its fields. What the view is meant to write"
-        " goes into WRITTEN_BY_DESIGN here.",
+        fix="Save only the cleaned data of a form. If the view should write this row, add it to"
+        " WRITTEN_BY_DESIGN here.",
     )
 
 
@@ -261,7 +261,7 @@ def test_sessions_of_visitors_expire_after_a_day(world):
         "get, post",
         check,
         browser=Client(),
-        mend="Give the session that these views write an expiry of a day: request.session.set_expiry().",
+        fix="Let the sessions of these visitors expire after a day: request.session.set_expiry().",
     )
 
 
@@ -353,7 +353,7 @@ def test_scanner_test_covers_every_kind_of_email(mails):
     sent = {mail.kind for mail in mails} | {
         kind for kind, words in subjects.items() if any(words in mail.subject for mail in mails)
     }
-    none(
+    fail_if_any(
         kinds_of_mail() - sent,
         "Send one of these mails in the fixture `mails`, so that its links are followed.",
     )
@@ -462,7 +462,7 @@ def test_text_from_people_is_escaped_on_every_page(hostile, sign_in):
             if answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html"):
                 page = answer.content.decode()
                 assert Elements(page).found == [], (
-                    f"{route}: people's words became elements. Let the template escape them: no |safe, no mark_safe."
+                    f"{route}: text became HTML. Let the template escape it, without |safe and mark_safe."
                 )
                 shown += "&lt;i x&gt;" in page
     assert shown > 50

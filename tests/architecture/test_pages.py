@@ -85,8 +85,8 @@ def test_every_word_on_a_page_can_be_translated(for_staff, world, owner, monkeyp
         "get",
         check,
         browser=browser,
-        mend="Put these words through {% translate %} or gettext, and run make messages. Names that are the same in every"
-        " language go into NAMES here.",
+        fix="Translate these words with {% translate %} or gettext, and run make messages. Add names that"
+        " are the same in every language to NAMES here.",
     )
 
 
@@ -105,7 +105,7 @@ def test_templates_use_no_missing_variables(for_staff, world, owner, monkeypatch
         "get",
         check,
         browser=browser,
-        mend="The template prints a variable that the view does not pass, after the words above: correct its name or pass it.",
+        fix="After these words, the template uses a variable that the view doesn't pass. Correct or pass it.",
     )
 
 

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 from django.conf import settings
 
-from .guards import none
+from .guards import fail_if_any
 
 SECURITY, ASVS = (settings.BASE_DIR / "docs" / name for name in ("security.md", "asvs.md"))
 A_TEST = re.compile(r"\btests/[\w/]*(?:\.py(?:::(\w+))?)?")
@@ -108,7 +108,7 @@ def headings(page):
 
 @pytest.mark.parametrize("page", [SECURITY, ASVS], ids=lambda page: page.name)
 def test_security_docs_name_only_existing_tests_and_files(page):
-    none(
+    fail_if_any(
         missing_references(page.read_text("utf-8")),
         f"docs/{page.name} names tests or files that don't exist. Name the ones that replaced them.",
     )
@@ -118,9 +118,9 @@ def test_security_docs_name_only_existing_tests_and_files(page):
 def test_security_docs_links_lead_somewhere(page):
     for found in A_LINK.finditer(page.read_text("utf-8")):
         target = page.parent / (found["page"] or page.name)
-        mend = f"{found[0]} in docs/{page.name} is a broken link: correct the page or the heading."
-        assert target.exists(), mend
-        assert found["heading"] is None or found["heading"] in headings(target), mend
+        fix = f"{found[0]} in docs/{page.name} is a broken link: correct the page or the heading."
+        assert target.exists(), fix
+        assert found["heading"] is None or found["heading"] in headings(target), fix
 
 
 def test_asvs_guard_knows_all_requirements_of_the_standard():
@@ -139,7 +139,7 @@ def test_every_asvs_answer_gives_evidence_or_a_reason():
         assert answer in ANSWERS
         named = A_TEST.search(by) or A_FILE.search(by) or A_LINK.search(by) or by.startswith("the same")
         assert named if answer == "met" else len(by) > 10, (
-            f"{numbers}: in docs/asvs.md, name the test, file or page that shows it, or say why it is not met."
+            f"{numbers}: name the test, file or page that shows it in docs/asvs.md, or say why not."
         )
 
 

@@ -94,9 +94,9 @@ def test_objects_of_other_patrons_and_branches_are_404(who, method, world, stran
         method,
         check,
         browser=signed_in,
-        mend=(
-            "Start these views from belonging_to() or at_desk_of(), so that a stranger's object is a 404. If the object is"
-            " nobody's, add the URL to SHARED in tests/architecture/routes.py and say why."
+        fix=(
+            "Look objects up with belonging_to() or at_desk_of(), so that a stranger's object is a 404. If the"
+            " object has no owner, add the URL to SHARED in tests/architecture/routes.py and say why."
         ),
     )
 
@@ -120,7 +120,7 @@ def test_desk_is_open_only_to_staff_with_a_second_factor(who, expected, method, 
         method,
         check,
         browser=stranger(who),
-        mend="Decorate these views with staff_only or coordinator_only (accounts/access.py).",
+        fix="Decorate these views with staff_only or coordinator_only (accounts/access.py).",
     )
 
 
@@ -138,7 +138,7 @@ def test_coordinator_pages_are_404_for_other_staff(method, world, sign_in):
         method,
         check,
         browser=signed_in,
-        mend="These views must answer 404 to staff who coordinate nothing: let coordinator_only run first.",
+        fix="These views must answer 404 to staff who aren't coordinators: let coordinator_only run first.",
     )
 
 
@@ -155,7 +155,7 @@ def test_desk_closes_at_once_for_a_person_without_a_role(method, world, sign_in)
         method,
         check,
         browser=browser,
-        mend="Read the roles on each request: these views still open for a person without a role.",
+        fix="Read the roles on each request: these views still open for a person without a role.",
     )
 
 
@@ -174,7 +174,7 @@ def test_disabled_person_is_signed_out_at_once(world, sign_in):
         "get",
         check,
         browser=browser,
-        mend="Take the person from request.user, which is anonymous once is_active is off.",
+        fix="Take the person from request.user, which is anonymous once is_active is off.",
     )
 
 
@@ -204,9 +204,7 @@ def test_viewer_by_code_sees_only_their_own_visit(world, show_code):
         "get",
         check,
         browser=show_code(Client(), world.other_code),
-        mend=(
-            "These pages show somebody else's data, or refuse the visit that was opened by code: start from belonging_to()."
-        ),
+        fix=("These pages show a stranger's data or refuse a visit opened by code. Use belonging_to()."),
     )
 
 
@@ -225,9 +223,9 @@ def test_opening_a_page_changes_nothing(for_staff, method, world, owner):
         method,
         check,
         browser=signed_in,
-        mend=(
-            "A GET or HEAD must not write. Move the change behind a POST. If the row only records the visit, add its model to"
-            " MAY_CHANGE here and say why."
+        fix=(
+            "A GET or HEAD must not write. Write on POST only. If the row only records that a page was opened,"
+            " add its model to MAY_CHANGE here and say why."
         ),
     )
 
@@ -245,9 +243,7 @@ def test_scanner_that_opens_every_page_changes_nothing(world):
         "get",
         check,
         browser=Client(),
-        mend=(
-            "A mail scanner opens every link without signing in. Move what these pages write behind a POST."
-        ),
+        fix=("A mail scanner opens every link without signing in. Write on POST only."),
     )
 
 
@@ -275,9 +271,7 @@ def test_every_response_has_the_security_headers(for_staff, world, owner):
         "get",
         check,
         browser=owner(for_staff),
-        mend=(
-            "Let SecurityHeadersMiddleware (portal/headers.py) set these headers, and do not overwrite them in the view."
-        ),
+        fix=("Let SecurityHeadersMiddleware (portal/headers.py) set these headers, and not the view."),
     )
 
 
@@ -297,9 +291,7 @@ def test_put_patch_and_delete_change_nothing(for_staff, method, world, owner):
         method,
         check,
         browser=signed_in,
-        mend=(
-            "Write only when request.method is POST: decorate these views with require_POST or require_http_methods."
-        ),
+        fix=("Write on POST only. Decorate these views with require_POST or require_http_methods."),
     )
 
 
@@ -316,7 +308,7 @@ def test_post_without_a_csrf_token_is_refused(for_staff, world, owner):
         # The typed text is saved for its author.
         assert changed <= {"accounts.RefusedPost"}
 
-    sweep(owned(for_staff), "post", check, browser=signed_in, mend=("Remove csrf_exempt from these views."))
+    sweep(owned(for_staff), "post", check, browser=signed_in, fix=("Remove csrf_exempt from these views."))
 
 
 # A test of the sweep itself.

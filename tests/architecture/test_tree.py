@@ -8,7 +8,7 @@ import allauth
 import pytest
 from django.conf import settings
 
-from .guards import none
+from .guards import fail_if_any
 
 ROOT = Path(settings.BASE_DIR)
 APPS = [ROOT / name for name in ("accounts", "recommendations", "portal")]
@@ -61,13 +61,13 @@ def is_named(name, words):
 
 
 def test_every_template_is_used():
-    none(
+    fail_if_any(
         [
             f"templates/{template}"
             for template in TEMPLATES
             if not any(is_named(name, WORDS) for name in names_of(template)) and not is_overriding(template)
         ],
-        "Delete the template, or name it in the code in one piece: the guard looks for its path between quotes.",
+        "Delete the template, or name it in the code: the guard looks for its whole path in quotes.",
     )
 
 
@@ -79,7 +79,7 @@ def long_lines(text):
 
 def test_html_template_lines_have_at_most_110_characters():
     root = ROOT / "templates"
-    none(
+    fail_if_any(
         [
             f"templates/{template}:{number}"
             for template in TEMPLATES
@@ -91,9 +91,9 @@ def test_html_template_lines_have_at_most_110_characters():
 
 
 def test_every_static_file_is_used():
-    none(
+    fail_if_any(
         [f"static/{file}" for file in STATIC if not is_static_file_used(file)],
-        "Delete the file, or name it in the code in one piece: the guard looks for its name between quotes.",
+        "Delete the file, or name it in the code: the guard looks for its whole name in quotes.",
     )
 
 
@@ -108,14 +108,14 @@ def is_filled_init(path):
 
 
 def test_init_files_are_empty():
-    none(
+    fail_if_any(
         [path.relative_to(ROOT) for path in MODULES if is_filled_init(path)],
         "Move the code into a module with a name, and import it from there.",
     )
 
 
 def test_modules_do_not_have_meaningless_names():
-    none(
+    fail_if_any(
         [path for path in MODULES if {path.stem, *path.relative_to(ROOT).parts} & FORBIDDEN],
         "Name the module after what it holds.",
     )
@@ -130,9 +130,9 @@ def test_dependencies_exclude_releases_with_known_security_holes(package):
     stated = " ".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
     floor = re.search(rf"(?:^| ){package}(?:\[[\w,]+\])?>=([\d.]+)", stated)
     pin = re.search(rf"^{package}(?:\[[\w,]+\])?==([\d.]+)", (ROOT / "requirements.txt").read_text(), re.M)
-    mend = f"Older releases of {package} have known security holes: raise it in pyproject.toml and run make lock."
-    assert version(floor[1]) >= FLOORS[package], mend
-    assert version(pin[1]) >= FLOORS[package], mend
+    fix = f"Older releases of {package} have security holes: raise it in pyproject.toml and run make lock."
+    assert version(floor[1]) >= FLOORS[package], fix
+    assert version(pin[1]) >= FLOORS[package], fix
 
 
 def test_pinned_packages_have_hashes_and_no_urls():
@@ -143,7 +143,7 @@ def test_pinned_packages_have_hashes_and_no_urls():
             for pin in re.split(r"\n(?=[a-zA-Z])", text)
             if "://" in pin or ("==" in pin.split("#")[0] and "--hash=sha256:" not in pin)
         ]
-        none(unsafe, f"Do not edit {name} by hand: run make lock.")
+        fail_if_any(unsafe, f"Do not edit {name} by hand: run make lock.")
 
 
 @pytest.mark.parametrize("name", REQUIREMENTS)

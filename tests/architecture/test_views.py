@@ -6,7 +6,7 @@ import inspect
 import pytest
 from django.conf import settings
 
-from .guards import none
+from .guards import fail_if_any
 from .routes import OBJECT, PUBLIC, SHARED, VIEWERS_OWN, Route, functions_behind, routes
 
 WRITES = {
@@ -58,7 +58,7 @@ def starts_from_a_scope(view):
 
 def test_views_do_not_write_to_the_database():
     names = {str(path.relative_to(settings.BASE_DIR)): path for path in VIEW_FILES}
-    none(
+    fail_if_any(
         [
             f"{name}:{found}"
             for name, path in names.items()
@@ -70,10 +70,10 @@ def test_views_do_not_write_to_the_database():
 
 
 def test_every_url_is_listed_with_who_may_open_it():
-    none(
+    fail_if_any(
         [f"{route} (/{route.path})" for route in ROUTES if not is_classified(route)],
-        "Add the URL to tests/architecture/routes.py and say who may open it: PUBLIC with a reason, VIEWERS_OWN, or OBJECT"
-        " with the object of the world that its address names.",
+        "Add the URL to tests/architecture/routes.py and say who may open it: PUBLIC with a reason,"
+        " VIEWERS_OWN, or OBJECT with the attribute of the world.",
     )
 
 
@@ -84,7 +84,7 @@ def is_classified(route):
 
 
 def test_views_with_an_id_look_the_object_up_in_a_scope():
-    none(
+    fail_if_any(
         [
             f"{route} (/{route.path})"
             for route in ROUTES
@@ -97,14 +97,14 @@ def test_views_with_an_id_look_the_object_up_in_a_scope():
 
 def test_desk_views_are_for_staff_only():
     guards = {"staff_only", "coordinator_only"}
-    none(
+    fail_if_any(
         [route for route in ROUTES if route.at_desk and getattr(route.view, "guard", "") not in guards],
         "Decorate these views with staff_only or coordinator_only (accounts/access.py).",
     )
 
 
 def test_views_outside_the_desk_are_not_for_staff():
-    none(
+    fail_if_any(
         [
             route
             for route in ROUTES
@@ -112,19 +112,19 @@ def test_views_outside_the_desk_are_not_for_staff():
             and hasattr(route.view, "guard")
             and route.name not in STAFF_AWAY_FROM_THE_DESK
         ],
-        "Move the page below /desk/. If it must be outside, add it to STAFF_AWAY_FROM_THE_DESK here and say why.",
+        "Move the page below /desk/, or add it to STAFF_AWAY_FROM_THE_DESK here and say why.",
     )
 
 
 def test_views_are_functions():
-    none(
+    fail_if_any(
         [route for route in ROUTES if not inspect.isfunction(inspect.unwrap(route.view))],
         "Write the view as a function: the guards read its code.",
     )
 
 
 def test_url_tables_name_only_existing_urls():
-    none(
+    fail_if_any(
         {*PUBLIC, *VIEWERS_OWN, *OBJECT, *SHARED} - {route.name for route in ROUTES},
         "Remove these names from the tables in tests/architecture/routes.py.",
     )
@@ -161,4 +161,4 @@ def test_unlisted_url_is_found_by_the_guard():
 
 def test_guard_failure_lists_everything_it_found():
     with pytest.raises(pytest.fail.Exception, match=r"one\ntwo\nDo that\."):
-        none(["one", "two"], "Do that.")
+        fail_if_any(["one", "two"], "Do that.")

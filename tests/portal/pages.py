@@ -45,7 +45,10 @@ class _Finder(HTMLParser):
 
 
 def part(response, element_id):
-    """Return the HTML of the element with this id, without attributes that differ on every request or swap."""
+    """Return the HTML of the element with this id.
+
+    Attributes that differ on every request or only exist in swapped parts are removed.
+    """
     finder = _Finder(element_id)
     finder.feed(response.content.decode())
     assert finder.found, f"no #{element_id} in the page"

@@ -74,7 +74,11 @@ def _everything_in(row):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_prepared_query_returns_what_the_queryset_returns(two, shape, django_assert_num_queries):
-    """If this fails after an upgrade of Django, its iterables no longer use a compiler as CachedCompiler expects."""
+    """Compare rows, related objects and query counts.
+
+    If this fails after an upgrade of Django, its iterables no longer use a compiler as CachedCompiler
+    expects.
+    """
     HelpSessionFactory(patron=None, staff=two[0], branch=two[2])
     run = prepared(name=NAME)(SHAPES[shape])
     for name in ("Ada", "Bo", "Nobody", "Ada"):
@@ -85,7 +89,10 @@ def test_prepared_query_returns_what_the_queryset_returns(two, shape, django_ass
 
 
 def test_prepared_query_is_compiled_once(two, monkeypatch):
-    """If this fails after an upgrade of Django, its iterables no longer ask the query for a compiler."""
+    """Count the compilations.
+
+    If this fails after an upgrade of Django, its iterables no longer ask the query for a compiler.
+    """
     compiled, called = [], []
     init = CachedCompiler.__init__
     monkeypatch.setattr(

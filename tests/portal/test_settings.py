@@ -71,7 +71,7 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
 
 
 @pytest.mark.parametrize(
-    ("unsafe", "number", "mend"),
+    ("unsafe", "number", "fix"),
     [
         ({"SECRET_KEY": ""}, "E002", "token_urlsafe"),
         ({"SECRET_KEY": "short"}, "E002", "token_urlsafe"),
@@ -138,10 +138,10 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
         ({"AFTERWORD_MODE": "prod"}, "E001", "production, development, demo, test"),
     ],
 )
-def test_unsafe_setting_is_an_error_with_a_fix(unsafe, number, mend):
+def test_unsafe_setting_is_an_error_with_a_fix(unsafe, number, fix):
     [error] = errors_of(**SAFE | unsafe)
     assert error.id == f"afterword.{number}"
-    assert mend in f"{error.msg} {error.hint}"
+    assert fix in f"{error.msg} {error.hint}"
 
 
 @pytest.mark.slow
