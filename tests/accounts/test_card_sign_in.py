@@ -368,7 +368,7 @@ def test_patron_without_an_address_reauthenticates_with_the_card_pin(client, ils
     session["account_authentication_methods"] = []
     session.save()
     page = words(client.get("/me/prove/"))
-    assert "ends in <bdi>1001</bdi>" in page
+    assert "ending in <bdi>1001</bdi>" in page
     assert KNOWN.card not in page
     assert client.post("/me/prove/?next=/me/address/", {"confirm": "1"}).status_code == 200
     assert "don&#x27;t match" in words(client.post("/me/prove/?next=/me/address/", {"pin": NEW.pin}))
@@ -423,5 +423,5 @@ def test_account_page_shows_only_the_last_digits_of_the_card(client):
     page = words(client.get("/me/"))
     assert "<bdi>1001</bdi>" in page
     assert KNOWN.card not in page
-    assert "cannot come back" not in page
+    assert "you can't sign in again" not in page
     assert "Only this device" not in page

@@ -120,10 +120,10 @@ def test_account_page_tells_a_viewer_by_code_what_the_library_knows(client, staf
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = handover.hand_over(session, by=staff, at=timezone.now(), base_url="http://testserver")
     page = show_code(client, code).get(reverse("me")).content.decode()
-    assert "The library does not know your name." in page
+    assert "The library doesn't know your name." in page
     assert reverse("sign_in") in page
     client.post(reverse("sign_out"))
-    assert "The library does not know your name." not in client.get(reverse("me")).content.decode()
+    assert "The library doesn't know your name." not in client.get(reverse("me")).content.decode()
 
 
 def test_patron_can_sign_out_all_other_devices(client, patron, sign_in):

@@ -17,7 +17,7 @@ from tests.accounts.test_sign_in import ask_for_code, mailed_code
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
-PROVE = "/me/prove/?next=%2Fme%2F"
+REAUTHENTICATE = "/me/prove/?next=%2Fme%2F"
 
 
 @access.reauthentication_required
@@ -52,14 +52,14 @@ def test_sign_in_code_counts_as_reauthentication_for_15_minutes(client, patron, 
 def test_old_sign_in_must_reauthenticate_by_code_and_then_returns(client, patron, sign_in, clock):
     sign_in(client, patron)
     key = client.session.session_key
-    page = client.get(PROVE).content.decode()
+    page = client.get(REAUTHENTICATE).content.decode()
     assert "15 minutes" in page
     assert "this is my device" not in page
     # This button is for patrons without an address.
-    client.post(PROVE, {"confirm": "1"})
+    client.post(REAUTHENTICATE, {"confirm": "1"})
     assert opens(client).startswith("/me/prove/")
-    client.post(PROVE, {"send": "1"})
-    assert client.post(PROVE, {"code": mailed_code(patron.email)})["Location"] == "/me/"
+    client.post(REAUTHENTICATE, {"send": "1"})
+    assert client.post(REAUTHENTICATE, {"code": mailed_code(patron.email)})["Location"] == "/me/"
     assert opens(client) == "open"
     assert client.session.session_key != key
     clock.shift(900)
@@ -70,18 +70,18 @@ def test_reauthentication_counts_only_in_its_session(client, patron, sign_in):
     other = Client()
     for browser in (client, other):
         sign_in(browser, patron)
-    client.post(PROVE, {"send": "1"})
-    client.post(PROVE, {"code": mailed_code(patron.email)})
+    client.post(REAUTHENTICATE, {"send": "1"})
+    client.post(REAUTHENTICATE, {"code": mailed_code(patron.email)})
     assert (opens(client), opens(other)[:10]) == ("open", "/me/prove/")
 
 
 def test_patron_without_an_address_reauthenticates_with_a_button(client, library, sign_in, clock):
     person = people.person_without_address(at=timezone.now(), language="en")
     sign_in(client, person)
-    assert "this is my device" in client.get(PROVE).content.decode()
+    assert "this is my device" in client.get(REAUTHENTICATE).content.decode()
     # Opening the page confirms nothing.
     assert opens(client).startswith("/me/prove/")
-    assert client.post(PROVE, {"confirm": "1"})["Location"] == "/me/"
+    assert client.post(REAUTHENTICATE, {"confirm": "1"})["Location"] == "/me/"
     assert opens(client) == "open"
 
 
@@ -89,8 +89,8 @@ def test_patron_with_an_unverified_address_reauthenticates_with_a_button(client,
     """Send no code to an address that staff typed, because it may be a stranger's."""
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=False)
     sign_in(client, patron)
-    assert "this is my device" in client.get(PROVE).content.decode()
-    assert client.post(PROVE, {"confirm": "1"})["Location"] == "/me/"
+    assert "this is my device" in client.get(REAUTHENTICATE).content.decode()
+    assert client.post(REAUTHENTICATE, {"confirm": "1"})["Location"] == "/me/"
 
 
 @pytest.mark.parametrize("has", ["a card", "a device alone"])
@@ -99,21 +99,21 @@ def test_staff_without_an_address_cannot_reauthenticate_by_pin_or_button(client,
     if has == "a card":
         LibraryCard.objects.create(person=staff, ils_id="1001", barcode="20001001", seen_at=timezone.now())
     sign_in(client, staff, second_factor=False)
-    page = client.get(PROVE).content.decode()
+    page = client.get(REAUTHENTICATE).content.decode()
     assert "Ask a coordinator" in page
     assert not [button for button in ("confirm", "check-pin", "send-code") if f'id="{button}"' in page]
     for fields in ({"confirm": "1"}, {"pin": "1234"}, {"send": "1"}):
-        client.post(PROVE, fields)
+        client.post(REAUTHENTICATE, fields)
     assert opens(client).startswith("/me/prove/")
     assert client.get(reverse("second_factor"))["Location"].startswith("/me/prove/")
 
 
 def test_code_of_another_person_does_not_reauthenticate(client, patron, sign_in):
     sign_in(client, UserFactory(email="else@example.org"))
-    client.post(PROVE, {"send": "1"})
+    client.post(REAUTHENTICATE, {"send": "1"})
     code = mailed_code("else@example.org")
     sign_in(client, patron)
-    client.post(PROVE, {"code": code})
+    client.post(REAUTHENTICATE, {"code": code})
     assert opens(client).startswith("/me/prove/")
 
 

@@ -34,7 +34,7 @@ def test_setup_library_creates_library_branch_and_coordinator(capsys):
 
 def test_setup_library_refuses_to_run_twice():
     call_command("setup_library", **OPTIONS)
-    with pytest.raises(CommandError, match="set up already"):
+    with pytest.raises(CommandError, match="already set up"):
         call_command("setup_library", **{**OPTIONS, "name": "Another"})
     assert Library.current().name == "Lakeside Public Library"
 
@@ -42,10 +42,10 @@ def test_setup_library_refuses_to_run_twice():
 @pytest.mark.parametrize(
     ("option", "value", "says"),
     [
-        ("time_zone", "Chicago", "No time zone is called"),
+        ("time_zone", "Chicago", "There is no time zone"),
         ("coordinator_email", "ana", "valid email"),
-        ("name", "", "needed"),
-        ("language", "xx", "does not speak"),
+        ("name", "", "required"),
+        ("language", "xx", "has no language"),
         ("branch", "x" * 121, "At most 120"),
     ],
 )

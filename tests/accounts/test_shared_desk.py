@@ -338,7 +338,7 @@ def test_staff_switch_by_pin_and_the_desk_shows_their_name(computer, rosa, danie
 
 def test_lock_page_lists_staff_of_the_branch_who_have_a_pin(computer, rosa, daniel, branch):
     other_rosa = StaffFactory(name="Rosa Parks-Hill", branch=branch)
-    elsewhere = StaffFactory(name="Far Away")
+    elsewhere = StaffFactory(name="Far Unavailable")
     for person in (other_rosa, elsewhere):
         desk_pins.set_pin(person, pin="590274", at=timezone.now())
     without = StaffFactory(name="Noah Pinless", branch=branch)
@@ -459,7 +459,7 @@ def test_messages_for_a_colleague_are_gone_after_switching_by_pin(computer, rosa
     computer.post(reverse("desk_pin"), {"pin": "590274", "pin_again": "590274"})
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
-    assert "Your PIN is set" not in computer.get(reverse("desk")).content.decode()
+    assert "PIN saved" not in computer.get(reverse("desk")).content.decode()
 
 
 def test_visit_opened_on_a_locked_computer_is_gone_after_a_pin(computer, daniel, show_code):

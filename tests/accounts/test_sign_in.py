@@ -209,14 +209,14 @@ def test_new_sign_in_code_replaces_the_old_one(client, patron):
 def test_disabled_person_sees_the_usual_page_but_gets_no_code(client, patron):
     User.objects.filter(pk=patron.pk).update(is_active=False)
     page = client.get(ask_for_code(client, patron.email)["Location"])
-    assert "sent six digits" in page.content.decode()
+    assert "sent a six-digit code" in page.content.decode()
     assert not Notification.objects.exists()
 
 
 def test_code_without_digits_is_refused_for_a_disabled_person(client, patron):
     User.objects.filter(pk=patron.pk).update(is_active=False)
     ask_for_code(client, patron.email)
-    assert "That is not the code." in enter(client, "abc").content.decode()
+    assert "Check it, or get a new one." in enter(client, "abc").content.decode()
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ def test_verified_address_of_an_existing_account_does_not_open_it(client, provid
     assert response["Location"] == "/sign-in/single-sign-on/first-time/"
     assert person_in(client) is None
     page = client.get(response["Location"])
-    assert "You have been here before" in page.content.decode()
+    assert "You already have an account" in page.content.decode()
     assert ANA["email"] in page.content.decode()
     assert 'href="/sign-in/?way=code&amp;next=%2Fme%2F"' in page.content.decode()
     # Posting does not skip the question.
@@ -300,7 +300,7 @@ def test_unverified_address_does_not_reveal_that_it_has_an_account(is_known, cli
     response = sign_in(client, provider, **ANA | {"email_verified": False})
     assert response["Location"] == "/sign-in/single-sign-on/first-time/"
     page = client.get(response["Location"]).content.decode()
-    assert "Have you been here before?" in page
+    assert "Do you already have an account?" in page
     assert ANA["email"] not in page
     assert User.objects.get() == there
     assert client.post(response["Location"])["Location"] == "/"
@@ -487,7 +487,7 @@ def test_only_sign_in_method_cannot_be_disconnected(make, left, client, provider
     page = client.post("/me/single-sign-on/", {"disconnect": "1"})
     assert SocialAccount.objects.count() == left
     if left:
-        assert "is your only way in" in page.content.decode()
+        assert "You can only sign in with" in page.content.decode()
         assert 'id="disconnect"' not in client.get("/me/single-sign-on/").content.decode()
 
 

@@ -346,9 +346,9 @@ def test_scanner_that_opens_every_email_link_changes_nothing(mails, world):
 def test_scanner_test_covers_every_kind_of_email(mails):
     subjects = {
         "account/login_code": "code",
-        "account/sign_in_methods_changed": "How you sign in",
+        "account/sign_in_methods_changed": "Your sign-in at",
         "account/address_change": "email address",
-        "account/invitation": "Work at the desk",
+        "account/invitation": "Invitation to work at",
     }
     sent = {mail.kind for mail in mails} | {
         kind for kind, words in subjects.items() if any(words in mail.subject for mail in mails)

@@ -139,7 +139,7 @@ def test_the_message_waits_for_its_files_on_a_slow_line(write, conversation):
     page.locator("#id_body").fill("Both are here.")
     expect(page.locator(".sending progress").first).to_have_attribute("value", re.compile(r"0\.[1-9]"))
     page.locator("#send").tap()
-    expect(page.locator("#announce")).to_have_text("The message goes as soon as its files are there.")
+    expect(page.locator("#announce")).to_have_text("Your message will be sent when its files are uploaded.")
     assert not Message.objects.filter(body="Both are here.").exists()
     fast_again()
     expect(page.locator(".files a[download]")).to_have_count(2)
@@ -154,7 +154,7 @@ def test_a_message_whose_file_is_refused_meanwhile_is_not_sent_without_it(write,
     page.locator("#send").tap()
     fast_again()
     expect(page.locator("#announce")).to_have_text(
-        "The message is not sent yet: see what is said of its files."
+        "Your message wasn't sent. Check the problem with its files."
     )
     expect(page.locator("#id_body")).to_have_value("See this.")
     assert Message.objects.count() == 1
@@ -171,7 +171,7 @@ def test_an_upload_is_stopped_and_a_broken_one_tried_again(write, conversation):
     page.reload()
     page.route("**/attach/", lambda route: route.abort("aborted"))
     page.locator("#id_files").set_input_files(chosen(pdf_file("other.pdf")))
-    expect(page.locator(".attached .field-error")).to_contain_text("The connection broke off.")
+    expect(page.locator(".attached .field-error")).to_contain_text("The connection was lost.")
     page.unroute("**/attach/")
     page.locator(".attached .field-error button").tap()
     expect(attached(page)).to_have_count(1)

@@ -53,7 +53,7 @@ def test_two_take_it_at_once_and_it_is_told_who_was_faster(conversation, staff, 
         page.goto(path(conversation))
         expect(page.locator("#take")).to_be_visible()
     first.keyboard.press("m")
-    expect(first.locator("#notices")).to_contain_text("It is yours.")
+    expect(first.locator("#notices")).to_contain_text("Assigned to you.")
     second.locator("#take").click()
     expect(second.locator("#notices")).to_contain_text(
         "Rosa Lindqvist took this a moment ago. Nothing was changed."
@@ -74,7 +74,7 @@ def test_what_was_done_and_its_undoing_are_in_sight_where_the_conversation_opens
         assert problems(page) == []
         page.locator("#snooze > summary").click()
         page.locator("#until-1").click()
-        expect(page.locator("#notices")).to_contain_text("Put off until")
+        expect(page.locator("#notices")).to_contain_text("Snoozed until")
         assert page.evaluate("scrollY") > 300
         expect(page.get_by_role("button", name="Undo")).to_be_in_viewport()
         page.get_by_role("button", name="Undo").click()
@@ -92,11 +92,11 @@ def test_a_colleague_is_named_in_a_note_by_typing(conversation, staff, omar, ope
     page.keyboard.press("Enter")
     expect(page.locator("#note-body")).to_have_value("Please look, @Omar Haddad ")
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#notices")).to_contain_text("Omar Haddad will be told")
+    expect(page.locator("#notices")).to_contain_text("tell Omar Haddad about it")
     expect(page.locator(".note-entry")).to_contain_text("Please look, @Omar Haddad")
     colleague = show(opened(PHONE), omar)
     colleague.goto("/desk/")
-    expect(colleague.locator("main")).to_contain_text("You were named in a note")
+    expect(colleague.locator("main")).to_contain_text("You were mentioned in a note")
     assert problems(colleague) == []
 
 
@@ -107,7 +107,7 @@ def test_half_a_note_is_there_again(conversation, staff, opened, show):
     page.keyboard.press("n")
     page.keyboard.type("Half a note")
     page.clock.fast_forward(2000)
-    expect(page.locator("#note-form [data-draft-state]")).to_have_text("Draft kept")
+    expect(page.locator("#note-form [data-draft-state]")).to_have_text("Draft saved")
     page.reload()
     expect(page.locator("#note-body")).to_have_value("Half a note")
 

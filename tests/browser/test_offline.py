@@ -23,7 +23,7 @@ def page(new_context, site, library):
 def test_without_a_network_a_page_of_ours_says_so_and_tries_again(page):
     page.context.set_offline(True)
     page.goto("/c/")
-    assert page.locator("h1").inner_text() == "You are offline"
+    assert page.locator("h1").inner_text() == "You're offline"
     assert problems(page) == []
 
     page.context.set_offline(False)

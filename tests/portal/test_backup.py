@@ -157,7 +157,7 @@ def test_restore_overwrites_data_only_with_replace(old, archive):
 
 def test_backup_never_overwrites_an_existing_file(old, archive):
     before = archive.read_bytes()
-    assert "exists already" in old.manage("backup", str(archive), status=1)
+    assert "already exists" in old.manage("backup", str(archive), status=1)
     assert archive.read_bytes() == before
 
 
@@ -192,8 +192,8 @@ def test_invalid_backup_is_refused_and_changes_nothing(old, archive):
         (".", b"x", "no backup has"),
         ("database/x", b"x", "no backup has"),
         ("manifest.json", b"[]", "not a complete backup"),
-        ("manifest.json", b'{"format": 1}', "says nothing of"),
-        ("manifest.json", from_the_future, "Upgrade first"),
+        ("manifest.json", b'{"format": 1}', "missing from the backup"),
+        ("manifest.json", from_the_future, "Upgrade this portal first"),
     ]:
         assert said in old.manage(
             "restore", str(changed(archive, name=name, content=content)), "--replace", status=1

@@ -635,7 +635,7 @@ def test_code_card_attached_by_eight_processes_belongs_to_one_session(session):
                 for target in sessions
             ]
         )
-        assert sorted(outcomes) == ["CardAlreadyAttached"] * (PROCESSES - 1) + ["attached"]
+        assert sorted(outcomes) == ["CodeCardAlreadyAttached"] * (PROCESSES - 1) + ["attached"]
     assert ClaimCode.objects.filter(state="live").count() == ROUNDS
 
 

@@ -105,7 +105,7 @@ def test_animated_picture_is_stored_as_its_first_frame(kind):
 
 def test_large_photo_is_made_smaller_but_remains_readable():
     found, image = kept(picture_file(size=(8160, 6144)))
-    assert image.width * image.height <= files.LARGEST_DOTS
+    assert image.width * image.height <= files.MAX_KEPT_PIXELS
     assert image.width > 3000
     assert (found.width, found.height) == image.size
 
@@ -124,7 +124,7 @@ def test_long_screenshot_keeps_its_width_and_is_previewed_from_the_top():
 
 
 def test_preview_of_a_noisy_picture_is_small():
-    assert len(files.usable(noise(1600, 1200, "JPEG", quality=95)).preview) <= files.PREVIEW_BYTES
+    assert len(files.usable(noise(1600, 1200, "JPEG", quality=95)).preview) <= files.MAX_PREVIEW_BYTES
 
 
 def test_photo_pasted_as_png_is_stored_as_webp():
@@ -147,7 +147,7 @@ def test_pdf_is_stored_byte_for_byte():
 
 @pytest.mark.parametrize(("file", "reason"), [
     (lambda: uploaded(b""), "empty"),
-    (lambda: uploaded(b"%PDF-" + b"x" * files.MOST_BYTES), "too_large"),
+    (lambda: uploaded(b"%PDF-" + b"x" * files.MAX_FILE_BYTES), "too_large"),
     (lambda: picture_file(size=(16_320, 12_240)), "too_many_dots"),
     (lambda: picture_file(size=(10_000, 10_000)), "too_many_dots"),
     (lambda: picture_file(size=(6000, 5000), kind="PNG"), "too_many_dots"),

@@ -46,7 +46,7 @@ def test_readiness_notices_a_silent_worker():
 
 def test_readiness_notices_undelivered_email(beating):
     mail(NOW - timedelta(minutes=15))
-    assert readiness(at=NOW)["outbox"] == "oldest mail due for 900 s"
+    assert readiness(at=NOW)["outbox"] == "oldest email due for 900 s"
 
 
 def test_readiness_notices_an_unapplied_migration(beating):

@@ -184,7 +184,7 @@ def test_generic_page_says_when_to_retry(set_limit, library, at):
     answer = Client().post(reverse("single_sign_on"), headers=PAGE)
     assert answer.status_code == 429
     assert answer["Retry-After"] == "3600"
-    assert "That was tried too often. You can try again at" in answer.content.decode()
+    assert "You have tried too often. You can try again at" in answer.content.decode()
     assert "<h1>" in answer.content.decode()
 
 
@@ -192,7 +192,7 @@ def test_script_over_the_limit_gets_plain_text(set_limit, library):
     set_limit("passkey", network="0/h")
     answer = Client().post(reverse("passkey_options"))
     assert (answer.status_code, answer["Content-Type"]) == (429, "text/plain; charset=utf-8")
-    assert answer.content.decode().startswith("That was tried too often.")
+    assert answer.content.decode().startswith("You have tried too often.")
 
 
 # Messages.
@@ -234,7 +234,7 @@ def test_message_over_the_limit_is_not_sent_but_remains_in_the_form(
     answer = write(client, conversation, "One word more")
     assert answer.status_code == 429
     assert ">\nOne word more</textarea>" in answer.content.decode()
-    assert "This one stays here, and can be sent " in answer.content.decode()
+    assert "This one stays here. You can send it " in answer.content.decode()
     part = write(client, conversation, "One word more", headers={"HX-Request": "true"})
     assert part.status_code == 200
     assert ">\nOne word more</textarea>" in part.content.decode()

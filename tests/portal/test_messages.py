@@ -1,4 +1,4 @@
-"""Check how translations are gathered, kept and verified, on a small source tree."""
+"""Check how translations are collected, updated and verified, on a small source tree."""
 
 import gettext
 import io
@@ -62,29 +62,29 @@ def translate(tree, changes=()):
                 message.string, flags = changes[message.id]
                 message.flags |= set(flags)
     folder = tree / "locale/es/LC_MESSAGES"
-    (folder / "django.po").write_bytes(messages.written(texts))
-    (folder / "django.mo").write_bytes(messages.compiled(texts))
+    (folder / "django.po").write_bytes(messages.po_bytes(texts))
+    (folder / "django.mo").write_bytes(messages.mo_bytes(texts))
 
 
-def faults(tree):
-    return messages.faults_in(tree, tree / "locale", "es")
+def problems(tree):
+    return messages.problems_in(tree, tree / "locale", "es")
 
 
-def test_texts_in_code_and_templates_are_all_gathered(tree):
-    assert {(message.id, message.context) for message in messages.gather(tree) if message.id} == FOUND
+def test_texts_in_code_and_templates_are_all_collected(tree):
+    assert {(message.id, message.context) for message in messages.collect(tree) if message.id} == FOUND
 
 
-def test_untranslated_text_is_a_fault(tree):
-    assert len(faults(tree)) == len(FOUND)
+def test_untranslated_text_is_a_problem(tree):
+    assert len(problems(tree)) == len(FOUND)
 
 
-def test_gathering_again_keeps_translations_and_leaves_the_file_unchanged(tree, po):
+def test_collecting_again_keeps_translations_and_leaves_the_file_unchanged(tree, po):
     translate(tree)
     messages.update(tree, tree / "locale", "es")
     before = po.read_bytes()
     messages.update(tree, tree / "locale", "es")
     assert po.read_bytes() == before
-    assert faults(tree) == []
+    assert problems(tree) == []
     assert before.startswith(b'msgid ""\nmsgstr ""\n"Language: es\\n"')
     assert b"Date" not in before
     assert b"@" not in before
@@ -100,32 +100,32 @@ def test_compiled_file_can_be_read_by_gettext(tree, po):
 
 
 @pytest.mark.parametrize(
-    ("text", "translation", "flags", "fault"),
+    ("text", "translation", "flags", "problem"),
     [
         ("Hello", "", [], "es: not translated: 'Hello'"),
-        ("Hello", "Hola", ["fuzzy"], "es: doubtful (fuzzy): 'Hello'"),
+        ("Hello", "Hola", ["fuzzy"], "es: fuzzy: 'Hello'"),
         ("Hello %(name)s", "Hola %(nombre)s", [], "es: placeholders differ: 'Hello %(name)s'"),
         (("%(n)d book", "%(n)d books"), ("un libro", "libros"), [], "es: placeholders differ: '%(n)d book'"),
         (("%(n)d book", "%(n)d books"), ("un libro", ""), [], "es: not translated: '%(n)d book'"),
     ],
 )
-def test_empty_fuzzy_or_mismatched_translation_is_a_fault(tree, text, translation, flags, fault):
+def test_empty_fuzzy_or_mismatched_translation_is_a_problem(tree, text, translation, flags, problem):
     translate(tree, {text: (translation, flags)})
-    assert [found for found in faults(tree) if "django.mo" not in found] == [fault]
+    assert [found for found in problems(tree) if "django.mo" not in found] == [problem]
 
 
 def test_singular_translation_may_omit_the_number(tree):
     translate(tree, {("%(n)d book", "%(n)d books"): (("un libro", "%(n)d libros"), [])})
-    assert faults(tree) == []
+    assert problems(tree) == []
 
 
-def test_new_or_removed_text_is_a_fault(tree):
+def test_new_or_removed_text_is_a_problem(tree):
     translate(tree)
     (tree / "portal/module.py").write_text(MODULE.replace('"Hello")', '"Good day")'))
-    assert faults(tree) == ["es: not gathered yet: 'Good day'", "es: no longer used: 'Hello'"]
+    assert problems(tree) == ["es: not collected yet: 'Good day'", "es: no longer used: 'Hello'"]
 
 
-def test_outdated_compiled_file_is_a_fault(tree, po):
+def test_outdated_compiled_file_is_a_problem(tree, po):
     translate(tree)
     po.write_text(po.read_text().replace('msgstr "¡Hello"', 'msgstr "Hola"'))
-    assert faults(tree) == ["es: django.mo is not what django.po says"]
+    assert problems(tree) == ["es: django.mo does not match django.po"]

@@ -108,7 +108,7 @@ def test_run_ends_if_the_web_server_dies(environment):
         output_until(process, "Ctrl-C")
         pids = children(process)
         os.kill(pids["web"], signal.SIGKILL)
-        assert "The web server ended by itself" in output_until(process, "stopped")
+        assert "The web server stopped unexpectedly" in output_until(process, "stopped too")
         assert process.wait(MAX_WAIT_SECONDS) == 1
     assert not is_alive(pids["worker"])
 

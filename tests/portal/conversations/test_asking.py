@@ -245,10 +245,10 @@ def test_somebody_unknown_writes_first_and_proves_an_address_then(client, branch
     assert client.post(ASK, typed()).url == SEND
     page = text(client.get(SEND))
     for words in [
-        "Where may the answer go?",
+        "Where should we send the answer?",
         "I live on the fourth floor.",
-        "To an e-mail address",
-        "To a visit",
+        "By email",
+        "With the code on your slip or code card",
     ]:
         assert words in page
     assert prove(client, "new@example.org").url == SEND
@@ -288,10 +288,10 @@ def test_a_wrong_code_and_an_address_that_is_none_lose_nothing(client):
     assert client.post(reverse("sign_in"), {"email": "nobody", "next": SEND}).status_code == 200
     client.post(reverse("sign_in"), {"email": "new@example.org", "next": SEND})
     page = text(client.post(reverse("account_confirm_login_code"), {"code": "1", "next": SEND}))
-    assert "What you wrote is kept here." in page
+    assert "We saved what you wrote." in page
     assert "I live on the fourth floor." in text(client.get(SEND))
     assert "I live on the fourth floor." in text(client.get(ASK))
-    assert "Your question is not sent yet" in text(client.get("/"))
+    assert "Your question isn't sent yet" in text(client.get("/"))
 
 
 def test_what_waits_can_be_changed(client):
@@ -331,7 +331,7 @@ def test_another_question_of_the_same_browser_is_not_written_over(client):
     answer = client.post(ASK, second)
     assert answer.status_code == 409
     for words in [
-        "Another question of yours is not sent yet",
+        "You have another question that isn't sent yet",
         "Is there a class on worms?",
         "Where do I park?",
     ]:
@@ -476,7 +476,7 @@ def test_something_new_has_no_button_that_sends_it_before_an_address_is_proved(
     show_code(client, code_for(visit))
     client.post(ASK, typed(about="new"))
     page = text(client.get(SEND))
-    assert "Where may the answer go?" in page
+    assert "Where should we send the answer?" in page
     assert "Send it now" not in page
     client.post(reverse("open_code"), {"code": code_for(HelpSessionFactory(branch=branch)), "next": SEND})
     assert "Send it now" in text(client.get(SEND))
@@ -498,7 +498,7 @@ def test_a_code_that_ended_meanwhile_leaves_the_question(client, visit):
     token = token_on(client.get(SEND))
     ClaimCode.objects.update(state=ClaimCode.State.REVOKED)
     answer = client.post(SEND, {"client_token": token, "about": str(visit.public_id)})
-    assert "Where may the answer go?" in text(answer)
+    assert "Where should we send the answer?" in text(answer)
     assert "fourth floor" in text(answer)
     assert Conversation.objects.count() == 0
 
@@ -534,7 +534,7 @@ def test_twenty_new_questions_a_day_and_then_when_to_try_again(me):
     topic = TopicFactory()
     answer = me.post(ASK, typed("One more", topic=topic.pk))
     assert (answer.status_code, 86_000 < int(answer["Retry-After"]) <= 86_400) == (429, True)
-    assert "This one stays here, and can be sent tomorrow at" in text(answer)
+    assert "This one stays here. You can send it tomorrow at" in text(answer)
     assert "One more" in text(answer)
     assert Conversation.objects.count() == 20
     later = me.get(ASK).content.decode()
@@ -724,7 +724,7 @@ def test_what_was_not_asked_yet_is_asked_before_anything_is_sent(me):
 
 def test_somebody_unknown_proves_an_address_at_the_end(client):
     answer_all(client)
-    assert "Where may the answer go?" in text(client.get(SEND_READING)) or "To an e-mail address" in text(
+    assert "Where should we send the answer?" in text(client.get(SEND_READING)) or "By email" in text(
         client.get(SEND_READING)
     )
     prove(client, "new@example.org")

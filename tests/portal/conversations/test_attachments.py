@@ -19,7 +19,7 @@ from PIL import Image
 from portal.conversations import actions, attachments, desk_actions, keeping, merging
 from portal.conversations.models import Attachment, Conversation, Draft, Message
 from portal.helpsessions.models import HelpSession
-from portal.uploads import MOST_BYTES
+from portal.uploads import MAX_FILE_BYTES
 from portal.worker import JOBS
 from tests.extent import times
 from tests.factories import (
@@ -215,7 +215,7 @@ def test_a_file_that_comes_after_its_message_is_refused_with_words(me, conversat
     (lambda: SimpleUploadedFile("none.jpg", b""), "This file is empty."),
     (lambda: SimpleUploadedFile("cut.jpg", picture_file(size=(300, 200)).read()[:800]), "This picture is damaged"),
     (lambda: picture_file(size=(10_000, 10_000)), "This picture is too large to open."),
-    (lambda: SimpleUploadedFile("long.pdf", b"%PDF-" + b"x" * MOST_BYTES), "This file is larger than 10 MB."),
+    (lambda: SimpleUploadedFile("long.pdf", b"%PDF-" + b"x" * MAX_FILE_BYTES), "This file is larger than 10 MB."),
 ])  # fmt: skip
 @pytest.mark.parametrize("by_script", [True, False])
 def test_a_file_that_is_not_taken_says_what_to_do_and_costs_nothing(

@@ -208,10 +208,10 @@ def test_polling_brings_the_conversation_only_when_there_is_news(me, conversatio
 
 def test_reading_takes_the_mark_off(me, conversation, staff, patron, answer):
     answer(conversation, staff)
-    assert "not read yet" in text(me.get(reverse("conversations")))
-    assert "not read yet" in text(me.get(reverse("home")))
-    assert "not read yet" not in text(me.get(conversation.get_absolute_url()))
-    assert "not read yet" not in text(me.get(reverse("conversations")))
+    assert "unread" in text(me.get(reverse("conversations")))
+    assert "unread" in text(me.get(reverse("home")))
+    assert "unread" not in text(me.get(conversation.get_absolute_url()))
+    assert "unread" not in text(me.get(reverse("conversations")))
 
 
 @pytest.mark.parametrize("name", ["conversation", "conversation_news", "reply", "close_conversation"])
@@ -289,7 +289,7 @@ def test_what_is_not_kept_is_not_tied_to_whoever_is_signed_in(
     session = HelpSessionFactory(branch=branch, staff=staff, quiet=quiet)
     show_code(sign_in(client, patron), code_for(session))
     ask = reverse("ask_about_session", args=[session.public_id])
-    assert "a mail tells you" not in text(client.get(ask))
+    assert "We'll email you" not in text(client.get(ask))
     conversation = client.post(ask, {"body": "Please help", "client_token": uuid.uuid4()}).url.partition("#")[
         0
     ]

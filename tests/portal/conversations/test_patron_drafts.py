@@ -139,7 +139,7 @@ def test_an_older_tab_cannot_write_over_a_newer_text(phone, tablet, conversation
     assert "Is it on Thursday, or on Friday?" in text(answer)
     assert f'data-sequence="{newer.sequence}"' in answer.content.decode()
     assert Draft.objects.get().body == "Is it on Thursday, or on Friday?"
-    assert older.save("Is it", sequence=newer.sequence + 1).status_code == 204  # "Keep this one"
+    assert older.save("Is it", sequence=newer.sequence + 1).status_code == 204  # "Keep this draft"
     assert Draft.objects.get().body == "Is it"
 
 

@@ -186,7 +186,7 @@ def test_the_badge_counts_a_held_answer_once_it_is_shown(me, conversation, staff
     for seconds in (14, 1):
         clock.shift(seconds)
         jobs.show_pending_answers(at=timezone.now())
-        marked.append("not read yet" in text(me.get(reverse("home"))))
+        marked.append("unread" in text(me.get(reverse("home"))))
     assert marked == [False, True]
 
 
@@ -195,7 +195,7 @@ def test_what_was_read_before_the_worker_came_by_stays_read(me, conversation, st
     clock.shift(15)
     assert "Yes, on Thursday." in text(me.get(conversation.get_absolute_url()))
     jobs.show_pending_answers(at=timezone.now())
-    assert "not read yet" not in text(me.get(reverse("home")))
+    assert "unread" not in text(me.get(reverse("home")))
 
 
 def test_an_answer_written_before_the_patrons_word_but_shown_after_stands_after_it(
@@ -546,7 +546,7 @@ def test_a_link_to_a_message_opens_the_part_around_it(me, long):
     message = conversation.messages.get(body=word(30))
     page = me.get(conversation.get_absolute_url(), {"message": message.public_id})
     assert numbers(page) == [word(number) for number in range(30 - SHOWN_MIN, 30 + SHOWN_MAX)]
-    assert f"Go to the {120 - 30 - SHOWN_MAX} later messages" in text(page)
+    assert f"Go to {120 - 30 - SHOWN_MAX} newer messages" in text(page)
     assert "data-poll" not in page.content.decode()  # what comes has its place at the end
     assert (
         f'href="{conversation.get_absolute_url()}?message={message.public_id}#message-{message.public_id}"'

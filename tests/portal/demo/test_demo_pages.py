@@ -82,7 +82,7 @@ def test_being_nobody_signs_out(client, patron, demo_on):
 
 
 def test_the_mailbox_shows_what_the_worker_delivered(client, library, demo_on, settings):
-    assert "No mail yet" in client.get("/demo/mail/").content.decode()
+    assert "No emails yet" in client.get("/demo/mail/").content.decode()
     write(
         kind="x/y",
         to="sam@example.org",

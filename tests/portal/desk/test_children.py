@@ -161,8 +161,8 @@ def test_the_desk_says_that_a_record_is_a_childs_and_no_longer_and_its_person_re
     person.refresh_from_db()
     assert (person.name, person.is_child) == ("Jane", False)
     looked = text(sign_in(Client(), person).get(reverse("who_looked")))
-    assert "made this a child's account" in looked
-    assert "no child's account any more" in looked
+    assert "marked this as a child's account" in looked
+    assert "no longer a child's account" in looked
 
 
 def test_whom_a_desk_has_nothing_to_do_with_it_does_not_make_a_child(desk):
@@ -199,7 +199,7 @@ def test_a_coordinator_reads_what_each_choice_does_and_chooses(client, coordinat
     client.post(CHOICE, {"children": "shared", "childrens_groups": "Juvenile\nTeen"})
     library.refresh_from_db()
     assert (library.children, library.childrens_groups) == ("shared", "Juvenile\nTeen")
-    assert "may be kept by the child and by one adult" in text(client.get(reverse("settings")))
+    assert "The child and one adult can keep" in text(client.get(reverse("settings")))
     assert AuditEvent.objects.filter(action="changed_library", by=coordinator).count() == 1
 
 

@@ -231,7 +231,7 @@ def test_the_childs_copy_holds_the_visit_and_says_what_another_wrote_without_a_n
     assert [visit["id"] for visit in copy["visits"]] == [str(world.public_id)]
     assert [(message["text"], message["from"]) for message in copy["messages"]] == [
         ("Zqxchild", "you"),
-        ("Zqxadult", "another holder of the visit"),
+        ("Zqxadult", "someone else with access to this visit"),
     ]
     assert "Gudrun" not in str(copy)
 
@@ -318,10 +318,14 @@ def test_a_copy_says_of_nothing_without_a_name_in_a_shared_visit_that_it_is_your
     )
     erasure.erase(adult, language="en", at=timezone.now())
     copy = copy_of(child)
-    said = [("Zqxchild", "you"), ("Zqxadult", "a holder of the visit"), ("Zqxcode", "a holder of the visit")]
+    said = [
+        ("Zqxchild", "you"),
+        ("Zqxadult", "someone with access to this visit"),
+        ("Zqxcode", "someone with access to this visit"),
+    ]
     assert [(message["text"], message["from"]) for message in copy["messages"]] == said
     assert [(event["from"], event["who"]) for event in copy["events"]] == [
-        ("a holder of the visit", ""),
+        ("someone with access to this visit", ""),
         ("you", "Mia"),
     ]
 
@@ -330,10 +334,10 @@ def test_the_page_that_erases_says_what_stays_with_the_child(world, adult, clien
     adult.refresh_from_db()
     page = text(sign_in(client, adult).get(reverse("erase")))
     assert (
-        "1 message of yours about a child's visit, with its files: it stays with that visit, without your name."
+        "1 message you wrote about a child's visit, and its files, stay there without your name."
         in html.unescape(page)
     )
-    assert "Your word on the items of 1 visit that you share with a child: it stays with the child." in page
+    assert "What you said about the items of 1 visit you share with a child stays with the child." in page
 
 
 def test_a_childs_record_is_never_joined_with_anothers(child, adult, patron):
@@ -380,9 +384,9 @@ def test_a_child_reads_it_in_words_for_a_child_and_may_choose_what_a_child_may(c
     page = text(client.get(reverse("privacy")))
     for words in (
         "If you are a child",
-        "We do not keep your last name or your birthday",
+        "We don't keep your last name or your birthday",
         "we remember it for 90 days",
-        "You can make that 30 days",
+        "You can change that to 30 days",
     ):
         assert words in page
     assert "90 days" in text(client.get(reverse("privacy")))

@@ -8,6 +8,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts import audit
+from accounts.models import AuditEvent
 from portal.conversations.models import Conversation
 from portal.helpsessions.models import HelpSession
 from portal.privacy import erasure, holds, retention
@@ -47,6 +49,7 @@ def begin(number):
     conversation = ConversationFactory(help_session=visit, status="closed")
     MessageFactory(conversation=conversation)
     return SimpleNamespace(
+        number=number,
         person=person,
         visit=visit,
         conversation=conversation,
@@ -55,12 +58,16 @@ def begin(number):
     )
 
 
+def pause(seconds):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(%s)", [seconds])
+
+
 def hold(data):
     """Whether what was to be held was there once it was held."""
     with transaction.atomic():
         holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_sleep(0.02)")  # so that the other comes in between, if it can
+        pause(0.02)  # so that the other comes in between, if it can
         return is_there(data)
 
 
@@ -111,6 +118,48 @@ def its_words_stay(data, outcomes):
     seen.add(words != "")
 
 
+def begin_logged(number):
+    """A visit that stays, with a row of the access log whose time is over."""
+    data = begin(number)
+    HelpSession.objects.filter(pk=data.visit.pk).update(kept_at=timezone.now())
+    long_ago = timezone.now() - datetime.timedelta(days=731)
+    subject = [data.person, data.visit, data.conversation][number % 3]
+    data.event = audit.record("opened", subject, by=data.coordinator, at=long_ago)
+    return data
+
+
+def hold_logged(data):
+    """Return whether the row of the access log was there once its subject was held."""
+    if data.number % 2 == 0:
+        pause(0.05)  # so that the row is deleted and the deletion not yet committed
+    with transaction.atomic():
+        holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())
+        return AuditEvent.objects.filter(pk=data.event.pk).exists()
+
+
+def forget_log(data):
+    with transaction.atomic():
+        retention._forget_some_events(timezone.now())
+        pause(0.1)
+
+
+def its_log_stays(data, outcomes):
+    held, _forgotten = outcomes
+    assert AuditEvent.objects.filter(pk=data.event.pk).exists() is held, outcomes
+    seen.add(held)
+
+
+def late_every_second_time(delete):
+    """Return the deletion with a pause in every second round, so that the hold comes first in some rounds."""
+
+    def run(data):
+        if data.number % 2:
+            pause(0.05)
+        return delete(data)
+
+    return run
+
+
 seen = set()
 
 
@@ -119,12 +168,21 @@ seen = set()
 )
 def test_what_was_there_when_it_was_held_stays(delete):
     seen.clear()
-    rounds([hold, delete], MANY, before=begin, after=what_was_there_stays, refusals={"Gone", "HeldByLaw"})
+    works = [hold, late_every_second_time(delete)]
+    rounds(works, MANY, before=begin, after=what_was_there_stays, refusals={"Gone", "HeldByLaw"})
     assert True in seen  # or the test would say nothing
 
 
 @pytest.mark.parametrize("delete", [erase_everything, erase_conversation], ids=lambda delete: delete.__name__)
 def test_a_contact_that_is_held_keeps_its_words(delete):
     seen.clear()
-    rounds([hold_contact, delete], MANY, before=begin_counted, after=its_words_stay, refusals={"HeldByLaw"})
+    works = [hold_contact, late_every_second_time(delete)]
+    rounds(works, MANY, before=begin_counted, after=its_words_stay, refusals={"HeldByLaw"})
     assert True in seen
+
+
+def test_access_log_that_was_there_when_its_subject_was_held_stays():
+    seen.clear()
+    works = [hold_logged, late_every_second_time(forget_log)]
+    rounds(works, MANY, before=begin_logged, after=its_log_stays)
+    assert True in seen  # or the test would say nothing

@@ -51,7 +51,7 @@ def test_what_is_on_the_device_comes_into_the_account_of_the_address(device, pat
     assert not User.objects.filter(pk=device.person.pk).exists()
     assert signed_in_as(device) == str(patron.pk)
     assert device.session.session_key != before
-    assert "one now" in device.get("/").content.decode()
+    assert "now one" in device.get("/").content.decode()
 
 
 def test_nothing_is_joined_without_a_proof_from_both_sides(device, patron):
@@ -109,7 +109,7 @@ def test_two_who_work_at_desks_are_told_that_it_cannot_be_done_here(client, staf
     enter(client, mailed_code(staff.email))
     prove(client, coordinator.email)
     assert client.get(JOIN)["Location"] == "/me/"
-    assert "cannot be joined" in client.get("/me/").content.decode()
+    assert "opens another library account" in client.get("/me/").content.decode()
     assert StaffRole.objects.count() == 2
 
 
@@ -127,7 +127,7 @@ def test_the_address_that_ends_is_told_and_for_a_day_the_desk_can_part_them(clie
     ask_for_code(client, other.email)
     enter(client, mailed_code(other.email))
     prove(client, patron.email)
-    assert "For 24 hours the library can part them again" in client.get(JOIN).content.decode()
+    assert "The library can undo this for 24 hours" in client.get(JOIN).content.decode()
     client.post(JOIN)
     [mail] = Notification.objects.filter(to_address=other.email, kind="privacy/merged")
     assert "within 24 hours" in mail.text

@@ -311,17 +311,15 @@ def one_of_a_kind(model, field):
 
 
 def test_whatever_can_clash_has_a_way_of_its_own():
-    """A new model whose rows are unique for a person belongs into IN_THEIR_OWN_WAY, with a function that says what becomes of the second."""
+    """A new model whose rows are unique for a person belongs into MERGED_BY, with a function that says what becomes of the second."""
     clashing = {
         (model._meta.label, field) for model, field in merging.references() if one_of_a_kind(model, field)
     }
-    assert clashing <= set(merging.IN_THEIR_OWN_WAY)
+    assert clashing <= set(merging.MERGED_BY)
 
 
 def test_the_table_names_nothing_that_is_gone():
-    assert set(merging.IN_THEIR_OWN_WAY) <= {
-        (model._meta.label, field) for model, field in merging.references()
-    }
+    assert set(merging.MERGED_BY) <= {(model._meta.label, field) for model, field in merging.references()}
 
 
 def test_a_clash_is_found():

@@ -6,7 +6,8 @@ from django.db import models
 
 from accounts.models import User
 from portal import worker
-from portal.privacy.policy import POLICY, Group
+from portal.privacy.policy import POLICY
+from portal.privacy.policy_lines.line import Group
 
 # Written for everybody, by nobody in particular; or by the package and never used.
 TEXTS_OF_NOBODY = {"conversations.ReplyTemplate", "recommendations.Item", "recommendations.SearchEntry"}

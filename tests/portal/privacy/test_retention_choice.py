@@ -37,8 +37,8 @@ def kept(patron, branch, days_ago):
 def test_nothing_chosen_is_365_days(phone, patron, branch):
     kept(patron, branch, 100)
     page = text(phone.get(reverse("privacy")))
-    assert "365 days (you have chosen nothing else)" in page
-    assert "The first of your visits is forgotten from 12 August 2027 on." in page
+    assert "365 days (you haven't changed this)" in page
+    assert "The first of your visits will be forgotten on 12 August 2027 or soon after." in page
 
 
 def test_the_effect_is_told_with_its_days_before_anything_is_saved(phone, patron, branch):
@@ -51,12 +51,12 @@ def test_the_effect_is_told_with_its_days_before_anything_is_saved(phone, patron
     kept(UserFactory(), branch, 100)
     page = text(phone.get(reverse("remember"), {"remember": "30"}))
     for sentence in (
-        "A visit is forgotten 30 days after you kept it, a conversation about no visit 30 days after it was closed.",
-        "2 of your visits are forgotten from 21 November 2026 on.",
-        "1 closed conversation is forgotten from 21 November 2026 on.",
-        "Of your visits that stay the next is forgotten from 10 December 2026 on.",
-        "1 visit with an open conversation stays until that is closed.",
-        "Until 21 November 2026 you can change your mind, and nothing is lost.",
+        "A visit is deleted 30 days after you add it to your account.",
+        "2 of your visits will be deleted on 21 November 2026.",
+        "1 closed conversation will be deleted on 21 November 2026.",
+        "The next visit will be deleted on 10 December 2026.",
+        "1 visit stays until its open conversation is closed.",
+        "You can change your mind until 21 November 2026. Nothing is deleted before then.",
     ):
         assert sentence in page
     patron.refresh_from_db()
@@ -66,9 +66,9 @@ def test_the_effect_is_told_with_its_days_before_anything_is_saved(phone, patron
 @pytest.mark.parametrize(
     ("choice", "rule"),
     [
-        ({"remember": "90"}, "90 days after you kept it"),
-        ({"remember": "until", "until": "2027-02-01"}, "stay until 1 February 2027 and are then forgotten"),
-        ({"remember": "nothing"}, "a visit is kept only where you ask for it, and then for 30 days"),
+        ({"remember": "90"}, "90 days after you add it to your account"),
+        ({"remember": "until", "until": "2027-02-01"}, "stay until 1 February 2027. Then they are deleted"),
+        ({"remember": "nothing"}, "a visit stays only if you add it to your account, for 30 days"),
     ],
 )
 def test_each_choice_is_explained_saved_and_recorded_in_the_words_that_were_read(phone, patron, choice, rule):

@@ -213,11 +213,11 @@ def test_coordinators_see_what_was_left_and_by_which_hold(visit, adult, coordina
     sign_in(client, coordinator)
     page = client.get(reverse("legal_holds"))
     assert text(page).count("Case 7") == 2
-    assert "Left by the hold on a person who let go of this visit." in text(page)
+    assert "Someone under a legal hold removed this visit from their account." in text(page)
     assert f'href="#hold-{on_person.public_id}"' in page.content.decode()
     assert f'id="hold-{on_person.public_id}"' in page.content.decode()
     client.post(reverse("lift_hold", args=[on_person.public_id]))
-    assert "Nothing is held" in text(client.get(reverse("legal_holds")))
+    assert "No legal holds" in text(client.get(reverse("legal_holds")))
 
 
 def test_a_hold_that_is_set_while_two_records_are_one_holds_both_once_they_are_parted(coordinator, branch):
@@ -348,7 +348,7 @@ def test_the_desk_takes_out_who_said_that_they_are_the_child(
     browser = sign_in(Client(), child)
     with django_capture_on_commit_callbacks(execute=True):
         asked, answer = confirmed(desk, visit, child)
-    assert "Whoever has the slip can say that they are the child" in asked
+    assert "Anyone with the slip can say that they are the child" in asked
     assert "Mia" in asked
     assert answer.url == reverse("desk_session", args=[visit.public_id])
     assert holders(visit) == (None, adult)
@@ -378,7 +378,7 @@ def test_the_desk_takes_out_who_said_that_they_are_the_child(
     assert list(AuditEvent.objects.filter(action="took_out").values_list("by", "patron", "subject")) == [
         (staff.pk, child.pk, str(visit.public_id))
     ]
-    assert "took a child's visit out of your library account" in text(browser.get(reverse("who_looked")))
+    assert "removed a child's visit from your library account" in text(browser.get(reverse("who_looked")))
 
 
 def test_then_the_right_child_comes_in_by_a_new_code_and_so_does_the_adult(
@@ -386,7 +386,7 @@ def test_then_the_right_child_comes_in_by_a_new_code_and_so_does_the_adult(
 ):
     sharing.keep_alone(visit, by=child, at=AT)
     asked, _answer = confirmed(desk, visit, child)
-    for words in ("That no adult may hold it was their word", "Nobody holds it then"):
+    for words in ("They had chosen that no adult can see it", "Then it is in nobody's account"):
         assert words in asked
     desk.post(reverse("hand_over", args=[visit.public_id]))
     code = codes.normalise(desk.get(reverse("slip", args=[visit.public_id])).context["grouped"])
@@ -424,7 +424,7 @@ def test_a_page_that_is_out_of_date_takes_out_nobody(visit, child, adult, desk):
 
 def test_the_desk_takes_the_adult_out_after_it_was_asked(visit, child, adult, desk):
     asked, _answer = confirmed(desk, visit, adult)
-    assert "No adult can hold it again" in asked
+    assert "No adult can add it to their account again" in asked
     assert holders(visit) == (child, None)
     assert visit.is_the_childs_alone
 

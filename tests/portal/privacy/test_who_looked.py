@@ -105,8 +105,8 @@ def test_what_is_no_longer_theirs_has_no_title(visit, staff, patron):
     HelpSession.objects.update(patron=None)
     AuditEvent.objects.update(by=None)
     assert {sentence for _day, sentence, _where, _times in said(patron)} == {
-        "Somebody of the library's staff opened a conversation of yours that isn't there any more",
-        "Somebody of the library's staff opened a visit of yours that isn't there any more",
+        "A staff member opened a conversation of yours that no longer exists",
+        "A staff member opened a visit of yours that no longer exists",
     }
 
 
@@ -170,7 +170,7 @@ def test_the_page_costs_the_same_whatever_its_length(
     with django_assert_num_queries(11):
         page = client.get("/privacy/")
     assert len(page.context["looks"]) == min(2 * rows, 5)
-    assert ("All who looked" in text(page)) == (rows > 1)
+    assert ("See everyone who looked" in text(page)) == (rows > 1)
 
 
 @pytest.mark.parametrize("action", AuditEvent.CHANGES)
@@ -188,8 +188,8 @@ def test_whatever_staff_change_of_who_comes_in_or_what_is_theirs_is_told_once(
 def test_two_records_that_were_joined_are_one_line(staff, patron, library):
     joined = merge_people(UserFactory(), patron, by=staff, at=timezone.now())
     [look] = who_looked(joined, zone=library.zone)[0]
-    assert "joined another record with yours" in look.sentence
+    assert "merged another record into yours" in look.sentence
 
 
 def test_nobody_looked_yet(client, sign_in, patron):
-    assert "Nobody looked yet" in client_page(client, sign_in, patron)
+    assert "Nobody has looked yet" in client_page(client, sign_in, patron)
