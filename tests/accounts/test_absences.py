@@ -78,7 +78,7 @@ def test_first_and_last_day_of_an_absence_count_as_away(
     assert names == ({staff.pk: ("Rosa Lindqvist", "Maribel Santos")} if is_away else {})
 
 
-def test_absence_of_a_cover_is_shown_on_both_absences(staff, colleague):
+def test_absence_of_a_cover_is_found_for_both_staff_members(staff, colleague):
     first = add_absence(staff, 2, 6, cover=colleague)
     assert absences.clashes_of(first) == ([], [])
     second = add_absence(colleague, 6, 9)
@@ -91,7 +91,7 @@ def test_staff_member_cannot_cover_themselves(staff):
         add_absence(staff, 2, 6, cover=staff)
 
 
-def test_leaving_a_desk_ends_the_covers_there(staff, coordinator, branch, colleague):
+def test_staff_member_who_leaves_a_desk_covers_nobody_there(staff, coordinator, branch, colleague):
     elsewhere = BranchFactory()
     StaffRole.objects.create(user=colleague, branch=elsewhere)
     at_both, there = StaffFactory(branch=branch), StaffFactory(branch=elsewhere)

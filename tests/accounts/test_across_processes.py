@@ -108,7 +108,7 @@ def test_wrong_visit_codes_are_counted_across_processes():
                 allowed += 1
         return allowed
 
-    # Each of the 8 processes tries 5 codes.
+    # The eight processes try 40 codes.
     assert sum(at_once(*[guess] * PROCESSES)) == 30
 
 
@@ -121,7 +121,7 @@ def test_new_questions_are_counted_across_processes(rosa):
                 asked += 1
         return asked
 
-    # Each of the 8 processes asks 3 questions.
+    # The eight processes ask 24 questions.
     assert sum(at_once(*[ask] * PROCESSES)) == 20
 
 
@@ -300,7 +300,7 @@ def be_away(person, number):
     ).first_day
 
 
-def test_one_of_several_simultaneous_overlapping_absences_is_saved(rosa):
+def test_only_one_of_several_overlapping_absences_is_saved(rosa):
     for _round in range(ROUNDS):
         Absence.objects.all().delete()
         outcomes = at_once(*[partial(be_away, rosa, number) for number in range(PROCESSES)])

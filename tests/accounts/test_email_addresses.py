@@ -181,7 +181,7 @@ def test_code_sent_to_the_old_address_works_only_in_the_same_browser(by_passkey,
 
 
 @pytest.mark.parametrize("when", ["at sign-in", "since", "in between"])
-def test_recent_code_from_the_old_address_makes_another_unnecessary(client, patron, sign_in, when):
+def test_address_change_needs_no_second_code_after_a_recent_one(client, patron, sign_in, when):
     if when == "at sign-in":
         sign_in_by_code(client, OLD)
     elif when == "since":
@@ -295,7 +295,7 @@ def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clo
 
 
 def test_pending_new_address_is_shown_on_no_page_or_email(by_passkey, patron):
-    """Hide the new address from the reader of the old one, who can still sign in and may be dangerous."""
+    """Hide it, because a person who reads the old mailbox can sign in and may be dangerous."""
     begin_pending_change(by_passkey)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     viewer = sign_in_by_code(Client(), OLD)
@@ -346,7 +346,7 @@ def test_button_linked_in_the_email_stops_a_pending_address_change(by_passkey, p
 
 
 def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patron):
-    """Sign out the browser that stops the change, on a day when its session is also written."""
+    """Sign the browser out, even on a day when the page also updates its session."""
     clock.shift(DAY)
     prove(by_code)
     link = begin_pending_change(by_code)
@@ -361,7 +361,7 @@ def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patr
 
 
 def test_new_address_is_notified_of_a_canceled_change(by_passkey, patron):
-    """Notify the new address, because the reader of the old one can sign in and cancel the change."""
+    """Notify the new address, because a person who reads the old mailbox can cancel the change."""
     begin_pending_change(by_passkey)
     viewer = sign_in_by_code(Client(), OLD)
     viewer.post(reverse("keep_address"))
@@ -512,7 +512,7 @@ def test_simultaneous_sign_in_delays_only_the_change_to_that_address(patron, mon
 
 
 def test_unverified_old_address_is_not_asked_to_confirm(client, patron, sign_in):
-    """Do not ask an unverified address that staff typed. Its owner may be a stranger."""
+    """Send nothing to an unverified address that staff typed. Its owner may be a stranger."""
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=False)
     sign_in(client, patron)
     client.post("/me/prove/", {"confirm": "1"})

@@ -39,7 +39,7 @@ def signed_in(client, patron):
     return client
 
 
-def test_session_key_from_before_the_sign_in_opens_nothing(signed_in):
+def test_session_key_from_before_the_sign_in_stops_working(signed_in):
     assert (opens(signed_in.before), opens(key_of(signed_in))) == (False, True)
 
 
@@ -91,7 +91,7 @@ def end_all_by_command(browser, person):
         end_all_by_command,
     ],
 )
-def test_session_key_opens_nothing_after_the_sign_in_ended(signed_in, patron, end):
+def test_session_key_stops_working_when_the_sign_in_ends(signed_in, patron, end):
     old = key_of(signed_in)
     assert opens(old)
     end(signed_in, patron)

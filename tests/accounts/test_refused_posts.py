@@ -171,7 +171,7 @@ def test_only_the_newest_refused_forms_are_saved(patron):
     assert RefusedPost.objects.count() == refused_posts.MAX_PER_PERSON
 
 
-def test_htmx_requests_redirect_forms_and_reject_polls_after_sign_out(expired_browser):
+def test_htmx_form_is_redirected_and_poll_rejected_after_the_session_ended(expired_browser):
     sent = expired_browser.post(
         reverse("record"),
         {"summary": "words"},

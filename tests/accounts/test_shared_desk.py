@@ -363,7 +363,7 @@ def test_pin_works_only_on_an_unlocked_desk_computer(computer, daniel, client):
     assert open_by_pin(elsewhere, daniel, DANIEL)["Location"] == "/sign-in/?next=%2Fdesk%2F"
 
 
-def test_session_opened_by_pin_ends_in_another_browser(computer, daniel):
+def test_session_opened_by_pin_ends_when_used_in_another_browser(computer, daniel):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     thief = Client()
@@ -395,7 +395,7 @@ OUTSIDE_THE_DESK = {
 OUTSIDE_THE_DESK |= {"set_language", "logo", "service_worker", "offline"}
 
 
-def test_session_opened_by_pin_ends_on_another_desk_computer(computer, rosa, daniel, branch):
+def test_session_opened_by_pin_ends_when_used_on_another_desk_computer(computer, rosa, daniel, branch):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     _desk, token = shared_desks.unlock(branch=branch, name="Back room", by=rosa, at=timezone.now())
@@ -533,7 +533,7 @@ def test_second_factor_resets_wrong_pins(computer, daniel, sign_in):
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302
 
 
-def test_right_pin_resets_and_reports_wrong_pins(computer, daniel):
+def test_right_pin_resets_the_count_and_reports_wrong_pins(computer, daniel):
     computer.post(reverse("lock"))
     wrong(computer, daniel, 3)
     open_by_pin(computer, daniel, DANIEL)

@@ -117,7 +117,7 @@ def send_random_values(browser, route, url):
         assert browser.get(url, fields).status_code < 500
 
 
-def test_form_field_names_are_found_by_the_guard():
+def test_form_field_guard_finds_every_field_name():
     assert {"question", "code", "next", "without_address", "client_token", "accent_color", "remove"} <= set(
         NAMES
     )

@@ -195,7 +195,7 @@ def test_prepared_insert_stores_the_same_row_as_save(patron, staff, django_asser
 @pytest.mark.django_db
 @pytest.mark.parametrize("who", ["person", "code", "both", "nobody"])
 def test_prepared_query_returns_only_what_the_viewer_may_open(who, patron, branch):
-    """Run a query compiled for one kind of viewer as another kind."""
+    """Run the compiled query for each kind of viewer, after it ran for another kind."""
     mine, opened, strangers = (
         HelpSessionFactory(patron=patron, branch=branch),
         HelpSessionFactory(branch=branch),

@@ -71,7 +71,7 @@ def is_alive(pid):
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_run_ends_web_server_and_worker(environment, ending):
+def test_stopping_manage_run_ends_web_server_and_worker(environment, ending):
     port = free_port()
     with start(environment, port) as process:
         try:
@@ -103,7 +103,7 @@ def test_killed_worker_is_started_again(environment):
         assert process.wait(MAX_WAIT_SECONDS) == 0
 
 
-def test_run_ends_if_the_web_server_dies(environment):
+def test_manage_run_ends_if_the_web_server_dies(environment):
     with start(environment, free_port()) as process:
         output_until(process, "Ctrl-C")
         pids = children(process)
@@ -122,7 +122,7 @@ def test_used_port_is_reported_before_anything_starts(environment):
             assert process.wait(MAX_WAIT_SECONDS) == 1
 
 
-def test_run_on_all_addresses_shows_one_for_the_phone(environment):
+def test_manage_run_on_all_addresses_shows_one_for_the_phone(environment):
     with start(environment, free_port(), "--host=0.0.0.0", "--no-worker") as process:
         try:
             said = output_until(process, "Ctrl-C")

@@ -301,7 +301,7 @@ def test_malformed_sip2_patron_id_is_a_configuration_error(ils_id):
         answering(f"AO|AA20001001|AESam|BLY|CQY|XI{ils_id}|", id_field="XI")
 
 
-def test_first_of_two_repeated_sip2_fields_counts():
+def test_sip2_field_sent_twice_has_its_first_value():
     with pytest.raises(WrongCardOrPin):
         answering("AO|AA20001001|AESam|BLY|CQN|CQY|")
 
