@@ -1,4 +1,4 @@
-"""Certificates that nobody vouches for, made on the spot."""
+"""Make self-signed certificates."""
 
 import datetime
 
@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def make_certificate(folder):
-    """key.pem and certificate.pem in `folder`, of localhost's own making."""
+    """Write a self-signed certificate for localhost to key.pem and certificate.pem in `folder`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name, now = (
         x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")]),

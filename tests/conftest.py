@@ -27,15 +27,16 @@ from tests.factories import LibraryFactory, StaffFactory, UserFactory
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Each worker begins with its half, in the order of the files, so that what a module builds once is built once; who is done first
-    takes from the other.
+    """Give each worker a part of the tests in file order.
+
+    A module's shared data is then built only once. A worker that is done takes tests from another.
     """
     return WorkStealingScheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark every test without a database `one_database`: it says nothing about PostgreSQL."""
+    """Mark tests without a database as `one_database`, because they need not run on PostgreSQL."""
     for item in items:
         is_case = issubclass(getattr(item, "cls", None) or object, SimpleTestCase)
         uses_database = {"db", "transactional_db", "live_server"} & set(item.fixturenames)
@@ -45,22 +46,23 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def private_files(tmp_path_factory):
-    """What tests upload is written to a folder that goes with them."""
-    storages["private"].__dict__["location"] = str(
-        tmp_path_factory.mktemp("private")
-    )  # what FileSystemStorage has computed from its options
+    """Save uploaded files in a temporary folder."""
+    # FileSystemStorage caches its location, so replace the cached value.
+    storages["private"].__dict__["location"] = str(tmp_path_factory.mktemp("private"))
 
 
 @pytest.fixture(autouse=True)
-def in_english():
-    """Not in the language of the page that another test saw last."""
+def _in_english():
+    """Start each test in English, whatever language the test before left active."""
     translation.activate("en")
 
 
 @pytest.fixture(scope="session")
 def built_once(django_db_setup, django_db_blocker):
-    """`with built_once(build) as built`, in a fixture of a whole module: its rows are there for each test, which undoes its own changes
-    and no more. No test of the module may need transactions of its own.
+    """Return a context manager that builds rows once for a module.
+
+    Use `with built_once(build) as built` in a fixture of module scope. Each test undoes only its own changes.
+    Tests of the module can't use `transaction=True`.
     """
 
     @contextmanager
@@ -82,7 +84,7 @@ def built_once(django_db_setup, django_db_blocker):
 
 @pytest.fixture(scope="session")
 def migrated(request):
-    """Return a SQLite file with all tables and no rows. Portals of their own copy it."""
+    """Return a SQLite file with all tables and no rows, for tests that start their own portal."""
     return databases.sqlite_template(request.config.cache.mkdir("databases"))
 
 
@@ -105,10 +107,10 @@ def django_db_modify_db_settings(request, django_db_modify_db_settings_parallel_
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_flush():
-    """Empty tables after a transactional test in a hundredth of the time.
+    """Empty tables after a transactional test much faster, with DELETE instead of TRUNCATE.
 
-    PostgreSQL writes new files for each table that is truncated. Content types and permissions stay as the template has
-    them, instead of being deleted and made again.
+    PostgreSQL writes new files for each table that is truncated. Content types and permissions are neither
+    deleted nor created again.
     """
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
     post_migrate.disconnect(create_contenttypes)
@@ -123,7 +125,7 @@ def quick_flush():
 
 @pytest.fixture(scope="session")
 def collected(migrated, tmp_path_factory):
-    """A DATA_DIR with an empty database and the static files as they are served: to be copied by a portal of its own, or used."""
+    """Return a DATA_DIR with an empty database and collected static files."""
     folder = tmp_path_factory.mktemp("collected")
     environment = {"PATH": os.environ["PATH"], "AFTERWORD_MODE": "demo", "DATA_DIR": str(folder)}
     subprocess.run(
@@ -138,7 +140,7 @@ def collected(migrated, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
-    """A folder with key.pem and certificate.pem, of localhost's own making."""
+    """Return a folder with key.pem and certificate.pem, a self-signed certificate for localhost."""
     return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
@@ -159,7 +161,7 @@ def patron(library):
 
 @pytest.fixture
 def staff(branch):
-    """A member of staff of the default branch."""
+    """Return a staff member of the default branch."""
     return StaffFactory(name="Rosa Lindqvist", email="rosa@example.org", branch=branch)
 
 
@@ -172,7 +174,7 @@ def coordinator(branch):
 
 @pytest.fixture
 def sign_in():
-    """sign_in(client, user, second_factor=True): as after the e-mailed code and, for staff, the second factor."""
+    """Return sign_in(client, user, second_factor=True), which signs in without sending a code."""
 
     def sign_in(client, user, *, second_factor=True):
         client.force_login(user)
@@ -188,7 +190,7 @@ def sign_in():
 
 @pytest.fixture
 def show_code():
-    """show_code(client, code): as after this browser opened a session by its code."""
+    """Return show_code(client, code), which opens a visit in this browser by its code."""
 
     def show_code(client, code):
         session = client.session

@@ -1,4 +1,4 @@
-"""Migrated databases that each worker copies, because migrating costs every process seconds.
+"""Make migrated databases that each worker copies, because migrating takes seconds per process.
 
 A template is named after a hash of everything it is made from, so a changed migration gets a new template.
 """
@@ -21,8 +21,10 @@ from django.conf import settings
 from psycopg import sql
 
 PREFIX = "afterword_template_"
-KEPT = 5  # templates, so that branches with other migrations keep theirs
-LOCK = 20261127  # key of PostgreSQL's advisory lock: only a number that nobody else uses
+# Several templates remain, so that git branches with other migrations keep theirs.
+MAX_TEMPLATES = 5
+# The key of PostgreSQL's advisory lock. Any number that nothing else uses will do.
+LOCK = 20261127
 
 
 def fingerprint():
@@ -45,7 +47,7 @@ def sqlite_template(folder):
                 migrate(DATA_DIR=scratch)
                 os.replace(Path(scratch) / "afterword.sqlite3", template)
             newest_first = sorted(folder.glob(f"{PREFIX}*"), key=os.path.getmtime, reverse=True)
-            for old in newest_first[KEPT:]:
+            for old in newest_first[MAX_TEMPLATES:]:
                 old.unlink()
     return template
 
@@ -62,7 +64,8 @@ def postgres_template(url):
         ]
         if template not in newest_first:
             building = f"{PREFIX}building"
-            drop(server, building)  # a killed run may have left it
+            # A killed run may have left it.
+            drop(server, building)
             server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(building)))
             with tempfile.TemporaryDirectory() as scratch:
                 migrate(DATA_DIR=scratch, DATABASE_URL=another_database(url, building))
@@ -71,7 +74,7 @@ def postgres_template(url):
                     sql.Identifier(building), sql.Identifier(template)
                 )
             )
-            for old in newest_first[KEPT - 1 :]:
+            for old in newest_first[MAX_TEMPLATES - 1 :]:
                 drop(server, old)
     return template
 
@@ -104,7 +107,7 @@ def migrate(**variables):
 
 
 def copy_sqlite(template, target):
-    """Copy a migrated file over the database `target`, whatever an earlier run left there."""
+    """Copy a migrated file over the database `target`, and delete what an earlier run left."""
     for suffix in ("-wal", "-shm", "-journal"):
         Path(f"{target}{suffix}").unlink(missing_ok=True)
     Path(target).parent.mkdir(parents=True, exist_ok=True)

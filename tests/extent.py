@@ -1,4 +1,4 @@
-"""How far a search goes: a few rounds in `make test`, many in `make test-long`."""
+"""Choose how often tests repeat: a few times in `make test`, many times in `make test-long`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Mailers for tests, set alike on every Django."""
+"""Set mailers for tests in the same way on every version of Django."""
 
 import django
 
@@ -8,14 +8,14 @@ FILES = "django.core.mail.backends.filebased.EmailBackend"
 
 
 def use_outbox(settings):
-    """Write mail to the portal's outbox. Django's test runner has put `mail.outbox` in its place."""
+    """Write email to the portal's outbox, which Django's test runner replaces with `mail.outbox`."""
     settings.MAILERS = {**settings.MAILERS, "default": {"BACKEND": OUTBOX}}
     if django.VERSION < (6, 1):
         settings.EMAIL_BACKEND = OUTBOX
 
 
 def deliver_by(settings, backend, **options):
-    """Let the worker send mail by this backend. Options given by an earlier call for it stay."""
+    """Let the worker send email through this backend. Options from earlier calls for it remain."""
     now = settings.MAILERS["delivery"]
     kept = now.get("OPTIONS", {}) if now["BACKEND"] == backend else {}
     settings.MAILERS = {**settings.MAILERS, "delivery": {"BACKEND": backend, "OPTIONS": {**kept, **options}}}

@@ -1,17 +1,19 @@
-"""Runs one thing in several real processes at the same moment."""
+"""Run functions in several processes at the same moment."""
 
 import multiprocessing
 import traceback
 
 from django.db import connections
 
-LONGEST = 60  # seconds that a process waits for the others
+# Seconds that a process waits for the others.
+MAX_WAIT = 60
 
 
 def at_once(*works):
-    """Each callable in a process of its own, started together; returns what each returned, or the exception's class name.
+    """Run each function in its own process at the same moment, and return their outcomes.
 
-    The processes are forks, so they see the test's database by its name, each through a connection of its own.
+    An outcome is what the function returned, or the class name of its exception. The processes are forks of
+    the test, so they use its database, each through its own connection.
     """
     outcomes = []
     rounds(
@@ -23,11 +25,13 @@ def at_once(*works):
 
 
 def rounds(works, count, *, before=lambda number: number, after, refusals=()):
-    """`count` times: `data = before(number)` here, then every `work(data)` at the same moment, each in a process of its own, then
-    `after(data, outcomes)` here. An outcome is what the work returned, or the exception's class name; those not in `refusals` are
-    printed.
+    """Run the functions `works` in their own processes at the same moment, `count` times.
 
-    The processes live through all the rounds, so a hundred cost little more than one.
+    Each round calls `data = before(number)` here, then every `work(data)` in its process, then `after(data,
+    outcomes)` here. An outcome is what the function returned, or the class name of its exception. The
+    traceback is printed unless the name is in `refusals`.
+
+    The processes live through all rounds, so a hundred rounds take little longer than one.
     """
     context = multiprocessing.get_context("fork")
     connections.close_all()
@@ -49,7 +53,7 @@ def rounds(works, count, *, before=lambda number: number, after, refusals=()):
         for ours, _theirs in pipes:
             ours.send(None)
         for process in processes:
-            process.join(LONGEST)
+            process.join(MAX_WAIT)
     finally:
         for process in processes:
             if process.is_alive():
@@ -57,10 +61,10 @@ def rounds(works, count, *, before=lambda number: number, after, refusals=()):
 
 
 def _work(number, work, pipe, barrier, results, refusals):
-    while (told := pipe.recv()) is not None:
+    while (message := pipe.recv()) is not None:
         try:
-            barrier.wait(LONGEST)
-            outcome = work(*told)
+            barrier.wait(MAX_WAIT)
+            outcome = work(*message)
         except Exception as error:
             outcome = type(error).__name__
             if outcome not in refusals:

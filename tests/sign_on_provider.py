@@ -1,6 +1,7 @@
-"""An OpenID Connect provider made by somebody else (django-oauth-toolkit), as a process of its own: `python tests/sign_on_provider.py`.
+"""Run an OpenID Connect provider (django-oauth-toolkit) in its own process.
 
-Its sign-in page asks who one is and believes it. It follows the standard unless somebody comes who wants it to lie.
+Start it with `python tests/sign_on_provider.py`. Its sign-in page asks for the person's claims and trusts
+them. It follows the standard unless a test asks for a `lie`.
 """
 
 import base64
@@ -17,13 +18,13 @@ ANSWER = "/sign-in/single-sign-on/answer/"
 
 
 class SignOnProvider:
-    """`issuer`, and what a browser does there."""
+    """A running provider at the URL `issuer`."""
 
     def __init__(self, issuer):
         self.issuer = issuer
 
     def settings(self, **other):
-        """What the portal's settings.SSO is to be."""
+        """Return the value of `settings.SSO` for this provider."""
         own = {
             "name": "Harbour College",
             "issuer": self.issuer,
@@ -33,7 +34,10 @@ class SignOnProvider:
         return own | {"scopes": ["openid", "profile", "email"], "proven_domains": [], "ca_file": ""} | other
 
     def visit(self, address, *, browser=None, **person):
-        """Goes to `address`, says there who one is (sub, name, email, email_verified, lie) and returns the address to which it is sent back."""
+        """Sign in at `address` and return the address that the provider redirects to.
+
+        `person` has the claims sub, name, email and email_verified, and optionally a `lie`.
+        """
         browser = browser or requests.Session()
         answer = browser.get(address, allow_redirects=False)
         while "Location" in answer.headers:
@@ -49,7 +53,7 @@ class SignOnProvider:
 
 @contextmanager
 def running(folder):
-    """A SignOnProvider in a process of its own, whose database rests in `folder`."""
+    """Start a provider in its own process, with its database in `folder`, and yield a SignOnProvider."""
     environment = {"PATH": os.environ["PATH"], "FOLDER": str(folder)}
     process = subprocess.Popen([sys.executable, __file__], env=environment, stdout=subprocess.PIPE, text=True)
     try:
@@ -118,7 +122,7 @@ def serve():
     )
     django.setup()
     call_command("migrate", verbosity=0)
-    _be_the_provider()
+    _define_provider()
     from django.core.wsgi import get_wsgi_application
 
     server.set_app(get_wsgi_application())
@@ -126,8 +130,8 @@ def serve():
     server.serve_forever()
 
 
-def _be_the_provider():
-    """The routes, the sign-in page and the claims, which can be defined only once Django is set up."""
+def _define_provider():
+    """Define the routes, the sign-in page and the claims, which need a Django that is set up."""
     from django.conf import settings
     from django.contrib.auth import get_user_model, login
     from django.http import HttpResponse, HttpResponseRedirect

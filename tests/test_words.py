@@ -11,7 +11,7 @@ ADVICE = "Instead of these words"
 
 @pytest.fixture
 def run(tmp_path):
-    """run({name: text}) is what the script prints about these files, without its last line."""
+    """Return run({name: text}), which returns what the script prints about these files."""
 
     def run(files):
         for name, text in files.items():
@@ -71,5 +71,5 @@ def test_banned_word_in_a_translatable_text_is_named_with_its_file(run):
         ("static/htmx.js", "// whoever\n"),
     ],
 )
-def test_quoted_examples_data_and_reasoned_exceptions_pass(run, name, text):
+def test_word_check_accepts_quotes_data_and_exceptions_with_a_reason(run, name, text):
     assert run({name: text}) == []

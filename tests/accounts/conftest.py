@@ -4,6 +4,6 @@ from tests.mailers import use_outbox
 
 
 @pytest.fixture(autouse=True)
-def _mail_goes_to_the_outbox(settings):
-    """As it does outside of tests: Django's runner puts its own backend there."""
+def _use_outbox(settings):
+    """Send email to the portal's outbox, as in production. Django's test runner replaces that backend."""
     use_outbox(settings)

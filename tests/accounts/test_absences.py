@@ -1,4 +1,4 @@
-"""Days away: whose they are, that they never overlap, and what becomes of a conversation meanwhile."""
+"""Check absences of staff, their covers, and the release of untouched conversations."""
 
 import datetime
 import uuid
@@ -15,7 +15,8 @@ from tests.factories import BranchFactory, ConversationFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
 MARCH = datetime.date(2026, 3, 2)
-NOW = datetime.datetime(2026, 3, 4, 18, tzinfo=datetime.UTC)  # noon in the library's zone
+# Noon in the library's time zone.
+NOW = datetime.datetime(2026, 3, 4, 18, tzinfo=datetime.UTC)
 
 
 def days(first, last):
@@ -27,29 +28,29 @@ def colleague(branch):
     return StaffFactory(name="Maribel Santos", branch=branch)
 
 
-def away(person, first, last, cover=None):
+def add_absence(person, first, last, cover=None):
     return absences.add_absence(person=person, **days(first, last), cover=cover, by=person, at=NOW)
 
 
 @pytest.mark.parametrize(("first", "last"), [(2, 2), (2, 5), (4, 4), (5, 9), (6, 6), (6, 20), (1, 30)])
-def test_nobody_is_away_twice_on_a_day(staff, first, last):
-    absence = away(staff, 2, 6)
+def test_absences_of_one_person_cannot_overlap(staff, first, last):
+    absence = add_absence(staff, 2, 6)
     with pytest.raises(absences.Overlaps) as refused:
-        away(staff, first, last)
+        add_absence(staff, first, last)
     assert refused.value.absence == absence
     assert Absence.objects.count() == 1
 
 
-def test_days_next_to_each_other_and_those_of_others_are_no_overlap(staff, colleague):
-    away(staff, 3, 6)
-    away(staff, 2, 2)
-    away(staff, 7, 7)
-    away(colleague, 2, 7)
+def test_adjacent_days_and_days_of_colleagues_do_not_overlap(staff, colleague):
+    add_absence(staff, 3, 6)
+    add_absence(staff, 2, 2)
+    add_absence(staff, 7, 7)
+    add_absence(colleague, 2, 7)
     assert Absence.objects.count() == 4
 
 
-def test_changing_an_absence_is_not_held_against_itself(staff, colleague):
-    absence, later = away(staff, 2, 6), away(staff, 10, 12)
+def test_changed_absence_may_overlap_its_old_days_but_no_other_absence(staff, colleague):
+    absence, later = add_absence(staff, 2, 6), add_absence(staff, 10, 12)
     absences.change_absence(absence, **days(3, 9), cover=colleague, by=staff, at=NOW)
     with pytest.raises(absences.Overlaps):
         absences.change_absence(absence, **days(3, 10), cover=None, by=staff, at=NOW)
@@ -66,40 +67,38 @@ def test_changing_an_absence_is_not_held_against_itself(staff, colleague):
 
 
 @pytest.mark.parametrize(("day", "is_away"), [(1, False), (2, True), (4, True), (6, True), (7, False)])
-def test_who_is_away_is_one_query_and_counts_both_days(
+def test_first_and_last_day_of_an_absence_count_as_away(
     staff, colleague, day, is_away, django_assert_num_queries
 ):
-    absence = away(staff, 2, 6, cover=colleague)
+    absence = add_absence(staff, 2, 6, cover=colleague)
     with django_assert_num_queries(1):
         found = absences.away_on(MARCH.replace(day=day))
-        told = {person: (absence.person.name, absence.cover.name) for person, absence in found.items()}
+        names = {person: (absence.person.name, absence.cover.name) for person, absence in found.items()}
     assert found == ({staff.pk: absence} if is_away else {})
-    assert told == ({staff.pk: ("Rosa Lindqvist", "Maribel Santos")} if is_away else {})
+    assert names == ({staff.pk: ("Rosa Lindqvist", "Maribel Santos")} if is_away else {})
 
 
-def test_a_cover_who_is_away_too_is_known_from_both_sides(staff, colleague):
-    first = away(staff, 2, 6, cover=colleague)
+def test_absence_of_a_cover_is_found_for_both_staff_members(staff, colleague):
+    first = add_absence(staff, 2, 6, cover=colleague)
     assert absences.clashes_of(first) == ([], [])
-    second = away(colleague, 6, 9)
+    second = add_absence(colleague, 6, 9)
     assert absences.clashes_of(first) == ([second], [])
     assert absences.clashes_of(second) == ([], [first])
 
 
-def test_nobody_covers_themselves(staff):
+def test_staff_member_cannot_cover_themselves(staff):
     with pytest.raises(IntegrityError):
-        away(staff, 2, 6, cover=staff)
+        add_absence(staff, 2, 6, cover=staff)
 
 
-def test_whoever_leaves_a_desk_covers_nobody_there_and_after_the_last_nobody_at_all(
-    staff, coordinator, branch, colleague
-):
+def test_staff_member_who_leaves_a_desk_covers_nobody_there(staff, coordinator, branch, colleague):
     elsewhere = BranchFactory()
     StaffRole.objects.create(user=colleague, branch=elsewhere)
     at_both, there = StaffFactory(branch=branch), StaffFactory(branch=elsewhere)
     StaffRole.objects.create(user=at_both, branch=elsewhere)
-    past = away(staff, 2, 3, cover=colleague)
-    coming = [away(person, 4, 6, cover=colleague) for person in (staff, at_both, there)]
-    away(colleague, 9, 12)
+    past = add_absence(staff, 2, 3, cover=colleague)
+    coming = [add_absence(person, 4, 6, cover=colleague) for person in (staff, at_both, there)]
+    add_absence(colleague, 9, 12)
 
     def covers():
         return [Absence.objects.get(pk=absence.pk).cover for absence in (past, *coming)]
@@ -112,7 +111,7 @@ def test_whoever_leaves_a_desk_covers_nobody_there_and_after_the_last_nobody_at_
     assert not Absence.objects.filter(person=colleague).exists()
 
 
-# What becomes of a conversation.
+# Conversations of absent staff.
 
 
 @pytest.fixture
@@ -124,10 +123,10 @@ def conversation(branch, staff):
     ("first", "last", "free"),
     [(4, 4, True), (3, 5, True), (1, 3, False), (5, 9, False)],
 )
-def test_a_conversation_of_somebody_away_is_free_on_these_days(
+def test_colleague_can_take_a_conversation_while_its_assignee_is_away(
     conversation, staff, colleague, first, last, free
 ):
-    away(staff, first, last)
+    add_absence(staff, first, last)
     if free:
         assert desk_actions.take(conversation, by=colleague, at=NOW).assignee == colleague
     else:
@@ -144,24 +143,24 @@ def test_a_conversation_of_somebody_away_is_free_on_these_days(
         ("2026-03-04T05:59:00", False),
     ],
 )
-def test_the_days_are_the_librarys(conversation, staff, colleague, utc, free):
-    """In Chicago the fourth of March begins and ends six hours after Greenwich's."""
-    away(staff, 4, 4)
+def test_absence_begins_and_ends_at_midnight_in_the_library(conversation, staff, colleague, utc, free):
+    """Use the library's zone: in Chicago, March 4 begins and ends six hours later than in UTC."""
+    add_absence(staff, 4, 4)
     assert (
         desk_actions.is_away(staff, datetime.datetime.fromisoformat(utc).replace(tzinfo=datetime.UTC)) == free
     )
 
 
-def test_the_cover_sees_the_conversations_while_they_cover(conversation, staff, library, time_machine):
+def test_cover_sees_the_conversations_only_on_the_covered_days(conversation, staff, library, time_machine):
     time_machine.move_to(NOW)
     cover = StaffFactory(name="From Elsewhere", branch=BranchFactory())
-    absence = away(staff, 4, 5, cover=cover)
+    absence = add_absence(staff, 4, 5, cover=cover)
     assert list(Conversation.objects.at_desk_of(cover)) == [conversation]
     absences.change_absence(absence, **days(5, 6), cover=cover, by=staff, at=NOW)
     assert not Conversation.objects.at_desk_of(cover).exists()
 
 
-# Left lying.
+# Untouched conversations.
 
 
 def hours(number):
@@ -177,7 +176,7 @@ def hours(number):
         (hours(100), hours(90), True),
     ],
 )
-def test_what_was_taken_and_left_lying_is_free_again(library, branch, staff, taken, waiting, released):
+def test_untouched_conversation_is_released(library, branch, staff, taken, waiting, released):
     conversation = ConversationFactory(
         branch=branch, assignee=staff, assigned_at=NOW - taken, opened_at=NOW - waiting
     )
@@ -189,7 +188,7 @@ def test_what_was_taken_and_left_lying_is_free_again(library, branch, staff, tak
     )
 
 
-def test_a_library_may_leave_things_lying(library, branch, staff):
+def test_library_can_turn_off_releasing(library, branch, staff):
     library.released_after_days = 0
     library.save()
     conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(900))
@@ -202,7 +201,7 @@ def test_a_library_may_leave_things_lying(library, branch, staff):
     ("who", "ago", "released"),
     [("holder", hours(50), False), ("holder", hours(80), True), ("colleague", hours(50), True)],
 )
-def test_more_is_to_come_is_a_sign_of_life_of_whoever_says_it(
+def test_interim_answer_by_the_assignee_delays_the_release(
     library, branch, staff, colleague, who, ago, released
 ):
     conversation = ConversationFactory(branch=branch, assignee=staff, opened_at=NOW - hours(100))
@@ -222,7 +221,7 @@ def test_more_is_to_come_is_a_sign_of_life_of_whoever_says_it(
     assert conversation.assignee == (None if released else staff)
 
 
-def test_what_waits_for_the_patron_lies_with_nobody(library, branch, staff):
+def test_conversation_that_waits_for_the_patron_is_not_released(library, branch, staff):
     conversation = ConversationFactory(
         branch=branch, assignee=staff, status="waiting_for_patron", opened_at=timezone.now() - hours(900)
     )

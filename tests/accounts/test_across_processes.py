@@ -1,4 +1,4 @@
-"""Limits and one-time codes that must hold for several processes together."""
+"""Check limits and one-time codes when several processes use them at the same time."""
 
 import contextlib
 import datetime
@@ -70,7 +70,7 @@ def show(user, code):
     return work
 
 
-def test_a_code_of_the_app_opens_one_door(rosa, settings):
+def test_app_code_used_by_eight_processes_works_once(rosa, settings):
     settings.ACCOUNT_RATE_LIMITS = {"login_failed": "100/m/key"}
     secret = generate_totp_secret()
     TOTP.activate(rosa, secret)
@@ -78,7 +78,7 @@ def test_a_code_of_the_app_opens_one_door(rosa, settings):
     assert at_once(*[show(rosa, code)] * PROCESSES).count(True) == 1
 
 
-def test_a_recovery_code_opens_one_door(rosa, settings):
+def test_recovery_code_used_by_eight_processes_works_once(rosa, settings):
     settings.ACCOUNT_RATE_LIMITS = {"login_failed": "100/m/key"}
     TOTP.activate(rosa, generate_totp_secret())
     code = RecoveryCodes.activate(rosa).get_unused_codes()[0]
@@ -86,7 +86,7 @@ def test_a_recovery_code_opens_one_door(rosa, settings):
     assert len(Authenticator.objects.get(user=rosa, type="recovery_codes").wrap().get_unused_codes()) == 9
 
 
-def test_tries_for_a_mailed_code_are_counted_together():
+def test_email_code_attempts_are_counted_across_processes():
     class Process:
         code, state = "123456", {"email": "sam@example.org", "at": 1}
 
@@ -99,7 +99,7 @@ def test_tries_for_a_mailed_code_are_counted_together():
     assert tried.count(True) == 5
 
 
-def test_wrong_codes_of_visits_are_counted_together():
+def test_wrong_visit_codes_are_counted_across_processes():
     def guess():
         asked, allowed = request(), 0
         with contextlib.suppress(limits.TooOften):
@@ -108,10 +108,11 @@ def test_wrong_codes_of_visits_are_counted_together():
                 allowed += 1
         return allowed
 
-    assert sum(at_once(*[guess] * PROCESSES)) == 30  # of 40
+    # The eight processes try 40 codes.
+    assert sum(at_once(*[guess] * PROCESSES)) == 30
 
 
-def test_new_questions_are_counted_together(rosa):
+def test_new_questions_are_counted_across_processes(rosa):
     def ask():
         asked = 0
         with contextlib.suppress(limits.TooOften):
@@ -120,16 +121,17 @@ def test_new_questions_are_counted_together(rosa):
                 asked += 1
         return asked
 
-    assert sum(at_once(*[ask] * PROCESSES)) == 20  # of 24
+    # The eight processes ask 24 questions.
+    assert sum(at_once(*[ask] * PROCESSES)) == 20
 
 
-def test_one_address_asked_for_at_once_is_one_person(rosa):
+def test_simultaneous_sign_ins_with_one_address_create_one_person(rosa):
     people = at_once(*[lambda: person_with_address("new@example.org", at=timezone.now()).pk] * PROCESSES)
     assert len(set(people)) == 1
     assert User.objects.filter(email="new@example.org").count() == 1
 
 
-def test_a_card_that_signs_in_many_times_at_once_is_one_person(rosa):
+def test_simultaneous_sign_ins_with_one_card_create_one_person(rosa):
     for number in range(ROUNDS):
         patron = Patron(ils_id=f"ils-{number}", barcode="20001001", name="Sam", email="sam@example.org")
         people = at_once(
@@ -137,10 +139,11 @@ def test_a_card_that_signs_in_many_times_at_once_is_one_person(rosa):
         )
         assert len(set(people)) == 1
         assert User.objects.filter(library_cards__ils_id=patron.ils_id).count() == 1
-    assert User.objects.filter(library_cards=None).count() == 1  # rosa; nobody was made in vain
+    # Only Rosa has no card: no extra record was created.
+    assert User.objects.filter(library_cards=None).count() == 1
 
 
-def test_a_sign_on_that_comes_many_times_at_once_is_one_person(rosa):
+def test_simultaneous_single_sign_ons_create_one_person(rosa):
     for number in range(ROUNDS):
         who = openid_connect.Identity(
             str(number), "Ana", f"ana{number}@college.example", email_is_proven=True, shown_at=0
@@ -153,7 +156,7 @@ def test_a_sign_on_that_comes_many_times_at_once_is_one_person(rosa):
     assert User.objects.count() == ROUNDS + 1
 
 
-def test_of_two_sign_ons_with_one_address_at_once_one_gets_it(rosa):
+def test_one_of_two_simultaneous_single_sign_ons_gets_the_address(rosa):
     for number in range(ROUNDS):
         known = [
             openid_connect.Identity(
@@ -171,7 +174,7 @@ def test_of_two_sign_ons_with_one_address_at_once_one_gets_it(rosa):
     assert User.objects.count() == ROUNDS + 1
 
 
-def test_tries_for_a_card_are_counted_together(rosa):
+def test_library_card_attempts_are_counted_across_processes(rosa):
     tried = [
         outcome
         for _round in range(2)
@@ -181,8 +184,8 @@ def test_tries_for_a_card_are_counted_together(rosa):
 
 
 @pytest.mark.parametrize("by", ["person", "network", "target"])
-def test_whatever_is_limited_is_counted_together(by, rosa, monkeypatch):
-    """Every process of every host counts in the same place, and what was refused or undone is not counted."""
+def test_every_limit_is_counted_across_processes(by, rosa, monkeypatch):
+    """Count in one place for all processes. Refused and undone attempts are not counted."""
     monkeypatch.setitem(LIMITS, "thing", Limit("a thing", **{by: "9/h"}))
 
     def do(number):
@@ -201,8 +204,8 @@ def test_whatever_is_limited_is_counted_together(by, rosa, monkeypatch):
 
 
 @pytest.fixture
-def looked(monkeypatch):
-    """How often a PIN was compared, in all processes together; none is right."""
+def pin_checks(monkeypatch):
+    """Count how often all processes together compare a PIN. Every PIN is wrong."""
     count = multiprocessing.get_context("fork").Value("i", 0)
 
     def compare(person, pin):
@@ -215,7 +218,7 @@ def looked(monkeypatch):
 
 
 def with_pin(person):
-    DeskPin.objects.create(person=person, pin_hash="as `looked` says", set_on=timezone.localdate())
+    DeskPin.objects.create(person=person, pin_hash="not compared", set_on=timezone.localdate())
     return person
 
 
@@ -223,31 +226,31 @@ def guess(desk, person):
     return lambda: desk_pins.try_pin(desk, person, "1357", at=timezone.now())
 
 
-def test_tries_for_a_pin_are_counted_together(rosa, looked):
+def test_wrong_desk_pins_of_a_person_are_counted_across_processes(rosa, pin_checks):
     branch, by_computer = with_pin(rosa).roles[0].branch, []
     for number in range(4):
         desk, _token = shared_desks.unlock(branch=branch, name=f"Desk {number}", by=rosa, at=timezone.now())
-        before = looked.value
+        before = pin_checks.value
         outcomes = [outcome for _round in range(2) for outcome in at_once(*[guess(desk, rosa)] * PROCESSES)]
-        by_computer.append(looked.value - before)
+        by_computer.append(pin_checks.value - before)
         assert set(outcomes[PROCESSES:]) == {"PinBlocked"}
     assert by_computer == [desk_pins.MAX_WRONG_PER_PERSON] * 3 + [0]
     assert sum(by_computer) == desk_pins.MAX_WRONG_IN_TOTAL
 
 
-def test_tries_on_one_computer_are_counted_together(rosa, looked):
+def test_wrong_desk_pins_on_a_computer_are_counted_across_processes(rosa, pin_checks):
     branch = rosa.roles[0].branch
     people = [with_pin(StaffFactory(branch=branch)) for _number in range(PROCESSES)]
     desk, _token = shared_desks.unlock(branch=branch, name="Front desk", by=rosa, at=timezone.now())
     outcomes = [
         outcome for _round in range(4) for outcome in at_once(*[guess(desk, person) for person in people])
     ]
-    assert looked.value == desk_pins.MAX_WRONG_PER_COMPUTER
+    assert pin_checks.value == desk_pins.MAX_WRONG_PER_COMPUTER
     assert set(outcomes[-PROCESSES:]) == {"DeskClosed"}
     assert not SharedDesk.objects.unlocked(timezone.now()).exists()
 
 
-def test_two_coordinators_who_remove_each_other_leave_one(rosa):
+def test_last_coordinator_remains_if_two_remove_each_other(rosa):
     for _round in range(5):
         StaffRole.objects.all().delete()
         branch = BranchFactory()
@@ -262,8 +265,8 @@ def test_two_coordinators_who_remove_each_other_leave_one(rosa):
         assert StaffRole.objects.filter(role="coordinator").count() == 1
 
 
-def test_an_invitation_is_accepted_once_or_withdrawn(rosa):
-    """Pressed on several devices at once, while whoever sent it leaves or takes it back."""
+def test_invitation_is_either_accepted_once_or_withdrawn(rosa):
+    """Accept on three devices at once, while the invitation is withdrawn or its sender leaves."""
     branch = BranchFactory()
     sender, other = (StaffFactory(branch=branch, branch__role="coordinator") for _number in range(2))
     noor = UserFactory(email="noor@example.org")
@@ -297,7 +300,7 @@ def be_away(person, number):
     ).first_day
 
 
-def test_of_absences_that_overlap_only_one_is_kept(rosa):
+def test_only_one_of_several_overlapping_absences_is_saved(rosa):
     for _round in range(ROUNDS):
         Absence.objects.all().delete()
         outcomes = at_once(*[partial(be_away, rosa, number) for number in range(PROCESSES)])

@@ -1,7 +1,7 @@
-"""The private parts of allauth that the portal builds on.
+"""Check the private parts of allauth that the portal uses.
 
-If one of these tests fails, allauth has changed. Read its release notes, change
-accounts/allauth_internals.py and its callers, and then raise the ceiling in pyproject.toml.
+If one of these tests fails, allauth has changed. Read its release notes, change accounts/allauth_internals.py
+and its callers, and then raise the ceiling in pyproject.toml.
 """
 
 import ast
@@ -28,8 +28,8 @@ def call(*args, **kwargs):
 
 
 REQUEST, USER, ANY = object(), object(), object()
-# Each name, the module that defines it, and the calls that the portal makes. "" calls the name itself, any
-# other key a method of it.
+# Each name with the module that defines it and the calls that the portal makes. The key "" is a call of the
+# name itself. Any other key is one of its methods.
 USED = {
     "get_authentication_records": (login, {"": call(REQUEST, USER)}),
     "perform_login": (login, {"": call(REQUEST, ANY)}),
@@ -62,12 +62,12 @@ USED = {
 }
 
 
-def test_every_internal_name_has_its_calls_listed():
+def test_every_allauth_internal_has_its_calls_listed():
     assert set(USED) == set(allauth_internals.__all__)
 
 
 @pytest.mark.parametrize("name", USED)
-def test_allauth_defines_the_name_where_we_import_it(name):
+def test_allauth_defines_each_name_where_the_portal_imports_it(name):
     module, _calls = USED[name]
     assert getattr(allauth_internals, name) is getattr(module, name)
     assert getattr(module, name).__module__ == module.__name__
@@ -76,13 +76,13 @@ def test_allauth_defines_the_name_where_we_import_it(name):
 @pytest.mark.parametrize(
     ("name", "part"), [(name, part) for name, (_, calls) in USED.items() for part in calls]
 )
-def test_allauth_takes_the_arguments_that_we_give(name, part):
+def test_allauth_accepts_the_arguments_that_the_portal_passes(name, part):
     args, kwargs = USED[name][1][part]
     found = getattr(allauth_internals, name)
     inspect.signature(getattr(found, part) if part else found).bind(*args, **kwargs)
 
 
-def test_a_code_process_leaves_three_methods_to_us():
+def test_allauth_code_process_has_three_abstract_methods():
     assert allauth_internals.AbstractCodeVerificationProcess.__abstractmethods__ == {
         "send",
         "persist",
@@ -91,17 +91,17 @@ def test_a_code_process_leaves_three_methods_to_us():
 
 
 @pytest.mark.parametrize("name", ["code", "user", "can_resend"])
-def test_a_code_process_has_the_properties_that_we_read(name):
+def test_allauth_code_process_has_the_properties_that_the_portal_reads(name):
     for process in ("AbstractCodeVerificationProcess", "LoginCodeVerificationProcess"):
         assert isinstance(inspect.getattr_static(getattr(allauth_internals, process), name), property)
 
 
-def test_the_state_of_a_code_has_the_keys_that_we_read(patron):
+def test_allauth_code_state_has_the_keys_that_the_portal_reads(patron):
     state = allauth_internals.AbstractCodeVerificationProcess.initial_state(user=patron, email=patron.email)
     assert {"at", "email", "user_id"} <= set(state)
 
 
-def test_a_recorded_method_is_read_again_with_its_time(patron):
+def test_allauth_returns_a_recorded_method_with_its_time(patron):
     request = RequestFactory().get("/")
     request.session = {}
     allauth_internals.record_authentication(request, patron, method="card")
@@ -110,7 +110,7 @@ def test_a_recorded_method_is_read_again_with_its_time(patron):
     assert isinstance(record["at"], float)
 
 
-def test_the_ceiling_of_allauth_is_the_first_release_that_these_tests_have_not_seen():
+def test_allauth_ceiling_is_the_first_untested_release():
     allowed = "\n".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
     pins = (ROOT / "requirements-newest.txt").read_text()
     [ceiling] = re.findall(r"^django-allauth.*,<([\d.]+)$", allowed, re.M)
@@ -129,7 +129,7 @@ def internal_imports(path):
     return [name for name in found if name.startswith("allauth.") and "internal" in name.split(".")]
 
 
-def test_only_one_module_imports_internals_of_allauth():
+def test_only_one_module_imports_allauth_internals():
     apps = ("accounts", "recommendations", "portal", "bench")
     modules = [path for app in apps for path in (ROOT / app).rglob("*.py")]
     others = [path for path in modules if path != ROOT / INTERNALS]
@@ -138,7 +138,7 @@ def test_only_one_module_imports_internals_of_allauth():
     } == {}, f"Use allauth's public API, or import the name in {INTERNALS} and give the reason there."
 
 
-def test_the_guard_finds_internal_imports(tmp_path):
+def test_allauth_guard_finds_internal_imports(tmp_path):
     module = tmp_path / "module.py"
     module.write_text(
         "import allauth.mfa.internal.flows\n"

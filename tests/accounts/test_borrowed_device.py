@@ -1,4 +1,4 @@
-"""“This isn't my phone”: a sign-in that ends by itself and leaves nothing behind."""
+"""Check sign-in with “This isn't my phone”, which ends by itself and leaves nothing in the browser."""
 
 import re
 
@@ -47,7 +47,7 @@ def is_signed_in(client):
 
 
 @WAYS
-def test_the_cookie_goes_with_the_browser(client, way, patron):
+def test_session_cookie_on_a_borrowed_device_ends_with_the_browser(client, way, patron):
     response = way(client, borrowed="on")
     assert response["Location"] == "/"
     assert cookie(response) == ("", "")
@@ -55,11 +55,12 @@ def test_the_cookie_goes_with_the_browser(client, way, patron):
 
 
 @WAYS
-def test_after_two_hours_it_is_over_whatever_the_browser_does(client, way, patron):
+def test_sign_in_on_a_borrowed_device_ends_after_two_hours(client, way, patron):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         way(client, borrowed="on")
         clock.shift(3600)
-        client.post(reverse("me"), {"name": "Sam"})  # being there does not make it longer
+        # Using the session does not extend it.
+        client.post(reverse("me"), {"name": "Sam"})
         clock.shift(3599)
         assert is_signed_in(client)
         clock.shift(2)
@@ -67,16 +68,14 @@ def test_after_two_hours_it_is_over_whatever_the_browser_does(client, way, patro
 
 
 @WAYS
-def test_no_cookie_says_who_was_there(client, way, patron):
+def test_sign_in_on_a_borrowed_device_sets_no_last_person_cookie(client, way, patron):
     way(client, borrowed="on")
     client.get(reverse("me"))
     assert LAST_PERSON not in client.cookies
 
 
 @WAYS
-def test_words_written_after_it_ended_come_to_nobody_not_even_to_the_owner_of_the_device(
-    client, way, patron, staff, sign_in
-):
+def test_text_sent_after_a_borrowed_sign_in_ended_is_saved_for_nobody(client, way, patron, staff, sign_in):
     sign_in(client, staff)
     client.get(reverse("me"))
     client.session.flush()
@@ -89,17 +88,18 @@ def test_words_written_after_it_ended_come_to_nobody_not_even_to_the_owner_of_th
 
 
 @WAYS
-def test_no_draft_rests_in_the_browser(client, way, patron):
+def test_borrowed_device_stores_no_draft_of_a_question(client, way, patron):
     way(client)
     own = client.get(reverse("ask")).content.decode()
     other = Client()
     way(other, borrowed="on")
     borrowed = other.get(reverse("ask")).content.decode()
     assert ("data-draft-local" in own, "data-draft-local" in borrowed) == (True, False)
-    assert 'data-draft="' in borrowed  # on the server it is kept as ever
+    # The server still saves the draft.
+    assert 'data-draft="' in borrowed
 
 
-def test_nor_does_one_of_a_conversation(client, patron):
+def test_borrowed_device_stores_no_draft_of_a_reply(client, patron):
     conversation = ConversationFactory(help_session=HelpSessionFactory(patron=patron))
     MessageFactory(conversation=conversation)
     by_code(client)
@@ -110,7 +110,7 @@ def test_nor_does_one_of_a_conversation(client, patron):
 
 
 @WAYS
-def test_without_the_switch_it_lasts(client, way, patron):
+def test_sign_in_on_an_own_device_lasts(client, way, patron):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         response = way(client)
         assert cookie(response)[0] == settings.SESSION_COOKIE_AGE
@@ -120,12 +120,12 @@ def test_without_the_switch_it_lasts(client, way, patron):
 
 
 @WAYS
-def test_a_try_that_was_given_up_says_nothing_about_the_next(client, way, patron):
+def test_abandoned_borrowed_sign_in_does_not_affect_the_next_one(client, way, patron):
     client.post(reverse("sign_in"), {"email": "other@example.org", "borrowed": "on"})
     assert cookie(way(client))[0] == settings.SESSION_COOKIE_AGE
 
 
 @WAYS
-def test_both_pages_ask(client, way, patron):
+def test_both_sign_in_pages_offer_the_borrowed_device_option(client, way, patron):
     page = client.get(reverse("sign_in" if way is by_code else "card_sign_in")).content.decode()
     assert re.search(r'<input type="checkbox" name="borrowed"[^>]*>', page)

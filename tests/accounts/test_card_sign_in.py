@@ -1,4 +1,4 @@
-"""Sign-in with card and PIN, as a browser meets it. What each ILS says is in tests/accounts/ils/."""
+"""Check the pages for signing in with card and PIN. The ILS adapters have tests in tests/accounts/ils/."""
 
 import logging
 import uuid
@@ -33,7 +33,10 @@ def _no_waiting(library, monkeypatch):
 
 @pytest.fixture
 def ils(monkeypatch):
-    """An ILS that tests put words into: `ils.says(error or patron)`; `ils.asked` is who it was asked about."""
+    """Return a fake ILS.
+
+    It raises `ils.error` if that is set, and lists the cards it checked in `ils.asked`.
+    """
 
     class Ils(fake.Fake):
         asked, error = [], None
@@ -62,7 +65,7 @@ def words(response):
     return response.content.decode()
 
 
-def test_who_is_new_gets_a_record_and_is_found_again(client):
+def test_first_sign_in_creates_a_record_and_the_next_one_finds_it(client):
     assert sign_in(client)["Location"] == "/"
     person = person_in(client)
     assert (person.name, person.email, person.has_usable_password()) == (KNOWN.name, None, False)
@@ -73,7 +76,7 @@ def test_who_is_new_gets_a_record_and_is_found_again(client):
     assert LibraryCard.objects.count() == User.objects.count() == 1
 
 
-def test_a_replaced_card_finds_the_same_person(client, ils):
+def test_replaced_card_opens_the_same_record(client, ils):
     sign_in(client)
     ils.cards = [fake.Card("20009999", "8888", KNOWN.ils_id, KNOWN.name)]
     other = Client()
@@ -83,7 +86,7 @@ def test_a_replaced_card_finds_the_same_person(client, ils):
     assert "card number and PIN don't match" in words(sign_in(Client(), KNOWN)).replace("&#x27;", "'")
 
 
-def test_group_and_home_branch_come_along_at_each_sign_in(client, ils, branch, settings):
+def test_card_sign_in_updates_patron_group_and_home_branch(client, ils, branch, settings):
     settings.ILS_BRANCHES = {"EAST": "eastside"}
     east = BranchFactory(name="Eastside", slug="eastside")
     for code, group, expected in [
@@ -99,7 +102,7 @@ def test_group_and_home_branch_come_along_at_each_sign_in(client, ils, branch, s
         assert (card.home_branch, card.patron_group) == (expected, group)
 
 
-def test_a_card_goes_along_when_two_records_become_one(client, patron):
+def test_card_of_a_merged_record_opens_the_remaining_one(client, patron):
     sign_in(client)
     merge_people(person_in(client), patron, by=patron, at=timezone.now())
     other = Client()
@@ -107,15 +110,15 @@ def test_a_card_goes_along_when_two_records_become_one(client, patron):
     assert person_in(other) == patron
 
 
-def test_a_name_that_somebody_chose_here_stays(client, ils):
+def test_card_sign_in_keeps_the_name_chosen_in_the_portal(client, ils):
     sign_in(client)
     User.objects.update(name="Del")
     sign_in(Client())
     assert User.objects.get().name == "Del"
 
 
-def test_the_address_of_the_ils_is_offered_and_opens_nothing(client, ils, patron):
-    """Somebody else's account stays theirs, and who reads that address later gets no way into this one."""
+def test_ils_address_is_suggested_but_opens_no_account(client, ils, patron):
+    """Suggest the ILS address only. It opens neither another account nor this one."""
     ils.cards = [
         fake.Card("1", "1", "7", "Sam Again", email=patron.email.upper()),
         fake.Card("2", "2", "8", "Kim", email="kim@example.org"),
@@ -133,7 +136,7 @@ def test_the_address_of_the_ils_is_offered_and_opens_nothing(client, ils, patron
     assert User.objects.get(email="kim@example.org") != person_in(kim)
 
 
-def test_another_address_in_the_ils_takes_the_place_of_the_one_before(client, ils):
+def test_new_ils_address_replaces_the_suggested_one(client, ils):
     for email, offered in [
         ("kim@example.org", ["kim@example.org"]),
         ("new@example.org", ["new@example.org"]),
@@ -145,7 +148,7 @@ def test_another_address_in_the_ils_takes_the_place_of_the_one_before(client, il
         assert list(EmailAddress.objects.values_list("email", flat=True)) == offered
 
 
-def test_who_has_an_address_is_offered_no_other(client, ils, patron):
+def test_patron_with_an_address_gets_no_suggestion_from_the_ils(client, ils, patron):
     ils.cards = [fake.Card("2", "2", "8", "Kim", email="kim@example.org")]
     sign_in(client, ils.cards[0])
     merge_people(person_in(client), patron, by=patron, at=timezone.now())
@@ -153,7 +156,7 @@ def test_who_has_an_address_is_offered_no_other(client, ils, patron):
     assert not EmailAddress.objects.filter(email="kim@example.org").exists()
 
 
-def test_a_question_that_waits_is_sent_by_whoever_signs_in_with_a_card(client):
+def test_patron_can_sign_in_by_card_to_send_a_question(client):
     client.post(reverse("ask"), {"body": "And the flies?", "client_token": uuid.uuid4()})
     page = words(client.get(reverse("send_question")))
     assert 'href="/sign-in/card/?next=%2Fask%2Fsend%2F"' in page
@@ -161,7 +164,7 @@ def test_a_question_that_waits_is_sent_by_whoever_signs_in_with_a_card(client):
     assert "And the flies?" in words(client.get(reverse("send_question")))
 
 
-def test_a_visit_is_kept_by_whoever_signs_in_with_a_card(client, branch, staff, show_code, settings):
+def test_patron_can_sign_in_by_card_to_keep_a_visit(client, branch, staff, show_code, settings):
     visit = HelpSessionFactory(branch=branch, staff=staff)
     show_code(client, code_for(visit))
     keep = reverse("keep_session", args=[visit.public_id])
@@ -177,13 +180,13 @@ def test_a_visit_is_kept_by_whoever_signs_in_with_a_card(client, branch, staff, 
     )
 
 
-def test_the_offered_address_stands_in_the_form_that_asks_for_one(client, ils):
+def test_address_form_is_prefilled_with_the_ils_address(client, ils):
     ils.cards = [fake.Card("2", "2", "8", "Kim", email="kim@example.org")]
     sign_in(client, ils.cards[0])
     assert 'value="kim@example.org"' in words(client.get(reverse("add_address")))
 
 
-def test_a_wrong_pin_and_an_unknown_card_read_the_same(client):
+def test_wrong_pin_and_unknown_card_get_the_same_page(client):
     def refused(card, pin):
         page = words(Client().post(reverse("card_sign_in"), {"card": card, "pin": pin}))
         return page.replace(card, "CARD").partition("<main")[2].partition("csrfmiddlewaretoken")[
@@ -200,7 +203,7 @@ def test_a_wrong_pin_and_an_unknown_card_read_the_same(client):
 
 
 class Clock:
-    """In place of the module `time`: nobody waits."""
+    """A replacement for the `time` module that never waits."""
 
     def __init__(self):
         self.now = 100.3
@@ -213,7 +216,7 @@ class Clock:
 
 
 @pytest.mark.parametrize(("wait", "taken"), [(0, 1), (0.1, 1), (0.49, 1), (0.6, 2)])
-def test_a_refusal_takes_the_same_time_however_long_the_ils_took(client, ils, monkeypatch, wait, taken):
+def test_refused_card_sign_in_hides_how_long_the_ils_took(client, ils, monkeypatch, wait, taken):
     clock = Clock()
     monkeypatch.setattr(forms, "time", clock)
     monkeypatch.setattr(forms, "REFUSAL_INTERVAL", 0.5)
@@ -223,7 +226,7 @@ def test_a_refusal_takes_the_same_time_however_long_the_ils_took(client, ils, mo
 
 
 @pytest.mark.parametrize(("card", "said"), [(BLOCKED, "can&#x27;t use this card"), (EXPIRED, "has expired")])
-def test_blocked_and_expired_are_told_to_whoever_has_the_pin(client, card, said):
+def test_right_pin_reveals_that_a_card_is_blocked_or_expired(client, card, said):
     page = sign_in(client, card)
     assert page.status_code == 200
     assert said in words(page)
@@ -231,7 +234,7 @@ def test_blocked_and_expired_are_told_to_whoever_has_the_pin(client, card, said)
     assert not User.objects.exists()
 
 
-def test_somebody_who_may_not_sign_in_here_is_told_no_more_than_that(client):
+def test_card_of_a_disabled_record_cannot_sign_in(client):
     sign_in(client)
     User.objects.update(is_active=False)
     other = Client()
@@ -242,7 +245,7 @@ def test_somebody_who_may_not_sign_in_here_is_told_no_more_than_that(client):
 @pytest.mark.parametrize(
     "error", [Unavailable("sip.example does not answer"), Misconfigured("the login is rejected")]
 )
-def test_an_ils_that_is_away_says_so_and_the_code_is_offered(client, ils, error, caplog):
+def test_sign_in_page_offers_email_codes_while_the_ils_is_unavailable(client, ils, error, caplog):
     ils.error = error
     page = sign_in(client, next="/lists/")
     assert page.status_code == 200
@@ -252,31 +255,30 @@ def test_an_ils_that_is_away_says_so_and_the_code_is_offered(client, ils, error,
     assert str(error) in caplog.text
 
 
-def test_a_blank_field_asks_nobody(client, ils):
+def test_blank_card_number_or_pin_is_not_sent_to_the_ils(client, ils):
     for card, pin in [("", "1"), ("1", ""), ("1", "   "), ("  ", "1"), ("1", "\t\n")]:
         assert client.post(reverse("card_sign_in"), {"card": card, "pin": pin}).status_code == 200
     assert ils.asked == []
 
 
-def test_the_number_may_be_typed_as_it_is_printed(client, ils):
+def test_card_number_may_contain_spaces(client, ils):
     client.post(reverse("card_sign_in"), {"card": " 2000 1001 ", "pin": KNOWN.pin})
     assert ils.asked == ["20001001"]
     assert person_in(client)
 
 
-def test_after_five_tries_for_a_card_the_ils_is_asked_no_more(ils, settings):
+def test_card_is_blocked_in_the_portal_after_five_attempts(ils, settings):
     for number in range(8):
         page = Client().post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": f"000{number}"})
     assert len(ils.asked) == 5
     assert "tried too often" in words(page)
-    assert "tried too often" in words(
-        sign_in(Client())
-    )  # whoever has the right PIN as well, or a guesser would learn it
+    # The right PIN is refused too. Otherwise a guesser would recognize it.
+    assert "tried too often" in words(sign_in(Client()))
     sign_in(client := Client(), NEW)
     assert person_in(client)
 
 
-def test_a_card_written_in_another_way_has_no_tries_of_its_own(ils):
+def test_spellings_of_a_card_number_share_one_attempt_limit(ils):
     written = [
         KNOWN.card,
         "２０００１００１",
@@ -291,13 +293,13 @@ def test_a_card_written_in_another_way_has_no_tries_of_its_own(ils):
     assert len(ils.asked) == 5
 
 
-def test_one_network_address_cannot_try_pins_on_many_cards(ils):
+def test_network_address_can_try_only_thirty_cards(ils):
     for number in range(40):
         Client().post(reverse("card_sign_in"), {"card": f"3000{number}", "pin": "1234"})
     assert len(ils.asked) == 30
 
 
-def test_the_pin_rests_nowhere(client, ils, caplog, django_db_blocker):
+def test_card_pin_is_stored_and_logged_nowhere(client, ils, caplog, django_db_blocker):
     caplog.set_level(logging.DEBUG)
     secret = "86421357"
     ils.cards = [fake.Card("20001001", secret, "7", "Sam")]
@@ -320,7 +322,7 @@ def test_the_pin_rests_nowhere(client, ils, caplog, django_db_blocker):
     assert not [text for text in kept if secret in text]
 
 
-def test_without_an_ils_there_is_no_such_page(client, settings):
+def test_card_sign_in_page_is_404_without_an_ils(client, settings):
     settings.ILS = ""
     assert client.get(reverse("card_sign_in")).status_code == 404
     assert client.post(reverse("card_sign_in"), {"card": "1", "pin": "1"}).status_code == 404
@@ -328,7 +330,7 @@ def test_without_an_ils_there_is_no_such_page(client, settings):
     assert reverse("card_sign_in") not in words(client.get(reverse("sign_in")))
 
 
-def test_the_keyboard_is_that_of_numbers_unless_the_library_has_letters(client, ils):
+def test_card_fields_show_the_number_keyboard_unless_cards_have_letters(client, ils):
     page = words(client.get(reverse("card_sign_in")))
     assert page.count('inputmode="numeric"') == 2
     assert ('autocomplete="username"' in page, 'autocomplete="current-password"' in page) == (True, True)
@@ -336,17 +338,17 @@ def test_the_keyboard_is_that_of_numbers_unless_the_library_has_letters(client, 
     assert 'inputmode="numeric"' not in words(client.get(reverse("card_sign_in")))
 
 
-def test_the_page_for_the_code_leads_to_the_card_and_back_with_where_one_was_going(client):
+def test_sign_in_pages_pass_the_next_address_to_each_other(client):
     assert 'href="/sign-in/card/?next=%2Flists%2F"' in words(client.get("/sign-in/?next=/lists/"))
     assert sign_in(client, next="/lists/")["Location"] == "/lists/"
     assert client.get("/sign-in/card/?next=/lists/")["Location"] == "/lists/"
 
 
-def test_it_never_leads_to_another_site(client):
+def test_card_sign_in_never_redirects_to_another_site(client):
     assert sign_in(client, next="https://evil.example/")["Location"] == "/"
 
 
-def test_the_session_changes_and_opened_codes_stay(client):
+def test_card_sign_in_renews_the_session_key_and_keeps_opened_visits(client):
     session = client.session
     session[OPENED_CODES] = [7]
     session.save()
@@ -356,10 +358,10 @@ def test_the_session_changes_and_opened_codes_stay(client):
     assert client.session[OPENED_CODES] == [7]
 
 
-# It is still them, and their page.
+# Reauthentication and the account page.
 
 
-def test_a_card_holder_without_an_address_shows_with_the_pin_that_it_is_still_them(client, ils, monkeypatch):
+def test_patron_without_an_address_reauthenticates_with_the_card_pin(client, ils, monkeypatch):
     monkeypatch.setattr("accounts.views.reauthenticate.library_ils", lambda: ils)
     sign_in(client)
     session = client.session
@@ -375,11 +377,12 @@ def test_a_card_holder_without_an_address_shows_with_the_pin_that_it_is_still_th
     assert client.session["proved_at"]
 
 
-def test_an_address_is_added_to_a_card_only_after_its_pin(client, ils, monkeypatch):
+def test_adding_an_address_to_a_card_account_requires_the_pin(client, ils, monkeypatch):
     for module in ("views.reauthenticate", "sign_in.single_sign_on"):
         monkeypatch.setattr(f"accounts.{module}.library_ils", lambda: ils)
     sign_in(client)
-    assert client.get(reverse("add_address")).status_code == 200  # at the sign-in it was shown
+    # The sign-in counts as proof of the PIN.
+    assert client.get(reverse("add_address")).status_code == 200
     session = client.session
     session["account_authentication_methods"] = []
     session.save()
@@ -390,7 +393,7 @@ def test_an_address_is_added_to_a_card_only_after_its_pin(client, ils, monkeypat
         assert answer["Location"].startswith("/me/prove/")
 
 
-def test_a_pin_that_is_now_of_another_person_proves_nothing(client, ils, monkeypatch):
+def test_pin_of_a_card_now_given_to_another_person_is_refused(client, ils, monkeypatch):
     monkeypatch.setattr("accounts.views.reauthenticate.library_ils", lambda: ils)
     sign_in(client)
     ils.cards = [fake.Card(KNOWN.card, KNOWN.pin, "another", "Somebody Else")]
@@ -399,7 +402,7 @@ def test_a_pin_that_is_now_of_another_person_proves_nothing(client, ils, monkeyp
 
 
 @pytest.mark.parametrize("is_proven", [True, False])
-def test_with_a_pin_nobody_sets_up_what_opens_the_desk(client, ils, monkeypatch, staff, is_proven):
+def test_staff_cannot_set_up_a_second_factor_with_a_card_pin(client, ils, monkeypatch, staff, is_proven):
     monkeypatch.setattr("accounts.views.reauthenticate.library_ils", lambda: ils)
     EmailAddress.objects.create(user=staff, email=staff.email, primary=True, verified=is_proven)
     LibraryCard.objects.create(person=staff, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
@@ -415,7 +418,7 @@ def test_with_a_pin_nobody_sets_up_what_opens_the_desk(client, ils, monkeypatch,
     assert client.get("/second-factor/").status_code == 200
 
 
-def test_the_persons_page_names_the_end_of_the_card_and_does_not_warn_of_losing_it_all(client):
+def test_account_page_shows_only_the_last_digits_of_the_card(client):
     sign_in(client)
     page = words(client.get("/me/"))
     assert "<bdi>1001</bdi>" in page

@@ -1,4 +1,4 @@
-"""Records of children: a first name and no more, by the word of the desk or of the library's own system."""
+"""Check records of children, which hold only a first name."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def library(library):
     return library
 
 
-def comes_in(patron):
+def sign_in_by_card(patron):
     return library_cards.person_with_card(patron, at=timezone.now(), language="en")
 
 
@@ -46,7 +46,7 @@ def comes_in(patron):
         ("", ""),
     ],
 )
-def test_only_the_first_given_name_is_kept(name, first):
+def test_childs_record_stores_only_the_first_given_name(name, first):
     assert children.first_name(name) == first
 
 
@@ -54,35 +54,35 @@ def test_only_the_first_given_name_is_kept(name, first):
     ("group", "is_childs"),
     [("juvenile", True), ("JUV", True), ("Juvenile staff", False), ("", False), ("Adult", False)],
 )
-def test_which_groups_are_childrens_the_library_says(library, group, is_childs):
+def test_library_defines_the_patron_groups_of_children(library, group, is_childs):
     assert children.is_childrens_group(library, group) is is_childs
 
 
-def test_no_group_is_childrens_until_the_library_names_one(library):
+def test_no_patron_group_is_for_children_by_default(library):
     library.childrens_groups = "\n  \n"
     assert not children.is_childrens_group(library, "")
 
 
-def test_of_a_childs_card_the_first_name_comes_along_and_no_address(library):
-    person = comes_in(JANE)
+def test_childs_card_brings_a_first_name_and_no_address(library):
+    person = sign_in_by_card(JANE)
     assert (person.name, person.is_child, person.email) == ("Jane", True, None)
     assert not EmailAddress.objects.exists()
     assert "Doe" not in str(list(User.objects.values()) + list(LibraryCard.objects.values()))
 
 
-def test_of_another_card_the_whole_name_and_the_address_to_be_confirmed(library):
-    person = comes_in(replace(JANE, group="Adult"))
+def test_adults_card_brings_the_full_name_and_an_unverified_address(library):
+    person = sign_in_by_card(replace(JANE, group="Adult"))
     assert (person.name, person.is_child) == ("Doe, Jane Ann", False)
     assert EmailAddress.objects.get().email == "parent@example.org"
 
 
-def test_a_card_that_comes_into_a_childrens_group_or_leaves_it_takes_the_record_along(library):
-    person = comes_in(replace(JANE, group="Adult"))
-    assert comes_in(JANE).name == "Jane"
+def test_childs_record_follows_the_patron_group_of_its_card(library):
+    person = sign_in_by_card(replace(JANE, group="Adult"))
+    assert sign_in_by_card(JANE).name == "Jane"
     person.refresh_from_db()
     assert (person.name, person.is_child) == ("Jane", True)
     assert not EmailAddress.objects.exists()
-    assert not comes_in(replace(JANE, group="Adult")).is_child
+    assert not sign_in_by_card(replace(JANE, group="Adult")).is_child
     assert list(AuditEvent.objects.order_by("pk").values_list("action", flat=True)) == [
         "joined_by_card",
         "made_childs_record",
@@ -90,37 +90,37 @@ def test_a_card_that_comes_into_a_childrens_group_or_leaves_it_takes_the_record_
     ]
 
 
-def test_what_the_desk_said_of_somebody_whose_card_is_no_childs_stays(library, staff):
-    person = comes_in(replace(JANE, group="Adult"))
+def test_card_sign_in_does_not_undo_a_childs_record_made_by_the_desk(library, staff):
+    person = sign_in_by_card(replace(JANE, group="Adult"))
     children.make_childs_record(person, by=staff, at=timezone.now())
-    assert comes_in(replace(JANE, group="Adult")).is_child
+    assert sign_in_by_card(replace(JANE, group="Adult")).is_child
 
 
-def test_whoever_works_at_a_desk_has_no_childs_record(library, staff):
+def test_staff_cannot_have_a_childs_record(library, staff):
     LibraryCard.objects.create(person=staff, ils_id=JANE.ils_id, barcode=JANE.barcode, seen_at=timezone.now())
-    assert not comes_in(JANE).is_child
+    assert not sign_in_by_card(JANE).is_child
     with pytest.raises(children.WorksAtADesk):
         children.make_childs_record(staff, by=staff, at=timezone.now())
 
 
-def test_whoever_begins_to_work_at_a_desk_has_no_childs_record_any_more(library, coordinator, branch):
+def test_first_staff_role_ends_a_childs_record(library, coordinator, branch):
     child = ChildFactory()
     give_role(child, branch=branch, role="staff", by=coordinator, at=timezone.now())
     child = User.objects.get(pk=child.pk)
     assert (child.is_staff, child.is_child) == (True, False)
 
 
-def test_on_paper_only_no_account_begins_with_a_childs_card_and_one_that_is_there_goes_on(library):
+def test_paper_only_library_creates_no_new_account_for_a_childs_card(library):
     library.children = "paper"
     library.save()
     with pytest.raises(library_cards.OnPaperOnly):
-        comes_in(JANE)
+        sign_in_by_card(JANE)
     assert not User.objects.exists()
-    known = comes_in(replace(JANE, ils_id="78", group="Adult"))
-    assert comes_in(replace(JANE, ils_id="78")) == known
+    known = sign_in_by_card(replace(JANE, ils_id="78", group="Adult"))
+    assert sign_in_by_card(replace(JANE, ils_id="78")) == known
 
 
-def test_the_page_for_a_card_says_that_it_is_paper(library, monkeypatch):
+def test_card_page_says_that_children_get_help_on_paper(library, monkeypatch):
     library.children = "paper"
     library.save()
 
@@ -136,13 +136,13 @@ def test_the_page_for_a_card_says_that_it_is_paper(library, monkeypatch):
     assert not User.objects.exists()
 
 
-def test_the_database_itself_keeps_no_second_word_of_a_childs_name(library):
+def test_database_refuses_a_second_word_in_a_childs_name(library):
     child = ChildFactory()
     with pytest.raises(IntegrityError), transaction.atomic():
         User.objects.filter(pk=child.pk).update(name="Mia Doe")
 
 
-def test_a_child_can_change_the_name_and_write_no_surname(library, client, sign_in):
+def test_child_can_change_their_name_but_not_add_a_surname(library, client, sign_in):
     child = ChildFactory(name="Mia")
     sign_in(client, child)
     answer = client.post(reverse("me"), {"name": "Mia Doe"})
@@ -155,10 +155,11 @@ def test_a_child_can_change_the_name_and_write_no_surname(library, client, sign_
     assert child.name == "Mia"
 
 
-def test_making_it_a_childs_record_and_no_longer_stands_in_the_trail(library, staff):
+def test_audit_trail_shows_when_a_childs_record_begins_and_ends(library, staff):
     person = UserFactory(name="Jane Doe")
     children.make_childs_record(person, by=staff, at=timezone.now())
-    children.make_childs_record(person, by=staff, at=timezone.now())  # twice is once
+    # The second call changes nothing.
+    children.make_childs_record(person, by=staff, at=timezone.now())
     children.end_childs_record(person, by=staff, at=timezone.now())
     assert AuditEvent.objects.filter(patron=person, by=staff).count() == 2
     person.refresh_from_db()

@@ -1,4 +1,7 @@
-"""Another address: proven at the new one, and confirmed by the old one or, where nobody reads that any more, in a week."""
+"""Check changes of an email address.
+
+The new address must be verified. The old one confirms the change, or the change happens after a week.
+"""
 
 import re
 from functools import partial
@@ -42,13 +45,13 @@ def clock():
 
 @pytest.fixture
 def by_code(client, patron):
-    """Sam's browser, just signed in by a code to the address that is to change."""
+    """Return Sam's browser, which just signed in with a code from the old address."""
     return sign_in_by_code(client, patron.email)
 
 
 @pytest.fixture
 def by_passkey(client, patron, sign_in):
-    """Sam's browser, where something else has just shown that it is Sam."""
+    """Return Sam's browser, which just reauthenticated without a code from the old address."""
     prove(sign_in(client, patron))
     return client
 
@@ -59,21 +62,21 @@ def sign_in_by_code(client, email):
     return client
 
 
-def give_new(browser, email=NEW):
-    """The new address, and the code from there."""
+def enter_new_address(browser, email=NEW):
+    """Enter the new address and the code sent to it."""
     browser.post(CHANGE, {"email": email})
     return browser.post(CHANGE, {"code": mailed_code(email)})
 
 
-def ask_old(browser, email=OLD):
-    """The code that was sent to the old one."""
+def code_from_old_address(browser, email=OLD):
+    """Request a code for the old address and return it."""
     browser.post(CHANGE, {"send": "1"})
     return mailed_code(email)
 
 
-def begin(browser, email=NEW):
-    """A change that waits. Returns the link in the mail to the old address."""
-    give_new(browser, email)
+def begin_pending_change(browser, email=NEW):
+    """Begin a pending change. Return the link in the email to the old address."""
+    enter_new_address(browser, email)
     browser.post(CHANGE, {"wait": "1"})
     return link_to(OLD)
 
@@ -86,8 +89,8 @@ def address_of(person):
     return User.objects.get(pk=person.pk).email
 
 
-def mails_to(address):
-    """The subjects, without those of codes."""
+def subjects_to(address):
+    """Return the subjects of the emails to an address, except emails with codes."""
     mails = (
         Notification.objects.filter(to_address=address)
         .exclude(subject__startswith="Your code")
@@ -104,14 +107,14 @@ def events(person):
     )
 
 
-def wait_is_over():
+def make_due_changes():
     email_addresses.change_due_addresses(at=timezone.now())
 
 
-# Before anything.
+# Verifying the new address.
 
 
-def test_changing_it_takes_a_proof(client, patron, sign_in):
+def test_changing_the_address_requires_reauthentication(client, patron, sign_in):
     sign_in(client, patron)
     for answer in (
         client.get(CHANGE),
@@ -122,7 +125,7 @@ def test_changing_it_takes_a_proof(client, patron, sign_in):
     assert not Notification.objects.exists()
 
 
-def test_the_old_address_stays_until_the_new_one_is_proven(by_code, patron):
+def test_old_address_remains_until_the_new_one_is_verified(by_code, patron):
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
     by_code.post(CHANGE, {"wait": "1"})
@@ -138,8 +141,8 @@ def test_the_old_address_stays_until_the_new_one_is_proven(by_code, patron):
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_whose_the_new_address_is_nobody_learns_who_does_not_read_it(by_passkey, is_known):
-    """The page is the same until its code is read, whether it opens an account already or not."""
+def test_address_page_does_not_reveal_that_an_address_has_an_account(by_passkey, is_known):
+    """Show the same page for used and unused addresses until the code is entered."""
     if is_known:
         UserFactory(email=NEW)
     by_passkey.post(CHANGE, {"email": NEW})
@@ -148,79 +151,80 @@ def test_whose_the_new_address_is_nobody_learns_who_does_not_read_it(by_passkey,
     assert "Another library account" not in page
 
 
-# Both ends.
+# Confirming from the old address.
 
 
-def test_the_old_address_says_yes_by_a_code_that_is_read_in_the_same_browser(by_passkey, patron):
-    give_new(by_passkey)
+def test_code_sent_to_the_old_address_confirms_the_change(by_passkey, patron):
+    enter_new_address(by_passkey)
     page = text(by_passkey.get(CHANGE))
     assert "You confirmed new@example.org" in page
     assert "Can you still read email at your old address, sam@example.org ?" in page
     assert address_of(patron) == OLD
-    code = ask_old(by_passkey)
+    code = code_from_old_address(by_passkey)
     assert by_passkey.post(CHANGE, {"code": "111111" if code != "111111" else "222222"}).status_code == 200
     assert address_of(patron) == OLD
     assert by_passkey.post(CHANGE, {"code": code})["Location"] == ME
     assert address_of(patron) == NEW
-    assert mails_to(OLD) == ["Your library account's email address was changed"]
+    assert subjects_to(OLD) == ["Your library account's email address was changed"]
     assert not AddressChange.objects.exists()
 
 
-def test_a_code_of_the_old_address_works_in_no_other_browser(by_passkey, patron, sign_in):
+def test_code_sent_to_the_old_address_works_only_in_the_same_browser(by_passkey, patron, sign_in):
     other = Client()
     prove(sign_in(other, patron))
-    give_new(by_passkey)
-    code = ask_old(by_passkey)
+    enter_new_address(by_passkey)
+    code = code_from_old_address(by_passkey)
     other.post(CHANGE, {"code": code})
-    give_new(other, "thief@example.org")
+    enter_new_address(other, "thief@example.org")
     other.post(CHANGE, {"code": code})
     assert address_of(patron) == OLD
 
 
 @pytest.mark.parametrize("when", ["at sign-in", "since", "in between"])
-def test_whoever_has_just_read_a_code_at_the_old_address_reads_no_second_one(client, patron, sign_in, when):
+def test_address_change_needs_no_second_code_after_a_recent_one(client, patron, sign_in, when):
     if when == "at sign-in":
         sign_in_by_code(client, OLD)
     elif when == "since":
         sign_in(client, patron)
-        show_by_mail(client)
+        reauthenticate_by_code(client)
     else:
         prove(sign_in(client, patron))
-    give_new(client)
+    enter_new_address(client)
     if when == "in between":
         assert address_of(patron) == OLD
-        show_by_mail(client)
+        reauthenticate_by_code(client)
         assert "It can now replace sam@example.org" in text(client.get(CHANGE))
-        assert address_of(patron) == OLD  # to look changes nothing
+        # Opening the page changes nothing.
+        assert address_of(patron) == OLD
         client.post(CHANGE)
     assert address_of(patron) == NEW
 
 
-def show_by_mail(browser):
+def reauthenticate_by_code(browser):
     browser.post("/me/prove/", {"send": "1"})
     browser.post("/me/prove/", {"code": mailed_code(OLD)})
 
 
-def test_a_code_of_the_old_address_counts_for_a_quarter_of_an_hour(by_code, patron, clock, sign_in):
+def test_code_from_the_old_address_counts_for_15_minutes(by_code, patron, clock, sign_in):
     browser = sign_in_by_code(Client(), OLD)
     clock.shift(900)
     prove(browser)
-    give_new(browser)
+    enter_new_address(browser)
     assert address_of(patron) == OLD
     assert "Can you still read email" in text(browser.get(CHANGE))
 
 
-def test_a_code_of_another_address_is_not_the_old_ones_word(by_passkey, patron):
-    """Of two new addresses, both proven in this session, neither says yes for the old one."""
-    give_new(by_passkey, "thief@example.org")
+def test_code_from_another_new_address_does_not_confirm_for_the_old_one(by_passkey, patron):
+    """Verify two new addresses in one session. Neither confirms for the old one."""
+    enter_new_address(by_passkey, "thief@example.org")
     by_passkey.post(CHANGE, {"another": "1"})
-    give_new(by_passkey)
+    enter_new_address(by_passkey)
     by_passkey.post(CHANGE)
     assert address_of(patron) == OLD
 
 
-def test_what_the_old_address_confirmed_is_asked_of_the_one_that_is_theirs_by_now(by_code, patron, clock):
-    """A second tab, a second device: between the question and the answer the address has changed."""
+def test_confirmation_by_a_former_address_does_not_count(by_code, patron, clock):
+    """Change the address in another tab between the code request and the code."""
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
     User.objects.filter(pk=patron.pk).update(email="other@example.org")
@@ -230,65 +234,69 @@ def test_what_the_old_address_confirmed_is_asked_of_the_one_that_is_theirs_by_no
     assert "Can you still read email at your old address, other@example.org ?" in text(by_code.get(CHANGE))
 
 
-def test_the_old_address_is_told_without_the_new_one(by_code, patron):
-    give_new(by_code)
+def test_email_to_the_old_address_does_not_name_the_new_one(by_code, patron):
+    enter_new_address(by_code)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     assert NEW not in mail.text + mail.html + mail.subject
-    assert (
-        "/not-me/" not in mail.text + mail.html
-    )  # it has said yes: whoever reads it later takes nothing back
-    assert (mail.recipient, mail.blanked) == (patron, True)  # whoever is erased leaves no old address behind
+    # The old address already confirmed, so its email has no link to undo the change.
+    assert "/not-me/" not in mail.text + mail.html
+    # The email belongs to the patron, so erasure also deletes the old address.
+    assert (mail.recipient, mail.blanked) == (patron, True)
 
 
-def test_the_old_address_is_told_in_the_language_of_the_person(patron):
+def test_email_to_the_old_address_uses_the_patrons_language(patron):
     User.objects.filter(pk=patron.pk).update(language="es")
     email_addresses.change_in_a_week(patron, email=NEW, at=timezone.now())
     assert Notification.objects.get(to_address=OLD).language == "es"
 
 
-def test_an_address_that_is_anothers_leads_to_the_joining_only_once_the_old_one_said_yes(by_passkey, patron):
-    """Or whoever has a card and its PIN would take the whole record into one of their own, past its mailbox."""
+def test_merge_is_offered_only_after_the_old_address_confirmed(by_passkey, patron):
+    """Require the old address first.
+
+    Otherwise a thief with the card and PIN could merge the patron's record into their own.
+    """
     thief = UserFactory(email=NEW)
-    give_new(by_passkey)
+    enter_new_address(by_passkey)
     assert by_passkey.get("/join-records/").status_code in (302, 404)
     assert access.OTHER_RECORD not in by_passkey.session
-    code = ask_old(by_passkey)
+    code = code_from_old_address(by_passkey)
     assert by_passkey.post(CHANGE, {"code": code})["Location"] == reverse("merge_records")
     assert by_passkey.session[access.OTHER_RECORD]["other"] == str(thief.public_id)
     assert address_of(patron) == OLD
 
 
-# In a week.
+# Changes that wait for a week.
 
 
-def test_who_can_no_longer_read_the_old_one_has_the_new_one_in_a_week(by_passkey, patron, clock):
+def test_unconfirmed_address_change_happens_after_a_week(by_passkey, patron, clock):
     prove(by_passkey)
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     assert "Your new address replaces this one on Wednesday 2 December" in text(by_passkey.get(ME))
     assert address_of(patron) == OLD
-    assert mails_to(OLD) == ["Your library account's email address is about to change"]
+    assert subjects_to(OLD) == ["Your library account's email address is about to change"]
     assert "Wednesday 2 December" in Notification.objects.filter(to_address=OLD).latest("pk").text
     clock.shift(WEEK - 1)
-    wait_is_over()
+    make_due_changes()
     assert address_of(patron) == OLD
-    assert signed_in_as(sign_in_by_code(Client(), OLD)) == str(patron.pk)  # until then it is theirs
+    # The old address works until the change happens.
+    assert signed_in_as(sign_in_by_code(Client(), OLD)) == str(patron.pk)
     clock.shift(1)
     for _twice in range(2):
-        wait_is_over()
+        make_due_changes()
     assert address_of(patron) == NEW
     assert list(EmailAddress.objects.filter(user=patron).values_list("email", "verified", "primary")) == [
         (NEW, True, True)
     ]
-    assert mails_to(OLD)[1:] == ["Your library account's email address was changed"]
-    assert mails_to(NEW) == ["Your library account's new email address"]
+    assert subjects_to(OLD)[1:] == ["Your library account's email address was changed"]
+    assert subjects_to(NEW) == ["Your library account's new email address"]
     assert events(patron) == ["began_address_change", "changed_address"]
     assert signed_in_as(sign_in_by_code(Client(), NEW)) == str(patron.pk)
     assert not AddressChange.objects.exists()
 
 
-def test_until_it_is_theirs_no_page_and_no_mail_names_the_new_address(by_passkey, patron):
-    """Whoever reads the old one comes in by it, and may be somebody from whom they went away."""
-    begin(by_passkey)
+def test_pending_new_address_is_shown_on_no_page_or_email(by_passkey, patron):
+    """Hide it, because a person who reads the old mailbox can sign in and may be dangerous."""
+    begin_pending_change(by_passkey)
     mail = Notification.objects.filter(to_address=OLD).latest("pk")
     viewer = sign_in_by_code(Client(), OLD)
     pages = [viewer.get(path).content.decode() for path in (ME, CHANGE, link_to_stop(mail))]
@@ -302,8 +310,8 @@ def link_to_stop(mail):
     return re.search(r"/not-me/\w+/", mail.text)[0]
 
 
-def test_the_page_me_shows_it_to_its_person_alone_and_they_can_keep_the_old_one(by_passkey, patron, sign_in):
-    link = begin(by_passkey)
+def test_patron_sees_and_cancels_their_own_pending_address_change(by_passkey, patron, sign_in):
+    link = begin_pending_change(by_passkey)
     other = sign_in(Client(), UserFactory(email="else@example.org"))
     assert [
         reverse("keep_address") in browser.get(ME).content.decode() for browser in (by_passkey, other)
@@ -320,27 +328,28 @@ def test_the_page_me_shows_it_to_its_person_alone_and_they_can_keep_the_old_one(
     assert events(patron)[2:] == []
 
 
-def test_whoever_reads_the_old_one_stops_it_by_a_button(by_passkey, patron):
+def test_button_linked_in_the_email_stops_a_pending_address_change(by_passkey, patron):
     elsewhere = sign_in_by_code(Client(), OLD)
-    link, viewer = begin(by_passkey), Client()
+    link, viewer = begin_pending_change(by_passkey), Client()
     assert "Stop the change" in text(viewer.get(link))
     viewer.head(link)
-    assert AddressChange.objects.filter(person=patron).exists()  # a scanner that follows links stops nothing
+    # A mail scanner that opens the link does not stop the change.
+    assert AddressChange.objects.filter(person=patron).exists()
     assert OLD in text(viewer.post(link))
     assert (address_of(patron), AddressChange.objects.count()) == (OLD, 0)
     assert elsewhere.get(reverse("saved")).wsgi_request.user.is_anonymous
-    assert mails_to(NEW) == ["A library account's email address was not changed"]
+    assert subjects_to(NEW) == ["A library account's email address was not changed"]
     assert events(patron) == ["began_address_change", "stopped_address_change"]
     assert (viewer.get(link).status_code, viewer.post(link).status_code) == (404, 404)
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == OLD
 
 
-def test_whoever_stops_it_where_the_account_is_open_is_out_there_too(clock, by_code, patron):
-    """Also with what each page writes into the session: the day on which it was used."""
+def test_browser_that_stops_an_address_change_is_signed_out(clock, by_code, patron):
+    """Sign the browser out, even on a day when the page also updates its session."""
     clock.shift(DAY)
     prove(by_code)
-    link = begin(by_code)
+    link = begin_pending_change(by_code)
     clock.shift(DAY)
     page = by_code.post(link)
     assert (
@@ -351,222 +360,227 @@ def test_whoever_stops_it_where_the_account_is_open_is_out_there_too(clock, by_c
     assert by_code.get(ME).wsgi_request.user.is_anonymous
 
 
-def test_the_new_address_hears_that_it_was_given_up_as_somebody_else_may_have_done_it(by_passkey, patron):
-    """Whoever reads the old one comes in by it."""
-    begin(by_passkey)
+def test_new_address_is_notified_of_a_canceled_change(by_passkey, patron):
+    """Notify the new address, because a person who reads the old mailbox can cancel the change."""
+    begin_pending_change(by_passkey)
     viewer = sign_in_by_code(Client(), OLD)
     viewer.post(reverse("keep_address"))
-    told = Notification.objects.get(
+    notice = Notification.objects.get(
         to_address=NEW, subject="This email address was not added to a library account"
     )
-    assert [OLD in words or patron.name in words for words in (told.text, told.html)] == [False, False]
-    begin(by_passkey, "first@example.org")
-    begin(by_passkey, "first@example.org")  # once more the same: nothing to say
-    assert mails_to("first@example.org") == []
-    begin(by_passkey, "second@example.org")
-    give_new(viewer, "theirs@example.org")  # the old one has just said yes to this one
+    assert [OLD in words or patron.name in words for words in (notice.text, notice.html)] == [False, False]
+    begin_pending_change(by_passkey, "first@example.org")
+    # Entering the same address again sends no email.
+    begin_pending_change(by_passkey, "first@example.org")
+    assert subjects_to("first@example.org") == []
+    begin_pending_change(by_passkey, "second@example.org")
+    # The old address just confirmed this one.
+    enter_new_address(viewer, "theirs@example.org")
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == "theirs@example.org"
-    assert [mails_to(f"{which}@example.org") for which in ("new", "first", "second", "theirs")] == [
-        [told.subject]
+    assert [subjects_to(f"{which}@example.org") for which in ("new", "first", "second", "theirs")] == [
+        [notice.subject]
     ] * 3 + [[]]
 
 
-def test_it_can_be_stopped_for_as_long_as_it_has_not_happened(by_passkey, patron, clock):
+def test_overdue_address_change_can_be_stopped_until_it_happens(by_passkey, patron, clock):
     prove(by_passkey)
-    link = begin(by_passkey)
-    clock.shift(WEEK + DAY)  # the worker was away
+    link = begin_pending_change(by_passkey)
+    # The worker was down.
+    clock.shift(WEEK + DAY)
     assert Client().get(link).status_code == 200
-    wait_is_over()
+    make_due_changes()
     assert (Client().get(link).status_code, Client().post(link).status_code) == (404, 404)
     assert address_of(patron) == NEW
 
 
-def test_stopping_it_ends_the_passkeys_made_since(by_passkey, patron):
+def test_stopping_an_address_change_deletes_passkeys_added_since(by_passkey, patron):
     PasskeyFactory(person=patron, name="Own", added_on="2020-01-01")
     PasskeyFactory(name="Somebody else's")
-    link = begin(by_passkey)
+    link = begin_pending_change(by_passkey)
     PasskeyFactory(person=patron, name="The thief's")
     Client().post(link)
     assert set(Passkey.objects.values_list("name", flat=True)) == {"Own", "Somebody else's"}
 
 
-def test_only_a_fingerprint_of_the_link_is_kept(by_passkey):
-    token = begin(by_passkey).split("/")[2]
+def test_only_a_hash_of_the_stop_link_is_stored(by_passkey):
+    token = begin_pending_change(by_passkey).split("/")[2]
     assert token not in str(AddressChange.objects.values())
 
 
-def test_of_two_that_were_begun_the_later_one_waits_and_the_week_begins_anew(by_passkey, patron, clock):
+def test_second_address_change_replaces_the_first_and_restarts_the_week(by_passkey, patron, clock):
     prove(by_passkey)
-    first = begin(by_passkey)
+    first = begin_pending_change(by_passkey)
     clock.shift(6 * DAY)
     prove(by_passkey)
-    second = begin(by_passkey, "newer@example.org")
+    second = begin_pending_change(by_passkey, "newer@example.org")
     assert (Client().get(first).status_code, Client().get(second).status_code) == (404, 200)
     clock.shift(DAY)
-    wait_is_over()
+    make_due_changes()
     assert address_of(patron) == OLD
     clock.shift(6 * DAY)
-    wait_is_over()
+    make_due_changes()
     assert address_of(patron) == "newer@example.org"
 
 
-def test_a_change_that_is_confirmed_ends_the_one_that_waits(by_passkey, patron):
-    link = begin(by_passkey, "first@example.org")
-    give_new(by_passkey)
-    by_passkey.post(CHANGE, {"code": ask_old(by_passkey)})
+def test_confirmed_address_change_cancels_a_pending_one(by_passkey, patron):
+    link = begin_pending_change(by_passkey, "first@example.org")
+    enter_new_address(by_passkey)
+    by_passkey.post(CHANGE, {"code": code_from_old_address(by_passkey)})
     assert (address_of(patron), AddressChange.objects.count()) == (NEW, 0)
     assert Client().post(link).status_code == 404
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == NEW
 
 
-def test_each_one_that_waits_takes_a_code_of_its_own_and_there_are_five_a_day(by_passkey, patron):
-    begin(by_passkey)
-    by_passkey.post(CHANGE, {"wait": "1"})  # once more: the code is used up
-    assert len(mails_to(OLD)) == 1
+def test_pending_address_changes_are_limited_to_five_a_day(by_passkey, patron):
+    begin_pending_change(by_passkey)
+    # The second attempt does nothing, because the code is used up.
+    by_passkey.post(CHANGE, {"wait": "1"})
+    assert len(subjects_to(OLD)) == 1
     for number in range(4):
-        begin(by_passkey, f"new{number}@example.org")
-    give_new(by_passkey, "sixth@example.org")
+        begin_pending_change(by_passkey, f"new{number}@example.org")
+    enter_new_address(by_passkey, "sixth@example.org")
     assert by_passkey.post(CHANGE, {"wait": "1"}).status_code == 429
-    assert len(mails_to(OLD)) == 5
+    assert len(subjects_to(OLD)) == 5
 
 
-def test_an_address_that_becomes_anothers_in_that_very_moment_is_asked_for_again(
-    by_code, patron, monkeypatch
-):
+def test_address_taken_meanwhile_is_refused_and_leads_to_a_merge(by_code, patron, monkeypatch):
     by_code.post(CHANGE, {"email": NEW})
     code = mailed_code(NEW)
     other = UserFactory(email=NEW)
-    with monkeypatch.context() as nobody_has_it_yet:
-        nobody_has_it_yet.setattr(email_addresses, "_require_free", lambda email, person: None)
+    with monkeypatch.context() as without_check:
+        without_check.setattr(email_addresses, "_require_free", lambda email, person: None)
         assert by_code.post(CHANGE, {"code": code})["Location"] == CHANGE
     assert (address_of(patron), address_of(other)) == (OLD, NEW)
     assert by_code.post(CHANGE)["Location"] == reverse("merge_records")
 
 
-def test_an_address_that_opens_another_account_at_the_end_of_the_week_is_taken_from_nobody(
-    by_passkey, patron, clock
-):
+def test_pending_change_is_dropped_if_the_address_was_taken_meanwhile(by_passkey, patron, clock):
     prove(by_passkey)
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     clock.shift(WEEK)
     other = UserFactory(email=NEW)
     EmailAddress.objects.create(user=other, email=NEW, verified=True, primary=True)
     for _twice in range(2):
-        wait_is_over()
+        make_due_changes()
     assert (address_of(patron), address_of(other)) == (OLD, NEW)
     assert not AddressChange.objects.exists()
-    assert (mails_to(OLD)[1:], mails_to(NEW)) == (["A library account's email address was not changed"],) * 2
+    assert (subjects_to(OLD)[1:], subjects_to(NEW)) == (
+        ["A library account's email address was not changed"],
+    ) * 2
     assert OLD not in Notification.objects.filter(to_address=NEW).latest("pk").text
 
 
-def test_an_address_that_opens_another_account_already_waits_for_nothing(by_passkey, patron):
+def test_address_of_another_account_starts_no_pending_change(by_passkey, patron):
     UserFactory(email=NEW)
-    give_new(by_passkey)
+    enter_new_address(by_passkey)
     by_passkey.post(CHANGE, {"wait": "1"})
     assert "staff at any desk can merge the two accounts" in text(by_passkey.get(ME))
-    assert (AddressChange.objects.count(), mails_to(OLD)) == (0, [])
+    assert (AddressChange.objects.count(), subjects_to(OLD)) == (0, [])
 
 
-def test_a_sign_in_that_was_begun_with_the_new_address_and_never_finished_is_nobodys(by_passkey, patron):
-    begin(by_passkey)
-    ask_for_code(Client(), NEW)  # by its owner, who cannot wait
+def test_unfinished_sign_in_does_not_block_an_address_change(by_passkey, patron):
+    begin_pending_change(by_passkey)
+    # The patron tries to sign in before the week is over.
+    ask_for_code(Client(), NEW)
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == NEW
 
 
-def test_a_sign_in_that_begins_with_it_at_that_very_moment_puts_it_off_and_nobody_elses(patron, monkeypatch):
+def test_simultaneous_sign_in_delays_only_the_change_to_that_address(patron, monkeypatch):
     at = timezone.now() - AddressChange.WAITS
     email_addresses.change_in_a_week(patron, email=NEW, at=at)
     other = UserFactory(email="other@example.org")
     email_addresses.change_in_a_week(other, email="newer@example.org", at=at)
     free = email_addresses._require_free
 
-    def freed_and_taken(email, person):
+    def check_and_take(email, person):
         free(email, person)
         if email == NEW:
             people.person_with_address(NEW, at=timezone.now())
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(email_addresses, "_require_free", freed_and_taken)
-        wait_is_over()
+        meanwhile.setattr(email_addresses, "_require_free", check_and_take)
+        make_due_changes()
     assert (address_of(patron), address_of(other)) == (OLD, "newer@example.org")
-    wait_is_over()
+    make_due_changes()
     assert address_of(patron) == NEW
 
 
-# Who has no old address to ask, and who works at a desk.
+# Patrons without a verified address, and staff.
 
 
-def test_a_mistyped_address_has_no_word_in_it(client, patron, sign_in):
-    """The desk wrote it, nobody ever read a code there: whoever does is a stranger."""
+def test_unverified_old_address_is_not_asked_to_confirm(client, patron, sign_in):
+    """Send nothing to an unverified address that staff typed. Its owner may be a stranger."""
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=False)
     sign_in(client, patron)
     client.post("/me/prove/", {"confirm": "1"})
-    give_new(client)
+    enter_new_address(client)
     assert address_of(patron) == NEW
     assert not Notification.objects.filter(to_address=OLD).exists()
 
 
-def test_the_same_address_again_changes_nothing(by_passkey, patron):
-    give_new(by_passkey, OLD)
-    assert (address_of(patron), mails_to(OLD), AddressChange.objects.count()) == (OLD, [], 0)
+def test_entering_the_same_address_changes_nothing(by_passkey, patron):
+    enter_new_address(by_passkey, OLD)
+    assert (address_of(patron), subjects_to(OLD), AddressChange.objects.count()) == (OLD, [], 0)
 
 
-def test_a_person_without_address_needs_no_proof_but_the_code(client, library, sign_in):
+def test_patron_without_an_address_adds_one_with_a_code_alone(client, library, sign_in):
     person = people.person_without_address(at=timezone.now(), language="en")
-    give_new(sign_in(client, person))
+    enter_new_address(sign_in(client, person))
     assert (address_of(person), events(person)) == (NEW, ["joined_without_address", "added_address"])
 
 
-def test_staff_confirm_at_both_ends_or_ask_a_coordinator(client, staff, sign_in):
+def test_staff_must_confirm_an_address_change_from_the_old_address(client, staff, sign_in):
     prove(sign_in(client, staff))
-    give_new(client)
+    enter_new_address(client)
     assert "Ask a coordinator to invite you" in text(client.get(CHANGE))
     client.post(CHANGE, {"wait": "1"})
     assert (AddressChange.objects.count(), address_of(staff)) == (0, staff.email)
     with pytest.raises(email_addresses.NotByWaiting):
         email_addresses.change_in_a_week(staff, email=NEW, at=timezone.now())
-    client.post(CHANGE, {"code": ask_old(client, staff.email)})
+    client.post(CHANGE, {"code": code_from_old_address(client, staff.email)})
     assert address_of(staff) == NEW
 
 
-def test_a_change_that_waits_ends_with_the_first_role(by_passkey, patron, branch, coordinator):
-    """It was begun by what is too weak a proof for staff."""
-    link = begin(by_passkey)
+def test_first_staff_role_cancels_a_pending_address_change(by_passkey, patron, branch, coordinator):
+    """Cancel the change, because its proof is too weak for staff."""
+    link = begin_pending_change(by_passkey)
     roles.give_role(patron, branch=branch, role="staff", by=coordinator, at=timezone.now())
     assert Client().post(link).status_code == 404
     email_addresses.change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert address_of(patron) == OLD
 
 
-# Who cannot read the old mailbox shows in another way that it is them.
+# Reauthentication without the old mailbox.
 
 
 @pytest.fixture
 def with_card(client, patron, sign_in, monkeypatch):
-    """Sam's browser, signed in long ago; Sam has a library card as well."""
+    """Return Sam's browser, signed in long ago. Sam also has a library card."""
     monkeypatch.setattr("accounts.views.reauthenticate.library_ils", fake.Fake)
     LibraryCard.objects.create(person=patron, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     return sign_in(client, patron)
 
 
-def test_the_pin_of_a_card_shows_that_it_is_them_and_the_old_mailbox_keeps_its_word(with_card, patron):
+def test_card_pin_reauthenticates_but_does_not_replace_the_old_address(with_card, patron):
     page = with_card.get("/me/prove/?next=/me/address/").content.decode()
     [way] = re.findall(r'href="(\?by=card&amp;next=[^"]*)"', page)
     prove_page = "/me/prove/" + way.replace("&amp;", "&")
     assert "ending in <bdi>1001</bdi>" in with_card.get(prove_page).content.decode()
     assert with_card.post(prove_page, {"pin": "9999"}).status_code == 200
     assert with_card.post(prove_page, {"pin": KNOWN.pin})["Location"] == CHANGE
-    give_new(with_card)
+    enter_new_address(with_card)
     assert address_of(patron) == OLD
     assert not Notification.objects.filter(to_address=OLD).exists()
 
 
 @pytest.mark.parametrize("by", ["card", "sign_on", "device", ""])
-def test_no_other_way_is_a_weaker_one(client, patron, staff, sign_in, by):
-    """Who has no card and no single sign-on is asked for the code, whatever the address says; so are staff who have them."""
+def test_patrons_without_a_card_and_all_staff_reauthenticate_by_email_code(
+    client, patron, staff, sign_in, by
+):
+    """Ask for the email code, whatever method the URL names."""
     LibraryCard.objects.create(person=staff, ils_id=KNOWN.ils_id, barcode=KNOWN.card, seen_at=timezone.now())
     for person in (patron, staff):
         browser = sign_in(Client(), person, **({"second_factor": False} if person == staff else {}))
@@ -577,12 +591,12 @@ def test_no_other_way_is_a_weaker_one(client, patron, staff, sign_in, by):
         assert browser.get(CHANGE)["Location"].startswith("/me/prove/")
 
 
-# What else becomes of a change that waits.
+# Pending changes and merging, copies and erasure.
 
 
-def test_a_record_for_which_another_address_waits_is_not_joined_away(by_passkey, patron):
-    """Or whoever reads the old one would stop what is nobody's any more."""
-    begin(by_passkey)
+def test_record_with_a_pending_address_change_cannot_be_merged(by_passkey, patron):
+    """Refuse the merge. Otherwise the link in the old email would refer to a deleted record."""
+    begin_pending_change(by_passkey)
     other = UserFactory()
     with pytest.raises(CannotMerge):
         merge_people(patron, other, by=other, at=timezone.now())
@@ -592,9 +606,9 @@ def test_a_record_for_which_another_address_waits_is_not_joined_away(by_passkey,
     assert not User.objects.filter(pk=patron.pk).exists()
 
 
-def test_a_copy_says_that_it_waits(by_passkey, patron, clock):
+def test_copy_includes_a_pending_address_change(by_passkey, patron, clock):
     prove(by_passkey)
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     email_addresses.change_in_a_week(
         UserFactory(email="else@example.org"), email="elses@example.org", at=timezone.now()
     )
@@ -604,8 +618,8 @@ def test_a_copy_says_that_it_waits(by_passkey, patron, clock):
     ]
 
 
-def test_erasing_takes_it_and_the_mails_to_both_addresses(by_passkey, patron):
-    begin(by_passkey)
+def test_erasing_deletes_a_pending_change_and_its_emails(by_passkey, patron):
+    begin_pending_change(by_passkey)
     erasure.erase(patron, language="en", at=timezone.now())
     assert list(Notification.objects.filter(to_address__in=[OLD, NEW]).exclude(kind="privacy/erased")) == []
     assert not AddressChange.objects.exists()
@@ -613,18 +627,18 @@ def test_erasing_takes_it_and_the_mails_to_both_addresses(by_passkey, patron):
     assert not User.objects.filter(email=NEW).exists()
 
 
-def test_what_was_sent_to_an_address_that_never_became_theirs_rests_nowhere(by_passkey, patron):
-    """No erasure would know it for theirs."""
+def test_delivered_emails_to_an_unconfirmed_address_are_deleted(by_passkey, patron):
+    """Delete these emails on delivery, because a later erasure could not find them."""
     by_passkey.post(CHANGE, {"email": "mistyped@example.org"})
     by_passkey.post(CHANGE, {"another": "1"})
-    begin(by_passkey)
+    begin_pending_change(by_passkey)
     by_passkey.post(reverse("keep_address"))
     while mail := outbox.take_next(at=timezone.now()):
         outbox.mark_delivered(mail, at=timezone.now())
     assert set(Notification.objects.values_list("to_address", flat=True)) == {OLD}
 
 
-# Several at once.
+# Simultaneous changes.
 
 
 @pytest.mark.long
@@ -632,24 +646,27 @@ def test_what_was_sent_to_an_address_that_never_became_theirs_rests_nowhere(by_p
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite hides races; PostgreSQL does not")
 class TestAtOnce:
-    """It happens or it doesn't, whoever comes first, and once."""
+    """Changes that several processes make at the same time."""
 
     @pytest.fixture
-    def begun(self, patron):
-        """begun() begins a change that is due. Returns the token of the mail to the old address."""
+    def begin_due_change(self, patron):
+        """Return begin_due_change(), which begins a change that is due.
 
-        def begun():
+        It returns the token in the email to the old address.
+        """
+
+        def begin_due_change():
             Notification.objects.all().delete()
             EmailAddress.objects.filter(user=patron).delete()
             User.objects.filter(pk=patron.pk).update(email=OLD)
             email_addresses.change_in_a_week(patron, email=NEW, at=timezone.now() - AddressChange.WAITS)
             return link_to(OLD).split("/")[2]
 
-        return begun
+        return begin_due_change
 
-    def test_two_workers_and_whoever_stops_it(self, patron, begun):
+    def test_address_change_is_either_made_once_or_stopped(self, patron, begin_due_change):
         for _round in range(times(5, 20)):
-            token, at = begun(), timezone.now()
+            token, at = begin_due_change(), timezone.now()
             worker = partial(email_addresses.change_due_addresses, at=at)
             outcomes = at_once(
                 worker,
@@ -658,19 +675,21 @@ class TestAtOnce:
             )
             made = address_of(patron) == NEW
             assert outcomes == [None, None, "UnknownChange" if made else "stopped"]
-            assert len(mails_to(NEW)) == 1
-            assert mails_to(OLD)[1:] == (["Your library account's email address was changed"] if made else [])
+            assert len(subjects_to(NEW)) == 1
+            assert subjects_to(OLD)[1:] == (
+                ["Your library account's email address was changed"] if made else []
+            )
             assert not AddressChange.objects.exists()
 
-    def test_the_worker_and_a_person_who_keeps_the_old_one_or_is_erased(self, patron, begun):
+    def test_address_change_is_either_made_or_canceled_by_patron_or_erasure(self, patron, begin_due_change):
         for _round in range(times(4, 10)):
-            begun()
+            begin_due_change()
             _none, kept = at_once(
                 partial(email_addresses.change_due_addresses, at=timezone.now()),
                 partial(email_addresses.keep_address, patron, at=timezone.now()),
             )
             assert address_of(patron) == (OLD if kept else NEW)
-        begun()
+        begin_due_change()
         outcomes = at_once(
             partial(email_addresses.change_due_addresses, at=timezone.now()),
             lambda: bool(erasure.erase(patron, language="en", at=timezone.now())),
@@ -678,22 +697,22 @@ class TestAtOnce:
         assert outcomes == [None, True]
         assert (User.objects.count(), AddressChange.objects.count()) == (0, 0)
 
-    def test_two_people_who_wait_for_one_address(self, patron, begun):
-        """And somebody who begins to sign in with it: one of all has it, and nobody loses what they had."""
+    def test_one_of_several_people_gets_the_address_they_all_wait_for(self, patron, begin_due_change):
+        """Let two changes and a sign-in compete for one address. One gets it, and nobody loses an address."""
         for _round in range(times(4, 10)):
-            begun()
+            begin_due_change()
             other = UserFactory(email="other@example.org")
             email_addresses.change_in_a_week(other, email=NEW, at=timezone.now() - AddressChange.WAITS)
             worker = partial(email_addresses.change_due_addresses, at=timezone.now())
             assert at_once(
                 worker, worker, lambda: bool(people.person_with_address(NEW, at=timezone.now()))
             ) == [None, None, True]
-            wait_is_over()
+            make_due_changes()
             assert sorted([address_of(patron), address_of(other)]) in ([NEW, "other@example.org"], [NEW, OLD])
             assert User.objects.filter(email=NEW).count() == 1
             other.delete()
 
-    def test_a_role_that_comes_while_one_begins(self, patron, branch, coordinator):
+    def test_staff_role_given_meanwhile_leaves_no_pending_address_change(self, patron, branch, coordinator):
         for _round in range(times(4, 10)):
             StaffRole.objects.filter(user=patron).delete()
             at = timezone.now()
@@ -703,8 +722,8 @@ class TestAtOnce:
             )
             assert (given, AddressChange.objects.count()) == (None, 0)
 
-    def test_two_tabs(self, patron):
-        """The one has the old address's word, the other waits: what is made is what was confirmed."""
+    def test_simultaneous_address_changes_end_in_a_confirmed_address(self, patron):
+        """Run two confirmed changes and a pending one. One of the confirmed changes wins."""
         for _round in range(times(4, 10)):
             EmailAddress.objects.filter(user=patron).delete()
             User.objects.filter(pk=patron.pk).update(email=OLD)

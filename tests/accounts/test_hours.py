@@ -30,41 +30,39 @@ def nine_to_five(branch):
     [
         (4, "2026-11-25 10:00", "2026-11-25 14:00"),  # within the day
         (8, "2026-11-25 09:00", "2026-11-25 17:00"),  # to the minute it closes
-        (4, "2026-11-25 15:00", "2026-11-26 11:00"),  # over night
+        (4, "2026-11-25 15:00", "2026-11-26 11:00"),  # overnight
         (4, "2026-11-27 15:00", "2026-11-30 11:00"),  # over the weekend
         (1, "2026-11-28 12:00", "2026-11-30 10:00"),  # asked on a Saturday
         (1, "2026-11-25 23:59", "2026-11-26 10:00"),  # asked at night
         (24, "2026-11-25 12:00", "2026-11-30 12:00"),  # three opening days, with a weekend between
     ],
 )
-def test_the_promise_counts_opening_hours(nine_to_five, hours, since, until):
+def test_promised_time_counts_opening_hours(nine_to_five, hours, since, until):
     nine_to_five.promise_hours = hours
     assert promised_at(nine_to_five, chicago(since)) == chicago(until)
 
 
-def test_closed_days_are_skipped(nine_to_five):
+def test_promised_time_skips_closed_days(nine_to_five):
     ClosedDay.objects.create(branch=nine_to_five, day=datetime.date(2026, 11, 26))
     nine_to_five.promise_hours = 4
     assert promised_at(nine_to_five, chicago("2026-11-25 15:00")) == chicago("2026-11-27 11:00")
 
 
-def test_a_branch_without_hours_counts_the_clock(branch):
+def test_promise_of_a_branch_without_opening_hours_counts_every_hour(branch):
     branch.promise_hours = 24
     assert promised_at(branch, chicago("2026-11-27 15:00")) == chicago("2026-11-28 15:00")
 
 
-def test_a_night_in_which_the_clock_changes_is_as_long_as_it_is(branch):
+def test_promised_time_respects_daylight_saving_changes(branch):
     OpeningHours.objects.create(branch=branch, weekday=6, opens=datetime.time(0), closes=datetime.time(12))
     branch.promise_hours = 5
-    assert promised_at(branch, chicago("2026-11-01 00:00")) == chicago(
-        "2026-11-01 04:00"
-    )  # one hour came twice
-    assert promised_at(branch, chicago("2026-03-08 00:00")) == chicago(
-        "2026-03-08 06:00"
-    )  # one hour was left out
+    # This night has an extra hour.
+    assert promised_at(branch, chicago("2026-11-01 00:00")) == chicago("2026-11-01 04:00")
+    # This night lacks an hour.
+    assert promised_at(branch, chicago("2026-03-08 00:00")) == chicago("2026-03-08 06:00")
 
 
-def test_open_or_not(nine_to_five):
+def test_branch_is_open_only_during_its_hours(nine_to_five):
     assert is_open(nine_to_five, chicago("2026-11-25 09:00"))
     assert not is_open(nine_to_five, chicago("2026-11-25 17:00"))
     assert not is_open(nine_to_five, chicago("2026-11-28 12:00"))
@@ -79,12 +77,12 @@ def test_open_or_not(nine_to_five):
         (24, "They usually answer within 3 opening days."),
     ],
 )
-def test_the_promise_in_words(nine_to_five, hours, words):
+def test_promise_text_counts_opening_days(nine_to_five, hours, words):
     nine_to_five.promise_hours = hours
     assert promise_in_words(nine_to_five) == words
 
 
-def test_the_promise_in_words_of_a_branch_without_hours(branch):
+def test_promise_text_of_a_branch_without_opening_hours_counts_days(branch):
     branch.promise_hours = 24
     assert promise_in_words(branch) == "They usually answer within a day."
 
@@ -103,8 +101,8 @@ class PromiseProperties(TestCase):
         minutes=st.integers(0, 400 * 24 * 60),
         zone=st.sampled_from(["America/Chicago", "Europe/Madrid", "Australia/Lord_Howe", "UTC"]),
     )
-    def test_exactly_the_promised_time_is_open_until_then(self, week, closed, hours, minutes, zone):
-        """Counted minute by minute, the branch is open for the promised hours between asking and the promise."""
+    def test_branch_is_open_for_exactly_the_promised_hours(self, week, closed, hours, minutes, zone):
+        """Count the open half hours up to the promised time and compare them with the promise."""
         week = [(day, start, end) for day, start, end in week if end > start]
         if not week:
             return

@@ -1,4 +1,4 @@
-"""`manage.py ils_check` says what is wrong, in words that name the setting or the thing to do."""
+"""Check that `manage.py ils_check` names the setting or the fix for each problem."""
 
 import io
 
@@ -20,7 +20,10 @@ BLOCKED = Card("20001003", "8642135", "43", "Theo Brandt", blocked=True)
 
 @pytest.fixture
 def check(monkeypatch, library, settings):
-    """check(server, card=, pin=, **settings): the lines that are said, or the words of the error after `!`."""
+    """Return check(server, card=, pin=, **settings), which returns the output.
+
+    An error line begins with `!`.
+    """
 
     def check(server, *, card="", pin="8642135", **more):
         out = io.StringIO()
@@ -48,24 +51,25 @@ def server():
     return Sip2Server([SAM, ZOE, BLOCKED])
 
 
-def looked_at(lines):
+def warnings_in(lines):
     return [line for line in lines if line.startswith("LOOK") and "not encrypted" not in line]
 
 
-def test_all_is_well(check):
+def test_ils_check_reports_a_working_connection(check):
     lines = check(server(), card=SAM.card)
-    assert looked_at(lines) == []
+    assert warnings_in(lines) == []
     assert [line for line in lines if "20001001" in line] == [
         "ok    The portal would store this person as 20001001: Sam Okafor."
     ]
     assert lines[-3:] == [
         "ok    Email: sam@example.org. Patron group: ADULT. Expires: no date given.",
         "ok    Home branch: Harbour Main.",
-        "To look at: 1.",  # nothing is encrypted
+        # The one warning says that the connection is not encrypted.
+        "To look at: 1.",
     ]
 
 
-def test_without_a_card_no_patron_is_asked_about(check):
+def test_ils_check_without_a_card_asks_about_no_patron(check):
     one = server()
     assert check(one)[-1] == "To look at: 1."
     assert [line[:2] for line in one.asked] == [b"93", b"99"]
@@ -80,36 +84,38 @@ def test_without_a_card_no_patron_is_asked_about(check):
         ({"tls": True, "timeout": 0.5}, "TLS"),
     ],
 )
-def test_what_is_wrong_with_the_way(check, more, words):
+def test_ils_check_explains_connection_problems(check, more, words):
     assert words in check(server(), **more)[-1]
 
 
-def test_error_detection_that_only_we_do(check):
+def test_ils_check_notices_missing_error_detection(check):
     one = server()
     one.fault = lambda number, line, answer: answer[:-9]
     assert "SIP2_ERROR_DETECTION=0" in check(one)[-1]
-    assert looked_at(check(server(), error_detection=False)) == []
+    assert warnings_in(check(server(), error_detection=False)) == []
 
 
-def test_an_answer_without_cq_or_bl(check):
+def test_ils_check_notices_an_answer_without_cq(check):
     one = server()
     about = one.about
     one.about = lambda number, pin: about(number, pin).replace("CQY|", "")
     lines = check(one, card=SAM.card)
-    assert [line for line in looked_at(lines) if "no CQ" in line]
+    assert [line for line in warnings_in(lines) if "no CQ" in line]
     assert lines[-1].startswith("! This card can't be used to sign in")
 
 
-def test_a_charset_that_is_another(check):
+def test_ils_check_notices_a_wrong_charset(check):
     utf8 = Sip2Server([ZOE], charset="utf-8")
-    assert [line for line in looked_at(check(utf8, card=ZOE.card)) if "SIP2_CHARSET" in line]
+    assert [line for line in warnings_in(check(utf8, card=ZOE.card)) if "SIP2_CHARSET" in line]
     assert [
-        line for line in looked_at(check(server(), card=ZOE.card, charset="utf-8")) if "SIP2_CHARSET" in line
+        line
+        for line in warnings_in(check(server(), card=ZOE.card, charset="utf-8"))
+        if "SIP2_CHARSET" in line
     ]
     assert not [line for line in check(server(), card=ZOE.card) if "SIP2_CHARSET" in line]
 
 
-def test_by_what_a_patron_is_known(check):
+def test_ils_check_warns_if_patrons_are_identified_by_card_number(check):
     own_id = Sip2Server([SAM], id_field="XI")
     assert [line for line in check(server()) if "a new card is a new person" in line]
     lines = check(own_id, card=SAM.card, id_field="XI")
@@ -117,9 +123,11 @@ def test_by_what_a_patron_is_known(check):
     assert "ok    The portal would store this person as 41: Sam Okafor." in lines
 
 
-def test_a_home_branch_that_the_portal_does_not_know(check):
+def test_ils_check_notices_an_unknown_home_branch(check):
     assert [
-        line for line in looked_at(check(server(), card=ZOE.card)) if "ILS_BRANCHES" in line and "XYZ" in line
+        line
+        for line in warnings_in(check(server(), card=ZOE.card))
+        if "ILS_BRANCHES" in line and "XYZ" in line
     ]
 
 
@@ -130,18 +138,18 @@ def test_a_home_branch_that_the_portal_does_not_know(check):
         (BLOCKED.card, "8642135", "The PIN is right, but this card can't"),
     ],
 )
-def test_a_card_that_is_not_let_in(check, card, pin, words):
+def test_ils_check_explains_why_a_card_is_refused(check, card, pin, words):
     assert words in check(server(), card=card, pin=pin)[-1]
 
 
-def test_an_ils_that_does_not_answer_about_patrons(check):
+def test_ils_check_notices_unsupported_patron_requests(check):
     one = server()
     answer = one.answer
     one.answer = lambda line: answer(line).replace("BXYYYYYYYY", "BXYYYYYYYN").replace("98Y", "98N")
-    assert len(looked_at(check(one))) == 2
+    assert len(warnings_in(check(one))) == 2
 
 
-def test_koha(monkeypatch, settings):
+def test_ils_check_tests_the_koha_login(monkeypatch, settings):
     settings.ILS = "koha"
     for password, words in [(PASSWORD, "lets the portal read patrons"), ("another", "KOHA_USER")]:
         out = io.StringIO()
@@ -158,7 +166,7 @@ def test_koha(monkeypatch, settings):
         assert words in out.getvalue()
 
 
-def test_without_an_ils_it_says_which_setting(settings):
+def test_ils_check_without_an_ils_names_the_setting(settings):
     settings.ILS = ""
     with pytest.raises(CommandError, match="ILS to sip2 or koha"):
         call_command("ils_check")

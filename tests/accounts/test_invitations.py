@@ -1,4 +1,4 @@
-"""Somebody is invited to work at a desk. The link alone makes nobody staff."""
+"""Check invitations to work at a desk."""
 
 import datetime
 import re
@@ -37,7 +37,7 @@ NOOR = {
 
 @pytest.fixture
 def desk(client, coordinator, sign_in):
-    """The coordinator's browser; another branch is theirs as well, and a third is not."""
+    """Return the browser of a coordinator of two branches. A third branch has another coordinator."""
     StaffRole.objects.create(
         user=coordinator, branch=BranchFactory(name="Hill", slug="hill"), role="coordinator"
     )
@@ -51,7 +51,7 @@ def desk(client, coordinator, sign_in):
 
 @pytest.fixture
 def link(branch, coordinator):
-    """As in the mail to noor@example.org."""
+    """Return the path of the link in the email to noor@example.org."""
     return path(invite(branch, coordinator))
 
 
@@ -70,8 +70,8 @@ def mails():
     return [mail for mail in Notification.objects.order_by("pk") if "/invitation/" in mail.text]
 
 
-def come_in(browser, link, email="noor@example.org"):
-    """From the link, by the code that it sends, back to the link."""
+def sign_in_and_return(browser, link, email="noor@example.org"):
+    """Sign in from the invitation with the emailed code, which returns to the invitation."""
     entered = browser.post(link)
     assert entered["Location"] == f"/sign-in/code/?next={link.replace('/', '%2F')}"
     return browser.post(reverse("account_confirm_login_code"), {"code": mailed_code(email), "next": link})
@@ -85,10 +85,10 @@ def works_at(email):
     )
 
 
-# What a coordinator does.
+# Inviting.
 
 
-def test_somebody_is_invited_to_several_branches(desk, coordinator, branch):
+def test_coordinator_invites_a_person_to_several_branches(desk, coordinator, branch):
     page = desk.post(
         reverse("invite"),
         {**NOOR, f"at_{branch.slug}": "staff", "at_hill": "coordinator", "at_faraway": "coordinator"},
@@ -123,9 +123,7 @@ def test_somebody_is_invited_to_several_branches(desk, coordinator, branch):
     assert shown not in desk.get(reverse("invite")).content.decode()
 
 
-def test_the_mail_is_in_the_language_that_somebody_known_has_chosen_and_empty_once_delivered(
-    branch, coordinator
-):
+def test_invitation_uses_the_patrons_language_and_is_emptied_after_delivery(branch, coordinator):
     UserFactory(email="noor@example.org", language="es")
     invite(branch, coordinator)
     (mail,) = mails()
@@ -146,9 +144,7 @@ def test_the_mail_is_in_the_language_that_somebody_known_has_chosen_and_empty_on
         ({"at_hill": "staff", "email": "kim@example.org"}, "This address is already invited"),
     ],
 )
-def test_what_is_wrong_with_an_invitation_is_said_beside_the_field(
-    desk, staff, branch, coordinator, typed, words
-):
+def test_invalid_invitation_shows_the_error_beside_the_field(desk, staff, branch, coordinator, typed, words):
     roles.give_role(
         staff,
         branch=StaffRole.objects.get(branch__slug="hill").branch,
@@ -162,7 +158,7 @@ def test_what_is_wrong_with_an_invitation_is_said_beside_the_field(
     assert (Invitation.objects.count(), mails()) == (1, [])
 
 
-def test_sent_again_the_new_link_works_and_the_old_one_no_longer(desk, client, branch, coordinator):
+def test_resending_an_invitation_replaces_its_link(desk, client, branch, coordinator):
     old = path(invite(branch, coordinator, at=timezone.now() - datetime.timedelta(days=20)))
     assert "expired" in desk.get(reverse("people")).content.decode()
     page = desk.post(reverse("invite_again", args=[Invitation.objects.get().public_id])).content.decode()
@@ -172,14 +168,14 @@ def test_sent_again_the_new_link_works_and_the_old_one_no_longer(desk, client, b
     assert len(mails()) == 2
 
 
-def test_withdrawn_it_opens_nothing(desk, link):
+def test_withdrawn_invitation_cannot_be_opened(desk, link):
     desk.post(reverse("withdraw_invitation", args=[Invitation.objects.get().public_id]))
     assert Client().get(link).status_code == 404
     assert not Invitation.objects.exists()
     assert AuditEvent.objects.filter(action="withdrew_invitation").exists()
 
 
-def test_one_that_names_a_branch_of_somebody_elses_is_theirs_to_withdraw(desk, branch, coordinator):
+def test_coordinator_cannot_withdraw_an_invitation_to_a_foreign_branch(desk, branch, coordinator):
     far = StaffRole.objects.get(branch__slug="faraway")
     invitation = InvitationFactory(name="Kim Elsewhere", invited_by=far.user, branch=branch)
     invitation.roles.create(branch=far.branch, role="staff")
@@ -189,7 +185,7 @@ def test_one_that_names_a_branch_of_somebody_elses_is_theirs_to_withdraw(desk, b
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_the_list_costs_the_same_however_many_are_invited(
+def test_staff_page_runs_the_same_number_of_queries_for_any_number_invited(
     desk, branch, coordinator, count, django_assert_num_queries
 ):
     for _number in range(count):
@@ -198,7 +194,7 @@ def test_the_list_costs_the_same_however_many_are_invited(
         assert desk.get(reverse("people")).content.decode().count("Noor Bakker</strong>") == count
 
 
-def test_what_ran_out_goes_after_a_month(branch):
+def test_expired_invitations_are_deleted_after_a_month(branch):
     now = timezone.now()
     InvitationFactory(branch=branch, sent_at=now - datetime.timedelta(days=30))
     kept = InvitationFactory(branch=branch, sent_at=now - datetime.timedelta(days=29))
@@ -206,23 +202,24 @@ def test_what_ran_out_goes_after_a_month(branch):
     assert list(Invitation.objects.all()) == [kept]
 
 
-# What the link opens.
+# Accepting.
 
 
-def test_somebody_new_comes_in_by_the_code_accepts_and_sets_up_what_opens_the_desk(link, branch):
+def test_invited_person_signs_in_accepts_and_sets_up_a_second_factor(link, branch):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False):
         Invitation.objects.update(sent_at=timezone.now())
         browser = Client()
         page = browser.get(link).content.decode()
         assert "Ines Coordinator" in page
         assert 'id="accept"' not in page
-        assert come_in(browser, link)["Location"] == link
+        assert sign_in_and_return(browser, link)["Location"] == link
         assert 'id="accept"' in browser.get(link).content.decode()
         assert works_at("noor@example.org") == []
         accepted = browser.post(link)
         assert accepted["Location"] == "/desk/"
         assert works_at("noor@example.org") == [(branch.slug, "staff")]
-        door = browser.get(reverse("desk"))["Location"]  # nothing works before
+        # The desk is closed until the second factor is set up.
+        door = browser.get(reverse("desk"))["Location"]
         assert door == "/second-factor/?next=%2Fdesk%2F"
         secret = re.search(r"<code dir=\"ltr\">([A-Z2-7 ]+)</code>", browser.get(door).content.decode())[
             1
@@ -240,7 +237,7 @@ def test_somebody_new_comes_in_by_the_code_accepts_and_sets_up_what_opens_the_de
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_looking_writes_nothing_and_sends_nothing(link, method):
+def test_opening_an_invitation_link_writes_and_sends_nothing(link, method):
     sent = Notification.objects.count()
     getattr(Client(), method)(link)
     assert (
@@ -250,7 +247,7 @@ def test_looking_writes_nothing_and_sends_nothing(link, method):
     ) == (sent, 0, 0)
 
 
-def test_whoever_holds_a_forwarded_link_and_reads_another_mailbox_gets_nowhere(link, patron, sign_in):
+def test_invitation_cannot_be_accepted_from_another_address(link, patron, sign_in):
     stranger = sign_in(Client(), patron)
     page = stranger.get(link).content.decode()
     assert ('id="accept"' in page, 'id="sign-out-first"' in page) == (False, True)
@@ -266,8 +263,8 @@ def test_whoever_holds_a_forwarded_link_and_reads_another_mailbox_gets_nowhere(l
     assert Invitation.objects.exists()
 
 
-def test_an_address_that_the_desk_wrote_down_and_nobody_read_a_code_at_is_no_proof(link, sign_in):
-    """Somebody at the desk mistyped Noor's address into the record of a patron who comes in by card."""
+def test_unverified_address_cannot_accept_an_invitation(link, sign_in):
+    """Give another patron's record Noor's address, as a typing error at the desk would."""
     other = UserFactory(email="noor@example.org")
     EmailAddress.objects.create(user=other, email=other.email, verified=False, primary=True)
     browser = sign_in(Client(), other)
@@ -281,7 +278,7 @@ def test_an_address_that_the_desk_wrote_down_and_nobody_read_a_code_at_is_no_pro
 @pytest.mark.parametrize(
     "why", ["run out", "withdrawn", "accepted", "unknown", "its sender left", "its branch is closed"]
 )
-def test_a_link_that_no_longer_works_says_so_and_nothing_of_anybody(
+def test_unusable_invitation_link_reveals_no_names_or_addresses(
     link, why, branch, coordinator, staff, sign_in
 ):
     noor = UserFactory(email="noor@example.org", name="Noor")
@@ -310,9 +307,7 @@ def test_a_link_that_no_longer_works_says_so_and_nothing_of_anybody(
         )
 
 
-def test_a_coordinator_who_is_one_no_longer_at_one_branch_invites_there_no_more(
-    desk, branch, coordinator, staff
-):
+def test_invitation_loses_the_branches_its_coordinator_no_longer_manages(desk, branch, coordinator, staff):
     StaffRole.objects.filter(user=staff).update(role="coordinator")
     invitation = InvitationFactory(invited_by=coordinator, branch=branch)
     invitation.roles.create(
@@ -322,12 +317,12 @@ def test_a_coordinator_who_is_one_no_longer_at_one_branch_invites_there_no_more(
     assert list(invitation.roles.values_list("branch__slug", flat=True)) == ["hill"]
 
 
-# Whoever was a patron before.
+# Invited people who already have a record.
 
 
 @pytest.fixture
 def noor(library):
-    """A patron with a passkey, who is signed in on two devices."""
+    """Return a patron with a passkey."""
     noor = UserFactory(email="noor@example.org", name="N.")
     PasskeyFactory(person=noor)
     return noor
@@ -341,8 +336,8 @@ def devices(noor, sign_in):
     return browsers
 
 
-def test_what_let_a_patron_in_opens_no_desk(link, noor, devices):
-    """A passkey, a sign-in elsewhere, a proof by the PIN of a card: each of them weaker than what staff need."""
+def test_accepting_an_invitation_ends_earlier_passkeys_and_sign_ins(link, noor, devices):
+    """End passkeys, other sign-ins and reauthentication, because staff need stronger proof."""
     here, elsewhere = devices
     session = here.session
     session[REAUTHENTICATED_AT] = timezone.now().timestamp()
@@ -352,9 +347,8 @@ def test_what_let_a_patron_in_opens_no_desk(link, noor, devices):
     assert works_at("noor@example.org") != []
     assert not noor.passkeys.exists()
     assert elsewhere.get(reverse("me")).wsgi_request.user.is_anonymous
-    assert here.get(reverse("second_factor"))["Location"].startswith(
-        "/me/prove/"
-    )  # a code first, whatever was shown before
+    # An email code is needed, even after an earlier reauthentication.
+    assert here.get(reverse("second_factor"))["Location"].startswith("/me/prove/")
     assert here.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
     told = Notification.objects.filter(
         to_address=noor.email, text__contains="Your earlier passkeys no longer work"
@@ -363,14 +357,14 @@ def test_what_let_a_patron_in_opens_no_desk(link, noor, devices):
     assert User.objects.get(pk=noor.pk).name == "N."
 
 
-def test_a_change_of_address_that_waits_ends_with_the_first_role(branch, coordinator, noor):
+def test_accepting_an_invitation_cancels_a_pending_address_change(branch, coordinator, noor):
     change_in_a_week(noor, email="noor.new@example.org", at=timezone.now())
     invitations.accept(invite(branch, coordinator).split("/")[-2], person=noor, at=timezone.now())
     change_due_addresses(at=timezone.now() + AddressChange.WAITS)
     assert (User.objects.get(pk=noor.pk).email, AddressChange.objects.count()) == ("noor@example.org", 0)
 
 
-def test_whose_address_has_changed_since_the_page_was_opened_accepts_nothing(branch, coordinator, noor):
+def test_person_whose_address_changed_cannot_accept_an_invitation(branch, coordinator, noor):
     token = invite(branch, coordinator).split("/")[-2]
     User.objects.filter(pk=noor.pk).update(email="other@example.org")
     with pytest.raises(invitations.NotTheirs):
@@ -378,7 +372,7 @@ def test_whose_address_has_changed_since_the_page_was_opened_accepts_nothing(bra
     assert works_at("other@example.org") == []
 
 
-def test_staff_who_are_invited_elsewhere_keep_what_opens_the_desk_and_are_made_nothing_less(
+def test_staff_invited_to_another_branch_keep_roles_passkeys_and_sign_ins(
     branch, coordinator, noor, sign_in, devices
 ):
     hill = BranchFactory(name="Hill", slug="hill")
@@ -391,7 +385,7 @@ def test_staff_who_are_invited_elsewhere_keep_what_opens_the_desk_and_are_made_n
     assert devices[1].get(reverse("me")).wsgi_request.user.is_authenticated
 
 
-def test_whoever_left_and_comes_back_sets_up_anew(branch, coordinator, noor):
+def test_returning_staff_member_must_set_up_a_new_second_factor(branch, coordinator, noor):
     StaffRole.objects.create(user=noor, branch=branch)
     Authenticator.objects.create(user=noor, type="totp", data={})
     departures.end_role(noor, branch=branch, by=coordinator, at=timezone.now())

@@ -19,33 +19,33 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def device(client, library):
-    """The browser of a person without an address."""
+    """Return the browser of a patron without an address."""
     person = people.person_without_address(at=timezone.now(), name="Noor", language="en")
     client.force_login(person)
     client.person = person
     return client
 
 
-def test_the_chosen_name_is_changed(client, patron, sign_in):
+def test_patron_can_change_their_name(client, patron, sign_in):
     sign_in(client, patron)
     client.post(reverse("me"), {"name": "  Sam\u202e the   reader "})
     patron.refresh_from_db()
     assert patron.name == "Sam the reader"
 
 
-def test_a_name_too_long_stays_in_the_form(client, patron, sign_in):
+def test_too_long_name_is_an_error_and_remains_in_the_form(client, patron, sign_in):
     page = sign_in(client, patron).post(reverse("me"), {"name": "x" * 81}).content.decode()
     assert "x" * 81 in page
     assert "Error:" in page
 
 
-def test_nobody_reads_what_they_can_do(client, library):
+def test_account_page_tells_a_visitor_how_to_get_in(client, library):
     page = client.get(reverse("me")).content.decode()
     assert reverse("sign_in") in page
     assert reverse("open_code") in page
 
 
-def test_language_is_chosen_on_the_device_and_for_the_person(client, patron, sign_in):
+def test_language_is_saved_on_the_device_and_for_the_patron(client, patron, sign_in):
     assert client.post(reverse("set_language"), {"language": "es", "next": "/me/"}).status_code == 302
     assert client.get(reverse("me")).headers["Content-Language"] == "es"
     sign_in(client, patron).post(reverse("set_language"), {"language": "es"})
@@ -55,13 +55,13 @@ def test_language_is_chosen_on_the_device_and_for_the_person(client, patron, sig
 
 
 @pytest.mark.parametrize("language", ["xx", "", "en\0", "../../"])
-def test_a_language_that_is_not_spoken_changes_nothing(client, patron, sign_in, language):
+def test_unknown_language_changes_nothing(client, patron, sign_in, language):
     sign_in(client, patron).post(reverse("set_language"), {"language": language})
     patron.refresh_from_db()
     assert patron.language == "en"
 
 
-def test_a_person_without_address_is_told_and_adds_one(device):
+def test_patron_without_an_address_is_warned_and_can_add_one(device):
     assert "Only this device" in device.get(reverse("me")).content.decode()
     device.post(reverse("add_address"), {"email": "noor@example.org"})
     device.post(reverse("add_address"), {"code": mailed_code("noor@example.org")})
@@ -73,7 +73,7 @@ def test_a_person_without_address_is_told_and_adds_one(device):
     assert other.session["_auth_user_id"] == str(device.person.pk)
 
 
-def test_a_wrong_code_adds_no_address(device):
+def test_wrong_code_adds_no_address(device):
     device.post(reverse("add_address"), {"email": "noor@example.org"})
     code = mailed_code("noor@example.org")
     device.post(reverse("add_address"), {"code": "111111" if code != "111111" else "222222"})
@@ -81,7 +81,7 @@ def test_a_wrong_code_adds_no_address(device):
     assert device.person.email is None
 
 
-def test_an_address_of_somebody_else_is_told_only_after_the_proof(device, patron):
+def test_used_address_is_revealed_only_to_its_verified_owner(device, patron):
     asked = device.post(reverse("add_address"), {"email": patron.email}, follow=True).content.decode()
     assert "another library account" not in asked
     proved = device.post(reverse("add_address"), {"code": mailed_code(patron.email)})
@@ -90,7 +90,7 @@ def test_an_address_of_somebody_else_is_told_only_after_the_proof(device, patron
     assert device.person.email is None
 
 
-def test_a_sign_in_never_finished_does_not_hold_the_address(device):
+def test_unfinished_sign_in_does_not_reserve_the_address(device):
     ask_for_code(Client(), "noor@example.org")
     device.post(reverse("add_address"), {"email": "noor@example.org"})
     device.post(reverse("add_address"), {"code": mailed_code("noor@example.org")})
@@ -109,15 +109,14 @@ def test_a_sign_in_never_finished_does_not_hold_the_address(device):
         ("", ";;q=,,", "es"),
     ],
 )
-def test_whose_language_is_shown(client, library, cookie, header, shown):
-    """The device's choice, then the browser's, then the library's."""
+def test_language_comes_from_the_device_then_browser_then_library(client, library, cookie, header, shown):
     type(library).objects.update(language="es")
     if cookie:
         client.cookies[settings.LANGUAGE_COOKIE_NAME] = cookie
     assert client.get(reverse("me"), headers={"accept-language": header}).headers["Content-Language"] == shown
 
 
-def test_who_opened_a_code_reads_what_that_means(client, staff, branch, show_code):
+def test_account_page_tells_a_viewer_by_code_what_the_library_knows(client, staff, branch, show_code):
     session = HelpSessionFactory(branch=branch, staff=staff)
     code = handover.hand_over(session, by=staff, at=timezone.now(), base_url="http://testserver")
     page = show_code(client, code).get(reverse("me")).content.decode()
@@ -127,7 +126,7 @@ def test_who_opened_a_code_reads_what_that_means(client, staff, branch, show_cod
     assert "The library doesn't know your name." not in client.get(reverse("me")).content.decode()
 
 
-def test_other_devices_are_listed_and_signed_out_and_this_one_stays(client, patron, sign_in):
+def test_patron_can_sign_out_all_other_devices(client, patron, sign_in):
     phone, stranger = (
         Client(HTTP_USER_AGENT="Mozilla/5.0 (Linux; Android 13) Chrome/156.0 Mobile Safari/537.36"),
         Client(),
@@ -137,10 +136,11 @@ def test_other_devices_are_listed_and_signed_out_and_this_one_stays(client, patr
         browser.post(reverse("account_confirm_login_code"), {"code": mailed_code(person.email)})
 
     page = client.get(reverse("me")).content.decode()
+    # The name also appears in the button's label for screen readers.
     assert (page.count("Chrome on Android"), page.count("this device")) == (
         2,
         1,
-    )  # its name, and once more for who can't see its button
+    )
 
     client.post(reverse("sign_out_elsewhere"))
     assert "Chrome on Android" not in client.get(reverse("me")).content.decode()
@@ -158,22 +158,22 @@ def signed_in_browser(person, system):
 
 
 def devices_on(browser):
-    """{name: mark} of what Me lists."""
+    """Return {device name: mark} of the devices on the account page."""
     signed_in = sign_ins.devices(
         browser.get(reverse("me")).wsgi_request.user, here=browser.session.session_key
     )
     return {found.device: found.mark for found in signed_in}
 
 
-def test_one_device_is_ended_and_no_other(patron):
+def test_patron_can_sign_out_one_other_device(patron):
     here, phone, tablet = (signed_in_browser(patron, system) for system in ("Windows", "Android", "iPad"))
     elses = signed_in_browser(UserFactory(), "Linux")
     marks = devices_on(here)
-    assert list(marks)[0] == "Chrome on Windows"  # this one
+    # The current device comes first.
+    assert list(marks)[0] == "Chrome on Windows"
     here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Android"]})
-    here.post(
-        reverse("sign_out_elsewhere"), {"device": marks["Chrome on Windows"]}
-    )  # the way to end this one is to sign out
+    # The current device can't be ended here, only by signing out.
+    here.post(reverse("sign_out_elsewhere"), {"device": marks["Chrome on Windows"]})
     here.post(reverse("sign_out_elsewhere"), {"device": devices_on(elses)["Chrome on Linux"]})
     here.post(reverse("sign_out_elsewhere"), {"device": "x"})
     signed_in = [
@@ -183,7 +183,7 @@ def test_one_device_is_ended_and_no_other(patron):
     assert signed_in == [True, False, True, True]
 
 
-def test_the_day_of_the_last_use_is_written_once_a_day(patron, sign_in, django_assert_num_queries):
+def test_last_use_of_a_device_is_written_once_a_day(patron, sign_in, django_assert_num_queries):
     with time_machine.travel("2026-11-25 18:00:00Z", tick=False) as clock:
         phone = signed_in_browser(patron, "Android")
         for hours in (1, 20, 1):
@@ -206,7 +206,7 @@ def test_the_day_of_the_last_use_is_written_once_a_day(patron, sign_in, django_a
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_me_costs_the_same_whatever_number_of_devices_there_is(
+def test_account_page_runs_the_same_number_of_queries_for_any_number_of_devices(
     client, patron, sign_in, rows, django_assert_num_queries
 ):
     for number in range(rows):
@@ -237,5 +237,5 @@ def test_me_costs_the_same_whatever_number_of_devices_there_is(
         ("<script>", "an unknown browser"),
     ],
 )
-def test_a_device_is_told_by_what_its_browser_says(user_agent, said):
+def test_device_name_comes_from_the_user_agent(user_agent, said):
     assert sign_ins.device(user_agent) == said

@@ -1,4 +1,4 @@
-"""By which address tries are counted: the one that the library's own proxies vouch for, and nothing that a browser says."""
+"""Check that attempts are counted by the address that the library's proxies report."""
 
 import pytest
 from django.test import Client
@@ -21,7 +21,7 @@ def refused(browser, forwarded, number):
 
 
 def limited_at(forwarded, **browser):
-    """After how many requests that say so they are refused; None: they aren't."""
+    """Return after how many requests with this header they are refused, or None if they never are."""
     return next(
         (number for number in range(LIMIT + 3) if refused(Client(**browser), forwarded(number), number)), None
     )
@@ -33,26 +33,26 @@ def _few_tries(monkeypatch, library):
     monkeypatch.setattr("accounts.views.sign_in.MIN_RESPONSE_SECONDS", 0)
 
 
-def test_without_a_proxy_a_browser_cannot_say_another_address():
+def test_forwarded_header_is_ignored_without_a_proxy():
     assert limited_at(lambda number: f"203.0.113.{number}") == LIMIT
 
 
-def test_behind_one_proxy_what_a_browser_puts_before_it_does_not_count(settings):
+def test_only_the_proxys_entry_in_the_forwarded_header_counts(settings):
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
     assert limited_at(lambda number: f"198.51.100.{number}, 203.0.113.7") == LIMIT
 
 
-def test_behind_one_proxy_each_address_has_its_own(settings):
+def test_each_address_behind_a_proxy_has_its_own_limit(settings):
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
     assert limited_at(lambda number: f"203.0.113.{number}", REMOTE_ADDR="10.0.0.1") is None
 
 
-def test_a_network_of_the_sixth_version_is_one_address(settings):
+def test_ipv6_network_counts_as_one_address(settings):
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
     assert limited_at(lambda number: f"2001:db8:1:2::{number + 1:x}") == LIMIT
 
 
-def test_who_comes_past_the_proxy_gets_nothing(settings):
+def test_request_that_bypasses_a_proxy_is_refused(settings):
     settings.ALLAUTH_TRUSTED_PROXY_COUNT = 2
     answer = Client(raise_request_exception=False).post(
         reverse("sign_in"), {"email": "sam@example.org"}, headers={"x-forwarded-for": "203.0.113.7"}

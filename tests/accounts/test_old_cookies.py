@@ -1,4 +1,4 @@
-"""A session's key that somebody noted down is worth nothing once the session may do more, or has ended."""
+"""Check that a stolen session key stops working when the session gains rights or ends."""
 
 from io import StringIO
 
@@ -24,7 +24,7 @@ def key_of(browser):
 
 
 def opens(key):
-    """Whether a browser with this key of a session is signed in."""
+    """Return whether a browser with this session key is signed in."""
     thief = Client()
     thief.cookies[settings.SESSION_COOKIE_NAME] = key
     return thief.get(reverse("me")).wsgi_request.user.is_authenticated
@@ -32,14 +32,14 @@ def opens(key):
 
 @pytest.fixture
 def signed_in(client, patron):
-    """Sam's browser after the mailed code; `client.before` is the key that it had until then."""
+    """Return Sam's signed-in browser. `client.before` is its session key from before the sign-in."""
     ask_for_code(client, patron.email)
     client.before = key_of(client)
     enter(client, mailed_code(patron.email))
     return client
 
 
-def test_the_key_from_before_the_sign_in_opens_nothing(signed_in):
+def test_session_key_from_before_the_sign_in_stops_working(signed_in):
     assert (opens(signed_in.before), opens(key_of(signed_in))) == (False, True)
 
 
@@ -91,7 +91,7 @@ def end_all_by_command(browser, person):
         end_all_by_command,
     ],
 )
-def test_the_old_key_opens_nothing_once_it_has_ended(signed_in, patron, end):
+def test_session_key_stops_working_when_the_sign_in_ends(signed_in, patron, end):
     old = key_of(signed_in)
     assert opens(old)
     end(signed_in, patron)
@@ -99,7 +99,7 @@ def test_the_old_key_opens_nothing_once_it_has_ended(signed_in, patron, end):
 
 
 @pytest.mark.parametrize("gains", ["a proof", "the desk"])
-def test_the_old_key_opens_nothing_once_the_session_may_do_more(client, staff, sign_in, rf, gains):
+def test_session_key_is_renewed_by_reauthentication_and_second_factor(client, staff, sign_in, rf, gains):
     sign_in(client, staff, second_factor=False)
     old = key_of(client)
     if gains == "a proof":
@@ -115,7 +115,7 @@ def test_the_old_key_opens_nothing_once_the_session_may_do_more(client, staff, s
     assert (opens(old), opens(key_of(client))) == (False, True)
 
 
-def test_the_command_ends_one_persons_and_nobody_elses(signed_in, patron, staff):
+def test_end_sign_ins_command_ends_only_the_named_persons_sessions(signed_in, patron, staff):
     other = Client()
     ask_for_code(other, staff.email)
     enter(other, mailed_code(staff.email))

@@ -1,4 +1,4 @@
-"""Passkeys: made, shown, refused, offered, and what they open."""
+"""Check adding passkeys and signing in with them."""
 
 import copy
 import json
@@ -44,7 +44,7 @@ def send(client, address, answer, **more):
 
 
 def make(client, device, name="", **lies):
-    """As the page does: asks what to sign, and posts what the device made."""
+    """Add a passkey as the page does: request the options and post the device's answer."""
     return send(client, ADD, device.make(client.post(ADD_OPTIONS).json(), **lies), name=name)
 
 
@@ -59,26 +59,27 @@ def device():
 
 @pytest.fixture
 def own(client, patron, sign_in, device):
-    """Sam's passkey, kept by `device`; `client` is the browser in which it was made."""
+    """Return Sam's passkey, which `device` holds. It was added in the browser `client`."""
     prove(sign_in(client, patron))
     make(client, device, "My phone")
     return Passkey.objects.get()
 
 
-def test_a_passkey_is_made_and_signs_in_without_an_address(own, device, patron):
+def test_patron_can_add_a_passkey_and_sign_in_with_it(own, device, patron):
     assert (own.person, own.name, own.last_used_on) == (patron, "My phone", None)
     phone = Client()
     assert show(phone, device, next="/lists/")["Location"] == "/lists/"
     assert signed_in_as(phone) == str(patron.pk)
     own.refresh_from_db()
     assert own.last_used_on == own.added_on
-    assert phone.get(ADD).status_code == 200  # it was a proof as well
+    # The passkey also counts as reauthentication.
+    assert phone.get(ADD).status_code == 200
     assert list(AuditEvent.objects.filter(patron=patron).values_list("action", "subject")) == [
         ("added_passkey", str(own.public_id))
     ]
 
 
-def test_without_a_name_it_is_called_as_its_device(client, patron, sign_in, device):
+def test_passkey_without_a_name_is_named_after_its_device(client, patron, sign_in, device):
     prove(
         sign_in(Client(HTTP_USER_AGENT="Mozilla/5.0 (Linux; Android 13) Chrome/156.0 Safari/537.36"), patron)
     )
@@ -88,9 +89,7 @@ def test_without_a_name_it_is_called_as_its_device(client, patron, sign_in, devi
     assert Passkey.objects.get().name == "Chrome on Android"
 
 
-def test_it_is_asked_for_with_the_person_verified_and_known_by_an_id_that_says_nothing(
-    client, patron, sign_in
-):
+def test_passkey_options_require_verification_and_a_random_user_id(client, patron, sign_in):
     prove(sign_in(client, patron))
     asked = client.post(ADD_OPTIONS).json()["publicKey"]
     assert asked["authenticatorSelection"]["userVerification"] == "required"
@@ -101,7 +100,7 @@ def test_it_is_asked_for_with_the_person_verified_and_known_by_an_id_that_says_n
     assert (shown["userVerification"], shown.get("allowCredentials")) == ("required", None)
 
 
-def test_who_is_signed_in_is_asked_for_their_own(client, own, patron, sign_in):
+def test_passkey_options_list_only_the_patrons_own_passkeys(client, own, patron, sign_in):
     PasskeyFactory()
     assert [known["id"] for known in client.post(OPTIONS).json()["publicKey"]["allowCredentials"]] == [
         passkeys_id(own)
@@ -125,7 +124,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_what_was_signed_otherwise_makes_no_passkey(client, patron, sign_in, device, lie):
+def test_wrongly_signed_registration_creates_no_passkey(client, patron, sign_in, device, lie):
     prove(sign_in(client, patron))
     assert "That passkey didn&#x27;t work" in make(client, device, **lie).content.decode()
     assert not Passkey.objects.exists()
@@ -141,14 +140,14 @@ def test_what_was_signed_otherwise_makes_no_passkey(client, patron, sign_in, dev
     ],
     ids=[*LIES, "as if it were made", "by another key", "as somebody else"],
 )
-def test_what_was_signed_otherwise_lets_nobody_in(own, device, lie):
+def test_wrongly_signed_passkey_answer_is_refused_at_sign_in(own, device, lie):
     stranger = Client()
     assert show(stranger, device, **lie)["Location"] == "/sign-in/"
     assert "That passkey didn&#x27;t work" in stranger.get("/sign-in/").content.decode()
     assert not signed_in_as(stranger)
 
 
-def test_an_answer_works_once_in_the_browser_that_was_asked_and_for_five_minutes(own, device):
+def test_passkey_answer_works_once_in_its_browser_for_five_minutes(own, device):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         asked, other = Client(), Client()
         answer = device.show(asked.post(OPTIONS).json())
@@ -170,7 +169,7 @@ def test_an_answer_works_once_in_the_browser_that_was_asked_and_for_five_minutes
         assert not signed_in_as(asked)
 
 
-def test_what_was_asked_for_signing_in_makes_no_passkey(client, patron, sign_in, device):
+def test_sign_in_challenge_cannot_create_a_passkey(client, patron, sign_in, device):
     prove(sign_in(client, patron))
     asked = client.post(ADD_OPTIONS).json()
     client.post(OPTIONS)
@@ -178,26 +177,27 @@ def test_what_was_asked_for_signing_in_makes_no_passkey(client, patron, sign_in,
     assert not Passkey.objects.exists()
 
 
-def test_a_device_that_counts_is_not_believed_twice(client, patron, sign_in):
+def test_copied_passkey_with_an_old_counter_is_refused(client, patron, sign_in):
     device = Device(ORIGIN, counts=True)
     prove(sign_in(client, patron))
     make(client, device)
     copied = copy.copy(device)
     assert show(Client(), device)["Location"] == "/"
     browser = Client()
-    show(browser, copied)  # counts to the same number
+    # The copy sends the same counter again.
+    show(browser, copied)
     assert not signed_in_as(browser)
 
 
-def test_who_may_not_sign_in_is_not_let_in_by_a_passkey(own, device, patron):
+def test_passkey_of_a_disabled_record_cannot_sign_in(own, device, patron):
     User.objects.filter(pk=patron.pk).update(is_active=False)
     browser = Client()
     assert show(browser, device)["Location"] == "/sign-in/"
     assert not signed_in_as(browser)
 
 
-def test_a_passkey_that_is_somebodys_is_nobody_elses(own, device, sign_in, monkeypatch):
-    """A hostile device says it made what another person has: nothing changes hands."""
+def test_existing_passkey_cannot_be_registered_by_another_person(own, device, sign_in, monkeypatch):
+    """Let a hostile device claim a credential id that another person already has."""
     browser = Client()
     prove(sign_in(browser, UserFactory()))
     asked = browser.post(ADD_OPTIONS).json()
@@ -229,7 +229,7 @@ json_values = st.recursive(
     ),
     value=json_values,
 )
-def test_whatever_a_browser_sends_is_no_fault_of_ours(own, device, part, value):
+def test_any_passkey_answer_is_verified_without_an_error(own, device, part, value):
     session = SessionStore()
     answer = device.show(
         json.loads(json.dumps(passkeys.authentication_options(session, origin=ORIGIN), default=dict))
@@ -240,7 +240,8 @@ def test_whatever_a_browser_sends_is_no_fault_of_ours(own, device, part, value):
         answer[part] = value
     else:
         answer["response"][part] = value
-    with suppress(passkeys.NotAccepted):  # any other error is one
+    # Any other exception fails the test.
+    with suppress(passkeys.NotAccepted):
         passkeys.verify_authentication(session, answer, among=Passkey.objects.all(), origin=ORIGIN)
 
 
@@ -250,7 +251,7 @@ def test_whatever_a_browser_sends_is_no_fault_of_ours(own, device, part, value):
     noise=st.binary(max_size=40),
     part=st.sampled_from(["clientDataJSON", "attestationObject"]),
 )
-def test_broken_bytes_make_no_passkey(patron, device, cut, noise, part):
+def test_broken_registration_bytes_cause_no_error(patron, device, cut, noise, part):
     session = SessionStore()
     answer = device.make(
         json.loads(json.dumps(passkeys.registration_options(session, patron, origin=ORIGIN), default=dict))
@@ -262,26 +263,26 @@ def test_broken_bytes_make_no_passkey(patron, device, cut, noise, part):
 
 
 @pytest.mark.parametrize("body", ["", "no json", "[]", '"x"', "{", "1e999", "null"])
-def test_what_is_no_answer_at_all_is_refused_politely(client, library, body):
+def test_malformed_passkey_answer_returns_to_sign_in(client, library, body):
     client.post(OPTIONS)
     assert client.post(BY_PASSKEY, {"credential": body})["Location"] == "/sign-in/"
 
 
-def test_asking_is_limited(client, library, monkeypatch):
+def test_passkey_options_are_limited_per_network(client, library, monkeypatch):
     monkeypatch.setitem(LIMITS, "passkey", Limit("passkeys", network="2/m"))
     assert [Client().post(OPTIONS).status_code for _number in range(3)] == [200, 200, 429]
 
 
-def test_there_are_not_too_many(client, patron, sign_in, device):
+def test_number_of_passkeys_per_person_is_limited(client, patron, sign_in, device):
     PasskeyFactory.create_batch(passkeys.MAX_PASSKEYS_PER_PERSON, person=patron)
     with pytest.raises(passkeys.TooMany):
         passkeys.add(patron, name="", new=None, by=patron, at=timezone.now())
 
 
-# On Me.
+# The account page.
 
 
-def test_me_lists_a_persons_own_and_says_when_they_were_used(client, own, device):
+def test_account_page_lists_only_own_passkeys_and_their_last_use(client, own, device):
     PasskeyFactory(name="Somebody else's key")
     show(Client(), device)
     page = client.get(reverse("me")).content.decode()
@@ -291,14 +292,16 @@ def test_me_lists_a_persons_own_and_says_when_they_were_used(client, own, device
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_me_costs_the_same_whatever_number_there_is(client, patron, sign_in, rows, django_assert_num_queries):
+def test_account_page_runs_the_same_number_of_queries_for_any_number_of_passkeys(
+    client, patron, sign_in, rows, django_assert_num_queries
+):
     PasskeyFactory.create_batch(rows, person=patron)
     sign_in(client, patron).get(reverse("me"))
     with django_assert_num_queries(10):
         client.get(reverse("me"))
 
 
-def test_a_passkey_is_renamed_and_removed_by_its_owner(client, own, device, patron, sign_in):
+def test_patron_can_rename_and_remove_a_passkey(client, own, device, patron, sign_in):
     address = reverse("passkey", args=[own.public_id])
     client.post(address, {"name": "  Old\u202e phone "})
     own.refresh_from_db()
@@ -311,7 +314,7 @@ def test_a_passkey_is_renamed_and_removed_by_its_owner(client, own, device, patr
     assert show(browser, device)["Location"] == "/sign-in/"
 
 
-def test_adding_and_removing_take_a_proof(client, patron, sign_in, device):
+def test_adding_and_removing_a_passkey_requires_reauthentication(client, patron, sign_in, device):
     kept = PasskeyFactory(person=patron)
     sign_in(client, patron)
     for address in (ADD, ADD_OPTIONS, reverse("passkey", args=[kept.public_id])):
@@ -320,21 +323,21 @@ def test_adding_and_removing_take_a_proof(client, patron, sign_in, device):
     assert Passkey.objects.count() == 1
 
 
-def test_a_stranger_proves_nothing_by_it(client, own, device, sign_in):
+def test_passkey_of_another_person_does_not_reauthenticate(client, own, device, sign_in):
     other = Client()
     sign_in(other, UserFactory())
     show(other, device, "/me/prove/")
     assert other.get(ADD)["Location"].startswith("/me/prove/")
 
 
-def test_a_passkey_is_a_proof_for_whoever_is_signed_in(own, device, patron, sign_in):
+def test_patron_can_reauthenticate_with_a_passkey(own, device, patron, sign_in):
     browser = Client()
     sign_in(browser, patron)
     assert show(browser, device, "/me/prove/?next=%2Fme%2F")["Location"] == "/me/"
     assert browser.get(ADD).status_code == 200
 
 
-def test_whom_only_a_device_can_show_may_do_so_by_their_passkey(client, library, sign_in, device):
+def test_patron_without_an_address_can_sign_in_with_a_passkey(client, library, sign_in, device):
     person = people.person_without_address(at=timezone.now(), language="en")
     prove(sign_in(client, person))
     make(client, device)
@@ -351,20 +354,21 @@ def sign_in_by_code(client, email, **extra):
     return enter(client, mailed_code(email), next=extra.get("next", ""))["Location"]
 
 
-def test_it_is_offered_where_the_device_can_keep_one(client, patron):
+def test_passkey_is_offered_if_the_device_can_store_one(client, patron):
     assert sign_in_by_code(client, patron.email, passkeys_here="1") == "/me/passkeys/offer/"
     assert "Sign in without a code next time" in client.get("/me/passkeys/offer/").content.decode()
     assert client.post("/me/passkeys/offer/", {"answer": "add"})["Location"] == ADD
-    assert client.get(ADD).status_code == 200  # the code just entered is proof enough
+    # The sign-in code counts as reauthentication.
+    assert client.get(ADD).status_code == 200
 
 
 @pytest.mark.parametrize("extra", [{}, {"passkeys_here": "1", "next": "/lists/"}])
-def test_it_is_not_offered_where_none_can_be_kept_nor_on_the_way_to_something(client, patron, extra):
+def test_passkey_is_not_offered_on_the_way_to_another_page(client, patron, extra):
     assert sign_in_by_code(client, patron.email, **extra) == extra.get("next", "/")
 
 
 @pytest.mark.parametrize(("answer", "again"), [("later", "/me/passkeys/offer/"), ("never", "/")])
-def test_it_can_be_put_off_and_a_no_is_final_on_this_device(client, patron, answer, again):
+def test_passkey_offer_returns_after_later_but_not_after_never(client, patron, answer, again):
     sign_in_by_code(client, patron.email, passkeys_here="1")
     assert client.post("/me/passkeys/offer/", {"answer": answer})["Location"] == "/"
     no = client.cookies.get(NO_OFFER)
@@ -372,25 +376,24 @@ def test_it_can_be_put_off_and_a_no_is_final_on_this_device(client, patron, answ
     if no:
         client.cookies[NO_OFFER] = no.value
     assert sign_in_by_code(client, patron.email, passkeys_here="1") == again
-    assert (
-        sign_in_by_code(Client(), patron.email, passkeys_here="1") == "/me/passkeys/offer/"
-    )  # another device
+    # Another device is still asked.
+    assert sign_in_by_code(Client(), patron.email, passkeys_here="1") == "/me/passkeys/offer/"
 
 
-def test_whoever_has_one_is_offered_none(client, patron):
+def test_patron_with_a_passkey_is_offered_no_other(client, patron):
     PasskeyFactory(person=patron)
     assert sign_in_by_code(client, patron.email, passkeys_here="1") == "/"
     assert client.get("/me/passkeys/offer/")["Location"] == "/"
 
 
-# At the desk's door.
+# Passkeys as a second factor.
 
 
 def at_the_desk(client):
     return client.get(reverse("code_cards")).status_code == 200
 
 
-def test_a_passkey_opens_the_desk_in_place_of_an_app(staff, device, clock):
+def test_staff_can_open_the_desk_with_a_passkey(staff, device, clock):
     browser = Client()
     sign_in_by_code(browser, staff.email)
     page = browser.get("/second-factor/?next=%2Fdesk%2Fcards%2F").content.decode()
@@ -410,7 +413,7 @@ def clock():
         yield clock
 
 
-def test_signing_in_by_passkey_does_not_open_the_desk_by_itself(staff, device):
+def test_signing_in_by_passkey_does_not_open_the_desk(staff, device):
     make_for(staff, device)
     browser = Client()
     show(browser, device)
@@ -421,7 +424,7 @@ def test_signing_in_by_passkey_does_not_open_the_desk_by_itself(staff, device):
 
 
 def make_for(person, device):
-    """As at the first set-up: after a code by mail."""
+    """Add a passkey after a sign-in by email code, and return the browser."""
     browser = Client()
     sign_in_by_code(browser, person.email)
     make(browser, device)
@@ -429,7 +432,7 @@ def make_for(person, device):
 
 
 @pytest.mark.parametrize("lie", [{"verified": False}, {"origin": "https://evil.example"}])
-def test_the_door_stays_shut_for_what_was_signed_otherwise(staff, device, lie):
+def test_wrongly_signed_passkey_answer_does_not_open_the_desk(staff, device, lie):
     make_for(staff, device)
     browser = Client()
     sign_in_by_code(browser, staff.email)
@@ -437,7 +440,7 @@ def test_the_door_stays_shut_for_what_was_signed_otherwise(staff, device, lie):
     assert not at_the_desk(browser)
 
 
-def test_the_passkey_of_a_colleague_opens_no_door(staff, coordinator, device):
+def test_passkey_of_a_colleague_does_not_open_the_desk(staff, coordinator, device):
     make_for(coordinator, device)
     make_for(staff, Device(ORIGIN))
     browser = Client()
@@ -447,7 +450,7 @@ def test_the_passkey_of_a_colleague_opens_no_door(staff, coordinator, device):
 
 
 @pytest.mark.parametrize("has", ["an app", "a passkey"])
-def test_who_reads_the_mail_of_staff_cannot_make_or_remove_what_opens_the_desk(staff, device, has):
+def test_email_code_alone_cannot_add_or_remove_a_staff_passkey(staff, device, has):
     if has == "an app":
         Authenticator.objects.create(user=staff, type="totp", data={})
     own = PasskeyFactory(person=staff)
@@ -462,20 +465,20 @@ def test_who_reads_the_mail_of_staff_cannot_make_or_remove_what_opens_the_desk(s
     assert list(Passkey.objects.all()) == [own]
 
 
-def test_behind_the_door_staff_set_up_an_app_beside_their_passkey(staff, device):
+def test_staff_with_a_passkey_can_also_set_up_an_app(staff, device):
     browser = make_for(staff, device)
     assert "Set up your authenticator app" in browser.get("/second-factor/").content.decode()
 
 
-def test_no_passkey_comes_into_a_record_of_staff_by_a_joining(staff, library):
-    """Whoever reads the mail of staff could make one in a record of their own and prove both sides."""
+def test_merging_into_a_staff_record_deletes_the_other_passkeys(staff, library):
+    """Delete them. Otherwise a thief with staff email could bring in a passkey by merging records."""
     thief = people.person_without_address(at=timezone.now(), language="en")
     PasskeyFactory(person=thief)
     merge_people(thief, staff, by=staff, at=timezone.now())
     assert not Passkey.objects.exists()
 
 
-def test_after_a_joining_a_patrons_passkey_opens_the_one_record(own, device, patron):
+def test_passkey_of_a_merged_record_opens_the_remaining_one(own, device, patron):
     other = UserFactory()
     merge_people(patron, other, by=other, at=timezone.now())
     browser = Client()
@@ -483,7 +486,7 @@ def test_after_a_joining_a_patrons_passkey_opens_the_one_record(own, device, pat
     assert signed_in_as(browser) == str(other.pk)
 
 
-def test_a_coordinator_removes_the_passkeys_of_somebody_who_lost_the_phone(staff, coordinator, device):
+def test_coordinator_removes_the_passkeys_of_a_lost_phone(staff, coordinator, device):
     browser = make_for(staff, device)
     roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert not Passkey.objects.exists()

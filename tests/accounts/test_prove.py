@@ -1,4 +1,4 @@
-"""Showing that it is still oneself, before what matters is changed."""
+"""Check reauthentication before risky changes."""
 
 import pytest
 import time_machine
@@ -26,7 +26,7 @@ def guarded(request):
 
 
 def opens(client):
-    """What somebody with the browser's session is answered by a page that asks for a proof."""
+    """Open a page that requires reauthentication. Return its text, or where it redirects."""
     request = RequestFactory().get("/me/export/?all=1")
     request.session = SessionStore(client.session.session_key)
     request.user = client.get(reverse("me")).wsgi_request.user
@@ -40,7 +40,7 @@ def clock():
         yield clock
 
 
-def test_a_code_at_sign_in_is_a_proof_for_a_quarter_of_an_hour(client, patron, clock):
+def test_sign_in_code_counts_as_reauthentication_for_15_minutes(client, patron, clock):
     ask_for_code(client, patron.email)
     client.post(reverse("account_confirm_login_code"), {"code": mailed_code(patron.email)})
     clock.shift(899)
@@ -49,13 +49,14 @@ def test_a_code_at_sign_in_is_a_proof_for_a_quarter_of_an_hour(client, patron, c
     assert opens(client) == "/me/prove/?next=%2Fme%2Fexport%2F%3Fall%3D1"
 
 
-def test_a_sign_in_of_long_ago_is_asked_for_a_code_and_led_back(client, patron, sign_in, clock):
+def test_old_sign_in_must_reauthenticate_by_code_and_then_returns(client, patron, sign_in, clock):
     sign_in(client, patron)
     key = client.session.session_key
     page = client.get(REAUTHENTICATE).content.decode()
     assert "15 minutes" in page
     assert "this is my device" not in page
-    client.post(REAUTHENTICATE, {"confirm": "1"})  # the button of those without an address
+    # This button is for patrons without an address.
+    client.post(REAUTHENTICATE, {"confirm": "1"})
     assert opens(client).startswith("/me/prove/")
     client.post(REAUTHENTICATE, {"send": "1"})
     assert client.post(REAUTHENTICATE, {"code": mailed_code(patron.email)})["Location"] == "/me/"
@@ -65,7 +66,7 @@ def test_a_sign_in_of_long_ago_is_asked_for_a_code_and_led_back(client, patron, 
     assert opens(client).startswith("/me/prove/")
 
 
-def test_a_proof_is_this_sessions_alone(client, patron, sign_in):
+def test_reauthentication_counts_only_in_its_session(client, patron, sign_in):
     other = Client()
     for browser in (client, other):
         sign_in(browser, patron)
@@ -74,17 +75,18 @@ def test_a_proof_is_this_sessions_alone(client, patron, sign_in):
     assert (opens(client), opens(other)[:10]) == ("open", "/me/prove/")
 
 
-def test_whom_only_this_device_can_show_confirms_on_it(client, library, sign_in, clock):
+def test_patron_without_an_address_reauthenticates_with_a_button(client, library, sign_in, clock):
     person = people.person_without_address(at=timezone.now(), language="en")
     sign_in(client, person)
     assert "this is my device" in client.get(REAUTHENTICATE).content.decode()
-    assert opens(client).startswith("/me/prove/")  # to look at the page is no confirmation
+    # Opening the page confirms nothing.
+    assert opens(client).startswith("/me/prove/")
     assert client.post(REAUTHENTICATE, {"confirm": "1"})["Location"] == "/me/"
     assert opens(client) == "open"
 
 
-def test_an_address_where_no_code_was_ever_read_proves_nothing(client, patron, sign_in):
-    """Somebody at the desk wrote it, perhaps wrongly: a code would go to a stranger."""
+def test_patron_with_an_unverified_address_reauthenticates_with_a_button(client, patron, sign_in):
+    """Send no code to an address that staff typed, because it may be a stranger's."""
     EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=False)
     sign_in(client, patron)
     assert "this is my device" in client.get(REAUTHENTICATE).content.decode()
@@ -92,7 +94,7 @@ def test_an_address_where_no_code_was_ever_read_proves_nothing(client, patron, s
 
 
 @pytest.mark.parametrize("has", ["a card", "a device alone"])
-def test_of_staff_without_an_address_neither_pin_nor_button_is_a_proof(client, staff, sign_in, has):
+def test_staff_without_an_address_cannot_reauthenticate_by_pin_or_button(client, staff, sign_in, has):
     User.objects.filter(pk=staff.pk).update(email=None)
     if has == "a card":
         LibraryCard.objects.create(person=staff, ils_id="1001", barcode="20001001", seen_at=timezone.now())
@@ -106,7 +108,7 @@ def test_of_staff_without_an_address_neither_pin_nor_button_is_a_proof(client, s
     assert client.get(reverse("second_factor"))["Location"].startswith("/me/prove/")
 
 
-def test_a_code_for_somebody_else_is_no_proof(client, patron, sign_in):
+def test_code_of_another_person_does_not_reauthenticate(client, patron, sign_in):
     sign_in(client, UserFactory(email="else@example.org"))
     client.post(REAUTHENTICATE, {"send": "1"})
     code = mailed_code("else@example.org")
@@ -115,7 +117,7 @@ def test_a_code_for_somebody_else_is_no_proof(client, patron, sign_in):
     assert opens(client).startswith("/me/prove/")
 
 
-def test_nobody_is_asked_to_sign_in(library):
+def test_visitor_is_sent_to_sign_in_instead_of_reauthentication(library):
     request = RequestFactory().get("/me/export/")
     request.user, request.session = AnonymousUser(), SessionStore()
     assert guarded(request)["Location"] == "/sign-in/?next=/me/export/"

@@ -12,15 +12,15 @@ OURS = {"headers": {"sec-fetch-site": "same-origin"}}
 
 
 @pytest.fixture
-def lapsed(client, staff, sign_in):
-    """The browser of a member of staff whose session has ended."""
+def expired_browser(client, staff, sign_in):
+    """Return the browser of a staff member whose session has ended."""
     sign_in(client, staff)
     client.get(reverse("me"))
     client.session.flush()
     return client
 
 
-def test_what_was_written_waits_for_its_author(lapsed, staff, sign_in):
+def test_refused_form_waits_for_its_author(expired_browser, staff, sign_in):
     words = "Three pages of a summary.\n\nAnd <more> of it."
     fields = {
         "summary": words,
@@ -29,7 +29,7 @@ def test_what_was_written_waits_for_its_author(lapsed, staff, sign_in):
         "code": "1234",
         "form-pin": "9",
     }
-    response = lapsed.post(reverse("record"), fields, **OURS)
+    response = expired_browser.post(reverse("record"), fields, **OURS)
     assert response["Location"] == "/sign-in/?next=%2Fkept%2F"
     kept = RefusedPost.objects.get()
     assert (kept.person, kept.path, kept.fields) == (
@@ -37,20 +37,23 @@ def test_what_was_written_waits_for_its_author(lapsed, staff, sign_in):
         "/desk/record/",
         {"summary": [words], "items": ["a", "b"]},
     )
-    page = sign_in(lapsed, staff).get("/kept/").content.decode()
+    page = sign_in(expired_browser, staff).get("/kept/").content.decode()
     assert 'action="/desk/record/"' in page
     assert "And &lt;more&gt; of it." in page
     assert page.count('name="items"') == 2
 
 
-def test_what_no_database_takes_is_left_out(lapsed):
-    assert lapsed.post(reverse("record"), {"summary": "a\0b", "items-\0": "x"}, **OURS).status_code == 302
+def test_refused_form_is_saved_without_null_characters(expired_browser):
+    assert (
+        expired_browser.post(reverse("record"), {"summary": "a\0b", "items-\0": "x"}, **OURS).status_code
+        == 302
+    )
     assert RefusedPost.objects.get().fields == {"summary": ["ab"], "items-": ["x"]}
 
 
-def test_nobody_else_is_offered_it(lapsed, patron, sign_in):
-    lapsed.post(reverse("record"), {"summary": "private"}, **OURS)
-    response = sign_in(lapsed, patron).get("/kept/")
+def test_refused_form_is_shown_to_its_author_only(expired_browser, patron, sign_in):
+    expired_browser.post(reverse("record"), {"summary": "private"}, **OURS)
+    response = sign_in(expired_browser, patron).get("/kept/")
     assert response.status_code == 302
     other = sign_in(Client(), patron)
     other.post(reverse("discard_kept", args=[RefusedPost.objects.get().public_id]))
@@ -67,31 +70,31 @@ def test_nobody_else_is_offered_it(lapsed, patron, sign_in):
         {"origin": "null"},
     ],
 )
-def test_another_site_cannot_put_words_into_it(lapsed, headers):
-    lapsed.post(reverse("record"), {"summary": "forged"}, headers=headers)
+def test_refused_form_from_another_site_is_not_saved(expired_browser, headers):
+    expired_browser.post(reverse("record"), {"summary": "forged"}, headers=headers)
     assert not RefusedPost.objects.exists()
 
 
-def test_a_stranger_leaves_nothing(client, library):
+def test_refused_form_of_a_visitor_is_not_saved(client, library):
     response = client.post(reverse("record"), {"summary": "hello"}, **OURS)
     assert response["Location"] == "/sign-in/?next=%2F"
     assert not RefusedPost.objects.exists()
 
 
-def test_a_forged_cookie_names_nobody(client, staff):
+def test_refused_form_with_a_forged_cookie_is_not_saved(client, staff):
     client.cookies["last_person"] = f"{staff.public_id}:forged"
     client.post(reverse("record"), {"summary": "hello"}, **OURS)
     assert not RefusedPost.objects.exists()
 
 
-def test_after_signing_out_nothing_is_kept(client, staff, sign_in):
+def test_refused_form_sent_after_signing_out_is_not_saved(client, staff, sign_in):
     sign_in(client, staff).get(reverse("me"))
     client.post(reverse("sign_out"))
     client.post(reverse("record"), {"summary": "hello"}, **OURS)
     assert not RefusedPost.objects.exists()
 
 
-def test_a_form_grown_too_old_is_kept_as_well(patron, sign_in):
+def test_form_with_an_expired_csrf_token_is_saved(patron, sign_in):
     client = sign_in(Client(enforce_csrf_checks=True), patron)
     client.get(reverse("me"))
     response = client.post(reverse("me"), {"name": "Samuel"}, **OURS)
@@ -101,7 +104,7 @@ def test_a_form_grown_too_old_is_kept_as_well(patron, sign_in):
     assert patron.name == "Sam Okafor"
 
 
-def test_a_forged_form_is_refused_and_not_kept(patron, sign_in):
+def test_cross_site_form_is_refused_and_not_saved(patron, sign_in):
     client = sign_in(Client(enforce_csrf_checks=True), patron)
     assert (
         client.post(reverse("me"), {"name": "Mallory"}, headers={"sec-fetch-site": "cross-site"}).status_code
@@ -110,22 +113,22 @@ def test_a_forged_form_is_refused_and_not_kept(patron, sign_in):
     assert not RefusedPost.objects.exists()
 
 
-def test_the_desks_door_keeps_it_too(client, staff, sign_in):
+def test_form_refused_by_the_second_factor_page_is_saved(client, staff, sign_in):
     sign_in(client, staff, second_factor=False)
     response = client.post(reverse("record"), {"summary": "typed before lunch"}, **OURS)
     assert response["Location"] == "/second-factor/?next=%2Fkept%2F"
     assert RefusedPost.objects.get().words == "typed before lunch"
 
 
-def test_words_of_the_desk_are_offered_behind_its_door(lapsed, staff, sign_in):
-    lapsed.post(reverse("record"), {"summary": "private"}, **OURS)
+def test_refused_desk_form_is_shown_only_after_the_second_factor(expired_browser, staff, sign_in):
+    expired_browser.post(reverse("record"), {"summary": "private"}, **OURS)
     assert (
-        sign_in(lapsed, staff, second_factor=False).get("/kept/")["Location"]
+        sign_in(expired_browser, staff, second_factor=False).get("/kept/")["Location"]
         == "/second-factor/?next=%2Fkept%2F"
     )
 
 
-def test_refused_a_second_time_it_is_still_one(client, staff, sign_in):
+def test_form_refused_twice_is_saved_once(client, staff, sign_in):
     sign_in(client, staff, second_factor=False)
     client.post(reverse("record"), {"summary": "private"}, **OURS)
     kept = RefusedPost.objects.get()
@@ -133,7 +136,7 @@ def test_refused_a_second_time_it_is_still_one(client, staff, sign_in):
     assert RefusedPost.objects.get().fields == {"summary": ["private"]}
 
 
-def test_sending_it_again_lets_it_go(client, patron, sign_in):
+def test_resending_a_refused_form_deletes_the_saved_one(client, patron, sign_in):
     kept = refused_posts.keep_refused_post(
         patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now()
     )
@@ -143,7 +146,7 @@ def test_sending_it_again_lets_it_go(client, patron, sign_in):
     assert client.post("/me/", {"name": "Sam", "refused_post": "no id"}).status_code == 302
 
 
-def test_discarding(client, patron, sign_in):
+def test_refused_form_can_be_discarded(client, patron, sign_in):
     kept = refused_posts.keep_refused_post(
         patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now()
     )
@@ -151,7 +154,7 @@ def test_discarding(client, patron, sign_in):
     assert not RefusedPost.objects.exists()
 
 
-def test_after_half_an_hour_it_is_gone(client, patron, sign_in):
+def test_refused_form_is_deleted_after_30_minutes(client, patron, sign_in):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         refused_posts.keep_refused_post(patron, path="/me/", fields={"name": ["Samuel"]}, at=timezone.now())
         clock.shift(1800)
@@ -160,7 +163,7 @@ def test_after_half_an_hour_it_is_gone(client, patron, sign_in):
     assert not RefusedPost.objects.exists()
 
 
-def test_only_the_newest_are_held(patron):
+def test_only_the_newest_refused_forms_are_saved(patron):
     for number in range(25):
         refused_posts.keep_refused_post(
             patron, path="/me/", fields={"name": [str(number)]}, at=timezone.now()
@@ -168,11 +171,11 @@ def test_only_the_newest_are_held(patron):
     assert RefusedPost.objects.count() == refused_posts.MAX_PER_PERSON
 
 
-def test_htmx_is_sent_on_and_a_poll_swaps_in_no_sign_in_form(lapsed):
-    sent = lapsed.post(
+def test_htmx_form_is_redirected_and_poll_rejected_after_the_session_ended(expired_browser):
+    sent = expired_browser.post(
         reverse("record"),
         {"summary": "words"},
         headers={"hx-request": "true", "sec-fetch-site": "same-origin"},
     )
     assert sent["HX-Redirect"] == "/sign-in/?next=%2Fkept%2F"
-    assert lapsed.get(reverse("desk"), headers={"hx-request": "true"}).status_code == 401
+    assert expired_browser.get(reverse("desk"), headers={"hx-request": "true"}).status_code == 401

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def app_code(secret, *, later=0):
-    """What the app shows now, or `later` periods from now."""
+    """Return the app's current code, or the one `later` periods from now."""
     now = list(yield_hotp_counters_from_time())[1]
     return format_hotp_value(hotp_value(secret, now + later))
 
@@ -33,7 +33,7 @@ def sign_in_by_code(client, email):
 
 @pytest.fixture
 def secret(client, clock, staff):
-    """Rosa has signed in by code and set up her app; `client` is at the desk."""
+    """Return the secret of Rosa's app. `client` has signed in, set up the app and opened the desk."""
     sign_in_by_code(client, staff.email)
     page = client.get(reverse("second_factor")).content.decode()
     secret = re.search(r"<code dir=\"ltr\">([A-Z2-7 ]+)</code>", page)[1].replace(" ", "")
@@ -45,25 +45,25 @@ def at_the_desk(client):
     return client.get(reverse("code_cards")).status_code == 200
 
 
-def test_the_desk_leads_to_the_second_factor_and_back(client, clock, staff):
+def test_desk_redirects_to_the_second_factor(client, clock, staff):
     sign_in_by_code(client, staff.email)
     response = client.get(reverse("code_cards"))
     assert response["Location"] == "/second-factor/?next=%2Fdesk%2Fcards%2F"
     assert "Set up your authenticator app" in client.get(response["Location"]).content.decode()
 
 
-def test_setting_up_opens_the_desk_and_shows_recovery_codes_once(client, secret):
+def test_app_set_up_opens_the_desk_and_shows_recovery_codes_once(client, secret):
     assert at_the_desk(client)
     codes = re.findall(r"\d{4} \d{4}", client.recovery_page)
     assert len(codes) == 10
     assert codes[0] not in client.get(reverse("second_factor")).content.decode()
 
 
-def test_the_secret_is_not_readable_in_the_database(secret, staff):
+def test_app_secret_is_encrypted_in_the_database(secret, staff):
     assert secret not in str(Authenticator.objects.get(user=staff, type="totp").data)
 
 
-def test_another_browser_needs_the_app_again(client, secret, staff, clock):
+def test_second_browser_needs_its_own_app_code(client, secret, staff, clock):
     clock.shift(90)
     other = Client()
     sign_in_by_code(other, staff.email)
@@ -74,7 +74,7 @@ def test_another_browser_needs_the_app_again(client, secret, staff, clock):
 
 
 @pytest.mark.parametrize("seconds", [0, 29, 45, 59])
-def test_no_code_of_the_app_works_twice(client, secret, staff, clock, seconds):
+def test_app_code_works_once(client, secret, staff, clock, seconds):
     clock.shift(300)
     code = app_code(secret)
     first, second = Client(), Client()
@@ -88,14 +88,14 @@ def test_no_code_of_the_app_works_twice(client, secret, staff, clock, seconds):
     assert not at_the_desk(second)
 
 
-def test_the_code_of_the_set_up_does_not_work_again(client, secret, staff):
+def test_app_code_used_for_set_up_does_not_work_again(client, secret, staff):
     other = Client()
     sign_in_by_code(other, staff.email)
     other.post(reverse("second_factor"), {"code": app_code(secret)})
     assert not at_the_desk(other)
 
 
-def test_a_recovery_code_works_once(client, secret, staff):
+def test_recovery_code_works_once(client, secret, staff):
     code = re.findall(r"\d{4} \d{4}", client.recovery_page)[3]
     for expected in (True, False):
         browser = Client()
@@ -104,7 +104,7 @@ def test_a_recovery_code_works_once(client, secret, staff):
         assert at_the_desk(browser) is expected
 
 
-def test_wrong_codes_lock_the_door_for_a_while(client, secret, staff, clock):
+def test_five_wrong_app_codes_block_the_desk_for_five_minutes(client, secret, staff, clock):
     clock.shift(300)
     other = Client()
     sign_in_by_code(other, staff.email)
@@ -119,7 +119,7 @@ def test_wrong_codes_lock_the_door_for_a_while(client, secret, staff, clock):
     assert at_the_desk(other)
 
 
-def test_a_day_has_thirty_wrong_codes_however_slowly_they_come(secret, staff, clock):
+def test_thirty_wrong_app_codes_block_the_desk_for_a_day(secret, staff, clock):
     other = Client()
     sign_in_by_code(other, staff.email)
     for _number in range(30):
@@ -140,14 +140,14 @@ def test_a_day_has_thirty_wrong_codes_however_slowly_they_come(secret, staff, cl
     assert at_the_desk(other)
 
 
-def test_the_door_closes_after_a_working_day_though_the_sign_in_lasts(client, secret, clock):
+def test_second_factor_ends_after_a_working_day_but_the_sign_in_lasts(client, secret, clock):
     clock.shift(13 * 3600)
     assert not at_the_desk(client)
     assert client.get(reverse("me")).status_code == 200
     assert "Open the desk" in client.get(reverse("second_factor")).content.decode()
 
 
-def test_a_sign_in_of_long_ago_sets_up_no_app_without_a_new_proof(client, staff, sign_in, clock):
+def test_app_set_up_after_an_old_sign_in_requires_reauthentication(client, staff, sign_in, clock):
     sign_in(client, staff, second_factor=False)
     response = client.get(reverse("second_factor"))
     assert response["Location"] == "/me/prove/?next=%2Fsecond-factor%2F"
@@ -158,7 +158,7 @@ def test_a_sign_in_of_long_ago_sets_up_no_app_without_a_new_proof(client, staff,
     assert not Authenticator.objects.exists()
 
 
-def test_another_app_and_new_recovery_codes_take_one_more_code(client, secret, staff, clock):
+def test_changing_the_app_or_recovery_codes_requires_an_app_code(client, secret, staff, clock):
     clock.shift(300)
     refused = client.post(reverse("change_second_factor"), {"change": "app", "code": "000000"})
     assert refused.status_code == 200
@@ -176,20 +176,19 @@ def test_another_app_and_new_recovery_codes_take_one_more_code(client, secret, s
     assert not Authenticator.objects.filter(user=staff).exists()
 
 
-def test_a_coordinator_frees_somebody_who_lost_the_phone(client, secret, staff, coordinator):
+def test_coordinator_can_reset_the_second_factor_of_a_lost_phone(client, secret, staff, coordinator):
     assert at_the_desk(client)
     roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
     assert not Authenticator.objects.filter(user=staff).exists()
-    assert client.get(reverse("desk"))["Location"].startswith(
-        reverse("sign_in")
-    )  # also for whoever found the phone
+    # A finder of the phone is signed out too.
+    assert client.get(reverse("desk"))["Location"].startswith(reverse("sign_in"))
 
 
-def test_patrons_have_no_second_factor(client, patron, sign_in):
+def test_second_factor_pages_are_404_for_patrons(client, patron, sign_in):
     sign_in(client, patron)
     assert client.get(reverse("second_factor")).status_code == 404
     assert client.get(reverse("change_second_factor")).status_code == 404
 
 
-def test_nobody_is_asked_to_sign_in_first(client, library):
+def test_second_factor_page_redirects_visitors_to_sign_in(client, library):
     assert client.get(reverse("second_factor"))["Location"] == "/sign-in/?next=/second-factor/"

@@ -1,4 +1,4 @@
-"""Whose ways in change is told so."""
+"""Check the security emails about changed sign-in methods."""
 
 import re
 
@@ -19,8 +19,8 @@ from tests.passkey_device import Device
 pytestmark = pytest.mark.django_db
 
 
-def told():
-    """(to whom, in which of our sentences) of each mail so far."""
+def security_emails():
+    """Return (address, recipient, first sentence) of each security email."""
     mails = Notification.objects.order_by("pk")
     return [
         (mail.to_address, mail.recipient, mail.text.partition(".")[0])
@@ -29,31 +29,32 @@ def told():
     ]
 
 
-def test_of_a_passkey_that_comes_and_goes(client, patron, sign_in):
+def test_adding_and_removing_a_passkey_sends_security_emails(client, patron, sign_in):
     prove(sign_in(client, patron))
     make(client, Device(ORIGIN))
     client.post(reverse("passkey", args=[Passkey.objects.get().public_id]), {"remove": "1"})
-    assert told() == [
+    assert security_emails() == [
         (patron.email, patron, "A passkey was added to your library account"),
         (patron.email, patron, "A passkey was removed from your library account"),
     ]
     mail = Notification.objects.latest("pk")
     assert "http://localhost:8000/me/" in mail.text
-    assert mail.blanked  # once delivered nothing of it rests
+    # The email is emptied after delivery.
+    assert mail.blanked
 
 
 @pytest.mark.parametrize("address", ["none", "unproven"])
-def test_nobody_is_told_where_no_code_was_ever_read(client, patron, sign_in, address):
+def test_unverified_address_gets_no_security_email(client, patron, sign_in, address):
     prove(sign_in(client, patron))
     if address == "none":
         User.objects.filter(pk=patron.pk).update(email=None)
     else:
         EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
     make(client, Device(ORIGIN))
-    assert (Passkey.objects.count(), told()) == (1, [])
+    assert (Passkey.objects.count(), security_emails()) == (1, [])
 
 
-def test_of_an_app_its_codes_and_its_end(client, staff, sign_in):
+def test_setting_up_changing_and_removing_an_app_sends_security_emails(client, staff, sign_in):
     prove(sign_in(client, staff, second_factor=False))
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         prove(client)
@@ -63,18 +64,18 @@ def test_of_an_app_its_codes_and_its_end(client, staff, sign_in):
         for change in ("codes", "app"):
             clock.shift(300)
             client.post(reverse("change_second_factor"), {"change": change, "code": app_code(secret)})
-    assert [sentence for _to, _whom, sentence in told()] == [
+    assert [sentence for _to, _whom, sentence in security_emails()] == [
         "An authenticator app was set up for your account",
         "New recovery codes were made for your account",
         "The authenticator app was removed from your account",
     ]
-    assert {(to, whom) for to, whom, _sentence in told()} == {(staff.email, staff)}
+    assert {(to, whom) for to, whom, _sentence in security_emails()} == {(staff.email, staff)}
 
 
-def test_of_what_a_coordinator_takes_away(staff, coordinator):
+def test_reset_of_a_second_factor_sends_a_security_email(staff, coordinator):
     PasskeyFactory(person=staff)
     roles.forget_second_factor(staff, by=coordinator, at=timezone.now())
-    assert told() == [
+    assert security_emails() == [
         (
             staff.email,
             staff,

@@ -17,7 +17,7 @@ OPTIONS = {
 }
 
 
-def test_a_library_begins_with_one_command(capsys):
+def test_setup_library_creates_library_branch_and_coordinator(capsys):
     call_command("setup_library", **OPTIONS)
     library = Library.current()
     assert (library.name, library.time_zone, library.language, library.default_branch.name) == (
@@ -32,7 +32,7 @@ def test_a_library_begins_with_one_command(capsys):
     assert "/sign-in/" in capsys.readouterr().out
 
 
-def test_a_second_time_it_changes_nothing():
+def test_setup_library_refuses_to_run_twice():
     call_command("setup_library", **OPTIONS)
     with pytest.raises(CommandError, match="already set up"):
         call_command("setup_library", **{**OPTIONS, "name": "Another"})
@@ -49,14 +49,14 @@ def test_a_second_time_it_changes_nothing():
         ("branch", "x" * 121, "At most 120"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_made(option, value, says):
+def test_setup_library_with_an_invalid_option_creates_nothing(option, value, says):
     with pytest.raises(CommandError, match=says):
         call_command("setup_library", **{**OPTIONS, option: value})
     assert not Library.objects.exists()
     assert not Branch.objects.exists()
 
 
-def test_before_migrating_it_says_what_to_do(monkeypatch):
+def test_setup_library_before_migrating_says_what_to_do(monkeypatch):
     def no_tables():
         raise OperationalError("no such table: accounts_library")
 

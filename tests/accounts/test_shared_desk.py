@@ -1,4 +1,4 @@
-"""A computer at which several of the staff work: unlocked for the day, opened by PINs, locked when nobody uses it."""
+"""Check shared desk computers, which are unlocked for a day and opened by PINs."""
 
 import datetime
 import re
@@ -34,7 +34,8 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 OURS = {"sec-fetch-site": "same-origin"}
 ROSA, DANIEL = "83619", "4071"
-NINE = datetime.datetime(2026, 11, 25, 15, tzinfo=datetime.UTC)  # in the morning, at the library
+# Nine in the morning at the library.
+NINE = datetime.datetime(2026, 11, 25, 15, tzinfo=datetime.UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +64,7 @@ def daniel(branch):
 
 @pytest.fixture
 def computer(client, rosa, sign_in, branch):
-    """The browser at the front desk: Rosa has unlocked it for the day and is at it."""
+    """Return the browser at the front desk, which Rosa unlocked for the day and is using."""
     sign_in(client, rosa)
     client.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Front desk"})
     return client
@@ -78,41 +79,43 @@ def at_desk(browser):
 
 
 def who_is_there(browser):
-    """The name in the bar of the desk."""
+    """Return the name shown at the top of the desk."""
     page = browser.get(reverse("desk")).content.decode()
     return re.search(r'id="whose-turn">.*?<span dir="auto">(.*?)</span>', page, re.DOTALL)[1]
 
 
-# Unlocked for the day
+# Unlocking for a day.
 
 
-def test_a_computer_is_unlocked_until_the_librarys_day_is_over(computer, rosa, branch):
+def test_desk_computer_is_unlocked_until_midnight_in_the_library(computer, rosa, branch):
     desk = SharedDesk.objects.get()
     assert (desk.name, desk.branch, desk.unlocked_by) == ("Front desk", branch, rosa)
-    assert desk.until == datetime.datetime(2026, 11, 26, 6, tzinfo=datetime.UTC)  # midnight in Chicago
+    # Midnight in Chicago.
+    assert desk.until == datetime.datetime(2026, 11, 26, 6, tzinfo=datetime.UTC)
     assert AuditEvent.objects.get(action="unlocked_shared_desk").by == rosa
 
 
-def test_at_most_sixteen_hours(rosa, branch, clock):
-    clock.move_to(NINE.replace(hour=11))  # five in the morning
+def test_desk_computer_is_unlocked_for_at_most_sixteen_hours(rosa, branch, clock):
+    # Five in the morning at the library.
+    clock.move_to(NINE.replace(hour=11))
     desk, _token = shared_desks.unlock(branch=branch, name="Front desk", by=rosa, at=timezone.now())
     assert desk.until - desk.unlocked_at == datetime.timedelta(hours=16)
 
 
-def test_the_browser_knows_itself_by_what_the_database_does_not_hold(computer):
+def test_desk_computer_token_is_not_stored_in_the_database(computer):
     cookie = computer.cookies[DESK_TOKEN]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
     assert cookie.value not in str(SharedDesk.objects.values_list()[0])
 
 
-def test_it_takes_the_second_factor_to_unlock_one(client, rosa, sign_in, branch):
+def test_unlocking_a_desk_computer_requires_the_second_factor(client, rosa, sign_in, branch):
     sign_in(client, rosa, second_factor=False)
     response = client.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Front desk"})
     assert response["Location"].startswith("/second-factor/")
     assert not SharedDesk.objects.exists()
 
 
-def test_a_pin_unlocks_no_other_and_is_led_to_the_second_factor(computer, daniel, branch):
+def test_pin_cannot_unlock_another_desk_computer(computer, daniel, branch):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     assert computer.post(reverse("desk_computers"), {"branch": branch.pk, "name": "At home"})[
@@ -121,7 +124,7 @@ def test_a_pin_unlocks_no_other_and_is_led_to_the_second_factor(computer, daniel
     assert SharedDesk.objects.get().name == "Front desk"
 
 
-def test_only_at_a_branch_where_one_works(client, rosa, sign_in):
+def test_staff_can_unlock_a_desk_computer_only_at_their_branch(client, rosa, sign_in):
     page = sign_in(client, rosa).post(
         reverse("desk_computers"), {"branch": BranchFactory().pk, "name": "Front desk"}
     )
@@ -129,13 +132,13 @@ def test_only_at_a_branch_where_one_works(client, rosa, sign_in):
     assert not SharedDesk.objects.exists()
 
 
-def test_unlocked_anew_it_is_one_computer(computer, rosa, branch):
+def test_unlocking_a_desk_computer_again_replaces_the_first_entry(computer, rosa, branch):
     computer.post(reverse("desk_computers"), {"branch": branch.pk, "name": "Back room"})
     assert [desk.name for desk in SharedDesk.objects.unlocked(timezone.now())] == ["Back room"]
     assert at_desk(computer)
 
 
-def test_when_the_day_is_over_nobody_is_signed_in_and_no_pin_opens_it(computer, rosa, clock):
+def test_desk_computer_signs_out_and_refuses_pins_after_the_day(computer, rosa, clock):
     clock.move_to(NINE.replace(day=26, hour=5, minute=59))
     computer.post(reverse("lock"))
     assert open_by_pin(computer, rosa, ROSA).status_code == 302
@@ -146,16 +149,14 @@ def test_when_the_day_is_over_nobody_is_signed_in_and_no_pin_opens_it(computer, 
     assert not SharedDesk.objects.exists()
 
 
-def test_the_sign_in_of_who_unlocked_it_ends_with_the_day_too(computer, clock):
+def test_sign_in_that_unlocked_a_desk_computer_ends_with_the_day(computer, clock):
     for _hour in range(15):
         clock.shift(3600)
         Client.get(computer, reverse("logo"))
     assert not at_desk(computer)
 
 
-def test_from_afar_it_is_closed_by_who_unlocked_it_and_by_a_coordinator(
-    computer, rosa, daniel, coordinator, sign_in
-):
+def test_coordinator_can_close_a_desk_computer_remotely(computer, rosa, daniel, coordinator, sign_in):
     desk = SharedDesk.objects.get()
     for stranger in (daniel, StaffFactory(branch__role="coordinator")):
         browser = sign_in(Client(), stranger)
@@ -170,7 +171,7 @@ def test_from_afar_it_is_closed_by_who_unlocked_it_and_by_a_coordinator(
     assert AuditEvent.objects.get(action="closed_shared_desk").by == coordinator
 
 
-def test_one_of_a_branch_that_nobody_coordinates_is_any_coordinators(computer, daniel, sign_in):
+def test_any_coordinator_can_close_a_desk_computer_without_a_coordinator(computer, daniel, sign_in):
     for person, status in ((daniel, 404), (StaffFactory(branch__role="coordinator"), 302)):
         answer = sign_in(Client(), person).post(
             reverse("close_desk_computer", args=[SharedDesk.objects.get().public_id])
@@ -178,7 +179,7 @@ def test_one_of_a_branch_that_nobody_coordinates_is_any_coordinators(computer, d
         assert answer.status_code == status
 
 
-def test_whoever_is_at_it_may_close_it(computer, daniel):
+def test_staff_member_at_a_desk_computer_can_close_it(computer, daniel):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     computer.post(reverse("close_desk_computer", args=[SharedDesk.objects.get().public_id]))
@@ -186,14 +187,14 @@ def test_whoever_is_at_it_may_close_it(computer, daniel):
     assert not at_desk(computer)
 
 
-def test_it_ends_with_the_role_of_who_unlocked_it(computer, rosa, daniel, coordinator, branch):
+def test_desk_computer_closes_when_the_role_of_its_unlocker_ends(computer, rosa, daniel, coordinator, branch):
     computer.post(reverse("lock"))
     roles.end_role(rosa, branch=branch, by=coordinator, at=timezone.now())
     assert open_by_pin(computer, daniel, DANIEL)["Location"] == "/sign-in/?next=%2Fdesk%2F"
 
 
 @pytest.mark.parametrize("rows", [1, 30])
-def test_the_list_costs_the_same_whatever_its_length(
+def test_desk_computer_list_runs_the_same_number_of_queries_for_1_and_30_rows(
     client, coordinator, sign_in, branch, rows, django_assert_num_queries
 ):
     for number in range(rows):
@@ -207,7 +208,7 @@ def test_the_list_costs_the_same_whatever_its_length(
     assert page.count('id="close-') == rows
 
 
-# A PIN
+# Setting a PIN.
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_the_list_costs_the_same_whatever_its_length(
         "abcd",
     ],
 )
-def test_a_pin_that_somebody_would_try_first_is_refused(client, staff, sign_in, pin):
+def test_easily_guessed_pin_is_refused(client, staff, sign_in, pin):
     page = sign_in(client, staff).post(reverse("desk_pin"), {"pin": pin, "pin_again": pin})
     assert page.status_code == 200
     assert "error-summary" in page.content.decode()
@@ -240,7 +241,7 @@ def test_a_pin_that_somebody_would_try_first_is_refused(client, staff, sign_in, 
 
 
 @pytest.mark.parametrize("pin", ["4071", "83619", "590274", "40 71", "٤٠٧١"])
-def test_a_pin_is_set_and_nowhere_to_be_read(client, staff, sign_in, pin):
+def test_new_pin_is_neither_shown_nor_stored_in_plain_text(client, staff, sign_in, pin):
     page = (
         sign_in(client, staff)
         .post(reverse("desk_pin"), {"pin": pin, "pin_again": pin}, follow=True)
@@ -250,28 +251,29 @@ def test_a_pin_is_set_and_nowhere_to_be_read(client, staff, sign_in, pin):
     assert "4071" not in DeskPin.objects.get(person=staff).pin_hash
 
 
-def test_the_database_alone_tells_no_pin(rosa, settings):
-    """Who reads it tries ten thousand: they need the server's key as well."""
+def test_pin_hash_cannot_be_checked_without_the_secret_key(rosa, settings):
+    """Require the server's key. Without it, a stolen hash could be matched by trying all PINs."""
     assert desk_pins._is_right(rosa, ROSA)
     key, settings.SECRET_KEY = settings.SECRET_KEY, "another key"
     assert not desk_pins._is_right(rosa, ROSA)
     settings.SECRET_KEY_FALLBACKS = [key]
     assert desk_pins._is_right(rosa, ROSA)
-    settings.SECRET_KEY_FALLBACKS = []  # it was kept under the new one meanwhile
+    # The successful check above stored the hash under the new key.
+    settings.SECRET_KEY_FALLBACKS = []
     assert desk_pins._is_right(User.objects.get(pk=rosa.pk), ROSA)
 
 
-def test_two_people_with_one_pin_have_two_fingerprints(rosa, daniel):
+def test_two_people_with_the_same_pin_have_different_hashes(rosa, daniel):
     desk_pins.set_pin(daniel, pin=ROSA, at=timezone.now())
     assert not desk_pins._is_right(User(pk=daniel.pk, desk_pin=rosa.desk_pin), ROSA)
 
 
-def test_another_one_below_is_an_error(client, staff, sign_in):
+def test_different_repeated_pin_is_an_error(client, staff, sign_in):
     sign_in(client, staff).post(reverse("desk_pin"), {"pin": "4071", "pin_again": "4072"})
     assert not DeskPin.objects.exists()
 
 
-def test_it_is_set_behind_the_second_factor_alone(computer, daniel):
+def test_changing_or_removing_a_pin_requires_the_second_factor(computer, daniel):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     before = DeskPin.objects.get(person=daniel).pin_hash
@@ -284,7 +286,7 @@ def test_it_is_set_behind_the_second_factor_alone(computer, daniel):
     assert DeskPin.objects.get(person=daniel).pin_hash == before
 
 
-def test_whoever_sets_another_ends_what_the_old_one_opened(computer, daniel, sign_in):
+def test_new_pin_ends_the_desk_sessions_opened_with_the_old_one(computer, daniel, sign_in):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     phone = sign_in(Client(), daniel)
@@ -295,7 +297,7 @@ def test_whoever_sets_another_ends_what_the_old_one_opened(computer, daniel, sig
     assert open_by_pin(computer, daniel, "590274").status_code == 302
 
 
-def test_without_one_the_computer_does_not_know_them(computer, daniel, sign_in):
+def test_removed_pin_opens_no_desk_computer(computer, daniel, sign_in):
     sign_in(Client(), daniel).post(reverse("desk_pin"), {"remove": "1"})
     computer.post(reverse("lock"))
     assert str(daniel.public_id) not in computer.get(reverse("locked")).content.decode()
@@ -303,23 +305,23 @@ def test_without_one_the_computer_does_not_know_them(computer, daniel, sign_in):
     assert not at_desk(computer)
 
 
-def test_it_goes_with_the_last_passkey_or_app(client, rosa, sign_in):
+def test_pin_is_deleted_with_the_last_passkey(client, rosa, sign_in):
     both = [PasskeyFactory(person=rosa), PasskeyFactory(person=rosa)]
     for passkey, left in zip(both, (True, False), strict=True):
         passkeys.remove(passkey, by=rosa, at=timezone.now())
         assert DeskPin.objects.filter(person=rosa).exists() is left
 
 
-def test_it_goes_with_a_lost_second_factor_and_with_the_role(rosa, daniel, coordinator, branch):
+def test_pin_is_deleted_with_the_second_factor_or_the_last_role(rosa, daniel, coordinator, branch):
     roles.forget_second_factor(rosa, by=coordinator, at=timezone.now())
     roles.end_role(daniel, branch=branch, by=coordinator, at=timezone.now())
     assert not DeskPin.objects.exists()
 
 
-# What a PIN opens
+# What a PIN opens.
 
 
-def test_staff_switch_by_pin_and_the_bar_says_whose_turn_it_is(computer, rosa, daniel):
+def test_staff_switch_by_pin_and_the_desk_shows_their_name(computer, rosa, daniel):
     assert who_is_there(computer) == "Rosa Lindqvist"
     key = computer.session.session_key
     assert (
@@ -330,12 +332,11 @@ def test_staff_switch_by_pin_and_the_bar_says_whose_turn_it_is(computer, rosa, d
     open_by_pin(computer, daniel, DANIEL)
     assert who_is_there(computer) == "Daniel Osei"
     assert computer.session.session_key != key
-    assert not Client().session.exists(key)  # nobody comes back with the cookie of before
+    # The earlier cookie no longer works.
+    assert not Client().session.exists(key)
 
 
-def test_the_page_offers_those_who_work_there_and_have_a_pin_by_their_first_names(
-    computer, rosa, daniel, branch
-):
+def test_lock_page_lists_staff_of_the_branch_who_have_a_pin(computer, rosa, daniel, branch):
     other_rosa = StaffFactory(name="Rosa Parks-Hill", branch=branch)
     elsewhere = StaffFactory(name="Far Unavailable")
     for person in (other_rosa, elsewhere):
@@ -354,7 +355,7 @@ def test_the_page_offers_those_who_work_there_and_have_a_pin_by_their_first_name
         assert not at_desk(computer)
 
 
-def test_nowhere_else(computer, daniel, client):
+def test_pin_works_only_on_an_unlocked_desk_computer(computer, daniel, client):
     computer.post(reverse("lock"))
     elsewhere = Client()
     assert open_by_pin(elsewhere, daniel, DANIEL)["Location"] == "/sign-in/?next=%2Fdesk%2F"
@@ -362,23 +363,25 @@ def test_nowhere_else(computer, daniel, client):
     assert open_by_pin(elsewhere, daniel, DANIEL)["Location"] == "/sign-in/?next=%2Fdesk%2F"
 
 
-def test_what_it_opened_is_of_no_use_in_another_browser(computer, daniel):
+def test_session_opened_by_pin_ends_when_used_in_another_browser(computer, daniel):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     thief = Client()
     thief.cookies["sessionid"] = computer.cookies["sessionid"].value
     assert not at_desk(thief)
-    assert not at_desk(computer)  # and has ended
+    # The copied session ends in both browsers.
+    assert not at_desk(computer)
 
 
 def address(route):
-    """Some address of it: what is refused by the door is refused whatever is behind."""
+    """Return any URL of the route. Access is refused before the object is looked up."""
     return reverse(
         route.name, args=[uuid.uuid4() if name.endswith("_id") else "abc" for name in route.converters]
     )
 
 
-BEHIND_SECOND_FACTOR = {"desk_pin"}  # of what is for all of the staff; unlocking is tried above
+# Other staff pages open by PIN. Unlocking has its own test above.
+BEHIND_SECOND_FACTOR = {"desk_pin"}
 OUTSIDE_THE_DESK = {
     "kept",
     "discard_kept",
@@ -392,7 +395,7 @@ OUTSIDE_THE_DESK = {
 OUTSIDE_THE_DESK |= {"set_language", "logo", "service_worker", "offline"}
 
 
-def test_nor_on_another_shared_desk(computer, rosa, daniel, branch):
+def test_session_opened_by_pin_ends_when_used_on_another_desk_computer(computer, rosa, daniel, branch):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     _desk, token = shared_desks.unlock(branch=branch, name="Back room", by=rosa, at=timezone.now())
@@ -401,8 +404,8 @@ def test_nor_on_another_shared_desk(computer, rosa, daniel, branch):
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_of_all_pages_a_pin_opens_the_desk_alone(computer, coordinator, method):
-    """To a coordinator, too, what is changed for the whole library stays shut, and what is theirs as a patron."""
+def test_pin_opens_only_desk_pages_without_coordinator_pages(computer, coordinator, method):
+    """Close library-wide settings and the account pages even to a coordinator."""
     desk_pins.set_pin(coordinator, pin=DANIEL, at=timezone.now())
     computer.post(reverse("lock"))
     open_by_pin(computer, coordinator, DANIEL)
@@ -422,7 +425,7 @@ def test_of_all_pages_a_pin_opens_the_desk_alone(computer, coordinator, method):
     assert asked == own | whole_library | BEHIND_SECOND_FACTOR
 
 
-def test_and_the_second_factor_itself(computer, daniel):
+def test_pin_cannot_change_or_set_up_a_second_factor(computer, daniel):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     assert (
@@ -430,12 +433,13 @@ def test_and_the_second_factor_itself(computer, daniel):
         == "/second-factor/?next=%2Fsecond-factor%2Fchange%2F"
     )
     assert computer.post(reverse("add_passkey_options"))["Location"].startswith("/second-factor/")
-    response = computer.get(reverse("second_factor"))  # there is none to show, and a PIN sets none up
+    # Daniel has no second factor, and a PIN can't set one up.
+    response = computer.get(reverse("second_factor"))
     assert response["Location"] == "/sign-in/?next=%2Fsecond-factor%2F"
     assert not at_desk(computer)
 
 
-def test_who_shows_it_is_behind_it_until_the_computer_locks(computer, coordinator, sign_in):
+def test_second_factor_on_a_desk_computer_counts_until_it_locks(computer, coordinator, sign_in):
     desk_pins.set_pin(coordinator, pin=DANIEL, at=timezone.now())
     computer.post(reverse("lock"))
     open_by_pin(computer, coordinator, DANIEL)
@@ -449,17 +453,16 @@ def test_who_shows_it_is_behind_it_until_the_computer_locks(computer, coordinato
     assert computer.get(reverse("settings")).status_code == 302
 
 
-def test_what_was_in_the_browser_before_is_not_theirs(computer, rosa, daniel):
+def test_messages_for_a_colleague_are_gone_after_switching_by_pin(computer, rosa, daniel):
     computer.post(reverse("close_desk_computer", args=["00000000-0000-4000-8000-000000000000"]))
-    computer.post(
-        reverse("desk_pin"), {"pin": "590274", "pin_again": "590274"}
-    )  # leaves a word for Rosa on the next page
+    # This leaves a message for Rosa on her next page.
+    computer.post(reverse("desk_pin"), {"pin": "590274", "pin_again": "590274"})
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     assert "PIN saved" not in computer.get(reverse("desk")).content.decode()
 
 
-def test_nor_is_what_somebody_opened_while_it_was_locked(computer, daniel, show_code):
+def test_visit_opened_on_a_locked_computer_is_gone_after_a_pin(computer, daniel, show_code):
     computer.post(reverse("lock"))
     del computer.cookies["sessionid"]
     show_code(computer, code_for(HelpSessionFactory(handed_over_at=timezone.now())))
@@ -468,7 +471,7 @@ def test_nor_is_what_somebody_opened_while_it_was_locked(computer, daniel, show_
     assert OPENED_CODES not in computer.session
 
 
-def test_signing_in_there_the_long_way_is_at_that_computer_too(computer, daniel, clock):
+def test_sign_in_by_code_on_a_desk_computer_also_locks(computer, daniel, clock):
     computer.post(reverse("lock"))
     sign_in_by_code(computer, daniel.email)
     assert computer.get(reverse("me")).status_code == 200
@@ -477,13 +480,14 @@ def test_signing_in_there_the_long_way_is_at_that_computer_too(computer, daniel,
 
 
 @pytest.mark.parametrize("how", ["role", "disabled"])
-def test_who_leaves_is_out_at_once(computer, daniel, coordinator, branch, how):
+def test_departed_or_disabled_staff_member_loses_the_desk_computer_at_once(
+    computer, daniel, coordinator, branch, how
+):
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)
     if how == "role":
-        roles.give_role(
-            daniel, branch=BranchFactory(), role="staff", by=coordinator, at=timezone.now()
-        )  # they go on elsewhere
+        # Daniel still works at another branch.
+        roles.give_role(daniel, branch=BranchFactory(), role="staff", by=coordinator, at=timezone.now())
         roles.end_role(daniel, branch=branch, by=coordinator, at=timezone.now())
     else:
         User.objects.filter(pk=daniel.pk).update(is_active=False)
@@ -492,7 +496,7 @@ def test_who_leaves_is_out_at_once(computer, daniel, coordinator, branch, how):
     assert not at_desk(computer)
 
 
-# Wrong PINs
+# Wrong PINs.
 
 
 def wrong(browser, person, times):
@@ -501,26 +505,26 @@ def wrong(browser, person, times):
     return response
 
 
-def test_after_five_wrong_ones_it_is_shut_there_until_the_second_factor_is_shown(
-    computer, rosa, daniel, branch, sign_in
-):
+def test_five_wrong_pins_block_a_person_on_that_computer(computer, rosa, daniel, branch, sign_in):
     computer.post(reverse("lock"))
     assert "You have 1 tries left" not in wrong(computer, daniel, 4).content.decode()
     page = wrong(computer, daniel, 1).content.decode()
     assert "Use your second factor before you try" in page
     open_by_pin(computer, daniel, DANIEL)
     assert not at_desk(computer)
-    assert open_by_pin(computer, rosa, ROSA).status_code == 302  # nobody else's
+    # Other people are not blocked.
+    assert open_by_pin(computer, rosa, ROSA).status_code == 302
     computer.post(reverse("lock"))
     other, token = shared_desks.unlock(branch=branch, name="Other desk", by=rosa, at=timezone.now())
     elsewhere = Client()
     elsewhere.cookies[DESK_TOKEN] = token
-    assert open_by_pin(elsewhere, daniel, DANIEL).status_code == 302  # nor on another computer
+    # Daniel is not blocked on another computer.
+    assert open_by_pin(elsewhere, daniel, DANIEL).status_code == 302
     desk_pins.reset_pin_tries(daniel)
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302
 
 
-def test_showing_the_second_factor_opens_it_again(computer, daniel, sign_in):
+def test_second_factor_resets_wrong_pins(computer, daniel, sign_in):
     computer.post(reverse("lock"))
     wrong(computer, daniel, 5)
     phone = sign_in(Client(), daniel)
@@ -529,7 +533,7 @@ def test_showing_the_second_factor_opens_it_again(computer, daniel, sign_in):
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302
 
 
-def test_a_right_one_begins_the_count_anew_and_tells_of_the_wrong_ones(computer, daniel):
+def test_right_pin_resets_the_count_and_reports_wrong_pins(computer, daniel):
     computer.post(reverse("lock"))
     wrong(computer, daniel, 3)
     open_by_pin(computer, daniel, DANIEL)
@@ -539,7 +543,7 @@ def test_a_right_one_begins_the_count_anew_and_tells_of_the_wrong_ones(computer,
     assert open_by_pin(computer, daniel, DANIEL).status_code == 302
 
 
-def test_after_twenty_wrong_ones_of_anybody_the_computer_is_closed(computer, rosa, daniel, branch):
+def test_twenty_wrong_pins_close_the_desk_computer(computer, rosa, daniel, branch):
     computer.post(reverse("lock"))
     people = [rosa, daniel, *(StaffFactory(branch=branch) for _number in range(2))]
     for person in people[2:]:
@@ -552,10 +556,8 @@ def test_after_twenty_wrong_ones_of_anybody_the_computer_is_closed(computer, ros
     assert "this computer is closed" in computer.get("/sign-in/").content.decode()
 
 
-def test_who_unlocks_a_computer_over_and_over_has_no_more_tries_of_a_colleagues_pin(
-    client, rosa, daniel, branch, sign_in
-):
-    """Rosa may unlock as many as she likes, and guesses at each of them in a browser of her own."""
+def test_unlocking_again_gives_no_more_attempts_at_a_colleagues_pin(client, rosa, daniel, branch, sign_in):
+    """Let Rosa unlock several computers and guess Daniel's PIN on each."""
     sign_in(client, rosa)
     tried = 0
     for _number in range(6):
@@ -564,9 +566,8 @@ def test_who_unlocks_a_computer_over_and_over_has_no_more_tries_of_a_colleagues_
         guessing.cookies[DESK_TOKEN] = client.cookies[DESK_TOKEN].value
         for _try in range(4):
             tried += "left." in open_by_pin(guessing, daniel, "590274").content.decode()
-        assert (
-            open_by_pin(guessing, rosa, ROSA).status_code == 302
-        )  # so that the computer isn't closed by her own tries
+        # A right PIN resets the count that closes the computer.
+        assert open_by_pin(guessing, rosa, ROSA).status_code == 302
     assert tried == desk_pins.MAX_WRONG_IN_TOTAL
     open_by_pin(guessing, daniel, DANIEL)
     assert who_is_there(guessing) == "Rosa Lindqvist"
@@ -576,10 +577,10 @@ def test_who_unlocks_a_computer_over_and_over_has_no_more_tries_of_a_colleagues_
     assert open_by_pin(fresh, daniel, DANIEL).status_code == 302
 
 
-# Locked
+# Locking.
 
 
-def test_it_locks_when_nobody_has_used_it(computer, rosa, library, clock):
+def test_unused_desk_computer_locks(computer, rosa, library, clock):
     library.desk_locks_after_minutes = 3
     library.save()
     clock.shift(3 * 60 + 89)
@@ -590,7 +591,7 @@ def test_it_locks_when_nobody_has_used_it(computer, rosa, library, clock):
     assert not at_desk(computer)
 
 
-def test_what_a_page_asks_by_itself_is_no_use_of_it(computer, rosa, branch, clock):
+def test_background_requests_do_not_keep_a_desk_computer_unlocked(computer, rosa, branch, clock):
     conversation = MessageFactory(
         conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=rosa))
     ).conversation
@@ -607,14 +608,14 @@ def test_what_a_page_asks_by_itself_is_no_use_of_it(computer, rosa, branch, cloc
     assert not at_desk(computer)
 
 
-def test_typing_and_reading_are(computer, clock):
+def test_typing_and_reading_keep_a_desk_computer_unlocked(computer, clock):
     for _time in range(20):
         clock.shift(60)
         assert computer.post(reverse("desk_used")).status_code == 204
     assert at_desk(computer)
 
 
-def test_that_it_is_used_is_written_once_a_minute(computer, clock):
+def test_use_of_a_desk_computer_is_written_once_a_minute(computer, clock):
     clock.shift(61)
     computer.get(reverse("code_cards"))
     used_at = computer.session["used_at"]
@@ -624,7 +625,7 @@ def test_that_it_is_used_is_written_once_a_minute(computer, clock):
     assert computer.session["used_at"] == used_at
 
 
-def test_views_that_are_asked_by_themselves_are_known():
+def test_background_request_views_are_all_listed():
     asked = {route.name for route in routes() if getattr(route.view, "background_request", False)}
     assert asked == {
         "desk_queue_news",
@@ -636,29 +637,31 @@ def test_views_that_are_asked_by_themselves_are_known():
     }
 
 
-def test_a_poll_of_a_locked_computer_leads_the_page_away(computer, rosa, clock):
+def test_poll_on_a_locked_computer_redirects_to_the_lock_page(computer, rosa, clock):
     clock.shift(3600)
     page = {"hx-request": "true", "hx-current-url": "http://testserver/desk/conversations/7/"}
-    for _tab in range(2):  # the second finds nobody signed in
+    # In the second tab nobody is signed in anymore.
+    for _tab in range(2):
         answer = computer.get(reverse("desk_queue_news"), headers=page)
         assert answer["HX-Redirect"] == f"/locked/?next=%2Fdesk%2Fconversations%2F7%2F&whose={rosa.public_id}"
 
 
-def test_the_same_person_goes_on_where_they_were_and_another_at_the_queue(computer, rosa, daniel):
+def test_same_person_returns_to_their_page_and_a_colleague_to_the_queue(computer, rosa, daniel):
     locked = computer.post(reverse("lock"), {"next": "/desk/cards/"})["Location"]
     page = computer.get(locked).content.decode()
     fields = dict(re.findall(r'<input type="hidden" name="(who|whose|next)" value="(.*?)">', page))
+    # The page asks for Rosa's PIN first.
     assert fields == {
         "who": str(rosa.public_id),
         "whose": str(rosa.public_id),
         "next": "/desk/cards/",
-    }  # asked for theirs at once
+    }
     assert computer.post(locked, {**fields, "pin": ROSA})["Location"] == "/desk/cards/"
     computer.post(reverse("lock"), {"next": "/desk/cards/"})
     assert computer.post(locked, {**fields, "who": daniel.public_id, "pin": DANIEL})["Location"] == "/desk/"
 
 
-def test_what_is_sent_by_itself_is_refused_and_kept_on_the_page(computer, rosa, branch, clock):
+def test_background_save_on_a_locked_computer_is_refused_and_not_stored(computer, rosa, branch, clock):
     conversation = MessageFactory(
         conversation=ConversationFactory(help_session=HelpSessionFactory(branch=branch, staff=rosa))
     ).conversation
@@ -677,12 +680,12 @@ def test_what_is_sent_by_itself_is_refused_and_kept_on_the_page(computer, rosa, 
 @pytest.mark.parametrize(
     "elsewhere", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "/\\evil.example"]
 )
-def test_it_leads_to_no_other_site(computer, rosa, elsewhere):
+def test_lock_page_never_redirects_to_another_site(computer, rosa, elsewhere):
     computer.post(reverse("lock"))
     assert open_by_pin(computer, rosa, ROSA, whose=rosa.public_id, next=elsewhere)["Location"] == "/desk/"
 
 
-def test_words_sent_to_a_locked_computer_wait_for_their_author_and_nobody_else(computer, rosa, daniel, clock):
+def test_form_sent_to_a_locked_computer_is_saved_for_its_author_only(computer, rosa, daniel, clock):
     clock.shift(3600)
     answer = computer.post(
         reverse("record"), {"question": "Private words of Rosa's"}, headers={**OURS, "hx-request": "true"}
@@ -696,7 +699,7 @@ def test_words_sent_to_a_locked_computer_wait_for_their_author_and_nobody_else(c
     assert "Private words" in computer.get("/kept/").content.decode()
 
 
-def test_a_form_of_before_in_another_tab_is_kept_in_nobodys_name(rosa, daniel, branch, sign_in):
+def test_form_from_before_a_switch_is_not_saved_for_the_colleague(rosa, daniel, branch, sign_in):
     browser = sign_in(Client(enforce_csrf_checks=True), rosa)
 
     def token():
@@ -715,7 +718,8 @@ def test_a_form_of_before_in_another_tab_is_kept_in_nobodys_name(rosa, daniel, b
     send(reverse("lock"))
     words = {"question": "Words of Rosa's", "csrfmiddlewaretoken": of_rosa}
     browser.post(reverse("record"), words, headers=OURS)
-    assert RefusedPost.objects.get().person == rosa  # she was here last, and the form was hers
+    # Rosa was the last person here, and the form was hers.
+    assert RefusedPost.objects.get().person == rosa
     RefusedPost.objects.all().delete()
     send(reverse("locked"), who=daniel.public_id, pin=DANIEL)
     assert browser.post(reverse("record"), words, headers=OURS).status_code == 403
@@ -724,14 +728,14 @@ def test_a_form_of_before_in_another_tab_is_kept_in_nobodys_name(rosa, daniel, b
     assert not RefusedPost.objects.exists()
 
 
-def test_who_signs_out_leaves_the_computer_to_the_next(computer, daniel):
+def test_desk_computer_remains_usable_by_pin_after_signing_out(computer, daniel):
     response = computer.post(reverse("sign_out"))
     assert response["Location"] == "/locked/"
     open_by_pin(computer, daniel, DANIEL)
     assert at_desk(computer)
 
 
-def test_without_a_shared_desk_there_is_nothing_to_lock(client, patron, sign_in):
+def test_locking_does_nothing_without_a_desk_computer(client, patron, sign_in):
     assert client.post(reverse("lock"))["Location"] == "/"
     assert client.get(reverse("locked"))["Location"] == "/sign-in/?next=%2Fdesk%2F"
     sign_in(client, patron)
@@ -740,10 +744,12 @@ def test_without_a_shared_desk_there_is_nothing_to_lock(client, patron, sign_in)
     assert client.get(reverse("locked"))["Location"] == "/"
 
 
-# What is written down
+# Records of who did what.
 
 
-def test_what_two_of_them_do_on_one_computer_carries_the_right_names(computer, rosa, daniel, patron, branch):
+def test_work_of_two_staff_on_one_computer_is_recorded_under_the_right_names(
+    computer, rosa, daniel, patron, branch
+):
     conversation = MessageFactory(
         conversation=ConversationFactory(
             help_session=HelpSessionFactory(branch=branch, staff=rosa, patron=patron)
@@ -766,7 +772,8 @@ def test_what_two_of_them_do_on_one_computer_carries_the_right_names(computer, r
     computer.post(reverse("lock"), {"next": address})
     open_by_pin(computer, daniel, DANIEL)
     daniels = work("From Daniel")
-    assert "From Rosa, begun" not in computer.get(address).content.decode()  # what she writes is hers
+    # Drafts are private.
+    assert "From Rosa, begun" not in computer.get(address).content.decode()
     computer.post(reverse("desk_reply", args=[conversation.public_id]), daniels)
     computer.post(reverse("lock"), {"next": address})
     assert open_by_pin(computer, rosa, ROSA, whose=rosa.public_id, next=address)["Location"] == address
@@ -784,10 +791,10 @@ def test_what_two_of_them_do_on_one_computer_carries_the_right_names(computer, r
     assert not Draft.objects.exists()
 
 
-# What it costs
+# Query counts.
 
 
-def test_a_page_costs_nothing_more_elsewhere_and_one_query_here(
+def test_desk_computer_adds_one_query_to_a_page(
     client, rosa, daniel, branch, sign_in, django_assert_num_queries
 ):
     sign_in(client, rosa).get(reverse("code_cards"))
@@ -802,7 +809,7 @@ def test_a_page_costs_nothing_more_elsewhere_and_one_query_here(
         client.get(reverse("code_cards"))
 
 
-def test_among_ones_devices_it_says_what_it_is(computer, daniel, sign_in):
+def test_device_list_marks_a_shared_desk_computer(computer, daniel, sign_in):
     phone = sign_in(Client(), daniel)
     computer.post(reverse("lock"))
     open_by_pin(computer, daniel, DANIEL)

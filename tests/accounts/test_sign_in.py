@@ -23,7 +23,7 @@ def ask_for_code(client, email, **extra):
 
 
 def mailed_code(email):
-    """The code of the newest mail to this address."""
+    """Return the code in the newest email to this address."""
     mail = Notification.objects.filter(to_address=email).latest("pk")
     return re.search(r"^(\d{6})$", mail.text, re.MULTILINE)[1]
 
@@ -36,14 +36,14 @@ def signed_in_as(client):
     return client.session.get("_auth_user_id")
 
 
-def test_a_known_person_signs_in_with_the_mailed_code(client, patron):
+def test_known_patron_signs_in_with_an_email_code(client, patron):
     assert ask_for_code(client, "Sam@Example.org ").status_code == 302
     assert enter(client, mailed_code("sam@example.org"))["Location"] == "/"
     assert signed_in_as(client) == str(patron.pk)
     assert EmailAddress.objects.get(user=patron).verified
 
 
-def test_an_unknown_address_signs_up_with_the_same_one_field(client, library):
+def test_unknown_address_creates_an_account_by_email_code(client, library):
     ask_for_code(client, "new@example.org")
     assert not EmailAddress.objects.get(email="new@example.org").verified
     enter(client, mailed_code("new@example.org"))
@@ -56,7 +56,7 @@ def test_an_unknown_address_signs_up_with_the_same_one_field(client, library):
 @pytest.mark.parametrize(
     "gone", [lambda person: person.delete(), lambda person: person.update(is_active=False)]
 )
-def test_who_was_erased_or_disabled_since_the_code_was_mailed_is_told_to_begin_anew(client, patron, gone):
+def test_code_of_an_erased_or_disabled_person_has_expired(client, patron, gone):
     ask_for_code(client, patron.email)
     code = mailed_code(patron.email)
     gone(User.objects.filter(pk=patron.pk))
@@ -65,8 +65,8 @@ def test_who_was_erased_or_disabled_since_the_code_was_mailed_is_told_to_begin_a
     assert signed_in_as(client) is None
 
 
-def test_a_code_lets_nobody_into_a_record_that_no_longer_has_its_address(client, patron):
-    """Two records were joined and parted while it was on its way: the address is the other one's again."""
+def test_code_sent_to_a_former_address_of_a_record_is_refused(client, patron):
+    """Remove the address from the record after the code was sent, as unmerging does."""
     ask_for_code(client, patron.email)
     code = mailed_code(patron.email)
     User.objects.filter(pk=patron.pk).update(email=None)
@@ -74,7 +74,7 @@ def test_a_code_lets_nobody_into_a_record_that_no_longer_has_its_address(client,
     assert signed_in_as(client) is None
 
 
-def test_known_and_unknown_addresses_are_answered_alike(library, patron):
+def test_known_and_unknown_addresses_get_the_same_answer(library, patron):
     def seen(email):
         client = Client()
         asked = ask_for_code(client, email)
@@ -94,7 +94,7 @@ def test_known_and_unknown_addresses_are_answered_alike(library, patron):
 
 
 class Clock:
-    """In place of the module `time`: nobody waits, and whatever is asked of the database takes as long as it is told to."""
+    """A replacement for the `time` module that never waits. Tests say how long an action takes."""
 
     def __init__(self):
         self.now = 100.0
@@ -108,9 +108,7 @@ class Clock:
 
 @pytest.mark.parametrize("seconds", [0.001, 0.003, 0.03])
 @pytest.mark.parametrize("email", ["sam@example.org", "nobody@example.org"])
-def test_known_and_unknown_addresses_are_answered_after_the_same_time(
-    client, patron, monkeypatch, email, seconds
-):
+def test_known_and_unknown_addresses_are_answered_equally_fast(client, patron, monkeypatch, email, seconds):
     clock, person_with_address = Clock(), people.person_with_address
     monkeypatch.setattr(sign_in_views, "time", clock)
     monkeypatch.setattr(
@@ -123,27 +121,27 @@ def test_known_and_unknown_addresses_are_answered_after_the_same_time(
 
 
 @pytest.mark.parametrize("typed", ["{a} {b}", "{a}-{b}", " {a}{b} ", "{a} – {b}", "code: {a}{b}."])
-def test_spaces_and_dashes_in_the_code_do_not_matter(client, patron, typed):
+def test_sign_in_code_may_contain_spaces_and_dashes(client, patron, typed):
     ask_for_code(client, patron.email)
     code = mailed_code(patron.email)
     enter(client, typed.format(a=code[:3], b=code[3:]))
     assert signed_in_as(client)
 
 
-def test_digits_of_other_scripts_count(client, patron):
+def test_sign_in_code_may_use_digits_of_other_scripts(client, patron):
     ask_for_code(client, patron.email)
     enter(client, mailed_code(patron.email).translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")))
     assert signed_in_as(client)
 
 
-def test_another_browser_cannot_use_my_code(client, patron):
+def test_sign_in_code_works_only_in_the_browser_that_asked_for_it(client, patron):
     ask_for_code(client, patron.email)
     other = Client()
     assert enter(other, mailed_code(patron.email))["Location"] == reverse("sign_in")
     assert not signed_in_as(other)
 
 
-def test_a_code_works_once(client, patron):
+def test_sign_in_code_works_once(client, patron):
     ask_for_code(client, patron.email)
     code = mailed_code(patron.email)
     enter(client, code)
@@ -152,7 +150,7 @@ def test_a_code_works_once(client, patron):
     assert not signed_in_as(client)
 
 
-def test_a_code_runs_out_after_ten_minutes(client, patron):
+def test_sign_in_code_expires_after_ten_minutes(client, patron):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         ask_for_code(client, patron.email)
         clock.shift(601)
@@ -160,7 +158,7 @@ def test_a_code_runs_out_after_ten_minutes(client, patron):
     assert not signed_in_as(client)
 
 
-def test_a_wrong_code_keeps_the_page_and_five_of_them_end_it(client, patron):
+def test_five_wrong_codes_end_the_sign_in(client, patron):
     ask_for_code(client, patron.email)
     right = mailed_code(patron.email)
     wrong = "000000" if right != "000000" else "000001"
@@ -173,8 +171,8 @@ def test_a_wrong_code_keeps_the_page_and_five_of_them_end_it(client, patron):
     assert not signed_in_as(client)
 
 
-def test_a_burst_of_tries_with_one_session_is_counted_outside_it(client, patron):
-    """Each request of a burst sees the same session; the limit on tries of one code holds all the same."""
+def test_code_attempts_are_counted_outside_the_session(client, patron):
+    """Restore the session before each attempt, as simultaneous requests would see it."""
     ask_for_code(client, patron.email)
     before = dict(client.session.items())
     right = mailed_code(patron.email)
@@ -187,7 +185,7 @@ def test_a_burst_of_tries_with_one_session_is_counted_outside_it(client, patron)
     assert not signed_in_as(client)
 
 
-def test_too_many_requests_for_codes_are_a_message_beside_the_field(client, patron):
+def test_requesting_too_many_codes_shows_an_error(client, patron):
     for _number in range(3):
         ask_for_code(Client(), patron.email)
     page = ask_for_code(client, patron.email)
@@ -196,7 +194,7 @@ def test_too_many_requests_for_codes_are_a_message_beside_the_field(client, patr
     assert Notification.objects.filter(to_address=patron.email).count() == 3
 
 
-def test_a_new_code_replaces_the_old_one(client, patron):
+def test_new_sign_in_code_replaces_the_old_one(client, patron):
     ask_for_code(client, patron.email)
     old = mailed_code(patron.email)
     client.post(reverse("resend_code"))
@@ -208,14 +206,14 @@ def test_a_new_code_replaces_the_old_one(client, patron):
     assert signed_in_as(client)
 
 
-def test_a_person_who_may_not_sign_in_is_told_nothing_different(client, patron):
+def test_disabled_person_sees_the_usual_page_but_gets_no_code(client, patron):
     User.objects.filter(pk=patron.pk).update(is_active=False)
     page = client.get(ask_for_code(client, patron.email)["Location"])
     assert "sent a six-digit code" in page.content.decode()
     assert not Notification.objects.exists()
 
 
-def test_an_entry_without_digits_is_not_the_code_of_someone_who_got_none(client, patron):
+def test_code_without_digits_is_refused_for_a_disabled_person(client, patron):
     User.objects.filter(pk=patron.pk).update(is_active=False)
     ask_for_code(client, patron.email)
     assert "Check it, or get a new one." in enter(client, "abc").content.decode()
@@ -234,13 +232,13 @@ def test_an_entry_without_digits_is_not_the_code_of_someone_who_got_none(client,
         ("{}", "/"),
     ],
 )
-def test_after_signing_in_one_lands_only_on_our_own_pages(client, patron, going_to, ends_at):
+def test_sign_in_redirects_only_to_the_portals_pages(client, patron, going_to, ends_at):
     ask_for_code(client, patron.email, next=going_to)
     assert enter(client, mailed_code(patron.email), next=going_to)["Location"] == ends_at
     assert client.get(reverse("sign_in"), {"next": going_to})["Location"] == ends_at
 
 
-def test_the_session_changes_at_sign_in_and_opened_codes_stay(client, patron):
+def test_sign_in_renews_the_session_key_and_keeps_opened_visits(client, patron):
     session = client.session
     session[OPENED_CODES] = [7]
     session.save()
@@ -251,7 +249,7 @@ def test_the_session_changes_at_sign_in_and_opened_codes_stay(client, patron):
     assert client.session[OPENED_CODES] == [7]
 
 
-def test_signing_out_leaves_nothing_in_the_browser(client, patron, sign_in):
+def test_signing_out_clears_the_browser_and_ends_the_session(client, patron, sign_in):
     sign_in(client, patron)
     client.get(reverse("me"))
     old_session = client.cookies[settings.SESSION_COOKIE_NAME].value
@@ -264,7 +262,7 @@ def test_signing_out_leaves_nothing_in_the_browser(client, patron, sign_in):
     assert client.get(reverse("add_address")).status_code == 302
 
 
-def test_the_code_comes_in_the_language_of_the_person_and_is_blanked_later(client, patron):
+def test_code_email_uses_the_patrons_language_and_is_emptied_later(client, patron):
     User.objects.filter(pk=patron.pk).update(language="es")
     ask_for_code(client, patron.email)
     mail = Notification.objects.get()
@@ -274,7 +272,7 @@ def test_the_code_comes_in_the_language_of_the_person_and_is_blanked_later(clien
     assert mail.blanked
 
 
-def test_nothing_else_of_allauth_can_be_reached(client, library):
+def test_other_allauth_pages_are_404(client, library):
     for path in [
         "/accounts/login/",
         "/accounts/signup/",
@@ -287,7 +285,7 @@ def test_nothing_else_of_allauth_can_be_reached(client, library):
         assert client.get(path).status_code == 404
 
 
-def test_records_never_confirmed_go_after_a_day(client, patron, staff):
+def test_unconfirmed_records_are_deleted_after_a_day(client, patron, staff):
     with time_machine.travel("2026-11-25 09:00:00Z", tick=False) as clock:
         ask_for_code(client, "typo@example.org")
         EmailAddress.objects.create(user=patron, email=patron.email, primary=True, verified=True)

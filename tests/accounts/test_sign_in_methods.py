@@ -1,4 +1,4 @@
-"""One question, the easiest on this device first."""
+"""Check which sign-in method a device is offered first."""
 
 import re
 
@@ -26,7 +26,7 @@ def by_card(client, **other):
     return client.post(reverse("card_sign_in"), {"card": KNOWN.card, "pin": KNOWN.pin, **other})
 
 
-def test_a_device_that_nothing_is_known_of_is_asked_for_an_address(client):
+def test_new_device_is_first_asked_for_an_email_address(client):
     page = client.get(reverse("sign_in")).content.decode()
     assert 'id="send-code"' in page
     assert [
@@ -38,7 +38,7 @@ def test_a_device_that_nothing_is_known_of_is_asked_for_an_address(client):
 @pytest.mark.parametrize(
     ("way", "page"), [("card", "/sign-in/card/"), ("single_sign_on", "/sign-in/single-sign-on/")]
 )
-def test_what_has_a_page_of_its_own_is_asked_there(way, page):
+def test_sign_in_redirects_to_the_page_of_the_devices_last_method(way, page):
     answer = device(way).get(reverse("sign_in"), {"next": "/lists/"})
     assert answer["Location"] == f"{page}?next=%2Flists%2F"
     there = device(way).get(answer["Location"]).content.decode()
@@ -47,31 +47,30 @@ def test_what_has_a_page_of_its_own_is_asked_there(way, page):
     assert 'id="send-code"' in other.content.decode()
 
 
-def test_a_passkey_is_first_where_one_was_used_and_the_address_where_the_browser_cannot():
+def test_sign_in_page_shows_passkeys_first_if_one_was_used_on_the_device():
     page = device("passkey").get(reverse("sign_in")).content.decode()
     assert page.index('id="use-passkey"') < page.index('id="send-code"')
-    assert re.search(
-        r'<form [^>]*action="/sign-in/"[^>]* data-without-passkeys>', page
-    )  # which passkeys.js hides
+    # passkeys.js hides this form.
+    assert re.search(r'<form [^>]*action="/sign-in/"[^>]* data-without-passkeys>', page)
     assert page.count('id="use-passkey"') == 1
 
 
 @pytest.mark.parametrize("way", ["", "code", "nonsense", "<b>"])
-def test_a_cookie_that_says_nothing_asks_for_an_address(way):
+def test_meaningless_method_cookie_shows_the_email_form(way):
     assert 'id="send-code"' in device(way).get(reverse("sign_in")).content.decode()
 
 
-def test_what_the_library_no_longer_has_is_not_asked_for(settings):
+def test_remembered_sign_in_method_is_ignored_if_turned_off(settings):
     settings.ILS, settings.SSO = "", settings.SSO | {"issuer": ""}
     for way in ("card", "single_sign_on"):
         assert device(way).get(reverse("sign_in")).status_code == 200
 
 
-def test_what_was_written_wrongly_is_shown_whatever_the_device_is(library):
+def test_invalid_address_is_shown_again_on_every_device(library):
     assert 'value="sam@"' in device("card").post(reverse("sign_in"), {"email": "sam@"}).content.decode()
 
 
-def test_a_device_remembers_how_somebody_came_in_and_not_who(client):
+def test_device_remembers_the_sign_in_method_but_not_the_person(client):
     by_card(client)
     assert (
         client.cookies[METHOD_COOKIE].value,
@@ -80,23 +79,23 @@ def test_a_device_remembers_how_somebody_came_in_and_not_who(client):
     ) == ("card", True, "Lax")
 
 
-def test_a_code_takes_its_place(client, patron):
+def test_sign_in_by_code_clears_the_remembered_method(client, patron):
     client.cookies[METHOD_COOKIE] = "card"
     ask_for_code(client, patron.email)
     enter(client, mailed_code(patron.email))
     assert client.cookies[METHOD_COOKIE].value == ""
 
 
-def test_a_borrowed_device_remembers_nothing(client):
+def test_borrowed_device_remembers_no_sign_in_method(client):
     by_card(client, borrowed="on")
     assert METHOD_COOKIE not in client.cookies
 
 
-def test_signing_out_takes_it_along(client):
+def test_signing_out_clears_the_remembered_sign_in_method(client):
     by_card(client)
     assert '"cookies"' in client.post(reverse("sign_out"))["Clear-Site-Data"]
 
 
-def test_signing_in_elsewhere_leaves_this_device_as_it_is(patron):
+def test_sign_in_method_of_a_device_does_not_depend_on_the_patron(patron):
     PasskeyFactory(person=patron)
     assert device("card").get(reverse("sign_in"))["Location"] == "/sign-in/card/"

@@ -1,4 +1,4 @@
-"""Single sign-on through a provider made by somebody else, which runs as a process of its own: tests/sign_on_provider.py."""
+"""Check single sign-on against the provider in tests/sign_on_provider.py."""
 
 import datetime
 import io
@@ -47,24 +47,24 @@ def provider(process, settings, library):
 
 @pytest.fixture
 def later(time_machine):
-    """later(seconds): from now on."""
+    """Return later(seconds), which moves the clock ahead."""
     return lambda seconds: time_machine.move_to(timezone.now() + datetime.timedelta(seconds=seconds))
 
 
 def begin(client, path="/sign-in/single-sign-on/", **form):
-    """The address at the provider to which the page leads by itself."""
+    """Start the sign-on and return the provider's address that the page redirects to."""
     response = client.post(path, form)
     address = response.headers["Refresh"].removeprefix("0; url=")
     assert unescape(re.search('id="to-provider" href="([^"]+)"', response.content.decode())[1]) == address
     return address
 
 
-def come_back(client, provider, address, *, browser=None, **person):
+def return_from_provider(client, provider, address, *, browser=None, **person):
     return client.get(provider.visit(address, browser=browser, **person).removeprefix("http://testserver"))
 
 
 def sign_in(client, provider, *, browser=None, form=None, **person):
-    return come_back(client, provider, begin(client, **form or {}), browser=browser, **person)
+    return return_from_provider(client, provider, begin(client, **form or {}), browser=browser, **person)
 
 
 def person_in(client):
@@ -72,15 +72,15 @@ def person_in(client):
     return User.objects.get(pk=found) if found else None
 
 
-def said(response):
+def messages_in(response):
     return [str(message) for message in get_messages(response.wsgi_request)]
 
 
-def known(person, provider, sub="4711"):
+def connect_account(person, provider, sub="4711"):
     return SocialAccount.objects.create(user=person, provider=provider.issuer, uid=sub)
 
 
-def test_who_is_new_gets_a_record_and_is_found_again(client, provider):
+def test_first_sign_in_creates_a_record_and_the_next_one_finds_it(client, provider):
     response = sign_in(client, provider, form={"next": "/lists/"}, **ANA)
     assert response["Location"] == "/lists/"
     person = person_in(client)
@@ -108,7 +108,7 @@ def test_who_is_new_gets_a_record_and_is_found_again(client, provider):
     assert (person_in(other).name, person_in(other).email) == ("Ana Ruiz", "ana@college.example")
 
 
-def test_what_is_asked_of_the_provider(client, provider):
+def test_sign_on_request_has_a_fresh_state_nonce_and_pkce_challenge(client, provider):
     asked = {name: values[0] for name, values in parse_qs(urlsplit(begin(client)).query).items()}
     assert asked.keys() == {
         "client_id",
@@ -147,12 +147,12 @@ def test_what_is_asked_of_the_provider(client, provider):
         ("signed with another key", "InvalidSignatureError"),
     ],
 )
-def test_what_is_not_as_it_must_be_lets_nobody_in(lie, reason, client, provider, caplog):
+def test_forged_or_expired_id_token_is_refused(lie, reason, client, provider, caplog):
     victim = UserFactory()
-    known(victim, provider, sub="victim")
+    connect_account(victim, provider, sub="victim")
     response = sign_in(client, provider, lie=lie, **ANA)
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert said(response) == [
+    assert messages_in(response) == [
         "We couldn't verify the answer from Harbour College, so nothing was changed. "
         "Try again, or sign in another way."
     ]
@@ -175,18 +175,18 @@ def test_what_is_not_as_it_must_be_lets_nobody_in(lie, reason, client, provider,
         {"aud": ["another"]},
     ],
 )
-def test_claims_that_are_none_are_refused(claims, client, provider):
+def test_malformed_claims_are_refused(claims, client, provider):
     response = sign_in(client, provider, claims=claims, **ANA)
     assert response["Location"] == "/sign-in/single-sign-on/"
     assert User.objects.count() == 0
 
 
-def test_an_answer_counts_once_and_only_in_the_browser_that_asked(client, provider):
+def test_sign_on_answer_works_once_in_the_browser_that_asked(client, provider):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     stranger = Client()
     response = stranger.get(address)
     assert (response["Location"], person_in(stranger)) == ("/sign-in/single-sign-on/", None)
-    assert said(response) == ["That sign-in has expired or was already used. Start again."]
+    assert messages_in(response) == ["That sign-in has expired or was already used. Start again."]
     assert User.objects.count() == 0
     client.get(address)
     assert person_in(client).email == ANA["email"]
@@ -194,7 +194,7 @@ def test_an_answer_counts_once_and_only_in_the_browser_that_asked(client, provid
     assert (client.get(address)["Location"], person_in(client)) == ("/sign-in/single-sign-on/", None)
 
 
-def test_an_answer_with_another_state_is_refused(client, provider):
+def test_sign_on_answer_with_a_wrong_state_is_refused(client, provider):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     assert (
         client.get(re.sub("state=[^&]+", "state=another", address))["Location"] == "/sign-in/single-sign-on/"
@@ -203,52 +203,55 @@ def test_an_answer_with_another_state_is_refused(client, provider):
     assert person_in(client) is None
 
 
-def test_an_answer_that_takes_longer_than_ten_minutes_is_refused(client, provider, later):
+def test_sign_on_answer_after_ten_minutes_is_refused(client, provider, later):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     later(601)
     assert client.get(address)["Location"] == "/sign-in/single-sign-on/"
     assert person_in(client) is None
 
 
-def test_a_code_that_the_provider_did_not_give_is_refused(client, provider):
+def test_made_up_authorization_code_is_refused(client, provider):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     assert client.get(re.sub("code=[^&]+", "code=made-up", address))["Location"] == "/sign-in/single-sign-on/"
     assert person_in(client) is None
 
 
-def test_whoever_stops_at_the_provider_can_begin_again(client, provider):
+def test_patron_who_cancels_at_the_provider_can_start_again(client, provider):
     state = parse_qs(urlsplit(begin(client)).query)["state"][0]
     response = client.get(reverse("single_sign_on_answer"), {"error": "access_denied", "state": state})
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert said(response) == ["You returned from Harbour College without signing in. Nothing has changed."]
+    assert messages_in(response) == [
+        "You returned from Harbour College without signing in. Nothing has changed."
+    ]
     page = client.get("/sign-in/single-sign-on/").content.decode()
     assert 'id="use-mail"' in page
     assert 'id="go-on"' in page
 
 
 @pytest.mark.parametrize("error", ["server_error", "<b>", "\0"])
-def test_an_error_of_the_provider_is_told(error, client, provider):
+def test_error_from_the_provider_is_shown_to_the_patron(error, client, provider):
     state = parse_qs(urlsplit(begin(client)).query)["state"][0]
     response = client.get(reverse("single_sign_on_answer"), {"error": error, "state": state})
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert "verify the answer" in said(response)[0]
+    assert "verify the answer" in messages_in(response)[0]
 
 
-def test_a_provider_that_is_away_is_told_and_the_code_offered(client, provider, settings):
+def test_sign_in_page_offers_email_codes_while_the_provider_is_down(client, provider, settings):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
     settings.SSO = provider.settings(issuer="http://127.0.0.1:9")
     response = client.post("/sign-in/single-sign-on/")
     assert response["Location"] == "/sign-in/single-sign-on/"
-    assert said(response) == [
+    assert messages_in(response) == [
         "Harbour College isn't responding right now. Try again later, or sign in another way."
     ]
     page = client.get("/sign-in/single-sign-on/").content.decode()
     assert re.search(r'id="use-mail"\s+href="/sign-in/\?way=code"', page)
-    assert client.get(address)["Location"] == "/sign-in/single-sign-on/"  # another issuer's answer
+    # The answer came from another issuer.
+    assert client.get(address)["Location"] == "/sign-in/single-sign-on/"
     assert person_in(client) is None
 
 
-def test_a_provider_that_goes_away_on_the_way_back_is_told(client, provider, monkeypatch):
+def test_provider_that_fails_after_the_redirect_is_reported_as_down(client, provider, monkeypatch):
     address = provider.visit(begin(client), **ANA).removeprefix("http://testserver")
 
     def fail(*args, **kwargs):
@@ -256,18 +259,18 @@ def test_a_provider_that_goes_away_on_the_way_back_is_told(client, provider, mon
 
     monkeypatch.setattr(requests.Session, "send", fail)
     response = client.get(address)
-    assert "responding right now" in said(response)[0]
+    assert "responding right now" in messages_in(response)[0]
     assert person_in(client) is None
 
 
-def test_a_provider_that_calls_itself_by_another_name_is_not_asked(client, provider, settings):
+def test_provider_with_a_different_issuer_name_is_refused(client, provider, settings):
     settings.SSO = provider.settings(issuer=provider.issuer.replace("127.0.0.1", "localhost"))
     response = client.post("/sign-in/single-sign-on/")
-    assert "verify the answer" in said(response)[0]
+    assert "verify the answer" in messages_in(response)[0]
     assert "Refresh" not in response.headers
 
 
-def test_a_proven_address_that_is_somebodys_here_opens_nothing(client, provider):
+def test_verified_address_of_an_existing_account_does_not_open_it(client, provider):
     there = UserFactory(name="Sam", email=ANA["email"])
     EmailAddress.objects.create(user=there, email=there.email, verified=True, primary=True)
     response = sign_in(client, provider, **ANA)
@@ -277,12 +280,13 @@ def test_a_proven_address_that_is_somebodys_here_opens_nothing(client, provider)
     assert "You already have an account" in page.content.decode()
     assert ANA["email"] in page.content.decode()
     assert 'href="/sign-in/?way=code&amp;next=%2Fme%2F"' in page.content.decode()
-    assert client.post(response["Location"]).status_code == 200  # no way round
+    # Posting does not skip the question.
+    assert client.post(response["Location"]).status_code == 200
     assert User.objects.get() == there
     assert SocialAccount.objects.count() == 0
 
 
-def test_an_address_that_somebody_once_typed_belongs_to_nobody(client, provider):
+def test_unfinished_sign_in_does_not_block_single_sign_on(client, provider):
     client.post(reverse("sign_in"), {"email": ANA["email"]})
     other = Client()
     sign_in(other, provider, **ANA)
@@ -291,9 +295,7 @@ def test_an_address_that_somebody_once_typed_belongs_to_nobody(client, provider)
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_an_address_that_the_provider_does_not_vouch_for_asks_the_same_of_everybody(
-    is_known, client, provider
-):
+def test_unverified_address_does_not_reveal_that_it_has_an_account(is_known, client, provider):
     there = UserFactory(email=ANA["email"] if is_known else "sam@example.org")
     response = sign_in(client, provider, **ANA | {"email_verified": False})
     assert response["Location"] == "/sign-in/single-sign-on/first-time/"
@@ -307,18 +309,18 @@ def test_an_address_that_the_provider_does_not_vouch_for_asks_the_same_of_everyb
     assert list(EmailAddress.objects.filter(user=new).values_list("email", "verified")) == [
         (ANA["email"], False)
     ]
-    assert f'value="{ANA["email"]}"' in _after_proof(client, "add_address")
+    assert f'value="{ANA["email"]}"' in page_after_reauthentication(client, "add_address")
 
 
-def _after_proof(client, name):
+def page_after_reauthentication(client, name):
     session = client.session
     session[REAUTHENTICATED_AT] = time.time()
     session.save()
     return client.get(reverse(name)).content.decode()
 
 
-def test_a_word_for_one_address_is_none_for_another(client, provider, monkeypatch):
-    """The ID token vouches for Ana's; the userinfo names somebody else's, and vouches for nothing."""
+def test_verification_of_one_address_does_not_count_for_another(client, provider, monkeypatch):
+    """Verify one address in the ID token, but return another, unverified one as userinfo."""
     monkeypatch.setattr(
         openid_connect._Adapter,
         "read_userinfo",
@@ -328,7 +330,7 @@ def test_a_word_for_one_address_is_none_for_another(client, provider, monkeypatc
     assert User.objects.count() == 0
 
 
-def test_domains_that_the_library_answers_for_are_vouched_for(client, provider, settings):
+def test_address_in_a_trusted_domain_counts_as_verified(client, provider, settings):
     settings.SSO = provider.settings(proven_domains=["college.example"])
     sign_in(client, provider, sub="4711", name="Ana Ruiz", email="Ana@College.Example")
     assert person_in(client).email == "ana@college.example"
@@ -339,12 +341,12 @@ def test_domains_that_the_library_answers_for_are_vouched_for(client, provider, 
     )
 
 
-def test_who_has_no_address_comes_in_without(client, provider):
+def test_patron_without_an_address_can_use_single_sign_on(client, provider):
     sign_in(client, provider, sub="4711")
     assert (person_in(client).name, person_in(client).email) == ("", None)
 
 
-def test_the_first_time_page_is_for_whoever_was_sent_there_for_ten_minutes(client, provider, later):
+def test_first_time_page_works_for_ten_minutes_after_the_redirect(client, provider, later):
     assert client.get("/sign-in/single-sign-on/first-time/")["Location"] == "/sign-in/single-sign-on/"
     sign_in(client, provider, **ANA | {"email_verified": False})
     later(601)
@@ -352,36 +354,38 @@ def test_the_first_time_page_is_for_whoever_was_sent_there_for_ten_minutes(clien
     assert User.objects.count() == 0
 
 
-def test_a_shut_record_is_not_opened(client, provider):
-    known(UserFactory(is_active=False), provider)
+def test_single_sign_on_does_not_open_a_disabled_account(client, provider):
+    connect_account(UserFactory(is_active=False), provider)
     response = sign_in(client, provider, **ANA)
-    assert said(response) == ["You can't use this account right now. Ask at the desk to find out why."]
+    assert messages_in(response) == ["You can't use this account right now. Ask at the desk to find out why."]
     assert person_in(client) is None
 
 
-def test_on_a_borrowed_device_the_provider_asks_anew_and_the_sign_in_is_short(client, provider):
+def test_single_sign_on_on_a_borrowed_device_asks_for_the_password_and_is_short(client, provider):
     browser = requests.Session()
     sign_in(Client(), provider, browser=browser, sub="1", name="The owner")
     sign_in(client, provider, browser=browser, form={"borrowed": "on"}, **ANA)
-    assert person_in(client).name == "Ana Ruiz"  # not the owner, whom the provider still knew
+    # The provider still had a session of the device's owner, but asked again.
+    assert person_in(client).name == "Ana Ruiz"
     assert client.session.get_expiry_age() <= 2 * 60 * 60
     assert client.cookies["sessionid"]["max-age"] == ""
     assert "last_person" not in client.cookies
 
 
-def test_a_visit_that_was_opened_by_code_stays_open(client, provider, show_code, branch):
+def test_visit_opened_by_code_remains_open_after_single_sign_on(client, provider, show_code, branch):
     visit = HelpSessionFactory(branch=branch)
     show_code(client, code_for(visit))
     sign_in(client, provider, **ANA)
     assert client.get(reverse("help_session", args=[visit.public_id])).status_code == 200
 
 
-def test_single_sign_on_opens_no_desk(client, provider, staff):
-    known(staff, provider)
+def test_single_sign_on_does_not_open_the_desk(client, provider, staff):
+    connect_account(staff, provider)
     sign_in(client, provider, **ANA)
     assert person_in(client) == staff
     assert client.get("/desk/")["Location"].startswith("/second-factor/")
-    assert client.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")  # no proof of staff either
+    # Single sign-on does not reauthenticate staff either.
+    assert client.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
 
 
 # Connecting and disconnecting.
@@ -393,15 +397,15 @@ def prove(client):
     session.save()
 
 
-def test_somebody_who_is_here_connects_it(client, provider, patron, as_patron):
+def test_patron_can_connect_single_sign_on_after_reauthentication(client, provider, patron, as_patron):
     assert client.get("/me/single-sign-on/")["Location"].startswith("/me/prove/")
     assert client.post("/me/single-sign-on/")["Location"].startswith("/me/prove/")
     prove(client)
     address = begin(client, "/me/single-sign-on/")
     assert parse_qs(urlsplit(address).query)["prompt"] == ["login"]
-    response = come_back(client, provider, address, **ANA | {"email": patron.email})
+    response = return_from_provider(client, provider, address, **ANA | {"email": patron.email})
     assert response["Location"] == "/me/"
-    assert said(response) == ["You can now sign in with Harbour College."]
+    assert messages_in(response) == ["You can now sign in with Harbour College."]
     assert list(SocialAccount.objects.values_list("user", "uid")) == [(patron.pk, "4711")]
     assert User.objects.get() == patron
     other = Client()
@@ -419,16 +423,18 @@ def sign_in_as(request):
     return request.getfixturevalue("sign_in")
 
 
-def test_what_opens_somebody_elses_record_is_not_connected(client, provider, patron, as_patron):
-    known(UserFactory(), provider)
+def test_sign_on_account_of_another_patron_cannot_be_connected(client, provider, patron, as_patron):
+    connect_account(UserFactory(), provider)
     prove(client)
-    response = come_back(client, provider, begin(client, "/me/single-sign-on/"), **ANA)
+    response = return_from_provider(client, provider, begin(client, "/me/single-sign-on/"), **ANA)
     assert response["Location"] == "/me/single-sign-on/"
-    assert "another library account" in said(response)[0]
+    assert "another library account" in messages_in(response)[0]
     assert not SocialAccount.objects.filter(user=patron).exists()
 
 
-def test_an_answer_is_for_whoever_began_it(client, provider, patron, as_patron, sign_in_as):
+def test_sign_on_answer_is_refused_if_another_person_signed_in_meanwhile(
+    client, provider, patron, as_patron, sign_in_as
+):
     prove(client)
     address = provider.visit(begin(client, "/me/single-sign-on/"), **ANA).removeprefix("http://testserver")
     other = UserFactory()
@@ -441,8 +447,8 @@ def test_an_answer_is_for_whoever_began_it(client, provider, patron, as_patron, 
     assert SocialAccount.objects.count() == 0
 
 
-def test_it_is_disconnected_after_a_proof(client, provider, patron, as_patron):
-    known(patron, provider)
+def test_disconnecting_single_sign_on_requires_reauthentication(client, provider, patron, as_patron):
+    connect_account(patron, provider)
     assert client.post("/me/single-sign-on/", {"disconnect": "1"})["Location"].startswith("/me/prove/")
     assert SocialAccount.objects.count() == 1
     prove(client)
@@ -466,16 +472,16 @@ def with_card(patron):
     LibraryCard.objects.create(person=patron, ils_id="41", barcode="20001001", seen_at=timezone.now())
 
 
-def with_an_address_that_may_be_a_strangers(patron):
+def with_unverified_address(patron):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
 
 
 @pytest.mark.parametrize(
     ("make", "left"),
-    [(without_address, 1), (with_an_address_that_may_be_a_strangers, 1), (with_passkey, 0), (with_card, 0)],
+    [(without_address, 1), (with_unverified_address, 1), (with_passkey, 0), (with_card, 0)],
 )
-def test_the_only_way_in_stays(make, left, client, provider, patron, as_patron):
-    known(patron, provider)
+def test_only_sign_in_method_cannot_be_disconnected(make, left, client, provider, patron, as_patron):
+    connect_account(patron, provider)
     make(patron)
     prove(client)
     page = client.post("/me/single-sign-on/", {"disconnect": "1"})
@@ -485,13 +491,14 @@ def test_the_only_way_in_stays(make, left, client, provider, patron, as_patron):
         assert 'id="disconnect"' not in client.get("/me/single-sign-on/").content.decode()
 
 
-# That it is still them.
+# Reauthentication.
 
 
-def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(client, provider, later):
+def test_patron_with_single_sign_on_only_reauthenticates_at_the_provider(client, provider, later):
     browser = requests.Session()
     sign_in(client, provider, browser=browser, sub="4711")
-    assert client.get(reverse("export")).status_code == 200  # shown a moment ago
+    # The sign-in counts as reauthentication.
+    assert client.get(reverse("export")).status_code == 200
     session = client.session
     del session[REAUTHENTICATED_AT]
     session.save()
@@ -502,9 +509,11 @@ def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(clien
     assert 'id="confirm"' not in words
     client.post(page["Location"], {"confirm": "1"})
     assert REAUTHENTICATED_AT not in client.session
-    stranger = come_back(client, provider, begin(client, page["Location"], sign_on="1"), sub="4712")
+    stranger = return_from_provider(
+        client, provider, begin(client, page["Location"], sign_on="1"), sub="4712"
+    )
     assert (stranger["Location"], REAUTHENTICATED_AT in client.session) == ("/me/prove/", False)
-    old = come_back(
+    old = return_from_provider(
         client,
         provider,
         begin(client, page["Location"], sign_on="1"),
@@ -512,46 +521,46 @@ def test_who_has_nothing_else_proves_it_by_showing_it_to_the_provider_anew(clien
         claims={"auth_time": 1_000_000_000},
     )
     assert (old["Location"], REAUTHENTICATED_AT in client.session) == ("/me/prove/", False)
-    shown = come_back(
+    shown = return_from_provider(
         client, provider, begin(client, page["Location"], sign_on="1"), browser=browser, sub="4711"
     )
     assert (shown["Location"], REAUTHENTICATED_AT in client.session) == ("/me/single-sign-on/", True)
 
 
-def test_who_can_no_longer_read_their_mail_proves_it_there_too_and_the_old_mailbox_keeps_its_word(
+def test_single_sign_on_reauthenticates_but_does_not_verify_the_old_address(
     client, provider, patron, as_patron
 ):
-    known(patron, provider)
+    connect_account(patron, provider)
     page = client.get("/me/prove/?next=/me/address/").content.decode()
     [way] = re.findall(r'id="to-sign-on" href="([^"]+)"', page)
     address = begin(client, f"/me/prove/{unescape(way)}", sign_on="1")
-    assert come_back(client, provider, address, sub="4711")["Location"] == "/me/address/"
+    assert return_from_provider(client, provider, address, sub="4711")["Location"] == "/me/address/"
     assert (REAUTHENTICATED_AT in client.session, VERIFIED_AT in client.session) == (True, False)
 
 
-def test_a_sign_in_without_being_asked_at_the_provider_is_no_proof(client, provider):
+def test_old_session_at_the_provider_does_not_count_as_reauthentication(client, provider):
     sign_in(client, provider, sub="4711", claims={"auth_time": 1_000_000_000})
     assert person_in(client)
     assert REAUTHENTICATED_AT not in client.session
     assert client.get(reverse("add_passkey"))["Location"].startswith("/me/prove/")
 
 
-# What becomes of it.
+# Merging, erasing and other changes.
 
 
-def test_of_two_records_that_become_one_it_goes_along(provider, patron):
+def test_merged_record_keeps_its_sign_on_account(provider, patron):
     other = UserFactory()
-    account = known(other, provider)
+    account = connect_account(other, provider)
     merge_people(other, patron, by=patron, at=timezone.now())
     account.refresh_from_db()
     assert account.user == patron
 
 
-def test_unmerged_records_keep_their_own_accounts_and_lose_those_added_since(provider, patron, coordinator):
+def test_unmerged_records_keep_only_their_own_sign_on_accounts(provider, patron, coordinator):
     other = UserFactory()
-    account, own = known(other, provider), known(patron, provider, sub="1")
+    account, own = connect_account(other, provider), connect_account(patron, provider, sub="1")
     joined = unmerging.merge_for_a_day(other, patron, by=coordinator, at=timezone.now())
-    known(patron, provider, sub="2")
+    connect_account(patron, provider, sub="2")
     person = unmerging.unmerge(joined, by=coordinator, at=timezone.now())
     account.refresh_from_db()
     own.refresh_from_db()
@@ -559,33 +568,33 @@ def test_unmerged_records_keep_their_own_accounts_and_lose_those_added_since(pro
     assert SocialAccount.objects.count() == 2
 
 
-def test_whoever_stops_a_change_of_address_ends_what_was_connected_since(provider, patron, mailoutbox):
+def test_stopping_an_address_change_disconnects_sign_on_accounts_added_since(provider, patron, mailoutbox):
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
-    known(patron, provider, sub="before")
+    connect_account(patron, provider, sub="before")
     change_in_a_week(patron, email="new@example.org", at=timezone.now())
-    known(patron, provider, sub="since")
+    connect_account(patron, provider, sub="since")
     token = re.search(r"/not-me/(\w+)/", Notification.objects.get(recipient=patron).text)[1]
     stop_change(token, at=timezone.now())
     assert list(SocialAccount.objects.values_list("uid", flat=True)) == ["before"]
 
 
-def test_a_copy_holds_it_and_erasing_takes_it(provider, patron):
-    known(patron, provider)
-    known(UserFactory(), provider, sub="another")
+def test_copy_includes_and_erasure_deletes_the_sign_on_account(provider, patron):
+    connect_account(patron, provider)
+    connect_account(UserFactory(), provider, sub="another")
     rows = list(contents.entries(contents.TABLES["sign_ons"], patron, timezone.now()))
     assert [(row["provider"], row["id_there"]) for row in rows] == [(provider.issuer, "4711")]
     erase(patron, language="en", at=timezone.now())
     assert list(SocialAccount.objects.values_list("uid", flat=True)) == ["another"]
 
 
-def test_who_was_known_by_another_provider_is_somebody_else(client, provider, settings):
+def test_sign_on_account_of_another_provider_is_another_person(client, provider, settings):
     SocialAccount.objects.create(user=UserFactory(), provider="https://old.example", uid="4711")
     sign_in(client, provider, **ANA)
     assert person_in(client).email == ANA["email"]
     assert User.objects.count() == 2
 
 
-def test_without_a_provider_there_is_nothing_to_see(client, library, patron, sign_in_as, settings):
+def test_single_sign_on_pages_are_404_without_a_provider(client, library, patron, sign_in_as, settings):
     settings.SSO = settings.SSO | {"issuer": ""}
     for name in ("single_sign_on", "single_sign_on_answer", "single_sign_on_first_time"):
         assert client.get(reverse(name)).status_code == 404
@@ -607,12 +616,12 @@ def test_without_a_provider_there_is_nothing_to_see(client, library, patron, sig
         "3rdparty/",
     ],
 )
-def test_no_page_of_the_package_is_served(path, client, provider):
+def test_allauth_social_pages_are_404(path, client, provider):
     assert client.get(f"/{path}").status_code == 404
     assert client.get(f"/accounts/{path}").status_code == 404
 
 
-# What an administrator is told.
+# The sso_check command.
 
 
 def check():
@@ -624,7 +633,7 @@ def check():
     return out.getvalue()
 
 
-def test_what_is_well_is_said(provider, settings):
+def test_sso_check_reports_a_working_provider(provider, settings):
     settings.BASE_URL = "https://help.library.example"
     assert check().splitlines() == [
         f"ok    {provider.issuer} answers, and is the issuer that it says it is.",
@@ -650,7 +659,7 @@ def test_what_is_well_is_said(provider, settings):
         ({"ca_file": "/nowhere.pem", "issuer": "https://127.0.0.1:9"}, "Does SSO_CA_FILE exist?"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_mend(other, words, provider, settings):
+def test_sso_check_explains_each_problem_and_its_fix(other, words, provider, settings):
     if "issuer" in other:
         places = {
             "root": provider.issuer.removesuffix("/o"),

@@ -17,13 +17,13 @@ def world_of_all(built_once):
 
 @pytest.fixture
 def world(db, world_of_all):
-    """Return the objects of the world, new for each test. Pickle copies them five times as fast as deepcopy."""
+    """Return new copies of the world's objects. Pickle copies them five times as fast as deepcopy."""
     return pickle.loads(world_of_all)
 
 
 @pytest.fixture
 def owner(world, sign_in):
-    """owner(for_staff): the browser of the coordinator, or of the patron, who has just proved who they are."""
+    """Return owner(for_staff), which returns the coordinator's or patron's browser, just reauthenticated."""
 
     def owner(for_staff):
         client = sign_in(Client(), world.coordinator if for_staff else world.patron)

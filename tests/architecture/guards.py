@@ -1,4 +1,4 @@
-"""What guards and sweeps share: a failure lists everything that failed and says what to do."""
+"""Shared code of guards and sweeps. A failure lists everything that failed and says what to do."""
 
 import pytest
 from django.db import transaction
@@ -6,15 +6,15 @@ from django.test import Client
 from django.utils import translation
 
 
-def none(found, mend):
-    """Fail with a line for each thing that was found, and with how to mend it."""
-    if found := [str(one) for one in found]:
-        pytest.fail("\n".join([*found, mend]), pytrace=False)
+def fail_if_any(found, fix):
+    """Fail if anything was found. The message lists it and says how to fix it."""
+    if found := [str(item) for item in found]:
+        pytest.fail("\n".join([*found, fix]), pytrace=False)
 
 
-def sweep(routes, method, check, *, browser, mend):
-    """Run `check(client, route)` for every route. Fail with a line for each that failed, and with how to mend it."""
-    none(failures(routes, method, check, browser=browser), mend)
+def sweep(routes, method, check, *, browser, fix):
+    """Run `check(client, route)` for every route. List the routes that fail and say how to fix them."""
+    fail_if_any(failures(routes, method, check, browser=browser), fix)
 
 
 def failures(routes, method, check, *, browser):
@@ -28,9 +28,10 @@ def failures(routes, method, check, *, browser):
         client = Client()
         client.cookies.update(browser.cookies)
         with transaction.atomic():
+            # Catch everything, so that the other routes are still checked.
             try:
                 check(client, route)
-            except Exception as error:  # the other routes are tried whatever happens to this one
+            except Exception as error:
                 found.append(
                     f"{method.upper()} /{route.path} ({route}): {type(error).__name__} {error}"[:500]
                 )

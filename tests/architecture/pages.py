@@ -1,4 +1,4 @@
-"""Looking at a page as its reader does: which words on it never went through gettext."""
+"""Find the words on a page that never went through gettext."""
 
 import re
 import unicodedata
@@ -17,17 +17,18 @@ WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def mark_translations(monkeypatch):
-    """From here on each text that goes through gettext comes out as ⟦text⟧: a language that nobody wrote."""
+    """Let gettext return each text as ⟦text⟧ for the rest of the test."""
 
     def marked(original):
         return lambda *args: f"⟦{original(*args)}⟧"
 
     for name in ("gettext", "ngettext", "pgettext", "npgettext"):
         monkeypatch.setattr(_trans, name, marked(getattr(_trans, name)), raising=False)
+    # Skip the caches of these functions, which other tests share.
     for name in (
         "_day_in_words",
         "_time_in_words",
-    ):  # what they remember of other tests, and others of this one
+    ):
         monkeypatch.setattr(tags, name, getattr(tags, name).__wrapped__)
     monkeypatch.setattr(desk, "_kind", desk._kind.__wrapped__)
     monkeypatch.setattr(tags.FixedNode, "render", lambda node, context: node.nodelist.render(context))
@@ -38,14 +39,14 @@ def mark_translations(monkeypatch):
 
 
 def plain_literals(html, data_texts=()):
-    """The words of a page made under mark_translations that are neither marked nor data."""
-    viewer = _Reader()
-    viewer.feed(html)
+    """Return the words of a page that are neither marked by mark_translations nor data."""
+    page_texts = _PageTexts()
+    page_texts.feed(html)
     found = []
     longest_first = sorted(
         {unicodedata.normalize("NFC", data) for data in data_texts} - {""}, key=len, reverse=True
     )
-    for text in viewer.texts:
+    for text in page_texts.texts:
         left = unicodedata.normalize("NFC", text)
         while MARKED.search(left):
             left = MARKED.sub(" ", left)
@@ -58,7 +59,7 @@ def plain_literals(html, data_texts=()):
     return found
 
 
-class _Reader(HTMLParser):
+class _PageTexts(HTMLParser):
     def __init__(self):
         super().__init__()
         self.texts, self.unread = [""], 0

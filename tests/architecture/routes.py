@@ -1,4 +1,4 @@
-"""Every URL of the portal and who it is for. A URL that stands in no table fails a test."""
+"""Tables of every URL of the portal and who may open it. A test fails for a URL in no table."""
 
 import inspect
 from dataclasses import dataclass
@@ -6,44 +6,44 @@ from dataclasses import dataclass
 import pytest
 from django.urls import URLPattern, get_resolver
 
-# Open to anybody, with the reason.
+# Open to everybody, with the reason.
 PUBLIC = {
-    "home": "without a reader it says how to begin",
-    "open_code": "the form into which a code is typed",
-    "open_code_link": "the code is the key",
-    "open_account": "the code is the key",
+    "home": "a visitor reads how to begin",
+    "open_code": "the form for typing a code",
+    "open_code_link": "the code gives access",
+    "open_account": "the code gives access",
     "leave": "leads out of the portal",
-    "ask": "anybody may write a question first",
+    "ask": "a question can be written before signing in",
     "send_question": "shows what this browser wrote",
-    "discard_question": "throws away what this browser wrote",
-    "find_reading": "anybody may answer first",
+    "discard_question": "deletes what this browser wrote",
+    "find_reading": "the form can be filled in before signing in",
     "send_reading": "shows what this browser answered",
-    "discard_reading": "throws away what this browser answered",
-    "sign_in": "the way in",
-    "card_sign_in": "the way in with a library card",
-    "single_sign_on": "the way in through the library's own provider",
-    "single_sign_on_answer": "the way back from it: what this browser was sent there with is the key",
-    "single_sign_on_first_time": "the second step of that way, for whoever is new",
-    "account_login": "the way in, by allauth's name",
-    "account_confirm_login_code": "the second step of the way in",
-    "resend_code": "the second step of the way in, again",
-    "sign_in_by_passkey": "the way in, without a code",
-    "passkey_options": "what a browser is to sign on its way in",
-    "stop_address": "the token of the mail is the key",
-    "invitation": "the token of the link is the key; it opens no more than the way to show whose it is",
-    "sign_out": "out of one's own sign-in",
-    "signed_out": "the words after it",
-    "set_language": "a choice on this device",
-    "lock": "out of one's own sign-in, at a shared desk computer",
-    "locked": "the browser's own token is the key, and a PIN",
-    "logo": "the library's own picture",
-    "privacy": "what the library keeps is for anybody to read",
-    "erased": "a receipt names nobody, and its address is known to whoever was erased",
-    "offline": "holds nothing of anybody's",
-    "service_worker": "holds nothing of anybody's",
+    "discard_reading": "deletes what this browser answered",
+    "sign_in": "sign-in",
+    "card_sign_in": "sign-in with a library card",
+    "single_sign_on": "sign-in through the library's own provider",
+    "single_sign_on_answer": "the return from the provider; the browser must have the state of its request",
+    "single_sign_on_first_time": "the second step of single sign-on, for new patrons",
+    "account_login": "sign-in, under allauth's name",
+    "account_confirm_login_code": "the second step of sign-in",
+    "resend_code": "sends a new sign-in code",
+    "sign_in_by_passkey": "sign-in with a passkey",
+    "passkey_options": "the options for signing in with a passkey",
+    "stop_address": "the token in the email gives access",
+    "invitation": "the token in the link gives access, but accepting requires signing in",
+    "sign_out": "ends the browser's own sign-in",
+    "signed_out": "the page after signing out",
+    "set_language": "the language is saved on this device",
+    "lock": "locks a shared desk computer",
+    "locked": "the browser's token and a PIN give access",
+    "logo": "the library's logo",
+    "privacy": "the privacy page is for everybody",
+    "erased": "a receipt names nobody, and only the erased person knows its URL",
+    "offline": "contains no personal data",
+    "service_worker": "contains no personal data",
 }
-# Show only what belongs to the reader; nothing in the address says whose.
-READERS_OWN = {
+# Pages that show the viewer's own data, without an id in the URL.
+VIEWERS_OWN = {
     *(
         "ask_draft",
         "help_sessions",
@@ -61,7 +61,7 @@ READERS_OWN = {
     "who_looked",
     *("add_passkey", "add_passkey_options", "offer_passkey", "merge_records"),
 }
-# Name an object in the address: which of `world` it is.
+# URLs with an id, and the attribute of `world` that holds the object.
 OBJECT = {
     "help_session": "session",
     "session_outcome": "session",
@@ -138,23 +138,23 @@ OBJECT = {
     "forget_second_factor": "person",
     "close_desk_computer": "shared_desk",
 }
-# Objects that are nobody's in particular, with the reason why no scope stands before them.
+# URLs with an id that is not looked up in a scope, with the reason.
 SHARED = {
-    "save_item": "an item of the catalogue is everybody's",
-    "branch_settings": "a coordinator sees to all branches",
-    "branch_hours": "a coordinator sees to all branches",
-    "branch_closed_days": "a coordinator sees to all branches",
-    "branch_use": "a coordinator sees to all branches",
-    "absence": "a coordinator sees to the people of the whole library",
-    "reply_template": "a coordinator sees to all branches",
-    "remove_reply_template": "a coordinator sees to all branches",
-    "lift_hold": "a hold is of the whole library: any coordinator may lift it",
-    "desk_old_address": "it only redirects, and the page behind it starts from a scope",
-    "discard_kept": "looked up among the person's own",
-    "open_code_link": "the code is the key",
-    "erased": "the address is the key, and names nobody",
-    "stop_address": "the token of the mail is the key",
-    "invitation": "the token of the link is the key",
+    "save_item": "items of the catalog belong to nobody",
+    "branch_settings": "coordinators manage all branches",
+    "branch_hours": "coordinators manage all branches",
+    "branch_closed_days": "coordinators manage all branches",
+    "branch_use": "coordinators manage all branches",
+    "absence": "coordinators manage the staff of the whole library",
+    "reply_template": "coordinators manage all branches",
+    "remove_reply_template": "coordinators manage all branches",
+    "lift_hold": "any coordinator may lift a legal hold",
+    "desk_old_address": "it only redirects to a page that uses a scope",
+    "discard_kept": "looked up among the person's own rows",
+    "open_code_link": "the code gives access",
+    "erased": "only the erased person knows the URL, and it names nobody",
+    "stop_address": "the token in the email gives access",
+    "invitation": "the token in the link gives access",
 }
 
 
@@ -200,7 +200,7 @@ def _walk(resolver, prefix, converters):
 
 
 def functions_behind(view):
-    """The view itself and every function of ours that it calls, directly or through others."""
+    """Return the view and the portal's functions that it calls, directly or indirectly."""
     seen, todo = [], [inspect.unwrap(view)]
     while todo:
         function = todo.pop()

@@ -1,4 +1,4 @@
-"""Every URL against what is sent to it on purpose: addresses of other hosts, fields that are no fields, links that a scanner follows."""
+"""Attack every URL with addresses of other hosts, unknown fields, link scanners and hostile text."""
 
 import contextlib
 import re
@@ -32,7 +32,7 @@ from portal.privacy import exports
 from tests.accounts.test_sign_in import ask_for_code
 from tests.mailers import use_outbox
 
-from .guards import none, sweep
+from .guards import fail_if_any, sweep
 from .routes import PUBLIC, both_owners, functions_behind, routes
 from .test_sweeps import rows
 from .world import address
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.django_db
 
 ROUTES = routes()
 
-# An address of somebody else's, as browsers may take it.
+# Spellings of another host's address that browsers may accept.
 ELSEWHERE = [
     *(
         "https://evil.example/",
@@ -59,16 +59,20 @@ ELSEWHERE = [
         "////evil.example",
     ),
 ]
-LEADS = {"next", "back"}  # the fields by which a form of ours says where it came from
-LEADING = [
+# The fields that tell a view where to redirect.
+REDIRECT_FIELDS = {"next", "back"}
+REDIRECTING_ROUTES = [
     route
     for route in ROUTES
-    if any(LEADS & set(map(str, function.__code__.co_consts)) for function in functions_behind(route.view))
+    if any(
+        REDIRECT_FIELDS & set(map(str, function.__code__.co_consts))
+        for function in functions_behind(route.view)
+    )
 ]
 
 
-def leads(answer):
-    """Where an answer sends the browser by itself."""
+def redirect_targets(answer):
+    """Return the addresses that a response sends the browser to."""
     return [
         answer.headers.get(name, "")
         for name in ("Location", "HX-Redirect", "HX-Location", "HX-Push-Url", "Refresh")
@@ -77,21 +81,21 @@ def leads(answer):
 
 @pytest.mark.one_database
 @both_owners
-def test_no_page_leads_to_another_host(for_staff, world, owner):
+def test_no_page_redirects_to_another_host(for_staff, world, owner):
     sweep(
-        [route for route in LEADING if route.for_staff == for_staff],
+        [route for route in REDIRECTING_ROUTES if route.for_staff == for_staff],
         "get, post",
-        lambda browser, route: follow_it_elsewhere(browser, address(route, world)),
+        lambda browser, route: check_redirects(browser, address(route, world)),
         browser=owner(for_staff),
-        mend="Check where the form says it came from with url_has_allowed_host_and_scheme before you use it.",
+        fix="Check the redirect address with url_has_allowed_host_and_scheme before you use it.",
     )
 
 
-def follow_it_elsewhere(browser, url):
+def check_redirects(browser, url):
     for going_to in ELSEWHERE:
-        fields = dict.fromkeys(LEADS, going_to)
+        fields = dict.fromkeys(REDIRECT_FIELDS, going_to)
         for answer in (browser.get(url, fields), browser.post(f"{url}?{urlencode(fields)}", fields)):
-            for target in filter(None, leads(answer)):
+            for target in filter(None, redirect_targets(answer)):
                 assert target.startswith("/")
                 assert not target.startswith(("//", "/\\"))
                 assert urlsplit(target.replace("\\", "/")).netloc == ""
@@ -102,7 +106,7 @@ def follow_it_elsewhere(browser, url):
             )
 
 
-def test_the_pages_that_lead_somewhere_are_found():
+def test_redirect_guard_finds_the_pages_that_redirect():
     assert {
         "sign_in",
         "account_confirm_login_code",
@@ -112,15 +116,15 @@ def test_the_pages_that_lead_somewhere_are_found():
         "open_code",
         "verdict",
         "save_item",
-    } <= {route.name for route in LEADING}
+    } <= {route.name for route in REDIRECTING_ROUTES}
 
 
-# What no form of ours has.
+# Unknown fields.
 
-# Columns that no patron's form writes whatever else it holds, and no form of staff who coordinate nothing.
-NOBODYS_TO_WRITE = {
+# Columns that a patron's form must never write. None means all columns.
+PROTECTED_COLUMNS = {
     "accounts.User": ["id", "public_id", "email", "is_active", "joined_at", "password", "last_login"],
-    "accounts.StaffRole": None,  # none at all
+    "accounts.StaffRole": None,
     "accounts.Library": None,
     "accounts.Branch": None,
     "accounts.LibraryCard": None,
@@ -157,14 +161,15 @@ NOBODYS_TO_WRITE = {
     "privacy.Export": ["id", "person_id"],
 }
 WRITTEN_BY_DESIGN = {
-    "export": {"privacy.Export"},  # asks for one of their own
+    # A patron may ask for their own copy.
+    "export": {"privacy.Export"},
 }
 
 
 def columns():
-    """{label: {pk: what nobody may write}} of the rows that are there."""
+    """Return {model label: {primary key: protected columns}} of all rows."""
     found = {}
-    for label, names in NOBODYS_TO_WRITE.items():
+    for label, names in PROTECTED_COLUMNS.items():
         model = apps.get_model(label)
         existing = [field.column for field in model._meta.concrete_fields]
         assert names is None or set(names) <= set(existing), f"{label}: {set(names) - set(existing)}"
@@ -177,7 +182,7 @@ def columns():
 
 
 def fields_of_every_table(world):
-    """Each column of each table, as the name of a field that is posted: other people's ids, and whatever would let somebody in."""
+    """Return form fields named after every column, with values such as another person's id."""
     other, fields = world.other_patron, {}
     for model in apps.get_models():
         for field in model._meta.concrete_fields:
@@ -203,7 +208,7 @@ def fields_of_every_table(world):
     }
 
 
-def test_fields_that_no_form_has_are_ignored(world, sign_in):
+def test_unknown_form_fields_are_ignored(world, sign_in):
     signed_in, before, fields = sign_in(Client(), world.patron), columns(), fields_of_every_table(world)
 
     def check(browser, route):
@@ -215,7 +220,7 @@ def test_fields_that_no_form_has_are_ignored(world, sign_in):
             assert {pk: row for pk, row in after[label].items() if pk in was} == {
                 pk: row for pk, row in was.items() if pk in after[label]
             }
-            if NOBODYS_TO_WRITE[label] is None:
+            if PROTECTED_COLUMNS[label] is None:
                 assert set(after[label]) <= set(was)
         assert not User.objects.get(pk=world.patron.pk).is_staff
 
@@ -224,16 +229,16 @@ def test_fields_that_no_form_has_are_ignored(world, sign_in):
         "post",
         check,
         browser=signed_in,
-        mend="Take what a view saves from the cleaned data of a form that names its fields. What the view is meant to write"
-        " goes into WRITTEN_BY_DESIGN here.",
+        fix="Save only the cleaned data of a form. If the view should write this row, add it to"
+        " WRITTEN_BY_DESIGN here.",
     )
 
 
-# A browser of which nothing is known.
+# Browsers without a sign-in.
 
 
-def test_what_a_stranger_leaves_in_the_database_is_gone_after_a_day(world):
-    """Or anybody could fill it with sessions that live for more than a year."""
+def test_sessions_of_visitors_expire_after_a_day(world):
+    """Give sessions of visitors a short life. Otherwise they would fill the database for a year."""
     fields = {
         "email": "stranger@example.org",
         "body": "Hello",
@@ -256,16 +261,16 @@ def test_what_a_stranger_leaves_in_the_database_is_gone_after_a_day(world):
         "get, post",
         check,
         browser=Client(),
-        mend="Give the session that these views write an expiry of a day: request.session.set_expiry().",
+        fix="Let the sessions of these visitors expire after a day: request.session.set_expiry().",
     )
 
 
-# Mailed links.
+# Links in emails.
 
 
 @pytest.fixture
 def mails(world, settings):
-    """One of each kind that is ever sent, as it was written."""
+    """Return the emails in the outbox, at least one of each kind."""
     use_outbox(settings)
     at = timezone.now()
     ask_for_code(Client(), "somebody@example.org")
@@ -311,7 +316,7 @@ def mails(world, settings):
 
 
 def kinds_of_mail():
-    """Every template of a mail, as the word that its text begins with is made from it."""
+    """Return the kind of each email template, such as "account/login_code"."""
     files = (settings.BASE_DIR / "templates").glob("*/email/*")
     return {
         re.sub(
@@ -323,7 +328,7 @@ def kinds_of_mail():
     }
 
 
-def test_a_scanner_that_follows_every_link_of_every_mail_changes_nothing(mails, world):
+def test_scanner_that_opens_every_email_link_changes_nothing(mails, world):
     links = {
         (mail.kind, link)
         for mail in mails
@@ -338,7 +343,7 @@ def test_a_scanner_that_follows_every_link_of_every_mail_changes_nothing(mails, 
     assert all_rows() == before
 
 
-def test_each_kind_of_mail_has_been_sent(mails):
+def test_scanner_test_covers_every_kind_of_email(mails):
     subjects = {
         "account/login_code": "code",
         "account/sign_in_methods_changed": "Your sign-in at",
@@ -348,14 +353,14 @@ def test_each_kind_of_mail_has_been_sent(mails):
     sent = {mail.kind for mail in mails} | {
         kind for kind, words in subjects.items() if any(words in mail.subject for mail in mails)
     }
-    none(
+    fail_if_any(
         kinds_of_mail() - sent,
         "Send one of these mails in the fixture `mails`, so that its links are followed.",
     )
 
 
 def all_rows():
-    """What `rows` holds and what opening a page may write for somebody who is signed in: a scanner is nobody. But for its own session."""
+    """Return all rows except sessions and limit counts."""
     found = rows()
     with connection.cursor() as cursor:
         for label in ("accounts.AuditEvent", "conversations.Participation", "conversations.NoteMention"):
@@ -364,10 +369,11 @@ def all_rows():
     return found
 
 
-# What people wrote, in every column of every table at once.
+# Text from people, in every column of every table.
 
-HOSTILE = "'\"><i x></i>{{7*7}}<script>alert(2)</script><img src=x onerror=alert(1)>"  # whatever a column cuts off: an element comes first
-WRITTEN_BY_US = {
+# A column may cut the text off, so an element comes first.
+HOSTILE = "'\"><i x></i>{{7*7}}<script>alert(2)</script><img src=x onerror=alert(1)>"
+SYSTEM_FIELDS = {
     "slug",
     "language",
     "session_key",
@@ -381,12 +387,12 @@ WRITTEN_BY_US = {
     "key",
     "logo",
 }
-NOBODYS_WORDS = {"sessions", "contenttypes", "mfa", "usersessions"}
+APPS_WITHOUT_TEXT = {"sessions", "contenttypes", "mfa", "usersessions"}
 
 
 @pytest.fixture
 def hostile(world):
-    """The world, where whatever somebody could have written is HOSTILE; and whatever was to be an address, a script."""
+    """Return the world with HOSTILE in every text column and a script in every URL column."""
     for model in apps.get_models():
         for field in model._meta.concrete_fields:
             is_text = (
@@ -394,7 +400,7 @@ def hostile(world):
                 and not field.choices
                 and not field.primary_key
             )
-            if is_text and field.name not in WRITTEN_BY_US and model._meta.app_label not in NOBODYS_WORDS:
+            if is_text and field.name not in SYSTEM_FIELDS and model._meta.app_label not in APPS_WITHOUT_TEXT:
                 words = (
                     "javascript:alert(3)"
                     if field.name in {"url", "catalog_link"}
@@ -403,12 +409,12 @@ def hostile(world):
                 with (
                     contextlib.suppress(IntegrityError, DataError),
                     transaction.atomic(),
-                ):  # what a constraint keeps as it is
+                ):
                     model._base_manager.update(**{field.name: words})
                 with (
                     contextlib.suppress(IntegrityError, DataError),
                     transaction.atomic(),
-                ):  # of what is unique, one
+                ):
                     model._base_manager.filter(
                         pk=model._base_manager.values_list("pk", flat=True).first()
                     ).update(**{field.name: words})
@@ -416,7 +422,7 @@ def hostile(world):
 
 
 class Elements(HTMLParser):
-    """The elements that nobody but HOSTILE can have made, and the addresses that run."""
+    """The elements and script URLs on a page that only HOSTILE can have made."""
 
     def __init__(self, page):
         super().__init__()
@@ -439,10 +445,10 @@ class Elements(HTMLParser):
 
     def handle_data(self, data):
         if "</i>49" in data:
-            self.found.append(("a template that was read", data))
+            self.found.append(("evaluated as a template", data))
 
 
-def test_whatever_people_wrote_is_text_at_every_address(hostile, sign_in):
+def test_text_from_people_is_escaped_on_every_page(hostile, sign_in):
     shown = 0
     for who, at_desk in ((hostile.coordinator, True), (hostile.patron, False)):
         browser = sign_in(Client(), who)
@@ -456,7 +462,7 @@ def test_whatever_people_wrote_is_text_at_every_address(hostile, sign_in):
             if answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/html"):
                 page = answer.content.decode()
                 assert Elements(page).found == [], (
-                    f"{route}: people's words became elements. Let the template escape them: no |safe, no mark_safe."
+                    f"{route}: text became HTML. Let the template escape it, without |safe and mark_safe."
                 )
                 shown += "&lt;i x&gt;" in page
     assert shown > 50

@@ -1,4 +1,4 @@
-"""Every URL is sent fields that no form of ours would send. None is a fault of ours."""
+"""Send invalid values to every URL. No request may cause a server error."""
 
 import random
 import re
@@ -48,7 +48,7 @@ VALUES = [
 
 
 def names_of_fields():
-    """Every name that a template, a form or a view of ours gives to a field, and those of the items part."""
+    """Return the names of all form fields in templates, forms and views, and of the items formset."""
     templates = (settings.BASE_DIR / "templates").rglob("*.html")
     code = [file for app in ("portal", "accounts") for file in (settings.BASE_DIR / app).rglob("*.py")]
     found = {name for file in templates for name in IN_A_TEMPLATE.findall(file.read_text("utf-8"))}
@@ -59,7 +59,8 @@ def names_of_fields():
         for name in match
         if name
     }
-    import_module(settings.ROOT_URLCONF)  # which imports every view, and so every form
+    # This imports every view, and so every form.
+    import_module(settings.ROOT_URLCONF)
     found |= {name for form in forms_below(BaseForm) for name in form.base_fields}
     return sorted(
         found
@@ -89,17 +90,17 @@ NAMES = names_of_fields()
 
 @pytest.mark.long
 @both_owners
-def test_nonsense_in_the_fields_is_no_fault(for_staff, world, owner):
+def test_invalid_field_values_cause_no_server_error(for_staff, world, owner):
     sweep(
         owned(for_staff),
         "post",
-        lambda browser, route: send_nonsense(browser, route, address(route, world)),
+        lambda browser, route: send_random_values(browser, route, address(route, world)),
         browser=owner(for_staff),
-        mend="Nothing that is sent may be a fault of ours: clean it in a form, or answer 404.",
+        fix="No value may cause a server error: clean it in a form, or answer 404.",
     )
 
 
-def send_nonsense(browser, route, url):
+def send_random_values(browser, route, url):
     chance = random.Random(str(route))
     for turn in range(times(2, 20)):
         fields = {name: chance.choice(VALUES) for name in NAMES if chance.random() < 0.7}
@@ -116,7 +117,7 @@ def send_nonsense(browser, route, url):
         assert browser.get(url, fields).status_code < 500
 
 
-def test_the_names_of_the_fields_are_found():
+def test_form_field_guard_finds_every_field_name():
     assert {"question", "code", "next", "without_address", "client_token", "accent_color", "remove"} <= set(
         NAMES
     )

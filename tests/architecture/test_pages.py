@@ -1,4 +1,4 @@
-"""Every page that the URLconf knows, as the one for whom it is: each word translated, each variable there."""
+"""Check every page for untranslated words and missing template variables."""
 
 import pytest
 from django.apps import apps
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.one_database]
 
 
 class Missing(str):
-    """What a variable that isn't there shows; false, as it would be, to `if` and `default`."""
+    """The text of a missing variable. It is false, as a missing variable is for `if` and `default`."""
 
     __slots__ = ()
 
@@ -25,7 +25,7 @@ class Missing(str):
 
 
 MISSING = Missing("‼")
-# Said the same in every language.
+# The same in every language.
 NAMES = {
     "Afterword",
     "English",
@@ -46,7 +46,7 @@ NAMES = {
 
 
 def texts_of_the_data():
-    """Every text in the database, and what is named alike everywhere: time zones, and languages in their own words."""
+    """Return every text in the database, and names that are never translated."""
     texts = (
         NAMES
         | {settings.SSO["name"]}
@@ -71,7 +71,7 @@ def texts_of_the_data():
 
 
 @both_owners
-def test_no_word_of_a_page_is_left_out_of_the_translation(for_staff, world, owner, monkeypatch):
+def test_every_word_on_a_page_can_be_translated(for_staff, world, owner, monkeypatch):
     browser, texts = owner(for_staff), texts_of_the_data()
     mark_translations(monkeypatch)
 
@@ -85,13 +85,13 @@ def test_no_word_of_a_page_is_left_out_of_the_translation(for_staff, world, owne
         "get",
         check,
         browser=browser,
-        mend="Put these words through {% translate %} or gettext, and run make messages. Names that are the same in every"
-        " language go into NAMES here.",
+        fix="Translate these words with {% translate %} or gettext, and run make messages. Add names that"
+        " are the same in every language to NAMES here.",
     )
 
 
 @both_owners
-def test_no_page_names_a_variable_that_isnt_there(for_staff, world, owner, monkeypatch):
+def test_templates_use_no_missing_variables(for_staff, world, owner, monkeypatch):
     browser = owner(for_staff)
     monkeypatch.setattr(engines["django"].engine, "string_if_invalid", MISSING)
 
@@ -105,11 +105,11 @@ def test_no_page_names_a_variable_that_isnt_there(for_staff, world, owner, monke
         "get",
         check,
         browser=browser,
-        mend="The template prints a variable that the view does not pass, after the words above: correct its name or pass it.",
+        fix="After these words, the template uses a variable that the view doesn't pass. Correct or pass it.",
     )
 
 
-# The guards are seen to fail.
+# Tests of the guards themselves.
 
 
 @pytest.mark.parametrize(
@@ -123,11 +123,11 @@ def test_no_page_names_a_variable_that_isnt_there(for_staff, world, owner, monke
         ("<p>Rosa ⟦replied⟧ 14:02</p><style>.x{color:red}</style><script>var x</script>", []),
     ],
 )
-def test_a_plain_word_is_found(html, left):
+def test_translation_guard_finds_an_untranslated_word(html, left):
     assert plain_literals(html, {"Rosa"}) == left
 
 
-def test_a_missing_variable_is_found(monkeypatch):
+def test_template_guard_finds_a_missing_variable(monkeypatch):
     monkeypatch.setattr(engines["django"].engine, "string_if_invalid", MISSING)
     assert (
         engines["django"]
@@ -137,5 +137,5 @@ def test_a_missing_variable_is_found(monkeypatch):
     )
 
 
-def test_the_languages_are_those_whose_names_are_known():
+def test_translation_guard_knows_the_names_of_all_languages():
     assert {str(name) for _, name in settings.LANGUAGES} <= NAMES

@@ -1,4 +1,4 @@
-"""What docs/security.md and docs/asvs.md name is there, and no requirement of the standard is left out."""
+"""Check the references in docs/security.md and docs/asvs.md and the list of ASVS requirements."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 from django.conf import settings
 
-from .guards import none
+from .guards import fail_if_any
 
 SECURITY, ASVS = (settings.BASE_DIR / "docs" / name for name in ("security.md", "asvs.md"))
 A_TEST = re.compile(r"\btests/[\w/]*(?:\.py(?:::(\w+))?)?")
@@ -80,7 +80,7 @@ def requirements(level):
 
 
 def rows():
-    """(numbers as they stand, subject, answer, by what) of each row of the tables."""
+    """Return (numbers, subject, answer, evidence) for each row of the tables."""
     lines = [line for line in ASVS.read_text("utf-8").splitlines() if re.match(r"\| \**\d", line)]
     return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines]
 
@@ -91,8 +91,8 @@ def functions_of(path):
     return {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
 
 
-def what_is_missing(text):
-    """The tests and files that a document names and that aren't there."""
+def missing_references(text):
+    """Return the tests and files that a document names but that don't exist."""
     missing = []
     for found in A_TEST.finditer(text):
         path, _, name = found[0].partition("::")
@@ -107,43 +107,43 @@ def headings(page):
 
 
 @pytest.mark.parametrize("page", [SECURITY, ASVS], ids=lambda page: page.name)
-def test_whatever_test_or_file_is_named_is_there(page):
-    none(
-        what_is_missing(page.read_text("utf-8")),
-        f"docs/{page.name} names these, and they are not there: name the test or file that took their place.",
+def test_security_docs_name_only_existing_tests_and_files(page):
+    fail_if_any(
+        missing_references(page.read_text("utf-8")),
+        f"docs/{page.name} names tests or files that don't exist. Name the ones that replaced them.",
     )
 
 
 @pytest.mark.parametrize("page", [SECURITY, ASVS], ids=lambda page: page.name)
-def test_whatever_is_linked_is_there(page):
+def test_security_docs_links_lead_somewhere(page):
     for found in A_LINK.finditer(page.read_text("utf-8")):
         target = page.parent / (found["page"] or page.name)
-        mend = f"{found[0]} in docs/{page.name} leads nowhere: correct the page or the heading."
-        assert target.exists(), mend
-        assert found["heading"] is None or found["heading"] in headings(target), mend
+        fix = f"{found[0]} in docs/{page.name} is a broken link: correct the page or the heading."
+        assert target.exists(), fix
+        assert found["heading"] is None or found["heading"] in headings(target), fix
 
 
-def test_there_are_as_many_requirements_as_the_standard_has():
+def test_asvs_guard_knows_all_requirements_of_the_standard():
     assert [len(requirements(level)) for level in "123"] == [70, 183, 92]
 
 
-def test_each_requirement_of_the_two_levels_is_answered_once():
+def test_asvs_page_answers_each_level_1_and_2_requirement_once():
     numbers = [number.strip() for row in rows() for number in row[0].split(",")]
     assert sorted(number.strip("*") for number in numbers) == sorted(requirements("1") | requirements("2"))
     assert {number.strip("*") for number in numbers if number.startswith("**")} == requirements("1")
 
 
-def test_each_answer_says_by_what():
+def test_every_asvs_answer_gives_evidence_or_a_reason():
     for numbers, subject, answer, by in rows():
         assert subject
         assert answer in ANSWERS
         named = A_TEST.search(by) or A_FILE.search(by) or A_LINK.search(by) or by.startswith("the same")
         assert named if answer == "met" else len(by) > 10, (
-            f"{numbers}: name the test, the file or the page that shows it in docs/asvs.md, or say in words why not."
+            f"{numbers}: name the test, file or page that shows it in docs/asvs.md, or say why not."
         )
 
 
-def test_what_is_not_met_is_said_at_the_top():
+def test_asvs_page_lists_unmet_requirements_at_the_top():
     numbers = {
         number for row in rows() if row[2] == "not met" for number in row[0].replace("*", "").split(", ")
     }
@@ -153,10 +153,10 @@ def test_what_is_not_met_is_said_at_the_top():
     )
 
 
-# The guards are seen to fail.
+# Tests of the guards themselves.
 
 
-def test_a_test_that_is_gone_is_found():
+def test_security_docs_guard_finds_a_missing_test():
     gone = ["tests/nowhere/test_x.py", "tests/architecture/test_tree.py::test_gone", "portal/gone.py"]
     text = f"`{gone[0]}` {gone[1]} tests/architecture/test_tree.py::test_init_files_are_empty `{gone[2]}`"
-    assert what_is_missing(text) == gone
+    assert missing_references(text) == gone

@@ -1,4 +1,4 @@
-"""Every action by staff locks the roles of the staff member who does it."""
+"""Check that every action by staff locks the roles of that staff member."""
 
 import ast
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_every_action_by_staff_locks_their_roles():
     assert missing == [], f"Decorate with @staff_action, or say in WITHOUT_A_LOCK why not: {missing}"
 
 
-def test_the_list_of_exceptions_names_no_action_that_is_gone_or_decorated():
+def test_role_lock_exceptions_name_only_undecorated_actions():
     bare = {name for name, decorated in all_actions().items() if not decorated}
     gone = sorted(set(WITHOUT_A_LOCK) - bare)
     assert gone == [], f"Remove from WITHOUT_A_LOCK: {gone}"
@@ -90,5 +90,5 @@ def test_the_list_of_exceptions_names_no_action_that_is_gone_or_decorated():
         ("def show(row, *, at): ...", {}),
     ],
 )
-def test_the_guard_sees_which_functions_are_decorated(source, found):
+def test_role_lock_guard_recognizes_decorated_functions(source, found):
     assert actions_in(source, "m") == found

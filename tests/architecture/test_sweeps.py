@@ -1,6 +1,6 @@
-"""Every URL, generated from the URLconf: who may open it, what opening it changes, which headers it carries.
+"""Check every URL of the URLconf: who may open it, what it changes and which headers it has.
 
-A sweep is one test over all URLs, because 4,000 tests of one request each spend their time in pytest. Its failure lists
+A sweep is one test over all URLs, because 4,000 tests of one request each would be slow. Its failure lists
 every URL and method that failed.
 """
 
@@ -23,16 +23,17 @@ FOREIGN = [
     route for route in ROUTES if route.converters and route.name not in PUBLIC and route.name not in SHARED
 ]
 DESK = [route for route in ROUTES if route.at_desk]
-# Rows that opening a page may write: who looked, how far they read, the device's own session and its counts of tries.
+# Rows that opening a page may write: who looked, how far they read, sessions and counted attempts.
 MAY_CHANGE = {
     "accounts.AuditEvent",
     "conversations.Participation",
     "conversations.NoteMention",
-    "portal.LimitCount",  # opening a code counts a try, and gives it back
+    # Opening a code counts an attempt and then undoes the count.
+    "portal.LimitCount",
     "sessions.Session",
 }
 UNDONE_ALREADY = {
-    "undo_tally": "a tally that is gone needs no undoing: pressing twice is no error, and says no more of a stranger's"
+    "undo_tally": "undoing a missing tally is not an error, so it reveals nothing about a stranger's"
 }
 STRANGERS = [
     "nobody",
@@ -48,7 +49,7 @@ NOT_THIS_METHOD = 405
 
 @pytest.fixture
 def stranger(world, sign_in, show_code):
-    """stranger(who): the browser of one of STRANGERS."""
+    """Return stranger(who), which returns the browser of one of STRANGERS."""
     return lambda who: _stranger(who, Client(), world, sign_in, show_code)
 
 
@@ -65,7 +66,7 @@ def _stranger(who, client, world, sign_in, show_code):
 
 
 def rows():
-    """All there is, read past the ORM, which takes longer over it than the page that is tested."""
+    """Return all rows except MAY_CHANGE. Plain SQL is much faster here than the ORM."""
     found = {}
     with connection.cursor() as cursor:
         for model in apps.get_models():
@@ -77,7 +78,7 @@ def rows():
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("who", STRANGERS)
-def test_a_strangers_object_does_not_exist(who, method, world, stranger):
+def test_objects_of_other_patrons_and_branches_are_404(who, method, world, stranger):
     signed_in, before = stranger(who), rows()
 
     def check(browser, route):
@@ -93,9 +94,9 @@ def test_a_strangers_object_does_not_exist(who, method, world, stranger):
         method,
         check,
         browser=signed_in,
-        mend=(
-            "Start these views from belonging_to() or at_desk_of(), so that a stranger's object is a 404. If the object is"
-            " nobody's, add the URL to SHARED in tests/architecture/routes.py and say why."
+        fix=(
+            "Look objects up with belonging_to() or at_desk_of(), so that a stranger's object is a 404. If the"
+            " object has no owner, add the URL to SHARED in tests/architecture/routes.py and say why."
         ),
     )
 
@@ -110,9 +111,7 @@ def test_a_strangers_object_does_not_exist(who, method, world, stranger):
         ("staff elsewhere without second factor", 302),
     ],
 )
-def test_the_desk_is_closed_to_all_but_staff_behind_their_second_factor(
-    who, expected, method, world, stranger
-):
+def test_desk_is_open_only_to_staff_with_a_second_factor(who, expected, method, world, stranger):
     def check(browser, route):
         assert getattr(browser, method)(address(route, world)).status_code == expected
 
@@ -121,12 +120,12 @@ def test_the_desk_is_closed_to_all_but_staff_behind_their_second_factor(
         method,
         check,
         browser=stranger(who),
-        mend="Decorate these views with staff_only or coordinator_only (accounts/access.py).",
+        fix="Decorate these views with staff_only or coordinator_only (accounts/access.py).",
     )
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_settings_do_not_exist_for_staff_who_coordinate_nothing(method, world, sign_in):
+def test_coordinator_pages_are_404_for_other_staff(method, world, sign_in):
     coordinators_only = [route for route in DESK if route.view.guard == "coordinator_only"]
     signed_in, before = sign_in(Client(), world.staff), rows()
 
@@ -139,12 +138,12 @@ def test_the_settings_do_not_exist_for_staff_who_coordinate_nothing(method, worl
         method,
         check,
         browser=signed_in,
-        mend="These views must answer 404 to staff who coordinate nothing: let coordinator_only run first.",
+        fix="These views must answer 404 to staff who aren't coordinators: let coordinator_only run first.",
     )
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_desk_closes_at_once_for_who_no_longer_works_there(method, world, sign_in):
+def test_desk_closes_at_once_for_a_person_without_a_role(method, world, sign_in):
     browser = sign_in(Client(), world.staff)
     world.staff.staff_roles.all().delete()
 
@@ -156,11 +155,11 @@ def test_the_desk_closes_at_once_for_who_no_longer_works_there(method, world, si
         method,
         check,
         browser=browser,
-        mend="Read the roles on each request: these views still open for somebody without a role.",
+        fix="Read the roles on each request: these views still open for a person without a role.",
     )
 
 
-def test_who_may_sign_in_no_longer_is_signed_out_at_once(world, sign_in):
+def test_disabled_person_is_signed_out_at_once(world, sign_in):
     browser = sign_in(Client(), world.coordinator)
     User.objects.filter(pk=world.coordinator.pk).update(is_active=False)
 
@@ -175,14 +174,15 @@ def test_who_may_sign_in_no_longer_is_signed_out_at_once(world, sign_in):
         "get",
         check,
         browser=browser,
-        mend="Take the person from request.user, which is anonymous once is_active is off.",
+        fix="Take the person from request.user, which is anonymous once is_active is off.",
     )
 
 
-BY_CODE = {"session", "recommendation", "conversation", "item"}  # what the holder of a code has of their own
+# The objects that a viewer by code may open.
+BY_CODE = {"session", "recommendation", "conversation", "item"}
 
 
-def test_the_holder_of_a_code_sees_their_own_visit_and_nobody_elses(world, show_code):
+def test_viewer_by_code_sees_only_their_own_visit(world, show_code):
     def check(browser, route):
         mine = OBJECT.get(route.name) in BY_CODE
         response = browser.get(address(route, world.by_code if mine else world))
@@ -204,9 +204,7 @@ def test_the_holder_of_a_code_sees_their_own_visit_and_nobody_elses(world, show_
         "get",
         check,
         browser=show_code(Client(), world.other_code),
-        mend=(
-            "These pages show somebody else's data, or refuse the visit that was opened by code: start from belonging_to()."
-        ),
+        fix=("These pages show a stranger's data or refuse a visit opened by code. Use belonging_to()."),
     )
 
 
@@ -225,14 +223,14 @@ def test_opening_a_page_changes_nothing(for_staff, method, world, owner):
         method,
         check,
         browser=signed_in,
-        mend=(
-            "A GET or HEAD must not write. Move the change behind a POST. If the row only records the visit, add its model to"
-            " MAY_CHANGE here and say why."
+        fix=(
+            "A GET or HEAD must not write. Write on POST only. If the row only records that a page was opened,"
+            " add its model to MAY_CHANGE here and say why."
         ),
     )
 
 
-def test_a_scanner_that_follows_links_changes_nothing_at_all(world):
+def test_scanner_that_opens_every_page_changes_nothing(world):
     before = rows()
 
     def check(browser, route):
@@ -245,15 +243,13 @@ def test_a_scanner_that_follows_links_changes_nothing_at_all(world):
         "get",
         check,
         browser=Client(),
-        mend=(
-            "A mail scanner opens every link without signing in. Move what these pages write behind a POST."
-        ),
+        fix=("A mail scanner opens every link without signing in. Write on POST only."),
     )
 
 
 @pytest.mark.one_database
 @both_owners
-def test_every_answer_carries_the_headers(for_staff, world, owner):
+def test_every_response_has_the_security_headers(for_staff, world, owner):
     def check(browser, route):
         headers = browser.get(address(route, world)).headers
         assert "unsafe" not in headers["Content-Security-Policy"]
@@ -275,16 +271,14 @@ def test_every_answer_carries_the_headers(for_staff, world, owner):
         "get",
         check,
         browser=owner(for_staff),
-        mend=(
-            "Let SecurityHeadersMiddleware (portal/headers.py) set these headers, and do not overwrite them in the view."
-        ),
+        fix=("Let SecurityHeadersMiddleware (portal/headers.py) set these headers, and not the view."),
     )
 
 
 @pytest.mark.one_database
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
 @both_owners
-def test_other_methods_do_nothing(for_staff, method, world, owner):
+def test_put_patch_and_delete_change_nothing(for_staff, method, world, owner):
     signed_in = owner(for_staff)
     before = rows()
 
@@ -297,15 +291,13 @@ def test_other_methods_do_nothing(for_staff, method, world, owner):
         method,
         check,
         browser=signed_in,
-        mend=(
-            "Write only when request.method is POST: decorate these views with require_POST or require_http_methods."
-        ),
+        fix=("Write on POST only. Decorate these views with require_POST or require_http_methods."),
     )
 
 
 @pytest.mark.one_database
 @both_owners
-def test_a_post_without_its_token_is_refused(for_staff, world, owner):
+def test_post_without_a_csrf_token_is_refused(for_staff, world, owner):
     signed_in = owner(for_staff)
     before = rows()
 
@@ -313,15 +305,16 @@ def test_a_post_without_its_token_is_refused(for_staff, world, owner):
         browser.handler.enforce_csrf_checks = True
         assert browser.post(address(route, world)).status_code in {403, NOT_THIS_METHOD, 302}
         changed = {label for label, value in rows().items() if value != before[label]}
-        assert changed <= {"accounts.RefusedPost"}  # what was typed is kept for its writer
+        # The typed text is saved for its author.
+        assert changed <= {"accounts.RefusedPost"}
 
-    sweep(owned(for_staff), "post", check, browser=signed_in, mend=("Remove csrf_exempt from these views."))
-
-
-# The sweep is seen to fail.
+    sweep(owned(for_staff), "post", check, browser=signed_in, fix=("Remove csrf_exempt from these views."))
 
 
-def test_a_sweep_lists_every_failure_and_undoes_each_request(world):
+# A test of the sweep itself.
+
+
+def test_sweep_lists_every_failure_and_rolls_back_each_request(world):
     seen = []
 
     def check(browser, route):

@@ -1,4 +1,4 @@
-"""The house is as docs/architecture.md says, and nothing lies about unused."""
+"""Check the structure in docs/architecture.md, and that no file is unused."""
 
 import re
 import tomllib
@@ -8,7 +8,7 @@ import allauth
 import pytest
 from django.conf import settings
 
-from .guards import none
+from .guards import fail_if_any
 
 ROOT = Path(settings.BASE_DIR)
 APPS = [ROOT / name for name in ("accounts", "recommendations", "portal")]
@@ -20,14 +20,15 @@ STATIC = sorted(
     str(path.relative_to(ROOT / "static")) for path in (ROOT / "static").rglob("*") if path.is_file()
 )
 FORBIDDEN = {"services", "selectors", "utils", "helpers", "managers", "signals", "mixins"}
-LONGEST_LINE = 110  # characters
-LONE_TAG = re.compile(r"\s*\{%(?:(?!%\}).)*%\}")  # Django's tags can't contain a newline
+MAX_LINE_LENGTH = 110
+# Django's tags can't contain a newline.
+LONE_TAG = re.compile(r"\s*\{%(?:(?!%\}).)*%\}")
 REQUIREMENTS = {"requirements.txt": "5.2", "requirements-dev.txt": "5.2", "requirements-newest.txt": "6.1"}
 FLOORS = {"django": (5, 2, 19), "django-allauth": (65, 21, 1), "django-htmx": (1, 29)}
 
 
 def words_of_the_code():
-    """All our code, templates, scripts and styles in one text."""
+    """Return all code, templates, scripts and styles of the portal as one text."""
     files = [
         *MODULES,
         *(ROOT / "templates").rglob("*.*"),
@@ -41,7 +42,7 @@ WORDS = words_of_the_code()
 
 
 def names_of(template):
-    """How code may name a template: its path, a mail's kind, or the prefix that allauth completes."""
+    """Yield the names that code may use for a template: its path, an email's kind or allauth's prefix."""
     yield template
     if found := re.fullmatch(r"(\w+)/email/(\w+)\.(?:subject\.txt|txt|html)", template):
         yield f"{found[1]}/{found[2]}"
@@ -50,7 +51,7 @@ def names_of(template):
 
 
 def is_overriding(template):
-    """It stands in for a template of allauth, or beside one whose name allauth completes with .txt and .html."""
+    """Return whether a template replaces one of allauth, or is the HTML version of one."""
     theirs = Path(allauth.__file__).parent / "templates" / template
     return theirs.exists() or theirs.with_suffix(".txt").exists()
 
@@ -59,26 +60,26 @@ def is_named(name, words):
     return bool(re.search(rf"""["']{re.escape(name)}(?:#\w+)?["'?]""", words))
 
 
-def test_no_template_is_unused():
-    none(
+def test_every_template_is_used():
+    fail_if_any(
         [
             f"templates/{template}"
             for template in TEMPLATES
             if not any(is_named(name, WORDS) for name in names_of(template)) and not is_overriding(template)
         ],
-        "Delete the template, or name it in the code in one piece: the guard looks for its path between quotes.",
+        "Delete the template, or name it in the code: the guard looks for its whole path in quotes.",
     )
 
 
 def long_lines(text):
     """Return the numbers of the lines that are too long and could be broken."""
     lines = enumerate(text.splitlines(), start=1)
-    return [number for number, line in lines if len(line) > LONGEST_LINE and not LONE_TAG.fullmatch(line)]
+    return [number for number, line in lines if len(line) > MAX_LINE_LENGTH and not LONE_TAG.fullmatch(line)]
 
 
-def test_lines_of_html_templates_have_at_most_110_characters():
+def test_html_template_lines_have_at_most_110_characters():
     root = ROOT / "templates"
-    none(
+    fail_if_any(
         [
             f"templates/{template}:{number}"
             for template in TEMPLATES
@@ -89,10 +90,10 @@ def test_lines_of_html_templates_have_at_most_110_characters():
     )
 
 
-def test_no_static_file_is_unused():
-    none(
+def test_every_static_file_is_used():
+    fail_if_any(
         [f"static/{file}" for file in STATIC if not is_static_file_used(file)],
-        "Delete the file, or name it in the code in one piece: the guard looks for its name between quotes.",
+        "Delete the file, or name it in the code: the guard looks for its whole name in quotes.",
     )
 
 
@@ -107,14 +108,14 @@ def is_filled_init(path):
 
 
 def test_init_files_are_empty():
-    none(
+    fail_if_any(
         [path.relative_to(ROOT) for path in MODULES if is_filled_init(path)],
         "Move the code into a module with a name, and import it from there.",
     )
 
 
-def test_no_module_has_a_name_that_says_nothing():
-    none(
+def test_modules_do_not_have_meaningless_names():
+    fail_if_any(
         [path for path in MODULES if {path.stem, *path.relative_to(ROOT).parts} & FORBIDDEN],
         "Name the module after what it holds.",
     )
@@ -125,16 +126,16 @@ def version(text):
 
 
 @pytest.mark.parametrize("package", FLOORS)
-def test_dependencies_are_above_the_floors_that_close_known_holes(package):
+def test_dependencies_exclude_releases_with_known_security_holes(package):
     stated = " ".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
     floor = re.search(rf"(?:^| ){package}(?:\[[\w,]+\])?>=([\d.]+)", stated)
     pin = re.search(rf"^{package}(?:\[[\w,]+\])?==([\d.]+)", (ROOT / "requirements.txt").read_text(), re.M)
-    mend = f"Older releases of {package} have known holes: raise it in pyproject.toml and run make lock."
-    assert version(floor[1]) >= FLOORS[package], mend
-    assert version(pin[1]) >= FLOORS[package], mend
+    fix = f"Older releases of {package} have security holes: raise it in pyproject.toml and run make lock."
+    assert version(floor[1]) >= FLOORS[package], fix
+    assert version(pin[1]) >= FLOORS[package], fix
 
 
-def test_every_pinned_package_has_a_hash_and_no_address():
+def test_pinned_packages_have_hashes_and_no_urls():
     for name in REQUIREMENTS:
         text = (ROOT / name).read_text()
         unsafe = [
@@ -142,18 +143,18 @@ def test_every_pinned_package_has_a_hash_and_no_address():
             for pin in re.split(r"\n(?=[a-zA-Z])", text)
             if "://" in pin or ("==" in pin.split("#")[0] and "--hash=sha256:" not in pin)
         ]
-        none(unsafe, f"Do not edit {name} by hand: run make lock.")
+        fail_if_any(unsafe, f"Do not edit {name} by hand: run make lock.")
 
 
 @pytest.mark.parametrize("name", REQUIREMENTS)
-def test_each_requirements_file_pins_one_django_for_every_python(name):
+def test_requirements_file_pins_one_django_version(name):
     """The portal runs on the long-term release. The newest Django is for `make test-newest` alone."""
     pins = re.findall(r"^django==(\d+\.\d+)\.\d+(.*?) ?\\$", (ROOT / name).read_text(), re.M)
     assert pins == [(REQUIREMENTS[name], "")]
 
 
-def test_the_newest_requirements_differ_in_django_and_allauth_alone():
-    """A failure of `make test-newest` is then about one of these two."""
+def test_newest_requirements_differ_only_in_django_and_allauth():
+    """Change only these two, so that they explain any failure of `make test-newest`."""
     supported, newest = (
         dict(re.findall(r"^([\w-]+)(==\S+)", (ROOT / name).read_text(), re.M))
         for name in ("requirements-dev.txt", "requirements-newest.txt")
@@ -162,15 +163,15 @@ def test_the_newest_requirements_differ_in_django_and_allauth_alone():
     assert changed == {"django", "django-allauth"}
 
 
-# The guards are seen to fail.
+# Tests of the guards themselves.
 
 
-def test_an_unused_file_is_found():
+def test_unused_template_is_found_by_the_guard():
     assert not is_named("home/old.html", WORDS)
     assert is_named("base.html", WORDS)
 
 
-def test_a_long_line_is_found_but_a_tag_that_alone_is_long_may_stay():
+def test_long_line_is_found_unless_it_is_a_single_tag():
     condition = f"{{% if {' or '.join(['reader_asked'] * 9)} %}}"
     assert long_lines(f"<p>\n{condition}{{% endif %}}\n</p>") == [2]
     assert long_lines(f"<p>\n  {condition}\n  {{% endif %}}</p>") == []

@@ -1,4 +1,4 @@
-"""Reads start from a scope, writes go through an action, views do nothing else."""
+"""Check that views read from a scope and write through actions."""
 
 import ast
 import inspect
@@ -6,8 +6,8 @@ import inspect
 import pytest
 from django.conf import settings
 
-from .guards import none
-from .routes import OBJECT, PUBLIC, READERS_OWN, SHARED, Route, functions_behind, routes
+from .guards import fail_if_any
+from .routes import OBJECT, PUBLIC, SHARED, VIEWERS_OWN, Route, functions_behind, routes
 
 WRITES = {
     "save",
@@ -19,17 +19,18 @@ WRITES = {
     "bulk_create",
     "bulk_update",
 }
+# Views may write to these.
 NOT_ROWS = (
     "request.session",
     "cache",
     "session",
     "response.headers",
-)  # what may be written on the way to an answer
-# Writing that is not ours to put elsewhere, with the reason.
+)
+# Writes in views that can't move to an action, with the reason.
 WRITES_FOR_A_REASON = {
-    ("accounts/views/second_factor.py", "form.save()"): "allauth's own form enrols the authenticator app"
+    ("accounts/views/second_factor.py", "form.save()"): "allauth's form sets up the authenticator app"
 }
-STAFF_AWAY_FROM_THE_DESK = {"change_second_factor": "the key to the desk's door lies outside it"}
+STAFF_AWAY_FROM_THE_DESK = {"change_second_factor": "the second factor is needed before the desk opens"}
 SCOPES = {"belonging_to", "at_desk_of"}
 ROUTES = routes()
 VIEW_FILES = sorted(
@@ -41,7 +42,7 @@ VIEW_FILES = sorted(
 
 
 def writes_in(source):
-    """Lines in which a view writes to the database itself."""
+    """Return the lines in which a view writes to the database."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITES:
@@ -55,9 +56,9 @@ def starts_from_a_scope(view):
     return any(SCOPES & set(function.__code__.co_names) for function in functions_behind(view))
 
 
-def test_views_never_write():
+def test_views_do_not_write_to_the_database():
     names = {str(path.relative_to(settings.BASE_DIR)): path for path in VIEW_FILES}
-    none(
+    fail_if_any(
         [
             f"{name}:{found}"
             for name, path in names.items()
@@ -68,42 +69,42 @@ def test_views_never_write():
     )
 
 
-def test_every_url_is_classified():
-    none(
+def test_every_url_is_listed_with_who_may_open_it():
+    fail_if_any(
         [f"{route} (/{route.path})" for route in ROUTES if not is_classified(route)],
-        "Add the URL to tests/architecture/routes.py and say who may open it: PUBLIC with a reason, READERS_OWN, or OBJECT"
-        " with the object of the world that its address names.",
+        "Add the URL to tests/architecture/routes.py and say who may open it: PUBLIC with a reason,"
+        " VIEWERS_OWN, or OBJECT with the attribute of the world.",
     )
 
 
 def is_classified(route):
     if route.converters and route.name not in PUBLIC:
         return route.name in OBJECT
-    return route.at_desk or route.name in PUBLIC or route.name in READERS_OWN
+    return route.at_desk or route.name in PUBLIC or route.name in VIEWERS_OWN
 
 
-def test_a_view_that_is_given_an_id_starts_from_a_scope():
-    none(
+def test_views_with_an_id_look_the_object_up_in_a_scope():
+    fail_if_any(
         [
             f"{route} (/{route.path})"
             for route in ROUTES
             if route.converters and not starts_from_a_scope(route.view) and route.name not in SHARED
         ],
-        "Look the object up with belonging_to() or at_desk_of(). If it is nobody's, add the URL to SHARED in"
+        "Look the object up with belonging_to() or at_desk_of(). If it has no owner, add the URL to SHARED in"
         " tests/architecture/routes.py and say why.",
     )
 
 
-def test_every_view_of_the_desk_is_for_staff_only():
+def test_desk_views_are_for_staff_only():
     guards = {"staff_only", "coordinator_only"}
-    none(
+    fail_if_any(
         [route for route in ROUTES if route.at_desk and getattr(route.view, "guard", "") not in guards],
         "Decorate these views with staff_only or coordinator_only (accounts/access.py).",
     )
 
 
-def test_nothing_outside_the_desk_is_for_staff():
-    none(
+def test_views_outside_the_desk_are_not_for_staff():
+    fail_if_any(
         [
             route
             for route in ROUTES
@@ -111,28 +112,28 @@ def test_nothing_outside_the_desk_is_for_staff():
             and hasattr(route.view, "guard")
             and route.name not in STAFF_AWAY_FROM_THE_DESK
         ],
-        "Move the page below /desk/. If it must be outside, add it to STAFF_AWAY_FROM_THE_DESK here and say why.",
+        "Move the page below /desk/, or add it to STAFF_AWAY_FROM_THE_DESK here and say why.",
     )
 
 
 def test_views_are_functions():
-    none(
+    fail_if_any(
         [route for route in ROUTES if not inspect.isfunction(inspect.unwrap(route.view))],
         "Write the view as a function: the guards read its code.",
     )
 
 
-def test_the_tables_name_no_url_that_is_gone():
-    none(
-        {*PUBLIC, *READERS_OWN, *OBJECT, *SHARED} - {route.name for route in ROUTES},
+def test_url_tables_name_only_existing_urls():
+    fail_if_any(
+        {*PUBLIC, *VIEWERS_OWN, *OBJECT, *SHARED} - {route.name for route in ROUTES},
         "Remove these names from the tables in tests/architecture/routes.py.",
     )
 
 
-# The guards are seen to fail.
+# Tests of the guards themselves.
 
 
-def test_a_view_that_writes_is_found():
+def test_writing_view_is_found_by_the_guard():
     assert (
         len(
             writes_in(
@@ -143,7 +144,7 @@ def test_a_view_that_writes_is_found():
     )
 
 
-def test_a_view_without_a_scope_is_found():
+def test_view_without_a_scope_is_found_by_the_guard():
     def careless(request, public_id):
         return public_id
 
@@ -153,11 +154,11 @@ def test_a_view_without_a_scope_is_found():
     assert (starts_from_a_scope(careless), starts_from_a_scope(careful)) == (False, True)
 
 
-def test_a_url_that_stands_in_no_table_is_found():
+def test_unlisted_url_is_found_by_the_guard():
     assert not is_classified(Route("somewhere/", "somewhere", None, ()))
     assert not is_classified(Route("somewhere/<uuid:public_id>/", "somewhere", None, ("uuid",)))
 
 
-def test_a_guard_names_everything_that_it_found():
+def test_guard_failure_lists_everything_it_found():
     with pytest.raises(pytest.fail.Exception, match=r"one\ntwo\nDo that\."):
-        none(["one", "two"], "Do that.")
+        fail_if_any(["one", "two"], "Do that.")

@@ -1,4 +1,4 @@
-"""One library with something of every kind in it, and the people who may and may not open it."""
+"""Build a library with objects of every kind, and people who may and may not open them."""
 
 import uuid
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ from .routes import OBJECT
 
 
 def build():
-    """`build_for` people of its own."""
+    """Build the world with its own library and people."""
     branch = LibraryFactory().default_branch
     return build_for(
         branch,
@@ -49,7 +49,7 @@ def build():
 
 
 def build_for(branch, patron, staff, coordinator):
-    """Everything belongs to `patron` and to the desk of `staff`."""
+    """Build objects that belong to `patron` and to the desk of `staff`."""
     session = HelpSessionFactory(
         branch=branch, staff=staff, patron=patron, kept_at=timezone.now(), handed_over_at=timezone.now()
     )
@@ -76,7 +76,7 @@ def build_for(branch, patron, staff, coordinator):
     )
     recommendation_by_code = recommend_in(by_code)[0]
     MessageFactory(conversation=ConversationFactory(help_session=by_code))
-    # A stranger to everything here, although a visit of the same patron's is shared with them.
+    # This patron may open nothing above, although another visit is shared with them.
     other_patron = UserFactory(name="Somebody Else", email="else@example.org")
     SharedSessionFactory(branch=branch, staff=staff, patron=patron, shared_with=other_patron)
     return SimpleNamespace(
@@ -131,7 +131,7 @@ def build_for(branch, patron, staff, coordinator):
 
 
 def address(route, world):
-    """The route's address, naming the world's object."""
+    """Return the route's URL with the id of the matching object of the world."""
     if not route.converters:
         return reverse(route.name)
     if route.name in {"stop_address", "invitation"}:

@@ -1,4 +1,4 @@
-"""What stands in the lists of the desk, as its queue asks for them."""
+"""Read the lists of the desk with the same queries as the queue."""
 
 from accounts.models import Branch
 from portal.conversations.desk_lists import LISTS, Desk, Filters, compiled, in_list
@@ -7,7 +7,7 @@ from portal.conversations.search import look_up
 
 
 def listed(*names, at, text=""):
-    """The conversations of all branches in these lists that hold the words of `text`, in no order."""
+    """Return the set of conversations of all branches in these lists that contain the words of `text`."""
     rows, desk = (
         compiled(Conversation.objects.values_list("pk")),
         Desk(tuple(Branch.objects.values_list("pk", flat=True)), ()),

@@ -1,4 +1,4 @@
-"""What a page shows, for comparing a swapped-in part with a reload."""
+"""Read parts of a page, to compare a swapped-in part with a reload."""
 
 import re
 from html.parser import HTMLParser
@@ -45,7 +45,10 @@ class _Finder(HTMLParser):
 
 
 def part(response, element_id):
-    """The element with that id as HTML, without what is new each time it is drawn or is only said when it is swapped in."""
+    """Return the HTML of the element with this id.
+
+    Attributes that differ on every request or only exist in swapped parts are removed.
+    """
     finder = _Finder(element_id)
     finder.feed(response.content.decode())
     assert finder.found, f"no #{element_id} in the page"
@@ -54,7 +57,7 @@ def part(response, element_id):
 
 
 def text(response):
-    """The words of the page, as one line."""
+    """Return the words of the page as one line."""
     html = re.sub(r"(?s)<style.*?</style>|<script.*?</script>", "", response.content.decode())
     html = re.sub(r"<[^>]+>", " ", html)
     return re.sub(r"\s+", " ", html)

@@ -1,4 +1,4 @@
-"""Each test works on portals of their own, by the commands as they are typed: on SQLite a folder, on PostgreSQL a database each."""
+"""Run the backup commands on separate portals, each with its own folder and database."""
 
 import io
 import json
@@ -18,9 +18,10 @@ from psycopg import sql
 from tests import databases
 
 ON_POSTGRES = "postgresql" in settings.DATABASES["default"]["ENGINE"]
+# The separate portals copy the tests' database, so it must exist.
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.django_db,  # theirs is a copy of the tests' database, so there must be one
+    pytest.mark.django_db,
     pytest.mark.skipif(ON_POSTGRES and not shutil.which("pg_dump"), reason="pg_dump is not installed"),
 ]
 
@@ -34,7 +35,7 @@ Branch.objects.create(name="Main", slug="main")
 NAME_AND_LOGO = "from accounts.models import Library; library = Library.objects.get(); print(library.name, library.logo.read())"
 
 
-class PortalOfItsOwn:
+class SeparatePortal:
     """A portal with all tables and no rows, or a copy of `like`."""
 
     def __init__(self, folder, *, like=None):
@@ -81,7 +82,7 @@ class PortalOfItsOwn:
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory, request):
-    portal = PortalOfItsOwn(tmp_path_factory.mktemp("empty"))
+    portal = SeparatePortal(tmp_path_factory.mktemp("empty"))
     if not ON_POSTGRES:
         shutil.copy(request.getfixturevalue("migrated"), portal.folder / "afterword.sqlite3")
     yield portal
@@ -90,7 +91,7 @@ def empty(tmp_path_factory, request):
 
 @pytest.fixture(scope="module")
 def filled(empty, tmp_path_factory):
-    portal = PortalOfItsOwn(tmp_path_factory.mktemp("filled"), like=empty)
+    portal = SeparatePortal(tmp_path_factory.mktemp("filled"), like=empty)
     portal.run(FILL)
     yield portal
     portal.end()
@@ -108,7 +109,7 @@ def new_portal(tmp_path, empty):
     portals = []
 
     def new_portal(name, like=empty):
-        portals.append(PortalOfItsOwn(tmp_path / name, like=like))
+        portals.append(SeparatePortal(tmp_path / name, like=like))
         return portals[-1]
 
     yield new_portal
@@ -123,17 +124,17 @@ def old(new_portal, filled):
 
 @pytest.fixture
 def archive(archive_of_all, tmp_path):
-    """A backup of what `old` holds."""
+    """Return a backup of the data in `old`."""
     return shutil.copy(archive_of_all, tmp_path / "b.tar.gz")
 
 
-def test_what_was_backed_up_comes_back_on_another_machine(old, archive, new_portal):
+def test_backup_can_be_restored_on_another_machine(old, archive, new_portal):
     new = new_portal("new")
     assert "Restored the state of" in new.manage("restore", str(archive))
     assert new.run(NAME_AND_LOGO) == old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
 
 
-def test_the_archive_is_for_its_owner_only_and_says_what_it_is(archive_of_all):
+def test_backup_archive_is_private_and_has_a_manifest(archive_of_all):
     archive = archive_of_all
     assert archive.stat().st_mode & 0o077 == 0
     with tarfile.open(archive) as opened:
@@ -144,7 +145,7 @@ def test_the_archive_is_for_its_owner_only_and_says_what_it_is(archive_of_all):
     assert list(archive.parent.iterdir()) == [archive]
 
 
-def test_a_portal_that_holds_something_is_overwritten_only_on_request(old, archive):
+def test_restore_overwrites_data_only_with_replace(old, archive):
     old.run("from accounts.models import Library; Library.objects.update(name='Changed since')")
     (old.private / "later.txt").write_text("x")
     assert "--replace" in old.manage("restore", str(archive), status=1)
@@ -154,14 +155,14 @@ def test_a_portal_that_holds_something_is_overwritten_only_on_request(old, archi
     assert not (old.private / "later.txt").exists()
 
 
-def test_a_backup_never_overwrites_another(old, archive):
+def test_backup_never_overwrites_an_existing_file(old, archive):
     before = archive.read_bytes()
     assert "already exists" in old.manage("backup", str(archive), status=1)
     assert archive.read_bytes() == before
 
 
 def changed(archive, *, name, content):
-    """The archive with one member replaced."""
+    """Return a copy of the archive with one member replaced."""
     target = archive.with_name("changed.tar.gz")
     with tarfile.open(archive) as source, tarfile.open(target, "w:gz") as copy:
         for member in source:
@@ -173,7 +174,7 @@ def changed(archive, *, name, content):
     return target
 
 
-def test_what_is_no_sound_backup_changes_nothing(old, archive):
+def test_invalid_backup_is_refused_and_changes_nothing(old, archive):
     with tarfile.open(archive) as opened:
         manifest = json.load(opened.extractfile("manifest.json"))
     half = archive.with_name("half.tar.gz")
@@ -200,8 +201,8 @@ def test_what_is_no_sound_backup_changes_nothing(old, archive):
     assert old.run(NAME_AND_LOGO) == "Harbour Library b'a picture'"
 
 
-def test_a_backup_while_people_write_is_one_moments_state(old, new_portal, tmp_path):
-    """A writer adds branches in pairs, each pair in one transaction: no copy may hold half of one."""
+def test_backup_during_writes_is_consistent(old, new_portal, tmp_path):
+    """Add branches in pairs, each in one transaction. The backup must contain only whole pairs."""
     writer = """
 import itertools, sys
 from django.db import transaction
@@ -232,7 +233,7 @@ for n in itertools.count():
     assert int(lefts) > 0
 
 
-def test_pg_dump_missing_is_said_with_its_mend(monkeypatch, tmp_path):
+def test_missing_pg_dump_error_says_how_to_install_it(monkeypatch, tmp_path):
     from portal import backups
 
     monkeypatch.setattr(backups.shutil, "which", lambda program: None)

@@ -1,7 +1,7 @@
-"""What must hold when several people, or one impatient finger, act at the same moment: real processes, a real database.
+"""Check actions that several processes do at the same time.
 
-SQLite lets one writer in at a time and so hides races: these run on PostgreSQL. Without the lock of a conversation's row all of the first
-part fail there but the two of one token, which a unique constraint holds; of the second part five do.
+These tests run on PostgreSQL only, because SQLite allows one writer at a time and so hides races. They fail
+without the locks on rows, except where a unique constraint is enough.
 """
 
 import datetime
@@ -59,7 +59,8 @@ from tests.factories import (
 from tests.processes import at_once, rounds
 
 ROUNDS, PROCESSES = times(4, 10), 8
-MANY = times(10, 100)  # rounds of what is done to a conversation
+# Rounds of the tests of one conversation.
+CONVERSATION_ROUNDS = times(10, 100)
 
 pytestmark = [
     pytest.mark.long,
@@ -105,10 +106,10 @@ def say(conversation, by, side, token=None, **kwargs):
     )
 
 
-# What is done to a conversation.
+# Actions on a conversation.
 
 
-def test_one_token_is_one_message_and_one_mail_however_often_it_is_sent(session):
+def test_message_sent_eight_times_at_once_is_stored_and_emailed_once(session):
     conversation = ask(session)
 
     def check(token, ids):
@@ -118,16 +119,16 @@ def test_one_token_is_one_message_and_one_mail_however_often_it_is_sent(session)
 
     rounds(
         [lambda token: say(conversation, session.staff, "staff", token).pk] * PROCESSES,
-        MANY,
+        CONVERSATION_ROUNDS,
         before=lambda _: uuid.uuid4(),
         after=check,
     )
     conversation.refresh_from_db()
-    assert conversation.messages.count() == MANY + 1
-    assert conversation.desk_version == MANY + 1
+    assert conversation.messages.count() == CONVERSATION_ROUNDS + 1
+    assert conversation.desk_version == CONVERSATION_ROUNDS + 1
 
 
-def test_a_question_asked_eight_times_at_once_is_one_conversation(session):
+def test_question_sent_eight_times_at_once_creates_one_conversation(session):
     def asks(token):
         return actions.ask(
             by=None, at=timezone.now(), help_session=session, body="Hi", language="en", client_token=token
@@ -136,11 +137,14 @@ def test_a_question_asked_eight_times_at_once_is_one_conversation(session):
     def check(_token, ids):
         assert len(set(ids)) == 1
 
-    rounds([asks] * PROCESSES, MANY, before=lambda _: uuid.uuid4(), after=check)
-    assert (Conversation.objects.count(), Message.objects.count()) == (MANY, MANY)
+    rounds([asks] * PROCESSES, CONVERSATION_ROUNDS, before=lambda _: uuid.uuid4(), after=check)
+    assert (Conversation.objects.count(), Message.objects.count()) == (
+        CONVERSATION_ROUNDS,
+        CONVERSATION_ROUNDS,
+    )
 
 
-def test_answers_for_something_to_read_sent_eight_times_at_once_are_one_conversation(session):
+def test_reading_form_sent_eight_times_at_once_creates_one_conversation(session):
     form = {"loved": "Piranesi", "for_whom": "me"}
 
     def asks(token):
@@ -156,15 +160,15 @@ def test_answers_for_something_to_read_sent_eight_times_at_once_are_one_conversa
     def check(_token, ids):
         assert len(set(ids)) == 1
 
-    rounds([asks] * PROCESSES, MANY, before=lambda _: uuid.uuid4(), after=check)
+    rounds([asks] * PROCESSES, CONVERSATION_ROUNDS, before=lambda _: uuid.uuid4(), after=check)
     assert (Conversation.objects.count(), ReadersForm.objects.count(), Message.objects.count()) == (
-        MANY,
-        MANY,
-        MANY,
+        CONVERSATION_ROUNDS,
+        CONVERSATION_ROUNDS,
+        CONVERSATION_ROUNDS,
     )
 
 
-def test_of_eight_who_take_a_conversation_one_does_and_the_others_are_told_who(session):
+def test_one_of_eight_staff_takes_a_conversation_and_the_others_see_who(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
     conversation = ask(session)
 
@@ -191,11 +195,11 @@ def test_of_eight_who_take_a_conversation_one_does_and_the_others_are_told_who(s
         winner = conversation.assignee_id
         assert sorted(outcomes) == [f"taken by {winner}"] + [f"told {winner}"] * (PROCESSES - 1)
 
-    rounds([take(person) for person in people], MANY, before=free, after=check)
-    assert DeskEvent.objects.filter(kind="taken").count() == MANY
+    rounds([take(person) for person in people], CONVERSATION_ROUNDS, before=free, after=check)
+    assert DeskEvent.objects.filter(kind="taken").count() == CONVERSATION_ROUNDS
 
 
-def test_of_eight_pages_that_assign_one_is_up_to_date(session):
+def test_one_of_eight_simultaneous_assignments_succeeds(session):
     people = StaffFactory.create_batch(PROCESSES, branch=session.branch)
     conversation = ask(session)
 
@@ -206,7 +210,8 @@ def test_of_eight_pages_that_assign_one_is_up_to_date(session):
             ).assignee_id
         )
 
-    def whose(_number):  # an unassigned conversation, so that each of the eight is a change
+    # Unassign the conversation, so that each of the eight assignments is a change.
+    def whose(_number):
         conversation.refresh_from_db()
         desk_actions.assign(
             conversation, to=None, by=session.staff, at=timezone.now(), was=conversation.assignee
@@ -217,11 +222,17 @@ def test_of_eight_pages_that_assign_one_is_up_to_date(session):
         assert outcomes.count("AlreadyTaken") == PROCESSES - 1
         assert conversation.assignee_id in outcomes
 
-    rounds([assign(person) for person in people], MANY, before=whose, after=check, refusals={"AlreadyTaken"})
-    assert DeskEvent.objects.filter(kind="assigned").count() == MANY
+    rounds(
+        [assign(person) for person in people],
+        CONVERSATION_ROUNDS,
+        before=whose,
+        after=check,
+        refusals={"AlreadyTaken"},
+    )
+    assert DeskEvent.objects.filter(kind="assigned").count() == CONVERSATION_ROUNDS
 
 
-def test_of_a_draft_saved_on_eight_devices_the_highest_number_is_kept(session):
+def test_draft_saved_on_eight_devices_keeps_the_newest_version(session):
     conversation, token = ask(session), uuid.uuid4()
 
     def keep(number):
@@ -245,10 +256,16 @@ def test_of_a_draft_saved_on_eight_devices_the_highest_number_is_kept(session):
         assert set(outcomes) <= {"kept", "NewerDraft"}
 
     works = [keep(number) for number in range(1, PROCESSES + 1)]
-    rounds(works, MANY, before=lambda number: number * PROCESSES, after=check, refusals={"NewerDraft"})
+    rounds(
+        works,
+        CONVERSATION_ROUNDS,
+        before=lambda number: number * PROCESSES,
+        after=check,
+        refusals={"NewerDraft"},
+    )
 
 
-def test_a_draft_that_comes_while_it_is_sent_is_sent_and_not_there_again(session):
+def test_draft_saved_while_its_answer_is_sent_does_not_reappear(session):
     conversation = ask(session)
 
     def keep(number):
@@ -272,14 +289,21 @@ def test_a_draft_that_comes_while_it_is_sent_is_sent_and_not_there_again(session
     works = [lambda token: say(conversation, session.staff, "staff", token).pk] * 2 + [
         keep(number) for number in range(1, PROCESSES - 1)
     ]
-    rounds(works, MANY, before=lambda _: uuid.uuid4(), after=check, refusals={"AlreadySent", "NewerDraft"})
+    rounds(
+        works,
+        CONVERSATION_ROUNDS,
+        before=lambda _: uuid.uuid4(),
+        after=check,
+        refusals={"AlreadySent", "NewerDraft"},
+    )
 
 
-FAR = datetime.timedelta(minutes=5)  # when all that is held is shown
+# By then the undo window of every answer is over.
+AFTER_UNDO_WINDOW = datetime.timedelta(minutes=5)
 
 
 def columns(conversation):
-    """The conversation's denormalised columns, as its messages and events say."""
+    """Return the denormalized columns as computed from the conversation's messages and events."""
     state = states.replay(conversation)
     held = (
         conversation.messages.filter(shown_from__gte=conversation.pending_from)
@@ -304,7 +328,7 @@ def columns(conversation):
 
 
 def as_written(conversation):
-    """The same, as the row has it."""
+    """Return the same columns as stored in the row."""
     names = (
         "status",
         "waiting_since",
@@ -321,14 +345,17 @@ def as_written(conversation):
     }
 
 
-def test_whatever_is_done_to_a_conversation_at_once_its_row_says_what_happened(session):
-    """Patron and staff write, close, put off, take, hand over, note and take back: every column is as its history says, every counter counts each."""
+def test_conversation_row_matches_its_history_after_simultaneous_actions(session):
+    """Let patron and staff act at the same time.
+
+    The row must match the history, and counters every action.
+    """
     conversation, elsewhere = ask(session), BranchFactory()
     people = StaffFactory.create_batch(3, branch=session.branch)
     until = timezone.localdate() + datetime.timedelta(days=3)
 
     def done(action):
-        """What a work returns: whether something was done."""
+        """Return a function that runs the action and then returns "done"."""
 
         def work(data):
             action(data)
@@ -384,7 +411,7 @@ def test_whatever_is_done_to_a_conversation_at_once_its_row_says_what_happened(s
     def counters():
         conversation.refresh_from_db()
         return {
-            "version": conversation.version_at(timezone.now() + FAR),
+            "version": conversation.version_at(timezone.now() + AFTER_UNDO_WINDOW),
             "desk": conversation.desk_version,
             "queues": BranchQueue.objects.aggregate(sum=Sum("version"))["sum"],
             "desk events": conversation.desk_events.count(),
@@ -397,14 +424,14 @@ def test_whatever_is_done_to_a_conversation_at_once_its_row_says_what_happened(s
         assert outcomes[:6] == ["done"] * 6
         assert as_written(conversation) == columns(conversation)
         raised = {name: after[name] - before[name] for name in after}
-        assert raised["version"] == 2 + 2 - 1 + raised["closed"]  # said, less what was taken back
-        assert (
-            raised["desk"] == 2 + 2 + 1 + 1 + raised["closed"] + raised["desk events"]
-        )  # the note is one more
+        # Messages and closings, minus the answer that was taken back.
+        assert raised["version"] == 2 + 2 - 1 + raised["closed"]
+        # The note counts as one change.
+        assert raised["desk"] == 2 + 2 + 1 + 1 + raised["closed"] + raised["desk events"]
         assert raised["queues"] >= raised["desk"]
 
-    rounds(works, MANY, before=prepare, after=check, refusals={"NotOpen", "AlreadyTaken"})
-    jobs.show_pending_answers(at=timezone.now() + FAR)
+    rounds(works, CONVERSATION_ROUNDS, before=prepare, after=check, refusals={"NotOpen", "AlreadyTaken"})
+    jobs.show_pending_answers(at=timezone.now() + AFTER_UNDO_WINDOW)
     conversation.refresh_from_db()
     assert (conversation.pending_from, conversation.version) == (
         None,
@@ -413,8 +440,8 @@ def test_whatever_is_done_to_a_conversation_at_once_its_row_says_what_happened(s
     assert conversation.last_message_at == conversation.messages.aggregate(latest=Max("shown_from"))["latest"]
 
 
-def test_conversations_joined_while_they_are_written_in_lose_no_word(session):
-    """Joined both ways at once and twice: one way wins, and whatever was said is there."""
+def test_conversations_merged_during_replies_lose_no_message(session):
+    """Merge in both directions at once. One direction wins, and every message remains."""
 
     def reply(which, side):
         return lambda pks: (
@@ -458,11 +485,11 @@ def test_conversations_joined_while_they_are_written_in_lose_no_word(session):
         join(1, 0),
         join(0, 1),
     ]
-    rounds(works, MANY, before=prepare, after=check, refusals={"CannotMerge"})
+    rounds(works, CONVERSATION_ROUNDS, before=prepare, after=check, refusals={"CannotMerge"})
 
 
-def test_nobody_waits_for_each_other(session):
-    """Verdicts, answers with items, keeping, closing, erasing: all lock in one order. A deadlock would be an OperationalError."""
+def test_simultaneous_conversation_actions_do_not_deadlock(session):
+    """Run actions that lock the same rows. A deadlock would raise an OperationalError."""
 
     def prepare(_number):
         visit = HelpSessionFactory(branch=session.branch, staff=session.staff)
@@ -532,13 +559,13 @@ def test_nobody_waits_for_each_other(session):
             0,
         )
 
-    rounds(works, MANY, before=prepare, after=check, refusals={"Erased"})
+    rounds(works, CONVERSATION_ROUNDS, before=prepare, after=check, refusals={"Erased"})
 
 
-# What is done to other things.
+# Actions on other objects.
 
 
-def test_a_verdict_tapped_eight_times_at_once_is_one_conversation(session):
+def test_verdict_given_eight_times_at_once_creates_one_conversation(session):
     for round_, recommendation in enumerate(recommend_in(session, ROUNDS), start=1):
         choices = ["did_not_help", "could_not_get_it"] * (PROCESSES // 2)
         at_once(
@@ -556,7 +583,7 @@ def test_a_verdict_tapped_eight_times_at_once_is_one_conversation(session):
         assert conversation.reason == Recommendation.objects.get(pk=recommendation.pk).verdict
 
 
-def test_of_eight_who_keep_a_session_at_once_one_does(session):
+def test_one_of_eight_people_keeps_a_visit(session):
     people = UserFactory.create_batch(PROCESSES)
     for round_ in range(1, ROUNDS + 1):
         unkept = HelpSessionFactory(branch=session.branch)
@@ -572,7 +599,7 @@ def test_of_eight_who_keep_a_session_at_once_one_does(session):
         assert Consent.objects.count() == round_
 
 
-def test_of_eight_who_keep_a_childs_visit_at_once_one_child_and_one_adult_do(session):
+def test_one_child_and_one_adult_of_eight_keep_a_shared_visit(session):
     children, adults = ChildFactory.create_batch(PROCESSES // 2), UserFactory.create_batch(PROCESSES // 2)
     for _round in range(3):
         shared = SharedSessionFactory(branch=session.branch)
@@ -594,7 +621,7 @@ def test_of_eight_who_keep_a_childs_visit_at_once_one_child_and_one_adult_do(ses
         )
 
 
-def test_a_card_attached_at_once_goes_to_one_session(session):
+def test_code_card_attached_by_eight_processes_belongs_to_one_session(session):
     sessions = HelpSessionFactory.create_batch(PROCESSES, branch=session.branch, staff=session.staff)
     for code in handover.print_code_cards(
         by=session.staff, at=timezone.now(), branch=session.branch, count=ROUNDS
@@ -612,7 +639,7 @@ def test_a_card_attached_at_once_goes_to_one_session(session):
     assert ClaimCode.objects.filter(state="live").count() == ROUNDS
 
 
-def test_a_form_sent_eight_times_at_once_records_one_session(session):
+def test_session_form_sent_eight_times_at_once_records_one_session(session):
     def record(token):
         return helpsessions.record(
             by=session.staff,
@@ -643,7 +670,7 @@ def test_a_form_sent_eight_times_at_once_records_one_session(session):
         assert Recommendation.objects.count() == round_
 
 
-def test_an_item_saved_eight_times_at_once_is_saved_once(session):
+def test_item_saved_eight_times_at_once_is_saved_once(session):
     for round_ in range(1, ROUNDS + 1):
         item = ItemFactory()
         at_once(*[lambda item=item: save(item, patron=session.patron, at=timezone.now()).pk] * PROCESSES)

@@ -45,7 +45,7 @@ def visitor(library):
         ("x", 400, "We couldn't read that"),
     ],
 )
-def test_what_is_larger_than_its_address_takes_is_not_read(visitor, length, status, words):
+def test_too_large_request_is_refused_unread(visitor, length, status, words):
     response = visitor.post("/sign-in/", {"email": "a@example.org"}, CONTENT_LENGTH=length)
     assert response.status_code == status
     assert f"<h1>{words}</h1>" in response.content.decode()
@@ -62,7 +62,7 @@ def test_what_is_larger_than_its_address_takes_is_not_read(visitor, length, stat
         ("/broken/", 500, "Something went wrong"),
     ],
 )
-def test_each_error_has_its_page(visitor, url, status, words):
+def test_every_error_has_its_own_page(visitor, url, status, words):
     response = visitor.get(url)
     page = response.content.decode()
     assert response.status_code == status
@@ -74,8 +74,8 @@ def test_each_error_has_its_page(visitor, url, status, words):
     assert "'sha256-" in response["Content-Security-Policy"]
 
 
-def test_what_cannot_be_read_says_nothing_of_who_sent_it(visitor, patron, sign_in):
-    """Neither the session nor the library is looked at, so no page for somebody who isn't signed in is shown."""
+def test_bad_request_page_shows_nothing_about_the_visitor(visitor, patron, sign_in):
+    """Read neither session nor library, so that the page is the same for everybody."""
     sign_in(visitor, patron)
     page = visitor.get("/malformed/").content.decode()
     assert "/sign-in/" not in page
@@ -83,7 +83,7 @@ def test_what_cannot_be_read_says_nothing_of_who_sent_it(visitor, patron, sign_i
     assert "<header" not in page
 
 
-def test_a_form_sent_without_its_token_is_refused_with_words(visitor):
+def test_form_without_a_csrf_token_gets_an_explanation(visitor):
     response = visitor.post("/nowhere/", {})
     assert response.status_code in {403, 404}
     response = visitor.post("/busy/", {})
@@ -91,14 +91,14 @@ def test_a_form_sent_without_its_token_is_refused_with_words(visitor):
     assert "This page was open for too long" in response.content.decode()
 
 
-def test_an_unknown_host_is_told_nothing_and_fills_no_log(visitor, caplog):
+def test_unknown_host_is_refused_and_not_logged(visitor, caplog):
     response = visitor.get("/", headers={"host": "evil.example"})
     assert response.status_code == 400
     assert "evil.example" not in response.content.decode()
     assert "evil.example" not in caplog.text
 
 
-def test_the_page_for_our_own_fault_needs_no_database(visitor, monkeypatch):
+def test_server_error_page_needs_no_database(visitor, monkeypatch):
     def away(*args, **kwargs):
         raise OperationalError("the database is away")
 
@@ -110,7 +110,7 @@ def test_the_page_for_our_own_fault_needs_no_database(visitor, monkeypatch):
 
 
 @pytest.mark.urls("portal.urls")
-def test_even_a_broken_template_ends_in_words(visitor, monkeypatch, rf):
+def test_server_error_with_a_broken_template_shows_plain_text(visitor, monkeypatch, rf):
     def render(template):
         raise RuntimeError("xyzzy")
 

@@ -1,4 +1,4 @@
-"""What fails under the portal costs a page at most: what it said yes to is there, nothing is half done, and no door opens."""
+"""Check that killed processes, a full disk and a failing database lose nothing and give no access."""
 
 import contextlib
 import multiprocessing
@@ -37,11 +37,11 @@ def question(token=None):
     return {"body": "Where do worms come from?", "client_token": str(token or uuid.uuid4())}
 
 
-# The web process is killed.
+# A killed web process.
 
 
 def ask_until_killed(session_key, pipe):
-    """One question after the other; each is told through the pipe once it was answered."""
+    """Send one question after another. Report each through the pipe when the response has arrived."""
     connections.close_all()
     browser = Client()
     browser.cookies[configured.SESSION_COOKIE_NAME] = session_key
@@ -54,9 +54,7 @@ def ask_until_killed(session_key, pipe):
 @pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_kill_9_in_the_middle_of_requests_loses_nothing_that_was_answered_and_leaves_nothing_half_done(
-    sign_in, monkeypatch
-):
+def test_killed_web_process_loses_no_answered_question(sign_in, monkeypatch):
     monkeypatch.setattr("portal.limits.count_written", lambda *_args, **_how: None)
     LibraryFactory()
     sign_in(browser := Client(), UserFactory(email="sam@example.org"))
@@ -67,7 +65,8 @@ def test_kill_9_in_the_middle_of_requests_loses_nothing_that_was_answered_and_le
         process = context.Process(target=ask_until_killed, args=(key, theirs), daemon=True)
         process.start()
         theirs.close()
-        answered.append(ours.recv_bytes())  # it is under way
+        # The first question was answered.
+        answered.append(ours.recv_bytes())
         time.sleep(wait)
         os.kill(process.pid, signal.SIGKILL)
         process.join()
@@ -82,16 +81,16 @@ def test_kill_9_in_the_middle_of_requests_loses_nothing_that_was_answered_and_le
     assert set(Conversation.objects.values_list("version", "status")) == {(1, "waiting_for_staff")}
 
 
-# The database goes away and comes back.
+# Faults of the database.
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="a file does not go away")
-def test_a_database_that_was_restarted_costs_no_page():
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no connections to lose")
+def test_database_restart_causes_no_failed_request():
     LibraryFactory()
 
     def get():
-        """As the web server asks: Django's test client would never let go of a connection."""
+        """Send a request as the web server does. Django's test client would keep its connection open."""
         said = []
         answer = application(RequestFactory().get("/").environ, lambda status, headers: said.append(status))
         b"".join(answer)
@@ -99,7 +98,7 @@ def test_a_database_that_was_restarted_costs_no_page():
         return said
 
     def restart():
-        """What a restart does to those who are connected."""
+        """End all other connections, as a restart does."""
         with psycopg.connect(
             **connection.get_connection_params() | {"cursor_factory": None, "context": None}
         ) as other:
@@ -112,8 +111,8 @@ def test_a_database_that_was_restarted_costs_no_page():
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="only of a file can the end of the disk be set")
-def test_a_full_disk_under_the_database_is_said_and_keeps_nothing_half(sign_in):
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's size can be limited")
+def test_full_disk_shows_an_error_and_stores_nothing_partial(sign_in):
     LibraryFactory()
     browser = sign_in(Client(raise_request_exception=False), UserFactory(email="sam@example.org"))
     words = {"body": "worm " * 700, "client_token": str(uuid.uuid4())}
@@ -124,11 +123,13 @@ def test_a_full_disk_under_the_database_is_said_and_keeps_nothing_half(sign_in):
 
     most = pages("max_page_count")
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM")  # or what other tests have left free would have room for all of it
+        # Free pages of other tests would have room for all questions.
+        cursor.execute("VACUUM")
     try:
         pages(f"max_page_count={pages('page_count')}")
         answers = []
-        while 500 not in answers and len(answers) < 20:  # until what is left of the last pages is used up
+        # The last pages still have room for some questions.
+        while 500 not in answers and len(answers) < 20:
             answers.append((answer := browser.post(ASK, words)).status_code)
             before = (Conversation.objects.count(), Message.objects.count())
             words = (
@@ -139,11 +140,12 @@ def test_a_full_disk_under_the_database_is_said_and_keeps_nothing_half(sign_in):
         assert before[0] == before[1] == len(answers) - 1
     finally:
         pages(f"max_page_count={most}")
-    assert browser.post(ASK, words).status_code == 302  # sent once more, with room again
+    # With room on the disk again, the question can be sent.
+    assert browser.post(ASK, words).status_code == 302
     assert Message.objects.count() == before[1] + 1
 
 
-# Nobody gets in while tries cannot be counted.
+# Attempts that can't be counted.
 
 
 @pytest.fixture
@@ -161,7 +163,9 @@ def counts_away(monkeypatch):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("way", ["code", "card", "visit"])
-def test_no_door_opens_while_tries_cannot_be_counted(way, branch, staff, patron, outbox, counts_away):
+def test_sign_in_and_visit_codes_fail_while_attempts_cannot_be_counted(
+    way, branch, staff, patron, outbox, counts_away
+):
     browser = Client(raise_request_exception=False)
     if way == "code":
         ask_for_code(browser, patron.email)
@@ -182,8 +186,8 @@ def test_no_door_opens_while_tries_cannot_be_counted(way, branch, staff, patron,
 
 
 @pytest.mark.django_db
-def test_four_hundred_cache_keys_remove_no_earlier_key():
-    """Django's cache removes rows above 300 unless the settings allow more."""
+def test_cache_keeps_a_key_after_four_hundred_others():
+    """Store more than 300 keys, above which Django's cache removes rows by default."""
     cache.set("used", True)
     for number in range(400):
         cache.set(f"other:{number}", number)

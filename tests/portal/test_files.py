@@ -1,4 +1,4 @@
-"""What is kept of an uploaded file, and what is refused."""
+"""Check how uploaded files are cleaned, and which are refused."""
 
 import io
 import random
@@ -13,7 +13,8 @@ from portal import files
 from tests.factories import pdf_file, picture_file
 
 LOCATION = Image.Exif()
-LOCATION[0x0112] = 6  # held upright: turned a quarter to the right
+# The camera was held upright, so the picture is turned to the right.
+LOCATION[0x0112] = 6
 LOCATION[0x8825] = {1: "N", 2: (41.0, 52.0, 30.0)}
 LOCATION[0x010E] = "SECRET PLACE"
 HIDDEN = b"<script>alert(1)</script>"
@@ -31,7 +32,7 @@ def kept(file):
 
 
 def with_header_size(file, width, height):
-    """The PNG says that it has so many dots."""
+    """Return the PNG with another size in its header."""
     content = bytearray(file.read())
     content[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
@@ -47,7 +48,7 @@ def noise(width, height, kind, **how):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_a_picture_is_drawn_anew_without_place_and_hidden_tail(kind):
+def test_picture_is_stored_without_location_and_hidden_data(kind):
     original = picture_file(size=(300, 200), kind=kind, exif=LOCATION).read()
     assert b"SECRET PLACE" in original
     found, image = kept(uploaded(original + HIDDEN))
@@ -64,14 +65,14 @@ def test_a_picture_is_drawn_anew_without_place_and_hidden_tail(kind):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_stands_as_it_was_held(orientation):
+def test_picture_is_rotated_as_the_camera_was_held(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     _found, image = kept(picture_file(size=(300, 200), exif=exif))
     assert image.size == ((300, 200) if orientation < 5 else (200, 300))
 
 
-def test_a_camera_that_writes_nonsense_beside_its_picture_spoils_nothing():
+def test_picture_with_broken_camera_data_is_accepted():
     assert kept(picture_file(size=(30, 20), exif=b"Exif\0\0nonsense"))[1].size == (30, 20)
 
 
@@ -84,7 +85,7 @@ def test_a_camera_that_writes_nonsense_beside_its_picture_spoils_nothing():
     ("LA", (90, 0), "PNG", (90, 90, 90, 0)),
     ("RGBA", (1, 2, 3, 0), "PNG", (1, 2, 3, 0)),
 ])  # fmt: skip
-def test_every_kind_of_colour_becomes_one_that_browsers_show(mode, color, kind, seen):
+def test_every_color_mode_is_converted_for_browsers(mode, color, kind, seen):
     out = io.BytesIO()
     Image.new(mode, (40, 40), color).save(out, kind)
     _found, image = kept(uploaded(out.getvalue()))
@@ -92,7 +93,7 @@ def test_every_kind_of_colour_becomes_one_that_browsers_show(mode, color, kind, 
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_of_what_moves_the_first_picture_is_kept(kind):
+def test_animated_picture_is_stored_as_its_first_frame(kind):
     moving = picture_file(
         kind=kind, save_all=True, append_images=[Image.new("RGB", (120, 80), "red")], duration=100
     )
@@ -102,14 +103,14 @@ def test_of_what_moves_the_first_picture_is_kept(kind):
     assert getattr(image, "n_frames", 1) == 1
 
 
-def test_a_photograph_of_a_large_camera_is_made_smaller_but_stays_readable():
+def test_large_photo_is_made_smaller_but_remains_readable():
     found, image = kept(picture_file(size=(8160, 6144)))
     assert image.width * image.height <= files.MAX_KEPT_PIXELS
     assert image.width > 3000
     assert (found.width, found.height) == image.size
 
 
-def test_a_long_screenshot_keeps_its_width_and_its_preview_shows_the_beginning():
+def test_long_screenshot_keeps_its_width_and_is_previewed_from_the_top():
     out = io.BytesIO()
     long = Image.new("RGB", (1080, 6000), "white")
     long.paste("red", (0, 0, 1080, 500))
@@ -122,23 +123,23 @@ def test_a_long_screenshot_keeps_its_width_and_its_preview_shows_the_beginning()
     assert red > 200 > 60 > green
 
 
-def test_previews_are_small_whatever_is_in_the_picture():
+def test_preview_of_a_noisy_picture_is_small():
     assert len(files.usable(noise(1600, 1200, "JPEG", quality=95)).preview) <= files.MAX_PREVIEW_BYTES
 
 
-def test_a_photograph_that_was_pasted_as_png_is_not_kept_as_one():
+def test_photo_pasted_as_png_is_stored_as_webp():
     found, image = kept(noise(1500, 1000, "PNG"))
     assert (found.extension, image.format) == ("webp", "WEBP")
     assert len(found.content) < 2_000_000
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 5000), (5000, 1), (3, 60_000), (481, 480)])
-def test_odd_sizes_have_a_preview_of_the_size_that_the_page_expects(width, height):
+def test_preview_of_an_oddly_sized_picture_has_the_expected_size(width, height):
     found, image = kept(picture_file(size=(width, height)))
     assert Image.open(io.BytesIO(found.preview)).size == files.preview_size(*image.size)
 
 
-def test_a_pdf_is_kept_byte_for_byte():
+def test_pdf_is_stored_byte_for_byte():
     content = b"%PDF-1.7\n" + HIDDEN
     found = files.usable(pdf_file(content=content))
     assert (found.content, found.extension, found.is_picture, found.preview) == (content, "pdf", False, b"")
@@ -147,7 +148,7 @@ def test_a_pdf_is_kept_byte_for_byte():
 @pytest.mark.parametrize(("file", "reason"), [
     (lambda: uploaded(b""), "empty"),
     (lambda: uploaded(b"%PDF-" + b"x" * files.MAX_FILE_BYTES), "too_large"),
-    (lambda: picture_file(size=(16_320, 12_240)), "too_many_dots"),  # 200 million, in 3 MB
+    (lambda: picture_file(size=(16_320, 12_240)), "too_many_dots"),
     (lambda: picture_file(size=(10_000, 10_000)), "too_many_dots"),
     (lambda: picture_file(size=(6000, 5000), kind="PNG"), "too_many_dots"),
     (lambda: with_header_size(picture_file(kind="PNG"), 60_000, 60_000), "too_many_dots"),
@@ -163,13 +164,13 @@ def test_a_pdf_is_kept_byte_for_byte():
     (lambda: uploaded(b"PK\x03\x04" + b"\0" * 300, "letter.docx"), "unknown"),
     (lambda: uploaded(b"\xff\xd8\xff\xe0" + b"\0" * 300, "b.jpg"), "unknown"),
 ])  # fmt: skip
-def test_what_is_not_taken_says_why(file, reason):
+def test_refused_file_gives_the_reason(file, reason):
     with pytest.raises(files.Unusable) as refused:
         files.usable(file())
     assert refused.value.reason == reason
 
 
-def test_text_that_unfolds_without_end_in_a_png_is_refused():
+def test_png_with_a_decompression_bomb_is_refused():
     info = PngInfo()
     info.add_text("bomb", "0" * 80_000_000, zip=True)
     bomb = picture_file(kind="PNG", pnginfo=info)
@@ -178,7 +179,7 @@ def test_text_that_unfolds_without_end_in_a_png_is_refused():
         files.usable(bomb)
 
 
-def test_a_damaged_file_is_never_a_fault_of_ours():
+def test_damaged_pictures_cause_no_error():
     chance = random.Random(7)
     originals = [
         picture_file(size=(80, 60), kind=kind, exif=LOCATION).read() for kind in ("JPEG", "PNG", "WEBP")
@@ -190,10 +191,10 @@ def test_a_damaged_file_is_never_a_fault_of_ours():
         try:
             files.usable(uploaded(bytes(content)))
         except files.Unusable as error:
-            assert error.reason in {"damaged", "unknown", "too_many_dots"}  # noqa: PT017 (most are fine: one byte less is still a picture)
+            assert error.reason in {"damaged", "unknown", "too_many_dots"}  # noqa: PT017 (most of the damaged pictures are still readable)
 
 
-def test_a_picture_of_a_phone_that_holds_a_second_one_is_a_picture():
+def test_phone_photo_with_a_second_picture_is_accepted():
     out = io.BytesIO()
     second = Image.new("RGB", (60, 40), "blue")
     Image.new("RGB", (300, 200), "red").save(out, "MPO", save_all=True, append_images=[second])
@@ -201,8 +202,8 @@ def test_a_picture_of_a_phone_that_holds_a_second_one_is_a_picture():
     assert (image.format, image.size, found.extension) == ("JPEG", (300, 200), "jpeg")
 
 
-def test_a_jpeg_that_draws_itself_over_and_over_is_refused_before_it_is_decoded():
-    """Each scan of a hundred bytes costs as much as a picture: ten megabytes of them would keep a process busy for an hour."""
+def test_jpeg_with_too_many_scans_is_refused():
+    """Refuse it before decoding. Ten megabytes of tiny scans would keep a process busy for an hour."""
     out = io.BytesIO()
     Image.new("L", (4000, 4000), 128).save(out, "JPEG", progressive=True)
     content = out.getvalue()

@@ -16,7 +16,7 @@ def directives(response):
     return dict(part.split(" ", 1) for part in response["Content-Security-Policy"].split("; "))
 
 
-def test_a_page_runs_no_inline_script_and_sends_nothing_elsewhere(client, library):
+def test_content_security_policy_allows_no_inline_scripts_or_other_hosts(client, library):
     policy = directives(client.get("/nowhere/"))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == "'self'"
@@ -28,7 +28,7 @@ def test_a_page_runs_no_inline_script_and_sends_nothing_elsewhere(client, librar
 
 
 @pytest.mark.parametrize("color", ["#0b5d4d", "#7a1f5c"])
-def test_the_style_in_the_page_is_the_one_that_the_policy_lets_through(client, library, color):
+def test_content_security_policy_allows_the_style_of_the_page(client, library, color):
     library.accent_color = color
     library.save()
     response = client.get("/nowhere/")
@@ -37,7 +37,7 @@ def test_the_style_in_the_page_is_the_one_that_the_policy_lets_through(client, l
     assert directives(response)["style-src"] == f"'self' 'sha256-{digest}'"
 
 
-def test_every_answer_carries_the_strict_headers(client, library):
+def test_responses_have_strict_security_headers(client, library):
     for path in ["/nowhere/", reverse("sign_in"), "/healthz"]:
         headers = client.get(path).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
@@ -49,7 +49,7 @@ def test_every_answer_carries_the_strict_headers(client, library):
         assert "no-store" in headers["Cache-Control"]
 
 
-def test_each_request_has_its_own_id_and_one_line(client, library, caplog):
+def test_every_request_has_its_own_id_and_one_log_line(client, library, caplog):
     with caplog.at_level(logging.INFO, logger="portal.requests"):
         first, second = client.get("/nowhere/?q=private"), client.get("/nowhere/?q=private")
     assert len(first["X-Request-ID"]) == 32
@@ -90,7 +90,7 @@ def test_codes_tokens_and_queries_are_not_logged(text, logged):
     assert redacted(text) == logged
 
 
-def test_a_trace_is_logged_without_codes():
+def test_traceback_is_logged_without_codes():
     try:
         raise ValueError(f"bad code {CODE}")
     except ValueError as error:
@@ -121,14 +121,14 @@ def test_a_trace_is_logged_without_codes():
         ),
     ],
 )
-def test_a_trace_is_logged_without_the_words_that_a_database_quotes(error, quoted):
+def test_traceback_is_logged_without_data_quoted_by_the_database(error, quoted):
     trace = f"Trace\n{error}\n{quoted}\n\nThe above exception was the direct cause of the following exception:\n\nTrace\n  in save\n{error}\n{quoted}"
     logged = redacted(trace)
     assert "matter" not in logged
     assert (logged.count(error), logged.count("in save")) == (2, 1)
 
 
-def test_the_page_opened_by_a_code_is_never_indexed_or_kept(client, library):
+def test_page_of_a_code_link_is_neither_indexed_nor_cached(client, library):
     response = client.get(f"/c/{CODE}/")
     assert response["X-Robots-Tag"] == "noindex"
     assert "no-store" in response["Cache-Control"]

@@ -31,31 +31,31 @@ def mail(due_at, **fields):
     )
 
 
-def test_all_is_well(beating):
+def test_readiness_is_ok_if_everything_works(beating):
     mail(NOW - timedelta(minutes=14))
     mail(NOW - timedelta(hours=1), state="dead")
     mail(NOW + timedelta(hours=1))
     assert set(readiness(at=NOW).values()) == {"ok"}
 
 
-def test_a_silent_worker_is_noticed():
+def test_readiness_notices_a_silent_worker():
     assert readiness(at=NOW)["worker"] == "never seen"
     Heartbeat.objects.create(worker="one", beat_at=NOW - timedelta(seconds=60))
     assert readiness(at=NOW)["worker"] == "silent for 60 s"
 
 
-def test_mail_that_is_not_going_out_is_noticed(beating):
+def test_readiness_notices_undelivered_email(beating):
     mail(NOW - timedelta(minutes=15))
     assert readiness(at=NOW)["outbox"] == "oldest email due for 900 s"
 
 
-def test_a_migration_that_was_not_applied_is_noticed(beating):
+def test_readiness_notices_an_unapplied_migration(beating):
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'lists'")
     assert readiness(at=NOW)["migrations"].endswith("not applied")
 
 
-def test_ready_answers_200_or_503(client, time_machine):
+def test_readiness_url_answers_200_or_503(client, time_machine):
     time_machine.move_to(NOW, tick=False)
     assert client.get("/readyz").status_code == 503
     Heartbeat.objects.create(worker="one", beat_at=NOW)
@@ -63,7 +63,7 @@ def test_ready_answers_200_or_503(client, time_machine):
     assert (response.status_code, response.json()["status"]) == (200, "ok")
 
 
-def test_without_a_database_the_process_is_alive_and_not_ready(client, monkeypatch):
+def test_process_without_a_database_is_alive_but_not_ready(client, monkeypatch):
     def away(*args, **kwargs):
         raise OperationalError("password=hunter2")
 
@@ -75,7 +75,7 @@ def test_without_a_database_the_process_is_alive_and_not_ready(client, monkeypat
     assert response.json() == {"status": "not ready", "database": "unreachable"}
 
 
-def test_a_probe_needs_no_known_host_and_no_https(client, settings, django_assert_num_queries):
+def test_health_check_works_on_any_host_without_https(client, settings, django_assert_num_queries):
     settings.SECURE_SSL_REDIRECT = True
     with django_assert_num_queries(0):
         assert client.get("/healthz", headers={"host": "10.0.0.7"}).status_code == 200

@@ -1,4 +1,4 @@
-"""Named partials of a page. The tags come from a package on Django 5.2 and from Django itself since 6.0."""
+"""Check named partials of a page. A package adds their tags on Django 5.2. Django 6.0 has its own."""
 
 import django
 import pytest
@@ -34,22 +34,22 @@ def render(settings, tmp_path):
 ROW = "<b>&lt;a&gt;</b>"
 
 
-def test_htmx_gets_the_named_partial_alone(render):
+def test_htmx_request_gets_only_the_named_partial(render):
     assert render(htmx=True, partial="rows") == (ROW, 200)
 
 
-def test_a_browser_without_htmx_gets_the_whole_page(render):
+def test_browser_without_htmx_gets_the_whole_page(render):
     assert render(htmx=False, partial="rows", status=422) == (f"before {ROW} between {ROW}", 422)
 
 
-def test_htmx_gets_a_refused_form_with_a_status_that_it_swaps(render):
+def test_invalid_form_is_sent_to_htmx_with_status_200(render):
     assert render(htmx=True, partial="rows", status=422) == (ROW, 200)
 
 
-def test_an_unknown_partial_is_an_error(render):
+def test_unknown_partial_raises_an_error(render):
     with pytest.raises(TemplateDoesNotExist):
         render(htmx=True, partial="missing")
 
 
-def test_the_package_for_partials_is_installed_only_where_django_has_none():
+def test_partials_package_is_installed_only_before_django_6():
     assert apps.is_installed("template_partials") == (django.VERSION < (6, 0))

@@ -1,4 +1,4 @@
-"""The server's key can be changed while people hold what was made under the one before."""
+"""Check that sign-ins, codes and apps survive a change of the secret key."""
 
 import pytest
 from allauth.mfa.adapter import get_adapter
@@ -24,7 +24,10 @@ NEW = "another key, long enough, and of many letters: 9876543210 abc"
 
 @pytest.fixture
 def change_key(settings):
-    """change_key(known=True): from here on the server has another key, and knows the one before or has forgotten it."""
+    """Return change_key(known), which changes the secret key.
+
+    `known` says whether the old key remains as a fallback.
+    """
     old = configured.SECRET_KEY
 
     def change_key(*, known):
@@ -34,17 +37,20 @@ def change_key(settings):
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_who_is_signed_in_stays_so_under_the_next_key(client, patron, sign_in, change_key, known):
+def test_sign_in_survives_a_change_of_the_secret_key(client, patron, sign_in, change_key, known):
     sign_in(client, patron)
     change_key(known=known)
     assert client.get(reverse("me")).wsgi_request.user.is_authenticated == known
-    if known:  # and is then known under the new one
+    # The session was then signed with the new key.
+    if known:
         change_key(known=False)
         assert client.get(reverse("me")).wsgi_request.user.is_authenticated
 
 
 @pytest.mark.parametrize(("known", "status"), [(True, 302), (False, 404)])
-def test_a_slip_opens_its_visit_under_the_next_key(client, branch, staff, change_key, known, status):
+def test_slip_opens_its_visit_after_a_change_of_the_secret_key(
+    client, branch, staff, change_key, known, status
+):
     code = handover.hand_over(
         HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url=""
     )
@@ -53,7 +59,7 @@ def test_a_slip_opens_its_visit_under_the_next_key(client, branch, staff, change
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_card_is_attached_under_the_next_key(branch, staff, change_key, known):
+def test_code_card_can_be_attached_after_a_change_of_the_secret_key(branch, staff, change_key, known):
     [code] = handover.print_code_cards(by=staff, at=timezone.now(), branch=branch, count=1)
     change_key(known=known)
     visit = HelpSessionFactory(branch=branch, staff=staff)
@@ -66,7 +72,7 @@ def test_a_card_is_attached_under_the_next_key(branch, staff, change_key, known)
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_the_code_of_a_record_opens_it_under_the_next_key(library, staff, change_key, known):
+def test_account_code_opens_its_record_after_a_change_of_the_secret_key(library, staff, change_key, known):
     person = person_without_address(at=timezone.now(), name="Noor", language="en")
     code = account_codes.make_code(person, by=staff, at=timezone.now())
     change_key(known=known)
@@ -76,9 +82,7 @@ def test_the_code_of_a_record_opens_it_under_the_next_key(library, staff, change
 
 
 @pytest.mark.parametrize("sealed_anew", [True, False])
-def test_an_authenticator_app_works_under_the_next_key_and_for_good_once_it_is_sealed_anew(
-    staff, change_key, sealed_anew
-):
+def test_authenticator_app_works_after_a_change_of_the_secret_key(staff, change_key, sealed_anew):
     TOTP.activate(staff, "the app's secret")
     RecoveryCodes.activate(staff)
 

@@ -1,4 +1,7 @@
-"""How often a thing may be done: the table, the counting, and what is said. That processes count together: tests/accounts/test_across_processes.py."""
+"""Check the table of limits, the counting and what people see.
+
+tests/accounts/test_across_processes.py checks that processes count together.
+"""
 
 import datetime
 import re
@@ -37,8 +40,8 @@ PAGE = {"accept": "text/html"}
 
 
 @pytest.fixture
-def few(monkeypatch):
-    """few(what, person=, network=, target=): so few, for this test."""
+def set_limit(monkeypatch):
+    """Return set_limit(what, person=, network=, target=), which sets a limit for this test."""
     return lambda what, **how: monkeypatch.setitem(LIMITS, what, Limit("a thing", **how))
 
 
@@ -59,25 +62,25 @@ def refused(*args, **how):
     return caught.value
 
 
-# The counting.
+# Counting.
 
 
-def test_a_thing_is_counted_for_its_person_its_network_and_its_target_each_for_itself(few):
-    few("thing", person="2/h", network="4/h", target="3/h")
+def test_limits_for_person_network_and_target_are_counted_separately(set_limit):
+    set_limit("thing", person="2/h", network="4/h", target="3/h")
     ana, ben, cy, dan = (UserFactory() for _ in range(4))
     count(request(ana), "thing", target="x")
     count(request(ana), "thing", target="y")
-    refused(request(ana), "thing", target="z")  # the person
+    refused(request(ana), "thing", target="z")  # limit of the person
     count(request(ben), "thing", target="x")
     count(request(cy), "thing", target="y")
-    refused(request(dan), "thing", target="z")  # the network
+    refused(request(dan), "thing", target="z")  # limit of the network
     count(request(dan, "192.0.2.2"), "thing", target="x")
-    refused(request(dan, "192.0.2.2"), "thing", target="x")  # the target
+    refused(request(dan, "192.0.2.2"), "thing", target="x")  # limit of the target
     count(request(dan, "192.0.2.2"), "thing", target="y")
 
 
-def test_what_is_refused_counts_nowhere(few, at):
-    few("thing", person="1/m", network="3/m", target="1/h")
+def test_refused_attempts_are_not_counted(set_limit, at):
+    set_limit("thing", person="1/m", network="3/m", target="1/h")
     at(NOON)
     ana, ben = UserFactory(), UserFactory()
     count(request(ana), "thing", target="x")
@@ -89,15 +92,15 @@ def test_what_is_refused_counts_nowhere(few, at):
     count(request(ana), "thing", target="z")
 
 
-def test_what_was_undone_was_not_done(few):
-    few("thing", network="1/h")
+def test_undone_attempts_are_not_counted(set_limit):
+    set_limit("thing", network="1/h")
     count(request(), "thing").undo()
     count(request(), "thing")
     refused(request(), "thing")
 
 
-def test_it_can_be_done_again_when_the_oldest_is_old_enough(few, at):
-    few("thing", person="2/10m, 3/h")
+def test_limit_ends_when_the_oldest_attempt_is_old_enough(set_limit, at):
+    set_limit("thing", person="2/10m, 3/h")
     ana = UserFactory()
     for minute in (0, 3):
         at(NOON + datetime.timedelta(minutes=minute))
@@ -106,21 +109,22 @@ def test_it_can_be_done_again_when_the_oldest_is_old_enough(few, at):
     assert refused(request(ana), "thing").until == NOON + datetime.timedelta(minutes=10)
     at(NOON + datetime.timedelta(minutes=10, seconds=1))
     count(request(ana), "thing")
-    error = refused(request(ana), "thing")  # now both limits are full: the later end counts
+    # Both limits are used up now. The one that ends later counts.
+    error = refused(request(ana), "thing")
     assert error.until == NOON + datetime.timedelta(hours=1)
     assert error.seconds == 50 * 60 - 1
 
 
-def test_looking_whether_it_is_used_up_counts_nothing(few):
-    few("thing", target="1/h")
+def test_checking_a_limit_counts_nothing(set_limit):
+    set_limit("thing", target="1/h")
     assert [is_used_up(request(), "thing", target="x") for _ in range(3)] == [False] * 3
     count(request(), "thing", target="x")
     assert is_used_up(request(), "thing", target="x")
     assert not is_used_up(request(), "thing", target="y")
 
 
-def test_what_carries_no_name_is_not_counted_by_one(few):
-    few("thing", person="1/h", network="9/h", target="9/h")
+def test_anonymous_actions_are_not_counted_per_person(set_limit):
+    set_limit("thing", person="1/h", network="9/h", target="9/h")
     ana = UserFactory()
     for _ in range(3):
         count(request(ana), "thing", target="x", names_nobody=True)
@@ -136,7 +140,7 @@ def test_what_carries_no_name_is_not_counted_by_one(few):
         (NOON + datetime.timedelta(days=2), "on Sat 28 Nov at 13:00", "el sáb 28 nov a las 13:00"),
     ],
 )
-def test_when_it_can_be_done_again_is_said_in_the_librarys_own_time(until, english, spanish, at):
+def test_end_of_a_limit_is_shown_in_the_librarys_time(until, english, spanish, at):
     at(NOON)
     with timezone.override("Europe/Berlin"):
         assert in_words(until) == english
@@ -152,8 +156,8 @@ def library_time(library):
     return lambda moment: timezone.localtime(moment, Library.current().zone).strftime("%H:%M")
 
 
-def test_a_form_that_came_too_often_says_when_beside_what_was_typed(client, few, at, library_time):
-    few("mailed_code", target="1/h")
+def test_form_over_the_limit_says_when_to_retry_and_keeps_the_input(client, set_limit, at, library_time):
+    set_limit("mailed_code", target="1/h")
     at(NOON)
     client.post(reverse("sign_in"), {"email": "sam@example.org"})
     answer = Client().post(reverse("sign_in"), {"email": "sam@example.org"})
@@ -164,8 +168,8 @@ def test_a_form_that_came_too_often_says_when_beside_what_was_typed(client, few,
     assert 'value="sam@example.org"' in answer.content.decode()
 
 
-def test_known_and_unknown_addresses_are_counted_alike(few, patron):
-    few("mailed_code", network="2/h", target="1/h")
+def test_known_and_unknown_addresses_have_the_same_limits(set_limit, patron):
+    set_limit("mailed_code", network="2/h", target="1/h")
     for email in (patron.email, "nobody@example.org"):
         assert [Client().post(reverse("sign_in"), {"email": email}).status_code for _ in range(2)] == [
             302,
@@ -174,8 +178,8 @@ def test_known_and_unknown_addresses_are_counted_alike(few, patron):
     assert Client().post(reverse("sign_in"), {"email": "another@example.org"}).status_code == 429
 
 
-def test_where_no_page_of_its_own_says_it_one_for_all_does(few, library, at):
-    few("single_sign_on", network="0/h")
+def test_generic_page_says_when_to_retry(set_limit, library, at):
+    set_limit("single_sign_on", network="0/h")
     at(NOON)
     answer = Client().post(reverse("single_sign_on"), headers=PAGE)
     assert answer.status_code == 429
@@ -184,8 +188,8 @@ def test_where_no_page_of_its_own_says_it_one_for_all_does(few, library, at):
     assert "<h1>" in answer.content.decode()
 
 
-def test_a_script_is_told_the_words_alone(few, library):
-    few("passkey", network="0/h")
+def test_script_over_the_limit_gets_plain_text(set_limit, library):
+    set_limit("passkey", network="0/h")
     answer = Client().post(reverse("passkey_options"))
     assert (answer.status_code, answer["Content-Type"]) == (429, "text/plain; charset=utf-8")
     assert answer.content.decode().startswith("You have tried too often.")
@@ -213,15 +217,17 @@ def write(client, conversation, words, **how):
     )
 
 
-def test_thirty_messages_in_a_row_are_sent_and_so_is_the_next(client, patron, conversation, sign_in):
+def test_patron_can_send_more_than_thirty_messages_in_a_row(client, patron, conversation, sign_in):
     sign_in(client, patron)
     for number in range(31):
         assert write(client, conversation, f"Are you there? {number}").status_code == 302
     assert conversation.messages.count() == 32
 
 
-def test_thousands_are_not_and_the_words_stay(client, patron, conversation, sign_in, few):
-    few("message", person="3/h")
+def test_message_over_the_limit_is_not_sent_but_remains_in_the_form(
+    client, patron, conversation, sign_in, set_limit
+):
+    set_limit("message", person="3/h")
     sign_in(client, patron)
     for number in range(3):
         assert write(client, conversation, f"Word {number}").status_code == 302
@@ -238,8 +244,8 @@ def test_thousands_are_not_and_the_words_stay(client, patron, conversation, sign
     assert write(sign_in(Client(), other), conversation_of(other), "Somebody else").status_code == 302
 
 
-def test_the_same_message_once_more_is_none(client, patron, conversation, sign_in, few):
-    few("message", person="1/h")
+def test_resent_message_is_not_counted(client, patron, conversation, sign_in, set_limit):
+    set_limit("message", person="1/h")
     sign_in(client, patron)
     sent = {"body": "Once", "client_token": str(uuid.uuid4())}
     assert [
@@ -248,10 +254,10 @@ def test_the_same_message_once_more_is_none(client, patron, conversation, sign_i
     assert conversation.messages.count() == 2
 
 
-def test_in_a_conversation_that_is_nobodys_what_is_counted_names_nobody(
-    client, patron, branch, staff, sign_in, show_code, few
+def test_messages_in_a_conversation_by_code_are_not_counted_per_person(
+    client, patron, branch, staff, sign_in, show_code, set_limit
 ):
-    few("message", person="0/h", target="2/h")
+    set_limit("message", person="0/h", target="2/h")
     visit = HelpSessionFactory(branch=branch, staff=staff)
     conversation = ConversationFactory(help_session=visit)
     MessageFactory(conversation=conversation, author=None)
@@ -259,8 +265,8 @@ def test_in_a_conversation_that_is_nobodys_what_is_counted_names_nobody(
     assert [write(client, conversation, "Hello").status_code for _ in range(3)] == [302, 302, 429]
 
 
-def test_staff_are_not_held_up(client, patron, branch, staff, sign_in, few):
-    few("message", person="0/h", network="0/h")
+def test_staff_answers_are_not_limited(client, patron, branch, staff, sign_in, set_limit):
+    set_limit("message", person="0/h", network="0/h")
     conversation = conversation_of(patron, branch=branch)
     sign_in(client, staff)
     typed = {
@@ -275,8 +281,8 @@ def test_staff_are_not_held_up(client, patron, branch, staff, sign_in, few):
     assert answer.status_code == 302
 
 
-def test_a_file_too_many_is_left_out_and_the_words_are_sent(client, patron, conversation, sign_in, few):
-    few("file", person="1/h")
+def test_file_over_the_limit_is_left_out(client, patron, conversation, sign_in, set_limit):
+    set_limit("file", person="1/h")
     sign_in(client, patron)
     fields = {
         "body": "Look",
@@ -287,8 +293,8 @@ def test_a_file_too_many_is_left_out_and_the_words_are_sent(client, patron, conv
     assert "Too many files were sent in a short time." in answer.content.decode()
 
 
-def test_handing_over_by_mail_is_counted_for_the_address(branch, few, sign_in):
-    few("hand_over_by_mail", person="9/h", target="1/h")
+def test_hand_over_emails_are_counted_per_address(branch, set_limit, sign_in):
+    set_limit("hand_over_by_mail", person="9/h", target="1/h")
     staff = StaffFactory(branch=branch)
     desk = sign_in(Client(), staff)
     sent = [
@@ -301,10 +307,10 @@ def test_handing_over_by_mail_is_counted_for_the_address(branch, few, sign_in):
     assert [answer.status_code for answer in sent] == [302, 429, 302]
 
 
-# What is written of it.
+# Documentation and the table.
 
 
-def test_the_document_says_what_the_table_says():
+def test_security_docs_list_every_limit():
     with translation.override("en"):
         rows = [
             f"| {limit.what} | {limit.person} | {limit.network} | {_target(limit)} |"
@@ -321,15 +327,16 @@ def _target(limit):
     return f"{limit.target}: {limit.target_is}" if limit.target else ""
 
 
-def test_everything_in_the_table_is_counted_somewhere():
+def test_every_limit_is_used_in_the_code():
     code = "".join(
         path.read_text("utf-8") for folder in ("accounts", "portal") for path in Path(folder).rglob("*.py")
     )
-    assert [what for what in LIMITS if code.count(f'"{what}"') < 2] == []  # the table has each once
+    # The table itself names each limit once.
+    assert [what for what in LIMITS if code.count(f'"{what}"') < 2] == []
 
 
 @pytest.mark.parametrize("what", LIMITS)
-def test_a_limit_is_one(what):
+def test_every_limit_has_valid_rates(what):
     limit = LIMITS[what]
     for by in ("person", "network", "target"):
         assert all(most > 0 and seconds in {60, 600, 900, 3600, 86400} for most, seconds in limit.rates(by))
@@ -337,11 +344,11 @@ def test_a_limit_is_one(what):
     assert bool(limit.target) == bool(limit.target_is)
 
 
-# What is left of it.
+# Stored counts.
 
 
-def test_a_key_identifies_nobody(few):
-    few("thing", person="9/h", network="9/h", target="9/h")
+def test_limit_keys_identify_nobody(set_limit):
+    set_limit("thing", person="9/h", network="9/h", target="9/h")
     ana = UserFactory(email="ana@example.org")
     count(request(ana), "thing", target=ana.email)
     keys = LimitCount.objects.values_list("key", flat=True)
@@ -349,9 +356,9 @@ def test_a_key_identifies_nobody(few):
     assert [key for key in keys for word in ("192.0.2.1", ana.email, str(ana.public_id)) if word in key] == []
 
 
-def test_counts_that_no_limit_reads_are_deleted(few, at):
-    few("short", network="9/m")
-    few("long", network="9/h, 9/m")
+def test_limit_counts_are_deleted_when_no_limit_needs_them(set_limit, at):
+    set_limit("short", network="9/m")
+    set_limit("long", network="9/h, 9/m")
     at(NOON)
     count(request(), "short")
     count(request(), "long")
@@ -361,7 +368,7 @@ def test_counts_that_no_limit_reads_are_deleted(few, at):
     assert not LimitCount.objects.exists()
 
 
-def test_no_count_is_kept_longer_than_the_privacy_page_says():
+def test_limit_counts_are_stored_no_longer_than_the_privacy_page_says():
     longest = max(
         seconds
         for limit in LIMITS.values()
@@ -372,20 +379,22 @@ def test_no_count_is_kept_longer_than_the_privacy_page_says():
 
 
 @pytest.mark.parametrize("by", [["network"], ["person", "network", "target"]])
-def test_counting_takes_four_statements(few, by, django_assert_num_queries):
-    few("thing", **dict.fromkeys(by, "9/m"))
+def test_counting_an_attempt_runs_four_statements(set_limit, by, django_assert_num_queries):
+    set_limit("thing", **dict.fromkeys(by, "9/m"))
     asked = request(UserFactory())
-    for _ in range(2):  # the rows are new, then they exist
-        with django_assert_num_queries(4):  # two of them are the transaction's
+    # The rows are created first and updated the second time.
+    for _ in range(2):
+        # Two of the statements belong to the transaction.
+        with django_assert_num_queries(4):
             count(asked, "thing", target="x")
 
 
-# The counts that were in the cache table before they had a table of their own.
+# Migration of the counts from the cache table to their own table.
 
 
 @pytest.fixture
 def before_the_table(transactional_db):
-    """Return migrate(), which takes the database from before the table of counts to today."""
+    """Return migrate(), which adds the table of counts to a database without it."""
     executor = MigrationExecutor(connection)
     executor.migrate([("portal", None)])
 
@@ -413,8 +422,8 @@ def keys_in_cache():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_live_counts_in_the_cache_table_survive_the_upgrade(few, at, before_the_table):
-    few("thing", target="2/h")
+def test_limit_counts_in_the_cache_table_survive_the_upgrade(set_limit, at, before_the_table):
+    set_limit("thing", target="2/h")
     at(NOON)
     [[_by, key]] = limits._keys(request(), "thing", target="x")
     put_in_cache(f":1:limit:{key}", "1795694390.5 1795694100.25", NOON + datetime.timedelta(minutes=59))
@@ -432,8 +441,8 @@ def test_live_counts_in_the_cache_table_survive_the_upgrade(few, at, before_the_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_counts_go_back_to_the_cache_table_when_the_migration_is_undone(few, at, before_the_table):
-    few("thing", target="2/h")
+def test_limit_counts_return_to_the_cache_table_if_the_migration_is_undone(set_limit, at, before_the_table):
+    set_limit("thing", target="2/h")
     at(NOON)
     before_the_table()
     count(request(), "thing", target="x")
@@ -447,7 +456,7 @@ def test_counts_go_back_to_the_cache_table_when_the_migration_is_undone(few, at,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_without_a_cache_table_migrates(before_the_table):
+def test_database_without_a_cache_table_can_be_migrated(before_the_table):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE cache RENAME TO away")
     try:

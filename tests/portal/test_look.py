@@ -1,4 +1,4 @@
-"""The look: colors anybody can read, a style sheet that the policy lets through and a slow network can carry, text that stays text."""
+"""Check colors, style sheets, escaping of typed text, links and icons."""
 
 import base64
 import datetime
@@ -21,11 +21,11 @@ from portal import styles
 from portal.icons import FLIPPED, ICONS
 from portal.templatetags.portal import catalog_url, cover, icon, plain, undo_url, when
 
-COLOURS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
+COLORS = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 
 
-@given(COLOURS, st.sampled_from([styles.LIGHT, styles.DARK]))
-def test_any_accent_is_readable_in_light_and_dark(color, theme):
+@given(COLORS, st.sampled_from([styles.LIGHT, styles.DARK]))
+def test_every_accent_color_is_readable_in_light_and_dark_mode(color, theme):
     made = styles.accent_colors(color, theme)
     pairs = [
         (made["accent"], theme["ground"]),
@@ -36,29 +36,29 @@ def test_any_accent_is_readable_in_light_and_dark(color, theme):
     assert [pair for pair in pairs if styles.contrast(*pair) < 4.5] == []
 
 
-def test_an_accent_that_is_readable_already_stays_as_the_library_chose_it():
+def test_readable_accent_color_is_unchanged():
     assert styles.accent_colors("#0b5d4d", styles.LIGHT)["accent"] == "#0b5d4d"
 
 
-@given(COLOURS, st.sampled_from([(styles.LIGHT, "#23211c"), (styles.DARK, "#f0ece4")]))
-def test_ordinary_text_is_readable_on_the_tint(color, theme_and_ink):
+@given(COLORS, st.sampled_from([(styles.LIGHT, "#23211c"), (styles.DARK, "#f0ece4")]))
+def test_text_is_readable_on_the_tinted_background(color, theme_and_ink):
     theme, ink = theme_and_ink
     assert styles.contrast(styles.accent_colors(color, theme)["soft"], ink) >= 4.5
 
 
-def test_the_style_sheet_names_the_grounds_that_the_accent_was_measured_on():
+def test_style_sheet_uses_the_backgrounds_that_contrast_is_computed_for():
     css = styles.STYLE_SHEET.read_text("utf-8")
     for theme in (styles.LIGHT, styles.DARK):
         assert f"--ground: {theme['ground']};\n" in css
         assert f"--surface: {theme['surface']};\n" in css
 
 
-def test_black_on_white_has_the_greatest_contrast():
+def test_contrast_of_black_on_white_is_the_maximum():
     assert styles.contrast("#000000", "#ffffff") == pytest.approx(21)
     assert styles.contrast("#777777", "#777777") == 1
 
 
-def test_the_style_on_the_page_is_the_one_that_the_policy_names():
+def test_page_style_matches_the_hash_in_the_policy():
     request = RequestFactory().get("/")
     page = Template("{% page_style %}").render(
         Context({"request": request, "library": SimpleNamespace(accent_color="#8a1538")})
@@ -71,12 +71,12 @@ def test_the_style_on_the_page_is_the_one_that_the_policy_names():
     assert "<" not in css
 
 
-def test_the_style_sheet_fits_the_first_packets():
+def test_compressed_style_sheet_is_at_most_5500_bytes():
     css, _ = styles.page_style()
     assert len(gzip.compress(css.encode(), 6)) <= 5_500
 
 
-def test_minifying_leaves_every_value_as_it_was():
+def test_minified_style_sheet_keeps_every_value():
     css = "/* why */\na > b,\nc :hover { margin: calc(1rem + 2px)  auto; }\n@media (min-width: 10em) { a { --x: 1; } }"
     assert (
         styles.minified(css)
@@ -85,7 +85,7 @@ def test_minifying_leaves_every_value_as_it_was():
 
 
 @pytest.mark.parametrize("direction", ["left", "right", "top", "bottom"])
-def test_the_style_sheets_know_no_left_and_right(direction):
+def test_style_sheets_use_only_logical_directions(direction):
     for sheet in styles.STYLE_SHEET.parent.glob("*.css"):
         css = sheet.read_text("utf-8")
         for prefix in ("margin-", "padding-", "border-", " ", "text-align: "):
@@ -147,7 +147,7 @@ def test_typed_text_keeps_its_lines_and_links(text, shown):
         (datetime.date(2025, 1, 2), "2 Jan 2025"),
     ],
 )
-def test_times_are_said_as_a_person_would_in_the_librarys_own_day(moment, shown):
+def test_times_are_shown_relative_to_the_librarys_day(moment, shown):
     with (
         timezone.override("America/Chicago"),
         translation.override("en"),
@@ -200,11 +200,11 @@ def item(**facts):
         ("https://cat.example.org/?q={title}", {"url": "javascript:alert(1)"}, ""),
     ],
 )
-def test_an_item_links_to_itself_or_to_the_catalogue_and_nowhere_else(link, facts, address):
+def test_item_links_only_to_its_own_address_or_the_catalog(link, facts, address):
     assert catalog_url({"library": SimpleNamespace(catalog_link=link)}, item(**facts)) == address
 
 
-def test_the_same_item_always_has_the_same_cover_and_its_title_is_text():
+def test_cover_of_an_item_is_always_the_same_and_escapes_the_title():
     first, again = cover(item(title="<b>Bold</b>")), cover(item(title="<b>Bold</b>"))
     assert first == again
     assert "&lt;b&gt;Bold&lt;/b&gt;" in first
@@ -212,17 +212,17 @@ def test_the_same_item_always_has_the_same_cover_and_its_title_is_text():
 
 
 @pytest.mark.parametrize("name", sorted(ICONS))
-def test_every_icon_is_for_the_eye_only(name):
+def test_icons_are_hidden_from_screen_readers(name):
     assert 'aria-hidden="true"' in icon(name)
     assert ("flips" in icon(name)) == (name in FLIPPED)
 
 
-def test_an_undo_address_is_read_from_its_message():
+def test_undo_url_is_read_from_the_message_tags():
     assert undo_url(SimpleNamespace(extra_tags="undo=/lists/save/1/")) == "/lists/save/1/"
     assert undo_url(SimpleNamespace(extra_tags="")) == ""
 
 
-def test_the_page_for_our_own_faults_needs_neither_context_nor_database():
+def test_server_error_template_needs_no_context():
     page = render_to_string("errors/500.html")
     assert "<h1>Something went wrong</h1>" in page
     assert styles.page_style()[0] in page

@@ -1,4 +1,4 @@
-"""The gathering, keeping and checking of translations, on a small tree."""
+"""Check how translations are collected, updated and verified, on a small source tree."""
 
 import gettext
 import io
@@ -50,7 +50,7 @@ def po(tree):
 
 
 def translate(tree, changes=()):
-    """Give every text a translation, then those of `changes`: text → (translation, flags)."""
+    """Translate every text, except those in `changes`, which maps a text to (translation, flags)."""
     changes = dict(changes)
     texts = messages.read(tree / "locale", "es")
     for message in texts:
@@ -66,41 +66,41 @@ def translate(tree, changes=()):
     (folder / "django.mo").write_bytes(messages.mo_bytes(texts))
 
 
-def faults(tree):
+def problems(tree):
     return messages.problems_in(tree, tree / "locale", "es")
 
 
-def test_every_text_of_code_and_templates_is_found(tree):
+def test_texts_in_code_and_templates_are_all_collected(tree):
     assert {(message.id, message.context) for message in messages.collect(tree) if message.id} == FOUND
 
 
-def test_what_is_not_translated_is_a_fault(tree):
-    assert len(faults(tree)) == len(FOUND)
+def test_untranslated_text_is_a_problem(tree):
+    assert len(problems(tree)) == len(FOUND)
 
 
-def test_gathering_again_keeps_the_translations_and_changes_no_byte(tree, po):
+def test_collecting_again_keeps_translations_and_leaves_the_file_unchanged(tree, po):
     translate(tree)
     messages.update(tree, tree / "locale", "es")
     before = po.read_bytes()
     messages.update(tree, tree / "locale", "es")
     assert po.read_bytes() == before
-    assert faults(tree) == []
+    assert problems(tree) == []
     assert before.startswith(b'msgid ""\nmsgstr ""\n"Language: es\\n"')
     assert b"Date" not in before
     assert b"@" not in before
 
 
-def test_the_compiled_file_is_read_by_gettext(tree, po):
+def test_compiled_file_can_be_read_by_gettext(tree, po):
     translate(tree)
-    catalogue = gettext.GNUTranslations(io.BytesIO(po.with_suffix(".mo").read_bytes()))
-    assert catalogue.info()["content-type"] == "text/plain; charset=utf-8"
-    assert catalogue.gettext("Hello") == "¡Hello"
-    assert catalogue.ngettext("%(n)d book", "%(n)d books", 2) == "¡%(n)d books"
-    assert catalogue.pgettext("of a day", "second") == "¡second"
+    catalog = gettext.GNUTranslations(io.BytesIO(po.with_suffix(".mo").read_bytes()))
+    assert catalog.info()["content-type"] == "text/plain; charset=utf-8"
+    assert catalog.gettext("Hello") == "¡Hello"
+    assert catalog.ngettext("%(n)d book", "%(n)d books", 2) == "¡%(n)d books"
+    assert catalog.pgettext("of a day", "second") == "¡second"
 
 
 @pytest.mark.parametrize(
-    ("text", "translation", "flags", "fault"),
+    ("text", "translation", "flags", "problem"),
     [
         ("Hello", "", [], "es: not translated: 'Hello'"),
         ("Hello", "Hola", ["fuzzy"], "es: fuzzy: 'Hello'"),
@@ -109,23 +109,23 @@ def test_the_compiled_file_is_read_by_gettext(tree, po):
         (("%(n)d book", "%(n)d books"), ("un libro", ""), [], "es: not translated: '%(n)d book'"),
     ],
 )
-def test_a_translation_that_would_not_do_is_a_fault(tree, text, translation, flags, fault):
+def test_empty_fuzzy_or_mismatched_translation_is_a_problem(tree, text, translation, flags, problem):
     translate(tree, {text: (translation, flags)})
-    assert [found for found in faults(tree) if "django.mo" not in found] == [fault]
+    assert [found for found in problems(tree) if "django.mo" not in found] == [problem]
 
 
-def test_the_form_for_one_may_leave_the_number_out(tree):
+def test_singular_translation_may_omit_the_number(tree):
     translate(tree, {("%(n)d book", "%(n)d books"): (("un libro", "%(n)d libros"), [])})
-    assert faults(tree) == []
+    assert problems(tree) == []
 
 
-def test_a_text_that_is_new_or_gone_is_a_fault(tree):
+def test_new_or_removed_text_is_a_problem(tree):
     translate(tree)
     (tree / "portal/module.py").write_text(MODULE.replace('"Hello")', '"Good day")'))
-    assert faults(tree) == ["es: not collected yet: 'Good day'", "es: no longer used: 'Hello'"]
+    assert problems(tree) == ["es: not collected yet: 'Good day'", "es: no longer used: 'Hello'"]
 
 
-def test_a_compiled_file_of_yesterday_is_a_fault(tree, po):
+def test_outdated_compiled_file_is_a_problem(tree, po):
     translate(tree)
     po.write_text(po.read_text().replace('msgstr "¡Hello"', 'msgstr "Hola"'))
-    assert faults(tree) == ["es: django.mo does not match django.po"]
+    assert problems(tree) == ["es: django.mo does not match django.po"]

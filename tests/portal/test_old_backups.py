@@ -1,4 +1,4 @@
-"""Backups live no longer than the privacy page says."""
+"""Check that backups are deleted as the privacy page says."""
 
 import io
 import json
@@ -23,7 +23,7 @@ def archive(path, *, days_ago, **manifest):
     return path
 
 
-def test_archives_that_are_too_old_go_and_nothing_else(tmp_path):
+def test_only_old_backups_are_deleted(tmp_path):
     days = settings.BACKUPS_KEPT.days
     old = archive(tmp_path / "old.tar.gz", days_ago=days + 1)
     archive(tmp_path / "young.tar.gz", days_ago=days - 1)
@@ -38,7 +38,7 @@ def test_archives_that_are_too_old_go_and_nothing_else(tmp_path):
     assert set(tmp_path.iterdir()) == before - {old}
 
 
-def test_the_new_archive_stays_whatever_a_clock_says(tmp_path):
+def test_new_backup_is_never_deleted(tmp_path):
     new = archive(tmp_path / "new.tar.gz", days_ago=900)
     assert remove_old(new, at=AT) == []
     assert new.exists()

@@ -74,7 +74,11 @@ def _everything_in(row):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_prepared_query_returns_what_the_queryset_returns(two, shape, django_assert_num_queries):
-    """If this fails after an upgrade of Django, its iterables no longer use a compiler as CachedCompiler expects."""
+    """Compare rows, related objects and query counts.
+
+    If this fails after an upgrade of Django, its iterables no longer use a compiler as CachedCompiler
+    expects.
+    """
     HelpSessionFactory(patron=None, staff=two[0], branch=two[2])
     run = prepared(name=NAME)(SHAPES[shape])
     for name in ("Ada", "Bo", "Nobody", "Ada"):
@@ -84,8 +88,11 @@ def test_prepared_query_returns_what_the_queryset_returns(two, shape, django_ass
         assert found == expected
 
 
-def test_query_is_compiled_once(two, monkeypatch):
-    """If this fails after an upgrade of Django, its iterables no longer ask the query for a compiler."""
+def test_prepared_query_is_compiled_once(two, monkeypatch):
+    """Count the compilations.
+
+    If this fails after an upgrade of Django, its iterables no longer ask the query for a compiler.
+    """
     compiled, called = [], []
     init = CachedCompiler.__init__
     monkeypatch.setattr(
@@ -102,7 +109,7 @@ def test_query_is_compiled_once(two, monkeypatch):
     assert (len(called), len(compiled)) == (1, 1)
 
 
-def test_list_may_have_any_length(two):
+def test_prepared_query_accepts_a_list_of_any_length(two):
     ada, bo, branch, elsewhere = two
     staff = prepared(branches=KEY)(
         lambda branches: User.objects.filter(staff_roles__branch__in=branches).order_by("name")
@@ -116,14 +123,14 @@ def test_list_may_have_any_length(two):
         assert staff(branches=branches) == expected
 
 
-def test_deferred_column_is_loaded_when_it_is_needed(patron, django_assert_num_queries):
+def test_prepared_query_loads_a_deferred_column_on_access(patron, django_assert_num_queries):
     people = prepared(name=NAME)(lambda name: User.objects.filter(name=name).only("name"))
     [found] = people(name=patron.name)
     with django_assert_num_queries(1):
         assert found.email == patron.email
 
 
-def test_value_is_converted_by_its_field(patron):
+def test_prepared_query_converts_values_by_their_field(patron):
     person = prepared(public_id=models.UUIDField(), since=models.DateTimeField())(
         lambda public_id, since: User.objects.filter(public_id=public_id, joined_at__gte=since)
     )
@@ -131,7 +138,7 @@ def test_value_is_converted_by_its_field(patron):
     assert person(public_id=uuid.uuid4(), since=patron.joined_at) == []
 
 
-def test_none_is_compiled_as_a_query_of_its_own(staff, patron):
+def test_prepared_query_with_none_is_compiled_separately(staff, patron):
     @prepared(email=models.EmailField(), name=NAME)
     def people(email, name):
         return User.objects.filter(email=email, name=name)
@@ -142,14 +149,14 @@ def test_none_is_compiled_as_a_query_of_its_own(staff, patron):
     assert people(email=None, name="Nobody") == []
 
 
-def test_condition_that_nothing_meets_runs_no_query(two, django_assert_num_queries):
+def test_prepared_query_with_an_impossible_condition_runs_no_sql(two, django_assert_num_queries):
     none = prepared(name=NAME)(lambda name: User.objects.filter(Q(pk__in=[]), name=name))
     with django_assert_num_queries(0):
         assert none(name="Ada") == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_thread_uses_its_own_connection(library):
+def test_prepared_query_uses_the_connection_of_each_thread(library):
     one = prepared(pk=KEY)(lambda pk: Branch.objects.filter(pk=pk))
     used, branch = [], library.default_branch
 
@@ -170,8 +177,8 @@ def test_each_thread_uses_its_own_connection(library):
     assert used[0] is not used[1]
 
 
-def test_insert_saves_what_save_would_save(patron, staff, django_assert_num_queries):
-    """That includes defaults, the UUID, times and foreign keys. The row has its primary key afterwards."""
+def test_prepared_insert_stores_the_same_row_as_save(patron, staff, django_assert_num_queries):
+    """Compare all columns, including defaults, the UUID, times and foreign keys."""
     row = RefusedPost(
         person=patron, path="/me/", fields={"body": ["50 % of “it”, or 'less'"]}, refused_at=timezone.now()
     )
@@ -187,14 +194,14 @@ def test_insert_saves_what_save_would_save(patron, staff, django_assert_num_quer
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("who", ["person", "code", "both", "nobody"])
-def test_reader_gets_what_belongs_to_them(who, patron, branch):
-    """A query that was compiled for one kind of reader opens nothing to another kind."""
+def test_prepared_query_returns_only_what_the_viewer_may_open(who, patron, branch):
+    """Run the compiled query for each kind of viewer, after it ran for another kind."""
     mine, opened, strangers = (
         HelpSessionFactory(patron=patron, branch=branch),
         HelpSessionFactory(branch=branch),
         HelpSessionFactory(branch=branch),
     )
-    readers = {
+    viewers = {
         "person": Viewer(patron),
         "code": Viewer(None, [opened.pk]),
         "both": Viewer(patron, [opened.pk]),
@@ -204,11 +211,11 @@ def test_reader_gets_what_belongs_to_them(who, patron, branch):
     asked = for_viewers(quiet=models.BooleanField())(
         lambda viewer, quiet: HelpSession.objects.belonging_to(viewer).filter(quiet=quiet)
     )
-    for other in [*readers, who]:
+    for other in [*viewers, who]:
         assert (
-            set(asked(readers[other], quiet=False))
+            set(asked(viewers[other], quiet=False))
             == expected[other]
-            == set(HelpSession.objects.belonging_to(readers[other]))
+            == set(HelpSession.objects.belonging_to(viewers[other]))
         )
-        assert asked(readers[other], quiet=True) == []
+        assert asked(viewers[other], quiet=True) == []
     assert strangers.quiet is False

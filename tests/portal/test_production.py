@@ -1,4 +1,7 @@
-"""What only a portal in production does, seen from a browser: in a process of its own, since the settings are read once."""
+"""Check a portal in production mode from a browser.
+
+It runs in its own process, because settings are read only once.
+"""
 
 import json
 import os
@@ -36,7 +39,7 @@ def ask(method, path, data=None, *, secure=True, host="help.library.example", **
 def token(page):
     return re.search(r'csrfmiddlewaretoken" value="(\\w+)"', page.content.decode())[1]
 
-ask("get", "/sign-in/code/")  # leaves a notice
+ask("get", "/sign-in/code/")  # leaves a message in a cookie
 first = ask("get", "/sign-in/")
 ask("post", "/language/", {"language": "en", "csrfmiddlewaretoken": token(first)})
 ask("post", "/sign-in/", {"email": "ines@example.org", "csrfmiddlewaretoken": token(first)})
@@ -53,7 +56,7 @@ seen = {
     "other files": {path: ask("get", path).status_code for path in ("/.git/config", "/static/", "/static/../manage.py", "/manage.py", "/private/")},
     "trace": ask("trace", "/", **{"x-secret": "echoed?"}).content.decode().count("echoed"),
     "plain http": ask("get", "/sign-in/", secure=False).headers.get("Location"),
-    "a proxy that nobody named": ask("get", "/sign-in/", secure=False, **{"x-forwarded-proto": "https"}).status_code,
+    "an unknown proxy": ask("get", "/sign-in/", secure=False, **{"x-forwarded-proto": "https"}).status_code,
     "another host": ask("get", "/sign-in/", host="evil.example").status_code,
     "another host for the proxy": ask("get", "/sign-in/", **{"x-forwarded-host": "evil.example"}).headers.get("Location"),
     "another site's form": ask("post", "/language/", {"language": "es", "csrfmiddlewaretoken": token(ask("get", "/me/"))}, origin="https://evil.example").status_code,
@@ -78,32 +81,32 @@ def seen(collected, tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_every_cookie_belongs_to_this_host_alone(seen):
+def test_production_cookies_belong_to_one_host(seen):
     names = ("csrftoken", "sessionid", "last_person", "language", "notices", "no_passkey_offer")
     assert seen["signed_in"] == 302
     assert seen["cookies"] == {f"__Host-{name}": [True, True, "Lax", "/", ""] for name in names}
 
 
-def test_https_is_asked_for_and_kept_to(seen):
+def test_production_requires_https(seen):
     assert seen["headers"]["Strict-Transport-Security"].startswith("max-age=31536000")
     assert seen["plain http"] == "https://help.library.example/sign-in/"
-    assert seen["a proxy that nobody named"] == 301
+    assert seen["an unknown proxy"] == 301
 
 
-def test_nothing_but_pages_and_their_files_is_served(seen):
+def test_production_serves_only_pages_and_static_files(seen):
     assert set(seen["other files"].values()) == {404}
     assert seen["trace"] == 0
 
 
-def test_a_forged_host_leads_nowhere(seen):
+def test_forged_host_header_has_no_effect(seen):
     assert seen["another host"] == 400
     assert seen["another host for the proxy"] == "/"
 
 
-def test_another_sites_form_is_refused(seen):
+def test_form_from_another_site_is_refused(seen):
     assert seen["another site's form"] == 403
 
 
-def test_the_desk_asks_for_the_second_factor_and_there_is_no_demo(seen):
+def test_production_requires_the_second_factor_and_has_no_demo(seen):
     assert seen["desk"] == "/second-factor/?next=%2Fdesk%2F"
     assert (seen["demo"], seen["become"]) == (404, 404)

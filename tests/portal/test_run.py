@@ -1,4 +1,4 @@
-"""`manage.py run` as it is typed: both processes begin, and both are gone at the end."""
+"""Check that `manage.py run` starts a web server and a worker and ends both."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from django.conf import settings
 
 pytestmark = pytest.mark.slow
 
-PATIENCE = 40
+MAX_WAIT_SECONDS = 40
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def typed(environment, port, *options):
+def start(environment, port, *options):
     command = [sys.executable, "manage.py", "run", f"--port={port}", "--workers=1", *options]
     return subprocess.Popen(
         command,
@@ -46,17 +46,17 @@ def typed(environment, port, *options):
     )
 
 
-def said_until(process, words):
+def output_until(process, words):
     lines = []
     for line in process.stdout:
         lines.append(line)
         if words in line:
             return "".join(lines)
-    pytest.fail(f"it never said {words!r}: {''.join(lines)}")
+    pytest.fail(f"the output never contained {words!r}: {''.join(lines)}")
 
 
 def children(process):
-    """{"worker": pid, "web": pid} of its own children."""
+    """Return {"worker": pid, "web": pid} of the process's children."""
     found = {}
     for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
         with contextlib.suppress(FileNotFoundError):
@@ -71,11 +71,11 @@ def is_alive(pid):
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_one_terminal_one_end(environment, ending):
+def test_stopping_manage_run_ends_web_server_and_worker(environment, ending):
     port = free_port()
-    with typed(environment, port) as process:
+    with start(environment, port) as process:
         try:
-            said = said_until(process, "Ctrl-C")
+            said = output_until(process, "Ctrl-C")
             assert f"http://localhost:{port}/demo/" in said
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
                 assert answer.status == 200
@@ -83,56 +83,57 @@ def test_one_terminal_one_end(environment, ending):
             assert set(pids) == {"web", "worker"}
         finally:
             process.send_signal(ending)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(MAX_WAIT_SECONDS) == 0
     assert not any(is_alive(pid) for pid in pids.values())
 
 
-def test_a_worker_that_dies_is_started_again(environment):
-    with typed(environment, free_port()) as process:
+def test_killed_worker_is_started_again(environment):
+    with start(environment, free_port()) as process:
         try:
-            said_until(process, "Ctrl-C")
+            output_until(process, "Ctrl-C")
             first = children(process)["worker"]
             os.kill(first, signal.SIGKILL)
-            assert "status -9" in said_until(process, "started again")
-            deadline = time.monotonic() + PATIENCE
+            assert "status -9" in output_until(process, "started again")
+            deadline = time.monotonic() + MAX_WAIT_SECONDS
             while children(process).get("worker") in {None, first} and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert children(process)["worker"] != first
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(MAX_WAIT_SECONDS) == 0
 
 
-def test_without_its_web_server_everything_ends(environment):
-    with typed(environment, free_port()) as process:
-        said_until(process, "Ctrl-C")
+def test_manage_run_ends_if_the_web_server_dies(environment):
+    with start(environment, free_port()) as process:
+        output_until(process, "Ctrl-C")
         pids = children(process)
         os.kill(pids["web"], signal.SIGKILL)
-        assert "The web server stopped unexpectedly" in said_until(process, "stopped too")
-        assert process.wait(PATIENCE) == 1
+        assert "The web server stopped unexpectedly" in output_until(process, "stopped too")
+        assert process.wait(MAX_WAIT_SECONDS) == 1
     assert not is_alive(pids["worker"])
 
 
-def test_a_taken_port_is_said_before_anything_starts(environment):
+def test_used_port_is_reported_before_anything_starts(environment):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with typed(environment, taken.getsockname()[1]) as process:
+        with start(environment, taken.getsockname()[1]) as process:
             assert "choose another port" in process.stdout.read()
-            assert process.wait(PATIENCE) == 1
+            assert process.wait(MAX_WAIT_SECONDS) == 1
 
 
-def test_every_address_means_one_for_the_phone(environment):
-    with typed(environment, free_port(), "--host=0.0.0.0", "--no-worker") as process:
+def test_manage_run_on_all_addresses_shows_one_for_the_phone(environment):
+    with start(environment, free_port(), "--host=0.0.0.0", "--no-worker") as process:
         try:
-            said = said_until(process, "Ctrl-C")
+            said = output_until(process, "Ctrl-C")
             address = said.split()[0]
             assert "█" in said or "▀" in said
             request = urllib.request.Request(f"{address}nowhere/")
             with pytest.raises(urllib.error.HTTPError) as answer:
                 urllib.request.urlopen(request)
-            assert answer.value.code == 404  # 400 would mean that the host is not allowed
+            # Status 400 would mean that the host is not allowed.
+            assert answer.value.code == 404
             answer.value.close()
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(MAX_WAIT_SECONDS) == 0

@@ -1,4 +1,4 @@
-"""What happened at the doors is in the log, and whose door it was is not."""
+"""Check that sign-ins and refusals are logged without naming anybody."""
 
 import json
 import logging
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def said(caplog, settings):
-    """said() is every line of the security log so far, as it is written."""
+def log_lines(caplog, settings):
+    """Return log_lines(), which returns the lines of the security log so far."""
     use_outbox(settings)
     caplog.set_level(logging.INFO, logger="portal.security")
     return lambda: [
@@ -39,79 +39,79 @@ def said(caplog, settings):
 
 
 def events(lines):
-    """(level, what happened, by or with what) of each."""
+    """Return (level, event, method or limit) of each line."""
     return [(line["level"], line["message"], line.get("by") or line.get("what", "")) for line in lines]
 
 
-def test_a_sign_in_by_code_and_what_was_wrong_before_it(client, patron, said):
+def test_sign_in_by_code_and_a_wrong_code_are_logged(client, patron, log_lines):
     ask_for_code(client, patron.email)
     code = mailed_code(patron.email)
     enter(client, "000000" if code != "000000" else "000001")
     enter(client, code)
     client.post(reverse("sign_out"))
-    assert events(said()) == [
+    assert events(log_lines()) == [
         ("WARNING", "refused", "code"),
         ("INFO", "signed_in", "code"),
         ("INFO", "signed_out", ""),
     ]
 
 
-def test_a_sign_in_by_card(client, library, said):
+def test_sign_in_by_card_and_a_wrong_pin_are_logged(client, library, log_lines):
     card = fake.CARDS[0]
     for pin in ("0000", card.pin):
         client.post(reverse("card_sign_in"), {"card": card.card, "pin": pin})
-    assert events(said()) == [("WARNING", "refused", "pin"), ("INFO", "signed_in", "card")]
+    assert events(log_lines()) == [("WARNING", "refused", "pin"), ("INFO", "signed_in", "card")]
 
 
-def test_a_passkey_that_is_none(client, library, said):
+def test_refused_passkey_is_logged(client, library, log_lines):
     client.post(reverse("passkey_options"))
     client.post(reverse("sign_in_by_passkey"), {"credential": json.dumps({"id": "x"})})
-    assert events(said()) == [("WARNING", "refused", "passkey")]
+    assert events(log_lines()) == [("WARNING", "refused", "passkey")]
 
 
-def test_the_desks_door(client, staff, sign_in, said):
+def test_opening_the_desk_and_a_wrong_app_code_are_logged(client, staff, sign_in, log_lines):
     sign_in(client, staff, second_factor=False)
     TOTP.activate(staff, "JBSWY3DPEHPK3PXP")
     code = format_hotp_value(hotp_value("JBSWY3DPEHPK3PXP", next(iter(yield_hotp_counters_from_time()))))
     for typed in ("000000" if code != "000000" else "000001", code):
         client.post(reverse("second_factor"), {"code": typed})
-    assert events(said()) == [("WARNING", "refused", "second_factor"), ("INFO", "opened_desk", "")]
+    assert events(log_lines()) == [("WARNING", "refused", "second_factor"), ("INFO", "opened_desk", "")]
 
 
-def test_the_code_of_a_visit(client, branch, staff, said):
+def test_opening_a_visit_and_a_wrong_code_are_logged(client, branch, staff, log_lines):
     code = handover.hand_over(
         HelpSessionFactory(branch=branch, staff=staff), by=staff, at=timezone.now(), base_url=""
     )
     for typed in ("0000000000000", code):
         client.post(reverse("open_code"), {"code": typed})
-    assert events(said()) == [("WARNING", "refused", "code_of_a_visit"), ("INFO", "opened_visit", "")]
+    assert events(log_lines()) == [("WARNING", "refused", "code_of_a_visit"), ("INFO", "opened_visit", "")]
 
 
-def test_what_is_tried_too_often(client, patron, said):
+def test_exceeded_limit_is_logged(client, patron, log_lines):
     for _number in range(4):
         ask_for_code(client, patron.email)
-    assert events(said()) == [("WARNING", "too_often", "mailed_code")]
+    assert events(log_lines()) == [("WARNING", "too_often", "mailed_code")]
 
 
-def test_what_is_somebody_elses(client, patron, sign_in, said):
+def test_opening_a_strangers_conversation_is_logged(client, patron, sign_in, log_lines):
     conversation = ConversationFactory(help_session=HelpSessionFactory(patron=UserFactory()))
     client.get(reverse("conversation", args=[conversation.public_id]))
     client.get("/no-such-page/")
     sign_in(client, patron)
     client.get("/no-such-page/")
-    assert said() == []
+    assert log_lines() == []
     client.get(reverse("conversation", args=[conversation.public_id]))
-    assert events(said()) == [("WARNING", "not_theirs", "")]
+    assert events(log_lines()) == [("WARNING", "not_theirs", "")]
 
 
-def test_a_form_of_another_site(library, said):
+def test_cross_site_form_is_logged(library, log_lines):
     Client(enforce_csrf_checks=True).post(
         reverse("sign_in"), {"email": "sam@example.org"}, headers={"origin": "https://evil.example"}
     )
-    assert events(said()) == [("WARNING", "not_from_here", "")]
+    assert events(log_lines()) == [("WARNING", "not_from_here", "")]
 
 
-def test_one_persons_day_is_seen_together_and_the_next_day_is_another(client, patron, sign_in, said):
+def test_log_pseudonym_of_a_person_changes_every_day(client, patron, sign_in, log_lines):
     conversation = reverse(
         "conversation",
         args=[ConversationFactory(help_session=HelpSessionFactory(patron=UserFactory())).public_id],
@@ -123,13 +123,13 @@ def test_one_persons_day_is_seen_together_and_the_next_day_is_another(client, pa
             browser.get(conversation)
         clock.shift(24 * 60 * 60)
         client.get(conversation)
-    mine, mine_too, theirs, tomorrow = ((line["person"], line["network"]) for line in said())
+    mine, mine_too, theirs, tomorrow = ((line["person"], line["network"]) for line in log_lines())
     assert mine == mine_too
     assert len({mine[0], theirs[0], tomorrow[0]}) == 3
     assert len({mine[1], theirs[1], tomorrow[1]}) == 3
 
 
-def test_the_word_of_a_day_is_gone_on_the_next(client, patron, said):
+def test_key_of_the_daily_log_pseudonyms_is_deleted_the_next_day(client, patron, log_lines):
     words = []
     with time_machine.travel("2026-11-25 12:00:00Z", tick=False) as clock:
         for _day in range(2):
@@ -138,10 +138,10 @@ def test_the_word_of_a_day_is_gone_on_the_next(client, patron, said):
             words.append([day for day in ("2026-11-25", "2026-11-26") if cache.get(f"security_log:{day}")])
             clock.shift(24 * 60 * 60)
     assert words == [["2026-11-25"], ["2026-11-26"]]
-    assert len(said()) == 2
+    assert len(log_lines()) == 2
 
 
-def test_nothing_that_was_typed_and_nobodys_name_is_in_it(client, patron, said):
+def test_security_log_contains_no_typed_text_or_names(client, patron, log_lines):
     ask_for_code(client, patron.email)
     right = mailed_code(patron.email)
     enter(client, "731905 typed")
@@ -149,7 +149,7 @@ def test_nothing_that_was_typed_and_nobodys_name_is_in_it(client, patron, said):
     client.post(reverse("open_code"), {"code": "1234567890123"})
     client.post(reverse("sign_out"))
     client.post(reverse("card_sign_in"), {"card": "20001001", "pin": "typed pin"})
-    lines = said()
+    lines = log_lines()
     assert len(lines) == 5
     for secret in (
         patron.email,
@@ -165,24 +165,24 @@ def test_nothing_that_was_typed_and_nobodys_name_is_in_it(client, patron, said):
         assert secret not in json.dumps(lines)
 
 
-def test_no_line_is_two(client, library, said, caplog):
+def test_log_entry_cannot_be_split_into_two_lines(client, library, log_lines, caplog):
     caplog.set_level(logging.INFO, logger="portal.requests")
     client.get("/no%0a{%22level%22: %22INFO%22}/")
     [record] = [record for record in caplog.records if record.name == "portal.requests"]
     assert "\n" not in JsonFormatter().format(record)
 
 
-def test_the_operations_guide_names_every_event():
+def test_operations_docs_name_every_security_event():
     guide = (settings.BASE_DIR / "docs/operations.md").read_text("utf-8")
     assert {
         event for event in security_log.LET_IN | security_log.KEPT_OUT if f"| `{event}` |" not in guide
     } == set()
 
 
-def test_no_code_token_or_pin_is_in_any_line_of_the_log(
-    client, patron, staff, branch, sign_in, said, caplog, monkeypatch
+def test_log_contains_no_code_token_or_pin(
+    client, patron, staff, branch, sign_in, log_lines, caplog, monkeypatch
 ):
-    """At the level at which the portal runs, whoever writes it."""
+    """Check all loggers at the level that the portal uses."""
     caplog.set_level(logging.INFO)
     visitor = Client(raise_request_exception=False)
     ask_for_code(visitor, patron.email)
@@ -201,7 +201,8 @@ def test_no_code_token_or_pin_is_in_any_line_of_the_log(
         ).text,
     )[1]
     visitor.get(f"/not-me/{token}/")
-    session_key = visitor.session.session_key  # of the sign-in that the next line ends
+    # Read the key now, because stopping the change ends this sign-in.
+    session_key = visitor.session.session_key
     visitor.post(f"/not-me/{token}/")
     monkeypatch.setattr(fake.Fake, "check", broken)
     fault = Client(raise_request_exception=False).post(

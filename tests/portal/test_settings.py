@@ -1,4 +1,4 @@
-"""Settings that would be unsafe stop everything, each with its own mend."""
+"""Check that unsafe settings are refused with a fix, and what safe settings do."""
 
 import os
 import runpy
@@ -51,7 +51,7 @@ def errors_of(**variables):
         return settings_are_safe()
 
 
-def test_the_worker_sends_mail_through_the_server_that_the_environment_names(settings):
+def test_worker_sends_email_through_the_configured_server(settings):
     server = {
         "EMAIL_HOST": "mail.library.example",
         "EMAIL_PORT": "587",
@@ -72,7 +72,7 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
 
 
 @pytest.mark.parametrize(
-    ("unsafe", "number", "mend"),
+    ("unsafe", "number", "fix"),
     [
         ({"SECRET_KEY": ""}, "E002", "token_urlsafe"),
         ({"SECRET_KEY": "short"}, "E002", "token_urlsafe"),
@@ -139,14 +139,14 @@ def test_safe_settings_pass_the_deployment_check_without_a_warning():
         ({"AFTERWORD_MODE": "prod"}, "E001", "production, development, demo, test"),
     ],
 )
-def test_an_unsafe_setting_is_an_error_with_its_mend(unsafe, number, mend):
+def test_unsafe_setting_is_an_error_with_a_fix(unsafe, number, fix):
     [error] = errors_of(**SAFE | unsafe)
     assert error.id == f"afterword.{number}"
-    assert mend in f"{error.msg} {error.hint}"
+    assert fix in f"{error.msg} {error.hint}"
 
 
 @pytest.mark.slow
-def test_manage_refuses_an_unsafe_setting_and_says_how_to_mend_it():
+def test_check_command_refuses_an_unsafe_setting_and_says_how_to_fix_it():
     done = manage("check", **SAFE | {"DEBUG": "1"})
     assert done.returncode == 1
     assert done.stderr.count("afterword.") == 1
@@ -155,7 +155,7 @@ def test_manage_refuses_an_unsafe_setting_and_says_how_to_mend_it():
 
 
 @pytest.mark.slow
-def test_single_sign_on_that_is_set_as_it_should_be_can_be_used():
+def test_valid_single_sign_on_settings_are_used():
     code = "from accounts.sign_in.single_sign_on import sign_on_name; from django.conf import settings; print(sign_on_name(), settings.SSO['issuer'])"
     done = manage(
         "shell", "--no-imports", "-c", code, **SAFE, **CLIENT, SSO_ISSUER="https://login.campus.example/"
@@ -171,7 +171,7 @@ def test_single_sign_on_that_is_set_as_it_should_be_can_be_used():
         {"ILS": "koha", "KOHA_URL": "https://koha.example", "KOHA_USER": "afterword", "KOHA_PASSWORD": "x"},
     ],
 )
-def test_an_ils_that_is_set_as_it_should_be_can_be_asked(ils):
+def test_valid_ils_settings_are_used(ils):
     code = "from accounts.ils.configured import library_ils; from django.conf import settings; print(type(library_ils()).__name__, settings.ILS_BRANCHES)"
     done = manage("shell", "--no-imports", "-c", code, **SAFE | ils)
     assert done.stdout.strip() == (
@@ -180,7 +180,7 @@ def test_an_ils_that_is_set_as_it_should_be_can_be_asked(ils):
 
 
 @pytest.mark.slow
-def test_nothing_set_at_all_is_production_and_refused():
+def test_missing_settings_mean_production_and_are_refused():
     done = manage("check")
     assert done.returncode == 1
     assert done.stderr.count("HINT") == 4
@@ -190,13 +190,13 @@ def test_nothing_set_at_all_is_production_and_refused():
     "backend",
     ["django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache"],
 )
-def test_a_cache_of_one_process_is_an_error(settings, backend):
+def test_cache_of_a_single_process_is_an_error(settings, backend):
     settings.LOCAL = False
     settings.CACHES = {"default": {"BACKEND": backend}}
     assert "afterword.E007" in [error.id for error in settings_are_safe()]
 
 
-def test_the_server_does_not_start_with_unsafe_settings(settings):
+def test_server_does_not_start_with_unsafe_settings(settings):
     settings.LOCAL, settings.DEBUG = False, True
     with pytest.raises(ImproperlyConfigured, match="DEBUG is on") as refused:
         refuse_unsafe_settings()
@@ -205,11 +205,11 @@ def test_the_server_does_not_start_with_unsafe_settings(settings):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["development", "demo", "test"])
-def test_the_other_modes_need_no_setting(mode):
+def test_development_demo_and_test_modes_need_no_settings(mode):
     assert manage("check", AFTERWORD_MODE=mode).returncode == 0
 
 
-def test_production_speaks_https_only_and_its_cookies_belong_to_one_host():
+def test_production_settings_require_https_and_host_cookies():
     code = """
 from django.conf import settings
 from django.test import Client
@@ -228,8 +228,8 @@ print(client.get("/static/x", secure=True)["Strict-Transport-Security"])
 
 
 @pytest.mark.django_db
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite compiles nothing")
-def test_postgresql_compiles_no_query():
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no JIT compiler")
+def test_postgresql_jit_is_off():
     with connection.cursor() as cursor:
         cursor.execute("SHOW jit")
         assert cursor.fetchone() == ("off",)
@@ -239,7 +239,7 @@ def test_postgresql_compiles_no_query():
     ("url", "options"),
     [("postgres://host/name", "-c jit=off"), ("postgres://host/name?options=-c%20jit%3Don", "-c jit=on")],
 )
-def test_what_the_address_of_the_database_says_itself_counts(url, options):
+def test_options_in_the_database_url_take_precedence(url, options):
     read = read_settings(DATABASE_URL=url, **SAFE)
     assert read["DATABASES"]["default"]["OPTIONS"]["options"] == options
 
@@ -247,7 +247,7 @@ def test_what_the_address_of_the_database_says_itself_counts(url, options):
 @pytest.mark.parametrize(
     ("variable", "options"), [({}, "True 5"), ({"PREPARED_STATEMENTS": "off"}, "None None")]
 )
-def test_postgresql_prepares_statements_unless_the_variable_says_off(variable, options):
+def test_postgresql_prepares_statements_unless_turned_off(variable, options):
     code = """
 from django.conf import settings
 OPTIONS = settings.DATABASES["default"]["OPTIONS"]
@@ -261,7 +261,7 @@ print(OPTIONS.get("server_side_binding"), OPTIONS.get("prepare_threshold"))
 
 @pytest.mark.django_db
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has no server")
-def test_postgresql_prepares_a_statement_that_was_run_often():
+def test_postgresql_prepares_a_frequent_statement():
     with connection.cursor() as cursor:
         for number in range(7):
             cursor.execute("SELECT %s::int + 1000", [number])

@@ -22,32 +22,32 @@ from portal.text import MAX_COMBINING_MARKS, TextField, clean, looks_like_secret
         ("<b>&amp;</b>", "<b>&amp;</b>"),
     ],
 )
-def test_what_is_kept_of_one_line(given_text, kept):
+def test_single_line_text_is_cleaned(given_text, kept):
     assert clean(given_text) == kept
 
 
-def test_lines_end_alike_wherever_they_come_from():
+def test_line_endings_are_unified():
     assert clean("a\r\nb\rc\u2028d\x85e  \n\n\n\n\n\nf\n", multiline=True) == "a\nb\nc\nd\ne\n\n\nf"
 
 
-def test_the_indent_of_a_first_line_stays():
+def test_indent_of_the_first_line_is_preserved():
     assert clean("\n  indented\n", multiline=True) == "  indented"
     assert clean(" \n \t\n", multiline=True) == ""
 
 
-def test_a_pile_of_combining_marks_is_cut_down():
+def test_stacked_combining_marks_are_limited():
     piled = "Z" + "\u0334\u0335\u0336" * 200 + "algo"
     assert clean(piled).count("\u0334") <= MAX_COMBINING_MARKS
     assert clean(piled).endswith("algo")
 
 
-def test_too_long_is_cut_where_nobody_can_be_asked():
+def test_too_long_text_is_shortened_with_an_ellipsis():
     assert clean("abcdefghij", max_length=5) == "abcd…"
     assert clean("abcde", max_length=5) == "abcde"
 
 
 @given(st.text(st.characters()), st.booleans())
-def test_cleaning_twice_changes_nothing_and_every_database_takes_it(text, multiline):
+def test_cleaned_text_is_stable_and_accepted_by_every_database(text, multiline):
     once = clean(text, multiline=multiline)
     assert clean(once, multiline=multiline) == once
     assert "\x00" not in once
@@ -60,18 +60,18 @@ class TwoFields(forms.Form):
     body = TextField(max_length=20, multiline=True, required=False)
 
 
-def test_a_form_cleans_and_counts_what_is_left():
+def test_form_measures_the_length_after_cleaning():
     form = TwoFields({"title": "\x00\u202e0123456789\x00", "body": "a\r\nb"})
     assert form.is_valid()
     assert form.cleaned_data == {"title": "0123456789", "body": "a\nb"}
 
 
-def test_nothing_but_control_characters_is_an_empty_field():
+def test_field_with_only_control_characters_is_empty():
     form = TwoFields({"title": "\x00\u202e "})
     assert list(form.errors) == ["title"]
 
 
-def test_too_long_is_said_and_what_was_typed_stays():
+def test_too_long_text_is_an_error_and_remains_in_the_form():
     form = TwoFields({"title": "ok", "body": "b" * 21})
     assert list(form.errors) == ["body"]
     assert form["body"].value() == "b" * 21
@@ -98,16 +98,16 @@ def test_too_long_is_said_and_what_was_typed_stays():
         ("", False),
     ],
 )
-def test_numbers_that_should_not_be_kept_are_noticed(text, warned):
+def test_social_security_and_credit_card_numbers_are_detected(text, warned):
     assert looks_like_secret_number(text) is warned
 
 
 @pytest.mark.parametrize(
     "text", ["", "nonsense", "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a1", "0" * 33, None, 7, "\0"]
 )
-def test_what_names_no_id_is_none(text):
+def test_invalid_uuid_becomes_none(text):
     assert uuid_or_none(text) is None
 
 
-def test_an_id_is_read_as_it_is_written():
+def test_valid_uuid_is_read():
     assert str(uuid_or_none("0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10")) == "0d5a3f3e-6f0a-4b8e-9c55-4d8d1c9f7a10"

@@ -1,4 +1,4 @@
-"""A database of the version before names were made plain is upgraded, and everything in it is still true."""
+"""Upgrade a database of version 0.1 and check its data."""
 
 import datetime
 import uuid
@@ -43,7 +43,7 @@ ADDRESS = "sam@example.org"
 
 @pytest.fixture
 def old_models(transactional_db):
-    """Migrate back, and return a function that gets a model as it was."""
+    """Migrate back and return a function that gets an old model by its label."""
     MigrationExecutor(connection).migrate(BEFORE)
     there = [node for node in BEFORE if node[1]]
     apps = MigrationExecutor(connection).loader.project_state(there).apps
@@ -59,7 +59,7 @@ def upgrade():
 
 @pytest.fixture
 def before(old_models):
-    """Fill the old database with one of everything whose name has changed since."""
+    """Fill the old database with one row of everything that has been renamed since."""
 
     def make(label, **fields):
         return old_models(label).objects.create(**fields)
@@ -191,7 +191,7 @@ def count_in_cache(what, by, value, *, times):
 
 
 def sign_in_before(patron):
-    """Return the key of a session as the old version wrote it, with the path of its backend."""
+    """Write a session as the old version did and return its key."""
     session = SessionStore()
     session[SESSION_KEY] = str(patron.pk)
     session[BACKEND_SESSION_KEY] = "accounts.sessions.SignedIn"
@@ -200,7 +200,7 @@ def sign_in_before(patron):
     return session.session_key
 
 
-def test_everything_is_still_true_after_the_upgrade(before, client):
+def test_data_of_the_old_version_survives_the_upgrade(before, client):
     patron_key = before["patron"].pk
     upgrade()
     patron, library = User.objects.get(pk=patron_key), Library.objects.get()

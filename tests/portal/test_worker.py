@@ -1,4 +1,4 @@
-"""The worker's loop and its repeated jobs; delivery itself is tested in tests/portal/notifications/."""
+"""Check the worker's loop and repeated jobs. tests/portal/notifications/ checks delivery."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -20,7 +20,7 @@ AT = timezone.now()
 
 @pytest.fixture
 def ran(monkeypatch):
-    """The times at which the one job of this worker ran."""
+    """Return the times at which this worker's only job ran."""
     ran = []
 
     def job(*, at):
@@ -31,7 +31,7 @@ def ran(monkeypatch):
 
 
 @pytest.mark.django_db
-def test_a_job_runs_once_an_hour_across_workers(ran, time_machine):
+def test_hourly_job_runs_once_an_hour_across_workers(ran, time_machine):
     time_machine.move_to(AT, tick=False)
     for _ in range(3):
         Worker().round()
@@ -43,7 +43,7 @@ def test_a_job_runs_once_an_hour_across_workers(ran, time_machine):
 
 
 @pytest.mark.django_db
-def test_a_job_that_fails_stops_neither_the_mail_nor_the_other_jobs(monkeypatch, ran, caplog):
+def test_failing_job_stops_neither_email_nor_other_jobs(monkeypatch, ran, caplog):
     def broken(*, at):
         raise ValueError
 
@@ -55,10 +55,10 @@ def test_a_job_that_fails_stops_neither_the_mail_nor_the_other_jobs(monkeypatch,
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(
-    "connection.vendor == 'sqlite'", reason="SQLite lets one writer in at a time and so hides the race"
+    "connection.vendor == 'sqlite'", reason="SQLite allows one writer at a time and so hides the race"
 )
 @pytest.mark.parametrize("known", [False, True])
-def test_of_eight_workers_at_once_one_gets_the_turn(known):
+def test_one_of_eight_workers_runs_a_job(known):
     if known:
         RepeatedJob.objects.create(name="job", due_at=AT)
     barrier = Barrier(8)
@@ -85,13 +85,13 @@ def test_no_two_repeated_jobs_share_a_name():
 
 
 @pytest.mark.django_db
-def test_every_job_of_the_worker_runs_on_an_empty_library():
+def test_worker_jobs_run_on_an_empty_library():
     for job, _ in worker.JOBS:
         job(at=AT)
 
 
 @pytest.mark.django_db
-def test_delivered_mail_goes_after_30_days_and_dead_mail_after_90():
+def test_delivered_email_is_deleted_after_30_days_and_failed_email_after_90():
     def mail(state, age):
         sent_at = AT - timedelta(days=age)
         row = actions.write(
@@ -117,7 +117,7 @@ def test_delivered_mail_goes_after_30_days_and_dead_mail_after_90():
 
 
 @pytest.mark.django_db
-def test_expired_sign_ins_are_cleared():
+def test_expired_sign_ins_are_deleted():
     Session.objects.create(session_key="old", session_data="x", expire_date=AT - timedelta(days=1))
     Session.objects.create(session_key="new", session_data="x", expire_date=AT + timedelta(days=1))
     worker.clear_expired_sign_ins(at=AT)
@@ -125,7 +125,7 @@ def test_expired_sign_ins_are_cleared():
 
 
 @pytest.mark.django_db
-def test_expired_rows_of_the_cache_are_deleted(time_machine):
+def test_expired_cache_rows_are_deleted(time_machine):
     time_machine.move_to(AT - timedelta(days=1), tick=False)
     cache.set("old", 1, timeout=60)
     cache.set("new", 1, timeout=2 * 24 * 3600)
@@ -136,7 +136,7 @@ def test_expired_rows_of_the_cache_are_deleted(time_machine):
 
 
 @pytest.mark.django_db
-def test_each_round_leaves_a_heartbeat_and_the_next_worker_clears_those_long_silent(ran, time_machine):
+def test_worker_writes_a_heartbeat_and_old_ones_are_deleted(ran, time_machine):
     time_machine.move_to(AT, tick=False)
     Heartbeat.objects.create(worker="gone", beat_at=AT - timedelta(days=2))
     one = Worker()
@@ -146,7 +146,7 @@ def test_each_round_leaves_a_heartbeat_and_the_next_worker_clears_those_long_sil
 
 
 @pytest.mark.django_db
-def test_a_worker_that_hangs_falls_silent(ran, monkeypatch):
+def test_hanging_worker_writes_no_heartbeat(ran, monkeypatch):
     hanging = Worker()
     hanging.progress_at -= actions.LEASE.total_seconds() + 1
     monkeypatch.setattr(worker.time, "sleep", lambda _: hanging._stop())
@@ -156,7 +156,7 @@ def test_a_worker_that_hangs_falls_silent(ran, monkeypatch):
 
 
 @pytest.mark.django_db
-def test_with_the_database_away_the_worker_waits_and_goes_on(monkeypatch, caplog):
+def test_worker_continues_after_a_database_outage(monkeypatch, caplog):
     away = [OperationalError("gone"), OperationalError("gone"), None]
     one = Worker()
 

@@ -1,4 +1,4 @@
-"""Systems to ask, each in a thread of this process: a SIP2 server of our own that can be made to fail, one made by somebody else, and a Koha."""
+"""Run test servers in threads: a SIP2 server that can fail on purpose, pysip2's server and a Koha server."""
 
 import base64
 import gc
@@ -21,8 +21,11 @@ HEAD = "64{status}00020261125    101112000000000000000000000000"
 
 
 class Sip2Server:
-    """`asked` holds every line that came, `open` how many connections. `fault(number, line, answer)` may return other bytes than the
-    answer, None for none at all, or raise Hang or HangUp."""
+    """A SIP2 server that can be made to fail.
+
+    `asked` holds every line received, and `connections` counts the connections. `fault(number, line, answer)`
+    may return other bytes than the answer, return None to send nothing, or raise Hang or HangUp.
+    """
 
     def __init__(self, cards, *, charset="cp850", id_field="", more=lambda card: ""):
         self.cards, self.charset, self.id_field, self.more = cards, charset, id_field, more
@@ -71,7 +74,7 @@ class Sip2Server:
 
     @contextmanager
     def running(self, tls_context=None):
-        """Yields the port."""
+        """Run the server and yield its port."""
         ours = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -94,7 +97,7 @@ class Sip2Server:
             block_on_close = False
 
             def handle_error(self, *whose):
-                """Whoever asked may be gone before the answer is out."""
+                """Ignore clients that disconnect before the answer is sent."""
 
         with Server(("127.0.0.1", 0), Handler) as server:
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -134,11 +137,11 @@ class Sip2Server:
 
 
 class Hang(Exception):
-    """Says nothing more, and keeps the connection."""
+    """Raised by a fault: the server sends nothing more but keeps the connection open."""
 
 
 class HangUp(Exception):
-    """Ends the connection."""
+    """Raised by a fault: the server closes the connection."""
 
 
 def read_line(came):
@@ -149,8 +152,8 @@ def read_line(came):
 
 
 @contextmanager
-def somebody_elses_sip2(cards):
-    """The server of the package pysip2, which shares no line with ours. Yields the port."""
+def pysip2_server(cards):
+    """Run the server of the pysip2 package, which shares no code with the portal, and yield its port."""
     server = pysip2.SIP2Server(institution_id="harbour", login_required=True, error_detection="required")
 
     @server.route(pysip2.LOGIN)
@@ -185,11 +188,12 @@ def somebody_elses_sip2(cards):
         yield port
     del portal
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
-        gc.collect()  # it leaves its listening socket to this
+        # pysip2 leaves its listening socket to the garbage collector.
+        gc.collect()
 
 
 class KohaServer:
-    """What two addresses of Koha's REST API say. `asked` holds (method, path, body)."""
+    """A server with the parts of Koha's REST API that the portal uses. `asked` holds (method, path, body)."""
 
     def __init__(self, cards):
         self.cards, self.asked, self.fault, self.tokens = cards, [], None, []
@@ -234,7 +238,7 @@ class KohaServer:
 
     @contextmanager
     def running(self):
-        """Yields the address."""
+        """Run the server and yield its URL."""
         ours = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -261,7 +265,7 @@ class KohaServer:
             block_on_close = False
 
             def handle_error(self, *whose):
-                """Whoever asked may be gone before the answer is out."""
+                """Ignore clients that disconnect before the answer is sent."""
 
         with Server(("127.0.0.1", 0), Handler) as server:
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -273,4 +277,4 @@ class KohaServer:
                 thread.join()
 
 
-__all__ = ["LOGIN", "PASSWORD", "Card", "Hang", "HangUp", "KohaServer", "Sip2Server", "somebody_elses_sip2"]
+__all__ = ["LOGIN", "PASSWORD", "Card", "Hang", "HangUp", "KohaServer", "Sip2Server", "pysip2_server"]

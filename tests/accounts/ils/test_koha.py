@@ -1,4 +1,4 @@
-"""Koha's REST API: how it is asked, and whatever it may answer instead."""
+"""Check the requests to Koha's REST API, and how wrong answers are handled."""
 
 import datetime
 import json
@@ -39,7 +39,7 @@ def says(status, text):
     return lambda handler: handler.say(status, text) or True
 
 
-def test_it_asks_twice_and_takes_what_it_needs(ils, server):
+def test_koha_is_asked_for_the_password_and_then_the_patron(ils, server):
     patron = signed_in(ils)
     assert (patron.ils_id, patron.barcode, patron.name, patron.email, patron.group, patron.home_branch) == (
         "41",
@@ -61,14 +61,14 @@ def test_it_asks_twice_and_takes_what_it_needs(ils, server):
 
 
 @pytest.mark.parametrize("pin", ["", " ", "\t", "\u00a0"])
-def test_a_blank_password_is_never_sent(ils, server, pin):
+def test_blank_password_is_never_sent_to_koha(ils, server, pin):
     server.fault = says(201, b'{"patron_id": 41, "cardnumber": "20001001"}')
     with pytest.raises(WrongCardOrPin):
         ils.check(SAM.card, pin, today=TODAY)
     assert server.asked == []
 
 
-def test_with_a_token_that_is_fetched_once_and_again_when_it_was_taken_back(url, server):
+def test_koha_token_is_fetched_once_and_again_after_it_was_revoked(url, server):
     ils = Koha(url=url, client_id="afterword", client_secret="secret")
     signed_in(ils), signed_in(ils)
     assert [path for _method, path, _body in server.asked].count("/api/v1/oauth/token") == 1
@@ -77,7 +77,7 @@ def test_with_a_token_that_is_fetched_once_and_again_when_it_was_taken_back(url,
     assert [path for _method, path, _body in server.asked].count("/api/v1/oauth/token") == 2
 
 
-def test_a_token_that_has_run_out_is_fetched_anew(url, server, monkeypatch):
+def test_expired_koha_token_is_fetched_again(url, server, monkeypatch):
     ils = Koha(url=url, client_id="afterword", client_secret="secret")
     signed_in(ils)
     ils.token_until = 0
@@ -108,7 +108,7 @@ def test_a_token_that_has_run_out_is_fetched_anew(url, server, monkeypatch):
         (201, b"\xff\xfe", Unavailable),
     ],
 )
-def test_what_it_answers_to_card_and_password(ils, server, status, text, error):
+def test_koha_error_responses_raise_the_matching_errors(ils, server, status, text, error):
     server.fault = says(status, text)
     with pytest.raises(error):
         signed_in(ils)
@@ -118,14 +118,14 @@ def test_what_it_answers_to_card_and_password(ils, server, status, text, error):
     ("status", "text"),
     [(404, b"{}"), (500, b"{}"), (200, b"{}"), (200, b'{"patron_id": 42}'), (200, b"null")],
 )
-def test_without_the_patrons_own_record_nobody_is_let_in(ils, server, status, text):
+def test_koha_sign_in_fails_without_the_patron_record(ils, server, status, text):
     server.fault = lambda handler: handler.command == "GET" and says(status, text)(handler)
     with pytest.raises((Unavailable, Misconfigured)):
         signed_in(ils)
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 201 Created\r\n", b"HTTP/1.1 201 Created\r\n\r\n{"])
-def test_it_is_waited_for_no_longer_than_the_time_out(ils, server, begun):
+def test_silent_koha_server_times_out(ils, server, begun):
     server.fault, ils.timeout = lambda handler: handler.wfile.write(begun) >= 0 and not time.sleep(3), 0.3
     began = time.monotonic()
     with pytest.raises(Unavailable):
@@ -133,7 +133,7 @@ def test_it_is_waited_for_no_longer_than_the_time_out(ils, server, begun):
     assert time.monotonic() - began < 2.5
 
 
-def test_a_dribble_of_bytes_ends_with_the_time_out(ils, server):
+def test_answer_that_arrives_byte_by_byte_times_out(ils, server):
     def dribble(handler):
         handler.send_response(201)
         handler.end_headers()
@@ -149,14 +149,14 @@ def test_a_dribble_of_bytes_ends_with_the_time_out(ils, server):
     assert time.monotonic() - began < 3
 
 
-def test_an_account_that_is_rejected_is_no_patrons_fault(url):
+def test_rejected_koha_login_is_a_configuration_error(url):
     with pytest.raises(Misconfigured, match="KOHA_USER"):
         signed_in(Koha(url=url, user=LOGIN, password="another"))
     with pytest.raises(Misconfigured, match="KOHA_CLIENT_ID"):
         signed_in(Koha(url=url, client_id="afterword", client_secret="another"))
 
 
-def test_nobody_there(server):
+def test_unreachable_ils_raises_the_unavailable_error(server):
     with server.running() as url:
         pass
     with pytest.raises(Unavailable, match="refuses the connection"):
@@ -165,7 +165,7 @@ def test_nobody_there(server):
         signed_in(Koha(url="http://no-such-host.invalid", user=LOGIN, password=PASSWORD))
 
 
-def test_what_is_of_another_kind_than_it_should_be_is_no_fault_of_ours(ils, server):
+def test_koha_fields_of_unexpected_types_cause_no_error(ils, server):
     odd = {
         "patron_id": 41,
         "cardnumber": 5,
@@ -179,7 +179,7 @@ def test_what_is_of_another_kind_than_it_should_be_is_no_fault_of_ours(ils, serv
     assert (signed_in(ils).barcode, signed_in(ils).email, signed_in(ils).expires_on) == ("5", "7", None)
 
 
-def test_an_id_that_is_no_number_names_no_other_address(ils, server):
+def test_malformed_koha_patron_id_cannot_reach_another_url(ils, server):
     server.fault = lambda handler: (
         handler.command == "POST" and says(201, b'{"patron_id": "../../patrons/7"}')(handler)
     )

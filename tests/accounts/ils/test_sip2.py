@@ -1,4 +1,4 @@
-"""SIP2 on the wire: the bytes, and whatever can go wrong between two machines."""
+"""Check the bytes of SIP2 and the faults that can happen on the network."""
 
 import datetime
 import socket
@@ -40,16 +40,16 @@ def signed_in(ils, card=SAM):
     return ils.check(card.card, card.pin, today=TODAY).name
 
 
-# The bytes.
+# Messages and checksums.
 
 
-def test_the_checksum_is_that_of_the_standard():
-    """Its request to resend is always the same: 97, without a number, and FEF5."""
+def test_sip2_checksum_matches_the_standard():
+    """Compare with the resend request of the standard, which is always the same."""
     assert resend_request() == b"97AZFEF5\r"
     assert checksum(b"96AZ") == b"FEF6"
 
 
-def test_what_is_sent_is_as_the_standard_has_it(ils, server):
+def test_sip2_messages_match_the_standard(ils, server):
     signed_in(ils)
     login, question = server.asked
     assert login == b"9300CNafterword|COlet us in|AY0AZ" + checksum(b"9300CNafterword|COlet us in|AY0AZ")
@@ -64,47 +64,47 @@ def test_what_is_sent_is_as_the_standard_has_it(ils, server):
 @pytest.mark.parametrize(
     "line", [b"64|AY1AZ0000", b"64|", b"64|AY1", b"64|AZFE00", b"64|AY2AZ" + checksum(b"64|AY2AZ"), b""]
 )
-def test_a_line_whose_number_or_checksum_is_another_is_damaged(line):
+def test_sip2_line_with_a_wrong_number_or_checksum_is_damaged(line):
     with pytest.raises(Damaged):
         unframed(line, 1)
 
 
-def test_the_checksum_counts_bytes_not_letters():
+def test_sip2_checksum_counts_bytes_not_letters():
     line = framed("64AEZoë|".encode(), 3)
     assert unframed(line, 3) == "64AEZoë|".encode()
     assert unframed(line.replace(b"AZ", b"AZ").rstrip(b"\r") + b"\n", 3)
 
 
-# One connection for many.
+# Connections.
 
 
-def test_a_connection_is_used_again(ils, server):
+def test_sip2_connection_is_reused(ils, server):
     assert [signed_in(ils), signed_in(ils, ZOE), signed_in(ils)] == ["Sam Okafor", "Zoë", "Sam Okafor"]
     assert (server.connections, len(server.asked)) == (1, 4)
 
 
-def test_one_that_was_closed_while_it_rested_is_replaced(ils, server):
+def test_closed_idle_connection_is_replaced(ils, server):
     signed_in(ils)
     server.fault = lambda number, line, answer: (_ for _ in ()).throw(HangUp) if number == 3 else answer
     assert signed_in(ils, ZOE) == "Zoë"
     assert server.connections == 2
 
 
-def test_one_that_rested_too_long_is_not_used(ils, server, monkeypatch):
+def test_connection_that_was_idle_too_long_is_replaced(ils, server, monkeypatch):
     signed_in(ils)
     monkeypatch.setattr("accounts.ils.sip2.MAX_IDLE_SECONDS", 0)
     signed_in(ils)
     assert server.connections == 2
 
 
-def test_what_comes_unasked_is_nobodys_answer(ils, server):
-    """A second answer to the question before would name another patron."""
+def test_unsolicited_answer_is_never_used(ils, server):
+    """Ignore a second answer to the previous request, because it would name another patron."""
     server.fault = lambda number, line, answer: answer + b"\r" + answer if number == 2 else answer
     assert [signed_in(ils), signed_in(ils, ZOE)] == ["Sam Okafor", "Zoë"]
     assert server.connections == 2
 
 
-def test_what_comes_too_late_is_nobodys_answer(ils, server):
+def test_late_answer_is_never_used(ils, server):
     late = threading.Event()
 
     def fault(number, line, answer):
@@ -121,7 +121,7 @@ def test_what_comes_too_late_is_nobodys_answer(ils, server):
     assert server.connections == 2
 
 
-def test_many_at_once_are_each_told_of_themselves(ils):
+def test_simultaneous_sip2_requests_each_get_their_own_answer(ils):
     found, cards = [], [SAM, ZOE] * 8
     threads = [
         threading.Thread(target=lambda card=card: found.append((card.name, signed_in(ils, card))))
@@ -136,7 +136,7 @@ def test_many_at_once_are_each_told_of_themselves(ils):
     assert len(ils.idle) <= 4
 
 
-# What goes wrong. Nobody is let in by it, and nobody waits longer than the time-out.
+# Faults. They sign nobody in, and the wait ends at the timeout.
 
 
 def raises(error):
@@ -166,7 +166,7 @@ def instead(changed):
         (instead(lambda answer: b"x" * 100_000), "too long"),
     ],
 )
-def test_no_fault_lets_anybody_in_or_lasts(ils, server, fault, words):
+def test_sip2_faults_sign_nobody_in_and_end_in_time(ils, server, fault, words):
     server.fault, ils.timeout = fault, 0.5
     began = time.monotonic()
     with pytest.raises((Unavailable, Misconfigured), match=words):
@@ -177,8 +177,8 @@ def test_no_fault_lets_anybody_in_or_lasts(ils, server, fault, words):
     assert signed_in(ils) == "Sam Okafor"
 
 
-def test_half_an_answer_is_none(server):
-    """Without error detection nothing else would tell that it is not the whole."""
+def test_incomplete_sip2_answer_is_refused(server):
+    """Notice a cut-off answer even without error detection."""
 
     class HalfOf:
         def __init__(self, whole):
@@ -195,7 +195,7 @@ def test_half_an_answer_is_none(server):
             signed_in(adapter)
 
 
-def test_an_answer_damaged_once_is_asked_for_again(ils, server):
+def test_damaged_answer_is_requested_again(ils, server):
     server.fault = lambda number, line, answer: (
         answer.replace(b"BLY", b"BLX") if line.startswith(b"63") else answer
     )
@@ -203,7 +203,7 @@ def test_an_answer_damaged_once_is_asked_for_again(ils, server):
     assert server.asked[-1] == b"97AZFEF5"
 
 
-def test_a_question_damaged_once_is_sent_again(ils, server):
+def test_damaged_request_is_sent_again(ils, server):
     server.fault = lambda number, line, answer: (
         b"96AZFEF6" if len(questions(server)) == 1 and line.startswith(b"63") else answer
     )
@@ -212,7 +212,7 @@ def test_a_question_damaged_once_is_sent_again(ils, server):
     assert first == again
 
 
-def test_a_dribble_of_bytes_ends_with_the_time_out(ils, server):
+def test_answer_that_arrives_byte_by_byte_times_out(ils, server):
     def talk(came, going):
         came.read(1)
         while not server.over.wait(0.05):
@@ -225,11 +225,11 @@ def test_a_dribble_of_bytes_ends_with_the_time_out(ils, server):
     assert time.monotonic() - began < 3
 
 
-# What the answer says.
+# Fields of the answer.
 
 
 def answering(fields, *, charset="cp850", our_charset="", status=" " * 14, **settings):
-    """What an ILS that says these fields of everybody comes to."""
+    """Return the patron that an answer with these fields gives, or raise the error."""
     server = Sip2Server([], charset=charset)
     server.about = lambda number, pin: f"64{status}00020261125    101112{'0000' * 6}{fields}"
     with server.running() as port:
@@ -242,7 +242,7 @@ def answering(fields, *, charset="cp850", our_charset="", status=" " * 14, **set
 
 @pytest.mark.parametrize("valid", ["BLY|", "BLN|", "BL|", "BL |", "BLy|", "BL1|", ""])
 @pytest.mark.parametrize("right_pin", ["CQY|", "CQN|", "CQ|", "CQ |", "CQy|", "CQYES|", ""])
-def test_only_two_yeses_let_somebody_in(valid, right_pin):
+def test_sip2_sign_in_requires_a_valid_patron_and_a_right_pin(valid, right_pin):
     fields = f"AO|AA20001001|AESam|{valid}{right_pin}"
     if (valid, right_pin) == ("BLY|", "CQY|"):
         assert answering(fields).name == "Sam"
@@ -252,19 +252,19 @@ def test_only_two_yeses_let_somebody_in(valid, right_pin):
 
 
 @pytest.mark.parametrize("pin", ["", " ", "   ", "\t", "\u00a0"])
-def test_a_blank_pin_is_never_sent_not_even_to_a_system_that_lets_anybody_in_by_one(ils, server, pin):
+def test_blank_pin_is_never_sent_by_sip2(ils, server, pin):
     server.about = lambda number, pin, about=server.about: about(SAM.card, SAM.pin)
     with pytest.raises(WrongCardOrPin):
         ils.check(SAM.card, pin, today=TODAY)
     assert server.asked == []
 
 
-def test_a_system_that_calls_any_pin_right_does_not_tell_which_cards_there_are():
+def test_unknown_card_is_not_revealed_by_an_ils_that_accepts_any_pin():
     with pytest.raises(WrongCardOrPin):
         answering("AO|AA20001001|AE|BLN|CQY|")
 
 
-def test_a_missing_cq_is_logged_for_whoever_runs_it_and_only_that(caplog):
+def test_missing_cq_field_is_logged_without_patron_data(caplog):
     with pytest.raises(WrongCardOrPin):
         answering("AO|AA20001001|AESam|BLY|")
     assert "no CQ" in caplog.text
@@ -272,16 +272,16 @@ def test_a_missing_cq_is_logged_for_whoever_runs_it_and_only_that(caplog):
 
 
 @pytest.mark.parametrize("status", ["YYYY          ", "     YYYYYYYYY", "              "])
-def test_who_owes_something_is_let_in(status):
+def test_patron_with_fees_or_lost_privileges_can_sign_in(status):
     assert answering("AO|AA1|AESam|BLY|CQY|", status=status).name == "Sam"
 
 
-def test_who_holds_a_card_that_was_reported_lost_is_not():
+def test_card_reported_lost_is_blocked():
     with pytest.raises(Blocked):
         answering("AO|AA1|AESam|BLY|CQY|", status="    Y         ")
 
 
-def test_it_keys_on_the_field_that_the_settings_name_and_on_no_other():
+def test_patron_id_comes_from_the_configured_sip2_field():
     assert answering("AO|AA20001001|AESam|BLY|CQY|XI4711|", id_field="XI").ils_id == "4711"
     assert answering("AO|AA20001001|AESam|BLY|CQY|XI4711|").ils_id == "20001001"
     for without in ("", "XI|", "XI  |"):
@@ -289,19 +289,19 @@ def test_it_keys_on_the_field_that_the_settings_name_and_on_no_other():
             answering(f"AO|AA20001001|AESam|BLY|CQY|{without}", id_field="XI")
 
 
-def test_a_number_is_the_same_however_it_was_typed():
+def test_patron_id_ignores_the_case_of_the_card_number():
     assert (
         answering("AO|AAd001|AESam|BLY|CQY|").ils_id == answering("AO|AAD001|AESam|BLY|CQY|").ils_id == "D001"
     )
 
 
 @pytest.mark.parametrize("ils_id", ["4" * 101, "4\x007", "4\x1b7"])
-def test_an_id_that_none_can_be_is_not_taken(ils_id):
+def test_malformed_sip2_patron_id_is_a_configuration_error(ils_id):
     with pytest.raises(Misconfigured, match="can't use"):
         answering(f"AO|AA20001001|AESam|BLY|CQY|XI{ils_id}|", id_field="XI")
 
 
-def test_the_first_of_two_fields_counts():
+def test_sip2_field_sent_twice_has_its_first_value():
     with pytest.raises(WrongCardOrPin):
         answering("AO|AA20001001|AESam|BLY|CQN|CQY|")
 
@@ -315,23 +315,23 @@ def test_the_first_of_two_fields_counts():
         ("never", None),
     ],
 )
-def test_the_day_on_which_the_card_ends(written, day):
+def test_sip2_expiry_date_is_read_in_each_format(written, day):
     found = answering(f"AO|AA1|AESam|BLY|CQY|PA{written}|").expires_on
     assert found == (datetime.date(*day) if day else None)
 
 
 @pytest.mark.parametrize("charset", ["cp850", "utf-8", "latin-1"])
-def test_letters_of_the_charset_arrive(charset):
+def test_sip2_name_is_decoded_in_each_charset(charset):
     assert answering("AO|AA1|AEZoë Ñandú|BLY|CQY|", charset=charset).name == "Zoë Ñandú"
 
 
-def test_bytes_that_are_none_of_the_charset_cost_letters_of_a_name_and_never_an_id():
+def test_undecodable_bytes_are_replaced_in_names_but_refused_in_ids():
     assert "\ufffd" in answering("AO|AA1|AEZoë|BLY|CQY|", charset="cp850", our_charset="utf-8").name
     with pytest.raises(Misconfigured, match="charset|CHARSET"):
         answering("AO|AAë|AEZoë|BLY|CQY|", charset="cp850", our_charset="utf-8")
 
 
-def test_without_error_detection_no_checksum_is_asked_for(server):
+def test_sip2_without_error_detection_sends_no_checksum(server):
     with server.running() as port:
         adapter = Sip2(host="127.0.0.1", port=port, error_detection=False)
         assert signed_in(adapter) == "Sam Okafor"
@@ -339,10 +339,10 @@ def test_without_error_detection_no_checksum_is_asked_for(server):
         adapter.close()
 
 
-# The way there.
+# Login and encryption.
 
 
-def test_a_login_that_is_rejected_is_no_patrons_fault(server):
+def test_rejected_sip2_login_is_a_configuration_error(server):
     with server.running() as port:
         adapter = Sip2(host="127.0.0.1", port=port, login=LOGIN, password="another")
         with pytest.raises(Misconfigured, match="rejects the login"):
@@ -350,7 +350,7 @@ def test_a_login_that_is_rejected_is_no_patrons_fault(server):
     assert questions(server) == []
 
 
-def test_nobody_there():
+def test_unreachable_ils_raises_the_unavailable_error():
     with Sip2Server([]).running() as port:
         pass
     with pytest.raises(Unavailable, match="refuses the connection"):
@@ -367,7 +367,7 @@ def encrypted(server, certificate):
         yield port
 
 
-def test_over_tls(encrypted, server, certificate):
+def test_sip2_connection_over_tls_is_reused(encrypted, server, certificate):
     adapter = Sip2(
         host="localhost",
         port=encrypted,
@@ -381,13 +381,13 @@ def test_over_tls(encrypted, server, certificate):
     adapter.close()
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_said(encrypted, server):
+def test_untrusted_certificate_is_refused_before_anything_is_sent(encrypted, server):
     with pytest.raises(Misconfigured, match="not trusted.*SIP2_CA_FILE"):
         signed_in(Sip2(host="localhost", port=encrypted, tls=True))
     assert server.asked == []
 
 
-def test_a_certificate_of_another_name_is_refused(encrypted, certificate, server, monkeypatch):
+def test_certificate_for_another_host_is_refused(encrypted, certificate, server, monkeypatch):
     here = socket.getaddrinfo("127.0.0.1", encrypted, type=socket.SOCK_STREAM)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *asked: here)
     with pytest.raises(Misconfigured, match="not trusted"):
@@ -402,11 +402,11 @@ def test_a_certificate_of_another_name_is_refused(encrypted, certificate, server
     assert server.asked == []
 
 
-def test_a_server_that_does_not_speak_tls(ils, server):
+def test_sip2_server_without_tls_raises_an_error(ils, server):
     with pytest.raises(IlsError, match="TLS"):
         signed_in(Sip2(host="127.0.0.1", port=ils.port, tls=True, timeout=0.5))
 
 
-def test_a_file_that_is_no_certificate():
+def test_missing_sip2_certificate_file_is_a_configuration_error():
     with pytest.raises(Misconfigured, match="SIP2_CA_FILE"):
         signed_in(Sip2(host="127.0.0.1", tls=True, ca_file="/nowhere"))
