@@ -43,7 +43,7 @@ def write_code(page, address, post, button):
     page.locator(button).tap()
 
 
-def test_both_mailboxes_confirm_it(page, patron, post):
+def test_email_changes_after_both_mailboxes_confirm(page, patron, post):
     come_in_by_card(page)
     give_new(page, post)
     page.locator("#send-code").tap()
@@ -53,7 +53,7 @@ def test_both_mailboxes_confirm_it(page, patron, post):
     assert (User.objects.get(pk=patron.pk).email, "/not-me/" in post(patron.email).body) == (NEW, False)
 
 
-def test_who_came_in_by_the_old_mailbox_reads_one_code_more(page, patron, post):
+def test_patron_signed_in_by_the_old_email_confirms_only_the_new_one(page, patron, post):
     page.goto("/sign-in/?way=mail&next=/me/")
     sign_in(page, patron.email, post)
     give_new(page, post)
@@ -61,7 +61,7 @@ def test_who_came_in_by_the_old_mailbox_reads_one_code_more(page, patron, post):
     assert User.objects.get(pk=patron.pk).email == NEW
 
 
-def test_who_can_no_longer_read_the_old_mailbox_waits_a_week(page, patron, post):
+def test_patron_without_the_old_mailbox_waits_a_week_for_the_change(page, patron, post):
     come_in_by_card(page)
     give_new(page, post)
     page.locator("#wait-a-week").tap()
@@ -78,7 +78,7 @@ def test_who_can_no_longer_read_the_old_mailbox_waits_a_week(page, patron, post)
     assert "/me/" in post(NEW).body
 
 
-def test_whoever_reads_the_old_mailbox_stops_it(page, patron, post, phone):
+def test_link_in_the_old_mailbox_stops_the_change(page, patron, post, phone):
     come_in_by_card(page)
     give_new(page, post)
     page.locator("#wait-a-week").tap()

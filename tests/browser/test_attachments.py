@@ -91,7 +91,7 @@ def slow(page, *, bytes_a_second):
     )
 
 
-def test_pictures_and_a_pdf_go_with_a_message(write, conversation):
+def test_pictures_and_a_pdf_are_sent_with_a_message(write, conversation):
     page = write()
     page.locator("#id_files").set_input_files(
         chosen(picture_file("shelf.jpg", size=(600, 300)), pdf_file(), picture_file("page.png", kind="TIFF"))
@@ -122,7 +122,7 @@ def test_pictures_and_a_pdf_go_with_a_message(write, conversation):
     assert download.value.suggested_filename == "form.pdf"
 
 
-def test_what_is_chosen_before_anything_else_was_touched_is_sent(show, phone, patron, conversation):
+def test_file_chosen_before_any_other_input_is_uploaded(show, phone, patron, conversation):
     page = show(phone(), patron)
     page.goto(conversation.get_absolute_url())
     assert page.locator("script[src*=attach]").count() == 0
@@ -130,7 +130,7 @@ def test_what_is_chosen_before_anything_else_was_touched_is_sent(show, phone, pa
     expect(attached(page)).to_have_count(1)
 
 
-def test_the_message_waits_for_its_files_on_a_slow_line(write, conversation):
+def test_message_waits_for_its_files_on_a_slow_connection(write, conversation):
     page = write()
     fast_again = slow(page, bytes_a_second=60_000)
     page.locator("#id_files").set_input_files(
@@ -146,7 +146,7 @@ def test_the_message_waits_for_its_files_on_a_slow_line(write, conversation):
     assert Message.objects.get(body="Both are here.").attachments.count() == 2
 
 
-def test_a_message_whose_file_is_refused_meanwhile_is_not_sent_without_it(write, conversation):
+def test_message_is_not_sent_if_its_file_is_refused_meanwhile(write, conversation):
     page = write()
     fast_again = slow(page, bytes_a_second=60_000)
     page.locator("#id_files").set_input_files(chosen(pdf_file("page.pdf", b"<html>" + b"x" * 200_000)))
@@ -160,7 +160,7 @@ def test_a_message_whose_file_is_refused_meanwhile_is_not_sent_without_it(write,
     assert Message.objects.count() == 1
 
 
-def test_an_upload_is_stopped_and_a_broken_one_tried_again(write, conversation):
+def test_upload_can_be_stopped_and_a_failed_one_retried(write, conversation):
     page = write()
     slow(page, bytes_a_second=20_000)
     page.locator("#id_files").set_input_files(chosen(pdf_file(content=b"%PDF-" + b"x" * 300_000)))
@@ -178,7 +178,7 @@ def test_an_upload_is_stopped_and_a_broken_one_tried_again(write, conversation):
     assert [a.name for a in Attachment.objects.all()] == ["other.pdf"]
 
 
-def test_a_photograph_is_made_smaller_before_it_is_sent(write, conversation, tmp_path):
+def test_photo_is_made_smaller_before_uploading(write, conversation, tmp_path):
     page, sizes = write(), []
     page.on(
         "request",
@@ -195,7 +195,7 @@ def test_a_photograph_is_made_smaller_before_it_is_sent(write, conversation, tmp
 
 
 @pytest.mark.parametrize("how", ["paste", "drop"])
-def test_a_picture_is_pasted_or_dropped(write, conversation, how):
+def test_picture_can_be_pasted_or_dropped(write, conversation, how):
     page = write()
     page.evaluate(PASTE, [how, ""])
     expect(attached(page)).to_have_count(1)
@@ -205,14 +205,14 @@ def test_a_picture_is_pasted_or_dropped(write, conversation, how):
     assert Attachment.objects.get().name == "image.png"
 
 
-def test_what_is_also_text_is_pasted_as_text(write, conversation):
+def test_clipboard_with_text_is_pasted_as_text(write, conversation):
     page = write()
     page.evaluate(PASTE, ["paste", "a table"])
     page.wait_for_timeout(300)
     expect(page.locator(".attached li")).to_have_count(0)
 
 
-def test_files_and_what_they_show_are_there_on_another_device(write, conversation):
+def test_files_and_descriptions_appear_on_another_device(write, conversation):
     page = write()
     page.locator("#id_files").set_input_files(chosen(picture_file(), pdf_file()))
     expect(attached(page)).to_have_count(2)
@@ -227,7 +227,7 @@ def test_files_and_what_they_show_are_there_on_another_device(write, conversatio
     expect(attached(page)).to_have_count(1)
 
 
-def test_without_javascript_files_are_added_described_taken_out_and_sent(write, conversation):
+def test_files_can_be_added_described_removed_and_sent_without_javascript(write, conversation):
     page = write(javascript=False)
     page.locator("#id_body").fill("It is this one.")
     page.locator("#id_files").set_input_files(chosen(picture_file(), pdf_file()))
@@ -244,7 +244,7 @@ def test_without_javascript_files_are_added_described_taken_out_and_sent(write, 
 
 
 @pytest.mark.parametrize(("touch", "shown"), [(True, True), (False, False)])
-def test_a_photo_is_offered_where_there_is_a_camera_at_hand(opened, show, patron, conversation, touch, shown):
+def test_camera_button_appears_on_touch_devices(opened, show, patron, conversation, touch, shown):
     page = show(
         opened({"viewport": {"width": 360, "height": 740}, "has_touch": touch, "is_mobile": touch}), patron
     )
@@ -253,7 +253,7 @@ def test_a_photo_is_offered_where_there_is_a_camera_at_hand(opened, show, patron
     assert page.locator("#id_photo").get_attribute("capture") == "environment"
 
 
-def test_at_the_desk_a_picture_is_sent_taken_back_and_seen_by_the_patron(
+def test_staff_member_sends_takes_back_and_resends_a_picture_to_the_patron(
     desk_computer, show, staff, patron, conversation, phone
 ):
     desk = show(desk_computer(), staff)
@@ -275,7 +275,7 @@ def test_at_the_desk_a_picture_is_sent_taken_back_and_seen_by_the_patron(
     expect(page.locator(".theirs .files img")).to_have_attribute("alt", "A red sign")
 
 
-def test_no_name_and_no_description_becomes_more_than_text(write, conversation):
+def test_hostile_file_names_and_descriptions_are_shown_as_text(write, conversation):
     attach_to(conversation.messages.get(), picture_file(f"{HOSTILE}.jpg"), alt=HOSTILE)
     attach_to(conversation.messages.get(), pdf_file(f"{HOSTILE}.pdf"))
     page = write()

@@ -47,7 +47,7 @@ def write(page, card, pin):
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_a_patron_signs_in_with_card_and_pin(javascript, sip2, branch, phone):
+def test_patron_signs_in_with_card_and_pin(javascript, sip2, branch, phone):
     page = phone(javascript=javascript)
     page.goto("/lists/")
     page.goto("/sign-in/?next=/lists/")
@@ -78,7 +78,7 @@ def test_a_patron_signs_in_with_card_and_pin(javascript, sip2, branch, phone):
     assert "last_person" not in {cookie["name"] for cookie in page.context.cookies()}
 
 
-def test_when_the_ils_is_away_the_code_lets_them_in(sip2, branch, phone, post, patron):
+def test_patron_can_sign_in_by_email_code_if_the_ils_is_down(sip2, branch, phone, post, patron):
     sip2.fault = lambda number, line, answer: b"garbage"
     page = phone()
     page.goto("/sign-in/card/?next=/lists/")

@@ -31,7 +31,7 @@ def no_undo_window(monkeypatch):
     monkeypatch.setattr(Message, "UNDO_WINDOW", datetime.timedelta(0))
 
 
-def test_a_patron_reads_who_looked_at_what_is_theirs(branch, staff, patron, desk_computer, phone, show):
+def test_patron_sees_which_staff_looked_at_their_records(branch, staff, patron, desk_computer, phone, show):
     conversation = ConversationFactory(
         help_session=HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     )
@@ -61,7 +61,7 @@ def test_a_patron_reads_who_looked_at_what_is_theirs(branch, staff, patron, desk
     expect(patrons.locator("main")).not_to_contain_text(REASON)
 
 
-def test_a_quiet_visit_is_written_up_read_answered_and_left_without_a_trace(
+def test_quiet_visit_is_recorded_answered_and_left_without_a_trace(
     library, branch, staff, desk_computer, phone, show
 ):
     title = ItemFactory(title="Safe Harbours").title

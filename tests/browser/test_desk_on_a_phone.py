@@ -62,7 +62,7 @@ def focused(page):
     return page.evaluate("document.activeElement.textContent")
 
 
-def test_the_queue_by_thumb(queue, staff, opened, show):
+def test_queue_works_by_touch_on_a_phone(queue, staff, opened, show):
     page = show(opened(PHONE), staff)
     page.goto("/desk/")
     tabs = page.locator(".queue-tabs").bounding_box()
@@ -95,7 +95,7 @@ def test_the_queue_by_thumb(queue, staff, opened, show):
     assert problems(page) == []
 
 
-def test_one_answer_after_the_other_on_a_phone(queue, staff, opened, show):
+def test_staff_member_answers_one_conversation_after_another_on_a_phone(queue, staff, opened, show):
     page = show(opened(PHONE), staff)
     page.goto("/desk/")
     row(page, "Question 2").locator(".cover-all").tap()
@@ -110,7 +110,7 @@ def test_one_answer_after_the_other_on_a_phone(queue, staff, opened, show):
     expect(row(page, "Question 2")).to_have_count(0)
 
 
-def test_the_queue_by_keyboard(queue, staff, opened, show):
+def test_queue_works_by_keyboard(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     keys = page.keyboard
@@ -163,7 +163,7 @@ def test_the_queue_by_keyboard(queue, staff, opened, show):
     expect(page).to_have_url(re.compile(r"/desk/\?q=floor$"))
 
 
-def test_keys_of_one_letter_can_be_switched_off(queue, staff, opened, show):
+def test_single_letter_shortcuts_can_be_switched_off(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     page.keyboard.press("?")
@@ -186,7 +186,7 @@ def test_keys_of_one_letter_can_be_switched_off(queue, staff, opened, show):
     assert focused(page) == subjects(page)[1]
 
 
-def test_nothing_is_done_where_nothing_is_chosen(queue, staff, opened, show):
+def test_bulk_shortcut_does_nothing_without_a_selection(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     expect(page.locator("#bulk-close")).to_be_hidden()
@@ -195,7 +195,7 @@ def test_nothing_is_done_where_nothing_is_chosen(queue, staff, opened, show):
     assert Conversation.objects.filter(status="closed").count() == 0
 
 
-def test_a_range_with_shift_and_all_at_once(queue, staff, opened, show):
+def test_shift_selects_a_range_and_a_button_selects_all(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.goto("/desk/")
     boxes = page.locator(".queue [name=conversation]")
@@ -208,7 +208,7 @@ def test_a_range_with_shift_and_all_at_once(queue, staff, opened, show):
     expect(page.locator("#notices")).to_contain_text("Omar")  # who has the one that wasn't free
 
 
-def test_the_queue_without_javascript(queue, staff, opened, show):
+def test_queue_works_without_javascript(queue, staff, opened, show):
     page = show(opened(DESK, javascript=False), staff)
     page.goto("/desk/")
     row(page, "Question 0").locator("[name=conversation]").check()
@@ -223,7 +223,7 @@ def test_the_queue_without_javascript(queue, staff, opened, show):
     expect(page.locator(".empty")).to_be_visible()
 
 
-def test_what_comes_while_one_reads_moves_nothing(queue, ask, staff, patron, opened, show):
+def test_new_conversations_do_not_move_the_open_queue(queue, ask, staff, patron, opened, show):
     page = show(opened(DESK), staff)
     page.clock.install()
     page.goto("/desk/")
@@ -254,7 +254,7 @@ def test_what_comes_while_one_reads_moves_nothing(queue, ask, staff, patron, ope
     expect(row(page, "Question 3")).to_have_count(0)
 
 
-def test_a_hidden_page_asks_for_nothing(queue, staff, opened, show):
+def test_hidden_queue_page_does_not_poll(queue, staff, opened, show):
     page = show(opened(DESK), staff)
     page.clock.install()
     page.goto("/desk/")

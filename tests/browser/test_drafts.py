@@ -88,7 +88,7 @@ def write(page, words):
     page.locator("#id_body").fill(words)
 
 
-def test_typed_on_one_phone_it_is_on_the_other(phone, show, patron, conversation):
+def test_text_typed_on_one_phone_appears_on_the_other(phone, show, patron, conversation):
     one, other = opened_conversation(show, phone(), conversation, patron), phone()
     write(one, "Is it on Thurs")
     kept(one)
@@ -101,7 +101,7 @@ def test_typed_on_one_phone_it_is_on_the_other(phone, show, patron, conversation
     assert not Draft.objects.exists()
 
 
-def test_leaving_the_page_in_the_middle_of_a_word_keeps_it(phone, show, patron, conversation):
+def test_leaving_the_page_while_typing_keeps_the_text(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     write(page, "Is it on Thurs")
     page.goto("/messages/")
@@ -111,7 +111,7 @@ def test_leaving_the_page_in_the_middle_of_a_word_keeps_it(phone, show, patron, 
 
 
 @pytest.mark.parametrize("choice", ["#keep-this", "#show-newer"])
-def test_an_older_tab_is_told_of_the_newer_text_and_may_choose(phone, show, patron, conversation, choice):
+def test_older_tab_shows_the_newer_text_and_offers_a_choice(phone, show, patron, conversation, choice):
     older = opened_conversation(show, phone(), conversation, patron)
     newer = older.context.new_page()
     newer.goto(conversation.get_absolute_url())
@@ -131,7 +131,7 @@ def test_an_older_tab_is_told_of_the_newer_text_and_may_choose(phone, show, patr
     assert Draft.objects.get().body == chosen
 
 
-def test_who_sends_without_choosing_sends_that_once_and_the_newer_text_comes_into_the_composer(
+def test_sending_from_an_older_tab_sends_its_text_once_and_keeps_the_newer_draft(
     phone, show, patron, conversation
 ):
     older = opened_conversation(show, phone(), conversation, patron)
@@ -151,7 +151,7 @@ def test_who_sends_without_choosing_sends_that_once_and_the_newer_text_comes_int
     expect(older.locator("#id_body")).to_have_value("Is it on Thursday?")
 
 
-def test_without_a_network_it_is_kept_on_this_device_until_there_is_one(phone, show, patron, conversation):
+def test_text_typed_offline_is_kept_on_the_device_until_online(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     page.context.set_offline(True)
     write(page, "Is it on Thurs")
@@ -163,7 +163,7 @@ def test_without_a_network_it_is_kept_on_this_device_until_there_is_one(phone, s
     assert Draft.objects.get().body == "Is it on Thurs"
 
 
-def test_what_this_device_kept_and_what_came_from_another_are_both_there(phone, show, patron, conversation):
+def test_text_kept_on_the_device_and_text_from_another_are_joined(phone, show, patron, conversation):
     page, other = opened_conversation(show, phone(), conversation, patron), phone()
     here = [
         "draft " + page.locator("[data-draft]").get_attribute("data-draft"),
@@ -181,7 +181,7 @@ def test_what_this_device_kept_and_what_came_from_another_are_both_there(phone, 
     assert page.evaluate(KEPT_HERE) == []
 
 
-def test_sending_without_a_network_loses_nothing_and_sends_once(phone, show, patron, conversation):
+def test_sending_offline_loses_nothing_and_sends_once(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     write(page, "Is it on Thursday?")
     page.context.set_offline(True)
@@ -194,7 +194,7 @@ def test_sending_without_a_network_loses_nothing_and_sends_once(phone, show, pat
     assert Message.objects.filter(body="Is it on Thursday?").count() == 1
 
 
-def test_words_typed_while_a_message_is_on_its_way_stay(phone, show, patron, conversation):
+def test_text_typed_while_a_message_is_being_sent_stays(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     page.route("**/reply/", lambda route: (write(page, "Is it on Thursday? And where?"), route.continue_()))
     write(page, "Is it on Thursday?")
@@ -203,7 +203,7 @@ def test_words_typed_while_a_message_is_on_its_way_stay(phone, show, patron, con
     expect(page.locator("#id_body")).to_have_value("And where?")
 
 
-def test_signing_out_takes_the_copy_out_of_this_device(phone, show, patron, conversation):
+def test_signing_out_deletes_drafts_from_the_device(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
     page.route("**/draft/", lambda route: route.fulfill(status=404))  # as where the sign-in has ended
     write(page, "Is it on Thurs")
@@ -217,7 +217,7 @@ def test_signing_out_takes_the_copy_out_of_this_device(phone, show, patron, conv
     page.wait_for_function(f"!({KEPT_HERE}).length")
 
 
-def test_a_question_that_was_not_kept_is_never_shown_to_the_next_person_at_this_browser(phone, show, patron):
+def test_unsaved_question_is_not_shown_to_the_next_person_on_the_browser(phone, show, patron):
     page = phone()
     show(page, patron)
     page.goto("/ask/")
@@ -234,7 +234,7 @@ def test_a_question_that_was_not_kept_is_never_shown_to_the_next_person_at_this_
     expect(page.locator("#id_body")).to_have_value("He reads my phone")
 
 
-def test_a_question_that_was_sent_while_its_draft_was_on_its_way_does_not_come_back(phone, show, patron):
+def test_question_sent_while_its_draft_was_saving_does_not_come_back(phone, show, patron):
     page = phone()
     show(page, patron)
     page.goto("/ask/")
@@ -251,7 +251,7 @@ def test_a_question_that_was_sent_while_its_draft_was_on_its_way_does_not_come_b
     assert not Draft.objects.exclude(body="").exists()
 
 
-def test_a_question_that_did_not_get_through_is_there_again(phone, show, patron):
+def test_question_that_could_not_be_sent_is_there_again(phone, show, patron):
     page = phone()
     show(page, patron)
     page.goto("/ask/")
@@ -270,7 +270,7 @@ def test_a_question_that_did_not_get_through_is_there_again(phone, show, patron)
     expect(page.locator("#id_body")).to_have_value("Is there a group for beginners?")
 
 
-def test_nothing_of_a_quiet_visit_rests_in_the_browser(phone, show, branch, staff):
+def test_browser_stores_nothing_of_a_quiet_visit(phone, show, branch, staff):
     session = QuietSessionFactory(branch=branch, staff=staff)
     page = opened_conversation(show, phone(), ask(session), codes=[code_for(session)])
     page.context.set_offline(True)
@@ -282,7 +282,7 @@ def test_nothing_of_a_quiet_visit_rests_in_the_browser(phone, show, branch, staf
     assert "phone" not in page.evaluate("JSON.stringify([localStorage, sessionStorage])")
 
 
-def test_without_javascript_a_draft_from_elsewhere_is_sent_all_the_same(phone, show, patron, conversation):
+def test_draft_from_another_device_can_be_sent_without_javascript(phone, show, patron, conversation):
     one, other = opened_conversation(show, phone(), conversation, patron), phone(javascript=False)
     write(one, "Is it on Thursday?")
     kept(one)

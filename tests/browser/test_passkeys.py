@@ -30,7 +30,7 @@ def with_authenticator(page):
     )
 
 
-def test_a_patron_makes_a_passkey_after_signing_in_and_comes_back_by_it(phone, patron, post):
+def test_patron_adds_a_passkey_and_signs_in_with_the_passkey(phone, patron, post):
     page = phone()
     knows_its_owner = with_authenticator(page)
     page.goto("/sign-in/")
@@ -53,7 +53,7 @@ def test_a_patron_makes_a_passkey_after_signing_in_and_comes_back_by_it(phone, p
     assert Passkey.objects.get(person=patron).last_used_on is not None
 
 
-def test_staff_open_the_desk_with_a_passkey(desk_computer, staff, post):
+def test_staff_member_opens_the_desk_with_a_passkey(desk_computer, staff, post):
     page = desk_computer()
     with_authenticator(page)
     page.goto("/desk/")
@@ -71,7 +71,7 @@ def test_staff_open_the_desk_with_a_passkey(desk_computer, staff, post):
     expect(page).to_have_url(re.compile("/desk/$"))
 
 
-def test_without_a_script_there_is_no_button_that_does_nothing(phone, patron, show):
+def test_passkey_buttons_are_hidden_without_javascript(phone, patron, show):
     page = phone(javascript=False)
     page.goto("/sign-in/")
     expect(page.locator("#use-passkey")).to_be_hidden()

@@ -30,7 +30,7 @@ def open_as(page, person, pin):
     page.locator("#id_pin").press("Enter")
 
 
-def test_what_two_write_on_one_computer_carries_their_names(
+def test_two_colleagues_on_a_shared_computer_each_write_under_their_own_name(
     desk_computer, staff, daniel, branch, patron, show
 ):
     conversation = MessageFactory(
@@ -88,7 +88,7 @@ def test_what_two_write_on_one_computer_carries_their_names(
     expect(page).to_have_url(LOCKED)
 
 
-def test_without_a_script_they_switch_as_well(opened, staff, daniel, show):
+def test_colleagues_can_switch_on_a_shared_computer_without_javascript(opened, staff, daniel, show):
     desk_pins.set_pin(staff, pin="83619", at=timezone.now())
     page = show(opened(PHONE, javascript=False), staff)
     page.goto("/desk/computers/")

@@ -12,7 +12,9 @@ from .steps import enter_code, set_up_app
 pytestmark = pytest.mark.browser
 
 
-def test_invited_to_the_desk_and_gone_from_it(coordinator, branch, patron, desk_computer, phone, show, post):
+def test_invited_colleague_gets_the_desk_and_loses_it_when_the_role_ends(
+    coordinator, branch, patron, desk_computer, phone, show, post
+):
     conversation = ConversationFactory(
         help_session=HelpSessionFactory(branch=branch, staff=coordinator, patron=patron)
     )

@@ -42,7 +42,9 @@ def catalogue(library):
     [("en", True), ("es", True), ("es", False)],
     ids=["en", "es", "es without JavaScript"],
 )
-def test_the_whole_loop_with_an_account(language, javascript, catalogue, staff, desk_computer, phone, post):
+def test_visit_is_recorded_opened_kept_answered_and_closed_with_an_account(
+    language, javascript, catalogue, staff, desk_computer, phone, post
+):
     moves = {"motion": language == "en"}  # one of them as most people have it
     desk, patron = desk_computer(**moves), phone(language=language, javascript=javascript, **moves)
 
@@ -101,7 +103,9 @@ def test_the_whole_loop_with_an_account(language, javascript, catalogue, staff, 
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
-def test_by_code_alone_and_kept_without_an_address(javascript, branch, staff, desk_computer, phone, show):
+def test_visit_is_used_by_code_and_kept_without_an_email(
+    javascript, branch, staff, desk_computer, phone, show
+):
     session = HelpSessionFactory(branch=branch, staff=staff, question=QUESTION)
     title = recommend_in(session, 1)[0].item.title
     code = code_for(session)

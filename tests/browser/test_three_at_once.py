@@ -76,7 +76,9 @@ def let_the_seconds_pass(conversation):
     )
 
 
-def test_three_at_once(at_desk, in_hand, conversation, staff, omar, patron):
+def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
+    at_desk, in_hand, conversation, staff, omar, patron
+):
     rosas, omars = at_desk(staff), at_desk(omar)
 
     # Each sees the other come and write.
@@ -155,7 +157,7 @@ def test_three_at_once(at_desk, in_hand, conversation, staff, omar, patron):
     expect(rosas.locator("#here")).to_have_text("")
 
 
-def test_a_hidden_page_asks_nothing(at_desk, staff):
+def test_hidden_desk_conversation_does_not_poll(at_desk, staff):
     page = at_desk(staff)
     asked = []
     page.on("request", lambda request: "/news/" in request.url and asked.append(request.url))
@@ -171,7 +173,7 @@ def test_a_hidden_page_asks_nothing(at_desk, staff):
         )
 
 
-def test_an_answer_with_an_item_is_taken_back_by_keyboard_alone(at_desk, staff, branch, conversation):
+def test_answer_with_an_item_is_taken_back_by_keyboard(at_desk, staff, branch, conversation):
     ItemFactory(title="Printers, explained", branch=branch)
     page = at_desk(staff)
     page.keyboard.press("r")
@@ -195,7 +197,7 @@ def test_an_answer_with_an_item_is_taken_back_by_keyboard_alone(at_desk, staff, 
     assert not conversation.messages.filter(side="staff").exists()
 
 
-def test_without_javascript_an_answer_is_sent_and_taken_back(at_desk, staff, conversation):
+def test_answer_is_sent_and_taken_back_without_javascript(at_desk, staff, conversation):
     page = at_desk(staff, javascript=False)
     page.locator("#id_body").fill("It is the cyan cartridge.")
     page.locator("#reply-form [value=ours]").check()

@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 
-def test_many_conversations_at_once_by_many_people_at_once(transactional_db):
+def test_simultaneous_bulk_changes_never_deadlock_and_match_the_history(transactional_db):
     library = LibraryFactory()
     branches = [library.default_branch, BranchFactory()]
     people = [StaffFactory(branch=branch) for branch in branches * 2]

@@ -47,7 +47,7 @@ def kept(conversation, person, *, side="staff", kind="reply"):
     return draft.body, draft.sequence
 
 
-def test_what_was_typed_is_there_on_the_other_device_with_the_token_and_all_fields(conversation, staff):
+def test_draft_on_another_device_has_the_same_text_token_and_fields(conversation, staff):
     keep(conversation, staff, 1, "half a sen")
     keep(conversation, staff, 2, "half a sentence", language="es", typed={"item-0": "1"})
     draft = drafts.draft_of(conversation, person=staff, side="staff", kind="reply")
@@ -60,7 +60,7 @@ def test_what_was_typed_is_there_on_the_other_device_with_the_token_and_all_fiel
     )
 
 
-def test_what_no_database_takes_is_left_out_of_all_fields(conversation, staff):
+def test_nul_characters_are_removed_from_all_draft_fields(conversation, staff):
     keep(conversation, staff, 1, language="e\0n", typed={"item-\0": "a\0b"})
     draft = drafts.draft_of(conversation, person=staff, side="staff", kind="reply")
     assert (draft.language, draft.typed) == ("en", {"item-": "ab"})
@@ -69,7 +69,7 @@ def test_what_no_database_takes_is_left_out_of_all_fields(conversation, staff):
     assert drafts.draft_of(conversation, person=staff, side="staff", kind="reply").typed == {"item-": "ab"}
 
 
-def test_where_nothing_was_typed_there_is_a_new_composer_that_is_nowhere_kept(conversation, staff):
+def test_empty_draft_gets_a_new_token_and_is_not_stored(conversation, staff):
     first, second_ = (
         drafts.draft_of(conversation, person=staff, side="staff", kind="reply") for _ in range(2)
     )
@@ -79,7 +79,7 @@ def test_where_nothing_was_typed_there_is_a_new_composer_that_is_nowhere_kept(co
 
 
 @pytest.mark.parametrize("sequence", [1, 4, 5])
-def test_an_older_page_does_not_overwrite_a_newer_draft_and_is_given_it(conversation, staff, sequence):
+def test_older_page_does_not_overwrite_a_newer_draft_and_receives_the_text(conversation, staff, sequence):
     keep(conversation, staff, 5, "newer")
     with pytest.raises(drafts.NewerDraft) as refused:
         keep(conversation, staff, sequence, "older")
@@ -89,13 +89,13 @@ def test_an_older_page_does_not_overwrite_a_newer_draft_and_is_given_it(conversa
     assert kept(conversation, staff) == ("older, and kept knowingly", 6)
 
 
-def test_the_same_save_sent_twice_is_no_other_page(conversation, staff):
+def test_draft_saved_twice_is_no_conflict(conversation, staff):
     keep(conversation, staff, 5, "words")
     keep(conversation, staff, 5, "words")
     assert kept(conversation, staff) == ("words", 5)
 
 
-def test_drafts_are_a_persons_a_sides_and_a_kinds(conversation, staff, coordinator, patron):
+def test_drafts_are_separate_per_person_side_and_kind(conversation, staff, coordinator, patron):
     keep(conversation, staff, 1, "answer")
     keep(conversation, staff, 1, "note", kind="note")
     keep(conversation, staff, 1, "as a patron", side="patron")
@@ -111,7 +111,7 @@ def test_drafts_are_a_persons_a_sides_and_a_kinds(conversation, staff, coordinat
     assert Draft.objects.count() == 7
 
 
-def test_what_was_sent_is_no_draft_and_what_comes_late_is_told_so(conversation, staff, patron):
+def test_draft_saved_after_sending_is_refused_as_already_sent(conversation, staff, patron):
     keep(conversation, staff, 3)
     send(conversation, staff)
     assert kept(conversation, staff) == ("", 0)
@@ -121,7 +121,7 @@ def test_what_was_sent_is_no_draft_and_what_comes_late_is_told_so(conversation, 
     assert kept(conversation, staff) == ("the next one", 1)
 
 
-def test_a_note_that_was_written_is_no_draft_and_what_comes_late_is_told_so(conversation, staff):
+def test_note_draft_saved_after_the_note_is_refused_as_already_sent(conversation, staff):
     keep(conversation, staff, 1, kind="note")
     notes.write_note(conversation, by=staff, at=NOW, body="words", client_token=TOKEN)
     with pytest.raises(drafts.AlreadySent):
@@ -139,7 +139,7 @@ def test_a_note_that_was_written_is_no_draft_and_what_comes_late_is_told_so(conv
     ],
     ids=["nothing", "newer words", "the same words", "it was sent"],
 )
-def test_where_words_are_about_to_be_put_before_them_none_are_lost(conversation, staff, came_before, both):
+def test_keeping_both_drafts_loses_no_text(conversation, staff, came_before, both):
     came_before(conversation, staff)
     drafts.keep_both(
         conversation,
@@ -154,7 +154,7 @@ def test_where_words_are_about_to_be_put_before_them_none_are_lost(conversation,
     assert kept(conversation, staff) == both
 
 
-def test_an_older_page_does_not_overwrite_what_was_taken_back(conversation, staff):
+def test_older_page_does_not_overwrite_an_answer_taken_back(conversation, staff):
     keep(conversation, staff, 7, "Come at five")
     message = send(conversation, staff, body="Come at five, please")
     actions.take_back(message, by=staff, at=NOW + second)
@@ -168,7 +168,7 @@ def test_an_older_page_does_not_overwrite_what_was_taken_back(conversation, staf
     assert kept(conversation, staff)[1] > sequence + 1
 
 
-def test_a_draft_goes_along_when_its_conversation_is_joined_and_ends_with_what_is_erased(
+def test_draft_moves_with_a_merged_conversation_and_is_deleted_with_an_erased_one(
     conversation, staff, patron
 ):
     session = conversation.help_session
@@ -186,7 +186,7 @@ def test_a_draft_goes_along_when_its_conversation_is_joined_and_ends_with_what_i
     assert not Draft.objects.exists()
 
 
-def test_what_nobody_sends_is_forgotten_after_thirty_days(conversation, staff, coordinator):
+def test_drafts_are_deleted_after_thirty_days(conversation, staff, coordinator):
     keep(conversation, staff, 1, at=NOW)
     keep(conversation, coordinator, 1, at=NOW + day)
     drafts.forget_old_drafts(at=NOW + 30 * day + second)

@@ -31,7 +31,7 @@ def address(session):
     return reverse("keep_session", args=[session.public_id])
 
 
-def test_the_page_says_in_plain_words_what_keeping_means_and_offers_two_ways(holder, session):
+def test_keep_page_explains_keeping_and_offers_email_or_this_device(holder, session):
     response = holder.get(address(session))
     page = text(response)
     for sentence in wording(None, timezone.now(), Library.current()):
@@ -40,9 +40,7 @@ def test_the_page_says_in_plain_words_what_keeping_means_and_offers_two_ways(hol
     assert "Keep it on this device" in page
 
 
-def test_a_signed_in_person_keeps_it_with_one_tap_and_its_conversations_come_along(
-    holder, session, patron, sign_in
-):
+def test_signed_in_patron_keeps_a_visit_and_its_conversations_with_one_tap(holder, session, patron, sign_in):
     [recommendation] = recommend_in(session)
     conversation = ConversationFactory(help_session=session)
     MessageFactory(conversation=conversation, author=None)
@@ -65,7 +63,7 @@ def test_a_signed_in_person_keeps_it_with_one_tap_and_its_conversations_come_alo
     assert "Keep this in my library account" not in page
 
 
-def test_without_email_this_device_keeps_it(holder, session):
+def test_visit_is_kept_on_this_device_without_an_email(holder, session):
     assert holder.post(address(session), {"without_address": "1"}).url == session.get_absolute_url()
     person = User.objects.get(email=None)
     session.refresh_from_db()
@@ -74,13 +72,13 @@ def test_without_email_this_device_keeps_it(holder, session):
     assert holder.get(reverse("home")).context["viewer"].person == person
 
 
-def test_a_post_of_somebody_unknown_without_choosing_makes_nobody(holder, session):
+def test_keeping_without_choosing_how_creates_no_account(holder, session):
     assert holder.post(address(session)).url == f"{address(session)}#how"
     session.refresh_from_db()
     assert session.patron is None
 
 
-def test_keeping_twice_is_keeping_once(holder, session, patron, sign_in):
+def test_keeping_a_visit_twice_keeps_it_once(holder, session, patron, sign_in):
     sign_in(holder, patron)
     for _again in range(2):
         assert holder.post(address(session)).url == session.get_absolute_url()
@@ -88,7 +86,7 @@ def test_keeping_twice_is_keeping_once(holder, session, patron, sign_in):
 
 
 @pytest.mark.parametrize("way", ["account", "device"])
-def test_who_comes_a_moment_too_late_is_told_and_nobody_is_made(
+def test_patron_who_keeps_a_visit_too_late_gets_a_message_and_no_account(
     holder, session, patron, sign_in, monkeypatch, way
 ):
     def too_late(*_args, **_kwargs):
@@ -105,7 +103,7 @@ def test_who_comes_a_moment_too_late_is_told_and_nobody_is_made(
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_quiet_visit_is_not_kept(client, branch, show_code, patron, sign_in, method):
+def test_quiet_visit_cannot_be_kept(client, branch, show_code, patron, sign_in, method):
     quiet = QuietSessionFactory(branch=branch)
     show_code(client, code_for(quiet))
     sign_in(client, patron)

@@ -210,7 +210,7 @@ def pages_of(world, sign_in, show_code):
 
 @pytest.mark.long
 @pytest.mark.django_db
-def test_nothing_of_the_desks_reaches_a_patron(
+def test_nothing_internal_of_the_desk_reaches_a_patron(
     library, branch, patron, staff, coordinator, sign_in, show_code
 ):
     world = build_for(branch, patron, staff, coordinator)
@@ -258,7 +258,7 @@ def test_nothing_of_the_desks_reaches_a_patron(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", DONE)
-def test_each_thing_that_the_desk_does_leaves_words_that_the_desk_reads(
+def test_each_desk_action_leaves_words_that_only_the_desk_reads(
     library, branch, patron, staff, coordinator, sign_in, show_code, name
 ):
     """Or the test above would look for nothing. Once its seconds are over an answer is there for its patron, and nothing else is."""
@@ -328,12 +328,12 @@ def names_in(source):
 
 
 @pytest.mark.parametrize("path", PATRON_MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_module_of_a_patrons_page_knows_what_is_the_desks(path):
+def test_patron_modules_use_no_internal_names_of_the_desk(path):
     assert DESKS_OWN & set(names_in(path.read_text())) == set()
 
 
 @pytest.mark.parametrize("path", PATRON_TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_template_outside_the_desk_names_what_is_the_desks(path):
+def test_templates_outside_the_desk_use_no_internal_fields_of_the_desk(path):
     in_tags = re.findall(r"\{[{%].*?[%}]\}", path.read_text(), re.DOTALL)
     assert [
         tag
@@ -349,7 +349,7 @@ def test_every_file_named_in_this_guard_exists():
     assert {f"{module}.py" for module in modules} - names == set()
 
 
-def test_a_module_that_imports_a_note_is_found():
+def test_guard_finds_a_module_that_imports_a_note():
     assert "notes" in set(names_in("from portal.conversations import notes"))
     assert "merging" in set(names_in("from portal.conversations.merging import merge"))
     assert "ConversationNote" in set(names_in("from portal.conversations.models import ConversationNote"))

@@ -557,7 +557,7 @@ class TwoConversations(RuleBasedStateMachine):
 
 @pytest.mark.long
 @pytest.mark.django_db
-def test_whatever_happens_in_whatever_order_the_rows_stay_right(library, branch, patron, staff):
+def test_conversation_rows_stay_correct_after_any_order_of_actions(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     TwoConversations.world = {
         "library": library,

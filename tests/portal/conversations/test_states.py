@@ -210,7 +210,9 @@ def happen(conversation, happening, patron, staff):
 @pytest.mark.parametrize(
     ("state", "happening", "expected", "since"), TABLE, ids=[f"{line[0]}: {line[1]}" for line in TABLE]
 )
-def test_what_reopens_and_what_does_not(world, patron, staff, state, happening, expected, since):
+def test_each_event_leads_each_state_to_the_expected_state(
+    world, patron, staff, state, happening, expected, since
+):
     reach(world, state, patron, staff)
     if expected in {"Erased", "NotOpen"}:
         with pytest.raises((actions.Erased, desk_actions.NotOpen)) as refused:
@@ -227,7 +229,7 @@ def test_what_reopens_and_what_does_not(world, patron, staff, state, happening, 
     assert (world.closes_at is not None) == (world.status == "waiting_for_patron")
 
 
-def test_the_table_names_every_state_and_everything_that_happens():
+def test_state_table_covers_every_state_and_event():
     happenings = {line[1] for line in TABLE}
     assert {line[0].partition(",")[0] for line in TABLE} == set(Conversation.Status.values)
     for state in ("waiting_for_staff", "waiting_for_patron", "snoozed", "closed", "erased"):
@@ -237,7 +239,7 @@ def test_the_table_names_every_state_and_everything_that_happens():
 # Details that a table of states doesn't show.
 
 
-def test_the_most_urgent_reason_is_said_and_a_later_word_keeps_it():
+def test_more_urgent_reason_replaces_the_first_and_survives_a_later_message():
     state = states.patron_wrote(states.nothing_yet(T0), T0)
     assert state == State("waiting_for_staff", "asked", turned_at=T0, waiting_since=T0, at_desk_from=T0)
     state = states.item_failed(state, T1, "could_not_get_it")
@@ -245,16 +247,14 @@ def test_the_most_urgent_reason_is_said_and_a_later_word_keeps_it():
     assert states.patron_wrote(state, T2).reason == "could_not_get_it"
 
 
-def test_words_after_a_verdict_end_its_minute_of_grace():
+def test_message_after_a_verdict_ends_the_minute_of_grace():
     state = states.item_failed(states.nothing_yet(T0), T0, "did_not_help")
     assert state.at_desk_from == T0 + states.GRACE
     assert states.patron_wrote(state, T0 + states.GRACE / 2).at_desk_from == T0 + states.GRACE / 2
 
 
 @pytest.mark.parametrize("days", [0, 1, 14])
-def test_what_waits_for_the_patron_closes_by_itself_after_the_librarys_days_and_says_so_beforehand(
-    library, world, patron, staff, days
-):
+def test_conversation_closes_by_itself_after_the_librarys_number_of_days(library, world, patron, staff, days):
     library.closes_after_days = days
     library.save()
     write(world, staff, "staff", T1)
@@ -270,7 +270,7 @@ def test_what_waits_for_the_patron_closes_by_itself_after_the_librarys_days_and_
     assert list(world.events.values_list("kind", "side", "by", "shown_from")) == told
 
 
-def test_a_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
+def test_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
     desk_actions.snooze(world, until=UNTIL, by=staff, at=T1)
     midnight = datetime.datetime(2026, 3, 10, 5, 0, tzinfo=datetime.UTC)  # in Chicago, on summer time by then
     jobs.wake_snoozed(at=midnight - datetime.timedelta(seconds=1))
@@ -332,7 +332,7 @@ def join(first, second, patron, staff, session):
         ([("ask", 0), ("turn", 2)], [("ask", 1), ("close", 3)], "closed", None),
     ],
 )
-def test_what_was_unanswered_in_either_conversation_is_unanswered_in_both(
+def test_merged_conversation_waits_if_either_was_unanswered(
     library, branch, patron, staff, first, second, status, since
 ):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
@@ -344,7 +344,7 @@ def test_what_was_unanswered_in_either_conversation_is_unanswered_in_both(
     assert_replay_agrees(conversation)
 
 
-def test_an_answer_after_the_join_answers_both_and_taken_back_leaves_both_waiting(
+def test_answer_after_a_merge_answers_both_and_taking_it_back_leaves_both_waiting(
     library, branch, patron, staff
 ):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
@@ -357,7 +357,7 @@ def test_an_answer_after_the_join_answers_both_and_taken_back_leaves_both_waitin
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_staff", T0)
 
 
-def test_an_answer_in_the_very_microsecond_of_the_join_comes_after_it(library, branch, patron, staff):
+def test_answer_in_the_microsecond_of_a_merge_comes_after_the_merge(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     conversation = join([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
     answer = write(conversation, staff, "staff", conversation.changed_at)
@@ -367,7 +367,7 @@ def test_an_answer_in_the_very_microsecond_of_the_join_comes_after_it(library, b
     assert_replay_agrees(conversation)
 
 
-def test_a_verdict_before_the_join_is_still_before_the_desk(library, branch, patron, staff):
+def test_bad_verdict_before_a_merge_still_waits_at_the_desk(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     [failed] = recommend_in(session)
     verdicts.take_verdict(failed, verdict="did_not_help", why="", comment="", by=patron, at=T0)
@@ -385,7 +385,7 @@ def test_a_verdict_before_the_join_is_still_before_the_desk(library, branch, pat
     assert (asked.reason, asked.waiting_since, Conversation.objects.count()) == ("could_not_get_it", T0, 2)
 
 
-def test_people_who_are_asked_for_colleagues_are_no_part_of_a_state(library, world, staff):
+def test_assigning_does_not_change_the_state(library, world, staff):
     other = StaffFactory(branch=world.branch)
     world.refresh_from_db()
     before = states.state_of(world)

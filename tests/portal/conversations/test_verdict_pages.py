@@ -33,7 +33,7 @@ def say(client, recommendation, **data):
 
 
 @pytest.mark.parametrize("verdict", Verdict.values)
-def test_one_tap_swaps_in_what_a_reload_shows(me, session, recommendation, verdict):
+def test_verdict_by_htmx_shows_what_a_reload_shows(me, session, recommendation, verdict):
     page = session.get_absolute_url()
     card = f"rec-{recommendation.public_id}"
     swapped = say(me, recommendation, verdict=verdict, back=page, htmx=True)
@@ -45,7 +45,7 @@ def test_one_tap_swaps_in_what_a_reload_shows(me, session, recommendation, verdi
     assert recommendation.verdict == verdict
 
 
-def test_one_tap_without_script_goes_back_to_the_item(me, session, recommendation):
+def test_verdict_without_javascript_returns_to_the_item(me, session, recommendation):
     assert (
         say(me, recommendation, verdict="helped").url
         == f"{session.get_absolute_url()}#rec-{recommendation.public_id}"
@@ -53,14 +53,12 @@ def test_one_tap_without_script_goes_back_to_the_item(me, session, recommendatio
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example"])
-def test_a_tap_never_leads_elsewhere(me, session, recommendation, back):
+def test_verdict_never_redirects_to_another_site(me, session, recommendation, back):
     assert say(me, recommendation, verdict="helped", back=back).url.startswith(session.get_absolute_url())
 
 
 @pytest.mark.parametrize("verdict", ["did_not_help", "could_not_get_it"])
-def test_what_failed_is_offered_a_follow_up_that_makes_sense_as_it_stands(
-    me, session, recommendation, verdict
-):
+def test_bad_verdict_offers_a_ready_question_to_the_library(me, session, recommendation, verdict):
     say(me, recommendation, verdict=verdict)
     response = me.get(session.get_absolute_url())
     [card] = response.context["recommendations"]
@@ -78,12 +76,12 @@ def test_what_failed_is_offered_a_follow_up_that_makes_sense_as_it_stands(
 
 
 @pytest.mark.parametrize("verdict", ["helped", "partly", "not_tried"])
-def test_what_did_not_fail_offers_none(me, session, recommendation, verdict):
+def test_other_verdicts_offer_no_question(me, session, recommendation, verdict):
     say(me, recommendation, verdict=verdict)
     assert "Ask the library" not in text(me.get(session.get_absolute_url()))
 
 
-def test_why_and_comment_survive_a_second_tap_and_why_falls_with_its_verdict(me, recommendation):
+def test_second_tap_keeps_reason_and_comment_and_another_verdict_clears_the_reason(me, recommendation):
     say(me, recommendation, verdict="did_not_help")
     say(me, recommendation, verdict="did_not_help", why="too_hard")
     say(me, recommendation, verdict="did_not_help", comment="All formulas")
@@ -99,7 +97,7 @@ def test_why_and_comment_survive_a_second_tap_and_why_falls_with_its_verdict(me,
     )
 
 
-def test_an_answer_can_be_cleared(me, session, recommendation):
+def test_verdict_can_be_cleared(me, session, recommendation):
     say(me, recommendation, verdict="did_not_help", why="too_hard")
     assert "Clear my answer" in text(me.get(session.get_absolute_url()))
     say(me, recommendation, verdict="")
@@ -108,7 +106,7 @@ def test_an_answer_can_be_cleared(me, session, recommendation):
     assert "Clear my answer" not in text(me.get(session.get_absolute_url()))
 
 
-def test_the_page_takes_a_comment(me, session, recommendation):
+def test_verdict_page_saves_a_comment_as_text(me, session, recommendation):
     say(me, recommendation, verdict="helped")
     page = reverse("verdict", args=[recommendation.public_id])
     assert "Anything else you want to say about it?" in text(me.get(page))
@@ -125,7 +123,7 @@ def test_the_page_takes_a_comment(me, session, recommendation):
         {"verdict": "helped", "comment": "x" * 1001},
     ],
 )
-def test_what_cannot_be_said_is_an_error_and_changes_nothing(me, recommendation, data):
+def test_invalid_verdict_is_a_form_error_and_changes_nothing(me, recommendation, data):
     response = say(me, recommendation, **data)
     assert response.status_code == 422
     assert "<title>Error:" in response.content.decode()
@@ -136,7 +134,7 @@ def test_what_cannot_be_said_is_an_error_and_changes_nothing(me, recommendation,
 @pytest.mark.parametrize(
     ("question_type", "words"), [("reference", "Did not help"), ("readers_advisory", "Not for me")]
 )
-def test_the_words_fit_the_need(client, patron, branch, sign_in, question_type, words):
+def test_verdict_words_fit_the_question_type(client, patron, branch, sign_in, question_type, words):
     session = HelpSessionFactory(patron=patron, branch=branch, question_type=question_type)
     recommend_in(session)
     assert words in text(sign_in(client, patron).get(session.get_absolute_url()))
@@ -145,7 +143,9 @@ def test_the_words_fit_the_need(client, patron, branch, sign_in, question_type, 
 @pytest.mark.parametrize("name", ["verdict", "ask_about_item"])
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("who", ["nobody", "another patron", "holder of another code", "staff of the branch"])
-def test_strangers_find_nothing(client, recommendation, branch, staff, sign_in, show_code, name, method, who):
+def test_strangers_get_404_for_a_verdict(
+    client, recommendation, branch, staff, sign_in, show_code, name, method, who
+):
     if who == "another patron":
         sign_in(client, UserFactory())
     elif who == "staff of the branch":
@@ -160,7 +160,7 @@ def test_strangers_find_nothing(client, recommendation, branch, staff, sign_in, 
     assert recommendation.verdict == ""
 
 
-def test_the_holder_of_the_code_says_how_it_turned_out(client, branch, show_code):
+def test_viewer_by_code_gives_a_verdict(client, branch, show_code):
     session = HelpSessionFactory(branch=branch)
     [recommendation] = recommend_in(session)
     show_code(client, code_for(session))
@@ -170,7 +170,7 @@ def test_the_holder_of_the_code_says_how_it_turned_out(client, branch, show_code
 
 
 @pytest.mark.parametrize("verdict", ["", "did_not_help"])
-def test_the_page_costs_little(me, recommendation, django_assert_max_num_queries, verdict):
+def test_verdict_page_runs_at_most_ten_queries(me, recommendation, django_assert_max_num_queries, verdict):
     Recommendation.objects.update(verdict=verdict, decided_at=timezone.now() if verdict else None)
     with django_assert_max_num_queries(10):
         me.get(reverse("verdict", args=[recommendation.public_id]))

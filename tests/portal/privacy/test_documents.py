@@ -7,17 +7,17 @@ from portal.privacy import documents
 from portal.privacy.policy import POLICY, SEEN_BY, Group, Role
 
 
-def test_the_documents_are_up_to_date():
+def test_policy_documents_are_up_to_date():
     call_command("policy_docs", check=True)
 
 
-def test_a_document_that_lags_behind_is_named(monkeypatch):
+def test_outdated_policy_document_is_named(monkeypatch):
     monkeypatch.setitem(SEEN_BY[Group.LISTS], Role.STAFF, "yes")
     with pytest.raises(CommandError, match="who-sees-what.md"):
         call_command("policy_docs", check=True)
 
 
-def test_every_table_has_its_row_and_every_group_about_people_its_roles():
+def test_policy_documents_cover_every_table_and_every_group():
     [table, matrix] = documents.documents().values()
     assert [label for label in POLICY if table.count(f"| `{label}` |") != 1] == []
     assert set(SEEN_BY) == set(Group) - {Group.PARTS, Group.LIBRARY}
@@ -26,6 +26,6 @@ def test_every_table_has_its_row_and_every_group_about_people_its_roles():
     ] == []
 
 
-def test_how_long_backups_live_is_said(settings):
+def test_policy_documents_say_how_long_backups_are_kept(settings):
     [table, _matrix] = documents.documents().values()
     assert f"live {settings.BACKUPS_KEPT.days} days" in table

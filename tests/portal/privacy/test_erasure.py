@@ -182,8 +182,8 @@ def erase(person, **more):
     return erasure.erase(person, language="en", at=more.pop("at", timezone.now()))
 
 
-class TestWhatGoes:
-    def test_nothing_anywhere_holds_them_or_a_word_of_theirs(
+class TestDeletion:
+    def test_erasing_leaves_no_row_and_no_word_of_the_person(
         self, patron, life, strangers, me, django_capture_on_commit_callbacks
     ):
         assert everything.holding(["MINE", "THEIRS", patron.name, patron.email, "sam.second"]) != set()
@@ -204,7 +204,7 @@ class TestWhatGoes:
             False,
         )
 
-    def test_what_is_others_stays_as_it_is(self, patron, life, strangers):
+    def test_erasing_changes_nothing_of_other_people(self, patron, life, strangers):
         before = everything.rows()
         erase(patron)
         after = everything.rows()
@@ -221,7 +221,7 @@ class TestWhatGoes:
         assert after["accounts.User"][strangers.pk] == before["accounts.User"][strangers.pk]
         assert after["recommendations.Item"] == before["recommendations.Item"]
 
-    def test_the_visit_stays_as_a_count_with_what_was_chosen_and_no_minute(self, patron, life):
+    def test_erased_visit_stays_as_a_count_with_hours_but_no_minutes(self, patron, life):
         erase(patron)
         visit = HelpSession.objects.get(pk=life["visit"].pk)
         assert (
@@ -244,7 +244,7 @@ class TestWhatGoes:
             ("did_not_help", "too_hard", "", ""),
         ]
 
-    def test_no_code_opens_it_any_more_and_none_is_made(self, patron, life, staff):
+    def test_erased_visit_has_no_codes_and_gets_no_new_ones(self, patron, life, staff):
         erase(patron)
         assert not ClaimCode.objects.filter(help_session=life["visit"]).exists()
         with pytest.raises(handover.CodeForgotten):
@@ -254,14 +254,14 @@ class TestWhatGoes:
         with pytest.raises(keeping.Forgotten):
             keeping.keep(life["visit"], by=UserFactory(), at=NOW, wording="yes", language="en")
 
-    def test_the_trail_keeps_what_was_done_and_no_person(self, patron, life):
+    def test_audit_events_of_an_erased_person_stay_without_the_person(self, patron, life):
         done = list(AuditEvent.objects.filter(patron=patron).values_list("action", flat=True))
         assert "kept" in done
         erase(patron)
         assert not AuditEvent.objects.filter(patron=patron.pk).exists()
         assert set(done) <= set(AuditEvent.objects.values_list("action", flat=True))
 
-    def test_every_device_is_signed_out(self, patron, me, sign_in):
+    def test_erasing_signs_out_every_device(self, patron, me, sign_in):
         elsewhere = sign_in(Client(), patron)
         for browser in (me, elsewhere):  # as signing in by a code does
             UserSession.objects.create(user=patron, session_key=browser.session.session_key, ip="127.0.0.1")
@@ -271,7 +271,7 @@ class TestWhatGoes:
         for browser in (me, elsewhere):
             assert not browser.get(reverse("me")).wsgi_request.user.is_authenticated
 
-    def test_a_code_that_was_on_its_way_lets_nobody_in(self, patron, me, client, settings):
+    def test_sign_in_code_sent_before_erasing_does_not_work(self, patron, me, client, settings):
         use_outbox(settings)
         browser = Client()
         browser.post(reverse("sign_in"), {"email": patron.email})
@@ -287,7 +287,7 @@ class TestWhatGoes:
         assert not answer.wsgi_request.user.is_authenticated
         assert not User.objects.filter(email=patron.email).exists()
 
-    def test_an_address_that_was_typed_and_not_proven_rests_for_a_day_at_most(self, client, patron):
+    def test_session_with_an_unconfirmed_address_expires_within_a_day(self, client, patron):
         client.post(reverse("sign_in"), {"email": patron.email})
         [session] = Session.objects.all()
         assert session.expire_date <= timezone.now() + datetime.timedelta(days=1)
@@ -310,14 +310,14 @@ def statistics():
     return sorted(map(str, sessions)), sorted(map(str, decided)), sorted(map(str, conversations)), stages
 
 
-def test_counts_survive(patron, life, strangers):
+def test_erasing_keeps_all_statistics(patron, life, strangers):
     before = statistics()
     erase(patron)
     assert statistics() == before
 
 
-class TestAllOrNothing:
-    def test_a_fault_in_the_middle_leaves_everything(
+class TestAtomicity:
+    def test_failed_erasure_changes_nothing(
         self, patron, life, me, monkeypatch, django_capture_on_commit_callbacks
     ):
         before = everything.rows()
@@ -334,7 +334,7 @@ class TestAllOrNothing:
             True,
         )
 
-    def test_a_row_that_comes_in_between_makes_it_begin_anew(self, patron, monkeypatch):
+    def test_erasure_starts_again_if_a_new_row_appears_meanwhile(self, patron, monkeypatch):
         tries = []
 
         def in_between(person, *, language, at):
@@ -350,7 +350,7 @@ class TestAllOrNothing:
         with pytest.raises(IntegrityError):
             erase(patron)
 
-    def test_a_file_that_the_disk_keeps_is_tried_again_by_the_worker(
+    def test_worker_deletes_files_that_could_not_be_deleted_while_erasing(
         self, patron, life, monkeypatch, django_capture_on_commit_callbacks
     ):
         def stuck(*args):
@@ -373,13 +373,13 @@ class TestAllOrNothing:
             False,
         )
 
-    def test_once(self, patron):
+    def test_person_is_erased_only_once(self, patron):
         erase(patron)
         with pytest.raises(erasure.AlreadyErased):
             erase(patron)
         assert Erasure.objects.count() == 1
 
-    def test_nothing_is_added_to_what_was_erased(self, patron, life, staff):
+    def test_erased_person_and_conversations_accept_nothing_new(self, patron, life, staff):
         [shown] = Recommendation.objects.filter(verdict="did_not_help")
         before = list(Message.objects.values_list("pk", flat=True))
         erase(patron)
@@ -405,8 +405,10 @@ class TestAllOrNothing:
         assert everything.holding(["TOO LATE BY NOW"]) == set()
 
 
-class TestThePages:
-    def test_it_says_what_goes_and_asks_first_who_is_there(self, client, sign_in, patron, life):
+class TestErasePages:
+    def test_erase_page_lists_what_is_deleted_and_requires_reauthentication(
+        self, client, sign_in, patron, life
+    ):
         sign_in(client, patron)
         page = client.get(ERASE).content.decode()
         assert "4 messages" in page
@@ -416,7 +418,7 @@ class TestThePages:
         assert User.objects.filter(pk=patron.pk).exists()
         assert 'id="erase"' in prove(client).get(ERASE).content.decode()
 
-    def test_one_button_erases_and_leads_to_the_receipt(self, me, patron, life):
+    def test_erase_button_deletes_the_account_and_shows_the_receipt(self, me, patron, life):
         answer = me.post(ERASE)
         receipt = Erasure.objects.get()
         assert answer.url == reverse("erased", args=[receipt.public_id])
@@ -427,11 +429,11 @@ class TestThePages:
         assert not User.objects.filter(pk=patron.pk).exists()
         assert Client().get(reverse("erased", args=[uuid.uuid4()])).status_code == 404
 
-    def test_pressing_it_twice_is_pressing_it_once(self, me, patron):
+    def test_pressing_erase_twice_is_harmless(self, me, patron):
         User.objects.filter(pk=patron.pk).delete()
         assert me.post(ERASE).status_code == 302
 
-    def test_a_person_known_to_this_device_alone_confirms_on_it(self, client, sign_in, library):
+    def test_patron_without_an_email_confirms_erasing_on_their_device(self, client, sign_in, library):
         person = UserFactory(email=None)
         sign_in(client, person)
         assert client.post(ERASE).url.startswith(reverse("reauthenticate"))
@@ -439,7 +441,7 @@ class TestThePages:
         assert client.post(ERASE).url.startswith("/privacy/erased/")
         assert not Notification.objects.exists()
 
-    def test_whoever_works_at_a_desk_is_told_who_ends_that_first(self, client, sign_in, staff, branch):
+    def test_staff_member_must_lose_their_role_before_erasing(self, client, sign_in, staff, branch):
         visit = HelpSessionFactory(patron=staff, branch=branch)
         prove(sign_in(client, staff))
         assert "Ask a coordinator" in text(client.get(ERASE))
@@ -451,7 +453,7 @@ class TestThePages:
         visit.refresh_from_db()
         assert visit.patron is None
 
-    def test_what_they_wrote_as_staff_stays_the_librarys(self, staff, patron, branch):
+    def test_answers_by_an_erased_staff_member_stay_without_the_name(self, staff, patron, branch):
         conversation = actions.ask(
             by=patron, at=NOW, body="Hi", language="en", client_token=uuid.uuid4(), branch=branch
         )
@@ -464,20 +466,20 @@ class TestThePages:
         assert (answer.author, answer.body) == (None, "Yes")
 
 
-class TestTheReceiptByMail:
+class TestReceiptEmail:
     @pytest.fixture
     def mail(self, patron):
         erase(patron)
         return Notification.objects.get()
 
-    def test_it_goes_to_the_address_and_the_row_with_it(self, mail, patron):
+    def test_receipt_email_row_is_deleted_after_delivery(self, mail, patron):
         assert (mail.to_address, mail.recipient) == (patron.email, None)
         assert str(Erasure.objects.get().public_id) in mail.text
         taken = outbox.take_next(at=timezone.now())
         outbox.mark_delivered(taken, at=timezone.now())
         assert not Notification.objects.exists()
 
-    def test_it_is_forgotten_too_where_it_never_arrives(self, mail):
+    def test_receipt_email_row_is_deleted_if_delivery_fails_for_good(self, mail):
         taken = outbox.take_next(at=timezone.now())
         outbox.mark_failed(taken, at=timezone.now(), error="later")
         assert Notification.objects.exists()
@@ -485,13 +487,13 @@ class TestTheReceiptByMail:
         outbox.mark_failed(taken, at=timezone.now(), error="never", permanent=True)
         assert not Notification.objects.exists()
 
-    def test_it_goes_to_no_address_that_nobody_proved(self, patron):
+    def test_receipt_is_not_emailed_to_an_unconfirmed_address(self, patron):
         EmailAddress.objects.create(user=patron, email=patron.email, verified=False)
         erase(patron)
         assert not Notification.objects.exists()
 
 
-def test_who_is_erased_while_another_page_of_theirs_is_answered_is_led_out(me, patron, library, monkeypatch):
+def test_request_of_a_person_erased_meanwhile_redirects_to_signed_out(me, patron, library, monkeypatch):
     def meanwhile(*args, **kwargs):
         erase(patron)
         raise User.DoesNotExist
@@ -504,7 +506,7 @@ def test_who_is_erased_while_another_page_of_theirs_is_answered_is_led_out(me, p
     assert answer.url == reverse("signed_out")
 
 
-def test_asking_about_an_item_that_is_erased_at_that_moment_says_so_and_keeps_the_words(
+def test_question_about_an_item_erased_meanwhile_says_so_and_keeps_the_text(
     me, patron, staff, branch, monkeypatch
 ):
     [shown] = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))
@@ -524,7 +526,7 @@ def test_asking_about_an_item_that_is_erased_at_that_moment_says_so_and_keeps_th
 
 
 @pytest.mark.parametrize("what", ["person", "visit", "conversation", "contact"])
-def test_what_the_law_holds_waits_and_all_with_it(me, patron, life, coordinator, what):
+def test_legal_hold_prevents_erasing_the_person(me, patron, life, coordinator, what):
     """Also the contact as which the desk counted a conversation: what it wrote there of it goes with the conversation."""
     contact = HelpSessionFactory(branch=life["visit"].branch, question="The desk's words")
     Conversation.objects.filter(pk=life["conversation"].pk).update(logged_as=contact)

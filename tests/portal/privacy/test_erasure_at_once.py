@@ -217,7 +217,7 @@ def check(data, outcomes):
     Recommendation.objects.all().delete()
 
 
-def test_answers_and_verdicts_neither_revive_nor_leak_anything(transactional_db):
+def test_erasing_during_answers_and_verdicts_leaves_nothing_of_the_person(transactional_db):
     works = [
         erase,
         erase,
@@ -232,7 +232,7 @@ def test_answers_and_verdicts_neither_revive_nor_leak_anything(transactional_db)
     assert Erasure.objects.count() == MANY
 
 
-def test_what_the_person_does_on_another_device_is_erased_too_or_refused(transactional_db):
+def test_actions_on_another_device_while_erasing_are_erased_or_refused(transactional_db):
     works = [
         erase,
         ask(),
@@ -249,7 +249,7 @@ def test_what_the_person_does_on_another_device_is_erased_too_or_refused(transac
     assert Erasure.objects.count() == MANY
 
 
-def test_who_is_erased_and_joined_at_once_is_one_of_the_two(transactional_db):
+def test_simultaneous_erasing_and_merging_does_only_one_of_them(transactional_db):
     def either(data, outcomes):
         assert set(outcomes) & {"AlreadyErased", "CannotMerge"}
         assert not User.objects.filter(pk=data.person.pk).exists()

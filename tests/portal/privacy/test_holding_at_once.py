@@ -117,14 +117,14 @@ seen = set()
 @pytest.mark.parametrize(
     "delete", [forget, erase_everything, erase_conversation], ids=lambda delete: delete.__name__
 )
-def test_what_was_there_when_it_was_held_stays(delete):
+def test_record_that_exists_when_held_survives_simultaneous_deletion(delete):
     seen.clear()
     rounds([hold, delete], MANY, before=begin, after=what_was_there_stays, refusals={"Gone", "HeldByLaw"})
     assert True in seen  # or the test would say nothing
 
 
 @pytest.mark.parametrize("delete", [erase_everything, erase_conversation], ids=lambda delete: delete.__name__)
-def test_a_contact_that_is_held_keeps_its_words(delete):
+def test_held_contact_keeps_its_words_during_simultaneous_deletion(delete):
     seen.clear()
     rounds([hold_contact, delete], MANY, before=begin_counted, after=its_words_stay, refusals={"HeldByLaw"})
     assert True in seen

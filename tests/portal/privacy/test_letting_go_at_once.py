@@ -102,7 +102,7 @@ def what_they_were_behind_is_held(data, outcomes):
 seen = set()
 
 
-def test_a_hold_comes_before_letting_go_and_stays_or_comes_after_it():
+def test_simultaneous_hold_and_leaving_of_a_shared_visit_happen_in_one_order():
     seen.clear()
     rounds([hold, let_go], MANY, before=begin, after=what_they_were_behind_is_held)
     assert True in seen  # or the test would say nothing
@@ -124,7 +124,7 @@ def nothing_is_held(data, outcomes):
     assert not holds.held(data.visit)
 
 
-def test_of_a_hold_that_is_lifted_meanwhile_nothing_stays_behind():
+def test_lifting_a_hold_during_leaving_a_shared_visit_leaves_no_hold():
     rounds([lift, let_go], MANY, before=begin_held, after=nothing_is_held)
 
 
@@ -191,6 +191,6 @@ def nobody_waited_for_nothing(data, outcomes):
     assert set(data.conversation.messages.values_list("body", flat=True)) >= {"Yes.", "Thanks."}
 
 
-def test_who_lets_go_while_others_write_and_join_waits_for_nobody_who_waits_for_them():
+def test_leaving_a_shared_visit_never_deadlocks_with_writing_and_merging():
     works = [leave, child_leaves, take_the_child_out, join, answer, write, verdict]
     rounds(works, 2 * MANY, before=begin, after=nobody_waited_for_nothing, refusals={"Erased"})

@@ -98,6 +98,6 @@ def check(data, outcomes):
     assert AuditEvent.objects.filter(action="merged_people", patron=data.into).count() == 2
 
 
-def test_nothing_said_while_records_are_joined_is_lost(transactional_db):
+def test_messages_sent_while_records_are_merged_are_not_lost(transactional_db):
     works = [reply("patron"), reply("staff"), verdict, ask_anew, join, join]
     rounds(works, MANY, before=begin, after=check, refusals={"CannotMerge", "DoesNotExist"})

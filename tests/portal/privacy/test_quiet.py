@@ -199,7 +199,7 @@ def pages_around(world, quiet, browsers, at_desk):
 
 @pytest.mark.long
 @pytest.mark.django_db
-def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(
+def test_words_of_a_quiet_visit_appear_only_on_its_own_pages(
     library, branch, patron, staff, coordinator, sign_in, show_code
 ):
     world, quiet = build_for(branch, patron, staff, coordinator), build(branch, staff)
@@ -245,7 +245,7 @@ def test_the_words_of_a_quiet_visit_stand_on_its_own_pages_alone(
 
 
 @pytest.mark.django_db
-def test_leaving_quickly_takes_all_of_it_out_of_the_browser(library, branch, staff, show_code):
+def test_leaving_quickly_removes_the_quiet_visit_from_the_browser(library, branch, staff, show_code):
     library.catalog_link = "https://catalogue.example/?q={title}"
     library.save()
     quiet = build(branch, staff)

@@ -110,7 +110,7 @@ def holders(visit):
 
 
 @every_way
-def test_what_is_held_through_somebody_stays_held_when_they_let_go(visit, people, coordinator, who, let_go):
+def test_shared_visit_stays_held_when_the_held_person_leaves(visit, people, coordinator, who, let_go):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
     let_go(visit, people[who], **people)
     assert people[who] not in holders(visit)
@@ -132,7 +132,7 @@ def test_what_is_held_through_somebody_stays_held_when_they_let_go(visit, people
 
 
 @every_way
-def test_what_was_left_goes_with_the_hold_that_left_it(visit, people, coordinator, who, let_go):
+def test_hold_left_on_a_shared_visit_ends_with_the_original_hold(visit, people, coordinator, who, let_go):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
     let_go(visit, people[who], **people)
     holds.lift(found, by=coordinator, at=AT + DAY)
@@ -144,14 +144,14 @@ def test_what_was_left_goes_with_the_hold_that_left_it(visit, people, coordinato
 
 
 @every_way
-def test_of_somebody_whom_no_hold_names_none_is_left(visit, people, coordinator, who, let_go):
+def test_person_without_a_hold_leaves_no_hold_on_the_visit(visit, people, coordinator, who, let_go):
     holds.hold(UserFactory(), reason="Another case", by=coordinator, at=AT)
     let_go(visit, people[who], **people)
     assert not LegalHold.objects.exclude(comes_from=None).exists()
     assert not holds.held(visit)
 
 
-def test_who_is_left_is_erased_no_sooner_than_the_hold_is_lifted(visit, child, adult, coordinator):
+def test_remaining_person_cannot_be_erased_until_the_hold_is_lifted(visit, child, adult, coordinator):
     found = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.keep_alone(visit, by=child, at=AT + HOUR)
     with pytest.raises(erasure.HeldByLaw):
@@ -162,7 +162,7 @@ def test_who_is_left_is_erased_no_sooner_than_the_hold_is_lifted(visit, child, a
     assert visit.question == ""
 
 
-def test_a_hold_of_the_visits_own_and_one_that_was_left_are_two(visit, adult, coordinator):
+def test_visits_own_hold_and_a_hold_left_by_a_person_are_separate(visit, adult, coordinator):
     on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
     own = holds.hold(visit, reason="Case 8", by=coordinator, at=AT + HOUR)
@@ -172,14 +172,14 @@ def test_a_hold_of_the_visits_own_and_one_that_was_left_are_two(visit, adult, co
     assert holds.held(visit)
 
 
-def test_what_was_left_can_be_lifted_alone(visit, adult, coordinator):
+def test_hold_left_on_a_visit_can_be_lifted_alone(visit, adult, coordinator):
     on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
     holds.lift(on_person.left.get(), by=coordinator, at=AT + DAY)
     assert (holds.held(visit), holds.held(adult)) == (False, True)
 
 
-def test_whoever_lets_go_twice_leaves_one_hold(visit, adult, child, coordinator):
+def test_leaving_a_shared_visit_twice_leaves_one_hold(visit, adult, child, coordinator):
     holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     for _ in range(2):
         sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
@@ -190,7 +190,7 @@ def test_whoever_lets_go_twice_leaves_one_hold(visit, adult, child, coordinator)
 @pytest.mark.parametrize(
     ("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")]
 )
-def test_nobody_learns_of_a_hold_by_letting_go(visit, people, coordinator, sign_in, who, route):
+def test_leaving_a_shared_visit_does_not_reveal_a_hold(visit, people, coordinator, sign_in, who, route):
     """Neither of one's own nor of the other's: what is read is what anybody reads."""
     read = []
     for held in ([], [people["child"]], [people["adult"]]):
@@ -207,7 +207,7 @@ def test_nobody_learns_of_a_hold_by_letting_go(visit, people, coordinator, sign_
     assert "held" not in str(read)
 
 
-def test_coordinators_see_what_was_left_and_by_which_hold(visit, adult, coordinator, client, sign_in):
+def test_coordinator_sees_a_hold_left_on_a_visit_and_its_origin(visit, adult, coordinator, client, sign_in):
     on_person = holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     sharing.stop_keeping(visit, by=adult, at=AT + HOUR)
     sign_in(client, coordinator)
@@ -220,7 +220,7 @@ def test_coordinators_see_what_was_left_and_by_which_hold(visit, adult, coordina
     assert "Nothing is held" in text(client.get(reverse("legal_holds")))
 
 
-def test_a_hold_that_is_set_while_two_records_are_one_holds_both_once_they_are_parted(coordinator, branch):
+def test_hold_set_on_a_merged_record_applies_to_both_after_unmerging(coordinator, branch):
     one, two = UserFactory(), UserFactory()
     theirs = HelpSessionFactory(branch=branch, patron=one)
     joined = merge_for_a_day(one, two, by=coordinator, at=AT)
@@ -233,7 +233,7 @@ def test_a_hold_that_is_set_while_two_records_are_one_holds_both_once_they_are_p
     assert (holds.held(again), holds.held(two), holds.held(theirs)) == (False, False, False)
 
 
-def test_a_hold_from_before_two_records_were_one_is_again_where_it_was(coordinator, branch):
+def test_hold_from_before_a_merge_returns_to_its_record_after_unmerging(coordinator, branch):
     one, two = UserFactory(), UserFactory()
     found = holds.hold(one, reason="Case 7", by=coordinator, at=AT)
     again = unmerge(merge_for_a_day(one, two, by=coordinator, at=AT + HOUR), by=coordinator, at=AT + 2 * HOUR)
@@ -244,7 +244,7 @@ def test_a_hold_from_before_two_records_were_one_is_again_where_it_was(coordinat
 # Letting go of what one doesn't hold.
 
 
-def test_whoever_was_taken_out_a_moment_ago_takes_nobody_out(visit, child, adult, staff):
+def test_person_removed_meanwhile_cannot_remove_anyone(visit, child, adult, staff):
     """The page that they read was drawn before."""
     sharing.take_out(visit, adult, by=staff, at=AT)
     HelpSession.objects.filter(pk=visit.pk).update(
@@ -256,7 +256,7 @@ def test_whoever_was_taken_out_a_moment_ago_takes_nobody_out(visit, child, adult
     assert holders(visit) == (child, other)
 
 
-def test_in_the_night_nobody_is_taken_out_who_came_in_a_moment_ago(visit, adult, monkeypatch):
+def test_retention_does_not_remove_an_adult_who_just_joined(visit, adult, monkeypatch):
     """Another adult took the place of the one whose time was over, between the look and the lock."""
     other, due_sharing = UserFactory(), retention.due_sharing
     HelpSession.objects.filter(pk=visit.pk).update(shared_at=AT - 100 * DAY)
@@ -280,7 +280,7 @@ def test_in_the_night_nobody_is_taken_out_who_came_in_a_moment_ago(visit, adult,
 
 
 @every_way
-def test_a_mail_that_waits_goes_to_nobody_who_let_go(visit, people, branch, who, let_go):
+def test_waiting_answer_email_is_not_sent_to_a_person_who_left(visit, people, branch, who, let_go):
     other = SharedSessionFactory(
         branch=branch, staff=people["staff"], patron=people["child"], shared_with=people["adult"]
     )
@@ -304,7 +304,7 @@ def test_a_mail_that_waits_goes_to_nobody_who_let_go(visit, people, branch, who,
     )  # of the other visit, too, both hear
 
 
-def test_an_answer_is_mailed_to_nobody_who_let_go_since_its_page_was_drawn(visit, child, adult, staff):
+def test_answer_is_not_emailed_to_an_adult_removed_meanwhile(visit, child, adult, staff):
     conversation = visit.conversations.select_related("help_session", "help_session__shared_with").get()
     assert conversation.help_session.shared_with == adult
     sharing.keep_alone(visit, by=child, at=AT)
@@ -335,7 +335,7 @@ def confirmed(desk, visit, person):
     return text(asked), desk.post(address, {"who": str(person.public_id)})
 
 
-def test_the_desk_takes_out_who_said_that_they_are_the_child(
+def test_desk_removes_a_wrong_child_from_a_shared_visit(
     visit, child, adult, desk, sign_in, staff, django_capture_on_commit_callbacks
 ):
     code, conversation = code_for(visit), visit.conversations.get()
@@ -381,9 +381,7 @@ def test_the_desk_takes_out_who_said_that_they_are_the_child(
     assert "took a child's visit out of your library account" in text(browser.get(reverse("who_looked")))
 
 
-def test_then_the_right_child_comes_in_by_a_new_code_and_so_does_the_adult(
-    visit, child, desk, show_code, sign_in
-):
+def test_right_child_and_adult_join_by_a_new_code_after_a_removal(visit, child, desk, show_code, sign_in):
     sharing.keep_alone(visit, by=child, at=AT)
     asked, _answer = confirmed(desk, visit, child)
     for words in ("That no adult may hold it was their word", "Nobody holds it then"):
@@ -399,7 +397,7 @@ def test_then_the_right_child_comes_in_by_a_new_code_and_so_does_the_adult(
     assert "The child wrote" not in wrote
 
 
-def test_who_came_in_by_the_slip_is_out_with_it(visit, child, desk, show_code):
+def test_removing_the_child_ends_the_code_on_the_slip(visit, child, desk, show_code):
     HelpSession.objects.filter(pk=visit.pk).update(shared_with=None)
     holder = show_code(Client(), code_for(visit))
     assert holder.get(visit.get_absolute_url()).status_code == 200
@@ -407,7 +405,7 @@ def test_who_came_in_by_the_slip_is_out_with_it(visit, child, desk, show_code):
     assert holder.get(visit.get_absolute_url()).status_code == 404
 
 
-def test_of_somebody_whom_the_law_holds_no_list_is_made_shorter(visit, child, coordinator, staff):
+def test_removing_a_held_child_keeps_their_saved_items(visit, child, coordinator, staff):
     item = contents.TABLES["recommendations"].rows(child, timezone.now())[0]
     saved = SavedItemFactory(saved_list__patron=child, item=item.item, recommendation=item)
     holds.hold(child, reason="Case 7", by=coordinator, at=AT)
@@ -415,21 +413,21 @@ def test_of_somebody_whom_the_law_holds_no_list_is_made_shorter(visit, child, co
     assert list(SavedItem.objects.all()) == [saved]
 
 
-def test_a_page_that_is_out_of_date_takes_out_nobody(visit, child, adult, desk):
+def test_outdated_desk_page_removes_nobody(visit, child, adult, desk):
     HelpSession.objects.filter(pk=visit.pk).update(patron=(other := ChildFactory()))
     for who in (child.public_id, "", "nobody", UserFactory().public_id):
         assert desk.post(reverse("take_out", args=[visit.public_id]), {"who": str(who)}).status_code == 302
     assert holders(visit) == (other, adult)
 
 
-def test_the_desk_takes_the_adult_out_after_it_was_asked(visit, child, adult, desk):
+def test_desk_removes_the_adult_after_a_confirmation(visit, child, adult, desk):
     asked, _answer = confirmed(desk, visit, adult)
     assert "No adult can hold it again" in asked
     assert holders(visit) == (child, None)
     assert visit.is_the_childs_alone
 
 
-def test_no_other_visit_is_taken_from_its_patron(branch, staff, patron, child, desk):
+def test_desk_cannot_remove_the_patron_of_an_unshared_visit(branch, staff, patron, child, desk):
     for kept in (
         HelpSessionFactory(branch=branch, staff=staff, patron=patron),
         HelpSessionFactory(branch=branch, staff=staff, patron=child, with_child="own"),
@@ -441,7 +439,7 @@ def test_no_other_visit_is_taken_from_its_patron(branch, staff, patron, child, d
         )
 
 
-def test_whoever_was_shown_the_code_elsewhere_reads_it_and_takes_nobody_out(visit, child, client, sign_in):
+def test_staff_of_another_branch_shown_the_code_can_read_but_not_remove(visit, child, client, sign_in):
     HelpSession.objects.filter(pk=visit.pk).update(shared_with=None)
     desk = sign_in(client, StaffFactory())
     desk.post(reverse("open_by_patrons_code"), {"code": code_for(visit)})
@@ -455,9 +453,7 @@ def test_whoever_was_shown_the_code_elsewhere_reads_it_and_takes_nobody_out(visi
 
 
 @pytest.mark.parametrize(("held_by", "told"), [(["child"], ["child"]), (["adult"], ["adult"]), ([], [None])])
-def test_that_a_code_was_shown_at_a_desk_is_told_to_whoever_holds_the_visit(
-    visit, people, desk, held_by, told
-):
+def test_people_who_keep_a_visit_see_that_its_code_was_opened_at_a_desk(visit, people, desk, held_by, told):
     both = {
         "patron": people["child"] if "child" in held_by else None,
         "shared_with": people["adult"] if "adult" in held_by else None,
@@ -471,7 +467,7 @@ def test_that_a_code_was_shown_at_a_desk_is_told_to_whoever_holds_the_visit(
 # Records of an adult that were joined and are parted again.
 
 
-def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit(
+def test_messages_an_adult_wrote_while_merged_return_with_the_visit(
     visit, child, adult, coordinator, staff, sign_in
 ):
     other, conversation = UserFactory(), visit.conversations.get()
@@ -508,9 +504,7 @@ def test_what_an_adult_wrote_while_two_records_were_one_goes_back_with_the_visit
     }
 
 
-def test_whom_the_child_sent_away_while_two_records_were_one_does_not_come_back_when_they_are_parted(
-    branch, coordinator
-):
+def test_adult_removed_while_merged_does_not_return_after_unmerging(branch, coordinator):
     """Both were no child's any more, and held one part each."""
     one, two = UserFactory(), UserFactory()
     both = SharedSessionFactory(branch=branch, patron=one, shared_with=two)

@@ -118,7 +118,7 @@ def join(going, into, by):
     return unmerging.merge_for_a_day(going, into, by=by, at=timezone.now())
 
 
-def test_what_is_undone_is_row_by_row_as_it_was(two):
+def test_unmerging_restores_every_row(two):
     going, into, world = two
     before = rows()
     joined = join(going, into, world.coordinator)
@@ -133,7 +133,7 @@ def test_what_is_undone_is_row_by_row_as_it_was(two):
     ) == {going.pk, into.pk}
 
 
-def test_a_record_that_took_name_and_address_gives_them_back(two):
+def test_unmerging_returns_the_name_and_address_taken_over(two):
     going, into, world = two
     into.emailaddress_set.all().delete()
     User.objects.filter(pk=into.pk).update(email=None, name="", language="")
@@ -145,7 +145,7 @@ def test_a_record_that_took_name_and_address_gives_them_back(two):
     assert rows() == before
 
 
-def test_what_was_said_since_goes_with_its_conversation_and_nothing_else_does(two):
+def test_messages_written_while_merged_follow_their_conversation_after_unmerging(two):
     going, into, world = two
     joined = join(going, into, world.coordinator)
     conversation = Conversation.objects.get(pk=world.conversation.pk)
@@ -166,7 +166,7 @@ def test_what_was_said_since_goes_with_its_conversation_and_nothing_else_does(tw
     assert own.messages.get().author == into
 
 
-def test_what_somebody_changed_since_stays_changed(two):
+def test_changes_made_while_merged_survive_unmerging(two):
     going, into, world = two
     into.emailaddress_set.all().delete()
     User.objects.filter(pk=into.pk).update(email=None, name="")
@@ -183,7 +183,7 @@ def test_what_somebody_changed_since_stays_changed(two):
     assert Draft.objects.get(person=going, conversation=None).body == "Sam Okafor was writing"
 
 
-def test_a_draft_that_was_sent_since_does_not_come_back(two):
+def test_draft_sent_while_merged_does_not_return_after_unmerging(two):
     going, into, world = two
     joined = join(going, into, world.coordinator)
     conversation = Conversation.objects.get(pk=world.conversation.pk)
@@ -202,7 +202,7 @@ def test_a_draft_that_was_sent_since_does_not_come_back(two):
     assert not Draft.objects.filter(conversation=conversation, side="patron").exists()
 
 
-def test_after_a_day_nothing_is_left_to_part_them_with(two):
+def test_records_cannot_be_unmerged_after_a_day(two):
     going, into, world = two
     joined = join(going, into, world.coordinator)
     late = timezone.now() + datetime.timedelta(hours=24, minutes=1)
@@ -216,7 +216,7 @@ def test_after_a_day_nothing_is_left_to_part_them_with(two):
     assert MergedRecords.objects.count() == 0
 
 
-def test_parting_twice_is_parting_once(two):
+def test_unmerging_twice_is_refused_and_changes_nothing(two):
     going, into, world = two
     joined = join(going, into, world.coordinator)
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
@@ -226,7 +226,7 @@ def test_parting_twice_is_parting_once(two):
     assert rows() == after
 
 
-def test_two_joined_into_one_are_parted_in_any_order(library):
+def test_two_records_merged_into_one_can_be_unmerged_in_any_order(library):
     into, first, second = UserFactory(), UserFactory(name="First"), UserFactory(name="Second")
     visits = {person: HelpSessionFactory(patron=person) for person in (into, first, second)}
     before = rows()
@@ -239,7 +239,7 @@ def test_two_joined_into_one_are_parted_in_any_order(library):
     assert {person: visit.patron for person, visit in visits.items()} == {person: person for person in visits}
 
 
-def test_who_works_at_a_desk_is_never_the_one_that_ends(two):
+def test_staff_record_cannot_be_merged_into_another(two):
     going, into, world = two
     before = rows()
     with pytest.raises(CannotMerge):
@@ -247,7 +247,7 @@ def test_who_works_at_a_desk_is_never_the_one_that_ends(two):
     assert rows() == before
 
 
-def test_what_was_refused_and_is_offered_goes_back_too(two):
+def test_refused_form_returns_to_its_record_after_unmerging(two):
     going, into, world = two
     joined = join(going, into, world.coordinator)
     assert RefusedPost.objects.get().person == into
@@ -264,7 +264,7 @@ def signed_in(person, at):
     return key.session_key
 
 
-def test_whoever_came_in_since_is_out_with_their_passkeys_and_whoever_was_in_before_stays(two):
+def test_unmerging_ends_sign_ins_and_passkeys_added_while_merged(two):
     going, into, world = two
     now = timezone.now()
     before, made_before = signed_in(into, now - datetime.timedelta(days=30)), PasskeyFactory(person=into)
@@ -279,7 +279,7 @@ def test_whoever_came_in_since_is_out_with_their_passkeys_and_whoever_was_in_bef
 
 
 @pytest.mark.parametrize("had_one", [True, False])
-def test_an_address_that_came_since_lets_nobody_in_any_more(two, had_one):
+def test_unmerging_removes_an_address_added_while_merged(two, had_one):
     going, into, world = two
     if not had_one:
         into.emailaddress_set.all().delete()
@@ -304,7 +304,7 @@ def test_an_address_that_came_since_lets_nobody_in_any_more(two, had_one):
     }
 
 
-def test_who_read_a_conversation_or_a_visit_since_is_told_to_whose_it_is_again(two):
+def test_looks_while_merged_are_shown_to_the_owner_after_unmerging(two):
     going, into, world = two
     now = timezone.now()
     joined = unmerging.merge_for_a_day(going, into, by=world.coordinator, at=now)
@@ -328,7 +328,7 @@ def test_who_read_a_conversation_or_a_visit_since_is_told_to_whose_it_is_again(t
     assert {look.looking.patron_id for look in looks.filter(patron=going)} == {going.pk}
 
 
-def test_nobody_joins_a_record_with_their_own(two):
+def test_staff_member_cannot_merge_their_own_record_at_the_desk(two):
     going, into, world = two
     before = rows()
     for by in (into, going):
@@ -338,7 +338,7 @@ def test_nobody_joins_a_record_with_their_own(two):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_are_parted_also_where_a_conversation_of_theirs_is_gone_since(two):
+def test_records_can_be_unmerged_after_a_conversation_was_deleted(two):
     going, into, world = two
     conversation = Conversation.objects.get(pk=world.conversation.pk)
     Participation.objects.update_or_create(conversation=conversation, person=going, side="patron")

@@ -92,7 +92,7 @@ def check(data, outcomes):
     )
 
 
-def test_nothing_said_while_records_are_parted_is_lost(transactional_db):
+def test_messages_sent_while_records_are_unmerged_are_not_lost(transactional_db):
     rounds(
         [reply("patron"), reply("staff"), ask_anew, part, part],
         MANY,

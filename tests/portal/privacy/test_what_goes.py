@@ -176,7 +176,7 @@ def lines(page):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("make", [ChildFactory, UserFactory])
-def test_what_is_said_before_and_after_is_what_is_gone(make, seed, branch, staff, sign_in):
+def test_erase_page_and_receipt_count_exactly_what_is_deleted(make, seed, branch, staff, sign_in):
     me, chance = make(email="me@example.org"), random.Random(seed)
     visits(me, branch, staff, chance)
     the_rest(me, branch, staff)

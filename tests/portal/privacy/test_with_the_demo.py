@@ -116,7 +116,7 @@ def exported(person):
     return json.loads(json.dumps(said))
 
 
-def test_everybodys_export_holds_all_that_is_theirs_and_nothing_else(people):
+def test_every_export_contains_exactly_the_persons_own_rows(people):
     sizes = {}
     for person in people:
         theirs = owned([person])
@@ -145,7 +145,7 @@ def test_everybodys_export_holds_all_that_is_theirs_and_nothing_else(people):
     assert len(kinds_in_the_demo) >= 15
 
 
-def test_no_word_of_others_or_of_the_desk_is_in_an_export(people):
+def test_export_contains_no_word_of_others_or_of_the_desk(people):
     everybody = {
         label: set(apps.get_model(label)._base_manager.values_list("pk", flat=True)) for label in WRITTEN
     }
@@ -172,7 +172,7 @@ def test_no_word_of_others_or_of_the_desk_is_in_an_export(people):
         assert [word for word in words_of_the_desk if word in text and word not in own] == []
 
 
-def test_of_who_is_erased_nothing_is_left_and_of_others_everything(people):
+def test_erasing_patrons_of_the_demo_leaves_nothing_of_them_and_everything_of_others(people):
     """Every other patron, and then the rest."""
     patrons = [person for person in people if not person.is_staff]
     assert len(patrons) == 41

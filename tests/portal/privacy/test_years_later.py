@@ -75,7 +75,7 @@ def counts():
 
 
 @pytest.mark.django_db
-def test_years_later_nothing_of_anybodys_words_is_left_and_every_count_is(demo):
+def test_four_years_later_no_words_are_left_but_every_count_is(demo):
     for conversation in Conversation.objects.filter(status__in=Conversation.OPEN):
         Conversation.objects.filter(pk=conversation.pk).update(
             status="closed",
