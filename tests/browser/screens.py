@@ -1,4 +1,4 @@
-"""Every page of the loop as a picture, for the eyes: `make screens`. Not a test; its name keeps it out of the suite."""
+"""Take a picture of every page for a person to look at: `make screens`. Not part of the suite."""
 
 import pytest
 
@@ -49,6 +49,6 @@ def take(page, name, *, text200=False):
     if text200:
         page.evaluate("document.documentElement.style.fontSize = '200%'")
     page.evaluate("window.scrollTo(0, 0)")
-    # To hide the caret, styles would be written into the fields. htmx takes them along when it swaps a form, which the policy refuses.
+    # Hiding the caret would write styles into the fields. htmx would swap them in, which the policy refuses.
     page.screenshot(path=FOLDER / f"{name}.png", caret="initial")
     page.screenshot(path=FOLDER / f"{name}-whole.png", full_page=True, caret="initial")

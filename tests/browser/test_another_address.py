@@ -1,4 +1,4 @@
-"""Another address: from the page Me through both mailboxes, or through a week, and stopped from the old one."""
+"""Test changing the email address: with both mailboxes, after a week, and stopped from the old mailbox."""
 
 import re
 
@@ -18,7 +18,7 @@ NEW, CARD = "new@example.org", fake.CARDS[0]
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
 def page(request, phone, patron, branch):
-    """Of a person who has a library card as well."""
+    """Return the page of a patron who also has a library card."""
     LibraryCard.objects.create(person=patron, ils_id=CARD.ils_id, barcode=CARD.card, seen_at=timezone.now())
     return phone(javascript=request.param)
 

@@ -1,4 +1,4 @@
-"""The loop begins at the patron: a question, or something to read, from a phone that nobody knows yet."""
+"""Test asking a question or for something to read, from a phone that is not signed in."""
 
 import re
 
@@ -117,7 +117,8 @@ def test_reading_form_asks_one_question_at_a_time(javascript, phone, post):
     patron.locator("#next").tap()
     expect(patron.locator("[value=funny]")).to_be_checked()
     expect(patron.locator("#id_words")).to_have_value("like a warm bath")
-    patron.locator("#id_words").press("Enter")  # goes on, not back
+    # Enter goes forward, not back.
+    patron.locator("#id_words").press("Enter")
     patron.locator("#next").tap()
     patron.locator("#next").tap()
     expect(patron.locator("#error-summary")).to_be_visible()
@@ -152,7 +153,7 @@ def test_two_quick_taps_send_one_question(phone, patron, show):
 
 
 def test_each_reading_question_fits_one_phone_screen(phone, patron, show):
-    """What goes on is in sight above the tabs, without a move of the thumb."""
+    """The button is visible above the tabs without scrolling."""
     page = phone()
     show(page, patron)
     for step in ("loved", "mood", "avoid", "whom", "format"):

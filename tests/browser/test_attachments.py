@@ -1,4 +1,4 @@
-"""Pictures and PDFs are added on a phone and at the desk, as people add them."""
+"""Test adding pictures and PDFs on a phone and at the desk."""
 
 import re
 
@@ -45,7 +45,7 @@ def conversation(branch, staff, patron):
 
 @pytest.fixture
 def write(show, conversation, patron, phone):
-    """write(javascript=): the patron's conversation on a phone."""
+    """write(javascript=): open the patron's conversation on a phone."""
 
     def write(**more):
         page = show(phone(**more), patron)
@@ -58,7 +58,7 @@ def write(show, conversation, patron, phone):
 
 
 def touch(page):
-    """The script of the files comes with the first touch."""
+    """Touch the form, which loads the script for files."""
     page.locator("#id_body").focus()
     page.evaluate(
         """async () => {
@@ -104,7 +104,8 @@ def test_pictures_and_a_pdf_are_sent_with_a_message(write, conversation):
     expect(page.locator("#id_files")).to_have_value("")
 
     page.locator("[name^=alt-]").fill("Three shelves")
-    page.locator("[name^=alt-]").press("Enter")  # is not the end of the message
+    # Enter in the description doesn't send the message.
+    page.locator("[name^=alt-]").press("Enter")
     page.locator("#id_body").fill("It is this one.")
     page.locator("#send").tap()
     picture = page.locator(".message .files img")
@@ -199,7 +200,8 @@ def test_picture_can_be_pasted_or_dropped(write, conversation, how):
     page = write()
     page.evaluate(PASTE, [how, ""])
     expect(attached(page)).to_have_count(1)
-    page.evaluate(PASTE, [how, ""])  # the same once more is one
+    # The same picture again is not added twice.
+    page.evaluate(PASTE, [how, ""])
     expect(page.locator(".sending")).to_have_count(0)
     expect(attached(page)).to_have_count(1)
     assert Attachment.objects.get().name == "image.png"

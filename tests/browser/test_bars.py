@@ -1,4 +1,4 @@
-"""Every state of every page against every bar, in one visit to each."""
+"""Test every state of every page against every bar, with one visit each."""
 
 import pytest
 
@@ -40,9 +40,8 @@ def test_every_patron_page_meets_the_bars(who, built, phone, show):
 def test_every_desk_page_is_accessible_and_fits(built, staff, opened, show):
     page, missed = show(opened({}), staff), []
     for state in built.desk:
-        page.set_viewport_size(
-            {"width": 360, "height": 800}
-        )  # what is done is done here, where there is least room
+        # Do it at this width, where there is the least space.
+        page.set_viewport_size({"width": 360, "height": 800})
         page.goto(state.path)
         state.do(page)
         for width in (360, 1280):

@@ -1,4 +1,4 @@
-"""A library card, its PIN, and a SIP2 server that the portal asks over TCP."""
+"""Test signing in by library card and PIN with a SIP2 server over TCP."""
 
 import re
 
@@ -74,7 +74,8 @@ def test_patron_signs_in_with_card_and_pin(javascript, sip2, branch, phone):
     write(page, SAM.card, SAM.pin)
     expect(page).to_have_url(re.compile("/$"))
     [session] = [cookie for cookie in page.context.cookies() if cookie["name"] == "sessionid"]
-    assert session["expires"] == -1  # it goes with the browser
+    # The cookie ends with the browser.
+    assert session["expires"] == -1
     assert "last_person" not in {cookie["name"] for cookie in page.context.cookies()}
 
 

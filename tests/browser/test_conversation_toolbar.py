@@ -1,4 +1,4 @@
-"""A conversation that is handled: taken by two at once, noted, put off, by keyboard, by thumb and without JavaScript."""
+"""Test the toolbar of a conversation by keyboard, by touch and without JavaScript."""
 
 import datetime
 import uuid
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def conversation(branch, staff, patron):
-    """One that is so long that it opens at its end."""
+    """Return a conversation so long that it opens at its end."""
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron)
     at = timezone.now() - datetime.timedelta(hours=9)
     conversation = actions.ask(
@@ -69,7 +69,8 @@ def test_notice_and_undo_are_visible_where_a_long_conversation_opens(conversatio
     for device in (DESK, PHONE):
         page = show(opened(device), staff)
         page.goto(path(conversation))
-        page.goto(path(conversation))  # the second time it opens at its end
+        # The second time, the page opens at its end.
+        page.goto(path(conversation))
         page.locator("#snooze > summary").click()
         assert problems(page) == []
         page.locator("#snooze > summary").click()

@@ -1,4 +1,4 @@
-"""The queue by thumb, by keyboard, without JavaScript, and while things happen."""
+"""Test the queue by touch, by keyboard, without JavaScript and while it changes."""
 
 import datetime
 import re
@@ -38,7 +38,7 @@ def ask(branch):
 
 @pytest.fixture
 def queue(ask, branch, staff):
-    """Six who wait, the first for long; one is a colleague's, one has a very long name."""
+    """Make six waiting conversations: the first overdue, one a colleague's, one with a very long subject."""
     conversations = [
         ask(f"Question {number}\nIt is about the {number}th floor.", hours=60 - number) for number in range(5)
     ]
@@ -66,7 +66,8 @@ def test_queue_works_by_touch_on_a_phone(queue, staff, opened, show):
     page = show(opened(PHONE), staff)
     page.goto("/desk/")
     tabs = page.locator(".queue-tabs").bounding_box()
-    assert tabs["y"] + tabs["height"] >= 739  # at the thumb
+    # The tabs are at the bottom edge, near the thumb.
+    assert tabs["y"] + tabs["height"] >= 739
     assert problems(page) == []
 
     row(page, "Question 0").locator(".pick").tap()
@@ -128,10 +129,12 @@ def test_queue_works_by_keyboard(queue, staff, opened, show):
     keys.press("Escape")
     expect(page.locator("#chosen")).to_be_hidden()
 
-    keys.press("e")  # nothing is selected: the one where we are
+    # Without a selection, the key applies to the current row.
+    keys.press("e")
     expect(page.locator("#notices")).to_contain_text("1")
     assert "Question 2" not in subjects(page)
-    assert page.locator(".current .cover-all").inner_text() == "Question 3"  # where we were
+    # The next row is the current one.
+    assert page.locator(".current .cover-all").inner_text() == "Question 3"
     keys.press("j")
     keys.press("a")
     expect(row(page, "Question 4").locator(".yours")).to_be_visible()
@@ -149,7 +152,8 @@ def test_queue_works_by_keyboard(queue, staff, opened, show):
 
     keys.press("/")
     expect(page.locator("#queue-search")).to_be_focused()
-    keys.type("jxea2?s")  # nothing fires while typing
+    # Shortcuts don't work while typing.
+    keys.type("jxea2?s")
     expect(page.locator("#queue-search")).to_have_value("jxea2?s")
     page.locator("#queue-search").fill("floor")
     keys.press("Enter")
@@ -205,7 +209,8 @@ def test_shift_selects_a_range_and_a_button_selects_all(queue, staff, opened, sh
     page.locator("#select-all").click()
     assert all(box.is_checked() for box in boxes.all())
     page.locator("#bulk-take").click()
-    expect(page.locator("#notices")).to_contain_text("Omar")  # who has the one that wasn't free
+    # The notice names the colleague whose conversation could not be taken.
+    expect(page.locator("#notices")).to_contain_text("Omar")
 
 
 def test_queue_works_without_javascript(queue, staff, opened, show):
@@ -242,7 +247,8 @@ def test_new_conversations_do_not_move_the_open_queue(queue, ask, staff, patron,
     expect(page.locator("#announce")).to_have_text("1 new")
     expect(page.locator("#count-needs")).to_have_text("6")
     expect(row(page, "Question 0")).to_contain_text("Lena")
-    expect(row(page, "Question 3").locator(".changed")).to_be_visible()  # it left the list
+    # The row shows that it left this list.
+    expect(row(page, "Question 3").locator(".changed")).to_be_visible()
     assert (subjects(page), row(page, "Question 3").bounding_box(), focused(page)) == (
         before,
         place,

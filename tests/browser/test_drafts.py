@@ -1,4 +1,4 @@
-"""What somebody is typing is not lost, whatever happens to their phone."""
+"""Test that text typed on a phone survives closed pages, lost connections and other devices."""
 
 import re
 import time
@@ -42,7 +42,7 @@ def ask(session, by=None):
 
 @pytest.fixture
 def phone(phone):
-    """Its clock can be moved."""
+    """Open a phone whose clock can be moved."""
 
     def with_a_clock(**more):
         page = phone(**more)
@@ -53,7 +53,7 @@ def phone(phone):
 
 
 def pause(page):
-    """Nothing is typed for longer than it takes until a draft is kept."""
+    """Let more time pass than it takes to save a draft."""
     page.clock.fast_forward(2000)
 
 
@@ -72,7 +72,7 @@ def not_kept(page):
 
 
 def until(holds):
-    """Wait for what the page does behind the scenes."""
+    """Wait for what the page does in the background."""
     end = time.monotonic() + 15
     while not holds() and time.monotonic() < end:
         time.sleep(0.05)
@@ -169,9 +169,8 @@ def test_text_kept_on_the_device_and_text_from_another_are_joined(phone, show, p
         "draft " + page.locator("[data-draft]").get_attribute("data-draft"),
         {"body": "Written in the cellar", "sequence": 0},
     ]
-    page.evaluate(
-        "([key, copy]) => localStorage.setItem(key, JSON.stringify(copy))", here
-    )  # as without a network
+    # The server refuses the draft, as if the network were down.
+    page.evaluate("([key, copy]) => localStorage.setItem(key, JSON.stringify(copy))", here)
     opened_conversation(show, other, conversation, patron)
     write(other, "Written on the bus")
     kept(other)
@@ -205,14 +204,14 @@ def test_text_typed_while_a_message_is_being_sent_stays(phone, show, patron, con
 
 def test_signing_out_deletes_drafts_from_the_device(phone, show, patron, conversation):
     page = opened_conversation(show, phone(), conversation, patron)
-    page.route("**/draft/", lambda route: route.fulfill(status=404))  # as where the sign-in has ended
+    # The server refuses the draft, as if the sign-in had expired.
+    page.route("**/draft/", lambda route: route.fulfill(status=404))
     write(page, "Is it on Thurs")
     not_kept(page)
     page.goto("/me/")
     assert page.evaluate(KEPT_HERE) == ["Is it on Thurs"]
-    page.route(
-        "**/sign-out/", lambda route: route.fulfill(status=204)
-    )  # without the answer that clears the browser
+    # This answer doesn't clear the browser's storage.
+    page.route("**/sign-out/", lambda route: route.fulfill(status=204))
     page.locator("#sign-out").tap()
     page.wait_for_function(f"!({KEPT_HERE}).length")
 
@@ -221,7 +220,8 @@ def test_unsaved_question_is_not_shown_to_the_next_person_on_the_browser(phone, 
     page = phone()
     show(page, patron)
     page.goto("/ask/")
-    page.route("**/draft/", lambda route: route.fulfill(status=404))  # as where the sign-in has ended
+    # The server refuses the draft, as if the sign-in had expired.
+    page.route("**/draft/", lambda route: route.fulfill(status=404))
     write(page, "He reads my phone")
     not_kept(page)
     page.context.clear_cookies()
@@ -238,7 +238,8 @@ def test_question_sent_while_its_draft_was_saving_does_not_come_back(phone, show
     page = phone()
     show(page, patron)
     page.goto("/ask/")
-    page.route("**/draft/", lambda route: None)  # a line so slow that no answer comes
+    # No answer comes, as on a very slow connection.
+    page.route("**/draft/", lambda route: None)
     write(page, "Is there a group for beginners?")
     pause(page)
     page.locator("#send").tap()
@@ -262,7 +263,8 @@ def test_question_that_could_not_be_sent_is_there_again(phone, show, patron):
     write(page, "Is there a group for beginners?")
     pause(page)
     page.locator("#send").tap(no_wait_after=True)
-    with pytest.raises(Error, match="ERR_FAILED"):  # the browser says that it could not send
+    # The browser shows its own error page.
+    with pytest.raises(Error, match="ERR_FAILED"):
         page.wait_for_url(re.compile("/messages/"))
     page.wait_for_url("chrome-error://chromewebdata/")
     page.unroute("**/ask/")

@@ -1,4 +1,4 @@
-"""A passkey from its offer to the desk's door, made and shown by Chromium itself on an authenticator of its own."""
+"""Test passkeys with a virtual authenticator of Chromium, for patrons and at the desk."""
 
 import re
 
@@ -21,7 +21,7 @@ PHONE_OF_ITS_OWN = {
 
 
 def with_authenticator(page):
-    """The page's browser keeps passkeys, and knows its owner; returns a function that says whether it goes on doing so."""
+    """Add an authenticator to the browser. Return a function that sets whether it recognizes its owner."""
     browser = page.context.new_cdp_session(page)
     browser.send("WebAuthn.enable")
     there = browser.send("WebAuthn.addVirtualAuthenticator", {"options": PHONE_OF_ITS_OWN})
@@ -46,7 +46,8 @@ def test_patron_adds_a_passkey_and_signs_in_with_the_passkey(phone, patron, post
     page.goto("/sign-in/?next=/lists/")
     knows_its_owner(False)
     page.locator("#use-passkey").tap()
-    expect(page.locator("[data-said]")).to_be_visible()  # not this finger
+    # The authenticator didn't recognize the owner.
+    expect(page.locator("[data-said]")).to_be_visible()
     knows_its_owner(True)
     page.locator("#use-passkey").tap()
     expect(page).to_have_url(re.compile(r":\d+/lists/$"))

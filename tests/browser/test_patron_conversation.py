@@ -1,4 +1,4 @@
-"""A conversation that is open on a phone: what comes moves nothing, long ones are folded, nobody is asked while nobody looks."""
+"""Test a conversation that stays open on a phone: new messages don't move it, and hidden pages don't poll."""
 
 import datetime
 import re
@@ -109,9 +109,8 @@ def test_each_of_several_answers_arrives_once(page, conversation, staff):
 
 def test_hidden_conversation_page_does_not_poll(page):
     asked = []
-    page.on(
-        "request", lambda request: request.resource_type != "other" and asked.append(request.url)
-    )  # but for the icon
+    # The request for the icon doesn't count.
+    page.on("request", lambda request: request.resource_type != "other" and asked.append(request.url))
     page.clock.install()
     page.evaluate(HIDE)
     page.clock.run_for(600_000)

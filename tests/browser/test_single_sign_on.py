@@ -1,4 +1,4 @@
-"""Through a provider of another host and back, in a browser that holds the page to its policy."""
+"""Test single sign-on through a provider on another host, with the content security policy enforced."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Somebody is invited to the desk, comes in by an authenticator app, and leaves while a page of the desk is open before them."""
+"""Test inviting a colleague, their first sign-in, and the end of their role while a desk page is open."""
 
 import re
 
@@ -42,6 +42,7 @@ def test_invited_colleague_gets_the_desk_and_loses_it_when_the_role_ends(
     desk.locator("[id^=end-]").click()
     desk.locator("#end-role").click()
     expect(desk.locator("#notices .notice")).to_contain_text("Noor Bakker")
-    theirs.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # the open page asks what is new
+    # The open page polls.
+    theirs.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(theirs).to_have_url(re.compile("/sign-in/"))
     expect(theirs.locator("body")).not_to_contain_text("spot on")

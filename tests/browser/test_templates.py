@@ -1,4 +1,4 @@
-"""Answers that are often given, found while one types."""
+"""Test reply templates that are found while typing."""
 
 import pytest
 from playwright.sync_api import expect
@@ -49,9 +49,11 @@ def test_slash_lists_templates_and_enter_inserts_one(desk_computer, at_desk, con
     page.keyboard.press("Enter")
     expect(answer).to_have_value("Good morning and/or evening. Goodbye, Sam Okafor.")
     expect(page.locator("#template-list")).to_be_hidden()
-    page.keyboard.type(" And more.")  # the caret stands behind it
+    # The caret is at the end of the template.
+    page.keyboard.type(" And more.")
     expect(answer).to_have_value("Good morning and/or evening. Goodbye, Sam Okafor. And more.")
-    assert conversation.messages.count() == 1  # nothing is sent by itself
+    # A template is never sent by itself.
+    assert conversation.messages.count() == 1
 
 
 def test_escape_keeps_the_slash_and_unmatched_text_stays_text(desk_computer, at_desk):

@@ -1,4 +1,4 @@
-"""Two colleagues and a patron in one conversation at the same moment: nobody answers twice, nobody is left in the dark, no word is lost."""
+"""Test two colleagues and a patron in one conversation at the same time: one answer, no lost words."""
 
 import datetime
 import re
@@ -12,7 +12,8 @@ from tests.factories import ConversationFactory, HelpSessionFactory, ItemFactory
 
 pytestmark = pytest.mark.browser
 
-POLL, PATRONS_POLL = 9_000, 21_000  # milliseconds after which an open page has asked for certain
+# An open page has polled for certain after this many milliseconds.
+POLL, PATRONS_POLL = 9_000, 21_000
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def omar(branch):
 
 @pytest.fixture
 def at_desk(desk_computer, show, conversation):
-    """at_desk(person): the conversation's page in the browser of this member of staff. Its clock can be moved."""
+    """at_desk(person): open the conversation in this staff member's browser, whose clock can be moved."""
 
     def at_desk(person, **more):
         page = show(desk_computer(**more), person)
@@ -66,7 +67,7 @@ def kept(page):
 
 
 def let_the_seconds_pass(conversation):
-    """An answer's fifteen seconds, without waiting for them."""
+    """Move the answers back in time, so that their undo window is over."""
     back = datetime.timedelta(seconds=20)
     Message.objects.filter(conversation=conversation, side="staff").update(
         sent_at=F("sent_at") - back, shown_from=F("shown_from") - back
@@ -81,14 +82,13 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
 ):
     rosas, omars = at_desk(staff), at_desk(omar)
 
-    # Each sees the other come and write.
+    # Each sees that the other is here and writes.
     polled(rosas)
     expect(rosas.locator("#here")).to_contain_text("Omar Haddad")
     looking = omars.locator("#here").inner_text()
     assert "Rosa Lindqvist" in looking
-    with rosas.expect_response(
-        re.compile("/news/.*writing=1"), timeout=3000
-    ):  # at once, not with the next poll
+    # The page reports writing at once, not with its next poll.
+    with rosas.expect_response(re.compile("/news/.*writing=1"), timeout=3000):
         write(rosas, "It is the cyan cartridge.")
     polled(omars)
     expect(omars.locator("#here")).not_to_have_text(looking)
@@ -98,7 +98,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
         page.clock.fast_forward(2000)
         kept(page)
 
-    # Both take it: one has it, the other is told who. What they were writing is still there.
+    # Both take it. Rosa gets it and Omar sees that. Both keep what they typed.
     rosas.locator("#take").click()
     expect(rosas.locator("#take")).to_have_count(0)
     omars.locator("#take").click()
@@ -108,7 +108,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     expect(rosas.locator("#id_body")).to_have_value("It is the cyan cartridge.")
     expect(omars.locator("#id_body")).to_have_value("Clean the heads again.")
 
-    # Rosa answers. Her answer comes to Omar, and moves nothing that he is writing; his own is stopped and shows it.
+    # Rosa answers. The answer appears on Omar's page without moving it. His own is held back and shows hers.
     omars.locator("#id_body").focus()
     rosas.locator("#send").click()
     expect(rosas.locator("#entries .pending-answer button")).to_be_visible()
@@ -122,7 +122,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     expect(omars.locator("#id_body")).to_have_value("Clean the heads again.")
     assert conversation.messages.filter(side="staff").count() == 1
 
-    # The patron sees nothing yet, and Rosa takes it back whole.
+    # The patron doesn't see the answer yet, and Rosa takes it back.
     polled(in_hand, PATRONS_POLL)
     expect(in_hand.locator(".message")).to_have_count(1)
     rosas.locator("#entries .pending-answer button").click()
@@ -132,7 +132,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     expect(omars.locator("#entries .message")).to_have_count(1)
     assert not conversation.messages.filter(side="staff").exists()
 
-    # Omar throws his away, after a question. Rosa sends again: after its seconds the patron has it.
+    # Omar discards his text after a confirmation. Rosa sends again. The patron sees it after the undo window.
     omars.locator("#discard").click()
     omars.locator("#discard-now").click()
     expect(omars.locator("#id_body")).to_have_value("")
@@ -147,7 +147,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     rosas.clock.fast_forward(16_000)
     expect(rosas.locator("#entries .pending-answer")).to_have_count(0)
 
-    # Omar goes: Rosa sees that he has gone, as soon as his browser has said so; where his last poll came in after that, half a minute later.
+    # Omar leaves. Rosa sees this at once, or half a minute later if his last poll arrives after his goodbye.
     omars.goto("/desk/")
     for _ in range(35):
         polled(rosas)

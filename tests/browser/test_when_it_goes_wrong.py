@@ -1,4 +1,4 @@
-"""Wrong codes, two taps, a sign-in that ran out: nothing is revealed, nothing is lost."""
+"""Test wrong codes, double taps and expired sign-ins: nothing is revealed and nothing is lost."""
 
 import re
 
@@ -80,7 +80,8 @@ def test_desk_form_survives_a_reload_and_an_expired_sign_in(staff, desk_computer
 
     desk.goto("/desk/record/")
     desk.locator("#id_question").fill(QUESTION)
-    desk.wait_for_url(re.compile(r"/desk/record/[0-9a-f-]{36}/"))  # what was typed is kept by itself
+    # The form saves itself.
+    desk.wait_for_url(re.compile(r"/desk/record/[0-9a-f-]{36}/"))
     desk.reload()
     expect(desk.locator("#id_question")).to_have_value(QUESTION)
 

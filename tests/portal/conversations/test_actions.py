@@ -32,7 +32,7 @@ second, minute, hour = (
     datetime.timedelta(hours=1),
 )
 
-# What a conversation's row says of its state, but for the counters.
+# The columns that hold a conversation's state, without the counters.
 COLUMNS = [
     "status",
     "reason",
@@ -50,7 +50,7 @@ COLUMNS += ["pending_from", "patron_status", "version", "assignee"]
 
 @pytest.fixture
 def session(patron, staff, branch):
-    """A session that its patron keeps."""
+    """Return a visit that the patron keeps."""
     return HelpSessionFactory(patron=patron, staff=staff, branch=branch)
 
 
@@ -289,7 +289,8 @@ def test_question_after_a_bad_verdict_continues_the_same_conversation(recommenda
     )
     assert list(Conversation.objects.all()) == [conversation]
     assert conversation.reason == "did_not_help"
-    assert listed("needs", at=at) == {conversation}  # words are no slip of the finger
+    # The desk need not wait out the minute of grace, because the patron wrote.
+    assert listed("needs", at=at) == {conversation}
 
 
 def test_verdict_on_an_item_in_an_answer_returns_to_that_conversation(session, patron, staff):
@@ -344,7 +345,8 @@ def test_conversation_is_unread_if_an_answer_appeared_after_the_last_look(sessio
     unread = lambda: list(Conversation.objects.unread_by(patron))  # noqa: E731
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + minute)
-    actions.mark_read(conversation, person=patron, at=NOW + minute)  # looked while the answer was held
+    # The patron looks during the undo window.
+    actions.mark_read(conversation, person=patron, at=NOW + minute)
     assert unread() == []
     jobs.show_pending_answers(at=NOW + minute + Message.UNDO_WINDOW)
     assert unread() == [conversation]
@@ -360,11 +362,11 @@ def test_writing_does_not_mark_a_pending_answer_as_read(session, patron, staff):
     assert list(Conversation.objects.unread_by(patron)) == [conversation]
 
 
-# The seconds in which an answer is held.
+# The undo window.
 
 
 def seen(conversation, at):
-    """What the patron's page, list and poll are made of."""
+    """Return what the patron's page, list and poll show at this moment."""
     conversation.refresh_from_db()
     shown = [message.body for message in conversation.messages.shown(at).in_order()]
     told = list(conversation.events.filter(shown_from__lte=at).order_by("at").values_list("kind", flat=True))
@@ -444,7 +446,8 @@ def test_answer_with_more_to_come_keeps_the_place_in_the_queue(session, patron, 
         NOW,
     )
     say(conversation, staff, STAFF, at=NOW + 2 * hour)
-    say(conversation, staff, STAFF, at=NOW + 3 * hour, then="ours")  # more is to come after all
+    # The staff member says that more is to come.
+    say(conversation, staff, STAFF, at=NOW + 3 * hour, then="ours")
     conversation.refresh_from_db()
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_staff", NOW + 3 * hour)
 
@@ -514,11 +517,12 @@ def test_close_by_a_colleague_appears_after_the_pending_answer_before_it(session
         2,
         "closed",
     )
-    actions.take_back(message, by=staff, at=NOW + minute + 14 * second)  # then there is nothing to wait for
+    # Without the answer, the close no longer has to wait.
+    actions.take_back(message, by=staff, at=NOW + minute + 14 * second)
     assert seen(conversation, NOW + minute + 14 * second) == (["It is checked out"], ["closed"], 2, "closed")
 
 
-# Taken back.
+# Taking an answer back.
 
 
 def test_taking_back_an_answer_restores_everything_from_before(session, patron, staff):
@@ -560,9 +564,8 @@ def test_taking_back_an_answer_restores_everything_from_before(session, patron, 
     )
     assert list(Attachment.objects.values_list("message", "client_token")) == [(None, token)]
 
-    again = say(
-        conversation, staff, STAFF, body=draft.body, at=NOW + 2 * hour, token=token
-    )  # with the same token: it was never used
+    # The token was never used, so it can send again.
+    again = say(conversation, staff, STAFF, body=draft.body, at=NOW + 2 * hour, token=token)
     assert (again.attachments.count(), Draft.objects.count(), Notification.objects.count()) == (1, 0, 1)
 
 
@@ -668,7 +671,7 @@ def test_taking_back_the_first_answer_to_a_verdict_hides_the_conversation_again(
     assert list(Conversation.objects.belonging_to(Viewer(patron))) == []
 
 
-# What was erased.
+# Erased conversations.
 
 
 def test_erased_conversation_refuses_every_change(session, patron, staff):
@@ -698,13 +701,14 @@ def test_erased_conversation_refuses_every_change(session, patron, staff):
     assert Recommendation.objects.get().reason == ""
 
 
-# Two clocks.
+# Clocks that disagree.
 
 
 def test_message_that_waited_for_the_lock_comes_last_despite_its_earlier_clock(session, patron, staff):
     conversation = ask(session, patron)
     say(conversation, staff, STAFF, at=NOW + hour)
-    say(conversation, patron, PATRON, at=NOW + hour - second)  # began a second before, and waited
+    # This message began a second earlier but waited for the lock.
+    say(conversation, patron, PATRON, at=NOW + hour - second)
     conversation.refresh_from_db()
     assert conversation.status == "waiting_for_staff"
     assert NOW + hour < conversation.waiting_since < NOW + hour + second

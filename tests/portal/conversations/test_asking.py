@@ -57,24 +57,24 @@ def token_on(page):
 
 
 def chosen_on(page):
-    """The tag of the one choice that is made already."""
+    """Return the tag of the only checked choice."""
     [chosen] = [tag for tag in re.findall("<input[^>]*>", page.content.decode()) if "checked" in tag]
     return chosen
 
 
 def send(client, address=SEND, **more):
-    """Presses Send on the page that shows what waits."""
+    """Press Send on the page that shows the unsent question."""
     return client.post(address, {"client_token": token_on(client.get(address)), **more})
 
 
 def prove(client, address):
-    """Signs in with the code that the mail brings."""
+    """Sign in with the emailed code."""
     client.post(reverse("sign_in"), {"email": address, "next": SEND})
     code = next(line for line in mail.outbox[-1].body.splitlines() if line.isdecimal() and len(line) == 6)
     return client.post(reverse("account_confirm_login_code"), {"code": code, "next": SEND})
 
 
-# Somebody signed in.
+# Signed-in patrons.
 
 
 def test_patron_who_asks_sees_the_new_conversation(me, patron, branch):
@@ -207,7 +207,8 @@ def test_question_draft_about_a_visit_opened_by_code_is_not_saved(me, show_code,
     visit = factory(branch=branch, staff=staff)
     show_code(me, code_for(visit))
     page = me.get(ASK).content.decode()
-    assert (str(visit.public_id) in page, 'data-draft="' in page) == (True, False)  # nor in the browser
+    # The browser doesn't store a draft either.
+    assert (str(visit.public_id) in page, 'data-draft="' in page) == (True, False)
     assert me.post(reverse("ask_draft"), typed(sequence=1, about=str(visit.public_id))).status_code == 422
     assert Draft.objects.count() == 0
 
@@ -234,7 +235,7 @@ def test_pictures_are_sent_with_a_question_about_a_visit(client, visit, show_cod
     assert Message.objects.get().attachments.count() == 1
 
 
-# Somebody whom nobody knows yet.
+# Anonymous visitors.
 
 
 def test_anonymous_visitor_writes_first_then_confirms_an_address_and_sends(client, branch):
@@ -250,7 +251,8 @@ def test_anonymous_visitor_writes_first_then_confirms_an_address_and_sends(clien
     assert prove(client, "new@example.org").url == SEND
     ready = text(client.get(SEND))
     assert "new@example.org" in ready
-    assert Conversation.objects.count() == 0  # the proof alone sends nothing
+    # Confirming the address alone sends nothing.
+    assert Conversation.objects.count() == 0
     answer = send(client)
     conversation = Conversation.objects.get()
     assert answer.url == conversation.get_absolute_url()
@@ -303,9 +305,8 @@ def test_stale_tab_cannot_send_the_question_again_after_another_tab_sent_it(clie
     client.post(ASK, typed())
     prove(client, "new@example.org")
     stale = token_on(client.get(SEND))
-    client.post(
-        ASK, {"body": "Written here", "client_token": token_on(client.get(ASK))}
-    )  # a signed-in person sends at once
+    # A question of a signed-in person is sent at once.
+    client.post(ASK, {"body": "Written here", "client_token": token_on(client.get(ASK))})
     assert Message.objects.get().body == "Written here"
     for token in (stale, "nonsense", ""):
         assert client.post(SEND, {"client_token": token}).url == ASK
@@ -406,7 +407,7 @@ def test_question_that_is_too_long_is_not_kept(client):
     assert pending_questions.KEY not in client.session
 
 
-# By the code of a visit.
+# Viewers by code.
 
 
 def test_code_typed_while_sending_adds_the_question_to_its_visit(client, visit):
@@ -523,7 +524,7 @@ def test_leaving_quickly_deletes_unsent_questions_and_answers(client):
     assert pending_questions.KEY not in client.session
 
 
-# Floods.
+# Limits.
 
 
 def test_patron_can_ask_twenty_questions_a_day_and_then_sees_when_to_try_again(me):
@@ -578,7 +579,7 @@ def test_question_limit_does_not_store_the_person_for_a_visit_opened_by_code(
     me.post(reverse("ask_about_session", args=[visit.public_id]), typed())
     me.post(ASK, typed(about=str(visit.public_id)))
     assert Message.objects.count() == 2
-    # A key would show who wrote, its moments when.
+    # The key would show who wrote, and its time would show when.
     assert not LimitCount.objects.filter(key__startswith="question:person").exists()
     assert LimitCount.objects.filter(key__startswith="question:target").count() == 1
 
@@ -780,7 +781,7 @@ def test_next_person_on_the_device_does_not_see_the_reading_answers(client, patr
     assert "Piranesi" not in text(client.get(READ))
 
 
-# The ways there.
+# Links to the forms.
 
 
 @pytest.mark.parametrize("page", ["/", reverse("conversations")])

@@ -1,4 +1,4 @@
-"""Pictures and PDFs in a patron's conversation: who may open them, what counts, and that no word is lost over a file."""
+"""Test pictures and PDFs in a patron's conversation: access, limits, and that a bad file loses no text."""
 
 import datetime
 import io
@@ -66,7 +66,7 @@ def token():
 
 
 def attach(browser, conversation, token, *files, **fields):
-    """As attach.js does: one request a file."""
+    """Upload each file in its own request, as attach.js does."""
     for file in files:
         answer = browser.post(
             reverse("attach", args=[conversation.public_id]),
@@ -86,7 +86,7 @@ def reply(browser, conversation, token, body="Here it is.", **fields):
     )
 
 
-# Added, shown, sent.
+# Adding, showing and sending.
 
 
 def test_added_picture_is_sent_with_the_message_and_its_description(me, conversation, token, patron):
@@ -112,7 +112,8 @@ def test_added_picture_is_sent_with_the_message_and_its_description(me, conversa
         f'<img src="{address(added)}?size=small" alt="Three shelves" width="120" height="80" loading="lazy"'
     )
     assert f'<a href="{address(added)}"> {picture}' in page
-    assert f'value="{added.public_id}"' not in page  # the composer is empty again
+    # The form no longer lists the sent file.
+    assert f'value="{added.public_id}"' not in page
 
 
 def test_picture_without_a_description_says_so(me, conversation):
@@ -205,7 +206,7 @@ def test_file_that_arrives_after_its_message_is_refused_with_a_reason(me, conver
     assert disk() == []
 
 
-# What is not taken, and nothing lost over it.
+# Refused files.
 
 
 @pytest.mark.parametrize(("file", "words"), [
@@ -228,7 +229,8 @@ def test_refused_file_says_why_and_keeps_the_text_and_other_files(
         ).content.decode()
         assert "My words." in page
         assert str(token) in page
-        assert Attachment.objects.get().name in page  # the other one is not lost
+        # The good file is kept.
+        assert Attachment.objects.get().name in page
         assert Message.objects.filter(client_token=token).count() == 0
         assert len(disk()) == 1
     assert words in page
@@ -286,7 +288,8 @@ def test_full_disk_shows_an_error_and_leaves_no_part_of_the_file(me, conversatio
 
 
 def test_full_disk_during_the_upload_keeps_the_text(me, conversation, token, settings, monkeypatch):
-    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0  # straight to the disk
+    # Django then writes every upload to disk.
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
 
     def full(self, raw_data, start):
         raise OSError(28, "No space left on device")
@@ -310,7 +313,7 @@ def test_files_too_large_for_memory_are_stored_completely(me, conversation, toke
     ]
 
 
-# How many and how much.
+# Limits.
 
 
 def test_message_can_have_up_to_ten_files(me, conversation, token):
@@ -372,7 +375,7 @@ def test_only_urls_that_accept_files_accept_large_requests(conversation, name, l
     )
 
 
-# Who may open a file.
+# Access.
 
 
 @pytest.mark.parametrize(("who", "sent", "not_sent", "held"), [
@@ -490,7 +493,7 @@ def _become(who, client, sign_in, show_code, conversation, patron, staff):
         sign_in(client, staff)
 
 
-# How a file is handed out.
+# Serving files.
 
 
 def test_picture_is_served_inline_in_a_sandbox(me, conversation):
@@ -559,7 +562,7 @@ def test_attachment_whose_file_is_missing_gives_404(me, conversation):
     assert me.get(address(file)).status_code == 404
 
 
-# Forgotten.
+# Deleting files.
 
 
 def test_unsent_files_are_deleted_after_a_day(
@@ -623,7 +626,7 @@ def test_conversation_page_runs_the_same_number_of_queries_for_many_files(
         me.get(conversation.get_absolute_url())
 
 
-# At the same moment: real processes, a real database.
+# Simultaneous uploads, in real processes on a real database.
 
 ROUNDS = times(5, 20)
 
@@ -637,7 +640,7 @@ def at_once(test):
 
 
 def _adds(conversation, person, names, token=None):
-    """One work for each name: it adds a PDF of 1,000 bytes."""
+    """Return one function per name. Each adds a PDF of 1,000 bytes."""
 
     def work(name, key):
         content = b"%PDF-" + b"x" * 995

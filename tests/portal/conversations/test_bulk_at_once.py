@@ -1,6 +1,6 @@
-"""Many conversations at once by many people at once: nobody waits for somebody who waits for them, and what the rows say is what happened.
+"""Test that many staff can change many conversations at once without a deadlock.
 
-Without the order of the locks, or with the queues raised as the conversations come, this deadlocks within a few rounds.
+It deadlocks within a few rounds if the locks are taken in another order, or if queues are raised one by one.
 """
 
 import random
@@ -47,7 +47,7 @@ def test_simultaneous_bulk_changes_never_deadlock_and_match_the_history(transact
     ]
 
     def some():
-        """A few of them as they are now, in any order."""
+        """Return four random conversations in random order, each with its current desk version."""
         return {
             conversation: conversation.desk_version
             for conversation in Conversation.objects.filter(

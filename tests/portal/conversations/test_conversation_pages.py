@@ -63,7 +63,7 @@ def clock():
 
 @pytest.fixture
 def answer(clock):
-    """answer(conversation, staff): an answer whose seconds are over, so that the patron sees it."""
+    """answer(conversation, staff): send an answer whose undo window is over, so that the patron sees it."""
 
     def answer(conversation, staff, body="Yes, on Thursday.", language="en", **more):
         clock.shift(1)
@@ -168,7 +168,8 @@ def test_invalid_reply_stays_in_the_text_box(me, conversation, body, words, htmx
 @pytest.mark.parametrize("token", ["", "nonsense"])
 def test_reply_with_a_missing_token_is_not_lost(me, conversation, token):
     response = me.post(address("reply", conversation), {"body": "Still here", "client_token": token})
-    if response.status_code == 422:  # the box comes back with a token that works
+    # The form comes back with a valid token.
+    if response.status_code == 422:
         response = me.post(
             address("reply", conversation), {"body": "Still here", "client_token": response.context["token"]}
         )
@@ -201,8 +202,10 @@ def test_conversation_poll_returns_content_only_after_a_change(me, conversation,
     assert 'data-announce="Rosa Lindqvist replied"' in swapped.content.decode()
     assert part(swapped, f"message-{message.public_id}") == part(page, f"message-{message.public_id}")
     assert part(swapped, "state") == part(page, "state")
-    assert "Is there a class?" not in text(swapped)  # what stands on the page already is left alone
-    assert 'id="write"' not in swapped.content.decode()  # and so is what is being typed
+    # Messages that are already on the page are not sent again.
+    assert "Is there a class?" not in text(swapped)
+    # The reply form is not replaced while the patron types.
+    assert 'id="write"' not in swapped.content.decode()
     assert me.get(news).url == conversation.get_absolute_url()
 
 
@@ -341,7 +344,8 @@ def test_conversation_page_runs_the_same_number_of_queries_for_1_and_30_messages
         message = MessageFactory(conversation=conversation, side="staff", author=staff)
         [recommendation] = recommend_in_message(message)
         Holding.objects.create(item=recommendation.item, branch=branch, call_number="1")
-    for queries in [9, 7]:  # unread, read
+    # The first look is unread and the second is read.
+    for queries in [9, 7]:
         with django_assert_num_queries(queries):
             me.get(conversation.get_absolute_url())
 
@@ -349,7 +353,7 @@ def test_conversation_page_runs_the_same_number_of_queries_for_1_and_30_messages
 def test_conversation_page_with_every_feature_runs_11_queries(
     me, conversation, branch, staff, patron, django_assert_num_queries
 ):
-    """Items and where they stand, files sent and not sent, a draft, what happened, and a colleague who is away."""
+    """The page has items with holdings, sent and unsent files, a draft, events and an absent colleague."""
     message = MessageFactory(conversation=conversation, side="staff", author=staff)
     attach_to(message)
     [recommendation] = recommend_in_message(message)

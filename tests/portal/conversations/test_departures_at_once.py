@@ -1,6 +1,7 @@
-"""A role ends while whoever has it works, on several devices: what they do is saved before or refused, and nothing of theirs is left over.
+"""Test that work done while a role ends is saved before or refused, and that nothing stays assigned.
 
-Without roles.hold something is, within a few rounds; with the row of the conversation locked before the roles, two wait for each other.
+Without `lock_roles`, some work is left over within a few rounds. If the conversation is locked before the
+roles, two transactions wait for each other.
 """
 
 import uuid
@@ -59,7 +60,7 @@ def test_work_during_the_end_of_a_role_is_saved_before_it_or_refused(transaction
         return uuid.uuid4()
 
     def at_desk(work):
-        """As a view does: who asks is looked up, and only then what they ask is done."""
+        """Look up the person first and then do the work, as a view does."""
 
         def working(token):
             person = User.objects.get(pk=ana.pk)

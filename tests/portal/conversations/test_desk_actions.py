@@ -33,9 +33,8 @@ from tests.factories import (
     recommend_in,
 )
 
-NOW = datetime.datetime(
-    2026, 3, 3, 20, 30, tzinfo=datetime.UTC
-)  # a Tuesday, half past two in the library's zone
+# A Tuesday, 2:30 p.m. in the library's time zone.
+NOW = datetime.datetime(2026, 3, 3, 20, 30, tzinfo=datetime.UTC)
 PATRON, STAFF = Message.Side.PATRON, Message.Side.STAFF
 second, minute, hour, day = (
     datetime.timedelta(**{name: 1}) for name in ("seconds", "minutes", "hours", "days")
@@ -115,7 +114,7 @@ class TestTakingAndAssigning:
         assert now_of(conversation).assignee == (staff if free else omar)
 
     def test_absence_begins_on_the_librarys_day(self, conversation, staff, omar):
-        """At half past one in the night of UTC it is still the evening before in Chicago."""
+        """1:30 a.m. in UTC is still the evening before in Chicago."""
         desk_actions.take(conversation, by=omar, at=NOW)
         Absence.objects.create(person=omar, first_day="2026-03-04", last_day="2026-03-04")
         with pytest.raises(desk_actions.AlreadyTaken):
@@ -191,24 +190,27 @@ class TestSnoozing:
     @pytest.mark.parametrize(
         ("zone", "until", "asleep", "awake"),
         [
+            # The night before the clocks go forward.
             (
                 "America/Chicago",
                 "2026-03-08",
                 "2026-03-08T05:59:59+00:00",
                 "2026-03-08T06:00:00+00:00",
-            ),  # the night in which clocks go forward
+            ),
+            # The day after is an hour shorter.
             (
                 "America/Chicago",
                 "2026-03-09",
                 "2026-03-09T04:59:59+00:00",
                 "2026-03-09T05:00:00+00:00",
-            ),  # the day after: an hour sooner
+            ),
+            # After the clocks went back.
             (
                 "America/Chicago",
                 "2026-11-02",
                 "2026-11-02T05:59:59+00:00",
                 "2026-11-02T06:00:00+00:00",
-            ),  # after they went back
+            ),
             ("Pacific/Auckland", "2026-04-05", "2026-04-04T10:59:59+00:00", "2026-04-04T11:00:00+00:00"),
         ],
     )
@@ -568,9 +570,8 @@ class TestMerging:
                 actions.mark_read(now_of(one), person=patron, at=NOW + hour)
         joined = merging.merge(now_of(conversation), into=now_of(other), by=staff, at=NOW + 2 * hour)
         until = Participation.objects.get(conversation=joined, person=patron, side="patron").read_until
-        assert list(Conversation.objects.unread_by(patron)) == (
-            [joined] if unread else []
-        )  # and never the one that is gone
+        # The merged conversation itself is never unread.
+        assert list(Conversation.objects.unread_by(patron)) == ([joined] if unread else [])
         new = joined.messages.filter(shown_from__gt=until) if until else joined.messages.all()
         assert set(unread) <= set(new.values_list("body", flat=True))
 

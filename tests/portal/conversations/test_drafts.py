@@ -1,4 +1,7 @@
-"""What is being typed is kept, and an older page never overwrites a newer one. Who races whom stands in test_concurrency.py."""
+"""Test that drafts are saved and that an older page never overwrites a newer draft.
+
+Races between devices are tested in test_concurrency.py.
+"""
 
 import datetime
 import uuid
@@ -159,7 +162,8 @@ def test_older_page_does_not_overwrite_an_answer_taken_back(conversation, staff)
     message = send(conversation, staff, body="Come at five, please")
     actions.take_back(message, by=staff, at=NOW + second)
     with pytest.raises(drafts.NewerDraft):
-        keep(conversation, staff, 8, "Come at fi")  # the other device, which knew nothing of it
+        # Another device saves without knowing that the answer was taken back.
+        keep(conversation, staff, 8, "Come at fi")
     body, sequence = kept(conversation, staff)
     assert body == "Come at five, please"
     keep(conversation, staff, sequence + 1, "Come at six")
@@ -178,7 +182,8 @@ def test_draft_moves_with_a_merged_conversation_and_is_deleted_with_an_erased_on
     keep(conversation, staff, 3, "first")
     merging.merge(conversation, into=other, by=staff, at=NOW + second)
     assert kept(other, staff) == ("first", 3)
-    keep(conversation, staff, 4, "from the old page")  # which holds the old address
+    # This page still has the old address.
+    keep(conversation, staff, 4, "from the old page")
     assert kept(other, staff) == ("from the old page", 4)
     desk_actions.erase(other, by=staff, at=NOW + 2 * second)
     with pytest.raises(drafts.AlreadySent):

@@ -1,4 +1,7 @@
-"""What is the desk's alone never reaches a patron: no page, no part of one, no mail. Nor does an answer while it can be taken back."""
+"""Test that nothing internal to the desk reaches a patron's pages or emails.
+
+An answer in its undo window counts as internal.
+"""
 
 import ast
 import datetime
@@ -36,6 +39,7 @@ from tests.factories import (
 )
 
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
+# Pages that are also requested in parts.
 LIVE = {
     "home",
     "conversations",
@@ -43,13 +47,14 @@ LIVE = {
     "conversation_news",
     "help_session",
     "session_outcome",
-}  # asked for in parts too
-MARK = "Zqxwvkjh"  # begins every word that must not be seen; of letters, so that nothing can change it on the way, and more than chance puts into a token
+}
+# Every hidden word begins with this mark. Letters survive any encoding, and no random token contains them.
+MARK = "Zqxwvkjh"
 second = datetime.timedelta(seconds=1)
 
 
 class Desk:
-    """Each method does one thing at the desk, with words that nobody outside it may read."""
+    """The desk. Each method does one action with words that nobody else may read."""
 
     def __init__(self, world):
         self.world = world
@@ -87,9 +92,8 @@ class Desk:
 
     def snooze_and_wake(self, conversation):
         by = self.colleague(conversation)
-        self.held.append(
-            (conversation, self.send(conversation, by, then="ours"))
-        )  # what was closed can't be put off
+        # A closed conversation can't be snoozed.
+        self.held.append((conversation, self.send(conversation, by, then="ours")))
         desk_actions.snooze(
             conversation, until=timezone.localdate() + datetime.timedelta(days=400), by=by, at=self.at()
         )
@@ -192,13 +196,14 @@ DONE = sorted(
 
 
 def pages_of(world, sign_in, show_code):
-    """(where, what was answered) of all that a patron may open, and the holder of a code, whole and in part."""
+    """Yield (address, answer) for every page or part that a patron or a viewer by code can open."""
     patron, holder = sign_in(Client(), world.patron), show_code(Client(), world.other_code)
     for route in PATRON_ROUTES:
         for browser, owner in ((patron, world), (holder, world.by_code)):
             try:
                 path = address(route, owner)
-            except AttributeError:  # the holder of the code has nothing of the kind
+            except AttributeError:
+                # A viewer by code has no such page.
                 continue
             for query, headers in [("", {}), ("?since=0", {"HX-Request": "true"})][
                 : 2 if route.name in LIVE else 1
@@ -261,7 +266,10 @@ def test_nothing_internal_of_the_desk_reaches_a_patron(
 def test_each_desk_action_leaves_words_that_only_the_desk_reads(
     library, branch, patron, staff, coordinator, sign_in, show_code, name
 ):
-    """Or the test above would look for nothing. Once its seconds are over an answer is there for its patron, and nothing else is."""
+    """Check that the test above searches for words that exist.
+
+    After the undo window, the patron sees the answer and nothing else.
+    """
     world = build_for(branch, patron, staff, coordinator)
     desk = Desk(world)
     getattr(desk, name)(world.conversation)
@@ -278,7 +286,7 @@ def test_each_desk_action_leaves_words_that_only_the_desk_reads(
         assert bool(desk.held) <= (MARK in at_desk)
 
 
-# No module that makes a patron's page knows what is the desk's, and no template names it.
+# Code and templates of patron pages.
 
 DESKS_OWN = {
     "ConversationNote",
@@ -313,14 +321,13 @@ PATRON_TEMPLATES = sorted(
 
 
 def names_in(source):
-    """Every name that the code imports, or takes from something."""
+    """Yield every name that the code imports or accesses as an attribute."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from (part for name in node.names for part in name.name.split("."))
             module = getattr(node, "module", None) or ""
-            yield from (
-                [] if module == "portal.privacy.merging" else module.split(".")
-            )  # of people's records; the desk's joins conversations
+            # That module merges people's records. The desk's `merging` merges conversations.
+            yield from ([] if module == "portal.privacy.merging" else module.split("."))
         elif isinstance(node, ast.Attribute):
             yield node.attr
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):

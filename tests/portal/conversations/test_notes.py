@@ -83,7 +83,8 @@ def test_staff_member_without_an_email_sees_the_mention_only_at_the_desk(convers
         ("@omar haddad, please", ["Omar Haddad"], []),
         ("ask @Omar.", ["Omar Haddad"], []),
         ("@Ana Ruiz and @Omar", ["Ana Ruiz", "Omar Haddad"], []),
-        ("@Ana", [], ["Ana"]),  # two have that first name
+        # Two colleagues have this first name.
+        ("@Ana", [], ["Ana"]),
         ("@Ana Ruiz-Castro", ["Ana Ruiz-Castro"], []),
         ("@Ana Ruiz-Castro and @Ana Ruiz", ["Ana Ruiz", "Ana Ruiz-Castro"], []),
         ("@Omarion", [], ["Omarion"]),

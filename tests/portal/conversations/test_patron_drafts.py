@@ -1,4 +1,4 @@
-"""What a patron is typing is kept, wherever they type it."""
+"""Test that a patron's text is saved on every device."""
 
 import re
 import uuid
@@ -39,7 +39,7 @@ def tablet(patron, sign_in):
 
 
 class Composer:
-    """The composer of one open page: it sends what drafts.js would."""
+    """The reply form of one open page. It sends what drafts.js would send."""
 
     def __init__(self, browser, conversation):
         self.browser, self.conversation = browser, conversation
@@ -95,9 +95,8 @@ def test_draft_by_code_is_shared_by_all_viewers_with_the_code(client, phone, bra
     Composer(show_code(client, code), conversation).save("Is it on Thurs")
     assert Draft.objects.get().person is None
     assert Composer(show_code(Client(), code), conversation).shown == "Is it on Thurs"
-    assert (
-        Composer(show_code(phone, code), conversation).shown == "Is it on Thurs"
-    )  # signed in, but not kept in their account
+    # The patron is signed in, but the visit is not in their account.
+    assert Composer(show_code(phone, code), conversation).shown == "Is it on Thurs"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,7 @@ def test_draft_by_code_is_shared_by_all_viewers_with_the_code(client, phone, bra
 def test_viewer_sees_their_own_draft_of_two_in_a_conversation(
     phone, patron, branch, staff, show_code, kept, shown
 ):
-    """Whoever is signed in writes in no name of theirs until the visit is kept."""
+    """A signed-in viewer by code writes without their name until they keep the visit."""
     session = HelpSessionFactory(branch=branch, staff=staff, patron=patron if kept else None)
     conversation = actions.ask(
         by=None,
@@ -139,7 +138,8 @@ def test_older_tab_cannot_overwrite_a_newer_draft(phone, tablet, conversation):
     assert "Is it on Thursday, or on Friday?" in text(answer)
     assert f'data-sequence="{newer.sequence}"' in answer.content.decode()
     assert Draft.objects.get().body == "Is it on Thursday, or on Friday?"
-    assert older.save("Is it", sequence=newer.sequence + 1).status_code == 204  # "Keep this one"
+    # The patron chose "Keep this one".
+    assert older.save("Is it", sequence=newer.sequence + 1).status_code == 204
     assert Draft.objects.get().body == "Is it"
 
 

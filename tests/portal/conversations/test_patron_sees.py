@@ -1,4 +1,4 @@
-"""What a patron sees of a conversation: whose turn it is, what is held, what is new, and how long conversations are folded."""
+"""Test what a patron sees of a conversation: its state, pending answers, unread messages and folded parts."""
 
 import datetime
 import uuid
@@ -25,9 +25,8 @@ from tests.factories import (
 )
 from tests.portal.pages import HTMX, part, text
 
-NOW = datetime.datetime(
-    2026, 11, 18, 17, tzinfo=datetime.UTC
-)  # a Wednesday, eleven in the morning in the library
+# A Wednesday, 11 a.m. in the library's time zone.
+NOW = datetime.datetime(2026, 11, 18, 17, tzinfo=datetime.UTC)
 second, minute, hour, day = (
     datetime.timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days")
 )
@@ -93,7 +92,7 @@ def state(page):
 
 
 def everything(browser, conversation):
-    """All that a patron can look at: [words]."""
+    """Return the status of a poll and the text of every page that shows the conversation."""
     browser.get(reverse("conversations"))
     news = browser.get(
         reverse("conversation_news", args=[conversation.public_id]),
@@ -113,7 +112,7 @@ def version(conversation):
     return Conversation.objects.get(pk=conversation.pk).version_at(timezone.now())
 
 
-# While an answer is held.
+# Pending answers.
 
 
 @pytest.mark.parametrize("begun", ["asked", "answered", "snoozed", "closed"])
@@ -128,7 +127,8 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
         desk_actions.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
     if begun == "closed":
         actions.close(conversation, by=patron, side="patron", at=timezone.now())
-    clock.shift(30 * hour)  # so that a promise or an end counted from the new answer would be another day's
+    # A day later, a promise or closing day counted from the new answer would differ.
+    clock.shift(30 * hour)
     me.get(conversation.get_absolute_url())
     polled = {"since": version(conversation), "shown": "0-1"}
     before = everything(me, conversation)
@@ -156,10 +156,11 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
 
 @pytest.mark.parametrize("then", ["turn", "close"])
 def test_pending_answer_is_invisible_right_after_another_answer(me, conversation, staff, clock, then):
-    """No worker has been here between the two."""
+    """The worker hasn't run between the two answers."""
     answer(conversation, staff, body="A first word.", then="ours")
     clock.shift(16 * second)
-    me.get(conversation.get_absolute_url())  # and so it is read
+    # This look reads the first answer.
+    me.get(conversation.get_absolute_url())
     before = state(me.get(conversation.get_absolute_url()))
     assert "You can expect an answer" in before
     clock.shift(-6 * second)
@@ -339,7 +340,7 @@ def test_conversation_erased_during_the_request_gives_404(me, conversation, staf
     assert me.post(f"{conversation.get_absolute_url()}{part}/", typed).status_code == 404
 
 
-# Whoever answers is away.
+# Absent staff.
 
 
 @pytest.fixture
@@ -385,7 +386,7 @@ def test_quiet_visit_does_not_say_who_is_away(client, staff, branch, show_code, 
     assert "Rosa" not in page
 
 
-# Joined with another.
+# Merged conversations.
 
 
 def test_merged_conversation_redirects_to_the_remaining_one(me, conversation, session, patron, staff, clock):
@@ -421,7 +422,7 @@ def test_merged_conversation_redirects_to_the_remaining_one(me, conversation, se
 
 @pytest.fixture
 def long(conversation, patron, staff, clock):
-    """long(count): a conversation of so many messages, one an hour, by turns; all read."""
+    """long(count): return a conversation of `count` messages, one per hour, by turns and all read."""
 
     def long(count):
         begun = NOW - count * hour
@@ -449,7 +450,7 @@ def long(conversation, patron, staff, clock):
 
 
 def numbers(page):
-    """Which messages the page shows."""
+    """Return the bodies of the messages on the page."""
     return [message.body for message in page.context["part"].messages]
 
 
@@ -483,7 +484,8 @@ def test_conversation_opens_at_the_first_unread_message(me, long):
     conversation = long(60)
     Participation.objects.update(read_until=NOW - 20 * hour)
     page = me.get(conversation.get_absolute_url())
-    assert numbers(page)[0] == word(41)  # the library's first that was not read
+    # The first unread message that staff wrote.
+    assert numbers(page)[0] == word(41)
     assert part(page, "latest") == '<li class="day new" id="latest">New</li>'
     again = me.get(conversation.get_absolute_url())
     assert len(numbers(again)) == SHOWN_MIN
@@ -493,9 +495,10 @@ def test_conversation_opens_at_the_first_unread_message(me, long):
 def test_conversation_page_shows_at_most_the_page_limit(me, long):
     conversation = long(300)
     Participation.objects.all().delete()
+    # The page begins with the first message by staff that fits.
     assert numbers(me.get(conversation.get_absolute_url())) == [
         word(number) for number in range(300 - SHOWN_MAX + 1, 300)
-    ]  # from the library's first
+    ]
 
 
 @pytest.mark.parametrize(("count", "folded"), [(SHOWN_MIN + 3, 0), (SHOWN_MIN + 4, 4)])
@@ -543,7 +546,8 @@ def test_link_to_a_message_opens_the_messages_around_it(me, long):
     page = me.get(conversation.get_absolute_url(), {"message": message.public_id})
     assert numbers(page) == [word(number) for number in range(30 - SHOWN_MIN, 30 + SHOWN_MAX)]
     assert f"Go to the {120 - 30 - SHOWN_MAX} later messages" in text(page)
-    assert "data-poll" not in page.content.decode()  # what comes has its place at the end
+    # Only the end of a conversation polls.
+    assert "data-poll" not in page.content.decode()
     assert (
         f'href="{conversation.get_absolute_url()}?message={message.public_id}#message-{message.public_id}"'
         in page.content.decode()
@@ -578,7 +582,8 @@ def test_pending_answer_cannot_be_linked_to(me, long, staff):
 
 def test_event_is_shown_only_among_the_messages_of_its_time(me, long):
     conversation = long(120)
-    for number, kind in ((30, "closed"), (80, "reopened")):  # just after the message of that number
+    # Each event happens right after the message with that number.
+    for number, kind in ((30, "closed"), (80, "reopened")):
         at = NOW - (120 - number) * hour + minute
         Event.objects.create(conversation=conversation, kind=kind, side="staff", at=at, shown_from=at)
     latest = me.get(conversation.get_absolute_url())

@@ -1,4 +1,4 @@
-"""Who is here: shown to colleagues within seconds, gone half a minute after they left, written at most every ten seconds."""
+"""Test presence: colleagues see each other within seconds and disappear after half a minute."""
 
 import datetime
 import uuid
@@ -29,7 +29,8 @@ def test_colleague_is_present_until_half_a_minute_after_the_last_poll(conversati
     assert others(conversation, staff, NOW) == []
     presence.come(conversation, person=coordinator, at=NOW)
     assert others(conversation, staff, NOW) == [(coordinator, False)]
-    assert others(conversation, coordinator, NOW) == []  # oneself is no news
+    # Nobody sees themselves.
+    assert others(conversation, coordinator, NOW) == []
     assert others(conversation, staff, NOW + presence.HERE - second) == [(coordinator, False)]
     assert others(conversation, staff, NOW + 30 * second) == []
 
@@ -61,7 +62,8 @@ def test_polls_write_to_the_database_at_most_every_ten_seconds(
 ):
     presence.come(conversation, person=coordinator, at=NOW, writing=writing)
     for seconds in (2, 5, 9):
-        with django_assert_num_queries(1):  # it looks, and doesn't write
+        # The poll reads but doesn't write.
+        with django_assert_num_queries(1):
             presence.come(conversation, person=coordinator, at=NOW + seconds * second, writing=writing)
     with django_assert_num_queries(2):
         presence.come(conversation, person=coordinator, at=NOW + 10 * second, writing=writing)

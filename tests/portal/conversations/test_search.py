@@ -49,14 +49,14 @@ def found(text):
 
 @pytest.fixture(autouse=True)
 def nothing_of_others(db):
-    """Tests that commit are cleaned up by emptying Django's tables; SQLite's index is none of them."""
+    """Rebuild the index, because Django empties only its own tables after a test that commits."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute(search.REBUILD)
 
 
 def assert_index_agrees():
-    """Rows and tables say the same, and the text index finds what the rows hold and nothing else."""
+    """Check that the search rows match the tables, and that the text index finds exactly these rows."""
     expected = {}
     for conversation in Conversation.objects.filter(merged_into=None).exclude(status="erased"):
         joined = Conversation.objects.filter(merged_into=conversation).order_by("pk")
@@ -77,9 +77,10 @@ def assert_index_agrees():
     assert {(row.conversation_id, row.message_id): row.words for row in rows} == expected
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
+            # SQLite raises an error if they differ.
             cursor.execute(
                 "INSERT INTO conversations_text (conversations_text, rank) VALUES ('integrity-check', 1)"
-            )  # raises where they differ
+            )
     for row in rows:
         for word in row.words.split():
             assert row.conversation_id in search._rows_with(word)
@@ -110,7 +111,7 @@ def test_conversation_is_found_by_subject_patron_name_message_text_and_item_titl
 
 
 def test_every_search_runs_the_same_statements(session, patron):
-    """PostgreSQL prepares a statement by its text, so the keys that a search found are not part of it."""
+    """PostgreSQL prepares a statement by its text, so the text must not contain the keys that were found."""
     bees, hives = ask(session, patron, "The smoker is too hot"), ask(session, patron, "Two hives, no smoker")
     statements = []
 
@@ -236,5 +237,6 @@ def test_erased_words_are_removed_from_the_database_file(session, patron, staff)
     assert (found("zyzzyva"), parts_that_hold(b"zyzzyva") > 0) == (set(), True)
     search.forget_removed_words(at=NOW)
     assert (parts_that_hold(b"zyzzyva"), found("zebra")) == (0, {other})
-    search.forget_removed_words(at=NOW)  # where nothing is left to do
+    # The second run finds nothing to do.
+    search.forget_removed_words(at=NOW)
     assert_index_agrees()

@@ -1,7 +1,8 @@
-"""Whatever a patron, two members of staff, the worker and the clock do with two conversations, in whatever order: the rows stay right.
+"""Test that conversation rows stay correct after any order of actions.
 
-The oracle below knows nothing of states.py. It keeps a log of what happened to each conversation, in the order in which it happened,
-and reads it from the beginning each time. `STATE_MACHINE_EXAMPLES=1000` makes it try for long.
+A patron, two staff members, the worker and time act on two conversations. The oracle below doesn't use
+states.py. It logs what happened to each conversation and replays the whole log each time.
+`STATE_MACHINE_EXAMPLES=1000` runs a long search.
 """
 
 import datetime
@@ -39,8 +40,10 @@ CONVERSATIONS, STAFF = st.integers(0, 1), st.integers(0, 1)
 @dataclass
 class Entry:
     at: datetime.datetime
-    what: str  # word, answer, close, snooze, wake, join
-    key: object = None  # of a word: the recommendation it is a verdict on; of an answer: its message
+    # One of: word, answer, close, snooze, wake, join.
+    what: str
+    # For a word: the recommendation it is a verdict on. For an answer: its message.
+    key: object = None
     then: str = ""
     since: datetime.datetime | None = None
 
@@ -49,14 +52,15 @@ class Entry:
 class Tracked:
     pk: int
     log: list = field(default_factory=list)
-    messages: list = field(default_factory=list)  # [(message, author, shown_from)]
+    # Tuples of (message, author, shown_from).
+    messages: list = field(default_factory=list)
     read_until: datetime.datetime | None = None
     assignee: object = None
     erased: bool = False
     joined: bool = False
 
     def reading(self):
-        """(status, waiting since, when it turned): the whole log, from the beginning."""
+        """Replay the whole log and return (status, waiting since, time of the last turn)."""
         status, unanswered, turned = "closed", [], None
         for entry in self.log:
             if entry.what == "word":
@@ -120,13 +124,13 @@ class TwoConversations(RuleBasedStateMachine):
         transaction.set_rollback(True)
         self.example.__exit__(None, None, None)
 
-    # What everything is done through.
+    # Helpers.
 
     def row(self, conversation):
         return Conversation.objects.get(pk=conversation.pk)
 
     def do(self, conversation, action, *, refuses=(), desk_only=False):
-        """Run the action at the next second. Of an erased conversation it must be refused."""
+        """Run the action one second later. An erased conversation must refuse it."""
         self.now += second
         before, views = (
             self.row(conversation),
@@ -147,7 +151,7 @@ class TwoConversations(RuleBasedStateMachine):
         return done
 
     def view(self, conversation):
-        """What the patron may know of the conversation at this moment."""
+        """Return what the patron can know of the conversation now."""
         row = self.row(conversation)
         told = list(
             row.events.filter(shown_from__lte=self.now).order_by("at", "pk").values_list("kind", "pk")
@@ -164,7 +168,7 @@ class TwoConversations(RuleBasedStateMachine):
         return [conversation for conversation in self.conversations if not conversation.joined]
 
     def target(self, number):
-        """The conversation itself, or the one it was joined into: what is done to the old one is done there."""
+        """Return the conversation, or the one it was merged into."""
         conversation = self.conversations[number]
         return self.conversations[1 - number] if conversation.joined else conversation
 
@@ -175,7 +179,8 @@ class TwoConversations(RuleBasedStateMachine):
         conversation, token = self.target(number), uuid.uuid4()
 
         def write(row, at):
-            row = self.row(self.conversations[number])  # perhaps the one that was joined since
+            # This may be the conversation that was merged meanwhile.
+            row = self.row(self.conversations[number])
             return actions.reply(
                 row, by=self.patron, side="patron", at=at, body="Hm", language="en", client_token=token
             )
@@ -399,7 +404,8 @@ class TwoConversations(RuleBasedStateMachine):
     )
     @rule(number=CONVERSATIONS, really=st.integers(0, 3))
     def staff_merge(self, number, really):
-        if really:  # seldom, or there is one conversation only
+        # Merge rarely, because only one conversation is left afterwards.
+        if really:
             return
         first, second_ = self.conversations[number], self.conversations[1 - number]
         unanswered = [since for since in (first.reading()[1], second_.reading()[1]) if since]
@@ -409,7 +415,8 @@ class TwoConversations(RuleBasedStateMachine):
         second_.messages = sorted([*first.messages, *second_.messages], key=lambda found: found[0])
         second_.assignee = second_.assignee or first.assignee
         first.joined = True
-        second_.read_until = None  # what is read of two conversations at once has a test of its own
+        # test_desk_actions.py tests what is unread after a merge.
+        second_.read_until = None
 
     @rule(number=CONVERSATIONS, really=st.integers(0, 9))
     def staff_erase(self, number, really):
@@ -421,7 +428,7 @@ class TwoConversations(RuleBasedStateMachine):
                 if other.joined:
                     self.conversations = [conversation, conversation]
 
-    # The clock and the worker.
+    # Time and the worker.
 
     @rule(seconds=st.sampled_from([2, 5, 14, 60, 86_400, 8 * 86_400]), works=st.booleans())
     def time_passes(self, seconds, works):
@@ -435,9 +442,10 @@ class TwoConversations(RuleBasedStateMachine):
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ]
         jobs.show_pending_answers(at=self.now)
+        # Showing answers earlier than due would change these views.
         assert [
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
-        ] == views  # it shows nothing that wasn't shown
+        ] == views
         today = self.now.astimezone(self.world["library"].zone).date()
         asleep = [
             conversation
@@ -459,7 +467,7 @@ class TwoConversations(RuleBasedStateMachine):
         for conversation in quiet:
             conversation.log.append(Entry(self.now, "close"))
 
-    # What holds after each step.
+    # Invariants.
 
     @invariant()
     def the_row_says_what_the_log_says(self):

@@ -1,6 +1,6 @@
-"""What reopens a conversation and what doesn't: every state and everything that can happen to it, one line each.
+"""Test every state with every event, one line each.
 
-Each line is tried three ways: as the pure functions say, as the actions leave the row, and as a replay of the history finds it.
+Each line is checked in the row that the actions leave and in a replay of the history.
 """
 
 import datetime
@@ -18,14 +18,15 @@ from tests.factories import BranchFactory, HelpSessionFactory, ItemFactory, Staf
 
 T0 = datetime.datetime(2026, 3, 3, 15, 0, tzinfo=datetime.UTC)
 hour, day = datetime.timedelta(hours=1), datetime.timedelta(days=1)
-T1, T2 = T0 + hour, T0 + 2 * hour  # when the state was reached, and when the thing happens
+# The state is reached at T1. The event happens at T2.
+T1, T2 = T0 + hour, T0 + 2 * hour
 UNTIL = datetime.date(2026, 3, 10)
 LATER = datetime.date(2026, 3, 17)
 SINCE_FIRST, SINCE_NOW, NOTHING = T0, T2, None
 
-#  state it was in, what happens, state afterwards, waiting since
+# (state before, event, state after, waiting since)
 TABLE = [
-    # Waiting for the library since the first word.
+    # Waiting for the library since the first message.
     ("waiting_for_staff", "patron writes", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "item failed", "waiting_for_staff", SINCE_FIRST),
     ("waiting_for_staff", "item helped", "waiting_for_staff", SINCE_FIRST),
@@ -59,7 +60,7 @@ TABLE = [
     ("waiting_for_patron", "it is handed over", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "a note is written", "waiting_for_patron", NOTHING),
     ("waiting_for_patron", "it is erased", "erased", NOTHING),
-    # Put off while somebody waited.
+    # Snoozed while the patron waited.
     ("snoozed", "patron writes", "waiting_for_staff", SINCE_FIRST),
     ("snoozed", "item failed", "waiting_for_staff", SINCE_FIRST),
     ("snoozed", "item helped", "snoozed", SINCE_FIRST),
@@ -76,7 +77,7 @@ TABLE = [
     ("snoozed", "it is handed over", "snoozed", SINCE_FIRST),
     ("snoozed", "a note is written", "snoozed", SINCE_FIRST),
     ("snoozed", "it is erased", "erased", NOTHING),
-    # Put off while nothing was unanswered.
+    # Snoozed when nothing was unanswered.
     ("snoozed, answered", "patron writes", "waiting_for_staff", SINCE_NOW),
     ("snoozed, answered", "staff say more is to come", "snoozed", NOTHING),
     ("snoozed, answered", "staff wake", "waiting_for_staff", SINCE_NOW),
@@ -99,7 +100,7 @@ TABLE = [
     ("closed", "it is handed over", "closed", NOTHING),
     ("closed", "a note is written", "closed", NOTHING),
     ("closed", "it is erased", "erased", NOTHING),
-    # Erased: nothing brings it back.
+    # Erased conversations never reopen.
     *[
         (
             "erased",
@@ -130,7 +131,7 @@ TABLE = [
 
 
 def assert_replay_agrees(conversation):
-    """The row says what the history says; since when the desk sees it matters only while it waits there."""
+    """Check that the row matches its history. `at_desk_from` matters only while waiting for staff."""
     state, replayed = states.state_of(conversation), states.replay(conversation)
     if conversation.status != "waiting_for_staff":
         state, replayed = replace(state, at_desk_from=None), replace(replayed, at_desk_from=None)
@@ -152,7 +153,7 @@ def write(conversation, by, side, at, **kwargs):
 
 @pytest.fixture
 def world(library, branch, patron, staff):
-    """A conversation that asked at T0 and holds an item to judge, which its first answer would be too early to bring."""
+    """Return a conversation that waits since T0 and contains an item with no verdict yet."""
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
     other = actions.ask(
         by=patron, at=T0 - day, help_session=session, body="Before", language="en", client_token=uuid.uuid4()
@@ -236,7 +237,7 @@ def test_state_table_covers_every_state_and_event():
         assert {line[1] for line in TABLE if line[0] == state} == happenings
 
 
-# Details that a table of states doesn't show.
+# Details that the table doesn't show.
 
 
 def test_more_urgent_reason_replaces_the_first_and_survives_a_later_message():
@@ -272,7 +273,8 @@ def test_conversation_closes_by_itself_after_the_librarys_number_of_days(library
 
 def test_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
     desk_actions.snooze(world, until=UNTIL, by=staff, at=T1)
-    midnight = datetime.datetime(2026, 3, 10, 5, 0, tzinfo=datetime.UTC)  # in Chicago, on summer time by then
+    # Midnight in Chicago, on daylight saving time.
+    midnight = datetime.datetime(2026, 3, 10, 5, 0, tzinfo=datetime.UTC)
     jobs.wake_snoozed(at=midnight - datetime.timedelta(seconds=1))
     assert Conversation.objects.get().status == "snoozed"
     jobs.wake_snoozed(at=midnight)
@@ -284,11 +286,11 @@ def test_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
     )
 
 
-# Two conversations that become one.
+# Merged conversations.
 
 
 def join(first, second, patron, staff, session):
-    """first and second: what happens in each, [(what, hour)]; returns the second, joined."""
+    """Make two conversations from lists of (event, hour), merge the first into the second, and return it."""
     conversations = []
     for happenings in (first, second):
         conversation = None
@@ -320,14 +322,14 @@ def join(first, second, patron, staff, session):
     [
         ([("ask", 0)], [("ask", 1)], "waiting_for_staff", 0),
         ([("ask", 1)], [("ask", 0)], "waiting_for_staff", 0),
-        # Answered in the one is not answered in the other, however late.
+        # An answer in one conversation doesn't answer the other, even if it comes later.
         ([("ask", 0)], [("ask", 1), ("turn", 2)], "waiting_for_staff", 0),
         ([("ask", 0)], [("ask", 1), ("close", 2)], "waiting_for_staff", 0),
         ([("ask", 1), ("close", 3)], [("ask", 0), ("turn", 1), ("patron", 2)], "waiting_for_staff", 2),
-        # Nor is it put off.
+        # A snooze in one conversation doesn't snooze the other.
         ([("ask", 0)], [("ask", 1), ("snooze", 2)], "waiting_for_staff", 0),
         ([("ask", 0), ("snooze", 2)], [("ask", 1), ("close", 3)], "waiting_for_staff", 0),
-        # Where nothing is unanswered, the last word counts.
+        # If nothing is unanswered, the last message decides.
         ([("ask", 0), ("turn", 3)], [("ask", 1), ("close", 2)], "waiting_for_patron", None),
         ([("ask", 0), ("turn", 2)], [("ask", 1), ("close", 3)], "closed", None),
     ],

@@ -69,9 +69,8 @@ def test_bad_verdict_offers_a_ready_question_to_the_library(me, session, recomme
     )
     conversation = Conversation.objects.get()
     assert conversation.messages.get().body == card.offer
-    assert "Ask the library" not in text(
-        me.get(session.get_absolute_url())
-    )  # asked: not offered a second time
+    # The patron asked already, so the question is not offered again.
+    assert "Ask the library" not in text(me.get(session.get_absolute_url()))
     assert conversation.get_absolute_url() in me.get(session.get_absolute_url()).content.decode()
 
 

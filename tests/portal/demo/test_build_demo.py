@@ -39,7 +39,7 @@ WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory):
-    """Of the demo's codes and mails."""
+    """Return the folder for the demo's codes and emails."""
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo_build, "CODES_FILE", folder / "codes.json")
@@ -65,7 +65,7 @@ def built_for_all(built_once):
 
 @pytest.fixture
 def built(db, built_for_all):
-    """The demo library as it is on a Wednesday afternoon, built once for all tests."""
+    """Provide the demo library of a Wednesday afternoon, built once for all tests."""
 
 
 def test_demo_contains_the_promised_numbers(built):

@@ -1,4 +1,4 @@
-"""What is remembered of children, and what of it is in copies, erasures and joinings."""
+"""Test how long children's visits are kept, and how copies, erasures and merges treat them."""
 
 import datetime
 import html
@@ -70,7 +70,7 @@ def is_forgotten(session):
     return session.question == ""
 
 
-# 90 days at most.
+# At most 90 days.
 
 
 @pytest.mark.parametrize(
@@ -161,10 +161,11 @@ def test_paper_only_visit_is_forgotten_after_30_days(branch):
     session = HelpSessionFactory(branch=branch, with_child="paper", created_at=AT - 31 * DAY)
     retention.forget(at=AT)
     assert is_forgotten(session)
-    assert HelpSession.objects.get(pk=session.pk).with_child == "paper"  # is counted
+    # The visit still counts.
+    assert HelpSession.objects.get(pk=session.pk).with_child == "paper"
 
 
-# Shared.
+# Shared visits.
 
 
 def test_shared_visit_is_forgotten_when_the_childs_time_is_over(branch, child, adult):
@@ -206,12 +207,12 @@ def test_legal_hold_on_the_adult_preserves_the_shared_visit(branch, child, adult
         erasure.erase(adult, language="en", at=AT)
 
 
-# Copies, erasures, joinings.
+# Copies, erasures and merges.
 
 
 @pytest.fixture
 def world(branch, child, adult):
-    """A visit that both hold, with what each wrote about it."""
+    """Return a visit that both keep, with one message by each."""
     session = shared(branch, child=child, adult=adult)
     recommend_in(session)
     conversation = ConversationFactory(help_session=session)
@@ -362,7 +363,7 @@ def test_merging_two_records_of_an_adult_keeps_their_shared_visits(
 
 
 def test_merging_child_and_adult_parts_of_a_visit_is_restored_by_unmerging(branch, coordinator):
-    """Somebody whose record was a child's is none any more, and their other record was the adult's."""
+    """One record was a child's and no longer is. The other record of this person was the adult's."""
     one, two = UserFactory(), UserFactory()
     session = shared(branch, child=one, adult=two)
     at = timezone.now()

@@ -1,4 +1,4 @@
-"""What docs/ says of the policy is what the program does."""
+"""Test that the policy documents match the program."""
 
 import pytest
 from django.core.management import CommandError, call_command

@@ -1,4 +1,4 @@
-"""Erasing a person: all of it or nothing, with a receipt; what stays are counts."""
+"""Test erasing a person: completely or not at all, with a receipt. Only counts stay."""
 
 import datetime
 import time
@@ -65,7 +65,7 @@ def me(client, patron, sign_in):
 
 @pytest.fixture
 def life(patron, staff, coordinator, branch):
-    """Something of every kind, each with the patron's own word MINE or the library's THEIRS in it."""
+    """Make a row of every kind. The patron's words contain MINE and the library's words contain THEIRS."""
     EmailAddress.objects.create(user=patron, email=patron.email, verified=True, primary=True)
     EmailAddress.objects.create(user=patron, email="sam.second@example.org", verified=True)
     visit = HelpSessionFactory(
@@ -158,7 +158,7 @@ def life(patron, staff, coordinator, branch):
 
 @pytest.fixture
 def strangers(branch, staff):
-    """What is somebody else's, in the same library."""
+    """Return another person with rows in the same library."""
     other = UserFactory(name="Somebody Else", email="else@example.org")
     visit = HelpSessionFactory(branch=branch, staff=staff, question="ELSE question", patron=other)
     recommend_in(visit)
@@ -263,7 +263,8 @@ class TestDeletion:
 
     def test_erasing_signs_out_every_device(self, patron, me, sign_in):
         elsewhere = sign_in(Client(), patron)
-        for browser in (me, elsewhere):  # as signing in by a code does
+        # Signing in by code records such a session.
+        for browser in (me, elsewhere):
             UserSession.objects.create(user=patron, session_key=browser.session.session_key, ip="127.0.0.1")
         assert UserSession.objects.filter(user=patron).count() == 2
         erase(patron)
@@ -294,7 +295,7 @@ class TestDeletion:
 
 
 def statistics():
-    """What a report counts."""
+    """Return everything that reports count."""
     what = "branch service_point happened_on hour mode question_type topic read_level minutes people found satisfaction quiet status"
     sessions = HelpSession.objects.values_list(*what.split())
     decided = Recommendation.objects.values_list(
@@ -527,7 +528,7 @@ def test_question_about_an_item_erased_meanwhile_says_so_and_keeps_the_text(
 
 @pytest.mark.parametrize("what", ["person", "visit", "conversation", "contact"])
 def test_legal_hold_prevents_erasing_the_person(me, patron, life, coordinator, what):
-    """Also the contact as which the desk counted a conversation: what it wrote there of it goes with the conversation."""
+    """A hold on the contact logged for a conversation also counts, because erasing would empty its words."""
     contact = HelpSessionFactory(branch=life["visit"].branch, question="The desk's words")
     Conversation.objects.filter(pk=life["conversation"].pk).update(logged_as=contact)
     record = {

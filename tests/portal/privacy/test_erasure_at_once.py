@@ -1,4 +1,7 @@
-"""A person is erased while answers, verdicts and their own other devices go on: nothing of them is left, and nobody waits for each other."""
+"""Test erasing a person during answers, verdicts and actions on other devices.
+
+Nothing of the person is left, and no transactions wait for each other.
+"""
 
 import uuid
 from types import SimpleNamespace
@@ -31,7 +34,8 @@ from tests.processes import rounds
 
 from . import everything
 
-MANY = times(5, 15)  # rounds
+# Number of rounds.
+MANY = times(5, 15)
 
 pytestmark = [
     pytest.mark.long,
@@ -42,7 +46,7 @@ pytestmark = [
 
 
 def begin(_number):
-    """A person with a visit kept, one still to be kept, two conversations at two branches, and an item recommended in an answer."""
+    """Make a person with a kept and an unkept visit, two conversations, and an item in an answer."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -199,7 +203,7 @@ REFUSALS = {"Erased", "DoesNotExist", "IntegrityError", "AlreadyErased", "Alread
 
 
 def check(data, outcomes):
-    """`outcomes` begins with that of the one or two who erase: exactly one does."""
+    """Check one round. The first one or two outcomes are those of the erasures, and exactly one erases."""
     refused = {outcome for outcome in outcomes if isinstance(outcome, str) and not outcome.isdigit()}
     assert refused <= REFUSALS, refused
     assert not User.objects.filter(pk=data.person.pk).exists()

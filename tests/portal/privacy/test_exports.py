@@ -1,4 +1,4 @@
-"""A copy of everything: asked for, built, handed to its person alone, gone after seven days."""
+"""Test the copy of everything: requesting, building, downloading, and deleting it after seven days."""
 
 import csv
 import datetime
@@ -60,7 +60,7 @@ def prove(client):
 
 
 def build(person, *, at=None, language="en"):
-    """The archive as it is once the worker was here."""
+    """Request a copy, let the worker build it, and return the archive."""
     at = at or timezone.now()
     export = exports.ask_for(person, language=language, at=at)
     exports.build_exports(at=at)

@@ -1,4 +1,4 @@
-"""A hold is set in the moment in which what it holds is forgotten or erased: one comes first, and what was held is there."""
+"""Test a legal hold set while its record is being forgotten or erased: a held record is never deleted."""
 
 import datetime
 import uuid
@@ -23,7 +23,8 @@ from tests.factories import (
 )
 from tests.processes import rounds
 
-MANY = times(3, 9)  # rounds: a third with each kind of record
+# Number of rounds. Each kind of record gets a third.
+MANY = times(3, 9)
 
 pytestmark = [
     pytest.mark.long,
@@ -34,7 +35,7 @@ pytestmark = [
 
 
 def begin(number):
-    """A visit whose time is over, with a conversation that is closed."""
+    """Make a visit whose time is over, with a closed conversation."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -56,11 +57,12 @@ def begin(number):
 
 
 def hold(data):
-    """Whether what was to be held was there once it was held."""
+    """Set the hold and return whether the record still existed."""
     with transaction.atomic():
         holds.hold(data.record, reason="Case 7", by=data.coordinator, at=timezone.now())
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_sleep(0.02)")  # so that the other comes in between, if it can
+            # Give the other process time to interfere.
+            cursor.execute("SELECT pg_sleep(0.02)")
         return is_there(data)
 
 
@@ -91,7 +93,7 @@ def erase_conversation(data):
 
 
 def begin_counted(number):
-    """A conversation that the desk counted as a contact, in words of its own."""
+    """Make a conversation that the desk logged as a contact in its own words."""
     data = begin(number)
     data.contact = HelpSessionFactory(branch=data.visit.branch, staff=data.coordinator)
     Conversation.objects.filter(pk=data.conversation.pk).update(logged_as=data.contact)
@@ -120,7 +122,8 @@ seen = set()
 def test_record_that_exists_when_held_survives_simultaneous_deletion(delete):
     seen.clear()
     rounds([hold, delete], MANY, before=begin, after=what_was_there_stays, refusals={"Gone", "HeldByLaw"})
-    assert True in seen  # or the test would say nothing
+    # Otherwise no round would have tested the hold.
+    assert True in seen
 
 
 @pytest.mark.parametrize("delete", [erase_everything, erase_conversation], ids=lambda delete: delete.__name__)

@@ -1,4 +1,4 @@
-"""Somebody lets go of a child's visit in the moment in which a hold on them is set or lifted, or in which their record is joined with another."""
+"""Test leaving a child's visit while a hold on the person changes or their records are merged."""
 
 import datetime
 import uuid
@@ -29,7 +29,8 @@ from tests.factories import (
 )
 from tests.processes import rounds
 
-MANY = times(4, 12)  # rounds: a fourth by each way of letting go
+# Number of rounds. Each way of leaving gets a fourth.
+MANY = times(4, 12)
 
 pytestmark = [
     pytest.mark.long,
@@ -40,7 +41,7 @@ pytestmark = [
 
 
 def begin(number):
-    """A visit that both hold; who lets go, and how."""
+    """Make a visit that child and adult keep, and choose who leaves it and how."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -83,11 +84,12 @@ def is_behind(data):
 
 
 def hold(data):
-    """Whether they were behind the visit in the moment in which they came to be held."""
+    """Set the hold and return whether the person still kept the visit."""
     with transaction.atomic():
         holds.hold(data.who, reason="Case 7", by=data.coordinator, at=timezone.now())
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_sleep(0.02)")  # so that the other comes in between, if it can
+            # Give the other process time to interfere.
+            cursor.execute("SELECT pg_sleep(0.02)")
         return is_behind(data)
 
 
@@ -95,7 +97,8 @@ def what_they_were_behind_is_held(data, outcomes):
     were_behind, _let_go = outcomes
     assert were_behind in (True, False), outcomes
     assert holds.held(data.visit) is were_behind, (data.how, outcomes)
-    assert is_behind(data) is (were_behind and data.how == "in time")  # what is held doesn't end in time
+    # A held visit is not forgotten when its time is over.
+    assert is_behind(data) is (were_behind and data.how == "in time")
     seen.add(were_behind)
 
 
@@ -105,7 +108,8 @@ seen = set()
 def test_simultaneous_hold_and_leaving_of_a_shared_visit_happen_in_one_order():
     seen.clear()
     rounds([hold, let_go], MANY, before=begin, after=what_they_were_behind_is_held)
-    assert True in seen  # or the test would say nothing
+    # Otherwise no round would have tested the hold.
+    assert True in seen
 
 
 def begin_held(number):
@@ -128,7 +132,7 @@ def test_lifting_a_hold_during_leaving_a_shared_visit_leaves_no_hold():
     rounds([lift, let_go], MANY, before=begin_held, after=nothing_is_held)
 
 
-# Everything else that locks the same rows.
+# Other actions that lock the same rows.
 
 
 def leave(data):
@@ -180,10 +184,11 @@ def verdict(data):
 
 def nobody_waited_for_nothing(data, outcomes):
     *outcomes, said = outcomes
+    # The child may have given up this item a moment before.
     assert (set(outcomes), said in (None, "Erased")) == ({None}, True), (
         outcomes,
         said,
-    )  # of an item that was the child's a moment before
+    )
     visit = HelpSession.objects.get(pk=data.visit.pk)
     assert visit.patron is None
     assert not User.objects.filter(pk=data.adult.pk).exists()

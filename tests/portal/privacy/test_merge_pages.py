@@ -1,4 +1,4 @@
-"""Two accounts of one person, found by proving an address that has another: offered, and made one by a button."""
+"""Test merging two accounts of one person who confirms an email address that belongs to another account."""
 
 import pytest
 from django.test import Client
@@ -25,14 +25,14 @@ def _mail_goes_to_the_outbox(settings):
 
 @pytest.fixture
 def device(client, library, sign_in):
-    """The browser of Noor, whom it alone knows, with a visit kept there."""
+    """Return the browser of Noor, a patron without an address, who keeps a visit."""
     client.person = people.person_without_address(at=timezone.now(), name="Noor", language="en")
     client.visit = HelpSessionFactory(patron=client.person)
     return sign_in(client, client.person)
 
 
 def prove(browser, email):
-    """The address, and then that it is still them."""
+    """Confirm the address and reauthenticate."""
     browser.post(reverse("add_address"), {"email": email})
     browser.post(reverse("add_address"), {"code": mailed_code(email)})
     browser.post("/me/prove/", {"confirm": "1"})
@@ -44,7 +44,8 @@ def test_visits_on_the_device_move_to_the_account_of_the_confirmed_address(devic
     page = device.get(JOIN).content.decode()
     assert "1 visit" in page
     assert patron.email in page
-    assert HelpSession.objects.filter(patron=patron).count() == 1  # looking moves nothing
+    # Opening the page moves nothing.
+    assert HelpSession.objects.filter(patron=patron).count() == 1
     before = device.session.session_key
     assert device.post(JOIN)["Location"] == "/"
     assert HelpSession.objects.filter(patron=patron).count() == 2
@@ -123,7 +124,7 @@ def test_merging_into_a_staff_account_requires_the_second_factor_for_the_desk(de
 def test_address_of_the_merged_account_is_emailed_and_the_desk_can_unmerge_for_a_day(
     client, patron, coordinator
 ):
-    """Whoever holds somebody's device for a moment may have an account of their own to take all of it into."""
+    """Otherwise a person who finds a patron's device open could keep everything in their own account."""
     other = UserFactory(email="other@example.org")
     visit = HelpSessionFactory(patron=other)
     ask_for_code(client, other.email)

@@ -1,4 +1,4 @@
-"""Two records of one person become one, with all that is in either, or nothing happens at all."""
+"""Test merging two records of one person: completely or not at all."""
 
 import uuid
 
@@ -46,7 +46,7 @@ def _mail_goes_to_the_outbox(settings):
 
 @pytest.fixture
 def device(library):
-    """Noor, whom one device knows."""
+    """Return Noor, a patron without an address."""
     return people.person_without_address(at=timezone.now(), name="Noor", language="es")
 
 
@@ -107,8 +107,7 @@ def test_legal_hold_continues_on_the_merged_record(device, patron, coordinator):
 
 
 def test_merging_loses_no_row():
-    """With something of every kind in the record that ends: of the other models each has as many rows as before. A copy holds half of what
-    the one record holds: it ends."""
+    """Merge a record with rows of every kind. Only the copy is deleted, because it covers only one record."""
     world = worlds.build()
     theirs = world.patron
     Consent.objects.create(
@@ -285,19 +284,20 @@ def test_merge_preview_counts_what_moves(device, patron, branch):
     assert not what_moves(device)
     session = visit(device, branch)
     ask(device, help_session=session)
+    # This conversation has no messages.
     verdicts.take_verdict(
         recommend_in(session)[0], verdict="did_not_help", why="", comment="", by=device, at=timezone.now()
-    )  # a conversation without a word
+    )
     save(ItemFactory(), patron=device, at=timezone.now())
     ask(patron)
     assert what_moves(device) == merging.Moving(visits=1, conversations=1, saved_items=1)
 
 
-# What is added to the portal later.
+# Guards for models that are added later.
 
 
 def one_of_a_kind(model, field):
-    """Whether a person may have one such row only, or one for each of something: then two people's rows can clash."""
+    """Return whether the field is unique, alone or with others, so that rows of two people can clash."""
     together = [
         set(constraint.fields)
         for constraint in model._meta.constraints
@@ -309,7 +309,7 @@ def one_of_a_kind(model, field):
 
 
 def test_every_unique_reference_to_a_person_has_a_merge_function():
-    """A new model whose rows are unique for a person belongs into IN_THEIR_OWN_WAY, with a function that says what becomes of the second."""
+    """A new model with unique rows per person needs a function in IN_THEIR_OWN_WAY for the second row."""
     clashing = {
         (model._meta.label, field) for model, field in merging.references() if one_of_a_kind(model, field)
     }
@@ -325,4 +325,5 @@ def test_merge_table_names_only_existing_references():
 def test_guard_finds_references_that_can_clash():
     assert one_of_a_kind(StaffRole, "user")
     assert not one_of_a_kind(Consent, "person")
-    assert (Message, "author") in merging.references()  # although nothing leads back from a person
+    # This field has no reverse relation from the person.
+    assert (Message, "author") in merging.references()

@@ -1,4 +1,4 @@
-"""Two records are joined while answers come and go: nothing said at that moment is lost, whichever came first."""
+"""Test merging two records while messages are written: no message is lost."""
 
 import uuid
 from types import SimpleNamespace
@@ -17,7 +17,8 @@ from tests.extent import times
 from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, UserFactory, recommend_in
 from tests.processes import rounds
 
-MANY = times(8, 40)  # rounds
+# Number of rounds.
+MANY = times(8, 40)
 
 pytestmark = [
     pytest.mark.long,
@@ -28,7 +29,7 @@ pytestmark = [
 
 
 def begin(_number):
-    """A person whom one device knows, with a conversation, and another record of theirs."""
+    """Make a person without an address who has a conversation, and another record for them."""
     branch = LibraryFactory(
         default_branch__slug=f"main-{uuid.uuid4()}", default_branch__name=f"Main {uuid.uuid4()}"
     ).default_branch
@@ -88,7 +89,8 @@ def check(data, outcomes):
         said_by_staff,
     }
     assert data.conversation in theirs
-    assert asked == "DoesNotExist" or theirs.filter(pk=asked).exists()  # somebody who is no more asks nothing
+    # The record that was merged can no longer ask.
+    assert asked == "DoesNotExist" or theirs.filter(pk=asked).exists()
     assert Recommendation.objects.get(pk=data.item.pk).patron_id == data.into.pk
     assert theirs.filter(recommendation=data.item, status="waiting_for_staff").exists()
     assert not Conversation.objects.filter(patron=None).exists()

@@ -1,4 +1,4 @@
-"""The privacy page: what the policy says, to whoever asks."""
+"""Test that the privacy page shows the policy to every viewer."""
 
 from html import unescape
 

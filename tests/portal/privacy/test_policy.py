@@ -1,4 +1,4 @@
-"""Nothing is kept without a line that says how long and why."""
+"""Test that every model has a policy line that says how long and why it is kept."""
 
 import pytest
 from django.apps import apps
@@ -8,10 +8,11 @@ from accounts.models import User
 from portal import worker
 from portal.privacy.policy import POLICY, Group
 
-# Written for everybody, by nobody in particular; or by the package and never used.
+# Models whose texts are not about a person, and models of packages that are never used.
 TEXTS_OF_NOBODY = {"conversations.ReplyTemplate", "recommendations.Item", "recommendations.SearchEntry"}
 TEXTS_OF_NOBODY |= {"account.EmailConfirmation", "socialaccount.SocialApp", "socialaccount.SocialToken"}
-NAMES_NOBODY = {"privacy.Erasure"}  # the receipt of an erasure
+# The receipt of an erasure.
+NAMES_NOBODY = {"privacy.Erasure"}
 STAFF_WORDS = ["helpsessions.SessionNote", "helpsessions.UnfinishedForm"]
 
 
@@ -43,7 +44,7 @@ def test_policy_line_takes_its_number_of_days_from_the_job(label):
 
 
 def test_privacy_page_covers_everything_that_is_exported():
-    """What the export would hand out is on the page, or part of what is."""
+    """Exported rows that no group of the page shows are parts of rows that it shows."""
     unsaid = {
         label
         for label, line in POLICY.items()
@@ -53,7 +54,7 @@ def test_privacy_page_covers_everything_that_is_exported():
 
 
 def ends(label, seen=()):
-    """Whether the rows end by a job of the worker, or with rows that do."""
+    """Return whether these rows end by a job of the worker, or with rows that do."""
     line = POLICY[label]
     return bool(line.ended_by) or (
         line.ends_with not in ("", label, *seen) and ends(line.ends_with, (*seen, label))
@@ -91,7 +92,7 @@ def test_models_about_people_are_not_in_the_library_group(model):
     "label", [label for label, line in POLICY.items() if line.ends_with and not line.ended_by]
 )
 def test_row_that_ends_with_another_is_deleted_by_cascade(label):
-    """By the database's own rule, or (a recommendation, whose count stays) by what retention does."""
+    """Recommendations are the exception: retention keeps them as counts."""
     if label in ("recommendations.Recommendation",):
         return
     model, other = apps.get_model(label), apps.get_model(POLICY[label].ends_with)

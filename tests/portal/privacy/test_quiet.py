@@ -1,4 +1,4 @@
-"""A quiet visit from end to end: whatever is done in it, its words stand on its own pages alone."""
+"""Test that words of a quiet visit appear only on its own pages, after any action."""
 
 import datetime
 import re
@@ -33,8 +33,9 @@ from tests.factories import (
     recommend_in,
 )
 
-MARK = "Qzvhjxwk"  # begins every word of the quiet visit
-# The pages of a patron, but for the JSON and the files of what they name; of the quiet visit itself none is asked for here.
+# Every word of the quiet visit begins with this mark.
+MARK = "Qzvhjxwk"
+# All patron pages except JSON, files and the pages of the quiet visit itself.
 PATRON_ROUTES = [route for route in routes() if not route.at_desk and not hasattr(route.view, "guard")]
 QUIETS_OWN = {
     "help_session",
@@ -54,7 +55,7 @@ def word(kind):
 
 
 def build(branch, staff):
-    """A visit with a child, which could be shared if it weren't quiet: quiet comes first."""
+    """Make a quiet visit with a child. Quiet takes precedence, so it can't be shared."""
     words = {"question": word("question"), "summary": word("summary")}
     session = QuietSessionFactory(
         branch=branch, staff=staff, with_child="shared", handed_over_at=timezone.now(), **words
@@ -64,13 +65,13 @@ def build(branch, staff):
 
 
 class Quiet:
-    """Each method does one thing, as somebody who holds the code, as somebody who is signed in and holds it, or at the desk."""
+    """Actions in a quiet visit: by code only, by code while signed in, or at the desk."""
 
     def __init__(self, world, quiet, holder, signed_in, at_desk):
         self.world, self.quiet, self.browsers, self.at_desk = world, quiet, [holder, signed_in], at_desk
 
     def conversation(self):
-        """The conversation about the visit: there is one once somebody asked."""
+        """Return the conversation about the visit, and ask a question first if there is none."""
         found = Conversation.objects.filter(help_session=self.quiet.session, recommendation=None).first()
         if found is None:
             self.ask(self.browsers[0])
@@ -101,9 +102,8 @@ class Quiet:
         browser.post(reverse("conversation_draft", args=[self.conversation().public_id]), self.typed("draft"))
 
     def lose_the_form(self, browser):
-        address = reverse(
-            "reply", args=[self.conversation().public_id]
-        )  # may ask first, which needs no token yet
+        # The conversation may have to be created first, which works without a CSRF token.
+        address = reverse("reply", args=[self.conversation().public_id])
         browser.handler.enforce_csrf_checks = True
         browser.post(address, self.typed("lost"))
         browser.handler.enforce_csrf_checks = False
@@ -180,7 +180,7 @@ DONE = sorted(
 
 
 def pages_around(world, quiet, browsers, at_desk):
-    """(where, what was answered): every page but those of the quiet visit itself."""
+    """Yield (name, answer) for every page except those of the quiet visit itself."""
     for browser in browsers:
         for route in PATRON_ROUTES:
             if route.name in {"sign_out", "leave"} or route.name == "open_code_link":
@@ -207,7 +207,8 @@ def test_words_of_a_quiet_visit_appear_only_on_its_own_pages(
     at_desk = sign_in(Client(), coordinator)
     mailed_before = list(Notification.objects.values_list("pk", flat=True))
     own = holder.get(quiet.session.get_absolute_url()).content.decode()
-    assert word("question") in own or word("summary") in own  # or the test would look for nothing
+    # Otherwise the test would search for nothing.
+    assert word("question") in own or word("summary") in own
 
     @settings(
         max_examples=times(3, 30),

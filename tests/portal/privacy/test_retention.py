@@ -1,4 +1,4 @@
-"""What is over is forgotten: what goes, what stays as a count, what waits, and what nothing may touch."""
+"""Test retention: what is forgotten, what stays as a count, what waits and what is never touched."""
 
 import datetime
 import uuid
@@ -37,7 +37,8 @@ from tests.factories import (
     recommend_in_message,
 )
 
-AT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)  # half past two in the night of the library
+# 2:30 a.m. in the library's time zone.
+AT = datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)
 DAY = timedelta(days=1)
 COUNTED = (
     "branch",
@@ -59,7 +60,7 @@ COUNTED = (
 
 @pytest.fixture
 def sign_of_life(library):
-    """Something that is not due, so that nothing goes by accident."""
+    """Return a visit that is not due, to show that retention doesn't delete too much."""
     return HelpSessionFactory(branch=library.default_branch, created_at=AT - 29 * DAY, question="Not yet")
 
 
@@ -281,7 +282,7 @@ def test_forgotten_visit_cannot_be_opened_kept_or_handed_over(patron, staff, bra
         keeping.keep(session, by=patron, at=AT, wording="", language="en")
 
 
-# The choice.
+# The patron's choice.
 
 
 def chosen(patron, remember, *, at, until=None):
@@ -363,7 +364,7 @@ def test_python_and_database_agree_when_visits_end_for_every_choice(library, bra
     assert 20 < len(found) < 60
 
 
-# Held by law.
+# Legal holds.
 
 
 @pytest.mark.django_db
@@ -373,9 +374,8 @@ def test_legal_hold_preserves_a_record_and_everything_connected_until_lifted(
 ):
     session = kept(patron, branch, 400)
     SessionNoteFactory(help_session=session)
-    contact = HelpSessionFactory(
-        branch=branch, created_at=AT - 400 * DAY
-    )  # as which the desk counted the conversation
+    # The desk logged the conversation as this contact.
+    contact = HelpSessionFactory(branch=branch, created_at=AT - 400 * DAY)
     conversation = ConversationFactory(help_session=session, status="closed", logged_as=contact)
     MessageFactory(conversation=conversation)
     other = kept(UserFactory(), branch, 400)
@@ -438,7 +438,7 @@ def test_lifted_hold_is_deleted_after_two_years(patron, coordinator):
     assert not LegalHold.objects.exists()
 
 
-# The run.
+# Runs of the job.
 
 
 @pytest.mark.django_db

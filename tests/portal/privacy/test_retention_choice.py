@@ -1,4 +1,4 @@
-"""How long the library remembers: chosen, explained with days before it is saved, and taken back."""
+"""Test how patrons choose how long visits are kept: explained with dates before saving, and reversible."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def on_friday(time_machine):
 
 @pytest.fixture
 def phone(client, patron, sign_in):
-    """Sam's, a moment after he showed that it is him."""
+    """Return the patron's browser right after they reauthenticated."""
     sign_in(client, patron)
     session = client.session
     session["proved_at"] = AT.timestamp()

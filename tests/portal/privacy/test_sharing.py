@@ -1,4 +1,4 @@
-"""Who holds a child's visit lets go of it: what the law holds through them stays held, and what was theirs is no longer."""
+"""Test leaving a child's visit: holds through the person stay, and the person's own rows are removed."""
 
 import datetime
 import uuid
@@ -51,7 +51,7 @@ def adult(library):
 
 @pytest.fixture
 def visit(branch, staff, child, adult):
-    """One that both hold, with a conversation in which each wrote, and an answer that recommends something."""
+    """Return a visit that child and adult keep, with a message by each and an answer with an item."""
     found = SharedSessionFactory(
         branch=branch,
         staff=staff,
@@ -106,7 +106,7 @@ def holders(visit):
     return visit.patron, visit.shared_with
 
 
-# What the law holds.
+# Legal holds.
 
 
 @every_way
@@ -191,7 +191,7 @@ def test_leaving_a_shared_visit_twice_leaves_one_hold(visit, adult, child, coord
     ("who", "route"), [("adult", "stop_keeping"), ("child", "stop_keeping"), ("child", "stop_sharing")]
 )
 def test_leaving_a_shared_visit_does_not_reveal_a_hold(visit, people, coordinator, sign_in, who, route):
-    """Neither of one's own nor of the other's: what is read is what anybody reads."""
+    """The page after leaving is the same whether the child, the adult or nobody is held."""
     read = []
     for held in ([], [people["child"]], [people["adult"]]):
         HelpSession.objects.filter(pk=visit.pk).update(
@@ -241,11 +241,11 @@ def test_hold_from_before_a_merge_returns_to_its_record_after_unmerging(coordina
     assert (found.person, holds.held(two), LegalHold.objects.count()) == (again, False, 1)
 
 
-# Letting go of what one doesn't hold.
+# Leaving a visit that the person doesn't keep.
 
 
 def test_person_removed_meanwhile_cannot_remove_anyone(visit, child, adult, staff):
-    """The page that they read was drawn before."""
+    """The person still sees a page from before their removal."""
     sharing.take_out(visit, adult, by=staff, at=AT)
     HelpSession.objects.filter(pk=visit.pk).update(
         shared_with=(other := UserFactory()), is_the_childs_alone=False
@@ -257,7 +257,7 @@ def test_person_removed_meanwhile_cannot_remove_anyone(visit, child, adult, staf
 
 
 def test_retention_does_not_remove_an_adult_who_just_joined(visit, adult, monkeypatch):
-    """Another adult took the place of the one whose time was over, between the look and the lock."""
+    """Another adult joins between the query and the lock."""
     other, due_sharing = UserFactory(), retention.due_sharing
     HelpSession.objects.filter(pk=visit.pk).update(shared_at=AT - 100 * DAY)
     looked = []
@@ -276,7 +276,7 @@ def test_retention_does_not_remove_an_adult_who_just_joined(visit, adult, monkey
     assert holders(visit)[1] == other
 
 
-# What waits to be mailed.
+# Emails that wait.
 
 
 @every_way
@@ -299,9 +299,8 @@ def test_waiting_answer_email_is_not_sent_to_a_person_who_left(visit, people, br
     let_go(visit, people[who], **people)
     goes_on = next(name for name in ("child", "adult") if name != who)
     to = sorted(Notification.objects.values_list("recipient", flat=True))
-    assert to == sorted(
-        [people[who].pk, people[goes_on].pk, people[goes_on].pk]
-    )  # of the other visit, too, both hear
+    # The emails about the other visit go to both.
+    assert to == sorted([people[who].pk, people[goes_on].pk, people[goes_on].pk])
 
 
 def test_answer_is_not_emailed_to_an_adult_removed_meanwhile(visit, child, adult, staff):
@@ -314,7 +313,7 @@ def test_answer_is_not_emailed_to_an_adult_removed_meanwhile(visit, child, adult
     assert list(Notification.objects.values_list("recipient", flat=True)) == [child.pk]
 
 
-# The desk takes out who isn't the child.
+# The desk removes a wrong child.
 
 
 @pytest.fixture
@@ -323,7 +322,7 @@ def desk(client, staff, sign_in):
 
 
 def confirmed(desk, visit, person):
-    """As it is done at the desk: from the page of the visit, over the page that asks."""
+    """Open the confirmation from the visit's page and confirm. Return its text and the response."""
     address = f"{reverse('take_out', args=[visit.public_id])}?who={person.public_id}"
     assert (
         address.replace("&", "&amp;")
@@ -368,9 +367,8 @@ def test_desk_removes_a_wrong_child_from_a_shared_visit(
         name: list(contents.entries(table, child, timezone.now())) for name, table in contents.TABLES.items()
     }
     assert [copy[name] for name in ("visits", "recommendations", "conversations", "events")] == [[]] * 4
-    assert [(row["text"], row["from"]) for row in copy["messages"]] == [
-        ("Zqxchild", "you")
-    ]  # what they wrote themselves
+    # Their own messages.
+    assert [(row["text"], row["from"]) for row in copy["messages"]] == [("Zqxchild", "you")]
     assert (Export.objects.exists(), private_storage().exists(file)) == (False, False)
     assert browser.get(reverse("export")).status_code == 200
     with pytest.raises(handover.CodeRevoked):
@@ -464,7 +462,7 @@ def test_people_who_keep_a_visit_see_that_its_code_was_opened_at_a_desk(visit, p
     assert list(events.values_list("patron", flat=True)) == [name and people[name].pk for name in told]
 
 
-# Records of an adult that were joined and are parted again.
+# Merged and unmerged records of an adult.
 
 
 def test_messages_an_adult_wrote_while_merged_return_with_the_visit(
@@ -505,7 +503,7 @@ def test_messages_an_adult_wrote_while_merged_return_with_the_visit(
 
 
 def test_adult_removed_while_merged_does_not_return_after_unmerging(branch, coordinator):
-    """Both were no child's any more, and held one part each."""
+    """Neither record is a child's any more, and each keeps one part of the visit."""
     one, two = UserFactory(), UserFactory()
     both = SharedSessionFactory(branch=branch, patron=one, shared_with=two)
     joined = merge_for_a_day(two, one, by=coordinator, at=AT)

@@ -1,4 +1,4 @@
-"""Two records joined at the desk are two again within a day, row by row as they were; what was said since goes where it belongs."""
+"""Test unmerging two records within a day: every row is restored, and new messages go to their owner."""
 
 import datetime
 import uuid
@@ -35,20 +35,21 @@ from tests.mailers import use_outbox
 
 pytestmark = pytest.mark.django_db
 
-# What a joining and its undoing leave behind: who did it, and what tells open pages that something changed; a copy ends with its record.
+# Merging and unmerging leave these behind: audit events, counters for open pages, and a deleted copy.
 LEFT = {"accounts.AuditEvent", "conversations.BranchQueue", "sessions.Session", "privacy.Export"}
 LEFT_COLUMNS = {"version", "desk_version", "changed_at"}
 
 
 def rows():
-    """{label: every row, without the counters of open pages}, in no order."""
+    """Return {label: sorted rows}, without the counters for open pages."""
     found = {}
     with connection.cursor() as cursor:
         for model in apps.get_models():
             if model._meta.label not in LEFT:
+                # This index is written again, with new keys.
                 hidden = LEFT_COLUMNS | (
                     {"id"} if model._meta.label == "conversations.ConversationWords" else set()
-                )  # an index, written anew
+                )
                 columns = [
                     field.column for field in model._meta.concrete_fields if field.column not in hidden
                 ]
@@ -85,7 +86,7 @@ def a_draft(person, body, *, conversation=None, kind="ask"):
 
 @pytest.fixture
 def two(settings):
-    """(going, into, the world): something of every kind in the one, and what can melt together in both."""
+    """Return (going, into, world). `going` has rows of every kind. Some merge with rows of `into`."""
     use_outbox(settings)
     world = worlds.build()
     going, into = world.patron, world.other_patron
@@ -294,7 +295,8 @@ def test_unmerging_removes_an_address_added_while_merged(two, had_one):
     )
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
     assert rows()["accounts.User"] == before["accounts.User"]
-    assert not AddressChange.objects.exists()  # begun by whoever had come in since
+    # The person who signed in meanwhile had begun this change.
+    assert not AddressChange.objects.exists()
     assert set(
         EmailAddress.objects.filter(user__in=[going, into]).values_list("user", "email", "verified")
     ) == {

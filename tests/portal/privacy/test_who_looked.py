@@ -1,4 +1,4 @@
-"""What a patron reads of who looked."""
+"""Test what patrons read about which staff looked at their records."""
 
 import datetime
 import html
@@ -27,7 +27,8 @@ from tests.portal.pages import text
 
 Where = AuditEvent.Where
 ZONE = zoneinfo.ZoneInfo("America/Chicago")
-NOON = datetime.datetime(2026, 3, 4, 18, 30, tzinfo=datetime.UTC)  # half past noon in the library's zone
+# 12:30 p.m. in the library's time zone.
+NOON = datetime.datetime(2026, 3, 4, 18, 30, tzinfo=datetime.UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +84,8 @@ def test_looks_of_one_staff_member_on_one_day_are_one_line(visit, staff, patron)
 
 
 def test_looks_are_listed_by_the_librarys_day(visit, staff, patron):
-    with time_machine.travel(NOON.replace(hour=3), tick=False):  # nine in the evening before
+    # 9 p.m. on the day before, in the library's time zone.
+    with time_machine.travel(NOON.replace(hour=3), tick=False):
         look(visit, staff)
     assert said(patron)[0][0] == "2026-03-03"
 
@@ -91,7 +93,8 @@ def test_looks_are_listed_by_the_librarys_day(visit, staff, patron):
 def test_who_looked_lists_only_looks_by_others_at_ones_own_records(visit, staff, patron):
     stranger = UserFactory()
     look(HelpSessionFactory(patron=stranger, question="Not yours"), staff)
-    look(visit, patron)  # a member of staff who reads their own
+    # A staff member who reads their own record.
+    look(visit, patron)
     audit.record("kept", visit, by=patron, patron=patron)
     assert said(patron) == []
 
@@ -175,7 +178,8 @@ def test_who_looked_runs_the_same_number_of_queries_for_1_and_30_rows(
 
 @pytest.mark.parametrize("action", AuditEvent.CHANGES)
 def test_changes_by_staff_are_shown_to_the_patron_once(client, sign_in, staff, patron, action):
-    for by in (staff, patron):  # what they did themselves is no news
+    # The patron's own change is not listed.
+    for by in (staff, patron):
         audit.record(action, patron, by=by, patron=patron)
     looks, _further = who_looked(patron, zone=Library.current().zone)
     assert len(looks) == 1
