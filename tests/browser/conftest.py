@@ -17,7 +17,7 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 # Turn off two internal pages that Chromium opens with each window. They cost a quarter of its time.
 # This list replaces Playwright's, so the features of its list that affect a page are repeated.
-WITHOUT = [
+DISABLED_FEATURES = [
     *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup"),
     *(
         "AvoidUnnecessaryBeforeUnloadCheckSync",
@@ -46,7 +46,7 @@ CHROMIUM = [
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
-    f"--disable-features={','.join(WITHOUT)}",
+    f"--disable-features={','.join(DISABLED_FEATURES)}",
 ]
 PHONE = {
     "viewport": {"width": 360, "height": 740},
@@ -57,10 +57,10 @@ PHONE = {
 DESK = {"viewport": {"width": 1280, "height": 800}}
 LOCALES = {"en": "en-US", "es": "es-ES"}
 # In milliseconds. It is long, so that a busy machine fails no test.
-PATIENCE = 15_000
-expect.set_options(timeout=PATIENCE)
+TIMEOUT = 15_000
+expect.set_options(timeout=TIMEOUT)
 # Some tests provoke errors on purpose: refused requests and a missing network.
-ANSWERED = re.compile(
+EXPECTED_ERRORS = re.compile(
     "Failed to load resource: (the server responded with a status of 4|net::ERR_INTERNET_DISCONNECTED)"
     "|htmx:(afterRequest|sendError)"
     # The browser itself looks for a newer service worker while it is offline.
@@ -112,7 +112,7 @@ def opened(new_context, site):
             "console",
             lambda line: (
                 line.type in {"error", "warning"}
-                and not ANSWERED.match(line.text)
+                and not EXPECTED_ERRORS.match(line.text)
                 and complaints.append(line.text)
             ),
         )
@@ -132,7 +132,7 @@ def opened(new_context, site):
             "reduced_motion": "no-preference" if motion else "reduce",
         }
         context = new_context(**{"base_url": site, **preferred, **device, **more})
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT)
         context.on("page", watch)
         return context.new_page()
 

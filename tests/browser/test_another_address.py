@@ -23,31 +23,31 @@ def page(request, phone, patron, branch):
     return phone(javascript=request.param)
 
 
-def come_in_by_card(page):
+def sign_in_by_card(page):
     page.goto("/sign-in/card/?next=/me/")
     page.locator("#id_card").fill(CARD.card)
     page.locator("#id_pin").fill(CARD.pin)
     page.locator("#check-card").tap()
 
 
-def give_new(page, post):
+def enter_new_address(page, post):
     page.locator("#change-address").tap()
     page.locator("#id_email").fill(NEW)
     page.locator("#add-address").tap()
-    write_code(page, NEW, post, "#add-address")
+    enter_code(page, NEW, post, "#add-address")
 
 
-def write_code(page, address, post, button):
+def enter_code(page, address, post, button):
     page.locator("#id_code").wait_for()
     page.locator("#id_code").fill(re.search(r"^\d{6}$", post(address).body, re.MULTILINE)[0])
     page.locator(button).tap()
 
 
 def test_email_changes_after_both_mailboxes_confirm(page, patron, post):
-    come_in_by_card(page)
-    give_new(page, post)
+    sign_in_by_card(page)
+    enter_new_address(page, post)
     page.locator("#send-code").tap()
-    write_code(page, patron.email, post, "#change-address")
+    enter_code(page, patron.email, post, "#change-address")
     expect(page).to_have_url(re.compile("/me/$"))
     expect(page.locator("main")).to_contain_text(NEW)
     assert (User.objects.get(pk=patron.pk).email, "/not-me/" in post(patron.email).body) == (NEW, False)
@@ -56,19 +56,19 @@ def test_email_changes_after_both_mailboxes_confirm(page, patron, post):
 def test_patron_signed_in_by_the_old_email_confirms_only_the_new_one(page, patron, post):
     page.goto("/sign-in/?way=mail&next=/me/")
     sign_in(page, patron.email, post)
-    give_new(page, post)
+    enter_new_address(page, post)
     expect(page).to_have_url(re.compile("/me/$"))
     assert User.objects.get(pk=patron.pk).email == NEW
 
 
 def test_patron_without_the_old_mailbox_waits_a_week_for_the_change(page, patron, post):
-    come_in_by_card(page)
-    give_new(page, post)
+    sign_in_by_card(page)
+    enter_new_address(page, post)
     page.locator("#wait-a-week").tap()
     expect(page).to_have_url(re.compile("/me/$"))
     page.locator("#keep-address").tap()
     expect(page.locator("#keep-address")).to_have_count(0)
-    give_new(page, post)
+    enter_new_address(page, post)
     page.locator("#wait-a-week").tap()
     expect(page.locator("#keep-address")).to_be_visible()
     change_due_addresses(at=timezone.now() + AddressChange.WAITS)
@@ -79,8 +79,8 @@ def test_patron_without_the_old_mailbox_waits_a_week_for_the_change(page, patron
 
 
 def test_link_in_the_old_mailbox_stops_the_change(page, patron, post, phone):
-    come_in_by_card(page)
-    give_new(page, post)
+    sign_in_by_card(page)
+    enter_new_address(page, post)
     page.locator("#wait-a-week").tap()
     expect(page.locator("#keep-address")).to_be_visible()
     link = re.search(r"http\S+/not-me/\w+/", post(patron.email).body)[0]

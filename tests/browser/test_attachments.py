@@ -68,7 +68,7 @@ def touch(page):
     )
 
 
-def chosen(*files):
+def uploads(*files):
     return [
         {"name": file.name, "mimeType": "application/octet-stream", "buffer": file.read()} for file in files
     ]
@@ -94,7 +94,7 @@ def slow(page, *, bytes_a_second):
 def test_pictures_and_a_pdf_are_sent_with_a_message(write, conversation):
     page = write()
     page.locator("#id_files").set_input_files(
-        chosen(picture_file("shelf.jpg", size=(600, 300)), pdf_file(), picture_file("page.png", kind="TIFF"))
+        uploads(picture_file("shelf.jpg", size=(600, 300)), pdf_file(), picture_file("page.png", kind="TIFF"))
     )
     expect(page.locator(".attached .field-error")).to_contain_text(
         "page.png: Only pictures (JPEG, PNG, WebP) and PDFs can be sent."
@@ -127,7 +127,7 @@ def test_file_chosen_before_any_other_input_is_uploaded(show, phone, patron, con
     page = show(phone(), patron)
     page.goto(conversation.get_absolute_url())
     assert page.locator("script[src*=attach]").count() == 0
-    page.locator("#id_files").set_input_files(chosen(pdf_file()))
+    page.locator("#id_files").set_input_files(uploads(pdf_file()))
     expect(attached(page)).to_have_count(1)
 
 
@@ -135,7 +135,7 @@ def test_message_waits_for_its_files_on_a_slow_connection(write, conversation):
     page = write()
     fast_again = slow(page, bytes_a_second=60_000)
     page.locator("#id_files").set_input_files(
-        chosen(pdf_file(content=b"%PDF-" + b"x" * 300_000), pdf_file("other.pdf"))
+        uploads(pdf_file(content=b"%PDF-" + b"x" * 300_000), pdf_file("other.pdf"))
     )
     page.locator("#id_body").fill("Both are here.")
     expect(page.locator(".sending progress").first).to_have_attribute("value", re.compile(r"0\.[1-9]"))
@@ -150,7 +150,7 @@ def test_message_waits_for_its_files_on_a_slow_connection(write, conversation):
 def test_message_is_not_sent_if_its_file_is_refused_meanwhile(write, conversation):
     page = write()
     fast_again = slow(page, bytes_a_second=60_000)
-    page.locator("#id_files").set_input_files(chosen(pdf_file("page.pdf", b"<html>" + b"x" * 200_000)))
+    page.locator("#id_files").set_input_files(uploads(pdf_file("page.pdf", b"<html>" + b"x" * 200_000)))
     page.locator("#id_body").fill("See this.")
     page.locator("#send").tap()
     fast_again()
@@ -164,14 +164,14 @@ def test_message_is_not_sent_if_its_file_is_refused_meanwhile(write, conversatio
 def test_upload_can_be_stopped_and_a_failed_one_retried(write, conversation):
     page = write()
     slow(page, bytes_a_second=20_000)
-    page.locator("#id_files").set_input_files(chosen(pdf_file(content=b"%PDF-" + b"x" * 300_000)))
+    page.locator("#id_files").set_input_files(uploads(pdf_file(content=b"%PDF-" + b"x" * 300_000)))
     page.locator(".sending button").tap()
     expect(page.locator(".attached li")).to_have_count(0)
     expect(page.locator("#id_files")).to_be_focused()
 
     page.reload()
     page.route("**/attach/", lambda route: route.abort("aborted"))
-    page.locator("#id_files").set_input_files(chosen(pdf_file("other.pdf")))
+    page.locator("#id_files").set_input_files(uploads(pdf_file("other.pdf")))
     expect(page.locator(".attached .field-error")).to_contain_text("The connection broke off.")
     page.unroute("**/attach/")
     page.locator(".attached .field-error button").tap()
@@ -216,7 +216,7 @@ def test_clipboard_with_text_is_pasted_as_text(write, conversation):
 
 def test_files_and_descriptions_appear_on_another_device(write, conversation):
     page = write()
-    page.locator("#id_files").set_input_files(chosen(picture_file(), pdf_file()))
+    page.locator("#id_files").set_input_files(uploads(picture_file(), pdf_file()))
     expect(attached(page)).to_have_count(2)
     with page.expect_response("**/attach/"):
         page.locator("[name^=alt-]").fill("Three shelves")
@@ -232,7 +232,7 @@ def test_files_and_descriptions_appear_on_another_device(write, conversation):
 def test_files_can_be_added_described_removed_and_sent_without_javascript(write, conversation):
     page = write(javascript=False)
     page.locator("#id_body").fill("It is this one.")
-    page.locator("#id_files").set_input_files(chosen(picture_file(), pdf_file()))
+    page.locator("#id_files").set_input_files(uploads(picture_file(), pdf_file()))
     page.locator("#add-files").tap()
     expect(attached(page)).to_have_count(2)
     expect(page.locator("#id_body")).to_have_value("It is this one.")

@@ -16,7 +16,7 @@ from .steps import latest
 
 pytestmark = pytest.mark.browser
 
-KEPT_HERE = "Object.keys(localStorage).filter(key => key.startsWith('draft ')).map(key => JSON.parse(localStorage.getItem(key)).body)"
+STORED_DRAFTS = "Object.keys(localStorage).filter(key => key.startsWith('draft ')).map(key => JSON.parse(localStorage.getItem(key)).body)"
 
 
 @pytest.fixture
@@ -57,21 +57,21 @@ def pause(page):
     page.clock.fast_forward(2000)
 
 
-def kept(page):
+def wait_until_saved(page):
     pause(page)
     expect(page.locator("[data-draft-state]")).to_have_text(
         page.locator("[data-draft-state]").get_attribute("data-kept")
     )
 
 
-def not_kept(page):
+def wait_until_not_saved(page):
     pause(page)
     expect(page.locator("[data-draft-state]")).to_have_text(
         page.locator("[data-draft-state]").get_attribute("data-failed")
     )
 
 
-def until(holds):
+def wait_until(holds):
     """Wait for what the page does in the background."""
     end = time.monotonic() + 15
     while not holds() and time.monotonic() < end:
@@ -91,7 +91,7 @@ def write(page, words):
 def test_text_typed_on_one_phone_appears_on_the_other(phone, show, patron, conversation):
     one, other = opened_conversation(show, phone(), conversation, patron), phone()
     write(one, "Is it on Thurs")
-    kept(one)
+    wait_until_saved(one)
     opened_conversation(show, other, conversation, patron)
     expect(other.locator("#id_body")).to_have_value("Is it on Thurs")
     write(other, "Is it on Thursday?")
@@ -105,7 +105,7 @@ def test_leaving_the_page_while_typing_keeps_the_text(phone, show, patron, conve
     page = opened_conversation(show, phone(), conversation, patron)
     write(page, "Is it on Thurs")
     page.goto("/messages/")
-    until(Draft.objects.exists)
+    wait_until(Draft.objects.exists)
     page.goto(conversation.get_absolute_url())
     expect(page.locator("#id_body")).to_have_value("Is it on Thurs")
 
@@ -116,7 +116,7 @@ def test_older_tab_shows_the_newer_text_and_offers_a_choice(phone, show, patron,
     newer = older.context.new_page()
     newer.goto(conversation.get_absolute_url())
     write(newer, "Is it on Thursday?")
-    kept(newer)
+    wait_until_saved(newer)
     write(older, "Is it on Fri")
     pause(older)
     expect(older.locator("[data-draft-newer] q")).to_have_text("Is it on Thursday?")
@@ -125,7 +125,7 @@ def test_older_tab_shows_the_newer_text_and_offers_a_choice(phone, show, patron,
     older.locator(choice).tap()
     expect(older.locator("[data-draft-newer] q")).to_have_count(0)
     if choice == "#keep-this":
-        kept(older)
+        wait_until_saved(older)
     chosen = "Is it on Fri" if choice == "#keep-this" else "Is it on Thursday?"
     expect(older.locator("#id_body")).to_have_value(chosen)
     assert Draft.objects.get().body == chosen
@@ -138,7 +138,7 @@ def test_sending_from_an_older_tab_sends_its_text_once_and_keeps_the_newer_draft
     newer = older.context.new_page()
     newer.goto(conversation.get_absolute_url())
     write(newer, "Is it on Thursday?")
-    kept(newer)
+    wait_until_saved(newer)
     newer.close()
     write(older, "Is it on Fri")
     pause(older)
@@ -146,7 +146,7 @@ def test_sending_from_an_older_tab_sends_its_text_once_and_keeps_the_newer_draft
     older.locator("#send").tap()
     expect(latest(older)).to_have_text("Is it on Fri")
     assert Draft.objects.get().body == "Is it on Thursday?"
-    assert older.evaluate(KEPT_HERE) == []
+    assert older.evaluate(STORED_DRAFTS) == []
     older.goto(conversation.get_absolute_url())
     expect(older.locator("#id_body")).to_have_value("Is it on Thursday?")
 
@@ -155,11 +155,11 @@ def test_text_typed_offline_is_kept_on_the_device_until_online(phone, show, patr
     page = opened_conversation(show, phone(), conversation, patron)
     page.context.set_offline(True)
     write(page, "Is it on Thurs")
-    not_kept(page)
-    assert page.evaluate(KEPT_HERE) == ["Is it on Thurs"]
+    wait_until_not_saved(page)
+    assert page.evaluate(STORED_DRAFTS) == ["Is it on Thurs"]
     page.context.set_offline(False)
-    kept(page)
-    assert page.evaluate(KEPT_HERE) == []
+    wait_until_saved(page)
+    assert page.evaluate(STORED_DRAFTS) == []
     assert Draft.objects.get().body == "Is it on Thurs"
 
 
@@ -169,15 +169,15 @@ def test_text_kept_on_the_device_and_text_from_another_are_joined(phone, show, p
         "draft " + page.locator("[data-draft]").get_attribute("data-draft"),
         {"body": "Written in the cellar", "sequence": 0},
     ]
-    # The server refuses the draft, as if the network were down.
+    # The browser kept this text while the network was down.
     page.evaluate("([key, copy]) => localStorage.setItem(key, JSON.stringify(copy))", here)
     opened_conversation(show, other, conversation, patron)
     write(other, "Written on the bus")
-    kept(other)
+    wait_until_saved(other)
     page.goto(conversation.get_absolute_url())
     expect(page.locator("#id_body")).to_have_value("Written on the bus\n\nWritten in the cellar")
-    kept(page)
-    assert page.evaluate(KEPT_HERE) == []
+    wait_until_saved(page)
+    assert page.evaluate(STORED_DRAFTS) == []
 
 
 def test_sending_offline_loses_nothing_and_sends_once(phone, show, patron, conversation):
@@ -189,7 +189,7 @@ def test_sending_offline_loses_nothing_and_sends_once(phone, show, patron, conve
     page.context.set_offline(False)
     page.locator("#send").tap()
     expect(latest(page)).to_have_text("Is it on Thursday?")
-    assert page.evaluate(KEPT_HERE) == []
+    assert page.evaluate(STORED_DRAFTS) == []
     assert Message.objects.filter(body="Is it on Thursday?").count() == 1
 
 
@@ -207,13 +207,13 @@ def test_signing_out_deletes_drafts_from_the_device(phone, show, patron, convers
     # The server refuses the draft, as if the sign-in had expired.
     page.route("**/draft/", lambda route: route.fulfill(status=404))
     write(page, "Is it on Thurs")
-    not_kept(page)
+    wait_until_not_saved(page)
     page.goto("/me/")
-    assert page.evaluate(KEPT_HERE) == ["Is it on Thurs"]
+    assert page.evaluate(STORED_DRAFTS) == ["Is it on Thurs"]
     # This answer doesn't clear the browser's storage.
     page.route("**/sign-out/", lambda route: route.fulfill(status=204))
     page.locator("#sign-out").tap()
-    page.wait_for_function(f"!({KEPT_HERE}).length")
+    page.wait_for_function(f"!({STORED_DRAFTS}).length")
 
 
 def test_unsaved_question_is_not_shown_to_the_next_person_on_the_browser(phone, show, patron):
@@ -223,7 +223,7 @@ def test_unsaved_question_is_not_shown_to_the_next_person_on_the_browser(phone, 
     # The server refuses the draft, as if the sign-in had expired.
     page.route("**/draft/", lambda route: route.fulfill(status=404))
     write(page, "He reads my phone")
-    not_kept(page)
+    wait_until_not_saved(page)
     page.context.clear_cookies()
     page.unroute("**/draft/")
     show(page, UserFactory(name="Nia Boateng"))
@@ -248,7 +248,7 @@ def test_question_sent_while_its_draft_was_saving_does_not_come_back(phone, show
     page.goto("/ask/")
     pause(page)
     expect(page.locator("#id_body")).to_have_value("")
-    assert page.evaluate(KEPT_HERE) == []
+    assert page.evaluate(STORED_DRAFTS) == []
     assert not Draft.objects.exclude(body="").exists()
 
 
@@ -277,17 +277,17 @@ def test_browser_stores_nothing_of_a_quiet_visit(phone, show, branch, staff):
     page = opened_conversation(show, phone(), ask(session), codes=[code_for(session)])
     page.context.set_offline(True)
     write(page, "He reads my phone")
-    not_kept(page)
+    wait_until_not_saved(page)
     assert "phone" not in page.evaluate("JSON.stringify([localStorage, sessionStorage])")
     page.context.set_offline(False)
-    kept(page)
+    wait_until_saved(page)
     assert "phone" not in page.evaluate("JSON.stringify([localStorage, sessionStorage])")
 
 
 def test_draft_from_another_device_can_be_sent_without_javascript(phone, show, patron, conversation):
     one, other = opened_conversation(show, phone(), conversation, patron), phone(javascript=False)
     write(one, "Is it on Thursday?")
-    kept(one)
+    wait_until_saved(one)
     opened_conversation(show, other, conversation, patron)
     expect(other.locator("#id_body")).to_have_value("Is it on Thursday?")
     other.locator("#send").tap()

@@ -44,14 +44,14 @@ def at_desk(desk_computer, show, conversation):
 
 
 @pytest.fixture
-def in_hand(phone, show, conversation, patron):
+def patrons_phone(phone, show, conversation, patron):
     page = show(phone(), patron)
     page.clock.install()
     page.goto(conversation.get_absolute_url())
     return page
 
 
-def polled(page, milliseconds=POLL):
+def poll(page, milliseconds=POLL):
     with page.expect_response(re.compile("/news/")):
         page.clock.fast_forward(milliseconds)
 
@@ -61,12 +61,12 @@ def write(page, words):
     page.keyboard.type(words)
 
 
-def kept(page):
+def wait_until_saved(page):
     line = page.locator("#reply-form [data-draft-state]")
     expect(line).to_have_text(line.get_attribute("data-kept"))
 
 
-def let_the_seconds_pass(conversation):
+def end_undo_window(conversation):
     """Move the answers back in time, so that their undo window is over."""
     back = datetime.timedelta(seconds=20)
     Message.objects.filter(conversation=conversation, side="staff").update(
@@ -78,25 +78,25 @@ def let_the_seconds_pass(conversation):
 
 
 def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
-    at_desk, in_hand, conversation, staff, omar, patron
+    at_desk, patrons_phone, conversation, staff, omar, patron
 ):
     rosas, omars = at_desk(staff), at_desk(omar)
 
     # Each sees that the other is here and writes.
-    polled(rosas)
+    poll(rosas)
     expect(rosas.locator("#here")).to_contain_text("Omar Haddad")
     looking = omars.locator("#here").inner_text()
     assert "Rosa Lindqvist" in looking
     # The page reports writing at once, not with its next poll.
     with rosas.expect_response(re.compile("/news/.*writing=1"), timeout=3000):
         write(rosas, "It is the cyan cartridge.")
-    polled(omars)
+    poll(omars)
     expect(omars.locator("#here")).not_to_have_text(looking)
     expect(omars.locator("#here")).to_contain_text("Rosa Lindqvist")
     write(omars, "Clean the heads again.")
     for page in (rosas, omars):
         page.clock.fast_forward(2000)
-        kept(page)
+        wait_until_saved(page)
 
     # Both take it. Rosa gets it and Omar sees that. Both keep what they typed.
     rosas.locator("#take").click()
@@ -113,7 +113,7 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     rosas.locator("#send").click()
     expect(rosas.locator("#entries .pending-answer button")).to_be_visible()
     before = omars.locator("#id_body").bounding_box()
-    polled(omars)
+    poll(omars)
     expect(omars.locator("#entries .pending-answer")).to_have_count(1)
     assert abs(omars.locator("#id_body").bounding_box()["y"] - before["y"]) < 2
     expect(omars.locator("#announce")).to_contain_text("Rosa Lindqvist")
@@ -123,12 +123,12 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     assert conversation.messages.filter(side="staff").count() == 1
 
     # The patron doesn't see the answer yet, and Rosa takes it back.
-    polled(in_hand, PATRONS_POLL)
-    expect(in_hand.locator(".message")).to_have_count(1)
+    poll(patrons_phone, PATRONS_POLL)
+    expect(patrons_phone.locator(".message")).to_have_count(1)
     rosas.locator("#entries .pending-answer button").click()
     expect(rosas.locator("#id_body")).to_have_value("It is the cyan cartridge.")
     expect(rosas.locator("#entries .pending-answer")).to_have_count(0)
-    polled(omars)
+    poll(omars)
     expect(omars.locator("#entries .message")).to_have_count(1)
     assert not conversation.messages.filter(side="staff").exists()
 
@@ -139,18 +139,18 @@ def test_two_colleagues_and_a_patron_share_a_conversation_without_losing_words(
     assert not Draft.objects.filter(person=omar).exists()
     rosas.locator("#send").click()
     expect(rosas.locator("#entries .pending-answer button")).to_be_visible()
-    polled(in_hand, PATRONS_POLL)
-    expect(in_hand.locator(".message")).to_have_count(1)
-    let_the_seconds_pass(conversation)
-    polled(in_hand, PATRONS_POLL)
-    expect(in_hand.locator(".message.theirs .bubble")).to_have_text("It is the cyan cartridge.")
+    poll(patrons_phone, PATRONS_POLL)
+    expect(patrons_phone.locator(".message")).to_have_count(1)
+    end_undo_window(conversation)
+    poll(patrons_phone, PATRONS_POLL)
+    expect(patrons_phone.locator(".message.theirs .bubble")).to_have_text("It is the cyan cartridge.")
     rosas.clock.fast_forward(16_000)
     expect(rosas.locator("#entries .pending-answer")).to_have_count(0)
 
     # Omar leaves. Rosa sees this at once, or half a minute later if his last poll arrives after his goodbye.
     omars.goto("/desk/")
     for _ in range(35):
-        polled(rosas)
+        poll(rosas)
         if not rosas.locator("#here").inner_text():
             break
         rosas.wait_for_timeout(1000)

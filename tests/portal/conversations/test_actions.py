@@ -365,7 +365,7 @@ def test_writing_does_not_mark_a_pending_answer_as_read(session, patron, staff):
 # The undo window.
 
 
-def seen(conversation, at):
+def patron_view(conversation, at):
     """Return what the patron's page, list and poll show at this moment."""
     conversation.refresh_from_db()
     shown = [message.body for message in conversation.messages.shown(at).in_order()]
@@ -382,18 +382,18 @@ def test_answer_and_its_effects_appear_only_after_the_undo_window(
     session, patron, staff, then, status, told, with_the_worker
 ):
     conversation = ask(session, patron)
-    before = seen(conversation, NOW)
+    before = patron_view(conversation, NOW)
     assert before == (["It is checked out"], [], 1, "waiting_for_staff")
     say(conversation, staff, STAFF, at=NOW + minute, then=then)
     shown_from = NOW + minute + Message.UNDO_WINDOW
     for at in (NOW + minute, shown_from - second):
         if with_the_worker:
             jobs.show_pending_answers(at=at)
-        assert seen(conversation, at) == before
+        assert patron_view(conversation, at) == before
         assert conversation.last_message_at == NOW
     if with_the_worker:
         jobs.show_pending_answers(at=shown_from)
-    assert seen(conversation, shown_from) == (["It is checked out", "Try this"], told, 2, status)
+    assert patron_view(conversation, shown_from) == (["It is checked out", "Try this"], told, 2, status)
     assert conversation.last_message_at == (shown_from if with_the_worker else NOW)
     assert conversation.status == status
 
@@ -408,7 +408,7 @@ def test_two_quick_answers_appear_one_after_the_other(session, patron, staff, wi
         at = NOW + minute + seconds * second
         if with_the_worker:
             jobs.show_pending_answers(at=at)
-        shown, told, version, status = seen(conversation, at)
+        shown, told, version, status = patron_view(conversation, at)
         views.append((shown[1:], told, version, status))
     assert views == [
         ([], [], 1, "waiting_for_staff"),
@@ -482,8 +482,13 @@ def test_reopening_appears_to_the_patron_only_after_the_pending_close(session, p
     say(conversation, staff, STAFF, at=NOW + minute, then="close")
     say(conversation, patron, PATRON, body="one thing more", at=NOW + minute + 5 * second)
     at = NOW + minute + 5 * second
-    assert seen(conversation, at) == (["It is checked out", "one thing more"], [], 2, "waiting_for_staff")
-    assert seen(conversation, NOW + hour) == (
+    assert patron_view(conversation, at) == (
+        ["It is checked out", "one thing more"],
+        [],
+        2,
+        "waiting_for_staff",
+    )
+    assert patron_view(conversation, NOW + hour) == (
         ["It is checked out", "Try this", "one thing more"],
         ["closed", "reopened"],
         3,
@@ -495,9 +500,19 @@ def test_patron_can_close_a_conversation_that_a_pending_answer_closed(session, p
     conversation = ask(session, patron)
     message = say(conversation, staff, STAFF, at=NOW + minute, then="close")
     actions.close(conversation, by=patron, side=PATRON, at=NOW + minute + 5 * second)
-    assert seen(conversation, NOW + minute + 5 * second) == (["It is checked out"], ["closed"], 2, "closed")
+    assert patron_view(conversation, NOW + minute + 5 * second) == (
+        ["It is checked out"],
+        ["closed"],
+        2,
+        "closed",
+    )
     actions.take_back(message, by=staff, at=NOW + minute + 6 * second)
-    assert seen(conversation, NOW + minute + 6 * second) == (["It is checked out"], ["closed"], 2, "closed")
+    assert patron_view(conversation, NOW + minute + 6 * second) == (
+        ["It is checked out"],
+        ["closed"],
+        2,
+        "closed",
+    )
     assert conversation.status == "closed"
 
 
@@ -505,13 +520,13 @@ def test_close_by_a_colleague_appears_after_the_pending_answer_before_it(session
     conversation = ask(session, patron)
     message = say(conversation, staff, STAFF, at=NOW + minute)
     actions.close(conversation, by=coordinator, side=STAFF, at=NOW + minute + 5 * second)
-    assert seen(conversation, NOW + minute + 6 * second) == (
+    assert patron_view(conversation, NOW + minute + 6 * second) == (
         ["It is checked out"],
         [],
         1,
         "waiting_for_staff",
     )
-    assert seen(conversation, NOW + minute + 15 * second) == (
+    assert patron_view(conversation, NOW + minute + 15 * second) == (
         ["It is checked out", "Try this"],
         ["closed"],
         2,
@@ -519,7 +534,12 @@ def test_close_by_a_colleague_appears_after_the_pending_answer_before_it(session
     )
     # Without the answer, the close no longer has to wait.
     actions.take_back(message, by=staff, at=NOW + minute + 14 * second)
-    assert seen(conversation, NOW + minute + 14 * second) == (["It is checked out"], ["closed"], 2, "closed")
+    assert patron_view(conversation, NOW + minute + 14 * second) == (
+        ["It is checked out"],
+        ["closed"],
+        2,
+        "closed",
+    )
 
 
 # Taking an answer back.
@@ -527,7 +547,7 @@ def test_close_by_a_colleague_appears_after_the_pending_answer_before_it(session
 
 def test_taking_back_an_answer_restores_everything_from_before(session, patron, staff):
     conversation = ask(session, patron)
-    before = seen(conversation, NOW)
+    before = patron_view(conversation, NOW)
     was = Conversation.objects.values(*COLUMNS).get()
     token = uuid.uuid4()
     items = [ChosenItem(item=ItemFactory(), reason="newer")]
@@ -547,7 +567,7 @@ def test_taking_back_an_answer_restores_everything_from_before(session, patron, 
         added_at=NOW,
     )
     actions.take_back(message, by=staff, at=NOW + hour + 14 * second, typed={"item-0": "1"})
-    assert seen(conversation, NOW + 2 * hour) == before
+    assert patron_view(conversation, NOW + 2 * hour) == before
     assert Conversation.objects.values(*COLUMNS).get() == was
     assert (
         Message.objects.count(),
@@ -615,8 +635,8 @@ def test_one_of_two_pending_answers_can_be_taken_back(session, patron, staff, co
         "waiting_for_staff",
         NOW,
     )
-    assert seen(conversation, NOW + minute + 19 * second)[0] == ["It is checked out"]
-    assert seen(conversation, NOW + minute + 20 * second)[0] == ["It is checked out", "second"]
+    assert patron_view(conversation, NOW + minute + 19 * second)[0] == ["It is checked out"]
+    assert patron_view(conversation, NOW + minute + 20 * second)[0] == ["It is checked out", "second"]
 
 
 def test_newer_draft_and_its_files_are_added_to_the_answer_taken_back(session, patron, staff):

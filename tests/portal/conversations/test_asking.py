@@ -67,7 +67,7 @@ def send(client, address=SEND, **more):
     return client.post(address, {"client_token": token_on(client.get(address)), **more})
 
 
-def prove(client, address):
+def sign_in_by_email(client, address):
     """Sign in with the emailed code."""
     client.post(reverse("sign_in"), {"email": address, "next": SEND})
     code = next(line for line in mail.outbox[-1].body.splitlines() if line.isdecimal() and len(line) == 6)
@@ -248,7 +248,7 @@ def test_anonymous_visitor_writes_first_then_confirms_an_address_and_sends(clien
         "To a visit",
     ]:
         assert words in page
-    assert prove(client, "new@example.org").url == SEND
+    assert sign_in_by_email(client, "new@example.org").url == SEND
     ready = text(client.get(SEND))
     assert "new@example.org" in ready
     # Confirming the address alone sends nothing.
@@ -266,7 +266,7 @@ def test_question_survives_a_sign_in_that_expired_while_writing(client, patron, 
     client.post(reverse("ask_draft"), fields | {"sequence": 1})
     client.session.flush()
     assert client.post(ASK, fields, follow=True).redirect_chain == [(SEND, 302)]
-    prove(client, patron.email)
+    sign_in_by_email(client, patron.email)
     send(client)
     conversation = Conversation.objects.get()
     assert (conversation.patron, conversation.messages.get().body) == (patron, QUESTION)
@@ -275,7 +275,7 @@ def test_question_survives_a_sign_in_that_expired_while_writing(client, patron, 
 def test_topic_and_branch_are_kept_with_the_unsent_question(client):
     other, topic = BranchFactory(name="Hillside"), TopicFactory(name="Gardening")
     client.post(ASK, typed(topic=topic.pk, branch=other.pk))
-    prove(client, "new@example.org")
+    sign_in_by_email(client, "new@example.org")
     send(client)
     conversation = Conversation.objects.get()
     assert (conversation.topic, conversation.branch) == (topic, other)
@@ -296,14 +296,14 @@ def test_unsent_question_can_be_changed(client):
     client.post(ASK, typed())
     composer = token_on(client.get(ASK))
     client.post(ASK, {"body": "Shorter", "client_token": composer})
-    prove(client, "new@example.org")
+    sign_in_by_email(client, "new@example.org")
     send(client)
     assert Message.objects.get().body == "Shorter"
 
 
 def test_stale_tab_cannot_send_the_question_again_after_another_tab_sent_it(client):
     client.post(ASK, typed())
-    prove(client, "new@example.org")
+    sign_in_by_email(client, "new@example.org")
     stale = token_on(client.get(SEND))
     # A question of a signed-in person is sent at once.
     client.post(ASK, {"body": "Written here", "client_token": token_on(client.get(ASK))})
@@ -339,7 +339,7 @@ def test_second_unsent_question_does_not_replace_the_first_without_asking(client
 
 def test_pressing_send_in_two_tabs_sends_one_question(client):
     client.post(ASK, typed())
-    prove(client, "new@example.org")
+    sign_in_by_email(client, "new@example.org")
     token = token_on(client.get(SEND))
     first, second = client.post(SEND, {"client_token": token}), client.post(SEND, {"client_token": token})
     assert first.url == second.url
@@ -382,7 +382,7 @@ def test_worker_deletes_an_expired_unsent_question_from_a_longer_session(client,
 def test_signing_in_with_an_unsent_question_gives_a_session_of_full_length(client, visit, how, settings):
     client.post(ASK, typed())
     if how == "by mail":
-        prove(client, "new@example.org")
+        sign_in_by_email(client, "new@example.org")
     else:
         client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND})
     assert client.session.get_expiry_age() == settings.SESSION_COOKIE_AGE
@@ -460,7 +460,7 @@ def test_question_about_a_visit_goes_to_the_branch_of_the_visit(client, visit, s
 def test_viewer_by_code_asks_about_something_new_after_confirming_an_email(client, visit, show_code):
     show_code(client, code_for(visit))
     assert client.post(ASK, typed(about="new")).url == SEND
-    prove(client, "new@example.org")
+    sign_in_by_email(client, "new@example.org")
     assert 'value="new"' in chosen_on(client.get(SEND))
     send(client, about="new")
     conversation = Conversation.objects.get()
@@ -543,7 +543,7 @@ def test_patron_can_ask_twenty_questions_a_day_and_then_sees_when_to_try_again(m
 
 @pytest.mark.parametrize("address", [SEND, SEND_READING])
 def test_unsent_question_is_kept_if_too_many_were_sent(client, visit, monkeypatch, address):
-    client.post(ASK, typed()) if address == SEND else answer_all(client)
+    client.post(ASK, typed()) if address == SEND else fill_reading_form(client)
     client.post(reverse("open_code"), {"code": code_for(visit)})
     monkeypatch.setitem(LIMITS, "question", Limit("questions", target="0/d"))
     refused = send(client, address, about=str(visit.public_id))
@@ -605,7 +605,7 @@ ANSWERS = {
 }
 
 
-def answer_all(client, answers=ANSWERS):
+def fill_reading_form(client, answers=ANSWERS):
     address = READ
     for step, fields in answers.items():
         assert address in (READ, f"{READ}?step={step}")
@@ -614,7 +614,7 @@ def answer_all(client, answers=ANSWERS):
 
 
 def test_reading_answers_become_a_readers_advisory_conversation(me, patron):
-    answer_all(me)
+    fill_reading_form(me)
     page = text(me.get(SEND_READING))
     for words in [
         "Piranesi",
@@ -675,7 +675,7 @@ def test_longest_possible_reading_answers_fit_the_form_and_the_message(language)
 
 
 def test_every_reading_question_but_one_can_be_skipped(me):
-    answer_all(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
+    fill_reading_form(me, {step: {"chosen": "me"} if step == "whom" else {} for step in ANSWERS})
     send(me, SEND_READING)
     assert Message.objects.get().body == "Can you find me something to read?\n\nIt is for: me"
 
@@ -698,7 +698,7 @@ def test_going_back_in_the_reading_form_keeps_answers_and_requires_none(me):
 
 
 def test_changing_a_reading_answer_returns_to_the_overview(me):
-    answer_all(me)
+    fill_reading_form(me)
     assert f"{READ}?step=mood&amp;then=check" in me.get(SEND_READING).content.decode()
     assert me.post(f"{READ}?step=mood&then=check", {"chosen": "dark"}).url == SEND_READING
     assert "comforting" not in text(me.get(SEND_READING))
@@ -722,11 +722,11 @@ def test_sending_the_reading_form_early_leads_to_the_first_missing_step(me):
 
 
 def test_anonymous_visitor_confirms_an_address_after_the_reading_form(client):
-    answer_all(client)
+    fill_reading_form(client)
     assert "Where may the answer go?" in text(client.get(SEND_READING)) or "To an e-mail address" in text(
         client.get(SEND_READING)
     )
-    prove(client, "new@example.org")
+    sign_in_by_email(client, "new@example.org")
     assert Conversation.objects.count() == 0
     send(client, SEND_READING)
     assert Conversation.objects.get().patron.email == "new@example.org"
@@ -734,7 +734,7 @@ def test_anonymous_visitor_confirms_an_address_after_the_reading_form(client):
 
 
 def test_reading_form_sent_by_code_belongs_to_the_visit(client, visit):
-    answer_all(client)
+    fill_reading_form(client)
     client.post(reverse("open_code"), {"code": code_for(visit), "next": SEND_READING})
     send(client, SEND_READING, about=str(visit.public_id))
     conversation = Conversation.objects.get()
@@ -742,7 +742,7 @@ def test_reading_form_sent_by_code_belongs_to_the_visit(client, visit):
 
 
 def test_items_in_an_answer_to_the_reading_form_count_as_readers_advisory(me, staff, visit, branch):
-    answer_all(me)
+    fill_reading_form(me)
     send(me, SEND_READING)
     conversation = Conversation.objects.get()
     item = ItemFactory()
@@ -760,7 +760,7 @@ def test_items_in_an_answer_to_the_reading_form_count_as_readers_advisory(me, st
 
 
 def test_sending_the_reading_form_twice_creates_one_conversation(me):
-    answer_all(me)
+    fill_reading_form(me)
     token = token_on(me.get(SEND_READING))
     first, second = (me.post(SEND_READING, {"client_token": token}) for _ in range(2))
     assert first.url == second.url
@@ -768,7 +768,7 @@ def test_sending_the_reading_form_twice_creates_one_conversation(me):
 
 
 def test_reading_answers_can_be_discarded(me):
-    answer_all(me)
+    fill_reading_form(me)
     me.post(reverse("discard_reading"))
     assert me.get(SEND_READING).url == f"{READ}?step=loved"
 

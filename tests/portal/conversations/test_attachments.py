@@ -390,10 +390,10 @@ def test_only_the_patron_opens_files_of_a_kept_conversation(
 ):
     files = [
         attach_to(conversation.messages.get()),
-        _unsent(conversation, patron),
-        _held(conversation, staff),
+        add_unsent(conversation, patron),
+        add_to_pending_answer(conversation, staff),
     ]
-    _become(who, client, sign_in, show_code, conversation, patron, staff)
+    open_as(who, client, sign_in, show_code, conversation, patron, staff)
     for small in ("", "?size=small"):
         assert [client.get(address(file) + small).status_code for file in files] == [sent, not_sent, held]
 
@@ -410,14 +410,18 @@ def test_only_a_viewer_with_the_code_opens_files_of_a_visit_that_is_not_kept(
     HelpSession.objects.filter(pk=conversation.help_session_id).update(patron=None, kept_at=None)
     Conversation.objects.filter(pk=conversation.pk).update(patron=None)
     conversation.refresh_from_db()
-    files = [attach_to(conversation.messages.get()), _unsent(conversation, None), _held(conversation, staff)]
-    _become(who, client, sign_in, show_code, conversation, patron, staff)
+    files = [
+        attach_to(conversation.messages.get()),
+        add_unsent(conversation, None),
+        add_to_pending_answer(conversation, staff),
+    ]
+    open_as(who, client, sign_in, show_code, conversation, patron, staff)
     assert [client.get(address(file)).status_code for file in files] == [sent, not_sent, held]
 
 
 def test_file_of_a_pending_answer_appears_with_the_answer(me, conversation, staff, time_machine):
     time_machine.move_to(timezone.now(), tick=False)
-    file = _held(conversation, staff)
+    file = add_to_pending_answer(conversation, staff)
     assert me.get(address(file)).status_code == 404
     assert str(file.public_id) not in me.get(conversation.get_absolute_url()).content.decode()
     time_machine.shift(Message.UNDO_WINDOW)
@@ -456,7 +460,7 @@ def test_file_added_by_code_is_kept_with_the_visit(client, show_code, sign_in, c
     assert address(Attachment.objects.get()) in client.get(conversation.get_absolute_url()).content.decode()
 
 
-def _unsent(conversation, person):
+def add_unsent(conversation, person):
     [(name, usable)] = attachments.checked([("not-sent.jpg", picture_file(), "")])[0]
     return attachments.add(
         conversation,
@@ -469,7 +473,7 @@ def _unsent(conversation, person):
     )
 
 
-def _held(conversation, staff):
+def add_to_pending_answer(conversation, staff):
     answer = actions.reply(
         conversation,
         by=staff,
@@ -482,7 +486,7 @@ def _held(conversation, staff):
     return attach_to(answer, pdf_file())
 
 
-def _become(who, client, sign_in, show_code, conversation, patron, staff):
+def open_as(who, client, sign_in, show_code, conversation, patron, staff):
     if who.startswith("the holder"):
         show_code(client, code_for(conversation.help_session, state="kept" if "kept" in who else "live"))
     if who == "the patron" or "signed in" in who:
@@ -608,7 +612,7 @@ def test_erasing_a_conversation_deletes_its_files_from_disk(
 def test_erased_conversation_accepts_no_file(conversation, coordinator, patron, disk):
     desk_actions.erase(conversation, by=coordinator, at=timezone.now())
     with pytest.raises(actions.Erased):
-        _unsent(conversation, patron)
+        add_unsent(conversation, patron)
     assert disk() == []
 
 
@@ -639,7 +643,7 @@ def at_once(test):
     )(test)
 
 
-def _adds(conversation, person, names, token=None):
+def uploads_of(conversation, person, names, token=None):
     """Return one function per name. Each adds a PDF of 1,000 bytes."""
 
     def work(name, key):
@@ -671,7 +675,9 @@ def test_eight_simultaneous_uploads_never_exceed_the_patrons_space(conversation,
             for _ in range(3)
         ),
     ]
-    works = [work for n, some in enumerate(conversations) for work in _adds(some, patron, [f"{n}a", f"{n}b"])]
+    works = [
+        work for n, some in enumerate(conversations) for work in uploads_of(some, patron, [f"{n}a", f"{n}b"])
+    ]
 
     def check(_key, outcomes):
         assert sorted(outcome == "NotAdded" for outcome in outcomes) == [False] * 3 + [True] * 5
@@ -692,7 +698,7 @@ def test_eight_simultaneous_uploads_by_code_never_exceed_the_space(conversation,
         Attachment.objects.all().delete()
 
     rounds(
-        _adds(conversation, None, "abcdefgh"),
+        uploads_of(conversation, None, "abcdefgh"),
         ROUNDS,
         before=lambda _: uuid.uuid4(),
         after=check,
@@ -705,7 +711,7 @@ def test_one_file_uploaded_eight_times_at_once_is_stored_once(conversation, patr
     def check(key, ids):
         assert len(set(ids)) == Attachment.objects.filter(client_token=key).count() == 1
 
-    rounds(_adds(conversation, patron, "a" * 8), ROUNDS, before=lambda _: uuid.uuid4(), after=check)
+    rounds(uploads_of(conversation, patron, "a" * 8), ROUNDS, before=lambda _: uuid.uuid4(), after=check)
     assert len(disk()) == ROUNDS
 
 
@@ -729,7 +735,7 @@ def test_file_uploaded_while_its_message_is_sent_is_in_the_message_or_refused(co
         assert not Attachment.objects.filter(message=None).exists()
 
     rounds(
-        [sends, *_adds(conversation, patron, "abc")],
+        [sends, *uploads_of(conversation, patron, "abc")],
         ROUNDS,
         before=lambda _: uuid.uuid4(),
         after=check,

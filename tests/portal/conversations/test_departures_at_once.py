@@ -47,7 +47,7 @@ def test_work_during_the_end_of_a_role_is_saved_before_it_or_refused(transaction
         for n in range(3)
     ]
 
-    def begins_again(number):
+    def restore(number):
         StaffRole.objects.get_or_create(user=ana, branch=branch)
         for conversation in conversations:
             conversation.refresh_from_db()
@@ -89,7 +89,7 @@ def test_work_during_the_end_of_a_role_is_saved_before_it_or_refused(transaction
     def takes_many(person, token):
         bulk.take_many(Conversation.objects.all(), by=person, at=timezone.now())
 
-    def is_given_one(token):
+    def gets_assigned(token):
         desk_actions.assign(conversations[2], to=ana, by=coordinator, at=timezone.now(), was=coordinator)
         return "saved"
 
@@ -119,7 +119,7 @@ def test_work_during_the_end_of_a_role_is_saved_before_it_or_refused(transaction
         ),
         at_desk(is_typing),
         at_desk(takes_many),
-        is_given_one,
+        gets_assigned,
     ]
-    rounds(works, ROUNDS, before=begins_again, after=check, refusals={"RoleEnded"})
+    rounds(works, ROUNDS, before=restore, after=check, refusals={"RoleEnded"})
     assert Message.objects.filter(side="staff").exists()

@@ -72,7 +72,7 @@ def now_of(conversation):
     return Conversation.objects.get(pk=conversation.pk)
 
 
-def is_as_its_history_says(conversation):
+def matches_its_history(conversation):
     row, told = now_of(conversation), states.replay(now_of(conversation))
     return (row.status, row.waiting_since, row.snoozed_until) == (
         told.status,
@@ -81,7 +81,7 @@ def is_as_its_history_says(conversation):
     )
 
 
-def kinds(conversation):
+def event_kinds(conversation):
     return list(conversation.desk_events.order_by("at", "pk").values_list("kind", flat=True))
 
 
@@ -92,13 +92,13 @@ class TestTakingAndAssigning:
             with pytest.raises(desk_actions.AlreadyTaken) as taken:
                 desk_actions.take(conversation, by=StaffFactory(branch=branch), at=NOW + number * second)
             assert taken.value.assignee == staff
-        assert (now_of(conversation).assignee, kinds(conversation)) == (staff, ["taken"])
+        assert (now_of(conversation).assignee, event_kinds(conversation)) == (staff, ["taken"])
 
     def test_taking_a_conversation_twice_takes_it_once(self, conversation, staff):
         desk_actions.take(conversation, by=staff, at=NOW)
         desk_actions.take(conversation, by=staff, at=NOW + hour)
         assert now_of(conversation).assigned_at < NOW + second
-        assert kinds(conversation) == ["taken"]
+        assert event_kinds(conversation) == ["taken"]
 
     @pytest.mark.parametrize(("first_day", "free"), [("2026-03-03", True), ("2026-03-04", False)])
     def test_conversation_of_a_colleague_who_is_away_today_can_be_taken(
@@ -129,7 +129,7 @@ class TestTakingAndAssigning:
         assert (taken.value.assignee, now_of(conversation).assignee) == (omar, omar)
         with pytest.raises(desk_actions.AlreadyTaken):
             desk_actions.transfer(conversation, branch=BranchFactory(), by=staff, at=NOW + minute, was=None)
-        assert (now_of(conversation).branch, kinds(conversation)) == (conversation.branch, ["taken"])
+        assert (now_of(conversation).branch, event_kinds(conversation)) == (conversation.branch, ["taken"])
 
     def test_assigning_and_unassigning_are_recorded_with_both_people(self, conversation, staff, omar):
         desk_actions.assign(conversation, to=omar, by=staff, at=NOW + minute, was=None)
@@ -155,7 +155,7 @@ class TestTakingAndAssigning:
         row = now_of(conversation)
         assert (row.branch, row.assignee, row.promised_at, row.waiting_since) == (slow, None, promised, NOW)
         assert promised is not None
-        assert kinds(conversation) == ["taken", "handed_over"]
+        assert event_kinds(conversation) == ["taken", "handed_over"]
 
     def test_transfer_refreshes_the_queues_of_both_branches(self, conversation, staff, branch):
         other = BranchFactory()
@@ -184,8 +184,8 @@ class TestSnoozing:
             NOW,
             "asked",
         )
-        assert kinds(conversation) == ["snoozed", "woken"]
-        assert is_as_its_history_says(conversation)
+        assert event_kinds(conversation) == ["snoozed", "woken"]
+        assert matches_its_history(conversation)
 
     @pytest.mark.parametrize(
         ("zone", "until", "asleep", "awake"),
@@ -230,7 +230,7 @@ class TestSnoozing:
     def test_snoozing_twice_until_one_day_is_recorded_once(self, conversation, staff):
         for number in range(2):
             desk_actions.snooze(conversation, until=self.UNTIL, by=staff, at=NOW + number * hour)
-        assert kinds(conversation) == ["snoozed"]
+        assert event_kinds(conversation) == ["snoozed"]
 
     def test_answered_conversation_returns_from_snooze_with_the_reason_came_back(self, conversation, staff):
         say(conversation, staff, STAFF, at=NOW + minute)
@@ -282,7 +282,7 @@ class TestScheduledJobs:
         assert (now_of(conversation).status == "closed") is closed
         assert conversation.events.filter(kind="closed_by_itself").exists() is closed
         assert Notification.objects.count() == mails
-        assert is_as_its_history_says(conversation)
+        assert matches_its_history(conversation)
 
     def test_new_closing_time_does_not_apply_to_answers_already_sent(self, conversation, staff, library):
         say(conversation, staff, STAFF, at=NOW)
@@ -304,7 +304,7 @@ class TestScheduledJobs:
             say(conversation, omar, STAFF, at=NOW + written, then="ours")
         jobs.release_untouched(at=NOW + 3 * day + 2 * minute)
         assert (now_of(conversation).assignee is None) is released
-        assert ("released" in kinds(conversation)) is released
+        assert ("released" in event_kinds(conversation)) is released
         assert now_of(conversation).status == "waiting_for_staff"
 
     def test_conversation_that_waits_for_the_patron_is_not_released(self, conversation, omar):
@@ -341,7 +341,7 @@ class TestUndo:
         done = desk_actions.snooze(conversation, until=datetime.date(2026, 3, 9), by=staff, at=NOW + hour)
         desk_actions.undo(conversation, done_at=done.changed_at, by=staff, at=NOW + hour + minute)
         assert {name: getattr(now_of(conversation), name) for name in before} == before
-        assert kinds(conversation) == []
+        assert event_kinds(conversation) == []
 
     def test_undoing_a_close_leaves_no_event_and_keeps_the_place_in_the_queue(self, conversation, staff):
         promised = now_of(conversation).promised_at
@@ -357,7 +357,7 @@ class TestUndo:
             NOW,
         )
         assert not conversation.events.exists()
-        assert is_as_its_history_says(conversation)
+        assert matches_its_history(conversation)
 
     def test_undoing_an_assignment_restores_the_assignee(self, conversation, staff, omar):
         desk_actions.take(conversation, by=omar, at=NOW)
@@ -441,7 +441,7 @@ class TestMerging:
             NOW,
             promised,
         )
-        assert is_as_its_history_says(joined)
+        assert matches_its_history(joined)
 
     def test_merge_keeps_the_earlier_promise(self, conversation, other, staff, patron):
         slow = BranchFactory(promise_hours=400)
@@ -579,8 +579,8 @@ class TestMerging:
         recommendation = recommend_in(HelpSessionFactory(patron=patron, staff=staff, branch=branch))[0]
         judge = {"why": "", "comment": "", "by": patron}
         verdicts.take_verdict(recommendation, verdict="did_not_help", at=NOW, **judge)
-        hung = Conversation.objects.get(recommendation=recommendation)
-        joined = merging.merge(hung, into=other, by=staff, at=NOW + hour)
+        about_the_item = Conversation.objects.get(recommendation=recommendation)
+        joined = merging.merge(about_the_item, into=other, by=staff, at=NOW + hour)
         assert (now_of(joined).status, now_of(joined).reason, now_of(joined).waiting_since) == (
             "waiting_for_staff",
             "did_not_help",
@@ -591,8 +591,8 @@ class TestMerging:
         verdicts.take_verdict(recommendation, verdict="helped", at=NOW + 4 * hour, **judge)
         verdicts.take_verdict(recommendation, verdict="did_not_help", at=NOW + 5 * hour, **judge)
         assert (now_of(joined).status, now_of(joined).waiting_since) == ("waiting_for_staff", NOW + 5 * hour)
-        assert now_of(hung).status == "closed"
-        assert is_as_its_history_says(joined)
+        assert now_of(about_the_item).status == "closed"
+        assert matches_its_history(joined)
 
     def test_merge_keeps_the_assignee_and_the_logged_contact(self, conversation, other, staff, omar):
         desk_actions.take(conversation, by=omar, at=NOW)
@@ -680,7 +680,7 @@ class TestErasing:
         self, conversation, staff, coordinator, branch
     ):
         contact = desk_actions.log_as_contact(
-            conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+            conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **contact_fields(branch)
         )
         desk_actions.erase(conversation, by=coordinator, at=NOW + 2 * hour)
         contact.refresh_from_db()
@@ -702,7 +702,7 @@ class TestErasing:
                 by=staff,
                 at=NOW + hour,
                 token=uuid.uuid4(),
-                **a_contact(branch, summary="SECRET", items=why),
+                **contact_fields(branch, summary="SECRET", items=why),
             )
             for each in (conversation, other)
         ]
@@ -736,7 +736,7 @@ class TestErasing:
             change(conversation, staff)
 
 
-def a_contact(branch, **changes):
+def contact_fields(branch, **changes):
     return {
         "branch": branch,
         "happened_on": NOW.date(),
@@ -760,7 +760,7 @@ def a_contact(branch, **changes):
 class TestLoggingAsAContact:
     def test_logged_contact_counts_the_work_and_names_no_patron(self, conversation, staff, branch):
         contact = desk_actions.log_as_contact(
-            conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+            conversation, by=staff, at=NOW + hour, token=uuid.uuid4(), **contact_fields(branch)
         )
         assert (contact.patron, contact.minutes, contact.status, contact.claim_codes.count()) == (
             None,
@@ -768,21 +768,21 @@ class TestLoggingAsAContact:
             "recorded",
             0,
         )
-        assert (now_of(conversation).logged_as, kinds(conversation)) == (contact, ["logged"])
+        assert (now_of(conversation).logged_as, event_kinds(conversation)) == (contact, ["logged"])
 
     def test_conversation_is_logged_as_a_contact_only_once(self, conversation, staff, omar, branch):
         token = uuid.uuid4()
         contact = desk_actions.log_as_contact(
-            conversation, by=staff, at=NOW + hour, token=token, **a_contact(branch)
+            conversation, by=staff, at=NOW + hour, token=token, **contact_fields(branch)
         )
         assert (
             desk_actions.log_as_contact(
-                conversation, by=staff, at=NOW + hour, token=token, **a_contact(branch)
+                conversation, by=staff, at=NOW + hour, token=token, **contact_fields(branch)
             )
             == contact
         )
         with pytest.raises(desk_actions.AlreadyLogged):
             desk_actions.log_as_contact(
-                conversation, by=omar, at=NOW + hour, token=uuid.uuid4(), **a_contact(branch)
+                conversation, by=omar, at=NOW + hour, token=uuid.uuid4(), **contact_fields(branch)
             )
         assert HelpSession.objects.filter(minutes=25).count() == 1

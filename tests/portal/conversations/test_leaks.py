@@ -107,7 +107,7 @@ class Desk:
         sent.attachments.update(name=f"{self.mark('file')}.png")
         self.held.append((conversation, sent))
 
-    def close_with_a_word(self, conversation):
+    def answer_and_close(self, conversation):
         self.held.append((conversation, self.send(conversation, self.world.staff, then="close")))
 
     def answer_and_take_back(self, conversation):
@@ -128,7 +128,7 @@ class Desk:
                 at=self.at(),
             )
 
-    def add_a_file_that_is_not_sent(self, conversation):
+    def add_unsent_file(self, conversation):
         sent = self.send(conversation, self.world.staff)
         attach_to(sent, alt=self.mark("unsent"))
         actions.take_back(sent, by=self.world.staff, at=self.at())
@@ -152,7 +152,7 @@ class Desk:
     def write_a_template(self, conversation):
         ReplyTemplateFactory(name=self.mark("template"), body=self.mark("template"))
 
-    def type_what_is_refused(self, conversation):
+    def lose_a_form(self, conversation):
         RefusedPost.objects.create(
             person=self.world.staff,
             path="/desk/",
@@ -160,7 +160,7 @@ class Desk:
             refused_at=timezone.now(),
         )
 
-    def hear_from_somebody_else(self, conversation):
+    def receive_from_another_patron(self, conversation):
         session = HelpSessionFactory(
             patron=UserFactory(name=self.mark("stranger")),
             branch=conversation.branch,
@@ -188,7 +188,7 @@ class Desk:
         )
 
 
-DONE = sorted(
+ACTIONS = sorted(
     name
     for name, method in vars(Desk).items()
     if callable(method) and name not in {"__init__", "mark", "colleague", "at", "send"}
@@ -230,13 +230,13 @@ def test_nothing_internal_of_the_desk_reaches_a_patron(
     )
     @given(
         st.lists(
-            st.tuples(st.sampled_from(DONE), st.booleans()),
-            min_size=len(DONE) // 2,
-            max_size=len(DONE),
+            st.tuples(st.sampled_from(ACTIONS), st.booleans()),
+            min_size=len(ACTIONS) // 2,
+            max_size=len(ACTIONS),
             unique=True,
         )
     )
-    def whatever_the_desk_does(done):
+    def nothing_leaks(done):
         with transaction.atomic():
             desk = Desk(world)
             for name, by_code in done:
@@ -258,11 +258,11 @@ def test_nothing_internal_of_the_desk_reaches_a_patron(
             transaction.set_rollback(True)
 
     with time_machine.travel(timezone.now() + 10 * second, tick=False):
-        whatever_the_desk_does()
+        nothing_leaks()
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", DONE)
+@pytest.mark.parametrize("name", ACTIONS)
 def test_each_desk_action_leaves_words_that_only_the_desk_reads(
     library, branch, patron, staff, coordinator, sign_in, show_code, name
 ):
@@ -288,7 +288,7 @@ def test_each_desk_action_leaves_words_that_only_the_desk_reads(
 
 # Code and templates of patron pages.
 
-DESKS_OWN = {
+INTERNAL_NAMES = {
     "ConversationNote",
     "NoteMention",
     "DeskEvent",
@@ -296,7 +296,16 @@ DESKS_OWN = {
     "SessionNote",
     "ConversationWords",
 }
-DESKS_OWN |= {"notes", "desk_actions", "merging", "desk_events", "presence", "bulk", "desk_lists", "search"}
+INTERNAL_NAMES |= {
+    "notes",
+    "desk_actions",
+    "merging",
+    "desk_events",
+    "presence",
+    "bulk",
+    "desk_lists",
+    "search",
+}
 PATRON_FILES = {
     "views.py",
     "conversation_page.py",
@@ -336,7 +345,7 @@ def names_in(source):
 
 @pytest.mark.parametrize("path", PATRON_MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_patron_modules_use_no_internal_names_of_the_desk(path):
-    assert DESKS_OWN & set(names_in(path.read_text())) == set()
+    assert INTERNAL_NAMES & set(names_in(path.read_text())) == set()
 
 
 @pytest.mark.parametrize("path", PATRON_TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))

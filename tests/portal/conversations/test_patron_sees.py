@@ -91,7 +91,7 @@ def state(page):
     return text(page).partition("Ask the library")[0]
 
 
-def everything(browser, conversation):
+def all_pages(browser, conversation):
     """Return the status of a poll and the text of every page that shows the conversation."""
     browser.get(reverse("conversations"))
     news = browser.get(
@@ -131,13 +131,13 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
     clock.shift(30 * hour)
     me.get(conversation.get_absolute_url())
     polled = {"since": version(conversation), "shown": "0-1"}
-    before = everything(me, conversation)
+    before = all_pages(me, conversation)
     clock.shift(second)
     answer(conversation, staff, then=then)
     for seconds in (1, 1, 5, 6, 1):
         clock.shift(seconds * second)
         Worker().round()
-        assert everything(me, conversation) == before
+        assert all_pages(me, conversation) == before
         assert (
             me.get(reverse("conversation_news", args=[conversation.public_id]), polled, **HTMX).status_code
             == 204
@@ -147,7 +147,7 @@ def test_pending_answer_is_invisible_to_the_patron(me, conversation, patron, sta
         for message in mail.outbox[(begun != "asked") :]
     )
     clock.shift(second)
-    after = everything(me, conversation)
+    after = all_pages(me, conversation)
     assert "Yes, on Thursday." in after[1]
     assert (
         me.get(reverse("conversation_news", args=[conversation.public_id]), polled, **HTMX).status_code == 200
@@ -211,7 +211,7 @@ def test_answer_shown_after_the_patrons_message_is_listed_after_that_message(
 # Whose turn it is.
 
 
-def put_off(conversation, patron, staff, clock):
+def snoozed(conversation, patron, staff, clock):
     desk_actions.snooze(conversation, until=datetime.date(2026, 11, 27), by=staff, at=timezone.now())
 
 
@@ -221,12 +221,12 @@ def answered(conversation, patron, staff, clock):
     jobs.show_pending_answers(at=timezone.now())
 
 
-def answered_and_put_off(conversation, patron, staff, clock):
+def answered_and_snoozed(conversation, patron, staff, clock):
     answered(conversation, patron, staff, clock)
-    put_off(conversation, patron, staff, clock)
+    snoozed(conversation, patron, staff, clock)
 
 
-def sorted_out(conversation, patron, staff, clock):
+def closed_by_the_patron(conversation, patron, staff, clock):
     actions.close(conversation, by=patron, side="patron", at=timezone.now())
 
 
@@ -250,10 +250,10 @@ CLOSED = "This is closed. You can reopen it by writing."
     ("happened", "in_the_conversation", "in_the_list", "told"),
     [
         (None, WAITING, "Waiting for the library", ""),
-        (put_off, WAITING, "Waiting for the library", ""),
+        (snoozed, WAITING, "Waiting for the library", ""),
         (answered, ANSWERED, "The library answered", ""),
-        (answered_and_put_off, "The library answered.", "The library answered", ""),
-        (sorted_out, CLOSED, "Closed", "You closed this conversation"),
+        (answered_and_snoozed, "The library answered.", "The library answered", ""),
+        (closed_by_the_patron, CLOSED, "Closed", "You closed this conversation"),
         (closed_by_the_library, CLOSED, "Closed", "The library closed this conversation"),
         (
             closed_by_itself,
@@ -449,7 +449,7 @@ def long(conversation, patron, staff, clock):
     return long
 
 
-def numbers(page):
+def bodies(page):
     """Return the bodies of the messages on the page."""
     return [message.body for message in page.context["part"].messages]
 
@@ -475,9 +475,9 @@ def test_conversation_runs_the_same_number_of_queries_for_3_30_and_300_messages(
 def test_long_conversation_shows_the_last_messages_and_links_to_the_earlier_ones(me, long):
     conversation = long(42)
     page = me.get(conversation.get_absolute_url())
-    assert numbers(page) == [word(number) for number in range(42 - SHOWN_MIN, 42)]
+    assert bodies(page) == [word(number) for number in range(42 - SHOWN_MIN, 42)]
     assert f"Show the {42 - SHOWN_MIN} earlier messages" in text(page)
-    assert numbers(me.get(long(3).get_absolute_url()))[-1] == word(2)
+    assert bodies(me.get(long(3).get_absolute_url()))[-1] == word(2)
 
 
 def test_conversation_opens_at_the_first_unread_message(me, long):
@@ -485,10 +485,10 @@ def test_conversation_opens_at_the_first_unread_message(me, long):
     Participation.objects.update(read_until=NOW - 20 * hour)
     page = me.get(conversation.get_absolute_url())
     # The first unread message that staff wrote.
-    assert numbers(page)[0] == word(41)
+    assert bodies(page)[0] == word(41)
     assert part(page, "latest") == '<li class="day new" id="latest">New</li>'
     again = me.get(conversation.get_absolute_url())
-    assert len(numbers(again)) == SHOWN_MIN
+    assert len(bodies(again)) == SHOWN_MIN
     assert "New" not in part(again, "latest")
 
 
@@ -496,7 +496,7 @@ def test_conversation_page_shows_at_most_the_page_limit(me, long):
     conversation = long(300)
     Participation.objects.all().delete()
     # The page begins with the first message by staff that fits.
-    assert numbers(me.get(conversation.get_absolute_url())) == [
+    assert bodies(me.get(conversation.get_absolute_url())) == [
         word(number) for number in range(300 - SHOWN_MAX + 1, 300)
     ]
 
@@ -510,7 +510,7 @@ def test_few_extra_messages_are_shown_instead_of_folded(me, long, count, folded)
 def test_earlier_messages_load_page_by_page_up_to_the_first(me, long):
     conversation = long(120)
     page = me.get(conversation.get_absolute_url())
-    seen, first = numbers(page), page.context["part"].messages[0]
+    seen, first = bodies(page), page.context["part"].messages[0]
     assert f"Show {PAGE_SIZE} of the {120 - SHOWN_MIN} earlier messages" in text(page)
     steps = 0
     while first is not None:
@@ -535,7 +535,7 @@ def test_earlier_messages_load_page_by_page_up_to_the_first(me, long):
 def test_link_to_earlier_messages_works_without_javascript(me, long):
     conversation = long(120)
     first = me.get(conversation.get_absolute_url()).context["part"].messages[0]
-    assert numbers(me.get(conversation.get_absolute_url(), {"before": first.public_id})) == [
+    assert bodies(me.get(conversation.get_absolute_url(), {"before": first.public_id})) == [
         word(number) for number in range(120 - SHOWN_MIN - PAGE_SIZE, 120)
     ]
 
@@ -544,7 +544,7 @@ def test_link_to_a_message_opens_the_messages_around_it(me, long):
     conversation = long(120)
     message = conversation.messages.get(body=word(30))
     page = me.get(conversation.get_absolute_url(), {"message": message.public_id})
-    assert numbers(page) == [word(number) for number in range(30 - SHOWN_MIN, 30 + SHOWN_MAX)]
+    assert bodies(page) == [word(number) for number in range(30 - SHOWN_MIN, 30 + SHOWN_MAX)]
     assert f"Go to the {120 - 30 - SHOWN_MAX} later messages" in text(page)
     # Only the end of a conversation polls.
     assert "data-poll" not in page.content.decode()
@@ -558,7 +558,7 @@ def test_link_to_a_message_opens_the_messages_around_it(me, long):
 @pytest.mark.parametrize("name", ["message", "before"])
 def test_link_to_an_unknown_message_opens_the_end(me, long, named, name):
     conversation = long(30)
-    assert numbers(me.get(conversation.get_absolute_url(), {name: named}))[-1] == word(29)
+    assert bodies(me.get(conversation.get_absolute_url(), {name: named}))[-1] == word(29)
 
 
 def test_link_never_shows_a_message_of_another_conversation(me, long, branch, staff):

@@ -48,7 +48,7 @@ def found(text):
 
 
 @pytest.fixture(autouse=True)
-def nothing_of_others(db):
+def empty_index(db):
     """Rebuild the index, because Django empties only its own tables after a test that commits."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:

@@ -299,7 +299,7 @@ class TwoConversations(RuleBasedStateMachine):
         then=st.sampled_from(["turn", "ours", "close"]),
         meanwhile=st.sampled_from(MEANWHILE),
     )
-    def something_happens_while_an_answer_is_held(self, number, who, then, meanwhile):
+    def event_while_an_answer_is_pending(self, number, who, then, meanwhile):
         self.staff_answer(number, who, then, gives=False, twice=False)
         if meanwhile == "close":
             self.staff_close(number, 1 - who)
@@ -373,7 +373,7 @@ class TwoConversations(RuleBasedStateMachine):
             conversation.assignee = to
 
     @rule(number=CONVERSATIONS, to=st.integers(0, 1))
-    def staff_hand_over(self, number, to):
+    def staff_transfer(self, number, to):
         conversation = self.target(number)
         branch = self.branches[to]
         stays = not conversation.erased and self.row(conversation).branch == branch
@@ -434,10 +434,10 @@ class TwoConversations(RuleBasedStateMachine):
     def time_passes(self, seconds, works):
         self.now += seconds * second
         if works:
-            self.the_worker_runs()
+            self.worker_runs()
 
     @rule()
-    def the_worker_runs(self):
+    def worker_runs(self):
         views = [
             self.view(conversation) for conversation in self.open_conversations() if not conversation.erased
         ]
@@ -470,7 +470,7 @@ class TwoConversations(RuleBasedStateMachine):
     # Invariants.
 
     @invariant()
-    def the_row_says_what_the_log_says(self):
+    def row_matches_the_log(self):
         for conversation in self.open_conversations():
             row = self.row(conversation)
             if conversation.erased:
@@ -501,7 +501,7 @@ class TwoConversations(RuleBasedStateMachine):
             assert replayed.snoozed_until == row.snoozed_until
 
     @invariant()
-    def the_patron_sees_what_was_shown_and_the_version_only_grows(self):
+    def patron_sees_shown_messages_and_a_growing_version(self):
         for conversation in self.open_conversations():
             if conversation.erased:
                 continue
@@ -536,7 +536,7 @@ class TwoConversations(RuleBasedStateMachine):
                     )
 
     @invariant()
-    def the_counters_only_grow(self):
+    def counters_only_grow(self):
         counters = {f"queue of {queue.branch_id}": queue.version for queue in BranchQueue.objects.all()}
         for conversation in self.open_conversations():
             row = self.row(conversation)

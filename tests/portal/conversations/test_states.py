@@ -177,7 +177,7 @@ def reach(conversation, state, patron, staff):
         desk_actions.erase(conversation, by=staff, at=T1)
 
 
-def happen(conversation, happening, patron, staff):
+def apply_event(conversation, happening, patron, staff):
     def judge(verdict):
         verdicts.take_verdict(
             Recommendation.objects.get(), verdict=verdict, why="", comment="", by=patron, at=T2
@@ -217,11 +217,11 @@ def test_each_event_leads_each_state_to_the_expected_state(
     reach(world, state, patron, staff)
     if expected in {"Erased", "NotOpen"}:
         with pytest.raises((actions.Erased, desk_actions.NotOpen)) as refused:
-            happen(world, happening, patron, staff)
+            apply_event(world, happening, patron, staff)
         assert refused.typename == expected
         expected = state
     else:
-        happen(world, happening, patron, staff)
+        apply_event(world, happening, patron, staff)
     world.refresh_from_db()
     assert (world.status, world.waiting_since) == (expected, T0 + 8 * day if since == "that day" else since)
     if expected != "erased":
@@ -289,7 +289,7 @@ def test_snooze_ends_on_its_day_in_the_librarys_time_zone(world, staff):
 # Merged conversations.
 
 
-def join(first, second, patron, staff, session):
+def make_merged(first, second, patron, staff, session):
     """Make two conversations from lists of (event, hour), merge the first into the second, and return it."""
     conversations = []
     for happenings in (first, second):
@@ -338,7 +338,7 @@ def test_merged_conversation_waits_if_either_was_unanswered(
     library, branch, patron, staff, first, second, status, since
 ):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    conversation = join(first, second, patron, staff, session)
+    conversation = make_merged(first, second, patron, staff, session)
     assert (conversation.status, conversation.waiting_since) == (
         status,
         None if since is None else T0 + since * hour,
@@ -350,7 +350,7 @@ def test_answer_after_a_merge_answers_both_and_taking_it_back_leaves_both_waitin
     library, branch, patron, staff
 ):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    conversation = join([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
+    conversation = make_merged([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
     answer = write(conversation, staff, "staff", T0 + 21 * hour)
     conversation.refresh_from_db()
     assert (conversation.status, conversation.waiting_since) == ("waiting_for_patron", None)
@@ -361,7 +361,7 @@ def test_answer_after_a_merge_answers_both_and_taking_it_back_leaves_both_waitin
 
 def test_answer_in_the_microsecond_of_a_merge_comes_after_the_merge(library, branch, patron, staff):
     session = HelpSessionFactory(patron=patron, staff=staff, branch=branch)
-    conversation = join([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
+    conversation = make_merged([("ask", 0)], [("ask", 1), ("turn", 2)], patron, staff, session)
     answer = write(conversation, staff, "staff", conversation.changed_at)
     assert answer.sent_at > conversation.changed_at
     conversation.refresh_from_db()

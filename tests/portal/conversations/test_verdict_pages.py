@@ -27,7 +27,7 @@ def me(client, patron, sign_in):
     return sign_in(client, patron)
 
 
-def say(client, recommendation, **data):
+def give_verdict(client, recommendation, **data):
     extra = HTMX if data.pop("htmx", False) else {}
     return client.post(reverse("verdict", args=[recommendation.public_id]), data, **extra)
 
@@ -36,7 +36,7 @@ def say(client, recommendation, **data):
 def test_verdict_by_htmx_shows_what_a_reload_shows(me, session, recommendation, verdict):
     page = session.get_absolute_url()
     card = f"rec-{recommendation.public_id}"
-    swapped = say(me, recommendation, verdict=verdict, back=page, htmx=True)
+    swapped = give_verdict(me, recommendation, verdict=verdict, back=page, htmx=True)
     assert part(swapped, card) == part(me.get(page), card)
     assert f'value="{verdict}" id="{verdict}-{recommendation.public_id}" aria-pressed="true"' in part(
         swapped, card
@@ -47,19 +47,21 @@ def test_verdict_by_htmx_shows_what_a_reload_shows(me, session, recommendation, 
 
 def test_verdict_without_javascript_returns_to_the_item(me, session, recommendation):
     assert (
-        say(me, recommendation, verdict="helped").url
+        give_verdict(me, recommendation, verdict="helped").url
         == f"{session.get_absolute_url()}#rec-{recommendation.public_id}"
     )
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example"])
 def test_verdict_never_redirects_to_another_site(me, session, recommendation, back):
-    assert say(me, recommendation, verdict="helped", back=back).url.startswith(session.get_absolute_url())
+    assert give_verdict(me, recommendation, verdict="helped", back=back).url.startswith(
+        session.get_absolute_url()
+    )
 
 
 @pytest.mark.parametrize("verdict", ["did_not_help", "could_not_get_it"])
 def test_bad_verdict_offers_a_ready_question_to_the_library(me, session, recommendation, verdict):
-    say(me, recommendation, verdict=verdict)
+    give_verdict(me, recommendation, verdict=verdict)
     response = me.get(session.get_absolute_url())
     [card] = response.context["recommendations"]
     assert "The Rodale Book" in card.offer
@@ -76,18 +78,18 @@ def test_bad_verdict_offers_a_ready_question_to_the_library(me, session, recomme
 
 @pytest.mark.parametrize("verdict", ["helped", "partly", "not_tried"])
 def test_other_verdicts_offer_no_question(me, session, recommendation, verdict):
-    say(me, recommendation, verdict=verdict)
+    give_verdict(me, recommendation, verdict=verdict)
     assert "Ask the library" not in text(me.get(session.get_absolute_url()))
 
 
 def test_second_tap_keeps_reason_and_comment_and_another_verdict_clears_the_reason(me, recommendation):
-    say(me, recommendation, verdict="did_not_help")
-    say(me, recommendation, verdict="did_not_help", why="too_hard")
-    say(me, recommendation, verdict="did_not_help", comment="All formulas")
-    say(me, recommendation, verdict="did_not_help")
+    give_verdict(me, recommendation, verdict="did_not_help")
+    give_verdict(me, recommendation, verdict="did_not_help", why="too_hard")
+    give_verdict(me, recommendation, verdict="did_not_help", comment="All formulas")
+    give_verdict(me, recommendation, verdict="did_not_help")
     recommendation.refresh_from_db()
     assert (recommendation.why, recommendation.comment) == ("too_hard", "All formulas")
-    say(me, recommendation, verdict="partly")
+    give_verdict(me, recommendation, verdict="partly")
     recommendation.refresh_from_db()
     assert (recommendation.verdict, recommendation.why, recommendation.comment) == (
         "partly",
@@ -97,19 +99,19 @@ def test_second_tap_keeps_reason_and_comment_and_another_verdict_clears_the_reas
 
 
 def test_verdict_can_be_cleared(me, session, recommendation):
-    say(me, recommendation, verdict="did_not_help", why="too_hard")
+    give_verdict(me, recommendation, verdict="did_not_help", why="too_hard")
     assert "Clear my answer" in text(me.get(session.get_absolute_url()))
-    say(me, recommendation, verdict="")
+    give_verdict(me, recommendation, verdict="")
     recommendation.refresh_from_db()
     assert (recommendation.verdict, recommendation.why, recommendation.decided_at) == ("", "", None)
     assert "Clear my answer" not in text(me.get(session.get_absolute_url()))
 
 
 def test_verdict_page_saves_a_comment_as_text(me, session, recommendation):
-    say(me, recommendation, verdict="helped")
+    give_verdict(me, recommendation, verdict="helped")
     page = reverse("verdict", args=[recommendation.public_id])
     assert "Anything else you want to say about it?" in text(me.get(page))
-    say(me, recommendation, verdict="helped", comment="<b>good</b>")
+    give_verdict(me, recommendation, verdict="helped", comment="<b>good</b>")
     assert "&lt;b&gt;good&lt;/b&gt;" in me.get(page).content.decode()
 
 
@@ -123,7 +125,7 @@ def test_verdict_page_saves_a_comment_as_text(me, session, recommendation):
     ],
 )
 def test_invalid_verdict_is_a_form_error_and_changes_nothing(me, recommendation, data):
-    response = say(me, recommendation, **data)
+    response = give_verdict(me, recommendation, **data)
     assert response.status_code == 422
     assert "<title>Error:" in response.content.decode()
     recommendation.refresh_from_db()
@@ -163,7 +165,7 @@ def test_viewer_by_code_gives_a_verdict(client, branch, show_code):
     session = HelpSessionFactory(branch=branch)
     [recommendation] = recommend_in(session)
     show_code(client, code_for(session))
-    say(client, recommendation, verdict="helped")
+    give_verdict(client, recommendation, verdict="helped")
     recommendation.refresh_from_db()
     assert (recommendation.verdict, recommendation.patron) == ("helped", None)
 

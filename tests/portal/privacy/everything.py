@@ -36,7 +36,7 @@ def pointing_at(person):
     return found
 
 
-def holding(words, *, but=()):
+def occurrences_of(words, *, but=()):
     """Return {(label, column, word)} for each of the words in any table or in the cache, except in `but`."""
     found = set()
     folded = {word: word.casefold() for word in words if word}

@@ -45,12 +45,12 @@ def adult(library):
     return UserFactory(name="Gudrun Adult")
 
 
-def kept(branch, days_ago, **whose):
+def make_kept_visit(branch, days_ago, **whose):
     at = AT - timedelta(days=days_ago)
     return HelpSessionFactory(branch=branch, created_at=at, happened_on=at.date(), kept_at=at, **whose)
 
 
-def shared(branch, *, child=None, adult=None, days_ago=0, adults_days_ago=None):
+def make_shared_visit(branch, *, child=None, adult=None, days_ago=0, adults_days_ago=None):
     at, since = (
         AT - timedelta(days=days_ago),
         AT - timedelta(days=days_ago if adults_days_ago is None else adults_days_ago),
@@ -96,7 +96,7 @@ def test_visits_of_a_child_are_kept_90_days_at_most_for_every_choice(
         )
         person.refresh_from_db()
     with_child = "" if person is child else "own"
-    session = kept(branch, days_ago, patron=person, with_child=with_child)
+    session = make_kept_visit(branch, days_ago, patron=person, with_child=with_child)
     said = retention_choice.ends_at(
         person, session.kept_at, library=Library.current(), with_child=bool(with_child)
     )
@@ -141,7 +141,7 @@ def test_python_and_database_agree_when_childrens_visits_end(library, branch):
 
 
 def test_making_a_childs_record_forgets_nothing_for_a_day(branch, patron, staff):
-    session = kept(branch, 200, patron=patron)
+    session = make_kept_visit(branch, 200, patron=patron)
     children.make_childs_record(patron, by=staff, at=AT - timedelta(hours=23))
     retention.forget(at=AT)
     assert not is_forgotten(session)
@@ -169,7 +169,7 @@ def test_paper_only_visit_is_forgotten_after_30_days(branch):
 
 
 def test_shared_visit_is_forgotten_when_the_childs_time_is_over(branch, child, adult):
-    session = shared(branch, child=child, adult=adult, days_ago=91, adults_days_ago=10)
+    session = make_shared_visit(branch, child=child, adult=adult, days_ago=91, adults_days_ago=10)
     retention.forget(at=AT)
     assert is_forgotten(session)
     assert session.shared_with is None
@@ -180,7 +180,9 @@ def test_child_keeps_a_shared_visit_alone_when_the_adults_time_is_over(
     branch, child, adult, remember, adults_days_ago
 ):
     User.objects.filter(pk=adult.pk).update(remember=remember)
-    session = shared(branch, child=child, adult=adult, days_ago=80, adults_days_ago=adults_days_ago)
+    session = make_shared_visit(
+        branch, child=child, adult=adult, days_ago=80, adults_days_ago=adults_days_ago
+    )
     retention.forget(at=AT)
     assert not is_forgotten(session)
     assert (session.patron, session.shared_with, session.shared_at) == (child, None, None)
@@ -190,7 +192,7 @@ def test_child_keeps_a_shared_visit_alone_when_the_adults_time_is_over(
 def test_visit_kept_by_the_adult_alone_ends_after_90_days_unless_a_code_opens_it(
     branch, adult, days_ago, gone
 ):
-    session, opened = (shared(branch, adult=adult, days_ago=days_ago) for _ in range(2))
+    session, opened = (make_shared_visit(branch, adult=adult, days_ago=days_ago) for _ in range(2))
     code_for(opened, at=AT - DAY)
     retention.forget(at=AT)
     assert is_forgotten(session) is gone
@@ -198,7 +200,7 @@ def test_visit_kept_by_the_adult_alone_ends_after_90_days_unless_a_code_opens_it
 
 
 def test_legal_hold_on_the_adult_preserves_the_shared_visit(branch, child, adult, coordinator):
-    session = shared(branch, child=child, adult=adult, days_ago=91, adults_days_ago=91)
+    session = make_shared_visit(branch, child=child, adult=adult, days_ago=91, adults_days_ago=91)
     holds.hold(adult, reason="Case 7", by=coordinator, at=AT)
     retention.forget(at=AT)
     assert not is_forgotten(session)
@@ -213,7 +215,7 @@ def test_legal_hold_on_the_adult_preserves_the_shared_visit(branch, child, adult
 @pytest.fixture
 def world(branch, child, adult):
     """Return a visit that both keep, with one message by each."""
-    session = shared(branch, child=child, adult=adult)
+    session = make_shared_visit(branch, child=child, adult=adult)
     recommend_in(session)
     conversation = ConversationFactory(help_session=session)
     for author, body in ((child, "Zqxchild"), (adult, "Zqxadult")):
@@ -260,7 +262,7 @@ def test_erasing_the_adult_leaves_the_visit_to_the_child(world, child, adult):
 
 @pytest.mark.parametrize("has_code", [False, True])
 def test_erasing_the_only_adult_deletes_the_visit_unless_a_code_opens_it(branch, adult, has_code):
-    session = shared(branch, adult=adult)
+    session = make_shared_visit(branch, adult=adult)
     conversation = ConversationFactory(help_session=session)
     MessageFactory(conversation=conversation, author=adult, body="Zqxadult")
     if has_code:
@@ -285,7 +287,7 @@ def test_message_of_an_erased_person_never_appears_as_someone_elses(
     branch, adult, child, sign_in, show_code, reads
 ):
     going, stays = (child, adult) if reads == "as the adult who goes on" else (adult, child)
-    session = shared(branch, child=None if reads == "by the code" else child, adult=adult)
+    session = make_shared_visit(branch, child=None if reads == "by the code" else child, adult=adult)
     code = code_for(session)
     conversation = ConversationFactory(help_session=session, status="closed")
     for author, body in ((going, "Zqxgone"), (None, "Zqxcode")):
@@ -351,7 +353,7 @@ def test_merging_two_records_of_an_adult_keeps_their_shared_visits(
     world, adult, coordinator, branch, sign_in
 ):
     other = UserFactory()
-    mine = shared(branch, adult=other)
+    mine = make_shared_visit(branch, adult=other)
     adult.refresh_from_db()
     into = merge_people(adult, other, by=coordinator, at=AT)
     for session in (world, mine):
@@ -365,7 +367,7 @@ def test_merging_two_records_of_an_adult_keeps_their_shared_visits(
 def test_merging_child_and_adult_parts_of_a_visit_is_restored_by_unmerging(branch, coordinator):
     """One record was a child's and no longer is. The other record of this person was the adult's."""
     one, two = UserFactory(), UserFactory()
-    session = shared(branch, child=one, adult=two)
+    session = make_shared_visit(branch, child=one, adult=two)
     at = timezone.now()
     joined = merge_for_a_day(two, one, by=coordinator, at=at)
     session.refresh_from_db()

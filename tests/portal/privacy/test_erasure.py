@@ -51,7 +51,7 @@ NOW = datetime.datetime(2026, 11, 20, 15, 42, 7, tzinfo=datetime.UTC)
 ERASE = reverse("erase")
 
 
-def prove(client):
+def reauthenticate(client):
     session = client.session
     session[REAUTHENTICATED_AT] = time.time()
     session.save()
@@ -60,7 +60,7 @@ def prove(client):
 
 @pytest.fixture
 def me(client, patron, sign_in):
-    return prove(sign_in(client, patron))
+    return reauthenticate(sign_in(client, patron))
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def life(patron, staff, coordinator, branch):
 
 
 @pytest.fixture
-def strangers(branch, staff):
+def other_patron(branch, staff):
     """Return another person with rows in the same library."""
     other = UserFactory(name="Somebody Else", email="else@example.org")
     visit = HelpSessionFactory(branch=branch, staff=staff, question="ELSE question", patron=other)
@@ -184,9 +184,9 @@ def erase(person, **more):
 
 class TestDeletion:
     def test_erasing_leaves_no_row_and_no_word_of_the_person(
-        self, patron, life, strangers, me, django_capture_on_commit_callbacks
+        self, patron, life, other_patron, me, django_capture_on_commit_callbacks
     ):
-        assert everything.holding(["MINE", "THEIRS", patron.name, patron.email, "sam.second"]) != set()
+        assert everything.occurrences_of(["MINE", "THEIRS", patron.name, patron.email, "sam.second"]) != set()
         with django_capture_on_commit_callbacks(execute=True):
             erase(patron)
         [mail] = Notification.objects.filter(kind="privacy/erased")
@@ -194,7 +194,7 @@ class TestDeletion:
         outbox.mark_delivered(mail, at=timezone.now())
         assert everything.pointing_at(patron) == []
         assert (
-            everything.holding(
+            everything.occurrences_of(
                 ["MINE", "THEIRS", patron.name, patron.email, "sam.second", str(patron.public_id)]
             )
             == set()
@@ -204,7 +204,7 @@ class TestDeletion:
             False,
         )
 
-    def test_erasing_changes_nothing_of_other_people(self, patron, life, strangers):
+    def test_erasing_changes_nothing_of_other_people(self, patron, life, other_patron):
         before = everything.rows()
         erase(patron)
         after = everything.rows()
@@ -216,9 +216,9 @@ class TestDeletion:
             "lists.SavedItem",
         ):
             for pk, row in before[label].items():
-                if str(strangers.pk) in (row.get("patron_id"), row.get("author_id")) or "ELSE" in str(row):
+                if str(other_patron.pk) in (row.get("patron_id"), row.get("author_id")) or "ELSE" in str(row):
                     assert after[label][pk] == row
-        assert after["accounts.User"][strangers.pk] == before["accounts.User"][strangers.pk]
+        assert after["accounts.User"][other_patron.pk] == before["accounts.User"][other_patron.pk]
         assert after["recommendations.Item"] == before["recommendations.Item"]
 
     def test_erased_visit_stays_as_a_count_with_hours_but_no_minutes(self, patron, life):
@@ -311,7 +311,7 @@ def statistics():
     return sorted(map(str, sessions)), sorted(map(str, decided)), sorted(map(str, conversations)), stages
 
 
-def test_erasing_keeps_all_statistics(patron, life, strangers):
+def test_erasing_keeps_all_statistics(patron, life, other_patron):
     before = statistics()
     erase(patron)
     assert statistics() == before
@@ -403,7 +403,7 @@ class TestAtomicity:
                 late()
         with pytest.raises(User.DoesNotExist):
             actions.ask(by=patron, client_token=uuid.uuid4(), **say)
-        assert everything.holding(["TOO LATE BY NOW"]) == set()
+        assert everything.occurrences_of(["TOO LATE BY NOW"]) == set()
 
 
 class TestErasePages:
@@ -417,7 +417,7 @@ class TestErasePages:
         assert 'id="erase"' not in page
         assert client.post(ERASE).url == f"{reverse('reauthenticate')}?next=%2Fprivacy%2Ferase%2F"
         assert User.objects.filter(pk=patron.pk).exists()
-        assert 'id="erase"' in prove(client).get(ERASE).content.decode()
+        assert 'id="erase"' in reauthenticate(client).get(ERASE).content.decode()
 
     def test_erase_button_deletes_the_account_and_shows_the_receipt(self, me, patron, life):
         answer = me.post(ERASE)
@@ -444,7 +444,7 @@ class TestErasePages:
 
     def test_staff_member_must_lose_their_role_before_erasing(self, client, sign_in, staff, branch):
         visit = HelpSessionFactory(patron=staff, branch=branch)
-        prove(sign_in(client, staff))
+        reauthenticate(sign_in(client, staff))
         assert "Ask a coordinator" in text(client.get(ERASE))
         answer = client.post(ERASE)
         assert (answer.status_code, "Ask a coordinator" in text(answer)) == (409, True)

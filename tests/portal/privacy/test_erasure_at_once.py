@@ -35,7 +35,7 @@ from tests.processes import rounds
 from . import everything
 
 # Number of rounds.
-MANY = times(5, 15)
+ROUNDS = times(5, 15)
 
 pytestmark = [
     pytest.mark.long,
@@ -195,7 +195,7 @@ def desk_erase(data):
     return desk_actions.erase(data.conversation, by=data.staff, at=timezone.now()).pk
 
 
-def join(data):
+def merge(data):
     return merge_people(data.person, data.into, by=data.staff, at=timezone.now()).pk
 
 
@@ -215,7 +215,7 @@ def check(data, outcomes):
     assert not HelpSession.objects.filter(patron__isnull=False).exists()
     assert HelpSession.objects.get(pk=data.visit.pk).question == ""
     assert set(Notification.objects.values_list("kind", flat=True)) <= {"privacy/erased"}
-    assert everything.holding(["MINE", "THEIRS", data.person.name]) == set()
+    assert everything.occurrences_of(["MINE", "THEIRS", data.person.name]) == set()
     Notification.objects.all().delete()
     Conversation.objects.all().delete()
     Recommendation.objects.all().delete()
@@ -232,8 +232,8 @@ def test_erasing_during_answers_and_verdicts_leaves_nothing_of_the_person(transa
         verdict("given"),
         desk_erase,
     ]
-    rounds(works, MANY, before=begin, after=check, refusals=REFUSALS)
-    assert Erasure.objects.count() == MANY
+    rounds(works, ROUNDS, before=begin, after=check, refusals=REFUSALS)
+    assert Erasure.objects.count() == ROUNDS
 
 
 def test_actions_on_another_device_while_erasing_are_erased_or_refused(transactional_db):
@@ -249,8 +249,8 @@ def test_actions_on_another_device_while_erasing_are_erased_or_refused(transacti
         read,
         copy,
     ]
-    rounds(works, MANY, before=begin, after=check, refusals=REFUSALS)
-    assert Erasure.objects.count() == MANY
+    rounds(works, ROUNDS, before=begin, after=check, refusals=REFUSALS)
+    assert Erasure.objects.count() == ROUNDS
 
 
 def test_simultaneous_erasing_and_merging_does_only_one_of_them(transactional_db):
@@ -259,4 +259,4 @@ def test_simultaneous_erasing_and_merging_does_only_one_of_them(transactional_db
         assert not User.objects.filter(pk=data.person.pk).exists()
         assert everything.pointing_at(data.person) == []
 
-    rounds([erase, join], MANY, before=begin, after=either, refusals={"AlreadyErased", "CannotMerge"})
+    rounds([erase, merge], ROUNDS, before=begin, after=either, refusals={"AlreadyErased", "CannotMerge"})

@@ -49,10 +49,10 @@ COPY = reverse("export")
 
 @pytest.fixture
 def me(client, patron, sign_in):
-    return prove(sign_in(client, patron))
+    return reauthenticate(sign_in(client, patron))
 
 
-def prove(client):
+def reauthenticate(client):
     session = client.session
     session[REAUTHENTICATED_AT] = time.time()
     session.save()
@@ -369,7 +369,7 @@ class TestDownloading:
 
     @pytest.mark.parametrize("who", ["another patron", "staff", "coordinator"])
     def test_other_people_get_404_for_the_copy(self, client, address, sign_in, staff, coordinator, who):
-        prove(
+        reauthenticate(
             sign_in(
                 client, {"another patron": UserFactory(), "staff": staff, "coordinator": coordinator}[who]
             )
@@ -453,12 +453,12 @@ class TestFailures:
         )
         add_file = exports._add_file
 
-        def and_then_they_go(archive, attachment):
+        def delete_person_meanwhile(archive, attachment):
             add_file(archive, attachment)
             Attachment.objects.all().delete()
             User.objects.filter(pk=patron.pk).delete()
 
-        monkeypatch.setattr(exports, "_add_file", and_then_they_go)
+        monkeypatch.setattr(exports, "_add_file", delete_person_meanwhile)
         exports.build_exports(at=timezone.now())
         assert not Export.objects.exists()
         assert not Notification.objects.exists()

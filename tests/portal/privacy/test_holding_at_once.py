@@ -24,7 +24,7 @@ from tests.factories import (
 from tests.processes import rounds
 
 # Number of rounds. Each kind of record gets a third.
-MANY = times(3, 9)
+ROUNDS = times(3, 9)
 
 pytestmark = [
     pytest.mark.long,
@@ -63,20 +63,20 @@ def hold(data):
         with connection.cursor() as cursor:
             # Give the other process time to interfere.
             cursor.execute("SELECT pg_sleep(0.02)")
-        return is_there(data)
+        return still_exists(data)
 
 
-def is_there(data):
+def still_exists(data):
     return (
         HelpSession.objects.filter(pk=data.visit.pk).exclude(question="").exists()
         and data.conversation.messages.exists()
     )
 
 
-def what_was_there_stays(data, outcomes):
+def check_record(data, outcomes):
     held, deleted = outcomes
     assert held in (True, False, "Gone"), outcomes
-    assert is_there(data) is (held is True), outcomes
+    assert still_exists(data) is (held is True), outcomes
     seen.add(held)
 
 
@@ -92,7 +92,7 @@ def erase_conversation(data):
     return holds.erase_conversation(data.conversation, by=data.coordinator, at=timezone.now()).pk
 
 
-def begin_counted(number):
+def begin_logged(number):
     """Make a conversation that the desk logged as a contact in its own words."""
     data = begin(number)
     data.contact = HelpSessionFactory(branch=data.visit.branch, staff=data.coordinator)
@@ -105,7 +105,7 @@ def hold_contact(data):
     return bool(holds.hold(data.contact, reason="Case 7", by=data.coordinator, at=timezone.now()))
 
 
-def its_words_stay(data, outcomes):
+def check_words(data, outcomes):
     held, _deleted = outcomes
     assert held is True, outcomes
     words = HelpSession.objects.get(pk=data.contact.pk).question
@@ -121,7 +121,7 @@ seen = set()
 )
 def test_record_that_exists_when_held_survives_simultaneous_deletion(delete):
     seen.clear()
-    rounds([hold, delete], MANY, before=begin, after=what_was_there_stays, refusals={"Gone", "HeldByLaw"})
+    rounds([hold, delete], ROUNDS, before=begin, after=check_record, refusals={"Gone", "HeldByLaw"})
     # Otherwise no round would have tested the hold.
     assert True in seen
 
@@ -129,5 +129,5 @@ def test_record_that_exists_when_held_survives_simultaneous_deletion(delete):
 @pytest.mark.parametrize("delete", [erase_everything, erase_conversation], ids=lambda delete: delete.__name__)
 def test_held_contact_keeps_its_words_during_simultaneous_deletion(delete):
     seen.clear()
-    rounds([hold_contact, delete], MANY, before=begin_counted, after=its_words_stay, refusals={"HeldByLaw"})
+    rounds([hold_contact, delete], ROUNDS, before=begin_logged, after=check_words, refusals={"HeldByLaw"})
     assert True in seen

@@ -30,7 +30,7 @@ from tests.factories import (
 from tests.processes import rounds
 
 # Number of rounds. Each way of leaving gets a fourth.
-MANY = times(4, 12)
+ROUNDS = times(4, 12)
 
 pytestmark = [
     pytest.mark.long,
@@ -69,7 +69,7 @@ def begin(number):
     )
 
 
-def let_go(data):
+def leave_visit(data):
     at = timezone.now()
     if data.how == "leaves":
         sharing.stop_keeping(data.visit, by=data.who, at=at)
@@ -79,7 +79,7 @@ def let_go(data):
         retention.forget(at=at)
 
 
-def is_behind(data):
+def keeps_visit(data):
     return HelpSession.objects.filter(Q(patron=data.who) | Q(shared_with=data.who), pk=data.visit.pk).exists()
 
 
@@ -90,16 +90,16 @@ def hold(data):
         with connection.cursor() as cursor:
             # Give the other process time to interfere.
             cursor.execute("SELECT pg_sleep(0.02)")
-        return is_behind(data)
+        return keeps_visit(data)
 
 
-def what_they_were_behind_is_held(data, outcomes):
-    were_behind, _let_go = outcomes
-    assert were_behind in (True, False), outcomes
-    assert holds.held(data.visit) is were_behind, (data.how, outcomes)
+def check_hold(data, outcomes):
+    kept_visit, _let_go = outcomes
+    assert kept_visit in (True, False), outcomes
+    assert holds.held(data.visit) is kept_visit, (data.how, outcomes)
     # A held visit is not forgotten when its time is over.
-    assert is_behind(data) is (were_behind and data.how == "in time")
-    seen.add(were_behind)
+    assert keeps_visit(data) is (kept_visit and data.how == "in time")
+    seen.add(kept_visit)
 
 
 seen = set()
@@ -107,7 +107,7 @@ seen = set()
 
 def test_simultaneous_hold_and_leaving_of_a_shared_visit_happen_in_one_order():
     seen.clear()
-    rounds([hold, let_go], MANY, before=begin, after=what_they_were_behind_is_held)
+    rounds([hold, leave_visit], ROUNDS, before=begin, after=check_hold)
     # Otherwise no round would have tested the hold.
     assert True in seen
 
@@ -122,20 +122,20 @@ def lift(data):
     holds.lift(data.hold, by=data.coordinator, at=timezone.now())
 
 
-def nothing_is_held(data, outcomes):
+def check_nothing_held(data, outcomes):
     assert set(outcomes) == {None}
     assert not LegalHold.objects.filter(lifted_at=None).exists(), data.how
     assert not holds.held(data.visit)
 
 
 def test_lifting_a_hold_during_leaving_a_shared_visit_leaves_no_hold():
-    rounds([lift, let_go], MANY, before=begin_held, after=nothing_is_held)
+    rounds([lift, leave_visit], ROUNDS, before=begin_held, after=check_nothing_held)
 
 
 # Other actions that lock the same rows.
 
 
-def leave(data):
+def adult_leaves(data):
     sharing.stop_keeping(data.visit, by=data.adult, at=timezone.now())
 
 
@@ -143,11 +143,11 @@ def child_leaves(data):
     sharing.stop_keeping(data.visit, by=data.child, at=timezone.now())
 
 
-def take_the_child_out(data):
+def desk_removes_child(data):
     sharing.take_out(data.visit, data.child, by=data.coordinator, at=timezone.now())
 
 
-def join(data):
+def merge(data):
     merge_people(data.adult, UserFactory(), by=data.coordinator, at=timezone.now())
 
 
@@ -182,7 +182,7 @@ def verdict(data):
     )
 
 
-def nobody_waited_for_nothing(data, outcomes):
+def check_no_deadlock(data, outcomes):
     *outcomes, said = outcomes
     # The child may have given up this item a moment before.
     assert (set(outcomes), said in (None, "Erased")) == ({None}, True), (
@@ -197,5 +197,5 @@ def nobody_waited_for_nothing(data, outcomes):
 
 
 def test_leaving_a_shared_visit_never_deadlocks_with_writing_and_merging():
-    works = [leave, child_leaves, take_the_child_out, join, answer, write, verdict]
-    rounds(works, 2 * MANY, before=begin, after=nobody_waited_for_nothing, refusals={"Erased"})
+    works = [adult_leaves, child_leaves, desk_removes_child, merge, answer, write, verdict]
+    rounds(works, 2 * ROUNDS, before=begin, after=check_no_deadlock, refusals={"Erased"})

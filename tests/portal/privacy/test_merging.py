@@ -296,7 +296,7 @@ def test_merge_preview_counts_what_moves(device, patron, branch):
 # Guards for models that are added later.
 
 
-def one_of_a_kind(model, field):
+def is_unique_per_person(model, field):
     """Return whether the field is unique, alone or with others, so that rows of two people can clash."""
     together = [
         set(constraint.fields)
@@ -311,7 +311,9 @@ def one_of_a_kind(model, field):
 def test_every_unique_reference_to_a_person_has_a_merge_function():
     """A new model with unique rows per person needs a function in IN_THEIR_OWN_WAY for the second row."""
     clashing = {
-        (model._meta.label, field) for model, field in merging.references() if one_of_a_kind(model, field)
+        (model._meta.label, field)
+        for model, field in merging.references()
+        if is_unique_per_person(model, field)
     }
     assert clashing <= set(merging.IN_THEIR_OWN_WAY)
 
@@ -323,7 +325,7 @@ def test_merge_table_names_only_existing_references():
 
 
 def test_guard_finds_references_that_can_clash():
-    assert one_of_a_kind(StaffRole, "user")
-    assert not one_of_a_kind(Consent, "person")
+    assert is_unique_per_person(StaffRole, "user")
+    assert not is_unique_per_person(Consent, "person")
     # This field has no reverse relation from the person.
     assert (Message, "author") in merging.references()

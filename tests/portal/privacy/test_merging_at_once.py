@@ -18,7 +18,7 @@ from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, Us
 from tests.processes import rounds
 
 # Number of rounds.
-MANY = times(8, 40)
+ROUNDS = times(8, 40)
 
 pytestmark = [
     pytest.mark.long,
@@ -75,7 +75,7 @@ def ask_anew(data):
     ).pk
 
 
-def join(data):
+def merge(data):
     return merge_people(data.going, data.into, by=data.into, at=timezone.now()).pk
 
 
@@ -101,5 +101,5 @@ def check(data, outcomes):
 
 
 def test_messages_sent_while_records_are_merged_are_not_lost(transactional_db):
-    works = [reply("patron"), reply("staff"), verdict, ask_anew, join, join]
-    rounds(works, MANY, before=begin, after=check, refusals={"CannotMerge", "DoesNotExist"})
+    works = [reply("patron"), reply("staff"), verdict, ask_anew, merge, merge]
+    rounds(works, ROUNDS, before=begin, after=check, refusals={"CannotMerge", "DoesNotExist"})

@@ -9,10 +9,18 @@ from portal import worker
 from portal.privacy.policy import POLICY, Group
 
 # Models whose texts are not about a person, and models of packages that are never used.
-TEXTS_OF_NOBODY = {"conversations.ReplyTemplate", "recommendations.Item", "recommendations.SearchEntry"}
-TEXTS_OF_NOBODY |= {"account.EmailConfirmation", "socialaccount.SocialApp", "socialaccount.SocialToken"}
+TEXTS_NOT_ABOUT_PEOPLE = {
+    "conversations.ReplyTemplate",
+    "recommendations.Item",
+    "recommendations.SearchEntry",
+}
+TEXTS_NOT_ABOUT_PEOPLE |= {
+    "account.EmailConfirmation",
+    "socialaccount.SocialApp",
+    "socialaccount.SocialToken",
+}
 # The receipt of an erasure.
-NAMES_NOBODY = {"privacy.Erasure"}
+WITHOUT_PEOPLE = {"privacy.Erasure"}
 STAFF_WORDS = ["helpsessions.SessionNote", "helpsessions.UnfinishedForm"]
 
 
@@ -61,7 +69,7 @@ def ends(label, seen=()):
     )
 
 
-def says_something_of_somebody(model):
+def is_about_people(model):
     person = any(field.is_relation and field.related_model is User for field in model._meta.fields)
     return (
         model is User
@@ -79,13 +87,13 @@ def says_something_of_somebody(model):
     ids=lambda model: model._meta.label,
 )
 def test_every_model_about_people_ends_by_a_job_or_with_another_row(model):
-    assert model._meta.label in NAMES_NOBODY or ends(model._meta.label)
+    assert model._meta.label in WITHOUT_PEOPLE or ends(model._meta.label)
 
 
 @pytest.mark.parametrize("model", apps.get_models(), ids=lambda model: model._meta.label)
 def test_models_about_people_are_not_in_the_library_group(model):
     if POLICY[model._meta.label].group == Group.LIBRARY:
-        assert model._meta.label in TEXTS_OF_NOBODY or not says_something_of_somebody(model)
+        assert model._meta.label in TEXTS_NOT_ABOUT_PEOPLE or not is_about_people(model)
 
 
 @pytest.mark.parametrize(

@@ -59,12 +59,12 @@ COUNTED = (
 
 
 @pytest.fixture
-def sign_of_life(library):
+def visit_not_due(library):
     """Return a visit that is not due, to show that retention doesn't delete too much."""
     return HelpSessionFactory(branch=library.default_branch, created_at=AT - 29 * DAY, question="Not yet")
 
 
-def kept(patron, branch, days_ago, **more):
+def make_kept_visit(patron, branch, days_ago, **more):
     at = AT - timedelta(days=days_ago)
     return HelpSessionFactory(
         branch=branch,
@@ -92,7 +92,7 @@ def test_visit_that_nobody_kept_is_forgotten_after_30_days(branch, session, days
 
 
 @pytest.mark.django_db
-def test_code_opens_its_visit_for_the_promised_30_days(branch, sign_of_life):
+def test_code_opens_its_visit_for_the_promised_30_days(branch, visit_not_due):
     session = HelpSessionFactory(branch=branch, created_at=AT - 50 * DAY)
     code_for(session, at=AT - 29 * DAY)
     retention.forget(at=AT)
@@ -102,8 +102,8 @@ def test_code_opens_its_visit_for_the_promised_30_days(branch, sign_of_life):
 
 
 @pytest.mark.django_db
-def test_forgotten_visit_leaves_only_a_count(patron, staff, branch, sign_of_life):
-    session = kept(
+def test_forgotten_visit_leaves_only_a_count(patron, staff, branch, visit_not_due):
+    session = make_kept_visit(
         patron,
         branch,
         366,
@@ -154,7 +154,7 @@ def test_forgotten_visit_leaves_only_a_count(patron, staff, branch, sign_of_life
     assert recommendation.verdict == "helped"
     assert recommendation.decided_at.astimezone(zone()).time() == datetime.time(0)
     assert SavedItem.objects.values_list("saved_list__patron", "recommendation").get() == (patron.pk, None)
-    assert words_of(sign_of_life) == "Not yet"
+    assert words_of(visit_not_due) == "Not yet"
 
 
 def zone():
@@ -174,7 +174,7 @@ def test_code_of_a_forgotten_visit_says_so_and_reveals_nothing(client, branch):
 
 @pytest.mark.django_db
 def test_conversations_of_a_forgotten_visit_are_deleted(patron, staff, branch):
-    session = kept(patron, branch, 366)
+    session = make_kept_visit(patron, branch, 366)
     conversation = ConversationFactory(
         help_session=session, status="closed", opened_at=AT - 366 * DAY, closed_at=AT - 300 * DAY
     )
@@ -197,7 +197,7 @@ def test_conversations_of_a_forgotten_visit_are_deleted(patron, staff, branch):
 
 @pytest.mark.django_db(transaction=True)
 def test_files_of_a_forgotten_visit_are_deleted_from_disk(patron, branch):
-    session = kept(patron, branch, 366)
+    session = make_kept_visit(patron, branch, 366)
     stored = attach_to(
         MessageFactory(conversation=ConversationFactory(help_session=session, status="closed"))
     ).stored_names()
@@ -208,7 +208,7 @@ def test_files_of_a_forgotten_visit_are_deleted_from_disk(patron, branch):
 @pytest.mark.django_db
 @pytest.mark.parametrize("status", ["waiting_for_staff", "waiting_for_patron"])
 def test_visit_with_an_open_conversation_is_forgotten_only_after_closing(patron, branch, status):
-    session = kept(patron, branch, 400)
+    session = make_kept_visit(patron, branch, 400)
     conversation = ConversationFactory(help_session=session, status=status)
     MessageFactory(conversation=conversation)
     retention.forget(at=AT)
@@ -222,7 +222,7 @@ def test_visit_with_an_open_conversation_is_forgotten_only_after_closing(patron,
 
 @pytest.mark.django_db
 def test_visit_waits_for_the_open_conversation_that_its_own_was_merged_into(patron, branch):
-    session = kept(patron, branch, 400)
+    session = make_kept_visit(patron, branch, 400)
     into = ConversationFactory(help_session=None, patron=patron, branch=branch)
     ConversationFactory(help_session=session, status="closed", merged_into=into)
     retention.forget(at=AT)
@@ -285,7 +285,7 @@ def test_forgotten_visit_cannot_be_opened_kept_or_handed_over(patron, staff, bra
 # The patron's choice.
 
 
-def chosen(patron, remember, *, at, until=None):
+def make_choice(patron, remember, *, at, until=None):
     retention_choice.choose(patron, remember=remember, until=until, wording="As read", language="en", at=at)
     patron.refresh_from_db()
 
@@ -308,8 +308,8 @@ def chosen(patron, remember, *, at, until=None):
     ],
 )
 def test_each_retention_choice_keeps_and_forgets_on_time(patron, branch, remember, until, days_ago, gone):
-    chosen(patron, remember, until=until, at=AT - 15 * DAY)
-    session = kept(patron, branch, days_ago)
+    make_choice(patron, remember, until=until, at=AT - 15 * DAY)
+    session = make_kept_visit(patron, branch, days_ago)
     retention.forget(at=AT)
     assert (words_of(session) == "") == gone
     assert (retention_choice.ends_at(patron, AT - days_ago * DAY, library=Library.current()) <= AT) == gone
@@ -318,15 +318,15 @@ def test_each_retention_choice_keeps_and_forgets_on_time(patron, branch, remembe
 @pytest.mark.django_db
 @pytest.mark.parametrize("hours", [23, 25])
 def test_retention_choice_forgets_nothing_for_a_day(patron, branch, hours):
-    session = kept(patron, branch, 100)
-    chosen(patron, "nothing", at=AT - timedelta(hours=hours))
+    session = make_kept_visit(patron, branch, 100)
+    make_choice(patron, "nothing", at=AT - timedelta(hours=hours))
     retention.forget(at=AT)
     assert (words_of(session) == "") == (hours > 24)
 
 
 @pytest.mark.django_db
 def test_retention_choice_is_recorded_with_wording_and_time(patron):
-    chosen(patron, "90", at=AT)
+    make_choice(patron, "90", at=AT)
     assert Consent.objects.values_list("person", "purpose", "wording", "given_at").get() == (
         patron.pk,
         "remember",
@@ -372,13 +372,13 @@ def test_python_and_database_agree_when_visits_end_for_every_choice(library, bra
 def test_legal_hold_preserves_a_record_and_everything_connected_until_lifted(
     patron, coordinator, branch, what
 ):
-    session = kept(patron, branch, 400)
+    session = make_kept_visit(patron, branch, 400)
     SessionNoteFactory(help_session=session)
     # The desk logged the conversation as this contact.
     contact = HelpSessionFactory(branch=branch, created_at=AT - 400 * DAY)
     conversation = ConversationFactory(help_session=session, status="closed", logged_as=contact)
     MessageFactory(conversation=conversation)
-    other = kept(UserFactory(), branch, 400)
+    other = make_kept_visit(UserFactory(), branch, 400)
     record = {"person": patron, "session": session, "conversation": conversation, "contact": contact}[what]
     hold = holds.hold(record, reason="Case 12", by=coordinator, at=AT)
     assert [holds.held(found) for found in (patron, session, conversation, other, other.patron)] == [
@@ -412,7 +412,9 @@ def test_legal_hold_on_one_of_two_merged_conversations_preserves_both(patron, co
     into = ConversationFactory(
         help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - 400 * DAY
     )
-    joined = ConversationFactory(help_session=kept(patron, branch, 400), status="closed", merged_into=into)
+    joined = ConversationFactory(
+        help_session=make_kept_visit(patron, branch, 400), status="closed", merged_into=into
+    )
     MessageFactory(conversation=into)
     holds.hold({"into": into, "joined": joined}[held], reason="Case 12", by=coordinator, at=AT)
     retention.forget(at=AT)
@@ -483,7 +485,7 @@ def test_retention_stops_after_the_given_seconds(branch, monkeypatch):
 def test_retention_batch_runs_the_same_number_of_queries_for_1_and_30_visits(
     patron, branch, sessions, django_assert_num_queries
 ):
-    for session in [kept(patron, branch, 366) for _ in range(sessions)]:
+    for session in [make_kept_visit(patron, branch, 366) for _ in range(sessions)]:
         recommend_in(session)
     with django_assert_num_queries(QUERIES_A_BATCH):
         retention._forget_some_sessions(AT)
@@ -495,7 +497,7 @@ QUERIES_A_BATCH = 20
 @pytest.mark.django_db
 def test_forget_dry_run_counts_and_changes_nothing(patron, branch, capsys, time_machine):
     time_machine.move_to(AT, tick=False)
-    session = kept(patron, branch, 366)
+    session = make_kept_visit(patron, branch, 366)
     SessionNoteFactory(help_session=session)
     recommend_in(session, 2)
     MessageFactory(conversation=ConversationFactory(help_session=session, status="closed"))

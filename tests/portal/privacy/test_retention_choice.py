@@ -29,13 +29,13 @@ def phone(client, patron, sign_in):
     return client
 
 
-def kept(patron, branch, days_ago):
+def make_kept_visit(patron, branch, days_ago):
     at = AT - timedelta(days=days_ago)
     return HelpSessionFactory(branch=branch, patron=patron, created_at=at, kept_at=at)
 
 
 def test_default_retention_is_365_days(phone, patron, branch):
-    kept(patron, branch, 100)
+    make_kept_visit(patron, branch, 100)
     page = text(phone.get(reverse("privacy")))
     assert "365 days (you have chosen nothing else)" in page
     assert "The first of your visits is forgotten from 12 August 2027 on." in page
@@ -43,12 +43,12 @@ def test_default_retention_is_365_days(phone, patron, branch):
 
 def test_retention_page_explains_the_effect_with_dates_before_saving(phone, patron, branch):
     for days_ago in (100, 40, 10):
-        kept(patron, branch, days_ago)
-    ConversationFactory(help_session=kept(patron, branch, 200))
+        make_kept_visit(patron, branch, days_ago)
+    ConversationFactory(help_session=make_kept_visit(patron, branch, 200))
     ConversationFactory(
         help_session=None, patron=patron, branch=branch, status="closed", closed_at=AT - timedelta(days=31)
     )
-    kept(UserFactory(), branch, 100)
+    make_kept_visit(UserFactory(), branch, 100)
     page = text(phone.get(reverse("remember"), {"remember": "30"}))
     for sentence in (
         "A visit is forgotten 30 days after you kept it, a conversation about no visit 30 days after it was closed.",

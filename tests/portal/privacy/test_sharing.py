@@ -84,15 +84,15 @@ def take_out(visit, person, *, staff, **_):
     sharing.take_out(visit, person, by=staff, at=AT + HOUR)
 
 
-LET_GO = [
+WAYS_TO_LEAVE = [
     ("adult", stop_keeping),
     ("child", stop_keeping),
     ("adult", keep_alone),
     ("adult", take_out),
     ("child", take_out),
 ]
-every_way = pytest.mark.parametrize(
-    ("who", "let_go"), LET_GO, ids=lambda value: value if isinstance(value, str) else value.__name__
+every_way_to_leave = pytest.mark.parametrize(
+    ("who", "leave"), WAYS_TO_LEAVE, ids=lambda value: value if isinstance(value, str) else value.__name__
 )
 
 
@@ -101,7 +101,7 @@ def people(child, adult, staff):
     return {"child": child, "adult": adult, "staff": staff}
 
 
-def holders(visit):
+def people_who_keep(visit):
     visit.refresh_from_db()
     return visit.patron, visit.shared_with
 
@@ -109,11 +109,11 @@ def holders(visit):
 # Legal holds.
 
 
-@every_way
-def test_shared_visit_stays_held_when_the_held_person_leaves(visit, people, coordinator, who, let_go):
+@every_way_to_leave
+def test_shared_visit_stays_held_when_the_held_person_leaves(visit, people, coordinator, who, leave):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
-    let_go(visit, people[who], **people)
-    assert people[who] not in holders(visit)
+    leave(visit, people[who], **people)
+    assert people[who] not in people_who_keep(visit)
     left = LegalHold.objects.get(comes_from=found)
     assert (left.record, left.name, left.reason, left.set_by, left.set_at) == (
         visit,
@@ -131,10 +131,10 @@ def test_shared_visit_stays_held_when_the_held_person_leaves(visit, people, coor
     assert (visit.question, visit.conversations.get().messages.count()) == ("Why do volcanoes erupt?", 3)
 
 
-@every_way
-def test_hold_left_on_a_shared_visit_ends_with_the_original_hold(visit, people, coordinator, who, let_go):
+@every_way_to_leave
+def test_hold_left_on_a_shared_visit_ends_with_the_original_hold(visit, people, coordinator, who, leave):
     found = holds.hold(people[who], reason="Case 7", by=coordinator, at=AT)
-    let_go(visit, people[who], **people)
+    leave(visit, people[who], **people)
     holds.lift(found, by=coordinator, at=AT + DAY)
     assert list(LegalHold.objects.values_list("lifted_at", "lifted_by")) == [(AT + DAY, coordinator.pk)] * 2
     assert not holds.held(visit)
@@ -143,10 +143,10 @@ def test_hold_left_on_a_shared_visit_ends_with_the_original_hold(visit, people, 
     assert visit.question == ""
 
 
-@every_way
-def test_person_without_a_hold_leaves_no_hold_on_the_visit(visit, people, coordinator, who, let_go):
+@every_way_to_leave
+def test_person_without_a_hold_leaves_no_hold_on_the_visit(visit, people, coordinator, who, leave):
     holds.hold(UserFactory(), reason="Another case", by=coordinator, at=AT)
-    let_go(visit, people[who], **people)
+    leave(visit, people[who], **people)
     assert not LegalHold.objects.exclude(comes_from=None).exists()
     assert not holds.held(visit)
 
@@ -253,7 +253,7 @@ def test_person_removed_meanwhile_cannot_remove_anyone(visit, child, adult, staf
     sharing.stop_keeping(visit, by=adult, at=AT)
     sharing.keep_alone(visit, by=adult, at=AT)
     assert not sharing.take_out(visit, adult, by=staff, at=AT)
-    assert holders(visit) == (child, other)
+    assert people_who_keep(visit) == (child, other)
 
 
 def test_retention_does_not_remove_an_adult_who_just_joined(visit, adult, monkeypatch):
@@ -262,7 +262,7 @@ def test_retention_does_not_remove_an_adult_who_just_joined(visit, adult, monkey
     HelpSession.objects.filter(pk=visit.pk).update(shared_at=AT - 100 * DAY)
     looked = []
 
-    def somebody_comes(at):
+    def adult_joins_meanwhile(at):
         found = due_sharing(at)
         if not looked:
             looked.append(list(found))
@@ -270,17 +270,17 @@ def test_retention_does_not_remove_an_adult_who_just_joined(visit, adult, monkey
             HelpSession.objects.filter(pk=visit.pk).update(shared_with=other, shared_at=AT)
         return found
 
-    monkeypatch.setattr(retention, "due_sharing", somebody_comes)
+    monkeypatch.setattr(retention, "due_sharing", adult_joins_meanwhile)
     retention.forget(at=AT + HOUR)
     assert looked == [[visit]]
-    assert holders(visit)[1] == other
+    assert people_who_keep(visit)[1] == other
 
 
 # Emails that wait.
 
 
-@every_way
-def test_waiting_answer_email_is_not_sent_to_a_person_who_left(visit, people, branch, who, let_go):
+@every_way_to_leave
+def test_waiting_answer_email_is_not_sent_to_a_person_who_left(visit, people, branch, who, leave):
     other = SharedSessionFactory(
         branch=branch, staff=people["staff"], patron=people["child"], shared_with=people["adult"]
     )
@@ -296,7 +296,7 @@ def test_waiting_answer_email_is_not_sent_to_a_person_who_left(visit, people, br
         answer = {"side": "staff", "at": AT, "body": "Yes.", "language": "en", "client_token": uuid.uuid4()}
         conversations.reply(conversation, by=people["staff"], **answer)
     assert Notification.objects.count() == 4
-    let_go(visit, people[who], **people)
+    leave(visit, people[who], **people)
     goes_on = next(name for name in ("child", "adult") if name != who)
     to = sorted(Notification.objects.values_list("recipient", flat=True))
     # The emails about the other visit go to both.
@@ -321,16 +321,16 @@ def desk(client, staff, sign_in):
     return sign_in(client, staff)
 
 
-def confirmed(desk, visit, person):
+def confirm_removal(desk, visit, person):
     """Open the confirmation from the visit's page and confirm. Return its text and the response."""
     address = f"{reverse('take_out', args=[visit.public_id])}?who={person.public_id}"
     assert (
         address.replace("&", "&amp;")
         in desk.get(reverse("desk_session", args=[visit.public_id])).content.decode()
     )
-    before = holders(visit)
+    before = people_who_keep(visit)
     asked = desk.get(address)
-    assert holders(visit) == before
+    assert people_who_keep(visit) == before
     return text(asked), desk.post(address, {"who": str(person.public_id)})
 
 
@@ -346,11 +346,11 @@ def test_desk_removes_a_wrong_child_from_a_shared_visit(
     file = Export.objects.get().file.name
     browser = sign_in(Client(), child)
     with django_capture_on_commit_callbacks(execute=True):
-        asked, answer = confirmed(desk, visit, child)
+        asked, answer = confirm_removal(desk, visit, child)
     assert "Whoever has the slip can say that they are the child" in asked
     assert "Mia" in asked
     assert answer.url == reverse("desk_session", args=[visit.public_id])
-    assert holders(visit) == (None, adult)
+    assert people_who_keep(visit) == (None, adult)
     for address in (
         visit.get_absolute_url(),
         conversation.get_absolute_url(),
@@ -381,7 +381,7 @@ def test_desk_removes_a_wrong_child_from_a_shared_visit(
 
 def test_right_child_and_adult_join_by_a_new_code_after_a_removal(visit, child, desk, show_code, sign_in):
     sharing.keep_alone(visit, by=child, at=AT)
-    asked, _answer = confirmed(desk, visit, child)
+    asked, _answer = confirm_removal(desk, visit, child)
     for words in ("That no adult may hold it was their word", "Nobody holds it then"):
         assert words in asked
     desk.post(reverse("hand_over", args=[visit.public_id]))
@@ -389,7 +389,7 @@ def test_right_child_and_adult_join_by_a_new_code_after_a_removal(visit, child, 
     mia, gudrun = ChildFactory(name="Mia"), UserFactory()
     for person in (mia, gudrun):
         show_code(sign_in(Client(), person), code).post(reverse("keep_session", args=[visit.public_id]))
-    assert holders(visit) == (mia, gudrun)
+    assert people_who_keep(visit) == (mia, gudrun)
     wrote = text(sign_in(Client(), mia).get(visit.conversations.get().get_absolute_url()))
     assert "Someone who kept this visit before wrote" in wrote
     assert "The child wrote" not in wrote
@@ -399,7 +399,7 @@ def test_removing_the_child_ends_the_code_on_the_slip(visit, child, desk, show_c
     HelpSession.objects.filter(pk=visit.pk).update(shared_with=None)
     holder = show_code(Client(), code_for(visit))
     assert holder.get(visit.get_absolute_url()).status_code == 200
-    confirmed(desk, visit, child)
+    confirm_removal(desk, visit, child)
     assert holder.get(visit.get_absolute_url()).status_code == 404
 
 
@@ -415,13 +415,13 @@ def test_outdated_desk_page_removes_nobody(visit, child, adult, desk):
     HelpSession.objects.filter(pk=visit.pk).update(patron=(other := ChildFactory()))
     for who in (child.public_id, "", "nobody", UserFactory().public_id):
         assert desk.post(reverse("take_out", args=[visit.public_id]), {"who": str(who)}).status_code == 302
-    assert holders(visit) == (other, adult)
+    assert people_who_keep(visit) == (other, adult)
 
 
 def test_desk_removes_the_adult_after_a_confirmation(visit, child, adult, desk):
-    asked, _answer = confirmed(desk, visit, adult)
+    asked, _answer = confirm_removal(desk, visit, adult)
     assert "No adult can hold it again" in asked
-    assert holders(visit) == (child, None)
+    assert people_who_keep(visit) == (child, None)
     assert visit.is_the_childs_alone
 
 
@@ -431,7 +431,7 @@ def test_desk_cannot_remove_the_patron_of_an_unshared_visit(branch, staff, patro
         HelpSessionFactory(branch=branch, staff=staff, patron=child, with_child="own"),
     ):
         desk.post(reverse("take_out", args=[kept.public_id]), {"who": str(kept.patron.public_id)})
-        assert holders(kept)[0] is not None
+        assert people_who_keep(kept)[0] is not None
         assert (
             "take-child-out" not in desk.get(reverse("desk_session", args=[kept.public_id])).content.decode()
         )
@@ -493,7 +493,7 @@ def test_messages_an_adult_wrote_while_merged_return_with_the_visit(
     desk.get(reverse("desk_session", args=[visit.public_id]))
     desk.get(reverse("desk_conversation", args=[conversation.public_id]))
     again = unmerge(joined, by=coordinator, at=at + 2 * HOUR)
-    assert holders(visit) == (child, again)
+    assert people_who_keep(visit) == (child, again)
     assert conversation.messages.get(body="Zqxsince").author == again
     assert conversation.drafts.get(body="Zqxdraft").person == again
     looks = AuditEvent.objects.filter(action="opened", by=staff)
@@ -510,7 +510,7 @@ def test_adult_removed_while_merged_does_not_return_after_unmerging(branch, coor
     found = holds.hold(one, reason="Case 7", by=coordinator, at=AT + HOUR)
     sharing.keep_alone(both, by=one, at=AT + HOUR)
     again = unmerge(joined, by=coordinator, at=AT + 2 * HOUR)
-    assert (holders(both), both.is_the_childs_alone) == ((one, None), True)
+    assert (people_who_keep(both), both.is_the_childs_alone) == ((one, None), True)
     assert set(LegalHold.objects.values_list("person", "help_session", "comes_from")) == {
         (one.pk, None, None),
         (again.pk, None, found.pk),

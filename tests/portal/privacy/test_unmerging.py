@@ -115,14 +115,14 @@ def two(settings):
     return going, into, world
 
 
-def join(going, into, by):
+def merge(going, into, by):
     return unmerging.merge_for_a_day(going, into, by=by, at=timezone.now())
 
 
 def test_unmerging_restores_every_row(two):
     going, into, world = two
     before = rows()
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     assert rows() != before
     assert not User.objects.filter(pk=going.pk).exists()
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
@@ -139,7 +139,7 @@ def test_unmerging_returns_the_name_and_address_taken_over(two):
     into.emailaddress_set.all().delete()
     User.objects.filter(pk=into.pk).update(email=None, name="", language="")
     before = rows()
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     into.refresh_from_db()
     assert (into.email, into.name) == ("sam@example.org", "Sam Okafor")
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
@@ -148,7 +148,7 @@ def test_unmerging_returns_the_name_and_address_taken_over(two):
 
 def test_messages_written_while_merged_follow_their_conversation_after_unmerging(two):
     going, into, world = two
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     conversation = Conversation.objects.get(pk=world.conversation.pk)
     said, answered = say(conversation, into), say(conversation, world.staff, side="staff")
     attach_to(said)
@@ -171,7 +171,7 @@ def test_changes_made_while_merged_survive_unmerging(two):
     going, into, world = two
     into.emailaddress_set.all().delete()
     User.objects.filter(pk=into.pk).update(email=None, name="")
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     User.objects.filter(pk=into.pk).update(name="Chosen since")
     into_draft = Draft.objects.get(person=into, conversation=None)
     Draft.objects.filter(pk=into_draft.pk).update(body="Written on", sequence=90)
@@ -186,7 +186,7 @@ def test_changes_made_while_merged_survive_unmerging(two):
 
 def test_draft_sent_while_merged_does_not_return_after_unmerging(two):
     going, into, world = two
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     conversation = Conversation.objects.get(pk=world.conversation.pk)
     draft = Draft.objects.get(conversation=conversation, person=into, kind="reply")
     conversations.reply(
@@ -205,7 +205,7 @@ def test_draft_sent_while_merged_does_not_return_after_unmerging(two):
 
 def test_records_cannot_be_unmerged_after_a_day(two):
     going, into, world = two
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     late = timezone.now() + datetime.timedelta(hours=24, minutes=1)
     assert list(unmerging.can_be_unmerged(into, at=timezone.now())) == [joined]
     assert list(unmerging.can_be_unmerged(into, at=late)) == []
@@ -219,7 +219,7 @@ def test_records_cannot_be_unmerged_after_a_day(two):
 
 def test_unmerging_twice_is_refused_and_changes_nothing(two):
     going, into, world = two
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
     after = rows()
     with pytest.raises(unmerging.CannotUnmerge):
@@ -233,7 +233,7 @@ def test_two_records_merged_into_one_can_be_unmerged_in_any_order(library):
     before = rows()
     by = StaffFactory(branch=library.default_branch)
     before = rows()
-    joined = [join(person, into, by) for person in (first, second)]
+    joined = [merge(person, into, by) for person in (first, second)]
     for one in joined:
         unmerging.unmerge(one, by=by, at=timezone.now())
     assert rows() == before
@@ -244,13 +244,13 @@ def test_staff_record_cannot_be_merged_into_another(two):
     going, into, world = two
     before = rows()
     with pytest.raises(CannotMerge):
-        join(world.staff, into, world.coordinator)
+        merge(world.staff, into, world.coordinator)
     assert rows() == before
 
 
 def test_refused_form_returns_to_its_record_after_unmerging(two):
     going, into, world = two
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     assert RefusedPost.objects.get().person == into
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
     assert RefusedPost.objects.get().person == going
@@ -286,7 +286,7 @@ def test_unmerging_removes_an_address_added_while_merged(two, had_one):
         into.emailaddress_set.all().delete()
         User.objects.filter(pk=into.pk).update(email=None)
     before = rows()
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     User.objects.filter(pk=into.pk).update(email="since@example.org")
     EmailAddress.objects.filter(user=into).delete()
     EmailAddress.objects.create(user=into, email="since@example.org", primary=True, verified=True)
@@ -335,7 +335,7 @@ def test_staff_member_cannot_merge_their_own_record_at_the_desk(two):
     before = rows()
     for by in (into, going):
         with pytest.raises(CannotMerge):
-            join(going, into, by)
+            merge(going, into, by)
     assert rows() == before
 
 
@@ -345,7 +345,7 @@ def test_records_can_be_unmerged_after_a_conversation_was_deleted(two):
     conversation = Conversation.objects.get(pk=world.conversation.pk)
     Participation.objects.update_or_create(conversation=conversation, person=going, side="patron")
     a_draft(into, "Of the other", conversation=conversation, kind="reply")
-    joined = join(going, into, world.coordinator)
+    joined = merge(going, into, world.coordinator)
     conversation.delete()
     unmerging.unmerge(joined, by=world.coordinator, at=timezone.now())
     assert User.objects.filter(pk=going.pk).exists()

@@ -18,7 +18,7 @@ from tests.factories import HelpSessionFactory, LibraryFactory, StaffFactory, Us
 from tests.processes import rounds
 
 # Number of rounds.
-MANY = times(6, 25)
+ROUNDS = times(6, 25)
 
 pytestmark = [
     pytest.mark.long,
@@ -69,7 +69,7 @@ def ask_anew(data):
     ).pk
 
 
-def part(data):
+def undo_merge(data):
     return unmerging.unmerge(data.joined, by=data.session.staff, at=timezone.now()).pk
 
 
@@ -96,8 +96,8 @@ def check(data, outcomes):
 
 def test_messages_sent_while_records_are_unmerged_are_not_lost(transactional_db):
     rounds(
-        [reply("patron"), reply("staff"), ask_anew, part, part],
-        MANY,
+        [reply("patron"), reply("staff"), ask_anew, undo_merge, undo_merge],
+        ROUNDS,
         before=begin,
         after=check,
         refusals={"CannotUnmerge"},

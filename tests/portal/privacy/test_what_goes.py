@@ -104,7 +104,7 @@ def fill(visit, writers, staff, chance):
                 ).update(message=None)
 
 
-def the_rest(me, branch, staff):
+def other_rows(me, branch, staff):
     """Make rows that are not about a child's visit."""
     fill(
         HelpSessionFactory(branch=branch, staff=staff, patron=me, kept_at=LONG_AGO),
@@ -181,7 +181,7 @@ def lines(page):
 def test_erase_page_and_receipt_count_exactly_what_is_deleted(make, seed, branch, staff, sign_in):
     me, chance = make(email="me@example.org"), random.Random(seed)
     visits(me, branch, staff, chance)
-    the_rest(me, branch, staff)
+    other_rows(me, branch, staff)
     browser = sign_in(Client(), User.objects.get(pk=me.pk))
     session = browser.session
     session[REAUTHENTICATED_AT] = time.time()

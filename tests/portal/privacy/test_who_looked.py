@@ -47,7 +47,7 @@ def look(subject, by, *, days=0, action="opened", where=Where.QUEUE, patron=None
     return audit.record(action, subject, by=by, patron=patron or subject.patron, at=at, where=where, **more)
 
 
-def said(person, **how):
+def sentences(person, **how):
     return [
         (str(found.day), html.unescape(re.sub("<[^>]+>", "", found.sentence)), found.where, found.times)
         for found in who_looked(person, zone=ZONE, **how)[0]
@@ -60,7 +60,7 @@ def test_each_look_is_shown_as_a_sentence_with_its_place(visit, staff, patron):
     look(visit, staff, days=1, where=Where.SESSIONS)
     look(patron, staff, days=2, where=Where.PEOPLE, patron=patron)
     look(patron, staff, days=3, where=Where.PEOPLE, patron=patron, action="looked_up")
-    assert said(patron) == [
+    assert sentences(patron) == [
         ("2026-03-04", "Rosa Lindqvist opened your conversation about “Which bees?”", "from the queue", 1),
         ("2026-03-03", "Rosa Lindqvist opened your visit “Books about bees?”", "from the list of visits", 1),
         ("2026-03-02", "Rosa Lindqvist opened your record", "from the People page", 1),
@@ -72,7 +72,7 @@ def test_looks_of_one_staff_member_on_one_day_are_one_line(visit, staff, patron)
     for where in (Where.QUEUE, "", Where.SEARCH):
         look(visit, staff, where=where)
     look(visit, StaffFactory(name="Omar"), where="")
-    assert sorted(said(patron)) == [
+    assert sorted(sentences(patron)) == [
         ("2026-03-04", "Omar opened your visit “Books about bees?”", "", 1),
         (
             "2026-03-04",
@@ -87,7 +87,7 @@ def test_looks_are_listed_by_the_librarys_day(visit, staff, patron):
     # 9 p.m. on the day before, in the library's time zone.
     with time_machine.travel(NOON.replace(hour=3), tick=False):
         look(visit, staff)
-    assert said(patron)[0][0] == "2026-03-03"
+    assert sentences(patron)[0][0] == "2026-03-03"
 
 
 def test_who_looked_lists_only_looks_by_others_at_ones_own_records(visit, staff, patron):
@@ -96,7 +96,7 @@ def test_who_looked_lists_only_looks_by_others_at_ones_own_records(visit, staff,
     # A staff member who reads their own record.
     look(visit, patron)
     audit.record("kept", visit, by=patron, patron=patron)
-    assert said(patron) == []
+    assert sentences(patron) == []
 
 
 def test_look_at_a_record_no_longer_theirs_shows_no_title(visit, staff, patron):
@@ -107,7 +107,7 @@ def test_look_at_a_record_no_longer_theirs_shows_no_title(visit, staff, patron):
     conversation.save()
     HelpSession.objects.update(patron=None)
     AuditEvent.objects.update(by=None)
-    assert {sentence for _day, sentence, _where, _times in said(patron)} == {
+    assert {sentence for _day, sentence, _where, _times in sentences(patron)} == {
         "Somebody of the library's staff opened a conversation of yours that isn't there any more",
         "Somebody of the library's staff opened a visit of yours that isn't there any more",
     }
@@ -120,8 +120,8 @@ def test_title_of_a_quiet_visit_never_appears_in_who_looked(staff, patron):
     )
     look(conversation, staff)
     look(quiet, staff, patron=patron)
-    assert "violent" not in str(said(patron))
-    assert len(said(patron)) == 2
+    assert "violent" not in str(sentences(patron))
+    assert len(sentences(patron)) == 2
 
 
 def test_reason_of_a_look_is_not_shown_to_the_patron(client, sign_in, staff, patron):

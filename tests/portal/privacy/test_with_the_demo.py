@@ -25,7 +25,7 @@ WEDNESDAY_AFTERNOON = datetime.datetime(2026, 3, 18, 20, tzinfo=datetime.UTC)
 OWNERS = {"user", "person", "patron", "recipient"}
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Rows of a patron's conversation that belong to the library, such as staff drafts and mentions.
-OF_THE_DESK = {
+LIBRARYS_OWN = {
     "conversations.Draft": {"side": "staff"},
     "conversations.Participation": {"side": "staff"},
     "conversations.Attachment": {"side": "staff", "message": None},
@@ -33,7 +33,7 @@ OF_THE_DESK = {
     "notifications.Notification": {"kind": "conversations/mention"},
 }
 # Columns with words that people wrote.
-WRITTEN = {
+TEXT_COLUMNS = {
     "accounts.User": ["name", "email"],
     "conversations.Message": ["body"],
     "conversations.ConversationNote": ["body"],
@@ -89,7 +89,7 @@ def owned(people):
 def words_of(found):
     """Return every sentence and name in these rows."""
     words = set()
-    for label, columns in WRITTEN.items():
+    for label, columns in TEXT_COLUMNS.items():
         for values in (
             apps.get_model(label)._base_manager.filter(pk__in=found.get(label, ())).values_list(*columns)
         ):
@@ -128,7 +128,7 @@ def test_every_export_contains_exactly_the_persons_own_rows(people):
         for label in (label for label, line in POLICY.items() if line.exported):
             model = apps.get_model(label)
             rows = model._base_manager.filter(pk__in=theirs.get(label, ())).exclude(
-                **OF_THE_DESK.get(label, {"pk": None})
+                **LIBRARYS_OWN.get(label, {"pk": None})
             )
             if label == "conversations.Participation":
                 rows = rows.filter(person=person)
@@ -149,7 +149,7 @@ def test_every_export_contains_exactly_the_persons_own_rows(people):
 
 def test_export_contains_no_word_of_others_or_of_the_desk(people):
     everybody = {
-        label: set(apps.get_model(label)._base_manager.values_list("pk", flat=True)) for label in WRITTEN
+        label: set(apps.get_model(label)._base_manager.values_list("pk", flat=True)) for label in TEXT_COLUMNS
     }
     notes = {label: pks for label, pks in everybody.items() if label.endswith("Note")}
     all_words, words_of_the_desk = words_of(everybody), words_of(notes)
